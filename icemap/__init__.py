@@ -1,0 +1,44 @@
+"""icemap: calibrated maps of ground ice from borehole logs and rasters.
+
+The public names are loaded when first used, so that ``import icemap`` stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+_PUBLIC = {
+    "Grid": "icemap.grid",
+    "IcemapError": "icemap.errors",
+    "Copula": "icemap.ensemble.copulas",
+    "CopulaBMA": "icemap.ensemble.bma",
+    "GaussianBMA": "icemap.ensemble.bma",
+    "em_weights": "icemap.ensemble.bma",
+    "IceEnsemble": "icemap.ensemble.model",
+    "dissimilarity_index": "icemap.verification.applicability",
+    "applicability_threshold": "icemap.verification.applicability",
+    "open_map": "icemap.products.layout",
+    "open_cube": "icemap.predictors.cube",
+    "open_ensemble": "icemap.ensemble.model",
+    "ice_storage": "icemap.products.ice_storage",
+    "site_vic": "icemap.boreholes.ice_content",
+}
+
+__all__ = sorted(_PUBLIC)
+
+try:
+    __version__ = version("icemap")
+except PackageNotFoundError:  # run from a checkout that is not installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'icemap' has no attribute '{name}'")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

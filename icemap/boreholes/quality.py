@@ -1,0 +1,167 @@
+"""Quality rules: each looks at one thing and says what is wrong; nothing is deleted.
+
+A rule takes a table and returns one sentence per row, empty where the row is in order. Thresholds are in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+EARTH_RADIUS_KM = 6371.0088
+SOLIDS_DENSITY = 2.65  # g/cm3
+
+Rule = Callable[[pd.DataFrame, "Thresholds"], pd.Series]
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Where a value stops being believable.
+
+    Attributes
+    ----------
+    gravimetric_water : float
+        Largest water content by dry mass, as a fraction.
+    dry_density : float
+        Largest dry density, g/cm3.
+    solids : float
+        Largest sum of ice and solids by volume, as a fraction; above 1 because both are measured.
+    depth : float
+        Largest depth of a layer, m.
+    duplicate_km, duplicate_value : float
+        Two sites closer than this in both are one measurement reported twice.
+    rounded_degrees : int
+        Decimals that make coordinates "the same".
+    position_cells : float
+        Largest position error, in cells of the grid.
+    """
+
+    gravimetric_water: float = 20.0
+    dry_density: float = 2.6
+    solids: float = 1.03
+    depth: float = 2000.0
+    duplicate_km: float = 0.05
+    duplicate_value: float = 2.0
+    rounded_degrees: int = 4
+    position_cells: float = 2.0
+
+
+DEFAULT = Thresholds()
+
+# Largest position error of each grade, km; D stands for anything coarser than C.
+POSITION_KM = {"A": 0.1, "B": 1.0, "C": 10.0, "D": 30.0}
+
+
+def _say(table: pd.DataFrame, wrong: pd.Series | NDArray[np.bool_], reason: str) -> pd.Series:
+    return pd.Series(np.where(np.asarray(wrong, dtype=bool), reason, ""), index=table.index, dtype=object)
+
+
+def check_depths(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Layers without both depths, above the ground, deeper than a borehole, or upside down."""
+    top, base = layers["top"], layers["base"]
+    reason = _say(layers, top.isna() | base.isna(), "no depths")
+    reason[(top < 0) | (base < 0)] = "depth above the ground surface"
+    reason[(top > thresholds.depth) | (base > thresholds.depth)] = f"deeper than {thresholds.depth:g} m"
+    reason[base < top] = "inverted: base above top"
+    return reason
+
+
+def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Layers that begin above the end of another one of the same borehole; the shared part counts once, as their mean."""
+    order = layers.sort_values(["borehole", "top", "base"], kind="stable")
+    deepest = order.groupby("borehole", sort=False)["base"].cummax().groupby(order["borehole"], sort=False).shift()
+    return _say(layers, (order["top"] < deepest - 1e-9).reindex(layers.index), "overlaps the layer above it")
+
+
+def check_water(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Gravimetric water that is negative or above the threshold (a percentage taken for a fraction)."""
+    water = layers["gravimetric_water"]
+    return _say(layers, (water < 0) | (water > thresholds.gravimetric_water), f"gravimetric water outside 0-{100 * thresholds.gravimetric_water:g} %")
+
+
+def check_density(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Densities that are not positive, or a dry density above the threshold."""
+    dry, bulk = layers["dry_density"], layers["frozen_bulk_density"]
+    reason = _say(layers, (dry <= 0) | (bulk <= 0), "density not above zero")
+    reason[dry > thresholds.dry_density] = f"dry density above {thresholds.dry_density:g} g/cm3"
+    reason[bulk > SOLIDS_DENSITY] = f"frozen bulk density above {SOLIDS_DENSITY:g} g/cm3"
+    return reason
+
+
+def check_fractions(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Volume fractions outside 0-100 %."""
+    reason = _say(layers, np.zeros(len(layers), dtype=bool), "")
+    for name in ("reported_vic", "volumetric_water", "excess_ice", "visible_ice", "matrix_vic", "porosity", "unfrozen_water", "wedge_ice"):
+        reason[(layers[name] < 0) | (layers[name] > 1)] = f"{name.replace('_', ' ').replace('reported vic', 'VIC')} outside 0-100 %"
+    return reason
+
+
+def check_solids(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Ice and solids that together fill more than the volume: VIC + dry density / solids density above the threshold."""
+    filled = layers["vic"] / 100 + layers["dry_density"] / SOLIDS_DENSITY
+    return _say(layers, filled > thresholds.solids, "ice and solids fill more than the whole volume")
+
+
+def check_coordinates(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Coordinates that are missing, impossible, or in the wrong order."""
+    lon, lat = sites["lon"], sites["lat"]
+    reason = _say(sites, lon.isna() | lat.isna(), "no coordinates")
+    reason[(lon.abs() > 180) | (lat.abs() > 90)] = "impossible coordinates"
+    reason[(lat.abs() > 90) & (lat.abs() <= 180) & (lon.abs() <= 90)] = "longitude and latitude are swapped"
+    reason[(lon == 0) & (lat == 0)] = "no coordinates (0, 0)"
+    return reason
+
+
+def check_position(sites: pd.DataFrame, cell_km: float, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Positions too coarse for the cells of the grid."""
+    error = sites["position_grade"].map(POSITION_KM).fillna(0.0).astype(float)
+    return _say(sites, error > thresholds.position_cells * cell_km, "position coarser than the grid")
+
+
+def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """The same site of the same source met again in another file."""
+    key = sites["site"].astype(str).str.strip().str.lower() + "|" + sites["source"].fillna("").astype(str)
+    return _say(sites, key.duplicated(), "duplicate: the same site of the same source was read before")
+
+
+def check_identical(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Identical rounded coordinates and value."""
+    rounded = sites[["lon", "lat", "value"]].round({"lon": thresholds.rounded_degrees, "lat": thresholds.rounded_degrees, "value": 6})
+    return _say(sites, rounded.duplicated() & rounded.notna().all(axis=1), "duplicate: same coordinates and value as an earlier site")
+
+
+def check_close(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Sites within 50 m and 2 % VIC of an earlier one (thresholds), where positions are known that well (grade A or none given)."""
+    from scipy.spatial import cKDTree
+
+    reason = _say(sites, np.zeros(len(sites), dtype=bool), "")
+    precise = sites["position_grade"].isin(["", "A"]) & sites[["lon", "lat", "value"]].notna().all(axis=1)
+    there = np.flatnonzero(precise & (check_identical(sites, thresholds) == ""))
+    if len(there) < 2:
+        return reason
+    part = sites.iloc[there]
+    # In units of both thresholds, so that one maximum-norm search finds pairs that are close in place and in value.
+    points = np.column_stack([unit_vectors(part["lon"], part["lat"]) * EARTH_RADIUS_KM / thresholds.duplicate_km, part["value"] / thresholds.duplicate_value])
+    pairs = cKDTree(points).query_pairs(1.0, p=np.inf, output_type="ndarray")
+    near = np.sum((points[pairs[:, 0], :3] - points[pairs[:, 1], :3]) ** 2, axis=1) <= 1
+    later = np.unique(pairs[near].max(axis=1))
+    reason.iloc[there[later]] = f"duplicate: within {1000 * thresholds.duplicate_km:g} m and {thresholds.duplicate_value:g} % VIC of an earlier site"
+    return reason
+
+
+def unit_vectors(lon: pd.Series | NDArray[np.float64], lat: pd.Series | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Places on the unit sphere, shape (n, 3); chords times the Earth's radius are distances while they are short."""
+    x, y = np.radians(np.asarray(lon, dtype=float)), np.radians(np.asarray(lat, dtype=float))
+    return np.column_stack([np.cos(y) * np.cos(x), np.cos(y) * np.sin(x), np.sin(y)])
+
+
+def first_reason(*reasons: pd.Series) -> pd.Series:
+    """The first rule that has something to say about each row."""
+    result = reasons[0].copy()
+    for other in reasons[1:]:
+        result = result.where(result != "", other)
+    return result

@@ -1,0 +1,172 @@
+"""The one schema of layers that every reader delivers, and its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from icemap.boreholes.tables import Table
+from icemap.boreholes.text import line_ranges
+from icemap.errors import IcemapError
+
+QUANTITIES: dict[str, str] = {
+    "gravimetric_water": "fraction",
+    "dry_density": "density [g/cm3]",
+    "frozen_bulk_density": "density [g/cm3]",
+    "volumetric_water": "fraction",
+    "excess_ice": "fraction",
+    "visible_ice": "fraction",
+    "matrix_vic": "fraction",
+    "porosity": "fraction",
+    "reported_vic": "fraction",
+    "unfrozen_water": "fraction",
+    "wedge_ice": "fraction",
+}
+PERMAFROST_TABLE_SOURCES = ("reported", "thaw_depth", "active_layer", "frozen_ground", "neighbour", "mapped")  # best first
+POSITION_GRADES = ("A", "B", "C", "D")
+NUMBERS = ("lon", "lat", "permafrost_table", "top", "base", *QUANTITIES, "year")
+TEXTS = ("site", "position_grade", "permafrost_table_source", "method", "ice_type", "source", "file")
+COLUMNS = (
+    *("site", "lon", "lat", "position_grade", "permafrost_table", "permafrost_table_source", "top", "base", "method"),
+    *QUANTITIES,
+    *("ice_type", "source", "year", "file", "line"),
+)
+FLAG_COLUMNS = ("file", "line", "site", "rule", "excludes", "reason")
+SHOWN_PROBLEMS = 30
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a reader delivers.
+
+    Attributes
+    ----------
+    layers : DataFrame
+        ``COLUMNS``: depths in m, quantities as fractions and g/cm3, NaN and "" where not given. A site with no layer of its own (only a place and a
+        permafrost table) is one row without depths.
+    flags : DataFrame
+        ``FLAG_COLUMNS``: every cell a rule of the reader changed or left out.
+    """
+
+    layers: pd.DataFrame
+    flags: pd.DataFrame
+
+
+class Problems:
+    """Bad cells of one table, collected so that all are named at once."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._found: dict[str, list[int]] = {}
+
+    def add(self, rows: Any, problem: str, column: pd.Series | None = None) -> None:
+        """Note a problem in some rows (a boolean mask); with a column, each distinct text of it is named."""
+        mask = np.asarray(rows, dtype=bool)
+        if not mask.any():
+            return
+        if column is None:
+            self._found.setdefault(problem, []).extend(self._table.lines[mask].tolist())
+            return
+        texts = column[mask].astype("str").fillna("").to_numpy(dtype=object)
+        for text, lines in pd.Series(self._table.lines[mask]).groupby(texts, sort=True):
+            self._found.setdefault(f"{problem} '{str(text)[:40]}'", []).extend(lines.tolist())
+
+    def require_none(self) -> None:
+        """Raise one error that names every bad row by line."""
+        if not self._found:
+            return
+        parts = [f"{problem} (line {line_ranges(np.array(lines))})" for problem, lines in self._found.items()]
+        rows = len({line for lines in self._found.values() for line in lines})
+        more = f"; and {len(parts) - SHOWN_PROBLEMS} more kinds" if len(parts) > SHOWN_PROBLEMS else ""
+        raise IcemapError(f"{self._table.file} has {rows} bad rows: {'; '.join(parts[:SHOWN_PROBLEMS])}{more}. Correct or remove them.")
+
+
+class Flags:
+    """What the rules of a reader did, row by row."""
+
+    def __init__(self, table: Table, sites: pd.Series) -> None:
+        self._table, self._sites, self._parts = table, sites.reset_index(drop=True), [empty_flags()]
+
+    def add(self, rows: Any, rule: str, reason: Any, *, excludes: bool = False) -> None:
+        """Flag some rows (a boolean mask) with one reason or one reason per flagged row."""
+        mask = np.asarray(rows, dtype=bool)
+        if mask.any():
+            self._parts.append(make_flags(self._table.file, self._table.lines[mask], self._sites[mask], rule, excludes, reason))
+
+    def table(self) -> pd.DataFrame:
+        return join_flags(self._parts)
+
+
+def make_flags(file: Any, line: Any, site: Any, rule: str, excludes: bool, reason: Any) -> pd.DataFrame:
+    """Rows of the flag table."""
+    columns = {"file": file, "line": np.asarray(line), "site": np.asarray(site, dtype=object), "rule": rule, "excludes": excludes, "reason": reason}
+    return pd.DataFrame(columns)[list(FLAG_COLUMNS)]
+
+
+def empty_flags() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=bool if name == "excludes" else "int64" if name == "line" else object) for name in FLAG_COLUMNS})
+
+
+def join_flags(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    there = [part for part in parts if len(part)]
+    return pd.concat(there, ignore_index=True) if there else empty_flags()
+
+
+def make_layers(table: Table, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """A layer table of the common schema from the columns a source has; the others are empty."""
+    n = len(table.frame)
+    layers = {}
+    for name in COLUMNS:
+        if name in columns:
+            values = columns[name]
+            layers[name] = np.full(n, values, dtype=object if isinstance(values, str) else float) if np.isscalar(values) else np.asarray(values)
+        else:
+            layers[name] = np.full(n, np.nan) if name in NUMBERS else np.full(n, "", dtype=object)
+    layers["file"], layers["line"] = np.full(n, table.file, dtype=object), table.lines
+    frame = pd.DataFrame(layers)
+    for name in TEXTS:
+        frame[name] = frame[name].astype("str").fillna("").str.strip()
+    return frame
+
+
+def require_schema(layers: pd.DataFrame, table: Table) -> None:
+    """Check a layer table against the schema.
+
+    Raises
+    ------
+    IcemapError
+        Naming every bad row of the file by line, all at once.
+    """
+    import pandera.pandas as pa
+    from pandera.errors import SchemaErrors
+
+    finite = pa.Check(lambda values: np.isfinite(values), element_wise=False, error="is not a finite number", ignore_na=True)
+    schema = pa.DataFrameSchema(
+        {
+            "site": pa.Column(checks=pa.Check(lambda values: values != "", error="is missing")),
+            "position_grade": pa.Column(checks=pa.Check.isin([*POSITION_GRADES, ""], error=f"is not one of {', '.join(POSITION_GRADES)}")),
+            "permafrost_table_source": pa.Column(
+                checks=pa.Check.isin([*PERMAFROST_TABLE_SOURCES, ""], error=f"is not one of {', '.join(PERMAFROST_TABLE_SOURCES)}")
+            ),
+            "permafrost_table": pa.Column(float, [finite, pa.Check(lambda values: values >= 0, error="is above the ground surface")], nullable=True),
+            "year": pa.Column(float, pa.Check.in_range(1800, 2200, error="is not a year"), nullable=True),
+            **{name: pa.Column(float, finite, nullable=True) for name in ("lon", "lat", "top", "base", *QUANTITIES)},
+        }
+    )
+    try:
+        schema.validate(layers, lazy=True)
+    except SchemaErrors as error:
+        problems = Problems(table)
+        cases = error.failure_cases
+        for (column, check), rows in cases.groupby(["column", "check"], sort=False):
+            if rows["index"].isna().any():
+                raise TypeError(f"the reader of {table.file} delivers {column} wrongly: {check}") from error
+            mask = np.zeros(len(layers), dtype=bool)
+            mask[layers.index.get_indexer(rows["index"])] = True
+            values = layers[column] if column != "site" else None
+            problems.add(mask, f"{column} {check}:" if values is not None else f"{column} {check}", values)
+        problems.require_none()

@@ -1,0 +1,274 @@
+"""Sites joined to cube cells: the training table."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from icemap.boreholes.quality import EARTH_RADIUS_KM, unit_vectors
+from icemap.errors import IcemapError
+from icemap.grid import Grid
+from icemap.store import read_bytes, storage_errors, write_bytes
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# How much a site counts in the mean of its cell, by grade; sites without a grade count fully (choice).
+GRADE_WEIGHT = {"A": 1.0, "B": 0.7, "C": 0.4, "D": 0.1}
+FILL_CELLS = 2
+DENSITY_KM = 100.0
+LARGEST_WEIGHT = 5.0
+SAMPLE_COLUMNS = (
+    "sample",
+    "cell_row",
+    "cell_col",
+    "lon",
+    "lat",
+    "value",
+    "standard_error",
+    "sites",
+    "within_variance",
+    "weight",
+    "in_domain",
+    "filled_from_km",
+)
+
+
+def build_samples(sites: pd.DataFrame, grid: Grid, cube: xr.Dataset, predictors: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give every usable site the predictors of its cell, and merge the sites of one cell.
+
+    Only the cells with sites are read. A predictor missing in a site's own cell (coasts, mostly) is taken from the nearest cell within two
+    that has it.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        The site table; rows with ``used`` False are left alone.
+    cube : Dataset
+        Predictors on ``grid``, missing values NaN; a variable ``valid`` (1 and 0), if there, marks the mapped domain.
+
+    Returns
+    -------
+    samples : DataFrame
+        One row per cell: ``sample, cell_row, cell_col, lon, lat, value, standard_error, sites, within_variance, weight, in_domain,
+        filled_from_km`` and the predictors. ``lon`` and ``lat`` are the mean position; ``within_variance`` is NaN for a single site.
+    sites : DataFrame
+        The site table with ``used`` and ``reason`` updated, and ``sample``, ``in_domain`` and ``filled_from_km`` added.
+
+    Raises
+    ------
+    IcemapError
+        If no site is usable (with the reasons counted), a predictor is not in the cube, or a predictor is the same in all samples.
+    """
+    absent = [name for name in predictors if name not in cube.data_vars]
+    if absent:
+        raise IcemapError(f"The cube has no predictor {', '.join(absent)}: it has {', '.join(map(str, cube.data_vars))}. Correct 'predictors' in the config.")
+    sites = sites.reset_index(drop=True)
+    sites["used"] = sites["used"].astype(bool)
+    row, col = grid.locate(sites["lon"].to_numpy(float), sites["lat"].to_numpy(float))
+    outside = sites["used"].to_numpy() & (row < 0)
+    sites.loc[outside, "reason"] = "outside the grid"
+    sites.loc[outside, "used"] = False
+    at = np.flatnonzero(sites["used"])
+    values, filled_km, in_domain = _sample_cube(cube, grid, row[at], col[at], predictors)
+    missing = np.isnan(values)
+    lacking = missing.any(axis=1)
+    sites.loc[at[lacking], "reason"] = [_lacking(predictors, gaps) for gaps in missing[lacking]]
+    sites.loc[at[lacking], "used"] = False
+    sites["in_domain"], sites["filled_from_km"], sites["sample"] = False, np.nan, ""
+    sites.loc[at, "in_domain"], sites.loc[at, "filled_from_km"] = in_domain, filled_km
+    at, values = at[~lacking], values[~lacking]
+    if len(at) == 0:
+        counted = "; ".join(f"{n} x {reason}" for reason, n in sites["reason"].value_counts().items())
+        raise IcemapError(f"No site can be used for training ({len(sites)} read: {counted}): check the sites' coordinates, the grid and the predictors.")
+    samples, names = _merge(sites.iloc[at], row[at], col[at])
+    sites.loc[at, "sample"] = names
+    first = pd.Series(np.arange(len(at))).groupby(names, sort=False).first()
+    samples = pd.concat([samples, pd.DataFrame(values[first.loc[samples["sample"]].to_numpy()], columns=list(predictors))], axis=1)
+    _require_variation(samples, predictors)
+    return samples, sites
+
+
+def _lacking(predictors: Sequence[str], gaps: NDArray[np.bool_]) -> str:
+    if gaps.all():
+        return "masked: no predictor has data here"
+    names = [name for name, gap in zip(predictors, gaps) if gap]
+    return f"missing predictor: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _sample_cube(
+    cube: xr.Dataset, grid: Grid, row: NDArray[np.int64], col: NDArray[np.int64], predictors: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Predictors (n, predictors), the farthest distance one was taken from (km), and whether the own cell is mapped."""
+    cells, where = np.unique(np.column_stack([row, col]), axis=0, return_inverse=True)
+    where = where.ravel()
+    names = list(predictors)
+    has_domain = "valid" in cube.data_vars
+    own = _read_cells(cube, cells[:, 0], cells[:, 1], [*names, "valid"] if has_domain else names)
+    in_domain = own[:, -1] == 1 if has_domain else np.ones(len(cells), dtype=bool)
+    values = own[:, : len(names)]
+    filled = np.zeros(len(cells))
+    gaps = np.flatnonzero(np.isnan(values).any(axis=1))
+    if len(gaps):
+        values[gaps], filled[gaps] = _fill(cube, grid, cells[gaps], values[gaps], names)
+    return values[where], filled[where], in_domain[where]
+
+
+def _read_cells(cube: xr.Dataset, row: NDArray[np.int64], col: NDArray[np.int64], names: list[str]) -> NDArray[np.float64]:
+    import xarray as xr
+
+    rows, cols = xr.DataArray(row, dims="cell"), xr.DataArray(col, dims="cell")
+    with storage_errors("the cube", "read"):
+        picked = cube[names].isel(latitude=rows, longitude=cols).compute()
+    return np.column_stack([picked[name].to_numpy().astype(float) for name in names]).reshape(len(row), len(names))
+
+
+def _fill(
+    cube: xr.Dataset, grid: Grid, cells: NDArray[np.int64], values: NDArray[np.float64], names: list[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    shifts = np.array([(i, j) for i in range(-FILL_CELLS, FILL_CELLS + 1) for j in range(-FILL_CELLS, FILL_CELLS + 1) if (i, j) != (0, 0)])
+    rows, cols = grid.shape
+    near = cells[:, None, :] + shifts[None, :, :]
+    if grid.east - grid.west == 360:
+        near[..., 1] %= cols
+    inside = (near[..., 0] >= 0) & (near[..., 0] < rows) & (near[..., 1] >= 0) & (near[..., 1] < cols)
+    unique, where = np.unique(near[inside], axis=0, return_inverse=True)
+    neighbours = np.full((*near.shape[:2], len(names)), np.nan)
+    neighbours[inside] = _read_cells(cube, unique[:, 0], unique[:, 1], names)[where.ravel()]
+
+    lon, lat = grid.longitudes, grid.latitudes
+    here = unit_vectors(lon[cells[:, 1]], lat[cells[:, 0]])[:, None, :]
+    near = np.where(inside[..., None], near, cells[:, None, :])
+    there = unit_vectors(lon[near[..., 1].ravel()], lat[near[..., 0].ravel()]).reshape(*near.shape[:2], 3)
+    km = EARTH_RADIUS_KM * np.linalg.norm(here - there, axis=2)
+    # For each cell and predictor the nearest neighbour with data; infinity where there is none.
+    distance = np.where(np.isnan(neighbours), np.inf, km[:, :, None])
+    nearest = distance.argmin(axis=1)
+    found = np.take_along_axis(neighbours, nearest[:, None, :], axis=1)[:, 0, :]
+    found_km = np.take_along_axis(distance, nearest[:, None, :], axis=1)[:, 0, :]
+    gap = np.isnan(values)
+    taken = gap & np.isfinite(found_km)
+    return np.where(gap, found, values), np.where(taken, found_km, 0.0).max(axis=1)
+
+
+def _merge(sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]) -> tuple[pd.DataFrame, NDArray[np.object_]]:
+    """One row per cell, in order of row and column, and the sample name of every site."""
+    cells, group = np.unique(np.column_stack([row, col]), axis=0, return_inverse=True)
+    group = group.ravel()
+    n = len(cells)
+    names = np.array([f"r{r:05d}c{c:05d}" for r, c in cells], dtype=object)
+    weight = sites["grade"].map(GRADE_WEIGHT).fillna(1.0).to_numpy(float)
+    value, error = sites["value"].to_numpy(float), sites["standard_error"].to_numpy(float)
+    total = np.bincount(group, weight, n)
+    count = np.bincount(group, minlength=n)
+    mean = np.bincount(group, weight * value, n) / total
+    squared = np.bincount(group, weight * (value - mean[group]) ** 2, n)
+    # Unbiased for weights that state reliability; equals the ordinary variance when all weights are equal.
+    freedom = total - np.bincount(group, weight**2, n) / total
+    within = np.divide(squared, freedom, out=np.full(n, np.nan), where=count > 1)
+    # The mean direction of unit vectors, so that neighbours across the date line do not average to Greenwich.
+    vectors = unit_vectors(sites["lon"], sites["lat"])
+    x, y, z = (np.bincount(group, vectors[:, k], n) for k in range(3))
+    lon, lat = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
+    first = np.full(n, -1)
+    first[group[::-1]] = np.arange(len(group))[::-1]
+    single = count == 1
+    samples = pd.DataFrame(
+        {
+            "sample": names,
+            "cell_row": cells[:, 0],
+            "cell_col": cells[:, 1],
+            "lon": np.where(single, sites["lon"].to_numpy(float)[first], lon),
+            "lat": np.where(single, sites["lat"].to_numpy(float)[first], lat),
+            "value": mean,
+            "standard_error": np.sqrt(np.bincount(group, (weight * error) ** 2, n)) / total,
+            "sites": count,
+            "within_variance": within,
+            "weight": declustering_weights(lon, lat),
+            "in_domain": sites["in_domain"].to_numpy(bool)[first],
+            "filled_from_km": sites["filled_from_km"].to_numpy(float)[first],
+        }
+    )
+    return samples, names[group]
+
+
+def declustering_weights(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse of the local density of places (Gaussian kernel of 100 km), capped at 5 times the mean; mean 1.
+
+    Examples
+    --------
+    >>> declustering_weights(np.array([0.0, 0.0, 90.0]), np.array([70.0, 70.0, 70.0])).round(2)
+    array([0.75, 0.75, 1.5 ])
+    """
+    from scipy.spatial import cKDTree
+
+    tree = cKDTree(unit_vectors(lon, lat) * EARTH_RADIUS_KM)
+    pairs = tree.query_pairs(3 * DENSITY_KM, output_type="ndarray")
+    kernel = np.exp(-0.5 * np.sum((tree.data[pairs[:, 0]] - tree.data[pairs[:, 1]]) ** 2, axis=1) / DENSITY_KM**2)
+    density = 1.0 + np.bincount(pairs[:, 0], kernel, len(lon)) + np.bincount(pairs[:, 1], kernel, len(lon))
+    weight = 1 / density
+    # Capping lowers the mean and so the cap itself; a few rounds settle it.
+    for _ in range(50):
+        weight = np.minimum(weight / weight.mean(), LARGEST_WEIGHT)
+    return np.asarray(weight / weight.mean())
+
+
+def nugget(samples: pd.DataFrame) -> dict[str, float]:
+    """Spread between sites of one cell: no map on this grid can do better.
+
+    Returns
+    -------
+    dict
+        ``variance`` (pooled within cells), ``rmse`` (lower bound of the attainable RMSE of the samples, which are means of one or more
+        sites), ``cells`` with two or more sites. NaN where there is none.
+    """
+    several = samples[samples["sites"] > 1]
+    if several.empty:
+        return {"variance": float("nan"), "rmse": float("nan"), "cells": 0}
+    variance = float(np.average(several["within_variance"], weights=several["sites"] - 1))
+    return {"variance": variance, "rmse": float(np.sqrt((variance / samples["sites"]).mean())), "cells": len(several)}
+
+
+def _require_variation(samples: pd.DataFrame, predictors: Sequence[str]) -> None:
+    constant = [name for name in predictors if samples[name].nunique() < 2]
+    if constant and len(samples) > 1:
+        one = f"{constant[0]} (always {samples[constant[0]].iloc[0]:g})"
+        others = f", and so are {', '.join(constant[1:])}" if len(constant) > 1 else ""
+        raise IcemapError(f"The predictor {one} is the same in all {len(samples)} samples{others}: nothing can be learnt from it, remove it from 'predictors'.")
+
+
+def write_samples(url: str, samples: pd.DataFrame) -> None:
+    """Write the training table as GeoParquet."""
+    write_bytes(url, _geoparquet(samples))
+
+
+def write_sites(url: str, sites: pd.DataFrame) -> None:
+    """Write the site table with its reasons as GeoParquet; sites without usable coordinates have no geometry."""
+    write_bytes(url, _geoparquet(sites))
+
+
+def read_samples(url: str) -> pd.DataFrame:
+    """Read a table that ``write_samples`` or ``write_sites`` made, without its geometry."""
+    try:
+        frame = pd.read_parquet(io.BytesIO(read_bytes(url)))
+    except (OSError, ValueError) as error:
+        raise IcemapError(f"{url} is not a readable Parquet file: delete it and make it again with 'icemap boreholes'.") from error
+    return frame.drop(columns="geometry", errors="ignore")
+
+
+def _geoparquet(table: pd.DataFrame) -> bytes:
+    import geopandas
+    import shapely
+
+    lon, lat = table["lon"].to_numpy(float), table["lat"].to_numpy(float)
+    real = (np.abs(lon) <= 180) & (np.abs(lat) <= 90)
+    points = np.full(len(table), None, dtype=object)
+    points[real] = shapely.points(lon[real], lat[real])
+    buffer = io.BytesIO()
+    geopandas.GeoDataFrame(table.reset_index(drop=True), geometry=points, crs="EPSG:4326").to_parquet(buffer, index=False)
+    return buffer.getvalue()

@@ -1,0 +1,152 @@
+"""Tables from CSV or Parquet, wherever they are, with the line every row came from."""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+from icemap.store import local_copy
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it was found.
+
+    Attributes
+    ----------
+    file : str
+        Its URL.
+    frame : DataFrame
+        Columns as named in the file; empty cells are NaN, nothing else is interpreted.
+    lines : ndarray of int
+        Line of each row in the file, counted from 1 (for Parquet: the row, counted from 1).
+    """
+
+    file: str
+    frame: pd.DataFrame
+    lines: NDArray[np.int64]
+
+    def column(self, *names: str) -> pd.Series:
+        """The first of some columns that is there.
+
+        Raises
+        ------
+        IcemapError
+            If none is, naming the file.
+        """
+        for name in names:
+            if name in self.frame.columns:
+                return self.frame[name]
+        raise IcemapError(
+            f"{self.file} has no column '{names[0]}': it has {', '.join(map(str, self.frame.columns[:40]))}. Check that this is the right file and reader."
+        )
+
+
+def read_table(url: str) -> Table:
+    """Read a CSV (comma, semicolon or tab; UTF-8, Windows-1252 or Latin-1) or a Parquet file.
+
+    Raises
+    ------
+    IcemapError
+        If the file is not there, is empty, or is no table; with the line where it breaks.
+    """
+    with local_copy(url) as path:
+        table = _read_parquet(url, path) if path.suffix.lower() in (".parquet", ".geoparquet", ".pq") else _read_csv(url, path.read_bytes())
+    names = [str(name) for name in table.frame.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise IcemapError(f"{url} has the column '{twice[0]}' twice: rename or remove one.")
+    if table.frame.empty:
+        raise IcemapError(f"{url} has a header but no rows: check the file.")
+    return table
+
+
+def _read_parquet(url: str, path: Path) -> Table:
+    import pyarrow
+
+    try:
+        frame = pd.read_parquet(path).reset_index(drop=True)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise IcemapError(f"{url} is not a readable Parquet file ({str(error).splitlines()[0].rstrip('.')}): write it again.") from error
+    return Table(url, frame, np.arange(1, len(frame) + 1))
+
+
+def _read_csv(url: str, content: bytes) -> Table:
+    if not content.strip():
+        raise IcemapError(f"{url} is empty: check the file.")
+    if b"\0" in content:
+        raise IcemapError(f"{url} holds zero bytes and is no CSV: save it again as CSV in UTF-8.")
+    encoding = _encoding(content)
+    text = content.decode(encoding)
+    separator = max(",;\t", key=text.split("\n", 1)[0].count)
+    try:
+        header, header_lines = _header(text, separator)
+        frame = _frame(content, encoding, separator, header, header_lines)
+        lines = _lines(text, separator, header_lines, len(frame))
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, ValueError, csv.Error) as error:
+        message = str(error).removeprefix("Error tokenizing data. C error: ").strip().splitlines()[0].rstrip(".")
+        raise IcemapError(
+            f"{url} is no regular table ({message}): every row needs as many cells as the header; quote cells that hold the separator."
+        ) from error
+    blank = frame.isna().all(axis=1).to_numpy()
+    return Table(url, frame[~blank].reset_index(drop=True), lines[~blank]) if blank.any() else Table(url, frame, lines)
+
+
+def _header(text: str, separator: str) -> tuple[list[str], int]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    names = [name.strip() for name in next(reader)]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise ValueError("the first line holds no column names")
+    # R writes its row numbers under an empty name.
+    return [name or f"column_{i + 1}" for i, name in enumerate(names)], reader.line_num
+
+
+def _frame(content: bytes, encoding: str, separator: str, header: list[str], header_lines: int) -> pd.DataFrame:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        frame = pd.read_csv(
+            io.BytesIO(content),
+            sep=separator,
+            encoding=encoding,
+            header=None,
+            names=list(range(len(header))),
+            index_col=False,
+            skiprows=header_lines,
+            keep_default_na=False,
+            na_values=[""],
+            skip_blank_lines=False,
+            low_memory=False,
+        )
+    frame.columns = pd.Index(header)
+    return frame
+
+
+def _lines(text: str, separator: str, header_lines: int, rows: int) -> NDArray[np.int64]:
+    if text.count("\n") + (not text.endswith("\n")) == rows + header_lines:
+        return np.arange(header_lines + 1, header_lines + rows + 1)
+    # Some cells hold line breaks: only the CSV grammar knows where a row begins.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    ends = np.array([reader.line_num for _ in reader], dtype=np.int64)
+    starts = np.concatenate([[1], ends[:-1] + 1])[1 if header_lines else 0 :]
+    return starts[:rows] if len(starts) >= rows else np.arange(header_lines + 1, header_lines + rows + 1)
+
+
+def _encoding(content: bytes) -> str:
+    # Spreadsheets write degree signs and dashes in Windows-1252; Latin-1 takes any byte, so it comes last.
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "latin-1"

@@ -1,0 +1,264 @@
+"""The chain from sources to report: what each step depends on, and how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from icemap.config import Config
+from icemap.errors import IcemapError
+from icemap.provenance import fingerprint
+from icemap.steps import Context, Step
+from icemap.store import exists, join, remove, write_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from icemap.ensemble.model import IceEnsemble
+
+
+def _cube_depends(context: Context) -> Any:
+    from icemap.catalog import VIRTUAL_ARCTIC
+
+    config = context.config
+    inputs = {name: [s.model_dump(), "" if s.url.startswith(VIRTUAL_ARCTIC) else fingerprint(s.url)] for name, s in context.sources.items()}
+    return [config.grid.model_dump(), config.predictors, [mask.model_dump() for mask in config.masks], inputs]
+
+
+def _make_cube(context: Context, resume: bool) -> dict[str, Any]:
+    from icemap.mapping.run import Job
+    from icemap.predictors.cube import plan_cube, require_predictors
+
+    build = plan_cube(context.config, context.sources)
+    if not resume or not exists(join(build.url, "zarr.json")):
+        context.ledger("cube").clear()
+        build.create(context.config.title)
+    records = context.run_job(Job("cube", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1]), "cube")
+    require_predictors(records, build)
+    inside = sum(record["inside"] for record in records)
+    missing = {name: sum(record["missing"][name] for record in records) for name in build.predictors}
+    for name, cells in missing.items():
+        if cells:
+            context.say(f"  {name} is missing in {cells:,} of {inside:,} cells inside the masks ({cells / inside:.1%}); these are not mapped")
+    ranges = {name: _joined_range(name, records) for name in build.predictors}
+    return {"cells": {"inside": inside, "valid": sum(record["valid"] for record in records)}, "missing": missing, "ranges": ranges}
+
+
+def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
+    lows = [record["lowest"][name] for record in records if name in record["lowest"]]
+    highs = [record["highest"][name] for record in records if name in record["highest"]]
+    return [min(lows), max(highs)]
+
+
+def _boreholes_depends(context: Context) -> Any:
+    config = context.config
+    if config.sites is not None:
+        return [config.sites.model_dump(), config.target.model_dump(), fingerprint(config.sites.table)]
+    assert config.boreholes is not None
+    paths = [layer.path for layer in config.boreholes.layers] + ([config.boreholes.permafrost_table] if config.boreholes.permafrost_table else [])
+    return [config.boreholes.model_dump(), config.target.model_dump(), [fingerprint(path) for path in paths]]
+
+
+def _make_samples(context: Context, resume: bool) -> dict[str, Any]:
+    from icemap.boreholes.samples import build_samples, nugget, write_samples, write_sites
+    from icemap.boreholes.sites import read_sites
+    from icemap.predictors.cube import open_cube
+
+    config = context.config
+    table = read_sites(config)
+    samples, sites = build_samples(table.sites, config.grid.grid, open_cube(config.cube_url), config.predictors)
+    write_sites(_sites_url(config), sites)
+    write_samples(config.samples_url, samples)
+    used = int(sites["used"].sum())
+    context.say(f"  {used} of {len(sites)} sites used, in {len(samples)} cells")
+    for reason, count in sites.loc[~sites["used"], "reason"].value_counts().head(8).items():
+        context.say(f"  {count} not used: {reason}")
+    return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
+
+
+def _sites_url(config: Config) -> str:
+    return join(config.run, "sites.parquet")
+
+
+def _prepared(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
+    """The ensemble with its options, coding and splits, and the samples."""
+    from icemap.boreholes.samples import read_samples
+    from icemap.ensemble.model import IceEnsemble
+
+    config, options = context.config, context.config.ensemble
+    samples = read_samples(config.samples_url)
+    ensemble = IceEnsemble(
+        classes=[name for name in config.predictors if context.sources[name].kind == "class"],
+        members=options.members,
+        replicates=options.replicates,
+        folds=options.folds,
+        held_out=options.held_out,
+        block_degrees=options.block_degrees,
+        bounds=config.target.bounds,
+        prior_strength=options.prior_strength,
+        seed=config.seed,
+    )
+    try:
+        ensemble.prepare(samples)
+    except ValueError as error:
+        raise IcemapError(f"{config.samples_url}: {error}") from error
+    return ensemble, samples
+
+
+def _make_ensemble(context: Context, resume: bool) -> dict[str, Any]:
+    from icemap.ensemble.saved import load_replicate, write_manifest
+    from icemap.mapping.jobs import ReplicateItem, TrainReplicate
+    from icemap.mapping.run import Job
+
+    config = context.config
+    if not resume:
+        context.ledger("train").clear()
+        remove(config.ensemble_url)
+    ensemble, samples = _prepared(context)
+    items = [ReplicateItem(index) for index in range(ensemble.replicates)]
+    records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, config.ensemble_url), unit="replicates"), "train")
+    files = {name: sha for record in records for name, sha in record["files"].items()}
+    ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files) for index in range(ensemble.replicates)]
+    units = {name: source.unit for name, source in context.sources.items() if name in config.predictors}
+    write_manifest(ensemble, config.ensemble_url, files, samples, {"units": units, "target": config.target.model_dump(mode="json")})
+    weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in ensemble.members}
+    context.say("  mean weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()))
+    return {"replicates": len(records), "mean_weights": weights}
+
+
+def _make_verification(context: Context, resume: bool) -> dict[str, Any]:
+    import numpy as np
+
+    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
+    from icemap.mapping.chunk import one_hot
+    from icemap.mapping.jobs import VerifyFold
+    from icemap.mapping.run import Job
+    from icemap.verification.applicability import Applicability
+    from icemap.verification.cross_validation import KINDS, MODEL, Fold, fold_labels, gather
+    from icemap.verification.summary import calibrate, importance, verification_table
+
+    config = context.config
+    if not resume:
+        context.ledger("verify").clear()
+    ensemble, samples = _prepared(context)
+    table = ensemble.table(samples)
+    domain = _places(config)
+    try:
+        labels = {kind: fold_labels(kind, table, config.verification.folds, config.ensemble.block_degrees, domain, config.seed) for kind in KINDS}
+    except ValueError as error:
+        raise IcemapError(f"{config.samples_url}: {error}") from error
+    items = [Fold(kind, int(number)) for kind in KINDS for number in np.unique(labels[kind])]
+    records = context.run_job(Job("verify", items, VerifyFold(ensemble, samples, labels), unit="folds"), "verify")
+    by_kind = {kind: gather([r for item, r in zip(sorted(items, key=lambda i: i.key), records, strict=True) if item.kind == kind], len(table)) for kind in KINDS}
+    calibration = calibrate(by_kind["knndm"]["models"][MODEL]["pit"])
+    write_json(join(config.ensemble_url, CALIBRATION), calibration)
+    predictors = one_hot(ensemble, table.X)
+    applicability = Applicability.fit(predictors, importance(predictors, table.y, config.seed), labels["knndm"])
+    write_json(join(config.ensemble_url, APPLICABILITY), applicability.to_dict())
+    rows = verification_table(by_kind, labels)
+    write_json(_verification_url(config), {"target": config.target.model_dump(mode="json"), "table": rows, "calibration": calibration, "folds": _for_pictures(by_kind)})
+    for line in _as_text(rows, config.target.unit):
+        context.say("  " + line)
+    return {"samples": len(table)}
+
+
+def _for_pictures(by_kind: dict[str, Any]) -> dict[str, Any]:
+    """Observations, predictions and PITs per kind of fold."""
+    from icemap.verification.cross_validation import MODEL
+
+    return {kind: {"observed": part["y"].tolist(), **{f: part["models"][MODEL][f].tolist() for f in ("mean", "pit", "crps")}} for kind, part in by_kind.items()}
+
+
+def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
+    yield f"{'folds':22s}{'model':20s}{'R2':>7s}{'RMSE':>9s}{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'width95':>9s}   [{unit}]"
+    formats = {"r2": "7.2f", "rmse": "9.2f", "bias": "8.2f", "crps": "8.2f", "coverage_95": "9.1%", "width_95": "9.1f"}
+    for row in rows:
+        figures = "".join(f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-" for key, form in formats.items())
+        yield f"{row['folds']:22s}{row['model']:20s}{figures}"
+
+
+def _places(config: Config) -> Any:
+    """Places spread over the map by area, (longitudes, latitudes): what kNNDM compares the sites with."""
+    import numpy as np
+
+    from icemap.predictors.cube import open_cube
+
+    cube = open_cube(config.cube_url)
+    step = max(1, int((cube.sizes["latitude"] * cube.sizes["longitude"] / 4e6) ** 0.5))
+    valid = cube["valid"][::step, ::step].to_numpy() == 1
+    row, col = np.nonzero(valid)
+    latitude, longitude = cube.latitude.to_numpy()[::step][row], cube.longitude.to_numpy()[::step][col]
+    area = np.cos(np.radians(latitude))
+    chosen = np.random.default_rng(config.seed).choice(len(row), size=min(config.verification.places, len(row)), replace=False, p=area / area.sum())
+    return longitude[chosen], latitude[chosen]
+
+
+def _verification_url(config: Config) -> str:
+    return join(config.run, "verification.json")
+
+
+def _make_map(context: Context, resume: bool) -> dict[str, Any]:
+    from icemap.mapping.broadcast import ensemble_digest
+    from icemap.mapping.map import MapBuild
+    from icemap.mapping.run import Job
+    from icemap.products.layout import map_variables
+
+    config = context.config
+    build = MapBuild(
+        config.map_url,
+        config.cube_url,
+        config.ensemble_url,
+        ensemble_digest(config.ensemble_url),
+        config.grid.grid,
+        config.grid.chunk,
+        map_variables(config.target),
+    )
+    if not resume or not exists(join(build.url, "zarr.json")):
+        context.ledger("map").clear()
+        build.create({"title": config.title, "source": f"icemap ensemble of {config.ensemble.replicates} replicates", "history": f"seed {config.seed}"})
+    records = context.run_job(Job("map", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1]), "map")
+    valid = sum(record["valid"] for record in records)
+    return {"cells": valid, "inside_aoa": sum(record.get("aoa", 0) for record in records), "extrapolated": sum(record.get("extrapolated", 0) for record in records)}
+
+
+def _make_storage(context: Context, resume: bool) -> dict[str, Any]:
+    from icemap.products.ice_storage import ice_storage, write_ice_storage
+
+    table = ice_storage(context.config.map_url)
+    write_ice_storage(_storage_url(context.config), table)
+    return {"regions": len(table)}
+
+
+def _storage_url(config: Config) -> str:
+    return join(config.run, "ice_storage.json")
+
+
+def _make_products(context: Context, resume: bool) -> dict[str, Any]:
+    from icemap.products.cog import write_cogs
+    from icemap.products.stac import write_catalog, write_stac
+
+    config = context.config
+    urls = write_cogs(config.map_url, config.products_url, config.target)
+    write_stac(config.run, config.title)
+    write_catalog(config.run, config.title)
+    return {"files": urls}
+
+
+def _make_report(context: Context, resume: bool) -> dict[str, Any]:
+    from icemap.products.run_report import write_run_report
+
+    context.provenance.describe(config=context.config.model_dump(mode="json"), sources={n: s.model_dump(mode="json") for n, s in context.sources.items()})
+    write_run_report(context.config, context.provenance.content)
+    return {}
+
+
+STEPS = (
+    Step("cube", (), _cube_depends, _make_cube, lambda c: [c.cube_url]),
+    Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url]),
+    Step("train", ("boreholes",), lambda x: [x.config.ensemble.model_dump(), x.config.seed], _make_ensemble, lambda c: [join(c.ensemble_url, "manifest.json")]),
+    Step("verify", ("train",), lambda x: x.config.verification.model_dump(), _make_verification, lambda c: [_verification_url(c)]),
+    Step("map", ("cube", "verify"), lambda x: x.config.title, _make_map, lambda c: [c.map_url]),
+    Step("storage", ("map",), lambda x: None, _make_storage, lambda c: [_storage_url(c)]),
+    Step("publish", ("map",), lambda x: None, _make_products, lambda c: [join(c.run, "stac", "collection.json"), join(c.run, "catalog.yaml")]),
+    Step("report", ("storage", "publish", "verify"), lambda x: None, _make_report, lambda c: [join(c.run, "report.html"), join(c.products_url, "map.png")]),
+)

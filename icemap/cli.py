@@ -1,0 +1,135 @@
+"""The command line: every command prints what it wrote, or says in one sentence what is wrong and exits with code 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from icemap.errors import IcemapError
+
+
+class SentenceGroup(click.Group):
+    """Turns a user's mistake into one sentence instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except IcemapError as error:
+            click.echo(f"icemap: {error}", err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("icemap: stopped. What is finished is kept: the same command continues.", err=True)
+            sys.exit(130)
+
+
+def _on_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes of a local cluster.")(command)
+    return click.option("--cluster", default="local", show_default=True, metavar="local|tcp://...", help="Where to compute.")(command)
+
+
+@click.group(cls=SentenceGroup)
+@click.version_option(package_name="icemap")
+def main() -> None:
+    """Calibrated maps of ground ice from borehole logs and rasters."""
+
+
+@main.command()
+@click.option("--out", default="demo", show_default=True, help="Folder or bucket prefix to write to.")
+@click.option("--size", default="small", show_default=True, type=click.Choice(["small", "full"]), help="0.5 degrees and 8 replicates, or 10' and 200.")
+@_on_a_cluster
+def demo(out: str, size: str, cluster: str, workers: int) -> None:
+    """The whole chain on the virtual Arctic, whose ice is known."""
+    from icemap.demo import write_demo
+
+    _run(write_demo(out, size), None, cluster, workers)
+
+
+@main.command()
+@click.argument("config")
+@_on_a_cluster
+def run(config: str, cluster: str, workers: int) -> None:
+    """All steps of CONFIG, each skipped where its product is already there."""
+    _run(config, None, cluster, workers)
+
+
+def _step_command(name: str, text: str) -> None:
+    @_on_a_cluster
+    def command(config: str, cluster: str, workers: int) -> None:
+        _run(config, [name], cluster, workers)
+
+    main.command(name, help=text)(click.argument("config")(command))
+
+
+for _name, _text in {
+    "cube": "Rasters of CONFIG to one predictor cube.",
+    "boreholes": "Sites or borehole layers of CONFIG to a training table.",
+    "train": "The replicates of the ensemble.",
+    "verify": "Cross-validation, calibration and area of applicability.",
+    "map": "The ensemble over the cube.",
+    "storage": "Totals with their intervals.",
+    "publish": "GeoTIFFs, STAC and catalogue.",
+    "report": "The report page and the picture.",
+}.items():
+    _step_command(_name, _text)
+
+
+@main.command()
+@click.argument("run_url", metavar="RUN")
+def status(run_url: str) -> None:
+    """What is done of RUN, a run folder or bucket prefix."""
+    from icemap.mapping.ledger import Ledger
+    from icemap.provenance import Provenance
+    from icemap.store import exists, join
+
+    if not exists(join(run_url, "provenance.json")):
+        raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
+    for name, record in Provenance(run_url).steps.items():
+        parts = len(Ledger(join(run_url, "ledger", name)).keys()) if name in ("cube", "train", "verify", "map") else 0
+        state = f"finished {record['finished']}" if record["finished"] else f"begun {record['started']}, not finished"
+        click.echo(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
+
+
+@main.command()
+@click.argument("run_url", metavar="RUN")
+@click.option("--lon", required=True, type=float, help="Degrees east.")
+@click.option("--lat", required=True, type=float, help="Degrees north.")
+def query(run_url: str, lon: float, lat: float) -> None:
+    """The map of RUN at one place."""
+    from icemap.products.query import query as at_place
+    from icemap.store import join
+
+    for name, value in at_place(join(run_url, "map.zarr"), lon, lat).items():
+        click.echo(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
+
+
+def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -> None:
+    from icemap.chain import STEPS
+    from icemap.config import load_config
+    from icemap.steps import open_context, run_steps
+    from icemap.store import join
+
+    config = load_config(config_url)
+    with open_context(config, cluster, workers, click.echo) as context:
+        made = run_steps(STEPS, context, names or [step.name for step in STEPS])
+    if names is not None:
+        return
+    if not made:
+        click.echo("Nothing to do: every product is there and its inputs have not changed.")
+    click.echo(f"map      {config.map_url}")
+    click.echo(f"GeoTIFF  {config.products_url}/")
+    click.echo(f"picture  {join(config.products_url, 'map.png')}")
+    click.echo(f"report   {join(config.run, 'report.html')}")
+    click.echo(f"totals   {join(config.run, 'ice_storage.json')}")
+    click.echo(_totals(config.run))
+
+
+def _totals(run_url: str) -> str:
+    from icemap.store import join, read_json
+
+    content = read_json(join(run_url, "ice_storage.json"))
+    quantity = "ice_km3" if content["quantity"] == "ice storage" else "mean"
+    row = next(row for row in content["regions"] if row["region"] == "all")
+    return f"{content['quantity']}: {row[quantity]:,.4g} {row['unit']} (95 %: {row[quantity + '_lower95']:,.4g} to {row[quantity + '_upper95']:,.4g})"

@@ -1,0 +1,242 @@
+"""The one file a run is described by. Unknown keys are errors; paths are relative to the file; no key or password has a place here."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from icemap.errors import IcemapError
+from icemap.grid import Grid
+from icemap.store import is_remote, join, read_text
+
+
+class Section(BaseModel):
+    """A part of the config: immutable, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _degrees(value: Any) -> Any:
+    """``0.5``, ``10 arcmin`` and ``30 arcsec`` in degrees."""
+    if isinstance(value, str):
+        for unit, per_degree in (("arcmin", 60.0), ("arcsec", 3600.0), ("deg", 1.0)):
+            if value.endswith(unit):
+                return float(value.removesuffix(unit)) / per_degree
+    return value
+
+
+class GridConfig(Section):
+    """Extent in degrees; resolution in degrees or as ``10 arcmin`` or ``30 arcsec``; cells per side of a chunk."""
+
+    west: float = -180.0
+    south: float
+    east: float = 180.0
+    north: float = 90.0
+    resolution: Annotated[float, BeforeValidator(_degrees)] = Field(gt=0)
+    chunk: int = Field(default=256, ge=16)
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.west, self.south, self.east, self.north, self.resolution)
+
+
+class TargetConfig(Section):
+    """What is mapped. Bounds are physical limits in the unit, or null."""
+
+    name: str = "vic"
+    long_name: str = "volumetric ice content"
+    unit: str = "%"
+    bounds: tuple[float, float] | None = (0.0, 100.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> TargetConfig:
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            raise ValueError(f"bounds {list(self.bounds)} are not in rising order")
+        return self
+
+
+class MaskConfig(Section):
+    """Where the map is made, and what part of a cell counts in the ice storage.
+
+    Cells are mapped where ``source`` (a catalogue entry) is ``at_least`` this; with ``counts: part`` its value is the part of the cell that counts (permafrost),
+    with ``counts: rest`` the part that does not (lakes, glaciers). Sources in % are divided by 100.
+    """
+
+    source: str
+    at_least: float | None = None
+    counts: Literal["part", "rest"] | None = None
+
+    @model_validator(mode="after")
+    def _of_use(self) -> MaskConfig:
+        if self.at_least is None and self.counts is None:
+            raise ValueError(f"the mask '{self.source}' does nothing: give at_least, counts, or both")
+        return self
+
+
+class SitesConfig(Section):
+    """A table of sites that already have one value of the target each."""
+
+    table: str
+    value: str
+    unit: str | None = None
+    id: str | None = None
+    longitude: str = "lon"
+    latitude: str = "lat"
+
+
+class LayerSource(Section):
+    """Raw layers in one file or folder and the reader that understands them."""
+
+    reader: Literal["icemap", "jorgenson2025", "castagner2022"] = "icemap"
+    path: str
+
+
+class BoreholesConfig(Section):
+    """Raw borehole layers, turned into one VIC per site."""
+
+    layers: tuple[LayerSource, ...] = Field(min_length=1)
+    permafrost_table: str | None = None  # a CALM active-layer table that fills in missing permafrost tables
+    thickness: float = Field(default=5.0, gt=0)
+    grades: tuple[Literal["A", "B", "C", "D"], ...] = ("A", "B", "C")
+
+
+class EnsembleConfig(Section):
+    """How the ensemble is trained."""
+
+    members: tuple[str, ...] = Field(default=("svr", "gam", "random_forest", "lightgbm"), min_length=2)
+    replicates: int = Field(default=200, ge=1)
+    folds: int = Field(default=10, ge=2)
+    held_out: float = Field(default=0.1, gt=0, lt=0.5)
+    block_degrees: float = Field(default=10.0, gt=0)
+    prior_strength: float = Field(default=0.0, ge=0)
+
+
+class VerificationConfig(Section):
+    """How the ensemble is verified: the number of folds of each kind, and how many places stand for the map in kNNDM."""
+
+    folds: int = Field(default=10, ge=2)
+    places: int = Field(default=2000, ge=100)
+
+
+class Config(Section):
+    """A whole run."""
+
+    run: str
+    seed: int = Field(default=0, ge=0)
+    title: str = "Ground ice"
+    grid: GridConfig
+    catalog: str
+    predictors: tuple[str, ...] = Field(min_length=1)
+    masks: tuple[MaskConfig, ...] = ()
+    target: TargetConfig = TargetConfig()
+    sites: SitesConfig | None = None
+    boreholes: BoreholesConfig | None = None
+    ensemble: EnsembleConfig = EnsembleConfig()
+    verification: VerificationConfig = VerificationConfig()
+
+    @model_validator(mode="after")
+    def _one_kind_of_sites(self) -> Config:
+        if (self.sites is None) == (self.boreholes is None):
+            raise ValueError("give either 'sites' (one value per site) or 'boreholes' (raw layers)")
+        twice = sorted({name for name in self.predictors if self.predictors.count(name) > 1})
+        if twice:
+            raise ValueError(f"predictors lists {', '.join(twice)} twice")
+        return self
+
+    @property
+    def cube_url(self) -> str:
+        return join(self.run, "cube.zarr")
+
+    @property
+    def samples_url(self) -> str:
+        return join(self.run, "samples.parquet")
+
+    @property
+    def ensemble_url(self) -> str:
+        return join(self.run, "ensemble")
+
+    @property
+    def map_url(self) -> str:
+        return join(self.run, "map.zarr")
+
+    @property
+    def products_url(self) -> str:
+        return join(self.run, "products")
+
+
+def load_config(url: str) -> Config:
+    """Read and check a config file.
+
+    Raises
+    ------
+    IcemapError
+        One sentence naming the file and every wrong key.
+    """
+    return _parse(url, read_text(url))
+
+
+def _parse(url: str, text: str) -> Config:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise IcemapError(f"{url} is not readable YAML{where}: {getattr(error, 'problem', None) or 'check its indentation and quotes'}.") from error
+    if not isinstance(content, dict):
+        raise IcemapError(f"{url} holds no settings: it must be a YAML mapping with the keys run, grid, catalog, predictors and sites or boreholes.")
+    try:
+        config = Config.model_validate(content)
+    except ValidationError as error:
+        raise IcemapError(f"{url}: {'; '.join(_problem(e) for e in error.errors())}.") from error
+    try:
+        config.grid.grid  # noqa: B018  (raises if the extent does not hold whole cells)
+    except IcemapError as error:
+        raise IcemapError(f"{url}, 'grid': {error}") from error
+    return _resolve(config, url)
+
+
+def _problem(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key '{key}', remove it or correct its spelling"
+    if error["type"] == "missing":
+        return f"the key '{key}' is missing"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"'{key}': {message}" if key else message
+
+
+def expand(url: str, base: str) -> str:
+    """Replace ``{env(NAME)}`` by the environment variable, as intake does."""
+
+    def value(match: re.Match[str]) -> str:
+        if match.group(1) not in os.environ:
+            raise IcemapError(f"{base} uses the environment variable {match.group(1)}, which is not set: set it to the folder or bucket meant.")
+        return os.environ[match.group(1)]
+
+    return re.sub(r"\{env\((\w+)\)\}", value, url)
+
+
+def resolve(url: str, base: str) -> str:
+    """A path as seen from the file it is written in."""
+    url = expand(url, base)
+    if is_remote(url) or Path(url).is_absolute():
+        return url
+    folder = base.rsplit("/", 1)[0] if "/" in base else "."
+    return join(folder, url) if is_remote(base) else os.path.normpath(Path(folder) / url)
+
+
+def _resolve(config: Config, base: str) -> Config:
+    changes: dict[str, Any] = {"run": resolve(config.run, base), "catalog": resolve(config.catalog, base)}
+    if config.sites:
+        changes["sites"] = config.sites.model_copy(update={"table": resolve(config.sites.table, base)})
+    if config.boreholes:
+        update: dict[str, Any] = {"layers": tuple(s.model_copy(update={"path": resolve(s.path, base)}) for s in config.boreholes.layers)}
+        if config.boreholes.permafrost_table:
+            update["permafrost_table"] = resolve(config.boreholes.permafrost_table, base)
+        changes["boreholes"] = config.boreholes.model_copy(update=update)
+    return config.model_copy(update=changes)

@@ -1,0 +1,62 @@
+"""The virtual Arctic as an ordinary run: a config, a catalogue and a table of layers, written where the user asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from icemap import world
+from icemap.catalog import VIRTUAL_ARCTIC
+from icemap.store import join, write_text
+
+SIZES: dict[str, dict[str, Any]] = {
+    "small": {"resolution": "30 arcmin", "chunk": 64, "replicates": 8, "folds": 5, "verification": 5},
+    "full": {"resolution": "10 arcmin", "chunk": 256, "replicates": 200, "folds": 10, "verification": 10},
+}
+
+
+def write_demo(folder: str, size: str, seed: int = 0) -> str:
+    """Write the inputs of the demo.
+
+    Returns
+    -------
+    str
+        URL of its config.
+    """
+    from icemap.world_boreholes import write_boreholes
+
+    options = SIZES[size]
+    write_boreholes(join(folder, "layers.csv"), seed=seed)
+    write_text(join(folder, "catalog.yaml"), yaml.safe_dump(_catalog(seed), sort_keys=False))
+    config = {
+        "run": "run",
+        "title": "Ground ice of the virtual Arctic (synthetic)",
+        "seed": seed,
+        "grid": {"west": -180, "south": 25, "east": 180, "north": 85, "resolution": options["resolution"], "chunk": options["chunk"]},
+        "catalog": "catalog.yaml",
+        "predictors": list(world.PREDICTORS),
+        "masks": [
+            {"source": "land_fraction", "at_least": 0.5},
+            {"source": "permafrost_fraction", "at_least": 0.1, "counts": "part"},
+            {"source": "lake_fraction", "counts": "rest"},
+            {"source": "glacier_fraction", "counts": "rest"},
+        ],
+        "boreholes": {"layers": [{"path": "layers.csv"}]},
+        "ensemble": {"replicates": options["replicates"], "folds": options["folds"]},
+        "verification": {"folds": options["verification"]},
+    }
+    write_text(join(folder, "config.yaml"), yaml.safe_dump(config, sort_keys=False))
+    return join(folder, "config.yaml")
+
+
+def _catalog(seed: int) -> dict[str, Any]:
+    entries = {}
+    for name, info in {**world.PREDICTORS, **world.MASKS}.items():
+        metadata: dict[str, Any] = {"family": info.family, "long_name": info.long_name, "unit": info.unit, "kind": info.kind}
+        if info.classes:
+            metadata["classes"] = dict(enumerate(info.classes))
+        entries[name] = {"kwargs": {"data": "{data(virtual_arctic)}"}, "metadata": metadata}
+    citation = "icemap's virtual Arctic: synthetic, on the coastline of global-land-mask"
+    data = {"virtual_arctic": {"kwargs": {"url": f"{VIRTUAL_ARCTIC}{seed}"}, "metadata": {"licence": "Apache-2.0", "citation": citation}}}
+    return {"version": 2, "metadata": {}, "aliases": {}, "user_parameters": {}, "data": data, "entries": entries}

@@ -1,0 +1,1 @@
+"""Members, copula-embedded BMA and the replicates: pure numpy and scikit-learn."""

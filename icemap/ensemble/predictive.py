@@ -1,0 +1,108 @@
+"""What every predictive distribution offers once its cdf, pdf, mean and quantiles exist."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+
+from icemap.ensemble.checks import check_members
+
+Array = NDArray[np.float64]
+
+
+def check_probabilities(q: ArrayLike) -> Array:
+    """Probability levels as a float64 array (k,); ValueError unless all lie in [0, 1]."""
+    levels = np.atleast_1d(np.asarray(q, dtype=np.float64))
+    if levels.ndim != 1 or not np.all((levels >= 0) & (levels <= 1)):
+        raise ValueError(f"Probabilities must lie between 0 and 1, not {np.asarray(q).tolist()}.")
+    return levels
+
+
+def check_coverage(coverage: float) -> float:
+    """A coverage strictly between 0 and 1."""
+    if not 0 < coverage < 1:
+        raise ValueError(f"coverage is {coverage}; it must lie between 0 and 1, for example 0.95.")
+    return float(coverage)
+
+
+class PredictiveMixture(RegressorMixin, BaseEstimator):
+    """Base of the estimators that turn member predictions F (n, members) into a distribution of the target.
+
+    Subclasses set ``member_names_`` and ``ranges_`` (members, 2), the span of the predictions they were fitted on.
+    """
+
+    member_names_: list[str]
+    ranges_: Array
+
+    @abstractmethod
+    def cdf(self, F: ArrayLike, y: ArrayLike) -> Array: ...
+
+    @abstractmethod
+    def pdf(self, F: ArrayLike, y: ArrayLike) -> Array: ...
+
+    @abstractmethod
+    def _quantile(self, F: Array, levels: Array) -> Array:
+        """Quantiles at the levels of each row, F (n, members) and levels (n, k) -> (n, k)."""
+
+    def _checked(self, F: ArrayLike) -> Array:
+        if not hasattr(self, "member_names_"):
+            raise ValueError(f"This {type(self).__name__} is not fitted yet: call fit(F, y) with out-of-fold predictions first.")
+        return check_members(F, self.member_names_)
+
+    def predict_quantile(self, F: ArrayLike, q: ArrayLike) -> Array:
+        """Quantiles of the predictive distribution, by inversion of the mixture.
+
+        Parameters
+        ----------
+        F : (n, members)
+            Member predictions, in units of the target.
+        q : float or (k,)
+            Probabilities.
+
+        Returns
+        -------
+        (n, k) array, in units of the target.
+        """
+        members, levels = self._checked(F), check_probabilities(q)
+        return self._quantile(members, np.broadcast_to(levels, (len(members), len(levels))))
+
+    def interval(self, F: ArrayLike, coverage: float = 0.95) -> Array:
+        """Central predictive interval, (n, 2): lower and upper, in units of the target."""
+        tail = (1.0 - check_coverage(coverage)) / 2.0
+        return self.predict_quantile(F, [tail, 1.0 - tail])
+
+    def sample(self, F: ArrayLike, size: int, seed: int | np.random.SeedSequence = 0) -> Array:
+        """Draws from the predictive distribution of each row, (n, size); the same seed gives the same draws."""
+        members = self._checked(F)
+        return self._quantile(members, np.random.default_rng(seed).random((len(members), size)))
+
+    def log_score(self, F: ArrayLike, y: ArrayLike) -> Array:
+        """Minus the logarithm of the predictive density at y, (n,); smaller is better (Good 1952)."""
+        with np.errstate(divide="ignore"):
+            return -np.log(self.pdf(F, y))
+
+    def pit(self, F: ArrayLike, y: ArrayLike, seed: int | np.random.SeedSequence = 0) -> Array:
+        """Probability integral transform G(y | f), (n,): uniform for a calibrated forecast; the seed matters only at atoms."""
+        return self.cdf(F, y)
+
+    def extrapolated(self, F: ArrayLike) -> NDArray[np.bool_]:
+        """Whether any member left the range of the out-of-fold predictions it was fitted on, (n,)."""
+        members = self._checked(F)
+        return np.any((members < self.ranges_[:, 0]) | (members > self.ranges_[:, 1]), axis=1)
+
+    def _remember(self, members: Array, names: list[str]) -> None:
+        self.member_names_ = names
+        self.n_features_in_ = members.shape[1]
+        if names[0] != "member 0":
+            self.feature_names_in_ = np.array(names, dtype=object)
+        self.ranges_ = np.column_stack([members.min(axis=0), members.max(axis=0)])
+
+    def _described(self, fitted: dict[str, Any]) -> dict[str, Any]:
+        return {"class": type(self).__name__, "parameters": self.get_params(), "members": self.member_names_, "ranges": self.ranges_.tolist(), **fitted}
+
+    def _recall(self, described: dict[str, Any]) -> None:
+        self._remember(np.array(described["ranges"], dtype=np.float64).T, list(described["members"]))

@@ -1,0 +1,125 @@
+"""One replicate: its own split, out-of-fold member predictions, members and COP-BMA (method of Wang, Ran & Li 2026)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.ensemble.bma import CopulaBMA
+from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
+from icemap.ensemble.members import MEMBERS, fit_member, make_member
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What every replicate shares.
+
+    Attributes
+    ----------
+    members : tuple of str
+    folds : int
+        Out-of-fold parts inside the training side of a replicate.
+    block_degrees : float
+        Side of the spatial blocks that stay together in a fold.
+    bounds : (float, float) or None
+        Physical limits of the target.
+    prior_strength : float
+        Of the prior that draws the weights towards equal.
+    """
+
+    members: tuple[str, ...] = MEMBERS
+    folds: int = 10
+    block_degrees: float = 10.0
+    bounds: tuple[float, float] | None = (0.0, 100.0)
+    prior_strength: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainingTable:
+    """Samples as arrays, in one order.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, predictors)
+        Coded predictors.
+    y, weight, longitude, latitude : ndarray of shape (n,)
+    cell : ndarray of shape (n,)
+        Number of the grid cell, so that no cell is on both sides of a split.
+    """
+
+    X: Array
+    y: Array
+    weight: Array
+    longitude: Array
+    latitude: Array
+    cell: NDArray[np.int64]
+
+    def take(self, rows: NDArray[Any]) -> TrainingTable:
+        """Some of the rows."""
+        return TrainingTable(self.X[rows], self.y[rows], self.weight[rows], self.longitude[rows], self.latitude[rows], self.cell[rows])
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """Fitted members in the order of the options, and the COP-BMA over them.
+
+    ``out_of_fold`` holds the predictions that the COP-BMA was fitted on, shape (n, members); it is not saved.
+    """
+
+    members: Sequence[Any]
+    bma: CopulaBMA
+    out_of_fold: Array | None = None
+
+    def member_predictions(self, X: Array, bounds: tuple[float, float] | None) -> Array:
+        """Predictions of the members for coded predictors, held within the bounds, shape (n, members)."""
+        return predict_members(self.members, X, bounds)
+
+
+def predict_members(members: Sequence[Any], X: Array, bounds: tuple[float, float] | None) -> Array:
+    """Predictions of fitted members, shape (n, members)."""
+    F = np.column_stack([member.predict(X) for member in members])
+    return F if bounds is None else np.clip(F, *bounds)
+
+
+def out_of_fold(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Array:
+    """Member predictions for each sample by members that never saw its spatial block, shape (n, members).
+
+    Notes
+    -----
+    Blocks, not single sites (choice): a site whose neighbour along the same road was trained on is predicted better than a map cell is, and a BMA fitted
+    on such predictions is too sure of itself.
+    """
+    labels = _fold_labels(table, options, seed)
+    F = np.empty((len(table), len(options.members)))
+    for k, name in enumerate(options.members):
+        member = make_member(name, coding, seed)
+        for fold in np.unique(labels):
+            train = labels != fold
+            fitted = fit_member(member, coding, table.X[train], table.y[train], table.weight[train])
+            F[~train, k] = fitted.predict(table.X[~train])
+    return F if options.bounds is None else np.clip(F, *options.bounds)
+
+
+def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Replicate:
+    """Members on the whole table, COP-BMA on their out-of-fold predictions."""
+    F = out_of_fold(table, options, coding, seed)
+    bma = CopulaBMA(bounds=options.bounds, prior_strength=options.prior_strength).fit(F, table.y, sample_weight=table.weight)
+    members = [fit_member(make_member(name, coding, seed), coding, table.X, table.y, table.weight) for name in options.members]
+    return Replicate(members, bma, F)
+
+
+def _fold_labels(table: TrainingTable, options: TrainingOptions, seed: int) -> NDArray[np.int64]:
+    blocks = len(np.unique(spatial_blocks(table.longitude, table.latitude, options.block_degrees)))
+    if blocks >= options.folds:
+        return block_folds(table.longitude, table.latitude, options.block_degrees, options.folds, seed)
+    return cell_folds(table.cell, min(options.folds, len(np.unique(table.cell))), seed)

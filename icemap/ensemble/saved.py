@@ -1,0 +1,190 @@
+"""The ensemble in a folder or bucket: JSON and skops files, checked by digest and by their own predictions; nothing is unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from icemap.ensemble.bma import CopulaBMA
+from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.replicates import Replicate
+from icemap.errors import IcemapError
+from icemap.store import exists, join, read_bytes, read_json, write_bytes, write_json
+
+if TYPE_CHECKING:
+    from icemap.ensemble.model import IceEnsemble
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CALIBRATION = "calibration.json"
+APPLICABILITY = "applicability.json"
+CHECK_ROWS = 10
+# Largest difference to the stored predictions, in units of the target's spread: numerical libraries differ in the last digits.
+CHECK_TOLERANCE = 1e-6
+# What a saved member may be made of, beyond what skops trusts by itself.
+TRUSTED = frozenset(
+    {
+        "collections.OrderedDict",
+        "icemap.ensemble.members.SplineGAM",
+        "lightgbm.basic.Booster",
+        "lightgbm.sklearn.LGBMRegressor",
+        "pygam.callbacks.Deviance",
+        "pygam.callbacks.Diffs",
+        "pygam.distributions.NormalDist",
+        "pygam.links.IdentityLink",
+        "pygam.pygam.LinearGAM",
+        "pygam.terms.Intercept",
+        "pygam.terms.LinearTerm",
+        "pygam.terms.SplineTerm",
+        "pygam.terms.TermList",
+        "sklearn.tree._tree.Tree",
+    }
+)
+
+
+def replicate_name(index: int) -> str:
+    """Name of one replicate in the folder, such as ``s007``."""
+    return f"s{index:03d}"
+
+
+def save_replicate(url: str, index: int, replicate: Replicate) -> dict[str, str]:
+    """Write one replicate.
+
+    Returns
+    -------
+    dict
+        File name to SHA-256, for the manifest.
+    """
+    import skops.io
+
+    contents = {
+        f"replicates/{replicate_name(index)}.skops": skops.io.dumps(list(replicate.members), compresslevel=1),
+        f"replicates/{replicate_name(index)}.json": json.dumps(replicate.bma.to_dict(), allow_nan=False).encode(),
+    }
+    for name, content in contents.items():
+        write_bytes(join(url, name), content)
+    return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+
+
+def write_manifest(ensemble: IceEnsemble, url: str, files: dict[str, str], samples: pd.DataFrame, facts: dict[str, Any] | None = None) -> None:
+    """Write what the replicates have in common, last of all: an ensemble without a manifest is not finished.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        Training table; a few of its rows are stored with their predictions.
+    facts : dict, optional
+        Whatever else belongs beside the ensemble (units, digests of config and data).
+    """
+    import lightgbm
+    import pygam
+    import pyvinecopulib
+    import sklearn
+
+    import icemap
+
+    coding = ensemble.coding_
+    rows = samples[list(coding.names)].iloc[np.linspace(0, len(samples) - 1, CHECK_ROWS).astype(int)].to_numpy(dtype=float)
+    values = samples[list(coding.names)].to_numpy(dtype=float)
+    write_json(
+        join(url, MANIFEST),
+        {
+            "format": FORMAT,
+            "versions": {
+                "icemap": icemap.__version__,
+                "lightgbm": lightgbm.__version__,
+                "pygam": pygam.__version__,
+                "pyvinecopulib": pyvinecopulib.__version__,
+                "scikit-learn": sklearn.__version__,
+            },
+            "parameters": _plain(ensemble.get_params()),
+            "coding": coding.to_dict(),
+            "training_range": {name: [float(low), float(high)] for name, low, high in zip(coding.names, values.min(axis=0), values.max(axis=0), strict=True)},
+            "target_spread": float(samples["value"].std()),
+            "files": files,
+            "check": {"X": rows.tolist(), "mean": ensemble.predict(rows).tolist()},
+            **(facts or {}),
+        },
+    )
+
+
+def save_ensemble(ensemble: IceEnsemble, url: str) -> None:
+    """Write a fitted ensemble; the check rows are made from the training ranges of its coding."""
+    files: dict[str, str] = {}
+    for index, replicate in enumerate(ensemble.replicates_):
+        files |= save_replicate(url, index, replicate)
+    write_manifest(ensemble, url, files, ensemble.samples_)
+
+
+def load_replicate(url: str, index: int, files: dict[str, str]) -> Replicate:
+    """Read one replicate after checking its digests.
+
+    Raises
+    ------
+    IcemapError
+        If a file is missing, changed, or made of types that are not allowed.
+    """
+    import skops.io
+
+    name = f"replicates/{replicate_name(index)}"
+    members, bma = (_verified(url, f"{name}{suffix}", files) for suffix in (".skops", ".json"))
+    foreign = sorted(set(skops.io.get_untrusted_types(data=members)) - TRUSTED)
+    if foreign:
+        raise IcemapError(f"{url}/{name}.skops holds the type {foreign[0]}, which icemap does not load: train the ensemble again with members it knows.")
+    return Replicate(skops.io.loads(members, trusted=sorted(TRUSTED)), CopulaBMA.from_dict(json.loads(bma)))
+
+
+def read_manifest(url: str) -> dict[str, Any]:
+    """The manifest of a finished ensemble."""
+    if not exists(join(url, MANIFEST)):
+        raise IcemapError(f"There is no finished ensemble at {url}: run 'icemap train' first, or correct the address.")
+    manifest = dict(read_json(join(url, MANIFEST)))
+    if manifest.get("format") != FORMAT:
+        raise IcemapError(f"{url}/{MANIFEST} has format {manifest.get('format')}, this version of icemap reads {FORMAT}: train the ensemble again.")
+    return manifest
+
+
+def load_ensemble(url: str) -> IceEnsemble:
+    """Read an ensemble and compare its predictions for the stored rows.
+
+    Raises
+    ------
+    IcemapError
+        If anything is missing, changed, or predicts something else than when it was saved.
+    """
+    from icemap.ensemble.model import IceEnsemble
+
+    manifest = read_manifest(url)
+    parameters = dict(manifest["parameters"])
+    parameters["members"] = tuple(parameters["members"])
+    parameters["bounds"] = tuple(parameters["bounds"]) if parameters["bounds"] is not None else None
+    ensemble = IceEnsemble(**parameters)
+    ensemble.coding_ = PredictorCoding.from_dict(manifest["coding"])
+    if exists(join(url, CALIBRATION)):
+        ensemble.levels_ = tuple(read_json(join(url, CALIBRATION))["levels95"])
+    else:
+        ensemble.levels_ = (0.025, 0.975)
+    ensemble.replicates_ = [load_replicate(url, index, manifest["files"]) for index in range(ensemble.replicates)]
+    check = manifest["check"]
+    difference = float(np.abs(ensemble.predict(np.array(check["X"])) - np.array(check["mean"])).max())
+    if not difference <= CHECK_TOLERANCE * max(manifest["target_spread"], 1e-12):
+        raise IcemapError(
+            f"The ensemble at {url} predicts its own check rows differently than when it was saved (by {difference:.3g}): its libraries have changed "
+            f"({', '.join(f'{name} {version}' for name, version in manifest['versions'].items())} then); install those, or train again."
+        )
+    return ensemble
+
+
+def _verified(url: str, name: str, files: dict[str, str]) -> bytes:
+    content = read_bytes(join(url, name))
+    if hashlib.sha256(content).hexdigest() != files.get(name):
+        raise IcemapError(f"{url}/{name} is not the file that the manifest describes (SHA-256 differs): restore it, or train the ensemble again.")
+    return content
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}

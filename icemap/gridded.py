@@ -1,0 +1,144 @@
+"""Gridded Zarr groups: one layout for the cube and the map, CF attributes, EPSG:4326, north row first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+from icemap.grid import Chunk, Grid
+from icemap.store import exists, join, storage_errors, zarr_store
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DIMENSIONS = ("latitude", "longitude")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One gridded variable.
+
+    Attributes
+    ----------
+    name : str
+    dtype : str
+        ``float32`` (nodata is NaN) or ``uint8`` (nodata is 255).
+    attrs : mapping
+        CF attributes: ``long_name``, ``units`` and what else describes it.
+    """
+
+    name: str
+    dtype: str = "float32"
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def nodata(self) -> float | int:
+        return float("nan") if self.dtype == "float32" else 255
+
+
+def create_gridded(url: str, grid: Grid, variables: Sequence[Variable], attrs: Mapping[str, Any], *, chunk: int, shard: int | None = None) -> None:
+    """Write an empty group: coordinates, metadata and variables full of nodata.
+
+    Parameters
+    ----------
+    url : str
+        Where the group will be; what was there is replaced.
+    chunk : int
+        Cells per side of a stored chunk.
+    shard : int, optional
+        Cells per side of a shard, a multiple of ``chunk``; None stores chunks as single objects, which GDAL can read.
+    """
+    import dask.array
+    import xarray as xr
+
+    rows, cols = grid.shape
+    chunks = (min(chunk, rows), min(chunk, cols))
+    dataset = xr.Dataset(attrs={"Conventions": "CF-1.11", **attrs})
+    encoding: dict[str, dict[str, Any]] = {}
+    for variable in variables:
+        empty = dask.array.full((rows, cols), variable.nodata, dtype=variable.dtype, chunks=-1)
+        dataset[variable.name] = (DIMENSIONS, empty, {**variable.attrs, "grid_mapping": "spatial_ref"})
+        encoding[variable.name] = {"chunks": chunks, "_FillValue": variable.nodata, "fill_value": variable.nodata}
+        if shard is not None:
+            encoding[variable.name]["shards"] = (shard, shard)
+            encoding[variable.name]["chunks"] = (chunk, chunk)
+    latitude = {"standard_name": "latitude", "long_name": "latitude of the cell centre", "units": "degrees_north", "axis": "Y"}
+    longitude = {"standard_name": "longitude", "long_name": "longitude of the cell centre", "units": "degrees_east", "axis": "X"}
+    dataset = dataset.assign_coords(
+        latitude=("latitude", grid.latitudes, latitude), longitude=("longitude", grid.longitudes, longitude), spatial_ref=((), 0, _spatial_ref(grid))
+    )
+    with storage_errors(url, "write"):
+        dataset.to_zarr(zarr_store(url), mode="w", compute=False, encoding=encoding, zarr_format=3, consolidated=False)
+
+
+def _spatial_ref(grid: Grid) -> dict[str, Any]:
+    transform = grid.transform
+    return {
+        "grid_mapping_name": "latitude_longitude",
+        "crs_wkt": WGS84_WKT,
+        "semi_major_axis": 6378137.0,
+        "inverse_flattening": 298.257223563,
+        "GeoTransform": " ".join(repr(v) for v in (transform.c, transform.a, transform.b, transform.f, transform.d, transform.e)),
+    }
+
+
+WGS84_WKT = (
+    'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563,AUTHORITY["EPSG","7030"]],AUTHORITY["EPSG","6326"]],'
+    'PRIMEM["Greenwich",0,AUTHORITY["EPSG","8901"]],UNIT["degree",0.0174532925199433,AUTHORITY["EPSG","9122"]],'
+    'AXIS["Latitude",NORTH],AXIS["Longitude",EAST],AUTHORITY["EPSG","4326"]]'
+)
+
+
+def write_chunk(url: str, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write whole chunks; each array has the chunk's shape."""
+    import zarr
+
+    with storage_errors(url, "write"):
+        group = zarr.open_group(zarr_store(url), mode="r+")
+        for name, values in arrays.items():
+            target = group[name]
+            assert isinstance(target, zarr.Array)
+            unit = target.shards or target.chunks
+            for part, size, cells in zip((chunk.rows, chunk.cols), target.shape, unit):
+                # Two tasks that share a stored object would silently lose one another's cells.
+                if part.start % cells or (part.stop % cells and part.stop != size):
+                    raise ValueError(f"chunk {chunk.key} does not own whole stored chunks of {url}/{name}")
+            target[chunk.rows, chunk.cols] = values.astype(target.dtype, copy=False)
+
+
+def read_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Read one chunk of some variables as stored (nodata not decoded)."""
+    import zarr
+
+    with storage_errors(url, "read"):
+        group = zarr.open_group(zarr_store(url, read_only=True), mode="r")
+        return {name: np.asarray(group[name][chunk.rows, chunk.cols]) for name in names}  # type: ignore[index]
+
+
+def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
+    """Open a group lazily; nodata becomes NaN.
+
+    Raises
+    ------
+    IcemapError
+        If nothing is there.
+    """
+    import xarray as xr
+
+    if not storage_options and not exists(join(url, "zarr.json")):
+        raise IcemapError(f"There is no {what} at {url}: check the address, or make it first.")
+    with storage_errors(url, "open"):
+        return xr.open_zarr(zarr_store(url, read_only=True, **storage_options), consolidated=False, chunks={})
+
+
+def grid_of(dataset: xr.Dataset) -> Grid:
+    """The grid that a group was written on."""
+    lat, lon = np.asarray(dataset.latitude), np.asarray(dataset.longitude)
+    values = [float(v) for v in str(dataset.spatial_ref.attrs["GeoTransform"]).split()]
+    west, step, north = values[0], values[1], values[3]
+    return Grid(west, round(north - len(lat) * step, 9), round(west + len(lon) * step, 9), north, step)

@@ -1,0 +1,56 @@
+"""What workers do besides chunks: train a replicate, verify a fold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.saved import replicate_name, save_replicate
+from icemap.verification.cross_validation import Fold, verify_fold
+
+
+@dataclass(frozen=True)
+class ReplicateItem:
+    """One replicate to be trained."""
+
+    index: int
+
+    @property
+    def key(self) -> str:
+        return replicate_name(self.index)
+
+
+@dataclass(frozen=True)
+class TrainReplicate:
+    """Trains and writes one replicate on a worker."""
+
+    ensemble: IceEnsemble
+    samples: pd.DataFrame
+    url: str
+
+    def __call__(self, item: ReplicateItem) -> dict[str, Any]:
+        replicate = self.ensemble.fit_one(self.samples, item.index)
+        held_out = self.ensemble.table(self.samples).take(self.ensemble.held_out_[item.index])
+        F = replicate.member_predictions(held_out.X, self.ensemble.bounds)
+        error = held_out.y - replicate.bma.predict(F)
+        scores = {"n": len(held_out), "rmse": float((error**2).mean() ** 0.5), "bias": float(-error.mean())}
+        weights = dict(zip(self.ensemble.members, [float(w) for w in replicate.bma.weights_], strict=True))
+        return {"files": save_replicate(self.url, item.index, replicate), "held_out": scores, "weights": weights}
+
+
+@dataclass(frozen=True)
+class VerifyFold:
+    """Fits and scores without one fold on a worker."""
+
+    ensemble: IceEnsemble
+    samples: pd.DataFrame
+    labels: Mapping[str, NDArray[np.int64]]
+
+    def __call__(self, item: Fold) -> dict[str, Any]:
+        return verify_fold(self.ensemble, self.samples, self.labels[item.kind], item.number)

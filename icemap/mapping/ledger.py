@@ -1,0 +1,50 @@
+"""One small record per finished chunk: resume, progress, totals and provenance in one mechanism."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from icemap.errors import IcemapError
+from icemap.store import filesystem, is_remote, join, list_names, local_path, remove, storage_errors, write_text
+
+
+class Ledger:
+    """Records of finished chunks below a URL, one object each, so that any number of writers need no lock.
+
+    A record is written after its chunk, and whole or not at all: a chunk without a record is not done.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def write(self, key: str, record: dict[str, Any]) -> None:
+        """Mark a chunk as done."""
+        write_text(join(self.url, f"{key}.json"), json.dumps(record, allow_nan=False))
+
+    def keys(self) -> set[str]:
+        """Keys of the finished chunks."""
+        return {name.removesuffix(".json") for name in list_names(self.url) if name.endswith(".json") and not name.startswith(".")}
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """All records by key, in the order of the keys."""
+        keys = sorted(self.keys())
+        with storage_errors(self.url, "read"):
+            if is_remote(self.url):
+                fs, path = filesystem(self.url)
+                contents = fs.cat([f"{path}/{key}.json" for key in keys]) if keys else {}
+                texts = [contents[f"{path}/{key}.json"] for key in keys]
+            else:
+                texts = [(local_path(self.url) / f"{key}.json").read_bytes() for key in keys]
+        return {key: self._parse(key, text) for key, text in zip(keys, texts, strict=True)}
+
+    def clear(self) -> None:
+        """Forget every record."""
+        remove(self.url)
+
+    def _parse(self, key: str, text: bytes) -> dict[str, Any]:
+        try:
+            record = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise IcemapError(f"The ledger record {self.url}/{key}.json is not valid JSON: delete it and run again, its chunk will be made anew.") from error
+        return dict(record)

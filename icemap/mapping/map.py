@@ -1,0 +1,96 @@
+"""The map: the ensemble over every chunk of the cube."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+from icemap.grid import Chunk, Grid
+from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
+from icemap.mapping.broadcast import get_ensemble
+from icemap.mapping.chunk import ChunkResult, map_pixels
+from icemap.mapping.sums import chunk_sums
+
+# Half the width of a 95 % interval in standard deviations of a normal error.
+NORMAL_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class MapBuild:
+    """Everything a task needs to map one chunk; small enough to travel with it.
+
+    Attributes
+    ----------
+    variables : tuple of Variable
+        In the order mean, ensemble spread, lower, upper, dissimilarity, area of applicability, extrapolated.
+    ensemble_digest : str
+        Of the ensemble the job was planned with; a worker refuses another one.
+    """
+
+    url: str
+    cube_url: str
+    ensemble_url: str
+    ensemble_digest: str
+    grid: Grid
+    chunk: int
+    variables: tuple[Variable, ...]
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        return list(self.grid.chunks(self.chunk))
+
+    def create(self, attrs: Mapping[str, Any]) -> None:
+        """Write the empty map. It is not sharded, so that GDAL reads it."""
+        create_gridded(self.url, self.grid, self.variables, attrs, chunk=self.chunk)
+
+    def __call__(self, chunk: Chunk) -> dict[str, Any]:
+        """Map and write one chunk; the record holds the sums for the totals."""
+        masks = read_chunk(self.cube_url, chunk, ["valid", "fraction"])
+        valid = masks["valid"] == 1
+        record: dict[str, Any] = {"pixels": int(valid.size), "valid": int(valid.sum()), "sums": {}}
+        if not valid.any():
+            return record
+        ensemble, applicability = get_ensemble(self.ensemble_url, self.ensemble_digest)
+        names = ensemble.coding_.names
+        arrays = read_chunk(self.cube_url, chunk, names)
+        X = np.column_stack([arrays[name][valid].astype(np.float64) for name in names])
+        _require_values(X, names, chunk)
+        result = map_pixels(ensemble, applicability, X)
+        write_chunk(self.url, chunk, self._rasters(result, valid))
+        sd = _on_grid((result.upper - result.lower) / (2 * NORMAL_95), valid)
+        area = self.grid.cell_area()[chunk.rows][:, None]
+        replicates = np.stack([_on_grid(means, valid) for means in result.replicate_means])
+        record["sums"] = chunk_sums(area, masks["fraction"], replicates, sd, _on_grid(result.aoa, valid))
+        record["aoa"] = int(result.aoa.sum())
+        record["extrapolated"] = int(result.extrapolated.sum())
+        return record
+
+    def _rasters(self, result: ChunkResult, valid: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        values = (result.mean, result.sd_ensemble, result.lower, result.upper, result.dissimilarity, result.aoa, result.extrapolated)
+        rasters = {}
+        for variable, pixels in zip(self.variables, values, strict=True):
+            raster = np.full(valid.shape, variable.nodata, dtype=variable.dtype)
+            raster[valid] = pixels
+            rasters[variable.name] = raster
+        return rasters
+
+
+def _on_grid(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    raster = np.full(valid.shape, np.nan)
+    raster[valid] = pixels
+    return raster
+
+
+def _require_values(X: NDArray[np.float64], names: Sequence[str], chunk: Chunk) -> None:
+    bad = ~np.isfinite(X).all(axis=0)
+    if bad.any():
+        raise IcemapError(
+            f"The predictor '{names[int(bad.argmax())]}' is missing in valid pixels of chunk {chunk.key}: the cube is damaged or was made by hand; "
+            "run 'icemap cube' again or correct its variable 'valid'."
+        )
+

@@ -1,0 +1,1 @@
+"""Sources of any kind to one aligned, chunked Zarr datacube."""

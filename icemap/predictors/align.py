@@ -1,0 +1,229 @@
+"""Rasters of any projection and resolution onto the chunks of one grid, by GDAL's warper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+from icemap.grid import Chunk, Grid
+
+if TYPE_CHECKING:
+    from affine import Affine
+
+CLASS_NODATA = 255
+# GDAL's area average takes the box between two opposite corners of a cell, which is wrong for a raster that is turned against the grid.
+# Such a raster is sampled at this many points per source cell and side instead, at most LARGEST_SAMPLING per grid cell and side.
+SAMPLES_PER_SOURCE_CELL = 2
+LARGEST_SAMPLING = 24
+# Source cells read beyond a chunk on each side, so that bilinear weights and partly covered cells are whole.
+MARGIN = 3
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A two-dimensional source in any CRS, read by window.
+
+    Attributes
+    ----------
+    name : str
+        For messages.
+    crs : str
+        WKT or authority code.
+    transform : Affine
+        From (column, row) to coordinates of the upper left corner.
+    shape : (int, int)
+        Rows and columns.
+    period : int or None
+        Columns in 360 degrees where the columns go round the globe.
+    kind : "continuous" or "class"
+    read : callable
+        ``read(rows, cols)`` gives the float32 window with NaN for nodata; slices lie inside ``shape``.
+    fill_nearest : int
+        Gaps up to this many source cells wide take their nearest value before resampling.
+    """
+
+    name: str
+    crs: str
+    transform: Affine
+    shape: tuple[int, int]
+    period: int | None
+    kind: Literal["continuous", "class"]
+    read: Callable[[slice, slice], NDArray[Any]]
+    fill_nearest: int = 0
+
+    def window(self, rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Read a window whose columns may leave the raster where they go round the globe."""
+        if self.period is None:
+            return self.read(rows, cols)
+        parts = []
+        col = cols.start
+        while col < cols.stop:
+            inside = col % self.period
+            width = min(self.period - inside, cols.stop - col)
+            parts.append(self.read(rows, slice(inside, inside + width)))
+            col += width
+        return np.concatenate(parts, axis=1)
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How a raster gets onto a grid: one way for the whole grid, so that chunk edges do not show.
+
+    Attributes
+    ----------
+    method : str
+        GDAL's name: ``average`` or ``bilinear`` for continuous rasters, ``mode`` or ``nearest`` for classes, depending on which is finer.
+    samples : int
+        Points per grid cell and side that are averaged (or vote); 1 leaves it to GDAL.
+    """
+
+    method: str
+    samples: int = 1
+
+
+def resampling(raster: Raster, grid: Grid) -> Resampling:
+    """Area average (classes: mode) where the raster is finer than the grid, bilinear weights (classes: nearest cell) where it is coarser."""
+    import pyproj
+
+    ratio = _cells_per_grid_cell(raster, grid)
+    if ratio <= 1:
+        return Resampling("nearest" if raster.kind == "class" else "bilinear")
+    samples = 1
+    if not pyproj.CRS.from_user_input(raster.crs).is_geographic:
+        samples = min(int(np.ceil(SAMPLES_PER_SOURCE_CELL * ratio**0.5)), LARGEST_SAMPLING)
+    return Resampling("mode" if raster.kind == "class" else "average", samples)
+
+
+def align(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:
+    """One chunk of the grid, resampled from a raster.
+
+    Returns
+    -------
+    ndarray of shape ``chunk.shape``
+        float32, NaN where the raster has no data.
+    """
+    rows, cols = source_window(raster, grid, chunk)
+    if rows is None or cols is None:
+        return np.full(chunk.shape, np.nan, dtype=np.float32)
+    values = raster.window(rows, cols)
+    if raster.fill_nearest:
+        values = fill_nearest(values, raster.fill_nearest)
+    fine = _warp(
+        values,
+        raster.crs,
+        raster.transform @ raster.transform.translation(cols.start, rows.start),
+        grid.chunk_transform(chunk) @ raster.transform.scale(1 / how.samples),
+        (chunk.shape[0] * how.samples, chunk.shape[1] * how.samples),
+        "nearest" if how.samples > 1 else how.method,
+    )
+    return _combine(fine, how)
+
+
+def _warp(
+    values: NDArray[np.float32], crs: str, transform: Affine, onto: Affine, shape: tuple[int, int], method: str
+) -> NDArray[np.float32]:
+    """GDAL's warper, in memory, with coordinates exact to a millionth of a source cell."""
+    from rasterio.enums import Resampling as Method
+    from rasterio.io import MemoryFile
+    from rasterio.vrt import WarpedVRT
+
+    rows, cols = values.shape
+    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": "float32", "nodata": np.nan, "crs": crs, "transform": transform}
+    with MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(values, 1)
+        # By default GDAL approximates coordinates to an eighth of a source cell, differently in every chunk.
+        with memory.open() as dataset, WarpedVRT(
+            dataset, crs="EPSG:4326", transform=onto, height=shape[0], width=shape[1], resampling=Method[method], tolerance=1e-6, nodata=np.nan
+        ) as warped:
+            return warped.read(1)
+
+
+def _combine(fine: NDArray[np.float32], how: Resampling) -> NDArray[np.float32]:
+    """Mean or mode of the samples in each cell, without those that have no data."""
+    n = how.samples
+    if n == 1:
+        return fine
+    rows, cols = fine.shape[0] // n, fine.shape[1] // n
+    samples = fine.reshape(rows, n, cols, n).swapaxes(1, 2).reshape(rows, cols, n * n)
+    if how.method == "average":
+        count = np.isfinite(samples).sum(axis=-1)
+        total = np.nansum(samples, axis=-1, dtype=np.float64)
+        return np.divide(total, count, out=np.full((rows, cols), np.nan), where=count > 0).astype(np.float32)
+    codes = np.unique(samples[np.isfinite(samples)])
+    votes = np.zeros((rows, cols), dtype=np.int32)
+    winner = np.full((rows, cols), np.nan, dtype=np.float32)
+    for code in codes:
+        here = (samples == code).sum(axis=-1)
+        winner = np.where(here > votes, code, winner)
+        votes = np.maximum(votes, here)
+    return winner
+
+
+def source_window(raster: Raster, grid: Grid, chunk: Chunk) -> tuple[slice, slice] | tuple[None, None]:
+    """Rows and columns of the raster that a chunk needs, or None where they do not meet."""
+    lon = np.unique(np.r_[np.linspace(0, chunk.shape[1], 33), chunk.shape[1]])
+    lat = np.unique(np.r_[np.linspace(0, chunk.shape[0], 33), chunk.shape[0]])
+    transform = grid.chunk_transform(chunk)
+    x, y = np.meshgrid(transform.c + lon * transform.a, transform.f + lat * transform.e)
+    col, row = _source_position(raster, x.ravel(), y.ravel())
+    good = np.isfinite(col) & np.isfinite(row)
+    if not good.any():
+        return None, None
+    margin = MARGIN + raster.fill_nearest
+    top, bottom = int(np.floor(row[good].min())) - margin, int(np.ceil(row[good].max())) + margin
+    left, right = int(np.floor(col[good].min())) - margin, int(np.ceil(col[good].max())) + margin
+    top, bottom = max(top, 0), min(bottom, raster.shape[0])
+    if raster.period is None:
+        left, right = max(left, 0), min(right, raster.shape[1])
+    if top >= bottom or left >= right:
+        return None, None
+    return slice(top, bottom), slice(left, right)
+
+
+def require_overlap(raster: Raster, grid: Grid) -> None:
+    """Refuse a raster that covers no part of the grid."""
+    rows, columns = grid.shape
+    if source_window(raster, grid, Chunk((0, 0), slice(0, rows), slice(0, columns))) == (None, None):
+        raise IcemapError(
+            f"The source '{raster.name}' covers no part of the grid ({grid.west:g} to {grid.east:g} E, {grid.south:g} to {grid.north:g} N): "
+            "check its coordinates and its 'crs' in the catalogue, or change the grid."
+        )
+
+
+def fill_nearest(values: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """Give gaps the value of the nearest cell, up to a distance in cells."""
+    from scipy.ndimage import distance_transform_edt
+
+    gap = np.isnan(values)
+    if not gap.any() or gap.all():
+        return values
+    distance, (row, col) = distance_transform_edt(gap, return_indices=True)
+    return np.where(distance <= cells, values[row, col], values).astype(np.float32, copy=False)
+
+
+def _source_position(raster: Raster, lon: NDArray[Any], lat: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    import pyproj
+
+    crs = pyproj.CRS.from_user_input(raster.crs)
+    if crs.is_geographic:
+        x, y = lon, lat
+    else:
+        x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
+    return (~raster.transform) @ (np.asarray(x), np.asarray(y))
+
+
+def _cells_per_grid_cell(raster: Raster, grid: Grid) -> float:
+    """Median over the grid of the number of source cells in a grid cell."""
+    half = 0.5 * grid.resolution
+    lon, lat = (a.ravel() for a in np.meshgrid(np.linspace(grid.west + half, grid.east - half, 25), np.linspace(grid.south + half, grid.north - half, 25)))
+    east = np.array(_source_position(raster, lon + 0.5 * half, lat)) - np.array(_source_position(raster, lon - 0.5 * half, lat))
+    north = np.array(_source_position(raster, lon, lat + 0.5 * half)) - np.array(_source_position(raster, lon, lat - 0.5 * half))
+    cells = 4 * np.abs(east[0] * north[1] - east[1] * north[0])
+    cells = cells[np.isfinite(cells)]
+    return float(np.median(cells)) if cells.size else 0.0

@@ -1,0 +1,181 @@
+"""The predictor datacube: every source on one grid, in one chunked Zarr group, with the cells to be mapped marked ``valid``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.catalog import VIRTUAL_ARCTIC, Source
+from icemap.config import Config, MaskConfig
+from icemap.errors import IcemapError
+from icemap.grid import Chunk, Grid
+from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
+from icemap.predictors.align import CLASS_NODATA, Resampling, align, require_overlap, resampling
+from icemap.predictors.sources import open_source
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+VALID = Variable("valid", "uint8", {"long_name": "cell is mapped: inside every mask and with every predictor", "flag_values": [0, 1], "flag_meanings": "no yes"})
+FRACTION = Variable("fraction", "float32", {"long_name": "part of the cell that counts in the ice storage", "units": "1"})
+
+
+@dataclass(frozen=True)
+class CubeBuild:
+    """Everything a task needs to make one chunk of the cube; small enough to travel with it.
+
+    Attributes
+    ----------
+    url : str
+        Of the cube.
+    sources : mapping
+        Catalogue entries by name: predictors first, then masks.
+    ways : mapping
+        How each source is resampled (none for the virtual Arctic, which is evaluated at the cell centres).
+    """
+
+    url: str
+    grid: Grid
+    chunk: int
+    predictors: tuple[str, ...]
+    masks: tuple[MaskConfig, ...]
+    sources: Mapping[str, Source]
+    ways: Mapping[str, Resampling]
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        return list(self.grid.chunks(self.chunk))
+
+    def create(self, title: str) -> None:
+        """Write the empty cube."""
+        variables = [_variable(source, self.ways.get(name), name in self.predictors) for name, source in self.sources.items()]
+        inner = self.chunk // 4 if self.chunk % 4 == 0 and self.chunk >= 64 else self.chunk
+        create_gridded(self.url, self.grid, [*variables, VALID, FRACTION], {"title": f"{title}: predictors"}, chunk=inner, shard=self.chunk)
+
+    def __call__(self, chunk: Chunk) -> dict[str, Any]:
+        """Make, check and write one chunk; the record says what is missing in it."""
+        arrays = {name: self._align(source, chunk) for name, source in self.sources.items()}
+        inside, fraction = self._mask(arrays, chunk)
+        missing = {name: inside & np.isnan(arrays[name]) for name in self.predictors}
+        valid = inside & ~np.any(list(missing.values()), axis=0)
+        write_chunk(
+            self.url, chunk, {**{name: _stored(values, self.sources[name]) for name, values in arrays.items()}, "valid": valid, "fraction": fraction}
+        )
+        ranges = {name: _range(arrays[name][inside]) for name in self.predictors}
+        return {
+            "pixels": int(inside.size),
+            "inside": int(inside.sum()),
+            "valid": int(valid.sum()),
+            "missing": {name: int(cells.sum()) for name, cells in missing.items()},
+            "lowest": {name: low for name, (low, _) in ranges.items() if low is not None},
+            "highest": {name: high for name, (_, high) in ranges.items() if high is not None},
+        }
+
+    def _align(self, source: Source, chunk: Chunk) -> NDArray[np.float32]:
+        if source.url.startswith(VIRTUAL_ARCTIC):
+            values = _virtual(source, self.grid.longitudes[chunk.cols], self.grid.latitudes[chunk.rows])
+        else:
+            with open_source(source) as raster:
+                values = align(raster, self.grid, chunk, self.ways[source.name])
+        if source.fill_value is not None:
+            values = np.where(np.isnan(values), np.float32(source.fill_value), values)
+        _check_values(values, source, chunk)
+        return values
+
+    def _mask(self, arrays: Mapping[str, NDArray[np.float32]], chunk: Chunk) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+        inside = np.ones(chunk.shape, dtype=bool)
+        fraction = np.ones(chunk.shape, dtype=np.float32)
+        for mask in self.masks:
+            values = arrays[mask.source]
+            if mask.at_least is not None:
+                inside &= np.nan_to_num(values, nan=-np.inf) >= mask.at_least
+            if mask.counts is not None:
+                part = np.clip(np.nan_to_num(values) / (100 if self.sources[mask.source].unit == "%" else 1), 0, 1)
+                fraction *= part if mask.counts == "part" else 1 - part
+        return inside, fraction
+
+
+def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
+    """Open every source once and settle how it is resampled.
+
+    Raises
+    ------
+    IcemapError
+        If a source cannot be opened or covers no part of the grid.
+    """
+    grid = config.grid.grid
+    ways = {}
+    for name, source in sources.items():
+        if not source.url.startswith(VIRTUAL_ARCTIC):
+            with open_source(source) as raster:
+                require_overlap(raster, grid)
+                ways[name] = resampling(raster, grid)
+    return CubeBuild(config.cube_url, grid, config.grid.chunk, config.predictors, config.masks, sources, ways)
+
+
+def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
+    """Open a predictor cube lazily; nodata is NaN.
+
+    Parameters
+    ----------
+    url : str
+        A folder or bucket prefix such as ``s3://bucket/run/cube.zarr``.
+    """
+    return open_gridded(url, "predictor cube", **storage_options)
+
+
+def require_predictors(records: list[Mapping[str, Any]], build: CubeBuild) -> None:
+    """Refuse a finished cube that can map nothing, naming the predictor at fault."""
+    inside = sum(record["inside"] for record in records)
+    if inside == 0:
+        raise IcemapError(f"No cell of the grid lies inside the masks {', '.join(mask.source for mask in build.masks)}: lower 'at_least', or change the grid.")
+    for name in build.predictors:
+        if sum(record["missing"][name] for record in records) == inside:
+            raise IcemapError(
+                f"The predictor '{name}' ({build.sources[name].url}) has no value in any cell to be mapped: check its extent, nodata and selection in the catalogue."
+            )
+
+
+def _variable(source: Source, how: Resampling | None, predictor: bool) -> Variable:
+    attrs: dict[str, Any] = {"long_name": source.long_name, "units": source.unit, "family": source.family, "kind": source.kind}
+    attrs |= {"source": source.url.rstrip("/").rsplit("/", 1)[-1], "licence": source.licence, "citation": source.citation, "role": "predictor" if predictor else "mask"}
+    if how is not None:
+        attrs["resampling"] = how.method
+    if source.kind == "class":
+        attrs |= {"flag_values": sorted(source.classes), "flag_meanings": " ".join(source.classes[c].replace(" ", "_") for c in sorted(source.classes))}
+    return Variable(source.name, "uint8" if source.kind == "class" else "float32", attrs)
+
+
+def _stored(values: NDArray[np.float32], source: Source) -> NDArray[Any]:
+    return np.where(np.isnan(values), CLASS_NODATA, values).astype(np.uint8) if source.kind == "class" else values
+
+
+def _range(values: NDArray[np.float32]) -> tuple[float | None, float | None]:
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if finite.size else (None, None)
+
+
+def _virtual(source: Source, longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]) -> NDArray[np.float32]:
+    from icemap import world
+
+    seed = int(source.url.removeprefix(VIRTUAL_ARCTIC))
+    name = source.variable or source.name
+    values = world.predictors(longitudes, latitudes, [name], seed=seed)[name]
+    return np.where(values == CLASS_NODATA, np.nan, values).astype(np.float32) if source.kind == "class" else values.astype(np.float32)
+
+
+def _check_values(values: NDArray[np.float32], source: Source, chunk: Chunk) -> None:
+    low, high = _range(values)
+    if source.kind == "class":
+        unknown = sorted(set(np.unique(values[np.isfinite(values)]).tolist()) - set(source.classes))
+        if unknown:
+            raise IcemapError(f"The source '{source.name}' holds the class code {unknown[0]:g} in chunk {chunk.key}, which its 'classes' in the catalogue do not name.")
+    elif source.valid_range is not None and low is not None and high is not None and (low < source.valid_range[0] or high > source.valid_range[1]):
+        raise IcemapError(
+            f"The source '{source.name}' runs from {low:g} to {high:g} {source.unit} in chunk {chunk.key}, outside its valid_range {list(source.valid_range)}: "
+            "check unit, scale, offset and nodata in the catalogue."
+        )

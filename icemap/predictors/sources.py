@@ -1,0 +1,240 @@
+"""Open what the catalogue names: GDAL rasters, and NetCDF, HDF or Zarr through xarray."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.catalog import Source
+from icemap.errors import IcemapError
+from icemap.predictors.align import Raster
+from icemap.store import filesystem, is_remote, local_path, zarr_store
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from affine import Affine
+
+XARRAY_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".zarr")
+LONGITUDE_NAMES = ("lon", "longitude", "long", "x", "easting")
+LATITUDE_NAMES = ("lat", "latitude", "y", "northing")
+
+
+@contextmanager
+def open_source(source: Source) -> Any:
+    """Open a source as a `Raster`, closed on leaving.
+
+    Raises
+    ------
+    IcemapError
+        If the file is missing or broken, has no CRS, a CRS that its coordinates deny, or dimensions that the catalogue does not resolve.
+    """
+    path = source.url
+    if not is_remote(path) and not local_path(path).exists():
+        raise IcemapError(f"The source '{source.name}' is not there: no file {path}. Correct its url in the catalogue.")
+    opener = _open_xarray if path.rstrip("/").lower().endswith(XARRAY_SUFFIXES) else _open_gdal
+    with opener(source) as raster:
+        _check_crs(raster, source)
+        yield raster
+
+
+def _values(source: Source, raw: NDArray[Any]) -> NDArray[np.float32]:
+    """Physical values: nodata and infinities to NaN, then scale and offset."""
+    values = np.asarray(raw, dtype=np.float64)
+    bad = ~np.isfinite(values)
+    for code in source.nodata:
+        bad |= np.isclose(values, code, rtol=1e-6, atol=0)
+    values = values * source.scale + source.offset
+    values[bad] = np.nan
+    return values.astype(np.float32)
+
+
+@contextmanager
+def _open_gdal(source: Source) -> Any:
+    import rasterio
+
+    try:
+        with rasterio.Env(**gdal_environment()), rasterio.open(_gdal_path(source.url)) as dataset:
+            band = int(source.variable or 1)
+            if dataset.crs is None and source.crs is None:
+                raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
+
+            def read(rows: slice, cols: slice) -> NDArray[np.float32]:
+                try:
+                    window = dataset.read(band, window=((rows.start, rows.stop), (cols.start, cols.stop)), masked=True)
+                except rasterio.errors.RasterioIOError as error:
+                    raise IcemapError(f"The source '{source.name}' ({source.url}) cannot be read: the file is broken or truncated.") from error
+                return _values(source, window.astype(np.float64).filled(np.nan))
+
+            yield _raster(source, source.crs or dataset.crs.to_wkt(), dataset.transform, dataset.shape, read)
+    except rasterio.errors.RasterioIOError as error:
+        raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a raster that GDAL knows ({_first_line(error)}).") from error
+
+
+@contextmanager
+def _open_xarray(source: Source) -> Any:
+    import xarray as xr
+
+    try:
+        if source.url.rstrip("/").endswith(".zarr"):
+            dataset = xr.open_zarr(zarr_store(source.url, read_only=True), decode_times=False, consolidated=False)
+        elif is_remote(source.url):
+            dataset = xr.open_dataset(_download(source.url), decode_times=False)
+        else:
+            dataset = xr.open_dataset(local_path(source.url), decode_times=False)
+    except (OSError, ValueError) as error:
+        raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a file that xarray knows ({_first_line(error)}).") from error
+    with dataset:
+        array = _variable(dataset, source)
+        x, y = _axis(array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"), _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y")
+        array = _flatten(array, (x, y), source)
+        crs = source.crs or _crs_of(dataset, array, x, y)
+        if crs is None:
+            raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
+        west, dx = _regular(np.asarray(array[x], dtype=float), source, x)
+        north, dy = _regular(np.asarray(array[y], dtype=float), source, y)
+        if dy > 0:
+            array = array.isel({y: slice(None, None, -1)})
+            north, dy = north + dy * array.sizes[y], -dy
+        array = array.transpose(y, x, ...)
+
+        def read(rows: slice, cols: slice) -> NDArray[np.float32]:
+            try:
+                window = array.isel({y: rows, x: cols}).load()
+            except (OSError, RuntimeError) as error:
+                raise IcemapError(f"The source '{source.name}' ({source.url}) cannot be read: the file is broken or truncated.") from error
+            return _values(source, _reduce(window, source).to_numpy())
+
+        from affine import Affine
+
+        yield _raster(source, crs, Affine(dx, 0, west, 0, dy, north), (array.sizes[y], array.sizes[x]), read)
+
+
+def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int], read: Callable[[slice, slice], NDArray[np.float32]]) -> Raster:
+    import pyproj
+
+    try:
+        geographic = pyproj.CRS.from_user_input(crs).is_geographic
+    except pyproj.exceptions.CRSError as error:
+        raise IcemapError(f"The source '{source.name}': '{source.crs}' is not a CRS: give a code such as EPSG:4326 in the catalogue.") from error
+    around = round(360 / transform.a) if geographic and transform.a > 0 else 0
+    goes_round = around and abs(around * transform.a - 360) < 0.01 * transform.a * around**0.5 and shape[1] >= around
+    return Raster(source.name, crs, transform, shape, around if goes_round else None, source.kind, read, source.fill_nearest)
+
+
+def _check_crs(raster: Raster, source: Source) -> None:
+    """A CRS that the coordinates deny is refused, not warped to nonsense."""
+    import pyproj
+
+    crs = pyproj.CRS.from_user_input(raster.crs)
+    rows, cols = raster.shape
+    edges = np.array([raster.transform @ corner for corner in ((0, 0), (cols, rows))])
+    largest, extent = np.abs(edges).max(axis=0), np.abs(edges[1] - edges[0])
+    if crs.is_geographic and (largest[0] > 720 or largest[1] > 91 + abs(raster.transform.e)):
+        wrong = "its coordinates are too large for degrees"
+    elif crs.is_projected and largest.max() <= 720 and extent.max() > 1:
+        wrong = "its coordinates look like degrees"
+    else:
+        return
+    raise IcemapError(f"The source '{source.name}' ({source.url}) is said to be in {crs.name}, but {wrong}: correct 'crs' in the catalogue.")
+
+
+def _variable(dataset: xr.Dataset, source: Source) -> xr.DataArray:
+    if source.variable is not None:
+        if source.variable not in dataset:
+            raise IcemapError(f"The source '{source.name}': {source.url} has no variable '{source.variable}', it has {', '.join(map(str, dataset.data_vars))}.")
+        return dataset[source.variable]
+    spatial = [name for name, array in dataset.data_vars.items() if array.ndim >= 2]
+    if len(spatial) != 1:
+        raise IcemapError(f"The source '{source.name}': {source.url} has the variables {', '.join(map(str, spatial))}, name one as 'variable' in the catalogue.")
+    return dataset[spatial[0]]
+
+
+def _axis(array: xr.DataArray, given: str | None, names: tuple[str, ...], units: str, source: Source, key: str) -> str:
+    if given is not None:
+        if given in array.dims:
+            return given
+        raise IcemapError(f"The source '{source.name}': its variable has no dimension '{given}', it has {', '.join(map(str, array.dims))}; correct '{key}' in the catalogue.")
+    for dim in array.dims:
+        if dim in array.coords and (array[dim].attrs.get("units") == units or str(dim).lower() in names):
+            return str(dim)
+    raise IcemapError(f"The source '{source.name}': none of its dimensions {', '.join(map(str, array.dims))} is known as {key}; name it as '{key}' in the catalogue.")
+
+
+def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> xr.DataArray:
+    """Select along the axes named in ``select``; axes in ``reduce`` stay for the read."""
+    for dim, wanted in source.select.items():
+        if dim not in array.dims:
+            raise IcemapError(f"The source '{source.name}': 'select' names '{dim}', but the dimensions are {', '.join(map(str, array.dims))}.")
+        labels = array[dim].to_numpy() if dim in array.coords else np.arange(array.sizes[dim])
+        at = np.flatnonzero(labels.astype(str) == wanted) if isinstance(wanted, str) else np.flatnonzero(np.isclose(labels.astype(float), wanted))
+        if at.size != 1:
+            raise IcemapError(f"The source '{source.name}': {wanted} is not on its axis '{dim}', which holds {', '.join(map(str, labels[:20]))}.")
+        array = array.isel({dim: int(at[0])})
+    left = [dim for dim in array.dims if dim not in spatial and dim not in source.reduce and array.sizes[dim] > 1]
+    if left:
+        raise IcemapError(f"The source '{source.name}' has the further axis '{left[0]}': choose a value with 'select' or a way to 'reduce' it in the catalogue.")
+    return array.squeeze([dim for dim in array.dims if dim not in spatial and dim not in source.reduce])
+
+
+def _reduce(window: xr.DataArray, source: Source) -> xr.DataArray:
+    for dim, how in source.reduce.items():
+        if how == "range":
+            window = window.max(dim, skipna=False) - window.min(dim, skipna=False)
+        else:
+            window = getattr(window, how)(dim, skipna=False)
+    return window
+
+
+def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | None:
+    import rioxarray  # noqa: F401  (gives arrays their .rio)
+
+    crs = array.rio.crs or dataset.rio.crs
+    if crs is not None:
+        return str(crs.to_wkt())
+    named = array[x].attrs.get("units") == "degrees_east" or x.lower() in LONGITUDE_NAMES[:3]
+    latitudes = np.abs(np.asarray(array[y], dtype=float))
+    return "EPSG:4326" if named and latitudes.max() <= 91 else None
+
+
+def _regular(centres: NDArray[np.float64], source: Source, dim: str) -> tuple[float, float]:
+    """Outer edge and step of an axis of cell centres."""
+    step = (centres[-1] - centres[0]) / (len(centres) - 1)
+    if not np.isfinite(step) or step == 0 or np.abs(np.diff(centres) - step).max() > 0.05 * abs(step):
+        raise IcemapError(f"The source '{source.name}': its axis '{dim}' is not evenly spaced; regrid the file first.")
+    return float(centres[0] - step / 2), float(step)
+
+
+def _gdal_path(url: str) -> str:
+    if url.startswith("s3://"):
+        return "/vsis3/" + url.removeprefix("s3://")
+    if url.startswith(("https://", "http://")):
+        return "/vsicurl/" + url
+    return str(local_path(url))
+
+
+def gdal_environment() -> dict[str, str]:
+    """GDAL's settings for an S3 endpoint given in the way of the AWS tools."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+    if endpoint:
+        scheme, _, host = endpoint.partition("://")
+        settings |= {"AWS_S3_ENDPOINT": host.rstrip("/"), "AWS_HTTPS": "YES" if scheme == "https" else "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
+    return settings
+
+
+def _download(url: str) -> str:
+    """A copy on this machine, kept for the life of the process: NetCDF libraries cannot read from a bucket."""
+    import fsspec
+
+    filesystem(url)
+    return str(fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}))
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

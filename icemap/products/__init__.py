@@ -1,0 +1,1 @@
+"""What people open: COGs, catalogue, totals, pictures and the report."""

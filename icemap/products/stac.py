@@ -1,0 +1,180 @@
+"""Catalogues of a run's products, STAC and intake, with relative addresses, so that the run can be moved or copied to a bucket."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from icemap.config import TargetConfig
+from icemap.errors import IcemapError
+from icemap.gridded import Variable, grid_of
+from icemap.products.layout import map_variables, open_map, product_files, product_stem, target_of
+from icemap.store import exists, is_remote, join, local_path, write_json, write_text
+
+if TYPE_CHECKING:
+    import pystac
+    import xarray as xr
+
+    from icemap.grid import Grid
+
+EXTENSIONS = ("https://stac-extensions.github.io/projection/v2.0.0/schema.json", "https://stac-extensions.github.io/raster/v2.0.0/schema.json")
+ZARR_MEDIA_TYPE = "application/vnd.zarr; version=3"
+ZARR: tuple[str, dict[str, Any]] = ("intake.readers.datatypes:Zarr", {"engine": "zarr", "chunks": {}, "consolidated": False})
+GEOTIFF: tuple[str, dict[str, Any]] = ("intake.readers.datatypes:TIFF", {"engine": "rasterio", "chunks": {}})
+
+
+def write_stac(run_url: str, title: str, created: datetime | None = None) -> str:
+    """Write ``stac/collection.json`` and the item of the products of a run.
+
+    Parameters
+    ----------
+    run_url : str
+        Folder or prefix with ``map.zarr`` and ``products/``.
+    title : str
+        Of the collection and its item.
+    created : datetime, optional
+        When the products were made; now when left out.
+
+    Returns
+    -------
+    str
+        URL of the collection.
+
+    Raises
+    ------
+    IcemapError
+        If there is no map, or none of its GeoTIFFs.
+    """
+    dataset = open_map(join(run_url, "map.zarr"))
+    root = run_url.rstrip("/") if is_remote(run_url) else str(local_path(run_url).resolve())
+    collection = _collection(dataset, title, root, (created or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0))
+    collection.normalize_hrefs(join(root, "stac"))
+    for item in collection.get_items():
+        item.make_asset_hrefs_relative()
+        write_json(item.get_self_href() or "", item.to_dict(include_self_link=False))
+    url = collection.get_self_href() or ""
+    write_json(url, collection.to_dict(include_self_link=False))
+    return url
+
+
+def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -> pystac.Collection:
+    import pystac
+
+    target, grid = target_of(dataset), grid_of(dataset)
+    extent = pystac.Extent(pystac.SpatialExtent([list(_bbox(grid))]), pystac.TemporalExtent([[created, created]]))
+    collection = pystac.Collection(
+        id=re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or target.name,
+        title=title,
+        description=f"{title}: {target.long_name} ({target.unit}) with its calibrated 95 % prediction interval, ensemble spread and area of applicability.",
+        extent=extent,
+        license=str(dataset.attrs.get("license", "other")),
+        catalog_type=pystac.CatalogType.SELF_CONTAINED,
+        keywords=["permafrost", "ground ice", target.long_name],
+    )
+    collection.add_item(_item(title, grid, target, root, created))
+    return collection
+
+
+def _item(title: str, grid: Grid, target: TargetConfig, root: str, created: datetime) -> pystac.Item:
+    import pystac
+
+    west, south, east, north = _bbox(grid)
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    item = pystac.Item(
+        id=product_stem(target.name),
+        geometry={"type": "Polygon", "coordinates": [ring]},
+        bbox=[west, south, east, north],
+        datetime=created,
+        properties={"created": created.isoformat().replace("+00:00", "Z"), "proj:code": "EPSG:4326", **_projection(grid)},
+        stac_extensions=list(EXTENSIONS),
+    )
+    item.common_metadata.title = title
+    variables = {variable.name: variable for variable in map_variables(target)}
+    for name, file in product_files(target.name).items():
+        url = join(root, "products", file)
+        if exists(url):
+            item.add_asset(name, _asset(url, variables[name], grid, pystac.MediaType.COG))
+    if not item.assets:
+        raise IcemapError(f"There is no GeoTIFF in {join(root, 'products')}: run 'icemap publish' first.")
+    bands = [_band(variable) for variable in variables.values()]
+    item.add_asset("map", pystac.Asset(join(root, "map.zarr"), "All variables as a Zarr group", None, ZARR_MEDIA_TYPE, ["data"], {"bands": bands}))
+    return item
+
+
+def _asset(url: str, variable: Variable, grid: Grid, media_type: str) -> pystac.Asset:
+    import pystac
+
+    long_name = str(variable.attrs["long_name"])
+    return pystac.Asset(url, long_name, media_type=media_type, roles=["data"], extra_fields={"bands": [_band(variable)], **_projection(grid)})
+
+
+def _band(variable: Variable) -> dict[str, Any]:
+    return {
+        "name": variable.name,
+        "description": str(variable.attrs["long_name"]),
+        "data_type": variable.dtype,
+        "nodata": "nan" if variable.dtype == "float32" else variable.nodata,
+        "unit": str(variable.attrs["units"]),
+        "raster:sampling": "area",
+    }
+
+
+def _projection(grid: Grid) -> dict[str, Any]:
+    return {"proj:shape": list(grid.shape), "proj:transform": list(grid.transform)[:6]}
+
+
+def _bbox(grid: Grid) -> tuple[float, float, float, float]:
+    return grid.west, grid.south, grid.east, grid.north
+
+
+def write_catalog(run_url: str, title: str) -> str:
+    """Write ``catalog.yaml``, an intake (version 2) catalogue that needs no plugin.
+
+    It has an entry for each product that is there: ``map``, ``cube`` and the GeoTIFFs by file name.
+    Addresses are relative to the catalogue, so the run can be moved. ``intake.open_catalog(url)["map"].read()`` opens lazily.
+
+    Returns
+    -------
+    str
+        URL of the catalogue.
+
+    Raises
+    ------
+    IcemapError
+        If the run has no map.
+    """
+    dataset = open_map(join(run_url, "map.zarr"))
+    target = target_of(dataset)
+    products = [("map", "map.zarr", ZARR, "every variable of the map"), ("cube", "cube.zarr", ZARR, "the predictors, aligned")]
+    for variable, file in product_files(target.name).items():
+        products.append((PurePosixPath(file).stem, f"products/{file}", GEOTIFF, str(dataset[variable].attrs["long_name"])))
+    there = [product for product in products if exists(join(run_url, product[1]))]
+    content: dict[str, Any] = {
+        "version": 2,
+        "metadata": {"title": title},
+        "user_parameters": {},
+        "data": {f"{name}_files": _data(path, kind[0]) for name, path, kind, _ in there},
+        "entries": {name: _entry(name, kind[1], words) for name, _, kind, words in there},
+        "aliases": {name: name for name, *_ in there},
+    }
+    url = join(run_url, "catalog.yaml")
+    write_text(url, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    return url
+
+
+def _data(path: str, datatype: str) -> dict[str, Any]:
+    return {"datatype": datatype, "kwargs": {"url": f"{{CATALOG_DIR}}/{path}", "storage_options": None}, "metadata": {}, "user_parameters": {}}
+
+
+def _entry(name: str, kwargs: dict[str, Any], description: str) -> dict[str, Any]:
+    return {
+        "reader": "intake.readers.readers:XArrayDatasetReader",
+        "output_instance": "xarray:Dataset",
+        "kwargs": {"args": [f"{{data({name}_files)}}"], **kwargs},
+        "metadata": {"description": description},
+        "user_parameters": {},
+    }

@@ -1,0 +1,91 @@
+"""What was made from what: digests of settings and inputs, and the record that lets a second run skip finished steps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from icemap.store import exists, filesystem, is_remote, join, local_path, read_json, storage_errors, write_json
+
+LARGEST_HASHED = 256 * 2**20
+PACKAGES = ("icemap", "numpy", "scipy", "pandas", "xarray", "zarr", "dask", "distributed", "rasterio", "scikit-learn", "lightgbm", "pygam", "pyvinecopulib", "numba")
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON-able value, whatever the order of its keys.
+
+    Examples
+    --------
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def fingerprint(url: str) -> str:
+    """What tells whether an input has changed: the digest of a file here, size and time of a large one or a folder, the checksum a bucket gives."""
+    with storage_errors(url, "read"):
+        if is_remote(url):
+            fs, path = filesystem(url)
+            fs.invalidate_cache()
+            return digest({"url": url, "checksum": str(fs.checksum(path))})
+        path_here = local_path(url)
+        if path_here.is_file() and path_here.stat().st_size <= LARGEST_HASHED:
+            return hashlib.sha256(path_here.read_bytes()).hexdigest()
+        files = sorted(path_here.rglob("*")) if path_here.is_dir() else [path_here]
+        stats = [(str(f.relative_to(path_here)), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+        return digest({"url": url, "files": stats})
+
+
+class Provenance:
+    """The file ``provenance.json`` of a run.
+
+    Each step has a ``key``, the digest of all that its product depends on. A step with the same key and ``finished`` set is skipped; with the same key and
+    not finished it is resumed; with another key its product is made anew.
+    """
+
+    def __init__(self, run_url: str) -> None:
+        self.url = join(run_url, "provenance.json")
+        self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
+
+    @property
+    def steps(self) -> dict[str, dict[str, Any]]:
+        return dict(self.content["steps"])
+
+    def is_finished(self, step: str, key: str) -> bool:
+        record = self.steps.get(step, {})
+        return record.get("key") == key and record.get("finished") is not None
+
+    def is_started(self, step: str, key: str) -> bool:
+        return bool(self.steps.get(step, {}).get("key") == key)
+
+    def start(self, step: str, key: str) -> None:
+        """Note that a step begins; its earlier record is forgotten."""
+        self._set(step, {"key": key, "started": _now(), "finished": None})
+
+    def finish(self, step: str, **facts: Any) -> None:
+        """Note that a step is done, with what is worth knowing about it."""
+        self._set(step, {**self.steps[step], "finished": _now(), **facts})
+
+    def describe(self, **facts: Any) -> None:
+        """Note what holds for the whole run: config, seed, sources."""
+        self.content |= {**facts, "versions": versions()}
+        write_json(self.url, self.content)
+
+    def _set(self, step: str, record: dict[str, Any]) -> None:
+        self.content["steps"][step] = record
+        write_json(self.url, self.content)
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Versions of Python and of the libraries that numbers depend on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""How good the ensemble is, and where it may be used."""

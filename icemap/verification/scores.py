@@ -1,0 +1,249 @@
+"""Scores of point and interval predictions and of predictive distributions, as partial sums that add up in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+
+from icemap.ensemble.baselines import normal_mixture_crps
+
+Array = NDArray[np.float64]
+
+PIT_BINS = 20
+
+COVERAGES = (0.5, 0.8, 0.9, 0.95)
+
+
+def crps_normal(y: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> Array:
+    """Closed-form CRPS of normal forecasts, broadcast, in units of y (Gneiting et al. 2005, doi:10.1175/MWR2904.1).
+
+    Examples
+    --------
+    >>> float(crps_normal(0.0, 0.0, 1.0).round(6))
+    0.233695
+    """
+    sd = np.asarray(sd, dtype=np.float64)
+    z = (np.asarray(y, dtype=np.float64) - mean) / sd
+    return sd * (z * (2 * special.ndtr(z) - 1) + 2 * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi))
+
+
+def crps_normal_mixture(y: ArrayLike, means: ArrayLike, sds: ArrayLike, weights: ArrayLike) -> Array:
+    """Closed-form CRPS of mixtures of normals: y (n,), means (n, k), sds and weights (k,) -> (n,) (Grimit et al. 2006, doi:10.1256/qj.05.235)."""
+    return normal_mixture_crps(*(np.asarray(a, dtype=np.float64) for a in (y, means, sds, weights)))
+
+
+def crps_sample(y: ArrayLike, sample: ArrayLike) -> Array:
+    """CRPS of the empirical distribution of a sample: y (n,), sample (n, size), or (size,) for all rows alike (climatology) -> (n,).
+
+    Examples
+    --------
+    >>> crps_sample([0.0], [[0.0, 1.0]]).tolist()
+    [0.25]
+    """
+    target = np.asarray(y, dtype=np.float64)
+    ordered = np.sort(np.asarray(sample, dtype=np.float64), axis=-1)
+    size = ordered.shape[-1]
+    spread = ordered @ (2.0 * np.arange(1, size + 1) - size - 1) / size**2
+    if ordered.ndim == 2:
+        return np.abs(ordered - target[:, None]).mean(axis=1) - spread
+    below = np.searchsorted(ordered, target)
+    cumulative = np.concatenate([[0.0], np.cumsum(ordered)])
+    distance = target * below - cumulative[below] + (cumulative[-1] - cumulative[below]) - target * (size - below)
+    return distance / size - spread
+
+
+@dataclass(frozen=True)
+class IntervalSums:
+    """Partial sums of one predictive interval."""
+
+    hits: float = 0.0
+    width: float = 0.0
+    width_squared: float = 0.0
+    winkler: float = 0.0
+
+    def __add__(self, other: IntervalSums) -> IntervalSums:
+        return IntervalSums(self.hits + other.hits, self.width + other.width, self.width_squared + other.width_squared, self.winkler + other.winkler)
+
+
+def _summed(values: ArrayLike | None, name: str, weights: Array) -> tuple[float, float]:
+    """Weighted sum and sum of weights; (0, 0) where nothing is given."""
+    if values is None:
+        return 0.0, 0.0
+    return float(weights @ _column(values, name, len(weights))), float(weights.sum())
+
+
+def _column(values: ArrayLike, name: str, n: int) -> Array:
+    column = np.asarray(values, dtype=np.float64)
+    if column.shape != (n,):
+        raise ValueError(f"{name} has shape {column.shape}, but there are {n} rows; give one value per row.")
+    if np.isnan(column).any():
+        raise ValueError(f"{name} has {int(np.isnan(column).sum())} missing values (first in row {int(np.argmax(np.isnan(column)))}): score valid rows only.")
+    return column
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Partial sums of scores: made per fold, replicate, region or chunk with :meth:`of`, added with ``+``, read with :meth:`table`.
+
+    R2 is 1 - SSE/SST; bias is mean prediction minus target; the log score is minus the mean log predictive density; the Winkler score is
+    the width plus 2/alpha times the distance by which the target is missed (Gneiting & Raftery 2007, doi:10.1198/016214506000001437);
+    the variance of the probability integral transform times 12 is 1 for a calibrated forecast, more for a too narrow one.
+
+    Examples
+    --------
+    >>> y, mean = np.array([10.0, 20.0, 40.0]), np.array([12.0, 19.0, 37.0])
+    >>> halves = Scores.of(y[:2], mean[:2]) + Scores.of(y[2:], mean[2:])
+    >>> halves.table() == Scores.of(y, mean).table()
+    True
+    >>> round(halves.table()["rmse"], 3), round(halves.table()["bias"], 3)
+    (2.16, -0.667)
+    """
+
+    rows: int = 0
+    weight: float = 0.0
+    weight_squared: float = 0.0
+    y: float = 0.0
+    y_squared: float = 0.0
+    error: float = 0.0
+    error_squared: float = 0.0
+    error_absolute: float = 0.0
+    crps: tuple[float, float] = (0.0, 0.0)
+    log_score: tuple[float, float] = (0.0, 0.0)
+    pit_counts: tuple[float, ...] = (0.0,) * PIT_BINS
+    pit: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    intervals: Mapping[float, IntervalSums] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        y: ArrayLike,
+        mean: ArrayLike,
+        *,
+        pit: ArrayLike | None = None,
+        crps: ArrayLike | None = None,
+        log_density: ArrayLike | None = None,
+        intervals: Mapping[float, tuple[ArrayLike, ArrayLike]] | None = None,
+        weights: ArrayLike | None = None,
+    ) -> Scores:
+        """Sums over n rows.
+
+        Parameters
+        ----------
+        y, mean : (n,)
+            Target and predicted mean, in the unit of the target.
+        pit : (n,), optional
+            G(y | f), in [0, 1].
+        crps, log_density : (n,), optional
+            CRPS of each row, and logarithm of the predictive density at y.
+        intervals : mapping of coverage to (lower, upper), optional
+            Each bound (n,).
+        weights : (n,), optional
+            Row weights >= 0.
+
+        Raises
+        ------
+        ValueError
+            For NaN, wrong lengths, a PIT outside [0, 1] or negative weights.
+        """
+        n = len(np.atleast_1d(np.asarray(y)))
+        target, prediction = _column(y, "y", n), _column(mean, "mean", n)
+        w = np.ones(n) if weights is None else _column(weights, "weights", n)
+        if np.any(w < 0):
+            raise ValueError("weights must be >= 0; leave rows out instead of giving them negative weights.")
+        error = prediction - target
+        counts, moments = np.zeros(PIT_BINS), (0.0, 0.0, 0.0)
+        if pit is not None:
+            r = _column(pit, "pit", n)
+            if np.any((r < 0) | (r > 1)):
+                raise ValueError("pit must lie between 0 and 1: it is a predictive distribution function at the target.")
+            counts = np.bincount(np.minimum((r * PIT_BINS).astype(int), PIT_BINS - 1), weights=w, minlength=PIT_BINS)
+            moments = (float(w @ r), float(w @ r**2), float(w.sum()))
+        sums = {}
+        for coverage, (lower, upper) in (intervals or {}).items():
+            low, high = _column(lower, f"lower bound of the {coverage:g} interval", n), _column(upper, f"upper bound of the {coverage:g} interval", n)
+            missed = np.maximum(low - target, 0.0) + np.maximum(target - high, 0.0)
+            width = high - low
+            sums[float(coverage)] = IntervalSums(
+                float(w @ (missed == 0)), float(w @ width), float(w @ width**2), float(w @ (width + 2.0 / (1.0 - coverage) * missed))
+            )
+        log_total, log_weight = _summed(log_density, "log_density", w)
+        return cls(
+            n,
+            float(w.sum()),
+            float(w @ w),
+            float(w @ target),
+            float(w @ target**2),
+            float(w @ error),
+            float(w @ error**2),
+            float(w @ np.abs(error)),
+            _summed(crps, "crps", w),
+            (-log_total, log_weight),
+            tuple(float(c) for c in counts),
+            moments,
+            sums,
+        )
+
+    def __add__(self, other: Scores) -> Scores:
+        if self.rows and other.rows and set(self.intervals) != set(other.intervals):
+            raise ValueError(
+                f"Scores with intervals {sorted(self.intervals)} and {sorted(other.intervals)} do not add up; score the same coverages in all parts."
+            )
+        intervals = {c: self.intervals.get(c, IntervalSums()) + other.intervals.get(c, IntervalSums()) for c in {**self.intervals, **other.intervals}}
+        plain = ("rows", "weight", "weight_squared", "y", "y_squared", "error", "error_squared", "error_absolute")
+        added = [getattr(self, name) + getattr(other, name) for name in plain]
+        lists = [tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name))) for name in ("crps", "log_score", "pit_counts", "pit")]
+        return Scores(*added, *lists, intervals)
+
+    def __radd__(self, other: Any) -> Scores:
+        return self if other == 0 else NotImplemented
+
+    @property
+    def pit_histogram(self) -> Array:
+        """Share of the rows in each of 20 equal bins of the PIT, (20,); 0.05 each when calibrated."""
+        counts = np.array(self.pit_counts)
+        return counts / counts.sum() if counts.sum() else counts
+
+    def coverage_limits(self, coverage: float, confidence: float = 0.95) -> tuple[float, float]:
+        """Exact binomial limits (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404) of the true coverage, rows counted by Kish's effective number."""
+        n = self.weight**2 / self.weight_squared
+        hits = self.intervals[coverage].hits / self.weight * n
+        tail = (1.0 - confidence) / 2.0
+        low = 0.0 if hits <= 0 else float(stats.beta.ppf(tail, hits, n - hits + 1))
+        high = 1.0 if hits >= n else float(stats.beta.ppf(1 - tail, hits + 1, n - hits))
+        return low, high
+
+    def table(self) -> dict[str, float]:
+        """All figures as plain floats (JSON-able); those that need what was not given are left out."""
+        if not self.weight > 0:
+            raise ValueError("There are no rows to score.")
+        w = self.weight
+        sst = self.y_squared - self.y**2 / w
+        out = {
+            "rows": float(self.rows),
+            "rmse": float(np.sqrt(self.error_squared / w)),
+            "mae": self.error_absolute / w,
+            "bias": self.error / w,
+        }
+        if sst > 0:
+            out["r2"] = 1.0 - self.error_squared / sst
+        if self.crps[1]:
+            out["crps"] = self.crps[0] / self.crps[1]
+        if self.log_score[1]:
+            out["log_score"] = self.log_score[0] / self.log_score[1]
+        if self.pit[2]:
+            mean = self.pit[0] / self.pit[2]
+            out["pit_mean"] = mean
+            out["pit_variance_times_12"] = 12.0 * (self.pit[1] / self.pit[2] - mean**2)
+        for coverage, sums in sorted(self.intervals.items()):
+            name = f"{100 * coverage:g}"
+            low, high = self.coverage_limits(coverage)
+            width = sums.width / w
+            out |= {f"coverage_{name}": sums.hits / w, f"coverage_{name}_low": low, f"coverage_{name}_high": high}
+            out |= {f"width_{name}": width, f"width_{name}_sd": float(np.sqrt(max(sums.width_squared / w - width**2, 0.0)))}
+            out[f"winkler_{name}"] = sums.winkler / w
+        return out

@@ -1,0 +1,101 @@
+"""The real coastline of the Northern Hemisphere, unpacked once into the user's cache folder and memory-mapped after that."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+
+# The GLOBE grid of global-land-mask: 30 arc-seconds, north-west corner at 180 W, 90 N; only the rows north of the equator are kept.
+CELLS_PER_DEGREE = 120
+MASK_ROWS, MASK_COLS = 90 * CELLS_PER_DEGREE, 360 * CELLS_PER_DEGREE
+_ROWS_PER_READ = 300
+
+
+def cache_folder() -> Path:
+    """Folder of files that can be made again: ``XDG_CACHE_HOME`` if set, else the platform's place for caches."""
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "icemap"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", str(Path.home()))) / "icemap" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "icemap"
+    return Path.home() / ".cache" / "icemap"
+
+
+def cached_file(name: str, size: int, write: Callable[[BinaryIO], None]) -> Path:
+    """Path of a cached file, made by ``write`` where it is missing or not ``size`` bytes long.
+
+    Several processes may race: each writes its own temporary file and renames it, so nobody ever sees half a file.
+
+    Raises
+    ------
+    IcemapError
+        If the cache folder cannot be written.
+    """
+    path = cache_folder() / name
+    if path.is_file() and path.stat().st_size == size:
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=name, suffix=".part", delete=False) as part:
+            temporary = Path(part.name)
+            try:
+                write(cast(BinaryIO, part))
+            except BaseException:
+                part.close()
+                temporary.unlink(missing_ok=True)
+                raise
+        try:
+            temporary.replace(path)
+        except PermissionError:  # Windows refuses to replace a file that another process has mapped; that file is as good as ours
+            temporary.unlink(missing_ok=True)
+            if not (path.is_file() and path.stat().st_size == size):
+                raise
+    except OSError as error:
+        raise IcemapError(f"The cache folder {path.parent} cannot be written ({error.strerror}): set XDG_CACHE_HOME to a folder that can.") from error
+    return path
+
+
+def _write_land_bits(target: BinaryIO) -> None:
+    spec = find_spec("global_land_mask")
+    if spec is None or spec.origin is None:
+        raise IcemapError("The package global-land-mask, which holds the coastline of the virtual Arctic, is not installed: pip install global-land-mask.")
+    # Importing the package would decompress 0.9 GB; a stream over its archive needs one band of rows at a time.
+    with zipfile.ZipFile(Path(spec.origin).parent / "globe_combined_mask_compressed.npz") as archive, archive.open("mask.npy") as stream:
+        np.lib.format.read_magic(stream)
+        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
+        if shape != (2 * MASK_ROWS, MASK_COLS) or fortran_order or dtype != np.dtype(bool):
+            raise IcemapError(
+                f"The coastline in global-land-mask has shape {shape} and type {dtype}, not the 30 arc-second mask expected: install version 1.0.0."
+            )
+        for _ in range(0, MASK_ROWS, _ROWS_PER_READ):
+            ocean = np.frombuffer(stream.read(_ROWS_PER_READ * MASK_COLS), np.uint8).reshape(_ROWS_PER_READ, MASK_COLS)
+            target.write(np.packbits(ocean == 0, axis=1).tobytes())
+
+
+def open_land_bits() -> NDArray[np.uint8]:
+    """Memory-mapped land mask, one bit per 30 arc-second cell.
+
+    Returns
+    -------
+    ndarray of shape (10800, 5400)
+        Rows from 90 N to the equator; the highest bit of a byte is its westernmost cell; 1 is land (lakes count as land).
+
+    Raises
+    ------
+    IcemapError
+        If the cache folder cannot be written or global-land-mask is missing.
+    """
+    path = cached_file("land-mask-v1.bits", MASK_ROWS * MASK_COLS // 8, _write_land_bits)
+    return np.asarray(np.memmap(path, np.uint8, "r", shape=(MASK_ROWS, MASK_COLS // 8)))

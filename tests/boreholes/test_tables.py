@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import fsspec
+import pandas as pd
+import pytest
+
+from icemap import IcemapError
+from icemap.boreholes.tables import read_table
+
+
+def write(path: Path, content: bytes) -> str:
+    path.write_bytes(content)
+    return str(path)
+
+
+def test_lines_count_from_the_header_even_with_line_breaks_in_cells_and_blank_lines(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t.csv", b'name,note,x\na,"one\ntwo",1\n\nb,,2\n,,\nc,"q, r",3\n'))
+    assert table.frame["x"].tolist() == [1, 2, 3]
+    assert table.lines.tolist() == [2, 5, 7]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "latin-1"])
+def test_encodings(tmp_path: Path, encoding: str) -> None:
+    table = read_table(write(tmp_path / "t.csv", "site,latitude [°]\nÉtang,65.5°N\n".encode(encoding)))
+    assert table.frame.columns.tolist() == ["site", "latitude [°]"]
+    assert table.frame["site"][0] == "Étang"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_separators(tmp_path: Path, separator: str) -> None:
+    table = read_table(write(tmp_path / "t.csv", f"site{separator}x\na{separator}1\n".encode()))
+    assert table.frame["x"].tolist() == [1]
+
+
+def test_nothing_but_empty_cells_is_missing(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t.csv", b"site,x\nNA,None\n,2\n"))
+    assert table.frame["site"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"\n \n", "empty"),
+        (b"a,b\n", "no rows"),
+        (b"a,b\n1,2,3\n", "no regular table"),
+        (b"a,b\n1,2\n3,4,5\n", "line 3"),
+        (b'a,b\n1,"x\n', "no regular table"),
+        (b"a,a\n1,2\n", "'a' twice"),
+        (b"a,b\n1,\x002\n", "zero bytes"),
+        (b",,\n1,2,3\n", "no column names"),
+    ],
+)
+def test_broken_tables_are_named_errors(tmp_path: Path, content: bytes, words: str) -> None:
+    url = write(tmp_path / "t.csv", content)
+    with pytest.raises(IcemapError, match=words) as caught:
+        read_table(url)
+    assert url in str(caught.value)
+
+
+def test_parquet_and_remote_files(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"site": ["a", "b"], "x": [1.5, None]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    local = read_table(str(tmp_path / "t.parquet"))
+    with fsspec.open("memory://icemap-tables/t.parquet", "wb") as file:
+        file.write((tmp_path / "t.parquet").read_bytes())
+    remote = read_table("memory://icemap-tables/t.parquet")
+    assert local.lines.tolist() == [1, 2]
+    pd.testing.assert_frame_equal(local.frame, remote.frame)
+
+
+def test_a_missing_or_foreign_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match="no such file"):
+        read_table(str(tmp_path / "none.csv"))
+    with pytest.raises(IcemapError, match="not a readable Parquet"):
+        read_table(write(tmp_path / "t.parquet", b"not parquet"))
+
+
+def test_a_missing_column_names_what_is_there(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t.csv", b"a,b\n1,2\n"))
+    with pytest.raises(IcemapError, match=r"no column 'site'.*a, b"):
+        table.column("site")

@@ -1,0 +1,108 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from icemap.boreholes.text import convert_units, line_ranges, parse_coordinates, parse_numbers, split_header
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "censored"),
+    [
+        ("3.2", 3.2, 0),
+        ("> 3.2", 3.2, 1),
+        ("≥3.2", 3.2, 1),
+        ("3.2+", 3.2, 1),
+        ("<0.5", 0.5, -1),
+        ("0.5–1.5", 1.0, 0),
+        ("0.5 to 1.5", 1.0, 0),
+        ("2,5", 2.5, 0),
+        ("−4", -4.0, 0),
+        ("ca. 12", 12.0, 0),
+        ("1e-3", 0.001, 0),
+    ],
+)
+def test_numbers_as_people_write_them(text: str, value: float, censored: int) -> None:
+    numbers = parse_numbers(pd.Series([text]))
+    assert numbers.value[0] == pytest.approx(value)
+    assert numbers.censored[0] == censored
+    assert not numbers.unreadable[0]
+
+
+@pytest.mark.parametrize("text", ["", "NA", "nd", "-", "n/a", "No data", "NaN", None])
+def test_signs_for_missing_are_missing_and_not_unreadable(text: str | None) -> None:
+    numbers = parse_numbers(pd.Series([text, "x"]))
+    assert np.isnan(numbers.value[0])
+    assert numbers.unreadable.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("text", ["deep", "1,250", "1.2.3", "inf", "1e999", "12 apples", ">", "--3"])
+def test_what_is_no_number_is_unreadable(text: str) -> None:
+    numbers = parse_numbers(pd.Series([text]))
+    assert numbers.unreadable[0]
+    assert np.isnan(numbers.value[0])
+
+
+def test_ranges_keep_their_ends() -> None:
+    numbers = parse_numbers(pd.Series(["0.5-1.2", "3"]))
+    assert numbers.low.tolist() == [0.5, 3.0]
+    assert numbers.high.tolist() == [1.2, 3.0]
+
+
+def test_infinity_in_a_numeric_column_is_unreadable() -> None:
+    assert parse_numbers(pd.Series([1.0, np.inf])).unreadable.tolist() == [False, True]
+
+
+def test_booleans_are_not_numbers() -> None:
+    assert parse_numbers(pd.Series([True, False])).unreadable.all()
+
+
+@given(st.floats(-1e6, 1e6).map(lambda x: round(x, 6)))
+def test_a_number_survives_being_written_as_text(x: float) -> None:
+    assert parse_numbers(pd.Series([repr(x), "other"])).value[0] == x
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_number_missing_or_unreadable(text: str) -> None:
+    numbers = parse_numbers(pd.Series([text, "x"]))
+    assert numbers.unreadable[0] == (numbers.unreadable[0] and np.isnan(numbers.value[0]))
+    values, unreadable = parse_coordinates(pd.Series([text, "x"]))
+    assert np.isnan(values[0]) or not unreadable[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "degrees"),
+    [
+        ("65.5", 65.5),
+        ("65.5°N", 65.5),
+        ("148.25 W", -148.25),
+        ("W148.25", -148.25),
+        ("148° 30' 36\" W", -148.51),
+        ("65º30.6′N", 65.51),
+        ("-12,5", -12.5),
+        ("33 S", -33.0),
+    ],
+)
+def test_coordinates_with_degree_signs(text: str, degrees: float) -> None:
+    values, unreadable = parse_coordinates(pd.Series([text, "x"]))
+    assert values[0] == pytest.approx(degrees)
+    assert unreadable.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("text", ["> 65", "65-66", "65° 75' N", "N65S", "-65 N"])
+def test_what_is_no_place_is_unreadable(text: str) -> None:
+    assert parse_coordinates(pd.Series([text]))[1][0]
+
+
+def test_headers_and_units() -> None:
+    assert split_header(" Top depth (m) ") == ("Top depth", "m")
+    assert convert_units(np.array([1.2]), "m", "cm") == pytest.approx(120)
+    assert convert_units(np.array([50.0]), "%", "1") == pytest.approx(0.5)
+    assert convert_units(np.array([0.0]), "°C", "K") == pytest.approx(273.15)
+    assert convert_units(np.array([1.0]), "m", "%") is None
+    assert convert_units(np.array([1.0]), "mW/m2", "mW/m2") == pytest.approx(1.0)
+
+
+def test_line_ranges_are_short() -> None:
+    assert line_ranges(np.array([9, 3, 7, 8, 12])) == "3, 7-9, 12"

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from icemap.grid import Grid
+from icemap.mapping.sums import add, chunk_sums
+
+GRID = Grid(0, 60, 30, 80, 0.5)
+
+
+@pytest.fixture(scope="module")
+def fields() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+    rows, cols = GRID.shape
+    mapped = rng.random((rows, cols)) < 0.6
+    fields = {"fraction": rng.random((rows, cols)), "replicates": rng.uniform(0, 100, (7, rows, cols)), "sd": rng.uniform(1, 9, (rows, cols))}
+    fields = {name: np.where(mapped, values, np.nan) for name, values in fields.items()}
+    return fields | {"aoa": np.where(mapped, rng.integers(0, 2, (rows, cols)), 255), "south": np.broadcast_to(GRID.latitudes[:, None] < 66, (rows, cols))}
+
+
+def sums_of(fields, rows=slice(None), cols=slice(None)):
+    part = {name: values[..., rows, cols] for name, values in fields.items()}
+    area = GRID.cell_area()[rows][:, None]
+    return chunk_sums(area, part["fraction"], part["replicates"], part["sd"], part["aoa"], {"south": part["south"]})
+
+
+def test_sums_over_the_whole_equal_the_definition(fields):
+    weight = np.nan_to_num(GRID.cell_area()[:, None] * fields["fraction"])
+    found = sums_of(fields)
+    for name, member in (("all", True), ("south", fields["south"])):
+        part = weight * member
+        assert found[name]["area_km2"] == pytest.approx(part.sum())
+        assert found[name]["integral"] == pytest.approx([np.nansum(part * r) for r in fields["replicates"]])
+        assert found[name]["integral_aoa"] == pytest.approx([np.nansum(part * r * (fields["aoa"] == 1)) for r in fields["replicates"]])
+        assert found[name]["area_aoa_km2"] == pytest.approx((part * (fields["aoa"] == 1)).sum())
+        assert found[name]["integral_sd"] == pytest.approx(np.nansum(part * fields["sd"]))
+        assert found[name]["integral_var"] == pytest.approx(np.nansum((part * fields["sd"]) ** 2))
+
+
+def test_chunks_add_up_in_any_order_after_a_trip_through_json(fields):
+    parts = [json.loads(json.dumps(sums_of(fields, chunk.rows, chunk.cols))) for chunk in GRID.chunks(16)]
+    assert any("south" not in part for part in parts)
+    forwards, backwards = {}, {}
+    for part in parts:
+        forwards = add(forwards, part)
+    for part in reversed(parts):
+        backwards = add(part, backwards)
+    whole = sums_of(fields)
+    for name, region in whole.items():
+        for key, value in region.items():
+            assert forwards[name][key] == pytest.approx(value)
+            assert backwards[name][key] == pytest.approx(value)
+
+
+def test_nothing_mapped_gives_nothing(fields):
+    empty = {name: np.full_like(values, np.nan, dtype=float) for name, values in fields.items() if name != "south"}
+    assert sums_of({**empty, "south": fields["south"]}) == {}
+
+
+def test_missing_values_are_loud(fields):
+    replicates = fields["replicates"].copy()
+    replicates[3, np.isfinite(fields["sd"])] = np.nan
+    with pytest.raises(ValueError, match="replicate 3 is NaN in"):
+        sums_of({**fields, "replicates": replicates})
+    with pytest.raises(ValueError, match="fraction is NaN in"):
+        sums_of({**fields, "fraction": np.full(GRID.shape, np.nan)})
+
+
+def test_parts_of_different_ensembles_do_not_add(fields):
+    with pytest.raises(ValueError, match="7 replicates in one part and 6"):
+        add(sums_of(fields), sums_of({**fields, "replicates": fields["replicates"][:6]}))

@@ -1,0 +1,235 @@
+"""Alignment against sources whose values are known functions of position."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import xarray as xr
+from affine import Affine
+
+from icemap.catalog import Source
+from icemap.errors import IcemapError
+from icemap.grid import Grid
+from icemap.predictors.align import align, fill_nearest, require_overlap, resampling
+from icemap.predictors.sources import open_source
+
+pytestmark = pytest.mark.quick
+
+
+def source(path, **keys):
+    return Source(**{"name": "field", "family": "climate", "long_name": "a field", "unit": "1", "url": str(path), **keys})
+
+
+def whole(path, grid, chunk=10_000, **keys):
+    with open_source(source(path, **keys)) as raster:
+        require_overlap(raster, grid)
+        how = resampling(raster, grid)
+        out = np.full(grid.shape, np.nan, np.float32)
+        for part in grid.chunks(chunk):
+            out[part.rows, part.cols] = align(raster, grid, part, how)
+    return out, how
+
+
+def write_tif(path, values, transform, crs="EPSG:4326", nodata=None):
+    rows, cols = values.shape
+    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": values.dtype, "transform": transform, "nodata": nodata}
+    with rasterio.open(path, "w", crs=crs, **profile) as dataset:
+        dataset.write(values, 1)
+    return path
+
+
+def smooth(lon, lat):
+    return 10 * np.sin(np.radians(lat)) + 5 * np.cos(np.radians(lon)) * np.cos(np.radians(lat))
+
+
+def global_netcdf(path, lon, lat, names=("lon", "lat"), units=True):
+    x, y = names
+    array = xr.DataArray(smooth(*np.meshgrid(lon, lat)).astype("f4"), dims=(y, x), coords={y: lat, x: lon}, name="field")
+    if units:
+        array[x].attrs["units"], array[y].attrs["units"] = "degrees_east", "degrees_north"
+    array.to_dataset().to_netcdf(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("first", "columns"), [(-179.5, 360), (0.5, 360), (20.5, 361), (-180.0, 361)], ids=["centred", "0-360", "0-380 with overlap", "first column repeated"]
+)
+def test_any_longitude_convention_gives_the_same_map_also_across_the_date_line(tmp_path: Path, first: float, columns: int) -> None:
+    lon, lat = first + np.arange(columns), np.arange(-89.5, 90, 1.0)
+    grid = Grid(-180, 40, 180, 90, 0.5)
+    out, how = whole(global_netcdf(tmp_path / "a.nc", lon, lat), grid)
+    assert (how.method, how.samples) == ("bilinear", 1)
+    expected = smooth(*np.meshgrid(grid.longitudes, grid.latitudes))
+    # Bilinear interpolation of this field over 1 degree errs by at most 1/8 of the second difference; half a cell of shift would err by 0.08.
+    assert np.abs(out - expected)[1:].max() < 3e-3
+    assert np.isfinite(out).all()
+
+
+def test_rising_latitudes_are_turned(tmp_path: Path) -> None:
+    lat = np.arange(-89.5, 90, 1.0)
+    lon = np.arange(-179.5, 180, 1.0)
+    rising, _ = whole(global_netcdf(tmp_path / "a.nc", lon, lat), Grid(0, 40, 90, 80, 0.5))
+    falling, _ = whole(global_netcdf(tmp_path / "b.nc", lon, lat[::-1]), Grid(0, 40, 90, 80, 0.5))
+    np.testing.assert_array_equal(rising, falling)
+
+
+def test_finer_sources_are_averaged_by_area(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(400, 400)).astype("f4")
+    path = write_tif(tmp_path / "a.tif", values, Affine(0.025, 0, 10, 0, -0.025, 60))
+    out, how = whole(path, Grid(10, 50, 20, 60, 0.25))
+    assert how.method == "average"
+    np.testing.assert_allclose(out, values.reshape(40, 10, 40, 10).mean(axis=(1, 3)), atol=1e-5)
+
+
+def test_partly_covered_cells_average_what_is_there(tmp_path: Path) -> None:
+    values = np.full((4, 4), 7.0, "f4")
+    values[:, :2] = -9999
+    out, _ = whole(write_tif(tmp_path / "a.tif", values, Affine(0.25, 0, 0, 0, -0.25, 51), nodata=-9999), Grid(0, 50, 1, 51, 1))
+    assert out[0, 0] == 7
+
+
+def test_classes_take_the_mode_and_keep_their_codes(tmp_path: Path) -> None:
+    codes = np.random.default_rng(1).choice([1, 5, 9], p=[0.6, 0.2, 0.2], size=(100, 100)).astype("u1")
+    out, how = whole(write_tif(tmp_path / "a.tif", codes, Affine(0.1, 0, 0, 0, -0.1, 60)), Grid(0, 50, 10, 60, 1), kind="class", classes={1: "a", 5: "b", 9: "c"})
+    assert how.method == "mode"
+    assert set(np.unique(out)) <= {1.0, 5.0, 9.0}
+    assert (out == 1).mean() > 0.95
+
+
+def polar(path, size=500, cell=20_000.0, crs="EPSG:3995"):
+    """A polar-stereographic raster whose value is the latitude."""
+    import pyproj
+
+    half = size * cell / 2
+    x = -half + (np.arange(size) + 0.5) * cell
+    _, lat = pyproj.Transformer.from_crs("EPSG:3995", "EPSG:4326", always_xy=True).transform(*np.meshgrid(x, -x))
+    return write_tif(path, lat.astype("f4"), Affine(cell, 0, -half, 0, -cell, half), crs=crs)
+
+
+@pytest.mark.parametrize(("resolution", "samples"), [(1.0, True), (0.1, False)])
+def test_polar_stereographic_sources_land_on_their_latitudes_up_to_the_pole(tmp_path: Path, resolution: float, samples: bool) -> None:
+    grid = Grid(-180, 50, 180, 90, resolution)
+    out, how = whole(polar(tmp_path / "a.tif"), grid)
+    assert (how.samples > 1) == samples
+    assert np.isfinite(out).all()
+    # A cell of the source is about 0.2 degrees; within one of them the latitude is not known better when cells are averaged.
+    assert np.abs(out - grid.latitudes[:, None]).max() < 0.16
+
+
+def test_chunks_join_without_a_trace(tmp_path: Path) -> None:
+    grid = Grid(-180, 50, 180, 90, 1)
+    path = polar(tmp_path / "a.tif")
+    np.testing.assert_array_equal(whole(path, grid, chunk=16)[0], whole(path, grid)[0])
+
+
+def test_select_and_reduce_along_further_axes(tmp_path: Path) -> None:
+    lon, lat = np.arange(0.5, 40), np.arange(40.5, 60)
+    base = smooth(*np.meshgrid(lon, lat))
+    monthly = xr.DataArray(
+        np.stack([base + month for month in range(1, 13)]), dims=("month", "lat", "lon"), coords={"month": range(1, 13), "lat": lat, "lon": lon}, name="t"
+    )
+    monthly.to_dataset().to_netcdf(tmp_path / "a.nc")
+    grid = Grid(5, 45, 30, 55, 1)
+    july, _ = whole(tmp_path / "a.nc", grid, select={"month": 7})
+    january, _ = whole(tmp_path / "a.nc", grid, select={"month": 1})
+    mean, _ = whole(tmp_path / "a.nc", grid, reduce={"month": "mean"})
+    spread, _ = whole(tmp_path / "a.nc", grid, reduce={"month": "range"})
+    np.testing.assert_allclose(july - january, 6, atol=1e-5)
+    np.testing.assert_allclose(mean - january, 5.5, atol=1e-5)
+    np.testing.assert_allclose(spread, 11, atol=1e-5)
+
+
+def test_scale_offset_nodata_and_infinities(tmp_path: Path) -> None:
+    values = np.array([[100, 200], [-9999, -8888]], "i2")
+    grid = Grid(0, 50, 2, 52, 1)
+    out, _ = whole(write_tif(tmp_path / "a.tif", values, Affine(1, 0, 0, 0, -1, 52)), grid, scale=0.1, offset=-5, nodata=[-9999, -8888])
+    np.testing.assert_allclose(out, [[5, 15], [np.nan, np.nan]], atol=1e-6)
+    infinite = np.array([[1.0, np.inf], [-np.inf, 2.0]], "f4")
+    out, _ = whole(write_tif(tmp_path / "b.tif", infinite, Affine(1, 0, 0, 0, -1, 52)), grid)
+    np.testing.assert_allclose(out, [[1, np.nan], [np.nan, 2]])
+
+
+def test_gaps_are_filled_only_as_far_as_asked() -> None:
+    row = np.array([[1, np.nan, np.nan, np.nan, np.nan, 2]], np.float32)
+    np.testing.assert_array_equal(fill_nearest(row, 1), [[1, 1, np.nan, np.nan, 2, 2]])
+    np.testing.assert_array_equal(fill_nearest(row, 2), [[1, 1, 1, 2, 2, 2]])
+
+
+@pytest.mark.parametrize(
+    ("keys", "make", "sentence"),
+    [
+        ({}, lambda p: None, "is not there"),
+        ({}, lambda p: p.write_text("no raster"), "not a raster that GDAL knows"),
+        ({}, lambda p: write_tif(p, np.ones((4, 4), "f4"), Affine(1, 0, 0, 0, -1, 60), crs=None), "has no CRS"),
+        ({"crs": "EPSG:3995"}, lambda p: write_tif(p, np.ones((4, 4), "f4"), Affine(1, 0, 0, 0, -1, 60)), "look like degrees"),
+        ({"crs": "EPSG:4326"}, lambda p: polar(p), "too large for degrees"),
+        ({"crs": "EPSG:nonsense"}, lambda p: polar(p), "is not a CRS"),
+        ({}, lambda p: write_tif(p, np.ones((4, 4), "f4"), Affine(1, 0, -150, 0, -1, 10)), "covers no part of the grid"),
+    ],
+    ids=["missing", "broken", "no crs", "degrees called metres", "metres called degrees", "no such crs", "elsewhere"],
+)
+def test_bad_rasters_are_refused_by_name(tmp_path: Path, keys, make, sentence) -> None:
+    make(tmp_path / "a.tif")
+    with pytest.raises(IcemapError, match=sentence) as error:
+        whole(tmp_path / "a.tif", Grid(0, 50, 10, 60, 1), **keys)
+    assert "'field'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"variable": "nothing"}, "no variable 'nothing', it has a, b"),
+        ({}, "name one as 'variable'"),
+        ({"variable": "a"}, "further axis 'time': choose"),
+        ({"variable": "a", "select": {"time": 99}}, "99.0 is not on its axis 'time'"),
+        ({"variable": "a", "select": {"depth": 1}}, "'select' names 'depth'"),
+        ({"variable": "b", "x": "easting"}, "no dimension 'easting'"),
+    ],
+)
+def test_bad_netcdf_selections_are_refused_by_name(tmp_path: Path, keys, sentence) -> None:
+    lon, lat = np.arange(0.5, 10), np.arange(50.5, 60)
+    data = {"a": (("time", "lat", "lon"), np.zeros((2, 10, 10))), "b": (("lat", "lon"), np.zeros((10, 10)))}
+    xr.Dataset(data, coords={"time": [1, 2], "lat": lat, "lon": lon}).to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(IcemapError, match=sentence):
+        whole(tmp_path / "a.nc", Grid(0, 50, 10, 60, 1), **keys)
+
+
+def test_uneven_axes_are_refused(tmp_path: Path) -> None:
+    lat = np.array([50, 51, 53, 56.0])
+    xr.Dataset({"a": (("lat", "lon"), np.zeros((4, 4)))}, coords={"lat": lat, "lon": np.arange(4.0)}).to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(IcemapError, match="axis 'lat' is not evenly spaced"):
+        whole(tmp_path / "a.nc", Grid(0, 50, 4, 56, 1))
+
+
+def test_a_truncated_raster_is_refused(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "a.tif", np.random.default_rng(0).normal(size=(300, 300)).astype("f4"), Affine(0.1, 0, 0, 0, -0.1, 60))
+    path.write_bytes(path.read_bytes()[:150_000])
+    with pytest.raises(IcemapError, match="broken or truncated"):
+        whole(path, Grid(0, 30, 30, 60, 1))
+
+
+SHARED = Path(__file__).parents[2] / "../shared/realcase"
+REAL = {
+    "soil_clay": ({"variable": "T_CLAY"}, "T_CLAY.nc4", 1e-4),
+    "t_range": ({"reduce": {"month": "range"}}, "itu_p1510_monthly_t_0.75deg.nc", 5e-3),
+    "ndvi_jun": ({}, "rasterdiv_copNDVI.tif", 1e-3),
+    "heat_flow": ({"variable": "ghf"}, "Lucazeau2019_GHF.nc", 1e-3),
+    "sed_thick": ({"variable": "H_sed"}, "Mooney2023_Sediments.nc", 1e-3),
+    "landcover": ({"kind": "class", "classes": {i: str(i) for i in range(20)}}, "tmap_land_cover.tif", 0),
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.skipif(not SHARED.exists(), reason="the real grids are not on this machine")
+def test_real_sources_agree_with_the_grids_made_from_them_independently(name: str) -> None:
+    keys, file, tolerance = REAL[name]
+    ours, _ = whole(SHARED / "grids_native" / file, Grid(-180, 30, 180, 84, 1 / 6), **keys)
+    with rasterio.open(SHARED / "grids_10min" / f"{name}.tif") as dataset:
+        theirs = dataset.read(1, masked=True).astype("f4").filled(np.nan)
+    both = np.isfinite(ours) & np.isfinite(theirs)
+    assert both.sum() > 200_000
+    difference = np.abs(ours - theirs)[both]
+    # They took the range of interpolated months where we interpolate the range, and filled or cut some cells along coasts otherwise; everywhere else the numbers are the same.
+    assert np.quantile(difference, 0.99) <= tolerance * np.ptp(theirs[both])
+    assert np.corrcoef(ours[both], theirs[both])[0, 1] > 0.999

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from icemap.config import TargetConfig
+from icemap.errors import IcemapError
+from icemap.grid import Grid
+from icemap.gridded import create_gridded, write_chunk
+from icemap.products.layout import map_variables
+from icemap.products.query import query
+
+GRID = Grid(-180, 40, 180, 80, 1.0)
+
+
+@pytest.fixture(scope="module")
+def map_url(tmp_path_factory) -> str:
+    url = str(tmp_path_factory.mktemp("run") / "map.zarr")
+    create_gridded(url, GRID, map_variables(TargetConfig()), {}, chunk=20)
+    for chunk in GRID.chunks(20):
+        row, col = np.meshgrid(np.arange(chunk.rows.start, chunk.rows.stop), np.arange(chunk.cols.start, chunk.cols.stop), indexing="ij")
+        value = np.where(row == 3, np.nan, row + col / 1000).astype("float32")
+        flag = np.where(np.isnan(value), 255, col % 2)
+        write_chunk(url, chunk, {v.name: flag if v.dtype == "uint8" else value + (v.name == "vic_upper95") for v in map_variables(TargetConfig())})
+    return url
+
+
+def test_the_cell_that_holds_the_place(map_url):
+    found = query(map_url, -119.2, 68.7)  # row 11, column 60
+    assert found["vic"] == pytest.approx(11.060)
+    assert found["vic_upper95"] == pytest.approx(12.060)
+    assert (found["lon"], found["lat"], found["unit"]) == (-119.5, 68.5, "%")
+    assert found["aoa"] is False
+    assert query(map_url, -118.2, 68.7)["aoa"] is True
+    assert query(map_url, 240.8, 68.7) == found
+
+
+def test_only_the_chunk_that_holds_it_is_read(map_url, tmp_path):
+    import shutil
+    from pathlib import Path
+
+    copy = tmp_path / "map.zarr"
+    shutil.copytree(map_url, copy)
+    for chunk in copy.glob("*/c/*/*"):
+        if chunk.relative_to(copy).parts[2:] != ("0", "3") and chunk.parts[-4] in {v.name for v in map_variables(TargetConfig())}:
+            Path(chunk).write_bytes(b"damaged")
+    assert query(str(copy), -119.2, 68.7) == query(map_url, -119.2, 68.7)
+    with pytest.raises(Exception, match=r".+"):
+        query(str(copy), 60.0, 50.0)
+
+
+@pytest.mark.parametrize(("lon", "lat", "words"), [(10, 30, "outside the map .* 40 to 80 N"), (10, 76.5, "is not mapped"), (float("nan"), 50, "outside")])
+def test_nowhere_is_a_sentence(map_url, lon, lat, words):
+    with pytest.raises(IcemapError, match=words):
+        query(map_url, lon, lat)

@@ -1,0 +1,133 @@
+"""The shape of the package, read from its source: who may import whom, and what stays out."""
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+import icemap
+
+PACKAGE = Path(icemap.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+GROUND = ["errors", "grid", "store", "gridded", "config", "catalog", "provenance", "world*"]
+# From bottom to top: a module imports from its own level or from below.
+LEVELS = [GROUND, ["predictors"], ["boreholes"], ["ensemble"], ["verification"], ["mapping"], ["products"], ["steps"], ["chain", "demo"], ["cli", "__main__"]]
+HEAVY = {"rasterio", "matplotlib", "lightgbm", "sklearn", "numba", "pyvinecopulib", "geopandas", "kubernetes", "distributed"}
+UNPICKLING = {"pickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
+UNPICKLING_CALLS = {"joblib.load", "joblib.dump", "pandas.read_pickle", "pd.read_pickle"}
+
+
+def module_name(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(tree: ast.AST, file: Path) -> Iterator[tuple[int, str]]:
+    """Line and full dotted name of everything a file imports, also inside functions."""
+    name = module_name(file)
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package) if node.level else str(node.module)
+            for alias in node.names:
+                # A public name taken from the package stands for the module that holds it.
+                yield node.lineno, icemap._PUBLIC.get(alias.name, f"icemap.{alias.name}") if base == "icemap" else f"{base}.{alias.name}"
+
+
+def level(module: str) -> int:
+    part = module.split(".")[1]
+    return next((i for i, patterns in enumerate(LEVELS) if any(fnmatch(part, pattern) for pattern in patterns)), len(LEVELS))
+
+
+def inside(name: str, module: str) -> bool:
+    return name == module or name.startswith(module + ".")
+
+
+def offences(code: str, file: Path) -> list[str]:
+    tree = ast.parse(code)
+    own = module_name(file)
+    path = file.relative_to(PACKAGE).as_posix()
+    found = []
+    for line, name in imported(tree, file):
+        if name.startswith("icemap.") and own != "icemap" and not name.startswith("icemap._") and level(name) > level(own):
+            found.append(f"{path}:{line} imports {name} from above")
+        if (inside(name, "distributed") or inside(name, "dask.distributed")) and not path.startswith("mapping/"):
+            found.append(f"{path}:{line} imports {name} outside mapping/")
+        if (inside(name, "matplotlib") or inside(name, "mpl_toolkits")) and not fnmatch(path, "products/figures*.py"):
+            found.append(f"{path}:{line} imports {name} outside products/figures")
+        if UNPICKLING.intersection(name.split(".")) or name in UNPICKLING_CALLS:
+            found.append(f"{path}:{line} imports {name}, which unpickles")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in UNPICKLING_CALLS or called.endswith((".to_pickle", ".read_pickle")):
+                found.append(f"{path}:{node.lineno} calls {called}")
+            if any(k.arg == "allow_pickle" and not (isinstance(k.value, ast.Constant) and k.value.value is False) for k in node.keywords):
+                found.append(f"{path}:{node.lineno} lets {called} unpickle")
+    return found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
+def test_file_keeps_to_the_shape(file):
+    assert offences(file.read_text(encoding="utf-8"), file) == []
+
+
+def test_every_file_has_a_place_in_the_order():
+    assert [name for name in map(module_name, FILES) if name != "icemap" and level(name) == len(LEVELS)] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "offence"),
+    [
+        ("grid.py", "from icemap.ensemble.bma import CopulaBMA", "from above"),
+        ("grid.py", "def f():\n    from icemap import CopulaBMA", "from above"),
+        ("ensemble/bma.py", "from ..mapping import run", "from above"),
+        ("ensemble/bma.py", "from .. import cli", "from above"),
+        ("products/report.py", "from dask.distributed import Client", "outside mapping/"),
+        ("products/report.py", "from dask import distributed", "outside mapping/"),
+        ("verification/scores.py", "import matplotlib.pyplot as plt", "outside products/figures"),
+        ("products/report.py", "from matplotlib import pyplot", "outside products/figures"),
+        ("ensemble/model.py", "import pickle", "unpickles"),
+        ("mapping/run.py", "from distributed.protocol import pickle", "unpickles"),
+        ("ensemble/model.py", "from joblib import load", "unpickles"),
+        ("ensemble/model.py", "joblib.load(path)", "calls joblib.load"),
+        ("ensemble/model.py", "np.load(path, allow_pickle=True)", "unpickle"),
+    ],
+)
+def test_an_offence_is_seen(file, code, offence):
+    assert any(offence in found for found in offences(code, PACKAGE / file))
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        ("mapping/run.py", "from dask.distributed import Client"),
+        ("products/figures.py", "import matplotlib"),
+        ("products/figures_maps.py", "import matplotlib"),
+        ("ensemble/model.py", "from icemap import Grid, __version__\nnp.load(path, allow_pickle=False)"),
+        ("cli.py", "from icemap.mapping import run"),
+    ],
+)
+def test_what_is_allowed_is_not_an_offence(file, code):
+    assert offences(code, PACKAGE / file) == []
+
+
+@pytest.mark.parametrize("module", ["icemap", "icemap.config", "icemap.gridded", "icemap.cli"])
+def test_import_is_light(module):
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"there is no {module}")
+    code = f"import sys, {module}; print(*sorted({HEAVY!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("name", icemap.__all__)
+def test_every_public_name_loads(name):
+    assert getattr(icemap, name).__name__ == name

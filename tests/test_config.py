@@ -1,0 +1,168 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from icemap import Grid, IcemapError
+from icemap.config import Config, load_config, resolve
+
+MINIMAL = {
+    "run": "runs/demo",
+    "grid": {"south": 30, "resolution": "10 arcmin"},
+    "catalog": "catalog.yaml",
+    "predictors": ["t_jan", "elev"],
+    "sites": {"table": "points.csv", "value": "alt_cm"},
+}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Write settings to run.yaml and load them."""
+
+    def write_and_load(settings: dict | str) -> Config:
+        path = tmp_path / "run.yaml"
+        path.write_text(settings if isinstance(settings, str) else yaml.safe_dump(settings))
+        return load_config(str(path))
+
+    return write_and_load
+
+
+def refused(load, settings) -> str:
+    with pytest.raises(IcemapError) as caught:
+        load(settings)
+    sentence = str(caught.value)
+    assert "run.yaml" in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
+    return sentence
+
+
+def with_changes(**changes) -> dict:
+    return {**MINIMAL, **changes}
+
+
+def test_minimal_config_has_sensible_defaults(load):
+    config = load(MINIMAL)
+    assert config.grid.grid == Grid(-180, 30, 180, 90, 1 / 6)
+    assert config.ensemble.replicates == 200
+    assert config.ensemble.members == ("svr", "gam", "random_forest", "lightgbm")
+    assert (config.target.name, config.target.unit, config.target.bounds) == ("vic", "%", (0, 100))
+    assert config.masks == ()
+
+
+@pytest.mark.parametrize(("text", "degrees"), [("30 arcsec", 1 / 120), ("10 arcmin", 1 / 6), ("0.5deg", 0.5), (0.25, 0.25), ("0.25", 0.25)])
+def test_resolution_is_read_in_its_unit(load, text, degrees):
+    assert load(with_changes(grid={"south": 30, "resolution": text})).grid.resolution == pytest.approx(degrees)
+
+
+def test_paths_are_seen_from_the_file(load, tmp_path):
+    layers = [{"path": "logs/a.csv"}, {"reader": "jorgenson2025", "path": "/data/alaska"}]
+    settings = with_changes(boreholes={"layers": layers, "permafrost_table": "calm.csv"})
+    del settings["sites"]
+    config = load(settings)
+    assert config.boreholes is not None
+    assert [source.path for source in config.boreholes.layers] == [f"{tmp_path}/logs/a.csv", "/data/alaska"]
+    assert config.boreholes.permafrost_table == f"{tmp_path}/calm.csv"
+    assert config.map_url == f"{tmp_path}/runs/demo/map.zarr"
+    assert config.catalog == f"{tmp_path}/catalog.yaml"
+    assert load(MINIMAL).sites.table == f"{tmp_path}/points.csv"
+
+
+@pytest.mark.parametrize(
+    ("url", "base", "seen"),
+    [
+        ("cube", "s3://bucket/config/run.yaml", "s3://bucket/config/cube"),
+        ("s3://other/cube", "run.yaml", "s3://other/cube"),
+        ("/data/cube", "s3://bucket/run.yaml", "/data/cube"),
+        ("cube", "run.yaml", "cube"),
+        ("cube", "folder/run.yaml", "folder/cube"),
+    ],
+)
+def test_resolve(url, base, seen):
+    assert resolve(url, base) == seen
+
+
+def test_a_config_beside_the_user_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("run.yaml").write_text(yaml.safe_dump(MINIMAL))
+    assert load_config("run.yaml").samples_url == "runs/demo/samples.parquet"
+
+
+def test_config_is_immutable(load):
+    with pytest.raises(ValidationError, match="frozen"):
+        load(MINIMAL).seed = 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sead": 1}, ["unknown key 'sead'", "correct its spelling"]),
+        ({"grid": {"south": 30, "resolution": 0.5, "chunks": 128}}, ["unknown key 'grid.chunks'"]),
+        ({"ensemble": {"member": ["svr"]}}, ["unknown key 'ensemble.member'"]),
+        ({"aws_secret_access_key": "abc"}, ["unknown key 'aws_secret_access_key'"]),
+        ({"grid": {"south": 30}}, ["the key 'grid.resolution' is missing"]),
+        ({"grid": {"south": 30, "resolution": "coarse"}}, ["'grid.resolution'", "number"]),
+        ({"grid": {"south": 30, "resolution": "x arcmin"}}, ["'grid.resolution'"]),
+        ({"grid": {"south": 30, "resolution": -1}}, ["'grid.resolution'", "greater than 0"]),
+        ({"grid": {"south": 30, "resolution": 0.5, "chunk": 8}}, ["'grid.chunk'", "greater than or equal to 16"]),
+        ({"grid": {"south": 30, "resolution": 0.7}}, ["width of 360 degrees", "whole number"]),
+        ({"grid": {"south": 95, "resolution": 0.5}}, ["not a part of the globe"]),
+        ({"predictors": []}, ["'predictors'", "at least 1"]),
+        ({"predictors": ["elev", "t_jan", "elev"]}, ["predictors lists elev twice"]),
+        ({"boreholes": {"layers": [{"path": "a.csv"}]}}, ["either 'sites'", "or 'boreholes'"]),
+        ({"sites": None}, ["either 'sites'", "or 'boreholes'"]),
+        ({"sites": {"table": "a.csv"}}, ["the key 'sites.value' is missing"]),
+        ({"target": {"bounds": [100, 0]}}, ["'target'", "bounds [100.0, 0.0] are not in rising order"]),
+        ({"ensemble": {"replicates": 0}}, ["'ensemble.replicates'", "greater than or equal to 1"]),
+        ({"ensemble": {"members": ["svr"]}}, ["'ensemble.members'", "at least 2"]),
+        ({"ensemble": {"held_out": 0.6}}, ["'ensemble.held_out'", "less than 0.5"]),
+        ({"seed": -1}, ["'seed'", "greater than or equal to 0"]),
+        ({"seed": "tomorrow"}, ["'seed'", "integer"]),
+    ],
+)
+def test_a_wrong_setting_is_said_in_one_sentence(load, changes, said):
+    sentence = refused(load, with_changes(**changes))
+    assert all(part in sentence for part in said), sentence
+
+
+@pytest.mark.parametrize("reader", [{"reader": "excel", "path": "a.csv"}, {"reader": "icemap"}])
+def test_a_wrong_layer_source_is_named_by_its_place(load, reader):
+    settings = with_changes(boreholes={"layers": [{"path": "good.csv"}, reader]})
+    del settings["sites"]
+    assert "boreholes.layers.1." in refused(load, settings)
+
+
+def test_every_missing_key_is_named_at_once(load):
+    sentence = refused(load, {"run": "x"})
+    assert all(f"the key '{key}' is missing" in sentence for key in ("grid", "catalog", "predictors"))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("run: demo\n\tgrid: 1\n", 2), ("run: demo\nseed: 1\ntitle: ice: ground\n", 3), ("run: 'demo\n", 2), ("run: demo\n  seed: 1\n", 2)],
+)
+def test_bad_yaml_names_the_line(load, text, line):
+    assert f"is not readable YAML (line {line})" in refused(load, text)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "- run\n- grid\n", "just words\n"])
+def test_a_file_without_settings_is_said(load, text):
+    assert "holds no settings" in refused(load, text)
+
+
+def test_a_tag_that_would_run_code_is_refused(load):
+    sentence = refused(load, "run: !!python/object/apply:os.system ['true']\n")
+    assert "not readable YAML (line 1)" in sentence
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(IcemapError, match=rf"^Cannot read {tmp_path}/absent\.yaml: there is no such file"):
+        load_config(f"{tmp_path}/absent.yaml")
+
+
+def test_a_file_in_another_encoding_is_said(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_bytes("title: Bodeneis für Jakutien\n".encode("latin-1"))
+    with pytest.raises(IcemapError, match=r"run\.yaml"):
+        load_config(str(path))
