@@ -21,7 +21,12 @@ def _cube_depends(context: Context) -> Any:
     from icemap.catalog import VIRTUAL_ARCTIC
 
     config = context.config
-    inputs = {name: [s.model_dump(), "" if s.url.startswith(VIRTUAL_ARCTIC) else fingerprint(s.url)] for name, s in context.sources.items()}
+    inputs = {}
+    for name, source in context.sources.items():
+        try:
+            inputs[name] = [source.model_dump(), "" if source.url.startswith(VIRTUAL_ARCTIC) else fingerprint(source.url)]
+        except IcemapError as error:
+            raise IcemapError(f"{config.catalog}, entry '{name}': {error}") from error
     return [config.grid.model_dump(), config.predictors, [mask.model_dump() for mask in config.masks], inputs]
 
 
@@ -30,7 +35,7 @@ def _make_cube(context: Context, resume: bool) -> dict[str, Any]:
     from icemap.predictors.cube import plan_cube, require_predictors
 
     build = plan_cube(context.config, context.sources)
-    if not resume or not exists(join(build.url, "zarr.json")):
+    if not context.ledger("cube").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("cube").clear()
         build.create(context.config.title)
     records = context.run_job(Job("cube", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1]), "cube")
@@ -112,7 +117,6 @@ def _make_ensemble(context: Context, resume: bool) -> dict[str, Any]:
 
     config = context.config
     if not resume:
-        context.ledger("train").clear()
         remove(config.ensemble_url)
     ensemble, samples = _prepared(context)
     items = [ReplicateItem(index) for index in range(ensemble.replicates)]
@@ -138,8 +142,6 @@ def _make_verification(context: Context, resume: bool) -> dict[str, Any]:
     from icemap.verification.summary import calibrate, importance, verification_table
 
     config = context.config
-    if not resume:
-        context.ledger("verify").clear()
     ensemble, samples = _prepared(context)
     table = ensemble.table(samples)
     domain = _places(config)
@@ -213,7 +215,7 @@ def _make_map(context: Context, resume: bool) -> dict[str, Any]:
         config.grid.chunk,
         map_variables(config.target),
     )
-    if not resume or not exists(join(build.url, "zarr.json")):
+    if not context.ledger("map").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("map").clear()
         build.create({"title": config.title, "source": f"icemap ensemble of {config.ensemble.replicates} replicates", "history": f"seed {config.seed}"})
     records = context.run_job(Job("map", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1]), "map")
@@ -222,10 +224,19 @@ def _make_map(context: Context, resume: bool) -> dict[str, Any]:
 
 
 def _make_storage(context: Context, resume: bool) -> dict[str, Any]:
+    from icemap.boreholes.samples import read_samples
+    from icemap.predictors.cube import open_cube
     from icemap.products.ice_storage import ice_storage, write_ice_storage
+    from icemap.products.residuals import map_residual_sd, residual_variogram
+    from icemap.store import read_json
 
-    table = ice_storage(context.config.map_url)
-    write_ice_storage(_storage_url(context.config), table)
+    config = context.config
+    variogram = residual_variogram(read_samples(config.samples_url), read_json(_verification_url(config))["folds"]["knndm"])
+    if variogram is None:
+        context.say("  too few sites for a variogram: the totals carry the ensemble's uncertainty alone")
+    residual_sd = {} if variogram is None else {"all": map_residual_sd(open_cube(config.cube_url), variogram)}
+    table = ice_storage(config.map_url, residual_sd=residual_sd)
+    write_ice_storage(_storage_url(config), table, variogram)
     return {"regions": len(table)}
 
 
@@ -252,11 +263,18 @@ def _make_report(context: Context, resume: bool) -> dict[str, Any]:
     return {}
 
 
+def _verified(config: Config) -> list[str]:
+    """What verification makes; two of the files lie with the ensemble, and go when it is trained anew."""
+    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
+
+    return [_verification_url(config), join(config.ensemble_url, CALIBRATION), join(config.ensemble_url, APPLICABILITY)]
+
+
 STEPS = (
     Step("cube", (), _cube_depends, _make_cube, lambda c: [c.cube_url]),
     Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url]),
     Step("train", ("boreholes",), lambda x: [x.config.ensemble.model_dump(), x.config.seed], _make_ensemble, lambda c: [join(c.ensemble_url, "manifest.json")]),
-    Step("verify", ("train",), lambda x: x.config.verification.model_dump(), _make_verification, lambda c: [_verification_url(c)]),
+    Step("verify", ("train",), lambda x: x.config.verification.model_dump(), _make_verification, _verified),
     Step("map", ("cube", "verify"), lambda x: x.config.title, _make_map, lambda c: [c.map_url]),
     Step("storage", ("map",), lambda x: None, _make_storage, lambda c: [_storage_url(c)]),
     Step("publish", ("map",), lambda x: None, _make_products, lambda c: [join(c.run, "stac", "collection.json"), join(c.run, "catalog.yaml")]),

@@ -35,6 +35,8 @@ def fingerprint(url: str) -> str:
             fs.invalidate_cache()
             return digest({"url": url, "checksum": str(fs.checksum(path))})
         path_here = local_path(url)
+        if not path_here.exists():
+            raise FileNotFoundError(url)
         if path_here.is_file() and path_here.stat().st_size <= LARGEST_HASHED:
             return hashlib.sha256(path_here.read_bytes()).hexdigest()
         files = sorted(path_here.rglob("*")) if path_here.is_dir() else [path_here]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.provenance import Provenance, digest
-from icemap.store import exists, join
+from icemap.store import exists, join, remove
 
 if TYPE_CHECKING:
     from icemap.catalog import Source
@@ -100,12 +100,13 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     """
     if not exists(context.config.catalog):
         raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
-    made = False
+    needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
     keys: dict[str, str] = {}
-    for step in steps:
-        if step.name not in names and not any(step.name in _ancestors(steps, wanted) for wanted in names):
-            continue
+    # All of them first: a missing table is said at once, not after hours of work on the cube.
+    for step in needed:
         keys[step.name] = digest([step.name, step.depends(context), [keys[before] for before in step.after]])
+    made = False
+    for step in needed:
         finished = context.provenance.is_finished(step.name, keys[step.name])
         done = finished and all(exists(url) for url in step.products(context.config))
         if step.name not in names:
@@ -119,10 +120,18 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         resume = context.provenance.is_started(step.name, keys[step.name]) and not finished
         context.say(f"{step.name}: {'continuing' if resume else 'making'} {', '.join(step.products(context.config))}")
         if not resume:
+            _forget(step, context)
             context.provenance.start(step.name, keys[step.name])
         context.provenance.finish(step.name, **step.make(context, resume))
         made = True
     return made
+
+
+def _forget(step: Step, context: Context) -> None:
+    """Remove what an earlier start left: were this one to end before its first chunk, the next would take the old chunks for its own."""
+    context.ledger(step.name).clear()
+    for url in step.products(context.config):
+        remove(url)
 
 
 def _ancestors(steps: Sequence[Step], name: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-# Of the unit-variance field: measured over the sphere, it brings classical gradient noise (Perlin 2002, doi:10.1145/566654.566636) to standard deviation 1.
+# Brings gradient noise (Perlin 2002, doi:10.1145/566654.566636) to standard deviation 1; measured over the sphere.
 _TO_UNIT_SD = 3.7
 
 

@@ -119,10 +119,10 @@ def test_no_seam_at_the_antimeridian():
     for name in EVERYTHING:
         # 180 and -180 are one meridian, up to the last bits of its cosine.
         np.testing.assert_allclose(east[name].astype(float), west[name].astype(float), rtol=1e-4, atol=1e-4, err_msg=name)
-    step = 1e-4
-    across = np.abs(truth_at_points(np.full(200, 180 - step), lat) - truth_at_points(np.full(200, step - 180), lat))
-    beside = np.abs(truth_at_points(np.full(200, 179.9 - step), lat) - truth_at_points(np.full(200, 179.9 + step), lat))
-    assert np.nanmean(across) < 3 * np.nanmean(beside) + 0.1
+    # Nine metres apart across the meridian, smooth fields differ by next to nothing.
+    east, west = (predictors_at_points(np.full(200, lon), lat, EVERYTHING) for lon in (180 - 1e-4, 1e-4 - 180))
+    for name, difference in {"distance_to_coast": 0.05, "elevation": 5.0, "maat": 0.03, "precipitation": 0.1, "thawing_degree_days": 3.0}.items():
+        assert np.nanmax(np.abs(east[name] - west[name])) < difference, name
 
 
 def test_no_seam_at_the_pole():
@@ -263,14 +263,14 @@ def test_a_kilometre_chunk_is_quick_and_small():
     lon, lat = (110 + (np.arange(512) + 0.5) / 120), 66 - (np.arange(512) + 0.5) / 120
     predictors(lon[:2], lat[:2])
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     fields = predictors(lon, lat)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert np.isfinite(fields["maat"]).all()
-    # Alone on a core it takes about 1 s; the limit leaves room for a busy machine.
-    assert seconds < 6
+    # Processor time: about 1 s on an idle core, more where cores are shared.
+    assert seconds < 4
     assert peak < 100e6
 
 

@@ -76,7 +76,7 @@ def parse_numbers(column: pd.Series) -> Numbers:
     parsed = [_parse_number(str(text)) for text in texts] or [(np.nan, np.nan, 0, False)]
     low, high, censored, unreadable = (np.array(part)[codes] for part in zip(*parsed))
     low, high = low.astype(float), high.astype(float)
-    return Numbers(np.where(low == high, low, (low + high) / 2), low, high, censored.astype(np.int8), unreadable.astype(bool))
+    return Numbers(np.where(low == high, low, low / 2 + high / 2), low, high, censored.astype(np.int8), unreadable.astype(bool))
 
 
 def _parse_number(text: str) -> tuple[float, float, int, bool]:

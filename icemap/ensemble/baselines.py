@@ -200,7 +200,7 @@ class GaussianBMA(_NormalMixture):
         return np.stack([f_mean + offset - slope * f_mean, slope])
 
     def _em(self, squared: Array, start: float, rows: Array) -> tuple[Array, Array, float, int]:
-        n, K = squared.shape
+        K = squared.shape[1]
         total, weights, sigma = rows.sum(), np.full(K, 1.0 / K), np.full(K, start)
         floor = 1e-9 * (start + 1e-300)
         previous = 0.0
@@ -235,7 +235,7 @@ class GaussianBMA(_NormalMixture):
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> Self:
         """The estimator that :meth:`to_dict` described."""
-        self = cls(**{**described["parameters"], "bounds": check_bounds(described["parameters"]["bounds"])})
+        self = cls._from_parameters(described)
         self.coef_, self.sigma_, self.weights_ = (np.array(described[key], dtype=np.float64) for key in ("coef", "sigma", "weights"))
         self.log_likelihood_, self.n_iter_ = described["log_likelihood"], described["n_iter"]
         self._recall(described)
@@ -269,7 +269,7 @@ class _SinglePrediction(_NormalMixture):
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> Self:
         """The estimator that :meth:`to_dict` described."""
-        self = cls(bounds=check_bounds(described["parameters"]["bounds"]))
+        self = cls._from_parameters(described)
         self.weights_ = np.array(described["weights"], dtype=np.float64)
         self.offset_, self.sigma_ = float(described["offset"]), float(described["sigma"])
         self._recall(described)

@@ -338,9 +338,7 @@ class CopulaBMA(PredictiveMixture):
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> CopulaBMA:
         """The estimator that :meth:`to_dict` described."""
-        parameters = dict(described["parameters"])
-        parameters["bounds"] = check_bounds(parameters["bounds"])
-        self = cls(**parameters)
+        self = cls._from_parameters(described)
         self._set_parts(
             margin_from_dict(described["target_margin"]),
             [margin_from_dict(m) for m in described["member_margins"]],

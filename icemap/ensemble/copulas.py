@@ -227,7 +227,7 @@ def fit_copula(
     cost = 2.0 if criterion == "aic" else float(np.log(w.sum()))
     best, best_value, failures = Copula("independence"), 0.0, []
     tau = kendall_tau(u, v, weights)
-    if not tau > 0:
+    if tau <= 0:
         return best
     for family, rotation in candidates:
         try:

@@ -59,11 +59,11 @@ class RankMargin:
 
     def cdf(self, x: ArrayLike) -> Array:
         """P(X <= x), the shape of x."""
-        return np.interp(x, self.values, self.levels)
+        return np.interp(np.asarray(x, dtype=np.float64), self.values, self.levels)
 
     def ppf(self, p: ArrayLike) -> Array:
         """The inverse of :meth:`cdf`, the shape of p."""
-        return np.interp(p, self.levels, self.values)
+        return np.interp(np.asarray(p, dtype=np.float64), self.levels, self.values)
 
     def pdf(self, x: ArrayLike) -> Array:
         """Piecewise constant density, the shape of x."""
@@ -317,7 +317,7 @@ def describe_margin(margin: Margin) -> dict[str, Any]:
 
 def margin_from_dict(described: dict[str, Any]) -> Any:
     """The margin that :func:`describe_margin` described."""
-    bounds = described.get("bounds")
+    bounds: Any = described.get("bounds")
     if described["kind"] == "rank":
         return RankMargin(np.array(described["values"]), np.array(described["levels"]))
     if described["kind"] == "smooth":

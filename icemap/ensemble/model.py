@@ -225,4 +225,3 @@ def replicate_seed(seed: int, index: int) -> int:
 def open_ensemble(url: str) -> IceEnsemble:
     """Load a saved ensemble from a folder or bucket."""
     return IceEnsemble.load(url)
-

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 _STEPS = 32  # parts of a cell over which a cubic is integrated against dx
 
 
-def lagrange(t: Array) -> Array:
+def lagrange(t: NDArray) -> Array:
     """Weights of four nodes at 0, 1, 2, 3 for the cubic through them at t, shape (*t.shape, 4)."""
     return np.stack([-(t - 1) * (t - 2) * (t - 3) / 6, t * (t - 2) * (t - 3) / 2, -t * (t - 1) * (t - 3) / 2, t * (t - 1) * (t - 2) / 6], axis=-1)
 

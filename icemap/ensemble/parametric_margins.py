@@ -140,7 +140,8 @@ def parametric_from_dict(described: dict[str, Any]) -> Any:
     if described["kind"] == "normal":
         return NormalMargin(float(described["mean"]), float(described["sd"]), bounds)
     if described["kind"] == "beta_mixture" and bounds is not None:
-        return BetaMixtureMargin(*(np.array(described[key], dtype=np.float64) for key in ("a", "b", "shares")), bounds)
+        a, b, shares = (np.array(described[key], dtype=np.float64) for key in ("a", "b", "shares"))
+        return BetaMixtureMargin(a, b, shares, bounds)
     raise ValueError(f"A margin of kind '{described['kind']}' is not known to this version.")
 
 
@@ -219,15 +220,15 @@ def fit_parametric(y: Array, weights: Array, bounds: Bounds | None, kind: str) -
     ValueError
         For a family that needs bounds without them, or the reverse.
     """
+    fits: dict[str, tuple[Any, int]] = {}
     if bounds is None:
         if kind not in ("aic", "normal"):
             raise ValueError(f"target_margin '{kind}' needs bounds; give them, or choose 'smooth', 'normal' or 'aic' for an unbounded target.")
-        fits = {"normal": (_fit_normal(y, weights, None), 2)}
+        fits["normal"] = (_fit_normal(y, weights, None), 2)
     else:
         if kind == "normal":
             raise ValueError("target_margin 'normal' is for an unbounded target; choose 'logit_normal' inside bounds.")
         unit = _unit_data(y, weights, bounds)
-        fits = {}
         if kind in ("aic", "beta"):
             a, b = _fit_beta(unit, weights)
             fits["beta"] = (BetaMixtureMargin(np.array([a]), np.array([b]), np.ones(1), bounds), 2)
@@ -238,7 +239,7 @@ def fit_parametric(y: Array, weights: Array, bounds: Bounds | None, kind: str) -
     if kind != "aic":
         return fits[kind][0]
     at = y if bounds is None else bounds[0] + (bounds[1] - bounds[0]) * unit
-    best = SmoothMargin.fit(y, weights, bounds)
+    best: Any = SmoothMargin.fit(y, weights, bounds)
     least = -2.0 * float(weights @ np.log(np.maximum(Kernel.fit(y, weights, bounds).pdf(y, leave_out=True), 1e-300)))
     for margin, parameters in fits.values():
         aic = -2.0 * float(weights @ np.log(np.maximum(margin.pdf(at), 1e-300))) + 2.0 * parameters

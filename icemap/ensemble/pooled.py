@@ -133,7 +133,7 @@ class PooledMixture:
                 break
         return tables
 
-    def _fill_places(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint16], Array, Array]:
+    def _fill_places(self) -> tuple[NDArray, ...]:
         """For each member, knots of its prediction, where on the rows of its table each knot lies, and where to look for a knot."""
         replicates, members = self._weights.shape
         last_row = self._tables.shape[2] - 1

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from icemap.ensemble.checks import check_members
+from icemap.ensemble.checks import check_bounds, check_members
 
 Array = NDArray[np.float64]
 
@@ -29,7 +29,14 @@ def check_coverage(coverage: float) -> float:
     return float(coverage)
 
 
-class PredictiveMixture(RegressorMixin, BaseEstimator):
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: it is written as text."""
+    if isinstance(value, tuple):
+        return [_finite(part) for part in value]
+    return str(value) if isinstance(value, float) and np.isinf(value) else value
+
+
+class PredictiveMixture(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators that turn member predictions F (n, members) into a distribution of the target.
 
     Subclasses set ``member_names_`` and ``ranges_`` (members, 2), the span of the predictions they were fitted on.
@@ -102,7 +109,14 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
         self.ranges_ = np.column_stack([members.min(axis=0), members.max(axis=0)])
 
     def _described(self, fitted: dict[str, Any]) -> dict[str, Any]:
-        return {"class": type(self).__name__, "parameters": self.get_params(), "members": self.member_names_, "ranges": self.ranges_.tolist(), **fitted}
+        parameters = {name: _finite(value) for name, value in self.get_params().items()}
+        ranges = [[_finite(low), _finite(high)] for low, high in self.ranges_.tolist()]
+        return {"class": type(self).__name__, "parameters": parameters, "members": self.member_names_, "ranges": ranges, **fitted}
+
+    @classmethod
+    def _from_parameters(cls, described: dict[str, Any]) -> Self:
+        parameters = {name: float(value) if value in ("inf", "-inf") else value for name, value in described["parameters"].items()}
+        return cls(**{**parameters, "bounds": check_bounds(parameters["bounds"])})
 
     def _recall(self, described: dict[str, Any]) -> None:
-        self._remember(np.array(described["ranges"], dtype=np.float64).T, list(described["members"]))
+        self._remember(np.array([[float(low), float(high)] for low, high in described["ranges"]]).T, list(described["members"]))

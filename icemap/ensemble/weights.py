@@ -107,19 +107,15 @@ def em_weights(
     weights = equal if start is None else np.asarray(start, dtype=np.float64)
     if weights.shape != (members,) or not np.all(weights >= 0) or not weights.sum() > 0:
         raise ValueError(f"start must hold {members} weights >= 0, one per member.")
+    weights = np.maximum(weights / weights.sum(), 1e-10)  # EM cannot leave a weight of zero
     weights = weights / weights.sum()
     top = logs.max(axis=1)
     scaled = np.exp(logs - top[:, None])
     constant, total_rows, pseudo = float(rows @ top), rows.sum(), prior_strength / members
     path = []
     for _ in range(max_iterations):
-        shares = scaled * weights
-        density = shares.sum(axis=1)
-        if density.min() <= 0:  # a member that alone explains a row began with weight zero, or underflowed
-            shares, logs_of_rows = responsibilities(logs, np.maximum(weights, 1e-300))
-            updated = (rows @ shares + pseudo) / (total_rows + prior_strength)
-        else:
-            updated = (weights * ((rows / density) @ scaled) + pseudo) / (total_rows + prior_strength)
+        density = scaled @ weights
+        updated = (weights * ((rows / density) @ scaled) + pseudo) / (total_rows + prior_strength)
         moved = np.abs(updated - weights).max()
         weights = updated / updated.sum()
         path.append(_objective(scaled, constant, rows, weights, pseudo))

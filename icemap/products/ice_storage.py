@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -201,7 +202,8 @@ def _split(name: str) -> tuple[str, str]:
     return region, mask or DEFAULT_MASK
 
 
-def write_ice_storage(url: str, table: pd.DataFrame) -> None:
-    """Write the table as JSON: a list with one object per region; what is undefined is null."""
+def write_ice_storage(url: str, table: pd.DataFrame, variogram: Variogram | None = None) -> None:
+    """Write the table as JSON, one object per region, with the variogram of the residual if there is one; what is undefined is null."""
     rows = [{key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()} for row in table.to_dict("records")]
-    write_json(url, {"quantity": "ice storage" if "ice_km3" in table else "area-weighted mean", "regions": rows})
+    quantity = "ice storage" if "ice_km3" in table else "area-weighted mean"
+    write_json(url, {"quantity": quantity, "residual_variogram": asdict(variogram) if variogram else None, "regions": rows})

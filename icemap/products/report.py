@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+# Each row has a unit of its own.
+FREE_COLUMNS = ("lowest", "highest")
 REFERENCES = (
     ("Madadgar & Moradkhani (2014), copula-embedded Bayesian model averaging.", "10.1002/2014WR015965"),
     ("Meyer & Pebesma (2021), area of applicability.", "10.1111/2041-210X.13650"),
@@ -140,9 +142,11 @@ def _decimals(largest: float) -> int:
 
 
 def column_decimals(rows: Sequence[Row], key: str) -> int | None:
-    """The same decimals for a whole column, from its largest number; None for words."""
+    """The same decimals for a whole column, from its largest number; None for words, and where numbers are too unlike for that."""
     sizes = [abs(float(row[key])) for row in rows if _is_real(row[key]) and math.isfinite(row[key])]
-    return next(decimals for limit, decimals in ((1000, 0), (100, 1), (1, 2), (0, 3)) if max(sizes) >= limit) if sizes else None
+    if not sizes or key in FREE_COLUMNS:
+        return None
+    return next(decimals for limit, decimals in ((1000, 0), (100, 1), (1, 2), (0, 3)) if max(sizes) >= limit)
 
 
 def heading(key: str) -> str:
@@ -151,8 +155,8 @@ def heading(key: str) -> str:
 
 
 def is_text(rows: Sequence[Row], key: str) -> bool:
-    """True for a column of words, which is set flush left; ``1 to 2`` counts as numbers."""
-    return any(isinstance(row[key], str) and not row[key][:1].isdigit() and row[key][:1] != "-" for row in rows)
+    """True for a column of words, which is set flush left; ``1 to 2``, ``3 %`` and a dash count as numbers."""
+    return any(isinstance(row[key], str) and not (row[key][:1].isdigit() or row[key][:1] in "-–") for row in rows)
 
 
 def plain(value: Any) -> str:

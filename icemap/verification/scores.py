@@ -28,7 +28,7 @@ def crps_normal(y: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> Array:
     0.233695
     """
     sd = np.asarray(sd, dtype=np.float64)
-    z = (np.asarray(y, dtype=np.float64) - mean) / sd
+    z = (np.asarray(y, dtype=np.float64) - np.asarray(mean, dtype=np.float64)) / sd
     return sd * (z * (2 * special.ndtr(z) - 1) + 2 * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi))
 
 
@@ -161,7 +161,7 @@ class Scores:
             r = _column(pit, "pit", n)
             if np.any((r < 0) | (r > 1)):
                 raise ValueError("pit must lie between 0 and 1: it is a predictive distribution function at the target.")
-            counts = np.bincount(np.minimum((r * PIT_BINS).astype(int), PIT_BINS - 1), weights=w, minlength=PIT_BINS)
+            counts = counts + np.bincount(np.minimum((r * PIT_BINS).astype(int), PIT_BINS - 1), weights=w, minlength=PIT_BINS)
             moments = (float(w @ r), float(w @ r**2), float(w.sum()))
         sums = {}
         for coverage, (lower, upper) in (intervals or {}).items():
@@ -194,10 +194,11 @@ class Scores:
                 f"Scores with intervals {sorted(self.intervals)} and {sorted(other.intervals)} do not add up; score the same coverages in all parts."
             )
         intervals = {c: self.intervals.get(c, IntervalSums()) + other.intervals.get(c, IntervalSums()) for c in {**self.intervals, **other.intervals}}
+        lists: dict[str, Any] = {
+            name: tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name))) for name in ("crps", "log_score", "pit_counts", "pit")
+        }
         plain = ("rows", "weight", "weight_squared", "y", "y_squared", "error", "error_squared", "error_absolute")
-        added = [getattr(self, name) + getattr(other, name) for name in plain]
-        lists = [tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name))) for name in ("crps", "log_score", "pit_counts", "pit")]
-        return Scores(*added, *lists, intervals)
+        return Scores(intervals=intervals, **lists, **{name: getattr(self, name) + getattr(other, name) for name in plain})
 
     def __radd__(self, other: Any) -> Scores:
         return self if other == 0 else NotImplemented

@@ -100,7 +100,7 @@ def _numbers(table: Table, name: str, header: str, unit: str | None, problems: P
         flags.add(numbers.censored != 0, "censored", f"{header}: only a limit is given, the depth was left out")
         return {"top": np.where(numbers.censored != 0, np.nan, low), "base": np.where(numbers.censored != 0, np.nan, high)}
     flags.add(~np.isnan(numbers.low) & (numbers.low != numbers.high), "range", f"{header}: a range was read as its middle")
-    value = np.where(low == high, low, (low + high) / 2)
+    value = np.where(low == high, low, low / 2 + high / 2)
     return {name: _without_censored(name, header, value, numbers.censored, flags)}
 
 

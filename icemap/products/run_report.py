@@ -1,0 +1,142 @@
+"""The report of a run, put together from what the run's folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from icemap.boreholes.samples import read_samples
+from icemap.config import Config
+from icemap.products.figures import map_figure, verification_figure
+from icemap.products.report import Report, storage_rows, write_report
+from icemap.store import exists, join, read_json, write_bytes
+from icemap.verification.cross_validation import KIND_NAMES, MODEL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HEADLINE = "knndm"
+FAMILIES = {"paleoclimate": "paleoclimate", "climate": "modern climate", "remote_sensing": "remote sensing", "topography": "topography", "geology": "geology"}
+NOTE = (
+    "Each row scores predictions for sites that were left out of training. kNNDM folds imitate how far the map's cells are from the sites and are the headline; "
+    "random folds measure interpolation between neighbouring sites, and are printed to show the difference."
+)
+
+
+def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
+    """Write ``report.html`` and ``products/map.png`` of a run whose map, verification and totals are there.
+
+    Parameters
+    ----------
+    config : Config
+    provenance : mapping
+        Content of ``provenance.json``.
+    """
+    sites = _training_sites(config)
+    picture = map_figure(config.map_url, config.title, sites)
+    write_bytes(join(config.products_url, "map.png"), picture)
+    verification = read_json(join(config.run, "verification.json"))
+    table = _storage(config)
+    steps = provenance.get("steps", {})
+    report = Report(
+        title=config.title,
+        target=config.target,
+        map_png=picture,
+        members=[name.replace("_", " ") for name in config.ensemble.members],
+        replicates=config.ensemble.replicates,
+        facts=_facts(config, verification["table"], table, len(sites)),
+        storage=storage_rows(table),
+        has_residual=bool((table["share_residual"] > 0).any()),
+        verification=verification_rows(verification["table"], config.target.unit),
+        verification_note=NOTE,
+        verification_png=_verification_picture(verification, config.target.unit),
+        predictors=predictor_rows(config.predictors, provenance.get("sources", {}), steps.get("cube", {})),
+        more_tables={"Mean weights": [{"member": name, "weight": weight} for name, weight in steps.get("train", {}).get("mean_weights", {}).items()]},
+        provenance=_provenance(config, provenance),
+    )
+    write_report(join(config.run, "report.html"), report)
+
+
+def _training_sites(config: Config) -> pd.DataFrame:
+    url = join(config.run, "sites.parquet")
+    if not exists(url):
+        return read_samples(config.samples_url)
+    sites = read_samples(url)
+    return sites[sites["used"]]
+
+
+def _storage(config: Config) -> pd.DataFrame:
+    import pandas as pd
+
+    # JSON has no NaN: what is undefined comes back as None.
+    return pd.DataFrame(read_json(join(config.run, "ice_storage.json"))["regions"]).replace({None: np.nan})
+
+
+def _facts(config: Config, rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, sites: int) -> dict[str, Any]:
+    facts: dict[str, Any] = {"training sites": sites, "predictors": len(config.predictors)}
+    best = _headline(rows)
+    facts |= {f"{label} ({KIND_NAMES[HEADLINE]} folds)": best[key] for key, label in (("r2", "R²"), ("rmse", f"RMSE, {config.target.unit}")) if key in best}
+    whole = table[table["region"] == "all"].iloc[0]
+    if "ice_km3" in table:
+        return facts | {"km³ of ice": whole["ice_km3"]}
+    return facts | {f"mean over the map, {config.target.unit}": whole["mean"]}
+
+
+def _headline(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return next(row for row in rows if row["folds"] == KIND_NAMES[HEADLINE] and row["model"] == MODEL)
+
+
+def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict[str, Any]]:
+    """The columns of the verification table that a reader needs; a score that a model does not have is None."""
+    columns = {
+        "r2": "R²",
+        "rmse": f"RMSE [{unit}]",
+        "bias": f"bias [{unit}]",
+        "crps": f"CRPS [{unit}]",
+        "coverage_50": "coverage of 50 %",
+        "coverage_95": "coverage of 95 %",
+        "width_95": f"width of 95 % [{unit}]",
+    }
+    return [{"folds": row["folds"], "model": row["model"].replace("_", " "), **{name: row.get(key) for key, name in columns.items()}} for row in rows]
+
+
+def _verification_picture(verification: Mapping[str, Any], unit: str) -> bytes:
+    fold, row = verification["folds"][HEADLINE], _headline(verification["table"])
+    coverage = {level: row[f"coverage_{100 * level:g}"] for level in (0.5, 0.8, 0.9, 0.95)}
+    return verification_figure(np.asarray(fold["pit"]), coverage, np.asarray(fold["observed"]), np.asarray(fold["mean"]), unit)
+
+
+def predictor_rows(names: Sequence[str], sources: Mapping[str, Mapping[str, Any]], cube: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each predictor is, its range over the map and the part of the cells inside the masks that lack it."""
+    inside = cube.get("cells", {}).get("inside", 0)
+    rows = []
+    for name in names:
+        source = sources.get(name, {})
+        low, high = cube.get("ranges", {}).get(name, (None, None))
+        missing = cube.get("missing", {}).get(name)
+        rows.append(
+            {
+                "predictor": name,
+                "what": source.get("long_name", ""),
+                "family": FAMILIES.get(source.get("family", ""), source.get("family", "")),
+                "unit": source.get("unit", ""),
+                "lowest": low,
+                "highest": high,
+                "missing": "–" if missing is None or not inside else f"{missing / inside:.2%}",
+            }
+        )
+    return rows
+
+
+def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    steps = provenance.get("steps", {})
+    entries: dict[str, Any] = {"seed": config.seed}
+    entries |= {f"step {name}": f"finished {step['finished']}, inputs sha256:{step['key']}" for name, step in steps.items() if step.get("finished")}
+    licences = {name: " · ".join(filter(None, (s.get("citation"), s.get("licence")))) for name, s in provenance.get("sources", {}).items()}
+    entries["sources"] = "\n".join(f"{name}: {words}" for name, words in licences.items() if words) or "no licence or citation is given in the catalogue"
+    entries["versions"] = ", ".join(f"{name} {number}" for name, number in provenance.get("versions", {}).items())
+    entries["config"] = yaml.safe_dump(config.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True).strip()
+    return entries

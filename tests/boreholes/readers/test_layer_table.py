@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from icemap import IcemapError
+from icemap.boreholes.readers import READERS
+from icemap.config import LayerSource
+
+read = READERS["icemap"]
+
+
+def write(folder: Path, text: str, name: str = "layers.csv") -> str:
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+def test_the_config_offers_exactly_the_readers_there_are() -> None:
+    offered = LayerSource.model_fields["reader"].annotation.__args__  # type: ignore[union-attr]
+    assert set(offered) == set(READERS)
+
+
+def test_units_become_metres_fractions_and_grams(tmp_path: Path) -> None:
+    url = write(
+        tmp_path,
+        "site,longitude [deg],latitude [deg],permafrost_table [cm],top [cm],base [cm],gravimetric_water [%],dry_density [kg/m3],vic [1],year\n"
+        "a,-148.5,65.5,60,50,120,40,1300,0.55,2007\n",
+    )
+    row = read(url).layers.iloc[0]
+    assert row[["lon", "lat", "permafrost_table", "top", "base"]].tolist() == [-148.5, 65.5, 0.6, 0.5, 1.2]
+    assert row[["gravimetric_water", "dry_density", "reported_vic", "year"]].tolist() == [0.4, 1.3, 0.55, 2007]
+    assert row["permafrost_table_source"] == "reported"
+    assert (row["file"], row["line"]) == (url, 2)
+
+
+def test_depth_ranges_points_and_degree_signs(tmp_path: Path) -> None:
+    url = write(tmp_path, 'site,lon,lat,depth [m],vic [%]\na,"148,5° W",65° 30\' N,0.5-1.2,40\na,148.5 W,65.5,1.5 – 2,50\na,-148.5,65.5,3,60\n')
+    layers = read(url).layers
+    assert layers["lon"].tolist() == [-148.5] * 3
+    assert layers["lat"].tolist() == [65.5] * 3
+    assert layers[["top", "base"]].to_numpy().tolist() == [[0.5, 1.2], [1.5, 2.0], [3.0, 3.0]]
+
+
+def test_censored_values_are_left_out_or_end_what_was_seen_and_are_reported(tmp_path: Path) -> None:
+    url = write(tmp_path, "site,lon,lat,top [m],base [m],vic [%]\na,10,60,0,1,> 80\na,10,60,1,>3.2,50\na,10,60,< 4,5,50\n")
+    records = read(url)
+    assert np.isnan(records.layers["reported_vic"][0])
+    assert records.layers["base"][1] == 3.2
+    assert np.isnan(records.layers["top"][2])
+    assert records.flags[["line", "rule"]].to_numpy().tolist() == [[4, "censored"], [3, "censored"], [2, "censored"]]
+
+
+def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"site": ["a"], "longitude [deg]": [10.0], "latitude [deg]": [60.0], "top [m]": [0.0], "base [m]": [1.0], "vic [%]": [40.0]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert read(str(tmp_path / "t.parquet")).layers["reported_vic"][0] == pytest.approx(0.4)
+
+
+def test_an_unknown_column_is_reported_and_not_read(tmp_path: Path) -> None:
+    records = read(write(tmp_path, "site,lon,lat,top [m],base [m],vic [%],exces_ice [%]\na,10,60,0,1,40,20\n"))
+    assert records.flags["reason"].tolist() == ["the column 'exces_ice [%]' is not known and was not read"]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "words"),
+    [
+        ("lon,lat,top [m],base [m],vic [%]", "1,2,3,4,5", "no column site"),
+        ("site,lon,lat,vic [%]", "a,1,2,3", "no column top, base"),
+        ("site,lon,lat,top [m],base [m]", "a,1,2,3,4", "no measured quantity"),
+        ("site,lon,lat,top,base [m],vic [%]", "a,1,2,3,4,5", "unit of the column 'top'"),
+        ("site,lon,lat,top [m],base [m],vic", "a,1,2,3,4,5", "unit of the column 'vic'"),
+        ("site,lon,lat,top [ft],base [m],vic [%]", "a,1,2,3,4,5", r"'top \[ft\]' in a unit that is not known"),
+        ("site,lon,lat,top [m],base [m],dry_density [%]", "a,1,2,3,4,5", "g/cm3"),
+        ("site,lon,longitude,lat,top [m],base [m],vic [%]", "a,1,1,2,3,4,5", "two columns for longitude"),
+        ("site,lon,lat,top [m],base [m],vic [%],year", "a,1,2,3,4,5,7", "year is not a year"),
+        ("site,lon,lat,top [m],base [m],vic [%],permafrost_table_source", "a,1,2,3,4,5,guess", "permafrost_table_source is not one of"),
+    ],
+)
+def test_what_is_missing_or_wrong_is_said(tmp_path: Path, header: str, row: str, words: str) -> None:
+    with pytest.raises(IcemapError, match=words):
+        read(write(tmp_path, f"{header}\n{row}\n"))
+
+
+def test_unreadable_cells_are_all_named_by_line(tmp_path: Path) -> None:
+    url = write(tmp_path, "site,lon,lat,top [m],base [m],vic [%]\na,10,60,0,1,lots\na,here,60,0,1,40\na,10,60,0,1,lots\na,10,60,zero,1,50\n")
+    with pytest.raises(IcemapError) as caught:
+        read(url)
+    message = str(caught.value)
+    assert "4 bad rows" in message
+    assert "vic [%] is not a number: 'lots' (line 2, 4)" in message
+    assert "lon is not a coordinate: 'here' (line 3)" in message
+    assert "top [m] is not a number: 'zero' (line 5)" in message

@@ -1,0 +1,101 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from icemap.boreholes import quality
+from icemap.boreholes.records import QUANTITIES
+
+
+def layers(**columns: list[float]) -> pd.DataFrame:
+    n = len(next(iter(columns.values())))
+    empty = {name: np.full(n, np.nan) for name in ("top", "base", "vic", *QUANTITIES)}
+    return pd.DataFrame({**empty, "borehole": np.zeros(n, dtype=int), **columns})
+
+
+def sites(**columns: list[object]) -> pd.DataFrame:
+    n = len(next(iter(columns.values())))
+    plain = {"site": [f"s{i}" for i in range(n)], "source": "x", "position_grade": "A", "lon": 10.0, "lat": 60.0, "value": 50.0}
+    return pd.DataFrame({**{name: [value] * n if not isinstance(value, list) else value for name, value in plain.items()}, **columns})
+
+
+def test_depths() -> None:
+    table = layers(top=[0.0, 2.0, -1.0, np.nan, 1.0, 0.0], base=[1.0, 1.0, 1.0, 2.0, 1.0, 9000.0])
+    assert quality.check_depths(table).tolist() == ["", "inverted: base above top", "depth above the ground surface", "no depths", "", "deeper than 2000 m"]
+
+
+def test_overlap_is_found_within_a_borehole_whatever_the_order_of_rows() -> None:
+    table = layers(top=[3.0, 0.0, 1.0, 0.5], base=[4.0, 3.5, 2.0, 1.0])
+    table["borehole"] = [0, 0, 0, 1]
+    assert (quality.check_overlap(table) != "").tolist() == [True, False, True, False]
+
+
+def test_touching_layers_do_not_overlap() -> None:
+    table = layers(top=[0.0, 0.1 + 0.2], base=[0.3, 1.0])
+    assert (quality.check_overlap(table) == "").all()
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "good", "bad"),
+    [
+        (quality.check_water, "gravimetric_water", 19.9, 20.1),
+        (quality.check_water, "gravimetric_water", 0.0, -0.1),
+        (quality.check_density, "dry_density", 2.59, 2.61),
+        (quality.check_density, "dry_density", 0.1, 0.0),
+        (quality.check_density, "frozen_bulk_density", 2.6, 2.7),
+        (quality.check_fractions, "reported_vic", 1.0, 1.01),
+        (quality.check_fractions, "porosity", 0.0, -0.01),
+        (quality.check_fractions, "wedge_ice", 1.0, 1.5),
+    ],
+)
+def test_thresholds_of_single_values(rule: quality.Rule, column: str, good: float, bad: float) -> None:
+    table = layers(**{column: [good, bad, np.nan]})
+    assert (rule(table, quality.DEFAULT) != "").tolist() == [False, True, False]
+
+
+def test_solids_and_ice_share_one_volume() -> None:
+    # 0.57 + 1.20 / 2.65 = 1.023 is within 1.03; 0.57 + 1.25 / 2.65 = 1.042 is not.
+    table = layers(vic=[57.0, 57.0, 57.0], dry_density=[1.20, 1.25, np.nan])
+    assert (quality.check_solids(table) != "").tolist() == [False, True, False]
+
+
+def test_coordinates() -> None:
+    table = sites(lon=[10.0, np.nan, 200.0, 69.7, 0.0, -180.0], lat=[60.0, 60.0, 60.0, -143.6, 0.0, 90.0])
+    assert quality.check_coordinates(table).tolist() == [
+        "",
+        "no coordinates",
+        "impossible coordinates",
+        "longitude and latitude are swapped",
+        "no coordinates (0, 0)",
+        "",
+    ]
+
+
+def test_position_must_suit_the_grid() -> None:
+    table = sites(position_grade=["A", "B", "C", "D", ""])
+    assert (quality.check_position(table, 1.0) != "").tolist() == [False, False, True, True, False]
+    assert (quality.check_position(table, 20.0) != "").tolist() == [False, False, False, False, False]
+
+
+def test_same_site_of_the_same_source() -> None:
+    table = sites(site=["A1", "a1 ", "A1", "A2"], source=["x", "x", "y", "x"])
+    assert (quality.check_same_id(table) != "").tolist() == [False, True, False, False]
+
+
+def test_identical_places_and_values() -> None:
+    table = sites(lon=[10.0, 10.00001, 10.0, np.nan, np.nan], value=[50.0, 50.0, 51.0, 50.0, 50.0])
+    assert (quality.check_identical(table) != "").tolist() == [False, True, False, False, False]
+
+
+def test_close_places_and_values() -> None:
+    # 0.0004 degrees of latitude are 44 m, 0.0005 degrees 56 m.
+    table = sites(lat=[60.0, 60.0004, 60.0005, 60.0004], value=[50.0, 51.0, 50.5, 53.5])
+    reasons = quality.check_close(table.iloc[[0, 1]])
+    assert reasons.tolist()[0] == ""
+    assert "within 50 m and 2 % VIC" in reasons.tolist()[1]
+    assert (quality.check_close(table.iloc[[0, 2]]) == "").all()
+    assert (quality.check_close(table.iloc[[0, 3]]) == "").all()
+    assert (quality.check_close(table.assign(position_grade="B")) == "").all()
+
+
+def test_thresholds_can_be_changed() -> None:
+    assert (quality.check_water(layers(gravimetric_water=[5.0]), quality.Thresholds(gravimetric_water=4.0)) != "").all()

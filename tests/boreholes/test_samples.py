@@ -1,0 +1,217 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from icemap import Grid, IcemapError
+from icemap.boreholes.samples import SAMPLE_COLUMNS, build_samples, declustering_weights, nugget, read_samples, write_samples, write_sites
+from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
+
+GRID = Grid(-180, 50, 180, 90, 1.0)  # 40 rows, 360 columns
+
+
+def cube(**fields: np.ndarray) -> xr.Dataset:
+    rng = np.random.default_rng(0)
+    fields = {"t": rng.normal(size=GRID.shape), "p": rng.normal(size=GRID.shape), **fields}
+    return xr.Dataset({name: (("latitude", "longitude"), field) for name, field in fields.items()})
+
+
+def sites(lon: list[float], lat: list[float], value: list[float] | None = None, **columns: object) -> pd.DataFrame:
+    n = len(lon)
+    value = [50.0 + i for i in range(n)] if value is None else value
+    plain = pd.DataFrame({"site": [f"s{i}" for i in range(n)], "lon": lon, "lat": lat, "value": value, "standard_error": 5.0})
+    return plain.assign(grade="A", used=True, reason="").assign(**columns)
+
+
+def test_samples_carry_the_predictors_of_their_cells() -> None:
+    data = cube()
+    samples, updated = build_samples(sites([-179.5, 0.2, 179.9], [89.5, 60.7, 50.1]), GRID, data, ["p", "t"])
+    assert samples.columns.tolist() == [*SAMPLE_COLUMNS, "p", "t"]
+    assert samples[["cell_row", "cell_col"]].to_numpy().tolist() == [[0, 0], [29, 180], [39, 359]]
+    for row in samples.itertuples():
+        assert row.t == data["t"].to_numpy()[row.cell_row, row.cell_col]
+        assert row.p == data["p"].to_numpy()[row.cell_row, row.cell_col]
+    assert samples["value"].tolist() == [50, 51, 52]
+    assert updated["sample"].tolist() == samples["sample"].tolist()
+    assert updated["used"].all()
+
+
+def test_every_site_without_predictors_says_which_and_why() -> None:
+    t, p = np.random.default_rng(1).normal(size=(2, *GRID.shape))
+    t[0:10, 0:20] = np.nan
+    p[0:5, 0:20] = np.nan
+    table = sites([-170.5, -170.5, 10.0, 0.0, 20.0], [87.5, 82.5, 60.0, 40.0, 70.0])
+    table.loc[4, ["used", "reason"]] = [False, "grade D"]
+    samples, updated = build_samples(table, GRID, cube(t=t, p=p), ["t", "p"])
+    assert updated["reason"].tolist() == ["masked: no predictor has data here", "missing predictor: t", "", "outside the grid", "grade D"]
+    assert updated["used"].tolist() == [False, False, True, False, False]
+    assert len(samples) == 1
+
+
+def test_coasts_take_the_nearest_cell_within_two_and_say_how_far() -> None:
+    t = np.full(GRID.shape, np.nan)
+    t[20, 102], t[21, 100], t[24, 200] = 7.0, 9.0, 1.0
+    data = cube(t=t)
+    lon, lat = GRID.longitudes, GRID.latitudes
+    samples, updated = build_samples(sites([lon[100], lon[200], lon[200]], [lat[20], lat[24], lat[21]]), GRID, data, ["t", "p"])
+    filled = samples.set_index("cell_col").loc[100]
+    # At 69.5 N two cells east are 78 km away and one cell south is 111 km.
+    assert filled["t"] == 7.0
+    assert filled["filled_from_km"] == pytest.approx(77.9, abs=0.1)
+    assert filled["p"] == data["p"].to_numpy()[20, 100]
+    assert samples.set_index("cell_col").loc[200, "filled_from_km"] == 0
+    assert updated["reason"][2] == "missing predictor: t"
+
+
+def test_coasts_at_the_date_line_and_the_pole_look_across_and_not_off_the_grid() -> None:
+    t = np.full(GRID.shape, np.nan)
+    t[10, 359], t[1, 5], t[30, 100] = 7.0, 9.0, 1.0
+    samples, _ = build_samples(sites([-179.5, -174.5, -79.5], [79.5, 89.5, 59.5]), GRID, cube(t=t), ["t"])
+    assert samples["t"].tolist() == [9.0, 7.0, 1.0]
+
+
+def test_classes_and_the_domain_come_from_a_stored_cube(tmp_path: Path) -> None:
+    grid = Grid(0, 60, 32, 76, 1.0)
+    url = str(tmp_path / "cube.zarr")
+    create_gridded(url, grid, [Variable("t"), Variable("soil", "uint8"), Variable("valid", "uint8")], {}, chunk=16)
+    for number, chunk in enumerate(grid.chunks(16)):
+        soil = np.full(chunk.shape, 3 + number, np.uint8)
+        soil[:6, :6] = 255
+        valid = np.ones(chunk.shape, np.uint8)
+        valid[8, 8] = 0
+        write_chunk(url, chunk, {"t": np.random.default_rng(number).normal(size=chunk.shape).astype("float32"), "soil": soil, "valid": valid})
+    table = sites([0.5, 8.5, 20.5, 24.5], [75.5, 67.5, 67.5, 67.5])
+    samples, updated = build_samples(table, grid, open_gridded(url, "cube"), ["t", "soil"])
+    assert updated["reason"].tolist() == ["missing predictor: soil", "", "", ""]
+    assert samples["soil"].tolist() == [3, 4, 4]
+    assert updated["in_domain"].tolist() == [True, False, True, False]
+    assert samples["in_domain"].tolist() == [False, True, False]
+
+
+def test_only_the_cells_with_sites_are_read(tmp_path: Path) -> None:
+    """Every stored chunk but those of the sites is destroyed."""
+    grid = Grid(0, 60, 64, 76, 1.0)
+    url = tmp_path / "cube.zarr"
+    create_gridded(str(url), grid, [Variable("t")], {}, chunk=16)
+    for number, chunk in enumerate(grid.chunks(16)):
+        write_chunk(str(url), chunk, {"t": np.full(chunk.shape, number, "float32")})
+    for column in (1, 3):
+        (url / "t" / "c" / "0" / str(column)).write_bytes(b"destroyed")
+    samples, _ = build_samples(sites([2.0, 40.0], [70.0, 70.0]), grid, open_gridded(str(url), "cube"), ["t"])
+    assert samples["t"].tolist() == [0.0, 2.0]
+
+
+def test_sites_of_one_cell_become_one_sample() -> None:
+    table = sites([10.1, 10.3, 10.8, 40.5], [60.2, 60.4, 60.9, 70.5], [40.0, 60.0, 80.0, 30.0], grade=["A", "B", "C", "A"], standard_error=[4.0, 5.0, 6.0, 7.0])
+    samples, updated = build_samples(table, GRID, cube(), ["t"])
+    merged = samples[samples["sites"] == 3].iloc[0]
+    weight, value = np.array([1.0, 0.7, 0.4]), np.array([40.0, 60.0, 80.0])
+    mean = weight @ value / weight.sum()
+    assert merged["value"] == pytest.approx(mean)
+    assert merged["within_variance"] == pytest.approx(weight @ (value - mean) ** 2 / (weight.sum() - (weight**2).sum() / weight.sum()))
+    assert merged["standard_error"] == pytest.approx(np.sqrt(((weight * [4, 5, 6]) ** 2).sum()) / weight.sum())
+    assert merged[["lon", "lat"]].tolist() == pytest.approx([10.4, 60.5], abs=0.01)
+    assert updated["sample"].iloc[:3].nunique() == 1
+    single = samples[samples["sites"] == 1].iloc[0]
+    assert np.isnan(single["within_variance"])
+    assert single[["lon", "lat", "value"]].tolist() == [40.5, 70.5, 30.0]
+
+
+def test_equal_grades_give_the_ordinary_mean_and_variance_and_the_nugget() -> None:
+    table = sites([10.1, 10.2, 10.3, 50.5, 50.6, 90.5], [60.5] * 6, [40.0, 60.0, 80.0, 10.0, 20.0, 5.0], grade="")
+    samples, _ = build_samples(table, GRID, cube(), ["t"])
+    np.testing.assert_allclose(samples["value"], [60, 15, 5])
+    np.testing.assert_allclose(samples["within_variance"], [400, 50, np.nan])
+    found = nugget(samples)
+    variance = (2 * 400 + 1 * 50) / 3
+    assert found == {"variance": pytest.approx(variance), "rmse": pytest.approx(np.sqrt(variance * np.mean([1 / 3, 1 / 2, 1]))), "cells": 2}
+
+
+def test_the_nugget_is_the_spread_that_was_put_in() -> None:
+    rng = np.random.default_rng(3)
+    cells = rng.choice(360, 300, replace=False) - 179.5
+    lon, lat = np.repeat(cells, 3), np.full(900, 65.5)
+    value = np.repeat(rng.uniform(20, 80, 300), 3) + rng.normal(0, 6, 900)
+    samples, _ = build_samples(sites(lon.tolist(), lat.tolist(), value.tolist()), GRID, cube(), ["t"])
+    assert np.sqrt(nugget(samples)["variance"]) == pytest.approx(6, rel=0.08)
+
+
+def test_without_two_sites_in_a_cell_there_is_no_nugget() -> None:
+    samples, _ = build_samples(sites([10.0, 50.0], [60.0, 60.0]), GRID, cube(), ["t"])
+    assert np.isnan(nugget(samples)["rmse"])
+    assert nugget(samples)["cells"] == 0
+
+
+def test_clusters_weigh_less_and_nothing_weighs_too_much() -> None:
+    rng = np.random.default_rng(0)
+    lon, lat = np.r_[rng.uniform(-150, -149, 500), rng.uniform(0, 180, 10)], np.r_[rng.uniform(65, 65.5, 500), rng.uniform(55, 75, 10)]
+    weight = declustering_weights(lon, lat)
+    assert weight.mean() == pytest.approx(1)
+    assert weight[500:].min() > 3 * weight[:500].max()
+    assert weight.max() <= 5.0 + 1e-9
+    np.testing.assert_allclose(declustering_weights(np.array([5.0]), np.array([70.0])), 1.0)
+
+
+def test_weights_are_the_same_across_the_date_line() -> None:
+    lon, lat = np.array([179.9, -179.9, 0.0, 90.0]), np.array([70.0, 70.0, 70.0, 70.0])
+    weight = declustering_weights(lon, lat)
+    assert weight[0] == pytest.approx(weight[1])
+    assert weight[2] > 1.5 * weight[0]
+
+
+def test_nothing_usable_counts_the_reasons() -> None:
+    table = sites([0.0, 10.0, 20.0], [10.0, 20.0, 60.0])
+    table.loc[2, ["used", "reason"]] = [False, "grade D"]
+    with pytest.raises(IcemapError, match=r"No site can be used.*3 read: 2 x outside the grid; 1 x grade D"):
+        build_samples(table, GRID, cube(), ["t"])
+
+
+def test_a_constant_or_absent_predictor_is_named() -> None:
+    table = sites([10.0, 50.0, 90.0], [60.0, 60.0, 60.0])
+    with pytest.raises(IcemapError, match=r"predictor soil \(always 4\) is the same in all 3 samples"):
+        build_samples(table, GRID, cube(soil=np.full(GRID.shape, 4.0)), ["t", "soil"])
+    with pytest.raises(IcemapError, match="no predictor rain"):
+        build_samples(table, GRID, cube(), ["t", "rain"])
+
+
+def test_the_same_sites_in_any_order_give_the_same_samples() -> None:
+    rng = np.random.default_rng(5)
+    table = sites(rng.uniform(-180, 180, 200).tolist(), rng.uniform(50, 55, 200).tolist())
+    first, _ = build_samples(table, GRID, cube(), ["t"])
+    second, _ = build_samples(table.sample(frac=1, random_state=1), GRID, cube(), ["t"])
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_geoparquet_is_what_was_written_and_opens_elsewhere(tmp_path: Path) -> None:
+    import geopandas
+    import pyarrow.parquet
+
+    samples, updated = build_samples(sites([10.0, 50.0, 0.0], [60.0, 60.0, 10.0]), GRID, cube(), ["t", "p"])
+    url = str(tmp_path / "run" / "samples.parquet")
+    write_samples(url, samples)
+    pd.testing.assert_frame_equal(read_samples(url), samples)
+    frame = geopandas.read_parquet(url)
+    assert frame.crs.to_epsg() == 4326
+    assert frame.geometry.x.tolist() == samples["lon"].tolist()
+    metadata = pyarrow.parquet.read_schema(url).metadata[b"geo"].decode()
+    assert '"primary_column": "geometry"' in metadata
+    assert '"encoding": "WKB"' in metadata
+    updated.loc[2, ["lon", "lat"]] = [69.0, -143.0]
+    write_sites(str(tmp_path / "sites.parquet"), updated)
+    back = geopandas.read_parquet(tmp_path / "sites.parquet")
+    assert back.geometry.isna().tolist() == [False, False, True]
+    assert back["reason"].tolist() == ["", "", "outside the grid"]
+
+
+def test_samples_in_a_bucket(s3_url: str) -> None:
+    samples, _ = build_samples(sites([10.0, 50.0], [60.0, 60.0]), GRID, cube(), ["t"])
+    write_samples(f"{s3_url}/samples.parquet", samples)
+    pd.testing.assert_frame_equal(read_samples(f"{s3_url}/samples.parquet"), samples)
+
+
+def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "samples.parquet").write_bytes(b"half")
+    with pytest.raises(IcemapError, match="not a readable Parquet"):
+        read_samples(str(tmp_path / "samples.parquet"))

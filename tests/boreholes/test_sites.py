@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from icemap import IcemapError
+from icemap.boreholes.sites import read_layer_sites, read_sites, summary
+from icemap.config import BoreholesConfig, Config, GridConfig, LayerSource, SitesConfig, TargetConfig
+
+HEADER = "site,lon,lat,position_grade,permafrost_table [m],top [m],base [m],vic [%],source\n"
+
+
+def write(folder: Path, name: str, *rows: str) -> LayerSource:
+    (folder / name).write_text(HEADER + "\n".join(rows) + "\n", encoding="utf-8")
+    return LayerSource(path=str(folder / name))
+
+
+def config(**part: object) -> Config:
+    grid = GridConfig(south=50, resolution=0.5)
+    return Config(run="run", catalog="catalog.yaml", predictors=("t",), grid=grid, **part)
+
+
+def test_layers_of_several_files_become_one_site_table(tmp_path: Path) -> None:
+    first = write(tmp_path, "a.csv", "A,10,60,A,0.5,0,6,50,x", "B,11,60,A,0.5,0,6,60,x", "B,11,60,A,0.5,6,7,60,x")
+    second = write(tmp_path, "b.csv", "A,12,60,A,0.5,0,6,70,y", "B,11,60,A,0.5,0,6,61,x")
+    table = read_sites(config(boreholes=BoreholesConfig(layers=(first, second))))
+    assert table.sites["site"].tolist() == ["A", "B", "A", "B"]
+    assert table.sites["value"].tolist() == pytest.approx([50, 60, 70, 61])
+    assert table.sites["reason"].tolist() == ["", "", "", "duplicate: the same site of the same source was read before"]
+    assert table.layers["borehole"].tolist() == [0, 1, 1, 2, 3]
+
+
+def test_what_is_wrong_in_every_file_is_said_at_once(tmp_path: Path) -> None:
+    first = write(tmp_path, "a.csv", "A,10,60,A,0.5,0,6,lots,x")
+    second = write(tmp_path, "b.csv", "A,10,60,A,0.5,0,six,50,x")
+    with pytest.raises(IcemapError, match=r"a\.csv has 1 bad rows.*b\.csv has 1 bad rows"):
+        read_layer_sites(BoreholesConfig(layers=(first, second)), TargetConfig(), 1.0)
+
+
+def test_thaw_sites_lend_permafrost_tables_and_their_own_faults_are_flagged(tmp_path: Path) -> None:
+    layers = write(tmp_path, "a.csv", "A,10,60,A,,0,6,50,x")
+    (tmp_path / "calm.csv").write_text("site,lon,lat,alt [cm]\nC1,10,60.005,80\nC2,10,60,>90\n")
+    boreholes = BoreholesConfig(layers=(layers,), permafrost_table=str(tmp_path / "calm.csv"))
+    table = read_layer_sites(boreholes, TargetConfig(), 1.0)
+    assert table.sites[["permafrost_table", "permafrost_table_source", "used"]].iloc[0].tolist() == [0.8, "neighbour", True]
+    assert table.flags.loc[table.flags["rule"] == "thaw site", ["site", "line"]].to_numpy().tolist() == [["C2", 3]]
+
+
+def test_sites_with_values_of_their_own_have_no_layers(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("lon,lat,alt [m]\n10,60,0.5\n10,61,9\n")
+    settings = config(sites=SitesConfig(table=str(tmp_path / "s.csv"), value="alt"), target=TargetConfig(name="alt", unit="cm", bounds=(0, 300)))
+    table = read_sites(settings)
+    assert table.layers.empty
+    assert table.sites["used"].tolist() == [True, False]
+    assert table.flags[["line", "reason"]].to_numpy().tolist() == [[3, "value outside 0-300 cm"]]
+
+
+def test_layers_are_read_from_a_bucket(tmp_path: Path, s3_url: str) -> None:
+    from icemap.store import join, write_bytes
+
+    local = write(tmp_path, "a.csv", "A,10,60,A,0.5,0,6,50,x")
+    write_bytes(join(s3_url, "a.csv"), Path(local.path).read_bytes())
+    remote = LayerSource(path=join(s3_url, "a.csv"))
+    table = read_layer_sites(BoreholesConfig(layers=(remote,)), TargetConfig(), 1.0)
+    assert table.sites["value"].tolist() == [50.0]
+
+
+def test_summary_counts_every_site_once(tmp_path: Path) -> None:
+    source = write(tmp_path, "a.csv", "A,20,68,A,0.5,0,6,50,x", "B,21,68,A,0.5,0,6,60,x", "C,129,62,A,0.5,0,2,60,x", "D,,,A,0.5,0,6,60,x")
+    counted = summary(read_layer_sites(BoreholesConfig(layers=(source,)), TargetConfig(), 1.0).sites)
+    assert counted["sites"].sum() == 4
+    rows = {(row.region, row.grade, row.reason): row.sites for row in counted.itertuples()}
+    assert rows[("Nordic", "A", "")] == 2
+    assert rows[("Siberia", "D", "grade D: too little of the 5 m below the permafrost table is covered")] == 1
+    assert rows[("other", "A", "no coordinates")] == 1

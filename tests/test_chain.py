@@ -1,0 +1,343 @@
+"""The whole chain on a small virtual Arctic, through the command line."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import intake
+import numpy as np
+import pystac
+import pytest
+import rasterio
+import yaml
+from click.testing import CliRunner
+from rio_cogeo.cogeo import cog_validate
+
+import icemap
+from icemap.chain import STEPS
+from icemap.cli import main
+from icemap.config import load_config
+from icemap.demo import write_demo
+from icemap.mapping.ledger import Ledger
+from icemap.mapping.run import SerialExecutor
+from icemap.products.query import query
+from icemap.steps import Context, run_steps
+
+CHUNK = 16
+SMALL = {
+    "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 2, "chunk": CHUNK},
+    "predictors": ["maat", "snow_depth", "elevation", "slope", "deposit", "sediment_thickness"],
+    "ensemble": {"replicates": 2, "folds": 3},
+    "verification": {"folds": 3, "places": 300},
+}
+ORDER = ["cube", "boreholes", "train", "verify", "map", "storage", "publish", "report"]
+
+
+def change(config: Path, **changes) -> None:
+    config.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), **changes}, sort_keys=False))
+
+
+def command(*words, workers: int = 2) -> subprocess.CompletedProcess:
+    """The installed command in a process of its own, with a cluster where it needs one."""
+    program = [str(Path(sys.executable).with_name("icemap")), *map(str, words)]
+    return subprocess.run(program, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=600, check=False)
+
+
+def snapshot(folder: Path) -> dict[str, int]:
+    """Time of change of every file."""
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session")
+def first_run(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
+    """The config of a finished run, which no test changes, and what the command said."""
+    config = Path(write_demo(str(tmp_path_factory.mktemp("virtual")), "small"))
+    layers = str(config.with_name("layers.csv"))
+    change(config, **SMALL, boreholes={"layers": [{"path": layers}]})
+    result = command("run", config)
+    assert result.returncode == 0, result.stderr
+    return config, result
+
+
+@pytest.fixture(scope="session")
+def finished(first_run) -> Path:
+    return first_run[0].parent / "run"
+
+
+@pytest.fixture
+def copied(first_run, tmp_path) -> Path:
+    """The config of a copy of the finished run."""
+    shutil.copytree(first_run[0].parent, tmp_path / "copy")
+    return tmp_path / "copy" / "config.yaml"
+
+
+def test_every_product_of_the_design_is_there(finished):
+    for name in ("cube.zarr", "samples.parquet", "ensemble", "map.zarr", "verification.json", "ice_storage.json", "provenance.json", "stac", "catalog.yaml"):
+        assert (finished / name).exists(), name
+    for suffix in ("", "_lower95", "_upper95", "_sd", "_aoa"):
+        assert (finished / "products" / f"T5m_VIC{suffix}.tif").is_file()
+    assert "<html" in (finished / "report.html").read_text().lower()
+    assert (finished / "products" / "map.png").read_bytes().startswith(b"\x89PNG")
+    half_written = [path for path in finished.rglob("*") if path.name.startswith(".")]
+    assert half_written == []
+
+
+def test_the_dashboard_and_the_results_are_announced(first_run):
+    config, result = first_run
+    run = config.parent / "run"
+    assert re.search(r"Dask: 2 workers on this machine, dashboard at http://127\.0\.0\.1:\d+/status", result.stdout)
+    for path in ("map.zarr", "products/map.png", "report.html", "ice_storage.json"):
+        assert re.search(rf"^\w+ +{re.escape(str(run / path))}$", result.stdout, re.MULTILINE), path
+    assert re.search(r"^ice storage: [\d.,e+]+ km3 \(95 %: ", result.stdout, re.MULTILINE)
+    assert re.findall(r"^(\w+): making ", result.stdout, re.MULTILINE) == ORDER
+    assert all(f"{job}: 100%" in result.stderr for job in ("cube", "train", "verify", "map"))
+
+
+def test_the_map_lies_inside_its_mask_and_bounds(finished):
+    data, cube = icemap.open_map(str(finished / "map.zarr")).load(), icemap.open_cube(str(finished / "cube.zarr")).load()
+    valid = cube["valid"].to_numpy() == 1
+    assert 0.1 < valid.mean() < 0.9
+    for name in data.data_vars:
+        assert np.array_equal(np.isfinite(data[name].to_numpy()), valid), name
+    vic, low, high = (data[name].to_numpy()[valid] for name in ("vic", "vic_lower95", "vic_upper95"))
+    assert (low <= vic).all()
+    assert (vic <= high).all()
+    assert low.min() >= 0
+    assert high.max() <= 100
+    assert vic.std() > 3
+    assert (data.vic_sd_ensemble.to_numpy()[valid] > 0).any()
+    assert set(np.unique(data.aoa.to_numpy()[valid])) <= {0, 1}
+
+
+def test_the_masks_and_missing_predictors_make_the_valid_cells(finished):
+    cube = icemap.open_cube(str(finished / "cube.zarr")).load()
+    inside = (cube.land_fraction >= 0.5) & (cube.permafrost_fraction >= 0.1)
+    for name in SMALL["predictors"]:
+        inside &= cube[name].notnull()
+    assert np.array_equal(inside.to_numpy(), cube.valid.to_numpy() == 1)
+    fraction = cube.permafrost_fraction * (1 - cube.lake_fraction) * (1 - cube.glacier_fraction)
+    np.testing.assert_allclose(cube.fraction.to_numpy(), fraction.to_numpy(), rtol=1e-6)
+
+
+def test_the_geotiffs_are_cogs_and_equal_the_map(finished):
+    data = icemap.open_map(str(finished / "map.zarr")).load()
+    files = {"vic": "", "vic_lower95": "_lower95", "vic_upper95": "_upper95", "vic_sd_ensemble": "_sd", "aoa": "_aoa"}
+    for name, suffix in files.items():
+        path = finished / "products" / f"T5m_VIC{suffix}.tif"
+        valid, errors, _ = cog_validate(path)
+        assert valid, errors
+        with rasterio.open(path) as raster:
+            assert raster.crs.to_epsg() == 4326
+            assert tuple(raster.bounds) == (-180, 40, 180, 84)
+            np.testing.assert_array_equal(raster.read(1, masked=True).astype("f8").filled(np.nan), data[name].to_numpy().astype("f8"))
+
+
+def test_the_catalogues_open(finished):
+    from_intake = intake.open_catalog(str(finished / "catalog.yaml"))
+    assert from_intake["map"].read().vic.shape == (22, 180)
+    collection = pystac.Collection.from_file(str(finished / "stac" / "collection.json"))
+    assets = next(collection.get_items()).get_assets()
+    for asset in assets.values():
+        assert Path(asset.get_absolute_href()).exists()
+
+
+def test_the_record_says_what_was_made_from_what(finished):
+    record = json.loads((finished / "provenance.json").read_text())
+    assert list(record["steps"]) == ORDER
+    assert all(step["finished"] >= step["started"] for step in record["steps"].values())
+    assert record["steps"]["map"]["cells"] == record["steps"]["cube"]["cells"]["valid"] > 500
+    assert record["config"]["ensemble"]["replicates"] == 2
+    assert set(record["sources"]) >= set(SMALL["predictors"])
+    assert record["versions"]["icemap"] == icemap.__version__
+    weights = record["steps"]["train"]["mean_weights"]
+    assert list(weights) == ["svr", "gam", "random_forest", "lightgbm"]
+    assert sum(weights.values()) == pytest.approx(1)
+
+
+def test_verification_has_every_model_and_no_site_is_missing(finished):
+    content = json.loads((finished / "verification.json").read_text())
+    models = {"COP-BMA", "COP-BMA calibrated", "Gaussian BMA", "equal weights", "best member", "climatology", "svr", "gam", "random_forest", "lightgbm"}
+    for kind in ("random, by grid cell", "spatial blocks", "kNNDM"):
+        assert {row["model"] for row in content["table"] if row["folds"] == kind} == models
+    samples = json.loads((finished / "provenance.json").read_text())["steps"]["boreholes"]["samples"]
+    assert all(len(part["observed"]) == samples for part in content["folds"].values())
+    low, high = content["calibration"]["levels95"]
+    assert 0 <= low < 0.2
+    assert 0.8 < high <= 1
+
+
+def test_the_ledger_adds_up_to_the_map(finished):
+    records = Ledger(str(finished / "ledger" / "map")).records()
+    valid = int((icemap.open_cube(str(finished / "cube.zarr")).valid == 1).sum())
+    assert len(records) == -(-22 // CHUNK) * -(-180 // CHUNK)
+    assert sum(record["valid"] for record in records.values()) == valid
+    assert sum(record["pixels"] for record in records.values()) == 22 * 180
+
+
+def test_a_second_run_does_nothing_and_says_so(first_run):
+    config, _ = first_run
+    before = snapshot(config.parent / "run")
+    result = CliRunner().invoke(main, ["run", str(config)])
+    assert result.exit_code == 0
+    assert "Nothing to do: every product is there and its inputs have not changed." in result.stdout
+    assert "Dask" not in result.stdout
+    assert re.findall(r"^(\w+): there already$", result.stdout, re.MULTILINE) == ORDER
+    assert snapshot(config.parent / "run") == before
+
+
+def test_fewer_replicates_redo_the_ensemble_and_what_follows(copied):
+    run = copied.parent / "run"
+    before = snapshot(run)
+    change(copied, ensemble={**SMALL["ensemble"], "replicates": 1, "members": ["sklearn.linear_model.Ridge", "random_forest"]})
+    result = command("run", copied)
+    assert result.returncode == 0, result.stderr
+    assert re.findall(r"^(\w+): there already", result.stdout, re.MULTILINE) == ["cube", "boreholes"]
+    assert re.findall(r"^(\w+): making", result.stdout, re.MULTILINE) == ORDER[2:]
+    after = snapshot(run)
+    untouched = [name for name in after if name.startswith(("cube.zarr", "ledger/cube", "samples", "sites"))]
+    assert untouched
+    assert all(after[name] == before[name] for name in untouched)
+    assert sorted(p.name for p in (run / "ensemble" / "replicates").iterdir()) == ["s000.json", "s000.skops"]
+    assert sorted(Ledger(str(run / "ledger" / "train")).keys()) == ["s000"]
+
+
+REMADE = {
+    "a predictor more": ({"predictors": [*SMALL["predictors"], "ndvi"]}, ORDER),
+    "another mask": ({"masks": [{"source": "land_fraction", "at_least": 0.4}]}, ORDER),
+    "a smaller grid": ({"grid": {**SMALL["grid"], "south": 42}}, ORDER),
+    "fewer grades": ({"boreholes": {"layers": [{"path": "layers.csv"}], "grades": ["A", "B"]}}, ORDER[1:]),
+    "narrower bounds": ({"target": {"bounds": [0, 90]}}, ORDER[1:]),
+    "another seed": ({"seed": 1}, ORDER[2:]),
+    "other members": ({"ensemble": {**SMALL["ensemble"], "members": ["svr", "gam"]}}, ORDER[2:]),
+    "more folds": ({"verification": {"folds": 4, "places": 300}}, ORDER[3:]),
+    "another title": ({"title": "Ice"}, ORDER[4:]),
+    "nothing": ({}, []),
+}
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", REMADE)
+def test_a_change_redoes_exactly_what_depends_on_it(tmp_path, name):
+    """The real dependencies of the steps, whose products are empty files here."""
+    changes, expected = REMADE[name]
+    config = Path(write_demo(str(tmp_path), "small"))
+    change(config, **SMALL)
+    made: list[str] = []
+
+    def recorded(step):
+        def make(context, resume):
+            made.append(step.name)
+            for url in step.products(context.config):
+                Path(url).parent.mkdir(parents=True, exist_ok=True)
+                Path(url).touch()
+            return {}
+
+        return dataclasses.replace(step, make=make)
+
+    steps = [recorded(step) for step in STEPS]
+
+    def run() -> list[str]:
+        made.clear()
+        run_steps(steps, Context(load_config(str(config)), "local", 1, lambda line: None), ORDER)
+        return made
+
+    assert run() == ORDER
+    change(config, **changes)
+    assert run() == expected
+    assert run() == []
+
+
+@pytest.mark.quick
+def test_a_changed_input_file_redoes_what_depends_on_it(tmp_path):
+    config = load_config(write_demo(str(tmp_path), "small"))
+    context = Context(config, "local", 1, lambda line: None)
+    boreholes = next(step for step in STEPS if step.name == "boreholes")
+    before = boreholes.depends(context)
+    layers = tmp_path / "layers.csv"
+    layers.touch()
+    assert boreholes.depends(context) == before
+    layers.write_text(layers.read_text() + "\n")
+    assert boreholes.depends(context) != before
+
+
+@pytest.mark.quick
+def test_an_abandoned_start_leaves_no_chunks_of_the_earlier_settings(tmp_path):
+    """Stopped before its first chunk, a step that replaces an older product must not take the older chunks for its own."""
+    config = Path(write_demo(str(tmp_path), "small"))
+    change(config, **{**SMALL, "grid": {**SMALL["grid"], "west": 90, "south": 60, "east": 150, "north": 76}})
+
+    def run(steps) -> None:
+        context = Context(load_config(str(config)), "local", 1, lambda line: None)
+        context.__dict__["executor"] = SerialExecutor()
+        run_steps(steps, context, ["cube"])
+
+    def interrupted(context, resume):
+        raise KeyboardInterrupt
+
+    run(STEPS)
+    change(config, predictors=["maat", "ndvi"])
+    with pytest.raises(KeyboardInterrupt):
+        run([dataclasses.replace(STEPS[0], make=interrupted)])
+    run(STEPS)
+    cube = icemap.open_cube(str(tmp_path / "run" / "cube.zarr")).load()
+    assert {"maat", "ndvi"} <= set(cube.data_vars)
+    assert "slope" not in cube
+    assert np.isfinite(cube.ndvi.to_numpy()).any()
+
+
+def test_query_and_status(first_run):
+    config, _ = first_run
+    run = str(config.parent / "run")
+    place = {"lon": 129.0, "lat": 71.0}
+    result = CliRunner().invoke(main, ["query", run, "--lon", "129", "--lat", "71"])
+    assert result.exit_code == 0
+    told = dict(line.split() for line in result.stdout.splitlines())
+    expected = query(f"{run}/map.zarr", **place)
+    assert float(told["vic"]) == pytest.approx(expected["vic"], rel=1e-3)
+    assert float(told["vic_lower95"]) <= float(told["vic"]) <= float(told["vic_upper95"])
+    sea = CliRunner().invoke(main, ["query", run, "--lon", "0", "--lat", "82"])
+    assert sea.exit_code == 2
+    assert "is not mapped" in sea.stderr
+
+    status = CliRunner().invoke(main, ["status", run])
+    assert status.exit_code == 0
+    lines = status.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ORDER
+    assert all(" finished 20" in line for line in lines)
+    assert lines[0].endswith("24 parts in the ledger")
+
+
+@pytest.mark.parametrize(("wanted", "missing"), [("boreholes", "cube"), ("train", "cube"), ("map", "cube"), ("report", "cube")])
+@pytest.mark.quick
+def test_a_single_command_names_the_step_that_is_missing(tmp_path, wanted, missing):
+    config = write_demo(str(tmp_path), "small")
+    result = CliRunner().invoke(main, [wanted, config])
+    assert result.exit_code == 2
+    assert f"'{missing}' comes before and is not done for this config: run 'icemap {missing}' or 'icemap run' first." in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_single_commands_make_their_product_alone(copied):
+    run = copied.parent / "run"
+    (run / "ice_storage.json").unlink()
+    refused = CliRunner().invoke(main, ["report", str(copied)])
+    assert refused.exit_code == 2
+    assert "'storage' comes before" in refused.stderr
+    result = CliRunner().invoke(main, ["storage", str(copied)])
+    assert result.exit_code == 0, result.stderr
+    assert re.findall(r"^(\w+): making", result.stdout, re.MULTILINE) == ["storage"]
+    assert (run / "ice_storage.json").is_file()
+    assert CliRunner().invoke(main, ["report", str(copied)]).exit_code == 0
+
+
+def test_help_of_every_command():
+    for name in main.commands:
+        result = CliRunner().invoke(main, [name, "--help"])
+        assert result.exit_code == 0
+        assert "Usage" in result.stdout
+    assert set(main.commands) >= {"demo", "run", *ORDER, "status", "query"}
