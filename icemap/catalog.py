@@ -31,8 +31,8 @@ class SourceConfig(Section):
     variable: str | None = None  # in NetCDF, HDF and Zarr; a band number in a raster
     x: str | None = None
     y: str | None = None
-    select: dict[str, float | str] = {}
-    reduce: dict[str, Reduction] = {}
+    select: dict[str, float | str] = Field(default_factory=dict)
+    reduce: dict[str, Reduction] = Field(default_factory=dict)
     crs: str | None = None
     nodata: tuple[float, ...] = ()
     scale: float = 1.0
@@ -40,7 +40,7 @@ class SourceConfig(Section):
     valid_range: tuple[float, float] | None = None
     fill_value: float | None = None
     fill_nearest: int = Field(default=0, ge=0)
-    classes: dict[int, str] = {}
+    classes: dict[int, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _classes_named(self) -> SourceConfig:

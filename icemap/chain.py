@@ -151,14 +151,17 @@ def _make_verification(context: Context, resume: bool) -> dict[str, Any]:
         raise IcemapError(f"{config.samples_url}: {error}") from error
     items = [Fold(kind, int(number)) for kind in KINDS for number in np.unique(labels[kind])]
     records = context.run_job(Job("verify", items, VerifyFold(ensemble, samples, labels), unit="folds"), "verify")
-    by_kind = {kind: gather([r for item, r in zip(sorted(items, key=lambda i: i.key), records, strict=True) if item.kind == kind], len(table)) for kind in KINDS}
+    by_key = dict(zip(sorted(item.key for item in items), records, strict=True))
+    by_kind = {kind: gather([by_key[item.key] for item in items if item.kind == kind], len(table)) for kind in KINDS}
     calibration = calibrate(by_kind["knndm"]["models"][MODEL]["pit"])
     write_json(join(config.ensemble_url, CALIBRATION), calibration)
     predictors = one_hot(ensemble, table.X)
     applicability = Applicability.fit(predictors, importance(predictors, table.y, config.seed), labels["knndm"])
     write_json(join(config.ensemble_url, APPLICABILITY), applicability.to_dict())
     rows = verification_table(by_kind, labels)
-    write_json(_verification_url(config), {"target": config.target.model_dump(mode="json"), "table": rows, "calibration": calibration, "folds": _for_pictures(by_kind)})
+    write_json(
+        _verification_url(config), {"target": config.target.model_dump(mode="json"), "table": rows, "calibration": calibration, "folds": _for_pictures(by_kind)}
+    )
     for line in _as_text(rows, config.target.unit):
         context.say("  " + line)
     return {"samples": len(table)}
@@ -220,7 +223,11 @@ def _make_map(context: Context, resume: bool) -> dict[str, Any]:
         build.create({"title": config.title, "source": f"icemap ensemble of {config.ensemble.replicates} replicates", "history": f"seed {config.seed}"})
     records = context.run_job(Job("map", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1]), "map")
     valid = sum(record["valid"] for record in records)
-    return {"cells": valid, "inside_aoa": sum(record.get("aoa", 0) for record in records), "extrapolated": sum(record.get("extrapolated", 0) for record in records)}
+    return {
+        "cells": valid,
+        "inside_aoa": sum(record.get("aoa", 0) for record in records),
+        "extrapolated": sum(record.get("extrapolated", 0) for record in records),
+    }
 
 
 def _make_storage(context: Context, resume: bool) -> dict[str, Any]:

@@ -63,18 +63,19 @@ class TargetConfig(Section):
 class MaskConfig(Section):
     """Where the map is made, and what part of a cell counts in the ice storage.
 
-    Cells are mapped where ``source`` (a catalogue entry) is ``at_least`` this; with ``counts: part`` its value is the part of the cell that counts (permafrost),
-    with ``counts: rest`` the part that does not (lakes, glaciers). Sources in % are divided by 100.
+    Cells are mapped where ``source`` (a catalogue entry) is ``at_least`` and ``at_most`` this. With ``counts: part`` its value is the part of the cell that
+    counts (permafrost), with ``counts: rest`` the part that does not (lakes, glaciers). Sources in % are divided by 100.
     """
 
     source: str
     at_least: float | None = None
+    at_most: float | None = None
     counts: Literal["part", "rest"] | None = None
 
     @model_validator(mode="after")
     def _of_use(self) -> MaskConfig:
-        if self.at_least is None and self.counts is None:
-            raise ValueError(f"the mask '{self.source}' does nothing: give at_least, counts, or both")
+        if self.at_least is None and self.at_most is None and self.counts is None:
+            raise ValueError(f"the mask '{self.source}' does nothing: give at_least, at_most or counts")
         return self
 
 

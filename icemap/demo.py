@@ -40,7 +40,7 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
             {"source": "land_fraction", "at_least": 0.5},
             {"source": "permafrost_fraction", "at_least": 0.1, "counts": "part"},
             {"source": "lake_fraction", "counts": "rest"},
-            {"source": "glacier_fraction", "counts": "rest"},
+            {"source": "glacier_fraction", "at_most": 0.5, "counts": "rest"},
         ],
         "boreholes": {"layers": [{"path": "layers.csv"}]},
         "ensemble": {"replicates": options["replicates"], "folds": options["folds"]},

@@ -102,13 +102,13 @@ class Grid:
     def longitudes(self) -> NDArray[np.float64]:
         """Cell centres from west to east, degrees, shape (columns,)."""
         columns = self.shape[1]
-        return self.west + (np.arange(columns) + 0.5) * ((self.east - self.west) / columns)
+        return self.west + (np.arange(columns, dtype=np.float64) + 0.5) * ((self.east - self.west) / columns)
 
     @cached_property
     def latitudes(self) -> NDArray[np.float64]:
         """Cell centres from north to south, degrees, shape (rows,)."""
         rows = self.shape[0]
-        return self.north - (np.arange(rows) + 0.5) * ((self.north - self.south) / rows)
+        return self.north - (np.arange(rows, dtype=np.float64) + 0.5) * ((self.north - self.south) / rows)
 
     @property
     def transform(self) -> Affine:

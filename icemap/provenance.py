@@ -13,7 +13,22 @@ from typing import Any
 from icemap.store import exists, filesystem, is_remote, join, local_path, read_json, storage_errors, write_json
 
 LARGEST_HASHED = 256 * 2**20
-PACKAGES = ("icemap", "numpy", "scipy", "pandas", "xarray", "zarr", "dask", "distributed", "rasterio", "scikit-learn", "lightgbm", "pygam", "pyvinecopulib", "numba")
+PACKAGES = (
+    "icemap",
+    "numpy",
+    "scipy",
+    "pandas",
+    "xarray",
+    "zarr",
+    "dask",
+    "distributed",
+    "rasterio",
+    "scikit-learn",
+    "lightgbm",
+    "pygam",
+    "pyvinecopulib",
+    "numba",
+)
 
 
 def digest(value: Any) -> str:

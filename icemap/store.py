@@ -49,7 +49,7 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
         raise IcemapError(f"Cannot {action} {url}: there is no such file, folder or bucket. Check the name.") from error
     except PermissionError as error:
         raise IcemapError(
-            f"Cannot {action} {url}: permission denied. Ask its owner for the right, or choose another place; for a bucket, check the credentials in the environment."
+            f"Cannot {action} {url}: permission denied. Ask its owner for the right, or choose another place; check a bucket's credentials in the environment."
         ) from error
     except OSError as error:
         raise IcemapError(f"Cannot {action} {url}: {_first_line(error)}.") from error
@@ -79,8 +79,8 @@ def list_names(url: str) -> list[str]:
     """Names directly below a folder or prefix, sorted; empty when it is not there."""
     with storage_errors(url, "list"):
         if not is_remote(url):
-            path = local_path(url)
-            return sorted(os.listdir(path)) if path.is_dir() else []
+            here = local_path(url)
+            return sorted(os.listdir(here)) if here.is_dir() else []
         fs, path = filesystem(url)
         fs.invalidate_cache()
         try:
@@ -121,14 +121,14 @@ def write_bytes(url: str, content: bytes) -> None:
             fs, path = filesystem(url)
             fs.pipe_file(path, content)
             return
-        path = local_path(url)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        target = local_path(url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
             os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
+            os.replace(temporary, target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
@@ -148,11 +148,11 @@ def remove(url: str) -> None:
     """Delete a file or a whole folder if it is there."""
     with storage_errors(url, "delete"):
         if not is_remote(url):
-            path = local_path(url)
-            if path.is_dir():
-                shutil.rmtree(path)
+            here = local_path(url)
+            if here.is_dir():
+                shutil.rmtree(here)
             else:
-                path.unlink(missing_ok=True)
+                here.unlink(missing_ok=True)
             return
         fs, path = filesystem(url)
         fs.invalidate_cache()

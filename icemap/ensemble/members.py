@@ -42,26 +42,26 @@ class SplineGAM(RegressorMixin, BaseEstimator):
         """Fit to X of shape (n, predictors) and y of shape (n,)."""
         from pygam import LinearGAM, l, s
 
-        X, y = validate_data(self, X, y, dtype=np.float64)
-        self.lowest_, self.highest_ = X.min(axis=0), X.max(axis=0)
+        inputs, target = validate_data(self, X, y, dtype=np.float64)
+        self.lowest_, self.highest_ = inputs.min(axis=0), inputs.max(axis=0)
         terms = None
-        for column in range(X.shape[1]):
+        for column in range(inputs.shape[1]):
             # A spline over a column without spread has no basis.
-            straight = column in self.linear_columns or len(np.unique(X[:, column])) < 4
+            straight = column in self.linear_columns or len(np.unique(inputs[:, column])) < 4
             term = l(column) if straight else s(column, n_splines=self.splines)
             terms = term if terms is None else terms + term
         weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
         # Its p-values, which nobody asks for here, divide by zero where a term is shrunk to nothing.
         with np.errstate(invalid="ignore", divide="ignore"):
-            fits = [LinearGAM(terms, lam=penalty).fit(X, y, weights=weights) for penalty in self.penalties]
+            fits = [LinearGAM(terms, lam=penalty).fit(inputs, target, weights=weights) for penalty in self.penalties]
         self.gam_ = min(fits, key=lambda gam: gam.statistics_["GCV"])
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predictions of shape (n,)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(self.gam_.predict(np.clip(X, self.lowest_, self.highest_)))
+        inputs = validate_data(self, X, dtype=np.float64, reset=False)
+        return np.asarray(self.gam_.predict(np.clip(inputs, self.lowest_, self.highest_)))
 
 
 def make_member(name: str, coding: PredictorCoding, seed: int) -> Any:

@@ -207,9 +207,7 @@ class IceEnsemble(BaseEstimator):
         return saved.load_ensemble(url)
 
 
-RESERVED = (
-    "sample", "cell_row", "cell_col", "cell", "lon", "lat", "value", "standard_error", "sites", "within_variance", "weight", "in_domain", "filled_from_km", "geometry",
-)  # fmt: skip
+RESERVED = frozenset("sample cell_row cell_col cell lon lat value standard_error sites within_variance weight in_domain filled_from_km geometry".split())
 
 
 def predictor_columns(samples: pd.DataFrame) -> list[str]:

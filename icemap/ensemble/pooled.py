@@ -18,18 +18,25 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 #: Interpolation in a table may err by this share of h (1 - h) + 0.005: a quantile then errs by about 1e-4 of the range of the target.
-TABLE_TOLERANCE = 4e-4
+TABLE_TOLERANCE = 2e-4
 
 _REACH = 4.2
-_NODE_COUNTS = (48, 64, 96, 144, 192)
-_TABLE_ROWS = (128, 256, 512, 1024, 2048)
-_TAIL, _TAIL_PARTS = 0.03, 8
+_NODE_COUNTS = (48, 64, 96, 144, 192, 256)
+_TABLE_ROWS = (48, 64, 96, 128, 192, 256, 512)
+_SCORE_TOLERANCE = 1e-4
 _BUCKETS = 1024
 _POOL_CELLS = 2048
 
 
 def _relative_error(guess: Array, exact: Array) -> float:
     return float((np.abs(guess - exact) / (exact * (1.0 - exact) + 0.005)).max())
+
+
+def _halfway(values: Array) -> Array:
+    """Cubic interpolation halfway between the columns, (n, k) -> (n, k - 1)."""
+    count = values.shape[1]
+    first = np.clip(np.arange(count - 1) - 1, 0, count - 4)
+    return np.einsum("ncj,cj->nc", values[:, first[:, None] + np.arange(4)], lagrange(np.arange(count - 1) - first + 0.5))
 
 
 def _score_span(bma: CopulaBMA) -> tuple[float, float]:
@@ -42,12 +49,13 @@ def _margin_knots(margin: Any, low: float, high: float) -> tuple[Array, Array]:
     if not isinstance(margin, RankMargin):
         v = special.ndtr(np.linspace(special.ndtri(low), special.ndtri(high), 4096))
         return np.asarray(margin.ppf(v), dtype=np.float64), v
-    parts = np.linspace(0.0, 1.0, _TAIL_PARTS, endpoint=False)
-    left, width = margin.levels[:-1, None], np.diff(margin.levels)[:, None]
-    fine = left + width * parts
-    keep = (parts == 0) | (left < _TAIL) | (left > 1 - _TAIL)
-    v = np.append(fine[keep], 1.0)
-    v = np.unique(np.concatenate([v[(v > low) & (v < high)], [low, high]]))
+    levels = np.unique(np.concatenate([margin.levels[(margin.levels > low) & (margin.levels < high)], [low, high]]))
+    width, outer = np.diff(levels), np.minimum(np.minimum(levels[:-1], levels[1:]), 1 - np.maximum(levels[:-1], levels[1:]))
+    z = special.ndtri(outer)
+    bend = np.abs(z) * 2 * np.pi * np.exp(z * z) * width**2 / 8  # error of a straight line to the normal score, z'' = z / phi(z)^2
+    parts = np.clip(np.ceil(np.sqrt(bend / _SCORE_TOLERANCE)), 1, 64).astype(int)
+    step = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+    v = np.append(np.repeat(levels[:-1], parts) + np.repeat(width / parts, parts) * step, high)
     return margin.ppf(v), v
 
 
@@ -100,20 +108,18 @@ class PooledMixture:
         for count in _NODE_COUNTS:
             z = np.linspace(-_REACH, _REACH, 2 * count - 1)
             at_nodes, between = special.ndtr(z[::2]), special.ndtr(z[1::2])
-            first = np.clip(np.arange(count - 1) - 1, 0, count - 4)
-            cubic = lagrange(np.arange(count - 1) - first + 0.5)
             worst = 0.0
             for bma in self.bmas:
                 v = special.ndtr(np.linspace(*_score_span(bma), 41))[:, None]
                 for copula, weight in zip(bma.copulas_, bma.weights_):
-                    guess = np.einsum("vcj,cj->vc", copula.h(at_nodes[None, :], v)[:, first[:, None] + np.arange(4)], cubic)
-                    worst = max(worst, float(weight) * _relative_error(guess, copula.h(between[None, :], v)))
+                    guess = _halfway(bma.pooled(copula.h(at_nodes[None, :], v)))
+                    worst = max(worst, float(weight) * _relative_error(guess, bma.pooled(copula.h(between[None, :], v))))
             if worst <= TABLE_TOLERANCE:
                 break
         return Nodes.of(lambda u: np.mean([np.asarray(bma.target_margin_.ppf(u)) for bma in self.bmas], axis=0), count, _REACH)
 
     def _enough_rows(self) -> NDArray[np.float32]:
-        """h at the nodes for evenly spaced normal scores of v, with as many rows as linear interpolation needs."""
+        """h at the nodes for evenly spaced normal scores of v, with as many rows as cubic interpolation needs."""
         levels = []
         for bma in self.bmas:
             left, right = cdf_interval(bma.target_margin_, self._nodes.x)
@@ -126,7 +132,7 @@ class PooledMixture:
                 for k, copula in enumerate(bma.copulas_):
                     exact = copula.h(levels[s][None, :], v)
                     tables[s, k] = exact[::2]
-                    worst = max(worst, float(bma.weights_[k]) * _relative_error(0.5 * (exact[:-1:2] + exact[2::2]), exact[1::2]))
+                    worst = max(worst, float(bma.weights_[k]) * _relative_error(_halfway(exact[::2].T).T, exact[1::2]))
                 if worst > TABLE_TOLERANCE and count != _TABLE_ROWS[-1]:
                     break
             else:

@@ -20,7 +20,7 @@ def accumulate(F, low, step, buckets, knots, places, tables, weights, pools, has
     knots, places : (replicates, members, knots) float32
         Predictions, and where on the rows of the tables each lies; linear between.
     tables : (replicates, members, rows, nodes) float32
-        h_k at the nodes, for each v.
+        h_k at the nodes, for each v; cubic between the rows.
     weights : (replicates, members) float32
     pools : (replicates, p) float32
         The beta transform on an even grid of probabilities; used where ``has_pool``.
@@ -34,6 +34,7 @@ def accumulate(F, low, step, buckets, knots, places, tables, weights, pools, has
     last_bucket, last_knot = buckets.shape[2] - 2, knots.shape[2] - 1
     last_row, nodes = tables.shape[2] - 1, tables.shape[3]
     last_pool = pools.shape[1] - 1
+    one, two, three, six = np.float32(1), np.float32(2), np.float32(3), np.float32(6)
     row = np.empty(nodes, np.float32)
     share = np.float32(1.0 / replicates)
     for start in range(0, n, BLOCK):
@@ -64,11 +65,15 @@ def accumulate(F, low, step, buckets, knots, places, tables, weights, pools, has
                             else:
                                 last = middle
                         place = place_of[first] + (f - knot[first]) * (place_of[last] - place_of[first]) / max(knot[last] - knot[first], np.float32(1e-30))
-                    q = max(min(int(place), last_row - 1), 0)
-                    t = place - np.float32(q)
-                    lower, upper = tables[s, k, q], tables[s, k, q + 1]
+                    q = max(min(int(place) - 1, last_row - 3), 0)
+                    x = place - np.float32(q)
+                    w0 = w * (one - x) * (two - x) * (three - x) / six
+                    w1 = w * x * (two - x) * (three - x) / two
+                    w2 = w * x * (x - one) * (three - x) / two
+                    w3 = w * x * (x - one) * (x - two) / six
+                    t0, t1, t2, t3 = tables[s, k, q], tables[s, k, q + 1], tables[s, k, q + 2], tables[s, k, q + 3]
                     for j in range(nodes):
-                        row[j] += w * (lower[j] + t * (upper[j] - lower[j]))
+                        row[j] += w0 * t0[j] + w1 * t1[j] + w2 * t2[j] + w3 * t3[j]
                 if has_pool[s]:
                     pool = pools[s]
                     for j in range(nodes):

@@ -10,7 +10,7 @@ from typing import Any
 from icemap.errors import IcemapError
 
 # One thread per task: BLAS and OpenMP threads below Dask's own would only fight over the cores.
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
 RETRIES = 2
 
 
@@ -76,10 +76,10 @@ def open_cluster(where: str, workers: int, announce: Callable[[str], None]) -> I
     if where == "local":
         os.environ.update(ONE_THREAD)
         with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, "distributed.comm.timeouts.connect": "30s"}):
-            with LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50) as cluster:
-                with Client(cluster) as client:
-                    announce(f"Dask: {workers} workers on this machine, dashboard at {client.dashboard_link}")
-                    yield DaskExecutor(client)
+            local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50)
+            with local as cluster, Client(cluster) as client:
+                announce(f"Dask: {workers} workers on this machine, dashboard at {client.dashboard_link}")
+                yield DaskExecutor(client)
         return
     if not where.startswith(("tcp://", "tls://")):
         raise IcemapError(f"'{where}' is not a cluster: give local, or the address of a scheduler such as tcp://host:8786.")

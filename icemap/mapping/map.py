@@ -93,4 +93,3 @@ def _require_values(X: NDArray[np.float64], names: Sequence[str], chunk: Chunk) 
             f"The predictor '{names[int(bad.argmax())]}' is missing in valid pixels of chunk {chunk.key}: the cube is damaged or was made by hand; "
             "run 'icemap cube' again or correct its variable 'valid'."
         )
-

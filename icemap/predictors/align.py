@@ -124,9 +124,7 @@ def align(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[
     return _combine(fine, how)
 
 
-def _warp(
-    values: NDArray[np.float32], crs: str, transform: Affine, onto: Affine, shape: tuple[int, int], method: str
-) -> NDArray[np.float32]:
+def _warp(values: NDArray[np.float32], crs: str, transform: Affine, onto: Affine, shape: tuple[int, int], method: str) -> NDArray[np.float32]:
     """GDAL's warper, in memory, with coordinates exact to a millionth of a source cell."""
     from rasterio.enums import Resampling as Method
     from rasterio.io import MemoryFile
@@ -138,9 +136,12 @@ def _warp(
         with memory.open(**profile) as dataset:
             dataset.write(values, 1)
         # By default GDAL approximates coordinates to an eighth of a source cell, differently in every chunk.
-        with memory.open() as dataset, WarpedVRT(
-            dataset, crs="EPSG:4326", transform=onto, height=shape[0], width=shape[1], resampling=Method[method], tolerance=1e-6, nodata=np.nan
-        ) as warped:
+        with (
+            memory.open() as dataset,
+            WarpedVRT(
+                dataset, crs="EPSG:4326", transform=onto, height=shape[0], width=shape[1], resampling=Method[method], tolerance=1e-6, nodata=np.nan
+            ) as warped,
+        ):
             return warped.read(1)
 
 

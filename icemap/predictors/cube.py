@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ from icemap.predictors.sources import open_source
 if TYPE_CHECKING:
     import xarray as xr
 
-VALID = Variable("valid", "uint8", {"long_name": "cell is mapped: inside every mask and with every predictor", "flag_values": [0, 1], "flag_meanings": "no yes"})
+VALID = Variable(
+    "valid", "uint8", {"long_name": "cell is mapped: inside every mask and with every predictor", "flag_values": [0, 1], "flag_meanings": "no yes"}
+)
 FRACTION = Variable("fraction", "float32", {"long_name": "part of the cell that counts in the ice storage", "units": "1"})
 
 
@@ -58,13 +60,12 @@ class CubeBuild:
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
         """Make, check and write one chunk; the record says what is missing in it."""
-        arrays = {name: self._align(source, chunk) for name, source in self.sources.items()}
+        virtual = _virtual(self.sources.values(), self.grid.longitudes[chunk.cols], self.grid.latitudes[chunk.rows])
+        arrays = {name: virtual[name] if name in virtual else self._align(source, chunk) for name, source in self.sources.items()}
         inside, fraction = self._mask(arrays, chunk)
         missing = {name: inside & np.isnan(arrays[name]) for name in self.predictors}
         valid = inside & ~np.any(list(missing.values()), axis=0)
-        write_chunk(
-            self.url, chunk, {**{name: _stored(values, self.sources[name]) for name, values in arrays.items()}, "valid": valid, "fraction": fraction}
-        )
+        write_chunk(self.url, chunk, {**{name: _stored(values, self.sources[name]) for name, values in arrays.items()}, "valid": valid, "fraction": fraction})
         ranges = {name: _range(arrays[name][inside]) for name in self.predictors}
         return {
             "pixels": int(inside.size),
@@ -76,11 +77,8 @@ class CubeBuild:
         }
 
     def _align(self, source: Source, chunk: Chunk) -> NDArray[np.float32]:
-        if source.url.startswith(VIRTUAL_ARCTIC):
-            values = _virtual(source, self.grid.longitudes[chunk.cols], self.grid.latitudes[chunk.rows])
-        else:
-            with open_source(source) as raster:
-                values = align(raster, self.grid, chunk, self.ways[source.name])
+        with open_source(source) as raster:
+            values = align(raster, self.grid, chunk, self.ways[source.name])
         if source.fill_value is not None:
             values = np.where(np.isnan(values), np.float32(source.fill_value), values)
         _check_values(values, source, chunk)
@@ -93,6 +91,8 @@ class CubeBuild:
             values = arrays[mask.source]
             if mask.at_least is not None:
                 inside &= np.nan_to_num(values, nan=-np.inf) >= mask.at_least
+            if mask.at_most is not None:
+                inside &= np.nan_to_num(values, nan=np.inf) <= mask.at_most
             if mask.counts is not None:
                 part = np.clip(np.nan_to_num(values) / (100 if self.sources[mask.source].unit == "%" else 1), 0, 1)
                 fraction *= part if mask.counts == "part" else 1 - part
@@ -128,7 +128,7 @@ def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
     return open_gridded(url, "predictor cube", **storage_options)
 
 
-def require_predictors(records: list[Mapping[str, Any]], build: CubeBuild) -> None:
+def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -> None:
     """Refuse a finished cube that can map nothing, naming the predictor at fault."""
     inside = sum(record["inside"] for record in records)
     if inside == 0:
@@ -136,13 +136,19 @@ def require_predictors(records: list[Mapping[str, Any]], build: CubeBuild) -> No
     for name in build.predictors:
         if sum(record["missing"][name] for record in records) == inside:
             raise IcemapError(
-                f"The predictor '{name}' ({build.sources[name].url}) has no value in any cell to be mapped: check its extent, nodata and selection in the catalogue."
+                f"The predictor '{name}' ({build.sources[name].url}) has no value in any cell to be mapped: "
+                "check its extent, nodata and selection in the catalogue."
             )
 
 
 def _variable(source: Source, how: Resampling | None, predictor: bool) -> Variable:
     attrs: dict[str, Any] = {"long_name": source.long_name, "units": source.unit, "family": source.family, "kind": source.kind}
-    attrs |= {"source": source.url.rstrip("/").rsplit("/", 1)[-1], "licence": source.licence, "citation": source.citation, "role": "predictor" if predictor else "mask"}
+    attrs |= {
+        "source": source.url.rstrip("/").rsplit("/", 1)[-1],
+        "licence": source.licence,
+        "citation": source.citation,
+        "role": "predictor" if predictor else "mask",
+    }
     if how is not None:
         attrs["resampling"] = how.method
     if source.kind == "class":
@@ -159,13 +165,21 @@ def _range(values: NDArray[np.float32]) -> tuple[float | None, float | None]:
     return (float(finite.min()), float(finite.max())) if finite.size else (None, None)
 
 
-def _virtual(source: Source, longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]) -> NDArray[np.float32]:
+def _virtual(sources: Iterable[Source], longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
+    """The fields of the virtual Arctic among the sources, all in one pass: one alone takes it as long as all of them."""
     from icemap import world
 
-    seed = int(source.url.removeprefix(VIRTUAL_ARCTIC))
-    name = source.variable or source.name
-    values = world.predictors(longitudes, latitudes, [name], seed=seed)[name]
-    return np.where(values == CLASS_NODATA, np.nan, values).astype(np.float32) if source.kind == "class" else values.astype(np.float32)
+    chosen = [source for source in sources if source.url.startswith(VIRTUAL_ARCTIC)]
+    fields: dict[str, NDArray[np.float32]] = {}
+    for url in sorted({source.url for source in chosen}):
+        named = {source.name: source for source in chosen if source.url == url}
+        values = world.predictors(
+            longitudes, latitudes, [source.variable or name for name, source in named.items()], seed=int(url.removeprefix(VIRTUAL_ARCTIC))
+        )
+        for name, source in named.items():
+            field = values[source.variable or name].astype(np.float32)
+            fields[name] = np.where(field == CLASS_NODATA, np.nan, field) if source.kind == "class" else field
+    return fields
 
 
 def _check_values(values: NDArray[np.float32], source: Source, chunk: Chunk) -> None:
@@ -173,7 +187,9 @@ def _check_values(values: NDArray[np.float32], source: Source, chunk: Chunk) -> 
     if source.kind == "class":
         unknown = sorted(set(np.unique(values[np.isfinite(values)]).tolist()) - set(source.classes))
         if unknown:
-            raise IcemapError(f"The source '{source.name}' holds the class code {unknown[0]:g} in chunk {chunk.key}, which its 'classes' in the catalogue do not name.")
+            raise IcemapError(
+                f"The source '{source.name}' holds the class code {unknown[0]:g} in chunk {chunk.key}, which its 'classes' in the catalogue do not name."
+            )
     elif source.valid_range is not None and low is not None and high is not None and (low < source.valid_range[0] or high > source.valid_range[1]):
         raise IcemapError(
             f"The source '{source.name}' runs from {low:g} to {high:g} {source.unit} in chunk {chunk.key}, outside its valid_range {list(source.valid_range)}: "

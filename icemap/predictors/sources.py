@@ -150,7 +150,9 @@ def _variable(dataset: xr.Dataset, source: Source) -> xr.DataArray:
         return dataset[source.variable]
     spatial = [name for name, array in dataset.data_vars.items() if array.ndim >= 2]
     if len(spatial) != 1:
-        raise IcemapError(f"The source '{source.name}': {source.url} has the variables {', '.join(map(str, spatial))}, name one as 'variable' in the catalogue.")
+        raise IcemapError(
+            f"The source '{source.name}': {source.url} has the variables {', '.join(map(str, spatial))}, name one as 'variable' in the catalogue."
+        )
     return dataset[spatial[0]]
 
 
@@ -158,11 +160,15 @@ def _axis(array: xr.DataArray, given: str | None, names: tuple[str, ...], units:
     if given is not None:
         if given in array.dims:
             return given
-        raise IcemapError(f"The source '{source.name}': its variable has no dimension '{given}', it has {', '.join(map(str, array.dims))}; correct '{key}' in the catalogue.")
+        raise IcemapError(
+            f"The source '{source.name}': its variable has no dimension '{given}', it has {', '.join(map(str, array.dims))}; correct '{key}' in the catalogue."
+        )
     for dim in array.dims:
         if dim in array.coords and (array[dim].attrs.get("units") == units or str(dim).lower() in names):
             return str(dim)
-    raise IcemapError(f"The source '{source.name}': none of its dimensions {', '.join(map(str, array.dims))} is known as {key}; name it as '{key}' in the catalogue.")
+    raise IcemapError(
+        f"The source '{source.name}': none of its dimensions {', '.join(map(str, array.dims))} is known as {key}; name it as '{key}' in the catalogue."
+    )
 
 
 def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> xr.DataArray:
@@ -177,7 +183,9 @@ def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> x
         array = array.isel({dim: int(at[0])})
     left = [dim for dim in array.dims if dim not in spatial and dim not in source.reduce and array.sizes[dim] > 1]
     if left:
-        raise IcemapError(f"The source '{source.name}' has the further axis '{left[0]}': choose a value with 'select' or a way to 'reduce' it in the catalogue.")
+        raise IcemapError(
+            f"The source '{source.name}' has the further axis '{left[0]}': choose a value with 'select' or a way to 'reduce' it in the catalogue."
+        )
     return array.squeeze([dim for dim in array.dims if dim not in spatial and dim not in source.reduce])
 
 

@@ -76,10 +76,9 @@ def verify_fold(ensemble: IceEnsemble, samples: pd.DataFrame, labels: NDArray[np
     F = replicate.member_predictions(table.X[test], ensemble.bounds)
     y = table.y[test]
     models: dict[str, Any] = {MODEL: replicate.bma}
-    fitted_on = (replicate.out_of_fold, training.y)
-    models["Gaussian BMA"] = GaussianBMA().fit(*fitted_on, sample_weight=training.weight)
-    models["equal weights"] = EqualWeights().fit(*fitted_on, sample_weight=training.weight)
-    models["best member"] = BestMember().fit(*fitted_on, sample_weight=training.weight)
+    assert replicate.out_of_fold is not None
+    for name, competitor in {"Gaussian BMA": GaussianBMA(), "equal weights": EqualWeights(), "best member": BestMember()}.items():
+        models[name] = competitor.fit(replicate.out_of_fold, training.y, sample_weight=training.weight)
     models["climatology"] = _climatology(replicate.bma)
     return {
         "rows": np.flatnonzero(test).tolist(),
@@ -120,7 +119,7 @@ def gather(records: Sequence[Mapping[str, Any]], n: int) -> dict[str, Any]:
 
     models = {}
     for name in records[0]["models"]:
-        fields = {field: joined(lambda r, f=field, m=name: r["models"][m][f]) for field in ("mean", "pit", "crps", "log_density")}
+        fields: dict[str, Any] = {field: joined(lambda r, f=field, m=name: r["models"][m][f]) for field in ("mean", "pit", "crps", "log_density")}
         if name == MODEL:
             fields["quantiles"] = joined(lambda r, m=name: r["models"][m]["quantiles"])
         fields["interval"] = {c: joined(lambda r, c=c, m=name: r["models"][m]["interval"][c]) for c in records[0]["models"][name]["interval"]}

@@ -42,7 +42,9 @@ def importance(X: Array, y: Array, seed: int) -> Array:
     """
     from sklearn.ensemble import RandomForestRegressor
 
-    return np.asarray(RandomForestRegressor(n_estimators=200, min_samples_leaf=3, max_features=1 / 3, n_jobs=1, random_state=seed).fit(X, y).feature_importances_)
+    return np.asarray(
+        RandomForestRegressor(n_estimators=200, min_samples_leaf=3, max_features=1 / 3, n_jobs=1, random_state=seed).fit(X, y).feature_importances_
+    )
 
 
 def calibrated_interval(part: Mapping[str, Any], labels: NDArray[np.int64]) -> tuple[Array, Array]:

@@ -91,7 +91,9 @@ def test_partly_covered_cells_average_what_is_there(tmp_path: Path) -> None:
 
 def test_classes_take_the_mode_and_keep_their_codes(tmp_path: Path) -> None:
     codes = np.random.default_rng(1).choice([1, 5, 9], p=[0.6, 0.2, 0.2], size=(100, 100)).astype("u1")
-    out, how = whole(write_tif(tmp_path / "a.tif", codes, Affine(0.1, 0, 0, 0, -0.1, 60)), Grid(0, 50, 10, 60, 1), kind="class", classes={1: "a", 5: "b", 9: "c"})
+    out, how = whole(
+        write_tif(tmp_path / "a.tif", codes, Affine(0.1, 0, 0, 0, -0.1, 60)), Grid(0, 50, 10, 60, 1), kind="class", classes={1: "a", 5: "b", 9: "c"}
+    )
     assert how.method == "mode"
     assert set(np.unique(out)) <= {1.0, 5.0, 9.0}
     assert (out == 1).mean() > 0.95
@@ -230,6 +232,6 @@ def test_real_sources_agree_with_the_grids_made_from_them_independently(name: st
     both = np.isfinite(ours) & np.isfinite(theirs)
     assert both.sum() > 200_000
     difference = np.abs(ours - theirs)[both]
-    # They took the range of interpolated months where we interpolate the range, and filled or cut some cells along coasts otherwise; everywhere else the numbers are the same.
+    # They took the range of interpolated months where we interpolate the range, and filled or cut some cells along coasts otherwise.
     assert np.quantile(difference, 0.99) <= tolerance * np.ptp(theirs[both])
     assert np.corrcoef(ours[both], theirs[both])[0, 1] > 0.999
