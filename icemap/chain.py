@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from icemap.ensemble.model import IceEnsemble
 
+# Of the layer below the permafrost table that site values without layers are taken to describe.
+THICKNESS_M = 5.0
+
 
 def _cube_depends(context: Context) -> Any:
     from icemap.catalog import VIRTUAL_ARCTIC
@@ -65,9 +68,12 @@ def _boreholes_depends(context: Context) -> Any:
 
 
 def _make_samples(context: Context, resume: bool) -> dict[str, Any]:
+    from dataclasses import replace
+
     from icemap.boreholes.samples import build_samples, nugget, write_samples, write_sites
-    from icemap.boreholes.sites import read_sites
+    from icemap.boreholes.sites import read_sites, summary
     from icemap.predictors.cube import open_cube
+    from icemap.products.boreholes_page import write_boreholes_page
 
     config = context.config
     table = read_sites(config)
@@ -75,10 +81,16 @@ def _make_samples(context: Context, resume: bool) -> dict[str, Any]:
     write_sites(_sites_url(config), sites)
     write_samples(config.samples_url, samples)
     used = int(sites["used"].sum())
-    context.say(f"  {used} of {len(sites)} sites used, in {len(samples)} cells")
-    for reason, count in sites.loc[~sites["used"], "reason"].value_counts().head(8).items():
-        context.say(f"  {count} not used: {reason}")
+    thickness = config.boreholes.thickness if config.boreholes is not None else None
+    write_boreholes_page(_page_url(config), replace(table, sites=sites), config.target, title=config.title, thickness=thickness)
+    for line in summary(sites).to_string(index=False).splitlines():
+        context.say("  " + line)
+    context.say(f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see {_page_url(config)}")
     return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
+
+
+def _page_url(config: Config) -> str:
+    return join(config.run, "boreholes.html")
 
 
 def _sites_url(config: Config) -> str:
@@ -108,6 +120,14 @@ def _prepared(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
     except ValueError as error:
         raise IcemapError(f"{config.samples_url}: {error}") from error
     return ensemble, samples
+
+
+def _ensemble_depends(context: Context) -> Any:
+    from icemap.ensemble.members import require_member
+
+    for name in context.config.ensemble.members:
+        require_member(name)
+    return [context.config.ensemble.model_dump(), context.config.seed]
 
 
 def _make_ensemble(context: Context, resume: bool) -> dict[str, Any]:
@@ -148,7 +168,7 @@ def _make_verification(context: Context, resume: bool) -> dict[str, Any]:
     try:
         labels = {kind: fold_labels(kind, table, config.verification.folds, config.ensemble.block_degrees, domain, config.seed) for kind in KINDS}
     except ValueError as error:
-        raise IcemapError(f"{config.samples_url}: {error}") from error
+        raise IcemapError(f"{config.samples_url}: {error} The number of folds is verification.folds in the config.") from error
     items = [Fold(kind, int(number)) for kind in KINDS for number in np.unique(labels[kind])]
     records = context.run_job(Job("verify", items, VerifyFold(ensemble, samples, labels), unit="folds"), "verify")
     by_key = dict(zip(sorted(item.key for item in items), records, strict=True))
@@ -241,8 +261,9 @@ def _make_storage(context: Context, resume: bool) -> dict[str, Any]:
     variogram = residual_variogram(read_samples(config.samples_url), read_json(_verification_url(config))["folds"]["knndm"])
     if variogram is None:
         context.say("  too few sites for a variogram: the totals carry the ensemble's uncertainty alone")
-    residual_sd = {} if variogram is None else {"all": map_residual_sd(open_cube(config.cube_url), variogram)}
-    table = ice_storage(config.map_url, residual_sd=residual_sd)
+    residual_sd = {} if variogram is None else map_residual_sd(open_cube(config.cube_url), variogram)
+    thickness = config.boreholes.thickness if config.boreholes is not None else THICKNESS_M
+    table = ice_storage(config.map_url, residual_sd=residual_sd, thickness_m=thickness)
     write_ice_storage(_storage_url(config), table, variogram)
     return {"regions": len(table)}
 
@@ -279,8 +300,8 @@ def _verified(config: Config) -> list[str]:
 
 STEPS = (
     Step("cube", (), _cube_depends, _make_cube, lambda c: [c.cube_url]),
-    Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url]),
-    Step("train", ("boreholes",), lambda x: [x.config.ensemble.model_dump(), x.config.seed], _make_ensemble, lambda c: [join(c.ensemble_url, "manifest.json")]),
+    Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url, _page_url(c)]),
+    Step("train", ("boreholes",), _ensemble_depends, _make_ensemble, lambda c: [join(c.ensemble_url, "manifest.json")]),
     Step("verify", ("train",), lambda x: x.config.verification.model_dump(), _make_verification, _verified),
     Step("map", ("cube", "verify"), lambda x: x.config.title, _make_map, lambda c: [c.map_url]),
     Step("storage", ("map",), lambda x: None, _make_storage, lambda c: [_storage_url(c)]),

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+from icemap.errors import IcemapError
 from icemap.store import exists, filesystem, is_remote, join, local_path, read_json, storage_errors, write_json
 
 LARGEST_HASHED = 256 * 2**20
@@ -69,6 +70,8 @@ class Provenance:
     def __init__(self, run_url: str) -> None:
         self.url = join(run_url, "provenance.json")
         self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
+        if not isinstance(self.content, dict) or not isinstance(self.content.get("steps"), dict):
+            raise IcemapError(f"{self.url} is not the record of a run: delete it, and the run is made anew.")
 
     @property
     def steps(self) -> dict[str, dict[str, Any]]:

@@ -51,6 +51,8 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
         raise IcemapError(
             f"Cannot {action} {url}: permission denied. Ask its owner for the right, or choose another place; check a bucket's credentials in the environment."
         ) from error
+    except (NotADirectoryError, FileExistsError) as error:
+        raise IcemapError(f"Cannot {action} {url}: {error.filename or 'a part of this path'} is not a folder. Choose another place.") from error
     except OSError as error:
         raise IcemapError(f"Cannot {action} {url}: {_first_line(error)}.") from error
     except Exception as error:
@@ -151,8 +153,8 @@ def remove(url: str) -> None:
             here = local_path(url)
             if here.is_dir():
                 shutil.rmtree(here)
-            else:
-                here.unlink(missing_ok=True)
+            elif here.exists():
+                here.unlink()
             return
         fs, path = filesystem(url)
         fs.invalidate_cache()

@@ -7,6 +7,7 @@ and becomes 1. NaN stays NaN.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -280,12 +281,12 @@ class SiteVIC(NamedTuple):
     layers: int
 
 
-def site_vic(layers: pd.DataFrame, permafrost_table: float, thickness: float = 5.0) -> SiteVIC:
+def site_vic(layers: pd.DataFrame | Mapping[str, ArrayLike], permafrost_table: float, thickness: float = 5.0) -> SiteVIC:
     """VIC of one borehole in the first metres below its permafrost table.
 
     Parameters
     ----------
-    layers : DataFrame
+    layers : DataFrame or mapping of columns
         ``top``, ``base`` (m below the surface) and ``vic`` (%); ``vic_error`` (%) if known. A layer with base = top is a point sample: it stands
         for half the distance to its neighbours, at most 0.5 m each way. Layers with NaN are left out.
     permafrost_table : float
@@ -312,6 +313,7 @@ def site_vic(layers: pd.DataFrame, permafrost_table: float, thickness: float = 5
     >>> site_vic(layers, permafrost_table=0.5)[:3]
     (46.666..., 0.9, 'A')
     """
+    layers = pd.DataFrame(layers)
     absent = [name for name in ("top", "base", "vic") if name not in layers.columns]
     if absent:
         raise ValueError(f"layers has no column '{absent[0]}': give top and base in m and vic in %")

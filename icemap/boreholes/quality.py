@@ -130,7 +130,8 @@ def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
 
 def check_identical(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
     """Identical rounded coordinates and value."""
-    rounded = sites[["lon", "lat", "value"]].round({"lon": thresholds.rounded_degrees, "lat": thresholds.rounded_degrees, "value": 6})
+    # Clipped, because rounding the absurd overflows.
+    rounded = sites[["lon", "lat", "value"]].clip(-1e12, 1e12).round({"lon": thresholds.rounded_degrees, "lat": thresholds.rounded_degrees, "value": 6})
     return _say(sites, rounded.duplicated() & rounded.notna().all(axis=1), "duplicate: same coordinates and value as an earlier site")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import line_ranges
+from icemap.boreholes.text import as_text, line_ranges
 from icemap.errors import IcemapError
 
 QUANTITIES: dict[str, str] = {
@@ -71,7 +71,7 @@ class Problems:
         if column is None:
             self._found.setdefault(problem, []).extend(self._table.lines[mask].tolist())
             return
-        texts = column[mask].astype("str").fillna("").to_numpy(dtype=object)
+        texts = as_text(column[mask]).to_numpy(dtype=object)
         for text, lines in pd.Series(self._table.lines[mask]).groupby(texts, sort=True):
             self._found.setdefault(f"{problem} '{str(text)[:40]}'", []).extend(lines.tolist())
 
@@ -129,7 +129,7 @@ def make_layers(table: Table, columns: Mapping[str, Any]) -> pd.DataFrame:
     layers["file"], layers["line"] = np.full(n, table.file, dtype=object), table.lines
     frame = pd.DataFrame(layers)
     for name in TEXTS:
-        frame[name] = frame[name].astype("str").fillna("").str.strip()
+        frame[name] = as_text(frame[name])
     return frame
 
 

@@ -108,7 +108,8 @@ def sites_from_layers(layers: pd.DataFrame, thaw_sites: pd.DataFrame, window: Wi
 def _one_row_per_borehole(layers: pd.DataFrame) -> pd.DataFrame:
     grouped = layers.groupby("borehole", sort=True)
     first = grouped[["site", "lon", "lat", "position_grade", "source", "year", "reader", "file", "line"]].first()
-    return first.assign(wedge_ice=grouped["wedge_ice"].mean()).reset_index(drop=True)
+    wedge = layers["wedge_ice"].where(layers["wedge_ice"].between(0, 1)).groupby(layers["borehole"]).mean()
+    return first.assign(wedge_ice=wedge).reset_index(drop=True)
 
 
 def _permafrost_table(sites: pd.DataFrame, layers: pd.DataFrame, thaw_sites: pd.DataFrame) -> pd.DataFrame:
@@ -169,5 +170,5 @@ def _reasons(sites: pd.DataFrame, layers: pd.DataFrame, window: Window, target: 
     ]
     if target.bounds is not None:
         low, high = target.bounds
-        reasons.append(where((sites["value"] < low) | (sites["value"] > high), f"value outside {low:g}-{high:g} {target.unit}"))
+        reasons.append(where(~sites["value"].between(low, high), f"value outside {low:g}-{high:g} {target.unit}"))
     return quality.first_reason(*reasons)

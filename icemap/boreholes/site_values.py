@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.quality import check_coordinates, check_identical, first_reason
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import convert_units, parse_coordinates, parse_numbers, split_header
+from icemap.boreholes.text import as_text, convert_units, parse_coordinates, parse_numbers, split_header
 from icemap.config import SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 
@@ -26,13 +26,13 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     IcemapError
         If the table, a column or the unit is missing, or the unit cannot become the target's.
     """
-    table = read_table(config.table)
+    table = read_table(config.table, text=(config.id,) if config.id else ())
     header = _find(table, config.value, "sites.value")
     value, spread, censored = _values(table, header, config, target)
     lon, lon_unreadable = parse_coordinates(table.frame[_find(table, config.longitude, "sites.longitude")])
     lat, lat_unreadable = parse_coordinates(table.frame[_find(table, config.latitude, "sites.latitude")])
     rows = np.arange(1, len(table.frame) + 1)
-    names = table.frame[_find(table, config.id, "sites.id")].astype(str) if config.id else pd.Series(rows).map(lambda row: f"row {row}")
+    names = as_text(table.frame[_find(table, config.id, "sites.id")]) if config.id else pd.Series(rows).map(lambda row: f"row {row}")
     sites = pd.DataFrame(
         {
             "site": names.to_numpy(),
@@ -103,4 +103,4 @@ def _value_reason(column: pd.Series, value: NDArray[np.float64], censored: NDArr
 def _text_column(table: Table, name: str) -> NDArray[np.object_]:
     if name not in table.frame.columns:
         return np.full(len(table.frame), "", dtype=object)
-    return table.frame[name].astype("str").fillna("").to_numpy(dtype=object)
+    return as_text(table.frame[name]).to_numpy(dtype=object)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +51,10 @@ class Table:
         )
 
 
-def read_table(url: str) -> Table:
+def read_table(url: str, text: Collection[str] = ()) -> Table:
     """Read a CSV (comma, semicolon or tab; UTF-8, Windows-1252 or Latin-1) or a Parquet file.
+
+    Columns named in ``text`` keep what was written, so that a site "007" does not become 7.
 
     Raises
     ------
@@ -59,7 +62,7 @@ def read_table(url: str) -> Table:
         If the file is not there, is empty, or is no table; with the line where it breaks.
     """
     with local_copy(url) as path:
-        table = _read_parquet(url, path) if path.suffix.lower() in (".parquet", ".geoparquet", ".pq") else _read_csv(url, path.read_bytes())
+        table = _read_parquet(url, path) if path.suffix.lower() in (".parquet", ".geoparquet", ".pq") else _read_csv(url, path.read_bytes(), text)
     names = [str(name) for name in table.frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -79,7 +82,7 @@ def _read_parquet(url: str, path: Path) -> Table:
     return Table(url, frame, np.arange(1, len(frame) + 1))
 
 
-def _read_csv(url: str, content: bytes) -> Table:
+def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
     if not content.strip():
         raise IcemapError(f"{url} is empty: check the file.")
     if b"\0" in content:
@@ -89,7 +92,7 @@ def _read_csv(url: str, content: bytes) -> Table:
     separator = max(",;\t", key=text.split("\n", 1)[0].count)
     try:
         header, header_lines = _header(text, separator)
-        frame = _frame(content, encoding, separator, header, header_lines)
+        frame = _frame(content, encoding, separator, header, header_lines, text_columns)
         lines = _lines(text, separator, header_lines, len(frame))
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, ValueError, csv.Error) as error:
         message = str(error).removeprefix("Error tokenizing data. C error: ").strip().splitlines()[0].rstrip(".")
@@ -111,7 +114,7 @@ def _header(text: str, separator: str) -> tuple[list[str], int]:
     return [name or f"column_{i + 1}" for i, name in enumerate(names)], reader.line_num
 
 
-def _frame(content: bytes, encoding: str, separator: str, header: list[str], header_lines: int) -> pd.DataFrame:
+def _frame(content: bytes, encoding: str, separator: str, header: list[str], header_lines: int, text: Collection[str]) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         frame = pd.read_csv(
@@ -121,6 +124,7 @@ def _frame(content: bytes, encoding: str, separator: str, header: list[str], hea
             header=None,
             names=list(range(len(header))),
             index_col=False,
+            dtype={i: str for i, name in enumerate(header) if name in text},
             skiprows=header_lines,
             keep_default_na=False,
             na_values=[""],

@@ -72,7 +72,7 @@ def parse_numbers(column: pd.Series) -> Numbers:
         infinite = np.isinf(value)
         value = np.where(infinite, np.nan, value)
         return Numbers(value, value, value, np.zeros(len(value), np.int8), infinite)
-    codes, texts = pd.factorize(column.astype("str").fillna(""), use_na_sentinel=False)
+    codes, texts = pd.factorize(as_text(column), use_na_sentinel=False)
     parsed = [_parse_number(str(text)) for text in texts] or [(np.nan, np.nan, 0, False)]
     low, high, censored, unreadable = (np.array(part)[codes] for part in zip(*parsed))
     low, high = low.astype(float), high.astype(float)
@@ -113,7 +113,7 @@ def parse_coordinates(column: pd.Series) -> tuple[NDArray[np.float64], NDArray[n
     numbers = parse_numbers(column)
     if not numbers.unreadable.any() and not numbers.censored.any() and np.array_equal(numbers.low, numbers.high, equal_nan=True):
         return numbers.value, numbers.unreadable
-    codes, texts = pd.factorize(column.astype("str").fillna(""), use_na_sentinel=False)
+    codes, texts = pd.factorize(as_text(column), use_na_sentinel=False)
     parsed = [_parse_degrees(str(text)) for text in texts]
     values, unreadable = (np.array(part)[codes] for part in zip(*parsed))
     return values.astype(float), unreadable.astype(bool)
@@ -132,6 +132,11 @@ def _parse_degrees(text: str) -> tuple[float, bool]:
         return np.nan, True
     size = abs(degrees) + minutes / 60 + seconds / 3600
     return (-size if match[2].startswith("-") or letter in ("S", "W") else size), False
+
+
+def as_text(column: pd.Series) -> pd.Series:
+    """A column as text without outer blanks; "" where it is missing."""
+    return column.astype("str").fillna("").astype("str").str.strip()
 
 
 def split_header(header: str) -> tuple[str, str | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import BaseEstimator, RegressorMixin, clone, is_regressor
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from icemap.ensemble.coding import PredictorCoding
@@ -106,7 +106,7 @@ def make_member(name: str, coding: PredictorCoding, seed: int) -> Any:
         settings = {"num_leaves": 15, "learning_rate": 0.05, "min_child_samples": 10, "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.8}
         exact = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1}
         return Pipeline([("model", LGBMRegressor(n_estimators=200, random_state=seed, **settings, **exact))])
-    return _by_import_path(name, coding)
+    return _by_import_path(name, coding, seed)
 
 
 def fit_member(member: Any, coding: PredictorCoding, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]) -> Any:
@@ -133,14 +133,29 @@ def _scaled_one_hot(coding: PredictorCoding) -> Any:
     return ColumnTransformer(steps)
 
 
-def _by_import_path(name: str, coding: PredictorCoding) -> Any:
-    from sklearn.pipeline import Pipeline
+def require_member(name: str) -> None:
+    """Refuse a name that is neither a member nor a regressor's import path, before any work is done."""
+    if name not in MEMBERS:
+        _imported(name)
 
+
+def _imported(name: str) -> Any:
+    problem = f"The member '{name}' is unknown: use {', '.join(MEMBERS)} or the import path of a scikit-learn regressor, such as sklearn.linear_model.Ridge."
     module, _, attribute = name.rpartition(".")
     try:
         model = getattr(importlib.import_module(module), attribute)()
+        usable = is_regressor(model)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise IcemapError(
-            f"The member '{name}' is unknown: use {', '.join(MEMBERS)} or the import path of a scikit-learn regressor, such as sklearn.linear_model.Ridge."
-        ) from error
+        raise IcemapError(problem) from error
+    if not usable:
+        raise IcemapError(problem)
+    return model
+
+
+def _by_import_path(name: str, coding: PredictorCoding, seed: int) -> Any:
+    from sklearn.pipeline import Pipeline
+
+    model = _imported(name)
+    if "random_state" in model.get_params():
+        model.set_params(random_state=seed)
     return Pipeline([("prepare", _scaled_one_hot(coding)), ("model", model)])

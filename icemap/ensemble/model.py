@@ -207,7 +207,9 @@ class IceEnsemble(BaseEstimator):
         return saved.load_ensemble(url)
 
 
-RESERVED = frozenset("sample cell_row cell_col cell lon lat value standard_error sites within_variance weight in_domain filled_from_km geometry".split())
+_SITE_COLUMNS = ("sample", "cell_row", "cell_col", "cell", "lon", "lat", "sites", "in_domain", "filled_from_km", "geometry")
+_VALUE_COLUMNS = ("value", "standard_error", "within_variance", "weight")
+RESERVED = frozenset(_SITE_COLUMNS + _VALUE_COLUMNS)
 
 
 def predictor_columns(samples: pd.DataFrame) -> list[str]:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-#: Interpolation in a table may err by this share of h (1 - h) + 0.005: a quantile then errs by about 1e-4 of the range of the target.
-TABLE_TOLERANCE = 2e-4
+#: Interpolation in a table may err by this share of h (1 - h) + 0.005: a quantile then errs by less than 2e-4 of the range of the target.
+TABLE_TOLERANCE = 1.5e-3
 
 _REACH = 4.2
-_NODE_COUNTS = (48, 64, 96, 144, 192, 256)
+_NODE_COUNTS = (64, 80, 96, 128, 160, 192, 256)
 _TABLE_ROWS = (48, 64, 96, 128, 192, 256, 512)
 _SCORE_TOLERANCE = 1e-4
 _BUCKETS = 1024
@@ -159,6 +159,11 @@ class PooledMixture:
         buckets = np.array([np.clip(np.searchsorted(k, e.astype(np.float32), side="right") - 1, 0, longest - 2) for k, e in zip(knots, edges)], dtype=np.uint16)
         shape = (replicates, members)
         return knots.reshape(*shape, -1), places.reshape(*shape, -1), buckets.reshape(*shape, -1), low.reshape(shape), step.reshape(shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the tables in bytes."""
+        return sum(a.nbytes for a in (self._tables, self._knots, self._places, self._buckets, self._pools))
 
     # --- predictions ----------------------------------------------------------------------------------------------------------
 

@@ -182,7 +182,10 @@ def load_ensemble(url: str) -> IceEnsemble:
 def _verified(url: str, name: str, files: dict[str, str]) -> bytes:
     content = read_bytes(join(url, name))
     if hashlib.sha256(content).hexdigest() != files.get(name):
-        raise IcemapError(f"{url}/{name} is not the file that the manifest describes (SHA-256 differs): restore it, or train the ensemble again.")
+        raise IcemapError(
+            f"{url}/{name} is not the file that the manifest describes (SHA-256 differs): "
+            f"restore it, or delete {url}/{MANIFEST} to have the ensemble trained again."
+        )
     return content
 
 

@@ -43,8 +43,11 @@ class Ledger:
         remove(self.url)
 
     def _parse(self, key: str, text: bytes) -> dict[str, Any]:
+        problem = f"The ledger record {self.url}/{key}.json is not valid JSON: delete it and run again, its chunk will be made anew."
         try:
             record = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise IcemapError(f"The ledger record {self.url}/{key}.json is not valid JSON: delete it and run again, its chunk will be made anew.") from error
-        return dict(record)
+        except ValueError as error:
+            raise IcemapError(problem) from error
+        if not isinstance(record, dict):
+            raise IcemapError(problem)
+        return record

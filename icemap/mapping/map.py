@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.boreholes.regions import REGIONS, region_of
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
@@ -65,7 +66,9 @@ class MapBuild:
         sd = _on_grid((result.upper - result.lower) / (2 * NORMAL_95), valid)
         area = self.grid.cell_area()[chunk.rows][:, None]
         replicates = np.stack([_on_grid(means, valid) for means in result.replicate_means])
-        record["sums"] = chunk_sums(area, masks["fraction"], replicates, sd, _on_grid(result.aoa, valid))
+        names_of_regions = region_of(self.grid.longitudes[None, chunk.cols], self.grid.latitudes[chunk.rows, None])
+        regions = {name: names_of_regions == name for name in REGIONS}
+        record["sums"] = chunk_sums(area, masks["fraction"], replicates, sd, _on_grid(result.aoa, valid), regions)
         record["aoa"] = int(result.aoa.sum())
         record["extrapolated"] = int(result.extrapolated.sum())
         return record

@@ -11,7 +11,7 @@ import pandas as pd
 
 from icemap.boreholes.sites import SiteTable, summary
 from icemap.config import TargetConfig
-from icemap.products.figures_boreholes import boreholes_map, value_histogram
+from icemap.products.figures_boreholes import boreholes_map, on_the_map, value_histogram
 from icemap.store import write_text
 
 # What a browser draws without delay; used sites come first.
@@ -39,7 +39,7 @@ def write_boreholes_page(url: str, table: SiteTable, target: TargetConfig, *, ti
         target=target,
         sites=len(sites),
         used=len(used),
-        undrawn=int((sites["lon"].isna() | sites["lat"].isna()).sum()),
+        undrawn=int((~on_the_map(sites)).sum()),
         mean=f"{used['value'].mean():.1f}" if len(used) else None,
         map=_embedded(boreholes_map(sites)),
         histogram=_embedded(value_histogram(sites, target)),
@@ -49,6 +49,7 @@ def write_boreholes_page(url: str, table: SiteTable, target: TargetConfig, *, ti
         profiles=_script_json(profiles),
         has_profiles=bool(profiles["sites"]),
         left_out=left_out,
+        most_profiles=MOST_PROFILES,
     )
     write_text(url, page)
 

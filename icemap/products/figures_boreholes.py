@@ -34,7 +34,7 @@ def boreholes_map(sites: pd.DataFrame) -> bytes:
     figure = _figure(7.0, 7.0)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     lon, lat, used = sites["lon"].to_numpy(float), sites["lat"].to_numpy(float), sites["used"].to_numpy(bool)
-    drawn = (np.abs(lon) <= 180) & (lat > 0) & (lat <= 90)
+    drawn = on_the_map(sites)
     south = max(0.0, 5 * np.floor((np.quantile(lat[drawn], 0.005) - 4) / 5)) if drawn.any() else 30.0
     edge = _project(np.array([0.0]), np.array([south]))[1][0]
     limit = abs(edge)
@@ -54,6 +54,12 @@ def boreholes_map(sites: pd.DataFrame) -> bytes:
     axes.set_axis_off()
     axes.legend(loc="lower right", frameon=True, facecolor="white", framealpha=0.9, fontsize=9)
     return _svg(figure)
+
+
+def on_the_map(sites: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which sites can be drawn: those with possible coordinates north of the equator."""
+    lon, lat = sites["lon"].to_numpy(float), sites["lat"].to_numpy(float)
+    return (np.abs(lon) <= 180) & (lat > 0) & (lat <= 90)
 
 
 def value_histogram(sites: pd.DataFrame, target: TargetConfig) -> bytes:

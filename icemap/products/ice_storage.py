@@ -11,11 +11,10 @@ import numpy as np
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
-from icemap.gridded import grid_of
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.sums import Sums, add
 from icemap.products.layout import ledger_url, open_map, require_complete, target_of
-from icemap.products.residual_field import Variogram, residual_total_sd
+from icemap.products.residual_field import Variogram
 from icemap.store import write_json
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 WATER_PER_ICE = 0.917
 NORMAL_95 = 1.959963984540054
 DEFAULT_MASK = "fraction"
-RESIDUAL_DEGREES = 0.5
 
 
 def holds_ice(target: TargetConfig) -> bool:
@@ -121,30 +119,6 @@ def read_sums(map_url: str) -> Sums:
     if not sums:
         raise IcemapError(f"The chunk records in {ledger} hold no sums: no cell of the map counts. Check the masks in the config.")
     return sums
-
-
-def residual_sd_of_map(map_url: str, variogram: Variogram) -> dict[str, float]:
-    """Standard deviation of the total of the correlated residual over the whole map, for ``residual_sd`` of :func:`ice_storage`.
-
-    The map is read once, band by band, to see which cells are mapped; the area that counts is spread evenly over them. Regions other
-    than ``"all"`` would need a field of their own and are left out.
-    """
-    dataset = open_map(map_url)
-    grid, variable = grid_of(dataset), dataset[target_of(dataset).name]
-    rows_per_block = max(1, round(RESIDUAL_DEGREES / grid.resolution))
-    area, parts = grid.cell_area(), []
-    for top in range(0, grid.shape[0], rows_per_block):
-        rows = slice(top, min(top + rows_per_block, grid.shape[0]))
-        weight = (np.isfinite(variable[rows].values) * area[rows, None]).sum(axis=0)
-        starts = np.arange(0, grid.shape[1], rows_per_block)
-        blocks = np.add.reduceat(weight, starts)
-        centres = np.minimum(starts + rows_per_block / 2, grid.shape[1])
-        longitude = grid.west + centres * (grid.east - grid.west) / grid.shape[1]
-        parts.append(np.stack([longitude, np.full(len(blocks), grid.latitudes[rows].mean()), blocks]))
-    longitude, latitude, weight = np.concatenate(parts, axis=1)
-    counted = read_sums(map_url)["all"]["area_km2"]
-    mapped = float(weight.sum())
-    return {"all": counted / mapped * residual_total_sd(longitude, latitude, weight, variogram)} if mapped else {}
 
 
 def ice_storage(

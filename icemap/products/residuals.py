@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.boreholes.regions import region_of
 from icemap.gridded import grid_of
 from icemap.products.residual_field import Variogram, fit_variogram, residual_total_sd
 
@@ -35,12 +36,15 @@ def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogra
         return None
 
 
-def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> float:
-    """Standard deviation of the residual's total over the mapped cells, target unit x km2."""
+def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:
+    """Standard deviation of the residual's total over the mapped cells, target unit x km2, for ``all`` and each region."""
     step = max(1, int(np.ceil((cube.sizes["latitude"] * cube.sizes["longitude"] / MOST_CELLS) ** 0.5)))
     counts = _counted_area(cube, step)
     row, col = np.nonzero(counts)
-    return residual_total_sd(cube.longitude.to_numpy()[::step][col], cube.latitude.to_numpy()[::step][row], counts[row, col], variogram)
+    longitude, latitude, area = cube.longitude.to_numpy()[::step][col], cube.latitude.to_numpy()[::step][row], counts[row, col]
+    region = region_of(longitude, latitude)
+    places = {"all": np.ones(len(region), dtype=bool)} | {str(name): region == name for name in np.unique(region)}
+    return {name: residual_total_sd(longitude[here], latitude[here], area[here], variogram) for name, here in places.items()}
 
 
 def _counted_area(cube: xr.Dataset, step: int) -> NDArray[np.float64]:

@@ -140,8 +140,7 @@ def test_the_nugget_is_the_spread_that_was_put_in() -> None:
 
 def test_without_two_sites_in_a_cell_there_is_no_nugget() -> None:
     samples, _ = build_samples(sites([10.0, 50.0], [60.0, 60.0]), GRID, cube(), ["t"])
-    assert np.isnan(nugget(samples)["rmse"])
-    assert nugget(samples)["cells"] == 0
+    assert nugget(samples) == {"variance": None, "rmse": None, "cells": 0}
 
 
 def test_clusters_weigh_less_and_nothing_weighs_too_much() -> None:
@@ -152,6 +151,14 @@ def test_clusters_weigh_less_and_nothing_weighs_too_much() -> None:
     assert weight[500:].min() > 3 * weight[:500].max()
     assert weight.max() <= 5.0 + 1e-9
     np.testing.assert_allclose(declustering_weights(np.array([5.0]), np.array([70.0])), 1.0)
+
+
+def test_a_hundred_thousand_samples_along_a_road_are_weighted_in_little_memory() -> None:
+    lon = np.linspace(-150, -145, 100_000)
+    weight = declustering_weights(lon, np.full(100_000, 65.0))
+    assert weight.mean() == pytest.approx(1)
+    # Half of the kernel has no road at its ends.
+    assert weight[0] / weight[50_000] == pytest.approx(2, rel=0.35)
 
 
 def test_weights_are_the_same_across_the_date_line() -> None:

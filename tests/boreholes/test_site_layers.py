@@ -89,6 +89,13 @@ def test_wedge_ice_is_added_at_the_site() -> None:
     assert made["value"][0] == pytest.approx(100 * (0.2 + 0.8 * 0.5))
 
 
+def test_impossible_wedge_ice_is_left_out() -> None:
+    layer = {"top": 0.0, "base": 3.0, "reported_vic": 0.5, "wedge_ice": 1.4}
+    made = sites(layer, layer | {"top": 3.0, "base": 6.0, "wedge_ice": 0.2})
+    assert made["value"][0] == pytest.approx(60)
+    assert made["coverage"][0] == pytest.approx(0.5)
+
+
 def test_the_standard_error_adds_measurement_coverage_and_position() -> None:
     layer = {"top": 0.5, "base": 5.5, "reported_vic": 0.5}
     exact = sites(layer)["standard_error"][0]

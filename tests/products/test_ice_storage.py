@@ -8,12 +8,12 @@ import pytest
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.sums import chunk_sums
-from icemap.products.ice_storage import ice_storage, residual_sd_of_map, totals, write_ice_storage
+from icemap.products.ice_storage import ice_storage, totals, write_ice_storage
 from icemap.products.layout import map_variables
-from icemap.products.residual_field import Variogram, residual_total_sd
+from icemap.products.residual_field import Variogram
 
 GRID = Grid(60, 50, 120, 80, 0.5)
 VIC = TargetConfig()
@@ -102,23 +102,12 @@ def test_another_target_gives_its_area_weighted_mean(tmp_path, values):
     assert not [column for column in row.index if "km3" in column]
 
 
-def test_the_residual_of_a_map_is_that_of_its_cells(tmp_path, values):
-    url = make_run(tmp_path, VIC, values)
-    for chunk in GRID.chunks(32):
-        write_chunk(url, chunk, {"vic": np.where(np.broadcast_to(GRID.longitudes[chunk.cols] < 100, chunk.shape), 50.0, np.nan).astype("float32")})
-    variogram = Variogram(40.0, 300.0)
-    lat, lon = np.meshgrid(GRID.latitudes, GRID.longitudes[GRID.longitudes < 100], indexing="ij")
-    weight = np.broadcast_to(GRID.cell_area()[:, None], lat.shape).ravel()
-    counted = ice_storage(url, "all")["area_km2"].item()
-    expected = residual_total_sd(lon.ravel(), lat.ravel(), weight, variogram) * counted / weight.sum()
-    assert residual_sd_of_map(url, variogram)["all"] == pytest.approx(expected, rel=0.01)
-
-
 def test_written_json_has_no_nan(map_url, tmp_path, values):
     table = ice_storage(make_run(tmp_path, VIC, values[:1]))  # one replicate: no spread, so no shares
-    write_ice_storage(str(tmp_path / "ice_storage.json"), table)
+    write_ice_storage(str(tmp_path / "ice_storage.json"), table, Variogram(40.0, 300.0))
     content = json.loads((tmp_path / "ice_storage.json").read_text())
     assert content["quantity"] == "ice storage"
+    assert content["residual_variogram"] == {"sill": 40.0, "range_km": 300.0, "nugget": 0.0}
     assert content["regions"][0]["share_ensemble"] is None
     assert content["regions"][0]["ice_km3"] == pytest.approx(table["ice_km3"][0])
 

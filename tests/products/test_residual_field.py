@@ -54,18 +54,18 @@ def test_nonsense_is_refused():
         Variogram(1.0, 0.0)
 
 
-def test_the_variogram_of_a_simulated_field_is_found_again():
+@pytest.mark.slow
+def test_the_variogram_of_simulated_fields_is_found_again():
     rng = np.random.default_rng(4)
     truth = Variogram(sill=40.0, range_km=200.0, nugget=20.0)
     found = []
-    for _ in range(6):
+    for _ in range(24):
         centres = np.stack([rng.uniform(-180, 180, 60), rng.uniform(55, 75, 60)], axis=1)
-        lon, lat = (np.repeat(centres, 12, axis=0) + rng.normal(0, 0.7, (720, 2))).T
-        residual = np.linalg.cholesky(covariance(lon, lat, truth)) @ rng.standard_normal(len(lon))
-        found.append(fit_variogram(lon, lat, residual))
-    assert np.mean([v.nugget for v in found]) == pytest.approx(20, rel=0.2)
-    assert np.mean([v.sill for v in found]) == pytest.approx(40, rel=0.2)
-    assert np.exp(np.mean([np.log(v.range_km) for v in found])) == pytest.approx(200, rel=0.4)
+        lon, lat = (np.repeat(centres, 10, axis=0) + rng.normal(0, 1.5, (600, 2))).T
+        found.append(fit_variogram(lon, lat, np.linalg.cholesky(covariance(lon, lat, truth)) @ rng.standard_normal(600)))
+    # Single fits scatter by a factor; their middle must not.
+    for name, tolerance in (("nugget", 0.2), ("sill", 0.15), ("range_km", 0.25)):
+        assert np.median([getattr(v, name) for v in found]) == pytest.approx(getattr(truth, name), rel=tolerance), name
 
 
 def test_residuals_without_correlation_add_nothing_to_a_total():

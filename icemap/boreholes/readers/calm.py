@@ -11,7 +11,7 @@ import pandas as pd
 from icemap.boreholes.quality import check_coordinates
 from icemap.boreholes.records import Problems
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import convert_units, parse_coordinates, parse_numbers, split_header
+from icemap.boreholes.text import as_text, convert_units, parse_coordinates, parse_numbers, split_header
 from icemap.errors import IcemapError
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -41,7 +41,7 @@ def read_calm(url: str) -> pd.DataFrame:
     name = next((names[key] for key in ("point_id", "site code", "code", "site", "name") if key in names), None)
     sites = pd.DataFrame(
         {
-            "site": table.frame[name].astype("str").to_numpy(object) if name else [f"row {i + 1}" for i in range(len(table.frame))],
+            "site": as_text(table.frame[name]).to_numpy(object) if name else [f"row {i + 1}" for i in range(len(table.frame))],
             "lon": lon,
             "lat": lat,
             "active_layer": thickness,

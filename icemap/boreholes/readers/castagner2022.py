@@ -10,7 +10,7 @@ import pandas as pd
 
 from icemap.boreholes.records import Flags, Problems, Records, join_flags, make_layers, require_schema
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import parse_numbers
+from icemap.boreholes.text import as_text, parse_numbers
 from icemap.errors import IcemapError
 from icemap.store import join, list_names
 
@@ -40,15 +40,15 @@ def read_castagner2022(url: str) -> Records:
 
 
 def _log(table: Table) -> Records:
-    names = table.column("Borehole.ID").astype("str")
+    names = as_text(table.column("Borehole.ID"))
     flags, problems = Flags(table, names), Problems(table)
     top, base = (_depth(table, name, problems) for name in ("Top.depth", "Bottom.depth"))
-    classes = table.column("Visible.ice").astype("str")
-    massive = (table.column("Material").astype("str") == "Ice") | (classes == "ice")
-    unknown = ~classes.isin([*VISIBLE_ICE, "ice", "NA"]) & classes.notna()
+    classes = as_text(table.column("Visible.ice"))
+    massive = (as_text(table.column("Material")) == "Ice") | (classes == "ice")
+    unknown = ~classes.isin([*VISIBLE_ICE, "ice", "NA", ""])
     problems.add(unknown, "Visible.ice is not a class:", classes)
     problems.require_none()
-    unfrozen = table.column("Frozen").astype("str") == "No"
+    unfrozen = as_text(table.column("Frozen")) == "No"
     flags.add(unfrozen, "unfrozen", "unfrozen when drilled", excludes=True)
     layers = make_layers(
         table,
@@ -68,7 +68,7 @@ def _log(table: Table) -> Records:
 
 
 def _samples(table: Table) -> Records:
-    names = table.column("Site ID").astype("str")
+    names = as_text(table.column("Site ID"))
     problems = Problems(table)
     top, base = (_depth(table, name, problems) for name in ("From (m)", "To (m)"))
     excess = parse_numbers(table.column("Excess ice (%)"))
@@ -83,7 +83,7 @@ def _samples(table: Table) -> Records:
             "base": base,
             "method": "thaw test",
             "excess_ice": excess.value / 100,
-            "ice_type": np.where(table.column("Material").astype("str") == "Rock", "bedrock", "").astype(object),
+            "ice_type": np.where(as_text(table.column("Material")) == "Rock", "bedrock", "").astype(object),
             "source": SOURCE,
         },
     )

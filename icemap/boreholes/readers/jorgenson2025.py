@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.records import Flags, Problems, Records, join_flags, make_layers, require_schema
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import parse_coordinates, parse_numbers
+from icemap.boreholes.text import as_text, parse_coordinates, parse_numbers
 from icemap.errors import IcemapError
 from icemap.store import join, list_names
 
@@ -58,7 +58,7 @@ def read_jorgenson2025(url: str) -> Records:
 
 
 def _sites(table: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
-    names = table.column("SiteIDYear").astype("str").fillna("")
+    names = as_text(table.column("SiteIDYear"))
     flags, problems = Flags(table, names), Problems(table)
     lon, lat = _coordinates(table, flags, problems)
     year = _clean(table, "Year", (0, 99, 999, 9999), flags, problems)
@@ -66,8 +66,8 @@ def _sites(table: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
     depth = _clean(table, "CarbWat_SumDepth", (0,), flags, problems)
     water = _clean(table, "WaterStore_m", (0,), flags, problems)
     problems.require_none()
-    frozen = table.column("SoilPFrost").astype("str").str.lower().to_numpy() == "p"
-    month = pd.to_datetime(table.column("Date"), errors="coerce", format="%m/%d/%y %H:%M").dt.month.to_numpy()
+    frozen = _text(table, "SoilPFrost") == "p"
+    month = pd.to_numeric(as_text(table.column("Date")).str.split("/").str[0], errors="coerce").to_numpy()  # MM/DD/YY or MM/DD/YYYY
     late = np.isin(month, LATE_SEASON)
     measured = ~np.isnan(thaw)
     flags.add(measured & ~frozen, "thaw depth", "thaw depth without permafrost, not used")
@@ -123,11 +123,11 @@ def _clean(table: Table, name: str, sentinels: tuple[int, ...], flags: Flags, pr
 
 
 def _text(table: Table, name: str) -> NDArray[np.object_]:
-    return table.column(name).astype("str").fillna("").str.strip().str.lower().to_numpy(dtype=object)
+    return as_text(table.column(name)).str.lower().to_numpy(dtype=object)
 
 
 def _physical(table: Table, sites: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    names = table.column("SiteIDYear").astype("str").fillna("")
+    names = as_text(table.column("SiteIDYear"))
     flags, problems = Flags(table, names), Problems(table)
     top, base = (_clean(table, name, (999, 9999), flags, problems) / 100 for name in ("DepthTop_cm", "DepthBot_cm"))
     # A frozen sample is never without water or mass, so 0 is a sentinel here; an excess-ice content of 0 is a result.
@@ -152,7 +152,7 @@ def _physical(table: Table, sites: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataF
 
 
 def _stratigraphy(table: Table, sites: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    names = table.column("SiteIDYear").astype("str").fillna("")
+    names = as_text(table.column("SiteIDYear"))
     flags, problems = Flags(table, names), Problems(table)
     top, base = (_clean(table, name, (999, 9999), flags, problems) / 100 for name in ("DepthTop_cm", "DepthBot_cm"))
     columns = {

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.records import QUANTITIES, Flags, Problems, Records, make_layers, require_schema
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import UNITS, parse_coordinates, parse_numbers, split_header, unit_factor
+from icemap.boreholes.text import UNITS, as_text, parse_coordinates, parse_numbers, split_header, unit_factor
 from icemap.errors import IcemapError
 
 ALIASES = {"lon": "longitude", "lat": "latitude", "vic": "reported_vic", "id": "site", "borehole": "site"}
@@ -29,11 +29,11 @@ def read_layer_table(url: str) -> Records:
     IcemapError
         If a needed column or a unit is missing, or cells cannot be read: every one by line.
     """
-    table = read_table(url)
+    table = read_table(url, text=("site", "id", "borehole", "source"))
     found = _columns(table)
     problems = Problems(table)
     columns: dict[str, object] = {}
-    flags = Flags(table, table.frame[found["site"][0]].astype("str").fillna(""))
+    flags = Flags(table, as_text(table.frame[found["site"][0]]))
     for name, (header, unit) in found.items():
         raw = table.frame[header]
         if name in ("longitude", "latitude"):
@@ -46,7 +46,7 @@ def read_layer_table(url: str) -> Records:
             columns[name] = numbers.value
             problems.add(numbers.unreadable, f"{header} is not a number:", raw)
         else:
-            columns[name] = raw.astype("str").fillna("").str.strip()
+            columns[name] = as_text(raw)
     for lowered in ("permafrost_table_source", "ice_type"):
         if lowered in columns:
             columns[lowered] = pd.Series(columns[lowered]).str.lower()

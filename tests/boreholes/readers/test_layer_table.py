@@ -57,6 +57,11 @@ def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
     assert read(str(tmp_path / "t.parquet")).layers["reported_vic"][0] == pytest.approx(0.4)
 
 
+def test_names_of_sites_are_text(tmp_path: Path) -> None:
+    layers = read(write(tmp_path, "site,lon,lat,top [m],base [m],vic [%]\n007,10,60,0,1,40\n12 ,10,61,0,1,40\n")).layers
+    assert layers["site"].tolist() == ["007", "12"]
+
+
 def test_an_unknown_column_is_reported_and_not_read(tmp_path: Path) -> None:
     records = read(write(tmp_path, "site,lon,lat,top [m],base [m],vic [%],exces_ice [%]\na,10,60,0,1,40,20\n"))
     assert records.flags["reason"].tolist() == ["the column 'exces_ice [%]' is not known and was not read"]

@@ -1,0 +1,124 @@
+"""Killed at any moment, a run goes on where it was and ends with the bits of an undisturbed one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+import yaml
+from threadpoolctl import threadpool_limits
+
+import icemap
+from icemap.chain import STEPS
+from icemap.config import load_config
+from icemap.demo import write_demo
+from icemap.mapping.ledger import Ledger
+from icemap.mapping.run import SerialExecutor
+from icemap.steps import Context, run_steps
+
+SETTINGS = {
+    "grid": {"west": -180, "south": 56, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
+    "predictors": ["maat", "snow_depth", "elevation", "slope", "deposit"],
+    "ensemble": {"members": ["sklearn.linear_model.Ridge", "random_forest"], "replicates": 2, "folds": 3},
+    "verification": {"folds": 3, "places": 300},
+}
+CHUNKS = 2 * 23
+
+
+def write_project(folder: Path) -> Path:
+    config = Path(write_demo(str(folder), "small"))
+    config.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), **SETTINGS}))
+    return config
+
+
+def start(config: Path, workers: int) -> subprocess.Popen:
+    program = [str(Path(sys.executable).with_name("icemap")), "run", str(config), "--workers", str(workers)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, start_new_session=True)
+
+
+def kill_at(process: subprocess.Popen, ledger: Path, records: int) -> None:
+    """Kill command, scheduler and workers with signal 9 as soon as so many records are there."""
+    try:
+        deadline = time.monotonic() + 300
+        while not ledger.is_dir() or sum(not name.startswith(".") for name in os.listdir(ledger)) < records:
+            assert process.poll() is None, "the command ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def records_of(ledger: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in ledger.glob("[!.]*.json")}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """The run folder of the same project, made in this process without a cluster."""
+    config = write_project(tmp_path_factory.mktemp("undisturbed"))
+    context = Context(load_config(str(config)), "local", 1, lambda line: None)
+    context.__dict__["executor"] = SerialExecutor()
+    with threadpool_limits(1):
+        run_steps(STEPS, context, [step.name for step in STEPS])
+    return config.parent / "run"
+
+
+@pytest.fixture(scope="module")
+def killed_twice(tmp_path_factory) -> tuple[Path, dict[str, dict[str, int]]]:
+    """A run killed in its cube and in its map (2 workers), then finished (1 worker), and the records there were at each kill."""
+    config = write_project(tmp_path_factory.mktemp("killed"))
+    run, kept = config.parent / "run", {}
+    for job in ("cube", "map"):
+        process = start(config, workers=2)
+        kill_at(process, run / "ledger" / job, 5)
+        kept[job] = records_of(run / "ledger" / job)
+        assert 5 <= len(kept[job]) < CHUNKS
+    process = start(config, workers=1)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0
+    assert "map: continuing" in said
+    assert "cube: there already" in said
+    return run, kept
+
+
+@pytest.mark.parametrize("job", ["cube", "map"])
+def test_finished_chunks_are_not_made_again(killed_twice, job):
+    run, kept = killed_twice
+    after = records_of(run / "ledger" / job)
+    assert len(after) == CHUNKS
+    assert {name: after[name] for name in kept[job]} == kept[job]
+
+
+@pytest.mark.parametrize("name", ["cube.zarr", "map.zarr"])
+def test_grids_are_bit_identical_to_an_undisturbed_serial_run(undisturbed, killed_twice, name):
+    run, _ = killed_twice
+    first, second = (xr.open_zarr(folder / name, consolidated=False, mask_and_scale=False).load() for folder in (undisturbed, run))
+    assert set(first.data_vars) == set(second.data_vars)
+    for variable in first.data_vars:
+        assert first[variable].to_numpy().tobytes() == second[variable].to_numpy().tobytes(), variable
+
+
+def test_samples_ensemble_verification_and_totals_are_identical(undisturbed, killed_twice):
+    run, _ = killed_twice
+    pd.testing.assert_frame_equal(pd.read_parquet(undisturbed / "samples.parquet"), pd.read_parquet(run / "samples.parquet"), check_exact=True)
+    for name in ("verification.json", "ice_storage.json", "ensemble/calibration.json", "ensemble/applicability.json", "ensemble/replicates/s001.json"):
+        assert (undisturbed / name).read_bytes() == (run / name).read_bytes(), name
+    table = pd.read_parquet(run / "samples.parquet")
+    first, second = (icemap.open_ensemble(str(folder / "ensemble")).predict(table) for folder in (undisturbed, run))
+    assert np.array_equal(first, second)
+
+
+def test_the_sums_of_the_chunks_are_the_same_in_any_order(undisturbed, killed_twice):
+    run, _ = killed_twice
+    first, second = (Ledger(str(folder / "ledger" / "map")).records() for folder in (undisturbed, run))
+    assert first.keys() == second.keys()
+    for key, record in first.items():
+        assert {k: v for k, v in record.items() if k != "seconds"} == {k: v for k, v in second[key].items() if k != "seconds"}
