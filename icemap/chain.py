@@ -27,7 +27,9 @@ def _cube_depends(context: Context) -> Any:
     inputs = {}
     for name, source in context.sources.items():
         try:
-            inputs[name] = [source.model_dump(), "" if source.url.startswith(VIRTUAL_ARCTIC) else fingerprint(source.url)]
+            # Not the address: the same files under another path make the same cube.
+            file = source.url if source.url.startswith(VIRTUAL_ARCTIC) else fingerprint(source.url)
+            inputs[name] = [source.model_dump(exclude={"url"}), file]
         except IcemapError as error:
             raise IcemapError(f"{config.catalog}, entry '{name}': {error}") from error
     return [config.grid.model_dump(), config.predictors, [mask.model_dump() for mask in config.masks], inputs]
@@ -61,10 +63,11 @@ def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
 def _boreholes_depends(context: Context) -> Any:
     config = context.config
     if config.sites is not None:
-        return [config.sites.model_dump(), config.target.model_dump(), fingerprint(config.sites.table)]
+        return [config.sites.model_dump(exclude={"table"}), config.target.model_dump(), fingerprint(config.sites.table)]
     assert config.boreholes is not None
     paths = [layer.path for layer in config.boreholes.layers] + ([config.boreholes.permafrost_table] if config.boreholes.permafrost_table else [])
-    return [config.boreholes.model_dump(), config.target.model_dump(), [fingerprint(path) for path in paths]]
+    settings = [[layer.reader for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
+    return [settings, config.target.model_dump(), [fingerprint(path) for path in paths]]
 
 
 def _make_samples(context: Context, resume: bool) -> dict[str, Any]:

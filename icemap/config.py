@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.store import is_remote, join, read_text
+from icemap.store import is_remote, join, local_path, read_text
 
 
 class Section(BaseModel):
@@ -228,8 +228,10 @@ def resolve(url: str, base: str) -> str:
     url = expand(url, base)
     if is_remote(url) or Path(url).is_absolute():
         return url
-    folder = base.rsplit("/", 1)[0] if "/" in base else "."
-    return join(folder, url) if is_remote(base) else os.path.normpath(Path(folder) / url)
+    if is_remote(base):
+        return join(base.rsplit("/", 1)[0], url)
+    # Absolute, because workers of a cluster need not have been started in this folder.
+    return os.path.abspath(local_path(base).parent / url)
 
 
 def _resolve(config: Config, base: str) -> Config:

@@ -57,7 +57,7 @@ def fingerprint(url: str) -> str:
             return hashlib.sha256(path_here.read_bytes()).hexdigest()
         files = sorted(path_here.rglob("*")) if path_here.is_dir() else [path_here]
         stats = [(str(f.relative_to(path_here)), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
-        return digest({"url": url, "files": stats})
+        return digest(stats)
 
 
 class Provenance:

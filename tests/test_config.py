@@ -75,8 +75,8 @@ def test_paths_are_seen_from_the_file(load, tmp_path):
         ("cube", "s3://bucket/config/run.yaml", "s3://bucket/config/cube"),
         ("s3://other/cube", "run.yaml", "s3://other/cube"),
         ("/data/cube", "s3://bucket/run.yaml", "/data/cube"),
-        ("cube", "run.yaml", "cube"),
-        ("cube", "folder/run.yaml", "folder/cube"),
+        ("cube", "run.yaml", f"{Path.cwd()}/cube"),
+        ("../cube", "folder/run.yaml", f"{Path.cwd()}/cube"),
     ],
 )
 def test_resolve(url, base, seen):
@@ -86,7 +86,7 @@ def test_resolve(url, base, seen):
 def test_a_config_beside_the_user_is_found(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("run.yaml").write_text(yaml.safe_dump(MINIMAL))
-    assert load_config("run.yaml").samples_url == "runs/demo/samples.parquet"
+    assert load_config("run.yaml").samples_url == f"{tmp_path}/runs/demo/samples.parquet"
 
 
 def test_config_is_immutable(load):

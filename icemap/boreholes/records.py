@@ -102,9 +102,11 @@ class Flags:
 
 
 def make_flags(file: Any, line: Any, site: Any, rule: str, excludes: bool, reason: Any) -> pd.DataFrame:
-    """Rows of the flag table."""
-    columns = {"file": file, "line": np.asarray(line), "site": np.asarray(site, dtype=object), "rule": rule, "excludes": excludes, "reason": reason}
-    return pd.DataFrame(columns)[list(FLAG_COLUMNS)]
+    """Rows of the flag table; one value for all rows, or one for each."""
+    columns = {"file": file, "line": line, "site": site, "rule": rule, "excludes": excludes, "reason": reason}
+    # Without their index, and as they are: a million texts as Python objects are 100 MB.
+    bare = {name: values.array if isinstance(values, pd.Series) else values for name, values in columns.items()}
+    return pd.DataFrame(bare, index=range(len(bare["line"])))
 
 
 def empty_flags() -> pd.DataFrame:

@@ -66,7 +66,7 @@ def _measured(layers: pd.DataFrame) -> pd.Series:
 def _flags(layers: pd.DataFrame, reason: pd.Series, rule: str, *, excludes: bool) -> pd.DataFrame:
     rows = (reason != "").to_numpy()
     part = layers.loc[rows, ["file", "line", "site"]]
-    return make_flags(part["file"].to_numpy(object), part["line"], part["site"], rule, excludes, reason[rows].to_numpy(object))
+    return make_flags(part["file"], part["line"], part["site"], rule, excludes, reason[rows])
 
 
 def sites_from_layers(layers: pd.DataFrame, thaw_sites: pd.DataFrame, window: Window, target: TargetConfig) -> pd.DataFrame:

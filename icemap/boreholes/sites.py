@@ -50,7 +50,7 @@ def read_sites(config: Config) -> SiteTable:
     if config.sites is not None:
         sites = read_site_values(config.sites, config.target)
         wrong = sites[sites["reason"] != ""]
-        flags = make_flags(config.sites.table, wrong["line"], wrong["site"], "site", True, wrong["reason"].to_numpy(object))
+        flags = make_flags(config.sites.table, wrong["line"], wrong["site"], "site", True, wrong["reason"])
         return SiteTable(sites, pd.DataFrame(), flags)
     assert config.boreholes is not None
     return read_layer_sites(config.boreholes, config.target, config.grid.resolution * KM_PER_DEGREE)
@@ -82,7 +82,7 @@ def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: flo
     if config.permafrost_table:
         thaw_sites = read_calm(config.permafrost_table)
         unusable = thaw_sites[thaw_sites["reason"] != ""]
-        flags.append(make_flags(config.permafrost_table, unusable["line"], unusable["site"], "thaw site", True, unusable["reason"].to_numpy(object)))
+        flags.append(make_flags(config.permafrost_table, unusable["line"], unusable["site"], "thaw site", True, unusable["reason"]))
         thaw_sites = thaw_sites[thaw_sites["reason"] == ""]
     layers, layer_flags = convert_layers(pd.concat(parts, ignore_index=True))
     sites = sites_from_layers(layers, thaw_sites, Window(config.thickness, config.grades, cell_km), target)

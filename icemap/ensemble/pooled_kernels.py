@@ -35,7 +35,7 @@ def accumulate(F, low, step, buckets, knots, places, tables, weights, pools, has
     last_row, nodes = tables.shape[2] - 1, tables.shape[3]
     last_pool = pools.shape[1] - 1
     one, two, three, six = np.float32(1), np.float32(2), np.float32(3), np.float32(6)
-    row = np.empty(nodes, np.float32)
+    row, cells = np.empty(nodes, np.float32), np.empty(nodes, np.int32)
     share = np.float32(1.0 / replicates)
     for start in range(0, n, BLOCK):
         stop = min(start + BLOCK, n)
@@ -58,13 +58,10 @@ def accumulate(F, low, step, buckets, knots, places, tables, weights, pools, has
                     else:
                         bucket = min(int((f - low[s, k]) * step[s, k]), last_bucket)
                         first, last = int(buckets[s, k, bucket]), min(int(buckets[s, k, bucket + 1]) + 1, last_knot)
-                        while last - first > 1:
-                            middle = (first + last) // 2
-                            if knot[middle] <= f:
-                                first = middle
-                            else:
-                                last = middle
-                        place = place_of[first] + (f - knot[first]) * (place_of[last] - place_of[first]) / max(knot[last] - knot[first], np.float32(1e-30))
+                        while first + 1 < last and knot[first + 1] <= f:
+                            first += 1
+                        rise = (place_of[first + 1] - place_of[first]) / max(knot[first + 1] - knot[first], np.float32(1e-30))
+                        place = place_of[first] + (f - knot[first]) * rise
                     q = max(min(int(place) - 1, last_row - 3), 0)
                     x = place - np.float32(q)
                     w0 = w * (one - x) * (two - x) * (three - x) / six
@@ -78,8 +75,11 @@ def accumulate(F, low, step, buckets, knots, places, tables, weights, pools, has
                     pool = pools[s]
                     for j in range(nodes):
                         p = row[j] * np.float32(last_pool)
-                        c = np.uint32(min(max(p, np.float32(0)), np.float32(last_pool - 1)))
-                        row[j] = pool[c] + (p - np.float32(c)) * (pool[c + np.uint32(1)] - pool[c])
+                        cells[j] = np.int32(min(max(p, np.float32(0)), np.float32(last_pool - 1)))
+                        row[j] = p - np.float32(cells[j])
+                    for j in range(nodes):
+                        c = np.uint32(cells[j])
+                        row[j] = pool[c] + row[j] * (pool[c + np.uint32(1)] - pool[c])
                 total = np.float32(0)
                 for j in range(nodes):
                     total += row[j] * mean_weights[j]

@@ -36,7 +36,7 @@ def _finite(value: Any) -> Any:
     return str(value) if isinstance(value, float) and np.isinf(value) else value
 
 
-class PredictiveMixture(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class PredictiveMixture(RegressorMixin, BaseEstimator):
     """Base of the estimators that turn member predictions F (n, members) into a distribution of the target.
 
     Subclasses set ``member_names_`` and ``ranges_`` (members, 2), the span of the predictions they were fitted on.
