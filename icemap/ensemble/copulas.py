@@ -236,7 +236,9 @@ def fit_copula(
         except (RuntimeError, ValueError) as error:
             failures.append(f"{family}: {error}")
             continue
-        if np.isfinite(value) and value < best_value:
+        if not np.isfinite(value):
+            failures.append(f"{family}: its likelihood is not finite")
+        elif value < best_value:
             best, best_value = copula, value
     if len(failures) == len(candidates) and failures:
         warnings.warn(f"No copula could be fitted to {name} ({failures[0]}); it is treated as independent of the target.", UserWarning, stacklevel=2)

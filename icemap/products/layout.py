@@ -101,7 +101,10 @@ def open_map(url: str, **storage_options: Any) -> xr.Dataset:
     """
     dataset = open_gridded(url, "map", **storage_options)
     dataset.encoding["source"] = url
-    return dataset
+    order = [variable.name for variable in map_variables(target_of(dataset))]
+    ordered = dataset[[*order, *(str(name) for name in dataset.data_vars if name not in order)]]
+    ordered.encoding["source"] = url
+    return ordered
 
 
 def target_name(dataset: xr.Dataset) -> str:

@@ -100,7 +100,8 @@ def _predictions(model: Any, F: Array, y: Array, *, with_quantiles: bool) -> dic
     return {
         **quantiles,
         "mean": model.predict(F).tolist(),
-        "pit": model.cdf(F, y).tolist(),
+        # A mixture's weights add up to 1 but for the last digit.
+        "pit": np.clip(model.cdf(F, y), 0.0, 1.0).tolist(),
         "crps": model.crps(F, y).tolist(),
         "log_density": np.log(density).tolist(),
         "interval": {f"{coverage:g}": model.interval(F, coverage).tolist() for coverage in COVERAGES},
