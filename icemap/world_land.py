@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from icemap.errors import IcemapError
 
@@ -99,3 +99,19 @@ def open_land_bits() -> NDArray[np.uint8]:
     """
     path = cached_file("land-mask-v1.bits", MASK_ROWS * MASK_COLS // 8, _write_land_bits)
     return np.asarray(np.memmap(path, np.uint8, "r", shape=(MASK_ROWS, MASK_COLS // 8)))
+
+
+def land_at(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.bool_]:
+    """True where a place of the Northern Hemisphere is land; False over the sea, south of the equator and where a coordinate is NaN.
+
+    Examples
+    --------
+    >>> land_at([129.7, 0.0, np.nan], [62.0, 75.0, 60.0])
+    array([ True, False, False])
+    """
+    lon, lat = np.broadcast_arrays(np.asarray(longitude, dtype=float), np.asarray(latitude, dtype=float))
+    known = np.isfinite(lon) & np.isfinite(lat)
+    north = known & (np.where(known, lat, -1) > 0)
+    row = np.clip((90 - np.where(north, lat, 0)) * CELLS_PER_DEGREE, 0, MASK_ROWS - 1).astype(int)
+    col = np.clip((180 + np.where(north, lon, 0)) * CELLS_PER_DEGREE, 0, MASK_COLS - 1).astype(int)
+    return north & (open_land_bits()[row, col // 8] >> (7 - col % 8) & 1).astype(bool)

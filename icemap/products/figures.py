@@ -14,7 +14,7 @@ from icemap.config import TargetConfig
 from icemap.gridded import grid_of
 from icemap.products.layout import open_map, target_of
 from icemap.products.projection import Projection, View, downsample, drape, view_of
-from icemap.world_land import CELLS_PER_DEGREE, MASK_COLS, MASK_ROWS, open_land_bits
+from icemap.world_land import land_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,12 +56,7 @@ def _styled(draw: Callable[P, bytes]) -> Callable[P, bytes]:
 
 
 def _land(view: View) -> NDArray[np.bool_]:
-    bits = open_land_bits()
-    lon, lat = view.cells
-    known = np.isfinite(lon) & np.isfinite(lat) & (np.where(np.isfinite(lat), lat, -1) > 0)
-    row = np.clip((90 - np.where(known, lat, 0)) * CELLS_PER_DEGREE, 0, MASK_ROWS - 1).astype(int)
-    col = np.clip((180 + np.where(known, lon, 0)) * CELLS_PER_DEGREE, 0, MASK_COLS - 1).astype(int)
-    return known & (bits[row, col // 8] >> (7 - col % 8) & 1).astype(bool)
+    return land_at(*view.cells)
 
 
 @_styled

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.config import TargetConfig
+from icemap.world_land import land_at
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,15 +100,12 @@ def _project(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> tuple[NDArra
 
 
 def _land(limit: float) -> NDArray[np.float64]:
-    from global_land_mask import globe
-
     axis = (np.arange(LAND_PIXELS) + 0.5) / LAND_PIXELS * 2 * limit - limit
     x, y = np.meshgrid(axis, axis[::-1])
     squared = x**2 + y**2
     lat = np.degrees(np.arcsin(np.clip(1 - squared / 2, -1, 1)))
     lon = np.degrees(np.arctan2(x, -y))
-    land = globe.is_land(np.clip(lat, -89.99, 89.99), np.clip(lon, -179.99, 179.99))
-    return np.where(squared <= limit**2, land, np.nan)
+    return np.where(squared <= limit**2, land_at(lon, lat), np.nan)
 
 
 def _colours() -> Any:

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.preprocessing import FunctionTransformer
+
+import icemap
+from icemap import IceEnsemble, IcemapError
+from icemap.ensemble.saved import load_replicate, save_replicate
+
+
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    samples = pd.DataFrame({"maat": rng.uniform(-15, 0, 90), "rock": rng.choice([1, 2, 5], 90)})
+    value = (30 - 3 * samples.maat + 9 * (samples.rock == 2) + 4 * rng.normal(size=90)).clip(0, 100)
+    return samples.assign(value=value, lon=rng.uniform(-180, 180, 90), lat=rng.uniform(55, 80, 90))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> IceEnsemble:
+    """All four members, of which every type has to be stored."""
+    return IceEnsemble(classes=["rock"], replicates=2, folds=3).fit(table())
+
+
+@pytest.fixture(scope="module")
+def written(fitted, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("saved") / "ensemble"
+    fitted.save(str(folder))
+    return folder
+
+
+@pytest.fixture
+def copy(written, tmp_path) -> Path:
+    return Path(shutil.copytree(written, tmp_path / "ensemble"))
+
+
+def test_it_predicts_every_bit_as_before(fitted, written):
+    loaded = icemap.open_ensemble(str(written))
+    first, second = fitted.predict_all(table()), loaded.predict_all(table())
+    for name in ("mean", "sd_ensemble", "lower", "upper", "replicate_means", "extrapolated", "unseen_class"):
+        assert np.array_equal(getattr(first, name), getattr(second, name)), name
+    assert loaded.get_params() == {**fitted.get_params(), "classes": ["rock"]}
+    assert loaded.levels_ == fitted.levels_
+
+
+def test_saving_what_was_loaded_gives_the_same_copulas(written, copy):
+    loaded = IceEnsemble.load(str(written))
+    save_replicate(str(copy), 0, loaded.replicates_[0])
+    assert (copy / "replicates" / "s000.json").read_bytes() == (written / "replicates" / "s000.json").read_bytes()
+
+
+def test_the_manifest_lists_every_file_with_its_digest(written):
+    manifest = json.loads((written / "manifest.json").read_text())
+    files = {str(path.relative_to(written)): path for path in (written / "replicates").iterdir()}
+    assert manifest["files"] == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    assert manifest["training_range"]["rock"] == [1.0, 5.0]
+    assert len(manifest["check"]["X"]) == len(manifest["check"]["mean"]) == 10
+
+
+@pytest.mark.parametrize("name", ["s000.json", "s001.skops"])
+def test_a_changed_file_is_refused_by_name(copy, name):
+    path = copy / "replicates" / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(IcemapError, match=rf"replicates/{name} is not the file that the manifest describes \(SHA-256 differs\)"):
+        IceEnsemble.load(str(copy))
+
+
+@pytest.mark.parametrize("name", ["replicates/s001.json", "manifest.json"])
+def test_a_missing_file_is_refused_by_name(copy, name):
+    (copy / name).unlink()
+    with pytest.raises(IcemapError, match=r"s001\.json" if "s001" in name else "There is no finished ensemble at"):
+        IceEnsemble.load(str(copy))
+
+
+def test_a_foreign_type_is_refused_before_it_is_made(copy):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    content = skops.io.dumps([FunctionTransformer(func=os.getcwd)])
+    (copy / "replicates" / "s000.skops").write_bytes(content)
+    manifest["files"]["replicates/s000.skops"] = hashlib.sha256(content).hexdigest()
+    with pytest.raises(IcemapError, match=r"s000\.skops holds the type posix\.getcwd, which icemap does not load"):
+        load_replicate(str(copy), 0, manifest["files"])
+
+
+def test_an_ensemble_that_predicts_something_else_is_refused(copy):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["check"]["mean"][4] += 1e-3
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(IcemapError, match=r"predicts its own check rows differently than when it was saved \(by 0\.001\)"):
+        IceEnsemble.load(str(copy))
+    manifest["check"]["mean"][4] = float("nan")
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(IcemapError, match="predicts its own check rows differently"):
+        IceEnsemble.load(str(copy))
+
+
+def test_another_format_is_refused(copy):
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+    with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 1"):
+        IceEnsemble.load(str(copy))
+
+
+def test_calibrated_levels_come_with_the_ensemble(copy, fitted):
+    (copy / "calibration.json").write_text(json.dumps({"levels95": [0.1, 0.9]}))
+    narrow, wide = IceEnsemble.load(str(copy)).predict_all(table()), fitted.predict_all(table())
+    assert (narrow.upper - narrow.lower < wide.upper - wide.lower).all()
+    assert np.array_equal(narrow.mean, wide.mean)
+
+
+def test_it_lives_in_a_bucket(fitted, s3_url):
+    fitted.save(f"{s3_url}/ensemble")
+    assert np.array_equal(IceEnsemble.load(f"{s3_url}/ensemble").predict(table()), fitted.predict(table()))
+
+
+def test_nothing_is_pickled(written):
+    for path in (written / "replicates").glob("*.skops"):
+        import zipfile
+
+        with zipfile.ZipFile(path) as archive:
+            assert not [name for name in archive.namelist() if name.endswith((".pkl", ".pickle", ".joblib"))]
