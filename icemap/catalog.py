@@ -1,6 +1,7 @@
 """The catalogue of sources: an intake (version 2) file whose entries also say how each predictor is made.
 
 ``data`` lists files, with licence and citation; ``entries`` lists predictors made from them, and their ``metadata`` holds the keys of `SourceConfig`.
+An entry whose metadata has ``derived`` is computed from other entries and has no ``data`` of its own.
 The file is read here as plain YAML: nothing in it can run code.
 """
 
@@ -14,11 +15,79 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from icemap.config import Section, resolve
 from icemap.errors import IcemapError
-from icemap.store import read_text
+from icemap.store import filesystem, is_remote, read_text, storage_errors
 
 Family = Literal["paleoclimate", "climate", "remote_sensing", "topography", "geology", "mask"]
 Reduction = Literal["mean", "min", "max", "sum", "range"]
 VIRTUAL_ARCTIC = "virtual-arctic:"
+MONTHS = 12
+TERRAIN = ("slope", "aspect_sin", "aspect_cos")
+NEIGHBOURHOOD = ("tpi", "roughness")
+MONTHLY = ("thawing_degree_days", "freezing_degree_days", "frost_number", "temperature_range")
+DERIVATIONS = (*TERRAIN, *NEIGHBOURHOOD, *MONTHLY, "difference", "distance_to")
+CELSIUS, KELVIN = ("degC", "°C", "celsius"), ("K", "kelvin")
+# What a derived predictor may say about itself; the other keys tell how a file is read.
+DERIVED_KEYS = {"family", "long_name", "unit", "kind", "valid_range", "fill_value", "derived"}
+
+
+class Derivation(Section):
+    """How a predictor is computed from others on the map's grid.
+
+    ``radius`` (km) belongs to tpi, roughness and distance_to, which is told what to look for by ``codes`` of a class, ``at_least`` or ``at_most``.
+    Monthly derivations take twelve entries, or one entry and the axis ``along`` which its months lie (``band`` in a raster).
+    """
+
+    how: str
+    of: tuple[str, ...] = Field(min_length=1)
+    radius: float | None = Field(default=None, gt=0)
+    along: str | None = None
+    codes: tuple[int, ...] = ()
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Derivation:
+        if self.how == "wetness":
+            raise ValueError("'wetness' needs whole catchments, which lie in no chunk: make it once with a hydrological tool and name the file as a source")
+        if self.how not in DERIVATIONS:
+            raise ValueError(f"there is no derivation '{self.how}', use one of {', '.join(DERIVATIONS)}")
+        wanted = {"difference": (2,), **dict.fromkeys(MONTHLY, (1, MONTHS))}.get(self.how, (1,))
+        if len(self.of) not in wanted:
+            raise ValueError(f"'{self.how}' is made of {' or '.join(map(str, wanted))} entries, but 'of' names {len(self.of)}")
+        sought = bool(self.codes) or self.at_least is not None or self.at_most is not None
+        for key, given, needed in (
+            ("radius", self.radius is not None, self.how in (*NEIGHBOURHOOD, "distance_to")),
+            ("codes, at_least or at_most", sought, self.how == "distance_to"),
+            ("along", self.along is not None, self.how in MONTHLY and len(self.of) == 1),
+        ):
+            if given != needed:
+                raise ValueError(f"'{self.how}' of {len(self.of)} {'needs' if needed else 'takes no'} {key}")
+        return self
+
+
+class Rasterize(Section):
+    """How polygons become cells.
+
+    ``into`` class or value takes the ``attribute`` of the polygon at each of ``samples`` x ``samples`` points in a cell (the mode, or the mean), fraction the
+    part of these points that lie in a polygon. ``codes`` turns the attribute's words into class codes; with fraction, ``only`` chooses polygons by it.
+    """
+
+    into: Literal["class", "fraction", "value"]
+    attribute: str | None = None
+    layer: str | None = None
+    codes: dict[str, int] = Field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    samples: int = Field(default=8, ge=1, le=32)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Rasterize:
+        if self.into != "fraction" and self.attribute is None:
+            raise ValueError(f"rasterizing into '{self.into}' needs 'attribute'")
+        if self.codes and self.into != "class":
+            raise ValueError("'codes' belong to rasterizing into class")
+        if self.only and (self.into != "fraction" or self.attribute is None):
+            raise ValueError("'only' belongs to rasterizing into fraction, with the 'attribute' that it chooses by")
+        return self
 
 
 class SourceConfig(Section):
@@ -41,6 +110,26 @@ class SourceConfig(Section):
     fill_value: float | None = None
     fill_nearest: int = Field(default=0, ge=0)
     classes: dict[int, str] = Field(default_factory=dict)
+    fraction_of: tuple[int, ...] = ()  # the part of a cell that these codes of a class raster cover
+    rasterize: Rasterize | None = None  # for files of polygons
+    derived: Derivation | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> SourceConfig:
+        if self.derived is not None:
+            foreign = sorted(set(SourceConfig.model_fields) & self.model_fields_set - DERIVED_KEYS)
+            if foreign or self.kind != "continuous":
+                raise ValueError(f"a derived predictor is continuous and takes no '{foreign[0] if foreign else 'kind'}'")
+        if self.rasterize is not None and (self.rasterize.into == "class") != (self.kind == "class"):
+            raise ValueError(f"polygons rasterized into '{self.rasterize.into}' do not make a source of kind '{self.kind}'")
+        unnamed = sorted({*self.fraction_of, *(self.rasterize.codes.values() if self.rasterize else ())} - set(self.classes))
+        if unnamed:
+            raise ValueError(f"the class code {unnamed[0]} is not among the 'classes' {sorted(self.classes)}")
+        if self.fraction_of and self.kind == "class":
+            raise ValueError("a fraction_of classes is a continuous predictor: leave out kind: class")
+        if (self.fraction_of or (self.rasterize and self.rasterize.into == "fraction")) and self.unit not in ("1", "%"):
+            raise ValueError(f"a fraction has the unit 1 or %, not '{self.unit}'")
+        return self
 
     @model_validator(mode="after")
     def _classes_named(self) -> SourceConfig:
@@ -52,14 +141,55 @@ class SourceConfig(Section):
 
 
 class Source(SourceConfig):
-    """One predictor of the catalogue, ready to open."""
+    """One predictor of the catalogue, ready to open.
+
+    Attributes
+    ----------
+    url : str
+        Of its file; as written in the catalogue for many files; empty for a derived predictor.
+    parts : tuple of str
+        The files of a mosaic.
+    month : int or None
+        Position along the axis that a derivation takes apart.
+    inputs : tuple of Source
+        What a derived predictor is computed from.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    url: str
+    url: str = ""
+    parts: tuple[str, ...] = ()
+    month: tuple[str, int] | None = None
     licence: str = ""
     citation: str = ""
+    inputs: tuple[Source, ...] = ()
+
+    @property
+    def is_virtual(self) -> bool:
+        return self.url.startswith(VIRTUAL_ARCTIC)
+
+    @property
+    def leaves(self) -> tuple[Source, ...]:
+        """The sources with files that it is made from in the end: itself, if it is not derived."""
+        return tuple(leaf for source in self.inputs for leaf in source.leaves) if self.derived else (self,)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files it is made from, in order, none twice."""
+        mine = (url for leaf in self.leaves if not leaf.is_virtual for url in (leaf.parts or (leaf.url,)))
+        return tuple(dict.fromkeys(mine))
+
+    @property
+    def origin(self) -> str:
+        """What it is made from, for people: a file name, or a derivation of some."""
+        if self.derived is not None:
+            return f"{self.derived.how} of {', '.join(dict.fromkeys(leaf.origin for leaf in self.leaves))}"
+        return self.url.rstrip("/").rsplit("/", 1)[-1]
+
+    def settings(self) -> dict[str, Any]:
+        """All that its values depend on beside the content of its files, whose addresses do not count."""
+        return {**self.model_dump(mode="json", exclude={"url", "parts", "inputs"}), "inputs": [source.settings() for source in self.inputs]}
 
 
 def read_catalog(url: str) -> dict[str, Any]:
@@ -93,30 +223,86 @@ def load_sources(url: str, names: list[str]) -> dict[str, Source]:
     return {name: _source(url, name, content) for name in names}
 
 
-def _source(url: str, name: str, content: dict[str, Any]) -> Source:
+def _source(url: str, name: str, content: dict[str, Any], path: tuple[str, ...] = ()) -> Source:
     entries = content["entries"]
     if name not in entries:
-        raise IcemapError(f"{url} has no entry '{name}': add it, or use one of {', '.join(sorted(entries))}.")
+        asked = f", which '{path[-1]}' is derived from" if path else ""
+        raise IcemapError(f"{url} has no entry '{name}'{asked}: add it, or use one of {', '.join(sorted(entries))}.")
+    if name in path:
+        raise IcemapError(f"{url}: the derivation {' of '.join([*path, name])} goes in a circle; derive one of them from a file.")
     entry = entries[name]
+    metadata = entry.get("metadata") or {}
+    made_from = {} if "derived" in metadata else _data(url, name, entry, content)
+    source = _validated(url, name, {**metadata, "name": name, **made_from})
+    if source.derived is None:
+        return source
+    inputs = tuple(_source(url, other, content, (*path, name)) for other in source.derived.of)
+    if source.derived.along is not None:
+        inputs = _months(url, name, inputs[0], source.derived.along)
+    _require_fitting(url, source, inputs)
+    first = dict.fromkeys(leaf.citation for item in inputs for leaf in item.leaves if leaf.citation)
+    licences = dict.fromkeys(leaf.licence for item in inputs for leaf in item.leaves if leaf.licence)
+    return source.model_copy(update={"inputs": inputs, "citation": "; ".join(first), "licence": "; ".join(licences)})
+
+
+def _data(url: str, name: str, entry: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """Address, licence and citation of the file or files of an entry."""
     reference = str((entry.get("kwargs") or {}).get("data", ""))
     match = re.fullmatch(r"\{data\(([^)]+)\)\}", reference)
     data = (content.get("data") or {}).get(match.group(1)) if match else None
     if data is None:
         raise IcemapError(f"{url}, entry '{name}': kwargs.data is '{reference}', give '{{data(NAME)}}' with a NAME listed under 'data'.")
-    location = str((data.get("kwargs") or {}).get("url", ""))
-    if not location:
+    given = (data.get("kwargs") or {}).get("url", "")
+    if not given:
         raise IcemapError(f"{url}, data '{match.group(1) if match else ''}': kwargs.url is missing.")
     where = data.get("metadata") or {}
+    about = {"licence": where.get("licence", ""), "citation": where.get("citation", "")}
+    if isinstance(given, list):
+        return {**about, "url": str(given[0]), "parts": tuple(_location(str(part), url) for part in given)}
+    location = _location(str(given), url)
+    return {**about, "url": location, "parts": _matching(location, f"{url}, data '{match.group(1) if match else ''}'") if "*" in location else ()}
+
+
+def _matching(pattern: str, where: str) -> tuple[str, ...]:
+    """The files that a pattern with ``*`` names, sorted."""
+    with storage_errors(pattern, "list"):
+        fs, path = filesystem(pattern)
+        found = sorted(str(fs.unstrip_protocol(match)) if is_remote(pattern) else str(match) for match in fs.glob(path))
+    if not found:
+        raise IcemapError(f"{where}: no file matches {pattern}, correct kwargs.url.")
+    return tuple(found)
+
+
+def _months(url: str, name: str, source: Source, along: str) -> tuple[Source, ...]:
+    if source.derived is not None or source.is_virtual:
+        raise IcemapError(f"{url}, entry '{name}': 'along' takes apart an axis of a file, and '{source.name}' has none; name twelve entries in 'of'.")
+    return tuple(source.model_copy(update={"name": f"{source.name}[{along} {month}]", "month": (along, month)}) for month in range(MONTHS))
+
+
+def _require_fitting(url: str, source: Source, inputs: tuple[Source, ...]) -> None:
+    """Inputs that a derivation cannot use are named here, before anything is read."""
+    derived = source.derived
+    assert derived is not None
+    for item in inputs:
+        where = f"{url}, entry '{source.name}': '{derived.how}' of '{item.name}'"
+        if (item.kind == "class") != bool(derived.codes):
+            wanted = "names no 'codes', but that is a class" if item.kind == "class" else "names 'codes', but that is not a class"
+            raise IcemapError(f"{where} {wanted}; correct 'of' or 'codes'.")
+        unknown = sorted(set(derived.codes) - set(item.classes))
+        if unknown:
+            raise IcemapError(f"{where}: the class code {unknown[0]} is not among its 'classes' {sorted(item.classes)}.")
+        metres = derived.how in (*TERRAIN, *NEIGHBOURHOOD)
+        if metres or (derived.how in MONTHLY and derived.how != "temperature_range"):
+            wanted_units = ("m",) if metres else (*CELSIUS, *KELVIN)
+            if item.unit not in wanted_units:
+                raise IcemapError(f"{where} needs the unit {' or '.join(wanted_units)}, but its unit is '{item.unit}'.")
+    if len({item.unit for item in inputs}) > 1:
+        raise IcemapError(f"{url}, entry '{source.name}': its inputs have different units ({', '.join(f'{i.name} {i.unit}' for i in inputs)}); convert one.")
+
+
+def _validated(url: str, name: str, content: dict[str, Any]) -> Source:
     try:
-        return Source.model_validate(
-            {
-                **(entry.get("metadata") or {}),
-                "name": name,
-                "url": _location(location, url),
-                "licence": where.get("licence", ""),
-                "citation": where.get("citation", ""),
-            }
-        )
+        return Source.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "metadata"

@@ -21,15 +21,13 @@ THICKNESS_M = 5.0
 
 
 def _cube_depends(context: Context) -> Any:
-    from icemap.catalog import VIRTUAL_ARCTIC
-
     config = context.config
     inputs = {}
     for name, source in context.sources.items():
         try:
             # Not the address: the same files under another path make the same cube.
-            file = source.url if source.url.startswith(VIRTUAL_ARCTIC) else fingerprint(source.url)
-            inputs[name] = [source.model_dump(exclude={"url"}), file]
+            virtual = [leaf.url for leaf in source.leaves if leaf.is_virtual]
+            inputs[name] = [source.settings(), virtual, [fingerprint(url) for url in source.files]]
         except IcemapError as error:
             raise IcemapError(f"{config.catalog}, entry '{name}': {error}") from error
     return [config.grid.model_dump(), config.predictors, [mask.model_dump() for mask in config.masks], inputs]

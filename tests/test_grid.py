@@ -43,9 +43,9 @@ def test_centres_and_transform_agree():
     grid = Grid(-30, 50, 60, 83, 0.1)
     assert grid.shape == (330, 900)
     for row, column in [(0, 0), (329, 899), (17, 400)]:
-        assert grid.transform * (column + 0.5, row + 0.5) == pytest.approx((grid.longitudes[column], grid.latitudes[row]))
+        assert grid.transform @ (column + 0.5, row + 0.5) == pytest.approx((grid.longitudes[column], grid.latitudes[row]))
     chunk = list(grid.chunks(100))[-1]
-    assert grid.chunk_transform(chunk) * (0.5, 0.5) == pytest.approx((grid.longitudes[chunk.cols.start], grid.latitudes[chunk.rows.start]))
+    assert grid.chunk_transform(chunk) @ (0.5, 0.5) == pytest.approx((grid.longitudes[chunk.cols.start], grid.latitudes[chunk.rows.start]))
 
 
 @given(

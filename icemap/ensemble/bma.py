@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from icemap.ensemble.margins import Margin, cdf_interval, describe_margin, margi
 from icemap.ensemble.nodes import Nodes
 from icemap.ensemble.predictive import PredictiveMixture, check_probabilities
 from icemap.ensemble.weights import em_weights, weight_posterior
+
+if TYPE_CHECKING:
+    from icemap.ensemble.pooled import PooledMixture
 
 __all__ = ["BestMember", "CopulaBMA", "EqualWeights", "GaussianBMA", "em_weights"]
 
@@ -47,7 +50,7 @@ class CopulaBMA(PredictiveMixture):
     criterion : {"aic", "bic"}
         Chooses the copula family of each member.
     pool : {"beta", None}
-        Beta-transformed linear pool, or the plain one.
+        Beta-transformed linear pool, kept only where it does not raise the out-of-fold CRPS, or the plain one.
     prior_strength : float
         Rows' worth of belief in equal weights; 0 is plain EM, ``inf`` gives equal weights.
     copula_strength : float
@@ -166,6 +169,7 @@ class CopulaBMA(PredictiveMixture):
         self.target_margin_, self.member_margins_, self.copulas_ = target_margin, member_margins, copulas
         self.weights_, self.pool_, self.v_clip_ = weights, pool, v_clip
         self._nodes = Nodes.of(target_margin.ppf, _NODE_COUNT, _NODE_REACH)
+        self._mixture: PooledMixture | None = None
 
     # --- pieces of the mixture ------------------------------------------------------------------------------------------------
 
@@ -301,10 +305,10 @@ class CopulaBMA(PredictiveMixture):
                 break
         return z
 
-    def _tables(self) -> Any:
+    def _tables(self) -> PooledMixture:
         from icemap.ensemble.pooled import PooledMixture
 
-        if not hasattr(self, "_mixture"):
+        if self._mixture is None:
             self._mixture = PooledMixture([self])
         return self._mixture
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,12 @@ class SplineGAM(RegressorMixin, BaseEstimator):
             term = l(column) if straight else s(column, n_splines=self.splines)
             terms = term if terms is None else terms + term
         weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        if weights is not None and not weights.any():
+            raise ValueError("sample_weight is zero in every row: give some rows a positive weight.")
+        # A fit writes its penalty into its terms, so that each needs terms of its own.
         # Its p-values, which nobody asks for here, divide by zero where a term is shrunk to nothing.
         with np.errstate(invalid="ignore", divide="ignore"):
-            fits = [LinearGAM(terms, lam=penalty).fit(inputs, target, weights=weights) for penalty in self.penalties]
+            fits = [LinearGAM(deepcopy(terms), lam=penalty).fit(inputs, target, weights=weights) for penalty in self.penalties]
         self.gam_ = min(fits, key=lambda gam: gam.statistics_["GCV"])
         return self
 

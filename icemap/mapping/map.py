@@ -59,7 +59,7 @@ class MapBuild:
         ensemble, applicability = get_ensemble(self.ensemble_url, self.ensemble_digest)
         names = ensemble.coding_.names
         arrays = read_chunk(self.cube_url, chunk, names)
-        X = np.column_stack([arrays[name][valid].astype(np.float64) for name in names])
+        X = np.column_stack([_decoded(arrays[name][valid]) for name in names])
         _require_values(X, names, chunk)
         result = map_pixels(ensemble, applicability, X)
         write_chunk(self.url, chunk, self._rasters(result, valid))
@@ -81,6 +81,11 @@ class MapBuild:
             raster[valid] = pixels
             rasters[variable.name] = raster
         return rasters
+
+
+def _decoded(stored: NDArray[Any]) -> NDArray[np.float64]:
+    values = stored.astype(np.float64)
+    return np.where(stored == 255, np.nan, values) if stored.dtype == np.uint8 else values
 
 
 def _on_grid(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import VIRTUAL_ARCTIC, Source
+from icemap.catalog import Source
 from icemap.config import Config, MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
-from icemap.predictors.align import CLASS_NODATA, Resampling, align, require_overlap, resampling
-from icemap.predictors.sources import open_source
+from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
+from icemap.predictors.fields import ChunkFields, value_range
+from icemap.predictors.sources import file_stamp, open_source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,7 +38,9 @@ class CubeBuild:
     sources : mapping
         Catalogue entries by name: predictors first, then masks.
     ways : mapping
-        How each source is resampled (none for the virtual Arctic, which is evaluated at the cell centres).
+        How each source with a file is resampled (none for the virtual Arctic, which is evaluated at the cell centres).
+    stamps : mapping
+        Of each file when the work was planned, by address: a file that changes while chunks are made is refused.
     """
 
     url: str
@@ -47,6 +50,7 @@ class CubeBuild:
     masks: tuple[MaskConfig, ...]
     sources: Mapping[str, Source]
     ways: Mapping[str, Resampling]
+    stamps: Mapping[str, str]
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -60,13 +64,18 @@ class CubeBuild:
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
         """Make, check and write one chunk; the record says what is missing in it."""
-        virtual = _virtual(self.sources.values(), self.grid.longitudes[chunk.cols], self.grid.latitudes[chunk.rows])
-        arrays = {name: virtual[name] if name in virtual else self._align(source, chunk) for name, source in self.sources.items()}
+        fields = ChunkFields(self.grid, self.ways, chunk, self.sources.values())
+        try:
+            arrays = {name: fields.read(source) for name, source in self.sources.items()}
+        except IcemapError as error:
+            self._require_unchanged(chunk)
+            raise IcemapError(f"Chunk {chunk.key}: {error}") from error
+        self._require_unchanged(chunk)
         inside, fraction = self._mask(arrays, chunk)
         missing = {name: inside & np.isnan(arrays[name]) for name in self.predictors}
         valid = inside & ~np.any(list(missing.values()), axis=0)
         write_chunk(self.url, chunk, {**{name: _stored(values, self.sources[name]) for name, values in arrays.items()}, "valid": valid, "fraction": fraction})
-        ranges = {name: _range(arrays[name][inside]) for name in self.predictors}
+        ranges = {name: value_range(arrays[name][inside]) for name in self.predictors}
         return {
             "pixels": int(inside.size),
             "inside": int(inside.sum()),
@@ -76,13 +85,15 @@ class CubeBuild:
             "highest": {name: high for name, (_, high) in ranges.items() if high is not None},
         }
 
-    def _align(self, source: Source, chunk: Chunk) -> NDArray[np.float32]:
-        with open_source(source) as raster:
-            values = align(raster, self.grid, chunk, self.ways[source.name])
-        if source.fill_value is not None:
-            values = np.where(np.isnan(values), np.float32(source.fill_value), values)
-        _check_values(values, source, chunk)
-        return values
+    def _require_unchanged(self, chunk: Chunk) -> None:
+        for source in self.sources.values():
+            for leaf in source.leaves:
+                for url in leaf.files:
+                    if file_stamp(url) != self.stamps[url]:
+                        raise IcemapError(
+                            f"Chunk {chunk.key}: the file {url} of the source '{leaf.name}' has changed since the cube was begun: "
+                            "run the command again, and the cube is made anew from the file as it is now."
+                        )
 
     def _mask(self, arrays: Mapping[str, NDArray[np.float32]], chunk: Chunk) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         inside = np.ones(chunk.shape, dtype=bool)
@@ -108,13 +119,16 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
         If a source cannot be opened or covers no part of the grid.
     """
     grid = config.grid.grid
-    ways = {}
-    for name, source in sources.items():
-        if not source.url.startswith(VIRTUAL_ARCTIC):
-            with open_source(source) as raster:
-                require_overlap(raster, grid)
-                ways[name] = resampling(raster, grid)
-    return CubeBuild(config.cube_url, grid, config.grid.chunk, config.predictors, config.masks, sources, ways)
+    ways: dict[str, Resampling] = {}
+    stamps: dict[str, str] = {}
+    for source in sources.values():
+        stamps |= {url: file_stamp(url) for url in source.files}
+        for leaf in source.leaves:
+            if not leaf.is_virtual and leaf.name not in ways:
+                with open_source(leaf, grid) as raster:
+                    require_overlap(raster, grid)
+                    ways[leaf.name] = resampling(raster, grid)
+    return CubeBuild(config.cube_url, grid, config.grid.chunk, config.predictors, config.masks, sources, ways, stamps)
 
 
 def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
@@ -136,7 +150,7 @@ def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -
     for name in build.predictors:
         if sum(record["missing"][name] for record in records) == inside:
             raise IcemapError(
-                f"The predictor '{name}' ({build.sources[name].url}) has no value in any cell to be mapped: "
+                f"The predictor '{name}' ({build.sources[name].origin}) has no value in any cell to be mapped: "
                 "check its extent, nodata and selection in the catalogue."
             )
 
@@ -144,7 +158,7 @@ def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -
 def _variable(source: Source, how: Resampling | None, predictor: bool) -> Variable:
     attrs: dict[str, Any] = {"long_name": source.long_name, "units": source.unit, "family": source.family, "kind": source.kind}
     attrs |= {
-        "source": source.url.rstrip("/").rsplit("/", 1)[-1],
+        "source": source.origin,
         "licence": source.licence,
         "citation": source.citation,
         "role": "predictor" if predictor else "mask",
@@ -158,40 +172,3 @@ def _variable(source: Source, how: Resampling | None, predictor: bool) -> Variab
 
 def _stored(values: NDArray[np.float32], source: Source) -> NDArray[Any]:
     return np.where(np.isnan(values), CLASS_NODATA, values).astype(np.uint8) if source.kind == "class" else values
-
-
-def _range(values: NDArray[np.float32]) -> tuple[float | None, float | None]:
-    finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (None, None)
-
-
-def _virtual(sources: Iterable[Source], longitudes: NDArray[np.float64], latitudes: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
-    """The fields of the virtual Arctic among the sources, all in one pass: one alone takes it as long as all of them."""
-    from icemap import world
-
-    chosen = [source for source in sources if source.url.startswith(VIRTUAL_ARCTIC)]
-    fields: dict[str, NDArray[np.float32]] = {}
-    for url in sorted({source.url for source in chosen}):
-        named = {source.name: source for source in chosen if source.url == url}
-        values = world.predictors(
-            longitudes, latitudes, [source.variable or name for name, source in named.items()], seed=int(url.removeprefix(VIRTUAL_ARCTIC))
-        )
-        for name, source in named.items():
-            field = values[source.variable or name].astype(np.float32)
-            fields[name] = np.where(field == CLASS_NODATA, np.nan, field) if source.kind == "class" else field
-    return fields
-
-
-def _check_values(values: NDArray[np.float32], source: Source, chunk: Chunk) -> None:
-    low, high = _range(values)
-    if source.kind == "class":
-        unknown = sorted(set(np.unique(values[np.isfinite(values)]).tolist()) - set(source.classes))
-        if unknown:
-            raise IcemapError(
-                f"The source '{source.name}' holds the class code {unknown[0]:g} in chunk {chunk.key}, which its 'classes' in the catalogue do not name."
-            )
-    elif source.valid_range is not None and low is not None and high is not None and (low < source.valid_range[0] or high > source.valid_range[1]):
-        raise IcemapError(
-            f"The source '{source.name}' runs from {low:g} to {high:g} {source.unit} in chunk {chunk.key}, outside its valid_range {list(source.valid_range)}: "
-            "check unit, scale, offset and nodata in the catalogue."
-        )

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import Source
+from icemap.catalog import MONTHS, Source
 from icemap.errors import IcemapError
+from icemap.grid import Grid
 from icemap.predictors.align import Raster
-from icemap.store import filesystem, is_remote, local_path, zarr_store
+from icemap.store import filesystem, is_remote, local_path, storage_errors, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,18 +26,18 @@ LATITUDE_NAMES = ("lat", "latitude", "y", "northing")
 
 
 @contextmanager
-def open_source(source: Source) -> Any:
-    """Open a source as a `Raster`, closed on leaving.
+def open_source(source: Source, grid: Grid) -> Any:
+    """Open a source as a `Raster`, closed on leaving; polygons become one as fine as the grid needs.
 
     Raises
     ------
     IcemapError
         If the file is missing or broken, has no CRS, a CRS that its coordinates deny, or dimensions that the catalogue does not resolve.
     """
-    path = source.url
-    if not is_remote(path) and not local_path(path).exists():
-        raise IcemapError(f"The source '{source.name}' is not there: no file {path}. Correct its url in the catalogue.")
-    opener = _open_xarray if path.rstrip("/").lower().endswith(XARRAY_SUFFIXES) else _open_gdal
+    for path in source.files:
+        if not is_remote(path) and not local_path(path).exists():
+            raise IcemapError(f"The source '{source.name}' is not there: no file {path}. Correct its url in the catalogue.")
+    opener = _open_xarray if source.url.rstrip("/").lower().endswith(XARRAY_SUFFIXES) and not source.parts else _open_gdal
     with opener(source) as raster:
         _check_crs(raster, source)
         yield raster
@@ -59,7 +60,7 @@ def _open_gdal(source: Source) -> Any:
 
     try:
         with rasterio.Env(**gdal_environment()), rasterio.open(_gdal_path(source.url)) as dataset:
-            band = int(source.variable or 1)
+            band = _band(dataset.count, source)
             if dataset.crs is None and source.crs is None:
                 raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
 
@@ -112,6 +113,20 @@ def _open_xarray(source: Source) -> Any:
         from affine import Affine
 
         yield _raster(source, crs, Affine(dx, 0, west, 0, dy, north), (array.sizes[y], array.sizes[x]), read)
+
+
+def _band(count: int, source: Source) -> int:
+    if source.month is None:
+        band = int(source.variable or 1)
+        if not 1 <= band <= count:
+            raise IcemapError(f"The source '{source.name}' ({source.url}) has {count} bands, but 'variable' asks for band {band}.")
+        return band
+    along, month = source.month
+    if along != "band" or count != MONTHS:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has {count} bands and no twelve months along '{along}': give 'along: band', or 12 entries."
+        )
+    return month + 1
 
 
 def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int], read: Callable[[slice, slice], NDArray[np.float32]]) -> Raster:
@@ -181,6 +196,12 @@ def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> x
         if at.size != 1:
             raise IcemapError(f"The source '{source.name}': {wanted} is not on its axis '{dim}', which holds {', '.join(map(str, labels[:20]))}.")
         array = array.isel({dim: int(at[0])})
+    if source.month is not None:
+        along, month = source.month
+        if along not in array.dims or array.sizes[along] != MONTHS:
+            length = f"is {array.sizes[along]} long" if along in array.dims else f"is not among the dimensions {', '.join(map(str, array.dims))}"
+            raise IcemapError(f"The source '{source.name}' ({source.url}): the axis '{along}' {length}, but a derivation needs twelve months along it.")
+        array = array.isel({along: month})
     left = [dim for dim in array.dims if dim not in spatial and dim not in source.reduce and array.sizes[dim] > 1]
     if left:
         raise IcemapError(
@@ -215,6 +236,19 @@ def _regular(centres: NDArray[np.float64], source: Source, dim: str) -> tuple[fl
     if not np.isfinite(step) or step == 0 or np.abs(np.diff(centres) - step).max() > 0.05 * abs(step):
         raise IcemapError(f"The source '{source.name}': its axis '{dim}' is not evenly spaced; regrid the file first.")
     return float(centres[0] - step / 2), float(step)
+
+
+def file_stamp(url: str) -> str:
+    """What changes when a file does, without reading it: size and time, or what a bucket says of it."""
+    with storage_errors(url, "look at"):
+        if is_remote(url):
+            fs, path = filesystem(url)
+            fs.invalidate_cache()
+            return str(fs.checksum(path))
+        here = local_path(url)
+        # A Zarr store is a folder, whose root metadata is written whenever arrays are.
+        about = (here / "zarr.json" if (here / "zarr.json").exists() else here).stat()
+        return f"{about.st_size} {about.st_mtime_ns}"
 
 
 def _gdal_path(url: str) -> str:

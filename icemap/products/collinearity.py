@@ -24,8 +24,9 @@ def correlations(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> correlations(np.array([[0.0, 1.0], [1.0, -1.0], [2.0, -3.0]]))[0, 1]
-    -1.0
+    >>> correlations(np.array([[0.0, 1.0], [1.0, -1.0], [2.0, -3.0]])).round(12)
+    array([[ 1., -1.],
+           [-1.,  1.]])
     """
     centred = np.asarray(values, dtype=np.float64) - np.mean(values, axis=0, dtype=np.float64)
     spread = np.sqrt((centred**2).sum(axis=0))

@@ -390,3 +390,15 @@ def test_a_member_that_knows_nothing_does_no_harm(table: tuple[np.ndarray, np.nd
         bma = CopulaBMA().fit(np.hstack([F, noise]), y)
     assert bma.weights_[3] < 0.05
     assert bma.crps(np.hstack([F, noise]), y).mean() == pytest.approx(CopulaBMA().fit(F, y).crps(F, y).mean(), rel=0.03)
+
+
+def test_too_wide_a_pool_is_sharpened() -> None:
+    rng = np.random.default_rng(10)
+    y = 100 * rng.beta(2, 2, 400)
+    F = y[:, None] + rng.normal(0, 15, (400, 4))  # errors of their own: the plain pool is much wider than its mean is wrong
+    sharpened, plain = CopulaBMA().fit(F, y), CopulaBMA(pool=None).fit(F, y)
+    assert min(sharpened.pool_) > 1.3
+    assert plain.pool_ == (1.0, 1.0)
+    assert 12 * sharpened.pit(F, y).var() == pytest.approx(1.0, abs=0.1)
+    assert 12 * plain.pit(F, y).var() < 0.8
+    assert sharpened.crps(F, y).mean() < plain.crps(F, y).mean()

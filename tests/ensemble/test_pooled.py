@@ -104,6 +104,7 @@ def test_many_rows_of_one_fit_go_through_the_tables(monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(bma.predict(F), exact_mean, atol=0.02)
     np.testing.assert_allclose(bma.interval(F), exact_interval, atol=0.02)
     assert np.any(bma.interval(F) != exact_interval)
+    np.testing.assert_allclose(bma.fit(100 - F, 100 - y).predict(100 - F), 100 - exact_mean, atol=3.0)  # a new fit makes new tables
     parts = CopulaBMA.from_parts(stats.beta(2, 3, scale=100), [stats.norm(40, 25)], [Copula("gaussian", [0.8])], [1.0])
     pixels = np.linspace(-20, 110, 300)[:, None]
     tables = parts.interval(pixels)

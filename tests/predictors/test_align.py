@@ -22,7 +22,7 @@ def source(path, **keys):
 
 
 def whole(path, grid, chunk=10_000, **keys):
-    with open_source(source(path, **keys)) as raster:
+    with open_source(source(path, **keys), grid) as raster:
         require_overlap(raster, grid)
         how = resampling(raster, grid)
         out = np.full(grid.shape, np.nan, np.float32)

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import icemap
+from icemap import Grid, IceEnsemble, IcemapError
+from icemap.config import TargetConfig
+from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
+from icemap.mapping import broadcast
+from icemap.mapping import chunk as chunk_module
+from icemap.mapping.broadcast import ensemble_digest, get_ensemble
+from icemap.mapping.chunk import map_pixels, one_hot
+from icemap.mapping.map import MapBuild
+from icemap.products.layout import map_variables
+from icemap.store import write_json
+from icemap.verification.applicability import Applicability
+
+GRID = Grid(100, 60, 140, 80, 1)
+NAMES = ["maat", "rock"]
+
+
+def fields() -> dict[str, np.ndarray]:
+    lon, lat = np.meshgrid(GRID.longitudes, GRID.latitudes)
+    rock = np.where(lon < 120, 2, 7).astype(np.uint8)
+    rock[0, 0] = 9
+    valid = ((lon + lat) % 5 > 1).astype(np.uint8)
+    valid[0, 0], valid[:, 32:] = 1, 0
+    return {"maat": (-0.4 * lat + 15 + np.sin(lon / 6)).astype(np.float32), "rock": rock, "valid": valid, "fraction": (lat / 100).astype(np.float32)}
+
+
+def write_cube(url: str, arrays: dict[str, np.ndarray]) -> None:
+    create_gridded(url, GRID, [Variable("maat"), Variable("rock", "uint8"), Variable("valid", "uint8"), Variable("fraction")], {}, chunk=16)
+    for chunk in GRID.chunks(16):
+        write_chunk(url, chunk, {name: values[chunk.rows, chunk.cols] for name, values in arrays.items()})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A cube made by hand, and an ensemble with calibration and applicability."""
+    folder = tmp_path_factory.mktemp("mapping")
+    write_cube(str(folder / "cube.zarr"), fields())
+    rng = np.random.default_rng(0)
+    n = 100
+    samples = pd.DataFrame({"maat": rng.uniform(-20, -5, n), "rock": rng.choice([2, 7], n), "lon": rng.uniform(100, 140, n), "lat": rng.uniform(60, 80, n)})
+    samples["value"] = (20 - 2 * samples.maat + 10 * (samples.rock == 7) + 4 * rng.normal(size=n)).clip(0, 100)
+    members = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
+    ensemble = IceEnsemble(classes=["rock"], members=members, replicates=3, folds=3).fit(samples)
+    ensemble.save(str(folder / "ensemble"))
+    write_json(str(folder / "ensemble" / "calibration.json"), {"levels95": [0.03, 0.96]})
+    applicability = Applicability.fit(one_hot(ensemble, ensemble.table(samples).X))
+    write_json(str(folder / "ensemble" / "applicability.json"), applicability.to_dict())
+    return folder
+
+
+def planned(folder, name: str, chunk: int = 16) -> MapBuild:
+    ensemble = str(folder / "ensemble")
+    return MapBuild(str(folder / name), str(folder / "cube.zarr"), ensemble, ensemble_digest(ensemble), GRID, chunk, map_variables(TargetConfig()))
+
+
+@pytest.fixture(scope="module")
+def mapped(folder):
+    """The finished build and its records."""
+    build = planned(folder, "map.zarr")
+    build.create({"title": "test"})
+    return build, {chunk.key: build(chunk) for chunk in build.chunks}
+
+
+def test_every_valid_pixel_holds_the_ensembles_prediction(folder, mapped):
+    build, _ = mapped
+    data, arrays = icemap.open_map(build.url).load(), fields()
+    valid = arrays["valid"] == 1
+    X = np.column_stack([arrays[name][valid] for name in NAMES]).astype(float)
+    prediction = icemap.open_ensemble(build.ensemble_url).predict_all(X)
+    expected = {"vic": prediction.mean, "vic_sd_ensemble": prediction.sd_ensemble, "vic_lower95": prediction.lower, "vic_upper95": prediction.upper}
+    for name, values in expected.items():
+        np.testing.assert_allclose(data[name].to_numpy()[valid], values, rtol=1e-5, err_msg=name)
+    for name in data.data_vars:
+        assert np.array_equal(np.isfinite(data[name].to_numpy()), valid), name
+
+
+def test_a_class_never_met_is_outside_the_area_of_applicability(mapped):
+    data = icemap.open_map(mapped[0].url).load()
+    assert float(data.aoa[0, 0]) == 0
+    assert float(data.aoa.mean()) > 0.5
+
+
+def test_records_hold_counts_and_sums_of_the_chunk(mapped):
+    build, records = mapped
+    arrays = fields()
+    data = icemap.open_map(build.url).load()
+    assert sum(record["valid"] for record in records.values()) == arrays["valid"].sum()
+    assert sum(record.get("aoa", 0) for record in records.values()) == int(data.aoa.sum())
+    assert records["r000c002"] == {"pixels": 128, "valid": 0, "sums": {}}
+    weight = GRID.cell_area()[:, None] * arrays["fraction"] * arrays["valid"]
+    sums = [record["sums"]["all"] for record in records.values() if record["sums"]]
+    assert sum(part["area_km2"] for part in sums) == pytest.approx(weight.sum(), rel=1e-6)
+    total = np.mean(np.sum([part["integral"] for part in sums], axis=0))
+    assert total == pytest.approx(float((weight * data.vic.fillna(0)).sum()), rel=1e-5)
+    assert json.loads(json.dumps(records)) == records
+
+
+@pytest.mark.parametrize(("size", "batch"), [(32, 8192), (16, 7)])
+def test_the_map_does_not_depend_on_chunks_or_batches(folder, mapped, monkeypatch, size, batch):
+    monkeypatch.setattr(chunk_module, "BATCH", batch)
+    build = planned(folder, f"map_{size}_{batch}.zarr", size)
+    build.create({})
+    for chunk in build.chunks:
+        build(chunk)
+    first, second = (icemap.open_map(url).load() for url in (mapped[0].url, build.url))
+    for name in first.data_vars:
+        np.testing.assert_allclose(first[name].to_numpy(), second[name].to_numpy(), rtol=1e-6, err_msg=name)
+
+
+def test_the_order_of_the_chunks_does_not_matter(folder, mapped):
+    build = planned(folder, "backwards.zarr")
+    build.create({})
+    records = {chunk.key: build(chunk) for chunk in build.chunks[::-1]}
+    assert records == mapped[1]
+    for chunk in build.chunks:
+        names = [variable.name for variable in build.variables]
+        for one, two in zip(read_chunk(build.url, chunk, names).values(), read_chunk(mapped[0].url, chunk, names).values(), strict=True):
+            assert one.tobytes() == two.tobytes()
+
+
+def test_what_travels_with_a_task_is_small(mapped):
+    assert len(pickle.dumps(mapped[0])) < 10_000
+
+
+def test_the_ensemble_is_loaded_once_for_all_chunks(folder, mapped, monkeypatch):
+    build, _ = mapped
+    first = get_ensemble(build.ensemble_url, build.ensemble_digest)
+    monkeypatch.setattr(broadcast, "load_ensemble", lambda url: pytest.fail("loaded again"))
+    assert get_ensemble(build.ensemble_url, build.ensemble_digest)[0] is first[0]
+
+
+def test_another_ensemble_than_the_planned_one_is_refused(folder, mapped):
+    build = dataclasses.replace(mapped[0], ensemble_digest="0" * 64)
+    with pytest.raises(IcemapError, match="has changed since this job was planned: start the command again"):
+        build(build.chunks[0])
+
+
+@pytest.mark.parametrize(("name", "hole"), [("maat", np.nan), ("rock", 255)])
+def test_a_cube_with_holes_in_valid_cells_is_refused_by_predictor_and_chunk(folder, mapped, name, hole):
+    arrays = fields()
+    arrays[name][3, 5] = hole
+    arrays["valid"][3, 5] = 1
+    write_cube(str(folder / "damaged.zarr"), arrays)
+    build = dataclasses.replace(planned(folder, "unused.zarr"), cube_url=str(folder / "damaged.zarr"))
+    with pytest.raises(IcemapError, match=f"'{name}' is missing in valid pixels of chunk r000c000"):
+        build(build.chunks[0])
+    assert not (folder / "unused.zarr").exists()
+
+
+def test_pixels_of_a_chunk_are_independent_of_one_another(mapped):
+    ensemble, applicability = get_ensemble(mapped[0].ensemble_url, mapped[0].ensemble_digest)
+    X = np.column_stack([np.linspace(-18, -6, 9), np.tile([2.0, 7.0, 9.0], 3)])
+    together, alone = map_pixels(ensemble, applicability, X), map_pixels(ensemble, applicability, X[4:5])
+    assert together.replicate_means.shape == (3, 9)
+    np.testing.assert_allclose(together.mean[4:5], alone.mean, rtol=1e-12)
+    assert together.aoa[2] == together.aoa[8] == np.False_
+
+
+@pytest.mark.quick
+def test_one_hot_has_a_column_per_level_and_one_for_the_others():
+    ensemble = IceEnsemble(classes=["rock"])
+    from icemap.ensemble.coding import PredictorCoding
+
+    ensemble.coding_ = PredictorCoding(("rock", "maat"), {"rock": (2, 7)}, {"rock": (2, 7)})
+    coded, _ = ensemble.coding_.encode([[7, -5.0], [9, -6.0]])
+    assert one_hot(ensemble, coded).tolist() == [[-5.0, 0.0, 1.0, 0.0], [-6.0, 0.0, 0.0, 1.0]]

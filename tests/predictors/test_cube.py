@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+import icemap
+from icemap import IcemapError, world
+from icemap.catalog import Source
+from icemap.config import Config
+from icemap.predictors.cube import plan_cube, require_predictors
+
+pytestmark = pytest.mark.quick
+
+GRID = {"west": 10, "south": 60, "east": 50, "north": 80, "resolution": 1, "chunk": 16}
+SHAPE = (20, 40)
+
+
+def fields() -> dict[str, np.ndarray]:
+    """Sources on the very cells of the grid, so that nothing is resampled."""
+    row, col = np.mgrid[: SHAPE[0], : SHAPE[1]].astype("f4")
+    slope = row + col
+    slope[2, 3] = np.nan
+    rock = np.where(col < 20, 1.0, 4.0)
+    rock[5, 6] = np.nan
+    land, frozen, lake = np.ones(SHAPE), 100 * row / 19, np.full(SHAPE, 0.25)
+    land[:, 30:] = 0.2
+    land[0, 0] = np.nan
+    lake[10, 10] = np.nan
+    return {"slope": slope, "rock": rock, "land": land, "frozen": frozen, "lake": lake}
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Plan the cube of some sources; values and catalogue keys can be changed."""
+
+    def plan(changes: dict | None = None, masks: list | None = None, predictors=("slope", "rock"), **values):
+        keys = {"slope": {}, "rock": {"kind": "class", "classes": {1: "till", 4: "yedoma silt"}}, "land": {}, "frozen": {"unit": "%"}, "lake": {}}
+        sources = {}
+        for name, array in {**fields(), **values}.items():
+            path = tmp_path / f"{name}.tif"
+            profile = {"driver": "GTiff", "height": SHAPE[0], "width": SHAPE[1], "count": 1, "dtype": "float32", "nodata": np.nan}
+            with rasterio.open(path, "w", crs="EPSG:4326", transform=Affine(1, 0, 10, 0, -1, 80), **profile) as raster:
+                raster.write(array.astype("f4"), 1)
+            entry = {"name": name, "url": str(path), "family": "geology", "long_name": name, "unit": "1", **keys[name], **(changes or {}).get(name, {})}
+            sources[name] = Source(**entry)
+        settings = {
+            "run": str(tmp_path / "run"),
+            "grid": GRID,
+            "catalog": "-",
+            "predictors": predictors,
+            "masks": masks or [],
+            "sites": {"table": "-", "value": "-"},
+        }
+        return plan_cube(Config.model_validate(settings), sources)
+
+    return plan
+
+
+def made(build):
+    build.create("Test")
+    records = [build(chunk) for chunk in build.chunks]
+    return icemap.open_cube(build.url).load(), records
+
+
+MASKS = [
+    {"source": "land", "at_least": 0.5},
+    {"source": "frozen", "at_least": 10, "at_most": 90, "counts": "part"},
+    {"source": "lake", "counts": "rest"},
+]
+
+
+def test_values_arrive_cell_for_cell(build):
+    cube, _ = made(build())
+    for name, values in fields().items():
+        np.testing.assert_allclose(cube[name].to_numpy(), values.astype("f4"), rtol=1e-6, err_msg=name)
+    assert cube.latitude[0] > cube.latitude[-1]
+
+
+def test_masks_and_missing_predictors_decide_what_is_mapped(build):
+    cube, _ = made(build(masks=MASKS))
+    values = fields()
+    inside = (np.nan_to_num(values["land"]) >= 0.5) & (values["frozen"] >= 10) & (values["frozen"] <= 90)
+    valid = inside & np.isfinite(values["slope"]) & np.isfinite(values["rock"])
+    assert 100 < valid.sum() == inside.sum() - 2 < valid.size
+    assert np.array_equal(cube.valid.to_numpy() == 1, valid)
+
+
+def test_the_fraction_is_frozen_ground_without_lakes(build):
+    cube, _ = made(build(masks=MASKS))
+    expected = fields()["frozen"] / 100 * (1 - np.nan_to_num(fields()["lake"]))
+    np.testing.assert_allclose(cube.fraction.to_numpy(), expected, rtol=1e-6)
+    assert (made(build())[0].fraction == 1).all()
+
+
+def test_records_add_up(build):
+    cube, records = made(build(masks=MASKS))
+    inside = (np.nan_to_num(fields()["land"]) >= 0.5) & (fields()["frozen"] >= 10) & (fields()["frozen"] <= 90)
+    assert sum(record["pixels"] for record in records) == 800
+    assert sum(record["inside"] for record in records) == inside.sum()
+    assert sum(record["valid"] for record in records) == int(cube.valid.sum())
+    assert {name: sum(record["missing"][name] for record in records) for name in ("slope", "rock")} == {"slope": 1, "rock": 1}
+    slope = fields()["slope"][inside]
+    assert min(record["lowest"]["slope"] for record in records if record["lowest"]) == np.nanmin(slope)
+    assert max(record["highest"]["slope"] for record in records if record["highest"]) == np.nanmax(slope)
+    assert json.loads(json.dumps(records)) == records
+
+
+def test_a_fill_value_closes_gaps(build):
+    cube, records = made(build({"slope": {"fill_value": -1}}))
+    assert cube.slope[2, 3] == -1
+    assert sum(record["missing"]["slope"] for record in records) == 0
+
+
+def test_variables_say_what_they_are(build):
+    cube, _ = made(build({"slope": {"licence": "CC0", "citation": "doi:x", "unit": "degree"}}, masks=MASKS))
+    assert {key: cube.slope.attrs[key] for key in ("units", "licence", "citation", "role", "kind", "source")} == {
+        "units": "degree", "licence": "CC0", "citation": "doi:x", "role": "predictor", "kind": "continuous", "source": "slope.tif",
+    }  # fmt: skip
+    assert cube.land.attrs["role"] == "mask"
+    assert list(cube.rock.attrs["flag_values"]) == [1, 4]
+    assert cube.rock.attrs["flag_meanings"] == "till yedoma_silt"
+
+
+def test_what_travels_with_a_task_is_small_and_works_after_the_journey(build):
+    plan = build()
+    sent = pickle.dumps(plan)
+    assert len(sent) < 20_000
+    plan.create("Test")
+    assert pickle.loads(sent)(plan.chunks[0])["pixels"] == 256  # noqa: S301  (what Dask does with it)
+
+
+def test_unknown_classes_are_named(build):
+    plan = build(rock=np.full(SHAPE, 9.0))
+    plan.create("Test")
+    with pytest.raises(IcemapError, match="'rock' holds the class code 9 in chunk r000c000, which its 'classes' in the catalogue do not name"):
+        plan(plan.chunks[0])
+
+
+def test_values_outside_the_valid_range_are_named(build):
+    plan = build({"slope": {"valid_range": (0, 40), "scale": 2.0}})
+    plan.create("Test")
+    with pytest.raises(IcemapError, match=r"'slope' runs from 0 to 60 1 in chunk r000c000, outside its valid_range \[0\.0, 40\.0\]"):
+        plan(plan.chunks[0])
+
+
+def test_a_cube_that_maps_nothing_is_refused(build):
+    plan = build(masks=[{"source": "land", "at_least": 2}])
+    with pytest.raises(IcemapError, match="No cell of the grid lies inside the masks land"):
+        require_predictors(made(plan)[1], plan)
+    plan = build(slope=np.full(SHAPE, np.nan))
+    with pytest.raises(IcemapError, match=r"'slope' \(.*slope\.tif\) has no value in any cell to be mapped"):
+        require_predictors(made(plan)[1], plan)
+    plan = build(masks=MASKS)
+    require_predictors(made(plan)[1], plan)
+
+
+def test_the_virtual_arctic_is_evaluated_at_the_cell_centres(tmp_path):
+    names = ["maat", "lithology"]
+    sources = {}
+    for name in names:
+        info = world.PREDICTORS[name]
+        classes = dict(enumerate(info.classes))
+        sources[name] = Source(name=name, url="virtual-arctic:5", family=info.family, long_name=name, unit=info.unit, kind=info.kind, classes=classes)
+    settings = {"run": str(tmp_path), "grid": GRID, "catalog": "-", "predictors": names, "sites": {"table": "-", "value": "-"}}
+    cube, _ = made(plan_cube(Config.model_validate(settings), sources))
+    expected = world.predictors(cube.longitude, cube.latitude, names, seed=5)
+    np.testing.assert_array_equal(cube.maat, expected["maat"])
+    np.testing.assert_array_equal(cube.lithology.fillna(world.CLASS_NODATA), expected["lithology"])
+    assert 0.1 < float(cube.maat.isnull().mean()) < 0.9
