@@ -92,7 +92,7 @@ def test_reader_may_read_and_is_told_that_it_may_not_write(s3_url, log_in):
             call()
         assert str(caught.value) == (
             f"Cannot {action} {url}: permission denied. Ask its owner for the right, or choose another place; "
-            "for a bucket, check the credentials in the environment."
+            "check a bucket's credentials in the environment."
         )
     log_in("owner")
     assert store.read_text(note) == "x"

@@ -122,12 +122,12 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
     ways: dict[str, Resampling] = {}
     stamps: dict[str, str] = {}
     for source in sources.values():
-        stamps |= {url: file_stamp(url) for url in source.files}
         for leaf in source.leaves:
             if not leaf.is_virtual and leaf.name not in ways:
                 with open_source(leaf, grid) as raster:
                     require_overlap(raster, grid)
                     ways[leaf.name] = resampling(raster, grid)
+                stamps |= {url: file_stamp(url) for url in leaf.files}
     return CubeBuild(config.cube_url, grid, config.grid.chunk, config.predictors, config.masks, sources, ways, stamps)
 
 
