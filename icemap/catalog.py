@@ -230,8 +230,8 @@ def _source(url: str, name: str, content: dict[str, Any], path: tuple[str, ...] 
         raise IcemapError(f"{url} has no entry '{name}'{asked}: add it, or use one of {', '.join(sorted(entries))}.")
     if name in path:
         raise IcemapError(f"{url}: the derivation {' of '.join([*path, name])} goes in a circle; derive one of them from a file.")
-    entry = entries[name]
-    metadata = entry.get("metadata") or {}
+    entry = _mapping(entries[name], f"{url}, entry '{name}'")
+    metadata = _mapping(entry.get("metadata") or {}, f"{url}, entry '{name}', key 'metadata'")
     made_from = {} if "derived" in metadata else _data(url, name, entry, content)
     source = _validated(url, name, {**metadata, "name": name, **made_from})
     if source.derived is None:
@@ -247,20 +247,29 @@ def _source(url: str, name: str, content: dict[str, Any], path: tuple[str, ...] 
 
 def _data(url: str, name: str, entry: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     """Address, licence and citation of the file or files of an entry."""
-    reference = str((entry.get("kwargs") or {}).get("data", ""))
+    kwargs = _mapping(entry.get("kwargs") or {}, f"{url}, entry '{name}', key 'kwargs'")
+    reference = str(kwargs.get("data", ""))
     match = re.fullmatch(r"\{data\(([^)]+)\)\}", reference)
-    data = (content.get("data") or {}).get(match.group(1)) if match else None
-    if data is None:
+    listed = _mapping(content.get("data") or {}, f"{url}, key 'data'")
+    if match is None or listed.get(match.group(1)) is None:
         raise IcemapError(f"{url}, entry '{name}': kwargs.data is '{reference}', give '{{data(NAME)}}' with a NAME listed under 'data'.")
-    given = (data.get("kwargs") or {}).get("url", "")
+    where = f"{url}, data '{match.group(1)}'"
+    data = _mapping(listed[match.group(1)], where)
+    given = _mapping(data.get("kwargs") or {}, f"{where}, key 'kwargs'").get("url", "")
     if not given:
-        raise IcemapError(f"{url}, data '{match.group(1) if match else ''}': kwargs.url is missing.")
-    where = data.get("metadata") or {}
-    about = {"licence": where.get("licence", ""), "citation": where.get("citation", "")}
+        raise IcemapError(f"{where}: kwargs.url is missing.")
+    metadata = _mapping(data.get("metadata") or {}, f"{where}, key 'metadata'")
+    about = {"licence": metadata.get("licence", ""), "citation": metadata.get("citation", "")}
     if isinstance(given, list):
         return {**about, "url": str(given[0]), "parts": tuple(_location(str(part), url) for part in given)}
     location = _location(str(given), url)
-    return {**about, "url": location, "parts": _matching(location, f"{url}, data '{match.group(1) if match else ''}'") if "*" in location else ()}
+    return {**about, "url": location, "parts": _matching(location, where) if "*" in location else ()}
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise IcemapError(f"{where} is {value!r}, but must hold keys and values.")
+    return value
 
 
 def _matching(pattern: str, where: str) -> tuple[str, ...]:

@@ -129,6 +129,12 @@ def refused_by_cluster(*words) -> str:
     return sentence(result.returncode, result.stderr)
 
 
+def refused_here(monkeypatch, *words) -> str:
+    """What a command says whose chunks are made in this process."""
+    monkeypatch.setattr(Context, "executor", SerialExecutor())
+    return refused(*words)
+
+
 @pytest.mark.quick
 def test_missing_config(tmp_path):
     said = refused("run", tmp_path / "absent.yaml")
@@ -232,29 +238,29 @@ def test_a_broken_raster_ends_on_the_workers_and_mended_goes_on(project):
     assert _finished_steps(project) == {"cube"}
 
 
-def test_values_outside_the_valid_range_and_unknown_classes(project):
+def test_values_outside_the_valid_range_and_unknown_classes(project, monkeypatch):
     write_catalog(project.parent, {"valid_range": [0, 10]})
-    said = refused_by_cluster("cube", project)
+    said = refused_here(monkeypatch, "cube", project)
     assert "'elevation'" in said
     assert "valid_range [0.0, 10.0]" in said
     write_raster(project.with_name("elevation.tif"), np.full((52, 100), 7))
     write_catalog(project.parent, {"kind": "class", "classes": {1: "sand"}})
-    said = refused_by_cluster("cube", project)
+    said = refused_here(monkeypatch, "cube", project)
     assert "'elevation' holds the class code 7" in said
     assert _finished_steps(project) == set()
 
 
-def test_masks_that_leave_nothing(project):
+def test_masks_that_leave_nothing(project, monkeypatch):
     change(project, masks=[{"source": "elevation", "at_least": 1e6}])
-    said = refused_by_cluster("cube", project)
+    said = refused_here(monkeypatch, "cube", project)
     assert "No cell of the grid lies inside the masks elevation" in said
     assert _finished_steps(project) == set()
 
 
-def test_a_predictor_without_any_value(project):
+def test_a_predictor_without_any_value(project, monkeypatch):
     write_catalog(project.parent, {"nodata": [1.0]})
     write_raster(project.with_name("elevation.tif"), np.ones((52, 100)))
-    said = refused_by_cluster("cube", project)
+    said = refused_here(monkeypatch, "cube", project)
     assert "'elevation'" in said
     assert "elevation.tif" in said
     assert "no value in any cell" in said
@@ -330,25 +336,22 @@ def test_a_broken_record_of_the_run(finished, text):
     assert str(record) in said
     assert str(record) in refused("status", record.parent)
     record.unlink()
-    said = refused("map", finished)
-    assert "'cube' comes before and is not done" in said
+    assert "'cube' comes before and is not done" in refused("map", finished)
 
 
 @pytest.mark.parametrize("text", ["", '{"seconds": 1', "[]", "\udcff"])
-def test_a_broken_ledger_record(finished, text):
+def test_a_broken_ledger_record(finished, text, monkeypatch):
     run = finished.parent / "run"
     content = json.loads((run / "provenance.json").read_text())
     content["steps"]["cube"]["finished"] = None
     (run / "provenance.json").write_text(json.dumps(content))
     record = run / "ledger" / "cube" / "r000c001.json"
     record.write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.MonkeyPatch.context() as patch:
-        # All chunks have a record: no worker is needed.
-        patch.setattr(Context, "executor", SerialExecutor())
-        said = refused("cube", finished)
-        assert f"{record} is not valid JSON: delete it and run again" in said
-        record.unlink()
-        result = CliRunner().invoke(main, ["cube", str(finished)])
+    # All other chunks have a record: no worker is needed.
+    said = refused_here(monkeypatch, "cube", finished)
+    assert f"{record} is not valid JSON: delete it and run again" in said
+    record.unlink()
+    result = CliRunner().invoke(main, ["cube", str(finished)])
     assert result.exit_code == 0, result.stderr
     assert record.is_file()
 
@@ -367,7 +370,7 @@ def test_a_tampered_ensemble(finished):
     assert "report" in _finished_steps(finished)
 
 
-def test_an_ensemble_of_a_foreign_type(finished):
+def test_an_ensemble_of_a_foreign_type(finished, monkeypatch):
     """A file that fits its digest but holds a type that is not allowed is not loaded."""
     import skops.io
     from sklearn.preprocessing import FunctionTransformer
@@ -379,7 +382,7 @@ def test_an_ensemble_of_a_foreign_type(finished):
     manifest["files"]["replicates/s000.skops"] = hashlib.sha256(content).hexdigest()
     (run / "ensemble" / "manifest.json").write_text(json.dumps(manifest))
     shutil.rmtree(run / "map.zarr")
-    said = refused_by_cluster("map", finished)
+    said = refused_here(monkeypatch, "map", finished)
     assert "s000.skops holds the type posix.getcwd, which icemap does not load" in said
     assert "map" not in _finished_steps(finished)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import replicate_name, save_replicate
+from icemap.errors import IcemapError
 from icemap.verification.cross_validation import Fold, verify_fold
 
 
@@ -35,7 +36,10 @@ class TrainReplicate:
     url: str
 
     def __call__(self, item: ReplicateItem) -> dict[str, Any]:
-        replicate = self.ensemble.fit_one(self.samples, item.index)
+        try:
+            replicate = self.ensemble.fit_one(self.samples, item.index)
+        except ValueError as error:
+            raise IcemapError(f"Replicate {item.key} cannot be trained: {_one_line(error)}") from error
         held_out = self.ensemble.table(self.samples).take(self.ensemble.held_out_[item.index])
         F = replicate.member_predictions(held_out.X, self.ensemble.bounds)
         error = held_out.y - replicate.bma.predict(F)
@@ -53,4 +57,12 @@ class VerifyFold:
     labels: Mapping[str, NDArray[np.int64]]
 
     def __call__(self, item: Fold) -> dict[str, Any]:
-        return verify_fold(self.ensemble, self.samples, self.labels[item.kind], item.number)
+        try:
+            return verify_fold(self.ensemble, self.samples, self.labels[item.kind], item.number)
+        except ValueError as error:
+            raise IcemapError(f"The samples cannot be verified without fold {item.key}: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    """What an estimator says of its input, which it says by ValueError."""
+    return " ".join(str(error).split())

@@ -20,6 +20,8 @@ CLASS_NODATA = 255
 # Such a raster is sampled at this many points per source cell and side instead, at most LARGEST_SAMPLING per grid cell and side.
 SAMPLES_PER_SOURCE_CELL = 2
 LARGEST_SAMPLING = 24
+# A share is sampled at least as if this many source cells lay in a grid cell: where they are larger, their edges still cut it anywhere.
+SHARE_RATIO = 16
 # Source cells read beyond a chunk on each side, so that bilinear weights and partly covered cells are whole.
 MARGIN = 3
 
@@ -40,7 +42,8 @@ class Raster:
         Rows and columns.
     period : int or None
         Columns in 360 degrees where the columns go round the globe.
-    kind : "continuous" or "class"
+    kind : "continuous", "class" or "share"
+        A share is averaged by area even where its cells are larger than the grid's.
     read : callable
         ``read(rows, cols)`` gives the float32 window with NaN for nodata; slices lie inside ``shape``.
     fill_nearest : int
@@ -52,7 +55,7 @@ class Raster:
     transform: Affine
     shape: tuple[int, int]
     period: int | None
-    kind: Literal["continuous", "class"]
+    kind: Literal["continuous", "class", "share"]
     read: Callable[[slice, slice], NDArray[Any]]
     fill_nearest: int = 0
 
@@ -91,11 +94,11 @@ def resampling(raster: Raster, grid: Grid) -> Resampling:
     import pyproj
 
     ratio = _cells_per_grid_cell(raster, grid)
-    if ratio <= 1:
+    if ratio <= 1 and raster.kind != "share":
         return Resampling("nearest" if raster.kind == "class" else "bilinear")
     samples = 1
     if not pyproj.CRS.from_user_input(raster.crs).is_geographic:
-        samples = min(int(np.ceil(SAMPLES_PER_SOURCE_CELL * ratio**0.5)), LARGEST_SAMPLING)
+        samples = min(int(np.ceil(SAMPLES_PER_SOURCE_CELL * max(ratio, SHARE_RATIO if raster.kind == "share" else 1) ** 0.5)), LARGEST_SAMPLING)
     return Resampling("mode" if raster.kind == "class" else "average", samples)
 
 

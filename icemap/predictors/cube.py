@@ -69,7 +69,7 @@ class CubeBuild:
             arrays = {name: fields.read(source) for name, source in self.sources.items()}
         except IcemapError as error:
             self._require_unchanged(chunk)
-            raise IcemapError(f"Chunk {chunk.key}: {error}") from error
+            raise error if chunk.key in str(error) else IcemapError(f"Chunk {chunk.key}: {error}") from error
         self._require_unchanged(chunk)
         inside, fraction = self._mask(arrays, chunk)
         missing = {name: inside & np.isnan(arrays[name]) for name in self.predictors}

@@ -94,7 +94,7 @@ class ChunkFields:
             values = derive(source.derived, [self._crop(item, grown) for item in source.inputs], source.inputs[0].unit, inner)
         if source.fill_value is not None:
             values = np.where(np.isnan(values), np.float32(source.fill_value), values)
-        _check_values(values, source)
+        _check_values(values, source, self.chunk)
         return values
 
     def _virtual(self, source: Source) -> dict[str, Field]:
@@ -129,14 +129,16 @@ def value_range(values: Field) -> tuple[float | None, float | None]:
     return (float(finite.min()), float(finite.max())) if finite.size else (None, None)
 
 
-def _check_values(values: Field, source: Source) -> None:
+def _check_values(values: Field, source: Source, chunk: Chunk) -> None:
     low, high = value_range(values)
     if source.kind == "class":
         unknown = sorted(set(np.unique(values[np.isfinite(values)]).tolist()) - set(source.classes))
         if unknown:
-            raise IcemapError(f"The source '{source.name}' holds the class code {unknown[0]:g}, which its 'classes' in the catalogue do not name.")
+            raise IcemapError(
+                f"The source '{source.name}' holds the class code {unknown[0]:g} in chunk {chunk.key}, which its 'classes' in the catalogue do not name."
+            )
     elif source.valid_range is not None and low is not None and high is not None and (low < source.valid_range[0] or high > source.valid_range[1]):
         raise IcemapError(
-            f"The source '{source.name}' runs from {low:g} to {high:g} {source.unit}, outside its valid_range {list(source.valid_range)}: "
+            f"The source '{source.name}' runs from {low:g} to {high:g} {source.unit} in chunk {chunk.key}, outside its valid_range {list(source.valid_range)}: "
             "check unit, scale, offset and nodata in the catalogue."
         )

@@ -49,6 +49,11 @@ def _values(source: Source, raw: NDArray[Any]) -> NDArray[np.float32]:
     bad = ~np.isfinite(values)
     for code in source.nodata:
         bad |= np.isclose(values, code, rtol=1e-6, atol=0)
+    if source.fraction_of:
+        unknown = sorted(set(np.unique(values[~bad]).tolist()) - set(source.classes))
+        if unknown:
+            raise IcemapError(f"The source '{source.name}' holds the class code {unknown[0]:g}, which its 'classes' in the catalogue do not name.")
+        values = np.isin(values, source.fraction_of) * (100.0 if source.unit == "%" else 1.0)
     values = values * source.scale + source.offset
     values[bad] = np.nan
     return values.astype(np.float32)
@@ -58,20 +63,25 @@ def _values(source: Source, raw: NDArray[Any]) -> NDArray[np.float32]:
 def _open_gdal(source: Source) -> Any:
     import rasterio
 
+    from icemap.predictors.mosaics import open_mosaic
+
     try:
-        with rasterio.Env(**gdal_environment()), rasterio.open(_gdal_path(source.url)) as dataset:
-            band = _band(dataset.count, source)
-            if dataset.crs is None and source.crs is None:
+        with rasterio.Env(**gdal_environment()):
+            # One file is a mosaic of itself.
+            mosaic = open_mosaic(source.name, [_gdal_path(url) for url in source.files], [file_stamp(url) for url in source.files])
+            band = _band(mosaic.bands, source)
+            crs = source.crs or mosaic.crs
+            if crs is None:
                 raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
 
             def read(rows: slice, cols: slice) -> NDArray[np.float32]:
                 try:
-                    window = dataset.read(band, window=((rows.start, rows.stop), (cols.start, cols.stop)), masked=True)
+                    return _values(source, mosaic.read(band, rows, cols))
                 except rasterio.errors.RasterioIOError as error:
-                    raise IcemapError(f"The source '{source.name}' ({source.url}) cannot be read: the file is broken or truncated.") from error
-                return _values(source, window.astype(np.float64).filled(np.nan))
+                    broken = f"{source.url}: {_first_line(error)}" if source.parts else source.url
+                    raise IcemapError(f"The source '{source.name}' ({broken}) cannot be read: the file is broken or truncated.") from error
 
-            yield _raster(source, source.crs or dataset.crs.to_wkt(), dataset.transform, dataset.shape, read)
+            yield _raster(source, crs, mosaic.transform, mosaic.shape, read)
     except rasterio.errors.RasterioIOError as error:
         raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a raster that GDAL knows ({_first_line(error)}).") from error
 
@@ -138,7 +148,7 @@ def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int],
         raise IcemapError(f"The source '{source.name}': '{source.crs}' is not a CRS: give a code such as EPSG:4326 in the catalogue.") from error
     around = round(360 / transform.a) if geographic and transform.a > 0 else 0
     goes_round = around and abs(around * transform.a - 360) < 0.01 * transform.a * around**0.5 and shape[1] >= around
-    return Raster(source.name, crs, transform, shape, around if goes_round else None, source.kind, read, source.fill_nearest)
+    return Raster(source.name, crs, transform, shape, around if goes_round else None, "share" if source.fraction_of else source.kind, read, source.fill_nearest)
 
 
 def _check_crs(raster: Raster, source: Source) -> None:

@@ -101,7 +101,7 @@ def _predictions(model: Any, F: Array, y: Array, *, with_quantiles: bool) -> dic
         **quantiles,
         "mean": model.predict(F).tolist(),
         # A mixture's weights add up to 1 but for the last digit.
-        "pit": np.clip(model.cdf(F, y), 0.0, 1.0).tolist(),
+        "pit": np.clip(model.pit(F, y), 0.0, 1.0).tolist(),
         "crps": model.crps(F, y).tolist(),
         "log_density": np.log(density).tolist(),
         "interval": {f"{coverage:g}": model.interval(F, coverage).tolist() for coverage in COVERAGES},
