@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, load_ensemble, read_manifest
@@ -37,16 +36,3 @@ def get_ensemble(url: str, expected: str) -> tuple[IceEnsemble, Applicability]:
             _loaded.clear()
             _loaded[url, expected] = load_ensemble(url), Applicability.from_dict(read_json(join(url, APPLICABILITY)))
         return _loaded[url, expected]
-
-
-def preload(client: Any, url: str, expected: str) -> None:
-    """Have every worker load the ensemble when it starts, also those that replace lost ones."""
-    from distributed import WorkerPlugin
-
-    class EnsembleOnWorker(WorkerPlugin):
-        name = f"icemap-ensemble-{expected[:12]}"
-
-        def setup(self, worker: Any) -> None:
-            get_ensemble(url, expected)
-
-    client.register_plugin(EnsembleOnWorker())

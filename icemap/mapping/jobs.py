@@ -38,8 +38,8 @@ class TrainReplicate:
     def __call__(self, item: ReplicateItem) -> dict[str, Any]:
         try:
             replicate = self.ensemble.fit_one(self.samples, item.index)
-        except ValueError as error:
-            raise IcemapError(f"Replicate {item.key} cannot be trained: {_one_line(error)}") from error
+        except ValueError as problem:
+            raise IcemapError(f"Replicate {item.key} cannot be trained: {_one_line(problem)}") from problem
         held_out = self.ensemble.table(self.samples).take(self.ensemble.held_out_[item.index])
         F = replicate.member_predictions(held_out.X, self.ensemble.bounds)
         error = held_out.y - replicate.bma.predict(F)

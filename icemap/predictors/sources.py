@@ -45,7 +45,7 @@ def open_source(source: Source, grid: Grid) -> Any:
 
 def _values(source: Source, raw: NDArray[Any]) -> NDArray[np.float32]:
     """Physical values: nodata and infinities to NaN, then scale and offset."""
-    values = np.asarray(raw, dtype=np.float64)
+    values: NDArray[Any] = np.asarray(raw, dtype=np.float64)
     bad = ~np.isfinite(values)
     for code in source.nodata:
         bad |= np.isclose(values, code, rtol=1e-6, atol=0)
@@ -53,7 +53,7 @@ def _values(source: Source, raw: NDArray[Any]) -> NDArray[np.float32]:
         unknown = sorted(set(np.unique(values[~bad]).tolist()) - set(source.classes))
         if unknown:
             raise IcemapError(f"The source '{source.name}' holds the class code {unknown[0]:g}, which its 'classes' in the catalogue do not name.")
-        values = np.isin(values, source.fraction_of) * (100.0 if source.unit == "%" else 1.0)
+        values = np.where(np.isin(values, source.fraction_of), 100.0 if source.unit == "%" else 1.0, 0.0)
     values = values * source.scale + source.offset
     values[bad] = np.nan
     return values.astype(np.float32)
