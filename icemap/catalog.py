@@ -69,8 +69,12 @@ class Rasterize(Section):
     """How polygons become cells.
 
     ``into`` class or value takes the ``attribute`` of the polygon at each of ``samples`` x ``samples`` points in a cell (the mode, or the mean), fraction the
-    part of these points that lie in a polygon. ``codes`` turns the attribute's words into class codes; with fraction, ``only`` chooses polygons by it.
+    part of these points that lie in a polygon. Points in no polygon have the ``fill_value`` of the source, or no say. ``codes`` turns the attribute's words
+    into class codes; with fraction, ``only`` chooses polygons by it.
     """
+
+    # Words may look like numbers.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     into: Literal["class", "fraction", "value"]
     attribute: str | None = None
@@ -177,8 +181,10 @@ class Source(SourceConfig):
     @property
     def files(self) -> tuple[str, ...]:
         """All files it is made from, in order, none twice."""
-        mine = (url for leaf in self.leaves if not leaf.is_virtual for url in (leaf.parts or (leaf.url,)))
-        return tuple(dict.fromkeys(mine))
+        mine = [url for leaf in self.leaves if not leaf.is_virtual for url in (leaf.parts or (leaf.url,))]
+        # The attributes of a Shapefile lie beside it.
+        tables = [url[:-4] + ".dbf" for url in mine if url.endswith(".shp")]
+        return tuple(dict.fromkeys([*mine, *tables]))
 
     @property
     def origin(self) -> str:

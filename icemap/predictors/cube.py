@@ -16,7 +16,8 @@ from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
 from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
 from icemap.predictors.fields import ChunkFields, value_range
-from icemap.predictors.sources import file_stamp, open_source
+from icemap.predictors.sources import file_stamp, open_layer_of, open_source
+from icemap.predictors.vectors import require_layer
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -124,6 +125,8 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
     for source in sources.values():
         for leaf in source.leaves:
             if not leaf.is_virtual and leaf.name not in ways:
+                if leaf.rasterize is not None:
+                    require_layer(open_layer_of(leaf, grid), grid)
                 with open_source(leaf, grid) as raster:
                     require_overlap(raster, grid)
                     ways[leaf.name] = resampling(raster, grid)

@@ -92,8 +92,9 @@ class ChunkFields:
             top, left = window.rows.start - grown.rows.start, window.cols.start - grown.cols.start
             inner = Window(self._latitudes(grown), self._step, slice(top, top + window.shape[0]), slice(left, left + window.shape[1]), grown.cols.start)
             values = derive(source.derived, [self._crop(item, grown) for item in source.inputs], source.inputs[0].unit, inner)
-        if source.fill_value is not None:
-            values = np.where(np.isnan(values), np.float32(source.fill_value), values)
+        fill = 0.0 if source.fill_value is None and source.rasterize is not None and source.rasterize.into == "fraction" else source.fill_value
+        if fill is not None:
+            values = np.where(np.isnan(values), np.float32(fill), values)
         _check_values(values, source, self.chunk)
         return values
 

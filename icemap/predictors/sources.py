@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import xarray as xr
     from affine import Affine
 
+    from icemap.predictors.vectors import Layer
+
+VECTOR_SUFFIXES = (".gpkg", ".shp", ".geojson", ".json", ".fgb")
 XARRAY_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".zarr")
 LONGITUDE_NAMES = ("lon", "longitude", "long", "x", "easting")
 LATITUDE_NAMES = ("lat", "latitude", "y", "northing")
@@ -37,10 +40,37 @@ def open_source(source: Source, grid: Grid) -> Any:
     for path in source.files:
         if not is_remote(path) and not local_path(path).exists():
             raise IcemapError(f"The source '{source.name}' is not there: no file {path}. Correct its url in the catalogue.")
-    opener = _open_xarray if source.url.rstrip("/").lower().endswith(XARRAY_SUFFIXES) and not source.parts else _open_gdal
+    suffix = source.url.rstrip("/").lower()
+    if source.rasterize is not None:
+        yield _polygons(open_layer_of(source, grid))
+        return
+    if suffix.endswith(VECTOR_SUFFIXES):
+        raise IcemapError(f"The source '{source.name}' ({source.url}) holds polygons: say with 'rasterize' in the catalogue what they become.")
+    opener = _open_xarray if suffix.endswith(XARRAY_SUFFIXES) and not source.parts else _open_gdal
     with opener(source) as raster:
-        _check_crs(raster, source)
+        rows, cols = raster.shape
+        _check_crs(source, raster.crs, np.array([raster.transform @ corner for corner in ((0, 0), (cols, rows))]), abs(raster.transform.e))
         yield raster
+
+
+def open_layer_of(source: Source, grid: Grid) -> Layer:
+    """The polygons of a source that has ``rasterize``."""
+    from icemap.predictors.vectors import open_layer
+
+    if is_remote(source.url):
+        import pyogrio
+
+        pyogrio.set_gdal_config_options(gdal_environment())
+    layer = open_layer(source, grid, _gdal_path(source.url))
+    _check_crs(source, layer.crs, np.array(layer.bounds).reshape(2, 2), 0)
+    return layer
+
+
+def _polygons(layer: Layer) -> Raster:
+    assert layer.source.rasterize is not None
+    kinds: dict[str, Literal["share", "class", "continuous"]] = {"fraction": "share", "class": "class", "value": "continuous"}
+    period = None if layer.period is None else layer.shape[1]
+    return Raster(layer.source.name, layer.crs, layer.transform, layer.shape, period, kinds[layer.source.rasterize.into], layer.read)
 
 
 def _values(source: Source, raw: NDArray[Any]) -> NDArray[np.float32]:
@@ -151,15 +181,13 @@ def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int],
     return Raster(source.name, crs, transform, shape, around if goes_round else None, "share" if source.fraction_of else source.kind, read, source.fill_nearest)
 
 
-def _check_crs(raster: Raster, source: Source) -> None:
+def _check_crs(source: Source, named: str, corners: NDArray[np.float64], cell: float) -> None:
     """A CRS that the coordinates deny is refused, not warped to nonsense."""
     import pyproj
 
-    crs = pyproj.CRS.from_user_input(raster.crs)
-    rows, cols = raster.shape
-    edges = np.array([raster.transform @ corner for corner in ((0, 0), (cols, rows))])
-    largest, extent = np.abs(edges).max(axis=0), np.abs(edges[1] - edges[0])
-    if crs.is_geographic and (largest[0] > 720 or largest[1] > 91 + abs(raster.transform.e)):
+    crs = pyproj.CRS.from_user_input(named)
+    largest, extent = np.abs(corners).max(axis=0), np.abs(corners[1] - corners[0])
+    if crs.is_geographic and (largest[0] > 720 or largest[1] > 91 + cell):
         wrong = "its coordinates are too large for degrees"
     elif crs.is_projected and largest.max() <= 720 and extent.max() > 1:
         wrong = "its coordinates look like degrees"

@@ -1,0 +1,288 @@
+"""Polygons of any CRS as a raster fine enough for a grid, burnt window by window.
+
+The polygons stay in their own CRS, and the raster made of them is warped as any other: a pole inside a polygon or a date line across one needs no care there.
+In longitude and latitude a polygon may be drawn across the date line in any of the usual ways: cut at it, beyond 180 degrees, or jumping from 180 to -180.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.catalog import Rasterize, Source
+from icemap.errors import IcemapError
+from icemap.grid import Grid
+
+if TYPE_CHECKING:
+    from affine import Affine
+
+KILOMETRES_PER_DEGREE = 111.2
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Polygons of one layer, read by box.
+
+    Attributes
+    ----------
+    bounds : (west, south, east, north)
+        In the CRS of the layer.
+    transform, shape : Affine, (int, int)
+        Of the raster.
+    period : float or None
+        Coordinates repeat after this: 360 in longitude and latitude.
+    outside : float
+        Value of points in no polygon.
+    """
+
+    source: Source
+    path: str
+    crs: str
+    bounds: tuple[float, float, float, float]
+    transform: Affine
+    shape: tuple[int, int]
+    period: float | None
+    outside: float
+
+    def read(self, rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Burn the polygons that a window meets; where they overlap, the last in the file counts."""
+        from rasterio.features import rasterize
+
+        shape = (rows.stop - rows.start, cols.stop - cols.start)
+        transform = self.transform @ self.transform.translation(cols.start, rows.start)
+        (west, north), (east, south) = transform @ (0, 0), transform @ (shape[1], shape[0])
+        shapes = list(self._shapes((west, south, east, north)))
+        if not shapes:
+            return np.full(shape, self.outside, dtype=np.float32)
+        return np.asarray(rasterize(shapes, shape, fill=self.outside, transform=transform, dtype="float32"))
+
+    def _shapes(self, box: tuple[float, float, float, float]) -> Iterator[tuple[Any, float]]:
+        import shapely
+        from shapely.affinity import translate
+
+        window = shapely.box(*box)
+        for geometry, value in self._polygons(box):
+            if self.period is None:
+                yield geometry, value
+                continue
+            whole = _unwrapped(geometry)
+            for turn in (-self.period, 0.0, self.period):
+                moved = translate(whole, turn)
+                if shapely.box(*moved.bounds).intersects(window):
+                    yield moved, value
+
+    def _polygons(self, box: tuple[float, float, float, float]) -> list[tuple[Any, float]]:
+        import shapely
+
+        rasterize = self.source.rasterize
+        assert rasterize is not None
+        found: dict[int, tuple[Any, float]] = {}
+        west, south, east, north = box
+        for turn in (0.0,) if self.period is None else (-self.period, 0.0, self.period):
+            if west + turn > self.bounds[2] or east + turn < self.bounds[0]:
+                continue
+            columns = [rasterize.attribute] if rasterize.attribute else []
+            ids, shapes, values = _read(self.source, self.path, columns, (west + turn, south, east + turn, north))
+            for key, geometry, value in zip(ids, shapely.from_wkb(shapes), values[0] if values else np.ones(len(ids))):
+                number = _number(value, rasterize, self.source)
+                if geometry is not None and not geometry.is_empty and number is not None:
+                    found[int(key)] = (geometry, number)
+        return [found[key] for key in sorted(found)]
+
+
+def open_layer(source: Source, grid: Grid, path: str) -> Layer:
+    """The layer as a raster with at least ``samples`` cells to a grid cell and side.
+
+    Raises
+    ------
+    IcemapError
+        If the file, layer or attribute is not there, has no CRS, holds no polygons, or its attribute does not fit.
+    """
+    from affine import Affine
+
+    rasterize = source.rasterize
+    assert rasterize is not None
+    about = _about(source, path)
+    crs = source.crs or about["crs"]
+    if crs is None:
+        raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
+    geographic, metres = _unit_of(crs, source)
+    fine = grid.resolution / rasterize.samples
+    west, south, east, north = about["bounds"]
+    outside = 0.0 if rasterize.into == "fraction" else np.nan if source.fill_value is None else source.fill_value
+    if geographic:
+        # The lattice of the grid, round the globe, so that a grid cell holds whole cells of it.
+        around = round(360 / fine)
+        step = 360 / around
+        top = grid.north + np.ceil((90 - grid.north) / step) * step
+        rows = int(np.ceil((top + 90) / step))
+        return Layer(source, path, crs, (west, south, east, north), Affine(step, 0, grid.west, 0, -step, top), (rows, around), 360.0, float(outside))
+    step = fine * KILOMETRES_PER_DEGREE * 1000 / metres
+    # What lies outside is known to be so one grid cell beyond the last polygon.
+    margin = 2 * rasterize.samples
+    left, top = np.floor(west / step) - margin, np.ceil(north / step) + margin
+    shape = (int(top - np.floor(south / step)) + margin, int(np.ceil(east / step) - left) + margin)
+    return Layer(source, path, crs, (west, south, east, north), Affine(step, 0, left * step, 0, -step, top * step), shape, None, float(outside))
+
+
+def require_layer(layer: Layer, grid: Grid) -> None:
+    """Refuse polygons that the grid does not meet, and an attribute that cannot be burnt; reads the whole column, so it is for planning.
+
+    Raises
+    ------
+    IcemapError
+        Names the source, the attribute and the value.
+    """
+    source, path = layer.source, layer.path
+    rasterize = source.rasterize
+    assert rasterize is not None
+    if layer.period is not None:
+        west, south, east, north = layer.bounds
+        beside = all(west + turn > grid.east or east + turn < grid.west for turn in (-360, 0, 360))
+        if beside or south > grid.north or north < grid.south:
+            raise IcemapError(f"The source '{source.name}' ({source.url}) covers no part of the grid: check its coordinates and its 'crs', or change the grid.")
+    if rasterize.attribute is None:
+        return
+    _, _, values = _read(source, path, [rasterize.attribute], None)
+    seen = list(dict.fromkeys(values[0].tolist()))
+    for value in seen:
+        _number(value, rasterize, source)
+    missing = [word for word in rasterize.only if word not in {str(value) for value in seen}]
+    if missing:
+        raise IcemapError(f"The source '{source.name}': no polygon has '{missing[0]}' in '{rasterize.attribute}', which holds {_some(seen)}.")
+
+
+def _number(value: Any, rasterize: Rasterize, source: Source) -> float | None:
+    """What a polygon is burnt with; None for one to leave out."""
+    absent = value is None or value != value
+    if rasterize.into == "fraction":
+        chosen = not rasterize.only or (not absent and str(value) in rasterize.only)
+        return (100.0 if source.unit == "%" else 1.0) if chosen else None
+    if absent:
+        return None
+    if rasterize.codes:
+        if str(value) not in rasterize.codes:
+            raise IcemapError(
+                f"The source '{source.name}' holds '{value}' in '{rasterize.attribute}', which its 'codes' in the catalogue do not name: "
+                f"they have {_some(rasterize.codes)}."
+            )
+        return float(rasterize.codes[str(value)])
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        remedy = "give 'codes', a mapping from word to class code" if rasterize.into == "class" else "choose an attribute with numbers"
+        raise IcemapError(f"The source '{source.name}' holds '{value}' in '{rasterize.attribute}', which is no number: {remedy}.") from error
+    if number in source.nodata:
+        return None
+    if rasterize.into == "class" and number not in source.classes:
+        raise IcemapError(
+            f"The source '{source.name}' holds the class code {number:g} in '{rasterize.attribute}', which its 'classes' in the catalogue do not name."
+        )
+    return number * source.scale + source.offset
+
+
+def _unwrapped(geometry: Any) -> Any:
+    """A polygon whose rings do not jump: an edge longer than half the globe is taken for one across the date line.
+
+    Edges all the way from -180 to 180 stay, as they bound a box round the globe.
+    """
+    import shapely
+
+    if geometry.bounds[2] - geometry.bounds[0] <= 180:
+        return geometry
+
+    def straight(ring: Any) -> NDArray[np.float64]:
+        points = shapely.get_coordinates(ring)
+        jump = np.diff(points[:, 0])
+        turn = np.where((np.abs(jump) > 180) & (np.abs(jump) < 359), -360 * np.sign(jump), 0).cumsum()
+        points[1:, 0] += turn
+        around = round(points[-1, 0] - points[0, 0])
+        if abs(around) == 360:
+            # A ring that does not come back goes round the pole on its side of the equator.
+            pole = np.copysign(90.0, points[:, 1].mean())
+            points = np.concatenate([points, [[points[-1, 0], pole], [points[0, 0], pole], points[0]]])
+        return np.asarray(points)
+
+    parts = []
+    for part in shapely.get_parts(geometry):
+        if part.geom_type == "Polygon" and part.bounds[2] - part.bounds[0] > 180:
+            shell = straight(part.exterior)
+            holes = []
+            for hole in part.interiors:
+                points = straight(hole)
+                # A hole is drawn on the same turn as what it is in.
+                middle = (points[:, 0].min() + points[:, 0].max()) / 2
+                shift = [turn for turn in (0, 360, -360) if shell[:, 0].min() <= middle + turn <= shell[:, 0].max()]
+                points[:, 0] += shift[0] if shift else 0
+                holes.append(points)
+            part = shapely.Polygon(shell, holes)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else shapely.GeometryCollection(parts)
+
+
+def _about(source: Source, path: str) -> dict[str, Any]:
+    import pyogrio
+
+    rasterize = source.rasterize
+    assert rasterize is not None
+    with _reading(source):
+        layers = [str(name) for name, _ in pyogrio.list_layers(path)]
+        if rasterize.layer is None and len(layers) > 1:
+            raise IcemapError(f"The source '{source.name}': {source.url} has the layers {', '.join(layers)}; name one as 'rasterize.layer' in the catalogue.")
+        if rasterize.layer is not None and rasterize.layer not in layers:
+            raise IcemapError(f"The source '{source.name}': {source.url} has no layer '{rasterize.layer}', it has {', '.join(layers)}.")
+        info = pyogrio.read_info(path, layer=rasterize.layer or 0, force_total_bounds=True)
+    if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] not in ("Unknown", "GeometryCollection", "Geometry"):
+        raise IcemapError(f"The source '{source.name}': {source.url} holds {info['geometry_type']}, but only polygons can be rasterized.")
+    fields = [str(name) for name in info["fields"]]
+    if rasterize.attribute is not None and rasterize.attribute not in fields:
+        raise IcemapError(f"The source '{source.name}': {source.url} has no attribute '{rasterize.attribute}', it has {', '.join(fields) or 'none'}.")
+    if info["total_bounds"] is None or info["features"] == 0:
+        raise IcemapError(f"The source '{source.name}': {source.url} holds no polygons.")
+    return {"crs": info["crs"], "bounds": tuple(float(edge) for edge in info["total_bounds"])}
+
+
+def _read(source: Source, path: str, columns: list[str], box: tuple[float, float, float, float] | None) -> tuple[Any, Any, Any]:
+    """Feature numbers, WKB shapes and columns; without a box no shapes."""
+    from pyogrio.raw import read
+
+    assert source.rasterize is not None
+    with _reading(source):
+        _, ids, shapes, values = read(
+            path, layer=source.rasterize.layer or 0, columns=columns, bbox=box, read_geometry=box is not None, return_fids=True, force_2d=True
+        )
+    return ids, shapes, values
+
+
+def _unit_of(crs: str, source: Source) -> tuple[bool, float]:
+    """Whether a CRS is geographic, and the length of its unit in metres."""
+    import pyproj
+
+    try:
+        parsed = pyproj.CRS.from_user_input(crs)
+    except pyproj.exceptions.CRSError as error:
+        raise IcemapError(f"The source '{source.name}': '{crs}' is not a CRS: give a code such as EPSG:4326 in the catalogue.") from error
+    return bool(parsed.is_geographic), 1.0 if parsed.is_geographic else float(parsed.axis_info[0].unit_conversion_factor)
+
+
+def _some(values: Any) -> str:
+    listed = [str(value) for value in values]
+    return ", ".join(listed[:12]) + (" ..." if len(listed) > 12 else "")
+
+
+@contextmanager
+def _reading(source: Source) -> Iterator[None]:
+    """Turn what GDAL says of a vector file into one sentence."""
+    import pyogrio
+
+    try:
+        yield
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        said = lines[0].rstrip(".")
+        raise IcemapError(f"The source '{source.name}' cannot be read: {source.url} is not a vector file that GDAL knows, or broken ({said}).") from error
