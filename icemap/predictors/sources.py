@@ -58,7 +58,7 @@ def open_layer_of(source: Source, grid: Grid) -> Layer:
     from icemap.predictors.vectors import open_layer
 
     if is_remote(source.url):
-        import pyogrio
+        import pyogrio  # type: ignore[import-untyped, unused-ignore]
 
         pyogrio.set_gdal_config_options(gdal_environment())
     layer = open_layer(source, grid, _gdal_path(source.url))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class Layer:
     ----------
     bounds : (west, south, east, north)
         In the CRS of the layer.
+    jumping : tuple of int
+        Numbers of the polygons that may jump across the date line: their own bounds do not say where they lie.
     transform, shape : Affine, (int, int)
         Of the raster.
     period : float or None
@@ -44,6 +47,7 @@ class Layer:
     path: str
     crs: str
     bounds: tuple[float, float, float, float]
+    jumping: tuple[int, ...]
     transform: Affine
     shape: tuple[int, int]
     period: float | None
@@ -81,13 +85,15 @@ class Layer:
 
         rasterize = self.source.rasterize
         assert rasterize is not None
-        found: dict[int, tuple[Any, float]] = {}
+        columns = [rasterize.attribute] if rasterize.attribute else []
         west, south, east, north = box
-        for turn in (0.0,) if self.period is None else (-self.period, 0.0, self.period):
-            if west + turn > self.bounds[2] or east + turn < self.bounds[0]:
-                continue
-            columns = [rasterize.attribute] if rasterize.attribute else []
-            ids, shapes, values = _read(self.source, self.path, columns, (west + turn, south, east + turn, north))
+        turns = (0.0,) if self.period is None else (-self.period, 0.0, self.period)
+        near = [(west + turn, south, east + turn, north) for turn in turns if west + turn <= self.bounds[2] and east + turn >= self.bounds[0]]
+        read = [_read(self.source, self.path, columns, bbox=one) for one in near]
+        if self.jumping:
+            read.append(_read(self.source, self.path, columns, fids=list(self.jumping)))
+        found: dict[int, tuple[Any, float]] = {}
+        for ids, shapes, values in read:
             for key, geometry, value in zip(ids, shapely.from_wkb(shapes), values[0] if values else np.ones(len(ids))):
                 number = _number(value, rasterize, self.source)
                 if geometry is not None and not geometry.is_empty and number is not None:
@@ -105,15 +111,16 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
     """
     from affine import Affine
 
+    from icemap.predictors.sources import file_stamp
+
     rasterize = source.rasterize
     assert rasterize is not None
-    about = _about(source, path)
+    about = _facts(source.model_dump_json(), path, tuple(file_stamp(url) for url in source.files))
     crs = source.crs or about["crs"]
     if crs is None:
         raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
     geographic, metres = _unit_of(crs, source)
     fine = grid.resolution / rasterize.samples
-    west, south, east, north = about["bounds"]
     outside = 0.0 if rasterize.into == "fraction" else np.nan if source.fill_value is None else source.fill_value
     if geographic:
         # The lattice of the grid, round the globe, so that a grid cell holds whole cells of it.
@@ -121,13 +128,14 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
         step = 360 / around
         top = grid.north + np.ceil((90 - grid.north) / step) * step
         rows = int(np.ceil((top + 90) / step))
-        return Layer(source, path, crs, (west, south, east, north), Affine(step, 0, grid.west, 0, -step, top), (rows, around), 360.0, float(outside))
+        return Layer(source, path, crs, about["bounds"], about["wide"], Affine(step, 0, grid.west, 0, -step, top), (rows, around), 360.0, float(outside))
     step = fine * KILOMETRES_PER_DEGREE * 1000 / metres
+    west, south, east, north = about["bounds"]
     # What lies outside is known to be so one grid cell beyond the last polygon.
     margin = 2 * rasterize.samples
     left, top = np.floor(west / step) - margin, np.ceil(north / step) + margin
     shape = (int(top - np.floor(south / step)) + margin, int(np.ceil(east / step) - left) + margin)
-    return Layer(source, path, crs, (west, south, east, north), Affine(step, 0, left * step, 0, -step, top * step), shape, None, float(outside))
+    return Layer(source, path, crs, about["bounds"], (), Affine(step, 0, left * step, 0, -step, top * step), shape, None, float(outside))
 
 
 def require_layer(layer: Layer, grid: Grid) -> None:
@@ -143,12 +151,12 @@ def require_layer(layer: Layer, grid: Grid) -> None:
     assert rasterize is not None
     if layer.period is not None:
         west, south, east, north = layer.bounds
-        beside = all(west + turn > grid.east or east + turn < grid.west for turn in (-360, 0, 360))
+        beside = not layer.jumping and all(west + turn > grid.east or east + turn < grid.west for turn in (-360, 0, 360))
         if beside or south > grid.north or north < grid.south:
             raise IcemapError(f"The source '{source.name}' ({source.url}) covers no part of the grid: check its coordinates and its 'crs', or change the grid.")
     if rasterize.attribute is None:
         return
-    _, _, values = _read(source, path, [rasterize.attribute], None)
+    _, _, values = _read(source, path, [rasterize.attribute], read_geometry=False)
     seen = list(dict.fromkeys(values[0].tolist()))
     for value in seen:
         _number(value, rasterize, source)
@@ -225,8 +233,12 @@ def _unwrapped(geometry: Any) -> Any:
     return parts[0] if len(parts) == 1 else shapely.GeometryCollection(parts)
 
 
-def _about(source: Source, path: str) -> dict[str, Any]:
-    import pyogrio
+@lru_cache(maxsize=64)
+def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, Any]:
+    """Headers and bounds, read once per process as long as the files stay the same."""
+    import pyogrio  # type: ignore[import-untyped, unused-ignore]
+
+    source = Source.model_validate_json(source_json)
 
     rasterize = source.rasterize
     assert rasterize is not None
@@ -236,26 +248,29 @@ def _about(source: Source, path: str) -> dict[str, Any]:
             raise IcemapError(f"The source '{source.name}': {source.url} has the layers {', '.join(layers)}; name one as 'rasterize.layer' in the catalogue.")
         if rasterize.layer is not None and rasterize.layer not in layers:
             raise IcemapError(f"The source '{source.name}': {source.url} has no layer '{rasterize.layer}', it has {', '.join(layers)}.")
-        info = pyogrio.read_info(path, layer=rasterize.layer or 0, force_total_bounds=True)
+        info = pyogrio.read_info(path, layer=rasterize.layer or 0)
     if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] not in ("Unknown", "GeometryCollection", "Geometry"):
         raise IcemapError(f"The source '{source.name}': {source.url} holds {info['geometry_type']}, but only polygons can be rasterized.")
     fields = [str(name) for name in info["fields"]]
     if rasterize.attribute is not None and rasterize.attribute not in fields:
         raise IcemapError(f"The source '{source.name}': {source.url} has no attribute '{rasterize.attribute}', it has {', '.join(fields) or 'none'}.")
-    if info["total_bounds"] is None or info["features"] == 0:
+    with _reading(source):
+        ids, bounds = pyogrio.read_bounds(path, layer=rasterize.layer or 0)
+    there = np.isfinite(bounds).all(axis=0)
+    if not there.any():
         raise IcemapError(f"The source '{source.name}': {source.url} holds no polygons.")
-    return {"crs": info["crs"], "bounds": tuple(float(edge) for edge in info["total_bounds"])}
+    west, south, east, north = bounds[:, there]
+    box = (float(west.min()), float(south.min()), float(east.max()), float(north.max()))
+    return {"crs": info["crs"], "bounds": box, "wide": tuple(int(key) for key in ids[there][east - west > 180])}
 
 
-def _read(source: Source, path: str, columns: list[str], box: tuple[float, float, float, float] | None) -> tuple[Any, Any, Any]:
-    """Feature numbers, WKB shapes and columns; without a box no shapes."""
-    from pyogrio.raw import read
+def _read(source: Source, path: str, columns: list[str], **which: Any) -> tuple[Any, Any, Any]:
+    """Feature numbers, WKB shapes and columns."""
+    from pyogrio.raw import read  # type: ignore[import-untyped, unused-ignore]
 
     assert source.rasterize is not None
     with _reading(source):
-        _, ids, shapes, values = read(
-            path, layer=source.rasterize.layer or 0, columns=columns, bbox=box, read_geometry=box is not None, return_fids=True, force_2d=True
-        )
+        _, ids, shapes, values = read(path, layer=source.rasterize.layer or 0, columns=columns, return_fids=True, force_2d=True, **which)
     return ids, shapes, values
 
 
@@ -278,7 +293,7 @@ def _some(values: Any) -> str:
 @contextmanager
 def _reading(source: Source) -> Iterator[None]:
     """Turn what GDAL says of a vector file into one sentence."""
-    import pyogrio
+    import pyogrio  # type: ignore[import-untyped, unused-ignore]
 
     try:
         yield

@@ -1,0 +1,114 @@
+"""Many files as one raster: the same as the one they were cut from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import yaml
+from affine import Affine
+
+from icemap.catalog import load_sources
+from icemap.errors import IcemapError
+from icemap.grid import Grid
+from icemap.predictors.align import align, require_overlap, resampling
+from icemap.predictors.sources import open_source
+
+pytestmark = pytest.mark.quick
+VALUES = np.random.default_rng(2).normal(size=(60, 360)).astype("f4")
+
+
+def write(path, values, west, north, cell=1.0, crs="EPSG:4326"):
+    rows, cols = values.shape
+    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": "float32", "nodata": np.nan}
+    with rasterio.open(path, "w", crs=crs, transform=Affine(cell, 0, west, 0, -cell, north), **profile) as dataset:
+        dataset.write(values, 1)
+    return path
+
+
+def source(folder, url):
+    content = {
+        "version": 2,
+        "data": {"z": {"kwargs": {"url": url}}},
+        "entries": {"z": {"kwargs": {"data": "{data(z)}"}, "metadata": {"family": "topography", "long_name": "z", "unit": "m"}}},
+    }
+    (folder / "catalog.yaml").write_text(yaml.safe_dump(content))
+    return load_sources(str(folder / "catalog.yaml"), ["z"])["z"]
+
+
+def whole(made, grid, chunk=10_000):
+    with open_source(made, grid) as raster:
+        require_overlap(raster, grid)
+        how = resampling(raster, grid)
+        out = np.full(grid.shape, -7, np.float32)
+        for part in grid.chunks(chunk):
+            out[part.rows, part.cols] = align(raster, grid, part, how)
+    return out
+
+
+def cut(folder, width=90, west=-180):
+    for col in range(0, 360, width):
+        for row in (0, 30):
+            write(folder / f"z_{row:02d}_{col:03d}.tif", VALUES[row : row + 30, col : col + width], west + col, 90 - row)
+
+
+@pytest.mark.parametrize("resolution", [0.5, 2])
+@pytest.mark.parametrize("how", ["pattern", "list"])
+def test_a_mosaic_is_the_raster_it_was_cut_from(tmp_path: Path, how, resolution) -> None:
+    cut(tmp_path)
+    write(tmp_path / "one.tif", VALUES, -180, 90)
+    grid = Grid(-180, 35, 180, 89, resolution)
+    made = source(tmp_path, "z_*.tif" if how == "pattern" else [p.name for p in sorted(tmp_path.glob("z_*.tif"))])
+    assert len(made.files) == 8
+    expected = whole(source(tmp_path, "one.tif"), grid)
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(whole(made, grid, chunk=50), expected)
+
+
+def test_gaps_between_files_are_missing_and_overlaps_take_the_first_with_a_value(tmp_path: Path) -> None:
+    first = np.full((2, 4), 1, "f4")
+    first[0, 3] = np.nan
+    write(tmp_path / "a.tif", first, 0, 60)
+    write(tmp_path / "b.tif", np.full((2, 3), 2, "f4"), 2, 60)
+    write(tmp_path / "c.tif", np.full((2, 1), 3, "f4"), 6, 60)
+    out = whole(source(tmp_path, ["a.tif", "b.tif", "c.tif"]), Grid(0, 58, 8, 60, 1))
+    np.testing.assert_array_equal(out, [[1, 1, 1, 2, 2, np.nan, 3, np.nan], [1, 1, 1, 1, 2, np.nan, 3, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({"west": 4, "crs": "EPSG:3995"}, "has another CRS than"),
+        ({"west": 4, "cell": 0.5}, "are 0.5 x 0.5, those of .* 1 x 1; resample"),
+        ({"west": 4.3}, "lies 0.30 cells beside the lattice"),
+    ],
+)
+def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path, keys, sentence) -> None:
+    write(tmp_path / "a.tif", VALUES[:4, :4], 0, 60)
+    write(tmp_path / "b.tif", VALUES[:4, :4], **{"north": 60, **keys})
+    with pytest.raises(IcemapError, match=sentence) as error:
+        whole(source(tmp_path, "*.tif"), Grid(0, 56, 8, 60, 1))
+    assert "b.tif" in str(error.value)
+    assert "'z'" in str(error.value)
+
+
+def test_missing_and_broken_parts_are_refused_by_name(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", VALUES[:4, :4], 0, 60)
+    with pytest.raises(IcemapError, match=r"data 'z': no file matches .*q\*\.tif"):
+        source(tmp_path, "q*.tif")
+    with pytest.raises(IcemapError, match=r"no file .*b\.tif"):
+        whole(source(tmp_path, ["a.tif", "b.tif"]), Grid(0, 56, 8, 60, 1))
+    (tmp_path / "b.tif").write_text("nothing")
+    with pytest.raises(IcemapError, match=r"cannot be opened.*b\.tif"):
+        whole(source(tmp_path, ["a.tif", "b.tif"]), Grid(0, 56, 8, 60, 1))
+    write(tmp_path / "b.tif", np.random.default_rng(0).normal(size=(140, 350)).astype("f4"), 4, 60)
+    (tmp_path / "b.tif").write_bytes((tmp_path / "b.tif").read_bytes()[:100_000])
+    with pytest.raises(IcemapError, match=r"b\.tif.* broken or truncated"):
+        whole(source(tmp_path, ["a.tif", "b.tif"]), Grid(0, 30, 30, 60, 1))
+
+
+def test_a_file_replaced_by_one_elsewhere_is_laid_out_anew(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", VALUES[:4, :4], 0, 60)
+    before = whole(source(tmp_path, "a.tif"), Grid(0, 56, 8, 60, 1))
+    write(tmp_path / "a.tif", VALUES[:4, :4], 4, 60)
+    np.testing.assert_array_equal(whole(source(tmp_path, "a.tif"), Grid(0, 56, 8, 60, 1))[:, 4:], before[:, :4])
