@@ -41,7 +41,7 @@ class Raster:
     shape : (int, int)
         Rows and columns.
     period : int or None
-        Columns in 360 degrees where the columns go round the globe.
+        Columns in 360 degrees where the columns go round the globe, or part of the way across the date line.
     kind : "continuous", "class" or "share"
         A share is averaged by area even where its cells are larger than the grid's.
     read : callable
@@ -60,15 +60,17 @@ class Raster:
     fill_nearest: int = 0
 
     def window(self, rows: slice, cols: slice) -> NDArray[np.float32]:
-        """Read a window whose columns may leave the raster where they go round the globe."""
+        """Read a window whose columns may leave the raster where they go round the globe; what it does not reach is NaN."""
         if self.period is None:
             return self.read(rows, cols)
         parts = []
         col = cols.start
         while col < cols.stop:
             inside = col % self.period
-            width = min(self.period - inside, cols.stop - col)
-            parts.append(self.read(rows, slice(inside, inside + width)))
+            there = inside < self.shape[1]
+            width = min((min(self.shape[1], self.period) if there else self.period) - inside, cols.stop - col)
+            beside = np.full((rows.stop - rows.start, 0 if there else width), np.nan, dtype=np.float32)
+            parts.append(self.read(rows, slice(inside, inside + width)) if there else beside)
             col += width
         return np.concatenate(parts, axis=1)
 
@@ -186,6 +188,8 @@ def source_window(raster: Raster, grid: Grid, chunk: Chunk) -> tuple[slice, slic
     if raster.period is None:
         left, right = max(left, 0), min(right, raster.shape[1])
     if top >= bottom or left >= right:
+        return None, None
+    if raster.period is not None and (np.arange(left, right) % raster.period >= raster.shape[1]).all():
         return None, None
     return slice(top, bottom), slice(left, right)
 

@@ -58,9 +58,13 @@ class Mosaic:
             )
             if top >= bottom or left >= right:
                 continue
-            with rasterio.open(part.path) as dataset:
-                window = ((top - part.top, bottom - part.top), (left - part.left, right - part.left))
-                found = dataset.read(band, window=window, masked=True).astype(np.float64).filled(np.nan)
+            window = ((top - part.top, bottom - part.top), (left - part.left, right - part.left))
+            try:
+                with rasterio.open(part.path) as dataset:
+                    found = dataset.read(band, window=window, masked=True).astype(np.float64).filled(np.nan)
+            except rasterio.errors.RasterioIOError as error:
+                # GDAL does not say which file.
+                raise rasterio.errors.RasterioIOError(part.path) from error
             here = values[top - rows.start : bottom - rows.start, left - cols.start : right - cols.start]
             np.copyto(here, found, where=np.isnan(here))
         return values

@@ -108,12 +108,12 @@ def _open_gdal(source: Source) -> Any:
                 try:
                     return _values(source, mosaic.read(band, rows, cols))
                 except rasterio.errors.RasterioIOError as error:
-                    broken = f"{source.url}: {_first_line(error)}" if source.parts else source.url
-                    raise IcemapError(f"The source '{source.name}' ({broken}) cannot be read: the file is broken or truncated.") from error
+                    raise IcemapError(f"The source '{source.name}' ({error}) cannot be read: the file is broken or truncated.") from error
 
             yield _raster(source, crs, mosaic.transform, mosaic.shape, read)
     except rasterio.errors.RasterioIOError as error:
-        raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a raster that GDAL knows ({_first_line(error)}).") from error
+        where = "one of its files" if source.parts else source.url
+        raise IcemapError(f"The source '{source.name}' cannot be opened: {where} is not a raster that GDAL knows ({_first_line(error)}).") from error
 
 
 @contextmanager
@@ -177,7 +177,10 @@ def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int],
     except pyproj.exceptions.CRSError as error:
         raise IcemapError(f"The source '{source.name}': '{source.crs}' is not a CRS: give a code such as EPSG:4326 in the catalogue.") from error
     around = round(360 / transform.a) if geographic and transform.a > 0 else 0
-    goes_round = around and abs(around * transform.a - 360) < 0.01 * transform.a * around**0.5 and shape[1] >= around
+    whole = around and abs(around * transform.a - 360) < 0.01 * transform.a * around**0.5
+    # Or part of the way, in longitudes that the grid calls otherwise.
+    elsewhere = transform.c < -180 or transform.c + shape[1] * transform.a > 180
+    goes_round = whole and (shape[1] >= around or elsewhere)
     return Raster(source.name, crs, transform, shape, around if goes_round else None, "share" if source.fraction_of else source.kind, read, source.fill_nearest)
 
 

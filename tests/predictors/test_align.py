@@ -66,6 +66,20 @@ def test_any_longitude_convention_gives_the_same_map_also_across_the_date_line(t
     assert np.isfinite(out).all()
 
 
+@pytest.mark.parametrize("west", [170.0, -190.0, 530.0])
+def test_a_region_across_the_date_line_lies_on_both_sides_of_it(tmp_path: Path, west: float) -> None:
+    lon, lat = np.meshgrid(west + 0.5 + np.arange(25), np.arange(69.5, 60, -1))
+    path = write_tif(tmp_path / "a.tif", smooth(lon, lat).astype("f4"), Affine(1, 0, west, 0, -1, 70))
+    grid = Grid(-180, 60, 180, 70, 1)
+    out, _ = whole(path, grid, chunk=50)
+    expected = smooth(*np.meshgrid(grid.longitudes, grid.latitudes)).astype("f4")
+    inside = (grid.longitudes > 170) | (grid.longitudes < -165)
+    np.testing.assert_allclose(out[:, inside], expected[:, inside], atol=1e-5)
+    assert np.isnan(out[:, ~inside]).all()
+    with pytest.raises(IcemapError, match="covers no part of the grid"):
+        whole(path, Grid(0, 60, 100, 70, 1))
+
+
 def test_rising_latitudes_are_turned(tmp_path: Path) -> None:
     lat = np.arange(-89.5, 90, 1.0)
     lon = np.arange(-179.5, 180, 1.0)

@@ -102,7 +102,7 @@ def test_missing_and_broken_parts_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(IcemapError, match=r"cannot be opened.*b\.tif"):
         whole(source(tmp_path, ["a.tif", "b.tif"]), Grid(0, 56, 8, 60, 1))
     write(tmp_path / "b.tif", np.random.default_rng(0).normal(size=(140, 350)).astype("f4"), 4, 60)
-    (tmp_path / "b.tif").write_bytes((tmp_path / "b.tif").read_bytes()[:100_000])
+    (tmp_path / "b.tif").write_bytes((tmp_path / "b.tif").read_bytes()[:20_000])
     with pytest.raises(IcemapError, match=r"b\.tif.* broken or truncated"):
         whole(source(tmp_path, ["a.tif", "b.tif"]), Grid(0, 30, 30, 60, 1))
 

@@ -1,0 +1,55 @@
+"""The catalogue of real sources is complete and can be read, by intake and by icemap."""
+
+import re
+from pathlib import Path
+
+import intake
+import pytest
+import yaml
+
+from icemap.catalog import DERIVED_KEYS, load_sources
+
+CATALOG = Path(__file__).parents[1] / "examples" / "sources.yaml"
+CONTENT = yaml.safe_load(CATALOG.read_text())
+FAMILIES = {"paleoclimate", "climate", "remote_sensing", "topography", "geology"}
+
+
+@pytest.fixture(autouse=True)
+def _data_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("ICEMAP_DATA", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", CONTENT["entries"])
+def test_icemap_reads_every_entry(name, tmp_path):
+    source = load_sources(str(CATALOG), [name])[name]
+    assert source.family in FAMILIES
+    for leaf in source.leaves:
+        assert leaf.url.startswith(str(tmp_path))
+        assert leaf.licence
+        assert "doi:" in leaf.citation or "Permafrost_cci" in leaf.citation
+    if source.derived is None and source.kind == "continuous" and source.rasterize is None and source.unit != "m":
+        assert source.valid_range is not None
+
+
+def test_intake_opens_every_entry_with_a_file(tmp_path):
+    catalog = intake.open_catalog(str(CATALOG))
+    for name, entry in CONTENT["entries"].items():
+        if "derived" in entry["metadata"]:
+            assert set(entry["metadata"]) <= DERIVED_KEYS
+        else:
+            assert catalog[name].kwargs["data"].url == load_sources(str(CATALOG), [name])[name].url
+
+
+@pytest.mark.parametrize("name", CONTENT["data"])
+def test_every_file_says_where_it_comes_from_and_what_was_tested(name):
+    metadata = CONTENT["data"][name]["metadata"]
+    assert set(metadata) == {"licence", "citation", "resolution", "download", "tested"}
+    assert all(metadata.values())
+    assert metadata["download"].startswith("https://")
+    for doi in re.findall(r"doi:(\S+)", metadata["citation"]):
+        assert re.fullmatch(r"10\.\d{4,9}/[^\s;]+;?", doi)
+    assert any(entry["kwargs"]["data"] == f"{{data({name})}}" for entry in CONTENT["entries"].values() if "kwargs" in entry)
+
+
+def test_all_five_families_are_there():
+    assert {entry["metadata"]["family"] for entry in CONTENT["entries"].values()} == FAMILIES
