@@ -64,6 +64,12 @@ class Derivation(Section):
                 raise ValueError(f"'{self.how}' of {len(self.of)} {'needs' if needed else 'takes no'} {key}")
         return self
 
+    @property
+    def text(self) -> str:
+        """In words, for the cube's attributes."""
+        options = {key: value for key, value in self.model_dump(exclude={"how", "of"}).items() if value not in (None, ())}
+        return ", ".join([f"{self.how} of {', '.join(self.of)}", *(f"{key} {value}" for key, value in options.items())])
+
 
 class Rasterize(Section):
     """How polygons become cells.

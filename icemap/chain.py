@@ -36,6 +36,7 @@ def _cube_depends(context: Context) -> Any:
 def _make_cube(context: Context, resume: bool) -> dict[str, Any]:
     from icemap.mapping.run import Job
     from icemap.predictors.cube import plan_cube, require_predictors
+    from icemap.products.predictors_page import write_predictors_page
 
     build = plan_cube(context.config, context.sources)
     if not context.ledger("cube").keys() or not exists(join(build.url, "zarr.json")):
@@ -49,7 +50,14 @@ def _make_cube(context: Context, resume: bool) -> dict[str, Any]:
         if cells:
             context.say(f"  {name} is missing in {cells:,} of {inside:,} cells inside the masks ({cells / inside:.1%}); these are not mapped")
     ranges = {name: _joined_range(name, records) for name in build.predictors}
-    return {"cells": {"inside": inside, "valid": sum(record["valid"] for record in records)}, "missing": missing, "ranges": ranges}
+    facts = {"cells": {"inside": inside, "valid": sum(record["valid"] for record in records)}, "missing": missing, "ranges": ranges}
+    write_predictors_page(_predictors_page_url(context.config), build.url, facts, context.config.title)
+    context.say(f"  {facts['cells']['valid']:,} cells to be mapped; see {_predictors_page_url(context.config)}")
+    return facts
+
+
+def _predictors_page_url(config: Config) -> str:
+    return join(config.run, "predictors.html")
 
 
 def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
@@ -300,7 +308,7 @@ def _verified(config: Config) -> list[str]:
 
 
 STEPS = (
-    Step("cube", (), _cube_depends, _make_cube, lambda c: [c.cube_url]),
+    Step("cube", (), _cube_depends, _make_cube, lambda c: [c.cube_url, _predictors_page_url(c)]),
     Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url, _page_url(c)]),
     Step("train", ("boreholes",), _ensemble_depends, _make_ensemble, lambda c: [join(c.ensemble_url, "manifest.json")]),
     Step("verify", ("train",), lambda x: x.config.verification.model_dump(), _make_verification, _verified),

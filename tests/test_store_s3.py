@@ -91,8 +91,7 @@ def test_reader_may_read_and_is_told_that_it_may_not_write(s3_url, log_in):
         with pytest.raises(IcemapError) as caught:
             call()
         assert str(caught.value) == (
-            f"Cannot {action} {url}: permission denied. Ask its owner for the right, or choose another place; "
-            "check a bucket's credentials in the environment."
+            f"Cannot {action} {url}: permission denied. Ask its owner for the right, or choose another place; check a bucket's credentials in the environment."
         )
     log_in("owner")
     assert store.read_text(note) == "x"

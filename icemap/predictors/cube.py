@@ -16,7 +16,7 @@ from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
 from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
 from icemap.predictors.fields import ChunkFields, value_range
-from icemap.predictors.sources import file_stamp, open_layer_of, open_source
+from icemap.predictors.sources import file_stamps, open_layer_of, open_source
 from icemap.predictors.vectors import require_layer
 
 if TYPE_CHECKING:
@@ -87,14 +87,17 @@ class CubeBuild:
         }
 
     def _require_unchanged(self, chunk: Chunk) -> None:
-        for source in self.sources.values():
-            for leaf in source.leaves:
-                for url in leaf.files:
-                    if file_stamp(url) != self.stamps[url]:
-                        raise IcemapError(
-                            f"Chunk {chunk.key}: the file {url} of the source '{leaf.name}' has changed since the cube was begun: "
-                            "run the command again, and the cube is made anew from the file as it is now."
-                        )
+        for files, leaf in {leaf.files: leaf for source in self.sources.values() for leaf in source.leaves}.items():
+            try:
+                stamps = file_stamps(leaf)
+            except IcemapError as error:
+                raise IcemapError(f"Chunk {chunk.key}: {error}") from error
+            for url, stamp in zip(files, stamps):
+                if stamp != self.stamps[url]:
+                    raise IcemapError(
+                        f"Chunk {chunk.key}: the file {url} of the source '{leaf.name}' has changed since the cube was begun: "
+                        "run the command again, and the cube is made anew from the file as it is now."
+                    )
 
     def _mask(self, arrays: Mapping[str, NDArray[np.float32]], chunk: Chunk) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         inside = np.ones(chunk.shape, dtype=bool)
@@ -130,7 +133,7 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
                 with open_source(leaf, grid) as raster:
                     require_overlap(raster, grid)
                     ways[leaf.name] = resampling(raster, grid)
-                stamps |= {url: file_stamp(url) for url in leaf.files}
+                stamps |= dict(zip(leaf.files, file_stamps(leaf)))
     return CubeBuild(config.cube_url, grid, config.grid.chunk, config.predictors, config.masks, sources, ways, stamps)
 
 
@@ -166,6 +169,12 @@ def _variable(source: Source, how: Resampling | None, predictor: bool) -> Variab
         "citation": source.citation,
         "role": "predictor" if predictor else "mask",
     }
+    if source.valid_range is not None:
+        attrs["valid_range"] = list(source.valid_range)
+    if source.derived is not None:
+        attrs["derivation"] = source.derived.text
+    if source.fraction_of:
+        attrs["fraction_of"] = ", ".join(source.classes[code] for code in source.fraction_of)
     if how is not None:
         attrs["resampling"] = how.method
     if source.kind == "class":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,9 +37,7 @@ def open_source(source: Source, grid: Grid) -> Any:
     IcemapError
         If the file is missing or broken, has no CRS, a CRS that its coordinates deny, or dimensions that the catalogue does not resolve.
     """
-    for path in source.files:
-        if not is_remote(path) and not local_path(path).exists():
-            raise IcemapError(f"The source '{source.name}' is not there: no file {path}. Correct its url in the catalogue.")
+    _require_files(source)
     suffix = source.url.rstrip("/").lower()
     if source.rasterize is not None:
         yield _polygons(open_layer_of(source, grid))
@@ -53,12 +51,21 @@ def open_source(source: Source, grid: Grid) -> Any:
         yield raster
 
 
+def _require_files(source: Source) -> None:
+    for path in source.files:
+        if not is_remote(path) and not local_path(path).exists():
+            raise IcemapError(f"The source '{source.name}' is not there: no file {path}. Correct its url in the catalogue.")
+
+
 def open_layer_of(source: Source, grid: Grid) -> Layer:
     """The polygons of a source that has ``rasterize``."""
     from icemap.predictors.vectors import open_layer
 
+    _require_files(source)
+    if source.parts:
+        raise IcemapError(f"The source '{source.name}' lists {len(source.parts)} files, but polygons lie in one: join them first, for example with ogrmerge.")
     if is_remote(source.url):
-        import pyogrio  # type: ignore[import-untyped, unused-ignore]
+        import pyogrio
 
         pyogrio.set_gdal_config_options(gdal_environment())
     layer = open_layer(source, grid, _gdal_path(source.url))
@@ -98,7 +105,7 @@ def _open_gdal(source: Source) -> Any:
     try:
         with rasterio.Env(**gdal_environment()):
             # One file is a mosaic of itself.
-            mosaic = open_mosaic(source.name, [_gdal_path(url) for url in source.files], [file_stamp(url) for url in source.files])
+            mosaic = open_mosaic(source.name, [_gdal_path(url) for url in source.files], file_stamps(source))
             band = _band(mosaic.bands, source)
             crs = source.crs or mosaic.crs
             if crs is None:
@@ -156,7 +163,12 @@ def _open_xarray(source: Source) -> Any:
 
 
 def _band(count: int, source: Source) -> int:
+    further = [key for key in ("select", "reduce") if getattr(source, key)]
+    if further:
+        raise IcemapError(f"The source '{source.name}' ({source.url}) is a raster, which has no axes to '{further[0]}': choose its band with 'variable'.")
     if source.month is None:
+        if source.variable is not None and not source.variable.isdigit():
+            raise IcemapError(f"The source '{source.name}' ({source.url}) is a raster: 'variable' is '{source.variable}', but must be the number of a band.")
         band = int(source.variable or 1)
         if not 1 <= band <= count:
             raise IcemapError(f"The source '{source.name}' ({source.url}) has {count} bands, but 'variable' asks for band {band}.")
@@ -279,17 +291,41 @@ def _regular(centres: NDArray[np.float64], source: Source, dim: str) -> tuple[fl
     return float(centres[0] - step / 2), float(step)
 
 
+def file_stamps(source: Source) -> tuple[str, ...]:
+    """What changes when the files of a source do, in their order, without reading them; a missing one is named with the source."""
+    try:
+        listed = _listed(source.parts) if source.parts and is_remote(source.parts[0]) else {}
+        return tuple(listed.get(url) or file_stamp(url) for url in source.files)
+    except IcemapError as error:
+        raise IcemapError(f"The source '{source.name}' is not there: {error}") from error
+
+
 def file_stamp(url: str) -> str:
-    """What changes when a file does, without reading it: size and time, or what a bucket says of it."""
+    """Size and time of a file or of the metadata of a Zarr store, or what a bucket says of it."""
     with storage_errors(url, "look at"):
         if is_remote(url):
             fs, path = filesystem(url)
             fs.invalidate_cache()
-            return str(fs.checksum(path))
+            return _stamp(fs.info(path))
         here = local_path(url)
         # A Zarr store is a folder, whose root metadata is written whenever arrays are.
         about = (here / "zarr.json" if (here / "zarr.json").exists() else here).stat()
         return f"{about.st_size} {about.st_mtime_ns}"
+
+
+def _listed(urls: Sequence[str]) -> dict[str, str]:
+    """Stamps of many files in buckets by one listing for each folder; a web server lists none."""
+    found: dict[str, str] = {}
+    for folder in sorted({url.rsplit("/", 1)[0] for url in urls if not url.startswith("http")}):
+        with storage_errors(folder, "list"):
+            fs, path = filesystem(folder)
+            fs.invalidate_cache()
+            found |= {f"{folder}/{info['name'].rsplit('/', 1)[-1]}": _stamp(info) for info in fs.ls(path, detail=True)}
+    return found
+
+
+def _stamp(info: Mapping[str, Any]) -> str:
+    return " ".join(str(info[key]) for key in ("size", "ETag", "etag", "md5Hash", "mtime") if info.get(key) is not None)
 
 
 def _gdal_path(url: str) -> str:

@@ -111,11 +111,11 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
     """
     from affine import Affine
 
-    from icemap.predictors.sources import file_stamp
+    from icemap.predictors.sources import file_stamps
 
     rasterize = source.rasterize
     assert rasterize is not None
-    about = _facts(source.model_dump_json(), path, tuple(file_stamp(url) for url in source.files))
+    about = _facts(source.model_dump_json(), path, file_stamps(source))
     crs = source.crs or about["crs"]
     if crs is None:
         raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
@@ -236,10 +236,9 @@ def _unwrapped(geometry: Any) -> Any:
 @lru_cache(maxsize=64)
 def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, Any]:
     """Headers and bounds, read once per process as long as the files stay the same."""
-    import pyogrio  # type: ignore[import-untyped, unused-ignore]
+    import pyogrio
 
     source = Source.model_validate_json(source_json)
-
     rasterize = source.rasterize
     assert rasterize is not None
     with _reading(source):
@@ -266,7 +265,7 @@ def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, An
 
 def _read(source: Source, path: str, columns: list[str], **which: Any) -> tuple[Any, Any, Any]:
     """Feature numbers, WKB shapes and columns."""
-    from pyogrio.raw import read  # type: ignore[import-untyped, unused-ignore]
+    from pyogrio.raw import read
 
     assert source.rasterize is not None
     with _reading(source):
@@ -293,7 +292,7 @@ def _some(values: Any) -> str:
 @contextmanager
 def _reading(source: Source) -> Iterator[None]:
     """Turn what GDAL says of a vector file into one sentence."""
-    import pyogrio  # type: ignore[import-untyped, unused-ignore]
+    import pyogrio
 
     try:
         yield

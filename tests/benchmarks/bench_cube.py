@@ -30,8 +30,9 @@ from icemap.predictors.cube import CubeBuild, open_cube, plan_cube
 from icemap.predictors.fields import ChunkFields
 
 SECOND = 1 / 3600
-NORTH = 80.0
+MIDDLE = 70.0
 CHUNK = 512
+BAND = 128  # rows of a source in memory while it is made
 COMPRESSION = ["-co", "TILED=YES", "-co", "COMPRESS=ZSTD", "-co", "ZSTD_LEVEL=3"]
 
 
@@ -66,10 +67,9 @@ SOURCES = (
 
 
 def strip(columns: int, rows: int) -> GridConfig:
-    west = -180.0 if columns == 43_200 else 20.0
-    return GridConfig(
-        west=west, east=round(west + columns * 30 * SECOND, 9), north=NORTH, south=round(NORTH - rows * 30 * SECOND, 9), resolution=30 * SECOND, chunk=CHUNK
-    )
+    west, north = (-180.0 if columns == 43_200 else 20.0), MIDDLE + rows * 15 * SECOND
+    edges = {"west": west, "east": round(west + columns * 30 * SECOND, 9), "north": round(north, 9), "south": round(north - rows * 30 * SECOND, 9)}
+    return GridConfig(**edges, resolution=30 * SECOND, chunk=CHUNK)
 
 
 def make_source(folder: Path, source: Source, grid: GridConfig) -> None:
@@ -83,14 +83,14 @@ def make_source(folder: Path, source: Source, grid: GridConfig) -> None:
         west, east = grid.west, grid.east
     rows, cols = round((north - south) / source.cell), round((east - west) / source.cell)
     rng = np.random.default_rng(len(source.name))
-    noise = rng.normal(size=(512, 512)).astype("f4")
+    noise = rng.normal(size=(BAND, 512)).astype("f4")
     noise = np.tile(noise, (1, cols // 512 + 1))[:, :cols]
     across = np.cos(np.arange(cols, dtype="f4") * (source.cell / (east - west) * 40 * np.pi / source.cell))
     profile = {"driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": source.dtype, "nodata": source.nodata, "crs": source.crs}
-    layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "zstd", "zstd_level": 1, "bigtiff": "if_safer"}
+    layout = {"tiled": True, "blockxsize": 512, "blockysize": BAND, "compress": "zstd", "zstd_level": 1, "bigtiff": "if_safer"}
     with rasterio.open(folder / f"{source.name}.tif", "w", transform=Affine(source.cell, 0, west, 0, -source.cell, north), **profile, **layout) as dataset:
-        for top in range(0, rows, 512):
-            height = min(512, rows - top)
+        for top in range(0, rows, BAND):
+            height = min(BAND, rows - top)
             along = np.sin(np.arange(top, top + height, dtype="f4") / rows * 30)[:, None]
             field = along * across + 0.2 * noise[:height]
             hole = (along > 0.97) & (across > 0.5)
@@ -238,7 +238,6 @@ def main(columns: int = 43_200, rows: int = 2_400, rounds: int = 1, scratch: str
             "memory_megabytes": {
                 "icemap_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
                 "before_the_build": before / 1e3,
-                "gdalwarp_peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e3,
             },
         }
         for i, source in enumerate(SOURCES):

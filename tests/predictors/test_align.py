@@ -195,6 +195,22 @@ def test_bad_rasters_are_refused_by_name(tmp_path: Path, keys, make, sentence) -
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [
+        ({"variable": "clay"}, "must be the number of a band"),
+        ({"variable": "2"}, "has 1 bands, but 'variable' asks for band 2"),
+        ({"select": {"month": 1}}, "no axes to 'select': choose its band with 'variable'"),
+        ({"month": ("band", 3)}, "has 1 bands and no twelve months along 'band'"),
+    ],
+)
+def test_bad_bands_are_refused_by_name(tmp_path: Path, keys, sentence) -> None:
+    path = write_tif(tmp_path / "a.tif", np.ones((4, 4), "f4"), Affine(1, 0, 0, 0, -1, 60))
+    with pytest.raises(IcemapError, match=sentence) as error:
+        whole(path, Grid(0, 56, 4, 60, 1), **keys)
+    assert "'field'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
         ({"variable": "nothing"}, "no variable 'nothing', it has a, b"),
         ({}, "name one as 'variable'"),
         ({"variable": "a"}, "further axis 'time': choose"),

@@ -53,7 +53,7 @@ def project(tmp_path_factory) -> Path:
     data = {name: {"kwargs": {"url": f"{{CATALOG_DIR}}/{name}.tif"}} for name in rasters}
     (folder / "catalog.yaml").write_text(yaml.safe_dump({"version": 2, "data": data, "entries": entries}))
     for run in ("undisturbed", "killed"):
-        grid = {"west": 20, "east": 52, "south": 62, "north": 78, "resolution": 0.1, "chunk": 32}
+        grid = {"west": 20, "east": 52, "south": 62, "north": 78, "resolution": 0.2, "chunk": 16}
         config = {"run": run, "grid": grid, "catalog": "catalog.yaml", "predictors": list(rasters), "sites": {"table": "none.csv", "value": "v"}}
         (folder / f"{run}.yaml").write_text(yaml.safe_dump(config))
     return folder

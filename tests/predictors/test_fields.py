@@ -144,6 +144,8 @@ def test_a_cube_of_every_kind_of_source_is_whole_and_says_what_it_is_made_from(c
     cube = icemap.open_cube(build.url).load()
     assert set(cube.data_vars) == {"slope", "lake", "rock", "valid", "fraction"}
     assert cube["slope"].attrs["source"] == "slope of z.tif"
+    assert cube["slope"].attrs["derivation"] == "slope of z"
+    assert cube["lake"].attrs["fraction_of"] == "lake"
     assert cube["rock"].attrs["source"] == "rock.gpkg"
     inside = (cube.longitude > 15) & (cube.longitude < 35) & (cube.latitude > 55) & (cube.latitude < 77)
     assert (cube["rock"].where(inside) == 1).sum() == inside.sum()
@@ -161,6 +163,14 @@ def test_a_file_that_changes_between_chunks_is_named_with_the_chunk(config, tmp_
     cube = icemap.open_cube(build.url).load()
     assert np.isfinite(cube["slope"][:16, :16]).all()
     assert np.isnan(cube["slope"][:16, 16:]).all()
+
+
+def test_a_file_that_vanishes_between_chunks_is_named_with_the_chunk(config, tmp_path: Path) -> None:
+    build = plan(config)
+    build.create("test")
+    (tmp_path / "z.tif").unlink()
+    with pytest.raises(IcemapError, match=r"Chunk r000c000: The source 'z' is not there: .*z\.tif"):
+        build(build.chunks[0])
 
 
 def test_a_wrong_value_is_named_with_chunk_and_source(config, tmp_path: Path) -> None:
