@@ -96,7 +96,7 @@ def resampling(raster: Raster, grid: Grid) -> Resampling:
     import pyproj
 
     ratio = _cells_per_grid_cell(raster, grid)
-    if ratio <= 1 and raster.kind != "share":
+    if ratio <= 1 + 1e-6 and raster.kind != "share":
         return Resampling("nearest" if raster.kind == "class" else "bilinear")
     samples = 1
     if not pyproj.CRS.from_user_input(raster.crs).is_geographic:
@@ -140,13 +140,11 @@ def _warp(values: NDArray[np.float32], crs: str, transform: Affine, onto: Affine
     with MemoryFile() as memory:
         with memory.open(**profile) as dataset:
             dataset.write(values, 1)
-        # By default GDAL approximates coordinates to an eighth of a source cell, differently in every chunk.
-        with (
-            memory.open() as dataset,
-            WarpedVRT(
-                dataset, crs="EPSG:4326", transform=onto, height=shape[0], width=shape[1], resampling=Method[method], tolerance=1e-6, nodata=np.nan
-            ) as warped,
-        ):
+        # By default GDAL approximates coordinates to an eighth of a source cell, and widens the kernel by the mean scale of the window: both differ
+        # from chunk to chunk.
+        kernel = {"XSCALE": "1", "YSCALE": "1"} if method in ("bilinear", "nearest") else {}
+        target = {"crs": "EPSG:4326", "transform": onto, "height": shape[0], "width": shape[1], "nodata": np.nan}
+        with memory.open() as dataset, WarpedVRT(dataset, resampling=Method[method], tolerance=1e-6, **target, **kernel) as warped:
             return warped.read(1)
 
 

@@ -55,10 +55,6 @@ def _styled(draw: Callable[P, bytes]) -> Callable[P, bytes]:
     return wrapped
 
 
-def _land(view: View) -> NDArray[np.bool_]:
-    return land_at(*view.cells)
-
-
 @_styled
 def map_figure(source: str | xr.Dataset, title: str, sites: pd.DataFrame | None = None, projection: Projection = "equal-area", pixels: int = 900) -> bytes:
     """The report's picture: the target, and the width of its 95 % interval with what lies outside the area of applicability hatched.
@@ -85,7 +81,7 @@ def map_figure(source: str | xr.Dataset, title: str, sites: pd.DataFrame | None 
     view = view_of(grid, pixels, projection)
     step = max(1, grid.shape[1] // (2 * pixels if view.polar else view.pixels))
     layers = {key: drape(downsample(dataset[name], step), step, grid, view) for key, name in _layers(target).items()}
-    land = _land(view)
+    land = land_at(*view.cells)
     left, right, bottom, top = view.extent
     height = (top - bottom) / (right - left)
     wide = height < 0.4

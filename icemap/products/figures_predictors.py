@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.grid import Grid
-from icemap.products.figures import INK, _land
+from icemap.products.figures import INK
 from icemap.products.projection import drape, view_of
+from icemap.world_land import land_at
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +58,7 @@ def predictor_map(values: NDArray[np.float32], mapped: NDArray[np.float32], step
     axes.imshow(np.where(inside, 1.0, np.nan), extent=view.extent, cmap="Greys", vmin=0.9, vmax=2.2, interpolation="nearest")
     image = axes.imshow(shown, extent=view.extent, cmap=colormaps[colours], vmin=limits[0], vmax=limits[1], interpolation="nearest")
     for colour, width in (("white", 1.0), (INK, 0.4)):  # seen on dark and on light
-        axes.contour(_land(view) & inside, levels=[0.5], colors=colour, linewidths=width, extent=view.extent, origin="upper")
+        axes.contour(land_at(*view.cells) & inside, levels=[0.5], colors=colour, linewidths=width, extent=view.extent, origin="upper")
     axes.set_axis_off()
     if attrs.get("kind") != "class":
         bar = figure.colorbar(image, cax=figure.add_axes((0.12, 0.3 / height, 0.76, 0.09 / height)), orientation="horizontal", extend="both")

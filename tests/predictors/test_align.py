@@ -139,6 +139,16 @@ def test_chunks_join_without_a_trace(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole(path, grid, chunk=16)[0], whole(path, grid)[0])
 
 
+def test_chunks_join_without_a_trace_also_between_the_cells_of_a_turned_raster(tmp_path: Path) -> None:
+    """GDAL widens its bilinear kernel by the mean scale of a window, which differs from chunk to chunk."""
+    noise = np.random.default_rng(0).normal(size=(500, 500)).astype("f4")
+    path = write_tif(tmp_path / "a.tif", noise, Affine(20_000, 0, -5e6, 0, -20_000, 5e6), crs="EPSG:3995")
+    grid = Grid(-180, 50, 180, 90, 0.25)
+    joined, how = whole(path, grid, chunk=64)
+    assert how.method == "bilinear"
+    assert np.nanmax(np.abs(joined - whole(path, grid)[0])) < 1e-5
+
+
 def test_select_and_reduce_along_further_axes(tmp_path: Path) -> None:
     lon, lat = np.arange(0.5, 40), np.arange(40.5, 60)
     base = smooth(*np.meshgrid(lon, lat))
