@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from icemap import __version__
 from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.provenance import Provenance, digest
@@ -104,7 +105,7 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     keys: dict[str, str] = {}
     # All of them first: a missing table is said at once, not after hours of work on the cube.
     for step in needed:
-        keys[step.name] = digest([step.name, step.depends(context), [keys[before] for before in step.after]])
+        keys[step.name] = digest([step.name, __version__, step.depends(context), [keys[before] for before in step.after]])
     made = False
     for step in needed:
         finished = context.provenance.is_finished(step.name, keys[step.name])
