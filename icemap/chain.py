@@ -33,7 +33,7 @@ def _cube_depends(context: Context) -> Any:
     return [config.grid.model_dump(), config.predictors, [mask.model_dump() for mask in config.masks], inputs]
 
 
-def _make_cube(context: Context, resume: bool) -> dict[str, Any]:
+def _make_cube(context: Context) -> dict[str, Any]:
     from icemap.mapping.run import Job
     from icemap.predictors.cube import plan_cube, require_predictors
     from icemap.products.predictors_page import write_predictors_page
@@ -76,7 +76,7 @@ def _boreholes_depends(context: Context) -> Any:
     return [settings, config.target.model_dump(), [fingerprint(path) for path in paths]]
 
 
-def _make_samples(context: Context, resume: bool) -> dict[str, Any]:
+def _make_samples(context: Context) -> dict[str, Any]:
     from dataclasses import replace
 
     from icemap.boreholes.samples import build_samples, nugget, write_samples, write_sites
@@ -139,13 +139,13 @@ def _ensemble_depends(context: Context) -> Any:
     return [context.config.ensemble.model_dump(), context.config.seed]
 
 
-def _make_ensemble(context: Context, resume: bool) -> dict[str, Any]:
+def _make_ensemble(context: Context) -> dict[str, Any]:
     from icemap.ensemble.saved import load_replicate, write_manifest
     from icemap.mapping.jobs import ReplicateItem, TrainReplicate
     from icemap.mapping.run import Job
 
     config = context.config
-    if not resume:
+    if not context.ledger("train").keys():
         remove(config.ensemble_url)
     ensemble, samples = _prepared(context)
     items = [ReplicateItem(index) for index in range(ensemble.replicates)]
@@ -159,7 +159,7 @@ def _make_ensemble(context: Context, resume: bool) -> dict[str, Any]:
     return {"replicates": len(records), "mean_weights": weights}
 
 
-def _make_verification(context: Context, resume: bool) -> dict[str, Any]:
+def _make_verification(context: Context) -> dict[str, Any]:
     import numpy as np
 
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
@@ -231,7 +231,7 @@ def _verification_url(config: Config) -> str:
     return join(config.run, "verification.json")
 
 
-def _make_map(context: Context, resume: bool) -> dict[str, Any]:
+def _make_map(context: Context) -> dict[str, Any]:
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.map import MapBuild
     from icemap.mapping.run import Job
@@ -259,7 +259,7 @@ def _make_map(context: Context, resume: bool) -> dict[str, Any]:
     }
 
 
-def _make_storage(context: Context, resume: bool) -> dict[str, Any]:
+def _make_storage(context: Context) -> dict[str, Any]:
     from icemap.boreholes.samples import read_samples
     from icemap.predictors.cube import open_cube
     from icemap.products.ice_storage import ice_storage, write_ice_storage
@@ -281,7 +281,7 @@ def _storage_url(config: Config) -> str:
     return join(config.run, "ice_storage.json")
 
 
-def _make_products(context: Context, resume: bool) -> dict[str, Any]:
+def _make_products(context: Context) -> dict[str, Any]:
     from icemap.products.cog import write_cogs
     from icemap.products.stac import write_catalog, write_stac
 
@@ -292,7 +292,7 @@ def _make_products(context: Context, resume: bool) -> dict[str, Any]:
     return {"files": urls}
 
 
-def _make_report(context: Context, resume: bool) -> dict[str, Any]:
+def _make_report(context: Context) -> dict[str, Any]:
     from icemap.products.run_report import write_run_report
 
     context.provenance.describe(config=context.config.model_dump(mode="json"), sources={n: s.model_dump(mode="json") for n, s in context.sources.items()})

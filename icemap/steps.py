@@ -72,7 +72,7 @@ class Step:
     depends : callable
         What the product depends on beyond the earlier steps, JSON-able.
     make : callable
-        Makes the product; gets whether an unfinished one with the same key may be resumed, and returns facts for the record.
+        Makes the product, going on from what its ledger has, and returns facts for the record.
     products : callable
         URLs that must be there for the step to count as done.
     """
@@ -80,7 +80,7 @@ class Step:
     name: str
     after: tuple[str, ...]
     depends: Callable[[Context], Any]
-    make: Callable[[Context, bool], dict[str, Any]]
+    make: Callable[[Context], dict[str, Any]]
     products: Callable[[Config], list[str]]
 
 
@@ -123,7 +123,7 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         if not resume:
             _forget(step, context)
             context.provenance.start(step.name, keys[step.name])
-        context.provenance.finish(step.name, **step.make(context, resume))
+        context.provenance.finish(step.name, **step.make(context))
         made = True
     return made
 

@@ -54,15 +54,16 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
     except (NotADirectoryError, FileExistsError) as error:
         raise IcemapError(f"Cannot {action} {url}: {error.filename or 'a part of this path'} is not a folder. Choose another place.") from error
     except OSError as error:
-        raise IcemapError(f"Cannot {action} {url}: {_first_line(error)}.") from error
+        raise IcemapError(f"Cannot {action} {url}: {first_line(error)}.") from error
     except Exception as error:
         # botocore raises these outside OSError; importing it only to name them would slow down every local run.
         if type(error).__module__.startswith(("botocore", "aiobotocore", "aiohttp")):
-            raise IcemapError(f"Cannot {action} {url}: {_first_line(error)}. Check the endpoint and the credentials in the environment.") from error
+            raise IcemapError(f"Cannot {action} {url}: {first_line(error)}. Check the endpoint and the credentials in the environment.") from error
         raise
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, to be put into a sentence."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
 

@@ -238,7 +238,7 @@ def test_a_change_redoes_exactly_what_depends_on_it(tmp_path, name):
     made: list[str] = []
 
     def recorded(step):
-        def make(context, resume):
+        def make(context):
             made.append(step.name)
             for url in step.products(context.config):
                 Path(url).parent.mkdir(parents=True, exist_ok=True)
@@ -279,7 +279,7 @@ def test_an_abandoned_start_leaves_no_chunks_of_the_earlier_settings(tmp_path):
     config = Path(write_demo(str(tmp_path), "small"))
     change(config, **{**SMALL, "grid": {**SMALL["grid"], "west": 90, "south": 60, "east": 150, "north": 76}})
 
-    def interrupted(context, resume):
+    def interrupted(context):
         raise KeyboardInterrupt
 
     run_here(config, ["cube"])

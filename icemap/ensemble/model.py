@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from icemap.boreholes.samples import SAMPLE_COLUMNS
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.members import MEMBERS
@@ -206,9 +207,7 @@ class IceEnsemble(BaseEstimator):
         return saved.load_ensemble(url)
 
 
-_SITE_COLUMNS = ("sample", "cell_row", "cell_col", "cell", "lon", "lat", "sites", "in_domain", "filled_from_km", "geometry")
-_VALUE_COLUMNS = ("value", "standard_error", "within_variance", "weight")
-RESERVED = frozenset(_SITE_COLUMNS + _VALUE_COLUMNS)
+RESERVED = frozenset((*SAMPLE_COLUMNS, "cell", "geometry"))
 
 
 def predictor_columns(samples: pd.DataFrame) -> list[str]:

@@ -14,7 +14,7 @@ from icemap.catalog import MONTHS, Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
-from icemap.store import filesystem, is_remote, local_path, storage_errors, zarr_store
+from icemap.store import filesystem, first_line, is_remote, local_path, storage_errors, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -120,7 +120,7 @@ def _open_gdal(source: Source) -> Any:
             yield _raster(source, crs, mosaic.transform, mosaic.shape, read)
     except rasterio.errors.RasterioIOError as error:
         where = "one of its files" if source.parts else source.url
-        raise IcemapError(f"The source '{source.name}' cannot be opened: {where} is not a raster that GDAL knows ({_first_line(error)}).") from error
+        raise IcemapError(f"The source '{source.name}' cannot be opened: {where} is not a raster that GDAL knows ({first_line(error)}).") from error
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def _open_xarray(source: Source) -> Any:
         else:
             dataset = xr.open_dataset(local_path(source.url), decode_times=False)
     except (OSError, ValueError) as error:
-        raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a file that xarray knows ({_first_line(error)}).") from error
+        raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a file that xarray knows ({first_line(error)}).") from error
     with dataset:
         array = _variable(dataset, source)
         x, y = _axis(array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"), _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y")
@@ -352,8 +352,3 @@ def _download(url: str) -> str:
 
     filesystem(url)
     return str(fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}))
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

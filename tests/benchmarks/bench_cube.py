@@ -261,8 +261,8 @@ def _spread(values: np.ndarray) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--columns", type=int, default=43_200)
-    parser.add_argument("--rows", type=int, default=2_400)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--columns", type=int, default=7_200)
+    parser.add_argument("--rows", type=int, default=1_200)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--scratch", help="folder for the rasters, some 4 GB for the whole strip")
     main(**vars(parser.parse_args()))
