@@ -151,7 +151,7 @@ def _make_ensemble(context: Context) -> dict[str, Any]:
     items = [ReplicateItem(index) for index in range(ensemble.replicates)]
     records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, config.ensemble_url), unit="replicates"), "train")
     files = {name: sha for record in records for name, sha in record["files"].items()}
-    ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files) for index in range(ensemble.replicates)]
+    ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
     units = {name: source.unit for name, source in context.sources.items() if name in config.predictors}
     write_manifest(ensemble, config.ensemble_url, files, samples, {"units": units, "target": config.target.model_dump(mode="json")})
     weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in ensemble.members}
@@ -163,7 +163,6 @@ def _make_verification(context: Context) -> dict[str, Any]:
     import numpy as np
 
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
-    from icemap.mapping.chunk import one_hot
     from icemap.mapping.jobs import VerifyFold
     from icemap.mapping.run import Job
     from icemap.verification.applicability import Applicability
@@ -184,7 +183,7 @@ def _make_verification(context: Context) -> dict[str, Any]:
     by_kind = {kind: gather([by_key[item.key] for item in items if item.kind == kind], len(table)) for kind in KINDS}
     calibration = calibrate(by_kind["knndm"]["models"][MODEL]["pit"])
     write_json(join(config.ensemble_url, CALIBRATION), calibration)
-    predictors = one_hot(ensemble, table.X)
+    predictors = ensemble.coding_.design(table.X)
     applicability = Applicability.fit(predictors, importance(predictors, table.y, config.seed), labels["knndm"])
     write_json(join(config.ensemble_url, APPLICABILITY), applicability.to_dict())
     rows = verification_table(by_kind, labels)

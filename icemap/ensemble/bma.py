@@ -187,7 +187,7 @@ class CopulaBMA(PredictiveMixture):
     def _linear(self, u: Array, v: Array) -> Array:
         """sum_k w_k h_k(u | v_k) with u (n, j) and v (n, members)."""
         total = sum(w * c.h(u, v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.copulas_)) if w > 0)
-        return np.minimum(total, 1.0)  # rounding can carry the sum past one
+        return np.where(u >= 1.0, 1.0, np.minimum(total, 1.0))  # rounding can carry the sum past one, or leave it short of one at the end
 
     def _linear_density(self, u: Array, v: Array) -> Array:
         return sum(w * c.pdf(u, v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.copulas_)) if w > 0)

@@ -1,21 +1,29 @@
-"""Predictors as the members see them: one column order, class codes as levels."""
+"""Predictors as the members see them: one column order, class codes as levels, one scaling and one set of quantile codes for all replicates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Array = NDArray[np.float64]
+Codes = NDArray[np.uint8]
+
 # A class with fewer samples than this joins "other": its effect cannot be learned.
 SMALLEST_CLASS = 10
+# Codes fit a byte, and 255 is left for a class raster's "no data".
+MOST_EDGES = 254
 
 
 @dataclass(frozen=True)
 class PredictorCoding:
-    """The order of the predictors and the levels of the class predictors.
+    """The order of the predictors, the levels of the class predictors, and the scaling and quantile codes of the continuous ones.
+
+    It is fitted once to the whole training table and shared by all replicates: it sees predictors, never the target. One scaling gives all SVRs one
+    kernel matrix, one set of codes gives all trees one set of thresholds.
 
     Attributes
     ----------
@@ -25,36 +33,62 @@ class PredictorCoding:
         For each class predictor the codes with a level of their own; every other code gets the level "other", ``len(levels)``.
     seen : mapping of str to tuple of int
         For each class predictor all codes met in training.
+    center, scale : mapping of str to float
+        Mean and standard deviation of each continuous predictor; a scale of 1 where it does not vary.
+    edges : mapping of str to tuple of float
+        For each continuous predictor at most 254 rising values, each exact in float32, halfway between neighbouring training values.
 
     Examples
     --------
     >>> coding = PredictorCoding.fit(np.array([[0.5, 3]] * 12 + [[0.1, 7]]), ["slope", "lithology"], ["lithology"])
-    >>> coded, unseen = coding.encode([[0.2, 3], [0.2, 7], [0.2, 9]])
+    >>> coded, unseen = coding.encode([[0.2, 3], [0.4, 7], [0.2, 9]])
     >>> coded[:, 1], unseen
     (array([0., 1., 1.]), array([False, False,  True]))
+    >>> coding.codes(coded).tolist()
+    [[0, 0], [1, 1], [0, 1]]
+    >>> coding.design(coded)[:, 1:].tolist()
+    [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
     """
 
     names: tuple[str, ...]
     levels: Mapping[str, tuple[int, ...]]
     seen: Mapping[str, tuple[int, ...]]
+    center: Mapping[str, float]
+    scale: Mapping[str, float]
+    edges: Mapping[str, tuple[float, ...]]
 
     @classmethod
     def fit(cls, X: ArrayLike, names: Sequence[str], classes: Sequence[str]) -> PredictorCoding:
-        """Learn the levels from the training table, shape (n, predictors)."""
+        """Learn levels, scaling and codes from the training table, shape (n, predictors)."""
         values = np.asarray(X, dtype=float)
-        levels, seen = {}, {}
-        for name in classes:
-            codes, counts = np.unique(values[:, list(names).index(name)], return_counts=True)
-            seen[name] = tuple(int(code) for code in codes)
-            levels[name] = tuple(int(code) for code, count in zip(codes, counts) if count >= SMALLEST_CLASS)
-        return cls(tuple(names), levels, seen)
+        levels, seen, center, scale, edges = {}, {}, {}, {}, {}
+        for column, name in zip(values.T, names, strict=True):
+            if name in classes:
+                codes, counts = np.unique(column, return_counts=True)
+                seen[name] = tuple(int(code) for code in codes)
+                levels[name] = tuple(int(code) for code, count in zip(codes, counts) if count >= SMALLEST_CLASS)
+            else:
+                varies = np.ptp(column) > 0  # the mean of equal numbers can miss them by a rounding error
+                center[name], scale[name] = (float(column.mean()), float(column.std())) if varies else (float(column[0]), 1.0)
+                edges[name] = tuple(float(edge) for edge in _quantile_edges(column))
+        return cls(tuple(names), levels, seen, center, scale, edges)
 
     @property
     def class_columns(self) -> list[int]:
         return [i for i, name in enumerate(self.names) if name in self.levels]
 
-    def encode(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Coded predictors, shape (n, predictors), and rows with a class never met in training, shape (n,)."""
+    @property
+    def continuous_columns(self) -> list[int]:
+        return [i for i, name in enumerate(self.names) if name not in self.levels]
+
+    @property
+    def design_columns(self) -> list[str]:
+        """The predictor behind each column of `design`."""
+        classes = [name for name, levels in self.levels.items() for _ in range(len(levels) + 1)]
+        return [self.names[i] for i in self.continuous_columns] + classes
+
+    def encode(self, X: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+        """Predictors with class codes as level numbers, (n, predictors), and rows with a class never met in training, (n,)."""
         coded = np.array(X, dtype=float)
         if coded.ndim != 2 or coded.shape[1] != len(self.names):
             raise ValueError(f"the predictors have shape {coded.shape}: give one column for each of {', '.join(self.names)}.")
@@ -72,11 +106,44 @@ class PredictorCoding:
                 coded[codes == code, column] = level
         return coded, unseen
 
+    def design(self, coded: Array) -> Array:
+        """Standardized continuous predictors, then one column per class level and "other": what distances, splines and kernels need, (n, columns)."""
+        continuous = self.continuous_columns
+        names = [self.names[i] for i in continuous]
+        columns = [(coded[:, continuous] - [self.center[name] for name in names]) / [self.scale[name] for name in names]]
+        columns += [coded[:, [self.names.index(name)]] == np.arange(len(levels) + 1) for name, levels in self.levels.items()]
+        return np.hstack(columns)
+
+    def codes(self, coded: Array) -> Codes:
+        """Number of the edges below each value, and the level of each class, (n, predictors): what trees split."""
+        out = np.empty(coded.shape, dtype=np.uint8)
+        for i, name in enumerate(self.names):
+            if name in self.levels:
+                out[:, i] = coded[:, i]
+            else:
+                out[:, i] = np.searchsorted(np.array(self.edges[name], dtype=np.float32), coded[:, i].astype(np.float32), side="left")
+        return out
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, for JSON."""
-        return {"names": list(self.names), "levels": {k: list(v) for k, v in self.levels.items()}, "seen": {k: list(v) for k, v in self.seen.items()}}
+        return {key: list(value) if isinstance(value, tuple) else dict(value) for key, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> PredictorCoding:
         """The reverse of `to_dict`."""
-        return cls(tuple(content["names"]), {k: tuple(v) for k, v in content["levels"].items()}, {k: tuple(v) for k, v in content["seen"].items()})
+        tuples = {key: {name: tuple(values) for name, values in content[key].items()} for key in ("levels", "seen", "edges")}
+        return cls(names=tuple(content["names"]), center=dict(content["center"]), scale=dict(content["scale"]), **tuples)
+
+
+def _quantile_edges(column: Array) -> NDArray[np.float32]:
+    ordered = np.sort(column.astype(np.float32))
+    distinct = np.unique(ordered)
+    if len(distinct) <= MOST_EDGES + 1:
+        below, above = distinct[:-1], distinct[1:]
+    else:
+        at = np.linspace(0, len(ordered) - 1, MOST_EDGES + 2)[1:-1].astype(int)
+        below, above = ordered[at], ordered[at + 1]
+        below, above = below[below < above], above[below < above]
+    # Halfway in double precision; float32 may round up to the upper value, which would put both on one side.
+    halfway = ((below.astype(float) + above) / 2).astype(np.float32)
+    return np.unique(np.where(halfway >= above, below, halfway))

@@ -1,9 +1,11 @@
-"""The four members as scikit-learn pipelines: support vector regression, additive model, random forest, LightGBM."""
+"""The four members as scikit-learn regressors: support vector regression, additive model, random forest, LightGBM."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,12 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 from icemap.ensemble.coding import PredictorCoding
 from icemap.errors import IcemapError
 
+Array = NDArray[np.float64]
+
 MEMBERS = ("svr", "gam", "random_forest", "lightgbm")
+# Trees split quantile codes, the others take standardized predictors with one column per class.
+OF_CODES = ("random_forest", "lightgbm")
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
 class SplineGAM(RegressorMixin, BaseEstimator):
@@ -28,29 +35,40 @@ class SplineGAM(RegressorMixin, BaseEstimator):
         Basis functions per spline.
     penalties : tuple of float
         Smoothing strengths tried; generalized cross-validation chooses.
+    knots : tuple of (float, float), optional
+        Span of the spline of each column, so that several fits share one basis; the range of the training sample when not given.
+    monotone : tuple of int
+        For each column 1 (never falling), -1 (never rising) or 0; empty for none.
 
     Notes
     -----
-    Inputs are held at the range of the training sample: outside it a spline says nothing. Wood 2017, doi:10.1201/9781315370279.
+    Inputs are held within that span: outside it a spline says nothing. Wood 2017, doi:10.1201/9781315370279.
     """
 
-    def __init__(self, linear_columns: tuple[int, ...] = (), splines: int = 8, penalties: tuple[float, ...] = (1.0, 30.0, 1000.0)) -> None:
+    def __init__(
+        self,
+        linear_columns: tuple[int, ...] = (),
+        splines: int = 8,
+        penalties: tuple[float, ...] = (1.0, 30.0, 1000.0),
+        knots: tuple[tuple[float, float], ...] | None = None,
+        monotone: tuple[int, ...] = (),
+    ) -> None:
         self.linear_columns = linear_columns
         self.splines = splines
         self.penalties = penalties
+        self.knots = knots
+        self.monotone = monotone
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> SplineGAM:
         """Fit to X of shape (n, predictors) and y of shape (n,)."""
-        from pygam import LinearGAM, l, s
+        from pygam import LinearGAM
 
         inputs, target = validate_data(self, X, y, dtype=np.float64)
-        self.lowest_, self.highest_ = inputs.min(axis=0), inputs.max(axis=0)
-        terms = None
-        for column in range(inputs.shape[1]):
-            # A spline over a column without spread has no basis.
-            straight = column in self.linear_columns or len(np.unique(inputs[:, column])) < 4
-            term = l(column) if straight else s(column, n_splines=self.splines)
-            terms = term if terms is None else terms + term
+        self.lowest_, self.highest_ = (inputs.min(axis=0), inputs.max(axis=0)) if self.knots is None else np.array(self.knots).T
+        inputs = np.clip(inputs, self.lowest_, self.highest_)
+        terms = self._term(inputs, 0)
+        for column in range(1, inputs.shape[1]):
+            terms = terms + self._term(inputs, column)
         weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
         if weights is not None and not weights.any():
             raise ValueError("sample_weight is zero in every row: give some rows a positive weight.")
@@ -61,15 +79,32 @@ class SplineGAM(RegressorMixin, BaseEstimator):
         self.gam_ = min(fits, key=lambda gam: gam.statistics_["GCV"])
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+    def _term(self, inputs: Array, column: int) -> Any:
+        from pygam import l, s
+
+        # A spline over a column without spread has no basis.
+        if column in self.linear_columns or len(np.unique(inputs[:, column])) < 4:
+            return l(column)
+        span = list(self.knots[column]) if self.knots is not None else None
+        direction = self.monotone[column] if self.monotone else 0
+        constraint = {1: "monotonic_inc", -1: "monotonic_dec"}.get(direction)
+        return s(column, n_splines=self.splines, edge_knots=span, **({"constraints": constraint} if constraint else {}))
+
+    def predict(self, X: ArrayLike) -> Array:
         """Predictions of shape (n,)."""
         check_is_fitted(self)
         inputs = validate_data(self, X, dtype=np.float64, reset=False)
         return np.asarray(self.gam_.predict(np.clip(inputs, self.lowest_, self.highest_)))
 
 
-def make_member(name: str, coding: PredictorCoding, seed: int) -> Any:
-    """An unfitted pipeline whose last step is called ``model``.
+def member_inputs(names: Iterable[str], coding: PredictorCoding, coded: Array) -> dict[str, NDArray[Any]]:
+    """Coded predictors, shape (n, predictors), in the form that each member takes, shape (n, columns); members of one form share one array."""
+    codes, design = coding.codes(coded), coding.design(coded)
+    return {name: codes if name in OF_CODES else design for name in names}
+
+
+def make_member(name: str, coding: PredictorCoding, seed: int, settings: Mapping[str, Any] = NO_SETTINGS, monotone: Mapping[str, int] = NO_SETTINGS) -> Any:
+    """An unfitted regressor for the inputs of `member_inputs`.
 
     Parameters
     ----------
@@ -79,6 +114,10 @@ def make_member(name: str, coding: PredictorCoding, seed: int) -> Any:
         Says which columns hold class levels.
     seed : int
         For members that draw random numbers.
+    settings : mapping
+        Parameters other than the defaults, as the tuning found them.
+    monotone : mapping of str to int
+        Predictors along which the target never falls (1) or never rises (-1); SVR and regressors by import path have no such setting.
 
     Raises
     ------
@@ -91,56 +130,68 @@ def make_member(name: str, coding: PredictorCoding, seed: int) -> Any:
     """
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.ensemble import RandomForestRegressor
-    from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVR
 
     if name == "svr":
-        model: Any = TransformedTargetRegressor(SVR(C=1.0, epsilon=0.1, gamma="scale"), transformer=StandardScaler())
-        return Pipeline([("prepare", _scaled_one_hot(coding)), ("model", model)])
+        width = len(coding.design_columns)
+        return TransformedTargetRegressor(SVR(**{"C": 1.0, "epsilon": 0.1, "gamma": 1.0 / width, **settings}), transformer=StandardScaler())
     if name == "gam":
-        continuous = len(coding.names) - len(coding.class_columns)
-        one_hot = sum(len(levels) + 1 for levels in coding.levels.values())
-        return Pipeline([("prepare", _scaled_one_hot(coding)), ("model", SplineGAM(linear_columns=tuple(range(continuous, continuous + one_hot))))])
+        columns = coding.design_columns
+        continuous = len(coding.continuous_columns)
+        directions = tuple(monotone.get(column, 0) if i < continuous else 0 for i, column in enumerate(columns))
+        shared = {"linear_columns": tuple(range(continuous, len(columns))), "knots": _spans(coding), "monotone": directions if any(directions) else ()}
+        return SplineGAM(**{**shared, **settings})
+    directions = tuple(monotone.get(column, 0) for column in coding.names)
     if name == "random_forest":
-        return Pipeline([("model", RandomForestRegressor(n_estimators=100, min_samples_leaf=3, max_features=1 / 3, n_jobs=1, random_state=seed))])
+        grown = {"n_estimators": 100, "min_samples_leaf": 3, "max_features": 1 / 3, "monotonic_cst": directions if any(directions) else None}
+        return RandomForestRegressor(**{**grown, **settings}, n_jobs=1, random_state=seed)
     if name == "lightgbm":
         from lightgbm import LGBMRegressor
 
-        settings = {"num_leaves": 15, "learning_rate": 0.05, "min_child_samples": 10, "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.8}
-        exact = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1}
-        return Pipeline([("model", LGBMRegressor(n_estimators=200, random_state=seed, **settings, **exact))])
-    return _by_import_path(name, coding, seed)
+        grown = {"n_estimators": 200, "num_leaves": 15, "learning_rate": 0.05, "min_child_samples": 10, "subsample": 0.8, "colsample_bytree": 0.8}
+        if any(directions):
+            grown["monotone_constraints"] = directions
+        # One bin per code, so that every split lies between two codes.
+        exact = {"subsample_freq": 1, "max_bin": 255, "min_data_in_bin": 1, "deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1}
+        return LGBMRegressor(**{**grown, **settings}, **exact, random_state=seed)
+    model = _imported(name)
+    if "random_state" in model.get_params():
+        model.set_params(random_state=seed)
+    return model.set_params(**settings)
 
 
-def fit_member(member: Any, coding: PredictorCoding, X: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]) -> Any:
+def fit_member(member: Any, coding: PredictorCoding, inputs: NDArray[Any], y: Array, weight: Array) -> Any:
     """A fitted clone; weights and class columns go to the model where it takes them."""
     fitted = clone(member)
-    model = fitted.named_steps["model"]
     options: dict[str, Any] = {}
-    if has_fit_parameter(getattr(model, "regressor", model), "sample_weight"):
-        options["model__sample_weight"] = weight
-    if has_fit_parameter(model, "categorical_feature") and coding.class_columns:
-        options["model__categorical_feature"] = coding.class_columns
-    return fitted.fit(X, y, **options)
+    if has_fit_parameter(getattr(fitted, "regressor", fitted), "sample_weight"):
+        options["sample_weight"] = weight
+    if has_fit_parameter(fitted, "categorical_feature") and coding.class_columns:
+        options["categorical_feature"] = coding.class_columns
+    return fitted.fit(inputs, y, **options)
 
 
-def _scaled_one_hot(coding: PredictorCoding) -> Any:
-    from sklearn.compose import ColumnTransformer
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    continuous = [i for i in range(len(coding.names)) if i not in coding.class_columns]
-    steps: list[Any] = [("scale", StandardScaler(), continuous)]
-    if coding.class_columns:
-        categories = [list(range(len(levels) + 1)) for levels in coding.levels.values()]
-        steps.append(("one_hot", OneHotEncoder(categories=categories, sparse_output=False), coding.class_columns))
-    return ColumnTransformer(steps)
+def predict_members(members: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], bounds: tuple[float, float] | None) -> Array:
+    """Predictions of fitted members for their `member_inputs`, held within the bounds, shape (n, members)."""
+    F = np.column_stack([member.predict(inputs[name]) for name, member in members.items()])
+    return F if bounds is None else np.clip(F, *bounds)
 
 
 def require_member(name: str) -> None:
     """Refuse a name that is neither a member nor a regressor's import path, before any work is done."""
     if name not in MEMBERS:
         _imported(name)
+
+
+def _spans(coding: PredictorCoding) -> tuple[tuple[float, float], ...]:
+    """Range of the training values of each column of the design, between the outer code edges for continuous predictors."""
+    names = [coding.names[i] for i in coding.continuous_columns]
+    spans = []
+    for name in names:
+        edges = coding.edges[name] or (coding.center[name],)
+        spans.append(((edges[0] - coding.center[name]) / coding.scale[name], (edges[-1] - coding.center[name]) / coding.scale[name]))
+    return (*spans, *((0.0, 1.0) for _ in range(len(coding.design_columns) - len(names))))
 
 
 def _imported(name: str) -> Any:
@@ -154,12 +205,3 @@ def _imported(name: str) -> Any:
     if not usable:
         raise IcemapError(problem)
     return model
-
-
-def _by_import_path(name: str, coding: PredictorCoding, seed: int) -> Any:
-    from sklearn.pipeline import Pipeline
-
-    model = _imported(name)
-    if "random_state" in model.get_params():
-        model.set_params(random_state=seed)
-    return Pipeline([("prepare", _scaled_one_hot(coding)), ("model", model)])

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from icemap.boreholes.samples import SAMPLE_COLUMNS
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import replicate_splits
-from icemap.ensemble.members import MEMBERS
+from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate
 
@@ -176,7 +176,8 @@ class IceEnsemble(BaseEstimator):
 
     def member_predictions(self, X: Array) -> Array:
         """Members of every replicate for coded predictors, shape (replicates, n, members)."""
-        return np.stack([replicate.member_predictions(X, self.bounds) for replicate in self.replicates_])
+        inputs = member_inputs(self.members, self.coding_, X)
+        return np.stack([predict_members(replicate.members, inputs, self.bounds) for replicate in self.replicates_])
 
     def predict(self, X: Any) -> Array:
         """Mean over the replicates, shape (n,), for a DataFrame with the predictors or an array with one column for each, in order."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
-from icemap.ensemble.members import MEMBERS, fit_member, make_member
+from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, predict_members
 
 Array = NDArray[np.float64]
 
@@ -32,6 +32,10 @@ class TrainingOptions:
         Physical limits of the target.
     prior_strength : float
         Of the prior that draws the weights towards equal.
+    settings : mapping of str to mapping
+        Parameters of the members other than the defaults, as the tuning found them.
+    monotone : mapping of str to int
+        Predictors along which the target never falls (1) or never rises (-1).
     """
 
     members: tuple[str, ...] = MEMBERS
@@ -39,6 +43,8 @@ class TrainingOptions:
     block_degrees: float = 10.0
     bounds: tuple[float, float] | None = (0.0, 100.0)
     prior_strength: float = 0.0
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    monotone: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,24 +77,19 @@ class TrainingTable:
 
 @dataclass(frozen=True)
 class Replicate:
-    """Fitted members in the order of the options, and the COP-BMA over them.
+    """Fitted members by name in the order of the options, and the COP-BMA over them.
 
     ``out_of_fold`` holds the predictions that the COP-BMA was fitted on, shape (n, members); it is not saved.
     """
 
-    members: Sequence[Any]
+    members: Mapping[str, Any]
     bma: CopulaBMA
+    coding: PredictorCoding
     out_of_fold: Array | None = None
 
     def member_predictions(self, X: Array, bounds: tuple[float, float] | None) -> Array:
         """Predictions of the members for coded predictors, held within the bounds, shape (n, members)."""
-        return predict_members(self.members, X, bounds)
-
-
-def predict_members(members: Sequence[Any], X: Array, bounds: tuple[float, float] | None) -> Array:
-    """Predictions of fitted members, shape (n, members)."""
-    F = np.column_stack([member.predict(X) for member in members])
-    return F if bounds is None else np.clip(F, *bounds)
+        return predict_members(self.members, member_inputs(self.members, self.coding, X), bounds)
 
 
 def out_of_fold(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Array:
@@ -100,22 +101,29 @@ def out_of_fold(table: TrainingTable, options: TrainingOptions, coding: Predicto
     on such predictions is too sure of itself.
     """
     labels = _fold_labels(table, options, seed)
+    inputs = member_inputs(options.members, coding, table.X)
     F = np.empty((len(table), len(options.members)))
-    for k, name in enumerate(options.members):
-        member = make_member(name, coding, seed)
-        for fold in np.unique(labels):
-            train = labels != fold
-            fitted = fit_member(member, coding, table.X[train], table.y[train], table.weight[train])
-            F[~train, k] = fitted.predict(table.X[~train])
-    return F if options.bounds is None else np.clip(F, *options.bounds)
+    for fold in np.unique(labels):
+        test = labels == fold
+        members = _fit_members(table.take(~test), {name: values[~test] for name, values in inputs.items()}, options, coding, seed)
+        F[test] = predict_members(members, {name: values[test] for name, values in inputs.items()}, options.bounds)
+    return F
 
 
 def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Replicate:
     """Members on the whole table, COP-BMA on their out-of-fold predictions."""
     F = out_of_fold(table, options, coding, seed)
     bma = CopulaBMA(bounds=options.bounds, prior_strength=options.prior_strength).fit(F, table.y, sample_weight=table.weight)
-    members = [fit_member(make_member(name, coding, seed), coding, table.X, table.y, table.weight) for name in options.members]
-    return Replicate(members, bma, F)
+    members = _fit_members(table, member_inputs(options.members, coding, table.X), options, coding, seed)
+    return Replicate(members, bma, coding, F)
+
+
+def _fit_members(table: TrainingTable, inputs: Mapping[str, NDArray[Any]], options: TrainingOptions, coding: PredictorCoding, seed: int) -> dict[str, Any]:
+    fitted = {}
+    for name in options.members:
+        member = make_member(name, coding, seed, options.settings.get(name, {}), options.monotone)
+        fitted[name] = fit_member(member, coding, inputs[name], table.y, table.weight)
+    return fitted
 
 
 def _fold_labels(table: TrainingTable, options: TrainingOptions, seed: int) -> NDArray[np.int64]:

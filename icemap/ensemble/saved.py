@@ -18,7 +18,7 @@ from icemap.store import exists, join, read_bytes, read_json, write_bytes, write
 if TYPE_CHECKING:
     from icemap.ensemble.model import IceEnsemble
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
 APPLICABILITY = "applicability.json"
@@ -62,7 +62,7 @@ def save_replicate(url: str, index: int, replicate: Replicate) -> dict[str, str]
     import skops.io
 
     contents = {
-        f"replicates/{replicate_name(index)}.skops": skops.io.dumps(list(replicate.members), compresslevel=1),
+        f"replicates/{replicate_name(index)}.skops": skops.io.dumps(dict(replicate.members), compresslevel=1),
         f"replicates/{replicate_name(index)}.json": json.dumps(replicate.bma.to_dict(), allow_nan=False).encode(),
     }
     for name, content in contents.items():
@@ -120,7 +120,7 @@ def save_ensemble(ensemble: IceEnsemble, url: str) -> None:
     write_manifest(ensemble, url, files, ensemble.samples_)
 
 
-def load_replicate(url: str, index: int, files: dict[str, str]) -> Replicate:
+def load_replicate(url: str, index: int, files: dict[str, str], coding: PredictorCoding) -> Replicate:
     """Read one replicate after checking its digests.
 
     Raises
@@ -135,7 +135,7 @@ def load_replicate(url: str, index: int, files: dict[str, str]) -> Replicate:
     foreign = sorted(set(skops.io.get_untrusted_types(data=members)) - TRUSTED)
     if foreign:
         raise IcemapError(f"{url}/{name}.skops holds the type {foreign[0]}, which icemap does not load: train the ensemble again with members it knows.")
-    return Replicate(skops.io.loads(members, trusted=sorted(TRUSTED)), CopulaBMA.from_dict(json.loads(bma)))
+    return Replicate(skops.io.loads(members, trusted=sorted(TRUSTED)), CopulaBMA.from_dict(json.loads(bma)), coding)
 
 
 def read_manifest(url: str) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def load_ensemble(url: str) -> IceEnsemble:
         ensemble.levels_ = tuple(read_json(join(url, CALIBRATION))["levels95"])
     else:
         ensemble.levels_ = (0.025, 0.975)
-    ensemble.replicates_ = [load_replicate(url, index, manifest["files"]) for index in range(ensemble.replicates)]
+    ensemble.replicates_ = [load_replicate(url, index, manifest["files"], ensemble.coding_) for index in range(ensemble.replicates)]
     check = manifest["check"]
     difference = float(np.abs(ensemble.predict(np.array(check["X"])) - np.array(check["mean"])).max())
     if not difference <= CHECK_TOLERANCE * max(manifest["target_spread"], 1e-12):

@@ -49,7 +49,7 @@ def map_pixels(ensemble: IceEnsemble, applicability: Applicability, X: NDArray[n
 def _predict(ensemble: IceEnsemble, applicability: Applicability, X: NDArray[np.float64]) -> ChunkResult:
     prediction = ensemble.predict_all(X)
     coded, _ = ensemble.coding_.encode(X)
-    index = applicability.index(one_hot(ensemble, coded))
+    index = applicability.index(ensemble.coding_.design(coded))
     return ChunkResult(
         prediction.mean,
         prediction.sd_ensemble,
@@ -60,13 +60,3 @@ def _predict(ensemble: IceEnsemble, applicability: Applicability, X: NDArray[np.
         prediction.extrapolated,
         prediction.replicate_means,
     )
-
-
-def one_hot(ensemble: IceEnsemble, coded: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coded predictors with one column per class level, as distances need them."""
-    coding = ensemble.coding_
-    columns = [coded[:, [i]] for i in range(len(coding.names)) if i not in coding.class_columns]
-    for name, levels in coding.levels.items():
-        codes = coded[:, [coding.names.index(name)]]
-        columns.append((codes == np.arange(len(levels) + 1)).astype(float))
-    return np.hstack(columns)

@@ -4,8 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from icemap.ensemble.coding import SMALLEST_CLASS, PredictorCoding
+from icemap.ensemble.coding import MOST_EDGES, SMALLEST_CLASS, PredictorCoding
 
 pytestmark = pytest.mark.quick
 
@@ -25,7 +28,7 @@ def test_rare_classes_join_other_and_only_new_ones_are_unseen():
 
 
 def test_codes_that_equal_level_numbers_are_not_coded_twice():
-    coding = PredictorCoding(("rock",), {"rock": (1, 0)}, {"rock": (0, 1)})
+    coding = PredictorCoding(("rock",), {"rock": (1, 0)}, {"rock": (0, 1)}, {}, {}, {})
     assert coding.encode([[1], [0]])[0].ravel().tolist() == [0, 1]
 
 
@@ -60,3 +63,39 @@ def test_a_missing_value_names_predictor_and_row(bad):
 def test_a_wrong_number_of_columns_names_what_is_expected():
     with pytest.raises(ValueError, match="one column for each of slope, rock, maat"):
         PredictorCoding.fit(X, NAMES, ["rock"]).encode(X[:, :2])
+
+
+def test_the_design_has_standardized_columns_then_one_per_level_and_one_for_the_others():
+    coding = PredictorCoding.fit(X, NAMES, ["rock"])
+    design = coding.design(coding.encode(X)[0])
+    assert coding.design_columns == ["slope", "maat", "rock", "rock", "rock", "rock"]
+    np.testing.assert_allclose(design[:, :2].mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(design[:, :2].std(axis=0), 1)
+    assert (design[:, 2:].sum(axis=1) == 1).all()
+    assert design[:, 5].sum() == SMALLEST_CLASS - 1
+
+
+def test_a_predictor_without_spread_is_zero_in_the_design_and_has_no_edges():
+    coding = PredictorCoding.fit(np.full((30, 1), 0.1), ["flat"], [])
+    assert (coding.design(np.full((2, 1), 0.1)) == 0).all()
+    assert coding.edges == {"flat": ()}
+    assert (coding.codes(np.array([[-9.0], [9.0]])) == 0).all()
+
+
+@given(arrays(np.float32, st.integers(1, 600), elements=st.floats(-1e6, 1e6, width=32)))
+def test_codes_rise_with_the_value_and_part_all_values_where_they_are_few(column):
+    coding = PredictorCoding.fit(column[:, None], ["a"], [])
+    values = np.unique(column)
+    codes = coding.codes(values[:, None].astype(float))[:, 0]
+    assert (np.diff(codes.astype(int)) >= 0).all()
+    assert codes.max(initial=0) <= MOST_EDGES
+    if len(values) <= MOST_EDGES + 1:
+        assert len(np.unique(codes)) == len(values)
+
+
+def test_codes_of_many_values_hold_equal_shares():
+    column = np.random.default_rng(0).gamma(1.0, size=5000)
+    coding = PredictorCoding.fit(column[:, None], ["a"], [])
+    counts = np.bincount(coding.codes(column[:, None])[:, 0], minlength=255)
+    assert len(counts) == 255
+    assert np.ptp(counts) <= 2

@@ -6,7 +6,7 @@ from pygam import LinearGAM, s
 from sklearn.utils.estimator_checks import check_estimator
 
 from icemap.ensemble.coding import PredictorCoding
-from icemap.ensemble.members import MEMBERS, SplineGAM, fit_member, make_member, require_member
+from icemap.ensemble.members import MEMBERS, SplineGAM, fit_member, make_member, member_inputs, require_member
 from icemap.errors import IcemapError
 
 NAMES = ["warm", "wet", "rock"]
@@ -21,12 +21,18 @@ def training(n: int = 150, seed: int = 0):
     return coding, coding.encode(X)[0], y
 
 
+def fitted(name, coding, X, y, weight=None, **options):
+    """A member fitted to coded predictors, and how it predicts others."""
+    weight = np.ones(len(y)) if weight is None else weight
+    member = fit_member(make_member(name, coding, options.pop("seed", 0), **options), coding, member_inputs([name], coding, X)[name], y, weight)
+    return member, lambda new: member.predict(member_inputs([name], coding, new)[name])
+
+
 @pytest.mark.parametrize("name", [*MEMBERS, "sklearn.linear_model.Ridge"])
 def test_every_member_learns_curves_and_classes(name):
     coding, X, y = training()
     _, new, truth = training(seed=1)
-    fitted = fit_member(make_member(name, coding, seed=0), coding, X, y, np.ones(len(y)))
-    error = truth - fitted.predict(new)
+    error = truth - fitted(name, coding, X, y)[1](new)
     assert 1 - error.var() / truth.var() > 0.8
 
 
@@ -35,11 +41,10 @@ def test_weights_reach_every_member(name):
     """Of two contradicting halves of the table, the one with the weight is believed."""
     coding, X, y = training()
     both, contradicting = np.vstack([X, X]), np.concatenate([y, y + 40])
-    member = make_member(name, coding, seed=0)
     for heavy, expected in ((slice(0, 150), 0), (slice(150, 300), 40)):
         weight = np.full(300, 1e-3)
         weight[heavy] = 1.0
-        predicted = fit_member(member, coding, both, contradicting, weight).predict(X)
+        predicted = fitted(name, coding, both, contradicting, weight)[1](X)
         assert np.median(predicted - y) == pytest.approx(expected, abs=5)
 
 
@@ -47,7 +52,7 @@ def test_weights_reach_every_member(name):
 def test_the_seed_decides_every_bit(name):
     coding, X, y = training()
     _, new, _ = training(seed=1)
-    one, two, other = (fit_member(make_member(name, coding, seed), coding, X, y, np.ones(len(y))).predict(new) for seed in (5, 5, 6))
+    one, two, other = (fitted(name, coding, X, y, seed=seed)[1](new) for seed in (5, 5, 6))
     assert np.array_equal(one, two)
     assert np.array_equal(one, other) == (name in ("svr", "gam"))
 
@@ -55,25 +60,53 @@ def test_the_seed_decides_every_bit(name):
 def test_fitting_leaves_the_member_as_it_was():
     coding, X, y = training()
     member = make_member("svr", coding, 0)
-    fit_member(member, coding, X, y, np.ones(len(y)))
-    assert not hasattr(member.named_steps["model"], "regressor_")
+    fit_member(member, coding, coding.design(X), y, np.ones(len(y)))
+    assert not hasattr(member, "regressor_")
 
 
 def test_lightgbm_takes_classes_natively_and_svr_one_hot():
     coding, X, y = training()
-    lightgbm = fit_member(make_member("lightgbm", coding, 0), coding, X, y, np.ones(len(y)))
-    assert lightgbm.named_steps["model"].booster_.params["categorical_column"] == [2]
-    svr = fit_member(make_member("svr", coding, 0), coding, X, y, np.ones(len(y)))
-    assert svr.named_steps["prepare"].transform(X).shape[1] == 2 + 4
+    assert fitted("lightgbm", coding, X, y)[0].booster_.params["categorical_column"] == [2]
+    assert fitted("svr", coding, X, y)[0].n_features_in_ == 2 + 4
+
+
+@pytest.mark.parametrize("name", ["random_forest", "lightgbm"])
+def test_trees_split_between_codes_and_nowhere_else(name):
+    """Values between the same two edges are one value to a tree."""
+    coding, X, y = training()
+    predict = fitted(name, coding, X, y)[1]
+    edge = coding.edges["warm"][40]
+    inside = np.array([[np.nextafter(np.float32(edge), np.float32(9)), 0.1, 1.0], [coding.edges["warm"][41], 0.1, 1.0]])
+    assert np.ptp(predict(inside)) == 0
+
+
+@pytest.mark.parametrize("name", ["gam", "random_forest", "lightgbm"])
+def test_a_monotone_predictor_never_turns_back(name):
+    coding, X, y = training()
+    y = y + 25 * np.sin(2.5 * X[:, 0])
+    along = np.column_stack([np.linspace(-2, 2, 200), np.zeros(200), np.ones(200)])
+    assert np.diff(fitted(name, coding, X, y)[1](along)).min() < -0.01
+    assert np.diff(fitted(name, coding, X, y, monotone={"warm": 1})[1](along)).min() > -1e-6
+
+
+def test_settings_replace_defaults():
+    coding, X, y = training()
+    assert fitted("svr", coding, X, y, settings={"C": 7.0})[0].regressor_.C == 7.0
+    assert fitted("lightgbm", coding, X, y, settings={"num_leaves": 3})[0].num_leaves == 3
+
+
+def test_additive_models_of_parts_of_the_table_share_their_knots():
+    coding, X, y = training()
+    spans = [fitted("gam", coding, X[rows], y[rows])[0].gam_.terms[0].edge_knots_ for rows in (slice(0, 100), slice(50, 150))]
+    np.testing.assert_array_equal(*spans)
 
 
 @pytest.mark.parametrize("name", ["svr", "gam", "random_forest", "lightgbm", "sklearn.linear_model.Ridge"])
 def test_a_level_without_training_samples_can_be_predicted(name):
     """The level "other" is always there, also when no class was rare."""
     coding, X, y = training()
-    fitted = fit_member(make_member(name, coding, 0), coding, X, y, np.ones(len(y)))
     assert coding.levels["rock"] == (3, 7, 9)
-    assert np.isfinite(fitted.predict([[0.0, 0.0, 3.0]])).all()
+    assert np.isfinite(fitted(name, coding, X, y)[1](np.array([[0.0, 0.0, 3.0]]))).all()
 
 
 @pytest.mark.quick
@@ -81,7 +114,7 @@ def test_a_level_without_training_samples_can_be_predicted(name):
     "name", ["forest", "", "sklearn", "sklearn.linear_model.Rigde", "no.such.Thing", "sklearn.cluster.KMeans", "collections.OrderedDict", "os.path"]
 )
 def test_unknown_members_are_refused_with_what_there_is(name):
-    for refuse in (lambda: require_member(name), lambda: make_member(name, PredictorCoding((), {}, {}), 0)):
+    for refuse in (lambda: require_member(name), lambda: make_member(name, PredictorCoding((), {}, {}, {}, {}, {}), 0)):
         with pytest.raises(IcemapError, match="svr, gam, random_forest, lightgbm or the import path of a scikit-learn regressor") as caught:
             refuse()
         assert f"'{name}'" in str(caught.value)

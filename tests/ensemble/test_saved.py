@@ -14,6 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import icemap
 from icemap import IceEnsemble, IcemapError
+from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.saved import load_replicate, save_replicate
 
 
@@ -88,7 +89,7 @@ def test_a_foreign_type_is_refused_before_it_is_made(copy):
     (copy / "replicates" / "s000.skops").write_bytes(content)
     manifest["files"]["replicates/s000.skops"] = hashlib.sha256(content).hexdigest()
     with pytest.raises(IcemapError, match=r"s000\.skops holds the type posix\.getcwd, which icemap does not load"):
-        load_replicate(str(copy), 0, manifest["files"])
+        load_replicate(str(copy), 0, manifest["files"], PredictorCoding.from_dict(manifest["coding"]))
 
 
 def test_an_ensemble_that_predicts_something_else_is_refused(copy):
@@ -106,7 +107,7 @@ def test_an_ensemble_that_predicts_something_else_is_refused(copy):
 def test_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 1"):
+    with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 2"):
         IceEnsemble.load(str(copy))
 
 

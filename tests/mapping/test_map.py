@@ -15,7 +15,7 @@ from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
 from icemap.mapping import broadcast
 from icemap.mapping import chunk as chunk_module
 from icemap.mapping.broadcast import ensemble_digest, get_ensemble
-from icemap.mapping.chunk import map_pixels, one_hot
+from icemap.mapping.chunk import map_pixels
 from icemap.mapping.map import MapBuild
 from icemap.products.layout import map_variables
 from icemap.store import write_json
@@ -53,7 +53,7 @@ def folder(tmp_path_factory):
     ensemble = IceEnsemble(classes=["rock"], members=members, replicates=3, folds=3).fit(samples)
     ensemble.save(str(folder / "ensemble"))
     write_json(str(folder / "ensemble" / "calibration.json"), {"levels95": [0.03, 0.96]})
-    applicability = Applicability.fit(one_hot(ensemble, ensemble.table(samples).X))
+    applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples).X))
     write_json(str(folder / "ensemble" / "applicability.json"), applicability.to_dict())
     return folder
 
@@ -164,13 +164,3 @@ def test_pixels_of_a_chunk_are_independent_of_one_another(mapped):
     assert together.replicate_means.shape == (3, 9)
     np.testing.assert_allclose(together.mean[4:5], alone.mean, rtol=1e-12)
     assert together.aoa[2] == together.aoa[8] == np.False_
-
-
-@pytest.mark.quick
-def test_one_hot_has_a_column_per_level_and_one_for_the_others():
-    ensemble = IceEnsemble(classes=["rock"])
-    from icemap.ensemble.coding import PredictorCoding
-
-    ensemble.coding_ = PredictorCoding(("rock", "maat"), {"rock": (2, 7)}, {"rock": (2, 7)})
-    coded, _ = ensemble.coding_.encode([[7, -5.0], [9, -6.0]])
-    assert one_hot(ensemble, coded).tolist() == [[-5.0, 0.0, 1.0, 0.0], [-6.0, 0.0, 0.0, 1.0]]
