@@ -1,4 +1,8 @@
-"""Rasters of any projection and resolution onto the chunks of one grid, by GDAL's warper."""
+"""Rasters of any projection and resolution onto the chunks of one grid.
+
+Rasters whose rows follow parallels go through GDAL's warper. Those turned against the grid are sampled at positions that `turned` finds: GDAL asks PROJ for
+every cell, or else approximates differently from chunk to chunk, and its area average of turned cells is wrong.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
+from icemap.predictors.turned import is_turned, place, to_source
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -24,6 +29,8 @@ LARGEST_SAMPLING = 24
 SHARE_RATIO = 16
 # Source cells read beyond a chunk on each side, so that bilinear weights and partly covered cells are whole.
 MARGIN = 3
+# Samples of the grid, or cells of the source, in memory at a time.
+LARGEST_WORK = 2**24
 
 
 @dataclass(frozen=True)
@@ -93,13 +100,11 @@ class Resampling:
 
 def resampling(raster: Raster, grid: Grid) -> Resampling:
     """Area average (classes: mode) where the raster is finer than the grid, bilinear weights (classes: nearest cell) where it is coarser."""
-    import pyproj
-
     ratio = _cells_per_grid_cell(raster, grid)
     if ratio <= 1 + 1e-6 and raster.kind != "share":
         return Resampling("nearest" if raster.kind == "class" else "bilinear")
     samples = 1
-    if not pyproj.CRS.from_user_input(raster.crs).is_geographic:
+    if is_turned(raster.crs):
         samples = min(int(np.ceil(SAMPLES_PER_SOURCE_CELL * max(ratio, SHARE_RATIO if raster.kind == "share" else 1) ** 0.5)), LARGEST_SAMPLING)
     return Resampling("mode" if raster.kind == "class" else "average", samples)
 
@@ -107,26 +112,40 @@ def resampling(raster: Raster, grid: Grid) -> Resampling:
 def align(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:
     """One chunk of the grid, resampled from a raster.
 
+    Cells do not depend on the chunk that they are in, so one that needs too much of the source at a time is made in parts.
+
     Returns
     -------
     ndarray of shape ``chunk.shape``
         float32, NaN where the raster has no data.
     """
-    rows, cols = source_window(raster, grid, chunk)
+    if chunk.shape[0] * chunk.shape[1] * how.samples**2 > LARGEST_WORK and chunk.shape != (1, 1):
+        return _in_halves(raster, grid, chunk, how)
+    placement = place(raster.crs, raster.transform, grid, chunk, how.samples) if is_turned(raster.crs) else None
+    rows, cols = source_window(raster, grid, chunk) if placement is None else _clipped(raster, placement.bounds())
     if rows is None or cols is None:
         return np.full(chunk.shape, np.nan, dtype=np.float32)
+    if (rows.stop - rows.start) * (cols.stop - cols.start) > LARGEST_WORK and chunk.shape != (1, 1):
+        return _in_halves(raster, grid, chunk, how)
     values = raster.window(rows, cols)
     if raster.fill_nearest:
         values = fill_nearest(values, raster.fill_nearest)
-    fine = _warp(
-        values,
-        raster.crs,
-        raster.transform @ raster.transform.translation(cols.start, rows.start),
-        grid.chunk_transform(chunk) @ raster.transform.scale(1 / how.samples),
-        (chunk.shape[0] * how.samples, chunk.shape[1] * how.samples),
-        "nearest" if how.samples > 1 else how.method,
-    )
-    return _combine(fine, how)
+    if placement is not None:
+        return placement.resample(values, cols.start, rows.start, how.method)
+    moved = raster.transform @ raster.transform.translation(cols.start, rows.start)
+    return _warp(values, raster.crs, moved, grid.chunk_transform(chunk), chunk.shape, how.method)
+
+
+def _in_halves(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:
+    """A chunk cut across its longer side."""
+    rows, cols = chunk.rows, chunk.cols
+    if chunk.shape[0] >= chunk.shape[1]:
+        middle = (rows.start + rows.stop) // 2
+        parts = [Chunk(chunk.index, slice(rows.start, middle), cols), Chunk(chunk.index, slice(middle, rows.stop), cols)]
+    else:
+        middle = (cols.start + cols.stop) // 2
+        parts = [Chunk(chunk.index, rows, slice(cols.start, middle)), Chunk(chunk.index, rows, slice(middle, cols.stop))]
+    return np.concatenate([align(raster, grid, part, how) for part in parts], axis=0 if chunk.shape[0] >= chunk.shape[1] else 1)
 
 
 def _warp(values: NDArray[np.float32], crs: str, transform: Affine, onto: Affine, shape: tuple[int, int], method: str) -> NDArray[np.float32]:
@@ -148,27 +167,6 @@ def _warp(values: NDArray[np.float32], crs: str, transform: Affine, onto: Affine
             return warped.read(1)
 
 
-def _combine(fine: NDArray[np.float32], how: Resampling) -> NDArray[np.float32]:
-    """Mean or mode of the samples in each cell, without those that have no data."""
-    n = how.samples
-    if n == 1:
-        return fine
-    rows, cols = fine.shape[0] // n, fine.shape[1] // n
-    samples = fine.reshape(rows, n, cols, n).swapaxes(1, 2).reshape(rows, cols, n * n)
-    if how.method == "average":
-        count = np.isfinite(samples).sum(axis=-1)
-        total = np.nansum(samples, axis=-1, dtype=np.float64)
-        return np.divide(total, count, out=np.full((rows, cols), np.nan), where=count > 0).astype(np.float32)
-    codes = np.unique(samples[np.isfinite(samples)])
-    votes = np.zeros((rows, cols), dtype=np.int32)
-    winner = np.full((rows, cols), np.nan, dtype=np.float32)
-    for code in codes:
-        here = (samples == code).sum(axis=-1)
-        winner = np.where(here > votes, code, winner)
-        votes = np.maximum(votes, here)
-    return winner
-
-
 def source_window(raster: Raster, grid: Grid, chunk: Chunk) -> tuple[slice, slice] | tuple[None, None]:
     """Rows and columns of the raster that a chunk needs, or None where they do not meet."""
     lon = np.unique(np.r_[np.linspace(0, chunk.shape[1], 33), chunk.shape[1]])
@@ -177,11 +175,17 @@ def source_window(raster: Raster, grid: Grid, chunk: Chunk) -> tuple[slice, slic
     x, y = np.meshgrid(transform.c + lon * transform.a, transform.f + lat * transform.e)
     col, row = _source_position(raster, x.ravel(), y.ravel())
     good = np.isfinite(col) & np.isfinite(row)
-    if not good.any():
+    bounds = (col[good].min(), row[good].min(), col[good].max(), row[good].max()) if good.any() else None
+    return _clipped(raster, bounds)
+
+
+def _clipped(raster: Raster, bounds: tuple[float, float, float, float] | None) -> tuple[slice, slice] | tuple[None, None]:
+    """Rows and columns between positions (least column and row, largest column and row), with a margin."""
+    if bounds is None:
         return None, None
     margin = MARGIN + raster.fill_nearest
-    top, bottom = int(np.floor(row[good].min())) - margin, int(np.ceil(row[good].max())) + margin
-    left, right = int(np.floor(col[good].min())) - margin, int(np.ceil(col[good].max())) + margin
+    left, top = (int(np.floor(edge)) - margin for edge in bounds[:2])
+    right, bottom = (int(np.ceil(edge)) + margin for edge in bounds[2:])
     top, bottom = max(top, 0), min(bottom, raster.shape[0])
     if raster.period is None:
         left, right = max(left, 0), min(right, raster.shape[1])
@@ -214,13 +218,7 @@ def fill_nearest(values: NDArray[np.float32], cells: int) -> NDArray[np.float32]
 
 
 def _source_position(raster: Raster, lon: NDArray[Any], lat: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    import pyproj
-
-    crs = pyproj.CRS.from_user_input(raster.crs)
-    if crs.is_geographic:
-        x, y = lon, lat
-    else:
-        x, y = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(lon, lat)
+    x, y = to_source(raster.crs).transform(lon, lat) if is_turned(raster.crs) else (lon, lat)
     return (~raster.transform) @ (np.asarray(x), np.asarray(y))
 
 
