@@ -23,8 +23,10 @@ VIRTUAL_ARCTIC = "virtual-arctic:"
 MONTHS = 12
 TERRAIN = ("slope", "aspect_sin", "aspect_cos")
 NEIGHBOURHOOD = ("tpi", "roughness")
+WETNESS = "wetness"
+DEGLACIATION = "deglaciation_age"
 MONTHLY = ("thawing_degree_days", "freezing_degree_days", "frost_number", "temperature_range")
-DERIVATIONS = (*TERRAIN, *NEIGHBOURHOOD, *MONTHLY, "difference", "distance_to")
+DERIVATIONS = (*TERRAIN, *NEIGHBOURHOOD, WETNESS, *MONTHLY, "difference", "distance_to", DEGLACIATION)
 CELSIUS, KELVIN = ("degC", "°C", "celsius"), ("K", "kelvin")
 # What a derived predictor may say about itself; the other keys tell how a file is read.
 DERIVED_KEYS = {"family", "long_name", "unit", "kind", "valid_range", "fill_value", "derived"}
@@ -33,8 +35,9 @@ DERIVED_KEYS = {"family", "long_name", "unit", "kind", "valid_range", "fill_valu
 class Derivation(Section):
     """How a predictor is computed from others on the map's grid.
 
-    ``radius`` (km) belongs to tpi, roughness and distance_to, which is told what to look for by ``codes`` of a class, ``at_least`` or ``at_most``.
-    Monthly derivations take twelve entries, or one entry and the axis ``along`` which its months lie (``band`` in a raster).
+    ``radius`` (km) belongs to tpi, roughness, wetness and distance_to, which is told what to look for by ``codes`` of a class, ``at_least`` or ``at_most``.
+    Monthly derivations take twelve entries, or one entry and the axis ``along`` which its months lie (``band`` in a raster). The deglaciation age likewise
+    takes the ice cover at each of ``ages`` (thousand years), in this order; a cell is covered where the value is ``at_least`` this.
     """
 
     how: str
@@ -42,23 +45,25 @@ class Derivation(Section):
     radius: float | None = Field(default=None, gt=0)
     along: str | None = None
     codes: tuple[int, ...] = ()
+    ages: tuple[float, ...] = ()
     at_least: float | None = None
     at_most: float | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Derivation:
-        if self.how == "wetness":
-            raise ValueError("'wetness' needs whole catchments, which lie in no chunk: make it once with a hydrological tool and name the file as a source")
         if self.how not in DERIVATIONS:
             raise ValueError(f"there is no derivation '{self.how}', use one of {', '.join(DERIVATIONS)}")
-        wanted = {"difference": (2,), **dict.fromkeys(MONTHLY, (1, MONTHS))}.get(self.how, (1,))
+        wanted = {"difference": (2,), **dict.fromkeys(MONTHLY, (1, MONTHS)), DEGLACIATION: tuple({1, max(len(self.ages), 1)})}.get(self.how, (1,))
         if len(self.of) not in wanted:
             raise ValueError(f"'{self.how}' is made of {' or '.join(map(str, wanted))} entries, but 'of' names {len(self.of)}")
+        single, ice = len(self.of) == 1, self.how == DEGLACIATION
         sought = bool(self.codes) or self.at_least is not None or self.at_most is not None
         for key, given, needed in (
-            ("radius", self.radius is not None, self.how in (*NEIGHBOURHOOD, "distance_to")),
-            ("codes, at_least or at_most", sought, self.how == "distance_to"),
-            ("along", self.along is not None, self.how in MONTHLY and len(self.of) == 1),
+            ("radius", self.radius is not None, self.how in (*NEIGHBOURHOOD, WETNESS, "distance_to")),
+            ("ages", bool(self.ages), ice),
+            ("at_least" if ice else "codes, at_least or at_most", self.at_least is not None if ice else sought, ice or self.how == "distance_to"),
+            ("codes or at_most", bool(self.codes) or self.at_most is not None, False) if ice else ("", False, False),
+            ("along", self.along is not None, single and (self.how in MONTHLY or (ice and len(self.ages) > 1))),
         ):
             if given != needed:
                 raise ValueError(f"'{self.how}' of {len(self.of)} {'needs' if needed else 'takes no'} {key}")
@@ -114,8 +119,9 @@ class SourceConfig(Section):
     reduce: dict[str, Reduction] = Field(default_factory=dict)
     crs: str | None = None
     nodata: tuple[float, ...] = ()
-    scale: float = 1.0
-    offset: float = 0.0
+    # Of a raster: in place of its own, which count by default; of NetCDF, HDF and Zarr: after theirs.
+    scale: float | None = None
+    offset: float | None = None
     valid_range: tuple[float, float] | None = None
     fill_value: float | None = None
     fill_nearest: int = Field(default=0, ge=0)
@@ -159,8 +165,8 @@ class Source(SourceConfig):
         Of its file; as written in the catalogue for many files; empty for a derived predictor.
     parts : tuple of str
         The files of a mosaic.
-    month : int or None
-        Position along the axis that a derivation takes apart.
+    step : (str, int, int) or None
+        Axis that a derivation takes apart, position along it, and its length.
     inputs : tuple of Source
         What a derived predictor is computed from.
     """
@@ -170,7 +176,7 @@ class Source(SourceConfig):
     name: str
     url: str = ""
     parts: tuple[str, ...] = ()
-    month: tuple[str, int] | None = None
+    step: tuple[str, int, int] | None = None
     licence: str = ""
     citation: str = ""
     inputs: tuple[Source, ...] = ()
@@ -198,6 +204,10 @@ class Source(SourceConfig):
         if self.derived is not None:
             return f"{self.derived.how} of {', '.join(dict.fromkeys(leaf.origin for leaf in self.leaves))}"
         return self.url.rstrip("/").rsplit("/", 1)[-1]
+
+    def scaled(self, values: Any, scale: float = 1.0, offset: float = 0.0) -> Any:
+        """Physical values from those in the file, whose own scale and offset give way to the catalogue's."""
+        return values * (scale if self.scale is None else self.scale) + (offset if self.offset is None else self.offset)
 
     def settings(self) -> dict[str, Any]:
         """All that its values depend on beside the content of its files, whose addresses do not count."""
@@ -250,7 +260,7 @@ def _source(url: str, name: str, content: dict[str, Any], path: tuple[str, ...] 
         return source
     inputs = tuple(_source(url, other, content, (*path, name)) for other in source.derived.of)
     if source.derived.along is not None:
-        inputs = _months(url, name, inputs[0], source.derived.along)
+        inputs = _steps(url, name, inputs[0], source.derived.along, len(source.derived.ages) or MONTHS)
     _require_fitting(url, source, inputs)
     first = dict.fromkeys(leaf.citation for item in inputs for leaf in item.leaves if leaf.citation)
     licences = dict.fromkeys(leaf.licence for item in inputs for leaf in item.leaves if leaf.licence)
@@ -294,10 +304,10 @@ def _matching(pattern: str, where: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _months(url: str, name: str, source: Source, along: str) -> tuple[Source, ...]:
+def _steps(url: str, name: str, source: Source, along: str, count: int) -> tuple[Source, ...]:
     if source.derived is not None or source.is_virtual:
-        raise IcemapError(f"{url}, entry '{name}': 'along' takes apart an axis of a file, and '{source.name}' has none; name twelve entries in 'of'.")
-    return tuple(source.model_copy(update={"name": f"{source.name}[{along} {month}]", "month": (along, month)}) for month in range(MONTHS))
+        raise IcemapError(f"{url}, entry '{name}': 'along' takes apart an axis of a file, and '{source.name}' has none; name {count} entries in 'of'.")
+    return tuple(source.model_copy(update={"name": f"{source.name}[{along} {step}]", "step": (along, step, count)}) for step in range(count))
 
 
 def _require_fitting(url: str, source: Source, inputs: tuple[Source, ...]) -> None:
@@ -312,7 +322,7 @@ def _require_fitting(url: str, source: Source, inputs: tuple[Source, ...]) -> No
         unknown = sorted(set(derived.codes) - set(item.classes))
         if unknown:
             raise IcemapError(f"{where}: the class code {unknown[0]} is not among its 'classes' {sorted(item.classes)}.")
-        metres = derived.how in (*TERRAIN, *NEIGHBOURHOOD)
+        metres = derived.how in (*TERRAIN, *NEIGHBOURHOOD, WETNESS)
         if metres or (derived.how in MONTHLY and derived.how != "temperature_range"):
             wanted_units = ("m",) if metres else (*CELSIUS, *KELVIN)
             if item.unit not in wanted_units:

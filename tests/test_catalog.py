@@ -30,7 +30,7 @@ def test_an_entry_has_its_file_and_licence(write, tmp_path):
     source = load_sources(write(content({"nodata": [-9999], "scale": 0.1})), ["elevation"])["elevation"]
     assert source.url == str(tmp_path / "grids" / "elev.tif")
     assert (source.name, source.licence, source.citation) == ("elevation", "CC0", "somebody 2020")
-    assert (source.nodata, source.scale, source.offset, source.kind) == ((-9999.0,), 0.1, 0.0, "continuous")
+    assert (source.nodata, source.scale, source.offset, source.kind) == ((-9999.0,), 0.1, None, "continuous")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import KELVIN, NEIGHBOURHOOD, TERRAIN, Derivation
+from icemap.catalog import DEGLACIATION, KELVIN, NEIGHBOURHOOD, TERRAIN, WETNESS, Derivation
 from icemap.grid import WGS84_A, WGS84_E2
+from icemap.predictors.wetness import contributing_area, wetness_index
 
 Field = NDArray[np.float32]
 
@@ -66,6 +67,9 @@ def halo(derivation: Derivation, step: float, latitudes: NDArray[np.float64]) ->
         return Halo(1, 1)
     if derivation.radius is None:
         return Halo()
+    if derivation.how == WETNESS:
+        around = _moves(derivation.radius, step) + 1
+        return Halo(around, min(around, int(np.ceil(180 / step))))
     angle = derivation.radius / EARTH_RADIUS_KM
     rows = int(np.ceil(np.degrees(angle) / step)) + 1
     furthest = np.radians(np.abs(latitudes).max())
@@ -96,6 +100,10 @@ def derive(derivation: Derivation, inputs: Sequence[Field], unit: str, window: W
         result = terrain(inputs[0], window)[how]
     elif how in NEIGHBOURHOOD:
         result = _neighbourhood(how, inputs[0], window, float(derivation.radius or 0))
+    elif how == WETNESS:
+        result = _wetness(inputs[0], window, float(derivation.radius or 0))
+    elif how == DEGLACIATION:
+        result = deglaciation_age(np.stack([item[window.inner] for item in inputs]), derivation.ages, float(derivation.at_least or 0))
     elif how == "distance_to":
         result = distance_to(_sought(inputs[0], derivation), window, float(derivation.radius or 0))
         result[np.isnan(inputs[0][window.inner])] = np.nan
@@ -169,6 +177,38 @@ def _neighbourhood(how: str, elevation: Field, window: Window, radius: float) ->
             return centre - mean
         variance = squares / area / FIXED_POINT**2 - mean**2
     return np.where(np.isnan(centre), np.nan, np.sqrt(np.maximum(variance, 0)))
+
+
+def _moves(radius: float, step: float) -> int:
+    """From cell to cell, so that water going along a meridian comes ``radius`` km far; along a parallel a cell is shorter."""
+    return int(np.ceil(np.degrees(radius / EARTH_RADIUS_KM) / step))
+
+
+def _wetness(elevation: Field, window: Window, radius: float) -> NDArray[np.float64]:
+    width, height = (1000 * size for size in cell_size(window.latitudes, window.step))
+    area = contributing_area(elevation.astype(np.float64), width, height, _moves(radius, window.step))[window.inner]
+    slope = terrain(elevation, window)["slope"]
+    index = wetness_index(area, np.broadcast_to((width * height)[window.rows, None], area.shape), slope)
+    return np.where(np.isnan(elevation[window.inner]), np.nan, index)
+
+
+def deglaciation_age(cover: Field, ages: Sequence[float], at_least: float) -> NDArray[np.float64]:
+    """The youngest age at which a cell was still covered; NaN where it never was, and where one of the covers has no value.
+
+    Parameters
+    ----------
+    cover : ndarray of shape (ages, rows, columns)
+        Ice cover at each age: a share, a mask or a thickness; covered is ``at_least`` this much.
+
+    Examples
+    --------
+    >>> deglaciation_age(np.array([[[1, 1, 0]], [[1, 0, 0]]]), [21, 12], 0.5)
+    array([[12., 21., nan]])
+    """
+    with np.errstate(invalid="ignore"):
+        covered = np.where(cover >= at_least, np.asarray(ages, dtype=np.float64)[:, None, None], np.nan)
+    youngest = np.fmin.reduce(covered, axis=0)
+    return np.where(np.isnan(cover).any(axis=0), np.nan, youngest)
 
 
 def _disk_sums(layers: NDArray[np.int64], window: Window, radius: float) -> NDArray[np.float64]:

@@ -38,6 +38,8 @@ class Mosaic:
     crs : str or None
     bands : int
         The least that a file has.
+    scaling : tuple of (float, float)
+        Scale and offset of each band, from values in the files to physical ones.
     """
 
     crs: str | None
@@ -45,6 +47,7 @@ class Mosaic:
     transform: Affine
     shape: tuple[int, int]
     parts: tuple[Part, ...]
+    scaling: tuple[tuple[float, float], ...]
 
     def read(self, band: int, rows: slice, cols: slice) -> NDArray[np.float64]:
         """A window, NaN where no file has a value."""
@@ -88,14 +91,18 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...]) -> Mos
     headers = []
     for path in paths:
         with rasterio.open(path) as dataset:
-            headers.append((path, dataset.crs, dataset.transform, dataset.shape, dataset.count))
-    _, crs, first, _, _ = headers[0]
+            headers.append((path, dataset.crs, dataset.transform, dataset.shape, tuple(zip(dataset.scales, dataset.offsets))))
+    _, crs, first, _, scaling = headers[0]
     parts = []
-    for path, other, transform, shape, _ in headers:
+    for path, other, transform, shape, own in headers:
         sizes = [(getattr(first, key), getattr(transform, key)) for key in "abde"]
         if other != crs:
             raise IcemapError(
                 f"The source '{name}': {path} has another CRS than {paths[0]}; give one entry of the catalogue to each CRS, or warp the files to one."
+            )
+        if any(a != b for a, b in zip(own, scaling)):
+            raise IcemapError(
+                f"The source '{name}': bands of {path} have another scale or offset than those of {paths[0]}; give one entry of the catalogue to each."
             )
         # Over the whole raster the lattices must not drift apart.
         if any(abs(a - b) * max(shape) > TOLERANCE * abs(first.a) for a, b in sizes):
@@ -113,4 +120,4 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...]) -> Mos
     bottom, right = max(part.top + part.shape[0] for part in parts), max(part.left + part.shape[1] for part in parts)
     placed = tuple(Part(part.path, part.top - top, part.left - left, part.shape) for part in parts)
     transform = first @ first.translation(left, top)
-    return Mosaic(crs.to_wkt() if crs else None, min(header[4] for header in headers), transform, (bottom - top, right - left), placed)
+    return Mosaic(crs.to_wkt() if crs else None, min(len(header[4]) for header in headers), transform, (bottom - top, right - left), placed, scaling)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import MONTHS, Source
+from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
@@ -80,8 +80,8 @@ def _polygons(layer: Layer) -> Raster:
     return Raster(layer.source.name, layer.crs, layer.transform, layer.shape, period, kinds[layer.source.rasterize.into], layer.read)
 
 
-def _values(source: Source, raw: NDArray[Any]) -> NDArray[np.float32]:
-    """Physical values: nodata and infinities to NaN, then scale and offset."""
+def _values(source: Source, raw: NDArray[Any], own: tuple[float, float] = (1.0, 0.0)) -> NDArray[np.float32]:
+    """Physical values: nodata and infinities to NaN, then scale and offset, those of the file by default; codes of classes have none."""
     values: NDArray[Any] = np.asarray(raw, dtype=np.float64)
     bad = ~np.isfinite(values)
     for code in source.nodata:
@@ -91,7 +91,7 @@ def _values(source: Source, raw: NDArray[Any]) -> NDArray[np.float32]:
         if unknown:
             raise IcemapError(f"The source '{source.name}' holds the class code {unknown[0]:g}, which its 'classes' in the catalogue do not name.")
         values = np.where(np.isin(values, source.fraction_of), 100.0 if source.unit == "%" else 1.0, 0.0)
-    values = values * source.scale + source.offset
+    values = source.scaled(values, *(own if source.kind == "continuous" and not source.fraction_of else (1.0, 0.0)))
     values[bad] = np.nan
     return values.astype(np.float32)
 
@@ -113,7 +113,7 @@ def _open_gdal(source: Source) -> Any:
 
             def read(rows: slice, cols: slice) -> NDArray[np.float32]:
                 try:
-                    return _values(source, mosaic.read(band, rows, cols))
+                    return _values(source, mosaic.read(band, rows, cols), mosaic.scaling[band - 1])
                 except rasterio.errors.RasterioIOError as error:
                     raise IcemapError(f"The source '{source.name}' ({error}) cannot be read: the file is broken or truncated.") from error
 
@@ -166,19 +166,19 @@ def _band(count: int, source: Source) -> int:
     further = [key for key in ("select", "reduce") if getattr(source, key)]
     if further:
         raise IcemapError(f"The source '{source.name}' ({source.url}) is a raster, which has no axes to '{further[0]}': choose its band with 'variable'.")
-    if source.month is None:
+    if source.step is None:
         if source.variable is not None and not source.variable.isdigit():
             raise IcemapError(f"The source '{source.name}' ({source.url}) is a raster: 'variable' is '{source.variable}', but must be the number of a band.")
         band = int(source.variable or 1)
         if not 1 <= band <= count:
             raise IcemapError(f"The source '{source.name}' ({source.url}) has {count} bands, but 'variable' asks for band {band}.")
         return band
-    along, month = source.month
-    if along != "band" or count != MONTHS:
+    along, step, length = source.step
+    if along != "band" or count != length:
         raise IcemapError(
-            f"The source '{source.name}' ({source.url}) has {count} bands and no twelve months along '{along}': give 'along: band', or 12 entries."
+            f"The source '{source.name}' ({source.url}) has {count} bands and not {length} along '{along}': give 'along: band', or {length} entries."
         )
-    return month + 1
+    return step + 1
 
 
 def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int], read: Callable[[slice, slice], NDArray[np.float32]]) -> Raster:
@@ -249,12 +249,12 @@ def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> x
         if at.size != 1:
             raise IcemapError(f"The source '{source.name}': {wanted} is not on its axis '{dim}', which holds {', '.join(map(str, labels[:20]))}.")
         array = array.isel({dim: int(at[0])})
-    if source.month is not None:
-        along, month = source.month
-        if along not in array.dims or array.sizes[along] != MONTHS:
-            length = f"is {array.sizes[along]} long" if along in array.dims else f"is not among the dimensions {', '.join(map(str, array.dims))}"
-            raise IcemapError(f"The source '{source.name}' ({source.url}): the axis '{along}' {length}, but a derivation needs twelve months along it.")
-        array = array.isel({along: month})
+    if source.step is not None:
+        along, step, length = source.step
+        if along not in array.dims or array.sizes[along] != length:
+            found = f"is {array.sizes[along]} long" if along in array.dims else f"is not among the dimensions {', '.join(map(str, array.dims))}"
+            raise IcemapError(f"The source '{source.name}' ({source.url}): the axis '{along}' {found}, but a derivation needs {length} steps along it.")
+        array = array.isel({along: step})
     left = [dim for dim in array.dims if dim not in spatial and dim not in source.reduce and array.sizes[dim] > 1]
     if left:
         raise IcemapError(
@@ -339,7 +339,9 @@ def _gdal_path(url: str) -> str:
 def gdal_environment() -> dict[str, str]:
     """GDAL's settings for an S3 endpoint given in the way of the AWS tools."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+    # GRIB files stay as they are written: GDAL would turn kelvin to Celsius, and move grids that begin half a cell east of Greenwich by half a cell.
+    grib = {"GRIB_NORMALIZE_UNITS": "NO", "GRIB_ADJUST_LONGITUDE_RANGE": "NO"}
+    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", **grib}
     if endpoint:
         scheme, _, host = endpoint.partition("://")
         settings |= {"AWS_S3_ENDPOINT": host.rstrip("/"), "AWS_HTTPS": "YES" if scheme == "https" else "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}

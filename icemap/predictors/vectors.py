@@ -191,7 +191,7 @@ def _number(value: Any, rasterize: Rasterize, source: Source) -> float | None:
         raise IcemapError(
             f"The source '{source.name}' holds the class code {number:g} in '{rasterize.attribute}', which its 'classes' in the catalogue do not name."
         )
-    return number * source.scale + source.offset
+    return float(source.scaled(number))
 
 
 def _unwrapped(geometry: Any) -> Any:

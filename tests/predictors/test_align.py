@@ -176,6 +176,29 @@ def test_scale_offset_nodata_and_infinities(tmp_path: Path) -> None:
     np.testing.assert_allclose(out, [[1, np.nan], [np.nan, 2]])
 
 
+def test_the_scale_and_offset_of_a_raster_count_unless_the_catalogue_gives_others(tmp_path: Path) -> None:
+    """As CHELSA is stored: int16 tenths of a kelvin."""
+    path = write_tif(tmp_path / "a.tif", np.array([[2731, 2981], [-32768, 2531]], "i2"), Affine(1, 0, 0, 0, -1, 52), nodata=-32768)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets = (0.1,), (-273.15,)
+    grid = Grid(0, 50, 2, 52, 1)
+    celsius = np.array([[-0.05, 24.95], [np.nan, -20.05]])
+    np.testing.assert_allclose(whole(path, grid)[0], celsius, atol=1e-4)
+    np.testing.assert_allclose(whole(path, grid, offset=0)[0], celsius + 273.15, atol=1e-4)
+    np.testing.assert_allclose(whole(path, grid, scale=1, offset=0)[0], [[2731, 2981], [np.nan, 2531]])
+    # Codes of nodata are those in the file.
+    np.testing.assert_allclose(whole(path, grid, nodata=[2531])[0], [[-0.05, 24.95], [np.nan, np.nan]], atol=1e-4)
+
+
+def test_class_codes_are_not_scaled(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "a.tif", np.array([[1, 2], [2, 2]], "u1"), Affine(1, 0, 0, 0, -1, 52))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets = (0.5,), (3,)
+    grid = Grid(0, 50, 2, 52, 1)
+    np.testing.assert_array_equal(whole(path, grid, kind="class", classes={1: "a", 2: "b"})[0], [[1, 2], [2, 2]])
+    np.testing.assert_allclose(whole(path, grid, fraction_of=[2], classes={1: "a", 2: "b"})[0], [[0, 1], [1, 1]], atol=1e-6)
+
+
 def test_gaps_are_filled_only_as_far_as_asked() -> None:
     row = np.array([[1, np.nan, np.nan, np.nan, np.nan, 2]], np.float32)
     np.testing.assert_array_equal(fill_nearest(row, 1), [[1, 1, np.nan, np.nan, 2, 2]])
@@ -208,7 +231,7 @@ def test_bad_rasters_are_refused_by_name(tmp_path: Path, keys, make, sentence) -
         ({"variable": "clay"}, "must be the number of a band"),
         ({"variable": "2"}, "has 1 bands, but 'variable' asks for band 2"),
         ({"select": {"month": 1}}, "no axes to 'select': choose its band with 'variable'"),
-        ({"month": ("band", 3)}, "has 1 bands and no twelve months along 'band'"),
+        ({"step": ("band", 3, 12)}, "has 1 bands and not 12 along 'band'"),
     ],
 )
 def test_bad_bands_are_refused_by_name(tmp_path: Path, keys, sentence) -> None:

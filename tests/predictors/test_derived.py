@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pyproj
 import pytest
@@ -9,6 +10,7 @@ import rasterio
 import xarray as xr
 import yaml
 from affine import Affine
+from shapely.geometry import box
 
 from icemap.catalog import Derivation, load_sources
 from icemap.errors import IcemapError
@@ -171,6 +173,51 @@ def test_degree_days_of_a_known_year_from_an_axis_from_bands_and_from_twelve_ent
         np.testing.assert_allclose(out[name], expected[name.rsplit("_", 1)[0]], rtol=1e-5)
 
 
+def ice(folder):
+    """Ice that shrinks northwards: at 21, 12 and 8 ka it ends at 50.5, 54 and 57 N; one cell has no value at 12 ka."""
+    lat, lon = np.arange(59.5, 50, -1), np.arange(0.5, 10)
+    cover = np.stack([np.repeat((lat > edge).astype("f4")[:, None], 10, axis=1) for edge in (51, 54, 57)])
+    cover[1, 4, 4] = np.nan
+    xr.Dataset({"ice": (("time", "lat", "lon"), cover)}, coords={"time": [21, 12, 8], "lat": lat, "lon": lon}).to_netcdf(folder / "ice.nc")
+    expected = np.select([lat > 57, lat > 54, lat > 51], [8, 12, 21], np.nan)[:, None].repeat(10, axis=1)
+    expected[4, 4] = np.nan
+    return expected
+
+
+def test_deglaciation_age_is_the_youngest_with_ice_along_an_axis_and_from_entries(tmp_path: Path) -> None:
+    expected = ice(tmp_path)
+    derived = {"how": "deglaciation_age", "ages": [21, 12, 8], "at_least": 0.5}
+    entries = {"ice": {"unit": "1"}, "axis": {"unit": "ka", "derived": derived | {"of": ["ice"], "along": "time"}}}
+    entries |= {f"ice_{age}": {"data": "ice", "unit": "1", "select": {"time": age}} for age in (21, 12, 8)}
+    entries["entries"] = {"unit": "ka", "derived": derived | {"of": ["ice_21", "ice_12", "ice_8"]}}
+    entries["filled"] = entries["axis"] | {"fill_value": 30}
+    # The order in which ages are listed does not matter.
+    entries["turned"] = {"unit": "ka", "derived": {"how": "deglaciation_age", "ages": [8, 21, 12], "at_least": 0.5, "of": ["ice_8", "ice_21", "ice_12"]}}
+    out = built(catalog(tmp_path, {"ice": tmp_path / "ice.nc"}, entries), ["axis", "entries", "filled", "turned"], Grid(0, 50, 10, 60, 1), chunk=4)
+    for name in ("axis", "entries", "turned"):
+        np.testing.assert_array_equal(out[name], expected.astype("f4"))
+    np.testing.assert_array_equal(out["filled"], np.where(np.isnan(expected), 30, expected).astype("f4"))
+
+
+def test_deglaciation_age_from_dated_ice_margins_in_one_file(tmp_path: Path) -> None:
+    margins = geopandas.GeoDataFrame({"ka": [21, 12, 8]}, geometry=[box(-1, edge, 11, 61) for edge in (51, 54, 57)], crs=4326)
+    margins.to_file(tmp_path / "margins.gpkg")
+    entries = {f"ice_{age}": {"data": "margins", "unit": "1", "rasterize": {"into": "fraction", "attribute": "ka", "only": [age]}} for age in (21, 12, 8)}
+    derived = {"how": "deglaciation_age", "ages": [21, 12, 8], "at_least": 0.5, "of": ["ice_21", "ice_12", "ice_8"]}
+    url = catalog(tmp_path, {"margins": tmp_path / "margins.gpkg"}, entries | {"age": {"unit": "ka", "derived": derived}})
+    out = built(url, ["age"], Grid(0, 50, 10, 60, 1), chunk=4)["age"]
+    lat = np.arange(59.5, 50, -1)
+    np.testing.assert_array_equal(out, np.select([lat > 57, lat > 54, lat > 51], [8, 12, 21], np.nan)[:, None].repeat(10, axis=1).astype("f4"))
+
+
+def test_ages_that_do_not_fit_the_axis_are_refused(tmp_path: Path) -> None:
+    ice(tmp_path)
+    age = {"unit": "ka", "derived": {"how": "deglaciation_age", "ages": [21, 12], "at_least": 0.5, "of": ["ice"], "along": "time"}}
+    url = catalog(tmp_path, {"ice": tmp_path / "ice.nc"}, {"ice": {"unit": "1"}, "age": age})
+    with pytest.raises(IcemapError, match="'time' is 3 long, but a derivation needs 2 steps"):
+        built(url, ["age"], Grid(0, 50, 10, 60, 1))
+
+
 DERIVED = {
     "slope": {"how": "slope", "of": ["elevation"]},
     "facing": {"how": "aspect_sin", "of": ["elevation"]},
@@ -179,6 +226,7 @@ DERIVED = {
     "roughness": {"how": "roughness", "of": ["elevation"], "radius": 180},
     "to_low": {"how": "distance_to", "of": ["elevation"], "radius": 400, "at_most": 150},
     "to_class": {"how": "distance_to", "of": ["lithology"], "radius": 300, "codes": [1]},
+    "wetness": {"how": "wetness", "of": ["elevation"], "radius": 300},
     "of_derived": {"how": "difference", "of": ["tpi", "tpi_wide"]},
     "tpi_wide": {"how": "tpi", "of": ["elevation"], "radius": 500},
     "rough_tpi": {"how": "roughness", "of": ["tpi"], "radius": 200},
@@ -229,7 +277,15 @@ def test_the_halo_sees_across_the_date_line_and_beyond_the_grid(tmp_path: Path) 
     ("keys", "sentence"),
     [
         ({"how": "steepness", "of": ["elevation"]}, "no derivation 'steepness', use one of slope"),
-        ({"how": "wetness", "of": ["elevation"]}, "needs whole catchments"),
+        ({"how": "wetness", "of": ["elevation"]}, "needs radius"),
+        ({"how": "wetness", "of": ["lithology"], "radius": 5}, "names no 'codes', but that is a class"),
+        ({"how": "deglaciation_age", "of": ["elevation"], "along": "time", "at_least": 0.5}, "needs ages"),
+        ({"how": "deglaciation_age", "of": ["elevation"], "ages": [21, 12], "along": "time"}, "needs at_least"),
+        ({"how": "deglaciation_age", "of": ["elevation"], "ages": [21, 12], "at_least": 0.5}, "of 1 needs along"),
+        ({"how": "deglaciation_age", "of": ["elevation"] * 3, "ages": [21, 12], "at_least": 0.5}, "'of' names 3"),
+        ({"how": "deglaciation_age", "of": ["elevation"] * 2, "ages": [21, 12], "at_least": 0.5, "at_most": 1}, "takes no codes or at_most"),
+        ({"how": "deglaciation_age", "of": ["elevation"], "ages": [21, 12], "at_least": 0.5, "along": "time"}, "'along' takes apart an axis of a file"),
+        ({"how": "slope", "of": ["elevation"], "ages": [21]}, "takes no ages"),
         ({"how": "slope", "of": ["height"]}, "no entry 'height', which 'new' is derived from"),
         ({"how": "slope", "of": ["new"]}, "new of new goes in a circle"),
         ({"how": "slope", "of": ["round"]}, "new of round of new goes in a circle"),
@@ -266,5 +322,5 @@ def test_an_axis_that_has_no_twelve_months_is_refused(tmp_path: Path) -> None:
     t.to_netcdf(tmp_path / "t.nc")
     new = {"unit": "degC", "derived": {"how": "thawing_degree_days", "of": ["t"], "along": "time"}}
     url = catalog(tmp_path, {"t": tmp_path / "t.nc"}, {"t": {"unit": "degC"}, "new": new})
-    with pytest.raises(IcemapError, match="'time' is 4 long, but a derivation needs twelve months"):
+    with pytest.raises(IcemapError, match="'time' is 4 long, but a derivation needs 12 steps along it"):
         built(url, ["new"], Grid(0, 50, 5, 55, 1))
