@@ -202,6 +202,11 @@ def _check_crs(source: Source, named: str, corners: NDArray[np.float64], cell: f
 
     crs = pyproj.CRS.from_user_input(named)
     largest, extent = np.abs(corners).max(axis=0), np.abs(corners[1] - corners[0])
+    if crs.is_geographic and largest[0] <= 91 + cell < largest[1] <= 360 + cell:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has latitudes up to {largest[1]:g} and longitudes of at most {largest[0]:g}: its axes are swapped; "
+            "name them as 'x' and 'y' in the catalogue, or turn the file with gdal_translate or xarray."
+        )
     if crs.is_geographic and (largest[0] > 720 or largest[1] > 91 + cell):
         wrong = "its coordinates are too large for degrees"
     elif crs.is_projected and largest.max() <= 720 and extent.max() > 1:
@@ -279,8 +284,9 @@ def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | N
     if crs is not None:
         return str(crs.to_wkt())
     named = array[x].attrs.get("units") == "degrees_east" or x.lower() in LONGITUDE_NAMES[:3]
+    # Beyond 90 degrees the axes are swapped, which is said later.
     latitudes = np.abs(np.asarray(array[y], dtype=float))
-    return "EPSG:4326" if named and latitudes.max() <= 91 else None
+    return "EPSG:4326" if named and latitudes.max() <= 361 else None
 
 
 def _regular(centres: NDArray[np.float64], source: Source, dim: str) -> tuple[float, float]:

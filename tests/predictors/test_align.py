@@ -88,6 +88,34 @@ def test_rising_latitudes_are_turned(tmp_path: Path) -> None:
     np.testing.assert_array_equal(rising, falling)
 
 
+def test_the_order_of_axes_in_a_file_does_not_matter(tmp_path: Path) -> None:
+    lon, lat = np.arange(-179.5, 180), np.arange(-89.5, 90)
+    expected, _ = whole(global_netcdf(tmp_path / "a.nc", lon, lat), Grid(0, 40, 90, 80, 0.5))
+    with xr.open_dataset(tmp_path / "a.nc") as dataset:
+        dataset.transpose("lon", "lat").to_netcdf(tmp_path / "b.nc")
+    np.testing.assert_array_equal(whole(tmp_path / "b.nc", Grid(0, 40, 90, 80, 0.5))[0], expected)
+
+
+def test_a_raster_whose_rows_go_north_is_turned(tmp_path: Path) -> None:
+    lon, lat = np.meshgrid(np.arange(0.5, 90), np.arange(40.5, 80))
+    grid = Grid(5, 45, 85, 75, 0.5)
+    north = whole(write_tif(tmp_path / "a.tif", smooth(lon, lat).astype("f4"), Affine(1, 0, 0, 0, 1, 40)), grid)[0]
+    south = whole(write_tif(tmp_path / "b.tif", smooth(lon, lat)[::-1].astype("f4"), Affine(1, 0, 0, 0, -1, 80)), grid)[0]
+    np.testing.assert_allclose(north, south, atol=1e-6)
+
+
+def test_swapped_axes_are_named(tmp_path: Path) -> None:
+    lon, lat = np.arange(-179.5, 180), np.arange(30.5, 84)
+    write_tif(tmp_path / "a.tif", np.ones((360, 54), "f4"), Affine(1, 0, 30, 0, -1, 180))
+    field = xr.DataArray(np.ones((54, 360), "f4"), dims=("lon", "lat"), coords={"lat": lon, "lon": lat}, name="field")
+    field.to_dataset().to_netcdf(tmp_path / "a.nc")
+    for file in ("a.tif", "a.nc"):
+        with pytest.raises(IcemapError, match=r"'field' .* latitudes up to 180 and longitudes of at most 84: its axes are swapped"):
+            whole(tmp_path / file, Grid(0, 40, 90, 80, 0.5))
+    # Told which is which, the second can be read.
+    assert (whole(tmp_path / "a.nc", Grid(0, 40, 90, 80, 0.5), x="lat", y="lon", crs="EPSG:4326")[0] == 1).all()
+
+
 def test_finer_sources_are_averaged_by_area(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(400, 400)).astype("f4")
     path = write_tif(tmp_path / "a.tif", values, Affine(0.025, 0, 10, 0, -0.025, 60))

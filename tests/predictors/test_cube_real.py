@@ -18,12 +18,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
+import yaml
 
 from icemap.catalog import load_sources
 from icemap.config import load_config
-from icemap.grid import Chunk
+from icemap.grid import Chunk, Grid
 from icemap.predictors.align import Resampling, align
 from icemap.predictors.cube import open_cube, plan_cube
+from icemap.predictors.fields import ChunkFields
 from icemap.predictors.sources import open_source
 
 ROOT = Path(__file__).parents[2]
@@ -177,3 +180,31 @@ def test_coarse_grids_with_gaps_differ_in_few_cells_elsewhere(pairs, name):
     ours, others = pairs[name]
     other = np.isfinite(others) & ~equal(ours, others)
     assert other[:, 4:-4].sum() <= 30
+
+
+def test_the_last_time_under_ice_of_the_real_masks(tmp_path):
+    """On a grid whose cell centres are the nodes of the masks, against the masks themselves."""
+    times = {14: 45, 15: 40, 16: 35, 17: 30, 18: 21}
+    metadata = {"family": "paleoclimate", "long_name": "ice", "unit": "1"}
+    entries = {
+        f"ice_{age}": {"kwargs": {"data": "{data(masks)}"}, "metadata": metadata | {"variable": "mask", "select": {"time": time}}}
+        for time, age in times.items()
+    }
+    derived = {"how": "deglaciation_age", "of": list(entries), "ages": list(times.values()), "at_least": 0.5}
+    entries["age"] = {"kwargs": {}, "metadata": metadata | {"unit": "ka", "derived": derived}}
+    file = SHARED.resolve() / "grids_native" / "Batchelor2019_ice_masks.nc"
+    (tmp_path / "catalog.yaml").write_text(yaml.safe_dump({"version": 2, "data": {"masks": {"kwargs": {"url": str(file)}}}, "entries": entries}))
+    source = load_sources(str(tmp_path / "catalog.yaml"), ["age"])["age"]
+    grid = Grid(-179.75, 30.25, 179.75, 89.75, 0.5)
+    ways = {leaf.name: Resampling("bilinear") for leaf in source.leaves}
+    ours = np.full(grid.shape, -7, np.float32)
+    for chunk in grid.chunks(50):
+        ours[chunk.rows, chunk.cols] = ChunkFields(grid, ways, chunk, [source]).read(source)
+    with xr.open_dataset(file, decode_times=False) as dataset:
+        masks = dataset["mask"].sel(time=list(times)).sel(lat=grid.latitudes, lon=grid.longitudes).to_numpy()
+    ages = np.where(masks == 1, np.array(list(times.values()))[:, None, None], 999).min(axis=0)
+    np.testing.assert_array_equal(ours, np.where(ages == 999, np.nan, ages).astype("f4"))
+    print(f"\nlast under ice, cells: { ({age: int((ours == age).sum()) for age in times.values()}) }, never: {int(np.isnan(ours).sum())}", end="")
+    assert (ours == 21).sum() > 10_000
+    # The sheets of 45 and 35 ka lay wholly under later ones.
+    assert {age for age in times.values() if (ours == age).any()} == {40, 30, 21}

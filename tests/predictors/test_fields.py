@@ -173,6 +173,40 @@ def test_a_file_that_vanishes_between_chunks_is_named_with_the_chunk(config, tmp
         build(build.chunks[0])
 
 
+def test_a_truncated_file_is_named_with_chunk_and_source_and_other_chunks_are_whole(config, tmp_path: Path) -> None:
+    rows = np.random.default_rng(4).integers(1, 4, (300, 400)).astype("u1")
+    with rasterio.open(
+        tmp_path / "cover.tif", "w", driver="GTiff", width=400, height=300, count=1, dtype="uint8", transform=Affine(0.2, 0, 0, 0, -0.2, 90), crs="EPSG:4326"
+    ) as dataset:
+        dataset.write(rows, 1)
+    whole = (tmp_path / "cover.tif").read_bytes()
+    # The northern chunks need the rows that are left.
+    (tmp_path / "cover.tif").write_bytes(whole[: int(0.75 * len(whole))])
+    build = plan(config)
+    build.create("test")
+    build(build.chunks[0])
+    with pytest.raises(IcemapError, match=r"Chunk r001c000: The source 'lake' .* broken or truncated"):
+        build(build.chunks[2])
+    build(build.chunks[1])
+    cube = icemap.open_cube(build.url).load()
+    assert np.isfinite(cube["lake"][:16]).all()
+    assert np.isnan(cube["lake"][16:]).all()
+
+
+def test_a_source_that_covers_a_part_is_missing_in_the_rest(config, tmp_path: Path) -> None:
+    write_tif(tmp_path / "cover.tif", np.full((300, 100), 2, "u1"), Affine(0.2, 0, 0, 0, -0.2, 90))
+    build = plan(config)
+    build.create("test")
+    records = [build(chunk) for chunk in build.chunks]
+    # The file ends at 20 E, ten columns into the grid.
+    assert [record["missing"]["lake"] for record in records] == [96, 256, 96, 256]
+    assert [record["missing"]["slope"] for record in records] == [0] * 4
+    cube = icemap.open_cube(build.url).load()
+    assert (cube["valid"][:, :10] == 1).all()
+    assert (cube["valid"][:, 10:] == 0).all()
+    assert np.isfinite(cube["slope"]).all()
+
+
 def test_a_wrong_value_is_named_with_chunk_and_source(config, tmp_path: Path) -> None:
     codes = np.full((300, 400), 1, "u1")
     codes[60:70, 180:190] = 9
