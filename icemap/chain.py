@@ -21,13 +21,13 @@ THICKNESS_M = 5.0
 
 
 def _cube_depends(context: Context) -> Any:
+    from icemap.predictors.cube import identity
+
     config = context.config
     inputs = {}
     for name, source in context.sources.items():
         try:
-            # Not the address: the same files under another path make the same cube.
-            virtual = [leaf.url for leaf in source.leaves if leaf.is_virtual]
-            inputs[name] = [source.settings(), virtual, [fingerprint(url) for url in source.files]]
+            inputs[name] = identity(source)
         except IcemapError as error:
             raise IcemapError(f"{config.catalog}, entry '{name}': {error}") from error
     return [config.grid.model_dump(), config.predictors, [mask.model_dump() for mask in config.masks], inputs]

@@ -18,6 +18,7 @@ from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, r
 from icemap.predictors.fields import ChunkFields, value_range
 from icemap.predictors.sources import file_stamps, open_layer_of, open_source
 from icemap.predictors.vectors import require_layer
+from icemap.provenance import digest, fingerprint
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -137,6 +138,11 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
     return CubeBuild(config.cube_url, grid, config.grid.chunk, config.predictors, config.masks, sources, ways, stamps)
 
 
+def identity(source: Source) -> list[Any]:
+    """What the values of a source depend on: its settings and the content of its files, but not their addresses."""
+    return [source.settings(), [leaf.url for leaf in source.leaves if leaf.is_virtual], [fingerprint(url) for url in source.files]]
+
+
 def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
     """Open a predictor cube lazily; nodata is NaN.
 
@@ -171,6 +177,11 @@ def _variable(source: Source, how: Resampling | None, predictor: bool) -> Variab
     }
     if source.valid_range is not None:
         attrs["valid_range"] = list(source.valid_range)
+    attrs["digest"] = digest(identity(source))
+    filled = [f"nearest value up to {source.fill_nearest} source cells away"] if source.fill_nearest else []
+    filled += [f"{source.fill_value:g}"] if source.fill_value is not None else []
+    if filled:
+        attrs["gaps_filled_with"] = ", then ".join(filled)
     if source.derived is not None:
         attrs["derivation"] = source.derived.text
     if source.fraction_of:

@@ -146,6 +146,7 @@ def test_a_cube_of_every_kind_of_source_is_whole_and_says_what_it_is_made_from(c
     assert cube["slope"].attrs["source"] == "slope of z.tif"
     assert cube["slope"].attrs["derivation"] == "slope of z"
     assert cube["lake"].attrs["fraction_of"] == "lake"
+    assert len({cube[name].attrs["digest"] for name in ("slope", "lake", "rock")}) == 3
     assert cube["rock"].attrs["source"] == "rock.gpkg"
     inside = (cube.longitude > 15) & (cube.longitude < 35) & (cube.latitude > 55) & (cube.latitude < 77)
     assert (cube["rock"].where(inside) == 1).sum() == inside.sum()
@@ -191,6 +192,25 @@ def test_a_truncated_file_is_named_with_chunk_and_source_and_other_chunks_are_wh
     cube = icemap.open_cube(build.url).load()
     assert np.isfinite(cube["lake"][:16]).all()
     assert np.isnan(cube["lake"][16:]).all()
+
+
+def test_the_cube_says_what_its_gaps_are_filled_with_and_what_each_predictor_is_made_from(config, tmp_path: Path) -> None:
+    def attributes():
+        build = plan(config)
+        build.create("test")
+        return icemap.open_cube(build.url)["lake"].attrs
+
+    first = attributes()
+    assert "gaps_filled_with" not in first
+    assert attributes()["digest"] == first["digest"]
+    content = yaml.safe_load((tmp_path / "catalog.yaml").read_text())
+    content["entries"]["lake"]["metadata"] |= {"fill_nearest": 2, "fill_value": 0.5}
+    (tmp_path / "catalog.yaml").write_text(yaml.safe_dump(content))
+    filled = attributes()
+    assert filled["gaps_filled_with"] == "nearest value up to 2 source cells away, then 0.5"
+    assert filled["digest"] != first["digest"]
+    write_tif(tmp_path / "cover.tif", np.full((300, 400), 1, "u1"), Affine(0.2, 0, 0, 0, -0.2, 90))
+    assert attributes()["digest"] != filled["digest"]
 
 
 def test_a_source_that_covers_a_part_is_missing_in_the_rest(config, tmp_path: Path) -> None:
