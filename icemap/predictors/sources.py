@@ -14,6 +14,7 @@ from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
+from icemap.predictors.turned import is_turned
 from icemap.store import filesystem, first_line, is_remote, local_path, storage_errors, zarr_store
 
 if TYPE_CHECKING:
@@ -129,11 +130,11 @@ def _open_xarray(source: Source) -> Any:
 
     try:
         if source.url.rstrip("/").endswith(".zarr"):
-            dataset = xr.open_zarr(zarr_store(source.url, read_only=True), decode_times=False, consolidated=False)
+            dataset = xr.open_zarr(zarr_store(source.url, read_only=True), decode_times=False, decode_coords="all", consolidated=False)
         elif is_remote(source.url):
-            dataset = xr.open_dataset(_download(source.url), decode_times=False)
+            dataset = xr.open_dataset(_download(source.url), decode_times=False, decode_coords="all")
         else:
-            dataset = xr.open_dataset(local_path(source.url), decode_times=False)
+            dataset = xr.open_dataset(local_path(source.url), decode_times=False, decode_coords="all")
     except (OSError, ValueError) as error:
         raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a file that xarray knows ({first_line(error)}).") from error
     with dataset:
@@ -185,7 +186,7 @@ def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int],
     import pyproj
 
     try:
-        geographic = pyproj.CRS.from_user_input(crs).is_geographic
+        geographic = not is_turned(crs)
     except pyproj.exceptions.CRSError as error:
         raise IcemapError(f"The source '{source.name}': '{source.crs}' is not a CRS: give a code such as EPSG:4326 in the catalogue.") from error
     around = round(360 / transform.a) if geographic and transform.a > 0 else 0

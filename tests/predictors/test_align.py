@@ -104,6 +104,43 @@ def test_a_raster_whose_rows_go_north_is_turned(tmp_path: Path) -> None:
     np.testing.assert_allclose(north, south, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "crs", [None, "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +datum=WGS84"], ids=["in the file", "in the catalogue"]
+)
+def test_a_model_grid_with_a_rotated_pole_lies_in_its_place(tmp_path: Path, crs) -> None:
+    """The grid of regional climate models over Europe, as their files describe it."""
+    import pyproj
+
+    rlon, rlat = np.arange(-20, 20, 0.25), np.arange(-20, 20, 0.25)
+    rotated = pyproj.CRS("+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +datum=WGS84")
+    lon, lat = pyproj.Transformer.from_crs(rotated, "EPSG:4326", always_xy=True).transform(*np.meshgrid(rlon, rlat))
+    field = xr.DataArray(smooth(lon, lat).astype("f4"), dims=("rlat", "rlon"), coords={"rlat": rlat, "rlon": rlon}, name="field")
+    dataset = field.to_dataset()
+    if crs is None:
+        dataset["field"].attrs["grid_mapping"] = "rotated_pole"
+        dataset["rotated_pole"] = xr.DataArray(
+            0, attrs={"grid_mapping_name": "rotated_latitude_longitude", "grid_north_pole_latitude": 39.25, "grid_north_pole_longitude": -162.0}
+        )
+    dataset.to_netcdf(tmp_path / "a.nc")
+    grid = Grid(0, 55, 30, 65, 0.25)
+    out, _ = whole(tmp_path / "a.nc", grid, x="rlon", y="rlat", crs=crs)
+    np.testing.assert_allclose(out, smooth(*np.meshgrid(grid.longitudes, grid.latitudes)), atol=2e-3)
+
+
+def test_a_projected_netcdf_says_its_crs_as_the_conventions_have_it(tmp_path: Path) -> None:
+    import pyproj
+
+    x = np.arange(-2e6, 2e6, 2e4)
+    _, lat = pyproj.Transformer.from_crs("EPSG:3995", "EPSG:4326", always_xy=True).transform(*np.meshgrid(x, x))
+    field = xr.DataArray(lat.astype("f4"), dims=("y", "x"), coords={"y": x, "x": x}, name="field", attrs={"grid_mapping": "polar"})
+    dataset = field.to_dataset()
+    dataset["polar"] = xr.DataArray(0, attrs={key: value for key, value in pyproj.CRS("EPSG:3995").to_cf().items() if key != "crs_wkt"})
+    dataset.to_netcdf(tmp_path / "a.nc")
+    grid = Grid(0, 78, 90, 82, 0.1)
+    out, _ = whole(tmp_path / "a.nc", grid)
+    assert np.abs(out - grid.latitudes[:, None]).max() < 0.01
+
+
 def test_swapped_axes_are_named(tmp_path: Path) -> None:
     lon, lat = np.arange(-179.5, 180), np.arange(30.5, 84)
     write_tif(tmp_path / "a.tif", np.ones((360, 54), "f4"), Affine(1, 0, 30, 0, -1, 180))
