@@ -1,4 +1,4 @@
-"""Open what the catalogue names: GDAL rasters, and NetCDF, HDF or Zarr through xarray."""
+"""Open what the catalogue names: rasters that GDAL reads (GRIB among them), and NetCDF, HDF or Zarr through xarray."""
 
 from __future__ import annotations
 
