@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from icemap.config import Config
@@ -122,6 +122,8 @@ def _prepared(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
         block_degrees=options.block_degrees,
         bounds=config.target.bounds,
         prior_strength=options.prior_strength,
+        candidates=options.candidates,
+        monotone={name: {"rising": 1, "falling": -1}[direction] for name, direction in options.monotone.items()},
         seed=config.seed,
     )
     try:
@@ -148,15 +150,37 @@ def _make_ensemble(context: Context) -> dict[str, Any]:
     if not context.ledger("train").keys():
         remove(config.ensemble_url)
     ensemble, samples = _prepared(context)
+    _tune(context, ensemble, samples)
     items = [ReplicateItem(index) for index in range(ensemble.replicates)]
     records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, config.ensemble_url), unit="replicates"), "train")
     files = {name: sha for record in records for name, sha in record["files"].items()}
     ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
     units = {name: source.unit for name, source in context.sources.items() if name in config.predictors}
     write_manifest(ensemble, config.ensemble_url, files, samples, {"units": units, "target": config.target.model_dump(mode="json")})
-    weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in ensemble.members}
+    weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
     context.say("  mean weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()))
     return {"replicates": len(records), "mean_weights": weights}
+
+
+def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> None:
+    """Settings of the members side by side, then the strength of the prior, which depends on them."""
+    from icemap.ensemble.members import CONSENSUS
+    from icemap.ensemble.tuning import Tuning
+    from icemap.mapping.jobs import TuneEnsemble, TuningItem
+    from icemap.mapping.run import Job
+
+    def chosen(names: Sequence[str]) -> list[Tuning]:
+        items = [TuningItem(name) for name in names]
+        return [Tuning.from_dict(found) for found in context.run_job(Job("tune", items, TuneEnsemble(ensemble, samples), unit="members"), "train")]
+
+    found = chosen(ensemble.members)
+    ensemble.tuning_ = Tuning({name: settings for part in found for name, settings in part.settings.items()})
+    if ensemble.prior_strength is None:
+        found += chosen([CONSENSUS])
+    ensemble.tuning_ = Tuning(ensemble.tuning_.settings, found[-1].prior_strength, [row for part in found for row in part.record])
+    for name, settings in ensemble.tuning_.settings.items():
+        context.say(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
+    context.say(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
 
 
 def _make_verification(context: Context) -> dict[str, Any]:

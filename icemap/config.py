@@ -114,8 +114,13 @@ class EnsembleConfig(Section):
     folds: int = Field(default=10, ge=2)
     held_out: float = Field(default=0.1, gt=0, lt=0.5)
     block_degrees: float = Field(default=10.0, gt=0)
-    # Rows' worth of belief in equal weights: fitted on a few hundred clustered sites, free weights overfit. 0 is plain EM.
-    prior_strength: float = Field(default=100.0, ge=0)
+    # Rows' worth of belief in the plain mean of the members: fitted on a few hundred clustered sites, free weights overfit. 0 is plain EM; null lets
+    # spatial folds choose.
+    prior_strength: float | None = Field(default=None, ge=0)
+    # Settings that the tuning tries for each member beside its defaults.
+    candidates: int = Field(default=8, ge=0)
+    # Predictors along which the target only rises or only falls, for the members that can hold it.
+    monotone: dict[str, Literal["rising", "falling"]] = Field(default_factory=dict)
 
 
 class VerificationConfig(Section):
@@ -146,6 +151,9 @@ class Config(Section):
     def _one_kind_of_sites(self) -> Config:
         if (self.sites is None) == (self.boreholes is None):
             raise ValueError("give either 'sites' (one value per site) or 'boreholes' (raw layers)")
+        foreign = sorted(set(self.ensemble.monotone) - set(self.predictors))
+        if foreign:
+            raise ValueError(f"ensemble.monotone names {', '.join(foreign)}, which predictors does not list")
         twice = sorted({name for name in self.predictors if self.predictors.count(name) > 1})
         if twice:
             raise ValueError(f"predictors lists {', '.join(twice)} twice")

@@ -52,7 +52,9 @@ class CopulaBMA(PredictiveMixture):
     pool : {"beta", None}
         Beta-transformed linear pool, kept only where it does not raise the out-of-fold CRPS, or the plain one.
     prior_strength : float
-        Rows' worth of belief in equal weights; 0 is plain EM, ``inf`` gives equal weights.
+        Rows' worth of belief in ``prior_weights``; 0 is plain EM, ``inf`` gives the prior weights.
+    prior_weights : (members,) tuple, optional
+        Towards which the prior draws; equal weights when not given.
     copula_strength : float
         Rows' worth of belief that all members depend on the target as strongly as they do on average: shrinks each Kendall's tau to
         the mean of the members.
@@ -96,6 +98,7 @@ class CopulaBMA(PredictiveMixture):
         criterion: str = "aic",
         pool: str | None = "beta",
         prior_strength: float = 0.0,
+        prior_weights: tuple[float, ...] | None = None,
         copula_strength: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -105,6 +108,7 @@ class CopulaBMA(PredictiveMixture):
         self.criterion = criterion
         self.pool = pool
         self.prior_strength = prior_strength
+        self.prior_weights = prior_weights
         self.copula_strength = copula_strength
         self.seed = seed
 
@@ -126,7 +130,15 @@ class CopulaBMA(PredictiveMixture):
             For NaN, constant members, fewer than 30 rows, y outside the bounds, mismatched lengths or negative weights.
         """
         options = FitOptions(
-            check_bounds(self.bounds), self.target_margin, self.method, self.criterion, self.pool, self.prior_strength, self.copula_strength, self.seed
+            check_bounds(self.bounds),
+            self.target_margin,
+            self.method,
+            self.criterion,
+            self.pool,
+            self.prior_strength,
+            self.prior_weights,
+            self.copula_strength,
+            self.seed,
         )
         members, target, weights, names = check_fit(F, y, sample_weight, options.bounds)
         parts = fit_parts(members, target, weights, names, options)
@@ -324,7 +336,9 @@ class CopulaBMA(PredictiveMixture):
         u = np.clip(self.target_margin_.cdf(target), 0.5 / len(target), 1 - 0.5 / len(target))
         v = self.member_levels(members)
         logs = np.column_stack([copula.logpdf(u, v[:, k]) for k, copula in enumerate(self.copulas_)])
-        return weight_posterior(logs, log=True, sample_weight=weights, prior_strength=self.prior_strength, draws=draws, seed=seed)
+        return weight_posterior(
+            logs, log=True, sample_weight=weights, prior_strength=self.prior_strength, prior_weights=self.prior_weights, draws=draws, seed=seed
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fitted estimator as floats, lists and strings: JSON-able, and :meth:`from_dict` restores it exactly."""

@@ -35,6 +35,7 @@ class FitOptions:
     criterion: str
     pool: str | None
     prior_strength: float
+    prior_weights: tuple[float, ...] | None
     copula_strength: float
     seed: int
 
@@ -78,7 +79,7 @@ def fit_parts(F: Array, y: Array, row_weights: Array, names: Sequence[str], opti
     copulas = [fit_copula(ranks_u, ranks_v[:, k], row_weights, criterion=options.criterion, name=names[k]) for k in range(members)]
     copulas = shrink_to_common_tau(copulas, options.copula_strength, float(row_weights.sum()))
     fit_weights = joint_weights if options.method == "joint" else two_stage_weights
-    copulas, weights, path = fit_weights(copulas, u, v, row_weights, options.prior_strength)
+    copulas, weights, path = fit_weights(copulas, u, v, row_weights, options.prior_strength, options.prior_weights)
     pool = (1.0, 1.0)
     if options.pool == "beta":
         pool = earned_pool(target_margin, copulas, weights, u, v, y, row_weights)
@@ -131,12 +132,17 @@ def log_densities(copulas: Sequence[Copula], u: Array, v: Array) -> Array:
     return np.column_stack([copula.logpdf(u, v[:, k]) for k, copula in enumerate(copulas)])
 
 
-def two_stage_weights(copulas: list[Copula], u: Array, v: Array, rows: Array, prior_strength: float) -> tuple[list[Copula], Array, Array]:
+def two_stage_weights(
+    copulas: list[Copula], u: Array, v: Array, rows: Array, prior_strength: float, prior_weights: Sequence[float] | None
+) -> tuple[list[Copula], Array, Array]:
     """Weights for copulas that stay as they were fitted member by member."""
-    return copulas, *em_weights(log_densities(copulas, u, v), log=True, sample_weight=rows, prior_strength=prior_strength)
+    logs = log_densities(copulas, u, v)
+    return copulas, *em_weights(logs, log=True, sample_weight=rows, prior_strength=prior_strength, prior_weights=prior_weights)
 
 
-def joint_weights(copulas: list[Copula], u: Array, v: Array, rows: Array, prior_strength: float) -> tuple[list[Copula], Array, Array]:
+def joint_weights(
+    copulas: list[Copula], u: Array, v: Array, rows: Array, prior_strength: float, prior_weights: Sequence[float] | None
+) -> tuple[list[Copula], Array, Array]:
     """Weights and copula parameters together: a generalized EM whose M-step refits each copula by z-weighted likelihood.
 
     A refitted copula is kept only where it raises the z-weighted likelihood, so the objective never falls. A member without weight keeps
@@ -144,12 +150,13 @@ def joint_weights(copulas: list[Copula], u: Array, v: Array, rows: Array, prior_
     """
     copulas, logs = list(copulas), log_densities(copulas, u, v)
     members = len(copulas)
-    weights, path = np.full(members, 1.0 / members), []
+    believed = np.full(members, 1.0 / members) if prior_weights is None else np.asarray(prior_weights, dtype=np.float64)
+    weights, path = believed if np.isinf(prior_strength) else np.full(members, 1.0 / members), []
     for _ in range(_JOINT_ITERATIONS):
         shares, _ = responsibilities(logs, weights)
         shares = shares * rows[:, None]
         if np.isfinite(prior_strength):
-            weights = (shares.sum(axis=0) + prior_strength / members) / (rows.sum() + prior_strength)
+            weights = (shares.sum(axis=0) + prior_strength * believed) / (rows.sum() + prior_strength)
         for k, copula in enumerate(copulas):
             if copula.family == "independence" or shares[:, k].sum() < 5.0:
                 continue
@@ -162,7 +169,7 @@ def joint_weights(copulas: list[Copula], u: Array, v: Array, rows: Array, prior_
                 copulas[k], logs[:, k] = candidate, values
         objective = float(rows @ responsibilities(logs, weights)[1])
         if 0 < prior_strength < np.inf:
-            objective += prior_strength / members * float(np.log(weights).sum())
+            objective += prior_strength * float(believed @ np.log(np.maximum(weights, np.finfo(np.float64).tiny)))
         path.append(objective)
         if len(path) > 1 and path[-1] - path[-2] <= _JOINT_TOLERANCE * (1 + abs(path[-1])):
             break

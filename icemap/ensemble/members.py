@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 MEMBERS = ("svr", "gam", "random_forest", "lightgbm")
 # Trees split quantile codes, the others take standardized predictors with one column per class.
 OF_CODES = ("random_forest", "lightgbm")
+# The plain mean of the members, as a component of COP-BMA.
+CONSENSUS = "consensus"
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -162,20 +164,27 @@ def make_member(name: str, coding: PredictorCoding, seed: int, settings: Mapping
 
 
 def fit_member(member: Any, coding: PredictorCoding, inputs: NDArray[Any], y: Array, weight: Array) -> Any:
-    """A fitted clone; weights and class columns go to the model where it takes them."""
-    fitted = clone(member)
+    """A fitted clone."""
+    return clone(member).fit(inputs, y, **fit_options(member, coding, weight))
+
+
+def fit_options(member: Any, coding: PredictorCoding, weight: Array) -> dict[str, Any]:
+    """Weights and class columns, for members whose ``fit`` takes them."""
     options: dict[str, Any] = {}
-    if has_fit_parameter(getattr(fitted, "regressor", fitted), "sample_weight"):
+    if has_fit_parameter(getattr(member, "regressor", member), "sample_weight"):
         options["sample_weight"] = weight
-    if has_fit_parameter(fitted, "categorical_feature") and coding.class_columns:
+    if has_fit_parameter(member, "categorical_feature") and coding.class_columns:
         options["categorical_feature"] = coding.class_columns
-    return fitted.fit(inputs, y, **options)
+    return options
 
 
-def predict_members(members: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], bounds: tuple[float, float] | None) -> Array:
-    """Predictions of fitted members for their `member_inputs`, held within the bounds, shape (n, members)."""
-    F = np.column_stack([member.predict(inputs[name]) for name, member in members.items()])
-    return F if bounds is None else np.clip(F, *bounds)
+def predict_members(members: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], limits: tuple[float, float]) -> Array:
+    """Predictions of fitted members for their `member_inputs`, held within the limits, and last their mean; shape (n, members + 1).
+
+    Members err in different ways, so that their plain mean, the consensus, mostly errs least: COP-BMA has it as a component of its own.
+    """
+    F = np.clip(np.column_stack([member.predict(inputs[name]) for name, member in members.items()]), *limits)
+    return np.column_stack([F, F.mean(axis=1)])
 
 
 def require_member(name: str) -> None:

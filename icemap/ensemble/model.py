@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate
+from icemap.ensemble.tuning import Tuning, tune
 
 Array = NDArray[np.float64]
 # Fewer samples than this cannot carry four members, their out-of-fold predictions and a spread.
@@ -71,13 +72,19 @@ class IceEnsemble(BaseEstimator):
         Side of the spatial blocks of the out-of-fold parts.
     bounds : (float, float) or None
         Physical limits of the target.
-    prior_strength : float
-        Of the prior that draws the weights towards equal; 0 is plain EM.
+    prior_strength : float or None
+        Rows' worth of belief in the plain mean of the members; 0 is plain EM, None has the tuning choose.
+    candidates : int
+        Settings that the tuning tries for each member beside its defaults; 0 keeps the defaults.
+    monotone : mapping of str to int, optional
+        Predictors along which the target never falls (1) or never rises (-1).
     seed : int
 
     Attributes
     ----------
     coding_ : PredictorCoding
+    tuning_ : Tuning
+        Settings of the members and strength of the prior, for all replicates.
     replicates_ : list of Replicate
     held_out_ : ndarray of bool, shape (replicates, n)
     levels_ : (float, float)
@@ -108,7 +115,9 @@ class IceEnsemble(BaseEstimator):
         held_out: float = 0.1,
         block_degrees: float = 10.0,
         bounds: tuple[float, float] | None = (0.0, 100.0),
-        prior_strength: float = 0.0,
+        prior_strength: float | None = None,
+        candidates: int = 8,
+        monotone: Mapping[str, int] | None = None,
         seed: int = 0,
     ) -> None:
         self.classes = classes
@@ -119,17 +128,19 @@ class IceEnsemble(BaseEstimator):
         self.block_degrees = block_degrees
         self.bounds = bounds
         self.prior_strength = prior_strength
+        self.candidates = candidates
+        self.monotone = monotone
         self.seed = seed
 
     def fit(self, samples: pd.DataFrame) -> IceEnsemble:
-        """Fit every replicate, one after the other.
+        """Tune, then fit every replicate, one after the other.
 
         Parameters
         ----------
         samples : DataFrame
             ``value`` (target), ``lon``, ``lat``, optional ``weight`` and ``cell``; every other column that is not one of `RESERVED` is a predictor.
         """
-        self.prepare(samples)
+        self.tuning_ = self.tune(self.prepare(samples))
         self.samples_ = samples
         self.replicates_ = [self.fit_one(samples, index) for index in range(self.replicates)]
         return self
@@ -143,6 +154,7 @@ class IceEnsemble(BaseEstimator):
         table = self.table(samples)
         self.held_out_ = replicate_splits(table.cell, self.held_out, self.replicates, self.seed)
         self.levels_ = (0.025, 0.975)
+        self.tuning_ = Tuning()
         return table
 
     def table(self, samples: pd.DataFrame) -> TrainingTable:
@@ -161,7 +173,12 @@ class IceEnsemble(BaseEstimator):
     @property
     def options(self) -> TrainingOptions:
         """What every replicate shares."""
-        return TrainingOptions(tuple(self.members), self.folds, self.block_degrees, self.bounds, self.prior_strength)
+        strength = self.tuning_.prior_strength if self.prior_strength is None else self.prior_strength
+        return TrainingOptions(tuple(self.members), self.folds, self.block_degrees, self.bounds, strength, self.tuning_.settings, self.monotone or {})
+
+    def tune(self, table: TrainingTable) -> Tuning:
+        """Settings for one training side, by spatial folds inside it: the whole table, or what a fold of the verification leaves."""
+        return tune(table, self.options, self.coding_, self.candidates, self.seed)
 
     def fit_one(self, samples: pd.DataFrame, index: int) -> Replicate:
         """Replicate ``index``; it depends on the seed and its number alone, not on which others are fitted, or where."""
@@ -175,9 +192,9 @@ class IceEnsemble(BaseEstimator):
         return PooledMixture([replicate.bma for replicate in self.replicates_])
 
     def member_predictions(self, X: Array) -> Array:
-        """Members of every replicate for coded predictors, shape (replicates, n, members)."""
+        """Members of every replicate and, last, their mean for coded predictors, on the members' scale, shape (replicates, n, members + 1)."""
         inputs = member_inputs(self.members, self.coding_, X)
-        return np.stack([predict_members(replicate.members, inputs, self.bounds) for replicate in self.replicates_])
+        return np.stack([predict_members(replicate.members, inputs, replicate.scale.limits) for replicate in self.replicates_])
 
     def predict(self, X: Any) -> Array:
         """Mean over the replicates, shape (n,), for a DataFrame with the predictors or an array with one column for each, in order."""

@@ -116,6 +116,7 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
     @classmethod
     def _from_parameters(cls, described: dict[str, Any]) -> Self:
         parameters = {name: float(value) if value in ("inf", "-inf") else value for name, value in described["parameters"].items()}
+        parameters = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
         return cls(**{**parameters, "bounds": check_bounds(parameters["bounds"])})
 
     def _recall(self, described: dict[str, Any]) -> None:

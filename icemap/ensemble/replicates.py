@@ -13,6 +13,7 @@ from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
 from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, predict_members
+from icemap.ensemble.target import TargetScale
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,7 @@ class TrainingOptions:
     bounds : (float, float) or None
         Physical limits of the target.
     prior_strength : float
-        Of the prior that draws the weights towards equal.
+        Rows' worth of belief in the plain mean of the members.
     settings : mapping of str to mapping
         Parameters of the members other than the defaults, as the tuning found them.
     monotone : mapping of str to int
@@ -42,7 +43,7 @@ class TrainingOptions:
     folds: int = 10
     block_degrees: float = 10.0
     bounds: tuple[float, float] | None = (0.0, 100.0)
-    prior_strength: float = 0.0
+    prior_strength: float = 100.0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     monotone: Mapping[str, int] = field(default_factory=dict)
 
@@ -79,55 +80,80 @@ class TrainingTable:
 class Replicate:
     """Fitted members by name in the order of the options, and the COP-BMA over them.
 
-    ``out_of_fold`` holds the predictions that the COP-BMA was fitted on, shape (n, members); it is not saved.
+    Attributes
+    ----------
+    members : mapping of str to regressor
+        They predict the target on the scale of ``scale``.
+    bma : CopulaBMA
+        Over the members and, last, the consensus.
+    out_of_fold : ndarray of shape (n, members + 1)
+        The predictions that the COP-BMA was fitted on; not saved.
     """
 
     members: Mapping[str, Any]
     bma: CopulaBMA
     coding: PredictorCoding
+    scale: TargetScale
     out_of_fold: Array | None = None
 
-    def member_predictions(self, X: Array, bounds: tuple[float, float] | None) -> Array:
-        """Predictions of the members for coded predictors, held within the bounds, shape (n, members)."""
-        return predict_members(self.members, member_inputs(self.members, self.coding, X), bounds)
+    def member_predictions(self, X: Array) -> Array:
+        """Predictions of the members and, last, the consensus for coded predictors, on the members' scale, shape (n, members + 1)."""
+        return predict_members(self.members, member_inputs(self.members, self.coding, X), self.scale.limits)
+
+    def in_units(self, F: Array) -> Array:
+        """Member predictions without the consensus in units of the target, shape (n, members)."""
+        return self.scale.inverse(F[:, :-1])
 
 
-def out_of_fold(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Array:
-    """Member predictions for each sample by members that never saw its spatial block, shape (n, members).
+def out_of_fold(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, scale: TargetScale, seed: int) -> Array:
+    """Predictions for each sample by members that never saw its spatial block, and last their mean, shape (n, members + 1).
 
     Notes
     -----
     Blocks, not single sites (choice): a site whose neighbour along the same road was trained on is predicted better than a map cell is, and a BMA fitted
     on such predictions is too sure of itself.
     """
-    labels = _fold_labels(table, options, seed)
+    labels = inner_folds(table, options, options.folds, seed)
     inputs = member_inputs(options.members, coding, table.X)
-    F = np.empty((len(table), len(options.members)))
+    F = np.empty((len(table), len(options.members) + 1))
     for fold in np.unique(labels):
         test = labels == fold
-        members = _fit_members(table.take(~test), {name: values[~test] for name, values in inputs.items()}, options, coding, seed)
-        F[test] = predict_members(members, {name: values[test] for name, values in inputs.items()}, options.bounds)
+        members = _fit_members(table.take(~test), {name: values[~test] for name, values in inputs.items()}, options, coding, scale, seed)
+        F[test] = predict_members(members, {name: values[test] for name, values in inputs.items()}, scale.limits)
     return F
+
+
+def bma_of(options: TrainingOptions) -> CopulaBMA:
+    """The unfitted COP-BMA over the members and the consensus, towards which the prior draws the weights.
+
+    It has no beta pool: the pool of a single fit is not that of the pooled mixture, which is calibrated as a whole.
+    """
+    towards = (0.0,) * len(options.members) + (1.0,)
+    return CopulaBMA(bounds=options.bounds, pool=None, prior_strength=options.prior_strength, prior_weights=towards)
 
 
 def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Replicate:
     """Members on the whole table, COP-BMA on their out-of-fold predictions."""
-    F = out_of_fold(table, options, coding, seed)
-    bma = CopulaBMA(bounds=options.bounds, prior_strength=options.prior_strength).fit(F, table.y, sample_weight=table.weight)
-    members = _fit_members(table, member_inputs(options.members, coding, table.X), options, coding, seed)
-    return Replicate(members, bma, coding, F)
+    scale = TargetScale.fit(table.y, options.bounds)
+    F = out_of_fold(table, options, coding, scale, seed)
+    bma = bma_of(options).fit(F, table.y, sample_weight=table.weight)
+    members = _fit_members(table, member_inputs(options.members, coding, table.X), options, coding, scale, seed)
+    return Replicate(members, bma, coding, scale, F)
 
 
-def _fit_members(table: TrainingTable, inputs: Mapping[str, NDArray[Any]], options: TrainingOptions, coding: PredictorCoding, seed: int) -> dict[str, Any]:
-    fitted = {}
+def inner_folds(table: TrainingTable, options: TrainingOptions, folds: int, seed: int) -> NDArray[np.int64]:
+    """Spatial blocks dealt out to folds; grid cells where there are fewer blocks than folds."""
+    blocks = len(np.unique(spatial_blocks(table.longitude, table.latitude, options.block_degrees)))
+    if blocks >= folds:
+        return block_folds(table.longitude, table.latitude, options.block_degrees, folds, seed)
+    return cell_folds(table.cell, min(folds, len(np.unique(table.cell))), seed)
+
+
+def _fit_members(
+    table: TrainingTable, inputs: Mapping[str, NDArray[Any]], options: TrainingOptions, coding: PredictorCoding, scale: TargetScale, seed: int
+) -> dict[str, Any]:
+    target, fitted = scale.transform(table.y), {}
     for name in options.members:
         member = make_member(name, coding, seed, options.settings.get(name, {}), options.monotone)
-        fitted[name] = fit_member(member, coding, inputs[name], table.y, table.weight)
+        fitted[name] = fit_member(member, coding, inputs[name], target, table.weight)
     return fitted
-
-
-def _fold_labels(table: TrainingTable, options: TrainingOptions, seed: int) -> NDArray[np.int64]:
-    blocks = len(np.unique(spatial_blocks(table.longitude, table.latitude, options.block_degrees)))
-    if blocks >= options.folds:
-        return block_folds(table.longitude, table.latitude, options.block_degrees, options.folds, seed)
-    return cell_folds(table.cell, min(options.folds, len(np.unique(table.cell))), seed)

@@ -12,6 +12,8 @@ import pandas as pd
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.replicates import Replicate
+from icemap.ensemble.target import TargetScale
+from icemap.ensemble.tuning import Tuning
 from icemap.errors import IcemapError
 from icemap.store import exists, join, read_bytes, read_json, write_bytes, write_json
 
@@ -63,7 +65,7 @@ def save_replicate(url: str, index: int, replicate: Replicate) -> dict[str, str]
 
     contents = {
         f"replicates/{replicate_name(index)}.skops": skops.io.dumps(dict(replicate.members), compresslevel=1),
-        f"replicates/{replicate_name(index)}.json": json.dumps(replicate.bma.to_dict(), allow_nan=False).encode(),
+        f"replicates/{replicate_name(index)}.json": json.dumps({"bma": replicate.bma.to_dict(), "scale": replicate.scale.to_dict()}, allow_nan=False).encode(),
     }
     for name, content in contents.items():
         write_bytes(join(url, name), content)
@@ -103,6 +105,7 @@ def write_manifest(ensemble: IceEnsemble, url: str, files: dict[str, str], sampl
             },
             "parameters": _plain(ensemble.get_params()),
             "coding": coding.to_dict(),
+            "tuning": ensemble.tuning_.to_dict(),
             "training_range": {name: [float(low), float(high)] for name, low, high in zip(coding.names, values.min(axis=0), values.max(axis=0), strict=True)},
             "target_spread": float(samples["value"].std()),
             "files": files,
@@ -131,11 +134,13 @@ def load_replicate(url: str, index: int, files: dict[str, str], coding: Predicto
     import skops.io
 
     name = f"replicates/{replicate_name(index)}"
-    members, bma = (_verified(url, f"{name}{suffix}", files) for suffix in (".skops", ".json"))
+    members, described = (_verified(url, f"{name}{suffix}", files) for suffix in (".skops", ".json"))
     foreign = sorted(set(skops.io.get_untrusted_types(data=members)) - TRUSTED)
     if foreign:
         raise IcemapError(f"{url}/{name}.skops holds the type {foreign[0]}, which icemap does not load: train the ensemble again with members it knows.")
-    return Replicate(skops.io.loads(members, trusted=sorted(TRUSTED)), CopulaBMA.from_dict(json.loads(bma)), coding)
+    parts = json.loads(described)
+    bma, scale = CopulaBMA.from_dict(parts["bma"]), TargetScale.from_dict(parts["scale"])
+    return Replicate(skops.io.loads(members, trusted=sorted(TRUSTED)), bma, coding, scale)
 
 
 def read_manifest(url: str) -> dict[str, Any]:
@@ -164,6 +169,7 @@ def load_ensemble(url: str) -> IceEnsemble:
     parameters["bounds"] = tuple(parameters["bounds"]) if parameters["bounds"] is not None else None
     ensemble = IceEnsemble(**parameters)
     ensemble.coding_ = PredictorCoding.from_dict(manifest["coding"])
+    ensemble.tuning_ = Tuning.from_dict(manifest["tuning"])
     if exists(join(url, CALIBRATION)):
         ensemble.levels_ = tuple(read_json(join(url, CALIBRATION))["levels95"])
     else:

@@ -53,6 +53,7 @@ def em_weights(
     log: bool = False,
     sample_weight: ArrayLike | None = None,
     prior_strength: float = 0.0,
+    prior_weights: ArrayLike | None = None,
     max_iterations: int = 10_000,
 ) -> tuple[Array, Array]:
     """Weights of a mixture with fixed components, by expectation-maximization (Raftery et al. 2005, doi:10.1175/MWR2906.1).
@@ -69,8 +70,10 @@ def em_weights(
     sample_weight : (n,) array, optional
         Weights of the rows, >= 0.
     prior_strength : float
-        Rows' worth of belief in equal weights: a symmetric Dirichlet prior with parameter 1 + prior_strength / members, whose mode is found.
-        0 is plain maximum likelihood, ``inf`` gives equal weights.
+        Rows' worth of belief in ``prior_weights``: a Dirichlet prior with parameters 1 + prior_strength x prior_weights, whose mode is found.
+        0 is plain maximum likelihood, ``inf`` gives the prior weights.
+    prior_weights : (members,) array, optional
+        Numbers >= 0 that add up to one; equal weights when not given.
     max_iterations : int
         Upper limit.
 
@@ -101,17 +104,19 @@ def em_weights(
     rows = _check_weights(sample_weight, n)
     if not prior_strength >= 0:
         raise ValueError(f"prior_strength is {prior_strength}; it must be a number >= 0 (0: plain EM, inf: equal weights).")
-    equal = np.full(members, 1.0 / members)
+    believed = np.full(members, 1.0 / members) if prior_weights is None else np.asarray(prior_weights, dtype=np.float64)
+    if believed.shape != (members,) or not np.all(believed >= 0) or not np.isclose(believed.sum(), 1.0):
+        raise ValueError(f"prior_weights are {believed.tolist()}; give {members} numbers >= 0, one per member, that add up to one.")
     if np.isinf(prior_strength):
-        return equal, np.array([float(rows @ responsibilities(logs, equal)[1])])
-    weights = equal if start is None else np.asarray(start, dtype=np.float64)
+        return believed, np.array([float(rows @ responsibilities(logs, believed)[1])])
+    weights = np.full(members, 1.0 / members) if start is None else np.asarray(start, dtype=np.float64)
     if weights.shape != (members,) or not np.all(weights >= 0) or not weights.sum() > 0:
         raise ValueError(f"start must hold {members} weights >= 0, one per member.")
     weights = np.maximum(weights / weights.sum(), 1e-10)  # EM cannot leave a weight of zero
     weights = weights / weights.sum()
     top = logs.max(axis=1)
     scaled = np.exp(logs - top[:, None])
-    constant, total_rows, pseudo = float(rows @ top), rows.sum(), prior_strength / members
+    constant, total_rows, pseudo = float(rows @ top), rows.sum(), prior_strength * believed
     path = []
     for _ in range(max_iterations):
         density = scaled @ weights
@@ -124,10 +129,9 @@ def em_weights(
     return weights, np.array(path)
 
 
-def _objective(scaled: Array, constant: float, rows: Array, weights: Array, pseudo: float) -> float:
-    with np.errstate(divide="ignore"):
-        value = constant + float(rows @ np.log(np.maximum(scaled @ weights, np.finfo(np.float64).tiny)))
-        return value + pseudo * float(np.log(weights).sum()) if pseudo else value
+def _objective(scaled: Array, constant: float, rows: Array, weights: Array, pseudo: Array) -> float:
+    least = np.finfo(np.float64).tiny
+    return constant + float(rows @ np.log(np.maximum(scaled @ weights, least))) + float(pseudo @ np.log(np.maximum(weights, least)))
 
 
 def weight_posterior(
@@ -136,6 +140,7 @@ def weight_posterior(
     log: bool = False,
     sample_weight: ArrayLike | None = None,
     prior_strength: float = 0.0,
+    prior_weights: ArrayLike | None = None,
     draws: int = 1000,
     seed: int = 0,
 ) -> Array:
@@ -157,8 +162,9 @@ def weight_posterior(
     logs = _check_likelihood(likelihood, log)
     n, members = logs.shape
     rows = _check_weights(sample_weight, n)
+    believed = np.full(members, 1.0 / members) if prior_weights is None else np.asarray(prior_weights, dtype=np.float64)
     if np.isinf(prior_strength) or members == 1:
-        return np.full((draws, members), 1.0 / members)
+        return np.tile(believed, (draws, 1))
     rng = np.random.default_rng(seed)
     scaled = np.exp(logs - logs.max(axis=1, keepdims=True))
 
@@ -169,7 +175,7 @@ def weight_posterior(
 
     def log_target(ratios: Array) -> Array:
         w = np.maximum(shares(ratios), 1e-300)
-        return rows @ np.log(np.maximum(scaled @ w.T, 1e-300)) + (1.0 + prior_strength / members) * np.log(w).sum(axis=1)
+        return rows @ np.log(np.maximum(scaled @ w.T, 1e-300)) + np.log(w) @ (1.0 + prior_strength * believed)
 
     half, dimensions = 8 * members, members - 1
     centre = np.log(em_weights(logs, log=True, sample_weight=rows, prior_strength=prior_strength + members, tol=1e-6)[0])

@@ -1,4 +1,4 @@
-"""What workers do besides chunks: train a replicate, verify a fold."""
+"""What workers do besides chunks: tune a member, train a replicate, verify a fold."""
 
 from __future__ import annotations
 
@@ -10,10 +10,42 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.ensemble.members import CONSENSUS
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import replicate_name, save_replicate
+from icemap.ensemble.tuning import Tuning, tune_member, tune_prior
 from icemap.errors import IcemapError
 from icemap.verification.cross_validation import Fold, verify_fold
+
+
+@dataclass(frozen=True)
+class TuningItem:
+    """One member to be tuned, or the consensus: the prior that draws towards it, once the members are tuned."""
+
+    member: str
+
+    @property
+    def key(self) -> str:
+        return f"tune-{self.member}"
+
+
+@dataclass(frozen=True)
+class TuneEnsemble:
+    """Chooses the settings of one member, or the strength of the prior, on a worker."""
+
+    ensemble: IceEnsemble
+    samples: pd.DataFrame
+
+    def __call__(self, item: TuningItem) -> dict[str, Any]:
+        ensemble, table = self.ensemble, self.ensemble.table(self.samples)
+        try:
+            if item.member == CONSENSUS:
+                strength, record = tune_prior(table, ensemble.options, ensemble.coding_, ensemble.seed)
+                return Tuning(prior_strength=strength, record=record).to_dict()
+            settings, record = tune_member(item.member, table, ensemble.options, ensemble.coding_, ensemble.candidates, ensemble.seed)
+        except ValueError as problem:
+            raise IcemapError(f"The member '{item.member}' cannot be tuned: {_one_line(problem)}") from problem
+        return Tuning({item.member: settings}, record=record).to_dict()
 
 
 @dataclass(frozen=True)
@@ -41,10 +73,10 @@ class TrainReplicate:
         except ValueError as problem:
             raise IcemapError(f"Replicate {item.key} cannot be trained: {_one_line(problem)}") from problem
         held_out = self.ensemble.table(self.samples).take(self.ensemble.held_out_[item.index])
-        F = replicate.member_predictions(held_out.X, self.ensemble.bounds)
+        F = replicate.member_predictions(held_out.X)
         error = held_out.y - replicate.bma.predict(F)
         scores = {"n": len(held_out), "rmse": float((error**2).mean() ** 0.5), "bias": float(-error.mean())}
-        weights = dict(zip(self.ensemble.members, [float(w) for w in replicate.bma.weights_], strict=True))
+        weights = dict(zip((*self.ensemble.members, CONSENSUS), [float(w) for w in replicate.bma.weights_], strict=True))
         return {"files": save_replicate(self.url, item.index, replicate), "held_out": scores, "weights": weights}
 
 

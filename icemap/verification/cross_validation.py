@@ -73,7 +73,7 @@ def verify_fold(ensemble: IceEnsemble, samples: pd.DataFrame, labels: NDArray[np
     test = labels == fold
     training = table.take(~test)
     replicate = fit_replicate(training, ensemble.options, ensemble.coding_, replicate_seed(ensemble.seed, fold))
-    F = replicate.member_predictions(table.X[test], ensemble.bounds)
+    F = replicate.member_predictions(table.X[test])
     y = table.y[test]
     models: dict[str, Any] = {MODEL: replicate.bma}
     assert replicate.out_of_fold is not None

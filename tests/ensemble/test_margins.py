@@ -17,7 +17,7 @@ KINDS = ("smooth", "beta", "logit_normal", "beta_mixture")
 
 
 def options(bounds: tuple[float, float] | None = (0.0, 100.0), kind: str = "smooth") -> FitOptions:
-    return FitOptions(bounds, kind, "two_stage", "aic", "beta", 0.0, 0.0, 0)
+    return FitOptions(bounds, kind, "two_stage", "aic", "beta", 0.0, None, 0.0, 0)
 
 
 def data(shape: str, n: int, seed: int = 0) -> np.ndarray:

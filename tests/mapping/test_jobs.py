@@ -30,7 +30,7 @@ def test_a_replicate_is_written_and_its_record_tells_how_it_did(tmp_path):
     assert sum(record["weights"].values()) == pytest.approx(1)
     loaded = load_replicate(str(tmp_path), 1, record["files"], ensemble.coding_)
     left_out = ensemble.table(table).take(ensemble.held_out_[1])
-    error = loaded.bma.predict(loaded.member_predictions(left_out.X, None)) - left_out.y
+    error = loaded.bma.predict(loaded.member_predictions(left_out.X)) - left_out.y
     assert record["held_out"] == {"n": 9, "rmse": pytest.approx(np.sqrt(np.mean(error**2))), "bias": pytest.approx(error.mean())}
 
 

@@ -1,0 +1,126 @@
+"""Parameters of the members and the strength of the weights' prior: chosen once, by spatial folds of the training side, and used by all replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.folds import splitter
+from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
+from icemap.ensemble.replicates import TrainingOptions, TrainingTable, bma_of, inner_folds, out_of_fold
+from icemap.ensemble.strength import choose_prior_strength
+from icemap.ensemble.target import TargetScale
+
+# Rows' worth of belief in the plain mean of the members: from none (plain EM) to all.
+STRENGTHS = (0.0, 30.0, 100.0, 300.0, float("inf"))
+TUNING_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What was chosen, and the record of the search.
+
+    Attributes
+    ----------
+    settings : mapping of str to mapping
+        Parameters of each member other than its defaults; {} where the defaults did best.
+    prior_strength : float
+        Of the prior that draws the weights towards the plain mean of the members.
+    record : list of dict
+        Every candidate with its mean squared error on the members' scale, and every strength with its CRPS.
+    """
+
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    prior_strength: float = 100.0
+    record: Sequence[Mapping[str, Any]] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON, which has no infinity."""
+        strength: float | str = "inf" if np.isinf(self.prior_strength) else self.prior_strength
+        return {"settings": {name: _listed(chosen) for name, chosen in self.settings.items()}, "prior_strength": strength, "record": list(self.record)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Tuning:
+        """The reverse of `to_dict`."""
+        settings = {n: {key: tuple(v) if isinstance(v, list) else v for key, v in chosen.items()} for n, chosen in content["settings"].items()}
+        return cls(settings, float(content["prior_strength"]), content["record"])
+
+
+def tune(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, candidates: int, seed: int) -> Tuning:
+    """Tune every member, then the prior.
+
+    Parameters
+    ----------
+    candidates : int
+        Settings tried for each member beside its defaults; 0 keeps the defaults.
+    seed : int
+        For the draws of the candidates and the folds.
+    """
+    found = {name: tune_member(name, table, options, coding, candidates, seed) for name in options.members}
+    settings = {name: chosen for name, (chosen, _) in found.items()}
+    strength, crps = tune_prior(table, replace(options, settings=settings), coding, seed)
+    return Tuning(settings, strength, [*(row for _, rows in found.values() for row in rows), *crps])
+
+
+def tune_member(
+    name: str, table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, candidates: int, seed: int
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Settings of one member with the smallest mean squared error over spatial folds, and the record of all that were tried."""
+    from sklearn.model_selection import GridSearchCV, ParameterSampler
+
+    space = search_space(name, len(coding.design_columns))
+    if not candidates or not space:
+        return {}, []
+    member = make_member(name, coding, seed, monotone=options.monotone)
+    prefix = "regressor__" if name == "svr" else ""
+    drawn = [{}, *map(_plain, ParameterSampler(space, candidates, random_state=seed))]
+    tried = [{f"{prefix}{key}": [value] for key, value in candidate.items()} for candidate in drawn]
+    folds = splitter(inner_folds(table, options, TUNING_FOLDS, seed))
+    search = GridSearchCV(member, tried, cv=folds, scoring="neg_mean_squared_error", refit=False, error_score="raise")
+    inputs, target = member_inputs([name], coding, table.X)[name], TargetScale.fit(table.y, options.bounds).transform(table.y)
+    search.fit(inputs, target, **fit_options(member, coding, table.weight))
+    errors = -search.cv_results_["mean_test_score"]
+    record = [{"member": name, "settings": _listed(candidate), "mean_squared_error": float(error)} for candidate, error in zip(drawn, errors, strict=True)]
+    return drawn[int(np.argmin(errors))], record
+
+
+def tune_prior(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> tuple[float, list[dict[str, Any]]]:
+    """Strength of the prior with the smallest CRPS over spatial folds of out-of-fold predictions, and the CRPS of all."""
+    F = out_of_fold(table, options, coding, TargetScale.fit(table.y, options.bounds), seed)
+    folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
+    strength, crps = choose_prior_strength(bma_of(options), F, table.y, folds, STRENGTHS, sample_weight=table.weight)
+    return strength, [{"prior_strength": "inf" if np.isinf(s) else s, "crps": value} for s, value in crps.items()]
+
+
+def search_space(name: str, columns: int) -> dict[str, Any]:
+    """What is tried for a member; {} for regressors by import path. Leaves of fewer than three samples would learn single sites."""
+    from scipy.stats import loguniform, randint, uniform
+
+    spaces: dict[str, dict[str, Any]] = {
+        "svr": {"C": loguniform(0.1, 10.0), "epsilon": loguniform(0.02, 0.5), "gamma": loguniform(0.1 / columns, 2.0 / columns)},
+        "gam": {"penalties": [(1.0,), (5.0,), (30.0,), (100.0,), (300.0,), (1000.0,), (3000.0,)], "splines": [6, 8, 10]},
+        "random_forest": {"min_samples_leaf": randint(3, 11), "max_features": uniform(0.15, 0.6)},
+        "lightgbm": {
+            "num_leaves": randint(4, 32),
+            "learning_rate": loguniform(0.015, 0.1),
+            "min_child_samples": randint(5, 31),
+            "colsample_bytree": uniform(0.3, 0.7),
+            "reg_lambda": loguniform(0.1, 30.0),
+        },
+    }
+    assert set(spaces) == set(MEMBERS)
+    return spaces.get(name, {})
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers of numpy as Python's own."""
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in settings.items()}
+
+
+def _listed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Tuples as JSON has them."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
