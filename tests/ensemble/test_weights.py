@@ -131,3 +131,19 @@ def test_the_posterior_shows_members_that_cannot_be_told_apart() -> None:
 def test_bad_input_is_refused_in_a_sentence(likelihood: list, keywords: dict, part: str) -> None:
     with pytest.raises(ValueError, match=part):
         em_weights(likelihood, **keywords)
+
+
+def test_the_prior_draws_towards_its_weights():
+    likelihood = np.random.default_rng(5).random((40, 3)) + np.array([1.0, 0.0, 0.0])
+    believed = (0.0, 0.0, 1.0)
+    shares = [em_weights(likelihood, prior_strength=s, prior_weights=believed)[0] for s in (0.0, 20.0, 200.0, np.inf)]
+    assert np.all(np.diff([w[2] for w in shares]) > 0)
+    assert shares[-1].tolist() == [0.0, 0.0, 1.0]
+    path = em_weights(likelihood, prior_strength=20.0, prior_weights=believed)[1]
+    assert np.all(np.diff(path) >= -1e-9)
+
+
+@pytest.mark.parametrize("wrong", [(0.5, 0.5), (0.9, 0.2, 0.2), (1.5, -0.5, 0.0)])
+def test_prior_weights_that_are_no_weights_are_refused(wrong):
+    with pytest.raises(ValueError, match="give 3 numbers >= 0, one per member, that add up to one"):
+        em_weights(np.ones((5, 3)), prior_strength=1.0, prior_weights=wrong)

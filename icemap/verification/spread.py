@@ -1,0 +1,128 @@
+"""How wide the predictive distribution is depends on how unlike the training sites a place is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, special
+
+from icemap.verification.calibration import ConformalPIT
+
+Array = NDArray[np.float64]
+
+# Rows' worth of belief that no place needs another spread than the mixture has.
+_PRIOR_ROWS = 30.0
+# The transform is tabulated: steps of the logarithm of the dissimilarity.
+_STEPS = 256
+
+
+@dataclass(frozen=True)
+class LocalSpread:
+    """Symmetric beta transform of the predictive distribution, G -> B_aa(G), with log a linear in the logarithm of the dissimilarity.
+
+    Below 1, a widens the distribution, above 1 it narrows it; the median stays. (Beta transforms: Gneiting & Ranjan 2013, doi:10.1214/13-EJS823.)
+
+    Attributes
+    ----------
+    intercept, slope : float
+        log a = intercept + slope * (log d - middle).
+    lowest, middle, highest : float
+        Of log d in the fit; places beyond have the a of its ends.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> d = rng.uniform(0.1, 1.0, 2000)
+    >>> pit = rng.beta(0.6 / d**0.5, 0.6 / d**0.5)  # too narrow where sites are unlike
+    >>> spread = LocalSpread.fit(pit, d)
+    >>> bool(spread.shape(0.1)[()] > 1.2), bool(spread.shape(1.0)[()] < 0.8)
+    (True, True)
+    """
+
+    intercept: float
+    slope: float
+    lowest: float
+    middle: float
+    highest: float
+
+    @classmethod
+    def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike) -> Self:
+        """Maximum likelihood of PITs (n,) of left-out samples, given how unlike the rest each of them is (n,); held near none where there are few."""
+        levels = np.clip(np.asarray(pit, dtype=np.float64), 1e-4, 1 - 1e-4)
+        logs = _log(dissimilarity)
+        lowest, middle, highest = np.quantile(logs, [0.02, 0.5, 0.98])
+        x = np.clip(logs, lowest, highest) - middle
+        edge = np.log(levels) + np.log1p(-levels)
+
+        def loss(parameters: Array) -> tuple[float, Array]:
+            a = np.exp(parameters[0] + parameters[1] * x)
+            # The prior rows are uniform PITs, for which log G + log(1 - G) is -2 in the mean.
+            value = (a - 1) * edge + _PRIOR_ROWS / len(x) * (a - 1) * -2 - (1 + _PRIOR_ROWS / len(x)) * special.betaln(a, a)
+            by_a = edge - 2 * _PRIOR_ROWS / len(x) - (1 + _PRIOR_ROWS / len(x)) * 2 * (special.digamma(a) - special.digamma(2 * a))
+            return -float(value.sum()), -np.array([(by_a * a).sum(), (by_a * a * x).sum()])
+
+        found = optimize.minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-1.0, 1.0)] * 2)
+        return cls(float(found.x[0]), float(found.x[1]), float(lowest), float(middle), float(highest))
+
+    def shape(self, dissimilarity: ArrayLike) -> Array:
+        """The parameter a at places, the shape of ``dissimilarity``."""
+        return np.exp(self.intercept + self.slope * (np.clip(_log(dissimilarity), self.lowest, self.highest) - self.middle))
+
+    def transform(self, pit: ArrayLike, dissimilarity: ArrayLike) -> Array:
+        """PITs of the transformed distribution, (n,)."""
+        a = self.shape(dissimilarity)
+        return np.asarray(special.betainc(a, a, np.asarray(pit, dtype=np.float64)))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The 95 % interval of the map: local spread, then conformal levels.
+
+    Attributes
+    ----------
+    spread : LocalSpread
+    levels95 : (float, float)
+        PIT levels of the interval under the transformed distribution.
+
+    Examples
+    --------
+    >>> pit, d = np.linspace(0.001, 0.999, 999), np.tile([0.2, 0.4, 0.8], 333)  # calibrated everywhere
+    >>> bool(np.abs(Calibration.fit(pit, d).levels([0.3]) - [0.025, 0.975]).max() < 0.01)
+    True
+    """
+
+    spread: LocalSpread
+    levels95: tuple[float, float]
+
+    @classmethod
+    def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike) -> Self:
+        """Fit to PITs (n,) of left-out samples under kNNDM folds and their dissimilarity to the sites of the other folds (n,)."""
+        spread = LocalSpread.fit(pit, dissimilarity)
+        return cls(spread, ConformalPIT().fit(spread.transform(pit, dissimilarity)).levels(0.95))
+
+    def levels(self, dissimilarity: ArrayLike) -> Array:
+        """PIT levels of the 95 % interval under the mixture itself at places (n,), shape (n, 2)."""
+        spread = self.spread
+        steps = np.linspace(spread.lowest, spread.highest, _STEPS)
+        a = spread.shape(np.exp(steps))[:, None]
+        table = special.betaincinv(a, a, np.array(self.levels95))
+        logs = _log(dissimilarity)
+        return np.column_stack([np.interp(logs, steps, column) for column in table.T])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, for JSON."""
+        return {"spread": asdict(self.spread), "levels95": list(self.levels95)}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """The reverse of `to_dict`."""
+        low, high = content["levels95"]
+        return cls(LocalSpread(**content["spread"]), (float(low), float(high)))
+
+
+def _log(dissimilarity: ArrayLike) -> Array:
+    return np.log(np.maximum(np.asarray(dissimilarity, dtype=np.float64), 1e-6))

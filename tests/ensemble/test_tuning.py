@@ -1,0 +1,64 @@
+"""What the tuning chooses, from what, and that it does not see what it must not."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from icemap.ensemble.members import MEMBERS
+from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.tuning import STRENGTHS, Tuning, search_space, tune_member, tune_prior
+
+
+def prepared(n: int = 150, **options) -> tuple[IceEnsemble, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    samples = pd.DataFrame({"a": rng.uniform(-2, 2, n), "b": rng.normal(size=n), "lon": rng.uniform(-180, 180, n), "lat": rng.uniform(50, 80, n)})
+    samples["value"] = 50 + 15 * np.sin(3 * samples.a) + 4 * samples.b + rng.normal(size=n)
+    ensemble = IceEnsemble(bounds=None, seed=3, **options)
+    ensemble.prepare(samples)
+    return ensemble, samples
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_member_keeps_its_defaults_unless_spatial_folds_say_otherwise(name):
+    ensemble, samples = prepared()
+    settings, record = tune_member(name, ensemble.table(samples), ensemble.options, ensemble.coding_, 3, 3)
+    assert len(record) == 4
+    assert record[0]["settings"] == {}
+    best = min(record, key=lambda row: row["mean_squared_error"])
+    assert {key: list(v) if isinstance(v, tuple) else v for key, v in settings.items()} == best["settings"]
+    again, _ = tune_member(name, ensemble.table(samples), ensemble.options, ensemble.coding_, 3, 3)
+    assert again == settings
+
+
+def test_a_wavy_target_wants_a_smaller_penalty_than_the_largest():
+    ensemble, samples = prepared()
+    _, record = tune_member("gam", ensemble.table(samples), ensemble.options, ensemble.coding_, 12, 0)
+    errors = {row["settings"]["penalties"][0]: row["mean_squared_error"] for row in record if row["settings"]}
+    assert errors[min(errors)] < errors[max(errors)]
+
+
+def test_without_candidates_nothing_is_searched():
+    ensemble, samples = prepared()
+    assert tune_member("svr", ensemble.table(samples), ensemble.options, ensemble.coding_, 0, 3) == ({}, [])
+
+
+def test_regressors_by_import_path_have_nothing_to_tune():
+    assert search_space("sklearn.linear_model.Ridge", 3) == {}
+
+
+def test_the_strength_of_the_prior_is_one_of_those_tried():
+    ensemble, samples = prepared(members=("sklearn.linear_model.Ridge", "sklearn.neighbors.KNeighborsRegressor"))
+    strength, record = tune_prior(ensemble.table(samples), ensemble.options, ensemble.coding_, 3)
+    assert strength in STRENGTHS
+    assert [row["prior_strength"] for row in record] == [0.0, 30.0, 100.0, 300.0, "inf"]
+    assert min(row["crps"] for row in record) == next(row["crps"] for row in record if float(row["prior_strength"]) == strength)
+
+
+@pytest.mark.quick
+def test_it_survives_json():
+    tuning = Tuning({"gam": {"penalties": (30.0,), "splines": 6}}, float("inf"), ({"member": "gam", "settings": {}, "mean_squared_error": 1.0},))
+    again = Tuning.from_dict(json.loads(json.dumps(tuning.to_dict(), allow_nan=False)))
+    assert again.settings == tuning.settings
+    assert again.prior_strength == float("inf")
