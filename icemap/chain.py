@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from icemap.config import Config
 from icemap.errors import IcemapError
-from icemap.provenance import fingerprint
+from icemap.provenance import digest, fingerprint
 from icemap.steps import Context, Step
 from icemap.store import exists, join, remove, write_json
 
@@ -156,8 +156,16 @@ def _make_ensemble(context: Context) -> dict[str, Any]:
     files = {name: sha for record in records for name, sha in record["files"].items()}
     ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
     units = {name: source.unit for name, source in context.sources.items() if name in config.predictors}
-    write_manifest(ensemble, config.ensemble_url, files, samples, {"units": units, "target": config.target.model_dump(mode="json")})
+    facts = {
+        "units": units,
+        "target": config.target.model_dump(mode="json"),
+        "samples": fingerprint(config.samples_url),
+        "config": digest(config.model_dump(mode="json")),
+    }
+    write_manifest(ensemble, config.ensemble_url, files, samples, facts)
     weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
+    seconds = {name: sum(record["cpu_seconds"][name] for record in records) for name in records[0]["cpu_seconds"]}
+    context.say("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))
     context.say("  mean weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()))
     return {"replicates": len(records), "mean_weights": weights}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,6 +89,8 @@ class Replicate:
         Over the members and, last, the consensus.
     out_of_fold : ndarray of shape (n, members + 1)
         The predictions that the COP-BMA was fitted on; not saved.
+    seconds : mapping of str to float
+        CPU time that the fits of each member and of the COP-BMA took; not saved.
     """
 
     members: Mapping[str, Any]
@@ -95,6 +98,7 @@ class Replicate:
     coding: PredictorCoding
     scale: TargetScale
     out_of_fold: Array | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     def member_predictions(self, X: Array) -> Array:
         """Predictions of the members and, last, the consensus for coded predictors, on the members' scale, shape (n, members + 1)."""
@@ -105,7 +109,9 @@ class Replicate:
         return self.scale.inverse(F[:, :-1])
 
 
-def out_of_fold(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, scale: TargetScale, seed: int) -> Array:
+def out_of_fold(
+    table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, scale: TargetScale, seed: int, clock: dict[str, float] | None = None
+) -> Array:
     """Predictions for each sample by members that never saw its spatial block, and last their mean, shape (n, members + 1).
 
     Notes
@@ -118,7 +124,7 @@ def out_of_fold(table: TrainingTable, options: TrainingOptions, coding: Predicto
     F = np.empty((len(table), len(options.members) + 1))
     for fold in np.unique(labels):
         test = labels == fold
-        members = _fit_members(table.take(~test), {name: values[~test] for name, values in inputs.items()}, options, coding, scale, seed)
+        members = _fit_members(table.take(~test), {name: values[~test] for name, values in inputs.items()}, options, coding, scale, seed, clock)
         F[test] = predict_members(members, {name: values[test] for name, values in inputs.items()}, scale.limits)
     return F
 
@@ -134,11 +140,13 @@ def bma_of(options: TrainingOptions) -> CopulaBMA:
 
 def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Replicate:
     """Members on the whole table, COP-BMA on their out-of-fold predictions."""
-    scale = TargetScale.fit(table.y, options.bounds)
-    F = out_of_fold(table, options, coding, scale, seed)
+    scale, clock = TargetScale.fit(table.y, options.bounds), dict.fromkeys((*options.members, "cop_bma"), 0.0)
+    F = out_of_fold(table, options, coding, scale, seed, clock)
+    members = _fit_members(table, member_inputs(options.members, coding, table.X), options, coding, scale, seed, clock)
+    start = time.process_time()
     bma = bma_of(options).fit(F, table.y, sample_weight=table.weight)
-    members = _fit_members(table, member_inputs(options.members, coding, table.X), options, coding, scale, seed)
-    return Replicate(members, bma, coding, scale, F)
+    clock["cop_bma"] += time.process_time() - start
+    return Replicate(members, bma, coding, scale, F, clock)
 
 
 def inner_folds(table: TrainingTable, options: TrainingOptions, folds: int, seed: int) -> NDArray[np.int64]:
@@ -150,10 +158,19 @@ def inner_folds(table: TrainingTable, options: TrainingOptions, folds: int, seed
 
 
 def _fit_members(
-    table: TrainingTable, inputs: Mapping[str, NDArray[Any]], options: TrainingOptions, coding: PredictorCoding, scale: TargetScale, seed: int
+    table: TrainingTable,
+    inputs: Mapping[str, NDArray[Any]],
+    options: TrainingOptions,
+    coding: PredictorCoding,
+    scale: TargetScale,
+    seed: int,
+    clock: dict[str, float] | None = None,
 ) -> dict[str, Any]:
     target, fitted = scale.transform(table.y), {}
     for name in options.members:
+        start = time.process_time()
         member = make_member(name, coding, seed, options.settings.get(name, {}), options.monotone)
         fitted[name] = fit_member(member, coding, inputs[name], target, table.weight)
+        if clock is not None:
+            clock[name] += time.process_time() - start
     return fitted

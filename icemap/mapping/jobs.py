@@ -77,7 +77,8 @@ class TrainReplicate:
         error = held_out.y - replicate.bma.predict(F)
         scores = {"n": len(held_out), "rmse": float((error**2).mean() ** 0.5), "bias": float(-error.mean())}
         weights = dict(zip((*self.ensemble.members, CONSENSUS), [float(w) for w in replicate.bma.weights_], strict=True))
-        return {"files": save_replicate(self.url, item.index, replicate), "held_out": scores, "weights": weights}
+        seconds = {name: round(value, 3) for name, value in replicate.seconds.items()}
+        return {"files": save_replicate(self.url, item.index, replicate), "held_out": scores, "weights": weights, "cpu_seconds": seconds}
 
 
 @dataclass(frozen=True)
