@@ -192,70 +192,96 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
 
 
 def _make_verification(context: Context) -> dict[str, Any]:
-    import numpy as np
-
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
-    from icemap.mapping.jobs import VerifyFold
-    from icemap.mapping.run import Job
+    from icemap.mapping.places import choose_places
+    from icemap.predictors.cube import open_cube
+    from icemap.products.verification_page import write_verification_page
     from icemap.verification.applicability import Applicability
-    from icemap.verification.cross_validation import KINDS, MODEL, Fold, fold_labels, gather
-    from icemap.verification.summary import calibrate, importance, verification_table
+    from icemap.verification.cross_validation import MODEL
+    from icemap.verification.kinds import HEADLINE, FoldOptions, fold_labels
+    from icemap.verification.record import verification_record
+    from icemap.verification.summary import calibrate, importance, replicate_scores, with_calibrated
 
     config = context.config
     ensemble, samples = _prepared(context)
     table = ensemble.table(samples)
-    domain = _places(config)
+    places = choose_places(open_cube(config.cube_url), config.verification.places, config.seed)
+    options = FoldOptions(config.verification.folds, config.ensemble.block_degrees, (places.longitude, places.latitude), config.seed)
     try:
-        labels = {kind: fold_labels(kind, table, config.verification.folds, config.ensemble.block_degrees, domain, config.seed) for kind in KINDS}
+        labels, notes = fold_labels(table, options)
     except ValueError as error:
         raise IcemapError(f"{config.samples_url}: {error} The number of folds is verification.folds in the config.") from error
-    items = [Fold(kind, int(number)) for kind in KINDS for number in np.unique(labels[kind])]
-    records = context.run_job(Job("verify", items, VerifyFold(ensemble, samples, labels), unit="folds"), "verify")
-    by_key = dict(zip(sorted(item.key for item in items), records, strict=True))
-    by_kind = {kind: gather([by_key[item.key] for item in items if item.kind == kind], len(table)) for kind in KINDS}
-    calibration = calibrate(by_kind["knndm"]["models"][MODEL]["pit"])
+    by_kind, permuted, more_notes = _left_out_forecasts(context, ensemble, samples, labels)
+    calibration = calibrate(by_kind[HEADLINE]["models"][MODEL]["pit"])
     write_json(join(config.ensemble_url, CALIBRATION), calibration)
     predictors = ensemble.coding_.design(table.X)
-    applicability = Applicability.fit(predictors, importance(predictors, table.y, config.seed), labels["knndm"])
+    applicability = Applicability.fit(predictors, importance(predictors, table.y, config.seed), labels[HEADLINE])
     write_json(join(config.ensemble_url, APPLICABILITY), applicability.to_dict())
-    rows = verification_table(by_kind, labels)
-    write_json(
-        _verification_url(config), {"target": config.target.model_dump(mode="json"), "table": rows, "calibration": calibration, "folds": _for_pictures(by_kind)}
-    )
-    for line in _as_text(rows, config.target.unit):
+    by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in by_kind.items()}
+    record = verification_record(by_kind, table, applicability, config) | {
+        "calibration": calibration,
+        "replicates": replicate_scores(list(context.ledger("train").records().values())),
+        "notes": [*notes, *more_notes],
+    }
+    write_json(_verification_url(config), record)
+    for line in [*_as_text(record["table"], config.target.unit), *record["notes"]]:
         context.say("  " + line)
+    influence = _influence(context, ensemble, samples, places, by_kind[HEADLINE], permuted)
+    write_json(_influence_url(config), influence)
+    units = {name: "class" if source.kind == "class" else source.unit for name, source in context.sources.items()}
+    write_verification_page(_verification_page_url(config), record, influence, samples, config, units)
+    context.say(f"  see {_verification_page_url(config)}")
     return {"samples": len(table)}
 
 
-def _for_pictures(by_kind: dict[str, Any]) -> dict[str, Any]:
-    """Observations, predictions and PITs per kind of fold."""
-    from icemap.verification.cross_validation import MODEL
+def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, labels: dict[str, Any]) -> tuple[dict[str, Any], list[Any], list[str]]:
+    """Forecasts by kind of folds, errors with permuted predictors by fold, and what had to be left out."""
+    import numpy as np
 
-    return {kind: {"observed": part["y"].tolist(), **{f: part["models"][MODEL][f].tolist() for f in ("mean", "pit", "crps")}} for kind, part in by_kind.items()}
+    from icemap.mapping.jobs import VerifyFold
+    from icemap.mapping.run import Job
+    from icemap.verification.cross_validation import IMPORTANCE_KIND, Fold, gather
+
+    items = [Fold(kind, int(number)) for kind, folds in labels.items() for number in np.unique(folds[folds >= 0])]
+    work = VerifyFold(ensemble, samples, labels, context.config.verification.competitors)
+    records = dict(zip(sorted(item.key for item in items), context.run_job(Job("verify", items, work, unit="folds"), "verify"), strict=True))
+    parts = {kind: [records[item.key] for item in items if item.kind == kind] for kind in labels}
+    dropped = sorted({name for record in records.values() for name in record["left_out"]})
+    notes = [f"{name.replace('_', ' ')} is left out: the training side of a fold has too few samples for it" for name in dropped]
+    by_kind = {kind: gather(part, np.flatnonzero(labels[kind] >= 0)) for kind, part in parts.items()}
+    return by_kind, [record["permuted"] for record in parts[IMPORTANCE_KIND]], notes
+
+
+def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, places: Any, forecasts: Any, permuted: Any) -> dict[str, Any]:
+    """What the predictors do, what each site means for the map, and where one more would help most."""
+    from icemap.mapping.broadcast import ensemble_digest
+    from icemap.mapping.jobs import INFLUENCE, FindInfluence
+    from icemap.mapping.run import Job
+    from icemap.verification.cross_validation import MODEL
+    from icemap.verification.influence import permutation_importance_table
+
+    url = context.config.ensemble_url
+    residual = forecasts["y"] - forecasts["models"][MODEL]["mean"]
+    work = FindInfluence(ensemble, samples, url, ensemble_digest(url), context.config.cube_url, places, residual)
+    by_predictor, by_site = context.run_job(Job("influence", INFLUENCE, work, unit="parts"), "verify")
+    of_predictors = {name: by_predictor[name] for name in ("partial_dependence", "shap")}
+    return {"permutation": permutation_importance_table(permuted), **of_predictors, **{name: by_site[name] for name in ("sites", "next_boreholes", "places")}}
 
 
 def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
-    yield f"{'folds':22s}{'model':20s}{'R2':>7s}{'RMSE':>9s}{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'width95':>9s}   [{unit}]"
-    formats = {"r2": "7.2f", "rmse": "9.2f", "bias": "8.2f", "crps": "8.2f", "coverage_95": "9.1%", "width_95": "9.1f"}
+    yield f"{'folds':22s}{'model':20s}{'R2':>7s}{'RMSE':>9s}{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
+    formats = {"r2": "7.2f", "rmse": "9.2f", "bias": "8.2f", "crps": "8.2f", "coverage_95": "9.1%", "width_95": "9.1f", "winkler_95": "11.1f"}
     for row in rows:
         figures = "".join(f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-" for key, form in formats.items())
-        yield f"{row['folds']:22s}{row['model']:20s}{figures}"
+        yield f"{row['folds']:22s}{row['model'].replace('_', ' '):20s}{figures}"
 
 
-def _places(config: Config) -> Any:
-    """Places spread over the map by area, (longitudes, latitudes): what kNNDM compares the sites with."""
-    import numpy as np
+def _influence_url(config: Config) -> str:
+    return join(config.run, "influence.json")
 
-    from icemap.predictors.cube import open_cube
 
-    cube = open_cube(config.cube_url)
-    step = max(1, int((cube.sizes["latitude"] * cube.sizes["longitude"] / 4e6) ** 0.5))
-    valid = cube["valid"][::step, ::step].to_numpy() == 1
-    row, col = np.nonzero(valid)
-    latitude, longitude = cube.latitude.to_numpy()[::step][row], cube.longitude.to_numpy()[::step][col]
-    area = np.cos(np.radians(latitude))
-    chosen = np.random.default_rng(config.seed).choice(len(row), size=min(config.verification.places, len(row)), replace=False, p=area / area.sum())
-    return longitude[chosen], latitude[chosen]
+def _verification_page_url(config: Config) -> str:
+    return join(config.run, "verification.html")
 
 
 def _verification_url(config: Config) -> str:
@@ -335,7 +361,8 @@ def _verified(config: Config) -> list[str]:
     """What verification makes; two of the files lie with the ensemble, and go when it is trained anew."""
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
 
-    return [_verification_url(config), join(config.ensemble_url, CALIBRATION), join(config.ensemble_url, APPLICABILITY)]
+    own = [_verification_url(config), _influence_url(config), _verification_page_url(config)]
+    return [*own, join(config.ensemble_url, CALIBRATION), join(config.ensemble_url, APPLICABILITY)]
 
 
 STEPS = (

@@ -122,6 +122,7 @@ def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -
     click.echo(f"GeoTIFF  {config.products_url}/")
     click.echo(f"picture  {join(config.products_url, 'map.png')}")
     click.echo(f"report   {join(config.run, 'report.html')}")
+    click.echo(f"scores   {join(config.run, 'verification.html')}")
     click.echo(f"totals   {join(config.run, 'ice_storage.json')}")
     click.echo(_totals(config.run))
 

@@ -124,11 +124,23 @@ class EnsembleConfig(Section):
 
 
 class VerificationConfig(Section):
-    """How the ensemble is verified: the number of folds of each kind, and how many places stand for the map in kNNDM."""
+    """How the ensemble is verified: the number of folds of each kind, how many places stand for the map, and what it is compared with.
+
+    ``competitors`` are fitted anew in every fold, beside the combinations of the ensemble's own members, which cost nothing. ``classes`` are the limits of
+    the classes of the target for which scores are given; without them, steps of 20 for a target of 0 to 100 %, and quarters of the samples for any other.
+    """
 
     # Two clusters of sites are never equal, and kNNDM wants no fold above half of them.
     folds: int = Field(default=10, ge=3)
     places: int = Field(default=2000, ge=100)
+    competitors: tuple[Literal["quantile_forest", "conformal_quantiles"], ...] = ("quantile_forest", "conformal_quantiles")
+    classes: tuple[float, ...] | None = Field(default=None, min_length=3)
+
+    @model_validator(mode="after")
+    def _rising(self) -> VerificationConfig:
+        if self.classes is not None and list(self.classes) != sorted(set(self.classes)):
+            raise ValueError(f"classes {list(self.classes)} are not in rising order")
+        return self
 
 
 class Config(Section):

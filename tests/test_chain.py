@@ -100,7 +100,7 @@ def test_the_dashboard_and_the_results_are_announced(first_run):
     config, result = first_run
     run = config.parent / "run"
     assert re.search(r"Dask: 2 workers on this machine, dashboard at http://127\.0\.0\.1:\d+/status", result.stdout)
-    for path in ("map.zarr", "products/map.png", "report.html", "ice_storage.json"):
+    for path in ("map.zarr", "products/map.png", "report.html", "ice_storage.json", "verification.html"):
         assert re.search(rf"^\w+ +{re.escape(str(run / path))}$", result.stdout, re.MULTILINE), path
     assert re.search(r"^ice storage: [\d.,e+]+ km3 \(95 %: ", result.stdout, re.MULTILINE)
     assert re.findall(r"^(\w+): making ", result.stdout, re.MULTILINE) == ORDER
@@ -171,13 +171,37 @@ def test_the_record_says_what_was_made_from_what(finished):
 def test_verification_has_every_model_and_no_site_is_missing(finished):
     content = json.loads((finished / "verification.json").read_text())
     models = {"COP-BMA", "COP-BMA calibrated", "Gaussian BMA", "equal weights", "best member", "climatology", "svr", "gam", "random_forest", "lightgbm"}
-    for kind in ("random, by grid cell", "spatial blocks", "kNNDM"):
-        assert {row["model"] for row in content["table"] if row["folds"] == kind} == models
+    models |= {"quantile_forest", "conformal_quantiles"}
     samples = json.loads((finished / "provenance.json").read_text())["steps"]["boreholes"]["samples"]
-    assert all(len(part["observed"]) == samples for part in content["folds"].values())
+    for kind, name in (("cell", "random, by grid cell"), ("block", "spatial blocks"), ("knndm", "kNNDM")):
+        assert {row["model"] for row in content["table"] if row["folds"] == name} == models
+        assert len(content["folds"][kind]["observed"]) == samples
+    assert any("given once" in note for note in content["notes"])
+    assert {row["by"] for row in content["groups"]} >= {"region", "observed volumetric ice content", "dissimilarity"}
+    assert {row["model"] for row in content["differences"]} == models - {"COP-BMA", "COP-BMA calibrated"}
+    assert content["replicates"]["rmse"]["replicates"] == 2
+    # Leave-region-out scores the samples of large regions alone, and says which are not left out.
+    left_out = content["folds"].get("region", {"rows": []})["rows"]
+    assert len(left_out) < samples
+    assert sum("is not left out" in note for note in content["notes"]) >= 1
     low, high = content["calibration"]["levels95"]
     assert 0 <= low < 0.2
     assert 0.8 < high <= 1
+
+
+def test_influence_is_found_and_told(finished):
+    content = json.loads((finished / "influence.json").read_text())
+    assert {row["predictor"] for row in content["permutation"]} == set(content["partial_dependence"]) == set(SMALL["predictors"])
+    assert set(content["shap"]) == {"random_forest", "lightgbm"}
+    assert sum(row["map_share"] for row in content["sites"]) == pytest.approx(1)
+    scores = [row["score"] for row in content["next_boreholes"]]
+    assert len(scores) == 20
+    assert scores == sorted(scores, reverse=True)
+    page = (finished / "verification.html").read_text()
+    assert "published for another data set" in page
+    assert "leave region out" in page.lower()
+    assert not re.search(r'(src|href)="(?!data:|https://doi\.org/)', page)
+    assert 'href="verification.html"' in (finished / "report.html").read_text()
 
 
 def test_the_ledger_adds_up_to_the_map(finished):

@@ -25,7 +25,7 @@ CONFIG = {
     "predictors": ["elevation", "maat"],
     "sites": {"table": "points/sites.csv", "value": "ice", "unit": "%"},
     "ensemble": {"members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"], "replicates": 2, "folds": 3},
-    "verification": {"folds": 3, "places": 100},
+    "verification": {"folds": 3, "places": 100, "competitors": []},
 }
 CATALOG = {
     "version": 2,

@@ -1,8 +1,8 @@
-"""What workers do besides chunks: tune a member, train a replicate, verify a fold."""
+"""What workers do besides chunks: tune a member, train a replicate, verify a fold, find what predictors and sites do."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,13 @@ from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import replicate_name, save_replicate
 from icemap.ensemble.tuning import Tuning, tune_member, tune_prior
 from icemap.errors import IcemapError
-from icemap.verification.cross_validation import Fold, verify_fold
+from icemap.mapping.broadcast import get_ensemble
+from icemap.mapping.places import CubePlaces, map_places
+from icemap.predictors.cube import open_cube
+from icemap.verification.cross_validation import IMPORTANCE_KIND, Fold, verify_fold
+from icemap.verification.influence import explain
+from icemap.verification.leverage import next_boreholes, site_table
+from icemap.verification.scores import held_out_scores
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,7 @@ class TrainReplicate:
             raise IcemapError(f"Replicate {item.key} cannot be trained: {_one_line(problem)}") from problem
         held_out = self.ensemble.table(self.samples).take(self.ensemble.held_out_[item.index])
         F = replicate.member_predictions(held_out.X)
-        error = held_out.y - replicate.bma.predict(F)
-        scores = {"n": len(held_out), "rmse": float((error**2).mean() ** 0.5), "bias": float(-error.mean())}
+        scores = held_out_scores(replicate.bma, F, held_out.y)
         weights = dict(zip((*self.ensemble.members, CONSENSUS), [float(w) for w in replicate.bma.weights_], strict=True))
         seconds = {name: round(value, 3) for name, value in replicate.seconds.items()}
         return {"files": save_replicate(self.url, item.index, replicate), "held_out": scores, "weights": weights, "cpu_seconds": seconds}
@@ -88,12 +93,57 @@ class VerifyFold:
     ensemble: IceEnsemble
     samples: pd.DataFrame
     labels: Mapping[str, NDArray[np.int64]]
+    competitors: Sequence[str] = ()
 
     def __call__(self, item: Fold) -> dict[str, Any]:
         try:
-            return verify_fold(self.ensemble, self.samples, self.labels[item.kind], item.number)
+            labels, importance = self.labels[item.kind], item.kind == IMPORTANCE_KIND
+            return verify_fold(self.ensemble, self.samples, labels, item.number, self.competitors, importance=importance)
         except ValueError as error:
             raise IcemapError(f"The samples cannot be verified without fold {item.key}: {_one_line(error)}") from error
+
+
+@dataclass(frozen=True)
+class Influence:
+    """One part of what is asked about influence: ``predictors``, or ``sites``."""
+
+    key: str
+
+
+INFLUENCE = (Influence("predictors"), Influence("sites"))
+
+
+@dataclass(frozen=True)
+class FindInfluence:
+    """On a worker, asks one replicate fitted to all samples what each predictor does, and the trained ensemble what each site means for the map.
+
+    Attributes
+    ----------
+    ensemble : IceEnsemble
+        Prepared, not fitted.
+    residual : ndarray of shape (n,)
+        Observed minus predicted for each sample where it was left out.
+    """
+
+    ensemble: IceEnsemble
+    samples: pd.DataFrame
+    ensemble_url: str
+    ensemble_digest: str
+    cube_url: str
+    places: CubePlaces
+    residual: NDArray[np.float64]
+
+    def __call__(self, item: Influence) -> dict[str, Any]:
+        try:
+            return explain(self.ensemble, self.samples) if item.key == "predictors" else self._sites()
+        except ValueError as error:
+            raise IcemapError(f"The influence of the {item.key} cannot be found: {_one_line(error)}") from error
+
+    def _sites(self) -> dict[str, Any]:
+        trained, applicability = get_ensemble(self.ensemble_url, self.ensemble_digest)
+        on_map = map_places(open_cube(self.cube_url), self.places, trained, applicability)
+        sites = site_table(self.samples, applicability, on_map, self.ensemble.held_out_, self.residual)
+        return {"sites": sites, "next_boreholes": next_boreholes(applicability, on_map), "places": len(on_map.mean)}
 
 
 def _one_line(error: Exception) -> str:

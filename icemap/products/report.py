@@ -51,6 +51,8 @@ class Report:
     verification_note : str
     more_tables : mapping of str to sequence of rows
         Heading -> table, such as weights or importance.
+    pages : mapping of str to str
+        What else can be read -> address of the page, as seen from the report.
     verification_png, sites_png : bytes
     provenance : mapping
         Config, versions, digests, seeds, who and when.
@@ -68,6 +70,7 @@ class Report:
     verification_note: str = ""
     predictors: Sequence[Row] = ()
     more_tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    pages: Mapping[str, str] = field(default_factory=dict)
     verification_png: bytes = b""
     sites_png: bytes = b""
     provenance: Mapping[str, Any] = field(default_factory=dict)

@@ -11,29 +11,24 @@ import yaml
 from icemap.boreholes.samples import read_samples
 from icemap.config import Config
 from icemap.products.figures import map_figure, verification_figure
-from icemap.products.ice_storage import holds_ice
+from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.products.report import Report, storage_rows, write_report
 from icemap.store import exists, join, read_json, write_bytes
-from icemap.verification.cross_validation import KIND_NAMES, MODEL
+from icemap.verification.cross_validation import MODEL
+from icemap.verification.kinds import HEADLINE, KIND_NAMES
+from icemap.verification.summary import CALIBRATED
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HEADLINE = "knndm"
 FAMILIES = {"climate": "modern climate", "remote_sensing": "remote sensing"}
-# Of the published map (Wang, Ran & Li 2026): printed beside a map of the same quantity, never aimed at.
-PUBLISHED = {
-    "R²": "0.86",
-    "RMSE": "7.08 %",
-    "bias": "0.02 %",
-    "width of the 95 % interval": "16.08 ± 3.55 %",
-    "ice storage": "54,600 km³ (47,800 to 62,300)",
-}
 NOTE = (
     "Each row scores predictions for sites that were left out of training. kNNDM folds imitate how far the map's cells are from the sites and are the "
     "headline; "
-    "random folds measure interpolation between neighbouring sites, and are printed to show the difference."
+    "random folds measure interpolation between neighbouring sites, and are printed to show the difference. Every model under every kind of folds, and where "
+    "they are good: see the page on verification."
 )
+PAGES = {"the predictors": "predictors.html", "the boreholes": "boreholes.html", "the verification": "verification.html"}
 
 
 def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
@@ -60,8 +55,9 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
         facts=_facts(config, verification["table"], table, len(sites)),
         storage=storage_rows(table),
         has_residual=bool((table["share_residual"] > 0).any()),
-        verification=verification_rows(verification["table"], config.target.unit),
-        verification_note=NOTE,
+        pages=PAGES,
+        verification=verification_rows(_shown(verification["table"]), config.target.unit),
+        verification_note=NOTE + (f" The published figures below are for reference only: {CAVEAT}." if published_figures(config.target) else ""),
         verification_png=_verification_picture(verification, config.target.unit),
         predictors=predictor_rows(config.predictors, provenance.get("sources", {}), steps.get("cube", {})),
         more_tables={"Mean weights": [{"member": name, "weight": weight} for name, weight in steps.get("train", {}).get("mean_weights", {}).items()]}
@@ -100,6 +96,11 @@ def _headline(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     return next(row for row in rows if row["folds"] == KIND_NAMES[HEADLINE] and row["model"] == MODEL)
 
 
+def _shown(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All models under the headline folds, and the ensemble under the others."""
+    return [row for row in rows if row["folds"] == KIND_NAMES[HEADLINE] or row["model"] in (MODEL, CALIBRATED)]
+
+
 def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict[str, Any]]:
     """The columns of the verification table that a reader needs; a score that a model does not have is None."""
     columns = {
@@ -110,6 +111,7 @@ def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict
         "coverage_50": "coverage of 50 %",
         "coverage_95": "coverage of 95 %",
         "width_95": f"width of 95 % [{unit}]",
+        "winkler_95": f"Winkler score of 95 % [{unit}]",
     }
     return [{"folds": row["folds"], "model": row["model"].replace("_", " "), **{name: row.get(key) for key, name in columns.items()}} for row in rows]
 
@@ -154,6 +156,7 @@ def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _published(config: Config) -> dict[str, Any]:
-    if not holds_ice(config.target):
+    figures = published_figures(config.target)
+    if not figures:
         return {}
-    return {"Published figures, for reference only (Wang, Ran & Li 2026)": [{"figure": name, "published": value} for name, value in PUBLISHED.items()]}
+    return {f"Published figures, for reference only ({SOURCE})": [{"figure": name, "published": value} for name, value in figures.items()]}

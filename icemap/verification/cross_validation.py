@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.copulas import Copula
-from icemap.ensemble.folds import block_folds, cell_folds, knndm_folds
 from icemap.ensemble.model import IceEnsemble, replicate_seed
-from icemap.ensemble.replicates import TrainingTable, fit_replicate
+from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
+from icemap.verification.competitors import COMPETITORS
+from icemap.verification.influence import ReplicateMean, permuted_errors
+from icemap.verification.scores import COVERAGES
 
 Array = NDArray[np.float64]
-KINDS = ("cell", "block", "knndm")
-KIND_NAMES = {"cell": "random, by grid cell", "block": "spatial blocks", "knndm": "kNNDM"}
-COVERAGES = (0.5, 0.8, 0.9, 0.95)
 MODEL = "COP-BMA"
+#: Kind of folds whose test sides are used for the importance of the predictors.
+IMPORTANCE_KIND = "block"
 # Levels at which quantiles are kept, dense in the tails, where calibrated intervals end.
 _TAIL = np.array([0.0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2])
 TAIL_LEVELS = np.concatenate([_TAIL, 1 - _TAIL[::-1]])
@@ -39,23 +40,9 @@ class Fold:
         return f"{self.kind}-{self.number:02d}"
 
 
-def fold_labels(kind: str, table: TrainingTable, folds: int, block_degrees: float, domain: tuple[Array, Array], seed: int) -> NDArray[np.int64]:
-    """Fold of each sample, shape (n,).
-
-    Parameters
-    ----------
-    kind : "cell", "block" or "knndm"
-    domain : (longitudes, latitudes)
-        Places that stand for the map, for kNNDM.
-    """
-    if kind == "cell":
-        return cell_folds(table.cell, folds, seed)
-    if kind == "block":
-        return block_folds(table.longitude, table.latitude, block_degrees, folds, seed)
-    return knndm_folds(table.longitude, table.latitude, *domain, folds, seed)
-
-
-def verify_fold(ensemble: IceEnsemble, samples: pd.DataFrame, labels: NDArray[np.int64], fold: int) -> dict[str, Any]:
+def verify_fold(
+    ensemble: IceEnsemble, samples: pd.DataFrame, labels: NDArray[np.int64], fold: int, competitors: Sequence[str] = (), *, importance: bool = False
+) -> dict[str, Any]:
     """Fit without one fold, predict it with every model, and score each prediction.
 
     Parameters
@@ -63,29 +50,52 @@ def verify_fold(ensemble: IceEnsemble, samples: pd.DataFrame, labels: NDArray[np
     ensemble : IceEnsemble
         Prepared, not necessarily fitted: its options and coding are used.
     labels : ndarray of shape (n,)
+    competitors : sequence of str
+        Of `icemap.verification.competitors.COMPETITORS`.
+    importance : bool
+        Also measure the error with each predictor permuted.
 
     Returns
     -------
     dict
-        ``rows`` (positions of the test samples), ``y``, and per model ``mean``, ``pit``, ``crps``, ``log_density`` and ``interval`` per coverage.
+        ``rows`` (positions of the test samples), ``y``, per model what it has of ``mean``, ``pit``, ``crps``, ``log_density`` and ``interval`` per
+        coverage, and ``left_out``, the competitors that cannot be fitted to so few sites.
     """
     table = ensemble.table(samples)
     test = labels == fold
     training = table.take(~test)
-    replicate = fit_replicate(training, ensemble.options, ensemble.coding_, replicate_seed(ensemble.seed, fold))
-    F = replicate.member_predictions(table.X[test])
-    y = table.y[test]
-    models: dict[str, Any] = {MODEL: replicate.bma}
+    seed = replicate_seed(ensemble.seed, fold)
+    replicate = fit_replicate(training, ensemble.options, ensemble.coding_, seed)
+    X, y = table.X[test], table.y[test]
+    models = _pooled_forecasts(replicate, training, ensemble, X, y)
+    left_out = []
+    for name in competitors:
+        forecast = COMPETITORS[name](training, X, y, ensemble.coding_.class_columns, ensemble.bounds, ensemble.block_degrees, seed)
+        if forecast is None:
+            left_out.append(name)
+        else:
+            models[name] = _plain(forecast)
+    record = {"rows": np.flatnonzero(test).tolist(), "y": y.tolist(), "models": models, "left_out": left_out}
+    if importance:
+        record["permuted"] = permuted_errors(ReplicateMean(replicate), X, y, ensemble.coding_.names, seed)
+    return record
+
+
+def _pooled_forecasts(replicate: Replicate, training: TrainingTable, ensemble: IceEnsemble, X: Array, y: Array) -> dict[str, Any]:
+    """Forecasts made of the members' predictions: COP-BMA, other ways to pool them, each member alone, and climatology."""
+    scaled = replicate.member_predictions(X)
     assert replicate.out_of_fold is not None
-    for name, competitor in {"Gaussian BMA": GaussianBMA(), "equal weights": EqualWeights(), "best member": BestMember()}.items():
-        models[name] = competitor.fit(replicate.out_of_fold, training.y, sample_weight=training.weight)
-    models["climatology"] = _climatology(replicate.bma)
-    return {
-        "rows": np.flatnonzero(test).tolist(),
-        "y": y.tolist(),
-        "models": {name: _predictions(model, F, y, with_quantiles=name == MODEL) for name, model in models.items()},
-        "members": {name: F[:, k].tolist() for k, name in enumerate(ensemble.members)},
-    }
+    models = {MODEL: _forecast(replicate.bma, scaled, y, ensemble.bounds, with_quantiles=True)}
+    # The other ways to pool take the members in units of the target, and have no consensus among them.
+    F, out_of_fold = replicate.in_units(scaled), replicate.in_units(replicate.out_of_fold)
+    for name, pool in {"Gaussian BMA": GaussianBMA(), "equal weights": EqualWeights(), "best member": BestMember()}.items():
+        models[name] = _forecast(pool.fit(out_of_fold, training.y, sample_weight=training.weight), F, y, ensemble.bounds)
+    for k, name in enumerate(ensemble.members):
+        # The mean of one member is that member, with a normal error of the size seen out of fold.
+        alone = EqualWeights().fit(out_of_fold[:, [k]], training.y, sample_weight=training.weight)
+        models[name] = _forecast(alone, F[:, [k]], y, ensemble.bounds)
+    models["climatology"] = _forecast(_climatology(replicate.bma), scaled, y, ensemble.bounds)
+    return models
 
 
 def _climatology(bma: CopulaBMA) -> CopulaBMA:
@@ -94,35 +104,47 @@ def _climatology(bma: CopulaBMA) -> CopulaBMA:
     return CopulaBMA.from_parts(margin, [margin] * len(bma.copulas_), [Copula("independence", ())] * len(bma.copulas_), bma.weights_, bounds=bma.bounds)
 
 
-def _predictions(model: Any, F: Array, y: Array, *, with_quantiles: bool) -> dict[str, Any]:
+def _forecast(model: Any, F: Array, y: Array, bounds: tuple[float, float] | None, *, with_quantiles: bool = False) -> dict[str, Any]:
     density = np.maximum(model.pdf(F, y), np.finfo(float).tiny)
-    quantiles = {"quantiles": model.predict_quantile(F, TAIL_LEVELS).tolist()} if with_quantiles else {}
-    return {
-        **quantiles,
-        "mean": model.predict(F).tolist(),
-        # A mixture's weights add up to 1 but for the last digit.
-        "pit": np.clip(model.pit(F, y), 0.0, 1.0).tolist(),
-        "crps": model.crps(F, y).tolist(),
-        "log_density": np.log(density).tolist(),
-        "interval": {f"{coverage:g}": model.interval(F, coverage).tolist() for coverage in COVERAGES},
-    }
+    quantiles = {"quantiles": model.predict_quantile(F, TAIL_LEVELS)} if with_quantiles else {}
+    intervals = {f"{coverage:g}": model.interval(F, coverage) for coverage in COVERAGES}
+    if bounds is not None:
+        # A normal interval is not charged for width where there can be no target.
+        intervals = {coverage: np.clip(interval, *bounds) for coverage, interval in intervals.items()}
+    # A mixture's weights add up to 1 but for the last digit.
+    pit = np.clip(model.pit(F, y), 0.0, 1.0)
+    return _plain({**quantiles, "mean": model.predict(F), "pit": pit, "crps": model.crps(F, y), "log_density": np.log(density), "interval": intervals})
 
 
-def gather(records: Sequence[Mapping[str, Any]], n: int) -> dict[str, Any]:
-    """Join the records of all folds of one kind in the order of the samples."""
+def _plain(forecast: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) if isinstance(value, Mapping) else np.asarray(value, dtype=float).tolist() for name, value in forecast.items()}
+
+
+def gather(records: Sequence[Mapping[str, Any]], rows: NDArray[np.integer]) -> dict[str, Any]:
+    """Join the records of all folds of one kind in the order of the samples.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        From `verify_fold`.
+    rows : ndarray
+        Positions of the samples that the folds leave out, rising.
+
+    Returns
+    -------
+    dict
+        ``rows``, ``y`` and ``models``; a model that a fold had to leave out is left out.
+    """
     order = np.concatenate([np.asarray(record["rows"], dtype=int) for record in records])
-    if len(np.unique(order)) != n:
-        raise ValueError(f"the folds hold {len(np.unique(order))} of {n} samples: each sample must be left out exactly once.")
+    if not np.array_equal(np.sort(order), rows):
+        raise ValueError(f"the folds hold {len(np.unique(order))} of {len(rows)} samples: each sample must be left out exactly once.")
     back = np.argsort(order)
 
-    def joined(pick: Any) -> Array:
-        return np.concatenate([np.asarray(pick(record), dtype=float) for record in records])[back]
+    def joined(parts: list[Any]) -> Any:
+        if isinstance(parts[0], Mapping):
+            return {name: joined([part[name] for part in parts]) for name in parts[0]}
+        return np.concatenate([np.asarray(part, dtype=float) for part in parts])[back]
 
-    models = {}
-    for name in records[0]["models"]:
-        fields: dict[str, Any] = {field: joined(lambda r, f=field, m=name: r["models"][m][f]) for field in ("mean", "pit", "crps", "log_density")}
-        if name == MODEL:
-            fields["quantiles"] = joined(lambda r, m=name: r["models"][m]["quantiles"])
-        fields["interval"] = {c: joined(lambda r, c=c, m=name: r["models"][m]["interval"][c]) for c in records[0]["models"][name]["interval"]}
-        models[name] = fields
-    return {"y": joined(lambda r: r["y"]), "models": models, "members": {name: joined(lambda r, m=name: r["members"][m]) for name in records[0]["members"]}}
+    names = [name for name in records[0]["models"] if all(name in record["models"] for record in records)]
+    models = {name: joined([record["models"][name] for record in records]) for name in names}
+    return {"rows": np.asarray(rows), "y": joined([record["y"] for record in records]), "models": models}

@@ -109,9 +109,7 @@ class Scores:
     weight_squared: float = 0.0
     y: float = 0.0
     y_squared: float = 0.0
-    error: float = 0.0
-    error_squared: float = 0.0
-    error_absolute: float = 0.0
+    error: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     crps: tuple[float, float] = (0.0, 0.0)
     log_score: tuple[float, float] = (0.0, 0.0)
     pit_counts: tuple[float, ...] = (0.0,) * PIT_BINS
@@ -122,7 +120,7 @@ class Scores:
     def of(
         cls,
         y: ArrayLike,
-        mean: ArrayLike,
+        mean: ArrayLike | None = None,
         *,
         pit: ArrayLike | None = None,
         crps: ArrayLike | None = None,
@@ -134,8 +132,10 @@ class Scores:
 
         Parameters
         ----------
-        y, mean : (n,)
-            Target and predicted mean, in the unit of the target.
+        y : (n,)
+            Target, in its unit.
+        mean : (n,), optional
+            Predicted mean; some models give an interval and nothing else.
         pit : (n,), optional
             G(y | f), in [0, 1].
         crps, log_density : (n,), optional
@@ -151,11 +151,14 @@ class Scores:
             For NaN, wrong lengths, a PIT outside [0, 1] or negative weights.
         """
         n = len(np.atleast_1d(np.asarray(y)))
-        target, prediction = _column(y, "y", n), _column(mean, "mean", n)
+        target = _column(y, "y", n)
         w = np.ones(n) if weights is None else _column(weights, "weights", n)
         if np.any(w < 0):
             raise ValueError("weights must be >= 0; leave rows out instead of giving them negative weights.")
-        error = prediction - target
+        errors = (0.0, 0.0, 0.0, 0.0)
+        if mean is not None:
+            error = _column(mean, "mean", n) - target
+            errors = (float(w @ error), float(w @ error**2), float(w @ np.abs(error)), float(w.sum()))
         counts, moments = np.zeros(PIT_BINS), (0.0, 0.0, 0.0)
         if pit is not None:
             r = _column(pit, "pit", n)
@@ -178,9 +181,7 @@ class Scores:
             float(w @ w),
             float(w @ target),
             float(w @ target**2),
-            float(w @ error),
-            float(w @ error**2),
-            float(w @ np.abs(error)),
+            errors,
             _summed(crps, "crps", w),
             (-log_total, log_weight),
             tuple(float(c) for c in counts),
@@ -195,9 +196,9 @@ class Scores:
             )
         intervals = {c: self.intervals.get(c, IntervalSums()) + other.intervals.get(c, IntervalSums()) for c in {**self.intervals, **other.intervals}}
         lists: dict[str, Any] = {
-            name: tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name))) for name in ("crps", "log_score", "pit_counts", "pit")
+            name: tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name))) for name in ("error", "crps", "log_score", "pit_counts", "pit")
         }
-        plain = ("rows", "weight", "weight_squared", "y", "y_squared", "error", "error_squared", "error_absolute")
+        plain = ("rows", "weight", "weight_squared", "y", "y_squared")
         return Scores(intervals=intervals, **lists, **{name: getattr(self, name) + getattr(other, name) for name in plain})
 
     def __radd__(self, other: Any) -> Scores:
@@ -224,14 +225,13 @@ class Scores:
             raise ValueError("There are no rows to score.")
         w = self.weight
         sst = self.y_squared - self.y**2 / w
-        out = {
-            "rows": float(self.rows),
-            "rmse": float(np.sqrt(self.error_squared / w)),
-            "mae": self.error_absolute / w,
-            "bias": self.error / w,
-        }
-        if sst > 0:
-            out["r2"] = 1.0 - self.error_squared / sst
+        out = {"rows": float(self.rows)}
+        total, squared, absolute, weight = self.error
+        if weight:
+            out |= {"rmse": float(np.sqrt(squared / weight)), "mae": absolute / weight, "bias": total / weight}
+            # A part without a mean has added to the spread of the target, not to the errors.
+            if sst > 0 and weight == w:
+                out["r2"] = 1.0 - squared / sst
         if self.crps[1]:
             out["crps"] = self.crps[0] / self.crps[1]
         if self.log_score[1]:
@@ -248,3 +248,21 @@ class Scores:
             out |= {f"width_{name}": width, f"width_{name}_sd": float(np.sqrt(max(sums.width_squared / w - width**2, 0.0)))}
             out[f"winkler_{name}"] = sums.winkler / w
         return out
+
+
+def held_out_scores(model: Any, F: ArrayLike, y: ArrayLike) -> dict[str, float]:
+    """What a replicate's record says of the samples it held out.
+
+    Parameters
+    ----------
+    model
+        A predictive distribution given member predictions, see `icemap.ensemble.predictive.PredictiveMixture`.
+    F, y : array_like of shape (n, members) and (n,)
+    """
+    interval = model.interval(F, 0.95)
+    table = Scores.of(y, model.predict(F), crps=model.crps(F, y), intervals={0.95: (interval[:, 0], interval[:, 1])}).table()
+    return {
+        name: table[key]
+        for name, key in {"n": "rows", "r2": "r2", **{k: k for k in ("rmse", "bias", "crps", "coverage_95", "width_95")}}.items()
+        if key in table
+    }

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.verification.calibration import ConformalPIT
-from icemap.verification.cross_validation import KIND_NAMES, MODEL, TAIL_LEVELS
-from icemap.verification.scores import Scores
+from icemap.verification.cross_validation import MODEL, TAIL_LEVELS
+from icemap.verification.groups import scores_of, worst_block
+from icemap.verification.kinds import KIND_NAMES
+from icemap.verification.paired import differences
 
 Array = NDArray[np.float64]
+CALIBRATED = f"{MODEL} calibrated"
 
 
 def calibrate(pit: Array) -> dict[str, Any]:
@@ -65,28 +68,61 @@ def calibrated_interval(part: Mapping[str, Any], labels: NDArray[np.int64]) -> t
     return bounds[:, 0], bounds[:, 1]
 
 
-def verification_table(by_kind: Mapping[str, Mapping[str, Any]], labels: Mapping[str, NDArray[np.int64]]) -> list[dict[str, Any]]:
-    """One row per kind of folds and model: scores of predictions for sites that were left out.
+def with_calibrated(part: Mapping[str, Any], labels: NDArray[np.int64]) -> dict[str, Any]:
+    """The forecasts of one kind of folds, with the calibrated interval of the COP-BMA as a model beside it; as they are where there is one fold only."""
+    here = labels[part["rows"]]
+    if len(np.unique(here)) < 2:
+        return dict(part)
+    model = part["models"][MODEL]
+    interval = np.column_stack(calibrated_interval(model, here))
+    calibrated = {**{name: model[name] for name in ("mean", "pit", "crps", "log_density")}, "interval": {"0.95": interval}}
+    models = {MODEL: model, CALIBRATED: calibrated, **{name: other for name, other in part["models"].items() if name != MODEL}}
+    return {**part, "models": models}
+
+
+def verification_table(by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray[np.object_]) -> list[dict[str, Any]]:
+    """One row per kind of folds and model: scores of predictions for sites that were left out, and the block whose interval covers least.
 
     Parameters
     ----------
     by_kind : mapping
-        Output of `icemap.verification.cross_validation.gather` per kind.
-    labels : mapping
-        Fold of each sample, per kind.
+        Kind of folds to forecasts, from `icemap.verification.cross_validation.gather` and `with_calibrated`.
+    blocks : ndarray of shape (samples,)
+        From `icemap.verification.groups.block_names`.
     """
-    rows = []
-    for kind, part in by_kind.items():
-        for name, model in part["models"].items():
-            intervals = {float(c): (bounds[:, 0], bounds[:, 1]) for c, bounds in model["interval"].items()}
-            rows.append(_row(kind, name, part["y"], model, intervals))
-            if name == MODEL:
-                rows.append(_row(kind, f"{MODEL} calibrated", part["y"], model, {0.95: calibrated_interval(model, labels[kind])}))
-        for name, mean in part["members"].items():
-            rows.append({"folds": KIND_NAMES[kind], "model": name, **Scores.of(part["y"], mean).table()})
-    return rows
+    return [
+        {"folds": KIND_NAMES[kind], "model": name, **scores_of(part["y"], model).table(), **worst_block(part, model, blocks)}
+        for kind, part in by_kind.items()
+        for name, model in part["models"].items()
+    ]
 
 
-def _row(kind: str, name: str, y: Array, model: Mapping[str, Any], intervals: Mapping[float, Any]) -> dict[str, Any]:
-    scores = Scores.of(y, model["mean"], pit=model["pit"], crps=model["crps"], log_density=model["log_density"], intervals=intervals)
-    return {"folds": KIND_NAMES[kind], "model": name, **scores.table()}
+def difference_table(by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray[np.object_], seed: int) -> list[dict[str, Any]]:
+    """COP-BMA minus each competitor for each kind of folds, see `icemap.verification.paired.differences`."""
+    return [
+        {"folds": KIND_NAMES[kind], **row}
+        for kind, part in by_kind.items()
+        for row in differences(part, MODEL, CALIBRATED if CALIBRATED in part["models"] else MODEL, blocks, seed)
+    ]
+
+
+def replicate_scores(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Mean and central 95 % of the scores of the replicates, each on the samples it held out; {} without records.
+
+    Parameters
+    ----------
+    records : sequence of dict
+        Of the training; those of replicates have ``held_out``.
+
+    Examples
+    --------
+    >>> replicate_scores([{"held_out": {"rmse": 6.0}}, {"held_out": {"rmse": 8.0}}])["rmse"]["mean"]
+    7.0
+    """
+    found: dict[str, Any] = {}
+    scored = [record["held_out"] for record in records if "held_out" in record]
+    for name in scored[0] if scored else ():
+        values = [scores[name] for scores in scored if name in scores]
+        low, high = np.quantile(values, [0.025, 0.975])
+        found[name] = {"mean": float(np.mean(values)), "low": float(low), "high": float(high), "replicates": len(values)}
+    return found

@@ -31,7 +31,13 @@ def test_a_replicate_is_written_and_its_record_tells_how_it_did(tmp_path):
     loaded = load_replicate(str(tmp_path), 1, record["files"], ensemble.coding_)
     left_out = ensemble.table(table).take(ensemble.held_out_[1])
     error = loaded.bma.predict(loaded.member_predictions(left_out.X)) - left_out.y
-    assert record["held_out"] == {"n": 9, "rmse": pytest.approx(np.sqrt(np.mean(error**2))), "bias": pytest.approx(error.mean())}
+    held_out = record["held_out"]
+    assert set(held_out) == {"n", "r2", "rmse", "bias", "crps", "coverage_95", "width_95"}
+    assert held_out["n"] == 9
+    assert held_out["rmse"] == pytest.approx(np.sqrt(np.mean(error**2)))
+    assert held_out["bias"] == pytest.approx(error.mean())
+    interval = loaded.bma.interval(loaded.member_predictions(left_out.X))
+    assert held_out["width_95"] == pytest.approx(np.diff(interval, axis=1).mean())
 
 
 def test_what_an_estimator_says_of_the_samples_becomes_one_sentence(tmp_path):

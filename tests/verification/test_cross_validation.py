@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from icemap import IceEnsemble
-from icemap.ensemble.folds import spatial_blocks
-from icemap.verification.cross_validation import COVERAGES, KINDS, MODEL, TAIL_LEVELS, Fold, fold_labels, gather, verify_fold
+from icemap.ensemble.folds import cell_folds
+from icemap.verification.competitors import COMPETITORS
+from icemap.verification.cross_validation import MODEL, TAIL_LEVELS, Fold, gather, verify_fold
+from icemap.verification.scores import COVERAGES
 
 MEMBERS = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
 
@@ -30,49 +32,59 @@ def ensemble(samples) -> IceEnsemble:
 
 @pytest.fixture(scope="module")
 def labels(ensemble, samples):
-    return fold_labels("cell", ensemble.table(samples), 3, 10.0, (samples.lon, samples.lat), 0)
+    return cell_folds(samples.cell, 3, 0)
 
 
 @pytest.fixture(scope="module")
 def records(ensemble, samples, labels):
-    return [verify_fold(ensemble, samples, labels, fold) for fold in range(3)]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_fold_leaves_each_sample_out_once(ensemble, samples, kind):
-    table = ensemble.table(samples)
-    domain = np.random.default_rng(1).uniform((60, 60), (180, 75), (300, 2)).T
-    labels = fold_labels(kind, table, 4, 10.0, (domain[0], domain[1]), 0)
-    assert labels.shape == (150,)
-    assert set(labels) == {0, 1, 2, 3}
-    assert np.array_equal(labels, fold_labels(kind, table, 4, 10.0, (domain[0], domain[1]), 0))
-    groups = {"cell": table.cell, "block": spatial_blocks(table.longitude, table.latitude, 10.0)}.get(kind)
-    if groups is not None:
-        assert all(len(set(labels[groups == group])) == 1 for group in np.unique(groups))
+    return [verify_fold(ensemble, samples, labels, fold, tuple(COMPETITORS), importance=True) for fold in range(3)]
 
 
 def test_a_fold_is_scored_by_models_that_never_saw_it(ensemble, samples, labels, records):
     """Absurd values on the left-out samples change their scores, not their predictions."""
     changed = samples.assign(value=samples.value.where(labels != 1, 100 - samples.value))
-    again = verify_fold(ensemble, changed, labels, 1)
+    again = verify_fold(ensemble, changed, labels, 1, tuple(COMPETITORS))
     for name in ("mean", "quantiles"):
         assert again["models"][MODEL][name] == records[1]["models"][MODEL][name]
-    assert again["members"] == records[1]["members"]
+    for name, model in records[1]["models"].items():
+        assert again["models"][name]["interval"] == model["interval"], name
+        assert again["models"][name].get("mean") == model.get("mean"), name
     assert np.mean(again["models"][MODEL]["crps"]) > 2 * np.mean(records[1]["models"][MODEL]["crps"])
 
 
 def test_models_agree_with_themselves(records):
     for record in records:
+        n = len(record["y"])
+        assert record["left_out"] == []
+        assert set(record["models"]) == {MODEL, "Gaussian BMA", "equal weights", "best member", "climatology", *MEMBERS, *COMPETITORS}
         for name, model in record["models"].items():
-            n = len(record["y"])
-            assert len(model["mean"]) == len(model["pit"]) == len(model["crps"]) == len(model["log_density"]) == n
+            assert np.shape(model["interval"]["0.95"]) == (n, 2)
+            assert 0 <= np.min(model["interval"]["0.95"]) <= np.max(model["interval"]["0.95"]) <= 100
+            if name == "conformal_quantiles":
+                assert list(model) == ["interval"]
+                continue
+            assert len(model["mean"]) == len(model["pit"]) == len(model["crps"]) == n
+            assert ("log_density" in model) == (name != "quantile_forest")
             assert 0 <= min(model["pit"]) <= max(model["pit"]) <= 1
-            assert min(model["crps"]) > 0
+            assert min(model["crps"]) >= 0
             widths = [np.mean(np.diff(model["interval"][f"{coverage:g}"], axis=1)) for coverage in COVERAGES]
             assert widths == sorted(widths), name
         quantiles = np.array(record["models"][MODEL]["quantiles"])
         assert quantiles.shape == (n, len(TAIL_LEVELS))
         assert (np.diff(quantiles, axis=1) >= 0).all()
+
+
+def test_a_member_alone_is_the_member_less_its_bias_out_of_fold(ensemble, samples, labels, records):
+    """The difference to the member's own prediction is the same everywhere; the best member is one of them."""
+    for record in records:
+        models = record["models"]
+        assert models["best member"]["mean"] in [models[name]["mean"] for name in MEMBERS]
+        assert {round(float(np.ptp(np.diff(models[name]["interval"]["0.5"], axis=1))), 9) for name in MEMBERS} == {0.0}
+
+
+def test_permuting_what_matters_costs_most(records):
+    increase = {name: np.mean([record["permuted"]["increase"][name] for record in records]) for name in ("maat", "slope")}
+    assert increase["maat"] > increase["slope"] > 0
 
 
 def test_the_model_beats_climatology_which_says_the_same_everywhere(records):
@@ -83,18 +95,42 @@ def test_the_model_beats_climatology_which_says_the_same_everywhere(records):
 
 
 def test_records_join_in_the_order_of_the_samples(samples, records):
-    joined = gather([json.loads(json.dumps(record)) for record in records[::-1]], 150)
+    joined = gather([json.loads(json.dumps(record)) for record in records[::-1]], np.arange(150))
     assert np.array_equal(joined["y"], samples.value.to_numpy())
     assert joined["models"][MODEL]["quantiles"].shape == (150, len(TAIL_LEVELS))
-    assert joined["models"][MODEL]["interval"]["0.95"].shape == (150, 2)
+    assert joined["models"]["conformal_quantiles"]["interval"]["0.95"].shape == (150, 2)
     assert np.corrcoef(joined["models"][MODEL]["mean"], joined["y"])[0, 1] > 0.8
-    for row, value in zip(records[2]["rows"], records[2]["members"][MEMBERS[0]], strict=True):
-        assert joined["members"][MEMBERS[0]][row] == value
+    for row, value in zip(records[2]["rows"], records[2]["models"][MEMBERS[0]]["mean"], strict=True):
+        assert joined["models"][MEMBERS[0]]["mean"][row] == value
 
 
-def test_a_sample_that_is_in_no_fold_is_noticed(records):
+def test_a_sample_that_is_in_no_fold_is_noticed_unless_it_is_meant(records):
     with pytest.raises(ValueError, match="each sample must be left out exactly once"):
-        gather(records[:2], 150)
+        gather(records[:2], np.arange(150))
+    rows = np.sort(np.concatenate([record["rows"] for record in records[:2]]))
+    assert np.array_equal(gather(records[:2], rows)["rows"], rows)
+
+
+def test_a_model_that_one_fold_has_not_is_left_out(records):
+    models = {name: model for name, model in records[1]["models"].items() if name != "conformal_quantiles"}
+    joined = gather([records[0], {**records[1], "models": models}, records[2]], np.arange(150))
+    assert "conformal_quantiles" not in joined["models"]
+    assert "quantile_forest" in joined["models"]
+
+
+def test_a_predictor_without_variance_and_a_class_outside_one_fold_only(samples):
+    """In the training side of fold 0 the glacier predictor is 0 everywhere, and nothing has the class 7."""
+    labels = np.arange(150) % 3
+    rng = np.random.default_rng(5)
+    table = samples.assign(glacier=np.where(labels == 0, rng.uniform(1, 2, 150), 0.0), lithology=np.where(labels == 0, 7.0, rng.choice([1.0, 2.0], 150)))
+    ensemble = IceEnsemble(classes=("lithology",), replicates=1, folds=3, seed=4)
+    ensemble.prepare(table)
+    record = verify_fold(ensemble, table, labels, 0, tuple(COMPETITORS), importance=True)
+    for name, model in record["models"].items():
+        assert np.isfinite(model["interval"]["0.95"]).all(), name
+        assert np.isfinite(model.get("crps", 0.0)).all(), name
+    # No model can have learnt from what never varied on its training side.
+    assert np.mean(record["models"][MODEL]["crps"]) < np.mean(record["models"]["climatology"]["crps"])
 
 
 @pytest.mark.quick

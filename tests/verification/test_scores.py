@@ -130,3 +130,15 @@ def test_what_does_not_add_up_is_refused() -> None:
     with pytest.raises(ValueError, match="no rows"):
         Scores().table()
     assert "r2" not in Scores.of([1.0, 1.0], [0.0, 2.0]).table()
+
+
+@pytest.mark.quick
+def test_an_interval_alone_is_scored_for_what_it_is() -> None:
+    rows, whole = scored()
+    alone = Scores.of(rows["y"], intervals=rows["intervals"]).table()
+    assert set(alone) == {name for name in whole.table() if name == "rows" or name.split("_")[0] in ("coverage", "width", "winkler")}
+    assert all(alone[name] == whole.table()[name] for name in alone)
+    # Half with a mean: errors are those of that half, and there is no R2 against the spread of all.
+    both = part(rows, np.arange(400) < 200) + Scores.of(rows["y"][200:], intervals={c: (low[200:], high[200:]) for c, (low, high) in rows["intervals"].items()})
+    assert both.table()["rmse"] == pytest.approx(part(rows, np.arange(400) < 200).table()["rmse"])
+    assert "r2" not in both.table()

@@ -7,8 +7,18 @@ import pytest
 from scipy.stats import norm
 
 from icemap.verification.calibration import ConformalPIT
-from icemap.verification.cross_validation import COVERAGES, MODEL, TAIL_LEVELS
-from icemap.verification.summary import calibrate, calibrated_interval, importance, verification_table
+from icemap.verification.cross_validation import MODEL, TAIL_LEVELS
+from icemap.verification.scores import COVERAGES
+from icemap.verification.summary import (
+    CALIBRATED,
+    calibrate,
+    calibrated_interval,
+    difference_table,
+    importance,
+    replicate_scores,
+    verification_table,
+    with_calibrated,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -74,17 +84,53 @@ def test_importance_adds_up_to_one_and_finds_what_matters():
     assert np.array_equal(found, importance(X, y, seed=1))
 
 
-def test_the_table_has_a_row_per_model_and_the_members_without_intervals():
+@pytest.fixture
+def part() -> dict:
     y, model = forecasts(10.0)
-    without = {name: values for name, values in model.items() if name != "quantiles"}
-    part = {"y": y, "models": {MODEL: model, "climatology": without}, "members": {"svr": model["mean"] + 1}}
-    rows = verification_table({"block": part}, {"block": np.arange(len(y)) % 5})
-    assert [row["model"] for row in rows] == [MODEL, f"{MODEL} calibrated", "climatology", "svr"]
+    other = {name: values for name, values in model.items() if name != "quantiles"}
+    interval_only = {"interval": {"0.95": model["interval"]["0.95"]}}
+    shifted = {**other, "mean": model["mean"] + 1, "crps": model["crps"] + 1}
+    return {"y": y, "rows": np.arange(len(y)), "models": {MODEL: model, "climatology": other, "svr": shifted, "conformal_quantiles": interval_only}}
+
+
+def test_the_table_has_a_row_per_model_with_what_it_has(part):
+    labels, blocks = np.arange(600) % 5, np.repeat(["a", "b", "c"], [300, 290, 10]).astype(object)
+    rows = verification_table({"block": with_calibrated(part, labels)}, blocks)
+    assert [row["model"] for row in rows] == [MODEL, CALIBRATED, "climatology", "svr", "conformal_quantiles"]
     assert {row["folds"] for row in rows} == {"spatial blocks"}
     by_name = {row["model"]: row for row in rows}
-    assert by_name[MODEL]["rmse"] == pytest.approx(np.sqrt(np.mean((y - model["mean"]) ** 2)))
+    assert by_name[MODEL]["rmse"] == pytest.approx(np.sqrt(np.mean((part["y"] - part["models"][MODEL]["mean"]) ** 2)))
     assert by_name["svr"]["bias"] == pytest.approx(by_name[MODEL]["bias"] + 1)
-    assert "coverage_95" not in by_name["svr"]
+    assert not {"rmse", "r2", "crps", "pit_mean"} & set(by_name["conformal_quantiles"])
+    assert by_name["conformal_quantiles"]["winkler_95"] == by_name[MODEL]["winkler_95"]
     assert by_name[MODEL]["coverage_95"] > 0.99
-    assert by_name[f"{MODEL} calibrated"]["coverage_95"] == pytest.approx(0.95, abs=0.025)
+    assert by_name[CALIBRATED]["coverage_95"] == pytest.approx(0.95, abs=0.025)
+    low, high = with_calibrated(part, labels)["models"][CALIBRATED]["interval"]["0.95"].T
+    inside = (part["y"] >= low) & (part["y"] <= high)
+    assert by_name[CALIBRATED]["worst_block_coverage_95"] == min(inside[:300].mean(), inside[300:590].mean())
+    assert by_name[CALIBRATED]["worst_block"] in ("a", "b")
     assert json.loads(json.dumps(rows)) == rows
+
+
+def test_one_fold_cannot_calibrate_itself(part):
+    assert CALIBRATED not in with_calibrated(part, np.zeros(600, dtype=int))["models"]
+
+
+def test_differences_are_the_models_own_less_the_others(part):
+    blocks = np.repeat(np.arange(30), 20)
+    rows = difference_table({"knndm": with_calibrated(part, np.arange(600) % 5)}, blocks, seed=0)
+    found = {(row["model"], row["score"]): row for row in rows}
+    assert set(found) == {("climatology", "crps"), ("climatology", "winkler_95"), ("svr", "crps"), ("svr", "winkler_95"), ("conformal_quantiles", "winkler_95")}
+    assert found["svr", "crps"]["difference"] == pytest.approx(-1)
+    assert found["climatology", "crps"]["difference"] == 0
+    # Intervals of twice the width that is needed lose.
+    assert found["conformal_quantiles", "winkler_95"]["high"] < 0
+    assert rows == difference_table({"knndm": with_calibrated(part, np.arange(600) % 5)}, blocks, seed=0)
+
+
+def test_scores_over_replicates_have_their_spread():
+    records = [{"held_out": {"n": 10, "rmse": float(k), "r2": 0.5}} for k in range(101)]
+    found = replicate_scores(records)
+    assert found["rmse"] == {"mean": 50.0, "low": 2.5, "high": 97.5, "replicates": 101}
+    assert found["r2"]["low"] == found["r2"]["high"] == 0.5
+    assert replicate_scores([]) == {}

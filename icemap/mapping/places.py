@@ -1,0 +1,65 @@
+"""Places that stand for the map in verification: chosen by area, with their predictors and what the ensemble says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.ensemble.model import IceEnsemble
+from icemap.mapping.chunk import map_pixels
+from icemap.mapping.map import NORMAL_95
+from icemap.store import storage_errors
+from icemap.verification.applicability import Applicability
+from icemap.verification.leverage import MapPlaces
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# Of the whole cube at most about this many cells are looked at when places are chosen.
+_MOST_CELLS = 4e6
+
+
+@dataclass(frozen=True, eq=False)
+class CubePlaces:
+    """Cells of a cube, each array of shape (n,)."""
+
+    row: NDArray[np.intp]
+    col: NDArray[np.intp]
+    longitude: NDArray[np.float64]
+    latitude: NDArray[np.float64]
+
+
+def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
+    """Mapped cells drawn with probabilities in proportion to their area: what kNNDM compares the sites with."""
+    step = max(1, int((cube.sizes["latitude"] * cube.sizes["longitude"] / _MOST_CELLS) ** 0.5))
+    row, col = np.nonzero(cube["valid"][::step, ::step].to_numpy() == 1)
+    row, col = row * step, col * step
+    latitude, longitude = cube.latitude.to_numpy()[row], cube.longitude.to_numpy()[col]
+    area = np.cos(np.radians(latitude))
+    chosen = np.random.default_rng(seed).choice(len(row), size=min(count, len(row)), replace=False, p=area / area.sum())
+    return CubePlaces(row[chosen], col[chosen], longitude[chosen], latitude[chosen])
+
+
+def map_places(cube: xr.Dataset, places: CubePlaces, ensemble: IceEnsemble, applicability: Applicability) -> MapPlaces:
+    """Predict the places with a fitted ensemble."""
+    values = _at(cube, places, [*ensemble.coding_.names, "fraction"])
+    X, fraction = values[:, :-1], values[:, -1]
+    result = map_pixels(ensemble, applicability, X)
+    # The places were drawn by area already; where nothing counts at all, every place counts alike.
+    weight = fraction / fraction.sum() if fraction.sum() > 0 else np.full(len(X), 1 / len(X))
+    sd = (result.upper - result.lower) / (2 * NORMAL_95)
+    predictors = ensemble.coding_.design(ensemble.coding_.encode(X)[0])
+    return MapPlaces(places.longitude, places.latitude, weight, predictors, result.mean, sd, result.replicate_means)
+
+
+def _at(cube: xr.Dataset, places: CubePlaces, names: Sequence[str]) -> NDArray[np.float64]:
+    import xarray as xr
+
+    row, col = xr.DataArray(places.row, dims="place"), xr.DataArray(places.col, dims="place")
+    with storage_errors("the cube", "read"):
+        picked = cube[list(names)].isel(latitude=row, longitude=col).compute()
+    return np.column_stack([picked[name].to_numpy().astype(float) for name in names])

@@ -1,0 +1,48 @@
+"""What verification.json holds: scores of every model under every kind of folds, by group, and their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from icemap.config import Config
+from icemap.ensemble.replicates import TrainingTable
+from icemap.verification.applicability import Applicability
+from icemap.verification.cross_validation import MODEL
+from icemap.verification.groups import BLOCK, group_scores, groupings
+from icemap.verification.kinds import HEADLINE
+from icemap.verification.summary import CALIBRATED, difference_table, verification_table
+
+
+def verification_record(by_kind: Mapping[str, Mapping[str, Any]], table: TrainingTable, applicability: Applicability, config: Config) -> dict[str, Any]:
+    """The scores, JSON-able.
+
+    Parameters
+    ----------
+    by_kind : mapping
+        Kind of folds to forecasts, from `icemap.verification.summary.with_calibrated`.
+    applicability : Applicability
+        Fitted with the headline folds, so that its training index tells how unlike the sites of other folds a sample is.
+
+    Returns
+    -------
+    dict
+        ``target``, ``table``, ``groups`` (headline folds), ``differences`` and, for pictures, ``folds``.
+    """
+    degrees = config.ensemble.block_degrees
+    groups = groupings(table, applicability.train_index, applicability.threshold, degrees, config.target, config.verification.classes)
+    return {
+        "target": config.target.model_dump(mode="json"),
+        "table": verification_table(by_kind, groups[BLOCK]),
+        "groups": group_scores(by_kind[HEADLINE], groups),
+        "differences": difference_table(by_kind, groups[BLOCK], config.seed),
+        "folds": {kind: _for_pictures(part) for kind, part in by_kind.items()},
+    }
+
+
+def _for_pictures(part: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Observations, predictions, PITs and the 95 % interval (calibrated where it can be) of the samples that these folds leave out."""
+    model, shown = part["models"][MODEL], part["models"].get(CALIBRATED, part["models"][MODEL])
+    interval = shown["interval"]["0.95"]
+    columns = {"rows": part["rows"], "observed": part["y"], "lower95": interval[:, 0], "upper95": interval[:, 1]}
+    return {name: values.tolist() for name, values in {**columns, **{name: model[name] for name in ("mean", "pit", "crps")}}.items()}
