@@ -1,0 +1,132 @@
+"""Random forests and LightGBM models as plain arrays of trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+from icemap.mapping.kernels.trees import Conditions, Trees
+
+_MOST_NODES = 2**15
+
+
+@dataclass
+class TreeBuilder:
+    """Collects trees of several members that are asked of the same codes.
+
+    Attributes
+    ----------
+    code_counts : sequence of int
+        Number of codes of each predictor.
+    """
+
+    code_counts: Sequence[int]
+    subsets: dict[tuple[int, bytes], int] = field(default_factory=dict)
+
+    @property
+    def first(self) -> NDArray[np.int64]:
+        """Row of "code <= 0" of each predictor, and the number of thresholds."""
+        return np.concatenate([[0], np.cumsum(np.maximum(np.asarray(self.code_counts) - 1, 0))]).astype(np.int64)
+
+    def threshold(self, predictor: NDArray[Any], value: NDArray[Any]) -> NDArray[np.int64]:
+        """Conditions "code <= value"; beyond the codes they are what they are for the last or, never true, before the first."""
+        first = self.first
+        rows = first[predictor] + np.floor(value).astype(np.int64)
+        if ((rows < first[predictor]) | (rows >= first[np.asarray(predictor) + 1])).any():
+            raise IcemapError("A tree splits outside the codes of a predictor: train the ensemble again.")
+        return rows
+
+    def subset(self, predictor: int, levels: Iterable[int]) -> int:
+        """Condition "the level is one of these"; numbered after the thresholds."""
+        members = np.zeros(256, dtype=bool)
+        members[list(levels)] = True
+        return int(self.first[-1]) + self.subsets.setdefault((predictor, members.tobytes()), len(self.subsets))
+
+    def conditions(self) -> Conditions:
+        """All conditions, once every tree has been added."""
+        predictors = np.array([p for p, _ in self.subsets], dtype=np.int64)
+        members = np.array([np.frombuffer(m, dtype=bool) for _, m in self.subsets]).reshape(-1, 256)
+        return Conditions(self.first, predictors, members)
+
+    def pack(self, models: Iterable[list[Tree]]) -> Trees:
+        """Trees of one member, a list for each replicate."""
+        counts, nodes, leaves, parts = [0], [0], [0], []
+        for trees in models:
+            for tree in trees:
+                if len(tree.condition) >= _MOST_NODES:
+                    raise IcemapError(f"A tree has {len(tree.condition) + 1} leaves, more than {_MOST_NODES}: set min_samples_leaf or max_leaf_nodes.")
+                parts.append(tree)
+                nodes.append(len(tree.condition))
+                leaves.append(len(tree.value))
+            counts.append(len(trees))
+        condition = np.concatenate([tree.condition for tree in parts])
+        return Trees(
+            condition.astype(np.uint16 if condition.size == 0 or condition.max() < 2**16 else np.uint32),
+            np.concatenate([tree.left for tree in parts]).astype(np.int16),
+            np.concatenate([tree.right for tree in parts]).astype(np.int16),
+            np.cumsum(nodes),
+            np.cumsum(leaves),
+            np.concatenate([tree.value for tree in parts]).astype(np.float32),
+            np.cumsum(counts),
+        )
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Inner nodes and leaf values of one tree; children are nodes or -1 - leaf, parents come before their children."""
+
+    condition: NDArray[np.int64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+
+def forest_trees(forest: Any, builder: TreeBuilder) -> list[Tree]:
+    """Trees of a fitted scikit-learn forest or tree ensemble that averages; their sum is its prediction."""
+    trees = []
+    for estimator in forest.estimators_:
+        tree = estimator.tree_
+        leaf = tree.children_left < 0
+        # Preorder numbers nodes and leaves alike; each kind gets its own count.
+        number = np.where(leaf, -np.cumsum(leaf), np.cumsum(~leaf) - 1)
+        inner = ~leaf
+        condition = builder.threshold(tree.feature[inner], tree.threshold[inner])
+        value = tree.value[leaf, 0, 0] / len(forest.estimators_)
+        trees.append(Tree(condition, number[tree.children_left[inner]], number[tree.children_right[inner]], value))
+    return trees
+
+
+def lightgbm_trees(booster: Any, builder: TreeBuilder) -> list[Tree]:
+    """Trees of a LightGBM booster; their sum is its prediction."""
+    return [_lightgbm_tree(lines, builder) for lines in _tree_blocks(booster.model_to_string(num_iteration=-1))]
+
+
+def _tree_blocks(text: str) -> Iterator[dict[str, str]]:
+    for block in text.split("\nTree=")[1:]:
+        yield dict(line.split("=", 1) for line in block.split("end of trees")[0].splitlines() if "=" in line)
+
+
+def _lightgbm_tree(lines: dict[str, str], builder: TreeBuilder) -> Tree:
+    def numbers(key: str, dtype: Any) -> NDArray[Any]:
+        return np.array(lines.get(key, "").split(), dtype=dtype)
+
+    value = numbers("leaf_value", float)
+    if int(lines["num_leaves"]) == 1:
+        return Tree(*(np.zeros(0, dtype=np.int64) for _ in range(3)), value)
+    if lines.get("is_linear", "0") != "0":
+        raise IcemapError("LightGBM trees with linear leaves cannot be packed.")
+    predictor, threshold, kinds = numbers("split_feature", int), numbers("threshold", float), numbers("decision_type", int)
+    categorical = (kinds & 1) == 1
+    condition = np.empty(len(predictor), dtype=np.int64)
+    condition[~categorical] = builder.threshold(predictor[~categorical], threshold[~categorical])
+    boundaries, words = numbers("cat_boundaries", int), numbers("cat_threshold", np.uint32)
+    for node in np.flatnonzero(categorical):
+        at = int(threshold[node])
+        bits = np.unpackbits(words[boundaries[at] : boundaries[at + 1]].astype("<u4").view(np.uint8), bitorder="little")
+        condition[node] = builder.subset(int(predictor[node]), np.flatnonzero(bits).tolist())
+    return Tree(condition, numbers("left_child", int), numbers("right_child", int), value)
