@@ -39,7 +39,7 @@ def _halfway(values: Array) -> Array:
     return np.einsum("ncj,cj->nc", values[:, first[:, None] + np.arange(4)], lagrange(np.arange(count - 1) - first + 0.5))
 
 
-def _score_span(bma: CopulaBMA) -> tuple[float, float]:
+def score_span(bma: CopulaBMA) -> tuple[float, float]:
     low = max(bma.v_clip_, float(special.ndtr(-_REACH)))
     return float(special.ndtri(low)), float(-special.ndtri(low))
 
@@ -110,7 +110,7 @@ class PooledMixture:
             at_nodes, between = special.ndtr(z[::2]), special.ndtr(z[1::2])
             worst = 0.0
             for bma in self.bmas:
-                v = special.ndtr(np.linspace(*_score_span(bma), 41))[:, None]
+                v = special.ndtr(np.linspace(*score_span(bma), 41))[:, None]
                 for copula, weight in zip(bma.copulas_, bma.weights_):
                     guess = _halfway(bma.pooled(copula.h(at_nodes[None, :], v)))
                     worst = max(worst, float(weight) * _relative_error(guess, bma.pooled(copula.h(between[None, :], v))))
@@ -128,7 +128,7 @@ class PooledMixture:
             worst = 0.0
             tables = np.zeros((*self._weights.shape, count, len(self._nodes.z)), dtype=np.float32)
             for s, bma in enumerate(self.bmas):
-                v = special.ndtr(np.linspace(*_score_span(bma), 2 * count - 1))[:, None]
+                v = special.ndtr(np.linspace(*score_span(bma), 2 * count - 1))[:, None]
                 for k, copula in enumerate(bma.copulas_):
                     exact = copula.h(levels[s][None, :], v)
                     tables[s, k] = exact[::2]
@@ -145,7 +145,7 @@ class PooledMixture:
         last_row = self._tables.shape[2] - 1
         every = []
         for bma in self.bmas:
-            first, last = _score_span(bma)
+            first, last = score_span(bma)
             for margin in bma.member_margins_:
                 knots, v = _margin_knots(margin, float(special.ndtr(first)), float(special.ndtr(last)))
                 place = np.clip((special.ndtri(np.clip(v, 1e-300, 1.0)) - first) / (last - first), 0.0, 1.0) * last_row

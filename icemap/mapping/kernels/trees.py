@@ -75,23 +75,21 @@ def _settle(codes, start, stop, conditions, low, high, present, state):  # type:
         for row in range(first[p], first[p + 1]):
             code = row - first[p]
             state[row] = _ALWAYS if code >= highest else _NEVER if code < lowest else _MIXED
-    previous = -1
+    present[:] = False
     for j in range(subset_predictor.size):
         p = subset_predictor[j]
-        if p != previous:
-            present[:] = False
+        if not present[p, codes[p, start]]:
             for i in range(start, stop):
-                present[codes[p, i]] = True
-            previous = p
+                present[p, codes[p, i]] = True
         inside, outside = False, False
         for level in range(low[p], high[p] + 1):
-            if present[level]:
+            if present[p, level]:
                 inside, outside = inside or subset_members[j, level], outside or not subset_members[j, level]
         state[first[-1] + j] = _MIXED if inside and outside else _ALWAYS if inside else _NEVER
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _answer(codes, start, conditions, low, high, state, table, equal):  # type: ignore[no-untyped-def]
+def _answer(codes, start, conditions, low, high, state, table, equal, known):  # type: ignore[no-untyped-def]
     """The 512 answers to each condition that differs within the group."""
     first, subset_predictor, subset_members = conditions
     one = np.uint64(1)
@@ -105,23 +103,23 @@ def _answer(codes, start, conditions, low, high, state, table, equal):  # type: 
                 table[first[p] + code, i >> 6] |= one << np.uint64(i & 63)
         for row in range(first[p] + low[p] + 1, min(first[p] + high[p], first[p + 1])):
             unite(table, row, row - 1)
-    previous = -1
+    known[:] = False
     for j in range(subset_predictor.size):
         row = first[-1] + j
         if state[row] != _MIXED:
             continue
         p = subset_predictor[j]
-        if p != previous:
+        if not known[p]:
             for level in range(low[p], high[p] + 1):
-                equal[level, :] = 0
+                equal[p, level, :] = 0
             for i in range(PIXELS):
-                equal[codes[p, start + i], i >> 6] |= one << np.uint64(i & 63)
-            previous = p
+                equal[p, codes[p, start + i], i >> 6] |= one << np.uint64(i & 63)
+            known[p] = True
         table[row, :] = 0
         for level in range(low[p], high[p] + 1):
             if subset_members[j, level]:
                 for w in range(WORDS):
-                    table[row, w] |= equal[level, w]
+                    table[row, w] |= equal[p, level, w]
 
 
 # Columns of a node: the condition, and where the masks of the node, of its left and of its right child lie.
@@ -274,9 +272,10 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
     rows = conditions.first[-1] + conditions.subset_predictor.size
     of_tree, of_replicate, tree_count, entries = _most(trees)
     room = 256 + of_tree
-    low, high, present = np.zeros(predictors, np.int64), np.zeros(predictors, np.int64), np.zeros(256, np.bool_)
+    low, high, known = np.zeros(predictors, np.int64), np.zeros(predictors, np.int64), np.zeros(predictors, np.bool_)
+    present = np.zeros((predictors, 256), np.bool_)
     state = np.zeros(rows, np.uint8)
-    answers, equal = np.zeros((PACKETS, rows, WORDS), np.uint64), np.zeros((256, WORDS), np.uint64)
+    answers, equal = np.zeros((PACKETS, rows, WORDS), np.uint64), np.zeros((predictors, 256, WORDS), np.uint64)
     masks, planes, packed = np.zeros((2 * room + 2, WORDS), np.uint64), np.zeros((16, WORDS), np.uint64), np.zeros((2, 8, WORDS), np.uint64)
     masks[2 * room + 1] = ~np.uint64(0)
     bytes_low, bytes_high = packed[0].view(np.uint8).reshape(-1), packed[1].view(np.uint8).reshape(-1)
@@ -288,7 +287,7 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
         packets = min(PACKETS, (n - start) // PIXELS)
         _settle(codes, start, start + packets * PIXELS, conditions, low, high, present, state)
         for packet in range(packets):
-            _answer(codes, start + packet * PIXELS, conditions, low, high, state, answers[packet], equal)
+            _answer(codes, start + packet * PIXELS, conditions, low, high, state, answers[packet], equal, known)
         for s in range(trees.first_tree.size - 1):
             count, constant = _combine(trees, s, state, scratch, nodes, toggles, table, bins, room)
             for packet in range(packets):
