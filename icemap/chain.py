@@ -289,8 +289,10 @@ def _verification_url(config: Config) -> str:
 
 
 def _make_map(context: Context) -> dict[str, Any]:
+    from icemap.boreholes.samples import read_samples
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.map import MapBuild
+    from icemap.mapping.packed import ensure_packed
     from icemap.mapping.run import Job
     from icemap.products.layout import map_variables
 
@@ -304,6 +306,7 @@ def _make_map(context: Context) -> dict[str, Any]:
         config.grid.chunk,
         map_variables(config.target),
     )
+    ensure_packed(config.ensemble_url, read_samples(config.samples_url))
     if not context.ledger("map").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("map").clear()
         build.create({"title": config.title, "source": f"icemap ensemble of {config.ensemble.replicates} replicates", "history": f"seed {config.seed}"})

@@ -1,17 +1,30 @@
-"""The ensemble on every worker: loaded once per process by its path and digest, never shipped with a task."""
+"""The packed ensemble on every worker: loaded once per process by its path and digest, never shipped with a task."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 
-from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, load_ensemble, read_manifest
+from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
 from icemap.errors import IcemapError
+from icemap.mapping.chunk import IntervalLevels, SameLevels
+from icemap.mapping.pack import PackedEnsemble
+from icemap.mapping.packed import read_packed
 from icemap.provenance import digest
 from icemap.store import join, read_json
 from icemap.verification.applicability import Applicability
 
-_loaded: dict[tuple[str, str], tuple[IceEnsemble, Applicability]] = {}
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """What maps pixels: the ensemble, where it may be trusted, and the levels of its interval."""
+
+    packed: PackedEnsemble
+    applicability: Applicability
+    levels: IntervalLevels
+
+
+_loaded: dict[tuple[str, str], Predictor] = {}
 _lock = threading.Lock()
 
 
@@ -20,8 +33,8 @@ def ensemble_digest(url: str) -> str:
     return digest([read_manifest(url), read_json(join(url, CALIBRATION)), read_json(join(url, APPLICABILITY))])
 
 
-def get_ensemble(url: str, expected: str) -> tuple[IceEnsemble, Applicability]:
-    """The ensemble at a URL and its applicability, loaded when first asked for and shared by all threads of the process.
+def get_predictor(url: str, expected: str) -> Predictor:
+    """The predictor at a URL, loaded when first asked for and shared by all threads of the process.
 
     Raises
     ------
@@ -34,5 +47,6 @@ def get_ensemble(url: str, expected: str) -> tuple[IceEnsemble, Applicability]:
                 raise IcemapError(f"The ensemble at {url} has changed since this job was planned: start the command again.")
             # A process maps with one ensemble at a time; keeping older ones would only hold memory.
             _loaded.clear()
-            _loaded[url, expected] = load_ensemble(url), Applicability.from_dict(read_json(join(url, APPLICABILITY)))
+            levels = SameLevels(*read_json(join(url, CALIBRATION))["levels95"])
+            _loaded[url, expected] = Predictor(read_packed(url), Applicability.from_dict(read_json(join(url, APPLICABILITY))), levels)
         return _loaded[url, expected]

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.ensemble.model import IceEnsemble
+from icemap.mapping.pack import BATCH, PackedEnsemble, pad
 from icemap.verification.applicability import Applicability
 
-# Pixels predicted at once: 200 replicates x 4 members of these take 50 MB.
-BATCH = 8192
+#: PIT levels of the interval, (n, 2), for dissimilarity indices (n,).
+IntervalLevels = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class SameLevels:
+    """The same PIT levels everywhere."""
+
+    lower: float
+    upper: float
+
+    def __call__(self, index: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.tile([self.lower, self.upper], (len(index), 1))
 
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """Map variables of the valid pixels of a chunk, each of shape (n,), and the replicates' means, shape (replicates, n)."""
+    """Map variables of valid pixels, each of shape (n,), and the replicates' means, shape (replicates, n)."""
 
     mean: NDArray[np.float64]
     sd_ensemble: NDArray[np.float64]
@@ -25,38 +38,50 @@ class ChunkResult:
     dissimilarity: NDArray[np.float64]
     aoa: NDArray[np.bool_]
     extrapolated: NDArray[np.bool_]
-    replicate_means: NDArray[np.float64]
+    replicate_means: NDArray[np.float32]
 
 
-def map_pixels(ensemble: IceEnsemble, applicability: Applicability, X: NDArray[np.float64]) -> ChunkResult:
-    """Predict the pixels of one chunk.
+def map_pixels(packed: PackedEnsemble, applicability: Applicability, levels: IntervalLevels, X: NDArray[Any]) -> ChunkResult:
+    """Predict pixels, all in one result; see `map_batches`."""
+    parts = [result for _, result in map_batches(packed, applicability, levels, X)]
+    joined = {name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ChunkResult.__dataclass_fields__}
+    return ChunkResult(**joined)
+
+
+def map_batches(packed: PackedEnsemble, applicability: Applicability, levels: IntervalLevels, X: NDArray[Any]) -> Iterator[tuple[slice, ChunkResult]]:
+    """Predict the pixels of one chunk, `BATCH` at a time, so that memory does not grow with the chunk times the replicates.
 
     Parameters
     ----------
     X : ndarray of shape (n, predictors)
         Valid pixels in the ensemble's order of predictors; classes as codes.
 
-    Returns
-    -------
-    ChunkResult
-        A pixel is inside the area of applicability when its dissimilarity is at most the threshold and all its classes were met in training.
+    Yields
+    ------
+    slice, ChunkResult
+        Rows of X, and their result. A pixel is inside the area of applicability when its dissimilarity is at most the threshold and all its classes
+        were met in training.
     """
-    parts = [_predict(ensemble, applicability, X[start : start + BATCH]) for start in range(0, len(X), BATCH)]
-    joined = {name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ChunkResult.__dataclass_fields__}
-    return ChunkResult(**joined)
+    for start in range(0, len(X), BATCH):
+        rows = slice(start, min(start + BATCH, len(X)))
+        yield rows, _predict(packed, applicability, levels, X[rows])
 
 
-def _predict(ensemble: IceEnsemble, applicability: Applicability, X: NDArray[np.float64]) -> ChunkResult:
-    prediction = ensemble.predict_all(X)
-    coded, _ = ensemble.coding_.encode(X)
-    index = applicability.index(ensemble.coding_.design(coded))
-    return ChunkResult(
-        prediction.mean,
-        prediction.sd_ensemble,
-        prediction.lower,
-        prediction.upper,
-        index,
-        (index <= applicability.threshold) & ~prediction.unseen_class,
-        prediction.extrapolated,
-        prediction.replicate_means,
-    )
+def _predict(packed: PackedEnsemble, applicability: Applicability, levels: IntervalLevels, X: NDArray[Any]) -> ChunkResult:
+    n, padded = len(X), pad(X)
+    codes, design, unseen = packed.code(padded)
+    F = packed.predict_members(padded, codes, design)
+    index = applicability.index(design)
+    means, quantiles, extrapolated = packed.pool(F, levels(index))
+    mean, spread = mean_and_spread(means)
+    aoa = (index <= applicability.threshold) & ~unseen
+    return ChunkResult(mean[:n], spread[:n], quantiles[:n, 0], quantiles[:n, 1], index[:n], aoa[:n], extrapolated[:n], means[:, :n])
+
+
+def mean_and_spread(means: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation over the replicates, (replicates, n) -> (n,)."""
+    mean = means.mean(axis=0, dtype=np.float64)
+    if len(means) == 1:
+        return mean, np.zeros_like(mean)
+    away = means - mean.astype(np.float32)
+    return mean, np.sqrt(np.einsum("sn,sn->n", away, away) / (len(means) - 1)).astype(np.float64)

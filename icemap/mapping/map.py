@@ -13,9 +13,9 @@ from icemap.boreholes.regions import REGIONS, region_of
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
-from icemap.mapping.broadcast import get_ensemble
-from icemap.mapping.chunk import ChunkResult, map_pixels
-from icemap.mapping.sums import chunk_sums
+from icemap.mapping.broadcast import get_predictor
+from icemap.mapping.chunk import ChunkResult, map_batches
+from icemap.mapping.sums import Sums, add, chunk_sums
 
 # Half the width of a 95 % interval in standard deviations of a normal error.
 NORMAL_95 = 1.959963984540054
@@ -56,45 +56,42 @@ class MapBuild:
         record: dict[str, Any] = {"pixels": int(valid.size), "valid": int(valid.sum()), "sums": {}}
         if not valid.any():
             return record
-        ensemble, applicability = get_ensemble(self.ensemble_url, self.ensemble_digest)
-        names = ensemble.coding_.names
+        predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
+        names = predictor.packed.coding.names
         arrays = read_chunk(self.cube_url, chunk, names)
         X = np.column_stack([_decoded(arrays[name][valid]) for name in names])
         _require_values(X, names, chunk)
-        result = map_pixels(ensemble, applicability, X)
-        write_chunk(self.url, chunk, self._rasters(result, valid))
-        sd = _on_grid((result.upper - result.lower) / (2 * NORMAL_95), valid)
-        area = self.grid.cell_area()[chunk.rows][:, None]
-        replicates = np.stack([_on_grid(means, valid) for means in result.replicate_means])
-        names_of_regions = region_of(self.grid.longitudes[None, chunk.cols], self.grid.latitudes[chunk.rows, None])
-        regions = {name: names_of_regions == name for name in REGIONS}
-        record["sums"] = chunk_sums(area, masks["fraction"], replicates, sd, _on_grid(result.aoa, valid), regions)
-        record["aoa"] = int(result.aoa.sum())
-        record["extrapolated"] = int(result.extrapolated.sum())
+        rasters = {variable.name: np.full(valid.shape, variable.nodata, dtype=variable.dtype) for variable in self.variables}
+        rows, columns = np.nonzero(valid)
+        area = self.grid.cell_area()[chunk.rows][rows]
+        region = region_of(self.grid.longitudes[None, chunk.cols], self.grid.latitudes[chunk.rows, None])[valid]
+        sums: Sums = {}
+        record |= {"aoa": 0, "extrapolated": 0}
+        for batch, result in map_batches(predictor.packed, predictor.applicability, predictor.levels, X):
+            for variable, values in zip(self.variables, _layers(result), strict=True):
+                rasters[variable.name][rows[batch], columns[batch]] = values
+            sd = (result.upper - result.lower) / (2 * NORMAL_95)
+            members = {name: region[batch] == name for name in REGIONS}
+            sums = add(sums, chunk_sums(area[batch], masks["fraction"][valid][batch], result.replicate_means, sd, result.aoa, members))
+            record["aoa"] += int(result.aoa.sum())
+            record["extrapolated"] += int(result.extrapolated.sum())
+        write_chunk(self.url, chunk, rasters)
+        record["sums"] = sums
         return record
 
-    def _rasters(self, result: ChunkResult, valid: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
-        values = (result.mean, result.sd_ensemble, result.lower, result.upper, result.dissimilarity, result.aoa, result.extrapolated)
-        rasters = {}
-        for variable, pixels in zip(self.variables, values, strict=True):
-            raster = np.full(valid.shape, variable.nodata, dtype=variable.dtype)
-            raster[valid] = pixels
-            rasters[variable.name] = raster
-        return rasters
+
+def _layers(result: ChunkResult) -> tuple[NDArray[Any], ...]:
+    return (result.mean, result.sd_ensemble, result.lower, result.upper, result.dissimilarity, result.aoa, result.extrapolated)
 
 
-def _decoded(stored: NDArray[Any]) -> NDArray[np.float64]:
-    values = stored.astype(np.float64)
-    return np.where(stored == 255, np.nan, values) if stored.dtype == np.uint8 else values
+def _decoded(stored: NDArray[Any]) -> NDArray[Any]:
+    values = stored.astype(np.result_type(stored, np.float32))
+    if stored.dtype == np.uint8:
+        values[stored == 255] = np.nan
+    return values
 
 
-def _on_grid(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    raster = np.full(valid.shape, np.nan)
-    raster[valid] = pixels
-    return raster
-
-
-def _require_values(X: NDArray[np.float64], names: Sequence[str], chunk: Chunk) -> None:
+def _require_values(X: NDArray[Any], names: Sequence[str], chunk: Chunk) -> None:
     bad = ~np.isfinite(X).all(axis=0)
     if bad.any():
         raise IcemapError(

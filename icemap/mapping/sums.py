@@ -19,7 +19,7 @@ def chunk_sums(
     aoa: NDArray[Any],
     regions: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> Sums:
-    """Area integrals of the target over the mapped cells of a chunk.
+    """Area integrals of the target over the mapped cells of a chunk, given as a raster or as a list of cells.
 
     The integrals are target x km2, so that one record serves any target: their ratio to the area is a mean, and for ice they
     times thickness (km) / 100 are a volume.
@@ -62,22 +62,27 @@ def chunk_sums(
     weight = cells * fraction[mapped]
     if np.isnan(weight).any():
         raise ValueError(f"fraction is NaN in {int(np.isnan(weight).sum())} mapped cells: give 0 where nothing counts")
-    values = [np.asarray(replicate[mapped], dtype=float) for replicate in replicate_means]
-    for index, value in enumerate(values):
-        if np.isnan(value).any():
-            raise ValueError(f"replicate {index} is NaN in {int(np.isnan(value).sum())} mapped cells: every replicate must predict every mapped cell")
+    values = np.asarray(replicate_means[:, mapped], dtype=float)
+    missing = np.isnan(values).any(axis=1)
+    if missing.any():
+        index = int(missing.argmax())
+        raise ValueError(f"replicate {index} is NaN in {int(np.isnan(values[index]).sum())} mapped cells: every replicate must predict every mapped cell")
     inside = aoa[mapped] == 1
+    parts = {name: np.where(member[mapped], weight, 0.0) for name, member in {"all": np.ones(sd_total.shape, bool), **(regions or {})}.items()}
+    parts = {name: part for name, part in parts.items() if part.any()}
+    if not parts:
+        return {}
+    # One product for all replicates and regions, in and out of the area of applicability.
+    stacked = np.stack([*parts.values(), *(part * inside for part in parts.values())])
+    integrals = (stacked @ values.T).reshape(2, len(parts), -1)
     sums: Sums = {}
-    for name, member in {"all": np.ones(sd_total.shape, bool), **(regions or {})}.items():
-        part = np.where(member[mapped], weight, 0.0)
-        if not part.any():
-            continue
+    for row, (name, part) in enumerate(parts.items()):
         spread = part * sd_total[mapped]
         sums[name] = {
             "area_km2": float(part.sum()),
             "area_aoa_km2": float(part[inside].sum()),
-            "integral": [float(part @ value) for value in values],
-            "integral_aoa": [float(part[inside] @ value[inside]) for value in values],
+            "integral": integrals[0, row].tolist(),
+            "integral_aoa": integrals[1, row].tolist(),
             "integral_sd": float(spread.sum()),
             "integral_var": float(spread @ spread),
         }

@@ -87,19 +87,9 @@ class Applicability:
         values = np.asarray(X, dtype=float)
         if values.ndim != 2 or values.shape[1] != len(self.center):
             raise ValueError(f"the rows to judge have the shape {values.shape}: {len(self.center)} predictors are expected, as in training.")
-        transposed = np.ascontiguousarray(self.points.T)
-        squares = np.einsum("ij,ij->i", self.points, self.points)
-        nearest = np.empty(len(values))
-        for start in range(0, len(values), _ROWS):
-            rows = slice(start, start + _ROWS)
-            places = (values[rows] - self.center) * self.factor
-            # The product finds which site is nearest; its distance is computed afresh, because squares - 2 product cancels close to a site.
-            product = places @ transposed
-            product *= -2
-            product += squares
-            difference = places - self.points[product.argmin(axis=1)]
-            nearest[rows] = np.sqrt(np.einsum("ij,ij->i", difference, difference))
-        return nearest / self.mean_distance
+        from icemap.verification.nearest import nearest_distances
+
+        return nearest_distances((values - self.center) * self.factor, self.points) / self.mean_distance
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers; a round trip through JSON gives every bit back."""

@@ -65,13 +65,16 @@ class TreeBuilder:
                 leaves.append(len(tree.value))
             counts.append(len(trees))
         condition = np.concatenate([tree.condition for tree in parts])
+        largest = np.add.reduceat([np.abs(tree.value).max() for tree in parts], np.cumsum(counts)[:-1]).max()
+        scale = 2.0 ** np.floor(np.log2((2.0**31 - 2.0**16) / max(largest, 1e-300)))
         return Trees(
             condition.astype(np.uint16 if condition.size == 0 or condition.max() < 2**16 else np.uint32),
             np.concatenate([tree.left for tree in parts]).astype(np.int16),
             np.concatenate([tree.right for tree in parts]).astype(np.int16),
             np.cumsum(nodes),
             np.cumsum(leaves),
-            np.concatenate([tree.value for tree in parts]).astype(np.float32),
+            np.rint(np.concatenate([tree.value for tree in parts]) * scale).astype(np.int32),
+            np.array([scale]),
             np.cumsum(counts),
         )
 

@@ -50,7 +50,9 @@ class Trees(NamedTuple):
     left, right : (nodes,) int16
         An inner node of the same tree, or -1 - leaf.
     first_node, first_leaf : (trees + 1,) int64
-    value : (leaves,) float32
+    value : (leaves,) int32
+        In units of 1 / scale: whole numbers add up to the same whatever the order, and so whatever the neighbours of a pixel.
+    scale : (1,) float64
     first_tree : (replicates + 1,) int64
     """
 
@@ -59,7 +61,8 @@ class Trees(NamedTuple):
     right: NDArray[np.int16]
     first_node: NDArray[np.int64]
     first_leaf: NDArray[np.int64]
-    value: NDArray[np.float32]
+    value: NDArray[np.int32]
+    scale: NDArray[np.float64]
     first_tree: NDArray[np.int64]
 
 
@@ -132,7 +135,7 @@ def _cut(tree, trees, state, stack, before, room, nodes, node, slot, toggles, to
 
     Returns the next node, the next toggle and the number of leaves; leaves are numbered in Gray code, and ``values[number]`` is the value of a leaf.
     """
-    condition, left, right, first_node, first_leaf, value, _ = trees
+    condition, left, right, first_node, first_leaf, value, _, _ = trees
     base, leaf_base, root, leaves, depth = first_node[tree], first_leaf[tree], node, 0, 1
     stack[0, 0], stack[0, 1], stack[0, 2] = -1 if first_node[tree + 1] == base else 0, -1, 0
     while depth > 0:
@@ -183,7 +186,7 @@ def _move(nodes, first_node, last_node, toggles, first_toggle, last_toggle, by, 
         toggles[i, 1] -= by
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False, fastmath={"contract", "nsz"})
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def _read(table, first, wide, bytes_low, bytes_high, total):  # type: ignore[no-untyped-def]
     """Add to each pixel the value of its leaf number."""
     if wide:
@@ -219,14 +222,14 @@ def _combine(trees, s, state, scratch, nodes, toggles, table, bins, room):  # ty
     the sum of the trees that are one leaf.
     """
     stack, before, values = scratch
-    constant, node, toggled, count = np.float32(0), 0, 0, 0
+    constant, node, toggled, count = np.int32(0), 0, 0, 0
     planes, entries, bin_node = 0, 0, 0
     open_bin = False
     for t in range(trees.first_tree[s], trees.first_tree[s + 1]):
         first, first_toggle = node, toggled
         node, toggled, leaves = _cut(t, trees, state, stack, before, room, nodes, node, node - bin_node, toggles, toggled, planes, values)
         if leaves == 1:
-            constant += values[0]
+            constant = np.int32(constant + values[0])
             continue
         bits = 1
         while (1 << bits) < leaves:
@@ -269,6 +272,7 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
     out : (replicates, n) float32, written
     """
     predictors, n = codes.shape
+    unit = 1 / trees.scale[0]
     rows = conditions.first[-1] + conditions.subset_predictor.size
     of_tree, of_replicate, tree_count, entries = _most(trees)
     room = 256 + of_tree
@@ -279,10 +283,10 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
     masks, planes, packed = np.zeros((2 * room + 2, WORDS), np.uint64), np.zeros((16, WORDS), np.uint64), np.zeros((2, 8, WORDS), np.uint64)
     masks[2 * room + 1] = ~np.uint64(0)
     bytes_low, bytes_high = packed[0].view(np.uint8).reshape(-1), packed[1].view(np.uint8).reshape(-1)
-    values = np.zeros(2 * of_tree + 4, np.float32)
+    values = np.zeros(2 * of_tree + 4, np.int32)
     scratch = np.zeros((of_tree + 4, 3), np.int32), np.zeros(of_tree + 1, np.int32), values
     nodes, toggles = np.zeros((of_replicate + 1, 4), np.int32), np.zeros((of_replicate * 16 + 1, 2), np.int32)
-    table, bins, total = np.zeros(entries, np.float32), np.zeros((tree_count + 1, 4), np.int64), np.zeros(PIXELS, np.float32)
+    table, bins, total = np.zeros(entries, np.int32), np.zeros((tree_count + 1, 4), np.int64), np.zeros(PIXELS, np.int32)
     for start in range(0, n, PACKETS * PIXELS):
         packets = min(PACKETS, (n - start) // PIXELS)
         _settle(codes, start, start + packets * PIXELS, conditions, low, high, present, state)
@@ -311,4 +315,4 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
                 for y in range(8):
                     for w in range(WORDS):
                         for i in range(8):
-                            out[s, begin + 64 * w + 8 * y + i] = total[64 * y + 8 * w + i]
+                            out[s, begin + 64 * w + 8 * y + i] = np.float32(total[64 * y + 8 * w + i] * unit)

@@ -1,0 +1,216 @@
+"""The ensemble as plain arrays for the kernels: all replicates of a member are predicted in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.members import member_inputs
+from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.pooled import PooledMixture
+from icemap.errors import IcemapError
+from icemap.mapping.kernels.coder import Coder, code_pixels, pack_coding
+from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
+from icemap.mapping.kernels.gam import GAMs, pack_gams, predict_gams
+from icemap.mapping.kernels.mixture import Mixture, mix, pack_mixture
+from icemap.mapping.kernels.packable import CannotPackError
+from icemap.mapping.kernels.svr import SVRs, in_precision, pack_svrs, predict_svrs
+from icemap.mapping.kernels.trees import PACKETS, PIXELS, Conditions, Trees, sum_trees
+
+#: Pixels predicted at once; the kernels take whole packets.
+BATCH = PACKETS * PIXELS
+#: Largest difference to the members' own predictions, in percent of the target's range.
+PACK_TOLERANCE = 1e-3
+# Single precision serves an SVR as long as it stays this far below the tolerance.
+_SINGLE_TOLERANCE = 2e-4
+CHECK_ROWS = 64
+
+MemberArrays = SVRs | GAMs | Trees
+Models = Sequence[Any]
+
+
+@dataclass(frozen=True)
+class CheckPixels:
+    """Predictors of a few pixels (n, predictors), and what the members' own ``predict`` says of them, (members, replicates, n)."""
+
+    X: NDArray[np.float64]
+    F: NDArray[np.float64]
+    scale: float
+
+
+@dataclass(frozen=True, eq=False)
+class PackedEnsemble:
+    """What a worker needs to predict.
+
+    Attributes
+    ----------
+    coding : PredictorCoding
+    members : tuple of str
+    replicates : int
+    bounds : (float, float) or None
+    coder : Coder
+    conditions : Conditions
+        Of the trees of all members.
+    arrays : mapping of str to arrays
+        Members that have kernels.
+    models : mapping of str to sequence of fitted regressors
+        The other members, one regressor per replicate, asked by their own ``predict``.
+    mixture : Mixture or PooledMixture
+        On common curves, or the general one where a replicate has a beta pool.
+    reasons : mapping of str to str
+        Why ``models`` or the mixture have no kernel.
+    """
+
+    coding: PredictorCoding
+    members: tuple[str, ...]
+    replicates: int
+    bounds: tuple[float, float] | None
+    coder: Coder
+    conditions: Conditions
+    arrays: Mapping[str, MemberArrays]
+    models: Mapping[str, Models]
+    mixture: Mixture | PooledMixture
+    reasons: Mapping[str, str]
+
+    def code(self, X: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
+        """Codes (predictors, n), design (n, columns) and unseen classes (n,) of whole packets of pixels, X (n, predictors)."""
+        codes = np.empty(X.shape[::-1], np.uint8)
+        design = np.empty((len(X), int(self.coder.columns[0])), np.float32)
+        unseen = np.empty(len(X), np.bool_)
+        code_pixels(X, self.coder, codes, design, unseen)
+        return codes, design, unseen
+
+    def predict_member(self, name: str, X: NDArray[Any], codes: NDArray[np.uint8], design: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Predictions of one member within the bounds, written to ``out``, (replicates, n)."""
+        arrays = self.arrays.get(name)
+        if isinstance(arrays, SVRs):
+            predict_svrs(design, arrays, out)
+        elif isinstance(arrays, GAMs):
+            predict_gams(design, arrays, out)
+        elif isinstance(arrays, Trees):
+            sum_trees(codes, self.conditions, arrays, out)
+        else:
+            inputs = member_inputs([name], self.coding, self.coding.encode(X)[0])[name]
+            for s, model in enumerate(self.models[name]):
+                out[s] = model.predict(inputs)
+        if self.bounds is not None:
+            np.clip(out, *self.bounds, out=out)
+
+    def predict_members(self, X: NDArray[Any], codes: NDArray[np.uint8], design: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Predictions of all members, (members, replicates, n)."""
+        F = np.empty((len(self.members), self.replicates, len(X)), np.float32)
+        for k, name in enumerate(self.members):
+            self.predict_member(name, X, codes, design, F[k])
+        return F
+
+    def pool(self, F: NDArray[np.float32], levels: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
+        """Replicate means (replicates, n), quantiles at the levels (n, k) of each pixel, and whether half of the replicates extrapolate, (n,)."""
+        n = F.shape[2]
+        means, quantiles, outside = np.empty((self.replicates, n), np.float32), np.empty(levels.shape), np.empty(n, np.int64)
+        if isinstance(self.mixture, Mixture):
+            mix(F, self.mixture, levels, means, quantiles, outside)
+        else:
+            stacked = F.transpose(1, 2, 0)
+            for row in np.unique(levels, axis=0):
+                same = (levels == row).all(axis=1)
+                means[:, same], quantiles[same] = self.mixture.summary(stacked[:, same], row)
+            outside = np.sum([bma.extrapolated(f) for bma, f in zip(self.mixture.bmas, stacked)], axis=0)
+        return means, quantiles, outside >= 0.5 * self.replicates
+
+
+def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[PackedEnsemble, CheckPixels]:
+    """Pack a fitted ensemble, and predict a few pixels with its members for later checks.
+
+    Parameters
+    ----------
+    sites : ndarray of shape (n, predictors)
+        Real predictors, such as those of the training sites; the pixels of the check are made from them.
+
+    Raises
+    ------
+    IcemapError
+        If a kernel does not say what its member says.
+    """
+    coding, members = ensemble.coding_, tuple(ensemble.members)
+    check = _check_pixels(ensemble, sites)
+    builder = TreeBuilder([len(coding.levels[name]) + 1 if name in coding.levels else len(coding.edges[name]) + 1 for name in coding.names])
+    packers: dict[str, Callable[[Models], MemberArrays]] = {
+        "svr": pack_svrs,
+        "gam": pack_gams,
+        "random_forest": lambda models: builder.pack(forest_trees(model, builder) for model in models),
+        "lightgbm": lambda models: builder.pack(lightgbm_trees(model.booster_, builder) for model in models),
+    }
+    arrays: dict[str, MemberArrays] = {}
+    models: dict[str, Models] = {}
+    reasons: dict[str, str] = {}
+    for name in members:
+        fitted = [replicate.members[name] for replicate in ensemble.replicates_]
+        try:
+            if name not in packers:
+                raise CannotPackError("it is not one of icemap's own members")
+            arrays[name] = packers[name](fitted)
+        except CannotPackError as reason:
+            models[name], reasons[name] = fitted, str(reason)
+    mixture: Mixture | PooledMixture = ensemble.pooled_
+    try:
+        mixture = pack_mixture(ensemble.pooled_)
+    except CannotPackError as reason:
+        reasons["mixture"] = str(reason)
+    packed = PackedEnsemble(
+        coding, members, len(ensemble.replicates_), ensemble.bounds, pack_coding(coding), builder.conditions(), arrays, models, mixture, reasons
+    )
+    packed = _precise_enough(packed, check)
+    require_same(packed, check)
+    return packed, check
+
+
+def member_differences(packed: PackedEnsemble, check: CheckPixels) -> dict[str, float]:
+    """Largest difference of each member to its own predictions, in percent of the target's range."""
+    X = pad(check.X)
+    codes, design, _ = packed.code(X)
+    F = packed.predict_members(X, codes, design)[:, :, : len(check.X)]
+    return {name: 100 * float(np.abs(F[k] - check.F[k]).max()) / check.scale for k, name in enumerate(packed.members)}
+
+
+def require_same(packed: PackedEnsemble, check: CheckPixels) -> None:
+    """Refuse kernels that do not say what the members said."""
+    for name, difference in member_differences(packed, check).items():
+        if not difference <= PACK_TOLERANCE:
+            raise IcemapError(
+                f"The packed member '{name}' differs from its own predictions by {difference:.2g} % of the target's range (at most {PACK_TOLERANCE:g} % is allowed): "
+                "the packed ensemble is damaged or the libraries have changed; delete packed.npz beside the ensemble to have it packed anew."
+            )
+
+
+def pad(X: NDArray[Any]) -> NDArray[Any]:
+    """Whole packets of pixels: the last pixel is repeated."""
+    missing = -len(X) % PIXELS
+    return np.concatenate([X, np.repeat(X[-1:], missing, axis=0)]) if missing else X
+
+
+def _check_pixels(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> CheckPixels:
+    """Sites, and pixels that mix the predictors of several sites and reach beyond them."""
+    rng = np.random.default_rng(0)
+    X = sites[rng.integers(0, len(sites), CHECK_ROWS)]
+    mixed = X[CHECK_ROWS // 2 :]
+    mixed[:] = rng.permuted(mixed, axis=0)
+    continuous = ensemble.coding_.continuous_columns
+    mixed[:, continuous] += 0.1 * rng.normal(size=(len(mixed), len(continuous))) * sites[:, continuous].std(axis=0)
+    F = ensemble.member_predictions(ensemble.coding_.encode(X)[0]).transpose(2, 0, 1)
+    low, high = ensemble.bounds if ensemble.bounds is not None else (F.min(), F.max())
+    return CheckPixels(X, F, float(high - low))
+
+
+def _precise_enough(packed: PackedEnsemble, check: CheckPixels) -> PackedEnsemble:
+    """SVRs in single precision where that suffices."""
+    for name, arrays in packed.arrays.items():
+        if isinstance(arrays, SVRs):
+            single = replace(packed, arrays={**packed.arrays, name: in_precision(arrays, np.float32)})
+            if member_differences(single, check)[name] <= _SINGLE_TOLERANCE:
+                return single
+    return packed

@@ -1,0 +1,131 @@
+"""The packed ensemble in one file beside the ensemble, checked by its own predictions when it is read."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import icemap
+from icemap.ensemble.bma import CopulaBMA
+from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.saved import load_ensemble, load_replicate, read_manifest
+from icemap.errors import IcemapError
+from icemap.mapping.kernels.coder import Coder
+from icemap.mapping.kernels.gam import GAMs
+from icemap.mapping.kernels.mixture import Mixture
+from icemap.mapping.kernels.svr import SVRs
+from icemap.mapping.kernels.trees import Conditions, Trees
+from icemap.mapping.pack import CheckPixels, Models, PackedEnsemble, pack_ensemble, pad, require_same
+from icemap.provenance import digest
+from icemap.store import exists, join, local_copy, write_bytes
+
+FORMAT = 1
+PACKED = "packed.npz"
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Coder, Conditions, SVRs, GAMs, Trees, Mixture)}
+log = logging.getLogger(__name__)
+
+
+def write_packed(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) -> None:
+    """Pack a saved ensemble and write the arrays beside it; see `pack_ensemble`."""
+    packed, check = pack_ensemble(ensemble, sites)
+    parts: dict[str, Any] = {"coder": packed.coder, "conditions": packed.conditions, **{f"member {k}": v for k, v in packed.arrays.items()}}
+    if isinstance(packed.mixture, Mixture):
+        parts["mixture"] = packed.mixture
+    header = {
+        "format": FORMAT,
+        "version": icemap.__version__,
+        "ensemble": digest(read_manifest(url)),
+        "parts": {name: type(part).__name__ for name, part in parts.items()},
+        "reasons": dict(packed.reasons),
+        "scale": check.scale,
+    }
+    arrays = {f"{name}/{field}": value for name, part in parts.items() for field, value in part._asdict().items()}
+    content = io.BytesIO()
+    np.savez(content, header=np.array(json.dumps(header)), check_X=check.X, check_F=check.F, **arrays)
+    write_bytes(join(url, PACKED), content.getvalue())
+
+
+def ensure_packed(url: str, samples: pd.DataFrame) -> None:
+    """Pack the saved ensemble at a URL, trained on the samples, unless that has been done by this version."""
+    if exists(join(url, PACKED)):
+        with local_copy(join(url, PACKED)) as path, np.load(path, allow_pickle=False) as file:
+            if not _misfit(url, json.loads(str(file["header"])), read_manifest(url)):
+                return
+    ensemble = load_ensemble(url)
+    write_packed(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+
+
+def read_packed(url: str) -> PackedEnsemble:
+    """The packed ensemble at a URL. Only members without a kernel are loaded as models.
+
+    Raises
+    ------
+    IcemapError
+        If there is none, if it belongs to another ensemble or version, or if it predicts its check pixels differently.
+    """
+    if not exists(join(url, PACKED)):
+        raise IcemapError(f"There is no packed ensemble at {url}: run 'icemap map' from the start, which packs it.")
+    manifest = read_manifest(url)
+    with local_copy(join(url, PACKED)) as path, np.load(path, allow_pickle=False) as file:
+        header = json.loads(str(file["header"]))
+        if misfit := _misfit(url, header, manifest):
+            raise IcemapError(misfit)
+        parts = {name: _KINDS[kind](*(file[f"{name}/{field}"] for field in _KINDS[kind]._fields)) for name, kind in header["parts"].items()}
+        check = CheckPixels(file["check_X"], file["check_F"], header["scale"])
+    packed = _joined(url, manifest, header, parts)
+    require_same(packed, check)
+    _tell(packed, check)
+    return packed
+
+
+def _misfit(url: str, header: dict[str, Any], manifest: dict[str, Any]) -> str:
+    name = join(url, PACKED)
+    if header["format"] != FORMAT or header["version"] != icemap.__version__:
+        return f"{name} was packed by icemap {header['version']} (format {header['format']}), this is {icemap.__version__}: run 'icemap map' again."
+    if header["ensemble"] != digest(manifest):
+        return f"{name} was packed from another ensemble than the one that lies there now: run 'icemap map' again."
+    return ""
+
+
+def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: dict[str, Any]) -> PackedEnsemble:
+    parameters, reasons = manifest["parameters"], header["reasons"]
+    coding = PredictorCoding.from_dict(manifest["coding"])
+    members = tuple(parameters["members"])
+    models: dict[str, Models] = {}
+    mixture: Mixture | PooledMixture | None = parts.get("mixture")
+    if reasons:
+        replicates = [load_replicate(url, index, manifest["files"], coding) for index in range(parameters["replicates"])]
+        models = {name: [replicate.members[name] for replicate in replicates] for name in members if name in reasons}
+        bmas: list[CopulaBMA] = [replicate.bma for replicate in replicates]
+        mixture = mixture or PooledMixture(bmas)
+    assert mixture is not None
+    bounds = tuple(parameters["bounds"]) if parameters["bounds"] is not None else None
+    arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
+    return PackedEnsemble(coding, members, parameters["replicates"], bounds, parts["coder"], parts["conditions"], arrays, models, mixture, reasons)
+
+
+def _tell(packed: PackedEnsemble, check: CheckPixels) -> None:
+    """One line on what runs without a kernel, and what that costs."""
+    if not packed.reasons:
+        return
+    X = pad(check.X)
+    codes, design, _ = packed.code(X)
+    out = np.empty((packed.replicates, len(X)), np.float32)
+    costs = []
+    for name, reason in packed.reasons.items():
+        if name in packed.models:
+            begin = time.perf_counter()
+            packed.predict_member(name, X, codes, design, out)
+            costs.append(f"{name} ({reason}; {1e6 * (time.perf_counter() - begin) / len(X):.0f} microseconds per pixel)")
+        else:
+            costs.append(f"{name} ({reason})")
+    log.warning("Without a fast kernel: %s.", "; ".join(costs))
