@@ -6,6 +6,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 PIXELS = 512
@@ -52,15 +53,21 @@ def split(typingctx, conditions, condition, masks, parent, left, right):  # type
 
 
 @intrinsic
-def toggle(typingctx, planes, plane, masks, row):  # type: ignore[no-untyped-def]
-    """planes[plane] ^= masks[row]."""
-    signature = types.void(planes, types.int64, masks, types.int64)
+def toggle(typingctx, planes, plane, masks, rows, start, stop):  # type: ignore[no-untyped-def]
+    """planes[plane] ^= masks[rows[start]] ^ ... ^ masks[rows[stop - 1]]; rows is an array (n,) of uint16."""
+    signature = types.void(planes, types.int64, masks, rows, types.int64, types.int64)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        planes_type, _, masks_type, _ = signature.args
-        planes, plane, masks, row = args
+        planes_type, _, masks_type, rows_type, _, _ = signature.args
+        planes, plane, masks, rows, start, stop = args
         target = _pointer(context, builder, planes_type, planes, plane)
-        _store(builder, builder.xor(_load(builder, target), _load(builder, _pointer(context, builder, masks_type, masks, row))), target)
+        numbers = context.make_array(rows_type)(context, builder, rows).data
+        # A local variable that the optimizer keeps in a register.
+        total = cgutils.alloca_once_value(builder, _load(builder, target))
+        with cgutils.for_range(builder, stop, start=start, intp=_WORD) as loop:
+            row = builder.zext(builder.load(builder.gep(numbers, [loop.index])), _WORD)
+            builder.store(builder.xor(builder.load(total), _load(builder, _pointer(context, builder, masks_type, masks, row))), total)
+        _store(builder, builder.load(total), target)
         return context.get_dummy_value()
 
     return signature, codegen

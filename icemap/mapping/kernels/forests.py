@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.errors import IcemapError
-from icemap.mapping.kernels.trees import Conditions, Trees
-
-_MOST_NODES = 2**15
+from icemap.mapping.kernels.packable import CannotPackError
+from icemap.mapping.kernels.trees import LEAF, Conditions, Trees
 
 
 @dataclass
@@ -38,7 +36,7 @@ class TreeBuilder:
         first = self.first
         rows = first[predictor] + np.floor(value).astype(np.int64)
         if ((rows < first[predictor]) | (rows >= first[np.asarray(predictor) + 1])).any():
-            raise IcemapError("A tree splits outside the codes of a predictor: train the ensemble again.")
+            raise CannotPackError("a tree splits outside the codes of a predictor")
         return rows
 
     def subset(self, predictor: int, levels: Iterable[int]) -> int:
@@ -55,28 +53,22 @@ class TreeBuilder:
 
     def pack(self, models: Iterable[list[Tree]]) -> Trees:
         """Trees of one member, a list for each replicate."""
-        counts, nodes, leaves, parts = [0], [0], [0], []
+        counts, nodes_of, leaves_of, parts = [0], [0], [0], []
         for trees in models:
             for tree in trees:
-                if len(tree.condition) >= _MOST_NODES:
-                    raise IcemapError(f"A tree has {len(tree.condition) + 1} leaves, more than {_MOST_NODES}: set min_samples_leaf or max_leaf_nodes.")
+                if len(tree.condition) >= LEAF:
+                    raise CannotPackError(f"a tree has {len(tree.condition) + 1:,} leaves, more than {LEAF:,}")
                 parts.append(tree)
-                nodes.append(len(tree.condition))
-                leaves.append(len(tree.value))
+                nodes_of.append(len(tree.condition))
+                leaves_of.append(len(tree.value))
             counts.append(len(trees))
-        condition = np.concatenate([tree.condition for tree in parts])
+        nodes = np.concatenate([np.column_stack([tree.condition, *(np.where(c < 0, LEAF - 1 - c, c) for c in (tree.left, tree.right))]) for tree in parts])
+        if nodes.size and nodes.max() >= 2**16:
+            raise CannotPackError(f"its trees ask {nodes[:, 0].max() + 1:,} different questions, more than {2**16:,}")
         largest = np.add.reduceat([np.abs(tree.value).max() for tree in parts], np.cumsum(counts)[:-1]).max()
         scale = 2.0 ** np.floor(np.log2((2.0**31 - 2.0**16) / max(largest, 1e-300)))
-        return Trees(
-            condition.astype(np.uint16 if condition.size == 0 or condition.max() < 2**16 else np.uint32),
-            np.concatenate([tree.left for tree in parts]).astype(np.int16),
-            np.concatenate([tree.right for tree in parts]).astype(np.int16),
-            np.cumsum(nodes),
-            np.cumsum(leaves),
-            np.rint(np.concatenate([tree.value for tree in parts]) * scale).astype(np.int32),
-            np.array([scale]),
-            np.cumsum(counts),
-        )
+        value = np.rint(np.concatenate([tree.value for tree in parts]) * scale).astype(np.int32)
+        return Trees(nodes.astype(np.uint16), np.cumsum(nodes_of), np.cumsum(leaves_of), value, np.array([scale]), np.cumsum(counts))
 
 
 @dataclass(frozen=True)
@@ -122,7 +114,7 @@ def _lightgbm_tree(lines: dict[str, str], builder: TreeBuilder) -> Tree:
     if int(lines["num_leaves"]) == 1:
         return Tree(*(np.zeros(0, dtype=np.int64) for _ in range(3)), value)
     if lines.get("is_linear", "0") != "0":
-        raise IcemapError("LightGBM trees with linear leaves cannot be packed.")
+        raise CannotPackError("its trees have linear leaves")
     predictor, threshold, kinds = numbers("split_feature", int), numbers("threshold", float), numbers("decision_type", int)
     categorical = (kinds & 1) == 1
     condition = np.empty(len(predictor), dtype=np.int64)

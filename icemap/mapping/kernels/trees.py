@@ -19,6 +19,8 @@ from icemap.mapping.kernels.bits import PIXELS, WORDS, planes_to_bytes, split, t
 
 #: Packets that share one pruning of the trees.
 PACKETS = 4
+#: Added to the number of a leaf to tell it from a node.
+LEAF = 2**15
 _PLANES = 8
 _MIXED, _ALWAYS, _NEVER = 0, 1, 2
 
@@ -45,10 +47,8 @@ class Trees(NamedTuple):
 
     Attributes
     ----------
-    condition : (nodes,) uint16 or uint32
-        A row of the conditions; a pixel for which it holds goes left.
-    left, right : (nodes,) int16
-        An inner node of the same tree, or -1 - leaf.
+    nodes : (nodes, 3) uint16
+        A row of the conditions, and where a pixel goes for which it holds or not: an inner node of the same tree, or `LEAF` + leaf.
     first_node, first_leaf : (trees + 1,) int64
     value : (leaves,) int32
         In units of 1 / scale: whole numbers add up to the same whatever the order, and so whatever the neighbours of a pixel.
@@ -56,9 +56,7 @@ class Trees(NamedTuple):
     first_tree : (replicates + 1,) int64
     """
 
-    condition: NDArray[np.unsignedinteger]
-    left: NDArray[np.int16]
-    right: NDArray[np.int16]
+    nodes: NDArray[np.uint16]
     first_node: NDArray[np.int64]
     first_leaf: NDArray[np.int64]
     value: NDArray[np.int32]
@@ -125,65 +123,63 @@ def _answer(codes, start, conditions, low, high, state, table, equal, known):  #
                     table[row, w] |= equal[p, level, w]
 
 
-# Columns of a node: the condition, and where the masks of the node, of its left and of its right child lie.
+# Columns of a node that is left: the condition, and where the masks of the node, of its left and of its right child lie.
 _CONDITION, _SELF, _LEFT, _RIGHT = 0, 1, 2, 3
+# Rows of the masks: all pixels, none that is looked at again, then two for each node.
+_ALL, _NOWHERE, _FIRST = 0, 1, 2
+# Columns of a tree that is left: nodes end, first list of toggles, length of a list, bits of its number, first plane, where its table begins and what it adds to.
+_END, _LISTS, _STRIDE, _BITS, _SHIFT, _TABLE = 0, 1, 2, 3, 4, 5
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _cut(tree, trees, state, stack, before, room, nodes, node, slot, toggles, toggled, shift, values):  # type: ignore[no-untyped-def]
-    """The nodes of one tree whose answers differ within the group, from ``nodes[node]`` on, their masks from ``slot`` on.
+def _settled(nodes, base, k, state):  # type: ignore[no-untyped-def]
+    """The first node from k on whose answer differs within the group, or the leaf that all pixels reach."""
+    while k < LEAF:
+        answer = state[nodes[base + k, 0]]
+        if answer == _MIXED:
+            break
+        k = nodes[base + k, answer]
+    return k
 
-    Returns the next node, the next toggle and the number of leaves; leaves are numbered in Gray code, and ``values[number]`` is the value of a leaf.
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def _cut(tree, trees, state, stack, left, node, lists, first_list, stride, lengths, values):  # type: ignore[no-untyped-def]
+    """What is left of one tree, from ``left[node]`` on. Returns the next node and the number of leaves.
+
+    Leaves are numbered from left to right in Gray code, and ``values[number]`` is the value of a leaf. Going right at a node flips those bits in which the first leaf
+    to the right differs from the first to the left: the node's right mask is put on the lists of these bits.
     """
-    condition, left, right, first_node, first_leaf, value, _, _ = trees
-    base, leaf_base, root, leaves, depth = first_node[tree], first_leaf[tree], node, 0, 1
-    stack[0, 0], stack[0, 1], stack[0, 2] = -1 if first_node[tree + 1] == base else 0, -1, 0
-    while depth > 0:
+    nodes, base, leaf_base = trees.nodes, trees.first_node[tree], trees.first_leaf[tree] - LEAF
+    planes = lengths.size
+    root, leaves, depth = node, 0, 0
+    for plane in range(planes):
+        lengths[plane] = 0
+    k = np.int64(LEAF)
+    if trees.first_node[tree + 1] > base:
+        k = np.int64(_settled(nodes, base, np.int64(0), state))
+    mask = _ALL
+    while True:
+        while k < LEAF:
+            left[node, _CONDITION], left[node, _SELF] = nodes[base + k, 0], mask
+            stack[depth, 0], stack[depth, 1], stack[depth, 2] = nodes[base + k, 2], node, leaves ^ (leaves >> 1)
+            depth += 1
+            k = np.int64(_settled(nodes, base, np.int64(nodes[base + k, 1]), state))
+            mask = _FIRST + 2 * (node - root) if k < LEAF else _NOWHERE
+            left[node, _LEFT] = mask
+            node += 1
+        values[leaves ^ (leaves >> 1)] = trees.value[leaf_base + k]
+        leaves += 1
+        if depth == 0:
+            return node, leaves
         depth -= 1
-        k, parent, is_right = int(stack[depth, 0]), int(stack[depth, 1]), stack[depth, 2]
-        while k >= 0:
-            answer = state[condition[base + k]]
-            if answer == _MIXED:
-                break
-            k = int(left[base + k]) if answer == _ALWAYS else int(right[base + k])
-        mask = slot + node - root
-        if is_right:
-            own = mask if k >= 0 else room + slot + parent - root
-            nodes[parent, _RIGHT] = own
-            flips = (leaves ^ (leaves >> 1)) ^ (before[parent - root] ^ (before[parent - root] >> 1))
-            plane = shift
-            while flips:
-                if flips & 1:
-                    toggles[toggled, 0], toggles[toggled, 1] = plane, own
-                    toggled += 1
-                flips >>= 1
-                plane += 1
-        elif parent >= 0:
-            nodes[parent, _LEFT] = mask if k >= 0 else 2 * room
-        if k < 0:
-            values[leaves ^ (leaves >> 1)] = value[leaf_base - 1 - k]
-            leaves += 1
-            continue
-        nodes[node, _CONDITION] = condition[base + k]
-        nodes[node, _SELF] = 2 * room + 1 if node == root else mask
-        before[node - root] = leaves
-        stack[depth, 0], stack[depth, 1], stack[depth, 2] = right[base + k], node, 1
-        stack[depth + 1, 0], stack[depth + 1, 1], stack[depth + 1, 2] = left[base + k], node, 0
-        depth += 2
-        node += 1
-    return node, toggled, leaves
-
-
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def _move(nodes, first_node, last_node, toggles, first_toggle, last_toggle, by, shift, fixed):  # type: ignore[no-untyped-def]
-    """Make a tree the first of a new number: its masks and planes start at zero."""
-    for i in range(first_node, last_node):
-        for column in range(_SELF, _RIGHT + 1):
-            if nodes[i, column] < fixed:
-                nodes[i, column] -= by
-    for i in range(first_toggle, last_toggle):
-        toggles[i, 0] -= shift
-        toggles[i, 1] -= by
+        parent = np.int64(stack[depth, 1])
+        mask = _FIRST + 2 * (parent - root) + 1
+        left[parent, _RIGHT] = mask
+        flips = stack[depth, 2] ^ leaves ^ (leaves >> 1)
+        for plane in range(planes):
+            lists[first_list + plane * stride + lengths[plane]] = mask
+            lengths[plane] += (flips >> plane) & 1
+        k = np.int64(_settled(nodes, base, np.int64(stack[depth, 0]), state))
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -215,48 +211,62 @@ def _most(trees):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _combine(trees, s, state, scratch, nodes, toggles, table, bins, room):  # type: ignore[no-untyped-def]
-    """The trees of replicate ``s`` cut to the group and packed into numbers of at most eight bits.
+def _cut_all(trees, s, state, stack, values, left, lists, ends, kept, table):  # type: ignore[no-untyped-def]
+    """The trees of replicate ``s`` cut to the group, those with few leaves sharing a number of at most eight bits.
 
-    Each row of ``bins`` tells where the nodes, toggles and table of a number end, and whether it is one tree that needs sixteen bits. Returns the number of bins and
-    the sum of the trees that are one leaf.
+    Returns the number of trees with more than one leaf, and the sum of the others.
     """
-    stack, before, values = scratch
-    constant, node, toggled, count = np.int32(0), 0, 0, 0
-    planes, entries, bin_node = 0, 0, 0
-    open_bin = False
+    constant, node, count, shift, entries, first_list = np.int32(0), 0, 0, _PLANES, 0, 0
     for t in range(trees.first_tree[s], trees.first_tree[s + 1]):
-        first, first_toggle = node, toggled
-        node, toggled, leaves = _cut(t, trees, state, stack, before, room, nodes, node, node - bin_node, toggles, toggled, planes, values)
+        stride = trees.first_node[t + 1] - trees.first_node[t] + 1
+        planes = 1
+        while (1 << planes) < stride:
+            planes += 1
+        node, leaves = _cut(t, trees, state, stack, left, node, lists, first_list, stride, ends[count, :planes], values)
         if leaves == 1:
             constant = np.int32(constant + values[0])
             continue
         bits = 1
         while (1 << bits) < leaves:
             bits += 1
-        if open_bin and planes + bits > _PLANES:
-            bins[count, 0], bins[count, 1], bins[count, 2], bins[count, 3] = first, first_toggle, entries + (1 << planes), 0
-            count += 1
-            entries += 1 << planes
-            _move(nodes, first, node, toggles, first_toggle, toggled, first - bin_node, planes, 2 * room)
-            open_bin = False
-        if not open_bin:
-            bin_node, planes, open_bin = first, 0, True
+        if shift + bits > _PLANES:
+            shift = 0
+            if count:
+                entries += 1 << (kept[count - 1, _SHIFT] + kept[count - 1, _BITS])
             table[entries] = 0
-        width = 1 << planes
+        width = 1 << shift
         for high in range((1 << bits) - 1, -1, -1):
             for low in range(width):
                 table[entries + high * width + low] = table[entries + low] + values[high]
-        planes += bits
-        if planes >= _PLANES:
-            bins[count, 0], bins[count, 1], bins[count, 2], bins[count, 3] = node, toggled, entries + (1 << planes), int(planes > _PLANES)
-            count += 1
-            entries += 1 << planes
-            planes, bin_node, open_bin = 0, node, False
-    if open_bin:
-        bins[count, 0], bins[count, 1], bins[count, 2], bins[count, 3] = node, toggled, entries + (1 << planes), 0
+        kept[count, _END], kept[count, _LISTS], kept[count, _STRIDE] = node, first_list, stride
+        kept[count, _BITS], kept[count, _SHIFT], kept[count, _TABLE] = bits, shift, entries
         count += 1
+        shift += bits
+        first_list += planes * stride
     return count, constant
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def _sum_packet(answers, masks, left, lists, ends, kept, count, table, planes, packed, total):  # type: ignore[no-untyped-def]
+    """Add the trees that are left to the 512 pixels of a packet."""
+    bytes_low, bytes_high = packed[0].view(np.uint8).reshape(-1), packed[1].view(np.uint8).reshape(-1)
+    node = 0
+    for t in range(count):
+        bits, shift = kept[t, _BITS], kept[t, _SHIFT]
+        if shift == 0:
+            for plane in range(max(bits, _PLANES)):
+                planes[plane] = 0
+        for i in range(node, kept[t, _END]):
+            split(answers, np.int64(left[i, _CONDITION]), masks, np.int64(left[i, _SELF]), np.int64(left[i, _LEFT]), np.int64(left[i, _RIGHT]))
+        node = kept[t, _END]
+        for bit in range(bits):
+            start = kept[t, _LISTS] + bit * kept[t, _STRIDE]
+            toggle(planes, shift + bit, masks, lists, start, start + ends[t, bit])
+        if t == count - 1 or kept[t + 1, _SHIFT] == 0:
+            planes_to_bytes(planes, 0, packed[0])
+            if bits > _PLANES:
+                planes_to_bytes(planes, 8, packed[1])
+            _read(table, np.uint64(kept[t, _TABLE]), bits > _PLANES, bytes_low, bytes_high, total)
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -275,42 +285,26 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
     unit = 1 / trees.scale[0]
     rows = conditions.first[-1] + conditions.subset_predictor.size
     of_tree, of_replicate, tree_count, entries = _most(trees)
-    room = 256 + of_tree
     low, high, known = np.zeros(predictors, np.int64), np.zeros(predictors, np.int64), np.zeros(predictors, np.bool_)
     present = np.zeros((predictors, 256), np.bool_)
     state = np.zeros(rows, np.uint8)
     answers, equal = np.zeros((PACKETS, rows, WORDS), np.uint64), np.zeros((predictors, 256, WORDS), np.uint64)
-    masks, planes, packed = np.zeros((2 * room + 2, WORDS), np.uint64), np.zeros((16, WORDS), np.uint64), np.zeros((2, 8, WORDS), np.uint64)
-    masks[2 * room + 1] = ~np.uint64(0)
-    bytes_low, bytes_high = packed[0].view(np.uint8).reshape(-1), packed[1].view(np.uint8).reshape(-1)
-    values = np.zeros(2 * of_tree + 4, np.int32)
-    scratch = np.zeros((of_tree + 4, 3), np.int32), np.zeros(of_tree + 1, np.int32), values
-    nodes, toggles = np.zeros((of_replicate + 1, 4), np.int32), np.zeros((of_replicate * 16 + 1, 2), np.int32)
-    table, bins, total = np.zeros(entries, np.int32), np.zeros((tree_count + 1, 4), np.int64), np.zeros(PIXELS, np.int32)
+    masks, planes, packed = np.zeros((2 * of_tree + 2, WORDS), np.uint64), np.zeros((16, WORDS), np.uint64), np.zeros((2, 8, WORDS), np.uint64)
+    masks[_ALL] = ~np.uint64(0)
+    stack, values = np.zeros((of_tree + 2, 3), np.int32), np.zeros(2 * of_tree + 4, np.int32)
+    left, lists = np.zeros((of_replicate + 1, 4), np.uint16), np.zeros(16 * (of_replicate + tree_count) + 1, np.uint16)
+    ends, kept = np.zeros((tree_count + 1, 16), np.int64), np.zeros((tree_count + 1, 6), np.int64)
+    table, total = np.zeros(entries, np.int32), np.zeros(PIXELS, np.int32)
     for start in range(0, n, PACKETS * PIXELS):
         packets = min(PACKETS, (n - start) // PIXELS)
         _settle(codes, start, start + packets * PIXELS, conditions, low, high, present, state)
         for packet in range(packets):
             _answer(codes, start + packet * PIXELS, conditions, low, high, state, answers[packet], equal, known)
         for s in range(trees.first_tree.size - 1):
-            count, constant = _combine(trees, s, state, scratch, nodes, toggles, table, bins, room)
+            count, constant = _cut_all(trees, s, state, stack, values, left, lists, ends, kept, table)
             for packet in range(packets):
-                answer = answers[packet]
                 total[:] = constant
-                node, toggled, entry = 0, 0, 0
-                for b in range(count):
-                    wide = bins[b, 3] == 1
-                    for p in range(16 if wide else 8):
-                        planes[p] = 0
-                    for i in range(node, bins[b, 0]):
-                        split(answer, nodes[i, _CONDITION], masks, nodes[i, _SELF], nodes[i, _LEFT], nodes[i, _RIGHT])
-                    for i in range(toggled, bins[b, 1]):
-                        toggle(planes, toggles[i, 0], masks, toggles[i, 1])
-                    planes_to_bytes(planes, 0, packed[0])
-                    if wide:
-                        planes_to_bytes(planes, 8, packed[1])
-                    _read(table, np.uint64(entry), wide, bytes_low, bytes_high, total)
-                    node, toggled, entry = bins[b, 0], bins[b, 1], bins[b, 2]
+                _sum_packet(answers[packet], masks, left, lists, ends, kept, count, table, planes, packed, total)
                 begin = start + packet * PIXELS
                 for y in range(8):
                     for w in range(WORDS):
