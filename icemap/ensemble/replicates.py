@@ -124,7 +124,7 @@ def out_of_fold(
     F = np.empty((len(table), len(options.members) + 1))
     for fold in np.unique(labels):
         test = labels == fold
-        members = _fit_members(table.take(~test), {name: values[~test] for name, values in inputs.items()}, options, coding, scale, seed, clock)
+        members = train_members(table.take(~test), {name: values[~test] for name, values in inputs.items()}, options, coding, scale, seed, clock)
         F[test] = predict_members(members, {name: values[test] for name, values in inputs.items()}, scale.limits)
     return F
 
@@ -142,7 +142,7 @@ def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: Predic
     """Members on the whole table, COP-BMA on their out-of-fold predictions."""
     scale, clock = TargetScale.fit(table.y, options.bounds), dict.fromkeys((*options.members, "cop_bma"), 0.0)
     F = out_of_fold(table, options, coding, scale, seed, clock)
-    members = _fit_members(table, member_inputs(options.members, coding, table.X), options, coding, scale, seed, clock)
+    members = train_members(table, member_inputs(options.members, coding, table.X), options, coding, scale, seed, clock)
     start = time.process_time()
     bma = bma_of(options).fit(F, table.y, sample_weight=table.weight)
     clock["cop_bma"] += time.process_time() - start
@@ -157,7 +157,7 @@ def inner_folds(table: TrainingTable, options: TrainingOptions, folds: int, seed
     return cell_folds(table.cell, min(folds, len(np.unique(table.cell))), seed)
 
 
-def _fit_members(
+def train_members(
     table: TrainingTable,
     inputs: Mapping[str, NDArray[Any]],
     options: TrainingOptions,

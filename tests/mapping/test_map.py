@@ -14,9 +14,10 @@ from icemap.config import TargetConfig
 from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
 from icemap.mapping import broadcast
 from icemap.mapping import chunk as chunk_module
-from icemap.mapping.broadcast import ensemble_digest, get_ensemble
+from icemap.mapping.broadcast import ensemble_digest, get_predictor
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.map import MapBuild
+from icemap.mapping.packed import ensure_packed
 from icemap.products.layout import map_variables
 from icemap.store import write_json
 from icemap.verification.applicability import Applicability
@@ -55,6 +56,7 @@ def folder(tmp_path_factory):
     write_json(str(folder / "ensemble" / "calibration.json"), {"levels95": [0.03, 0.96]})
     applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples).X))
     write_json(str(folder / "ensemble" / "applicability.json"), applicability.to_dict())
+    ensure_packed(str(folder / "ensemble"), samples)
     return folder
 
 
@@ -76,10 +78,16 @@ def test_every_valid_pixel_holds_the_ensembles_prediction(folder, mapped):
     data, arrays = icemap.open_map(build.url).load(), fields()
     valid = arrays["valid"] == 1
     X = np.column_stack([arrays[name][valid] for name in NAMES]).astype(float)
-    prediction = icemap.open_ensemble(build.ensemble_url).predict_all(X)
-    expected = {"vic": prediction.mean, "vic_sd_ensemble": prediction.sd_ensemble, "vic_lower95": prediction.lower, "vic_upper95": prediction.upper}
-    for name, values in expected.items():
-        np.testing.assert_allclose(data[name].to_numpy()[valid], values, rtol=1e-5, err_msg=name)
+    ensemble = icemap.open_ensemble(build.ensemble_url)
+    F = ensemble.member_predictions(ensemble.coding_.encode(X)[0])
+    means = np.array([replicate.bma.predict(f) for replicate, f in zip(ensemble.replicates_, F)])
+    np.testing.assert_allclose(data.vic.to_numpy()[valid], means.mean(axis=0), atol=2e-3)
+    np.testing.assert_allclose(data.vic_sd_ensemble.to_numpy()[valid], means.std(axis=0, ddof=1), atol=2e-3)
+    for name, level in (("vic_lower95", 0.03), ("vic_upper95", 0.96)):
+        bound = data[name].to_numpy()[valid].astype(float)
+        below, above = (ensemble.pooled_.cdf(F, np.clip(bound + step, 0, 100)) for step in (-0.05, 0.05))
+        assert (below <= level).all(), name
+        assert (level <= above).all(), name
     for name in data.data_vars:
         assert np.array_equal(np.isfinite(data[name].to_numpy()), valid), name
 
@@ -105,7 +113,7 @@ def test_records_hold_counts_and_sums_of_the_chunk(mapped):
     assert json.loads(json.dumps(records)) == records
 
 
-@pytest.mark.parametrize(("size", "batch"), [(32, 8192), (16, 7)])
+@pytest.mark.parametrize(("size", "batch"), [(32, 4096), (16, 7)])
 def test_the_map_does_not_depend_on_chunks_or_batches(folder, mapped, monkeypatch, size, batch):
     monkeypatch.setattr(chunk_module, "BATCH", batch)
     build = planned(folder, f"map_{size}_{batch}.zarr", size)
@@ -114,7 +122,7 @@ def test_the_map_does_not_depend_on_chunks_or_batches(folder, mapped, monkeypatc
         build(chunk)
     first, second = (icemap.open_map(url).load() for url in (mapped[0].url, build.url))
     for name in first.data_vars:
-        np.testing.assert_allclose(first[name].to_numpy(), second[name].to_numpy(), rtol=1e-6, err_msg=name)
+        np.testing.assert_array_equal(first[name].to_numpy(), second[name].to_numpy(), err_msg=name)
 
 
 def test_the_order_of_the_chunks_does_not_matter(folder, mapped):
@@ -134,9 +142,9 @@ def test_what_travels_with_a_task_is_small(mapped):
 
 def test_the_ensemble_is_loaded_once_for_all_chunks(folder, mapped, monkeypatch):
     build, _ = mapped
-    first = get_ensemble(build.ensemble_url, build.ensemble_digest)
-    monkeypatch.setattr(broadcast, "load_ensemble", lambda url: pytest.fail("loaded again"))
-    assert get_ensemble(build.ensemble_url, build.ensemble_digest)[0] is first[0]
+    first = get_predictor(build.ensemble_url, build.ensemble_digest)
+    monkeypatch.setattr(broadcast, "read_packed", lambda url: pytest.fail("loaded again"))
+    assert get_predictor(build.ensemble_url, build.ensemble_digest) is first
 
 
 def test_another_ensemble_than_the_planned_one_is_refused(folder, mapped):
@@ -158,9 +166,9 @@ def test_a_cube_with_holes_in_valid_cells_is_refused_by_predictor_and_chunk(fold
 
 
 def test_pixels_of_a_chunk_are_independent_of_one_another(mapped):
-    ensemble, applicability = get_ensemble(mapped[0].ensemble_url, mapped[0].ensemble_digest)
+    predictor = get_predictor(mapped[0].ensemble_url, mapped[0].ensemble_digest)
     X = np.column_stack([np.linspace(-18, -6, 9), np.tile([2.0, 7.0, 9.0], 3)])
-    together, alone = map_pixels(ensemble, applicability, X), map_pixels(ensemble, applicability, X[4:5])
+    together, alone = (map_pixels(predictor.packed, predictor.applicability, predictor.levels, pixels) for pixels in (X, X[4:5]))
     assert together.replicate_means.shape == (3, 9)
     np.testing.assert_allclose(together.mean[4:5], alone.mean, rtol=1e-12)
     assert together.aoa[2] == together.aoa[8] == np.False_

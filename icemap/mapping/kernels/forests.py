@@ -66,7 +66,7 @@ class TreeBuilder:
         if nodes.size and nodes.max() >= 2**16:
             raise CannotPackError(f"its trees ask {nodes[:, 0].max() + 1:,} different questions, more than {2**16:,}")
         largest = np.add.reduceat([np.abs(tree.value).max() for tree in parts], np.cumsum(counts)[:-1]).max()
-        scale = 2.0 ** np.floor(np.log2((2.0**31 - 2.0**16) / max(largest, 1e-300)))
+        scale = 2.0 ** np.floor(np.log2((2.0**31 - 2.0**16) / max(float(largest), 1e-30)))
         value = np.rint(np.concatenate([tree.value for tree in parts]) * scale).astype(np.int32)
         return Trees(nodes.astype(np.uint16), np.cumsum(nodes_of), np.cumsum(leaves_of), value, np.array([scale]), np.cumsum(counts))
 
@@ -98,7 +98,12 @@ def forest_trees(forest: Any, builder: TreeBuilder) -> list[Tree]:
 
 def lightgbm_trees(booster: Any, builder: TreeBuilder) -> list[Tree]:
     """Trees of a LightGBM booster; their sum is its prediction."""
-    return [_lightgbm_tree(lines, builder) for lines in _tree_blocks(booster.model_to_string(num_iteration=-1))]
+    text = booster.model_to_string(num_iteration=-1)
+    header = text.split("\nTree=")[0].splitlines()
+    objective = next((line.split("=", 1)[1] for line in header if line.startswith("objective=")), "regression")
+    if "average_output" in header or not objective.startswith("regression") or "sqrt" in objective:
+        raise CannotPackError(f"its prediction is not a sum of trees (objective {objective})")
+    return [_lightgbm_tree(lines, builder) for lines in _tree_blocks(text)]
 
 
 def _tree_blocks(text: str) -> Iterator[dict[str, str]]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from icemap.mapping.kernels.bits import PIXELS, WORDS, planes_to_bytes, split, toggle, unite
 
 #: Packets that share one pruning of the trees.
-PACKETS = 4
+PACKETS = 8
 #: Added to the number of a leaf to tell it from a node.
 LEAF = 2**15
 _PLANES = 8
@@ -254,7 +254,7 @@ def _sum_packet(answers, masks, left, lists, ends, kept, count, table, planes, p
     for t in range(count):
         bits, shift = kept[t, _BITS], kept[t, _SHIFT]
         if shift == 0:
-            for plane in range(max(bits, _PLANES)):
+            for plane in range(2 * _PLANES if bits > _PLANES else _PLANES):
                 planes[plane] = 0
         for i in range(node, kept[t, _END]):
             split(answers, np.int64(left[i, _CONDITION]), masks, np.int64(left[i, _SELF]), np.int64(left[i, _LEFT]), np.int64(left[i, _RIGHT]))

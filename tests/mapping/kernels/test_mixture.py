@@ -1,0 +1,57 @@
+"""The mixture on common curves against each replicate's own COP-BMA and the exact mixture."""
+
+import numpy as np
+import pytest
+
+from icemap import CopulaBMA
+from icemap.ensemble.pooled import PooledMixture
+from icemap.mapping.kernels.mixture import mix, pack_mixture
+from icemap.mapping.kernels.packable import CannotPackError
+
+
+@pytest.fixture(scope="module")
+def bmas():
+    rng = np.random.default_rng(0)
+    y = np.concatenate([100 * rng.beta(2, 3, 390), np.zeros(10)])
+    F = np.clip(y[:, None] + rng.normal(0, [8, 12, 15], (400, 3)), 0, 100)
+    F[:, 1] = np.round(F[:, 1])  # ties
+    rows = [rng.choice(400, 360, replace=False) for _ in range(6)]
+    return [CopulaBMA(pool=None, prior_strength=20).fit(F[r], y[r]) for r in rows]
+
+
+@pytest.fixture(scope="module")
+def mixed(bmas):
+    """F (replicates, n, members), levels (n, 2), and means, quantiles, outside of the kernel."""
+    rng = np.random.default_rng(1)
+    F = np.clip(rng.uniform(0, 100, 300)[None, :, None] + rng.normal(0, 5, (6, 300, 3)), 0, 100).astype(np.float32)
+    levels = np.column_stack([rng.uniform(0.005, 0.1, 300), rng.uniform(0.9, 0.995, 300)])
+    means, quantiles, outside = np.empty((6, 300), np.float32), np.empty((300, 2)), np.empty(300, np.int64)
+    mix(np.ascontiguousarray(F.transpose(2, 0, 1)), pack_mixture(PooledMixture(bmas)), levels, means, quantiles, outside)
+    return F.astype(float), levels, means, quantiles, outside
+
+
+def test_replicate_means_are_exact(bmas, mixed):
+    F, _, means, _, _ = mixed
+    np.testing.assert_allclose(means, [bma.predict(f) for bma, f in zip(bmas, F)], atol=2e-3)
+
+
+def test_quantiles_are_those_of_the_exact_mixture_at_the_levels_of_each_pixel(bmas, mixed):
+    F, levels, _, quantiles, _ = mixed
+    for column in range(2):
+        for step in (-0.02, 0.02):
+            G = np.mean([bma.cdf(f, np.clip(quantiles[:, column] + step, 0, 100)) for bma, f in zip(bmas, F)], axis=0)
+            inside = (quantiles[:, column] + step > 0) & (quantiles[:, column] + step < 100)
+            assert (np.sign(step) * (G - levels[:, column]) >= 0)[inside].all()
+
+
+def test_pixels_outside_the_out_of_fold_range_are_counted(bmas, mixed):
+    F, *_, outside = mixed
+    assert 0 < outside.max()
+    assert np.array_equal(outside, np.sum([bma.extrapolated(f) for bma, f in zip(bmas, F)], axis=0))
+
+
+def test_a_mixture_with_a_pool_transform_is_not_packed(bmas):
+    pooled = PooledMixture(bmas[:1])
+    pooled._has_pool[:] = True
+    with pytest.raises(CannotPackError, match="beta pool"):
+        pack_mixture(pooled)

@@ -1,0 +1,79 @@
+"""SVR and GAM of all replicates against their own predict."""
+
+import numpy as np
+import pytest
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVR
+
+from icemap.ensemble.members import SplineGAM
+from icemap.mapping.kernels.gam import pack_gams, predict_gams
+from icemap.mapping.kernels.packable import CannotPackError
+from icemap.mapping.kernels.svr import in_precision, pack_svrs, predict_svrs
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(400, 4)), np.eye(3)[rng.integers(0, 3, 400)]])
+    X[:, 3] = np.round(X[:, 3])
+    return X, 40 + 10 * np.sin(2 * X[:, 0]) + 5 * X[:, 1] + 8 * X[:, 5] + rng.normal(size=400)
+
+
+def pixels(X, n=512):
+    rng = np.random.default_rng(1)
+    return (X[rng.integers(0, len(X), n)] + [*rng.normal(0, 1.5, 4), 0, 0, 0]).astype(np.float32)
+
+
+def svr(gamma=0.2, **settings):
+    return TransformedTargetRegressor(SVR(gamma=gamma, **settings), transformer=StandardScaler())
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(np.float32, 1e-3), (np.float64, 1e-5)])
+def test_svr_with_its_own_c_epsilon_and_rows(table, dtype, error):
+    X, y = table
+    X = np.concatenate([X, X[:5]])
+    y = np.concatenate([y, y[:5] + 1])
+    members = [svr(C=C, epsilon=0.05 * C**0.1).fit(X[s:], y[s:]) for s, C in enumerate((0.1, 1.0, 100.0))]
+    places = pixels(X)
+    out = np.empty((3, 512), np.float32)
+    predict_svrs(places, in_precision(pack_svrs(members), dtype), out)
+    np.testing.assert_allclose(out, [member.predict(places.astype(float)) for member in members], atol=error)
+
+
+def test_svrs_with_kernels_of_their_own_are_not_packed(table):
+    X, y = table
+    with pytest.raises(CannotPackError, match="different kernels"):
+        pack_svrs([svr(0.1).fit(X, y), svr(0.2).fit(X, y)])
+
+
+def test_a_pixel_does_not_depend_on_its_place_in_a_batch(table):
+    X, y = table
+    svrs = in_precision(pack_svrs([svr().fit(X[s:], y[s:]) for s in range(5)]), np.float32)
+    places = pixels(X, 1024)
+    order = np.random.default_rng(0).permutation(1024)
+    first, second = np.empty((5, 1024), np.float32), np.empty((5, 1024), np.float32)
+    predict_svrs(places, svrs, first)
+    predict_svrs(np.ascontiguousarray(places[order]), svrs, second)
+    assert np.array_equal(second, first[:, order])
+
+
+KNOTS = ((-2.0, 2.0), (-2.5, 2.0), (-2.0, 2.5), (-2.0, 2.0), (0.0, 1.0), (0.0, 1.0), (0.0, 1.0))
+
+
+def test_gam_with_splines_lines_and_monotone_terms(table):
+    X, y = table
+    few = X.copy()
+    few[:, 2] = np.sign(few[:, 2])  # too few values for a spline, in one replicate alone
+    settings = {"linear_columns": (4, 5, 6), "knots": KNOTS, "monotone": (0, 1, 0, 0, 0, 0, 0)}
+    members = [SplineGAM(**settings).fit(values, y[-len(values) :]) for values in (X, X[50:], few)]
+    places = pixels(X, 1000)
+    out = np.empty((3, 1000), np.float32)
+    predict_gams(places, pack_gams(members), out)
+    np.testing.assert_allclose(out, [member.predict(places.astype(float)) for member in members], atol=2e-4)
+
+
+def test_gams_with_knots_of_their_own_are_not_packed(table):
+    X, y = table
+    with pytest.raises(CannotPackError, match="different knots"):
+        pack_gams([SplineGAM(linear_columns=(4, 5, 6)).fit(X[s:], y[s:]) for s in (0, 390 - 100)])

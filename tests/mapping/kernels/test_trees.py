@@ -1,0 +1,107 @@
+"""The sum of all trees against the libraries' own predict."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lightgbm import LGBMRegressor
+from sklearn.ensemble import RandomForestRegressor
+
+from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
+from icemap.mapping.kernels.packable import CannotPackError
+from icemap.mapping.kernels.trees import PIXELS, sum_trees
+from icemap.mapping.pack import pad
+
+QUIET = {"verbosity": -1, "n_jobs": 1, "max_bin": 255, "min_data_in_bin": 1}
+
+
+def packed_sum(models, X, counts):
+    """Predictions of all models (models, n) by the kernel."""
+    builder = TreeBuilder(counts)
+    of = lightgbm_trees if isinstance(models[0], LGBMRegressor) else forest_trees
+    trees = builder.pack(of(getattr(model, "booster_", model), builder) for model in models)
+    codes = np.ascontiguousarray(pad(X).T)
+    out = np.empty((len(models), codes.shape[1]), np.float32)
+    sum_trees(codes, builder.conditions(), trees, out)
+    return out[:, : len(X)]
+
+
+def table(rng, n, counts):
+    return np.column_stack([rng.integers(0, count, n) for count in counts]).astype(np.uint8)
+
+
+def test_a_forest_of_integer_codes_with_ties_at_every_threshold():
+    rng = np.random.default_rng(0)
+    counts = [255, 255, 3, 1, 12]
+    X = table(rng, 800, counts)
+    y = 0.3 * X[:, 0] + 20 * (X[:, 2] == 1) + 5 * X[:, 4] + rng.normal(size=800)
+    forests = [RandomForestRegressor(20, min_samples_leaf=leaf, random_state=leaf).fit(X, y) for leaf in (1, 3)]
+    assert max(tree.get_n_leaves() for tree in forests[0].estimators_) > 256, "one number of a leaf must need more than eight bits"
+    for pixels in (table(rng, 5000, counts), X, np.sort(X, axis=0), X[:1], X[: PIXELS + 1]):
+        expected = np.stack([forest.predict(pixels) for forest in forests])
+        np.testing.assert_allclose(packed_sum(forests, pixels, counts), expected, atol=1e-4)
+
+
+def test_lightgbm_with_classes_one_by_one_and_in_subsets():
+    rng = np.random.default_rng(1)
+    counts = [200, 100, 3, 30, 9]
+    X = table(rng, 900, counts)
+    effect = rng.normal(0, 20, 30)
+    y = 0.2 * X[:, 0] + effect[X[:, 3]] + 15 * (X[:, 2] == 2) + 4 * X[:, 4] + rng.normal(size=900)
+    models = [LGBMRegressor(n_estimators=60, num_leaves=31, random_state=s, **QUIET).fit(X[s:], y[s:], categorical_feature=[2, 3, 4]) for s in range(2)]
+    assert any("cat_threshold" in block for block in models[0].booster_.model_to_string().split("Tree="))
+    # Level 29 of predictor 3 at the pixels alone: a level that no subset may know.
+    for pixels in (table(rng, 3000, counts), X[:1], X[: PIXELS + 1]):
+        expected = np.stack([model.predict(pixels) for model in models])
+        np.testing.assert_allclose(packed_sum(models, pixels, counts), expected, atol=1e-4)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_small_forests_of_any_shape(data):
+    seed = data.draw(st.integers(0, 10**6))
+    counts = data.draw(st.lists(st.integers(1, 255), min_size=1, max_size=5))
+    rng = np.random.default_rng(seed)
+    X = table(rng, data.draw(st.integers(1, 60)), counts)
+    y = rng.choice([0.0, 50.0, 100.0], len(X)) + X[:, 0]
+    depth = data.draw(st.sampled_from([1, 2, None]))
+    forests = [RandomForestRegressor(data.draw(st.integers(1, 7)), max_depth=depth, random_state=seed).fit(X, y)]
+    pixels = table(rng, data.draw(st.sampled_from([1, 40, 512, 513])), counts)
+    np.testing.assert_allclose(packed_sum(forests, pixels, counts), [forests[0].predict(pixels)], atol=1e-4)
+
+
+def test_trees_of_a_single_leaf():
+    X, y = np.zeros((30, 2), np.uint8), np.full(30, 7.5)
+    forest = RandomForestRegressor(3, random_state=0).fit(X, y)
+    assert np.array_equal(packed_sum([forest], X, [1, 1]), np.full((1, 30), 7.5, np.float32))
+    model = LGBMRegressor(n_estimators=5, **QUIET).fit(X, y)
+    np.testing.assert_allclose(packed_sum([model], X, [1, 1]), 7.5)
+
+
+def test_a_pixel_does_not_depend_on_its_neighbours():
+    """Bit for bit: the trees are cut to the group of pixels, but whole numbers add up to the same."""
+    rng = np.random.default_rng(2)
+    counts = [255, 255, 40]
+    X = table(rng, 600, counts)
+    forest = RandomForestRegressor(30, min_samples_leaf=3, random_state=0).fit(X, rng.normal(size=600))
+    pixels = table(rng, 6000, counts)
+    together = packed_sum([forest], pixels, counts)
+    order = rng.permutation(6000)
+    assert np.array_equal(packed_sum([forest], pixels[order], counts), together[:, order])
+    assert np.array_equal(packed_sum([forest], pixels[17:18], counts), together[:, 17:18])
+
+
+def test_a_tree_that_splits_outside_the_codes_is_not_packed():
+    X = np.repeat(np.arange(10, dtype=np.uint8), 5)[:, None]
+    forest = RandomForestRegressor(1, random_state=0).fit(X, X[:, 0])
+    with pytest.raises(CannotPackError, match="outside the codes"):
+        TreeBuilder([4]).pack([forest_trees(forest, TreeBuilder([4]))])
+
+
+@pytest.mark.parametrize("settings", [{"objective": "poisson"}, {"linear_tree": True}, {"boosting_type": "rf", "subsample": 0.5, "subsample_freq": 1}])
+def test_lightgbm_models_that_are_no_sum_of_trees_are_not_packed(settings):
+    rng = np.random.default_rng(0)
+    X = table(rng, 200, [50])
+    model = LGBMRegressor(n_estimators=3, **settings, **QUIET).fit(X, X[:, 0] + 1.0)
+    with pytest.raises(CannotPackError, match="sum of trees|linear leaves"):
+        lightgbm_trees(model.booster_, TreeBuilder([50]))

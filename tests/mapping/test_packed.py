@@ -1,0 +1,125 @@
+"""The packed ensemble: equal to the members, and refused when it is not theirs."""
+
+import json
+import logging
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from icemap import IceEnsemble, IcemapError
+from icemap.mapping.chunk import SameLevels, map_pixels
+from icemap.mapping.pack import PACK_TOLERANCE, member_differences, pack_ensemble
+from icemap.mapping.packed import PACKED, ensure_packed, read_packed
+from icemap.verification.applicability import Applicability
+
+NAMES = ["maat", "slope", "rock"]
+
+
+def samples() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    n = 150
+    table = pd.DataFrame({"maat": rng.uniform(-20, -5, n), "slope": rng.gamma(1, 5, n), "rock": rng.choice([2, 7, 11], n, p=[0.5, 0.45, 0.05])})
+    table["lon"], table["lat"] = rng.uniform(100, 140, n), rng.uniform(60, 80, n)
+    table["value"] = (20 - 2 * table.maat - table.slope + 10 * (table.rock == 7) + 4 * rng.normal(size=n)).clip(0, 100)
+    return table
+
+
+@pytest.fixture(scope="module")
+def ensemble() -> IceEnsemble:
+    members = ("svr", "gam", "random_forest", "lightgbm", "sklearn.linear_model.Ridge")
+    fitted = IceEnsemble(classes=["rock"], members=members, replicates=2, folds=3, seed=1).fit(samples())
+    for replicate in fitted.replicates_:
+        replicate.bma.pool_ = (1.0, 1.0)
+    return fitted
+
+
+@pytest.fixture(scope="module")
+def folder(ensemble, tmp_path_factory):
+    url = str(tmp_path_factory.mktemp("packed") / "ensemble")
+    ensemble.save(url)
+    ensure_packed(url, samples())
+    return url
+
+
+def pixels(n: int = 700) -> np.ndarray:
+    rng = np.random.default_rng(2)
+    return np.column_stack([rng.uniform(-25, 0, n), rng.gamma(1, 8, n), rng.choice([2, 7, 11, 12], n)])
+
+
+def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
+    packed = read_packed(folder)
+    X = pixels()
+    applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples()).X))
+    result = map_pixels(packed, applicability, SameLevels(0.025, 0.975), X)
+    prediction = ensemble.predict_all(X)
+    F = ensemble.member_predictions(ensemble.coding_.encode(X)[0])
+    means = np.array([replicate.bma.predict(f) for replicate, f in zip(ensemble.replicates_, F)])
+    np.testing.assert_allclose(result.replicate_means, means, atol=2e-3)
+    np.testing.assert_allclose(result.mean, means.mean(axis=0), atol=2e-3)
+    assert (ensemble.pooled_.cdf(F, result.upper + 0.05) >= 0.975).all()
+    assert (ensemble.pooled_.cdf(F, result.upper - 0.05) <= 0.975).all()
+    assert np.array_equal(result.extrapolated, prediction.extrapolated)
+    assert not result.aoa[X[:, 2] == 12].any()
+
+
+def test_every_kernel_is_within_the_tolerance(ensemble):
+    packed, check = pack_ensemble(ensemble, samples()[NAMES].to_numpy(float))
+    assert set(packed.arrays) == {"svr", "gam", "random_forest", "lightgbm"}
+    assert all(difference <= PACK_TOLERANCE for difference in member_differences(packed, check).values())
+
+
+def test_the_log_names_what_has_no_kernel_and_what_it_costs(folder, caplog):
+    with caplog.at_level(logging.WARNING):
+        read_packed(folder)
+    assert caplog.text.count("\n") == 1
+    assert "sklearn.linear_model.Ridge (it is not one of icemap's own members;" in caplog.text
+    assert "microseconds per pixel" in caplog.text
+
+
+def rewritten(folder, tmp_path, change):
+    url = str(tmp_path / "ensemble")
+    shutil.copytree(folder, url)
+    with np.load(f"{url}/{PACKED}") as file:
+        arrays = dict(file)
+    change(arrays)
+    with open(f"{url}/{PACKED}", "wb") as file:
+        np.savez(file, **arrays)
+    return url
+
+
+def test_kernels_that_predict_something_else_are_refused_by_member(folder, tmp_path):
+    def damage(arrays):
+        arrays["member lightgbm/value"] = arrays["member lightgbm/value"] + 200_000
+
+    with pytest.raises(IcemapError, match="packed member 'lightgbm' differs from its own predictions by"):
+        read_packed(rewritten(folder, tmp_path, damage))
+
+
+@pytest.mark.parametrize(("key", "value", "said"), [("version", "0.0.1", "was packed by icemap 0.0.1"), ("ensemble", "abc", "from another ensemble")])
+def test_a_pack_of_another_version_or_ensemble_is_refused_and_made_anew(folder, tmp_path, key, value, said):
+    def relabel(arrays):
+        arrays["header"] = np.array(json.dumps({**json.loads(str(arrays["header"])), key: value}))
+
+    url = rewritten(folder, tmp_path, relabel)
+    with pytest.raises(IcemapError, match=said):
+        read_packed(url)
+    ensure_packed(url, samples())
+    assert read_packed(url).members == read_packed(folder).members
+
+
+def test_nothing_is_unpickled(folder, tmp_path):
+    def pickled(arrays):
+        arrays["check_X"] = np.array([{"a": 1}], dtype=object)
+
+    url = rewritten(folder, tmp_path, pickled)
+    with pytest.raises(ValueError, match="allow_pickle"):
+        read_packed(url)
+
+
+def test_an_ensemble_that_was_never_packed_says_so(folder, tmp_path):
+    url = str(tmp_path / "ensemble")
+    shutil.copytree(folder, url, ignore=shutil.ignore_patterns(PACKED))
+    with pytest.raises(IcemapError, match="no packed ensemble"):
+        read_packed(url)
