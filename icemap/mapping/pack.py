@@ -14,13 +14,14 @@ from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.pooled import PooledMixture
 from icemap.errors import IcemapError
+from icemap.mapping.kernels.bits import PIXELS
 from icemap.mapping.kernels.coder import Coder, code_pixels, pack_coding
 from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
 from icemap.mapping.kernels.gam import GAMs, pack_gams, predict_gams
 from icemap.mapping.kernels.mixture import Mixture, mix, pack_mixture
 from icemap.mapping.kernels.packable import CannotPackError
 from icemap.mapping.kernels.svr import SVRs, in_precision, pack_svrs, predict_svrs
-from icemap.mapping.kernels.trees import PACKETS, PIXELS, Conditions, Trees, sum_trees
+from icemap.mapping.kernels.trees import PACKETS, Conditions, Trees, sum_trees
 
 #: Pixels predicted at once; the kernels take whole packets.
 BATCH = PACKETS * PIXELS
@@ -36,7 +37,7 @@ Models = Sequence[Any]
 
 @dataclass(frozen=True)
 class CheckPixels:
-    """Predictors of a few pixels (n, predictors), and what the members' own ``predict`` says of them, (members, replicates, n)."""
+    """Predictors of a few pixels (n, predictors), what the members' own ``predict`` says, (members + 1, replicates, n), and the target's range on their scale."""
 
     X: NDArray[np.float64]
     F: NDArray[np.float64]
@@ -52,7 +53,8 @@ class PackedEnsemble:
     coding : PredictorCoding
     members : tuple of str
     replicates : int
-    bounds : (float, float) or None
+    limits : ndarray of shape (replicates, 2)
+        Between which the members of a replicate predict, on their scale.
     coder : Coder
     conditions : Conditions
         Of the trees of all members.
@@ -69,7 +71,7 @@ class PackedEnsemble:
     coding: PredictorCoding
     members: tuple[str, ...]
     replicates: int
-    bounds: tuple[float, float] | None
+    limits: NDArray[np.float64]
     coder: Coder
     conditions: Conditions
     arrays: Mapping[str, MemberArrays]
@@ -86,7 +88,7 @@ class PackedEnsemble:
         return codes, design, unseen
 
     def predict_member(self, name: str, X: NDArray[Any], codes: NDArray[np.uint8], design: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Predictions of one member within the bounds, written to ``out``, (replicates, n)."""
+        """Predictions of one member within the limits, written to ``out``, (replicates, n)."""
         arrays = self.arrays.get(name)
         if isinstance(arrays, SVRs):
             predict_svrs(design, arrays, out)
@@ -98,14 +100,14 @@ class PackedEnsemble:
             inputs = member_inputs([name], self.coding, self.coding.encode(X)[0])[name]
             for s, model in enumerate(self.models[name]):
                 out[s] = model.predict(inputs)
-        if self.bounds is not None:
-            np.clip(out, *self.bounds, out=out)
+        np.clip(out, self.limits[:, :1].astype(np.float32), self.limits[:, 1:].astype(np.float32), out=out)
 
     def predict_members(self, X: NDArray[Any], codes: NDArray[np.uint8], design: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Predictions of all members, (members, replicates, n)."""
-        F = np.empty((len(self.members), self.replicates, len(X)), np.float32)
+        """Predictions of all members and, last, their mean, (members + 1, replicates, n)."""
+        F = np.empty((len(self.members) + 1, self.replicates, len(X)), np.float32)
         for k, name in enumerate(self.members):
             self.predict_member(name, X, codes, design, F[k])
+        np.mean(F[:-1], axis=0, out=F[-1])
         return F
 
     def pool(self, F: NDArray[np.float32], levels: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
@@ -162,7 +164,7 @@ def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[Pa
     except CannotPackError as reason:
         reasons["mixture"] = str(reason)
     packed = PackedEnsemble(
-        coding, members, len(ensemble.replicates_), ensemble.bounds, pack_coding(coding), builder.conditions(), arrays, models, mixture, reasons
+        coding, members, len(ensemble.replicates_), _limits(ensemble), pack_coding(coding), builder.conditions(), arrays, models, mixture, reasons
     )
     packed = _precise_enough(packed, check)
     require_same(packed, check)
@@ -182,7 +184,7 @@ def require_same(packed: PackedEnsemble, check: CheckPixels) -> None:
     for name, difference in member_differences(packed, check).items():
         if not difference <= PACK_TOLERANCE:
             raise IcemapError(
-                f"The packed member '{name}' differs from its own predictions by {difference:.2g} % of the target's range (at most {PACK_TOLERANCE:g} % is allowed): "
+                f"The packed member '{name}' differs from its own predictions by {difference:.2g} % of the target's range (allowed: {PACK_TOLERANCE:g} %): "
                 "the packed ensemble is damaged or the libraries have changed; delete packed.npz beside the ensemble to have it packed anew."
             )
 
@@ -202,8 +204,11 @@ def _check_pixels(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> CheckPix
     continuous = ensemble.coding_.continuous_columns
     mixed[:, continuous] += 0.1 * rng.normal(size=(len(mixed), len(continuous))) * sites[:, continuous].std(axis=0)
     F = ensemble.member_predictions(ensemble.coding_.encode(X)[0]).transpose(2, 0, 1)
-    low, high = ensemble.bounds if ensemble.bounds is not None else (F.min(), F.max())
-    return CheckPixels(X, F, float(high - low))
+    return CheckPixels(X, F, float(np.ptp(_limits(ensemble), axis=1).min()))
+
+
+def _limits(ensemble: IceEnsemble) -> NDArray[np.float64]:
+    return np.array([replicate.scale.limits for replicate in ensemble.replicates_])
 
 
 def _precise_enough(packed: PackedEnsemble, check: CheckPixels) -> PackedEnsemble:

@@ -50,7 +50,7 @@ def write_packed(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) ->
     }
     arrays = {f"{name}/{field}": value for name, part in parts.items() for field, value in part._asdict().items()}
     content = io.BytesIO()
-    np.savez(content, header=np.array(json.dumps(header)), check_X=check.X, check_F=check.F, **arrays)
+    np.savez(content, header=np.array(json.dumps(header)), check_X=check.X, check_F=check.F, limits=packed.limits, **arrays)
     write_bytes(join(url, PACKED), content.getvalue())
 
 
@@ -80,8 +80,8 @@ def read_packed(url: str) -> PackedEnsemble:
         if misfit := _misfit(url, header, manifest):
             raise IcemapError(misfit)
         parts = {name: _KINDS[kind](*(file[f"{name}/{field}"] for field in _KINDS[kind]._fields)) for name, kind in header["parts"].items()}
-        check = CheckPixels(file["check_X"], file["check_F"], header["scale"])
-    packed = _joined(url, manifest, header, parts)
+        check, limits = CheckPixels(file["check_X"], file["check_F"], header["scale"]), file["limits"]
+    packed = _joined(url, manifest, header, parts, limits)
     require_same(packed, check)
     _tell(packed, check)
     return packed
@@ -96,7 +96,7 @@ def _misfit(url: str, header: dict[str, Any], manifest: dict[str, Any]) -> str:
     return ""
 
 
-def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: dict[str, Any]) -> PackedEnsemble:
+def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: dict[str, Any], limits: NDArray[np.float64]) -> PackedEnsemble:
     parameters, reasons = manifest["parameters"], header["reasons"]
     coding = PredictorCoding.from_dict(manifest["coding"])
     members = tuple(parameters["members"])
@@ -108,9 +108,8 @@ def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: d
         bmas: list[CopulaBMA] = [replicate.bma for replicate in replicates]
         mixture = mixture or PooledMixture(bmas)
     assert mixture is not None
-    bounds = tuple(parameters["bounds"]) if parameters["bounds"] is not None else None
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
-    return PackedEnsemble(coding, members, parameters["replicates"], bounds, parts["coder"], parts["conditions"], arrays, models, mixture, reasons)
+    return PackedEnsemble(coding, members, parameters["replicates"], limits, parts["coder"], parts["conditions"], arrays, models, mixture, reasons)
 
 
 def _tell(packed: PackedEnsemble, check: CheckPixels) -> None:

@@ -15,7 +15,7 @@ def nearest_distances(places: NDArray[np.float64], sites: NDArray[np.float64]) -
 
     Notes
     -----
-    A matrix product in single precision finds the sites that may be nearest. It cancels close to a site, so that the distance to each of them is computed afresh.
+    A matrix product in single precision finds the sites that may be nearest. It cancels close to a site, so that the distances to them are computed afresh.
     """
     largest = float(np.abs(sites).max(initial=0.0))
     transposed = np.ascontiguousarray(sites.T, dtype=np.float32)

@@ -29,9 +29,7 @@ def samples() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def ensemble() -> IceEnsemble:
     members = ("svr", "gam", "random_forest", "lightgbm", "sklearn.linear_model.Ridge")
-    fitted = IceEnsemble(classes=["rock"], members=members, replicates=2, folds=3, seed=1).fit(samples())
-    for replicate in fitted.replicates_:
-        replicate.bma.pool_ = (1.0, 1.0)
+    fitted = IceEnsemble(classes=["rock"], members=members, replicates=2, folds=3, candidates=0, seed=1).fit(samples())
     return fitted
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -82,8 +82,8 @@ def pack_coding(coding: PredictorCoding) -> Coder:
     return Coder(is_class, edges, low, step, start, values, levels, others, center, scale, column, np.array([width]))
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def code_pixels(X, coder, codes, design, unseen):  # type: ignore[no-untyped-def]
+@numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+def code_pixels(X: Any, coder: Any, codes: Any, design: Any, unseen: Any) -> None:
     """Codes, design and unseen classes of pixels.
 
     Parameters
@@ -106,11 +106,11 @@ def code_pixels(X, coder, codes, design, unseen):  # type: ignore[no-untyped-def
             column = coder.column[p]
             if coder.is_class[p]:
                 for i in range(begin, end):
-                    x, k = np.float64(X[i, p]), 0
-                    while coder.values[p, k] < x:
-                        k += 1
-                    known = coder.values[p, k] == x
-                    level = coder.levels[p, k] if known else coder.others[p]
+                    value, row = np.float64(X[i, p]), 0
+                    while coder.values[p, row] < value:
+                        row += 1
+                    known = coder.values[p, row] == value
+                    level = coder.levels[p, row] if known else coder.others[p]
                     unseen[i] = unseen[i] or not known
                     codes[p, i] = level
                     design[i, column + level] = 1

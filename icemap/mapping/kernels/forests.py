@@ -117,7 +117,8 @@ def _lightgbm_tree(lines: dict[str, str], builder: TreeBuilder) -> Tree:
 
     value = numbers("leaf_value", float)
     if int(lines["num_leaves"]) == 1:
-        return Tree(*(np.zeros(0, dtype=np.int64) for _ in range(3)), value)
+        none = np.zeros(0, dtype=np.int64)
+        return Tree(none, none, none, value)
     if lines.get("is_linear", "0") != "0":
         raise CannotPackError("its trees have linear leaves")
     predictor, threshold, kinds = numbers("split_feature", int), numbers("threshold", float), numbers("decision_type", int)

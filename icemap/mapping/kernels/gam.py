@@ -58,7 +58,7 @@ def pack_gams(members: Sequence[Any]) -> GAMs:
             else:
                 _require_shared_basis(term, low[term.feature], high[term.feature], functions)
                 splines[term.feature, :, s] = coefficients
-    has_spline, has_line = splines.any(axis=(1, 2)), lines.any(axis=1)
+    has_spline, has_line = np.asarray(splines.any(axis=(1, 2))), np.asarray(lines.any(axis=1))
     return GAMs(low, high, splines.astype(np.float32), lines.astype(np.float32), has_spline, has_line, intercepts.astype(np.float32))
 
 

@@ -1,8 +1,8 @@
 """The pooled mixture of all replicates and members as sums of short vectors.
 
-Every conditional distribution is a curve over the target that depends on one number, the member's prediction. All these curves are combinations of a few dozen common
-ones to within the tolerance of the map, so that the mixture at a pixel is the sum of one short vector per replicate and member; the distribution function follows by one
-small matrix product. The means of the replicates come from tables of their own and are exact.
+Every conditional distribution is a curve over the target that depends on one number, the member's prediction. All these curves are combinations of a few
+dozen common ones to within the tolerance of the map, so that the mixture at a pixel is the sum of one short vector per replicate and member; the distribution
+function is computed from it where the search for a quantile looks. The means of the replicates come from tables of their own and are exact.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """All trees of all replicates on coded predictors, 512 pixels at a time, without a branch per pixel.
 
-A relative of QuickScorer (Lucchese et al. 2015, doi:10.1145/2766462.2767733) and RapidScorer (Ye et al. 2018, doi:10.1145/3219819.3219857). One table holds, for each
-condition that any tree asks (a code at most c, a class in a subset), the 512 answers of a packet; it serves every tree of every replicate. A group of packets first cuts
-each tree down to the nodes whose answers differ within the group. What is left numbers its leaves so that going right at a node flips a few bits of the leaf's number:
-the number of the leaf of each pixel is then a handful of exclusive ors of masks. Small trees share one number and one table of sums, so that a pixel reads one value for
-several trees.
+A relative of QuickScorer (Lucchese et al. 2015, doi:10.1145/2766462.2767733) and RapidScorer (Ye et al. 2018, doi:10.1145/3219819.3219857). One table holds,
+for each condition that any tree asks (a code at most c, a class in a subset), the 512 answers of a packet; it serves every tree of every replicate. A group of
+packets first cuts each tree down to the nodes whose answers differ within the group. What is left numbers its leaves so that going right at a node flips a few
+bits of the leaf's number: the number of the leaf of each pixel is then a handful of exclusive ors of masks. Small trees share one number and one table of sums,
+so that a pixel reads one value for several trees.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _answer(codes, start, conditions, low, high, state, table, equal, known):  #
 _CONDITION, _SELF, _LEFT, _RIGHT = 0, 1, 2, 3
 # Rows of the masks: all pixels, none that is looked at again, then two for each node.
 _ALL, _NOWHERE, _FIRST = 0, 1, 2
-# Columns of a tree that is left: nodes end, first list of toggles, length of a list, bits of its number, first plane, where its table begins and what it adds to.
+# Columns of a tree that is left: where its nodes end, its first list of toggles, the room of a list, bits of its number, its first plane, and its table.
 _END, _LISTS, _STRIDE, _BITS, _SHIFT, _TABLE = 0, 1, 2, 3, 4, 5
 
 
@@ -146,8 +146,8 @@ def _settled(nodes, base, k, state):  # type: ignore[no-untyped-def]
 def _cut(tree, trees, state, stack, left, node, lists, first_list, stride, lengths, values):  # type: ignore[no-untyped-def]
     """What is left of one tree, from ``left[node]`` on. Returns the next node and the number of leaves.
 
-    Leaves are numbered from left to right in Gray code, and ``values[number]`` is the value of a leaf. Going right at a node flips those bits in which the first leaf
-    to the right differs from the first to the left: the node's right mask is put on the lists of these bits.
+    Leaves are numbered from left to right in Gray code, and ``values[number]`` is the value of a leaf. Going right at a node flips those bits in which the
+    first leaf to the right differs from the first to the left: the node's right mask is put on the lists of these bits.
     """
     nodes, base, leaf_base = trees.nodes, trees.first_node[tree], trees.first_leaf[tree] - LEAF
     planes = lengths.size

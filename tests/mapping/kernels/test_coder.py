@@ -22,7 +22,8 @@ def coded(coding, X):
 @given(st.integers(0, 10**6), st.sampled_from([1e-6, 1.0, 1e6]), st.booleans())
 def test_codes_are_those_of_the_coding(seed, scale, single):
     rng = np.random.default_rng(seed)
-    train = np.column_stack([scale * rng.gamma(0.5, size=700), np.full(700, 3.0), rng.choice([2, 5, 9, 200], 700, p=[0.5, 0.3, 0.19, 0.01]), rng.integers(0, 40, 700)])
+    rock = rng.choice([2, 5, 9, 200], 700, p=[0.5, 0.3, 0.19, 0.01])
+    train = np.column_stack([scale * rng.gamma(0.5, size=700), np.full(700, 3.0), rock, rng.integers(0, 40, 700)])
     coding = PredictorCoding.fit(train, NAMES, ["rock"])
     edges = np.array(coding.edges["height"])
     pixels = np.column_stack([rng.choice(np.concatenate([edges, edges + 1e-7 * scale, scale * rng.normal(size=600)]), 1000), rng.normal(3, 1, 1000)])

@@ -46,7 +46,7 @@ def test_quantiles_are_those_of_the_exact_mixture_at_the_levels_of_each_pixel(bm
 
 def test_pixels_outside_the_out_of_fold_range_are_counted(bmas, mixed):
     F, *_, outside = mixed
-    assert 0 < outside.max()
+    assert outside.max() > 0
     assert np.array_equal(outside, np.sum([bma.extrapolated(f) for bma, f in zip(bmas, F)], axis=0))
 
 

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from lightgbm import LGBMRegressor
 from sklearn.ensemble import RandomForestRegressor
 
+from icemap.mapping.kernels.bits import PIXELS
 from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
 from icemap.mapping.kernels.packable import CannotPackError
-from icemap.mapping.kernels.trees import PIXELS, sum_trees
+from icemap.mapping.kernels.trees import sum_trees
 from icemap.mapping.pack import pad
 
 QUIET = {"verbosity": -1, "n_jobs": 1, "max_bin": 255, "min_data_in_bin": 1}
@@ -103,5 +104,5 @@ def test_lightgbm_models_that_are_no_sum_of_trees_are_not_packed(settings):
     rng = np.random.default_rng(0)
     X = table(rng, 200, [50])
     model = LGBMRegressor(n_estimators=3, **settings, **QUIET).fit(X, X[:, 0] + 1.0)
-    with pytest.raises(CannotPackError, match="sum of trees|linear leaves"):
+    with pytest.raises(CannotPackError, match=r"sum of trees|linear leaves"):
         lightgbm_trees(model.booster_, TreeBuilder([50]))
