@@ -15,6 +15,9 @@ import yaml
 import icemap
 from icemap.catalog import load_sources
 from icemap.config import load_config
+from icemap.mapping.pack import pad
+from icemap.mapping.packed import read_packed
+from icemap.store import read_json
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "realcase"
@@ -31,7 +34,7 @@ def run(tmp_path_factory) -> Path:
         "run": "run",
         "catalog": str(ROOT / "catalog.yaml"),
         "grid": GRID,
-        "ensemble": {"members": ["svr", "lightgbm"], "replicates": 2, "folds": 3},
+        "ensemble": {"members": ["svr", "gam", "random_forest", "lightgbm"], "replicates": 2, "folds": 3, "candidates": 0},
         "verification": {"folds": 3, "places": 500},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump({**example, **changes}))
@@ -145,3 +148,40 @@ def test_verification_and_totals_are_numbers_of_this_target(run):
     assert row["unit"] == "cm"
     assert row["mean_lower95"] < row["mean"] < row["mean_upper95"]
     assert "Active-layer thickness" in (run / "report.html").read_text()
+
+
+def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube):
+    """Real predictors, every fifth valid cell: each member against its own predict, each output against the COP-BMAs themselves."""
+    ensemble, packed = icemap.open_ensemble(str(run / "ensemble")), read_packed(str(run / "ensemble"))
+    assert not packed.reasons, "every member has a kernel"
+    rows, columns = (index[::5] for index in np.nonzero(cube.valid.to_numpy() == 1))
+    X = np.column_stack([cube[name].to_numpy()[rows, columns] for name in packed.coding.names]).astype(np.float32)
+    F = ensemble.member_predictions(ensemble.coding_.encode(X.astype(float))[0])
+    padded = pad(X)
+    G = packed.predict_members(padded, *packed.code(padded)[:2])[:, :, : len(X)]
+    spans = np.ptp(packed.limits, axis=1)[:, None]
+
+    def require_close(name: str, difference: np.ndarray, allowed: float) -> None:
+        worst = int(np.abs(difference).argmax())
+        lon, lat = float(cube.longitude[columns[worst]]), float(cube.latitude[rows[worst]])
+        assert abs(difference[worst]) <= allowed, f"{name}: {difference[worst]:.2g} % of the range at {lon:.3f} E {lat:.3f} N"
+
+    for k, name in enumerate((*packed.members, "consensus")):
+        require_close(name, 100 * (np.abs(G[k] - F[:, :, k]) / spans).max(axis=0), 1e-3)
+    bmas = [replicate.bma for replicate in ensemble.replicates_]
+    means = np.array([bma.predict(f) for bma, f in zip(bmas, F)])
+    data = icemap.open_map(str(run / "map.zarr")).load()
+    layers = {name: data[name].to_numpy()[rows, columns].astype(float) for name in ("alt", "alt_sd_ensemble", "alt_lower95", "alt_upper95", "extrapolated")}
+    width = ensemble.bounds[1] - ensemble.bounds[0]
+    require_close("mean", 100 * (layers["alt"] - means.mean(axis=0)) / width, 2e-3)
+    require_close("spread", 100 * (layers["alt_sd_ensemble"] - means.std(axis=0, ddof=1)) / width, 2e-3)
+    outside = np.mean([bma.extrapolated(f) for bma, f in zip(bmas, F)], axis=0) >= 0.5
+    assert np.mean(layers["extrapolated"] == outside) > 0.999
+    levels = read_json(str(run / "ensemble" / "calibration.json"))["levels95"]
+    for name, level in zip(("alt_lower95", "alt_upper95"), levels):
+        low, high = np.zeros(len(X)), np.full(len(X), width)
+        for _ in range(20):
+            middle = 0.5 * (low + high)
+            below = np.mean([bma.cdf(f, middle) for bma, f in zip(bmas, F)], axis=0) < level
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        require_close(name, 100 * (layers[name] - high) / width, 0.02)

@@ -37,7 +37,7 @@ Models = Sequence[Any]
 
 @dataclass(frozen=True)
 class CheckPixels:
-    """Predictors of a few pixels (n, predictors), what the members' own ``predict`` says, (members + 1, replicates, n), and the target's range on their scale."""
+    """Predictors of a few pixels (n, predictors), what the members themselves say, (members + 1, replicates, n), and the target's range on their scale."""
 
     X: NDArray[np.float64]
     F: NDArray[np.float64]

@@ -24,7 +24,7 @@ from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.replicates import Replicate, bma_of, out_of_fold, train_members
 from icemap.ensemble.target import TargetScale
 from icemap.mapping.chunk import SameLevels, map_pixels, mean_and_spread
-from icemap.mapping.pack import BATCH, PackedEnsemble, member_differences, pack_ensemble
+from icemap.mapping.pack import BATCH, PackedEnsemble, member_differences, pack_ensemble, pad
 from icemap.verification.applicability import Applicability
 
 LEVELS = (0.025, 0.975)
@@ -130,7 +130,7 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
     clock = Clock({})
     packed = case.packed
     for start in range(0, len(X), BATCH):
-        part = X[start : start + BATCH]
+        part = pad(X[start : start + BATCH])
         codes, design, _ = packed.code(part)
         clock.lap("codes")
         F = np.empty((len(packed.members) + 1, packed.replicates, len(part)), np.float32)
