@@ -181,6 +181,8 @@ class PooledMixture:
     def summary(self, F: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array]:
         """Replicate means (replicates, n) and mixture quantiles (n, k) in one pass over the tables.
 
+        The probabilities are the same for all rows, (k,), or those of each row, (n, k).
+
         Raises
         ------
         ValueError
@@ -188,7 +190,8 @@ class PooledMixture:
         """
         means, rows = self._accumulate(F)
         levels = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
-        out = np.empty((len(rows), len(levels)))
+        levels = np.ascontiguousarray(np.broadcast_to(levels, (len(rows), levels.shape[-1])))
+        out = np.empty(levels.shape)
         from icemap.ensemble.pooled_kernels import invert
 
         invert(rows, levels, self._nodes.fine_x, out)

@@ -95,8 +95,8 @@ def invert(rows, levels, fine_x, out):  # type: ignore[no-untyped-def]
     ----------
     rows : (n, nodes) float32
         Never falling along a row.
-    levels : (k,)
-        Probabilities.
+    levels : (n, k)
+        Probabilities, those of each row.
     fine_x : (nodes - 1, steps + 1)
         Target values inside each cell, even in z.
     out : (n, k), written
@@ -104,8 +104,8 @@ def invert(rows, levels, fine_x, out):  # type: ignore[no-untyped-def]
     n, nodes = rows.shape
     steps = fine_x.shape[1] - 1
     for i in range(n):
-        for k in range(levels.size):
-            p = levels[k]
+        for k in range(levels.shape[1]):
+            p = levels[i, k]
             low, high = 0, nodes - 1
             if p <= rows[i, 0]:
                 out[i, k] = fine_x[0, 0]

@@ -118,9 +118,7 @@ class PackedEnsemble:
             mix(F, self.mixture, levels, means, quantiles, outside)
         else:
             stacked = F.transpose(1, 2, 0)
-            for row in np.unique(levels, axis=0):
-                same = (levels == row).all(axis=1)
-                means[:, same], quantiles[same] = self.mixture.summary(stacked[:, same], row)
+            means[:], quantiles[:] = self.mixture.summary(stacked, levels)
             outside = np.sum([bma.extrapolated(f) for bma, f in zip(self.mixture.bmas, stacked)], axis=0)
         return means, quantiles, outside >= 0.5 * self.replicates
 
