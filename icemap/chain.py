@@ -144,6 +144,7 @@ def _ensemble_depends(context: Context) -> Any:
 def _make_ensemble(context: Context) -> dict[str, Any]:
     from icemap.ensemble.saved import load_replicate, write_manifest
     from icemap.mapping.jobs import ReplicateItem, TrainReplicate
+    from icemap.mapping.packed import write_packed
     from icemap.mapping.run import Job
 
     config = context.config
@@ -163,6 +164,7 @@ def _make_ensemble(context: Context) -> dict[str, Any]:
         "config": digest(config.model_dump(mode="json")),
     }
     write_manifest(ensemble, config.ensemble_url, files, samples, facts)
+    write_packed(ensemble, config.ensemble_url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
     weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
     seconds = {name: sum(record["cpu_seconds"][name] for record in records) for name in records[0]["cpu_seconds"]}
     context.say("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))
@@ -256,11 +258,13 @@ def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, p
     """What the predictors do, what each site means for the map, and where one more would help most."""
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.jobs import INFLUENCE, FindInfluence
+    from icemap.mapping.packed import ensure_packed
     from icemap.mapping.run import Job
     from icemap.verification.cross_validation import MODEL
     from icemap.verification.influence import permutation_importance_table
 
     url = context.config.ensemble_url
+    ensure_packed(url, samples)
     residual = forecasts["y"] - forecasts["models"][MODEL]["mean"]
     work = FindInfluence(ensemble, samples, url, ensemble_digest(url), context.config.cube_url, places, residual)
     by_predictor, by_site = context.run_job(Job("influence", INFLUENCE, work, unit="parts"), "verify")

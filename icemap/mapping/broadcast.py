@@ -13,6 +13,7 @@ from icemap.mapping.packed import read_packed
 from icemap.provenance import digest
 from icemap.store import join, read_json
 from icemap.verification.applicability import Applicability
+from icemap.verification.spread import Calibration
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +48,7 @@ def get_predictor(url: str, expected: str) -> Predictor:
                 raise IcemapError(f"The ensemble at {url} has changed since this job was planned: start the command again.")
             # A process maps with one ensemble at a time; keeping older ones would only hold memory.
             _loaded.clear()
-            levels = SameLevels(*read_json(join(url, CALIBRATION))["levels95"])
+            calibration = read_json(join(url, CALIBRATION))
+            levels = Calibration.from_dict(calibration).levels if "spread" in calibration else SameLevels(*calibration["levels95"])
             _loaded[url, expected] = Predictor(read_packed(url), Applicability.from_dict(read_json(join(url, APPLICABILITY))), levels)
         return _loaded[url, expected]

@@ -15,7 +15,7 @@ from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import replicate_name, save_replicate
 from icemap.ensemble.tuning import Tuning, tune_member, tune_prior
 from icemap.errors import IcemapError
-from icemap.mapping.broadcast import get_ensemble
+from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.places import CubePlaces, map_places
 from icemap.predictors.cube import open_cube
 from icemap.verification.cross_validation import IMPORTANCE_KIND, Fold, verify_fold
@@ -140,8 +140,8 @@ class FindInfluence:
             raise IcemapError(f"The influence of the {item.key} cannot be found: {_one_line(error)}") from error
 
     def _sites(self) -> dict[str, Any]:
-        trained, applicability = get_ensemble(self.ensemble_url, self.ensemble_digest)
-        on_map = map_places(open_cube(self.cube_url), self.places, trained, applicability)
+        predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
+        applicability, on_map = predictor.applicability, map_places(open_cube(self.cube_url), self.places, predictor)
         sites = site_table(self.samples, applicability, on_map, self.ensemble.held_out_, self.residual)
         return {"sites": sites, "next_boreholes": next_boreholes(applicability, on_map), "places": len(on_map.mean)}
 

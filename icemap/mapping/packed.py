@@ -73,7 +73,7 @@ def read_packed(url: str) -> PackedEnsemble:
         If there is none, if it belongs to another ensemble or version, or if it predicts its check pixels differently.
     """
     if not exists(join(url, PACKED)):
-        raise IcemapError(f"There is no packed ensemble at {url}: run 'icemap map' from the start, which packs it.")
+        raise IcemapError(f"There is no packed ensemble at {url}: start the command again, which packs it.")
     manifest = read_manifest(url)
     with local_copy(join(url, PACKED)) as path, np.load(path, allow_pickle=False) as file:
         header = json.loads(str(file["header"]))
@@ -90,9 +90,9 @@ def read_packed(url: str) -> PackedEnsemble:
 def _misfit(url: str, header: dict[str, Any], manifest: dict[str, Any]) -> str:
     name = join(url, PACKED)
     if header["format"] != FORMAT or header["version"] != icemap.__version__:
-        return f"{name} was packed by icemap {header['version']} (format {header['format']}), this is {icemap.__version__}: run 'icemap map' again."
+        return f"{name} was packed by icemap {header['version']} (format {header['format']}), this is {icemap.__version__}: start the command again."
     if header["ensemble"] != digest(manifest):
-        return f"{name} was packed from another ensemble than the one that lies there now: run 'icemap map' again."
+        return f"{name} was packed from another ensemble than the one that lies there now: start the command again."
     return ""
 
 

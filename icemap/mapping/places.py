@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.ensemble.model import IceEnsemble
+from icemap.mapping.broadcast import Predictor
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.map import NORMAL_95
 from icemap.store import storage_errors
-from icemap.verification.applicability import Applicability
 from icemap.verification.leverage import MapPlaces
 
 if TYPE_CHECKING:
@@ -44,16 +43,17 @@ def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
     return CubePlaces(row[chosen], col[chosen], longitude[chosen], latitude[chosen])
 
 
-def map_places(cube: xr.Dataset, places: CubePlaces, ensemble: IceEnsemble, applicability: Applicability) -> MapPlaces:
-    """Predict the places with a fitted ensemble."""
-    values = _at(cube, places, [*ensemble.coding_.names, "fraction"])
+def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> MapPlaces:
+    """Predict the places."""
+    coding = predictor.packed.coding
+    values = _at(cube, places, [*coding.names, "fraction"])
     X, fraction = values[:, :-1], values[:, -1]
-    result = map_pixels(ensemble, applicability, X)
+    result = map_pixels(predictor.packed, predictor.applicability, predictor.levels, X)
     # The places were drawn by area already; where nothing counts at all, every place counts alike.
     weight = fraction / fraction.sum() if fraction.sum() > 0 else np.full(len(X), 1 / len(X))
     sd = (result.upper - result.lower) / (2 * NORMAL_95)
-    predictors = ensemble.coding_.design(ensemble.coding_.encode(X)[0])
-    return MapPlaces(places.longitude, places.latitude, weight, predictors, result.mean, sd, result.replicate_means)
+    predictors = coding.design(coding.encode(X)[0])
+    return MapPlaces(places.longitude, places.latitude, weight, predictors, result.mean, sd, result.replicate_means.astype(float))
 
 
 def _at(cube: xr.Dataset, places: CubePlaces, names: Sequence[str]) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from icemap.mapping.kernels.packable import CannotPackError
 
 _CELLS = 4096
 _FINEST = 256
-_NODES, _REACH = 512, 4.2
+_NODES, _EVEN_NODES, _REACH = 384, 257, 4.2
 _RANKS = (32, 48, 64)
 _BLOCK = 2048
 #: Largest error of a quantile at the test places, as a share of the target's range, for which a number of common curves is enough.
@@ -92,12 +92,13 @@ def pack_mixture(pooled: PooledMixture) -> Mixture:
 
 
 def _nodes(bmas: Sequence[CopulaBMA]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Target values, dense where the replicates expect the target, and their level in the margin of each replicate, (replicates, nodes).
+    """Target values, dense where the replicates expect the target and nowhere sparse, and their level in the margin of each replicate, (replicates, nodes).
 
     The first level includes an atom at the lower bound, the last excludes one at the upper bound: a quantile beyond either is the bound.
     """
     u = special.ndtr(np.linspace(-_REACH, _REACH, _NODES))
-    x = np.unique(np.mean([np.asarray(bma.target_margin_.ppf(u), dtype=float) for bma in bmas], axis=0))
+    expected = np.mean([np.asarray(bma.target_margin_.ppf(u), dtype=float) for bma in bmas], axis=0)
+    x = np.union1d(expected, np.linspace(expected[0], expected[-1], _EVEN_NODES))
     limits = [cdf_interval(bma.target_margin_, x) for bma in bmas]
     return x, np.array([np.append(right[:-1], left[-1]) for left, right in limits])
 
