@@ -198,11 +198,12 @@ def _make_verification(context: Context) -> dict[str, Any]:
     from icemap.mapping.places import choose_places
     from icemap.predictors.cube import open_cube
     from icemap.products.verification_page import write_verification_page
-    from icemap.verification.applicability import Applicability
+    from icemap.verification.applicability import Applicability, predictor_weights
     from icemap.verification.cross_validation import MODEL
     from icemap.verification.kinds import HEADLINE, FoldOptions, fold_labels
     from icemap.verification.record import verification_record
-    from icemap.verification.summary import calibrate, importance, replicate_scores, with_calibrated
+    from icemap.verification.spread import Calibration
+    from icemap.verification.summary import replicate_scores, with_calibrated
 
     config = context.config
     ensemble, samples = _prepared(context)
@@ -214,10 +215,11 @@ def _make_verification(context: Context) -> dict[str, Any]:
     except ValueError as error:
         raise IcemapError(f"{config.samples_url}: {error} The number of folds is verification.folds in the config.") from error
     by_kind, permuted, more_notes = _left_out_forecasts(context, ensemble, samples, labels)
-    calibration = calibrate(by_kind[HEADLINE]["models"][MODEL]["pit"])
+    headline = by_kind[HEADLINE]
+    calibration = Calibration.fit(headline["models"][MODEL]["pit"], headline["dissimilarity"]).to_dict()
     write_json(join(config.ensemble_url, CALIBRATION), calibration)
     predictors = ensemble.coding_.design(table.X)
-    applicability = Applicability.fit(predictors, importance(predictors, table.y, config.seed), labels[HEADLINE])
+    applicability = Applicability.fit(predictors, predictor_weights(predictors, table.y, config.seed), labels[HEADLINE])
     write_json(join(config.ensemble_url, APPLICABILITY), applicability.to_dict())
     by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in by_kind.items()}
     record = verification_record(by_kind, table, applicability, config) | {

@@ -37,7 +37,7 @@ class Prediction:
     sd_ensemble : ndarray of shape (n,)
         Spread of the replicates' means: model uncertainty alone, not an interval for an observation.
     lower, upper : ndarray of shape (n,)
-        Predictive interval of the pooled mixture at the PIT levels asked for.
+        95 % interval of the pooled mixture, not calibrated; the map's is.
     replicate_means : ndarray of shape (replicates, n)
     extrapolated : ndarray of bool, shape (n,)
         A member left the range of its out-of-fold predictions in at least half of the replicates.
@@ -87,8 +87,6 @@ class IceEnsemble(BaseEstimator):
         Settings of the members and strength of the prior, for all replicates.
     replicates_ : list of Replicate
     held_out_ : ndarray of bool, shape (replicates, n)
-    levels_ : (float, float)
-        PIT levels of the 95 % interval; (0.025, 0.975) until calibrated.
 
     Notes
     -----
@@ -153,7 +151,6 @@ class IceEnsemble(BaseEstimator):
         self.coding_ = PredictorCoding.fit(samples[names].to_numpy(dtype=float), names, [n for n in names if n in self.classes])
         table = self.table(samples)
         self.held_out_ = replicate_splits(table.cell, self.held_out, self.replicates, self.seed)
-        self.levels_ = (0.025, 0.975)
         self.tuning_ = Tuning()
         return table
 
@@ -173,12 +170,19 @@ class IceEnsemble(BaseEstimator):
     @property
     def options(self) -> TrainingOptions:
         """What every replicate shares."""
-        strength = self.tuning_.prior_strength if self.prior_strength is None else self.prior_strength
-        return TrainingOptions(tuple(self.members), self.folds, self.block_degrees, self.bounds, strength, self.tuning_.settings, self.monotone or {})
+        return self._options(self.tuning_)
+
+    def _options(self, tuning: Tuning) -> TrainingOptions:
+        strength = tuning.prior_strength if self.prior_strength is None else self.prior_strength
+        return TrainingOptions(tuple(self.members), self.folds, self.block_degrees, self.bounds, strength, tuning.settings, self.monotone or {})
 
     def tune(self, table: TrainingTable) -> Tuning:
-        """Settings for one training side, by spatial folds inside it: the whole table, or what a fold of the verification leaves."""
-        return tune(table, self.options, self.coding_, self.candidates, self.seed)
+        """Settings for the whole table, by spatial folds inside it."""
+        return tune(table, self._options(Tuning()), self.coding_, self.candidates, self.seed)
+
+    def tuned_options(self, training: TrainingTable) -> TrainingOptions:
+        """Options for a part of the table, tuned without having seen the rest."""
+        return self._options(self.tune(training))
 
     def fit_one(self, samples: pd.DataFrame, index: int) -> Replicate:
         """Replicate ``index``; it depends on the seed and its number alone, not on which others are fitted, or where."""
@@ -201,12 +205,12 @@ class IceEnsemble(BaseEstimator):
         return self.predict_all(X).mean
 
     def predict_all(self, X: Any) -> Prediction:
-        """Mean, spread, interval and flags for predictors of shape (n, predictors)."""
+        """Mean, spread, 95 % interval as it is before calibration, and flags for predictors of shape (n, predictors)."""
         check_is_fitted(self, "replicates_")
         values = X[list(self.coding_.names)].to_numpy(dtype=float) if isinstance(X, pd.DataFrame) else X
         coded, unseen = self.coding_.encode(values)
         F = self.member_predictions(coded)
-        means, bounds = self.pooled_.summary(F, np.array(self.levels_))
+        means, bounds = self.pooled_.summary(F, (0.025, 0.975))
         outside = np.mean([replicate.bma.extrapolated(f) for replicate, f in zip(self.replicates_, F)], axis=0)
         spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.zeros(means.shape[1])
         return Prediction(means.mean(axis=0), spread, bounds[:, 0], bounds[:, 1], means, outside >= 0.5, unseen)

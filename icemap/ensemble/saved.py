@@ -170,10 +170,6 @@ def load_ensemble(url: str) -> IceEnsemble:
     ensemble = IceEnsemble(**parameters)
     ensemble.coding_ = PredictorCoding.from_dict(manifest["coding"])
     ensemble.tuning_ = Tuning.from_dict(manifest["tuning"])
-    if exists(join(url, CALIBRATION)):
-        ensemble.levels_ = tuple(read_json(join(url, CALIBRATION))["levels95"])
-    else:
-        ensemble.levels_ = (0.025, 0.975)
     ensemble.replicates_ = [load_replicate(url, index, manifest["files"], ensemble.coding_) for index in range(ensemble.replicates)]
     check = manifest["check"]
     difference = float(np.abs(ensemble.predict(np.array(check["X"])) - np.array(check["mean"])).max())

@@ -103,6 +103,25 @@ class Applicability:
         return cls(mean_distance=float(content["mean_distance"]), threshold=float(content["threshold"]), **arrays)
 
 
+def predictor_weights(X: Array, y: Array, seed: int) -> Array:
+    """Importance of each predictor column, by how much a random forest gains from it: the weights of the dissimilarity index.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, columns)
+    y : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (columns,)
+        Adds up to 1.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+
+    forest = RandomForestRegressor(n_estimators=200, min_samples_leaf=3, max_features=1 / 3, n_jobs=1, random_state=seed)
+    return np.asarray(forest.fit(X, y).feature_importances_)
+
+
 def dissimilarity_index(X: Any, train: Any, weights: ArrayLike | None = None, folds: ArrayLike | None = None) -> Array:
     """Distance to the nearest training site in predictor space, in units of the mean distance between training sites.
 

@@ -15,6 +15,7 @@ from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.copulas import Copula
 from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
+from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.influence import ReplicateMean, permuted_errors
 from icemap.verification.scores import COVERAGES
@@ -43,7 +44,7 @@ class Fold:
 def verify_fold(
     ensemble: IceEnsemble, samples: pd.DataFrame, labels: NDArray[np.int64], fold: int, competitors: Sequence[str] = (), *, importance: bool = False
 ) -> dict[str, Any]:
-    """Fit without one fold, predict it with every model, and score each prediction.
+    """Tune and fit without one fold, predict it with every model, and score each prediction.
 
     Parameters
     ----------
@@ -58,14 +59,14 @@ def verify_fold(
     Returns
     -------
     dict
-        ``rows`` (positions of the test samples), ``y``, per model what it has of ``mean``, ``pit``, ``crps``, ``log_density`` and ``interval`` per
-        coverage, and ``left_out``, the competitors that cannot be fitted to so few sites.
+        ``rows`` (positions of the test samples), ``y``, ``dissimilarity`` to the training side, per model what it has of ``mean``, ``pit``, ``crps``,
+        ``log_density`` and ``interval`` per coverage, and ``left_out``, the competitors that cannot be fitted to so few sites.
     """
     table = ensemble.table(samples)
     test = labels == fold
     training = table.take(~test)
     seed = replicate_seed(ensemble.seed, fold)
-    replicate = fit_replicate(training, ensemble.options, ensemble.coding_, seed)
+    replicate = fit_replicate(training, ensemble.tuned_options(training), ensemble.coding_, seed)
     X, y = table.X[test], table.y[test]
     models = _pooled_forecasts(replicate, training, ensemble, X, y)
     left_out = []
@@ -75,7 +76,10 @@ def verify_fold(
             left_out.append(name)
         else:
             models[name] = _plain(forecast)
-    record = {"rows": np.flatnonzero(test).tolist(), "y": y.tolist(), "models": models, "left_out": left_out}
+    sites = ensemble.coding_.design(training.X)
+    dissimilarity = Applicability.fit(sites, predictor_weights(sites, training.y, seed)).index(ensemble.coding_.design(X))
+    rows = {"rows": np.flatnonzero(test).tolist(), "y": y.tolist(), "dissimilarity": dissimilarity.tolist()}
+    record = {**rows, "models": models, "left_out": left_out}
     if importance:
         record["permuted"] = permuted_errors(ReplicateMean(replicate), X, y, ensemble.coding_.names, seed)
     return record
@@ -133,7 +137,7 @@ def gather(records: Sequence[Mapping[str, Any]], rows: NDArray[np.integer]) -> d
     Returns
     -------
     dict
-        ``rows``, ``y`` and ``models``; a model that a fold had to leave out is left out.
+        ``rows``, ``y``, ``dissimilarity`` and ``models``; a model that a fold had to leave out is left out.
     """
     order = np.concatenate([np.asarray(record["rows"], dtype=int) for record in records])
     if not np.array_equal(np.sort(order), rows):
@@ -147,4 +151,5 @@ def gather(records: Sequence[Mapping[str, Any]], rows: NDArray[np.integer]) -> d
 
     names = [name for name in records[0]["models"] if all(name in record["models"] for record in records)]
     models = {name: joined([record["models"][name] for record in records]) for name in names}
-    return {"rows": np.asarray(rows), "y": joined([record["y"] for record in records]), "models": models}
+    columns = {name: joined([record[name] for record in records]) for name in ("y", "dissimilarity")}
+    return {"rows": np.asarray(rows), **columns, "models": models}

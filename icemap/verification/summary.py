@@ -1,4 +1,4 @@
-"""The verification table, and the calibration of the map's interval."""
+"""The verification table, and the calibrated interval in it."""
 
 from __future__ import annotations
 
@@ -8,63 +8,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.verification.calibration import ConformalPIT
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS
 from icemap.verification.groups import scores_of, worst_block
 from icemap.verification.kinds import KIND_NAMES
 from icemap.verification.paired import differences
+from icemap.verification.spread import Calibration
 
 Array = NDArray[np.float64]
 CALIBRATED = f"{MODEL} calibrated"
 
 
-def calibrate(pit: Array) -> dict[str, Any]:
-    """PIT levels of the map's 95 % interval, from out-of-fold PITs of shape (n,).
-
-    Returns
-    -------
-    dict
-        ``levels95`` and the conformal calibration they come from.
-    """
-    conformal = ConformalPIT().fit(pit)
-    return {"levels95": list(conformal.levels(0.95)), "conformal": conformal.to_dict()}
-
-
-def importance(X: Array, y: Array, seed: int) -> Array:
-    """Importance of each predictor column, by how much a random forest gains from it: the weights of the dissimilarity index.
+def calibrated_interval(model: Mapping[str, Any], dissimilarity: Array, labels: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Interval for each sample by a calibration on the other folds, so that no sample calibrates its own interval.
 
     Parameters
     ----------
-    X : ndarray of shape (n, columns)
-    y : ndarray of shape (n,)
-
-    Returns
-    -------
-    ndarray of shape (columns,)
-        Adds up to 1.
-    """
-    from sklearn.ensemble import RandomForestRegressor
-
-    return np.asarray(
-        RandomForestRegressor(n_estimators=200, min_samples_leaf=3, max_features=1 / 3, n_jobs=1, random_state=seed).fit(X, y).feature_importances_
-    )
-
-
-def calibrated_interval(part: Mapping[str, Any], labels: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Interval for each sample with levels from the PITs of the other folds, so that no sample calibrates its own interval.
-
-    Parameters
-    ----------
-    part : mapping
+    model : mapping
         ``pit`` of shape (n,) and ``quantiles`` of shape (n, levels) at `TAIL_LEVELS`.
+    dissimilarity : ndarray of shape (n,)
+        Of each sample to the sites that it was predicted from.
     labels : ndarray of shape (n,)
         Fold of each sample.
     """
     bounds = np.empty((len(labels), 2))
     for fold in np.unique(labels):
         here = labels == fold
-        levels = ConformalPIT().fit(part["pit"][~here]).levels(0.95)
-        bounds[here] = [np.interp(levels, TAIL_LEVELS, row) for row in part["quantiles"][here]]
+        levels = Calibration.fit(model["pit"][~here], dissimilarity[~here]).levels(dissimilarity[here])
+        bounds[here] = [np.interp(at, TAIL_LEVELS, row) for at, row in zip(levels, model["quantiles"][here], strict=True)]
     return bounds[:, 0], bounds[:, 1]
 
 
@@ -74,7 +44,7 @@ def with_calibrated(part: Mapping[str, Any], labels: NDArray[np.int64]) -> dict[
     if len(np.unique(here)) < 2:
         return dict(part)
     model = part["models"][MODEL]
-    interval = np.column_stack(calibrated_interval(model, here))
+    interval = np.column_stack(calibrated_interval(model, part["dissimilarity"], here))
     calibrated = {**{name: model[name] for name in ("mean", "pit", "crps", "log_density")}, "interval": {"0.95": interval}}
     models = {MODEL: model, CALIBRATED: calibrated, **{name: other for name, other in part["models"].items() if name != MODEL}}
     return {**part, "models": models}

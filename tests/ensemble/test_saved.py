@@ -49,7 +49,7 @@ def test_it_predicts_every_bit_as_before(fitted, written):
     for name in ("mean", "sd_ensemble", "lower", "upper", "replicate_means", "extrapolated", "unseen_class"):
         assert np.array_equal(getattr(first, name), getattr(second, name)), name
     assert loaded.get_params() == {**fitted.get_params(), "classes": ["rock"]}
-    assert loaded.levels_ == fitted.levels_
+    assert loaded.tuning_ == fitted.tuning_
 
 
 def test_saving_what_was_loaded_gives_the_same_copulas(written, copy):
@@ -109,13 +109,6 @@ def test_another_format_is_refused(copy):
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
     with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 2"):
         IceEnsemble.load(str(copy))
-
-
-def test_calibrated_levels_come_with_the_ensemble(copy, fitted):
-    (copy / "calibration.json").write_text(json.dumps({"levels95": [0.1, 0.9]}))
-    narrow, wide = IceEnsemble.load(str(copy)).predict_all(table()), fitted.predict_all(table())
-    assert (narrow.upper - narrow.lower < wide.upper - wide.lower).all()
-    assert np.array_equal(narrow.mean, wide.mean)
 
 
 def test_it_lives_in_a_bucket(fitted, s3_url):

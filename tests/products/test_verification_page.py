@@ -59,7 +59,7 @@ def made(target: dict[str, Any], replicates: int) -> tuple[dict[str, Any], dict[
         "climatology": forecast(y, np.full(N, 50.0), 25.0),
         "my_model": {"interval": {"0.95": np.column_stack([truth - 9, truth + 9])}},
     }
-    part = with_calibrated({"y": y, "rows": np.arange(N), "models": models}, np.arange(N) % 5)
+    part = with_calibrated({"y": y, "rows": np.arange(N), "dissimilarity": rng.lognormal(-1, 0.3, N), "models": models}, np.arange(N) % 5)
     table = TrainingTable(np.zeros((N, 1)), y, np.ones(N), lon, lat, np.arange(N))
     X = rng.normal(size=(N, 2))
     applicability = Applicability.fit(X, folds=np.arange(N) % 5)

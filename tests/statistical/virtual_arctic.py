@@ -1,0 +1,135 @@
+"""The method against a known truth: ``python tests/statistical/virtual_arctic.py [SEEDS]`` prints what the tests check.
+
+On each virtual Arctic boreholes are read, sampled from a 0.25 degree cube, and an ensemble is trained, verified by folds, calibrated and mapped as by the
+commands. The map and what would be used instead are then compared with the true ice content of cells drawn by area.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from icemap.mapping.pack import pack_ensemble
+
+from icemap import IceEnsemble, open_cube
+from icemap.boreholes.samples import read_samples
+from icemap.chain import STEPS
+from icemap.config import load_config
+from icemap.demo import write_demo
+from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
+from icemap.ensemble.folds import cell_folds, knndm_folds
+from icemap.ensemble.replicates import fit_replicate
+from icemap.mapping.chunk import map_pixels
+from icemap.mapping.places import choose_places, read_places
+from icemap.mapping.run import SerialExecutor
+from icemap.steps import Context, run_steps
+from icemap.verification.applicability import Applicability, predictor_weights
+from icemap.verification.competitors import quantile_forest
+from icemap.verification.cross_validation import MODEL, gather, verify_fold
+from icemap.verification.spread import Calibration
+from icemap.world import PREDICTORS, truth_at_points
+
+CELLS = 4000
+FOLDS = 10
+REPLICATES = 16
+
+
+@dataclass(frozen=True)
+class Scores:
+    """CRPS, share inside the 95 % interval, its mean width and Winkler score, and RMSE against the truth."""
+
+    crps: float
+    coverage: float
+    width: float
+    winkler: float
+    rmse: float
+
+    @classmethod
+    def of(cls, y: np.ndarray, crps: np.ndarray, interval: np.ndarray, mean: np.ndarray, inside: np.ndarray) -> Scores:
+        low, high = interval[inside].T
+        truth = y[inside]
+        missed = np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
+        width = high - low
+        figures = crps[inside].mean(), (missed == 0).mean(), width.mean(), (width + 40 * missed).mean(), np.sqrt(np.mean((mean[inside] - truth) ** 2))
+        return cls(*map(float, figures))
+
+
+def run(folder: Path, seed: int) -> tuple[pd.DataFrame, Any]:
+    """Training table and cube of one virtual Arctic, made by the chain's own steps."""
+    path = Path(write_demo(str(folder), "small", seed))
+    content = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**content, "grid": {**content["grid"], "resolution": "15 arcmin", "chunk": 128}}))
+    config = load_config(str(path))
+    context = Context(config, "local", 1, lambda line: None)
+    context.__dict__["executor"] = SerialExecutor()
+    run_steps(STEPS, context, ["cube", "boreholes"])
+    return read_samples(config.samples_url), open_cube(config.cube_url)
+
+
+def proof(seed: int) -> dict[str, Any]:
+    """All figures of one virtual Arctic."""
+    with tempfile.TemporaryDirectory() as folder:
+        samples, cube = run(Path(folder), seed)
+        places = choose_places(cube, CELLS, seed)
+        X = read_places(cube, places, list(PREDICTORS))
+        truth = truth_at_points(places.longitude, places.latitude, seed).astype(float)
+    classes = [name for name, info in PREDICTORS.items() if info.kind == "class"]
+    ensemble = IceEnsemble(classes=classes, replicates=REPLICATES, seed=seed).fit(samples)
+    table, coding = ensemble.table(samples), ensemble.coding_
+    folds = {
+        "knndm": knndm_folds(table.longitude, table.latitude, places.longitude, places.latitude, FOLDS, seed),
+        "random": cell_folds(table.cell, FOLDS, seed),
+    }
+    left_out = {kind: gather([verify_fold(ensemble, samples, labels, k) for k in np.unique(labels)], np.arange(len(table))) for kind, labels in folds.items()}
+    rmse = {kind: float(np.sqrt(np.mean((part["models"][MODEL]["mean"] - part["y"]) ** 2))) for kind, part in left_out.items()}
+    calibration = Calibration.fit(left_out["knndm"]["models"][MODEL]["pit"], left_out["knndm"]["dissimilarity"])
+    design = coding.design(table.X)
+    applicability = Applicability.fit(design, predictor_weights(design, table.y, seed), folds["knndm"])
+    mapped = map_pixels(pack_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0], applicability, calibration.levels, X)
+    coded = coding.encode(X)[0]
+    everywhere, inside = np.ones(len(truth), bool), mapped.aoa
+    crps = ensemble.pooled_.crps(ensemble.member_predictions(coded), truth)
+    interval = np.column_stack([mapped.lower, mapped.upper])
+    models = {
+        "icemap": Scores.of(truth, crps, interval, mapped.mean, everywhere),
+        "icemap inside AOA": Scores.of(truth, crps, interval, mapped.mean, inside),
+    }
+    replicate = fit_replicate(table, ensemble.options, coding, seed)
+    F, new = replicate.in_units(replicate.out_of_fold), replicate.in_units(replicate.member_predictions(coded))
+    for name, pool in {"equal weights": EqualWeights(), "Gaussian BMA": GaussianBMA(), "best member": BestMember()}.items():
+        pool.fit(F, table.y, sample_weight=table.weight)
+        models[name] = Scores.of(truth, pool.crps(new, truth), pool.interval(new), pool.predict(new), everywhere)
+    forest = EqualWeights().fit(F[:, [2]], table.y, sample_weight=table.weight)
+    models["random forest"] = Scores.of(truth, forest.crps(new[:, [2]], truth), forest.interval(new[:, [2]]), forest.predict(new[:, [2]]), everywhere)
+    quantiles = quantile_forest(table, coded, truth, coding.class_columns, (0.0, 100.0), 10.0, seed)
+    models["quantile forest"] = Scores.of(truth, quantiles["crps"], quantiles["interval"]["0.95"], quantiles["mean"], everywhere)
+    figures = {"seed": seed, "samples": len(table), "inside_aoa": float(inside.mean()), "rmse_knndm": rmse["knndm"], "rmse_random": rmse["random"]}
+    return {**figures, "models": {name: vars(scores) for name, scores in models.items()}}
+
+
+def report(proofs: list[dict[str, Any]]) -> str:
+    """The figures as text, means over the seeds last."""
+    lines = [f"{'seed':>5} {'samples':>8} {'in AOA':>7} {'coverage in AOA':>16} {'RMSE map':>9} {'kNNDM':>7} {'random':>7}"]
+    for found in proofs:
+        covered, rmse = found["models"]["icemap inside AOA"]["coverage"], [found["models"]["icemap"]["rmse"], found["rmse_knndm"], found["rmse_random"]]
+        lines.append(f"{found['seed']:>5} {found['samples']:>8} {found['inside_aoa']:>7.1%} {covered:>16.1%} {rmse[0]:>9.2f} {rmse[1]:>7.2f} {rmse[2]:>7.2f}")
+    lines.append(f"\n{'mean over the map':20} {'CRPS':>7} {'coverage':>9} {'width':>7} {'Winkler':>8} {'RMSE':>7}")
+    for name in proofs[0]["models"]:
+        means = [np.mean([found["models"][name][key] for found in proofs]) for key in ("crps", "coverage", "width", "winkler", "rmse")]
+        lines.append(f"{name:20} {means[0]:>7.3f} {means[1]:>9.1%} {means[2]:>7.1f} {means[3]:>8.2f} {means[4]:>7.2f}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    found = []
+    for number in [int(seed) for seed in sys.argv[1:]] or range(5):
+        found.append(proof(number))
+        print(json.dumps(found[-1]), flush=True)
+    print(report(found))
