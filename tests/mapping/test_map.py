@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -134,6 +135,18 @@ def test_the_order_of_the_chunks_does_not_matter(folder, mapped):
         names = [variable.name for variable in build.variables]
         for one, two in zip(read_chunk(build.url, chunk, names).values(), read_chunk(mapped[0].url, chunk, names).values(), strict=True):
             assert one.tobytes() == two.tobytes()
+
+
+def test_threads_share_one_predictor_and_map_bit_for_bit_alike(folder, mapped):
+    build = planned(folder, "threads.zarr")
+    build.create({})
+    broadcast._loaded.clear()
+    with ThreadPoolExecutor(4) as pool:
+        records = dict(zip((chunk.key for chunk in build.chunks), pool.map(build, build.chunks)))
+    assert records == mapped[1]
+    first, second = (icemap.open_map(url).load() for url in (mapped[0].url, build.url))
+    assert all(np.array_equal(first[name], second[name], equal_nan=True) for name in first.data_vars)
+    assert len(broadcast._loaded) == 1
 
 
 def test_what_travels_with_a_task_is_small(mapped):
