@@ -18,6 +18,7 @@ from icemap.config import load_config
 from icemap.mapping.pack import pad
 from icemap.mapping.packed import read_packed
 from icemap.store import read_json
+from icemap.verification.spread import Calibration
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "realcase"
@@ -177,8 +178,9 @@ def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube)
     require_close("spread", 100 * (layers["alt_sd_ensemble"] - means.std(axis=0, ddof=1)) / width, 2e-3)
     outside = np.mean([bma.extrapolated(f) for bma, f in zip(bmas, F)], axis=0) >= 0.5
     assert np.mean(layers["extrapolated"] == outside) > 0.999
-    levels = read_json(str(run / "ensemble" / "calibration.json"))["levels95"]
-    for name, level in zip(("alt_lower95", "alt_upper95"), levels):
+    calibration = Calibration.from_dict(read_json(str(run / "ensemble" / "calibration.json")))
+    levels = calibration.levels(data.dissimilarity.to_numpy()[rows, columns].astype(float))
+    for name, level in zip(("alt_lower95", "alt_upper95"), levels.T):
         low, high = np.zeros(len(X)), np.full(len(X), width)
         for _ in range(20):
             middle = 0.5 * (low + high)

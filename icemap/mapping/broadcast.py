@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
 from icemap.errors import IcemapError
-from icemap.mapping.chunk import IntervalLevels, SameLevels
 from icemap.mapping.pack import PackedEnsemble
 from icemap.mapping.packed import read_packed
 from icemap.provenance import digest
@@ -18,11 +17,11 @@ from icemap.verification.spread import Calibration
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """What maps pixels: the ensemble, where it may be trusted, and the levels of its interval."""
+    """What maps pixels: the ensemble, where it may be trusted, and how wide its interval is."""
 
     packed: PackedEnsemble
     applicability: Applicability
-    levels: IntervalLevels
+    calibration: Calibration
 
 
 _loaded: dict[tuple[str, str], Predictor] = {}
@@ -48,7 +47,6 @@ def get_predictor(url: str, expected: str) -> Predictor:
                 raise IcemapError(f"The ensemble at {url} has changed since this job was planned: start the command again.")
             # A process maps with one ensemble at a time; keeping older ones would only hold memory.
             _loaded.clear()
-            calibration = read_json(join(url, CALIBRATION))
-            levels = Calibration.from_dict(calibration).levels if "spread" in calibration else SameLevels(*calibration["levels95"])
-            _loaded[url, expected] = Predictor(read_packed(url), Applicability.from_dict(read_json(join(url, APPLICABILITY))), levels)
+            applicability, calibration = Applicability.from_dict(read_json(join(url, APPLICABILITY))), Calibration.from_dict(read_json(join(url, CALIBRATION)))
+            _loaded[url, expected] = Predictor(read_packed(url), applicability, calibration)
         return _loaded[url, expected]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,20 +11,7 @@ from numpy.typing import NDArray
 
 from icemap.mapping.pack import BATCH, PackedEnsemble, pad
 from icemap.verification.applicability import Applicability
-
-#: PIT levels of the interval, (n, 2), for dissimilarity indices (n,).
-IntervalLevels = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-
-
-@dataclass(frozen=True)
-class SameLevels:
-    """The same PIT levels everywhere."""
-
-    lower: float
-    upper: float
-
-    def __call__(self, index: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.tile([self.lower, self.upper], (len(index), 1))
+from icemap.verification.spread import Calibration
 
 
 @dataclass(frozen=True)
@@ -41,14 +28,14 @@ class ChunkResult:
     replicate_means: NDArray[np.float32]
 
 
-def map_pixels(packed: PackedEnsemble, applicability: Applicability, levels: IntervalLevels, X: NDArray[Any]) -> ChunkResult:
+def map_pixels(packed: PackedEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> ChunkResult:
     """Predict pixels, all in one result; see `map_batches`."""
-    parts = [result for _, result in map_batches(packed, applicability, levels, X)]
+    parts = [result for _, result in map_batches(packed, applicability, calibration, X)]
     joined = {name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ChunkResult.__dataclass_fields__}
     return ChunkResult(**joined)
 
 
-def map_batches(packed: PackedEnsemble, applicability: Applicability, levels: IntervalLevels, X: NDArray[Any]) -> Iterator[tuple[slice, ChunkResult]]:
+def map_batches(packed: PackedEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> Iterator[tuple[slice, ChunkResult]]:
     """Predict the pixels of one chunk, `BATCH` at a time, so that memory does not grow with the chunk times the replicates.
 
     Parameters
@@ -64,15 +51,15 @@ def map_batches(packed: PackedEnsemble, applicability: Applicability, levels: In
     """
     for start in range(0, len(X), BATCH):
         rows = slice(start, min(start + BATCH, len(X)))
-        yield rows, _predict(packed, applicability, levels, X[rows])
+        yield rows, _predict(packed, applicability, calibration, X[rows])
 
 
-def _predict(packed: PackedEnsemble, applicability: Applicability, levels: IntervalLevels, X: NDArray[Any]) -> ChunkResult:
+def _predict(packed: PackedEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> ChunkResult:
     n, padded = len(X), pad(X)
     codes, design, unseen = packed.code(padded)
     F = packed.predict_members(padded, codes, design)
     index = applicability.index(design)
-    means, quantiles, extrapolated = packed.pool(F, levels(index))
+    means, quantiles, extrapolated = packed.pool(F, calibration.levels(index))
     mean, spread = mean_and_spread(means)
     aoa = (index <= applicability.threshold) & ~unseen
     return ChunkResult(mean[:n], spread[:n], quantiles[:n, 0], quantiles[:n, 1], index[:n], aoa[:n], extrapolated[:n], means[:, :n])

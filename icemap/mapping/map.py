@@ -67,7 +67,7 @@ class MapBuild:
         region = region_of(self.grid.longitudes[None, chunk.cols], self.grid.latitudes[chunk.rows, None])[valid]
         sums: Sums = {}
         record |= {"aoa": 0, "extrapolated": 0}
-        for batch, result in map_batches(predictor.packed, predictor.applicability, predictor.levels, X):
+        for batch, result in map_batches(predictor.packed, predictor.applicability, predictor.calibration, X):
             for variable, values in zip(self.variables, _layers(result), strict=True):
                 rasters[variable.name][rows[batch], columns[batch]] = values
             sd = (result.upper - result.lower) / (2 * NORMAL_95)

@@ -48,7 +48,7 @@ def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> Ma
     coding = predictor.packed.coding
     values = _at(cube, places, [*coding.names, "fraction"])
     X, fraction = values[:, :-1], values[:, -1]
-    result = map_pixels(predictor.packed, predictor.applicability, predictor.levels, X)
+    result = map_pixels(predictor.packed, predictor.applicability, predictor.calibration, X)
     # The places were drawn by area already; where nothing counts at all, every place counts alike.
     weight = fraction / fraction.sum() if fraction.sum() > 0 else np.full(len(X), 1 / len(X))
     sd = (result.upper - result.lower) / (2 * NORMAL_95)

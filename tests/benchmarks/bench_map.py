@@ -23,11 +23,13 @@ from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.replicates import Replicate, bma_of, out_of_fold, train_members
 from icemap.ensemble.target import TargetScale
-from icemap.mapping.chunk import SameLevels, map_pixels, mean_and_spread
+from icemap.mapping.chunk import map_pixels, mean_and_spread
 from icemap.mapping.pack import BATCH, PackedEnsemble, member_differences, pack_ensemble, pad
 from icemap.verification.applicability import Applicability
+from icemap.verification.spread import Calibration, LocalSpread
 
 LEVELS = (0.025, 0.975)
+CALIBRATION = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), LEVELS)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
         np.mean(F[:-1], axis=0, out=F[-1])
         index = case.applicability.index(design)
         clock.lap("dissimilarity")
-        means, _, _ = packed.pool(F, SameLevels(*LEVELS)(index))
+        means, _, _ = packed.pool(F, CALIBRATION.levels(index))
         mean_and_spread(means)
         clock.lap("mixture")
     return {name: 1e6 * seconds / len(X) for name, seconds in clock.seconds.items()}
@@ -187,10 +189,9 @@ def library_ways(case: Case, X: np.ndarray) -> dict[str, Callable[[], None]]:
 def compare(case: Case, X: np.ndarray, slow_pixels: int, rounds: int) -> dict[str, float]:
     """Print microseconds per pixel and ratios; the slow way has fewer pixels."""
     few = X[:slow_pixels]
-    levels = SameLevels(*LEVELS)
 
     def fast() -> None:
-        map_pixels(case.packed, case.applicability, levels, X)
+        map_pixels(case.packed, case.applicability, CALIBRATION, X)
 
     ways: dict[str, tuple[Callable[[], object], int]] = {"icemap": (fast, len(X)), "the obvious way": (lambda: obvious_way(case, few), len(few))}
     ways |= {name: (way, len(few)) for name, way in library_ways(case, few).items()}
@@ -212,7 +213,7 @@ def compare(case: Case, X: np.ndarray, slow_pixels: int, rounds: int) -> dict[st
     for name, value in split_by_member(case, X).items():
         print(f"    {name:16s} {value:8.2f} us" + (f"   {slow[name]:10.1f} us the obvious way, {slow[name] / value:6.0f} times" if name in slow else ""))
     means, bounds = obvious_way(case, few)
-    result = map_pixels(case.packed, case.applicability, levels, few)
+    result = map_pixels(case.packed, case.applicability, CALIBRATION, few)
     difference = {
         "replicate means": np.abs(result.replicate_means - means).max(),
         "mean": np.abs(result.mean - means.mean(axis=0)).max(),

@@ -22,6 +22,7 @@ from icemap.mapping.packed import ensure_packed
 from icemap.products.layout import map_variables
 from icemap.store import write_json
 from icemap.verification.applicability import Applicability
+from icemap.verification.spread import Calibration, LocalSpread
 
 GRID = Grid(100, 60, 140, 80, 1)
 NAMES = ["maat", "rock"]
@@ -54,7 +55,8 @@ def folder(tmp_path_factory):
     members = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
     ensemble = IceEnsemble(classes=["rock"], members=members, replicates=3, folds=3).fit(samples)
     ensemble.save(str(folder / "ensemble"))
-    write_json(str(folder / "ensemble" / "calibration.json"), {"levels95": [0.03, 0.96]})
+    calibration = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.03, 0.96))
+    write_json(str(folder / "ensemble" / "calibration.json"), calibration.to_dict())
     applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples).X))
     write_json(str(folder / "ensemble" / "applicability.json"), applicability.to_dict())
     ensure_packed(str(folder / "ensemble"), samples)
@@ -181,7 +183,7 @@ def test_a_cube_with_holes_in_valid_cells_is_refused_by_predictor_and_chunk(fold
 def test_pixels_of_a_chunk_are_independent_of_one_another(mapped):
     predictor = get_predictor(mapped[0].ensemble_url, mapped[0].ensemble_digest)
     X = np.column_stack([np.linspace(-18, -6, 9), np.tile([2.0, 7.0, 9.0], 3)])
-    together, alone = (map_pixels(predictor.packed, predictor.applicability, predictor.levels, pixels) for pixels in (X, X[4:5]))
+    together, alone = (map_pixels(predictor.packed, predictor.applicability, predictor.calibration, pixels) for pixels in (X, X[4:5]))
     assert together.replicate_means.shape == (3, 9)
     np.testing.assert_allclose(together.mean[4:5], alone.mean, rtol=1e-12)
     assert together.aoa[2] == together.aoa[8] == np.False_

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from icemap import IceEnsemble, IcemapError
-from icemap.mapping.chunk import SameLevels, map_pixels
+from icemap.mapping.chunk import map_pixels
 from icemap.mapping.pack import PACK_TOLERANCE, member_differences, pack_ensemble
 from icemap.mapping.packed import PACKED, ensure_packed, read_packed
 from icemap.verification.applicability import Applicability
+from icemap.verification.spread import Calibration, LocalSpread
 
 NAMES = ["maat", "slope", "rock"]
 
@@ -50,7 +51,7 @@ def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
     packed = read_packed(folder)
     X = pixels()
     applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples()).X))
-    result = map_pixels(packed, applicability, SameLevels(0.025, 0.975), X)
+    result = map_pixels(packed, applicability, Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.025, 0.975)), X)
     prediction = ensemble.predict_all(X)
     F = ensemble.member_predictions(ensemble.coding_.encode(X)[0])
     means = np.array([replicate.bma.predict(f) for replicate, f in zip(ensemble.replicates_, F)])

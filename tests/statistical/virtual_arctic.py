@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from icemap.mapping.pack import pack_ensemble
 
 from icemap import IceEnsemble, open_cube
 from icemap.boreholes.samples import read_samples
@@ -27,6 +26,7 @@ from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.folds import cell_folds, knndm_folds
 from icemap.ensemble.replicates import fit_replicate
 from icemap.mapping.chunk import map_pixels
+from icemap.mapping.pack import pack_ensemble
 from icemap.mapping.places import choose_places, read_places
 from icemap.mapping.run import SerialExecutor
 from icemap.steps import Context, run_steps
