@@ -46,7 +46,7 @@ def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
 def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> MapPlaces:
     """Predict the places."""
     coding = predictor.packed.coding
-    values = _at(cube, places, [*coding.names, "fraction"])
+    values = read_places(cube, places, [*coding.names, "fraction"])
     X, fraction = values[:, :-1], values[:, -1]
     result = map_pixels(predictor.packed, predictor.applicability, predictor.calibration, X)
     # The places were drawn by area already; where nothing counts at all, every place counts alike.
@@ -56,7 +56,8 @@ def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> Ma
     return MapPlaces(places.longitude, places.latitude, weight, predictors, result.mean, sd, result.replicate_means.astype(float))
 
 
-def _at(cube: xr.Dataset, places: CubePlaces, names: Sequence[str]) -> NDArray[np.float64]:
+def read_places(cube: xr.Dataset, places: CubePlaces, names: Sequence[str]) -> NDArray[np.float64]:
+    """Variables of the cube at the places, (n, variables)."""
     import xarray as xr
 
     row, col = xr.DataArray(places.row, dims="place"), xr.DataArray(places.col, dims="place")
