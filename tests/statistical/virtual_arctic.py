@@ -92,7 +92,7 @@ def proof(seed: int) -> dict[str, Any]:
     calibration = Calibration.fit(left_out["knndm"]["models"][MODEL]["pit"], left_out["knndm"]["dissimilarity"])
     design = coding.design(table.X)
     applicability = Applicability.fit(design, predictor_weights(design, table.y, seed), folds["knndm"])
-    mapped = map_pixels(pack_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0], applicability, calibration.levels, X)
+    mapped = map_pixels(pack_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0], applicability, calibration, X)
     coded = coding.encode(X)[0]
     everywhere, inside = np.ones(len(truth), bool), mapped.aoa
     crps = ensemble.pooled_.crps(ensemble.member_predictions(coded), truth)
