@@ -164,7 +164,7 @@ def test_the_record_says_what_was_made_from_what(finished):
     assert set(record["sources"]) >= set(SMALL["predictors"])
     assert record["versions"]["icemap"] == icemap.__version__
     weights = record["steps"]["train"]["mean_weights"]
-    assert list(weights) == ["svr", "gam", "random_forest", "lightgbm"]
+    assert list(weights) == ["svr", "gam", "random_forest", "lightgbm", "consensus"]
     assert sum(weights.values()) == pytest.approx(1)
 
 
