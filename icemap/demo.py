@@ -11,8 +11,8 @@ from icemap.catalog import VIRTUAL_ARCTIC
 from icemap.store import join, write_text
 
 SIZES: dict[str, dict[str, Any]] = {
-    "small": {"resolution": "30 arcmin", "chunk": 64, "replicates": 8, "folds": 5, "verification": 5},
-    "full": {"resolution": "10 arcmin", "chunk": 256, "replicates": 200, "folds": 10, "verification": 10},
+    "small": {"resolution": "30 arcmin", "chunk": 64, "replicates": 8, "folds": 5, "candidates": 2, "verification": 5},
+    "full": {"resolution": "10 arcmin", "chunk": 256, "replicates": 200, "folds": 10, "candidates": 8, "verification": 10},
 }
 
 
@@ -43,7 +43,7 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
             {"source": "glacier_fraction", "at_most": 0.5, "counts": "rest"},
         ],
         "boreholes": {"layers": [{"path": "layers.csv"}]},
-        "ensemble": {"replicates": options["replicates"], "folds": options["folds"]},
+        "ensemble": {name: options[name] for name in ("replicates", "folds", "candidates")},
         "verification": {"folds": options["verification"]},
     }
     write_text(join(folder, "config.yaml"), yaml.safe_dump(config, sort_keys=False))

@@ -25,7 +25,7 @@ from icemap.steps import Context, run_steps
 SETTINGS = {
     "grid": {"west": -180, "south": 56, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
     "predictors": ["maat", "snow_depth", "elevation", "slope", "deposit"],
-    "ensemble": {"members": ["sklearn.linear_model.Ridge", "random_forest"], "replicates": 2, "folds": 3},
+    "ensemble": {"members": ["sklearn.linear_model.Ridge", "random_forest"], "replicates": 2, "folds": 3, "candidates": 1},
     "verification": {"folds": 3, "places": 300},
 }
 CHUNKS = 2 * 23

@@ -24,7 +24,7 @@ CONFIG = {
     "catalog": "catalog.yaml",
     "predictors": ["elevation", "maat"],
     "sites": {"table": "points/sites.csv", "value": "ice", "unit": "%"},
-    "ensemble": {"members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"], "replicates": 2, "folds": 3},
+    "ensemble": {"members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"], "replicates": 2, "folds": 3, "prior_strength": 100},
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }
 CATALOG = {

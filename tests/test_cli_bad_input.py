@@ -30,7 +30,7 @@ CONFIG = {
     "catalog": "catalog.yaml",
     "predictors": ["elevation", "maat"],
     "sites": SITES,
-    "ensemble": {"members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"], "replicates": 2, "folds": 2},
+    "ensemble": {"members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"], "replicates": 2, "folds": 2, "prior_strength": 100},
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }
 

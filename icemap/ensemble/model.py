@@ -178,7 +178,7 @@ class IceEnsemble(BaseEstimator):
 
     def tune(self, table: TrainingTable) -> Tuning:
         """Settings for the whole table, by spatial folds inside it."""
-        return tune(table, self._options(Tuning()), self.coding_, self.candidates, self.seed)
+        return tune(table, self._options(Tuning()), self.coding_, self.candidates, self.seed, prior=self.prior_strength is None)
 
     def tuned_options(self, training: TrainingTable) -> TrainingOptions:
         """Options for a part of the table, tuned without having seen the rest."""

@@ -50,8 +50,8 @@ class Tuning:
         return cls(settings, float(content["prior_strength"]), content["record"])
 
 
-def tune(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, candidates: int, seed: int) -> Tuning:
-    """Tune every member, then the prior.
+def tune(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, candidates: int, seed: int, *, prior: bool) -> Tuning:
+    """Tune every member, then the prior if it is not given.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def tune(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding
     """
     found = {name: tune_member(name, table, options, coding, candidates, seed) for name in options.members}
     settings = {name: chosen for name, (chosen, _) in found.items()}
-    strength, crps = tune_prior(table, replace(options, settings=settings), coding, seed)
+    strength, crps = tune_prior(table, replace(options, settings=settings), coding, seed) if prior else (options.prior_strength, [])
     return Tuning(settings, strength, [*(row for _, rows in found.values() for row in rows), *crps])
 
 

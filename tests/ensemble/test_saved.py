@@ -28,7 +28,7 @@ def table() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def fitted() -> IceEnsemble:
     """All four members, of which every type has to be stored."""
-    return IceEnsemble(classes=["rock"], replicates=2, folds=3).fit(table())
+    return IceEnsemble(classes=["rock"], replicates=2, folds=3, candidates=1).fit(table())
 
 
 @pytest.fixture(scope="module")

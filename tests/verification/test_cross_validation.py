@@ -123,7 +123,7 @@ def test_a_predictor_without_variance_and_a_class_outside_one_fold_only(samples)
     labels = np.arange(150) % 3
     rng = np.random.default_rng(5)
     table = samples.assign(glacier=np.where(labels == 0, rng.uniform(1, 2, 150), 0.0), lithology=np.where(labels == 0, 7.0, rng.choice([1.0, 2.0], 150)))
-    ensemble = IceEnsemble(classes=("lithology",), replicates=1, folds=3, seed=4)
+    ensemble = IceEnsemble(classes=("lithology",), replicates=1, folds=3, candidates=1, seed=4)
     ensemble.prepare(table)
     record = verify_fold(ensemble, table, labels, 0, tuple(COMPETITORS), importance=True)
     for name, model in record["models"].items():
