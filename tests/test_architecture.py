@@ -16,7 +16,12 @@ PACKAGE = Path(icemap.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = ["errors", "grid", "store", "gridded", "config", "catalog", "provenance", "world*"]
 # From bottom to top: a module imports from its own level or from below.
-LEVELS = [GROUND, ["predictors"], ["boreholes"], ["ensemble"], ["verification"], ["mapping"], ["products"], ["steps"], ["chain", "demo"], ["cli", "__main__"]]
+LEVELS = [
+    GROUND,
+    *([name] for name in ("predictors", "boreholes", "ensemble", "verification", "mapping", "products", "steps", "learning")),
+    ["chain", "demo"],
+    ["cli", "__main__"],
+]
 HEAVY = {"rasterio", "matplotlib", "lightgbm", "sklearn", "numba", "pyvinecopulib", "geopandas", "kubernetes", "distributed"}
 UNPICKLING = {"pickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
 UNPICKLING_CALLS = {"joblib.load", "joblib.dump", "pandas.read_pickle", "pd.read_pickle"}
