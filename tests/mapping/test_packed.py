@@ -30,7 +30,7 @@ def samples() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def ensemble() -> IceEnsemble:
     members = ("svr", "gam", "random_forest", "lightgbm", "sklearn.linear_model.Ridge")
-    fitted = IceEnsemble(classes=["rock"], members=members, replicates=2, folds=3, candidates=0, seed=1).fit(samples())
+    fitted = IceEnsemble(classes=["rock"], members=members, replicates=2, folds=3, candidates=0, prior_strength=50.0, seed=1).fit(samples())
     return fitted
 
 
