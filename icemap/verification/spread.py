@@ -14,8 +14,9 @@ from icemap.verification.calibration import ConformalPIT
 
 Array = NDArray[np.float64]
 
-# Rows' worth of belief that no place needs another spread than the mixture has.
-_PRIOR_ROWS = 30.0
+# Rows' worth of belief in the mixture as it is. A few hundred clustered sites are worth far fewer independent ones: spread and levels fitted to them alone
+# err more than the mixture does.
+_PRIOR_ROWS = 200
 # The transform is tabulated: steps of the logarithm of the dissimilarity.
 _STEPS = 256
 
@@ -80,7 +81,7 @@ class LocalSpread:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The 95 % interval of the map: local spread, then conformal levels.
+    """The 95 % interval of the map: local spread, then conformal levels, both held near the mixture where there are few sites.
 
     Attributes
     ----------
@@ -102,7 +103,8 @@ class Calibration:
     def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike) -> Self:
         """Fit to PITs (n,) of left-out samples under kNNDM folds and their dissimilarity to the sites of the other folds (n,)."""
         spread = LocalSpread.fit(pit, dissimilarity)
-        return cls(spread, ConformalPIT().fit(spread.transform(pit, dissimilarity)).levels(0.95))
+        believed = (np.arange(_PRIOR_ROWS) + 0.5) / _PRIOR_ROWS
+        return cls(spread, ConformalPIT().fit(np.concatenate([spread.transform(pit, dissimilarity), believed])).levels(0.95))
 
     def levels(self, dissimilarity: ArrayLike) -> Array:
         """PIT levels of the 95 % interval under the mixture itself at places (n,), shape (n, 2)."""

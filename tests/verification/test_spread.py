@@ -23,8 +23,8 @@ def pits(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_a_known_spread_is_found_and_makes_the_pits_uniform():
     pit, d = pits()
     spread = LocalSpread.fit(pit, d)
-    assert spread.intercept == pytest.approx(-0.3, abs=0.05)
-    assert spread.slope == pytest.approx(-0.5, abs=0.07)
+    assert spread.intercept == pytest.approx(-0.3, abs=0.07)
+    assert spread.slope == pytest.approx(-0.5, abs=0.1)
     new_pit, new_d = pits(seed=1)
     transformed = spread.transform(new_pit, new_d)
     for far in (False, True):
