@@ -1,6 +1,7 @@
 """Killed at any moment, a run goes on where it was and ends with the bits of an undisturbed one."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import xarray as xr
 import yaml
@@ -122,3 +124,40 @@ def test_the_sums_of_the_chunks_are_the_same_in_any_order(undisturbed, killed_tw
     assert first.keys() == second.keys()
     for key, record in first.items():
         assert {k: v for k, v in record.items() if k != "seconds"} == {k: v for k, v in second[key].items() if k != "seconds"}
+
+
+KILLS = [(victim, number) for number in range(7) for victim in ("a worker", "the command", "everything")][:20]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("victim", "number"), KILLS)
+def test_a_map_killed_at_a_random_point_ends_with_the_same_bits(undisturbed, tmp_path, victim, number):
+    """Signal 9 for one worker, which the cluster replaces; for the command, whose workers then end; or for all of them at once."""
+    shutil.copytree(undisturbed.parent, tmp_path / "project")
+    config, run = tmp_path / "project" / "config.yaml", tmp_path / "project" / "run"
+    for path in ("ledger/map", "map.zarr"):
+        shutil.rmtree(run / path)
+    point = int(np.random.default_rng([number, len(victim)]).integers(0, CHUNKS - 2))
+    program = [str(Path(sys.executable).with_name("icemap")), "map", str(config), "--workers", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
+    deadline = time.monotonic() + 300
+    while len(records_of(run / "ledger" / "map")) < point and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    if victim == "a worker":
+        # Workers are the children that have no children of their own; the nannies are threads of the command.
+        workers = [child for child in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
+        assert workers
+        workers[number % len(workers)].kill()
+        assert process.wait(timeout=300) == 0
+    else:
+        (os.killpg if victim == "everything" else os.kill)(process.pid, signal.SIGKILL)
+        process.wait()
+        kept = records_of(run / "ledger" / "map")
+        subprocess.run(program, env=environment, capture_output=True, timeout=600, check=True)
+        after = records_of(run / "ledger" / "map")
+        assert {name: after[name] for name in kept} == kept
+    assert len(records_of(run / "ledger" / "map")) == CHUNKS
+    first, second = (xr.open_zarr(folder / "map.zarr", consolidated=False, mask_and_scale=False).load() for folder in (undisturbed, run))
+    for variable in first.data_vars:
+        assert first[variable].to_numpy().tobytes() == second[variable].to_numpy().tobytes(), variable

@@ -6,7 +6,10 @@ import io
 import json
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -57,7 +60,7 @@ def write_packed(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) ->
 def ensure_packed(url: str, samples: pd.DataFrame) -> None:
     """Pack the saved ensemble at a URL, trained on the samples, unless that has been done by this version."""
     if exists(join(url, PACKED)):
-        with local_copy(join(url, PACKED)) as path, np.load(path, allow_pickle=False) as file:
+        with suppress(IcemapError), _opened(url) as file:
             if not _misfit(url, json.loads(str(file["header"])), read_manifest(url)):
                 return
     ensemble = load_ensemble(url)
@@ -75,7 +78,7 @@ def read_packed(url: str) -> PackedEnsemble:
     if not exists(join(url, PACKED)):
         raise IcemapError(f"There is no packed ensemble at {url}: start the command again, which packs it.")
     manifest = read_manifest(url)
-    with local_copy(join(url, PACKED)) as path, np.load(path, allow_pickle=False) as file:
+    with _opened(url) as file:
         header = json.loads(str(file["header"]))
         if misfit := _misfit(url, header, manifest):
             raise IcemapError(misfit)
@@ -85,6 +88,16 @@ def read_packed(url: str) -> PackedEnsemble:
     require_same(packed, check)
     _tell(packed, check)
     return packed
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Any]:
+    """The arrays of the file; what is wrong with a damaged one is said in one sentence."""
+    try:
+        with local_copy(join(url, PACKED)) as path, np.load(path, allow_pickle=False) as file:
+            yield file
+    except (BadZipFile, EOFError, KeyError, ValueError) as error:
+        raise IcemapError(f"{join(url, PACKED)} is damaged: delete it and start the command again, which packs the ensemble anew.") from error
 
 
 def _misfit(url: str, header: dict[str, Any], manifest: dict[str, Any]) -> str:

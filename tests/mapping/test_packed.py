@@ -113,8 +113,20 @@ def test_nothing_is_unpickled(folder, tmp_path):
         arrays["check_X"] = np.array([{"a": 1}], dtype=object)
 
     url = rewritten(folder, tmp_path, pickled)
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(IcemapError, match="is damaged: delete it") as caught:
         read_packed(url)
+    assert "allow_pickle" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("kept", [0, 100, 5_000])
+def test_a_truncated_pack_is_named_and_made_anew(folder, tmp_path, kept):
+    url = rewritten(folder, tmp_path, lambda arrays: None)
+    path = tmp_path / "ensemble" / PACKED
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(IcemapError, match=r"packed\.npz is damaged: delete it and start the command again"):
+        read_packed(url)
+    ensure_packed(url, samples())
+    assert read_packed(url).members == read_packed(folder).members
 
 
 def test_an_ensemble_that_was_never_packed_says_so(folder, tmp_path):
