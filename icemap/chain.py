@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from icemap import __version__
 from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.learning import ensemble_depends, make_ensemble, make_verification, verification_url, verified
@@ -11,8 +12,8 @@ from icemap.provenance import fingerprint
 from icemap.steps import Context, Step
 from icemap.store import exists, join
 
-# Of the layer below the permafrost table that site values without layers are taken to describe.
-THICKNESS_M = 5.0
+if TYPE_CHECKING:
+    from icemap.mapping.replicate_fields import ReplicateFields
 
 
 def _cube_depends(context: Context) -> Any:
@@ -107,7 +108,7 @@ def _make_map(context: Context) -> dict[str, Any]:
     from icemap.mapping.map import MapBuild
     from icemap.mapping.packed import ensure_packed
     from icemap.mapping.run import Job
-    from icemap.products.layout import map_variables
+    from icemap.products.layout import HELD_OUT, map_variables
 
     config = context.config
     build = MapBuild(
@@ -118,11 +119,13 @@ def _make_map(context: Context) -> dict[str, Any]:
         config.grid.grid,
         config.grid.chunk,
         map_variables(config.target),
+        _replicate_fields(config),
     )
     ensure_packed(config.ensemble_url, read_samples(config.samples_url))
     if not context.ledger("map").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("map").clear()
-        build.create({"title": config.title, "source": f"icemap ensemble of {config.ensemble.replicates} replicates", "history": f"seed {config.seed}"})
+        source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
+        build.create({"title": config.title, "source": source, "history": f"seed {config.seed}", HELD_OUT: config.ensemble.held_out})
     records = context.run_job(Job("map", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1]), "map")
     valid = sum(record["valid"] for record in records)
     return {
@@ -132,10 +135,20 @@ def _make_map(context: Context) -> dict[str, Any]:
     }
 
 
+def _replicate_fields(config: Config) -> ReplicateFields | None:
+    from icemap.boreholes.samples import read_samples
+    from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
+
+    if not config.map.replicate_fields:
+        return None
+    low, high = config.target.bounds or read_samples(config.samples_url)["value"].agg(["min", "max"])
+    return ReplicateFields(replicates_url(config.map_url), config.ensemble.replicates, float(low), float(high))
+
+
 def _make_storage(context: Context) -> dict[str, Any]:
     from icemap.boreholes.samples import read_samples
     from icemap.predictors.cube import open_cube
-    from icemap.products.ice_storage import ice_storage, write_ice_storage
+    from icemap.products.ice_storage import THICKNESS_M, ice_storage, write_ice_storage
     from icemap.products.residuals import map_residual_sd, residual_variogram
     from icemap.store import read_json
 
@@ -146,7 +159,7 @@ def _make_storage(context: Context) -> dict[str, Any]:
     residual_sd = {} if variogram is None else map_residual_sd(open_cube(config.cube_url), variogram)
     thickness = config.boreholes.thickness if config.boreholes is not None else THICKNESS_M
     table = ice_storage(config.map_url, residual_sd=residual_sd, thickness_m=thickness)
-    write_ice_storage(_storage_url(config), table, variogram)
+    write_ice_storage(_storage_url(config), table, variogram, residual_sd, thickness)
     return {"regions": len(table)}
 
 
@@ -157,12 +170,15 @@ def _storage_url(config: Config) -> str:
 def _make_products(context: Context) -> dict[str, Any]:
     from icemap.products.cog import write_cogs
     from icemap.products.stac import write_catalog, write_stac
+    from icemap.products.viewer import MISSING, write_viewer
 
     config = context.config
     urls = write_cogs(config.map_url, config.products_url, config.target)
     write_stac(config.run, config.title)
     write_catalog(config.run, config.title)
-    return {"files": urls}
+    viewer = write_viewer(config.run, config.title)
+    context.say(f"  viewer in {join(config.products_url, 'viewer')}/, for any web server" if viewer else f"  {MISSING}")
+    return {"files": urls, "viewer": viewer}
 
 
 def _make_report(context: Context) -> dict[str, Any]:
@@ -178,8 +194,8 @@ STEPS = (
     Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url, _page_url(c)]),
     Step("train", ("boreholes",), ensemble_depends, make_ensemble, lambda c: [join(c.ensemble_url, "manifest.json")]),
     Step("verify", ("train",), lambda x: x.config.verification.model_dump(), make_verification, verified),
-    Step("map", ("cube", "verify"), lambda x: x.config.title, _make_map, lambda c: [c.map_url]),
+    Step("map", ("cube", "verify"), lambda x: [x.config.title, x.config.map.model_dump()], _make_map, lambda c: [c.map_url]),
     Step("storage", ("map",), lambda x: None, _make_storage, lambda c: [_storage_url(c)]),
-    Step("publish", ("map",), lambda x: None, _make_products, lambda c: [join(c.run, "stac", "collection.json"), join(c.run, "catalog.yaml")]),
+    Step("publish", ("map", "storage"), lambda x: None, _make_products, lambda c: [join(c.run, "stac", "collection.json"), join(c.run, "catalog.yaml")]),
     Step("report", ("storage", "publish", "verify"), lambda x: None, _make_report, lambda c: [join(c.run, "report.html"), join(c.products_url, "map.png")]),
 )

@@ -69,11 +69,34 @@ for _name, _text in {
     "train": "The replicates of the ensemble.",
     "verify": "Cross-validation, calibration and area of applicability.",
     "map": "The ensemble over the cube.",
-    "storage": "Totals with their intervals.",
     "publish": "GeoTIFFs, STAC and catalogue.",
     "report": "The report page and the picture.",
 }.items():
     _step_command(_name, _text)
+
+
+@main.command()
+@click.argument("config")
+@click.option("--polygons", metavar="FILE", help="GeoPackage, GeoJSON or the like: the totals of its areas instead of those of the map's own regions.")
+@click.option("--name", metavar="ATTRIBUTE", help="Column of the polygons' names; polygons of one name are one area.")
+@click.option("--mask", default="fraction", show_default=True, help="What counts of a cell: fraction, majority or whole.")
+@_on_a_cluster
+def storage(config: str, polygons: str | None, name: str | None, mask: str, cluster: str, workers: int) -> None:
+    """Totals with their intervals, of the map's regions or of polygons."""
+    from icemap.config import load_config
+    from icemap.products.ice_storage import ice_storage, storage_lines, write_ice_storage
+    from icemap.store import join
+
+    settings = load_config(config)
+    if polygons is None:
+        _run(config, ["storage"], cluster, workers)
+    table = ice_storage(settings.map_url, polygons, mask, attribute=name)
+    for line in storage_lines(table):
+        click.echo(line)
+    if polygons is not None:
+        url = join(settings.products_url, f"ice_storage_{polygons.rstrip('/').rsplit('/', 1)[-1].rsplit('.', 1)[0]}.json")
+        write_ice_storage(url, table)
+        click.echo(f"totals   {url}")
 
 
 @main.command()

@@ -143,6 +143,13 @@ class VerificationConfig(Section):
         return self
 
 
+class MapConfig(Section):
+    """What is kept of the map beside its variables."""
+
+    # What every replicate predicts in every cell, one byte each: areas drawn afterwards get their interval from it. It is most of the map's size.
+    replicate_fields: bool = True
+
+
 class Config(Section):
     """A whole run."""
 
@@ -158,6 +165,7 @@ class Config(Section):
     boreholes: BoreholesConfig | None = None
     ensemble: EnsembleConfig = EnsembleConfig()
     verification: VerificationConfig = VerificationConfig()
+    map: MapConfig = MapConfig()
 
     @model_validator(mode="after")
     def _one_kind_of_sites(self) -> Config:

@@ -68,12 +68,12 @@ def first_line(error: Exception) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def exists(url: str) -> bool:
+def exists(url: str, **storage_options: Any) -> bool:
     """True if a file or folder (for a bucket: any key below the prefix) is there."""
     with storage_errors(url, "look for"):
         if not is_remote(url):
             return local_path(url).exists()
-        fs, path = filesystem(url)
+        fs, path = filesystem(url, **storage_options)
         fs.invalidate_cache()
         return bool(fs.exists(path))
 
@@ -92,27 +92,27 @@ def list_names(url: str) -> list[str]:
             return []
 
 
-def read_bytes(url: str) -> bytes:
+def read_bytes(url: str, **storage_options: Any) -> bytes:
     """The whole content of a file."""
     with storage_errors(url, "read"):
         if not is_remote(url):
             return local_path(url).read_bytes()
-        fs, path = filesystem(url)
+        fs, path = filesystem(url, **storage_options)
         return bytes(fs.cat_file(path))
 
 
-def read_text(url: str) -> str:
+def read_text(url: str, **storage_options: Any) -> str:
     """The whole content of a UTF-8 file."""
     try:
-        return read_bytes(url).decode("utf-8")
+        return read_bytes(url, **storage_options).decode("utf-8")
     except UnicodeDecodeError as error:
         raise IcemapError(f"{url} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
 
 
-def read_json(url: str) -> Any:
+def read_json(url: str, **storage_options: Any) -> Any:
     """The content of a JSON file."""
     try:
-        return json.loads(read_text(url))
+        return json.loads(read_text(url, **storage_options))
     except json.JSONDecodeError as error:
         raise IcemapError(f"{url} is not valid JSON (line {error.lineno}): delete it, or restore it from where it came.") from error
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.boreholes.regions import REGIONS, region_of
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
+from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
+from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, chunk_sums
 
 # Half the width of a 95 % interval in standard deviations of a normal error.
@@ -31,6 +32,8 @@ class MapBuild:
         In the order mean, ensemble spread, lower, upper, dissimilarity, area of applicability, extrapolated.
     ensemble_digest : str
         Of the ensemble the job was planned with; a worker refuses another one.
+    fields : ReplicateFields, optional
+        Where the predictions of the single replicates are kept.
     """
 
     url: str
@@ -40,6 +43,7 @@ class MapBuild:
     grid: Grid
     chunk: int
     variables: tuple[Variable, ...]
+    fields: ReplicateFields | None = None
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -48,6 +52,8 @@ class MapBuild:
     def create(self, attrs: Mapping[str, Any]) -> None:
         """Write the empty map. It is not sharded, so that GDAL reads it."""
         create_gridded(self.url, self.grid, self.variables, attrs, chunk=self.chunk)
+        if self.fields is not None:
+            self.fields.create(self.grid, self.chunk)
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
         """Map and write one chunk; the record holds the sums for the totals."""
@@ -64,18 +70,26 @@ class MapBuild:
         rasters = {variable.name: np.full(valid.shape, variable.nodata, dtype=variable.dtype) for variable in self.variables}
         rows, columns = np.nonzero(valid)
         area = self.grid.cell_area()[chunk.rows][rows]
-        region = region_of(self.grid.longitudes[None, chunk.cols], self.grid.latitudes[chunk.rows, None])[valid]
+        fraction = masks["fraction"][valid]
+        areas = areas_of(self.grid.longitudes[chunk.cols][columns], self.grid.latitudes[chunk.rows][rows], fraction)
+        codes = None if self.fields is None else self.fields.empty(chunk)
         sums: Sums = {}
         record |= {"aoa": 0, "extrapolated": 0}
         for batch, result in map_batches(predictor.packed, predictor.applicability, predictor.calibration, X):
             for variable, values in zip(self.variables, _layers(result), strict=True):
                 rasters[variable.name][rows[batch], columns[batch]] = values
             sd = (result.upper - result.lower) / (2 * NORMAL_95)
-            members = {name: region[batch] == name for name in REGIONS}
-            sums = add(sums, chunk_sums(area[batch], masks["fraction"][valid][batch], result.replicate_means, sd, result.aoa, members))
+            members = {name: cells[batch] for name, cells in areas.items()}
+            for mask, part in masks_of(fraction[batch]).items():
+                found = chunk_sums(area[batch], part, result.replicate_means, sd, result.aoa, members)
+                sums = add(sums, {name if mask == DEFAULT_MASK else f"{name} / {mask}": one for name, one in found.items()})
+            if self.fields is not None and codes is not None:
+                codes[:, rows[batch], columns[batch]] = self.fields.codes(result.replicate_means)
             record["aoa"] += int(result.aoa.sum())
             record["extrapolated"] += int(result.extrapolated.sum())
         write_chunk(self.url, chunk, rasters)
+        if self.fields is not None and codes is not None:
+            self.fields.write(chunk, codes, np.where(valid, masks["fraction"], np.nan))
         record["sums"] = sums
         return record
 

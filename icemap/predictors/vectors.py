@@ -74,7 +74,7 @@ class Layer:
             if self.period is None:
                 yield geometry, value
                 continue
-            whole = _unwrapped(geometry)
+            whole = unwrapped(geometry)
             for turn in (-self.period, 0.0, self.period):
                 moved = translate(whole, turn)
                 if shapely.box(*moved.bounds).intersects(window):
@@ -194,10 +194,10 @@ def _number(value: Any, rasterize: Rasterize, source: Source) -> float | None:
     return float(source.scaled(number))
 
 
-def _unwrapped(geometry: Any) -> Any:
+def unwrapped(geometry: Any, *, keep_boxes: bool = True) -> Any:
     """A polygon whose rings do not jump: an edge longer than half the globe is taken for one across the date line.
 
-    Edges all the way from -180 to 180 stay, as they bound a box round the globe.
+    With ``keep_boxes``, edges all the way from -180 to 180 stay, as they bound a box round the globe.
     """
     import shapely
 
@@ -207,7 +207,7 @@ def _unwrapped(geometry: Any) -> Any:
     def straight(ring: Any) -> NDArray[np.float64]:
         points = shapely.get_coordinates(ring)
         jump = np.diff(points[:, 0])
-        turn = np.where((np.abs(jump) > 180) & (np.abs(jump) < 359), -360 * np.sign(jump), 0).cumsum()
+        turn = np.where((np.abs(jump) > 180) & ((np.abs(jump) < 359) | (not keep_boxes)), -360 * np.sign(jump), 0).cumsum()
         points[1:, 0] += turn
         around = round(points[-1, 0] - points[0, 0])
         if abs(around) == 360:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Suffix of the published file for each variable; "{name}" is the target's name.
 PRODUCT_FILES = {"{name}": "", "{name}_lower95": "_lower95", "{name}_upper95": "_upper95", "{name}_sd_ensemble": "_sd", "aoa": "_aoa"}
+# Attribute of a map: the share of the sites that each replicate was trained without.
+HELD_OUT = "replicates_held_out"
 
 
 def map_variables(target: TargetConfig) -> tuple[Variable, ...]:
@@ -144,6 +146,8 @@ def require_complete(map_url: str) -> None:
     IcemapError
         Names how many chunks are missing and the first of them.
     """
+    if map_url.startswith(("http://", "https://")):
+        return
     done = Ledger(ledger_url(map_url)).keys()
     if not done:
         return

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 EARTH_RADIUS_KM = 6371.0088
+# More would only make the standard error of their mean a little smaller, at the cost of their number to the third power.
+MOST_SITES = 3000
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,18 @@ class Variogram:
         Distance at which the correlation has fallen to 1/e; a third of the practical range.
     nugget : float
         Variance of the part without spatial correlation, target unit squared.
+    mean_sd : float
+        Standard error of the mean of the residuals, target unit: an error that all cells of a map share, of which sites in clusters say little.
     """
 
     sill: float
     range_km: float
     nugget: float = 0.0
+    mean_sd: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.sill < 0 or self.nugget < 0 or not self.range_km > 0:
-            raise ValueError(f"variogram needs sill >= 0, nugget >= 0 and range_km > 0, got {self.sill}, {self.nugget} and {self.range_km}")
+        if min(self.sill, self.nugget, self.mean_sd) < 0 or not self.range_km > 0:
+            raise ValueError(f"variogram needs sill, nugget and mean_sd >= 0 and range_km > 0, got {self}")
 
 
 def fit_variogram(longitude: NDArray[np.floating], latitude: NDArray[np.floating], residual: NDArray[np.floating], max_km: float = 2000.0) -> Variogram:
@@ -50,6 +55,7 @@ def fit_variogram(longitude: NDArray[np.floating], latitude: NDArray[np.floating
     Variogram
         Fitted to the classical estimator in bins of growing width by least squares with weights N / gamma**2
         (Cressie 1985, doi:10.1007/BF01032109). Nugget plus sill is the variance of the residuals at large distance.
+        A variogram cannot see an error that all pairs share: ``mean_sd`` is that of the generalized least squares mean.
 
     Raises
     ------
@@ -74,7 +80,20 @@ def fit_variogram(longitude: NDArray[np.floating], latitude: NDArray[np.floating
     bounds = ([0, 0, np.log(lag[0] / 3)], [2 * level, 3 * level, np.log(max_km)])
     start = [0.3 * level, 0.7 * level, np.log(max(lag[len(lag) // 2], lag[0]))]
     nugget, sill, log_range = least_squares(misfit, start, bounds=bounds).x
-    return Variogram(float(sill), float(np.exp(log_range)), float(nugget))
+    range_km = float(np.exp(log_range))
+    return Variogram(float(sill), range_km, float(nugget), _mean_sd(longitude, latitude, Variogram(float(sill), range_km, float(nugget))))
+
+
+def _mean_sd(longitude: NDArray[np.floating], latitude: NDArray[np.floating], variogram: Variogram) -> float:
+    """Standard error of the generalized least squares mean of sites: 1 / sqrt(1' C^-1 1)."""
+    from scipy.linalg import solve
+
+    thinned = slice(None, None, -(-len(longitude) // MOST_SITES))
+    places = _unit_vectors(longitude[thinned], latitude[thinned])
+    covariance = variogram.sill * np.exp(-_arc_km(np.linalg.norm(places[:, None] - places[None], axis=2)) / variogram.range_km)
+    # A trace of nugget, lest sites at one place make the matrix singular.
+    covariance[np.diag_indices(len(places))] += variogram.nugget + 1e-6 * variogram.sill + 1e-12
+    return float(1 / np.sqrt(solve(covariance, np.ones(len(places)), assume_a="pos").sum()))
 
 
 def _empirical_variogram(
@@ -106,7 +125,12 @@ def _arc_km(chord: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def residual_total_sd(
-    longitude: NDArray[np.floating], latitude: NDArray[np.floating], weight_km2: NDArray[np.floating], variogram: Variogram, max_blocks: int = 3000
+    longitude: NDArray[np.floating],
+    latitude: NDArray[np.floating],
+    weight_km2: NDArray[np.floating],
+    variogram: Variogram,
+    max_blocks: int = 3000,
+    cell_squares: float | None = None,
 ) -> float:
     r"""Standard deviation of :math:`\sum_i a_i e_i` for a residual field e with the variogram given.
 
@@ -123,6 +147,8 @@ def residual_total_sd(
     variogram : Variogram
     max_blocks : int
         Most blocks used; the cost grows with its square.
+    cell_squares : float, optional
+        Sum of the squared areas of the single cells (km4), where ``weight_km2`` is already that of blocks.
 
     Returns
     -------
@@ -142,9 +168,9 @@ def residual_total_sd(
         return 0.0
     lon, lat, weight = (np.asarray(values, dtype=np.float64)[keep] for values in (longitude, latitude, weight_km2))
     places, block_weight, radius_km = _blocks(lon, lat, weight, max_blocks)
-    variance = variogram.nugget * float(weight @ weight)
+    variance = variogram.nugget * (float(weight @ weight) if cell_squares is None else cell_squares)
     within = _mean_correlation_in_disc(radius_km / variogram.range_km)
-    variance += variogram.sill * float(block_weight**2 @ within)
+    variance += variogram.sill * float(block_weight**2 @ within) + (variogram.mean_sd * float(weight.sum())) ** 2
     for start in range(0, len(places), 256):
         rows = slice(start, start + 256)
         chord = np.linalg.norm(places[rows, None] - places[None], axis=2)

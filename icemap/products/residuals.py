@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from icemap.boreholes.regions import region_of
 from icemap.gridded import grid_of
+from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.products.residual_field import Variogram, fit_variogram, residual_total_sd
 
 if TYPE_CHECKING:
@@ -37,17 +36,18 @@ def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogra
 
 
 def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:
-    """Standard deviation of the residual's total over the mapped cells, target unit x km2, for ``all`` and each region."""
+    """Standard deviation of the residual's total over the mapped cells, target unit x km2, for every region and mask of the ledger."""
     step = max(1, int(np.ceil((cube.sizes["latitude"] * cube.sizes["longitude"] / MOST_CELLS) ** 0.5)))
-    counts = _counted_area(cube, step)
-    row, col = np.nonzero(counts)
-    longitude, latitude, area = cube.longitude.to_numpy()[::step][col], cube.latitude.to_numpy()[::step][row], counts[row, col]
-    region = region_of(longitude, latitude)
-    places = {"all": np.ones(len(region), dtype=bool)} | {str(name): region == name for name in np.unique(region)}
-    return {name: residual_total_sd(longitude[here], latitude[here], area[here], variogram) for name, here in places.items()}
-
-
-def _counted_area(cube: xr.Dataset, step: int) -> NDArray[np.float64]:
     thinned = cube[["valid", "fraction"]].isel(latitude=slice(None, None, step), longitude=slice(None, None, step)).load()
-    area = grid_of(cube).cell_area()[::step, None] * step**2
-    return np.where(thinned["valid"] == 1, thinned["fraction"], 0.0) * area
+    row, col = np.nonzero(thinned["valid"].to_numpy() == 1)
+    fraction = thinned["fraction"].to_numpy()[row, col]
+    longitude, latitude = thinned.longitude.to_numpy()[col], thinned.latitude.to_numpy()[row]
+    area = grid_of(cube).cell_area()[::step][row] * step**2
+    places = {"all": np.ones(len(row), dtype=bool)} | areas_of(longitude, latitude, fraction)
+    found = {}
+    for mask, part in masks_of(fraction).items():
+        for name, here in places.items():
+            weight = (area * part)[here]
+            sd = residual_total_sd(longitude[here], latitude[here], weight, variogram, cell_squares=float(weight @ weight) / step**2)
+            found[name if mask == DEFAULT_MASK else f"{name} / {mask}"] = sd
+    return found

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
@@ -51,13 +52,18 @@ def test_volume_is_area_times_fraction_times_thickness_times_content(map_url, va
     assert table.loc["all", "area_km2"] == pytest.approx(area / 2)
     assert table.loc["all", "ice_km3"] == pytest.approx(area / 2 * 0.005 * values.mean() / 100)
     assert table.loc["all", "water_km3"] == pytest.approx(0.917 * table.loc["all", "ice_km3"])
-    low, high = area / 2 * 0.005 / 100 * np.quantile(values, [0.025, 0.975])
+    low, high = area / 2 * 0.005 / 100 * np.array(stats.t.interval(0.95, len(values) - 1, values.mean(), values.std(ddof=1)))
     assert table.loc["all", ["ice_km3_lower95", "ice_km3_upper95"]].tolist() == pytest.approx([low, high])
     assert table.loc["all", "ice_km3_aoa"] + table.loc["all", "ice_km3_outside_aoa"] == pytest.approx(table.loc["all", "ice_km3"])
     assert table.loc["all", "ice_km3_aoa"] == pytest.approx(table.loc["all", "ice_km3"] / 2)
     warm = GRID.cell_area()[GRID.latitudes < 60].sum() * GRID.shape[1]
     assert table.loc["south of 60 N", "area_km2"] == pytest.approx(warm / 2)
-    assert table["share_ensemble"].tolist() == [1.0, 1.0]
+    # Under the mask that counts whole cells there is twice the ice: of the total of all, the choice of mask is most of the variance.
+    assert table.loc["south of 60 N", "share_ensemble"] == 1.0
+    centres = np.array([1, 2]) * table.loc["all", "ice_km3"]
+    assert table.loc["all", "share_mask"] == pytest.approx(centres.var() / (centres.var() + table.loc["all", "ice_km3_sd"] ** 2))
+    assert table.loc["all", ["share_ensemble", "share_mask"]].sum() == pytest.approx(1)
+    assert table.loc["all", "ice_km3_masks_highest"] == pytest.approx(2 * table.loc["all", "ice_km3_masks_lowest"])
 
 
 def test_limiting_cases_bracket(map_url):
@@ -84,10 +90,26 @@ def test_the_residual_widens_the_interval_as_variances_add():
     assert row["share_residual"] + row["share_ensemble"] == pytest.approx(1)
 
 
+def test_replicates_that_share_their_sites_are_spread_as_new_boreholes_would_spread():
+    """The mean of a sample, from replicates that each leave out a tenth: the jackknife gives the textbook standard error."""
+    rng = np.random.default_rng(4)
+    sites = rng.normal(40, 10, 500)
+    means = [np.delete(sites, rng.choice(500, 50, replace=False)).mean() for _ in range(2000)]
+    region = {"area_km2": 1.0, "area_aoa_km2": 1.0, "integral": means, "integral_aoa": means, "integral_sd": 1.0, "integral_var": 1.0}
+    assert totals(region, thickness_m=None, held_out=0.1)["mean_sd"] == pytest.approx(sites.std(ddof=1) / np.sqrt(500), rel=0.05)
+    assert totals(region, thickness_m=None)["mean_sd"] == pytest.approx(sites.std(ddof=1) / np.sqrt(500) / 3, rel=0.05)
+
+
+def test_an_interval_ends_where_ice_does():
+    region = {"area_km2": 100.0, "area_aoa_km2": 0.0, "integral": [100.0, 300.0], "integral_aoa": [0.0, 0.0], "integral_sd": 1.0, "integral_var": 1.0}
+    row = totals(region, residual_sd=1e6)
+    assert (row["ice_km3_lower95"], row["ice_km3_upper95"]) == (0.0, 0.5)
+
+
 def test_masks_are_named_settings(map_url):
     whole, fraction = ice_storage(map_url, "all", mask="whole"), ice_storage(map_url, "all")
     assert whole["ice_km3"].item() == pytest.approx(2 * fraction["ice_km3"].item())
-    with pytest.raises(IcemapError, match=r"without the mask 'magt': it has fraction, whole"):
+    with pytest.raises(IcemapError, match=r"no mask 'magt': choose from fraction, majority, whole"):
         ice_storage(map_url, mask="magt")
     with pytest.raises(IcemapError, match=r"no totals for the region 'Mars': it has all, south of 60 N"):
         ice_storage(map_url, "Mars")
@@ -107,7 +129,7 @@ def test_written_json_has_no_nan(map_url, tmp_path, values):
     write_ice_storage(str(tmp_path / "ice_storage.json"), table, Variogram(40.0, 300.0))
     content = json.loads((tmp_path / "ice_storage.json").read_text())
     assert content["quantity"] == "ice storage"
-    assert content["residual_variogram"] == {"sill": 40.0, "range_km": 300.0, "nugget": 0.0}
+    assert content["residual_variogram"] == {"sill": 40.0, "range_km": 300.0, "nugget": 0.0, "mean_sd": 0.0}
     assert content["regions"][0]["share_ensemble"] is None
     assert content["regions"][0]["ice_km3"] == pytest.approx(table["ice_km3"][0])
 

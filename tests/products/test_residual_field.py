@@ -79,3 +79,16 @@ def test_residuals_without_correlation_add_nothing_to_a_total():
 def test_too_few_sites_are_refused():
     with pytest.raises(ValueError, match="5 sites give 0 distance bins"):
         fit_variogram(np.arange(5.0), np.full(5, 60.0), np.arange(5.0))
+
+
+def test_sites_in_clusters_say_little_of_the_mean():
+    """Thirty stations far apart, forty sites each: their mean is known as thirty sites would know it, and all cells of a map share its error."""
+    rng = np.random.default_rng(8)
+    station = np.repeat(np.arange(30), 40)
+    lon, lat = 12.0 * station - 180 + rng.uniform(-0.1, 0.1, 1200), rng.uniform(59.9, 60.1, 1200)
+    residual = 10 * rng.standard_normal(30)[station] + 3 * rng.standard_normal(1200)
+    found = fit_variogram(lon, lat, residual)
+    assert found.mean_sd == pytest.approx(np.sqrt(found.sill / 30), rel=0.15)
+    weight = np.full(2, 50.0)
+    alone = residual_total_sd(np.array([0.0, 90.0]), np.array([60.0, 60.0]), weight, Variogram(0.0, 100.0, 0.0, mean_sd=2.0))
+    assert alone == pytest.approx(2.0 * 100)

@@ -1,0 +1,73 @@
+"""The total of the virtual Arctic, whose ice is known: does its 95 % interval hold it?
+
+``python -m pytest -m slow tests/statistical/test_ice_total.py`` takes 20 seeds, some 40 s of CPU time each.
+"""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from icemap import Grid, IceEnsemble, world
+from icemap.boreholes.samples import declustering_weights
+from icemap.ensemble.folds import knndm_folds
+from icemap.mapping.sums import chunk_sums
+from icemap.products.ice_totals import totals
+from icemap.products.residual_field import fit_variogram, residual_total_sd
+from icemap.verification.cross_validation import MODEL, gather, verify_fold
+
+NAMES = list(world.PREDICTORS)
+CLASSES = [name for name in NAMES if world.PREDICTORS[name].kind == "class"]
+MEMBERS = ("svr", "lightgbm", "random_forest")
+GRID = Grid(-180, 25, 180, 85, 1.5)
+HELD_OUT = 0.1
+
+
+def predictors(longitude, latitude, seed: int) -> np.ndarray:
+    fields = world.predictors_at_points(longitude, latitude, NAMES, seed)
+    return np.column_stack([fields[name].astype(float) for name in NAMES])
+
+
+def cells(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Longitude, latitude and area that counts of the mapped cells, masked as the demo is."""
+    lon, lat = (values.ravel() for values in np.meshgrid(GRID.longitudes, GRID.latitudes))
+    masks = world.predictors_at_points(lon, lat, list(world.MASKS), seed)
+    here = (masks["land_fraction"] >= 0.5) & (masks["permafrost_fraction"] >= 0.1) & (masks["glacier_fraction"] <= 0.5)
+    counted = masks["permafrost_fraction"] * np.clip(1 - masks["lake_fraction"] - masks["glacier_fraction"], 0, 1)
+    return lon[here], lat[here], (np.repeat(GRID.cell_area(), GRID.shape[1]) * counted)[here]
+
+
+def mean_ice(seed: int) -> tuple[float, dict[str, float]]:
+    """True mean over the area that counts, and what the chain says of it: members cut to three, no tuning, six replicates."""
+    lon, lat, weight = cells(seed)
+    sites = world.borehole_truth(seed)
+    X = predictors(sites["lon"], sites["lat"], seed)
+    known = np.isfinite(X).all(axis=1)
+    samples = pd.DataFrame(X, columns=NAMES).assign(value=sites["vic"].to_numpy(), lon=sites["lon"].to_numpy(), lat=sites["lat"].to_numpy())[known]
+    samples = samples.reset_index(drop=True).assign(weight=lambda table: declustering_weights(table["lon"].to_numpy(), table["lat"].to_numpy()))
+    options = {"replicates": 6, "folds": 4, "candidates": 0, "prior_strength": 100.0, "held_out": HELD_OUT, "seed": seed}
+    ensemble = IceEnsemble(classes=CLASSES, members=MEMBERS, **options).fit(samples)
+    prediction = ensemble.predict_all(predictors(lon, lat, seed))
+    places = np.random.default_rng(seed).choice(len(lon), 1000, p=weight / weight.sum())
+    labels = knndm_folds(samples["lon"].to_numpy(), samples["lat"].to_numpy(), lon[places], lat[places], 5, seed)
+    folds = gather([verify_fold(ensemble, samples, labels, fold) for fold in np.unique(labels)], len(samples))
+    residual = folds["y"] - folds["models"][MODEL]["mean"]
+    variogram = fit_variogram(samples["lon"].to_numpy(), samples["lat"].to_numpy(), residual)
+    sd = (prediction.upper - prediction.lower) / (2 * 1.96)
+    sums = chunk_sums(weight, np.ones(len(weight)), prediction.replicate_means, sd, np.ones(len(weight)))["all"]
+    truth = world.truth_at_points(lon, lat, seed)
+    return float(np.average(truth, weights=weight)), totals(sums, residual_total_sd(lon, lat, weight, variogram), None, HELD_OUT)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_the_interval_of_the_total_holds_the_true_total():
+    found = [mean_ice(seed) for seed in range(20)]
+    for seed, (truth, row) in enumerate(found):
+        print(
+            f"seed {seed}: true {truth:.2f}, {row['mean']:.2f} ({row['mean_lower95']:.2f} to {row['mean_upper95']:.2f}), residual {row['share_residual']:.0%}"
+        )
+    held = [row["mean_lower95"] <= truth <= row["mean_upper95"] for truth, row in found]
+    assert sum(held) >= 18
+    # An interval that holds everything because it is endless proves nothing: twice what errors of this size need is the limit.
+    errors = np.array([truth - row["mean"] for truth, row in found])
+    assert np.mean([row["mean_sd"] for _, row in found]) < 2 * np.sqrt(np.mean(errors**2))
