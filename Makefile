@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
+VIEWER = icemap/products/viewer_page/lib
 
-.PHONY: help install demo test test-slow check lock bench clean
+.PHONY: help install demo viewer test test-slow check lock bench clean
 
 help:
 	@echo "make demo       the whole chain on the virtual Arctic, results in demo/"
+	@echo "make viewer     the JavaScript libraries of the viewer, from npm"
 	@echo "make test       the test suite"
 	@echo "make test-slow  the statistical proofs and large runs"
 	@echo "make check      ruff and mypy"
@@ -24,6 +26,15 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: $(STAMP)
 	$(BIN)/icemap demo --out demo
+
+viewer:
+	rm -rf $(VIEWER)
+	mkdir -p $(VIEWER)
+	cd $(VIEWER) && for package in ol@10.11.0 proj4@2.22.0 geotiff@3.0.5; do npm pack --silent $$package >/dev/null || exit 1; done
+	cd $(VIEWER) && tar xzOf ol-10.11.0.tgz package/dist/ol.js > ol.js && tar xzOf ol-10.11.0.tgz package/ol.css > ol.css
+	cd $(VIEWER) && tar xzOf proj4-2.22.0.tgz package/dist/proj4.js > proj4.js && tar xzOf geotiff-3.0.5.tgz package/dist-browser/geotiff.js > geotiff.js
+	cd $(VIEWER) && for file in *.tgz; do echo "== $$file"; tar xzOf $$file --wildcards 'package/LICENSE*'; done > LICENSES.txt
+	rm $(VIEWER)/*.tgz
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q

@@ -1,0 +1,139 @@
+"""A static page beside the products: the GeoTIFFs by range requests from any web server, and totals of drawn areas from a small table."""
+
+from __future__ import annotations
+
+import base64
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+from icemap.gridded import grid_of
+from icemap.mapping.replicate_fields import StoredReplicates, replicates_url
+from icemap.products.ice_storage import holds_ice, storage_url
+from icemap.products.layout import HELD_OUT, open_map, product_files, target_of
+from icemap.store import exists, join, read_json, storage_errors, write_bytes, write_json
+
+PAGES = ("index.html", "viewer.js", "viewer.css")
+# Of npm packages, fetched by 'make viewer'; none of them is part of icemap.
+LIBRARIES = ("ol.js", "ol.css", "proj4.js", "geotiff.js", "LICENSES.txt")
+# Side in degrees of the cells of which a drawn area's total is made up.
+COARSE = 1.0
+MISSING = (
+    "The viewer was left out, because the JavaScript libraries it needs are not installed: run 'make viewer' in a checkout of icemap (it takes them from npm), "
+    "then publish again."
+)
+
+
+def write_viewer(run_url: str, title: str) -> bool:
+    """Write ``products/viewer/`` of a run.
+
+    Returns
+    -------
+    bool
+        False where the JavaScript libraries are not installed; nothing is written then.
+
+    Raises
+    ------
+    IcemapError
+        If there is no map, or the place cannot be written.
+    """
+    page = files("icemap.products").joinpath("viewer_page")
+    libraries = {name: page.joinpath("lib", name) for name in LIBRARIES}
+    if not all(library.is_file() for library in libraries.values()):
+        return False
+    folder = join(run_url, "products", "viewer")
+    settings = viewer_settings(run_url, title)
+    for name, library in libraries.items():
+        write_bytes(join(folder, "lib", name), library.read_bytes())
+    write_json(join(folder, "map.json"), settings)
+    for name in reversed(PAGES):
+        write_bytes(join(folder, name), page.joinpath(name).read_bytes())
+    return True
+
+
+def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
+    """What the page has to know: layers, the extent, and the table for drawn areas (null where the map was made without replicates)."""
+    map_url = join(run_url, "map.zarr")
+    dataset = open_map(map_url)
+    target, grid = target_of(dataset), grid_of(dataset)
+    layers = []
+    for variable, file in product_files(target.name).items():
+        attrs = dataset[variable].attrs
+        if exists(join(run_url, "products", file)):
+            limits = attrs.get("valid_range") if variable == target.name or variable.endswith("95") else None
+            layers.append({"variable": variable, "file": f"../{file}", "title": attrs["long_name"], "unit": attrs["units"], "limits": limits})
+    if not layers:
+        raise IcemapError(f"There is no GeoTIFF in {join(run_url, 'products')}: run 'icemap publish' first.")
+    known = read_json(storage_url(map_url)) if exists(storage_url(map_url)) else {}
+    facts = {"title": title, "name": target.name, "unit": target.unit, "extent": [grid.west, grid.south, grid.east, grid.north]}
+    return {**facts, "resolution": grid.resolution, "layers": layers, "totals": _totals(map_url, dataset.attrs.get(HELD_OUT), known, holds_ice(target))}
+
+
+def _totals(map_url: str, held_out: float | None, known: dict[str, Any], ice: bool) -> dict[str, Any] | None:
+    if not exists(join(replicates_url(map_url), "zarr.json")):
+        return None
+    longitude, latitude, side, area, means = coarse_replicates(map_url)
+    low, high = float(means.min()), float(means.max())
+    codes = np.rint((means - low) / max(high - low, 1e-9) * 65535).astype("<u2")
+    return {
+        "held_out": held_out,
+        "variogram": known.get("residual_variogram"),
+        "thickness_m": known.get("thickness_m", 5.0) if ice else None,
+        "replicates": len(means),
+        "side": side,
+        "longitude": np.round(longitude, 6).tolist(),
+        "latitude": np.round(latitude, 6).tolist(),
+        "area_km2": np.round(area, 3).tolist(),
+        "low": low,
+        "high": high,
+        "means": base64.b64encode(codes.tobytes()).decode(),
+    }
+
+
+def coarse_replicates(map_url: str) -> tuple[NDArray[np.float64], NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]]:
+    """The replicates as means over the area that counts, on cells of about ``COARSE`` degrees.
+
+    Returns
+    -------
+    longitude, latitude : ndarray of shape (n,)
+        Centres.
+    side : float
+        Degrees.
+    area_km2 : ndarray of shape (n,)
+        Area that counts.
+    means : ndarray of shape (replicates, n)
+    """
+    dataset, stored = open_map(map_url), StoredReplicates(map_url)
+    grid = grid_of(dataset)
+    name = target_of(dataset).name
+    step = max(1, round(COARSE / grid.resolution))
+    columns = -(-grid.shape[1] // step)
+    areas: dict[int, float] = {}
+    sums: dict[int, NDArray[np.float64]] = {}
+    for chunk in grid.chunks(stored.chunk):
+        values, fraction = stored.read(chunk.rows, chunk.cols)
+        mapped = np.isfinite(fraction) & (fraction > 0)
+        if not mapped.any():
+            continue
+        row, col = np.nonzero(mapped)
+        with storage_errors(map_url, "read"):
+            vic = dataset[name][chunk.rows, chunk.cols].to_numpy()[mapped]
+        values = values[:, mapped]
+        values += vic - values.mean(axis=0)
+        weight = grid.cell_area()[chunk.rows][row] * fraction[mapped]
+        key, label = np.unique((chunk.rows.start + row) // step * columns + (chunk.cols.start + col) // step, return_inverse=True)
+        total = np.bincount(label, weight)
+        part = np.stack([np.bincount(label, weight * one) for one in values], axis=1)
+        for k, number in enumerate(key.tolist()):
+            areas[number] = areas.get(number, 0.0) + float(total[k])
+            sums[number] = sums.get(number, 0.0) + part[k]
+    if not areas:
+        raise IcemapError(f"No cell of the map {map_url} counts in a total: check the masks in the config.")
+    keys = np.array(sorted(areas))
+    area = np.array([areas[key] for key in keys.tolist()])
+    side = step * grid.resolution
+    longitude, latitude = grid.west + (keys % columns + 0.5) * side, grid.north - (keys // columns + 0.5) * side
+    return longitude, latitude, side, area, np.stack([sums[key] for key in keys.tolist()], axis=1) / area
