@@ -10,7 +10,7 @@ import pytest
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.products.ice_storage import totals
-from icemap.products.report import Report, column_decimals, storage_rows, write_report
+from icemap.products.report import Report, column_decimals, number, storage_rows, write_report
 
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 REGION = {
@@ -85,7 +85,9 @@ def test_self_contained(report, tmp_path):
 
 def test_every_number_given_is_on_the_page(report, tmp_path):
     cells = page(report, tmp_path).cells
-    for expected in ("COP-BMA", "0.500", "-0.010", "8.12", "12.00", "30,000", "25,250 to 34,750", "svr", "0.250", "–", "27,510", "7", "area [km²]"):
+    row = totals(REGION)
+    interval = f"{number(row['ice_km3_lower95'])} to {number(row['ice_km3_upper95'])}"
+    for expected in ("COP-BMA", "0.500", "-0.010", "8.12", "12.00", "30,000", interval, "svr", "0.250", "–", "27,510", "7", "area [km²]"):
         assert expected in cells, expected
 
 

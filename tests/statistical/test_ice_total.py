@@ -49,7 +49,7 @@ def mean_ice(seed: int) -> tuple[float, dict[str, float]]:
     prediction = ensemble.predict_all(predictors(lon, lat, seed))
     places = np.random.default_rng(seed).choice(len(lon), 1000, p=weight / weight.sum())
     labels = knndm_folds(samples["lon"].to_numpy(), samples["lat"].to_numpy(), lon[places], lat[places], 5, seed)
-    folds = gather([verify_fold(ensemble, samples, labels, fold) for fold in np.unique(labels)], len(samples))
+    folds = gather([verify_fold(ensemble, samples, labels, fold) for fold in np.unique(labels)], np.arange(len(samples)))
     residual = folds["y"] - folds["models"][MODEL]["mean"]
     variogram = fit_variogram(samples["lon"].to_numpy(), samples["lat"].to_numpy(), residual)
     sd = (prediction.upper - prediction.lower) / (2 * 1.96)
