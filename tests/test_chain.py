@@ -235,7 +235,7 @@ def test_fewer_replicates_redo_the_ensemble_and_what_follows(copied):
     assert untouched
     assert all(after[name] == before[name] for name in untouched)
     assert sorted(p.name for p in (run / "ensemble" / "replicates").iterdir()) == ["s000.json", "s000.skops"]
-    assert Ledger(str(run / "ledger" / "train")).keys() == {"s000"}
+    assert {key for key in Ledger(str(run / "ledger" / "train")).records() if not key.startswith("tune-")} == {"s000"}
 
 
 REMADE = {

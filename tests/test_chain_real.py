@@ -186,4 +186,4 @@ def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube)
             middle = 0.5 * (low + high)
             below = np.mean([bma.cdf(f, middle) for bma, f in zip(bmas, F)], axis=0) < level
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        require_close(name, 100 * (layers[name] - high) / width, 0.02)
+        require_close(name, 100 * (layers[name] - high) / width, 0.03)  # the levels come from the dissimilarity as stored, in single precision

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from icemap.ensemble.checks import LEAST_ROWS
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import splitter
 from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
@@ -89,9 +90,14 @@ def tune_member(
 
 
 def tune_prior(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> tuple[float, list[dict[str, Any]]]:
-    """Strength of the prior with the smallest CRPS over spatial folds of out-of-fold predictions, and the CRPS of all."""
-    F = out_of_fold(table, options, coding, TargetScale.fit(table.y, options.bounds), seed)
+    """Strength of the prior with the smallest CRPS over spatial folds of out-of-fold predictions, and the CRPS of all.
+
+    Where the folds leave too few rows for a COP-BMA, the strength of the options stays.
+    """
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
+    if len(table) - np.bincount(folds).max() < LEAST_ROWS:
+        return options.prior_strength, []
+    F = out_of_fold(table, options, coding, TargetScale.fit(table.y, options.bounds), seed)
     strength, crps = choose_prior_strength(bma_of(options), F, table.y, folds, STRENGTHS, sample_weight=table.weight)
     return strength, [{"prior_strength": "inf" if np.isinf(s) else s, "crps": value} for s, value in crps.items()]
 

@@ -56,6 +56,12 @@ def test_the_strength_of_the_prior_is_one_of_those_tried():
     assert min(row["crps"] for row in record) == next(row["crps"] for row in record if float(row["prior_strength"]) == strength)
 
 
+def test_too_few_rows_keep_the_strength_they_have():
+    ensemble, samples = prepared(70, members=("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"))
+    few = ensemble.table(samples).take(np.arange(32))
+    assert tune_prior(few, ensemble.options, ensemble.coding_, 3) == (100.0, [])
+
+
 @pytest.mark.quick
 def test_it_survives_json():
     tuning = Tuning({"gam": {"penalties": (30.0,), "splines": 6}}, float("inf"), ({"member": "gam", "settings": {}, "mean_squared_error": 1.0},))
