@@ -5,6 +5,10 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 VIEWER = icemap/products/viewer_page/lib
 
+# Fits are small: BLAS threads would only fight over the cores that the workers share.
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+
 .PHONY: help install demo viewer test test-slow check lock bench clean
 
 help:
