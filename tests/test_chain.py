@@ -368,3 +368,22 @@ def test_help_of_every_command():
         assert result.exit_code == 0
         assert "Usage" in result.stdout
     assert set(main.commands) >= {"demo", "run", *ORDER, "status", "query"}
+
+
+def test_totals_of_polygons_come_from_the_finished_map(first_run, tmp_path):
+    import geopandas as gpd
+    import shapely
+
+    boxes = {"east": shapely.box(100, 60, 140, 72), "west": shapely.box(-150, 62, -120, 70), "sea": shapely.box(-45, 41, -35, 45)}
+    gpd.GeoDataFrame({"land": list(boxes)}, geometry=list(boxes.values()), crs="EPSG:4326").to_file(tmp_path / "boxes.geojson")
+    config = tmp_path / "run" / "config.yaml"
+    shutil.copytree(first_run[0].parent, config.parent)
+    result = CliRunner().invoke(main, ["storage", str(config), "--polygons", str(tmp_path / "boxes.geojson"), "--name", "land"])
+    assert result.exit_code == 0, result.output
+    rows = json.loads((config.parent / "run" / "products" / "ice_storage_boxes.json").read_text())["regions"]
+    assert sorted(row["region"] for row in rows) == ["east", "west"]
+    whole = icemap.ice_storage(str(config.parent / "run" / "map.zarr"), "all").iloc[0]
+    assert 0 < sum(row["ice_km3"] for row in rows) < whole["ice_km3"]
+    assert all(row["ice_km3_lower95"] < row["ice_km3"] < row["ice_km3_upper95"] and row["residual_sd"] > 0 for row in rows)
+    absent = CliRunner().invoke(main, ["storage", str(config), "--polygons", str(tmp_path / "boxes.geojson"), "--name", "iso"])
+    assert absent.exit_code == 2

@@ -28,6 +28,7 @@ async function start() {
   proj4.defs("polar", "+proj=laea +lat_0=90 +lon_0=0 +x_0=0 +y_0=0 +datum=WGS84 +units=m");
   ol.proj.proj4.register(proj4);
   ol.proj.get("polar").setExtent([-7e6, -7e6, 7e6, 7e6]);
+  ol.proj.get("polar").setWorldExtent([-180, 20, 180, 90]);
 
   const drawn = new ol.source.Vector({ wrapX: false });
   const outline = new ol.style.Style({ stroke: new ol.style.Stroke({ color: "#d01c8b", width: 2 }), fill: new ol.style.Fill({ color: "rgba(208,28,139,0.12)" }) });
