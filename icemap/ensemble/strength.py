@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 
-#: Rows' worth of belief, from none (plain EM) to all (equal weights).
-STRENGTHS = (0.0, 30.0, 100.0, 300.0, 1000.0, float("inf"))
+#: Rows' worth of belief in the prior weights, from none (plain EM) to all.
+STRENGTHS = (0.0, 30.0, 100.0, 300.0, float("inf"))
 
 
 def choose_prior_strength(

@@ -16,8 +16,6 @@ from icemap.ensemble.replicates import TrainingOptions, TrainingTable, bma_of, i
 from icemap.ensemble.strength import choose_prior_strength
 from icemap.ensemble.target import TargetScale
 
-# Rows' worth of belief in the plain mean of the members: from none (plain EM) to all.
-STRENGTHS = (0.0, 30.0, 100.0, 300.0, float("inf"))
 TUNING_FOLDS = 5
 
 
@@ -98,7 +96,7 @@ def tune_prior(table: TrainingTable, options: TrainingOptions, coding: Predictor
     if len(table) - np.bincount(folds).max() < LEAST_ROWS:
         return options.prior_strength, []
     F = out_of_fold(table, options, coding, TargetScale.fit(table.y, options.bounds), seed)
-    strength, crps = choose_prior_strength(bma_of(options), F, table.y, folds, STRENGTHS, sample_weight=table.weight)
+    strength, crps = choose_prior_strength(bma_of(options), F, table.y, folds, sample_weight=table.weight)
     return strength, [{"prior_strength": "inf" if np.isinf(s) else s, "crps": value} for s, value in crps.items()]
 
 

@@ -103,7 +103,7 @@ def em_weights(
     n, members = logs.shape
     rows = _check_weights(sample_weight, n)
     if not prior_strength >= 0:
-        raise ValueError(f"prior_strength is {prior_strength}; it must be a number >= 0 (0: plain EM, inf: equal weights).")
+        raise ValueError(f"prior_strength is {prior_strength}; it must be a number >= 0 (0: plain EM, inf: the prior weights).")
     believed = np.full(members, 1.0 / members) if prior_weights is None else np.asarray(prior_weights, dtype=np.float64)
     if believed.shape != (members,) or not np.all(believed >= 0) or not np.isclose(believed.sum(), 1.0):
         raise ValueError(f"prior_weights are {believed.tolist()}; give {members} numbers >= 0, one per member, that add up to one.")

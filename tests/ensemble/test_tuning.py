@@ -8,7 +8,8 @@ import pytest
 
 from icemap.ensemble.members import MEMBERS
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.tuning import STRENGTHS, Tuning, search_space, tune_member, tune_prior
+from icemap.ensemble.strength import STRENGTHS
+from icemap.ensemble.tuning import Tuning, search_space, tune_member, tune_prior
 
 
 def prepared(n: int = 150, **options) -> tuple[IceEnsemble, pd.DataFrame]:
