@@ -398,3 +398,9 @@ def test_places_off_the_map(finished):
     run = finished.parent / "run"
     assert "is outside the map" in refused("query", run, "--lon", 0, "--lat", 70)
     assert "is outside the map" in refused("query", run, "--lon", "nan", "--lat", 70)
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "icemap", "status", "nowhere"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("icemap: There is no run at nowhere")
