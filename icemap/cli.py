@@ -26,8 +26,16 @@ class SentenceGroup(click.Group):
 
 
 def _on_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes of a local cluster.")(command)
-    return click.option("--cluster", default="local", show_default=True, metavar="local|tcp://...", help="Where to compute.")(command)
+    command = click.option(
+        "--workers",
+        default=2,
+        show_default=True,
+        type=click.IntRange(1),
+        help="Processes of a local cluster; the most workers of one on Kubernetes or of a gateway.",
+    )(command)
+    return click.option("--cluster", default="local", show_default=True, metavar="local|kubernetes|gateway|tcp://...|tls://...", help="Where to compute.")(
+        command
+    )
 
 
 @click.group(cls=SentenceGroup)

@@ -3,90 +3,165 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from icemap.errors import IcemapError
+from icemap.mapping.dask_executor import PATIENCE_SECONDS, RETRIES, DaskExecutor, require_same_versions
+from icemap.mapping.dask_operator import dask_cluster
+from icemap.store import first_line
 
 # One thread per task: BLAS and OpenMP threads below Dask's own would only fight over the cores.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
-RETRIES = 2
+JOIN_SECONDS = 15
+DASHBOARD = "distributed.dashboard.link"
+CERTIFICATES = {
+    "distributed.comm.tls.ca-file": "DASK_DISTRIBUTED__COMM__TLS__CA_FILE",
+    "distributed.comm.tls.client.cert": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT",
+    "distributed.comm.tls.client.key": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY",
+}
 
-
-class DaskExecutor:
-    """Tasks on a Dask cluster, a bounded number in flight."""
-
-    def __init__(self, client: Any) -> None:
-        self.client = client
-
-    def map(self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-        from distributed import as_completed
-
-        waiting = iter(items)
-        running: dict[Any, Any] = {}
-        queue = as_completed()
-
-        def submit() -> None:
-            for item in waiting:
-                future = self.client.submit(function, item, key=f"{getattr(item, 'key', item)}-{id(self):x}", retries=RETRIES, pure=False)
-                running[future] = item
-                queue.add(future)
-                return
-
-        try:
-            for _ in range(2 * max(1, sum(self.client.nthreads().values()))):
-                submit()
-            for future in queue:
-                item = running.pop(future)
-                record = _result(future, item)
-                submit()
-                yield item, record
-        finally:
-            self.client.cancel(list(running))
-
-
-def _result(future: Any, item: Any) -> dict[str, Any]:
-    from distributed import KilledWorker
-
-    try:
-        return dict(future.result())
-    except KilledWorker as error:
-        raise IcemapError(
-            f"The part {item.key} ended {RETRIES + 1} workers, most likely for want of memory: give the workers more, or choose a smaller 'chunk' for the grid."
-        ) from error
+Announce = Callable[[str], None]
 
 
 @contextmanager
-def open_cluster(where: str, workers: int, announce: Callable[[str], None]) -> Iterator[DaskExecutor]:
-    """Start a local cluster, or join one by its address.
+def open_cluster(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
+    """Start a cluster, or join one by its address.
+
+    Credentials and certificates come from Dask's own configuration (``DASK_DISTRIBUTED__COMM__TLS__...``, ``DASK_GATEWAY__...``).
 
     Parameters
     ----------
     where : str
-        ``local``, or the address of a running scheduler such as ``tcp://10.0.0.1:8786``.
+        ``local``; ``kubernetes``, a DaskCluster of the Dask operator; ``gateway``, a cluster of a Dask Gateway; or the address of a running scheduler such as
+        ``tcp://10.0.0.1:8786`` or ``tls://10.0.0.1:8786``.
     workers : int
-        Processes to start for ``local``.
+        Processes to start for ``local``, the most that ``kubernetes`` and ``gateway`` may scale to. A cluster that is joined has its own.
     announce : callable
-        Gets the line with the dashboard's address.
+        Gets the line with the dashboard's address, and what is waited for.
+
+    Raises
+    ------
+    IcemapError
+        If the cluster cannot be started or joined, or has other versions than this process.
     """
+    starts = {"local": _local, "kubernetes": _kubernetes, "gateway": _gateway}
+    if where not in starts and not where.startswith(("tcp://", "tls://")):
+        raise IcemapError(f"'{where}' is not a cluster: give local, kubernetes, gateway, or the address of a scheduler such as tcp://host:8786.")
+    start = starts.get(where) or _joined
+    with start(where, workers, announce) as executor:
+        require_same_versions(executor.client)
+        yield executor
+
+
+@contextmanager
+def _local(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
     import dask
     from distributed import Client, LocalCluster
 
-    if where == "local":
-        os.environ.update(ONE_THREAD)
-        with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, "distributed.comm.timeouts.connect": "30s"}):
-            local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50)
-            with local as cluster, Client(cluster) as client:
-                announce(f"Dask: {workers} workers on this machine, dashboard at {client.dashboard_link}")
-                yield DaskExecutor(client)
-        return
-    if not where.startswith(("tcp://", "tls://")):
-        raise IcemapError(f"'{where}' is not a cluster: give local, or the address of a scheduler such as tcp://host:8786.")
+    os.environ.update(ONE_THREAD)
+    with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **_dashboard_behind_a_hub("proxy/{port}/status")}):
+        local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50)
+        with local as cluster, Client(cluster) as client:
+            announce(f"Dask: {workers} workers on this machine, {_dashboard(client)}")
+            yield DaskExecutor(client, announce=announce)
+
+
+@contextmanager
+def _joined(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
+    with _client(where, JOIN_SECONDS) as client:
+        announce(f"Dask: joined {where}, {_dashboard(client)}")
+        yield DaskExecutor(client, announce=announce)
+
+
+@contextmanager
+def _kubernetes(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
+    with dask_cluster(announce) as (address, adapt):
+        announce(f"Dask: waiting for its scheduler at {address}, at most {PATIENCE_SECONDS / 60:.2g} minutes")
+        with _client(address, PATIENCE_SECONDS) as client:
+            adapt(workers)
+            announce(f"Dask: 1 to {workers} workers on Kubernetes, {_dashboard(client)}")
+            yield DaskExecutor(client, workers, announce)
+
+
+@contextmanager
+def _gateway(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
     try:
-        client = Client(where, timeout=15)
-    except (OSError, TimeoutError) as error:
-        raise IcemapError(f"No Dask scheduler answers at {where}: check the address and that it runs.") from error
-    with client:
-        announce(f"Dask: joined {where}, dashboard at {client.dashboard_link}")
-        yield DaskExecutor(client)
+        from dask_gateway import Gateway
+    except ModuleNotFoundError as error:
+        raise IcemapError("'--cluster gateway' needs the package dask-gateway: pip install 'icemap[cluster]'.") from error
+    try:
+        gateway = Gateway()
+    except (ValueError, TypeError) as error:
+        raise IcemapError(f"'--cluster gateway' needs the gateway's address: set DASK_GATEWAY__ADDRESS ({first_line(error)}).") from error
+    with gateway:
+        try:
+            cluster = gateway.new_cluster()
+        except Exception as error:
+            raise IcemapError(f"The Dask Gateway at {gateway.address} starts no cluster: {first_line(error)}.") from error
+        with cluster, cluster.get_client() as client:
+            cluster.adapt(minimum=1, maximum=workers)
+            announce(f"Dask: 1 to {workers} workers of the gateway {gateway.address}, dashboard at {cluster.dashboard_link}")
+            yield DaskExecutor(client, workers, announce)
+
+
+@contextmanager
+def _client(address: str, patience: float) -> Iterator[Any]:
+    """A client of the scheduler at an address; TLS and timeouts come from Dask's own configuration."""
+    import dask
+    from distributed import Client
+
+    _require_certificates(address)
+    with dask.config.set(_dashboard_behind_a_hub("proxy/{host}:{port}/status")):
+        try:
+            client = Client(address, timeout=patience)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise IcemapError(_why_not_joined(address)) from error
+        with client:
+            yield client
+
+
+def _require_certificates(address: str) -> None:
+    import dask
+    from distributed import Security
+
+    if not address.startswith("tls://"):
+        return
+    missing = [variable for setting, variable in CERTIFICATES.items() if not dask.config.get(setting, None)]
+    if missing:
+        raise IcemapError(f"{address} needs certificates: set {', '.join(missing)} to their files, or give them in a configuration file of Dask.")
+    try:
+        Security().get_connection_args("client")
+    except OSError as error:
+        raise IcemapError(
+            f"A certificate for {address} cannot be used ({first_line(error)}): check the files that DASK_DISTRIBUTED__COMM__TLS__... name."
+        ) from error
+
+
+def _why_not_joined(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        socket.create_connection((parts.hostname or "", parts.port or 8786), timeout=5).close()
+    except (OSError, ValueError):
+        return f"No Dask scheduler answers at {address}: check the address and that it runs."
+    if address.startswith("tls://"):
+        return f"What runs at {address} refuses this TLS connection: check that it is a Dask scheduler with TLS and that one CA signed both certificates."
+    return f"What runs at {address} refuses this connection: one that requires TLS is joined by tls://; otherwise check that it is a Dask scheduler."
+
+
+def _dashboard_behind_a_hub(path: str) -> dict[str, str]:
+    """Dask's setting for the link, where JupyterHub's proxy is the only way to the dashboard and nobody has set it."""
+    import dask
+
+    untouched = dask.config.get(DASHBOARD) == "{scheme}://{host}:{port}/status"
+    return {DASHBOARD: "{JUPYTERHUB_SERVICE_PREFIX}" + path} if untouched and os.environ.get("JUPYTERHUB_SERVICE_PREFIX") else {}
+
+
+def _dashboard(client: Any) -> str:
+    try:
+        return f"dashboard at {client.dashboard_link}"
+    except KeyError:
+        return "without a dashboard"

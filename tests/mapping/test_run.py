@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from icemap import IcemapError
-from icemap.mapping.cluster import DaskExecutor
+from icemap.mapping.dask_executor import DaskExecutor
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.run import Job, SerialExecutor, run_job
 

@@ -1,0 +1,167 @@
+"""Tasks on a Dask cluster: a bounded number in flight, an end to every wait, and the same versions on all sides."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from icemap.errors import IcemapError
+from icemap.provenance import PACKAGES
+
+Versions = dict[str, str | None]
+RETRIES = 2
+# Nodes of a cloud take minutes to start; ten mean that none will come.
+PATIENCE_SECONDS = 600.0
+# How often to look whether scheduler and workers are still there while no task ends.
+LOOK_SECONDS = 5.0
+CONTINUES = "what is finished is kept, and the same command continues"
+
+
+class DaskExecutor:
+    """Tasks on a Dask cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    workers : int
+        Workers still to come that tasks are kept ready for: an adaptive cluster starts them only for tasks it has seen.
+    announce : callable
+        Gets a line when there is nobody to work.
+    patience : float
+        Seconds without any worker after which a job is given up.
+    """
+
+    def __init__(self, client: Any, workers: int = 0, announce: Callable[[str], None] = lambda line: None, patience: float = PATIENCE_SECONDS) -> None:
+        self.client = client
+        self.workers = workers
+        self.announce = announce
+        self.patience = patience
+
+    def map(self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+        waiting = iter(items)
+        running: dict[Any, Any] = {}
+        ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        task = _SameVersions(function, _versions_here())
+
+        def submit() -> None:
+            for item in islice(waiting, max(0, self._in_flight() - len(running))):
+                # Dask learns durations, which its scaling and stealing go by, from the first word of a key.
+                future = self.client.submit(task, item, key=f"icemap-{getattr(item, 'key', item)}-{id(running):x}", retries=RETRIES, pure=False)
+                running[future] = item
+                future.add_done_callback(ended.put)
+
+        try:
+            submit()
+            while running:
+                future = self._next(ended)
+                item = running.pop(future)
+                record = self._result(future, item)
+                submit()
+                yield item, record
+        finally:
+            # Without its scheduler the client cannot cancel, and need not.
+            with suppress(Exception):
+                self.client.cancel(list(running))
+
+    def _in_flight(self) -> int:
+        return 2 * max(1, self.workers, sum(self._threads().values()))
+
+    def _threads(self) -> Mapping[str, int]:
+        try:
+            return dict(self.client.nthreads())
+        except Exception as error:
+            raise self._lost() from error
+
+    def _next(self, ended: queue.SimpleQueue[Any]) -> Any:
+        alone_since = None
+        while True:
+            with suppress(queue.Empty):
+                return ended.get(timeout=LOOK_SECONDS)
+            if self._threads():
+                alone_since = None
+                continue
+            if alone_since is None:
+                alone_since = time.monotonic()
+                self.announce(f"Dask: no worker is there; waiting for one, at most {self.patience / 60:.2g} minutes")
+            if time.monotonic() - alone_since > self.patience:
+                raise IcemapError(
+                    f"No Dask worker has been there for {self.patience / 60:.2g} minutes: see why none starts (quota, image, memory, versions); {CONTINUES}."
+                )
+
+    def _result(self, future: Any, item: Any) -> dict[str, Any]:
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            return dict(future.result())
+        except KilledWorker as error:
+            raise IcemapError(
+                f"The part {item.key} ended {error.allowed_failures + 1} workers, most likely for want of memory: "
+                "give the workers more, or choose a smaller 'chunk' for the grid."
+            ) from error
+        except CancelledError as error:
+            raise self._lost() from error
+
+    def _lost(self) -> IcemapError:
+        return IcemapError(f"The Dask scheduler at {self.client.scheduler.address} was lost: {CONTINUES} once it, or another, runs.")
+
+
+@dataclass(frozen=True)
+class _SameVersions:
+    """A task that refuses to run beside other versions than the command's: workers may join at any time, from any image."""
+
+    work: Callable[[Any], dict[str, Any]]
+    expected: Versions
+
+    def __call__(self, item: Any) -> dict[str, Any]:
+        from distributed import get_worker
+
+        require_same(self.expected, _versions_here(), f"on the worker {get_worker().address}")
+        return self.work(item)
+
+
+def require_same_versions(client: Any) -> None:
+    """Refuse a cluster whose scheduler or workers have other versions than this process.
+
+    Raises
+    ------
+    IcemapError
+        Naming the first library that differs, its versions, and where.
+    """
+    found = client.get_versions(packages=PACKAGES)
+    require_same(_versions_here(), _comparable(found["scheduler"]), f"on the scheduler {client.scheduler.address}")
+    for address, worker in sorted(found["workers"].items()):
+        require_same(_versions_here(), _comparable(worker), f"on the worker {address}")
+
+
+def require_same(here: Versions, there: Versions, where: str) -> None:
+    """Refuse versions that differ.
+
+    Examples
+    --------
+    >>> require_same({"numpy": "2.4.1"}, {"numpy": "2.4.0"}, "on the worker w1")
+    Traceback (most recent call last):
+    icemap.errors.IcemapError: numpy is 2.4.1 here and 2.4.0 on the worker w1: numbers may differ, so start all sides from one image or lock file.
+    """
+    for name, version in here.items():
+        if there[name] != version:
+            raise IcemapError(
+                f"{name} is {version or 'missing'} here and {there[name] or 'missing'} {where}: "
+                "numbers may differ, so start all sides from one image or lock file."
+            )
+
+
+def _versions_here() -> Versions:
+    from distributed.versions import get_versions
+
+    return _comparable(get_versions(PACKAGES))
+
+
+def _comparable(found: Mapping[str, Any]) -> Versions:
+    """The versions of what Dask found, that of Python to its minor number: libraries are built for that."""
+    packages = dict(found["packages"])
+    return {**packages, "python": ".".join(packages["python"].split(".")[:2])}
