@@ -77,8 +77,8 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def run_s3_server(folder: Path, patience: float = 60) -> Iterator[S3Server]:
-    """Start a server that keeps its data in ``folder``, and stop it at the end.
+def run_s3_server(folder: Path, patience: float = 60, address: str = "127.0.0.1", port: int = 0) -> Iterator[S3Server]:
+    """Start a server that keeps its data in ``folder``, and stop it at the end. It listens at ``address``; a ``port`` of 0 is any.
 
     Raises
     ------
@@ -93,16 +93,17 @@ def run_s3_server(folder: Path, patience: float = 60) -> Iterator[S3Server]:
         {"name": i.name, "credentials": [{"accessKey": i.access_key, "secretKey": i.secret_key}], "actions": list(i.actions)} for i in (owner, reader)
     ]
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
-    ports = _free_ports(8)
+    ports = _free_ports(8, address)
+    ports[6] = port or ports[6]
     services = dict(
         zip(["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"], ports)
     )
-    server = S3Server(f"http://127.0.0.1:{services['s3.port']}", "icemap-test", owner, reader, Identity.new("stranger"))
+    server = S3Server(f"http://{address}:{services['s3.port']}", "icemap-test", owner, reader, Identity.new("stranger"))
     options = {
         **services,
         "dir": folder,
-        "ip": "127.0.0.1",
-        "ip.bind": "127.0.0.1",
+        "ip": address,
+        "ip.bind": address,
         "master.telemetry": "false",
         "master.volumeSizeLimitMB": 1024,
         "volume.max": 16,
@@ -128,11 +129,11 @@ def run_s3_server(folder: Path, patience: float = 60) -> Iterator[S3Server]:
                 rest.unlink()
 
 
-def _free_ports(count: int) -> list[int]:
+def _free_ports(count: int, address: str) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
-            each.bind(("127.0.0.1", 0))
+            each.bind((address, 0))
         return [each.getsockname()[1] for each in sockets]
 
 

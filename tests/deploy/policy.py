@@ -63,7 +63,7 @@ def check_environment(container: Document) -> Iterator[str]:
 def check_mounts(name: str, pod: Document) -> Iterator[str]:
     """What is mounted is there, and /tmp can be written under a read-only root."""
     volumes = {volume["name"] for volume in pod["spec"].get("volumes") or ()}
-    for container in pod["spec"]["containers"]:
+    for container in [*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"]]:
         mounts = container.get("volumeMounts") or ()
         for mount in mounts:
             if mount["name"] not in volumes:

@@ -91,6 +91,8 @@ def test_a_job_has_the_cluster_of_its_overlay_under_its_own_name(overlay):
     cluster, job = one(kustomized(f"overlays/{overlay}/cluster"), "DaskCluster"), one(kustomized(f"overlays/{overlay}/job"), "DaskJob")
     spec = job["spec"]["cluster"]["spec"]
     assert spec["scheduler"]["service"]["selector"]["dask.org/cluster-name"] == job["metadata"]["name"] != cluster["metadata"]["name"]
+    wait = job["spec"]["job"]["spec"]["initContainers"][0]
+    assert wait["env"] == [{"name": "SCHEDULER", "value": f"http://{job['metadata']['name']}-scheduler:8787/health"}]
     assert spec["scheduler"]["spec"] == cluster["spec"]["scheduler"]["spec"]
     assert spec["worker"]["spec"] == cluster["spec"]["worker"]["spec"]
 

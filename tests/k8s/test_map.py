@@ -1,0 +1,142 @@
+"""`icemap map --cluster kubernetes` from a user's pod, on S3: whatever happens to its workers, the map has the bits of that of the DaskJob."""
+
+import json
+import re
+import time
+
+import pytest
+
+from tests.k8s.kube import NAMESPACE, ready, wait_for
+
+FROM_THE_MAP_ON = ("run/ledger/map", "run/map.zarr", "run/products", "run/ice_storage", "run/report", "run/stac", "run/catalog")
+
+
+@pytest.fixture
+def project(request, bucket, finished):
+    """A prefix with everything that the DaskJob made before its map."""
+    assert finished["status"] == "Successful", finished["log"][-3000:]
+    prefix = request.node.name.replace("_", "-") + "/"
+    bucket.copy("job/", prefix, FROM_THE_MAP_ON)
+    return prefix
+
+
+def command(bucket, project, workers=2):
+    return ["icemap", "map", f"s3://{bucket.name}/{project}config.yaml", "--cluster", "kubernetes", "--workers", str(workers)]
+
+
+def chunks(bucket, project):
+    return {key: tag for key, (tag, _) in bucket.keys(f"{project}run/map.zarr/").items()}
+
+
+def records(bucket, project):
+    return {key: tag for key, tag in bucket.keys(f"{project}run/ledger/map/").items() if key.endswith(".json") and not key.startswith(".")}
+
+
+def clusters(kube):
+    """DaskClusters that a command made for itself."""
+    return [c["metadata"]["name"] for c in kube.get("daskclusters") if re.fullmatch(r"icemap-[0-9a-f]{6}", c["metadata"]["name"])]
+
+
+def same_map(bucket, project):
+    reference, found = chunks(bucket, "job/"), chunks(bucket, project)
+    assert len(reference) > 50
+    assert found.keys() == reference.keys()
+    # An S3 server's tag of an object written at once is the digest of its content.
+    assert [key for key in reference if key != "zarr.json" and found[key] != reference[key]] == []
+
+
+def test_a_map_from_a_users_pod(kube, user, bucket, project):
+    start = time.monotonic()
+    done = kube.inside(user, *command(bucket, project), may_fail=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    print(f"map of {len(records(bucket, project))} chunks {time.monotonic() - start:.0f} s")
+    same_map(bucket, project)
+    wait_for("the end of its cluster", lambda: not clusters(kube) and not kube.dask_pods("worker"), 180)
+
+
+def test_a_worker_killed_mid_map(kube, user, bucket, project):
+    process = kube.start_inside(user, *command(bucket, project))
+    try:
+        wait_for("five chunks", lambda: process.poll() is not None or len(records(bucket, project)) >= 5, every=0.1)
+        assert process.poll() is None, process.communicate()[1][-3000:]
+        victim = kube.dask_pods("worker", of=clusters(kube)[0])[0]["metadata"]["name"]
+        kube.run("--namespace", NAMESPACE, "delete", "pod", victim, "--grace-period=0", "--force")
+        kept = records(bucket, project)
+        _, errors = process.communicate(timeout=1800)
+    finally:
+        process.kill()
+    assert process.returncode == 0, errors[-3000:]
+    after = records(bucket, project)
+    print(f"worker killed at chunk {len(kept)} of {len(after)}")
+    assert len(kept) < len(after) == len(records(bucket, "job/"))
+    assert {key: after[key] for key in kept} == kept
+    same_map(bucket, project)
+
+
+def test_a_users_pod_that_is_killed_and_the_same_command_again(kube, user, bucket, project):
+    """The command dies without a word; its DaskCluster stays until it is idle for long enough, and the command continues on another."""
+    process = kube.start_inside(user, *command(bucket, project))
+    try:
+        wait_for("five chunks", lambda: process.poll() is not None or len(records(bucket, project)) >= 5, every=0.1)
+        assert process.poll() is None, process.communicate()[1][-3000:]
+        kube.inside(user, "python", "-c", "import psutil; [p.kill() for p in psutil.process_iter() if 'kubernetes' in p.cmdline()]")
+        process.communicate(timeout=300)
+    finally:
+        process.kill()
+    left, kept = clusters(kube), records(bucket, project)
+    assert len(left) == 1
+    assert len(kept) < len(records(bucket, "job/"))
+    kube.run("--namespace", NAMESPACE, "patch", "daskcluster", left[0], "--type=merge", "--patch", json.dumps({"spec": {"idleTimeout": 15}}))
+    done = kube.inside(user, *command(bucket, project), may_fail=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = records(bucket, project)
+    print(f"command killed at chunk {len(kept)} of {len(after)}")
+    assert {key: after[key] for key in kept} == kept
+    same_map(bucket, project)
+    wait_for("the end of both clusters", lambda: not clusters(kube), 300)
+
+
+def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, project):
+    """Workers with less memory than a chunk takes: the kernel ends them, Kubernetes starts them anew, the command says which part it was."""
+    small = "import yaml; d = yaml.safe_load(open('/etc/icemap/dask-cluster.yaml')); c = d['spec']['worker']['spec']['containers'][0]"
+    small += "; c['resources'] = {k: {**v, 'memory': '280Mi'} for k, v in c['resources'].items()}; yaml.safe_dump(d, open('/tmp/small.yaml', 'w'))"
+    kube.inside(user, "python", "-c", small)
+    process = kube.start_inside(user, "env", "DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC=/tmp/small.yaml", *command(bucket, project, workers=1))
+    reasons = set()
+    try:
+        end = time.monotonic() + 1500
+        while process.poll() is None and time.monotonic() < end:
+            for pod in kube.dask_pods("worker"):
+                for status in pod["status"].get("containerStatuses", ()):
+                    for state in (status["state"], status["lastState"]):
+                        reasons |= {state["terminated"]["reason"]} if "terminated" in state else set()
+            time.sleep(0.5)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    print(f"workers ended by {sorted(reasons)}; the command said: {errors.strip().splitlines()[-1]}")
+    assert process.returncode == 2, errors[-3000:]
+    assert "OOMKilled" in reasons
+    assert re.search(r"The part \S+ ended 3 workers, most likely for want of memory", errors)
+    assert "Traceback" not in errors
+    wait_for("the end of its cluster", lambda: not clusters(kube), 180)
+
+
+def test_a_worker_pod_uses_less_than_its_limit(kube, user, bucket, project):
+    """The figure for the runbook: the most memory that a worker's control group ever held, of the kernel's own account."""
+    process = kube.start_inside(user, *command(bucket, project, workers=1))
+    peak = "cat /sys/fs/cgroup/memory.peak 2>/dev/null || cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes"
+    most, limit = 0, 0
+    try:
+        while process.poll() is None:
+            for pod in kube.dask_pods("worker"):
+                if ready(pod):
+                    done = kube.inside(pod["metadata"]["name"], "sh", "-c", peak, may_fail=True)
+                    most = max(most, int(done.stdout.strip() or 0))
+                    limit = 2**31
+            time.sleep(1)
+    finally:
+        process.kill()
+    print(f"most memory of a worker {most / 2**20:.0f} MiB")
+    assert process.returncode == 0
+    assert 0 < most < limit
