@@ -2,6 +2,7 @@
 
 import re
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,3 +77,12 @@ def test_the_dockerfile_holds_no_key_copies_no_source_tree_and_ends_without_root
 def test_tags_of_the_overlay_are_the_version_of_the_package():
     for path in (DEPLOY / "overlays/eks").rglob("kustomization.yaml"):
         assert re.findall(r"newTag: (\S+?)\}", path.read_text()) in ([], [version("icemap")])
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"), [("localhost", True), ("icemap-1a2b3c-scheduler.icemap", True), ("kubernetes.default", False), ("10.0.0.1", False)]
+)
+def test_a_users_server_shows_dashboards_of_schedulers_and_nothing_else(host, allowed):
+    config = SimpleNamespace(ServerProxy=SimpleNamespace())
+    exec((DEPLOY / "image/jupyter_server_config.py").read_text(), {"c": config})
+    assert config.ServerProxy.host_allowlist(None, host) is allowed
