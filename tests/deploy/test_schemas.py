@@ -1,7 +1,6 @@
 """Every manifest is what the servers of Kubernetes 1.32 to 1.37 and the operator's own resource definitions take."""
 
 from functools import cache
-from importlib.resources import files
 
 import jsonschema
 import kubernetes_validate
@@ -11,13 +10,13 @@ import yaml
 from tests.deploy.manifests import CHART, DEPLOY, OVERLAYS, PARTS, kustomized, one, operator_chart, started
 
 VERSIONS = ("1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
-EXAMPLES = files("dask_kubernetes") / "operator/controller/tests/resources"
 
 
 @cache
 def definition(kind: str) -> dict:
     """The schema that the operator's chart gives to the server for a kind of its own."""
-    crd = yaml.safe_load((CHART / "crds" / f"{kind.lower()}.yaml").read_text())
+    # libyaml's loader: the definitions have 20,000 lines.
+    crd = yaml.load((CHART / "crds" / f"{kind.lower()}.yaml").read_text(), Loader=yaml.CSafeLoader)
     return crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
 
