@@ -210,10 +210,9 @@ class IceEnsemble(BaseEstimator):
         values = X[list(self.coding_.names)].to_numpy(dtype=float) if isinstance(X, pd.DataFrame) else X
         coded, unseen = self.coding_.encode(values)
         F = self.member_predictions(coded)
-        means, bounds = self.pooled_.summary(F, (0.025, 0.975))
-        outside = np.mean([replicate.bma.extrapolated(f) for replicate, f in zip(self.replicates_, F)], axis=0)
+        means, bounds, outside = self.pooled_.summary(F, (0.025, 0.975))
         spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.zeros(means.shape[1])
-        return Prediction(means.mean(axis=0), spread, bounds[:, 0], bounds[:, 1], means, outside >= 0.5, unseen)
+        return Prediction(means.mean(axis=0), spread, bounds[:, 0], bounds[:, 1], means, outside >= 0.5 * len(means), unseen)
 
     def save(self, url: str) -> None:
         """Write to a folder or bucket, in formats that load without running code."""

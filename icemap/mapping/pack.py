@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.members import member_inputs
+from icemap.ensemble.mixture import Mixture, mix, quantiles
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.pooled import PooledMixture
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.bits import PIXELS
 from icemap.mapping.kernels.coder import Coder, code_pixels, pack_coding
 from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
 from icemap.mapping.kernels.gam import GAMs, pack_gams, predict_gams
-from icemap.mapping.kernels.mixture import Mixture, mix, pack_mixture
 from icemap.mapping.kernels.packable import CannotPackError
 from icemap.mapping.kernels.svr import SVRs, in_precision, pack_svrs, predict_svrs
 from icemap.mapping.kernels.trees import PACKETS, Conditions, Trees, sum_trees
@@ -62,10 +61,9 @@ class PackedEnsemble:
         Members that have kernels.
     models : mapping of str to sequence of fitted regressors
         The other members, one regressor per replicate, asked by their own ``predict``.
-    mixture : Mixture or PooledMixture
-        On common curves, or the general one where a replicate has a beta pool.
+    mixture : Mixture
     reasons : mapping of str to str
-        Why ``models`` or the mixture have no kernel.
+        Why ``models`` have no kernel.
     """
 
     coding: PredictorCoding
@@ -76,7 +74,7 @@ class PackedEnsemble:
     conditions: Conditions
     arrays: Mapping[str, MemberArrays]
     models: Mapping[str, Models]
-    mixture: Mixture | PooledMixture
+    mixture: Mixture
     reasons: Mapping[str, str]
 
     def code(self, X: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
@@ -112,15 +110,8 @@ class PackedEnsemble:
 
     def pool(self, F: NDArray[np.float32], levels: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
         """Replicate means (replicates, n), quantiles at the levels (n, k) of each pixel, and whether half of the replicates extrapolate, (n,)."""
-        n = F.shape[2]
-        means, quantiles, outside = np.empty((self.replicates, n), np.float32), np.empty(levels.shape), np.empty(n, np.int64)
-        if isinstance(self.mixture, Mixture):
-            mix(F, self.mixture, levels, means, quantiles, outside)
-        else:
-            stacked = F.transpose(1, 2, 0)
-            means[:], quantiles[:] = self.mixture.summary(stacked, levels)
-            outside = np.sum([bma.extrapolated(f) for bma, f in zip(self.mixture.bmas, stacked)], axis=0)
-        return means, quantiles, outside >= 0.5 * self.replicates
+        mixed = mix(F, self.mixture)
+        return mixed.means, quantiles(mixed, self.mixture, levels), mixed.outside >= 0.5 * self.replicates
 
 
 def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[PackedEnsemble, CheckPixels]:
@@ -156,14 +147,8 @@ def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[Pa
             arrays[name] = packers[name](fitted)
         except CannotPackError as reason:
             models[name], reasons[name] = fitted, str(reason)
-    mixture: Mixture | PooledMixture = ensemble.pooled_
-    try:
-        mixture = pack_mixture(ensemble.pooled_)
-    except CannotPackError as reason:
-        reasons["mixture"] = str(reason)
-    packed = PackedEnsemble(
-        coding, members, len(ensemble.replicates_), _limits(ensemble), pack_coding(coding), builder.conditions(), arrays, models, mixture, reasons
-    )
+    mixture, limits = ensemble.pooled_.tables, _limits(ensemble)
+    packed = PackedEnsemble(coding, members, len(limits), limits, pack_coding(coding), builder.conditions(), arrays, models, mixture, reasons)
     packed = _precise_enough(packed, check)
     require_same(packed, check)
     return packed, check

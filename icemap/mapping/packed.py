@@ -16,15 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import icemap
-from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.mixture import Mixture
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.saved import load_ensemble, load_replicate, read_manifest
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.coder import Coder
 from icemap.mapping.kernels.gam import GAMs
-from icemap.mapping.kernels.mixture import Mixture
 from icemap.mapping.kernels.svr import SVRs
 from icemap.mapping.kernels.trees import Conditions, Trees
 from icemap.mapping.pack import CheckPixels, Models, PackedEnsemble, pack_ensemble, pad, require_same
@@ -40,9 +38,8 @@ log = logging.getLogger(__name__)
 def write_packed(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) -> None:
     """Pack a saved ensemble and write the arrays beside it; see `pack_ensemble`."""
     packed, check = pack_ensemble(ensemble, sites)
-    parts: dict[str, Any] = {"coder": packed.coder, "conditions": packed.conditions, **{f"member {k}": v for k, v in packed.arrays.items()}}
-    if isinstance(packed.mixture, Mixture):
-        parts["mixture"] = packed.mixture
+    parts: dict[str, Any] = {"coder": packed.coder, "conditions": packed.conditions, "mixture": packed.mixture}
+    parts |= {f"member {name}": part for name, part in packed.arrays.items()}
     header = {
         "format": FORMAT,
         "version": icemap.__version__,
@@ -114,15 +111,11 @@ def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: d
     coding = PredictorCoding.from_dict(manifest["coding"])
     members = tuple(parameters["members"])
     models: dict[str, Models] = {}
-    mixture: Mixture | PooledMixture | None = parts.get("mixture")
     if reasons:
         replicates = [load_replicate(url, index, manifest["files"], coding) for index in range(parameters["replicates"])]
         models = {name: [replicate.members[name] for replicate in replicates] for name in members if name in reasons}
-        bmas: list[CopulaBMA] = [replicate.bma for replicate in replicates]
-        mixture = mixture or PooledMixture(bmas)
-    assert mixture is not None
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
-    return PackedEnsemble(coding, members, parameters["replicates"], limits, parts["coder"], parts["conditions"], arrays, models, mixture, reasons)
+    return PackedEnsemble(coding, members, parameters["replicates"], limits, parts["coder"], parts["conditions"], arrays, models, parts["mixture"], reasons)
 
 
 def _tell(packed: PackedEnsemble, check: CheckPixels) -> None:
@@ -134,10 +127,7 @@ def _tell(packed: PackedEnsemble, check: CheckPixels) -> None:
     out = np.empty((packed.replicates, len(X)), np.float32)
     costs = []
     for name, reason in packed.reasons.items():
-        if name in packed.models:
-            begin = time.perf_counter()
-            packed.predict_member(name, X, codes, design, out)
-            costs.append(f"{name} ({reason}; {1e6 * (time.perf_counter() - begin) / len(X):.0f} microseconds per pixel)")
-        else:
-            costs.append(f"{name} ({reason})")
+        begin = time.perf_counter()
+        packed.predict_member(name, X, codes, design, out)
+        costs.append(f"{name} ({reason}; {1e6 * (time.perf_counter() - begin) / len(X):.0f} microseconds per pixel)")
     log.warning("Without a fast kernel: %s.", "; ".join(costs))

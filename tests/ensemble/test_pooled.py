@@ -22,7 +22,7 @@ def simulated(bounds: tuple[float, float] | None, noise: float, n: int = 300, se
 def replicates(F: np.ndarray, y: np.ndarray, count: int, **parameters: object) -> list[CopulaBMA]:
     rng = np.random.default_rng(1)
     rows = [rng.choice(len(y), int(0.9 * len(y)), replace=False) for _ in range(count)]
-    return [CopulaBMA(prior_strength=100.0, **parameters).fit(F[r], y[r]) for r in rows]
+    return [CopulaBMA(pool=None, prior_strength=100.0, **parameters).fit(F[r], y[r]) for r in rows]
 
 
 @pytest.mark.parametrize(("bounds", "noise"), [((0.0, 100.0), 0.03), ((0.0, 100.0), 0.2), ((0.0, 300.0), 0.1), (None, 0.1)])
@@ -34,7 +34,7 @@ def test_tables_agree_with_exact_inversion(bounds: tuple[float, float] | None, n
     coherent = F[rng.integers(len(F), size=400)] + rng.normal(0, 0.01 * np.ptp(y), (400, 4))
     incoherent = rng.uniform(F.min() - 1, F.max() + 1, (400, 4))
     for pixels in (coherent, incoherent):
-        means, quantiles = mixture.summary(pixels[None], LEVELS)
+        means, quantiles, _ = mixture.summary(pixels[None], LEVELS)
         scale = np.ptp(y) if bounds is None else bounds[1] - bounds[0]
         assert np.abs(means[0] - bma.predict(pixels)).max() < 2e-4 * scale
         assert np.abs(quantiles - bma.predict_quantile(pixels, LEVELS)).max() < 2e-4 * scale
@@ -64,8 +64,8 @@ def test_float32_members_and_any_block_size_give_the_same() -> None:
     F, y = simulated((0.0, 100.0), 0.1)
     mixture = PooledMixture(replicates(F, y, 2))
     pixels = np.stack([F, F])
-    means, quantiles = mixture.summary(pixels.astype(np.float32), LEVELS)
-    full, full_quantiles = mixture.summary(pixels, LEVELS)
+    means, quantiles, _ = mixture.summary(pixels.astype(np.float32), LEVELS)
+    full, full_quantiles, _ = mixture.summary(pixels, LEVELS)
     np.testing.assert_allclose(means, full, atol=1e-3)
     np.testing.assert_allclose(quantiles, full_quantiles, atol=1e-3)
     parts = [mixture.summary(pixels[:, start : start + 37], LEVELS) for start in range(0, 300, 37)]
@@ -78,12 +78,11 @@ def test_atoms_come_through_the_tables() -> None:
     latent = rng.normal(30, 40, 500)
     y, F = np.clip(latent, 0, 100), latent[:, None] + rng.normal(0, 20, (500, 2))
     bma = CopulaBMA(prior_strength=100.0).fit(F, y)
-    means, quantiles = PooledMixture([bma]).summary(F[None], [0.025, 0.5])
+    means, quantiles, _ = PooledMixture([bma]).summary(F[None], [0.025, 0.5])
     exact = bma.predict_quantile(F, [0.025, 0.5])
     assert np.any(exact[:, 0] == 0)
-    assert np.abs(means[0] - bma.predict(F)).max() < 0.1
-    assert np.quantile(np.abs(quantiles - exact), 0.99) < 0.1
-    assert np.abs(quantiles - exact)[exact == 0].max() < 0.05
+    assert np.abs(means[0] - bma.predict(F)).max() < 0.02
+    assert np.abs(quantiles - exact).max() < 0.025
 
 
 def test_nothing_leaves_the_bounds_and_quantiles_rise() -> None:

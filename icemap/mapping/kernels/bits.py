@@ -88,36 +88,6 @@ def unite(typingctx, rows, target, other):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def add_between(typingctx, table, row, share, sums, target, part):  # type: ignore[no-untyped-def]
-    """sums[target] += (1 - share) table[row] + share table[row + 1], for part number ``part`` of sixteen columns; all float32."""
-    signature = types.void(table, types.int64, types.float32, sums, types.int64, types.int64)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        table_type, _, _, sums_type, _, _ = signature.args
-        table, row, share, sums, target, part = args
-        vector = ir.VectorType(ir.FloatType(), 16)
-
-        def pointer(array_type: Any, array: Any, row: Any) -> Any:
-            made = context.make_array(array_type)(context, builder, array)
-            columns = builder.extract_value(made.shape, 1)
-            first = builder.add(builder.mul(row, columns), builder.mul(part, ir.Constant(_WORD, 16)))
-            return builder.bitcast(builder.gep(made.data, [first]), vector.as_pointer())
-
-        shares = ir.Constant(vector, ir.Undefined)
-        shares = builder.insert_element(shares, share, ir.Constant(ir.IntType(32), 0))
-        shares = builder.shuffle_vector(shares, shares, ir.Constant(ir.VectorType(ir.IntType(32), 16), [ir.Constant(ir.IntType(32), 0)] * 16))
-        lower = builder.load(pointer(table_type, table, row), align=4)
-        upper = builder.load(pointer(table_type, table, builder.add(row, ir.Constant(_WORD, 1))), align=4)
-        place = pointer(sums_type, sums, target)
-        fast = ("contract", "nsz")
-        between = builder.fadd(lower, builder.fmul(shares, builder.fsub(upper, lower, flags=fast), flags=fast), flags=fast)
-        builder.store(builder.fadd(builder.load(place, align=4), between, flags=fast), place, align=4)
-        return context.get_dummy_value()
-
-    return signature, codegen
-
-
-@intrinsic
 def planes_to_bytes(typingctx, planes, first, out):  # type: ignore[no-untyped-def]
     """Eight planes of 512 bits, from row ``first`` on, become 512 bytes: bit p of a byte comes from plane p.
 
@@ -148,4 +118,4 @@ def planes_to_bytes(typingctx, planes, first, out):  # type: ignore[no-untyped-d
     return signature, codegen
 
 
-__all__ = ["PIXELS", "WORDS", "add_between", "planes_to_bytes", "split", "toggle", "unite"]
+__all__ = ["PIXELS", "WORDS", "planes_to_bytes", "split", "toggle", "unite"]

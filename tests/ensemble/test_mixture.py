@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from icemap import CopulaBMA
+from icemap.ensemble.mixture import mix, pack_mixture, quantiles
 from icemap.ensemble.pooled import PooledMixture
-from icemap.mapping.kernels.mixture import mix, pack_mixture
-from icemap.mapping.kernels.packable import CannotPackError
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +20,13 @@ def bmas():
 
 @pytest.fixture(scope="module")
 def mixed(bmas):
-    """F (replicates, n, members), levels (n, 2), and means, quantiles, outside of the kernel."""
+    """F (replicates, n, members), levels (n, 2), and means, quantiles, outside."""
     rng = np.random.default_rng(1)
     F = np.clip(rng.uniform(0, 100, 300)[None, :, None] + rng.normal(0, 5, (6, 300, 3)), 0, 100).astype(np.float32)
     levels = np.column_stack([rng.uniform(0.005, 0.1, 300), rng.uniform(0.9, 0.995, 300)])
-    means, quantiles, outside = np.empty((6, 300), np.float32), np.empty((300, 2)), np.empty(300, np.int64)
-    mix(np.ascontiguousarray(F.transpose(2, 0, 1)), pack_mixture(PooledMixture(bmas)), levels, means, quantiles, outside)
-    return F.astype(float), levels, means, quantiles, outside
+    tables = pack_mixture(bmas)
+    result = mix(np.ascontiguousarray(F.transpose(2, 0, 1)), tables)
+    return F.astype(float), levels, result.means, quantiles(result, tables, levels), result.outside
 
 
 def test_replicate_means_are_exact(bmas, mixed):
@@ -50,8 +49,10 @@ def test_pixels_outside_the_out_of_fold_range_are_counted(bmas, mixed):
     assert np.array_equal(outside, np.sum([bma.extrapolated(f) for bma, f in zip(bmas, F)], axis=0))
 
 
-def test_a_mixture_with_a_pool_transform_is_not_packed(bmas):
-    pooled = PooledMixture(bmas[:1])
-    pooled._has_pool[:] = True
-    with pytest.raises(CannotPackError, match="beta pool"):
-        pack_mixture(pooled)
+def test_replicates_with_a_beta_transform_each_are_refused(bmas):
+    F = np.random.default_rng(0).uniform(0, 100, (60, 3))
+    bent = CopulaBMA(pool=None).fit(F, F[:, 0])
+    bent.pool_ = (1.2, 0.9)
+    PooledMixture([bent])
+    with pytest.raises(ValueError, match="fit them with pool=None"):
+        PooledMixture([bmas[0], bent])

@@ -1,0 +1,134 @@
+"""Compiled loops over pixels for the pooled mixture: one thread, no interpreter lock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_INT64 = ir.IntType(64)
+# Pixels whose vectors stay in cache while the replicates pass.
+_BLOCK = 2048
+
+
+@intrinsic
+def add_between(typingctx, table, row, share, sums, target, part):  # type: ignore[no-untyped-def]
+    """sums[target] += (1 - share) table[row] + share table[row + 1], for part number ``part`` of sixteen columns; all float32."""
+    signature = types.void(table, types.int64, types.float32, sums, types.int64, types.int64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        table_type, _, _, sums_type, _, _ = signature.args
+        table, row, share, sums, target, part = args
+        vector = ir.VectorType(ir.FloatType(), 16)
+
+        def pointer(array_type: Any, array: Any, row: Any) -> Any:
+            made = context.make_array(array_type)(context, builder, array)
+            columns = builder.extract_value(made.shape, 1)
+            first = builder.add(builder.mul(row, columns), builder.mul(part, ir.Constant(_INT64, 16)))
+            return builder.bitcast(builder.gep(made.data, [first]), vector.as_pointer())
+
+        shares = ir.Constant(vector, ir.Undefined)
+        shares = builder.insert_element(shares, share, ir.Constant(ir.IntType(32), 0))
+        shares = builder.shuffle_vector(shares, shares, ir.Constant(ir.VectorType(ir.IntType(32), 16), [ir.Constant(ir.IntType(32), 0)] * 16))
+        lower = builder.load(pointer(table_type, table, row), align=4)
+        upper = builder.load(pointer(table_type, table, builder.add(row, ir.Constant(_INT64, 1))), align=4)
+        place = pointer(sums_type, sums, target)
+        fast = ("contract", "nsz")
+        between = builder.fadd(lower, builder.fmul(shares, builder.fsub(upper, lower, flags=fast), flags=fast), flags=fast)
+        builder.store(builder.fadd(builder.load(place, align=4), between, flags=fast), place, align=4)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False, fastmath={"contract", "nsz"})
+def _add(f, low, step, cells, knots, table, means, total):  # type: ignore[no-untyped-def]
+    """One component at a block of pixels: its mean and its vector."""
+    last, top, parts = knots.shape[0] - 2, np.float32(cells.size - 1), table.shape[1] // 16
+    last_row, zero, one = table.shape[0] - 2, np.float32(0), np.float32(1)
+    first, final = knots[0, 0], knots[last + 1, 0]
+    for i in range(f.size):
+        x = min(max(f[i], first), final)
+        c = np.int64(cells[np.uint32(min(max((x - low) * step, zero), top))])
+        while c < last and knots[c + 1, 0] <= x:
+            c += 1
+        t = min((x - knots[c, 0]) * knots[c, 1], one)
+        means[i] += knots[c, 3] + t * (knots[c + 1, 3] - knots[c, 3])
+        place = knots[c, 2] + t * (knots[c + 1, 2] - knots[c, 2])
+        row = min(np.int64(place), last_row)
+        for part in range(parts):
+            add_between(table, row, place - np.float32(row), total, i, part)
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False, fastmath={"contract", "nsz", "reassoc"})
+def _at_node(j, vector, center, curves):  # type: ignore[no-untyped-def]
+    """The distribution function at a node."""
+    curve, total = curves[j], center[j]
+    for r in range(curve.size):
+        total += vector[r] * curve[r]
+    return total
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def _quantile(vector, p, center, curves, x):  # type: ignore[no-untyped-def]
+    """Where the distribution function reaches p; it is computed where bisection looks."""
+    low, high = 0, x.size - 1
+    at_low, at_high = _at_node(low, vector, center, curves), _at_node(high, vector, center, curves)
+    if p <= at_low:
+        return x[low]
+    if p >= at_high:
+        return x[high]
+    while high - low > 1:
+        middle = (low + high) // 2
+        value = _at_node(middle, vector, center, curves)
+        if value <= p:
+            low, at_low = middle, value
+        else:
+            high, at_high = middle, value
+    return x[low] + (x[high] - x[low]) * (p - at_low) / (at_high - at_low)
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False, fastmath={"contract", "nsz"})
+def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-def]
+    """Means of the replicates, and the vector of the whole mixture.
+
+    Parameters
+    ----------
+    F : (members, replicates, n) float32
+    mixture : Mixture
+    means : (replicates, n) float32, written
+    vectors : (n, rank) float32, written
+    outside : (n,) int64, written
+        Number of replicates in which a member leaves the range of its out-of-fold predictions.
+    """
+    members, replicates, n = F.shape
+    left = np.empty(_BLOCK, np.bool_)
+    for begin in range(0, n, _BLOCK):
+        end = min(begin + _BLOCK, n)
+        size, total = end - begin, vectors[begin:end]
+        total[:] = 0
+        outside[begin:end] = 0
+        for s in range(replicates):
+            means[s, begin:end] = 0
+            left[:] = False
+            for k in range(members):
+                c, f = k * replicates + s, F[k, s, begin:end]
+                if mixture.counts[c]:
+                    _add(f, mixture.low[c], mixture.step[c], mixture.cells[c], mixture.knots[c], mixture.table[c], means[s, begin:end], total)
+                lowest, highest = mixture.ranges[c, 0], mixture.ranges[c, 1]
+                for i in range(size):
+                    left[i] |= (f[i] < lowest) | (f[i] > highest)
+            for i in range(size):
+                outside[begin + i] += left[i]
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def invert(vectors, mixture, levels, quantiles):  # type: ignore[no-untyped-def]
+    """Quantiles (n, k) of the mixtures of vectors (n, rank), at the levels (n, k) of each pixel."""
+    for i in range(levels.shape[0]):
+        for k in range(levels.shape[1]):
+            quantiles[i, k] = _quantile(vectors[i], levels[i, k], mixture.center, mixture.curves, mixture.x)
