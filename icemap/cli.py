@@ -107,20 +107,30 @@ def storage(config: str, polygons: str | None, name: str | None, mask: str, clus
         click.echo(f"totals   {url}")
 
 
+CHUNKED = ("cube", "train", "verify", "map")
+
+
 @main.command()
 @click.argument("run_url", metavar="RUN")
 def status(run_url: str) -> None:
-    """What is done of RUN, a run folder or bucket prefix."""
+    """What is done of RUN, a run folder or bucket prefix, and how long is left."""
+    import time
+
     from icemap.mapping.ledger import Ledger
+    from icemap.mapping.progress import progress_lines
     from icemap.provenance import Provenance
     from icemap.store import exists, join
 
     if not exists(join(run_url, "provenance.json")):
         raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
     for name, record in Provenance(run_url).steps.items():
-        parts = len(Ledger(join(run_url, "ledger", name)).keys()) if name in ("cube", "train", "verify", "map") else 0
+        ledger = Ledger(join(run_url, "ledger", name))
+        parts = len(ledger.keys()) if name in CHUNKED else 0
         state = f"finished {record['finished']}" if record["finished"] else f"begun {record['started']}, not finished"
         click.echo(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
+        note = ledger.progress() if name in CHUNKED and not record["finished"] else None
+        for line in progress_lines(note, time.time()) if note else []:
+            click.echo(f"{'':10s} {line}")
 
 
 @main.command()

@@ -6,7 +6,10 @@ import json
 from typing import Any
 
 from icemap.errors import IcemapError
-from icemap.store import filesystem, is_remote, join, list_names, local_path, remove, storage_errors, write_text
+from icemap.store import exists, filesystem, is_remote, join, list_names, local_path, read_json, remove, storage_errors, write_json, write_text
+
+# Hidden, so that it is not taken for the record of a chunk.
+PROGRESS = ".progress.json"
 
 
 class Ledger:
@@ -37,6 +40,15 @@ class Ledger:
             else:
                 texts = [(local_path(self.url) / f"{key}.json").read_bytes() for key in keys]
         return {key: self._parse(key, text) for key, text in zip(keys, texts, strict=True)}
+
+    def write_progress(self, progress: dict[str, Any]) -> None:
+        """Note how far the job is, for those who watch it from elsewhere."""
+        write_json(join(self.url, PROGRESS), progress)
+
+    def progress(self) -> dict[str, Any] | None:
+        """What was noted last; None before the job began."""
+        url = join(self.url, PROGRESS)
+        return dict(read_json(url)) if exists(url) else None
 
     def clear(self) -> None:
         """Forget every record."""

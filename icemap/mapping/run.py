@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from icemap.errors import IcemapError
 from icemap.mapping.ledger import Ledger
+from icemap.mapping.progress import Progress
 
 
 class Item(Protocol):
@@ -38,14 +39,16 @@ class Job:
     work : callable
         ``work(item)`` writes the item's result, whole, and returns a JSON-able record.
     size : callable
-        How much work an item is (cells, say), so that progress is honest.
+        How much work an item is (pixels, say), so that progress is honest.
+    unit : str
+        What ``size`` counts.
     """
 
     name: str
     items: Sequence[Any]
     work: Callable[[Any], dict[str, Any]]
     size: Callable[[Any], int] = lambda item: 1
-    unit: str = "cells"
+    unit: str = "parts"
 
 
 class SerialExecutor:
@@ -84,18 +87,22 @@ def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = Tr
     done = ledger.keys()
     todo = [item for item in job.items if item.key not in done]
     total, left = sum(job.size(item) for item in job.items), sum(job.size(item) for item in todo)
-    errors: list[str] = []
+    errors: dict[str, str] = {}
     if todo:
-        with tqdm(total=total, initial=total - left, desc=job.name, unit=f" {job.unit}", unit_scale=True, disable=not progress, dynamic_ncols=True) as bar:
+        noted = Progress(ledger, job.unit, total, total - left)
+        bar = tqdm(total=total, initial=total - left, desc=job.name, unit=f" {job.unit}", unit_scale=True, disable=not progress, dynamic_ncols=True)
+        with noted, bar:
             for item, record in executor.map(_Timed(job.work), todo):
                 if "error" in record:
-                    errors.append(record["error"])
-                else:
-                    ledger.write(item.key, record)
+                    errors[item.key] = record["error"]
+                    noted.fail(item.key, record["error"])
+                    continue
+                ledger.write(item.key, record)
+                noted.add(job.size(item), record["seconds"])
                 bar.update(job.size(item))
     if errors:
         others = f" ({len(errors) - 1} other parts failed too, the rest is done and kept.)" if len(errors) > 1 else ""
-        raise IcemapError(f"{min(errors)}{others}")
+        raise IcemapError(f"{errors[min(errors)]}{others}")
     records = ledger.records()
     lost = [item.key for item in job.items if item.key not in records]
     if lost:
