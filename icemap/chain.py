@@ -38,7 +38,7 @@ def _make_cube(context: Context) -> dict[str, Any]:
     if not context.ledger("cube").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("cube").clear()
         build.create(context.config.title)
-    records = context.run_job(Job("cube", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1]), "cube")
+    records = context.run_job(Job("cube", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1], "cells"), "cube")
     require_predictors(records, build)
     inside = sum(record["inside"] for record in records)
     missing = {name: sum(record["missing"][name] for record in records) for name in build.predictors}
@@ -104,6 +104,7 @@ def _sites_url(config: Config) -> str:
 
 def _make_map(context: Context) -> dict[str, Any]:
     from icemap.boreholes.samples import read_samples
+    from icemap.mapping.agreement import require_agreement, require_memory
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.map import MapBuild
     from icemap.mapping.packed import ensure_packed
@@ -121,12 +122,16 @@ def _make_map(context: Context) -> dict[str, Any]:
         map_variables(config.target),
         _replicate_fields(config),
     )
+    require_agreement(build)
     ensure_packed(config.ensemble_url, read_samples(config.samples_url))
+    require_memory(build, context.executor)
     if not context.ledger("map").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("map").clear()
         source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
         build.create({"title": config.title, "source": source, "history": f"seed {config.seed}", HELD_OUT: config.ensemble.held_out})
-    records = context.run_job(Job("map", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1]), "map")
+    in_cube = {key: record["valid"] for key, record in context.ledger("cube").records().items()}
+    # A pixel over the sea costs nothing and is no progress.
+    records = context.run_job(Job("map", build.chunks, build, lambda chunk: in_cube.get(chunk.key, chunk.shape[0] * chunk.shape[1]), "pixels"), "map")
     valid = sum(record["valid"] for record in records)
     return {
         "cells": valid,

@@ -57,6 +57,7 @@ def make_ensemble(context: Context) -> dict[str, Any]:
     from icemap.mapping.jobs import ReplicateItem, TrainReplicate
     from icemap.mapping.packed import write_packed
     from icemap.mapping.run import Job
+    from icemap.predictors.cube import describe_predictors
 
     config = context.config
     if not context.ledger("train").keys():
@@ -67,9 +68,8 @@ def make_ensemble(context: Context) -> dict[str, Any]:
     records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, config.ensemble_url), unit="replicates"), "train")
     files = {name: sha for record in records for name, sha in record["files"].items()}
     ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
-    units = {name: source.unit for name, source in context.sources.items() if name in config.predictors}
     facts = {
-        "units": units,
+        "predictors": describe_predictors(config.cube_url),
         "target": config.target.model_dump(mode="json"),
         "samples": fingerprint(config.samples_url),
         "config": digest(config.model_dump(mode="json")),

@@ -387,6 +387,40 @@ def test_an_ensemble_of_a_foreign_type(finished, monkeypatch):
     assert "map" not in _finished_steps(finished)
 
 
+def test_a_truncated_chunk_of_the_cube_is_named_the_rest_is_done_and_mended_it_goes_on(finished):
+    run = finished.parent / "run"
+    shutil.rmtree(run / "map.zarr")
+    shard = run / "cube.zarr" / "maat" / "c" / "0" / "1"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    said = refused_by_cluster("map", finished)
+    assert "Chunk r000c001 of 'maat' in the cube" in said
+    assert "is damaged" in said
+    ledger = run / "ledger" / "map"
+    kept = {path.name: path.stat().st_mtime_ns for path in ledger.glob("[!.]*.json")}
+    assert set(kept) == {"r000c000.json", "r000c002.json"}
+    status = CliRunner().invoke(main, ["status", str(run)]).stdout
+    assert " not finished, 2 parts in the ledger" in status
+    assert "60.0 % of 640 pixels, stopped: the same command continues" in status
+    assert f"r000c001 failed: {said.removeprefix('icemap: ')}" in status
+    shard.write_bytes(whole)
+    run_here(finished, ["map"])
+    after = {path.name: path.stat().st_mtime_ns for path in ledger.glob("[!.]*.json")}
+    assert set(after) == {*kept, "r000c001.json"}
+    assert {name: after[name] for name in kept} == kept
+
+
+def test_an_ensemble_of_another_cube_is_refused_before_the_first_chunk(finished, monkeypatch):
+    run = finished.parent / "run"
+    manifest = json.loads((run / "ensemble" / "manifest.json").read_text())
+    manifest["predictors"]["maat"]["unit"] = "degF"
+    (run / "ensemble" / "manifest.json").write_text(json.dumps(manifest))
+    shutil.rmtree(run / "map.zarr")
+    said = refused_here(monkeypatch, "map", finished)
+    assert "do not belong together: the predictor 'maat' has the unit '1' and had 'degF' in training" in said
+    assert not (run / "map.zarr").exists()
+
+
 @pytest.mark.quick
 def test_no_cluster_and_no_run(project):
     assert "'kubernets' is not a cluster" in refused("cube", project, "--cluster", "kubernets")

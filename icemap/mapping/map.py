@@ -17,7 +17,9 @@ from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
 from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, chunk_sums
+from icemap.store import first_line
 
+_RESTORE = "restore its file, or delete the cube and run 'icemap cube' again; the map then goes on with this chunk."
 # Half the width of a 95 % interval in standard deviations of a normal error.
 NORMAL_95 = 1.959963984540054
 
@@ -57,14 +59,16 @@ class MapBuild:
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
         """Map and write one chunk; the record holds the sums for the totals."""
-        masks = read_chunk(self.cube_url, chunk, ["valid", "fraction"])
+        masks = self._read(chunk, ["valid", "fraction"])
         valid = masks["valid"] == 1
+        if (masks["valid"] == 255).any() or np.isnan(masks["fraction"][valid]).any():
+            raise IcemapError(f"Chunk {chunk.key} is missing in the cube {self.cube_url}: {_RESTORE}")
         record: dict[str, Any] = {"pixels": int(valid.size), "valid": int(valid.sum()), "sums": {}}
         if not valid.any():
             return record
         predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
         names = predictor.packed.coding.names
-        arrays = read_chunk(self.cube_url, chunk, names)
+        arrays = self._read(chunk, names)
         X = np.column_stack([_decoded(arrays[name][valid]) for name in names])
         _require_values(X, names, chunk)
         rasters = {variable.name: np.full(valid.shape, variable.nodata, dtype=variable.dtype) for variable in self.variables}
@@ -92,6 +96,15 @@ class MapBuild:
             self.fields.write(chunk, codes, np.where(valid, masks["fraction"], np.nan))
         record["sums"] = sums
         return record
+
+    def _read(self, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """One chunk of the cube; what the codecs say of a damaged one becomes a sentence."""
+        try:
+            return read_chunk(self.cube_url, chunk, names)
+        except (ValueError, RuntimeError) as error:
+            if len(names) == 1:
+                raise IcemapError(f"Chunk {chunk.key} of '{names[0]}' in the cube {self.cube_url} is damaged ({first_line(error)}): {_RESTORE}") from error
+            return {name: self._read(chunk, [name])[name] for name in names}
 
 
 def _layers(result: ChunkResult) -> tuple[NDArray[Any], ...]:

@@ -27,7 +27,7 @@ from icemap.mapping.kernels.svr import SVRs
 from icemap.mapping.kernels.trees import Conditions, Trees
 from icemap.mapping.pack import CheckPixels, Models, PackedEnsemble, pack_ensemble, pad, require_same
 from icemap.provenance import digest
-from icemap.store import exists, join, local_copy, write_bytes
+from icemap.store import exists, filesystem, join, local_copy, storage_errors, write_bytes
 
 FORMAT = 1
 PACKED = "packed.npz"
@@ -85,6 +85,13 @@ def read_packed(url: str) -> PackedEnsemble:
     require_same(packed, check)
     _tell(packed, check)
     return packed
+
+
+def packed_size(url: str) -> int:
+    """Bytes of the packed ensemble at a URL, which are those it takes in memory."""
+    fs, path = filesystem(join(url, PACKED))
+    with storage_errors(url, "read"):
+        return int(fs.size(path))
 
 
 @contextmanager

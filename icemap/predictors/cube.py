@@ -154,6 +154,17 @@ def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
     return open_gridded(url, "predictor cube", **storage_options)
 
 
+def describe_predictors(url: str) -> dict[str, dict[str, Any]]:
+    """Unit, digest of the source and meaning of the class codes of each predictor of a cube, by name."""
+    described = {}
+    for name, variable in open_cube(url).data_vars.items():
+        if variable.attrs.get("role") == "predictor":
+            meanings = str(variable.attrs.get("flag_meanings", "")).split()
+            classes = {str(code): meaning for code, meaning in zip(np.atleast_1d(variable.attrs.get("flag_values", [])).tolist(), meanings)}
+            described[str(name)] = {"unit": variable.attrs.get("units", ""), "digest": variable.attrs.get("digest", ""), "classes": classes}
+    return described
+
+
 def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -> None:
     """Refuse a finished cube that can map nothing, naming the predictor at fault."""
     inside = sum(record["inside"] for record in records)

@@ -180,6 +180,26 @@ def test_a_cube_with_holes_in_valid_cells_is_refused_by_predictor_and_chunk(fold
     assert not (folder / "unused.zarr").exists()
 
 
+@pytest.mark.parametrize("name", ["rock", "fraction"])
+@pytest.mark.parametrize("kept", [0.0, 0.5])
+def test_a_truncated_chunk_of_the_cube_is_named(folder, mapped, tmp_path, name, kept):
+    write_cube(str(tmp_path / "cube.zarr"), fields())
+    stored = tmp_path / "cube.zarr" / name / "c" / "0" / "1"
+    stored.write_bytes(stored.read_bytes()[: int(kept * stored.stat().st_size)])
+    build = dataclasses.replace(planned(folder, "unused.zarr"), cube_url=str(tmp_path / "cube.zarr"))
+    with pytest.raises(IcemapError, match=rf"Chunk r000c001 of '{name}' in the cube .* is damaged"):
+        build(build.chunks[1])
+
+
+@pytest.mark.parametrize("name", ["valid", "fraction"])
+def test_a_chunk_that_the_cube_lost_is_not_taken_for_sea(folder, mapped, tmp_path, name):
+    write_cube(str(tmp_path / "cube.zarr"), fields())
+    (tmp_path / "cube.zarr" / name / "c" / "0" / "1").unlink()
+    build = dataclasses.replace(planned(folder, "unused.zarr"), cube_url=str(tmp_path / "cube.zarr"))
+    with pytest.raises(IcemapError, match="Chunk r000c001 is missing in the cube"):
+        build(build.chunks[1])
+
+
 def test_pixels_of_a_chunk_are_independent_of_one_another(mapped):
     predictor = get_predictor(mapped[0].ensemble_url, mapped[0].ensemble_digest)
     X = np.column_stack([np.linspace(-18, -6, 9), np.tile([2.0, 7.0, 9.0], 3)])
