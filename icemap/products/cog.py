@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from icemap.products.layout import open_map, product_files, require_complete
 from icemap.store import is_remote, join, local_path, storage_errors, upload, zarr_store
 
 if TYPE_CHECKING:
+    from rasterio.io import DatasetReader
     from rasterio.windows import Window
 
 BLOCK = 512
@@ -27,6 +29,8 @@ WINDOW = (1024, 4096)
 # not compress: level 6 gave the same size as level 1 (97 MB at 21,600 x 3,540) and took a third longer.
 COMPRESSION = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE": str(BLOCK)}
 CACHE_MB = 64
+# Where the first header of a file may begin; GDAL writes some 200 bytes on the layout before it.
+FIRST_HEADER = 300
 
 
 def write_cogs(map_url: str, products_url: str, target: TargetConfig, progress: Callable[[str], None] | None = None) -> list[str]:
@@ -83,6 +87,7 @@ def write_cog(map_url: str, variable: str, out_url: str) -> None:
         _to_cog(raw, finished)
         raw.unlink()
         _require_same(finished, digests, out_url)
+        _require_layout(finished, out_url)
         upload(finished, out_url)
 
 
@@ -137,27 +142,46 @@ def _write_raw(map_url: str, variable: str, path: Path, transform: Any, attrs: d
         "sparse_ok": True,
         "bigtiff": "if_safer",
     }
-    digests, statistics = [], _Statistics()
+    digests, statistics, mapped = [], _Statistics(), False
+
+    def read(window: Window) -> NDArray[Any]:
+        with storage_errors(map_url, "read"):
+            return np.ascontiguousarray(array[window.toslices()])
+
     with rasterio.open(path, "w", **profile) as target:
-        for window in _windows(array.shape, array.shards or array.chunks):
-            with storage_errors(map_url, "read"):
-                values = np.asarray(array[window.toslices()])
+        for window, values in _read_ahead(read, _windows(array.shape, array.shards or array.chunks)):
             missing = np.isnan(values) if floating else values == 255
             # One NaN stands for all: a sparse GeoTIFF block comes back as this one.
-            values = np.where(missing, np.nan, values).astype(values.dtype, copy=False) if floating else values
-            digests.append((window, zlib.crc32(np.ascontiguousarray(values).data)))
+            if floating:
+                values[missing] = np.nan
+            digests.append((window, zlib.crc32(values.data)))
             if not missing.all():
+                mapped = True
                 target.write(values, 1, window=window)
-                statistics.add(values[~missing])
-        if not statistics.count:
+                if floating:
+                    statistics.add(values[~missing])
+        if not mapped:
             raise IcemapError(f"The variable '{variable}' of {map_url} has no mapped cell: run 'icemap map' first, and check the masks in the config.")
         target.descriptions = (str(attrs.get("long_name", variable)),)
         target.units = (str(attrs.get("units", "")),)
         target.scales, target.offsets = (1.0,), (0.0,)
         target.update_tags(**tags)
         band = {key: str(attrs[key]) for key in ("comment", "flag_meanings", "references") if key in attrs}
-        target.update_tags(1, **band, **statistics.tags())
+        target.update_tags(1, **band, **(statistics.tags() if floating else {}))
     return digests
+
+
+def _read_ahead(read: Callable[[Window], NDArray[Any]], windows: Iterator[Window]) -> Iterator[tuple[Window, NDArray[Any]]]:
+    """Windows with their values, the next one being read while this one is used: a bucket answers slowly."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting: list[tuple[Window, Future[NDArray[Any]]]] = []
+        for window in windows:
+            waiting.append((window, reader.submit(read, window)))
+            if len(waiting) == 2:
+                ready, values = waiting.pop(0)
+                yield ready, values.result()
+        for ready, values in waiting:
+            yield ready, values.result()
 
 
 def _windows(shape: tuple[int, ...], stored: tuple[int, ...]) -> Iterator[Window]:
@@ -199,15 +223,55 @@ def _to_cog(raw: Path, finished: Path) -> None:
 
 
 def _require_same(path: Path, digests: list[tuple[Window, int]], out_url: str) -> None:
-    """Every cell as it was read from the map, and the layout that lets a client read only what it needs."""
+    """Every cell as it was read from the map."""
     import rasterio
 
     with rasterio.open(path) as written:
         different = sum(zlib.crc32(written.read(1, window=window).data) != digest for window, digest in digests)
-        layout = written.tags(ns="IMAGE_STRUCTURE").get("LAYOUT")
-        overviews = written.overviews(1)
-        needs_overviews = max(written.shape) > BLOCK
     if different:
         raise IcemapError(f"{out_url} was not written: {different} of {len(digests)} windows differ from the map when read back. Check the disk and try again.")
-    if layout != "COG" or (needs_overviews and not overviews):
-        raise IcemapError(f"{out_url} was not written: GDAL made no cloud optimized layout. Check that its version is 3.1 or newer.")
+
+
+def _require_layout(path: Path, out_url: str) -> None:
+    """The layout that lets a client read only what it needs: the rules of ``cog_validate`` (rio-cogeo), strict."""
+    problem = layout_problem(path)
+    if problem:
+        raise IcemapError(f"{out_url} was not written: it would not be a Cloud Optimized GeoTIFF, {problem}. Check that GDAL is 3.1 or newer.")
+
+
+def layout_problem(path: Path | str) -> str | None:
+    """What keeps a GeoTIFF from being cloud optimized; None where nothing does.
+
+    All headers come first, that of the full resolution before the overviews'; then the cells, the smallest overview first; everything in tiles.
+    """
+    import rasterio
+
+    with rasterio.open(path) as file:
+        levels = [None, *range(len(file.overviews(1)))]
+        large = max(file.shape) > BLOCK
+        headers = [int(file.get_tag_item("IFD_OFFSET", "TIFF", bidx=1, ovr=level)) for level in levels]
+        structure = file.get_tag_item("GDAL_STRUCTURAL_METADATA", "TIFF") or ""
+    if large and len(levels) == 1:
+        return "there are no overviews inside it"
+    if "KNOWN_INCOMPATIBLE_EDITION=YES" in structure:
+        return "it was changed after it was made"
+    if headers != sorted(headers) or headers[0] > FIRST_HEADER:
+        return "its headers are not at its start"
+    cells = []
+    for level in levels:
+        with rasterio.open(path, **({} if level is None else {"overview_level": level})) as file:
+            if max(file.shape) > BLOCK and not file.block_shapes[0][1] < file.width:
+                return "its cells are not stored in tiles"
+            cells += _first_tile(file)
+    if cells != sorted(cells, reverse=True) or (cells and min(cells) < headers[-1]):
+        return "its smaller overviews do not come before the larger"
+    return None
+
+
+def _first_tile(file: DatasetReader) -> list[int]:
+    """Where the cells of a level begin in the file; [] where no tile has cells."""
+    for (row, column), _ in file.block_windows(1):
+        offset = file.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1)
+        if offset is not None and int(offset) > 0:
+            return [int(offset)]
+    return []
