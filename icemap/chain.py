@@ -174,16 +174,26 @@ def _storage_url(config: Config) -> str:
 
 def _make_products(context: Context) -> dict[str, Any]:
     from icemap.products.cog import write_cogs
+    from icemap.products.overviews import write_overviews
     from icemap.products.stac import write_catalog, write_stac
     from icemap.products.viewer import MISSING, write_viewer
 
     config = context.config
+    levels = write_overviews(config.map_url, context.run_job, context.ledger)
     urls = write_cogs(config.map_url, config.products_url, config.target)
     write_stac(config.run, config.title)
     write_catalog(config.run, config.title)
     viewer = write_viewer(config.run, config.title)
     context.say(f"  viewer in {join(config.products_url, 'viewer')}/, for any web server" if viewer else f"  {MISSING}")
-    return {"files": urls, "viewer": viewer}
+    return {"files": urls, "overviews": levels, "viewer": viewer}
+
+
+def _published(config: Config) -> list[str]:
+    from icemap.products.layout import OVERVIEWS
+    from icemap.products.overviews import coarser_grids
+
+    levels = [join(config.map_url, OVERVIEWS)] if coarser_grids(config.grid.grid) else []
+    return [*levels, join(config.run, "stac", "collection.json"), join(config.run, "catalog.yaml")]
 
 
 def _make_report(context: Context) -> dict[str, Any]:
@@ -201,6 +211,6 @@ STEPS = (
     Step("verify", ("train",), lambda x: x.config.verification.model_dump(), make_verification, verified),
     Step("map", ("cube", "verify"), lambda x: [x.config.title, x.config.map.model_dump()], _make_map, lambda c: [c.map_url]),
     Step("storage", ("map",), lambda x: None, _make_storage, lambda c: [_storage_url(c)]),
-    Step("publish", ("map", "storage"), lambda x: None, _make_products, lambda c: [join(c.run, "stac", "collection.json"), join(c.run, "catalog.yaml")]),
+    Step("publish", ("map", "storage"), lambda x: None, _make_products, _published),
     Step("report", ("storage", "publish", "verify"), lambda x: None, _make_report, lambda c: [join(c.run, "report.html"), join(c.products_url, "map.png")]),
 )

@@ -133,7 +133,7 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
     if not storage_options and not exists(join(url, "zarr.json")):
         raise IcemapError(f"There is no {what} at {url}: check the address, or make it first.")
     with storage_errors(url, "open"):
-        dataset = xr.open_zarr(zarr_store(url, read_only=True, **storage_options), consolidated=False, chunks={})
+        dataset = xr.open_zarr(zarr_store(url, read_only=True, **storage_options), zarr_format=3, consolidated=False, chunks={})
     # A store lists its arrays in any order.
     return dataset[sorted(map(str, dataset.data_vars))]
 

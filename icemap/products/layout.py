@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
-from icemap.gridded import Variable, grid_of, open_gridded
+from icemap.grid import Grid
+from icemap.gridded import DIMENSIONS, Variable, grid_of, open_gridded
 from icemap.mapping.ledger import Ledger
 from icemap.store import join
 
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
 PRODUCT_FILES = {"{name}": "", "{name}_lower95": "_lower95", "{name}_upper95": "_upper95", "{name}_sd_ensemble": "_sd", "aoa": "_aoa"}
 # Attribute of a map: the share of the sites that each replicate was trained without.
 HELD_OUT = "replicates_held_out"
+# Folder of the coarser levels inside a map: "overviews/1" has cells of 2 x 2, "overviews/2" of 4 x 4 ...
+OVERVIEWS = "overviews"
+# Names, revisions and permanent numbers of the Zarr conventions that the levels are described by.
+CONVENTIONS = {
+    "multiscales": ("zarr-conventions/multiscales", "d35379db-88df-4056-af3a-620245f8e347"),
+    "spatial": ("zarr-conventions/spatial", "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4"),
+    "proj:": ("zarr-experimental/geo-proj", "f17cb550-5864-4468-aeb7-f3180cfb622f"),
+}
 
 
 def map_variables(target: TargetConfig) -> tuple[Variable, ...]:
@@ -81,13 +91,54 @@ def product_files(name: str) -> dict[str, str]:
     return {variable.format(name=name): f"{product_stem(name)}{suffix}.tif" for variable, suffix in PRODUCT_FILES.items()}
 
 
-def open_map(url: str, **storage_options: Any) -> xr.Dataset:
+def multiscales(grids: Sequence[Grid]) -> dict[str, Any]:
+    """Attributes of a map by which readers find its coarser levels, after the Zarr conventions multiscales, spatial and proj, version 1.
+
+    Parameters
+    ----------
+    grids : sequence of Grid
+        Of the full resolution, which is the group itself (``"."``), and of each level.
+
+    Examples
+    --------
+    >>> levels = [Grid(0, 60, 8, 68, 1.0), Grid(0, 60, 8, 68, 2.0)]
+    >>> [level["asset"] for level in multiscales(levels)["multiscales"]["layout"]]
+    ['.', 'overviews/1']
+    """
+    layout: list[dict[str, Any]] = []
+    for number, grid in enumerate(grids):
+        level: dict[str, Any] = {"asset": f"{OVERVIEWS}/{number}" if number else "."}
+        if number:
+            level |= {"derived_from": layout[-1]["asset"], "transform": {"scale": [2.0, 2.0], "translation": [0.0, 0.0]}, "resampling_method": "average"}
+        layout.append(level | {"spatial:shape": list(grid.shape), "spatial:transform": list(grid.transform)[:6]})
+    full = grids[0]
+    return {
+        "zarr_conventions": [_convention(name, *where) for name, where in CONVENTIONS.items()],
+        "multiscales": {
+            "layout": layout,
+            "comment": "Classes (uint8) are those of the north-western cell, all others means of the mapped cells.",
+        },
+        "spatial:dimensions": list(DIMENSIONS),
+        "spatial:bbox": [full.west, full.south, full.east, full.north],
+        "proj:code": "EPSG:4326",
+    }
+
+
+def _convention(name: str, repository: str, uuid: str) -> dict[str, str]:
+    schema = f"https://raw.githubusercontent.com/{repository}/refs/tags/v1/schema.json"
+    return {"name": name, "uuid": uuid, "schema_url": schema, "spec_url": f"https://github.com/{repository}/blob/v1/README.md"}
+
+
+def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
     """Open a map lazily from a folder, ``s3://`` or ``https://``.
 
     Parameters
     ----------
     url : str
         The Zarr group, such as ``run/map.zarr``.
+    level : int
+        0 is the full resolution; each further level, made by ``icemap publish``, has cells of twice the side: means of the mapped ones, and of classes the
+        north-western one.
     **storage_options
         What fsspec needs beyond the environment, such as ``anon=True``.
 
@@ -99,9 +150,18 @@ def open_map(url: str, **storage_options: Any) -> xr.Dataset:
     Raises
     ------
     IcemapError
-        If there is no map.
+        If there is no map, or no such level of it.
     """
     dataset = open_gridded(url, "map", **storage_options)
+    if level:
+        levels = [str(one["asset"]) for one in dataset.attrs.get("multiscales", {}).get("layout", [])][1:]
+        if not 0 < level <= len(levels):
+            there = f"has levels 0 to {len(levels)}" if levels else "has no coarser levels: 'icemap publish' makes them where it is larger than 512 cells"
+            raise IcemapError(f"There is no level {level} of the map {url}: it {there}.")
+        dataset = open_gridded(join(url, levels[level - 1]), "level of the map", **storage_options)
+    # They describe the store, and no file that a user might save the dataset to takes them.
+    for name in ("multiscales", "zarr_conventions"):
+        dataset.attrs.pop(name, None)
     dataset.encoding["source"] = url
     order = [variable.name for variable in map_variables(target_of(dataset))]
     ordered = dataset[[*order, *(str(name) for name in dataset.data_vars if name not in order)]]

@@ -96,10 +96,11 @@ def downsample(variable: xr.DataArray, step: int) -> NDArray[np.float32]:
     if step == 1:
         return np.asarray(variable, dtype=np.float32)
     band = step * max(1, 512 // step)
-    return np.concatenate([_block_means(np.asarray(variable[top : top + band], dtype=np.float32), step) for top in range(0, variable.shape[0], band)])
+    return np.concatenate([block_means(np.asarray(variable[top : top + band], dtype=np.float32), step) for top in range(0, variable.shape[0], band)])
 
 
-def _block_means(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+def block_means(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Means of the known among blocks of ``step`` x ``step`` cells, smaller ones at the end; NaN where none is known."""
     padded = np.pad(values, [(0, -size % step) for size in values.shape], constant_values=np.nan)
     known = np.isfinite(padded)
     # Rows first, by whole rows: ten times faster than a sum over the short axes of a reshaped array.

@@ -49,6 +49,25 @@ def test_only_the_chunk_that_holds_it_is_read(map_url, tmp_path):
         query(str(copy), 60.0, 50.0)
 
 
+def test_a_handful_of_objects_is_read(map_url, monkeypatch):
+    import zarr
+
+    asked: list[str] = []
+    get = zarr.storage.LocalStore.get
+
+    def counting(self, key, *args, **kwargs):
+        asked.append(key)
+        return get(self, key, *args, **kwargs)
+
+    monkeypatch.setattr(zarr.storage.LocalStore, "get", counting)
+    query(map_url, -119.2, 68.7)
+    names = [v.name for v in map_variables(TargetConfig())]
+    chunks = [key for key in asked if "/c" in key]
+    # One chunk of each variable, the coordinates whole, and the descriptions of the group and its ten arrays.
+    assert sorted(chunks) == sorted([*(f"{name}/c/0/3" for name in names), "latitude/c/0", "longitude/c/0", "spatial_ref/c"])
+    assert {key for key in asked if key not in chunks} <= {"zarr.json", *(f"{name}/zarr.json" for name in [*names, "latitude", "longitude", "spatial_ref"])}
+
+
 @pytest.mark.parametrize(("lon", "lat", "words"), [(10, 30, "outside the map .* 40 to 80 N"), (10, 76.5, "is not mapped"), (float("nan"), 50, "outside")])
 def test_nowhere_is_a_sentence(map_url, lon, lat, words):
     with pytest.raises(IcemapError, match=words):
