@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import yaml
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
-from icemap.gridded import Variable, grid_of
+from icemap.gridded import DIMENSIONS, Variable, grid_of
 from icemap.products.layout import map_variables, open_map, product_files, product_stem, target_of
 from icemap.store import exists, is_remote, join, local_path, write_json, write_text
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from icemap.grid import Grid
 
-EXTENSIONS = ("https://stac-extensions.github.io/projection/v2.0.0/schema.json", "https://stac-extensions.github.io/raster/v2.0.0/schema.json")
+DATACUBE = "https://stac-extensions.github.io/datacube/v2.2.0/schema.json"
+EXTENSIONS = ("https://stac-extensions.github.io/projection/v2.0.0/schema.json", "https://stac-extensions.github.io/raster/v2.0.0/schema.json", DATACUBE)
 ZARR_MEDIA_TYPE = "application/vnd.zarr; version=3"
 ZARR: tuple[str, dict[str, Any]] = ("intake.readers.datatypes:Zarr", {"engine": "zarr", "chunks": {}, "consolidated": False})
 GEOTIFF: tuple[str, dict[str, Any]] = ("intake.readers.datatypes:TIFF", {"engine": "rasterio", "chunks": {}})
@@ -74,6 +76,8 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
         license=str(dataset.attrs.get("license", "other")),
         catalog_type=pystac.CatalogType.SELF_CONTAINED,
         keywords=["permafrost", "ground ice", target.long_name],
+        stac_extensions=[DATACUBE],
+        extra_fields=_cube(grid, map_variables(target)),
     )
     collection.add_item(_item(title, grid, target, root, created))
     return collection
@@ -100,9 +104,29 @@ def _item(title: str, grid: Grid, target: TargetConfig, root: str, created: date
             item.add_asset(name, _asset(url, variables[name], grid, pystac.MediaType.COG))
     if not item.assets:
         raise IcemapError(f"There is no GeoTIFF in {join(root, 'products')}: run 'icemap publish' first.")
-    bands = [_band(variable) for variable in variables.values()]
-    item.add_asset("map", pystac.Asset(join(root, "map.zarr"), "All variables as a Zarr group", None, ZARR_MEDIA_TYPE, ["data"], {"bands": bands}))
+    described = {"bands": [_band(variable) for variable in variables.values()], **_projection(grid), **_cube(grid, list(variables.values()))}
+    item.add_asset("map", pystac.Asset(join(root, "map.zarr"), "All variables as a Zarr group", None, ZARR_MEDIA_TYPE, ["data"], described))
     return item
+
+
+def _cube(grid: Grid, variables: Sequence[Variable]) -> dict[str, Any]:
+    """Dimensions and variables of the map after the datacube extension; extents are those of the cells, not of their centres."""
+    shared = {"type": "spatial", "reference_system": 4326}
+    dimensions = {
+        "latitude": {**shared, "axis": "y", "extent": [grid.south, grid.north], "step": -grid.resolution},
+        "longitude": {**shared, "axis": "x", "extent": [grid.west, grid.east], "step": grid.resolution},
+    }
+    described = {
+        variable.name: {
+            "dimensions": list(DIMENSIONS),
+            "type": "data",
+            "description": str(variable.attrs["long_name"]),
+            "unit": str(variable.attrs["units"]),
+            "data_type": variable.dtype,
+        }
+        for variable in variables
+    }
+    return {"cube:dimensions": dimensions, "cube:variables": described}
 
 
 def _asset(url: str, variable: Variable, grid: Grid, media_type: str) -> pystac.Asset:

@@ -10,6 +10,9 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
+import xarray as xr
+from pystac.extensions.datacube import DatacubeExtension, DimensionType, HorizontalSpatialDimension, VariableType
+from pystac.extensions.projection import ProjectionExtension
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
@@ -17,7 +20,7 @@ from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.products.cog import write_cogs
 from icemap.products.layout import map_variables
-from icemap.products.stac import EXTENSIONS, write_catalog, write_stac
+from icemap.products.stac import DATACUBE, EXTENSIONS, write_catalog, write_stac
 
 GRID = Grid(100, 50, 140, 70, 1.0)
 TARGET = TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=(0.0, 500.0))
@@ -44,12 +47,14 @@ def run(tmp_path_factory) -> Path:
 
 def test_collection_and_item_are_valid_stac(run):
     collection = pystac.Collection.from_file(str(run / "stac" / "collection.json"))
+    assert collection.stac_extensions == [DATACUBE]
+    collection.stac_extensions = []  # the schemas of extensions are on the web; the core schema comes with pystac
     collection.validate()
     assert (collection.title, collection.id) == (TITLE, "active-layer-a-test")
     (item,) = collection.get_items()
     assert item.id == "ALT"
     assert tuple(item.stac_extensions) == EXTENSIONS
-    item.stac_extensions = []  # their schemas are on the web; the core schema comes with pystac
+    item.stac_extensions = []
     item.validate()
     assert item.bbox == [100, 50, 140, 70]
     assert item.datetime == CREATED
@@ -70,6 +75,33 @@ def test_assets_are_found_and_described_as_they_are(run):
             assert band["data_type"] == src.dtypes[0]
             assert float(band["nodata"]) == src.nodata or (band["nodata"] == "nan" and np.isnan(src.nodata))
             assert (band["unit"], band["description"]) == (src.units[0], src.descriptions[0])
+
+
+def test_extensions_are_understood_by_pystac(run):
+    """As near as one comes to their schemas without the web: pystac's readers of the projection and datacube extensions, and the rules of raster 2.0."""
+    collection = pystac.Collection.from_file(str(run / "stac" / "collection.json"))
+    (item,) = collection.get_items()
+    stored = xr.open_zarr(run / "map.zarr", consolidated=False)
+    for asset in item.assets.values():
+        projection = ProjectionExtension.ext(asset)
+        assert (projection.epsg, projection.shape) == (4326, list(GRID.shape))
+        assert projection.transform == list(GRID.transform)[:6]
+        for band in asset.extra_fields["bands"]:
+            assert band["raster:sampling"] == "area"
+            assert {"name", "description", "data_type", "nodata", "unit"} <= set(band)
+    for cube in (DatacubeExtension.ext(collection), DatacubeExtension.ext(item.assets["map"])):
+        assert set(cube.variables) == set(stored.data_vars)
+        for name, variable in cube.variables.items():
+            assert (tuple(variable.dimensions), variable.var_type) == (stored[name].dims, VariableType.DATA)
+            assert (variable.description, variable.unit) == (stored[name].attrs["long_name"], stored[name].attrs["units"])
+        for name, axis in (("latitude", "y"), ("longitude", "x")):
+            dimension = cube.dimensions[name]
+            assert isinstance(dimension, HorizontalSpatialDimension)
+            assert (dimension.dim_type, dimension.axis, dimension.reference_system) == (DimensionType.SPATIAL, axis, 4326)
+            low, high = dimension.extent
+            centres = np.sort(stored[name].values)
+            assert (low, high) == (centres[0] - 0.5, centres[-1] + 0.5)
+            assert dimension.step == stored[name].values[1] - stored[name].values[0]
 
 
 def test_no_address_is_absolute(run):
