@@ -6,6 +6,7 @@ A URL is a local path or anything fsspec understands (``s3://bucket/prefix``). C
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,6 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from icemap.errors import IcemapError
+
+# How often a request to a bucket is tried, with growing waits in between; the environment's AWS_MAX_ATTEMPTS goes before.
+ATTEMPTS = 6
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
+LOGGED_OUT = ("UnauthorizedSSOTokenError", "SSOTokenLoadError", "TokenRetrievalError", "CredentialRetrievalError")
+FAILING = ("SlowDown", "ServiceUnavailable", "InternalError", "500", "502", "503", "504")
+BROKEN_OFF = ("ConnectionError", "HTTPClientError", "ResponseParserError", "ClientPayloadError", "ClientConnectionError", "IncompleteRead")
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_remote(url: str) -> bool:
@@ -37,7 +46,19 @@ def filesystem(url: str, **storage_options: Any) -> tuple[Any, str]:
     """The fsspec filesystem of a URL and the path inside it."""
     import fsspec
 
-    return fsspec.core.url_to_fs(url, **storage_options)
+    return fsspec.core.url_to_fs(url, **filesystem_options(url, **storage_options))
+
+
+def filesystem_options(url: str, **given: Any) -> dict[str, Any]:
+    """What fsspec is told about a URL: for a bucket how often to try, and whether it is public; then what the caller gives."""
+    if not url.startswith("s3://"):
+        return given
+    retries: dict[str, Any] = {"mode": "standard"}
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        retries["total_max_attempts"] = ATTEMPTS
+    # The variable by which GDAL is told the same.
+    public = os.environ.get("AWS_NO_SIGN_REQUEST", "").upper() in ("YES", "TRUE", "ON", "1")
+    return {"config_kwargs": {"retries": retries}, **({"anon": True} if public else {}), **given}
 
 
 @contextmanager
@@ -45,21 +66,56 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
     """Turn what storage raises into one sentence that names the URL, the action and what to do."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise IcemapError(f"Cannot {action} {url}: there is no such file, folder or bucket. Check the name.") from error
-    except PermissionError as error:
-        raise IcemapError(
-            f"Cannot {action} {url}: permission denied. Ask its owner for the right, or choose another place; check a bucket's credentials in the environment."
-        ) from error
-    except (NotADirectoryError, FileExistsError) as error:
-        raise IcemapError(f"Cannot {action} {url}: {error.filename or 'a part of this path'} is not a folder. Choose another place.") from error
-    except OSError as error:
-        raise IcemapError(f"Cannot {action} {url}: {first_line(error)}.") from error
-    except Exception as error:
-        # botocore raises these outside OSError; importing it only to name them would slow down every local run.
-        if type(error).__module__.startswith(("botocore", "aiobotocore", "aiohttp")):
-            raise IcemapError(f"Cannot {action} {url}: {first_line(error)}. Check the endpoint and the credentials in the environment.") from error
+    except IcemapError:
         raise
+    except Exception as error:
+        problem = _problem(error)
+        if problem is None:
+            raise
+        raise IcemapError(f"Cannot {action} {url}: {problem}") from error
+
+
+def _problem(error: Exception) -> str | None:
+    """What went wrong in the storage and what to do; None if the error is not the storage's."""
+    code = _code(error)
+    if code in EXPIRED or type(error).__name__ in LOGGED_OUT:
+        return "the credentials have expired. Log in again, then the same command continues."
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file, folder or bucket. Check the name."
+    if isinstance(error, PermissionError):
+        return "permission denied. Ask its owner for the right, or choose another place; check a bucket's credentials in the environment."
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return f"{error.filename or 'a part of this path'} is not a folder. Choose another place."
+    if isinstance(error, OSError) and error.errno in FULL:
+        return "the disk is full. Free some space, then the same command continues."
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return "the file system is read-only. Choose another place."
+    if code == "400":
+        # The answer to a HEAD request has no body that could say more.
+        return "the server calls it a bad request, which it says of expired credentials too. Log in again, then the same command continues."
+    if code in FAILING:
+        return f"the server fails or is too busy, after several attempts ({code}). What is finished is kept: start the same command again later."
+    # Importing botocore or aiohttp only to name their errors would slow down every local run.
+    library = type(error).__module__.partition(".")[0]
+    if isinstance(error, TimeoutError) or any(kind.__name__ in BROKEN_OFF for kind in type(error).__mro__):
+        return f"the connection fails or breaks off ({first_line(error)}). Check the network and the endpoint, then the same command continues."
+    if isinstance(error, OSError):
+        return f"{first_line(error)}."
+    if library in ("botocore", "aiobotocore", "aiohttp"):
+        return f"{first_line(error)}. Check the endpoint and the credentials in the environment."
+    return None
+
+
+def _code(error: BaseException | None) -> str:
+    """The code by which the server refused; s3fs keeps it as the cause of an error of its own."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            return str(response.get("Error", {}).get("Code", ""))
+        if isinstance(getattr(error, "status", None), int):
+            return str(error.status)  # type: ignore[attr-defined]
+        error = error.__cause__
+    return ""
 
 
 def first_line(error: Exception) -> str:
@@ -75,7 +131,8 @@ def exists(url: str, **storage_options: Any) -> bool:
             return local_path(url).exists()
         fs, path = filesystem(url, **storage_options)
         fs.invalidate_cache()
-        return bool(fs.exists(path))
+        # A web server that fails has not said that the file is absent.
+        return bool(fs.exists(path, strict=True) if url.startswith("http") else fs.exists(path))
 
 
 def list_names(url: str) -> list[str]:
@@ -202,4 +259,4 @@ def zarr_store(url: str, *, read_only: bool = False, **storage_options: Any) -> 
 
     if not is_remote(url):
         return zarr.storage.LocalStore(local_path(url), read_only=read_only)
-    return zarr.storage.FsspecStore.from_url(url, storage_options=storage_options or None, read_only=read_only)
+    return zarr.storage.FsspecStore.from_url(url, storage_options=filesystem_options(url, **storage_options), read_only=read_only)

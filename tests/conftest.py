@@ -3,15 +3,25 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-_spec = importlib.util.spec_from_file_location("s3_server", Path(__file__).with_name("s3_server.py"))
-assert _spec is not None
-assert _spec.loader is not None
-_module = importlib.util.module_from_spec(_spec)
-sys.modules["s3_server"] = _module  # dataclasses look their module up by name
-_spec.loader.exec_module(_module)
+
+def _helper(name: str) -> Any:
+    """A file of this folder that tests may import by its name."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_module = _helper("s3_server")
+for _name in ("s3_proxy", "s3_chain"):
+    _helper(_name)
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +32,12 @@ def s3_process(tmp_path_factory):
             yield server
     except _module.CannotStart as reason:
         pytest.skip(f"no S3 server: {reason}")
+
+
+@pytest.fixture(scope="session")
+def s3_run(s3_process, tmp_path_factory):
+    """A finished run in the bucket, its inputs beside it; what a test changes of it, the test puts right."""
+    return sys.modules["s3_chain"].make_run(s3_process, tmp_path_factory.mktemp("inputs"))
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full_disk)
-    with pytest.raises(IcemapError, match=r"Cannot write .*state.json: .*No space left on device\.$"):
+    with pytest.raises(IcemapError, match=r"Cannot write .*state.json: .*the disk is full\. Free some space, then the same command continues\.$"):
         store.write_text(url, "new")
     assert store.read_text(url) == "old"
     assert os.listdir(tmp_path) == ["state.json"]

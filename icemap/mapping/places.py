@@ -35,7 +35,9 @@ class CubePlaces:
 def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
     """Mapped cells drawn with probabilities in proportion to their area: what kNNDM compares the sites with."""
     step = max(1, int((cube.sizes["latitude"] * cube.sizes["longitude"] / _MOST_CELLS) ** 0.5))
-    row, col = np.nonzero(cube["valid"][::step, ::step].to_numpy() == 1)
+    with storage_errors("the cube", "read"):
+        valid = cube["valid"][::step, ::step].to_numpy() == 1
+    row, col = np.nonzero(valid)
     row, col = row * step, col * step
     latitude, longitude = cube.latitude.to_numpy()[row], cube.longitude.to_numpy()[col]
     area = np.cos(np.radians(latitude))

@@ -11,6 +11,9 @@ from icemap.errors import IcemapError
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.progress import Progress
 
+# Parts that may fail before the job stops: a network that is gone, or a login that has ended, fails them all, each after some waiting.
+ENOUGH = 10
+
 
 class Item(Protocol):
     """What a job is made of: a chunk, or a replicate."""
@@ -96,12 +99,14 @@ def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = Tr
                 if "error" in record:
                     errors[item.key] = record["error"]
                     noted.fail(item.key, record["error"])
+                    if len(errors) == ENOUGH:
+                        break
                     continue
                 ledger.write(item.key, record)
                 noted.add(job.size(item), record["seconds"])
                 bar.update(job.size(item))
     if errors:
-        others = f" ({len(errors) - 1} other parts failed too, the rest is done and kept.)" if len(errors) > 1 else ""
+        others = f" ({len(errors) - 1} other parts failed too; what is done is kept.)" if len(errors) > 1 else ""
         raise IcemapError(f"{errors[min(errors)]}{others}")
     records = ledger.records()
     lost = [item.key for item in job.items if item.key not in records]

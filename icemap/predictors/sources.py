@@ -15,7 +15,7 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
 from icemap.predictors.turned import is_turned
-from icemap.store import filesystem, first_line, is_remote, local_path, storage_errors, zarr_store
+from icemap.store import filesystem, filesystem_options, first_line, is_remote, local_path, storage_errors, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -344,11 +344,12 @@ def _gdal_path(url: str) -> str:
 
 
 def gdal_environment() -> dict[str, str]:
-    """GDAL's settings for an S3 endpoint given in the way of the AWS tools."""
+    """GDAL's settings for an S3 endpoint given in the way of the AWS tools, which is asked again where it fails."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     # GRIB files stay as they are written: GDAL would turn kelvin to Celsius, and move grids that begin half a cell east of Greenwich by half a cell.
     grib = {"GRIB_NORMALIZE_UNITS": "NO", "GRIB_ADJUST_LONGITUDE_RANGE": "NO"}
-    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", **grib}
+    patience = {"GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "0.5"}
+    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", **patience, **grib}
     if endpoint:
         scheme, _, host = endpoint.partition("://")
         settings |= {"AWS_S3_ENDPOINT": host.rstrip("/"), "AWS_HTTPS": "YES" if scheme == "https" else "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
@@ -360,4 +361,5 @@ def _download(url: str) -> str:
     import fsspec
 
     filesystem(url)
-    return str(fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}))
+    own = {url.partition("://")[0]: filesystem_options(url)}
+    return str(fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}, **own))

@@ -7,6 +7,7 @@ from typing import Any
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
 from icemap.products.layout import open_map, target_of
+from icemap.store import storage_errors
 
 
 def query(map_url: str, lon: float, lat: float, **storage_options: Any) -> dict[str, Any]:
@@ -35,7 +36,8 @@ def query(map_url: str, lon: float, lat: float, **storage_options: Any) -> dict[
     if row < 0:
         spans = f"{grid.west:g} to {grid.east:g} E and {grid.south:g} to {grid.north:g} N"
         raise IcemapError(f"Longitude {lon:g}, latitude {lat:g} is outside the map {map_url}, which spans {spans}.")
-    cell = dataset.isel(latitude=row, longitude=col).load()
+    with storage_errors(map_url, "read"):
+        cell = dataset.isel(latitude=row, longitude=col).load()
     if not cell[target.name].notnull():
         raise IcemapError(
             f"Longitude {lon:g}, latitude {lat:g} is not mapped in {map_url}: its cell is water, masked, or lacks a predictor. Try a place beside it."

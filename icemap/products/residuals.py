@@ -9,6 +9,7 @@ import numpy as np
 from icemap.gridded import grid_of
 from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.products.residual_field import Variogram, fit_variogram, residual_total_sd
+from icemap.store import storage_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,8 @@ def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogra
 def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:
     """Standard deviation of the residual's total over the mapped cells, target unit x km2, for every region and mask of the ledger."""
     step = max(1, int(np.ceil((cube.sizes["latitude"] * cube.sizes["longitude"] / MOST_CELLS) ** 0.5)))
-    thinned = cube[["valid", "fraction"]].isel(latitude=slice(None, None, step), longitude=slice(None, None, step)).load()
+    with storage_errors("the cube", "read"):
+        thinned = cube[["valid", "fraction"]].isel(latitude=slice(None, None, step), longitude=slice(None, None, step)).load()
     row, col = np.nonzero(thinned["valid"].to_numpy() == 1)
     fraction = thinned["fraction"].to_numpy()[row, col]
     longitude, latitude = thinned.longitude.to_numpy()[col], thinned.latitude.to_numpy()[row]

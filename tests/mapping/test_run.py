@@ -93,7 +93,16 @@ def test_of_several_mistakes_the_same_one_is_told_in_any_order(ledger, tmp_path)
         with pytest.raises(IcemapError) as caught:
             run(Work(wrong=(9, 2, 5)), Ledger(str(tmp_path / str(number))), executor)
         said.add(str(caught.value))
-    assert said == {"Part 2 is broken. (2 other parts failed too, the rest is done and kept.)"}
+    assert said == {"Part 2 is broken. (2 other parts failed too; what is done is kept.)"}
+
+
+@pytest.mark.quick
+def test_a_job_in_which_everything_fails_stops_early(ledger):
+    work = Work(wrong=tuple(range(1, 12)))
+    with pytest.raises(IcemapError, match=r"Part 1 is broken\. \(9 other parts failed too; what is done is kept\.\)"):
+        run(work, ledger)
+    assert ledger.keys() == {ITEMS[0].key}
+    assert work.calls == list(range(11))
 
 
 @pytest.mark.quick
