@@ -111,6 +111,21 @@ CHUNKED = ("cube", "train", "verify", "map")
 
 
 @main.command()
+@click.argument("config")
+@_on_a_cluster
+def doctor(config: str, cluster: str, workers: int) -> None:
+    """Versions, credentials, rights and reachability, from here and from a worker."""
+    from icemap.doctor import PROBLEM, examine
+
+    findings = examine(config, cluster, workers, click.echo)
+    for finding in findings:
+        click.echo(finding.line)
+    problems = sum(finding.state == PROBLEM for finding in findings)
+    if problems:
+        raise IcemapError(f"{problems} problem{'s' if problems > 1 else ''} found: see the lines that begin with {PROBLEM}.")
+
+
+@main.command()
 @click.argument("run_url", metavar="RUN")
 def status(run_url: str) -> None:
     """What is done of RUN, a run folder or bucket prefix, and how long is left."""

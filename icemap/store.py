@@ -158,6 +158,23 @@ def read_bytes(url: str, **storage_options: Any) -> bytes:
         return bytes(fs.cat_file(path))
 
 
+def read_start(url: str) -> None:
+    """Read the first byte of a file, or the names in a folder: what it takes to know that it can be read."""
+    with storage_errors(url, "read"):
+        if is_remote(url):
+            fs, path = filesystem(url)
+            fs.invalidate_cache()
+            if fs.info(path)["type"] == "file":
+                fs.cat_file(path, start=0, end=1)
+            return
+        here = local_path(url)
+        if here.is_dir():
+            os.listdir(here)
+            return
+        with here.open("rb") as file:
+            file.read(1)
+
+
 def read_text(url: str, **storage_options: Any) -> str:
     """The whole content of a UTF-8 file."""
     try:
@@ -222,6 +239,16 @@ def remove(url: str) -> None:
             fs.invalidate_cache()
             if any(fs.isfile(name) for name in fs.find(path)):
                 raise PermissionError(url)
+
+
+def remove_file(url: str) -> None:
+    """Delete one file, which takes no right to list."""
+    with storage_errors(url, "delete"):
+        if is_remote(url):
+            fs, path = filesystem(url)
+            fs.rm_file(path)
+            return
+        local_path(url).unlink()
 
 
 def upload(local: Path, url: str) -> None:

@@ -80,7 +80,8 @@ class Bucket:
 
     def objects(self, below: str = "") -> dict[str, bytes]:
         root = f"{self.url}/{below}".removeprefix("s3://").rstrip("/")
-        return {name.removeprefix(root + "/"): self.files.cat_file(name) for name in self.files.find(root)}
+        found = self.files.find(root, detail=True)  # of a prefix that was emptied: itself
+        return {name.removeprefix(root + "/"): self.files.cat_file(name) for name, entry in found.items() if entry["type"] == "file"}
 
     def etags(self, below: str) -> dict[str, str]:
         return {name: (entry["ETag"], str(entry["LastModified"])) for name, entry in self.files.find(f"{self.url}/{below}", detail=True).items()}

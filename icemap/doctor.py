@@ -1,0 +1,233 @@
+"""Before hours of work: is everything there that a run needs, as seen from here and from a worker?"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from icemap.catalog import Source, load_sources, read_catalog
+from icemap.config import Config, load_config
+from icemap.errors import IcemapError
+from icemap.provenance import versions
+from icemap.steps import Say, open_context
+from icemap.store import filesystem_options, first_line, is_remote, join, list_names, local_path, read_bytes, read_start, remove_file, write_bytes
+
+PACKAGES = ("icemap", "numpy", "numba", "dask", "distributed", "zarr", "xarray", "fsspec", "s3fs", "scikit-learn", "lightgbm", "rasterio")
+RIGHTS = {"list": "s3:ListBucket", "write": "s3:PutObject", "read": "s3:GetObject", "delete": "s3:DeleteObject"}
+# By botocore's name for the way in which it found them.
+CREDENTIALS = {
+    "env": "environment",
+    "shared-credentials-file": "profile",
+    "config-file": "profile",
+    "assume-role": "role assumed through a profile",
+    "assume-role-with-web-identity": "web identity",
+    "sso": "single sign-on",
+    "custom-process": "process named in a profile",
+    "container-role": "role of the container",
+    "iam-role": "role of the machine",
+}
+# Bytes per cell of a map and of a predictor before compression.
+MAP_BYTES, PREDICTOR_BYTES = 22, 4
+# Of these bytes the demo's cube and map take 0.34 on the disk; with less than this there is no hope.
+LEAST_SHARE = 0.25
+OK, PROBLEM, SKIPPED = "ok", "PROBLEM", "not tried"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: ``state`` is ok, PROBLEM or not tried."""
+
+    where: str
+    what: str
+    state: str
+    detail: str
+
+    @property
+    def line(self) -> str:
+        return f"{self.state:9s} {self.where:6s} {self.what:12s} {self.detail}"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What can be seen from one place, here or on a worker; nothing of it says a key or a password."""
+
+    run: str
+    sources: tuple[Source, ...]
+    tables: tuple[str, ...]
+
+    def __call__(self, where: str) -> dict[str, Any]:
+        """Findings as dicts, and the versions and memory of this place, for comparison."""
+        from icemap.mapping.probe import worker_memory
+
+        found = [*self._credentials(where), *self._inputs(where), *_rights(self.run, where)]
+        memory = {"limit": worker_memory(), "used": psutil.Process().memory_info().rss}
+        return {"findings": [asdict(finding) for finding in found], "versions": _versions(), "memory": memory}
+
+    def _credentials(self, where: str) -> Iterator[Finding]:
+        urls = [self.run, *self.tables, *(url for source in self.sources for url in source.files)]
+        if any(url.startswith("s3://") for url in urls):
+            yield Finding(where, "credentials", *_credentials())
+
+    def _inputs(self, where: str) -> Iterator[Finding]:
+        from icemap.predictors.sources import file_stamps
+
+        problems: dict[str, None] = {}
+        for source in self.sources:
+            try:
+                file_stamps(source)
+                for url in source.files[:1]:
+                    read_start(url)
+            except IcemapError as error:
+                problems[str(error)] = None
+        for table in self.tables:
+            try:
+                read_start(table)
+            except IcemapError as error:
+                problems[str(error)] = None
+        yield from (Finding(where, "inputs", PROBLEM, problem) for problem in problems)
+        if not problems:
+            yield Finding(where, "inputs", OK, f"{len(self.sources)} sources and {len(self.tables)} tables of sites can be read")
+
+
+def _rights(run: str, where: str) -> Iterator[Finding]:
+    """List the run's place, and write, read and delete one byte in it."""
+    folders = [] if is_remote(run) else [path for path in (local_path(run), *local_path(run).parents) if not path.exists()]
+    probe = join(run, f"doctor-{secrets.token_hex(8)}")
+    try:
+        yield _right("list", run, where, lambda: list_names(run))
+        written = _right("write", run, where, lambda: write_bytes(probe, b"1"))
+        yield written
+        for right, call in (("read", lambda: read_bytes(probe)), ("delete", lambda: remove_file(probe))):
+            yield _right(right, run, where, call) if written.state == OK else Finding(where, right, SKIPPED, "nothing could be written")
+    finally:
+        for folder in folders:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _right(right: str, run: str, where: str, call: Callable[[], Any]) -> Finding:
+    try:
+        call()
+    except IcemapError as error:
+        named = f" In a policy the right is {RIGHTS[right]} on {run}." if run.startswith("s3://") and "permission denied" in str(error) else ""
+        return Finding(where, right, PROBLEM, f"{error}{named}")
+    return Finding(where, right, OK, run)
+
+
+def _credentials() -> tuple[str, str]:
+    """Where the credentials come from, not what they are."""
+    import botocore.exceptions
+    import botocore.session
+
+    if filesystem_options("s3://").get("anon"):
+        return OK, "none: AWS_NO_SIGN_REQUEST says that the bucket is public"
+    try:
+        session = botocore.session.get_session()
+        credentials = session.get_credentials()
+    except botocore.exceptions.BotoCoreError as error:
+        return PROBLEM, f"{first_line(error)}. Correct AWS_PROFILE or the file of profiles."
+    if credentials is None:
+        return PROBLEM, "none found. Set AWS_PROFILE, log in, or give the service account a role; a public bucket wants AWS_NO_SIGN_REQUEST=YES."
+    kind = CREDENTIALS.get(credentials.method, credentials.method)
+    return OK, f"{kind} '{session.profile}'" if kind == "profile" and session.profile else kind
+
+
+def _versions() -> dict[str, str]:
+    import rasterio
+
+    return {**versions(PACKAGES), "gdal": str(rasterio.__gdal_version__)}
+
+
+def examine(config_url: str, cluster: str, workers: int, say: Say) -> list[Finding]:
+    """Look at everything, from here and from a worker; a problem does not end the search for others."""
+    here = _versions()
+    found = [Finding("client", "versions", OK, ", ".join(f"{name} {version}" for name, version in here.items()))]
+    try:
+        config = load_config(config_url)
+    except IcemapError as error:
+        return [*found, Finding("client", "config", PROBLEM, str(error)), Finding("worker", "all", SKIPPED, "the config must be right first")]
+    found.append(Finding("client", "config", OK, config_url))
+    sources, problems = _catalogued(config)
+    found += [Finding("client", "catalogue", PROBLEM, problem) for problem in problems] or [Finding("client", "catalogue", OK, config.catalog)]
+    look = Look(config.run, tuple(sources), _tables(config))
+    found += [Finding(**finding) for finding in look("client")["findings"]]
+    if not is_remote(config.run):
+        found.append(_disk(config))
+    try:
+        with open_context(config, cluster, workers, say) as context:
+            ((_, there),) = list(context.executor.map(look, ["worker"]))
+    except IcemapError as error:
+        return [*found, Finding("worker", "cluster", PROBLEM, str(error))]
+    except Exception as error:  # whatever a worker with other versions of anything may raise
+        problem = f"A worker cannot run icemap ({type(error).__name__}: {first_line(error)}). Give all workers the image or environment of the client."
+        return [*found, Finding("worker", "cluster", PROBLEM, problem)]
+    return [*found, _same(here, there["versions"]), *(Finding(**finding) for finding in there["findings"]), _memory(config, there["memory"])]
+
+
+def _catalogued(config: Config) -> tuple[list[Source], list[str]]:
+    names = dict.fromkeys([*config.predictors, *(mask.source for mask in config.masks)])
+    found, problems = [], []
+    try:
+        read_catalog(config.catalog)
+        for name in names:
+            try:
+                found += load_sources(config.catalog, [name]).values()
+            except IcemapError as error:
+                problems.append(str(error))
+    except IcemapError as error:
+        problems.append(str(error))
+    return found, problems
+
+
+def _tables(config: Config) -> tuple[str, ...]:
+    if config.sites is not None:
+        return (config.sites.table,)
+    assert config.boreholes is not None
+    further = (config.boreholes.permafrost_table,) if config.boreholes.permafrost_table else ()
+    return (*(layer.path for layer in config.boreholes.layers), *further)
+
+
+def _same(here: dict[str, str], there: dict[str, str]) -> Finding:
+    different = [f"{name} {here[name]} here and {there.get(name, 'none')} there" for name in here if there.get(name) != here[name]]
+    if different:
+        return Finding("worker", "versions", PROBLEM, f"{', '.join(different)}: give client and workers one image or one lock file.")
+    return Finding("worker", "versions", OK, "as here")
+
+
+def _disk(config: Config) -> Finding:
+    folder = next(path for path in (local_path(config.run).absolute(), *local_path(config.run).absolute().parents) if path.exists())
+    free, most = shutil.disk_usage(folder).free, _cells(config) * _bytes_per_cell(config)
+    said = f"{_size(free)} free at {folder}; cube and map take {_size(most)} before compression, about a third of it after"
+    return Finding("client", "disk", OK if free > most * LEAST_SHARE else PROBLEM, said)
+
+
+def _cells(config: Config) -> int:
+    rows, cols = config.grid.grid.shape
+    return rows * cols
+
+
+def _bytes_per_cell(config: Config) -> int:
+    replicates = config.ensemble.replicates if config.map.replicate_fields else 0
+    return PREDICTOR_BYTES * (len(config.predictors) + len(config.masks) + 2) + MAP_BYTES + replicates
+
+
+def _memory(config: Config, memory: dict[str, Any]) -> Finding:
+    need = memory["used"] + config.grid.chunk**2 * 2 * _bytes_per_cell(config)
+    if memory["limit"] is None:
+        return Finding("worker", "memory", OK, f"no limit; a chunk of the map needs about {_size(need)}")
+    said = f"{_size(memory['limit'])} per worker; a chunk of the map needs about {_size(need)}"
+    if memory["limit"] < need:
+        return Finding("worker", "memory", PROBLEM, f"{said}: give the workers more, or choose a smaller 'chunk' for the grid.")
+    return Finding("worker", "memory", OK, said)
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.3g} GB"
