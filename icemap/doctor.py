@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -174,7 +172,8 @@ def examine(config_url: str, cluster: str, workers: int, say: Say) -> list[Findi
 
 def _catalogued(config: Config) -> tuple[list[Source], list[str]]:
     names = dict.fromkeys([*config.predictors, *(mask.source for mask in config.masks)])
-    found, problems = [], []
+    found: list[Source] = []
+    problems: list[str] = []
     try:
         read_catalog(config.catalog)
         for name in names:
