@@ -1,6 +1,7 @@
 """Killed at any moment, a run goes on where it was and ends with the bits of an undisturbed one."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,10 +15,12 @@ import psutil
 import pytest
 import xarray as xr
 import yaml
+from click.testing import CliRunner
 from threadpoolctl import threadpool_limits
 
 import icemap
 from icemap.chain import STEPS
+from icemap.cli import main
 from icemap.config import load_config
 from icemap.demo import write_demo
 from icemap.mapping.ledger import Ledger
@@ -74,8 +77,8 @@ def undisturbed(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def killed_twice(tmp_path_factory) -> tuple[Path, dict[str, dict[str, int]]]:
-    """A run killed in its cube and in its map (2 workers), then finished (1 worker), and the records there were at each kill."""
+def killed_twice(tmp_path_factory) -> tuple[Path, dict[str, dict[str, int]], str]:
+    """A run killed in its cube and in its map (2 workers), then finished (1 worker), the records there were at each kill, and its status after the last."""
     config = write_project(tmp_path_factory.mktemp("killed"))
     run, kept = config.parent / "run", {}
     for job in ("cube", "map"):
@@ -83,17 +86,18 @@ def killed_twice(tmp_path_factory) -> tuple[Path, dict[str, dict[str, int]]]:
         kill_at(process, run / "ledger" / job, 5)
         kept[job] = records_of(run / "ledger" / job)
         assert 5 <= len(kept[job]) < CHUNKS
+    status = CliRunner().invoke(main, ["status", str(run)]).stdout
     process = start(config, workers=1)
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 0
     assert "map: continuing" in said
     assert "cube: there already" in said
-    return run, kept
+    return run, kept, status
 
 
 @pytest.mark.parametrize("job", ["cube", "map"])
 def test_finished_chunks_are_not_made_again(killed_twice, job):
-    run, kept = killed_twice
+    run, kept, _ = killed_twice
     after = records_of(run / "ledger" / job)
     assert len(after) == CHUNKS
     assert {name: after[name] for name in kept[job]} == kept[job]
@@ -101,7 +105,7 @@ def test_finished_chunks_are_not_made_again(killed_twice, job):
 
 @pytest.mark.parametrize("name", ["cube.zarr", "map.zarr"])
 def test_grids_are_bit_identical_to_an_undisturbed_serial_run(undisturbed, killed_twice, name):
-    run, _ = killed_twice
+    run, *_ = killed_twice
     first, second = (xr.open_zarr(folder / name, consolidated=False, mask_and_scale=False).load() for folder in (undisturbed, run))
     assert set(first.data_vars) == set(second.data_vars)
     for variable in first.data_vars:
@@ -109,7 +113,7 @@ def test_grids_are_bit_identical_to_an_undisturbed_serial_run(undisturbed, kille
 
 
 def test_samples_ensemble_verification_and_totals_are_identical(undisturbed, killed_twice):
-    run, _ = killed_twice
+    run, *_ = killed_twice
     pd.testing.assert_frame_equal(pd.read_parquet(undisturbed / "samples.parquet"), pd.read_parquet(run / "samples.parquet"), check_exact=True)
     for name in ("verification.json", "ice_storage.json", "ensemble/calibration.json", "ensemble/applicability.json", "ensemble/replicates/s001.json"):
         assert (undisturbed / name).read_bytes() == (run / name).read_bytes(), name
@@ -119,11 +123,22 @@ def test_samples_ensemble_verification_and_totals_are_identical(undisturbed, kil
 
 
 def test_the_sums_of_the_chunks_are_the_same_in_any_order(undisturbed, killed_twice):
-    run, _ = killed_twice
+    run, *_ = killed_twice
     first, second = (Ledger(str(folder / "ledger" / "map")).records() for folder in (undisturbed, run))
     assert first.keys() == second.keys()
     for key, record in first.items():
         assert {k: v for k, v in record.items() if k != "seconds"} == {k: v for k, v in second[key].items() if k != "seconds"}
+
+
+def test_status_tells_how_far_the_map_was_in_pixels(killed_twice):
+    run, kept, status = killed_twice
+    pixels = sum(record["valid"] for record in Ledger(str(run / "ledger" / "cube")).records().values())
+    first, second = status.splitlines()[-2:]
+    assert first.startswith("map        begun 20")
+    assert first.endswith(f", not finished, {len(kept['map'])} parts in the ledger")
+    assert re.match(rf" +\d+\.\d % of {pixels:,} pixels(, about \d+ s left)?$", second)
+    after = CliRunner().invoke(main, ["status", str(run)]).stdout.splitlines()
+    assert [line.split()[1] for line in after] == ["finished"] * len(STEPS)
 
 
 KILLS = [(victim, number) for number in range(7) for victim in ("a worker", "the command", "everything")][:20]

@@ -1,35 +1,34 @@
-"""How fast the ensemble maps, as ratios against what one would write with the libraries: ``python tests/benchmarks/bench_map.py``.
+"""How fast the ensemble maps, as ratios against what one would write with the libraries: ``python tests/benchmarks/bench_map.py [--ensemble DIR]``.
 
 One process, one thread, CPU time, the ways taking turns, on the virtual Arctic: a coherent raster (30 arc-seconds, as a map chunk) and scattered pixels.
-Every replicate is trained on its own sites; its COP-BMA is fitted to three-fold out-of-fold predictions of the first replicate plus a little noise, which costs
-minutes instead of hours and gives a mixture of the same make. The obvious way is each model's ``predict`` and the exact mixture inverted by bisection. What
-`threadpoolctl` cannot hold to one thread the environment must: ``OMP_NUM_THREADS=1``.
+Every way predicts thousands of pixels per call, so that no call's fixed cost counts. The slow ways are asked for a part of the replicates, whose time is scaled
+to all of them. The obvious way is each model's ``predict``, each COP-BMA's mean and the exact mixture inverted by bisection; the raster libraries predict the
+members alone. What `threadpoolctl` cannot hold to one thread the environment must: ``OMP_NUM_THREADS=1``.
 """
 
 import argparse
 import importlib.util
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import trained
 from sklearn.linear_model import LinearRegression
 from threadpoolctl import threadpool_limits
 
 from icemap import world
 from icemap.ensemble.members import member_inputs
-from icemap.ensemble.model import IceEnsemble, replicate_seed
-from icemap.ensemble.replicates import Replicate, bma_of, out_of_fold, train_members
-from icemap.ensemble.target import TargetScale
+from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.replicates import Replicate
 from icemap.mapping.chunk import map_pixels, mean_and_spread
 from icemap.mapping.pack import BATCH, PackedEnsemble, member_differences, pack_ensemble, pad
 from icemap.verification.applicability import Applicability
-from icemap.verification.spread import Calibration, LocalSpread
 
-LEVELS = (0.025, 0.975)
-CALIBRATION = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), LEVELS)
+LIBRARIES = {"sklearn-raster": "sklearn_raster", "dask-ml ParallelPostFit": "dask_ml"}
 
 
 @dataclass(frozen=True)
@@ -41,20 +40,7 @@ class Case:
     applicability: Applicability
 
 
-def draw_sites(sites: int, seed: int = 0) -> pd.DataFrame:
-    """Sites on frozen land with predictors and a noisy target."""
-    rng = np.random.default_rng(seed)
-    lon, lat = rng.uniform(-180, 180, 20 * sites), np.rad2deg(np.arcsin(rng.uniform(np.sin(np.deg2rad(50)), np.sin(np.deg2rad(78)), 20 * sites)))
-    masks = world.predictors_at_points(lon, lat, ["land_fraction", "permafrost_fraction"])
-    frozen = np.flatnonzero((masks["land_fraction"] > 0.5) & (masks["permafrost_fraction"] > 0.1))[:sites]
-    lon, lat = lon[frozen], lat[frozen]
-    table = pd.DataFrame(world.predictors_at_points(lon, lat))
-    table["northness"] = np.sin(np.deg2rad(7 * lon)) * table["slope"]  # a 24th predictor
-    value = np.clip(world.truth_at_points(lon, lat) + rng.normal(0, 8, len(lon)), 0, 100)
-    return table.assign(value=value, lon=lon, lat=lat)
-
-
-def rasters(names: list[str], pixels: int) -> dict[str, np.ndarray]:
+def rasters(names: Sequence[str], pixels: int) -> dict[str, np.ndarray]:
     """Valid pixels (n, predictors) of a block of a 30 arc-second map, and of places scattered over the hemisphere."""
     side = int(np.ceil(np.sqrt(pixels))) + 4
     lon, lat = 128 + np.arange(2 * side) / 120, 67 + np.arange(side) / 120
@@ -64,53 +50,41 @@ def rasters(names: list[str], pixels: int) -> dict[str, np.ndarray]:
     found = {}
     for name, (x, y) in {"coherent": (lon_of, lat_of), "scattered": anywhere}.items():
         land = np.flatnonzero(world.predictors_at_points(x, y, ["land_fraction"])["land_fraction"] > 0.5)[:pixels]
-        table = pd.DataFrame(world.predictors_at_points(x[land], y[land]))
-        table["northness"] = np.sin(np.deg2rad(7 * x[land])) * table["slope"]
-        found[name] = table[names].to_numpy(np.float32)
+        table = pd.DataFrame(trained.with_northness(world.predictors_at_points(x[land], y[land]), x[land]))
+        found[name] = table[list(names)].to_numpy(np.float32)
     return found
 
 
-def train(sites: int, replicates: int) -> Case:
-    """Members of every replicate on 90 % of the sites."""
-    samples = draw_sites(sites)
-    classes = [name for name, info in world.PREDICTORS.items() if info.kind == "class"]
-    ensemble = IceEnsemble(classes=classes, replicates=replicates, folds=3, candidates=0, prior_strength=50.0)
-    table = ensemble.prepare(samples)
-    options, coding = ensemble.options, ensemble.coding_
-    first = table.take(~ensemble.held_out_[0])
-    F = out_of_fold(first, options, coding, TargetScale.fit(first.y, options.bounds), replicate_seed(ensemble.seed, 0))
-    rng = np.random.default_rng(2)
-    ensemble.replicates_ = []
-    for index in range(replicates):
-        own = table.take(~ensemble.held_out_[index])
-        scale = TargetScale.fit(own.y, options.bounds)
-        members = train_members(own, member_inputs(options.members, coding, own.X), options, coding, scale, replicate_seed(ensemble.seed, index))
-        noisy = np.clip(F + rng.normal(0, 0.1, F.shape), *scale.limits)
-        ensemble.replicates_.append(Replicate(members, bma_of(options).fit(noisy, first.y), coding, scale))
+def prepare(folder: Path | None, sites: int, replicates: int) -> Case:
+    """The ensemble, trained or read, and packed."""
+    ensemble, samples = trained.kept(folder, sites, replicates)
+    begin = time.process_time()
     packed, check = pack_ensemble(ensemble, samples[list(ensemble.coding_.names)].to_numpy(float))
-    print("largest difference to the members' own predict, % of the range:", {k: float(f"{v:.1g}") for k, v in member_differences(packed, check).items()})
-    return Case(ensemble, packed, Applicability.fit(ensemble.coding_.design(table.X)))
+    print(f"packed in {time.process_time() - begin:.0f} s; largest difference to the members' own predict, % of the range:", end=" ")
+    print({name: float(f"{value:.1g}") for name, value in member_differences(packed, check).items()})
+    return Case(ensemble, packed, trained.applicability_of(ensemble, samples))
 
 
-def obvious_way(case: Case, X: np.ndarray, seconds: dict[str, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
+def obvious_way(
+    ensemble: IceEnsemble, replicates: Sequence[Replicate], X: np.ndarray, seconds: dict[str, float] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Replicate means (replicates, n) and bounds (n, 2): each model's predict, each COP-BMA's mean, the exact mixture inverted by bisection."""
     clock = Clock({} if seconds is None else seconds)
-    ensemble = case.ensemble
     coded, _ = ensemble.coding_.encode(X)
-    F = np.empty((len(ensemble.replicates_), len(X), len(ensemble.members) + 1))
+    F = np.empty((len(replicates), len(X), len(ensemble.members) + 1))
     for k, name in enumerate(ensemble.members):
         inputs = member_inputs([name], ensemble.coding_, coded)[name]
-        for s, replicate in enumerate(ensemble.replicates_):
+        for s, replicate in enumerate(replicates):
             F[s, :, k] = np.clip(replicate.members[name].predict(inputs), *replicate.scale.limits)
         clock.lap(name)
     F[:, :, -1] = F[:, :, :-1].mean(axis=2)
-    bmas = [replicate.bma for replicate in ensemble.replicates_]
+    bmas = [replicate.bma for replicate in replicates]
     means = np.array([bma.predict(f) for bma, f in zip(bmas, F)])
     low, high = np.zeros((len(X), 2)), np.full((len(X), 2), 100.0)
     for _ in range(14):  # to 0.006
         middle = 0.5 * (low + high)
         G = np.stack([np.mean([bma.cdf(f, middle[:, j]) for bma, f in zip(bmas, F)], axis=0) for j in range(2)], axis=1)
-        low, high = np.where(G < LEVELS, middle, low), np.where(G < LEVELS, high, middle)
+        low, high = np.where(G < trained.LEVELS, middle, low), np.where(G < trained.LEVELS, high, middle)
     clock.lap("mixture")
     return means, 0.5 * (low + high)
 
@@ -142,18 +116,18 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
         np.mean(F[:-1], axis=0, out=F[-1])
         index = case.applicability.index(design)
         clock.lap("dissimilarity")
-        means, _, _ = packed.pool(F, CALIBRATION.levels(index))
+        means, _, _ = packed.pool(F, trained.NO_CALIBRATION.levels(index))
         mean_and_spread(means)
         clock.lap("mixture")
     return {name: 1e6 * seconds / len(X) for name, seconds in clock.seconds.items()}
 
 
-def library_ways(case: Case, X: np.ndarray) -> dict[str, Callable[[], None]]:
+def library_ways(ensemble: IceEnsemble, replicates: Sequence[Replicate], X: np.ndarray) -> dict[str, Callable[[], None]]:
     """Raster libraries around the same models, members alone, where they are installed."""
     import xarray as xr
 
-    coding, ensemble = case.ensemble.coding_, case.ensemble
-    inputs = member_inputs(ensemble.members, coding, coding.encode(X)[0])
+    inputs = member_inputs(ensemble.members, ensemble.coding_, ensemble.coding_.encode(X)[0])
+    models = [(name, model) for replicate in replicates for name, model in replicate.members.items()]
     ways: dict[str, Callable[[], None]] = {}
     if importlib.util.find_spec("sklearn_raster"):
         from sklearn_raster import FeatureArrayEstimator
@@ -163,7 +137,7 @@ def library_ways(case: Case, X: np.ndarray) -> dict[str, Callable[[], None]]:
             estimator.wrapped_estimator = model  # wrapping a fitted model would forget the fit
             return estimator
 
-        estimators = [(name, wrapped(name, model)) for replicate in ensemble.replicates_ for name, model in replicate.members.items()]
+        estimators = [(name, wrapped(name, model)) for name, model in models]
         pixels = {name: xr.DataArray(values.T[:, None, :], dims=("band", "y", "x")) for name, values in inputs.items()}
 
         def with_raster() -> None:
@@ -178,26 +152,27 @@ def library_ways(case: Case, X: np.ndarray) -> dict[str, Callable[[], None]]:
 
         def with_dask_ml() -> None:
             with dask.config.set(scheduler="synchronous"):
-                for replicate in ensemble.replicates_:
-                    for name, model in replicate.members.items():
-                        ParallelPostFit(model).predict(da.from_array(inputs[name], chunks=(len(X), -1))).compute()
+                for name, model in models:
+                    ParallelPostFit(model).predict(da.from_array(inputs[name], chunks=(len(X), -1))).compute()
 
         ways["dask-ml ParallelPostFit"] = with_dask_ml
     return ways
 
 
-def compare(case: Case, X: np.ndarray, slow_pixels: int, rounds: int) -> dict[str, float]:
-    """Print microseconds per pixel and ratios; the slow way has fewer pixels."""
-    few = X[:slow_pixels]
+def compare(case: Case, X: np.ndarray, options: argparse.Namespace) -> dict[str, float]:
+    """Print microseconds per pixel for all replicates, and ratios."""
+    few, some = X[: options.slow_pixels], case.ensemble.replicates_[: options.slow_replicates]
+    all_pixels, slow_pixels = float(len(X)), len(few) * len(some) / len(case.ensemble.replicates_)
 
     def fast() -> None:
-        map_pixels(case.packed, case.applicability, CALIBRATION, X)
+        map_pixels(case.packed, case.applicability, trained.NO_CALIBRATION, X)
 
-    ways: dict[str, tuple[Callable[[], object], int]] = {"icemap": (fast, len(X)), "the obvious way": (lambda: obvious_way(case, few), len(few))}
-    ways |= {name: (way, len(few)) for name, way in library_ways(case, few).items()}
+    ways: dict[str, tuple[Callable[[], object], float]] = {"icemap": (fast, all_pixels)}
+    ways["the obvious way"] = (lambda: obvious_way(case.ensemble, some, few), slow_pixels)
+    ways |= {name: (way, slow_pixels) for name, way in library_ways(case.ensemble, some, few).items()}
     fast()
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         for name, (way, pixels) in ways.items():
             begin = time.process_time()
             way()
@@ -205,44 +180,57 @@ def compare(case: Case, X: np.ndarray, slow_pixels: int, rounds: int) -> dict[st
     ours = np.array(taken["icemap"])
     for name, values in taken.items():
         ratio = np.array(values) / ours
-        note = "  (members alone)" if name not in ("icemap", "the obvious way") else ""
+        note = "  (members alone)" if name in LIBRARIES else ""
         print(f"  {name:24s} {np.median(values):10.1f} us a pixel   {np.median(ratio):8.1f} times icemap's [{ratio.min():.1f} to {ratio.max():.1f}]{note}")
     seconds: dict[str, float] = {}
-    obvious_way(case, few, seconds)
-    slow = {name: 1e6 * value / len(few) for name, value in seconds.items()}
+    obvious_way(case.ensemble, some, few, seconds)
+    slow = {name: 1e6 * value / slow_pixels for name, value in seconds.items()}
     for name, value in split_by_member(case, X).items():
         print(f"    {name:16s} {value:8.2f} us" + (f"   {slow[name]:10.1f} us the obvious way, {slow[name] / value:6.0f} times" if name in slow else ""))
-    means, bounds = obvious_way(case, few)
-    result = map_pixels(case.packed, case.applicability, CALIBRATION, few)
-    difference = {
-        "replicate means": np.abs(result.replicate_means - means).max(),
-        "mean": np.abs(result.mean - means.mean(axis=0)).max(),
-        "spread": np.abs(result.sd_ensemble - means.std(axis=0, ddof=1)).max(),
-        "lower": np.abs(result.lower - bounds[:, 0]).max(),
-        "upper": np.abs(result.upper - bounds[:, 1]).max(),
+    return {**differences(case, X[: options.checked_pixels]), "ratio": float(np.median(np.array(taken["the obvious way"]) / ours))}
+
+
+def differences(case: Case, X: np.ndarray) -> dict[str, float]:
+    """Largest differences to the obvious way with all replicates, and the pixel where the bounds differ most."""
+    means, bounds = obvious_way(case.ensemble, case.ensemble.replicates_, X)
+    result = map_pixels(case.packed, case.applicability, trained.NO_CALIBRATION, X)
+    found = {
+        "replicate means": np.abs(result.replicate_means - means),
+        "mean": np.abs(result.mean - means.mean(axis=0)),
+        "spread": np.abs(result.sd_ensemble - means.std(axis=0, ddof=1)),
+        "lower": np.abs(result.lower - bounds[:, 0]),
+        "upper": np.abs(result.upper - bounds[:, 1]),
     }
-    print("  largest differences to the obvious way:", ", ".join(f"{name} {value:.4f}" for name, value in difference.items()))
-    return {**{name: float(value) for name, value in difference.items()}, "ratio": float(np.median(np.array(taken["the obvious way"]) / ours))}
+    largest = {name: float(values.max()) for name, values in found.items()}
+    print(f"  largest differences to the obvious way ({len(X)} pixels):", ", ".join(f"{name} {value:.4f}" for name, value in largest.items()))
+    worst = int(np.maximum(found["lower"], found["upper"]).argmax())
+    ours, theirs = (f"{low:.3f} to {high:.3f}" for low, high in ((result.lower[worst], result.upper[worst]), bounds[worst]))
+    print(f"  worst pixel: number {worst}, {ours}, the obvious way {theirs}")
+    return largest
 
 
 def main(arguments: list[str] | None = None) -> dict[str, dict[str, float]]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sites", type=int, default=1178)
     parser.add_argument("--replicates", type=int, default=200)
-    parser.add_argument("--pixels", type=int, default=4 * BATCH)
-    parser.add_argument("--slow-pixels", type=int, default=1024)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ensemble", type=Path, help="folder of a trained ensemble; made there if it is not")
+    parser.add_argument("--pixels", type=int, default=16 * BATCH)
+    parser.add_argument("--slow-pixels", type=int, default=4096)
+    parser.add_argument("--slow-replicates", type=int, default=10)
+    parser.add_argument("--checked-pixels", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     found = {}
     with threadpool_limits(1):
-        begin = time.perf_counter()
-        case = train(options.sites, options.replicates)
-        names = list(case.packed.coding.names)
-        print(f"{options.replicates} replicates, {options.sites} sites, {len(names)} predictors: trained in {time.perf_counter() - begin:.0f} s")
+        case = prepare(options.ensemble, options.sites, options.replicates)
+        names = case.packed.coding.names
+        print(f"{options.replicates} replicates, {options.sites} sites, {len(names)} predictors; the slow ways: {options.slow_replicates} replicates, scaled")
+        for library in sorted(set(LIBRARIES) - {name for name, module in LIBRARIES.items() if importlib.util.find_spec(module)}):
+            print(f"{library} is not installed and left out (pip install {library.split()[0]})")
         for name, X in rasters(names, options.pixels).items():
-            print(f"{name} pixels ({len(X)})")
-            found[name] = compare(case, X, options.slow_pixels, options.rounds)
+            print(f"{name} pixels: {len(X)} at once by icemap, {min(options.slow_pixels, len(X))} by the others")
+            found[name] = compare(case, X, options)
     return found
 
 

@@ -1,7 +1,7 @@
 """What a map costs the scheduler: ``python tests/benchmarks/bench_scheduler.py [--workers 500] [--chunks 10000]``.
 
-A scheduler in a process of its own, and workers that all live in another one and do nothing but report a chunk done. Printed are the bytes that travel with a
-task, and the CPU time and memory of the scheduler per chunk: the numbers that say how many workers one scheduler can feed.
+A scheduler in a process of its own, and workers that live together in a few others and do nothing but report a chunk done. Printed are the bytes that travel
+with a task, and the CPU time and memory of the scheduler per chunk: the numbers that say how many workers one scheduler can feed.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -28,7 +28,9 @@ import asyncio, sys
 from distributed import Worker
 
 async def main(address, count):
-    workers = await asyncio.gather(*(Worker(address, nthreads=1, heartbeat_interval="10s", dashboard=False) for _ in range(count)))
+    workers = []
+    for _ in range(count):  # one after the other: all at once they would miss one another's timeouts
+        workers.append(await Worker(address, nthreads=1, heartbeat_interval="30s", dashboard=False))
     await asyncio.gather(*(worker.finished() for worker in workers))
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
@@ -52,7 +54,7 @@ def running(*command: str) -> Iterator[psutil.Process]:
         process.wait(timeout=60)
 
 
-def main(workers: int = 500, chunks: int = 10_000) -> dict[str, float]:
+def main(workers: int = 500, chunks: int = 10_000, processes: int = 4) -> dict[str, float]:
     from distributed import Client
     from distributed.protocol.pickle import dumps
 
@@ -67,9 +69,11 @@ def main(workers: int = 500, chunks: int = 10_000) -> dict[str, float]:
             while not file.exists():
                 time.sleep(0.1)
             address = json.loads(file.read_text())["address"]
-            with running(sys.executable, "-c", WORKERS, address, str(workers)):
+            with ExitStack() as started:
+                for part in range(processes):
+                    started.enter_context(running(sys.executable, "-c", WORKERS, address, str(len(range(part, workers, processes)))))
                 with Client(address) as client:
-                    client.wait_for_workers(workers, timeout=300)
+                    client.wait_for_workers(workers, timeout=1800)
                 with open_cluster(address, 0, lambda line: None) as executor:
                     before, start, memory = scheduler.cpu_times(), time.perf_counter(), []
                     for done, _ in enumerate(executor.map(_Timed(build), items), start=1):
@@ -94,5 +98,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=500)
     parser.add_argument("--chunks", type=int, default=10_000)
+    parser.add_argument("--processes", type=int, default=4, help="that the workers share")
     for name, value in main(**vars(parser.parse_args())).items():
         print(f"{name:42s}{value:12,.3f}" if isinstance(value, float) else f"{name:42s}{value:12,d}")

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 import pickle
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -52,8 +53,7 @@ def folder(tmp_path_factory):
     n = 100
     samples = pd.DataFrame({"maat": rng.uniform(-20, -5, n), "rock": rng.choice([2, 7], n), "lon": rng.uniform(100, 140, n), "lat": rng.uniform(60, 80, n)})
     samples["value"] = (20 - 2 * samples.maat + 10 * (samples.rock == 7) + 4 * rng.normal(size=n)).clip(0, 100)
-    members = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
-    ensemble = IceEnsemble(classes=["rock"], members=members, replicates=3, folds=3).fit(samples)
+    ensemble = IceEnsemble(classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0).fit(samples)
     ensemble.save(str(folder / "ensemble"))
     calibration = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.03, 0.96))
     write_json(str(folder / "ensemble" / "calibration.json"), calibration.to_dict())
@@ -149,6 +149,16 @@ def test_threads_share_one_predictor_and_map_bit_for_bit_alike(folder, mapped):
     first, second = (icemap.open_map(url).load() for url in (mapped[0].url, build.url))
     assert all(np.array_equal(first[name], second[name], equal_nan=True) for name in first.data_vars)
     assert len(broadcast._loaded) == 1
+
+
+def test_processes_map_bit_for_bit_alike(folder, mapped):
+    build = planned(folder, "processes.zarr")
+    build.create({})
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        records = dict(zip((chunk.key for chunk in build.chunks), pool.map(build, build.chunks)))
+    assert records == mapped[1]
+    first, second = (icemap.open_map(url).load() for url in (mapped[0].url, build.url))
+    assert all(np.array_equal(first[name], second[name], equal_nan=True) for name in first.data_vars)
 
 
 def test_what_travels_with_a_task_is_small(mapped):
