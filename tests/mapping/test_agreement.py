@@ -1,7 +1,6 @@
 """What does not fit together is refused before the first chunk, by name."""
 
 import copy
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from icemap import Grid, IcemapError
 from icemap.gridded import Variable, create_gridded
 from icemap.mapping import agreement
 from icemap.mapping.agreement import chunk_bytes, require_agreement, require_memory
+from icemap.mapping.cluster import DaskExecutor
 from icemap.mapping.map import MapBuild
 from icemap.mapping.run import SerialExecutor
 from icemap.predictors.cube import describe_predictors
@@ -86,30 +86,20 @@ def test_a_cube_on_another_grid_is_refused(build, manifest, grid):
         require_agreement(MapBuild(build.url, build.cube_url, "ensemble", "", grid, 16, ()))
 
 
-@dataclass
-class Cluster:
-    """Executor and client in one, with workers of a given memory."""
-
-    memory_limit: int
-    nthreads: int = 1
-    client: "Cluster" = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.client = self
-
-    def scheduler_info(self, n_workers: int) -> dict:
-        return {"workers": {"tcp://a": {"memory_limit": 0, "nthreads": 4}, "tcp://b": {"memory_limit": self.memory_limit, "nthreads": self.nthreads}}}
-
-
 def test_a_worker_with_less_memory_than_the_ensemble_needs_is_named(build, manifest, monkeypatch):
-    monkeypatch.setattr(agreement, "packed_size", lambda url: 100_000_000)
-    needed = agreement.WORKER_BYTES + 100_000_000 + chunk_bytes(build)
-    require_memory(build, Cluster(int(needed / 0.8) + 1))
-    require_memory(build, Cluster(0))  # no limit
+    from distributed import Client, LocalCluster
+
+    ensemble = 100_000_000
+    monkeypatch.setattr(agreement, "packed_size", lambda url: ensemble)
+    needed = (agreement.WORKER_BYTES + ensemble + 2 * chunk_bytes(build)) / agreement.USABLE
     require_memory(build, SerialExecutor())
-    for short in (Cluster(int(needed / 0.8) - 1), Cluster(int(needed / 0.8) + 1, nthreads=2)):
-        with pytest.raises(IcemapError, match=r"The worker tcp://b has 0\.\d\d GB of memory; .* ensemble of 100 MB .* give the workers more memory"):
-            require_memory(build, short)
+    limit, said = int(needed) + 1, r"The worker \S+ has 0\.\d\d GB of memory; with 2 threads, an ensemble of 101 MB .* give the workers more memory"
+    cluster = LocalCluster(n_workers=1, threads_per_worker=2, memory_limit=limit, processes=False, dashboard_address=None)
+    with cluster, Client(cluster) as client:
+        require_memory(build, DaskExecutor(client))
+        ensemble += 1_000_000
+        with pytest.raises(IcemapError, match=said):
+            require_memory(build, DaskExecutor(client))
 
 
 def test_memory_of_a_chunk_grows_with_the_chunk_and_the_replicates(build, manifest):
