@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -66,14 +67,14 @@ def _local(where: str, workers: int, announce: Announce) -> Iterator[DaskExecuto
     with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **_dashboard_behind_a_hub("proxy/{port}/status")}):
         local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50)
         with local as cluster, Client(cluster) as client:
-            announce(f"Dask: {workers} workers on this machine, {_dashboard(client)}")
+            announce(f"Dask: {workers} workers on this machine, dashboard at {client.dashboard_link}")
             yield DaskExecutor(client, announce=announce)
 
 
 @contextmanager
 def _joined(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
     with _client(where, JOIN_SECONDS) as client:
-        announce(f"Dask: joined {where}, {_dashboard(client)}")
+        announce(f"Dask: joined {where}, dashboard at {client.dashboard_link}")
         yield DaskExecutor(client, announce=announce)
 
 
@@ -83,7 +84,7 @@ def _kubernetes(where: str, workers: int, announce: Announce) -> Iterator[DaskEx
         announce(f"Dask: waiting for its scheduler at {address}, at most {PATIENCE_SECONDS / 60:.2g} minutes")
         with _client(address, PATIENCE_SECONDS) as client:
             adapt(workers)
-            announce(f"Dask: 1 to {workers} workers on Kubernetes, {_dashboard(client)}")
+            announce(f"Dask: 1 to {workers} workers on Kubernetes, dashboard at {client.dashboard_link}")
             yield DaskExecutor(client, workers, announce)
 
 
@@ -113,9 +114,11 @@ def _client(address: str, patience: float) -> Iterator[Any]:
     """A client of the scheduler at an address; TLS and timeouts come from Dask's own configuration."""
     import dask
     from distributed import Client
+    from distributed.utils import silence_logging_cmgr
 
     _require_certificates(address)
-    with dask.config.set(_dashboard_behind_a_hub("proxy/{host}:{port}/status")):
+    # What goes wrong is said in one sentence; Dask would print tracebacks beside it.
+    with dask.config.set(_dashboard_behind_a_hub("proxy/{host}:{port}/status")), silence_logging_cmgr(logging.CRITICAL):
         try:
             client = Client(address, timeout=patience)
         except (OSError, TimeoutError, ValueError) as error:
@@ -158,10 +161,3 @@ def _dashboard_behind_a_hub(path: str) -> dict[str, str]:
 
     untouched = dask.config.get(DASHBOARD) == "{scheme}://{host}:{port}/status"
     return {DASHBOARD: "{JUPYTERHUB_SERVICE_PREFIX}" + path} if untouched and os.environ.get("JUPYTERHUB_SERVICE_PREFIX") else {}
-
-
-def _dashboard(client: Any) -> str:
-    try:
-        return f"dashboard at {client.dashboard_link}"
-    except KeyError:
-        return "without a dashboard"

@@ -45,7 +45,7 @@ def dask_cluster(announce: Callable[[str], None]) -> Iterator[tuple[str, Callabl
         _create(_resource("DaskAutoscaler", {"apiVersion": API, "kind": "DaskAutoscaler", "metadata": {"name": name}, "spec": spec}, namespace, api))
 
     _create(cluster)
-    announce(f"Dask: made the DaskCluster {name} in the namespace {namespace}")
+    announce(f"Dask: made the DaskCluster {name}; kubectl --namespace {namespace} get pods -l dask.org/cluster-name={name} shows it starting")
     try:
         yield f"tcp://{name}-scheduler.{namespace}:8786", adapt
     finally:
