@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.store import exists, join, storage_errors, zarr_store
+from icemap.store import storage_errors, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,6 +75,17 @@ def create_gridded(url: str, grid: Grid, variables: Sequence[Variable], attrs: M
     )
     with storage_errors(url, "write"):
         dataset.to_zarr(zarr_store(url), mode="w", compute=False, encoding=encoding, zarr_format=3, consolidated=False)
+    consolidate(url)
+
+
+def consolidate(url: str) -> None:
+    """Note in a group's own metadata what lies in it, for readers over the web, which cannot list; to be done anew when something is added."""
+    import zarr
+
+    with storage_errors(url, "write"), warnings.catch_warnings():
+        # All readers take it from there, before the specification has it.
+        warnings.filterwarnings("ignore", message="Consolidated metadata")
+        zarr.consolidate_metadata(zarr_store(url), zarr_format=3)
 
 
 def _spatial_ref(grid: Grid) -> dict[str, Any]:
@@ -129,11 +141,16 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
         If nothing is there.
     """
     import xarray as xr
+    import zarr
 
-    if not storage_options and not exists(join(url, "zarr.json")):
-        raise IcemapError(f"There is no {what} at {url}: check the address, or make it first.")
+    store = zarr_store(url, read_only=True, **storage_options)
     with storage_errors(url, "open"):
-        dataset = xr.open_zarr(zarr_store(url, read_only=True, **storage_options), zarr_format=3, consolidated=False, chunks={})
+        try:
+            group = zarr.open_group(store, mode="r", zarr_format=3)
+        except FileNotFoundError as error:
+            raise IcemapError(f"There is no {what} at {url}: check the address, or make it first.") from error
+        consolidated = group.metadata.consolidated_metadata is not None
+        dataset = xr.open_zarr(store, zarr_format=3, consolidated=consolidated, chunks={})
     # A store lists its arrays in any order.
     return dataset[sorted(map(str, dataset.data_vars))]
 

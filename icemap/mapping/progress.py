@@ -43,7 +43,8 @@ class Progress:
     def fail(self, key: str, sentence: str) -> None:
         """A part cannot be done; the next start tries it again."""
         self.note["failed"][key] = sentence
-        self._write()
+        with suppress(IcemapError):  # what failed may be the place of this note
+            self._write()
 
     def _write(self) -> None:
         self.note["updated"] = time.time()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import DIMENSIONS, Variable, create_gridded, write_chunk
+from icemap.gridded import DIMENSIONS, Variable, consolidate, create_gridded, write_chunk
 from icemap.store import exists, join, storage_errors, zarr_store
 
 # Steps between the bounds of the target: 0.5 % for an ice content in per cent. Rounding moves a cell by a quarter of a step, up as often as down.
@@ -61,6 +61,7 @@ class ReplicateFields:
                     "grid_mapping": "spatial_ref",
                 },
             )
+        consolidate(self.url)
 
     @property
     def step(self) -> float:
@@ -97,7 +98,7 @@ class StoredReplicates:
         import zarr
 
         url = replicates_url(map_url)
-        if not storage_options and not exists(join(url, "zarr.json")):
+        if not exists(join(url, "zarr.json"), **storage_options):
             raise IcemapError(
                 f"The map {map_url} was made without the predictions of its replicates, which the interval of a drawn area needs: "
                 "set map.replicate_fields to true in the config and run 'icemap map' again."

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, create_gridded, grid_of, read_chunk, write_chunk
+from icemap.gridded import Variable, consolidate, create_gridded, grid_of, read_chunk, write_chunk
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.run import Job
 from icemap.products.layout import OVERVIEWS, map_variables, multiscales, open_map, require_complete, target_of
@@ -134,6 +134,7 @@ def write_overviews(map_url: str, run: Callable[[Job, str], Any], ledger: Callab
     if grids:
         with storage_errors(map_url, "write"):
             _open(map_url, "r+").attrs.update(multiscales([full, *grids]))
+        consolidate(map_url)
     return len(grids)
 
 
