@@ -438,3 +438,101 @@ def test_the_package_runs_as_a_module():
     done = subprocess.run([sys.executable, "-m", "icemap", "status", "nowhere"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("icemap: There is no run at nowhere")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 12 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder], capture_output=True, check=False).returncode:
+        pytest.skip("mounting a file system takes an administrator")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def on_disk(finished: Path, disk: Path) -> Path:
+    """The run moved to a disk; its folder there."""
+    shutil.copytree(finished.parent / "run", disk / "run")
+    change(finished, run=str(disk / "run"))
+    return disk / "run"
+
+
+def leave(disk: Path, room: int) -> Path:
+    """Fill the disk up to so many bytes."""
+    with open(disk / "filler", "wb") as file:
+        file.write(bytes(shutil.disk_usage(disk).free - room))
+    return disk / "filler"
+
+
+def content_of(folder: Path, pattern: str = "**/*") -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob(pattern) if path.is_file()}
+
+
+def begin_anew(run: Path, step: str) -> None:
+    """As if a step had been begun, and nothing of it finished."""
+    record = json.loads((run / "provenance.json").read_text())
+    record["steps"][step]["finished"] = None
+    (run / "provenance.json").write_text(json.dumps(record))
+
+
+def is_unfinished(run: Path, step: str) -> bool:
+    return json.loads((run / "provenance.json").read_text())["steps"][step]["finished"] is None
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_map_on_a_full_disk_stops_and_goes_on_when_there_is_room(finished, small_disk, monkeypatch, share):
+    run = on_disk(finished, small_disk)
+    undisturbed, full = content_of(run / "map.zarr"), shutil.disk_usage(small_disk).free
+    begin_anew(run, "map")
+    shutil.rmtree(run / "map.zarr")
+    shutil.rmtree(run / "ledger" / "map")
+    need = shutil.disk_usage(small_disk).free - full
+    filler = leave(small_disk, int(need * share))
+    assert "the disk is full. Free some space, then the same command continues." in refused_here(monkeypatch, "map", finished)
+    assert is_unfinished(run, "map")
+    kept = content_of(run / "ledger" / "map", "[!.]*.json")
+    assert len(kept) < 3
+    assert [name for name, content in content_of(run / "map.zarr", "**/c/**/*").items() if content != undisturbed[name]] == []
+    filler.unlink()
+    run_here(finished, ["map"])
+    after = content_of(run / "ledger" / "map", "[!.]*.json")
+    assert {name: after[name] for name in kept} == kept
+    assert content_of(run / "map.zarr") == undisturbed
+
+
+@pytest.mark.parametrize("room", [1_000, 20_000, 40_000, 150_000])
+def test_publishing_on_a_full_disk_leaves_only_whole_files(finished, small_disk, monkeypatch, room):
+    run = on_disk(finished, small_disk)
+    undisturbed = content_of(run / "products", "*.tif")
+    assert len(undisturbed) == 5
+    begin_anew(run, "publish")
+    shutil.rmtree(run / "products")
+    filler = leave(small_disk, room)
+    said = refused_here(monkeypatch, "publish", finished)
+    assert "the disk" in said
+    assert is_unfinished(run, "publish")
+    made = content_of(run / "products")
+    assert {name: content for name, content in made.items() if name.endswith(".tif")}.items() <= undisturbed.items()
+    assert [name for name in made if ".icemap" in name or name.startswith(".")] == []
+    filler.unlink()
+    run_here(finished, ["publish"])
+    assert content_of(run / "products", "*.tif") == undisturbed
+
+
+def test_on_a_read_only_disk_nothing_changes_and_it_is_said(finished, small_disk, monkeypatch):
+    run = on_disk(finished, small_disk)
+    for step in ("map", "publish"):
+        begin_anew(run, step)
+    shutil.rmtree(run / "ledger" / "map")
+    before = content_of(run)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for step in ("map", "publish"):
+        said = refused_here(monkeypatch, step, finished)
+        if step == "map":
+            assert "the file system is read-only. Choose another place." in said
+            assert str(run) in said
+    assert content_of(run) == before
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    run_here(finished, ["map", "publish"])
+    assert {name for name in content_of(run) if name.startswith("map.zarr")} == {name for name in before if name.startswith("map.zarr")}
