@@ -123,6 +123,8 @@ def namespace(kube, operator, s3) -> Iterator[str]:
             "data": {"dask-cluster.yaml": yaml.safe_dump(cluster)},
         },
     )
+    # Until the server has counted the operator's kinds, it refuses them.
+    wait_for("the quota", lambda: "count/daskclusters.kubernetes.dask.org" in kube.get("resourcequota", NAMESPACE)[0].get("status", {}).get("used", {}))
     yield NAMESPACE
     kube.run("--namespace", NAMESPACE, "delete", "daskjobs,daskclusters,daskautoscalers", "--all", "--wait=true", may_fail=True)
     kube.run("delete", "namespace", NAMESPACE, "--wait=true")
