@@ -74,6 +74,13 @@ def test_the_dockerfile_holds_no_key_copies_no_source_tree_and_ends_without_root
     assert [rest for word, rest in instructions if word == "FROM"] == ["${BASE}"]
 
 
+def test_everything_that_keeps_files_of_its_own_keeps_them_below_tmp():
+    """The root file system is read-only, and workers have no home folder to write to."""
+    places = dict(re.findall(r"\b((?:\w+_CACHE_DIR|XDG_CACHE_HOME|MPLCONFIGDIR|DASK_TEMPORARY_DIRECTORY))=(\S+)", DOCKERFILE))
+    assert places.keys() == {"NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "MPLCONFIGDIR", "DASK_TEMPORARY_DIRECTORY"}
+    assert all(place.split("/")[1] == "tmp" for place in places.values())
+
+
 def test_tags_of_the_overlay_are_the_version_of_the_package():
     for path in (DEPLOY / "overlays/eks").rglob("kustomization.yaml"):
         assert re.findall(r"newTag: (\S+?)\}", path.read_text()) in ([], [version("icemap")])
