@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 import time
 
 import pytest
@@ -96,12 +97,24 @@ def test_a_users_pod_that_is_killed_and_the_same_command_again(kube, user, bucke
     wait_for("the end of both clusters", lambda: not clusters(kube), 300)
 
 
+def less_memory(kube, user, told):
+    """A manifest in the user's pod whose workers have 280 MiB, and are told that they have so much (None: the truth)."""
+    program = f"""
+        import yaml
+        manifest = yaml.safe_load(open("/etc/icemap/dask-cluster.yaml"))
+        container = manifest["spec"]["worker"]["spec"]["containers"][0]
+        container["resources"] = {{kind: {{**amounts, "memory": "280Mi"}} for kind, amounts in container["resources"].items()}}
+        if {told!r}:
+            container["args"][container["args"].index("--memory-limit") + 1] = {told!r}
+        yaml.safe_dump(manifest, open("/tmp/small.yaml", "w"))
+        """
+    kube.inside(user, "python", "-c", textwrap.dedent(program))
+    return ["env", "DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC=/tmp/small.yaml"]
+
+
 def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, project):
-    """Workers with less memory than a chunk takes: the kernel ends them, Kubernetes starts them anew, the command says which part it was."""
-    small = "import yaml; d = yaml.safe_load(open('/etc/icemap/dask-cluster.yaml')); c = d['spec']['worker']['spec']['containers'][0]"
-    small += "; c['resources'] = {k: {**v, 'memory': '280Mi'} for k, v in c['resources'].items()}; yaml.safe_dump(d, open('/tmp/small.yaml', 'w'))"
-    kube.inside(user, "python", "-c", small)
-    process = kube.start_inside(user, "env", "DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC=/tmp/small.yaml", *command(bucket, project, workers=1))
+    """Workers with less memory than they were told: the kernel ends them, Kubernetes starts them anew, the command says which part it was."""
+    process = kube.start_inside(user, *less_memory(kube, user, "4GiB"), *command(bucket, project, workers=1))
     reasons = set()
     try:
         end = time.monotonic() + 1500
@@ -117,8 +130,16 @@ def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, project)
     print(f"workers ended by {sorted(reasons)}; the command said: {errors.strip().splitlines()[-1]}")
     assert process.returncode == 2, errors[-3000:]
     assert "OOMKilled" in reasons
-    assert re.search(r"The part \S+ ended 3 workers, most likely for want of memory", errors)
+    assert re.search(r"[Tt]he part \S+ ended 3 workers, most likely for want of memory", errors)
     assert "Traceback" not in errors
+    wait_for("the end of its cluster", lambda: not clusters(kube), 180)
+
+
+def test_workers_with_too_little_memory_are_refused_before_the_first_chunk(kube, user, bucket, project):
+    done = kube.inside(user, *less_memory(kube, user, None), *command(bucket, project, workers=1), may_fail=True)
+    assert done.returncode == 2, done.stderr[-3000:]
+    assert re.search(r"The worker \S+ has 0\.29 GB of memory; .* give the workers more memory", done.stderr)
+    assert not records(bucket, project)
     wait_for("the end of its cluster", lambda: not clusters(kube), 180)
 
 
