@@ -24,6 +24,7 @@ _PUBLIC = {
     "open_ensemble": "icemap.ensemble.model",
     "ice_storage": "icemap.products.ice_storage",
     "site_vic": "icemap.boreholes.ice_content",
+    "run": "icemap.chain",
 }
 
 __all__ = sorted(_PUBLIC)

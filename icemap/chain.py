@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from icemap import __version__
-from icemap.config import Config
+from icemap.config import Config, load_config
 from icemap.errors import IcemapError
 from icemap.learning import ensemble_depends, make_ensemble, make_verification, verification_url, verified
 from icemap.provenance import fingerprint
-from icemap.steps import Context, Step
+from icemap.steps import Context, Say, Step, open_context, run_steps
 from icemap.store import exists, join
 
 if TYPE_CHECKING:
@@ -214,3 +215,40 @@ STEPS = (
     Step("publish", ("map", "storage"), lambda x: None, _make_products, _published),
     Step("report", ("storage", "publish", "verify"), lambda x: None, _make_report, lambda c: [join(c.run, "report.html"), join(c.products_url, "map.png")]),
 )
+
+
+def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "local", workers: int = 2, say: Say = print) -> None:
+    """Make what a config describes, as far as it is not there yet: ``icemap run`` for notebooks and programs.
+
+    Parameters
+    ----------
+    config_url : str
+        A config file, on this machine or in a bucket.
+    steps : sequence of str, optional
+        Some of cube, boreholes, train, verify, map, storage, publish and report; all of them when left out.
+    cluster : str
+        ``local``, or the address of a running Dask scheduler.
+    workers : int
+        Processes of a local cluster.
+    say : callable
+        Gets each line of what is done.
+
+    Raises
+    ------
+    IcemapError
+        One sentence: what is wrong, where, and what to do.
+
+    Examples
+    --------
+    >>> run("mine.yaml", ["cube"])
+    Traceback (most recent call last):
+    icemap.errors.IcemapError: Cannot read mine.yaml: there is no such file, folder or bucket. Check the name.
+    """
+    config, names = load_config(config_url), [step.name for step in STEPS]
+    unknown = [name for name in steps or () if name not in names]
+    if unknown:
+        raise IcemapError(f"There is no step '{unknown[0]}': the steps are {', '.join(names)}.")
+    with open_context(config, cluster, workers, say) as context:
+        made = run_steps(STEPS, context, names if steps is None else steps)
+    if steps is None and not made:
+        say("Nothing to do: every product is there and its inputs have not changed.")

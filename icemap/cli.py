@@ -162,18 +162,14 @@ def query(run_url: str, lon: float, lat: float) -> None:
 
 
 def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -> None:
-    from icemap.chain import STEPS
+    from icemap.chain import run
     from icemap.config import load_config
-    from icemap.steps import open_context, run_steps
     from icemap.store import join
 
-    config = load_config(config_url)
-    with open_context(config, cluster, workers, click.echo) as context:
-        made = run_steps(STEPS, context, names or [step.name for step in STEPS])
+    run(config_url, names, cluster, workers, click.echo)
     if names is not None:
         return
-    if not made:
-        click.echo("Nothing to do: every product is there and its inputs have not changed.")
+    config = load_config(config_url)
     click.echo(f"map      {config.map_url}")
     click.echo(f"GeoTIFF  {config.products_url}/")
     click.echo(f"picture  {join(config.products_url, 'map.png')}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -143,7 +144,10 @@ def require_schema(layers: pd.DataFrame, table: Table) -> None:
     IcemapError
         Naming every bad row of the file by line, all at once.
     """
-    import pandera.pandas as pa
+    with warnings.catch_warnings():
+        # It warns of old versions of a package that it does without here.
+        warnings.simplefilter("ignore")
+        import pandera.pandas as pa
     from pandera.errors import SchemaErrors
 
     finite = pa.Check(lambda values: np.isfinite(values), element_wise=False, error="is not a finite number", ignore_na=True)
