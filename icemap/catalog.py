@@ -8,6 +8,7 @@ The file is read here as plain YAML: nothing in it can run code.
 from __future__ import annotations
 
 import re
+import reprlib
 from typing import Any, Literal
 
 import yaml
@@ -290,7 +291,7 @@ def _data(url: str, name: str, entry: dict[str, Any], content: dict[str, Any]) -
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise IcemapError(f"{where} is {value!r}, but must hold keys and values.")
+        raise IcemapError(f"{where} is {reprlib.repr(value)}, but must hold keys and values.")
     return value
 
 

@@ -14,6 +14,9 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.store import is_remote, join, local_path, read_text
 
+# Names become parts of paths, where no separator and no leading dot may be.
+PLAIN_NAME = r"^\w[\w.-]*$"
+
 
 class Section(BaseModel):
     """A part of the config: immutable, and strict about its keys."""
@@ -48,7 +51,8 @@ class GridConfig(Section):
 class TargetConfig(Section):
     """What is mapped. Bounds are physical limits in the unit, or null."""
 
-    name: str = "vic"
+    # Files and variables are named after it.
+    name: str = Field(default="vic", pattern=PLAIN_NAME)
     long_name: str = "volumetric ice content"
     unit: str = "%"
     bounds: tuple[float, float] | None = (0.0, 100.0)
@@ -67,7 +71,7 @@ class MaskConfig(Section):
     counts (permafrost), with ``counts: rest`` the part that does not (lakes, glaciers). Sources in % are divided by 100.
     """
 
-    source: str
+    source: str = Field(pattern=PLAIN_NAME)
     at_least: float | None = None
     at_most: float | None = None
     counts: Literal["part", "rest"] | None = None
@@ -158,7 +162,7 @@ class Config(Section):
     title: str = "Ground ice"
     grid: GridConfig
     catalog: str
-    predictors: tuple[str, ...] = Field(min_length=1)
+    predictors: tuple[Annotated[str, Field(pattern=PLAIN_NAME)], ...] = Field(min_length=1)
     masks: tuple[MaskConfig, ...] = ()
     target: TargetConfig = TargetConfig()
     sites: SitesConfig | None = None
@@ -237,17 +241,25 @@ def _problem(error: Any) -> str:
         return f"unknown key '{key}', remove it or correct its spelling"
     if error["type"] == "missing":
         return f"the key '{key}' is missing"
+    if error["type"] == "string_pattern_mismatch":
+        return f"'{key}': a name may hold letters, digits, '_', '.' and '-', and begins with a letter or digit"
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"'{key}': {message}" if key else message
 
 
 def expand(url: str, base: str) -> str:
-    """Replace ``{env(NAME)}`` by the environment variable, as intake does."""
+    """Replace ``{env(NAME)}`` by the environment variable, as intake does, but only where NAME begins with ``ICEMAP_``.
+
+    A url from somebody else's config or catalogue would otherwise carry any secret of the environment to any server it names.
+    """
 
     def value(match: re.Match[str]) -> str:
-        if match.group(1) not in os.environ:
-            raise IcemapError(f"{base} uses the environment variable {match.group(1)}, which is not set: set it to the folder or bucket meant.")
-        return os.environ[match.group(1)]
+        name = match.group(1)
+        if not name.startswith("ICEMAP_"):
+            raise IcemapError(f"{base} uses the environment variable {name}: only variables whose names begin with ICEMAP_ may stand in a path; rename it.")
+        if name not in os.environ:
+            raise IcemapError(f"{base} uses the environment variable {name}, which is not set: set it to the folder or bucket meant.")
+        return os.environ[name]
 
     return re.sub(r"\{env\((\w+)\)\}", value, url)
 

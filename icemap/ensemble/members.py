@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin, clone, is_regressor
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from icemap.ensemble.coding import PredictorCoding
@@ -206,11 +206,14 @@ def _spans(coding: PredictorCoding) -> tuple[tuple[float, float], ...]:
 def _imported(name: str) -> Any:
     problem = f"The member '{name}' is unknown: use {', '.join(MEMBERS)} or the import path of a scikit-learn regressor, such as sklearn.linear_model.Ridge."
     module, _, attribute = name.rpartition(".")
+    # A config may be somebody else's: nothing is imported beside scikit-learn, and nothing called that is no regressor.
+    if module.partition(".")[0] != "sklearn":
+        raise IcemapError(problem)
     try:
-        model = getattr(importlib.import_module(module), attribute)()
-        usable = is_regressor(model)
+        kind = getattr(importlib.import_module(module), attribute)
+        model = kind() if isinstance(kind, type) and issubclass(kind, RegressorMixin) else None
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise IcemapError(problem) from error
-    if not usable:
+    if model is None:
         raise IcemapError(problem)
     return model

@@ -349,7 +349,8 @@ def gdal_environment() -> dict[str, str]:
     # GRIB files stay as they are written: GDAL would turn kelvin to Celsius, and move grids that begin half a cell east of Greenwich by half a cell.
     grib = {"GRIB_NORMALIZE_UNITS": "NO", "GRIB_ADJUST_LONGITUDE_RANGE": "NO"}
     patience = {"GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "0.5"}
-    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", **patience, **grib}
+    # A virtual raster may hold Python code of its own, which nobody's environment shall let run.
+    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_VRT_ENABLE_PYTHON": "NO", **patience, **grib}
     if endpoint:
         scheme, _, host = endpoint.partition("://")
         settings |= {"AWS_S3_ENDPOINT": host.rstrip("/"), "AWS_HTTPS": "YES" if scheme == "https" else "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
