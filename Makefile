@@ -9,14 +9,15 @@ VIEWER = icemap/products/viewer_page/lib
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help install demo viewer test test-slow check lock bench clean
+.PHONY: help install demo viewer test test-slow check notebooks lock bench clean
 
 help:
 	@echo "make demo       the whole chain on the virtual Arctic, results in demo/"
 	@echo "make viewer     the JavaScript libraries of the viewer, from npm"
 	@echo "make test       the test suite"
 	@echo "make test-slow  the statistical proofs and large runs"
-	@echo "make check      ruff and mypy"
+	@echo "make check      ruff, mypy, and known holes in dependencies"
+	@echo "make notebooks  execute the notebooks anew and keep their outputs"
 	@echo "make bench      benchmarks, printed as ratios"
 	@echo "make lock       resolve requirements.lock anew"
 
@@ -50,6 +51,12 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/audit_lock.py
+
+notebooks: $(STAMP)
+	rm -rf notebooks/virtual_arctic
+	for file in notebooks/*.ipynb; do $(BIN)/jupyter nbconvert --log-level ERROR --to notebook --execute --inplace --ExecutePreprocessor.coalesce_streams=True $$file || exit 1; done
+	sed -i 's|$(CURDIR)/notebooks/||g' notebooks/*.ipynb
 
 bench: $(STAMP)
 	for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
