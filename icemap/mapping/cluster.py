@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -120,11 +121,34 @@ def _client(address: str, patience: float) -> Iterator[Any]:
     # What goes wrong is said in one sentence; Dask would print tracebacks beside it.
     with dask.config.set(_dashboard_behind_a_hub("proxy/{host}:{port}/status")), silence_logging_cmgr(logging.CRITICAL):
         try:
-            client = Client(address, timeout=patience)
-        except (OSError, TimeoutError, ValueError) as error:
+            _require_scheduler(address, patience)
+            client = Client(address, timeout=JOIN_SECONDS)
+        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             raise IcemapError(_why_not_joined(address)) from error
         with client:
             yield client
+
+
+def _require_scheduler(address: str, patience: float) -> None:
+    """Ask who answers, for so many seconds: a client waits for ever on a server of another kind, such as the dashboard's."""
+    from distributed import Security
+    from distributed.core import rpc
+    from distributed.utils import LoopRunner
+
+    async def ask() -> str:
+        async with rpc(address, timeout=patience, connection_args=Security().get_connection_args("client")) as scheduler:
+            return str((await scheduler.identity())["type"])
+
+    async def ask_in_time() -> str:
+        return await asyncio.wait_for(ask(), patience)
+
+    runner = LoopRunner(asynchronous=False)
+    runner.start()
+    try:
+        if runner.run_sync(ask_in_time) != "Scheduler":
+            raise ValueError(f"{address} is not a scheduler")
+    finally:
+        runner.stop()
 
 
 def _require_certificates(address: str) -> None:

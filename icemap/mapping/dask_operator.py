@@ -105,7 +105,8 @@ def _api() -> Any:
     except ModuleNotFoundError as error:
         raise IcemapError("'--cluster kubernetes' needs the package kr8s: pip install 'icemap[cluster]'.") from error
     try:
-        return kr8s.api()
+        # Named, because kr8s remembers what it found without a name for the life of the process.
+        return kr8s.api(kubeconfig=os.environ.get("KUBECONFIG"))
     except ValueError as error:
         raise IcemapError("'--cluster kubernetes' needs a pod with a service account, or a kube context (KUBECONFIG): neither is here.") from error
     except Exception as error:

@@ -1,7 +1,7 @@
-"""Scheduler, workers, command and bucket as separate processes, with TLS required: what ends or is cut off, the map ends with the bits of an undisturbed one.
+"""Scheduler, workers, command and bucket as separate processes, with TLS required: and a map that ends with the same bits whatever is killed.
 
-As root each worker lives in a network namespace of its own, and cutting its link means to take its interface down. Elsewhere all share the loopback, and a worker
-is cut off by stopping its process, which then neither answers nor closes its connections.
+As root each worker lives in a network namespace of its own, and cutting its link means to take its interface down. Elsewhere all share the loopback, and a
+worker is cut off by stopping its process, which then neither answers nor closes its connections.
 """
 
 import contextlib
