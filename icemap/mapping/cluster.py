@@ -95,8 +95,13 @@ def _gateway(where: str, workers: int, announce: Announce) -> Iterator[DaskExecu
         from dask_gateway import Gateway
     except ModuleNotFoundError as error:
         raise IcemapError("'--cluster gateway' needs the package dask-gateway: pip install 'icemap[cluster]'.") from error
+    from distributed.utils import LoopRunner
+
+    # Never stopped: dask-gateway closes once more when it is collected, and complains where its loop has ended.
+    runner = LoopRunner()
+    runner.start()
     try:
-        gateway = Gateway()
+        gateway = Gateway(loop=runner.loop)
     except (ValueError, TypeError) as error:
         raise IcemapError(f"'--cluster gateway' needs the gateway's address: set DASK_GATEWAY__ADDRESS ({first_line(error)}).") from error
     with gateway:
@@ -142,13 +147,8 @@ def _require_scheduler(address: str, patience: float) -> None:
     async def ask_in_time() -> str:
         return await asyncio.wait_for(ask(), patience)
 
-    runner = LoopRunner(asynchronous=False)
-    runner.start()
-    try:
-        if runner.run_sync(ask_in_time) != "Scheduler":
-            raise ValueError(f"{address} is not a scheduler")
-    finally:
-        runner.stop()
+    if LoopRunner().run_sync(ask_in_time) != "Scheduler":
+        raise ValueError(f"{address} is not a scheduler")
 
 
 def _require_certificates(address: str) -> None:
