@@ -95,6 +95,8 @@ def _problem(error: Exception) -> str | None:
         return "the server calls it a bad request, which it says of expired credentials too. Log in again, then the same command continues."
     if code in FAILING:
         return f"the server fails or is too busy, after several attempts ({code}). What is finished is kept: start the same command again later."
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "the server's certificate is not trusted. If it should be, name the file of its authority in AWS_CA_BUNDLE, or for https:// in SSL_CERT_FILE."
     # Importing botocore or aiohttp only to name their errors would slow down every local run.
     library = type(error).__module__.partition(".")[0]
     if isinstance(error, TimeoutError) or any(kind.__name__ in BROKEN_OFF for kind in type(error).__mro__):

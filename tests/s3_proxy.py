@@ -161,7 +161,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: int, code: str) -> None:
         # S3 calls a HEAD request with an expired token a bad one; no answer to HEAD has a body.
         status = 400 if self.command == "HEAD" and code == "ExpiredToken" else status
-        said = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{code} by the proxy</Message></Error>".encode()
+        said = f"<Error><Code>{code}</Code><Message>{code} by the proxy</Message></Error>".encode()
+        if self.path == "/":  # not a bucket, but the service that hands out keys
+            said = b"<ErrorResponse>" + said.replace(b"ExpiredToken<", b"ExpiredTokenException<") + b"</ErrorResponse>"
         self.proxy.seen.append((self.command, self.path, status))
         self.send_response_only(status)
         self.send_header("Content-Type", "application/xml")

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +67,8 @@ class S3Server:
             "AWS_ENDPOINT_URL_S3": self.endpoint,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_S3_ENDPOINT": self.endpoint.removeprefix("http://"),
-            "AWS_HTTPS": "NO",
+            "AWS_S3_ENDPOINT": self.endpoint.partition("://")[2],
+            "AWS_HTTPS": "YES" if self.endpoint.startswith("https") else "NO",
             "AWS_VIRTUAL_HOSTING": "FALSE",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
@@ -80,8 +80,10 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def run_s3_server(folder: Path, patience: float = 60, address: str = "127.0.0.1", port: int = 0) -> Iterator[S3Server]:
+def run_s3_server(folder: Path, patience: float = 60, address: str = "127.0.0.1", port: int = 0, tls: Sequence[Path] = ()) -> Iterator[S3Server]:
     """Start a server that keeps its data in ``folder``, and stop it at the end. It listens at ``address``; a ``port`` of 0 is any.
+
+    ``tls`` holds the certificates of an authority and of the server, and the server's key: it then speaks nothing but TLS.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def run_s3_server(folder: Path, patience: float = 60, address: str = "127.0.0.1"
     services = dict(
         zip(["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"], ports)
     )
-    server = S3Server(f"http://{address}:{services['s3.port']}", "icemap-test", public, *known, Identity.new("stranger"))
+    server = S3Server(f"{'https' if tls else 'http'}://{address}:{services['s3.port']}", "icemap-test", public, *known, Identity.new("stranger"))
     options = {
         **services,
         "dir": folder,
@@ -122,11 +124,13 @@ def run_s3_server(folder: Path, patience: float = 60, address: str = "127.0.0.1"
         "s3.port.iceberg": 0,
         "s3.port.lance": 0,
     }
+    if tls:
+        options |= {"s3.cert.file": tls[1], "s3.key.file": tls[2]}
     command = [weed, "server", "-filer", "-s3", *(f"-{name}={value}" for name, value in options.items())]
     with open(folder / "weed.log", "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env={**os.environ, "GOMEMLIMIT": "512MiB", "GOMAXPROCS": "2"})
     try:
-        _wait_for_bucket(server, process, folder / "weed.log", time.monotonic() + patience)
+        _wait_for_bucket(server, process, folder / "weed.log", time.monotonic() + patience, str(tls[0]) if tls else None)
         yield server
     finally:
         # Nothing in the folder is worth the 16 s of an orderly stop.
@@ -145,7 +149,7 @@ def _free_ports(count: int, address: str) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _wait_for_bucket(server: S3Server, process: subprocess.Popen, log: Path, deadline: float) -> None:
+def _wait_for_bucket(server: S3Server, process: subprocess.Popen, log: Path, deadline: float, authority: str | None) -> None:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -155,6 +159,7 @@ def _wait_for_bucket(server: S3Server, process: subprocess.Popen, log: Path, dea
         "s3",
         endpoint_url=server.endpoint,
         region_name=REGION,
+        verify=authority,
         aws_access_key_id=server.owner.access_key,
         aws_secret_access_key=server.owner.secret_key,
         config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=10, proxies={}),

@@ -351,6 +351,8 @@ def gdal_environment() -> dict[str, str]:
     patience = {"GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "0.5"}
     # A virtual raster may hold Python code of its own, which nobody's environment shall let run.
     settings = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_VRT_ENABLE_PYTHON": "NO", **patience, **grib}
+    if "AWS_CA_BUNDLE" in os.environ:
+        settings["GDAL_CURL_CA_BUNDLE"] = os.environ["AWS_CA_BUNDLE"]
     if endpoint:
         scheme, _, host = endpoint.partition("://")
         settings |= {"AWS_S3_ENDPOINT": host.rstrip("/"), "AWS_HTTPS": "YES" if scheme == "https" else "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
