@@ -291,7 +291,7 @@ def _data(url: str, name: str, entry: dict[str, Any], content: dict[str, Any]) -
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise IcemapError(f"{where} is {reprlib.repr(value)}, but must hold keys and values.")
+        raise IcemapError(f"{where} is {reprlib.repr(value)[:80]}, but must hold keys and values.")
     return value
 
 

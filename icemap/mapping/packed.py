@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZIP_STORED, BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -99,8 +99,11 @@ def _opened(url: str) -> Iterator[Any]:
     """The arrays of the file; what is wrong with a damaged one is said in one sentence."""
     try:
         with local_copy(join(url, PACKED)) as path, np.load(path, allow_pickle=False) as file:
+            # It is written uncompressed; anything else could be far larger in memory than on disk.
+            if any(member.compress_type != ZIP_STORED for member in file.zip.infolist()):
+                raise ValueError("compressed")
             yield file
-    except (BadZipFile, EOFError, KeyError, ValueError) as error:
+    except (BadZipFile, EOFError, KeyError, MemoryError, ValueError) as error:
         raise IcemapError(f"{join(url, PACKED)} is damaged: delete it and start the command again, which packs the ensemble anew.") from error
 
 

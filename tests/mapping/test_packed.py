@@ -118,6 +118,17 @@ def test_nothing_is_unpickled(folder, tmp_path):
     assert "allow_pickle" in str(caught.value.__cause__)
 
 
+def test_a_compressed_pack_is_not_unpacked(folder, tmp_path):
+    """Kilobytes on disk may be gigabytes in memory."""
+    url = rewritten(folder, tmp_path, lambda arrays: None)
+    with np.load(tmp_path / "ensemble" / PACKED) as file:
+        arrays = dict(file)
+    np.savez_compressed(tmp_path / "ensemble" / PACKED, **{**arrays, "check_F": np.zeros(10_000_000)})
+    with pytest.raises(IcemapError, match="is damaged: delete it") as caught:
+        read_packed(url)
+    assert "compressed" in str(caught.value.__cause__)
+
+
 @pytest.mark.parametrize("kept", [0, 100, 5_000])
 def test_a_truncated_pack_is_named_and_made_anew(folder, tmp_path, kept):
     url = rewritten(folder, tmp_path, lambda arrays: None)
