@@ -38,6 +38,7 @@ class DaskExecutor:
 
     def __init__(self, client: Any, workers: int = 0, announce: Callable[[str], None] = lambda line: None, patience: float = PATIENCE_SECONDS) -> None:
         self.client = client
+        self.address = client.scheduler.address
         self.workers = workers
         self.announce = announce
         self.patience = patience
@@ -59,8 +60,11 @@ class DaskExecutor:
             submit()
             while running:
                 future = self._next(ended)
+                record = self._record(future, running[future])
+                if record is None:
+                    future.add_done_callback(ended.put)
+                    continue
                 item = running.pop(future)
-                record = self._result(future, item)
                 submit()
                 yield item, record
         finally:
@@ -93,11 +97,12 @@ class DaskExecutor:
                     f"No Dask worker has been there for {self.patience / 60:.2g} minutes: see why none starts (quota, image, memory, versions); {CONTINUES}."
                 )
 
-    def _result(self, future: Any, item: Any) -> dict[str, Any]:
+    def _record(self, future: Any, item: Any) -> dict[str, Any] | None:
+        """What the task returned; None where its worker went with it, so that it is computed again."""
         from distributed import CancelledError, KilledWorker
 
         try:
-            return dict(future.result())
+            return dict(future.result(timeout=LOOK_SECONDS))
         except KilledWorker as error:
             raise IcemapError(
                 f"The part {item.key} ended {error.allowed_failures + 1} workers, most likely for want of memory: "
@@ -105,9 +110,19 @@ class DaskExecutor:
             ) from error
         except CancelledError as error:
             raise self._lost() from error
+        except TimeoutError:
+            if future.status == "error":
+                raise
+            return None
+        except RuntimeError as error:
+            if "deserialization of the task graph" not in str(error):
+                raise
+            raise IcemapError(
+                f"The Dask scheduler at {self.address} has another icemap than this command: start all sides from one image or lock file."
+            ) from error
 
     def _lost(self) -> IcemapError:
-        return IcemapError(f"The Dask scheduler at {self.client.scheduler.address} was lost: {CONTINUES} once it, or another, runs.")
+        return IcemapError(f"The Dask scheduler at {self.address} was lost: {CONTINUES} once it, or another, runs.")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
@@ -215,19 +216,37 @@ def test_a_daskcluster_that_cannot_be_deleted_is_told_and_hides_nothing(kubernet
 LINK = "distributed.dashboard.link"
 
 
+@contextlib.contextmanager
+def running_scheduler(folder):
+    """A scheduler without workers, as a process of its own that takes modules from its folder first."""
+    program = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
+    program += ["--scheduler-file", str(folder / "scheduler.json")]
+    process = subprocess.Popen(program, stderr=subprocess.DEVNULL, cwd=folder)
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / "scheduler.json").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield json.loads((folder / "scheduler.json").read_text())["address"]
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture
 def scheduler(tmp_path):
-    """A scheduler without workers, as a process of its own."""
-    program = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
-    process = subprocess.Popen([*program, "--scheduler-file", str(tmp_path / "scheduler.json")], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "scheduler.json").exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    yield json.loads((tmp_path / "scheduler.json").read_text())["address"]
-    process.kill()
-    process.wait()
+    with running_scheduler(tmp_path) as address:
+        yield address
+
+
+def test_a_scheduler_with_another_icemap_of_the_same_version(tmp_path):
+    (tmp_path / "icemap" / "mapping").mkdir(parents=True)
+    for name in ("__init__", "mapping/__init__", "mapping/dask_executor"):
+        (tmp_path / "icemap" / f"{name}.py").touch()
+    with running_scheduler(tmp_path) as address, open_cluster(address, 1, lambda line: None) as executor, pytest.raises(IcemapError) as caught:
+        list(executor.map(dict, [{}]))
+    assert str(caught.value).startswith(f"The Dask scheduler at {address} has another icemap than this command")
 
 
 def test_a_joined_cluster_without_workers(scheduler, monkeypatch):
