@@ -84,7 +84,8 @@ class Bucket:
         return {name.removeprefix(root + "/"): self.files.cat_file(name) for name, entry in found.items() if entry["type"] == "file"}
 
     def etags(self, below: str) -> dict[str, str]:
-        return {name: (entry["ETag"], str(entry["LastModified"])) for name, entry in self.files.find(f"{self.url}/{below}", detail=True).items()}
+        found = self.files.find(f"{self.url}/{below}", detail=True)
+        return {name: (entry["ETag"], str(entry["LastModified"])) for name, entry in found.items() if entry["type"] == "file"}
 
     def write(self, name: str, content: bytes) -> None:
         self.files.pipe_file(f"{self.url}/{name}", content)

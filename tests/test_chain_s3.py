@@ -5,13 +5,17 @@ import re
 import subprocess
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
 import yaml
+from click.testing import CliRunner
 from s3_chain import CATALOG, CONFIG, Bucket
+from shapely.geometry import box
 
 import icemap
+from icemap.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,29 @@ def test_query_and_status_read_from_the_bucket(bucket):
     status = bucket.command(bucket.server.reader, "status", f"{bucket.url}/runs/small")
     assert status.returncode == 0, status.stderr
     assert status.stdout.count(" finished 20") == 8
+
+
+def test_totals_of_polygons_that_lie_in_the_bucket(bucket, log_in, tmp_path):
+    areas = gpd.GeoDataFrame({"name": ["west", "east"]}, geometry=[box(95, 62, 105, 70), box(110, 62, 120, 70)], crs="EPSG:4326")
+    areas.to_file(tmp_path / "areas.gpkg")
+    bucket.write("areas.gpkg", (tmp_path / "areas.gpkg").read_bytes())
+    log_in("owner")
+    words = ["storage", f"{bucket.url}/config.yaml", "--name", "name", "--polygons"]
+    result = CliRunner().invoke(main, [*words, f"{bucket.url}/areas.gpkg"])
+    assert result.exit_code == 0, result.output
+    url = f"{bucket.url}/runs/small/products/ice_storage_areas.json"
+    assert result.stdout.splitlines()[-1] == f"totals   {url}"
+    rows = {row["region"]: row for row in json.loads(bucket.files.cat_file(url))["regions"]}
+    expected = icemap.ice_storage(f"{bucket.url}/runs/small/map.zarr", str(tmp_path / "areas.gpkg"), attribute="name").set_index("region")
+    assert {name: row["ice_km3"] for name, row in rows.items()} == pytest.approx(expected["ice_km3"].to_dict())
+    assert min(row["ice_km3_lower95"] for row in rows.values()) > 0
+    result = CliRunner().invoke(main, [*words, f"{bucket.url}/absent.gpkg"])
+    assert result.exit_code == 2
+    assert f"{bucket.url}/absent.gpkg: there is no such file" in result.stderr
+    log_in("reader")
+    result = CliRunner().invoke(main, [*words, f"{bucket.url}/areas.gpkg"])
+    assert result.exit_code == 2
+    assert f"Cannot write {url}: permission denied" in result.stderr
 
 
 def one_sentence(result: subprocess.CompletedProcess) -> str:

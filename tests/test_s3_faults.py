@@ -13,10 +13,12 @@ from s3_chain import Bucket
 from s3_proxy import Proxy, run_proxy
 
 from icemap import store
+from icemap.catalog import Source, load_sources
 from icemap.chain import STEPS
 from icemap.config import load_config
 from icemap.errors import IcemapError
 from icemap.mapping.run import SerialExecutor
+from icemap.predictors.sources import open_source
 from icemap.steps import Context, run_steps
 
 CHUNKS = 2 * 5
@@ -196,3 +198,51 @@ def test_a_refused_chunk_is_never_taken_for_an_empty_one(network, monkeypatch, k
         with pytest.raises(IcemapError):
             run_here(network.config, "map")
         assert network.ledger() == {}
+
+
+def read_copy(network: Network, source: Source, name: str) -> np.ndarray:
+    """The values of a copy of a source; GDAL keeps what it has read, so each case has a copy of its own."""
+    copy = source.model_copy(update={"url": f"{network.bucket.url}/{name}-{source.url.rsplit('/', 1)[1]}"})
+    network.bucket.files.copy(source.url, copy.url)
+    with open_source(copy, load_config(network.config).grid.grid) as raster:
+        return raster.read(slice(0, raster.shape[0]), slice(0, raster.shape[1]))
+
+
+@pytest.mark.parametrize("kind", ["503", "lost", "truncated"])
+def test_a_source_is_read_whole_or_not_at_all(network, kind):
+    """GDAL and the download of NetCDF files have their own ways to a bucket."""
+    for name, source in load_sources(load_config(network.config).catalog, ["elevation", "maat"]).items():
+        expected = read_copy(network, source, f"{kind}-calm")
+        fault = network.proxy.fail(kind, methods="GET", path="-stormy-", times=2 if kind != "truncated" else None)
+        if kind == "truncated":
+            with pytest.raises(IcemapError, match=rf"elevation|climate\.nc|{name}"):
+                read_copy(network, source, f"{kind}-stormy")
+        else:
+            np.testing.assert_array_equal(read_copy(network, source, f"{kind}-stormy"), expected)
+            assert fault.served == 2
+        network.proxy.heal()
+
+
+def test_publishing_stops_with_whole_files_and_goes_on(network, log_in, monkeypatch):
+    run_here(network.config, "map")
+    tifs = {name: content for name, content in network.bucket.objects("runs/small/products").items() if name.endswith(".tif")}
+    assert len(tifs) == 5
+    record = json.loads(network.bucket.files.cat_file(f"{network.run}/provenance.json"))
+    record["steps"]["publish"]["finished"] = None
+    network.bucket.write("runs/small/provenance.json", json.dumps(record).encode())
+    log_in("reader")
+    before = network.bucket.etags("runs/small")
+    with pytest.raises(IcemapError, match="permission denied"):
+        run_here(network.config, "publish")
+    assert network.bucket.etags("runs/small") == before
+    become(monkeypatch, network.server.environment(network.server.owner))
+    network.bucket.files.rm([f"{network.run}/products/{name}" for name in tifs])
+    network.proxy.fail("expired", methods="PUT POST", path="/products/T5m_VIC_upper95")
+    with pytest.raises(IcemapError, match=r"^Cannot write .*T5m_VIC_upper95\.tif: the credentials have expired\. Log in again"):
+        run_here(network.config, "publish")
+    made = network.bucket.objects("runs/small/products")
+    assert {name: content for name, content in made.items() if name.endswith(".tif")} == {name: tifs[name] for name in ("T5m_VIC.tif", "T5m_VIC_lower95.tif")}
+    network.proxy.heal()
+    run_here(network.config, "publish")
+    made = network.bucket.objects("runs/small/products")
+    assert {name: content for name, content in made.items() if name.endswith(".tif")} == tifs
