@@ -9,8 +9,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import psutil
-
 from icemap.catalog import Source, load_sources, read_catalog
 from icemap.config import Config, load_config
 from icemap.errors import IcemapError
@@ -66,8 +64,7 @@ class Look:
         from icemap.mapping.probe import worker_memory
 
         found = [*self._credentials(where), *self._inputs(where), *_rights(self.run, where)]
-        memory = {"limit": worker_memory(), "used": psutil.Process().memory_info().rss}
-        return {"findings": [asdict(finding) for finding in found], "versions": _versions(), "memory": memory}
+        return {"findings": [asdict(finding) for finding in found], "versions": _versions(), "memory": worker_memory()}
 
     def _credentials(self, where: str) -> Iterator[Finding]:
         urls = [self.run, *self.tables, *(url for source in self.sources for url in source.files)]
@@ -218,12 +215,16 @@ def _bytes_per_cell(config: Config) -> int:
     return PREDICTOR_BYTES * (len(config.predictors) + len(config.masks) + 2) + MAP_BYTES + replicates
 
 
-def _memory(config: Config, memory: dict[str, Any]) -> Finding:
-    need = memory["used"] + config.grid.chunk**2 * 2 * _bytes_per_cell(config)
-    if memory["limit"] is None:
-        return Finding("worker", "memory", OK, f"no limit; a chunk of the map needs about {_size(need)}")
-    said = f"{_size(memory['limit'])} per worker; a chunk of the map needs about {_size(need)}"
-    if memory["limit"] < need:
+def _memory(config: Config, limit: int | None) -> Finding:
+    from icemap.mapping.agreement import USABLE, WORKER_BYTES, planned_bytes
+    from icemap.products.layout import map_variables
+
+    options, variables = config.ensemble, len(map_variables(config.target))
+    numbers = len(config.predictors), len(options.members), options.replicates, variables
+    chunk = planned_bytes(config.grid.grid, config.grid.chunk, *numbers, stored=config.map.replicate_fields)
+    need = (WORKER_BYTES + chunk) / USABLE
+    said = f"{_size(limit) if limit else 'no limit'}; to map a chunk takes {_size(need)} beside the ensemble"
+    if limit and limit < need:
         return Finding("worker", "memory", PROBLEM, f"{said}: give the workers more, or choose a smaller 'chunk' for the grid.")
     return Finding("worker", "memory", OK, said)
 

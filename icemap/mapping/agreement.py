@@ -13,6 +13,7 @@ from icemap.mapping.packed import packed_size
 from icemap.predictors.cube import describe_predictors, open_cube
 
 if TYPE_CHECKING:
+    from icemap.grid import Grid
     from icemap.mapping.map import MapBuild
 
 # A worker with the libraries loaded, before it has an ensemble (measured).
@@ -58,10 +59,15 @@ def chunk_bytes(build: MapBuild) -> int:
     """Memory that mapping one chunk takes beside the packed ensemble, bytes."""
     manifest = read_manifest(build.ensemble_url)
     predictors, members, replicates = (len(manifest["coding"]["names"]), len(manifest["parameters"]["members"]), manifest["parameters"]["replicates"])
+    return planned_bytes(build.grid, build.chunk, predictors, members, replicates, len(build.variables), stored=build.fields is not None)
+
+
+def planned_bytes(grid: Grid, chunk: int, predictors: int, members: int, replicates: int, variables: int, *, stored: bool) -> int:
+    """The same from the numbers of a plan; ``stored`` are the predictions of the replicates."""
     batch = BATCH * 4 * (replicates * (members + 2) + 4 * predictors)
     # As stored, as valid pixels, and their columns side by side; the layers of the map; one byte for each replicate.
-    cells = 4 * (3 * predictors + 2 * len(build.variables)) + (replicates if build.fields is not None else 0)
-    return batch + min(build.chunk, build.grid.shape[0]) * min(build.chunk, build.grid.shape[1]) * cells
+    cells = 4 * (3 * predictors + 2 * variables) + (replicates if stored else 0)
+    return batch + min(chunk, grid.shape[0]) * min(chunk, grid.shape[1]) * cells
 
 
 def require_memory(build: MapBuild, executor: Any) -> None:
