@@ -9,7 +9,7 @@ VIEWER = icemap/products/viewer_page/lib
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help install demo viewer test test-slow check notebooks lock bench clean
+.PHONY: help install demo viewer test test-slow check notebooks lock wheels bench clean
 
 help:
 	@echo "make demo       the whole chain on the virtual Arctic, results in demo/"
@@ -19,7 +19,8 @@ help:
 	@echo "make check      ruff, mypy, and known holes in dependencies"
 	@echo "make notebooks  execute the notebooks anew and keep their outputs"
 	@echo "make bench      benchmarks, printed as ratios"
-	@echo "make lock       resolve requirements.lock anew"
+	@echo "make lock       resolve requirements.lock anew, and with it that of the image"
+	@echo "make wheels     what the image is built from, into build/wheels"
 
 install: $(STAMP)
 
@@ -64,6 +65,12 @@ bench: $(STAMP)
 lock:
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate --extra cluster -c requirements.lock pyproject.toml -o deploy/image/requirements.lock
+
+wheels: $(STAMP)
+	rm -rf build/wheels
+	$(BIN)/python -m pip download --quiet --require-hashes --no-deps --only-binary=:all: --requirement deploy/image/requirements.lock --dest build/wheels
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheels .
 
 clean:
 	rm -rf $(VENV) demo
