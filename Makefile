@@ -55,9 +55,7 @@ check: $(STAMP)
 	$(BIN)/python tests/audit_lock.py
 
 notebooks: $(STAMP)
-	rm -rf notebooks/virtual_arctic
-	for file in notebooks/*.ipynb; do $(BIN)/jupyter nbconvert --log-level ERROR --to notebook --execute --inplace --ExecutePreprocessor.coalesce_streams=True $$file || exit 1; done
-	sed -i 's|$(CURDIR)/notebooks/||g' notebooks/*.ipynb
+	$(BIN)/python tests/execute_notebooks.py
 
 bench: $(STAMP)
 	for file in tests/benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done

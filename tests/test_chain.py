@@ -387,3 +387,12 @@ def test_totals_of_polygons_come_from_the_finished_map(first_run, tmp_path):
     assert all(row["ice_km3_lower95"] < row["ice_km3"] < row["ice_km3_upper95"] and row["residual_sd"] > 0 for row in rows)
     absent = CliRunner().invoke(main, ["storage", str(config), "--polygons", str(tmp_path / "boxes.geojson"), "--name", "iso"])
     assert absent.exit_code == 2
+
+
+def test_run_from_a_program_does_what_the_command_does(first_run):
+    config, _ = first_run
+    said: list[str] = []
+    icemap.run(str(config), say=said.append)
+    assert said == [*(f"{name}: there already" for name in ORDER), "Nothing to do: every product is there and its inputs have not changed."]
+    with pytest.raises(icemap.IcemapError, match="There is no step 'cubes': the steps are cube, boreholes, train"):
+        icemap.run(str(config), ["cubes"])
