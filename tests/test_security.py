@@ -61,6 +61,7 @@ def test_each_row_of_the_threat_table_names_tests_that_exist():
     wanted = sorted({test for tests in named for test in tests})
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not slow and not k8s", "-p", "no:cacheprovider", *wanted]
     collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert [line for line in (collected.stdout + collected.stderr).splitlines() if line.startswith("ERROR")] == []
     found = {re.sub(r"\[.*", "", line) for line in collected.stdout.splitlines() if "::" in line}
     assert [test for test in wanted if test not in found] == []
     assert collected.returncode == 0, collected.stdout

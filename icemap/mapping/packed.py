@@ -21,24 +21,24 @@ from icemap.ensemble.mixture import Mixture
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import load_ensemble, load_replicate, read_manifest
 from icemap.errors import IcemapError
-from icemap.mapping.kernels.coder import Coder
+from icemap.mapping.kernels.coder import pack_coding
 from icemap.mapping.kernels.gam import GAMs
 from icemap.mapping.kernels.svr import SVRs
-from icemap.mapping.kernels.trees import Conditions, Trees
+from icemap.mapping.kernels.trees import Conditions, Trees, require_sound
 from icemap.mapping.pack import CheckPixels, Models, PackedEnsemble, pack_ensemble, pad, require_same
 from icemap.provenance import digest
 from icemap.store import exists, filesystem, join, local_copy, storage_errors, write_bytes
 
-FORMAT = 1
+FORMAT = 2
 PACKED = "packed.npz"
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Coder, Conditions, SVRs, GAMs, Trees, Mixture)}
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture)}
 log = logging.getLogger(__name__)
 
 
 def write_packed(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) -> None:
     """Pack a saved ensemble and write the arrays beside it; see `pack_ensemble`."""
     packed, check = pack_ensemble(ensemble, sites)
-    parts: dict[str, Any] = {"coder": packed.coder, "conditions": packed.conditions, "mixture": packed.mixture}
+    parts: dict[str, Any] = {"conditions": packed.conditions, "mixture": packed.mixture}
     parts |= {f"member {name}": part for name, part in packed.arrays.items()}
     header = {
         "format": FORMAT,
@@ -80,6 +80,9 @@ def read_packed(url: str) -> PackedEnsemble:
         if misfit := _misfit(url, header, manifest):
             raise IcemapError(misfit)
         parts = {name: _KINDS[kind](*(file[f"{name}/{field}"] for field in _KINDS[kind]._fields)) for name, kind in header["parts"].items()}
+        for part in parts.values():
+            if isinstance(part, Trees):
+                require_sound(part, parts["conditions"], len(manifest["coding"]["names"]), manifest["parameters"]["replicates"])
         check, limits = CheckPixels(file["check_X"], file["check_F"], header["scale"]), file["limits"]
     packed = _joined(url, manifest, header, parts, limits)
     require_same(packed, check)
@@ -125,7 +128,9 @@ def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: d
         replicates = [load_replicate(url, index, manifest["files"], coding) for index in range(parameters["replicates"])]
         models = {name: [replicate.members[name] for replicate in replicates] for name in members if name in reasons}
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
-    return PackedEnsemble(coding, members, parameters["replicates"], limits, parts["coder"], parts["conditions"], arrays, models, parts["mixture"], reasons)
+    # The coder's tables are made here: compiled code writes where they say.
+    coder, conditions = pack_coding(coding), parts["conditions"]
+    return PackedEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, parts["mixture"], reasons)
 
 
 def _tell(packed: PackedEnsemble, check: CheckPixels) -> None:

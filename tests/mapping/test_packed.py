@@ -118,6 +118,35 @@ def test_nothing_is_unpickled(folder, tmp_path):
     assert "allow_pickle" in str(caught.value.__cause__)
 
 
+def _set(name, where, value):
+    def change(arrays):
+        arrays[name][where] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("member random_forest/nodes", (0, 0), 60_000),  # a condition that is not there
+        _set("member random_forest/nodes", (0, 1), 30_000),  # a node of no tree
+        _set("member random_forest/nodes", (0, 1), 65_535),  # a leaf of no tree
+        _set("member random_forest/nodes", (0, 2), 0),  # round in circles
+        _set("member lightgbm/nodes", (slice(0, 2), 1), 2**15),  # one leaf on two nodes
+        _set("member lightgbm/first_tree", -1, 10**6),
+        _set("member lightgbm/first_node", 1, -5),
+        _set("member random_forest/first_leaf", 1, 10**9),
+        _set("conditions/first", -1, 10**6),
+        _set("conditions/subset_predictor", 0, 99),
+    ],
+)
+def test_tables_that_lead_beyond_their_arrays_are_refused(folder, tmp_path, change):
+    """The compiled loops check no index."""
+    with pytest.raises(IcemapError, match="is damaged: delete it") as caught:
+        read_packed(rewritten(folder, tmp_path, change))
+    assert "leads beyond its arrays" in str(caught.value.__cause__)
+
+
 def test_a_compressed_pack_is_not_unpacked(folder, tmp_path):
     """Kilobytes on disk may be gigabytes in memory."""
     url = rewritten(folder, tmp_path, lambda arrays: None)

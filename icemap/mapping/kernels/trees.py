@@ -64,6 +64,34 @@ class Trees(NamedTuple):
     first_tree: NDArray[np.int64]
 
 
+def require_sound(trees: Trees, conditions: Conditions, predictors: int, replicates: int) -> None:
+    """Refuse tables that would lead the compiled loops, which check no index, beyond their arrays; they may come from a file of somebody else's.
+
+    Raises
+    ------
+    ValueError
+    """
+    nodes, size = trees.nodes, np.diff(trees.first_node)
+    tree = np.repeat(np.arange(len(size)), np.maximum(size, 0))
+    rows = int(conditions.first[-1]) + len(conditions.subset_predictor)
+    sound = conditions.first.shape == (predictors + 1,) and trees.first_tree.shape == (replicates + 1,) and nodes.shape == (len(tree), 3)
+    sound = sound and conditions.subset_members.shape == (len(conditions.subset_predictor), 256) and nodes.dtype == np.uint16
+    for starts, end in ((conditions.first, conditions.first[-1]), (trees.first_node, len(nodes)), (trees.first_tree, len(size))):
+        sound = sound and starts[0] == 0 and starts[-1] == end and bool((np.diff(starts) >= 0).all())
+    sound = sound and np.diff(conditions.first).max() <= 256 and size.max() < LEAF
+    sound = sound and bool(((conditions.subset_predictor >= 0) & (conditions.subset_predictor < predictors)).all())
+    # A tree has one leaf more than nodes, and each of its parts hangs on one node that comes before.
+    sound = sound and np.array_equal(trees.first_leaf, trees.first_node + np.arange(len(size) + 1)) and trees.first_leaf[-1] == len(trees.value)
+    if sound:
+        child, is_leaf = nodes[:, 1:].astype(np.int64), nodes[:, 1:] >= LEAF
+        first, own, many = trees.first_node[tree][:, None], (np.arange(len(nodes)) - trees.first_node[tree])[:, None], size[tree][:, None]
+        sound = bool((nodes[:, 0] < rows).all() and np.where(is_leaf, child - LEAF <= many, (child > own) & (child < many)).all())
+        ids = np.where(is_leaf, trees.first_leaf[tree][:, None] + child - LEAF + len(nodes), first + child)
+        sound = sound and np.bincount(ids.ravel(), minlength=1).max() <= 1
+    if not sound:
+        raise ValueError("a table of trees leads beyond its arrays")
+
+
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def _settle(codes, start, stop, conditions, low, high, present, state):  # type: ignore[no-untyped-def]
     """Which conditions have one answer in all pixels of a group; range of the codes of each predictor; levels that occur."""
