@@ -51,7 +51,7 @@ def start(config: Path, workers: int) -> subprocess.Popen:
 def kill_at(process: subprocess.Popen, ledger: Path, records: int) -> None:
     """Kill command, scheduler and workers with signal 9 as soon as so many records are there."""
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 800
         while not ledger.is_dir() or sum(not name.startswith(".") for name in os.listdir(ledger)) < records:
             assert process.poll() is None, "the command ended before it could be killed"
             assert time.monotonic() < deadline

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from icemap.mapping.map import MapBuild
 
 # A worker with the libraries loaded, before it has an ensemble (measured).
-WORKER_BYTES = 450 * 2**20
+WORKER_BYTES = 400 * 2**20
 # Dask pauses a worker at four fifths of its memory.
 USABLE = 0.8
 

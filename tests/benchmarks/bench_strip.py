@@ -104,10 +104,10 @@ def workers(count: int) -> Iterator[tuple[DaskExecutor, list[int]]]:
 
 
 def map_chunks(build: MapBuild, chunks: list[Chunk], valid: dict[str, int], executor: DaskExecutor, pids: list[int], every: float = 1.0) -> Watched:
-    """Map some chunks through the real runner."""
-    build.create({})
+    """Map those of some chunks that are not done yet, through the real runner."""
     ledger = Ledger(f"{build.url}.ledger")
-    ledger.clear()
+    if not ledger.keys():
+        build.create({})
     job = Job("map", chunks, build, lambda chunk: valid[chunk.key], "pixels")
     with Watched(pids, every) as watched:
         run_job(job, ledger, executor, progress=False)
@@ -143,8 +143,8 @@ def scaling(build: MapBuild, within: Chunk, rounds: int) -> dict[str, list[float
     valid = {chunk.key: chunk.shape[0] * chunk.shape[1] for chunk in chunks}
     found: dict[str, list[float]] = {name: [] for name in ("wall_ratio", "work_per_cpu_second", "numpy_work_per_cpu_second")}
     with workers(1) as one, workers(2) as two:
-        for _ in range(rounds + 1):
-            taken = [map_chunks(replace(build, url=f"{build.url}.{n}"), chunks, valid, *team) for n, team in ((1, one), (2, two))]
+        for k in range(rounds + 1):
+            taken = [map_chunks(replace(build, url=f"{build.url}.{k}.{n}"), chunks, valid, *team) for n, team in ((1, one), (2, two))]
             numpy = [numpy_processes(n, 3.0) for n in (1, 2)]
             found["wall_ratio"].append(taken[0].wall / taken[1].wall)
             found["work_per_cpu_second"].append(taken[0].cpu / taken[1].cpu)
@@ -163,7 +163,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     parser.add_argument("--rounds", type=int, default=3, help="of one worker against two")
     parser.add_argument("--every", type=float, default=1.0, help="seconds between samples of the memory")
     parser.add_argument("--ensemble", type=Path, help="folder of a trained ensemble; made there if it is not")
-    parser.add_argument("--folder", type=Path, help="where cube and map are written, to be kept")
+    parser.add_argument("--folder", type=Path, help="where cube and map are written, to be kept; a run that was stopped goes on there")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as scratch:
@@ -193,8 +193,10 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
         with Watched(pids, options.every) as making:
             run_job(Job("cube", chunks, cube, lambda chunk: chunk.shape[0] * chunk.shape[1], "cells"), ledger, executor)
         valid = {key: record["valid"] for key, record in ledger.records().items()}
-    total = sum(valid.values())
-    figures |= {"cells": float(np.prod(grid.shape)), "pixels": float(total), "cube_cpu_microseconds_per_cell": 1e6 * making.cpu / np.prod(grid.shape)}
+    before = Ledger(f"{build.url}.ledger").keys()
+    total = sum(pixels for key, pixels in valid.items() if key not in before)
+    figures |= {"cells": float(np.prod(grid.shape)), "pixels": float(sum(valid.values())), "pixels_in_this_run": float(total)}
+    figures["cube_cpu_microseconds_per_cell"] = 1e6 * making.cpu / np.prod(grid.shape)
     with workers(options.workers) as (executor, pids):
         watched = map_chunks(build, chunks, valid, executor, pids, options.every)
     records = Ledger(f"{build.url}.ledger").records()
@@ -215,7 +217,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     for name, value in figures.items():
         print(f"{name:34s}{value:16,.3f}")
     print(
-        f"The strip is {grid.shape[1]:,} x {grid.shape[0]:,} cells, {total / np.prod(grid.shape):.0%} of them mapped. The hemisphere has "
+        f"The strip is {grid.shape[1]:,} x {grid.shape[0]:,} cells, {sum(valid.values()) / np.prod(grid.shape):.0%} of them mapped. The hemisphere has "
         f"{HEMISPHERE_CELLS / 1e6:.0f} million cells, of which {PERMAFROST_PIXELS / 1e6:.0f} million are permafrost: {core_hours:.2f} core-hours, "
         f"{figures['hemisphere_dollars']:.2f} dollars at an assumed {DOLLARS_PER_VCPU_HOUR} dollars per vCPU-hour."
     )
