@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from icemap.config import Section, resolve
 from icemap.errors import IcemapError
-from icemap.store import filesystem, is_remote, read_text, storage_errors
+from icemap.store import RECORD, filesystem, is_remote, read_json, read_text, storage_errors
 
 Family = Literal["paleoclimate", "climate", "remote_sensing", "topography", "geology", "mask"]
 Reduction = Literal["mean", "min", "max", "sum", "range"]
@@ -235,13 +235,16 @@ def read_catalog(url: str) -> dict[str, Any]:
 
 
 def load_sources(url: str, names: list[str]) -> dict[str, Source]:
-    """The named entries of a catalogue.
+    """The named entries of a catalogue, or of the sources that the record of a run holds.
 
     Raises
     ------
     IcemapError
         If an entry is missing or wrong; names the file, the entry and the key.
     """
+    if url.rsplit("/", 1)[-1] == RECORD:
+        recorded = read_json(url).get("sources", {})
+        return {name: _validated(url, name, _mapping(recorded.get(name), f"{url}, source '{name}'")) for name in names}
     content = read_catalog(url)
     return {name: _source(url, name, content) for name in names}
 

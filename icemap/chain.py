@@ -11,7 +11,7 @@ from icemap.errors import IcemapError
 from icemap.learning import ensemble_depends, make_ensemble, make_verification, verification_url, verified
 from icemap.provenance import fingerprint
 from icemap.steps import Context, Say, Step, open_context, run_steps
-from icemap.store import exists, join
+from icemap.store import RECORD, exists, join
 
 if TYPE_CHECKING:
     from icemap.mapping.replicate_fields import ReplicateFields
@@ -129,7 +129,8 @@ def _make_map(context: Context) -> dict[str, Any]:
     if not context.ledger("map").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("map").clear()
         source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
-        build.create({"title": config.title, "source": source, "history": f"seed {config.seed}", HELD_OUT: config.ensemble.held_out})
+        history = f"seed {config.seed}; inputs sha256:{context.provenance.steps['map']['key']}; settings and versions: {RECORD} of the run"
+        build.create({"title": config.title, "source": source, "history": history, HELD_OUT: config.ensemble.held_out})
     in_cube = {key: record["valid"] for key, record in context.ledger("cube").records().items()}
     # A pixel over the sea costs nothing and is no progress.
     records = context.run_job(Job("map", build.chunks, build, lambda chunk: in_cube.get(chunk.key, chunk.shape[0] * chunk.shape[1]), "pixels"), "map")
@@ -182,7 +183,7 @@ def _make_products(context: Context) -> dict[str, Any]:
     config = context.config
     levels = write_overviews(config.map_url, context.run_job, context.ledger)
     urls = write_cogs(config.map_url, config.products_url, config.target)
-    write_stac(config.run, config.title)
+    write_stac(config.run, config.title, author=config.author)
     write_catalog(config.run, config.title)
     viewer = write_viewer(config.run, config.title)
     context.say(f"  viewer in {join(config.products_url, 'viewer')}/, for any web server" if viewer else f"  {MISSING}")
@@ -200,7 +201,6 @@ def _published(config: Config) -> list[str]:
 def _make_report(context: Context) -> dict[str, Any]:
     from icemap.products.run_report import write_run_report
 
-    context.provenance.describe(config=context.config.model_dump(mode="json"), sources={n: s.model_dump(mode="json") for n, s in context.sources.items()})
     write_run_report(context.config, context.provenance.content)
     return {}
 

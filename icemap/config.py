@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.store import is_remote, join, local_path, read_text
+from icemap.store import RECORD, is_remote, join, local_path, read_json, read_text
 
 # Names become parts of paths, where no separator and no leading dot may be.
 PLAIN_NAME = r"^\w[\w.-]*$"
@@ -160,6 +160,8 @@ class Config(Section):
     run: str
     seed: int = Field(default=0, ge=0)
     title: str = "Ground ice"
+    # Who made the map, in the words that the report and the catalogue shall give. Nothing is taken from the machine.
+    author: str = ""
     grid: GridConfig
     catalog: str
     predictors: tuple[Annotated[str, Field(pattern=PLAIN_NAME)], ...] = Field(min_length=1)
@@ -207,15 +209,24 @@ class Config(Section):
 def load_config(url: str) -> Config:
     """Read and check a config file.
 
+    The record of a run, ``provenance.json``, is one as well: with the settings and sources that it holds, the run is made in the folder where it lies.
+
     Raises
     ------
     IcemapError
         One sentence naming the file and every wrong key.
     """
-    return _parse(url, read_text(url))
+    return _checked(url, _recorded(url) if url.rsplit("/", 1)[-1] == RECORD else _parse(url, read_text(url)))
 
 
-def _parse(url: str, text: str) -> Config:
+def _recorded(url: str) -> dict[str, Any]:
+    record = read_json(url)
+    if not isinstance(record, dict) or not isinstance(record.get("config"), dict) or not isinstance(record.get("sources"), dict):
+        raise IcemapError(f"{url} is not the record of a run with its settings and sources: give the config that the run was made from.")
+    return {**record["config"], "run": ".", "catalog": RECORD}
+
+
+def _parse(url: str, text: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -224,6 +235,10 @@ def _parse(url: str, text: str) -> Config:
         raise IcemapError(f"{url} is not readable YAML{where}: {getattr(error, 'problem', None) or 'check its indentation and quotes'}.") from error
     if not isinstance(content, dict):
         raise IcemapError(f"{url} holds no settings: it must be a YAML mapping with the keys run, grid, catalog, predictors and sites or boreholes.")
+    return content
+
+
+def _checked(url: str, content: dict[str, Any]) -> Config:
     try:
         config = Config.model_validate(content)
     except ValidationError as error:

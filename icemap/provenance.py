@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from icemap.errors import IcemapError
-from icemap.store import exists, filesystem, is_remote, join, local_path, read_json, storage_errors, write_json
+from icemap.store import RECORD, exists, filesystem, is_remote, join, local_path, read_json, storage_errors, write_json
 
 LARGEST_HASHED = 256 * 2**20
 PACKAGES = (
@@ -68,7 +68,7 @@ class Provenance:
     """
 
     def __init__(self, run_url: str) -> None:
-        self.url = join(run_url, "provenance.json")
+        self.url = join(run_url, RECORD)
         self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
         if not isinstance(self.content, dict) or not isinstance(self.content.get("steps"), dict):
             raise IcemapError(f"{self.url} is not the record of a run: delete it, and the run is made anew.")
@@ -84,9 +84,9 @@ class Provenance:
     def is_started(self, step: str, key: str) -> bool:
         return bool(self.steps.get(step, {}).get("key") == key)
 
-    def start(self, step: str, key: str) -> None:
-        """Note that a step begins; its earlier record is forgotten."""
-        self._set(step, {"key": key, "started": _now(), "finished": None})
+    def start(self, step: str, key: str, depends: Any = None) -> None:
+        """Note that a step begins, and the settings and digests of inputs that its key is made of; its earlier record is forgotten."""
+        self._set(step, {"key": key, "depends": json.loads(json.dumps(depends, default=str)), "started": _now(), "finished": None})
 
     def finish(self, step: str, **facts: Any) -> None:
         """Note that a step is done, with what is worth knowing about it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from icemap import __version__
 from icemap.config import Config
 from icemap.errors import IcemapError
-from icemap.provenance import Provenance, digest
+from icemap.provenance import Provenance, digest, versions
 from icemap.store import exists, join, remove
 
 if TYPE_CHECKING:
@@ -59,6 +59,15 @@ class Context:
 
         return run_job(job, self.ledger(name), self.executor)
 
+    def describe(self) -> None:
+        """Put into the record what the run can be made again from: its settings and sources."""
+        before, now = self.provenance.content.get("versions", {}), versions()
+        changed = [f"{name} {before[name]}, now {now[name]}" for name in now if before.get(name, now[name]) != now[name]]
+        if changed:
+            self.say(f"the record names other versions ({'; '.join(changed)}): what is made now may differ from what was made then")
+        sources = {name: source.model_dump(mode="json", exclude_defaults=True) for name, source in self.sources.items()}
+        self.provenance.describe(config=self.config.model_dump(mode="json"), sources=sources)
+
     def close(self) -> None:
         self._stack.close()
 
@@ -103,9 +112,11 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
     needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
     keys: dict[str, str] = {}
+    depends: dict[str, Any] = {}
     # All of them first: a missing table is said at once, not after hours of work on the cube.
     for step in needed:
-        keys[step.name] = digest([step.name, __version__, step.depends(context), [keys[before] for before in step.after]])
+        depends[step.name] = step.depends(context)
+        keys[step.name] = digest([step.name, __version__, depends[step.name], [keys[before] for before in step.after]])
     made = False
     for step in needed:
         finished = context.provenance.is_finished(step.name, keys[step.name])
@@ -117,12 +128,14 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         if done:
             context.say(f"{step.name}: there already")
             continue
+        if not made:
+            context.describe()
         # A finished product that has vanished is made anew; its ledger says nothing any more.
         resume = context.provenance.is_started(step.name, keys[step.name]) and not finished
         context.say(f"{step.name}: {'continuing' if resume else 'making'} {', '.join(step.products(context.config))}")
         if not resume:
             _forget(step, context)
-            context.provenance.start(step.name, keys[step.name])
+            context.provenance.start(step.name, keys[step.name], depends[step.name])
         context.provenance.finish(step.name, **step.make(context))
         made = True
     return made

@@ -18,6 +18,8 @@ from typing import Any
 
 from icemap.errors import IcemapError
 
+# Name of the record of a run, in its folder.
+RECORD = "provenance.json"
 # How often a request to a bucket is tried, with growing waits in between; the environment's AWS_MAX_ATTEMPTS goes before.
 ATTEMPTS = 6
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")

@@ -1,6 +1,7 @@
 """The whole chain on a small virtual Arctic, through the command line."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -163,9 +164,43 @@ def test_the_record_says_what_was_made_from_what(finished):
     assert record["config"]["ensemble"]["replicates"] == 2
     assert set(record["sources"]) >= set(SMALL["predictors"])
     assert record["versions"]["icemap"] == icemap.__version__
+    assert str(finished.parent / "layers.csv") in record["config"]["boreholes"]["layers"][0]["path"]
+    digests = record["steps"]["boreholes"]["depends"][2]
+    assert digests == [hashlib.sha256((finished.parent / "layers.csv").read_bytes()).hexdigest()]
+    with rasterio.open(finished / "products" / "T5m_VIC.tif") as file:
+        assert file.tags()["source"] == f"icemap {icemap.__version__}, ensemble of 2 replicates"
+        assert file.tags()["history"] == f"seed 0; inputs sha256:{record['steps']['map']['key']}; settings and versions: provenance.json of the run"
     weights = record["steps"]["train"]["mean_weights"]
     assert list(weights) == ["svr", "gam", "random_forest", "lightgbm", "consensus"]
     assert sum(weights.values()) == pytest.approx(1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_record_alone_makes_the_run_again_bit_for_bit(finished, tmp_path):
+    """In another folder, without config and catalogue, and without a cluster."""
+    again = tmp_path / "again"
+    again.mkdir()
+    shutil.copy(finished / "provenance.json", again)
+    before = json.loads((again / "provenance.json").read_text())
+    said = run_here(again / "provenance.json", ORDER)
+    assert not [line for line in said if "other versions" in line]
+    after = json.loads((again / "provenance.json").read_text())
+    assert {name: step["key"] for name, step in after["steps"].items()} == {name: step["key"] for name, step in before["steps"].items()}
+    for group in ("cube.zarr", "map.zarr"):  # the map holds what its replicates predict
+        stored = [path.relative_to(finished) for path in (finished / group).rglob("*") if path.is_file()]
+        assert len(stored) > 10
+        for path in stored:
+            assert (again / path).read_bytes() == (finished / path).read_bytes(), path
+    for name in (
+        "samples.parquet",
+        "ice_storage.json",
+        "verification.json",
+        "ensemble/manifest.json",
+        *(f"products/{path.name}" for path in finished.glob("products/*.tif")),
+    ):
+        assert (again / name).read_bytes() == (finished / name).read_bytes(), name
+    assert run_here(again / "provenance.json", ORDER) == [f"{name}: there already" for name in ORDER]
 
 
 def test_verification_has_every_model_and_no_site_is_missing(finished):

@@ -82,7 +82,7 @@ def write_cog(map_url: str, variable: str, out_url: str) -> None:
         raise IcemapError(f"The map {map_url} has no variable '{variable}': it has {', '.join(map(str, dataset.data_vars))}.")
     with _workplace(out_url) as folder, _gdal(out_url):
         raw, finished = folder / "raw.tif", folder / "finished.tif"
-        tags = {key: str(dataset.attrs[key]) for key in ("title", "source", "references", "license") if key in dataset.attrs}
+        tags = {key: str(dataset.attrs[key]) for key in ("title", "source", "history", "references", "license") if key in dataset.attrs}
         digests = _write_raw(map_url, variable, raw, grid_of(dataset).transform, dict(dataset[variable].attrs), tags)
         _to_cog(raw, finished)
         raw.unlink()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from icemap.boreholes.regions import REGIONS
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
-from icemap.mapping.areas import DEFAULT_MASK, MASKS
+from icemap.mapping.areas import BAND_DEGREES, DEFAULT_MASK, EXTENTS, MASKS
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.sums import Sums, add
 from icemap.products.ice_totals import totals, with_mask
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 # Of the layer below the permafrost table that site values without layers are taken to describe.
 THICKNESS_M = 5.0
+# Of the areas in a table: the whole, regions, bands from the pole, classes of permafrost.
+ORDER = ("all", *REGIONS, *(f"{south} to {south + BAND_DEGREES} N" for south in range(80, -91, -BAND_DEGREES)), *(f"{name} permafrost" for name in EXTENTS))
 
 
 def holds_ice(target: TargetConfig) -> bool:
@@ -121,7 +124,8 @@ def ice_storage(
         residual_sd = known.get("residual_sd", {})
     sd = {name: residual_sd.get(name if mask == DEFAULT_MASK else f"{name} / {mask}", 0.0) for name in chosen}
     rows = []
-    for name, part in chosen.items():
+    for name in sorted(chosen, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
+        part = chosen[name]
         if region in (None, name):
             every_mask = [other for key, other in sums.items() if _split(key)[0] == name]
             row = with_mask(totals(part, sd[name], thickness, held_out), every_mask, thickness)

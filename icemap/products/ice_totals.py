@@ -41,8 +41,9 @@ def totals(sums: Mapping[str, Any], residual_sd: float = 0.0, thickness_m: float
     cells' spreads. Two replicates share most of their sites: each leaves out a share d of them, and their totals spread much less
     than totals from new boreholes would. The delete-d jackknife makes up for it: the variance of the replicates times (1 - d) / d
     (Shao & Wu 1989, doi:10.1214/aos/1176347263), 9 for a tenth left out. Chance in the fitting of the members is enlarged along
-    with it, so the interval is rather too wide than too narrow. It is that of Student's t with replicates - 1 degrees of freedom,
-    cut off where there would be less than no ice or nothing but ice.
+    with it: on the virtual Arctic it was two thirds of the variance of the replicates (0.27 of 0.40 %VIC squared, from refits to the same
+    sites), so the interval is too wide. It is that of Student's t with replicates - 1 degrees of freedom, cut off where there would be less
+    than no ice or nothing but ice, as the limiting cases are.
 
     Examples
     --------
@@ -63,9 +64,13 @@ def totals(sums: Mapping[str, Any], residual_sd: float = 0.0, thickness_m: float
     residual_variance = (scale * residual_sd) ** 2
     variance = ensemble_variance + residual_variance
     half = _half_width(ensemble_variance, residual_variance, len(replicates))
-    low, high = centre - half, centre + half
-    if thickness_m is not None:
-        low, high = max(low, 0.0), min(high, area * thickness_m / 1000)
+
+    def around(half: float) -> tuple[float, float]:
+        if thickness_m is None:
+            return centre - half, centre + half
+        return max(centre - half, 0.0), min(centre + half, area * thickness_m / 1000)
+
+    low, high = around(half)
     result = {"area_km2": area, "area_aoa_km2": sums["area_aoa_km2"], quantity: centre, f"{quantity}_lower95": low, f"{quantity}_upper95": high}
     result[f"{quantity}_sd"] = float(np.sqrt(variance))
     inside = float(np.mean(sums["integral_aoa"]))
@@ -79,7 +84,8 @@ def totals(sums: Mapping[str, Any], residual_sd: float = 0.0, thickness_m: float
     result |= {"share_ensemble": ensemble_variance / variance if variance else float("nan")}
     result |= {"share_residual": residual_variance / variance if variance else float("nan")}
     for case, sd in (("independent", independent), ("correlated", correlated)):
-        result |= {f"{quantity}_{case}_lower95": centre - NORMAL_95 * sd, f"{quantity}_{case}_upper95": centre + NORMAL_95 * sd}
+        low, high = around(NORMAL_95 * sd)
+        result |= {f"{quantity}_{case}_lower95": low, f"{quantity}_{case}_upper95": high}
     return result
 
 

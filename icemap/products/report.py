@@ -36,8 +36,8 @@ class Report:
     ----------
     title : str
     target : TargetConfig
-    map_png : bytes
-        From :func:`icemap.products.figures.map_figure`.
+    map_png, plate_png : bytes
+        From :func:`icemap.products.figures.map_figure`, the second in degrees.
     members : sequence of str
     replicates : int
     facts : mapping
@@ -53,7 +53,7 @@ class Report:
         Heading -> table, such as weights or importance.
     pages : mapping of str to str
         What else can be read -> address of the page, as seen from the report.
-    verification_png, sites_png : bytes
+    verification_png, importance_svg, boreholes_svg : bytes
     provenance : mapping
         Config, versions, digests, seeds, who and when.
     """
@@ -61,6 +61,7 @@ class Report:
     title: str
     target: TargetConfig
     map_png: bytes
+    plate_png: bytes = b""
     members: Sequence[str] = ()
     replicates: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -72,7 +73,8 @@ class Report:
     more_tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     pages: Mapping[str, str] = field(default_factory=dict)
     verification_png: bytes = b""
-    sites_png: bytes = b""
+    importance_svg: bytes = b""
+    boreholes_svg: bytes = b""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -92,9 +94,15 @@ def write_report(url: str, report: Report) -> None:
         "is_text": is_text,
         "column_decimals": column_decimals,
         "plain": plain,
-        "base64": lambda content: base64.b64encode(content).decode(),
+        "embedded": embedded,
     }
     write_text(url, template.render(report=report, references=REFERENCES, **helpers))
+
+
+def embedded(picture: bytes) -> str:
+    """A PNG or SVG as an address that holds it."""
+    kind = "png" if picture.startswith(b"\x89PNG") else "svg+xml"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def storage_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

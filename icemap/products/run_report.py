@@ -11,6 +11,8 @@ import yaml
 from icemap.boreholes.samples import read_samples
 from icemap.config import Config
 from icemap.products.figures import map_figure, verification_figure
+from icemap.products.figures_boreholes import boreholes_map
+from icemap.products.figures_verification import importance_figure
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.products.report import Report, storage_rows, write_report
 from icemap.store import exists, join, read_json, write_bytes
@@ -58,9 +60,14 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
         pages=PAGES,
         verification=verification_rows(_shown(verification["table"]), config.target.unit),
         verification_note=NOTE + (f" The published figures below are for reference only: {CAVEAT}." if published_figures(config.target) else ""),
+        plate_png=map_figure(config.map_url, config.title, projection="plate-carree"),
         verification_png=_verification_picture(verification, config.target.unit),
+        importance_svg=_importance_picture(config),
+        boreholes_svg=_boreholes_picture(config),
         predictors=predictor_rows(config.predictors, provenance.get("sources", {}), steps.get("cube", {})),
-        more_tables={"Mean weights": [{"member": name, "weight": weight} for name, weight in steps.get("train", {}).get("mean_weights", {}).items()]}
+        more_tables={
+            "Mean weights": [{"member": name.replace("_", " "), "weight": weight} for name, weight in steps.get("train", {}).get("mean_weights", {}).items()]
+        }
         | _published(config),
         provenance=_provenance(config, provenance),
     )
@@ -122,6 +129,19 @@ def _verification_picture(verification: Mapping[str, Any], unit: str) -> bytes:
     return verification_figure(np.asarray(fold["pit"]), coverage, np.asarray(fold["observed"]), np.asarray(fold["mean"]), unit)
 
 
+def _importance_picture(config: Config) -> bytes:
+    url = join(config.run, "influence.json")
+    if not exists(url):
+        return b""
+    influence = read_json(url)
+    return importance_figure(influence["permutation"], influence["shap"], config.target.unit)
+
+
+def _boreholes_picture(config: Config) -> bytes:
+    url = join(config.run, "sites.parquet")
+    return boreholes_map(read_samples(url)) if exists(url) else b""
+
+
 def predictor_rows(names: Sequence[str], sources: Mapping[str, Mapping[str, Any]], cube: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What each predictor is, its range over the map and the part of the cells inside the masks that lack it."""
     inside = cube.get("cells", {}).get("inside", 0)
@@ -146,13 +166,17 @@ def predictor_rows(names: Sequence[str], sources: Mapping[str, Mapping[str, Any]
 
 def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
     steps = provenance.get("steps", {})
-    entries: dict[str, Any] = {"seed": config.seed}
+    entries: dict[str, Any] = ({"made by": config.author} if config.author else {}) | {"seed": config.seed}
     entries |= {f"step {name}": f"finished {step['finished']}, inputs sha256:{step['key']}" for name, step in steps.items() if step.get("finished")}
     licences = {name: " · ".join(filter(None, (s.get("citation"), s.get("licence")))) for name, s in provenance.get("sources", {}).items()}
     entries["sources"] = "\n".join(f"{name}: {words}" for name, words in licences.items() if words) or "no licence or citation is given in the catalogue"
     entries["versions"] = ", ".join(f"{name} {number}" for name, number in provenance.get("versions", {}).items())
     entries["config"] = yaml.safe_dump(config.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True).strip()
     return entries
+
+
+def _weights(training: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"member": name.replace("_", " "), "weight": weight} for name, weight in training.get("mean_weights", {}).items()]
 
 
 def _published(config: Config) -> dict[str, Any]:

@@ -29,7 +29,7 @@ ZARR: tuple[str, dict[str, Any]] = ("intake.readers.datatypes:Zarr", {"engine": 
 GEOTIFF: tuple[str, dict[str, Any]] = ("intake.readers.datatypes:TIFF", {"engine": "rasterio", "chunks": {}})
 
 
-def write_stac(run_url: str, title: str, created: datetime | None = None) -> str:
+def write_stac(run_url: str, title: str, created: datetime | None = None, author: str = "") -> str:
     """Write ``stac/collection.json`` and the item of the products of a run.
 
     Parameters
@@ -40,6 +40,8 @@ def write_stac(run_url: str, title: str, created: datetime | None = None) -> str
         Of the collection and its item.
     created : datetime, optional
         When the products were made; now when left out.
+    author : str
+        Who made the map; nobody is named when left out.
 
     Returns
     -------
@@ -51,9 +53,12 @@ def write_stac(run_url: str, title: str, created: datetime | None = None) -> str
     IcemapError
         If there is no map, or none of its GeoTIFFs.
     """
+    import pystac
+
     dataset = open_map(join(run_url, "map.zarr"))
     root = run_url.rstrip("/") if is_remote(run_url) else str(local_path(run_url).resolve())
     collection = _collection(dataset, title, root, (created or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0))
+    collection.providers = [pystac.Provider(author, roles=[pystac.ProviderRole.PRODUCER])] if author else None
     collection.normalize_hrefs(join(root, "stac"))
     for item in collection.get_items():
         item.make_asset_hrefs_relative()

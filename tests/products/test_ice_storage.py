@@ -106,6 +106,25 @@ def test_an_interval_ends_where_ice_does():
     assert (row["ice_km3_lower95"], row["ice_km3_upper95"]) == (0.0, 0.5)
 
 
+def test_limiting_cases_end_where_ice_does():
+    little = {"area_km2": 100.0, "area_aoa_km2": 0.0, "integral": [200.0, 300.0], "integral_aoa": [0.0, 0.0], "integral_sd": 8000.0, "integral_var": 1e6}
+    row = totals(little)
+    assert (row["ice_km3_correlated_lower95"], row["ice_km3_correlated_upper95"]) == (0.0, 0.5)
+    assert totals(little, thickness_m=None)["mean_correlated_lower95"] < 0
+
+
+def test_regions_are_in_an_order_that_can_be_read(tmp_path):
+    url = str(tmp_path / "map.zarr")
+    create_gridded(url, GRID, map_variables(VIC), {}, chunk=64)
+    ones = np.ones((2, 2))
+    names = ["sporadic permafrost", "50 to 60 N", "continuous permafrost", "70 to 80 N", "Siberia", "somewhere", "North America"]
+    for chunk in GRID.chunks(64):
+        sums = chunk_sums(ones, ones, 40 * np.ones((3, 2, 2)), ones, ones, dict.fromkeys(names, ones > 0))
+        Ledger(str(tmp_path / "ledger" / "map")).write(chunk.key, {"sums": sums})
+    ordered = ["all", "North America", "Siberia", "70 to 80 N", "50 to 60 N", "continuous permafrost", "sporadic permafrost", "somewhere"]
+    assert ice_storage(url)["region"].tolist() == ordered
+
+
 def test_masks_are_named_settings(map_url):
     whole, fraction = ice_storage(map_url, "all", mask="whole"), ice_storage(map_url, "all")
     assert whole["ice_km3"].item() == pytest.approx(2 * fraction["ice_km3"].item())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -81,6 +82,14 @@ def test_self_contained(report, tmp_path):
     assert all(link.startswith("https://doi.org/10.") for link in found.links if link not in pictures)
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"@import|url\(|<script|<link", html)
+
+
+def test_pictures_are_inside_whatever_their_kind(report, tmp_path):
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+    links = page(replace(report, plate_png=PNG, importance_svg=svg, boreholes_svg=svg), tmp_path).links
+    found = [link.partition(",") for link in links if link.startswith("data:")]
+    assert [base64.b64decode(content) for kind, _, content in found if kind == "data:image/svg+xml;base64"] == [svg, svg]
+    assert len([kind for kind, *_ in found if kind == "data:image/png;base64"]) == 3
 
 
 def test_every_number_given_is_on_the_page(report, tmp_path):

@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -22,6 +23,7 @@ import pytest
 import shapely
 
 from icemap.config import TargetConfig
+from icemap.errors import IcemapError
 from icemap.products import viewer
 from icemap.products.cog import write_cogs
 from icemap.products.ice_storage import ice_storage
@@ -101,8 +103,78 @@ def server(run) -> Iterator[ThreadingHTTPServer]:
     server.shutdown()
 
 
-async def _look(url: str, profile: Path, picture: Path) -> tuple[str, list[str]]:
-    """Open a page, wait until it says that it is ready; its result box and what the console says."""
+class _Page:
+    """One page of a headless browser, asked and moved about by its debugging protocol."""
+
+    def __init__(self, socket) -> None:
+        self.socket, self.number, self.complaints = socket, 0, []
+
+    async def tell(self, method: str, **params: object) -> dict:
+        self.number += 1
+        await self.socket.send_json({"id": self.number, "method": method, "params": params})
+        while True:
+            message = await self.socket.receive_json()
+            if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
+                self.complaints.append(json.dumps(message["params"]))
+            if message.get("id") == self.number:
+                return message.get("result", {})
+
+    async def ask(self, expression: str):
+        return (await self.tell("Runtime.evaluate", expression=expression, returnByValue=True))["result"].get("value")
+
+    async def open(self, url: str) -> None:
+        for domain in ("Runtime", "Log", "Page"):
+            await self.tell(f"{domain}.enable")
+        await self.tell("Page.navigate", url=url)
+        await self.until("document.body?.dataset.ready === 'true' || (document.querySelector('#result p')?.textContent || '').includes('could not be read')")
+
+    async def until(self, expression: str) -> None:
+        for _ in range(400):
+            if await self.ask(f"!!({expression})"):
+                return
+            await asyncio.sleep(0.3)
+        raise AssertionError(f"never true: {expression}; the page says {await self.result()!r}")
+
+    async def result(self) -> str:
+        return await self.ask("document.getElementById('result').innerText")
+
+    async def picture(self, path: Path) -> np.ndarray:
+        import matplotlib.image
+
+        path.write_bytes(base64.b64decode((await self.tell("Page.captureScreenshot"))["data"]))
+        return matplotlib.image.imread(path)
+
+    async def mouse(self, kind: str, at: tuple[float, float], held: int = 0) -> None:
+        await self.tell(
+            "Input.dispatchMouseEvent",
+            type=f"mouse{kind}",
+            x=at[0],
+            y=at[1],
+            button="none" if kind == "Moved" and not held else "left",
+            buttons=held,
+            clickCount=1,
+        )
+
+    async def click(self, at: tuple[float, float]) -> None:
+        await self.mouse("Moved", at)
+        await self.mouse("Pressed", at, held=1)
+        await self.mouse("Released", at)
+
+    async def drag(self, start: tuple[float, float], by: tuple[float, float]) -> None:
+        await self.mouse("Moved", start)
+        await self.mouse("Pressed", start, held=1)
+        for part in (0.04, 0.25, 0.5, 0.75, 1.0):  # what is moved before it counts as dragging is lost
+            await self.mouse("Moved", (start[0] + part * by[0], start[1] + part * by[1]), held=1)
+        await asyncio.sleep(0.5)  # a map that is let go of while it moves glides on
+        await self.mouse("Released", (start[0] + by[0], start[1] + by[1]))
+
+    async def middle(self, selector: str) -> tuple[float, float]:
+        box = await self.ask(f"(() => {{ const b = document.querySelector('{selector}').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; }})()")
+        return box[0] + box[2] / 2, box[1] + box[3] / 2
+
+
+@asynccontextmanager
+async def _browser(profile: Path) -> AsyncIterator[_Page]:
     import aiohttp
 
     browser = subprocess.Popen([CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--window-size=1100,800", "about:blank"], stderr=subprocess.PIPE, text=True)
@@ -111,43 +183,27 @@ async def _look(url: str, profile: Path, picture: Path) -> tuple[str, list[str]]
         async with aiohttp.ClientSession() as session:
             pages = await (await session.get(f"http://127.0.0.1:{port}/json")).json(content_type=None)
             async with session.ws_connect(next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page"), max_msg_size=0) as socket:
-                complaints: list[str] = []
-                number = 0
-
-                async def tell(method: str, **params: object) -> dict:
-                    nonlocal number
-                    number += 1
-                    await socket.send_json({"id": number, "method": method, "params": params})
-                    while True:
-                        message = await socket.receive_json()
-                        if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
-                            complaints.append(json.dumps(message["params"]))
-                        if message.get("id") == number:
-                            return message.get("result", {})
-
-                for domain in ("Runtime", "Log", "Page"):
-                    await tell(f"{domain}.enable")
-                await tell("Page.navigate", url=url)
-                for _ in range(400):
-                    ready = await tell("Runtime.evaluate", expression="document.body?.dataset.ready || document.querySelector('#result p')?.textContent || ''")
-                    if ready["result"].get("value") == "true" or "could not be read" in str(ready["result"].get("value")):
-                        break
-                    await asyncio.sleep(0.3)
-                text = (await tell("Runtime.evaluate", expression="document.getElementById('result').innerText"))["result"]["value"]
-                picture.write_bytes(base64.b64decode((await tell("Page.captureScreenshot"))["data"]))
-                return text, complaints
+                page = _Page(socket)
+                yield page
+                assert [c for c in page.complaints if not any(word in c for word in ("favicon", "GPU stall"))] == []
     finally:
         browser.kill()
         browser.wait()
 
 
-def look(server: ThreadingHTTPServer, tmp_path: Path, fragment: str) -> tuple[str, np.ndarray]:
-    import matplotlib.image
+def address(server: ThreadingHTTPServer, fragment: str) -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}/products/viewer/index.html#{fragment}"
 
-    address = f"http://127.0.0.1:{server.server_address[1]}/products/viewer/index.html#{fragment}"
-    text, complaints = asyncio.run(_look(address, tmp_path / "profile", tmp_path / "page.png"))
-    assert [c for c in complaints if not any(word in c for word in ("favicon", "GPU stall"))] == []
-    return text, matplotlib.image.imread(tmp_path / "page.png")
+
+def look(server: ThreadingHTTPServer, tmp_path: Path, fragment: str) -> tuple[str, np.ndarray]:
+    """Open a view of the page; its result box and its picture."""
+
+    async def looked() -> tuple[str, np.ndarray]:
+        async with _browser(tmp_path / "profile") as page:
+            await page.open(address(server, fragment))
+            return await page.result(), await page.picture(tmp_path / "page.png")
+
+    return asyncio.run(looked())
 
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None or not BUILT, reason="needs Chromium and the libraries of 'make viewer'")
@@ -184,3 +240,98 @@ def test_a_drawn_area_has_the_total_of_the_command_line(run, server, tmp_path):
     low, high = (float(n.replace(",", "")) for n in re.search(r"interval: ([\d,.]+) to ([\d,.]+)", text).groups())
     assert centre == pytest.approx(row["ice_km3"], rel=0.01)
     assert high - low == pytest.approx(row["ice_km3_upper95"] - row["ice_km3_lower95"], rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@needs_browser
+def test_mouse_and_keyboard(run, server, tmp_path):
+    assert write_viewer(str(run), "A test of the viewer")
+    about = json.loads((run / "products" / "viewer" / "map.json").read_text())
+    west, south, east, north = about["extent"]
+
+    def numbers(text: str) -> list[float]:
+        return [float(n.replace(",", "")) for n in re.findall(r"-?[\d,]*\d\.?\d*", text)]
+
+    def is_told(text: str, lon: float, lat: float, step: float) -> tuple[float, float]:
+        """The result box names a place within a pixel of this one, and its numbers are those of the map there."""
+        there = re.search(r"([\d.]+)° N, ([\d.]+)° E", text)
+        assert (float(there[2]), float(there[1])) == (pytest.approx(lon, abs=step + 0.01), pytest.approx(lat, abs=step + 0.01))
+        expected = query(str(run / "map.zarr"), float(there[2]), float(there[1]))
+        main, interval = [line for line in text.splitlines() if line][1:3]
+        assert numbers(main)[0] == pytest.approx(expected["vic"], rel=0.005)
+        assert numbers(interval)[1:] == pytest.approx([expected["vic_lower95"], expected["vic_upper95"]], rel=0.005)
+        return float(there[2]), float(there[1])
+
+    async def used() -> None:
+        async with _browser(tmp_path / "profile") as page:
+            await page.open(address(server, "projection=plate"))
+            left, top, width, height = await page.ask(
+                "(() => { const b = document.getElementById('map').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()"
+            )
+            step = max((east - west) / width, (north - south) / height)  # degrees in a pixel: the whole map is in view
+
+            def pixel(lon: float, lat: float) -> tuple[float, float]:
+                return left + width / 2 + (lon - (west + east) / 2) / step, top + height / 2 - (lat - (south + north) / 2) / step
+
+            lon, lat = next((lon, lat) for lon in np.arange(100.25, 110, 0.5) for lat in np.arange(65.25, 66, 0.5) if _mapped(run, lon, lat))
+            await page.click(pixel(lon, lat))
+            await page.until("document.querySelector('#result .main')")
+            is_told(await page.result(), lon, lat, step)
+
+            # Dragged to the left, the same pixel shows a place farther east.
+            before = await page.picture(tmp_path / "before.png")
+            await page.drag(pixel(lon, lat), (-6 / step, 0))
+            await page.tell("Runtime.evaluate", expression="document.getElementById('result').innerHTML = ''")
+            await page.click(pixel(lon, lat))
+            await page.until("document.querySelector('#result p')")
+            text = await page.result()
+            shown = float(re.search(r"([\d.]+)° E", text)[1])
+            assert lon + 5 < shown < lon + 6.2
+            if "not mapped" not in text:
+                is_told(text, shown, lat, step)
+            assert not np.array_equal(before, await page.picture(tmp_path / "after.png"))
+            await page.drag(pixel(lon, lat), (6 / step, 0))
+
+            # Another layer, by the keyboard: legend and colours follow.
+            legend, titles = [await page.ask("document.getElementById('legend').innerText")], [layer["title"] for layer in about["layers"]]
+            assert titles[0] in legend[0]
+            before = await page.picture(tmp_path / "first.png")
+            await page.ask("document.getElementById('layer').focus()")
+            for number in range(1, len(titles)):
+                await page.tell("Input.dispatchKeyEvent", type="keyDown", key="ArrowDown", code="ArrowDown", windowsVirtualKeyCode=40)
+                await page.tell("Input.dispatchKeyEvent", type="keyUp", key="ArrowDown", code="ArrowDown", windowsVirtualKeyCode=40)
+                await page.until(f"document.getElementById('legend-title').textContent.startsWith({json.dumps(titles[number])})")
+            assert (await page.ask("document.getElementById('ticks').innerText")).split() == ["outside", "inside"]
+            await asyncio.sleep(2)
+            assert not np.array_equal(before, await page.picture(tmp_path / "last.png"))
+
+            # An area, by clicks on its corners, the last one twice.
+            corners = [(72.0, 57.0), (108.0, 57.0), (108.0, 73.0), (72.0, 73.0)]
+            await page.click(await page.middle("#draw"))
+            await page.until("document.getElementById('draw').getAttribute('aria-pressed') === 'true'")
+            for corner in [*corners, corners[0]]:
+                await page.click(pixel(*corner))
+                await asyncio.sleep(0.5)
+            await page.until("document.getElementById('result').innerText.includes('km³ of ice')")
+            await page.until("document.getElementById('draw').getAttribute('aria-pressed') === 'false'")
+            drawn.append(await page.result())
+            await page.click(await page.middle("#clear"))
+            await page.until("document.getElementById('result').innerText === ''")
+
+    drawn: list[str] = []
+    asyncio.run(used())
+    gpd.GeoDataFrame({"name": ["box"]}, geometry=[shapely.box(72, 57, 108, 73)], crs="EPSG:4326").to_file(tmp_path / "box.gpkg")
+    row = ice_storage(str(run / "map.zarr"), str(tmp_path / "box.gpkg")).iloc[0]
+    # A pixel is a good part of a degree.
+    assert float(re.search(r"([\d,.]+) km³ of ice", drawn[0])[1].replace(",", "")) == pytest.approx(row["ice_km3"], rel=0.05)
+    low, high = (float(n.replace(",", "")) for n in re.search(r"interval: ([\d,.]+) to ([\d,.]+)", drawn[0]).groups())
+    assert low < row["ice_km3"] < high
+    assert [path for path, ranged in server.asked if path.endswith(".tif") and not ranged] == []
+
+
+def _mapped(run: Path, lon: float, lat: float) -> bool:
+    try:
+        return bool(np.isfinite(query(str(run / "map.zarr"), lon, lat)["vic"]))
+    except IcemapError:
+        return False

@@ -139,6 +139,7 @@ async function start() {
     total(drawn.getFeatures()[0]);
   }
   map.once("rendercomplete", () => document.body.setAttribute("data-ready", "true"));
+  map.render(); // everything may be drawn already
 }
 
 function ready(source) {
