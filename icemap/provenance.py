@@ -86,7 +86,7 @@ class Provenance:
 
     def start(self, step: str, key: str, depends: Any = None) -> None:
         """Note that a step begins, and the settings and digests of inputs that its key is made of; its earlier record is forgotten."""
-        self._set(step, {"key": key, "depends": json.loads(json.dumps(depends, default=str)), "started": _now(), "finished": None})
+        self._set(step, {"key": key, "depends": _plain(depends), "started": _now(), "finished": None})
 
     def finish(self, step: str, **facts: Any) -> None:
         """Note that a step is done, with what is worth knowing about it."""
@@ -94,7 +94,7 @@ class Provenance:
 
     def describe(self, **facts: Any) -> None:
         """Note what holds for the whole run: config, seed, sources."""
-        self.content |= {**facts, "versions": versions()}
+        self.content |= {**_plain(facts), "versions": versions()}
         write_json(self.url, self.content)
 
     def _set(self, step: str, record: dict[str, Any]) -> None:
@@ -105,6 +105,11 @@ class Provenance:
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Versions of Python and of the libraries that numbers depend on."""
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _plain(value: Any) -> Any:
+    """As JSON gives it back; NaN, which JSON does not have, as a word that reads as a number again."""
+    return json.loads(json.dumps(value, default=str), parse_constant=str)
 
 
 def _now() -> str:

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,21 @@ def test_a_file_in_another_encoding_is_said(tmp_path):
     path.write_bytes("title: Bodeneis für Jakutien\n".encode("latin-1"))
     with pytest.raises(IcemapError, match=r"run\.yaml"):
         load_config(str(path))
+
+
+def test_the_record_of_a_run_is_a_config_for_the_folder_where_it_lies(load, tmp_path):
+    config = load(with_changes(seed=3, author="A. N. Author"))
+    folder = tmp_path / "again"
+    folder.mkdir()
+    record = {"steps": {}, "config": config.model_dump(mode="json"), "sources": {}}
+    (folder / "provenance.json").write_text(json.dumps(record))
+    again = load_config(str(folder / "provenance.json"))
+    assert (again.run, again.catalog) == (str(folder), str(folder / "provenance.json"))
+    assert again.model_copy(update={"run": config.run, "catalog": config.catalog}) == config
+
+
+@pytest.mark.parametrize("record", [{"steps": {}}, {"steps": {}, "config": {}}, []])
+def test_a_record_without_settings_is_a_sentence(tmp_path, record):
+    (tmp_path / "provenance.json").write_text(json.dumps(record))
+    with pytest.raises(IcemapError, match=r"provenance\.json is not the record of a run with its settings and sources: give the config"):
+        load_config(str(tmp_path / "provenance.json"))

@@ -92,6 +92,11 @@ def test_facts_are_kept_beside_the_steps(tmp_path):
     assert content["versions"].keys() == versions().keys() >= {"python", "icemap", "numpy"}
 
 
+def test_what_a_step_depends_on_is_kept_and_what_json_lacks_becomes_a_word(tmp_path):
+    Provenance(str(tmp_path)).start("cube", "k", {"nodata": (float("nan"), -1.0), "file": "ab12"})
+    assert Provenance(str(tmp_path)).steps["cube"]["depends"] == {"nodata": ["NaN", -1.0], "file": "ab12"}
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"steps": []}', "{}"])
 def test_a_record_that_is_none_is_named(tmp_path, text):
     (tmp_path / "provenance.json").write_text(text)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from icemap.catalog import DERIVED_KEYS, load_sources
+from icemap.provenance import Provenance
 
 CATALOG = Path(__file__).parents[1] / "examples" / "sources.yaml"
 CONTENT = yaml.safe_load(CATALOG.read_text())
@@ -29,6 +30,18 @@ def test_icemap_reads_every_entry(name, tmp_path):
         assert "doi:" in leaf.citation or "Permafrost_cci" in leaf.citation
     if source.derived is None and source.kind == "continuous" and source.rasterize is None and source.unit != "m":
         assert source.valid_range is not None
+
+
+def test_the_record_of_a_run_gives_every_source_back(tmp_path):
+    sources = load_sources(str(CATALOG), list(CONTENT["entries"]))
+    odd = next(source for source in sources.values() if source.derived is None).model_copy(update={"nodata": (float("nan"), -9999.0)})
+    sources["odd"] = odd.model_copy(update={"name": "odd"})
+    described = {name: source.model_dump(mode="json", exclude_defaults=True) for name, source in sources.items()}
+    Provenance(str(tmp_path)).describe(config={}, sources=described)
+    again = load_sources(str(tmp_path / "provenance.json"), list(sources))
+    for name, source in sources.items():
+        assert again[name].url == source.url
+        assert repr(again[name]) == repr(source), "NaN is not equal to itself"
 
 
 def test_intake_opens_every_entry_with_a_file():

@@ -307,7 +307,7 @@ def test_mouse_and_keyboard(run, server, tmp_path):
             assert not np.array_equal(before, await page.picture(tmp_path / "last.png"))
 
             # An area, by clicks on its corners, the last one twice.
-            corners = [(72.0, 57.0), (108.0, 57.0), (108.0, 73.0), (72.0, 73.0)]
+            corners = [(80.0, 62.0), (100.0, 62.0), (100.0, 76.0), (80.0, 76.0)]  # beside the boxes that lie on the map
             await page.click(await page.middle("#draw"))
             await page.until("document.getElementById('draw').getAttribute('aria-pressed') === 'true'")
             for corner in [*corners, corners[0]]:
@@ -316,12 +316,13 @@ def test_mouse_and_keyboard(run, server, tmp_path):
             await page.until("document.getElementById('result').innerText.includes('km³ of ice')")
             await page.until("document.getElementById('draw').getAttribute('aria-pressed') === 'false'")
             drawn.append(await page.result())
+            await page.picture(tmp_path / "drawn.png")
             await page.click(await page.middle("#clear"))
             await page.until("document.getElementById('result').innerText === ''")
 
     drawn: list[str] = []
     asyncio.run(used())
-    gpd.GeoDataFrame({"name": ["box"]}, geometry=[shapely.box(72, 57, 108, 73)], crs="EPSG:4326").to_file(tmp_path / "box.gpkg")
+    gpd.GeoDataFrame({"name": ["box"]}, geometry=[shapely.box(80, 62, 100, 76)], crs="EPSG:4326").to_file(tmp_path / "box.gpkg")
     row = ice_storage(str(run / "map.zarr"), str(tmp_path / "box.gpkg")).iloc[0]
     # A pixel is a good part of a degree.
     assert float(re.search(r"([\d,.]+) km³ of ice", drawn[0])[1].replace(",", "")) == pytest.approx(row["ice_km3"], rel=0.05)
