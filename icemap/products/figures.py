@@ -62,7 +62,7 @@ def map_figure(source: str | xr.Dataset, title: str, sites: pd.DataFrame | None 
     Parameters
     ----------
     source : str or xarray.Dataset
-        A map or its URL; a large one is read band by band.
+        A map or its URL; a large one is read band by band, from the coarser level that is fine enough where the map has levels.
     title : str
     sites : DataFrame, optional
         Training sites with columns ``lon`` and ``lat``, drawn as dots.
@@ -80,6 +80,10 @@ def map_figure(source: str | xr.Dataset, title: str, sites: pd.DataFrame | None 
     target, grid = target_of(dataset), grid_of(dataset)
     view = view_of(grid, pixels, projection)
     step = max(1, grid.shape[1] // (2 * pixels if view.polar else view.pixels))
+    level = min(step.bit_length() - 1, dataset.encoding.get("levels", 0)) if isinstance(source, str) else 0
+    if level:
+        dataset = open_map(str(source), level=level)
+        grid, step = grid_of(dataset), step >> level
     layers = {key: drape(downsample(dataset[name], step), step, grid, view) for key, name in _layers(target).items()}
     land = land_at(*view.cells)
     left, right, bottom, top = view.extent

@@ -145,7 +145,7 @@ def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Dimensions (latitude, longitude), north row first; nodata is NaN in every variable.
+        Dimensions (latitude, longitude), north row first; nodata is NaN in every variable. ``encoding["levels"]`` is the number of coarser levels.
 
     Raises
     ------
@@ -153,8 +153,8 @@ def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
         If there is no map, or no such level of it.
     """
     dataset = open_gridded(url, "map", **storage_options)
+    levels = [str(one["asset"]) for one in dataset.attrs.get("multiscales", {}).get("layout", [])][1:]
     if level:
-        levels = [str(one["asset"]) for one in dataset.attrs.get("multiscales", {}).get("layout", [])][1:]
         if not 0 < level <= len(levels):
             there = f"has levels 0 to {len(levels)}" if levels else "has no coarser levels: 'icemap publish' makes them where it is larger than 512 cells"
             raise IcemapError(f"There is no level {level} of the map {url}: it {there}.")
@@ -165,7 +165,7 @@ def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
     dataset.encoding["source"] = url
     order = [variable.name for variable in map_variables(target_of(dataset))]
     ordered = dataset[[*order, *(str(name) for name in dataset.data_vars if name not in order)]]
-    ordered.encoding["source"] = url
+    ordered.encoding |= {"source": url, "levels": len(levels)}
     return ordered
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 from pathlib import Path
 
+import matplotlib.image
 import numpy as np
 import pytest
 import rasterio
@@ -17,6 +19,7 @@ from icemap.gridded import create_gridded, grid_of, write_chunk
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.run import SerialExecutor, run_job
 from icemap.products.cog import write_cog
+from icemap.products.figures import map_figure
 from icemap.products.layout import map_variables, open_map
 from icemap.products.overviews import coarser_grids, write_overviews
 
@@ -92,6 +95,19 @@ def test_readers_find_the_levels_by_the_convention(map_url):
         west, step, _, _, _, north = (level["spatial:transform"][i] for i in (2, 0, 1, 3, 4, 5))
         assert dataset.longitude.values[:2] == pytest.approx([west + step / 2, west + 1.5 * step])
         assert dataset.latitude.values[0] == pytest.approx(north - step / 2)
+
+
+def test_a_picture_is_made_from_the_level_that_is_fine_enough(map_url):
+    before = matplotlib.image.imread(io.BytesIO(map_figure(map_url, "A test", pixels=180)))
+    overview(map_url)
+    for chunk in Path(map_url).glob("*/c/*/*"):
+        chunk.write_bytes(b"damaged")
+    after = matplotlib.image.imread(io.BytesIO(map_figure(map_url, "A test", pixels=180)))
+    assert after.shape == before.shape
+    # The same picture but for cells that have no value in some of theirs.
+    assert np.abs(after - before).mean() < 0.02
+    with pytest.raises(Exception, match=r".+"):
+        map_figure(map_url, "A test", pixels=720)
 
 
 def test_a_map_with_levels_can_be_saved_as_netcdf(map_url, tmp_path):
