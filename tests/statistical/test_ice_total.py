@@ -1,6 +1,13 @@
 """The total of the virtual Arctic, whose ice is known: does its 95 % interval hold it?
 
 ``python -m pytest -m slow tests/statistical/test_ice_total.py`` takes 20 seeds, some 40 s of CPU time each.
+
+What the errors are made of, looked at on seeds 0 to 7, where the estimate is 0.4 %VIC too high on average and 1.2 off (root mean square). Boreholes are
+sunk where there is sediment to drill: where it is under 2 m thick lie 11 % of the area but 3 to 9 % of the sites, and there the ensemble, drawn towards
+what it has seen, says 8 %VIC too much. That alone is +0.9; the rest takes 0.5 back. The weights of clustered sites cannot see it, because the sites are few
+where sediment is thin, not where they are close together. The stated standard deviation is 2.4: 1.4 of the residual, nearly all of it the standard error of
+its mean, and 2.0 of the ensemble. Refits to the same sites with other seeds vary by 0.27 %VIC squared, replicates by 0.40 (seeds 0, 1, 3, 4): two thirds of
+what the jackknife enlarges ninefold is chance in the fitting. Enlarging the rest alone would give 1.8.
 """
 
 import numpy as np
