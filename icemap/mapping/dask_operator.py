@@ -60,7 +60,7 @@ def read_manifest() -> dict[str, Any]:
     if isinstance(setting, dict):
         return setting
     if not setting:
-        raise IcemapError(f"'--cluster kubernetes' needs the manifest of a DaskCluster: set {VARIABLE} to its file, such as deploy/dask/cluster.yaml.")
+        raise IcemapError(f"'--cluster kubernetes' needs the manifest of a DaskCluster: set {VARIABLE} to its file, such as deploy/dask/cluster/cluster.yaml.")
     try:
         with open(setting, encoding="utf-8") as file:
             documents = list(yaml.safe_load_all(file))
@@ -94,7 +94,7 @@ def own_manifest(manifest: dict[str, Any], suffix: str, image: str | None) -> di
             container["image"] = image or container["image"]
     except (KeyError, TypeError, StopIteration) as error:
         raise IcemapError(
-            f"The DaskCluster that {VARIABLE} names lacks something ({error or 'a container named scheduler or worker'}): begin with deploy/dask/cluster.yaml."
+            f"The DaskCluster that {VARIABLE} names lacks something ({error or 'a container named scheduler or worker'}): begin with deploy/dask/cluster/cluster.yaml."
         ) from error
     return own
 

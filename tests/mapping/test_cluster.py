@@ -94,7 +94,7 @@ def no_kubernetes(monkeypatch, tmp_path):
 
 
 def test_kubernetes_without_a_manifest(no_kubernetes, tmp_path, monkeypatch):
-    assert "set DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC to its file, such as deploy/dask/cluster.yaml" in refusal("kubernetes")
+    assert "set DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC to its file, such as deploy/dask/cluster/cluster.yaml" in refusal("kubernetes")
     for content, expected in {"a: [": "cannot be read: ", "kind: DaskJob": "holds no object of kind DaskCluster", "[]": "holds no object"}.items():
         (tmp_path / "cluster.yaml").write_text(content)
         with dask.config.set({"kubernetes.custom-cluster-spec": str(tmp_path / "cluster.yaml")}):
