@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,9 @@ from icemap.store import first_line
 
 # One thread per task: BLAS and OpenMP threads below Dask's own would only fight over the cores.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
-JOIN_SECONDS = 15
+JOIN_SECONDS = 15.0
+TRY_SECONDS = 5.0
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 DASHBOARD = "distributed.dashboard.link"
 CERTIFICATES = {
     "distributed.comm.tls.ca-file": "DASK_DISTRIBUTED__COMM__TLS__CA_FILE",
@@ -74,7 +77,9 @@ def _local(where: str, workers: int, announce: Announce) -> Iterator[DaskExecuto
 
 @contextmanager
 def _joined(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
-    with _client(where, JOIN_SECONDS) as client:
+    # A job of the operator starts together with the scheduler that this variable names.
+    patience = PATIENCE_SECONDS if where == os.environ.get("DASK_SCHEDULER_ADDRESS") else JOIN_SECONDS
+    with _client(where, patience) as client:
         announce(f"Dask: joined {where}, dashboard at {client.dashboard_link}")
         yield DaskExecutor(client, announce=announce)
 
@@ -124,7 +129,9 @@ def _client(address: str, patience: float) -> Iterator[Any]:
 
     _require_certificates(address)
     # What goes wrong is said in one sentence; Dask would print tracebacks beside it.
-    with dask.config.set(_dashboard_behind_a_hub("proxy/{host}:{port}/status")), silence_logging_cmgr(logging.CRITICAL):
+    # Behind some proxies a colon in a path does not arrive, so the host is left out where it can be.
+    place = "proxy/{port}/status" if address.split("://")[1].rsplit(":", 1)[0] in LOOPBACK else "proxy/{host}:{port}/status"
+    with dask.config.set(_dashboard_behind_a_hub(place)), silence_logging_cmgr(logging.CRITICAL):
         try:
             _require_scheduler(address, patience)
             client = Client(address, timeout=JOIN_SECONDS)
@@ -140,12 +147,20 @@ def _require_scheduler(address: str, patience: float) -> None:
     from distributed.core import rpc
     from distributed.utils import LoopRunner
 
-    async def ask() -> str:
-        async with rpc(address, timeout=patience, connection_args=Security().get_connection_args("client")) as scheduler:
+    async def ask(seconds: float) -> str:
+        async with rpc(address, timeout=seconds, connection_args=Security().get_connection_args("client")) as scheduler:
             return str((await scheduler.identity())["type"])
 
     async def ask_in_time() -> str:
-        return await asyncio.wait_for(ask(), patience)
+        end = time.monotonic() + patience
+        while True:
+            # Short tries, because Dask's own pauses between tries grow to minutes.
+            seconds = min(TRY_SECONDS, max(0.1, end - time.monotonic()))
+            try:
+                return await asyncio.wait_for(ask(seconds), seconds)
+            except (OSError, TimeoutError):
+                if time.monotonic() > end:
+                    raise
 
     if LoopRunner().run_sync(ask_in_time) != "Scheduler":
         raise ValueError(f"{address} is not a scheduler")

@@ -93,9 +93,8 @@ def own_manifest(manifest: dict[str, Any], suffix: str, image: str | None) -> di
             container = next(c for c in own["spec"][part]["spec"]["containers"] if c["name"] == part)
             container["image"] = image or container["image"]
     except (KeyError, TypeError, StopIteration) as error:
-        raise IcemapError(
-            f"The DaskCluster that {VARIABLE} names lacks something ({error or 'a container named scheduler or worker'}): begin with deploy/dask/cluster/cluster.yaml."
-        ) from error
+        lacking = error or "a container named scheduler or worker"
+        raise IcemapError(f"The DaskCluster that {VARIABLE} names lacks something ({lacking}): begin with deploy/dask/cluster/cluster.yaml.") from error
     return own
 
 

@@ -6,10 +6,10 @@ import contextlib
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
-import time
 
 import dask
 import pytest
@@ -45,7 +45,7 @@ def test_what_is_no_cluster(where):
     assert refusal(where) == f"'{where}' is not a cluster: give local, kubernetes, gateway, or the address of a scheduler such as tcp://host:8786."
 
 
-@pytest.mark.parametrize("where", ["tcp://127.0.0.1:9", "tcp://127.0.0.1", "tcp://no-such-host.invalid:8786", "tcp://127.0.0.1:port"])
+@pytest.mark.parametrize("where", ["tcp://127.0.0.1:9", "tcp://127.0.0.1", "tcp://no-such-host.invalid:8786", "tcp://127.0.0.1:port", "tcp://[::1"])
 def test_where_no_scheduler_answers(where, monkeypatch):
     monkeypatch.setattr("icemap.mapping.cluster.JOIN_SECONDS", 1)
     assert refusal(where) == f"No Dask scheduler answers at {where}: check the address and that it runs."
@@ -217,36 +217,38 @@ LINK = "distributed.dashboard.link"
 
 
 @contextlib.contextmanager
-def running_scheduler(folder):
-    """A scheduler without workers, as a process of its own that takes modules from its folder first."""
-    program = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"]
-    program += ["--scheduler-file", str(folder / "scheduler.json")]
+def starting_scheduler(folder):
+    """A scheduler without workers that is not up yet, as a process of its own that takes modules from its folder first."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0"]
     process = subprocess.Popen(program, stderr=subprocess.DEVNULL, cwd=folder)
     try:
-        deadline = time.monotonic() + 120
-        while not (folder / "scheduler.json").exists():
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        yield json.loads((folder / "scheduler.json").read_text())["address"]
+        yield f"tcp://127.0.0.1:{port}"
     finally:
         process.kill()
         process.wait()
 
 
 @pytest.fixture
-def scheduler(tmp_path):
-    with running_scheduler(tmp_path) as address:
+def scheduler(tmp_path, monkeypatch):
+    """Its address; whoever joins it waits until it is up, as a job of the operator does."""
+    with starting_scheduler(tmp_path) as address:
+        monkeypatch.setattr("icemap.mapping.cluster.JOIN_SECONDS", 0.2)
+        assert "No Dask scheduler answers" in refusal(address)
+        monkeypatch.setattr("icemap.mapping.cluster.JOIN_SECONDS", 15)
+        monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", address)
         yield address
 
 
-def test_a_scheduler_with_another_icemap_of_the_same_version(tmp_path):
+def test_a_scheduler_with_another_icemap_of_the_same_version(scheduler, tmp_path):
     (tmp_path / "icemap" / "mapping").mkdir(parents=True)
     for name in ("__init__", "mapping/__init__", "mapping/dask_executor"):
         (tmp_path / "icemap" / f"{name}.py").touch()
-    with running_scheduler(tmp_path) as address, open_cluster(address, 1, lambda line: None) as executor, pytest.raises(IcemapError) as caught:
+    with open_cluster(scheduler, 1, lambda line: None) as executor, pytest.raises(IcemapError) as caught:
         list(executor.map(dict, [{}]))
-    assert str(caught.value).startswith(f"The Dask scheduler at {address} has another icemap than this command")
+    assert str(caught.value).startswith(f"The Dask scheduler at {scheduler} has another icemap than this command")
 
 
 def test_a_joined_cluster_without_workers(scheduler, monkeypatch):
@@ -259,8 +261,9 @@ def test_a_joined_cluster_without_workers(scheduler, monkeypatch):
     with dask.config.set({LINK: "https://dashboards/{port}"}), open_cluster(scheduler, 1, lines.append):
         assert "dashboard at https://dashboards/" in lines[-1]
     with open_cluster(scheduler, 1, lines.append) as executor:
-        assert lines[-1].startswith(f"Dask: joined {scheduler}, dashboard at /user/ada/proxy/127.0.0.1:")
+        assert lines[-1].startswith(f"Dask: joined {scheduler}, dashboard at /user/ada/proxy/")
         assert lines[-1].endswith("/status")
+        assert "127" not in lines[-1].split("dashboard at")[1]
         monkeypatch.setattr("icemap.mapping.dask_executor.LOOK_SECONDS", 0.2)
         impatient = DaskExecutor(executor.client, announce=lines.append, patience=0.5)
         with pytest.raises(IcemapError, match=r"No Dask worker has been there for 0\.0083 minutes: see why none starts .* the same command continues"):

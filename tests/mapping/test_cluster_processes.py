@@ -227,7 +227,18 @@ class Cluster:
         self.start("scheduler", [], ["scheduler", "--protocol", "tls", "--host", self.links.host, "--port", str(self.port), "--dashboard-address", ":0"])
 
     def start_worker(self, name: str, number: int, **environment: str) -> None:
-        options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--preload", str(self.folder / "counter.py"), "--local-directory", str(self.folder)]
+        options = [
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--no-dashboard",
+            "--death-timeout",
+            "60",
+            "--preload",
+            str(self.folder / "counter.py"),
+            "--local-directory",
+            str(self.folder),
+        ]
         self.start(name, self.links.enter(number), ["worker", self.address, "--name", name, *options], **environment)
 
     def start(self, name: str, before: list[str], words: list[str], **environment: str) -> None:
@@ -476,17 +487,17 @@ def test_a_worker_of_other_versions_is_refused_whenever_it_joins(cluster, fresh,
     metadata.parent.mkdir()
     metadata.write_text("Metadata-Version: 2.1\nName: numba\nVersion: 0.1\n")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    expected = f"numba is {versions()['numba']} here and 0.1 on the worker tls://"
     with dask.config.set(tls_config(cluster.folder / "certificates")):
         with open_cluster(cluster.address, 1, lambda line: None) as executor:
             cluster.start_worker("odd", 0, PYTHONPATH=path)
             with pytest.raises(IcemapError) as late:
-                for _ in executor.map(_nap, range(10000)):
-                    pass
+                list(executor.map(_nap, range(100_000)))
+        assert str(late.value).startswith(expected)
         with pytest.raises(IcemapError) as early, open_cluster(cluster.address, 1, lambda line: None):
             pass
+        assert str(early.value).startswith(expected)
     cluster.end("odd")
-    for caught in (late, early):
-        assert str(caught.value).startswith(f"numba is {versions()['numba']} here and 0.1 on the worker tls://")
 
 
 def _nap(item: int) -> dict[str, int]:
