@@ -37,16 +37,16 @@ from icemap.provenance import versions
 from icemap.steps import Context, run_steps
 
 SETTINGS = {
-    "grid": {"west": -180, "south": 56, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
+    "grid": {"west": -180, "south": 60, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
     "predictors": ["maat", "elevation"],
     "sites": {"table": "sites.csv", "value": "ice", "unit": "%"},
     "ensemble": {"members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"], "replicates": 2, "folds": 3, "prior_strength": 100},
     "verification": {"folds": 3, "places": 100, "competitors": []},
     "map": {"replicate_fields": False},
 }
-CHUNKS = 2 * 23
+CHUNKS = 23
 # Records in the ledger when something ends: enough for the map to be under way, few enough for most of it to be left.
-UNDER_WAY = 8
+UNDER_WAY = 5
 WORKERS = 3
 # The executor keeps two tasks per thread in flight: no more can be lost at once.
 IN_FLIGHT = 2 * WORKERS
@@ -331,8 +331,8 @@ class Project:
     def records(self) -> dict[str, str]:
         """The ledger's records with what changes when one is written again."""
         self.files.invalidate_cache()
-        found = self.files.find(f"{self.url}/ledger/map", detail=True)
-        return {name.rsplit("/", 1)[1].removesuffix(".json"): str(entry["LastModified"]) for name, entry in found.items() if name.endswith(".json")}
+        found = {name.rsplit("/", 1)[1]: entry for name, entry in self.files.find(f"{self.url}/ledger/map", detail=True).items()}
+        return {name: str(entry["LastModified"]) for name, entry in found.items() if name.endswith(".json") and not name.startswith(".")}
 
     def wait_for(self, records: int, process: subprocess.Popen) -> None:
         deadline = time.monotonic() + 300
