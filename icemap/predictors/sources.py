@@ -363,6 +363,7 @@ def _download(url: str) -> str:
     """A copy on this machine, kept for the life of the process: NetCDF libraries cannot read from a bucket."""
     import fsspec
 
-    filesystem(url)
     own = {url.partition("://")[0]: filesystem_options(url)}
-    return str(fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}, **own))
+    with storage_errors(url, "read"):
+        filesystem(url)
+        return str(fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}, **own))
