@@ -9,28 +9,41 @@ import pytest
 
 from tests.k8s.kube import NAMESPACE, ready, wait_for
 
-FROM_THE_MAP_ON = ("run/ledger/map", "run/map.zarr", "run/products", "run/ice_storage", "run/report", "run/stac", "run/catalog")
+PROJECT = "job/"
+MAP = ("run/ledger/map/", "run/map.zarr/")
 
 
-@pytest.fixture
-def project(request, bucket, finished):
-    """A prefix with everything that the DaskJob made before its map."""
+@pytest.fixture(scope="module")
+def reference(bucket, finished):
+    """Chunks and records of the map that the DaskJob made."""
     assert finished["status"] == "Successful", finished["log"][-3000:]
-    prefix = request.node.name.replace("_", "-") + "/"
-    bucket.copy("job/", prefix, FROM_THE_MAP_ON)
-    return prefix
+    chunks_of_the_job, records_of_the_job = chunks(bucket), records(bucket)
+    assert len(chunks_of_the_job) > 50
+    return chunks_of_the_job, records_of_the_job
 
 
-def command(bucket, project, workers=2):
-    return ["icemap", "map", f"s3://{bucket.name}/{project}config.yaml", "--cluster", "kubernetes", "--workers", str(workers)]
+@pytest.fixture(autouse=True)
+def _without_a_map(bucket, reference):
+    """The DaskJob's run as it was before its map."""
+    for below in MAP:
+        for key in bucket.keys(PROJECT + below):
+            bucket.client.delete_object(Bucket=bucket.name, Key=PROJECT + below + key)
+    # SeaweedFS keeps the folder of a deleted key, so that the map would still be there by its name.
+    provenance = json.loads(bucket.read(f"{PROJECT}run/provenance.json"))
+    provenance["steps"].pop("map", None)
+    bucket.put(f"{PROJECT}run/provenance.json", json.dumps(provenance).encode())
 
 
-def chunks(bucket, project):
-    return {key: tag for key, (tag, _) in bucket.keys(f"{project}run/map.zarr/").items()}
+def command(bucket, workers=2):
+    return ["icemap", "map", f"s3://{bucket.name}/{PROJECT}config.yaml", "--cluster", "kubernetes", "--workers", str(workers)]
 
 
-def records(bucket, project):
-    return {key: tag for key, tag in bucket.keys(f"{project}run/ledger/map/").items() if key.endswith(".json") and not key.startswith(".")}
+def chunks(bucket):
+    return {key: tag for key, (tag, _) in bucket.keys(f"{PROJECT}run/map.zarr/").items()}
+
+
+def records(bucket):
+    return {key: tag for key, tag in bucket.keys(f"{PROJECT}run/ledger/map/").items() if key.endswith(".json") and not key.startswith(".")}
 
 
 def clusters(kube):
@@ -38,62 +51,61 @@ def clusters(kube):
     return [c["metadata"]["name"] for c in kube.get("daskclusters") if re.fullmatch(r"icemap-[0-9a-f]{6}", c["metadata"]["name"])]
 
 
-def same_map(bucket, project):
-    reference, found = chunks(bucket, "job/"), chunks(bucket, project)
-    assert len(reference) > 50
-    assert found.keys() == reference.keys()
+def same_map(bucket, reference):
+    expected, found = reference[0], chunks(bucket)
+    assert found.keys() == expected.keys()
     # An S3 server's tag of an object written at once is the digest of its content.
-    assert [key for key in reference if key != "zarr.json" and found[key] != reference[key]] == []
+    assert [key for key in expected if key != "zarr.json" and found[key] != expected[key]] == []
 
 
-def test_a_map_from_a_users_pod(kube, user, bucket, project):
+def test_a_map_from_a_users_pod(kube, user, bucket, reference):
     start = time.monotonic()
-    done = kube.inside(user, *command(bucket, project), may_fail=True)
+    done = kube.inside(user, *command(bucket), may_fail=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    print(f"map of {len(records(bucket, project))} chunks {time.monotonic() - start:.0f} s")
-    same_map(bucket, project)
+    print(f"map of {len(records(bucket))} chunks {time.monotonic() - start:.0f} s")
+    same_map(bucket, reference)
     wait_for("the end of its cluster", lambda: not clusters(kube) and not kube.dask_pods("worker"), 180)
 
 
-def test_a_worker_killed_mid_map(kube, user, bucket, project):
-    process = kube.start_inside(user, *command(bucket, project))
+def test_a_worker_killed_mid_map(kube, user, bucket, reference):
+    process = kube.start_inside(user, *command(bucket))
     try:
-        wait_for("five chunks", lambda: process.poll() is not None or len(records(bucket, project)) >= 5, every=0.1)
+        wait_for("five chunks", lambda: process.poll() is not None or len(records(bucket)) >= 5, every=0.1)
         assert process.poll() is None, process.communicate()[1][-3000:]
         victim = kube.dask_pods("worker", of=clusters(kube)[0])[0]["metadata"]["name"]
         kube.run("--namespace", NAMESPACE, "delete", "pod", victim, "--grace-period=0", "--force")
-        kept = records(bucket, project)
+        kept = records(bucket)
         _, errors = process.communicate(timeout=1800)
     finally:
         process.kill()
     assert process.returncode == 0, errors[-3000:]
-    after = records(bucket, project)
+    after = records(bucket)
     print(f"worker killed at chunk {len(kept)} of {len(after)}")
-    assert len(kept) < len(after) == len(records(bucket, "job/"))
+    assert len(kept) < len(after) == len(reference[1])
     assert {key: after[key] for key in kept} == kept
-    same_map(bucket, project)
+    same_map(bucket, reference)
 
 
-def test_a_users_pod_that_is_killed_and_the_same_command_again(kube, user, bucket, project):
+def test_a_users_pod_that_is_killed_and_the_same_command_again(kube, user, bucket, reference):
     """The command dies without a word; its DaskCluster stays until it is idle for long enough, and the command continues on another."""
-    process = kube.start_inside(user, *command(bucket, project))
+    process = kube.start_inside(user, *command(bucket))
     try:
-        wait_for("five chunks", lambda: process.poll() is not None or len(records(bucket, project)) >= 5, every=0.1)
+        wait_for("five chunks", lambda: process.poll() is not None or len(records(bucket)) >= 5, every=0.1)
         assert process.poll() is None, process.communicate()[1][-3000:]
         kube.inside(user, "python", "-c", "import psutil; [p.kill() for p in psutil.process_iter() if 'kubernetes' in p.cmdline()]")
         process.communicate(timeout=300)
     finally:
         process.kill()
-    left, kept = clusters(kube), records(bucket, project)
+    left, kept = clusters(kube), records(bucket)
     assert len(left) == 1
-    assert len(kept) < len(records(bucket, "job/"))
+    assert len(kept) < len(reference[1])
     kube.run("--namespace", NAMESPACE, "patch", "daskcluster", left[0], "--type=merge", "--patch", json.dumps({"spec": {"idleTimeout": 15}}))
-    done = kube.inside(user, *command(bucket, project), may_fail=True)
+    done = kube.inside(user, *command(bucket), may_fail=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    after = records(bucket, project)
+    after = records(bucket)
     print(f"command killed at chunk {len(kept)} of {len(after)}")
     assert {key: after[key] for key in kept} == kept
-    same_map(bucket, project)
+    same_map(bucket, reference)
     wait_for("the end of both clusters", lambda: not clusters(kube), 300)
 
 
@@ -112,9 +124,9 @@ def less_memory(kube, user, told):
     return ["env", "DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC=/tmp/small.yaml"]
 
 
-def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, project):
+def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, reference):
     """Workers with less memory than they were told: the kernel ends them, Kubernetes starts them anew, the command says which part it was."""
-    process = kube.start_inside(user, *less_memory(kube, user, "4GiB"), *command(bucket, project, workers=1))
+    process = kube.start_inside(user, *less_memory(kube, user, "4GiB"), *command(bucket, workers=1))
     reasons = set()
     try:
         end = time.monotonic() + 1500
@@ -135,17 +147,17 @@ def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, project)
     wait_for("the end of its cluster", lambda: not clusters(kube), 180)
 
 
-def test_workers_with_too_little_memory_are_refused_before_the_first_chunk(kube, user, bucket, project):
-    done = kube.inside(user, *less_memory(kube, user, None), *command(bucket, project, workers=1), may_fail=True)
+def test_workers_with_too_little_memory_are_refused_before_the_first_chunk(kube, user, bucket, reference):
+    done = kube.inside(user, *less_memory(kube, user, None), *command(bucket, workers=1), may_fail=True)
     assert done.returncode == 2, done.stderr[-3000:]
     assert re.search(r"The worker \S+ has 0\.29 GB of memory; .* give the workers more memory", done.stderr)
-    assert not records(bucket, project)
+    assert not records(bucket)
     wait_for("the end of its cluster", lambda: not clusters(kube), 180)
 
 
-def test_a_worker_pod_uses_less_than_its_limit(kube, user, bucket, project):
+def test_a_worker_pod_uses_less_than_its_limit(kube, user, bucket, reference):
     """The figure for the runbook: the most memory that a worker's control group ever held, of the kernel's own account."""
-    process = kube.start_inside(user, *command(bucket, project, workers=1))
+    process = kube.start_inside(user, *command(bucket, workers=1))
     peak = "cat /sys/fs/cgroup/memory.peak 2>/dev/null || cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes"
     most, limit = 0, 0
     try:
