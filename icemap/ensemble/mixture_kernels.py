@@ -11,8 +11,8 @@ from numba import types
 from numba.extending import intrinsic
 
 _INT64 = ir.IntType(64)
-# Pixels whose vectors stay in cache while the replicates pass.
-_BLOCK = 2048
+# Pixels for which a component's tables are fetched once; their vectors should stay in cache while the components pass.
+_BLOCK = 8192
 
 
 @intrinsic
@@ -46,7 +46,7 @@ def add_between(typingctx, table, row, share, sums, target, part):  # type: igno
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False, fastmath={"contract", "nsz"})
-def _add(f, low, step, cells, knots, table, means, total):  # type: ignore[no-untyped-def]
+def _add(f, low, step, cells, knots, table, means, total, rows, shares):  # type: ignore[no-untyped-def]
     """One component at a block of pixels: its mean and its vector."""
     last, top, parts = knots.shape[0] - 2, np.float32(cells.size - 1), table.shape[1] // 16
     last_row, zero, one = table.shape[0] - 2, np.float32(0), np.float32(1)
@@ -59,9 +59,12 @@ def _add(f, low, step, cells, knots, table, means, total):  # type: ignore[no-un
         t = min((x - knots[c, 0]) * knots[c, 1], one)
         means[i] += knots[c, 3] + t * (knots[c + 1, 3] - knots[c, 3])
         place = knots[c, 2] + t * (knots[c + 1, 2] - knots[c, 2])
-        row = min(np.int64(place), last_row)
+        rows[i] = min(np.int64(place), last_row)
+        shares[i] = place - np.float32(rows[i])
+    # On its own, so that one pixel's search does not wait for another's sums.
+    for i in range(f.size):
         for part in range(parts):
-            add_between(table, row, place - np.float32(row), total, i, part)
+            add_between(table, np.int64(rows[i]), shares[i], total, i, part)
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False, fastmath={"contract", "nsz", "reassoc"})
@@ -106,7 +109,7 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
         Number of replicates in which a member leaves the range of its out-of-fold predictions.
     """
     members, replicates, n = F.shape
-    left = np.empty(_BLOCK, np.bool_)
+    left, rows, shares = np.empty(_BLOCK, np.bool_), np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.float32)
     for begin in range(0, n, _BLOCK):
         end = min(begin + _BLOCK, n)
         size, total = end - begin, vectors[begin:end]
@@ -118,7 +121,8 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
             for k in range(members):
                 c, f = k * replicates + s, F[k, s, begin:end]
                 if mixture.counts[c]:
-                    _add(f, mixture.low[c], mixture.step[c], mixture.cells[c], mixture.knots[c], mixture.table[c], means[s, begin:end], total)
+                    low, step, cells, knots, table = mixture.low[c], mixture.step[c], mixture.cells[c], mixture.knots[c], mixture.table[c]
+                    _add(f, low, step, cells, knots, table, means[s, begin:end], total, rows, shares)
                 lowest, highest = mixture.ranges[c, 0], mixture.ranges[c, 1]
                 for i in range(size):
                     left[i] |= (f[i] < lowest) | (f[i] > highest)

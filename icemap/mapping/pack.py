@@ -23,11 +23,11 @@ from icemap.mapping.kernels.svr import SVRs, in_precision, pack_svrs, predict_sv
 from icemap.mapping.kernels.trees import PACKETS, Conditions, Trees, sum_trees
 
 #: Pixels predicted at once; the kernels take whole packets.
-BATCH = PACKETS * PIXELS
+BATCH = 2 * PACKETS * PIXELS
 #: Largest difference to the members' own predictions, in percent of the target's range.
 PACK_TOLERANCE = 1e-3
 # Single precision serves an SVR as long as it stays this far below the tolerance.
-_SINGLE_TOLERANCE = 2e-4
+_SINGLE_TOLERANCE = 4e-4
 CHECK_ROWS = 64
 
 MemberArrays = SVRs | GAMs | Trees
