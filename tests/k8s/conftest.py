@@ -88,14 +88,6 @@ class Bucket:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         return {o["Key"].removeprefix(prefix): (o["ETag"], str(o["LastModified"])) for page in pages for o in page.get("Contents", ())}
 
-    def read(self, key: str) -> bytes:
-        return self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
-
-    def copy(self, source: str, target: str, leave: tuple[str, ...]) -> None:
-        for key in self.keys(source):
-            if not key.startswith(leave):
-                self.client.copy_object(Bucket=self.name, Key=target + key, CopySource={"Bucket": self.name, "Key": source + key})
-
 
 @pytest.fixture(scope="session")
 def bucket(s3, tmp_path_factory) -> Bucket:
