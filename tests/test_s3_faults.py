@@ -131,10 +131,8 @@ LASTING = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("kind", "requests", "words"),
-    [pytest.param(*case, id=f"{case[0]}-{case[1]['path'].strip('/')}", marks=[] if case[:2] == ("expired", READS) else [pytest.mark.slow]) for case in LASTING],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "requests", "words"), [pytest.param(*case, id=f"{case[0]}-{case[1]['path'].strip('/')}") for case in LASTING])
 def test_a_lasting_fault_stops_the_map_which_then_goes_on_where_it_was(network, monkeypatch, kind, requests, words):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     # Half of what an undisturbed map asks for.
@@ -194,7 +192,7 @@ def test_a_refused_chunk_is_never_taken_for_an_empty_one(network, monkeypatch, k
         read_chunk(config.cube_url, chunk, ["maat"])
     with pytest.raises(Exception, match=r".+"), store.storage_errors("the cube", "read"):
         lazy.maat[chunk.rows, chunk.cols].load()
-    if kind in ("500", "expired"):
+    if kind == "500":
         with pytest.raises(IcemapError):
             run_here(network.config, "map")
         assert network.ledger() == {}
