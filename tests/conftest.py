@@ -43,18 +43,23 @@ def s3_run(s3_process, tmp_path_factory):
 @pytest.fixture
 def log_in(s3_process, monkeypatch) -> Iterator[Callable]:
     """Become ``owner``, ``reader`` or ``stranger`` of the S3 server for the rest of the test."""
+    from fsspec.implementations.cached import WholeFileCacheFileSystem
     from s3fs import S3FileSystem
+
+    def forget() -> None:
+        # s3fs keeps file systems, with the credentials and the endpoint they were made with; the cache of downloads keeps those that it reads from.
+        S3FileSystem.clear_instance_cache()
+        WholeFileCacheFileSystem.clear_instance_cache()
 
     def become(identity: str) -> None:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             monkeypatch.delenv(name)
         for name, value in s3_process.environment(getattr(s3_process, identity)).items():
             monkeypatch.setenv(name, value)
-        # s3fs keeps file systems, with the credentials they were made with.
-        S3FileSystem.clear_instance_cache()
+        forget()
 
     yield become
-    S3FileSystem.clear_instance_cache()
+    forget()
 
 
 @pytest.fixture

@@ -40,8 +40,8 @@ from icemap.mapping.run import Job, _Timed, run_job
 from icemap.products.layout import map_variables
 
 HEMISPHERE_CELLS, PERMAFROST_PIXELS = 43_200 * 7_080, 40_000_000
-#: Assumed: a vCPU of a spot instance, such as a c6i or c7a in a large region.
-DOLLARS_PER_VCPU_HOUR = 0.015
+#: Assumed, as in deploy/README.md: a vCPU of a spot instance.
+DOLLARS_PER_VCPU_HOUR = 0.025
 MASKS = ("land_fraction", "permafrost_fraction", "lake_fraction", "glacier_fraction")
 
 
