@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+# Programs, not modules with doctests: they find each other by their own folder.
+collect_ignore_glob = ["benchmarks/bench_*.py"]
+
 
 def _helper(name: str) -> Any:
     """A file of this folder that tests may import by its name."""
