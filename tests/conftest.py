@@ -47,9 +47,13 @@ def s3_run(s3_process, tmp_path_factory):
 def log_in(s3_process, monkeypatch) -> Iterator[Callable]:
     """Become ``owner``, ``reader`` or ``stranger`` of the S3 server for the rest of the test."""
     from fsspec.implementations.cached import WholeFileCacheFileSystem
+    from rasterio._env import del_gdal_config
     from s3fs import S3FileSystem
 
     def forget() -> None:
+        # On leaving a rasterio.Env what the environment said on entering becomes GDAL's own setting, which then goes before the environment.
+        for name in ("AWS_S3_ENDPOINT", "AWS_HTTPS", "AWS_VIRTUAL_HOSTING", "GDAL_CURL_CA_BUNDLE"):
+            del_gdal_config(name)
         # s3fs keeps file systems, with the credentials and the endpoint they were made with; the cache of downloads keeps those that it reads from.
         S3FileSystem.clear_instance_cache()
         WholeFileCacheFileSystem.clear_instance_cache()
