@@ -12,14 +12,13 @@ import multiprocessing
 import resource
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import rasterio
 import zarr
 from rio_cogeo.cogeo import cog_validate
+from timing import timed
 
 from icemap.config import TargetConfig
 from icemap.grid import Grid
@@ -55,17 +54,6 @@ def make_map(url: str, columns: int, rows: int) -> None:
         wave = 45 + 25 * np.sin(lon / 3 + np.cos(lat)) * np.cos(lat) + 4 * np.roll(noise, chunk.index)[: lon.shape[0], : lon.shape[1]]
         vic = np.where(here, np.clip(wave, 0, 100), np.nan).astype("f4")
         write_chunk(url, chunk, {"vic": vic, "aoa": np.where(here, np.sin(lon) * np.cos(lat * 2) > -0.4, 255).astype("u1")})
-
-
-def timed(task: Callable[[], object]) -> np.ndarray:
-    """Wall and CPU seconds, children included."""
-
-    def cpu() -> float:
-        return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
-
-    wall, used = time.perf_counter(), cpu()
-    task()
-    return np.array([time.perf_counter() - wall, cpu() - used])
 
 
 def plain_geotiff(map_url: str, variable: str, path: Path) -> None:

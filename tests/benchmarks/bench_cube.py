@@ -9,8 +9,6 @@ import json
 import resource
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +19,7 @@ import yaml
 import zarr
 from affine import Affine
 from rasterio.windows import Window
+from timing import timed
 
 from icemap.catalog import load_sources
 from icemap.config import BoreholesConfig, Config, GridConfig, LayerSource
@@ -143,17 +142,6 @@ def gdalwarp(folder: Path, source: Source, build: CubeBuild, exact: bool) -> Pat
     kind = ["-ot", "Byte", "-dstnodata", "255"] if source.classes else ["-ot", "Float32", "-dstnodata", "nan"]
     subprocess.run([*command, *kind, *(["-et", "0"] if exact else []), str(folder / f"{source.name}.tif"), str(out)], check=True)
     return out
-
-
-def timed(task: Callable[[], object]) -> np.ndarray:
-    """Wall and CPU seconds, children included."""
-
-    def cpu() -> float:
-        return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
-
-    wall, used = time.perf_counter(), cpu()
-    task()
-    return np.array([time.perf_counter() - wall, cpu() - used])
 
 
 def differences(folder: Path, source: Source, build: CubeBuild) -> dict[str, float]:

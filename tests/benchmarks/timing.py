@@ -1,0 +1,18 @@
+"""Time of what a benchmark compares."""
+
+import resource
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+
+def timed(task: Callable[[], object]) -> np.ndarray:
+    """Wall and CPU seconds, children included."""
+
+    def cpu() -> float:
+        return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+
+    wall, used = time.perf_counter(), cpu()
+    task()
+    return np.array([time.perf_counter() - wall, cpu() - used])
