@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.store import storage_errors, zarr_store
+from icemap.store import storage_errors, zarr_group, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -111,7 +111,7 @@ def write_chunk(url: str, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> N
     import zarr
 
     with storage_errors(url, "write"):
-        group = zarr.open_group(zarr_store(url), mode="r+")
+        group = zarr_group(url, "r+")
         for name, values in arrays.items():
             target = group[name]
             assert isinstance(target, zarr.Array)
@@ -125,10 +125,8 @@ def write_chunk(url: str, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> N
 
 def read_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Read one chunk of some variables as stored (nodata not decoded)."""
-    import zarr
-
     with storage_errors(url, "read"):
-        group = zarr.open_group(zarr_store(url, read_only=True), mode="r")
+        group = zarr_group(url, "r")
         return {name: np.asarray(group[name][chunk.rows, chunk.cols]) for name in names}  # type: ignore[index]
 
 
@@ -141,16 +139,14 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
         If nothing is there.
     """
     import xarray as xr
-    import zarr
 
-    store = zarr_store(url, read_only=True, **storage_options)
     with storage_errors(url, "open"):
         try:
-            group = zarr.open_group(store, mode="r", zarr_format=3)
+            group = zarr_group(url, "r", **storage_options)
         except FileNotFoundError as error:
             raise IcemapError(f"There is no {what} at {url}: check the address, or make it first.") from error
         consolidated = group.metadata.consolidated_metadata is not None
-        dataset = xr.open_zarr(store, zarr_format=3, consolidated=consolidated, chunks={})
+        dataset = xr.open_zarr(group.store, zarr_format=3, consolidated=consolidated, chunks={})
     # A store lists its arrays in any order.
     return dataset[sorted(map(str, dataset.data_vars))]
 

@@ -14,9 +14,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from icemap.errors import IcemapError
+
+if TYPE_CHECKING:
+    import zarr
 
 # Name of the record of a run, in its folder.
 RECORD = "provenance.json"
@@ -285,9 +288,17 @@ def local_copy(url: str) -> Iterator[Path]:
 
 
 def zarr_store(url: str, *, read_only: bool = False, **storage_options: Any) -> Any:
-    """The Zarr store at a URL, for ``zarr.open_group`` and ``xarray.open_zarr``."""
+    """The Zarr store at a URL, for ``xarray.open_zarr`` and the like."""
     import zarr
 
     if not is_remote(url):
         return zarr.storage.LocalStore(local_path(url), read_only=read_only)
     return zarr.storage.FsspecStore.from_url(url, storage_options=filesystem_options(url, **storage_options), read_only=read_only)
+
+
+def zarr_group(url: str, mode: Literal["r", "r+", "a"], **storage_options: Any) -> zarr.Group:
+    """The Zarr group at a URL; what it holds is read with it, in one request, where its metadata is consolidated."""
+    import zarr
+
+    # Without a format, Zarr asks for the three files of the second as well.
+    return zarr.open_group(zarr_store(url, read_only=mode == "r", **storage_options), mode=mode, zarr_format=3)

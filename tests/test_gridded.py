@@ -150,3 +150,21 @@ def test_missing_group_is_named(tmp_path):
         write_chunk(f"{tmp_path}/absent.zarr", chunk, {"vic": np.zeros(chunk.shape)})
     with pytest.raises(IcemapError, match=rf"Cannot read {tmp_path}/absent\.zarr: there is no such file"):
         read_chunk(f"{tmp_path}/absent.zarr", chunk, ["vic"])
+
+
+def test_the_metadata_of_all_variables_are_read_with_one_request(url, monkeypatch):
+    chunk = next(iter(GRID.chunks(32)))
+    write_chunk(url, chunk, values_of(chunk))
+    asked = []
+    get = zarr.storage.LocalStore.get
+
+    async def counted(self, key, *args, **kwargs):
+        asked.append(key)
+        return await get(self, key, *args, **kwargs)
+
+    monkeypatch.setattr(zarr.storage.LocalStore, "get", counted)
+    read_chunk(url, Chunk(0, slice(0, 16), slice(0, 16)), ["vic", "aoa"])
+    assert asked[0] == "zarr.json"
+    assert all("zarr.json" not in key for key in asked[1:]), asked
+    # Of a shard its index comes first.
+    assert len(asked[1:]) in (2, 4)

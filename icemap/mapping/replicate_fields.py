@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import DIMENSIONS, Variable, consolidate, create_gridded, write_chunk
-from icemap.store import exists, join, storage_errors, zarr_store
+from icemap.store import exists, join, storage_errors, zarr_group
 
 # Steps between the bounds of the target: 0.5 % for an ice content in per cent. Rounding moves a cell by a quarter of a step, up as often as down.
 STEPS = 200
@@ -40,12 +40,11 @@ class ReplicateFields:
 
     def create(self, grid: Grid, chunk: int) -> None:
         """Write the empty group; one shard holds all replicates of a chunk of the map."""
-        import zarr
 
         create_gridded(self.url, grid, [FRACTION], {"title": "predictions of each replicate"}, chunk=chunk)
         inner = INNER if chunk % INNER == 0 else chunk
         with storage_errors(self.url, "write"):
-            zarr.open_group(zarr_store(self.url), mode="r+").create_array(
+            zarr_group(self.url, "r+").create_array(
                 "value",
                 shape=(self.replicates, *grid.shape),
                 dtype="uint8",
@@ -81,7 +80,7 @@ class ReplicateFields:
 
         write_chunk(self.url, chunk, {"fraction": fraction.astype(np.float32)})
         with storage_errors(self.url, "write"):
-            value = zarr.open_group(zarr_store(self.url), mode="r+")["value"]
+            value = zarr_group(self.url, "r+")["value"]
             assert isinstance(value, zarr.Array)
             value[:, chunk.rows, chunk.cols] = codes
 
@@ -105,7 +104,7 @@ class StoredReplicates:
             )
         self.url = url
         with storage_errors(url, "open"):
-            self._group = zarr.open_group(zarr_store(url, read_only=True, **storage_options), mode="r")
+            self._group = zarr_group(url, "r", **storage_options)
         value = self._group["value"]
         assert isinstance(value, zarr.Array)
         self._value = value

@@ -17,7 +17,7 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import WGS84_WKT, grid_of
 from icemap.products.layout import open_map, product_files, require_complete
-from icemap.store import is_remote, join, local_path, storage_errors, upload, zarr_store
+from icemap.store import is_remote, join, local_path, storage_errors, upload, zarr_group
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -124,7 +124,7 @@ def _write_raw(map_url: str, variable: str, path: Path, transform: Any, attrs: d
     import zarr
 
     with storage_errors(map_url, "read"):
-        array = zarr.open_group(zarr_store(map_url, read_only=True), mode="r")[variable]
+        array = zarr_group(map_url, "r")[variable]
     assert isinstance(array, zarr.Array)
     floating = array.dtype.kind == "f"
     profile = {

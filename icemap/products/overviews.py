@@ -16,7 +16,7 @@ from icemap.mapping.ledger import Ledger
 from icemap.mapping.run import Job
 from icemap.products.layout import OVERVIEWS, map_variables, multiscales, open_map, require_complete, target_of
 from icemap.products.projection import block_means
-from icemap.store import exists, join, storage_errors, zarr_store
+from icemap.store import exists, join, storage_errors, zarr_group
 
 if TYPE_CHECKING:
     import zarr
@@ -139,7 +139,6 @@ def write_overviews(map_url: str, run: Callable[[Job, str], Any], ledger: Callab
 
 
 def _open(url: str, mode: Literal["a", "r+"]) -> zarr.Group:
-    import zarr
 
     with storage_errors(url, "write"):
-        return zarr.open_group(zarr_store(url), mode=mode)
+        return zarr_group(url, mode)

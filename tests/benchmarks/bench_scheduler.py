@@ -25,12 +25,20 @@ from icemap.products.layout import map_variables
 
 WORKERS = """
 import asyncio, sys
+import dask
 from distributed import Worker
+
+# Each of a hundred in a process would look after itself a hundred times a second, and none would get to work.
+dask.config.set({
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "5s",
+    "distributed.admin.system-monitor.interval": "60s",
+})
 
 async def main(address, count):
     workers = []
     for _ in range(count):  # one after the other: all at once they would miss one another's timeouts
-        workers.append(await Worker(address, nthreads=1, heartbeat_interval="30s", dashboard=False))
+        workers.append(await Worker(address, nthreads=1, heartbeat_interval="30s", dashboard=False, memory_limit=0))
     await asyncio.gather(*(worker.finished() for worker in workers))
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))
