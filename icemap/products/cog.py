@@ -29,6 +29,8 @@ WINDOW = (1024, 4096)
 # not compress: level 6 gave the same size as level 1 (97 MB at 21,600 x 3,540) and took a third longer.
 COMPRESSION = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE": str(BLOCK)}
 CACHE_MB = 64
+# Stored chunks that Zarr decodes in one go: classes are decoded sooner than chunks are handed around.
+AT_ONCE = 64
 # Where the first header of a file may begin; GDAL writes some 200 bytes on the layout before it.
 FIRST_HEADER = 300
 
@@ -123,7 +125,7 @@ def _write_raw(map_url: str, variable: str, path: Path, transform: Any, attrs: d
     import rasterio
     import zarr
 
-    with storage_errors(map_url, "read"):
+    with storage_errors(map_url, "read"), zarr.config.set({"codec_pipeline.batch_size": AT_ONCE}):
         array = zarr_group(map_url, "r")[variable]
     assert isinstance(array, zarr.Array)
     floating = array.dtype.kind == "f"

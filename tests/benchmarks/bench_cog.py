@@ -27,7 +27,6 @@ from icemap.products.cog import COMPRESSION, write_cog
 from icemap.products.layout import map_variables
 from icemap.world_land import land_at
 
-CHUNK = 256
 SECONDS_30 = 30 / 3600
 CHOICES = [
     {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES"},
@@ -39,14 +38,14 @@ CHOICES = [
 ]
 
 
-def make_map(url: str, columns: int, rows: int) -> None:
+def make_map(url: str, columns: int, rows: int, cells: int) -> None:
     """A map with the real coastline, waves and the noise of a modelled field; an area of applicability in patches."""
     west = -180.0 if columns > 14_400 else 60.0
     grid = Grid(west, 84 - rows * SECONDS_30, west + columns * SECONDS_30, 84, SECONDS_30)
-    create_gridded(url, grid, map_variables(TargetConfig()), {"title": "benchmark"}, chunk=CHUNK)
+    create_gridded(url, grid, map_variables(TargetConfig()), {"title": "benchmark"}, chunk=cells)
     rng = np.random.default_rng(0)
-    noise = rng.normal(size=(CHUNK, CHUNK))
-    for chunk in grid.chunks(CHUNK):
+    noise = rng.normal(size=(cells, cells))
+    for chunk in grid.chunks(cells):
         lon, lat = np.meshgrid(grid.longitudes[chunk.cols], grid.latitudes[chunk.rows])
         here = land_at(lon, lat)
         if not here.any():
@@ -92,16 +91,16 @@ def peak_megabytes(map_url: str, variable: str, out: Path) -> float:
 
 
 def main(
-    columns: int = 43_200, rows: int = 7_080, rounds: int = 1, scratch: str | None = None, choices: bool = False, peak: bool = True
+    columns: int = 43_200, rows: int = 7_080, rounds: int = 1, scratch: str | None = None, choices: bool = False, peak: bool = True, chunk: int = 512
 ) -> dict[str, dict[str, object]]:
     """Make the map, run both in turns, print and return the figures."""
     zarr.config.set({"threading.max_workers": 1, "async.concurrency": 1})
     with tempfile.TemporaryDirectory(dir=scratch) as name:
         folder = Path(name)
         map_url = str(folder / "map.zarr")
-        make_map(map_url, columns, rows)
+        make_map(map_url, columns, rows, chunk)
         version = subprocess.check_output(["gdal_translate", "--version"], text=True).strip()
-        figures: dict[str, dict[str, object]] = {"map": {"columns": columns, "rows": rows, "rounds": rounds, "gdal_translate": version}}
+        figures: dict[str, dict[str, object]] = {"map": {"columns": columns, "rows": rows, "chunk": chunk, "rounds": rounds, "gdal_translate": version}}
         for variable, resampling in (("vic", "AVERAGE"), ("aoa", "NEAREST")):
             raw, out, theirs = folder / f"{variable}.tif", folder / f"{variable}.icemap.tif", folder / f"{variable}.gdal.tif"
             memory = peak_megabytes(map_url, variable, out) if peak else None
@@ -138,6 +137,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--columns", type=int, default=10_800)
     parser.add_argument("--rows", type=int, default=3_540)
+    parser.add_argument("--chunk", type=int, default=512, help="cells per side of a chunk of the map")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--scratch", help="folder for the files")
     parser.add_argument("--choices", action="store_true", help="measure other compressions too")
