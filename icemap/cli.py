@@ -180,9 +180,11 @@ def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -
 
 
 def _totals(run_url: str) -> str:
+    from icemap.products.ice_storage import four_digits
     from icemap.store import join, read_json
 
     content = read_json(join(run_url, "ice_storage.json"))
     quantity = "ice_km3" if content["quantity"] == "ice storage" else "mean"
     row = next(row for row in content["regions"] if row["region"] == "all")
-    return f"{content['quantity']}: {row[quantity]:,.4g} {row['unit']} (95 %: {row[quantity + '_lower95']:,.4g} to {row[quantity + '_upper95']:,.4g})"
+    total, low, high = (four_digits(row[quantity + part]) for part in ("", "_lower95", "_upper95"))
+    return f"{content['quantity']}: {total} {row['unit']} (95 %: {low} to {high})"

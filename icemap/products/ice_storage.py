@@ -138,8 +138,19 @@ def storage_lines(table: pd.DataFrame) -> Iterator[str]:
     quantity = "ice_km3" if "ice_km3" in table else "mean"
     widest = max(len(name) for name in table["region"])
     for row in table.to_dict("records"):
-        interval = f"{row[quantity + '_lower95']:,.4g} to {row[quantity + '_upper95']:,.4g}"
-        yield f"{row['region']:{widest}s} {row[quantity]:12,.4g} {row['unit']} (95 %: {interval}), inside the AOA {row[quantity + '_aoa']:,.4g}"
+        total, low, high, inside = (four_digits(row[quantity + part]) for part in ("", "_lower95", "_upper95", "_aoa"))
+        yield f"{row['region']:{widest}s} {total:>12s} {row['unit']} (95 %: {low} to {high}), inside the AOA {inside}"
+
+
+def four_digits(value: float) -> str:
+    """Four significant digits without a power of ten.
+
+    Examples
+    --------
+    >>> four_digits(35841.2), four_digits(25.914), four_digits(float("nan"))
+    ('35,840', '25.91', 'nan')
+    """
+    return f"{float(f'{value:.4g}'):,.12g}"
 
 
 def _split(name: str) -> tuple[str, str]:
