@@ -49,8 +49,10 @@ class Report:
     verification, predictors : sequence of rows
         Tables; every row has the same keys, in the order of the columns.
     verification_note : str
-    more_tables : mapping of str to sequence of rows
-        Heading -> table, such as weights or importance.
+    weights : sequence of rows
+        Of members and consensus, mean over the replicates.
+    published : sequence of rows
+        Figures of the published map, printed for reference.
     pages : mapping of str to str
         What else can be read -> address of the page, as seen from the report.
     verification_png, importance_svg, boreholes_svg : bytes
@@ -70,7 +72,8 @@ class Report:
     verification: Sequence[Row] = ()
     verification_note: str = ""
     predictors: Sequence[Row] = ()
-    more_tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+    weights: Sequence[Row] = ()
+    published: Sequence[Row] = ()
     pages: Mapping[str, str] = field(default_factory=dict)
     verification_png: bytes = b""
     importance_svg: bytes = b""

@@ -65,10 +65,8 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
         importance_svg=_importance_picture(config),
         boreholes_svg=_boreholes_picture(config),
         predictors=predictor_rows(config.predictors, provenance.get("sources", {}), steps.get("cube", {})),
-        more_tables={
-            "Mean weights": [{"member": name.replace("_", " "), "weight": weight} for name, weight in steps.get("train", {}).get("mean_weights", {}).items()]
-        }
-        | _published(config),
+        weights=_weights(steps.get("train", {})),
+        published=_published(config),
         provenance=_provenance(config, provenance),
     )
     write_report(join(config.run, "report.html"), report)
@@ -190,8 +188,5 @@ def _weights(training: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"member": name.replace("_", " "), "weight": weight} for name, weight in training.get("mean_weights", {}).items()]
 
 
-def _published(config: Config) -> dict[str, Any]:
-    figures = published_figures(config.target)
-    if not figures:
-        return {}
-    return {f"Published figures, for reference only ({SOURCE})": [{"figure": name, "published": value} for name, value in figures.items()]}
+def _published(config: Config) -> list[dict[str, Any]]:
+    return [{"figure": name, f"published ({SOURCE})": value} for name, value in published_figures(config.target).items()]

@@ -64,7 +64,7 @@ def report() -> Report:
         verification=[{"model": "COP-BMA", "R2": 0.5, "RMSE": 8.123}, {"model": "climatology", "R2": -0.01, "RMSE": 12.0}],
         verification_png=PNG,
         predictors=[{"predictor": "t_jan", "share": float("nan")}],
-        more_tables={"Weights": [{"member": "svr", "weight": 0.25}], "Empty": []},
+        weights=[{"member": "svr", "weight": 0.25}],
         provenance={"seed": 7, "versions": {"numpy": "2"}},
     )
 
@@ -103,10 +103,11 @@ def test_every_number_given_is_on_the_page(report, tmp_path):
 def test_words_are_escaped_and_empty_parts_left_out(report, tmp_path):
     text = "".join(page(report, tmp_path).text)
     assert "Ice & <b>bold</b>" in text
-    assert "Weights" in text
-    assert "Empty" not in text
+    assert "Mean weights" in text
+    assert "Published figures" not in text
     least = "".join(page(Report("T", TargetConfig(), PNG), tmp_path).text)
     assert "Verification" not in least
+    assert "Mean weights" not in least
     assert "Ice storage" not in least
     assert "Provenance" in least
 
