@@ -112,7 +112,7 @@ def ice_storage(
         rows = []
         for name, area in sum_areas(map_url, read_areas(region, attribute), mask, **storage_options).items():
             sd_here = area.residual_sd(variogram)
-            rows.append({"region": name, **columns, "residual_sd": sd_here} | totals(area.sums["all"], sd_here, thickness, held_out))
+            rows.append({"region": name, **columns, "residual_sd": sd_here} | totals(area.sums["all"], sd_here, thickness, held_out, target.bounds))
         return pd.DataFrame(rows)
     sums = read_sums(map_url)
     chosen = {_split(name)[0]: part for name, part in sums.items() if _split(name)[1] == mask}
@@ -128,7 +128,7 @@ def ice_storage(
         part = chosen[name]
         if region in (None, name):
             every_mask = [other for key, other in sums.items() if _split(key)[0] == name]
-            row = with_mask(totals(part, sd[name], thickness, held_out), every_mask, thickness)
+            row = with_mask(totals(part, sd[name], thickness, held_out, target.bounds), every_mask, thickness)
             rows.append({"region": name, **columns, "residual_sd": sd[name]} | row)
     return pd.DataFrame(rows)
 

@@ -12,7 +12,13 @@ WATER_PER_ICE = 0.917
 NORMAL_95 = 1.959963984540054
 
 
-def totals(sums: Mapping[str, Any], residual_sd: float = 0.0, thickness_m: float | None = 5.0, held_out: float | None = None) -> dict[str, float]:
+def totals(
+    sums: Mapping[str, Any],
+    residual_sd: float = 0.0,
+    thickness_m: float | None = 5.0,
+    held_out: float | None = None,
+    bounds: tuple[float, float] | None = None,
+) -> dict[str, float]:
     """Total of one region with its 95 % interval and the parts of its uncertainty.
 
     Parameters
@@ -26,6 +32,8 @@ def totals(sums: Mapping[str, Any], residual_sd: float = 0.0, thickness_m: float
         Thickness of the layer whose ice is counted; None gives the area-weighted mean of the target instead of a volume.
     held_out : float, optional
         Share of the sites that each replicate was trained without. None takes the spread of the replicates as it is.
+    bounds : (float, float), optional
+        Of the target, where its mean has some; ice has 0 and 100 %.
 
     Returns
     -------
@@ -43,7 +51,7 @@ def totals(sums: Mapping[str, Any], residual_sd: float = 0.0, thickness_m: float
     (Shao & Wu 1989, doi:10.1214/aos/1176347263), 9 for a tenth left out. Chance in the fitting of the members is enlarged along
     with it: on the virtual Arctic it was two thirds of the variance of the replicates (0.27 of 0.40 %VIC squared, from refits to the same
     sites), so the interval is too wide. It is that of Student's t with replicates - 1 degrees of freedom, cut off where there would be less
-    than no ice or nothing but ice, as the limiting cases are.
+    than no ice or nothing but ice, or at the bounds of the target, as the limiting cases are.
 
     Examples
     --------
@@ -65,10 +73,12 @@ def totals(sums: Mapping[str, Any], residual_sd: float = 0.0, thickness_m: float
     variance = ensemble_variance + residual_variance
     half = _half_width(ensemble_variance, residual_variance, len(replicates))
 
+    lowest, highest = (-np.inf, np.inf) if bounds is None else bounds
+    if thickness_m is not None:
+        lowest, highest = 0.0, area * thickness_m / 1000
+
     def around(half: float) -> tuple[float, float]:
-        if thickness_m is None:
-            return centre - half, centre + half
-        return max(centre - half, 0.0), min(centre + half, area * thickness_m / 1000)
+        return max(centre - half, lowest), min(centre + half, highest)
 
     low, high = around(half)
     result = {"area_km2": area, "area_aoa_km2": sums["area_aoa_km2"], quantity: centre, f"{quantity}_lower95": low, f"{quantity}_upper95": high}

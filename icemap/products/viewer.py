@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
 from icemap.mapping.replicate_fields import StoredReplicates, replicates_url
@@ -69,10 +70,10 @@ def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
         raise IcemapError(f"There is no GeoTIFF in {join(run_url, 'products')}: run 'icemap publish' first.")
     known = read_json(storage_url(map_url)) if exists(storage_url(map_url)) else {}
     facts = {"title": title, "name": target.name, "unit": target.unit, "extent": [grid.west, grid.south, grid.east, grid.north]}
-    return {**facts, "resolution": grid.resolution, "layers": layers, "totals": _totals(map_url, dataset.attrs.get(HELD_OUT), known, holds_ice(target))}
+    return {**facts, "resolution": grid.resolution, "layers": layers, "totals": _totals(map_url, dataset.attrs.get(HELD_OUT), known, target)}
 
 
-def _totals(map_url: str, held_out: float | None, known: dict[str, Any], ice: bool) -> dict[str, Any] | None:
+def _totals(map_url: str, held_out: float | None, known: dict[str, Any], target: TargetConfig) -> dict[str, Any] | None:
     if not exists(join(replicates_url(map_url), "zarr.json")):
         return None
     longitude, latitude, side, area, means = coarse_replicates(map_url)
@@ -81,7 +82,8 @@ def _totals(map_url: str, held_out: float | None, known: dict[str, Any], ice: bo
     return {
         "held_out": held_out,
         "variogram": known.get("residual_variogram"),
-        "thickness_m": known.get("thickness_m", 5.0) if ice else None,
+        "thickness_m": known.get("thickness_m", 5.0) if holds_ice(target) else None,
+        "bounds": target.bounds,
         "replicates": len(means),
         "side": side,
         "longitude": np.round(longitude, 6).tolist(),

@@ -111,6 +111,8 @@ def test_limiting_cases_end_where_ice_does():
     row = totals(little)
     assert (row["ice_km3_correlated_lower95"], row["ice_km3_correlated_upper95"]) == (0.0, 0.5)
     assert totals(little, thickness_m=None)["mean_correlated_lower95"] < 0
+    depth = totals(little, residual_sd=1e6, thickness_m=None, bounds=(0.0, 300.0))
+    assert [depth[f"mean{case}_{side}95"] for case in ("", "_correlated") for side in ("lower", "upper")] == pytest.approx([0, 300, 0, 159.3], abs=0.1)
 
 
 def test_regions_are_in_an_order_that_can_be_read(tmp_path):

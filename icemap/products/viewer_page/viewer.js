@@ -194,6 +194,7 @@ function areaTotal(table, geometry, projection) {
   const half = student975(ensemble ? (totals.length - 1) * (variance / ensemble) ** 2 : Infinity) * Math.sqrt(variance);
   let low = centre - half, high = centre + half;
   if (table.thickness_m !== null) [low, high] = [Math.max(low, 0), Math.min(high, (area * table.thickness_m) / 1000)];
+  else if (table.bounds) [low, high] = [Math.max(low, table.bounds[0]), Math.min(high, table.bounds[1])];
   return { area, centre, low, high, ensemble: variance ? ensemble / variance : 1 };
 }
 
