@@ -9,7 +9,7 @@ of disk.
 import argparse
 import json
 import multiprocessing
-import resource
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -76,7 +76,10 @@ def gdal_translate(source: Path, out: Path, options: dict[str, str], resampling:
 
 def _peak(map_url: str, variable: str, out: str, queue: "multiprocessing.Queue[float]") -> None:
     write_cog(map_url, variable, out)
-    queue.put(round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1))
+    # Its own: ru_maxrss would start from its parent's.
+    kilobytes = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert kilobytes is not None
+    queue.put(round(int(kilobytes[1]) * 1024 / 1e6, 1))
 
 
 def peak_megabytes(map_url: str, variable: str, out: Path) -> float:
