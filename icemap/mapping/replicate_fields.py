@@ -40,7 +40,6 @@ class ReplicateFields:
 
     def create(self, grid: Grid, chunk: int) -> None:
         """Write the empty group; one shard holds all replicates of a chunk of the map."""
-
         create_gridded(self.url, grid, [FRACTION], {"title": "predictions of each replicate"}, chunk=chunk)
         inner = INNER if chunk % INNER == 0 else chunk
         with storage_errors(self.url, "write"):

@@ -139,6 +139,5 @@ def write_overviews(map_url: str, run: Callable[[Job, str], Any], ledger: Callab
 
 
 def _open(url: str, mode: Literal["a", "r+"]) -> zarr.Group:
-
     with storage_errors(url, "write"):
         return zarr_group(url, mode)

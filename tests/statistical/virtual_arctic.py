@@ -1,13 +1,13 @@
-"""The method against a known truth: ``python tests/statistical/virtual_arctic.py [SEEDS]`` prints what the tests check.
+"""The method against a known truth: ``python tests/statistical/virtual_arctic.py [SEEDS] [--resolution 10arcmin]`` prints what the tests check.
 
-On each virtual Arctic boreholes are read, sampled from a 0.25 degree cube, and an ensemble is trained, verified by folds, calibrated and mapped as by the
-commands. The map and what would be used instead are then compared with the true ice content of cells drawn by area.
+On each virtual Arctic boreholes are read, sampled from a cube (of 0.25 degrees in the tests), and an ensemble is trained, verified by folds, calibrated and
+mapped as by the commands. The map and what would be used instead are then compared with the true ice content of cells drawn by area.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ from icemap.verification.spread import Calibration
 from icemap.world import PREDICTORS, truth_at_points
 
 CELLS = 4000
+RESOLUTION = "15 arcmin"
 FOLDS = 8
 REPLICATES = 16
 # Settings tried per member: fewer than by default, because every fold tunes anew.
@@ -63,11 +64,11 @@ class Scores:
         return cls(*map(float, figures))
 
 
-def run(folder: Path, seed: int) -> tuple[pd.DataFrame, Any]:
+def run(folder: Path, seed: int, resolution: str) -> tuple[pd.DataFrame, Any]:
     """Training table and cube of one virtual Arctic, made by the chain's own steps."""
     path = Path(write_demo(str(folder), "small", seed))
     content = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**content, "grid": {**content["grid"], "resolution": "15 arcmin", "chunk": 128}}))
+    path.write_text(yaml.safe_dump({**content, "grid": {**content["grid"], "resolution": resolution, "chunk": 128}}))
     config = load_config(str(path))
     context = Context(config, "local", 1, lambda line: None)
     context.__dict__["executor"] = SerialExecutor()
@@ -75,10 +76,10 @@ def run(folder: Path, seed: int) -> tuple[pd.DataFrame, Any]:
     return read_samples(config.samples_url), open_cube(config.cube_url)
 
 
-def proof(seed: int) -> dict[str, Any]:
+def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> dict[str, Any]:
     """All figures of one virtual Arctic."""
     with tempfile.TemporaryDirectory() as folder:
-        samples, cube = run(Path(folder), seed)
+        samples, cube = run(Path(folder), seed, resolution)
         places = choose_places(cube, CELLS, seed)
         X = read_places(cube, places, list(PREDICTORS))
         truth = truth_at_points(places.longitude, places.latitude, seed).astype(float)
@@ -86,8 +87,8 @@ def proof(seed: int) -> dict[str, Any]:
     ensemble = IceEnsemble(classes=classes, replicates=REPLICATES, candidates=CANDIDATES, seed=seed).fit(samples)
     table, coding = ensemble.table(samples), ensemble.coding_
     folds = {
-        "knndm": knndm_folds(table.longitude, table.latitude, places.longitude, places.latitude, FOLDS, seed),
-        "random": cell_folds(table.cell, FOLDS, seed),
+        "knndm": knndm_folds(table.longitude, table.latitude, places.longitude, places.latitude, fold_count, seed),
+        "random": cell_folds(table.cell, fold_count, seed),
     }
     left_out = {kind: gather([verify_fold(ensemble, samples, labels, k) for k in np.unique(labels)], np.arange(len(table))) for kind, labels in folds.items()}
     rmse = {kind: float(np.sqrt(np.mean((part["models"][MODEL]["mean"] - part["y"]) ** 2))) for kind, part in left_out.items()}
@@ -130,8 +131,13 @@ def report(proofs: list[dict[str, Any]]) -> str:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("seeds", type=int, nargs="*", default=range(5))
+    parser.add_argument("--resolution", default=RESOLUTION, help="of the cube")
+    parser.add_argument("--folds", type=int, default=FOLDS)
+    options = parser.parse_args()
     found = []
-    for number in [int(seed) for seed in sys.argv[1:]] or range(5):
-        found.append(proof(number))
+    for number in options.seeds:
+        found.append(proof(number, options.resolution, options.folds))
         print(json.dumps(found[-1]), flush=True)
     print(report(found))
