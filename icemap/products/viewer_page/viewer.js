@@ -110,6 +110,7 @@ async function start() {
   }
 
   let draw = null;
+  let drawnAt = 0;
   function drawing(on) {
     if (draw) map.removeInteraction(draw);
     draw = null;
@@ -117,7 +118,7 @@ async function start() {
     if (!on) return;
     draw = new ol.interaction.Draw({ source: drawn, type: "Polygon" });
     draw.on("drawstart", () => drawn.clear());
-    draw.on("drawend", (event) => { total(event.feature); setTimeout(() => drawing(false), 0); });
+    draw.on("drawend", (event) => { drawnAt = performance.now(); total(event.feature); setTimeout(() => drawing(false), 0); });
     map.addInteraction(draw);
   }
 
@@ -125,7 +126,8 @@ async function start() {
   byId("projection").addEventListener("change", look);
   byId("draw").addEventListener("click", () => drawing(draw === null));
   byId("clear").addEventListener("click", () => { drawn.clear(); byId("result").innerHTML = ""; drawing(false); });
-  map.on("singleclick", (event) => { if (!draw) at(event.coordinate).catch(fail); });
+  // The click that closes an area is told a moment later as a click on a place.
+  map.on("singleclick", (event) => { if (!draw && event.originalEvent.timeStamp > drawnAt) at(event.coordinate).catch(fail); });
   // A view can be linked to: #layer=aoa&projection=plate&at=129.7,62 or &area=100,60;110,60;110,70
   const wanted = new URLSearchParams(location.hash.slice(1));
   for (const name of ["layer", "projection"]) if (wanted.has(name)) byId(name).value = wanted.get(name);
