@@ -53,7 +53,7 @@ def ensemble_depends(context: Context) -> Any:
 
 
 def make_ensemble(context: Context) -> dict[str, Any]:
-    from icemap.ensemble.saved import load_replicate, write_manifest
+    from icemap.ensemble.saved import load_replicate, save_forest, write_manifest
     from icemap.mapping.jobs import ReplicateItem, TrainReplicate
     from icemap.mapping.packed import write_packed
     from icemap.mapping.run import Job
@@ -68,6 +68,8 @@ def make_ensemble(context: Context) -> dict[str, Any]:
     records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, config.ensemble_url), unit="replicates"), "train")
     files = {name: sha for record in records for name, sha in record["files"].items()}
     ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
+    ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
+    files |= save_forest(config.ensemble_url, ensemble.forest_)
     facts = {
         "predictors": describe_predictors(config.cube_url),
         "target": config.target.model_dump(mode="json"),

@@ -204,15 +204,15 @@ def test_the_record_alone_makes_the_run_again_bit_for_bit(finished, tmp_path):
 
 def test_verification_has_every_model_and_no_site_is_missing(finished):
     content = json.loads((finished / "verification.json").read_text())
-    models = {"COP-BMA", "COP-BMA calibrated", "Gaussian BMA", "equal weights", "best member", "climatology", "svr", "gam", "random_forest", "lightgbm"}
-    models |= {"quantile_forest", "conformal_quantiles"}
+    pools = {"icemap", "icemap calibrated", "COP-BMA", "Gaussian BMA", "equal weights", "best member", "climatology"}
+    models = pools | {"svr", "gam", "random_forest", "lightgbm", "quantile_forest", "conformal_quantiles"}
     samples = json.loads((finished / "provenance.json").read_text())["steps"]["boreholes"]["samples"]
     for kind, name in (("cell", "random, by grid cell"), ("block", "spatial blocks"), ("knndm", "kNNDM")):
         assert {row["model"] for row in content["table"] if row["folds"] == name} == models
         assert len(content["folds"][kind]["observed"]) == samples
     assert any("given once" in note for note in content["notes"])
     assert {row["by"] for row in content["groups"]} >= {"region", "observed volumetric ice content", "dissimilarity"}
-    assert {row["model"] for row in content["differences"]} == models - {"COP-BMA", "COP-BMA calibrated"}
+    assert {row["model"] for row in content["differences"]} == models - {"icemap", "icemap calibrated"}
     assert content["replicates"]["rmse"]["replicates"] == 2
     # Leave-region-out scores the samples of large regions alone, and says which are not left out.
     left_out = content["folds"].get("region", {"rows": []})["rows"]

@@ -16,12 +16,14 @@ from scipy import special
 
 from icemap.ensemble.margins import RankMargin, cdf_interval
 from icemap.ensemble.nodes import lagrange
+from icemap.ensemble.quantile_forest import SHARE, Leaves
 
 if TYPE_CHECKING:
     from icemap.ensemble.bma import CopulaBMA
 
 Array = NDArray[np.float64]
 
+_NO_LEAVES = np.zeros((1, 2), np.float32)
 _CELLS = 4096
 _FINEST = 256
 _NODES, _EVEN_NODES, _REACH = 384, 257, 4.2
@@ -86,18 +88,36 @@ def mix(F: NDArray[np.float32], mixture: Mixture) -> Mixed:
     return mixed
 
 
-def quantiles(mixed: Mixed, mixture: Mixture, levels: Array) -> Array:
-    """Quantiles (n, k) at the levels (n, k) of each pixel."""
+def quantiles(mixed: Mixed, mixture: Mixture, levels: Array, leaves: Leaves | None = None) -> Array:
+    """Quantiles (n, k) at the levels (n, k) of each pixel, of the mixture alone or pooled with a quantile forest."""
     from icemap.ensemble.mixture_kernels import invert
 
     found = np.empty(levels.shape)
-    invert(mixed.vectors, mixture, levels, found)
+    if leaves is None:
+        invert(mixed.vectors, mixture, _NO_LEAVES, np.zeros(len(mixture.x)), 0.0, levels, found)
+    else:
+        invert(mixed.vectors, mixture, leaves.cdf, leaves.places(mixture.x), SHARE, levels, found)
     return found
 
 
-def pack_mixture(bmas: Sequence[CopulaBMA]) -> Mixture:
-    """Tables with as few common curves as quantiles at random places allow. They hold the linear pools, before any beta transform."""
-    x, levels = _nodes(bmas)
+def pooled_means(mixed: Mixed, mixture: Mixture, leaves: Leaves | None = None) -> NDArray[np.float32]:
+    """Means of the replicates (replicates, n), of the mixture alone or pooled with a quantile forest.
+
+    The forest moves the means of all replicates by the same amount (choice): it is one forest, and how much replicates differ is left to COP-BMA, which would
+    otherwise seem twice as sure of itself as it is.
+    """
+    if leaves is None:
+        return mixed.means
+    shift = SHARE * (leaves.mean - mixed.means.mean(axis=0, dtype=np.float64))
+    return np.clip(mixed.means + shift.astype(np.float32), np.float32(mixture.x[0]), np.float32(mixture.x[-1]))
+
+
+def pack_mixture(bmas: Sequence[CopulaBMA], nodes: Array | None = None) -> Mixture:
+    """Tables with as few common curves as quantiles at random places allow. They hold the linear pools, before any beta transform.
+
+    ``nodes`` are more values of the target to have among its nodes.
+    """
+    x, levels = _nodes(bmas, nodes)
     weights = np.array([bma.weights_ for bma in bmas]).T
     coarse = _enough_rows(bmas, levels)
     # A multiple of what cubic interpolation needs, so that straight lines suffice.
@@ -127,7 +147,7 @@ def pack_mixture(bmas: Sequence[CopulaBMA]) -> Mixture:
     return mixture
 
 
-def _nodes(bmas: Sequence[CopulaBMA]) -> tuple[Array, Array]:
+def _nodes(bmas: Sequence[CopulaBMA], more: Array | None) -> tuple[Array, Array]:
     """Target values, dense where the replicates expect the target and nowhere sparse, and their level in the margin of each replicate, (replicates, nodes).
 
     The first level includes an atom at the lower bound, the last excludes one at the upper bound: a quantile beyond either is the bound.
@@ -135,6 +155,7 @@ def _nodes(bmas: Sequence[CopulaBMA]) -> tuple[Array, Array]:
     u = special.ndtr(np.linspace(-_REACH, _REACH, _NODES))
     expected = np.mean([np.asarray(bma.target_margin_.ppf(u), dtype=float) for bma in bmas], axis=0)
     x = np.union1d(expected, np.linspace(expected[0], expected[-1], _EVEN_NODES))
+    x = x if more is None else np.union1d(x, more)
     limits = [cdf_interval(bma.target_margin_, x) for bma in bmas]
     return x, np.array([np.append(right[:-1], left[-1]) for left, right in limits])
 

@@ -18,6 +18,7 @@ from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
 from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.quantile_forest import Leaves, QuantileForest, fit_quantile_forest
 from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate
 from icemap.ensemble.tuning import Tuning, tune
 
@@ -86,12 +87,15 @@ class IceEnsemble(BaseEstimator):
     tuning_ : Tuning
         Settings of the members and strength of the prior, for all replicates.
     replicates_ : list of Replicate
+    forest_ : QuantileForest
+        Of all samples.
     held_out_ : ndarray of bool, shape (replicates, n)
 
     Notes
     -----
     The recipe of Wang, Ran & Li (2026): every replicate has its own 90 % of the cells, its own members and its own COP-BMA
-    (Madadgar & Moradkhani 2014, doi:10.1002/2014WR015965), fitted on out-of-fold predictions.
+    (Madadgar & Moradkhani 2014, doi:10.1002/2014WR015965), fitted on out-of-fold predictions. Their mixture is pooled with a quantile regression forest
+    (Meinshausen 2006, JMLR 7:983) in equal shares (choice): COP-BMA knows a place by the predictions of the members alone, the forest by the sites like it.
 
     Examples
     --------
@@ -141,6 +145,7 @@ class IceEnsemble(BaseEstimator):
         self.tuning_ = self.tune(self.prepare(samples))
         self.samples_ = samples
         self.replicates_ = [self.fit_one(samples, index) for index in range(self.replicates)]
+        self.forest_ = self.fit_forest(self.table(samples))
         return self
 
     def prepare(self, samples: pd.DataFrame) -> TrainingTable:
@@ -189,11 +194,19 @@ class IceEnsemble(BaseEstimator):
         table = self.table(samples)
         return fit_replicate(table.take(~self.held_out_[index]), self.options, self.coding_, replicate_seed(self.seed, index))
 
+    def fit_forest(self, table: TrainingTable) -> QuantileForest:
+        """The quantile forest of a whole training table."""
+        return fit_quantile_forest(self.coding_.codes(table.X), table.y, table.weight, self.bounds, self.seed)
+
     @cached_property
     def pooled_(self) -> PooledMixture:
-        """The mixture over all replicates and members."""
-        check_is_fitted(self, "replicates_")
-        return PooledMixture([replicate.bma for replicate in self.replicates_])
+        """The mixture over all replicates and members, and the forest."""
+        check_is_fitted(self, ("replicates_", "forest_"))
+        return PooledMixture([replicate.bma for replicate in self.replicates_], self.forest_)
+
+    def leaves(self, X: Array) -> Leaves:
+        """What the forest says of coded predictors (n, predictors)."""
+        return self.forest_.at(self.coding_.codes(X))
 
     def member_predictions(self, X: Array) -> Array:
         """Members of every replicate and, last, their mean for coded predictors, on the members' scale, shape (replicates, n, members + 1)."""
@@ -210,7 +223,7 @@ class IceEnsemble(BaseEstimator):
         values = X[list(self.coding_.names)].to_numpy(dtype=float) if isinstance(X, pd.DataFrame) else X
         coded, unseen = self.coding_.encode(values)
         F = self.member_predictions(coded)
-        means, bounds, outside = self.pooled_.summary(F, (0.025, 0.975))
+        means, bounds, outside = self.pooled_.summary(F, (0.025, 0.975), self.leaves(coded))
         spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.zeros(means.shape[1])
         return Prediction(means.mean(axis=0), spread, bounds[:, 0], bounds[:, 1], means, outside >= 0.5 * len(means), unseen)
 

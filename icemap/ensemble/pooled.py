@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from icemap.ensemble.mixture import Mixed, Mixture, mix, pack_mixture, quantiles
+from icemap.ensemble.mixture import Mixed, Mixture, mix, pack_mixture, pooled_means, quantiles
+from icemap.ensemble.quantile_forest import SHARE, Leaves, QuantileForest
 
 if TYPE_CHECKING:
     from icemap.ensemble.bma import CopulaBMA
@@ -21,17 +22,18 @@ _ROWS_AT_ONCE = 4096
 
 
 class PooledMixture:
-    """Equal mixture of several COP-BMA fits.
+    """Equal mixture of several COP-BMA fits, pooled with a quantile forest if there is one.
 
     Parameters
     ----------
     bmas : sequence of CopulaBMA
-        One per replicate, with the same members in the same order; without a beta transform, unless there is only one.
+        One per replicate, with the same members in the same order; without a beta transform, unless there is only one and no forest.
+    forest : QuantileForest, optional
 
     Notes
     -----
-    All but `cdf` come from tables, made when they are first needed; predictions agree with exact inversion to 2e-4 of the target's range. Member
-    predictions come as (replicates, n, members).
+    All but `cdf`, `pdf` and `pit` come from tables, made when they are first needed; predictions agree with exact inversion to 2e-4 of the target's range.
+    Member predictions come as (replicates, n, members); with a forest, every method also takes its `Leaves` at the n places.
 
     Examples
     --------
@@ -46,22 +48,23 @@ class PooledMixture:
     ((2, 5), (5, 2))
     """
 
-    def __init__(self, bmas: Sequence[CopulaBMA]) -> None:
+    def __init__(self, bmas: Sequence[CopulaBMA], forest: QuantileForest | None = None) -> None:
         if not bmas:
             raise ValueError("A pooled mixture needs at least one fitted CopulaBMA.")
         members = {len(bma.weights_) for bma in bmas}
         if len(members) != 1:
             raise ValueError(f"The replicates have {sorted(members)} members; all must have the same.")
-        if len(bmas) > 1 and any(bma.pool_ != (1.0, 1.0) for bma in bmas):
+        if (len(bmas) > 1 or forest is not None) and any(bma.pool_ != (1.0, 1.0) for bma in bmas):
             raise ValueError("Replicates with a beta transform each have no common tables: fit them with pool=None.")
         self.bmas = list(bmas)
+        self.forest = forest
 
     @cached_property
     def tables(self) -> Mixture:
         """What `icemap.ensemble.mixture` makes of the replicates."""
-        return pack_mixture(self.bmas)
+        return pack_mixture(self.bmas, None if self.forest is None else self.forest.x)
 
-    def summary(self, F: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array, NDArray[np.int64]]:
+    def summary(self, F: ArrayLike, probabilities: ArrayLike, leaves: Leaves | None = None) -> tuple[Array, Array, NDArray[np.int64]]:
         """Replicate means (replicates, n), mixture quantiles (n, k), and in how many replicates a member left its out-of-fold range (n,).
 
         The probabilities are the same for all rows, (k,), or those of each row, (n, k).
@@ -71,35 +74,52 @@ class PooledMixture:
         ValueError
             For a wrong shape or NaN.
         """
-        mixed = self._mixed(F)
+        mixed = self._mixed(F, leaves)
         levels = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
         levels = np.ascontiguousarray(np.broadcast_to(levels, (len(mixed.outside), levels.shape[-1])))
-        means = mixed.means.astype(np.float64)
+        means = pooled_means(mixed, self.tables, leaves).astype(np.float64)
         a, b = self.bmas[0].pool_
         if not a == b == 1.0:
             levels = special.betaincinv(a, b, levels)
             x = self.tables.x
-            means[0] = np.concatenate([x[-1] - np.trapezoid(G, x, axis=1) for _, G in self._distributions(mixed)])
-        return means, quantiles(mixed, self.tables, levels), mixed.outside
+            means[0] = np.concatenate([x[-1] - np.trapezoid(G, x, axis=1) for _, G in self._distributions(mixed, None)])
+        return means, quantiles(mixed, self.tables, levels, leaves), mixed.outside
 
-    def replicate_means(self, F: ArrayLike) -> Array:
-        """Mean of each replicate's predictive distribution, (replicates, n), in units of the target."""
-        return self.summary(F, [0.5])[0]
+    def replicate_means(self, F: ArrayLike, leaves: Leaves | None = None) -> Array:
+        """Mean of each replicate's predictive distribution, (replicates, n), in units of the target; see `icemap.ensemble.mixture.pooled_means`."""
+        return self.summary(F, [0.5], leaves)[0]
 
-    def quantile(self, F: ArrayLike, probabilities: ArrayLike) -> Array:
+    def quantile(self, F: ArrayLike, probabilities: ArrayLike, leaves: Leaves | None = None) -> Array:
         """Quantiles of the pooled mixture, (n, k), in units of the target."""
-        return self.summary(F, probabilities)[1]
+        return self.summary(F, probabilities, leaves)[1]
 
-    def cdf(self, F: ArrayLike, y: ArrayLike) -> Array:
+    def cdf(self, F: ArrayLike, y: ArrayLike, leaves: Leaves | None = None) -> Array:
         """P(Y <= y) under the pooled mixture, exactly, (n,)."""
-        values = self._checked(F)
-        return np.mean([bma.cdf(values[s], y) for s, bma in enumerate(self.bmas)], axis=0)
+        values = self._checked(F, leaves)
+        own = np.mean([bma.cdf(values[s], y) for s, bma in enumerate(self.bmas)], axis=0)
+        return own if leaves is None else (1 - SHARE) * own + SHARE * leaves.cdf_interval(y)[1]
 
-    def crps(self, F: ArrayLike, y: ArrayLike) -> Array:
+    def pdf(self, F: ArrayLike, y: ArrayLike, leaves: Leaves | None = None) -> Array:
+        """Predictive density at y, (n,), per unit of the target; at an atom, its probability."""
+        values = self._checked(F, leaves)
+        own = np.mean([bma.pdf(values[s], y) for s, bma in enumerate(self.bmas)], axis=0)
+        return own if leaves is None else (1 - SHARE) * own + SHARE * leaves.pdf(y)
+
+    def pit(self, F: ArrayLike, y: ArrayLike, leaves: Leaves | None = None, seed: int = 0) -> Array:
+        """Randomized probability integral transform, (n,): at an atom, uniform between P(Y < y) and P(Y <= y) (Czado et al. 2009)."""
+        values = self._checked(F, leaves)
+        own = np.mean([bma.pit(values[s], y, seed) for s, bma in enumerate(self.bmas)], axis=0)
+        if leaves is None:
+            return own
+        left, right = leaves.cdf_interval(y)
+        # The draws of the COP-BMA, so that the pool has one for each place.
+        return (1 - SHARE) * own + SHARE * (left + np.random.default_rng(seed).random(len(left)) * (right - left))
+
+    def crps(self, F: ArrayLike, y: ArrayLike, leaves: Leaves | None = None) -> Array:
         """Continuous ranked probability score of the pooled mixture, (n,), in units of the target."""
         x, target = self.tables.x, np.asarray(y, dtype=np.float64)
         scores = []
-        for rows, G in self._distributions(self._mixed(F)):
+        for rows, G in self._distributions(self._mixed(F, leaves), leaves):
             inside = np.clip(target[rows], x[0], x[-1])
             cell = np.clip(np.searchsorted(x, inside, side="right") - 1, 0, len(x) - 2)
             at, here = np.arange(len(G)), inside - x[cell]
@@ -111,8 +131,10 @@ class PooledMixture:
             scores.append(square - 2 * above + (x[-1] - inside) + np.abs(target[rows] - inside))
         return np.concatenate(scores)
 
-    def _checked(self, F: ArrayLike) -> NDArray:
+    def _checked(self, F: ArrayLike, leaves: Leaves | None) -> NDArray:
         values = np.asarray(F)
+        if (leaves is None) != (self.forest is None):
+            raise ValueError("A pool with a quantile forest needs the forest's leaves at the places, one without takes none.")
         replicates, members = len(self.bmas), len(self.bmas[0].weights_)
         if values.ndim != 3 or values.shape[0] != replicates or values.shape[2] != members:
             raise ValueError(f"F has shape {values.shape}; give member predictions as (replicates, n, members), here ({replicates}, n, {members}).")
@@ -120,12 +142,13 @@ class PooledMixture:
             raise ValueError("Member predictions hold NaN or infinite values; pass valid pixels only.")
         return values
 
-    def _mixed(self, F: ArrayLike) -> Mixed:
-        return mix(np.ascontiguousarray(self._checked(F).transpose(2, 0, 1), dtype=np.float32), self.tables)
+    def _mixed(self, F: ArrayLike, leaves: Leaves | None) -> Mixed:
+        return mix(np.ascontiguousarray(self._checked(F, leaves).transpose(2, 0, 1), dtype=np.float32), self.tables)
 
-    def _distributions(self, mixed: Mixed) -> Iterator[tuple[slice, Array]]:
+    def _distributions(self, mixed: Mixed, leaves: Leaves | None) -> Iterator[tuple[slice, Array]]:
         """Rows, and their distribution functions at the nodes of the tables, a block at a time."""
         for start in range(0, len(mixed.outside), _ROWS_AT_ONCE):
             rows = slice(start, start + _ROWS_AT_ONCE)
             G = np.clip(self.tables.center + mixed.vectors[rows] @ self.tables.curves.T, 0.0, 1.0).astype(np.float64)
-            yield rows, self.bmas[0].pooled(np.maximum.accumulate(G, axis=1))
+            G = self.bmas[0].pooled(np.maximum.accumulate(G, axis=1))
+            yield rows, G if leaves is None else (1 - SHARE) * G + SHARE * leaves.rows(rows).at_values(self.tables.x)

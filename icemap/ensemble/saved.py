@@ -1,16 +1,19 @@
-"""The ensemble in a folder or bucket: JSON and skops files, checked by digest and by their own predictions; nothing is unpickled."""
+"""The ensemble in a folder or bucket: JSON, skops and npz files, checked by digest and by their own predictions; nothing is unpickled."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_STORED, BadZipFile
 
 import numpy as np
 import pandas as pd
 
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.replicates import Replicate
 from icemap.ensemble.target import TargetScale
 from icemap.ensemble.tuning import Tuning
@@ -20,8 +23,9 @@ from icemap.store import exists, join, read_bytes, read_json, write_bytes, write
 if TYPE_CHECKING:
     from icemap.ensemble.model import IceEnsemble
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
+FOREST = "forest.npz"
 CALIBRATION = "calibration.json"
 APPLICABILITY = "applicability.json"
 CHECK_ROWS = 10
@@ -72,6 +76,14 @@ def save_replicate(url: str, index: int, replicate: Replicate) -> dict[str, str]
     return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
+def save_forest(url: str, forest: QuantileForest) -> dict[str, str]:
+    """Write the quantile forest; file name to SHA-256, for the manifest."""
+    content = io.BytesIO()
+    np.savez(content, **forest._asdict())
+    write_bytes(join(url, FOREST), content.getvalue())
+    return {FOREST: hashlib.sha256(content.getvalue()).hexdigest()}
+
+
 def write_manifest(ensemble: IceEnsemble, url: str, files: dict[str, str], samples: pd.DataFrame, facts: dict[str, Any] | None = None) -> None:
     """Write what the replicates have in common, last of all: an ensemble without a manifest is not finished.
 
@@ -117,7 +129,7 @@ def write_manifest(ensemble: IceEnsemble, url: str, files: dict[str, str], sampl
 
 def save_ensemble(ensemble: IceEnsemble, url: str) -> None:
     """Write a fitted ensemble; the check rows are made from the training ranges of its coding."""
-    files: dict[str, str] = {}
+    files = save_forest(url, ensemble.forest_)
     for index, replicate in enumerate(ensemble.replicates_):
         files |= save_replicate(url, index, replicate)
     write_manifest(ensemble, url, files, ensemble.samples_)
@@ -141,6 +153,27 @@ def load_replicate(url: str, index: int, files: dict[str, str], coding: Predicto
     parts = json.loads(described)
     bma, scale = CopulaBMA.from_dict(parts["bma"]), TargetScale.from_dict(parts["scale"])
     return Replicate(skops.io.loads(members, trusted=sorted(TRUSTED)), bma, coding, scale)
+
+
+def load_forest(url: str, files: dict[str, str], coding: PredictorCoding) -> QuantileForest:
+    """Read the quantile forest after checking its digest.
+
+    Raises
+    ------
+    IcemapError
+        If the file is missing, changed, or no forest.
+    """
+    content = io.BytesIO(_verified(url, FOREST, files))
+    try:
+        with np.load(content, allow_pickle=False) as arrays:
+            # It is written uncompressed; anything else could be far larger in memory than on disk.
+            if any(part.compress_type != ZIP_STORED for part in arrays.zip.infolist()):
+                raise ValueError("compressed")
+            forest = QuantileForest(**arrays)
+        forest.require_sound(len(coding.names))
+    except (BadZipFile, EOFError, IndexError, MemoryError, TypeError, ValueError) as error:
+        raise IcemapError(f"{join(url, FOREST)} is not a quantile forest of icemap's: train the ensemble again.") from error
+    return forest
 
 
 def read_manifest(url: str) -> dict[str, Any]:
@@ -171,6 +204,7 @@ def load_ensemble(url: str) -> IceEnsemble:
     ensemble.coding_ = PredictorCoding.from_dict(manifest["coding"])
     ensemble.tuning_ = Tuning.from_dict(manifest["tuning"])
     ensemble.replicates_ = [load_replicate(url, index, manifest["files"], ensemble.coding_) for index in range(ensemble.replicates)]
+    ensemble.forest_ = load_forest(url, manifest["files"], ensemble.coding_)
     check = manifest["check"]
     difference = float(np.abs(ensemble.predict(np.array(check["X"])) - np.array(check["mean"])).max())
     if not difference <= CHECK_TOLERANCE * max(manifest["target_spread"], 1e-12):

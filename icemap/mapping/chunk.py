@@ -59,7 +59,7 @@ def _predict(packed: PackedEnsemble, applicability: Applicability, calibration: 
     codes, design, unseen = packed.code(padded)
     F = packed.predict_members(padded, codes, design)
     index = applicability.index(design)
-    means, quantiles, extrapolated = packed.pool(F, calibration.levels(index))
+    means, quantiles, extrapolated = packed.pool(F, packed.forest.at_columns(codes), calibration.levels(index))
     mean, spread = mean_and_spread(means)
     aoa = (index <= applicability.threshold) & ~unseen
     return ChunkResult(mean[:n], spread[:n], quantiles[:n, 0], quantiles[:n, 1], index[:n], aoa[:n], extrapolated[:n], means[:, :n])

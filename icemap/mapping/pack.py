@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.members import member_inputs
-from icemap.ensemble.mixture import Mixture, mix, quantiles
+from icemap.ensemble.mixture import Mixture, mix, pooled_means, quantiles
 from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.quantile_forest import Leaves, QuantileForest
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.bits import PIXELS
 from icemap.mapping.kernels.coder import Coder, code_pixels, pack_coding
@@ -62,6 +63,7 @@ class PackedEnsemble:
     models : mapping of str to sequence of fitted regressors
         The other members, one regressor per replicate, asked by their own ``predict``.
     mixture : Mixture
+    forest : QuantileForest
     reasons : mapping of str to str
         Why ``models`` have no kernel.
     """
@@ -75,6 +77,7 @@ class PackedEnsemble:
     arrays: Mapping[str, MemberArrays]
     models: Mapping[str, Models]
     mixture: Mixture
+    forest: QuantileForest
     reasons: Mapping[str, str]
 
     def code(self, X: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
@@ -108,10 +111,10 @@ class PackedEnsemble:
         np.mean(F[:-1], axis=0, out=F[-1])
         return F
 
-    def pool(self, F: NDArray[np.float32], levels: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
+    def pool(self, F: NDArray[np.float32], leaves: Leaves, levels: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
         """Replicate means (replicates, n), quantiles at the levels (n, k) of each pixel, and whether half of the replicates extrapolate, (n,)."""
         mixed = mix(F, self.mixture)
-        return mixed.means, quantiles(mixed, self.mixture, levels), mixed.outside >= 0.5 * self.replicates
+        return pooled_means(mixed, self.mixture, leaves), quantiles(mixed, self.mixture, levels, leaves), mixed.outside >= 0.5 * self.replicates
 
 
 def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[PackedEnsemble, CheckPixels]:
@@ -148,7 +151,7 @@ def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[Pa
         except CannotPackError as reason:
             models[name], reasons[name] = fitted, str(reason)
     mixture, limits = ensemble.pooled_.tables, _limits(ensemble)
-    packed = PackedEnsemble(coding, members, len(limits), limits, pack_coding(coding), builder.conditions(), arrays, models, mixture, reasons)
+    packed = PackedEnsemble(coding, members, len(limits), limits, pack_coding(coding), builder.conditions(), arrays, models, mixture, ensemble.forest_, reasons)
     packed = _precise_enough(packed, check)
     require_same(packed, check)
     return packed, check

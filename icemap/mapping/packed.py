@@ -19,6 +19,7 @@ import icemap
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.mixture import Mixture
 from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.saved import load_ensemble, load_replicate, read_manifest
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.coder import pack_coding
@@ -29,16 +30,16 @@ from icemap.mapping.pack import CheckPixels, Models, PackedEnsemble, pack_ensemb
 from icemap.provenance import digest
 from icemap.store import exists, filesystem, join, local_copy, storage_errors, write_bytes
 
-FORMAT = 2
+FORMAT = 3
 PACKED = "packed.npz"
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture)}
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture, QuantileForest)}
 log = logging.getLogger(__name__)
 
 
 def write_packed(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) -> None:
     """Pack a saved ensemble and write the arrays beside it; see `pack_ensemble`."""
     packed, check = pack_ensemble(ensemble, sites)
-    parts: dict[str, Any] = {"conditions": packed.conditions, "mixture": packed.mixture}
+    parts: dict[str, Any] = {"conditions": packed.conditions, "mixture": packed.mixture, "forest": packed.forest}
     parts |= {f"member {name}": part for name, part in packed.arrays.items()}
     header = {
         "format": FORMAT,
@@ -83,6 +84,7 @@ def read_packed(url: str) -> PackedEnsemble:
         for part in parts.values():
             if isinstance(part, Trees):
                 require_sound(part, parts["conditions"], len(manifest["coding"]["names"]), manifest["parameters"]["replicates"])
+        parts["forest"].require_sound(len(manifest["coding"]["names"]))
         check, limits = CheckPixels(file["check_X"], file["check_F"], header["scale"]), file["limits"]
     packed = _joined(url, manifest, header, parts, limits)
     require_same(packed, check)
@@ -130,7 +132,7 @@ def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: d
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
     # The coder's tables are made here: compiled code writes where they say.
     coder, conditions = pack_coding(coding), parts["conditions"]
-    return PackedEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, parts["mixture"], reasons)
+    return PackedEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, parts["mixture"], parts["forest"], reasons)
 
 
 def _tell(packed: PackedEnsemble, check: CheckPixels) -> None:

@@ -150,7 +150,7 @@ def places_map(view: View, sites: tuple[Array, Array], candidates: Sequence[Mapp
 
 
 def difference_figure(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
-    """COP-BMA minus each competitor, CRPS and Winkler score side by side; left of the line the COP-BMA is better."""
+    """icemap minus each competitor, CRPS and Winkler score side by side; left of the line icemap is better."""
     scores = {"crps": "CRPS", "winkler_95": "Winkler score of the 95 % interval"}
     names = list(dict.fromkeys(row["model"] for row in rows))
     figure = _figure(8.8, 0.55 + 0.24 * len(names))

@@ -27,7 +27,7 @@ def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogra
     samples : DataFrame
         ``lon`` and ``lat`` in the order of the verification.
     folds : dict
-        ``observed`` and ``mean`` of the COP-BMA (see `icemap.verification.cross_validation`).
+        ``observed`` and ``mean`` of what is mapped (see `icemap.verification.cross_validation`).
     """
     residual = np.asarray(folds["observed"], dtype=float) - np.asarray(folds["mean"], dtype=float)
     try:

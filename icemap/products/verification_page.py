@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
-# Beside the COP-BMA in the tables by group: the two that are hardest to beat.
+# Beside icemap's own in the tables by group: the two that are hardest to beat.
 YARDSTICKS = ("equal weights", "quantile_forest")
 SCORES = {"crps": "CRPS", "winkler_95": "Winkler score of the 95 % interval", "rmse": "RMSE", "coverage_95": "coverage of the 95 % interval"}
 MOST_SITES = 20
@@ -101,7 +101,7 @@ def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: 
 
 def _reliability(rows: Sequence[Row]) -> tuple[dict[str, dict[float, float]], dict[float, tuple[float, float]]]:
     by_model = {row["model"]: row for row in rows}
-    shown = [name for name in (MODEL, "Gaussian BMA", "equal weights", "quantile_forest") if name in by_model]
+    shown = [name for name in (MODEL, "COP-BMA", "Gaussian BMA", "equal weights", "quantile_forest") if name in by_model]
     coverages = {name.replace("_", " "): {level: by_model[name][f"coverage_{100 * level:g}"] for level in COVERAGES} for name in shown}
     own = by_model[MODEL]
     return coverages, {level: (own[f"coverage_{100 * level:g}_low"], own[f"coverage_{100 * level:g}_high"]) for level in COVERAGES}
@@ -123,7 +123,7 @@ def _matrices(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
-    """For each grouping one row per group: the calibrated COP-BMA, and the CRPS and Winkler score of the yardsticks."""
+    """For each grouping one row per group: the calibrated forecast, and the CRPS and Winkler score of the yardsticks."""
     models = {row["model"] for row in rows}
     own = CALIBRATED if CALIBRATED in models else MODEL
     cells = {(row["by"], row["group"], row["model"]): row for row in rows}

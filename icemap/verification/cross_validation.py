@@ -14,6 +14,8 @@ from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.copulas import Copula
 from icemap.ensemble.model import IceEnsemble, replicate_seed
+from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import COMPETITORS
@@ -21,7 +23,8 @@ from icemap.verification.influence import ReplicateMean, permuted_errors
 from icemap.verification.scores import COVERAGES
 
 Array = NDArray[np.float64]
-MODEL = "COP-BMA"
+#: What is mapped: COP-BMA pooled with a quantile forest.
+MODEL = "icemap"
 #: Kind of folds whose test sides are used for the importance of the predictors.
 IMPORTANCE_KIND = "block"
 # Levels at which quantiles are kept, dense in the tails, where calibrated intervals end.
@@ -66,9 +69,9 @@ def verify_fold(
     test = labels == fold
     training = table.take(~test)
     seed = replicate_seed(ensemble.seed, fold)
-    replicate = fit_replicate(training, ensemble.tuned_options(training), ensemble.coding_, seed)
+    replicate, forest = fit_replicate(training, ensemble.tuned_options(training), ensemble.coding_, seed), ensemble.fit_forest(training)
     X, y = table.X[test], table.y[test]
-    models = _pooled_forecasts(replicate, training, ensemble, X, y)
+    models = {MODEL: _mapped_forecast(replicate, forest, ensemble, X, y), **_pooled_forecasts(replicate, training, ensemble, X, y)}
     left_out = []
     for name in competitors:
         forecast = COMPETITORS[name](training, X, y, ensemble.coding_.class_columns, ensemble.bounds, ensemble.block_degrees, seed)
@@ -81,15 +84,33 @@ def verify_fold(
     rows = {"rows": np.flatnonzero(test).tolist(), "y": y.tolist(), "dissimilarity": dissimilarity.tolist()}
     record = {**rows, "models": models, "left_out": left_out}
     if importance:
-        record["permuted"] = permuted_errors(ReplicateMean(replicate), X, y, ensemble.coding_.names, seed)
+        record["permuted"] = permuted_errors(ReplicateMean(replicate, forest), X, y, ensemble.coding_.names, seed)
     return record
+
+
+def _mapped_forecast(replicate: Replicate, forest: QuantileForest, ensemble: IceEnsemble, X: Array, y: Array) -> dict[str, Any]:
+    """The forecast of the map: COP-BMA and the quantile forest."""
+    mixture, F, leaves = PooledMixture([replicate.bma], forest), replicate.member_predictions(X)[None], forest.at(ensemble.coding_.codes(X))
+    tails = np.array([[(1 - coverage) / 2, (1 + coverage) / 2] for coverage in COVERAGES])
+    means, quantiles, _ = mixture.summary(F, np.concatenate([TAIL_LEVELS, tails.ravel()]), leaves)
+    ends = quantiles[:, len(TAIL_LEVELS) :].reshape(len(X), len(COVERAGES), 2)
+    return _plain(
+        {
+            "quantiles": quantiles[:, : len(TAIL_LEVELS)],
+            "mean": means[0],
+            "pit": np.clip(mixture.pit(F, y, leaves), 0.0, 1.0),
+            "crps": mixture.crps(F, y, leaves),
+            "log_density": np.log(np.maximum(mixture.pdf(F, y, leaves), np.finfo(float).tiny)),
+            "interval": {f"{coverage:g}": ends[:, k] for k, coverage in enumerate(COVERAGES)},
+        }
+    )
 
 
 def _pooled_forecasts(replicate: Replicate, training: TrainingTable, ensemble: IceEnsemble, X: Array, y: Array) -> dict[str, Any]:
     """Forecasts made of the members' predictions: COP-BMA, other ways to pool them, each member alone, and climatology."""
     scaled = replicate.member_predictions(X)
     assert replicate.out_of_fold is not None
-    models = {MODEL: _forecast(replicate.bma, scaled, y, ensemble.bounds, with_quantiles=True)}
+    models = {"COP-BMA": _forecast(replicate.bma, scaled, y, ensemble.bounds)}
     # The other ways to pool take the members in units of the target, and have no consensus among them.
     F, out_of_fold = replicate.in_units(scaled), replicate.in_units(replicate.out_of_fold)
     for name, pool in {"Gaussian BMA": GaussianBMA(), "equal weights": EqualWeights(), "best member": BestMember()}.items():
@@ -108,16 +129,15 @@ def _climatology(bma: CopulaBMA) -> CopulaBMA:
     return CopulaBMA.from_parts(margin, [margin] * len(bma.copulas_), [Copula("independence", ())] * len(bma.copulas_), bma.weights_, bounds=bma.bounds)
 
 
-def _forecast(model: Any, F: Array, y: Array, bounds: tuple[float, float] | None, *, with_quantiles: bool = False) -> dict[str, Any]:
+def _forecast(model: Any, F: Array, y: Array, bounds: tuple[float, float] | None) -> dict[str, Any]:
     density = np.maximum(model.pdf(F, y), np.finfo(float).tiny)
-    quantiles = {"quantiles": model.predict_quantile(F, TAIL_LEVELS)} if with_quantiles else {}
     intervals = {f"{coverage:g}": model.interval(F, coverage) for coverage in COVERAGES}
     if bounds is not None:
         # A normal interval is not charged for width where there can be no target.
         intervals = {coverage: np.clip(interval, *bounds) for coverage, interval in intervals.items()}
     # A mixture's weights add up to 1 but for the last digit.
     pit = np.clip(model.pit(F, y), 0.0, 1.0)
-    return _plain({**quantiles, "mean": model.predict(F), "pit": pit, "crps": model.crps(F, y), "log_density": np.log(density), "interval": intervals})
+    return _plain({"mean": model.predict(F), "pit": pit, "crps": model.crps(F, y), "log_density": np.log(density), "interval": intervals})
 
 
 def _plain(forecast: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble, replicate_seed
+from icemap.ensemble.quantile_forest import SHARE, QuantileForest
 from icemap.ensemble.replicates import Replicate, fit_replicate
 
 Array = NDArray[np.float64]
@@ -23,13 +24,14 @@ _CURVE_POINTS = 20
 
 
 class ReplicateMean(RegressorMixin, BaseEstimator):
-    """A fitted replicate as scikit-learn's inspection tools want it: coded predictors in, predictive mean out.
+    """A fitted replicate, pooled with the forest, as scikit-learn's inspection tools want it: coded predictors in, predictive mean out.
 
     With ``members``, one column more for the prediction of each member.
     """
 
-    def __init__(self, replicate: Replicate, members: bool = False) -> None:
+    def __init__(self, replicate: Replicate, forest: QuantileForest, members: bool = False) -> None:
         self.replicate = replicate
+        self.forest = forest
         self.members = members
 
     def fit(self, X: Array, y: Array | None = None) -> ReplicateMean:
@@ -41,8 +43,9 @@ class ReplicateMean(RegressorMixin, BaseEstimator):
 
     def predict(self, X: Array) -> Array:
         """Means of shape (n,), or (n, 1 + members)."""
-        F = self.replicate.member_predictions(np.asarray(X, dtype=float))
-        mean = self.replicate.bma.predict(F)
+        coded = np.asarray(X, dtype=float)
+        F, leaves = self.replicate.member_predictions(coded), self.forest.at(self.replicate.coding.codes(coded))
+        mean = (1 - SHARE) * self.replicate.bma.predict(F) + SHARE * leaves.mean
         return np.column_stack([mean, self.replicate.in_units(F)]) if self.members else mean
 
 
@@ -108,7 +111,7 @@ def explain(ensemble: IceEnsemble, samples: pd.DataFrame) -> dict[str, Any]:
     """
     table = ensemble.table(samples)
     replicate = fit_replicate(table, ensemble.options, ensemble.coding_, replicate_seed(ensemble.seed, 0))
-    model = ReplicateMean(replicate, members=True)
+    model = ReplicateMean(replicate, ensemble.fit_forest(table), members=True)
     curves = partial_dependence(model, table.X, ensemble.coding_, ensemble.members, ensemble.seed)
     return {"partial_dependence": curves, "shap": tree_shap(replicate.members, member_inputs(ensemble.members, ensemble.coding_, table.X), ensemble.coding_)}
 

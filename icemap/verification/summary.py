@@ -39,7 +39,7 @@ def calibrated_interval(model: Mapping[str, Any], dissimilarity: Array, labels: 
 
 
 def with_calibrated(part: Mapping[str, Any], labels: NDArray[np.int64]) -> dict[str, Any]:
-    """The forecasts of one kind of folds, with the calibrated interval of the COP-BMA as a model beside it; as they are where there is one fold only."""
+    """The forecasts of one kind of folds, with the calibrated interval of what is mapped as a model beside it; as they are where there is one fold only."""
     here = labels[part["rows"]]
     if len(np.unique(here)) < 2:
         return dict(part)
@@ -68,7 +68,7 @@ def verification_table(by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray
 
 
 def difference_table(by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray[np.object_], seed: int) -> list[dict[str, Any]]:
-    """COP-BMA minus each competitor for each kind of folds, see `icemap.verification.paired.differences`."""
+    """What is mapped minus each competitor for each kind of folds, see `icemap.verification.paired.differences`."""
     return [
         {"folds": KIND_NAMES[kind], **row}
         for kind, part in by_kind.items()

@@ -2,8 +2,8 @@
 
 One process, one thread, CPU time, the ways taking turns, on the virtual Arctic: a coherent raster (30 arc-seconds, as a map chunk) and scattered pixels.
 Every way predicts thousands of pixels per call, so that no call's fixed cost counts. The slow ways are asked for a part of the replicates, whose time is scaled
-to all of them. The obvious way is each model's ``predict``, each COP-BMA's mean and the exact mixture inverted by bisection; the raster libraries predict the
-members alone. What `threadpoolctl` cannot hold to one thread the environment must: ``OMP_NUM_THREADS=1``.
+to all of them. The obvious way is each model's ``predict``, each COP-BMA's mean and the exact mixture inverted by bisection, with the same look-up in the
+quantile forest; the raster libraries predict the members alone. What `threadpoolctl` cannot hold to one thread the environment must: ``OMP_NUM_THREADS=1``.
 """
 
 import argparse
@@ -23,6 +23,8 @@ from threadpoolctl import threadpool_limits
 from icemap import world
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.quantile_forest import SHARE
 from icemap.ensemble.replicates import Replicate
 from icemap.mapping.chunk import map_pixels, mean_and_spread
 from icemap.mapping.pack import BATCH, PackedEnsemble, member_differences, pack_ensemble, pad
@@ -78,12 +80,13 @@ def obvious_way(
             F[s, :, k] = np.clip(replicate.members[name].predict(inputs), *replicate.scale.limits)
         clock.lap(name)
     F[:, :, -1] = F[:, :, :-1].mean(axis=2)
-    bmas = [replicate.bma for replicate in replicates]
-    means = np.array([bma.predict(f) for bma, f in zip(bmas, F)])
+    mixture, leaves = PooledMixture([replicate.bma for replicate in replicates], ensemble.forest_), ensemble.leaves(coded)
+    means = np.array([bma.predict(f) for bma, f in zip(mixture.bmas, F)])
+    means = np.clip(means + SHARE * (leaves.mean - means.mean(axis=0)), 0, 100)
     low, high = np.zeros((len(X), 2)), np.full((len(X), 2), 100.0)
     for _ in range(14):  # to 0.006
         middle = 0.5 * (low + high)
-        G = np.stack([np.mean([bma.cdf(f, middle[:, j]) for bma, f in zip(bmas, F)], axis=0) for j in range(2)], axis=1)
+        G = np.stack([mixture.cdf(F, middle[:, j], leaves) for j in range(2)], axis=1)
         low, high = np.where(G < trained.LEVELS, middle, low), np.where(G < trained.LEVELS, high, middle)
     clock.lap("mixture")
     return means, 0.5 * (low + high)
@@ -116,7 +119,9 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
         np.mean(F[:-1], axis=0, out=F[-1])
         index = case.applicability.index(design)
         clock.lap("dissimilarity")
-        means, _, _ = packed.pool(F, trained.NO_CALIBRATION.levels(index))
+        leaves = packed.forest.at_columns(codes)
+        clock.lap("quantile forest")
+        means, _, _ = packed.pool(F, leaves, trained.NO_CALIBRATION.levels(index))
         mean_and_spread(means)
         clock.lap("mixture")
     return {name: 1e6 * seconds / len(X) for name, seconds in clock.seconds.items()}

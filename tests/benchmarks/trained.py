@@ -58,6 +58,7 @@ def train(samples: pd.DataFrame, replicates: int) -> IceEnsemble:
         members = train_members(own, member_inputs(options.members, coding, own.X), options, coding, scale, replicate_seed(ensemble.seed, index))
         noisy = np.clip(F + rng.normal(0, 0.1, F.shape), *scale.limits)
         ensemble.replicates_.append(Replicate(members, bma_of(options).fit(noisy, first.y), coding, scale))
+    ensemble.forest_ = ensemble.fit_forest(table)
     return ensemble
 
 

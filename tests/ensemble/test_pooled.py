@@ -7,6 +7,7 @@ from scipy import optimize, stats
 from icemap import Copula, CopulaBMA
 from icemap.ensemble import bma as bma_module
 from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.quantile_forest import Leaves, fit_quantile_forest
 
 LEVELS = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
 
@@ -124,3 +125,63 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
         PooledMixture([])
     with pytest.raises(ValueError, match="same"):
         PooledMixture([CopulaBMA().fit(F, y), CopulaBMA().fit(F[:, :2], y)])
+
+
+def test_a_forest_has_half_of_the_pool() -> None:
+    F, y = simulated((0.0, 100.0), 0.1)
+    codes = np.clip(F + 20, 0, 150).astype(np.uint8)
+    forest = fit_quantile_forest(codes, y, np.ones(len(y)), (0.0, 100.0), seed=0)
+    bmas = replicates(F, y, 3)
+    alone, mixture = PooledMixture(bmas), PooledMixture(bmas, forest)
+    pixels, leaves, target = np.stack([F[:40] + shift for shift in (-2.0, 0.0, 3.0)]), forest.at(codes[60:100]), y[:40]
+    cdf = mixture.cdf(pixels, target, leaves)
+    np.testing.assert_allclose(cdf, 0.5 * alone.cdf(pixels, target) + 0.5 * leaves.cdf_interval(target)[1], atol=1e-12)
+    np.testing.assert_allclose(mixture.pit(pixels, target, leaves), cdf, atol=1e-12)
+    np.testing.assert_allclose(mixture.pdf(pixels, target, leaves), 0.5 * alone.pdf(pixels, target) + 0.5 * leaves.pdf(target), atol=1e-12)
+    means, own = mixture.replicate_means(pixels, leaves), alone.replicate_means(pixels)
+    np.testing.assert_allclose(means.mean(axis=0), 0.5 * own.mean(axis=0) + 0.5 * leaves.mean, atol=0.02)
+    np.testing.assert_allclose(means - means.mean(axis=0), own - own.mean(axis=0), atol=0.02)
+    quantiles = mixture.quantile(pixels, LEVELS, leaves)
+    grid = np.linspace(0, 100, 20_001)
+    for row in (0, 17, 39):
+        here = Leaves(np.repeat(leaves.cdf[[row]], len(grid), 0), np.repeat(leaves.mean[[row]], len(grid)), leaves.x)
+        G = mixture.cdf(np.repeat(pixels[:, [row]], len(grid), axis=1), grid, here)
+        np.testing.assert_allclose(quantiles[row], np.interp(LEVELS, G, grid), atol=0.03)
+        score = mixture.crps(pixels[:, [row]], target[[row]], leaves.rows(slice(row, row + 1)))[0]
+        assert score == pytest.approx(np.trapezoid((G - (grid >= target[row])) ** 2, grid), abs=0.01)
+
+
+def test_atoms_of_a_forest_come_through_the_tables() -> None:
+    rng = np.random.default_rng(3)
+    latent = rng.normal(30, 40, 500)
+    y, F = np.clip(latent, 0, 100), latent[:, None] + rng.normal(0, 20, (500, 2))
+    codes = np.clip(F + 100, 0, 255).astype(np.uint8)
+    forest, bma = fit_quantile_forest(codes, y, np.ones(500), (0.0, 100.0), seed=0), CopulaBMA(pool=None).fit(F, y)
+    mixture, leaves = PooledMixture([bma], forest), forest.at(codes)
+    quantiles = mixture.quantile(F[None], [0.05, 0.95], leaves)
+    at_zero, at_hundred = quantiles[:, 0] == 0, quantiles[:, 1] == 100
+    assert at_zero.any()
+    assert at_hundred.any()
+    assert (mixture.cdf(F[None], 0.0, leaves)[at_zero] >= 0.05 - 1e-4).all()
+    assert (mixture.cdf(F[None], 100.0 - 1e-9, leaves)[at_hundred] <= 0.95 + 1e-4).all()
+    pit = mixture.pit(F[None], y, leaves)
+    assert np.abs(pit[y == 0]).max() > 0.05  # drawn within the atom, not piled up at one of its ends
+    assert len(np.unique(pit[y == 0].round(6))) > 0.9 * (y == 0).sum()
+
+
+def test_leaves_belong_to_a_pool_with_a_forest() -> None:
+    F, y = simulated((0.0, 100.0), 0.1)
+    codes = np.clip(F + 20, 0, 150).astype(np.uint8)
+    forest, bmas = fit_quantile_forest(codes, y, np.ones(len(y)), (0.0, 100.0), seed=0), replicates(F, y, 2)
+    with pytest.raises(ValueError, match="needs the forest's leaves"):
+        PooledMixture(bmas, forest).quantile(np.stack([F, F]), [0.5])
+    with pytest.raises(ValueError, match="one without takes none"):
+        PooledMixture(bmas).quantile(np.stack([F, F]), [0.5], forest.at(codes))
+    with pytest.raises(ValueError, match="pool=None"):
+        PooledMixture([bent(F, y)], forest)
+
+
+def bent(F: np.ndarray, y: np.ndarray) -> CopulaBMA:
+    bma = CopulaBMA(pool=None).fit(F, y)
+    bma.pool_ = (1.2, 1.1)
+    return bma

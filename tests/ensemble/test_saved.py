@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -60,26 +61,26 @@ def test_saving_what_was_loaded_gives_the_same_copulas(written, copy):
 
 def test_the_manifest_lists_every_file_with_its_digest(written):
     manifest = json.loads((written / "manifest.json").read_text())
-    files = {str(path.relative_to(written)): path for path in (written / "replicates").iterdir()}
+    files = {str(path.relative_to(written)): path for path in (*(written / "replicates").iterdir(), written / "forest.npz")}
     assert manifest["files"] == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     assert manifest["training_range"]["rock"] == [1.0, 5.0]
     assert len(manifest["check"]["X"]) == len(manifest["check"]["mean"]) == 10
 
 
-@pytest.mark.parametrize("name", ["s000.json", "s001.skops"])
+@pytest.mark.parametrize("name", ["replicates/s000.json", "replicates/s001.skops", "forest.npz"])
 def test_a_changed_file_is_refused_by_name(copy, name):
-    path = copy / "replicates" / name
+    path = copy / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(IcemapError, match=rf"replicates/{name} is not the file that the manifest describes \(SHA-256 differs\)"):
+    with pytest.raises(IcemapError, match=rf"{name} is not the file that the manifest describes \(SHA-256 differs\)"):
         IceEnsemble.load(str(copy))
 
 
-@pytest.mark.parametrize("name", ["replicates/s001.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["replicates/s001.json", "forest.npz", "manifest.json"])
 def test_a_missing_file_is_refused_by_name(copy, name):
     (copy / name).unlink()
-    with pytest.raises(IcemapError, match=r"s001\.json" if "s001" in name else "There is no finished ensemble at"):
+    with pytest.raises(IcemapError, match="There is no finished ensemble at" if name == "manifest.json" else re.escape(name)):
         IceEnsemble.load(str(copy))
 
 
@@ -104,10 +105,31 @@ def test_an_ensemble_that_predicts_something_else_is_refused(copy):
         IceEnsemble.load(str(copy))
 
 
+@pytest.mark.parametrize("forged", ["indices", "compressed", "text", "pickle"])
+def test_a_forest_that_is_none_is_refused(copy, forged):
+    """Also where the manifest was changed with it."""
+    path = copy / "forest.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    if forged == "indices":
+        arrays["root"][0] = 10**6
+    if forged == "pickle":
+        arrays["x"] = np.array([{"a": 1}], dtype=object)
+    if forged == "text":
+        path.write_bytes(b"nothing of the kind")
+    else:
+        (np.savez_compressed if forged == "compressed" else np.savez)(path, **arrays)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["forest.npz"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(IcemapError, match=r"forest\.npz is not a quantile forest of icemap's: train the ensemble again"):
+        IceEnsemble.load(str(copy))
+
+
 def test_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 2"):
+    with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 3"):
         IceEnsemble.load(str(copy))
 
 

@@ -82,13 +82,15 @@ def test_every_valid_pixel_holds_the_ensembles_prediction(folder, mapped):
     valid = arrays["valid"] == 1
     X = np.column_stack([arrays[name][valid] for name in NAMES]).astype(float)
     ensemble = icemap.open_ensemble(build.ensemble_url)
-    F = ensemble.member_predictions(ensemble.coding_.encode(X)[0])
+    coded = ensemble.coding_.encode(X)[0]
+    F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
     means = np.array([replicate.bma.predict(f) for replicate, f in zip(ensemble.replicates_, F)])
+    means += 0.5 * (leaves.mean - means.mean(axis=0))
     np.testing.assert_allclose(data.vic.to_numpy()[valid], means.mean(axis=0), atol=2e-3)
     np.testing.assert_allclose(data.vic_sd_ensemble.to_numpy()[valid], means.std(axis=0, ddof=1), atol=2e-3)
     for name, level in (("vic_lower95", 0.03), ("vic_upper95", 0.96)):
         bound = data[name].to_numpy()[valid].astype(float)
-        below, above = (ensemble.pooled_.cdf(F, np.clip(bound + step, 0, 100)) for step in (-0.05, 0.05))
+        below, above = (ensemble.pooled_.cdf(F, np.clip(bound + step, 0, 100), leaves) for step in (-0.05, 0.05))
         assert (below <= level).all(), name
         assert (level <= above).all(), name
     for name in data.data_vars:

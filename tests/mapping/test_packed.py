@@ -53,12 +53,14 @@ def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
     applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples()).X))
     result = map_pixels(packed, applicability, Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.025, 0.975)), X)
     prediction = ensemble.predict_all(X)
-    F = ensemble.member_predictions(ensemble.coding_.encode(X)[0])
+    coded = ensemble.coding_.encode(X)[0]
+    F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
     means = np.array([replicate.bma.predict(f) for replicate, f in zip(ensemble.replicates_, F)])
+    means = np.clip(means + 0.5 * (leaves.mean - means.mean(axis=0)), 0, 100)
     np.testing.assert_allclose(result.replicate_means, means, atol=2e-3)
     np.testing.assert_allclose(result.mean, means.mean(axis=0), atol=2e-3)
-    assert (ensemble.pooled_.cdf(F, result.upper + 0.05) >= 0.975).all()
-    assert (ensemble.pooled_.cdf(F, result.upper - 0.05) <= 0.975).all()
+    assert (ensemble.pooled_.cdf(F, result.upper + 0.05, leaves) >= 0.975).all()
+    assert (ensemble.pooled_.cdf(F, result.upper - 0.05, leaves) <= 0.975).all()
     assert np.array_equal(result.extrapolated, prediction.extrapolated)
     assert not result.aoa[X[:, 2] == 12].any()
 
@@ -137,6 +139,8 @@ def _set(name, where, value):
         _set("member lightgbm/first_node", 1, -5),
         _set("member random_forest/first_leaf", 1, 10**9),
         _set("conditions/first", -1, 10**6),
+        _set("forest/root", 0, 10**6),
+        _set("forest/cell", 0, 10**6),
         _set("conditions/subset_predictor", 0, 99),
     ],
 )

@@ -1,4 +1,4 @@
-"""COP-BMA beside its competitors on real targets: ``python tests/statistical/real_targets.py [alt|thickness|temperature ...]``.
+"""icemap beside its competitors on real targets: ``python tests/statistical/real_targets.py [alt|thickness|temperature ...]``.
 
 Active-layer thickness, permafrost thickness and ground temperature, with 36 predictors on a 10' grid; folds of whole 10 degree blocks, everything tuned
 inside the training side of each fold. Needs the folder with ``grids_10min/`` and ``points/`` beside the checkout, or named by ICEMAP_DATA.
@@ -63,7 +63,7 @@ def samples(target: str) -> pd.DataFrame:
 
 
 def verified(target: str, seed: int = 0) -> dict[str, list[dict[str, Any]]]:
-    """Scores of every model, and the paired differences to COP-BMA."""
+    """Scores of every model, and the paired differences to icemap."""
     table = samples(target)
     ensemble = IceEnsemble(classes=CLASSES, bounds=TARGETS[target][2], seed=seed)
     ensemble.prepare(table)

@@ -24,6 +24,7 @@ from icemap.config import load_config
 from icemap.demo import write_demo
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.folds import cell_folds, knndm_folds
+from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import fit_replicate
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.pack import pack_ensemble
@@ -98,12 +99,16 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
     mapped = map_pixels(pack_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0], applicability, calibration, X)
     coded = coding.encode(X)[0]
     everywhere, inside = np.ones(len(truth), bool), mapped.aoa
-    crps = ensemble.pooled_.crps(ensemble.member_predictions(coded), truth)
+    members = ensemble.member_predictions(coded)
+    crps = ensemble.pooled_.crps(members, truth, ensemble.leaves(coded))
     interval = np.column_stack([mapped.lower, mapped.upper])
     models = {
         "icemap": Scores.of(truth, crps, interval, mapped.mean, everywhere),
         "icemap inside AOA": Scores.of(truth, crps, interval, mapped.mean, inside),
     }
+    alone = PooledMixture(ensemble.pooled_.bmas)
+    means, bounds, _ = alone.summary(members, (0.025, 0.975))
+    models["COP-BMA"] = Scores.of(truth, alone.crps(members, truth), bounds, means.mean(axis=0), everywhere)
     replicate = fit_replicate(table, ensemble.options, coding, seed)
     F, new = replicate.in_units(replicate.out_of_fold), replicate.in_units(replicate.member_predictions(coded))
     for name, pool in {"equal weights": EqualWeights(), "Gaussian BMA": GaussianBMA(), "best member": BestMember()}.items():

@@ -56,7 +56,7 @@ def test_models_agree_with_themselves(records):
     for record in records:
         n = len(record["y"])
         assert record["left_out"] == []
-        assert set(record["models"]) == {MODEL, "Gaussian BMA", "equal weights", "best member", "climatology", *MEMBERS, *COMPETITORS}
+        assert set(record["models"]) == {MODEL, "COP-BMA", "Gaussian BMA", "equal weights", "best member", "climatology", *MEMBERS, *COMPETITORS}
         for name, model in record["models"].items():
             assert np.shape(model["interval"]["0.95"]) == (n, 2)
             assert 0 <= np.min(model["interval"]["0.95"]) <= np.max(model["interval"]["0.95"]) <= 100

@@ -122,13 +122,13 @@ def test_a_whole_replicate_is_explained():
     assert found == explain(ensemble, samples)
 
 
-def test_the_mean_of_a_replicate_is_its_bma_over_its_members():
+def test_the_mean_of_a_replicate_is_its_bma_over_its_members_and_the_forest():
     X, y, _ = made(90)
     rng = np.random.default_rng(2)
     samples = pd.DataFrame(X, columns=NAMES).assign(value=y.clip(0, 100), lon=rng.uniform(60, 170, 90), lat=rng.uniform(60, 75, 90))
     ensemble = IceEnsemble(members=("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"), replicates=1, folds=3).fit(samples)
     replicate = ensemble.replicates_[0]
-    predicted = ReplicateMean(replicate, members=True).predict(X)
+    predicted = ReplicateMean(replicate, ensemble.forest_, members=True).predict(X)
     np.testing.assert_allclose(predicted[:, 0], ensemble.predict(samples), atol=0.01)  # the pooled mixture reads its means from a table
     np.testing.assert_array_equal(predicted[:, 1:], replicate.in_units(replicate.member_predictions(X)))
-    np.testing.assert_array_equal(ReplicateMean(replicate).predict(X), predicted[:, 0])
+    np.testing.assert_array_equal(ReplicateMean(replicate, ensemble.forest_).predict(X), predicted[:, 0])

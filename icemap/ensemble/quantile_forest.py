@@ -1,0 +1,201 @@
+"""A quantile regression forest: what the sites in the same leaves say of a place. Its distribution goes into the pool beside COP-BMA."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+#: Share of the forest in the pool, the rest is COP-BMA's: two forecasts of about the same skill are pooled best as equals.
+SHARE = 0.5
+_TREES = 300
+_LEAST_LEAF = 5
+_NODES = 128
+# Sums of shares in single precision miss 1 by less.
+_ROUNDING = 1e-5
+
+
+class QuantileForest(NamedTuple):
+    """Trees whose leaves hold the sites that fell into them (Meinshausen 2006, JMLR 7:983).
+
+    The distribution at a place is that of the sites in its leaves, as often as the tree drew them, every tree with one vote; straight lines between nodes that
+    lie between the values of the sites.
+
+    Attributes
+    ----------
+    root : (trees,) int32
+        A node, or -1 - leaf.
+    nodes : (inner nodes, 4) int32
+        Predictor, largest code that goes left, and the children: nodes, which come later, or -1 - leaf.
+    first_entry : (leaves + 1,) int64
+        Where the sites of each leaf begin among the entries.
+    cell : (entries,) int32
+        The first node at or above the value of a site; the number of nodes for a site at the upper bound.
+    share : (entries,) float32
+        Share of the site in the whole distribution of a place that falls into the leaf.
+    x : (k,) float64
+        The nodes, in units of the target.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> codes = rng.integers(0, 200, (400, 3), dtype=np.uint8)
+    >>> forest = fit_quantile_forest(codes, codes[:, 0] / 2 + rng.normal(0, 3, 400), np.ones(400), None, seed=0)
+    >>> low, high = forest.at(codes[np.argsort(codes[:, 0])][[20, -20]]).mean
+    >>> bool(low < 20 < 80 < high)
+    True
+    """
+
+    root: NDArray[np.int32]
+    nodes: NDArray[np.int32]
+    first_entry: NDArray[np.int64]
+    cell: NDArray[np.int32]
+    share: NDArray[np.float32]
+    x: Array
+
+    def at(self, codes: NDArray[np.uint8]) -> Leaves:
+        """Distributions at places with coded predictors, (n, predictors)."""
+        return self.at_columns(np.ascontiguousarray(codes.T))
+
+    def at_columns(self, codes: NDArray[np.uint8]) -> Leaves:
+        """As `at`, for coded predictors of shape (predictors, n)."""
+        from icemap.ensemble.leaf_kernels import look_up
+
+        n = codes.shape[1]
+        leaves = Leaves(np.empty((n, len(self.x) + 2), np.float32), np.empty(n, np.float32), self.x)
+        middle = np.concatenate([self.x[:1], (self.x[:-1] + self.x[1:]) / 2, self.x[-1:]]).astype(np.float32)
+        look_up(codes, self.root, self.nodes, self.first_entry, self.cell, self.share, middle, leaves.cdf, leaves.mean)
+        return leaves
+
+    def require_sound(self, predictors: int) -> None:
+        """Refuse arrays that would lead the compiled loops, which check no index, beyond them; they may come from a file of somebody else's.
+
+        Raises
+        ------
+        ValueError
+        """
+        own, leaves = np.arange(len(self.nodes))[:, None], len(self.first_entry) - 1
+        sound = self.nodes.shape == (len(own), 4) and self.root.ndim == 1 and leaves >= 1 and len(self.x) >= 2 and len(self.share) == len(self.cell)
+        if sound:
+            children = self.nodes[:, 2:]
+            sound = bool(((children < 0) | ((children > own) & (children < len(own)))).all() and (self.root < len(own)).all())
+            sound = sound and min(children.min(initial=0), self.root.min(initial=0)) >= -leaves
+            sound = sound and bool(((self.nodes[:, 0] >= 0) & (self.nodes[:, 0] < predictors)).all())
+            sound = sound and self.first_entry[0] == 0 and self.first_entry[-1] == len(self.cell) and bool((np.diff(self.first_entry) >= 0).all())
+            sound = sound and bool(((self.cell >= 0) & (self.cell <= len(self.x))).all() and (np.diff(self.x) > 0).all())
+        if not sound:
+            raise ValueError("a quantile forest leads beyond its arrays")
+
+
+class Leaves(NamedTuple):
+    """What a quantile forest says of n places.
+
+    Attributes
+    ----------
+    cdf : (n, k + 2) float32
+        Before the nodes 0; P(Y <= x) at the nodes, but P(Y < x) at the last, which excludes an atom at the upper bound; 1 behind them.
+    mean : (n,) float32
+    x : (k,) float64
+        The nodes.
+    """
+
+    cdf: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    x: Array
+
+    def places(self, values: Array) -> Array:
+        """Where values lie among the columns of ``cdf``, the shape of values."""
+        inside = np.interp(values, self.x, np.arange(1.0, len(self.x) + 1))
+        return np.where(values < self.x[0], 0.0, np.where(values > self.x[-1], len(self.x) + 1.0, inside))
+
+    def rows(self, rows: slice) -> Leaves:
+        """Some of the places."""
+        return Leaves(self.cdf[rows], self.mean[rows], self.x)
+
+    def at_values(self, values: Array) -> Array:
+        """Distribution functions at the same values (k,) everywhere, (n, k)."""
+        place = self.places(values)
+        cell = np.minimum(place.astype(int), len(self.x))
+        return self.cdf[:, cell] + (place - cell) * (self.cdf[:, cell + 1] - self.cdf[:, cell])
+
+    def cdf_interval(self, y: ArrayLike) -> tuple[Array, Array]:
+        """P(Y < y) and P(Y <= y), each (n,): different only at an atom. y is one value or one per place."""
+        values = np.broadcast_to(np.asarray(y, dtype=np.float64), self.mean.shape)
+        place, rows = self.places(values), np.arange(len(self.mean))
+        cell = np.minimum(place.astype(int), len(self.x))
+        value = self.cdf[rows, cell] + (place - cell) * (self.cdf[rows, cell + 1] - self.cdf[rows, cell])
+        return np.where(values <= self.x[0], 0.0, value), np.where(values >= self.x[-1], 1.0, value)
+
+    def pdf(self, y: ArrayLike) -> Array:
+        """Density at y, (n,); at an atom, its probability."""
+        values = np.broadcast_to(np.asarray(y, dtype=np.float64), self.mean.shape)
+        cell, rows = np.clip(np.searchsorted(self.x, values, side="right") - 1, 0, len(self.x) - 2), np.arange(len(self.mean))
+        slope = (self.cdf[rows, cell + 2] - self.cdf[rows, cell + 1]) / np.diff(self.x)[cell]
+        left, right = self.cdf_interval(values)
+        outside = (values < self.x[0]) | (values > self.x[-1])
+        return np.where(right - left > _ROUNDING, right - left, np.where(outside, 0.0, slope))
+
+
+def fit_quantile_forest(codes: NDArray[np.uint8], y: Array, weight: Array, bounds: tuple[float, float] | None, seed: int) -> QuantileForest:
+    """Grow the trees with scikit-learn and put the sites into their leaves.
+
+    Parameters
+    ----------
+    codes : (n, predictors) uint8
+        Coded predictors of the sites, see `icemap.ensemble.coding.PredictorCoding.codes`.
+    y, weight : (n,)
+        Target, and weights of the sites, by which they are drawn.
+    bounds : (low, high) or None
+        Physical bounds of the target.
+    seed : int
+    """
+    from sklearn.ensemble import RandomForestRegressor
+
+    settings: dict[str, Any] = {"min_samples_leaf": _LEAST_LEAF, "max_features": 1 / 3, "n_jobs": 1, "random_state": seed}
+    forest = RandomForestRegressor(_TREES, **settings).fit(codes, y, sample_weight=weight)
+    x = _nodes(y, bounds)
+    cell = np.searchsorted(x, y, side="left")
+    cell[y >= x[-1]] = len(x)
+    first_node, first_leaf = 0, 0
+    root, nodes, counts, sites, share = [], [], [], [], []
+    for estimator, drawn, reached in zip(forest.estimators_, forest.estimators_samples_, forest.apply(codes).T, strict=True):
+        tree = estimator.tree_
+        is_leaf = tree.children_left < 0
+        # Depth first, parents come before their children; nodes and leaves get a count of their own.
+        number = np.where(is_leaf, -first_leaf - np.cumsum(is_leaf), first_node + np.cumsum(~is_leaf) - 1)
+        inner = ~is_leaf
+        root.append(number[0])
+        code = np.floor(tree.threshold[inner]).astype(int)
+        nodes.append(np.column_stack([tree.feature[inner], code, number[tree.children_left[inner]], number[tree.children_right[inner]]]))
+        site, times = np.unique(drawn, return_counts=True)
+        leaf = -1 - number[reached[site]] - first_leaf
+        order = np.argsort(leaf, kind="stable")
+        counts.append(np.bincount(leaf))
+        sites.append(site[order])
+        share.append((times / np.bincount(leaf, times)[leaf])[order] / len(forest.estimators_))
+        first_node, first_leaf = first_node + len(nodes[-1]), first_leaf + len(counts[-1])
+    return QuantileForest(
+        np.array(root, np.int32),
+        np.concatenate(nodes).astype(np.int32),
+        np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64),
+        cell[np.concatenate(sites)].astype(np.int32),
+        np.concatenate(share).astype(np.float32),
+        x,
+    )
+
+
+def _nodes(y: Array, bounds: tuple[float, float] | None) -> Array:
+    """Nodes halfway between values of the sites, with about as many sites in each gap, and one beyond either end, inside the bounds."""
+    ordered = np.sort(y)
+    apart = np.flatnonzero(np.diff(ordered) > 0)
+    if len(apart) == 0:
+        raise ValueError(f"the target is {ordered[0]:g} at every site: a quantile forest needs values that differ.")
+    at = apart[np.unique(np.searchsorted(apart, np.linspace(0, len(ordered) - 2, _NODES - 2)).clip(0, len(apart) - 1))]
+    inner = (ordered[at] + ordered[at + 1]) / 2
+    low, high = 2 * ordered[0] - inner[0], 2 * ordered[-1] - inner[-1]
+    if bounds is not None:
+        low, high = max(low, bounds[0]), min(high, bounds[1])
+    return np.unique(np.concatenate([[low], inner, [high]]))

@@ -1,0 +1,142 @@
+"""The quantile forest against its definition, and what its arrays must be."""
+
+import numpy as np
+import pytest
+from quantile_forest import RandomForestQuantileRegressor
+from sklearn.ensemble import RandomForestRegressor
+
+from icemap.ensemble.quantile_forest import QuantileForest, fit_quantile_forest
+
+
+def sites(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 120, (n, 4), dtype=np.uint8)
+    y = np.clip(codes[:, 0] * 0.6 + (5 + codes[:, 1] / 6) * rng.normal(size=n), 0, 100)
+    return codes, y, rng.uniform(0.2, 1.0, n)
+
+
+@pytest.fixture(scope="module")
+def forest() -> QuantileForest:
+    return fit_quantile_forest(*sites(), (0.0, 100.0), seed=3)
+
+
+PLACES = np.random.default_rng(9).integers(0, 120, (700, 4), dtype=np.uint8)
+
+
+def shares_by_definition(places: np.ndarray) -> np.ndarray:
+    """The weight of each site at each place, (places, sites), from scikit-learn's own leaves and draws: equation 5 of Meinshausen 2006."""
+    codes, y, weight = sites()
+    grown = RandomForestRegressor(300, min_samples_leaf=5, max_features=1 / 3, random_state=3).fit(codes, y, sample_weight=weight)
+    drawn = np.array([np.bincount(samples, minlength=len(y)) for samples in grown.estimators_samples_]).T
+    in_leaf = (grown.apply(places)[:, None, :] == grown.apply(codes)[None]) * drawn[None]
+    return (in_leaf / in_leaf.sum(axis=1, keepdims=True)).mean(axis=2)
+
+
+def test_it_is_the_distribution_of_the_sites_in_the_same_leaves(forest):
+    _, y, _ = sites()
+    share, leaves = shares_by_definition(PLACES[:100]), forest.at(PLACES[:100])
+    below = np.where(np.arange(len(forest.x)) < len(forest.x) - 1, y[:, None] <= forest.x, y[:, None] < forest.x)
+    np.testing.assert_allclose(leaves.cdf[:, 1:-1], share @ below, atol=2e-6)
+    # The mean moves by less than half the gap between nodes.
+    assert np.abs(leaves.mean - share @ y).max() < 0.5
+    assert (leaves.cdf[:, 0] == 0).all()
+    assert (leaves.cdf[:, -1] == 1).all()
+
+
+def test_it_says_what_the_library_says(forest):
+    codes, y, weight = sites()
+    library = RandomForestQuantileRegressor(300, min_samples_leaf=5, max_samples_leaf=None, max_features=1 / 3, random_state=3)
+    library.fit(codes, y, sample_weight=weight)
+    leaves = forest.at(PLACES)
+    np.testing.assert_allclose(leaves.mean, library.predict(PLACES, quantiles="mean", weighted_leaves=True), atol=0.5)
+    theirs = library.predict(PLACES, quantiles=[0.1, 0.5, 0.9], weighted_leaves=True)
+    ours = np.array([[np.interp(p, cdf, forest.x) for p in (0.1, 0.5, 0.9)] for cdf in leaves.cdf[:, 1:-1]])
+    # Between two sites the library draws its own line.
+    assert np.abs(ours - theirs).mean() < 0.5
+
+
+def test_each_place_is_the_same_whatever_its_neighbours(forest):
+    whole = forest.at(PLACES)
+    for start, stop in ((0, 1), (5, 300), (255, 257), (600, 700)):
+        part = forest.at(PLACES[start:stop])
+        np.testing.assert_array_equal(part.cdf, whole.cdf[start:stop])
+        np.testing.assert_array_equal(part.mean, whole.mean[start:stop])
+
+
+def test_atoms_at_the_bounds_keep_their_mass():
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 100, (300, 2), dtype=np.uint8)
+    y = np.clip(codes[:, 0] * 1.6 - 30 + rng.normal(0, 15, 300), 0, 100)
+    leaves = fit_quantile_forest(codes, y, np.ones(300), (0.0, 100.0), seed=0).at(np.array([[0, 50], [50, 50], [99, 50]], np.uint8))
+    left, right = leaves.cdf_interval(0.0)
+    assert (left == 0).all()
+    assert right[0] > 0.7
+    assert right[2] < 0.01
+    left, right = leaves.cdf_interval(100.0)
+    assert (right == 1).all()
+    assert left[2] < 0.4
+    np.testing.assert_allclose(leaves.pdf(100.0), 1 - left, atol=1e-5)
+    grid = np.linspace(0, 100, 40_001)[1:-1]
+    for row in range(3):
+        one = leaves.rows(slice(row, row + 1))
+        many = type(one)(np.repeat(one.cdf, len(grid), 0), np.repeat(one.mean, len(grid)), one.x)
+        within = np.trapezoid(many.pdf(grid), grid)
+        ends = one.cdf_interval(0.0)[1][0] + 1 - one.cdf_interval(100.0)[0][0]
+        assert within + ends == pytest.approx(1, abs=2e-3)
+        inner = np.trapezoid(grid * many.pdf(grid), grid)
+        assert one.mean[0] == pytest.approx(inner + 100 * (1 - one.cdf_interval(100.0)[0][0]), abs=0.2)
+
+
+def test_between_values_and_beyond_them(forest):
+    leaves = forest.at(PLACES[:50])
+    np.testing.assert_allclose(leaves.at_values(forest.x), leaves.cdf[:, 1:-1], atol=0)
+    middle = (forest.x[10] + forest.x[11]) / 2
+    np.testing.assert_allclose(leaves.cdf_interval(middle)[1], leaves.cdf[:, 11:13].mean(axis=1), atol=1e-6)
+    np.testing.assert_array_equal(leaves.at_values(np.array([-5.0, 200.0])), np.tile([0.0, 1.0], (50, 1)))
+    assert (leaves.pdf(-5.0) == 0).all()
+
+
+def test_an_unbounded_target_and_sites_without_weight():
+    codes, y, weight = sites()
+    weight[:290] = 0
+    forest = fit_quantile_forest(codes, y - 300, weight, None, seed=0)
+    leaves = forest.at(codes)
+    assert np.isfinite(leaves.cdf).all()
+    assert (np.diff(leaves.cdf, axis=1) >= 0).all()
+    assert forest.x[0] < (y - 300).min() < (y - 300).max() < forest.x[-1]
+
+
+def test_trees_of_one_leaf_hold_all_sites():
+    y = np.arange(9.0)
+    forest = fit_quantile_forest(np.zeros((9, 2), np.uint8), y, np.ones(9), None, seed=0)
+    assert len(forest.nodes) == 0
+    np.testing.assert_allclose(forest.at(np.zeros((1, 2), np.uint8)).mean, 4.0, atol=0.3)
+
+
+def test_a_constant_target_is_refused():
+    with pytest.raises(ValueError, match="the target is 7 at every site"):
+        fit_quantile_forest(np.zeros((9, 2), np.uint8), np.full(9, 7.0), np.ones(9), None, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "value"),
+    [
+        ("root", 0, 10**6),
+        ("root", 0, -(10**6)),
+        ("nodes", (0, 0), 4),
+        ("nodes", (3, 2), 3),  # round in circles
+        ("nodes", (3, 3), -(10**6)),
+        ("first_entry", 1, -1),
+        ("first_entry", -1, 10**9),
+        ("cell", 0, 200),
+        ("x", 5, 1e9),
+    ],
+)
+def test_arrays_that_lead_beyond_themselves_are_refused(forest, name, where, value):
+    forest.require_sound(4)
+    array = getattr(forest, name).copy()
+    array[where] = value
+    with pytest.raises(ValueError, match="beyond its arrays"):
+        forest._replace(**{name: array}).require_sound(4)
+    with pytest.raises(ValueError, match="beyond its arrays"):
+        forest._replace(share=forest.share[:-1]).require_sound(4)
