@@ -196,7 +196,8 @@ class IceEnsemble(BaseEstimator):
 
     def fit_forest(self, table: TrainingTable) -> QuantileForest:
         """The quantile forest of a whole training table."""
-        return fit_quantile_forest(self.coding_.codes(table.X), table.y, table.weight, self.bounds, self.seed)
+        directions = [(self.monotone or {}).get(name, 0) for name in self.coding_.names]
+        return fit_quantile_forest(self.coding_.codes(table.X), table.y, table.weight, self.bounds, self.seed, directions if any(directions) else ())
 
     @cached_property
     def pooled_(self) -> PooledMixture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,7 +140,9 @@ class Leaves(NamedTuple):
         return np.where(right - left > _ROUNDING, right - left, np.where(outside, 0.0, slope))
 
 
-def fit_quantile_forest(codes: NDArray[np.uint8], y: Array, weight: Array, bounds: tuple[float, float] | None, seed: int) -> QuantileForest:
+def fit_quantile_forest(
+    codes: NDArray[np.uint8], y: Array, weight: Array, bounds: tuple[float, float] | None, seed: int, directions: Sequence[int] = ()
+) -> QuantileForest:
     """Grow the trees with scikit-learn and put the sites into their leaves.
 
     Parameters
@@ -151,10 +154,18 @@ def fit_quantile_forest(codes: NDArray[np.uint8], y: Array, weight: Array, bound
     bounds : (low, high) or None
         Physical bounds of the target.
     seed : int
+    directions : (predictors,) sequence of int
+        1, -1 or 0 for each predictor: splits after which the mean of the sites would fall, or rise, along it are not made.
     """
     from sklearn.ensemble import RandomForestRegressor
 
-    settings: dict[str, Any] = {"min_samples_leaf": _LEAST_LEAF, "max_features": 1 / 3, "n_jobs": 1, "random_state": seed}
+    settings: dict[str, Any] = {
+        "min_samples_leaf": _LEAST_LEAF,
+        "max_features": 1 / 3,
+        "n_jobs": 1,
+        "random_state": seed,
+        "monotonic_cst": list(directions) or None,
+    }
     forest = RandomForestRegressor(_TREES, **settings).fit(codes, y, sample_weight=weight)
     x = _nodes(y, bounds)
     cell = np.searchsorted(x, y, side="left")

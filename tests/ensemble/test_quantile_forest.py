@@ -113,6 +113,16 @@ def test_trees_of_one_leaf_hold_all_sites():
     np.testing.assert_allclose(forest.at(np.zeros((1, 2), np.uint8)).mean, 4.0, atol=0.3)
 
 
+def test_a_direction_leaves_out_the_splits_against_it():
+    codes, y, weight = sites()
+    means = []
+    for direction in (1, -1):
+        forest = fit_quantile_forest(codes, y, weight, (0.0, 100.0), seed=0, directions=[direction, 0, 0, 0])
+        means.append(forest.at(np.array([[5, 60, 60, 60], [115, 60, 60, 60]], np.uint8)).mean)
+    assert means[0][1] - means[0][0] > 40  # the target does rise along it
+    assert abs(means[1][1] - means[1][0]) < 15
+
+
 def test_a_constant_target_is_refused():
     with pytest.raises(ValueError, match="the target is 7 at every site"):
         fit_quantile_forest(np.zeros((9, 2), np.uint8), np.full(9, 7.0), np.ones(9), None, seed=0)
