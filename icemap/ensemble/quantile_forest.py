@@ -159,14 +159,8 @@ def fit_quantile_forest(
     """
     from sklearn.ensemble import RandomForestRegressor
 
-    settings: dict[str, Any] = {
-        "min_samples_leaf": _LEAST_LEAF,
-        "max_features": 1 / 3,
-        "n_jobs": 1,
-        "random_state": seed,
-        "monotonic_cst": list(directions) or None,
-    }
-    forest = RandomForestRegressor(_TREES, **settings).fit(codes, y, sample_weight=weight)
+    grown: dict[str, Any] = {"min_samples_leaf": _LEAST_LEAF, "max_features": 1 / 3, "monotonic_cst": list(directions) or None}
+    forest = RandomForestRegressor(_TREES, **grown, n_jobs=1, random_state=seed).fit(codes, y, sample_weight=weight)
     x = _nodes(y, bounds)
     cell = np.searchsorted(x, y, side="left")
     cell[y >= x[-1]] = len(x)
