@@ -10,20 +10,20 @@ _BLOCK = 256
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def look_up(codes, root, nodes, first_entry, cell, share, middle, cdf, mean):  # type: ignore[no-untyped-def]
+def look_up(codes, forest, means, cdf, mean):  # type: ignore[no-untyped-def]
     """Distribution functions at the nodes of the target, and means.
 
     Parameters
     ----------
     codes : (predictors, n) uint8
-    root, nodes, first_entry, cell, share
-        Of a `icemap.ensemble.quantile_forest.QuantileForest`.
-    middle : (k + 1,) float32
-        Mean of the values of each cell.
+    forest : QuantileForest
+    means : (k + 1,) float32
+        Mean of a site in each cell.
     cdf : (n, k + 2) float32, written
         With 0 before and 1 behind the nodes.
     mean : (n,) float32, written
     """
+    root, nodes, first_entry, cell, share, spread = forest.root, forest.nodes, forest.first_entry, forest.cell, forest.share, forest.spread
     n, k = cdf.shape[0], cdf.shape[1] - 2
     mass = np.empty((_BLOCK, k + 1), np.float32)
     for begin in range(0, n, _BLOCK):
@@ -37,10 +37,15 @@ def look_up(codes, root, nodes, first_entry, cell, share, middle, cdf, mean):  #
                 for entry in range(first_entry[-1 - at], first_entry[-at]):
                     mass[i, cell[entry]] += share[entry]
         for i in range(size):
-            below, total = np.float32(0), np.float32(0)
-            for j in range(k + 1):
-                cdf[begin + i, j] = min(below, np.float32(1))
-                below += mass[i, j]
-                total += mass[i, j] * middle[j]
-            cdf[begin + i, k + 1] = 1
+            row, total = cdf[begin + i], np.float32(0)
+            row[:] = 0
+            row[k + 1] = 1
+            for c in range(k + 1):
+                weight = mass[i, c]
+                if weight > 0:
+                    total += weight * means[c]
+                    for j in range(k):
+                        row[1 + j] += weight * spread[c, j]
+            for j in range(k):
+                row[1 + j] = min(row[1 + j], np.float32(1))
             mean[begin + i] = total

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -22,8 +23,8 @@ _ROUNDING = 1e-5
 class QuantileForest(NamedTuple):
     """Trees whose leaves hold the sites that fell into them (Meinshausen 2006, JMLR 7:983).
 
-    The distribution at a place is that of the sites in its leaves, as often as the tree drew them, every tree with one vote; straight lines between nodes that
-    lie between the values of the sites.
+    The distribution at a place is that of the sites in its leaves, as often as the tree drew them, every tree with one vote. On normal scores of the target a
+    site is a normal distribution, drawn towards the middle by as much as it is wide, so that all sites together have the distribution that they have.
 
     Attributes
     ----------
@@ -34,11 +35,13 @@ class QuantileForest(NamedTuple):
     first_entry : (leaves + 1,) int64
         Where the sites of each leaf begin among the entries.
     cell : (entries,) int32
-        The first node at or above the value of a site; the number of nodes for a site at the upper bound.
+        The first node at or above the value of a site, see `spread`.
     share : (entries,) float32
         Share of the site in the whole distribution of a place that falls into the leaf.
     x : (k,) float64
-        The nodes, in units of the target.
+        The nodes, in units of the target, between the values of the sites.
+    spread : (k + 1, k) float32
+        Distribution function at the nodes of a site in each cell: below or at the first node, between each and the next, at the last if it is an upper bound.
 
     Examples
     --------
@@ -56,6 +59,7 @@ class QuantileForest(NamedTuple):
     cell: NDArray[np.int32]
     share: NDArray[np.float32]
     x: Array
+    spread: NDArray[np.float32]
 
     def at(self, codes: NDArray[np.uint8]) -> Leaves:
         """Distributions at places with coded predictors, (n, predictors)."""
@@ -67,8 +71,8 @@ class QuantileForest(NamedTuple):
 
         n = codes.shape[1]
         leaves = Leaves(np.empty((n, len(self.x) + 2), np.float32), np.empty(n, np.float32), self.x)
-        middle = np.concatenate([self.x[:1], (self.x[:-1] + self.x[1:]) / 2, self.x[-1:]]).astype(np.float32)
-        look_up(codes, self.root, self.nodes, self.first_entry, self.cell, self.share, middle, leaves.cdf, leaves.mean)
+        means = self.x[-1] - np.trapezoid(self.spread.astype(float), self.x, axis=1)
+        look_up(codes, self, means.astype(np.float32), leaves.cdf, leaves.mean)
         return leaves
 
     def require_sound(self, predictors: int) -> None:
@@ -87,6 +91,7 @@ class QuantileForest(NamedTuple):
             sound = sound and bool(((self.nodes[:, 0] >= 0) & (self.nodes[:, 0] < predictors)).all())
             sound = sound and self.first_entry[0] == 0 and self.first_entry[-1] == len(self.cell) and bool((np.diff(self.first_entry) >= 0).all())
             sound = sound and bool(((self.cell >= 0) & (self.cell <= len(self.x))).all() and (np.diff(self.x) > 0).all())
+            sound = sound and self.spread.shape == (len(self.x) + 1, len(self.x))
         if not sound:
             raise ValueError("a quantile forest leads beyond its arrays")
 
@@ -189,6 +194,7 @@ def fit_quantile_forest(
         cell[np.concatenate(sites)].astype(np.int32),
         np.concatenate(share).astype(np.float32),
         x,
+        _spread(np.bincount(cell, minlength=len(x) + 1)),
     )
 
 
@@ -204,3 +210,16 @@ def _nodes(y: Array, bounds: tuple[float, float] | None) -> Array:
     if bounds is not None:
         low, high = max(low, bounds[0]), min(high, bounds[1])
     return np.unique(np.concatenate([[low], inner, [high]]))
+
+
+def _spread(counts: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Distribution function at the nodes of a site in each cell, given how many sites are in each.
+
+    The bandwidth is of order n^(-1/3), right for a distribution function, on normal scores.
+    """
+    n = counts.sum()
+    bandwidth = n ** (-1 / 3)
+    below = np.concatenate([[0], np.cumsum(counts)]) / n
+    middle = special.ndtri(np.clip((below[:-1] + below[1:]) / 2, 0.25 / n, 1 - 0.25 / n))
+    nodes = special.ndtri(below[1:-1])
+    return np.asarray(special.ndtr((nodes - np.sqrt(1 - bandwidth**2) * middle[:, None]) / bandwidth), np.float32)
