@@ -32,16 +32,14 @@ class QuantileForest(NamedTuple):
         A node, or -1 - leaf.
     nodes : (inner nodes, 4) int32
         Predictor, largest code that goes left, and the children: nodes, which come later, or -1 - leaf.
-    first_entry : (leaves + 1,) int64
-        Where the sites of each leaf begin among the entries.
-    cell : (entries,) int32
-        The first node at or above the value of a site, see `spread`.
-    share : (entries,) float32
-        Share of the site in the whole distribution of a place that falls into the leaf.
+    depth : (trees,) int32
+        Most nodes on the way to a leaf.
+    curves : (leaves, k) float32
+        What a leaf adds to the distribution function at the nodes of the target; all trees together add up to it.
+    means : (leaves,) float32
+        What a leaf adds to the mean.
     x : (k,) float64
-        The nodes, in units of the target, between the values of the sites.
-    spread : (k + 1, k) float32
-        Distribution function at the nodes of a site in each cell: below or at the first node, between each and the next, at the last if it is an upper bound.
+        The nodes of the target, in its units, between the values of the sites.
 
     Examples
     --------
@@ -55,11 +53,10 @@ class QuantileForest(NamedTuple):
 
     root: NDArray[np.int32]
     nodes: NDArray[np.int32]
-    first_entry: NDArray[np.int64]
-    cell: NDArray[np.int32]
-    share: NDArray[np.float32]
+    depth: NDArray[np.int32]
+    curves: NDArray[np.float32]
+    means: NDArray[np.float32]
     x: Array
-    spread: NDArray[np.float32]
 
     def at(self, codes: NDArray[np.uint8]) -> Leaves:
         """Distributions at places with coded predictors, (n, predictors)."""
@@ -71,8 +68,7 @@ class QuantileForest(NamedTuple):
 
         n = codes.shape[1]
         leaves = Leaves(np.empty((n, len(self.x) + 2), np.float32), np.empty(n, np.float32), self.x)
-        means = self.x[-1] - np.trapezoid(self.spread.astype(float), self.x, axis=1)
-        look_up(codes, self, means.astype(np.float32), leaves.cdf, leaves.mean)
+        look_up(codes, self, leaves.cdf, leaves.mean)
         return leaves
 
     def require_sound(self, predictors: int) -> None:
@@ -82,16 +78,15 @@ class QuantileForest(NamedTuple):
         ------
         ValueError
         """
-        own, leaves = np.arange(len(self.nodes))[:, None], len(self.first_entry) - 1
-        sound = self.nodes.shape == (len(own), 4) and self.root.ndim == 1 and leaves >= 1 and len(self.x) >= 2 and len(self.share) == len(self.cell)
+        own, leaves = np.arange(len(self.nodes))[:, None], len(self.means)
+        sound = self.nodes.shape == (len(own), 4) and self.root.shape == self.depth.shape == (len(self.root),)
+        sound = sound and self.curves.shape == (leaves, len(self.x)) and leaves >= 1 and len(self.x) >= 2 and bool((np.diff(self.x) > 0).all())
         if sound:
             children = self.nodes[:, 2:]
             sound = bool(((children < 0) | ((children > own) & (children < len(own)))).all() and (self.root < len(own)).all())
             sound = sound and min(children.min(initial=0), self.root.min(initial=0)) >= -leaves
             sound = sound and bool(((self.nodes[:, 0] >= 0) & (self.nodes[:, 0] < predictors)).all())
-            sound = sound and self.first_entry[0] == 0 and self.first_entry[-1] == len(self.cell) and bool((np.diff(self.first_entry) >= 0).all())
-            sound = sound and bool(((self.cell >= 0) & (self.cell <= len(self.x))).all() and (np.diff(self.x) > 0).all())
-            sound = sound and self.spread.shape == (len(self.x) + 1, len(self.x))
+            sound = sound and np.array_equal(self.depth, _depths(self.root, self.nodes))
         if not sound:
             raise ValueError("a quantile forest leads beyond its arrays")
 
@@ -169,8 +164,9 @@ def fit_quantile_forest(
     x = _nodes(y, bounds)
     cell = np.searchsorted(x, y, side="left")
     cell[y >= x[-1]] = len(x)
+    spread = _spread(np.bincount(cell, minlength=len(x) + 1))
     first_node, first_leaf = 0, 0
-    root, nodes, counts, sites, share = [], [], [], [], []
+    root, nodes, curves = [], [], []
     for estimator, drawn, reached in zip(forest.estimators_, forest.estimators_samples_, forest.apply(codes).T, strict=True):
         tree = estimator.tree_
         is_leaf = tree.children_left < 0
@@ -180,22 +176,13 @@ def fit_quantile_forest(
         root.append(number[0])
         code = np.floor(tree.threshold[inner]).astype(int)
         nodes.append(np.column_stack([tree.feature[inner], code, number[tree.children_left[inner]], number[tree.children_right[inner]]]))
-        site, times = np.unique(drawn, return_counts=True)
-        leaf = -1 - number[reached[site]] - first_leaf
-        order = np.argsort(leaf, kind="stable")
-        counts.append(np.bincount(leaf))
-        sites.append(site[order])
-        share.append((times / np.bincount(leaf, times)[leaf])[order] / len(forest.estimators_))
-        first_node, first_leaf = first_node + len(nodes[-1]), first_leaf + len(counts[-1])
-    return QuantileForest(
-        np.array(root, np.int32),
-        np.concatenate(nodes).astype(np.int32),
-        np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64),
-        cell[np.concatenate(sites)].astype(np.int32),
-        np.concatenate(share).astype(np.float32),
-        x,
-        _spread(np.bincount(cell, minlength=len(x) + 1)),
-    )
+        drawn_in = np.zeros((int(is_leaf.sum()), len(x) + 1))
+        np.add.at(drawn_in, (-1 - number[reached[drawn]] - first_leaf, cell[drawn]), 1.0)
+        curves.append(drawn_in @ spread / (drawn_in.sum(axis=1, keepdims=True) * _TREES))
+        first_node, first_leaf = first_node + len(nodes[-1]), first_leaf + len(drawn_in)
+    roots, every, steps = np.array(root, np.int32), np.concatenate(nodes).astype(np.int32), np.concatenate(curves)
+    means = x[-1] / _TREES - np.trapezoid(steps, x, axis=1)
+    return QuantileForest(roots, every, _depths(roots, every), steps.astype(np.float32), means.astype(np.float32), x)
 
 
 def _nodes(y: Array, bounds: tuple[float, float] | None) -> Array:
@@ -212,8 +199,18 @@ def _nodes(y: Array, bounds: tuple[float, float] | None) -> Array:
     return np.unique(np.concatenate([[low], inner, [high]]))
 
 
-def _spread(counts: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Distribution function at the nodes of a site in each cell, given how many sites are in each.
+def _depths(root: NDArray[np.int32], nodes: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Most nodes on the way from each root to a leaf."""
+    below = np.zeros(len(nodes) + 1, np.int32)  # the last stands for every leaf
+    for node in range(len(nodes) - 1, -1, -1):
+        below[node] = 1 + below[np.maximum(nodes[node, 2:], -1)].max()
+    return below[np.maximum(root, -1)]
+
+
+def _spread(counts: NDArray[np.intp]) -> Array:
+    """Distribution function at the nodes of a site in each cell, (k + 1, k), given how many sites are in each.
+
+    Cells lie below or at the first node, between each and the next, and at the last, where that is an upper bound.
 
     The bandwidth is of order n^(-1/3), right for a distribution function, on normal scores.
     """
@@ -222,4 +219,4 @@ def _spread(counts: NDArray[np.intp]) -> NDArray[np.float32]:
     below = np.concatenate([[0], np.cumsum(counts)]) / n
     middle = special.ndtri(np.clip((below[:-1] + below[1:]) / 2, 0.25 / n, 1 - 0.25 / n))
     nodes = special.ndtri(below[1:-1])
-    return np.asarray(special.ndtr((nodes - np.sqrt(1 - bandwidth**2) * middle[:, None]) / bandwidth), np.float32)
+    return np.asarray(special.ndtr((nodes - np.sqrt(1 - bandwidth**2) * middle[:, None]) / bandwidth))

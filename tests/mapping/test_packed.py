@@ -140,7 +140,7 @@ def _set(name, where, value):
         _set("member random_forest/first_leaf", 1, 10**9),
         _set("conditions/first", -1, 10**6),
         _set("forest/root", 0, 10**6),
-        _set("forest/cell", 0, 10**6),
+        _set("forest/nodes", (0, 3), 10**6),
         _set("conditions/subset_predictor", 0, 99),
     ],
 )
