@@ -79,7 +79,8 @@ class QuantileForest(NamedTuple):
         ValueError
         """
         own, leaves = np.arange(len(self.nodes))[:, None], len(self.means)
-        sound = self.nodes.shape == (len(own), 4) and self.root.shape == self.depth.shape == (len(self.root),)
+        sound = [array.dtype for array in self] == [np.int32, np.int32, np.int32, np.float32, np.float32, np.float64]
+        sound = sound and self.nodes.shape == (len(own), 4) and self.root.shape == self.depth.shape == (len(self.root),)
         sound = sound and self.curves.shape == (leaves, len(self.x)) and leaves >= 1 and len(self.x) >= 2 and bool((np.diff(self.x) > 0).all())
         if sound:
             children = self.nodes[:, 2:]
@@ -210,9 +211,8 @@ def _depths(root: NDArray[np.int32], nodes: NDArray[np.int32]) -> NDArray[np.int
 def _spread(counts: NDArray[np.intp]) -> Array:
     """Distribution function at the nodes of a site in each cell, (k + 1, k), given how many sites are in each.
 
-    Cells lie below or at the first node, between each and the next, and at the last, where that is an upper bound.
-
-    The bandwidth is of order n^(-1/3), right for a distribution function, on normal scores.
+    Cells lie below or at the first node, between each and the next, and at the last, where that is an upper bound. The bandwidth is of order
+    n^(-1/3), right for a distribution function, on normal scores.
     """
     n = counts.sum()
     bandwidth = n ** (-1 / 3)

@@ -160,6 +160,6 @@ def test_arrays_that_lead_beyond_themselves_are_refused(forest, name, where, val
     array[where] = value
     with pytest.raises(ValueError, match="beyond its arrays"):
         forest._replace(**{name: array}).require_sound(4)
-    for shorter in ({"means": forest.means[:-1]}, {"curves": forest.curves[:, :-1]}):
+    for other in ({"means": forest.means[:-1]}, {"curves": forest.curves[:, :-1]}, {"nodes": forest.nodes.astype(float)}):
         with pytest.raises(ValueError, match="beyond its arrays"):
-            forest._replace(**shorter).require_sound(4)
+            forest._replace(**other).require_sound(4)
