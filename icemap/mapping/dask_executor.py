@@ -100,6 +100,7 @@ class DaskExecutor:
     def _record(self, future: Any, item: Any) -> dict[str, Any] | None:
         """What the task returned; None where its worker went with it, so that it is computed again."""
         from distributed import CancelledError, KilledWorker
+        from distributed.comm import CommClosedError
 
         try:
             return dict(future.result(timeout=LOOK_SECONDS))
@@ -110,6 +111,10 @@ class DaskExecutor:
             ) from error
         except CancelledError as error:
             raise self._lost() from error
+        except CommClosedError:
+            # The scheduler went while the record was on its way, unless it answers again.
+            self._threads()
+            return None
         except TimeoutError:
             if future.status == "error":
                 raise

@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass
 
 import pytest
+from distributed import Future
+from distributed.comm import CommClosedError
 
 from icemap import IcemapError
 from icemap.mapping.dask_executor import DaskExecutor
@@ -152,6 +154,32 @@ def test_on_dask_at_most_two_tasks_per_thread_wait(client, ledger):
     assert [record["square"] for record in records] == [number**2 for number in range(40)]
     assert len(watched.submitted) == 40
     assert watched.most <= 2 * 2 + 1
+
+
+def test_a_scheduler_that_goes_while_a_record_is_on_its_way(ledger, client, monkeypatch):
+    """The moment cannot be hit with a real scheduler, so that the cut is played; see test_cluster_processes.py for its real death."""
+    whole, cuts = Future.result, []
+
+    def cut_once(self, timeout=None):
+        if not cuts:
+            cuts.append(self.key)
+            raise CommClosedError("in <TLS ConnectionPool.gather>: Stream is closed")
+        return whole(self, timeout)
+
+    monkeypatch.setattr(Future, "result", cut_once)
+    items = [Item(number) for number in range(8)]
+    records = run_job(Job("test", items, _slow), ledger, DaskExecutor(client), progress=False)
+    assert [record["square"] for record in records] == [number**2 for number in range(8)]
+    assert cuts
+
+    def gone():
+        raise OSError("no answer")
+
+    cuts.clear()
+    executor = DaskExecutor(client)
+    monkeypatch.setattr(client, "nthreads", lambda: gone() if cuts else {"worker": 1})
+    with pytest.raises(IcemapError, match="was lost: what is finished is kept"):
+        list(executor.map(_slow, [Item(1)]))
 
 
 def _slow(item: Item) -> dict:
