@@ -151,7 +151,7 @@ def fit_quantile_forest(
     codes : (n, predictors) uint8
         Coded predictors of the sites, see `icemap.ensemble.coding.PredictorCoding.codes`.
     y, weight : (n,)
-        Target, and weights of the sites, by which they are drawn.
+        Target, and weights of the sites, by which scikit-learn (from 1.9 on) draws them.
     bounds : (low, high) or None
         Physical bounds of the target.
     seed : int
