@@ -144,7 +144,7 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
 def invert(vectors, mixture, leaves, places, share, levels, quantiles):  # type: ignore[no-untyped-def]
     """Quantiles (n, k) of the mixtures of vectors (n, rank), at the levels (n, k) of each pixel.
 
-    A forest has its share of each: ``leaves`` (n, nodes of the forest) float32, and ``places`` of the mixture's nodes among the forest's. Where the share is 0
+    A forest has its share of each: ``leaves`` (n, nodes of the forest + 2) float32, and ``places`` of the mixture's nodes among them. Where the share is 0
     one row of leaves, whatever it is, serves all pixels.
     """
     for i in range(levels.shape[0]):

@@ -19,8 +19,7 @@ import icemap
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.mixture import Mixture
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.quantile_forest import QuantileForest
-from icemap.ensemble.saved import load_ensemble, load_replicate, read_manifest
+from icemap.ensemble.saved import FOREST, load_ensemble, load_forest, load_replicate, read_manifest
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.coder import pack_coding
 from icemap.mapping.kernels.gam import GAMs
@@ -32,14 +31,14 @@ from icemap.store import exists, filesystem, join, local_copy, storage_errors, w
 
 FORMAT = 3
 PACKED = "packed.npz"
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture, QuantileForest)}
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture)}
 log = logging.getLogger(__name__)
 
 
 def write_packed(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) -> None:
     """Pack a saved ensemble and write the arrays beside it; see `pack_ensemble`."""
     packed, check = pack_ensemble(ensemble, sites)
-    parts: dict[str, Any] = {"conditions": packed.conditions, "mixture": packed.mixture, "forest": packed.forest}
+    parts: dict[str, Any] = {"conditions": packed.conditions, "mixture": packed.mixture}
     parts |= {f"member {name}": part for name, part in packed.arrays.items()}
     header = {
         "format": FORMAT,
@@ -84,7 +83,6 @@ def read_packed(url: str) -> PackedEnsemble:
         for part in parts.values():
             if isinstance(part, Trees):
                 require_sound(part, parts["conditions"], len(manifest["coding"]["names"]), manifest["parameters"]["replicates"])
-        parts["forest"].require_sound(len(manifest["coding"]["names"]))
         check, limits = CheckPixels(file["check_X"], file["check_F"], header["scale"]), file["limits"]
     packed = _joined(url, manifest, header, parts, limits)
     require_same(packed, check)
@@ -93,10 +91,10 @@ def read_packed(url: str) -> PackedEnsemble:
 
 
 def packed_size(url: str) -> int:
-    """Bytes of the packed ensemble at a URL, which are those it takes in memory."""
-    fs, path = filesystem(join(url, PACKED))
+    """Bytes of the packed ensemble at a URL and its forest, which are those they take in memory."""
+    fs, path = filesystem(url)
     with storage_errors(url, "read"):
-        return int(fs.size(path))
+        return sum(int(fs.size(join(path, name))) for name in (PACKED, FOREST))
 
 
 @contextmanager
@@ -131,8 +129,9 @@ def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: d
         models = {name: [replicate.members[name] for replicate in replicates] for name in members if name in reasons}
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
     # The coder's tables are made here: compiled code writes where they say.
-    coder, conditions = pack_coding(coding), parts["conditions"]
-    return PackedEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, parts["mixture"], parts["forest"], reasons)
+    coder, conditions, mixture = pack_coding(coding), parts["conditions"], parts["mixture"]
+    forest = load_forest(url, manifest["files"], coding)
+    return PackedEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, mixture, forest, reasons)
 
 
 def _tell(packed: PackedEnsemble, check: CheckPixels) -> None:

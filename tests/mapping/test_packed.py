@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from icemap import IceEnsemble, IcemapError
+from icemap.ensemble.saved import FOREST
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.pack import PACK_TOLERANCE, member_differences, pack_ensemble
-from icemap.mapping.packed import PACKED, ensure_packed, read_packed
+from icemap.mapping.packed import PACKED, ensure_packed, packed_size, read_packed
 from icemap.verification.applicability import Applicability
 from icemap.verification.spread import Calibration, LocalSpread
 
@@ -110,6 +111,19 @@ def test_a_pack_of_another_version_or_ensemble_is_refused_and_made_anew(folder, 
     assert read_packed(url).members == read_packed(folder).members
 
 
+def test_the_forest_beside_it_is_the_one_of_the_manifest(folder, tmp_path):
+    url = str(tmp_path / "ensemble")
+    shutil.copytree(folder, url)
+    with np.load(f"{url}/{FOREST}") as file:
+        arrays = dict(file)
+    size = packed_size(url)
+    assert size > sum(array.nbytes for array in arrays.values())
+    np.savez(f"{url}/{FOREST}", **{**arrays, "curves": arrays["curves"] / 2})
+    assert packed_size(url) == size
+    with pytest.raises(IcemapError, match=r"forest\.npz is not the file that the manifest describes"):
+        read_packed(url)
+
+
 def test_nothing_is_unpickled(folder, tmp_path):
     def pickled(arrays):
         arrays["check_X"] = np.array([{"a": 1}], dtype=object)
@@ -139,8 +153,6 @@ def _set(name, where, value):
         _set("member lightgbm/first_node", 1, -5),
         _set("member random_forest/first_leaf", 1, 10**9),
         _set("conditions/first", -1, 10**6),
-        _set("forest/root", 0, 10**6),
-        _set("forest/nodes", (0, 3), 10**6),
         _set("conditions/subset_predictor", 0, 99),
     ],
 )

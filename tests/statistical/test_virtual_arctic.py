@@ -1,4 +1,4 @@
-"""Five virtual Arctics whose truth is known at every cell: do the intervals hold on the map, does kNNDM say how good the map is, is COP-BMA worth it?"""
+"""Five virtual Arctics whose truth is known at every cell: do the intervals hold on the map, does kNNDM say how good the map is, is the pool worth it?"""
 
 import importlib.util
 import sys
