@@ -106,9 +106,11 @@ def pooled_means(mixed: Mixed, mixture: Mixture, leaves: Leaves | None = None) -
     The forest moves the means of all replicates by the same amount (choice): it is one forest, and how much replicates differ is left to COP-BMA, which would
     otherwise seem twice as sure of itself as it is.
     """
+    from icemap.ensemble.mixture_kernels import mean_over_replicates
+
     if leaves is None:
         return mixed.means
-    shift = SHARE * (leaves.mean - mixed.means.mean(axis=0, dtype=np.float64))
+    shift = SHARE * (leaves.mean - mean_over_replicates(mixed.means))
     return np.clip(mixed.means + shift.astype(np.float32), np.float32(mixture.x[0]), np.float32(mixture.x[-1]))
 
 
