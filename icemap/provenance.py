@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -105,6 +106,16 @@ class Provenance:
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Versions of Python and of the libraries that numbers depend on."""
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+@cache
+def processor() -> str:
+    """This machine's processor and its widest vectors, on which libraries' last digits depend."""
+    from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
+
+    features = get_host_cpu_features()
+    widest = next((name for name in ("avx512f", "avx2") if features.get(name)), "sse")
+    return f"{get_host_cpu_name()} ({widest})"
 
 
 def _plain(value: Any) -> Any:

@@ -31,6 +31,7 @@ class Context:
     workers: int
     say: Say
     _stack: ExitStack = field(default_factory=ExitStack)
+    _processors: set[str] = field(default_factory=set)
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -57,7 +58,16 @@ class Context:
     def run_job(self, job: Job, name: str) -> list[dict[str, Any]]:
         from icemap.mapping.run import run_job
 
-        return run_job(job, self.ledger(name), self.executor)
+        records = run_job(job, self.ledger(name), self.executor)
+        self._processors |= {record["processor"] for record in records if "processor" in record}
+        return records
+
+    def finish(self, step: str, facts: dict[str, Any]) -> None:
+        """Put a step's end into the record, with the processors that worked on it."""
+        processors, self._processors = sorted(self._processors), set()
+        if len(processors) > 1:
+            self.say(f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}")
+        self.provenance.finish(step, **facts, **({"processors": processors} if processors else {}))
 
     def describe(self) -> None:
         """Put into the record what the run can be made again from: its settings and sources."""
@@ -136,7 +146,7 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         if not resume:
             _forget(step, context)
             context.provenance.start(step.name, keys[step.name], depends[step.name])
-        context.provenance.finish(step.name, **step.make(context))
+        context.finish(step.name, step.make(context))
         made = True
     return made
 

@@ -96,8 +96,7 @@ def inner_product(typingctx, curves, row, vector):  # type: ignore[no-untyped-de
         sums = builder.load(total)
         for half in (8, 4, 2, 1):
             lower, upper = (
-                builder.shuffle_vector(sums, sums, ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(start, start + half))))
-                for start in (0, half)
+                builder.shuffle_vector(sums, sums, ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(start, start + half)))) for start in (0, half)
             )
             sums = builder.fadd(lower, upper)
         return builder.extract_element(sums, ir.Constant(ir.IntType(32), 0))

@@ -216,7 +216,7 @@ def test_impossible_input_is_a_value_error(table: pd.DataFrame, permafrost_table
 layer = st.tuples(st.floats(0, 8), st.floats(0, 3), st.floats(0, 100)).map(lambda x: (round(x[0], 2), round(x[0], 2) + round(x[1], 2), x[2]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(layer, min_size=1, max_size=12), st.floats(0, 4).map(lambda x: round(x, 2)))
 def test_window_mean_against_a_fine_ruler(rows: list[tuple[float, float, float]], permafrost_table: float) -> None:
     """Layers that are no points, cut into millimetres: at each one the mean of the layers that cover it."""
@@ -233,7 +233,7 @@ def test_window_mean_against_a_fine_ruler(rows: list[tuple[float, float, float]]
         assert result.vic == pytest.approx(mean.mean(), abs=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(layer, min_size=1, max_size=6), min_size=2, max_size=5))
 def test_many_boreholes_at_once_are_the_boreholes_one_by_one(holes: list[list[tuple[float, float, float]]]) -> None:
     site = np.concatenate([np.full(len(rows), i) for i, rows in enumerate(holes)])

@@ -95,7 +95,7 @@ def test_a_browser_draws_the_profile_of_the_first_site(page: Path, tmp_path: Pat
         "--disable-sync",
     ]
     shown = subprocess.run(
-        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120, check=True
+        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=600, check=True
     ).stdout
     drawing = re.search(r'<svg id="profile".*?</svg>', shown, re.DOTALL)
     assert drawing is not None

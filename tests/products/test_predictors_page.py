@@ -143,7 +143,7 @@ def test_a_browser_shows_the_pictures(made, tmp_path):
     (tmp_path / "p.html").write_text(made[0].read_text() + script)
     address = (tmp_path / "p.html").as_uri()
     shown = subprocess.run(
-        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True
+        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address], capture_output=True, text=True, timeout=600, check=True
     ).stdout
     found = re.search("<title>(.*?)</title>", shown)
     assert found is not None
