@@ -182,7 +182,7 @@ def _make_products(context: Context) -> dict[str, Any]:
 
     config = context.config
     levels = write_overviews(config.map_url, context.run_job, context.ledger)
-    urls = write_cogs(config.map_url, config.products_url, config.target)
+    urls = write_cogs(config.map_url, config.products_url, config.target, cells=context.provenance.steps["map"]["cells"])
     write_stac(config.run, config.title, author=config.author)
     write_catalog(config.run, config.title)
     viewer = write_viewer(config.run, config.title)
@@ -191,11 +191,12 @@ def _make_products(context: Context) -> dict[str, Any]:
 
 
 def _published(config: Config) -> list[str]:
-    from icemap.products.layout import OVERVIEWS
+    from icemap.products.layout import OVERVIEWS, product_files
     from icemap.products.overviews import coarser_grids
 
     levels = [join(config.map_url, OVERVIEWS)] if coarser_grids(config.grid.grid) else []
-    return [*levels, join(config.run, "stac", "collection.json"), join(config.run, "catalog.yaml")]
+    files = [join(config.products_url, name) for name in product_files(config.target.name).values()]
+    return [*levels, *files, join(config.run, "stac", "collection.json"), join(config.run, "catalog.yaml")]
 
 
 def _make_report(context: Context) -> dict[str, Any]:

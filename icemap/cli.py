@@ -150,6 +150,18 @@ def status(run_url: str) -> None:
 
 @main.command()
 @click.argument("run_url", metavar="RUN")
+def check(run_url: str) -> None:
+    """Is every stored object of RUN there and whole? What is damaged is made again by the next 'icemap run'."""
+    from icemap.check import check_run
+
+    damages = check_run(run_url, click.echo)
+    if damages:
+        raise IcemapError(f"{len(damages)} of the parts of {run_url} are damaged: 'icemap run' with its config makes them again.")
+    click.echo(f"{run_url} is whole.")
+
+
+@main.command()
+@click.argument("run_url", metavar="RUN")
 @click.option("--lon", required=True, type=float, help="Degrees east.")
 @click.option("--lat", required=True, type=float, help="Degrees north.")
 def query(run_url: str, lon: float, lat: float) -> None:

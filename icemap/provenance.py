@@ -93,6 +93,16 @@ class Provenance:
         """Note that a step is done, with what is worth knowing about it."""
         self._set(step, {**self.steps[step], "finished": _now(), **facts})
 
+    def reopen(self, step: str) -> None:
+        """Note that a step is not finished any more: it goes on with what its ledger lacks."""
+        if step in self.steps:
+            self._set(step, {**self.steps[step], "finished": None})
+
+    def forget(self, step: str) -> None:
+        """Drop the record of a step, whose product is then made from the start."""
+        if self.content["steps"].pop(step, None) is not None:
+            write_json(self.url, self.content)
+
     def describe(self, **facts: Any) -> None:
         """Note what holds for the whole run: config, seed, sources."""
         self.content |= {**_plain(facts), "versions": versions()}

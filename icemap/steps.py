@@ -12,7 +12,7 @@ from icemap import __version__
 from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.provenance import Provenance, digest, versions
-from icemap.store import exists, join, remove
+from icemap.store import exists, file_size, join, remove
 
 if TYPE_CHECKING:
     from icemap.catalog import Source
@@ -62,12 +62,13 @@ class Context:
         self._processors |= {record["processor"] for record in records if "processor" in record}
         return records
 
-    def finish(self, step: str, facts: dict[str, Any]) -> None:
-        """Put a step's end into the record, with the processors that worked on it."""
+    def finish(self, step: Step, facts: dict[str, Any]) -> None:
+        """Put a step's end into the record, with the processors that worked on it and the sizes of its files."""
         processors, self._processors = sorted(self._processors), set()
         if len(processors) > 1:
             self.say(f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}")
-        self.provenance.finish(step, **facts, **({"processors": processors} if processors else {}))
+        sizes = {_name_in(self.config, url): size for url in step.products(self.config) if exists(url) and (size := file_size(url)) is not None}
+        self.provenance.finish(step.name, **facts, sizes=sizes, **({"processors": processors} if processors else {}))
 
     def describe(self) -> None:
         """Put into the record what the run can be made again from: its settings and sources."""
@@ -130,7 +131,8 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     made = False
     for step in needed:
         finished = context.provenance.is_finished(step.name, keys[step.name])
-        done = finished and all(exists(url) for url in step.products(context.config))
+        lost = lost_product(step, context.config, context.provenance.steps[step.name]) if finished else ""
+        done = finished and not lost
         if step.name not in names:
             if not done:
                 raise IcemapError(f"The step '{step.name}' comes before and is not done for this config: run 'icemap {step.name}' or 'icemap run' first.")
@@ -140,15 +142,32 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
             continue
         if not made:
             context.describe()
-        # A finished product that has vanished is made anew; its ledger says nothing any more.
+        if lost:
+            context.say(f"{step.name}: {lost}")
+        # A finished product that has vanished is made again; its ledger says nothing any more.
         resume = context.provenance.is_started(step.name, keys[step.name]) and not finished
         context.say(f"{step.name}: {'continuing' if resume else 'making'} {', '.join(step.products(context.config))}")
         if not resume:
             _forget(step, context)
             context.provenance.start(step.name, keys[step.name], depends[step.name])
-        context.finish(step.name, step.make(context))
+        context.finish(step, step.make(context))
         made = True
     return made
+
+
+def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:
+    """Which product of a finished step is not there any more, or is shorter than it was, in a sentence; empty if none."""
+    for url in step.products(config):
+        if not exists(url):
+            return f"{url} is not there."
+        before = record.get("sizes", {}).get(_name_in(config, url))
+        if before is not None and (size := file_size(url)) is not None and size < before:
+            return f"{url} has {size:,} bytes and had {before:,}."
+    return ""
+
+
+def _name_in(config: Config, url: str) -> str:
+    return url.removeprefix(join(config.run, ""))
 
 
 def _forget(step: Step, context: Context) -> None:

@@ -20,6 +20,7 @@ LEVELS = [
     GROUND,
     *([name] for name in ("predictors", "boreholes", "ensemble", "verification", "mapping", "products", "steps", "learning")),
     ["chain", "demo", "doctor"],
+    ["check"],
     ["cli", "__main__"],
 ]
 HEAVY = {"rasterio", "matplotlib", "lightgbm", "sklearn", "numba", "pyvinecopulib", "geopandas", "kubernetes", "distributed"}
