@@ -463,4 +463,6 @@ def _download(url: str) -> str:
     own = {url.partition("://")[0]: filesystem_options(url)}
     with storage_errors(url, "read"):
         filesystem(url)
-        return str(fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}, **own))
+        found = fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}, **own)
+        # The parameters of a link begin like a pattern, and patterns give lists.
+        return str(found if isinstance(found, str) else found[0])
