@@ -210,16 +210,16 @@ def _class_codes(source: Source, declared: Declared, raw: NDArray[np.generic]) -
 def _quantities(source: Source, declared: Declared, converted: Conversion, raw: NDArray[np.generic]) -> NDArray[np.float64]:
     values = np.asarray(raw, dtype=np.float64)
     bad = _missing(source, declared, values)
-    require_no_suspect(source, values[~bad] if bad.any() else values.ravel(), declared)
     with np.errstate(over="ignore", invalid="ignore"):
         if declared.gives_way:
             physical = source.scaled(values, declared.scale, declared.offset)
         else:
-            physical = values * declared.scale + declared.offset
-            bad |= declared.physical.outside(physical)
-            physical = source.scaled(physical)
+            unpacked = values * declared.scale + declared.offset
+            bad |= declared.physical.outside(unpacked)
+            physical = source.scaled(unpacked)
         if not converted.is_identity:
             physical = physical * converted.factor + converted.offset
+    require_no_suspect(source, values[~bad] if bad.any() else values.ravel(), declared)
     return np.where(bad, np.nan, physical)
 
 

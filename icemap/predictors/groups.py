@@ -37,8 +37,11 @@ class Container:
 
         as_stored: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "mask_and_scale": False, "decode_coords": "all"}
         if self.is_zarr:
-            # Otherwise xarray fails on a _FillValue that is written as a number.
-            return xr.open_zarr(self.place, group=group, chunks=None, consolidated=False, use_zarr_fill_value_as_mask=True, **as_stored)
+            from xarray.backends.zarr import ZarrStore
+
+            # xarray's own entry point fails on a _FillValue that is written as a number, and does not hand on how to take it.
+            store = ZarrStore.open_group(self.place, mode="r", group=group, consolidated=False, use_zarr_fill_value_as_mask=True)
+            return xr.open_dataset(store, **as_stored)
         return xr.open_dataset(self.place, group=group, **as_stored)
 
     def subgroups(self, group: str) -> list[str]:

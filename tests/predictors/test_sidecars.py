@@ -186,8 +186,7 @@ def test_a_star_names_rasters_and_not_what_stands_beside_them(tmp_path) -> None:
     statistics_with_nodata(tmp_path)
     (tmp_path / "a.tif.ovr").write_bytes(b"")
     (tmp_path / "catalog.yml").write_text(
-        "version: 2\ndata: {a: {kwargs: {url: 'a*'}}}\n"
-        "entries: {a: {kwargs: {data: '{data(a)}'}, metadata: {family: topography, long_name: a, unit: '1'}}}\n"
+        "version: 2\ndata: {a: {kwargs: {url: 'a*'}}}\nentries: {a: {kwargs: {data: '{data(a)}'}, metadata: {family: topography, long_name: a, unit: '1'}}}\n"
     )
     assert [Path(part).name for part in load_sources(str(tmp_path / "catalog.yml"), ["a"])["a"].parts] == ["a.tif"]
 
