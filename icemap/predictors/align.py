@@ -6,8 +6,8 @@ every cell, or else approximates differently from chunk to chunk, and its area a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -55,6 +55,10 @@ class Raster:
         ``read(rows, cols)`` gives the float32 window with NaN for nodata; slices lie inside ``shape``.
     fill_nearest : int
         Gaps up to this many source cells wide take their nearest value before resampling.
+    classes : mapping
+        Names of the class codes.
+    note : str
+        What was done to its values, empty if nothing.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Raster:
     kind: Literal["continuous", "class", "share"]
     read: Callable[[slice, slice], NDArray[Any]]
     fill_nearest: int = 0
+    classes: Mapping[int, str] = field(default_factory=dict)
+    note: str = ""
 
     def window(self, rows: slice, cols: slice) -> NDArray[np.float32]:
         """Read a window whose columns may leave the raster where they go round the globe; what it does not reach is NaN."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from icemap.catalog import Rasterize, Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
+from icemap.units import part_of_one
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -170,7 +171,7 @@ def _number(value: Any, rasterize: Rasterize, source: Source) -> float | None:
     absent = value is None or value != value
     if rasterize.into == "fraction":
         chosen = not rasterize.only or (not absent and str(value) in rasterize.only)
-        return (100.0 if source.unit == "%" else 1.0) if chosen else None
+        return 1.0 / (part_of_one(source.unit) or 1.0) if chosen else None
     if absent:
         return None
     if rasterize.codes:
@@ -242,12 +243,13 @@ def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, An
     rasterize = source.rasterize
     assert rasterize is not None
     with _reading(source):
-        layers = [str(name) for name, _ in pyogrio.list_layers(path)]
+        # QGIS keeps its styles in a layer without shapes.
+        layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None or rasterize.layer == str(name)]
         if rasterize.layer is None and len(layers) > 1:
             raise IcemapError(f"The source '{source.name}': {source.url} has the layers {', '.join(layers)}; name one as 'rasterize.layer' in the catalogue.")
         if rasterize.layer is not None and rasterize.layer not in layers:
             raise IcemapError(f"The source '{source.name}': {source.url} has no layer '{rasterize.layer}', it has {', '.join(layers)}.")
-        info = pyogrio.read_info(path, layer=rasterize.layer or 0)
+        info = pyogrio.read_info(path, layer=rasterize.layer or layers[0])
     if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] not in ("Unknown", "GeometryCollection", "Geometry"):
         raise IcemapError(f"The source '{source.name}': {source.url} holds {info['geometry_type']}, but only polygons can be rasterized.")
     fields = [str(name) for name in info["fields"]]
