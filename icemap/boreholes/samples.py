@@ -94,6 +94,14 @@ def build_samples(sites: pd.DataFrame, grid: Grid, cube: xr.Dataset, predictors:
     return samples, sites
 
 
+def occupied_cells(sites: pd.DataFrame, grid: Grid) -> int:
+    """Grid cells that hold a usable site: the most samples that a table of sites can give."""
+    used = sites[sites["used"].astype(bool)]
+    row, col = grid.locate(used["lon"].to_numpy(float), used["lat"].to_numpy(float))
+    inside = row >= 0
+    return len(np.unique(np.column_stack([row[inside], col[inside]]), axis=0))
+
+
 def _lacking(predictors: Sequence[str], gaps: NDArray[np.bool_]) -> str:
     if gaps.all():
         return "masked: no predictor has data here"

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from icemap.boreholes.samples import SAMPLE_COLUMNS
+from icemap.ensemble.checks import fewest_samples
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
@@ -23,8 +24,6 @@ from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable
 from icemap.ensemble.tuning import Tuning, tune
 
 Array = NDArray[np.float64]
-# Fewer samples than this cannot carry four members, their out-of-fold predictions and a spread.
-FEWEST_SAMPLES = 60
 
 
 @dataclass(frozen=True)
@@ -151,8 +150,8 @@ class IceEnsemble(BaseEstimator):
     def prepare(self, samples: pd.DataFrame) -> TrainingTable:
         """Learn the coding and draw the splits; the members are not fitted yet."""
         names = predictor_columns(samples)
-        if len(samples) < FEWEST_SAMPLES:
-            raise ValueError(f"there are {len(samples)} samples, an ensemble needs at least {FEWEST_SAMPLES}: add sites, or accept more grades.")
+        if len(samples) < (needed := fewest_samples(self.held_out)):
+            raise ValueError(f"there are {len(samples)} samples, an ensemble needs at least {needed}: add sites, or accept more grades.")
         self.coding_ = PredictorCoding.fit(samples[names].to_numpy(dtype=float), names, [n for n in names if n in self.classes])
         table = self.table(samples)
         self.held_out_ = replicate_splits(table.cell, self.held_out, self.replicates, self.seed)

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.bma import CopulaBMA
+from icemap.ensemble.checks import LEAST_ROWS
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
 from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, predict_members
 from icemap.ensemble.target import TargetScale
 
 Array = NDArray[np.float64]
+#: How often spatial blocks are halved, at most, where one of them holds too many of the samples.
+BLOCK_HALVINGS = 3
 
 
 @dataclass(frozen=True)
@@ -150,10 +153,19 @@ def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: Predic
 
 
 def inner_folds(table: TrainingTable, options: TrainingOptions, folds: int, seed: int) -> NDArray[np.int64]:
-    """Spatial blocks dealt out to folds; grid cells where there are fewer blocks than folds."""
-    blocks = len(np.unique(spatial_blocks(table.longitude, table.latitude, options.block_degrees)))
-    if blocks >= folds:
-        return block_folds(table.longitude, table.latitude, options.block_degrees, folds, seed)
+    """Spatial blocks dealt out to folds; grid cells where there are fewer blocks than folds.
+
+    Where one block holds so many samples that too few would be left to train on, smaller blocks.
+    """
+    lon, lat = table.longitude, table.latitude
+    for halvings in range(BLOCK_HALVINGS + 1):
+        side = options.block_degrees / 2**halvings
+        if len(np.unique(spatial_blocks(lon, lat, side))) >= folds:
+            labels = block_folds(lon, lat, side, folds, seed)
+            if len(table) - np.bincount(labels).max() >= LEAST_ROWS:
+                return labels
+        elif halvings == 0:
+            break
     return cell_folds(table.cell, min(folds, len(np.unique(table.cell))), seed)
 
 

@@ -18,8 +18,9 @@ from icemap.errors import IcemapError
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.places import CubePlaces, map_places
 from icemap.predictors.cube import open_cube
-from icemap.verification.cross_validation import IMPORTANCE_KIND, Fold, verify_fold
+from icemap.verification.cross_validation import Fold, verify_fold
 from icemap.verification.influence import explain
+from icemap.verification.kinds import importance_kind
 from icemap.verification.leverage import next_boreholes, site_table
 from icemap.verification.scores import held_out_scores
 
@@ -88,7 +89,10 @@ class TrainReplicate:
 
 @dataclass(frozen=True)
 class VerifyFold:
-    """Fits and scores without one fold on a worker."""
+    """Fits and scores without one fold on a worker.
+
+    A fold that cannot be fitted is recorded with its reason (``failed``): the others are scored.
+    """
 
     ensemble: IceEnsemble
     samples: pd.DataFrame
@@ -96,11 +100,19 @@ class VerifyFold:
     competitors: Sequence[str] = ()
 
     def __call__(self, item: Fold) -> dict[str, Any]:
+        labels, importance = self.labels[item.kind], item.kind == importance_kind(self.labels)
         try:
-            labels, importance = self.labels[item.kind], item.kind == IMPORTANCE_KIND
-            return verify_fold(self.ensemble, self.samples, labels, item.number, self.competitors, importance=importance)
-        except ValueError as error:
-            raise IcemapError(f"The samples cannot be verified without fold {item.key}: {_one_line(error)}") from error
+            return verify_fold(
+                self.ensemble,
+                self.samples,
+                labels,
+                item.number,
+                self.competitors,
+                importance=importance,
+            )
+        # Estimators and copulas say by either what is wrong with a training side.
+        except (ValueError, RuntimeError) as error:
+            return {"failed": _one_line(error)}
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,14 @@ def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogra
     Parameters
     ----------
     samples : DataFrame
-        ``lon`` and ``lat`` in the order of the verification.
+        ``lon`` and ``lat`` of all samples.
     folds : dict
-        ``observed`` and ``mean`` of what is mapped (see `icemap.verification.cross_validation`).
+        ``rows`` (of the samples that were left out), ``observed`` and ``mean`` of what is mapped (see `icemap.verification.cross_validation`).
     """
     residual = np.asarray(folds["observed"], dtype=float) - np.asarray(folds["mean"], dtype=float)
+    left_out = samples.iloc[folds["rows"]]
     try:
-        return fit_variogram(samples["lon"].to_numpy(), samples["lat"].to_numpy(), residual)
+        return fit_variogram(left_out["lon"].to_numpy(), left_out["lat"].to_numpy(), residual)
     except ValueError:
         return None
 

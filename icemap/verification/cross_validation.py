@@ -25,8 +25,6 @@ from icemap.verification.scores import COVERAGES
 Array = NDArray[np.float64]
 #: What is mapped: COP-BMA pooled with a quantile forest.
 MODEL = "icemap"
-#: Kind of folds whose test sides are used for the importance of the predictors.
-IMPORTANCE_KIND = "block"
 # Levels at which quantiles are kept, dense in the tails, where calibrated intervals end.
 _TAIL = np.array([0.0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2])
 TAIL_LEVELS = np.concatenate([_TAIL, 1 - _TAIL[::-1]])
