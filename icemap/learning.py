@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from icemap.config import Config
@@ -35,6 +35,7 @@ def _prepared(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
         block_degrees=options.block_degrees,
         bounds=config.target.bounds,
         prior_strength=options.prior_strength,
+        climatology=options.climatology,
         candidates=options.candidates,
         monotone={name: {"rising": 1, "falling": -1}[direction] for name, direction in options.monotone.items()},
         seed=config.seed,
@@ -89,7 +90,7 @@ def make_ensemble(context: Context) -> dict[str, Any]:
 
 
 def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> None:
-    """Settings of the members side by side, then the strength of the prior, which depends on them."""
+    """Settings of the members side by side, then how they are pooled, which depends on them."""
     from icemap.ensemble.members import CONSENSUS
     from icemap.ensemble.tuning import Tuning
     from icemap.mapping.jobs import TuneEnsemble, TuningItem
@@ -101,12 +102,14 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
 
     found = chosen(ensemble.members)
     ensemble.tuning_ = Tuning({name: settings for part in found for name, settings in part.settings.items()})
-    if ensemble.prior_strength is None:
+    if ensemble.prior_strength is None or ensemble.climatology is None:
         found += chosen([CONSENSUS])
-    ensemble.tuning_ = Tuning(ensemble.tuning_.settings, found[-1].prior_strength, [row for part in found for row in part.record])
+    record = [row for part in found for row in part.record]
+    ensemble.tuning_ = replace(found[-1], settings=ensemble.tuning_.settings, record=record)
     for name, settings in ensemble.tuning_.settings.items():
         context.say(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
     context.say(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
+    context.say(f"  share of climatology in the pool: {ensemble.options.climatology:.0%}")
 
 
 def make_verification(context: Context) -> dict[str, Any]:
@@ -135,7 +138,8 @@ def make_verification(context: Context) -> dict[str, Any]:
         context.say(f"  {note}")
     found = _left_out_forecasts(context, ensemble, samples, labels)
     headline = found.by_kind[HEADLINE]
-    calibration = Calibration.fit(headline["models"][MODEL]["pit"], headline["dissimilarity"]).to_dict()
+    pit, dissimilarity = headline["models"][MODEL]["pit"], headline["dissimilarity"]
+    calibration = Calibration.fit(pit, dissimilarity, _nugget(config, samples)).to_dict()
     write_json(join(config.ensemble_url, CALIBRATION), calibration)
     predictors = ensemble.coding_.design(table.X)
     applicability = Applicability.fit(predictors, predictor_weights(predictors, table.y, config.seed), labels[HEADLINE])
@@ -157,6 +161,24 @@ def make_verification(context: Context) -> dict[str, Any]:
     write_verification_page(_verification_page_url(config), record, influence, samples, config, units)
     context.say(f"  see {_verification_page_url(config)}")
     return {"samples": len(table), "skill": record["skill"]}
+
+
+def _nugget(config: Config, samples: pd.DataFrame) -> float:
+    """By how much a new borehole spreads about the mean of its cell, as far as the samples do not already; 0 where the interval is for the mean."""
+    from icemap.ensemble.model import sample_errors
+
+    if not config.verification.nugget:
+        return 0.0
+    spread = float(samples["nugget"].iloc[0])
+    if not spread >= 0:
+        raise IcemapError(
+            f"verification.nugget asks for the spread between boreholes of one cell, and no cell of {config.samples_url} has two: "
+            "set it to false, for intervals of the samples as they are."
+        )
+    if sample_errors(samples) is not None:
+        return spread
+    # Samples without errors are means of a few holes: what they spread by is in the residuals.
+    return float(spread * (1 - (1 / samples["sites"]).mean()) ** 0.5)
 
 
 @dataclass(frozen=True)
