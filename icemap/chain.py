@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from icemap import __version__
 from icemap.config import Config, load_config
+from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError
 from icemap.learning import ensemble_depends, make_ensemble, make_verification, verification_url, verified
 from icemap.provenance import fingerprint
@@ -35,6 +36,8 @@ def _make_cube(context: Context) -> dict[str, Any]:
     from icemap.predictors.cube import plan_cube, require_predictors
     from icemap.products.predictors_page import write_predictors_page
 
+    if "train" in context.wanted:
+        _require_enough_sites(context)
     build = plan_cube(context.config, context.sources)
     if not context.ledger("cube").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("cube").clear()
@@ -73,6 +76,37 @@ def _boreholes_depends(context: Context) -> Any:
     return [settings, config.target.model_dump(), [fingerprint(path) for path in paths]]
 
 
+def _require_enough_sites(context: Context) -> None:
+    """Refuse too few sites before the cube of a chain that trains: reading them is quick, the cube is not."""
+    from icemap.boreholes.samples import occupied_cells
+    from icemap.boreholes.sites import read_sites
+
+    config = context.config
+    sites = read_sites(config).sites
+    cells, needed = occupied_cells(sites, config.grid.grid), fewest_samples(config.ensemble.held_out)
+    if cells < needed:
+        reasons = sites.loc[~sites["used"].astype(bool), "reason"].value_counts()
+        unused = "; ".join(f"{n} x {reason}" for reason, n in reasons.items())
+        raise IcemapError(
+            f"{int(sites['used'].sum())} of {len(sites)} sites can be used, in {cells} cells of the "
+            f"grid, and an ensemble needs at least {needed} cells with sites"
+            + (f" (not used: {unused})" if unused else "")
+            + ": add sites, accept more grades, or choose a finer grid where sites share cells."
+        )
+
+
+def _too_few(samples: int, config: Config) -> str:
+    """What a table of too few samples cannot do, in a sentence; nothing where there are enough."""
+    needed = fewest_samples(config.ensemble.held_out)
+    if samples >= needed:
+        return ""
+    return (
+        f"{samples} {'sample is' if samples == 1 else 'samples are'} too few to train on: "
+        f"at least {needed} are needed; add sites, accept more grades, or choose a finer grid "
+        "where sites share cells"
+    )
+
+
 def _make_samples(context: Context) -> dict[str, Any]:
     from dataclasses import replace
 
@@ -92,6 +126,8 @@ def _make_samples(context: Context) -> dict[str, Any]:
     for line in summary(sites).to_string(index=False).splitlines():
         context.say("  " + line)
     context.say(f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see {_page_url(config)}")
+    if few := _too_few(len(samples), config):
+        context.say(f"  {few}")
     return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
 
 

@@ -90,6 +90,8 @@ class SitesConfig(Section):
     value: str
     unit: str | None = None
     id: str | None = None
+    # A column with the standard error of each value, in the value's unit; empty where it is not known.
+    standard_error: str | None = None
     longitude: str = "lon"
     latitude: str = "lat"
 
@@ -121,6 +123,8 @@ class EnsembleConfig(Section):
     # Rows' worth of belief in the plain mean of the members: fitted on a few hundred clustered sites, free weights overfit. 0 is plain EM; null lets
     # spatial folds choose.
     prior_strength: float | None = Field(default=None, ge=0)
+    # Share of climatology in the pool: null lets spatial folds choose, 0 where the predictors earn it; 0 keeps it out.
+    climatology: float | None = Field(default=None, ge=0, le=1)
     # Settings that the tuning tries for each member beside its defaults.
     candidates: int = Field(default=8, ge=0)
     # Predictors along which the target only rises or only falls, for the members that can hold it.
@@ -139,6 +143,8 @@ class VerificationConfig(Section):
     places: int = Field(default=2000, ge=100)
     competitors: tuple[Literal["quantile_forest", "conformal_quantiles"], ...] = ("quantile_forest", "conformal_quantiles")
     classes: tuple[float, ...] | None = Field(default=None, min_length=3)
+    # Whether the map's interval is for one new borehole in a cell, whose spread within it (the nugget) is then included, or for the mean of the cell.
+    nugget: bool = False
 
     @model_validator(mode="after")
     def _rising(self) -> VerificationConfig:

@@ -24,12 +24,16 @@ Say = Callable[[str], None]
 
 @dataclass
 class Context:
-    """What the steps of one command share: the config, its sources, the record of the run and a cluster that starts when first needed."""
+    """What the steps of one command share: the config, its sources, the record of the run and a cluster that starts when first needed.
+
+    ``wanted`` are the names of the steps that the command makes.
+    """
 
     config: Config
     cluster: str
     workers: int
     say: Say
+    wanted: Sequence[str] = ()
     _stack: ExitStack = field(default_factory=ExitStack)
     _processors: set[str] = field(default_factory=set)
 
@@ -121,6 +125,7 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     """
     if not exists(context.config.catalog):
         raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
+    context.wanted = tuple(names)
     needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
     keys: dict[str, str] = {}
     depends: dict[str, Any] = {}

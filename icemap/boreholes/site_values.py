@@ -29,6 +29,8 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     table = read_table(config.table, text=(config.id,) if config.id else ())
     header = _find(table, config.value, "sites.value")
     value, spread, censored = _values(table, header, config, target)
+    if config.standard_error is not None:
+        spread = _standard_errors(table, config.standard_error, header, config, target)
     lon, lon_unreadable = parse_coordinates(table.frame[_find(table, config.longitude, "sites.longitude")])
     lat, lat_unreadable = parse_coordinates(table.frame[_find(table, config.latitude, "sites.latitude")])
     rows = np.arange(1, len(table.frame) + 1)
@@ -86,6 +88,27 @@ def _values(table: Table, header: str, config: SitesConfig, target: TargetConfig
     # A range is read as its middle with the standard deviation of a uniform spread.
     spread = np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
     return converted, spread, numbers.censored
+
+
+def _standard_errors(table: Table, column: str, value_header: str, config: SitesConfig, target: TargetConfig) -> NDArray[np.float64]:
+    """Standard errors in the target's unit, NaN where the cell is empty. They scale as differences do: degrees shift by no offset."""
+    header = _find(table, column, "sites.standard_error")
+    unit = split_header(header)[1] or config.unit or split_header(value_header)[1] or target.unit
+    numbers = parse_numbers(table.frame[header])
+    wrong = numbers.unreadable | (numbers.value < 0) | np.isinf(numbers.value)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]}: the column '{header}' holds '{table.frame[header].iloc[row]}', which is no standard error: "
+            "give a number of 0 or more, or leave it empty where it is not known."
+        )
+    converted, zero = convert_units(numbers.value, unit, target.unit), convert_units(np.zeros(1), unit, target.unit)
+    if converted is None or zero is None:
+        raise IcemapError(
+            f"{table.file}: the column '{header}' is in '{unit}' and the target {target.name} in '{target.unit}', which cannot be converted: "
+            "correct the unit in its header, or convert the column."
+        )
+    return np.abs(converted - zero[0])
 
 
 def _value_reason(column: pd.Series, value: NDArray[np.float64], censored: NDArray[np.int8], target: TargetConfig) -> pd.Series:

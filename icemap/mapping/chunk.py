@@ -62,6 +62,8 @@ def _predict(packed: PackedEnsemble, applicability: Applicability, calibration: 
     index = applicability.index(design)
     means, quantiles, extrapolated = packed.pool(F, packed.forest.at_columns(codes), calibration.levels(index))
     mean, spread = mean_and_spread(means)
+    # The nodes of the mixture end at the bounds of the target.
+    quantiles = calibration.widened(mean, quantiles, float(packed.mixture.x[0]), float(packed.mixture.x[-1]))
     aoa = (index <= applicability.threshold) & ~unseen
     return ChunkResult(mean[:n], spread[:n], quantiles[:n, 0], quantiles[:n, 1], index[:n], aoa[:n], extrapolated[:n], means[:, :n])
 

@@ -17,9 +17,7 @@ from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
 from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, chunk_sums
-
-# Half the width of a 95 % interval in standard deviations of a normal error.
-NORMAL_95 = 1.959963984540054
+from icemap.verification.spread import NORMAL_95
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,9 @@ class MapBuild:
             for variable, values in zip(self.variables, _layers(result), strict=True):
                 rasters[variable.name][rows[batch], columns[batch]] = values
             sd = (result.upper - result.lower) / (2 * NORMAL_95)
+            if nugget := predictor.calibration.nugget:
+                # A total is that of cells, whatever the interval is for.
+                sd = np.sqrt(np.maximum(sd**2 - nugget**2, 0.0))
             members = {name: cells[batch] for name, cells in areas.items()}
             for mask, part in masks_of(fraction[batch]).items():
                 found = chunk_sums(area[batch], part, result.replicate_means, sd, result.aoa, members)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from icemap.mapping.broadcast import Predictor
 from icemap.mapping.chunk import map_pixels
-from icemap.mapping.map import NORMAL_95
 from icemap.store import storage_errors
 from icemap.verification.leverage import MapPlaces
+from icemap.verification.spread import NORMAL_95
 
 if TYPE_CHECKING:
     import xarray as xr

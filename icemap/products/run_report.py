@@ -58,6 +58,7 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
         storage=storage_rows(table),
         has_residual=bool((table["share_residual"] > 0).any()),
         pages=PAGES,
+        skill=verification["skill"]["sentence"],
         verification=verification_rows(_shown(verification["table"]), config.target.unit),
         verification_note=NOTE + (f" The published figures below are for reference only: {CAVEAT}." if published_figures(config.target) else ""),
         plate_png=map_figure(config.map_url, config.title, projection="plate-carree"),
@@ -90,7 +91,13 @@ def _storage(config: Config) -> pd.DataFrame:
 def _facts(config: Config, rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, sites: int) -> dict[str, Any]:
     facts: dict[str, Any] = {"training sites": sites, "predictors": len(config.predictors)}
     best = _headline(rows)
-    facts |= {f"{label} ({KIND_NAMES[HEADLINE]} folds)": best[key] for key, label in (("r2", "R²"), ("rmse", f"RMSE, {config.target.unit}")) if key in best}
+    shown = {
+        "skill against climatology, %": _in_percent(best.get("crpss")),
+        "R²": best.get("r2"),
+        f"RMSE, {config.target.unit}": best.get("rmse"),
+    }
+    folds = KIND_NAMES[HEADLINE]
+    facts |= {f"{label} ({folds} folds)": value for label, value in shown.items() if value is not None}
     whole = table[table["region"] == "all"].iloc[0]
     if "ice_km3" in table:
         return facts | {"km³ of ice": whole["ice_km3"]}
@@ -118,7 +125,26 @@ def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict
         "width_95": f"width of 95 % [{unit}]",
         "winkler_95": f"Winkler score of 95 % [{unit}]",
     }
-    return [{"folds": row["folds"], "model": row["model"].replace("_", " "), **{name: row.get(key) for key, name in columns.items()}} for row in rows]
+    return [
+        {
+            "folds": row["folds"],
+            "model": row["model"].replace("_", " "),
+            "skill against climatology [%]": _in_percent(row.get("crpss")),
+            "95 % interval of skill": _span(row.get("crpss_low"), row.get("crpss_high")),
+            **{name: row.get(key) for key, name in columns.items()},
+        }
+        for row in rows
+    ]
+
+
+def _in_percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "–"
+    return f"{100 * low:.1f} to {100 * high:.1f}".replace("-", "−")
 
 
 def _verification_picture(verification: Mapping[str, Any], unit: str) -> bytes:
