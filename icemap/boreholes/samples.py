@@ -145,7 +145,7 @@ def _fill(
     shifts = np.array([(i, j) for i in range(-FILL_CELLS, FILL_CELLS + 1) for j in range(-FILL_CELLS, FILL_CELLS + 1) if (i, j) != (0, 0)])
     rows, cols = grid.shape
     near = cells[:, None, :] + shifts[None, :, :]
-    if grid.east - grid.west == 360:
+    if np.isclose(grid.east - grid.west, 360):
         near[..., 1] %= cols
     inside = (near[..., 0] >= 0) & (near[..., 0] < rows) & (near[..., 1] >= 0) & (near[..., 1] < cols)
     unique, where = np.unique(near[inside], axis=0, return_inverse=True)

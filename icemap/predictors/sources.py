@@ -16,9 +16,11 @@ from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
+from icemap.predictors.axes import read_axis, require_coordinates
 from icemap.predictors.cf import as_declared
 from icemap.predictors.choosing import choose
 from icemap.predictors.declared import Decode, conversion_text, decoder, with_classes
+from icemap.predictors.frames import frame_of
 from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.turned import is_turned
 from icemap.store import exists, filesystem, filesystem_options, first_line, is_remote, local_path, read_text, storage_errors, zarr_store
@@ -158,8 +160,12 @@ def _open_xarray(source: Source) -> Any:
         crs = source.crs or _crs_of(dataset, array, x, y)
         if crs is None:
             raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
-        west, dx = _regular(np.asarray(array[x], dtype=float), source, x)
-        north, dy = _regular(np.asarray(array[y], dtype=float), source, y)
+        import pyproj
+
+        require_coordinates(array, x, y, who)
+        frame_of(crs, who)
+        across, down = (read_axis(dataset, array, dim, pyproj.CRS.from_user_input(crs), who, is_x=dim == x) for dim in (x, y))
+        west, dx, north, dy = across.edge, across.step, down.edge, down.step
         if dy > 0:
             array = array.isel({y: slice(None, None, -1)})
             north, dy = north + dy * array.sizes[y], -dy
@@ -274,12 +280,16 @@ def _band(bands: Sequence[Band], source: Source) -> int:
 
 
 def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int], read: Callable[[slice, slice], NDArray[np.float32]], note: str = "") -> Raster:
-    import pyproj
-
-    try:
-        geographic = not is_turned(crs)
-    except pyproj.exceptions.CRSError as error:
-        raise IcemapError(f"The source '{source.name}': '{source.crs}' is not a CRS: give a code such as EPSG:4326 in the catalogue.") from error
+    who = f"The source '{source.name}' ({source.url})"
+    if transform.is_identity:
+        raise IcemapError(
+            f"{who} has no georeference: its cells are at no place. Give it one with gdal_translate -a_ullr, or with gdalwarp where it has control points."
+        )
+    frame = frame_of(crs, who)
+    crs = frame.crs
+    geographic = not is_turned(crs)
+    if frame.degrees != 1 or frame.meridian:
+        transform = transform.translation(frame.meridian, 0) @ transform.scale(frame.degrees) @ transform
     around = round(360 / transform.a) if geographic and transform.a > 0 else 0
     whole = around and abs(around * transform.a - 360) < 0.01 * transform.a * around**0.5
     # Or part of the way, in longitudes that the grid calls otherwise.
@@ -371,14 +381,6 @@ def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | N
     # Beyond 90 degrees the axes are swapped, which is said later.
     latitudes = np.abs(np.asarray(array[y], dtype=float))
     return "EPSG:4326" if named and latitudes.max() <= 361 else None
-
-
-def _regular(centres: NDArray[np.float64], source: Source, dim: str) -> tuple[float, float]:
-    """Outer edge and step of an axis of cell centres."""
-    step = (centres[-1] - centres[0]) / (len(centres) - 1)
-    if not np.isfinite(step) or step == 0 or np.abs(np.diff(centres) - step).max() > 0.05 * abs(step):
-        raise IcemapError(f"The source '{source.name}': its axis '{dim}' is not evenly spaced; regrid the file first.")
-    return float(centres[0] - step / 2), float(step)
 
 
 def file_stamps(source: Source) -> tuple[str, ...]:

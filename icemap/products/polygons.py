@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".zip")
 # Vertices of an edge in a projected CRS, so that it keeps its course in longitude and latitude.
 EDGE_METRES = 20_000
-TURNS = (-360.0, 0.0, 360.0)
+# A grid may go on to 540 degrees east, an area begin west of -180.
+TURNS = (-360.0, 0.0, 360.0, 720.0)
 
 
 @dataclass(frozen=True)
