@@ -84,6 +84,8 @@ class Step:
         Makes the product, going on from what its ledger has, and returns facts for the record.
     products : callable
         URLs that must be there for the step to count as done.
+    ahead : callable, optional
+        Makes what can be made before the earlier steps are done; gets the sentence that says what is not.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Step:
     depends: Callable[[Context], Any]
     make: Callable[[Context], dict[str, Any]]
     products: Callable[[Config], list[str]]
+    ahead: Callable[[Context, str], None] | None = None
 
 
 def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> bool:
@@ -108,8 +111,14 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     bool
         False if everything was there already.
     """
-    if not exists(context.config.catalog):
-        raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
+    early = {step.name: why for step in steps if step.ahead and step.name in names and (why := _not_done(steps, step, context, names))}
+    for step in steps:
+        if step.ahead and step.name in early:
+            step.ahead(context, early[step.name])
+    names = [name for name in names if name not in early]
+    if early and not names:
+        return True
+    _require_catalog(context)
     needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
     keys: dict[str, str] = {}
     depends: dict[str, Any] = {}
@@ -139,6 +148,29 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         context.provenance.finish(step.name, **step.make(context))
         made = True
     return made
+
+
+def _require_catalog(context: Context) -> None:
+    if not exists(context.config.catalog):
+        raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
+
+
+def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequence[str]) -> str:
+    """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it can."""
+    before = _ancestors(steps, step.name)
+    keys: dict[str, str] = {}
+    for other in steps:
+        if other.name not in before or other.name in names:
+            continue
+        try:
+            _require_catalog(context)
+            depends = other.depends(context)
+        except IcemapError as error:
+            return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
+        keys[other.name] = digest([other.name, __version__, depends, [keys.get(name) for name in other.after]])
+        if not context.provenance.is_finished(other.name, keys[other.name]) or not all(exists(url) for url in other.products(context.config)):
+            return f"the step '{other.name}' is not done"
+    return ""
 
 
 def _forget(step: Step, context: Context) -> None:
