@@ -91,11 +91,15 @@ def projected(table: Table, headers: tuple[str, str], units: tuple[str | None, s
         if None in factors:
             raise IcemapError(f"{table.file} gives the column '{headers[factors.index(None)]}' in a unit that is not known for it: use m or km.")
         x, y = x * (factors[0] or 1.0), y * (factors[1] or 1.0)
-    lon, lat = Transformer.from_crs(system, "EPSG:4326", always_xy=True).transform(x, y)
-    lon, lat = np.asarray(lon, dtype=float), np.asarray(lat, dtype=float)
-    outside = ~(np.isfinite(lon) & np.isfinite(lat)) & np.isfinite(x + y)
-    problems.add(outside, f"{headers[0]}, {headers[1]} is no place in {crs}")
-    return np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan)
+    transformer = Transformer.from_crs(system, "EPSG:4326", always_xy=True)
+    lon, lat = (np.asarray(values, dtype=float) for values in transformer.transform(x, y))
+    # Far outside of a projection PROJ gives places that do not lead back.
+    back = transformer.transform(lon, lat, direction="INVERSE")
+    near = 0.01 if system.is_geographic else 1000.0
+    with np.errstate(invalid="ignore"):
+        there = np.isfinite(lon + lat) & (np.abs(back[0] - x) < near) & (np.abs(back[1] - y) < near)
+    problems.add(~there & np.isfinite(x + y), f"{headers[0]}, {headers[1]} is no place in {crs}")
+    return np.where(there, lon, np.nan), np.where(there, lat, np.nan)
 
 
 def without_a_turn(lon: Floats, flags: Flags) -> Floats:

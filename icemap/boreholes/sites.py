@@ -126,7 +126,7 @@ def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: flo
     sites = sites_from_layers(layers, thaw_sites, window, target)
     bounds = int((sites["permafrost_table_source"] == FROZEN_GROUND).sum())
     if bounds:
-        notes.append(f"the permafrost table of {bounds} of {len(sites)} boreholes is an upper bound, the top of their frozen ground (grade C at best)")
+        notes.append(f"The permafrost table of {bounds} of {len(sites)} boreholes is an upper bound, the top of their frozen ground (grade C at best)")
     gains = _gains(sites, layers, thaw_sites, window, target)
     return SiteTable(sites, layers, join_flags([*flags, layer_flags]) if flags else empty_flags(), tuple(note for note in notes if note), gains)
 
@@ -162,7 +162,7 @@ def _with_support(layers: pd.DataFrame, source: LayerSource) -> tuple[pd.DataFra
     part = layers[open_]
     support = decide_support(part["borehole"].to_numpy(), part["top"].to_numpy(float), part["base"].to_numpy(float))
     name = source.path.rstrip("/").rsplit("/", 1)[-1]
-    note = f"{name} is read as {support.sentence}; 'support' of the source says otherwise" if support.pieces else ""
+    note = f"The pieces of {name} are read as {support.sentence}; the key 'support' of the source overrules it" if support.pieces else ""
     return layers.assign(support=layers["support"].where(~open_, support.kind)), note
 
 

@@ -116,7 +116,9 @@ def spread_samples(borehole: NDArray[np.int64], top: Floats, base: Floats, sampl
     # The border between two neighbours is half way between their middles, or the nearest place to it
     # between them where they are of different length.
     border = np.clip((middle[1:] + middle[:-1]) / 2, np.minimum(lower[:-1], upper[1:]), np.maximum(lower[:-1], upper[1:]))
-    above = np.r_[-np.inf, np.where(same, border, -np.inf)]
+    # Nor does a sample reach into a longer piece that began before its neighbour did.
+    deepest = pd.Series(lower).groupby(hole).cummax().to_numpy()
+    above = np.r_[-np.inf, np.where(same, np.maximum(border, np.minimum(deepest[:-1], upper[1:])), -np.inf)]
     below = np.r_[np.where(same, border, np.inf), np.inf]
     reach_up = np.minimum(np.maximum.reduce([above, middle - SAMPLE_REACH, np.zeros_like(middle)]), upper)
     reach_down = np.maximum(np.minimum(below, middle + SAMPLE_REACH), lower)
