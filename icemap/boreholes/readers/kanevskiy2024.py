@@ -78,18 +78,18 @@ def _table(file: str) -> Table | None:
     places = _find(rows[start][1], rows[start + 1][1])
     if not any(name in places for name in QUANTITIES.values()) or "sample_depth" not in places:
         return None
-    body = [(line, {name: row[i] if i < len(row) else "" for name, i in places.items()}) for line, row in rows[start + 2 :]]
+    body = [(line, {name: row[places[name]] if name in places and places[name] < len(row) else "" for name in COLUMNS}) for line, row in rows[start + 2 :]]
     # Legend and separators have no depth and no result.
-    told = [(line, cells) for line, cells in body if any(cells.get(name) for name in ("sample_depth", *QUANTITIES.values()))]
+    told = [(line, cells) for line, cells in body if any(cells[name] for name in ("sample_depth", "unit_depth", *QUANTITIES.values()))]
     if not told:
         return None
-    frame = pd.DataFrame([cells for _, cells in told], columns=list(COLUMNS)).fillna("")
+    frame = pd.DataFrame([cells for _, cells in told], columns=list(COLUMNS))
     lines = np.array([line for line, _ in told])
     # A name may stand at the first sample of a borehole only; a blank line ends it.
     blank = {line for line, row in rows if not any(row)}
     block = np.array([sum(b < line for b in blank) for line in lines])
     for name in ("borehole", "date", "latitude", "longitude"):
-        frame[name] = frame[name].replace("", np.nan).groupby(block).ffill().fillna("")
+        frame[name] = frame[name].mask(frame[name] == "").groupby(block).ffill().fillna("")
     return Table(file, frame, lines)
 
 
@@ -140,8 +140,11 @@ def _layers(table: Table, campaign: str, seen: set[tuple[str, ...]]) -> tuple[pd
         problems.add(numbers.unreadable | (numbers.censored != 0), f"{name} is not a number:", frame[name])
     unit_depth = parse_numbers(frame["unit_depth"])
     problems.require_none()
+    # A unit without a sample keeps its own depths: massive ice is ice without a test.
+    sampled = (frame["sample_depth"] != "").to_numpy()
+    low, high = (np.where(sampled, own, of_unit) / 100 for own, of_unit in ((depth.low, unit_depth.low), (depth.high, unit_depth.high)))
     unit = frame["unit"].str.upper().str.split("/").str[0].str.strip()
-    key = frame[["borehole", "date", "latitude", "longitude", "sample_depth", *QUANTITIES.values()]].agg(tuple, axis=1)
+    key = frame[["borehole", "date", "latitude", "longitude", "unit_depth", "sample_depth", *QUANTITIES.values()]].agg(tuple, axis=1)
     again = np.array([one in seen for one in key])
     seen.update(key)
     flags.add(again, "duplicate", "the same sample was read from another file", excludes=True)
@@ -157,8 +160,8 @@ def _layers(table: Table, campaign: str, seen: set[tuple[str, ...]]) -> tuple[pd
             "position_km": rounding_km(table, ("longitude", "latitude")),
             "permafrost_table": bottom,
             "permafrost_table_source": np.where(np.isnan(bottom), "", "reported").astype(object),
-            "top": depth.low / 100,
-            "base": depth.high / 100,
+            "top": low,
+            "base": high,
             "frozen": np.where(unit.isin(UNFROZEN), "no", "yes").astype(object),
             "method": "SIPRE core",
             "ice_type": np.where(unit.isin(MASSIVE), "massive", "").astype(object),
