@@ -39,6 +39,8 @@ class Thresholds:
         Largest depth of a layer, m.
     duplicate_km, duplicate_value : float
         Two sites closer than this in both are one measurement reported twice, where positions are published that precisely.
+    one_place_km : float
+        Sites of one name that are further apart are different ones: repeated surveys and roundings make less.
     rounded_degrees : int
         Decimals that make coordinates "the same".
     position_cells : float
@@ -53,6 +55,7 @@ class Thresholds:
     depth: float = 2000.0
     duplicate_km: float = 0.05
     duplicate_value: float = 2.0
+    one_place_km: float = 1.0
     rounded_degrees: int = 4
     position_cells: float = 2.0
 
@@ -154,9 +157,14 @@ def check_position(sites: pd.DataFrame, cell_km: float, thresholds: Thresholds =
 
 
 def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """The same site of the same source met again in another file."""
+    """The same site of the same source met again in another file; one name at places more than a kilometre apart is two sites."""
     key = sites["site"].astype(str).str.strip().str.lower() + "|" + sites["source"].fillna("").astype(str)
-    return _say(sites, key.duplicated(), "duplicate: the same site of the same source was read before")
+    place = sites[["lon", "lat"]]
+    again = pd.concat([key, place.clip(-1e12, 1e12).round(2)], axis=1).duplicated()
+    first = place.groupby(key.to_numpy()).transform("first")
+    apart = np.linalg.norm(unit_vectors(place["lon"], place["lat"]) - unit_vectors(first["lon"], first["lat"]), axis=1) * EARTH_RADIUS_KM
+    again |= key.duplicated() & ~(apart > thresholds.one_place_km)
+    return _say(sites, again, "duplicate: the same site of the same source was read before")
 
 
 def check_identical(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT, also: tuple[str, ...] = ()) -> pd.Series:

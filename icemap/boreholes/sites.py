@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes import quality
 from icemap.boreholes.permafrost_table import FROZEN_GROUND
 from icemap.boreholes.quality import EARTH_RADIUS_KM, unit_vectors
 from icemap.boreholes.readers import READERS
@@ -21,8 +22,7 @@ from icemap.config import BoreholesConfig, Config, LayerSource, TargetConfig
 from icemap.errors import IcemapError
 
 KM_PER_DEGREE = 111.2
-ONE_PLACE_KM = 1.0  # rows of one borehole may differ by this: repeated surveys, roundings
-TWO_PLACES = f"the name of the site was met before, more than {ONE_PLACE_KM:g} km away: read as another borehole"
+TWO_PLACES = f"the name of the site was met before, more than {quality.DEFAULT.one_place_km:g} km away: read as another borehole"
 GOOD_GRADES = ("A", "B", "C")
 
 
@@ -145,11 +145,12 @@ def _boreholes(layers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     placed = layers[["lon", "lat"]].notna().all(axis=1).to_numpy()
     first = layers[["lon", "lat"]].groupby(named).transform("first")
     apart = np.linalg.norm(unit_vectors(layers["lon"], layers["lat"]) - unit_vectors(first["lon"], first["lat"]), axis=1) * EARTH_RADIUS_KM
-    elsewhere = placed & (apart > ONE_PLACE_KM)
+    elsewhere = placed & (apart > quality.DEFAULT.one_place_km)
     if not elsewhere.any():
         return named, elsewhere
-    other = layers[["lon", "lat"]].where(elsewhere).fillna(np.inf)
-    return pd.factorize(pd.MultiIndex.from_arrays([named, other["lon"], other["lat"]]))[0], elsewhere
+    # Hundredths of a degree are about as coarse as what is one place above.
+    lon, lat = (np.where(elsewhere, layers[name].round(2), np.inf) for name in ("lon", "lat"))
+    return pd.factorize(pd.MultiIndex.from_arrays([named, lon, lat]))[0], elsewhere
 
 
 def _with_support(layers: pd.DataFrame, source: LayerSource) -> tuple[pd.DataFrame, str]:

@@ -89,7 +89,8 @@ def _unused(sites: pd.DataFrame) -> list[dict[str, str]]:
     """Name, row and reason of the sites that are not used, as many as a page can list."""
     part = sites[~sites["used"].astype(bool)].head(MOST_LISTED)
     files = part["file"] if "file" in part else pd.Series("", index=part.index)
-    where = [f"{str(file).rsplit('/', 1)[-1]}, line {line}" if file else f"line {line}" for file, line in zip(files, part["line"])]
+    lines = part["line"] if "line" in part else pd.Series("", index=part.index)
+    where = [f"{str(file).rsplit('/', 1)[-1]}, line {line}" if file else f"line {line}" for file, line in zip(files, lines)]
     return [{"site": str(site), "where": at, "reason": str(reason)} for site, at, reason in zip(part["site"], where, part["reason"])]
 
 
@@ -99,20 +100,20 @@ def _errors(used: pd.DataFrame) -> list[dict[str, str]]:
     there = {name: used[name].dropna() for name in rows if name in used and used[name].notna().any()}
     if len(there) < 2:
         return []
-    return [
-        {"part": rows[name], "median": f"{part.median():.1f}", "low": f"{part.min():.1f}", "high": f"{part.max():.1f}"} for name, part in there.items()
-    ]
+    return [{"part": rows[name], "median": f"{part.median():.1f}", "low": f"{part.min():.1f}", "high": f"{part.max():.1f}"} for name, part in there.items()]
 
 
 def _tables(used: pd.DataFrame) -> list[dict[str, Any]]:
     """How many used sites have their permafrost table from each source, and how deep it is."""
-    given = used[used["permafrost_table_source"] != ""]
+    given = used[used["permafrost_table_source"] != ""] if "permafrost_table_error" in used else used.head(0)
+    if given.empty:
+        return []
     return [
         {
             "source": str(source).replace("_", " ") + (" (upper bound)" if source == "frozen_ground" else ""),
             "sites": len(part),
             "depth": f"{part['permafrost_table'].median():.2f}",
-            "error": f"{part['permafrost_table_error'].median():.2f}" if "permafrost_table_error" in part else "–",
+            "error": f"{part['permafrost_table_error'].median():.2f}",
         }
         for source, part in given.groupby("permafrost_table_source", sort=True)
     ]

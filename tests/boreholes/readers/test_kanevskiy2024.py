@@ -77,7 +77,9 @@ def test_other_columns_and_other_headers(tmp_path: Path) -> None:
 
 def test_a_file_without_samples_is_named_and_one_without_places_keeps_its_rows(tmp_path: Path) -> None:
     folder(tmp_path)
-    (tmp_path / "data" / "Prudhoe_Bay_August_2022.csv").write_text("Title\n\nBorehole,Date,Latitude,Longitude,ALU,ALF,IL\n,,,,cm,cm,cm\nA,8/1/2022,70.2,-148.5,40,10,30\n")
+    (tmp_path / "data" / "Prudhoe_Bay_August_2022.csv").write_text(
+        "Title\n\nBorehole,Date,Latitude,Longitude,ALU,ALF,IL\n,,,,cm,cm,cm\nA,8/1/2022,70.2,-148.5,40,10,30\n"
+    )
     head = HEAD.replace("Coordinates,,", "").replace(",Latitude,Longitude", "")
     folder(tmp_path, "U1,7/1/2023,0-27,SP/M,0-27,30,20,0,\n", head, "Utqiagvik_July_2023.csv")
     records = READERS["kanevskiy2024"](str(tmp_path))

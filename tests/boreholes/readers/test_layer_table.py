@@ -99,7 +99,9 @@ def test_unreadable_cells_are_all_named_by_line(tmp_path: Path) -> None:
     assert "top [m] is not a number: 'zero' (line 5)" in message
 
 
-GERMAN = "Bohrung;Länge;Breite;von [m];bis [m];Wasser;Einheit;Dichte [kg/m3];Rest\nB1;-133,5;68,2;0,9;1,1;45,5;%;1750;x\nB1;-133,5;68,2;2,0;2,1;0,30;1;-9999;y\n"
+GERMAN = (
+    "Bohrung;Länge;Breite;von [m];bis [m];Wasser;Einheit;Dichte [kg/m3];Rest\nB1;-133,5;68,2;0,9;1,1;45,5;%;1750;x\nB1;-133,5;68,2;2,0;2,1;0,30;1;-9999;y\n"
+)
 NAMES = {"site": "Bohrung", "longitude": "Länge", "latitude": "Breite", "top": "von [m]", "base": "bis", "gravimetric_water": "Wasser"}
 
 
