@@ -64,6 +64,12 @@ def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
     return [min(lows), max(highs)]
 
 
+def _files_of(path: str) -> list[str]:
+    """A shapefile keeps its attributes in a file of its own."""
+    attributes = path[:-4] + ".dbf"
+    return [path, attributes] if path.lower().endswith(".shp") and exists(attributes) else [path]
+
+
 def _boreholes_depends(context: Context) -> Any:
     config = context.config
     if config.sites is not None:
@@ -73,12 +79,6 @@ def _boreholes_depends(context: Context) -> Any:
     paths += [config.boreholes.permafrost_table] if config.boreholes.permafrost_table else []
     settings = [[layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
     return [settings, config.target.model_dump(), [fingerprint(path) for path in paths]]
-
-
-def _files_of(path: str) -> list[str]:
-    """A shapefile keeps its attributes in a file of its own."""
-    attributes = path[:-4] + ".dbf"
-    return [path, attributes] if path.lower().endswith(".shp") and exists(attributes) else [path]
 
 
 def _make_samples(context: Context) -> dict[str, Any]:

@@ -111,14 +111,11 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     bool
         False if everything was there already.
     """
-    early = {step.name: why for step in steps if step.ahead and step.name in names and (why := _not_done(steps, step, context, names))}
-    for step in steps:
-        if step.ahead and step.name in early:
-            step.ahead(context, early[step.name])
-    names = [name for name in names if name not in early]
-    if early and not names:
+    names = _made_ahead(steps, context, names)
+    if not names:
         return True
-    _require_catalog(context)
+    if not exists(context.config.catalog):
+        raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
     needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
     keys: dict[str, str] = {}
     depends: dict[str, Any] = {}
@@ -150,29 +147,6 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     return made
 
 
-def _require_catalog(context: Context) -> None:
-    if not exists(context.config.catalog):
-        raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
-
-
-def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequence[str]) -> str:
-    """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it can."""
-    before = _ancestors(steps, step.name)
-    keys: dict[str, str] = {}
-    for other in steps:
-        if other.name not in before or other.name in names:
-            continue
-        try:
-            _require_catalog(context)
-            depends = other.depends(context)
-        except IcemapError as error:
-            return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
-        keys[other.name] = digest([other.name, __version__, depends, [keys.get(name) for name in other.after]])
-        if not context.provenance.is_finished(other.name, keys[other.name]) or not all(exists(url) for url in other.products(context.config)):
-            return f"the step '{other.name}' is not done"
-    return ""
-
-
 def _forget(step: Step, context: Context) -> None:
     """Remove what an earlier start left: were this one to end before its first chunk, the next would take the old chunks for its own."""
     context.ledger(step.name).clear()
@@ -193,3 +167,32 @@ def open_context(config: Config, cluster: str, workers: int, say: Say) -> Iterat
         yield context
     finally:
         context.close()
+
+
+def _made_ahead(steps: Sequence[Step], context: Context, names: Sequence[str]) -> list[str]:
+    """Make what can be made ahead of steps that are neither wanted nor done; the names that are left."""
+    left = list(names)
+    for step in steps:
+        if step.ahead and step.name in names and (why := _not_done(steps, step, context, names)):
+            step.ahead(context, why)
+            left.remove(step.name)
+    return left
+
+
+def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequence[str]) -> str:
+    """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it can."""
+    before = _ancestors(steps, step.name)
+    keys: dict[str, str] = {}
+    for other in steps:
+        if other.name not in before or other.name in names:
+            continue
+        try:
+            if not exists(context.config.catalog):
+                raise IcemapError(f"There is no catalogue {context.config.catalog}")
+            depends = other.depends(context)
+        except IcemapError as error:
+            return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
+        keys[other.name] = digest([other.name, __version__, depends, [keys.get(name) for name in other.after]])
+        if not context.provenance.is_finished(other.name, keys[other.name]) or not all(exists(url) for url in other.products(context.config)):
+            return f"the step '{other.name}' is not done"
+    return ""
