@@ -130,7 +130,7 @@ def test_the_page_says_what_was_decided_and_what_each_rule_gains(cores: str) -> 
     ]
 
 
-def test_the_page_says_how_well_sites_are_known_and_whence_the_permafrost_table(cores: str) -> None:
+def test_the_page_says_how_well_sites_are_known_and_where_the_permafrost_table_is_from(cores: str) -> None:
     for part in ("standard error", "way of measuring", "part of the window that was not sampled", "permafrost table", "position"):
         assert re.search(rf"<tr><td>{part}</td><td class=\"n\">\d+\.\d</td>", cores)
     assert '<tr><td>frozen ground (upper bound)</td><td class="n">1</td><td class="n">0.80</td><td class="n">0.55</td></tr>' in cores
