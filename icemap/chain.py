@@ -15,6 +15,7 @@ from icemap.steps import Context, Say, Step, open_context, run_steps
 from icemap.store import RECORD, exists, join
 
 if TYPE_CHECKING:
+    from icemap.boreholes.sites import SiteTable
     from icemap.mapping.replicate_fields import ReplicateFields
 
 
@@ -66,13 +67,20 @@ def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
     return [min(lows), max(highs)]
 
 
+def _files_of(path: str) -> list[str]:
+    """A shapefile keeps its attributes in a file of its own."""
+    attributes = path[:-4] + ".dbf"
+    return [path, attributes] if path.lower().endswith(".shp") and exists(attributes) else [path]
+
+
 def _boreholes_depends(context: Context) -> Any:
     config = context.config
     if config.sites is not None:
         return [config.sites.model_dump(exclude={"table"}), config.target.model_dump(), fingerprint(config.sites.table)]
     assert config.boreholes is not None
-    paths = [layer.path for layer in config.boreholes.layers] + ([config.boreholes.permafrost_table] if config.boreholes.permafrost_table else [])
-    settings = [[layer.reader for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
+    paths = [path for layer in config.boreholes.layers for path in _files_of(layer.path)]
+    paths += [config.boreholes.permafrost_table] if config.boreholes.permafrost_table else []
+    settings = [[layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
     return [settings, config.target.model_dump(), [fingerprint(path) for path in paths]]
 
 
@@ -110,19 +118,17 @@ def _too_few(samples: int, config: Config) -> str:
 def _make_samples(context: Context) -> dict[str, Any]:
     from dataclasses import replace
 
-    from icemap.boreholes.samples import build_samples, nugget, write_samples, write_sites
-    from icemap.boreholes.sites import read_sites, summary
+    from icemap.boreholes.samples import build_samples, nugget, write_samples
+    from icemap.boreholes.sites import summary
     from icemap.predictors.cube import open_cube
-    from icemap.products.boreholes_page import write_boreholes_page
 
     config = context.config
-    table = read_sites(config)
+    # Before the cube is asked: where no site can be used, the page says why.
+    table = _make_sites(context)
     samples, sites = build_samples(table.sites, config.grid.grid, open_cube(config.cube_url), config.predictors)
-    write_sites(_sites_url(config), sites)
+    _write_sites(config, replace(table, sites=sites))
     write_samples(config.samples_url, samples)
     used = int(sites["used"].sum())
-    thickness = config.boreholes.thickness if config.boreholes is not None else None
-    write_boreholes_page(_page_url(config), replace(table, sites=sites), config.target, title=config.title, thickness=thickness)
     for line in summary(sites).to_string(index=False).splitlines():
         context.say("  " + line)
     context.say(f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see {_page_url(config)}")
@@ -131,12 +137,46 @@ def _make_samples(context: Context) -> dict[str, Any]:
     return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
 
 
+def _make_sites(context: Context) -> SiteTable:
+    """Read the sites and write their table and page; what was decided from the tables is said."""
+    from icemap.boreholes.sites import read_sites
+
+    table = read_sites(context.config)
+    _write_sites(context.config, table)
+    for note in table.notes:
+        context.say(f"  {note}")
+    return table
+
+
+def _sites_ahead(context: Context, why: str) -> None:
+    from icemap.boreholes.sites import summary
+
+    config = context.config
+    context.say(f"boreholes: making {', '.join(_site_products(config))}")
+    table = _make_sites(context)
+    for line in summary(table.sites).to_string(index=False).splitlines():
+        context.say("  " + line)
+    context.say(f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see {_page_url(config)}")
+    context.say(f"  {config.samples_url} follows with 'icemap boreholes' or 'icemap run' when the cube is there: {why}.")
+
+
+def _write_sites(config: Config, table: SiteTable) -> None:
+    from icemap.boreholes.site_files import write_site_files
+    from icemap.products.boreholes_page import write_boreholes_page
+
+    write_site_files(config.run, table.sites)
+    thickness = config.boreholes.thickness if config.boreholes is not None else None
+    write_boreholes_page(_page_url(config), table, config.target, title=config.title, thickness=thickness)
+
+
+def _site_products(config: Config) -> list[str]:
+    from icemap.boreholes.site_files import SITE_FILES
+
+    return [*(join(config.run, name) for name in SITE_FILES), _page_url(config)]
+
+
 def _page_url(config: Config) -> str:
     return join(config.run, "boreholes.html")
-
-
-def _sites_url(config: Config) -> str:
-    return join(config.run, "sites.parquet")
 
 
 def _make_map(context: Context) -> dict[str, Any]:
@@ -244,7 +284,7 @@ def _make_report(context: Context) -> dict[str, Any]:
 
 STEPS = (
     Step("cube", (), _cube_depends, _make_cube, lambda c: [c.cube_url, _predictors_page_url(c)]),
-    Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url, _page_url(c)]),
+    Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url, *_site_products(c)], ahead=_sites_ahead),
     Step("train", ("boreholes",), ensemble_depends, make_ensemble, lambda c: [join(c.ensemble_url, "manifest.json")]),
     Step("verify", ("train",), lambda x: x.config.verification.model_dump(), make_verification, verified),
     Step("map", ("cube", "verify"), lambda x: [x.config.title, x.config.map.model_dump()], _make_map, lambda c: [c.map_url]),

@@ -97,10 +97,30 @@ class SitesConfig(Section):
 
 
 class LayerSource(Section):
-    """Raw layers in one file or folder and the reader that understands them."""
+    """Raw layers in one file or folder and the reader that understands them.
 
-    reader: Literal["icemap", "jorgenson2025", "castagner2022"] = "icemap"
+    ``support`` says whether the pieces are samples, which stand for their surroundings, or the layers of logs; without it the table decides. ``frozen``
+    says that all layers of the source were frozen ground. The other keys are for any table of one row per layer: ``columns`` names the table's columns
+    (``site: Bohrung``), ``units`` their units where the header does not, or the columns that hold them, ``crs`` that of projected coordinates,
+    ``missing`` what stands for no data, ``sheet`` the sheet of a workbook or the layer of a GeoPackage.
+    """
+
+    reader: Literal["icemap", "jorgenson2025", "castagner2022", "mohammadi2024", "kanevskiy2024", "cf_profiles"] = "icemap"
     path: str
+    support: Literal["samples", "logs"] | None = None
+    frozen: Literal[True] | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    units: dict[str, str] = Field(default_factory=dict)
+    crs: str | None = None
+    missing: tuple[str | float, ...] = ()
+    sheet: str | None = None
+
+    @model_validator(mode="after")
+    def _only_for_any_table(self) -> LayerSource:
+        given = [key for key in ("columns", "units", "crs", "missing", "sheet") if getattr(self, key)]
+        if self.reader != "icemap" and given:
+            raise ValueError(f"'{given[0]}' is for any other table: the reader {self.reader} knows its own, remove the key or the reader")
+        return self
 
 
 class BoreholesConfig(Section):
@@ -109,7 +129,8 @@ class BoreholesConfig(Section):
     layers: tuple[LayerSource, ...] = Field(min_length=1)
     permafrost_table: str | None = None  # a CALM active-layer table that fills in missing permafrost tables
     thickness: float = Field(default=5.0, gt=0)
-    grades: tuple[Literal["A", "B", "C", "D"], ...] = ("A", "B", "C")
+    # Where little of the window is covered the standard error is large: a hole weighs by that, and grades inform.
+    grades: tuple[Literal["A", "B", "C", "D"], ...] = ("A", "B", "C", "D")
 
 
 class EnsembleConfig(Section):

@@ -99,6 +99,8 @@ class Step:
         Makes the product, going on from what its ledger has, and returns facts for the record.
     products : callable
         URLs that must be there for the step to count as done.
+    ahead : callable, optional
+        Makes what can be made before the earlier steps are done; gets the sentence that says what is not.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Step:
     depends: Callable[[Context], Any]
     make: Callable[[Context], dict[str, Any]]
     products: Callable[[Config], list[str]]
+    ahead: Callable[[Context, str], None] | None = None
 
 
 def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> bool:
@@ -123,6 +126,9 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     bool
         False if everything was there already.
     """
+    names = _made_ahead(steps, context, names)
+    if not names:
+        return True
     if not exists(context.config.catalog):
         raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
     context.wanted = tuple(names)
@@ -195,3 +201,32 @@ def open_context(config: Config, cluster: str, workers: int, say: Say) -> Iterat
         yield context
     finally:
         context.close()
+
+
+def _made_ahead(steps: Sequence[Step], context: Context, names: Sequence[str]) -> list[str]:
+    """Make what can be made ahead of steps that are neither wanted nor done; the names that are left."""
+    left = list(names)
+    for step in steps:
+        if step.ahead and step.name in names and (why := _not_done(steps, step, context, names)):
+            step.ahead(context, why)
+            left.remove(step.name)
+    return left
+
+
+def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequence[str]) -> str:
+    """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it can."""
+    before = _ancestors(steps, step.name)
+    keys: dict[str, str] = {}
+    for other in steps:
+        if other.name not in before or other.name in names:
+            continue
+        try:
+            if not exists(context.config.catalog):
+                raise IcemapError(f"There is no catalogue {context.config.catalog}")
+            depends = other.depends(context)
+        except IcemapError as error:
+            return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
+        keys[other.name] = digest([other.name, __version__, depends, [keys.get(name) for name in other.after]])
+        if not context.provenance.is_finished(other.name, keys[other.name]) or not all(exists(url) for url in other.products(context.config)):
+            return f"the step '{other.name}' is not done"
+    return ""

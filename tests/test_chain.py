@@ -375,7 +375,7 @@ def test_query_and_status(first_run):
     assert lines[0].endswith("24 parts in the ledger")
 
 
-@pytest.mark.parametrize(("wanted", "missing"), [("boreholes", "cube"), ("train", "cube"), ("map", "cube"), ("report", "cube")])
+@pytest.mark.parametrize(("wanted", "missing"), [("train", "cube"), ("map", "cube"), ("report", "cube")])
 @pytest.mark.quick
 def test_a_single_command_names_the_step_that_is_missing(tmp_path, wanted, missing):
     config = write_demo(str(tmp_path), "small")

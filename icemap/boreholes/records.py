@@ -29,10 +29,13 @@ QUANTITIES: dict[str, str] = {
 }
 PERMAFROST_TABLE_SOURCES = ("reported", "thaw_depth", "active_layer", "frozen_ground", "neighbour", "mapped")  # best first
 POSITION_GRADES = ("A", "B", "C", "D")
-NUMBERS = ("lon", "lat", "permafrost_table", "top", "base", *QUANTITIES, "year")
-TEXTS = ("site", "position_grade", "permafrost_table_source", "method", "ice_type", "source", "file")
+SUPPORTS = ("samples", "logs")
+FROZEN = ("yes", "no")
+ICE_TYPES = ("massive", "bedrock", "pore", "segregated", "none")  # the first two say the ice content by themselves
+NUMBERS = ("lon", "lat", "position_km", "permafrost_table", "top", "base", *QUANTITIES, "year")
+TEXTS = ("site", "position_grade", "permafrost_table_source", "support", "frozen", "method", "ice_type", "source", "file")
 COLUMNS = (
-    *("site", "lon", "lat", "position_grade", "permafrost_table", "permafrost_table_source", "top", "base", "method"),
+    *("site", "lon", "lat", "position_grade", "position_km", "permafrost_table", "permafrost_table_source", "top", "base", "support", "frozen", "method"),
     *QUANTITIES,
     *("ice_type", "source", "year", "file", "line"),
 )
@@ -48,7 +51,7 @@ class Records:
     ----------
     layers : DataFrame
         ``COLUMNS``: depths in m, quantities as fractions and g/cm3, NaN and "" where not given. A site with no layer of its own (only a place and a
-        permafrost table) is one row without depths.
+        permafrost table) is one row without depths. ``position_km`` is how far a position may be off by its rounding, as published.
     flags : DataFrame
         ``FLAG_COLUMNS``: every cell a rule of the reader changed or left out.
     """
@@ -158,9 +161,12 @@ def require_schema(layers: pd.DataFrame, table: Table) -> None:
             "permafrost_table_source": pa.Column(
                 checks=pa.Check.isin([*PERMAFROST_TABLE_SOURCES, ""], error=f"is not one of {', '.join(PERMAFROST_TABLE_SOURCES)}")
             ),
+            "support": pa.Column(checks=pa.Check.isin([*SUPPORTS, ""], error=f"is not one of {', '.join(SUPPORTS)}")),
+            "frozen": pa.Column(checks=pa.Check.isin([*FROZEN, ""], error=f"is not one of {', '.join(FROZEN)}")),
+            "ice_type": pa.Column(checks=pa.Check.isin([*ICE_TYPES, ""], error=f"is not one of {', '.join(ICE_TYPES)}")),
             "permafrost_table": pa.Column(float, [finite, pa.Check(lambda values: values >= 0, error="is above the ground surface")], nullable=True),
             "year": pa.Column(float, pa.Check.in_range(1800, 2200, error="is not a year"), nullable=True),
-            **{name: pa.Column(float, finite, nullable=True) for name in ("lon", "lat", "top", "base", *QUANTITIES)},
+            **{name: pa.Column(float, finite, nullable=True) for name in ("lon", "lat", "position_km", "top", "base", *QUANTITIES)},
         }
     )
     try:

@@ -16,6 +16,7 @@ from icemap.grid import Grid
 from icemap.store import read_bytes, storage_errors, write_bytes
 
 if TYPE_CHECKING:
+    import geopandas
     import xarray as xr
 
 # How much a site counts in the mean of its cell, by grade; sites without a grade count fully (choice).
@@ -338,6 +339,13 @@ def read_samples(url: str) -> pd.DataFrame:
 
 
 def _geoparquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    geopoints(table).to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def geopoints(table: pd.DataFrame) -> geopandas.GeoDataFrame:
+    """A table with ``lon`` and ``lat`` as a geopandas table; rows without possible coordinates have no geometry."""
     import geopandas
     import shapely
 
@@ -345,6 +353,4 @@ def _geoparquet(table: pd.DataFrame) -> bytes:
     real = (np.abs(lon) <= 180) & (np.abs(lat) <= 90)
     points = np.full(len(table), None, dtype=object)
     points[real] = shapely.points(lon[real], lat[real])
-    buffer = io.BytesIO()
-    geopandas.GeoDataFrame(table.reset_index(drop=True), geometry=points, crs="EPSG:4326").to_parquet(buffer, index=False)
-    return buffer.getvalue()
+    return geopandas.GeoDataFrame(table.reset_index(drop=True), geometry=points, crs="EPSG:4326")

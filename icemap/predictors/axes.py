@@ -22,7 +22,7 @@ EXACT = 1e-3
 DEGREES = {"degrees_east", "degree_east", "degrees_e", "degree_e", "degrees_north", "degree_north"}
 DEGREES |= {"degrees_n", "degree_n", "degreee", "degreesn", "degreen", "degreese", "degrees", "degree"}
 DEGREES |= {"deg", "°", "decimal degrees", "decimal_degrees", "arc_degree", "arcdeg"}
-NAMED = ("latitude", "longitude", "projection_x_coordinate", "projection_y_coordinate")
+NAMED: tuple[str, ...] = ("latitude", "longitude", "projection_x_coordinate", "projection_y_coordinate")
 NAMED += ("grid_latitude", "grid_longitude")
 
 

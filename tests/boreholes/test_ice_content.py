@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from icemap.boreholes import ice_content as ice
 from icemap.boreholes.records import QUANTITIES
-from icemap.boreholes.window import LAYER_SPREAD, window_means
+from icemap.boreholes.window import LAYER_SPREAD, Pieces, window_means
 
 fraction = st.floats(0, 1)
 
@@ -242,7 +242,8 @@ def test_many_boreholes_at_once_are_the_boreholes_one_by_one(holes: list[list[tu
     error = np.full(len(site), ice.METHOD_ERROR["reported VIC"])
     columns = (table[name].to_numpy() for name in ("top", "base", "vic"))
     top, base, vic = (column[shuffled] for column in columns)
-    together = window_means(site[shuffled], top, base, vic, error, np.ones(len(holes)), 5.0)
+    pieces = Pieces(site[shuffled], top, base, vic, error, np.zeros(len(site), dtype=bool))
+    together = window_means(pieces, np.ones(len(holes)), np.zeros(len(holes)), 5.0)
     for i, rows in enumerate(holes):
         alone = ice.site_vic(log(*rows), 1.0)
         assert together["coverage"][i] == pytest.approx(alone.coverage)
