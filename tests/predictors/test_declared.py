@@ -131,7 +131,7 @@ COLOURS = {13: (255, 0, 0, 255), 17: (0, 0, 255, 255)}
 
 def test_a_colour_table_asks_for_a_kind(tmp_path) -> None:
     path = write(tmp_path / "a.tif", 13, dtype="u1", colours=COLOURS)
-    with pytest.raises(IcemapError, match="has a colour table.* 'kind: class' .*'kind: continuous'"):
+    with pytest.raises(IcemapError, match=r"has a colour table.* 'kind: class' .*'kind: continuous'"):
         opened(path)
     assert opened(path, kind="continuous")[1][0, 0] == 13
     with pytest.raises(IcemapError, match="names no classes: give 'classes'"):
