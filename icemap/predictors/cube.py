@@ -238,7 +238,7 @@ def _variable(source: Source, how: Resampling | None, predictor: bool, note: str
     if source.fraction_of:
         attrs["fraction_of"] = ", ".join(source.classes[code] for code in source.fraction_of)
     if note:
-        attrs["values"] = note
+        attrs["conversion"] = note
     if how is not None:
         attrs["resampling"] = how.method
     if source.kind == "class":

@@ -35,7 +35,9 @@ class Container:
         """The variables of one group as they are stored, lazily."""
         import xarray as xr
 
-        as_stored: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "mask_and_scale": False, "decode_coords": "all"}
+        as_stored: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "mask_and_scale": False}
+        # Of a variable in a group xarray forgets the grid mapping, if that is in a group above.
+        as_stored["decode_coords"] = "coordinates" if group else "all"
         if self.is_zarr:
             from xarray.backends.zarr import ZarrStore
 
@@ -115,7 +117,7 @@ def open_variable(opened: Container, wanted: str | None, who: str, axis_names: t
         for dataset in reversed(datasets):
             array = _with_axes(array, dataset, axis_names, same_group=dataset is own)
         mapping = array.attrs.get("grid_mapping", array.encoding.get("grid_mapping"))
-        for dataset in reversed(datasets[:-1]):
+        for dataset in reversed(datasets):
             if isinstance(mapping, str) and mapping in dataset.variables and mapping not in array.coords:
                 array = array.assign_coords({mapping: dataset[mapping].variable})
         declared = opened.declared(array, "/".join([*groups, str(array.name)]), who)
