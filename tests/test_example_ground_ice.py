@@ -55,6 +55,28 @@ def test_the_samples_are_joined_to_real_grids(config: Path, monkeypatch: pytest.
     assert samples["value"].between(20, 100).all()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not (REAL / "boreholes/real_ice_layers.csv").is_file(), reason="ICEMAP_DATA names no folder with boreholes/")
+@needs_grids
+def test_a_table_of_real_layers_goes_to_the_report_in_one_command(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """160 boreholes as published, on 10': some five minutes."""
+    monkeypatch.setenv("ICEMAP_DATA", str(REAL))
+    content = yaml.safe_load(config.read_text())
+    changes = {
+        "grid": {"south": 50, "north": 83, "resolution": "10 arcmin", "chunk": 256},
+        "boreholes": {"layers": [{"path": str(REAL / "boreholes/real_ice_layers.csv")}]},
+        "ensemble": {"replicates": 2, "folds": 3, "candidates": 0},
+        "verification": {"folds": 3, "places": 300, "competitors": []},
+    }
+    config.write_text(yaml.safe_dump({**content, **changes}))
+    result = CliRunner().invoke(main, ["run", str(config)])
+    assert result.exit_code == 0, result.stderr
+    run = config.parent / "run"
+    assert len(pd.read_parquet(run / "samples.parquet")) == 61
+    assert (run / "report.html").is_file()
+    assert (run / "verification.html").is_file()
+
+
 def test_soil_groups_explain_half_of_the_samples() -> None:
     """The R2 of the README, from the published water contents."""
     table = pd.read_csv(ROOT / "examples/data/thaw_settlement/sample_details_with_derived_parameters.csv")
