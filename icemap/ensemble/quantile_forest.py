@@ -204,10 +204,9 @@ def grow_quantile_forest(
     from sklearn.ensemble import RandomForestRegressor
 
     grown: dict[str, Any] = {"min_samples_leaf": _LEAST_LEAF, "max_features": 1 / 3, "monotonic_cst": list(directions) or None}
-    grown["oob_score"] = error is not None
     forest = RandomForestRegressor(_TREES, **grown, n_jobs=1, random_state=seed).fit(codes, y, sample_weight=weight)
     if error is not None:
-        y = without_error(y, forest.oob_prediction_, error, weight)
+        y = _without_error(forest, codes, y, error, weight)
     x = _nodes(y, bounds)
     cell = np.searchsorted(x, y, side="left")
     cell[y >= x[-1]] = len(x)
@@ -231,6 +230,24 @@ def grow_quantile_forest(
     means = x[-1] / _TREES - np.trapezoid(steps, x, axis=1)
     forest_of = QuantileForest(roots, every, _depths(roots, every), steps.astype(np.float32), means.astype(np.float32), x)
     return forest_of, weight @ spread[cell] / weight.sum()
+
+
+def _without_error(forest: Any, codes: NDArray[np.uint8], y: Array, error: Array, weight: Array) -> Array:
+    """Sites without their errors, by the predictions of the trees that did not draw them.
+
+    A site that every tree drew, as one of great weight may be, has no such prediction, and hardly an error: it stays.
+    """
+    total, count = np.zeros(len(y)), np.zeros(len(y))
+    for tree, drawn in zip(forest.estimators_, forest.estimators_samples_, strict=True):
+        out = np.ones(len(y), dtype=bool)
+        out[drawn] = False
+        if out.any():
+            total[out] += tree.predict(codes[out].astype(np.float32))
+            count[out] += 1
+    told, found = count > 0, y.copy()
+    if told.sum() > 1:
+        found[told] = without_error(y[told], total[told] / count[told], error[told], weight[told])
+    return found
 
 
 def _nodes(y: Array, bounds: tuple[float, float] | None) -> Array:

@@ -86,3 +86,27 @@ def test_a_sample_with_a_large_error_hardly_moves_the_map():
 def test_impossible_errors_are_refused(bad):
     with pytest.raises(ValueError, match=r"'standard_error' is .* in row 3"):
         sample_errors(samples(5).assign(standard_error=[1.0, 2.0, np.nan, bad, 1.0]))
+
+
+def test_known_errors_bring_the_map_nearer_to_the_truth_and_keep_its_coverage():
+    """A small stand-in for tests/statistical/planted_errors.py, with a truth that is known everywhere."""
+    rng = np.random.default_rng(5)
+    n = 400
+    x = pd.DataFrame({"maat": rng.uniform(-15, 0, n), "slope": rng.uniform(0, 10, n), "lon": rng.uniform(-180, 180, n), "lat": rng.uniform(50, 80, n)})
+    truth = 70 - 3 * np.abs(x.maat + 7) - 2 * x.slope + 4 * rng.normal(size=n)
+    error = np.where(rng.random(n) < 0.4, 25.0, 1.0)
+    frame = x.assign(value=(truth + error * rng.normal(size=n)).clip(0, 100))
+    trained, places = np.arange(n) < 130, np.arange(n) >= 130
+    members = ("sklearn.linear_model.Ridge", "sklearn.ensemble.ExtraTreesRegressor")
+    scores = {}
+    for name, stated in {"known": error, "ignored": np.nan}.items():
+        table = frame.assign(standard_error=stated)[trained].reset_index(drop=True)
+        ensemble = IceEnsemble(members=members, replicates=1, folds=4, climatology=0.0, prior_strength=100.0, seed=1).fit(table)
+        coded = ensemble.coding_.encode(frame.loc[places, ["maat", "slope"]].to_numpy())[0]
+        F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
+        y = truth[places].to_numpy().clip(0, 100)
+        low, high = ensemble.pooled_.quantile(F, [0.025, 0.975], leaves).T
+        scores[name] = ensemble.pooled_.crps(F, y, leaves).mean(), np.mean((low <= y) & (y <= high)), (high - low).mean()
+    assert scores["known"][0] < 0.85 * scores["ignored"][0]
+    assert scores["known"][1] > 0.9
+    assert scores["known"][2] < 0.8 * scores["ignored"][2]
