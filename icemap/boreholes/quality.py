@@ -34,6 +34,8 @@ class Thresholds:
         Largest depth of a layer, m.
     duplicate_km, duplicate_value : float
         Two sites closer than this in both are one measurement reported twice.
+    same_place_km : float
+        Two positions of one site closer than this are one place, written with few digits.
     rounded_degrees : int
         Decimals that make coordinates "the same".
     position_cells : float
@@ -46,6 +48,7 @@ class Thresholds:
     depth: float = 2000.0
     duplicate_km: float = 0.05
     duplicate_value: float = 2.0
+    same_place_km: float = 1.0
     rounded_degrees: int = 4
     position_cells: float = 2.0
 
@@ -123,9 +126,15 @@ def check_position(sites: pd.DataFrame, cell_km: float, thresholds: Thresholds =
 
 
 def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """The same site of the same source met again in another file."""
+    """The same site of the same source met again in another file, at the same place: one name at two places is two sites."""
     key = sites["site"].astype(str).str.strip().str.lower() + "|" + sites["source"].fillna("").astype(str)
-    return _say(sites, key.duplicated(), "duplicate: the same site of the same source was read before")
+    again = np.zeros(len(sites), dtype=bool)
+    places = unit_vectors(sites["lon"], sites["lat"]) * EARTH_RADIUS_KM
+    for rows in key.groupby(key).indices.values():
+        for k in range(1, len(rows)):
+            away = np.linalg.norm(places[rows[:k]] - places[rows[k]], axis=1)
+            again[rows[k]] = bool((away <= thresholds.same_place_km).any())
+    return _say(sites, again, "duplicate: the same site of the same source was read before")
 
 
 def check_identical(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:

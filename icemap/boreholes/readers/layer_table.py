@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.records import QUANTITIES, Flags, Problems, Records, make_layers, require_schema
+from icemap.boreholes.records import QUANTITIES, Flags, Problems, Records, canonical_ice_types, make_layers, require_one_place, require_schema
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import UNITS, as_text, parse_coordinates, parse_numbers, split_header, unit_factor
+from icemap.boreholes.text import UNITS, as_names, as_text, parse_numbers, split_header, unit_factor, words
 from icemap.errors import IcemapError
 
 ALIASES = {"lon": "longitude", "lat": "latitude", "vic": "reported_vic", "id": "site", "borehole": "site"}
@@ -33,11 +32,11 @@ def read_layer_table(url: str) -> Records:
     found = _columns(table)
     problems = Problems(table)
     columns: dict[str, object] = {}
-    flags = Flags(table, as_text(table.frame[found["site"][0]]))
+    flags = Flags(table, as_names(table.frame[found["site"][0]]))
     for name, (header, unit) in found.items():
         raw = table.frame[header]
         if name in ("longitude", "latitude"):
-            columns[name[:3]], unreadable = parse_coordinates(raw)
+            columns[name[:3]], unreadable = table.coordinates(header, "longitude" if name == "longitude" else "latitude")
             problems.add(unreadable, f"{header} is not a coordinate:", raw)
         elif name in DEPTHS or name in QUANTITIES:
             columns.update(_numbers(table, name, header, unit, problems, flags))
@@ -45,11 +44,14 @@ def read_layer_table(url: str) -> Records:
             numbers = parse_numbers(raw)
             columns[name] = numbers.value
             problems.add(numbers.unreadable, f"{header} is not a number:", raw)
+        elif name == "ice_type":
+            columns[name] = canonical_ice_types(raw, problems, header)
+        elif name == "permafrost_table_source":
+            columns[name] = as_text(raw).map(lambda text: words(text).replace(" ", "_"))
+        elif name == "position_grade":
+            columns[name] = as_text(raw).str.upper()
         else:
-            columns[name] = as_text(raw)
-    for lowered in ("permafrost_table_source", "ice_type"):
-        if lowered in columns:
-            columns[lowered] = pd.Series(columns[lowered]).str.lower()
+            columns[name] = as_names(raw)
     problems.require_none()
     if "permafrost_table" in columns and "permafrost_table_source" not in columns:
         columns["permafrost_table_source"] = np.where(np.isnan(np.asarray(columns["permafrost_table"], dtype=float)), "", "reported").astype(object)
@@ -59,6 +61,7 @@ def read_layer_table(url: str) -> Records:
         flags.add(first, "unknown column", f"the column '{header}' is not known and was not read")
     layers = make_layers(table, columns)
     require_schema(layers, table)
+    require_one_place(layers, table)
     return Records(layers, flags.table())
 
 
@@ -93,7 +96,7 @@ def _numbers(table: Table, name: str, header: str, unit: str | None, problems: P
     factor = unit_factor(unit, kind)
     if factor is None:
         raise IcemapError(f"{table.file} gives the column '{header}' in a unit that is not known for it: use one of {', '.join(UNITS[kind])}.")
-    numbers = parse_numbers(table.frame[header])
+    numbers = parse_numbers(table.frame[header], unit)
     problems.add(numbers.unreadable, f"{header} is not a number:", table.frame[header])
     low, high = _scaled(numbers.low, factor), _scaled(numbers.high, factor)
     if name == "depth":

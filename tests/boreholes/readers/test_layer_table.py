@@ -96,3 +96,62 @@ def test_unreadable_cells_are_all_named_by_line(tmp_path: Path) -> None:
     assert "vic [%] is not a number: 'lots' (line 2, 4)" in message
     assert "lon is not a coordinate: 'here' (line 3)" in message
     assert "top [m] is not a number: 'zero' (line 5)" in message
+
+
+LAYERS = "site,lon,lat,top [m],base [m],vic [%],ice_type,permafrost_table_source,position_grade\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "type_"),
+    [
+        ("massive", "massive"),
+        ("massive ice", "massive"),
+        ("Massive Ice", "massive"),
+        ("MASSIVE_ICE", "massive"),
+        ("massive-ice", "massive"),
+        ("massive  ices", "massive"),
+        ("ice wedges", "massive"),
+        ("Tabular massive ice", "massive"),
+        ("Bed-rock", "bedrock"),
+        ("pore", "pore"),
+        # Soil without visible ice, which is no massive ice.
+        ("massive cryostructure", "massive cryostructure"),
+        ("not massive", "not massive"),
+    ],
+)
+def test_an_ice_type_is_known_in_every_spelling(tmp_path: Path, word: str, type_: str) -> None:
+    layers = read(write(tmp_path, f"{LAYERS}a,10,60,0,1,,{word},thaw depth,b\n")).layers
+    assert layers["ice_type"].tolist() == [type_]
+    assert layers["permafrost_table_source"].tolist() == ["thaw_depth"]
+    assert layers["position_grade"].tolist() == ["B"]
+
+
+@pytest.mark.parametrize("word", ["masive ice", "massive body of ice", "bedrok", "massif"])
+def test_a_word_that_resembles_an_ice_type_is_asked_about(tmp_path: Path, word: str) -> None:
+    with pytest.raises(IcemapError, match=rf"ice types massive, massive ice.*'{word}' \(line 2\)"):
+        read(write(tmp_path, f"{LAYERS}a,10,60,0,1,,{word},,\n"))
+
+
+def test_one_name_at_two_places_is_refused_and_small_differences_are_not(tmp_path: Path) -> None:
+    rows = "BH1,100,70,0,1,20,,,\nBH1,100.0005,70,1,2,20,,,\nBH1,-150,68,0,5,80,,,\nX,1,70,0,1,5,,,\nX,,,1,2,5,,,\n"
+    with pytest.raises(IcemapError, match=r"the site 'BH1' is at longitude 100, latitude 70 \(line 2\) and at longitude -150, latitude 68 \(line 4\)"):
+        read(write(tmp_path, LAYERS + rows))
+    assert len(read(write(tmp_path, LAYERS + rows.replace("-150,68", "100,70"))).layers) == 5
+
+
+@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("1", "01"), ("BH1", "bh1"), ("BH-1", "BH_1"), ("BH 1", "BH-1")])
+def test_two_spellings_of_one_name_at_one_place_are_refused_and_at_two_places_two_sites(tmp_path: Path, one: str, other: str) -> None:
+    with pytest.raises(IcemapError, match=f"'{one}' and '{other}' are at one place"):
+        read(write(tmp_path, f"{LAYERS}{one},10,60,0,1,20,,,\n{other},10,60,1,2,30,,,\n"))
+    assert read(write(tmp_path, f"{LAYERS}{one},10,60,0,1,20,,,\n{other},50,60,1,2,30,,,\n")).layers["site"].tolist() == [one, other]
+
+
+def test_names_held_as_floats_are_whole_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"site": [1.0], "lon": [10.0], "lat": [60.0], "top [m]": [0.0], "base [m]": [1.0], "vic [%]": [40.0]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert read(str(tmp_path / "t.parquet")).layers["site"].tolist() == ["1"]
+
+
+def test_a_unit_in_a_cell_is_converted_to_that_of_the_column(tmp_path: Path) -> None:
+    layers = read(write(tmp_path, "site,lon_W,lat,top [cm],base [cm],vic [1]\na,148,60,0.5 m,120,40 %\n".replace("lon_W", "lon (W)"))).layers
+    assert layers[["lon", "top", "base", "reported_vic"]].iloc[0].tolist() == [-148, 0.5, 1.2, 0.4]
