@@ -84,7 +84,11 @@ class MaskConfig(Section):
 
 
 class SitesConfig(Section):
-    """A table of sites that already have one value of the target each."""
+    """A table of sites that already have one value of the target each.
+
+    ``missing`` lists the codes that stand for no value, such as -9999; an empty list says that
+    every number is a value.
+    """
 
     table: str
     value: str
@@ -94,6 +98,7 @@ class SitesConfig(Section):
     standard_error: str | None = None
     longitude: str = "lon"
     latitude: str = "lat"
+    missing: tuple[float, ...] | None = None
 
 
 class LayerSource(Section):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from icemap.boreholes.quality import EARTH_RADIUS_KM
 from icemap.boreholes.records import Flags, Problems
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import as_text, parse_coordinates, parse_numbers
+from icemap.boreholes.text import ANGLES, DEGREE_PARTS, Axis, as_text, parse_coordinates, parse_numbers
 from icemap.errors import IcemapError
 
 Floats = NDArray[np.float64]
@@ -24,17 +24,33 @@ METRES = {"": 1.0, "m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters"
 _DECIMALS = re.compile(r"-?\d*[.,](\d+)")
 
 
-def degrees(table: Table, header: str, unit: str | None, problems: Problems, flags: Flags) -> Floats:
+def degrees(table: Table, header: str, unit: str | None, axis: Axis, problems: Problems, flags: Flags) -> Floats:
     """One column of coordinates in degrees.
+
+    Parameters
+    ----------
+    table : Table
+    header, unit : str
+        Of the column.
+    axis : str
+        ``longitude`` or ``latitude``.
+    problems, flags
+        Get the unreadable cells, and what was done to the others.
 
     Raises
     ------
     IcemapError
         If its unit is not one of degrees, or it counts westward and holds negative values.
     """
-    values, unreadable = parse_coordinates(table.frame[header])
-    problems.add(unreadable, f"{header} is not a coordinate:", table.frame[header])
     told = (unit or "").strip().lower().replace("º", "°")
+    known = told in DEGREES | EASTWARD | WESTWARD or told in {*ANGLES, *DEGREE_PARTS}
+    if not known:
+        raise IcemapError(
+            f"{table.file} gives the column '{header}' in '{unit}': coordinates are read in deg, degrees_east, degrees_north or degrees_west, "
+            "or, with the key 'crs', in metres."
+        )
+    values, unreadable = parse_coordinates(table.frame[header]) if told in WESTWARD else table.coordinates(header, axis)
+    problems.add(unreadable, f"{header} is not a coordinate:", table.frame[header])
     if told in WESTWARD:
         if (values < 0).any():
             line = table.lines[np.flatnonzero(values < 0)[0]]
@@ -43,11 +59,6 @@ def degrees(table: Table, header: str, unit: str | None, problems: Problems, fla
             )
         flags.add(np.arange(len(values)) == 0, "direction", f"{header}: degrees towards the west or south were made negative")
         return -values
-    if told not in DEGREES | EASTWARD:
-        raise IcemapError(
-            f"{table.file} gives the column '{header}' in '{unit}': coordinates are read in deg, degrees_east, degrees_north or degrees_west, "
-            "or, with the key 'crs', in metres."
-        )
     return values
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from icemap.boreholes.quality import DEFAULT, EARTH_RADIUS_KM, unit_vectors
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import as_text, line_ranges
+from icemap.boreholes.text import MISSING, as_text, line_ranges, words
 from icemap.errors import IcemapError
 
 QUANTITIES: dict[str, str] = {
@@ -31,7 +35,17 @@ PERMAFROST_TABLE_SOURCES = ("reported", "thaw_depth", "active_layer", "frozen_gr
 POSITION_GRADES = ("A", "B", "C", "D")
 SUPPORTS = ("samples", "logs")
 FROZEN = ("yes", "no")
-ICE_TYPES = ("massive", "bedrock", "pore", "segregated", "none")  # the first two say the ice content by themselves
+# Words for kinds of ice, whatever blanks, dashes, capitals and plurals they are written with. Ground that is ice alone, or rock, says its
+# ice content by itself. A massive cryostructure is not among them: it is soil without visible ice.
+ICE_TYPES = {
+    **dict.fromkeys(("massive", "massive ice", "massive ground ice", "massive ice body", "massive ice bed"), "massive"),
+    **dict.fromkeys(("tabular massive ice", "massive tabular ice", "massive tabular", "tabular massive"), "massive"),
+    **dict.fromkeys(("ice massive", "massiveice", "pure ice", "ice wedge", "wedge ice", "wedge"), "massive"),
+    **dict.fromkeys(("bedrock", "bed rock", "rock"), "bedrock"),
+    **dict.fromkeys(("pore", "pore ice", "interstitial", "interstitial ice"), "pore"),
+    **dict.fromkeys(("segregated", "segregated ice", "segregation ice", "ice lens", "ice lenses", "lens", "lenses"), "segregated"),
+    **dict.fromkeys(("none", "no ice", "no", "no visible ice"), "none"),
+}
 NUMBERS = ("lon", "lat", "position_km", "permafrost_table", "top", "base", *QUANTITIES, "year")
 TEXTS = ("site", "position_grade", "permafrost_table_source", "support", "frozen", "method", "ice_type", "source", "file")
 COLUMNS = (
@@ -105,6 +119,70 @@ class Flags:
         return join_flags(self._parts)
 
 
+def canonical_ice_types(column: pd.Series, problems: Problems, header: str) -> pd.Series:
+    """``massive`` and ``bedrock`` in the one spelling that later steps know; other words as they are, in lower case.
+
+    A word that is close to one of these, or holds one, is a problem: left alone it would cost the layer its ice in silence.
+    """
+    known: dict[str, str] = {}
+    doubtful: set[str] = set()
+    texts = as_text(column)
+    for text in texts.unique():
+        plain = " ".join(word.removesuffix("s") for word in words(str(text)).split())
+        # Matching is done on both forms, because a plural's s and that of a name look the same.
+        unknown = "" if str(text).lower() in MISSING else str(text).lower()
+        known[text] = ICE_TYPES.get(words(str(text)), ICE_TYPES.get(plain, unknown))
+        if known[text] not in ("massive", "bedrock") and _resembles(plain):
+            doubtful.add(text)
+    problems.add(texts.isin(doubtful), f"{header} is none of the ice types {', '.join(ICE_TYPES)}:", texts)
+    return texts.map(known)
+
+
+def _resembles(text: str) -> bool:
+    parts = text.split()
+    if "cryostructure" in parts or "structure" in parts or {"non", "not", "no"} & set(parts):
+        return False
+    return any(difflib.get_close_matches(part, ("massive", "bedrock"), cutoff=0.75) for part in parts)
+
+
+def require_one_spelling(layers: pd.DataFrame, table: Table) -> None:
+    """Refuse two spellings of one name at one place; one name at two places is two boreholes.
+
+    Raises
+    ------
+    IcemapError
+        Naming every such site, with its place and line.
+    """
+    placed = layers[["lon", "lat"]].notna().all(axis=1) & (layers["lon"].abs() <= 180) & (layers["lat"].abs() <= 90)
+    holes = layers.loc[placed, ["site", "lon", "lat", "line"]].drop_duplicates(["site", "lon", "lat"])
+    problems: list[str] = []
+    first = holes.drop_duplicates("site")
+    keys = first["site"].map(_name_key)
+    for _, rows in first[keys.duplicated(keep=False)].groupby(keys, sort=False):
+        away = _km_from_first(rows)
+        if away.min() == 0 and (np.sort(away)[1] <= DEFAULT.one_place_km):
+            names = " and ".join(f"'{name}'" for name in rows["site"].iloc[np.argsort(away, kind="stable")[:2]])
+            problems.append(f"{names} are at one place ({_place(rows.iloc[0])}) like two spellings of one name: write one of them throughout")
+    if problems:
+        more = f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        raise IcemapError(f"{table.file}: the site {'; the site '.join(problems[:SHOWN_PROBLEMS])}{more}.")
+
+
+def _km_from_first(rows: pd.DataFrame) -> NDArray[np.float64]:
+    places = unit_vectors(rows["lon"], rows["lat"]) * EARTH_RADIUS_KM
+    return np.asarray(np.linalg.norm(places - places[0], axis=1))
+
+
+def _place(row: pd.Series) -> str:
+    return f"longitude {row['lon']:g}, latitude {row['lat']:g} (line {row['line']})"
+
+
+def _name_key(site: str) -> str:
+    """One key for 1, 1.0 and 01, and for BH-1, bh 1 and BH_1."""
+    text = words(site)
+    return f"{float(text):g}" if re.fullmatch(r"\d{1,9}(\.0+)?", text) else text
+
+
 def make_flags(file: Any, line: Any, site: Any, rule: str, excludes: bool, reason: Any) -> pd.DataFrame:
     """Rows of the flag table; one value for all rows, or one for each."""
     columns = {"file": file, "line": line, "site": site, "rule": rule, "excludes": excludes, "reason": reason}
@@ -163,7 +241,6 @@ def require_schema(layers: pd.DataFrame, table: Table) -> None:
             ),
             "support": pa.Column(checks=pa.Check.isin([*SUPPORTS, ""], error=f"is not one of {', '.join(SUPPORTS)}")),
             "frozen": pa.Column(checks=pa.Check.isin([*FROZEN, ""], error=f"is not one of {', '.join(FROZEN)}")),
-            "ice_type": pa.Column(checks=pa.Check.isin([*ICE_TYPES, ""], error=f"is not one of {', '.join(ICE_TYPES)}")),
             "permafrost_table": pa.Column(float, [finite, pa.Check(lambda values: values >= 0, error="is above the ground surface")], nullable=True),
             "year": pa.Column(float, pa.Check.in_range(1800, 2200, error="is not a year"), nullable=True),
             **{name: pa.Column(float, finite, nullable=True) for name in ("lon", "lat", "position_km", "top", "base", *QUANTITIES)},

@@ -6,11 +6,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.quality import check_coordinates, check_identical, first_reason
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import as_text, convert_units, parse_coordinates, parse_numbers, split_header
+from icemap.boreholes.text import (
+    UNITS,
+    Numbers,
+    as_names,
+    as_text,
+    canonical_unit,
+    convert_units,
+    header_unit,
+    line_ranges,
+    parse_numbers,
+    same_unit,
+    split_header,
+)
 from icemap.config import SitesConfig, TargetConfig
 from icemap.errors import IcemapError
+
+# Largest number that is looked at when % and fractions are told apart; larger ones are errors or codes.
+LARGEST_PERCENT = 1000.0
+# Bounds of the target up to this (%) say that values below 1 % are meant.
+SMALL_PERCENT = 10
 
 
 def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
@@ -24,17 +42,23 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     Raises
     ------
     IcemapError
-        If the table, a column or the unit is missing, or the unit cannot become the target's.
+        If the table, a column or the unit is missing, the unit cannot become the target's, the
+        header, the config and the values contradict one another about it, or numbers look like
+        codes for missing that nobody has named.
     """
     table = read_table(config.table, text=(config.id,) if config.id else ())
     header = _find(table, config.value, "sites.value")
-    value, spread, censored = _values(table, header, config, target)
+    unit = _unit(table, header, config, target)
+    numbers = parse_numbers(table.frame[header], unit)
+    coded = _coded(numbers, config)
+    value, spread = _values(table, header, numbers, coded, unit, target)
+    _require_known_codes(table, header, config, numbers, value, target)
     if config.standard_error is not None:
-        spread = _standard_errors(table, config.standard_error, header, config, target)
-    lon, lon_unreadable = parse_coordinates(table.frame[_find(table, config.longitude, "sites.longitude")])
-    lat, lat_unreadable = parse_coordinates(table.frame[_find(table, config.latitude, "sites.latitude")])
+        spread = _standard_errors(table, config.standard_error, unit, target)
+    lon, lon_unreadable = table.coordinates(_find(table, config.longitude, "sites.longitude"), "longitude")
+    lat, lat_unreadable = table.coordinates(_find(table, config.latitude, "sites.latitude"), "latitude")
     rows = np.arange(1, len(table.frame) + 1)
-    names = as_text(table.frame[_find(table, config.id, "sites.id")]) if config.id else pd.Series(rows).map(lambda row: f"row {row}")
+    names = as_names(table.frame[_find(table, config.id, "sites.id")]) if config.id else pd.Series(rows).map(lambda row: f"row {row}")
     sites = pd.DataFrame(
         {
             "site": names.to_numpy(),
@@ -56,7 +80,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
         }
     )
     unreadable = pd.Series(np.where(lon_unreadable | lat_unreadable, "coordinates are not numbers", ""), dtype=object)
-    sites["reason"] = first_reason(_value_reason(table.frame[header], value, censored, target), unreadable, check_coordinates(sites), check_identical(sites))
+    sites["reason"] = first_reason(_value_reason(numbers, value, coded, target), unreadable, check_coordinates(sites), check_identical(sites))
     sites["used"] = sites["reason"] == ""
     return sites
 
@@ -71,30 +95,64 @@ def _find(table: Table, wanted: str | None, key: str) -> str:
     raise IcemapError(f"{table.file} has no column '{wanted}' ({key}): it has {', '.join(columns[:40])}. Correct the name in the config.")
 
 
-def _values(table: Table, header: str, config: SitesConfig, target: TargetConfig) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int8]]:
-    unit = config.unit or split_header(header)[1]
-    if unit is None:
+def _unit(table: Table, header: str, config: SitesConfig, target: TargetConfig) -> str:
+    """The unit of the values, as the header and the config say, which must agree."""
+    told, in_brackets = header_unit(header)
+    bracket = split_header(header)[1]
+    if bracket is not None and canonical_unit(bracket) in map(canonical_unit, (target.unit, config.unit or target.unit)):
+        told, in_brackets = bracket, True
+    if config.unit is None:
+        if told is None:
+            raise IcemapError(
+                f"{table.file} does not say the unit of the column '{header}': give it as sites.unit in the config, "
+                f"or in the header as '{split_header(header)[0]} [{target.unit}]'."
+            )
+        return told
+    if told is None or same_unit(told, config.unit):
+        return config.unit
+    # The last word of a name is taken for a unit only where it is one of the same quantity.
+    if in_brackets or convert_units(np.zeros(1), told, config.unit) is not None:
         raise IcemapError(
-            f"{table.file} does not say the unit of the column '{header}': give it as sites.unit in the config, or in the header as '{header} [{target.unit}]'."
+            f"{table.file}: the header '{header}' gives the unit '{told}' and the config '{config.unit}' (sites.unit): "
+            "correct the one that is wrong; without sites.unit the header counts."
         )
-    numbers = parse_numbers(table.frame[header])
-    converted = convert_units(numbers.value, unit, target.unit)
-    low, high = convert_units(numbers.low, unit, target.unit), convert_units(numbers.high, unit, target.unit)
-    if converted is None or low is None or high is None:
+    return config.unit
+
+
+def _coded(numbers: Numbers, config: SitesConfig) -> NDArray[np.bool_]:
+    """Cells that hold a code for missing."""
+    coded = np.zeros(len(numbers.value), dtype=bool)
+    for code in config.missing or ():
+        # A float32 holds -9999.9 as -9999.900390625.
+        coded |= np.isclose(numbers.value, code, rtol=1e-6, atol=0)
+    return coded
+
+
+def _values(
+    table: Table,
+    header: str,
+    numbers: Numbers,
+    coded: NDArray[np.bool_],
+    unit: str,
+    target: TargetConfig,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values and their standard errors in the target's unit."""
+    value, low, high = (convert_units(np.where(coded, np.nan, part), unit, target.unit) for part in (numbers.value, numbers.low, numbers.high))
+    if value is None or low is None or high is None:
         raise IcemapError(
             f"{table.file}: the column '{header}' is in '{unit}' and the target {target.name} in '{target.unit}', which cannot be converted: "
             "correct sites.unit or target.unit, or convert the column."
         )
+    _require_plausible_fractions(table, header, np.where(coded, np.nan, numbers.value), unit, target)
     # A range is read as its middle with the standard deviation of a uniform spread.
-    spread = np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
-    return converted, spread, numbers.censored
+    return value, np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
 
 
-def _standard_errors(table: Table, column: str, value_header: str, config: SitesConfig, target: TargetConfig) -> NDArray[np.float64]:
+def _standard_errors(table: Table, column: str, unit_of_values: str, target: TargetConfig) -> NDArray[np.float64]:
     """Standard errors in the target's unit, NaN where the cell is empty. They scale as differences do: degrees shift by no offset."""
     header = _find(table, column, "sites.standard_error")
-    unit = split_header(header)[1] or config.unit or split_header(value_header)[1] or target.unit
-    numbers = parse_numbers(table.frame[header])
+    unit = split_header(header)[1] or unit_of_values
+    numbers = parse_numbers(table.frame[header], unit)
     wrong = numbers.unreadable | (numbers.value < 0) | np.isinf(numbers.value)
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -111,12 +169,64 @@ def _standard_errors(table: Table, column: str, value_header: str, config: Sites
     return np.abs(converted - zero[0])
 
 
-def _value_reason(column: pd.Series, value: NDArray[np.float64], censored: NDArray[np.int8], target: TargetConfig) -> pd.Series:
-    unreadable = parse_numbers(column).unreadable
+def _require_plausible_fractions(table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig) -> None:
+    """Fractions of 0 to 1 in a column of %, and % in a column of fractions."""
+    factor = UNITS["fraction"].get(canonical_unit(unit))
+    given = value[np.isfinite(value) & (np.abs(value) < LARGEST_PERCENT)]
+    if factor is None or len(given) == 0:
+        return
+    limit = None
+    if target.bounds is not None:
+        in_unit = convert_units(np.array(target.bounds), target.unit, unit)
+        limit = None if in_unit is None else float(in_unit[1])
+    settled = "give the right unit as sites.unit, in the header and the config alike; if the numbers are right"
+    if factor < 1 and given.max() <= 1 and given.max() > 0 and len(np.unique(given)) > 1:
+        if limit is None or limit > SMALL_PERCENT:
+            raise IcemapError(
+                f"{table.file}: the column '{header}' is in '{unit}', but its values go from {given.min():g} to {given.max():g} like fractions: "
+                f"{settled}, say so with target.bounds, such as [0, {SMALL_PERCENT}] %."
+            )
+    elif factor == 1 and canonical_unit(unit) != "1" and np.median(given) > 1.5 and (limit is None or limit <= 1):
+        raise IcemapError(
+            f"{table.file}: the column '{header}' is in '{unit}', but its values go from {given.min():g} to {given.max():g} like %: "
+            f"{settled}, say so with target.bounds, which must reach above 1."
+        )
+
+
+def _require_known_codes(
+    table: Table,
+    header: str,
+    config: SitesConfig,
+    numbers: Numbers,
+    value: NDArray[np.float64],
+    target: TargetConfig,
+) -> None:
+    """Ask about numbers like -9999 that are far outside the rest, unless the config or the bounds say what they are."""
+    if config.missing is not None and not config.missing:
+        return
+    possible = np.isfinite(value)
+    if target.bounds is not None:
+        possible &= (value >= target.bounds[0]) & (value <= target.bounds[1])
+    given = np.where(possible, numbers.value, np.nan)
+    codes = suspected_codes(given)
+    if not codes:
+        return
+    named = ", ".join(f"{code:.6g}" for code in codes)
+    rest = given[possible & ~np.isin(given, codes)]
+    beyond = f", far outside the rest ({rest.min():g} to {rest.max():g})" if len(rest) else ""
+    listed = ", ".join(f"{code:.6g}" for code in sorted({*codes, *(config.missing or ())}))
+    raise IcemapError(
+        f"{table.file}: the column '{header}' holds {named} (line {line_ranges(table.lines[np.isin(given, codes)])}){beyond}: "
+        f"if {'they stand' if len(codes) > 1 else 'it stands'} for no value, set sites.missing: [{listed}] in the config; "
+        "if every number is a value, set sites.missing: []."
+    )
+
+
+def _value_reason(numbers: Numbers, value: NDArray[np.float64], coded: NDArray[np.bool_], target: TargetConfig) -> pd.Series:
     reason = pd.Series(np.where(np.isnan(value), "no value", ""), dtype=object)
-    reason[unreadable] = "value is not a number"
-    reason[censored == 1] = "value is only known to be above a limit"
-    reason[censored == -1] = "value is only known to be below a limit"
+    reason[numbers.unreadable] = "value is not a number"
+    reason[~coded & (numbers.censored == 1)] = "value is only known to be above a limit"
+    reason[~coded & (numbers.censored == -1)] = "value is only known to be below a limit"
     if target.bounds is not None:
         low, high = target.bounds
         reason[(value < low) | (value > high)] = f"value outside {low:g}-{high:g} {target.unit}"

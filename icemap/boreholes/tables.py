@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
+import re
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,8 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.table_formats import OTHER_WORKBOOKS, VECTORS, WORKBOOKS, read_vector, read_workbook, with_places
+from icemap.boreholes.text import Axis, parse_coordinates, split_header
 from icemap.errors import IcemapError
 from icemap.store import local_copy
+
+SEPARATORS = ",;\t"
+# Rows by which the separator is found.
+SEPARATOR_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,19 @@ class Table:
         raise IcemapError(
             f"{self.file} has no column '{names[0]}': it has {', '.join(map(str, self.frame.columns[:40]))}. Check that this is the right file and reader."
         )
+
+    def coordinates(self, header: str, axis: Axis) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Degrees of one column, heard with what its header says; and which cells are unreadable.
+
+        Raises
+        ------
+        IcemapError
+            If the header contradicts the axis or the cells, naming the file.
+        """
+        try:
+            return parse_coordinates(self.frame[header], header, axis)
+        except IcemapError as error:
+            raise IcemapError(f"{self.file}: {error}") from error
 
 
 def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -> Table:
@@ -118,7 +138,7 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
         raise IcemapError(f"{url} holds zero bytes and is no CSV: save it again as CSV in UTF-8.")
     encoding = _encoding(content)
     text = content.decode(encoding)
-    separator = max(",;\t", key=text.split("\n", 1)[0].count)
+    separator = _separator(text)
     try:
         header, header_lines = _header(text, separator)
         frame = _frame(content, encoding, separator, header, header_lines, text_columns)
@@ -130,6 +150,24 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
         ) from error
     blank = frame.isna().all(axis=1).to_numpy()
     return Table(url, frame[~blank].reset_index(drop=True), lines[~blank]) if blank.any() else Table(url, frame, lines)
+
+
+def _separator(text: str) -> str:
+    """The separator by which the first rows have equally many cells, two or more; else the one most frequent in the header."""
+    counts = {}
+    for separator in SEPARATORS:
+        try:
+            reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+            rows = [len(row) for row in itertools.islice(reader, SEPARATOR_ROWS) if any(row)]
+        except csv.Error:
+            continue
+        if len(rows) > 1 and len(set(rows)) == 1:
+            counts[separator] = rows[0]
+    if counts and max(counts.values()) > 1:
+        return max(counts, key=lambda separator: counts[separator])
+    # What stands in quotes separates nothing.
+    header = re.sub(r'"(?:[^"]|"")*"', "", text).split("\n", 1)[0]
+    return max(SEPARATORS, key=header.count)
 
 
 def _header(text: str, separator: str) -> tuple[list[str], int]:
@@ -153,7 +191,7 @@ def _frame(content: bytes, encoding: str, separator: str, header: list[str], hea
             header=None,
             names=list(range(len(header))),
             index_col=False,
-            dtype={i: str for i, name in enumerate(header) if name in text},
+            dtype={i: str for i, name in enumerate(header) if _named(name, text)},
             skiprows=header_lines,
             keep_default_na=False,
             na_values=[""],
@@ -162,6 +200,10 @@ def _frame(content: bytes, encoding: str, separator: str, header: list[str], hea
         )
     frame.columns = pd.Index(header)
     return frame
+
+
+def _named(header: str, names: Collection[str]) -> bool:
+    return header in names or split_header(header)[0].lower() in {name.lower() for name in names}
 
 
 def _lines(text: str, separator: str, header_lines: int, rows: int) -> NDArray[np.int64]:

@@ -79,6 +79,9 @@ def test_position_must_suit_the_grid() -> None:
 def test_same_site_of_the_same_source() -> None:
     table = sites(site=["A1", "a1 ", "A1", "A2"], source=["x", "x", "y", "x"])
     assert (quality.check_same_id(table) != "").tolist() == [False, True, False, False]
+    # One name at two places is two sites; the second of each place is a copy.
+    table = sites(site=["1"] * 4, source=[""] * 4, lon=[10.0, 150.0, 10.001, 150.0], lat=[60.0] * 4)
+    assert (quality.check_same_id(table) != "").tolist() == [False, False, True, True]
 
 
 def test_identical_places_and_values() -> None:

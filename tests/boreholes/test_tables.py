@@ -80,3 +80,23 @@ def test_a_missing_column_names_what_is_there(tmp_path: Path) -> None:
     table = read_table(write(tmp_path / "t.csv", b"a,b\n1,2\n"))
     with pytest.raises(IcemapError, match=r"no column 'site'.*a, b"):
         table.column("site")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'"id, name";"lon, E";x\na;100,25;1\n',
+        b"id, name;lon, E;x\na;100,25;1\n",
+        b'"id;name","lon;E",x\na,1,1\n',
+    ],
+)
+def test_the_separator_is_the_one_that_the_rows_agree_on(tmp_path: Path, content: bytes) -> None:
+    table = read_table(write(tmp_path / "t.csv", content))
+    assert len(table.frame.columns) == 3
+    assert table.frame["x"].tolist() == [1]
+
+
+@pytest.mark.parametrize("header", ["site", "Site", "SITE"])
+def test_a_name_keeps_its_zeros_whatever_the_case_of_its_column(tmp_path: Path, header: str) -> None:
+    table = read_table(write(tmp_path / "t.csv", f"{header},x\n007,1\n".encode()), text=("site",))
+    assert table.frame[header].tolist() == ["007"]

@@ -37,7 +37,7 @@ def test_signs_for_missing_are_missing_and_not_unreadable(text: str | None) -> N
     assert numbers.unreadable.tolist() == [False, True]
 
 
-@pytest.mark.parametrize("text", ["deep", "1,250", "1.2.3", "inf", "1e999", "12 apples", ">", "--3"])
+@pytest.mark.parametrize("text", ["deep", "1,250", "1.2.3", "inf", "1e999", "12 apples", ">", "--3", "3/4", "01/02", "01-02", "2001-05", "1.2 m"])
 def test_what_is_no_number_is_unreadable(text: str) -> None:
     numbers = parse_numbers(pd.Series([text]))
     assert numbers.unreadable[0]
@@ -82,6 +82,11 @@ def test_any_text_is_a_number_missing_or_unreadable(text: str) -> None:
         ("65º30.6′N", 65.51),
         ("-12,5", -12.5),
         ("33 S", -33.0),
+        ("148 30 36 W", -148.51),
+        ("148:30:36 W", -148.51),
+        ("-148 30 36", -148.51),
+        ("65 30.6 N", 65.51),
+        ("148.25 west", -148.25),
     ],
 )
 def test_coordinates_with_degree_signs(text: str, degrees: float) -> None:

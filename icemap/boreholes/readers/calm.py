@@ -11,7 +11,7 @@ import pandas as pd
 from icemap.boreholes.quality import check_coordinates
 from icemap.boreholes.records import Problems
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import as_text, convert_units, parse_coordinates, parse_numbers, split_header
+from icemap.boreholes.text import as_text, convert_units, parse_numbers, split_header
 from icemap.errors import IcemapError
 
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -59,7 +59,7 @@ def _coordinate(table: Table, names: dict[str, str], spellings: tuple[str, ...])
     header = next((names[name] for name in spellings if name in names), None)
     if header is None:
         raise IcemapError(f"{table.file} has no column '{spellings[0]}': a table of active-layer thickness needs lon, lat and alt [cm].")
-    values, unreadable = parse_coordinates(table.frame[header])
+    values, unreadable = table.coordinates(header, "longitude" if spellings[0] == "lon" else "latitude")
     problems = Problems(table)
     problems.add(unreadable, f"{header} is not a coordinate:", table.frame[header])
     problems.require_none()
@@ -71,7 +71,7 @@ def _mean(table: Table, names: dict[str, str]) -> tuple[Any, Any, Any]:
     if header is None:
         raise IcemapError(f"{table.file} has no active-layer thickness: it needs a column alt [cm], or one column per year such as 1990.")
     unit = "cm" if header == "alt_cm" else split_header(header)[1]
-    numbers = parse_numbers(table.frame[header])
+    numbers = parse_numbers(table.frame[header], unit)
     problems = Problems(table)
     problems.add(numbers.unreadable, f"{header} is not a number:", table.frame[header])
     problems.require_none()
@@ -88,7 +88,7 @@ def _by_year(table: Table, years: list[str]) -> tuple[Any, Any, Any]:
     problems = Problems(table)
     values, limits = [], []
     for year in years:
-        numbers = parse_numbers(table.frame[year])
+        numbers = parse_numbers(table.frame[year], "cm")
         problems.add(numbers.unreadable, f"{year} is not a number:", table.frame[year])
         limits.append(numbers.censored != 0)
         values.append(np.where(limits[-1] | (numbers.value <= 0), np.nan, numbers.value / 100))

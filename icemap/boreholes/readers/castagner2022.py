@@ -73,7 +73,7 @@ def _samples(table: Table) -> Records:
     names = as_text(table.column("Site ID"))
     problems = Problems(table)
     top, base = (_depth(table, name, problems) for name in ("From (m)", "To (m)"))
-    excess = parse_numbers(table.column("Excess ice (%)"))
+    excess = parse_numbers(table.column("Excess ice (%)"), "%")
     problems.add(excess.unreadable, "Excess ice (%) is not a number:", table.column("Excess ice (%)"))
     problems.require_none()
     layers = make_layers(
@@ -96,6 +96,6 @@ def _samples(table: Table) -> Records:
 
 
 def _depth(table: Table, name: str, problems: Problems) -> np.ndarray:
-    numbers = parse_numbers(table.column(name))
+    numbers = parse_numbers(table.column(name), "m")
     problems.add(numbers.unreadable | (numbers.censored != 0), f"{name} is not a depth:", table.column(name))
     return numbers.value

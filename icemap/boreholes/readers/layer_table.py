@@ -9,9 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.places import degrees, projected, require_degrees, rounding_km, without_a_turn
-from icemap.boreholes.records import QUANTITIES, Flags, Problems, Records, make_layers, require_schema
+from icemap.boreholes.records import QUANTITIES, Flags, Problems, Records, canonical_ice_types, make_layers, require_one_spelling, require_schema
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import MISSING, UNITS, as_text, canonical_unit, parse_numbers, split_header, unit_factor
+from icemap.boreholes.text import MISSING, UNITS, as_names, as_text, canonical_unit, parse_numbers, split_header, unit_factor, words
 from icemap.config import LayerSource
 from icemap.errors import IcemapError
 
@@ -22,16 +22,8 @@ WORDS = ("position_grade", "permafrost_table_source", "support", "frozen", "meth
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 # How people write the words that a column knows.
 SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
-    "ice_type": {
-        "massive": ("massive ice", "massive ground ice", "pure ice", "ice wedge", "wedge ice", "wedge"),
-        "bedrock": ("rock",),
-        "pore": ("pore ice", "interstitial", "interstitial ice"),
-        "segregated": ("segregated ice", "segregation ice", "ice lens", "ice lenses", "lens", "lenses"),
-        "none": ("no ice", "no", "no visible ice"),
-    },
     "frozen": {"yes": ("y", "true", "1", "1.0", "frozen", "f"), "no": ("n", "false", "0", "0.0", "unfrozen", "thawed", "u")},
     "support": {"samples": ("sample", "core sample"), "logs": ("log",)},
-    "permafrost_table_source": {},
 }
 
 
@@ -69,7 +61,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     named = [source.columns[name] for name in ("site", "source") if name in source.columns]
     table = read_table(url, text=("site", "id", "borehole", "source", *named), sheet=source.sheet)
     found = _columns(table, source)
-    flags, problems = Flags(table, as_text(table.frame[found["site"].header])), Problems(table)
+    flags, problems = Flags(table, as_names(table.frame[found["site"].header])), Problems(table)
     table = _without_missing(table, found, source, flags)
     columns: dict[str, object] = _places(table, found, source, problems, flags)
     for name, column in found.items():
@@ -80,10 +72,16 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             numbers = parse_numbers(raw)
             columns[name] = numbers.value
             problems.add(numbers.unreadable, f"{column.header} is not a number:", raw)
+        elif name == "ice_type":
+            columns[name] = canonical_ice_types(raw, problems, column.header)
+        elif name == "permafrost_table_source":
+            columns[name] = as_text(raw).map(lambda text: words(text).replace(" ", "_"))
+        elif name == "position_grade":
+            columns[name] = as_text(raw).str.upper()
         elif name in SPELLINGS:
             columns[name] = _words(raw, SPELLINGS[name])
         elif name not in ("longitude", "latitude"):
-            columns[name] = as_text(raw)
+            columns[name] = as_names(raw)
     problems.require_none()
     if "permafrost_table" in columns and "permafrost_table_source" not in columns:
         columns["permafrost_table_source"] = np.where(np.isnan(np.asarray(columns["permafrost_table"], dtype=float)), "", "reported").astype(object)
@@ -94,6 +92,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             flags.add(first, "unknown column", f"the column '{header}' is not known and was not read")
     layers = make_layers(table, columns)
     require_schema(layers, table)
+    require_one_spelling(layers, table)
     return Records(layers, flags.table())
 
 
@@ -188,7 +187,8 @@ def _places(table: Table, found: dict[str, Column], source: LayerSource, problem
     if source.crs:
         lon, lat = projected(table, headers, (east.unit, north.unit), source.crs, problems)
         return {"lon": lon, "lat": lat}
-    lon, lat = (degrees(table, column.header, column.unit, problems, flags) for column in (east, north))
+    lon = degrees(table, east.header, east.unit, "longitude", problems, flags)
+    lat = degrees(table, north.header, north.unit, "latitude", problems, flags)
     require_degrees(table, headers, lon, lat)
     return {"lon": without_a_turn(lon, flags), "lat": lat, "position_km": rounding_km(table, headers)}
 
@@ -232,7 +232,7 @@ def _factors(table: Table, name: str, column: Column, problems: Problems) -> NDA
 def _numbers(table: Table, name: str, column: Column, problems: Problems, flags: Flags) -> dict[str, NDArray[np.float64]]:
     header = column.header
     factor = _factors(table, name, column, problems)
-    numbers = parse_numbers(table.frame[header])
+    numbers = parse_numbers(table.frame[header], column.unit)
     problems.add(numbers.unreadable, f"{header} is not a number:", table.frame[header])
     low, high = _scaled(numbers.low, factor), _scaled(numbers.high, factor)
     if name == "depth":

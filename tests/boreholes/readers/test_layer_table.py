@@ -174,7 +174,6 @@ def test_a_wrong_name_or_unit_is_answered_with_what_the_table_has(tmp_path: Path
 @pytest.mark.parametrize(
     ("column", "cell", "words"),
     [
-        ("ice_type", "icy", r"ice_type is not one of massive, bedrock, pore, segregated, none: 'icy' \(line 2\)"),
         ("frozen", "maybe", r"frozen is not one of yes, no: 'maybe' \(line 2\)"),
         ("support", "cuttings", r"support is not one of samples, logs: 'cuttings' \(line 2\)"),
     ],
@@ -187,3 +186,55 @@ def test_words_that_are_not_known_are_named(tmp_path: Path, column: str, cell: s
 def test_keys_of_any_table_are_refused_for_a_known_one() -> None:
     with pytest.raises(ValueError, match="'crs' is for any other table: the reader jorgenson2025 knows its own"):
         LayerSource(reader="jorgenson2025", path="x", crs="EPSG:32606")
+
+
+LAYERS = "site,lon,lat,top [m],base [m],vic [%],ice_type,permafrost_table_source,position_grade\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "type_"),
+    [
+        ("massive", "massive"),
+        ("massive ice", "massive"),
+        ("Massive Ice", "massive"),
+        ("MASSIVE_ICE", "massive"),
+        ("massive-ice", "massive"),
+        ("massive  ices", "massive"),
+        ("ice wedges", "massive"),
+        ("Tabular massive ice", "massive"),
+        ("Bed-rock", "bedrock"),
+        ("pore", "pore"),
+        # Soil without visible ice, which is no massive ice.
+        ("massive cryostructure", "massive cryostructure"),
+        ("not massive", "not massive"),
+    ],
+)
+def test_an_ice_type_is_known_in_every_spelling(tmp_path: Path, word: str, type_: str) -> None:
+    layers = read(write(tmp_path, f"{LAYERS}a,10,60,0,1,,{word},thaw depth,b\n")).layers
+    assert layers["ice_type"].tolist() == [type_]
+    assert layers["permafrost_table_source"].tolist() == ["thaw_depth"]
+    assert layers["position_grade"].tolist() == ["B"]
+
+
+@pytest.mark.parametrize("word", ["masive ice", "massive body of ice", "bedrok", "massif"])
+def test_a_word_that_resembles_an_ice_type_is_asked_about(tmp_path: Path, word: str) -> None:
+    with pytest.raises(IcemapError, match=rf"ice types massive, massive ice.*'{word}' \(line 2\)"):
+        read(write(tmp_path, f"{LAYERS}a,10,60,0,1,,{word},,\n"))
+
+
+@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("1", "01"), ("BH1", "bh1"), ("BH-1", "BH_1"), ("BH 1", "BH-1")])
+def test_two_spellings_of_one_name_at_one_place_are_refused_and_at_two_places_two_sites(tmp_path: Path, one: str, other: str) -> None:
+    with pytest.raises(IcemapError, match=f"'{one}' and '{other}' are at one place"):
+        read(write(tmp_path, f"{LAYERS}{one},10,60,0,1,20,,,\n{other},10,60,1,2,30,,,\n"))
+    assert read(write(tmp_path, f"{LAYERS}{one},10,60,0,1,20,,,\n{other},50,60,1,2,30,,,\n")).layers["site"].tolist() == [one, other]
+
+
+def test_names_held_as_floats_are_whole_numbers(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"site": [1.0], "lon": [10.0], "lat": [60.0], "top [m]": [0.0], "base [m]": [1.0], "vic [%]": [40.0]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert read(str(tmp_path / "t.parquet")).layers["site"].tolist() == ["1"]
+
+
+def test_a_unit_in_a_cell_is_converted_to_that_of_the_column(tmp_path: Path) -> None:
+    layers = read(write(tmp_path, "site,lon_W,lat,top [cm],base [cm],vic [1]\na,148,60,0.5 m,120,40 %\n".replace("lon_W", "lon (W)"))).layers
+    assert layers[["lon", "top", "base", "reported_vic"]].iloc[0].tolist() == [-148, 0.5, 1.2, 0.4]

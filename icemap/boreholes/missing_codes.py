@@ -1,0 +1,60 @@
+"""Numbers that stand for no value, such as -9999, where nobody has said so."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+# 99, 999.9, -9999, 88, 7777: one digit again and again.
+_REPEATED = re.compile(r"([789])\1+(\.\1*)?0*")
+# Limits of the types that numbers are stored in.
+_LIMITS = (32767, 32768, 65535, 2147483647, 2147483648, 4294967295)
+# No borehole quantity in any unit in use is this large.
+_ABSURD = 1e9
+
+
+def is_code(value: float) -> bool:
+    """True for a number that tables use for missing.
+
+    Examples
+    --------
+    >>> [x for x in (-9999.0, 999.0, 99.9, -32768.0, 1e20, 98.0, 9.0, 0.0) if is_code(x)]
+    [-9999.0, 999.0, 99.9, -32768.0, 1e+20]
+    """
+    size = abs(value)
+    return size >= _ABSURD or size in _LIMITS or _REPEATED.fullmatch(f"{size:.10g}") is not None
+
+
+def suspected_codes(values: NDArray[np.float64]) -> list[float]:
+    """The codes among some values that are far outside the rest.
+
+    A code of two digits is far from the rest at twice its span, a longer one at its span; where
+    there is no rest, only codes that are no measurement of anything are named.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        NaN where a cell is empty.
+
+    Examples
+    --------
+    >>> suspected_codes(np.array([-8.5, -3.0, -9999.0, 999.0]))
+    [-9999.0, 999.0]
+    >>> suspected_codes(np.array([40.0, 70.0, 99.0]))
+    []
+    """
+    distinct = np.unique(values[np.isfinite(values)])
+    codes = [float(value) for value in distinct if is_code(float(value))]
+    rest = distinct[~np.isin(distinct, codes)]
+    if len(rest) == 0:
+        return [code for code in codes if abs(code) >= _ABSURD or code <= -999]
+    low, high = float(rest.min()), float(rest.max())
+    span = max(high - low, abs(low), abs(high))
+
+    def far(code: float) -> bool:
+        away = span * (2 if abs(code) < 100 else 1)
+        return code < low - away or code > high + away
+
+    return [code for code in codes if far(code)]
