@@ -113,7 +113,7 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
 
 
 def make_verification(context: Context) -> dict[str, Any]:
-    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
+    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
     from icemap.mapping.places import choose_places
     from icemap.predictors.cube import open_cube
     from icemap.products.verification_page import write_verification_page
@@ -145,14 +145,17 @@ def make_verification(context: Context) -> dict[str, Any]:
     applicability = Applicability.fit(predictors, predictor_weights(predictors, table.y, config.seed), labels[HEADLINE])
     write_json(join(config.ensemble_url, APPLICABILITY), applicability.to_dict())
     by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in found.by_kind.items()}
+    share = float(read_manifest(config.ensemble_url)["tuning"]["climatology"])
+    notes += _share_note(share, found.shares)
     record = verification_record(by_kind, table, applicability, config) | {
+        "climatology": {"share": share, "in_folds": found.shares},
         "calibration": calibration,
         "replicates": replicate_scores(list(context.ledger("train").records().values())),
         "notes": [*notes, *found.notes],
         "failed": found.failed,
     }
     write_json(verification_url(config), record)
-    for line in [*_as_text(record["table"], config.target.unit), *found.notes]:
+    for line in [*_as_text(record["table"], config.target.unit), *found.notes, *_share_note(share, found.shares)]:
         context.say("  " + line)
     context.say("  " + record["skill"]["sentence"])
     influence = _influence(context, ensemble, samples, places, by_kind[HEADLINE], found.permuted)
@@ -195,12 +198,15 @@ class LeftOut:
         What had to be left out.
     failed : list of dict
         ``fold`` and ``reason`` of those that could not be fitted.
+    shares : list of float
+        Share of climatology in the pool of each headline fold.
     """
 
     by_kind: dict[str, Any]
     permuted: list[Any]
     notes: list[str]
     failed: list[dict[str, str]]
+    shares: list[float]
 
 
 def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, labels: dict[str, Any]) -> LeftOut:
@@ -232,7 +238,18 @@ def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.Dat
     notes += [f"{KIND_NAMES[kind]} are left out: none of these folds could be fitted" for kind in labels if kind not in by_kind]
     asked = importance_kind(labels)
     permuted = [records[item.key]["permuted"] for item in scored if item.kind == asked]
-    return LeftOut(by_kind, permuted, notes, failed)
+    shares = [records[item.key]["climatology"] for item in scored if item.kind == HEADLINE]
+    return LeftOut(by_kind, permuted, notes, failed, shares)
+
+
+def _share_note(share: float, in_folds: Sequence[float]) -> list[str]:
+    if share == 0 and not any(in_folds):
+        return []
+    mean = sum(in_folds) / len(in_folds)
+    return [
+        f"climatology has a share of {share:.0%} in the pool that is mapped, and of {mean:.0%} in the mean of the folds: spatial folds inside each "
+        "training side find the rest not better than climatology beyond chance"
+    ]
 
 
 def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, places: Any, forecasts: Any, permuted: Any) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Report:
         Whether the totals include the correlated residual.
     skill : str
         What the skill against climatology means, a sentence.
+    interval_of : str
+        What the interval of the map is for.
     verification, predictors : sequence of rows
         Tables; every row has the same keys, in the order of the columns.
     verification_note : str
@@ -72,6 +74,7 @@ class Report:
     storage: Sequence[Row] = ()
     has_residual: bool = False
     skill: str = ""
+    interval_of: str = "of a single cell"
     verification: Sequence[Row] = ()
     verification_note: str = ""
     predictors: Sequence[Row] = ()

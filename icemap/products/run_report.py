@@ -10,6 +10,7 @@ import yaml
 
 from icemap.boreholes.samples import read_samples
 from icemap.config import Config
+from icemap.ensemble.model import sample_errors
 from icemap.products.figures import map_figure, verification_figure
 from icemap.products.figures_boreholes import boreholes_map
 from icemap.products.figures_verification import importance_figure
@@ -54,11 +55,12 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
         map_png=picture,
         members=[name.replace("_", " ") for name in config.ensemble.members],
         replicates=config.ensemble.replicates,
-        facts=_facts(config, verification["table"], table, len(sites)),
+        facts=_facts(config, verification, table, len(sites)),
         storage=storage_rows(table),
         has_residual=bool((table["share_residual"] > 0).any()),
         pages=PAGES,
         skill=verification["skill"]["sentence"],
+        interval_of=_interval_of(config),
         verification=verification_rows(_shown(verification["table"]), config.target.unit),
         verification_note=NOTE + (f" The published figures below are for reference only: {CAVEAT}." if published_figures(config.target) else ""),
         plate_png=map_figure(config.map_url, config.title, projection="plate-carree"),
@@ -88,9 +90,9 @@ def _storage(config: Config) -> pd.DataFrame:
     return pd.DataFrame(read_json(join(config.run, "ice_storage.json"))["regions"]).replace({None: np.nan})
 
 
-def _facts(config: Config, rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, sites: int) -> dict[str, Any]:
+def _facts(config: Config, verification: Mapping[str, Any], table: pd.DataFrame, sites: int) -> dict[str, Any]:
     facts: dict[str, Any] = {"training sites": sites, "predictors": len(config.predictors)}
-    best = _headline(rows)
+    best = _headline(verification["table"])
     shown = {
         "skill against climatology, %": _in_percent(best.get("crpss")),
         "R²": best.get("r2"),
@@ -98,10 +100,20 @@ def _facts(config: Config, rows: Sequence[Mapping[str, Any]], table: pd.DataFram
     }
     folds = KIND_NAMES[HEADLINE]
     facts |= {f"{label} ({folds} folds)": value for label, value in shown.items() if value is not None}
+    if share := verification["climatology"]["share"]:
+        facts["share of climatology in the map, %"] = 100 * share
     whole = table[table["region"] == "all"].iloc[0]
     if "ice_km3" in table:
         return facts | {"km³ of ice": whole["ice_km3"]}
     return facts | {f"mean over the map, {config.target.unit}": whole["mean"]}
+
+
+def _interval_of(config: Config) -> str:
+    """What the interval of the map is for: samples with errors tell of the mean of a cell, others of one more such sample."""
+    if config.verification.nugget:
+        return "of one new borehole in a cell"
+    known = sample_errors(read_samples(config.samples_url)) is not None
+    return "of the mean of a single cell" if known else "of a single cell"
 
 
 def _headline(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icemap.config import Config
+from icemap.ensemble.model import sample_errors
 from icemap.products import figures_verification as figures
 from icemap.products.projection import view_of
 from icemap.products.published import CAVEAT, SOURCE, published_figures
@@ -67,6 +68,7 @@ def write_verification_page(
         model=MODEL,
         calibrated=CALIBRATED,
         skill=record["skill"],
+        has_errors=sample_errors(samples) is not None,
         notes=record["notes"],
         table=[row for row in record["table"] if row["folds"] == KIND_NAMES[HEADLINE]],
         matrices=_matrices(record["table"]),
