@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-from icemap.errors import IcemapError
-from icemap.store import RECORD, exists, filesystem, is_remote, join, local_path, read_json, storage_errors, write_json
+from icemap.json_records import RunRecord, check_record
+from icemap.store import RECORD, exists, filesystem, is_remote, join, local_path, read_json, require_regular, storage_errors, write_json
 
 LARGEST_HASHED = 256 * 2**20
 PACKAGES = (
@@ -53,6 +53,7 @@ def fingerprint(url: str) -> str:
         path_here = local_path(url)
         if not path_here.exists():
             raise FileNotFoundError(url)
+        require_regular(path_here)
         if path_here.is_file() and path_here.stat().st_size <= LARGEST_HASHED:
             return hashlib.sha256(path_here.read_bytes()).hexdigest()
         files = sorted(path_here.rglob("*")) if path_here.is_dir() else [path_here]
@@ -70,8 +71,7 @@ class Provenance:
     def __init__(self, run_url: str) -> None:
         self.url = join(run_url, RECORD)
         self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
-        if not isinstance(self.content, dict) or not isinstance(self.content.get("steps"), dict):
-            raise IcemapError(f"{self.url} is not the record of a run: delete it, and the run is made anew.")
+        check_record(self.url, self.content, RunRecord, "it is not the record of a run; delete it, and the run is made anew")
 
     @property
     def steps(self) -> dict[str, dict[str, Any]]:

@@ -6,8 +6,11 @@ import json
 from typing import Any
 
 from icemap.errors import IcemapError
+from icemap.json_records import CubeChunkRecord, MapChunkRecord, check_record
 from icemap.store import exists, filesystem, is_remote, join, list_names, local_path, read_json, remove, storage_errors, write_json, write_text
 
+# What the records of a job must hold, by the name of its ledger.
+KINDS: dict[str, type[Any]] = {"cube": CubeChunkRecord, "map": MapChunkRecord}
 # Hidden, so that it is not taken for the record of a chunk.
 PROGRESS = ".progress.json"
 
@@ -48,7 +51,12 @@ class Ledger:
     def progress(self) -> dict[str, Any] | None:
         """What was noted last; None before the job began."""
         url = join(self.url, PROGRESS)
-        return dict(read_json(url)) if exists(url) else None
+        if not exists(url):
+            return None
+        note = read_json(url)
+        if not isinstance(note, dict):
+            raise IcemapError(f"{url} is not what icemap wrote there: delete it.")
+        return note
 
     def clear(self) -> None:
         """Forget every record."""
@@ -58,8 +66,11 @@ class Ledger:
         problem = f"The ledger record {self.url}/{key}.json is not valid JSON: delete it and run again, its chunk will be made anew."
         try:
             record = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise IcemapError(problem) from error
         if not isinstance(record, dict):
             raise IcemapError(problem)
+        kind = KINDS.get(self.url.rstrip("/").rsplit("/", 1)[-1])
+        if kind is not None:
+            check_record(f"The ledger record {self.url}/{key}.json", record, kind, "delete it and run again, its chunk will be made anew")
         return record
