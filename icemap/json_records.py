@@ -51,6 +51,10 @@ class MapChunkRecord(TypedDict):
     sums: dict[str, Any]
 
 
+# By the name of their ledger.
+CHUNK_RECORDS: dict[str, type[Any]] = {"cube": CubeChunkRecord, "map": MapChunkRecord}
+
+
 class CalibrationRecord(TypedDict):
     """``calibration.json`` of an ensemble."""
 
@@ -117,7 +121,7 @@ def check_record(url: str, content: Any, kind: type[Record], remedy: str) -> Rec
     except ValidationError as error:
         key = ".".join(map(str, error.errors()[0]["loc"]))
         at = f" (at '{key}')" if key else ""
-        raise IcemapError(f"{url} does not hold what icemap wrote there{at}: {remedy}.") from error
+        raise IcemapError(f"{url} is not what icemap wrote there{at}: {remedy}.") from error
     return content
 
 

@@ -71,7 +71,7 @@ class Provenance:
     def __init__(self, run_url: str) -> None:
         self.url = join(run_url, RECORD)
         self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
-        check_record(self.url, self.content, RunRecord, "it is not the record of a run; delete it, and the run is made anew")
+        check_record(self.url, self.content, RunRecord, "delete it, and the run is made anew")
 
     @property
     def steps(self) -> dict[str, dict[str, Any]]:

@@ -6,11 +6,9 @@ import json
 from typing import Any
 
 from icemap.errors import IcemapError
-from icemap.json_records import CubeChunkRecord, MapChunkRecord, check_record
+from icemap.json_records import check_record
 from icemap.store import exists, filesystem, is_remote, join, list_names, local_path, read_json, remove, storage_errors, write_json, write_text
 
-# What the records of a job must hold, by the name of its ledger.
-KINDS: dict[str, type[Any]] = {"cube": CubeChunkRecord, "map": MapChunkRecord}
 # Hidden, so that it is not taken for the record of a chunk.
 PROGRESS = ".progress.json"
 
@@ -21,8 +19,10 @@ class Ledger:
     A record is written after its chunk, and whole or not at all: a chunk without a record is not done.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, kind: type[Any] | None = None) -> None:
         self.url = url
+        # The TypedDict that a record must fit when it is read.
+        self.kind = kind
 
     def write(self, key: str, record: dict[str, Any]) -> None:
         """Mark a chunk as done."""
@@ -70,7 +70,6 @@ class Ledger:
             raise IcemapError(problem) from error
         if not isinstance(record, dict):
             raise IcemapError(problem)
-        kind = KINDS.get(self.url.rstrip("/").rsplit("/", 1)[-1])
-        if kind is not None:
-            check_record(f"The ledger record {self.url}/{key}.json", record, kind, "delete it and run again, its chunk will be made anew")
+        if self.kind is not None:
+            check_record(f"The ledger record {self.url}/{key}.json", record, self.kind, "delete it and run again, its chunk will be made anew")
         return record

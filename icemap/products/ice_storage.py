@@ -12,7 +12,7 @@ import numpy as np
 from icemap.boreholes.regions import REGIONS
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
-from icemap.json_records import StorageRecord, read_record
+from icemap.json_records import MapChunkRecord, StorageRecord, read_record
 from icemap.mapping.areas import BAND_DEGREES, DEFAULT_MASK, EXTENTS, MASKS
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.sums import Sums, add
@@ -47,7 +47,7 @@ def read_sums(map_url: str) -> Sums:
     """
     require_complete(map_url)
     ledger = ledger_url(map_url)
-    records = Ledger(ledger).records().values()
+    records = Ledger(ledger, MapChunkRecord).records().values()
     if not records:
         raise IcemapError(f"There are no chunk records in {ledger}, from which totals are made: give the map inside its run folder, or run 'icemap map' first.")
     sums: Sums = reduce(add, (record.get("sums", {}) for record in records), {})
