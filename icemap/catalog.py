@@ -7,17 +7,19 @@ The file is read here as plain YAML: nothing in it can run code.
 
 from __future__ import annotations
 
+import datetime
 import re
 import reprlib
 from typing import Annotated, Any, Literal
 
-from pydantic import AllowInfNan, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from icemap.config import Section, resolve
 from icemap.errors import IcemapError
 from icemap.names import require_free_name
 from icemap.settings_text import parse_yaml, problems
 from icemap.store import RECORD, filesystem, is_remote, read_json, read_text, storage_errors
+from icemap.units import part_of_one
 
 Family = Literal["paleoclimate", "climate", "remote_sensing", "topography", "geology", "mask"]
 Reduction = Literal["mean", "min", "max", "sum", "range"]
@@ -30,6 +32,8 @@ DEGLACIATION = "deglaciation_age"
 MONTHLY = ("thawing_degree_days", "freezing_degree_days", "frost_number", "temperature_range")
 DERIVATIONS = (*TERRAIN, *NEIGHBOURHOOD, WETNESS, *MONTHLY, "difference", "distance_to", DEGLACIATION)
 CELSIUS, KELVIN = ("degC", "°C", "celsius"), ("K", "kelvin")
+# Files that stand beside rasters, not rasters themselves.
+SIDECARS = (".aux.xml", ".aux", ".msk", ".ovr", ".rrd", ".tfw", ".wld", ".hdr", ".prj", ".clr", ".stx", ".dbf", ".cpg", ".xml", ".md5", ".txt")
 # What a derived predictor may say about itself; the other keys tell how a file is read.
 DERIVED_KEYS = {"family", "long_name", "unit", "kind", "valid_range", "fill_value", "derived"}
 
@@ -107,17 +111,39 @@ class Rasterize(Section):
         return self
 
 
+def _as_text(value: Any) -> Any:
+    """``variable: 2`` is the name or number 2."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _as_date(value: Any) -> Any:
+    """YAML makes dates of what looks like one."""
+    if isinstance(value, datetime.datetime):
+        return value.replace(tzinfo=None).isoformat() if value.utcoffset() is None else value.astimezone(datetime.UTC).replace(tzinfo=None).isoformat()
+    return value.isoformat() if isinstance(value, datetime.date) else value
+
+
 class SourceConfig(Section):
-    """How one predictor is read from its file."""
+    """How one predictor is read from its file.
+
+    What the file itself says counts, and is compared: its unit is converted to ``unit``, and its classes, missing values, scale and offset are read.
+    ``file_unit`` stands in for the unit of a file that says none or a wrong one, after all scaling. ``nodata`` are values as the file stores them, before
+    scale and offset. Values that the file means as missing without saying so are refused, unless ``valid_range`` (in ``unit``) includes them. A file with a
+    colour table or flags needs a ``kind``. ``overlay: true`` says that files which cover one another are meant to: the first with a value counts.
+    """
 
     family: Family
     long_name: str
     unit: str
-    kind: Literal["continuous", "class"] = "continuous"
-    variable: str | None = None  # in NetCDF, HDF and Zarr; a band number in a raster
+    file_unit: str | None = None
+    # None, if nothing is said, is continuous, but for a file that looks like classes.
+    kind: Literal["continuous", "class"] | None = None
+    # In NetCDF, HDF and Zarr its name, with its groups (a/b/name); in a raster the number or the name of a band.
+    variable: Annotated[str | None, BeforeValidator(_as_text)] = None
     x: str | None = None
     y: str | None = None
-    select: dict[str, float | str] = Field(default_factory=dict)
+    # A value of the axis, a label, or a date of a time axis (2019-07, 2019-07-01T06).
+    select: dict[str, Annotated[float | str, BeforeValidator(_as_date)]] = Field(default_factory=dict)
     reduce: dict[str, Reduction] = Field(default_factory=dict)
     crs: str | None = None
     nodata: tuple[Annotated[float, AllowInfNan(True)], ...] = ()
@@ -129,6 +155,7 @@ class SourceConfig(Section):
     fill_nearest: int = Field(default=0, ge=0)
     classes: dict[int, str] = Field(default_factory=dict)
     fraction_of: tuple[int, ...] = ()  # the part of a cell that these codes of a class raster cover
+    overlay: bool = False
     rasterize: Rasterize | None = None  # for files of polygons
     derived: Derivation | None = None
 
@@ -136,22 +163,23 @@ class SourceConfig(Section):
     def _fits_together(self) -> SourceConfig:
         if self.derived is not None:
             foreign = sorted(set(SourceConfig.model_fields) & self.model_fields_set - DERIVED_KEYS)
-            if foreign or self.kind != "continuous":
+            if foreign or self.kind == "class":
                 raise ValueError(f"a derived predictor is continuous and takes no '{foreign[0] if foreign else 'kind'}'")
         if self.rasterize is not None and (self.rasterize.into == "class") != (self.kind == "class"):
-            raise ValueError(f"polygons rasterized into '{self.rasterize.into}' do not make a source of kind '{self.kind}'")
+            raise ValueError(f"polygons rasterized into '{self.rasterize.into}' do not make a source of kind '{self.kind or 'continuous'}'")
         unnamed = sorted({*self.fraction_of, *(self.rasterize.codes.values() if self.rasterize else ())} - set(self.classes))
-        if unnamed:
+        # Without 'classes' the file is asked for them.
+        if unnamed and (self.classes or self.rasterize is not None):
             raise ValueError(f"the class code {unnamed[0]} is not among the 'classes' {sorted(self.classes)}")
         if self.fraction_of and self.kind == "class":
             raise ValueError("a fraction_of classes is a continuous predictor: leave out kind: class")
-        if (self.fraction_of or (self.rasterize and self.rasterize.into == "fraction")) and self.unit not in ("1", "%"):
+        if (self.fraction_of or (self.rasterize and self.rasterize.into == "fraction")) and part_of_one(self.unit) not in (1.0, 0.01):
             raise ValueError(f"a fraction has the unit 1 or %, not '{self.unit}'")
         return self
 
     @model_validator(mode="after")
     def _classes_named(self) -> SourceConfig:
-        if self.kind == "class" and not self.classes:
+        if self.kind == "class" and not self.classes and self.rasterize is not None:
             raise ValueError("a source of kind 'class' needs 'classes', a mapping from code to name")
         if any(not 0 <= code <= 254 for code in self.classes):
             raise ValueError("class codes must lie in 0-254 (255 is nodata)")
@@ -182,6 +210,12 @@ class Source(SourceConfig):
     licence: str = ""
     citation: str = ""
     inputs: tuple[Source, ...] = ()
+
+    @model_validator(mode="after")
+    def _classes_from_a_file(self) -> Source:
+        if self.kind == "class" and not self.classes and (self.is_virtual or not self.url):
+            raise ValueError("a source of kind 'class' needs 'classes', a mapping from code to name")
+        return self
 
     @property
     def is_virtual(self) -> bool:
@@ -301,6 +335,8 @@ def _matching(pattern: str, where: str) -> tuple[str, ...]:
     with storage_errors(pattern, "list"):
         fs, path = filesystem(pattern)
         found = sorted(str(fs.unstrip_protocol(match)) if is_remote(pattern) else str(match) for match in fs.glob(path))
+    # dem/* is not meant to name what stands beside the rasters.
+    found = [match for match in found if not match.lower().endswith(SIDECARS)] or found
     if not found:
         raise IcemapError(f"{where}: no file matches {pattern}, correct kwargs.url.")
     return tuple(found)
@@ -322,7 +358,7 @@ def _require_fitting(url: str, source: Source, inputs: tuple[Source, ...]) -> No
             wanted = "names no 'codes', but that is a class" if item.kind == "class" else "names 'codes', but that is not a class"
             raise IcemapError(f"{where} {wanted}; correct 'of' or 'codes'.")
         unknown = sorted(set(derived.codes) - set(item.classes))
-        if unknown:
+        if unknown and item.classes:
             raise IcemapError(f"{where}: the class code {unknown[0]} is not among its 'classes' {sorted(item.classes)}.")
         metres = derived.how in (*TERRAIN, *NEIGHBOURHOOD, WETNESS)
         if metres or (derived.how in MONTHLY and derived.how != "temperature_range"):

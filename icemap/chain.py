@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from icemap import __version__
 from icemap.config import Config, load_config
+from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError
 from icemap.json_records import VerificationRecord, read_record
 from icemap.learning import ensemble_depends, make_ensemble, make_verification, verification_url, verified
@@ -15,6 +16,7 @@ from icemap.steps import Context, Say, Step, open_context, run_steps
 from icemap.store import RECORD, exists, join
 
 if TYPE_CHECKING:
+    from icemap.boreholes.sites import SiteTable
     from icemap.mapping.replicate_fields import ReplicateFields
 
 
@@ -32,10 +34,15 @@ def _cube_depends(context: Context) -> Any:
 
 
 def _make_cube(context: Context) -> dict[str, Any]:
+    from icemap.input_check import require_inputs
     from icemap.mapping.run import Job
     from icemap.predictors.cube import plan_cube, require_predictors
     from icemap.products.predictors_page import write_predictors_page
 
+    if "train" in context.wanted:
+        _require_enough_sites(context)
+    if not context.ledger("cube").keys():
+        require_inputs(context.config, context.sources.values())
     build = plan_cube(context.config, context.sources)
     if not context.ledger("cube").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("cube").clear()
@@ -64,44 +71,116 @@ def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
     return [min(lows), max(highs)]
 
 
+def _files_of(path: str) -> list[str]:
+    """A shapefile keeps its attributes in a file of its own."""
+    attributes = path[:-4] + ".dbf"
+    return [path, attributes] if path.lower().endswith(".shp") and exists(attributes) else [path]
+
+
 def _boreholes_depends(context: Context) -> Any:
     config = context.config
     if config.sites is not None:
         return [config.sites.model_dump(exclude={"table"}), config.target.model_dump(), fingerprint(config.sites.table)]
     assert config.boreholes is not None
-    paths = [layer.path for layer in config.boreholes.layers] + ([config.boreholes.permafrost_table] if config.boreholes.permafrost_table else [])
-    settings = [[layer.reader for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
+    paths = [path for layer in config.boreholes.layers for path in _files_of(layer.path)]
+    paths += [config.boreholes.permafrost_table] if config.boreholes.permafrost_table else []
+    settings = [[layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
     return [settings, config.target.model_dump(), [fingerprint(path) for path in paths]]
+
+
+def _require_enough_sites(context: Context) -> None:
+    """Refuse too few sites before the cube of a chain that trains: reading them is quick, the cube is not."""
+    from icemap.boreholes.samples import occupied_cells
+    from icemap.boreholes.sites import read_sites
+
+    config = context.config
+    sites = read_sites(config).sites
+    cells, needed = occupied_cells(sites, config.grid.grid), fewest_samples(config.ensemble.held_out)
+    if cells < needed:
+        reasons = sites.loc[~sites["used"].astype(bool), "reason"].value_counts()
+        unused = "; ".join(f"{n} x {reason}" for reason, n in reasons.items())
+        raise IcemapError(
+            f"{int(sites['used'].sum())} of {len(sites)} sites can be used, in {cells} cells of the "
+            f"grid, and an ensemble needs at least {needed} cells with sites"
+            + (f" (not used: {unused})" if unused else "")
+            + ": add sites, accept more grades, or choose a finer grid where sites share cells."
+        )
+
+
+def _too_few(samples: int, config: Config) -> str:
+    """What a table of too few samples cannot do, in a sentence; nothing where there are enough."""
+    needed = fewest_samples(config.ensemble.held_out)
+    if samples >= needed:
+        return ""
+    return (
+        f"{samples} {'sample is' if samples == 1 else 'samples are'} too few to train on: "
+        f"at least {needed} are needed; add sites, accept more grades, or choose a finer grid "
+        "where sites share cells"
+    )
 
 
 def _make_samples(context: Context) -> dict[str, Any]:
     from dataclasses import replace
 
-    from icemap.boreholes.samples import build_samples, nugget, write_samples, write_sites
-    from icemap.boreholes.sites import read_sites, summary
+    from icemap.boreholes.samples import build_samples, nugget, write_samples
+    from icemap.boreholes.sites import summary
     from icemap.predictors.cube import open_cube
-    from icemap.products.boreholes_page import write_boreholes_page
 
     config = context.config
-    table = read_sites(config)
+    # Before the cube is asked: where no site can be used, the page says why.
+    table = _make_sites(context)
     samples, sites = build_samples(table.sites, config.grid.grid, open_cube(config.cube_url), config.predictors)
-    write_sites(_sites_url(config), sites)
+    _write_sites(config, replace(table, sites=sites))
     write_samples(config.samples_url, samples)
     used = int(sites["used"].sum())
-    thickness = config.boreholes.thickness if config.boreholes is not None else None
-    write_boreholes_page(_page_url(config), replace(table, sites=sites), config.target, title=config.title, thickness=thickness)
     for line in summary(sites).to_string(index=False).splitlines():
         context.say("  " + line)
     context.say(f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see {_page_url(config)}")
+    if few := _too_few(len(samples), config):
+        context.say(f"  {few}")
     return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
+
+
+def _make_sites(context: Context) -> SiteTable:
+    """Read the sites and write their table and page; what was decided from the tables is said."""
+    from icemap.boreholes.sites import read_sites
+
+    table = read_sites(context.config)
+    _write_sites(context.config, table)
+    for note in table.notes:
+        context.say(f"  {note}")
+    return table
+
+
+def _sites_ahead(context: Context, why: str) -> None:
+    from icemap.boreholes.sites import summary
+
+    config = context.config
+    context.say(f"boreholes: making {', '.join(_site_products(config))}")
+    table = _make_sites(context)
+    for line in summary(table.sites).to_string(index=False).splitlines():
+        context.say("  " + line)
+    context.say(f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see {_page_url(config)}")
+    context.say(f"  {config.samples_url} follows with 'icemap boreholes' or 'icemap run' when the cube is there: {why}.")
+
+
+def _write_sites(config: Config, table: SiteTable) -> None:
+    from icemap.boreholes.site_files import write_site_files
+    from icemap.products.boreholes_page import write_boreholes_page
+
+    write_site_files(config.run, table.sites)
+    thickness = config.boreholes.thickness if config.boreholes is not None else None
+    write_boreholes_page(_page_url(config), table, config.target, title=config.title, thickness=thickness)
+
+
+def _site_products(config: Config) -> list[str]:
+    from icemap.boreholes.site_files import SITE_FILES
+
+    return [*(join(config.run, name) for name in SITE_FILES), _page_url(config)]
 
 
 def _page_url(config: Config) -> str:
     return join(config.run, "boreholes.html")
-
-
-def _sites_url(config: Config) -> str:
-    return join(config.run, "sites.parquet")
 
 
 def _make_map(context: Context) -> dict[str, Any]:
@@ -186,7 +265,7 @@ def _make_products(context: Context) -> dict[str, Any]:
 
     config = context.config
     levels = write_overviews(config.map_url, context.run_job, context.ledger)
-    urls = write_cogs(config.map_url, config.products_url, config.target)
+    urls = write_cogs(config.map_url, config.products_url, config.target, cells=context.provenance.steps["map"]["cells"])
     write_stac(config.run, config.title, author=config.author)
     write_catalog(config.run, config.title)
     viewer = write_viewer(config.run, config.title)
@@ -195,11 +274,12 @@ def _make_products(context: Context) -> dict[str, Any]:
 
 
 def _published(config: Config) -> list[str]:
-    from icemap.products.layout import OVERVIEWS
+    from icemap.products.layout import OVERVIEWS, product_files
     from icemap.products.overviews import coarser_grids
 
     levels = [join(config.map_url, OVERVIEWS)] if coarser_grids(config.grid.grid) else []
-    return [*levels, join(config.run, "stac", "collection.json"), join(config.run, "catalog.yaml")]
+    files = [join(config.products_url, name) for name in product_files(config.target.name).values()]
+    return [*levels, *files, join(config.run, "stac", "collection.json"), join(config.run, "catalog.yaml")]
 
 
 def _make_report(context: Context) -> dict[str, Any]:
@@ -211,7 +291,7 @@ def _make_report(context: Context) -> dict[str, Any]:
 
 STEPS = (
     Step("cube", (), _cube_depends, _make_cube, lambda c: [c.cube_url, _predictors_page_url(c)]),
-    Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url, _page_url(c)]),
+    Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url, *_site_products(c)], ahead=_sites_ahead),
     Step("train", ("boreholes",), ensemble_depends, make_ensemble, lambda c: [join(c.ensemble_url, "manifest.json")]),
     Step("verify", ("train",), lambda x: x.config.verification.model_dump(), make_verification, verified),
     Step("map", ("cube", "verify"), lambda x: [x.config.title, x.config.map.model_dump()], _make_map, lambda c: [c.map_url]),

@@ -87,9 +87,10 @@ for _name, _text in {
 @click.argument("config")
 @click.option("--polygons", metavar="FILE", help="GeoPackage, GeoJSON or the like: the totals of its areas instead of those of the map's own regions.")
 @click.option("--name", metavar="ATTRIBUTE", help="Column of the polygons' names; polygons of one name are one area.")
+@click.option("--layer", metavar="NAME", help="Layer of the polygons, in a file that has several.")
 @click.option("--mask", default="fraction", show_default=True, help="What counts of a cell: fraction, majority or whole.")
 @_on_a_cluster
-def storage(config: str, polygons: str | None, name: str | None, mask: str, cluster: str, workers: int) -> None:
+def storage(config: str, polygons: str | None, name: str | None, layer: str | None, mask: str, cluster: str, workers: int) -> None:
     """Totals with their intervals, of the map's regions or of polygons."""
     from icemap.config import load_config
     from icemap.products.ice_storage import ice_storage, storage_lines, write_ice_storage
@@ -98,7 +99,7 @@ def storage(config: str, polygons: str | None, name: str | None, mask: str, clus
     settings = load_config(config)
     if polygons is None:
         _run(config, ["storage"], cluster, workers)
-    table = ice_storage(settings.map_url, polygons, mask, attribute=name)
+    table = ice_storage(settings.map_url, polygons, mask, attribute=name, layer=layer)
     for line in storage_lines(table):
         click.echo(line)
     if polygons is not None:
@@ -146,6 +147,18 @@ def status(run_url: str) -> None:
         note = ledger.progress() if name in CHUNKED and not record["finished"] else None
         for line in progress_lines(note, time.time()) if note else []:
             click.echo(f"{'':10s} {line}")
+
+
+@main.command()
+@click.argument("run_url", metavar="RUN")
+def check(run_url: str) -> None:
+    """Is every stored object of RUN there and whole? What is damaged is made again by the next 'icemap run'."""
+    from icemap.check import check_run
+
+    damages = check_run(run_url, click.echo)
+    if damages:
+        raise IcemapError(f"{len(damages)} of the parts of {run_url} are damaged: 'icemap run' with its config makes them again.")
+    click.echo(f"{run_url} is whole.")
 
 
 @main.command()

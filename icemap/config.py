@@ -148,16 +148,38 @@ class SitesConfig(Section):
     value: str
     unit: str | None = None
     id: str | None = None
+    # A column with the standard error of each value, in the value's unit; empty where it is not known.
+    standard_error: str | None = None
     longitude: str = "lon"
     latitude: str = "lat"
     missing: tuple[float, ...] | None = None
 
 
 class LayerSource(Section):
-    """Raw layers in one file or folder and the reader that understands them."""
+    """Raw layers in one file or folder and the reader that understands them.
 
-    reader: Literal["icemap", "jorgenson2025", "castagner2022"] = "icemap"
+    ``support`` says whether the pieces are samples, which stand for their surroundings, or the layers of logs; without it the table decides. ``frozen``
+    says that all layers of the source were frozen ground. The other keys are for any table of one row per layer: ``columns`` names the table's columns
+    (``site: Bohrung``), ``units`` their units where the header does not, or the columns that hold them, ``crs`` that of projected coordinates,
+    ``missing`` what stands for no data, ``sheet`` the sheet of a workbook or the layer of a GeoPackage.
+    """
+
+    reader: Literal["icemap", "jorgenson2025", "castagner2022", "mohammadi2024", "kanevskiy2024", "cf_profiles"] = "icemap"
     path: str
+    support: Literal["samples", "logs"] | None = None
+    frozen: Literal[True] | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    units: dict[str, str] = Field(default_factory=dict)
+    crs: str | None = None
+    missing: tuple[str | float, ...] = ()
+    sheet: str | None = None
+
+    @model_validator(mode="after")
+    def _only_for_any_table(self) -> LayerSource:
+        given = [key for key in ("columns", "units", "crs", "missing", "sheet") if getattr(self, key)]
+        if self.reader != "icemap" and given:
+            raise ValueError(f"'{given[0]}' is for any other table: the reader {self.reader} knows its own, remove the key or the reader")
+        return self
 
 
 class BoreholesConfig(Section):
@@ -166,7 +188,8 @@ class BoreholesConfig(Section):
     layers: tuple[LayerSource, ...] = Field(min_length=1)
     permafrost_table: str | None = None  # a CALM active-layer table that fills in missing permafrost tables
     thickness: float = Field(default=5.0, gt=0)
-    grades: tuple[Literal["A", "B", "C", "D"], ...] = Field(default=("A", "B", "C"), min_length=1)
+    # Where little of the window is covered the standard error is large: a hole weighs by that, and grades inform.
+    grades: tuple[Literal["A", "B", "C", "D"], ...] = Field(default=("A", "B", "C", "D"), min_length=1)
 
 
 class EnsembleConfig(Section):
@@ -180,6 +203,8 @@ class EnsembleConfig(Section):
     # Rows' worth of belief in the plain mean of the members: fitted on a few hundred clustered sites, free weights overfit. 0 is plain EM; null lets
     # spatial folds choose.
     prior_strength: float | None = Field(default=None, ge=0)
+    # Share of climatology in the pool: null lets spatial folds choose, 0 where the predictors earn it; 0 keeps it out.
+    climatology: float | None = Field(default=None, ge=0, le=1)
     # Settings that the tuning tries for each member beside its defaults.
     candidates: int = Field(default=8, ge=0, le=10_000)
     # Predictors along which the target only rises or only falls, for the members that can hold it.
@@ -205,6 +230,8 @@ class VerificationConfig(Section):
     places: int = Field(default=2000, ge=100, le=10_000_000)
     competitors: tuple[Literal["quantile_forest", "conformal_quantiles"], ...] = ("quantile_forest", "conformal_quantiles")
     classes: tuple[float, ...] | None = Field(default=None, min_length=3)
+    # Whether the map's interval is for one new borehole in a cell, whose spread within it (the nugget) is then included, or for the mean of the cell.
+    nugget: bool = False
 
     @model_validator(mode="after")
     def _rising(self) -> VerificationConfig:

@@ -20,6 +20,32 @@ WGS84_A = 6378.137
 WGS84_E2 = 0.00669437999014
 
 
+def wrapped(longitude: ArrayLike) -> NDArray[np.float64]:
+    """Longitudes as people write them, from -180 to 180; those that are so already do not change.
+
+    Examples
+    --------
+    >>> wrapped([-170.0, 180.0, 190.0, 359.5]).tolist()
+    [-170.0, 180.0, -170.0, -0.5]
+    """
+    degrees = np.asarray(longitude, dtype=np.float64)
+    return np.where(np.abs(degrees) > 180, (degrees + 180) % 360 - 180, degrees)
+
+
+def _counted_on(west: float, east: float) -> tuple[float, float]:
+    """Edges with a west from -180 to below 180 and an east that is further; both 0 where they are no part of the globe."""
+    if not (-180 <= west <= 360 and -180 <= east <= 720):
+        return 0.0, 0.0
+    if east < west:
+        # The other way round from east to west may be meant, unless this one is the shorter.
+        east += 360
+        if not 0 < east - west <= 180:
+            return 0.0, 0.0
+    turn = 360 * np.floor((west + 180) / 360)
+    # 209.9 - 360 has an error in its 14th digit.
+    return (west, east) if turn == 0 else (round(float(west - turn), 9), round(float(east - turn), 9))
+
+
 @dataclass(frozen=True)
 class Chunk:
     """A rectangle of whole cells, written by exactly one task.
@@ -53,14 +79,18 @@ class Grid:
     Parameters
     ----------
     west, south, east, north : float
-        Outer edges in degrees.
+        Outer edges in degrees. A grid that crosses the date line goes on beyond 180: its west is
+        from -180 to 180 and its east up to 360 degrees further. Other ways to count are brought
+        to this one, such as 160 to -150 (to 160 to 210) or 190 to 210 (to -170 to -150). An east
+        that is less than the west must be at most 180 degrees away, as the two may have been
+        exchanged.
     resolution : float
         Size of a cell in degrees, the same in both directions. The extent must hold a whole number of cells.
 
     Raises
     ------
     IcemapError
-        If the extent is empty, leaves the globe, or does not hold a whole number of cells.
+        If the extent is empty, goes round the globe more than once, or does not hold a whole number of cells.
 
     Examples
     --------
@@ -69,6 +99,11 @@ class Grid:
     (120, 720)
     >>> grid.latitudes[:2]
     array([89.75, 89.25])
+    >>> beringia = Grid(160, 50, -150, 75, 0.5)
+    >>> beringia.east, beringia.longitudes[-1]
+    (210.0, 209.75)
+    >>> [int(index) for index in beringia.locate(-150.25, 74.75)]
+    [0, 99]
     """
 
     west: float
@@ -78,11 +113,14 @@ class Grid:
     resolution: float
 
     def __post_init__(self) -> None:
-        if not (-180 <= self.west < self.east <= 180 and -90 <= self.south < self.north <= 90):
+        west, east = _counted_on(self.west, self.east)
+        if not (0 < east - west <= 360 and -90 <= self.south < self.north <= 90):
             raise IcemapError(
                 f"The grid west={self.west}, south={self.south}, east={self.east}, north={self.north} is not a part of the globe: "
-                "give -180 <= west < east <= 180 and -90 <= south < north <= 90 in degrees."
+                "give -180 <= west < east and -90 <= south < north <= 90 in degrees. Across the date line east goes on beyond 180, as in west: 160, east: 210."
             )
+        object.__setattr__(self, "west", west)
+        object.__setattr__(self, "east", east)
         if not self.resolution > 0:
             raise IcemapError(f"The grid's resolution is {self.resolution}: give a positive number of degrees.")
         for name, extent in (("width", self.east - self.west), ("height", self.north - self.south)):
@@ -150,7 +188,9 @@ class Grid:
         lon = np.asarray(longitude, dtype=float)
         lat = np.asarray(latitude, dtype=float)
         with np.errstate(invalid="ignore"):
-            x = (lon - self.west) / (self.east - self.west) * columns
+            # Every longitude as the grid counts it; those in it already stay as they are.
+            turns = np.where((lon < self.west) | (lon > self.east), np.floor((lon - self.west) / 360), 0)
+            x = (lon - 360 * turns - self.west) / (self.east - self.west) * columns
             y = (self.north - lat) / (self.north - self.south) * rows
             inside = (x >= 0) & (x <= columns) & (y >= 0) & (y <= rows)
         col = np.where(inside, np.minimum(np.floor(np.where(inside, x, 0)), columns - 1), -1).astype(np.int64)

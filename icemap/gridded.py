@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.store import storage_errors, zarr_group, zarr_store
+from icemap.store import first_line, storage_errors, zarr_group, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
+    import zarr
+    from zarr.codecs import ZstdCodec
 
 DIMENSIONS = ("latitude", "longitude")
 
@@ -58,13 +61,14 @@ def create_gridded(url: str, grid: Grid, variables: Sequence[Variable], attrs: M
     import xarray as xr
 
     rows, cols = grid.shape
+    stored_with = {"compressors": compressors()}
     chunks = (min(chunk, rows), min(chunk, cols))
     dataset = xr.Dataset(attrs={"Conventions": "CF-1.11", **attrs})
     encoding: dict[str, dict[str, Any]] = {}
     for variable in variables:
         empty = dask.array.full((rows, cols), variable.nodata, dtype=variable.dtype, chunks=-1)
         dataset[variable.name] = (DIMENSIONS, empty, {**variable.attrs, "grid_mapping": "spatial_ref"})
-        encoding[variable.name] = {"chunks": chunks, "_FillValue": variable.nodata, "fill_value": variable.nodata}
+        encoding[variable.name] = {"chunks": chunks, "_FillValue": variable.nodata, "fill_value": variable.nodata, **stored_with}
         if shard is not None:
             encoding[variable.name]["shards"] = (shard, shard)
             encoding[variable.name]["chunks"] = (chunk, chunk)
@@ -73,9 +77,17 @@ def create_gridded(url: str, grid: Grid, variables: Sequence[Variable], attrs: M
     dataset = dataset.assign_coords(
         latitude=("latitude", grid.latitudes, latitude), longitude=("longitude", grid.longitudes, longitude), spatial_ref=((), 0, _spatial_ref(grid))
     )
+    encoding |= dict.fromkeys(DIMENSIONS, stored_with)
     with storage_errors(url, "write"):
         dataset.to_zarr(zarr_store(url), mode="w", compute=False, encoding=encoding, zarr_format=3, consolidated=False)
     consolidate(url)
+
+
+def compressors() -> tuple[ZstdCodec, ...]:
+    """Zstandard with its checksum, which every reader of the format checks: a flipped bit is an error and not a value."""
+    from zarr.codecs import ZstdCodec
+
+    return (ZstdCodec(checksum=True),)
 
 
 def consolidate(url: str) -> None:
@@ -124,10 +136,53 @@ def write_chunk(url: str, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> N
 
 
 def read_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Read one chunk of some variables as stored (nodata not decoded)."""
+    """Read one chunk of some variables as stored (nodata not decoded).
+
+    Raises
+    ------
+    DamagedChunkError
+        If what is stored cannot be decoded, naming the chunk and the variable.
+    """
     with storage_errors(url, "read"):
         group = zarr_group(url, "r")
-        return {name: np.asarray(group[name][chunk.rows, chunk.cols]) for name in names}  # type: ignore[index]
+        return {name: _read(group, name, chunk, url) for name in names}
+
+
+class DamagedChunkError(IcemapError):
+    """A stored chunk that cannot be decoded: truncated, or changed since it was written."""
+
+
+def _read(group: zarr.Group, name: str, chunk: Chunk, url: str) -> NDArray[Any]:
+    with damage_errors(f"Chunk {chunk.key} of '{name}' in {url}", url):
+        return np.asarray(group[name][..., chunk.rows, chunk.cols])  # type: ignore[index]
+
+
+def remove_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> None:
+    """Delete what is stored of a chunk: Zarr reads a shard before it writes it, which fails where the old one is damaged."""
+    from zarr.core.sync import sync
+
+    with storage_errors(url, "delete"):
+        group = zarr_group(url, "r+")
+        for name in names:
+            array = group[name]
+            rows, cols = (array.shards or array.chunks)[-2:]  # type: ignore[union-attr]
+            index = (*(0,) * (array.ndim - 2), chunk.rows.start // rows, chunk.cols.start // cols)  # type: ignore[union-attr]
+            sync((array.store_path / array.metadata.encode_chunk_key(index)).delete())  # type: ignore[union-attr]
+
+
+@contextmanager
+def damage_errors(what: str, url: str) -> Iterator[None]:
+    """Turn what codecs say of stored bytes into one sentence that begins with ``what`` and says how to mend the group at the URL."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise DamagedChunkError(f"{what} is damaged ({first_line(error)}): {mend(url)}") from error
+
+
+def mend(url: str) -> str:
+    """What to do about a group of a run that is damaged, the end of a sentence."""
+    run = url.rstrip("/").rpartition("/")[0]
+    return f"'icemap check {run}' finds all that is, and has 'icemap run' make it again."
 
 
 def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:

@@ -78,6 +78,8 @@ class VerificationRecord(TypedDict):
 
     table: list[dict[str, Any]]
     folds: dict[str, dict[str, list[Any]]]
+    skill: dict[str, Any]
+    climatology: dict[str, Any]
 
 
 class StorageRecord(TypedDict):

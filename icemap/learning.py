@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from icemap.config import Config
@@ -21,6 +22,7 @@ def _prepared(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
     """The ensemble with its options, coding and splits, and the samples."""
     from icemap.boreholes.samples import read_samples
     from icemap.ensemble.model import IceEnsemble
+    from icemap.verification.kinds import sample_facts
 
     config, options = context.config, context.config.ensemble
     samples = read_samples(config.samples_url)
@@ -33,14 +35,16 @@ def _prepared(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
         block_degrees=options.block_degrees,
         bounds=config.target.bounds,
         prior_strength=options.prior_strength,
+        climatology=options.climatology,
         candidates=options.candidates,
         monotone={name: {"rising": 1, "falling": -1}[direction] for name, direction in options.monotone.items()},
         seed=config.seed,
     )
     try:
-        ensemble.prepare(samples)
+        table = ensemble.prepare(samples)
     except ValueError as error:
         raise IcemapError(f"{config.samples_url}: {error}") from error
+    context.say(f"  {sample_facts(table, options.block_degrees)}")
     return ensemble, samples
 
 
@@ -86,7 +90,7 @@ def make_ensemble(context: Context) -> dict[str, Any]:
 
 
 def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> None:
-    """Settings of the members side by side, then the strength of the prior, which depends on them."""
+    """Settings of the members side by side, then how they are pooled, which depends on them."""
     from icemap.ensemble.members import CONSENSUS
     from icemap.ensemble.tuning import Tuning
     from icemap.mapping.jobs import TuneEnsemble, TuningItem
@@ -98,16 +102,18 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
 
     found = chosen(ensemble.members)
     ensemble.tuning_ = Tuning({name: settings for part in found for name, settings in part.settings.items()})
-    if ensemble.prior_strength is None:
+    if ensemble.prior_strength is None or ensemble.climatology is None:
         found += chosen([CONSENSUS])
-    ensemble.tuning_ = Tuning(ensemble.tuning_.settings, found[-1].prior_strength, [row for part in found for row in part.record])
+    record = [row for part in found for row in part.record]
+    ensemble.tuning_ = replace(found[-1], settings=ensemble.tuning_.settings, record=record)
     for name, settings in ensemble.tuning_.settings.items():
         context.say(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
     context.say(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
+    context.say(f"  share of climatology in the pool: {ensemble.options.climatology:.0%}")
 
 
 def make_verification(context: Context) -> dict[str, Any]:
-    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
+    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
     from icemap.mapping.places import choose_places
     from icemap.predictors.cube import open_cube
     from icemap.products.verification_page import write_verification_page
@@ -127,50 +133,129 @@ def make_verification(context: Context) -> dict[str, Any]:
         labels, notes = fold_labels(table, options)
     except ValueError as error:
         raise IcemapError(f"{config.samples_url}: {error} The number of folds is verification.folds in the config.") from error
-    by_kind, permuted, more_notes = _left_out_forecasts(context, ensemble, samples, labels)
-    headline = by_kind[HEADLINE]
-    calibration = Calibration.fit(headline["models"][MODEL]["pit"], headline["dissimilarity"]).to_dict()
+    # Before the first fit: what is changed or left out is known by then.
+    for note in notes:
+        context.say(f"  {note}")
+    found = _left_out_forecasts(context, ensemble, samples, labels)
+    headline = found.by_kind[HEADLINE]
+    pit, dissimilarity = headline["models"][MODEL]["pit"], headline["dissimilarity"]
+    calibration = Calibration.fit(pit, dissimilarity, _nugget(config, samples)).to_dict()
     write_json(join(config.ensemble_url, CALIBRATION), calibration)
     predictors = ensemble.coding_.design(table.X)
     applicability = Applicability.fit(predictors, predictor_weights(predictors, table.y, config.seed), labels[HEADLINE])
     write_json(join(config.ensemble_url, APPLICABILITY), applicability.to_dict())
-    by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in by_kind.items()}
+    by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in found.by_kind.items()}
+    share = float(read_manifest(config.ensemble_url)["tuning"]["climatology"])
+    notes += _share_note(share, found.shares)
     record = verification_record(by_kind, table, applicability, config) | {
+        "climatology": {"share": share, "in_folds": found.shares},
         "calibration": calibration,
         "replicates": replicate_scores(list(context.ledger("train").records().values())),
-        "notes": [*notes, *more_notes],
+        "notes": [*notes, *found.notes],
+        "failed": found.failed,
     }
     write_json(verification_url(config), record)
-    for line in [*_as_text(record["table"], config.target.unit), *record["notes"]]:
+    for line in [*_as_text(record["table"], config.target.unit), *found.notes, *_share_note(share, found.shares)]:
         context.say("  " + line)
-    influence = _influence(context, ensemble, samples, places, by_kind[HEADLINE], permuted)
+    context.say("  " + record["skill"]["sentence"])
+    influence = _influence(context, ensemble, samples, places, by_kind[HEADLINE], found.permuted)
     write_json(_influence_url(config), influence)
     units = {name: "class" if source.kind == "class" else source.unit for name, source in context.sources.items()}
     write_verification_page(_verification_page_url(config), record, influence, samples, config, units)
     context.say(f"  see {_verification_page_url(config)}")
-    return {"samples": len(table)}
+    return {"samples": len(table), "skill": record["skill"]}
 
 
-def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, labels: dict[str, Any]) -> tuple[dict[str, Any], list[Any], list[str]]:
-    """Forecasts by kind of folds, errors with permuted predictors by fold, and what had to be left out."""
+def _nugget(config: Config, samples: pd.DataFrame) -> float:
+    """By how much a new borehole spreads about the mean of its cell, as far as the samples do not already; 0 where the interval is for the mean."""
+    from icemap.ensemble.model import sample_errors
+
+    if not config.verification.nugget:
+        return 0.0
+    spread = float(samples["nugget"].iloc[0])
+    if not spread >= 0:
+        raise IcemapError(
+            f"verification.nugget asks for the spread between boreholes of one cell, and no cell of {config.samples_url} has two: "
+            "set it to false, for intervals of the samples as they are."
+        )
+    if sample_errors(samples) is not None:
+        return spread
+    # Samples without errors are means of a few holes: what they spread by is in the residuals.
+    return float(spread * (1 - (1 / samples["sites"]).mean()) ** 0.5)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Forecasts of the samples that folds left out.
+
+    Attributes
+    ----------
+    by_kind : dict
+        Kind of folds to what `icemap.verification.cross_validation.gather` makes of its folds.
+    permuted : list of dict
+        Errors with permuted predictors, by fold.
+    notes : list of str
+        What had to be left out.
+    failed : list of dict
+        ``fold`` and ``reason`` of those that could not be fitted.
+    shares : list of float
+        Share of climatology in the pool of each headline fold.
+    """
+
+    by_kind: dict[str, Any]
+    permuted: list[Any]
+    notes: list[str]
+    failed: list[dict[str, str]]
+    shares: list[float]
+
+
+def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, labels: dict[str, Any]) -> LeftOut:
+    """Every fold's forecasts; a fold that fails is named, and the others are scored."""
     import numpy as np
 
     from icemap.mapping.jobs import VerifyFold
     from icemap.mapping.run import Job
-    from icemap.verification.cross_validation import IMPORTANCE_KIND, Fold, gather
+    from icemap.verification.cross_validation import Fold, gather
+    from icemap.verification.kinds import HEADLINE, KIND_NAMES, importance_kind
 
     items = [Fold(kind, int(number)) for kind, folds in labels.items() for number in np.unique(folds[folds >= 0])]
     work = VerifyFold(ensemble, samples, labels, context.config.verification.competitors)
     records = dict(zip(sorted(item.key for item in items), context.run_job(Job("verify", items, work, unit="folds"), "verify"), strict=True))
-    parts = {kind: [records[item.key] for item in items if item.kind == kind] for kind in labels}
-    dropped = sorted({name for record in records.values() for name in record["left_out"]})
+    failed = [{"fold": item.key, "reason": records[item.key]["failed"]} for item in items if "failed" in records[item.key]]
+    scored = [item for item in items if "failed" not in records[item.key]]
+    by_kind = {}
+    for kind in labels:
+        chosen = [item for item in scored if item.kind == kind]
+        if chosen:
+            rows = np.flatnonzero(np.isin(labels[kind], [item.number for item in chosen]))
+            by_kind[kind] = gather([records[item.key] for item in chosen], rows)
+    if HEADLINE not in by_kind:
+        first = failed[0]
+        raise IcemapError(f"No {KIND_NAMES[HEADLINE]} fold could be verified: without fold {first['fold']}, {first['reason']}")
+    dropped = sorted({name for item in scored for name in records[item.key]["left_out"]})
     notes = [f"{name.replace('_', ' ')} is left out: the training side of a fold has too few samples for it" for name in dropped]
-    by_kind = {kind: gather(part, np.flatnonzero(labels[kind] >= 0)) for kind, part in parts.items()}
-    return by_kind, [record["permuted"] for record in parts[IMPORTANCE_KIND]], notes
+    notes += [f"fold {entry['fold']} could not be fitted and is not scored: {entry['reason']}" for entry in failed]
+    notes += [f"{KIND_NAMES[kind]} are left out: none of these folds could be fitted" for kind in labels if kind not in by_kind]
+    asked = importance_kind(labels)
+    permuted = [records[item.key]["permuted"] for item in scored if item.kind == asked]
+    shares = [records[item.key]["climatology"] for item in scored if item.kind == HEADLINE]
+    return LeftOut(by_kind, permuted, notes, failed, shares)
+
+
+def _share_note(share: float, in_folds: Sequence[float]) -> list[str]:
+    if share == 0 and not any(in_folds):
+        return []
+    mean = sum(in_folds) / len(in_folds)
+    return [
+        f"climatology has a share of {share:.0%} in the pool that is mapped, and of {mean:.0%} in the mean of the folds: spatial folds inside each "
+        "training side find the rest not better than climatology beyond chance"
+    ]
 
 
 def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, places: Any, forecasts: Any, permuted: Any) -> dict[str, Any]:
     """What the predictors do, what each site means for the map, and where one more would help most."""
+    import numpy as np
+
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.jobs import INFLUENCE, FindInfluence
     from icemap.mapping.packed import ensure_packed
@@ -180,7 +265,9 @@ def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, p
 
     url = context.config.ensemble_url
     ensure_packed(url, samples)
-    residual = forecasts["y"] - forecasts["models"][MODEL]["mean"]
+    # A sample whose fold failed has none.
+    residual = np.full(len(samples), np.nan)
+    residual[forecasts["rows"]] = forecasts["y"] - forecasts["models"][MODEL]["mean"]
     work = FindInfluence(ensemble, samples, url, ensemble_digest(url), context.config.cube_url, places, residual)
     by_predictor, by_site = context.run_job(Job("influence", INFLUENCE, work, unit="parts"), "verify")
     of_predictors = {name: by_predictor[name] for name in ("partial_dependence", "shap")}
@@ -188,11 +275,18 @@ def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, p
 
 
 def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
-    yield f"{'folds':22s}{'model':20s}{'R2':>7s}{'RMSE':>9s}{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
-    formats = {"r2": "7.2f", "rmse": "9.2f", "bias": "8.2f", "crps": "8.2f", "coverage_95": "9.1%", "width_95": "9.1f", "winkler_95": "11.1f"}
+    """The verification table; skill against climatology leads."""
+    scores = {"r2": "7.2f", "rmse": "9.2f", "bias": "8.2f", "crps": "8.2f", "coverage_95": "9.1%", "width_95": "9.1f", "winkler_95": "11.1f"}
+    yield (
+        f"{'folds':22s}{'model':20s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
+        f"{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
+    )
     for row in rows:
-        figures = "".join(f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-" for key, form in formats.items())
-        yield f"{row['folds']:22s}{row['model'].replace('_', ' '):20s}{figures}"
+        skill = f"{row['crpss']:7.1%}" if "crpss" in row else f"{'-':>7s}"
+        known = row.get("crpss_low") is not None
+        span = f"{row['crpss_low']:.1%} to {row['crpss_high']:.1%}" if known else "-"
+        figures = "".join(f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-" for key, form in scores.items())
+        yield f"{row['folds']:22s}{row['model'].replace('_', ' '):20s}{skill}{span:>18s}{figures}"
 
 
 def _influence_url(config: Config) -> str:

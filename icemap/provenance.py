@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -92,6 +93,16 @@ class Provenance:
         """Note that a step is done, with what is worth knowing about it."""
         self._set(step, {**self.steps[step], "finished": _now(), **facts})
 
+    def reopen(self, step: str) -> None:
+        """Note that a step is not finished any more: it goes on with what its ledger lacks."""
+        if step in self.steps:
+            self._set(step, {**self.steps[step], "finished": None})
+
+    def forget(self, step: str) -> None:
+        """Drop the record of a step, whose product is then made from the start."""
+        if self.content["steps"].pop(step, None) is not None:
+            write_json(self.url, self.content)
+
     def describe(self, **facts: Any) -> None:
         """Note what holds for the whole run: config, seed, sources."""
         self.content |= {**_plain(facts), "versions": versions()}
@@ -105,6 +116,16 @@ class Provenance:
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Versions of Python and of the libraries that numbers depend on."""
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+@cache
+def processor() -> str:
+    """This machine's processor and its widest vectors, on which libraries' last digits depend."""
+    from llvmlite.binding import get_host_cpu_features, get_host_cpu_name
+
+    features = get_host_cpu_features()
+    widest = next((name for name in ("avx512f", "avx2") if features.get(name)), "sse")
+    return f"{get_host_cpu_name()} ({widest})"
 
 
 def _plain(value: Any) -> Any:

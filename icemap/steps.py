@@ -13,7 +13,7 @@ from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.json_records import CHUNK_RECORDS
 from icemap.provenance import Provenance, digest, versions
-from icemap.store import exists, join, remove
+from icemap.store import exists, file_size, join, remove
 
 if TYPE_CHECKING:
     from icemap.catalog import Source
@@ -25,13 +25,18 @@ Say = Callable[[str], None]
 
 @dataclass
 class Context:
-    """What the steps of one command share: the config, its sources, the record of the run and a cluster that starts when first needed."""
+    """What the steps of one command share: the config, its sources, the record of the run and a cluster that starts when first needed.
+
+    ``wanted`` are the names of the steps that the command makes.
+    """
 
     config: Config
     cluster: str
     workers: int
     say: Say
+    wanted: Sequence[str] = ()
     _stack: ExitStack = field(default_factory=ExitStack)
+    _processors: set[str] = field(default_factory=set)
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -58,7 +63,17 @@ class Context:
     def run_job(self, job: Job, name: str) -> list[dict[str, Any]]:
         from icemap.mapping.run import run_job
 
-        return run_job(job, self.ledger(name), self.executor)
+        records = run_job(job, self.ledger(name), self.executor)
+        self._processors |= {record["processor"] for record in records if "processor" in record}
+        return records
+
+    def finish(self, step: Step, facts: dict[str, Any]) -> None:
+        """Put a step's end into the record, with the processors that worked on it and the sizes of its files."""
+        processors, self._processors = sorted(self._processors), set()
+        if len(processors) > 1:
+            self.say(f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}")
+        sizes = {_name_in(self.config, url): size for url in step.products(self.config) if exists(url) and (size := file_size(url)) is not None}
+        self.provenance.finish(step.name, **facts, sizes=sizes, **({"processors": processors} if processors else {}))
 
     def describe(self) -> None:
         """Put into the record what the run can be made again from: its settings and sources."""
@@ -85,6 +100,8 @@ class Step:
         Makes the product, going on from what its ledger has, and returns facts for the record.
     products : callable
         URLs that must be there for the step to count as done.
+    ahead : callable, optional
+        Makes what can be made before the earlier steps are done; gets the sentence that says what is not.
     """
 
     name: str
@@ -92,6 +109,7 @@ class Step:
     depends: Callable[[Context], Any]
     make: Callable[[Context], dict[str, Any]]
     products: Callable[[Config], list[str]]
+    ahead: Callable[[Context, str], None] | None = None
 
 
 def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> bool:
@@ -109,8 +127,12 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     bool
         False if everything was there already.
     """
+    names = _made_ahead(steps, context, names)
+    if not names:
+        return True
     if not exists(context.config.catalog):
         raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
+    context.wanted = tuple(names)
     needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
     keys: dict[str, str] = {}
     depends: dict[str, Any] = {}
@@ -121,7 +143,8 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     made = False
     for step in needed:
         finished = context.provenance.is_finished(step.name, keys[step.name])
-        done = finished and all(exists(url) for url in step.products(context.config))
+        lost = lost_product(step, context.config, context.provenance.steps[step.name]) if finished else ""
+        done = finished and not lost
         if step.name not in names:
             if not done:
                 raise IcemapError(f"The step '{step.name}' comes before and is not done for this config: run 'icemap {step.name}' or 'icemap run' first.")
@@ -131,15 +154,32 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
             continue
         if not made:
             context.describe()
-        # A finished product that has vanished is made anew; its ledger says nothing any more.
+        if lost:
+            context.say(f"{step.name}: {lost}")
+        # A finished product that has vanished is made again; its ledger says nothing any more.
         resume = context.provenance.is_started(step.name, keys[step.name]) and not finished
         context.say(f"{step.name}: {'continuing' if resume else 'making'} {', '.join(step.products(context.config))}")
         if not resume:
             _forget(step, context)
             context.provenance.start(step.name, keys[step.name], depends[step.name])
-        context.provenance.finish(step.name, **step.make(context))
+        context.finish(step, step.make(context))
         made = True
     return made
+
+
+def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:
+    """Which product of a finished step is not there any more, or is shorter than it was, in a sentence; empty if none."""
+    for url in step.products(config):
+        if not exists(url):
+            return f"{url} is not there."
+        before = record.get("sizes", {}).get(_name_in(config, url))
+        if before is not None and (size := file_size(url)) is not None and size < before:
+            return f"{url} has {size:,} bytes and had {before:,}."
+    return ""
+
+
+def _name_in(config: Config, url: str) -> str:
+    return url.removeprefix(join(config.run, ""))
 
 
 def _forget(step: Step, context: Context) -> None:
@@ -162,3 +202,32 @@ def open_context(config: Config, cluster: str, workers: int, say: Say) -> Iterat
         yield context
     finally:
         context.close()
+
+
+def _made_ahead(steps: Sequence[Step], context: Context, names: Sequence[str]) -> list[str]:
+    """Make what can be made ahead of steps that are neither wanted nor done; the names that are left."""
+    left = list(names)
+    for step in steps:
+        if step.ahead and step.name in names and (why := _not_done(steps, step, context, names)):
+            step.ahead(context, why)
+            left.remove(step.name)
+    return left
+
+
+def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequence[str]) -> str:
+    """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it can."""
+    before = _ancestors(steps, step.name)
+    keys: dict[str, str] = {}
+    for other in steps:
+        if other.name not in before or other.name in names:
+            continue
+        try:
+            if not exists(context.config.catalog):
+                raise IcemapError(f"There is no catalogue {context.config.catalog}")
+            depends = other.depends(context)
+        except IcemapError as error:
+            return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
+        keys[other.name] = digest([other.name, __version__, depends, [keys.get(name) for name in other.after]])
+        if not context.provenance.is_finished(other.name, keys[other.name]) or not all(exists(url) for url in other.products(context.config)):
+            return f"the step '{other.name}' is not done"
+    return ""

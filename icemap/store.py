@@ -254,6 +254,18 @@ def require_regular(path: Path) -> None:
         raise IcemapError(f"{path} is no file but a pipe, a socket or a device: copy its content into a file.")
 
 
+def file_size(url: str) -> int | None:
+    """Bytes of a file; None for a folder."""
+    with storage_errors(url, "look at"):
+        if not is_remote(url):
+            here = local_path(url)
+            return here.stat().st_size if here.is_file() else None
+        fs, path = filesystem(url)
+        fs.invalidate_cache()
+        found = fs.info(path)
+        return int(found["size"]) if found["type"] == "file" else None
+
+
 def read_start(url: str) -> None:
     """Read the first byte of a file, or the names in a folder: what it takes to know that it can be read."""
     with storage_errors(url, "read"):

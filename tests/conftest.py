@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# What a machine is busy with decides how long an example takes.
+settings.register_profile("icemap", deadline=None)
+settings.load_profile("icemap")
 
 # Programs, not modules with doctests: they find each other by their own folder.
 collect_ignore_glob = ["benchmarks/bench_*.py"]

@@ -14,12 +14,13 @@ import icemap
 
 PACKAGE = Path(icemap.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-GROUND = ["errors", "names", "settings_text", "json_records", "grid", "store", "gridded", "config", "catalog", "provenance", "world*"]
+GROUND = ["errors", "names", "settings_text", "json_records", "grid", "store", "gridded", "units", "config", "catalog", "provenance", "world*"]
 # From bottom to top: a module imports from its own level or from below.
 LEVELS = [
     GROUND,
     *([name] for name in ("predictors", "boreholes", "ensemble", "verification", "mapping", "products", "steps", "learning")),
-    ["chain", "demo", "doctor"],
+    ["chain", "demo", "doctor", "input_check"],
+    ["check"],
     ["cli", "__main__"],
 ]
 HEAVY = {"rasterio", "matplotlib", "lightgbm", "sklearn", "numba", "pyvinecopulib", "geopandas", "kubernetes", "distributed"}

@@ -30,7 +30,7 @@ def test_an_entry_has_its_file_and_licence(write, tmp_path):
     source = load_sources(write(content({"nodata": [-9999], "scale": 0.1})), ["elevation"])["elevation"]
     assert source.url == str(tmp_path / "grids" / "elev.tif")
     assert (source.name, source.licence, source.citation) == ("elevation", "CC0", "somebody 2020")
-    assert (source.nodata, source.scale, source.offset, source.kind) == ((-9999.0,), 0.1, None, "continuous")
+    assert (source.nodata, source.scale, source.offset, source.kind) == ((-9999.0,), 0.1, None, None)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_only_the_named_entries_need_to_be_right(write):
     [
         ({"family": "weather"}, ["'family'", "paleoclimate"]),
         ({"colour": 1}, ["'colour'", "unknown key"]),
-        ({"kind": "class"}, ["needs 'classes'"]),
+        ({"kind": "class", "rasterize": {"into": "class", "attribute": "a"}}, ["needs 'classes'"]),
         ({"kind": "class", "classes": {255: "x"}}, ["0-254"]),
         ({"fill_nearest": -1}, ["'fill_nearest'"]),
         ({"reduce": {"time": "median"}}, ["'reduce.time'"]),

@@ -16,11 +16,13 @@ import pystac
 import pytest
 import rasterio
 import yaml
+import zarr
 from click.testing import CliRunner
 from rio_cogeo.cogeo import cog_validate
 
 import icemap
 from icemap.chain import STEPS
+from icemap.check import check_run
 from icemap.cli import main
 from icemap.config import load_config
 from icemap.demo import write_demo
@@ -373,7 +375,7 @@ def test_query_and_status(first_run):
     assert lines[0].endswith("24 parts in the ledger")
 
 
-@pytest.mark.parametrize(("wanted", "missing"), [("boreholes", "cube"), ("train", "cube"), ("map", "cube"), ("report", "cube")])
+@pytest.mark.parametrize(("wanted", "missing"), [("train", "cube"), ("map", "cube"), ("report", "cube")])
 @pytest.mark.quick
 def test_a_single_command_names_the_step_that_is_missing(tmp_path, wanted, missing):
     config = write_demo(str(tmp_path), "small")
@@ -430,3 +432,94 @@ def test_run_from_a_program_does_what_the_command_does(first_run):
     assert said == [*(f"{name}: there already" for name in ORDER), "Nothing to do: every product is there and its inputs have not changed."]
     with pytest.raises(icemap.IcemapError, match="There is no step 'cubes': the steps are cube, boreholes, train"):
         icemap.run(str(config), ["cubes"])
+
+
+def stored_chunks(run: Path) -> list[Path]:
+    """Every stored object of the cube, the map and its replicate fields that holds values of cells."""
+    return sorted(path for group in ("cube.zarr", "map.zarr") for path in (run / group).rglob("c/*/*") if path.is_file() and "overviews" not in path.parts)
+
+
+def test_what_is_damaged_is_named_and_made_again_to_the_same_bytes(copied):
+    run = copied.parent / "run"
+    vic = sorted((run / "map.zarr" / "vic" / "c").rglob("*/*"))
+    replicates = sorted((run / "map.zarr" / "replicates" / "value" / "c").rglob("*/*/*"))
+    damaged = {
+        "flipped": vic[0],
+        "lost": vic[-1],
+        "truncated": sorted((run / "cube.zarr" / "maat" / "c").rglob("*/*"))[0],
+        "emptied": replicates[0],
+        "tif": run / "products" / "T5m_VIC_sd.tif",
+        "page": run / "report.html",
+    }
+    before = {path: path.read_bytes() for path in damaged.values()}
+    content = bytearray(before[damaged["flipped"]])
+    content[len(content) // 2] ^= 1
+    damaged["flipped"].write_bytes(content)
+    damaged["lost"].unlink()
+    damaged["truncated"].write_bytes(before[damaged["truncated"]][:-20])
+    damaged["emptied"].write_bytes(b"")
+    damaged["tif"].unlink()
+    damaged["page"].write_bytes(before[damaged["page"]][:1000])
+    said: list[str] = []
+    found = check_run(str(run), said.append)
+    for name in ("vic", "maat", "value"):
+        assert any(f"of '{name}' in" in line for line in said), said
+    assert any("T5m_VIC_sd.tif is not there" in line for line in said)
+    assert any("report.html has 1,000 bytes and had" in line for line in said)
+    assert {damage.step for damage in found} == {"cube", "map", "publish", "report"}
+    ledger = [len(list((run / "ledger" / step).glob("r*.json"))) for step in ("cube", "map")]
+    assert "train: there already" in run_here(copied, ORDER)
+    assert [len(list((run / "ledger" / step).glob("r*.json"))) - n for step, n in zip(("cube", "map"), ledger)] == [
+        1,
+        len({d.key for d in found if d.step == "map"}),
+    ]
+    # The page tells when it was made.
+    assert [str(path) for path in before if path.suffix != ".html" and path.read_bytes() != before[path]] == []
+    assert check_run(str(run), print) == []
+
+
+def test_no_flipped_bit_gives_another_value(copied):
+    run = copied.parent / "run"
+    rng = np.random.default_rng(0)
+    files = stored_chunks(run)
+    noticed = 0
+    for file in rng.choice(np.array(files, dtype=object), 60):
+        group = next(parent for parent in file.parents if parent.name in ("cube.zarr", "map.zarr", "replicates"))
+        variable = file.relative_to(group).parts[0]
+        array = zarr.open_array(str(group / variable), mode="r", zarr_format=3)
+        before, content = array[...], file.read_bytes()
+        changed = bytearray(content)
+        changed[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
+        file.write_bytes(changed)
+        try:
+            after = array[...]
+        except (RuntimeError, ValueError):
+            noticed += 1
+        else:
+            assert np.array_equal(before, after, equal_nan=before.dtype.kind == "f"), file
+        file.write_bytes(content)
+    assert noticed > 40
+
+
+def test_a_lost_object_of_the_map_is_not_published_as_a_hole(copied):
+    run = copied.parent / "run"
+    next(path for path in sorted((run / "map.zarr" / "vic_sd_ensemble" / "c").rglob("*/*"))).unlink()
+    (run / "products" / "T5m_VIC_sd.tif").unlink()
+    result = command("publish", copied)
+    assert result.returncode == 2
+    assert re.search(rf"'vic_sd_ensemble' in .*map\.zarr has [\d,]+ values where [\d,]+ cells were mapped: 'icemap check {re.escape(str(run))}'", result.stderr)
+    assert not (run / "products" / "T5m_VIC_sd.tif").exists()
+
+
+def test_a_run_tells_and_makes_again_a_product_that_is_gone_or_shorter(copied):
+    run = copied.parent / "run"
+    (run / "products" / "T5m_VIC.tif").write_bytes(b"II*")
+    said = run_here(copied, ORDER)
+    assert any(re.search(r"publish: .*T5m_VIC\.tif has 3 bytes and had [\d,]+\.", line) for line in said), said
+    with rasterio.open(run / "products" / "T5m_VIC.tif") as file:
+        assert file.read(1).size > 0
+
+
+def test_check_of_a_folder_without_a_run_is_one_sentence(tmp_path):
+    result = command("check", tmp_path)
+    assert (result.returncode, result.stderr) == (2, f"icemap: There is no run at {tmp_path}: give the folder that the config names as 'run'.\n")

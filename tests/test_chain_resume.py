@@ -156,7 +156,7 @@ def test_a_map_killed_at_a_random_point_ends_with_the_same_bits(undisturbed, tmp
     program = [str(Path(sys.executable).with_name("icemap")), "map", str(config), "--workers", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 800
     while len(records_of(run / "ledger" / "map")) < point and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
     if victim == "a worker":

@@ -315,8 +315,30 @@ def test_too_few_samples(finished):
     change(finished, sites={**SITES, "table": "sites.csv"})
     said = refused("run", finished)
     assert "samples.parquet" in said
-    assert "an ensemble needs at least 60" in said
+    assert "an ensemble needs at least 50" in said
     assert "train" not in _finished_steps(finished)
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 12])
+def test_a_handful_of_sites_is_refused_before_the_cube(project, count):
+    sites = project.with_name("sites.csv").read_text().splitlines()[: count + 1]
+    project.with_name("sites.csv").write_text("\n".join(sites))
+    change(project, sites={**SITES, "table": "sites.csv"})
+    said = refused("run", project)
+    assert f"{count} of {count} sites can be used" in said
+    assert "needs at least 50 cells with sites" in said
+    assert not (project.parent / "run" / "cube.zarr").exists()
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_the_page_of_a_handful_of_sites_is_made_and_says_how_many_are_needed(finished, count):
+    sites = finished.with_name("sites.csv").read_text().splitlines()[: count + 1]
+    finished.with_name("sites.csv").write_text("\n".join(sites))
+    change(finished, sites={**SITES, "table": "sites.csv"})
+    result = CliRunner().invoke(main, ["boreholes", str(finished)])
+    assert result.exit_code == 0, result.stderr
+    assert "too few to train on: at least 50 are needed" in result.output
+    assert (finished.parent / "run" / "boreholes.html").exists()
 
 
 def test_a_run_folder_that_cannot_be_written(project):

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from icemap.boreholes.window import window_means
+from icemap.boreholes.window import Pieces, window_means
 
 ICE_DENSITY = 0.917  # g/cm3
 WATER_DENSITY = 1.0
@@ -269,7 +269,7 @@ class SiteVIC(NamedTuple):
     grade : str
         A, B, C or D.
     standard_error : float
-        Measurement and coverage, %.
+        Way of measuring, part of the window that was not sampled, and permafrost table, %.
     layers : int
         Layers that reach the window.
     """
@@ -281,18 +281,20 @@ class SiteVIC(NamedTuple):
     layers: int
 
 
-def site_vic(layers: pd.DataFrame | Mapping[str, ArrayLike], permafrost_table: float, thickness: float = 5.0) -> SiteVIC:
+def site_vic(layers: pd.DataFrame | Mapping[str, ArrayLike], permafrost_table: float, thickness: float = 5.0, table_error: float = 0.0) -> SiteVIC:
     """VIC of one borehole in the first metres below its permafrost table.
 
     Parameters
     ----------
     layers : DataFrame or mapping of columns
-        ``top``, ``base`` (m below the surface) and ``vic`` (%); ``vic_error`` (%) if known. A layer with base = top is a point sample: it stands
-        for half the distance to its neighbours, at most 0.5 m each way. Layers with NaN are left out.
+        ``top``, ``base`` (m below the surface) and ``vic`` (%); ``vic_error`` (%) and ``support`` ("samples" or "logs") if known. A sample stands
+        for half the way to its neighbours, at most 0.5 m from its middle; a layer with base = top is always one. Layers with NaN are left out.
     permafrost_table : float
         Depth of the permafrost table, m.
     thickness : float
         Height of the window, m.
+    table_error : float
+        Standard error of the permafrost table, m.
 
     Returns
     -------
@@ -325,6 +327,7 @@ def site_vic(layers: pd.DataFrame | Mapping[str, ArrayLike], permafrost_table: f
     if np.any((vic < 0) | (vic > 100)):
         raise ValueError("vic has values outside 0-100: give % of the frozen volume")
     error = layers["vic_error"].to_numpy(float) if "vic_error" in layers else np.full(len(layers), METHOD_ERROR["reported VIC"])
-    one = np.zeros(len(layers), dtype=np.int64)
-    row = window_means(one, top, base, vic, error, np.array([permafrost_table], dtype=float), thickness).iloc[0]
+    sample = (layers["support"] == "samples").to_numpy() if "support" in layers else np.zeros(len(layers), dtype=bool)
+    pieces = Pieces(np.zeros(len(layers), dtype=np.int64), top, base, vic, error, sample)
+    row = window_means(pieces, np.array([float(permafrost_table)]), np.array([float(table_error)]), thickness).iloc[0]
     return SiteVIC(float(row["vic"]), float(row["coverage"]), str(row["grade"]), float(row["standard_error"]), int(row["layers"]))

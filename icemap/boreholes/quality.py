@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 EARTH_RADIUS_KM = 6371.0088
 SOLIDS_DENSITY = 2.65  # g/cm3
+ICE_DENSITY = 0.917
 
 Rule = Callable[[pd.DataFrame, "Thresholds"], pd.Series]
 
@@ -25,30 +26,36 @@ class Thresholds:
     Attributes
     ----------
     gravimetric_water : float
-        Largest water content by dry mass, as a fraction.
+        Largest water content by dry mass, as a fraction; peat in permafrost reaches 23.
+    unconfirmed_water : float
+        Largest one without a density that goes with it: more may be a percentage taken for a fraction.
     dry_density : float
         Largest dry density, g/cm3.
     solids : float
         Largest sum of ice and solids by volume, as a fraction; above 1 because both are measured.
+    empty : float
+        Smallest sum of ice and solids by volume where water is above ``unconfirmed_water``: such peat is ice with little air.
     depth : float
         Largest depth of a layer, m.
     duplicate_km, duplicate_value : float
-        Two sites closer than this in both are one measurement reported twice.
-    same_place_km : float
-        Two positions of one site closer than this are one place, written with few digits.
+        Two sites closer than this in both are one measurement reported twice, where positions are published that precisely.
+    one_place_km : float
+        Sites of one name that are further apart are different ones: repeated surveys and roundings make less.
     rounded_degrees : int
         Decimals that make coordinates "the same".
     position_cells : float
         Largest position error, in cells of the grid.
     """
 
-    gravimetric_water: float = 20.0
+    gravimetric_water: float = 30.0
+    unconfirmed_water: float = 20.0
     dry_density: float = 2.6
     solids: float = 1.03
+    empty: float = 0.6
     depth: float = 2000.0
     duplicate_km: float = 0.05
     duplicate_value: float = 2.0
-    same_place_km: float = 1.0
+    one_place_km: float = 1.0
     rounded_degrees: int = 4
     position_cells: float = 2.0
 
@@ -81,9 +88,33 @@ def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.
 
 
 def check_water(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Gravimetric water that is negative or above the threshold (a percentage taken for a fraction)."""
+    """Gravimetric water that is negative, above the threshold (a percentage taken for a fraction), or so high that only a density can confirm it."""
     water = layers["gravimetric_water"]
-    return _say(layers, (water < 0) | (water > thresholds.gravimetric_water), f"gravimetric water outside 0-{100 * thresholds.gravimetric_water:g} %")
+    reason = _say(layers, (water < 0) | (water > thresholds.gravimetric_water), f"gravimetric water outside 0-{100 * thresholds.gravimetric_water:g} %")
+    filled = filled_volume(layers)
+    confirmed = filled.between(thresholds.empty, thresholds.solids)
+    doubtful = water.between(thresholds.unconfirmed_water, thresholds.gravimetric_water, inclusive="right") & ~confirmed
+    reason[doubtful & filled.isna()] = f"gravimetric water above {100 * thresholds.unconfirmed_water:g} % without a density to confirm it"
+    reason[doubtful & filled.notna()] = (
+        f"gravimetric water above {100 * thresholds.unconfirmed_water:g} % does not go with its density: "
+        f"ice and solids would not fill {100 * thresholds.empty:g}-{100 * thresholds.solids:g} % of the volume"
+    )
+    return reason
+
+
+def filled_volume(layers: pd.DataFrame) -> pd.Series:
+    """Ice and solids by volume, as a fraction, from gravimetric water and a density; NaN without."""
+    water = layers["gravimetric_water"].where(layers["gravimetric_water"] >= 0)
+    dry = layers["dry_density"].where(layers["dry_density"] > 0)
+    dry = dry.fillna(layers["frozen_bulk_density"].where(layers["frozen_bulk_density"] > 0) / (1 + water))
+    return water * dry / ICE_DENSITY + dry / SOLIDS_DENSITY
+
+
+def check_filled(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Water and frozen bulk density that do not go together: ice and solids would fill more than the volume."""
+    filled = filled_volume(layers)
+    over = layers["dry_density"].isna() & (filled > thresholds.solids)
+    return _say(layers, over, f"water and density do not go together: ice and solids would fill more than {100 * thresholds.solids:g} % of the volume")
 
 
 def check_density(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
@@ -126,30 +157,37 @@ def check_position(sites: pd.DataFrame, cell_km: float, thresholds: Thresholds =
 
 
 def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """The same site of the same source met again in another file, at the same place: one name at two places is two sites."""
+    """The same site of the same source met again in another file; one name at places more than a kilometre apart is two sites."""
     key = sites["site"].astype(str).str.strip().str.lower() + "|" + sites["source"].fillna("").astype(str)
-    again = np.zeros(len(sites), dtype=bool)
-    places = unit_vectors(sites["lon"], sites["lat"]) * EARTH_RADIUS_KM
-    for rows in key.groupby(key).indices.values():
-        for k in range(1, len(rows)):
-            away = np.linalg.norm(places[rows[:k]] - places[rows[k]], axis=1)
-            again[rows[k]] = bool((away <= thresholds.same_place_km).any())
+    place = sites[["lon", "lat"]]
+    again = pd.concat([key, place.clip(-1e12, 1e12).round(2)], axis=1).duplicated()
+    first = place.groupby(key.to_numpy()).transform("first")
+    apart = np.linalg.norm(unit_vectors(place["lon"], place["lat"]) - unit_vectors(first["lon"], first["lat"]), axis=1) * EARTH_RADIUS_KM
+    again |= key.duplicated() & ~(apart > thresholds.one_place_km)
     return _say(sites, again, "duplicate: the same site of the same source was read before")
 
 
-def check_identical(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Identical rounded coordinates and value."""
+def check_identical(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT, also: tuple[str, ...] = ()) -> pd.Series:
+    """Identical rounded coordinates and value, and whatever else has to be the same (``also``, numbers that may be missing)."""
     # Clipped, because rounding the absurd overflows.
     rounded = sites[["lon", "lat", "value"]].clip(-1e12, 1e12).round({"lon": thresholds.rounded_degrees, "lat": thresholds.rounded_degrees, "value": 6})
-    return _say(sites, rounded.duplicated() & rounded.notna().all(axis=1), "duplicate: same coordinates and value as an earlier site")
+    complete = rounded.notna().all(axis=1)
+    rounded = rounded.join(sites[list(also)].clip(-1e12, 1e12).round(6)) if also else rounded
+    return _say(sites, rounded.duplicated() & complete, "duplicate: same coordinates and value as an earlier site")
 
 
 def check_close(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Sites within 50 m and 2 % VIC of an earlier one (thresholds), where positions are known that well (grade A or none given)."""
+    """Sites within 50 m and 2 % VIC of an earlier one (thresholds), where positions are known that well (grade A or none given).
+
+    A column ``position_km``, if there, says how far a position may be off because of the decimals it was published with: places that are
+    rounded more coarsely than the threshold are no evidence that two holes are one.
+    """
     from scipy.spatial import cKDTree
 
     reason = _say(sites, np.zeros(len(sites), dtype=bool), "")
     precise = sites["position_grade"].isin(["", "A"]) & sites[["lon", "lat", "value"]].notna().all(axis=1)
+    if "position_km" in sites:
+        precise &= ~(sites["position_km"] > thresholds.duplicate_km)
     there = np.flatnonzero(precise & (check_identical(sites, thresholds) == ""))
     if len(there) < 2:
         return reason

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.quality import DEFAULT, EARTH_RADIUS_KM, unit_vectors
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import as_text, line_ranges, words
+from icemap.boreholes.text import MISSING, as_text, line_ranges, words
 from icemap.errors import IcemapError
 
 QUANTITIES: dict[str, str] = {
@@ -33,18 +33,23 @@ QUANTITIES: dict[str, str] = {
 }
 PERMAFROST_TABLE_SOURCES = ("reported", "thaw_depth", "active_layer", "frozen_ground", "neighbour", "mapped")  # best first
 POSITION_GRADES = ("A", "B", "C", "D")
-# What the field calls ground that is ice alone, or rock, whatever blanks, dashes, capitals and plurals it is written with.
-# A massive cryostructure is not among them: it is soil without visible ice.
+SUPPORTS = ("samples", "logs")
+FROZEN = ("yes", "no")
+# Words for kinds of ice, whatever blanks, dashes, capitals and plurals they are written with. Ground that is ice alone, or rock, says its
+# ice content by itself. A massive cryostructure is not among them: it is soil without visible ice.
 ICE_TYPES = {
     **dict.fromkeys(("massive", "massive ice", "massive ground ice", "massive ice body", "massive ice bed"), "massive"),
     **dict.fromkeys(("tabular massive ice", "massive tabular ice", "massive tabular", "tabular massive"), "massive"),
-    **dict.fromkeys(("ice massive", "massiveice", "pure ice", "ice wedge", "wedge ice"), "massive"),
+    **dict.fromkeys(("ice massive", "massiveice", "pure ice", "ice wedge", "wedge ice", "wedge"), "massive"),
     **dict.fromkeys(("bedrock", "bed rock", "rock"), "bedrock"),
+    **dict.fromkeys(("pore", "pore ice", "interstitial", "interstitial ice"), "pore"),
+    **dict.fromkeys(("segregated", "segregated ice", "segregation ice", "ice lens", "ice lenses", "lens", "lenses"), "segregated"),
+    **dict.fromkeys(("none", "no ice", "no", "no visible ice"), "none"),
 }
-NUMBERS = ("lon", "lat", "permafrost_table", "top", "base", *QUANTITIES, "year")
-TEXTS = ("site", "position_grade", "permafrost_table_source", "method", "ice_type", "source", "file")
+NUMBERS = ("lon", "lat", "position_km", "permafrost_table", "top", "base", *QUANTITIES, "year")
+TEXTS = ("site", "position_grade", "permafrost_table_source", "support", "frozen", "method", "ice_type", "source", "file")
 COLUMNS = (
-    *("site", "lon", "lat", "position_grade", "permafrost_table", "permafrost_table_source", "top", "base", "method"),
+    *("site", "lon", "lat", "position_grade", "position_km", "permafrost_table", "permafrost_table_source", "top", "base", "support", "frozen", "method"),
     *QUANTITIES,
     *("ice_type", "source", "year", "file", "line"),
 )
@@ -60,7 +65,7 @@ class Records:
     ----------
     layers : DataFrame
         ``COLUMNS``: depths in m, quantities as fractions and g/cm3, NaN and "" where not given. A site with no layer of its own (only a place and a
-        permafrost table) is one row without depths.
+        permafrost table) is one row without depths. ``position_km`` is how far a position may be off by its rounding, as published.
     flags : DataFrame
         ``FLAG_COLUMNS``: every cell a rule of the reader changed or left out.
     """
@@ -125,7 +130,8 @@ def canonical_ice_types(column: pd.Series, problems: Problems, header: str) -> p
     for text in texts.unique():
         plain = " ".join(word.removesuffix("s") for word in words(str(text)).split())
         # Matching is done on both forms, because a plural's s and that of a name look the same.
-        known[text] = ICE_TYPES.get(words(str(text)), ICE_TYPES.get(plain, str(text).lower()))
+        unknown = "" if str(text).lower() in MISSING else str(text).lower()
+        known[text] = ICE_TYPES.get(words(str(text)), ICE_TYPES.get(plain, unknown))
         if known[text] not in ("massive", "bedrock") and _resembles(plain):
             doubtful.add(text)
     problems.add(texts.isin(doubtful), f"{header} is none of the ice types {', '.join(ICE_TYPES)}:", texts)
@@ -139,28 +145,22 @@ def _resembles(text: str) -> bool:
     return any(difflib.get_close_matches(part, ("massive", "bedrock"), cutoff=0.75) for part in parts)
 
 
-def require_one_place(layers: pd.DataFrame, table: Table) -> None:
-    """Refuse one name for holes at two places, and two spellings of one name at one place.
+def require_one_spelling(layers: pd.DataFrame, table: Table) -> None:
+    """Refuse two spellings of one name at one place; one name at two places is two boreholes.
 
     Raises
     ------
     IcemapError
-        Naming every such site, with its places and lines.
+        Naming every such site, with its place and line.
     """
     placed = layers[["lon", "lat"]].notna().all(axis=1) & (layers["lon"].abs() <= 180) & (layers["lat"].abs() <= 90)
     holes = layers.loc[placed, ["site", "lon", "lat", "line"]].drop_duplicates(["site", "lon", "lat"])
     problems: list[str] = []
-    several = holes[holes["site"].duplicated(keep=False)]
-    for site, rows in several.groupby("site", sort=False):
-        away = _km_from_first(rows)
-        if away.max() > DEFAULT.same_place_km:
-            there = rows.iloc[int(away.argmax())]
-            problems.append(f"'{site}' is at {_place(rows.iloc[0])} and at {_place(there)}, {away.max():,.0f} km apart: give each hole a name of its own")
     first = holes.drop_duplicates("site")
     keys = first["site"].map(_name_key)
     for _, rows in first[keys.duplicated(keep=False)].groupby(keys, sort=False):
         away = _km_from_first(rows)
-        if away.min() == 0 and (np.sort(away)[1] <= DEFAULT.same_place_km):
+        if away.min() == 0 and (np.sort(away)[1] <= DEFAULT.one_place_km):
             names = " and ".join(f"'{name}'" for name in rows["site"].iloc[np.argsort(away, kind="stable")[:2]])
             problems.append(f"{names} are at one place ({_place(rows.iloc[0])}) like two spellings of one name: write one of them throughout")
     if problems:
@@ -239,9 +239,11 @@ def require_schema(layers: pd.DataFrame, table: Table) -> None:
             "permafrost_table_source": pa.Column(
                 checks=pa.Check.isin([*PERMAFROST_TABLE_SOURCES, ""], error=f"is not one of {', '.join(PERMAFROST_TABLE_SOURCES)}")
             ),
+            "support": pa.Column(checks=pa.Check.isin([*SUPPORTS, ""], error=f"is not one of {', '.join(SUPPORTS)}")),
+            "frozen": pa.Column(checks=pa.Check.isin([*FROZEN, ""], error=f"is not one of {', '.join(FROZEN)}")),
             "permafrost_table": pa.Column(float, [finite, pa.Check(lambda values: values >= 0, error="is above the ground surface")], nullable=True),
             "year": pa.Column(float, pa.Check.in_range(1800, 2200, error="is not a year"), nullable=True),
-            **{name: pa.Column(float, finite, nullable=True) for name in ("lon", "lat", "top", "base", *QUANTITIES)},
+            **{name: pa.Column(float, finite, nullable=True) for name in ("lon", "lat", "position_km", "top", "base", *QUANTITIES)},
         }
     )
     try:

@@ -16,6 +16,7 @@ from icemap.grid import Grid
 from icemap.store import read_bytes, storage_errors, write_bytes
 
 if TYPE_CHECKING:
+    import geopandas
     import xarray as xr
 
 # How much a site counts in the mean of its cell, by grade; sites without a grade count fully (choice).
@@ -33,6 +34,7 @@ SAMPLE_COLUMNS = (
     "standard_error",
     "sites",
     "within_variance",
+    "nugget",
     "weight",
     "in_domain",
     "filled_from_km",
@@ -55,8 +57,10 @@ def build_samples(sites: pd.DataFrame, grid: Grid, cube: xr.Dataset, predictors:
     Returns
     -------
     samples : DataFrame
-        One row per cell: ``sample, cell_row, cell_col, lon, lat, value, standard_error, sites, within_variance, weight, in_domain,
+        One row per cell: ``sample, cell_row, cell_col, lon, lat, value, standard_error, sites, within_variance, nugget, weight, in_domain,
         filled_from_km`` and the predictors. ``lon`` and ``lat`` are the mean position; ``within_variance`` is NaN for a single site.
+        ``standard_error`` is that of the value about the mean of the cell, from the sites' errors and from the spread between holes of one
+        cell; that spread, a standard deviation and the same for all cells, is ``nugget``.
     sites : DataFrame
         The site table with ``used`` and ``reason`` updated, and ``sample``, ``in_domain`` and ``filled_from_km`` added.
 
@@ -92,6 +96,14 @@ def build_samples(sites: pd.DataFrame, grid: Grid, cube: xr.Dataset, predictors:
     samples = pd.concat([samples, pd.DataFrame(values[first.loc[samples["sample"]].to_numpy()], columns=list(predictors))], axis=1)
     _require_variation(samples, predictors)
     return samples, sites
+
+
+def occupied_cells(sites: pd.DataFrame, grid: Grid) -> int:
+    """Grid cells that hold a usable site: the most samples that a table of sites can give."""
+    used = sites[sites["used"].astype(bool)]
+    row, col = grid.locate(used["lon"].to_numpy(float), used["lat"].to_numpy(float))
+    inside = row >= 0
+    return len(np.unique(np.column_stack([row[inside], col[inside]]), axis=0))
 
 
 def _lacking(predictors: Sequence[str], gaps: NDArray[np.bool_]) -> str:
@@ -134,7 +146,7 @@ def _fill(
     shifts = np.array([(i, j) for i in range(-FILL_CELLS, FILL_CELLS + 1) for j in range(-FILL_CELLS, FILL_CELLS + 1) if (i, j) != (0, 0)])
     rows, cols = grid.shape
     near = cells[:, None, :] + shifts[None, :, :]
-    if grid.east - grid.west == 360:
+    if np.isclose(grid.east - grid.west, 360):
         near[..., 1] %= cols
     inside = (near[..., 0] >= 0) & (near[..., 0] < rows) & (near[..., 1] >= 0) & (near[..., 1] < cols)
     unique, where = np.unique(near[inside], axis=0, return_inverse=True)
@@ -157,13 +169,24 @@ def _fill(
 
 
 def _merge(sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]) -> tuple[pd.DataFrame, NDArray[np.object_]]:
-    """One row per cell, in order of row and column, and the sample name of every site."""
+    """One row per cell, in order of row and column, and the sample name of every site.
+
+    Where sites have errors, a site counts by 1 / (spread between holes of one cell + its error), both as variances, and the standard
+    error is that of the mean about the cell's true mean; where none has, by its grade.
+    """
     cells, group = np.unique(np.column_stack([row, col]), axis=0, return_inverse=True)
     group = group.ravel()
     n = len(cells)
     names = np.array([f"r{r:05d}c{c:05d}" for r, c in cells], dtype=object)
-    weight = sites["grade"].map(GRADE_WEIGHT).fillna(1.0).to_numpy(float)
-    value, error = sites["value"].to_numpy(float), sites["standard_error"].to_numpy(float)
+    value, stated = sites["value"].to_numpy(float), sites["standard_error"].to_numpy(float)
+    error = site_errors(stated)
+    between = spread_in_cells(value, np.zeros(len(value)) if error is None else error, group)
+    if error is None:
+        weight = sites["grade"].map(GRADE_WEIGHT).fillna(1.0).to_numpy(float)
+    else:
+        # Exact sites in cells without spread would weigh infinitely.
+        least = 1e-6 * float(np.var(value)) + 1e-12
+        weight = 1 / np.maximum(np.nan_to_num(between) ** 2 + error**2, least)
     total = np.bincount(group, weight, n)
     count = np.bincount(group, minlength=n)
     mean = np.bincount(group, weight * value, n) / total
@@ -186,15 +209,62 @@ def _merge(sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]) 
             "lon": np.where(single, sites["lon"].to_numpy(float)[first], lon),
             "lat": np.where(single, sites["lat"].to_numpy(float)[first], lat),
             "value": mean,
-            "standard_error": np.sqrt(np.bincount(group, (weight * error) ** 2, n)) / total,
+            "standard_error": np.sqrt(np.bincount(group, (weight * stated) ** 2, n)) / total if error is None else np.sqrt(1 / total),
             "sites": count,
             "within_variance": within,
+            "nugget": between,
             "weight": declustering_weights(lon, lat),
             "in_domain": sites["in_domain"].to_numpy(bool)[first],
             "filled_from_km": sites["filled_from_km"].to_numpy(float)[first],
         }
     )
     return samples, names[group]
+
+
+def site_errors(stated: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Standard errors to work with, (n,); None where no site has one.
+
+    A site without one is taken to be as good as the median of the others where most sites have one. Where few have (values that are given
+    as ranges, say), the others are taken as exact: what they err by is then part of what all sites share.
+
+    Examples
+    --------
+    >>> site_errors(np.array([np.nan, 2.0, 4.0, 6.0])).tolist(), site_errors(np.array([np.nan, 0.0]))
+    ([4.0, 2.0, 4.0, 6.0], None)
+    >>> site_errors(np.array([np.nan, np.nan, 4.0])).tolist()
+    [0.0, 0.0, 4.0]
+    """
+    known = np.isfinite(stated)
+    if not (stated[known] > 0).any():
+        return None
+    return np.where(known, stated, np.median(stated[known]) if known.mean() >= 0.5 else 0.0)
+
+
+def spread_in_cells(value: NDArray[np.float64], error: NDArray[np.float64], cell: NDArray[np.intp]) -> float:
+    """Standard deviation between holes of one cell beyond what they were measured with; NaN where no cell has two.
+
+    Parameters
+    ----------
+    value, error : ndarray of shape (n,)
+    cell : ndarray of shape (n,)
+        Number of each site's cell.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> cell = np.repeat(np.arange(2000), 3)
+    >>> value = rng.normal(50, 10, 2000)[cell] + rng.normal(0, 4, 6000) + rng.normal(0, 3, 6000)
+    >>> round(spread_in_cells(value, np.full(6000, 3.0), cell), 1)
+    4.0
+    """
+    count = np.bincount(cell)
+    freedom = float((count - 1).sum())
+    if freedom == 0:
+        return float("nan")
+    mean = np.bincount(cell, value) / count
+    squares = float(((value - mean[cell]) ** 2).sum())
+    measured = float(((1 - 1 / count[cell]) * error**2).sum())
+    return float(np.sqrt(max((squares - measured) / freedom, 0.0)))
 
 
 def declustering_weights(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -269,6 +339,13 @@ def read_samples(url: str) -> pd.DataFrame:
 
 
 def _geoparquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    geopoints(table).to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def geopoints(table: pd.DataFrame) -> geopandas.GeoDataFrame:
+    """A table with ``lon`` and ``lat`` as a geopandas table; rows without possible coordinates have no geometry."""
     import geopandas
     import shapely
 
@@ -276,6 +353,4 @@ def _geoparquet(table: pd.DataFrame) -> bytes:
     real = (np.abs(lon) <= 180) & (np.abs(lat) <= 90)
     points = np.full(len(table), None, dtype=object)
     points[real] = shapely.points(lon[real], lat[real])
-    buffer = io.BytesIO()
-    geopandas.GeoDataFrame(table.reset_index(drop=True), geometry=points, crs="EPSG:4326").to_parquet(buffer, index=False)
-    return buffer.getvalue()
+    return geopandas.GeoDataFrame(table.reset_index(drop=True), geometry=points, crs="EPSG:4326")

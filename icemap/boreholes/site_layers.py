@@ -6,18 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from icemap.boreholes import quality
 from icemap.boreholes.ice_content import layer_vic, with_wedge_ice
-from icemap.boreholes.records import PERMAFROST_TABLE_SOURCES, QUANTITIES, join_flags, make_flags
+from icemap.boreholes.permafrost_table import FROZEN_GROUND, add_permafrost_table
+from icemap.boreholes.records import QUANTITIES, join_flags, make_flags
 from icemap.boreholes.text import convert_units
-from icemap.boreholes.window import window_means
+from icemap.boreholes.window import Pieces, window_means
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 
-NEIGHBOUR_KM = 1.0
 # Standard error of the VIC that a position error brings, % (choice): ground ice changes within metres and most of it within a few kilometres.
 POSITION_ERROR = {"A": 0.0, "B": 2.0, "C": 5.0, "D": 10.0}
+# The parts of a site's standard error, in its unit; their squares add up to that of the whole.
+ERROR_PARTS = ("measurement_error", "unsampled_error", "table_error", "position_error")
 EXCLUDING_RULES: dict[str, quality.Rule] = {
     "depths": quality.check_depths,
     "gravimetric water": quality.check_water,
@@ -28,11 +31,12 @@ EXCLUDING_RULES: dict[str, quality.Rule] = {
 
 @dataclass(frozen=True)
 class Window:
-    """What part of the ground counts and how well it must be known."""
+    """What part of the ground counts, how well it must be known, and whether frozen ground may bound the permafrost table."""
 
     thickness: float
     grades: tuple[str, ...]
     cell_km: float
+    frozen_ground: bool = True
 
 
 def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -45,7 +49,14 @@ def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         reason = rule(layers, quality.DEFAULT).where(measured, "")
         parts.append(_flags(layers, reason, name, excludes=True))
         excluded = quality.first_reason(excluded, reason)
+    unfrozen = (layers["frozen"] == "no") & measured & (excluded == "")
+    told = pd.Series(np.where(unfrozen, "unfrozen when sampled", ""), index=layers.index, dtype=object)
+    parts.append(_flags(layers, told, "unfrozen", excludes=True))
+    excluded = quality.first_reason(excluded, told)
     layers = layers.join(layer_vic(layers))
+    filled = quality.check_filled(layers, quality.DEFAULT).where(excluded == "", "")
+    parts.append(_flags(layers, filled, "water and density", excludes=False))
+    _doubt(layers, (filled != "").to_numpy())
     solids = quality.check_solids(layers, quality.DEFAULT).where(excluded == "", "")
     parts.append(_flags(layers, solids, "solids", excludes=True))
     without = layers["vic_reason"].where(measured & (excluded == ""), "")
@@ -56,6 +67,12 @@ def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     layers.loc[bad, ["vic", "vic_error"]] = np.nan
     layers.loc[bad, "vic_reason"] = excluded[bad]
     return layers, join_flags(parts)
+
+
+def _doubt(layers: pd.DataFrame, rows: NDArray[np.bool_]) -> None:
+    """A layer whose water and density would overfill its volume is known no better than by what is too much."""
+    excess = 100 * (quality.filled_volume(layers)[rows] - 1)
+    layers.loc[rows, "vic_error"] = np.hypot(layers.loc[rows, "vic_error"], excess)
 
 
 def _measured(layers: pd.DataFrame) -> pd.Series:
@@ -79,69 +96,57 @@ def sites_from_layers(layers: pd.DataFrame, thaw_sites: pd.DataFrame, window: Wi
     thaw_sites : DataFrame
         ``lon, lat, active_layer`` (m) of places that lend their permafrost table to boreholes within 1 km.
     """
-    sites = _one_row_per_borehole(layers)
-    sites = _permafrost_table(sites, layers, thaw_sites)
-    top, base, vic, error = (layers[name].to_numpy(float) for name in ("top", "base", "vic", "vic_error"))
-    means = window_means(layers["borehole"].to_numpy(), top, base, vic, error, sites["permafrost_table"].to_numpy(float), window.thickness)
+    sites = add_permafrost_table(_one_row_per_borehole(layers), layers, thaw_sites, bounded=window.frozen_ground)
+    table, table_error = (sites[name].to_numpy(float) for name in ("permafrost_table", "permafrost_table_error"))
+    means = window_means(_pieces(layers), table, table_error, window.thickness)
     wedge = sites.pop("wedge_ice").fillna(0.0)
     percent = np.asarray(with_wedge_ice(wedge, means["vic"] / 100)) * 100
-    position = sites["position_grade"].map(POSITION_ERROR).fillna(POSITION_ERROR["C"]).astype(float)
-    percent_error = np.sqrt((means["standard_error"] * (1 - wedge)) ** 2 + position**2).to_numpy(float)
-    values = [convert_units(column, "%", target.unit) for column in (percent, percent_error)]
-    if values[0] is None or values[1] is None:
-        raise IcemapError(f"Raw layers give ice content in %, and the target {target.name} is in '{target.unit}': set target.unit to % or fraction.")
-    sites["value"], sites["standard_error"] = values
+    errors = means[[name for name in ERROR_PARTS if name in means]].mul(1 - wedge, axis=0)
+    errors["position_error"] = _position_error(sites).where(means["layers"] > 0)
+    total = np.sqrt((errors[list(ERROR_PARTS)] ** 2).sum(axis=1, skipna=False))
+    sites["value"], sites["standard_error"] = (_in_unit(column, target) for column in (percent, total.to_numpy(float)))
+    for name in ERROR_PARTS:
+        sites[name] = _in_unit(errors[name].to_numpy(float), target)
     sites["coverage"] = means["coverage"]
+    bound = (sites["permafrost_table_source"] == FROZEN_GROUND) & means["grade"].isin(["A", "B"])
     mapped = sites["permafrost_table_source"] == "mapped"
-    sites["grade"] = means["grade"].where(~mapped, "D").where(means["layers"] > 0, "")
+    sites["grade"] = means["grade"].where(~bound, "C").where(~mapped, "D").where(means["layers"] > 0, "")
     sites["layers"] = means["layers"]
     sites["reason"] = _reasons(sites, layers, window, target)
     sites["used"] = sites["reason"] == ""
     ordinary = sites[sites["used"]]
     in_percent = ordinary.assign(value=percent[ordinary.index])
-    twice = quality.first_reason(quality.check_same_id(in_percent), quality.check_identical(in_percent), quality.check_close(in_percent))
+    # Holes at rounded coordinates may share a value; one reported twice shares its layers and table, too.
+    identical = quality.check_identical(in_percent, also=("coverage", "layers", "permafrost_table"))
+    twice = quality.first_reason(quality.check_same_id(in_percent), identical, quality.check_close(in_percent))
     sites.loc[ordinary.index, "reason"] = twice
     sites["used"] = sites["reason"] == ""
     return sites
 
 
+def _pieces(layers: pd.DataFrame) -> Pieces:
+    top, base, vic, error = (layers[name].to_numpy(float) for name in ("top", "base", "vic", "vic_error"))
+    return Pieces(layers["borehole"].to_numpy(), top, base, vic, error, (layers["support"] == "samples").to_numpy())
+
+
+def _position_error(sites: pd.DataFrame) -> pd.Series:
+    """Error that the position brings, %: by its grade, and without one by that of C, or of D where it is published too coarsely for C."""
+    ungraded = np.where(sites["position_km"] > quality.POSITION_KM["C"], POSITION_ERROR["D"], POSITION_ERROR["C"])
+    return sites["position_grade"].map(POSITION_ERROR).astype(float).fillna(pd.Series(ungraded, index=sites.index))
+
+
+def _in_unit(percent: NDArray[np.float64], target: TargetConfig) -> NDArray[np.float64]:
+    converted = convert_units(percent, "%", target.unit)
+    if converted is None:
+        raise IcemapError(f"Raw layers give ice content in %, and the target {target.name} is in '{target.unit}': set target.unit to % or fraction.")
+    return converted
+
+
 def _one_row_per_borehole(layers: pd.DataFrame) -> pd.DataFrame:
     grouped = layers.groupby("borehole", sort=True)
-    first = grouped[["site", "lon", "lat", "position_grade", "source", "year", "reader", "file", "line"]].first()
+    first = grouped[["site", "lon", "lat", "position_grade", "position_km", "source", "year", "reader", "file", "line"]].first()
     wedge = layers["wedge_ice"].where(layers["wedge_ice"].between(0, 1)).groupby(layers["borehole"]).mean()
     return first.assign(wedge_ice=wedge).reset_index(drop=True)
-
-
-def _permafrost_table(sites: pd.DataFrame, layers: pd.DataFrame, thaw_sites: pd.DataFrame) -> pd.DataFrame:
-    """Give every borehole the permafrost table of its best source; by median where one source says several."""
-    given = layers.loc[layers["permafrost_table"].notna(), ["borehole", "permafrost_table", "permafrost_table_source"]]
-    rank = given["permafrost_table_source"].replace("", "reported").map({name: i for i, name in enumerate(PERMAFROST_TABLE_SOURCES)})
-    best = rank.groupby(given["borehole"]).transform("min")
-    depth = given.loc[rank == best].groupby("borehole")["permafrost_table"].median()
-    source = best.groupby(given["borehole"]).first().map(lambda i: PERMAFROST_TABLE_SOURCES[int(i)])
-    sites["permafrost_table"] = depth.reindex(sites.index).astype(float)
-    sites["permafrost_table_source"] = source.reindex(sites.index).astype(object).fillna("")
-    return _from_neighbours(sites, thaw_sites)
-
-
-def _from_neighbours(sites: pd.DataFrame, thaw_sites: pd.DataFrame) -> pd.DataFrame:
-    from scipy.spatial import cKDTree
-
-    placed = quality.check_coordinates(sites) == ""
-    lends = placed & sites["permafrost_table_source"].isin(["thaw_depth", "active_layer"])
-    own = sites.loc[lends, ["lon", "lat"]].assign(active_layer=sites.loc[lends, "permafrost_table"])
-    donors = pd.concat([thaw_sites[["lon", "lat", "active_layer"]], own], ignore_index=True)
-    needs = np.flatnonzero(placed & sites["permafrost_table_source"].isin(["", "mapped"]))
-    if len(donors) == 0 or len(needs) == 0:
-        return sites
-    tree = cKDTree(quality.unit_vectors(donors["lon"], donors["lat"]) * quality.EARTH_RADIUS_KM)
-    places = quality.unit_vectors(sites["lon"].iloc[needs], sites["lat"].iloc[needs]) * quality.EARTH_RADIUS_KM
-    distance, nearest = tree.query(places, distance_upper_bound=NEIGHBOUR_KM)
-    found = np.isfinite(distance)
-    at = sites.index[needs[found]]
-    sites.loc[at, "permafrost_table"] = donors["active_layer"].to_numpy(float)[nearest[found]]
-    sites.loc[at, "permafrost_table_source"] = "neighbour"
-    return sites
 
 
 def _reasons(sites: pd.DataFrame, layers: pd.DataFrame, window: Window, target: TargetConfig) -> pd.Series:
@@ -157,13 +162,18 @@ def _reasons(sites: pd.DataFrame, layers: pd.DataFrame, window: Window, target: 
         return text.where(condition, "")
 
     no_table = sites["permafrost_table"].isna()
+    too_deep = (sites["permafrost_table_source"] == FROZEN_GROUND) & (sites["permafrost_table"] > window.thickness)
     unwanted, mapped = ~sites["grade"].isin(window.grades), sites["permafrost_table_source"] == "mapped"
     reasons = [
         quality.check_coordinates(sites),
         where(~has_layers, "no layer was measured"),
         where(~has_vic, first_reason),
         quality.check_position(sites, window.cell_km),
-        where(no_table, "no permafrost table: none given, and no thaw site within 1 km"),
+        where(no_table, "no permafrost table: none given, no thaw site within 1 km, and nothing says that a layer was frozen"),
+        where(
+            too_deep,
+            f"frozen ground was only met below {window.thickness:g} m: the permafrost table is somewhere above, and the samples may be below its window",
+        ),
         where(sites["layers"] == 0, f"no layer in the {window.thickness:g} m below the permafrost table"),
         where(mapped & unwanted, "grade D: permafrost table from a map"),
         where(unwanted, "grade " + sites["grade"] + f": too little of the {window.thickness:g} m below the permafrost table is covered"),

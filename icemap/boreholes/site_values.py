@@ -53,6 +53,8 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     coded = _coded(numbers, config)
     value, spread = _values(table, header, numbers, coded, unit, target)
     _require_known_codes(table, header, config, numbers, value, target)
+    if config.standard_error is not None:
+        spread = _standard_errors(table, config.standard_error, unit, target)
     lon, lon_unreadable = table.coordinates(_find(table, config.longitude, "sites.longitude"), "longitude")
     lat, lat_unreadable = table.coordinates(_find(table, config.latitude, "sites.latitude"), "latitude")
     rows = np.arange(1, len(table.frame) + 1)
@@ -144,6 +146,27 @@ def _values(
     _require_plausible_fractions(table, header, np.where(coded, np.nan, numbers.value), unit, target)
     # A range is read as its middle with the standard deviation of a uniform spread.
     return value, np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
+
+
+def _standard_errors(table: Table, column: str, unit_of_values: str, target: TargetConfig) -> NDArray[np.float64]:
+    """Standard errors in the target's unit, NaN where the cell is empty. They scale as differences do: degrees shift by no offset."""
+    header = _find(table, column, "sites.standard_error")
+    unit = split_header(header)[1] or unit_of_values
+    numbers = parse_numbers(table.frame[header], unit)
+    wrong = numbers.unreadable | (numbers.value < 0) | np.isinf(numbers.value)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]}: the column '{header}' holds '{table.frame[header].iloc[row]}', which is no standard error: "
+            "give a number of 0 or more, or leave it empty where it is not known."
+        )
+    converted, zero = convert_units(numbers.value, unit, target.unit), convert_units(np.zeros(1), unit, target.unit)
+    if converted is None or zero is None:
+        raise IcemapError(
+            f"{table.file}: the column '{header}' is in '{unit}' and the target {target.name} in '{target.unit}', which cannot be converted: "
+            "correct the unit in its header, or convert the column."
+        )
+    return np.abs(converted - zero[0])
 
 
 def _require_plausible_fractions(table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig) -> None:

@@ -1,4 +1,4 @@
-"""Tables from CSV or Parquet, wherever they are, with the line every row came from."""
+"""Tables from CSV, Parquet, workbooks and vector files, wherever they are, with the line every row came from."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.table_formats import OTHER_WORKBOOKS, VECTORS, WORKBOOKS, read_vector, read_workbook, with_places
 from icemap.boreholes.text import Axis, parse_coordinates, split_header
 from icemap.errors import IcemapError
 from icemap.store import local_copy
@@ -35,7 +36,7 @@ class Table:
     frame : DataFrame
         Columns as named in the file; empty cells are NaN, nothing else is interpreted.
     lines : ndarray of int
-        Line of each row in the file, counted from 1 (for Parquet: the row, counted from 1).
+        Line of each row in the file, counted from 1 (for Parquet and vector files: the row, counted from 1).
     """
 
     file: str
@@ -71,10 +72,11 @@ class Table:
             raise IcemapError(f"{self.file}: {error}") from error
 
 
-def read_table(url: str, text: Collection[str] = ()) -> Table:
-    """Read a CSV (comma, semicolon or tab; UTF-8, Windows-1252 or Latin-1) or a Parquet file.
+def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -> Table:
+    """Read a CSV (comma, semicolon or tab; UTF-8, Windows-1252 or Latin-1), Parquet, .xlsx, GeoPackage, shapefile or GeoJSON.
 
-    Columns named in ``text`` keep what was written, so that a site "007" does not become 7.
+    Columns named in ``text`` keep what was written, so that a site "007" does not become 7. ``sheet`` is that of a workbook, or the layer of a
+    GeoPackage. Points of a vector file become the columns ``longitude`` and ``latitude``, in degrees.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def read_table(url: str, text: Collection[str] = ()) -> Table:
         If the file is not there, is empty, or is no table; with the line where it breaks.
     """
     with local_copy(url) as path:
-        table = _read_parquet(url, path) if path.suffix.lower() in (".parquet", ".geoparquet", ".pq") else _read_csv(url, path.read_bytes(), text)
+        table = _read(url, path, text, sheet)
     names = [str(name) for name in table.frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -92,11 +94,38 @@ def read_table(url: str, text: Collection[str] = ()) -> Table:
     return table
 
 
+def _read(url: str, path: Path, text: Collection[str], sheet: str | None) -> Table:
+    suffix = path.suffix.lower()
+    if suffix in OTHER_WORKBOOKS:
+        raise IcemapError(f"{url} is a workbook of a kind that is not read: save it as .xlsx or CSV.")
+    if suffix in (".nc", ".nc4", ".cdf"):
+        raise IcemapError(f"{url} is NetCDF and no table: borehole profiles in it are read by 'reader: cf_profiles'.")
+    if path.is_dir():
+        raise IcemapError(f"{url} is a folder: name the file, or the reader of a data set that is published as a folder.")
+    if suffix in WORKBOOKS:
+        frame, header = read_workbook(url, path, sheet)
+        blank = frame.isna().all(axis=1).to_numpy()
+        lines = np.arange(header + 1, header + 1 + len(frame))
+        return Table(url, frame[~blank].reset_index(drop=True), lines[~blank])
+    if suffix in VECTORS:
+        frame = read_vector(url, path, sheet).reset_index(drop=True)
+        return Table(url, frame, np.arange(1, len(frame) + 1))
+    if sheet is not None:
+        raise IcemapError(f"{url} has no sheets: remove the key 'sheet', which is for workbooks and GeoPackages.")
+    return _read_parquet(url, path) if suffix in (".parquet", ".geoparquet", ".pq") else _read_csv(url, path.read_bytes(), text)
+
+
 def _read_parquet(url: str, path: Path) -> Table:
     import pyarrow
+    import pyarrow.parquet
 
     try:
-        frame = pd.read_parquet(path).reset_index(drop=True)
+        if b"geo" in (pyarrow.parquet.read_schema(path).metadata or {}):
+            import geopandas
+
+            frame = with_places(url, geopandas.read_parquet(path)).reset_index(drop=True)
+        else:
+            frame = pd.read_parquet(path).reset_index(drop=True)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise IcemapError(f"{url} is not a readable Parquet file ({str(error).splitlines()[0].rstrip('.')}): write it again.") from error
     return Table(url, frame, np.arange(1, len(frame) + 1))
@@ -185,6 +214,11 @@ def _lines(text: str, separator: str, header_lines: int, rows: int) -> NDArray[n
     ends = np.array([reader.line_num for _ in reader], dtype=np.int64)
     starts = np.concatenate([[1], ends[:-1] + 1])[1 if header_lines else 0 :]
     return starts[:rows] if len(starts) >= rows else np.arange(header_lines + 1, header_lines + rows + 1)
+
+
+def decoded(content: bytes) -> str:
+    """The text of a CSV, in UTF-8, Windows-1252 or Latin-1."""
+    return content.decode(_encoding(content))
 
 
 def _encoding(content: bytes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,22 @@ TABLES_FROM_ROWS = 20_000
 _ROWS_AT_ONCE = 1024
 _NODE_COUNT, _NODE_REACH = 193, 6.0
 _INSIDE = (np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
+
+
+class Shrunk:
+    """A copula drawn towards independence: of the target given the member, a share is the target's own distribution."""
+
+    def __init__(self, copula: Copula, share: float) -> None:
+        self.copula = copula
+        self.share = share
+
+    def h(self, u: Array, v: Array) -> Array:
+        """P(U <= u | V = v)."""
+        return np.asarray((1 - self.share) * self.copula.h(u, v) + self.share * u)
+
+    def pdf(self, u: Array, v: Array) -> Array:
+        """The density of u and v."""
+        return np.asarray((1 - self.share) * self.copula.pdf(u, v) + self.share)
 
 
 class CopulaBMA(PredictiveMixture):
@@ -67,6 +84,8 @@ class CopulaBMA(PredictiveMixture):
     copulas_ : list of Copula
     target_margin_, member_margins_ : margins
     pool_ : (a, b), the beta transform; (1, 1) is none
+    climatology_ : float
+        Share of the target's own distribution in the mixture, see `with_climatology`; 0 after a fit.
     log_likelihoods_ : (iterations,) array
         The EM objective, per iteration.
     ranges_ : (members, 2) array
@@ -175,11 +194,35 @@ class CopulaBMA(PredictiveMixture):
         self._remember(np.tile([[-np.inf], [np.inf]], len(w)), [f"member {k}" for k in range(len(w))])
         return self
 
+    def with_climatology(self, share: float) -> CopulaBMA:
+        """This mixture with a share of climatology, the target's own distribution, as one more component.
+
+        G(y | f) becomes (1 - share) G(y | f) + share F_Y(y): 0 leaves it as it is, 1 knows nothing of the members.
+
+        Examples
+        --------
+        >>> from scipy import stats
+        >>> bma = CopulaBMA.from_parts(stats.norm(), [stats.norm()], [Copula("gaussian", [0.6])], [1.0])
+        >>> round(float(bma.with_climatology(0.25).predict([[2.0]])[0]), 6)
+        0.9
+        """
+        if not 0 <= share <= 1:
+            raise ValueError(f"the share of climatology is {share}; it must lie between 0 and 1.")
+        made = copy(self)
+        made._mixture = None
+        made.climatology_ = float(share)
+        copulas = self.copulas_
+        made.conditionals_ = [Shrunk(c, share) for c in copulas] if share > 0 else list(copulas)
+        return made
+
     def _set_parts(
         self, target_margin: Any, member_margins: list[Any], copulas: list[Copula], weights: Array, pool: tuple[float, float], v_clip: float
     ) -> None:
         self.target_margin_, self.member_margins_, self.copulas_ = target_margin, member_margins, copulas
         self.weights_, self.pool_, self.v_clip_ = weights, pool, v_clip
+        self.climatology_: float = 0.0
+        #: What each member says of the target: its copula, or that with a share of climatology.
+        self.conditionals_: list[Copula | Shrunk] = list(copulas)
         self._nodes = Nodes.of(target_margin.ppf, _NODE_COUNT, _NODE_REACH)
         self._mixture: PooledMixture | None = None
 
@@ -198,11 +241,11 @@ class CopulaBMA(PredictiveMixture):
 
     def _linear(self, u: Array, v: Array) -> Array:
         """sum_k w_k h_k(u | v_k) with u (n, j) and v (n, members)."""
-        total = sum(w * c.h(u, v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.copulas_)) if w > 0)
+        total = sum(w * c.h(u, v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.conditionals_)) if w > 0)
         return np.where(u >= 1.0, 1.0, np.minimum(total, 1.0))  # rounding can carry the sum past one, or leave it short of one at the end
 
     def _linear_density(self, u: Array, v: Array) -> Array:
-        return sum(w * c.pdf(u, v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.copulas_)) if w > 0)
+        return sum(w * c.pdf(u, v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.conditionals_)) if w > 0)
 
     def _target(self, y: ArrayLike, n: int) -> Array:
         return check_target(np.broadcast_to(np.asarray(y), (n,)) if np.ndim(y) == 0 else y, n, None)
@@ -235,6 +278,13 @@ class CopulaBMA(PredictiveMixture):
         members = self._checked(F)
         u = np.asarray(self.target_margin_.cdf(self._target(y, len(members))), dtype=np.float64)
         return self.pooled(self._linear(u[:, None], self.member_levels(members)))[:, 0]
+
+    def distribution(self, F: ArrayLike, x: ArrayLike) -> Array:
+        """P(Y <= x | f) at the same values x (k,) for every row, (n, k)."""
+        u = np.asarray(self.target_margin_.cdf(np.asarray(x, dtype=np.float64)), dtype=np.float64)
+        v = self.member_levels(self._checked(F))
+        blocks = [self.pooled(self._linear(u[None, :], v[block])) for block in self._blocks(len(v))]
+        return np.concatenate(blocks)
 
     def pdf(self, F: ArrayLike, y: ArrayLike) -> Array:
         """Predictive density at y, (n,), per unit of the target; at an atom, its probability."""
@@ -275,7 +325,7 @@ class CopulaBMA(PredictiveMixture):
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
     def _variance(self, v: Array) -> tuple[Array, Array]:
-        each = np.stack([w * c.h(self._nodes.u[None, :], v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.copulas_))])
+        each = np.stack([w * c.h(self._nodes.u[None, :], v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.conditionals_))])
         each = np.concatenate([np.zeros_like(each[:, :, :1]), each, np.broadcast_to(self.weights_[:, None, None], each[:, :, :1].shape)], axis=2)
         linear = np.minimum(each.sum(axis=0), 1.0)
         rise = np.diff(linear, axis=1)
@@ -350,6 +400,7 @@ class CopulaBMA(PredictiveMixture):
                 "weights": self.weights_.tolist(),
                 "pool": list(self.pool_),
                 "v_clip": self.v_clip_,
+                **({"climatology": self.climatology_} if self.climatology_ else {}),
             }
         )
 
@@ -366,4 +417,4 @@ class CopulaBMA(PredictiveMixture):
             float(described["v_clip"]),
         )
         self._recall(described)
-        return self
+        return self.with_climatology(float(described.get("climatology", 0.0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,21 @@ Bounds = tuple[float, float]
 
 #: Below this many rows neither margins nor copulas mean anything.
 LEAST_ROWS = 30
+#: A training side must leave `LEAST_ROWS` when a fifth of it is held out once more to tune.
+LEAST_TRAINING = 40
+#: Fewer samples than this carry no folds with such training sides.
+FEWEST_SAMPLES = 50
+
+
+def fewest_samples(held_out: float) -> int:
+    """Samples that an ensemble needs whose replicates leave this share of them out.
+
+    Examples
+    --------
+    >>> fewest_samples(0.1), fewest_samples(0.45)
+    (50, 56)
+    """
+    return max(FEWEST_SAMPLES, math.ceil(LEAST_ROWS / (1 - held_out)) + 1)
 
 
 def member_names(F: Any, members: int) -> list[str]:

@@ -209,8 +209,17 @@ def knndm(
     return best
 
 
-def knndm_folds(longitude: ArrayLike, latitude: ArrayLike, domain_longitude: ArrayLike, domain_latitude: ArrayLike, k: int, seed: int) -> Labels:
-    """The labels of `knndm`.
+def knndm_folds(
+    longitude: ArrayLike,
+    latitude: ArrayLike,
+    domain_longitude: ArrayLike,
+    domain_latitude: ArrayLike,
+    k: int,
+    seed: int,
+    *,
+    largest_fold: float = 0.5,
+) -> Labels:
+    """The labels of `knndm`, whose parameters these are.
 
     Examples
     --------
@@ -220,7 +229,8 @@ def knndm_folds(longitude: ArrayLike, latitude: ArrayLike, domain_longitude: Arr
     >>> [len(set(labels[i : i + 20].tolist())) for i in (0, 20, 40)]
     [1, 1, 1]
     """
-    return knndm(longitude, latitude, domain_longitude, domain_latitude, k, seed).labels
+    places = (longitude, latitude, domain_longitude, domain_latitude)
+    return knndm(*places, k, seed, largest_fold=largest_fold).labels
 
 
 def replicate_splits(groups: ArrayLike, held_out: float, replicates: int, seed: int) -> NDArray[np.bool_]:

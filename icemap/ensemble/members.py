@@ -65,6 +65,7 @@ class SplineGAM(RegressorMixin, BaseEstimator):
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> SplineGAM:
         """Fit to X of shape (n, predictors) and y of shape (n,)."""
         from pygam import LinearGAM
+        from threadpoolctl import threadpool_limits
 
         inputs, target = validate_data(self, X, y, dtype=np.float64)
         self.lowest_, self.highest_ = (inputs.min(axis=0), inputs.max(axis=0)) if self.knots is None else np.array(self.knots).T
@@ -77,7 +78,8 @@ class SplineGAM(RegressorMixin, BaseEstimator):
             raise ValueError("sample_weight is zero in every row: give some rows a positive weight.")
         # A fit writes its penalty into its terms, so that each needs terms of its own.
         # Its p-values, which nobody asks for here, divide by zero where a term is shrunk to nothing.
-        with np.errstate(invalid="ignore", divide="ignore"):
+        # Several BLAS threads take 4 to 20 times as long on such small matrices when cores are busy.
+        with threadpool_limits(1, user_api="blas"), np.errstate(invalid="ignore", divide="ignore"):
             fits = [LinearGAM(deepcopy(terms), lam=penalty).fit(inputs, target, weights=weights) for penalty in self.penalties]
         self.gam_ = min(fits, key=lambda gam: gam.statistics_["GCV"])
         return self

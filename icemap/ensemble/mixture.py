@@ -106,9 +106,11 @@ def pooled_means(mixed: Mixed, mixture: Mixture, leaves: Leaves | None = None) -
     The forest moves the means of all replicates by the same amount (choice): it is one forest, and how much replicates differ is left to COP-BMA, which would
     otherwise seem twice as sure of itself as it is.
     """
+    from icemap.ensemble.mixture_kernels import mean_over_replicates
+
     if leaves is None:
         return mixed.means
-    shift = SHARE * (leaves.mean - mixed.means.mean(axis=0, dtype=np.float64))
+    shift = SHARE * (leaves.mean - mean_over_replicates(mixed.means))
     return np.clip(mixed.means + shift.astype(np.float32), np.float32(mixture.x[0]), np.float32(mixture.x[-1]))
 
 
@@ -174,7 +176,7 @@ def _enough_rows(bmas: Sequence[CopulaBMA], levels: Array) -> int:
         worst = 0.0
         for bma, level in zip(bmas, levels, strict=True):
             v = special.ndtr(np.linspace(*_score_span(bma), 2 * count - 1))[:, None]
-            for weight, copula in zip(bma.weights_, bma.copulas_, strict=True):
+            for weight, copula in zip(bma.weights_, bma.conditionals_, strict=True):
                 if weight > 0:
                     exact = copula.h(level[None, ::4], v)
                     guess = np.einsum("rc,rcn->rn", between, exact[::2][first[:, None] + np.arange(4)])
@@ -194,7 +196,7 @@ def _components(bmas: Sequence[CopulaBMA], levels: Array, coarse: int, rows: int
     to_fine[np.arange(rows)[:, None], first[:, None] + np.arange(4)] = lagrange(at - first)
     for s, bma in enumerate(bmas):
         v = special.ndtr(np.linspace(*_score_span(bma), coarse))[:, None]
-        for k, copula in enumerate(bma.copulas_):
+        for k, copula in enumerate(bma.conditionals_):
             if bma.weights_[k] > 0:
                 yield (k, s), to_fine @ copula.h(levels[s][None, :], v)
 
@@ -242,7 +244,7 @@ def _means(bma: CopulaBMA, k: int, places: Array) -> Array:
     """Weight times mean of a component where its prediction lies ``places`` (0 to 1) of the way between its outer normal scores."""
     first, last = _score_span(bma)
     v = special.ndtr(np.linspace(first, last, _FINEST))
-    rows = bma._nodes.mean(bma.copulas_[k].h(bma._nodes.u[None, :], v[:, None]))
+    rows = bma._nodes.mean(bma.conditionals_[k].h(bma._nodes.u[None, :], v[:, None]))
     at = places * (_FINEST - 1)
     start = np.clip(at.astype(int) - 1, 0, _FINEST - 4)
     return float(bma.weights_[k]) * np.einsum("nc,nc->n", lagrange(at - start), rows[start[:, None] + np.arange(4)])

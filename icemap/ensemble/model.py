@@ -14,17 +14,16 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from icemap.boreholes.samples import SAMPLE_COLUMNS
+from icemap.ensemble.checks import fewest_samples
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
 from icemap.ensemble.pooled import PooledMixture
-from icemap.ensemble.quantile_forest import Leaves, QuantileForest, fit_quantile_forest
-from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate
+from icemap.ensemble.quantile_forest import Leaves, QuantileForest, with_climatology
+from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate, grow_forest
 from icemap.ensemble.tuning import Tuning, tune
 
 Array = NDArray[np.float64]
-# Fewer samples than this cannot carry four members, their out-of-fold predictions and a spread.
-FEWEST_SAMPLES = 60
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,8 @@ class IceEnsemble(BaseEstimator):
         Physical limits of the target.
     prior_strength : float or None
         Rows' worth of belief in the plain mean of the members; 0 is plain EM, None has the tuning choose.
+    climatology : float or None
+        Share of climatology, the distribution of all samples, in the pool; None has the tuning choose, 0 where the rest earns it.
     candidates : int
         Settings that the tuning tries for each member beside its defaults; 0 keeps the defaults.
     monotone : mapping of str to int, optional
@@ -118,6 +119,7 @@ class IceEnsemble(BaseEstimator):
         block_degrees: float = 10.0,
         bounds: tuple[float, float] | None = (0.0, 100.0),
         prior_strength: float | None = None,
+        climatology: float | None = None,
         candidates: int = 8,
         monotone: Mapping[str, int] | None = None,
         seed: int = 0,
@@ -130,6 +132,7 @@ class IceEnsemble(BaseEstimator):
         self.block_degrees = block_degrees
         self.bounds = bounds
         self.prior_strength = prior_strength
+        self.climatology = climatology
         self.candidates = candidates
         self.monotone = monotone
         self.seed = seed
@@ -140,7 +143,8 @@ class IceEnsemble(BaseEstimator):
         Parameters
         ----------
         samples : DataFrame
-            ``value`` (target), ``lon``, ``lat``, optional ``weight`` and ``cell``; every other column that is not one of `RESERVED` is a predictor.
+            ``value`` (target), ``lon``, ``lat``, optional ``weight``, ``cell`` and ``standard_error`` (of the value; NaN or 0 where
+            none is known); every other column that is not one of `RESERVED` is a predictor.
         """
         self.tuning_ = self.tune(self.prepare(samples))
         self.samples_ = samples
@@ -151,8 +155,8 @@ class IceEnsemble(BaseEstimator):
     def prepare(self, samples: pd.DataFrame) -> TrainingTable:
         """Learn the coding and draw the splits; the members are not fitted yet."""
         names = predictor_columns(samples)
-        if len(samples) < FEWEST_SAMPLES:
-            raise ValueError(f"there are {len(samples)} samples, an ensemble needs at least {FEWEST_SAMPLES}: add sites, or accept more grades.")
+        if len(samples) < (needed := fewest_samples(self.held_out)):
+            raise ValueError(f"there are {len(samples)} samples, an ensemble needs at least {needed}: add sites, or accept more grades.")
         self.coding_ = PredictorCoding.fit(samples[names].to_numpy(dtype=float), names, [n for n in names if n in self.classes])
         table = self.table(samples)
         self.held_out_ = replicate_splits(table.cell, self.held_out, self.replicates, self.seed)
@@ -170,7 +174,8 @@ class IceEnsemble(BaseEstimator):
             raise ValueError(f"the column 'value' is {y[row]:g} in row {row}, outside the bounds {list(self.bounds)}: correct the row or the target's bounds.")
         weight = samples["weight"].to_numpy(dtype=float) if "weight" in samples else np.ones(len(samples))
         cell = samples["cell"].to_numpy(dtype=np.int64) if "cell" in samples else np.arange(len(samples))
-        return TrainingTable(X, y, weight, samples["lon"].to_numpy(dtype=float), samples["lat"].to_numpy(dtype=float), cell)
+        places = samples["lon"].to_numpy(dtype=float), samples["lat"].to_numpy(dtype=float), cell
+        return TrainingTable(X, y, weight, *places, sample_errors(samples))
 
     @property
     def options(self) -> TrainingOptions:
@@ -179,11 +184,23 @@ class IceEnsemble(BaseEstimator):
 
     def _options(self, tuning: Tuning) -> TrainingOptions:
         strength = tuning.prior_strength if self.prior_strength is None else self.prior_strength
-        return TrainingOptions(tuple(self.members), self.folds, self.block_degrees, self.bounds, strength, tuning.settings, self.monotone or {})
+        share = tuning.climatology if self.climatology is None else self.climatology
+        return TrainingOptions(
+            tuple(self.members),
+            self.folds,
+            self.block_degrees,
+            self.bounds,
+            strength,
+            share,
+            tuning.model_variance,
+            tuning.settings,
+            self.monotone or {},
+        )
 
     def tune(self, table: TrainingTable) -> Tuning:
         """Settings for the whole table, by spatial folds inside it."""
-        return tune(table, self._options(Tuning()), self.coding_, self.candidates, self.seed, prior=self.prior_strength is None)
+        choose = {"prior": self.prior_strength is None, "climatology": self.climatology is None}
+        return tune(table, self._options(Tuning()), self.coding_, self.candidates, self.seed, **choose)
 
     def tuned_options(self, training: TrainingTable) -> TrainingOptions:
         """Options for a part of the table, tuned without having seen the rest."""
@@ -194,10 +211,10 @@ class IceEnsemble(BaseEstimator):
         table = self.table(samples)
         return fit_replicate(table.take(~self.held_out_[index]), self.options, self.coding_, replicate_seed(self.seed, index))
 
-    def fit_forest(self, table: TrainingTable) -> QuantileForest:
-        """The quantile forest of a whole training table."""
-        directions = [(self.monotone or {}).get(name, 0) for name in self.coding_.names]
-        return fit_quantile_forest(self.coding_.codes(table.X), table.y, table.weight, self.bounds, self.seed, directions if any(directions) else ())
+    def fit_forest(self, table: TrainingTable, options: TrainingOptions | None = None) -> QuantileForest:
+        """The quantile forest of a whole training table, with the share of climatology of the options, which are the ensemble's own if not given."""
+        chosen = self.options if options is None else options
+        return with_climatology(*grow_forest(table, chosen, self.coding_, self.seed), chosen.climatology)
 
     @cached_property
     def pooled_(self) -> PooledMixture:
@@ -248,6 +265,18 @@ RESERVED = frozenset((*SAMPLE_COLUMNS, "cell", "geometry"))
 def predictor_columns(samples: pd.DataFrame) -> list[str]:
     """The columns of a training table that are predictors."""
     return [str(name) for name in samples.columns if name not in RESERVED]
+
+
+def sample_errors(samples: pd.DataFrame) -> Array | None:
+    """Standard errors (n,) of the samples, 0 where none is known; None where no sample has one."""
+    if "standard_error" not in samples:
+        return None
+    stated = samples["standard_error"].to_numpy(dtype=float)
+    error = np.where(np.isnan(stated), 0.0, stated)
+    if not (np.isfinite(error) & (error >= 0)).all():
+        row = int(np.argmax(~(np.isfinite(error) & (error >= 0))))
+        raise ValueError(f"the column 'standard_error' is {error[row]:g} in row {row}: it must be 0 or more, or missing.")
+    return error if error.any() else None
 
 
 def replicate_seed(seed: int, index: int) -> int:

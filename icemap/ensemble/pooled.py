@@ -99,6 +99,12 @@ class PooledMixture:
         own = np.mean([bma.cdf(values[s], y) for s, bma in enumerate(self.bmas)], axis=0)
         return own if leaves is None else (1 - SHARE) * own + SHARE * leaves.cdf_interval(y)[1]
 
+    def distribution(self, F: ArrayLike, x: ArrayLike, leaves: Leaves | None = None) -> Array:
+        """P(Y <= x) at the same values x (k,) at every place, exactly, (n, k)."""
+        values, at = self._checked(F, leaves), np.asarray(x, dtype=np.float64)
+        own = np.mean([bma.distribution(values[s], at) for s, bma in enumerate(self.bmas)], axis=0)
+        return own if leaves is None else (1 - SHARE) * own + SHARE * leaves.at_values(at)
+
     def pdf(self, F: ArrayLike, y: ArrayLike, leaves: Leaves | None = None) -> Array:
         """Predictive density at y, (n,), per unit of the target; at an atom, its probability."""
         values = self._checked(F, leaves)

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
+from icemap.ensemble.measurement import without_error
+
 Array = NDArray[np.float64]
 
 #: Share of the forest in the pool, the rest is COP-BMA's: two forecasts of about the same skill are pooled best as equals.
@@ -141,9 +143,41 @@ class Leaves(NamedTuple):
         return np.where(right - left > _ROUNDING, right - left, np.where(outside, 0.0, slope))
 
 
+def with_climatology(forest: QuantileForest, everywhere: Array, share: float) -> QuantileForest:
+    """The forest with a share of the distribution of all sites, ``everywhere`` (k,), at every place.
+
+    Every leaf gets its part, so that looking up a place costs what it did.
+    """
+    if share == 0:
+        return forest
+    curves = (1 - share) * forest.curves + share / len(forest.root) * everywhere
+    mean = forest.x[-1] - np.trapezoid(everywhere, forest.x)
+    means = (1 - share) * forest.means + share / len(forest.root) * mean
+    return forest._replace(curves=curves.astype(np.float32), means=means.astype(np.float32))
+
+
 def fit_quantile_forest(
-    codes: NDArray[np.uint8], y: Array, weight: Array, bounds: tuple[float, float] | None, seed: int, directions: Sequence[int] = ()
+    codes: NDArray[np.uint8],
+    y: Array,
+    weight: Array,
+    bounds: tuple[float, float] | None,
+    seed: int,
+    directions: Sequence[int] = (),
+    climatology: float = 0.0,
 ) -> QuantileForest:
+    """The forest of `grow_quantile_forest`, with a share of climatology."""
+    return with_climatology(*grow_quantile_forest(codes, y, weight, bounds, seed, directions), climatology)
+
+
+def grow_quantile_forest(
+    codes: NDArray[np.uint8],
+    y: Array,
+    weight: Array,
+    bounds: tuple[float, float] | None,
+    seed: int,
+    directions: Sequence[int] = (),
+    error: Array | None = None,
+) -> tuple[QuantileForest, Array]:
     """Grow the trees with scikit-learn and put the sites into their leaves.
 
     Parameters
@@ -157,11 +191,22 @@ def fit_quantile_forest(
     seed : int
     directions : (predictors,) sequence of int
         1, -1 or 0 for each predictor: splits after which the mean of the sites would fall, or rise, along it are not made.
+    error : (n,) array, optional
+        Standard errors of the sites, which the distributions are then without (see
+        `icemap.ensemble.measurement.without_error`).
+
+    Returns
+    -------
+    forest : QuantileForest
+    everywhere : (k,) ndarray
+        Distribution function of all sites, by their weights, at the nodes of the target.
     """
     from sklearn.ensemble import RandomForestRegressor
 
     grown: dict[str, Any] = {"min_samples_leaf": _LEAST_LEAF, "max_features": 1 / 3, "monotonic_cst": list(directions) or None}
     forest = RandomForestRegressor(_TREES, **grown, n_jobs=1, random_state=seed).fit(codes, y, sample_weight=weight)
+    if error is not None:
+        y = _without_error(forest, codes, y, error, weight)
     x = _nodes(y, bounds)
     cell = np.searchsorted(x, y, side="left")
     cell[y >= x[-1]] = len(x)
@@ -183,7 +228,26 @@ def fit_quantile_forest(
         first_node, first_leaf = first_node + len(nodes[-1]), first_leaf + len(drawn_in)
     roots, every, steps = np.array(root, np.int32), np.concatenate(nodes).astype(np.int32), np.concatenate(curves)
     means = x[-1] / _TREES - np.trapezoid(steps, x, axis=1)
-    return QuantileForest(roots, every, _depths(roots, every), steps.astype(np.float32), means.astype(np.float32), x)
+    forest_of = QuantileForest(roots, every, _depths(roots, every), steps.astype(np.float32), means.astype(np.float32), x)
+    return forest_of, weight @ spread[cell] / weight.sum()
+
+
+def _without_error(forest: Any, codes: NDArray[np.uint8], y: Array, error: Array, weight: Array) -> Array:
+    """Sites without their errors, by the predictions of the trees that did not draw them.
+
+    A site that every tree drew, as one of great weight may be, has no such prediction, and hardly an error: it stays.
+    """
+    total, count = np.zeros(len(y)), np.zeros(len(y))
+    for tree, drawn in zip(forest.estimators_, forest.estimators_samples_, strict=True):
+        out = np.ones(len(y), dtype=bool)
+        out[drawn] = False
+        if out.any():
+            total[out] += tree.predict(codes[out].astype(np.float32))
+            count[out] += 1
+    told, found = count > 0, y.copy()
+    if told.sum() > 1:
+        found[told] = without_error(y[told], total[told] / count[told], error[told], weight[told])
+    return found
 
 
 def _nodes(y: Array, bounds: tuple[float, float] | None) -> Array:

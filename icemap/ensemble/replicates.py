@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.bma import CopulaBMA
+from icemap.ensemble.checks import LEAST_ROWS
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
+from icemap.ensemble.measurement import error_weights, model_variance, without_error
 from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, predict_members
+from icemap.ensemble.quantile_forest import QuantileForest, grow_quantile_forest
 from icemap.ensemble.target import TargetScale
 
 Array = NDArray[np.float64]
+#: How often spatial blocks are halved, at most, where one of them holds too many of the samples.
+BLOCK_HALVINGS = 3
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,10 @@ class TrainingOptions:
         Physical limits of the target.
     prior_strength : float
         Rows' worth of belief in the plain mean of the members.
+    climatology : float
+        Share of the target's own distribution in the pool.
+    model_variance : float
+        Of the members about the truth, beside which the samples' errors count; 0 where there are none.
     settings : mapping of str to mapping
         Parameters of the members other than the defaults, as the tuning found them.
     monotone : mapping of str to int
@@ -45,6 +54,8 @@ class TrainingOptions:
     block_degrees: float = 10.0
     bounds: tuple[float, float] | None = (0.0, 100.0)
     prior_strength: float = 100.0
+    climatology: float = 0.0
+    model_variance: float = 0.0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     monotone: Mapping[str, int] = field(default_factory=dict)
 
@@ -60,6 +71,8 @@ class TrainingTable:
     y, weight, longitude, latitude : ndarray of shape (n,)
     cell : ndarray of shape (n,)
         Number of the grid cell, so that no cell is on both sides of a split.
+    error : ndarray of shape (n,), optional
+        Standard error of each sample; 0 where it is exact.
     """
 
     X: Array
@@ -68,10 +81,25 @@ class TrainingTable:
     longitude: Array
     latitude: Array
     cell: NDArray[np.int64]
+    error: Array | None = None
 
     def take(self, rows: NDArray[Any]) -> TrainingTable:
         """Some of the rows."""
-        return TrainingTable(self.X[rows], self.y[rows], self.weight[rows], self.longitude[rows], self.latitude[rows], self.cell[rows])
+        places = self.longitude[rows], self.latitude[rows], self.cell[rows]
+        error = None if self.error is None else self.error[rows]
+        return TrainingTable(self.X[rows], self.y[rows], self.weight[rows], *places, error)
+
+    def weighed(self, model_variance: float) -> TrainingTable:
+        """With weights times 1 / (model variance + error**2); itself where there are no errors."""
+        if self.error is None or model_variance == 0:
+            return self
+        return replace(self, weight=error_weights(self.weight, self.error, model_variance))
+
+    def without_error(self, predicted: Array) -> TrainingTable:
+        """With the samples as they would spread without their errors; itself where there are none."""
+        if self.error is None:
+            return self
+        return replace(self, y=without_error(self.y, predicted, self.error, self.weight))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -139,21 +167,57 @@ def bma_of(options: TrainingOptions) -> CopulaBMA:
 
 
 def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Replicate:
-    """Members on the whole table, COP-BMA on their out-of-fold predictions."""
+    """Members on the whole table, COP-BMA on their out-of-fold predictions.
+
+    Where the samples have errors, each counts by them, and the COP-BMA describes the truth at a place, not one more sample.
+    """
+    table = table.weighed(options.model_variance)
     scale, clock = TargetScale.fit(table.y, options.bounds), dict.fromkeys((*options.members, "cop_bma"), 0.0)
     F = out_of_fold(table, options, coding, scale, seed, clock)
     members = train_members(table, member_inputs(options.members, coding, table.X), options, coding, scale, seed, clock)
     start = time.process_time()
-    bma = bma_of(options).fit(F, table.y, sample_weight=table.weight)
+    fitted = table.without_error(scale.inverse(F[:, -1]))
+    bma = bma_of(options).fit(F, fitted.y, sample_weight=table.weight).with_climatology(options.climatology)
     clock["cop_bma"] += time.process_time() - start
     return Replicate(members, bma, coding, scale, F, clock)
 
 
+def grow_forest(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> tuple[QuantileForest, Array]:
+    """The quantile forest of a whole table without climatology, and the distribution of all its sites, see `grow_quantile_forest`."""
+    directions = [options.monotone.get(name, 0) for name in coding.names]
+    table, codes = table.weighed(options.model_variance), coding.codes(table.X)
+    found = directions if any(directions) else ()
+    return grow_quantile_forest(codes, table.y, table.weight, options.bounds, seed, found, table.error)
+
+
+def weighed_table(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> tuple[TrainingTable, float]:
+    """The table with weights by its errors, and the variance of a model beside which they count.
+
+    That variance is of a random forest under spatial folds. Without errors the table is itself, and the variance 0.
+    """
+    if table.error is None:
+        return table, 0.0
+    alone = replace(options, members=("random_forest",))
+    scale = TargetScale.fit(table.y, options.bounds)
+    F = out_of_fold(table, alone, coding, scale, seed)
+    variance = model_variance(table.y - scale.inverse(F[:, 0]), table.error, table.weight)
+    return table.weighed(variance), variance
+
+
 def inner_folds(table: TrainingTable, options: TrainingOptions, folds: int, seed: int) -> NDArray[np.int64]:
-    """Spatial blocks dealt out to folds; grid cells where there are fewer blocks than folds."""
-    blocks = len(np.unique(spatial_blocks(table.longitude, table.latitude, options.block_degrees)))
-    if blocks >= folds:
-        return block_folds(table.longitude, table.latitude, options.block_degrees, folds, seed)
+    """Spatial blocks dealt out to folds; grid cells where there are fewer blocks than folds.
+
+    Where one block holds so many samples that too few would be left to train on, smaller blocks.
+    """
+    lon, lat = table.longitude, table.latitude
+    for halvings in range(BLOCK_HALVINGS + 1):
+        side = options.block_degrees / 2**halvings
+        if len(np.unique(spatial_blocks(lon, lat, side))) >= folds:
+            labels = block_folds(lon, lat, side, folds, seed)
+            if len(table) - np.bincount(labels).max() >= LEAST_ROWS:
+                return labels
+        elif halvings == 0:
+            break
     return cell_folds(table.cell, min(folds, len(np.unique(table.cell))), seed)
 
 

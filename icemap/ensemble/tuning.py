@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from icemap.ensemble.checks import LEAST_ROWS
+from icemap.ensemble.climatology import climatology_scores
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import splitter
 from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
-from icemap.ensemble.replicates import TrainingOptions, TrainingTable, bma_of, inner_folds, out_of_fold
+from icemap.ensemble.replicates import TrainingOptions, TrainingTable, bma_of, inner_folds, out_of_fold, weighed_table
 from icemap.ensemble.strength import choose_prior_strength
 from icemap.ensemble.target import TargetScale
 
@@ -29,28 +30,46 @@ class Tuning:
         Parameters of each member other than its defaults; {} where the defaults did best.
     prior_strength : float
         Of the prior that draws the weights towards the plain mean of the members.
+    climatology : float
+        Share of climatology in the pool.
+    model_variance : float
+        Of the members about the truth, in squared units of the target; 0 where the samples have no errors.
     record : list of dict
-        Every candidate with its mean squared error on the members' scale, and every strength with its CRPS.
+        Every candidate with its mean squared error on the members' scale, every strength with its CRPS, and the CRPS of the pool and of climatology.
     """
 
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     prior_strength: float = 100.0
+    climatology: float = 0.0
+    model_variance: float = 0.0
     record: Sequence[Mapping[str, Any]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON, which has no infinity."""
         strength: float | str = "inf" if np.isinf(self.prior_strength) else self.prior_strength
-        return {"settings": {name: _listed(chosen) for name, chosen in self.settings.items()}, "prior_strength": strength, "record": list(self.record)}
+        settings = {name: _listed(chosen) for name, chosen in self.settings.items()}
+        pool = {"prior_strength": strength, "climatology": self.climatology, "model_variance": self.model_variance}
+        return {"settings": settings, **pool, "record": list(self.record)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Tuning:
         """The reverse of `to_dict`."""
         settings = {n: {key: tuple(v) if isinstance(v, list) else v for key, v in chosen.items()} for n, chosen in content["settings"].items()}
-        return cls(settings, float(content["prior_strength"]), content["record"])
+        climatology, variance = (float(content.get(name, 0.0)) for name in ("climatology", "model_variance"))
+        return cls(settings, float(content["prior_strength"]), climatology, variance, content["record"])
 
 
-def tune(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, candidates: int, seed: int, *, prior: bool) -> Tuning:
-    """Tune every member, then the prior if it is not given.
+def tune(
+    table: TrainingTable,
+    options: TrainingOptions,
+    coding: PredictorCoding,
+    candidates: int,
+    seed: int,
+    *,
+    prior: bool,
+    climatology: bool = True,
+) -> Tuning:
+    """Tune every member, then how they are pooled.
 
     Parameters
     ----------
@@ -58,11 +77,15 @@ def tune(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding
         Settings tried for each member beside its defaults; 0 keeps the defaults.
     seed : int
         For the draws of the candidates and the folds.
+    prior, climatology : bool
+        Whether to choose the strength of the prior and the share of climatology; else those of the options stay.
     """
+    table, variance = weighed_table(table, options, coding, seed)
+    options = replace(options, model_variance=variance)
     found = {name: tune_member(name, table, options, coding, candidates, seed) for name in options.members}
     settings = {name: chosen for name, (chosen, _) in found.items()}
-    strength, crps = tune_prior(table, replace(options, settings=settings), coding, seed) if prior else (options.prior_strength, [])
-    return Tuning(settings, strength, [*(row for _, rows in found.values() for row in rows), *crps])
+    pool = tune_pool(table, replace(options, settings=settings), coding, seed, prior=prior, climatology=climatology)
+    return replace(pool, settings=settings, record=[*(row for _, rows in found.values() for row in rows), *pool.record])
 
 
 def tune_member(
@@ -87,17 +110,40 @@ def tune_member(
     return drawn[int(np.argmin(errors))], record
 
 
-def tune_prior(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> tuple[float, list[dict[str, Any]]]:
-    """Strength of the prior with the smallest CRPS over spatial folds of out-of-fold predictions, and the CRPS of all.
+def tune_pool(
+    table: TrainingTable,
+    options: TrainingOptions,
+    coding: PredictorCoding,
+    seed: int,
+    *,
+    prior: bool,
+    climatology: bool,
+) -> Tuning:
+    """Strength of the prior and share of climatology, by spatial folds of out-of-fold predictions.
 
-    Where the folds leave too few rows for a COP-BMA, the strength of the options stays.
+    The table is that of `weighed_table`, and the options have its variance. Where the folds leave too few rows for a COP-BMA, those of the options stay.
     """
+    strength, share, record = options.prior_strength, options.climatology, []
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
-    if len(table) - np.bincount(folds).max() < LEAST_ROWS:
-        return options.prior_strength, []
-    F = out_of_fold(table, options, coding, TargetScale.fit(table.y, options.bounds), seed)
-    strength, crps = choose_prior_strength(bma_of(options), F, table.y, folds, sample_weight=table.weight)
-    return strength, [{"prior_strength": "inf" if np.isinf(s) else s, "crps": value} for s, value in crps.items()]
+    if (prior or climatology) and len(table) - np.bincount(folds).max() >= LEAST_ROWS:
+        scale = TargetScale.fit(table.y, options.bounds)
+        F = out_of_fold(table, options, coding, scale, seed)
+        if prior:
+            fitted = table.without_error(scale.inverse(F[:, -1]))
+            strength, crps = choose_prior_strength(bma_of(options), F, fitted.y, folds, sample_weight=table.weight)
+            record += [{"prior_strength": "inf" if np.isinf(s) else s, "crps": value} for s, value in crps.items()]
+        if climatology:
+            scores = climatology_scores(table, replace(options, prior_strength=strength), coding, F, folds, seed)
+            share = scores.share
+            record.append(
+                {
+                    "climatology": share,
+                    "crps": scores.crps(0.0),
+                    "crps_climatology": scores.crps(1.0),
+                    "evidence": scores.evidence,
+                }
+            )
+    return Tuning(prior_strength=strength, climatology=share, model_variance=options.model_variance, record=record)
 
 
 def search_space(name: str, columns: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.ensemble.mixture_kernels import mean_over_replicates, squares_over_replicates
 from icemap.mapping.pack import BATCH, PackedEnsemble, pad
 from icemap.verification.applicability import Applicability
 from icemap.verification.spread import Calibration
@@ -61,14 +62,15 @@ def _predict(packed: PackedEnsemble, applicability: Applicability, calibration: 
     index = applicability.index(design)
     means, quantiles, extrapolated = packed.pool(F, packed.forest.at_columns(codes), calibration.levels(index))
     mean, spread = mean_and_spread(means)
+    # The nodes of the mixture end at the bounds of the target.
+    quantiles = calibration.widened(mean, quantiles, float(packed.mixture.x[0]), float(packed.mixture.x[-1]))
     aoa = (index <= applicability.threshold) & ~unseen
     return ChunkResult(mean[:n], spread[:n], quantiles[:n, 0], quantiles[:n, 1], index[:n], aoa[:n], extrapolated[:n], means[:, :n])
 
 
 def mean_and_spread(means: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation over the replicates, (replicates, n) -> (n,)."""
-    mean = means.mean(axis=0, dtype=np.float64)
+    mean = mean_over_replicates(means)
     if len(means) == 1:
         return mean, np.zeros_like(mean)
-    away = means - mean.astype(np.float32)
-    return mean, np.sqrt(np.einsum("sn,sn->n", away, away) / (len(means) - 1)).astype(np.float64)
+    return mean, np.sqrt(squares_over_replicates(means, mean) / (len(means) - 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,23 @@ from numpy.typing import NDArray
 
 from icemap.ensemble.members import CONSENSUS
 from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.replicates import weighed_table
 from icemap.ensemble.saved import replicate_name, save_replicate
-from icemap.ensemble.tuning import Tuning, tune_member, tune_prior
+from icemap.ensemble.tuning import Tuning, tune_member, tune_pool
 from icemap.errors import IcemapError
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.places import CubePlaces, map_places
 from icemap.predictors.cube import open_cube
-from icemap.verification.cross_validation import IMPORTANCE_KIND, Fold, verify_fold
+from icemap.verification.cross_validation import Fold, verify_fold
 from icemap.verification.influence import explain
+from icemap.verification.kinds import importance_kind
 from icemap.verification.leverage import next_boreholes, site_table
 from icemap.verification.scores import held_out_scores
 
 
 @dataclass(frozen=True)
 class TuningItem:
-    """One member to be tuned, or the consensus: the prior that draws towards it, once the members are tuned."""
+    """One member to be tuned, or the consensus: how the members are pooled, once they are tuned."""
 
     member: str
 
@@ -37,21 +39,23 @@ class TuningItem:
 
 @dataclass(frozen=True)
 class TuneEnsemble:
-    """Chooses the settings of one member, or the strength of the prior, on a worker."""
+    """Chooses the settings of one member, or how the members are pooled, on a worker."""
 
     ensemble: IceEnsemble
     samples: pd.DataFrame
 
     def __call__(self, item: TuningItem) -> dict[str, Any]:
-        ensemble, table = self.ensemble, self.ensemble.table(self.samples)
+        ensemble = self.ensemble
         try:
+            table, variance = weighed_table(ensemble.table(self.samples), ensemble.options, ensemble.coding_, ensemble.seed)
+            options = replace(ensemble.options, model_variance=variance)
             if item.member == CONSENSUS:
-                strength, record = tune_prior(table, ensemble.options, ensemble.coding_, ensemble.seed)
-                return Tuning(prior_strength=strength, record=record).to_dict()
-            settings, record = tune_member(item.member, table, ensemble.options, ensemble.coding_, ensemble.candidates, ensemble.seed)
+                choose = {"prior": ensemble.prior_strength is None, "climatology": ensemble.climatology is None}
+                return tune_pool(table, options, ensemble.coding_, ensemble.seed, **choose).to_dict()
+            settings, record = tune_member(item.member, table, options, ensemble.coding_, ensemble.candidates, ensemble.seed)
         except ValueError as problem:
             raise IcemapError(f"The member '{item.member}' cannot be tuned: {_one_line(problem)}") from problem
-        return Tuning({item.member: settings}, record=record).to_dict()
+        return Tuning({item.member: settings}, model_variance=variance, record=record).to_dict()
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class TrainReplicate:
             raise IcemapError(f"Replicate {item.key} cannot be trained: {_one_line(problem)}") from problem
         held_out = self.ensemble.table(self.samples).take(self.ensemble.held_out_[item.index])
         F = replicate.member_predictions(held_out.X)
-        scores = held_out_scores(replicate.bma, F, held_out.y)
+        scores = held_out_scores(replicate.bma, F, held_out.y, held_out.error)
         weights = dict(zip((*self.ensemble.members, CONSENSUS), [float(w) for w in replicate.bma.weights_], strict=True))
         seconds = {name: round(value, 3) for name, value in replicate.seconds.items()}
         return {"files": save_replicate(self.url, item.index, replicate), "held_out": scores, "weights": weights, "cpu_seconds": seconds}
@@ -88,7 +92,10 @@ class TrainReplicate:
 
 @dataclass(frozen=True)
 class VerifyFold:
-    """Fits and scores without one fold on a worker."""
+    """Fits and scores without one fold on a worker.
+
+    A fold that cannot be fitted is recorded with its reason (``failed``): the others are scored.
+    """
 
     ensemble: IceEnsemble
     samples: pd.DataFrame
@@ -96,11 +103,19 @@ class VerifyFold:
     competitors: Sequence[str] = ()
 
     def __call__(self, item: Fold) -> dict[str, Any]:
+        labels, importance = self.labels[item.kind], item.kind == importance_kind(self.labels)
         try:
-            labels, importance = self.labels[item.kind], item.kind == IMPORTANCE_KIND
-            return verify_fold(self.ensemble, self.samples, labels, item.number, self.competitors, importance=importance)
-        except ValueError as error:
-            raise IcemapError(f"The samples cannot be verified without fold {item.key}: {_one_line(error)}") from error
+            return verify_fold(
+                self.ensemble,
+                self.samples,
+                labels,
+                item.number,
+                self.competitors,
+                importance=importance,
+            )
+        # Estimators and copulas say by either what is wrong with a training side.
+        except (ValueError, RuntimeError) as error:
+            return {"failed": _one_line(error)}
 
 
 @dataclass(frozen=True)

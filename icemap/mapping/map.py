@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, consolidate, create_gridded, read_chunk, write_chunk
+from icemap.gridded import Variable, consolidate, create_gridded, mend, read_chunk, write_chunk
 from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
 from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, chunk_sums
-from icemap.store import first_line
-
-_RESTORE = "restore its file, or delete the cube and run 'icemap cube' again; the map then goes on with this chunk."
-# Half the width of a 95 % interval in standard deviations of a normal error.
-NORMAL_95 = 1.959963984540054
+from icemap.verification.spread import NORMAL_95
 
 
 @dataclass(frozen=True)
@@ -60,18 +56,18 @@ class MapBuild:
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
         """Map and write one chunk; the record holds the sums for the totals."""
-        masks = self._read(chunk, ["valid", "fraction"])
+        masks = read_chunk(self.cube_url, chunk, ["valid", "fraction"])
         valid = masks["valid"] == 1
         if (masks["valid"] == 255).any() or np.isnan(masks["fraction"][valid]).any():
-            raise IcemapError(f"Chunk {chunk.key} is missing in the cube {self.cube_url}: {_RESTORE}")
+            raise IcemapError(f"Chunk {chunk.key} is missing in the cube {self.cube_url}: {mend(self.cube_url)}")
         record: dict[str, Any] = {"pixels": int(valid.size), "valid": int(valid.sum()), "sums": {}}
         if not valid.any():
             return record
         predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
         names = predictor.packed.coding.names
-        arrays = self._read(chunk, names)
+        arrays = read_chunk(self.cube_url, chunk, names)
         X = np.column_stack([_decoded(arrays[name][valid]) for name in names])
-        _require_values(X, names, chunk)
+        _require_values(X, names, chunk, self.cube_url)
         rasters = {variable.name: np.full(valid.shape, variable.nodata, dtype=variable.dtype) for variable in self.variables}
         rows, columns = np.nonzero(valid)
         area = self.grid.cell_area()[chunk.rows][rows]
@@ -84,6 +80,9 @@ class MapBuild:
             for variable, values in zip(self.variables, _layers(result), strict=True):
                 rasters[variable.name][rows[batch], columns[batch]] = values
             sd = (result.upper - result.lower) / (2 * NORMAL_95)
+            if nugget := predictor.calibration.nugget:
+                # A total is that of cells, whatever the interval is for.
+                sd = np.sqrt(np.maximum(sd**2 - nugget**2, 0.0))
             members = {name: cells[batch] for name, cells in areas.items()}
             for mask, part in masks_of(fraction[batch]).items():
                 found = chunk_sums(area[batch], part, result.replicate_means, sd, result.aoa, members)
@@ -98,15 +97,6 @@ class MapBuild:
         record["sums"] = sums
         return record
 
-    def _read(self, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """One chunk of the cube; what the codecs say of a damaged one becomes a sentence."""
-        try:
-            return read_chunk(self.cube_url, chunk, names)
-        except (ValueError, RuntimeError) as error:
-            if len(names) == 1:
-                raise IcemapError(f"Chunk {chunk.key} of '{names[0]}' in the cube {self.cube_url} is damaged ({first_line(error)}): {_RESTORE}") from error
-            return {name: self._read(chunk, [name])[name] for name in names}
-
 
 def _layers(result: ChunkResult) -> tuple[NDArray[Any], ...]:
     return (result.mean, result.sd_ensemble, result.lower, result.upper, result.dissimilarity, result.aoa, result.extrapolated)
@@ -119,10 +109,11 @@ def _decoded(stored: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def _require_values(X: NDArray[Any], names: Sequence[str], chunk: Chunk) -> None:
+def _require_values(X: NDArray[Any], names: Sequence[str], chunk: Chunk, cube_url: str) -> None:
     bad = ~np.isfinite(X).all(axis=0)
     if bad.any():
         raise IcemapError(
-            f"The predictor '{names[int(bad.argmax())]}' is missing in valid pixels of chunk {chunk.key}: the cube is damaged or was made by hand; "
-            "run 'icemap cube' again or correct its variable 'valid'."
+            f"The predictor '{names[int(bad.argmax())]}' is missing in valid pixels of chunk {chunk.key} of the cube {cube_url}, "
+            f"which is damaged: {mend(cube_url)} "
+            "In a cube made by hand, correct its variable 'valid'."
         )

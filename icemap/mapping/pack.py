@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,15 +20,15 @@ from icemap.mapping.kernels.coder import Coder, code_pixels, pack_coding
 from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
 from icemap.mapping.kernels.gam import GAMs, pack_gams, predict_gams
 from icemap.mapping.kernels.packable import CannotPackError
-from icemap.mapping.kernels.svr import SVRs, in_precision, pack_svrs, predict_svrs
+from icemap.mapping.kernels.svr import SVRs, in_single_precision, pack_svrs, predict_svrs, single_precision_error
 from icemap.mapping.kernels.trees import PACKETS, Conditions, Trees, sum_trees
 
 #: Pixels predicted at once; the kernels take whole packets.
 BATCH = 2 * PACKETS * PIXELS
 #: Largest difference to the members' own predictions, in percent of the target's range.
 PACK_TOLERANCE = 1e-3
-# Single precision serves an SVR as long as it stays this far below the tolerance.
-_SINGLE_TOLERANCE = 4e-4
+# Single precision serves an SVR whose rounding errors stay this far below the tolerance.
+_SINGLE_TOLERANCE = 8e-4
 CHECK_ROWS = 64
 
 MemberArrays = SVRs | GAMs | Trees
@@ -147,12 +147,11 @@ def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[Pa
         try:
             if name not in packers:
                 raise CannotPackError("it is not one of icemap's own members")
-            arrays[name] = packers[name](fitted)
+            arrays[name] = _in_precision_needed(packers[name](fitted), check.scale)
         except CannotPackError as reason:
             models[name], reasons[name] = fitted, str(reason)
     mixture, limits = ensemble.pooled_.tables, _limits(ensemble)
     packed = PackedEnsemble(coding, members, len(limits), limits, pack_coding(coding), builder.conditions(), arrays, models, mixture, ensemble.forest_, reasons)
-    packed = _precise_enough(packed, check)
     require_same(packed, check)
     return packed, check
 
@@ -197,11 +196,8 @@ def _limits(ensemble: IceEnsemble) -> NDArray[np.float64]:
     return np.array([replicate.scale.limits for replicate in ensemble.replicates_])
 
 
-def _precise_enough(packed: PackedEnsemble, check: CheckPixels) -> PackedEnsemble:
-    """SVRs in single precision where that suffices."""
-    for name, arrays in packed.arrays.items():
-        if isinstance(arrays, SVRs):
-            single = replace(packed, arrays={**packed.arrays, name: in_precision(arrays, np.float32)})
-            if member_differences(single, check)[name] <= _SINGLE_TOLERANCE:
-                return single
-    return packed
+def _in_precision_needed(arrays: MemberArrays, scale: float) -> MemberArrays:
+    """SVRs in single precision where that suffices; ``scale`` is the target's range."""
+    if isinstance(arrays, SVRs) and 100 * single_precision_error(arrays) <= _SINGLE_TOLERANCE * scale:
+        return in_single_precision(arrays)
+    return arrays

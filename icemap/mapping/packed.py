@@ -24,12 +24,13 @@ from icemap.errors import IcemapError
 from icemap.mapping.kernels.coder import pack_coding
 from icemap.mapping.kernels.gam import GAMs
 from icemap.mapping.kernels.svr import SVRs
+from icemap.mapping.kernels.svr import require_sound as require_sound_svrs
 from icemap.mapping.kernels.trees import Conditions, Trees, require_sound
 from icemap.mapping.pack import CheckPixels, Models, PackedEnsemble, pack_ensemble, pad, require_same
 from icemap.provenance import digest
 from icemap.store import exists, filesystem, join, local_copy, storage_errors, write_bytes
 
-FORMAT = 3
+FORMAT = 4
 PACKED = "packed.npz"
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture)}
 log = logging.getLogger(__name__)
@@ -80,7 +81,10 @@ def read_packed(url: str) -> PackedEnsemble:
         if misfit := _misfit(url, header, manifest):
             raise IcemapError(misfit)
         parts = {name: _KINDS[kind](*(file[f"{name}/{field}"] for field in _KINDS[kind]._fields)) for name, kind in header["parts"].items()}
+        columns = int(pack_coding(PredictorCoding.from_dict(manifest["coding"])).columns[0])
         for part in parts.values():
+            if isinstance(part, SVRs):
+                require_sound_svrs(part, columns, manifest["parameters"]["replicates"])
             if isinstance(part, Trees):
                 require_sound(part, parts["conditions"], len(manifest["coding"]["names"]), manifest["parameters"]["replicates"])
         check, limits = CheckPixels(file["check_X"], file["check_F"], header["scale"]), file["limits"]

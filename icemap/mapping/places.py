@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.grid import wrapped
 from icemap.mapping.broadcast import Predictor
 from icemap.mapping.chunk import map_pixels
-from icemap.mapping.map import NORMAL_95
 from icemap.store import storage_errors
 from icemap.verification.leverage import MapPlaces
+from icemap.verification.spread import NORMAL_95
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,7 +40,7 @@ def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
         valid = cube["valid"][::step, ::step].to_numpy() == 1
     row, col = np.nonzero(valid)
     row, col = row * step, col * step
-    latitude, longitude = cube.latitude.to_numpy()[row], cube.longitude.to_numpy()[col]
+    latitude, longitude = cube.latitude.to_numpy()[row], wrapped(cube.longitude.to_numpy()[col])
     area = np.cos(np.radians(latitude))
     chosen = np.random.default_rng(seed).choice(len(row), size=min(count, len(row)), replace=False, p=area / area.sum())
     return CubePlaces(row[chosen], col[chosen], longitude[chosen], latitude[chosen])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import DIMENSIONS, Variable, consolidate, create_gridded, write_chunk
+from icemap.gridded import DIMENSIONS, Variable, compressors, consolidate, create_gridded, damage_errors, write_chunk
 from icemap.store import exists, join, storage_errors, zarr_group
 
 # Steps between the bounds of the target: 0.5 % for an ice content in per cent. Rounding moves a cell by a quarter of a step, up as often as down.
@@ -50,6 +50,7 @@ class ReplicateFields:
                 shards=(self.replicates, chunk, chunk),
                 chunks=(self.replicates, inner, inner),
                 fill_value=NODATA,
+                compressors=compressors(),
                 dimension_names=("replicate", *DIMENSIONS),
                 attributes={
                     "long_name": "prediction of each replicate",
@@ -102,6 +103,7 @@ class StoredReplicates:
                 "set map.replicate_fields to true in the config and run 'icemap map' again."
             )
         self.url = url
+        self._map_url = map_url
         with storage_errors(url, "open"):
             self._group = zarr_group(url, "r", **storage_options)
         value = self._group["value"]
@@ -111,7 +113,7 @@ class StoredReplicates:
 
     def read(self, rows: slice, cols: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Values (replicates, rows, columns), NaN where not mapped, and the fraction (rows, columns)."""
-        with storage_errors(self.url, "read"):
+        with storage_errors(self.url, "read"), damage_errors(self.url, self._map_url):
             codes = np.asarray(self._value[:, rows, cols])
             fraction = np.asarray(self._group["fraction"][rows, cols])  # type: ignore[index]
         step, low = (float(self._value.attrs[key]) for key in ("scale_factor", "add_offset"))  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from icemap.errors import IcemapError
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.progress import Progress
+from icemap.provenance import processor
 
 # Parts that may fail before the job stops: a network that is gone, or a login that has ended, fails them all, each after some waiting.
 ENOUGH = 10
@@ -74,7 +75,7 @@ class _Timed:
             record = self.work(item)
         except IcemapError as error:
             return {"error": str(error)}
-        return {"seconds": round(time.perf_counter() - start, 4), **record}
+        return {"seconds": round(time.perf_counter() - start, 4), "processor": processor(), **record}
 
 
 def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = True) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.mapping.kernels.weighted import weighted_sums
+
 Sums = dict[str, dict[str, Any]]
 
 
@@ -62,7 +64,7 @@ def chunk_sums(
     weight = cells * fraction[mapped]
     if np.isnan(weight).any():
         raise ValueError(f"fraction is NaN in {int(np.isnan(weight).sum())} mapped cells: give 0 where nothing counts")
-    values = np.asarray(replicate_means[:, mapped], dtype=float)
+    values = replicate_means[:, mapped]
     missing = np.isnan(values).any(axis=1)
     if missing.any():
         index = int(missing.argmax())
@@ -72,9 +74,9 @@ def chunk_sums(
     parts = {name: part for name, part in parts.items() if part.any()}
     if not parts:
         return {}
-    # One product for all replicates and regions, in and out of the area of applicability.
+    # In one pass for all replicates and regions, in and out of the area of applicability.
     stacked = np.stack([*parts.values(), *(part * inside for part in parts.values())])
-    integrals = (stacked @ values.T).reshape(2, len(parts), -1)
+    integrals = weighted_sums(stacked, np.ascontiguousarray(values.T)).reshape(2, len(parts), -1)
     sums: Sums = {}
     for row, (name, part) in enumerate(parts.items()):
         spread = part * sd_total[mapped]
@@ -84,7 +86,7 @@ def chunk_sums(
             "integral": integrals[0, row].tolist(),
             "integral_aoa": integrals[1, row].tolist(),
             "integral_sd": float(spread.sum()),
-            "integral_var": float(spread @ spread),
+            "integral_var": float((spread**2).sum()),
         }
     return sums
 

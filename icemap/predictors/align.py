@@ -6,8 +6,8 @@ every cell, or else approximates differently from chunk to chunk, and its area a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -55,6 +55,10 @@ class Raster:
         ``read(rows, cols)`` gives the float32 window with NaN for nodata; slices lie inside ``shape``.
     fill_nearest : int
         Gaps up to this many source cells wide take their nearest value before resampling.
+    classes : mapping
+        Names of the class codes.
+    note : str
+        What was done to its values, empty if nothing.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Raster:
     kind: Literal["continuous", "class", "share"]
     read: Callable[[slice, slice], NDArray[Any]]
     fill_nearest: int = 0
+    classes: Mapping[int, str] = field(default_factory=dict)
+    note: str = ""
 
     def window(self, rows: slice, cols: slice) -> NDArray[np.float32]:
         """Read a window whose columns may leave the raster where they go round the globe; what it does not reach is NaN."""
@@ -119,6 +125,26 @@ def align(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[
     ndarray of shape ``chunk.shape``
         float32, NaN where the raster has no data.
     """
+    values = np.full(chunk.shape, np.nan, dtype=np.float32)
+    for moved in _turns(raster, grid, chunk):
+        np.copyto(values, _align_as_placed(moved, grid, chunk, how), where=np.isnan(values))
+    return values
+
+
+def _turns(raster: Raster, grid: Grid, chunk: Chunk) -> list[Raster]:
+    """The raster wherever its longitudes meet those of a chunk: the same place may be called -170 in one and 190 in the other."""
+    if raster.period is not None or is_turned(raster.crs):
+        return [raster]
+    rows, cols = raster.shape
+    longitudes = [(raster.transform @ corner)[0] for corner in ((0, 0), (cols, 0), (0, rows), (cols, rows))]
+    onto = grid.chunk_transform(chunk)
+    west, east = onto.c, onto.c + chunk.shape[1] * onto.a
+    first = int(np.floor((west - max(longitudes)) / 360)) + 1
+    last = int(np.ceil((east - min(longitudes)) / 360)) - 1
+    return [replace(raster, transform=raster.transform.translation(360 * turn, 0) @ raster.transform) for turn in range(first, last + 1)]
+
+
+def _align_as_placed(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:
     if chunk.shape[0] * chunk.shape[1] * how.samples**2 > LARGEST_WORK and chunk.shape != (1, 1):
         return _in_halves(raster, grid, chunk, how)
     placement = place(raster.crs, raster.transform, grid, chunk, how.samples) if is_turned(raster.crs) else None
@@ -145,7 +171,7 @@ def _in_halves(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDA
     else:
         middle = (cols.start + cols.stop) // 2
         parts = [Chunk(chunk.index, rows, slice(cols.start, middle)), Chunk(chunk.index, rows, slice(middle, cols.stop))]
-    return np.concatenate([align(raster, grid, part, how) for part in parts], axis=0 if chunk.shape[0] >= chunk.shape[1] else 1)
+    return np.concatenate([_align_as_placed(raster, grid, part, how) for part in parts], axis=0 if chunk.shape[0] >= chunk.shape[1] else 1)
 
 
 def _warp(values: NDArray[np.float32], crs: str, transform: Affine, onto: Affine, shape: tuple[int, int], method: str) -> NDArray[np.float32]:
@@ -199,7 +225,8 @@ def _clipped(raster: Raster, bounds: tuple[float, float, float, float] | None) -
 def require_overlap(raster: Raster, grid: Grid) -> None:
     """Refuse a raster that covers no part of the grid."""
     rows, columns = grid.shape
-    if source_window(raster, grid, Chunk((0, 0), slice(0, rows), slice(0, columns))) == (None, None):
+    whole = Chunk((0, 0), slice(0, rows), slice(0, columns))
+    if all(source_window(one, grid, whole) == (None, None) for one in _turns(raster, grid, whole)):
         raise IcemapError(
             f"The source '{raster.name}' covers no part of the grid ({grid.west:g} to {grid.east:g} E, {grid.south:g} to {grid.north:g} N): "
             "check its coordinates and its 'crs' in the catalogue, or change the grid."

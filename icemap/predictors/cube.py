@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from icemap.predictors.fields import ChunkFields, value_range
 from icemap.predictors.sources import file_stamps, open_layer_of, open_source
 from icemap.predictors.vectors import require_layer
 from icemap.provenance import digest, fingerprint
+from icemap.units import part_of_one
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,6 +28,9 @@ VALID = Variable(
     "valid", "uint8", {"long_name": "cell is mapped: inside every mask and with every predictor", "flag_values": [0, 1], "flag_meanings": "no yes"}
 )
 FRACTION = Variable("fraction", "float32", {"long_name": "part of the cell that counts in the ice storage", "units": "1"})
+
+# Part of the whole by which resampled parts of a cell may leave 0 to 1.
+ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class CubeBuild:
         How each source with a file is resampled (none for the virtual Arctic, which is evaluated at the cell centres).
     stamps : mapping
         Of each file when the work was planned, by address: a file that changes while chunks are made is refused.
+    notes : mapping
+        What is done to the values of sources with a file, where there is something to say.
     """
 
     url: str
@@ -53,6 +59,7 @@ class CubeBuild:
     sources: Mapping[str, Source]
     ways: Mapping[str, Resampling]
     stamps: Mapping[str, str]
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -60,7 +67,7 @@ class CubeBuild:
 
     def create(self, title: str) -> None:
         """Write the empty cube."""
-        variables = [_variable(source, self.ways.get(name), name in self.predictors) for name, source in self.sources.items()]
+        variables = [_variable(source, self.ways.get(name), name in self.predictors, self.notes.get(name, "")) for name, source in self.sources.items()]
         inner = self.chunk // 4 if self.chunk % 4 == 0 and self.chunk >= 64 else self.chunk
         create_gridded(self.url, self.grid, [*variables, VALID, FRACTION], {"title": f"{title}: predictors"}, chunk=inner, shard=self.chunk)
 
@@ -110,7 +117,7 @@ class CubeBuild:
             if mask.at_most is not None:
                 inside &= np.nan_to_num(values, nan=np.inf) <= mask.at_most
             if mask.counts is not None:
-                part = np.clip(np.nan_to_num(values) / (100 if self.sources[mask.source].unit == "%" else 1), 0, 1)
+                part = np.clip(_part(values, self.sources[mask.source]), 0, 1)
                 fraction *= part if mask.counts == "part" else 1 - part
         return inside, fraction
 
@@ -124,8 +131,16 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
         If a source cannot be opened or covers no part of the grid.
     """
     grid = config.grid.grid
+    for mask in config.masks:
+        source = sources[mask.source]
+        if mask.counts is not None and part_of_one(source.unit) is None:
+            raise IcemapError(
+                f"The mask '{source.name}' counts as part of a cell, but its unit is '{source.unit}': give its 'unit' in the catalogue as 1 or %."
+            )
     ways: dict[str, Resampling] = {}
     stamps: dict[str, str] = {}
+    classes: dict[str, Mapping[int, str]] = {}
+    notes: dict[str, str] = {}
     for source in sources.values():
         for leaf in source.leaves:
             if not leaf.is_virtual and leaf.name not in ways:
@@ -134,8 +149,33 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
                 with open_source(leaf, grid) as raster:
                     require_overlap(raster, grid)
                     ways[leaf.name] = resampling(raster, grid)
+                    classes[leaf.name], notes[leaf.name] = raster.classes, raster.note
                 stamps |= dict(zip(leaf.files, file_stamps(leaf)))
-    return CubeBuild(config.cube_url, grid, config.grid.chunk, config.predictors, config.masks, sources, ways, stamps)
+    resolved = {name: _resolved(source, classes) for name, source in sources.items()}
+    said = {name: note for name, note in notes.items() if note}
+    return CubeBuild(config.cube_url, grid, config.grid.chunk, config.predictors, config.masks, resolved, ways, stamps, said)
+
+
+def _part(values: NDArray[np.float32], source: Source) -> NDArray[np.float32]:
+    """The part of a cell that a mask stands for, 0 where it has no value."""
+    whole = 1 / (part_of_one(source.unit) or 1)
+    low, high = value_range(values)
+    if low is not None and high is not None and (low < -ROUNDING * whole or high > (1 + ROUNDING) * whole):
+        raise IcemapError(
+            f"The mask '{source.name}' runs from {low:g} to {high:g}, but a part of a cell in the unit '{source.unit}' is from 0 to {whole:g}: "
+            "correct 'unit' in the catalogue, or give the value that means missing as 'nodata'."
+        )
+    return np.nan_to_num(values) / np.float32(whole)
+
+
+def _resolved(source: Source, classes: Mapping[str, Mapping[int, str]]) -> Source:
+    """The source with the classes that the files of its leaves name."""
+    inputs = tuple(_resolved(item, classes) for item in source.inputs)
+    if source.derived is not None:
+        unknown = sorted(set(source.derived.codes) - set(inputs[0].classes))
+        if unknown:
+            raise IcemapError(f"'{source.derived.text}': the class code {unknown[0]} is not among the classes {sorted(inputs[0].classes)}; correct 'codes'.")
+    return source.model_copy(update={"inputs": inputs, "classes": dict(source.classes or classes.get(source.name, {}))})
 
 
 def identity(source: Source) -> list[Any]:
@@ -178,8 +218,8 @@ def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -
             )
 
 
-def _variable(source: Source, how: Resampling | None, predictor: bool) -> Variable:
-    attrs: dict[str, Any] = {"long_name": source.long_name, "units": source.unit, "family": source.family, "kind": source.kind}
+def _variable(source: Source, how: Resampling | None, predictor: bool, note: str) -> Variable:
+    attrs: dict[str, Any] = {"long_name": source.long_name, "units": source.unit, "family": source.family, "kind": source.kind or "continuous"}
     attrs |= {
         "source": source.origin,
         "licence": source.licence,
@@ -197,6 +237,8 @@ def _variable(source: Source, how: Resampling | None, predictor: bool) -> Variab
         attrs["derivation"] = source.derived.text
     if source.fraction_of:
         attrs["fraction_of"] = ", ".join(source.classes[code] for code in source.fraction_of)
+    if note:
+        attrs["conversion"] = note
     if how is not None:
         attrs["resampling"] = how.method
     if source.kind == "class":

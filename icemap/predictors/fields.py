@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from icemap.catalog import VIRTUAL_ARCTIC, Source
 from icemap.errors import IcemapError
-from icemap.grid import Chunk, Grid
+from icemap.grid import Chunk, Grid, wrapped
 from icemap.predictors.align import CLASS_NODATA, Resampling, align
 from icemap.predictors.derived import Window, derive, halo
 from icemap.predictors.sources import open_source
@@ -74,7 +74,7 @@ class ChunkFields:
     def _longitudes(self, window: Chunk) -> NDArray[np.float64]:
         step = (self.grid.east - self.grid.west) / self.grid.shape[1]
         longitudes = self.grid.west + (np.arange(window.cols.start, window.cols.stop) + 0.5) * step
-        return np.where(np.abs(longitudes) > 180, (longitudes + 180) % 360 - 180, longitudes)
+        return wrapped(longitudes)
 
     def _crop(self, source: Source, window: Chunk) -> Field:
         whole = self._windows[source.name]

@@ -5,18 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
+from icemap.predictors.class_tables import category_names
+from icemap.predictors.declared import Declared
 
 if TYPE_CHECKING:
     from affine import Affine
 
 # Part of a cell by which a file may lie beside the lattice of the first one.
 TOLERANCE = 0.01
+# Tiles overlap at their edges; files that share more than this part of their cells are layers.
+LARGEST_OVERLAP = 0.9
+
+
+@dataclass(frozen=True)
+class Header:
+    """Where one file says that it is."""
+
+    path: str
+    crs: str | None
+    transform: Affine
+    shape: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -28,96 +42,203 @@ class Part:
     left: int
     shape: tuple[int, int]
 
+    def meets(self, rows: slice, cols: slice) -> tuple[slice, slice] | None:
+        """The cells of a window of the mosaic that are in this file."""
+        top, bottom = max(rows.start, self.top), min(rows.stop, self.top + self.shape[0])
+        left, right = max(cols.start, self.left), min(cols.stop, self.left + self.shape[1])
+        return None if top >= bottom or left >= right else (slice(top, bottom), slice(left, right))
+
 
 @dataclass(frozen=True)
-class Mosaic:
-    """The box around all files; where they overlap, the first with a value counts.
-
-    Attributes
-    ----------
-    crs : str or None
-    bands : int
-        The least that a file has.
-    scaling : tuple of (float, float)
-        Scale and offset of each band, from values in the files to physical ones.
-    """
+class Layout:
+    """The box around all files, and where each is in it."""
 
     crs: str | None
-    bands: int
     transform: Affine
     shape: tuple[int, int]
     parts: tuple[Part, ...]
-    scaling: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class Band:
+    """What a file says of one of its bands."""
+
+    declared: Declared
+    name: str
+    is_alpha: bool
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """Files that GDAL reads, as one raster; where they overlap, the first with a value counts.
+
+    Attributes
+    ----------
+    layout : Layout
+    bands : tuple of Band
+        Those that all files have; each is declared the same in all of them.
+    """
+
+    layout: Layout
+    bands: tuple[Band, ...]
 
     def read(self, band: int, rows: slice, cols: slice) -> NDArray[np.float64]:
-        """A window, NaN where no file has a value."""
+        """A window of stored values, NaN where no file has a value."""
         import rasterio
 
         values = np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan)
-        for part in self.parts:
-            (top, bottom), (left, right) = (
-                (max(wanted.start, first), min(wanted.stop, first + size))
-                for wanted, first, size in ((rows, part.top, part.shape[0]), (cols, part.left, part.shape[1]))
-            )
-            if top >= bottom or left >= right:
+        for part in self.layout.parts:
+            met = part.meets(rows, cols)
+            if met is None:
                 continue
-            window = ((top - part.top, bottom - part.top), (left - part.left, right - part.left))
+            here, there = met
+            window = ((here.start - part.top, here.stop - part.top), (there.start - part.left, there.stop - part.left))
             try:
                 with rasterio.open(part.path) as dataset:
-                    found = dataset.read(band, window=window, masked=True).astype(np.float64).filled(np.nan)
+                    found = _stored(dataset, band, window)
             except rasterio.errors.RasterioIOError as error:
                 # GDAL does not say which file.
                 raise rasterio.errors.RasterioIOError(part.path) from error
-            here = values[top - rows.start : bottom - rows.start, left - cols.start : right - cols.start]
-            np.copyto(here, found, where=np.isnan(here))
+            target = values[here.start - rows.start : here.stop - rows.start, there.start - cols.start : there.stop - cols.start]
+            np.copyto(target, found, where=np.isnan(target))
         return values
 
 
-def open_mosaic(name: str, paths: Sequence[str], stamps: Sequence[str]) -> Mosaic:
+def _stored(dataset: Any, band: int, window: Any) -> NDArray[np.float64]:
+    """Stored values, NaN where a mask, the alpha band or the nodata value of the file says so: GDAL heeds but one of them."""
+    from rasterio.enums import ColorInterp
+
+    read = dataset.read(band, window=window, masked=True)
+    values = np.ma.filled(read.astype(np.float64), np.nan)
+    nodata = dataset.nodatavals[band - 1]
+    if nodata is not None and np.isfinite(nodata):
+        values[np.isclose(values, nodata, rtol=1e-6, atol=0)] = np.nan
+    alpha = [number for number, meaning in enumerate(dataset.colorinterp, 1) if meaning == ColorInterp.alpha and number != band]
+    if alpha:
+        values[dataset.read(alpha[0], window=window) == 0] = np.nan
+    return values
+
+
+def open_mosaic(name: str, paths: Sequence[str], stamps: Sequence[str], *, overlay: bool) -> Mosaic:
     """Lay out files by their headers, which are read once per process as long as ``stamps`` stay the same.
+
+    Parameters
+    ----------
+    name : str
+        Of the source, for messages.
+    paths, stamps : sequence of str
+        Of the files.
+    overlay : bool
+        True if files are meant to cover one another.
 
     Raises
     ------
     IcemapError
-        If a file differs from the first in CRS or cell size, or lies beside its lattice.
+        If a file differs from the first in CRS, cell size or what it says of its bands, lies beside its lattice, or covers another one unasked.
     """
-    return _laid_out(name, tuple(paths), tuple(stamps))
+    return _laid_out(name, tuple(paths), tuple(stamps), overlay)
 
 
 @lru_cache(maxsize=64)
-def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...]) -> Mosaic:
+def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overlay: bool) -> Mosaic:
     import rasterio
 
-    headers = []
+    headers, bands = [], []
     for path in paths:
         with rasterio.open(path) as dataset:
-            headers.append((path, dataset.crs, dataset.transform, dataset.shape, tuple(zip(dataset.scales, dataset.offsets))))
-    _, crs, first, _, scaling = headers[0]
+            headers.append(Header(path, dataset.crs.to_wkt() if dataset.crs else None, dataset.transform, dataset.shape))
+            names = category_names(dataset) if len(headers) == 1 else {}
+            bands.append(tuple(_band(dataset, number, names.get(number, {})) for number in range(1, dataset.count + 1)))
+    for path, own in zip(paths, bands):
+        for key, plural in (("scale", "scale or offset"), ("offset", "scale or offset"), ("unit", "unit")):
+            if any(getattr(a.declared, key) != getattr(b.declared, key) for a, b in zip(own, bands[0])):
+                raise IcemapError(
+                    f"The source '{name}': bands of {path} have another {plural} than those of {paths[0]}; give one entry of the catalogue to each."
+                )
+    return Mosaic(lay_out(name, headers, overlay=overlay), bands[0][: min(map(len, bands))])
+
+
+def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
+    from rasterio.enums import ColorInterp
+
+    tags = {**dataset.tags(), **dataset.tags(number)} if dataset.count == 1 else dataset.tags(number)
+    unit = dataset.units[number - 1] or next((tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags), "")
+    has_colours = dataset.colorinterp[number - 1] == ColorInterp.palette
+    declared = Declared(
+        dtype=dataset.dtypes[number - 1],
+        unit=unit,
+        scale=dataset.scales[number - 1],
+        offset=dataset.offsets[number - 1],
+        classes=names,
+        table="names of classes" if names else "a colour table" if has_colours else "",
+        description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
+        gives_way=True,
+    )
+    return Band(declared, dataset.descriptions[number - 1] or "", dataset.colorinterp[number - 1] == ColorInterp.alpha)
+
+
+def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
+    """Place files on the lattice of the first one.
+
+    Parameters
+    ----------
+    name : str
+        Of the source, for messages.
+    headers : sequence of Header
+    overlay : bool
+        True if files are meant to cover one another.
+
+    Raises
+    ------
+    IcemapError
+        If a file has another CRS, other cells, lies between those of the first, or covers another one unasked.
+    """
+    origin = headers[0]
+    first = origin.transform
     parts = []
-    for path, other, transform, shape, own in headers:
-        sizes = [(getattr(first, key), getattr(transform, key)) for key in "abde"]
-        if other != crs:
+    for header in headers:
+        sizes = [(getattr(first, key), getattr(header.transform, key)) for key in "abde"]
+        if header.crs != origin.crs:
             raise IcemapError(
-                f"The source '{name}': {path} has another CRS than {paths[0]}; give one entry of the catalogue to each CRS, or warp the files to one."
-            )
-        if any(a != b for a, b in zip(own, scaling)):
-            raise IcemapError(
-                f"The source '{name}': bands of {path} have another scale or offset than those of {paths[0]}; give one entry of the catalogue to each."
+                f"The source '{name}': {header.path} has another CRS than {origin.path}; give one entry of the catalogue to each CRS, or warp the files to one."
             )
         # Over the whole raster the lattices must not drift apart.
-        if any(abs(a - b) * max(shape) > TOLERANCE * abs(first.a) for a, b in sizes):
+        if any(abs(a - b) * max(header.shape) > TOLERANCE * abs(first.a) for a, b in sizes):
             raise IcemapError(
-                f"The source '{name}': cells of {path} are {transform.a:g} x {-transform.e:g}, those of {paths[0]} {first.a:g} x {-first.e:g}; "
-                "resample the files to one cell size, or join them with gdalbuildvrt."
+                f"The source '{name}': cells of {header.path} are {header.transform.a:g} x {-header.transform.e:g}, those of {origin.path} {first.a:g} x "
+                f"{-first.e:g}; resample the files to one cell size, or join them with gdalbuildvrt."
             )
-        left, top = (~first) @ (transform.c, transform.f)
+        left, top = (~first) @ (header.transform.c, header.transform.f)
         if max(abs(left - round(left)), abs(top - round(top))) > TOLERANCE:
             raise IcemapError(
-                f"The source '{name}': {path} lies {left % 1:.2f} cells beside the lattice of {paths[0]}; resample it, or join them with gdalbuildvrt."
+                f"The source '{name}': {header.path} lies {left % 1:.2f} cells beside the lattice of {origin.path}; "
+                "resample it, or join them with gdalbuildvrt."
             )
-        parts.append(Part(path, round(top), round(left), shape))
+        parts.append(Part(header.path, round(top), round(left), header.shape))
+    if not overlay:
+        _require_side_by_side(name, parts)
     top, left = min(part.top for part in parts), min(part.left for part in parts)
     bottom, right = max(part.top + part.shape[0] for part in parts), max(part.left + part.shape[1] for part in parts)
     placed = tuple(Part(part.path, part.top - top, part.left - left, part.shape) for part in parts)
-    transform = first @ first.translation(left, top)
-    return Mosaic(crs.to_wkt() if crs else None, min(len(header[4]) for header in headers), transform, (bottom - top, right - left), placed, scaling)
+    return Layout(origin.crs, first @ first.translation(left, top), (bottom - top, right - left), placed)
+
+
+def _require_side_by_side(name: str, parts: Sequence[Part]) -> None:
+    """Tiles share their edges; rasters that cover one another are months, years or layers."""
+    if len(parts) == 1:
+        return
+    import shapely
+
+    left, top = np.array([part.left for part in parts]), np.array([part.top for part in parts])
+    rows, cols = np.array([part.shape for part in parts]).T
+    boxes = shapely.box(left, top, left + cols, top + rows)
+    one, other = shapely.STRtree(boxes).query(boxes, predicate="intersects")
+    one, other = one[one < other], other[one < other]
+    shared = shapely.area(shapely.intersection(boxes[one], boxes[other]))
+    covering = shared > LARGEST_OVERLAP * np.minimum(shapely.area(boxes[one]), shapely.area(boxes[other]))
+    if covering.any():
+        pair = [parts[int(ends[covering][0])].path for ends in (one, other)]
+        raise IcemapError(
+            f"The source '{name}' is made of {len(parts)} files of which {pair[0]} and {pair[1]} cover one another, so that only the first would count: "
+            "give one entry of the catalogue to each layer (month, year), or 'overlay: true' if the others are meant to fill the gaps of the first."
+        )

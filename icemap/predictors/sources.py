@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -14,13 +16,20 @@ from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
+from icemap.predictors.axes import read_axis, require_coordinates
+from icemap.predictors.cf import as_declared
+from icemap.predictors.choosing import choose
+from icemap.predictors.declared import Decode, conversion_text, decoder, with_classes
+from icemap.predictors.frames import frame_of
+from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.turned import is_turned
-from icemap.store import filesystem, filesystem_options, first_line, is_remote, local_path, storage_errors, zarr_store
+from icemap.store import exists, filesystem, filesystem_options, first_line, is_remote, local_path, read_text, storage_errors, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
     from affine import Affine
 
+    from icemap.predictors.mosaics import Band
     from icemap.predictors.vectors import Layer
 
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".geojson", ".json", ".fgb")
@@ -39,17 +48,33 @@ def open_source(source: Source, grid: Grid) -> Any:
         If the file is missing or broken, has no CRS, a CRS that its coordinates deny, or dimensions that the catalogue does not resolve.
     """
     _require_files(source)
-    suffix = source.url.rstrip("/").lower()
+    suffix = suffix_of(source.url)
     if source.rasterize is not None:
         yield _polygons(open_layer_of(source, grid))
         return
-    if suffix.endswith(VECTOR_SUFFIXES):
+    if suffix in VECTOR_SUFFIXES:
         raise IcemapError(f"The source '{source.name}' ({source.url}) holds polygons: say with 'rasterize' in the catalogue what they become.")
-    opener = _open_xarray if suffix.endswith(XARRAY_SUFFIXES) and not source.parts else _open_gdal
+    opener = _open_gdal if suffix not in XARRAY_SUFFIXES else _open_tiles if source.parts else _open_xarray
     with opener(source) as raster:
         rows, cols = raster.shape
         _check_crs(source, raster.crs, np.array([raster.transform @ corner for corner in ((0, 0), (cols, rows))]), abs(raster.transform.e))
         yield raster
+
+
+def suffix_of(url: str) -> str:
+    """The suffix that says what a file is, in lower case; a link to a download may go on behind it.
+
+    Examples
+    --------
+    >>> suffix_of("https://example.org/records/1/files/T2M.NC?download=1"), suffix_of("a.zarr/"), suffix_of("s3://bucket/file")
+    ('.nc', '.zarr', '')
+    """
+    path, _, query = url.partition("?") if url.startswith("http") else (url, "", "")
+    names = path.rstrip("/").split("/")
+    # Repositories also serve a file as a.nc/content, or as download?file=a.nc.
+    further = [*names[-2:-1], *(value.rpartition("=")[2] for value in query.split("&"))] if url.startswith("http") else []
+    suffixes = [PurePosixPath(name).suffix.lower() for name in (names[-1], *further)]
+    return next((suffix for suffix in suffixes if suffix in (*VECTOR_SUFFIXES, *XARRAY_SUFFIXES)), suffixes[0])
 
 
 def _require_files(source: Source) -> None:
@@ -81,20 +106,12 @@ def _polygons(layer: Layer) -> Raster:
     return Raster(layer.source.name, layer.crs, layer.transform, layer.shape, period, kinds[layer.source.rasterize.into], layer.read)
 
 
-def _values(source: Source, raw: NDArray[Any], own: tuple[float, float] = (1.0, 0.0)) -> NDArray[np.float32]:
-    """Physical values: nodata and infinities to NaN, then scale and offset, those of the file by default; codes of classes have none."""
-    values: NDArray[Any] = np.asarray(raw, dtype=np.float64)
-    bad = ~np.isfinite(values)
-    for code in source.nodata:
-        bad |= np.isclose(values, code, rtol=1e-6, atol=0)
-    if source.fraction_of:
-        unknown = sorted(set(np.unique(values[~bad]).tolist()) - set(source.classes))
-        if unknown:
-            raise IcemapError(f"The source '{source.name}' holds the class code {unknown[0]:g}, which its 'classes' in the catalogue do not name.")
-        values = np.where(np.isin(values, source.fraction_of), 100.0 if source.unit == "%" else 1.0, 0.0)
-    values = source.scaled(values, *(own if source.kind == "continuous" and not source.fraction_of else (1.0, 0.0)))
-    values[bad] = np.nan
-    return values.astype(np.float32)
+def _single_precision(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What single precision cannot hold is missing, not infinite."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    narrow[~np.isfinite(narrow)] = np.nan
+    return narrow
 
 
 @contextmanager
@@ -104,21 +121,25 @@ def _open_gdal(source: Source) -> Any:
     from icemap.predictors.mosaics import open_mosaic
 
     try:
-        with rasterio.Env(**gdal_environment()):
+        with rasterio.Env(**gdal_environment(source.url)):
             # One file is a mosaic of itself.
-            mosaic = open_mosaic(source.name, [_gdal_path(url) for url in source.files], file_stamps(source))
+            paths = [_gdal_path(url) for url in source.parts or (source.url,)]
+            mosaic = open_mosaic(source.name, paths, file_stamps(source), overlay=source.overlay)
             band = _band(mosaic.bands, source)
-            crs = source.crs or mosaic.crs
+            declared = mosaic.bands[band - 1].declared
+            source = with_classes(source, declared)
+            decode = decoder(source, declared)
+            crs = source.crs or mosaic.layout.crs or _crs_beside(source.parts[0] if source.parts else source.url)
             if crs is None:
                 raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
 
             def read(rows: slice, cols: slice) -> NDArray[np.float32]:
                 try:
-                    return _values(source, mosaic.read(band, rows, cols), mosaic.scaling[band - 1])
+                    return _single_precision(decode(mosaic.read(band, rows, cols)))
                 except rasterio.errors.RasterioIOError as error:
                     raise IcemapError(f"The source '{source.name}' ({error}) cannot be read: the file is broken or truncated.") from error
 
-            yield _raster(source, crs, mosaic.transform, mosaic.shape, read)
+            yield _raster(source, crs, mosaic.layout.transform, mosaic.layout.shape, read, conversion_text(source, declared))
     except rasterio.errors.RasterioIOError as error:
         where = "one of its files" if source.parts else source.url
         raise IcemapError(f"The source '{source.name}' cannot be opened: {where} is not a raster that GDAL knows ({first_line(error)}).") from error
@@ -126,75 +147,156 @@ def _open_gdal(source: Source) -> Any:
 
 @contextmanager
 def _open_xarray(source: Source) -> Any:
-    import xarray as xr
-
-    try:
-        if source.url.rstrip("/").endswith(".zarr"):
-            dataset = xr.open_zarr(zarr_store(source.url, read_only=True), decode_times=False, decode_coords="all", consolidated=False)
-        elif is_remote(source.url):
-            dataset = xr.open_dataset(_download(source.url), decode_times=False, decode_coords="all")
-        else:
-            dataset = xr.open_dataset(local_path(source.url), decode_times=False, decode_coords="all")
-    except (OSError, ValueError) as error:
-        raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a file that xarray knows ({first_line(error)}).") from error
-    with dataset:
-        array = _variable(dataset, source)
+    who = f"The source '{source.name}': {source.url}"
+    with ExitStack() as stack:
+        try:
+            dataset, array, declared = stack.enter_context(open_variable(_container(source.url), source.variable, who, (*LONGITUDE_NAMES, *LATITUDE_NAMES)))
+        except (OSError, ValueError) as error:
+            raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a file that xarray knows ({first_line(error)}).") from error
         x, y = _axis(array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"), _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y")
         array = _flatten(array, (x, y), source)
+        source = with_classes(source, declared)
+        decode = decoder(source, declared)
         crs = source.crs or _crs_of(dataset, array, x, y)
         if crs is None:
             raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
-        west, dx = _regular(np.asarray(array[x], dtype=float), source, x)
-        north, dy = _regular(np.asarray(array[y], dtype=float), source, y)
+        import pyproj
+
+        require_coordinates(array, x, y, who)
+        frame_of(crs, who)
+        across, down = (read_axis(dataset, array, dim, pyproj.CRS.from_user_input(crs), who, is_x=dim == x) for dim in (x, y))
+        west, dx, north, dy = across.edge, across.step, down.edge, down.step
         if dy > 0:
             array = array.isel({y: slice(None, None, -1)})
             north, dy = north + dy * array.sizes[y], -dy
-        array = array.transpose(y, x, ...)
+        # The first axis to be reduced varies fastest among those that are.
+        array = array.transpose(*reversed(source.reduce), y, x)
 
         def read(rows: slice, cols: slice) -> NDArray[np.float32]:
             try:
-                window = array.isel({y: rows, x: cols}).load()
+                stored = array.isel({y: rows, x: cols}).to_numpy()
             except (OSError, RuntimeError) as error:
                 raise IcemapError(f"The source '{source.name}' ({source.url}) cannot be read: the file is broken or truncated.") from error
-            return _values(source, _reduce(window, source).to_numpy())
+            return _single_precision(_reduced(as_declared(stored, declared), list(source.reduce.values()), decode))
 
         from affine import Affine
 
-        yield _raster(source, crs, Affine(dx, 0, west, 0, dy, north), (array.sizes[y], array.sizes[x]), read)
+        transform = Affine(dx, 0, west, 0, dy, north)
+        yield _raster(source, crs, transform, (array.sizes[y], array.sizes[x]), read, conversion_text(source, declared))
 
 
-def _band(count: int, source: Source) -> int:
+def _crs_beside(url: str) -> str | None:
+    """The CRS in the .prj file of a raster, which GDAL reads for some formats only."""
+    import pyproj
+
+    beside = str(PurePosixPath(url).with_suffix(".prj")) if not is_remote(url) else url.rpartition(".")[0] + ".prj"
+    if "?" in url or not exists(beside):
+        return None
+    try:
+        return str(pyproj.CRS.from_user_input(read_text(beside).strip()).to_wkt())
+    except pyproj.exceptions.CRSError as error:
+        raise IcemapError(f"{beside} holds no CRS: correct it, or add 'crs' to the entry of {url} in the catalogue.") from error
+
+
+def _container(url: str) -> Container:
+    if suffix_of(url) == ".zarr":
+        return Container(zarr_store(url, read_only=True), is_zarr=True)
+    return Container(_download(url) if is_remote(url) else str(local_path(url)), is_zarr=False)
+
+
+@contextmanager
+def _open_tiles(source: Source) -> Any:
+    """Many files that xarray opens as one raster; where they overlap, the first with a value counts."""
+    from icemap.predictors.mosaics import Header, lay_out
+
+    tiles = {url: source.model_copy(update={"url": url, "parts": ()}) for url in source.parts}
+    headers, stamps = [], file_stamps(source)
+    for url, tile in tiles.items():
+        crs, transform, shape = _tile_header(tile.model_dump_json(), stamps)
+        headers.append(Header(url, crs, transform, shape))
+    layout = lay_out(source.name, headers, overlay=source.overlay)
+    with _open_xarray(tiles[headers[0].path]) as first:
+        named, note = first.classes, first.note
+
+    def read(rows: slice, cols: slice) -> NDArray[np.float32]:
+        values = np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan, dtype=np.float32)
+        for part in layout.parts:
+            met = part.meets(rows, cols)
+            if met is None:
+                continue
+            here, there = met
+            with _open_xarray(tiles[part.path]) as tile:
+                found = tile.read(slice(here.start - part.top, here.stop - part.top), slice(there.start - part.left, there.stop - part.left))
+            target = values[here.start - rows.start : here.stop - rows.start, there.start - cols.start : there.stop - cols.start]
+            np.copyto(target, found, where=np.isnan(target))
+        return values
+
+    assert layout.crs is not None
+    source = source.model_copy(update={"classes": dict(named)})
+    yield _raster(source, layout.crs, layout.transform, layout.shape, read, note)
+
+
+@lru_cache(maxsize=4096)
+def _tile_header(source_json: str, stamps: tuple[str, ...]) -> tuple[str, Affine, tuple[int, int]]:
+    with _open_xarray(Source.model_validate_json(source_json)) as raster:
+        return raster.crs, raster.transform, raster.shape
+
+
+def _band(bands: Sequence[Band], source: Source) -> int:
+    """The number of the band that a source means."""
     further = [key for key in ("select", "reduce") if getattr(source, key)]
     if further:
         raise IcemapError(f"The source '{source.name}' ({source.url}) is a raster, which has no axes to '{further[0]}': choose its band with 'variable'.")
-    if source.step is None:
-        if source.variable is not None and not source.variable.isdigit():
-            raise IcemapError(f"The source '{source.name}' ({source.url}) is a raster: 'variable' is '{source.variable}', but must be the number of a band.")
-        band = int(source.variable or 1)
-        if not 1 <= band <= count:
-            raise IcemapError(f"The source '{source.name}' ({source.url}) has {count} bands, but 'variable' asks for band {band}.")
-        return band
-    along, step, length = source.step
-    if along != "band" or count != length:
+    named = [band.name for band in bands]
+    if source.step is not None:
+        along, step, length = source.step
+        count = sum(not band.is_alpha for band in bands)
+        if along != "band" or count != length:
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}) has {count} bands and not {length} along '{along}': give 'along: band', or {length} entries."
+            )
+        return step + 1
+    if source.variable is None:
+        # The alpha band says where the others have values.
+        values = [number for number, band in enumerate(bands, 1) if not band.is_alpha]
+        if len(values) == 1:
+            return values[0]
+        listed = ", ".join(f"{number} ({bands[number - 1].name})" if bands[number - 1].name else str(number) for number in values[:20])
         raise IcemapError(
-            f"The source '{source.name}' ({source.url}) has {count} bands and not {length} along '{along}': give 'along: band', or {length} entries."
+            f"The source '{source.name}' ({source.url}) has the {len(values)} bands {listed}{' ...' if len(values) > 20 else ''}: "
+            "name one as 'variable' in the catalogue."
         )
-    return step + 1
+    if not source.variable.isdigit():
+        if named.count(source.variable) == 1:
+            return named.index(source.variable) + 1
+        has = f", which has {', '.join(filter(None, named))}" if any(named) else ""
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) is a raster: 'variable' is '{source.variable}', but must be the number of a band or its name{has}."
+        )
+    band = int(source.variable)
+    if not 1 <= band <= len(bands):
+        raise IcemapError(f"The source '{source.name}' ({source.url}) has {len(bands)} bands, but 'variable' asks for band {band}.")
+    return band
 
 
-def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int], read: Callable[[slice, slice], NDArray[np.float32]]) -> Raster:
-    import pyproj
-
-    try:
-        geographic = not is_turned(crs)
-    except pyproj.exceptions.CRSError as error:
-        raise IcemapError(f"The source '{source.name}': '{source.crs}' is not a CRS: give a code such as EPSG:4326 in the catalogue.") from error
+def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int], read: Callable[[slice, slice], NDArray[np.float32]], note: str = "") -> Raster:
+    who = f"The source '{source.name}' ({source.url})"
+    if transform.is_identity:
+        raise IcemapError(
+            f"{who} has no georeference: its cells are at no place. Give it one with gdal_translate -a_ullr, or with gdalwarp where it has control points."
+        )
+    frame = frame_of(crs, who)
+    crs = frame.crs
+    geographic = not is_turned(crs)
+    if frame.degrees != 1 or frame.meridian:
+        transform = transform.translation(frame.meridian, 0) @ transform.scale(frame.degrees) @ transform
     around = round(360 / transform.a) if geographic and transform.a > 0 else 0
     whole = around and abs(around * transform.a - 360) < 0.01 * transform.a * around**0.5
     # Or part of the way, in longitudes that the grid calls otherwise.
     elsewhere = transform.c < -180 or transform.c + shape[1] * transform.a > 180
     goes_round = whole and (shape[1] >= around or elsewhere)
-    return Raster(source.name, crs, transform, shape, around if goes_round else None, "share" if source.fraction_of else source.kind, read, source.fill_nearest)
+    kind = "share" if source.fraction_of else source.kind or "continuous"
+    return Raster(source.name, crs, transform, shape, around if goes_round else None, kind, read, source.fill_nearest, source.classes, note)
 
 
 def _check_crs(source: Source, named: str, corners: NDArray[np.float64], cell: float) -> None:
@@ -217,19 +319,6 @@ def _check_crs(source: Source, named: str, corners: NDArray[np.float64], cell: f
     raise IcemapError(f"The source '{source.name}' ({source.url}) is said to be in {crs.name}, but {wrong}: correct 'crs' in the catalogue.")
 
 
-def _variable(dataset: xr.Dataset, source: Source) -> xr.DataArray:
-    if source.variable is not None:
-        if source.variable not in dataset:
-            raise IcemapError(f"The source '{source.name}': {source.url} has no variable '{source.variable}', it has {', '.join(map(str, dataset.data_vars))}.")
-        return dataset[source.variable]
-    spatial = [name for name, array in dataset.data_vars.items() if array.ndim >= 2]
-    if len(spatial) != 1:
-        raise IcemapError(
-            f"The source '{source.name}': {source.url} has the variables {', '.join(map(str, spatial))}, name one as 'variable' in the catalogue."
-        )
-    return dataset[spatial[0]]
-
-
 def _axis(array: xr.DataArray, given: str | None, names: tuple[str, ...], units: str, source: Source, key: str) -> str:
     if given is not None:
         if given in array.dims:
@@ -250,11 +339,7 @@ def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> x
     for dim, wanted in source.select.items():
         if dim not in array.dims:
             raise IcemapError(f"The source '{source.name}': 'select' names '{dim}', but the dimensions are {', '.join(map(str, array.dims))}.")
-        labels = array[dim].to_numpy() if dim in array.coords else np.arange(array.sizes[dim])
-        at = np.flatnonzero(labels.astype(str) == wanted) if isinstance(wanted, str) else np.flatnonzero(np.isclose(labels.astype(float), wanted))
-        if at.size != 1:
-            raise IcemapError(f"The source '{source.name}': {wanted} is not on its axis '{dim}', which holds {', '.join(map(str, labels[:20]))}.")
-        array = array.isel({dim: int(at[0])})
+        array = array.isel({dim: choose(array, dim, wanted, f"The source '{source.name}'")})
     if source.step is not None:
         along, step, length = source.step
         if along not in array.dims or array.sizes[along] != length:
@@ -269,13 +354,21 @@ def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> x
     return array.squeeze([dim for dim in array.dims if dim not in spatial and dim not in source.reduce])
 
 
-def _reduce(window: xr.DataArray, source: Source) -> xr.DataArray:
-    for dim, how in source.reduce.items():
-        if how == "range":
-            window = window.max(dim, skipna=False) - window.min(dim, skipna=False)
+def _reduced(stored: NDArray[Any], ways: Sequence[str], decode: Decode) -> NDArray[np.float64]:
+    """Physical values in double precision, reduced along the leading axes, the last way along the first axis."""
+    if not ways:
+        return decode(stored)
+    *inner, how = ways
+    steps = (_reduced(step, inner, decode) for step in stored)
+    total = next(steps)
+    lowest = highest = total
+    for values in steps:
+        if how in ("mean", "sum"):
+            total = total + values
         else:
-            window = getattr(window, how)(dim, skipna=False)
-    return window
+            # Both hand on what is missing.
+            lowest, highest = np.minimum(lowest, values), np.maximum(highest, values)
+    return {"mean": total / len(stored), "sum": total, "min": lowest, "max": highest, "range": highest - lowest}[how]
 
 
 def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | None:
@@ -288,14 +381,6 @@ def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | N
     # Beyond 90 degrees the axes are swapped, which is said later.
     latitudes = np.abs(np.asarray(array[y], dtype=float))
     return "EPSG:4326" if named and latitudes.max() <= 361 else None
-
-
-def _regular(centres: NDArray[np.float64], source: Source, dim: str) -> tuple[float, float]:
-    """Outer edge and step of an axis of cell centres."""
-    step = (centres[-1] - centres[0]) / (len(centres) - 1)
-    if not np.isfinite(step) or step == 0 or np.abs(np.diff(centres) - step).max() > 0.05 * abs(step):
-        raise IcemapError(f"The source '{source.name}': its axis '{dim}' is not evenly spaced; regrid the file first.")
-    return float(centres[0] - step / 2), float(step)
 
 
 def file_stamps(source: Source) -> tuple[str, ...]:
@@ -343,20 +428,34 @@ def _gdal_path(url: str) -> str:
     return str(local_path(url))
 
 
-def gdal_environment() -> dict[str, str]:
-    """GDAL's settings for an S3 endpoint given in the way of the AWS tools, which is asked again where it fails."""
+def gdal_environment(url: str = "") -> dict[str, str]:
+    """GDAL's settings for an S3 endpoint given in the way of the AWS tools, which is asked again where it fails.
+
+    Parameters
+    ----------
+    url : str, optional
+        Of a raster, next to which GDAL then looks for masks, world files, statistics and the like. By default it does not.
+    """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     # GRIB files stay as they are written: GDAL would turn kelvin to Celsius, and move grids that begin half a cell east of Greenwich by half a cell.
     grib = {"GRIB_NORMALIZE_UNITS": "NO", "GRIB_ADJUST_LONGITUDE_RANGE": "NO"}
     patience = {"GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "0.5"}
     # A virtual raster may hold Python code of its own, which nobody's environment shall let run.
-    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_VRT_ENABLE_PYTHON": "NO", **patience, **grib}
+    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": _listing(url), "GDAL_VRT_ENABLE_PYTHON": "NO", **patience, **grib}
     if "AWS_CA_BUNDLE" in os.environ:
         settings["GDAL_CURL_CA_BUNDLE"] = os.environ["AWS_CA_BUNDLE"]
     if endpoint:
         scheme, _, host = endpoint.partition("://")
         settings |= {"AWS_S3_ENDPOINT": host.rstrip("/"), "AWS_HTTPS": "YES" if scheme == "https" else "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
     return settings
+
+
+def _listing(url: str) -> str:
+    """How GDAL finds the files beside a raster: by listing the folder (up to a thousand names, else it asks for each), or by asking for their names."""
+    if not url or "?" in url:
+        # Nothing stands beside a link with parameters.
+        return "EMPTY_DIR"
+    return "TRUE" if url.startswith("http") else "FALSE"
 
 
 def _download(url: str) -> str:
@@ -366,4 +465,6 @@ def _download(url: str) -> str:
     own = {url.partition("://")[0]: filesystem_options(url)}
     with storage_errors(url, "read"):
         filesystem(url)
-        return str(fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}, **own))
+        found = fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}, **own)
+        # The parameters of a link begin like a pattern, and patterns give lists.
+        return str(found if isinstance(found, str) else found[0])

@@ -18,11 +18,15 @@ from numpy.typing import NDArray
 from icemap.catalog import Rasterize, Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
+from icemap.predictors.frames import Frame, frame_of
+from icemap.units import part_of_one
 
 if TYPE_CHECKING:
     from affine import Affine
 
 KILOMETRES_PER_DEGREE = 111.2
+# A grid may go on to 540 degrees east, a polygon begin west of -180.
+_TURNS = (-360.0, 0.0, 360.0, 720.0)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class Layer:
         Coordinates repeat after this: 360 in longitude and latitude.
     outside : float
         Value of points in no polygon.
+    frame : Frame
+        Where the longitudes of the file are counted from, and in what.
     """
 
     source: Source
@@ -52,6 +58,7 @@ class Layer:
     shape: tuple[int, int]
     period: float | None
     outside: float
+    frame: Frame
 
     def read(self, rows: slice, cols: slice) -> NDArray[np.float32]:
         """Burn the polygons that a window meets; where they overlap, the last in the file counts."""
@@ -74,8 +81,8 @@ class Layer:
             if self.period is None:
                 yield geometry, value
                 continue
-            whole = unwrapped(geometry)
-            for turn in (-self.period, 0.0, self.period):
+            whole = unwrapped(_from_greenwich(geometry, self.frame))
+            for turn in _TURNS:
                 moved = translate(whole, turn)
                 if shapely.box(*moved.bounds).intersects(window):
                     yield moved, value
@@ -87,9 +94,9 @@ class Layer:
         assert rasterize is not None
         columns = [rasterize.attribute] if rasterize.attribute else []
         west, south, east, north = box
-        turns = (0.0,) if self.period is None else (-self.period, 0.0, self.period)
+        turns = (0.0,) if self.period is None else _TURNS
         near = [(west + turn, south, east + turn, north) for turn in turns if west + turn <= self.bounds[2] and east + turn >= self.bounds[0]]
-        read = [_read(self.source, self.path, columns, bbox=one) for one in near]
+        read = [_read(self.source, self.path, columns, bbox=_in_file(one, self.frame)) for one in near]
         if self.jumping:
             read.append(_read(self.source, self.path, columns, fids=list(self.jumping)))
         found: dict[int, tuple[Any, float]] = {}
@@ -116,9 +123,11 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
     rasterize = source.rasterize
     assert rasterize is not None
     about = _facts(source.model_dump_json(), path, file_stamps(source))
-    crs = source.crs or about["crs"]
-    if crs is None:
+    named = source.crs or about["crs"]
+    if named is None:
         raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
+    frame = frame_of(named, f"The source '{source.name}' ({source.url})")
+    crs = frame.crs
     geographic, metres = _unit_of(crs, source)
     fine = grid.resolution / rasterize.samples
     outside = 0.0 if rasterize.into == "fraction" else np.nan if source.fill_value is None else source.fill_value
@@ -128,14 +137,17 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
         step = 360 / around
         top = grid.north + np.ceil((90 - grid.north) / step) * step
         rows = int(np.ceil((top + 90) / step))
-        return Layer(source, path, crs, about["bounds"], about["wide"], Affine(step, 0, grid.west, 0, -step, top), (rows, around), 360.0, float(outside))
+        west, south, east, north = about["bounds"]
+        bounds = (*_to_greenwich(west, south, frame), *_to_greenwich(east, north, frame))
+        lattice = Affine(step, 0, grid.west, 0, -step, top)
+        return Layer(source, path, crs, bounds, about["wide"], lattice, (rows, around), 360.0, float(outside), frame)
     step = fine * KILOMETRES_PER_DEGREE * 1000 / metres
     west, south, east, north = about["bounds"]
     # What lies outside is known to be so one grid cell beyond the last polygon.
     margin = 2 * rasterize.samples
     left, top = np.floor(west / step) - margin, np.ceil(north / step) + margin
     shape = (int(top - np.floor(south / step)) + margin, int(np.ceil(east / step) - left) + margin)
-    return Layer(source, path, crs, about["bounds"], (), Affine(step, 0, left * step, 0, -step, top * step), shape, None, float(outside))
+    return Layer(source, path, crs, about["bounds"], (), Affine(step, 0, left * step, 0, -step, top * step), shape, None, float(outside), frame)
 
 
 def require_layer(layer: Layer, grid: Grid) -> None:
@@ -151,7 +163,7 @@ def require_layer(layer: Layer, grid: Grid) -> None:
     assert rasterize is not None
     if layer.period is not None:
         west, south, east, north = layer.bounds
-        beside = not layer.jumping and all(west + turn > grid.east or east + turn < grid.west for turn in (-360, 0, 360))
+        beside = not layer.jumping and all(west + turn > grid.east or east + turn < grid.west for turn in _TURNS)
         if beside or south > grid.north or north < grid.south:
             raise IcemapError(f"The source '{source.name}' ({source.url}) covers no part of the grid: check its coordinates and its 'crs', or change the grid.")
     if rasterize.attribute is None:
@@ -165,12 +177,31 @@ def require_layer(layer: Layer, grid: Grid) -> None:
         raise IcemapError(f"The source '{source.name}': no polygon has '{missing[0]}' in '{rasterize.attribute}', which holds {_some(seen)}.")
 
 
+def _to_greenwich(x: float, y: float, frame: Frame) -> tuple[float, float]:
+    return x * frame.degrees + frame.meridian, y * frame.degrees
+
+
+def _in_file(box: tuple[float, float, float, float], frame: Frame) -> tuple[float, float, float, float]:
+    """A box of degrees from Greenwich in the coordinates of the file."""
+    west, south, east, north = box
+    left, right = ((x - frame.meridian) / frame.degrees for x in (west, east))
+    return left, south / frame.degrees, right, north / frame.degrees
+
+
+def _from_greenwich(geometry: Any, frame: Frame) -> Any:
+    from shapely.affinity import affine_transform
+
+    if frame.degrees == 1 and not frame.meridian:
+        return geometry
+    return affine_transform(geometry, [frame.degrees, 0, 0, frame.degrees, frame.meridian, 0])
+
+
 def _number(value: Any, rasterize: Rasterize, source: Source) -> float | None:
     """What a polygon is burnt with; None for one to leave out."""
     absent = value is None or value != value
     if rasterize.into == "fraction":
         chosen = not rasterize.only or (not absent and str(value) in rasterize.only)
-        return (100.0 if source.unit == "%" else 1.0) if chosen else None
+        return 1.0 / (part_of_one(source.unit) or 1.0) if chosen else None
     if absent:
         return None
     if rasterize.codes:
@@ -242,12 +273,13 @@ def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, An
     rasterize = source.rasterize
     assert rasterize is not None
     with _reading(source):
-        layers = [str(name) for name, _ in pyogrio.list_layers(path)]
+        # QGIS keeps its styles in a layer without shapes.
+        layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None or rasterize.layer == str(name)]
         if rasterize.layer is None and len(layers) > 1:
             raise IcemapError(f"The source '{source.name}': {source.url} has the layers {', '.join(layers)}; name one as 'rasterize.layer' in the catalogue.")
         if rasterize.layer is not None and rasterize.layer not in layers:
             raise IcemapError(f"The source '{source.name}': {source.url} has no layer '{rasterize.layer}', it has {', '.join(layers)}.")
-        info = pyogrio.read_info(path, layer=rasterize.layer or 0)
+        info = pyogrio.read_info(path, layer=rasterize.layer or layers[0])
     if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] not in ("Unknown", "GeometryCollection", "Geometry"):
         raise IcemapError(f"The source '{source.name}': {source.url} holds {info['geometry_type']}, but only polygons can be rasterized.")
     fields = [str(name) for name in info["fields"]]

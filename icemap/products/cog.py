@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
-from icemap.gridded import WGS84_WKT, grid_of
+from icemap.gridded import WGS84_WKT, damage_errors, grid_of, mend
 from icemap.products.layout import open_map, product_files, require_complete
 from icemap.store import is_remote, join, local_path, storage_errors, upload, zarr_group
 
@@ -35,7 +35,7 @@ AT_ONCE = 64
 FIRST_HEADER = 300
 
 
-def write_cogs(map_url: str, products_url: str, target: TargetConfig, progress: Callable[[str], None] | None = None) -> list[str]:
+def write_cogs(map_url: str, products_url: str, target: TargetConfig, progress: Callable[[str], None] | None = None, cells: int | None = None) -> list[str]:
     """Write the published GeoTIFFs of a finished map.
 
     Parameters
@@ -46,6 +46,8 @@ def write_cogs(map_url: str, products_url: str, target: TargetConfig, progress: 
         What the map is about; it names the variables and the files.
     progress : callable, optional
         Called with the URL of each file as soon as it is in place.
+    cells : int, optional
+        How many cells were mapped; a variable with another number of values has lost some.
 
     Returns
     -------
@@ -55,20 +57,20 @@ def write_cogs(map_url: str, products_url: str, target: TargetConfig, progress: 
     Raises
     ------
     IcemapError
-        If the map is missing, unfinished or empty, or the place cannot be written. A file that was there stays as it was.
+        If the map is missing, unfinished, damaged or empty, or the place cannot be written. A file that was there stays as it was.
     """
     require_complete(map_url)
     written = []
     for variable, file in product_files(target.name).items():
         url = join(products_url, file)
-        write_cog(map_url, variable, url)
+        write_cog(map_url, variable, url, cells)
         written.append(url)
         if progress is not None:
             progress(url)
     return written
 
 
-def write_cog(map_url: str, variable: str, out_url: str) -> None:
+def write_cog(map_url: str, variable: str, out_url: str, cells: int | None = None) -> None:
     """Write one variable as a one-band COG in EPSG:4326, and read it back before it takes its name.
 
     Floats keep their exact values with nodata NaN and averaged overviews; classes (uint8) have nodata 255 and overviews of the
@@ -77,7 +79,7 @@ def write_cog(map_url: str, variable: str, out_url: str) -> None:
     Raises
     ------
     IcemapError
-        If the variable is not in the map or has no value at all, or the file cannot be written.
+        If the variable is not in the map, is damaged, has no value at all or not as many as ``cells``, or the file cannot be written.
     """
     dataset = open_map(map_url)
     if variable not in dataset:
@@ -85,7 +87,7 @@ def write_cog(map_url: str, variable: str, out_url: str) -> None:
     with _workplace(out_url) as folder, _gdal(out_url):
         raw, finished = folder / "raw.tif", folder / "finished.tif"
         tags = {key: str(dataset.attrs[key]) for key in ("title", "source", "history", "references", "license") if key in dataset.attrs}
-        digests = _write_raw(map_url, variable, raw, grid_of(dataset).transform, dict(dataset[variable].attrs), tags)
+        digests = _write_raw(map_url, variable, raw, grid_of(dataset).transform, dict(dataset[variable].attrs), tags, cells)
         _to_cog(raw, finished)
         raw.unlink()
         _require_same(finished, digests, out_url)
@@ -120,7 +122,9 @@ def _gdal(out_url: str) -> Iterator[None]:
             raise IcemapError(f"Cannot write {out_url}: {str(error).splitlines()[0].rstrip('.')}. Check the space left on the disk.") from error
 
 
-def _write_raw(map_url: str, variable: str, path: Path, transform: Any, attrs: dict[str, Any], tags: dict[str, str]) -> list[tuple[Window, int]]:
+def _write_raw(
+    map_url: str, variable: str, path: Path, transform: Any, attrs: dict[str, Any], tags: dict[str, str], cells: int | None
+) -> list[tuple[Window, int]]:
     """Copy the Zarr array window by window to a plain tiled GeoTIFF; returns a digest of each window."""
     import rasterio
     import zarr
@@ -144,10 +148,10 @@ def _write_raw(map_url: str, variable: str, path: Path, transform: Any, attrs: d
         "sparse_ok": True,
         "bigtiff": "if_safer",
     }
-    digests, statistics, mapped = [], _Statistics(), False
+    digests, statistics, mapped = [], _Statistics(), 0
 
     def read(window: Window) -> NDArray[Any]:
-        with storage_errors(map_url, "read"):
+        with storage_errors(map_url, "read"), damage_errors(f"The variable '{variable}' in {map_url}", map_url):
             return np.ascontiguousarray(array[window.toslices()])
 
     with rasterio.open(path, "w", **profile) as target:
@@ -158,12 +162,14 @@ def _write_raw(map_url: str, variable: str, path: Path, transform: Any, attrs: d
                 values[missing] = np.nan
             digests.append((window, zlib.crc32(values.data)))
             if not missing.all():
-                mapped = True
+                mapped += int((~missing).sum())
                 target.write(values, 1, window=window)
                 if floating:
                     statistics.add(values[~missing])
         if not mapped:
             raise IcemapError(f"The variable '{variable}' of {map_url} has no mapped cell: run 'icemap map' first, and check the masks in the config.")
+        if cells is not None and mapped != cells:
+            raise IcemapError(f"The variable '{variable}' in {map_url} has {mapped:,} values where {cells:,} cells were mapped: {mend(map_url)}")
         target.descriptions = (str(attrs.get("long_name", variable)),)
         target.units = (str(attrs.get("units", "")),)
         target.scales, target.offsets = (1.0,), (0.0,)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.config import TargetConfig
+from icemap.grid import wrapped
 from icemap.gridded import grid_of
 from icemap.products.layout import open_map, target_of
 from icemap.products.projection import Projection, View, downsample, drape, view_of
@@ -175,6 +176,7 @@ def _round_step(span: float) -> float:
 
 
 def _degrees(value: float, positive: str, negative: str) -> str:
+    value = float(wrapped(value)) if positive == "E" else value
     side = "" if value in (0, 180, -180) and positive == "E" else positive if value > 0 else negative
     return f"{abs(value):g}°{side}"
 

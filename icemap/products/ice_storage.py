@@ -63,6 +63,7 @@ def ice_storage(
     residual_sd: Mapping[str, float] | None = None,
     thickness_m: float | None = None,
     attribute: str | None = None,
+    layer: str | None = None,
     **storage_options: Any,
 ) -> pd.DataFrame:
     """Ice storage per region, with interval and parts.
@@ -85,6 +86,8 @@ def ice_storage(
         Thickness of the layer, for ice; that of ``ice_storage.json`` when left out, else 5.
     attribute : str, optional
         Column of the polygon file that names the areas.
+    layer : str, optional
+        Of a polygon file that has several.
     **storage_options
         What fsspec needs beyond the environment to read the map, such as ``anon=True``.
 
@@ -111,7 +114,7 @@ def ice_storage(
     if region is not None and region.lower().endswith(SUFFIXES):
         variogram = Variogram(**known["residual_variogram"]) if known.get("residual_variogram") else None
         rows = []
-        for name, area in sum_areas(map_url, read_areas(region, attribute), mask, **storage_options).items():
+        for name, area in sum_areas(map_url, read_areas(region, attribute, layer), mask, **storage_options).items():
             sd_here = area.residual_sd(variogram)
             rows.append({"region": name, **columns, "residual_sd": sd_here} | totals(area.sums["all"], sd_here, thickness, held_out, target.bounds))
         return pd.DataFrame(rows)

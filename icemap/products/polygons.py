@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".zip")
 # Vertices of an edge in a projected CRS, so that it keeps its course in longitude and latitude.
 EDGE_METRES = 20_000
-TURNS = (-360.0, 0.0, 360.0)
+# A grid may go on to 540 degrees east, an area begin west of -180.
+TURNS = (-360.0, 0.0, 360.0, 720.0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def _coverage(geometry: Any, box: tuple[float, float, float, float], shape: tupl
     return covered
 
 
-def read_areas(url: str, attribute: str | None = None) -> list[Area]:
+def read_areas(url: str, attribute: str | None = None, layer: str | None = None) -> list[Area]:
     """Polygons of a GeoPackage, GeoJSON or anything else that GDAL reads, in any CRS; those of one name are one area.
 
     Parameters
@@ -71,15 +72,17 @@ def read_areas(url: str, attribute: str | None = None) -> list[Area]:
     url : str
     attribute : str, optional
         Column that names the areas. When left out: the first column of words that names each polygon differently, else their numbers from 1.
+    layer : str, optional
+        Of a file with several layers.
 
     Raises
     ------
     IcemapError
-        If the file cannot be read, has no CRS, no polygons, or no such attribute.
+        If the file cannot be read, has no CRS, no polygons, no such attribute or layer, or several layers of which none is named.
     """
     import shapely
 
-    table = _read(url)
+    table = _read(url, layer)
     names = _names(table, attribute, url)
     if table.crs is None:
         raise IcemapError(f"{url} has no CRS: save it with one, such as EPSG:4326.")
@@ -95,13 +98,13 @@ def read_areas(url: str, attribute: str | None = None) -> list[Area]:
     return [Area(name, _dissolved(shapes)) for name, shapes in parts.items()]
 
 
-def _read(url: str) -> gpd.GeoDataFrame:
+def _read(url: str, layer: str | None) -> gpd.GeoDataFrame:
     import geopandas as gpd
     import pyogrio
 
     try:
         with local_copy(url) as path:
-            table = gpd.read_file(path)
+            table = gpd.read_file(path, layer=_layer(url, path, layer))
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
         raise IcemapError(f"{url} is not a vector file that GDAL knows, or it is broken: {first_line(error)}.") from error
     if not isinstance(table, gpd.GeoDataFrame):
@@ -110,6 +113,22 @@ def _read(url: str) -> gpd.GeoDataFrame:
     if table.empty:
         raise IcemapError(f"{url} holds no polygons.")
     return table
+
+
+def _layer(url: str, path: Any, wanted: str | None) -> str | int:
+    """The layer to read: the one named, or the only one with shapes."""
+    import pyogrio
+
+    # QGIS keeps its styles in a layer without shapes.
+    layers = {str(name): kind is not None for name, kind in pyogrio.list_layers(path)}
+    if wanted is not None:
+        if wanted not in layers:
+            raise IcemapError(f"{url} has no layer '{wanted}', it has {', '.join(layers)}.")
+        return wanted
+    drawn = [name for name, has_shapes in layers.items() if has_shapes]
+    if len(drawn) > 1:
+        raise IcemapError(f"{url} has the layers {', '.join(drawn)}: name one with --layer, or as 'layer' in Python.")
+    return drawn[0] if drawn else 0
 
 
 def _names(table: gpd.GeoDataFrame, attribute: str | None, url: str) -> Sequence[str]:

@@ -16,6 +16,7 @@ from icemap.predictors.align import CLASS_NODATA
 from icemap.predictors.cube import open_cube
 from icemap.products.collinearity import correlations, variance_inflation
 from icemap.products.figures_predictors import predictor_histogram, predictor_map
+from icemap.products.plausible import doubt
 from icemap.store import write_text
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def _predictor(name: str, variable: xr.DataArray, sample: _Sample, facts: Mappin
         "high": "" if is_class else _number(high),
         "declared": f"{len(attrs['flag_values'])} classes" if is_class else None if declared is None else f"{_number(declared[0])} to {_number(declared[1])}",
         "constant": low == high,
+        "doubt": doubt(name, low, high, attrs),
         "missing": missing,
         "coverage": _percent(inside - missing, inside),
         "map": _embedded(predictor_map(sample.values[name], known, sample.step, grid, attrs), "png"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from icemap.errors import IcemapError
+from icemap.grid import wrapped
 from icemap.gridded import grid_of
 from icemap.products.layout import open_map, target_of
 from icemap.store import storage_errors
@@ -17,7 +18,7 @@ def query(map_url: str, lon: float, lat: float, **storage_options: Any) -> dict[
     ----------
     map_url : str
     lon, lat : float
-        Degrees, WGS84; longitudes from 0 to 360 are taken as well.
+        Degrees, WGS84; longitudes from 0 to 360 are taken as well. Those of the answer are from -180 to 180.
 
     Returns
     -------
@@ -32,7 +33,7 @@ def query(map_url: str, lon: float, lat: float, **storage_options: Any) -> dict[
     """
     dataset = open_map(map_url, **storage_options)
     target, grid = target_of(dataset), grid_of(dataset)
-    row, col = (int(i) for i in grid.locate(lon - 360 if lon > 180 else lon, lat))
+    row, col = (int(i) for i in grid.locate(lon, lat))
     if row < 0:
         spans = f"{grid.west:g} to {grid.east:g} E and {grid.south:g} to {grid.north:g} N"
         raise IcemapError(f"Longitude {lon:g}, latitude {lat:g} is outside the map {map_url}, which spans {spans}.")
@@ -44,4 +45,4 @@ def query(map_url: str, lon: float, lat: float, **storage_options: Any) -> dict[
         )
     values = {str(name): float(variable) for name, variable in cell.data_vars.items()}
     flags: dict[str, Any] = {name: bool(values[name]) for name in ("aoa", "extrapolated") if name in values}
-    return {"lon": float(cell.longitude), "lat": float(cell.latitude), "unit": target.unit, **values, **flags}
+    return {"lon": float(wrapped(cell.longitude)), "lat": float(cell.latitude), "unit": target.unit, **values, **flags}

@@ -46,6 +46,10 @@ class Report:
         From :func:`storage_rows`.
     has_residual : bool
         Whether the totals include the correlated residual.
+    skill : str
+        What the skill against climatology means, a sentence.
+    interval_of : str
+        What the interval of the map is for.
     verification, predictors : sequence of rows
         Tables; every row has the same keys, in the order of the columns.
     verification_note : str
@@ -69,6 +73,8 @@ class Report:
     facts: Mapping[str, Any] = field(default_factory=dict)
     storage: Sequence[Row] = ()
     has_residual: bool = False
+    skill: str = ""
+    interval_of: str = "of a single cell"
     verification: Sequence[Row] = ()
     verification_note: str = ""
     predictors: Sequence[Row] = ()

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.grid import wrapped
+
 EARTH_RADIUS_KM = 6371.0088
 # More would only make the standard error of their mean a little smaller, at the cost of their number to the third power.
 MOST_SITES = 3000
@@ -191,7 +193,7 @@ def _blocks(
         step = 0.25 if step == 0.0 else 1.25 * step
         row = np.floor((90 - latitude) / step)
         columns = np.maximum(np.round(360 / step * np.cos(np.radians(90 - (row + 0.5) * step))), 1)
-        column = np.floor((longitude + 180) / 360 * columns)
+        column = np.floor((wrapped(longitude) + 180) / 360 * columns)
         label = np.unique(row * 100_000 + column, return_inverse=True)[1].ravel()
     total: NDArray[np.float64] = np.bincount(label, weight).astype(np.float64)
     centre = np.stack([np.bincount(label, weight * axis) / total for axis in xyz.T], axis=1)

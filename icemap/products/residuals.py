@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from icemap.ensemble.model import sample_errors
 from icemap.gridded import grid_of
 from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.products.residual_field import Variogram, fit_variogram, residual_total_sd
@@ -25,15 +27,21 @@ def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogra
     Parameters
     ----------
     samples : DataFrame
-        ``lon`` and ``lat`` in the order of the verification.
+        ``lon``, ``lat`` and, optional, ``standard_error`` of all samples.
     folds : dict
-        ``observed`` and ``mean`` of what is mapped (see `icemap.verification.cross_validation`).
+        ``rows`` (of the samples that were left out), ``observed`` and ``mean`` of what is mapped (see `icemap.verification.cross_validation`).
     """
     residual = np.asarray(folds["observed"], dtype=float) - np.asarray(folds["mean"], dtype=float)
+    left_out = samples.iloc[folds["rows"]]
+    error = sample_errors(left_out)
     try:
-        return fit_variogram(samples["lon"].to_numpy(), samples["lat"].to_numpy(), residual)
+        found = fit_variogram(left_out["lon"].to_numpy(), left_out["lat"].to_numpy(), residual)
     except ValueError:
         return None
+    if error is None:
+        return found
+    # Errors of samples are not the map's: they are without correlation, and so part of the nugget.
+    return replace(found, nugget=max(found.nugget - float(np.mean(error**2)), 0.0))
 
 
 def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:

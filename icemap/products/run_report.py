@@ -10,6 +10,7 @@ import yaml
 
 from icemap.boreholes.samples import read_samples
 from icemap.config import Config
+from icemap.ensemble.model import sample_errors
 from icemap.json_records import InfluenceRecord, VerificationRecord, read_record
 from icemap.products.figures import map_figure, verification_figure
 from icemap.products.figures_boreholes import boreholes_map
@@ -57,10 +58,12 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
         map_png=picture,
         members=[name.replace("_", " ") for name in config.ensemble.members],
         replicates=config.ensemble.replicates,
-        facts=_facts(config, verification["table"], table, len(sites)),
+        facts=_facts(config, verification, table, len(sites)),
         storage=storage_rows(table),
         has_residual=bool((table["share_residual"] > 0).any()),
         pages=PAGES,
+        skill=verification["skill"]["sentence"],
+        interval_of=_interval_of(config),
         verification=verification_rows(_shown(verification["table"]), config.target.unit),
         verification_note=NOTE + (f" The published figures below are for reference only: {CAVEAT}." if published_figures(config.target) else ""),
         plate_png=map_figure(config.map_url, config.title, projection="plate-carree"),
@@ -90,14 +93,30 @@ def _storage(config: Config) -> pd.DataFrame:
     return pd.DataFrame(read_storage(join(config.run, "ice_storage.json"))["regions"]).replace({None: np.nan})
 
 
-def _facts(config: Config, rows: Sequence[Mapping[str, Any]], table: pd.DataFrame, sites: int) -> dict[str, Any]:
+def _facts(config: Config, verification: Mapping[str, Any], table: pd.DataFrame, sites: int) -> dict[str, Any]:
     facts: dict[str, Any] = {"training sites": sites, "predictors": len(config.predictors)}
-    best = _headline(rows)
-    facts |= {f"{label} ({KIND_NAMES[HEADLINE]} folds)": best[key] for key, label in (("r2", "R²"), ("rmse", f"RMSE, {config.target.unit}")) if key in best}
+    best = _headline(verification["table"])
+    shown = {
+        "skill against climatology, %": _in_percent(best.get("crpss")),
+        "R²": best.get("r2"),
+        f"RMSE, {config.target.unit}": best.get("rmse"),
+    }
+    folds = KIND_NAMES[HEADLINE]
+    facts |= {f"{label} ({folds} folds)": value for label, value in shown.items() if value is not None}
+    if share := verification["climatology"]["share"]:
+        facts["share of climatology in the map, %"] = 100 * share
     whole = table[table["region"] == "all"].iloc[0]
     if "ice_km3" in table:
         return facts | {"km³ of ice": whole["ice_km3"]}
     return facts | {f"mean over the map, {config.target.unit}": whole["mean"]}
+
+
+def _interval_of(config: Config) -> str:
+    """What the interval of the map is for: samples with errors tell of the mean of a cell, others of one more such sample."""
+    if config.verification.nugget:
+        return "of one new borehole in a cell"
+    known = sample_errors(read_samples(config.samples_url)) is not None
+    return "of the mean of a single cell" if known else "of a single cell"
 
 
 def _headline(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -121,7 +140,26 @@ def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict
         "width_95": f"width of 95 % [{unit}]",
         "winkler_95": f"Winkler score of 95 % [{unit}]",
     }
-    return [{"folds": row["folds"], "model": row["model"].replace("_", " "), **{name: row.get(key) for key, name in columns.items()}} for row in rows]
+    return [
+        {
+            "folds": row["folds"],
+            "model": row["model"].replace("_", " "),
+            "skill against climatology [%]": _in_percent(row.get("crpss")),
+            "95 % interval of skill": _span(row.get("crpss_low"), row.get("crpss_high")),
+            **{name: row.get(key) for key, name in columns.items()},
+        }
+        for row in rows
+    ]
+
+
+def _in_percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "–"
+    return f"{100 * low:.1f} to {100 * high:.1f}".replace("-", "−")
 
 
 def _verification_picture(verification: Mapping[str, Any], unit: str) -> bytes:

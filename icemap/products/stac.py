@@ -12,6 +12,7 @@ import yaml
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
+from icemap.grid import wrapped
 from icemap.gridded import DIMENSIONS, Variable, grid_of
 from icemap.products.layout import map_variables, open_map, product_files, product_stem, target_of
 from icemap.store import exists, is_remote, join, local_path, write_json, write_text
@@ -91,12 +92,10 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
 def _item(title: str, grid: Grid, target: TargetConfig, root: str, created: datetime) -> pystac.Item:
     import pystac
 
-    west, south, east, north = _bbox(grid)
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     item = pystac.Item(
         id=product_stem(target.name),
-        geometry={"type": "Polygon", "coordinates": [ring]},
-        bbox=[west, south, east, north],
+        geometry=_footprint(grid),
+        bbox=list(_bbox(grid)),
         datetime=created,
         properties={"created": created.isoformat().replace("+00:00", "Z"), "proj:code": "EPSG:4326", **_projection(grid)},
         stac_extensions=list(EXTENSIONS),
@@ -157,7 +156,20 @@ def _projection(grid: Grid) -> dict[str, Any]:
 
 
 def _bbox(grid: Grid) -> tuple[float, float, float, float]:
-    return grid.west, grid.south, grid.east, grid.north
+    """As RFC 7946 has it: across the date line west is greater than east; a band all round is from -180 to 180."""
+    if grid.east <= 180:
+        return grid.west, grid.south, grid.east, grid.north
+    if grid.east - grid.west >= 360 - 1e-9:
+        return -180.0, grid.south, 180.0, grid.north
+    return grid.west, grid.south, float(wrapped(grid.east)), grid.north
+
+
+def _footprint(grid: Grid) -> dict[str, Any]:
+    """The extent as GeoJSON, cut at the date line as RFC 7946 asks."""
+    west, south, east, north = _bbox(grid)
+    parts = [(west, east)] if west < east else [(west, 180.0), (-180.0, east)]
+    rings = [[[[a, south], [b, south], [b, north], [a, north], [a, south]]] for a, b in parts]
+    return {"type": "Polygon", "coordinates": rings[0]} if len(rings) == 1 else {"type": "MultiPolygon", "coordinates": rings}
 
 
 def write_catalog(run_url: str, title: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icemap.config import Config
+from icemap.ensemble.model import sample_errors
 from icemap.products import figures_verification as figures
 from icemap.products.projection import view_of
 from icemap.products.published import CAVEAT, SOURCE, published_figures
@@ -17,6 +18,7 @@ from icemap.store import write_text
 from icemap.verification.cross_validation import MODEL
 from icemap.verification.groups import BLOCK, block_names
 from icemap.verification.kinds import FEW, HEADLINE, KIND_NAMES
+from icemap.verification.paired import LEAST_BLOCKS
 from icemap.verification.scores import COVERAGES
 from icemap.verification.summary import CALIBRATED
 
@@ -26,7 +28,13 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 # Beside icemap's own in the tables by group: the two that are hardest to beat.
 YARDSTICKS = ("equal weights", "quantile_forest")
-SCORES = {"crps": "CRPS", "winkler_95": "Winkler score of the 95 % interval", "rmse": "RMSE", "coverage_95": "coverage of the 95 % interval"}
+SCORES = {
+    "crpss": "skill against climatology",
+    "crps": "CRPS",
+    "winkler_95": "Winkler score of the 95 % interval",
+    "rmse": "RMSE",
+    "coverage_95": "coverage of the 95 % interval",
+}
 MOST_SITES = 20
 MAP_PIXELS = 700
 
@@ -43,7 +51,7 @@ def write_verification_page(
     record, influence : mapping
         Content of ``verification.json`` and ``influence.json``.
     samples : DataFrame
-        ``lon`` and ``lat`` in the order of the verification.
+        ``lon`` and ``lat`` of all samples.
     config : Config
     units : mapping
         Unit of each predictor; "class" for classes.
@@ -59,6 +67,8 @@ def write_verification_page(
         headline=KIND_NAMES[HEADLINE],
         model=MODEL,
         calibrated=CALIBRATED,
+        skill=record["skill"],
+        has_errors=sample_errors(samples) is not None,
         notes=record["notes"],
         table=[row for row in record["table"] if row["folds"] == KIND_NAMES[HEADLINE]],
         matrices=_matrices(record["table"]),
@@ -69,6 +79,7 @@ def write_verification_page(
         differences=record["differences"],
         groups=_groups(record["groups"]),
         few=FEW,
+        least_blocks=LEAST_BLOCKS,
         block=BLOCK,
         block_degrees=config.ensemble.block_degrees,
         influence=influence,
@@ -83,7 +94,9 @@ def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: 
     rows = [row for row in record["table"] if row["folds"] == KIND_NAMES[HEADLINE]]
     observed, low, high = (np.asarray(fold[name]) for name in ("observed", "lower95", "upper95"))
     inside = (observed >= low) & (observed <= high)
-    lon, lat = samples["lon"].to_numpy(float), samples["lat"].to_numpy(float)
+    left_out = samples.iloc[fold["rows"]]
+    lon, lat = left_out["lon"].to_numpy(float), left_out["lat"].to_numpy(float)
+    sites = samples["lon"].to_numpy(float), samples["lat"].to_numpy(float)
     view = view_of(config.grid.grid, MAP_PIXELS)
     order = [row["predictor"] for row in influence["permutation"]]
     headline = [row for row in record["differences"] if row["folds"] == KIND_NAMES[HEADLINE]]
@@ -95,7 +108,7 @@ def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: 
         "differences": figures.difference_figure(headline, target.unit),
         "importance": figures.importance_figure(influence["permutation"], influence["shap"], target.unit),
         "dependence": figures.dependence_figure(influence["partial_dependence"], order, units, f"{target.long_name} ({target.unit})"),
-        "places": figures.places_map(view, (lon, lat), influence["next_boreholes"]),
+        "places": figures.places_map(view, sites, influence["next_boreholes"]),
     }
 
 
@@ -116,7 +129,8 @@ def _matrices(rows: Sequence[Row]) -> list[dict[str, Any]]:
         values = {name: [cells.get((kind, name), {}).get(key) for kind in kinds] for name in models}
         values = {name: row for name, row in values.items() if any(value is not None for value in row)}
         known = [[value for row in values.values() if (value := row[k]) is not None] for k in range(len(kinds))]
-        leading = [min(column) if key != "coverage_95" and column else None for column in known]
+        best = {"coverage_95": None, "crpss": max}.get(key, min)
+        leading = [best(column) if best and column else None for column in known]
         counts = [next(int(row["rows"]) for row in rows if row["folds"] == kind) for kind in kinds]
         tables.append({"key": key, "heading": heading, "kinds": list(zip(kinds, counts)), "rows": values, "best": leading})
     return tables

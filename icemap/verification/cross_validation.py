@@ -20,13 +20,12 @@ from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.influence import ReplicateMean, permuted_errors
+from icemap.verification.measured import measured_forecast
 from icemap.verification.scores import COVERAGES
 
 Array = NDArray[np.float64]
 #: What is mapped: COP-BMA pooled with a quantile forest.
 MODEL = "icemap"
-#: Kind of folds whose test sides are used for the importance of the predictors.
-IMPORTANCE_KIND = "block"
 # Levels at which quantiles are kept, dense in the tails, where calibrated intervals end.
 _TAIL = np.array([0.0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2])
 TAIL_LEVELS = np.concatenate([_TAIL, 1 - _TAIL[::-1]])
@@ -63,18 +62,26 @@ def verify_fold(
     -------
     dict
         ``rows`` (positions of the test samples), ``y``, ``dissimilarity`` to the training side, per model what it has of ``mean``, ``pit``, ``crps``,
-        ``log_density`` and ``interval`` per coverage, and ``left_out``, the competitors that cannot be fitted to so few sites.
+        ``log_density`` and ``interval`` per coverage, ``left_out``, the competitors that cannot be fitted to so few sites, and ``climatology``, its share
+        in the pool.
     """
     table = ensemble.table(samples)
     test = labels == fold
     training = table.take(~test)
     seed = replicate_seed(ensemble.seed, fold)
-    replicate, forest = fit_replicate(training, ensemble.tuned_options(training), ensemble.coding_, seed), ensemble.fit_forest(training)
+    options = ensemble.tuned_options(training)
+    replicate = fit_replicate(training, options, ensemble.coding_, seed)
+    forest = ensemble.fit_forest(training, options)
     X, y = table.X[test], table.y[test]
-    models = {MODEL: _mapped_forecast(replicate, forest, ensemble, X, y), **_pooled_forecasts(replicate, training, ensemble, X, y)}
+    error = None if table.error is None else table.error[test]
+    weighed = training.weighed(options.model_variance)
+    models = {
+        MODEL: _mapped_forecast(replicate, forest, ensemble, X, y, error),
+        **_pooled_forecasts(replicate, weighed, ensemble, X, y, error),
+    }
     left_out = []
     for name in competitors:
-        forecast = COMPETITORS[name](training, X, y, ensemble.coding_.class_columns, ensemble.bounds, ensemble.block_degrees, seed)
+        forecast = COMPETITORS[name](weighed, X, y, ensemble.coding_.class_columns, ensemble.bounds, ensemble.block_degrees, seed)
         if forecast is None:
             left_out.append(name)
         else:
@@ -82,15 +89,20 @@ def verify_fold(
     sites = ensemble.coding_.design(training.X)
     dissimilarity = Applicability.fit(sites, predictor_weights(sites, training.y, seed)).index(ensemble.coding_.design(X))
     rows = {"rows": np.flatnonzero(test).tolist(), "y": y.tolist(), "dissimilarity": dissimilarity.tolist()}
-    record = {**rows, "models": models, "left_out": left_out}
+    record = {**rows, "models": models, "left_out": left_out, "climatology": options.climatology}
     if importance:
         record["permuted"] = permuted_errors(ReplicateMean(replicate, forest), X, y, ensemble.coding_.names, seed)
     return record
 
 
-def _mapped_forecast(replicate: Replicate, forest: QuantileForest, ensemble: IceEnsemble, X: Array, y: Array) -> dict[str, Any]:
-    """The forecast of the map: COP-BMA and the quantile forest."""
+def _mapped_forecast(replicate: Replicate, forest: QuantileForest, ensemble: IceEnsemble, X: Array, y: Array, error: Array | None) -> dict[str, Any]:
+    """The forecast of the map: COP-BMA and the quantile forest. Samples with errors are forecast as they were measured."""
     mixture, F, leaves = PooledMixture([replicate.bma], forest), replicate.member_predictions(X)[None], forest.at(ensemble.coding_.codes(X))
+    if error is not None:
+        nodes = mixture.tables.x
+        span = float(nodes[0]), float(nodes[-1])
+        forecast = measured_forecast(lambda x: mixture.distribution(F, x, leaves), span, y, error, COVERAGES, TAIL_LEVELS, ensemble.bounds)
+        return _plain({**forecast, "mean": mixture.replicate_means(F, leaves)[0]})
     tails = np.array([[(1 - coverage) / 2, (1 + coverage) / 2] for coverage in COVERAGES])
     means, quantiles, _ = mixture.summary(F, np.concatenate([TAIL_LEVELS, tails.ravel()]), leaves)
     ends = quantiles[:, len(TAIL_LEVELS) :].reshape(len(X), len(COVERAGES), 2)
@@ -106,11 +118,11 @@ def _mapped_forecast(replicate: Replicate, forest: QuantileForest, ensemble: Ice
     )
 
 
-def _pooled_forecasts(replicate: Replicate, training: TrainingTable, ensemble: IceEnsemble, X: Array, y: Array) -> dict[str, Any]:
+def _pooled_forecasts(replicate: Replicate, training: TrainingTable, ensemble: IceEnsemble, X: Array, y: Array, error: Array | None) -> dict[str, Any]:
     """Forecasts made of the members' predictions: COP-BMA, other ways to pool them, each member alone, and climatology."""
     scaled = replicate.member_predictions(X)
     assert replicate.out_of_fold is not None
-    models = {"COP-BMA": _forecast(replicate.bma, scaled, y, ensemble.bounds)}
+    models = {"COP-BMA": _truth_forecast(replicate.bma.with_climatology(0.0), scaled, y, error)}
     # The other ways to pool take the members in units of the target, and have no consensus among them.
     F, out_of_fold = replicate.in_units(scaled), replicate.in_units(replicate.out_of_fold)
     for name, pool in {"Gaussian BMA": GaussianBMA(), "equal weights": EqualWeights(), "best member": BestMember()}.items():
@@ -119,8 +131,22 @@ def _pooled_forecasts(replicate: Replicate, training: TrainingTable, ensemble: I
         # The mean of one member is that member, with a normal error of the size seen out of fold.
         alone = EqualWeights().fit(out_of_fold[:, [k]], training.y, sample_weight=training.weight)
         models[name] = _forecast(alone, F[:, [k]], y, ensemble.bounds)
-    models["climatology"] = _forecast(_climatology(replicate.bma), scaled, y, ensemble.bounds)
+    models["climatology"] = _truth_forecast(_climatology(replicate.bma), scaled, y, error)
     return models
+
+
+def _truth_forecast(bma: CopulaBMA, F: Array, y: Array, error: Array | None) -> dict[str, Any]:
+    """Forecast by a COP-BMA, which describes the truth where the samples that it was fitted to have errors.
+
+    The other ways to pool describe samples like those that they were fitted to, errors and all.
+    """
+    if error is None:
+        return _forecast(bma, F, y, bma.bounds)
+    nodes = PooledMixture([bma]).tables.x
+    span = float(nodes[0]), float(nodes[-1])
+    forecast = measured_forecast(lambda x: bma.distribution(F, x), span, y, error, COVERAGES, TAIL_LEVELS, bma.bounds)
+    del forecast["quantiles"]
+    return _plain({**forecast, "mean": bma.predict(F)})
 
 
 def _climatology(bma: CopulaBMA) -> CopulaBMA:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.boreholes.regions import region_of
-from icemap.ensemble.folds import block_folds, cell_folds, knndm_folds, random_folds
-from icemap.ensemble.replicates import TrainingTable
+from icemap.ensemble.checks import LEAST_TRAINING
+from icemap.ensemble.folds import block_folds, cell_folds, knndm_folds, random_folds, spatial_blocks
+from icemap.ensemble.replicates import BLOCK_HALVINGS, TrainingTable
+from icemap.verification.paired import LEAST_BLOCKS
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -19,6 +22,10 @@ HEADLINE = "knndm"
 #: A score of fewer samples than this is hardly one, and a training side needs three times as many.
 FEW = 20
 _LEAST_TRAINING = 3 * FEW
+# How many more folds than asked for are tried where fewer leave too few samples to train on.
+MORE_FOLDS = 20
+# Fewer folds of spatial blocks than this are none.
+LEAST_BLOCK_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -43,34 +50,143 @@ class FoldOptions:
 
 
 def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, Labels], list[str]]:
-    """Fold of each sample for each kind of folds that makes sense for these samples.
+    """Fold of each sample for each kind of folds that these samples allow.
+
+    Every training side has enough samples for the ensemble (`LEAST_TRAINING`). Where the folds
+    asked for would leave fewer, or there are fewer blocks than folds, their number or the side of
+    the blocks is changed, and a note says so.
 
     Returns
     -------
     labels : dict
-        Kind to labels of shape (n,); a sample with the label -1 is on the training side of every fold.
+        Kind to labels of shape (n,); a sample with the label -1 is on the training side of every
+        fold.
     notes : list of str
-        What was left out, and why.
+        What was changed or left out, and why.
 
     Raises
     ------
     ValueError
-        If there are too few samples, cells or blocks for that many folds.
+        If there are too few samples for any folds.
     """
     folds, seed = options.folds, options.seed
-    labels = {"cell": cell_folds(table.cell, folds, seed)}
+    lon, lat = table.longitude, table.latitude
+    cells = len(np.unique(table.cell))
     notes = []
-    if len(np.unique(table.cell)) == len(table):
+    labels: dict[str, Labels] = {}
+    by_cell, count = _with_enough(lambda k: cell_folds(table.cell, k, seed), folds, cells)
+    if by_cell is None:
+        raise ValueError(f"{len(table)} samples in {cells} grid cells allow no folds that leave {LEAST_TRAINING} samples to train on: add sites.")
+    notes += _changed("cell", folds, count)
+    if cells == len(table):
         notes.append("every sample has a grid cell of its own, so random folds are folds by grid cell and are given once")
     else:
-        labels = {"random": random_folds(len(table), folds, seed), **labels}
-    labels["block"] = block_folds(table.longitude, table.latitude, options.block_degrees, folds, seed)
-    labels["knndm"] = knndm_folds(table.longitude, table.latitude, *options.domain, folds, seed)
-    by_region, left_out = region_labels(table.longitude, table.latitude)
+        by_chance, _ = _with_enough(lambda k: random_folds(len(table), k, seed), folds, len(table))
+        assert by_chance is not None, "folds of single samples are smaller than those of cells"
+        labels["random"] = by_chance
+    labels["cell"] = by_cell
+    by_block, said = _block_labels(table, options)
+    notes += said
+    if by_block is not None:
+        labels["block"] = by_block
+    # Half of the samples at most, or what leaves enough to train on.
+    largest = min(0.5, 1 - LEAST_TRAINING / len(table))
+    domain = options.domain
+    found, count = _with_enough(
+        lambda k: knndm_folds(lon, lat, *domain, k, seed, largest_fold=largest),
+        folds,
+        len(table) - 2,
+    )
+    if found is None:
+        raise ValueError(f"{len(table)} samples allow no kNNDM folds that leave {LEAST_TRAINING} samples to train on: add sites.")
+    notes += _changed("knndm", folds, count)
+    labels["knndm"] = found
+    by_region, left_out = region_labels(lon, lat)
     notes += left_out
     if (by_region >= 0).any():
         labels["region"] = by_region
     return labels, notes
+
+
+def importance_kind(labels: Mapping[str, Labels]) -> str:
+    """Kind of folds whose test sides are used for the importance of the predictors."""
+    return "block" if "block" in labels else HEADLINE
+
+
+def _with_enough(make: Callable[[int], Labels], folds: int, most: int) -> tuple[Labels | None, int]:
+    """Labels for the number of folds nearest to what is asked for whose training sides are large
+    enough, and that number: more folds leave more to train on. None where no number does."""
+    count = min(folds, most)
+    for k in range(count, min(most, count + MORE_FOLDS) + 1):
+        try:
+            labels = make(k)
+        except ValueError:
+            continue
+        if smallest_training(labels) >= LEAST_TRAINING:
+            return labels, k
+    return None, 0
+
+
+def smallest_training(labels: Labels) -> int:
+    """Samples on the smallest training side.
+
+    Examples
+    --------
+    >>> smallest_training(np.array([0, 0, 0, 1, -1]))
+    2
+    """
+    return int(len(labels) - np.bincount(labels[labels >= 0]).max())
+
+
+def _block_labels(table: TrainingTable, options: FoldOptions) -> tuple[Labels | None, list[str]]:
+    """Folds of spatial blocks, of half the side and less where larger blocks allow no folds."""
+    lon, lat, degrees = table.longitude, table.latitude, options.block_degrees
+    for halvings in range(BLOCK_HALVINGS + 1):
+        side = degrees / 2**halvings
+        sizes = np.unique(spatial_blocks(lon, lat, side), return_counts=True)[1]
+        if halvings == 0:
+            most, count = int(sizes.max()), len(sizes)
+        if len(sizes) < LEAST_BLOCK_FOLDS:
+            continue
+        labels, found = _with_enough(
+            lambda k, side=side: block_folds(lon, lat, side, k, options.seed),  # type: ignore[misc]
+            options.folds,
+            len(sizes),
+        )
+        if labels is None:
+            continue
+        notes = _changed("block", options.folds, found)
+        if halvings:
+            notes.append(
+                f"spatial blocks have a side of {side:g} degrees instead of {degrees:g}: those of "
+                f"{degrees:g} degrees are {count}, and the largest holds {most} of {len(table)} "
+                "samples"
+            )
+        return labels, notes
+    return None, [
+        f"spatial blocks are not left out: all {len(table)} samples are in {count} blocks of "
+        f"{degrees:g} degrees, and smaller ones leave too few samples to train on"
+    ]
+
+
+def _changed(kind: str, asked: int, found: int) -> list[str]:
+    if asked == found:
+        return []
+    why = "there are no more to leave out" if found < asked else f"fewer would leave less than {LEAST_TRAINING} samples to train on"
+    return [f"{KIND_NAMES[kind]}: {found} folds instead of {asked}, {why}"]
+
+
+def sample_facts(table: TrainingTable, block_degrees: float) -> str:
+    """How many samples there are, in how many clusters, and what that allows, in one sentence."""
+    blocks = spatial_blocks(table.longitude, table.latitude, block_degrees)
+    sizes = np.unique(blocks, return_counts=True)[1]
+    weight = table.weight
+    worth = float(weight.sum() ** 2 / (weight @ weight))
+    told = "enough to say how sure the scores are" if len(sizes) >= LEAST_BLOCKS else f"too few to say how sure the scores are ({LEAST_BLOCKS} are needed)"
+    return (
+        f"{len(table)} samples in {len(sizes)} independent clusters (blocks of {block_degrees:g} "
+        f"degrees; the largest has {sizes.max()}), worth {worth:.0f} samples spread evenly: {told}"
+    )
 
 
 def region_labels(longitude: Array, latitude: Array) -> tuple[Labels, list[str]]:

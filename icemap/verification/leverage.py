@@ -156,12 +156,13 @@ def site_table(samples: Any, applicability: Applicability, places: MapPlaces, he
         ``lon``, ``lat`` and ``value``, optional ``sample``.
     held_out : ndarray of bool, shape (replicates, n)
     residual : ndarray of shape (n,)
-        Observed minus predicted where the sample was left out.
+        Observed minus predicted where the sample was left out; NaN where it was not.
 
     Returns
     -------
     list of dict
-        ``sample``, ``longitude``, ``latitude``, ``value``, ``map_share``, ``residual``, ``total_shift`` and ``total_shift_se`` (None where unknown).
+        ``sample``, ``longitude``, ``latitude``, ``value``, ``map_share``, ``residual``, ``total_shift`` and
+        ``total_shift_se`` (None where unknown).
     """
     shares = map_shares(applicability, places)
     shift, error = total_shifts(held_out, places.replicate_means @ places.weight)
@@ -174,7 +175,7 @@ def site_table(samples: Any, applicability: Applicability, places: MapPlaces, he
             "latitude": float(samples["lat"].iloc[i]),
             "value": float(samples["value"].iloc[i]),
             "map_share": float(shares[i]),
-            "residual": float(residual[i]),
+            "residual": float(residual[i]) if np.isfinite(residual[i]) else None,
         }
         rows.append({**row, "total_shift": float(shift[i]) if known else None, "total_shift_se": float(error[i]) if known else None})
     return rows

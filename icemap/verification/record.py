@@ -10,7 +10,8 @@ from icemap.ensemble.replicates import TrainingTable
 from icemap.verification.applicability import Applicability
 from icemap.verification.cross_validation import MODEL
 from icemap.verification.groups import BLOCK, group_scores, groupings
-from icemap.verification.kinds import HEADLINE
+from icemap.verification.kinds import HEADLINE, KIND_NAMES
+from icemap.verification.skill import Skill, skill_blocks, skill_sentence, skills
 from icemap.verification.summary import CALIBRATED, difference_table, verification_table
 
 
@@ -27,16 +28,32 @@ def verification_record(by_kind: Mapping[str, Mapping[str, Any]], table: Trainin
     Returns
     -------
     dict
-        ``target``, ``table``, ``groups`` (headline folds), ``differences`` and, for pictures, ``folds``.
+        ``skill`` (of what is mapped, headline folds, in a sentence too), ``target``, ``table``,
+        ``groups`` (headline folds), ``differences`` and, for pictures, ``folds``.
     """
     degrees = config.ensemble.block_degrees
-    groups = groupings(table, applicability.train_index, applicability.threshold, degrees, config.target, config.verification.classes)
+    index, threshold = applicability.train_index, applicability.threshold
+    classes = config.verification.classes
+    groups = groupings(table, index, threshold, degrees, config.target, classes)
+    blocks, side = skill_blocks(table.longitude, table.latitude, degrees)
+    skill = {kind: skills(part, blocks, config.seed) for kind, part in by_kind.items()}
     return {
+        "skill": _headline_skill(skill[HEADLINE][MODEL], side, config),
         "target": config.target.model_dump(mode="json"),
-        "table": verification_table(by_kind, groups[BLOCK]),
+        "table": verification_table(by_kind, groups[BLOCK], skill),
         "groups": group_scores(by_kind[HEADLINE], groups),
         "differences": difference_table(by_kind, groups[BLOCK], config.seed),
         "folds": {kind: _for_pictures(part) for kind, part in by_kind.items()},
+    }
+
+
+def _headline_skill(skill: Skill, side: float, config: Config) -> dict[str, Any]:
+    return {
+        "sentence": skill_sentence(skill, config.target),
+        **skill,
+        "folds": KIND_NAMES[HEADLINE],
+        "model": MODEL,
+        "block_degrees": side,
     }
 
 

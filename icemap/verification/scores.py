@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from icemap.ensemble.baselines import normal_mixture_crps
+from icemap.verification.measured import measured_forecast
 
 Array = NDArray[np.float64]
 
@@ -250,17 +251,25 @@ class Scores:
         return out
 
 
-def held_out_scores(model: Any, F: ArrayLike, y: ArrayLike) -> dict[str, float]:
+def held_out_scores(model: Any, F: ArrayLike, y: ArrayLike, error: ArrayLike | None = None) -> dict[str, float]:
     """What a replicate's record says of the samples it held out.
 
     Parameters
     ----------
     model
-        A predictive distribution given member predictions, see `icemap.ensemble.predictive.PredictiveMixture`.
+        A COP-BMA.
     F, y : array_like of shape (n, members) and (n,)
+    error : array_like of shape (n,), optional
+        Standard errors of the samples, which the model knows nothing of.
     """
-    interval = model.interval(F, 0.95)
-    table = Scores.of(y, model.predict(F), crps=model.crps(F, y), intervals={0.95: (interval[:, 0], interval[:, 1])}).table()
+    if error is None:
+        interval, crps = model.interval(F, 0.95), model.crps(F, y)
+    else:
+        low, high = model.target_margin_.ppf(np.array([1e-6, 1 - 1e-6]))
+        span = float(low), float(high)
+        found = measured_forecast(lambda x: model.distribution(F, x), span, np.asarray(y), np.asarray(error), [0.95], np.array([]), model.bounds)
+        interval, crps = found["interval"]["0.95"], found["crps"]
+    table = Scores.of(y, model.predict(F), crps=crps, intervals={0.95: (interval[:, 0], interval[:, 1])}).table()
     return {
         name: table[key]
         for name, key in {"n": "rows", "r2": "r2", **{k: k for k in ("rmse", "bias", "crps", "coverage_95", "width_95")}}.items()

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 _PRIOR_ROWS = 200
 # The transform is tabulated: steps of the logarithm of the dissimilarity.
 _STEPS = 256
+# Half the width of a 95 % interval in standard deviations of a normal error.
+NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Calibration:
     spread : LocalSpread
     levels95 : (float, float)
         PIT levels of the interval under the transformed distribution.
+    nugget : float
+        Standard deviation of a new borehole about the mean of its cell, by which the interval is widened; 0 for an interval of the cell's mean.
 
     Examples
     --------
@@ -98,13 +102,31 @@ class Calibration:
 
     spread: LocalSpread
     levels95: tuple[float, float]
+    nugget: float = 0.0
 
     @classmethod
-    def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike) -> Self:
+    def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike, nugget: float = 0.0) -> Self:
         """Fit to PITs (n,) of left-out samples under kNNDM folds and their dissimilarity to the sites of the other folds (n,)."""
         spread = LocalSpread.fit(pit, dissimilarity)
         believed = (np.arange(_PRIOR_ROWS) + 0.5) / _PRIOR_ROWS
-        return cls(spread, ConformalPIT().fit(np.concatenate([spread.transform(pit, dissimilarity), believed])).levels(0.95))
+        return cls(spread, ConformalPIT().fit(np.concatenate([spread.transform(pit, dissimilarity), believed])).levels(0.95), nugget)
+
+    def widened(self, mean: Array, interval: Array, low: float, high: float) -> Array:
+        """The interval (n, 2) with the nugget, between the lowest and the highest value of the target.
+
+        Variances add up: each end moves away from the mean as the ends of a normal distribution would.
+
+        Examples
+        --------
+        >>> none = Calibration(LocalSpread(0.0, 0.0, 0.0, 0.0, 0.0), (0.025, 0.975), nugget=4 / 1.959964)
+        >>> none.widened(np.array([50.0]), np.array([[47.0, 53.0]]), 0.0, 100.0).round(3)
+        array([[45., 55.]])
+        """
+        if self.nugget == 0:
+            return interval
+        away = (interval - mean[:, None]) / NORMAL_95
+        ends = mean[:, None] + NORMAL_95 * np.array([-1.0, 1.0]) * np.hypot(away, self.nugget)
+        return np.clip(ends, low, high)
 
     def levels(self, dissimilarity: ArrayLike) -> Array:
         """PIT levels of the 95 % interval under the mixture itself at places (n,), shape (n, 2)."""
@@ -117,13 +139,13 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, for JSON."""
-        return {"spread": asdict(self.spread), "levels95": list(self.levels95)}
+        return {"spread": asdict(self.spread), "levels95": list(self.levels95), **({"nugget": self.nugget} if self.nugget else {})}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The reverse of `to_dict`."""
         low, high = content["levels95"]
-        return cls(LocalSpread(**content["spread"]), (float(low), float(high)))
+        return cls(LocalSpread(**content["spread"]), (float(low), float(high)), float(content.get("nugget", 0.0)))
 
 
 def _log(dissimilarity: ArrayLike) -> Array:

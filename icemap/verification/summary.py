@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from icemap.verification.cross_validation import MODEL, TAIL_LEVELS
 from icemap.verification.groups import scores_of, worst_block
 from icemap.verification.kinds import KIND_NAMES
 from icemap.verification.paired import differences
+from icemap.verification.skill import Skill
 from icemap.verification.spread import Calibration
 
 Array = NDArray[np.float64]
+NO_SKILL: Mapping[str, Mapping[str, Skill]] = MappingProxyType({})
 CALIBRATED = f"{MODEL} calibrated"
 
 
@@ -50,21 +53,47 @@ def with_calibrated(part: Mapping[str, Any], labels: NDArray[np.int64]) -> dict[
     return {**part, "models": models}
 
 
-def verification_table(by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray[np.object_]) -> list[dict[str, Any]]:
-    """One row per kind of folds and model: scores of predictions for sites that were left out, and the block whose interval covers least.
+def verification_table(
+    by_kind: Mapping[str, Mapping[str, Any]],
+    blocks: NDArray[np.object_],
+    skill: Mapping[str, Mapping[str, Skill]] = NO_SKILL,
+) -> list[dict[str, Any]]:
+    """One row per kind of folds and model, skill against climatology first.
+
+    Then the scores of predictions for sites that were left out, and the block whose interval
+    covers least.
 
     Parameters
     ----------
     by_kind : mapping
-        Kind of folds to forecasts, from `icemap.verification.cross_validation.gather` and `with_calibrated`.
+        Kind of folds to forecasts, from `icemap.verification.cross_validation.gather` and
+        `with_calibrated`.
     blocks : ndarray of shape (samples,)
         From `icemap.verification.groups.block_names`.
+    skill : mapping
+        Kind of folds to model to skill, see `icemap.verification.skill.skills`.
     """
     return [
-        {"folds": KIND_NAMES[kind], "model": name, **scores_of(part["y"], model).table(), **worst_block(part, model, blocks)}
+        {
+            "folds": KIND_NAMES[kind],
+            "model": name,
+            **_skill_columns(skill.get(kind, {}).get(name)),
+            **scores_of(part["y"], model).table(),
+            **worst_block(part, model, blocks),
+        }
         for kind, part in by_kind.items()
         for name, model in part["models"].items()
     ]
+
+
+def _skill_columns(skill: Skill | None) -> dict[str, Any]:
+    if skill is None:
+        return {}
+    return {
+        "crpss": skill["crpss"],
+        "crpss_low": skill["low"],
+        "crpss_high": skill["high"],
+    }
 
 
 def difference_table(by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray[np.object_], seed: int) -> list[dict[str, Any]]:

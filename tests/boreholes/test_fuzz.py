@@ -18,7 +18,7 @@ from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.sites import SiteTable, read_layer_sites
 from icemap.config import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
 
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 HEADERS = [
     *("site", "longitude [deg]", "latitude [deg]", "lon", "position_grade", "permafrost_table [m]", "permafrost_table [cm]", "permafrost_table_source"),

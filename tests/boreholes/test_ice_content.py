@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from icemap.boreholes import ice_content as ice
 from icemap.boreholes.records import QUANTITIES
-from icemap.boreholes.window import LAYER_SPREAD, window_means
+from icemap.boreholes.window import LAYER_SPREAD, Pieces, window_means
 
 fraction = st.floats(0, 1)
 
@@ -216,7 +216,7 @@ def test_impossible_input_is_a_value_error(table: pd.DataFrame, permafrost_table
 layer = st.tuples(st.floats(0, 8), st.floats(0, 3), st.floats(0, 100)).map(lambda x: (round(x[0], 2), round(x[0], 2) + round(x[1], 2), x[2]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(layer, min_size=1, max_size=12), st.floats(0, 4).map(lambda x: round(x, 2)))
 def test_window_mean_against_a_fine_ruler(rows: list[tuple[float, float, float]], permafrost_table: float) -> None:
     """Layers that are no points, cut into millimetres: at each one the mean of the layers that cover it."""
@@ -233,7 +233,7 @@ def test_window_mean_against_a_fine_ruler(rows: list[tuple[float, float, float]]
         assert result.vic == pytest.approx(mean.mean(), abs=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(layer, min_size=1, max_size=6), min_size=2, max_size=5))
 def test_many_boreholes_at_once_are_the_boreholes_one_by_one(holes: list[list[tuple[float, float, float]]]) -> None:
     site = np.concatenate([np.full(len(rows), i) for i, rows in enumerate(holes)])
@@ -242,7 +242,8 @@ def test_many_boreholes_at_once_are_the_boreholes_one_by_one(holes: list[list[tu
     error = np.full(len(site), ice.METHOD_ERROR["reported VIC"])
     columns = (table[name].to_numpy() for name in ("top", "base", "vic"))
     top, base, vic = (column[shuffled] for column in columns)
-    together = window_means(site[shuffled], top, base, vic, error, np.ones(len(holes)), 5.0)
+    pieces = Pieces(site[shuffled], top, base, vic, error, np.zeros(len(site), dtype=bool))
+    together = window_means(pieces, np.ones(len(holes)), np.zeros(len(holes)), 5.0)
     for i, rows in enumerate(holes):
         alone = ice.site_vic(log(*rows), 1.0)
         assert together["coverage"][i] == pytest.approx(alone.coverage)

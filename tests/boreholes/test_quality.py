@@ -102,3 +102,44 @@ def test_close_places_and_values() -> None:
 
 def test_thresholds_can_be_changed() -> None:
     assert (quality.check_water(layers(gravimetric_water=[5.0]), quality.Thresholds(gravimetric_water=4.0)) != "").all()
+
+
+def wet(**columns: float) -> pd.DataFrame:
+    return pd.DataFrame([{"gravimetric_water": np.nan, "dry_density": np.nan, "frozen_bulk_density": np.nan} | columns])
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"gravimetric_water": 23.22, "frozen_bulk_density": 0.9211}, ""),  # peat of a published table
+        ({"gravimetric_water": 23.22, "dry_density": 0.9211 / 24.22}, ""),
+        ({"gravimetric_water": 19.9}, ""),
+        ({"gravimetric_water": 23.22}, "gravimetric water above 2000 % without a density to confirm it"),
+        ({"gravimetric_water": 25.0, "frozen_bulk_density": 1.8}, "does not go with its density"),  # 25 % taken for a fraction
+        ({"gravimetric_water": 25.0, "dry_density": 0.002}, "does not go with its density"),
+        ({"gravimetric_water": 30.1, "frozen_bulk_density": 0.92}, "outside 0-3000 %"),
+        ({"gravimetric_water": -0.1}, "outside 0-3000 %"),
+    ],
+)
+def test_very_wet_peat_is_believed_where_its_density_says_so(columns: dict[str, float], words: str) -> None:
+    (reason,) = quality.check_water(wet(**columns))
+    assert (words in reason) if words else reason == ""
+
+
+def test_water_and_density_that_overfill_the_volume_are_told_and_doubted() -> None:
+    layers = wet(gravimetric_water=0.25, frozen_bulk_density=2.4)
+    assert quality.filled_volume(layers)[0] == pytest.approx(2.4 / 1.25 * (0.25 / 0.917 + 1 / 2.65))
+    assert quality.check_filled(layers)[0] == "water and density do not go together: ice and solids would fill more than 103 % of the volume"
+    assert quality.check_filled(wet(gravimetric_water=0.25, frozen_bulk_density=1.9))[0] == ""
+
+
+def test_places_that_are_rounded_are_no_evidence_of_one_hole() -> None:
+    sites = pd.DataFrame({"lon": [-122.125] * 2, "lat": [62.33] * 2, "value": [50.0, 50.5], "position_grade": ""})
+    assert (quality.check_close(sites) != "").tolist() == [False, True]
+    assert (quality.check_close(sites.assign(position_km=0.079)) != "").tolist() == [False, False]
+    assert (quality.check_close(sites.assign(position_km=0.008)) != "").tolist() == [False, True]
+
+
+def test_one_name_far_apart_is_two_sites() -> None:
+    table = sites(site=["BH1", "BH1", "bh1 ", "BH1"], lon=[100.0, -150.0, 100.001, -150.0], lat=[70.0, 68.0, 70.0, 68.0])
+    assert (quality.check_same_id(table) != "").tolist() == [False, False, True, True]

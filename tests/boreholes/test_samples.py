@@ -103,15 +103,19 @@ def test_only_the_cells_with_sites_are_read(tmp_path: Path) -> None:
     assert samples["t"].tolist() == [0.0, 2.0]
 
 
-def test_sites_of_one_cell_become_one_sample() -> None:
-    table = sites([10.1, 10.3, 10.8, 40.5], [60.2, 60.4, 60.9, 70.5], [40.0, 60.0, 80.0, 30.0], grade=["A", "B", "C", "A"], standard_error=[4.0, 5.0, 6.0, 7.0])
+@pytest.mark.parametrize("nothing", [np.nan, 0.0])
+def test_sites_without_errors_count_by_their_grades(nothing: float) -> None:
+    lon, lat, values = [10.1, 10.3, 10.8, 40.5], [60.2, 60.4, 60.9, 70.5], [40.0, 60.0, 80.0, 30.0]
+    table = sites(lon, lat, values, grade=["A", "B", "C", "A"], standard_error=nothing)
     samples, updated = build_samples(table, GRID, cube(), ["t"])
     merged = samples[samples["sites"] == 3].iloc[0]
     weight, value = np.array([1.0, 0.7, 0.4]), np.array([40.0, 60.0, 80.0])
     mean = weight @ value / weight.sum()
     assert merged["value"] == pytest.approx(mean)
-    assert merged["within_variance"] == pytest.approx(weight @ (value - mean) ** 2 / (weight.sum() - (weight**2).sum() / weight.sum()))
-    assert merged["standard_error"] == pytest.approx(np.sqrt(((weight * [4, 5, 6]) ** 2).sum()) / weight.sum())
+    freedom = weight.sum() - (weight**2).sum() / weight.sum()
+    assert merged["within_variance"] == pytest.approx(weight @ (value - mean) ** 2 / freedom)
+    assert merged["standard_error"] == pytest.approx(nothing, nan_ok=True)
+    assert merged["nugget"] == pytest.approx(20)
     assert merged[["lon", "lat"]].tolist() == pytest.approx([10.4, 60.5], abs=0.01)
     assert updated["sample"].iloc[:3].nunique() == 1
     single = samples[samples["sites"] == 1].iloc[0]
@@ -119,8 +123,43 @@ def test_sites_of_one_cell_become_one_sample() -> None:
     assert single[["lon", "lat", "value"]].tolist() == [40.5, 70.5, 30.0]
 
 
+def test_sites_count_by_their_errors_and_the_spread_between_holes() -> None:
+    lon, lat, values = [10.1, 10.3, 10.8, 40.5], [60.2, 60.4, 60.9, 70.5], [40.0, 60.0, 80.0, 30.0]
+    error = np.array([4.0, 5.0, 30.0, 7.0])
+    table = sites(lon, lat, values, grade=["C", "B", "A", "A"], standard_error=error)
+    samples, _ = build_samples(table, GRID, cube(), ["t"])
+    merged, single = (samples[samples["sites"] == n].iloc[0] for n in (3, 1))
+    between = max((800 - 2 / 3 * (error[:3] ** 2).sum()) / 2, 0)
+    assert merged["nugget"] == pytest.approx(between**0.5)
+    weight, value = 1 / (between + error[:3] ** 2), np.array([40.0, 60.0, 80.0])
+    assert merged["value"] == pytest.approx(weight @ value / weight.sum())
+    assert merged["standard_error"] == pytest.approx(weight.sum() ** -0.5)
+    assert single["standard_error"] == pytest.approx(np.hypot(between**0.5, 7))
+
+
+def test_one_poor_hole_does_not_weigh_like_thirty_good_ones() -> None:
+    rng = np.random.default_rng(0)
+    lon = [10.5] * 30 + [40.5] + [70.5] * 2
+    value = np.concatenate([rng.normal(50, 8, 30), [50.0], [44.0, 56.0]])
+    error = np.concatenate([np.full(30, 2.0), [20.0], [2.0, 20.0]])
+    samples, _ = build_samples(sites(lon, [60.5] * 33, value.tolist(), standard_error=error), GRID, cube(), ["t"])
+    thirty, two, one = (samples[samples["sites"] == n].iloc[0] for n in (30, 2, 1))
+    spread = thirty["nugget"]
+    assert 4 < spread < 12
+    assert thirty["standard_error"] == pytest.approx(np.hypot(spread, 2) / 30**0.5)
+    assert one["standard_error"] == pytest.approx(np.hypot(spread, 20))
+    assert one["standard_error"] > 15 * thirty["standard_error"]
+    assert two["value"] < 47
+
+
+def test_sites_whose_error_is_not_known_are_as_good_as_the_others() -> None:
+    table = sites([10.5, 40.5, 70.5, 90.5], [60.5] * 4, standard_error=[3.0, np.nan, 5.0, 7.0])
+    assert build_samples(table, GRID, cube(), ["t"])[0]["standard_error"].tolist() == pytest.approx([3, 5, 5, 7])
+
+
 def test_equal_grades_give_the_ordinary_mean_and_variance_and_the_nugget() -> None:
-    table = sites([10.1, 10.2, 10.3, 50.5, 50.6, 90.5], [60.5] * 6, [40.0, 60.0, 80.0, 10.0, 20.0, 5.0], grade="")
+    lon, values = [10.1, 10.2, 10.3, 50.5, 50.6, 90.5], [40.0, 60.0, 80.0, 10.0, 20.0, 5.0]
+    table = sites(lon, [60.5] * 6, values, grade="", standard_error=np.nan)
     samples, _ = build_samples(table, GRID, cube(), ["t"])
     np.testing.assert_allclose(samples["value"], [60, 15, 5])
     np.testing.assert_allclose(samples["within_variance"], [400, 50, np.nan])

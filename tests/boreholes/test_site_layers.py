@@ -3,10 +3,13 @@ import pandas as pd
 import pytest
 
 from icemap import IcemapError
+from icemap.boreholes.permafrost_table import TABLE_ERROR
 from icemap.boreholes.records import COLUMNS, NUMBERS
-from icemap.boreholes.site_layers import Window, convert_layers, sites_from_layers
+from icemap.boreholes.site_layers import ERROR_PARTS, Window, convert_layers, sites_from_layers
+from icemap.boreholes.window import LAYER_SPREAD
 from icemap.config import TargetConfig
 
+NO_TABLE = "no permafrost table: none given, no thaw site within 1 km, and nothing says that a layer was frozen"
 NO_THAW_SITES = pd.DataFrame({"lon": [], "lat": [], "active_layer": []}, dtype=float)
 ALL_GRADES = Window(thickness=5.0, grades=("A", "B", "C", "D"), cell_km=1.0)
 GOOD = Window(thickness=5.0, grades=("A", "B", "C"), cell_km=1.0)
@@ -70,8 +73,9 @@ def test_neighbours_within_a_kilometre_lend_their_permafrost_table() -> None:
     thaw = pd.DataFrame({"lon": [-148.5, -148.5], "lat": [65.508, 65.52], "active_layer": [0.7, 0.9]})
     near = sites(layer, thaw=thaw)
     assert near[["permafrost_table", "permafrost_table_source", "used"]].iloc[0].tolist() == [0.7, "neighbour", True]
-    far = sites(layer, thaw=thaw.iloc[[1]])
-    assert far["reason"][0] == "no permafrost table: none given, and no thaw site within 1 km"
+    far = sites(layer | {"reported_vic": np.nan, "volumetric_water": 0.5}, thaw=thaw.iloc[[1]])
+    assert far["reason"][0] == NO_TABLE
+    layer |= {"reported_vic": np.nan, "volumetric_water": 0.5}
     own = {"site": "b", "lat": 65.504, "reported_vic": 0.8, "top": 0.0, "base": 6.0, "permafrost_table": 0.6}
     between = sites(layer, own | {"permafrost_table_source": "thaw_depth"})
     assert between["permafrost_table_source"].tolist() == ["neighbour", "thaw_depth"]
@@ -98,12 +102,16 @@ def test_impossible_wedge_ice_is_left_out() -> None:
 
 def test_the_standard_error_adds_measurement_coverage_and_position() -> None:
     layer = {"top": 0.5, "base": 5.5, "reported_vic": 0.5}
-    exact = sites(layer)["standard_error"][0]
-    vague = sites(layer | {"position_grade": "B"})["standard_error"][0]
-    half = sites(layer | {"base": 3.0})["standard_error"][0]
-    assert exact == pytest.approx(5.0)
-    assert vague == pytest.approx(np.hypot(5.0, 2.0))
-    assert half == pytest.approx(np.hypot(5.0, 7.5))
+    parts = ["standard_error", *ERROR_PARTS]
+    exact = sites(layer)[parts].iloc[0]
+    vague = sites(layer | {"position_grade": "B"})[parts].iloc[0]
+    half = sites(layer | {"base": 3.0})[parts].iloc[0]
+    by_table = np.sqrt(2) * LAYER_SPREAD * TABLE_ERROR["reported"] / 5
+    assert exact.tolist() == pytest.approx([np.hypot(5.0, by_table), 5.0, 0.0, by_table, 0.0])
+    assert vague["standard_error"] == pytest.approx(np.hypot(exact["standard_error"], 2.0))
+    assert half["unsampled_error"] == pytest.approx(7.5)
+    for site in (exact, vague, half):
+        assert site["standard_error"] == pytest.approx(np.sqrt((site[list(ERROR_PARTS)] ** 2).sum()))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +123,12 @@ def test_the_standard_error_adds_measurement_coverage_and_position() -> None:
         ({"top": np.nan, "base": np.nan, "reported_vic": np.nan}, "no layer was measured"),
         ({"reported_vic": np.nan, "excess_ice": 0.3}, "excess ice alone is not VIC: porosity is missing"),
         ({"reported_vic": 3.0}, "VIC outside 0-100 %"),
-        ({"permafrost_table": np.nan, "permafrost_table_source": ""}, "no permafrost table: none given, and no thaw site within 1 km"),
+        ({"permafrost_table": np.nan, "permafrost_table_source": "", "reported_vic": np.nan, "volumetric_water": 0.4}, NO_TABLE),
+        (
+            {"permafrost_table": np.nan, "permafrost_table_source": "", "top": 5.5},
+            "frozen ground was only met below 5 m: the permafrost table is somewhere above, and the samples may be below its window",
+        ),
+        ({"frozen": "no"}, "unfrozen when sampled"),
         ({"permafrost_table": 7.0}, "no layer in the 5 m below the permafrost table"),
         ({"top": 4.0}, "grade D: too little of the 5 m below the permafrost table is covered"),
         ({}, ""),
@@ -141,6 +154,6 @@ def test_duplicates_are_not_used_twice() -> None:
 def test_the_target_may_be_a_fraction_but_no_length() -> None:
     layer = {"top": 0.5, "base": 5.5, "reported_vic": 0.5}
     made = sites(layer, target=TargetConfig(unit="fraction", bounds=(0, 1)))
-    assert made[["value", "standard_error"]].iloc[0].tolist() == pytest.approx([0.5, 0.05])
+    assert made[["value", "standard_error"]].iloc[0].tolist() == pytest.approx([0.5, 0.0501797], rel=1e-5)
     with pytest.raises(IcemapError, match="target alt is in 'cm'"):
         sites(layer, target=TargetConfig(name="alt", unit="cm", bounds=None))

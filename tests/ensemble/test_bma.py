@@ -138,7 +138,7 @@ def test_attributes_and_clone_follow_scikit_learn(fitted: CopulaBMA, table: tupl
 
 
 @given(st.permutations(range(3)))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_permuting_members_permutes_weights_and_nothing_else(order: list[int]) -> None:
     rng = np.random.default_rng(0)
     y = 100 * rng.beta(1.3, 2.2, 120)
@@ -159,7 +159,7 @@ def test_a_monotone_transform_of_a_member_changes_nothing(table: tuple[np.ndarra
 
 
 @given(st.integers(0, 1000), st.sampled_from([(0.0, 100.0), (0.0, 300.0), (-5.0, 5.0)]))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_nothing_leaves_the_bounds(seed: int, bounds: tuple[float, float]) -> None:
     rng = np.random.default_rng(seed)
     low, high = bounds

@@ -128,7 +128,7 @@ def test_rotations_and_tau_agree_with_pyvinecopulib(copula: Copula) -> None:
 
 
 @given(tau=st.floats(0.02, 0.93), kind=st.sampled_from(CANDIDATES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_with_tau_has_that_tau(tau: float, kind: tuple[str, int]) -> None:
     family, rotation = kind
     start = {"gaussian": [0.5], "student": [0.5, 4.0], "frank": [3.0]}.get(family, [1.5])

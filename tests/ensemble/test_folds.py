@@ -61,7 +61,7 @@ def test_splitter_refuses_a_single_fold():
 
 
 @given(n=st.integers(2, 60), data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_random_folds_are_balanced(n, data):
     k = data.draw(st.integers(2, n))
     sizes = np.bincount(random_folds(n, k, seed=data.draw(st.integers(0, 99))), minlength=k)
@@ -69,7 +69,7 @@ def test_random_folds_are_balanced(n, data):
 
 
 @given(cells=st.lists(st.integers(0, 30), min_size=8, max_size=200), k=st.integers(2, 8), seed=st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_cell_is_on_both_sides_and_folds_stay_balanced(cells, k, seed):
     groups = np.asarray(cells)
     if len(set(cells)) < k:

@@ -122,7 +122,7 @@ def test_two_rows_on_a_bound_are_no_atom() -> None:
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=30, max_size=60, unique=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_ranks_do_not_change_under_a_monotone_transform(values: list[int]) -> None:
     x = np.array(values, dtype=float)
     warped = np.arctan(x / 300) * 7 + 2

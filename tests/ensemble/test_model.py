@@ -106,7 +106,7 @@ def test_an_unbounded_target_may_be_negative():
 
 @pytest.mark.quick
 def test_what_is_wrong_with_the_samples_is_said():
-    with pytest.raises(ValueError, match="there are 40 samples, an ensemble needs at least 60"):
+    with pytest.raises(ValueError, match="there are 40 samples, an ensemble needs at least 50"):
         model().fit(table(40))
     with pytest.raises(ValueError, match="'value' is 120 in row 7, outside the bounds"):
         model().fit(table().assign(value=lambda t: t.value.where(t.index != 7, 120.0)))

@@ -9,7 +9,7 @@ import pytest
 from icemap.ensemble.members import MEMBERS
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.strength import STRENGTHS
-from icemap.ensemble.tuning import Tuning, search_space, tune_member, tune_prior
+from icemap.ensemble.tuning import Tuning, search_space, tune_member, tune_pool
 
 
 def prepared(n: int = 150, **options) -> tuple[IceEnsemble, pd.DataFrame]:
@@ -51,7 +51,8 @@ def test_regressors_by_import_path_have_nothing_to_tune():
 
 def test_the_strength_of_the_prior_is_one_of_those_tried():
     ensemble, samples = prepared(members=("sklearn.linear_model.Ridge", "sklearn.neighbors.KNeighborsRegressor"))
-    strength, record = tune_prior(ensemble.table(samples), ensemble.options, ensemble.coding_, 3)
+    found = tune_pool(ensemble.table(samples), ensemble.options, ensemble.coding_, 3, prior=True, climatology=False)
+    strength, record = found.prior_strength, found.record
     assert strength in STRENGTHS
     assert [row["prior_strength"] for row in record] == [0.0, 30.0, 100.0, 300.0, "inf"]
     assert min(row["crps"] for row in record) == next(row["crps"] for row in record if float(row["prior_strength"]) == strength)
@@ -60,12 +61,14 @@ def test_the_strength_of_the_prior_is_one_of_those_tried():
 def test_too_few_rows_keep_the_strength_they_have():
     ensemble, samples = prepared(70, members=("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"))
     few = ensemble.table(samples).take(np.arange(32))
-    assert tune_prior(few, ensemble.options, ensemble.coding_, 3) == (100.0, [])
+    found = tune_pool(few, ensemble.options, ensemble.coding_, 3, prior=True, climatology=True)
+    assert (found.prior_strength, found.climatology, list(found.record)) == (100.0, 0.0, [])
 
 
 @pytest.mark.quick
 def test_it_survives_json():
-    tuning = Tuning({"gam": {"penalties": (30.0,), "splines": 6}}, float("inf"), ({"member": "gam", "settings": {}, "mean_squared_error": 1.0},))
+    tuning = Tuning({"gam": {"penalties": (30.0,), "splines": 6}}, float("inf"), 0.25, 9.0, ({"member": "gam", "settings": {}, "mean_squared_error": 1.0},))
     again = Tuning.from_dict(json.loads(json.dumps(tuning.to_dict(), allow_nan=False)))
     assert again.settings == tuning.settings
     assert again.prior_strength == float("inf")
+    assert (again.climatology, again.model_variance) == (0.25, 9.0)

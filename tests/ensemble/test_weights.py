@@ -30,7 +30,7 @@ def test_two_mirrored_kinds_of_row_have_a_closed_form() -> None:
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_objective_never_falls_and_every_start_ends_at_the_same_place(seed: int) -> None:
     likelihood = random_likelihood(seed, n=60, members=3)
     weights, path = em_weights(likelihood)
@@ -55,7 +55,7 @@ def test_the_optimum_is_that_of_a_general_optimizer() -> None:
 
 
 @given(st.permutations(range(4)))
-@settings(max_examples=24, deadline=None)
+@settings(max_examples=24)
 def test_permuting_members_permutes_weights(order: list[int]) -> None:
     likelihood = random_likelihood(1)
     np.testing.assert_allclose(em_weights(likelihood[:, order])[0], em_weights(likelihood)[0][order], atol=1e-8)

@@ -48,5 +48,12 @@ def test_what_an_estimator_says_of_the_samples_becomes_one_sentence(tmp_path):
         TrainReplicate(ensemble, table, str(tmp_path))(ReplicateItem(0))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "replicates").exists()
-    with pytest.raises(IcemapError, match=r"without fold cell-00: .*out of the valid range of the loss"):
-        VerifyFold(ensemble, table, {"cell": np.arange(90) % 3})(Fold("cell", 0))
+
+
+def test_a_fold_that_cannot_be_fitted_is_recorded_with_its_reason():
+    table = samples(-20)
+    ensemble = prepared("sklearn.linear_model.PoissonRegressor", table)
+    record = VerifyFold(ensemble, table, {"cell": np.arange(90) % 3})(Fold("cell", 0))
+    assert list(record) == ["failed"]
+    assert "out of the valid range of the loss" in record["failed"]
+    assert "\n" not in record["failed"]

@@ -72,6 +72,17 @@ def test_every_kernel_is_within_the_tolerance(ensemble):
     assert all(difference <= PACK_TOLERANCE for difference in member_differences(packed, check).values())
 
 
+@pytest.mark.parametrize(("C", "dtype"), [(1.0, np.float32), (1000.0, np.float64)])
+def test_support_vectors_are_packed_in_the_precision_that_their_coefficients_need(C, dtype):
+    settings = {"members": ("svr", "gam"), "replicates": 1, "folds": 3, "candidates": 0, "prior_strength": 50.0}
+    ensemble = IceEnsemble(classes=["rock"], **settings).fit(samples())
+    svr = ensemble.replicates_[0].members["svr"]
+    svr.regressor_.dual_coef_ *= C
+    packed, check = pack_ensemble(ensemble, samples()[NAMES].to_numpy(float))
+    assert packed.arrays["svr"].coefficients.dtype == dtype
+    assert member_differences(packed, check)["svr"] <= PACK_TOLERANCE
+
+
 def test_the_log_names_what_has_no_kernel_and_what_it_costs(folder, caplog):
     with caplog.at_level(logging.WARNING):
         read_packed(folder)

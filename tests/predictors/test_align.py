@@ -341,11 +341,11 @@ def test_a_truncated_raster_is_refused(tmp_path: Path) -> None:
 
 SHARED = Path(__file__).parents[2] / "../shared/realcase"
 REAL = {
-    "soil_clay": ({"variable": "T_CLAY"}, "T_CLAY.nc4", 1e-4),
-    "t_range": ({"reduce": {"month": "range"}}, "itu_p1510_monthly_t_0.75deg.nc", 5e-3),
+    "soil_clay": ({"variable": "T_CLAY", "unit": "%"}, "T_CLAY.nc4", 1e-4),
+    "t_range": ({"reduce": {"month": "range"}, "unit": "K"}, "itu_p1510_monthly_t_0.75deg.nc", 5e-3),
     "ndvi_jun": ({}, "rasterdiv_copNDVI.tif", 1e-3),
-    "heat_flow": ({"variable": "ghf"}, "Lucazeau2019_GHF.nc", 1e-3),
-    "sed_thick": ({"variable": "H_sed"}, "Mooney2023_Sediments.nc", 1e-3),
+    "heat_flow": ({"variable": "ghf", "unit": "mW m-2"}, "Lucazeau2019_GHF.nc", 1e-3),
+    "sed_thick": ({"variable": "H_sed", "unit": "m"}, "Mooney2023_Sediments.nc", 1e-3),
     "landcover": ({"kind": "class", "classes": {i: str(i) for i in range(20)}}, "tmap_land_cover.tif", 0),
 }
 

@@ -172,3 +172,61 @@ def test_the_virtual_arctic_is_evaluated_at_the_cell_centres(tmp_path):
     np.testing.assert_array_equal(cube.maat, expected["maat"])
     np.testing.assert_array_equal(cube.lithology.fillna(world.CLASS_NODATA), expected["lithology"])
     assert 0.1 < float(cube.maat.isnull().mean()) < 0.9
+
+
+@pytest.mark.parametrize(("unit", "whole"), [("%", 100), ("percent", 100), ("1", 1), ("‰", 1000)])
+def test_a_mask_counts_by_its_unit(build, unit, whole):
+    lake = np.full(SHAPE, 0.25 * whole)
+    cube, _ = made(build({"lake": {"unit": unit}}, masks=[{"source": "lake", "counts": "part"}], lake=lake))
+    np.testing.assert_allclose(cube.fraction, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("unit", "values", "sentence"),
+    [
+        ("1", 30, "runs from 30 to 30, but a part of a cell in the unit '1' is from 0 to 1: correct 'unit'"),
+        ("%", 250, "in the unit '%' is from 0 to 100: correct 'unit' in the catalogue, or give the value that means missing as 'nodata'"),
+        ("%", -1, "runs from -1 to -1"),
+    ],
+)
+def test_a_mask_out_of_its_range_is_refused(build, unit, values, sentence):
+    plan = build({"lake": {"unit": unit}}, masks=[{"source": "lake", "counts": "part"}], lake=np.full(SHAPE, values))
+    plan.create("Test")
+    with pytest.raises(IcemapError, match=f"The mask 'lake' .*{sentence}"):
+        plan(plan.chunks[0])
+
+
+def test_a_mask_in_metres_counts_nothing(build):
+    with pytest.raises(IcemapError, match="The mask 'lake' counts as part of a cell, but its unit is 'm'"):
+        build({"lake": {"unit": "m"}}, masks=[{"source": "lake", "counts": "part"}])
+
+
+def test_units_of_files_are_converted_and_noted_in_the_cube(build, tmp_path):
+    build()
+    with rasterio.open(tmp_path / "slope.tif", "r+") as raster:
+        raster.units = ("K",)
+    source = Source(name="slope", url=str(tmp_path / "slope.tif"), family="climate", long_name="air temperature", unit="degC")
+    settings = {"run": str(tmp_path / "run"), "grid": GRID, "catalog": "-", "predictors": ["slope"], "sites": {"table": "-", "value": "-"}}
+    cube, _ = made(plan_cube(Config.model_validate(settings), {"slope": source}))
+    np.testing.assert_allclose(cube.slope, fields()["slope"] - 273.15, rtol=1e-5)
+    assert cube.slope.attrs["conversion"] == "converted from K to degC"
+
+
+def test_the_classes_of_the_file_go_into_the_cube(build, tmp_path):
+    build()
+    path = tmp_path / "cover.tif"
+    profile = {"driver": "GTiff", "height": SHAPE[0], "width": SHAPE[1], "count": 1, "dtype": "uint8", "crs": "EPSG:4326"}
+    with rasterio.open(path, "w", transform=Affine(1, 0, 10, 0, -1, 80), **profile) as raster:
+        raster.write(np.where(fields()["rock"] == 1, 1, 2).astype("u1"), 1)
+    names = "".join(f"<Category>{name}</Category>" for name in ("", "till", "bed rock"))
+    (tmp_path / "cover.tif.aux.xml").write_text(f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{names}</CategoryNames></PAMRasterBand></PAMDataset>')
+    cover = Source(name="cover", url=str(path), family="geology", long_name="cover", unit="1", kind="class")
+    near = {"how": "distance_to", "of": ["cover"], "radius": 100, "codes": [2]}
+    derived = Source(name="near", family="geology", long_name="near", unit="km", derived=near, inputs=(cover,))
+    settings = {"run": str(tmp_path / "run"), "grid": GRID, "catalog": "-", "predictors": ["cover", "near"], "sites": {"table": "-", "value": "-"}}
+    cube, _ = made(plan_cube(Config.model_validate(settings), {"cover": cover, "near": derived}))
+    assert cube.cover.attrs["flag_meanings"] == "till bed_rock"
+    assert list(cube.cover.attrs["flag_values"]) == [1, 2]
+    wrong = derived.model_copy(update={"derived": derived.derived.model_copy(update={"codes": (7,)})})
+    with pytest.raises(IcemapError, match=r"the class code 7 is not among the classes \[1, 2\]; correct 'codes'"):
+        plan_cube(Config.model_validate(settings), {"cover": cover, "near": wrong})

@@ -75,8 +75,10 @@ def test_temperatures_stay_in_kelvin_and_in_their_place_round_the_globe(tmp_path
     grid = Grid(-180, 40, 180, 88, 0.5)
     expected = kelvin(*np.meshgrid(grid.longitudes, grid.latitudes))
     # Half a cell beside the place would err by 0.04.
-    np.testing.assert_allclose(read(tmp_path / "a.grib", grid), expected, atol=4e-3)
+    np.testing.assert_allclose(read(tmp_path / "a.grib", grid, variable=1), expected, atol=4e-3)
     np.testing.assert_allclose(read(tmp_path / "a.grib", grid, variable="2"), expected + 10, atol=4e-3)
+    with pytest.raises(IcemapError, match=r"has the 2 bands 1 .*, 2 .*: name one as 'variable'"):
+        read(tmp_path / "a.grib", grid)
     with pytest.raises(IcemapError, match="has 2 bands, but 'variable' asks for band 3"):
         read(tmp_path / "a.grib", grid, variable="3")
 

@@ -176,7 +176,7 @@ def test_no_position_is_no_value() -> None:
     assert np.isnan(in_chunks(raster, south, Resampling("bilinear"), 17)).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lon=st.floats(-179, 170), lat=st.floats(-85, 80), step=st.sampled_from([0.001, 0.01, 0.1]), samples=st.integers(1, 24))
 def test_bounds_hold_all_samples(lon, lat, step, samples) -> None:
     west, south = round(lon, 3), round(lat, 3)

@@ -19,7 +19,7 @@ def test_on_a_plane_each_move_adds_a_cell(fall, size) -> None:
     np.testing.assert_allclose(area[10:-10, 10:-10], 9 * size[0] * size[1], rtol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), steps=st.integers(0, 6))
 def test_water_is_neither_made_nor_lost(seed, steps) -> None:
     """All water is in pits in the end, and what a pit of this terrain holds after many moves is the area of all cells."""

@@ -20,7 +20,7 @@ def write(path, shapes, crs="EPSG:4326", **columns) -> str:
     return str(path)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.floats(-30, 30), st.floats(42, 88)), min_size=3, max_size=8))
 def test_covered_parts_of_cells_add_up_to_the_polygon(points):
     hull = shapely.MultiPoint(points).convex_hull

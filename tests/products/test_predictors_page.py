@@ -85,6 +85,14 @@ def test_coverage_and_ranges_are_those_of_the_build(made):
     assert "a_mask" not in text
 
 
+def test_a_range_that_cannot_be_is_marked(tmp_path):
+    values = np.full(GRID.shape, 250, "f4")
+    values[:, :9] = 290
+    facts = cube(str(tmp_path / "cube.zarr"), warm=values)
+    write_predictors_page(str(tmp_path / "p.html"), str(tmp_path / "cube.zarr"), facts, "t")
+    assert row((tmp_path / "p.html").read_text(), "warm")[4].endswith("no temperature: is the unit degC right?")
+
+
 def test_source_licence_citation_and_resampling_are_named(made):
     article = re.search(r'<article id="warm">.*?</article>', made[0].read_text(), re.DOTALL)
     assert article is not None
@@ -143,7 +151,7 @@ def test_a_browser_shows_the_pictures(made, tmp_path):
     (tmp_path / "p.html").write_text(made[0].read_text() + script)
     address = (tmp_path / "p.html").as_uri()
     shown = subprocess.run(
-        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address], capture_output=True, text=True, timeout=120, check=True
+        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address], capture_output=True, text=True, timeout=600, check=True
     ).stdout
     found = re.search("<title>(.*?)</title>", shown)
     assert found is not None

@@ -11,7 +11,7 @@ from icemap.verification.calibration import ConformalPIT
 
 
 @given(st.integers(1, 400), st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99]), st.integers(0, 100))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_levels_are_the_published_order_statistics(n: int, coverage: float, seed: int) -> None:
     r = np.random.default_rng(seed).random(n)
     ordered, alpha = np.sort(r), round(1 - coverage, 10)

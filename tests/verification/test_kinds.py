@@ -3,9 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from icemap.ensemble.checks import LEAST_TRAINING
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
-from icemap.verification.kinds import KIND_NAMES, FoldOptions, fold_labels, region_labels
+from icemap.verification.kinds import (
+    KIND_NAMES,
+    FoldOptions,
+    fold_labels,
+    importance_kind,
+    region_labels,
+    sample_facts,
+    smallest_training,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -63,7 +72,68 @@ def test_a_region_that_holds_nearly_all_sites_is_always_trained_on():
     assert notes == ["Siberia is not left out: the other regions have 25 samples, fewer than 60"]
 
 
-def test_too_few_blocks_for_the_folds_is_said():
-    rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="4 folds cannot be made of 1 blocks of 10 degrees"):
-        fold_labels(table(rng.uniform(91, 95, 80), rng.uniform(61, 64, 80)), options())
+def clustered(sizes: list[int], spread: float = 0.3, seed: int = 0) -> TrainingTable:
+    """Clusters of so many sites, 25 degrees apart, each some 30 km wide."""
+    rng = np.random.default_rng(seed)
+    lon = np.repeat((62.0 + 25 * np.arange(len(sizes))) % 360 - 180, sizes) + rng.normal(0, spread, sum(sizes))
+    return table(lon, np.repeat(65.0, sum(sizes)) + rng.normal(0, spread / 2, sum(sizes)))
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [34, 10, 8, 6, 5],  # one block with more than half of the samples
+        [60],  # all in one block
+        [30, 33],
+        [20, 20, 20],
+        [7] * 9,
+        [64, 1, 1, 1, 1],
+        [1] * 50,
+        [51],
+    ],
+)
+@pytest.mark.parametrize("folds", [3, 10])
+def test_every_training_side_of_few_clustered_samples_is_large_enough(sizes, folds):
+    samples = clustered(sizes)
+    labels, notes = fold_labels(samples, options(folds))
+    assert {"cell", "knndm"} <= set(labels)
+    for kind, folds_of in labels.items():
+        assert smallest_training(folds_of) >= LEAST_TRAINING, kind
+        if kind != "region":
+            assert set(folds_of) == set(range(folds_of.max() + 1)), kind
+    blocked = [note for note in notes if "spatial blocks" in note]
+    assert ("block" not in labels or labels["block"].max() + 1 != folds) <= bool(blocked)
+
+
+def test_blocks_that_hold_too_much_are_halved_and_that_is_said():
+    labels, notes = fold_labels(clustered([34, 10, 8, 6, 5], spread=2.0), options(10))
+    assert "block" in labels
+    said = " ".join(notes)
+    assert "spatial blocks have a side of" in said
+    assert "degrees instead of 10" in said
+    assert importance_kind(labels) == "block"
+
+
+def test_fewer_blocks_than_folds_make_fewer_folds():
+    labels, notes = fold_labels(clustered([30] * 5), options(10))
+    assert labels["block"].max() == 4
+    assert "spatial blocks: 5 folds instead of 10, there are no more to leave out" in notes
+
+
+def test_samples_that_are_all_in_one_place_have_no_spatial_blocks():
+    labels, notes = fold_labels(clustered([60], spread=0.01), options(10))
+    assert "block" not in labels
+    assert any("spatial blocks are not left out: all 60 samples are in 1 blocks" in n for n in notes)
+    assert importance_kind(labels) == "knndm"
+
+
+def test_too_few_samples_for_any_folds_are_refused():
+    with pytest.raises(ValueError, match=r"41 samples .* allow no folds that leave 40"):
+        fold_labels(table(*np.random.default_rng(0).uniform(60, 70, (2, 41)), np.zeros(41)), options())
+
+
+def test_the_facts_say_what_the_samples_allow():
+    few = sample_facts(clustered([34, 10, 8, 6, 5]), 10.0)
+    assert few.startswith("63 samples in 5 independent clusters (blocks of 10 degrees; the largest has 34)")
+    assert "too few to say how sure the scores are (8 are needed)" in few
+    assert "enough to say how sure" in sample_facts(table(*spread()), 10.0)

@@ -37,7 +37,7 @@ def part(rows: dict, chosen: np.ndarray) -> Scores:
 
 
 @given(st.permutations(range(5)), st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_parts_add_up_in_any_order(order: list[int], weighted: bool) -> None:
     rows, whole = scored(weighted=weighted)
     pieces = [part(rows, np.arange(400) % 5 == k) for k in order]

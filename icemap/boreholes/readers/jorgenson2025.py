@@ -85,6 +85,7 @@ def _sites(table: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
             "permafrost_table_source": np.where(usable, "thaw_depth", "").astype(object),
             "top": np.where(stored, 0.0, np.nan),
             "base": np.where(stored, depth, np.nan),
+            "support": "logs",
             "method": np.where(stored, "water store of the upper metres", "").astype(object),
             "volumetric_water": np.divide(water, depth, out=np.full(len(water), np.nan), where=stored),
             "source": SOURCE,

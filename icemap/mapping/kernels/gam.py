@@ -69,7 +69,7 @@ def _require_shared_basis(term: Any, low: float, high: float, functions: int) ->
         raise CannotPackError("its splines have knots of their own")
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False, fastmath={"contract", "nsz", "reassoc"})
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def predict_gams(design, gams, out):  # type: ignore[no-untyped-def]
     """Predictions of all replicates.
 

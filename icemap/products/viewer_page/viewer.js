@@ -30,6 +30,8 @@ async function start() {
   ol.proj.get("polar").setExtent([-7e6, -7e6, 7e6, 7e6]);
   ol.proj.get("polar").setWorldExtent([-180, 20, 180, 90]);
 
+  const degreesOf = crossing(about.extent);
+
   const drawn = new ol.source.Vector({ wrapX: false });
   const outline = new ol.style.Style({ stroke: new ol.style.Stroke({ color: "#d01c8b", width: 2 }), fill: new ol.style.Fill({ color: "rgba(208,28,139,0.12)" }) });
   const areas = new ol.layer.Vector({ source: drawn, style: outline, zIndex: 2 });
@@ -47,7 +49,7 @@ async function start() {
     const classes = layer.variable === "aoa";
     const [low, high] = classes ? [0, 1] : layer.limits ?? (await range(await tiff(layer)));
     if (raster) map.removeLayer(raster);
-    const source = new ol.source.GeoTIFF({ sources: [{ url: new URL(layer.file, location.href).href }], normalize: false, interpolate: false, wrapX: false });
+    const source = new ol.source.GeoTIFF({ sources: [{ url: new URL(layer.file, location.href).href }], normalize: false, interpolate: false, wrapX: false, projection: degreesOf });
     // A layer that is drawn before the file's header is there asks for blocks that it does not know yet.
     await ready(source);
     raster = new ol.layer.WebGLTile({ source, style: { color: colours(low, high, classes) } });
@@ -57,7 +59,7 @@ async function start() {
 
   function look() {
     const polar = byId("projection").value === "polar";
-    const projection = polar ? "polar" : "EPSG:4326";
+    const projection = polar ? "polar" : degreesOf;
     const before = map.getView().getProjection();
     drawn.forEachFeature((feature) => feature.getGeometry().transform(before, projection));
     const view = new ol.View({ projection, center: [0, 0], zoom: 1, showFullExtent: true });
@@ -65,15 +67,16 @@ async function start() {
     const [west, south, east, north] = about.extent;
     const around = east - west > 180 && north > 66;
     const edge = polar && around ? EARTH_KM * 1000 * 2 * Math.sin(((90 - south) * Math.PI) / 360) : 0;
-    view.fit(edge ? [-edge, -edge, edge, edge] : ol.proj.transformExtent(about.extent, "EPSG:4326", projection, 16), { size: map.getSize() });
+    view.fit(edge ? [-edge, -edge, edge, edge] : ol.proj.transformExtent(about.extent, degreesOf, projection, 16), { size: map.getSize() });
   }
 
   async function at(coordinate) {
     const [lon, lat] = ol.proj.toLonLat(coordinate, map.getView().getProjection());
     const [west, south, east, north] = about.extent;
-    const col = Math.floor((lon - west) / about.resolution), row = Math.floor((north - lat) / about.resolution);
+    const onGrid = countedFrom(west, lon);
+    const col = Math.floor((onGrid - west) / about.resolution), row = Math.floor((north - lat) / about.resolution);
     const rows = [];
-    if (lon >= west && lon < east && lat > south && lat <= north) {
+    if (onGrid < east && lat > south && lat <= north) {
       for (const layer of about.layers) {
         const image = await (await tiff(layer)).getImage();
         const [values] = await image.readRasters({ window: [col, row, col + 1, row + 1] });
@@ -142,6 +145,23 @@ async function start() {
   }
   map.once("rendercomplete", () => document.body.setAttribute("data-ready", "true"));
   map.render(); // everything may be drawn already
+}
+
+// A longitude as it is counted eastward from the western edge of the map: -170 is 190 in a map from 160 to 210.
+function countedFrom(west, lon) {
+  return lon < west || lon >= west + 360 ? lon - 360 * Math.floor((lon - west) / 360) : lon;
+}
+
+// The projection of the GeoTIFFs: degrees, which go on beyond 180 in a map across the date line.
+function crossing([west, south, east, north]) {
+  if (east <= 180) return "EPSG:4326";
+  const code = "degrees-across-the-date-line";
+  const onward = ([lon, lat]) => [lon > 180 ? lon : countedFrom(west, lon), lat];
+  const back = ([lon, lat]) => [lon > 180 ? lon - 360 : lon, lat];
+  ol.proj.addProjection(new ol.proj.Projection({ code, units: "degrees", axisOrientation: "neu", extent: [west, south, east, north], worldExtent: [west, south, east, north] }));
+  ol.proj.addCoordinateTransforms("EPSG:4326", code, onward, back);
+  ol.proj.addCoordinateTransforms("polar", code, (point) => onward(ol.proj.toLonLat(point, "polar")), (point) => ol.proj.fromLonLat(back(point), "polar"));
+  return code;
 }
 
 function ready(source) {

@@ -6,6 +6,7 @@ import pytest
 
 from icemap import IcemapError
 from icemap.boreholes.readers import READERS
+from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.config import LayerSource
 
 read = READERS["icemap"]
@@ -98,6 +99,95 @@ def test_unreadable_cells_are_all_named_by_line(tmp_path: Path) -> None:
     assert "top [m] is not a number: 'zero' (line 5)" in message
 
 
+GERMAN = (
+    "Bohrung;Länge;Breite;von [m];bis [m];Wasser;Einheit;Dichte [kg/m3];Rest\nB1;-133,5;68,2;0,9;1,1;45,5;%;1750;x\nB1;-133,5;68,2;2,0;2,1;0,30;1;-9999;y\n"
+)
+NAMES = {"site": "Bohrung", "longitude": "Länge", "latitude": "Breite", "top": "von [m]", "base": "bis", "gravimetric_water": "Wasser"}
+
+
+def read_as(url: str, **source: object):
+    return read_layer_table(url, LayerSource(path=url, **source))
+
+
+def test_any_table_by_the_names_of_its_columns(tmp_path: Path) -> None:
+    """A German spreadsheet: names, a column of units, decimal commas, a number for no data, and windows-1252."""
+    (tmp_path / "b.csv").write_bytes(GERMAN.encode("cp1252"))
+    columns = NAMES | {"frozen_bulk_density": "Dichte"}
+    records = read_as(str(tmp_path / "b.csv"), columns=columns, units={"gravimetric_water": "Einheit"}, missing=(-9999,))
+    assert records.layers[["site", "lon", "lat", "top", "base"]].iloc[0].tolist() == ["B1", -133.5, 68.2, 0.9, 1.1]
+    assert records.layers["gravimetric_water"].tolist() == pytest.approx([0.455, 0.30])
+    assert records.layers["frozen_bulk_density"].tolist() == pytest.approx([1.75, np.nan], nan_ok=True)
+    assert records.flags[["line", "rule"]].to_numpy().tolist() == [[3, "missing"], [2, "unknown column"]]
+
+
+def test_units_stand_in_the_header_the_config_or_a_column_beside(tmp_path: Path) -> None:
+    rows = "site,lon,lat,top,base [cm],top_unit,vic,unit\na,10,60,50,120,cm,40,%\na,10,60,1.2,300,m,0.5,1\n"
+    layers = read_as(write(tmp_path, rows)).layers
+    assert layers["top"].tolist() == [0.5, 1.2]
+    assert layers["reported_vic"].tolist() == pytest.approx([0.4, 0.5])
+    plain = read_as(write(tmp_path, "site,lon,lat,top,base,vic\na,10,60,50,120,40\n"), units={"top": "cm", "base": "cm", "reported_vic": "%"}).layers
+    assert plain[["top", "base", "reported_vic"]].iloc[0].tolist() == [0.5, 1.2, 0.4]
+
+
+def test_signs_for_no_data_are_those_of_the_config(tmp_path: Path) -> None:
+    rows = "site,lon,lat,top [m],base [m],vic [%],ice_type\n-99,10,60,0,1,-99.0,\nb,10,60,0,1,below detection,massive\n"
+    layers = read_as(write(tmp_path, rows), missing=(-99, "below detection")).layers
+    assert layers["reported_vic"].isna().all()
+    assert layers["site"].tolist() == ["-99", "b"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as_"),
+    [("massive ice", "massive"), ("Ice-Wedge", "massive"), ("ROCK", "bedrock"), ("Pore_ice", "pore"), ("none", "none"), ("n/a", ""), ("", "")],
+)
+def test_kinds_of_ice_as_people_write_them(tmp_path: Path, written: str, read_as_: str) -> None:
+    layers = read_as(write(tmp_path, f"site,lon,lat,top [m],base [m],vic [%],ice_type\na,10,60,0,1,40,{written}\n")).layers
+    assert layers["ice_type"].tolist() == [read_as_]
+
+
+def test_frozen_and_support_as_people_write_them(tmp_path: Path) -> None:
+    layers = read_as(write(tmp_path, "site,lon,lat,top [m],base [m],vic [%],frozen,support\na,10,60,0,1,,FALSE,Log\na,10,60,1,2,40,1,sample\n")).layers
+    assert layers["frozen"].tolist() == ["no", "yes"]
+    assert layers["support"].tolist() == ["logs", "samples"]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"columns": NAMES | {"top": "von (cm)"}}, r"has no column 'von \(cm\)' \(columns\.top\): it has Bohrung, Länge, Breite, von \[m\]"),
+        ({"columns": NAMES | {"depth_top": "von [m]"}}, r"columns\.depth_top is no column of a table of layers: use one of site, longitude"),
+        ({}, r"has no column site, longitude, latitude, top, base: .*it has Bohrung, .*'columns: \{site: \.\.\.\}'"),
+        ({"columns": {k: v for k, v in NAMES.items() if k != "gravimetric_water"}}, "has no measured quantity: .*it has Bohrung"),
+        ({"columns": NAMES}, r"does not say the unit of the column 'Wasser'.*units: \{gravimetric_water"),
+        ({"columns": NAMES, "units": {"gravimetric_water": "Rest"}}, r"Rest is no unit of Wasser: 'x' \(line 2\); Rest is no unit of Wasser: 'y' \(line 3\)"),
+        ({"columns": NAMES, "units": {"top": "cm"}}, r"gives the column 'von \[m\]' in 'm', and units\.top in the config says 'cm'"),
+        ({"columns": NAMES, "units": {"porosity": "%"}}, r"units\.porosity names no column that was found"),
+        ({"columns": NAMES, "sheet": "1"}, r"has no sheets: remove the key 'sheet'"),
+    ],
+)
+def test_a_wrong_name_or_unit_is_answered_with_what_the_table_has(tmp_path: Path, source: dict[str, object], words: str) -> None:
+    (tmp_path / "b.csv").write_bytes(GERMAN.encode("cp1252"))
+    with pytest.raises(IcemapError, match=words):
+        read_as(str(tmp_path / "b.csv"), **source)
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "words"),
+    [
+        ("frozen", "maybe", r"frozen is not one of yes, no: 'maybe' \(line 2\)"),
+        ("support", "cuttings", r"support is not one of samples, logs: 'cuttings' \(line 2\)"),
+    ],
+)
+def test_words_that_are_not_known_are_named(tmp_path: Path, column: str, cell: str, words: str) -> None:
+    with pytest.raises(IcemapError, match=words):
+        read_as(write(tmp_path, f"site,lon,lat,top [m],base [m],vic [%],{column}\na,10,60,0,1,40,{cell}\n"))
+
+
+def test_keys_of_any_table_are_refused_for_a_known_one() -> None:
+    with pytest.raises(ValueError, match="'crs' is for any other table: the reader jorgenson2025 knows its own"):
+        LayerSource(reader="jorgenson2025", path="x", crs="EPSG:32606")
+
+
 LAYERS = "site,lon,lat,top [m],base [m],vic [%],ice_type,permafrost_table_source,position_grade\n"
 
 
@@ -130,13 +220,6 @@ def test_an_ice_type_is_known_in_every_spelling(tmp_path: Path, word: str, type_
 def test_a_word_that_resembles_an_ice_type_is_asked_about(tmp_path: Path, word: str) -> None:
     with pytest.raises(IcemapError, match=rf"ice types massive, massive ice.*'{word}' \(line 2\)"):
         read(write(tmp_path, f"{LAYERS}a,10,60,0,1,,{word},,\n"))
-
-
-def test_one_name_at_two_places_is_refused_and_small_differences_are_not(tmp_path: Path) -> None:
-    rows = "BH1,100,70,0,1,20,,,\nBH1,100.0005,70,1,2,20,,,\nBH1,-150,68,0,5,80,,,\nX,1,70,0,1,5,,,\nX,,,1,2,5,,,\n"
-    with pytest.raises(IcemapError, match=r"the site 'BH1' is at longitude 100, latitude 70 \(line 2\) and at longitude -150, latitude 68 \(line 4\)"):
-        read(write(tmp_path, LAYERS + rows))
-    assert len(read(write(tmp_path, LAYERS + rows.replace("-150,68", "100,70"))).layers) == 5
 
 
 @pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("1", "01"), ("BH1", "bh1"), ("BH-1", "BH_1"), ("BH 1", "BH-1")])

@@ -18,7 +18,7 @@ def coded(coding, X):
     return codes, design, unseen
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.sampled_from([1e-6, 1.0, 1e6]), st.booleans())
 def test_codes_are_those_of_the_coding(seed, scale, single):
     rng = np.random.default_rng(seed)

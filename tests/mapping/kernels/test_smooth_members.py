@@ -9,7 +9,7 @@ from sklearn.svm import SVR
 from icemap.ensemble.members import SplineGAM
 from icemap.mapping.kernels.gam import pack_gams, predict_gams
 from icemap.mapping.kernels.packable import CannotPackError
-from icemap.mapping.kernels.svr import in_precision, pack_svrs, predict_svrs
+from icemap.mapping.kernels.svr import in_single_precision, pack_svrs, predict_svrs, require_sound, single_precision_error
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +29,50 @@ def svr(gamma=0.2, **settings):
     return TransformedTargetRegressor(SVR(gamma=gamma, **settings), transformer=StandardScaler())
 
 
-@pytest.mark.parametrize(("dtype", "error"), [(np.float32, 1e-3), (np.float64, 1e-5)])
-def test_svr_with_its_own_c_epsilon_and_rows(table, dtype, error):
+def svrs_of(table, factors=(0.1, 1.0, 100.0)):
     X, y = table
     X = np.concatenate([X, X[:5]])
     y = np.concatenate([y, y[:5] + 1])
-    members = [svr(C=C, epsilon=0.05 * C**0.1).fit(X[s:], y[s:]) for s, C in enumerate((0.1, 1.0, 100.0))]
-    places = pixels(X)
+    return [svr(C=C, epsilon=0.05 * C**0.1).fit(X[s:], y[s:]) for s, C in enumerate(factors)]
+
+
+@pytest.mark.parametrize(("single", "factors", "error"), [(True, (0.1, 1.0, 10.0), 3e-4), (False, (0.1, 1.0, 100.0), 1e-5)])
+def test_svr_with_its_own_c_epsilon_and_rows(table, single, factors, error):
+    members = svrs_of(table, factors)
+    packed = pack_svrs(members)
+    places = pixels(table[0])
     out = np.empty((3, 512), np.float32)
-    predict_svrs(places, in_precision(pack_svrs(members), dtype), out)
+    predict_svrs(places, in_single_precision(packed) if single else packed, out)
     np.testing.assert_allclose(out, [member.predict(places.astype(float)) for member in members], atol=error)
+
+
+@pytest.mark.parametrize("C", [0.1, 1.0, 30.0, 1000.0])
+def test_the_bound_of_single_precision_holds_and_is_not_far_off(table, C):
+    packed = pack_svrs(svrs_of(table, (C,)))
+    places = np.concatenate([pixels(table[0]), table[0].astype(np.float32)])
+    exact, single = np.empty((1, len(places)), np.float32), np.empty((1, len(places)), np.float32)
+    predict_svrs(places, packed, exact)
+    predict_svrs(places, in_single_precision(packed), single)
+    # Both are rounded when they are written.
+    error = np.abs(single - exact).max() - np.spacing(np.abs(exact).max())
+    assert error <= single_precision_error(packed) <= 50 * max(error, 1e-6)
+
+
+def test_arrays_that_lead_beyond_themselves_are_refused(table):
+    packed = pack_svrs(svrs_of(table))
+    require_sound(packed, 7, 3)
+    broken = [
+        packed._replace(sites=packed.sites[:, :-1]),
+        packed._replace(offsets=packed.offsets[:-1]),
+        packed._replace(coefficients=np.ascontiguousarray(packed.coefficients[:, :-1])),
+        packed._replace(intercepts=np.zeros(packed.coefficients.shape[1] + 1)),
+        packed._replace(coefficients=packed.coefficients.astype(np.float16)),
+    ]
+    for svrs in broken:
+        with pytest.raises(ValueError, match="beyond"):
+            require_sound(svrs, 7, 3)
+    with pytest.raises(ValueError, match="beyond"):
+        require_sound(packed, 8, 3)
 
 
 def test_svrs_with_kernels_of_their_own_are_not_packed(table):
@@ -47,9 +81,11 @@ def test_svrs_with_kernels_of_their_own_are_not_packed(table):
         pack_svrs([svr(0.1).fit(X, y), svr(0.2).fit(X, y)])
 
 
-def test_a_pixel_does_not_depend_on_its_place_in_a_batch(table):
+@pytest.mark.parametrize("single", [True, False])
+def test_a_pixel_does_not_depend_on_its_place_in_a_batch(table, single):
     X, y = table
-    svrs = in_precision(pack_svrs([svr().fit(X[s:], y[s:]) for s in range(5)]), np.float32)
+    svrs = pack_svrs([svr().fit(X[s:], y[s:]) for s in range(5)])
+    svrs = in_single_precision(svrs) if single else svrs
     places = pixels(X, 1024)
     order = np.random.default_rng(0).permutation(1024)
     first, second = np.empty((5, 1024), np.float32), np.empty((5, 1024), np.float32)

@@ -57,7 +57,7 @@ def test_lightgbm_with_classes_one_by_one_and_in_subsets():
         np.testing.assert_allclose(packed_sum(models, pixels, counts), expected, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.data())
 def test_small_forests_of_any_shape(data):
     seed = data.draw(st.integers(0, 10**6))

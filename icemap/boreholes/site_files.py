@@ -1,0 +1,49 @@
+"""The site table as files that people open: Parquet, CSV and GeoPackage."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from icemap.boreholes.samples import geopoints, write_sites
+from icemap.store import join, write_bytes, write_text
+
+SITE_FILES = ("sites.parquet", "sites.csv", "sites.gpkg")
+# What comes first in a table that is read by people; the rest follows.
+FIRST = (
+    *("site", "lon", "lat", "value", "standard_error", "grade", "coverage", "used", "reason"),
+    *("permafrost_table", "permafrost_table_error", "permafrost_table_source", "layers"),
+    *("measurement_error", "unsampled_error", "table_error", "position_error"),
+)
+
+
+def write_site_files(run: str, sites: pd.DataFrame) -> None:
+    """Write ``sites.parquet``, ``sites.csv`` and ``sites.gpkg``, every site with its value or the reason why it is not used.
+
+    Parameters
+    ----------
+    run : str
+        Folder or bucket prefix.
+    sites : DataFrame
+        The site table. Sites without possible coordinates have no geometry.
+    """
+    write_sites(join(run, "sites.parquet"), sites)
+    order = [name for name in FIRST if name in sites] + [name for name in sites if name not in FIRST]
+    plain = sites[order].reset_index(drop=True)
+    write_text(join(run, "sites.csv"), plain.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_bytes(join(run, "sites.gpkg"), _geopackage(plain))
+
+
+def _geopackage(sites: pd.DataFrame) -> bytes:
+    import pyogrio
+
+    # A column of nothing but missing text has no type of its own.
+    texts = sites.select_dtypes(exclude=[np.number, bool]).columns
+    table = geopoints(sites.assign(**{name: sites[name].astype(object).where(sites[name].notna(), "").astype(str) for name in texts}))
+    with tempfile.TemporaryDirectory(prefix="icemap-") as folder:
+        path = Path(folder) / "sites.gpkg"
+        pyogrio.write_dataframe(table, path, layer="sites", driver="GPKG", geometry_type="Point")
+        return path.read_bytes()

@@ -1,0 +1,31 @@
+"""Weighted sums over pixels, added in the order of the pixels on every processor."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def weighted_sums(weights, values):  # type: ignore[no-untyped-def]
+    """Sum over the pixels of weight x value, in double precision.
+
+    Parameters
+    ----------
+    weights : (parts, n) float64
+        Most of them 0, which costs nothing.
+    values : (n, replicates)
+
+    Returns
+    -------
+    (parts, replicates) float64
+    """
+    parts, n = weights.shape
+    total = np.zeros((parts, values.shape[1]))
+    for p in range(parts):
+        for i in range(n):
+            weight = weights[p, i]
+            if weight != 0:
+                for s in range(values.shape[1]):
+                    total[p, s] += weight * values[i, s]
+    return total

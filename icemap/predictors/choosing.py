@@ -1,0 +1,131 @@
+"""A place on an axis by its value, its label or a date."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# From the year to the second, as far as it is given.
+DATE = re.compile(r"([-+]?\d{1,6})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2})(?::(\d{2})(?::(\d{2})(?:\.\d+)?)?)?)?)?)?(?:Z|[+-]00:?00)?")
+SINCE = re.compile(r"\s*(\w+)\s+since\s+", re.IGNORECASE)
+# Part of the smallest step of an axis by which a value may miss it: axes in single precision are rounded.
+ROUNDING = 1e-3
+SHOWN = 20
+
+
+def choose(array: xr.DataArray, dim: str, wanted: float | str, who: str) -> int:
+    """The position on an axis.
+
+    Parameters
+    ----------
+    array : DataArray
+        With times as stored.
+    dim : str
+    wanted : float or str
+        A number is a value of the axis as the file has it. A string is a label, or on a time axis a date as far as it is given: 2019-07, or 2019-07-01T06.
+    who : str
+        Begins the message.
+
+    Raises
+    ------
+    IcemapError
+        If it is not on the axis, or more than once.
+    """
+    labels = array[dim].to_numpy() if dim in array.coords else np.arange(array.sizes[dim])
+    units = str(array[dim].attrs.get("units", "")) if dim in array.coords else ""
+    shown = labels
+    if isinstance(wanted, str):
+        at = np.flatnonzero(_texts(labels) == wanted.strip())
+        if SINCE.match(units) and DATE.fullmatch(wanted.strip()):
+            dates = _dates(labels, units, str(array[dim].attrs.get("calendar", "standard")), who, dim)
+            shown = np.array([_written(date) for date in dates])
+            at = np.flatnonzero(_is_date(dates, wanted.strip()))
+        elif not at.size:
+            at = _numbered(labels, _number(wanted))
+    else:
+        at = _numbered(labels, wanted)
+    if at.size == 1:
+        return int(at[0])
+    if at.size:
+        raise IcemapError(f"{who}: {wanted} is at {at.size} places of its axis '{dim}' ({_listed(shown[at])}): give it more exactly, or once in the file.")
+    raise IcemapError(f"{who}: {wanted} is not on its axis '{dim}', which holds {_listed(shown)}.")
+
+
+def _texts(labels: NDArray[Any]) -> NDArray[Any]:
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    return np.char.strip(labels.astype(str))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def _numbered(labels: NDArray[Any], wanted: float) -> NDArray[np.intp]:
+    try:
+        values = labels.astype(float)
+    except ValueError:
+        return np.flatnonzero(_texts(labels) == f"{wanted:g}")
+    steps = np.abs(np.diff(np.unique(values[np.isfinite(values)])))
+    step = float(steps.min()) if steps.size else 0.0
+    room = max(ROUNDING * step, 4 * float(np.finfo(np.float32).eps) * abs(wanted) if labels.dtype == np.float32 or not step else 0.0)
+    # Where single precision is coarser than the steps, the nearest one is meant.
+    near = np.abs(values - wanted)
+    return np.flatnonzero((near <= room) & (near == np.nanmin(near))) if np.isfinite(wanted) and np.isfinite(values).any() else np.empty(0, dtype=np.intp)
+
+
+def _dates(labels: NDArray[Any], units: str, calendar: str, who: str, dim: str) -> list[tuple[int, ...]]:
+    """Year, month, day, hour, minute and second of every place."""
+    import cftime
+
+    unit = SINCE.match(units)
+    assert unit is not None
+    whole = unit[1].lower().rstrip("s")
+    try:
+        if whole in ("month", "year") and calendar != "360_day":
+            # The calendars have no such unit, as months differ in length: whole ones are counted.
+            start = cftime.num2date(0, f"days since {units[unit.end() :]}", calendar=calendar, only_use_cftime_datetimes=True)
+            months = [round(float(value) * (1 if whole == "month" else 12)) + start.month - 1 for value in labels]
+            return [(start.year + month // 12, month % 12 + 1, start.day, start.hour, start.minute, start.second) for month in months]
+        found = cftime.num2date(labels.astype(float), units, calendar=calendar, only_use_cftime_datetimes=True)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise IcemapError(f"{who}: the axis '{dim}' in '{units}' ({calendar}) gives no dates: choose by a value of the axis.") from error
+    return [_rounded(date) for date in np.atleast_1d(found)]
+
+
+def _rounded(date: Any) -> tuple[int, ...]:
+    """Times stored as parts of a day are off by microseconds."""
+    import datetime
+
+    later = date + datetime.timedelta(milliseconds=500)
+    return (later.year, later.month, later.day, later.hour, later.minute, later.second)
+
+
+def _is_date(dates: list[tuple[int, ...]], wanted: str) -> NDArray[np.bool_]:
+    match = DATE.fullmatch(wanted)
+    assert match is not None
+    given = tuple(int(part) for part in match.groups() if part is not None)
+    exact = np.array([date[: len(given)] == given for date in dates])
+    midnight = np.array([date == (*given, *(0,) * (6 - len(given))) for date in dates]) if len(given) >= 4 else exact
+    return midnight if midnight.sum() == 1 else exact
+
+
+def _written(date: tuple[int, ...]) -> str:
+    day = "-".join(f"{part:02d}" for part in date[:3])
+    return f"{day}T{date[3]:02d}:{date[4]:02d}" if any(date[3:]) else day
+
+
+def _listed(labels: NDArray[Any]) -> str:
+    listed = ", ".join(_texts(labels[:SHOWN]) if labels.dtype.kind in "SU" else map(str, labels[:SHOWN].tolist()))
+    return f"{listed} ... ({len(labels)} in all)" if len(labels) > SHOWN else listed

@@ -1,0 +1,124 @@
+from pathlib import Path
+
+import geopandas
+import pandas as pd
+import pytest
+import shapely
+
+from icemap import IcemapError
+from icemap.boreholes import table_formats
+from icemap.boreholes.readers.layer_table import read_layer_table
+from icemap.boreholes.tables import read_table
+from icemap.config import LayerSource
+
+COLUMNS = {"site": ["A", "A"], "permafrost_table [m]": [0.5, 0.5], "top [m]": [0.5, 2.0], "base [m]": [2.0, 5.5], "vic [%]": [40.0, 60.0]}
+
+
+def points(crs: str | None = "EPSG:32606", **columns: object) -> geopandas.GeoDataFrame:
+    return geopandas.GeoDataFrame({**COLUMNS, **columns}, geometry=[shapely.Point(500000, 7264000)] * 2, crs=crs)
+
+
+@pytest.mark.parametrize("name", ["a.gpkg", "a.shp", "a.geojson", "a.parquet"])
+def test_points_of_a_vector_file_are_the_places(tmp_path: Path, name: str) -> None:
+    table = points()
+    if name.endswith(".parquet"):
+        table.to_parquet(tmp_path / name)
+    else:
+        table = table.to_crs("EPSG:4326") if name.endswith(".geojson") else table
+        # A shapefile cuts names to ten letters.
+        short = {"permafrost_table [m]": "pt [m]"}
+        table.rename(columns=short).to_file(tmp_path / name)
+    columns = {} if name.endswith(".parquet") else {"permafrost_table": "pt [m]"}
+    layers = read_layer_table(str(tmp_path / name), LayerSource(path=str(tmp_path / name), columns=columns)).layers
+    assert layers["lon"].tolist() == pytest.approx([-147.0] * 2)
+    assert layers["lat"].tolist() == pytest.approx([65.5] * 2, abs=0.01)
+    assert layers[["permafrost_table", "top", "base", "reported_vic"]].iloc[1].tolist() == [0.5, 2.0, 5.5, 0.6]
+    assert layers["line"].tolist() == [1, 2]
+
+
+def test_one_layer_of_several_has_to_be_named(tmp_path: Path) -> None:
+    url = str(tmp_path / "a.gpkg")
+    points().to_file(url, layer="cores")
+    points().to_file(url, layer="wells")
+    with pytest.raises(IcemapError, match=r"a\.gpkg has several layers \(cores, wells\): say which one holds the boreholes, as 'sheet: cores'"):
+        read_table(url)
+    assert len(read_table(url, sheet="wells").frame) == 2
+    with pytest.raises(IcemapError, match=r"a\.gpkg has no layer 'pits' \(key 'sheet'\): it has cores, wells"):
+        read_table(url, sheet="pits")
+
+
+def test_what_a_vector_file_must_say(tmp_path: Path) -> None:
+    points(crs=None).to_file(tmp_path / "a.gpkg")
+    with pytest.raises(IcemapError, match=r"a\.gpkg does not say the CRS of its geometry"):
+        read_table(str(tmp_path / "a.gpkg"))
+    areas = points().set_geometry([shapely.box(0, 0, 1, 1)] * 2)
+    areas.to_file(tmp_path / "b.gpkg")
+    with pytest.raises(IcemapError, match=r"b\.gpkg holds Polygon geometry: a table of boreholes needs points"):
+        read_table(str(tmp_path / "b.gpkg"))
+    (tmp_path / "c.gpkg").write_bytes(b"no")
+    with pytest.raises(IcemapError, match=r"c\.gpkg is not a readable table with geometry"):
+        read_table(str(tmp_path / "c.gpkg"))
+
+
+def test_columns_of_coordinates_are_compared_with_the_geometry(tmp_path: Path) -> None:
+    points(lon=[-147.0, -147.0]).to_file(tmp_path / "a.gpkg")
+    assert read_table(str(tmp_path / "a.gpkg")).frame["lon"].tolist() == [-147.0] * 2
+    points(lon=[-147.0, -137.0]).to_file(tmp_path / "b.gpkg")
+    with pytest.raises(IcemapError, match=r"b\.gpkg: the column 'lon' says -137 where the geometry says -147 \(row 2\)"):
+        read_table(str(tmp_path / "b.gpkg"))
+
+
+def workbook(path: Path, **sheets: pd.DataFrame) -> str:
+    with pd.ExcelWriter(path) as writer:
+        for name, frame in sheets.items():
+            frame.to_excel(writer, sheet_name=name, index=False, startrow=2)
+    return str(path)
+
+
+def test_a_workbook_is_read_with_its_rows(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    frame = pd.DataFrame({"longitude": [10.0, 10.0], "latitude": [60.0, 60.0], **COLUMNS, "site": ["007", "007"]})
+    url = workbook(tmp_path / "a.xlsx", cores=frame)
+    layers = read_layer_table(url).layers
+    assert layers["site"].tolist() == ["007"] * 2
+    assert layers["reported_vic"].tolist() == [0.4, 0.6]
+    assert layers["line"].tolist() == [4, 5]  # two empty rows and the header are above
+
+
+def test_the_sheet_of_a_workbook(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    url = workbook(tmp_path / "a.xlsx", notes=pd.DataFrame({"x": [1]}), cores=pd.DataFrame(COLUMNS))
+    with pytest.raises(IcemapError, match=r"a\.xlsx has several sheets \(notes, cores\)"):
+        read_table(url)
+    assert read_table(url, sheet="cores").frame["top [m]"].tolist() == [0.5, 2.0]
+    (tmp_path / "b.xlsx").write_bytes(b"no")
+    with pytest.raises(IcemapError, match=r"b\.xlsx is not a readable workbook"):
+        read_table(str(tmp_path / "b.xlsx"))
+
+
+def test_without_openpyxl_one_sentence_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
+    with pytest.raises(IcemapError, match=r"a\.xlsx is a workbook, which the package openpyxl reads: install it with 'pip install openpyxl'"):
+        read_table(str(tmp_path / "a.xlsx"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.xls", r"a\.xls is a workbook of a kind that is not read"),
+        ("a.nc", r"a\.nc is NetCDF and no table: .*reader: cf_profiles"),
+        ("folder", r"folder is a folder: name the file"),
+    ],
+)
+def test_other_files_are_told_what_they_are(tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.xls").write_bytes(b"\xd0\xcf")
+    (tmp_path / "a.nc").write_bytes(b"CDF")
+    with pytest.raises(IcemapError, match=words):
+        read_table(str(tmp_path / name))
+
+
+def test_a_shapefile_in_a_bucket_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match="cannot be read from a bucket: write it as a GeoPackage"):
+        table_formats.read_vector("s3://bucket/a.shp", tmp_path / "a.shp", None)

@@ -1,0 +1,136 @@
+"""Climatology in the pool: how its share is chosen, and that every way to ask the pool agrees on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from icemap import CopulaBMA, IceEnsemble
+from icemap.ensemble.climatology import PoolScores
+from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.quantile_forest import grow_quantile_forest, with_climatology
+from icemap.ensemble.tuning import tune_pool
+
+LINEAR = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
+
+
+def scores(gain: float, spread: float = 1.0, clusters: int = 20) -> PoolScores:
+    """The pool better than climatology by ``gain`` standard errors of the mean of its clusters."""
+    n = 10 * clusters
+    noise = np.repeat(np.tile([-1.0, 1.0], clusters // 2), 10) * spread
+    error = spread * np.sqrt(clusters / (clusters - 1)) / np.sqrt(clusters)
+    better = noise + gain * error
+    return PoolScores(20 - better, np.full(n, 20.0), 20 - 0.4 * better, np.ones(n), np.repeat(np.arange(clusters), 10))
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("gain", "share"), [(-3.0, 1.0), (0.0, 1.0), (0.9, 1.0), (1.5, 0.5), (2.1, 0.0), (9.0, 0.0)])
+def test_the_share_is_none_where_the_pool_is_better_beyond_chance_and_all_where_it_is_not(gain, share):
+    assert scores(gain).evidence == pytest.approx(gain)
+    assert scores(gain).share == pytest.approx(share)
+
+
+@pytest.mark.quick
+def test_rows_of_one_cluster_are_no_evidence_of_their_own():
+    one = scores(3.0)
+    split = replace(one, cluster=np.arange(len(one.cluster)))
+    assert split.evidence > 2.5 * one.evidence
+    assert replace(one, cluster=np.zeros(len(one.cluster), int)).share == 1.0
+
+
+def table(noise: bool, n: int = 90, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"maat": rng.uniform(-15, 0, n), "slope": rng.gamma(2, 2, n), "lon": rng.uniform(-180, 180, n), "lat": rng.uniform(55, 75, n)})
+    y = 50 + 15 * rng.normal(size=n) if noise else 45 - 2.5 * frame.maat - 2 * frame.slope + 5 * rng.normal(size=n)
+    return frame.assign(value=y.clip(1, 99))
+
+
+def tuned(samples: pd.DataFrame) -> tuple[float, dict]:
+    ensemble = IceEnsemble(members=LINEAR, folds=4, seed=1)
+    found = tune_pool(ensemble.prepare(samples), ensemble.options, ensemble.coding_, 1, prior=False, climatology=True)
+    return found.climatology, dict(found.record[-1])
+
+
+def test_a_target_of_noise_gets_climatology_and_one_with_skill_none():
+    share, record = tuned(table(noise=True))
+    assert share > 0.9
+    assert record["crps"] > 0.97 * record["crps_climatology"]
+    share, record = tuned(table(noise=False))
+    assert share == 0.0
+    assert record["crps"] < 0.7 * record["crps_climatology"]
+
+
+@pytest.fixture(scope="module")
+def case() -> tuple:
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(200) < 0.05, 0.0, 100 * rng.beta(2, 3, 200))
+    F = y[:, None] + rng.normal(0, [8.0, 15.0], (200, 2))
+    codes = rng.integers(0, 200, (200, 2), dtype=np.uint8)
+    codes[:, 0] = (2 * y + rng.normal(0, 10, 200)).clip(0, 255)
+    grown = grow_quantile_forest(codes, y, np.ones(200), (0.0, 100.0), 0)
+    return y, F, codes, CopulaBMA(pool=None).fit(F, y), grown
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_share_of_climatology_is_one_component_more(case, share):
+    _, F, codes, bma, (forest, everywhere) = case
+    x = np.linspace(0, 99, 40)
+    mixed, margin = bma.with_climatology(share), bma.target_margin_
+    expected = (1 - share) * bma.distribution(F[:9], x) + share * margin.cdf(x)
+    assert np.allclose(mixed.distribution(F[:9], x), expected, atol=1e-12)
+    assert np.allclose(mixed.cdf(F[:9], x[:9]), np.diag(expected[:, :9]), atol=1e-12)
+    density = (1 - share) * bma.pdf(F[:9], x[1:10]) + share * margin.pdf(x[1:10])
+    assert np.allclose(mixed.pdf(F[:9], x[1:10]), density)
+    assert np.allclose(mixed.predict(F[:9]), (1 - share) * bma.predict(F[:9]) + share * mixed.with_climatology(1.0).predict(F[:9]))
+    assert np.allclose(mixed.cdf(F[:9], mixed.predict_quantile(F[:9], 0.7)[:, 0]), 0.7, atol=1e-9)
+    pair = with_climatology(forest, everywhere, share)
+    assert np.allclose(pair.at(codes[:9]).cdf[:, 1:-1], (1 - share) * forest.at(codes[:9]).cdf[:, 1:-1] + share * everywhere, atol=2e-6)
+    pair.require_sound(2)
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_the_tables_of_the_pool_agree_with_its_exact_distribution(case, share):
+    y, F, codes, bma, grown = case
+    forest = with_climatology(*grown, share)
+    pool = PooledMixture([bma.with_climatology(share)] * 2, forest)
+    stack, leaves = np.stack([F, F]), forest.at(codes)
+    quantiles = pool.quantile(stack, [0.1, 0.5, 0.9], leaves)
+    for level, q in zip((0.1, 0.5, 0.9), quantiles.T, strict=True):
+        inside = (q > 1) & (q < 99)
+        assert np.abs(pool.cdf(stack, q, leaves) - level)[inside].max() < 2e-3
+    x = np.linspace(0, 100, 2001)
+    G = pool.distribution(stack, x, leaves)
+    exact = np.trapezoid((G - (x >= y[:, None])) ** 2, x, axis=1)
+    assert np.allclose(pool.crps(stack, y, leaves), exact, atol=0.1)
+    assert np.allclose(pool.replicate_means(stack, leaves)[0], 100 - np.trapezoid(G, x, axis=1), atol=0.1)
+    if share == 1:
+        assert np.ptp(quantiles, axis=0).max() < 1e-3
+
+
+def test_no_share_changes_nothing(case):
+    y, F, _, bma, (forest, everywhere) = case
+    assert with_climatology(forest, everywhere, 0.0) is forest
+    same = bma.with_climatology(0.5).with_climatology(0.0)
+    for name in ("predict", "crps", "cdf", "pdf"):
+        arguments = (F,) if name == "predict" else (F, y)
+        assert np.array_equal(getattr(same, name)(*arguments), getattr(bma, name)(*arguments)), name
+    assert same.to_dict() == bma.to_dict()
+
+
+def test_it_survives_json(case):
+    _, F, _, bma, _ = case
+    mixed = bma.with_climatology(0.4)
+    again = CopulaBMA.from_dict(json.loads(json.dumps(mixed.to_dict())))
+    assert again.climatology_ == 0.4
+    assert np.array_equal(again.predict(F), mixed.predict(F))
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_beyond_its_range_is_refused(case, share):
+    with pytest.raises(ValueError, match="share of climatology"):
+        case[3].with_climatology(share)

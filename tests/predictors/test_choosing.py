@@ -1,0 +1,69 @@
+"""A place on an axis by value, label or date, in every calendar."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from icemap.errors import IcemapError
+from icemap.predictors.choosing import choose
+
+pytestmark = pytest.mark.quick
+
+HOURS = "hours since 1900-01-01"
+
+
+def axis(values, units="", calendar=None):
+    attrs = {key: value for key, value in {"units": units, "calendar": calendar}.items() if value}
+    values = np.asarray(values)
+    return xr.DataArray(np.zeros(len(values)), dims="time", coords={"time": ("time", values, attrs)})
+
+
+def chosen(wanted, *args):
+    return choose(axis(*args), "time", wanted, "The source 'a'")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "values", "units", "calendar", "expected"),
+    [
+        (1043115, np.arange(1043112.0, 1043160), HOURS, None, 3),
+        (1043115, np.arange(1043112.0, 1043160).astype("f4"), HOURS, None, 3),
+        ("2019-01-01T03", np.arange(1043136, 1043160), HOURS, None, 3),
+        ("2019-01-01 03:00", np.arange(1043136, 1043160), HOURS, None, 3),
+        ("2019-01-01T03:00:00Z", np.arange(1043136, 1043160), HOURS, None, 3),
+        ("2001-03", [0, 31, 59, 90], "days since 2001-01-01", None, 2),
+        ("2001-03-01", [0, 31, 59, 90], "days since 2001-01-01", None, 2),
+        ("2001", [0, 365], "days since 2000-01-01", "noleap", 1),
+        ("2000-02-30", np.arange(360), "days since 2000-01-01", "360_day", 59),
+        ("2000-03-01", np.arange(366), "days since 2000-01-01", "365_day", 59),
+        ("2000-07", np.arange(12), "months since 2000-01-01", None, 6),
+        ("2010", np.arange(20), "years since 2000-01-01", None, 10),
+        ("2001-01-01T06", [0.0, 0.25, 0.5, 0.75], "days since 2001-01-01", None, 1),
+        ("1582-10-15", [0, 1], "days since 1582-10-04", "gregorian", 1),
+        (0.1, np.arange(5, dtype="f4") / 10, "", None, 1),
+        (-20000, [-21000, -20000, -19000], "years since 1950-01-01", None, 1),
+        ("JJA", ["DJF", "MAM", "JJA"], "", None, 2),
+        ("JJA", np.array([b"DJF", b"MAM", b"JJA"]), "", None, 2),
+        ("7", [6, 7, 8], "", None, 1),
+        (7, ["6", "7", "8"], "", None, 1),
+    ],
+)
+def test_a_place_is_found(wanted, values, units, calendar, expected) -> None:
+    assert chosen(wanted, values, units, calendar) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "values", "units", "sentence"),
+    [
+        (5.5, np.arange(10.0), "", "5.5 is not on its axis 'time', which holds 0.0, 1.0"),
+        (99, np.arange(100, 200), "", r"99 is not on its axis .*100, 101, .* \.\.\. \(100 in all\)"),
+        ("2019-01-02", np.arange(1043136, 1043160), HOURS, "2019-01-02 is not on its axis 'time', which holds 2019-01-01, 2019-01-01T01:00"),
+        ("2019-01-01", np.arange(1043136, 1043160), HOURS, "2019-01-01 is at 24 places of its axis 'time'"),
+        ("2019", [0, 31], "days since 2019-01-01", "2019 is at 2 places"),
+        (1, [1, 1, 2], "", "1 is at 2 places"),
+        ("2019", [0, 1], "days since a day", "gives no dates: choose by a value"),
+        ("JJA", [1.0, 2.0], "", "JJA is not on its axis"),
+    ],
+)
+def test_what_is_not_there_or_not_alone_is_said(wanted, values, units, sentence) -> None:
+    with pytest.raises(IcemapError, match=f"The source 'a'.*{sentence}"):
+        chosen(wanted, values, units)

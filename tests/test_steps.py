@@ -1,0 +1,50 @@
+"""What a step leaves in the record of a run."""
+
+import itertools
+import json
+
+import pytest
+
+from icemap.config import load_config
+from icemap.demo import write_demo
+from icemap.mapping.run import Job, SerialExecutor
+from icemap.provenance import processor
+from icemap.steps import Context, Step, run_steps
+
+
+class Part:
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def count(context: Context) -> dict[str, int]:
+    records = context.run_job(Job("count", [Part("a"), Part("b"), Part("c")], lambda part: {"n": 1}), "count")
+    return {"n": sum(record["n"] for record in records)}
+
+
+@pytest.fixture
+def run_count(tmp_path):
+    """Runs a step of three parts; what it said and its record."""
+
+    def run() -> tuple[list[str], dict[str, object]]:
+        said: list[str] = []
+        context = Context(load_config(write_demo(str(tmp_path), "small")), "local", 1, said.append)
+        context.__dict__["executor"] = SerialExecutor()
+        run_steps([Step("count", (), lambda context: None, count, lambda config: [])], context, ["count"])
+        return said, json.loads((tmp_path / "run" / "provenance.json").read_text())["steps"]["count"]
+
+    return run
+
+
+def test_the_record_names_the_processor(run_count):
+    said, record = run_count()
+    assert (record["n"], record["processors"]) == (3, [processor()])
+    assert not any("processors" in line for line in said)
+
+
+def test_workers_with_different_processors_are_told(run_count, monkeypatch):
+    kinds = itertools.cycle(["znver3 (avx2)", "skylake-avx512 (avx512f)"])
+    monkeypatch.setattr("icemap.mapping.run.processor", lambda: next(kinds))
+    said, record = run_count()
+    assert record["processors"] == ["skylake-avx512 (avx512f)", "znver3 (avx2)"]
+    assert [line for line in said if "2 kinds of processors: skylake-avx512 (avx512f), znver3 (avx2)" in line]
