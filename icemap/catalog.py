@@ -12,12 +12,13 @@ import re
 import reprlib
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from icemap.companions import SIDECARS
 from icemap.config import Section, resolve
 from icemap.errors import IcemapError
+from icemap.names import require_free_name
+from icemap.settings_text import parse_yaml, problems
 from icemap.store import RECORD, filesystem, is_remote, read_json, read_text, storage_errors
 from icemap.units import part_of_one
 
@@ -144,7 +145,7 @@ class SourceConfig(Section):
     select: dict[str, Annotated[float | str, BeforeValidator(_as_date)]] = Field(default_factory=dict)
     reduce: dict[str, Reduction] = Field(default_factory=dict)
     crs: str | None = None
-    nodata: tuple[float, ...] = ()
+    nodata: tuple[Annotated[float, AllowInfNan(True)], ...] = ()
     # Of a raster: in place of its own, which count by default; of NetCDF, HDF and Zarr: after theirs.
     scale: float | None = None
     offset: float | None = None
@@ -256,12 +257,7 @@ def read_catalog(url: str) -> dict[str, Any]:
     IcemapError
         If the file is not YAML or not a version 2 catalogue.
     """
-    try:
-        content = yaml.safe_load(read_text(url))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise IcemapError(f"{url} is not readable YAML{where}: {getattr(error, 'problem', None) or 'check its indentation and quotes'}.") from error
+    content = parse_yaml(url, read_text(url))
     if not isinstance(content, dict) or content.get("version") != 2 or not isinstance(content.get("entries"), dict):
         raise IcemapError(f"{url} is not a catalogue: it must be an intake file with 'version: 2', 'data' and 'entries'.")
     return content
@@ -276,8 +272,10 @@ def load_sources(url: str, names: list[str]) -> dict[str, Source]:
         If an entry is missing or wrong; names the file, the entry and the key.
     """
     if url.rsplit("/", 1)[-1] == RECORD:
-        recorded = read_json(url).get("sources", {})
+        recorded = _mapping(_mapping(read_json(url), url).get("sources", {}), f"{url}, key 'sources'")
         return {name: _validated(url, name, _mapping(recorded.get(name), f"{url}, source '{name}'")) for name in names}
+    for name in names:
+        require_free_name(name, f"{url}, entry '{name}'")
     content = read_catalog(url)
     return {name: _source(url, name, content) for name in names}
 
@@ -374,10 +372,8 @@ def _validated(url: str, name: str, content: dict[str, Any]) -> Source:
     try:
         return Source.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "metadata"
-        problem = "unknown key, remove it or correct its spelling" if first["type"] == "extra_forbidden" else str(first["msg"]).removeprefix("Value error, ")
-        raise IcemapError(f"{url}, entry '{name}', key '{key}': {problem}.") from error
+        found = "; ".join(problems(error, Source))
+        raise IcemapError(f"{url}, entry '{name}': {found}.") from error
 
 
 def _location(location: str, catalog_url: str) -> str:

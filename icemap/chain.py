@@ -9,6 +9,7 @@ from icemap import __version__
 from icemap.config import Config, load_config
 from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError
+from icemap.json_records import VerificationRecord, read_record
 from icemap.learning import ensemble_depends, make_ensemble, make_verification, verification_url, verified
 from icemap.provenance import fingerprint
 from icemap.steps import Context, Say, Step, open_context, run_steps
@@ -33,12 +34,15 @@ def _cube_depends(context: Context) -> Any:
 
 
 def _make_cube(context: Context) -> dict[str, Any]:
+    from icemap.input_check import require_inputs
     from icemap.mapping.run import Job
     from icemap.predictors.cube import plan_cube, require_predictors
     from icemap.products.predictors_page import write_predictors_page
 
     if "train" in context.wanted:
         _require_enough_sites(context)
+    if not context.ledger("cube").keys():
+        require_inputs(context.config, context.sources.values())
     build = plan_cube(context.config, context.sources)
     if not context.ledger("cube").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("cube").clear()
@@ -227,10 +231,13 @@ def _make_storage(context: Context) -> dict[str, Any]:
     from icemap.predictors.cube import open_cube
     from icemap.products.ice_storage import THICKNESS_M, ice_storage, write_ice_storage
     from icemap.products.residuals import map_residual_sd, residual_variogram
-    from icemap.store import read_json
 
     config = context.config
-    variogram = residual_variogram(read_samples(config.samples_url), read_json(verification_url(config))["folds"]["knndm"])
+    remedy = "delete it, and make it again with 'icemap verify'"
+    record = read_record(verification_url(config), VerificationRecord, remedy)
+    if not {"rows", "observed", "mean"} <= record["folds"].get("knndm", {}).keys():
+        raise IcemapError(f"{verification_url(config)} holds no predictions of kNNDM folds: {remedy}.")
+    variogram = residual_variogram(read_samples(config.samples_url), record["folds"]["knndm"])
     if variogram is None:
         context.say("  too few sites for a variogram: the totals carry the ensemble's uncertainty alone")
     residual_sd = {} if variogram is None else map_residual_sd(open_cube(config.cube_url), variogram)

@@ -193,10 +193,13 @@ def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -
 
 
 def _totals(run_url: str) -> str:
-    from icemap.products.ice_storage import four_digits
-    from icemap.store import join, read_json
+    from icemap.products.ice_storage import four_digits, read_storage
+    from icemap.store import join
 
-    content = read_json(join(run_url, "ice_storage.json"))
+    content = read_storage(join(run_url, "ice_storage.json"))
+    columns = {"region", "unit", *(("ice_km3",) if content["quantity"] == "ice storage" else ("mean",))}
+    if not any(row.get("region") == "all" and columns <= row.keys() for row in content["regions"]):
+        raise IcemapError(f"{join(run_url, 'ice_storage.json')} has no total: delete it, and make it again with 'icemap storage'.")
     quantity = "ice_km3" if content["quantity"] == "ice storage" else "mean"
     row = next(row for row in content["regions"] if row["region"] == "all")
     total, low, high = (four_digits(row[quantity + part]) for part in ("", "_lower95", "_upper95"))

@@ -2,34 +2,64 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.store import RECORD, is_remote, join, local_path, read_json, read_text
+from icemap.names import name_problem
+from icemap.settings_text import parse_yaml, problems
+from icemap.store import RECORD, address_problem, is_remote, join, local_path, read_json, read_text
 
 # Names become parts of paths, where no separator and no leading dot may be.
 PLAIN_NAME = r"^\w[\w.-]*$"
 
 
+# A million km2 at 10 m; the circum-Arctic at 6 arc seconds.
+MAX_CELLS = 1e10
+# Chunks that are larger than the grid are cut to a multiple of this, but not below the smaller number.
+CHUNK_STEP, SMALL_CHUNK = 64, 256
+# One chunk of a predictor takes a gigabyte at this many cells per side.
+MAX_CHUNK = 16384
+# What random number generators of the libraries take.
+MAX_SEED = 2**32 - 1
+
+
 class Section(BaseModel):
     """A part of the config: immutable, and strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_numbers(cls, content: Any) -> Any:
+        # It would be read as 1 or 0.
+        for name, value in content.items() if isinstance(content, dict) else ():
+            field = cls.model_fields.get(str(name))
+            if isinstance(value, bool) and field is not None and bool not in _kinds(field.annotation):
+                raise ValueError(f"'{name}' is {str(value).lower()}: give a value that is not true or false, or quote it")
+        return content
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    return [annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))]
 
 
 def _degrees(value: Any) -> Any:
     """``0.5``, ``10 arcmin`` and ``30 arcsec`` in degrees."""
     if isinstance(value, str):
-        for unit, per_degree in (("arcmin", 60.0), ("arcsec", 3600.0), ("deg", 1.0)):
+        for unit, per_degree in (("arcmin", 60.0), ("arcsec", 3600.0), ("deg", 1.0), ("", 1.0)):
             if value.endswith(unit):
-                return float(value.removesuffix(unit)) / per_degree
+                try:
+                    return float(value.removesuffix(unit)) / per_degree
+                except ValueError:
+                    raise ValueError(f"'{value[:40]}' is no resolution: give degrees, or such as '10 arcmin' or '30 arcsec'") from None
     return value
 
 
@@ -42,6 +72,24 @@ class GridConfig(Section):
     north: float = 90.0
     resolution: Annotated[float, BeforeValidator(_degrees)] = Field(gt=0)
     chunk: int = Field(default=256, ge=16)
+
+    @model_validator(mode="after")
+    def _possible(self) -> GridConfig:
+        rows, cols = ((high - low) / self.resolution for low, high in ((self.south, self.north), (self.west, self.east)))
+        cells = rows * cols
+        if cells > MAX_CELLS:
+            raise ValueError(
+                f"the resolution of {self.resolution:g} degrees makes {cells:.2g} cells ({rows:.2g} x {cols:.2g}), "
+                f"which is {4e-12 * cells:.2g} TB for each predictor and, at 0.1 ms a cell, {cells * 1e-4 / 3600:.2g} hours "
+                f"of computing for the map: at most {MAX_CELLS:.0e} cells can be mapped, choose a coarser resolution or a smaller extent"
+            )
+        return self
+
+    @property
+    def side(self) -> int:
+        """Cells per side of a chunk: as asked for, but not much more than the grid has."""
+        longest = max((self.north - self.south) / self.resolution, (self.east - self.west) / self.resolution)
+        return min(self.chunk, max(SMALL_CHUNK, math.ceil(longest / CHUNK_STEP) * CHUNK_STEP))
 
     @property
     def grid(self) -> Grid:
@@ -59,6 +107,9 @@ class TargetConfig(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> TargetConfig:
+        problem = name_problem(self.name)
+        if problem is not None:
+            raise ValueError(problem)
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
             raise ValueError(f"bounds {list(self.bounds)} are not in rising order")
         return self
@@ -78,6 +129,9 @@ class MaskConfig(Section):
 
     @model_validator(mode="after")
     def _of_use(self) -> MaskConfig:
+        problem = name_problem(self.source)
+        if problem is not None:
+            raise ValueError(f"{problem} in the catalogue")
         if self.at_least is None and self.at_most is None and self.counts is None:
             raise ValueError(f"the mask '{self.source}' does nothing: give at_least, at_most or counts")
         return self
@@ -135,15 +189,15 @@ class BoreholesConfig(Section):
     permafrost_table: str | None = None  # a CALM active-layer table that fills in missing permafrost tables
     thickness: float = Field(default=5.0, gt=0)
     # Where little of the window is covered the standard error is large: a hole weighs by that, and grades inform.
-    grades: tuple[Literal["A", "B", "C", "D"], ...] = ("A", "B", "C", "D")
+    grades: tuple[Literal["A", "B", "C", "D"], ...] = Field(default=("A", "B", "C", "D"), min_length=1)
 
 
 class EnsembleConfig(Section):
     """How the ensemble is trained."""
 
     members: tuple[str, ...] = Field(default=("svr", "gam", "random_forest", "lightgbm"), min_length=2)
-    replicates: int = Field(default=200, ge=1)
-    folds: int = Field(default=10, ge=2)
+    replicates: int = Field(default=200, ge=1, le=100_000)
+    folds: int = Field(default=10, ge=2, le=1000)
     held_out: float = Field(default=0.1, gt=0, lt=0.5)
     block_degrees: float = Field(default=10.0, gt=0)
     # Rows' worth of belief in the plain mean of the members: fitted on a few hundred clustered sites, free weights overfit. 0 is plain EM; null lets
@@ -152,9 +206,16 @@ class EnsembleConfig(Section):
     # Share of climatology in the pool: null lets spatial folds choose, 0 where the predictors earn it; 0 keeps it out.
     climatology: float | None = Field(default=None, ge=0, le=1)
     # Settings that the tuning tries for each member beside its defaults.
-    candidates: int = Field(default=8, ge=0)
+    candidates: int = Field(default=8, ge=0, le=10_000)
     # Predictors along which the target only rises or only falls, for the members that can hold it.
     monotone: dict[str, Literal["rising", "falling"]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _different_members(self) -> EnsembleConfig:
+        twice = sorted({name for name in self.members if self.members.count(name) > 1})
+        if twice:
+            raise ValueError(f"members lists {', '.join(twice)} twice: the same model again adds nothing, remove it")
+        return self
 
 
 class VerificationConfig(Section):
@@ -165,8 +226,8 @@ class VerificationConfig(Section):
     """
 
     # Two clusters of sites are never equal, and kNNDM wants no fold above half of them.
-    folds: int = Field(default=10, ge=3)
-    places: int = Field(default=2000, ge=100)
+    folds: int = Field(default=10, ge=3, le=1000)
+    places: int = Field(default=2000, ge=100, le=10_000_000)
     competitors: tuple[Literal["quantile_forest", "conformal_quantiles"], ...] = ("quantile_forest", "conformal_quantiles")
     classes: tuple[float, ...] | None = Field(default=None, min_length=3)
     # Whether the map's interval is for one new borehole in a cell, whose spread within it (the nugget) is then included, or for the mean of the cell.
@@ -190,7 +251,7 @@ class Config(Section):
     """A whole run."""
 
     run: str
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
     title: str = "Ground ice"
     # Who made the map, in the words that the report and the catalogue shall give. Nothing is taken from the machine.
     author: str = ""
@@ -209,6 +270,10 @@ class Config(Section):
     def _one_kind_of_sites(self) -> Config:
         if (self.sites is None) == (self.boreholes is None):
             raise ValueError("give either 'sites' (one value per site) or 'boreholes' (raw layers)")
+        for name in self.predictors:
+            problem = name_problem(name)
+            if problem is not None:
+                raise ValueError(f"predictors: {problem} in the catalogue")
         foreign = sorted(set(self.ensemble.monotone) - set(self.predictors))
         if foreign:
             raise ValueError(f"ensemble.monotone names {', '.join(foreign)}, which predictors does not list")
@@ -259,12 +324,7 @@ def _recorded(url: str) -> dict[str, Any]:
 
 
 def _parse(url: str, text: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise IcemapError(f"{url} is not readable YAML{where}: {getattr(error, 'problem', None) or 'check its indentation and quotes'}.") from error
+    content = parse_yaml(url, text)
     if not isinstance(content, dict):
         raise IcemapError(f"{url} holds no settings: it must be a YAML mapping with the keys run, grid, catalog, predictors and sites or boreholes.")
     return content
@@ -274,24 +334,47 @@ def _checked(url: str, content: dict[str, Any]) -> Config:
     try:
         config = Config.model_validate(content)
     except ValidationError as error:
-        raise IcemapError(f"{url}: {'; '.join(_problem(e) for e in error.errors())}.") from error
+        raise IcemapError(f"{url}: {'; '.join(problems(error, Config))}.") from error
     try:
         config.grid.grid  # noqa: B018  (raises if the extent does not hold whole cells)
     except IcemapError as error:
         raise IcemapError(f"{url}, 'grid': {error}") from error
-    return _resolve(config, url)
+    if config.grid.side > MAX_CHUNK:
+        side = config.grid.side
+        raise IcemapError(
+            f"{url}, 'grid.chunk': chunks of {side:,} x {side:,} cells take {4e-9 * side**2:,.3g} GB for each predictor: "
+            f"give at most {MAX_CHUNK}, better 256 to 1024."
+        )
+    config = config.model_copy(update={"grid": config.grid.model_copy(update={"chunk": config.grid.side})})
+    resolved = _resolve(config, url)
+    if url.rsplit("/", 1)[-1] != RECORD:
+        _require_own_folder(url, config.run, resolved)
+    return resolved
 
 
-def _problem(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"unknown key '{key}', remove it or correct its spelling"
-    if error["type"] == "missing":
-        return f"the key '{key}' is missing"
-    if error["type"] == "string_pattern_mismatch":
-        return f"'{key}': a name may hold letters, digits, '_', '.' and '-', and begins with a letter or digit"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"'{key}': {message}" if key else message
+def _require_own_folder(url: str, written: str, config: Config) -> None:
+    """The run's folder is written to and emptied: no input may be in it."""
+    here = _canonical(config.run).rstrip("/") + "/"
+    inputs = {"the config": url, "catalog": config.catalog, **dict(_tables(config))}
+    for key, given in inputs.items():
+        if _canonical(given).startswith(here):
+            raise IcemapError(
+                f"{url}, 'run': '{written}' is a folder with inputs in it, which the run could overwrite ({key}: {given}): "
+                "name a folder of its own for the run, such as run: run."
+            )
+
+
+def _canonical(url: str) -> str:
+    return url if is_remote(url) else os.path.abspath(local_path(url))
+
+
+def _tables(config: Config) -> Iterator[tuple[str, str]]:
+    if config.sites is not None:
+        yield "sites.table", config.sites.table
+    if config.boreholes is not None:
+        yield from (("boreholes.layers", layer.path) for layer in config.boreholes.layers)
+        if config.boreholes.permafrost_table:
+            yield "boreholes.permafrost_table", config.boreholes.permafrost_table
 
 
 def expand(url: str, base: str) -> str:
@@ -312,8 +395,19 @@ def expand(url: str, base: str) -> str:
 
 
 def resolve(url: str, base: str) -> str:
-    """A path as seen from the file it is written in."""
+    """A path as seen from the file it is written in.
+
+    Raises
+    ------
+    IcemapError
+        If it is no address of a file or folder.
+    """
     url = expand(url, base)
+    problem = address_problem(url)
+    if problem is not None:
+        raise IcemapError(f"{base}: {problem}.")
+    if url.startswith("file://"):
+        url = str(local_path(url))
     if is_remote(url) or Path(url).is_absolute():
         return url
     if is_remote(base):

@@ -12,6 +12,7 @@ from typing import Any
 from icemap.catalog import Source, load_sources, read_catalog
 from icemap.config import Config, load_config
 from icemap.errors import IcemapError
+from icemap.input_check import member_problems, source_problems, table_problems
 from icemap.provenance import versions
 from icemap.steps import Say, open_context
 from icemap.store import filesystem_options, first_line, is_remote, join, list_names, local_path, read_bytes, read_start, remove_file, write_bytes
@@ -34,6 +35,7 @@ CREDENTIALS = {
 MAP_BYTES, PREDICTOR_BYTES = 22, 4
 # Of these bytes the demo's cube and map take 0.34 on the disk; with less than this there is no hope.
 LEAST_SHARE = 0.25
+CLIENT = "client"
 OK, PROBLEM, SKIPPED = "ok", "PROBLEM", "not tried"
 
 
@@ -53,9 +55,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Look:
-    """What can be seen from one place, here or on a worker; nothing of it says a key or a password."""
+    """What can be seen from one place, here or on a worker; nothing of it says a key or a password.
 
-    run: str
+    The client reads some of every source, the tables and the members, as the steps will; a worker
+    only sees whether it reaches the files.
+    """
+
+    config: Config
     sources: tuple[Source, ...]
     tables: tuple[str, ...]
 
@@ -63,11 +69,11 @@ class Look:
         """Findings as dicts, and the versions and memory of this place, for comparison."""
         from icemap.mapping.probe import worker_memory
 
-        found = [*self._credentials(where), *self._inputs(where), *_rights(self.run, where)]
+        found = [*self._credentials(where), *self._inputs(where), *_rights(self.config.run, where)]
         return {"findings": [asdict(finding) for finding in found], "versions": _versions(), "memory": worker_memory()}
 
     def _credentials(self, where: str) -> Iterator[Finding]:
-        urls = [self.run, *self.tables, *(url for source in self.sources for url in source.files)]
+        urls = [self.config.run, *self.tables, *(url for source in self.sources for url in source.files)]
         if any(url.startswith("s3://") for url in urls):
             yield Finding(where, "credentials", *_credentials())
 
@@ -82,11 +88,18 @@ class Look:
                     read_start(url)
             except IcemapError as error:
                 problems[str(error)] = None
+                continue
+            if where == CLIENT:
+                problems |= dict.fromkeys(source_problems(self.config, source))
+        reached = True
         for table in self.tables:
             try:
                 read_start(table)
             except IcemapError as error:
                 problems[str(error)] = None
+                reached = False
+        if where == CLIENT:
+            problems |= dict.fromkeys([*(table_problems(self.config) if reached else []), *member_problems(self.config)])
         yield from (Finding(where, "inputs", PROBLEM, problem) for problem in problems)
         if not problems:
             yield Finding(where, "inputs", OK, f"{len(self.sources)} sources and {len(self.tables)} tables of sites can be read")
@@ -152,8 +165,8 @@ def examine(config_url: str, cluster: str, workers: int, say: Say) -> list[Findi
     found.append(Finding("client", "config", OK, config_url))
     sources, problems = _catalogued(config)
     found += [Finding("client", "catalogue", PROBLEM, problem) for problem in problems] or [Finding("client", "catalogue", OK, config.catalog)]
-    look = Look(config.run, tuple(sources), _tables(config))
-    found += [Finding(**finding) for finding in look("client")["findings"]]
+    look = Look(config, tuple(sources), _tables(config))
+    found += [Finding(**finding) for finding in look(CLIENT)["findings"]]
     if not is_remote(config.run):
         found.append(_disk(config))
     try:

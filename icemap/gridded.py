@@ -200,6 +200,8 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
             group = zarr_group(url, "r", **storage_options)
         except FileNotFoundError as error:
             raise IcemapError(f"There is no {what} at {url}: check the address, or make it first.") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise IcemapError(f"The metadata of the {what} at {url} is damaged: delete it and make it again, or restore it from where it came.") from error
         consolidated = group.metadata.consolidated_metadata is not None
         dataset = xr.open_zarr(group.store, zarr_format=3, consolidated=consolidated, chunks={})
     # A store lists its arrays in any order.

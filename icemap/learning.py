@@ -52,7 +52,7 @@ def ensemble_depends(context: Context) -> Any:
     from icemap.ensemble.members import require_member
 
     for name in context.config.ensemble.members:
-        require_member(name)
+        require_member(name, len(context.config.predictors), context.config.target.bounds)
     return [context.config.ensemble.model_dump(), context.config.seed]
 
 

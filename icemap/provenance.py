@@ -12,8 +12,8 @@ from importlib.metadata import version
 from typing import Any
 
 from icemap.companions import companions
-from icemap.errors import IcemapError
-from icemap.store import RECORD, exists, is_remote, join, local_path, read_json, remote_stamp, storage_errors, write_json
+from icemap.json_records import RunRecord, check_record
+from icemap.store import RECORD, exists, is_remote, join, local_path, read_json, remote_stamp, require_regular, storage_errors, write_json
 
 LARGEST_HASHED = 256 * 2**20
 PACKAGES = (
@@ -62,6 +62,7 @@ def _fingerprint(url: str) -> str:
         path_here = local_path(url)
         if not path_here.exists():
             raise FileNotFoundError(url)
+        require_regular(path_here)
         if path_here.is_file() and path_here.stat().st_size <= LARGEST_HASHED:
             return hashlib.sha256(path_here.read_bytes()).hexdigest()
         files = sorted(path_here.rglob("*")) if path_here.is_dir() else [path_here]
@@ -79,8 +80,7 @@ class Provenance:
     def __init__(self, run_url: str) -> None:
         self.url = join(run_url, RECORD)
         self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
-        if not isinstance(self.content, dict) or not isinstance(self.content.get("steps"), dict):
-            raise IcemapError(f"{self.url} is not the record of a run: delete it, and the run is made anew.")
+        check_record(self.url, self.content, RunRecord, "delete it, and the run is made anew")
 
     @property
     def steps(self) -> dict[str, dict[str, Any]]:

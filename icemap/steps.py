@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from icemap import __version__
 from icemap.config import Config
 from icemap.errors import IcemapError
+from icemap.json_records import CHUNK_RECORDS
 from icemap.provenance import Provenance, digest, versions
 from icemap.store import exists, file_size, join, remove
 
@@ -57,7 +58,7 @@ class Context:
     def ledger(self, name: str) -> Ledger:
         from icemap.mapping.ledger import Ledger
 
-        return Ledger(join(self.config.run, "ledger", name))
+        return Ledger(join(self.config.run, "ledger", name), CHUNK_RECORDS.get(name))
 
     def run_job(self, job: Job, name: str) -> list[dict[str, Any]]:
         from icemap.mapping.run import run_job

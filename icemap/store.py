@@ -10,6 +10,8 @@ import errno
 import hashlib
 import json
 import os
+import re
+import reprlib
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -29,6 +31,11 @@ ATTEMPTS = 6
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 LOGGED_OUT = ("UnauthorizedSSOTokenError", "SSOTokenLoadError", "TokenRetrievalError", "CredentialRetrievalError")
 FAILING = ("SlowDown", "ServiceUnavailable", "InternalError", "500", "502", "503", "504")
+BUSY = ("429", "TooManyRequests", "TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded")
+SLOW = ("RequestTimeout", "RequestTimeoutException", "408")
+ELSEWHERE = ("301", "307", "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
+OVER_QUOTA = ("QuotaExceeded", "ServiceQuotaExceededException", "InsufficientStorage", "507", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded")
+ARCHIVED = ("InvalidObjectState", "ObjectNotInActiveTierError")
 BROKEN_OFF = ("ConnectionError", "HTTPClientError", "ResponseParserError", "ClientPayloadError", "ClientConnectionError", "IncompleteRead")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -48,10 +55,55 @@ def local_path(url: str) -> Path:
     return Path(url.removeprefix("file://"))
 
 
+def address_problem(url: str) -> str | None:
+    """Why a text is no address of a file or folder; None if it can be one.
+
+    Examples
+    --------
+    >>> address_problem("s3://bucket/run"), address_problem("data/dem.tif")
+    (None, None)
+    >>> address_problem("/vsicurl/https://example.org/dem.tif")
+    "'/vsicurl/https://example.org/dem.tif' is GDAL's way of writing an address: give the https:// or s3:// address itself"
+    """
+    import fsspec
+
+    shown = f"'{reprlib.repr(url)[1:-1]}'"
+    if not url.strip():
+        return "an address is empty: give a file or a folder"
+    if "\0" in url:
+        return f"{shown} holds a zero byte and is no address: remove it"
+    if url.startswith("/vsi"):
+        return f"'{url}' is GDAL's way of writing an address: give the https:// or s3:// address itself"
+    protocol, separator, rest = url.partition("://")
+    if not separator:
+        return None
+    known = fsspec.available_protocols()
+    for part in protocol.split("::"):
+        if part not in known:
+            return f"{shown} begins with '{part[:30]}://', which is no kind of storage that can be read: use a path, s3:// or https://"
+    if protocol in ("s3", "s3a", "gs", "gcs", "az", "abfs") and ("//" in rest or not rest.strip("/")):
+        return f"{shown} has a folder without a name in it (//): write the address without it"
+    return None
+
+
+def require_address(url: str) -> None:
+    """Refuse what is no address of a file or folder.
+
+    Raises
+    ------
+    IcemapError
+        Saying why.
+    """
+    problem = address_problem(url)
+    if problem is not None:
+        raise IcemapError(f"{problem[0].upper()}{problem[1:]}.")
+
+
 def filesystem(url: str, **storage_options: Any) -> tuple[Any, str]:
     """The fsspec filesystem of a URL and the path inside it."""
     import fsspec
 
+    require_address(url)
     return fsspec.core.url_to_fs(url, **filesystem_options(url, **storage_options))
 
 
@@ -59,6 +111,10 @@ def filesystem_options(url: str, **given: Any) -> dict[str, Any]:
     """What fsspec is told about a URL: for a bucket how often to try, and whether it is public; then what the caller gives."""
     if not url.startswith("s3://"):
         return given
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        endpoint = os.environ.get(name, "")
+        if endpoint and not re.fullmatch(r"https?://[^\s/]+\S*", endpoint):
+            raise IcemapError(f"The environment variable {name} is '{endpoint}', which is no address: set it to such as https://s3.example.org, or unset it.")
     retries: dict[str, Any] = {"mode": "standard"}
     if "AWS_MAX_ATTEMPTS" not in os.environ:
         retries["total_max_attempts"] = ATTEMPTS
@@ -86,6 +142,26 @@ def _problem(error: Exception) -> str | None:
     code = _code(error)
     if code in EXPIRED or type(error).__name__ in LOGGED_OUT:
         return "the credentials have expired. Log in again, then the same command continues."
+    if code in ("RequestTimeTooSkewed", "RequestInTheFuture"):
+        return "this machine's clock is wrong, and the server refuses what is signed by it. Set the clock, then the same command continues."
+    if code in ARCHIVED:
+        return "it is archived and cannot be read at once. Ask its owner to restore it, or copy it to a class of storage that can be read."
+    if code in ELSEWHERE or (isinstance(error, OSError) and error.errno == errno.EREMCHG):
+        return "the bucket is in another region or at another endpoint. Set AWS_REGION, or AWS_ENDPOINT_URL_S3, to that of the bucket."
+    if code in OVER_QUOTA:
+        return "the storage is full or over its quota. Free some space or ask for more, then the same command continues."
+    if code in BUSY:
+        return f"the server has too many requests ({code}). What is finished is kept: start the same command again later, with fewer workers."
+    if code in SLOW:
+        return f"the server waited too long for the connection ({code}). Check the network, then the same command continues."
+    if isinstance(error, ValueError) and "null byte" in str(error):
+        return "it holds a zero byte and is no path. Correct it."
+    if isinstance(error, ValueError) and "nvalid endpoint" in str(error):
+        return f"{first_line(error)}. Correct the endpoint in the environment or the profile."
+    if isinstance(error, ImportError):
+        return f"{first_line(error)}. Install the package, or use a path, s3:// or https://."
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder (directory). Name the file in it."
     if isinstance(error, FileNotFoundError):
         return "there is no such file, folder or bucket. Check the name."
     if isinstance(error, PermissionError):
@@ -161,9 +237,22 @@ def read_bytes(url: str, **storage_options: Any) -> bytes:
     """The whole content of a file."""
     with storage_errors(url, "read"):
         if not is_remote(url):
+            require_regular(local_path(url))
             return local_path(url).read_bytes()
         fs, path = filesystem(url, **storage_options)
         return bytes(fs.cat_file(path))
+
+
+def require_regular(path: Path) -> None:
+    """Refuse pipes, sockets and devices, whose reading may never end.
+
+    Raises
+    ------
+    IcemapError
+        Naming the path.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise IcemapError(f"{path} is no file but a pipe, a socket or a device: copy its content into a file.")
 
 
 def file_size(url: str) -> int | None:
@@ -223,6 +312,7 @@ def read_start(url: str) -> None:
         if here.is_dir():
             os.listdir(here)
             return
+        require_regular(here)
         with here.open("rb") as file:
             file.read(1)
 
@@ -241,6 +331,9 @@ def read_json(url: str, **storage_options: Any) -> Any:
         return json.loads(read_text(url, **storage_options))
     except json.JSONDecodeError as error:
         raise IcemapError(f"{url} is not valid JSON (line {error.lineno}): delete it, or restore it from where it came.") from error
+    except (ValueError, RecursionError) as error:
+        # Of numbers with thousands of digits, and thousands of brackets.
+        raise IcemapError(f"{url} is no JSON that can be read: delete it, or restore it from where it came.") from error
 
 
 def write_bytes(url: str, content: bytes) -> None:
@@ -322,6 +415,9 @@ def local_copy(url: str) -> Iterator[Path]:
         with storage_errors(url, "read"):
             if not local_path(url).exists():
                 raise FileNotFoundError(url)
+            require_regular(local_path(url))
+            if local_path(url).is_dir():
+                raise IsADirectoryError(url)
         yield local_path(url)
         return
     with tempfile.TemporaryDirectory(prefix="icemap-") as folder:
@@ -336,6 +432,7 @@ def zarr_store(url: str, *, read_only: bool = False, **storage_options: Any) -> 
     """The Zarr store at a URL, for ``xarray.open_zarr`` and the like."""
     import zarr
 
+    require_address(url)
     if not is_remote(url):
         return zarr.storage.LocalStore(local_path(url), read_only=read_only)
     return zarr.storage.FsspecStore.from_url(url, storage_options=filesystem_options(url, **storage_options), read_only=read_only)

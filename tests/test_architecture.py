@@ -14,12 +14,12 @@ import icemap
 
 PACKAGE = Path(icemap.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-GROUND = ["errors", "grid", "store", "companions", "gridded", "units", "config", "catalog", "provenance", "world*"]
+GROUND = ["errors", "names", "settings_text", "json_records", "grid", "store", "companions", "gridded", "units", "config", "catalog", "provenance", "world*"]
 # From bottom to top: a module imports from its own level or from below.
 LEVELS = [
     GROUND,
     *([name] for name in ("predictors", "boreholes", "ensemble", "verification", "mapping", "products", "steps", "learning")),
-    ["chain", "demo", "doctor"],
+    ["chain", "demo", "doctor", "input_check"],
     ["check"],
     ["cli", "__main__"],
 ]

@@ -134,7 +134,7 @@ def _sample_cube(
 def _read_cells(cube: xr.Dataset, row: NDArray[np.int64], col: NDArray[np.int64], names: list[str]) -> NDArray[np.float64]:
     import xarray as xr
 
-    rows, cols = xr.DataArray(row, dims="cell"), xr.DataArray(col, dims="cell")
+    rows, cols = xr.DataArray(row, dims="__cell"), xr.DataArray(col, dims="__cell")
     with storage_errors("the cube", "read"):
         picked = cube[names].isel(latitude=rows, longitude=cols).compute()
     return np.column_stack([picked[name].to_numpy().astype(float) for name in names]).reshape(len(row), len(names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from types import MappingProxyType
@@ -189,10 +190,47 @@ def predict_members(members: Mapping[str, Any], inputs: Mapping[str, NDArray[Any
     return np.column_stack([F, F.mean(axis=1)])
 
 
-def require_member(name: str) -> None:
-    """Refuse a name that is neither a member nor a regressor's import path, before any work is done."""
-    if name not in MEMBERS:
-        _imported(name)
+def require_member(name: str, width: int = 3, bounds: tuple[float, float] | None = None) -> None:
+    """Refuse a name that is neither a member nor a regressor's import path, or one that cannot be fitted, before any work is done.
+
+    Parameters
+    ----------
+    name : str
+        Of the member.
+    width : int
+        Columns of the design.
+    bounds : (float, float), optional
+        Of the target, both of which are tried as values.
+
+    Raises
+    ------
+    IcemapError
+        Naming the member and what it says.
+    """
+    if name in MEMBERS:
+        return
+    model = _imported(name)
+    rng = np.random.default_rng(0)
+    # As few rows as an ensemble may have, or more than columns.
+    rows = max(60, 3 * width)
+    inputs = rng.normal(size=(rows, width))
+    target = np.linspace(*(bounds or (-1.0, 1.0)), rows)
+    options = {"sample_weight": np.ones(rows)} if has_fit_parameter(model, "sample_weight") else {}
+    problem = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            predicted = np.asarray(model.fit(inputs, target, **options).predict(inputs), dtype=float)
+        except Exception as error:  # whatever a regressor may say of its input
+            problem = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        else:
+            if predicted.reshape(-1).shape != target.shape or not np.isfinite(predicted).all():
+                problem = "its predictions are not one finite number a row"
+    if problem:
+        raise IcemapError(
+            f"The member '{name}' cannot be fitted to {width} predictors and a target from {target[0]:g} to {target[-1]:g} ({problem[:200]}): "
+            "choose another one."
+        )
 
 
 def _spans(coding: PredictorCoding) -> tuple[tuple[float, float], ...]:

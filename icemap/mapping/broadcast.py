@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
 from icemap.errors import IcemapError
+from icemap.json_records import ApplicabilityRecord, CalibrationRecord, read_record
 from icemap.mapping.pack import PackedEnsemble
 from icemap.mapping.packed import read_packed
 from icemap.provenance import digest
-from icemap.store import join, read_json
+from icemap.store import join
 from icemap.verification.applicability import Applicability
 from icemap.verification.spread import Calibration
 
@@ -24,13 +25,22 @@ class Predictor:
     calibration: Calibration
 
 
+REMEDY = "delete it, and make it again with 'icemap verify'"
 _loaded: dict[tuple[str, str], Predictor] = {}
 _lock = threading.Lock()
 
 
 def ensemble_digest(url: str) -> str:
     """Digest of an ensemble with its calibration and applicability; the manifest holds the digests of the other files."""
-    return digest([read_manifest(url), read_json(join(url, CALIBRATION)), read_json(join(url, APPLICABILITY))])
+    return digest([read_manifest(url), _calibration(url), _applicability(url)])
+
+
+def _calibration(url: str) -> CalibrationRecord:
+    return read_record(join(url, CALIBRATION), CalibrationRecord, REMEDY)
+
+
+def _applicability(url: str) -> ApplicabilityRecord:
+    return read_record(join(url, APPLICABILITY), ApplicabilityRecord, REMEDY)
 
 
 def get_predictor(url: str, expected: str) -> Predictor:
@@ -47,6 +57,6 @@ def get_predictor(url: str, expected: str) -> Predictor:
                 raise IcemapError(f"The ensemble at {url} has changed since this job was planned: start the command again.")
             # A process maps with one ensemble at a time; keeping older ones would only hold memory.
             _loaded.clear()
-            applicability, calibration = Applicability.from_dict(read_json(join(url, APPLICABILITY))), Calibration.from_dict(read_json(join(url, CALIBRATION)))
+            applicability, calibration = Applicability.from_dict(_applicability(url)), Calibration.from_dict({**_calibration(url)})
             _loaded[url, expected] = Predictor(read_packed(url), applicability, calibration)
         return _loaded[url, expected]

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from icemap.errors import IcemapError
+from icemap.json_records import check_record
 from icemap.store import exists, filesystem, is_remote, join, list_names, local_path, read_json, remove, storage_errors, write_json, write_text
 
 # Hidden, so that it is not taken for the record of a chunk.
@@ -18,8 +19,10 @@ class Ledger:
     A record is written after its chunk, and whole or not at all: a chunk without a record is not done.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, kind: type[Any] | None = None) -> None:
         self.url = url
+        # The TypedDict that a record must fit when it is read.
+        self.kind = kind
 
     def write(self, key: str, record: dict[str, Any]) -> None:
         """Mark a chunk as done."""
@@ -48,7 +51,12 @@ class Ledger:
     def progress(self) -> dict[str, Any] | None:
         """What was noted last; None before the job began."""
         url = join(self.url, PROGRESS)
-        return dict(read_json(url)) if exists(url) else None
+        if not exists(url):
+            return None
+        note = read_json(url)
+        if not isinstance(note, dict):
+            raise IcemapError(f"{url} is not what icemap wrote there: delete it.")
+        return note
 
     def clear(self) -> None:
         """Forget every record."""
@@ -58,8 +66,10 @@ class Ledger:
         problem = f"The ledger record {self.url}/{key}.json is not valid JSON: delete it and run again, its chunk will be made anew."
         try:
             record = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise IcemapError(problem) from error
         if not isinstance(record, dict):
             raise IcemapError(problem)
+        if self.kind is not None:
+            check_record(f"The ledger record {self.url}/{key}.json", record, self.kind, "delete it and run again, its chunk will be made anew")
         return record

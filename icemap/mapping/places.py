@@ -63,7 +63,7 @@ def read_places(cube: xr.Dataset, places: CubePlaces, names: Sequence[str]) -> N
     """Variables of the cube at the places, (n, variables)."""
     import xarray as xr
 
-    row, col = xr.DataArray(places.row, dims="place"), xr.DataArray(places.col, dims="place")
+    row, col = xr.DataArray(places.row, dims="__place"), xr.DataArray(places.col, dims="__place")
     with storage_errors("the cube", "read"):
         picked = cube[list(names)].isel(latitude=row, longitude=col).compute()
     return np.column_stack([picked[name].to_numpy().astype(float) for name in names])

@@ -12,6 +12,7 @@ import numpy as np
 from icemap.boreholes.regions import REGIONS
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
+from icemap.json_records import MapChunkRecord, StorageRecord, read_record
 from icemap.mapping.areas import BAND_DEGREES, DEFAULT_MASK, EXTENTS, MASKS
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.sums import Sums, add
@@ -20,7 +21,7 @@ from icemap.products.layout import HELD_OUT, ledger_url, open_map, require_compl
 from icemap.products.polygon_storage import sum_areas
 from icemap.products.polygons import SUFFIXES, read_areas
 from icemap.products.residual_field import Variogram
-from icemap.store import exists, join, read_json, write_json
+from icemap.store import exists, join, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def read_sums(map_url: str) -> Sums:
     """
     require_complete(map_url)
     ledger = ledger_url(map_url)
-    records = Ledger(ledger).records().values()
+    records = Ledger(ledger, MapChunkRecord).records().values()
     if not records:
         raise IcemapError(f"There are no chunk records in {ledger}, from which totals are made: give the map inside its run folder, or run 'icemap map' first.")
     sums: Sums = reduce(add, (record.get("sums", {}) for record in records), {})
@@ -167,10 +168,21 @@ def storage_url(map_url: str) -> str:
     return join(run or ".", "ice_storage.json")
 
 
-def _known(map_url: str, **storage_options: Any) -> dict[str, Any]:
+def _known(map_url: str, **storage_options: Any) -> Mapping[str, Any]:
     """What ``ice_storage.json`` beside the map holds; {} without one."""
     url = storage_url(map_url)
-    return read_json(url, **storage_options) if exists(url, **storage_options) else {}
+    return read_storage(url, **storage_options) if exists(url, **storage_options) else {}
+
+
+def read_storage(url: str, **storage_options: Any) -> StorageRecord:
+    """The content of an ``ice_storage.json``.
+
+    Raises
+    ------
+    IcemapError
+        If it is not what icemap wrote.
+    """
+    return read_record(url, StorageRecord, "delete it, and make it again with 'icemap storage'", **storage_options)
 
 
 def write_ice_storage(

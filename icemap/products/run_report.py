@@ -11,12 +11,14 @@ import yaml
 from icemap.boreholes.samples import read_samples
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
+from icemap.json_records import InfluenceRecord, VerificationRecord, read_record
 from icemap.products.figures import map_figure, verification_figure
 from icemap.products.figures_boreholes import boreholes_map
 from icemap.products.figures_verification import importance_figure
+from icemap.products.ice_storage import read_storage
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.products.report import Report, storage_rows, write_report
-from icemap.store import exists, join, read_json, write_bytes
+from icemap.store import exists, join, write_bytes
 from icemap.verification.cross_validation import MODEL
 from icemap.verification.kinds import HEADLINE, KIND_NAMES
 from icemap.verification.summary import CALIBRATED
@@ -24,6 +26,7 @@ from icemap.verification.summary import CALIBRATED
 if TYPE_CHECKING:
     import pandas as pd
 
+REMEDY = "delete it, and make it again with 'icemap verify'"
 FAMILIES = {"climate": "modern climate", "remote_sensing": "remote sensing"}
 NOTE = (
     "Each row scores predictions for sites that were left out of training. kNNDM folds imitate how far the map's cells are from the sites and are the "
@@ -46,7 +49,7 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
     sites = _training_sites(config)
     picture = map_figure(config.map_url, config.title, sites)
     write_bytes(join(config.products_url, "map.png"), picture)
-    verification = read_json(join(config.run, "verification.json"))
+    verification = read_record(join(config.run, "verification.json"), VerificationRecord, REMEDY)
     table = _storage(config)
     steps = provenance.get("steps", {})
     report = Report(
@@ -87,7 +90,7 @@ def _storage(config: Config) -> pd.DataFrame:
     import pandas as pd
 
     # JSON has no NaN: what is undefined comes back as None.
-    return pd.DataFrame(read_json(join(config.run, "ice_storage.json"))["regions"]).replace({None: np.nan})
+    return pd.DataFrame(read_storage(join(config.run, "ice_storage.json"))["regions"]).replace({None: np.nan})
 
 
 def _facts(config: Config, verification: Mapping[str, Any], table: pd.DataFrame, sites: int) -> dict[str, Any]:
@@ -169,7 +172,7 @@ def _importance_picture(config: Config) -> bytes:
     url = join(config.run, "influence.json")
     if not exists(url):
         return b""
-    influence = read_json(url)
+    influence = read_record(url, InfluenceRecord, REMEDY)
     return importance_figure(influence["permutation"], influence["shap"], config.target.unit)
 
 

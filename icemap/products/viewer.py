@@ -13,9 +13,9 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
 from icemap.mapping.replicate_fields import StoredReplicates, replicates_url
-from icemap.products.ice_storage import holds_ice, storage_url
+from icemap.products.ice_storage import holds_ice, read_storage, storage_url
 from icemap.products.layout import HELD_OUT, open_map, product_files, target_of
-from icemap.store import exists, join, read_json, storage_errors, write_bytes, write_json
+from icemap.store import exists, join, storage_errors, write_bytes, write_json
 
 PAGES = ("index.html", "viewer.js", "viewer.css")
 # Of npm packages, fetched by 'make viewer'; none of them is part of icemap.
@@ -68,7 +68,7 @@ def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
             layers.append({"variable": variable, "file": f"../{file}", "title": attrs["long_name"], "unit": attrs["units"], "limits": limits})
     if not layers:
         raise IcemapError(f"There is no GeoTIFF in {join(run_url, 'products')}: run 'icemap publish' first.")
-    known = read_json(storage_url(map_url)) if exists(storage_url(map_url)) else {}
+    known = {**read_storage(storage_url(map_url))} if exists(storage_url(map_url)) else {}
     facts = {"title": title, "name": target.name, "unit": target.unit, "extent": [grid.west, grid.south, grid.east, grid.north]}
     return {**facts, "resolution": grid.resolution, "layers": layers, "totals": _totals(map_url, dataset.attrs.get(HELD_OUT), known, target)}
 

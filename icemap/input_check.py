@@ -1,0 +1,70 @@
+"""A look at everything that a config names, as the steps will read it: all problems at once, before hours of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from icemap.config import Config
+from icemap.errors import IcemapError
+from icemap.store import first_line
+
+if TYPE_CHECKING:
+    from icemap.catalog import Source
+
+
+def source_problems(config: Config, source: Source) -> list[str]:
+    """What is wrong with one source: it is opened, and some of it read, as for the cube."""
+    from icemap.predictors.checks import check_source
+
+    counts = any(mask.source == source.name and mask.counts is not None for mask in config.masks)
+    try:
+        return list(check_source(source, config.grid.grid, counts=counts).problems)
+    except Exception as error:  # whatever a library may raise on a file that is not what it says
+        origin = source.url or source.name
+        problem = f"{type(error).__name__}: {first_line(error)}"
+        return [f"The source '{source.name}' ({origin}) cannot be read ({problem}): check the file and its entry in the catalogue."]
+
+
+def table_problems(config: Config) -> list[str]:
+    """What is wrong with the tables of sites or layers: columns, units, codes, cells."""
+    from icemap.boreholes.sites import read_sites
+
+    try:
+        sites = read_sites(config).sites
+    except IcemapError as error:
+        return [str(error)]
+    if sites["used"].astype(bool).any():
+        return []
+    reasons = "; ".join(f"{n} x {reason}" for reason, n in sites["reason"].value_counts().items())
+    return [f"No site can be used for training ({len(sites)} read: {reasons}): check the tables of sites."]
+
+
+def member_problems(config: Config) -> list[str]:
+    """Which members of the ensemble cannot be fitted."""
+    from icemap.ensemble.members import require_member
+
+    found = []
+    for name in config.ensemble.members:
+        try:
+            require_member(name, len(config.predictors), config.target.bounds)
+        except IcemapError as error:
+            found.append(str(error))
+    return found
+
+
+def require_inputs(config: Config, sources: Iterable[Source]) -> None:
+    """Refuse a config with inputs that its steps cannot read.
+
+    Raises
+    ------
+    IcemapError
+        Naming every problem.
+    """
+    found = [problem for source in sources for problem in source_problems(config, source)]
+    found = list(dict.fromkeys([*found, *table_problems(config), *member_problems(config)]))
+    if len(found) == 1:
+        raise IcemapError(found[0])
+    if found:
+        numbered = " ".join(f"({i}) {problem}" for i, problem in enumerate(found, 1))
+        raise IcemapError(f"{len(found)} problems with the inputs: {numbered}")

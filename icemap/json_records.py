@@ -1,0 +1,132 @@
+"""What icemap's own JSON files hold, and their reading: a file with other content is named, not half understood."""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+# That of typing has what pydantic needs from Python 3.12 on.
+from typing_extensions import TypedDict
+
+from icemap.errors import IcemapError
+from icemap.store import read_json
+
+Record = TypeVar("Record")
+
+
+class StepRecord(TypedDict):
+    """One step in ``provenance.json``; a step also notes what is worth knowing about it."""
+
+    key: str
+    started: str
+    finished: str | None
+
+
+class RunRecord(TypedDict):
+    """``provenance.json``."""
+
+    steps: dict[str, StepRecord]
+    config: NotRequired[dict[str, Any]]
+    sources: NotRequired[dict[str, dict[str, Any]]]
+    versions: NotRequired[dict[str, str]]
+
+
+class CubeChunkRecord(TypedDict):
+    """A chunk of the cube in the ledger."""
+
+    pixels: int
+    inside: int
+    valid: int
+    missing: dict[str, int]
+    lowest: dict[str, float]
+    highest: dict[str, float]
+
+
+class MapChunkRecord(TypedDict):
+    """A chunk of the map in the ledger."""
+
+    pixels: int
+    valid: int
+    sums: dict[str, Any]
+
+
+# By the name of their ledger.
+CHUNK_RECORDS: dict[str, type[Any]] = {"cube": CubeChunkRecord, "map": MapChunkRecord}
+
+
+class CalibrationRecord(TypedDict):
+    """``calibration.json`` of an ensemble."""
+
+    pit: list[float]
+    weights: list[float]
+
+
+class ApplicabilityRecord(TypedDict):
+    """``applicability.json`` of an ensemble."""
+
+    center: list[float]
+    factor: list[float]
+    points: list[list[float]]
+    train_index: list[float]
+    mean_distance: float
+    threshold: float
+
+
+class VerificationRecord(TypedDict):
+    """``verification.json``."""
+
+    table: list[dict[str, Any]]
+    folds: dict[str, dict[str, list[Any]]]
+    skill: dict[str, Any]
+    climatology: dict[str, Any]
+
+
+class StorageRecord(TypedDict):
+    """``ice_storage.json``."""
+
+    quantity: str
+    regions: list[dict[str, Any]]
+    residual_variogram: NotRequired[dict[str, Any] | None]
+    residual_sd: NotRequired[dict[str, float]]
+    thickness_m: NotRequired[float]
+
+
+class InfluenceRecord(TypedDict):
+    """``influence.json``."""
+
+    permutation: list[dict[str, Any]]
+    shap: dict[str, dict[str, float]]
+
+
+def check_record(url: str, content: Any, kind: type[Record], remedy: str) -> Record:
+    """The content of a file, as it is, if it is of a kind.
+
+    Parameters
+    ----------
+    url : str
+        Of the file.
+    content : object
+        As JSON gave it.
+    kind : type
+        A TypedDict; keys beyond it are let through.
+    remedy : str
+        What to do about a file that is not.
+
+    Raises
+    ------
+    IcemapError
+        Naming the file and the first key that is wrong.
+    """
+    try:
+        TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        at = f" (at '{key}')" if key else ""
+        raise IcemapError(f"{url} is not what icemap wrote there{at}: {remedy}.") from error
+    return content
+
+
+def read_record(url: str, kind: type[Record], remedy: str, **storage_options: Any) -> Record:
+    """Read a JSON file of a kind; see `check_record`."""
+    return check_record(url, read_json(url, **storage_options), kind, remedy)

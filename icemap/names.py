@@ -1,0 +1,46 @@
+"""Names that icemap uses itself: the one list that predictors, masks and targets are checked against."""
+
+from __future__ import annotations
+
+from icemap.errors import IcemapError
+
+# Arrays and files of a Zarr group: the cube's own, a map's own, coordinates and metadata.
+_GROUP = (
+    *("valid", "fraction", "latitude", "longitude", "spatial_ref", "zarr.json"),
+    *("dissimilarity", "aoa", "extrapolated", "overviews"),
+)
+# Columns of the training table, which the predictors stand in as well.
+_SAMPLES = (
+    *("sample", "cell_row", "cell_col", "lon", "lat", "value", "standard_error", "sites"),
+    *("within_variance", "weight", "in_domain", "filled_from_km", "geometry"),
+)
+RESERVED = frozenset({*_GROUP, *_SAMPLES})
+# Zarr keeps what begins like this for itself, and so do the dimensions of places picked from a cube.
+RESERVED_PREFIX = "__"
+
+
+def name_problem(name: str) -> str | None:
+    """Why a predictor, mask or target cannot have a name; None if it can.
+
+    Examples
+    --------
+    >>> name_problem("elevation"), name_problem("aoa").split(":")[0]
+    (None, "the name 'aoa' is taken")
+    """
+    if name not in RESERVED and not name.startswith(RESERVED_PREFIX):
+        return None
+    taken = ", ".join(sorted(RESERVED))
+    return f"the name '{name}' is taken: icemap uses {taken} and names beginning with {RESERVED_PREFIX} itself, choose another one"
+
+
+def require_free_name(name: str, where: str) -> None:
+    """Refuse a name that icemap uses itself.
+
+    Raises
+    ------
+    IcemapError
+        With ``where`` it stands.
+    """
+    problem = name_problem(name)
+    if problem is not None:
+        raise IcemapError(f"{where}: {problem}.")
