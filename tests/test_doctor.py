@@ -184,3 +184,69 @@ def test_the_kind_of_credentials_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
     assert doctor._credentials()[0] == OK
     assert store.filesystem_options("s3://x")["anon"]
+
+
+TWELVE = {
+    "absent": ({"url": "absent.tif"}, {}),
+    "empty": ({"url": "empty.tif"}, {}),
+    "words": ({"url": "words.tif"}, {}),
+    "truncated": ({"url": "truncated.tif"}, {}),
+    "no_crs": ({"url": "no_crs.tif"}, {}),
+    "elsewhere": ({"url": "elsewhere.tif"}, {}),
+    "two_bands": ({"url": "two_bands.tif"}, {}),
+    "no_such_band": ({"url": "two_bands.tif"}, {"variable": "3"}),
+    "pipe": ({"url": "pipe.tif"}, {}),
+    "wrong_key": ({"url": "good.tif"}, {"nodta": [-9999]}),
+    "bad_crs": ({"url": "good.tif"}, {"crs": "EPSG:99999999"}),
+    "no_variable": ({"url": "two.nc"}, {}),
+}
+
+
+def test_twelve_broken_sources_and_a_table_are_thirteen_problems(tmp_path, here):
+    import os
+
+    import numpy as np
+    import rasterio
+    import xarray as xr
+
+    def raster(name: str, west: float = 60, bands: int = 1, crs: str | None = "EPSG:4326") -> Path:
+        rng = np.random.default_rng(0)
+        options = {"crs": crs, "transform": rasterio.Affine(0.1, 0, west, 0, -0.1, 80), "dtype": "float32"}
+        with rasterio.open(tmp_path / name, "w", driver="GTiff", width=400, height=200, count=bands, **options) as file:
+            file.write(rng.normal(size=(bands, 200, 400)).astype("f4"))
+        return tmp_path / name
+
+    write_inputs(tmp_path)
+    raster("good.tif")
+    raster("two_bands.tif", bands=2)
+    raster("no_crs.tif", crs=None)
+    raster("elsewhere.tif", west=-170)
+    whole = raster("truncated.tif")
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    (tmp_path / "empty.tif").touch()
+    (tmp_path / "words.tif").write_text("no raster")
+    os.mkfifo(tmp_path / "pipe.tif")
+    axes = {"lat": np.arange(80, 60, -0.1), "lon": np.arange(60, 100, 0.1)}
+    fields = {name: (("lat", "lon"), np.ones((200, 400))) for name in ("t", "q")}
+    xr.Dataset(fields, axes).to_netcdf(tmp_path / "two.nc")
+    entries = {
+        name: {
+            "kwargs": {"data": f"{{data({name})}}"},
+            "metadata": {"family": "topography", "long_name": name, "unit": "1", **metadata},
+        }
+        for name, (_, metadata) in TWELVE.items()
+    }
+    data = {name: {"kwargs": kwargs} for name, (kwargs, _) in TWELVE.items()}
+    (tmp_path / "catalog.yaml").write_text(yaml.safe_dump({"version": 2, "data": data, "entries": entries}))
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    config |= {"predictors": list(TWELVE), "masks": [], "catalog": "catalog.yaml"}
+    config["grid"] = {"west": 60, "south": 60, "east": 100, "north": 80, "resolution": 1, "chunk": 16}
+    config["sites"] = {**config["sites"], "value": "nothing"}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    findings = examine(str(tmp_path / "config.yaml"), "local", 1, lambda line: None)
+    problems = [f.detail for f in findings if f.state == PROBLEM and f.where == "client"]
+    assert len(problems) == len(TWELVE) + 1, problems
+    for name, (kwargs, _) in TWELVE.items():
+        assert any(f"'{name}'" in problem or f"/{kwargs['url']} " in problem for problem in problems), (name, problems)
+    assert "no column 'nothing'" in problems[-1]
+    assert all("\n" not in problem and problem.endswith(".") for problem in problems)
