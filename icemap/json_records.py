@@ -58,8 +58,9 @@ CHUNK_RECORDS: dict[str, type[Any]] = {"cube": CubeChunkRecord, "map": MapChunkR
 class CalibrationRecord(TypedDict):
     """``calibration.json`` of an ensemble."""
 
-    pit: list[float]
-    weights: list[float]
+    spread: dict[str, float]
+    levels95: list[float]
+    nugget: NotRequired[float]
 
 
 class ApplicabilityRecord(TypedDict):
