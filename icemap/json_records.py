@@ -46,8 +46,9 @@ class CubeChunkRecord(TypedDict):
 class MapChunkRecord(TypedDict):
     """A chunk of the map in the ledger."""
 
-    pixels: int
-    valid: int
+    # Totals need the sums alone.
+    pixels: NotRequired[int]
+    valid: NotRequired[int]
     sums: dict[str, Any]
 
 
