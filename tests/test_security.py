@@ -84,7 +84,8 @@ def test_lists_of_lists_do_not_fill_the_memory(tmp_path, kind):
     file = write(tmp_path / "given.yaml", f"title:\n{levels}\n" + yaml.safe_dump(given).replace("HERE", "*l9"))
     with pytest.raises(IcemapError) as said:
         load_config(file) if kind == "config" else load_sources(file, ["elevation"])
-    assert len(str(said.value)) < 1000
+    # Each wrong key shows the beginning of its value.
+    assert len(str(said.value)) < 3000
 
 
 @pytest.mark.parametrize("place", ["run", "catalog", "sites.table", "data url"])
