@@ -192,6 +192,31 @@ def test_a_raster_across_the_date_line_is_the_same_on_any_grid(tmp_path, west, e
     assert np.isnan(found[:, ~inside]).all()
 
 
+@pytest.mark.parametrize("chunk", [1000, 7])
+@pytest.mark.parametrize(
+    ("west", "width", "edge", "edges"),
+    [
+        (-170.0, 15, 1.0, (160, 210)),
+        (-180.0, 15, 1.0, (175, 200)),
+        (172.0, 40, 0.7, (160, 210)),
+        (-188.0, 40, 0.7, (-180, 180)),
+        (-188.0, 40, 0.7, (160, 210)),
+        (172.0, 40, 0.7, (100, 460)),
+        (-10.0, 40, 0.7, (0, 360)),
+    ],
+)
+def test_a_region_whose_cells_do_not_go_round_is_found_at_every_count(tmp_path, chunk, west, width, edge, edges):
+    """Cells of 0.7 degrees do not make up a circle; a raster from -170 on is at 190 in a grid across the line."""
+    grid = Grid(edges[0], 61, edges[1], 69, 1)
+    found = whole(named(tmp_path / "a.tif", west, width, edge), grid, chunk)
+    expected = smooth(*np.meshgrid(grid.longitudes, grid.latitudes))
+    inside = ((grid.longitudes - west - edge) % 360) < (width - 2) * edge
+    outside = ((grid.longitudes - west + 1) % 360) > width * edge + 2
+    assert inside.sum() > 10
+    assert np.abs(found[:, inside] - expected[:, inside]).max() < 4e-3
+    assert np.isnan(found[:, outside]).all()
+
+
 @pytest.mark.parametrize("west", [-180.0, 0.0, -0.5, 20.0])
 def test_a_global_raster_has_no_seam_in_a_grid_across_the_date_line(tmp_path, west):
     path = named(tmp_path / "a.tif", west, 360)
