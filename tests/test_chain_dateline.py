@@ -54,7 +54,16 @@ def make(folder: Path, west: float, east: float, steps: list[str]) -> Path:
     content = yaml.safe_load(path.read_text())
     del content["boreholes"]
     sites = {"table": "sites.csv", "value": "vic", "unit": "%", "id": "name"}
-    path.write_text(yaml.safe_dump({**content, "grid": {"west": west, "east": east, **EXTENT}, "predictors": PREDICTORS, "sites": sites}))
+    path.write_text(
+        yaml.safe_dump(
+            {
+                **content,
+                "grid": {"west": west, "east": east, **EXTENT},
+                "predictors": PREDICTORS,
+                "sites": sites,
+            }
+        )
+    )
     context = Context(load_config(str(path)), "local", 1, lambda line: None)
     context.__dict__["executor"] = SerialExecutor()
     run_steps(STEPS, context, steps)
@@ -97,7 +106,13 @@ def test_cells_are_those_of_grids_on_either_side(cube, tmp_path, west, east, col
     side = icemap.open_cube(str(make(tmp_path, west, east, ["cube"]) / "cube.zarr")).load()
     assert set(side.data_vars) == set(cube.data_vars)
     for name in cube.data_vars:
-        np.testing.assert_allclose(side[name].to_numpy(), cube[name].to_numpy()[:, cols], rtol=1e-6, atol=1e-6, err_msg=str(name))
+        np.testing.assert_allclose(
+            side[name].to_numpy(),
+            cube[name].to_numpy()[:, cols],
+            rtol=1e-6,
+            atol=1e-6,
+            err_msg=str(name),
+        )
 
 
 def test_sites_of_both_sides_are_in_the_cells_that_hold_them(run, cube):
@@ -160,7 +175,12 @@ def test_an_area_across_the_line_covers_its_cells(cube, tmp_path, boxes):
 def test_regions_and_places_of_verification_are_as_people_write_them(cube):
     grid = grid_of(cube)
     assert region_of(grid.longitudes, 66.5).tolist() == region_of(wrapped(grid.longitudes), 66.5).tolist()
-    assert region_of([179.5, 180.5, 190.5, 209.5], 66.5).tolist() == ["Siberia", "Siberia", "Siberia", "North America"]
+    assert region_of([179.5, 180.5, 190.5, 209.5], 66.5).tolist() == [
+        "Siberia",
+        "Siberia",
+        "Siberia",
+        "North America",
+    ]
     places = choose_places(cube, 40, 0)
     assert np.abs(places.longitude).max() <= 180
     assert (places.longitude < 0).any()

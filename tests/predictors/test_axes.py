@@ -29,7 +29,10 @@ def axis(values, crs=DEGREES, *, bounds=None, is_x=True, name="x", **attrs) -> A
         dataset[name].attrs["bounds"] = bounds
     elif bounds is not None:
         dataset[name].attrs["bounds"] = "edges"
-        dataset["edges"] = (tuple(f"d{n}" if n else name for n in range(np.ndim(bounds))), np.asarray(bounds))
+        dataset["edges"] = (
+            tuple(f"d{n}" if n else name for n in range(np.ndim(bounds))),
+            np.asarray(bounds),
+        )
     dataset["v"] = ((name,), np.zeros(len(values)))
     return read_axis(dataset, dataset["v"], name, crs, WHO, is_x=is_x)
 
@@ -84,7 +87,10 @@ def test_bounds_may_count_longitudes_otherwise_than_their_axis():
     [
         (pairs(np.arange(200.0, 211)), "outside of their own bounds"),
         (pairs(np.arange(100.0, 111)) + np.array([0, -0.4]), "leave gaps between cells or overlap"),
-        (pairs(np.arange(100.0, 111)) + np.array([-0.5, 0.5]), "leave gaps between cells or overlap"),
+        (
+            pairs(np.arange(100.0, 111)) + np.array([-0.5, 0.5]),
+            "leave gaps between cells or overlap",
+        ),
         (np.repeat(np.arange(100.5, 110)[:, None], 2, axis=1), "cells without an extent"),
         (np.full((10, 2), np.nan), "cells without an extent"),
         (np.zeros((10, 4)), "not two edges for each of the 10 cells"),
@@ -102,7 +108,15 @@ def test_bounds_that_are_named_but_not_there_are_refused():
 
 @pytest.mark.parametrize(
     ("unit", "per_metre"),
-    [("m", 1), ("metre", 1), ("km", 1e-3), ("kilometers", 1e-3), ("1000 m", 1e-3), ("cm", 100), ("", 1)],
+    [
+        ("m", 1),
+        ("metre", 1),
+        ("km", 1e-3),
+        ("kilometers", 1e-3),
+        ("1000 m", 1e-3),
+        ("cm", 100),
+        ("", 1),
+    ],
 )
 def test_lengths_are_converted_to_the_unit_of_the_crs(unit, per_metre):
     centres = np.array([-12_500.0, 12_500, 37_500]) * per_metre
@@ -115,7 +129,10 @@ def test_kilometres_of_a_crs_in_kilometres_are_its_own():
     close(axis([-12_500.0, 12_500, 37_500], in_km, units="m"), -25, 25)
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("degrees_east", 1), ("degree", 1), ("radian", np.pi / 180), ("arc_minute", 60)])
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("degrees_east", 1), ("degree", 1), ("radian", np.pi / 180), ("arc_minute", 60)],
+)
 def test_angles_are_converted_to_degrees(unit, factor):
     close(axis(np.arange(100.5, 110) * factor, units=unit), 100, 1)
 
@@ -126,14 +143,29 @@ def test_scanning_angles_of_a_satellite_become_metres(unit, factor):
     assert (found.edge, found.step) == pytest.approx((-56e-6 * 35786023, 56e-6 * 35786023), rel=1e-9)
 
 
-@pytest.mark.parametrize(("unit", "crs"), [("km", DEGREES), ("m", DEGREES), ("degrees_east", POLAR), ("radian", POLAR), ("degrees", POLAR)])
+@pytest.mark.parametrize(
+    ("unit", "crs"),
+    [
+        ("km", DEGREES),
+        ("m", DEGREES),
+        ("degrees_east", POLAR),
+        ("radian", POLAR),
+        ("degrees", POLAR),
+    ],
+)
 def test_a_unit_that_the_crs_denies_is_refused(unit, crs):
-    with pytest.raises(IcemapError, match=f"'x' is in '{unit}', which coordinates of its CRS .* are not in: correct 'crs'"):
+    with pytest.raises(
+        IcemapError,
+        match=f"'x' is in '{unit}', which coordinates of its CRS .* are not in: correct 'crs'",
+    ):
         axis([1.0, 2, 3], crs, units=unit)
 
 
 def test_axes_taken_one_for_the_other_are_refused():
-    with pytest.raises(IcemapError, match="'x' has the unit 'degrees_north', but is read as 'x': exchange 'x' and 'y'"):
+    with pytest.raises(
+        IcemapError,
+        match="'x' has the unit 'degrees_north', but is read as 'x': exchange 'x' and 'y'",
+    ):
         axis([1.0, 2, 3], units="degrees_north")
     with pytest.raises(IcemapError, match="has the unit 'degrees_east', but is read as 'y': exchange"):
         axis([1.0, 2, 3], units="degrees_east", is_x=False)
@@ -207,13 +239,24 @@ def opened(tmp_path, coords, dims=("y", "x"), values=None, **keys) -> np.ndarray
     dataset = xr.Dataset({"v": (dims, np.zeros(sizes) if values is None else values)}, coords=coords)
     for name in [one for one in dataset.coords if "bounds" in dataset[one].attrs]:
         centres = dataset[name].to_numpy()
-        dataset[dataset[name].attrs["bounds"]] = ((name, "nv"), np.stack([centres, centres + 1], axis=1))
+        dataset[dataset[name].attrs["bounds"]] = (
+            (name, "nv"),
+            np.stack([centres, centres + 1], axis=1),
+        )
     dataset.to_netcdf(tmp_path / "a.nc")
     return read_on_grid(tmp_path / "a.nc", **keys)
 
 
 def read_on_grid(path, **keys) -> np.ndarray:
-    made = {"name": "a", "url": str(path), "family": "climate", "long_name": "a", "unit": "1", "variable": "v", **keys}
+    made = {
+        "name": "a",
+        "url": str(path),
+        "family": "climate",
+        "long_name": "a",
+        "unit": "1",
+        "variable": "v",
+        **keys,
+    }
     with open_source(Source(**made), GRID) as raster:
         require_overlap(raster, GRID)
         chunk = next(iter(GRID.chunks(100)))
@@ -221,7 +264,10 @@ def read_on_grid(path, **keys) -> np.ndarray:
 
 
 def test_axes_without_coordinates_are_refused(tmp_path):
-    with pytest.raises(IcemapError, match="'x' has no coordinates, only numbers of rows or columns: grid the file first"):
+    with pytest.raises(
+        IcemapError,
+        match="'x' has no coordinates, only numbers of rows or columns: grid the file first",
+    ):
         opened(tmp_path, {}, x="x", y="y", crs="EPSG:4326")
 
 
@@ -232,7 +278,10 @@ def test_axes_that_only_count_are_refused(tmp_path):
 
 
 def test_small_whole_degrees_with_a_unit_are_coordinates(tmp_path):
-    coords = {"lon": ("lon", np.arange(0.0, 120), {"units": "degrees_east"}), "lat": ("lat", np.arange(0.0, 70), {"units": "degrees_north"})}
+    coords = {
+        "lon": ("lon", np.arange(0.0, 120), {"units": "degrees_east"}),
+        "lat": ("lat", np.arange(0.0, 70), {"units": "degrees_north"}),
+    }
     lon = np.broadcast_to(np.arange(120.0), (70, 120))
     found = opened(tmp_path, coords, ("lat", "lon"), lon)
     np.testing.assert_allclose(found, np.broadcast_to(GRID.longitudes, GRID.shape), atol=1e-4)
@@ -242,7 +291,10 @@ def test_a_file_whose_coordinates_are_corners_is_put_where_its_bounds_say(tmp_pa
     """Values of cells by their lower left corner: without the bounds everything is half a cell off."""
     lon, lat = np.arange(100.0, 110), np.arange(60.0, 66)
     values = lon[None, :] + 0.5 + 100 * (lat[:, None] + 0.5)
-    coords = {"lon": ("lon", lon, {"units": "degrees_east", "bounds": "lon_b"}), "lat": ("lat", lat, {"units": "degrees_north", "bounds": "lat_b"})}
+    coords = {
+        "lon": ("lon", lon, {"units": "degrees_east", "bounds": "lon_b"}),
+        "lat": ("lat", lat, {"units": "degrees_north", "bounds": "lat_b"}),
+    }
     found = opened(tmp_path, coords, ("lat", "lon"), values)
     expected = GRID.longitudes[None, :] + 100 * GRID.latitudes[:, None]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
@@ -254,7 +306,10 @@ def test_kilometres_of_a_projected_file_are_put_where_they_belong(tmp_path):
         x = np.arange(-4_000_000, 4_000_001, 50_000.0)
         to_degrees = pyproj.Transformer.from_crs("EPSG:3413", "EPSG:4326", always_xy=True)
         lat = to_degrees.transform(*np.meshgrid(x, x[::-1]))[1]
-        coords = {"x": ("x", x * scale, {"units": unit}), "y": ("y", x[::-1] * scale, {"units": unit})}
+        coords = {
+            "x": ("x", x * scale, {"units": unit}),
+            "y": ("y", x[::-1] * scale, {"units": unit}),
+        }
         found[unit] = opened(tmp_path, coords, values=lat, crs="EPSG:3413")
     np.testing.assert_allclose(found["m"], np.broadcast_to(GRID.latitudes[:, None], GRID.shape), atol=0.05)
     np.testing.assert_allclose(found["km"], found["m"], rtol=1e-6)

@@ -34,7 +34,16 @@ IN_RADIANS = 'GEOGCS["WGS 84 (rad)",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,2
 
 
 def source(path, **keys) -> Source:
-    return Source(**{"name": "a", "url": str(path), "family": "climate", "long_name": "a", "unit": "1", **keys})
+    return Source(
+        **{
+            "name": "a",
+            "url": str(path),
+            "family": "climate",
+            "long_name": "a",
+            "unit": "1",
+            **keys,
+        }
+    )
 
 
 def whole(path, grid: Grid, chunk: int = 1000, **keys) -> np.ndarray:
@@ -98,7 +107,10 @@ def test_coordinates_of_a_frame_are_those_that_pyproj_finds(code):
 
 @pytest.mark.parametrize("crs", [LOCAL, ENGINEERING], ids=["LOCAL_CS", "ENGCRS"])
 def test_a_crs_of_no_place_is_refused(crs):
-    with pytest.raises(IcemapError, match=r"^The source 'a': its CRS '.*' is a local one, tied to no place on the globe: give the true one as 'crs'"):
+    with pytest.raises(
+        IcemapError,
+        match=r"^The source 'a': its CRS '.*' is a local one, tied to no place on the globe: give the true one as 'crs'",
+    ):
         frame_of(crs, "The source 'a'")
 
 
@@ -137,7 +149,10 @@ def test_a_raster_on_another_meridian_is_where_it_belongs(tmp_path, crs, unit, m
     transform = Affine(0.25 / unit, 0, (0 - meridian) / unit, 0, -0.25 / unit, 70 / unit)
     grid = Grid(10, 60, 20, 65, 0.5)
     in_file, keys = (crs, {}) if told_by == "the file" else ("EPSG:4326", {"crs": crs})
-    for values, expected in ((lon[None, :], grid.longitudes[None, :]), (lat[:, None], grid.latitudes[:, None])):
+    for values, expected in (
+        (lon[None, :], grid.longitudes[None, :]),
+        (lat[:, None], grid.latitudes[:, None]),
+    ):
         stored = np.broadcast_to(values, (60, 160)).astype("f4")
         found = whole(write(tmp_path / "a.tif", stored, transform, in_file), grid, **keys)
         # The datums are up to 200 m apart.
@@ -146,10 +161,20 @@ def test_a_raster_on_another_meridian_is_where_it_belongs(tmp_path, crs, unit, m
 
 def test_a_netcdf_on_another_meridian_is_where_it_belongs(tmp_path):
     lon, lat = np.arange(0.5, 40), np.arange(69.5, 50, -1)
-    mapping = {"crs_wkt": WGS84_FERRO, "grid_mapping_name": "latitude_longitude", "longitude_of_prime_meridian": FERRO}
+    mapping = {
+        "crs_wkt": WGS84_FERRO,
+        "grid_mapping_name": "latitude_longitude",
+        "longitude_of_prime_meridian": FERRO,
+    }
     dataset = xr.Dataset(
-        {"v": (("lat", "lon"), np.broadcast_to(lon, (20, 40)).copy(), {"grid_mapping": "crs"}), "crs": ((), 0, mapping)},
-        coords={"lon": ("lon", lon - FERRO, {"units": "degrees_east"}), "lat": ("lat", lat, {"units": "degrees_north"})},
+        {
+            "v": (("lat", "lon"), np.broadcast_to(lon, (20, 40)).copy(), {"grid_mapping": "crs"}),
+            "crs": ((), 0, mapping),
+        },
+        coords={
+            "lon": ("lon", lon - FERRO, {"units": "degrees_east"}),
+            "lat": ("lat", lat, {"units": "degrees_north"}),
+        },
     )
     dataset.to_netcdf(tmp_path / "a.nc")
     grid = Grid(10, 60, 20, 65, 1)
@@ -157,7 +182,11 @@ def test_a_netcdf_on_another_meridian_is_where_it_belongs(tmp_path):
     np.testing.assert_allclose(found, np.broadcast_to(grid.longitudes, grid.shape), atol=1e-3)
 
 
-@pytest.mark.parametrize(("crs", "unit", "meridian"), [(WGS84_FERRO, 1.0, FERRO), (PARIS_GRADS, 0.9, PARIS)], ids=["Ferro", "Paris in grads"])
+@pytest.mark.parametrize(
+    ("crs", "unit", "meridian"),
+    [(WGS84_FERRO, 1.0, FERRO), (PARIS_GRADS, 0.9, PARIS)],
+    ids=["Ferro", "Paris in grads"],
+)
 def test_polygons_on_another_meridian_are_where_they_belong(tmp_path, crs, unit, meridian):
     west, east = ((place - meridian) / unit for place in (12, 15))
     shape = shapely.box(west, 61 / unit, east, 64 / unit)
