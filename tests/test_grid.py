@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 
 from icemap import Grid, IcemapError
 from icemap.grid import Chunk
+from icemap.gridded import Variable, create_gridded, grid_of
 
 WGS84 = Geod(ellps="WGS84")
 
@@ -114,3 +116,119 @@ def test_impossible_grids_are_refused(edges, message):
 
 def test_thirty_arc_seconds_over_the_hemisphere():
     assert Grid(-180, 25, 180, 90, 1 / 120).shape == (7800, 43200)
+
+
+@pytest.mark.parametrize(
+    ("west", "east", "counted"),
+    [
+        (160, 210, (160, 210)),
+        (160, -150, (160, 210)),
+        (-200, -150, None),
+        (190, 210, (-170, -150)),
+        (180, 200, (-180, -160)),
+        (180, -170, (-180, -170)),
+        (160, 180, (160, 180)),
+        (0, 360, (0, 360)),
+        (179.5, -179.5, (179.5, 180.5)),
+        (190.1, 209.9, (-169.9, -150.1)),
+        (360, 370, (0, 10)),
+    ],
+)
+def test_a_west_and_an_east_are_counted_one_way(west, east, counted):
+    if counted is None:
+        with pytest.raises(IcemapError, match="not a part of the globe"):
+            Grid(west, 50, east, 75, 0.1)
+        return
+    grid = Grid(west, 50, east, 75, 0.1)
+    assert (grid.west, grid.east) == counted
+    assert grid == Grid(*counted[:1], 50, counted[1], 75, 0.1)
+
+
+def test_a_grid_across_the_date_line_has_longitudes_that_rise_beyond_180():
+    grid = Grid(160, 50, -150, 75, 0.5)
+    assert grid.shape == (50, 100)
+    assert grid.longitudes[[0, 39, 40, 99]].tolist() == [160.25, 179.75, 180.25, 209.75]
+    assert (np.diff(grid.longitudes) == 0.5).all()
+    assert grid.transform @ (0, 0) == (160, 75)
+    assert grid.transform @ (40, 0) == (180, 75)
+    assert grid.transform @ (100, 50) == (210, 50)
+    assert grid.cell_area() == pytest.approx(Grid(-50, 50, 0, 75, 0.5).cell_area())
+
+
+@pytest.mark.parametrize("names", [(-170, 190), (175, -185), (-150.25, 209.75), (180, -180), (160, -200), (-150, 210), (190, 550)])
+def test_a_place_is_in_one_cell_however_its_longitude_is_counted(names):
+    grid = Grid(160, 50, 210, 75, 0.5)
+    row, column = grid.locate(names, 60.1)
+    assert row.tolist() == [29, 29]
+    assert column[0] == column[1]
+    expected = min(int(((names[0] - 160) % 360) / 0.5), 99)
+    assert column[0] == expected
+
+
+def test_places_on_either_side_of_a_grid_across_the_date_line_are_outside():
+    row, column = Grid(160, 50, 210, 75, 0.5).locate([159.99, -149.99, 210.01, 0, 359.99, np.nan], 60)
+    assert row.tolist() == column.tolist() == [-1] * 6
+
+
+def test_both_edges_of_a_band_round_the_globe_hold_places():
+    grid = Grid(0, 50, 360, 60, 10)
+    column = grid.locate([0, 360, -180, 180, -0.001, 355, -5], 55)[1]
+    assert column.tolist() == [0, 35, 18, 18, 35, 35, 35]
+
+
+@given(column=st.integers(0, 99), across=st.floats(0.001, 0.999), turn=st.integers(-1, 1))
+@settings(max_examples=60)
+def test_every_cell_across_the_date_line_is_found_again(column, across, turn):
+    grid = Grid(160, 50, 210, 75, 0.5)
+    assert int(grid.locate(160 + (column + across) * 0.5 + 360 * turn, 60)[1]) == column
+
+
+def test_chunks_across_the_date_line_go_on_over_it():
+    grid = Grid(160, 50, -150, 75, 0.5)
+    chunks = list(grid.chunks(32))
+    assert [chunk.key for chunk in chunks][:4] == ["r000c000", "r000c001", "r000c002", "r000c003"]
+    seen = np.zeros(grid.shape, dtype=int)
+    for chunk in chunks:
+        seen[chunk.rows, chunk.cols] += 1
+        centre = (grid.longitudes[chunk.cols.start], grid.latitudes[chunk.rows.start])
+        assert grid.chunk_transform(chunk) @ (0.5, 0.5) == pytest.approx(centre)
+    assert (seen == 1).all()
+    # The second one holds 176 to 192.
+    assert chunks[1].cols == slice(32, 64)
+
+
+@pytest.mark.parametrize(
+    ("west", "east"),
+    [
+        (10, -10),
+        (20, -159),
+        (180, 1),
+        (160, 160),
+        (160, 521),
+        (-180, 181),
+        (-181, 10),
+        (361, 370),
+        (160, -181),
+        (160, 721),
+        (float("nan"), 10),
+        (160, float("inf")),
+    ],
+)
+def test_edges_that_may_be_exchanged_or_are_no_longitudes_are_refused(west, east):
+    with pytest.raises(IcemapError, match=r"not a part of the globe: .*\. Across the date line east goes on beyond 180, as in west: 160, east: 210\.$"):
+        Grid(west, 50, east, 75, 1)
+
+
+@pytest.mark.parametrize(
+    "edges", [(160, 50, 210, 75, 0.5), (160, 50, -150, 75, 1 / 120), (190.1, 50, 209.9, 75, 0.1), (-180, 30, 180, 90, 0.7 / 0.7), (0, 50, 360, 60, 10)]
+)
+def test_a_stored_group_gives_its_grid_back(tmp_path, edges):
+    grid = Grid(*edges)
+    url = str(tmp_path / "a.zarr")
+    create_gridded(url, grid, [Variable("v")], {}, chunk=512)
+    dataset = xr.open_zarr(url, consolidated=True)
+    found = grid_of(dataset)
+    assert found.shape == grid.shape
+    assert (found.west, found.south, found.east, found.north) == pytest.approx((grid.west, grid.south, grid.east, grid.north), abs=1e-9)
+    np.testing.assert_allclose(dataset.longitude, grid.longitudes, rtol=0, atol=1e-9)
+    assert found.locate(grid.longitudes, 60)[1].tolist() == list(range(grid.shape[1]))

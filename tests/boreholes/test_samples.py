@@ -261,3 +261,13 @@ def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "samples.parquet").write_bytes(b"half")
     with pytest.raises(IcemapError, match="not a readable Parquet"):
         read_samples(str(tmp_path / "samples.parquet"))
+
+
+def test_the_sites_of_a_cell_across_the_date_line_have_their_mean_place_in_it() -> None:
+    grid = Grid(170.5, 50, 190.5, 60, 1.0)
+    rng = np.random.default_rng(0)
+    data = xr.Dataset({name: (("latitude", "longitude"), rng.normal(size=grid.shape)) for name in ("t", "p")})
+    samples, _ = build_samples(sites([179.9, -179.7, 172.0], [55.5, 55.5, 52.5]), grid, data, ["t", "p"])
+    across = samples[samples["sites"] == 2].iloc[0]
+    assert across["cell_col"] == 9
+    assert across["lon"] == pytest.approx(-179.9, abs=1e-6)
