@@ -42,7 +42,7 @@ class Section(BaseModel):
         # It would be read as 1 or 0.
         for name, value in content.items() if isinstance(content, dict) else ():
             field = cls.model_fields.get(str(name))
-            if isinstance(value, bool) and field is not None and bool not in _kinds(field.annotation):
+            if isinstance(value, bool) and field is not None and not any(kind is bool or isinstance(kind, bool) for kind in _kinds(field.annotation)):
                 raise ValueError(f"'{name}' is {str(value).lower()}: give a value that is not true or false, or quote it")
         return content
 
