@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from icemap.companions import SIDECARS
 from icemap.config import Section, resolve
 from icemap.errors import IcemapError
 from icemap.names import require_free_name
@@ -32,8 +33,6 @@ DEGLACIATION = "deglaciation_age"
 MONTHLY = ("thawing_degree_days", "freezing_degree_days", "frost_number", "temperature_range")
 DERIVATIONS = (*TERRAIN, *NEIGHBOURHOOD, WETNESS, *MONTHLY, "difference", "distance_to", DEGLACIATION)
 CELSIUS, KELVIN = ("degC", "°C", "celsius"), ("K", "kelvin")
-# Files that stand beside rasters, not rasters themselves.
-SIDECARS = (".aux.xml", ".aux", ".msk", ".ovr", ".rrd", ".tfw", ".wld", ".hdr", ".prj", ".clr", ".stx", ".dbf", ".cpg", ".xml", ".md5", ".txt")
 # What a derived predictor may say about itself; the other keys tell how a file is read.
 DERIVED_KEYS = {"family", "long_name", "unit", "kind", "valid_range", "fill_value", "derived"}
 

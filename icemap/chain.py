@@ -71,18 +71,12 @@ def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
     return [min(lows), max(highs)]
 
 
-def _files_of(path: str) -> list[str]:
-    """A shapefile keeps its attributes in a file of its own."""
-    attributes = path[:-4] + ".dbf"
-    return [path, attributes] if path.lower().endswith(".shp") and exists(attributes) else [path]
-
-
 def _boreholes_depends(context: Context) -> Any:
     config = context.config
     if config.sites is not None:
         return [config.sites.model_dump(exclude={"table"}), config.target.model_dump(), fingerprint(config.sites.table)]
     assert config.boreholes is not None
-    paths = [path for layer in config.boreholes.layers for path in _files_of(layer.path)]
+    paths = [layer.path for layer in config.boreholes.layers]
     paths += [config.boreholes.permafrost_table] if config.boreholes.permafrost_table else []
     settings = [[layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
     return [settings, config.target.model_dump(), [fingerprint(path) for path in paths]]

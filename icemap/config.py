@@ -75,7 +75,7 @@ class GridConfig(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> GridConfig:
-        rows, cols = ((high - low) / self.resolution for low, high in ((self.south, self.north), (self.west, self.east)))
+        rows, cols = self._cells
         cells = rows * cols
         if cells > MAX_CELLS:
             raise ValueError(
@@ -86,10 +86,15 @@ class GridConfig(Section):
         return self
 
     @property
+    def _cells(self) -> tuple[float, float]:
+        """Rows and columns, not yet known to be whole numbers; a grid may cross the date line."""
+        width = self.east - self.west
+        return (self.north - self.south) / self.resolution, (width if width > 0 else width + 360) / self.resolution
+
+    @property
     def side(self) -> int:
         """Cells per side of a chunk: as asked for, but not much more than the grid has."""
-        longest = max((self.north - self.south) / self.resolution, (self.east - self.west) / self.resolution)
-        return min(self.chunk, max(SMALL_CHUNK, math.ceil(longest / CHUNK_STEP) * CHUNK_STEP))
+        return min(self.chunk, max(SMALL_CHUNK, math.ceil(max(self._cells) / CHUNK_STEP) * CHUNK_STEP))
 
     @property
     def grid(self) -> Grid:

@@ -11,8 +11,9 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from icemap.companions import companions
 from icemap.json_records import RunRecord, check_record
-from icemap.store import RECORD, exists, filesystem, is_remote, join, local_path, read_json, require_regular, storage_errors, write_json
+from icemap.store import RECORD, exists, is_remote, join, local_path, read_json, remote_stamp, require_regular, storage_errors, write_json
 
 LARGEST_HASHED = 256 * 2**20
 PACKAGES = (
@@ -45,12 +46,19 @@ def digest(value: Any) -> str:
 
 
 def fingerprint(url: str) -> str:
-    """What tells whether an input has changed: the digest of a file here, size and time of a large one or a folder, the checksum a bucket gives."""
+    """What tells whether an input has changed, together with the files that are read with it.
+
+    Of a file here its digest, of a large one or a folder the sizes and times; what a bucket or a web server says of a file, or of
+    every object below a prefix.
+    """
+    own, others = _fingerprint(url), companions(url)
+    return digest([own, *map(_fingerprint, others)]) if others else own
+
+
+def _fingerprint(url: str) -> str:
     with storage_errors(url, "read"):
         if is_remote(url):
-            fs, path = filesystem(url)
-            fs.invalidate_cache()
-            return digest({"url": url, "checksum": str(fs.checksum(path))})
+            return digest({"url": url, "stamp": remote_stamp(url)})
         path_here = local_path(url)
         if not path_here.exists():
             raise FileNotFoundError(url)

@@ -146,6 +146,8 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         lost = lost_product(step, context.config, context.provenance.steps[step.name]) if finished else ""
         done = finished and not lost
         if step.name not in names:
+            if lost:
+                raise IcemapError(f"{lost} Run 'icemap {step.name}' or 'icemap run' first, which make it again.")
             if not done:
                 raise IcemapError(f"The step '{step.name}' comes before and is not done for this config: run 'icemap {step.name}' or 'icemap run' first.")
             continue

@@ -48,7 +48,7 @@ def change(config: Path, **changes) -> None:
 def command(*words, workers: int = 2) -> subprocess.CompletedProcess:
     """The installed command in a process of its own, with a cluster where it needs one."""
     program = [str(Path(sys.executable).with_name("icemap")), *map(str, words)]
-    return subprocess.run(program, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=600, check=False)
+    return subprocess.run(program, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=1500, check=False)
 
 
 def run_here(config: Path, names: list[str]) -> list[str]:

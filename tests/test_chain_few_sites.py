@@ -15,6 +15,8 @@ from icemap.mapping.run import SerialExecutor
 from icemap.steps import Context, run_steps
 from icemap.verification.cross_validation import Fold
 
+# A chain of its own, with a pool tuned in every fold, takes minutes.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 STEP_NAMES = ["cube", "boreholes", "train", "verify", "map", "storage", "publish", "report"]
 
 

@@ -198,7 +198,7 @@ def test_config_that_is_no_text_or_no_mapping(project):
         ({"crs": "EPSG:3413"}, None, ["'elevation'", "NSIDC", "look like degrees", "'crs'"]),
         ({"crs": "EPSG:99999999"}, None, ["'elevation'", "EPSG:99999999", "not a CRS"]),
         ({"colour": "blue"}, None, ["catalog.yaml", "'elevation'", "'colour'"]),
-        ({"kind": "class"}, None, ["catalog.yaml", "'elevation'", "'classes'"]),
+        ({"kind": "class"}, None, ["catalogue", "'elevation'", "'classes'"]),
         ({}, "catalog.yaml", ["catalog.yaml", "'elevation'", "not a raster"]),
         ({}, "elsewhere.tif", ["'elevation'", "covers no part of the grid"]),
         ({}, "no_crs.tif", ["no_crs.tif", "'elevation'", "no CRS"]),
@@ -425,7 +425,7 @@ def test_an_ensemble_of_a_foreign_type(finished, monkeypatch):
     (run / "ensemble" / "replicates" / "s000.skops").write_bytes(content)
     manifest = json.loads((run / "ensemble" / "manifest.json").read_text())
     manifest["files"]["replicates/s000.skops"] = hashlib.sha256(content).hexdigest()
-    (run / "ensemble" / "manifest.json").write_text(json.dumps(manifest))
+    (run / "ensemble" / "manifest.json").write_text(json.dumps(manifest, indent=2))
     shutil.rmtree(run / "map.zarr")
     said = refused_here(monkeypatch, "map", finished)
     assert "s000.skops holds the type posix.getcwd, which icemap does not load" in said
@@ -439,7 +439,7 @@ def test_a_truncated_chunk_of_the_cube_is_named_the_rest_is_done_and_mended_it_g
     whole = shard.read_bytes()
     shard.write_bytes(whole[: len(whole) // 2])
     said = refused_by_cluster("map", finished)
-    assert "Chunk r000c001 of 'maat' in the cube" in said
+    assert "Chunk r000c001 of 'maat' in " in said
     assert "is damaged" in said
     ledger = run / "ledger" / "map"
     kept = {path.name: path.stat().st_mtime_ns for path in ledger.glob("[!.]*.json")}
@@ -459,7 +459,7 @@ def test_an_ensemble_of_another_cube_is_refused_before_the_first_chunk(finished,
     run = finished.parent / "run"
     manifest = json.loads((run / "ensemble" / "manifest.json").read_text())
     manifest["predictors"]["maat"]["unit"] = "degF"
-    (run / "ensemble" / "manifest.json").write_text(json.dumps(manifest))
+    (run / "ensemble" / "manifest.json").write_text(json.dumps(manifest, indent=2))
     shutil.rmtree(run / "map.zarr")
     said = refused_here(monkeypatch, "map", finished)
     assert "do not belong together: the predictor 'maat' has the unit '1' and had 'degF' in training" in said

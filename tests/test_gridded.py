@@ -163,7 +163,7 @@ def test_the_metadata_of_all_variables_are_read_with_one_request(url, monkeypatc
         return await get(self, key, *args, **kwargs)
 
     monkeypatch.setattr(zarr.storage.LocalStore, "get", counted)
-    read_chunk(url, Chunk(0, slice(0, 16), slice(0, 16)), ["vic", "aoa"])
+    read_chunk(url, Chunk((0, 0), slice(0, 16), slice(0, 16)), ["vic", "aoa"])
     assert asked[0] == "zarr.json"
     assert all("zarr.json" not in key for key in asked[1:]), asked
     # Of a shard its index comes first.

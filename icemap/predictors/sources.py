@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.catalog import Source
+from icemap.companions import FURTHER, SIDECARS, companions
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
@@ -23,7 +26,8 @@ from icemap.predictors.declared import Decode, conversion_text, decoder, with_cl
 from icemap.predictors.frames import frame_of
 from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.turned import is_turned
-from icemap.store import exists, filesystem, filesystem_options, first_line, is_remote, local_path, read_text, storage_errors, zarr_store
+from icemap.provenance import digest
+from icemap.store import exists, filesystem, first_line, is_remote, local_path, read_text, remote_stamp, stamp_of, storage_errors, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -123,8 +127,9 @@ def _open_gdal(source: Source) -> Any:
     try:
         with rasterio.Env(**gdal_environment(source.url)):
             # One file is a mosaic of itself.
-            paths = [_gdal_path(url) for url in source.parts or (source.url,)]
-            mosaic = open_mosaic(source.name, paths, file_stamps(source), overlay=source.overlay)
+            paths, stamps = [_gdal_path(url) for url in source.parts or (source.url,)], file_stamps(source)
+            _forget_changed(paths, stamps)
+            mosaic = open_mosaic(source.name, paths, stamps, overlay=source.overlay)
             band = _band(mosaic.bands, source)
             declared = mosaic.bands[band - 1].declared
             source = with_classes(source, declared)
@@ -393,31 +398,36 @@ def file_stamps(source: Source) -> tuple[str, ...]:
 
 
 def file_stamp(url: str) -> str:
-    """Size and time of a file or of the metadata of a Zarr store, or what a bucket says of it."""
+    """Size and time of a file, of every file of a Zarr store, and of the files that are read with it."""
+    return "; ".join(_stamp(one) for one in (url, *companions(url)))
+
+
+def _stamp(url: str) -> str:
+    if is_remote(url):
+        return remote_stamp(url)
     with storage_errors(url, "look at"):
-        if is_remote(url):
-            fs, path = filesystem(url)
-            fs.invalidate_cache()
-            return _stamp(fs.info(path))
         here = local_path(url)
-        # A Zarr store is a folder, whose root metadata is written whenever arrays are.
-        about = (here / "zarr.json" if (here / "zarr.json").exists() else here).stat()
-        return f"{about.st_size} {about.st_mtime_ns}"
+        about = here.stat()
+        if not here.is_dir():
+            return f"{about.st_size} {about.st_mtime_ns}"
+        files = [(str(path.relative_to(here)), path.stat()) for path in sorted(here.rglob("*")) if path.is_file()]
+        return digest([(name, entry.st_size, entry.st_mtime_ns) for name, entry in files])
 
 
 def _listed(urls: Sequence[str]) -> dict[str, str]:
-    """Stamps of many files in buckets by one listing for each folder; a web server lists none."""
+    """Stamps of many files in buckets, with what stands beside them, by one listing for each folder; a web server lists none."""
     found: dict[str, str] = {}
     for folder in sorted({url.rsplit("/", 1)[0] for url in urls if not url.startswith("http")}):
         with storage_errors(folder, "list"):
             fs, path = filesystem(folder)
             fs.invalidate_cache()
-            found |= {f"{folder}/{info['name'].rsplit('/', 1)[-1]}": _stamp(info) for info in fs.ls(path, detail=True)}
+            entries = {info["name"].rsplit("/", 1)[-1]: info for info in fs.ls(path, detail=True)}
+        for name, info in entries.items():
+            if info.get("type") == "file" and not name.lower().endswith(".vrt"):
+                stem = name.rsplit(".", 1)[0].lower() + "."
+                beside = [other for other in entries if other.lower().startswith(stem) and other.lower().endswith((*SIDECARS, *FURTHER))]
+                found[f"{folder}/{name}"] = "; ".join([stamp_of(info), *(stamp_of(entries[other]) for other in sorted(beside) if other != name)])
     return found
-
-
-def _stamp(info: Mapping[str, Any]) -> str:
-    return " ".join(str(info[key]) for key in ("size", "ETag", "etag", "md5Hash", "mtime") if info.get(key) is not None)
 
 
 def _gdal_path(url: str) -> str:
@@ -458,13 +468,42 @@ def _listing(url: str) -> str:
     return "TRUE" if url.startswith("http") else "FALSE"
 
 
-def _download(url: str) -> str:
-    """A copy on this machine, kept for the life of the process: NetCDF libraries cannot read from a bucket."""
-    import fsspec
+# Stamp of each remote file when GDAL last opened it: its cache lives as long as the process.
+_opened: dict[str, str] = {}
 
-    own = {url.partition("://")[0]: filesystem_options(url)}
+
+def _forget_changed(paths: Sequence[str], stamps: Sequence[str]) -> None:
+    """Have GDAL forget what it knows of remote files that have changed since this process last opened them."""
+    import rasterio
+
+    for path, stamp in zip(paths, stamps, strict=True):
+        if not path.startswith("/vsi"):
+            continue
+        if _opened.setdefault(path, stamp) != stamp:
+            # What must not be cached is forgotten when it is closed. GDAL splits the list at colons, an address too.
+            with rasterio.Env(CPL_VSIL_CURL_NON_CACHED="/vsicurl/http:/vsis3/"), suppress(rasterio.errors.RasterioIOError):
+                rasterio.open(path).close()
+            _opened[path] = stamp
+
+
+def _download(url: str) -> str:
+    """A copy on this machine, kept for the life of the process or until the file changes: NetCDF libraries cannot read from a bucket."""
+    with _downloading:
+        return _downloaded(url, remote_stamp(url))
+
+
+_downloading = threading.Lock()
+
+
+@lru_cache(maxsize=256)
+def _downloaded(url: str, stamp: str) -> str:
+    target = Path(_copies().name) / f"{digest([url, stamp])}{suffix_of(url)}"
     with storage_errors(url, "read"):
-        filesystem(url)
-        found = fsspec.open_local(f"filecache::{url}", filecache={"cache_storage": "TMP"}, **own)
-        # The parameters of a link begin like a pattern, and patterns give lists.
-        return str(found if isinstance(found, str) else found[0])
+        fs, path = filesystem(url)
+        fs.get_file(path, str(target))
+    return str(target)
+
+
+@lru_cache(maxsize=1)
+def _copies() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="icemap-")
