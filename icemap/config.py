@@ -42,7 +42,7 @@ class Section(BaseModel):
         # It would be read as 1 or 0.
         for name, value in content.items() if isinstance(content, dict) else ():
             field = cls.model_fields.get(str(name))
-            if isinstance(value, bool) and field is not None and bool not in _kinds(field.annotation):
+            if isinstance(value, bool) and field is not None and not any(kind is bool or isinstance(kind, bool) for kind in _kinds(field.annotation)):
                 raise ValueError(f"'{name}' is {str(value).lower()}: give a value that is not true or false, or quote it")
         return content
 
@@ -75,7 +75,7 @@ class GridConfig(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> GridConfig:
-        rows, cols = ((high - low) / self.resolution for low, high in ((self.south, self.north), (self.west, self.east)))
+        rows, cols = self._cells
         cells = rows * cols
         if cells > MAX_CELLS:
             raise ValueError(
@@ -86,10 +86,15 @@ class GridConfig(Section):
         return self
 
     @property
+    def _cells(self) -> tuple[float, float]:
+        """Rows and columns, not yet known to be whole numbers; a grid may cross the date line."""
+        width = self.east - self.west
+        return (self.north - self.south) / self.resolution, (width if width > 0 else width + 360) / self.resolution
+
+    @property
     def side(self) -> int:
         """Cells per side of a chunk: as asked for, but not much more than the grid has."""
-        longest = max((self.north - self.south) / self.resolution, (self.east - self.west) / self.resolution)
-        return min(self.chunk, max(SMALL_CHUNK, math.ceil(longest / CHUNK_STEP) * CHUNK_STEP))
+        return min(self.chunk, max(SMALL_CHUNK, math.ceil(max(self._cells) / CHUNK_STEP) * CHUNK_STEP))
 
     @property
     def grid(self) -> Grid:

@@ -56,11 +56,21 @@ class MapChunkRecord(TypedDict):
 CHUNK_RECORDS: dict[str, type[Any]] = {"cube": CubeChunkRecord, "map": MapChunkRecord}
 
 
+class SpreadRecord(TypedDict):
+    """How the spread grows with dissimilarity."""
+
+    intercept: float
+    slope: float
+    lowest: float
+    middle: float
+    highest: float
+
+
 class CalibrationRecord(TypedDict):
     """``calibration.json`` of an ensemble."""
 
-    spread: dict[str, float]
-    levels95: list[float]
+    spread: SpreadRecord
+    levels95: tuple[float, float]
     nugget: NotRequired[float]
 
 

@@ -378,6 +378,29 @@ def test_a_broken_ledger_record(finished, text, monkeypatch):
     assert record.is_file()
 
 
+@pytest.mark.parametrize("content", [{}, [], {"table": 5}, 3])
+@pytest.mark.parametrize(
+    ("file", "step"),
+    [
+        ("ensemble/calibration.json", "map"),
+        ("ensemble/applicability.json", "map"),
+        ("verification.json", "storage"),
+        ("verification.json", "report"),
+        ("ice_storage.json", "report"),
+        ("influence.json", "report"),
+    ],
+)
+def test_a_file_of_the_run_with_other_content(finished, monkeypatch, file, step, content):
+    run = finished.parent / "run"
+    begin_anew(run, step)
+    # Of the same size, by which the record of the run would know it for another file.
+    size = (run / file).stat().st_size
+    (run / file).write_text(json.dumps(content).ljust(size))
+    said = refused_here(monkeypatch, step, finished)
+    assert f"{run}/{file}" in said
+    assert "delete it" in said
+
+
 def test_a_tampered_ensemble(finished):
     run = finished.parent / "run"
     replicate = run / "ensemble" / "replicates" / "s001.json"

@@ -95,6 +95,7 @@ def untouched(config: Path) -> bool:
         ({"seed": True}, "'seed' is true"),
         ({"grid": {**GRID, "resolution": 1e-5}}, "makes 6.4e+12 cells (1.6e+06 x 4e+06), which is 26 TB for each predictor"),
         ({"grid": {**GRID, "resolution": 1e-300}}, "cells"),
+        ({"grid": {**GRID, "west": 160, "east": -160, "resolution": 1e-5}}, "makes 6.4e+12 cells"),
         ({"grid": {**GRID, "resolution": 1e-3, "chunk": 10**9}}, "'grid.chunk': chunks of 40,000 x 40,000 cells take 6.4 GB for each predictor"),
         ({"run": "a\0b"}, "holds a zero byte"),
         ({"run": "foo://x"}, "begins with 'foo://', which is no kind of storage"),
@@ -144,6 +145,9 @@ def test_yaml_that_no_reader_expects(project: Path, text: str, words: str) -> No
 def test_a_large_chunk_is_cut_to_the_grid_and_the_cube_is_made(project: Path) -> None:
     change(project, grid={**GRID, "chunk": 100_000})
     assert load_config(str(project)).grid.chunk == 256
+    change(project, grid={**GRID, "west": 170, "east": -170, "resolution": 0.05, "chunk": 100_000})
+    assert load_config(str(project)).grid.chunk == 448
+    change(project, grid={**GRID, "chunk": 100_000})
     result = CliRunner().invoke(main, ["cube", str(project)])
     assert result.exit_code == 0, result.stderr
 
