@@ -147,6 +147,7 @@ def _make_sites(context: Context) -> SiteTable:
 
 
 def _sites_ahead(context: Context, why: str) -> None:
+    from icemap.boreholes.samples import occupied_cells
     from icemap.boreholes.sites import summary
 
     config = context.config
@@ -155,6 +156,8 @@ def _sites_ahead(context: Context, why: str) -> None:
     for line in summary(table.sites).to_string(index=False).splitlines():
         context.say("  " + line)
     context.say(f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see {_page_url(config)}")
+    if few := _too_few(occupied_cells(table.sites, config.grid.grid), config):
+        context.say(f"  {few}")
     context.say(f"  {config.samples_url} follows with 'icemap boreholes' or 'icemap run' when the cube is there: {why}.")
 
 

@@ -230,6 +230,8 @@ def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequen
         except IcemapError as error:
             return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
         keys[other.name] = digest([other.name, __version__, depends, [keys.get(name) for name in other.after]])
-        if not context.provenance.is_finished(other.name, keys[other.name]) or not all(exists(url) for url in other.products(context.config)):
+        if not context.provenance.is_finished(other.name, keys[other.name]):
             return f"the step '{other.name}' is not done"
+        if lost := lost_product(other, context.config, context.provenance.steps[other.name]):
+            return f"the step '{other.name}' has to be done again ({lost.rstrip('.')})"
     return ""

@@ -425,7 +425,7 @@ def test_an_ensemble_of_a_foreign_type(finished, monkeypatch):
     (run / "ensemble" / "replicates" / "s000.skops").write_bytes(content)
     manifest = json.loads((run / "ensemble" / "manifest.json").read_text())
     manifest["files"]["replicates/s000.skops"] = hashlib.sha256(content).hexdigest()
-    (run / "ensemble" / "manifest.json").write_text(json.dumps(manifest, indent=2))
+    (run / "ensemble" / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     shutil.rmtree(run / "map.zarr")
     said = refused_here(monkeypatch, "map", finished)
     assert "s000.skops holds the type posix.getcwd, which icemap does not load" in said

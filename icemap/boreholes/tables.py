@@ -100,8 +100,6 @@ def _read(url: str, path: Path, text: Collection[str], sheet: str | None) -> Tab
         raise IcemapError(f"{url} is a workbook of a kind that is not read: save it as .xlsx or CSV.")
     if suffix in (".nc", ".nc4", ".cdf"):
         raise IcemapError(f"{url} is NetCDF and no table: borehole profiles in it are read by 'reader: cf_profiles'.")
-    if path.is_dir():
-        raise IcemapError(f"{url} is a folder: name the file, or the reader of a data set that is published as a folder.")
     if suffix in WORKBOOKS:
         frame, header = read_workbook(url, path, sheet)
         blank = frame.isna().all(axis=1).to_numpy()

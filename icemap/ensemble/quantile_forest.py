@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 #: Share of the forest in the pool, the rest is COP-BMA's: two forecasts of about the same skill are pooled best as equals.
 SHARE = 0.5
-_TREES = 300
+TREES = 300
 _LEAST_LEAF = 5
 _NODES = 128
 # Sums of shares in single precision miss 1 by less.
@@ -177,6 +177,7 @@ def grow_quantile_forest(
     seed: int,
     directions: Sequence[int] = (),
     error: Array | None = None,
+    trees: int = TREES,
 ) -> tuple[QuantileForest, Array]:
     """Grow the trees with scikit-learn and put the sites into their leaves.
 
@@ -194,6 +195,7 @@ def grow_quantile_forest(
     error : (n,) array, optional
         Standard errors of the sites, which the distributions are then without (see
         `icemap.ensemble.measurement.without_error`).
+    trees : int
 
     Returns
     -------
@@ -204,7 +206,7 @@ def grow_quantile_forest(
     from sklearn.ensemble import RandomForestRegressor
 
     grown: dict[str, Any] = {"min_samples_leaf": _LEAST_LEAF, "max_features": 1 / 3, "monotonic_cst": list(directions) or None}
-    forest = RandomForestRegressor(_TREES, **grown, n_jobs=1, random_state=seed).fit(codes, y, sample_weight=weight)
+    forest = RandomForestRegressor(trees, **grown, n_jobs=1, random_state=seed).fit(codes, y, sample_weight=weight)
     if error is not None:
         y = _without_error(forest, codes, y, error, weight)
     x = _nodes(y, bounds)
@@ -224,10 +226,10 @@ def grow_quantile_forest(
         nodes.append(np.column_stack([tree.feature[inner], code, number[tree.children_left[inner]], number[tree.children_right[inner]]]))
         drawn_in = np.zeros((int(is_leaf.sum()), len(x) + 1))
         np.add.at(drawn_in, (-1 - number[reached[drawn]] - first_leaf, cell[drawn]), 1.0)
-        curves.append(drawn_in @ spread / (drawn_in.sum(axis=1, keepdims=True) * _TREES))
+        curves.append(drawn_in @ spread / (drawn_in.sum(axis=1, keepdims=True) * trees))
         first_node, first_leaf = first_node + len(nodes[-1]), first_leaf + len(drawn_in)
     roots, every, steps = np.array(root, np.int32), np.concatenate(nodes).astype(np.int32), np.concatenate(curves)
-    means = x[-1] / _TREES - np.trapezoid(steps, x, axis=1)
+    means = x[-1] / trees - np.trapezoid(steps, x, axis=1)
     forest_of = QuantileForest(roots, every, _depths(roots, every), steps.astype(np.float32), means.astype(np.float32), x)
     return forest_of, weight @ spread[cell] / weight.sum()
 

@@ -16,7 +16,7 @@ from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
 from icemap.ensemble.measurement import error_weights, model_variance, without_error
 from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, predict_members
-from icemap.ensemble.quantile_forest import QuantileForest, grow_quantile_forest
+from icemap.ensemble.quantile_forest import TREES, QuantileForest, grow_quantile_forest
 from icemap.ensemble.target import TargetScale
 
 Array = NDArray[np.float64]
@@ -182,12 +182,18 @@ def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: Predic
     return Replicate(members, bma, coding, scale, F, clock)
 
 
-def grow_forest(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> tuple[QuantileForest, Array]:
+def grow_forest(
+    table: TrainingTable,
+    options: TrainingOptions,
+    coding: PredictorCoding,
+    seed: int,
+    trees: int = TREES,
+) -> tuple[QuantileForest, Array]:
     """The quantile forest of a whole table without climatology, and the distribution of all its sites, see `grow_quantile_forest`."""
     directions = [options.monotone.get(name, 0) for name in coding.names]
     table, codes = table.weighed(options.model_variance), coding.codes(table.X)
     found = directions if any(directions) else ()
-    return grow_quantile_forest(codes, table.y, table.weight, options.bounds, seed, found, table.error)
+    return grow_quantile_forest(codes, table.y, table.weight, options.bounds, seed, found, table.error, trees)
 
 
 def weighed_table(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> tuple[TrainingTable, float]:

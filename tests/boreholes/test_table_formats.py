@@ -108,7 +108,7 @@ def test_without_openpyxl_one_sentence_says_how_to_get_it(tmp_path: Path, monkey
     [
         ("a.xls", r"a\.xls is a workbook of a kind that is not read"),
         ("a.nc", r"a\.nc is NetCDF and no table: .*reader: cf_profiles"),
-        ("folder", r"folder is a folder: name the file"),
+        ("folder", r"folder: it is a folder \(directory\)\. Name the file in it"),
     ],
 )
 def test_other_files_are_told_what_they_are(tmp_path: Path, name: str, words: str) -> None:

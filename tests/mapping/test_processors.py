@@ -67,7 +67,7 @@ if "+avx512vl" in HERE:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """An ensemble with a kernel for each member, in single and (large C) in double precision."""
+    """An ensemble with a kernel for each member, its calibration and pixels to map."""
     rng = np.random.default_rng(0)
     n = 120
     table = pd.DataFrame({"maat": rng.uniform(-20, -5, n), "slope": rng.gamma(1, 5, n), "rock": rng.choice([2, 7], n)})
