@@ -47,7 +47,7 @@ def write_sites(path: Path) -> None:
     pd.DataFrame({"name": [f"S{k}" for k in range(80)], "lon": lon, "lat": lat, "vic": value}).to_csv(path)
 
 
-def make(folder: Path, west: float, east: float, steps: list[str]) -> Path:
+def make(folder: Path, west: float, east: float, steps: list[str], **changes) -> Path:
     """The folder of a run whose steps are made without a cluster."""
     path = Path(write_demo(str(folder), "small"))
     write_sites(folder / "sites.csv")
@@ -61,6 +61,7 @@ def make(folder: Path, west: float, east: float, steps: list[str]) -> Path:
                 "grid": {"west": west, "east": east, **EXTENT},
                 "predictors": PREDICTORS,
                 "sites": sites,
+                **changes,
             }
         )
     )
@@ -186,3 +187,43 @@ def test_regions_and_places_of_verification_are_as_people_write_them(cube):
     assert (places.longitude < 0).any()
     row, col = grid.locate(places.longitude, places.latitude)
     assert (row.tolist(), col.tolist()) == (places.row.tolist(), places.col.tolist())
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A run to its report, with members that are fitted quickly."""
+    return make(
+        tmp_path_factory.mktemp("whole"),
+        160,
+        210,
+        [step.name for step in STEPS],
+        ensemble={
+            "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
+            "replicates": 2,
+            "folds": 3,
+            "candidates": 0,
+        },
+        verification={"folds": 3, "places": 100, "competitors": []},
+    )
+
+
+def test_every_cell_of_both_sides_is_mapped(whole):
+    cube = icemap.open_cube(str(whole / "cube.zarr")).load()
+    mapped = icemap.open_map(str(whole / "map.zarr")).load()
+    valid = cube["valid"].to_numpy() == 1
+    assert valid[:, :20].any()
+    assert valid[:, 20:].any()
+    np.testing.assert_array_equal(np.isfinite(mapped["vic"].to_numpy()), valid)
+    with rasterio.open(whole / "products" / "T5m_VIC.tif") as file:
+        np.testing.assert_array_equal(file.read(1), mapped["vic"].to_numpy())
+
+
+def test_the_regions_of_both_sides_add_up_to_the_total(whole):
+    storage = json.loads((whole / "ice_storage.json").read_text())
+    total = {entry["region"]: entry for entry in storage["regions"] if entry["mask"] == "fraction"}
+    for quantity in ("ice_km3", "area_km2"):
+        parts = total["Siberia"][quantity], total["North America"][quantity]
+        assert min(parts) > 0
+        assert sum(parts) == pytest.approx(total["all"][quantity])
+    for name in ("report.html", "verification.html", "boreholes.html", "predictors.html"):
+        assert (whole / name).is_file()

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -18,12 +18,14 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import geopandas as gpd
+import matplotlib.image
 import numpy as np
 import pytest
 import shapely
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
+from icemap.grid import Grid
 from icemap.products import viewer
 from icemap.products.cog import write_cogs
 from icemap.products.ice_storage import ice_storage
@@ -94,13 +96,19 @@ class _Ranges(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def server(run) -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Ranges, directory=str(run)))
+@contextmanager
+def serving(folder: Path) -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Ranges, directory=str(folder)))
     server.asked = []  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server
     server.shutdown()
+
+
+@pytest.fixture
+def server(run) -> Iterator[ThreadingHTTPServer]:
+    with serving(run) as server:
+        yield server
 
 
 class _Page:
@@ -139,8 +147,6 @@ class _Page:
         return await self.ask("document.getElementById('result').innerText")
 
     async def picture(self, path: Path) -> np.ndarray:
-        import matplotlib.image
-
         path.write_bytes(base64.b64decode((await self.tell("Page.captureScreenshot"))["data"]))
         return matplotlib.image.imread(path)
 
@@ -240,6 +246,36 @@ def test_a_drawn_area_has_the_total_of_the_command_line(run, server, tmp_path):
     low, high = (float(n.replace(",", "")) for n in re.search(r"interval: ([\d,.]+) to ([\d,.]+)", text).groups())
     assert centre == pytest.approx(row["ice_km3"], rel=0.01)
     assert high - low == pytest.approx(row["ice_km3_upper95"] - row["ice_km3_lower95"], rel=0.1)
+
+
+@pytest.mark.slow
+@needs_browser
+@pytest.mark.parametrize("projection", ["plate", "polar"])
+@pytest.mark.parametrize("west", [174, -186])
+def test_a_map_across_the_date_line(tmp_path, monkeypatch, projection, west):
+    """A place and an area on both sides, with longitudes as people and as the grid count them."""
+    monkeypatch.setattr(_run, "GRID", Grid(160, 50, 224, 82, 0.5))
+    write_cogs(_run.make_run(tmp_path), str(tmp_path / "products"), TargetConfig())
+    assert write_viewer(str(tmp_path), "A test of the viewer")
+    east = west + 12
+    with serving(tmp_path) as server:
+        place, _ = look(server, tmp_path, f"projection={projection}&at={west + 9.75},66.25")
+        area = f"{west},55;{east},55;{east},75;{west},75"
+        total, picture = look(server, tmp_path, f"projection={projection}&area={area}")
+    if projection == "polar":
+        # Its western edge, on the right here, has no steps: with the tiles there left out it was 0.476.
+        shown = np.abs(picture[190:330, 790:860, :3] - picture[95, 895, :3]).max(axis=2) > 0.2
+        assert shown.mean() > 0.52
+    expected = query(str(tmp_path / "map.zarr"), -176.25, 66.25)
+    assert "66.25° N, 176.25° W" in place
+    value = float(re.search(r"([\d.]+) %", place.split("W", 1)[1])[1])
+    assert value == pytest.approx(expected["vic"], rel=0.005)
+    box = shapely.box(174, 55, 186, 75)
+    gpd.GeoDataFrame({"name": ["box"]}, geometry=[box], crs="EPSG:4326").to_file(tmp_path / "box.gpkg")
+    row = ice_storage(str(tmp_path / "map.zarr"), str(tmp_path / "box.gpkg")).iloc[0]
+    ice = float(re.search(r"([\d,.]+) km³ of ice", total)[1].replace(",", ""))
+    # The sides of a polygon drawn in the polar projection are straight there.
+    assert ice == pytest.approx(row["ice_km3"], rel=0.01 if projection == "plate" else 0.05)
 
 
 @pytest.mark.slow

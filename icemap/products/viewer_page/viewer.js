@@ -156,7 +156,8 @@ function countedFrom(west, lon) {
 function crossing([west, south, east, north]) {
   if (east <= 180) return "EPSG:4326";
   const code = "degrees-across-the-date-line";
-  const onward = ([lon, lat]) => [lon > 180 ? lon : countedFrom(west, lon), lat];
+  // The jump by 360 lies opposite the map: at its edge the tiles there would have two ends.
+  const onward = ([lon, lat]) => [lon > 180 ? lon : countedFrom((west + east) / 2 - 180, lon), lat];
   const back = ([lon, lat]) => [lon > 180 ? lon - 360 : lon, lat];
   ol.proj.addProjection(new ol.proj.Projection({ code, units: "degrees", axisOrientation: "neu", extent: [west, south, east, north], worldExtent: [west, south, east, north] }));
   ol.proj.addCoordinateTransforms("EPSG:4326", code, onward, back);
