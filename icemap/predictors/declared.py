@@ -230,7 +230,12 @@ def _missing(source: Source, declared: Declared, values: NDArray[np.float64]) ->
     return bad
 
 
-def require_no_suspect(source: Source, values: NDArray[np.float64], declared: Declared) -> None:
+def require_no_suspect(
+    source: Source,
+    values: NDArray[np.float64],
+    declared: Declared,
+    counted: str = "cells",
+) -> None:
     """Refuse a value that looks like a code for missing, unless the catalogue says it is real."""
     suspect = find_suspect(values, declared.dtype)
     if suspect is None:
@@ -241,7 +246,7 @@ def require_no_suspect(source: Source, values: NDArray[np.float64], declared: De
         if low <= source.scaled(suspect.value, *own) <= high:
             return
     raise IcemapError(
-        f"The source '{source.name}' ({source.origin}) holds {suspect.text}, and nothing says that "
+        f"The source '{source.name}' ({source.origin}) holds {suspect.text(counted)}, and nothing says that "
         f"it means missing: give 'nodata: [{suspect.value:.9g}]' in the catalogue, or a "
         "'valid_range' that includes it if it is real."
     )

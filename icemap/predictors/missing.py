@@ -27,13 +27,12 @@ class Suspect:
     total: int
     others: tuple[float, float] | None
 
-    @property
-    def text(self) -> str:
-        """In words, for a sentence."""
-        counted = f"the value {self.value:.9g} in {self.count:,} of {self.total:,} cells"
+    def text(self, counted: str) -> str:
+        """In words, for a sentence; ``counted`` is what has the values, in the plural."""
+        found = f"the value {self.value:.9g} in {self.count:,} of {self.total:,} {counted}"
         if self.others is None:
-            return f"{counted} and no other"
-        return f"{counted}, far outside the others ({self.others[0]:.6g} to {self.others[1]:.6g})"
+            return f"{found} and no other"
+        return f"{found}, far outside the others ({self.others[0]:.6g} to {self.others[1]:.6g})"
 
 
 def same_code(values: NDArray[np.float64], code: float) -> NDArray[np.bool_]:

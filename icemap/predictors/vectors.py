@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from icemap.catalog import Rasterize, Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
+from icemap.predictors.declared import Declared, require_no_suspect
 from icemap.predictors.frames import Frame, frame_of
 from icemap.units import part_of_one
 
@@ -172,6 +173,10 @@ def require_layer(layer: Layer, grid: Grid) -> None:
     seen = list(dict.fromkeys(values[0].tolist()))
     for value in seen:
         _number(value, rasterize, source)
+    if rasterize.into == "value" and not rasterize.codes:
+        numbers = np.array(values[0], dtype=np.float64)
+        stored = numbers[np.isfinite(numbers) & ~np.isin(numbers, source.nodata)]
+        require_no_suspect(source, stored, Declared(str(numbers.dtype)), "polygons")
     missing = [word for word in rasterize.only if word not in {str(value) for value in seen}]
     if missing:
         raise IcemapError(f"The source '{source.name}': no polygon has '{missing[0]}' in '{rasterize.attribute}', which holds {_some(seen)}.")

@@ -130,6 +130,15 @@ def test_classes_by_word_and_by_number_and_values(tmp_path: Path) -> None:
     np.testing.assert_allclose(value, [20, 2 * (10 * 0.6 + 20 * 0.4), 40, np.nan, np.nan], rtol=1e-5)
 
 
+@pytest.mark.parametrize("column", [[10.0, -9999.0, 12.0], [10, -9999, 12]])
+def test_a_code_for_missing_in_an_attribute_is_asked_about(tmp_path: Path, column) -> None:
+    path = write(tmp_path / "a.gpkg", [box(10, 60, 11, 61), box(11, 60, 12, 61), box(12, 60, 13, 61)], depth=column)
+    grid, rasterize = Grid(10, 60, 13, 61, 1), {"into": "value", "attribute": "depth"}
+    with pytest.raises(IcemapError, match=r"-9999 in 1 of 3 polygons, far outside .* give 'nodata: \[-9999\]'"):
+        whole(path, grid, rasterize, unit="m")
+    np.testing.assert_array_equal(whole(path, grid, rasterize, unit="m", nodata=[-9999])[0], [10, np.nan, 12])
+
+
 @pytest.mark.parametrize(
     ("rasterize", "keys", "sentence"),
     [
