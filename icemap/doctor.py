@@ -78,7 +78,7 @@ class Look:
             yield Finding(where, "credentials", *_credentials())
 
     def _inputs(self, where: str) -> Iterator[Finding]:
-        from icemap.predictors.sources import file_stamps
+        from icemap.predictors.stamps import file_stamps
 
         problems: dict[str, None] = {}
         for source in self.sources:

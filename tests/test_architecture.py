@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,38 @@ def test_file_keeps_to_the_shape(file):
 
 def test_every_file_has_a_place_in_the_order():
     assert [name for name in map(module_name, FILES) if name != "icemap" and level(name) == len(LEVELS)] == []
+
+
+def imports_of(files: dict[str, str]) -> dict[str, set[str]]:
+    """Modules that each module imports, also inside functions; by name of the module."""
+    found: dict[str, set[str]] = {}
+    for path, code in files.items():
+        own = module_name(PACKAGE / path)
+        names = [name for _, name in imported(ast.parse(code), PACKAGE / path)]
+        modules = {module_name(PACKAGE / other) for other in files} - {"icemap", own}
+        found[own] = {module for name in names for module in modules if inside(name, module)}
+    return found
+
+
+def circle(files: dict[str, str]) -> str:
+    """Modules that import each other in a circle; empty if none do."""
+    try:
+        TopologicalSorter(imports_of(files)).prepare()
+    except CycleError as error:
+        return " -> ".join(error.args[1])
+    return ""
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    code = {file.relative_to(PACKAGE).as_posix(): file.read_text(encoding="utf-8") for file in FILES}
+    assert circle(code) == ""
+
+
+def test_a_circle_inside_a_folder_is_seen():
+    one, other = "ensemble/bma.py", "ensemble/pooled.py"
+    assert circle({one: "from icemap.ensemble.pooled import x", other: "import numpy"}) == ""
+    found = circle({one: "def f():\n    from . import pooled", other: "from icemap.ensemble import bma"})
+    assert "icemap.ensemble.bma" in found
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from affine import Affine
 from shapely.geometry import box
 
 from icemap.companions import companions
-from icemap.predictors.sources import file_stamp
+from icemap.predictors.stamps import file_stamp
 from icemap.provenance import fingerprint
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,18 +16,12 @@ from icemap.ensemble.copulas import Copula
 from icemap.ensemble.fitting import FitOptions, fit_parts
 from icemap.ensemble.margins import Margin, cdf_interval, describe_margin, margin_from_dict
 from icemap.ensemble.nodes import Nodes
-from icemap.ensemble.predictive import PredictiveMixture, check_probabilities
-from icemap.ensemble.weights import em_weights, weight_posterior
-
-if TYPE_CHECKING:
-    from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.predictive import PredictiveMixture
+from icemap.ensemble.weights import em_weights
 
 __all__ = ["BestMember", "CopulaBMA", "EqualWeights", "GaussianBMA", "em_weights"]
 
 Array = NDArray[np.float64]
-
-#: From this many rows on, means and quantiles come from tables (within 2e-4 of the target's range of the exact inversion).
-TABLES_FROM_ROWS = 20_000
 
 _ROWS_AT_ONCE = 1024
 _NODE_COUNT, _NODE_REACH = 193, 6.0
@@ -53,28 +47,19 @@ class Shrunk:
 class CopulaBMA(PredictiveMixture):
     """Copula-embedded Bayesian model averaging (Madadgar & Moradkhani 2014, doi:10.1002/2014WR015965).
 
-    With u = F_Y(y) and v_k = F_k(f_k), the predictive distribution of the target given the member predictions f is
-    G(y | f) = sum_k w_k h_k(F_Y(y) | v_k), recalibrated by a beta transform G -> B_ab(G) (Gneiting & Ranjan 2013, doi:10.1214/13-EJS823).
+    With u = F_Y(y) and v_k = F_k(f_k), the predictive distribution of the target given the member
+    predictions f is G(y | f) = sum_k w_k h_k(F_Y(y) | v_k). F_Y and F_k are smoothed and empirical
+    distributions of the rows, the family of each copula is chosen by AIC, and the weights come from
+    EM with the copulas as they are.
 
     Parameters
     ----------
     bounds : (low, high) or None
         Physical bounds of the target, in its unit; None for an unbounded target.
-    target_margin : {"smooth", "aic", "beta", "logit_normal", "beta_mixture", "normal"}
-        Marginal distribution of the target: smoothed empirical, a parametric family, or the best of all by AIC.
-    method : {"two_stage", "joint"}
-        Weights after the copulas, or both together by z-weighted likelihood inside EM.
-    criterion : {"aic", "bic"}
-        Chooses the copula family of each member.
-    pool : {"beta", None}
-        Beta-transformed linear pool, kept only where it does not raise the out-of-fold CRPS, or the plain one.
     prior_strength : float
         Rows' worth of belief in ``prior_weights``; 0 is plain EM, ``inf`` gives the prior weights.
     prior_weights : (members,) tuple, optional
         Towards which the prior draws; equal weights when not given.
-    copula_strength : float
-        Rows' worth of belief that all members depend on the target as strongly as they do on average: shrinks each Kendall's tau to
-        the mean of the members.
     seed : int
         Of the randomized transform at atoms.
 
@@ -83,7 +68,6 @@ class CopulaBMA(PredictiveMixture):
     weights_ : (members,) array
     copulas_ : list of Copula
     target_margin_, member_margins_ : margins
-    pool_ : (a, b), the beta transform; (1, 1) is none
     climatology_ : float
         Share of the target's own distribution in the mixture, see `with_climatology`; 0 after a fit.
     log_likelihoods_ : (iterations,) array
@@ -112,27 +96,17 @@ class CopulaBMA(PredictiveMixture):
     def __init__(
         self,
         bounds: tuple[float, float] | None = (0.0, 100.0),
-        target_margin: str = "smooth",
-        method: str = "two_stage",
-        criterion: str = "aic",
-        pool: str | None = "beta",
         prior_strength: float = 0.0,
         prior_weights: tuple[float, ...] | None = None,
-        copula_strength: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.bounds = bounds
-        self.target_margin = target_margin
-        self.method = method
-        self.criterion = criterion
-        self.pool = pool
         self.prior_strength = prior_strength
         self.prior_weights = prior_weights
-        self.copula_strength = copula_strength
         self.seed = seed
 
     def fit(self, F: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> CopulaBMA:
-        """Fit margins, copulas, weights and pool.
+        """Fit margins, copulas and weights.
 
         Parameters
         ----------
@@ -150,18 +124,13 @@ class CopulaBMA(PredictiveMixture):
         """
         options = FitOptions(
             check_bounds(self.bounds),
-            self.target_margin,
-            self.method,
-            self.criterion,
-            self.pool,
             self.prior_strength,
             self.prior_weights,
-            self.copula_strength,
             self.seed,
         )
         members, target, weights, names = check_fit(F, y, sample_weight, options.bounds)
         parts = fit_parts(members, target, weights, names, options)
-        self._set_parts(parts.target_margin, parts.member_margins, parts.copulas, parts.weights, parts.pool, parts.v_clip)
+        self._set_parts(parts.target_margin, parts.member_margins, parts.copulas, parts.weights, parts.v_clip)
         self.log_likelihoods_ = parts.log_likelihoods
         self._remember(members, names)
         return self
@@ -175,7 +144,7 @@ class CopulaBMA(PredictiveMixture):
         weights: ArrayLike,
         bounds: tuple[float, float] | None = None,
     ) -> CopulaBMA:
-        """The mixture with given margins, copulas and weights, exactly: no pool transform, no clipping of v, no range.
+        """The mixture with given margins, copulas and weights, exactly: no clipping of v, no range.
 
         Examples
         --------
@@ -189,8 +158,8 @@ class CopulaBMA(PredictiveMixture):
             raise ValueError(f"There are {len(member_margins)} member margins, {len(copulas)} copulas and {len(w)} weights; give one of each per member.")
         if not np.all(w >= 0) or not np.isclose(w.sum(), 1.0):
             raise ValueError(f"weights are {w.tolist()}; they must be >= 0 and add up to one.")
-        self = cls(bounds=bounds, pool=None)
-        self._set_parts(target_margin, list(member_margins), list(copulas), w / w.sum(), (1.0, 1.0), 0.0)
+        self = cls(bounds=bounds)
+        self._set_parts(target_margin, list(member_margins), list(copulas), w / w.sum(), 0.0)
         self._remember(np.tile([[-np.inf], [np.inf]], len(w)), [f"member {k}" for k in range(len(w))])
         return self
 
@@ -209,22 +178,25 @@ class CopulaBMA(PredictiveMixture):
         if not 0 <= share <= 1:
             raise ValueError(f"the share of climatology is {share}; it must lie between 0 and 1.")
         made = copy(self)
-        made._mixture = None
         made.climatology_ = float(share)
         copulas = self.copulas_
         made.conditionals_ = [Shrunk(c, share) for c in copulas] if share > 0 else list(copulas)
         return made
 
     def _set_parts(
-        self, target_margin: Any, member_margins: list[Any], copulas: list[Copula], weights: Array, pool: tuple[float, float], v_clip: float
+        self,
+        target_margin: Any,
+        member_margins: list[Any],
+        copulas: list[Copula],
+        weights: Array,
+        v_clip: float,
     ) -> None:
-        self.target_margin_, self.member_margins_, self.copulas_ = target_margin, member_margins, copulas
-        self.weights_, self.pool_, self.v_clip_ = weights, pool, v_clip
+        self.target_margin_, self.member_margins_ = target_margin, member_margins
+        self.copulas_, self.weights_, self.v_clip_ = copulas, weights, v_clip
         self.climatology_: float = 0.0
         #: What each member says of the target: its copula, or that with a share of climatology.
         self.conditionals_: list[Copula | Shrunk] = list(copulas)
         self._nodes = Nodes.of(target_margin.ppf, _NODE_COUNT, _NODE_REACH)
-        self._mixture: PooledMixture | None = None
 
     # --- pieces of the mixture ------------------------------------------------------------------------------------------------
 
@@ -233,11 +205,6 @@ class CopulaBMA(PredictiveMixture):
         low = max(self.v_clip_, 1e-300)
         high = min(1.0 - self.v_clip_, _INSIDE[1])
         return np.column_stack([np.clip(margin.cdf(F[:, k]), low, high) for k, margin in enumerate(self.member_margins_)])
-
-    def pooled(self, G: Array) -> Array:
-        """The beta transform of the linear pool's probabilities."""
-        a, b = self.pool_
-        return G if a == b == 1.0 else special.betainc(a, b, G)
 
     def _linear(self, u: Array, v: Array) -> Array:
         """sum_k w_k h_k(u | v_k) with u (n, j) and v (n, members)."""
@@ -254,36 +221,27 @@ class CopulaBMA(PredictiveMixture):
         return [slice(start, start + _ROWS_AT_ONCE) for start in range(0, n, _ROWS_AT_ONCE)]
 
     def _at_nodes(self, v: Array) -> Array:
-        return self.pooled(self._linear(self._nodes.u[None, :], v))
+        return self._linear(self._nodes.u[None, :], v)
 
     # --- predictions ----------------------------------------------------------------------------------------------------------
 
     def predict(self, F: ArrayLike) -> Array:
         """Mean of the predictive distribution, (n,), in units of the target."""
         members = self._checked(F)
-        if len(members) >= TABLES_FROM_ROWS:
-            return self._tables().replicate_means(members[None])[0]
         v = self.member_levels(members)
         return np.concatenate([self._nodes.mean(self._at_nodes(v[block])) for block in self._blocks(len(v))])
-
-    def predict_quantile(self, F: ArrayLike, q: ArrayLike) -> Array:
-        """Quantiles of the predictive distribution, by inversion of the mixture, (n, k); see the base class."""
-        members = self._checked(F)
-        if len(members) >= TABLES_FROM_ROWS:
-            return self._tables().quantile(members[None], check_probabilities(q))
-        return super().predict_quantile(F, q)
 
     def cdf(self, F: ArrayLike, y: ArrayLike) -> Array:
         """G(y | f) = P(Y <= y | f), (n,); y is one value or one per row."""
         members = self._checked(F)
         u = np.asarray(self.target_margin_.cdf(self._target(y, len(members))), dtype=np.float64)
-        return self.pooled(self._linear(u[:, None], self.member_levels(members)))[:, 0]
+        return self._linear(u[:, None], self.member_levels(members))[:, 0]
 
     def distribution(self, F: ArrayLike, x: ArrayLike) -> Array:
         """P(Y <= x | f) at the same values x (k,) for every row, (n, k)."""
         u = np.asarray(self.target_margin_.cdf(np.asarray(x, dtype=np.float64)), dtype=np.float64)
         v = self.member_levels(self._checked(F))
-        blocks = [self.pooled(self._linear(u[None, :], v[block])) for block in self._blocks(len(v))]
+        blocks = [self._linear(u[None, :], v[block]) for block in self._blocks(len(v))]
         return np.concatenate(blocks)
 
     def pdf(self, F: ArrayLike, y: ArrayLike) -> Array:
@@ -292,20 +250,16 @@ class CopulaBMA(PredictiveMixture):
         v, target = self.member_levels(members), self._target(y, len(members))
         left, right = (u[:, None] for u in cdf_interval(self.target_margin_, target))
         density = self._linear_density(np.clip(right, *_INSIDE), v) * np.asarray(self.target_margin_.pdf(target))[:, None]
-        a, b = self.pool_
-        if not a == b == 1.0:
-            G = np.clip(self._linear(right, v), *_INSIDE)
-            density = density * np.exp((a - 1) * np.log(G) + (b - 1) * np.log1p(-G) - special.betaln(a, b))
         atom = left < right
         if atom.any():
-            density = np.where(atom, self.pooled(self._linear(right, v)) - self.pooled(self._linear(left, v)), density)
+            density = np.where(atom, self._linear(right, v) - self._linear(left, v), density)
         return density[:, 0]
 
     def pit(self, F: ArrayLike, y: ArrayLike, seed: int | np.random.SeedSequence = 0) -> Array:
         """Randomized probability integral transform, (n,): at an atom, uniform between P(Y < y) and P(Y <= y) (Czado et al. 2009)."""
         members = self._checked(F)
         v, target = self.member_levels(members), self._target(y, len(members))
-        left, right = (self.pooled(self._linear(u[:, None], v))[:, 0] for u in cdf_interval(self.target_margin_, target))
+        left, right = (self._linear(u[:, None], v)[:, 0] for u in cdf_interval(self.target_margin_, target))
         return left + np.random.default_rng(seed).random(len(left)) * (right - left)
 
     def crps(self, F: ArrayLike, y: ArrayLike) -> Array:
@@ -317,33 +271,26 @@ class CopulaBMA(PredictiveMixture):
     def variance(self, F: ArrayLike) -> tuple[Array, Array]:
         """Predictive variance in its two parts, within and between members, each (n,), in squared units of the target.
 
-        They add up to the variance of the predictive distribution. The beta transform multiplies every member's density by the same
-        function, so it changes the share of each member, which is accounted for.
+        They add up to the variance of the predictive distribution.
         """
         members = self._checked(F)
         parts = [self._variance(v) for v in np.split(self.member_levels(members), range(_ROWS_AT_ONCE, len(members), _ROWS_AT_ONCE))]
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
     def _variance(self, v: Array) -> tuple[Array, Array]:
-        each = np.stack([w * c.h(self._nodes.u[None, :], v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.conditionals_))])
-        each = np.concatenate([np.zeros_like(each[:, :, :1]), each, np.broadcast_to(self.weights_[:, None, None], each[:, :, :1].shape)], axis=2)
-        linear = np.minimum(each.sum(axis=0), 1.0)
-        rise = np.diff(linear, axis=1)
-        stretch = np.divide(np.diff(self.pooled(linear), axis=1), rise, out=np.ones_like(rise), where=rise > 1e-15)
-        cumulative = np.cumsum(np.diff(each, axis=2) * stretch, axis=2)
-        share, inner = cumulative[:, :, -1], cumulative[:, :, :-1]
-        known = share > 1e-12
-        first = np.divide(self._nodes.mean(inner, share), share, out=np.zeros_like(share), where=known)
-        second = np.divide(self._nodes.second_moment(inner, share), share, out=np.zeros_like(share), where=known)
+        u = self._nodes.u[None, :]
+        each = np.stack([c.h(u, v[:, k, None]) for k, c in enumerate(self.conditionals_)])
+        share = self.weights_[:, None]
+        first, second = self._nodes.mean(each), self._nodes.second_moment(each)
         mean = (share * first).sum(axis=0)
-        return (share * np.maximum(second - first**2, 0.0)).sum(axis=0), (share * (first - mean) ** 2).sum(axis=0)
+        within = (share * np.maximum(second - first**2, 0.0)).sum(axis=0)
+        return within, (share * (first - mean) ** 2).sum(axis=0)
 
     # --- inversion ------------------------------------------------------------------------------------------------------------
 
     def _quantile(self, F: Array, levels: Array) -> Array:
-        v, (a, b) = self.member_levels(F), self.pool_
-        linear = levels if a == b == 1.0 else special.betaincinv(a, b, levels)
-        z = np.concatenate([self._invert(v[block], linear[block]) for block in self._blocks(len(v))])
+        v = self.member_levels(F)
+        z = np.concatenate([self._invert(v[block], levels[block]) for block in self._blocks(len(v))])
         return np.asarray(self.target_margin_.ppf(np.where(levels <= 0, 0.0, np.where(levels >= 1, 1.0, special.ndtr(z)))), dtype=np.float64)
 
     def _invert(self, v: Array, levels: Array) -> Array:
@@ -367,28 +314,7 @@ class CopulaBMA(PredictiveMixture):
                 break
         return z
 
-    def _tables(self) -> PooledMixture:
-        from icemap.ensemble.pooled import PooledMixture
-
-        if self._mixture is None:
-            self._mixture = PooledMixture([self])
-        return self._mixture
-
     # --- storage --------------------------------------------------------------------------------------------------------------
-
-    def weight_posterior(self, F: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, draws: int = 1000, seed: int = 0) -> Array:
-        """Draws from the posterior of the weights given this fit's margins and copulas, (draws, members).
-
-        F, y and sample_weight are those of the fit. Members that predict alike share a ridge: their weights are hardly determined, while
-        the prediction is.
-        """
-        members, target, weights, _ = check_fit(F, y, sample_weight, check_bounds(self.bounds))
-        u = np.clip(self.target_margin_.cdf(target), 0.5 / len(target), 1 - 0.5 / len(target))
-        v = self.member_levels(members)
-        logs = np.column_stack([copula.logpdf(u, v[:, k]) for k, copula in enumerate(self.copulas_)])
-        return weight_posterior(
-            logs, log=True, sample_weight=weights, prior_strength=self.prior_strength, prior_weights=self.prior_weights, draws=draws, seed=seed
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fitted estimator as floats, lists and strings: JSON-able, and :meth:`from_dict` restores it exactly."""
@@ -398,7 +324,6 @@ class CopulaBMA(PredictiveMixture):
                 "member_margins": [describe_margin(m) for m in self.member_margins_],
                 "copulas": [c.to_dict() for c in self.copulas_],
                 "weights": self.weights_.tolist(),
-                "pool": list(self.pool_),
                 "v_clip": self.v_clip_,
                 **({"climatology": self.climatology_} if self.climatology_ else {}),
             }
@@ -413,7 +338,6 @@ class CopulaBMA(PredictiveMixture):
             [margin_from_dict(m) for m in described["member_margins"]],
             [Copula.from_dict(c) for c in described["copulas"]],
             np.array(described["weights"], dtype=np.float64),
-            (float(described["pool"][0]), float(described["pool"][1])),
             float(described["v_clip"]),
         )
         self._recall(described)

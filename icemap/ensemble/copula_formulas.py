@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import integrate, optimize, special
+from scipy import integrate, special
 
 Array = NDArray[np.float64]
 
@@ -216,15 +216,6 @@ def _joe_tau(theta: float) -> float:
     return float(1 + 2 / (2 - theta) * (special.digamma(2) - special.digamma(2 / theta + 1)))
 
 
-def _by_root(tau_of: Callable[[float], float], low: float, high: float) -> Callable[[float], float]:
-    def solve(tau: float) -> float:
-        if tau <= tau_of(low):
-            return low
-        return high if tau >= tau_of(high) else float(optimize.brentq(lambda theta: tau_of(theta) - tau, low, high, xtol=1e-13))
-
-    return solve
-
-
 @dataclass(frozen=True)
 class Family:
     """The functions of one copula family, and where its parameters may lie (open intervals count as allowed up to their ends)."""
@@ -233,31 +224,25 @@ class Family:
     h: Callable[..., Array]
     h_inverse: Callable[..., Array]
     tau: Callable[..., float]
-    parameter_from_tau: Callable[[float], float] | None
     names: tuple[str, ...]
     ranges: tuple[tuple[float, float], ...]
     rotates: bool
 
 
 FAMILIES: dict[str, Family] = {
-    "independence": Family(independence_logpdf, independence_h, independence_h, lambda: 0.0, None, (), (), False),
-    "gaussian": Family(
-        gaussian_logpdf, gaussian_h, gaussian_h_inverse, _elliptical_tau, lambda tau: float(np.sin(np.pi * tau / 2)), ("rho",), ((-0.999999, 0.999999),), False
-    ),
+    "independence": Family(independence_logpdf, independence_h, independence_h, lambda: 0.0, (), (), False),
+    "gaussian": Family(gaussian_logpdf, gaussian_h, gaussian_h_inverse, _elliptical_tau, ("rho",), ((-0.999999, 0.999999),), False),
     "student": Family(
         student_logpdf,
         student_h,
         student_h_inverse,
         _elliptical_tau,
-        lambda tau: float(np.sin(np.pi * tau / 2)),
         ("rho", "nu"),
         ((-0.999999, 0.999999), (1.0, 1000.0)),
         False,
     ),
-    "clayton": Family(
-        clayton_logpdf, clayton_h, clayton_h_inverse, lambda theta: theta / (theta + 2), lambda tau: 2 * tau / (1 - tau), ("theta",), ((1e-10, 100.0),), True
-    ),
-    "gumbel": Family(gumbel_logpdf, gumbel_h, gumbel_h_inverse, lambda theta: 1 - 1 / theta, lambda tau: 1 / (1 - tau), ("theta",), ((1.0, 100.0),), True),
-    "frank": Family(frank_logpdf, frank_h, frank_h_inverse, _frank_tau, _by_root(_frank_tau, 1e-6, 200.0), ("theta",), ((-200.0, 200.0),), False),
-    "joe": Family(joe_logpdf, joe_h, joe_h_inverse, _joe_tau, _by_root(_joe_tau, 1.0, 100.0), ("theta",), ((1.0, 100.0),), True),
+    "clayton": Family(clayton_logpdf, clayton_h, clayton_h_inverse, lambda theta: theta / (theta + 2), ("theta",), ((1e-10, 100.0),), True),
+    "gumbel": Family(gumbel_logpdf, gumbel_h, gumbel_h_inverse, lambda theta: 1 - 1 / theta, ("theta",), ((1.0, 100.0),), True),
+    "frank": Family(frank_logpdf, frank_h, frank_h_inverse, _frank_tau, ("theta",), ((-200.0, 200.0),), False),
+    "joe": Family(joe_logpdf, joe_h, joe_h_inverse, _joe_tau, ("theta",), ((1.0, 100.0),), True),
 }

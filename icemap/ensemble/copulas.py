@@ -132,14 +132,6 @@ class Copula:
         tau = FAMILIES[self.family].tau(*self.parameters)
         return -tau if self.rotation in (90, 270) else tau
 
-    def with_tau(self, tau: float) -> Copula:
-        """The same family and rotation with another positive Kendall's tau (nu of a Student t is kept); independence from 0 down."""
-        solve = FAMILIES[self.family].parameter_from_tau
-        if solve is None or tau <= 0:
-            return Copula("independence")
-        low, high = FAMILIES[self.family].ranges[0]
-        return Copula(self.family, (float(np.clip(solve(min(tau, 0.99)), low, high)), *self.parameters[1:]), self.rotation)
-
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description from which :meth:`from_dict` makes an equal copula."""
         return {"family": self.family, "parameters": list(self.parameters), "rotation": self.rotation}
@@ -187,21 +179,18 @@ def fit_copula(
     v: NDArray[np.float64],
     weights: NDArray[np.float64] | None = None,
     candidates: Sequence[tuple[str, int]] = CANDIDATES,
-    criterion: str = "aic",
     name: str = "member",
 ) -> Copula:
-    """Fit every candidate family to pseudo-observations and keep the best by AIC or BIC.
+    """Fit every candidate family to pseudo-observations and keep the best by AIC.
 
     Parameters
     ----------
     u, v : (n,) arrays
         Pseudo-observations of the target and of the member, inside (0, 1).
     weights : (n,) array, optional
-        Row weights; the criterion counts their sum as the number of rows.
+        Row weights.
     candidates : sequence of (family, rotation)
         Independence always takes part, and wins where Kendall's tau is not positive.
-    criterion : {"aic", "bic"}
-        What a parameter costs: 2, or the logarithm of the number of rows.
     name : str
         The member's name, for the warning.
 
@@ -224,7 +213,6 @@ def fit_copula(
     ('gumbel', 0)
     """
     w = np.ones(len(u)) if weights is None else weights
-    cost = 2.0 if criterion == "aic" else float(np.log(w.sum()))
     best, best_value, failures = Copula("independence"), 0.0, []
     tau = kendall_tau(u, v, weights)
     if tau <= 0:
@@ -232,7 +220,7 @@ def fit_copula(
     for family, rotation in candidates:
         try:
             copula = fit_parameters(family, rotation, u, v, weights)
-            value = -2.0 * float(w @ copula.logpdf(u, v)) + cost * len(copula.parameters)
+            value = -2.0 * float(w @ copula.logpdf(u, v)) + 2.0 * len(copula.parameters)
         except (RuntimeError, ValueError) as error:
             failures.append(f"{family}: {error}")
             continue

@@ -325,10 +325,6 @@ def margin_from_dict(described: dict[str, Any]) -> Any:
         return SmoothMargin(arrays[0], arrays[1], arrays[2], None if bounds is None else (bounds[0], bounds[1]))
     if described["kind"] == "atoms":
         return AtomMargin(margin_from_dict(described["between"]), described["low"], described["high"], (bounds[0], bounds[1]))
-    if described["kind"] == "scipy":
-        from scipy import stats
+    from scipy import stats
 
-        return getattr(stats, described["name"])(*described["args"], **described["kwds"])
-    from icemap.ensemble.parametric_margins import parametric_from_dict
-
-    return parametric_from_dict(described)
+    return getattr(stats, described["name"])(*described["args"], **described["kwds"])

@@ -115,7 +115,7 @@ def pooled_means(mixed: Mixed, mixture: Mixture, leaves: Leaves | None = None) -
 
 
 def pack_mixture(bmas: Sequence[CopulaBMA], nodes: Array | None = None) -> Mixture:
-    """Tables with as few common curves as quantiles at random places allow. They hold the linear pools, before any beta transform.
+    """Tables with as few common curves as quantiles at random places allow. They hold the linear pools.
 
     ``nodes`` are more values of the target to have among its nodes.
     """
@@ -274,6 +274,6 @@ def quantile_error(bmas: Sequence[CopulaBMA], mixture: Mixture, places: int = 25
 
 
 def _linear_cdf(bmas: Sequence[CopulaBMA], F: Array, y: Array) -> Array:
-    """The exact mixture before any beta transform, F (members, replicates, n) and y (n,) -> (n,)."""
+    """The exact mixture, F (members, replicates, n) and y (n,) -> (n,)."""
     parts = [bma._linear(np.asarray(bma.target_margin_.cdf(y))[:, None], bma.member_levels(F[:, s].T))[:, 0] for s, bma in enumerate(bmas)]
     return np.mean(parts, axis=0)

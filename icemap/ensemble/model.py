@@ -247,16 +247,22 @@ class IceEnsemble(BaseEstimator):
 
     def save(self, url: str) -> None:
         """Write to a folder or bucket, in formats that load without running code."""
-        from icemap.ensemble import saved
+        from icemap.ensemble.saved import save_ensemble
 
-        saved.save_ensemble(self, url)
+        save_ensemble(self, url)
 
     @classmethod
     def load(cls, url: str) -> IceEnsemble:
         """Read what `save` wrote, after checking that it still predicts what it did."""
-        from icemap.ensemble import saved
+        from icemap.ensemble.saved import read_ensemble, require_same_predictions
 
-        return saved.load_ensemble(url)
+        saved = read_ensemble(url)
+        ensemble = cls(**saved.parameters)
+        ensemble.coding_, ensemble.tuning_ = saved.coding, saved.tuning
+        ensemble.replicates_, ensemble.forest_ = saved.replicates, saved.forest
+        check = saved.manifest["check"]
+        require_same_predictions(url, saved.manifest, ensemble.predict(np.array(check["X"])))
+        return ensemble
 
 
 RESERVED = frozenset((*SAMPLE_COLUMNS, "cell", "geometry"))

@@ -68,13 +68,13 @@ class Nodes:
         np.add.at(total_square, first[:, None] + np.arange(4), np.einsum("cs,csj->cj", np.diff(fine_x**2, axis=1), cubic))
         return cls(z, special.ndtr(z), np.append(fine_x[:, 0], fine_x[-1, -1]), first, cell, total, total_square, fine_x)
 
-    def mean(self, G: Array, mass: Array | float = 1.0) -> Array:
-        """Integral of x dG for distribution functions at the nodes, G (..., k) of total mass (...) -> (...); with mass 1, the expectation."""
-        return mass * self.x[-1] - G @ self.total
+    def mean(self, G: Array) -> Array:
+        """Expectation for distribution functions at the nodes, G (..., k) -> (...)."""
+        return np.asarray(self.x[-1] - G @ self.total)
 
-    def second_moment(self, G: Array, mass: Array | float = 1.0) -> Array:
+    def second_moment(self, G: Array) -> Array:
         """Integral of x^2 dG, as :meth:`mean`."""
-        return mass * self.x[-1] ** 2 - G @ self.total_square
+        return np.asarray(self.x[-1] ** 2 - G @ self.total_square)
 
     def crps(self, G: Array, y: Array) -> Array:
         """Integral of (G - 1[x >= y])^2 dx for each row, G (n, k) and y (n,) -> (n,)."""

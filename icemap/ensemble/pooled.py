@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from icemap.ensemble.mixture import Mixed, Mixture, mix, pack_mixture, pooled_means, quantiles
 from icemap.ensemble.quantile_forest import SHARE, Leaves, QuantileForest
@@ -27,7 +26,7 @@ class PooledMixture:
     Parameters
     ----------
     bmas : sequence of CopulaBMA
-        One per replicate, with the same members in the same order; without a beta transform, unless there is only one and no forest.
+        One per replicate, with the same members in the same order.
     forest : QuantileForest, optional
 
     Notes
@@ -42,7 +41,7 @@ class PooledMixture:
     >>> y = 100 * rng.beta(2, 3, 200)
     >>> F = np.clip(y[:, None] + rng.normal(0, 8.0, (200, 3)), 0, 100)
     >>> rows = [rng.choice(200, 180, replace=False) for _ in range(2)]
-    >>> mixture = PooledMixture([CopulaBMA(pool=None).fit(F[r], y[r]) for r in rows])
+    >>> mixture = PooledMixture([CopulaBMA().fit(F[r], y[r]) for r in rows])
     >>> stack = np.stack([F[:5], F[:5]])
     >>> mixture.replicate_means(stack).shape, mixture.quantile(stack, [0.025, 0.975]).shape
     ((2, 5), (5, 2))
@@ -54,8 +53,6 @@ class PooledMixture:
         members = {len(bma.weights_) for bma in bmas}
         if len(members) != 1:
             raise ValueError(f"The replicates have {sorted(members)} members; all must have the same.")
-        if (len(bmas) > 1 or forest is not None) and any(bma.pool_ != (1.0, 1.0) for bma in bmas):
-            raise ValueError("Replicates with a beta transform each have no common tables: fit them with pool=None.")
         self.bmas = list(bmas)
         self.forest = forest
 
@@ -78,11 +75,6 @@ class PooledMixture:
         levels = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
         levels = np.ascontiguousarray(np.broadcast_to(levels, (len(mixed.outside), levels.shape[-1])))
         means = pooled_means(mixed, self.tables, leaves).astype(np.float64)
-        a, b = self.bmas[0].pool_
-        if not a == b == 1.0:
-            levels = special.betaincinv(a, b, levels)
-            x = self.tables.x
-            means[0] = np.concatenate([x[-1] - np.trapezoid(G, x, axis=1) for _, G in self._distributions(mixed, None)])
         return means, quantiles(mixed, self.tables, levels, leaves), mixed.outside
 
     def replicate_means(self, F: ArrayLike, leaves: Leaves | None = None) -> Array:

@@ -158,12 +158,9 @@ def out_of_fold(
 
 
 def bma_of(options: TrainingOptions) -> CopulaBMA:
-    """The unfitted COP-BMA over the members and the consensus, towards which the prior draws the weights.
-
-    It has no beta pool: the pool of a single fit is not that of the pooled mixture, which is calibrated as a whole.
-    """
+    """The unfitted COP-BMA over the members and the consensus, towards which the prior draws the weights."""
     towards = (0.0,) * len(options.members) + (1.0,)
-    return CopulaBMA(bounds=options.bounds, pool=None, prior_strength=options.prior_strength, prior_weights=towards)
+    return CopulaBMA(bounds=options.bounds, prior_strength=options.prior_strength, prior_weights=towards)
 
 
 def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Replicate:

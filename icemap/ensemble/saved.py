@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, Protocol
 from zipfile import ZIP_STORED, BadZipFile
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
@@ -19,9 +20,6 @@ from icemap.ensemble.target import TargetScale
 from icemap.ensemble.tuning import Tuning
 from icemap.errors import IcemapError
 from icemap.store import exists, join, read_bytes, read_json, write_bytes, write_json
-
-if TYPE_CHECKING:
-    from icemap.ensemble.model import IceEnsemble
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -50,6 +48,31 @@ TRUSTED = frozenset(
         "sklearn.tree._tree.Tree",
     }
 )
+
+
+class FittedEnsemble(Protocol):
+    """What is written of an ensemble."""
+
+    coding_: PredictorCoding
+    tuning_: Tuning
+    forest_: QuantileForest
+    replicates_: list[Replicate]
+    samples_: pd.DataFrame
+
+    def get_params(self) -> dict[str, Any]: ...
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]: ...
+
+
+class SavedEnsemble(NamedTuple):
+    """What is read of an ensemble."""
+
+    parameters: dict[str, Any]
+    coding: PredictorCoding
+    tuning: Tuning
+    replicates: list[Replicate]
+    forest: QuantileForest
+    manifest: dict[str, Any]
 
 
 def replicate_name(index: int) -> str:
@@ -84,7 +107,13 @@ def save_forest(url: str, forest: QuantileForest) -> dict[str, str]:
     return {FOREST: hashlib.sha256(content.getvalue()).hexdigest()}
 
 
-def write_manifest(ensemble: IceEnsemble, url: str, files: dict[str, str], samples: pd.DataFrame, facts: dict[str, Any] | None = None) -> None:
+def write_manifest(
+    ensemble: FittedEnsemble,
+    url: str,
+    files: dict[str, str],
+    samples: pd.DataFrame,
+    facts: dict[str, Any] | None = None,
+) -> None:
     """Write what the replicates have in common, last of all: an ensemble without a manifest is not finished.
 
     Parameters
@@ -127,7 +156,7 @@ def write_manifest(ensemble: IceEnsemble, url: str, files: dict[str, str], sampl
     )
 
 
-def save_ensemble(ensemble: IceEnsemble, url: str) -> None:
+def save_ensemble(ensemble: FittedEnsemble, url: str) -> None:
     """Write a fitted ensemble; the check rows are made from the training ranges of its coding."""
     files = save_forest(url, ensemble.forest_)
     for index, replicate in enumerate(ensemble.replicates_):
@@ -186,33 +215,46 @@ def read_manifest(url: str) -> dict[str, Any]:
     return manifest
 
 
-def load_ensemble(url: str) -> IceEnsemble:
-    """Read an ensemble and compare its predictions for the stored rows.
+def read_ensemble(url: str) -> SavedEnsemble:
+    """Read all parts of an ensemble, and what it predicted when it was saved.
 
     Raises
     ------
     IcemapError
-        If anything is missing, changed, or predicts something else than when it was saved.
+        If anything is missing or changed.
     """
-    from icemap.ensemble.model import IceEnsemble
-
     manifest = read_manifest(url)
     parameters = dict(manifest["parameters"])
     parameters["members"] = tuple(parameters["members"])
     parameters["bounds"] = tuple(parameters["bounds"]) if parameters["bounds"] is not None else None
-    ensemble = IceEnsemble(**parameters)
-    ensemble.coding_ = PredictorCoding.from_dict(manifest["coding"])
-    ensemble.tuning_ = Tuning.from_dict(manifest["tuning"])
-    ensemble.replicates_ = [load_replicate(url, index, manifest["files"], ensemble.coding_) for index in range(ensemble.replicates)]
-    ensemble.forest_ = load_forest(url, manifest["files"], ensemble.coding_)
-    check = manifest["check"]
-    difference = float(np.abs(ensemble.predict(np.array(check["X"])) - np.array(check["mean"])).max())
+    coding, files = PredictorCoding.from_dict(manifest["coding"]), manifest["files"]
+    indices = range(parameters["replicates"])
+    return SavedEnsemble(
+        parameters,
+        coding,
+        Tuning.from_dict(manifest["tuning"]),
+        [load_replicate(url, index, files, coding) for index in indices],
+        load_forest(url, files, coding),
+        manifest,
+    )
+
+
+def require_same_predictions(url: str, manifest: dict[str, Any], predicted: NDArray[np.float64]) -> None:
+    """Compare predictions for the stored rows with those of the time when the ensemble was saved.
+
+    Raises
+    ------
+    IcemapError
+        If they differ.
+    """
+    difference = float(np.abs(predicted - np.array(manifest["check"]["mean"])).max())
     if not difference <= CHECK_TOLERANCE * max(manifest["target_spread"], 1e-12):
+        then = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
         raise IcemapError(
-            f"The ensemble at {url} predicts its own check rows differently than when it was saved (by {difference:.3g}): its libraries have changed "
-            f"({', '.join(f'{name} {version}' for name, version in manifest['versions'].items())} then); install those, or train again."
+            f"The ensemble at {url} predicts its own check rows differently than when it was saved "
+            f"(by {difference:.3g}): its libraries have changed ({then} then); install those, or "
+            "train again."
         )
-    return ensemble
 
 
 def _verified(url: str, name: str, files: dict[str, str]) -> bytes:

@@ -7,9 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
-_BURN_IN = 200  # sweeps of the sampler before the first kept draw
-_THIN = 10  # sweeps between kept draws
-
 
 def _check_likelihood(likelihood: ArrayLike, log: bool) -> Array:
     values = np.asarray(likelihood, dtype=np.float64)
@@ -132,65 +129,3 @@ def em_weights(
 def _objective(scaled: Array, constant: float, rows: Array, weights: Array, pseudo: Array) -> float:
     least = np.finfo(np.float64).tiny
     return constant + float(rows @ np.log(np.maximum(scaled @ weights, least))) + float(pseudo @ np.log(np.maximum(weights, least)))
-
-
-def weight_posterior(
-    likelihood: ArrayLike,
-    *,
-    log: bool = False,
-    sample_weight: ArrayLike | None = None,
-    prior_strength: float = 0.0,
-    prior_weights: ArrayLike | None = None,
-    draws: int = 1000,
-    seed: int = 0,
-) -> Array:
-    """Draws from the posterior of the weights, (draws, members): how little, often, the data determine them.
-
-    Affine-invariant sampling of log-ratios of the weights (Goodman & Weare 2010, doi:10.2140/camcos.2010.5.65), which keeps its pace on the
-    long flat ridges that similar members make; the prior is uniform, sharpened by ``prior_strength`` as in :func:`em_weights`. Rows with
-    a weight count as that many rows.
-
-    Examples
-    --------
-    Two members that say the same are not told apart, however many rows there are:
-
-    >>> import numpy as np
-    >>> draws = weight_posterior(np.ones((500, 2)))
-    >>> bool(np.ptp(draws[:, 0]) > 0.9)
-    True
-    """
-    logs = _check_likelihood(likelihood, log)
-    n, members = logs.shape
-    rows = _check_weights(sample_weight, n)
-    believed = np.full(members, 1.0 / members) if prior_weights is None else np.asarray(prior_weights, dtype=np.float64)
-    if np.isinf(prior_strength) or members == 1:
-        return np.tile(believed, (draws, 1))
-    rng = np.random.default_rng(seed)
-    scaled = np.exp(logs - logs.max(axis=1, keepdims=True))
-
-    def shares(ratios: Array) -> Array:
-        padded = np.concatenate([ratios, np.zeros((len(ratios), 1))], axis=1)
-        padded = np.exp(padded - padded.max(axis=1, keepdims=True))
-        return padded / padded.sum(axis=1, keepdims=True)
-
-    def log_target(ratios: Array) -> Array:
-        w = np.maximum(shares(ratios), 1e-300)
-        return rows @ np.log(np.maximum(scaled @ w.T, 1e-300)) + np.log(w) @ (1.0 + prior_strength * believed)
-
-    half, dimensions = 8 * members, members - 1
-    centre = np.log(em_weights(logs, log=True, sample_weight=rows, prior_strength=prior_strength + members, tol=1e-6)[0])
-    walkers = (centre[:-1] - centre[-1]) + rng.normal(0.0, 0.1, (2, half, dimensions))
-    density = np.stack([log_target(w) for w in walkers])
-    sweeps = -(-draws // (2 * half)) * _THIN + _BURN_IN
-    kept = []
-    for sweep in range(sweeps):
-        for side in (0, 1):
-            stretch = (1.0 + rng.random(half)) ** 2 / 2.0
-            partners = walkers[1 - side][rng.integers(half, size=half)]
-            proposed = partners + stretch[:, None] * (walkers[side] - partners)
-            proposed_density = log_target(proposed)
-            accept = np.log(rng.random(half)) < (dimensions - 1) * np.log(stretch) + proposed_density - density[side]
-            walkers[side][accept], density[side][accept] = proposed[accept], proposed_density[accept]
-        if sweep >= _BURN_IN and (sweep - _BURN_IN) % _THIN == 0:
-            kept.append(shares(walkers.reshape(-1, dimensions)))
-    return np.concatenate(kept)[:draws]

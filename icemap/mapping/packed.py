@@ -19,7 +19,7 @@ import icemap
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.mixture import Mixture
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.saved import FOREST, load_ensemble, load_forest, load_replicate, read_manifest
+from icemap.ensemble.saved import FOREST, load_forest, load_replicate, read_manifest
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.coder import pack_coding
 from icemap.mapping.kernels.gam import GAMs
@@ -61,7 +61,7 @@ def ensure_packed(url: str, samples: pd.DataFrame) -> None:
         with suppress(IcemapError), _opened(url) as file:
             if not _misfit(url, json.loads(str(file["header"])), read_manifest(url)):
                 return
-    ensemble = load_ensemble(url)
+    ensemble = IceEnsemble.load(url)
     write_packed(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
 
 

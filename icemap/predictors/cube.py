@@ -16,7 +16,8 @@ from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
 from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
 from icemap.predictors.fields import ChunkFields, value_range
-from icemap.predictors.sources import file_stamps, open_layer_of, open_source
+from icemap.predictors.sources import open_layer_of, open_source
+from icemap.predictors.stamps import file_stamps
 from icemap.predictors.vectors import require_layer
 from icemap.provenance import digest, fingerprint
 from icemap.units import part_of_one

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.catalog import Source
-from icemap.companions import FURTHER, SIDECARS, companions
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
@@ -25,9 +24,10 @@ from icemap.predictors.choosing import choose
 from icemap.predictors.declared import Decode, conversion_text, decoder, with_classes
 from icemap.predictors.frames import frame_of
 from icemap.predictors.groups import Container, open_variable
+from icemap.predictors.stamps import file_stamps
 from icemap.predictors.turned import is_turned
 from icemap.provenance import digest
-from icemap.store import exists, filesystem, first_line, is_remote, local_path, read_text, remote_stamp, stamp_of, storage_errors, zarr_store
+from icemap.store import exists, filesystem, first_line, is_remote, local_path, read_text, remote_stamp, storage_errors, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -386,48 +386,6 @@ def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | N
     # Beyond 90 degrees the axes are swapped, which is said later.
     latitudes = np.abs(np.asarray(array[y], dtype=float))
     return "EPSG:4326" if named and latitudes.max() <= 361 else None
-
-
-def file_stamps(source: Source) -> tuple[str, ...]:
-    """What changes when the files of a source do, in their order, without reading them; a missing one is named with the source."""
-    try:
-        listed = _listed(source.parts) if source.parts and is_remote(source.parts[0]) else {}
-        return tuple(listed.get(url) or file_stamp(url) for url in source.files)
-    except IcemapError as error:
-        raise IcemapError(f"The source '{source.name}' is not there: {error}") from error
-
-
-def file_stamp(url: str) -> str:
-    """Size and time of a file, of every file of a Zarr store, and of the files that are read with it."""
-    return "; ".join(_stamp(one) for one in (url, *companions(url)))
-
-
-def _stamp(url: str) -> str:
-    if is_remote(url):
-        return remote_stamp(url)
-    with storage_errors(url, "look at"):
-        here = local_path(url)
-        about = here.stat()
-        if not here.is_dir():
-            return f"{about.st_size} {about.st_mtime_ns}"
-        files = [(str(path.relative_to(here)), path.stat()) for path in sorted(here.rglob("*")) if path.is_file()]
-        return digest([(name, entry.st_size, entry.st_mtime_ns) for name, entry in files])
-
-
-def _listed(urls: Sequence[str]) -> dict[str, str]:
-    """Stamps of many files in buckets, with what stands beside them, by one listing for each folder; a web server lists none."""
-    found: dict[str, str] = {}
-    for folder in sorted({url.rsplit("/", 1)[0] for url in urls if not url.startswith("http")}):
-        with storage_errors(folder, "list"):
-            fs, path = filesystem(folder)
-            fs.invalidate_cache()
-            entries = {info["name"].rsplit("/", 1)[-1]: info for info in fs.ls(path, detail=True)}
-        for name, info in entries.items():
-            if info.get("type") == "file" and not name.lower().endswith(".vrt"):
-                stem = name.rsplit(".", 1)[0].lower() + "."
-                beside = [other for other in entries if other.lower().startswith(stem) and other.lower().endswith((*SIDECARS, *FURTHER))]
-                found[f"{folder}/{name}"] = "; ".join([stamp_of(info), *(stamp_of(entries[other]) for other in sorted(beside) if other != name)])
-    return found
 
 
 def _gdal_path(url: str) -> str:

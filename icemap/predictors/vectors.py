@@ -119,7 +119,7 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
     """
     from affine import Affine
 
-    from icemap.predictors.sources import file_stamps
+    from icemap.predictors.stamps import file_stamps
 
     rasterize = source.rasterize
     assert rasterize is not None

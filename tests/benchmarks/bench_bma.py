@@ -22,7 +22,7 @@ def fitted(replicates: int, n: int = 1178) -> tuple[list[CopulaBMA], np.ndarray]
     y = 100 * rng.beta(1.3, 2.2, n)
     F = np.clip(20 + 0.5 * y[:, None] + 6 * rng.normal(size=(n, 1)) + rng.normal(0, [7.0, 8.0, 9.0, 10.0], (n, 4)), 0, 100)
     chosen = [rng.choice(n, int(0.9 * n), replace=False) for _ in range(replicates)]
-    return [CopulaBMA(pool=None, prior_strength=100.0).fit(F[r], y[r]) for r in chosen], F
+    return [CopulaBMA(prior_strength=100.0).fit(F[r], y[r]) for r in chosen], F
 
 
 def pixels(F: np.ndarray, replicates: int, n: int) -> np.ndarray:

@@ -72,7 +72,7 @@ def case() -> tuple:
     codes = rng.integers(0, 200, (200, 2), dtype=np.uint8)
     codes[:, 0] = (2 * y + rng.normal(0, 10, 200)).clip(0, 255)
     grown = grow_quantile_forest(codes, y, np.ones(200), (0.0, 100.0), 0)
-    return y, F, codes, CopulaBMA(pool=None).fit(F, y), grown
+    return y, F, codes, CopulaBMA().fit(F, y), grown
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0])

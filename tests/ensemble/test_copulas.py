@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
 from icemap import Copula
@@ -125,16 +123,6 @@ def test_rotations_and_tau_agree_with_pyvinecopulib(copula: Copula) -> None:
     np.testing.assert_allclose(copula.pdf(*points.T), other.pdf(points), rtol=1e-8)
     np.testing.assert_allclose(copula.h(*points.T), other.hfunc2(points), atol=1e-8)
     assert copula.tau == pytest.approx(other.tau, abs=1e-8)
-
-
-@given(tau=st.floats(0.02, 0.93), kind=st.sampled_from(CANDIDATES))
-@settings(max_examples=60)
-def test_with_tau_has_that_tau(tau: float, kind: tuple[str, int]) -> None:
-    family, rotation = kind
-    start = {"gaussian": [0.5], "student": [0.5, 4.0], "frank": [3.0]}.get(family, [1.5])
-    changed = Copula(family, start, rotation).with_tau(tau)
-    assert changed.tau == pytest.approx(tau, abs=1e-9)
-    assert (changed.family, changed.rotation) == (family, rotation)
 
 
 @pytest.mark.parametrize(

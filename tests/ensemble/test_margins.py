@@ -8,16 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from icemap.ensemble.fitting import FitOptions, fit_target_margin, pseudo_observations
+from icemap.ensemble.fitting import fit_target_margin, pseudo_observations
 from icemap.ensemble.margins import AtomMargin, RankMargin, SmoothMargin, describe_margin, margin_from_dict
-from icemap.ensemble.parametric_margins import BetaMixtureMargin, NormalMargin, fit_parametric
 
 LEVELS = np.concatenate([[0.0, 1e-12, 1e-6], np.linspace(0.0, 1.0, 501), [1 - 1e-6, 1 - 1e-12, 1.0]])
-KINDS = ("smooth", "beta", "logit_normal", "beta_mixture")
-
-
-def options(bounds: tuple[float, float] | None = (0.0, 100.0), kind: str = "smooth") -> FitOptions:
-    return FitOptions(bounds, kind, "two_stage", "aic", "beta", 0.0, None, 0.0, 0)
+BOUNDS = (0.0, 100.0)
 
 
 def data(shape: str, n: int, seed: int = 0) -> np.ndarray:
@@ -35,10 +30,9 @@ def data(shape: str, n: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("n", [30, 60, 1178])
 @pytest.mark.parametrize("shape", ["skewed", "u-shaped", "two humps", "rounded", "narrow"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_cdf_undoes_ppf_to_1e_9(kind: str, shape: str, n: int) -> None:
+def test_cdf_undoes_ppf_to_1e_9(shape: str, n: int) -> None:
     y, weights = data(shape, n), np.random.default_rng(1).random(n) + 0.1
-    margin = fit_target_margin(y, weights, options(kind=kind))
+    margin = fit_target_margin(y, weights, BOUNDS)
     np.testing.assert_allclose(margin.cdf(margin.ppf(LEVELS)), LEVELS, atol=1e-9)
     assert margin.cdf(0.0) == 0.0
     assert margin.cdf(100.0) == 1.0
@@ -47,10 +41,9 @@ def test_cdf_undoes_ppf_to_1e_9(kind: str, shape: str, n: int) -> None:
     assert np.all(margin.pdf(x[(x < 0) | (x > 100)]) == 0)
 
 
-@pytest.mark.parametrize("kind", ["smooth", "normal"])
-def test_an_unbounded_margin_has_tails_on_both_sides(kind: str) -> None:
+def test_an_unbounded_margin_has_tails_on_both_sides() -> None:
     y = np.random.default_rng(0).normal(-5, 3, 300)
-    margin = fit_target_margin(y, np.ones(300), options(None, kind))
+    margin = fit_target_margin(y, np.ones(300), None)
     np.testing.assert_allclose(margin.cdf(margin.ppf(LEVELS[1:-1])), LEVELS[1:-1], atol=1e-9)
     assert 0 < margin.cdf(y.min() - 3) < 0.01 < 0.99 < margin.cdf(y.max() + 3) < 1
     assert margin.ppf(0.0) == -np.inf
@@ -59,9 +52,8 @@ def test_an_unbounded_margin_has_tails_on_both_sides(kind: str) -> None:
     assert np.trapezoid(margin.pdf(x), x) == pytest.approx(1.0, abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_pdf_is_the_slope_of_cdf(kind: str) -> None:
-    margin = fit_target_margin(data("two humps", 500), np.ones(500), options(kind=kind))
+def test_pdf_is_the_slope_of_cdf() -> None:
+    margin = fit_target_margin(data("two humps", 500), np.ones(500), BOUNDS)
     x = np.linspace(1, 99, 777)
     np.testing.assert_allclose((margin.cdf(x + 1e-5) - margin.cdf(x - 1e-5)) / 2e-5, margin.pdf(x), rtol=1e-5, atol=1e-8)
 
@@ -75,38 +67,14 @@ def test_the_smoothed_margin_follows_the_data() -> None:
 
 def test_weights_of_the_margin_count_as_repetitions() -> None:
     y, repeats = data("skewed", 200), np.random.default_rng(2).integers(1, 4, 200)
-    for kind in KINDS[1:]:
-        once = fit_target_margin(y, repeats.astype(float), options(kind=kind))
-        many = fit_target_margin(np.repeat(y, repeats), np.ones(repeats.sum()), options(kind=kind))
-        np.testing.assert_allclose(once.cdf([5.0, 20.0, 50.0]), many.cdf([5.0, 20.0, 50.0]), atol=0.01)
     ranked = RankMargin.fit(y, repeats.astype(float))
     np.testing.assert_allclose(ranked.cdf(y), RankMargin.fit(np.repeat(y, repeats)).cdf(y), atol=1e-12)
-
-
-def test_the_family_is_chosen_by_aic() -> None:
-    rng = np.random.default_rng(0)
-    humps = fit_parametric(data("two humps", 800), np.ones(800), (0.0, 100.0), "aic")
-    assert isinstance(humps, BetaMixtureMargin)
-    assert len(humps.a) == 2
-    logit_normal = 100 / (1 + np.exp(-rng.normal(-1.5, 2.0, 2000)))
-    assert isinstance(fit_parametric(logit_normal, np.ones(2000), (0.0, 100.0), "aic"), NormalMargin)
-    comb = rng.choice([10.0, 30.0, 50.0, 70.0, 90.0], 800) + rng.normal(0, 0.5, 800)  # no family of ours
-    assert isinstance(fit_parametric(comb, np.ones(800), (0.0, 100.0), "aic"), SmoothMargin)
-    assert isinstance(fit_parametric(rng.normal(0, 1, 800), np.ones(800), None, "aic"), NormalMargin)
-
-
-def test_families_that_do_not_suit_the_bounds_are_refused() -> None:
-    y = data("skewed", 60)
-    with pytest.raises(ValueError, match="needs bounds"):
-        fit_target_margin(y, np.ones(60), options(None, "beta"))
-    with pytest.raises(ValueError, match="logit_normal"):
-        fit_target_margin(y, np.ones(60), options(kind="normal"))
 
 
 def test_atoms_take_the_share_of_the_rows_at_the_bounds() -> None:
     rng = np.random.default_rng(0)
     y = np.concatenate([np.zeros(60), np.full(30, 100.0), 100 * rng.beta(2, 2, 210)])
-    margin = fit_target_margin(y, np.ones(300), options())
+    margin = fit_target_margin(y, np.ones(300), BOUNDS)
     assert isinstance(margin, AtomMargin)
     assert (margin.low, margin.high) == (0.2, 0.1)
     assert (margin.cdf(0.0), margin.cdf(100.0)) == (0.2, 1.0)
@@ -118,7 +86,7 @@ def test_atoms_take_the_share_of_the_rows_at_the_bounds() -> None:
 
 def test_two_rows_on_a_bound_are_no_atom() -> None:
     y = np.concatenate([[0.0, 0.0], data("skewed", 100)])
-    assert isinstance(fit_target_margin(y, np.ones(102), options()), SmoothMargin)
+    assert isinstance(fit_target_margin(y, np.ones(102), BOUNDS), SmoothMargin)
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=30, max_size=60, unique=True))
@@ -137,7 +105,7 @@ def test_pseudo_observations_are_ranks_over_n_plus_one() -> None:
     np.testing.assert_allclose(pseudo_observations(x, np.ones(4)), stats.rankdata(x) / 5)
 
 
-@pytest.mark.parametrize("margin", [*(fit_target_margin(data("skewed", 80), np.ones(80), options(kind=k)) for k in KINDS), RankMargin.fit(data("skewed", 50))])
+@pytest.mark.parametrize("margin", [fit_target_margin(data("skewed", 80), np.ones(80), BOUNDS), RankMargin.fit(data("skewed", 50))])
 def test_a_margin_survives_json(margin: object) -> None:
     restored = margin_from_dict(json.loads(json.dumps(describe_margin(margin))))
     np.testing.assert_array_equal(restored.ppf(LEVELS), margin.ppf(LEVELS))

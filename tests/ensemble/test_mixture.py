@@ -5,7 +5,6 @@ import pytest
 
 from icemap import CopulaBMA
 from icemap.ensemble.mixture import mix, pack_mixture, quantiles
-from icemap.ensemble.pooled import PooledMixture
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +14,7 @@ def bmas():
     F = np.clip(y[:, None] + rng.normal(0, [8, 12, 15], (400, 3)), 0, 100)
     F[:, 1] = np.round(F[:, 1])  # ties
     rows = [rng.choice(400, 360, replace=False) for _ in range(6)]
-    return [CopulaBMA(pool=None, prior_strength=20).fit(F[r], y[r]) for r in rows]
+    return [CopulaBMA(prior_strength=20).fit(F[r], y[r]) for r in rows]
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +46,3 @@ def test_pixels_outside_the_out_of_fold_range_are_counted(bmas, mixed):
     F, *_, outside = mixed
     assert outside.max() > 0
     assert np.array_equal(outside, np.sum([bma.extrapolated(f) for bma, f in zip(bmas, F)], axis=0))
-
-
-def test_replicates_with_a_beta_transform_each_are_refused(bmas):
-    F = np.random.default_rng(0).uniform(0, 100, (60, 3))
-    bent = CopulaBMA(pool=None).fit(F, F[:, 0])
-    bent.pool_ = (1.2, 0.9)
-    PooledMixture([bent])
-    with pytest.raises(ValueError, match="fit them with pool=None"):
-        PooledMixture([bmas[0], bent])

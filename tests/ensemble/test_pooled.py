@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+from scipy import optimize
 
-from icemap import Copula, CopulaBMA
-from icemap.ensemble import bma as bma_module
+from icemap import CopulaBMA
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.quantile_forest import Leaves, fit_quantile_forest
 
@@ -23,7 +22,7 @@ def simulated(bounds: tuple[float, float] | None, noise: float, n: int = 300, se
 def replicates(F: np.ndarray, y: np.ndarray, count: int, **parameters: object) -> list[CopulaBMA]:
     rng = np.random.default_rng(1)
     rows = [rng.choice(len(y), int(0.9 * len(y)), replace=False) for _ in range(count)]
-    return [CopulaBMA(pool=None, prior_strength=100.0, **parameters).fit(F[r], y[r]) for r in rows]
+    return [CopulaBMA(prior_strength=100.0, **parameters).fit(F[r], y[r]) for r in rows]
 
 
 @pytest.mark.parametrize(("bounds", "noise"), [((0.0, 100.0), 0.03), ((0.0, 100.0), 0.2), ((0.0, 300.0), 0.1), (None, 0.1)])
@@ -96,22 +95,6 @@ def test_nothing_leaves_the_bounds_and_quantiles_rise() -> None:
     assert np.diff(quantiles, axis=1).min() >= 0
 
 
-def test_many_rows_of_one_fit_go_through_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    F, y = simulated((0.0, 100.0), 0.1)
-    bma = CopulaBMA(prior_strength=100.0).fit(F, y)
-    exact_mean, exact_interval = bma.predict(F), bma.interval(F)
-    monkeypatch.setattr(bma_module, "TABLES_FROM_ROWS", 100)
-    np.testing.assert_allclose(bma.predict(F), exact_mean, atol=0.02)
-    np.testing.assert_allclose(bma.interval(F), exact_interval, atol=0.02)
-    assert np.any(bma.interval(F) != exact_interval)
-    np.testing.assert_allclose(bma.fit(100 - F, 100 - y).predict(100 - F), 100 - exact_mean, atol=3.0)  # a new fit makes new tables
-    parts = CopulaBMA.from_parts(stats.beta(2, 3, scale=100), [stats.norm(40, 25)], [Copula("gaussian", [0.8])], [1.0])
-    pixels = np.linspace(-20, 110, 300)[:, None]
-    tables = parts.interval(pixels)
-    monkeypatch.setattr(bma_module, "TABLES_FROM_ROWS", 10_000)
-    np.testing.assert_allclose(tables, parts.interval(pixels), atol=0.02)
-
-
 def test_bad_input_is_refused_in_a_sentence() -> None:
     F, y = simulated((0.0, 100.0), 0.1)
     mixture = PooledMixture(replicates(F, y, 2))
@@ -156,7 +139,7 @@ def test_atoms_of_a_forest_come_through_the_tables() -> None:
     latent = rng.normal(30, 40, 500)
     y, F = np.clip(latent, 0, 100), latent[:, None] + rng.normal(0, 20, (500, 2))
     codes = np.clip(F + 100, 0, 255).astype(np.uint8)
-    forest, bma = fit_quantile_forest(codes, y, np.ones(500), (0.0, 100.0), seed=0), CopulaBMA(pool=None).fit(F, y)
+    forest, bma = fit_quantile_forest(codes, y, np.ones(500), (0.0, 100.0), seed=0), CopulaBMA().fit(F, y)
     mixture, leaves = PooledMixture([bma], forest), forest.at(codes)
     quantiles = mixture.quantile(F[None], [0.05, 0.95], leaves)
     at_zero, at_hundred = quantiles[:, 0] == 0, quantiles[:, 1] == 100
@@ -177,11 +160,3 @@ def test_leaves_belong_to_a_pool_with_a_forest() -> None:
         PooledMixture(bmas, forest).quantile(np.stack([F, F]), [0.5])
     with pytest.raises(ValueError, match="one without takes none"):
         PooledMixture(bmas).quantile(np.stack([F, F]), [0.5], forest.at(codes))
-    with pytest.raises(ValueError, match="pool=None"):
-        PooledMixture([bent(F, y)], forest)
-
-
-def bent(F: np.ndarray, y: np.ndarray) -> CopulaBMA:
-    bma = CopulaBMA(pool=None).fit(F, y)
-    bma.pool_ = (1.2, 1.1)
-    return bma

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from icemap import em_weights
-from icemap.ensemble.weights import weight_posterior
 
 
 def random_likelihood(seed: int, n: int = 200, members: int = 4) -> np.ndarray:
@@ -95,25 +94,6 @@ def test_the_prior_runs_from_plain_em_to_equal_weights() -> None:
 def test_the_prior_counts_as_rows() -> None:
     weights, _ = em_weights(np.repeat(np.eye(2), [30, 10], axis=0), prior_strength=20.0)
     np.testing.assert_allclose(weights, [40 / 60, 20 / 60], atol=1e-9)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("strength", [0.0, 20.0])
-def test_the_posterior_of_separable_rows_is_the_dirichlet(strength: float) -> None:
-    draws = weight_posterior(np.repeat(np.eye(2), [30, 70], axis=0), prior_strength=strength, draws=4000)
-    a, b = 31 + strength / 2, 71 + strength / 2
-    assert draws[:, 0].mean() == pytest.approx(a / (a + b), abs=0.005)
-    assert draws[:, 0].std() == pytest.approx(np.sqrt(a * b / (a + b) ** 2 / (a + b + 1)), rel=0.08)
-
-
-def test_the_posterior_shows_members_that_cannot_be_told_apart() -> None:
-    rng = np.random.default_rng(0)
-    twins = rng.normal(0, 1, (400, 1)) + rng.normal(0, 0.02, (400, 2))
-    logs = np.column_stack([twins, rng.normal(-2, 1, 400)])
-    draws = weight_posterior(logs, log=True, draws=600)
-    np.testing.assert_array_equal(draws, weight_posterior(logs, log=True, draws=600))
-    assert draws[:, 0].std() > 0.15
-    assert (draws[:, 0] + draws[:, 1]).std() < 0.05
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import resampling
 from icemap.predictors.fields import ChunkFields
-from icemap.predictors.sources import file_stamps, open_source
+from icemap.predictors.sources import open_source
+from icemap.predictors.stamps import file_stamps
 from icemap.store import read_bytes, write_bytes
 
 META = {"family": "topography", "long_name": "a field", "unit": "1"}
