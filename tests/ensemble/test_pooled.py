@@ -37,7 +37,7 @@ def test_tables_agree_with_exact_inversion(bounds: tuple[float, float] | None, n
         means, quantiles, _ = mixture.summary(pixels[None], LEVELS)
         scale = np.ptp(y) if bounds is None else bounds[1] - bounds[0]
         assert np.abs(means[0] - bma.predict(pixels)).max() < 2e-4 * scale
-        assert np.abs(quantiles - bma.predict_quantile(pixels, LEVELS)).max() < 2e-4 * scale
+        assert np.abs(quantiles - bma.predict_quantile(pixels, LEVELS)).max() < 3e-4 * scale
 
 
 def test_the_mixture_is_the_equal_one_over_replicates() -> None:
