@@ -47,7 +47,7 @@ class QuantileForest(NamedTuple):
     --------
     >>> rng = np.random.default_rng(0)
     >>> codes = rng.integers(0, 200, (400, 3), dtype=np.uint8)
-    >>> forest = fit_quantile_forest(codes, codes[:, 0] / 2 + rng.normal(0, 3, 400), np.ones(400), None, seed=0)
+    >>> forest, everywhere = grow_quantile_forest(codes, codes[:, 0] / 2 + rng.normal(0, 3, 400), np.ones(400), None, seed=0)
     >>> low, high = forest.at(codes[np.argsort(codes[:, 0])][[20, -20]]).mean
     >>> bool(low < 20 < 80 < high)
     True
@@ -154,19 +154,6 @@ def with_climatology(forest: QuantileForest, everywhere: Array, share: float) ->
     mean = forest.x[-1] - np.trapezoid(everywhere, forest.x)
     means = (1 - share) * forest.means + share / len(forest.root) * mean
     return forest._replace(curves=curves.astype(np.float32), means=means.astype(np.float32))
-
-
-def fit_quantile_forest(
-    codes: NDArray[np.uint8],
-    y: Array,
-    weight: Array,
-    bounds: tuple[float, float] | None,
-    seed: int,
-    directions: Sequence[int] = (),
-    climatology: float = 0.0,
-) -> QuantileForest:
-    """The forest of `grow_quantile_forest`, with a share of climatology."""
-    return with_climatology(*grow_quantile_forest(codes, y, weight, bounds, seed, directions), climatology)
 
 
 def grow_quantile_forest(

@@ -6,7 +6,7 @@ from scipy import optimize
 
 from icemap import CopulaBMA
 from icemap.ensemble.pooled import PooledMixture
-from icemap.ensemble.quantile_forest import Leaves, fit_quantile_forest
+from icemap.ensemble.quantile_forest import Leaves, grow_quantile_forest
 
 LEVELS = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
 
@@ -113,7 +113,7 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
 def test_a_forest_has_half_of_the_pool() -> None:
     F, y = simulated((0.0, 100.0), 0.1)
     codes = np.clip(F + 20, 0, 150).astype(np.uint8)
-    forest = fit_quantile_forest(codes, y, np.ones(len(y)), (0.0, 100.0), seed=0)
+    forest = grow_quantile_forest(codes, y, np.ones(len(y)), (0.0, 100.0), seed=0)[0]
     bmas = replicates(F, y, 3)
     alone, mixture = PooledMixture(bmas), PooledMixture(bmas, forest)
     pixels, leaves, target = np.stack([F[:40] + shift for shift in (-2.0, 0.0, 3.0)]), forest.at(codes[60:100]), y[:40]
@@ -139,7 +139,7 @@ def test_atoms_of_a_forest_come_through_the_tables() -> None:
     latent = rng.normal(30, 40, 500)
     y, F = np.clip(latent, 0, 100), latent[:, None] + rng.normal(0, 20, (500, 2))
     codes = np.clip(F + 100, 0, 255).astype(np.uint8)
-    forest, bma = fit_quantile_forest(codes, y, np.ones(500), (0.0, 100.0), seed=0), CopulaBMA().fit(F, y)
+    forest, bma = grow_quantile_forest(codes, y, np.ones(500), (0.0, 100.0), seed=0)[0], CopulaBMA().fit(F, y)
     mixture, leaves = PooledMixture([bma], forest), forest.at(codes)
     quantiles = mixture.quantile(F[None], [0.05, 0.95], leaves)
     at_zero, at_hundred = quantiles[:, 0] == 0, quantiles[:, 1] == 100
@@ -155,7 +155,7 @@ def test_atoms_of_a_forest_come_through_the_tables() -> None:
 def test_leaves_belong_to_a_pool_with_a_forest() -> None:
     F, y = simulated((0.0, 100.0), 0.1)
     codes = np.clip(F + 20, 0, 150).astype(np.uint8)
-    forest, bmas = fit_quantile_forest(codes, y, np.ones(len(y)), (0.0, 100.0), seed=0), replicates(F, y, 2)
+    forest, bmas = grow_quantile_forest(codes, y, np.ones(len(y)), (0.0, 100.0), seed=0)[0], replicates(F, y, 2)
     with pytest.raises(ValueError, match="needs the forest's leaves"):
         PooledMixture(bmas, forest).quantile(np.stack([F, F]), [0.5])
     with pytest.raises(ValueError, match="one without takes none"):

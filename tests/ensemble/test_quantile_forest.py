@@ -6,7 +6,12 @@ from quantile_forest import RandomForestQuantileRegressor
 from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
-from icemap.ensemble.quantile_forest import QuantileForest, fit_quantile_forest
+from icemap.ensemble.quantile_forest import QuantileForest, grow_quantile_forest
+
+
+def fitted(*table, **options) -> QuantileForest:
+    """Without the distribution of all sites."""
+    return grow_quantile_forest(*table, **options)[0]
 
 
 def sites(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -18,7 +23,7 @@ def sites(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 @pytest.fixture(scope="module")
 def forest() -> QuantileForest:
-    return fit_quantile_forest(*sites(), (0.0, 100.0), seed=3)
+    return fitted(*sites(), (0.0, 100.0), seed=3)
 
 
 PLACES = np.random.default_rng(9).integers(0, 120, (2500, 4), dtype=np.uint8)
@@ -50,7 +55,7 @@ def test_it_is_the_distribution_of_the_sites_in_the_same_leaves(forest):
 def test_all_sites_together_have_the_distribution_that_they_have():
     """Where there is nothing to split, a place has the distribution of all sites."""
     _, y, _ = sites()
-    forest = fit_quantile_forest(np.zeros((300, 2), np.uint8), y, np.ones(300), (0.0, 100.0), seed=0)
+    forest = fitted(np.zeros((300, 2), np.uint8), y, np.ones(300), (0.0, 100.0), seed=0)
     leaves = forest.at(np.zeros((1, 2), np.uint8))
     np.testing.assert_allclose(leaves.cdf[0, 1:-2], [(y <= x).mean() for x in forest.x[:-1]], atol=0.015)
     assert leaves.mean[0] == pytest.approx(y.mean(), abs=0.3)
@@ -81,7 +86,7 @@ def test_atoms_at_the_bounds_keep_their_mass():
     rng = np.random.default_rng(1)
     codes = rng.integers(0, 100, (300, 2), dtype=np.uint8)
     y = np.clip(codes[:, 0] * 1.6 - 30 + rng.normal(0, 15, 300), 0, 100)
-    leaves = fit_quantile_forest(codes, y, np.ones(300), (0.0, 100.0), seed=0).at(np.array([[0, 50], [50, 50], [99, 50]], np.uint8))
+    leaves = fitted(codes, y, np.ones(300), (0.0, 100.0), seed=0).at(np.array([[0, 50], [50, 50], [99, 50]], np.uint8))
     left, right = leaves.cdf_interval(0.0)
     assert (left == 0).all()
     assert right[0] > 0.7
@@ -113,7 +118,7 @@ def test_between_values_and_beyond_them(forest):
 def test_an_unbounded_target_and_sites_without_weight():
     codes, y, weight = sites()
     weight[:290] = 0
-    forest = fit_quantile_forest(codes, y - 300, weight, None, seed=0)
+    forest = fitted(codes, y - 300, weight, None, seed=0)
     leaves = forest.at(codes)
     assert np.isfinite(leaves.cdf).all()
     assert (np.diff(leaves.cdf, axis=1) >= 0).all()
@@ -122,7 +127,7 @@ def test_an_unbounded_target_and_sites_without_weight():
 
 def test_trees_of_one_leaf_hold_all_sites():
     y = np.arange(9.0)
-    forest = fit_quantile_forest(np.zeros((9, 2), np.uint8), y, np.ones(9), None, seed=0)
+    forest = fitted(np.zeros((9, 2), np.uint8), y, np.ones(9), None, seed=0)
     assert len(forest.nodes) == 0
     np.testing.assert_allclose(forest.at(np.zeros((1, 2), np.uint8)).mean, 4.0, atol=0.3)
 
@@ -131,7 +136,7 @@ def test_a_direction_leaves_out_the_splits_against_it():
     codes, y, weight = sites()
     means = []
     for direction in (1, -1):
-        forest = fit_quantile_forest(codes, y, weight, (0.0, 100.0), seed=0, directions=[direction, 0, 0, 0])
+        forest = fitted(codes, y, weight, (0.0, 100.0), seed=0, directions=[direction, 0, 0, 0])
         means.append(forest.at(np.array([[5, 60, 60, 60], [115, 60, 60, 60]], np.uint8)).mean)
     assert means[0][1] - means[0][0] > 40  # the target does rise along it
     assert abs(means[1][1] - means[1][0]) < 15
@@ -139,7 +144,7 @@ def test_a_direction_leaves_out_the_splits_against_it():
 
 def test_a_constant_target_is_refused():
     with pytest.raises(ValueError, match="the target is 7 at every site"):
-        fit_quantile_forest(np.zeros((9, 2), np.uint8), np.full(9, 7.0), np.ones(9), None, seed=0)
+        fitted(np.zeros((9, 2), np.uint8), np.full(9, 7.0), np.ones(9), None, seed=0)
 
 
 @pytest.mark.parametrize(
