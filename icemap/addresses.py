@@ -25,6 +25,10 @@ _PARAMETER = re.compile(
     r"password|passwd|pwd|secret)(=|%3D)[^\s&'\"<>,;)]+",
     re.IGNORECASE,
 )
+# GDAL names a file without its folders: dem.tif?key=...
+_QUERY = re.compile(r"(?<=\w)\?[\w.~%-]{1,100}=[^\s<>\"]*")
+# What ends a sentence, or the brackets around an address.
+_END = re.compile(r"[)\].,:;'}]*$")
 # Parameters that name a file or a version and open nothing: a record keeps them.
 _PLAIN = {"download", "file", "filename", "format", "name", "path", "raw", "version", "versionid"}
 # Texts of people in a record, which may quote any address.
@@ -71,8 +75,8 @@ def shown(text: str) -> str:
     --------
     >>> shown("Cannot read https://ada:word@example.org/dem.tif?sig=1234: it is not there.")
     'Cannot read https://example.org/dem.tif: it is not there.'
-    >>> shown("request for /dem.tif?X-Amz-Signature=12ab&x=1 failed")
-    'request for /dem.tif?X-Amz-Signature=...&x=1 failed'
+    >>> shown("request for /dem.tif?X-Amz-Signature=12ab&x=1 failed, token=34cd")
+    'request for /dem.tif failed, token=...'
     """
     for address, written in sorted(_written.items(), key=lambda pair: -len(pair[0])):
         if any(_is_opaque(_values.get(name, "")) for name in ENV.findall(written)):
@@ -82,6 +86,7 @@ def shown(text: str) -> str:
             for form in {value, quote(value), quote(value, safe=""), unquote(value)}:
                 text = re.sub(rf"(?<!\w){re.escape(form)}(?!\w)", f"{{env({name})}}", text)
     text = _ADDRESS.sub(lambda found: found[1] + _cut(found[2], _nothing), text)
+    text = _QUERY.sub(_end, text)
     return _PARAMETER.sub(r"\1\2...", text)
 
 
@@ -130,10 +135,15 @@ def _cut(rest: str, keep: Callable[[str], bool]) -> str:
     path, mark, query = rest.partition("?")
     if not mark:
         return rest
-    # The sentence around the address goes on with these.
-    end = re.search(r"[)\].,:;'}]*$", query) if keep is _nothing else None
+    if keep is _nothing:
+        return path + _end(query)
     kept = "&".join(part for part in query.split("&") if keep(part))
-    return path + (f"?{kept}" if kept else "") + (end[0] if end else "")
+    return path + (f"?{kept}" if kept else "")
+
+
+def _end(cut: str | re.Match[str]) -> str:
+    found = _END.search(cut if isinstance(cut, str) else cut[0])
+    return found[0] if found else ""
 
 
 def _nothing(part: str) -> bool:

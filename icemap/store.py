@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from icemap.addresses import recorded, shown
 from icemap.errors import IcemapError
@@ -87,6 +88,10 @@ def address_problem(url: str) -> str | None:
     for part in protocol.split("::"):
         if part not in known:
             return f"{given} begins with '{part[:30]}://', which is no kind of storage that can be read: use a path, s3:// or https://"
+    try:
+        urlsplit(url).port  # noqa: B018  (raises where it is no number)
+    except ValueError:
+        return f"{given} has no number as its port: write signs such as / ? # @ : in a name or a password as %2F %3F %23 %40 %3A"
     if protocol in ("s3", "s3a", "gs", "gcs", "az", "abfs") and ("//" in rest or not rest.strip("/")):
         return f"{given} has a folder without a name in it (//): write the address without it"
     return None
