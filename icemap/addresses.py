@@ -117,28 +117,33 @@ def _is_opaque(value: str) -> bool:
 
 def _cut(rest: str, keep: Callable[[str], bool]) -> str:
     """What follows ``://`` in an address, with those of its secrets that may be kept."""
-    head, separator, inner = rest.partition("://")
-    if separator and "?" not in head:
-        return head + separator + _cut(inner, keep)
-    ends = [at for at in map(rest.find, "/?#") if at >= 0]
-    authority = rest[: min(ends, default=len(rest))]
+    # Addresses inside of others, as in zip://a.csv::https://..., but not those in a query.
+    *outer, last = rest[: _first(rest, "?")].split("://")
+    last = _without_login(last + rest[_first(rest, "?") :], keep)
+    path, mark, query = last.partition("?")
+    if mark and keep is _nothing:
+        last = path + _end(query)
+    elif mark:
+        kept = "&".join(part for part in query.split("&") if keep(part))
+        last = path + (f"?{kept}" if kept else "")
+    return "://".join([*(_without_login(part, keep) for part in outer), last])
+
+
+def _without_login(rest: str, keep: Callable[[str], bool]) -> str:
+    authority = rest[: min(_first(rest, sign) for sign in "/?#")]
     port = authority.rpartition(":")[2] if ":" in authority else ""
-    if "@" in authority:
-        login, rest = authority.rpartition("@")[0], rest[authority.rindex("@") + 1 :]
-    elif "@" in rest and port and not port.isdigit():
-        # A password with a slash or a question mark in it.
-        login, rest = rest.rpartition("@")[0], rest[rest.rindex("@") + 1 :]
-    else:
-        login = ""
-    if login and keep(f"@{login.rpartition(':')[2]}"):
-        rest = f"{login}@{rest}"
-    path, mark, query = rest.partition("?")
-    if not mark:
+    # A password may have a slash or a question mark in it, which then looks like the end of a port.
+    broken = bool(port) and not port.isdigit()
+    login, at, _ = (rest if broken and "@" not in authority else authority).rpartition("@")
+    if not at or keep(f"@{login.rpartition(':')[2]}"):
         return rest
-    if keep is _nothing:
-        return path + _end(query)
-    kept = "&".join(part for part in query.split("&") if keep(part))
-    return path + (f"?{kept}" if kept else "")
+    return rest[len(login) + 1 :]
+
+
+def _first(text: str, sign: str) -> int:
+    """Where a sign first stands in a text; its end where it does not."""
+    found = text.find(sign)
+    return len(text) if found < 0 else found
 
 
 def _end(cut: str | re.Match[str]) -> str:
