@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from icemap.addresses import shown
 from icemap.companions import SIDECARS
 from icemap.config import Section, resolve
 from icemap.errors import IcemapError
@@ -238,7 +239,7 @@ class Source(SourceConfig):
         """What it is made from, for people: a file name, or a derivation of some."""
         if self.derived is not None:
             return f"{self.derived.how} of {', '.join(dict.fromkeys(leaf.origin for leaf in self.leaves))}"
-        return self.url.rstrip("/").rsplit("/", 1)[-1]
+        return shown(self.url).rstrip("/").rsplit("/", 1)[-1]
 
     def scaled(self, values: Any, scale: float = 1.0, offset: float = 0.0) -> Any:
         """Physical values from those in the file, whose own scale and offset give way to the catalogue's."""
@@ -273,7 +274,8 @@ def load_sources(url: str, names: list[str]) -> dict[str, Source]:
     """
     if url.rsplit("/", 1)[-1] == RECORD:
         recorded = _mapping(_mapping(read_json(url), url).get("sources", {}), f"{url}, key 'sources'")
-        return {name: _validated(url, name, _mapping(recorded.get(name), f"{url}, source '{name}'")) for name in names}
+        sources = {name: _validated(url, name, _mapping(recorded.get(name), f"{url}, source '{name}'")) for name in names}
+        return {name: _located(source, url) for name, source in sources.items()}
     for name in names:
         require_free_name(name, f"{url}, entry '{name}'")
     content = read_catalog(url)
@@ -325,8 +327,13 @@ def _data(url: str, name: str, entry: dict[str, Any], content: dict[str, Any]) -
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise IcemapError(f"{where} is {reprlib.repr(value)[:80]}, but must hold keys and values.")
+        raise IcemapError(f"{where} is {reprlib.repr(_hidden(value))[:80]}, but must hold keys and values.")
     return value
+
+
+def _hidden(value: Any) -> Any:
+    """Before a value is cut short, in which the end of an address would be lost."""
+    return shown(value) if isinstance(value, str) else value
 
 
 def _matching(pattern: str, where: str) -> tuple[str, ...]:
@@ -374,6 +381,15 @@ def _validated(url: str, name: str, content: dict[str, Any]) -> Source:
     except ValidationError as error:
         found = "; ".join(problems(error, Source))
         raise IcemapError(f"{url}, entry '{name}': {found}.") from error
+
+
+def _located(source: Source, record_url: str) -> Source:
+    """A source of a record, which keeps ``{env(NAME)}`` as it was written."""
+    changes: dict[str, Any] = {"inputs": tuple(_located(one, record_url) for one in source.inputs)}
+    if source.url:
+        changes["url"] = _location(source.url, record_url)
+    changes["parts"] = tuple(_location(part, record_url) for part in source.parts)
+    return source.model_copy(update=changes)
 
 
 def _location(location: str, catalog_url: str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from icemap import __version__
+from icemap.addresses import hide_in_logs
 from icemap.config import Config, load_config
 from icemap.ensemble.checks import fewest_samples
-from icemap.errors import IcemapError
+from icemap.errors import IcemapError, hide_causes
 from icemap.json_records import VerificationRecord, read_record
 from icemap.learning import ensemble_depends, make_ensemble, make_verification, verification_url, verified
+from icemap.leftovers import sweep
 from icemap.provenance import fingerprint
 from icemap.steps import Context, Say, Step, open_context, run_steps
 from icemap.store import RECORD, exists, join
@@ -325,11 +328,24 @@ def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "loc
     Traceback (most recent call last):
     icemap.errors.IcemapError: Cannot read mine.yaml: there is no such file, folder or bucket. Check the name.
     """
-    config, names = load_config(config_url), [step.name for step in STEPS]
-    unknown = [name for name in steps or () if name not in names]
-    if unknown:
-        raise IcemapError(f"There is no step '{unknown[0]}': the steps are {', '.join(names)}.")
-    with open_context(config, cluster, workers, say) as context:
-        made = run_steps(STEPS, context, names if steps is None else steps)
+    from icemap.mapping.cluster import UnguardedScriptError, end_if_a_worker_imports_this
+
+    end_if_a_worker_imports_this()
+    hide_in_logs()
+    names = [step.name for step in STEPS]
+    try:
+        config = load_config(config_url)
+        unknown = [name for name in steps or () if name not in names]
+        if unknown:
+            raise IcemapError(f"There is no step '{unknown[0]}': the steps are {', '.join(names)}.")
+        with open_context(config, cluster, workers, say) as context:
+            sweep(config.run)
+            made = run_steps(STEPS, context, names if steps is None else steps)
+    except UnguardedScriptError as error:
+        sys.stderr.write(f"icemap: {error}\n")
+        raise SystemExit(2) from None
+    except IcemapError as error:
+        hide_causes(error)
+        raise
     if steps is None and not made:
         say("Nothing to do: every product is there and its inputs have not changed.")

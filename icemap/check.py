@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icemap.errors import IcemapError
+from icemap.leftovers import sweep
 from icemap.store import RECORD, exists, first_line, join, remove_file
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
 
     if not exists(join(run_url, RECORD)):
         raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
+    sweep(run_url)
     config, provenance = load_config(join(run_url, RECORD)), Provenance(run_url)
     found: list[Damage] = []
     for damage in [*_damaged_chunks(config), *_damaged_files(config, provenance)]:

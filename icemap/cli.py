@@ -2,27 +2,81 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import click
 
+from icemap.addresses import hide_in_logs, shown
 from icemap.errors import IcemapError
+
+STOPPED = "stopped. What is finished is kept: the same command continues."
+
+
+def _say(line: str) -> None:
+    click.echo(shown(line))
+
+
+class Ended(KeyboardInterrupt):
+    """Somebody asks this command to end: a scheduler, a pod that is deleted, a closed terminal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+
+
+@contextmanager
+def _ended_like_an_interrupt() -> Iterator[None]:
+    """Have SIGTERM and SIGHUP unwind the command, so that clusters and files are put away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    wanted = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What nohup has switched off stays so.
+    before = {n: signal.getsignal(n) for n in wanted if signal.getsignal(n) != signal.SIG_IGN}
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for other in before:
+            # Whoever asks twice would leave the cluster behind that is just being closed.
+            signal.signal(other, signal.SIG_IGN)
+        raise Ended(number)
+
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class SentenceGroup(click.Group):
     """Turns a user's mistake into one sentence instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        hide_in_logs()
         try:
-            return super().invoke(ctx)
+            with _ended_like_an_interrupt():
+                return super().invoke(ctx)
         except IcemapError as error:
             click.echo(f"icemap: {error}", err=True)
             sys.exit(2)
-        except KeyboardInterrupt:
-            click.echo("icemap: stopped. What is finished is kept: the same command continues.", err=True)
-            sys.exit(130)
+        except KeyboardInterrupt as error:
+            with suppress(OSError):  # The terminal may be gone.
+                click.echo(f"icemap: {STOPPED}", err=True)
+            sys.exit(error.code if isinstance(error, Ended) else 130)
+        except Exception as error:
+            told = "".join(traceback.format_exception(error))
+            if isinstance(error, click.ClickException) or shown(told) == told:
+                raise
+            click.echo(shown(told), err=True)
+            sys.exit(1)
 
 
 def _on_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -94,18 +148,18 @@ def storage(config: str, polygons: str | None, name: str | None, layer: str | No
     """Totals with their intervals, of the map's regions or of polygons."""
     from icemap.config import load_config
     from icemap.products.ice_storage import ice_storage, storage_lines, write_ice_storage
-    from icemap.store import join
+    from icemap.store import file_name, join
 
     settings = load_config(config)
     if polygons is None:
         _run(config, ["storage"], cluster, workers)
     table = ice_storage(settings.map_url, polygons, mask, attribute=name, layer=layer)
     for line in storage_lines(table):
-        click.echo(line)
+        _say(line)
     if polygons is not None:
-        url = join(settings.products_url, f"ice_storage_{polygons.rstrip('/').rsplit('/', 1)[-1].rsplit('.', 1)[0]}.json")
+        url = join(settings.products_url, f"ice_storage_{file_name(polygons).rsplit('.', 1)[0]}.json")
         write_ice_storage(url, table)
-        click.echo(f"totals   {url}")
+        _say(f"totals   {url}")
 
 
 CHUNKED = ("cube", "train", "verify", "map")
@@ -118,9 +172,9 @@ def doctor(config: str, cluster: str, workers: int) -> None:
     """Versions, credentials, rights and reachability, from here and from a worker."""
     from icemap.doctor import PROBLEM, examine
 
-    findings = examine(config, cluster, workers, click.echo)
+    findings = examine(config, cluster, workers, _say)
     for finding in findings:
-        click.echo(finding.line)
+        _say(finding.line)
     problems = sum(finding.state == PROBLEM for finding in findings)
     if problems:
         raise IcemapError(f"{problems} problem{'s' if problems > 1 else ''} found: see the lines that begin with {PROBLEM}.")
@@ -143,10 +197,10 @@ def status(run_url: str) -> None:
         ledger = Ledger(join(run_url, "ledger", name))
         parts = len(ledger.keys()) if name in CHUNKED else 0
         state = f"finished {record['finished']}" if record["finished"] else f"begun {record['started']}, not finished"
-        click.echo(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
+        _say(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
         note = ledger.progress() if name in CHUNKED and not record["finished"] else None
         for line in progress_lines(note, time.time()) if note else []:
-            click.echo(f"{'':10s} {line}")
+            _say(f"{'':10s} {line}")
 
 
 @main.command()
@@ -155,10 +209,10 @@ def check(run_url: str) -> None:
     """Is every stored object of RUN there and whole? What is damaged is made again by the next 'icemap run'."""
     from icemap.check import check_run
 
-    damages = check_run(run_url, click.echo)
+    damages = check_run(run_url, _say)
     if damages:
         raise IcemapError(f"{len(damages)} of the parts of {run_url} are damaged: 'icemap run' with its config makes them again.")
-    click.echo(f"{run_url} is whole.")
+    _say(f"{run_url} is whole.")
 
 
 @main.command()
@@ -171,7 +225,7 @@ def query(run_url: str, lon: float, lat: float) -> None:
     from icemap.store import join
 
     for name, value in at_place(join(run_url, "map.zarr"), lon, lat).items():
-        click.echo(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
+        _say(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
 
 
 def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -> None:
@@ -179,17 +233,17 @@ def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -
     from icemap.config import load_config
     from icemap.store import join
 
-    run(config_url, names, cluster, workers, click.echo)
+    run(config_url, names, cluster, workers, _say)
     if names is not None:
         return
     config = load_config(config_url)
-    click.echo(f"map      {config.map_url}")
-    click.echo(f"GeoTIFF  {config.products_url}/")
-    click.echo(f"picture  {join(config.products_url, 'map.png')}")
-    click.echo(f"report   {join(config.run, 'report.html')}")
-    click.echo(f"scores   {join(config.run, 'verification.html')}")
-    click.echo(f"totals   {join(config.run, 'ice_storage.json')}")
-    click.echo(_totals(config.run))
+    _say(f"map      {config.map_url}")
+    _say(f"GeoTIFF  {config.products_url}/")
+    _say(f"picture  {join(config.products_url, 'map.png')}")
+    _say(f"report   {join(config.run, 'report.html')}")
+    _say(f"scores   {join(config.run, 'verification.html')}")
+    _say(f"totals   {join(config.run, 'ice_storage.json')}")
+    _say(_totals(config.run))
 
 
 def _totals(run_url: str) -> str:

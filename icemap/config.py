@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from icemap.addresses import remember, remember_value
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.names import name_problem
@@ -394,6 +395,7 @@ def expand(url: str, base: str) -> str:
             raise IcemapError(f"{base} uses the environment variable {name}: only variables whose names begin with ICEMAP_ may stand in a path; rename it.")
         if name not in os.environ:
             raise IcemapError(f"{base} uses the environment variable {name}, which is not set: set it to the folder or bucket meant.")
+        remember_value(name, os.environ[name])
         return os.environ[name]
 
     return re.sub(r"\{env\((\w+)\)\}", value, url)
@@ -407,18 +409,24 @@ def resolve(url: str, base: str) -> str:
     IcemapError
         If it is no address of a file or folder.
     """
-    url = expand(url, base)
+    written, url = url, expand(url, base)
     problem = address_problem(url)
     if problem is not None:
         raise IcemapError(f"{base}: {problem}.")
     if url.startswith("file://"):
         url = str(local_path(url))
     if is_remote(url) or Path(url).is_absolute():
+        remember(url, written)
         return url
     if is_remote(base):
-        return join(base.rsplit("/", 1)[0], url)
-    # Absolute, because workers of a cluster need not have been started in this folder.
-    return os.path.abspath(local_path(base).parent / url)
+        folder = base.rsplit("/", 1)[0]
+        resolved = join(folder, url)
+    else:
+        # Absolute, because workers of a cluster need not have been started in this folder.
+        folder = os.path.abspath(local_path(base).parent)
+        resolved = os.path.abspath(local_path(base).parent / url)
+    remember(resolved, join(folder, written))
+    return resolved
 
 
 def _resolve(config: Config, base: str) -> Config:

@@ -1,8 +1,24 @@
 """The one exception that means: the user can mend this."""
 
+from icemap.addresses import shown
+
 
 class IcemapError(Exception):
     """A mistake in the input, said in one sentence: what, which file, key, row or chunk, and what to do.
 
-    The command line prints the sentence without a traceback and exits with code 2.
+    The command line prints the sentence without a traceback and exits with code 2. Addresses in it,
+    those that libraries quote among them, are without names, passwords and queries.
     """
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(shown(sentence))
+
+
+def hide_causes(error: IcemapError) -> None:
+    """Drop the errors of libraries behind a sentence where one of them tells a secret of an address."""
+    cause: BaseException | None = error.__cause__ or error.__context__
+    while cause is not None:
+        if shown(str(cause)) != str(cause):
+            error.__cause__ = None
+            return
+        cause = cause.__cause__ or cause.__context__

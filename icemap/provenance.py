@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
+from icemap.addresses import recorded
 from icemap.companions import companions
 from icemap.json_records import RunRecord, check_record
 from icemap.store import RECORD, exists, is_remote, join, local_path, read_json, remote_stamp, require_regular, storage_errors, write_json
@@ -58,7 +59,8 @@ def fingerprint(url: str) -> str:
 def _fingerprint(url: str) -> str:
     with storage_errors(url, "read"):
         if is_remote(url):
-            return digest({"url": url, "stamp": remote_stamp(url)})
+            # A signature or a token that is renewed makes no other file.
+            return digest({"url": recorded(url), "stamp": remote_stamp(url)})
         path_here = local_path(url)
         if not path_here.exists():
             raise FileNotFoundError(url)
@@ -113,11 +115,11 @@ class Provenance:
 
     def describe(self, **facts: Any) -> None:
         """Note what holds for the whole run: config, seed, sources."""
-        self.content |= {**_plain(facts), "versions": versions()}
+        self.content |= {**recorded(_plain(facts)), "versions": versions()}
         write_json(self.url, self.content)
 
     def _set(self, step: str, record: dict[str, Any]) -> None:
-        self.content["steps"][step] = record
+        self.content["steps"][step] = recorded(record)
         write_json(self.url, self.content)
 
 

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from icemap.addresses import shown
 from icemap.errors import IcemapError
 
 # What a value must be, by the kind of error that tells that it is not.
@@ -141,4 +142,5 @@ def _shown(value: Any) -> str:
         return "empty"
     if isinstance(value, bool):
         return str(value).lower()
-    return reprlib.repr(value)[:80]
+    # Before it is cut short, in which the end of an address would be lost.
+    return reprlib.repr(shown(value) if isinstance(value, str) else value)[:80]

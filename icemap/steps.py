@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from icemap import __version__
+from icemap.addresses import shown
 from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.json_records import CHUNK_RECORDS
@@ -37,6 +38,10 @@ class Context:
     wanted: Sequence[str] = ()
     _stack: ExitStack = field(default_factory=ExitStack)
     _processors: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        say = self.say
+        self.say = lambda line: say(shown(line))
 
     @cached_property
     def provenance(self) -> Provenance:

@@ -12,13 +12,16 @@ import json
 import os
 import re
 import reprlib
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
+from icemap.addresses import recorded, shown
 from icemap.errors import IcemapError
 
 if TYPE_CHECKING:
@@ -26,9 +29,12 @@ if TYPE_CHECKING:
 
 # Name of the record of a run, in its folder.
 RECORD = "provenance.json"
+# How the names of files end that are not whole yet.
+TEMPORARY = ".icemap-part"
 # How often a request to a bucket is tried, with growing waits in between; the environment's AWS_MAX_ATTEMPTS goes before.
 ATTEMPTS = 6
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
+SKEWED = ("RequestTimeTooSkewed", "RequestInTheFuture")
 LOGGED_OUT = ("UnauthorizedSSOTokenError", "SSOTokenLoadError", "TokenRetrievalError", "CredentialRetrievalError")
 FAILING = ("SlowDown", "ServiceUnavailable", "InternalError", "500", "502", "503", "504")
 BUSY = ("429", "TooManyRequests", "TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded")
@@ -36,6 +42,7 @@ SLOW = ("RequestTimeout", "RequestTimeoutException", "408")
 ELSEWHERE = ("301", "307", "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
 OVER_QUOTA = ("QuotaExceeded", "ServiceQuotaExceededException", "InsufficientStorage", "507", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded")
 ARCHIVED = ("InvalidObjectState", "ObjectNotInActiveTierError")
+ABSENT = ("", "404", "410", "NoSuchKey", "NoSuchBucket", "NotFound")
 BROKEN_OFF = ("ConnectionError", "HTTPClientError", "ResponseParserError", "ClientPayloadError", "ClientConnectionError", "IncompleteRead")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -67,11 +74,11 @@ def address_problem(url: str) -> str | None:
     """
     import fsspec
 
-    shown = f"'{reprlib.repr(url)[1:-1]}'"
+    given = f"'{reprlib.repr(shown(url))[1:-1]}'"
     if not url.strip():
         return "an address is empty: give a file or a folder"
     if "\0" in url:
-        return f"{shown} holds a zero byte and is no address: remove it"
+        return f"{given} holds a zero byte and is no address: remove it"
     if url.startswith("/vsi"):
         return f"'{url}' is GDAL's way of writing an address: give the https:// or s3:// address itself"
     protocol, separator, rest = url.partition("://")
@@ -80,9 +87,13 @@ def address_problem(url: str) -> str | None:
     known = fsspec.available_protocols()
     for part in protocol.split("::"):
         if part not in known:
-            return f"{shown} begins with '{part[:30]}://', which is no kind of storage that can be read: use a path, s3:// or https://"
+            return f"{given} begins with '{part[:30]}://', which is no kind of storage that can be read: use a path, s3:// or https://"
+    try:
+        urlsplit(url).port  # noqa: B018  (raises where it is no number)
+    except ValueError:
+        return f"{given} has no number as its port: write signs such as / ? # @ : in a name or a password as %2F %3F %23 %40 %3A"
     if protocol in ("s3", "s3a", "gs", "gcs", "az", "abfs") and ("//" in rest or not rest.strip("/")):
-        return f"{shown} has a folder without a name in it (//): write the address without it"
+        return f"{given} has a folder without a name in it (//): write the address without it"
     return None
 
 
@@ -131,18 +142,38 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
     except IcemapError:
         raise
     except Exception as error:
-        problem = _problem(error)
+        problem = _problem(_explained(error, url))
         if problem is None:
             raise
         raise IcemapError(f"Cannot {action} {url}: {problem}") from error
 
 
+def _explained(error: Exception, url: str) -> Exception:
+    """The error, or the one that says why: an answer to HEAD has no body, so the first byte is asked for."""
+    if not url.startswith("s3://") or _code(error) not in ("400", "403"):
+        return error
+    try:
+        fs, path = filesystem(url)
+        bucket, _, key = path.partition("/")
+        fs.call_s3("get_object", Bucket=bucket, Key=key or "x", Range="bytes=0-0")
+    except Exception as second:  # whatever it is, the first error is there to be told
+        if _code(second) in (*EXPIRED, *SKEWED, *ARCHIVED, *ELSEWHERE, *OVER_QUOTA):
+            return second
+    return error
+
+
 def _problem(error: Exception) -> str | None:
     """What went wrong in the storage and what to do; None if the error is not the storage's."""
     code = _code(error)
+    cause = error.__cause__
+    if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and code not in ABSENT:
+        # fsspec calls every failure of a web server the absence of the file.
+        return _problem(cause) or _problem(FileNotFoundError())
+    if _is_refused(error):
+        return "the connection is refused: no server listens there. Check host and port, and that the server runs, then the same command continues."
     if code in EXPIRED or type(error).__name__ in LOGGED_OUT:
         return "the credentials have expired. Log in again, then the same command continues."
-    if code in ("RequestTimeTooSkewed", "RequestInTheFuture"):
+    if code in SKEWED:
         return "this machine's clock is wrong, and the server refuses what is signed by it. Set the clock, then the same command continues."
     if code in ARCHIVED:
         return "it is archived and cannot be read at once. Ask its owner to restore it, or copy it to a class of storage that can be read."
@@ -164,6 +195,8 @@ def _problem(error: Exception) -> str | None:
         return "it is a folder (directory). Name the file in it."
     if isinstance(error, FileNotFoundError):
         return "there is no such file, folder or bucket. Check the name."
+    if code in ("401", "403") and not isinstance(error, PermissionError):
+        return f"the server refuses it ({code}). Check name, password or token; a link that was made for some time may have expired: ask for a new one."
     if isinstance(error, PermissionError):
         return "permission denied. Ask its owner for the right, or choose another place; check a bucket's credentials in the environment."
     if isinstance(error, NotADirectoryError | FileExistsError):
@@ -188,6 +221,14 @@ def _problem(error: Exception) -> str | None:
     if library in ("botocore", "aiobotocore", "aiohttp"):
         return f"{first_line(error)}. Check the endpoint and the credentials in the environment."
     return None
+
+
+def _is_refused(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _code(error: BaseException | None) -> str:
@@ -345,15 +386,22 @@ def write_bytes(url: str, content: bytes) -> None:
             return
         target = local_path(url)
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        temporary = temporary_path(target)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(content)
-            os.chmod(temporary, 0o644)
             os.replace(temporary, target)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
+
+
+def temporary_path(target: Path) -> Path:
+    """A name next to a file for its content until that is whole; opened with "x" it follows the umask.
+
+    Python's own temporary files are for their owner alone, wherever they are moved to.
+    """
+    return target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}{TEMPORARY}")
 
 
 def write_text(url: str, content: str) -> None:
@@ -408,6 +456,19 @@ def upload(local: Path, url: str) -> None:
         shutil.move(str(local), target)
 
 
+def file_name(url: str) -> str:
+    """What a file is called, without the secrets of its address.
+
+    Examples
+    --------
+    >>> file_name("https://example.org/a.csv?sig=1"), file_name("https://example.org/get?file=b.csv&sig=1")
+    ('a.csv', 'get?file=b.csv')
+    """
+    name = shown(url).rstrip("/").rsplit("/", 1)[-1]
+    # Repositories also serve a file as get?file=a.csv.
+    return name if "." in name else recorded(url).rstrip("/").rsplit("/", 1)[-1]
+
+
 @contextmanager
 def local_copy(url: str) -> Iterator[Path]:
     """A path on this machine with the file's content, for libraries that cannot read from a bucket."""
@@ -421,7 +482,7 @@ def local_copy(url: str) -> Iterator[Path]:
         yield local_path(url)
         return
     with tempfile.TemporaryDirectory(prefix="icemap-") as folder:
-        target = Path(folder) / url.rstrip("/").rsplit("/", 1)[-1]
+        target = Path(folder) / file_name(url)
         with storage_errors(url, "read"):
             fs, path = filesystem(url)
             fs.get_file(path, str(target))

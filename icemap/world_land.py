@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from icemap.errors import IcemapError
+from icemap.store import temporary_path
 
 # The GLOBE grid of global-land-mask: 30 arc-seconds, north-west corner at 180 W, 90 N; only the rows north of the equator are kept.
 CELLS_PER_DEGREE = 120
@@ -48,8 +48,8 @@ def cached_file(name: str, size: int, write: Callable[[BinaryIO], None]) -> Path
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=name, suffix=".part", delete=False) as part:
-            temporary = Path(part.name)
+        temporary = temporary_path(path)
+        with temporary.open("xb") as part:
             try:
                 write(cast(BinaryIO, part))
             except BaseException:

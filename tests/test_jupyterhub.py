@@ -20,8 +20,8 @@ NOTEBOOKS = sorted((hub_server.ROOT / "notebooks").glob("*.ipynb"))
 CLUSTER, READS = "5_map_on_a_cluster.ipynb", "6_read_from_s3.ipynb"
 RUN = "notebooks/virtual_arctic/run"
 # The first holds the credentials of machines in a cloud.
-STRANGE_HOSTS = ("169.254.169.254:80", "example.org:80", "localhost.example.org:80", "x-scheduler.icemap.example.org:80")
-SCHEDULER = "icemap-0-scheduler.nowhere:8787"
+STRANGE_HOSTS = ("169.254.169.254:80", "example.org:80", "localhost.example.org:80", "x-scheduler.icemap.example.org:80", "x-scheduler.other:8787")
+SCHEDULER = "icemap-0-scheduler.icemap:8787"
 
 
 @pytest.fixture(scope="module")

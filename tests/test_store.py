@@ -1,12 +1,15 @@
 import contextlib
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import textwrap
 import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -46,7 +49,20 @@ def test_overwriting_leaves_one_readable_file(tmp_path):
         store.write_json(url, number)
     assert store.read_json(url) == 2
     assert os.listdir(tmp_path) == ["state.json"]
-    assert stat.S_IMODE(Path(url).stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_and_folders_follow_the_umask(tmp_path, umask, mode):
+    url, existing = tmp_path / "run" / "state.json", tmp_path / "other.json"
+    existing.write_text("1")
+    before = os.umask(umask)
+    try:
+        store.write_json(str(url), 1)
+        store.write_json(str(existing), 2)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (url, existing)] == [mode, mode]
+    assert stat.S_IMODE(url.parent.stat().st_mode) == 0o777 & ~umask
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
@@ -90,11 +106,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
     code = """
         import os, sys
         from icemap import store
-        real = os.fdopen
-        def dies_half_way(*args):
-            file = real(*args)
-            file.write(b"ne"), file.flush(), os._exit(9)
-        os.fdopen = dies_half_way
+        os.replace = lambda *paths: os._exit(9)
         store.write_text(sys.argv[1], "new")
     """
     assert subprocess.run([sys.executable, "-c", textwrap.dedent(code), url]).returncode == 9
@@ -192,3 +204,116 @@ def test_an_error_of_our_own_passes_unchanged():
         raise IcemapError("said once")
     with pytest.raises(json.JSONDecodeError), store.storage_errors("s3://b/k", "read"):
         json.loads("{")
+
+
+def answers(status: int, code: str, headers: dict[str, str]):
+    """A server that answers every request in the same way, with a body where the method allows one."""
+    body = f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response_only(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else body)
+
+        do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = answer
+
+        def log_message(self, *words) -> None:
+            pass
+
+    return Handler
+
+
+@contextlib.contextmanager
+def serving(handler) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+CALLS = {
+    "read": store.read_bytes,
+    "look": store.exists,
+    "write": lambda url: store.write_bytes(url, b"x"),
+    "list": store.list_names,
+    "stamp": store.remote_stamp,
+    "delete": store.remove,
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "headers", "words"),
+    [
+        (403, "RequestTimeTooSkewed", {}, "this machine's clock is wrong, and the server refuses what is signed by it. Set the clock"),
+        (403, "InvalidObjectState", {}, "it is archived and cannot be read at once. Ask its owner to restore it"),
+        (429, "TooManyRequests", {}, "the server has too many requests"),
+        (503, "SlowDown", {}, "the server fails or is too busy, after several attempts"),
+        (301, "PermanentRedirect", {"x-amz-bucket-region": "eu-west-9"}, "the bucket is in another region or at another endpoint. Set AWS_REGION"),
+        (400, "AuthorizationHeaderMalformed", {}, "the bucket is in another region or at another endpoint. Set AWS_REGION"),
+        (400, "ExpiredToken", {}, "the credentials have expired. Log in again"),
+        (403, "QuotaExceeded", {}, "the storage is full or over its quota. Free some space"),
+        (507, "XMinioStorageFull", {}, "the storage is full or over its quota. Free some space"),
+        (403, "AccessDenied", {}, "permission denied. Ask its owner for the right"),
+    ],
+)
+def test_what_a_bucket_answers_is_said_whatever_was_asked_of_it(monkeypatch, status, code, headers, words):
+    """Answers to HEAD, with which most calls begin, have a status only."""
+    from s3fs import S3FileSystem
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with serving(answers(status, code, headers)) as endpoint:
+        keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_MAX_ATTEMPTS": "1"}
+        for name, value in {**keys, "AWS_ENDPOINT_URL_S3": endpoint, "NO_PROXY": "127.0.0.1"}.items():
+            monkeypatch.setenv(name, value)
+        S3FileSystem.clear_instance_cache()
+        for what, call in CALLS.items():
+            with pytest.raises(IcemapError) as said:
+                call("s3://bucket/run/x")
+            assert words in str(said.value), what
+    S3FileSystem.clear_instance_cache()
+
+
+READS = [store.read_bytes, store.exists, store.read_start, store.remote_stamp, store.file_size]
+
+
+@pytest.mark.parametrize("scheme", ["http", "s3"])
+def test_a_refused_connection_is_called_that(monkeypatch, scheme):
+    from s3fs import S3FileSystem
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_MAX_ATTEMPTS": "1"}
+    for name, value in {**keys, "AWS_ENDPOINT_URL_S3": address, "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()
+    for call in READS:
+        with pytest.raises(IcemapError, match="the connection is refused: no server listens there"):
+            call(f"{address}/dem.tif" if scheme == "http" else "s3://bucket/dem.tif")
+    S3FileSystem.clear_instance_cache()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, r"the server refuses it \(401\)"),
+        (403, r"the server refuses it \(403\)"),
+        (404, "there is no such file"),
+        (429, "too many requests"),
+        (500, "the server fails"),
+        (503, "the server fails or is too busy"),
+    ],
+)
+def test_what_a_web_server_answers_is_no_absence(status, words):
+    with serving(answers(status, "", {})) as endpoint:
+        for call in [call for call in READS if call is not store.exists]:
+            with pytest.raises(IcemapError, match=words):
+                call(f"{endpoint}/dem.tif")

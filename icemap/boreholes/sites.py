@@ -20,6 +20,7 @@ from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.support import decide_support
 from icemap.config import BoreholesConfig, Config, LayerSource, TargetConfig
 from icemap.errors import IcemapError
+from icemap.store import file_name
 
 KM_PER_DEGREE = 111.2
 TWO_PLACES = f"the name of the site was met before, more than {quality.DEFAULT.one_place_km:g} km away: read as another borehole"
@@ -162,7 +163,7 @@ def _with_support(layers: pd.DataFrame, source: LayerSource) -> tuple[pd.DataFra
         return layers, ""
     part = layers[open_]
     support = decide_support(part["borehole"].to_numpy(), part["top"].to_numpy(float), part["base"].to_numpy(float))
-    name = source.path.rstrip("/").rsplit("/", 1)[-1]
+    name = file_name(source.path)
     note = f"The pieces of {name} are read as {support.sentence}; the key 'support' of the source overrules it" if support.pieces else ""
     return layers.assign(support=layers["support"].where(~open_, support.kind)), note
 

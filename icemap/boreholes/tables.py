@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.addresses import shown
 from icemap.boreholes.table_formats import OTHER_WORKBOOKS, VECTORS, WORKBOOKS, read_vector, read_workbook, with_places
 from icemap.boreholes.text import Axis, parse_coordinates, split_header
 from icemap.errors import IcemapError
@@ -32,7 +33,7 @@ class Table:
     Attributes
     ----------
     file : str
-        Its URL.
+        Its URL, as it may be shown: it goes into tables and pages.
     frame : DataFrame
         Columns as named in the file; empty cells are NaN, nothing else is interpreted.
     lines : ndarray of int
@@ -42,6 +43,9 @@ class Table:
     file: str
     frame: pd.DataFrame
     lines: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "file", shown(self.file))
 
     def column(self, *names: str) -> pd.Series:
         """The first of some columns that is there.

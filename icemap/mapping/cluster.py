@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import multiprocessing
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 JOIN_SECONDS = 15.0
 TRY_SECONDS = 5.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+# How a worker ends that would have to start the command which starts it.
+UNGUARDED = 77
 DASHBOARD = "distributed.dashboard.link"
 CERTIFICATES = {
     "distributed.comm.tls.ca-file": "DASK_DISTRIBUTED__COMM__TLS__CA_FILE",
@@ -69,10 +73,48 @@ def _local(where: str, workers: int, announce: Announce) -> Iterator[DaskExecuto
 
     os.environ.update(ONE_THREAD)
     with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **_dashboard_behind_a_hub("proxy/{port}/status")}):
-        local = LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=50)
+        try:
+            local = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=50,
+            )
+        except RuntimeError as error:
+            raise _why_none_started(error) from error
         with local as cluster, Client(cluster) as client:
             announce(f"Dask: {workers} workers on this machine, dashboard at {client.dashboard_link}")
             yield DaskExecutor(client, announce=announce)
+
+
+class UnguardedScriptError(IcemapError):
+    """A script that each worker, which imports it, would start again."""
+
+
+def end_if_a_worker_imports_this() -> None:
+    """End a worker that imports the script which started it, and is told by it to start workers."""
+    if _is_importing():
+        # Not an exception: each worker would print where it came from.
+        os._exit(UNGUARDED)
+
+
+def _is_importing() -> bool:
+    """What multiprocessing goes by when it refuses to start a process."""
+    return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
+
+
+def _why_none_started(error: RuntimeError) -> IcemapError:
+    probe = multiprocessing.get_context("spawn").Process(target=int)
+    probe.start()
+    probe.join()
+    if probe.exitcode != UNGUARDED:
+        return IcemapError(f"No worker can be started on this machine: {first_line(error)}.")
+    script = getattr(sys.modules["__main__"], "__file__", "This script")
+    return UnguardedScriptError(
+        f'{script} calls icemap.run where every worker, which imports the script, would call it again: put the call below the line if __name__ == "__main__":'
+    )
 
 
 @contextmanager

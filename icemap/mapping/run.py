@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from icemap.addresses import hide_in_logs, remember_all, remembered, shown
 from icemap.errors import IcemapError
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.progress import Progress
@@ -68,8 +69,12 @@ class _Timed:
     """Measures inside the task, so that waiting in a queue does not count, and hands on a mistake in the input without a retry."""
 
     work: Callable[[Any], dict[str, Any]]
+    # What this worker may not say either.
+    hidden: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
 
     def __call__(self, item: Any) -> dict[str, Any]:
+        remember_all(self.hidden)
+        hide_in_logs()
         start = time.perf_counter()
         try:
             record = self.work(item)
@@ -96,10 +101,10 @@ def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = Tr
         noted = Progress(ledger, job.unit, total, total - left)
         bar = tqdm(total=total, initial=total - left, desc=job.name, unit=f" {job.unit}", unit_scale=True, disable=not progress, dynamic_ncols=True)
         with noted, bar:
-            for item, record in executor.map(_Timed(job.work), todo):
+            for item, record in executor.map(_Timed(job.work, remembered()), todo):
                 if "error" in record:
-                    errors[item.key] = record["error"]
-                    noted.fail(item.key, record["error"])
+                    errors[item.key] = shown(record["error"])
+                    noted.fail(item.key, errors[item.key])
                     if len(errors) == ENOUGH:
                         break
                     continue

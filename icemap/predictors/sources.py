@@ -27,7 +27,7 @@ from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.turned import is_turned
 from icemap.provenance import digest
-from icemap.store import exists, filesystem, first_line, is_remote, local_path, read_text, remote_stamp, storage_errors, zarr_store
+from icemap.store import exists, filesystem, first_line, is_remote, local_path, read_start, read_text, remote_stamp, storage_errors, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -147,6 +147,10 @@ def _open_gdal(source: Source) -> Any:
             yield _raster(source, crs, mosaic.layout.transform, mosaic.layout.shape, read, conversion_text(source, declared))
     except rasterio.errors.RasterioIOError as error:
         where = "one of its files" if source.parts else source.url
+        for url in source.files[:1]:
+            if is_remote(url):
+                # The storage may have said more than GDAL: archived, expired, refused.
+                read_start(url)
         raise IcemapError(f"The source '{source.name}' cannot be opened: {where} is not a raster that GDAL knows ({first_line(error)}).") from error
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import WGS84_WKT, damage_errors, grid_of, mend
+from icemap.leftovers import COG_FOLDER
 from icemap.products.layout import open_map, product_files, require_complete
 from icemap.store import is_remote, join, local_path, storage_errors, upload, zarr_group
 
@@ -104,7 +105,7 @@ def _workplace(out_url: str) -> Iterator[Path]:
         with storage_errors(str(parent), "write to"):
             parent.mkdir(parents=True, exist_ok=True)
     with storage_errors(str(parent or "the temporary folder"), "write to"):
-        folder = tempfile.TemporaryDirectory(prefix=".icemap-cog-", dir=parent)
+        folder = tempfile.TemporaryDirectory(prefix=COG_FOLDER, dir=parent)
     with folder as path:
         yield Path(path)
 

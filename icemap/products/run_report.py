@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from icemap.addresses import shown
 from icemap.boreholes.samples import read_samples
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
@@ -222,7 +223,9 @@ def _without_folders(value: Any) -> Any:
         return {key: _without_folders(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_without_folders(part) for part in value]
-    return value.rsplit("/", 1)[-1] if isinstance(value, str) and value.startswith("/") else value
+    if not isinstance(value, str):
+        return value
+    return value.rsplit("/", 1)[-1] if value.startswith("/") else shown(value)
 
 
 def _weights(training: Mapping[str, Any]) -> list[dict[str, Any]]:

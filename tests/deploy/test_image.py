@@ -2,6 +2,7 @@
 
 import re
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -86,10 +87,69 @@ def test_tags_of_the_overlay_are_the_version_of_the_package():
         assert re.findall(r"newTag: (\S+?)\}", path.read_text()) in ([], [version("icemap")])
 
 
-@pytest.mark.parametrize(
-    ("host", "allowed"), [("localhost", True), ("icemap-1a2b3c-scheduler.icemap", True), ("kubernetes.default", False), ("10.0.0.1", False)]
-)
-def test_a_users_server_shows_dashboards_of_schedulers_and_nothing_else(host, allowed):
+def allowlist(namespace: Path | None = None):
+    """What the server of a user may show, in a pod of the namespace that a file names, or elsewhere."""
     config = SimpleNamespace(ServerProxy=SimpleNamespace())
-    exec((DEPLOY / "image/jupyter_server_config.py").read_text(), {"c": config})
-    assert config.ServerProxy.host_allowlist(None, host) is allowed
+    code = (DEPLOY / "image/jupyter_server_config.py").read_text()
+    if namespace is not None:
+        assert code.count('"/var/run/secrets/kubernetes.io/serviceaccount/namespace"') == 1
+        code = code.replace("/var/run/secrets/kubernetes.io/serviceaccount/namespace", str(namespace))
+    exec(code, {"c": config})
+    return lambda host: config.ServerProxy.host_allowlist(None, host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "127.0.0.1", "icemap-scheduler.icemap", "icemap-1a2b3c-scheduler.icemap", "icemap-run-scheduler.icemap"],
+)
+def test_a_users_server_shows_dashboards_of_schedulers(host):
+    assert allowlist()(host) is True
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "10.0.0.1",
+        "169.254.169.254",
+        "kubernetes.default",
+        "hub.jupyterhub",
+        # Public names, some of which end in what a scheduler's does.
+        "example.org",
+        "evil-scheduler.com",
+        "evil-scheduler.icemap.attacker.com",
+        "evil-scheduler.ns.attacker.com",
+        "evil-scheduler.icemap.com",
+        "attacker.com/x-scheduler.icemap",
+        "attacker.com#x-scheduler.icemap",
+        "attacker.com:80@x-scheduler.icemap",
+        "user@x-scheduler.icemap",
+        "a.x-scheduler.icemap",
+        # Other namespaces, and other services of this one.
+        "icemap-scheduler.default",
+        "icemap-scheduler.icemap2",
+        "icemap-scheduler.kube-system",
+        "icemap-worker.icemap",
+        "scheduler.icemap",
+        "-scheduler.icemap",
+        # Other spellings.
+        "icemap-scheduler.icemap.",
+        "icemap-scheduler.icemap\n",
+        "icemap-schedulerXicemap",
+        "ICEMAP-scheduler.icemap",
+        "icemap-scheduler.icemap:8787",
+        f"{'a' * 60}-scheduler.icemap",
+        "localhost.attacker.com",
+        "127.0.0.1.attacker.com",
+        "",
+    ],
+)
+def test_and_nothing_else(host):
+    assert allowlist()(host) is False
+
+
+def test_the_namespace_is_that_of_the_pod(tmp_path):
+    (tmp_path / "namespace").write_text("team.a\n")
+    shown = allowlist(tmp_path / "namespace")
+    assert shown("icemap-scheduler.team.a")
+    assert not shown("icemap-scheduler.icemap")
+    assert not shown("icemap-scheduler.teamxa")
