@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,6 +82,41 @@ def create_gridded(url: str, grid: Grid, variables: Sequence[Variable], attrs: M
     with storage_errors(url, "write"):
         dataset.to_zarr(zarr_store(url), mode="w", compute=False, encoding=encoding, zarr_format=3, consolidated=False)
     consolidate(url)
+
+
+def describe_gridded(url: str, variables: Sequence[Variable], attrs: Mapping[str, Any]) -> None:
+    """Write other words into the attributes of a group that is there; no chunk is touched.
+
+    Parameters
+    ----------
+    url : str
+        Of the group.
+    variables : sequence of Variable
+        With all their attributes; those that are as they were are not written.
+    attrs : mapping
+        Of the group; it keeps what else it has.
+    """
+    import zarr
+
+    with storage_errors(url, "write"):
+        group = zarr_group(url, "r+")
+        changed = False
+        for variable in variables:
+            array = group[variable.name]
+            assert isinstance(array, zarr.Array)
+            changed |= _update(array, variable.attrs)
+        changed |= _update(group, attrs)
+    # Last, so that a group is whole or is described once more.
+    if changed:
+        consolidate(url)
+
+
+def _update(node: zarr.Array[Any] | zarr.Group, attrs: Mapping[str, Any]) -> bool:
+    wanted = json.loads(json.dumps(dict(attrs)))
+    new = {key: value for key, value in wanted.items() if key not in node.attrs or node.attrs[key] != value}
+    if new:
+        node.attrs.update(new)
+    return bool(new)
 
 
 def compressors() -> tuple[ZstdCodec, ...]:

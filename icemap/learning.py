@@ -10,7 +10,8 @@ from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.provenance import digest, fingerprint
 from icemap.steps import Context
-from icemap.store import join, remove, write_json
+from icemap.store import exists, join, remove, write_json
+from icemap.words import VERIFICATION_ALONE, VERIFICATION_WORDS, target_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ def ensemble_depends(context: Context) -> Any:
 
 
 def make_ensemble(context: Context) -> dict[str, Any]:
-    from icemap.ensemble.saved import load_replicate, save_forest, write_manifest
+    from icemap.ensemble.saved import MANIFEST, describe_ensemble, load_replicate, save_forest, write_manifest
     from icemap.mapping.jobs import ReplicateItem, TrainReplicate
     from icemap.mapping.packed import write_packed
     from icemap.mapping.run import Job
@@ -70,18 +71,21 @@ def make_ensemble(context: Context) -> dict[str, Any]:
     _tune(context, ensemble, samples)
     items = [ReplicateItem(index) for index in range(ensemble.replicates)]
     records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, config.ensemble_url), unit="replicates"), "train")
-    files = {name: sha for record in records for name, sha in record["files"].items()}
-    ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
-    ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
-    files |= save_forest(config.ensemble_url, ensemble.forest_)
     facts = {
         "predictors": describe_predictors(config.cube_url),
         "target": config.target.model_dump(mode="json"),
         "samples": fingerprint(config.samples_url),
         "config": digest(config.model_dump(mode="json")),
     }
-    write_manifest(ensemble, config.ensemble_url, files, samples, facts)
-    write_packed(ensemble, config.ensemble_url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+    if exists(join(config.ensemble_url, MANIFEST)):
+        describe_ensemble(config.ensemble_url, facts)
+    else:
+        files = {name: sha for record in records for name, sha in record["files"].items()}
+        ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
+        ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
+        files |= save_forest(config.ensemble_url, ensemble.forest_)
+        write_manifest(ensemble, config.ensemble_url, files, samples, facts)
+        write_packed(ensemble, config.ensemble_url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
     weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
     seconds = {name: sum(record["cpu_seconds"][name] for record in records) for name in records[0]["cpu_seconds"]}
     context.say("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))
@@ -110,6 +114,19 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
         context.say(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
     context.say(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
     context.say(f"  share of climatology in the pool: {ensemble.options.climatology:.0%}")
+
+
+def verification_depends(context: Context) -> Any:
+    return context.config.verification.model_dump(exclude={*VERIFICATION_WORDS, *VERIFICATION_ALONE})
+
+
+def verification_alone(context: Context) -> Any:
+    return context.config.verification.model_dump(include=VERIFICATION_ALONE)
+
+
+def verification_words(context: Context) -> Any:
+    config = context.config
+    return [config.title, target_words(config), config.verification.model_dump(include=VERIFICATION_WORDS)]
 
 
 def make_verification(context: Context) -> dict[str, Any]:

@@ -73,8 +73,9 @@ def _fingerprint(url: str) -> str:
 class Provenance:
     """The file ``provenance.json`` of a run.
 
-    Each step has a ``key``, the digest of all that its product depends on. A step with the same key and ``finished`` set is skipped; with the same key and
-    not finished it is resumed; with another key its product is made anew.
+    Each step has a ``key``, the digest of all that the numbers of its product depend on, and ``words``, that of what the product says besides. A step with
+    the same key and ``finished`` set is skipped, or has its words written where they have changed; with the same key and not finished it is resumed; with
+    another key its product is made again.
     """
 
     def __init__(self, run_url: str) -> None:
@@ -92,6 +93,10 @@ class Provenance:
 
     def is_started(self, step: str, key: str) -> bool:
         return bool(self.steps.get(step, {}).get("key") == key)
+
+    def says(self, step: str, words: str) -> bool:
+        """True if the product of a finished step has the words with this digest in it."""
+        return self.steps.get(step, {}).get("words") == words
 
     def start(self, step: str, key: str, depends: Any = None) -> None:
         """Note that a step begins, and the settings and digests of inputs that its key is made of; its earlier record is forgotten."""
