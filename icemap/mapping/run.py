@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from icemap.errors import IcemapError
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.progress import Progress
+from icemap.mapping.seen import Token
 from icemap.provenance import processor
 
 # Parts that may fail before the job stops: a network that is gone, or a login that has ended, fails them all, each after some waiting.
@@ -68,8 +69,11 @@ class _Timed:
     """Measures inside the task, so that waiting in a queue does not count, and hands on a mistake in the input without a retry."""
 
     work: Callable[[Any], dict[str, Any]]
+    token: Token
 
     def __call__(self, item: Any) -> dict[str, Any]:
+        if problem := self.token.problem():
+            return {"unseen": problem}
         start = time.perf_counter()
         try:
             record = self.work(item)
@@ -96,7 +100,10 @@ def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = Tr
         noted = Progress(ledger, job.unit, total, total - left)
         bar = tqdm(total=total, initial=total - left, desc=job.name, unit=f" {job.unit}", unit_scale=True, disable=not progress, dynamic_ncols=True)
         with noted, bar:
-            for item, record in executor.map(_Timed(job.work), todo):
+            for item, record in executor.map(_Timed(job.work, Token(ledger.url, noted.token)), todo):
+                # Each of its parts would be lost.
+                if "unseen" in record:
+                    raise IcemapError(record["unseen"])
                 if "error" in record:
                     errors[item.key] = record["error"]
                     noted.fail(item.key, record["error"])
