@@ -14,6 +14,7 @@ from icemap.learning import (
     ensemble_depends,
     make_ensemble,
     make_verification,
+    trained,
     verification_alone,
     verification_depends,
     verification_url,
@@ -217,6 +218,8 @@ def _make_map(context: Context) -> dict[str, Any]:
         map_variables(config.target),
         _replicate_fields(config),
     )
+    if not exists(join(build.url, "zarr.json")):
+        context.ledger("map").clear()
     done = context.ledger("map").keys()
     if not done.issuperset(chunk.key for chunk in build.chunks):
         require_agreement(build)
@@ -225,8 +228,7 @@ def _make_map(context: Context) -> dict[str, Any]:
     source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
     history = f"seed {config.seed}; inputs sha256:{context.provenance.steps['map']['key']}; settings and versions: {RECORD} of the run"
     attrs = {"title": config.title, "source": source, "history": history, HELD_OUT: config.ensemble.held_out}
-    if not done or not exists(join(build.url, "zarr.json")):
-        context.ledger("map").clear()
+    if not done:
         build.create(attrs)
     else:
         build.describe(attrs)
@@ -293,12 +295,15 @@ def _make_products(context: Context) -> dict[str, Any]:
 
 
 def _published(config: Config) -> list[str]:
-    from icemap.products.layout import OVERVIEWS, product_files
+    from icemap.products.layout import OVERVIEWS, product_files, product_stem
     from icemap.products.overviews import coarser_grids
+    from icemap.products.viewer import viewer_files
 
     levels = [join(config.map_url, OVERVIEWS)] if coarser_grids(config.grid.grid) else []
     files = [join(config.products_url, name) for name in product_files(config.target.name).values()]
-    return [*levels, *files, join(config.run, "stac", "collection.json"), join(config.run, "catalog.yaml")]
+    stem = product_stem(config.target.name)
+    catalogues = [join(config.run, name) for name in ("stac/collection.json", f"stac/{stem}/{stem}.json", "catalog.yaml")]
+    return [*levels, *files, *catalogues, *viewer_files(config.run)]
 
 
 def _make_report(context: Context) -> dict[str, Any]:
@@ -324,7 +329,7 @@ STEPS = (
         ("boreholes",),
         ensemble_depends,
         make_ensemble,
-        lambda c: [join(c.ensemble_url, "manifest.json")],
+        trained,
         words=lambda x: [target_words(x.config), class_words(x.sources)],
     ),
     Step("verify", ("train",), verification_depends, make_verification, verified, words=verification_words, alone=verification_alone),

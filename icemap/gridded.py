@@ -184,6 +184,22 @@ def read_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArra
         return {name: _read(group, name, chunk, url) for name in names}
 
 
+def read_coordinates(url: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Latitudes (rows,) and longitudes (columns,) of the cell centres of a group, as stored.
+
+    Raises
+    ------
+    DamagedChunkError
+        If they cannot be decoded.
+    """
+    with storage_errors(url, "read"):
+        group = zarr_group(url, "r")
+        with damage_errors(f"The coordinates of {url}", url):
+            latitudes, longitudes = (np.asarray(group[name][...]) for name in DIMENSIONS)  # type: ignore[index]
+            np.asarray(group["spatial_ref"][...])  # type: ignore[index]
+    return latitudes, longitudes
+
+
 class DamagedChunkError(IcemapError):
     """A stored chunk that cannot be decoded: truncated, or changed since it was written."""
 

@@ -12,7 +12,7 @@ from icemap import __version__
 from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.json_records import CHUNK_RECORDS
-from icemap.provenance import Provenance, digest, versions
+from icemap.provenance import Provenance, content_digest, digest, metadata_digest, versions
 from icemap.store import exists, file_size, join, remove
 
 if TYPE_CHECKING:
@@ -75,8 +75,11 @@ class Context:
         processors, self._processors = sorted(self._processors), set()
         if len(processors) > 1:
             self.say(f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}")
-        sizes = {_name_in(self.config, url): size for url in step.products(self.config) if exists(url) and (size := file_size(url)) is not None}
-        self.provenance.finish(step.name, **facts, words=words, sizes=sizes, **({"processors": processors} if processors else {}))
+        there = {name_in(self.config, url): url for url in step.products(self.config) if exists(url)}
+        sizes = {name: size for name, url in there.items() if (size := file_size(url)) is not None}
+        digests = {name: found for name, url in there.items() if (found := product_digest(url))}
+        parts = len(self.ledger(step.name).keys())
+        self.provenance.finish(step.name, **facts, words=words, sizes=sizes, digests=digests, parts=parts, **({"processors": processors} if processors else {}))
 
     def describe(self) -> None:
         """Put into the record what the run can be made again from: its settings and sources."""
@@ -209,11 +212,11 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
             context.describe()
         if lost:
             context.say(f"{step.name}: {lost}")
-        # A finished product that has vanished is made again; its ledger says nothing any more.
         resume = context.provenance.is_started(step.name, now.key) and not finished
         verb = "rewording" if reworded else "continuing" if resume else "making"
         context.say(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
-        if reworded:
+        if finished:
+            # What its ledger has is there, unless a whole group of chunks has vanished, which the step looks for itself.
             context.provenance.reopen(step.name)
         elif not resume:
             _forget(step, context)
@@ -225,16 +228,26 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
 
 def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:
     """Which product of a finished step is not there any more, or is shorter than it was, in a sentence; empty if none."""
+    from icemap.mapping.ledger import Ledger
+
     for url in step.products(config):
         if not exists(url):
             return f"{url} is not there."
-        before = record.get("sizes", {}).get(_name_in(config, url))
+        before = record.get("sizes", {}).get(name_in(config, url))
         if before is not None and (size := file_size(url)) is not None and size < before:
             return f"{url} has {size:,} bytes and had {before:,}."
-    return ""
+    ledger = join(config.run, "ledger", step.name)
+    before, now = record.get("parts", 0), len(Ledger(ledger).keys()) if record.get("parts") else 0
+    return f"{ledger} has {now:,} records and had {before:,}." if now < before else ""
 
 
-def _name_in(config: Config, url: str) -> str:
+def product_digest(url: str) -> str | None:
+    """By which a product that has changed is known: of a file its content, of a Zarr group what it says about itself; None of others."""
+    return metadata_digest(url) if exists(join(url, "zarr.json")) else content_digest(url)
+
+
+def name_in(config: Config, url: str) -> str:
+    """A product's address as seen from the run folder, which may be moved."""
     return url.removeprefix(join(config.run, ""))
 
 

@@ -64,6 +64,20 @@ def ensure_packed(url: str, samples: pd.DataFrame) -> None:
     write_packed(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
 
 
+def packed_problem(url: str) -> str:
+    """What is wrong with the file of the packed ensemble at a URL; empty if it is whole."""
+    if not exists(join(url, PACKED)):
+        return f"{join(url, PACKED)} is not there."
+    try:
+        with _opened(url) as file:
+            # Every array carries a checksum, which is compared when it is read.
+            for name in file.files:
+                file[name]
+            return _misfit(url, json.loads(str(file["header"])))
+    except IcemapError as error:
+        return str(error)
+
+
 def read_packed(url: str) -> PackedEnsemble:
     """The packed ensemble at a URL. Only members without a kernel are loaded as models.
 
