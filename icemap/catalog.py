@@ -34,6 +34,8 @@ DEGLACIATION = "deglaciation_age"
 MONTHLY = ("thawing_degree_days", "freezing_degree_days", "frost_number", "temperature_range")
 DERIVATIONS = (*TERRAIN, *NEIGHBOURHOOD, WETNESS, *MONTHLY, "difference", "distance_to", DEGLACIATION)
 CELSIUS, KELVIN = ("degC", "°C", "celsius"), ("K", "kelvin")
+# Keys of a source for people alone; what its class codes are called is words as well.
+SOURCE_WORDS = ("family", "long_name", "licence", "citation")
 # What a derived predictor may say about itself; the other keys tell how a file is read.
 DERIVED_KEYS = {"family", "long_name", "unit", "kind", "valid_range", "fill_value", "derived"}
 
@@ -246,8 +248,14 @@ class Source(SourceConfig):
         return values * (scale if self.scale is None else self.scale) + (offset if self.offset is None else self.offset)
 
     def settings(self) -> dict[str, Any]:
-        """All that its values depend on beside the content of its files, whose addresses do not count."""
-        return {**self.model_dump(mode="json", exclude={"url", "parts", "inputs"}), "inputs": [source.settings() for source in self.inputs]}
+        """All that its values depend on beside the content of its files: neither their addresses nor words."""
+        own = self.model_dump(mode="json", exclude={"url", "parts", "inputs", "classes", *SOURCE_WORDS})
+        return {**own, "classes": sorted(self.classes), "inputs": [source.settings() for source in self.inputs]}
+
+    def words(self) -> dict[str, Any]:
+        """What is said about it and changes none of its values, the names of its classes and file among that."""
+        own = self.model_dump(mode="json", include={*SOURCE_WORDS, "classes"})
+        return {**own, "origin": self.origin, "inputs": [source.words() for source in self.inputs]}
 
 
 def read_catalog(url: str) -> dict[str, Any]:

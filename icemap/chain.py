@@ -12,11 +12,22 @@ from icemap.config import Config, load_config
 from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError, hide_causes
 from icemap.json_records import VerificationRecord, read_record
-from icemap.learning import ensemble_depends, make_ensemble, make_verification, verification_url, verified
+from icemap.learning import (
+    ensemble_depends,
+    make_ensemble,
+    make_verification,
+    trained,
+    verification_alone,
+    verification_depends,
+    verification_url,
+    verification_words,
+    verified,
+)
 from icemap.leftovers import sweep
 from icemap.provenance import fingerprint
 from icemap.steps import Context, Say, Step, open_context, run_steps
 from icemap.store import RECORD, exists, join
+from icemap.words import class_words, shown_settings, source_words, table_words, target_numbers, target_words
 
 if TYPE_CHECKING:
     from icemap.boreholes.sites import SiteTable
@@ -50,6 +61,8 @@ def _make_cube(context: Context) -> dict[str, Any]:
     if not context.ledger("cube").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("cube").clear()
         build.create(context.config.title)
+    else:
+        build.describe(context.config.title)
     records = context.run_job(Job("cube", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1], "cells"), "cube")
     require_predictors(records, build)
     inside = sum(record["inside"] for record in records)
@@ -77,12 +90,12 @@ def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
 def _boreholes_depends(context: Context) -> Any:
     config = context.config
     if config.sites is not None:
-        return [config.sites.model_dump(exclude={"table"}), config.target.model_dump(), fingerprint(config.sites.table)]
+        return [config.sites.model_dump(exclude={"table"}), target_numbers(config), fingerprint(config.sites.table)]
     assert config.boreholes is not None
     paths = [layer.path for layer in config.boreholes.layers]
     paths += [config.boreholes.permafrost_table] if config.boreholes.permafrost_table else []
     settings = [[layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
-    return [settings, config.target.model_dump(), [fingerprint(path) for path in paths]]
+    return [settings, target_numbers(config), [fingerprint(path) for path in paths]]
 
 
 def _require_enough_sites(context: Context) -> None:
@@ -183,6 +196,11 @@ def _page_url(config: Config) -> str:
     return join(config.run, "boreholes.html")
 
 
+def _map_depends(context: Context) -> Any:
+    # Arrays and files are named after the target.
+    return [context.config.target.name, context.config.map.model_dump()]
+
+
 def _make_map(context: Context) -> dict[str, Any]:
     from icemap.boreholes.samples import read_samples
     from icemap.mapping.agreement import require_agreement, require_memory
@@ -203,14 +221,20 @@ def _make_map(context: Context) -> dict[str, Any]:
         map_variables(config.target),
         _replicate_fields(config),
     )
-    require_agreement(build)
-    ensure_packed(config.ensemble_url, read_samples(config.samples_url))
-    require_memory(build, context.executor)
-    if not context.ledger("map").keys() or not exists(join(build.url, "zarr.json")):
+    if not exists(join(build.url, "zarr.json")):
         context.ledger("map").clear()
-        source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
-        history = f"seed {config.seed}; inputs sha256:{context.provenance.steps['map']['key']}; settings and versions: {RECORD} of the run"
-        build.create({"title": config.title, "source": source, "history": history, HELD_OUT: config.ensemble.held_out})
+    done = context.ledger("map").keys()
+    if not done.issuperset(chunk.key for chunk in build.chunks):
+        require_agreement(build)
+        ensure_packed(config.ensemble_url, read_samples(config.samples_url))
+        require_memory(build, context.executor)
+    source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
+    history = f"seed {config.seed}; inputs sha256:{context.provenance.steps['map']['key']}; settings and versions: {RECORD} of the run"
+    attrs = {"title": config.title, "source": source, "history": history, HELD_OUT: config.ensemble.held_out}
+    if not done:
+        build.create(attrs)
+    else:
+        build.describe(attrs)
     in_cube = {key: record["valid"] for key, record in context.ledger("cube").records().items()}
     # A pixel over the sea costs nothing and is no progress.
     records = context.run_job(Job("map", build.chunks, build, lambda chunk: in_cube.get(chunk.key, chunk.shape[0] * chunk.shape[1]), "pixels"), "map")
@@ -274,12 +298,15 @@ def _make_products(context: Context) -> dict[str, Any]:
 
 
 def _published(config: Config) -> list[str]:
-    from icemap.products.layout import OVERVIEWS, product_files
+    from icemap.products.layout import OVERVIEWS, product_files, product_stem
     from icemap.products.overviews import coarser_grids
+    from icemap.products.viewer import viewer_files
 
     levels = [join(config.map_url, OVERVIEWS)] if coarser_grids(config.grid.grid) else []
     files = [join(config.products_url, name) for name in product_files(config.target.name).values()]
-    return [*levels, *files, join(config.run, "stac", "collection.json"), join(config.run, "catalog.yaml")]
+    stem = product_stem(config.target.name)
+    catalogues = [join(config.run, name) for name in ("stac/collection.json", f"stac/{stem}/{stem}.json", "catalog.yaml")]
+    return [*levels, *files, *catalogues, *viewer_files(config.run)]
 
 
 def _make_report(context: Context) -> dict[str, Any]:
@@ -290,14 +317,43 @@ def _make_report(context: Context) -> dict[str, Any]:
 
 
 STEPS = (
-    Step("cube", (), _cube_depends, _make_cube, lambda c: [c.cube_url, _predictors_page_url(c)]),
-    Step("boreholes", ("cube",), _boreholes_depends, _make_samples, lambda c: [c.samples_url, *_site_products(c)], ahead=_sites_ahead),
-    Step("train", ("boreholes",), ensemble_depends, make_ensemble, lambda c: [join(c.ensemble_url, "manifest.json")]),
-    Step("verify", ("train",), lambda x: x.config.verification.model_dump(), make_verification, verified),
-    Step("map", ("cube", "verify"), lambda x: [x.config.title, x.config.map.model_dump()], _make_map, lambda c: [c.map_url]),
+    Step("cube", (), _cube_depends, _make_cube, lambda c: [c.cube_url, _predictors_page_url(c)], words=lambda x: [x.config.title, source_words(x.sources)]),
+    Step(
+        "boreholes",
+        ("cube",),
+        _boreholes_depends,
+        _make_samples,
+        lambda c: [c.samples_url, *_site_products(c)],
+        ahead=_sites_ahead,
+        words=lambda x: [x.config.title, target_words(x.config), table_words(x.config)],
+    ),
+    Step(
+        "train",
+        ("boreholes",),
+        ensemble_depends,
+        make_ensemble,
+        trained,
+        words=lambda x: [target_words(x.config), class_words(x.sources)],
+    ),
+    Step("verify", ("train",), verification_depends, make_verification, verified, words=verification_words, alone=verification_alone),
+    Step("map", ("cube", "verify"), _map_depends, _make_map, lambda c: [c.map_url], words=lambda x: [x.config.title, target_words(x.config)]),
     Step("storage", ("map",), lambda x: None, _make_storage, lambda c: [_storage_url(c)]),
-    Step("publish", ("map", "storage"), lambda x: None, _make_products, _published),
-    Step("report", ("storage", "publish", "verify"), lambda x: None, _make_report, lambda c: [join(c.run, "report.html"), join(c.products_url, "map.png")]),
+    Step(
+        "publish",
+        ("map", "storage"),
+        lambda x: None,
+        _make_products,
+        _published,
+        words=lambda x: [x.config.title, x.config.author, target_words(x.config)],
+    ),
+    Step(
+        "report",
+        ("storage", "publish", "verify"),
+        lambda x: None,
+        _make_report,
+        lambda c: [join(c.run, "report.html"), join(c.products_url, "map.png")],
+        words=lambda x: [shown_settings(x.config), source_words(x.sources)],
+    ),
 )
 
 

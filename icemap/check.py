@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MISSING_CODE = 255
 # A step whose chunks are checked, and the steps that may have read them since.
 AFTER = {"cube": (), "map": ("storage", "publish", "report")}
+# Steps that may have read a file of a step since; they cost little.
+READERS = {"verify": ("storage", "publish", "report"), "storage": ("publish", "report")}
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,19 @@ class Damage:
     url : str
         Of the group; empty for a file.
     chunk : Chunk, optional
-        None for a file.
+        Of the group; None for a file.
+    record : str
+        Key of the ledger's record that is damaged, or that of the chunk.
+    whole : bool
+        True where the step has to be made again from its start.
     """
 
     step: str
     text: str
     url: str = ""
     chunk: Chunk | None = None
+    record: str = ""
+    whole: bool = False
 
 
 def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
@@ -61,7 +69,7 @@ def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
     Raises
     ------
     IcemapError
-        If there is no run.
+        If there is no run, or its record is damaged.
     """
     from icemap.config import load_config
     from icemap.provenance import Provenance
@@ -69,36 +77,66 @@ def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
     if not exists(join(run_url, RECORD)):
         raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
     sweep(run_url)
-    config, provenance = load_config(join(run_url, RECORD)), Provenance(run_url)
+    provenance = Provenance(run_url)
+    provenance.require_unchanged()
+    config = load_config(join(run_url, RECORD))
     found: list[Damage] = []
-    for damage in [*_damaged_chunks(config), *_damaged_files(config, provenance)]:
+    for damage in [*_damaged_records(config, provenance), *_damaged_groups(config, provenance), *_damaged_files(config, provenance)]:
         say(damage.text)
         found.append(damage)
-    _reopen(found, run_url, provenance)
+    _reopen(found, config, provenance)
     return found
 
 
-def _reopen(found: Sequence[Damage], run_url: str, provenance: Provenance) -> None:
+def _reopen(found: Sequence[Damage], config: Config, provenance: Provenance) -> None:
+    from icemap.ensemble.saved import MANIFEST
     from icemap.gridded import remove_chunk
+    from icemap.mapping.ledger import Ledger
 
-    parts = {(damage.step, damage.chunk.key): damage.chunk for damage in found if damage.chunk is not None}
+    again = {damage.step for damage in found if damage.whole}
     for damage in found:
-        if damage.chunk is not None:
+        if damage.chunk is not None and damage.url and damage.step not in again:
             remove_chunk(damage.url, damage.chunk, _rasters(damage.url))
-    for step, key in parts:
-        if exists(record := join(run_url, "ledger", step, f"{key}.json")):
-            remove_file(record)
+        if key := damage.record or (damage.chunk.key if damage.chunk is not None else ""):
+            Ledger(join(config.run, "ledger", damage.step)).remove(key)
     for step in dict.fromkeys(damage.step for damage in found):
-        if any(step == one for one, _ in parts):
-            provenance.reopen(step)
-            # They may have been made from what is damaged.
-            for later in AFTER[step]:
-                provenance.forget(later)
-        else:
+        here = [damage for damage in found if damage.step == step]
+        if step == "train" and exists(manifest := join(config.ensemble_url, MANIFEST)):
+            # With it the files of the ensemble count as whole.
+            remove_file(manifest)
+        if step in again:
             provenance.forget(step)
+        else:
+            provenance.reopen(step)
+        if any(damage.whole or damage.record or damage.chunk is not None for damage in here):
+            # They may have been made from what is damaged.
+            for later in AFTER.get(step, ()):
+                provenance.forget(later)
+        for reader in READERS.get(step, ()):
+            provenance.reopen(reader)
 
 
-def _damaged_chunks(config: Config) -> Iterator[Damage]:
+def _damaged_records(config: Config, provenance: Provenance) -> Iterator[Damage]:
+    """Records of the ledgers that are lost, or not as they were written."""
+    from icemap.json_records import CHUNK_RECORDS
+    from icemap.mapping.ledger import Ledger
+
+    chunks = {chunk.key for chunk in config.grid.grid.chunks(config.grid.chunk)}
+    for step, record in provenance.steps.items():
+        ledger = Ledger(join(config.run, "ledger", step), CHUNK_RECORDS.get(step))
+        for key, text in ledger.damaged().items():
+            yield Damage(step, text, record=key)
+        if not record.get("finished"):
+            continue
+        keys = ledger.keys()
+        if step in CHUNK_RECORDS:
+            for key in sorted(chunks - keys):
+                yield Damage(step, f"The ledger record {ledger.url}/{key}.json is not there.", record=key)
+        elif len(keys) < record.get("parts", 0):
+            yield Damage(step, f"{ledger.url} has {len(keys):,} records and had {record['parts']:,}.")
+
+
+def _damaged_groups(config: Config, provenance: Provenance) -> Iterator[Damage]:
     from tqdm import tqdm
 
     from icemap.mapping.ledger import Ledger
@@ -109,18 +147,44 @@ def _damaged_chunks(config: Config) -> Iterator[Damage]:
     if config.map.replicate_fields:
         groups.append(("map", replicates_url(config.map_url)))
     for step, url in groups:
-        records = Ledger(join(config.run, "ledger", step)).records()
-        done = [chunk for chunk in chunks if chunk.key in records]
-        try:
-            names = _rasters(url)
-        except (OSError, KeyError, ValueError) as error:
-            yield Damage(step, f"{url} has no readable description of itself ({first_line(error)}).")
+        ledger = Ledger(join(config.run, "ledger", step))
+        damaged = ledger.damaged()
+        done = [chunk for chunk in chunks if chunk.key in ledger.keys() - damaged.keys()]
+        if step not in provenance.steps or not ledger.keys():
             continue
+        if problem := _metadata_problem(url, config):
+            yield Damage(step, problem, url, whole=True)
+            continue
+        names = _rasters(url)
         # A mask of the cube may have no value in a cell that is mapped.
         counted = {*config.predictors, "valid", "fraction"} if step == "cube" else None
         for chunk in tqdm(done, desc=f"check {url.rpartition('/')[2]}", unit=" chunks", dynamic_ncols=True):
-            if text := _damage(url, chunk, names, int(records[chunk.key]["valid"]), counted):
+            valid = int(ledger.record(chunk.key)["valid"])
+            if text := _damage(url, chunk, names, valid, counted):
                 yield Damage(step, text, url, chunk)
+
+
+def _metadata_problem(url: str, config: Config) -> str:
+    """What is wrong with what a group says about itself and its arrays, and with its coordinates; empty if nothing is."""
+    from icemap.gridded import DamagedChunkError, read_coordinates
+    from icemap.store import read_json
+
+    try:
+        described = read_json(join(url, "zarr.json"))["consolidated_metadata"]["metadata"]
+        for path, content in described.items():
+            # A group in the group has a list of its own.
+            own = {**read_json(join(url, path, "zarr.json")), "consolidated_metadata": None}
+            if own != {**content, "consolidated_metadata": None}:
+                return f"{join(url, path)}/zarr.json is not what {url}/zarr.json says it is."
+        latitudes, longitudes = read_coordinates(url)
+        _rasters(url)
+    except (DamagedChunkError, IcemapError) as error:
+        return str(error)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        return f"{url} has no readable description of itself ({first_line(error)})."
+    grid = config.grid.grid
+    same = np.array_equal(latitudes, grid.latitudes) and np.array_equal(longitudes, grid.longitudes)
+    return "" if same else f"The coordinates of {url} are not those of its grid."
 
 
 def _rasters(url: str) -> list[str]:
@@ -158,9 +222,45 @@ def _damage(url: str, chunk: Chunk, names: Sequence[str], valid: int, counted: C
 
 def _damaged_files(config: Config, provenance: Provenance) -> Iterator[Damage]:
     from icemap.chain import STEPS
-    from icemap.steps import lost_product
+    from icemap.steps import lost_product, name_in, product_digest
 
     for step in STEPS:
         record = provenance.steps.get(step.name, {})
-        if record.get("finished") and (text := lost_product(step, config, record)):
+        if not record.get("finished"):
+            continue
+        if text := lost_product(step, config, record):
             yield Damage(step.name, text)
+            continue
+        for url in step.products(config):
+            before = record.get("digests", {}).get(name_in(config, url))
+            try:
+                now = product_digest(url)
+            except IcemapError as error:
+                yield Damage(step.name, str(error))
+                continue
+            if before is not None and now != before:
+                is_group = exists(join(url, "zarr.json"))
+                yield Damage(step.name, f"{url}{'/zarr.json' if is_group else ''} is not as it was written.", whole=is_group)
+    if provenance.steps.get("train", {}).get("finished"):
+        yield from (Damage("train", text) for text in _ensemble_problems(config.ensemble_url))
+
+
+def _ensemble_problems(url: str) -> Iterator[str]:
+    """Files of the ensemble that are not those of its manifest, or a packed ensemble that cannot be read."""
+    from icemap.ensemble.saved import read_manifest
+    from icemap.mapping.packed import packed_problem
+    from icemap.provenance import content_digest
+
+    try:
+        files = read_manifest(url)["files"]
+    except (IcemapError, KeyError):
+        # The manifest is one of the files of the step.
+        return
+    for name, sha in files.items():
+        one = join(url, name)
+        if not exists(one):
+            yield f"{one} is not there."
+        elif content_digest(one) not in (sha, None):
+            yield f"{one} is not as it was written."
+    if problem := packed_problem(url):
+        yield problem

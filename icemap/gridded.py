@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -83,6 +84,41 @@ def create_gridded(url: str, grid: Grid, variables: Sequence[Variable], attrs: M
     consolidate(url)
 
 
+def describe_gridded(url: str, variables: Sequence[Variable], attrs: Mapping[str, Any]) -> None:
+    """Write other words into the attributes of a group that is there; no chunk is touched.
+
+    Parameters
+    ----------
+    url : str
+        Of the group.
+    variables : sequence of Variable
+        With all their attributes; those that are as they were are not written.
+    attrs : mapping
+        Of the group; it keeps what else it has.
+    """
+    import zarr
+
+    with storage_errors(url, "write"):
+        group = zarr_group(url, "r+")
+        changed = False
+        for variable in variables:
+            array = group[variable.name]
+            assert isinstance(array, zarr.Array)
+            changed |= _update(array, variable.attrs)
+        changed |= _update(group, attrs)
+    # Last, so that a group is whole or is described once more.
+    if changed:
+        consolidate(url)
+
+
+def _update(node: zarr.Array[Any] | zarr.Group, attrs: Mapping[str, Any]) -> bool:
+    wanted = json.loads(json.dumps(dict(attrs)))
+    new = {key: value for key, value in wanted.items() if key not in node.attrs or node.attrs[key] != value}
+    if new:
+        node.attrs.update(new)
+    return bool(new)
+
+
 def compressors() -> tuple[ZstdCodec, ...]:
     """Zstandard with its checksum, which every reader of the format checks: a flipped bit is an error and not a value."""
     from zarr.codecs import ZstdCodec
@@ -146,6 +182,22 @@ def read_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArra
     with storage_errors(url, "read"):
         group = zarr_group(url, "r")
         return {name: _read(group, name, chunk, url) for name in names}
+
+
+def read_coordinates(url: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Latitudes (rows,) and longitudes (columns,) of the cell centres of a group, as stored.
+
+    Raises
+    ------
+    DamagedChunkError
+        If they cannot be decoded.
+    """
+    with storage_errors(url, "read"):
+        group = zarr_group(url, "r")
+        with damage_errors(f"The coordinates of {url}", url):
+            latitudes, longitudes = (np.asarray(group[name][...]) for name in DIMENSIONS)  # type: ignore[index]
+            np.asarray(group["spatial_ref"][...])  # type: ignore[index]
+    return latitudes, longitudes
 
 
 class DamagedChunkError(IcemapError):

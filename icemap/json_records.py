@@ -30,6 +30,8 @@ class RunRecord(TypedDict):
     config: NotRequired[dict[str, Any]]
     sources: NotRequired[dict[str, dict[str, Any]]]
     versions: NotRequired[dict[str, str]]
+    # Digest of the rest.
+    check: NotRequired[str]
 
 
 class CubeChunkRecord(TypedDict):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from icemap.config import Config
 from icemap.errors import IcemapError
-from icemap.provenance import digest, fingerprint
+from icemap.provenance import content_digest, digest, fingerprint
 from icemap.steps import Context
-from icemap.store import join, remove, write_json
+from icemap.store import exists, join, remove, write_json
+from icemap.words import VERIFICATION_ALONE, VERIFICATION_WORDS, shown_settings, target_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,36 +58,57 @@ def ensemble_depends(context: Context) -> Any:
 
 
 def make_ensemble(context: Context) -> dict[str, Any]:
-    from icemap.ensemble.saved import load_replicate, save_forest, write_manifest
+    from icemap.ensemble.saved import MANIFEST, describe_ensemble, load_replicate, save_forest, write_manifest
     from icemap.mapping.jobs import ReplicateItem, TrainReplicate
-    from icemap.mapping.packed import write_packed
+    from icemap.mapping.packed import ensure_packed, write_packed
     from icemap.mapping.run import Job
     from icemap.predictors.cube import describe_predictors
 
     config = context.config
     if not context.ledger("train").keys():
         remove(config.ensemble_url)
+    described = exists(join(config.ensemble_url, MANIFEST))
+    if not described:
+        _forget_lost_replicates(context)
     ensemble, samples = _prepared(context)
     _tune(context, ensemble, samples)
     items = [ReplicateItem(index) for index in range(ensemble.replicates)]
     records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, config.ensemble_url), unit="replicates"), "train")
-    files = {name: sha for record in records for name, sha in record["files"].items()}
-    ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
-    ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
-    files |= save_forest(config.ensemble_url, ensemble.forest_)
     facts = {
         "predictors": describe_predictors(config.cube_url),
         "target": config.target.model_dump(mode="json"),
         "samples": fingerprint(config.samples_url),
-        "config": digest(config.model_dump(mode="json")),
+        "config": digest(shown_settings(config)),
     }
-    write_manifest(ensemble, config.ensemble_url, files, samples, facts)
-    write_packed(ensemble, config.ensemble_url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+    if described:
+        describe_ensemble(config.ensemble_url, facts)
+        ensure_packed(config.ensemble_url, samples)
+    else:
+        files = {name: sha for record in records for name, sha in record["files"].items()}
+        ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
+        ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
+        files |= save_forest(config.ensemble_url, ensemble.forest_)
+        write_manifest(ensemble, config.ensemble_url, files, samples, facts)
+        write_packed(ensemble, config.ensemble_url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
     weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
     seconds = {name: sum(record["cpu_seconds"][name] for record in records) for name in records[0]["cpu_seconds"]}
     context.say("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))
     context.say("  mean weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()))
     return {"replicates": len(records), "mean_weights": weights}
+
+
+def trained(config: Config) -> list[str]:
+    """What training makes, beside the files that the manifest lists."""
+    return [join(config.ensemble_url, name) for name in ("manifest.json", "packed.npz")]
+
+
+def _forget_lost_replicates(context: Context) -> None:
+    """Have those trained again whose files are not as the ledger says."""
+    ledger, url = context.ledger("train"), context.config.ensemble_url
+    for key, record in ledger.records().items():
+        files = {join(url, name): sha for name, sha in record.get("files", {}).items()}
+        if any(not exists(one) or content_digest(one) != sha for one, sha in files.items()):
+            ledger.remove(key)
 
 
 def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> None:
@@ -110,6 +132,19 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
         context.say(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
     context.say(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
     context.say(f"  share of climatology in the pool: {ensemble.options.climatology:.0%}")
+
+
+def verification_depends(context: Context) -> Any:
+    return context.config.verification.model_dump(exclude={*VERIFICATION_WORDS, *VERIFICATION_ALONE})
+
+
+def verification_alone(context: Context) -> Any:
+    return context.config.verification.model_dump(include=VERIFICATION_ALONE)
+
+
+def verification_words(context: Context) -> Any:
+    config = context.config
+    return [config.title, target_words(config), config.verification.model_dump(include=VERIFICATION_WORDS)]
 
 
 def make_verification(context: Context) -> dict[str, Any]:

@@ -13,10 +13,26 @@ from typing import Any
 
 from icemap.addresses import recorded
 from icemap.companions import companions
+from icemap.errors import IcemapError
 from icemap.json_records import RunRecord, check_record
-from icemap.store import RECORD, exists, is_remote, join, local_path, read_json, remote_stamp, require_regular, storage_errors, write_json
+from icemap.store import (
+    RECORD,
+    exists,
+    file_size,
+    is_remote,
+    join,
+    local_path,
+    read_bytes,
+    read_json,
+    remote_stamp,
+    require_regular,
+    storage_errors,
+    write_json,
+)
 
 LARGEST_HASHED = 256 * 2**20
+# Attributes of a map by which readers find its coarser levels.
+ADDED = ("multiscales", "zarr_conventions")
 PACKAGES = (
     "icemap",
     "numpy",
@@ -44,6 +60,22 @@ def digest(value: Any) -> str:
     True
     """
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def content_digest(url: str) -> str | None:
+    """SHA-256 of a file; None of a folder and of a large file, whose format has checksums of its own."""
+    size = file_size(url)
+    if size is None or size > LARGEST_HASHED:
+        return None
+    return hashlib.sha256(read_bytes(url)).hexdigest()
+
+
+def metadata_digest(group_url: str) -> str:
+    """Digest of what a Zarr group says about itself, without the coarser levels that are added to it later."""
+    content = dict(read_json(join(group_url, "zarr.json")))
+    content.pop("consolidated_metadata", None)
+    own = {key: value for key, value in content.get("attributes", {}).items() if key not in ADDED and not key.startswith(("spatial:", "proj:"))}
+    return digest({**content, "attributes": own})
 
 
 def fingerprint(url: str) -> str:
@@ -75,14 +107,36 @@ def _fingerprint(url: str) -> str:
 class Provenance:
     """The file ``provenance.json`` of a run.
 
-    Each step has a ``key``, the digest of all that its product depends on. A step with the same key and ``finished`` set is skipped; with the same key and
-    not finished it is resumed; with another key its product is made anew.
+    Each step has a ``key``, the digest of all that the numbers of its product depend on, and ``words``, that of what the product says besides. A step with
+    the same key and ``finished`` set is skipped, or has its words written where they have changed; with the same key and not finished it is resumed; with
+    another key its product is made again.
     """
 
     def __init__(self, run_url: str) -> None:
         self.url = join(run_url, RECORD)
         self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
         check_record(self.url, self.content, RunRecord, "delete it, and the run is made anew")
+
+    def require_unchanged(self) -> None:
+        """Refuse a record that is not as icemap wrote it.
+
+        Raises
+        ------
+        IcemapError
+            Saying what to do.
+        """
+        if "check" in self.content and self.content["check"] != self._check():
+            raise IcemapError(
+                f"{self.url} is not as icemap wrote it, so that nothing can be compared with it: restore it from a copy, "
+                "or delete it and run 'icemap run' with the config, which makes the run again."
+            )
+
+    def _check(self) -> str:
+        return digest(_plain({key: value for key, value in self.content.items() if key != "check"}))
+
+    def _write(self) -> None:
+        self.content["check"] = self._check()
+        write_json(self.url, self.content)
 
     @property
     def steps(self) -> dict[str, dict[str, Any]]:
@@ -94,6 +148,10 @@ class Provenance:
 
     def is_started(self, step: str, key: str) -> bool:
         return bool(self.steps.get(step, {}).get("key") == key)
+
+    def says(self, step: str, words: str) -> bool:
+        """True if the product of a finished step has the words with this digest in it."""
+        return self.steps.get(step, {}).get("words") == words
 
     def start(self, step: str, key: str, depends: Any = None) -> None:
         """Note that a step begins, and the settings and digests of inputs that its key is made of; its earlier record is forgotten."""
@@ -111,16 +169,16 @@ class Provenance:
     def forget(self, step: str) -> None:
         """Drop the record of a step, whose product is then made from the start."""
         if self.content["steps"].pop(step, None) is not None:
-            write_json(self.url, self.content)
+            self._write()
 
     def describe(self, **facts: Any) -> None:
         """Note what holds for the whole run: config, seed, sources."""
         self.content |= {**recorded(_plain(facts)), "versions": versions()}
-        write_json(self.url, self.content)
+        self._write()
 
     def _set(self, step: str, record: dict[str, Any]) -> None:
         self.content["steps"][step] = recorded(record)
-        write_json(self.url, self.content)
+        self._write()
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:

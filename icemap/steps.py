@@ -13,7 +13,7 @@ from icemap.addresses import shown
 from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.json_records import CHUNK_RECORDS
-from icemap.provenance import Provenance, digest, versions
+from icemap.provenance import Provenance, content_digest, digest, metadata_digest, versions
 from icemap.store import exists, file_size, join, remove
 
 if TYPE_CHECKING:
@@ -66,19 +66,25 @@ class Context:
         return Ledger(join(self.config.run, "ledger", name), CHUNK_RECORDS.get(name))
 
     def run_job(self, job: Job, name: str) -> list[dict[str, Any]]:
-        from icemap.mapping.run import run_job
+        from icemap.mapping.run import SerialExecutor, run_job
 
-        records = run_job(job, self.ledger(name), self.executor)
+        ledger = self.ledger(name)
+        # No cluster is started to read what is there.
+        done = ledger.keys().issuperset(item.key for item in job.items)
+        records = run_job(job, ledger, SerialExecutor() if done else self.executor)
         self._processors |= {record["processor"] for record in records if "processor" in record}
         return records
 
-    def finish(self, step: Step, facts: dict[str, Any]) -> None:
-        """Put a step's end into the record, with the processors that worked on it and the sizes of its files."""
+    def finish(self, step: Step, facts: dict[str, Any], words: str) -> None:
+        """Put a step's end into the record, with the digest of its words, the processors that worked on it and the sizes of its files."""
         processors, self._processors = sorted(self._processors), set()
         if len(processors) > 1:
             self.say(f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}")
-        sizes = {_name_in(self.config, url): size for url in step.products(self.config) if exists(url) and (size := file_size(url)) is not None}
-        self.provenance.finish(step.name, **facts, sizes=sizes, **({"processors": processors} if processors else {}))
+        there = {name_in(self.config, url): url for url in step.products(self.config) if exists(url)}
+        sizes = {name: size for name, url in there.items() if (size := file_size(url)) is not None}
+        digests = {name: found for name, url in there.items() if (found := product_digest(url))}
+        parts = len(self.ledger(step.name).keys())
+        self.provenance.finish(step.name, **facts, words=words, sizes=sizes, digests=digests, parts=parts, **({"processors": processors} if processors else {}))
 
     def describe(self) -> None:
         """Put into the record what the run can be made again from: its settings and sources."""
@@ -93,6 +99,10 @@ class Context:
         self._stack.close()
 
 
+def _nothing(context: Context) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Step:
     """One command of the chain.
@@ -100,13 +110,18 @@ class Step:
     Attributes
     ----------
     depends : callable
-        What the product depends on beyond the earlier steps, JSON-able.
+        What the product's numbers depend on beyond the earlier steps, JSON-able.
     make : callable
-        Makes the product, going on from what its ledger has, and returns facts for the record.
+        Makes the product, going on from what its ledger has, and returns facts for the record. Where the ledger has everything, it writes the words of the
+        config and its catalogue into what is there.
     products : callable
         URLs that must be there for the step to count as done.
     ahead : callable, optional
         Makes what can be made before the earlier steps are done; gets the sentence that says what is not.
+    words : callable
+        What stands in the product and changes none of its numbers, JSON-able.
+    alone : callable
+        What numbers depend on that no later step reads, JSON-able.
     """
 
     name: str
@@ -115,6 +130,47 @@ class Step:
     make: Callable[[Context], dict[str, Any]]
     products: Callable[[Config], list[str]]
     ahead: Callable[[Context, str], None] | None = None
+    words: Callable[[Context], Any] = _nothing
+    alone: Callable[[Context], Any] = _nothing
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What tells whether a step has to be made again.
+
+    Attributes
+    ----------
+    key : str
+        Of all that its numbers depend on.
+    shared : str
+        Of that part of it which later steps build on.
+    words : str
+        Of what it says besides.
+    depends : object
+        The settings and digests of inputs that the key is made of.
+    """
+
+    key: str
+    shared: str
+    words: str
+    depends: Any
+
+
+def digests_of(steps: Sequence[Step], context: Context) -> dict[str, Digests]:
+    """Digests of steps by name, in their order; the steps that they build on are among them.
+
+    Raises
+    ------
+    IcemapError
+        If an input is missing.
+    """
+    found: dict[str, Digests] = {}
+    for step in steps:
+        depends, alone = step.depends(context), step.alone(context)
+        shared = digest([step.name, __version__, depends, [found[before].shared for before in step.after]])
+        key = shared if alone is None else digest([shared, alone])
+        found[step.name] = Digests(key, shared, digest(step.words(context)), depends)
+    return found
 
 
 def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> bool:
@@ -139,17 +195,15 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
     context.wanted = tuple(names)
     needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
-    keys: dict[str, str] = {}
-    depends: dict[str, Any] = {}
     # All of them first: a missing table is said at once, not after hours of work on the cube.
-    for step in needed:
-        depends[step.name] = step.depends(context)
-        keys[step.name] = digest([step.name, __version__, depends[step.name], [keys[before] for before in step.after]])
+    digests = digests_of(needed, context)
     made = False
     for step in needed:
-        finished = context.provenance.is_finished(step.name, keys[step.name])
+        now = digests[step.name]
+        finished = context.provenance.is_finished(step.name, now.key)
         lost = lost_product(step, context.config, context.provenance.steps[step.name]) if finished else ""
-        done = finished and not lost
+        reworded = finished and not lost and not context.provenance.says(step.name, now.words)
+        done = finished and not lost and not reworded
         if step.name not in names:
             if lost:
                 raise IcemapError(f"{lost} Run 'icemap {step.name}' or 'icemap run' first, which make it again.")
@@ -163,29 +217,42 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
             context.describe()
         if lost:
             context.say(f"{step.name}: {lost}")
-        # A finished product that has vanished is made again; its ledger says nothing any more.
-        resume = context.provenance.is_started(step.name, keys[step.name]) and not finished
-        context.say(f"{step.name}: {'continuing' if resume else 'making'} {', '.join(step.products(context.config))}")
-        if not resume:
+        resume = context.provenance.is_started(step.name, now.key) and not finished
+        verb = "rewording" if reworded else "continuing" if resume else "making"
+        context.say(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
+        if finished:
+            # What its ledger has is there, unless a whole group of chunks has vanished, which the step looks for itself.
+            context.provenance.reopen(step.name)
+        elif not resume:
             _forget(step, context)
-            context.provenance.start(step.name, keys[step.name], depends[step.name])
-        context.finish(step, step.make(context))
+            context.provenance.start(step.name, now.key, now.depends)
+        context.finish(step, step.make(context), now.words)
         made = True
     return made
 
 
 def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:
     """Which product of a finished step is not there any more, or is shorter than it was, in a sentence; empty if none."""
+    from icemap.mapping.ledger import Ledger
+
     for url in step.products(config):
         if not exists(url):
             return f"{url} is not there."
-        before = record.get("sizes", {}).get(_name_in(config, url))
+        before = record.get("sizes", {}).get(name_in(config, url))
         if before is not None and (size := file_size(url)) is not None and size < before:
             return f"{url} has {size:,} bytes and had {before:,}."
-    return ""
+    ledger = join(config.run, "ledger", step.name)
+    before, now = record.get("parts", 0), len(Ledger(ledger).keys()) if record.get("parts") else 0
+    return f"{ledger} has {now:,} records and had {before:,}." if now < before else ""
 
 
-def _name_in(config: Config, url: str) -> str:
+def product_digest(url: str) -> str | None:
+    """By which a product that has changed is known: of a file its content, of a Zarr group what it says about itself; None of others."""
+    return metadata_digest(url) if exists(join(url, "zarr.json")) else content_digest(url)
+
+
+def name_in(config: Config, url: str) -> str:
+    """A product's address as seen from the run folder, which may be moved."""
     return url.removeprefix(join(config.run, ""))
 
 
@@ -223,19 +290,17 @@ def _made_ahead(steps: Sequence[Step], context: Context, names: Sequence[str]) -
 
 def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequence[str]) -> str:
     """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it can."""
-    before = _ancestors(steps, step.name)
-    keys: dict[str, str] = {}
-    for other in steps:
-        if other.name not in before or other.name in names:
+    needed = [other for other in steps if other.name in _ancestors(steps, step.name)]
+    for number, other in enumerate(needed, start=1):
+        if other.name in names:
             continue
         try:
             if not exists(context.config.catalog):
                 raise IcemapError(f"There is no catalogue {context.config.catalog}")
-            depends = other.depends(context)
+            now = digests_of(needed[:number], context)[other.name]
         except IcemapError as error:
             return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
-        keys[other.name] = digest([other.name, __version__, depends, [keys.get(name) for name in other.after]])
-        if not context.provenance.is_finished(other.name, keys[other.name]):
+        if not context.provenance.is_finished(other.name, now.key):
             return f"the step '{other.name}' is not done"
         if lost := lost_product(other, context.config, context.provenance.steps[other.name]):
             return f"the step '{other.name}' has to be done again ({lost.rstrip('.')})"

@@ -283,7 +283,7 @@ REMADE = {
     "another seed": ({"seed": 1}, ORDER[2:]),
     "other members": ({"ensemble": {**SMALL["ensemble"], "members": ["svr", "gam"]}}, ORDER[2:]),
     "more folds": ({"verification": {"folds": 4, "places": 300}}, ORDER[3:]),
-    "another title": ({"title": "Ice"}, ORDER[4:]),
+    "another title": ({"title": "Ice"}, ["cube", "boreholes", "verify", "map", "publish", "report"]),
     "nothing": ({}, []),
 }
 
@@ -432,6 +432,80 @@ def test_run_from_a_program_does_what_the_command_does(first_run):
     assert said == [*(f"{name}: there already" for name in ORDER), "Nothing to do: every product is there and its inputs have not changed."]
     with pytest.raises(icemap.IcemapError, match="There is no step 'cubes': the steps are cube, boreholes, train"):
         icemap.run(str(config), ["cubes"])
+
+
+def numbers(run: Path) -> dict[str, bytes]:
+    """Content of the chunks of cube, map and levels, of the ledger, and of the files that hold nothing but numbers."""
+    files = [*run.rglob("c/*/*"), *run.glob("ledger/*/[!.]*.json"), *run.glob("ensemble/replicates/*"), *run.glob("ensemble/*.npz")]
+    files += [run / name for name in ("samples.parquet", "ice_storage.json", "ensemble/calibration.json", "ensemble/applicability.json")]
+    return {str(path.relative_to(run)): path.read_bytes() for path in files if path.is_file()}
+
+
+def test_other_words_stand_in_every_product_and_no_number_is_made_again(copied):
+    run = copied.parent / "run"
+    catalog = yaml.safe_load((copied.parent / "catalog.yaml").read_text())
+    catalog["entries"]["maat"]["metadata"]["long_name"] = "warmth of a year"
+    data = re.fullmatch(r"\{data\((.*)\)\}", catalog["entries"]["maat"]["kwargs"]["data"]).group(1)
+    catalog["data"][data]["metadata"] = {**catalog["data"][data].get("metadata", {}), "licence": "Licence of somebody"}
+    (copied.parent / "catalog.yaml").write_text(yaml.safe_dump(catalog, sort_keys=False))
+    change(
+        copied,
+        author="Someone Else",
+        title="Another title",
+        target={"long_name": "frozen water"},
+        verification={**SMALL["verification"], "classes": [0, 33, 100]},
+    )
+    before, started = numbers(run), {name: step["started"] for name, step in json.loads((run / "provenance.json").read_text())["steps"].items()}
+    assert len([name for name in before if "/c/" in name]) > 100
+
+    # Without an executor: nothing is left for workers to do.
+    said: list[str] = []
+    run_steps(STEPS, Context(load_config(str(copied)), "nobody", 1, said.append), ORDER)
+    assert [line.split(":")[0] for line in said if ": rewording" in line] == [name for name in ORDER if name != "storage"]
+    assert not [line for line in said if ": making" in line or ": continuing" in line]
+    assert numbers(run) == before
+    record = json.loads((run / "provenance.json").read_text())
+    assert {name: step["started"] for name, step in record["steps"].items()} == started
+    assert (record["config"]["author"], record["sources"]["maat"]["licence"]) == ("Someone Else", "Licence of somebody")
+
+    collection = json.loads((run / "stac" / "collection.json").read_text())
+    assert (collection["title"], collection["providers"][0]["name"]) == ("Another title", "Someone Else")
+    assert collection["cube:variables"]["vic"]["description"] == "frozen water"
+    cube, data = icemap.open_cube(str(run / "cube.zarr")), icemap.open_map(str(run / "map.zarr"))
+    assert (cube.attrs["title"], cube.maat.attrs["long_name"], cube.maat.attrs["licence"]) == (
+        "Another title: predictors",
+        "warmth of a year",
+        "Licence of somebody",
+    )
+    assert (data.attrs["title"], data.vic.attrs["long_name"]) == ("Another title", "frozen water")
+    # Who reads the arrays one by one finds the same words.
+    assert json.loads((run / "map.zarr" / "vic_lower95" / "zarr.json").read_text())["attributes"]["long_name"].endswith("of frozen water")
+    with rasterio.open(run / "products" / "T5m_VIC.tif") as file:
+        assert (file.tags()["title"], file.descriptions) == ("Another title", ("frozen water",))
+    assert cog_validate(run / "products" / "T5m_VIC.tif")[0]
+    for page, words in {
+        "report.html": ("Another title", "Someone Else", "frozen water", "warmth of a year", "Licence of somebody"),
+        "predictors.html": ("Another title", "warmth of a year", "Licence of somebody"),
+        "boreholes.html": ("Another title",),
+        "verification.html": ("Another title", "33 to 100 %"),
+        "verification.json": ("frozen water", "33 to 100 %"),
+        "catalog.yaml": ("Another title", "frozen water"),
+        "ensemble/manifest.json": ("frozen water",),
+    }.items():
+        assert [one for one in words if one not in (run / page).read_text()] == [], page
+    assert run_here(copied, ORDER) == [f"{name}: there already" for name in ORDER]
+    assert check_run(str(run), print) == []
+
+
+def test_other_competitors_leave_the_map_as_it_is(copied):
+    run = copied.parent / "run"
+    calibration = (run / "ensemble" / "calibration.json").read_bytes()
+    change(copied, verification={**SMALL["verification"], "competitors": []})
+    said = run_here(copied, ORDER)
+    assert [line.split(":")[0] for line in said if ": making" in line] == ["verify"]
+    assert [line.split(":")[0] for line in said if ": rewording" in line] == ["report"]
+    assert (run / "ensemble" / "calibration.json").read_bytes() == calibration
+    assert "quantile_forest" not in {row["model"] for row in json.loads((run / "verification.json").read_text())["table"]}
 
 
 def stored_chunks(run: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from icemap.ensemble.replicates import Replicate
 from icemap.ensemble.target import TargetScale
 from icemap.ensemble.tuning import Tuning
 from icemap.errors import IcemapError
+from icemap.provenance import digest
 from icemap.store import exists, join, read_bytes, read_json, write_bytes, write_json
 
 FORMAT = 3
@@ -26,6 +27,8 @@ MANIFEST = "manifest.json"
 FOREST = "forest.npz"
 CALIBRATION = "calibration.json"
 APPLICABILITY = "applicability.json"
+# Keys of the manifest that say where an ensemble comes from and what it is about.
+FACTS = ("predictors", "target", "samples", "config")
 CHECK_ROWS = 10
 # Largest difference to the stored predictions, in units of the target's spread: numerical libraries differ in the last digits.
 CHECK_TOLERANCE = 1e-6
@@ -213,6 +216,16 @@ def read_manifest(url: str) -> dict[str, Any]:
     if manifest.get("format") != FORMAT:
         raise IcemapError(f"{url}/{MANIFEST} has format {manifest.get('format')}, this version of icemap reads {FORMAT}: train the ensemble again.")
     return manifest
+
+
+def manifest_digest(url: str) -> str:
+    """Digest of all that a saved ensemble predicts with; what is said about it besides does not count."""
+    return digest({key: value for key, value in read_manifest(url).items() if key not in FACTS})
+
+
+def describe_ensemble(url: str, facts: dict[str, Any]) -> None:
+    """Bring what a saved ensemble says about itself up to date."""
+    write_json(join(url, MANIFEST), {**read_manifest(url), **facts})
 
 
 def read_ensemble(url: str) -> SavedEnsemble:

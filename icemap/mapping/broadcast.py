@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
+from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, manifest_digest
 from icemap.errors import IcemapError
 from icemap.json_records import ApplicabilityRecord, CalibrationRecord, read_record
 from icemap.mapping.pack import PackedEnsemble
@@ -32,7 +32,7 @@ _lock = threading.Lock()
 
 def ensemble_digest(url: str) -> str:
     """Digest of an ensemble with its calibration and applicability; the manifest holds the digests of the other files."""
-    return digest([read_manifest(url), _calibration(url), _applicability(url)])
+    return digest([manifest_digest(url), _calibration(url), _applicability(url)])
 
 
 def _calibration(url: str) -> CalibrationRecord:

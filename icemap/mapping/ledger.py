@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 from icemap.errors import IcemapError
 from icemap.json_records import check_record
-from icemap.store import exists, filesystem, is_remote, join, list_names, local_path, read_json, remove, storage_errors, write_json, write_text
+from icemap.store import (
+    exists,
+    filesystem,
+    is_remote,
+    join,
+    list_names,
+    local_path,
+    read_bytes,
+    read_json,
+    remove,
+    remove_file,
+    storage_errors,
+    write_json,
+    write_text,
+)
 
 # Hidden, so that it is not taken for the record of a chunk.
 PROGRESS = ".progress.json"
@@ -25,15 +40,44 @@ class Ledger:
         self.kind = kind
 
     def write(self, key: str, record: dict[str, Any]) -> None:
-        """Mark a chunk as done."""
-        write_text(join(self.url, f"{key}.json"), json.dumps(record, allow_nan=False))
+        """Mark a chunk as done; its record carries a checksum, for no number in it can be made again without the chunk."""
+        text = json.dumps(record, allow_nan=False)
+        write_text(join(self.url, f"{key}.json"), json.dumps({"check": _checksum(text), **record}, allow_nan=False))
+
+    def record(self, key: str) -> dict[str, Any]:
+        """One record."""
+        return self._parse(key, read_bytes(join(self.url, f"{key}.json")))
+
+    def remove(self, key: str) -> None:
+        """Forget one record: its chunk is not done."""
+        if exists(url := join(self.url, f"{key}.json")):
+            remove_file(url)
+
+    def damaged(self) -> dict[str, str]:
+        """What is wrong with records that are not as they were written, by key."""
+        found = {}
+        for key, text in self._texts().items():
+            try:
+                self._parse(key, text)
+            except IcemapError as error:
+                found[key] = str(error)
+        return found
 
     def keys(self) -> set[str]:
         """Keys of the finished chunks."""
         return {name.removesuffix(".json") for name in list_names(self.url) if name.endswith(".json") and not name.startswith(".")}
 
     def records(self) -> dict[str, dict[str, Any]]:
-        """All records by key, in the order of the keys."""
+        """All records by key, in the order of the keys.
+
+        Raises
+        ------
+        IcemapError
+            If one of them is not as it was written.
+        """
+        return {key: self._parse(key, text) for key, text in self._texts().items()}
+
+    def _texts(self) -> dict[str, bytes]:
         keys = sorted(self.keys())
         with storage_errors(self.url, "read"):
             if is_remote(self.url):
@@ -42,7 +86,7 @@ class Ledger:
                 texts = [contents[f"{path}/{key}.json"] for key in keys]
             else:
                 texts = [(local_path(self.url) / f"{key}.json").read_bytes() for key in keys]
-        return {key: self._parse(key, text) for key, text in zip(keys, texts, strict=True)}
+        return dict(zip(keys, texts, strict=True))
 
     def write_progress(self, progress: dict[str, Any]) -> None:
         """Note how far the job is, for those who watch it from elsewhere."""
@@ -63,13 +107,21 @@ class Ledger:
         remove(self.url)
 
     def _parse(self, key: str, text: bytes) -> dict[str, Any]:
-        problem = f"The ledger record {self.url}/{key}.json is not valid JSON: delete it and run again, its chunk will be made anew."
+        remedy = "delete it and run again, its chunk will be made again"
+        problem = f"The ledger record {self.url}/{key}.json is not valid JSON: {remedy}."
         try:
             record = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise IcemapError(problem) from error
         if not isinstance(record, dict):
             raise IcemapError(problem)
+        checksum = record.pop("check", None)
         if self.kind is not None:
-            check_record(f"The ledger record {self.url}/{key}.json", record, self.kind, "delete it and run again, its chunk will be made anew")
+            check_record(f"The ledger record {self.url}/{key}.json", record, self.kind, remedy)
+        if checksum != _checksum(json.dumps(record)):
+            raise IcemapError(f"The ledger record {self.url}/{key}.json is not as it was written (its checksum differs): {remedy}.")
         return record
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, consolidate, create_gridded, mend, read_chunk, write_chunk
+from icemap.gridded import Variable, consolidate, create_gridded, describe_gridded, mend, read_chunk, write_chunk
 from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
@@ -53,6 +53,10 @@ class MapBuild:
         if self.fields is not None:
             self.fields.create(self.grid, self.chunk)
             consolidate(self.url)
+
+    def describe(self, attrs: Mapping[str, Any]) -> None:
+        """Bring the words in the attributes of a map that is there up to date."""
+        describe_gridded(self.url, self.variables, attrs)
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
         """Map and write one chunk; the record holds the sums for the totals."""

@@ -19,7 +19,7 @@ import icemap
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.mixture import Mixture
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.saved import FOREST, load_forest, load_replicate, read_manifest
+from icemap.ensemble.saved import FOREST, load_forest, load_replicate, manifest_digest, read_manifest
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.coder import pack_coding
 from icemap.mapping.kernels.gam import GAMs
@@ -27,7 +27,6 @@ from icemap.mapping.kernels.svr import SVRs
 from icemap.mapping.kernels.svr import require_sound as require_sound_svrs
 from icemap.mapping.kernels.trees import Conditions, Trees, require_sound
 from icemap.mapping.pack import CheckPixels, Models, PackedEnsemble, pack_ensemble, pad, require_same
-from icemap.provenance import digest
 from icemap.store import exists, filesystem, join, local_copy, storage_errors, write_bytes
 
 FORMAT = 4
@@ -44,7 +43,7 @@ def write_packed(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) ->
     header = {
         "format": FORMAT,
         "version": icemap.__version__,
-        "ensemble": digest(read_manifest(url)),
+        "ensemble": manifest_digest(url),
         "parts": {name: type(part).__name__ for name, part in parts.items()},
         "reasons": dict(packed.reasons),
         "scale": check.scale,
@@ -59,10 +58,24 @@ def ensure_packed(url: str, samples: pd.DataFrame) -> None:
     """Pack the saved ensemble at a URL, trained on the samples, unless that has been done by this version."""
     if exists(join(url, PACKED)):
         with suppress(IcemapError), _opened(url) as file:
-            if not _misfit(url, json.loads(str(file["header"])), read_manifest(url)):
+            if not _misfit(url, json.loads(str(file["header"]))):
                 return
     ensemble = IceEnsemble.load(url)
     write_packed(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+
+
+def packed_problem(url: str) -> str:
+    """What is wrong with the file of the packed ensemble at a URL; empty if it is whole."""
+    if not exists(join(url, PACKED)):
+        return f"{join(url, PACKED)} is not there."
+    try:
+        with _opened(url) as file:
+            # Every array carries a checksum, which is compared when it is read.
+            for name in file.files:
+                file[name]
+            return _misfit(url, json.loads(str(file["header"])))
+    except IcemapError as error:
+        return str(error)
 
 
 def read_packed(url: str) -> PackedEnsemble:
@@ -78,7 +91,7 @@ def read_packed(url: str) -> PackedEnsemble:
     manifest = read_manifest(url)
     with _opened(url) as file:
         header = json.loads(str(file["header"]))
-        if misfit := _misfit(url, header, manifest):
+        if misfit := _misfit(url, header):
             raise IcemapError(misfit)
         parts = {name: _KINDS[kind](*(file[f"{name}/{field}"] for field in _KINDS[kind]._fields)) for name, kind in header["parts"].items()}
         columns = int(pack_coding(PredictorCoding.from_dict(manifest["coding"])).columns[0])
@@ -114,11 +127,11 @@ def _opened(url: str) -> Iterator[Any]:
         raise IcemapError(f"{join(url, PACKED)} is damaged: delete it and start the command again, which packs the ensemble anew.") from error
 
 
-def _misfit(url: str, header: dict[str, Any], manifest: dict[str, Any]) -> str:
+def _misfit(url: str, header: dict[str, Any]) -> str:
     name = join(url, PACKED)
     if header["format"] != FORMAT or header["version"] != icemap.__version__:
         return f"{name} was packed by icemap {header['version']} (format {header['format']}), this is {icemap.__version__}: start the command again."
-    if header["ensemble"] != digest(manifest):
+    if header["ensemble"] != manifest_digest(url):
         return f"{name} was packed from another ensemble than the one that lies there now: start the command again."
     return ""
 

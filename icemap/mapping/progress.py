@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from contextlib import suppress
 from types import TracebackType
@@ -30,8 +31,11 @@ class Progress:
 
     def __init__(self, ledger: Ledger, unit: str, total: int, done: int) -> None:
         self.ledger = ledger
+        # By which a worker knows that it looks into the same folder.
+        self.token = secrets.token_hex(8)
         now = time.time()
-        self.note: dict[str, Any] = {"running": True, "unit": unit, "total": total, "done": done, "before": done, "started": now, "longest": 0.0, "failed": {}}
+        counts = {"unit": unit, "total": total, "done": done, "before": done}
+        self.note: dict[str, Any] = {"running": True, **counts, "started": now, "longest": 0.0, "failed": {}, "token": self.token}
 
     def add(self, size: int, seconds: float) -> None:
         """A part is done; it took so long on its worker."""

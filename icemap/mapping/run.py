@@ -11,6 +11,7 @@ from icemap.addresses import hide_in_logs, remember_all, remembered, shown
 from icemap.errors import IcemapError
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.progress import Progress
+from icemap.mapping.seen import Token
 from icemap.provenance import processor
 
 # Parts that may fail before the job stops: a network that is gone, or a login that has ended, fails them all, each after some waiting.
@@ -69,12 +70,15 @@ class _Timed:
     """Measures inside the task, so that waiting in a queue does not count, and hands on a mistake in the input without a retry."""
 
     work: Callable[[Any], dict[str, Any]]
+    token: Token
     # What this worker may not say either.
     hidden: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
 
     def __call__(self, item: Any) -> dict[str, Any]:
         remember_all(self.hidden)
         hide_in_logs()
+        if problem := self.token.problem():
+            return {"unseen": problem}
         start = time.perf_counter()
         try:
             record = self.work(item)
@@ -101,7 +105,10 @@ def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = Tr
         noted = Progress(ledger, job.unit, total, total - left)
         bar = tqdm(total=total, initial=total - left, desc=job.name, unit=f" {job.unit}", unit_scale=True, disable=not progress, dynamic_ncols=True)
         with noted, bar:
-            for item, record in executor.map(_Timed(job.work, remembered()), todo):
+            for item, record in executor.map(_Timed(job.work, Token(ledger.url, noted.token), remembered()), todo):
+                # Each of its parts would be lost.
+                if "unseen" in record:
+                    raise IcemapError(record["unseen"])
                 if "error" in record:
                     errors[item.key] = shown(record["error"])
                     noted.fail(item.key, errors[item.key])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from icemap.catalog import Source
 from icemap.config import Config, MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
+from icemap.gridded import Variable, create_gridded, describe_gridded, open_gridded, write_chunk
 from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
 from icemap.predictors.fields import ChunkFields, value_range
 from icemap.predictors.sources import open_layer_of, open_source
@@ -68,9 +69,16 @@ class CubeBuild:
 
     def create(self, title: str) -> None:
         """Write the empty cube."""
-        variables = [_variable(source, self.ways.get(name), name in self.predictors, self.notes.get(name, "")) for name, source in self.sources.items()]
         inner = self.chunk // 4 if self.chunk % 4 == 0 and self.chunk >= 64 else self.chunk
-        create_gridded(self.url, self.grid, [*variables, VALID, FRACTION], {"title": f"{title}: predictors"}, chunk=inner, shard=self.chunk)
+        create_gridded(self.url, self.grid, self._variables(), _attrs(title), chunk=inner, shard=self.chunk)
+
+    def describe(self, title: str) -> None:
+        """Bring the words in the attributes of a cube that is there up to date."""
+        describe_gridded(self.url, self._variables(), _attrs(title))
+
+    def _variables(self) -> list[Variable]:
+        named = [_variable(source, self.ways.get(name), name in self.predictors, self.notes.get(name, "")) for name, source in self.sources.items()]
+        return [*named, VALID, FRACTION]
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
         """Make, check and write one chunk; the record says what is missing in it."""
@@ -100,12 +108,16 @@ class CubeBuild:
             try:
                 stamps = file_stamps(leaf)
             except IcemapError as error:
-                raise IcemapError(f"Chunk {chunk.key}: {error}") from error
+                raise IcemapError(
+                    f"Chunk {chunk.key}, on the host {socket.gethostname()}: {error} It was there when the cube was begun: "
+                    "put it back, or, where only this host lacks it, mount its folder there under the same path."
+                ) from error
             for url, stamp in zip(files, stamps):
                 if stamp != self.stamps[url]:
                     raise IcemapError(
-                        f"Chunk {chunk.key}: the file {url} of the source '{leaf.name}' has changed since the cube was begun: "
-                        "run the command again, and the cube is made anew from the file as it is now."
+                        f"Chunk {chunk.key}: the file {url} of the source '{leaf.name}' has changed since the cube was begun, as the host "
+                        f"{socket.gethostname()} sees it: run the command again, and the cube is made again from the file as it is now; "
+                        "where this host has another file under this path, give all hosts the same one."
                     )
 
     def _mask(self, arrays: Mapping[str, NDArray[np.float32]], chunk: Chunk) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
@@ -121,6 +133,10 @@ class CubeBuild:
                 part = np.clip(_part(values, self.sources[mask.source]), 0, 1)
                 fraction *= part if mask.counts == "part" else 1 - part
         return inside, fraction
+
+
+def _attrs(title: str) -> dict[str, str]:
+    return {"title": f"{title}: predictors"}
 
 
 def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
@@ -180,7 +196,7 @@ def _resolved(source: Source, classes: Mapping[str, Mapping[int, str]]) -> Sourc
 
 
 def identity(source: Source) -> list[Any]:
-    """What the values of a source depend on: its settings and the content of its files, but not their addresses."""
+    """What the values of a source depend on: its settings and the content of its files, but neither their addresses nor words."""
     return [source.settings(), [leaf.url for leaf in source.leaves if leaf.is_virtual], [fingerprint(url) for url in source.files]]
 
 

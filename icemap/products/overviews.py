@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, consolidate, create_gridded, grid_of, read_chunk, write_chunk
+from icemap.gridded import Variable, consolidate, create_gridded, describe_gridded, grid_of, read_chunk, write_chunk
 from icemap.mapping.ledger import Ledger
 from icemap.mapping.run import Job
 from icemap.products.layout import OVERVIEWS, map_variables, multiscales, open_map, require_complete, target_of
@@ -52,8 +52,15 @@ class Overview:
 
     def create(self, title: str) -> None:
         """Write the level empty."""
-        described = [replace(v, attrs={**v.attrs, "cell_methods": f"area: {'mean' if v.dtype == 'float32' else 'point'}"}) for v in self.variables]
-        create_gridded(self.url, self.grid, described, {"title": title}, chunk=self.chunk)
+        create_gridded(self.url, self.grid, self._described(), {"title": title}, chunk=self.chunk)
+
+    def describe(self, title: str) -> None:
+        """Bring the words in the attributes of a level that is there up to date."""
+        describe_gridded(self.url, self._described(), {"title": title})
+
+    def _described(self) -> list[Variable]:
+        methods = {"float32": "area: mean", "uint8": "area: point"}
+        return [replace(v, attrs={**v.attrs, "cell_methods": methods[v.dtype]}) for v in self.variables]
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
         """Means of the mapped cells among 2 x 2, and of classes the north-western cell, as GDAL makes overviews."""
@@ -126,9 +133,12 @@ def write_overviews(map_url: str, run: Callable[[Job, str], Any], ledger: Callab
     for number, coarser in enumerate(grids, start=1):
         level = Overview(url, join(map_url, OVERVIEWS, str(number)), grid, coarser, max(dataset[target.name].encoding["chunks"]), map_variables(target))
         name = f"publish/{number}"
+        title = str(dataset.attrs.get("title", ""))
         if not ledger(name).keys() or not exists(join(level.url, "zarr.json")):
             ledger(name).clear()
-            level.create(str(dataset.attrs.get("title", "")))
+            level.create(title)
+        else:
+            level.describe(title)
         run(Job(f"overview {number}", level.chunks, level, lambda chunk: chunk.shape[0] * chunk.shape[1]), name)
         url, grid = level.url, coarser
     if grids:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from icemap.addresses import shown
 from icemap.boreholes.samples import read_samples
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
@@ -23,6 +22,7 @@ from icemap.store import exists, join, write_bytes
 from icemap.verification.cross_validation import MODEL
 from icemap.verification.kinds import HEADLINE, KIND_NAMES
 from icemap.verification.summary import CALIBRATED
+from icemap.words import shown_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,20 +212,8 @@ def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]
     licences = {name: " · ".join(filter(None, (s.get("citation"), s.get("licence")))) for name, s in provenance.get("sources", {}).items()}
     entries["sources"] = "\n".join(f"{name}: {words}" for name, words in licences.items() if words) or "no licence or citation is given in the catalogue"
     entries["versions"] = ", ".join(f"{name} {number}" for name, number in provenance.get("versions", {}).items())
-    settings = _without_folders(config.model_dump(mode="json", exclude_defaults=True, exclude={"run", "catalog"}))
-    entries["config"] = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).strip()
+    entries["config"] = yaml.safe_dump(shown_settings(config), sort_keys=False, allow_unicode=True).strip()
     return entries
-
-
-def _without_folders(value: Any) -> Any:
-    """Files by their names: where they lie on the machine that made the map says nothing to a reader."""
-    if isinstance(value, dict):
-        return {key: _without_folders(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(part) for part in value]
-    if not isinstance(value, str):
-        return value
-    return value.rsplit("/", 1)[-1] if value.startswith("/") else shown(value)
 
 
 def _weights(training: Mapping[str, Any]) -> list[dict[str, Any]]:

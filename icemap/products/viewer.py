@@ -28,6 +28,19 @@ MISSING = (
 )
 
 
+def viewer_files(run_url: str) -> list[str]:
+    """URLs of what `write_viewer` writes; [] where the JavaScript libraries are not installed."""
+    if not _installed():
+        return []
+    names = [*PAGES, "map.json", *(f"lib/{name}" for name in LIBRARIES)]
+    return [join(run_url, "products", "viewer", name) for name in names]
+
+
+def _installed() -> bool:
+    library = files("icemap.products").joinpath("viewer_page", "lib")
+    return all(library.joinpath(name).is_file() for name in LIBRARIES)
+
+
 def write_viewer(run_url: str, title: str) -> bool:
     """Write ``products/viewer/`` of a run.
 
@@ -43,7 +56,7 @@ def write_viewer(run_url: str, title: str) -> bool:
     """
     page = files("icemap.products").joinpath("viewer_page")
     libraries = {name: page.joinpath("lib", name) for name in LIBRARIES}
-    if not all(library.is_file() for library in libraries.values()):
+    if not _installed():
         return False
     folder = join(run_url, "products", "viewer")
     settings = viewer_settings(run_url, title)

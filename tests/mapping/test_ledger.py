@@ -49,8 +49,22 @@ def test_numbers_that_json_does_not_know_are_refused(ledger):
 def test_a_broken_record_is_named_with_what_to_do(ledger, content):
     ledger.write("r000c000", {})
     store.write_bytes(f"{ledger.url}/r000c001.json", content.encode(errors="surrogateescape"))
-    with pytest.raises(IcemapError, match=r"ledger/map/r000c001\.json is not valid JSON: delete it and run again, its chunk will be made anew\.$"):
+    with pytest.raises(IcemapError, match=r"ledger/map/r000c001\.json is not valid JSON: delete it and run again, its chunk will be made again\.$"):
         ledger.records()
+
+
+@pytest.mark.parametrize("bit", range(0, 400, 7))
+def test_a_flipped_bit_of_a_record_is_named(ledger, tmp_path, bit):
+    ledger.write("r000c000", {"sums": {"all": {"integral": [1.2345678901, 2.5]}}, "valid": 17})
+    path = tmp_path / "run" / "ledger" / "map" / "r000c000.json"
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << (bit % 8)
+    path.write_bytes(content)
+    with pytest.raises(IcemapError, match=r"ledger/map/r000c000\.json is not .*: delete it and run again, its chunk will be made again\.$"):
+        ledger.records()
+    assert ledger.damaged().keys() == {"r000c000"}
+    ledger.remove("r000c000")
+    assert ledger.damaged() == ledger.records() == {}
 
 
 def test_any_number_of_writers(ledger):

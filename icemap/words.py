@@ -1,0 +1,68 @@
+"""What of a config and its catalogue is words: it stands in products, and no number depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from icemap.addresses import shown
+
+if TYPE_CHECKING:
+    from icemap.catalog import Source
+    from icemap.config import Config
+
+# Keys of the target; its unit and bounds are numbers.
+TARGET_WORDS = {"name", "long_name"}
+# Keys of the verification that only sort what the folds have found.
+VERIFICATION_WORDS = {"classes"}
+# Keys of the verification whose numbers no later step reads.
+VERIFICATION_ALONE = {"competitors"}
+
+
+def target_numbers(config: Config) -> dict[str, Any]:
+    """The target without its words. Its name is that of arrays and files, which the map depends on."""
+    return config.target.model_dump(exclude=TARGET_WORDS)
+
+
+def target_words(config: Config) -> dict[str, Any]:
+    """How the target is called."""
+    return config.target.model_dump(include=TARGET_WORDS)
+
+
+def source_words(sources: Mapping[str, Source]) -> dict[str, Any]:
+    """What the catalogue says of sources for people."""
+    return {name: source.words() for name, source in sources.items()}
+
+
+def class_words(sources: Mapping[str, Source]) -> dict[str, Any]:
+    """What the codes of classes are called."""
+    return {name: source.classes for name, source in sources.items() if source.classes}
+
+
+def table_words(config: Config) -> list[str]:
+    """Names of the tables of sites or layers, which stand on the page about them."""
+    if config.sites is not None:
+        return [_name(config.sites.table)]
+    assert config.boreholes is not None
+    tables = [layer.path for layer in config.boreholes.layers]
+    return [_name(url) for url in (*tables, config.boreholes.permafrost_table) if url]
+
+
+def shown_settings(config: Config) -> dict[str, Any]:
+    """The settings as a report shows them: those that are not defaults, without folders of this machine."""
+    return dict(_without_folders(config.model_dump(mode="json", exclude_defaults=True, exclude={"run", "catalog"})))
+
+
+def _without_folders(value: Any) -> Any:
+    """Files by their names: where they lie on the machine that made the map says nothing to a reader."""
+    if isinstance(value, dict):
+        return {key: _without_folders(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    return _name(value) if value.startswith("/") else shown(value)
+
+
+def _name(url: str) -> str:
+    return url.rstrip("/").rsplit("/", 1)[-1]
