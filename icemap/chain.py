@@ -11,6 +11,7 @@ from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError
 from icemap.json_records import VerificationRecord, read_record
 from icemap.learning import ensemble_depends, make_ensemble, make_verification, verification_url, verified
+from icemap.lock import run_lock
 from icemap.provenance import fingerprint
 from icemap.steps import Context, Say, Step, open_context, run_steps
 from icemap.store import RECORD, exists, join
@@ -329,7 +330,11 @@ def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "loc
     unknown = [name for name in steps or () if name not in names]
     if unknown:
         raise IcemapError(f"There is no step '{unknown[0]}': the steps are {', '.join(names)}.")
-    with open_context(config, cluster, workers, say) as context:
+    command = f"icemap {' '.join(steps or ['run'])}"
+    with (
+        run_lock(config.run, command, say),
+        open_context(config, cluster, workers, say) as context,
+    ):
         made = run_steps(STEPS, context, names if steps is None else steps)
     if steps is None and not made:
         say("Nothing to do: every product is there and its inputs have not changed.")

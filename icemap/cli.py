@@ -93,13 +93,15 @@ for _name, _text in {
 def storage(config: str, polygons: str | None, name: str | None, layer: str | None, mask: str, cluster: str, workers: int) -> None:
     """Totals with their intervals, of the map's regions or of polygons."""
     from icemap.config import load_config
+    from icemap.lock import run_lock
     from icemap.products.ice_storage import ice_storage, storage_lines, write_ice_storage
     from icemap.store import join
 
     settings = load_config(config)
     if polygons is None:
         _run(config, ["storage"], cluster, workers)
-    table = ice_storage(settings.map_url, polygons, mask, attribute=name, layer=layer)
+    with run_lock(settings.run, "icemap storage", click.echo):
+        table = ice_storage(settings.map_url, polygons, mask, attribute=name, layer=layer)
     for line in storage_lines(table):
         click.echo(line)
     if polygons is not None:
@@ -132,13 +134,18 @@ def status(run_url: str) -> None:
     """What is done of RUN, a run folder or bucket prefix, and how long is left."""
     import time
 
+    from icemap.lock import ended, owner, read_lock
     from icemap.mapping.ledger import Ledger
     from icemap.mapping.progress import progress_lines
     from icemap.provenance import Provenance
     from icemap.store import exists, join
 
-    if not exists(join(run_url, "provenance.json")):
+    lock = read_lock(run_url)
+    if lock is None and not exists(join(run_url, "provenance.json")):
         raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
+    if lock is not None:
+        dead = ", which does not run any more: the next command takes over" if ended(lock) else ""
+        click.echo(f"{'locked by':10s} {owner(lock)}{dead}")
     for name, record in Provenance(run_url).steps.items():
         ledger = Ledger(join(run_url, "ledger", name))
         parts = len(ledger.keys()) if name in CHUNKED else 0
@@ -154,8 +161,10 @@ def status(run_url: str) -> None:
 def check(run_url: str) -> None:
     """Is every stored object of RUN there and whole? What is damaged is made again by the next 'icemap run'."""
     from icemap.check import check_run
+    from icemap.lock import run_lock
 
-    damages = check_run(run_url, click.echo)
+    with run_lock(run_url, "icemap check", click.echo):
+        damages = check_run(run_url, click.echo)
     if damages:
         raise IcemapError(f"{len(damages)} of the parts of {run_url} are damaged: 'icemap run' with its config makes them again.")
     click.echo(f"{run_url} is whole.")

@@ -32,6 +32,20 @@ class RunRecord(TypedDict):
     versions: NotRequired[dict[str, str]]
 
 
+class LockRecord(TypedDict):
+    """``lock.json`` of a run: the command that works on it."""
+
+    token: str
+    command: str
+    host: str
+    # Machine and process numbers of the command, in which `pid` has a meaning.
+    machine: str
+    pid: int
+    born: float
+    since: str
+    heartbeat: float
+
+
 class CubeChunkRecord(TypedDict):
     """A chunk of the cube in the ledger."""
 

@@ -356,6 +356,36 @@ def write_bytes(url: str, content: bytes) -> None:
             raise
 
 
+def create_text(url: str, content: str) -> bool:
+    """Write a UTF-8 file where there is none; False, and nothing written, where there is one.
+
+    Of several that try at the same time one succeeds, in a bucket whose server honours
+    conditional requests (``If-None-Match``); any other server overwrites and says True.
+    """
+    with storage_errors(url, "write"):
+        try:
+            if is_remote(url):
+                fs, path = filesystem(url)
+                fs.pipe_file(path, content.encode("utf-8"), mode="create")
+                return True
+            target = local_path(url)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("x", encoding="utf-8") as file:
+                try:
+                    file.write(content)
+                    file.flush()
+                except OSError:
+                    target.unlink()
+                    raise
+            return True
+        except OSError as error:
+            # A second answer means that another request for the same file is under way.
+            taken = isinstance(error, FileExistsError) and (is_remote(url) or target.is_file())
+            if taken or _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+                return False
+            raise
+
+
 def write_text(url: str, content: str) -> None:
     """Write a UTF-8 file whole or not at all."""
     write_bytes(url, content.encode("utf-8"))

@@ -14,7 +14,10 @@ import icemap
 
 PACKAGE = Path(icemap.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-GROUND = ["errors", "names", "settings_text", "json_records", "grid", "store", "companions", "gridded", "units", "config", "catalog", "provenance", "world*"]
+GROUND = [
+    *("errors", "names", "settings_text", "json_records", "grid", "store", "lock", "companions"),
+    *("gridded", "units", "config", "catalog", "provenance", "world*"),
+]
 # From bottom to top: a module imports from its own level or from below.
 LEVELS = [
     GROUND,
