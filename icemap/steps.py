@@ -9,11 +9,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from icemap import __version__
-from icemap.config import Config
+from icemap.companions import companions
+from icemap.config import Config, require_own_folder
 from icemap.errors import IcemapError
 from icemap.json_records import CHUNK_RECORDS
 from icemap.provenance import Provenance, digest, versions
-from icemap.store import exists, file_size, join, remove
+from icemap.store import exists, file_size, is_remote, join, remove
 
 if TYPE_CHECKING:
     from icemap.catalog import Source
@@ -47,7 +48,13 @@ class Context:
         from icemap.catalog import load_sources
 
         masks = [mask.source for mask in self.config.masks if mask.source not in self.config.predictors]
-        return load_sources(self.config.catalog, [*self.config.predictors, *dict.fromkeys(masks)])
+        found = load_sources(self.config.catalog, [*self.config.predictors, *dict.fromkeys(masks)])
+        inputs = [(f"source '{name}'", url) for name, one in found.items() for url in one.files]
+        for name, url in list(inputs):
+            if url.endswith(".vrt") and not is_remote(url) and exists(url):
+                inputs += [(name, part) for part in companions(url)]
+        require_own_folder(f"The run folder {self.config.run}", self.config.run, inputs)
+        return found
 
     @cached_property
     def executor(self) -> Executor:

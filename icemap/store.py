@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
 
 from icemap.errors import IcemapError
 
@@ -51,8 +52,16 @@ def join(url: str, *parts: str) -> str:
 
 
 def local_path(url: str) -> Path:
-    """The path that a local URL names."""
-    return Path(url.removeprefix("file://"))
+    """The path that a local URL names; ``~`` is the home folder.
+
+    Examples
+    --------
+    >>> local_path("file:///data/my%20run").as_posix(), local_path("run").as_posix()
+    ('/data/my run', 'run')
+    """
+    if url.startswith("file://"):
+        return Path(unquote(url.removeprefix("file://").removeprefix("localhost")))
+    return Path(os.path.expanduser(url))
 
 
 def address_problem(url: str) -> str | None:
@@ -74,6 +83,10 @@ def address_problem(url: str) -> str | None:
         return f"{shown} holds a zero byte and is no address: remove it"
     if url.startswith("/vsi"):
         return f"'{url}' is GDAL's way of writing an address: give the https:// or s3:// address itself"
+    if re.match(r"file:(?!//(localhost)?/)", url):
+        return f"{shown} is no address of a file on this machine: write file:///path, or the path itself"
+    if os.path.expanduser(url).startswith("~/"):
+        return f"{shown} begins with ~, and the home folder is not known: write the whole path"
     protocol, separator, rest = url.partition("://")
     if not separator:
         return None
