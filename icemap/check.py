@@ -12,7 +12,6 @@ from icemap.errors import IcemapError
 from icemap.store import RECORD, exists, first_line, join, remove_file
 
 if TYPE_CHECKING:
-    from icemap.config import Config
     from icemap.grid import Chunk
     from icemap.provenance import Provenance
 
@@ -62,14 +61,13 @@ def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
     IcemapError
         If there is no run.
     """
-    from icemap.config import load_config
     from icemap.provenance import Provenance
 
     if not exists(join(run_url, RECORD)):
         raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
-    config, provenance = load_config(join(run_url, RECORD)), Provenance(run_url)
+    provenance = Provenance(run_url)
     found: list[Damage] = []
-    for damage in [*_damaged_chunks(config), *_damaged_files(config, provenance)]:
+    for damage in [*_damaged_chunks(run_url), *_damaged_files(run_url, provenance)]:
         say(damage.text)
         found.append(damage)
     _reopen(found, run_url, provenance)
@@ -96,19 +94,24 @@ def _reopen(found: Sequence[Damage], run_url: str, provenance: Provenance) -> No
             provenance.forget(step)
 
 
-def _damaged_chunks(config: Config) -> Iterator[Damage]:
+def _damaged_chunks(run_url: str) -> Iterator[Damage]:
     from tqdm import tqdm
 
+    from icemap.config import recorded_config
     from icemap.mapping.ledger import Ledger
     from icemap.mapping.replicate_fields import replicates_url
 
-    chunks = list(config.grid.grid.chunks(config.grid.chunk))
-    groups = [("cube", config.cube_url), ("map", config.map_url)]
-    if config.map.replicate_fields:
-        groups.append(("map", replicates_url(config.map_url)))
-    for step, url in groups:
+    # They differ where the map is to be made again with other settings.
+    cube, mapped = (recorded_config(join(run_url, RECORD), step) for step in ("cube", "map"))
+    groups = [("cube", cube.cube_url, cube), ("map", mapped.map_url, mapped)]
+    if mapped.map.replicate_fields:
+        groups.append(("map", replicates_url(mapped.map_url), mapped))
+    for step, url, config in groups:
+        chunks = list(config.grid.grid.chunks(config.grid.chunk))
         records = Ledger(join(config.run, "ledger", step)).records()
         done = [chunk for chunk in chunks if chunk.key in records]
+        if not done:
+            continue
         try:
             names = _rasters(url)
         except (OSError, KeyError, ValueError) as error:
@@ -154,11 +157,15 @@ def _damage(url: str, chunk: Chunk, names: Sequence[str], valid: int, counted: C
     return ""
 
 
-def _damaged_files(config: Config, provenance: Provenance) -> Iterator[Damage]:
+def _damaged_files(run_url: str, provenance: Provenance) -> Iterator[Damage]:
     from icemap.chain import STEPS
+    from icemap.config import recorded_config
     from icemap.steps import lost_product
 
     for step in STEPS:
         record = provenance.steps.get(step.name, {})
-        if record.get("finished") and (text := lost_product(step, config, record)):
+        if not record.get("finished"):
+            continue
+        config = recorded_config(join(run_url, RECORD), step.name)
+        if text := lost_product(step, config, record):
             yield Damage(step.name, text)

@@ -138,6 +138,7 @@ def status(run_url: str) -> None:
     from icemap.mapping.ledger import Ledger
     from icemap.mapping.progress import progress_lines
     from icemap.provenance import Provenance
+    from icemap.steps import next_url
     from icemap.store import exists, join
 
     lock = read_lock(run_url)
@@ -151,7 +152,13 @@ def status(run_url: str) -> None:
         parts = len(ledger.keys()) if name in CHUNKED else 0
         state = f"finished {record['finished']}" if record["finished"] else f"begun {record['started']}, not finished"
         click.echo(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
-        note = ledger.progress() if name in CHUNKED and not record["finished"] else None
+        if "next" in record:
+            ledger = Ledger(join(next_url(run_url, name), "ledger", name))
+            parts = len(ledger.keys()) if name in CHUNKED else 0
+            state = f"to be replaced: begun {record['next']['started']}, not finished"
+            click.echo(f"{'':10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
+        unfinished = "next" in record or not record["finished"]
+        note = ledger.progress() if name in CHUNKED and unfinished else None
         for line in progress_lines(note, time.time()) if note else []:
             click.echo(f"{'':10s} {line}")
 

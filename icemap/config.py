@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -330,6 +331,15 @@ def load_config(url: str) -> Config:
     return _checked(url, _recorded(url) if url.rsplit("/", 1)[-1] == RECORD else _parse(url, read_text(url)))
 
 
+def recorded_config(url: str, step: str) -> Config:
+    """The settings that the product of a step was made from, of the record of a run."""
+    content = _recorded(url)
+    record = read_json(url).get("steps", {}).get(step, {})
+    if "made_from" in record:
+        content |= {**record["made_from"]["config"], "run": ".", "catalog": RECORD}
+    return _checked(url, content)
+
+
 def _recorded(url: str) -> dict[str, Any]:
     record = read_json(url)
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict) or not isinstance(record.get("sources"), dict):
@@ -458,7 +468,9 @@ def resolve(url: str, base: str) -> str:
     if is_remote(url) or Path(url).is_absolute():
         return url
     if is_remote(base):
-        return join(base.rsplit("/", 1)[0], url)
+        kind, _, place = base.partition("://")
+        # A bucket takes '.' and '..' for names.
+        return f"{kind}://{posixpath.normpath(posixpath.join(posixpath.dirname(place), url))}"
     # Absolute, because workers of a cluster need not have been started in this folder.
     return os.path.abspath(local_path(base).parent / url)
 

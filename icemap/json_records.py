@@ -15,12 +15,32 @@ from icemap.store import read_json
 Record = TypeVar("Record")
 
 
+class NextRecord(TypedDict):
+    """What will replace the product of a step when it is complete."""
+
+    key: str
+    started: str
+
+
+class SettingsRecord(TypedDict):
+    """What a run can be made again from."""
+
+    config: dict[str, Any]
+    sources: dict[str, dict[str, Any]]
+
+
 class StepRecord(TypedDict):
     """One step in ``provenance.json``; a step also notes what is worth knowing about it."""
 
     key: str
     started: str
     finished: str | None
+    # While the product that this record tells of is still there.
+    next: NotRequired[NextRecord]
+    # While the next one, which is complete, is put in its place.
+    replacing: NotRequired[bool]
+    # Where the record of the run holds other settings than those that the product was made from.
+    made_from: NotRequired[SettingsRecord]
 
 
 class RunRecord(TypedDict):

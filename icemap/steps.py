@@ -14,7 +14,16 @@ from icemap.config import Config, require_own_folder
 from icemap.errors import IcemapError
 from icemap.json_records import CHUNK_RECORDS
 from icemap.provenance import Provenance, digest, versions
-from icemap.store import exists, file_size, is_remote, join, remove
+from icemap.store import (
+    exists,
+    file_size,
+    is_remote,
+    join,
+    list_names,
+    remove,
+    replace_folder,
+    require_no_link,
+)
 
 if TYPE_CHECKING:
     from icemap.catalog import Source
@@ -22,6 +31,8 @@ if TYPE_CHECKING:
     from icemap.mapping.run import Executor, Job
 
 Say = Callable[[str], None]
+# Folder of a run for what is not complete while there is an earlier one.
+NEXT = ".next"
 
 
 @dataclass
@@ -38,6 +49,10 @@ class Context:
     wanted: Sequence[str] = ()
     _stack: ExitStack = field(default_factory=ExitStack)
     _processors: set[str] = field(default_factory=set)
+    # The step at work, and the keys of all steps with this config.
+    making: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+    _described: bool = False
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -65,7 +80,38 @@ class Context:
     def ledger(self, name: str) -> Ledger:
         from icemap.mapping.ledger import Ledger
 
-        return Ledger(join(self.config.run, "ledger", name), CHUNK_RECORDS.get(name))
+        url = join(self.config.run, "ledger", name)
+        own = name.partition("/")[0] == self.making
+        return Ledger(self._aside(url) if own else url, CHUNK_RECORDS.get(name))
+
+    def place(self, url: str) -> str:
+        """Where the step that is being made writes one of its folders.
+
+        While an earlier one is there, this is aside from it, until `settle`.
+        """
+        require_no_link(url)
+        return self._aside(url)
+
+    def _aside(self, url: str) -> str:
+        if not self.provenance.is_next(self.making):
+            return url
+        return join(next_url(self.config.run, self.making), _name_in(self.config, url))
+
+    def settle(self) -> None:
+        """Put what the step has made in the place of what was there, which goes only now."""
+        step = self.making
+        if not self.provenance.is_next(step):
+            return
+        self.provenance.replace(step)
+        made = next_url(self.config.run, step)
+        for name in list_names(made):
+            name = join(name, step) if name == "ledger" else name
+            # A ledger may be in its place already, where an earlier try was cut short.
+            if exists(join(made, name)):
+                replace_folder(join(made, name), join(self.config.run, name))
+        self.describe()
+        self.provenance.replaced(step)
+        remove(made)
 
     def run_job(self, job: Job, name: str) -> list[dict[str, Any]]:
         from icemap.mapping.run import run_job
@@ -84,12 +130,15 @@ class Context:
 
     def describe(self) -> None:
         """Put into the record what the run can be made again from: its settings and sources."""
+        if self._described:
+            return
+        self._described = True
         before, now = self.provenance.content.get("versions", {}), versions()
         changed = [f"{name} {before[name]}, now {now[name]}" for name in now if before.get(name, now[name]) != now[name]]
         if changed:
             self.say(f"the record names other versions ({'; '.join(changed)}): what is made now may differ from what was made then")
         sources = {name: source.model_dump(mode="json", exclude_defaults=True) for name, source in self.sources.items()}
-        self.provenance.describe(config=self.config.model_dump(mode="json"), sources=sources)
+        self.provenance.describe(self.keys, config=self.config.model_dump(mode="json"), sources=sources)
 
     def close(self) -> None:
         self._stack.close()
@@ -147,6 +196,7 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     for step in needed:
         depends[step.name] = step.depends(context)
         keys[step.name] = digest([step.name, __version__, depends[step.name], [keys[before] for before in step.after]])
+    context.keys = keys
     made = False
     for step in needed:
         finished = context.provenance.is_finished(step.name, keys[step.name])
@@ -158,22 +208,53 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
             if not done:
                 raise IcemapError(f"The step '{step.name}' comes before and is not done for this config: run 'icemap {step.name}' or 'icemap run' first.")
             continue
+        context.making = step.name
         if done:
             context.say(f"{step.name}: there already")
+            _drop_next(step, context)
             continue
-        if not made:
-            context.describe()
         if lost:
             context.say(f"{step.name}: {lost}")
         # A finished product that has vanished is made again; its ledger says nothing any more.
-        resume = context.provenance.is_started(step.name, keys[step.name]) and not finished
+        begun = not finished or context.provenance.is_next(step.name)
+        resume = begun and context.provenance.is_started(step.name, keys[step.name])
         context.say(f"{step.name}: {'continuing' if resume else 'making'} {', '.join(step.products(context.config))}")
         if not resume:
-            _forget(step, context)
-            context.provenance.start(step.name, keys[step.name], depends[step.name])
-        context.finish(step, step.make(context))
+            _start(step, context, depends[step.name])
+        elif context.provenance.is_replacing(step.name):
+            context.settle()
+        if not context.provenance.is_next(step.name):
+            context.describe()
+        facts = step.make(context)
+        context.settle()
+        context.finish(step, facts)
         made = True
+    if made and not any(map(context.provenance.is_next, context.provenance.steps)):
+        remove(join(context.config.run, NEXT))
     return made
+
+
+def _start(step: Step, context: Context, depends: Any) -> None:
+    """Begin a step; what an earlier one has finished stays until it can be replaced."""
+    record = context.provenance.steps.get(step.name)
+    there = record is None and any(exists(url) for url in step.products(context.config))
+    keep = there or bool(record and record["finished"])
+    remove(next_url(context.config.run, step.name))
+    if not keep:
+        _forget(step, context)
+    context.provenance.start(step.name, context.keys[step.name], depends, keep=keep)
+
+
+def _drop_next(step: Step, context: Context) -> None:
+    """Forget the beginnings of a product with other settings."""
+    if context.provenance.is_next(step.name):
+        remove(next_url(context.config.run, step.name))
+        context.provenance.drop_next(step.name)
+
+
+def next_url(run_url: str, step: str) -> str:
+    """Where a step makes what will replace an earlier product."""
+    return join(run_url, NEXT, step)
 
 
 def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:

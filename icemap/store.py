@@ -414,6 +414,7 @@ def remove(url: str) -> None:
     with storage_errors(url, "delete"):
         if not is_remote(url):
             here = local_path(url)
+            require_no_link(url)
             if here.is_dir():
                 shutil.rmtree(here)
             elif here.exists():
@@ -427,6 +428,43 @@ def remove(url: str) -> None:
             fs.invalidate_cache()
             if any(fs.isfile(name) for name in fs.find(path)):
                 raise PermissionError(url)
+
+
+def require_no_link(url: str) -> None:
+    """Refuse a link in the place of a folder that is to be replaced.
+
+    Raises
+    ------
+    IcemapError
+        Naming the link and where it leads.
+    """
+    here = local_path(url)
+    if not is_remote(url) and here.is_symlink() and not here.is_file():
+        raise IcemapError(
+            f"{url} is a link to {os.readlink(here)}, and the folder in its place is to be replaced: "
+            "remove the link, or put the whole run there and make a link of its folder."
+        )
+
+
+def replace_folder(source: str, target: str) -> None:
+    """Put a complete folder in the place of another; in a bucket the source stays.
+
+    What was there is deleted. Where this is cut short, the same call does the rest.
+    """
+    remove(target)
+    with storage_errors(target, "write"):
+        if not is_remote(target):
+            local_path(target).parent.mkdir(parents=True, exist_ok=True)
+            os.rename(local_path(source), local_path(target))
+            return
+        fs, origin = filesystem(source)
+        _, destination = filesystem(target)
+        fs.invalidate_cache()
+        names = fs.find(origin)
+        fs.copy(names, [destination + name.removeprefix(origin) for name in names])
+        fs.invalidate_cache()
+        if len(fs.find(destination)) != len(names):
+            raise OSError(f"not all of the {len(names)} objects of {source} were copied")
 
 
 def remove_file(url: str) -> None:
