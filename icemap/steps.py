@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -64,11 +64,7 @@ class Context:
 
         masks = [mask.source for mask in self.config.masks if mask.source not in self.config.predictors]
         found = load_sources(self.config.catalog, [*self.config.predictors, *dict.fromkeys(masks)])
-        inputs = [(f"source '{name}'", url) for name, one in found.items() for url in one.files]
-        for name, url in list(inputs):
-            if url.endswith(".vrt") and not is_remote(url) and exists(url):
-                inputs += [(name, part) for part in companions(url)]
-        require_own_folder(f"The run folder {self.config.run}", self.config.run, inputs)
+        require_no_source_in_run(self.config.run, found.values())
         return found
 
     @cached_property
@@ -282,6 +278,21 @@ def _forget(step: Step, context: Context) -> None:
 def _ancestors(steps: Sequence[Step], name: str) -> set[str]:
     step = next(step for step in steps if step.name == name)
     return set(step.after).union(*(_ancestors(steps, before) for before in step.after))
+
+
+def require_no_source_in_run(run_url: str, sources: Iterable[Source]) -> None:
+    """Refuse a run folder with a file of a source in it.
+
+    Raises
+    ------
+    IcemapError
+        Naming the run folder and the file.
+    """
+    inputs = [(f"source '{source.name}'", url) for source in sources for url in source.files]
+    for name, url in list(inputs):
+        if url.endswith(".vrt") and not is_remote(url) and exists(url):
+            inputs += [(name, part) for part in companions(url)]
+    require_own_folder(f"The run folder {run_url}", run_url, inputs)
 
 
 @contextmanager

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 from s3_chain import write_inputs
 
 import icemap
 from icemap import steps, store
 from icemap.chain import STEPS
 from icemap.check import check_run
+from icemap.cli import main
 from icemap.config import load_config
+from icemap.demo import write_demo
 from icemap.errors import IcemapError
 from icemap.mapping.run import SerialExecutor
 from icemap.products import predictors_page
@@ -258,3 +261,31 @@ def test_in_a_bucket_too(project, s3_url, monkeypatch):
         monkeypatch.undo()
     make(project)
     assert_made_of_maat(f"{s3_url}/run")
+
+
+def test_the_demo_keeps_what_is_there(tmp_path):
+    config = Path(write_demo(str(tmp_path), "small"))
+    before = content(tmp_path)
+    assert write_demo(str(tmp_path), "small") == str(config)
+    with pytest.raises(IcemapError, match=r"config\.yaml is there and is not what this demo"):
+        write_demo(str(tmp_path), "full")
+    (tmp_path / "layers.csv").unlink()
+    (tmp_path / "catalog.yaml").write_text("mine")
+    with pytest.raises(IcemapError, match=r"catalog\.yaml is there and is not"):
+        write_demo(str(tmp_path), "small")
+    assert (tmp_path / "catalog.yaml").read_text() == "mine"
+    assert not (tmp_path / "layers.csv").exists()
+    assert before.keys() == {"layers.csv", "catalog.yaml", "config.yaml"}
+
+
+def test_status_tells_of_both(project):
+    run = project.parent / "run"
+    change(project, predictors=["maat"])
+    with pytest.raises(KeyboardInterrupt):
+        make(project, executor=Killed(3))
+    lines = CliRunner().invoke(main, ["status", str(run)]).stdout.splitlines()
+    assert lines[0].startswith("cube       finished 20")
+    assert lines[0].endswith(", 10 parts in the ledger")
+    assert lines[1].strip().startswith("to be replaced: begun 20")
+    assert lines[1].endswith(", not finished, 3 parts in the ledger")
+    assert lines[2].strip().startswith("30.0 % of 2,560 cells, stopped")
