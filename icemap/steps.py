@@ -224,6 +224,7 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         facts = step.make(context)
         context.settle()
         context.finish(step, facts)
+        _reopen_bereft(steps, step, context)
         made = True
     if made and not any(map(context.provenance.is_next, context.provenance.steps)):
         remove(join(context.config.run, NEXT))
@@ -239,6 +240,18 @@ def _start(step: Step, context: Context, depends: Any) -> None:
     if not keep:
         _forget(step, context)
     context.provenance.start(step.name, context.keys[step.name], depends, keep=keep)
+
+
+def _reopen_bereft(steps: Sequence[Step], made: Step, context: Context) -> None:
+    """Steps of other settings with files in a folder that was replaced are not finished any more.
+
+    So are those of the verification in the ensemble's, and of publishing in the map's.
+    """
+    for step in steps:
+        record = context.provenance.steps.get(step.name, {})
+        other = record.get("finished") and record["key"] != context.keys.get(step.name)
+        if made.name in step.after and other and lost_product(step, context.config, record):
+            context.provenance.reopen(step.name)
 
 
 def _drop_next(step: Step, context: Context) -> None:

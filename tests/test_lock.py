@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from icemap import lock, store
 from icemap.cli import main
+from icemap.demo import write_demo
 from icemap.errors import IcemapError
 from icemap.lock import LOCK, read_lock, run_lock
 
@@ -199,6 +200,21 @@ def test_status_shows_the_lock_and_check_needs_it(holder, tmp_path):
     holder.kill()
     holder.wait()
     assert "does not run any more" in CliRunner().invoke(main, ["status", url]).stdout
+
+
+def test_every_command_that_writes_is_refused_before_it_writes(holder, tmp_path):
+    config = write_demo(str(tmp_path), "small")
+    url = str(tmp_path / "run")
+    before = sorted(tmp_path.rglob("*"))
+    steps = ["cube", "boreholes", "train", "verify", "map", "storage", "publish", "report"]
+    commands = [[name, config] for name in ["run", *steps]]
+    commands += [["storage", config, "--polygons", str(tmp_path / "areas.gpkg")], ["check", url]]
+    commands += [["demo", "--out", str(tmp_path)]]
+    for words in commands:
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 2, words
+        assert result.stderr.startswith(f"icemap: Another command works on {url}: 'icemap map' on")
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_in_a_bucket_the_server_decides(s3_url):

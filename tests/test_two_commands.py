@@ -38,7 +38,8 @@ def write_project(folder: Path, **changes) -> Path:
     return config
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_seven_kinds_of_commands_are_refused_while_a_run_is_made(tmp_path):
     config = write_project(tmp_path)
     (tmp_path / "areas.geojson").write_text(AREAS)
