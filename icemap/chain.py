@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from icemap import __version__
@@ -24,6 +25,7 @@ from icemap.learning import (
     verified,
 )
 from icemap.leftovers import sweep
+from icemap.lock import run_lock
 from icemap.provenance import fingerprint
 from icemap.steps import Context, Say, Step, open_context, run_steps
 from icemap.store import RECORD, exists, join
@@ -58,6 +60,7 @@ def _make_cube(context: Context) -> dict[str, Any]:
     if not context.ledger("cube").keys():
         require_inputs(context.config, context.sources.values())
     build = plan_cube(context.config, context.sources)
+    build = replace(build, url=context.place(build.url))
     if not context.ledger("cube").keys() or not exists(join(build.url, "zarr.json")):
         context.ledger("cube").clear()
         build.create(context.config.title)
@@ -65,6 +68,7 @@ def _make_cube(context: Context) -> dict[str, Any]:
         build.describe(context.config.title)
     records = context.run_job(Job("cube", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1], "cells"), "cube")
     require_predictors(records, build)
+    context.settle()
     inside = sum(record["inside"] for record in records)
     missing = {name: sum(record["missing"][name] for record in records) for name in build.predictors}
     for name, cells in missing.items():
@@ -72,7 +76,7 @@ def _make_cube(context: Context) -> dict[str, Any]:
             context.say(f"  {name} is missing in {cells:,} of {inside:,} cells inside the masks ({cells / inside:.1%}); these are not mapped")
     ranges = {name: _joined_range(name, records) for name in build.predictors}
     facts = {"cells": {"inside": inside, "valid": sum(record["valid"] for record in records)}, "missing": missing, "ranges": ranges}
-    write_predictors_page(_predictors_page_url(context.config), build.url, facts, context.config.title)
+    write_predictors_page(_predictors_page_url(context.config), context.config.cube_url, facts, context.config.title)
     context.say(f"  {facts['cells']['valid']:,} cells to be mapped; see {_predictors_page_url(context.config)}")
     return facts
 
@@ -130,16 +134,21 @@ def _too_few(samples: int, config: Config) -> str:
 
 
 def _make_samples(context: Context) -> dict[str, Any]:
-    from dataclasses import replace
-
     from icemap.boreholes.samples import build_samples, nugget, write_samples
     from icemap.boreholes.sites import summary
     from icemap.predictors.cube import open_cube
 
     config = context.config
-    # Before the cube is asked: where no site can be used, the page says why.
-    table = _make_sites(context)
-    samples, sites = build_samples(table.sites, config.grid.grid, open_cube(config.cube_url), config.predictors)
+    table = _read_sites(context)
+    cube = open_cube(config.cube_url)
+    try:
+        samples, sites = build_samples(table.sites, config.grid.grid, cube, config.predictors)
+    except IcemapError:
+        # Where no site can be used, the page says why; an earlier one stays with its samples.
+        if not context.provenance.is_next("boreholes"):
+            _write_sites(config, table)
+        raise
+    context.settle()
     _write_sites(config, replace(table, sites=sites))
     write_samples(config.samples_url, samples)
     used = int(sites["used"].sum())
@@ -151,12 +160,11 @@ def _make_samples(context: Context) -> dict[str, Any]:
     return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
 
 
-def _make_sites(context: Context) -> SiteTable:
-    """Read the sites and write their table and page; what was decided from the tables is said."""
+def _read_sites(context: Context) -> SiteTable:
+    """Read the sites; what was decided from the tables is said."""
     from icemap.boreholes.sites import read_sites
 
     table = read_sites(context.config)
-    _write_sites(context.config, table)
     for note in table.notes:
         context.say(f"  {note}")
     return table
@@ -168,7 +176,10 @@ def _sites_ahead(context: Context, why: str) -> None:
 
     config = context.config
     context.say(f"boreholes: making {', '.join(_site_products(config))}")
-    table = _make_sites(context)
+    table = _read_sites(context)
+    # They are not those of the samples any more.
+    context.provenance.reopen("boreholes")
+    _write_sites(config, table)
     for line in summary(table.sites).to_string(index=False).splitlines():
         context.say("  " + line)
     context.say(f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see {_page_url(config)}")
@@ -207,12 +218,13 @@ def _make_map(context: Context) -> dict[str, Any]:
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.map import MapBuild
     from icemap.mapping.packed import ensure_packed
+    from icemap.mapping.replicate_fields import replicates_url
     from icemap.mapping.run import Job
     from icemap.products.layout import HELD_OUT, map_variables
 
     config = context.config
     build = MapBuild(
-        config.map_url,
+        context.place(config.map_url),
         config.cube_url,
         config.ensemble_url,
         ensemble_digest(config.ensemble_url),
@@ -221,6 +233,8 @@ def _make_map(context: Context) -> dict[str, Any]:
         map_variables(config.target),
         _replicate_fields(config),
     )
+    if build.fields is not None:
+        build = replace(build, fields=replace(build.fields, url=replicates_url(build.url)))
     if not exists(join(build.url, "zarr.json")):
         context.ledger("map").clear()
     done = context.ledger("map").keys()
@@ -229,7 +243,7 @@ def _make_map(context: Context) -> dict[str, Any]:
         ensure_packed(config.ensemble_url, read_samples(config.samples_url))
         require_memory(build, context.executor)
     source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
-    history = f"seed {config.seed}; inputs sha256:{context.provenance.steps['map']['key']}; settings and versions: {RECORD} of the run"
+    history = f"seed {config.seed}; inputs sha256:{context.provenance.making('map')['key']}; settings and versions: {RECORD} of the run"
     attrs = {"title": config.title, "source": source, "history": history, HELD_OUT: config.ensemble.held_out}
     if not done:
         build.create(attrs)
@@ -288,6 +302,7 @@ def _make_products(context: Context) -> dict[str, Any]:
     from icemap.products.viewer import MISSING, write_viewer
 
     config = context.config
+    context.settle()
     levels = write_overviews(config.map_url, context.run_job, context.ledger)
     urls = write_cogs(config.map_url, config.products_url, config.target, cells=context.provenance.steps["map"]["cells"])
     write_stac(config.run, config.title, author=config.author)
@@ -394,7 +409,11 @@ def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "loc
         unknown = [name for name in steps or () if name not in names]
         if unknown:
             raise IcemapError(f"There is no step '{unknown[0]}': the steps are {', '.join(names)}.")
-        with open_context(config, cluster, workers, say) as context:
+        command = f"icemap {' '.join(steps or ['run'])}"
+        with (
+            run_lock(config.run, command, say),
+            open_context(config, cluster, workers, say) as context,
+        ):
             sweep(config.run)
             made = run_steps(STEPS, context, names if steps is None else steps)
     except UnguardedScriptError as error:

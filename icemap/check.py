@@ -71,7 +71,6 @@ def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
     IcemapError
         If there is no run, or its record is damaged.
     """
-    from icemap.config import load_config
     from icemap.provenance import Provenance
 
     if not exists(join(run_url, RECORD)):
@@ -79,16 +78,17 @@ def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
     sweep(run_url)
     provenance = Provenance(run_url)
     provenance.require_unchanged()
-    config = load_config(join(run_url, RECORD))
     found: list[Damage] = []
-    for damage in [*_damaged_records(config, provenance), *_damaged_groups(config, provenance), *_damaged_files(config, provenance)]:
+    looks = (_damaged_records, _damaged_groups, _damaged_files)
+    for damage in (one for look in looks for one in look(run_url, provenance)):
         say(damage.text)
         found.append(damage)
-    _reopen(found, config, provenance)
+    _reopen(found, run_url, provenance)
     return found
 
 
-def _reopen(found: Sequence[Damage], config: Config, provenance: Provenance) -> None:
+def _reopen(found: Sequence[Damage], run_url: str, provenance: Provenance) -> None:
+    from icemap.config import recorded_config
     from icemap.ensemble.saved import MANIFEST
     from icemap.gridded import remove_chunk
     from icemap.mapping.ledger import Ledger
@@ -98,10 +98,11 @@ def _reopen(found: Sequence[Damage], config: Config, provenance: Provenance) -> 
         if damage.chunk is not None and damage.url and damage.step not in again:
             remove_chunk(damage.url, damage.chunk, _rasters(damage.url))
         if key := damage.record or (damage.chunk.key if damage.chunk is not None else ""):
-            Ledger(join(config.run, "ledger", damage.step)).remove(key)
+            Ledger(join(run_url, "ledger", damage.step)).remove(key)
     for step in dict.fromkeys(damage.step for damage in found):
         here = [damage for damage in found if damage.step == step]
-        if step == "train" and exists(manifest := join(config.ensemble_url, MANIFEST)):
+        ensemble_url = recorded_config(join(run_url, RECORD), "train").ensemble_url
+        if step == "train" and exists(manifest := join(ensemble_url, MANIFEST)):
             # With it the files of the ensemble count as whole.
             remove_file(manifest)
         if step in again:
@@ -116,38 +117,43 @@ def _reopen(found: Sequence[Damage], config: Config, provenance: Provenance) -> 
             provenance.reopen(reader)
 
 
-def _damaged_records(config: Config, provenance: Provenance) -> Iterator[Damage]:
+def _damaged_records(run_url: str, provenance: Provenance) -> Iterator[Damage]:
     """Records of the ledgers that are lost, or not as they were written."""
+    from icemap.config import recorded_config
     from icemap.json_records import CHUNK_RECORDS
     from icemap.mapping.ledger import Ledger
 
-    chunks = {chunk.key for chunk in config.grid.grid.chunks(config.grid.chunk)}
     for step, record in provenance.steps.items():
-        ledger = Ledger(join(config.run, "ledger", step), CHUNK_RECORDS.get(step))
+        ledger = Ledger(join(run_url, "ledger", step), CHUNK_RECORDS.get(step))
         for key, text in ledger.damaged().items():
             yield Damage(step, text, record=key)
         if not record.get("finished"):
             continue
         keys = ledger.keys()
         if step in CHUNK_RECORDS:
+            config = recorded_config(join(run_url, RECORD), step)
+            chunks = {chunk.key for chunk in config.grid.grid.chunks(config.grid.chunk)}
             for key in sorted(chunks - keys):
                 yield Damage(step, f"The ledger record {ledger.url}/{key}.json is not there.", record=key)
         elif len(keys) < record.get("parts", 0):
             yield Damage(step, f"{ledger.url} has {len(keys):,} records and had {record['parts']:,}.")
 
 
-def _damaged_groups(config: Config, provenance: Provenance) -> Iterator[Damage]:
+def _damaged_groups(run_url: str, provenance: Provenance) -> Iterator[Damage]:
     from tqdm import tqdm
 
+    from icemap.config import recorded_config
     from icemap.mapping.ledger import Ledger
     from icemap.mapping.replicate_fields import replicates_url
 
-    chunks = list(config.grid.grid.chunks(config.grid.chunk))
-    groups = [("cube", config.cube_url), ("map", config.map_url)]
-    if config.map.replicate_fields:
-        groups.append(("map", replicates_url(config.map_url)))
-    for step, url in groups:
-        ledger = Ledger(join(config.run, "ledger", step))
+    # They differ where the map is to be made again with other settings.
+    cube, mapped = (recorded_config(join(run_url, RECORD), step) for step in ("cube", "map"))
+    groups = [("cube", cube.cube_url, cube), ("map", mapped.map_url, mapped)]
+    if mapped.map.replicate_fields:
+        groups.append(("map", replicates_url(mapped.map_url), mapped))
+    for step, url, config in groups:
+        chunks = list(config.grid.grid.chunks(config.grid.chunk))
+        ledger = Ledger(join(run_url, "ledger", step))
         damaged = ledger.damaged()
         done = [chunk for chunk in chunks if chunk.key in ledger.keys() - damaged.keys()]
         if step not in provenance.steps or not ledger.keys():
@@ -220,14 +226,16 @@ def _damage(url: str, chunk: Chunk, names: Sequence[str], valid: int, counted: C
     return ""
 
 
-def _damaged_files(config: Config, provenance: Provenance) -> Iterator[Damage]:
+def _damaged_files(run_url: str, provenance: Provenance) -> Iterator[Damage]:
     from icemap.chain import STEPS
+    from icemap.config import recorded_config
     from icemap.steps import lost_product, name_in, product_digest
 
     for step in STEPS:
         record = provenance.steps.get(step.name, {})
         if not record.get("finished"):
             continue
+        config = recorded_config(join(run_url, RECORD), step.name)
         if text := lost_product(step, config, record):
             yield Damage(step.name, text)
             continue
@@ -242,7 +250,8 @@ def _damaged_files(config: Config, provenance: Provenance) -> Iterator[Damage]:
                 is_group = exists(join(url, "zarr.json"))
                 yield Damage(step.name, f"{url}{'/zarr.json' if is_group else ''} is not as it was written.", whole=is_group)
     if provenance.steps.get("train", {}).get("finished"):
-        yield from (Damage("train", text) for text in _ensemble_problems(config.ensemble_url))
+        ensemble_url = recorded_config(join(run_url, RECORD), "train").ensemble_url
+        yield from (Damage("train", text) for text in _ensemble_problems(ensemble_url))
 
 
 def _ensemble_problems(url: str) -> Iterator[str]:

@@ -147,13 +147,15 @@ for _name, _text in {
 def storage(config: str, polygons: str | None, name: str | None, layer: str | None, mask: str, cluster: str, workers: int) -> None:
     """Totals with their intervals, of the map's regions or of polygons."""
     from icemap.config import load_config
+    from icemap.lock import run_lock
     from icemap.products.ice_storage import ice_storage, storage_lines, write_ice_storage
     from icemap.store import file_name, join
 
     settings = load_config(config)
     if polygons is None:
         _run(config, ["storage"], cluster, workers)
-    table = ice_storage(settings.map_url, polygons, mask, attribute=name, layer=layer)
+    with run_lock(settings.run, "icemap storage", _say):
+        table = ice_storage(settings.map_url, polygons, mask, attribute=name, layer=layer)
     for line in storage_lines(table):
         _say(line)
     if polygons is not None:
@@ -186,19 +188,31 @@ def status(run_url: str) -> None:
     """What is done of RUN, a run folder or bucket prefix, and how long is left."""
     import time
 
+    from icemap.lock import ended, owner, read_lock
     from icemap.mapping.ledger import Ledger
     from icemap.mapping.progress import progress_lines
     from icemap.provenance import Provenance
+    from icemap.steps import next_url
     from icemap.store import exists, join
 
-    if not exists(join(run_url, "provenance.json")):
+    lock = read_lock(run_url)
+    if lock is None and not exists(join(run_url, "provenance.json")):
         raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
+    if lock is not None:
+        dead = ", which does not run any more: the next command takes over" if ended(lock) else ""
+        _say(f"{'locked by':10s} {owner(lock)}{dead}")
     for name, record in Provenance(run_url).steps.items():
         ledger = Ledger(join(run_url, "ledger", name))
         parts = len(ledger.keys()) if name in CHUNKED else 0
         state = f"finished {record['finished']}" if record["finished"] else f"begun {record['started']}, not finished"
         _say(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
-        note = ledger.progress() if name in CHUNKED and not record["finished"] else None
+        if "next" in record:
+            ledger = Ledger(join(next_url(run_url, name), "ledger", name))
+            parts = len(ledger.keys()) if name in CHUNKED else 0
+            state = f"to be replaced: begun {record['next']['started']}, not finished"
+            _say(f"{'':10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
+        unfinished = "next" in record or not record["finished"]
+        note = ledger.progress() if name in CHUNKED and unfinished else None
         for line in progress_lines(note, time.time()) if note else []:
             _say(f"{'':10s} {line}")
 
@@ -208,8 +222,10 @@ def status(run_url: str) -> None:
 def check(run_url: str) -> None:
     """Is every stored object of RUN there and whole? What is damaged is made again by the next 'icemap run'."""
     from icemap.check import check_run
+    from icemap.lock import run_lock
 
-    damages = check_run(run_url, _say)
+    with run_lock(run_url, "icemap check", _say):
+        damages = check_run(run_url, _say)
     if damages:
         raise IcemapError(f"{len(damages)} of the parts of {run_url} are damaged: 'icemap run' with its config makes them again.")
     _say(f"{run_url} is whole.")

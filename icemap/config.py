@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -16,7 +17,16 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.names import name_problem
 from icemap.settings_text import parse_yaml, problems
-from icemap.store import RECORD, address_problem, is_remote, join, local_path, read_json, read_text
+from icemap.store import (
+    RECORD,
+    address_problem,
+    is_remote,
+    join,
+    local_path,
+    read_json,
+    read_text,
+    storage_errors,
+)
 
 # Names become parts of paths, where no separator and no leading dot may be.
 PLAIN_NAME = r"^\w[\w.-]*$"
@@ -322,6 +332,15 @@ def load_config(url: str) -> Config:
     return _checked(url, _recorded(url) if url.rsplit("/", 1)[-1] == RECORD else _parse(url, read_text(url)))
 
 
+def recorded_config(url: str, step: str) -> Config:
+    """The settings that the product of a step was made from, of the record of a run."""
+    content = _recorded(url)
+    record = read_json(url).get("steps", {}).get(step, {})
+    if "made_from" in record:
+        content |= {**record["made_from"]["config"], "run": ".", "catalog": RECORD}
+    return _checked(url, content)
+
+
 def _recorded(url: str) -> dict[str, Any]:
     record = read_json(url)
     if not isinstance(record, dict) or not isinstance(record.get("config"), dict) or not isinstance(record.get("sources"), dict):
@@ -353,25 +372,58 @@ def _checked(url: str, content: dict[str, Any]) -> Config:
         )
     config = config.model_copy(update={"grid": config.grid.model_copy(update={"chunk": config.grid.side})})
     resolved = _resolve(config, url)
-    if url.rsplit("/", 1)[-1] != RECORD:
-        _require_own_folder(url, config.run, resolved)
+    inputs = [("the config", url), ("catalog", resolved.catalog), *_tables(resolved)]
+    if url.rsplit("/", 1)[-1] == RECORD:
+        inputs = inputs[2:]
+    require_own_folder(f"{url}, 'run': '{config.run}'", resolved.run, inputs)
     return resolved
 
 
-def _require_own_folder(url: str, written: str, config: Config) -> None:
-    """The run's folder is written to and emptied: no input may be in it."""
-    here = _canonical(config.run).rstrip("/") + "/"
-    inputs = {"the config": url, "catalog": config.catalog, **dict(_tables(config))}
-    for key, given in inputs.items():
-        if _canonical(given).startswith(here):
-            raise IcemapError(
-                f"{url}, 'run': '{written}' is a folder with inputs in it, which the run could overwrite ({key}: {given}): "
-                "name a folder of its own for the run, such as run: run."
-            )
+def require_own_folder(what: str, run_url: str, inputs: Iterable[tuple[str, str]]) -> None:
+    """Refuse a run folder whose products could overwrite an input.
+
+    Parameters
+    ----------
+    what : str
+        The run folder as its user knows it, the beginning of the sentence.
+    run_url : str
+        Its address.
+    inputs : iterable of (str, str)
+        Name and address of each input.
+
+    Raises
+    ------
+    IcemapError
+        Naming the run folder and the input.
+    """
+    advice = "name a folder of its own for the run, such as run: run."
+    folders = [f"{place.rstrip('/')}/" for place in _written_to(run_url)]
+    for name, given in inputs:
+        for place in _places(given):
+            if any(f"{place}/".startswith(folder) for folder in folders):
+                holds = "is a folder with inputs in it, which the run could overwrite"
+                raise IcemapError(f"{what} {holds} ({name}: {given}): {advice}")
+            if folders[0].startswith(f"{place.rstrip('/')}/"):
+                raise IcemapError(f"{what} is inside an input ({name}: {given}): {advice}")
 
 
-def _canonical(url: str) -> str:
-    return url if is_remote(url) else os.path.abspath(local_path(url))
+def _written_to(run_url: str) -> list[str]:
+    """The real places of a run folder and of the folders that links in it lead to."""
+    if is_remote(run_url):
+        return [run_url]
+    here = os.path.realpath(local_path(run_url))
+    with storage_errors(run_url, "list"):
+        entries = list(os.scandir(here)) if os.path.isdir(here) else []
+    linked = [entry.path for entry in entries if entry.is_symlink() and entry.is_dir()]
+    return [here, *map(os.path.realpath, linked)]
+
+
+def _places(url: str) -> set[str]:
+    """Where an input is: a file, and the link that leads to it."""
+    if is_remote(url):
+        return {url.rstrip("/")}
+    folder, name = os.path.split(os.path.abspath(local_path(url)))
+    return {os.path.join(os.path.realpath(folder), name), os.path.realpath(local_path(url))}
 
 
 def _tables(config: Config) -> Iterator[tuple[str, str]]:
@@ -413,18 +465,21 @@ def resolve(url: str, base: str) -> str:
     problem = address_problem(url)
     if problem is not None:
         raise IcemapError(f"{base}: {problem}.")
-    if url.startswith("file://"):
+    if url.startswith(("file://", "~")):
         url = str(local_path(url))
     if is_remote(url) or Path(url).is_absolute():
         remember(url, written)
         return url
     if is_remote(base):
-        folder = base.rsplit("/", 1)[0]
-        resolved = join(folder, url)
-    else:
-        # Absolute, because workers of a cluster need not have been started in this folder.
-        folder = os.path.abspath(local_path(base).parent)
-        resolved = os.path.abspath(local_path(base).parent / url)
+        kind, _, place = base.partition("://")
+        folder = posixpath.dirname(place)
+        # A bucket takes '.' and '..' for names.
+        resolved = f"{kind}://{posixpath.normpath(posixpath.join(folder, url))}"
+        remember(resolved, f"{kind}://{posixpath.join(folder, written)}")
+        return resolved
+    # Absolute, because workers of a cluster need not have been started in this folder.
+    folder = os.path.abspath(local_path(base).parent)
+    resolved = os.path.abspath(os.path.join(folder, url))
     remember(resolved, join(folder, written))
     return resolved
 

@@ -8,7 +8,10 @@ import yaml
 
 from icemap import world
 from icemap.catalog import VIRTUAL_ARCTIC
-from icemap.store import join, write_text
+from icemap.errors import IcemapError
+from icemap.store import exists, join, read_bytes, write_text
+
+REMEDY = "name another folder with --out, or run a config of your own with 'icemap run'"
 
 SIZES: dict[str, dict[str, Any]] = {
     "small": {"resolution": "30 arcmin", "chunk": 64, "replicates": 8, "folds": 5, "candidates": 2, "verification": 5},
@@ -23,12 +26,15 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
     -------
     str
         URL of its config.
+
+    Raises
+    ------
+    IcemapError
+        If a file with the name of one of them and other content is there; it stays.
     """
-    from icemap.world_boreholes import write_boreholes
+    from icemap.world_boreholes import boreholes_csv
 
     options = SIZES[size]
-    write_boreholes(join(folder, "layers.csv"), seed=seed)
-    write_text(join(folder, "catalog.yaml"), yaml.safe_dump(_catalog(seed), sort_keys=False))
     config = {
         "run": "run",
         "title": "Ground ice of the virtual Arctic (synthetic)",
@@ -46,7 +52,18 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
         "ensemble": {name: options[name] for name in ("replicates", "folds", "candidates")},
         "verification": {"folds": options["verification"]},
     }
-    write_text(join(folder, "config.yaml"), yaml.safe_dump(config, sort_keys=False))
+    inputs = {
+        "layers.csv": boreholes_csv(seed),
+        "catalog.yaml": yaml.safe_dump(_catalog(seed), sort_keys=False),
+        "config.yaml": yaml.safe_dump(config, sort_keys=False),
+    }
+    there = [name for name in inputs if exists(join(folder, name))]
+    for name in there:
+        url = join(folder, name)
+        if read_bytes(url) != inputs[name].encode():
+            raise IcemapError(f"{url} is there and is not what this demo writes: {REMEDY}.")
+    for name in inputs.keys() - there:
+        write_text(join(folder, name), inputs[name])
     return join(folder, "config.yaml")
 
 

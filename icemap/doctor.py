@@ -14,7 +14,7 @@ from icemap.config import Config, load_config
 from icemap.errors import IcemapError
 from icemap.input_check import member_problems, source_problems, table_problems
 from icemap.provenance import versions
-from icemap.steps import Say, open_context
+from icemap.steps import Say, open_context, require_no_source_in_run
 from icemap.store import filesystem_options, first_line, is_remote, join, list_names, local_path, read_bytes, read_start, remove_file, write_bytes
 
 PACKAGES = ("icemap", "numpy", "numba", "dask", "distributed", "zarr", "xarray", "fsspec", "s3fs", "scikit-learn", "lightgbm", "rasterio")
@@ -191,6 +191,7 @@ def _catalogued(config: Config) -> tuple[list[Source], list[str]]:
                 found += load_sources(config.catalog, [name]).values()
             except IcemapError as error:
                 problems.append(str(error))
+        require_no_source_in_run(config.run, found)
     except IcemapError as error:
         problems.append(str(error))
     return found, problems

@@ -15,12 +15,32 @@ from icemap.store import read_json
 Record = TypeVar("Record")
 
 
+class NextRecord(TypedDict):
+    """What will replace the product of a step when it is complete."""
+
+    key: str
+    started: str
+
+
+class SettingsRecord(TypedDict):
+    """What a run can be made again from."""
+
+    config: dict[str, Any]
+    sources: dict[str, dict[str, Any]]
+
+
 class StepRecord(TypedDict):
     """One step in ``provenance.json``; a step also notes what is worth knowing about it."""
 
     key: str
     started: str
     finished: str | None
+    # While the product that this record tells of is still there.
+    next: NotRequired[NextRecord]
+    # While the next one, which is complete, is put in its place.
+    replacing: NotRequired[bool]
+    # Where the record of the run holds other settings than those that the product was made from.
+    made_from: NotRequired[SettingsRecord]
 
 
 class RunRecord(TypedDict):
@@ -32,6 +52,20 @@ class RunRecord(TypedDict):
     versions: NotRequired[dict[str, str]]
     # Digest of the rest.
     check: NotRequired[str]
+
+
+class LockRecord(TypedDict):
+    """``lock.json`` of a run: the command that works on it."""
+
+    token: str
+    command: str
+    host: str
+    # Machine and process numbers of the command, in which `pid` has a meaning.
+    machine: str
+    pid: int
+    born: float
+    since: str
+    heartbeat: float
 
 
 class CubeChunkRecord(TypedDict):

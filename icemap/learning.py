@@ -65,15 +65,16 @@ def make_ensemble(context: Context) -> dict[str, Any]:
     from icemap.predictors.cube import describe_predictors
 
     config = context.config
+    url = context.place(config.ensemble_url)
     if not context.ledger("train").keys():
-        remove(config.ensemble_url)
-    described = exists(join(config.ensemble_url, MANIFEST))
+        remove(url)
+    described = exists(join(url, MANIFEST))
     if not described:
-        _forget_lost_replicates(context)
+        _forget_lost_replicates(context, url)
     ensemble, samples = _prepared(context)
     _tune(context, ensemble, samples)
     items = [ReplicateItem(index) for index in range(ensemble.replicates)]
-    records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, config.ensemble_url), unit="replicates"), "train")
+    records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, url), unit="replicates"), "train")
     facts = {
         "predictors": describe_predictors(config.cube_url),
         "target": config.target.model_dump(mode="json"),
@@ -81,15 +82,15 @@ def make_ensemble(context: Context) -> dict[str, Any]:
         "config": digest(shown_settings(config)),
     }
     if described:
-        describe_ensemble(config.ensemble_url, facts)
-        ensure_packed(config.ensemble_url, samples)
+        describe_ensemble(url, facts)
+        ensure_packed(url, samples)
     else:
         files = {name: sha for record in records for name, sha in record["files"].items()}
-        ensemble.replicates_ = [load_replicate(config.ensemble_url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
+        ensemble.replicates_ = [load_replicate(url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
         ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
-        files |= save_forest(config.ensemble_url, ensemble.forest_)
-        write_manifest(ensemble, config.ensemble_url, files, samples, facts)
-        write_packed(ensemble, config.ensemble_url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+        files |= save_forest(url, ensemble.forest_)
+        write_manifest(ensemble, url, files, samples, facts)
+        write_packed(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
     weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
     seconds = {name: sum(record["cpu_seconds"][name] for record in records) for name in records[0]["cpu_seconds"]}
     context.say("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))
@@ -102,9 +103,9 @@ def trained(config: Config) -> list[str]:
     return [join(config.ensemble_url, name) for name in ("manifest.json", "packed.npz")]
 
 
-def _forget_lost_replicates(context: Context) -> None:
+def _forget_lost_replicates(context: Context, url: str) -> None:
     """Have those trained again whose files are not as the ledger says."""
-    ledger, url = context.ledger("train"), context.config.ensemble_url
+    ledger = context.ledger("train")
     for key, record in ledger.records().items():
         files = {join(url, name): sha for name, sha in record.get("files", {}).items()}
         if any(not exists(one) or content_digest(one) != sha for one, sha in files.items()):
@@ -175,10 +176,8 @@ def make_verification(context: Context) -> dict[str, Any]:
     headline = found.by_kind[HEADLINE]
     pit, dissimilarity = headline["models"][MODEL]["pit"], headline["dissimilarity"]
     calibration = Calibration.fit(pit, dissimilarity, _nugget(config, samples)).to_dict()
-    write_json(join(config.ensemble_url, CALIBRATION), calibration)
     predictors = ensemble.coding_.design(table.X)
     applicability = Applicability.fit(predictors, predictor_weights(predictors, table.y, config.seed), labels[HEADLINE])
-    write_json(join(config.ensemble_url, APPLICABILITY), applicability.to_dict())
     by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in found.by_kind.items()}
     share = float(read_manifest(config.ensemble_url)["tuning"]["climatology"])
     notes += _share_note(share, found.shares)
@@ -189,6 +188,9 @@ def make_verification(context: Context) -> dict[str, Any]:
         "notes": [*notes, *found.notes],
         "failed": found.failed,
     }
+    context.settle()
+    write_json(join(config.ensemble_url, CALIBRATION), calibration)
+    write_json(join(config.ensemble_url, APPLICABILITY), applicability.to_dict())
     write_json(verification_url(config), record)
     for line in [*_as_text(record["table"], config.target.unit), *found.notes, *_share_note(share, found.shares)]:
         context.say("  " + line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -147,15 +147,50 @@ class Provenance:
         return record.get("key") == key and record.get("finished") is not None
 
     def is_started(self, step: str, key: str) -> bool:
-        return bool(self.steps.get(step, {}).get("key") == key)
+        return bool(self.making(step).get("key") == key)
 
     def says(self, step: str, words: str) -> bool:
         """True if the product of a finished step has the words with this digest in it."""
         return self.steps.get(step, {}).get("words") == words
 
-    def start(self, step: str, key: str, depends: Any = None) -> None:
-        """Note that a step begins, and the settings and digests of inputs that its key is made of; its earlier record is forgotten."""
-        self._set(step, {"key": key, "depends": _plain(depends), "started": _now(), "finished": None})
+    def making(self, step: str) -> dict[str, Any]:
+        """The record of what a step makes, or made last."""
+        record = self.steps.get(step, {})
+        return dict(record.get("next", record))
+
+    def is_next(self, step: str) -> bool:
+        """True while a step makes, or puts in place, what replaces an earlier product."""
+        record = self.steps.get(step, {})
+        return "next" in record or "replacing" in record
+
+    def start(self, step: str, key: str, depends: Any = None, *, keep: bool = False) -> None:
+        """Note that a step begins, and the settings and digests of inputs that its key is made of.
+
+        With ``keep`` the record of the earlier product stays until `replace`; otherwise it is
+        forgotten.
+        """
+        begun = {"key": key, "depends": _plain(depends), "started": _now()}
+        if keep:
+            earlier = self.steps.get(step, {"key": "", "started": _now(), "finished": None})
+            self._set(step, {**earlier, "next": begun})
+        else:
+            self._set(step, {**begun, "finished": None})
+
+    def replace(self, step: str) -> None:
+        """Note that the earlier product goes, and the next one takes its place."""
+        if "next" in self.steps[step]:
+            self._set(step, {**self.making(step), "finished": None, "replacing": True})
+
+    def is_replacing(self, step: str) -> bool:
+        return "replacing" in self.steps.get(step, {})
+
+    def replaced(self, step: str) -> None:
+        """Note that the next product is in its place."""
+        self._set(step, {k: v for k, v in self.steps[step].items() if k != "replacing"})
+
+    def drop_next(self, step: str) -> None:
+        """Note that the product that is there stays."""
+        self._set(step, {k: v for k, v in self.steps[step].items() if k != "next"})
 
     def finish(self, step: str, **facts: Any) -> None:
         """Note that a step is done, with what is worth knowing about it."""
@@ -164,6 +199,7 @@ class Provenance:
     def reopen(self, step: str) -> None:
         """Note that a step is not finished any more: it goes on with what its ledger lacks."""
         if step in self.steps:
+            self.drop_next(step)
             self._set(step, {**self.steps[step], "finished": None})
 
     def forget(self, step: str) -> None:
@@ -171,9 +207,23 @@ class Provenance:
         if self.content["steps"].pop(step, None) is not None:
             self._write()
 
-    def describe(self, **facts: Any) -> None:
-        """Note what holds for the whole run: config, seed, sources."""
-        self.content |= {**recorded(_plain(facts)), "versions": versions()}
+    def describe(self, keys: Mapping[str, str], **facts: Any) -> None:
+        """Note what holds for the whole run: its settings and sources.
+
+        Parameters
+        ----------
+        keys : mapping
+            The key of each step with these settings. A finished product with another one keeps
+            the settings that it was made from in its own record, as ``made_from``.
+        """
+        settings = recorded(_plain(facts))
+        before = {name: self.content[name] for name in settings if name in self.content}
+        for name, record in self.content["steps"].items():
+            if record.get("key") == keys.get(name):
+                record.pop("made_from", None)
+            elif record["finished"] and before and before != settings:
+                record.setdefault("made_from", before)
+        self.content |= {**settings, "versions": versions()}
         self._write()
 
     def _set(self, step: str, record: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from icemap import __version__
 from icemap.addresses import shown
-from icemap.config import Config
+from icemap.companions import companions
+from icemap.config import Config, require_own_folder
 from icemap.errors import IcemapError
 from icemap.json_records import CHUNK_RECORDS
 from icemap.provenance import Provenance, content_digest, digest, metadata_digest, versions
-from icemap.store import exists, file_size, join, remove
+from icemap.store import (
+    exists,
+    file_size,
+    is_remote,
+    join,
+    list_names,
+    remove,
+    replace_folder,
+    require_no_link,
+)
 
 if TYPE_CHECKING:
     from icemap.catalog import Source
@@ -22,6 +32,8 @@ if TYPE_CHECKING:
     from icemap.mapping.run import Executor, Job
 
 Say = Callable[[str], None]
+# Folder of a run for what is not complete while there is an earlier one.
+NEXT = ".next"
 
 
 @dataclass
@@ -38,6 +50,10 @@ class Context:
     wanted: Sequence[str] = ()
     _stack: ExitStack = field(default_factory=ExitStack)
     _processors: set[str] = field(default_factory=set)
+    # The step at work, and the keys of all steps with this config.
+    making: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+    _described: bool = False
 
     def __post_init__(self) -> None:
         say = self.say
@@ -52,7 +68,9 @@ class Context:
         from icemap.catalog import load_sources
 
         masks = [mask.source for mask in self.config.masks if mask.source not in self.config.predictors]
-        return load_sources(self.config.catalog, [*self.config.predictors, *dict.fromkeys(masks)])
+        found = load_sources(self.config.catalog, [*self.config.predictors, *dict.fromkeys(masks)])
+        require_no_source_in_run(self.config.run, found.values())
+        return found
 
     @cached_property
     def executor(self) -> Executor:
@@ -63,7 +81,38 @@ class Context:
     def ledger(self, name: str) -> Ledger:
         from icemap.mapping.ledger import Ledger
 
-        return Ledger(join(self.config.run, "ledger", name), CHUNK_RECORDS.get(name))
+        url = join(self.config.run, "ledger", name)
+        own = name.partition("/")[0] == self.making
+        return Ledger(self._aside(url) if own else url, CHUNK_RECORDS.get(name))
+
+    def place(self, url: str) -> str:
+        """Where the step that is being made writes one of its folders.
+
+        While an earlier one is there, this is aside from it, until `settle`.
+        """
+        require_no_link(url)
+        return self._aside(url)
+
+    def _aside(self, url: str) -> str:
+        if not self.provenance.is_next(self.making):
+            return url
+        return join(next_url(self.config.run, self.making), name_in(self.config, url))
+
+    def settle(self) -> None:
+        """Put what the step has made in the place of what was there, which goes only now."""
+        step = self.making
+        if not self.provenance.is_next(step):
+            return
+        self.provenance.replace(step)
+        made = next_url(self.config.run, step)
+        for name in list_names(made):
+            name = join(name, step) if name == "ledger" else name
+            # A ledger may be in its place already, where an earlier try was cut short.
+            if exists(join(made, name)):
+                replace_folder(join(made, name), join(self.config.run, name))
+        self.describe()
+        self.provenance.replaced(step)
+        remove(made)
 
     def run_job(self, job: Job, name: str) -> list[dict[str, Any]]:
         from icemap.mapping.run import SerialExecutor, run_job
@@ -88,12 +137,15 @@ class Context:
 
     def describe(self) -> None:
         """Put into the record what the run can be made again from: its settings and sources."""
+        if self._described:
+            return
+        self._described = True
         before, now = self.provenance.content.get("versions", {}), versions()
         changed = [f"{name} {before[name]}, now {now[name]}" for name in now if before.get(name, now[name]) != now[name]]
         if changed:
             self.say(f"the record names other versions ({'; '.join(changed)}): what is made now may differ from what was made then")
         sources = {name: source.model_dump(mode="json", exclude_defaults=True) for name, source in self.sources.items()}
-        self.provenance.describe(config=self.config.model_dump(mode="json"), sources=sources)
+        self.provenance.describe(self.keys, config=self.config.model_dump(mode="json"), sources=sources)
 
     def close(self) -> None:
         self._stack.close()
@@ -197,6 +249,7 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
     # All of them first: a missing table is said at once, not after hours of work on the cube.
     digests = digests_of(needed, context)
+    context.keys = {name: one.key for name, one in digests.items()}
     made = False
     for step in needed:
         now = digests[step.name]
@@ -210,25 +263,69 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
             if not done:
                 raise IcemapError(f"The step '{step.name}' comes before and is not done for this config: run 'icemap {step.name}' or 'icemap run' first.")
             continue
+        context.making = step.name
         if done:
             context.say(f"{step.name}: there already")
+            _drop_next(step, context)
             continue
-        if not made:
-            context.describe()
         if lost:
             context.say(f"{step.name}: {lost}")
-        resume = context.provenance.is_started(step.name, now.key) and not finished
+        resume = not finished and context.provenance.is_started(step.name, now.key)
         verb = "rewording" if reworded else "continuing" if resume else "making"
         context.say(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
         if finished:
             # What its ledger has is there, unless a whole group of chunks has vanished, which the step looks for itself.
+            _drop_next(step, context)
             context.provenance.reopen(step.name)
         elif not resume:
-            _forget(step, context)
-            context.provenance.start(step.name, now.key, now.depends)
-        context.finish(step, step.make(context), now.words)
+            _start(step, context, now.depends)
+        elif context.provenance.is_replacing(step.name):
+            context.settle()
+        if not context.provenance.is_next(step.name):
+            context.describe()
+        facts = step.make(context)
+        context.settle()
+        context.finish(step, facts, now.words)
+        _reopen_bereft(steps, step, context)
         made = True
+    if made and not any(map(context.provenance.is_next, context.provenance.steps)):
+        remove(join(context.config.run, NEXT))
     return made
+
+
+def _start(step: Step, context: Context, depends: Any) -> None:
+    """Begin a step; what an earlier one has finished stays until it can be replaced."""
+    record = context.provenance.steps.get(step.name)
+    there = record is None and any(exists(url) for url in step.products(context.config))
+    keep = there or bool(record and record["finished"])
+    remove(next_url(context.config.run, step.name))
+    if not keep:
+        _forget(step, context)
+    context.provenance.start(step.name, context.keys[step.name], depends, keep=keep)
+
+
+def _reopen_bereft(steps: Sequence[Step], made: Step, context: Context) -> None:
+    """Steps of other settings with files in a folder that was replaced are not finished any more.
+
+    So are those of the verification in the ensemble's, and of publishing in the map's.
+    """
+    for step in steps:
+        record = context.provenance.steps.get(step.name, {})
+        other = record.get("finished") and record["key"] != context.keys.get(step.name)
+        if made.name in step.after and other and lost_product(step, context.config, record):
+            context.provenance.reopen(step.name)
+
+
+def _drop_next(step: Step, context: Context) -> None:
+    """Forget the beginnings of a product with other settings."""
+    if context.provenance.is_next(step.name):
+        remove(next_url(context.config.run, step.name))
+        context.provenance.drop_next(step.name)
+
+
+def next_url(run_url: str, step: str) -> str:
+    """Where a step makes what will replace an earlier product."""
+    return join(run_url, NEXT, step)
 
 
 def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:
@@ -266,6 +363,21 @@ def _forget(step: Step, context: Context) -> None:
 def _ancestors(steps: Sequence[Step], name: str) -> set[str]:
     step = next(step for step in steps if step.name == name)
     return set(step.after).union(*(_ancestors(steps, before) for before in step.after))
+
+
+def require_no_source_in_run(run_url: str, sources: Iterable[Source]) -> None:
+    """Refuse a run folder with a file of a source in it.
+
+    Raises
+    ------
+    IcemapError
+        Naming the run folder and the file.
+    """
+    inputs = [(f"source '{source.name}'", url) for source in sources for url in source.files]
+    for name, url in list(inputs):
+        if url.endswith(".vrt") and not is_remote(url) and exists(url):
+            inputs += [(name, part) for part in companions(url)]
+    require_own_folder(f"The run folder {run_url}", run_url, inputs)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from icemap.addresses import recorded, shown
 from icemap.errors import IcemapError
@@ -58,8 +58,16 @@ def join(url: str, *parts: str) -> str:
 
 
 def local_path(url: str) -> Path:
-    """The path that a local URL names."""
-    return Path(url.removeprefix("file://"))
+    """The path that a local URL names; ``~`` is the home folder.
+
+    Examples
+    --------
+    >>> local_path("file:///data/my%20run").as_posix(), local_path("run").as_posix()
+    ('/data/my run', 'run')
+    """
+    if url.startswith("file://"):
+        return Path(unquote(url.removeprefix("file://").removeprefix("localhost")))
+    return Path(os.path.expanduser(url))
 
 
 def address_problem(url: str) -> str | None:
@@ -81,6 +89,10 @@ def address_problem(url: str) -> str | None:
         return f"{given} holds a zero byte and is no address: remove it"
     if url.startswith("/vsi"):
         return f"'{url}' is GDAL's way of writing an address: give the https:// or s3:// address itself"
+    if re.match(r"file:(?!//(localhost)?/)", url):
+        return f"{shown} is no address of a file on this machine: write file:///path, or the path itself"
+    if os.path.expanduser(url).startswith("~/"):
+        return f"{shown} begins with ~, and the home folder is not known: write the whole path"
     protocol, separator, rest = url.partition("://")
     if not separator:
         return None
@@ -404,6 +416,36 @@ def temporary_path(target: Path) -> Path:
     return target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}{TEMPORARY}")
 
 
+def create_text(url: str, content: str) -> bool:
+    """Write a UTF-8 file where there is none; False, and nothing written, where there is one.
+
+    Of several that try at the same time one succeeds, in a bucket whose server honours
+    conditional requests (``If-None-Match``); any other server overwrites and says True.
+    """
+    with storage_errors(url, "write"):
+        try:
+            if is_remote(url):
+                fs, path = filesystem(url)
+                fs.pipe_file(path, content.encode("utf-8"), mode="create")
+                return True
+            target = local_path(url)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("x", encoding="utf-8") as file:
+                try:
+                    file.write(content)
+                    file.flush()
+                except OSError:
+                    target.unlink()
+                    raise
+            return True
+        except OSError as error:
+            # A second answer means that another request for the same file is under way.
+            taken = isinstance(error, FileExistsError) and (is_remote(url) or target.is_file())
+            if taken or _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+                return False
+            raise
+
+
 def write_text(url: str, content: str) -> None:
     """Write a UTF-8 file whole or not at all."""
     write_bytes(url, content.encode("utf-8"))
@@ -419,6 +461,7 @@ def remove(url: str) -> None:
     with storage_errors(url, "delete"):
         if not is_remote(url):
             here = local_path(url)
+            require_no_link(url)
             if here.is_dir():
                 shutil.rmtree(here)
             elif here.exists():
@@ -432,6 +475,43 @@ def remove(url: str) -> None:
             fs.invalidate_cache()
             if any(fs.isfile(name) for name in fs.find(path)):
                 raise PermissionError(url)
+
+
+def require_no_link(url: str) -> None:
+    """Refuse a link in the place of a folder that is to be replaced.
+
+    Raises
+    ------
+    IcemapError
+        Naming the link and where it leads.
+    """
+    here = local_path(url)
+    if not is_remote(url) and here.is_symlink() and not here.is_file():
+        raise IcemapError(
+            f"{url} is a link to {os.readlink(here)}, and the folder in its place is to be replaced: "
+            "remove the link, or put the whole run there and make a link of its folder."
+        )
+
+
+def replace_folder(source: str, target: str) -> None:
+    """Put a complete folder in the place of another; in a bucket the source stays.
+
+    What was there is deleted. Where this is cut short, the same call does the rest.
+    """
+    remove(target)
+    with storage_errors(target, "write"):
+        if not is_remote(target):
+            local_path(target).parent.mkdir(parents=True, exist_ok=True)
+            os.rename(local_path(source), local_path(target))
+            return
+        fs, origin = filesystem(source)
+        _, destination = filesystem(target)
+        fs.invalidate_cache()
+        names = fs.find(origin)
+        fs.copy(names, [destination + name.removeprefix(origin) for name in names])
+        fs.invalidate_cache()
+        if len(fs.find(destination)) != len(names):
+            raise OSError(f"not all of the {len(names)} objects of {source} were copied")
 
 
 def remove_file(url: str) -> None:

@@ -365,4 +365,9 @@ def borehole_truth(seed: int = 0, count: int = 1178, noise: float = LAYER_NOISE)
 
 def write_boreholes(path: str | Path, seed: int = 0) -> None:
     """Write :func:`boreholes` as CSV (UTF-8, units in the header, empty where not measured) to a file or URL."""
-    write_text(str(path), boreholes(seed).to_csv(index=False, lineterminator="\n"))
+    write_text(str(path), boreholes_csv(seed))
+
+
+def boreholes_csv(seed: int = 0) -> str:
+    """The text of that file."""
+    return str(boreholes(seed).to_csv(index=False, lineterminator="\n"))

@@ -185,3 +185,61 @@ def test_a_record_without_settings_is_a_sentence(tmp_path, record):
     (tmp_path / "provenance.json").write_text(json.dumps(record))
     with pytest.raises(IcemapError, match=r"provenance\.json is not the record of a run with its settings and sources: give the config"):
         load_config(str(tmp_path / "provenance.json"))
+
+
+IN_THE_RUN = {
+    "the config": lambda folder: {"run": "."},
+    "the config through a link": lambda folder: {"run": linked(folder / "link", folder)},
+    "the catalogue": lambda folder: {"run": "out", "catalog": "out/catalog.yaml"},
+    "a link to the catalogue": lambda folder: {
+        "run": "out",
+        "catalog": linked(folder / "out" / "catalog.yaml", folder / "catalog.yaml"),
+    },
+    "the catalogue in a folder that a product links to": lambda folder: {
+        "run": str(Path(linked(folder / "out" / "products", folder / "data")).parent),
+        "catalog": "data/catalog.yaml",
+    },
+    "a table": lambda folder: {"sites": {"table": "runs/demo/products/points.csv", "value": "a"}},
+    "the first of two tables": lambda folder: {
+        "sites": None,
+        "boreholes": {"layers": [{"path": "runs/demo/a.csv"}, {"path": "b.csv"}]},
+    },
+    "the run itself": lambda folder: {"run": "catalog.yaml"},
+    "the catalogue by its url": lambda folder: {"catalog": f"file://{folder}/runs/demo/c.yaml"},
+}
+
+
+def linked(link: Path, target: Path) -> str:
+    link.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(exist_ok=True)
+    (target if target.suffix == "" else target.parent).mkdir(exist_ok=True)
+    link.symlink_to(target)
+    return str(link)
+
+
+@pytest.mark.parametrize("name", IN_THE_RUN)
+def test_a_run_folder_with_an_input_in_it_is_refused(load, tmp_path, name):
+    said = refused(load, with_changes(**IN_THE_RUN[name](tmp_path)))
+    assert "is a folder with inputs in it, which the run could overwrite (" in said
+
+
+def test_a_run_folder_inside_an_input_is_refused(load, tmp_path):
+    layers = {"sites": None, "boreholes": {"layers": [{"path": "logs"}]}, "run": "logs/run"}
+    (tmp_path / "logs").mkdir()
+    said = refused(load, with_changes(**layers))
+    assert f"'run': 'logs/run' is inside an input (boreholes.layers: {tmp_path}/logs)" in said
+
+
+def test_a_linked_run_folder_is_followed(load, tmp_path):
+    link = linked(tmp_path / "link", tmp_path / "large disk")
+    assert load(with_changes(run="link")).run == link
+
+
+def test_the_home_folder_and_file_urls_are_understood(load, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert load(with_changes(run="~/ice")).run == str(tmp_path / "home" / "ice")
+    assert load(with_changes(run="file:///data/my%20run")).run == "/data/my run"
+    assert load(with_changes(run="file://localhost/data/run")).run == "/data/run"
+    for run in ("file:/data/run", "file://data/run", "file:run", "file://~/run"):
+        said = refused(load, with_changes(run=run))
+        assert f"'{run}' is no address of a file on this machine: write file:///path" in said
