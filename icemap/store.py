@@ -90,9 +90,9 @@ def address_problem(url: str) -> str | None:
     if url.startswith("/vsi"):
         return f"'{url}' is GDAL's way of writing an address: give the https:// or s3:// address itself"
     if re.match(r"file:(?!//(localhost)?/)", url):
-        return f"{shown} is no address of a file on this machine: write file:///path, or the path itself"
+        return f"{given} is no address of a file on this machine: write file:///path, or the path itself"
     if os.path.expanduser(url).startswith("~/"):
-        return f"{shown} begins with ~, and the home folder is not known: write the whole path"
+        return f"{given} begins with ~, and the home folder is not known: write the whole path"
     protocol, separator, rest = url.partition("://")
     if not separator:
         return None

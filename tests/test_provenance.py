@@ -85,7 +85,7 @@ def test_facts_are_kept_beside_the_steps(tmp_path):
     provenance = Provenance(str(tmp_path))
     provenance.start("cube", "k")
     provenance.finish("cube", cells=3)
-    provenance.describe(config={"seed": 1})
+    provenance.describe({}, config={"seed": 1})
     content = json.loads((tmp_path / "provenance.json").read_text())
     assert content["steps"]["cube"]["cells"] == 3
     assert content["config"] == {"seed": 1}
