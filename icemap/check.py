@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from icemap.errors import IcemapError
 from icemap.leftovers import sweep
-from icemap.store import RECORD, exists, first_line, join, remove_file
+from icemap.store import RECORD, exists, file_size, first_line, join, read_bytes, remove_file
 
 if TYPE_CHECKING:
     from icemap.config import Config
@@ -41,6 +42,8 @@ class Damage:
         Of the group; None for a file.
     record : str
         Key of the ledger's record that is damaged, or that of the chunk.
+    file : str
+        Address of a file that is not as it was, and is removed.
     whole : bool
         True where the step has to be made again from its start.
     """
@@ -50,6 +53,7 @@ class Damage:
     url: str = ""
     chunk: Chunk | None = None
     record: str = ""
+    file: str = ""
     whole: bool = False
 
 
@@ -97,6 +101,9 @@ def _reopen(found: Sequence[Damage], run_url: str, provenance: Provenance) -> No
     for damage in found:
         if damage.chunk is not None and damage.url and damage.step not in again:
             remove_chunk(damage.url, damage.chunk, _rasters(damage.url))
+        if damage.file and exists(damage.file):
+            # What is left of it may be read by the step that makes it again.
+            remove_file(damage.file)
         if key := damage.record or (damage.chunk.key if damage.chunk is not None else ""):
             Ledger(join(run_url, "ledger", damage.step)).remove(key)
     for step in dict.fromkeys(damage.step for damage in found):
@@ -125,11 +132,12 @@ def _damaged_records(run_url: str, provenance: Provenance) -> Iterator[Damage]:
 
     for step, record in provenance.steps.items():
         ledger = Ledger(join(run_url, "ledger", step), CHUNK_RECORDS.get(step))
-        for key, text in ledger.damaged().items():
+        sound, damaged = ledger.examined()
+        for key, text in damaged.items():
             yield Damage(step, text, record=key)
         if not record.get("finished"):
             continue
-        keys = ledger.keys()
+        keys = sound.keys() | damaged.keys()
         if step in CHUNK_RECORDS:
             config = recorded_config(join(run_url, RECORD), step)
             chunks = {chunk.key for chunk in config.grid.grid.chunks(config.grid.chunk)}
@@ -153,10 +161,9 @@ def _damaged_groups(run_url: str, provenance: Provenance) -> Iterator[Damage]:
         groups.append(("map", replicates_url(mapped.map_url), mapped))
     for step, url, config in groups:
         chunks = list(config.grid.grid.chunks(config.grid.chunk))
-        ledger = Ledger(join(run_url, "ledger", step))
-        damaged = ledger.damaged()
-        done = [chunk for chunk in chunks if chunk.key in ledger.keys() - damaged.keys()]
-        if step not in provenance.steps or not ledger.keys():
+        records, _ = Ledger(join(run_url, "ledger", step)).examined()
+        done = [chunk for chunk in chunks if chunk.key in records]
+        if step not in provenance.steps or not done:
             continue
         if problem := _metadata_problem(url, config):
             yield Damage(step, problem, url, whole=True)
@@ -165,32 +172,45 @@ def _damaged_groups(run_url: str, provenance: Provenance) -> Iterator[Damage]:
         # A mask of the cube may have no value in a cell that is mapped.
         counted = {*config.predictors, "valid", "fraction"} if step == "cube" else None
         for chunk in tqdm(done, desc=f"check {url.rpartition('/')[2]}", unit=" chunks", dynamic_ncols=True):
-            valid = int(ledger.record(chunk.key)["valid"])
-            if text := _damage(url, chunk, names, valid, counted):
+            if text := _damage(url, chunk, names, int(records[chunk.key]["valid"]), counted):
                 yield Damage(step, text, url, chunk)
 
 
 def _metadata_problem(url: str, config: Config) -> str:
-    """What is wrong with what a group says about itself and its arrays, and with its coordinates; empty if nothing is."""
-    from icemap.gridded import DamagedChunkError, read_coordinates
-    from icemap.store import read_json
+    """What is wrong with what a group says about itself and its arrays, and with its coordinates; empty if nothing is.
 
+    A storage that fails says nothing about what is stored, and raises.
+    """
+    from icemap.gridded import DamagedChunkError, read_coordinates
+
+    own = _described(url)
+    if own is None or not isinstance(own.get("consolidated_metadata"), dict):
+        return f"{url} has no readable description of itself."
+    for path, content in own["consolidated_metadata"].get("metadata", {}).items():
+        described = _described(join(url, path))
+        # A group in the group has a list of its own.
+        if described is None or {**described, "consolidated_metadata": None} != {**content, "consolidated_metadata": None}:
+            return f"{join(url, path)}/zarr.json is not what {url}/zarr.json says it is."
     try:
-        described = read_json(join(url, "zarr.json"))["consolidated_metadata"]["metadata"]
-        for path, content in described.items():
-            # A group in the group has a list of its own.
-            own = {**read_json(join(url, path, "zarr.json")), "consolidated_metadata": None}
-            if own != {**content, "consolidated_metadata": None}:
-                return f"{join(url, path)}/zarr.json is not what {url}/zarr.json says it is."
         latitudes, longitudes = read_coordinates(url)
-        _rasters(url)
-    except (DamagedChunkError, IcemapError) as error:
+    except DamagedChunkError as error:
         return str(error)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         return f"{url} has no readable description of itself ({first_line(error)})."
     grid = config.grid.grid
     same = np.array_equal(latitudes, grid.latitudes) and np.array_equal(longitudes, grid.longitudes)
     return "" if same else f"The coordinates of {url} are not those of its grid."
+
+
+def _described(url: str) -> dict[str, Any] | None:
+    """What a node says about itself; None where it says nothing that can be read."""
+    if not exists(join(url, "zarr.json")):
+        return None
+    try:
+        content = json.loads(read_bytes(join(url, "zarr.json")))
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _rasters(url: str) -> list[str]:
@@ -229,26 +249,24 @@ def _damage(url: str, chunk: Chunk, names: Sequence[str], valid: int, counted: C
 def _damaged_files(run_url: str, provenance: Provenance) -> Iterator[Damage]:
     from icemap.chain import STEPS
     from icemap.config import recorded_config
-    from icemap.steps import lost_product, name_in, product_digest
+    from icemap.steps import lost_products, name_in, product_digest
 
     for step in STEPS:
         record = provenance.steps.get(step.name, {})
         if not record.get("finished"):
             continue
         config = recorded_config(join(run_url, RECORD), step.name)
-        if text := lost_product(step, config, record):
-            yield Damage(step.name, text)
-            continue
+        lost = dict(lost_products(step, config, record))
+        yield from (Damage(step.name, text, file=url) for url, text in lost.items())
         for url in step.products(config):
-            before = record.get("digests", {}).get(name_in(config, url))
-            try:
-                now = product_digest(url)
-            except IcemapError as error:
-                yield Damage(step.name, str(error))
+            if url in lost:
                 continue
-            if before is not None and now != before:
-                is_group = exists(join(url, "zarr.json"))
-                yield Damage(step.name, f"{url}{'/zarr.json' if is_group else ''} is not as it was written.", whole=is_group)
+            before = record.get("digests", {}).get(name_in(config, url))
+            if before is not None and product_digest(url) != before:
+                if file_size(url) is None:
+                    yield Damage(step.name, f"{url}/zarr.json is not as it was written.", whole=True)
+                else:
+                    yield Damage(step.name, f"{url} is not as it was written.", file=url)
     if provenance.steps.get("train", {}).get("finished"):
         ensemble_url = recorded_config(join(run_url, RECORD), "train").ensemble_url
         yield from (Damage("train", text) for text in _ensemble_problems(ensemble_url))

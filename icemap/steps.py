@@ -276,6 +276,10 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         if finished:
             # What its ledger has is there, unless a whole group of chunks has vanished, which the step looks for itself.
             _drop_next(step, context)
+            for url, _ in list(lost_products(step, context.config, context.provenance.steps[step.name])):
+                if url:
+                    # Nobody shall read the rest of it.
+                    remove(url)
             context.provenance.reopen(step.name)
         elif not resume:
             _start(step, context, now.depends)
@@ -330,17 +334,24 @@ def next_url(run_url: str, step: str) -> str:
 
 def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:
     """Which product of a finished step is not there any more, or is shorter than it was, in a sentence; empty if none."""
+    return next((text for _, text in lost_products(step, config, record)), "")
+
+
+def lost_products(step: Step, config: Config, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Address of each product of a finished step that is not there any more, or is shorter than it was, and the sentence that says so."""
     from icemap.mapping.ledger import Ledger
 
     for url in step.products(config):
         if not exists(url):
-            return f"{url} is not there."
+            yield url, f"{url} is not there."
+            continue
         before = record.get("sizes", {}).get(name_in(config, url))
         if before is not None and (size := file_size(url)) is not None and size < before:
-            return f"{url} has {size:,} bytes and had {before:,}."
+            yield url, f"{url} has {size:,} bytes and had {before:,}."
     ledger = join(config.run, "ledger", step.name)
-    before, now = record.get("parts", 0), len(Ledger(ledger).keys()) if record.get("parts") else 0
-    return f"{ledger} has {now:,} records and had {before:,}." if now < before else ""
+    parts, now = record.get("parts", 0), len(Ledger(ledger).keys()) if record.get("parts") else 0
+    if now < parts:
+        yield "", f"{ledger} has {now:,} records and had {parts:,}."
 
 
 def product_digest(url: str) -> str | None:

@@ -15,7 +15,6 @@ from icemap.store import (
     join,
     list_names,
     local_path,
-    read_bytes,
     read_json,
     remove,
     remove_file,
@@ -44,24 +43,20 @@ class Ledger:
         text = json.dumps(record, allow_nan=False)
         write_text(join(self.url, f"{key}.json"), json.dumps({"check": _checksum(text), **record}, allow_nan=False))
 
-    def record(self, key: str) -> dict[str, Any]:
-        """One record."""
-        return self._parse(key, read_bytes(join(self.url, f"{key}.json")))
-
     def remove(self, key: str) -> None:
         """Forget one record: its chunk is not done."""
         if exists(url := join(self.url, f"{key}.json")):
             remove_file(url)
 
-    def damaged(self) -> dict[str, str]:
-        """What is wrong with records that are not as they were written, by key."""
-        found = {}
+    def examined(self) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+        """Records that are as they were written, and what is wrong with the others, both by key."""
+        sound, damaged = {}, {}
         for key, text in self._texts().items():
             try:
-                self._parse(key, text)
+                sound[key] = self._parse(key, text)
             except IcemapError as error:
-                found[key] = str(error)
-        return found
+                damaged[key] = str(error)
+        return sound, damaged
 
     def keys(self) -> set[str]:
         """Keys of the finished chunks."""
