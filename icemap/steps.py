@@ -300,12 +300,17 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
 def _start(step: Step, context: Context, depends: Any) -> None:
     """Begin a step; what an earlier one has finished stays until it can be replaced."""
     record = context.provenance.steps.get(step.name)
-    there = record is None and any(exists(url) for url in step.products(context.config))
+    there = record is None and any(map(_holds_something, step.products(context.config)))
     keep = there or bool(record and record["finished"])
     remove(next_url(context.config.run, step.name))
     if not keep:
         _forget(step, context)
     context.provenance.start(step.name, context.keys[step.name], depends, keep=keep)
+
+
+def _holds_something(url: str) -> bool:
+    """True for a file, and for a Zarr group; some servers go on listing the folders of one that was deleted."""
+    return exists(join(url, "zarr.json") if url.endswith(".zarr") else url)
 
 
 def _reopen_bereft(steps: Sequence[Step], made: Step, context: Context) -> None:

@@ -37,7 +37,7 @@ def test_the_record_of_a_run_gives_every_source_back(tmp_path):
     odd = next(source for source in sources.values() if source.derived is None).model_copy(update={"nodata": (float("nan"), -9999.0)})
     sources["odd"] = odd.model_copy(update={"name": "odd"})
     described = {name: source.model_dump(mode="json", exclude_defaults=True) for name, source in sources.items()}
-    Provenance(str(tmp_path)).describe(config={}, sources=described)
+    Provenance(str(tmp_path)).describe({}, config={}, sources=described)
     again = load_sources(str(tmp_path / "provenance.json"), list(sources))
     for name, source in sources.items():
         assert again[name].url == source.url

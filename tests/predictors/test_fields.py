@@ -170,7 +170,7 @@ def test_a_file_that_vanishes_between_chunks_is_named_with_the_chunk(config, tmp
     build = plan(config)
     build.create("test")
     (tmp_path / "z.tif").unlink()
-    with pytest.raises(IcemapError, match=r"Chunk r000c000: The source 'z' is not there: .*z\.tif"):
+    with pytest.raises(IcemapError, match=r"Chunk r000c000, on the host \S+: The source 'z' is not there: .*z\.tif"):
         build(build.chunks[0])
 
 
