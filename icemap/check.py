@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icemap.errors import IcemapError
+from icemap.errors import IcemapError, first_line
 from icemap.leftovers import sweep
-from icemap.store import RECORD, exists, file_size, first_line, join, read_bytes, remove_file
+from icemap.store import RECORD, exists, file_size, join, read_bytes, remove_file
 
 if TYPE_CHECKING:
     from icemap.config import Config

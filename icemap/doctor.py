@@ -11,11 +11,11 @@ from typing import Any
 
 from icemap.catalog import Source, load_sources, read_catalog
 from icemap.config import Config, load_config
-from icemap.errors import IcemapError
+from icemap.errors import IcemapError, first_line
 from icemap.input_check import member_problems, source_problems, table_problems
 from icemap.provenance import versions
 from icemap.steps import Say, open_context, require_no_source_in_run
-from icemap.store import filesystem_options, first_line, is_remote, join, list_names, local_path, read_bytes, read_start, remove_file, write_bytes
+from icemap.store import filesystem_options, is_remote, join, list_names, local_path, read_bytes, read_start, remove_file, write_bytes
 
 PACKAGES = ("icemap", "numpy", "numba", "dask", "distributed", "zarr", "xarray", "fsspec", "s3fs", "scikit-learn", "lightgbm", "rasterio")
 RIGHTS = {"list": "s3:ListBucket", "write": "s3:PutObject", "read": "s3:GetObject", "delete": "s3:DeleteObject"}

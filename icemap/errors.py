@@ -22,3 +22,9 @@ def hide_causes(error: IcemapError) -> None:
             error.__cause__ = None
             return
         cause = cause.__cause__ or cause.__context__
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, to be put into a sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.errors import IcemapError
+from icemap.errors import IcemapError, first_line
 from icemap.grid import Chunk, Grid
-from icemap.store import first_line, storage_errors, zarr_group, zarr_store
+from icemap.store import storage_errors, zarr_group, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from icemap.config import Config
-from icemap.errors import IcemapError
-from icemap.store import first_line
+from icemap.errors import IcemapError, first_line
 
 if TYPE_CHECKING:
     from icemap.catalog import Source

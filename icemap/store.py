@@ -6,7 +6,6 @@ A URL is a local path or anything fsspec understands (``s3://bucket/prefix``). C
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 from icemap.addresses import recorded, shown
 from icemap.errors import IcemapError
+from icemap.storage_problems import TELLING, code_of, problem_of
 
 if TYPE_CHECKING:
     import zarr
@@ -33,18 +33,6 @@ RECORD = "provenance.json"
 TEMPORARY = ".icemap-part"
 # How often a request to a bucket is tried, with growing waits in between; the environment's AWS_MAX_ATTEMPTS goes before.
 ATTEMPTS = 6
-EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
-SKEWED = ("RequestTimeTooSkewed", "RequestInTheFuture")
-LOGGED_OUT = ("UnauthorizedSSOTokenError", "SSOTokenLoadError", "TokenRetrievalError", "CredentialRetrievalError")
-FAILING = ("SlowDown", "ServiceUnavailable", "InternalError", "500", "502", "503", "504")
-BUSY = ("429", "TooManyRequests", "TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded")
-SLOW = ("RequestTimeout", "RequestTimeoutException", "408")
-ELSEWHERE = ("301", "307", "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
-OVER_QUOTA = ("QuotaExceeded", "ServiceQuotaExceededException", "InsufficientStorage", "507", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded")
-ARCHIVED = ("InvalidObjectState", "ObjectNotInActiveTierError")
-ABSENT = ("", "404", "410", "NoSuchKey", "NoSuchBucket", "NotFound")
-BROKEN_OFF = ("ConnectionError", "HTTPClientError", "ResponseParserError", "ClientPayloadError", "ClientConnectionError", "IncompleteRead")
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def is_remote(url: str) -> bool:
@@ -154,7 +142,7 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
     except IcemapError:
         raise
     except Exception as error:
-        problem = _problem(_explained(error, url))
+        problem = problem_of(_explained(error, url))
         if problem is None:
             raise
         raise IcemapError(f"Cannot {action} {url}: {problem}") from error
@@ -162,103 +150,16 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
 
 def _explained(error: Exception, url: str) -> Exception:
     """The error, or the one that says why: an answer to HEAD has no body, so the first byte is asked for."""
-    if not url.startswith("s3://") or _code(error) not in ("400", "403"):
+    if not url.startswith("s3://") or code_of(error) not in ("400", "403"):
         return error
     try:
         fs, path = filesystem(url)
         bucket, _, key = path.partition("/")
         fs.call_s3("get_object", Bucket=bucket, Key=key or "x", Range="bytes=0-0")
     except Exception as second:  # whatever it is, the first error is there to be told
-        if _code(second) in (*EXPIRED, *SKEWED, *ARCHIVED, *ELSEWHERE, *OVER_QUOTA):
+        if code_of(second) in TELLING:
             return second
     return error
-
-
-def _problem(error: Exception) -> str | None:
-    """What went wrong in the storage and what to do; None if the error is not the storage's."""
-    code = _code(error)
-    cause = error.__cause__
-    if isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and code not in ABSENT:
-        # fsspec calls every failure of a web server the absence of the file.
-        return _problem(cause) or _problem(FileNotFoundError())
-    if _is_refused(error):
-        return "the connection is refused: no server listens there. Check host and port, and that the server runs, then the same command continues."
-    if code in EXPIRED or type(error).__name__ in LOGGED_OUT:
-        return "the credentials have expired. Log in again, then the same command continues."
-    if code in SKEWED:
-        return "this machine's clock is wrong, and the server refuses what is signed by it. Set the clock, then the same command continues."
-    if code in ARCHIVED:
-        return "it is archived and cannot be read at once. Ask its owner to restore it, or copy it to a class of storage that can be read."
-    if code in ELSEWHERE or (isinstance(error, OSError) and error.errno == errno.EREMCHG):
-        return "the bucket is in another region or at another endpoint. Set AWS_REGION, or AWS_ENDPOINT_URL_S3, to that of the bucket."
-    if code in OVER_QUOTA:
-        return "the storage is full or over its quota. Free some space or ask for more, then the same command continues."
-    if code in BUSY:
-        return f"the server has too many requests ({code}). What is finished is kept: start the same command again later, with fewer workers."
-    if code in SLOW:
-        return f"the server waited too long for the connection ({code}). Check the network, then the same command continues."
-    if isinstance(error, ValueError) and "null byte" in str(error):
-        return "it holds a zero byte and is no path. Correct it."
-    if isinstance(error, ValueError) and "nvalid endpoint" in str(error):
-        return f"{first_line(error)}. Correct the endpoint in the environment or the profile."
-    if isinstance(error, ImportError):
-        return f"{first_line(error)}. Install the package, or use a path, s3:// or https://."
-    if isinstance(error, IsADirectoryError):
-        return "it is a folder (directory). Name the file in it."
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file, folder or bucket. Check the name."
-    if code in ("401", "403") and not isinstance(error, PermissionError):
-        return f"the server refuses it ({code}). Check name, password or token; a link that was made for some time may have expired: ask for a new one."
-    if isinstance(error, PermissionError):
-        return "permission denied. Ask its owner for the right, or choose another place; check a bucket's credentials in the environment."
-    if isinstance(error, NotADirectoryError | FileExistsError):
-        return f"{error.filename or 'a part of this path'} is not a folder. Choose another place."
-    if isinstance(error, OSError) and error.errno in FULL:
-        return "the disk is full. Free some space, then the same command continues."
-    if isinstance(error, OSError) and error.errno == errno.EROFS:
-        return "the file system is read-only. Choose another place."
-    if code == "400":
-        # The answer to a HEAD request has no body that could say more.
-        return "the server calls it a bad request, which it says of expired credentials too. Log in again, then the same command continues."
-    if code in FAILING:
-        return f"the server fails or is too busy, after several attempts ({code}). What is finished is kept: start the same command again later."
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "the server's certificate is not trusted. If it should be, name the file of its authority in AWS_CA_BUNDLE, or for https:// in SSL_CERT_FILE."
-    # Importing botocore or aiohttp only to name their errors would slow down every local run.
-    library = type(error).__module__.partition(".")[0]
-    if isinstance(error, TimeoutError) or any(kind.__name__ in BROKEN_OFF for kind in type(error).__mro__):
-        return f"the connection fails or breaks off ({first_line(error)}). Check the network and the endpoint, then the same command continues."
-    if isinstance(error, OSError):
-        return f"{first_line(error)}."
-    if library in ("botocore", "aiobotocore", "aiohttp"):
-        return f"{first_line(error)}. Check the endpoint and the credentials in the environment."
-    return None
-
-
-def _is_refused(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ConnectionRefusedError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _code(error: BaseException | None) -> str:
-    """The code by which the server refused; s3fs keeps it as the cause of an error of its own."""
-    while error is not None:
-        response = getattr(error, "response", None)
-        if isinstance(response, dict):
-            return str(response.get("Error", {}).get("Code", ""))
-        if isinstance(getattr(error, "status", None), int):
-            return str(error.status)  # type: ignore[attr-defined]
-        error = error.__cause__
-    return ""
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, to be put into a sentence."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def exists(url: str, **storage_options: Any) -> bool:
@@ -441,7 +342,7 @@ def create_text(url: str, content: str) -> bool:
         except OSError as error:
             # A second answer means that another request for the same file is under way.
             taken = isinstance(error, FileExistsError) and (is_remote(url) or target.is_file())
-            if taken or _code(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+            if taken or code_of(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
                 return False
             raise
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from icemap.errors import IcemapError
-from icemap.store import first_line, is_remote
+from icemap.errors import IcemapError, first_line
+from icemap.store import is_remote
 
 WORKBOOKS = (".xlsx", ".xlsm")
 VECTORS = (".gpkg", ".shp", ".geojson", ".fgb")

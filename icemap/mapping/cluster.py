@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from icemap.errors import IcemapError
+from icemap.errors import IcemapError, first_line
 from icemap.mapping.dask_executor import PATIENCE_SECONDS, RETRIES, DaskExecutor, require_same_versions
 from icemap.mapping.dask_operator import dask_cluster
-from icemap.store import first_line
 
 # One thread per task: BLAS and OpenMP threads below Dask's own would only fight over the cores.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")

@@ -15,8 +15,7 @@ from typing import Any
 
 import yaml
 
-from icemap.errors import IcemapError
-from icemap.store import first_line
+from icemap.errors import IcemapError, first_line
 
 SETTING = "kubernetes.custom-cluster-spec"
 VARIABLE = "DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.catalog import Source
-from icemap.errors import IcemapError
+from icemap.errors import IcemapError, first_line
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
 from icemap.predictors.axes import read_axis, require_coordinates
@@ -27,7 +27,7 @@ from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.turned import is_turned
 from icemap.provenance import digest
-from icemap.store import exists, filesystem, first_line, is_remote, local_path, read_start, read_text, remote_stamp, storage_errors, zarr_store
+from icemap.store import exists, filesystem, is_remote, local_path, read_start, read_text, remote_stamp, storage_errors, zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr

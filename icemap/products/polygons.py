@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.errors import IcemapError
+from icemap.errors import IcemapError, first_line
 from icemap.grid import Grid
 from icemap.predictors.vectors import unwrapped
-from icemap.store import first_line, local_copy
+from icemap.store import local_copy
 
 if TYPE_CHECKING:
     import geopandas as gpd

@@ -17,8 +17,8 @@ from icemap.boreholes.places import without_a_turn
 from icemap.boreholes.records import Flags, Problems, Records, join_flags, make_layers, require_schema
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import as_text, parse_numbers, unit_factor
-from icemap.errors import IcemapError
-from icemap.store import first_line, is_remote, join, list_names, local_copy, local_path
+from icemap.errors import IcemapError, first_line
+from icemap.store import is_remote, join, list_names, local_copy, local_path
 
 if TYPE_CHECKING:
     import xarray as xr
