@@ -269,6 +269,10 @@ def read_catalog(url: str) -> dict[str, Any]:
     content = parse_yaml(url, read_text(url))
     if not isinstance(content, dict) or content.get("version") != 2 or not isinstance(content.get("entries"), dict):
         raise IcemapError(f"{url} is not a catalogue: it must be an intake file with 'version: 2', 'data' and 'entries'.")
+    data = content.get("data")
+    for name in [*content["entries"], *(data if isinstance(data, dict) else ())]:
+        if not isinstance(name, str):
+            raise IcemapError(f"{url} has the name {name}, which YAML reads as no text: write '{name}' in quotes.")
     return content
 
 

@@ -103,6 +103,14 @@ def test_what_is_no_catalogue_is_refused(write, text):
         read_catalog(write(text))
 
 
+@pytest.mark.parametrize("part", ["entries", "data"])
+@pytest.mark.parametrize("name", [0, True, 2026])
+def test_a_name_that_is_no_text_is_told(write, part, name):
+    content = {"version": 2, "data": {}, "entries": {}, part: {name: {}}}
+    with pytest.raises(IcemapError, match=f"has the name {name}, which YAML reads as no text: write '{name}' in quotes"):
+        load_sources(write(yaml.safe_dump(content)), ["elevation"])
+
+
 def test_unreadable_yaml_names_the_line(write):
     with pytest.raises(IcemapError, match=r"catalog\.yaml is not readable YAML \(line 3\)"):
         read_catalog(write("version: 2\nentries: [a\n"))
