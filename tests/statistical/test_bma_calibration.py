@@ -33,21 +33,26 @@ def from_the_model(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return F, truth.sample(v, 1, seed)[:, 0]
 
 
-def test_data_from_the_model_have_a_uniform_pit_and_95_percent_coverage() -> None:
-    """Mean over six fits of 1,178 rows, each judged on 4,000 new rows: 95 +- 1.2 %."""
-    coverage, pits = [], []
+def test_the_plain_pool_is_too_wide_and_calibration_mends_it() -> None:
+    """Six fits of 1,178 rows, each judged on 4,000 new rows.
+
+    Copulas that are fitted member by member make a pool wider than the truth, which is why what is
+    mapped is calibrated by PITs of rows left out.
+    """
+    coverage, calibrated, pits = [], [], []
     for seed in range(6):
         F, y = from_the_model(N, seed)
         F_new, y_new = from_the_model(4000, 100 + seed)
         bma = CopulaBMA().fit(F, y)
         low, high = bma.interval(F_new).T
         coverage.append(np.mean((y_new >= low) & (y_new <= high)))
+        levels = ConformalPIT().fit(bma.pit(F, y)).levels(0.95)
+        low, high = bma.predict_quantile(F_new, levels).T
+        calibrated.append(np.mean((y_new >= low) & (y_new <= high)))
         pits.append(bma.pit(F_new, y_new))
-    assert np.mean(coverage) == pytest.approx(0.95, abs=0.012)
-    assert np.abs(np.array(coverage) - 0.95).max() < 0.025
-    pit = np.concatenate(pits)
-    assert 12 * pit.var() == pytest.approx(1.0, abs=0.05)
-    assert np.abs(np.histogram(pit, 20, (0, 1))[0] / len(pit) * 20 - 1).max() < 0.25
+    assert 0.96 < np.mean(coverage) < 0.985
+    assert 12 * np.concatenate(pits).var() < 0.95
+    assert np.mean(calibrated) == pytest.approx(0.95, abs=0.012)
 
 
 def test_conformal_levels_hold_their_coverage_on_new_data() -> None:
