@@ -19,12 +19,12 @@ _PUBLIC = {
     "IceEnsemble": "icemap.ensemble.model",
     "dissimilarity_index": "icemap.verification.applicability",
     "applicability_threshold": "icemap.verification.applicability",
-    "open_map": "icemap.products.layout",
+    "open_map": "icemap.mapping.map_schema",
     "open_cube": "icemap.predictors.cube",
     "open_ensemble": "icemap.ensemble.model",
-    "ice_storage": "icemap.products.ice_storage",
+    "ice_storage": "icemap.totals.ice_storage",
     "site_vic": "icemap.boreholes.ice_content",
-    "run": "icemap.chain",
+    "run": "icemap.pipeline.chain",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -15,6 +15,8 @@ import click
 
 from icemap.addresses import hide_in_logs, shown
 from icemap.errors import IcemapError
+from icemap.pipeline.chain import STEPS
+from icemap.run_folder import RunFolder
 
 STOPPED = "stopped. What is finished is kept: the same command continues."
 
@@ -104,7 +106,7 @@ def main() -> None:
 @_on_a_cluster
 def demo(out: str, size: str, cluster: str, workers: int) -> None:
     """The whole chain on the virtual Arctic, whose ice is known."""
-    from icemap.demo import write_demo
+    from icemap.virtual_arctic.demo import write_demo
 
     _run(write_demo(out, size), None, cluster, workers)
 
@@ -125,16 +127,10 @@ def _step_command(name: str, text: str) -> None:
     main.command(name, help=text)(click.argument("config")(command))
 
 
-for _name, _text in {
-    "cube": "Rasters of CONFIG to one predictor cube.",
-    "boreholes": "Sites or borehole layers of CONFIG to a training table.",
-    "train": "The replicates of the ensemble.",
-    "verify": "Cross-validation, calibration and area of applicability.",
-    "map": "The ensemble over the cube.",
-    "publish": "GeoTIFFs, STAC and catalogue.",
-    "report": "The report page and the picture.",
-}.items():
-    _step_command(_name, _text)
+for _step in STEPS:
+    # Of totals more can be asked than the step makes.
+    if _step.name != "storage":
+        _step_command(_step.name, _step.help)
 
 
 @main.command()
@@ -147,24 +143,21 @@ for _name, _text in {
 def storage(config: str, polygons: str | None, name: str | None, layer: str | None, mask: str, cluster: str, workers: int) -> None:
     """Totals with their intervals, of the map's regions or of polygons."""
     from icemap.config import load_config
-    from icemap.lock import run_lock
-    from icemap.products.ice_storage import ice_storage, storage_lines, write_ice_storage
+    from icemap.running.lock import run_lock
     from icemap.store import file_name, join
+    from icemap.totals.ice_storage import ice_storage, storage_lines, write_ice_storage
 
     settings = load_config(config)
     if polygons is None:
         _run(config, ["storage"], cluster, workers)
     with run_lock(settings.run, "icemap storage", _say):
-        table = ice_storage(settings.map_url, polygons, mask, attribute=name, layer=layer)
+        table = ice_storage(settings.folder.map, polygons, mask, attribute=name, layer=layer)
     for line in storage_lines(table):
         _say(line)
     if polygons is not None:
-        url = join(settings.products_url, f"ice_storage_{file_name(polygons).rsplit('.', 1)[0]}.json")
+        url = join(settings.folder.products, f"ice_storage_{file_name(polygons).rsplit('.', 1)[0]}.json")
         write_ice_storage(url, table)
         _say(f"totals   {url}")
-
-
-CHUNKED = ("cube", "train", "verify", "map")
 
 
 @main.command()
@@ -188,31 +181,30 @@ def status(run_url: str) -> None:
     """What is done of RUN, a run folder or bucket prefix, and how long is left."""
     import time
 
-    from icemap.lock import ended, owner, read_lock
-    from icemap.mapping.ledger import Ledger
-    from icemap.mapping.progress import progress_lines
     from icemap.provenance import Provenance
-    from icemap.steps import next_url
-    from icemap.store import exists, join
+    from icemap.running.ledger import Ledger
+    from icemap.running.lock import ended, owner, read_lock
+    from icemap.running.progress import progress_lines
+    from icemap.store import exists
 
-    lock = read_lock(run_url)
-    if lock is None and not exists(join(run_url, "provenance.json")):
+    folder, lock = RunFolder(run_url), read_lock(run_url)
+    if lock is None and not exists(folder.record):
         raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
     if lock is not None:
         dead = ", which does not run any more: the next command takes over" if ended(lock) else ""
         _say(f"{'locked by':10s} {owner(lock)}{dead}")
     for name, record in Provenance(run_url).steps.items():
-        ledger = Ledger(join(run_url, "ledger", name))
-        parts = len(ledger.keys()) if name in CHUNKED else 0
+        ledger = Ledger(folder.ledger(name))
+        parts = len(ledger.keys())
         state = f"finished {record['finished']}" if record["finished"] else f"begun {record['started']}, not finished"
         _say(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
         if "next" in record:
-            ledger = Ledger(join(next_url(run_url, name), "ledger", name))
-            parts = len(ledger.keys()) if name in CHUNKED else 0
+            ledger = Ledger(RunFolder(folder.next(name)).ledger(name))
+            parts = len(ledger.keys())
             state = f"to be replaced: begun {record['next']['started']}, not finished"
             _say(f"{'':10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
         unfinished = "next" in record or not record["finished"]
-        note = ledger.progress() if name in CHUNKED and unfinished else None
+        note = ledger.progress() if unfinished else None
         for line in progress_lines(note, time.time()) if note else []:
             _say(f"{'':10s} {line}")
 
@@ -221,8 +213,8 @@ def status(run_url: str) -> None:
 @click.argument("run_url", metavar="RUN")
 def check(run_url: str) -> None:
     """Is every stored object of RUN there and whole? What is damaged is made again by the next 'icemap run'."""
-    from icemap.check import check_run
-    from icemap.lock import run_lock
+    from icemap.pipeline.check import check_run
+    from icemap.running.lock import run_lock
 
     with run_lock(run_url, "icemap check", _say):
         damages = check_run(run_url, _say)
@@ -238,24 +230,23 @@ def check(run_url: str) -> None:
 def query(run_url: str, lon: float, lat: float) -> None:
     """The map of RUN at one place."""
     from icemap.products.query import query as at_place
-    from icemap.store import join
 
-    for name, value in at_place(join(run_url, "map.zarr"), lon, lat).items():
+    for name, value in at_place(RunFolder(run_url).map, lon, lat).items():
         _say(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
 
 
 def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -> None:
-    from icemap.chain import run
     from icemap.config import load_config
+    from icemap.pipeline.chain import run
     from icemap.store import join
 
     run(config_url, names, cluster, workers, _say)
     if names is not None:
         return
     config = load_config(config_url)
-    _say(f"map      {config.map_url}")
-    _say(f"GeoTIFF  {config.products_url}/")
-    _say(f"picture  {join(config.products_url, 'map.png')}")
+    _say(f"map      {config.folder.map}")
+    _say(f"GeoTIFF  {config.folder.products}/")
+    _say(f"picture  {join(config.folder.products, 'map.png')}")
     _say(f"report   {join(config.run, 'report.html')}")
     _say(f"scores   {join(config.run, 'verification.html')}")
     _say(f"totals   {join(config.run, 'ice_storage.json')}")
@@ -263,10 +254,10 @@ def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -
 
 
 def _totals(run_url: str) -> str:
-    from icemap.products.ice_storage import four_digits, read_storage
     from icemap.store import join
+    from icemap.totals.ice_storage import four_digits, read_storage
 
-    content = read_storage(join(run_url, "ice_storage.json"))
+    content = read_storage(RunFolder(run_url).storage)
     columns = {"region", "unit", *(("ice_km3",) if content["quantity"] == "ice storage" else ("mean",))}
     if not any(row.get("region") == "all" and columns <= row.keys() for row in content["regions"]):
         raise IcemapError(f"{join(run_url, 'ice_storage.json')} has no total: delete it, and make it again with 'icemap storage'.")

@@ -16,6 +16,7 @@ from icemap.addresses import remember, remember_value
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.names import name_problem
+from icemap.run_folder import RunFolder
 from icemap.settings_text import parse_yaml, problems
 from icemap.store import (
     RECORD,
@@ -299,24 +300,8 @@ class Config(Section):
         return self
 
     @property
-    def cube_url(self) -> str:
-        return join(self.run, "cube.zarr")
-
-    @property
-    def samples_url(self) -> str:
-        return join(self.run, "samples.parquet")
-
-    @property
-    def ensemble_url(self) -> str:
-        return join(self.run, "ensemble")
-
-    @property
-    def map_url(self) -> str:
-        return join(self.run, "map.zarr")
-
-    @property
-    def products_url(self) -> str:
-        return join(self.run, "products")
+    def folder(self) -> RunFolder:
+        return RunFolder(self.run)
 
 
 def load_config(url: str) -> Config:

@@ -12,9 +12,9 @@ from typing import Any
 from icemap.catalog import Source, load_sources, read_catalog
 from icemap.config import Config, load_config
 from icemap.errors import IcemapError, first_line
-from icemap.input_check import member_problems, source_problems, table_problems
+from icemap.pipeline.input_check import member_problems, source_problems, table_problems
+from icemap.pipeline.steps import Say, open_context, require_no_source_in_run
 from icemap.provenance import versions
-from icemap.steps import Say, open_context, require_no_source_in_run
 from icemap.store import filesystem_options, is_remote, join, list_names, local_path, read_bytes, read_start, remove_file, write_bytes
 
 PACKAGES = ("icemap", "numpy", "numba", "dask", "distributed", "zarr", "xarray", "fsspec", "s3fs", "scikit-learn", "lightgbm", "rasterio")
@@ -67,7 +67,7 @@ class Look:
 
     def __call__(self, where: str) -> dict[str, Any]:
         """Findings as dicts, and the versions and memory of this place, for comparison."""
-        from icemap.mapping.probe import worker_memory
+        from icemap.running.probe import worker_memory
 
         found = [*self._credentials(where), *self._inputs(where), *_rights(self.config.run, where)]
         return {"findings": [asdict(finding) for finding in found], "versions": _versions(), "memory": worker_memory()}
@@ -231,7 +231,7 @@ def _bytes_per_cell(config: Config) -> int:
 
 def _memory(config: Config, limit: int | None) -> Finding:
     from icemap.mapping.agreement import USABLE, WORKER_BYTES, planned_bytes
-    from icemap.products.layout import map_variables
+    from icemap.mapping.map_schema import map_variables
 
     options, variables = config.ensemble, len(map_variables(config.target))
     numbers = len(config.predictors), len(options.members), options.replicates, variables

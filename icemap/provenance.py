@@ -15,8 +15,8 @@ from icemap.addresses import recorded
 from icemap.companions import companions
 from icemap.errors import IcemapError
 from icemap.json_records import RunRecord, check_record
+from icemap.run_folder import RunFolder
 from icemap.store import (
-    RECORD,
     exists,
     file_size,
     is_remote,
@@ -117,7 +117,7 @@ class Provenance:
     """
 
     def __init__(self, run_url: str) -> None:
-        self.url = join(run_url, RECORD)
+        self.url = RunFolder(run_url).record
         self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
         check_record(self.url, self.content, RunRecord, "delete it, and the run is made anew")
 

@@ -13,8 +13,8 @@ from rasterio.transform import from_origin
 
 import icemap
 from icemap.cli import main
-from icemap.mapping.run import SerialExecutor
-from icemap.steps import Context
+from icemap.pipeline.steps import Context
+from icemap.running.run import SerialExecutor
 
 SITE_FILES = {"sites.parquet", "sites.csv", "sites.gpkg", "boreholes.html"}
 HEADER = "site,lon,lat,permafrost_table [m],top [m],base [m],vic [%],frozen\n"

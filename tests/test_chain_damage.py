@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 from icemap import IcemapError
-from icemap.chain import STEPS
-from icemap.check import check_run
 from icemap.config import load_config
-from icemap.demo import write_demo
-from icemap.mapping.run import SerialExecutor
-from icemap.steps import Context, run_steps
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.check import check_run
+from icemap.pipeline.steps import Context, run_steps
+from icemap.running.run import SerialExecutor
+from icemap.virtual_arctic.demo import write_demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 

@@ -16,22 +16,22 @@ import xarray as xr
 import yaml
 
 import icemap
-from icemap.boreholes.regions import region_of
 from icemap.boreholes.samples import read_samples
-from icemap.chain import STEPS
 from icemap.config import TargetConfig, load_config
-from icemap.demo import write_demo
 from icemap.errors import IcemapError
 from icemap.grid import wrapped
 from icemap.gridded import create_gridded, grid_of, write_chunk
+from icemap.mapping.map_schema import map_variables
 from icemap.mapping.places import choose_places
-from icemap.mapping.run import SerialExecutor
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.steps import Context, run_steps
 from icemap.products.cog import write_cogs
-from icemap.products.layout import map_variables
-from icemap.products.polygons import read_areas
 from icemap.products.query import query
 from icemap.products.stac import write_stac
-from icemap.steps import Context, run_steps
+from icemap.regions import region_of
+from icemap.running.run import SerialExecutor
+from icemap.totals.polygons import read_areas
+from icemap.virtual_arctic.demo import write_demo
 
 EXTENT = {"south": 62, "north": 72, "resolution": 1, "chunk": 16}
 PREDICTORS = ["maat", "snow_depth", "elevation", "slope", "deposit"]

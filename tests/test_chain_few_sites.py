@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from icemap.chain import STEPS
 from icemap.config import load_config
-from icemap.demo import write_demo
-from icemap.mapping.run import SerialExecutor
-from icemap.steps import Context, run_steps
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.steps import Context, run_steps
+from icemap.running.run import SerialExecutor
 from icemap.verification.cross_validation import Fold
+from icemap.virtual_arctic.demo import write_demo
 
 # A chain of its own, with a pool tuned in every fold, takes minutes.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -96,9 +96,9 @@ def test_the_pool_is_climatology_where_the_predictors_say_nothing(few):
 
 
 def test_a_fold_that_fails_is_named_and_the_others_are_scored(few, tmp_path, monkeypatch):
-    import icemap.mapping.jobs as jobs
+    from icemap.verification import cross_validation
 
-    real, config = jobs.verify_fold, few[0].parent / "config.yaml"
+    real, config = cross_validation.verify_fold, few[0].parent / "config.yaml"
     broken = Fold("block", 1)
 
     def failing(ensemble, samples, labels, fold, *rest, importance=False):
@@ -106,7 +106,7 @@ def test_a_fold_that_fails_is_named_and_the_others_are_scored(few, tmp_path, mon
             raise ValueError("the member cannot be fitted")
         return real(ensemble, samples, labels, fold, *rest, importance=importance)
 
-    monkeypatch.setattr(jobs, "verify_fold", failing)
+    monkeypatch.setattr(cross_validation, "verify_fold", failing)
     content = yaml.safe_load(config.read_text())
     config.write_text(yaml.safe_dump({**content, "verification": {**content["verification"], "places": 301}}))
     said = run_here(config, ["verify", "map", "storage", "publish", "report"])

@@ -19,13 +19,13 @@ from click.testing import CliRunner
 from threadpoolctl import threadpool_limits
 
 import icemap
-from icemap.chain import STEPS
 from icemap.cli import main
 from icemap.config import load_config
-from icemap.demo import write_demo
-from icemap.mapping.ledger import Ledger
-from icemap.mapping.run import SerialExecutor
-from icemap.steps import Context, run_steps
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.steps import Context, run_steps
+from icemap.running.ledger import Ledger
+from icemap.running.run import SerialExecutor
+from icemap.virtual_arctic.demo import write_demo
 
 SETTINGS = {
     "grid": {"west": -180, "south": 56, "east": 180, "north": 76, "resolution": 1, "chunk": 16},

@@ -15,11 +15,11 @@ import rasterio
 import yaml
 from click.testing import CliRunner
 
-from icemap.chain import STEPS
 from icemap.cli import main
 from icemap.config import load_config
-from icemap.mapping.run import SerialExecutor
-from icemap.steps import Context, run_steps
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.steps import Context, run_steps
+from icemap.running.run import SerialExecutor
 
 WEST, SOUTH, EAST, NORTH = 90, 60, 130, 76
 RASTERS = {"elevation": "topography", "maat": "climate", "flat": "geology"}

@@ -15,7 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from icemap.cli import STOPPED, main
-from icemap.demo import write_demo
+from icemap.virtual_arctic.demo import write_demo
 
 GRID = {"west": -180, "south": 60, "east": 180, "north": 76, "resolution": 1, "chunk": 16}
 
@@ -70,7 +70,7 @@ def test_each_way_to_end_has_its_code_and_unwinds(tmp_path, monkeypatch, name, c
                 os.kill(os.getpid(), getattr(signal, name))
             closed.append("cluster")
 
-    monkeypatch.setattr("icemap.chain.run", run)
+    monkeypatch.setattr("icemap.pipeline.chain.run", run)
     before = signal.getsignal(signal.SIGTERM)
     result = CliRunner().invoke(main, ["cube", str(tmp_path / "config.yaml")])
     assert result.exit_code == code
@@ -80,7 +80,7 @@ def test_each_way_to_end_has_its_code_and_unwinds(tmp_path, monkeypatch, name, c
 
 
 def test_what_nohup_switched_off_stays_off(tmp_path, monkeypatch):
-    monkeypatch.setattr("icemap.chain.run", lambda *given, **named: os.kill(os.getpid(), signal.SIGHUP))
+    monkeypatch.setattr("icemap.pipeline.chain.run", lambda *given, **named: os.kill(os.getpid(), signal.SIGHUP))
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert "stopped" not in CliRunner().invoke(main, ["cube", str(tmp_path / "config.yaml")]).output

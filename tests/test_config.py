@@ -65,7 +65,7 @@ def test_paths_are_seen_from_the_file(load, tmp_path):
     assert config.boreholes is not None
     assert [source.path for source in config.boreholes.layers] == [f"{tmp_path}/logs/a.csv", "/data/alaska"]
     assert config.boreholes.permafrost_table == f"{tmp_path}/calm.csv"
-    assert config.map_url == f"{tmp_path}/runs/demo/map.zarr"
+    assert config.folder.map == f"{tmp_path}/runs/demo/map.zarr"
     assert config.catalog == f"{tmp_path}/catalog.yaml"
     assert load(MINIMAL).sites.table == f"{tmp_path}/points.csv"
 
@@ -87,7 +87,7 @@ def test_resolve(url, base, seen):
 def test_a_config_beside_the_user_is_found(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("run.yaml").write_text(yaml.safe_dump(MINIMAL))
-    assert load_config("run.yaml").samples_url == f"{tmp_path}/runs/demo/samples.parquet"
+    assert load_config("run.yaml").folder.samples == f"{tmp_path}/runs/demo/samples.parquet"
 
 
 def test_config_is_immutable(load):

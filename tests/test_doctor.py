@@ -13,8 +13,8 @@ from s3fs import S3FileSystem
 
 from icemap import doctor, store
 from icemap.doctor import OK, PROBLEM, SKIPPED, examine
-from icemap.mapping import cluster
-from icemap.mapping.run import SerialExecutor
+from icemap.running import cluster
+from icemap.running.run import SerialExecutor
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_a_local_project_is_looked_at_without_a_trace(tmp_path, here):
 def test_a_full_disk_and_small_workers_are_problems(tmp_path, here, monkeypatch):
     write_inputs(tmp_path)
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000})())
-    monkeypatch.setattr("icemap.mapping.probe.worker_memory", lambda: 50_000_000)
+    monkeypatch.setattr("icemap.running.probe.worker_memory", lambda: 50_000_000)
     found = look(str(tmp_path / "config.yaml"))
     assert found["client", "disk"][0] == PROBLEM
     assert found["worker", "memory"][0] == PROBLEM

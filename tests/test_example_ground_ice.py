@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import icemap
 from icemap.cli import main
-from icemap.mapping.run import SerialExecutor
-from icemap.steps import Context
+from icemap.pipeline.steps import Context
+from icemap.running.run import SerialExecutor
 
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("ICEMAP_DATA", ROOT.parent / "shared" / "realcase"))

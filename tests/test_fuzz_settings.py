@@ -17,7 +17,7 @@ from icemap import IcemapError
 from icemap.boreholes.sites import read_sites
 from icemap.catalog import load_sources
 from icemap.config import load_config
-from icemap.input_check import member_problems
+from icemap.pipeline.input_check import member_problems
 from icemap.predictors.checks import check_source
 
 QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.generate, Phase.shrink]}

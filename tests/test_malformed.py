@@ -15,11 +15,11 @@ from icemap import IcemapError, store
 from icemap.boreholes.samples import SAMPLE_COLUMNS
 from icemap.cli import main
 from icemap.config import TargetConfig, load_config
-from icemap.mapping.run import SerialExecutor
+from icemap.mapping.map_schema import OVERVIEWS, map_variables
 from icemap.names import RESERVED
+from icemap.pipeline.steps import Context
 from icemap.predictors.cube import FRACTION, VALID
-from icemap.products.layout import OVERVIEWS, map_variables
-from icemap.steps import Context
+from icemap.running.run import SerialExecutor
 
 GRID = {"west": 100, "south": 60, "east": 140, "north": 76, "resolution": 1, "chunk": 16}
 CONFIG = {

@@ -15,7 +15,7 @@ from icemap.catalog import load_sources
 from icemap.cli import main
 from icemap.config import BoreholesConfig, TargetConfig, load_config
 from icemap.gridded import create_gridded
-from icemap.products.layout import map_variables
+from icemap.mapping.map_schema import map_variables
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,17 +11,18 @@ from click.testing import CliRunner
 from s3_chain import write_inputs
 
 import icemap
-from icemap import steps, store
-from icemap.chain import STEPS
-from icemap.check import check_run
+from icemap import store
 from icemap.cli import main
 from icemap.config import load_config
-from icemap.demo import write_demo
 from icemap.errors import IcemapError
-from icemap.mapping.run import SerialExecutor
-from icemap.products import predictors_page
+from icemap.pipeline import steps
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.check import check_run
+from icemap.pipeline.steps import Context, run_steps
+from icemap.products.pages import predictors as predictors_page
 from icemap.provenance import Provenance
-from icemap.steps import Context, run_steps
+from icemap.running.run import SerialExecutor
+from icemap.virtual_arctic.demo import write_demo
 
 
 def change(config: Path, **changes) -> None:

@@ -123,10 +123,10 @@ def test_tasks_and_their_records_carry_no_key(s3_process, log_in, tmp_path):
     """What is sent to a worker and what comes back, pickled as Dask does it."""
     import cloudpickle
 
-    from icemap.chain import STEPS
     from icemap.config import load_config
-    from icemap.mapping.run import SerialExecutor
-    from icemap.steps import Context, run_steps
+    from icemap.pipeline.chain import STEPS
+    from icemap.pipeline.steps import Context, run_steps
+    from icemap.running.run import SerialExecutor
 
     write_inputs(tmp_path)
     bucket = Bucket(s3_process, "tasks")

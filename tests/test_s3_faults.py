@@ -14,12 +14,12 @@ from s3_proxy import Proxy, run_proxy
 
 from icemap import store
 from icemap.catalog import Source, load_sources
-from icemap.chain import STEPS
 from icemap.config import load_config
 from icemap.errors import IcemapError
-from icemap.mapping.run import SerialExecutor
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.steps import Context, run_steps
 from icemap.predictors.sources import open_source
-from icemap.steps import Context, run_steps
+from icemap.running.run import SerialExecutor
 
 CHUNKS = 2 * 5
 LATER = "same command"
@@ -185,11 +185,11 @@ def test_a_refused_chunk_is_never_taken_for_an_empty_one(network, monkeypatch, k
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     config = load_config(network.config)
     chunk = next(config.grid.grid.chunks(config.grid.chunk))
-    assert np.isfinite(read_chunk(config.cube_url, chunk, ["maat"])["maat"]).all()
-    lazy = open_gridded(config.cube_url, "cube")
+    assert np.isfinite(read_chunk(config.folder.cube, chunk, ["maat"])["maat"]).all()
+    lazy = open_gridded(config.folder.cube, "cube")
     network.proxy.fail(kind, path="/cube.zarr/maat/c/")
     with pytest.raises(IcemapError, match=r"^Cannot read"):
-        read_chunk(config.cube_url, chunk, ["maat"])
+        read_chunk(config.folder.cube, chunk, ["maat"])
     with pytest.raises(Exception, match=r".+"), store.storage_errors("the cube", "read"):
         lazy.maat[chunk.rows, chunk.cols].load()
     if kind == "500":

@@ -17,11 +17,11 @@ from click.testing import CliRunner
 
 import icemap
 from icemap.catalog import load_sources
-from icemap.chain import STEPS
 from icemap.cli import main
 from icemap.config import load_config
-from icemap.mapping.run import SerialExecutor
-from icemap.steps import Context, run_steps
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.steps import Context, run_steps
+from icemap.running.run import SerialExecutor
 
 # Each is a word of its own, so that what is found says which kind was told.
 SECRETS = {

@@ -23,16 +23,16 @@ import yaml
 from shapely import box
 
 from icemap.catalog import Source, load_sources
-from icemap.chain import STEPS
 from icemap.config import load_config
 from icemap.ensemble.members import require_member
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.mapping.cluster import open_cluster
-from icemap.mapping.run import SerialExecutor
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.steps import Context, run_steps
 from icemap.predictors.sources import open_source
-from icemap.products.polygons import read_areas
-from icemap.steps import Context, run_steps
+from icemap.running.cluster import open_cluster
+from icemap.running.run import SerialExecutor
+from icemap.totals.polygons import read_areas
 
 ROOT = Path(__file__).parents[1]
 GRID = {"west": 90, "south": 60, "east": 122, "north": 76, "resolution": 1, "chunk": 16}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from s3_chain import write_inputs
 
-from icemap.lock import LOCK
+from icemap.running.lock import LOCK
 
 AREAS = (
     '{"type": "FeatureCollection", "features": [{"type": "Feature", "properties": {}, "geometry": '

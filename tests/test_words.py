@@ -9,10 +9,10 @@ import pytest
 from pydantic import BaseModel
 
 from icemap.catalog import Derivation, Rasterize, Source
-from icemap.chain import STEPS
 from icemap.config import Config, MaskConfig, load_config
-from icemap.demo import write_demo
-from icemap.steps import Context, digests_of
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.steps import Context, digests_of
+from icemap.virtual_arctic.demo import write_demo
 
 pytestmark = pytest.mark.quick
 

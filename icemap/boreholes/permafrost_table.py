@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from icemap.boreholes import quality
 from icemap.boreholes.records import PERMAFROST_TABLE_SOURCES
+from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 NEIGHBOUR_KM = 1.0
 # Standard error of a permafrost table by its source, m (choice): it changes by decimetres from year to year and within
@@ -111,8 +112,8 @@ def _from_neighbours(sites: pd.DataFrame, thaw_sites: pd.DataFrame) -> None:
     needs = np.flatnonzero(placed & sites["permafrost_table_source"].isin(["", "mapped"]))
     if len(donors) == 0 or len(needs) == 0:
         return
-    tree = cKDTree(quality.unit_vectors(donors["lon"], donors["lat"]) * quality.EARTH_RADIUS_KM)
-    places = quality.unit_vectors(sites["lon"].iloc[needs], sites["lat"].iloc[needs]) * quality.EARTH_RADIUS_KM
+    tree = cKDTree(unit_vectors(donors["lon"], donors["lat"]) * EARTH_RADIUS_KM)
+    places = unit_vectors(sites["lon"].iloc[needs], sites["lat"].iloc[needs]) * EARTH_RADIUS_KM
     distance, nearest = tree.query(places, distance_upper_bound=NEIGHBOUR_KM)
     found = np.isfinite(distance)
     at = sites.index[needs[found]]

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.quality import EARTH_RADIUS_KM
 from icemap.boreholes.records import Flags, Problems
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import ANGLES, DEGREE_PARTS, Axis, as_text, parse_coordinates, parse_numbers
 from icemap.errors import IcemapError
+from icemap.sphere import EARTH_RADIUS_KM
 
 Floats = NDArray[np.float64]
 KM_PER_DEGREE = EARTH_RADIUS_KM * np.pi / 180

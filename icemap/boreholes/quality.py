@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-EARTH_RADIUS_KM = 6371.0088
+from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
+
 SOLIDS_DENSITY = 2.65  # g/cm3
 ICE_DENSITY = 0.917
 
@@ -199,12 +200,6 @@ def check_close(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Ser
     later = np.unique(pairs[near].max(axis=1))
     reason.iloc[there[later]] = f"duplicate: within {1000 * thresholds.duplicate_km:g} m and {thresholds.duplicate_value:g} % VIC of an earlier site"
     return reason
-
-
-def unit_vectors(lon: pd.Series | NDArray[np.float64], lat: pd.Series | NDArray[np.float64]) -> NDArray[np.float64]:
-    """Places on the unit sphere, shape (n, 3); chords times the Earth's radius are distances while they are short."""
-    x, y = np.radians(np.asarray(lon, dtype=float)), np.radians(np.asarray(lat, dtype=float))
-    return np.column_stack([np.cos(y) * np.cos(x), np.cos(y) * np.sin(x), np.sin(y)])
 
 
 def first_reason(*reasons: pd.Series) -> pd.Series:

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.quality import DEFAULT, EARTH_RADIUS_KM, unit_vectors
+from icemap.boreholes.quality import DEFAULT
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import MISSING, as_text, line_ranges, words
 from icemap.errors import IcemapError
+from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 QUANTITIES: dict[str, str] = {
     "gravimetric_water": "fraction",

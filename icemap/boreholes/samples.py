@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.quality import EARTH_RADIUS_KM, unit_vectors
 from icemap.errors import IcemapError
 from icemap.grid import Grid
+from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 from icemap.store import read_bytes, storage_errors, write_bytes
 
 if TYPE_CHECKING:

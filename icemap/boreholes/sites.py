@@ -9,17 +9,17 @@ import pandas as pd
 
 from icemap.boreholes import quality
 from icemap.boreholes.permafrost_table import FROZEN_GROUND
-from icemap.boreholes.quality import EARTH_RADIUS_KM, unit_vectors
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import Records, empty_flags, join_flags, make_flags
-from icemap.boreholes.regions import region_of
 from icemap.boreholes.site_layers import Window, convert_layers, sites_from_layers
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.support import decide_support
 from icemap.config import BoreholesConfig, Config, LayerSource, TargetConfig
 from icemap.errors import IcemapError
+from icemap.regions import region_of
+from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 from icemap.store import file_name
 
 KM_PER_DEGREE = 111.2

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 # Mean radius of the WGS84 ellipsoid (km).
-EARTH_RADIUS = 6371.0088
+from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 Labels = NDArray[np.int64]
 
@@ -270,7 +270,7 @@ def great_circle(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float6
     """Great-circle distances between all places, km, shape (n, n)."""
     from sklearn.metrics.pairwise import haversine_distances
 
-    return EARTH_RADIUS * haversine_distances(_radians(longitude, latitude))
+    return EARTH_RADIUS_KM * haversine_distances(_radians(longitude, latitude))
 
 
 def nearest_distance(longitude: ArrayLike, latitude: ArrayLike, site_longitude: ArrayLike, site_latitude: ArrayLike) -> NDArray[np.float64]:
@@ -284,7 +284,7 @@ def nearest_distance(longitude: ArrayLike, latitude: ArrayLike, site_longitude: 
     from sklearn.neighbors import BallTree
 
     tree = BallTree(_radians(site_longitude, site_latitude), metric="haversine")
-    return EARTH_RADIUS * tree.query(_radians(longitude, latitude), return_distance=True)[0][:, 0]
+    return EARTH_RADIUS_KM * tree.query(_radians(longitude, latitude), return_distance=True)[0][:, 0]
 
 
 def _places(longitude: ArrayLike, latitude: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -326,8 +326,7 @@ def _clusterings(lon: NDArray[np.float64], lat: NDArray[np.float64], distances: 
     from scipy.spatial.distance import squareform
 
     n = len(lon)
-    phi, lam = np.radians(lat), np.radians(lon)
-    position = np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
+    position = unit_vectors(lon, lat)
     along_axis = position @ np.linalg.svd(position - position.mean(axis=0), full_matrices=False)[2][0]
     counts = np.unique(np.rint(np.exp(np.linspace(np.log(k), np.log(n - 2), 100))).astype(int))
     for method in ("ward", "complete"):

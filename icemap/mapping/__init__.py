@@ -1,1 +1,1 @@
-"""The ensemble over the cube, chunk by chunk: the only code that knows Dask."""
+"""The ensemble over the cube, chunk by chunk."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.boreholes.regions import REGIONS, region_of
+from icemap.regions import REGIONS, region_of
 
 BAND_DEGREES = 10
 # Extent of permafrost by the part of a cell that it underlies: the classes of the IPA map (Brown et al. 1997), lower limits.

@@ -170,7 +170,7 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
                 stamps |= dict(zip(leaf.files, file_stamps(leaf)))
     resolved = {name: _resolved(source, classes) for name, source in sources.items()}
     said = {name: note for name, note in notes.items() if note}
-    return CubeBuild(config.cube_url, grid, config.grid.chunk, config.predictors, config.masks, resolved, ways, stamps, said)
+    return CubeBuild(config.folder.cube, grid, config.grid.chunk, config.predictors, config.masks, resolved, ways, stamps, said)
 
 
 def _part(values: NDArray[np.float32], source: Source) -> NDArray[np.float32]:

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from icemap.catalog import DEGLACIATION, KELVIN, NEIGHBOURHOOD, TERRAIN, WETNESS, Derivation
 from icemap.grid import WGS84_A, WGS84_E2
 from icemap.predictors.wetness import contributing_area, wetness_index
+from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 Field = NDArray[np.float32]
 
-EARTH_RADIUS_KM = 6371.0088
+
 # Of a climatological year.
 DAYS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 ZERO_CELSIUS = 273.15
@@ -269,8 +270,7 @@ def _on_sphere(window: Window, row: NDArray[np.int64], col: NDArray[np.int64]) -
     column = col + window.west
     if abs(around - round(around)) < 1e-6:
         column = column % round(around)
-    latitude, longitude = np.radians(window.latitudes[row]), np.radians(column * window.step)
-    return np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=-1)
+    return unit_vectors(column * window.step, window.latitudes[row])
 
 
 def _yearly(how: str, months: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -100,7 +100,7 @@ class ChunkFields:
 
     def _virtual(self, source: Source) -> dict[str, Field]:
         """Fields of the virtual Arctic on the same window, all in one pass: one alone takes it as long as all of them."""
-        from icemap import world
+        from icemap.virtual_arctic import world
 
         window = self._windows[source.name]
         named = {name: item for name, item in self._known.items() if item.url == source.url and self._windows[name] == window}

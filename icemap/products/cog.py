@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import WGS84_WKT, damage_errors, grid_of, mend
-from icemap.leftovers import COG_FOLDER
-from icemap.products.layout import open_map, product_files, require_complete
+from icemap.mapping.map_schema import open_map, product_files, require_complete
+from icemap.running.leftovers import COG_FOLDER
 from icemap.store import is_remote, join, local_path, storage_errors, upload, zarr_group
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, consolidate, create_gridded, describe_gridded, grid_of, read_chunk, write_chunk
-from icemap.mapping.ledger import Ledger
-from icemap.mapping.run import Job
-from icemap.products.layout import OVERVIEWS, map_variables, multiscales, open_map, require_complete, target_of
-from icemap.products.projection import block_means
+from icemap.mapping.map_schema import OVERVIEWS, map_variables, multiscales, open_map, require_complete, target_of
+from icemap.products.figures.projection import block_means
+from icemap.running.ledger import Ledger
+from icemap.running.run import Job
 from icemap.store import exists, join, storage_errors, zarr_group
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from icemap.config import TargetConfig
-from icemap.products.ice_storage import holds_ice
+from icemap.totals.ice_storage import holds_ice
 
 SOURCE = "Wang, Ran & Li 2026"
 PUBLISHED = {

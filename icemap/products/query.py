@@ -7,7 +7,7 @@ from typing import Any
 from icemap.errors import IcemapError
 from icemap.grid import wrapped
 from icemap.gridded import grid_of
-from icemap.products.layout import open_map, target_of
+from icemap.mapping.map_schema import open_map, target_of
 from icemap.store import storage_errors
 
 

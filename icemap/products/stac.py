@@ -14,7 +14,8 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import wrapped
 from icemap.gridded import DIMENSIONS, Variable, grid_of
-from icemap.products.layout import map_variables, open_map, product_files, product_stem, target_of
+from icemap.mapping.map_schema import map_variables, open_map, product_files, product_stem, target_of
+from icemap.run_folder import RunFolder
 from icemap.store import exists, is_remote, join, local_path, write_json, write_text
 
 if TYPE_CHECKING:
@@ -56,11 +57,11 @@ def write_stac(run_url: str, title: str, created: datetime | None = None, author
     """
     import pystac
 
-    dataset = open_map(join(run_url, "map.zarr"))
+    dataset = open_map(RunFolder(run_url).map)
     root = run_url.rstrip("/") if is_remote(run_url) else str(local_path(run_url).resolve())
     collection = _collection(dataset, title, root, (created or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0))
     collection.providers = [pystac.Provider(author, roles=[pystac.ProviderRole.PRODUCER])] if author else None
-    collection.normalize_hrefs(join(root, "stac"))
+    collection.normalize_hrefs(RunFolder(root).stac)
     for item in collection.get_items():
         item.make_asset_hrefs_relative()
         write_json(item.get_self_href() or "", item.to_dict(include_self_link=False))
@@ -103,13 +104,13 @@ def _item(title: str, grid: Grid, target: TargetConfig, root: str, created: date
     item.common_metadata.title = title
     variables = {variable.name: variable for variable in map_variables(target)}
     for name, file in product_files(target.name).items():
-        url = join(root, "products", file)
+        url = RunFolder(root).product(file)
         if exists(url):
             item.add_asset(name, _asset(url, variables[name], grid, pystac.MediaType.COG))
     if not item.assets:
         raise IcemapError(f"There is no GeoTIFF in {join(root, 'products')}: run 'icemap publish' first.")
     described = {"bands": [_band(variable) for variable in variables.values()], **_projection(grid), **_cube(grid, list(variables.values()))}
-    item.add_asset("map", pystac.Asset(join(root, "map.zarr"), "All variables as a Zarr group", None, ZARR_MEDIA_TYPE, ["data"], described))
+    item.add_asset("map", pystac.Asset(RunFolder(root).map, "All variables as a Zarr group", None, ZARR_MEDIA_TYPE, ["data"], described))
     return item
 
 
@@ -188,7 +189,7 @@ def write_catalog(run_url: str, title: str) -> str:
     IcemapError
         If the run has no map.
     """
-    dataset = open_map(join(run_url, "map.zarr"))
+    dataset = open_map(RunFolder(run_url).map)
     target = target_of(dataset)
     products = [("map", "map.zarr", ZARR, "every variable of the map"), ("cube", "cube.zarr", ZARR, "the predictors, aligned")]
     for variable, file in product_files(target.name).items():
@@ -202,7 +203,7 @@ def write_catalog(run_url: str, title: str) -> str:
         "entries": {name: _entry(name, kind[1], words) for name, _, kind, words in there},
         "aliases": {name: name for name, *_ in there},
     }
-    url = join(run_url, "catalog.yaml")
+    url = RunFolder(run_url).catalog
     write_text(url, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     return url
 

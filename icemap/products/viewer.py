@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
+from icemap.mapping.map_schema import HELD_OUT, open_map, product_files, target_of
 from icemap.mapping.replicate_fields import StoredReplicates, replicates_url
-from icemap.products.ice_storage import holds_ice, read_storage, storage_url
-from icemap.products.layout import HELD_OUT, open_map, product_files, target_of
+from icemap.run_folder import RunFolder
 from icemap.store import exists, join, storage_errors, write_bytes, write_json
+from icemap.totals.ice_storage import holds_ice, read_storage
 
 PAGES = ("index.html", "viewer.js", "viewer.css")
 # Of npm packages, fetched by 'make viewer'; none of them is part of icemap.
@@ -33,7 +34,7 @@ def viewer_files(run_url: str) -> list[str]:
     if not _installed():
         return []
     names = [*PAGES, "map.json", *(f"lib/{name}" for name in LIBRARIES)]
-    return [join(run_url, "products", "viewer", name) for name in names]
+    return [join(RunFolder(run_url).viewer, name) for name in names]
 
 
 def _installed() -> bool:
@@ -58,7 +59,7 @@ def write_viewer(run_url: str, title: str) -> bool:
     libraries = {name: page.joinpath("lib", name) for name in LIBRARIES}
     if not _installed():
         return False
-    folder = join(run_url, "products", "viewer")
+    folder = RunFolder(run_url).viewer
     settings = viewer_settings(run_url, title)
     for name, library in libraries.items():
         write_bytes(join(folder, "lib", name), library.read_bytes())
@@ -70,18 +71,19 @@ def write_viewer(run_url: str, title: str) -> bool:
 
 def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
     """What the page has to know: layers, the extent, and the table for drawn areas (null where the map was made without replicates)."""
-    map_url = join(run_url, "map.zarr")
+    map_url = RunFolder(run_url).map
     dataset = open_map(map_url)
     target, grid = target_of(dataset), grid_of(dataset)
     layers = []
     for variable, file in product_files(target.name).items():
         attrs = dataset[variable].attrs
-        if exists(join(run_url, "products", file)):
+        if exists(RunFolder(run_url).product(file)):
             limits = attrs.get("valid_range") if variable == target.name or variable.endswith("95") else None
             layers.append({"variable": variable, "file": f"../{file}", "title": attrs["long_name"], "unit": attrs["units"], "limits": limits})
     if not layers:
         raise IcemapError(f"There is no GeoTIFF in {join(run_url, 'products')}: run 'icemap publish' first.")
-    known = {**read_storage(storage_url(map_url))} if exists(storage_url(map_url)) else {}
+    storage = RunFolder(run_url).storage
+    known = {**read_storage(storage)} if exists(storage) else {}
     facts = {"title": title, "name": target.name, "unit": target.unit, "extent": [grid.west, grid.south, grid.east, grid.north]}
     return {**facts, "resolution": grid.resolution, "layers": layers, "totals": _totals(map_url, dataset.attrs.get(HELD_OUT), known, target)}
 

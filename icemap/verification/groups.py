@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from icemap.boreholes.regions import region_of
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
+from icemap.regions import region_of
+from icemap.sphere import unit_vectors
 from icemap.verification.kinds import FEW
 from icemap.verification.scores import Scores
 
@@ -85,8 +86,7 @@ def block_names(longitude: ArrayLike, latitude: ArrayLike, degrees: float) -> Na
     """
     block = np.unique(spatial_blocks(longitude, latitude, degrees), return_inverse=True)[1]
     count = np.bincount(block)
-    phi, lam = np.radians(np.asarray(latitude, float)), np.radians(np.asarray(longitude, float))
-    x, y, z = (np.bincount(block, part) / count for part in (np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)))
+    x, y, z = (np.bincount(block, part) / count for part in unit_vectors(longitude, latitude).T)
     lon, lat = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
     names = [f"{abs(b):.0f}° {'N' if b >= 0 else 'S'}, {abs(a):.0f}° {'E' if a >= 0 else 'W'}" for a, b in zip(lon, lat)]
     # Small blocks can have middles that round to the same degree.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.boreholes.regions import region_of
 from icemap.ensemble.checks import LEAST_TRAINING
 from icemap.ensemble.folds import block_folds, cell_folds, knndm_folds, random_folds, spatial_blocks
 from icemap.ensemble.replicates import BLOCK_HALVINGS, TrainingTable
+from icemap.regions import region_of
 from icemap.verification.paired import LEAST_BLOCKS
 
 Array = NDArray[np.float64]

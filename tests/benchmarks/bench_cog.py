@@ -23,9 +23,9 @@ from timing import timed
 from icemap.config import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
+from icemap.land import land_at
+from icemap.mapping.map_schema import map_variables
 from icemap.products.cog import COMPRESSION, write_cog
-from icemap.products.layout import map_variables
-from icemap.world_land import land_at
 
 SECONDS_30 = 30 / 3600
 CHOICES = [

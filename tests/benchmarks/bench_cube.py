@@ -23,10 +23,10 @@ from timing import timed
 
 from icemap.catalog import load_sources
 from icemap.config import BoreholesConfig, Config, GridConfig, LayerSource
-from icemap.mapping.ledger import Ledger
-from icemap.mapping.run import Job, SerialExecutor, run_job
 from icemap.predictors.cube import CubeBuild, open_cube, plan_cube
 from icemap.predictors.fields import ChunkFields
+from icemap.running.ledger import Ledger
+from icemap.running.run import Job, SerialExecutor, run_job
 
 SECOND = 1 / 3600
 MIDDLE = 70.0

@@ -20,7 +20,6 @@ import trained
 from sklearn.linear_model import LinearRegression
 from threadpoolctl import threadpool_limits
 
-from icemap import world
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.pooled import PooledMixture
@@ -29,6 +28,7 @@ from icemap.ensemble.replicates import Replicate
 from icemap.mapping.chunk import map_pixels, mean_and_spread
 from icemap.mapping.pack import BATCH, PackedEnsemble, member_differences, pack_ensemble, pad
 from icemap.verification.applicability import Applicability
+from icemap.virtual_arctic import world
 
 LIBRARIES = {"sklearn-raster": "sklearn_raster", "dask-ml ParallelPostFit": "dask_ml"}
 

@@ -18,10 +18,10 @@ import psutil
 
 from icemap.config import TargetConfig
 from icemap.grid import Grid
-from icemap.mapping.cluster import open_cluster
 from icemap.mapping.map import MapBuild
-from icemap.mapping.run import _Timed
-from icemap.products.layout import map_variables
+from icemap.mapping.map_schema import map_variables
+from icemap.running.cluster import open_cluster
+from icemap.running.run import _Timed
 
 WORKERS = """
 import asyncio, sys

@@ -26,18 +26,18 @@ import psutil
 import trained
 from threadpoolctl import threadpool_limits
 
-from icemap import world
 from icemap.config import TargetConfig
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, write_chunk
 from icemap.mapping.broadcast import ensemble_digest
-from icemap.mapping.cluster import DaskExecutor, open_cluster
-from icemap.mapping.ledger import Ledger
 from icemap.mapping.map import MapBuild
+from icemap.mapping.map_schema import map_variables
 from icemap.mapping.packed import packed_size
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
-from icemap.mapping.run import Job, _Timed, run_job
-from icemap.products.layout import map_variables
+from icemap.running.cluster import DaskExecutor, open_cluster
+from icemap.running.ledger import Ledger
+from icemap.running.run import Job, _Timed, run_job
+from icemap.virtual_arctic import world
 
 HEMISPHERE_CELLS, PERMAFROST_PIXELS = 43_200 * 7_080, 40_000_000
 #: Assumed, as in deploy/README.md: a vCPU of a spot instance.

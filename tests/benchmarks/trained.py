@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from icemap import world
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.replicates import Replicate, bma_of, out_of_fold, train_members
@@ -16,6 +15,7 @@ from icemap.ensemble.target import TargetScale
 from icemap.mapping.packed import PACKED, write_packed
 from icemap.verification.applicability import Applicability
 from icemap.verification.spread import Calibration, LocalSpread
+from icemap.virtual_arctic import world
 
 LEVELS = (0.025, 0.975)
 NO_CALIBRATION = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), LEVELS)

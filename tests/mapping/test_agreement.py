@@ -9,10 +9,10 @@ from icemap import Grid, IcemapError
 from icemap.gridded import Variable, create_gridded
 from icemap.mapping import agreement
 from icemap.mapping.agreement import chunk_bytes, require_agreement, require_memory
-from icemap.mapping.cluster import DaskExecutor
 from icemap.mapping.map import MapBuild
-from icemap.mapping.run import SerialExecutor
 from icemap.predictors.cube import describe_predictors
+from icemap.running.cluster import DaskExecutor
+from icemap.running.run import SerialExecutor
 
 pytestmark = pytest.mark.quick
 GRID = Grid(100, 60, 140, 80, 1)

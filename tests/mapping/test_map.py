@@ -19,8 +19,8 @@ from icemap.mapping import chunk as chunk_module
 from icemap.mapping.broadcast import ensemble_digest, get_predictor
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.map import MapBuild
+from icemap.mapping.map_schema import map_variables
 from icemap.mapping.packed import ensure_packed
-from icemap.products.layout import map_variables
 from icemap.store import write_json
 from icemap.verification.applicability import Applicability
 from icemap.verification.spread import Calibration, LocalSpread

@@ -18,8 +18,8 @@ PROGRAM = """
 import sys, time
 from icemap.catalog import load_sources
 from icemap.config import load_config
-from icemap.mapping.ledger import Ledger
-from icemap.mapping.run import Job, SerialExecutor, run_job
+from icemap.running.ledger import Ledger
+from icemap.running.run import Job, SerialExecutor, run_job
 from icemap.predictors.cube import plan_cube
 
 config = load_config(sys.argv[1])

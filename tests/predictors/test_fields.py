@@ -239,9 +239,9 @@ def test_a_wrong_value_is_named_with_chunk_and_source(config, tmp_path: Path) ->
 
 
 def key(config):
-    from icemap.chain import _cube_depends
+    from icemap.pipeline.chain import _cube_depends
+    from icemap.pipeline.steps import Context
     from icemap.provenance import digest
-    from icemap.steps import Context
 
     return digest(_cube_depends(Context(config, "none", 1, lambda text: None)))
 

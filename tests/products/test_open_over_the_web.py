@@ -22,8 +22,8 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import consolidate, create_gridded, write_chunk
+from icemap.mapping.map_schema import map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
-from icemap.products.layout import map_variables
 from icemap.products.query import query
 from icemap.store import list_names, remove, write_bytes
 

@@ -16,12 +16,12 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, grid_of, write_chunk
-from icemap.mapping.ledger import Ledger
-from icemap.mapping.run import SerialExecutor, run_job
+from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products.cog import write_cog
-from icemap.products.figures import map_figure
-from icemap.products.layout import map_variables, open_map
+from icemap.products.figures.maps import map_figure
 from icemap.products.overviews import coarser_grids, write_overviews
+from icemap.running.ledger import Ledger
+from icemap.running.run import SerialExecutor, run_job
 
 # Rows become odd at the second level.
 GRID = Grid(-180, 33.5, 180, 90, 0.25)

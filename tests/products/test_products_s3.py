@@ -12,15 +12,15 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
-from icemap.mapping.ledger import Ledger
+from icemap.mapping.map_schema import map_variables, open_map
 from icemap.mapping.sums import chunk_sums
 from icemap.products.cog import write_cog, write_cogs
-from icemap.products.figures import map_figure
-from icemap.products.ice_storage import ice_storage, write_ice_storage
-from icemap.products.layout import map_variables, open_map
+from icemap.products.figures.maps import map_figure
 from icemap.products.query import query
 from icemap.products.stac import write_catalog, write_stac
+from icemap.running.ledger import Ledger
 from icemap.store import exists, join, read_bytes, read_json, write_bytes
+from icemap.totals.ice_storage import ice_storage, write_ice_storage
 
 GRID = Grid(100, 50, 164, 82, 0.5)
 TARGET = TargetConfig()

@@ -7,7 +7,7 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
-from icemap.products.layout import map_variables
+from icemap.mapping.map_schema import map_variables
 from icemap.products.query import query
 
 GRID = Grid(-180, 40, 180, 80, 1.0)

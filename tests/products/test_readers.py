@@ -19,13 +19,13 @@ import xarray as xr
 from icemap.config import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
-from icemap.mapping.ledger import Ledger
-from icemap.mapping.run import SerialExecutor, run_job
+from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products.cog import write_cogs
-from icemap.products.layout import map_variables, open_map
 from icemap.products.overviews import write_overviews
 from icemap.products.query import query
 from icemap.products.stac import write_catalog
+from icemap.running.ledger import Ledger
+from icemap.running.run import SerialExecutor, run_job
 from icemap.store import join
 
 GRID = Grid(-180, 40, 180, 90, 0.5)

@@ -18,8 +18,8 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
+from icemap.mapping.map_schema import map_variables
 from icemap.products.cog import write_cogs
-from icemap.products.layout import map_variables
 from icemap.products.stac import DATACUBE, EXTENSIONS, write_catalog, write_stac
 
 GRID = Grid(100, 50, 140, 70, 1.0)

@@ -28,9 +28,9 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.products import viewer
 from icemap.products.cog import write_cogs
-from icemap.products.ice_storage import ice_storage
 from icemap.products.query import query
 from icemap.products.viewer import LIBRARIES, coarse_replicates, write_viewer
+from icemap.totals.ice_storage import ice_storage
 
 _spec = spec_from_file_location("polygon_storage_run", Path(__file__).with_name("test_polygon_storage.py"))
 _run = module_from_spec(_spec)

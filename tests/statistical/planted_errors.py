@@ -24,7 +24,7 @@ from icemap.mapping.places import choose_places, read_places
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.verification.spread import Calibration
-from icemap.world import PREDICTORS, truth_at_points
+from icemap.virtual_arctic.world import PREDICTORS, truth_at_points
 
 sys.path.insert(0, str(Path(__file__).parent))
 from virtual_arctic import Scores, run

@@ -18,9 +18,9 @@ import rasterio
 from scipy.spatial import cKDTree
 
 from icemap import IceEnsemble
-from icemap.boreholes.quality import unit_vectors
 from icemap.boreholes.samples import declustering_weights
 from icemap.ensemble.folds import block_folds
+from icemap.sphere import unit_vectors
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.cross_validation import gather, verify_fold
 from icemap.verification.groups import block_names

@@ -19,8 +19,8 @@ from icemap import Grid, IceEnsemble, world
 from icemap.boreholes.samples import declustering_weights
 from icemap.ensemble.folds import knndm_folds
 from icemap.mapping.sums import chunk_sums
-from icemap.products.ice_totals import totals
-from icemap.products.residual_field import fit_variogram, residual_total_sd
+from icemap.totals.ice_totals import totals
+from icemap.totals.residual_field import fit_variogram, residual_total_sd
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 
 NAMES = list(world.PREDICTORS)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.model_selection import GroupKFold, KFold, cross_val_predict
 
-from icemap.world import PREDICTORS, borehole_truth, predictors_at_points
+from icemap.virtual_arctic.world import PREDICTORS, borehole_truth, predictors_at_points
 
 
 def explained(y, predicted):

@@ -19,9 +19,7 @@ import yaml
 
 from icemap import IceEnsemble, open_cube
 from icemap.boreholes.samples import read_samples
-from icemap.chain import STEPS
 from icemap.config import load_config
-from icemap.demo import write_demo
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.folds import cell_folds, knndm_folds
 from icemap.ensemble.pooled import PooledMixture
@@ -29,13 +27,15 @@ from icemap.ensemble.replicates import fit_replicate
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.pack import pack_ensemble
 from icemap.mapping.places import choose_places, read_places
-from icemap.mapping.run import SerialExecutor
-from icemap.steps import Context, run_steps
+from icemap.pipeline.chain import STEPS
+from icemap.pipeline.steps import Context, run_steps
+from icemap.running.run import SerialExecutor
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import quantile_forest
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.verification.spread import Calibration
-from icemap.world import PREDICTORS, truth_at_points
+from icemap.virtual_arctic.demo import write_demo
+from icemap.virtual_arctic.world import PREDICTORS, truth_at_points
 
 CELLS = 4000
 RESOLUTION = "15 arcmin"
@@ -74,7 +74,7 @@ def run(folder: Path, seed: int, resolution: str) -> tuple[pd.DataFrame, Any]:
     context = Context(config, "local", 1, lambda line: None)
     context.__dict__["executor"] = SerialExecutor()
     run_steps(STEPS, context, ["cube", "boreholes"])
-    return read_samples(config.samples_url), open_cube(config.cube_url)
+    return read_samples(config.folder.samples), open_cube(config.folder.cube)
 
 
 def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> dict[str, Any]:

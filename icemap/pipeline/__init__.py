@@ -1,0 +1,1 @@
+"""The chain from sources to report, one file for one command."""

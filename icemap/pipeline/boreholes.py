@@ -1,0 +1,126 @@
+"""``icemap boreholes``: sites or borehole layers to a training table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from icemap.config import Config
+from icemap.ensemble.checks import fewest_samples
+from icemap.errors import IcemapError
+from icemap.pipeline.steps import Context, Step
+from icemap.provenance import fingerprint
+from icemap.store import join
+from icemap.words import table_words, target_numbers, target_words
+
+if TYPE_CHECKING:
+    from icemap.boreholes.sites import SiteTable
+
+
+def _depends(context: Context) -> Any:
+    config = context.config
+    if config.sites is not None:
+        return [config.sites.model_dump(exclude={"table"}), target_numbers(config), fingerprint(config.sites.table)]
+    assert config.boreholes is not None
+    paths = [layer.path for layer in config.boreholes.layers]
+    paths += [config.boreholes.permafrost_table] if config.boreholes.permafrost_table else []
+    settings = [[layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
+    return [settings, target_numbers(config), [fingerprint(path) for path in paths]]
+
+
+def _make(context: Context) -> dict[str, Any]:
+    """Sites or borehole layers of CONFIG to a training table."""
+    from icemap.boreholes.samples import build_samples, nugget, write_samples
+    from icemap.boreholes.sites import summary
+    from icemap.predictors.cube import open_cube
+
+    config = context.config
+    table = _read_sites(context)
+    cube = open_cube(config.folder.cube)
+    try:
+        samples, sites = build_samples(table.sites, config.grid.grid, cube, config.predictors)
+    except IcemapError:
+        # Where no site can be used, the page says why; an earlier one stays with its samples.
+        if not context.provenance.is_next("boreholes"):
+            _write_sites(config, table)
+        raise
+    context.settle()
+    _write_sites(config, replace(table, sites=sites))
+    write_samples(config.folder.samples, samples)
+    used = int(sites["used"].sum())
+    for line in summary(sites).to_string(index=False).splitlines():
+        context.say("  " + line)
+    context.say(f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see {config.folder.boreholes_page}")
+    if few := too_few(len(samples), config):
+        context.say(f"  {few}")
+    return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
+
+
+def _ahead(context: Context, why: str) -> None:
+    from icemap.boreholes.samples import occupied_cells
+    from icemap.boreholes.sites import summary
+
+    config = context.config
+    context.say(f"boreholes: making {', '.join(_products(config))}")
+    table = _read_sites(context)
+    # They are not those of the samples any more.
+    context.provenance.reopen("boreholes")
+    _write_sites(config, table)
+    for line in summary(table.sites).to_string(index=False).splitlines():
+        context.say("  " + line)
+    context.say(f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see {config.folder.boreholes_page}")
+    if few := too_few(occupied_cells(table.sites, config.grid.grid), config):
+        context.say(f"  {few}")
+    context.say(f"  {config.folder.samples} follows with 'icemap boreholes' or 'icemap run' when the cube is there: {why}.")
+
+
+def _read_sites(context: Context) -> SiteTable:
+    """Read the sites; what was decided from the tables is said."""
+    from icemap.boreholes.sites import read_sites
+
+    table = read_sites(context.config)
+    for note in table.notes:
+        context.say(f"  {note}")
+    return table
+
+
+def _write_sites(config: Config, table: SiteTable) -> None:
+    from icemap.boreholes.site_files import write_site_files
+    from icemap.products.pages.boreholes import write_boreholes_page
+
+    write_site_files(config.run, table.sites)
+    thickness = config.boreholes.thickness if config.boreholes is not None else None
+    write_boreholes_page(config.folder.boreholes_page, table, config.target, title=config.title, thickness=thickness)
+
+
+def _products(config: Config) -> list[str]:
+    from icemap.boreholes.site_files import SITE_FILES
+
+    return [*(join(config.run, name) for name in SITE_FILES), config.folder.boreholes_page]
+
+
+def too_few(samples: int, config: Config) -> str:
+    """What a table of too few samples cannot do, in a sentence; nothing where there are enough."""
+    needed = fewest_samples(config.ensemble.held_out)
+    if samples >= needed:
+        return ""
+    return (
+        f"{samples} {'sample is' if samples == 1 else 'samples are'} too few to train on: "
+        f"at least {needed} are needed; add sites, accept more grades, or choose a finer grid "
+        "where sites share cells"
+    )
+
+
+STEP = Step(
+    "boreholes",
+    after=("cube",),
+    depends=_depends,
+    make=_make,
+    products=_products,
+    ahead=_ahead,
+    words=lambda context: [
+        context.config.title,
+        target_words(context.config),
+        table_words(context.config),
+    ],
+)

@@ -1,0 +1,89 @@
+"""``icemap map``: the ensemble over the cube."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from icemap import __version__
+from icemap.config import Config
+from icemap.pipeline.steps import Context, Step
+from icemap.store import RECORD, exists, join
+from icemap.words import target_words
+
+if TYPE_CHECKING:
+    from icemap.mapping.replicate_fields import ReplicateFields
+
+
+def _depends(context: Context) -> Any:
+    # Arrays and files are named after the target.
+    return [context.config.target.name, context.config.map.model_dump()]
+
+
+def _make(context: Context) -> dict[str, Any]:
+    """The ensemble over the cube."""
+    from icemap.boreholes.samples import read_samples
+    from icemap.mapping.agreement import require_agreement, require_memory
+    from icemap.mapping.broadcast import ensemble_digest
+    from icemap.mapping.map import MapBuild
+    from icemap.mapping.map_schema import HELD_OUT, map_variables
+    from icemap.mapping.packed import ensure_packed
+    from icemap.mapping.replicate_fields import replicates_url
+    from icemap.running.run import Job
+
+    config = context.config
+    build = MapBuild(
+        context.place(config.folder.map),
+        config.folder.cube,
+        config.folder.ensemble,
+        ensemble_digest(config.folder.ensemble),
+        config.grid.grid,
+        config.grid.chunk,
+        map_variables(config.target),
+        _replicate_fields(config),
+    )
+    if build.fields is not None:
+        build = replace(build, fields=replace(build.fields, url=replicates_url(build.url)))
+    if not exists(join(build.url, "zarr.json")):
+        context.ledger("map").clear()
+    done = context.ledger("map").keys()
+    if not done.issuperset(chunk.key for chunk in build.chunks):
+        require_agreement(build)
+        ensure_packed(config.folder.ensemble, read_samples(config.folder.samples))
+        require_memory(build, context.executor)
+    source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
+    history = f"seed {config.seed}; inputs sha256:{context.provenance.making('map')['key']}; settings and versions: {RECORD} of the run"
+    attrs = {"title": config.title, "source": source, "history": history, HELD_OUT: config.ensemble.held_out}
+    if not done:
+        build.create(attrs)
+    else:
+        build.describe(attrs)
+    in_cube = {key: record["valid"] for key, record in context.ledger("cube").records().items()}
+    # A pixel over the sea costs nothing and is no progress.
+    records = context.run_job(Job("map", build.chunks, build, lambda chunk: in_cube.get(chunk.key, chunk.shape[0] * chunk.shape[1]), "pixels"), "map")
+    valid = sum(record["valid"] for record in records)
+    return {
+        "cells": valid,
+        "inside_aoa": sum(record.get("aoa", 0) for record in records),
+        "extrapolated": sum(record.get("extrapolated", 0) for record in records),
+    }
+
+
+def _replicate_fields(config: Config) -> ReplicateFields | None:
+    from icemap.boreholes.samples import read_samples
+    from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
+
+    if not config.map.replicate_fields:
+        return None
+    low, high = config.target.bounds or read_samples(config.folder.samples)["value"].agg(["min", "max"])
+    return ReplicateFields(replicates_url(config.folder.map), config.ensemble.replicates, float(low), float(high))
+
+
+STEP = Step(
+    "map",
+    after=("cube", "verify"),
+    depends=_depends,
+    make=_make,
+    products=lambda config: [config.folder.map],
+    words=lambda context: [context.config.title, target_words(context.config)],
+)

@@ -1,0 +1,429 @@
+"""How a chain of steps runs: each knows what its product depends on, and is skipped where that has not changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from icemap import __version__
+from icemap.addresses import shown
+from icemap.companions import companions
+from icemap.config import Config, require_own_folder
+from icemap.errors import IcemapError
+from icemap.json_records import CHUNK_RECORDS
+from icemap.provenance import Provenance, content_digest, digest, metadata_digest, versions
+from icemap.run_folder import LEDGER, NEXT
+from icemap.store import (
+    exists,
+    file_size,
+    is_remote,
+    join,
+    list_names,
+    remove,
+    replace_folder,
+    require_no_link,
+)
+
+if TYPE_CHECKING:
+    from icemap.catalog import Source
+    from icemap.running.ledger import Ledger
+    from icemap.running.run import Executor, Job
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Context:
+    """What the steps of one command share: the config, its sources, the record of the run and a cluster that starts when first needed.
+
+    ``wanted`` are the names of the steps that the command makes.
+    """
+
+    config: Config
+    cluster: str
+    workers: int
+    say: Say
+    wanted: Sequence[str] = ()
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _processors: set[str] = field(default_factory=set)
+    # The step at work, and the keys of all steps with this config.
+    making: str = ""
+    keys: dict[str, str] = field(default_factory=dict)
+    _described: bool = False
+
+    def __post_init__(self) -> None:
+        say = self.say
+        self.say = lambda line: say(shown(line))
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        return Provenance(self.config.run)
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        from icemap.catalog import load_sources
+
+        masks = [mask.source for mask in self.config.masks if mask.source not in self.config.predictors]
+        found = load_sources(self.config.catalog, [*self.config.predictors, *dict.fromkeys(masks)])
+        require_no_source_in_run(self.config.run, found.values())
+        return found
+
+    @cached_property
+    def executor(self) -> Executor:
+        from icemap.running.cluster import open_cluster
+
+        return self._stack.enter_context(open_cluster(self.cluster, self.workers, self.say))
+
+    def ledger(self, name: str) -> Ledger:
+        from icemap.running.ledger import Ledger
+
+        url = self.config.folder.ledger(name)
+        own = name.partition("/")[0] == self.making
+        return Ledger(self._aside(url) if own else url, CHUNK_RECORDS.get(name))
+
+    def place(self, url: str) -> str:
+        """Where the step that is being made writes one of its folders.
+
+        While an earlier one is there, this is aside from it, until `settle`.
+        """
+        require_no_link(url)
+        return self._aside(url)
+
+    def _aside(self, url: str) -> str:
+        if not self.provenance.is_next(self.making):
+            return url
+        return join(self.config.folder.next(self.making), self.config.folder.name_of(url))
+
+    def settle(self) -> None:
+        """Put what the step has made in the place of what was there, which goes only now."""
+        step = self.making
+        if not self.provenance.is_next(step):
+            return
+        self.provenance.replace(step)
+        made = self.config.folder.next(step)
+        for name in list_names(made):
+            name = join(name, step) if name == LEDGER else name
+            # A ledger may be in its place already, where an earlier try was cut short.
+            if exists(join(made, name)):
+                replace_folder(join(made, name), join(self.config.run, name))
+        self.describe()
+        self.provenance.replaced(step)
+        remove(made)
+
+    def run_job(self, job: Job, name: str) -> list[dict[str, Any]]:
+        from icemap.running.run import SerialExecutor, run_job
+
+        ledger = self.ledger(name)
+        # No cluster is started to read what is there.
+        done = ledger.keys().issuperset(item.key for item in job.items)
+        records = run_job(job, ledger, SerialExecutor() if done else self.executor)
+        self._processors |= {record["processor"] for record in records if "processor" in record}
+        return records
+
+    def finish(self, step: Step, facts: dict[str, Any], words: str) -> None:
+        """Put a step's end into the record, with the digest of its words, the processors that worked on it and the sizes of its files."""
+        processors, self._processors = sorted(self._processors), set()
+        if len(processors) > 1:
+            self.say(f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}")
+        there = {self.config.folder.name_of(url): url for url in step.products(self.config) if exists(url)}
+        sizes = {name: size for name, url in there.items() if (size := file_size(url)) is not None}
+        digests = {name: found for name, url in there.items() if (found := product_digest(url))}
+        parts = len(self.ledger(step.name).keys())
+        self.provenance.finish(step.name, **facts, words=words, sizes=sizes, digests=digests, parts=parts, **({"processors": processors} if processors else {}))
+
+    def describe(self) -> None:
+        """Put into the record what the run can be made again from: its settings and sources."""
+        if self._described:
+            return
+        self._described = True
+        before, now = self.provenance.content.get("versions", {}), versions()
+        changed = [f"{name} {before[name]}, now {now[name]}" for name in now if before.get(name, now[name]) != now[name]]
+        if changed:
+            self.say(f"the record names other versions ({'; '.join(changed)}): what is made now may differ from what was made then")
+        sources = {name: source.model_dump(mode="json", exclude_defaults=True) for name, source in self.sources.items()}
+        self.provenance.describe(self.keys, config=self.config.model_dump(mode="json"), sources=sources)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+def nothing(context: Context) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the chain.
+
+    Attributes
+    ----------
+    depends : callable
+        What the product's numbers depend on beyond the earlier steps, JSON-able.
+    make : callable
+        Makes the product, going on from what its ledger has, and returns facts for the record. Where the ledger has everything, it writes the words of the
+        config and its catalogue into what is there.
+    products : callable
+        URLs that must be there for the step to count as done.
+    ahead : callable, optional
+        Makes what can be made before the earlier steps are done; gets the sentence that says what is not.
+    words : callable
+        What stands in the product and changes none of its numbers, JSON-able.
+    alone : callable
+        What numbers depend on that no later step reads, JSON-able.
+    """
+
+    name: str
+    after: tuple[str, ...]
+    depends: Callable[[Context], Any]
+    make: Callable[[Context], dict[str, Any]]
+    products: Callable[[Config], list[str]]
+    ahead: Callable[[Context, str], None] | None = None
+    words: Callable[[Context], Any] = nothing
+    alone: Callable[[Context], Any] = nothing
+
+    @property
+    def help(self) -> str:
+        """What the command says of itself: the first line on what makes its product."""
+        return str(self.make.__doc__).partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What tells whether a step has to be made again.
+
+    Attributes
+    ----------
+    key : str
+        Of all that its numbers depend on.
+    shared : str
+        Of that part of it which later steps build on.
+    words : str
+        Of what it says besides.
+    depends : object
+        The settings and digests of inputs that the key is made of.
+    """
+
+    key: str
+    shared: str
+    words: str
+    depends: Any
+
+
+def digests_of(steps: Sequence[Step], context: Context) -> dict[str, Digests]:
+    """Digests of steps by name, in their order; the steps that they build on are among them.
+
+    Raises
+    ------
+    IcemapError
+        If an input is missing.
+    """
+    found: dict[str, Digests] = {}
+    for step in steps:
+        depends, alone = step.depends(context), step.alone(context)
+        shared = digest([step.name, __version__, depends, [found[before].shared for before in step.after]])
+        key = shared if alone is None else digest([shared, alone])
+        found[step.name] = Digests(key, shared, digest(step.words(context)), depends)
+    return found
+
+
+def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> bool:
+    """Make what is not there yet.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        All of them, in order.
+    names : sequence of str
+        Those wanted. A step that one of them builds on must be among them, or done.
+
+    Returns
+    -------
+    bool
+        False if everything was there already.
+    """
+    names = _made_ahead(steps, context, names)
+    if not names:
+        return True
+    if not exists(context.config.catalog):
+        raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
+    context.wanted = tuple(names)
+    needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
+    # All of them first: a missing table is said at once, not after hours of work on the cube.
+    digests = digests_of(needed, context)
+    context.keys = {name: one.key for name, one in digests.items()}
+    made = False
+    for step in needed:
+        now = digests[step.name]
+        finished = context.provenance.is_finished(step.name, now.key)
+        lost = lost_product(step, context.config, context.provenance.steps[step.name]) if finished else ""
+        reworded = finished and not lost and not context.provenance.says(step.name, now.words)
+        done = finished and not lost and not reworded
+        if step.name not in names:
+            if lost:
+                raise IcemapError(f"{lost} Run 'icemap {step.name}' or 'icemap run' first, which make it again.")
+            if not done:
+                raise IcemapError(f"The step '{step.name}' comes before and is not done for this config: run 'icemap {step.name}' or 'icemap run' first.")
+            continue
+        context.making = step.name
+        if done:
+            context.say(f"{step.name}: there already")
+            _drop_next(step, context)
+            continue
+        if lost:
+            context.say(f"{step.name}: {lost}")
+        resume = not finished and context.provenance.is_started(step.name, now.key)
+        verb = "rewording" if reworded else "continuing" if resume else "making"
+        context.say(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
+        if finished:
+            # What its ledger has is there, unless a whole group of chunks has vanished, which the step looks for itself.
+            _drop_next(step, context)
+            for url, _ in list(lost_products(step, context.config, context.provenance.steps[step.name])):
+                if url:
+                    # Nobody shall read the rest of it.
+                    remove(url)
+            context.provenance.reopen(step.name)
+        elif not resume:
+            _start(step, context, now.depends)
+        elif context.provenance.is_replacing(step.name):
+            context.settle()
+        if not context.provenance.is_next(step.name):
+            context.describe()
+        facts = step.make(context)
+        context.settle()
+        context.finish(step, facts, now.words)
+        _reopen_bereft(steps, step, context)
+        made = True
+    if made and not any(map(context.provenance.is_next, context.provenance.steps)):
+        remove(join(context.config.run, NEXT))
+    return made
+
+
+def _start(step: Step, context: Context, depends: Any) -> None:
+    """Begin a step; what an earlier one has finished stays until it can be replaced."""
+    record = context.provenance.steps.get(step.name)
+    there = record is None and any(map(_holds_something, step.products(context.config)))
+    keep = there or bool(record and record["finished"])
+    remove(context.config.folder.next(step.name))
+    if not keep:
+        _forget(step, context)
+    context.provenance.start(step.name, context.keys[step.name], depends, keep=keep)
+
+
+def _holds_something(url: str) -> bool:
+    """True for a file, and for a Zarr group; some servers go on listing the folders of one that was deleted."""
+    return exists(join(url, "zarr.json") if url.endswith(".zarr") else url)
+
+
+def _reopen_bereft(steps: Sequence[Step], made: Step, context: Context) -> None:
+    """Steps of other settings with files in a folder that was replaced are not finished any more.
+
+    So are those of the verification in the ensemble's, and of publishing in the map's.
+    """
+    for step in steps:
+        record = context.provenance.steps.get(step.name, {})
+        other = record.get("finished") and record["key"] != context.keys.get(step.name)
+        if made.name in step.after and other and lost_product(step, context.config, record):
+            context.provenance.reopen(step.name)
+
+
+def _drop_next(step: Step, context: Context) -> None:
+    """Forget the beginnings of a product with other settings."""
+    if context.provenance.is_next(step.name):
+        remove(context.config.folder.next(step.name))
+        context.provenance.drop_next(step.name)
+
+
+def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:
+    """Which product of a finished step is not there any more, or is shorter than it was, in a sentence; empty if none."""
+    return next((text for _, text in lost_products(step, config, record)), "")
+
+
+def lost_products(step: Step, config: Config, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Address of each product of a finished step that is not there any more, or is shorter than it was, and the sentence that says so."""
+    from icemap.running.ledger import Ledger
+
+    for url in step.products(config):
+        if not exists(url):
+            yield url, f"{url} is not there."
+            continue
+        before = record.get("sizes", {}).get(config.folder.name_of(url))
+        if before is not None and (size := file_size(url)) is not None and size < before:
+            yield url, f"{url} has {size:,} bytes and had {before:,}."
+    ledger = config.folder.ledger(step.name)
+    parts, now = record.get("parts", 0), len(Ledger(ledger).keys()) if record.get("parts") else 0
+    if now < parts:
+        yield "", f"{ledger} has {now:,} records and had {parts:,}."
+
+
+def product_digest(url: str) -> str | None:
+    """By which a product that has changed is known: of a file its content, of a Zarr group what it says about itself; None of others."""
+    return metadata_digest(url) if exists(join(url, "zarr.json")) else content_digest(url)
+
+
+def _forget(step: Step, context: Context) -> None:
+    """Remove what an earlier start left: were this one to end before its first chunk, the next would take the old chunks for its own."""
+    context.ledger(step.name).clear()
+    for url in step.products(context.config):
+        remove(url)
+
+
+def _ancestors(steps: Sequence[Step], name: str) -> set[str]:
+    step = next(step for step in steps if step.name == name)
+    return set(step.after).union(*(_ancestors(steps, before) for before in step.after))
+
+
+def require_no_source_in_run(run_url: str, sources: Iterable[Source]) -> None:
+    """Refuse a run folder with a file of a source in it.
+
+    Raises
+    ------
+    IcemapError
+        Naming the run folder and the file.
+    """
+    inputs = [(f"source '{source.name}'", url) for source in sources for url in source.files]
+    for name, url in list(inputs):
+        if url.endswith(".vrt") and not is_remote(url) and exists(url):
+            inputs += [(name, part) for part in companions(url)]
+    require_own_folder(f"The run folder {run_url}", run_url, inputs)
+
+
+@contextmanager
+def open_context(config: Config, cluster: str, workers: int, say: Say) -> Iterator[Context]:
+    """A context whose cluster, if it was started, is closed on leaving."""
+    context = Context(config, cluster, workers, say)
+    try:
+        yield context
+    finally:
+        context.close()
+
+
+def _made_ahead(steps: Sequence[Step], context: Context, names: Sequence[str]) -> list[str]:
+    """Make what can be made ahead of steps that are neither wanted nor done; the names that are left."""
+    left = list(names)
+    for step in steps:
+        if step.ahead and step.name in names and (why := _not_done(steps, step, context, names)):
+            step.ahead(context, why)
+            left.remove(step.name)
+    return left
+
+
+def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequence[str]) -> str:
+    """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it can."""
+    needed = [other for other in steps if other.name in _ancestors(steps, step.name)]
+    for number, other in enumerate(needed, start=1):
+        if other.name in names:
+            continue
+        try:
+            if not exists(context.config.catalog):
+                raise IcemapError(f"There is no catalogue {context.config.catalog}")
+            now = digests_of(needed[:number], context)[other.name]
+        except IcemapError as error:
+            return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
+        if not context.provenance.is_finished(other.name, now.key):
+            return f"the step '{other.name}' is not done"
+        if lost := lost_product(other, context.config, context.provenance.steps[other.name]):
+            return f"the step '{other.name}' has to be done again ({lost.rstrip('.')})"
+    return ""

@@ -1,0 +1,40 @@
+"""``icemap storage``: totals with their intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from icemap.errors import IcemapError
+from icemap.json_records import VerificationRecord, read_record
+from icemap.pipeline.steps import Context, Step, nothing
+
+
+def _make(context: Context) -> dict[str, Any]:
+    """Totals with their intervals."""
+    from icemap.boreholes.samples import read_samples
+    from icemap.predictors.cube import open_cube
+    from icemap.totals.ice_storage import THICKNESS_M, ice_storage, write_ice_storage
+    from icemap.totals.residuals import map_residual_sd, residual_variogram
+
+    config = context.config
+    remedy = "delete it, and make it again with 'icemap verify'"
+    record = read_record(config.folder.verification, VerificationRecord, remedy)
+    if not {"rows", "observed", "mean"} <= record["folds"].get("knndm", {}).keys():
+        raise IcemapError(f"{config.folder.verification} holds no predictions of kNNDM folds: {remedy}.")
+    variogram = residual_variogram(read_samples(config.folder.samples), record["folds"]["knndm"])
+    if variogram is None:
+        context.say("  too few sites for a variogram: the totals carry the ensemble's uncertainty alone")
+    residual_sd = {} if variogram is None else map_residual_sd(open_cube(config.folder.cube), variogram)
+    thickness = config.boreholes.thickness if config.boreholes is not None else THICKNESS_M
+    table = ice_storage(config.folder.map, residual_sd=residual_sd, thickness_m=thickness)
+    write_ice_storage(config.folder.storage, table, variogram, residual_sd, thickness)
+    return {"regions": len(table)}
+
+
+STEP = Step(
+    "storage",
+    after=("map",),
+    depends=nothing,
+    make=_make,
+    products=lambda config: [config.folder.storage],
+)

@@ -1,0 +1,189 @@
+"""``icemap train``: the replicates of the ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from icemap.config import Config
+from icemap.errors import IcemapError
+from icemap.pipeline.learning import one_line, prepared_ensemble
+from icemap.pipeline.steps import Context, Step
+from icemap.provenance import content_digest, digest, fingerprint
+from icemap.store import exists, join, remove
+from icemap.words import class_words, shown_settings, target_words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from icemap.ensemble.model import IceEnsemble
+
+
+def _depends(context: Context) -> Any:
+    from icemap.ensemble.members import require_member
+
+    for name in context.config.ensemble.members:
+        require_member(name, len(context.config.predictors), context.config.target.bounds)
+    return [context.config.ensemble.model_dump(), context.config.seed]
+
+
+def _make(context: Context) -> dict[str, Any]:
+    """The replicates of the ensemble."""
+    from icemap.ensemble.saved import MANIFEST, describe_ensemble, load_replicate, save_forest, write_manifest
+    from icemap.mapping.packed import ensure_packed, write_packed
+    from icemap.predictors.cube import describe_predictors
+    from icemap.running.run import Job
+
+    config = context.config
+    url = context.place(config.folder.ensemble)
+    if not context.ledger("train").keys():
+        remove(url)
+    described = exists(join(url, MANIFEST))
+    if not described:
+        _forget_lost_replicates(context, url)
+    ensemble, samples = prepared_ensemble(context)
+    _tune(context, ensemble, samples)
+    items = [ReplicateItem(index) for index in range(ensemble.replicates)]
+    records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, url), unit="replicates"), "train")
+    facts = {
+        "predictors": describe_predictors(config.folder.cube),
+        "target": config.target.model_dump(mode="json"),
+        "samples": fingerprint(config.folder.samples),
+        "config": digest(shown_settings(config)),
+    }
+    if described:
+        describe_ensemble(url, facts)
+        ensure_packed(url, samples)
+    else:
+        files = {name: sha for record in records for name, sha in record["files"].items()}
+        ensemble.replicates_ = [load_replicate(url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
+        ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
+        files |= save_forest(url, ensemble.forest_)
+        write_manifest(ensemble, url, files, samples, facts)
+        write_packed(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+    weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
+    seconds = {name: sum(record["cpu_seconds"][name] for record in records) for name in records[0]["cpu_seconds"]}
+    context.say("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))
+    context.say("  mean weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()))
+    return {"replicates": len(records), "mean_weights": weights}
+
+
+def _forget_lost_replicates(context: Context, url: str) -> None:
+    """Have those trained again whose files are not as the ledger says."""
+    ledger = context.ledger("train")
+    for key, record in ledger.records().items():
+        files = {join(url, name): sha for name, sha in record.get("files", {}).items()}
+        if any(not exists(one) or content_digest(one) != sha for one, sha in files.items()):
+            ledger.remove(key)
+
+
+def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> None:
+    """Settings of the members side by side, then how they are pooled, which depends on them."""
+    from icemap.ensemble.members import CONSENSUS
+    from icemap.ensemble.tuning import Tuning
+    from icemap.running.run import Job
+
+    def chosen(names: Sequence[str]) -> list[Tuning]:
+        items = [TuningItem(name) for name in names]
+        return [Tuning.from_dict(found) for found in context.run_job(Job("tune", items, TuneEnsemble(ensemble, samples), unit="members"), "train")]
+
+    found = chosen(ensemble.members)
+    ensemble.tuning_ = Tuning({name: settings for part in found for name, settings in part.settings.items()})
+    if ensemble.prior_strength is None or ensemble.climatology is None:
+        found += chosen([CONSENSUS])
+    record = [row for part in found for row in part.record]
+    ensemble.tuning_ = replace(found[-1], settings=ensemble.tuning_.settings, record=record)
+    for name, settings in ensemble.tuning_.settings.items():
+        context.say(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
+    context.say(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
+    context.say(f"  share of climatology in the pool: {ensemble.options.climatology:.0%}")
+
+
+@dataclass(frozen=True)
+class TuningItem:
+    """One member to be tuned, or the consensus: how the members are pooled, once they are tuned."""
+
+    member: str
+
+    @property
+    def key(self) -> str:
+        return f"tune-{self.member}"
+
+
+@dataclass(frozen=True)
+class TuneEnsemble:
+    """Chooses the settings of one member, or how the members are pooled, on a worker."""
+
+    ensemble: IceEnsemble
+    samples: pd.DataFrame
+
+    def __call__(self, item: TuningItem) -> dict[str, Any]:
+        from icemap.ensemble.members import CONSENSUS
+        from icemap.ensemble.replicates import weighed_table
+        from icemap.ensemble.tuning import Tuning, tune_member, tune_pool
+
+        ensemble = self.ensemble
+        try:
+            table, variance = weighed_table(ensemble.table(self.samples), ensemble.options, ensemble.coding_, ensemble.seed)
+            options = replace(ensemble.options, model_variance=variance)
+            if item.member == CONSENSUS:
+                choose = {"prior": ensemble.prior_strength is None, "climatology": ensemble.climatology is None}
+                return tune_pool(table, options, ensemble.coding_, ensemble.seed, **choose).to_dict()
+            settings, record = tune_member(item.member, table, options, ensemble.coding_, ensemble.candidates, ensemble.seed)
+        except ValueError as problem:
+            raise IcemapError(f"The member '{item.member}' cannot be tuned: {one_line(problem)}") from problem
+        return Tuning({item.member: settings}, model_variance=variance, record=record).to_dict()
+
+
+@dataclass(frozen=True)
+class ReplicateItem:
+    """One replicate to be trained."""
+
+    index: int
+
+    @property
+    def key(self) -> str:
+        from icemap.ensemble.saved import replicate_name
+
+        return replicate_name(self.index)
+
+
+@dataclass(frozen=True)
+class TrainReplicate:
+    """Trains and writes one replicate on a worker."""
+
+    ensemble: IceEnsemble
+    samples: pd.DataFrame
+    url: str
+
+    def __call__(self, item: ReplicateItem) -> dict[str, Any]:
+        from icemap.ensemble.members import CONSENSUS
+        from icemap.ensemble.saved import save_replicate
+        from icemap.verification.scores import held_out_scores
+
+        try:
+            replicate = self.ensemble.fit_one(self.samples, item.index)
+        except ValueError as problem:
+            raise IcemapError(f"Replicate {item.key} cannot be trained: {one_line(problem)}") from problem
+        held_out = self.ensemble.table(self.samples).take(self.ensemble.held_out_[item.index])
+        F = replicate.member_predictions(held_out.X)
+        scores = held_out_scores(replicate.bma, F, held_out.y, held_out.error)
+        weights = dict(zip((*self.ensemble.members, CONSENSUS), [float(w) for w in replicate.bma.weights_], strict=True))
+        seconds = {name: round(value, 3) for name, value in replicate.seconds.items()}
+        return {"files": save_replicate(self.url, item.index, replicate), "held_out": scores, "weights": weights, "cpu_seconds": seconds}
+
+
+def _products(config: Config) -> list[str]:
+    """What training makes, beside the files that the manifest lists."""
+    return [join(config.folder.ensemble, name) for name in ("manifest.json", "packed.npz")]
+
+
+STEP = Step(
+    "train",
+    after=("boreholes",),
+    depends=_depends,
+    make=_make,
+    products=_products,
+    words=lambda context: [target_words(context.config), class_words(context.sources)],
+)

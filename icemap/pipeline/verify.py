@@ -1,0 +1,313 @@
+"""``icemap verify``: cross-validation, calibration and area of applicability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from icemap.config import Config
+from icemap.errors import IcemapError
+from icemap.pipeline.learning import one_line, prepared_ensemble
+from icemap.pipeline.steps import Context, Step
+from icemap.store import join, write_json
+from icemap.words import VERIFICATION_ALONE, VERIFICATION_WORDS, target_words
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from icemap.ensemble.model import IceEnsemble
+    from icemap.mapping.places import CubePlaces
+    from icemap.verification.cross_validation import Fold
+
+
+def _depends(context: Context) -> Any:
+    return context.config.verification.model_dump(exclude={*VERIFICATION_WORDS, *VERIFICATION_ALONE})
+
+
+def _alone(context: Context) -> Any:
+    return context.config.verification.model_dump(include=VERIFICATION_ALONE)
+
+
+def _words(context: Context) -> Any:
+    config = context.config
+    return [config.title, target_words(config), config.verification.model_dump(include=VERIFICATION_WORDS)]
+
+
+def _make(context: Context) -> dict[str, Any]:
+    """Cross-validation, calibration and area of applicability."""
+    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
+    from icemap.mapping.places import choose_places
+    from icemap.predictors.cube import open_cube
+    from icemap.products.pages.verification import write_verification_page
+    from icemap.verification.applicability import Applicability, predictor_weights
+    from icemap.verification.cross_validation import MODEL
+    from icemap.verification.kinds import HEADLINE, FoldOptions, fold_labels
+    from icemap.verification.record import verification_record
+    from icemap.verification.spread import Calibration
+    from icemap.verification.summary import replicate_scores, with_calibrated
+
+    config = context.config
+    ensemble, samples = prepared_ensemble(context)
+    table = ensemble.table(samples)
+    places = choose_places(open_cube(config.folder.cube), config.verification.places, config.seed)
+    options = FoldOptions(config.verification.folds, config.ensemble.block_degrees, (places.longitude, places.latitude), config.seed)
+    try:
+        labels, notes = fold_labels(table, options)
+    except ValueError as error:
+        raise IcemapError(f"{config.folder.samples}: {error} The number of folds is verification.folds in the config.") from error
+    # Before the first fit: what is changed or left out is known by then.
+    for note in notes:
+        context.say(f"  {note}")
+    found = _left_out_forecasts(context, ensemble, samples, labels)
+    headline = found.by_kind[HEADLINE]
+    pit, dissimilarity = headline["models"][MODEL]["pit"], headline["dissimilarity"]
+    calibration = Calibration.fit(pit, dissimilarity, _nugget(config, samples)).to_dict()
+    predictors = ensemble.coding_.design(table.X)
+    applicability = Applicability.fit(predictors, predictor_weights(predictors, table.y, config.seed), labels[HEADLINE])
+    by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in found.by_kind.items()}
+    share = float(read_manifest(config.folder.ensemble)["tuning"]["climatology"])
+    notes += _share_note(share, found.shares)
+    record = verification_record(by_kind, table, applicability, config) | {
+        "climatology": {"share": share, "in_folds": found.shares},
+        "calibration": calibration,
+        "replicates": replicate_scores(list(context.ledger("train").records().values())),
+        "notes": [*notes, *found.notes],
+        "failed": found.failed,
+    }
+    context.settle()
+    write_json(join(config.folder.ensemble, CALIBRATION), calibration)
+    write_json(join(config.folder.ensemble, APPLICABILITY), applicability.to_dict())
+    write_json(config.folder.verification, record)
+    for line in [*_as_text(record["table"], config.target.unit), *found.notes, *_share_note(share, found.shares)]:
+        context.say("  " + line)
+    context.say("  " + record["skill"]["sentence"])
+    influence = _influence(context, ensemble, samples, places, by_kind[HEADLINE], found.permuted)
+    write_json(config.folder.influence, influence)
+    units = {name: "class" if source.kind == "class" else source.unit for name, source in context.sources.items()}
+    write_verification_page(config.folder.verification_page, record, influence, samples, config, units)
+    context.say(f"  see {config.folder.verification_page}")
+    return {"samples": len(table), "skill": record["skill"]}
+
+
+def _nugget(config: Config, samples: pd.DataFrame) -> float:
+    """By how much a new borehole spreads about the mean of its cell, as far as the samples do not already; 0 where the interval is for the mean."""
+    from icemap.ensemble.model import sample_errors
+
+    if not config.verification.nugget:
+        return 0.0
+    spread = float(samples["nugget"].iloc[0])
+    if not spread >= 0:
+        raise IcemapError(
+            f"verification.nugget asks for the spread between boreholes of one cell, and no cell of {config.folder.samples} has two: "
+            "set it to false, for intervals of the samples as they are."
+        )
+    if sample_errors(samples) is not None:
+        return spread
+    # Samples without errors are means of a few holes: what they spread by is in the residuals.
+    return float(spread * (1 - (1 / samples["sites"]).mean()) ** 0.5)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Forecasts of the samples that folds left out.
+
+    Attributes
+    ----------
+    by_kind : dict
+        Kind of folds to what `icemap.verification.cross_validation.gather` makes of its folds.
+    permuted : list of dict
+        Errors with permuted predictors, by fold.
+    notes : list of str
+        What had to be left out.
+    failed : list of dict
+        ``fold`` and ``reason`` of those that could not be fitted.
+    shares : list of float
+        Share of climatology in the pool of each headline fold.
+    """
+
+    by_kind: dict[str, Any]
+    permuted: list[Any]
+    notes: list[str]
+    failed: list[dict[str, str]]
+    shares: list[float]
+
+
+def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, labels: dict[str, Any]) -> LeftOut:
+    """Every fold's forecasts; a fold that fails is named, and the others are scored."""
+    import numpy as np
+
+    from icemap.running.run import Job
+    from icemap.verification.cross_validation import Fold, gather
+    from icemap.verification.kinds import HEADLINE, KIND_NAMES, importance_kind
+
+    items = [Fold(kind, int(number)) for kind, folds in labels.items() for number in np.unique(folds[folds >= 0])]
+    work = VerifyFold(ensemble, samples, labels, context.config.verification.competitors)
+    records = dict(zip(sorted(item.key for item in items), context.run_job(Job("verify", items, work, unit="folds"), "verify"), strict=True))
+    failed = [{"fold": item.key, "reason": records[item.key]["failed"]} for item in items if "failed" in records[item.key]]
+    scored = [item for item in items if "failed" not in records[item.key]]
+    by_kind = {}
+    for kind in labels:
+        chosen = [item for item in scored if item.kind == kind]
+        if chosen:
+            rows = np.flatnonzero(np.isin(labels[kind], [item.number for item in chosen]))
+            by_kind[kind] = gather([records[item.key] for item in chosen], rows)
+    if HEADLINE not in by_kind:
+        first = failed[0]
+        raise IcemapError(f"No {KIND_NAMES[HEADLINE]} fold could be verified: without fold {first['fold']}, {first['reason']}")
+    dropped = sorted({name for item in scored for name in records[item.key]["left_out"]})
+    notes = [f"{name.replace('_', ' ')} is left out: the training side of a fold has too few samples for it" for name in dropped]
+    notes += [f"fold {entry['fold']} could not be fitted and is not scored: {entry['reason']}" for entry in failed]
+    notes += [f"{KIND_NAMES[kind]} are left out: none of these folds could be fitted" for kind in labels if kind not in by_kind]
+    asked = importance_kind(labels)
+    permuted = [records[item.key]["permuted"] for item in scored if item.kind == asked]
+    shares = [records[item.key]["climatology"] for item in scored if item.kind == HEADLINE]
+    return LeftOut(by_kind, permuted, notes, failed, shares)
+
+
+def _share_note(share: float, in_folds: Sequence[float]) -> list[str]:
+    if share == 0 and not any(in_folds):
+        return []
+    mean = sum(in_folds) / len(in_folds)
+    return [
+        f"climatology has a share of {share:.0%} in the pool that is mapped, and of {mean:.0%} in the mean of the folds: spatial folds inside each "
+        "training side find the rest not better than climatology beyond chance"
+    ]
+
+
+def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, places: Any, forecasts: Any, permuted: Any) -> dict[str, Any]:
+    """What the predictors do, what each site means for the map, and where one more would help most."""
+    import numpy as np
+
+    from icemap.mapping.broadcast import ensemble_digest
+    from icemap.mapping.packed import ensure_packed
+    from icemap.running.run import Job
+    from icemap.verification.cross_validation import MODEL
+    from icemap.verification.influence import permutation_importance_table
+
+    url = context.config.folder.ensemble
+    ensure_packed(url, samples)
+    # A sample whose fold failed has none.
+    residual = np.full(len(samples), np.nan)
+    residual[forecasts["rows"]] = forecasts["y"] - forecasts["models"][MODEL]["mean"]
+    work = FindInfluence(ensemble, samples, url, ensemble_digest(url), context.config.folder.cube, places, residual)
+    by_predictor, by_site = context.run_job(Job("influence", INFLUENCE, work, unit="parts"), "verify")
+    of_predictors = {name: by_predictor[name] for name in ("partial_dependence", "shap")}
+    return {"permutation": permutation_importance_table(permuted), **of_predictors, **{name: by_site[name] for name in ("sites", "next_boreholes", "places")}}
+
+
+@dataclass(frozen=True)
+class VerifyFold:
+    """Fits and scores without one fold on a worker.
+
+    A fold that cannot be fitted is recorded with its reason (``failed``): the others are scored.
+    """
+
+    ensemble: IceEnsemble
+    samples: pd.DataFrame
+    labels: Mapping[str, NDArray[np.int64]]
+    competitors: Sequence[str] = ()
+
+    def __call__(self, item: Fold) -> dict[str, Any]:
+        from icemap.verification.cross_validation import verify_fold
+        from icemap.verification.kinds import importance_kind
+
+        labels, importance = self.labels[item.kind], item.kind == importance_kind(self.labels)
+        try:
+            return verify_fold(
+                self.ensemble,
+                self.samples,
+                labels,
+                item.number,
+                self.competitors,
+                importance=importance,
+            )
+        # Estimators and copulas say by either what is wrong with a training side.
+        except (ValueError, RuntimeError) as error:
+            return {"failed": one_line(error)}
+
+
+@dataclass(frozen=True)
+class Influence:
+    """One part of what is asked about influence: ``predictors``, or ``sites``."""
+
+    key: str
+
+
+INFLUENCE = (Influence("predictors"), Influence("sites"))
+
+
+@dataclass(frozen=True)
+class FindInfluence:
+    """On a worker, asks one replicate fitted to all samples what each predictor does, and the trained ensemble what each site means for the map.
+
+    Attributes
+    ----------
+    ensemble : IceEnsemble
+        Prepared, not fitted.
+    residual : ndarray of shape (n,)
+        Observed minus predicted for each sample where it was left out.
+    """
+
+    ensemble: IceEnsemble
+    samples: pd.DataFrame
+    ensemble_url: str
+    ensemble_digest: str
+    cube_url: str
+    places: CubePlaces
+    residual: NDArray[np.float64]
+
+    def __call__(self, item: Influence) -> dict[str, Any]:
+        from icemap.verification.influence import explain
+
+        try:
+            return explain(self.ensemble, self.samples) if item.key == "predictors" else self._sites()
+        except ValueError as error:
+            raise IcemapError(f"The influence of the {item.key} cannot be found: {one_line(error)}") from error
+
+    def _sites(self) -> dict[str, Any]:
+        from icemap.mapping.broadcast import get_predictor
+        from icemap.mapping.places import map_places
+        from icemap.predictors.cube import open_cube
+        from icemap.verification.leverage import next_boreholes, site_table
+
+        predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
+        applicability, on_map = predictor.applicability, map_places(open_cube(self.cube_url), self.places, predictor)
+        sites = site_table(self.samples, applicability, on_map, self.ensemble.held_out_, self.residual)
+        return {"sites": sites, "next_boreholes": next_boreholes(applicability, on_map), "places": len(on_map.mean)}
+
+
+def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
+    """The verification table; skill against climatology leads."""
+    scores = {"r2": "7.2f", "rmse": "9.2f", "bias": "8.2f", "crps": "8.2f", "coverage_95": "9.1%", "width_95": "9.1f", "winkler_95": "11.1f"}
+    yield (
+        f"{'folds':22s}{'model':20s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
+        f"{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
+    )
+    for row in rows:
+        skill = f"{row['crpss']:7.1%}" if "crpss" in row else f"{'-':>7s}"
+        known = row.get("crpss_low") is not None
+        span = f"{row['crpss_low']:.1%} to {row['crpss_high']:.1%}" if known else "-"
+        figures = "".join(f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-" for key, form in scores.items())
+        yield f"{row['folds']:22s}{row['model'].replace('_', ' '):20s}{skill}{span:>18s}{figures}"
+
+
+def _products(config: Config) -> list[str]:
+    """What verification makes; two of the files lie with the ensemble, and go when it is trained anew."""
+    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
+
+    own = [config.folder.verification, config.folder.influence, config.folder.verification_page]
+    return [*own, join(config.folder.ensemble, CALIBRATION), join(config.folder.ensemble, APPLICABILITY)]
+
+
+STEP = Step(
+    "verify",
+    after=("train",),
+    depends=_depends,
+    make=_make,
+    products=_products,
+    words=_words,
+    alone=_alone,
+)

@@ -1,0 +1,74 @@
+"""One style for all pictures: colours, figures without global state, and files with fixed bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+
+LAND, SEA, COAST = "#e4e2dd", "#f5f8fa", "#8d8a84"
+GRATICULE, FRAME, INK = "#b8bcc2", "#555555", "#222222"
+# Okabe & Ito's colours, which the colour-blind tell apart (https://jfly.uni-koeln.de/color/).
+BLUE, VERMILION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
+SKY, PURPLE, GREY = "#56b4e9", "#cc79a7", "#7d868c"
+VALUE_COLOURS, WIDTH_COLOURS = "viridis_r", "cividis"
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.edgecolor": FRAME,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "hatch.linewidth": 0.45,
+    "hatch.color": "#1a1a1a",
+    # Fixed ids: the same run gives the same bytes.
+    "svg.hashsalt": "icemap",
+    "svg.fonttype": "none",
+}
+
+
+def styled(draw: Callable[P, bytes]) -> Callable[P, bytes]:
+    """Draw in this style and leave the user's own settings as they were."""
+
+    @wraps(draw)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> bytes:
+        import matplotlib
+
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def new_figure(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
+    """A figure of so many inches without pyplot's global state, to be made in any thread."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def saved(figure: Figure, kind: Literal["png", "svg"], *, transparent: bool = False) -> bytes:
+    """A figure as a PNG or SVG without a date."""
+    import matplotlib
+
+    content = io.BytesIO()
+    face = {"transparent": True} if transparent else {"facecolor": "white"}
+    with matplotlib.rc_context(STYLE):
+        if kind == "svg":
+            figure.savefig(content, format="svg", dpi=150, metadata={"Date": None}, **face)
+        else:
+            figure.savefig(content, format="png", dpi=160, metadata={"Software": None}, **face)
+    return content.getvalue()

@@ -1,0 +1,1 @@
+"""Pages that people read: the only code that knows jinja."""

@@ -1,0 +1,224 @@
+"""The report of a run, put together from what the run's folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from icemap.boreholes.samples import read_samples
+from icemap.config import Config
+from icemap.ensemble.model import sample_errors
+from icemap.json_records import InfluenceRecord, VerificationRecord, read_record
+from icemap.products.figures.boreholes import boreholes_map
+from icemap.products.figures.maps import map_figure, verification_figure
+from icemap.products.figures.verification import importance_figure
+from icemap.products.pages.report import Report, storage_rows, write_report
+from icemap.products.published import CAVEAT, SOURCE, published_figures
+from icemap.store import exists, join, write_bytes
+from icemap.totals.ice_storage import read_storage
+from icemap.verification.cross_validation import MODEL
+from icemap.verification.kinds import HEADLINE, KIND_NAMES
+from icemap.verification.summary import CALIBRATED
+from icemap.words import shown_settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REMEDY = "delete it, and make it again with 'icemap verify'"
+FAMILIES = {"climate": "modern climate", "remote_sensing": "remote sensing"}
+NOTE = (
+    "Each row scores predictions for sites that were left out of training. kNNDM folds imitate how far the map's cells are from the sites and are the "
+    "headline; "
+    "random folds measure interpolation between neighbouring sites, and are printed to show the difference. Every model under every kind of folds, and where "
+    "they are good: see the page on verification."
+)
+PAGES = {"the predictors": "predictors.html", "the boreholes": "boreholes.html", "the verification": "verification.html"}
+
+
+def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
+    """Write ``report.html`` and ``products/map.png`` of a run whose map, verification and totals are there.
+
+    Parameters
+    ----------
+    config : Config
+    provenance : mapping
+        Content of ``provenance.json``.
+    """
+    sites = _training_sites(config)
+    picture = map_figure(config.folder.map, config.title, sites)
+    write_bytes(config.folder.picture, picture)
+    verification = read_record(config.folder.verification, VerificationRecord, REMEDY)
+    table = _storage(config)
+    steps = provenance.get("steps", {})
+    report = Report(
+        title=config.title,
+        target=config.target,
+        map_png=picture,
+        members=[name.replace("_", " ") for name in config.ensemble.members],
+        replicates=config.ensemble.replicates,
+        facts=_facts(config, verification, table, len(sites)),
+        storage=storage_rows(table),
+        has_residual=bool((table["share_residual"] > 0).any()),
+        pages=PAGES,
+        skill=verification["skill"]["sentence"],
+        interval_of=_interval_of(config),
+        verification=verification_rows(_shown(verification["table"]), config.target.unit),
+        verification_note=NOTE + (f" The published figures below are for reference only: {CAVEAT}." if published_figures(config.target) else ""),
+        plate_png=map_figure(config.folder.map, config.title, projection="plate-carree"),
+        verification_png=_verification_picture(verification, config.target.unit),
+        importance_svg=_importance_picture(config),
+        boreholes_svg=_boreholes_picture(config),
+        predictors=predictor_rows(config.predictors, provenance.get("sources", {}), steps.get("cube", {})),
+        weights=_weights(steps.get("train", {})),
+        published=_published(config),
+        provenance=_provenance(config, provenance),
+    )
+    write_report(config.folder.report, report)
+
+
+def _training_sites(config: Config) -> pd.DataFrame:
+    url = join(config.run, "sites.parquet")
+    if not exists(url):
+        return read_samples(config.folder.samples)
+    sites = read_samples(url)
+    return sites[sites["used"]]
+
+
+def _storage(config: Config) -> pd.DataFrame:
+    import pandas as pd
+
+    # JSON has no NaN: what is undefined comes back as None.
+    return pd.DataFrame(read_storage(config.folder.storage)["regions"]).replace({None: np.nan})
+
+
+def _facts(config: Config, verification: Mapping[str, Any], table: pd.DataFrame, sites: int) -> dict[str, Any]:
+    facts: dict[str, Any] = {"training sites": sites, "predictors": len(config.predictors)}
+    best = _headline(verification["table"])
+    shown = {
+        "skill against climatology, %": _in_percent(best.get("crpss")),
+        "R²": best.get("r2"),
+        f"RMSE, {config.target.unit}": best.get("rmse"),
+    }
+    folds = KIND_NAMES[HEADLINE]
+    facts |= {f"{label} ({folds} folds)": value for label, value in shown.items() if value is not None}
+    if share := verification["climatology"]["share"]:
+        facts["share of climatology in the map, %"] = 100 * share
+    whole = table[table["region"] == "all"].iloc[0]
+    if "ice_km3" in table:
+        return facts | {"km³ of ice": whole["ice_km3"]}
+    return facts | {f"mean over the map, {config.target.unit}": whole["mean"]}
+
+
+def _interval_of(config: Config) -> str:
+    """What the interval of the map is for: samples with errors tell of the mean of a cell, others of one more such sample."""
+    if config.verification.nugget:
+        return "of one new borehole in a cell"
+    known = sample_errors(read_samples(config.folder.samples)) is not None
+    return "of the mean of a single cell" if known else "of a single cell"
+
+
+def _headline(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return next(row for row in rows if row["folds"] == KIND_NAMES[HEADLINE] and row["model"] == MODEL)
+
+
+def _shown(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All models under the headline folds, and the ensemble under the others."""
+    return [row for row in rows if row["folds"] == KIND_NAMES[HEADLINE] or row["model"] in (MODEL, CALIBRATED)]
+
+
+def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict[str, Any]]:
+    """The columns of the verification table that a reader needs; a score that a model does not have is None."""
+    columns = {
+        "r2": "R²",
+        "rmse": f"RMSE [{unit}]",
+        "bias": f"bias [{unit}]",
+        "crps": f"CRPS [{unit}]",
+        "coverage_50": "coverage of 50 %",
+        "coverage_95": "coverage of 95 %",
+        "width_95": f"width of 95 % [{unit}]",
+        "winkler_95": f"Winkler score of 95 % [{unit}]",
+    }
+    return [
+        {
+            "folds": row["folds"],
+            "model": row["model"].replace("_", " "),
+            "skill against climatology [%]": _in_percent(row.get("crpss")),
+            "95 % interval of skill": _span(row.get("crpss_low"), row.get("crpss_high")),
+            **{name: row.get(key) for key, name in columns.items()},
+        }
+        for row in rows
+    ]
+
+
+def _in_percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "–"
+    return f"{100 * low:.1f} to {100 * high:.1f}".replace("-", "−")
+
+
+def _verification_picture(verification: Mapping[str, Any], unit: str) -> bytes:
+    fold, row = verification["folds"][HEADLINE], _headline(verification["table"])
+    coverage = {level: row[f"coverage_{100 * level:g}"] for level in (0.5, 0.8, 0.9, 0.95)}
+    return verification_figure(np.asarray(fold["pit"]), coverage, np.asarray(fold["observed"]), np.asarray(fold["mean"]), unit)
+
+
+def _importance_picture(config: Config) -> bytes:
+    url = config.folder.influence
+    if not exists(url):
+        return b""
+    influence = read_record(url, InfluenceRecord, REMEDY)
+    return importance_figure(influence["permutation"], influence["shap"], config.target.unit)
+
+
+def _boreholes_picture(config: Config) -> bytes:
+    url = join(config.run, "sites.parquet")
+    return boreholes_map(read_samples(url)) if exists(url) else b""
+
+
+def predictor_rows(names: Sequence[str], sources: Mapping[str, Mapping[str, Any]], cube: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each predictor is, its range over the map and the part of the cells inside the masks that lack it."""
+    inside = cube.get("cells", {}).get("inside", 0)
+    rows = []
+    for name in names:
+        source = sources.get(name, {})
+        # The lowest and highest code of a class say nothing.
+        low, high = (None, None) if source.get("kind") == "class" else cube.get("ranges", {}).get(name, (None, None))
+        missing = cube.get("missing", {}).get(name)
+        rows.append(
+            {
+                "predictor": name,
+                "what": source.get("long_name", ""),
+                "family": FAMILIES.get(source.get("family", ""), source.get("family", "")),
+                "unit": source.get("unit", ""),
+                "lowest": low,
+                "highest": high,
+                "missing": "–" if missing is None or not inside else f"{missing / inside:.2%}",
+            }
+        )
+    return rows
+
+
+def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    steps = provenance.get("steps", {})
+    entries: dict[str, Any] = ({"made by": config.author} if config.author else {}) | {"seed": config.seed}
+    entries |= {f"step {name}": f"finished {step['finished']}, inputs sha256:{step['key']}" for name, step in steps.items() if step.get("finished")}
+    licences = {name: " · ".join(filter(None, (s.get("citation"), s.get("licence")))) for name, s in provenance.get("sources", {}).items()}
+    entries["sources"] = "\n".join(f"{name}: {words}" for name, words in licences.items() if words) or "no licence or citation is given in the catalogue"
+    entries["versions"] = ", ".join(f"{name} {number}" for name, number in provenance.get("versions", {}).items())
+    entries["config"] = yaml.safe_dump(shown_settings(config), sort_keys=False, allow_unicode=True).strip()
+    return entries
+
+
+def _weights(training: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"member": name.replace("_", " "), "weight": weight} for name, weight in training.get("mean_weights", {}).items()]
+
+
+def _published(config: Config) -> list[dict[str, Any]]:
+    return [{"figure": name, f"published ({SOURCE})": value} for name, value in published_figures(config.target).items()]

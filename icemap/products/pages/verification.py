@@ -1,0 +1,145 @@
+"""One self-contained page on how good an ensemble is, where, against whom, and what it leans on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from icemap.config import Config
+from icemap.ensemble.model import sample_errors
+from icemap.products.figures import verification as figures
+from icemap.products.figures.projection import view_of
+from icemap.products.pages.page import render
+from icemap.products.published import CAVEAT, SOURCE, published_figures
+from icemap.store import write_text
+from icemap.verification.cross_validation import MODEL
+from icemap.verification.groups import BLOCK, block_names
+from icemap.verification.kinds import FEW, HEADLINE, KIND_NAMES
+from icemap.verification.paired import LEAST_BLOCKS
+from icemap.verification.scores import COVERAGES
+from icemap.verification.summary import CALIBRATED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = Mapping[str, Any]
+# Beside icemap's own in the tables by group: the two that are hardest to beat.
+YARDSTICKS = ("equal weights", "quantile_forest")
+SCORES = {
+    "crpss": "skill against climatology",
+    "crps": "CRPS",
+    "winkler_95": "Winkler score of the 95 % interval",
+    "rmse": "RMSE",
+    "coverage_95": "coverage of the 95 % interval",
+}
+MOST_SITES = 20
+MAP_PIXELS = 700
+
+
+def write_verification_page(
+    url: str, record: Mapping[str, Any], influence: Mapping[str, Any], samples: pd.DataFrame, config: Config, units: Mapping[str, str]
+) -> None:
+    """Write the page; it needs no network and no other file.
+
+    Parameters
+    ----------
+    url : str
+        Where the page will be.
+    record, influence : mapping
+        Content of ``verification.json`` and ``influence.json``.
+    samples : DataFrame
+        ``lon`` and ``lat`` of all samples.
+    config : Config
+    units : mapping
+        Unit of each predictor; "class" for classes.
+    """
+    page = render(
+        "verification.html",
+        title=config.title,
+        target=config.target,
+        samples=len(samples),
+        headline=KIND_NAMES[HEADLINE],
+        model=MODEL,
+        calibrated=CALIBRATED,
+        skill=record["skill"],
+        has_errors=sample_errors(samples) is not None,
+        notes=record["notes"],
+        table=[row for row in record["table"] if row["folds"] == KIND_NAMES[HEADLINE]],
+        matrices=_matrices(record["table"]),
+        replicates=record["replicates"],
+        published=published_figures(config.target),
+        published_source=SOURCE,
+        published_caveat=CAVEAT,
+        differences=record["differences"],
+        groups=_groups(record["groups"]),
+        few=FEW,
+        least_blocks=LEAST_BLOCKS,
+        block=BLOCK,
+        block_degrees=config.ensemble.block_degrees,
+        influence=influence,
+        most_sites=MOST_SITES,
+        pictures=_pictures(record, influence, samples, config, units),
+    )
+    write_text(url, page)
+
+
+def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: pd.DataFrame, config: Config, units: Mapping[str, str]) -> dict[str, bytes]:
+    target, fold = config.target, record["folds"][HEADLINE]
+    rows = [row for row in record["table"] if row["folds"] == KIND_NAMES[HEADLINE]]
+    observed, low, high = (np.asarray(fold[name]) for name in ("observed", "lower95", "upper95"))
+    inside = (observed >= low) & (observed <= high)
+    left_out = samples.iloc[fold["rows"]]
+    lon, lat = left_out["lon"].to_numpy(float), left_out["lat"].to_numpy(float)
+    sites = samples["lon"].to_numpy(float), samples["lat"].to_numpy(float)
+    view = view_of(config.grid.grid, MAP_PIXELS)
+    order = [row["predictor"] for row in influence["permutation"]]
+    headline = [row for row in record["differences"] if row["folds"] == KIND_NAMES[HEADLINE]]
+    return {
+        "pit": figures.pit_figure({KIND_NAMES[kind]: np.asarray(part["pit"]) for kind, part in record["folds"].items()}),
+        "reliability": figures.reliability_figure(*_reliability(rows)),
+        "scatter": figures.scatter_figure(observed, np.asarray(fold["mean"]), inside, target.unit),
+        "coverage": figures.coverage_map(view, lon, lat, inside, block_names(lon, lat, config.ensemble.block_degrees), FEW),
+        "differences": figures.difference_figure(headline, target.unit),
+        "importance": figures.importance_figure(influence["permutation"], influence["shap"], target.unit),
+        "dependence": figures.dependence_figure(influence["partial_dependence"], order, units, f"{target.long_name} ({target.unit})"),
+        "places": figures.places_map(view, sites, influence["next_boreholes"]),
+    }
+
+
+def _reliability(rows: Sequence[Row]) -> tuple[dict[str, dict[float, float]], dict[float, tuple[float, float]]]:
+    by_model = {row["model"]: row for row in rows}
+    shown = [name for name in (MODEL, "COP-BMA", "Gaussian BMA", "equal weights", "quantile_forest") if name in by_model]
+    coverages = {name.replace("_", " "): {level: by_model[name][f"coverage_{100 * level:g}"] for level in COVERAGES} for name in shown}
+    own = by_model[MODEL]
+    return coverages, {level: (own[f"coverage_{100 * level:g}_low"], own[f"coverage_{100 * level:g}_high"]) for level in COVERAGES}
+
+
+def _matrices(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """One table per score: a row per model, a column per kind of folds, the best of each column marked."""
+    kinds, models = (list(dict.fromkeys(row[key] for row in rows)) for key in ("folds", "model"))
+    cells = {(row["folds"], row["model"]): row for row in rows}
+    tables = []
+    for key, heading in SCORES.items():
+        values = {name: [cells.get((kind, name), {}).get(key) for kind in kinds] for name in models}
+        values = {name: row for name, row in values.items() if any(value is not None for value in row)}
+        known = [[value for row in values.values() if (value := row[k]) is not None] for k in range(len(kinds))]
+        best = {"coverage_95": None, "crpss": max}.get(key, min)
+        leading = [best(column) if best and column else None for column in known]
+        counts = [next(int(row["rows"]) for row in rows if row["folds"] == kind) for kind in kinds]
+        tables.append({"key": key, "heading": heading, "kinds": list(zip(kinds, counts)), "rows": values, "best": leading})
+    return tables
+
+
+def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
+    """For each grouping one row per group: the calibrated forecast, and the CRPS and Winkler score of the yardsticks."""
+    models = {row["model"] for row in rows}
+    own = CALIBRATED if CALIBRATED in models else MODEL
+    cells = {(row["by"], row["group"], row["model"]): row for row in rows}
+    tables: dict[str, list[dict[str, Any]]] = {}
+    for (heading, group, model), row in cells.items():
+        if model == own:
+            others = {name: cells[heading, group, name] for name in YARDSTICKS if name in models}
+            tables.setdefault(heading, []).append({**row, "others": {name.replace("_", " "): other["crps"] for name, other in others.items()}})
+    return tables

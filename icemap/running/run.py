@@ -1,0 +1,128 @@
+"""The runner of every chunked job: plan = all items - items in the ledger, bounded submission, one record each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from icemap.addresses import hide_in_logs, remember_all, remembered, shown
+from icemap.errors import IcemapError
+from icemap.provenance import processor
+from icemap.running.ledger import Ledger
+from icemap.running.progress import Progress
+from icemap.running.seen import Token
+
+# Parts that may fail before the job stops: a network that is gone, or a login that has ended, fails them all, each after some waiting.
+ENOUGH = 10
+
+
+class Item(Protocol):
+    """What a job is made of: a chunk, or a replicate."""
+
+    @property
+    def key(self) -> str: ...
+
+
+class Executor(Protocol):
+    """Runs a function over items, here or on a cluster."""
+
+    def map(self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Pairs of item and record, in any order, as they are finished."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """A function over items whose results it writes itself; it returns the record.
+
+    Attributes
+    ----------
+    name : str
+        For the progress bar.
+    items : sequence
+    work : callable
+        ``work(item)`` writes the item's result, whole, and returns a JSON-able record.
+    size : callable
+        How much work an item is (pixels, say), so that progress is honest.
+    unit : str
+        What ``size`` counts.
+    """
+
+    name: str
+    items: Sequence[Any]
+    work: Callable[[Any], dict[str, Any]]
+    size: Callable[[Any], int] = lambda item: 1
+    unit: str = "parts"
+
+
+class SerialExecutor:
+    """The cluster's interface without a cluster."""
+
+    def map(self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+        for item in items:
+            yield item, function(item)
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """Measures inside the task, so that waiting in a queue does not count, and hands on a mistake in the input without a retry."""
+
+    work: Callable[[Any], dict[str, Any]]
+    token: Token
+    # What this worker may not say either.
+    hidden: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
+
+    def __call__(self, item: Any) -> dict[str, Any]:
+        remember_all(self.hidden)
+        hide_in_logs()
+        if problem := self.token.problem():
+            return {"unseen": problem}
+        start = time.perf_counter()
+        try:
+            record = self.work(item)
+        except IcemapError as error:
+            return {"error": str(error)}
+        return {"seconds": round(time.perf_counter() - start, 4), "processor": processor(), **record}
+
+
+def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = True) -> list[dict[str, Any]]:
+    """Do what the ledger does not have yet.
+
+    Returns
+    -------
+    list of dict
+        The records of all items, in the order of their keys.
+    """
+    from tqdm import tqdm
+
+    done = ledger.keys()
+    todo = [item for item in job.items if item.key not in done]
+    total, left = sum(job.size(item) for item in job.items), sum(job.size(item) for item in todo)
+    errors: dict[str, str] = {}
+    if todo:
+        noted = Progress(ledger, job.unit, total, total - left)
+        bar = tqdm(total=total, initial=total - left, desc=job.name, unit=f" {job.unit}", unit_scale=True, disable=not progress, dynamic_ncols=True)
+        with noted, bar:
+            for item, record in executor.map(_Timed(job.work, Token(ledger.url, noted.token), remembered()), todo):
+                # Each of its parts would be lost.
+                if "unseen" in record:
+                    raise IcemapError(record["unseen"])
+                if "error" in record:
+                    errors[item.key] = shown(record["error"])
+                    noted.fail(item.key, errors[item.key])
+                    if len(errors) == ENOUGH:
+                        break
+                    continue
+                ledger.write(item.key, record)
+                noted.add(job.size(item), record["seconds"])
+                bar.update(job.size(item))
+    if errors:
+        others = f" ({len(errors) - 1} other parts failed too; what is done is kept.)" if len(errors) > 1 else ""
+        raise IcemapError(f"{errors[min(errors)]}{others}")
+    records = ledger.records()
+    lost = [item.key for item in job.items if item.key not in records]
+    if lost:
+        raise IcemapError(f"{job.name}: {len(lost)} of {len(job.items)} parts were not finished, first {lost[0]}: run the same command again.")
+    return [records[item.key] for item in sorted(job.items, key=lambda item: item.key)]

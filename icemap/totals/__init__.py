@@ -1,0 +1,1 @@
+"""The science of adding up: totals of regions, zones and masks, with their uncertainty."""

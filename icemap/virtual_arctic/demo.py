@@ -1,0 +1,79 @@
+"""The virtual Arctic as an ordinary run: a config, a catalogue and a table of layers, written where the user asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from icemap.catalog import VIRTUAL_ARCTIC
+from icemap.errors import IcemapError
+from icemap.store import exists, join, read_bytes, write_text
+from icemap.virtual_arctic import world
+
+REMEDY = "name another folder with --out, or run a config of your own with 'icemap run'"
+
+SIZES: dict[str, dict[str, Any]] = {
+    "small": {"resolution": "30 arcmin", "chunk": 64, "replicates": 8, "folds": 5, "candidates": 2, "verification": 5},
+    "full": {"resolution": "10 arcmin", "chunk": 256, "replicates": 200, "folds": 10, "candidates": 8, "verification": 10},
+}
+
+
+def write_demo(folder: str, size: str, seed: int = 0) -> str:
+    """Write the inputs of the demo.
+
+    Returns
+    -------
+    str
+        URL of its config.
+
+    Raises
+    ------
+    IcemapError
+        If a file with the name of one of them and other content is there; it stays.
+    """
+    from icemap.virtual_arctic.boreholes import boreholes_csv
+
+    options = SIZES[size]
+    config = {
+        "run": "run",
+        "title": "Ground ice of the virtual Arctic (synthetic)",
+        "seed": seed,
+        "grid": {"west": -180, "south": 25, "east": 180, "north": 85, "resolution": options["resolution"], "chunk": options["chunk"]},
+        "catalog": "catalog.yaml",
+        "predictors": list(world.PREDICTORS),
+        "masks": [
+            {"source": "land_fraction", "at_least": 0.5},
+            {"source": "permafrost_fraction", "at_least": 0.1, "counts": "part"},
+            {"source": "lake_fraction", "counts": "rest"},
+            {"source": "glacier_fraction", "at_most": 0.5, "counts": "rest"},
+        ],
+        "boreholes": {"layers": [{"path": "layers.csv"}]},
+        "ensemble": {name: options[name] for name in ("replicates", "folds", "candidates")},
+        "verification": {"folds": options["verification"]},
+    }
+    inputs = {
+        "layers.csv": boreholes_csv(seed),
+        "catalog.yaml": yaml.safe_dump(_catalog(seed), sort_keys=False),
+        "config.yaml": yaml.safe_dump(config, sort_keys=False),
+    }
+    there = [name for name in inputs if exists(join(folder, name))]
+    for name in there:
+        url = join(folder, name)
+        if read_bytes(url) != inputs[name].encode():
+            raise IcemapError(f"{url} is there and is not what this demo writes: {REMEDY}.")
+    for name in inputs.keys() - there:
+        write_text(join(folder, name), inputs[name])
+    return join(folder, "config.yaml")
+
+
+def _catalog(seed: int) -> dict[str, Any]:
+    entries = {}
+    for name, info in {**world.PREDICTORS, **world.MASKS}.items():
+        metadata: dict[str, Any] = {"family": info.family, "long_name": info.long_name, "unit": info.unit, "kind": info.kind}
+        if info.classes:
+            metadata["classes"] = dict(enumerate(info.classes))
+        entries[name] = {"kwargs": {"data": "{data(virtual_arctic)}"}, "metadata": metadata}
+    citation = "icemap's virtual Arctic: synthetic, on the coastline of global-land-mask"
+    data = {"virtual_arctic": {"kwargs": {"url": f"{VIRTUAL_ARCTIC}{seed}"}, "metadata": {"licence": "Apache-2.0", "citation": citation}}}
+    return {"version": 2, "metadata": {}, "aliases": {}, "user_parameters": {}, "data": data, "entries": entries}

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from icemap.config import TargetConfig
+from icemap.grid import Grid
+from icemap.gridded import create_gridded, write_chunk
+from icemap.mapping.map_schema import map_variables, open_map
+from icemap.products.figures.maps import map_figure, verification_figure
+
+GRID = Grid(-180, 40, 180, 90, 2.0)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    url = str(tmp_path_factory.mktemp("run") / "map.zarr")
+    create_gridded(url, GRID, map_variables(TargetConfig()), {}, chunk=180)
+    for chunk in GRID.chunks(180):
+        value = np.broadcast_to(np.where(GRID.longitudes < 0, 20.0, 80.0), chunk.shape)
+        half = {"vic": 0, "vic_lower95": -10, "vic_upper95": 10, "vic_sd_ensemble": 0}
+        arrays = {name: (value + shift).astype("float32") for name, shift in half.items()}
+        write_chunk(url, chunk, {**arrays, "aoa": np.ones(chunk.shape, "uint8")})
+    return open_map(url)
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return imread(io.BytesIO(png))[..., :3]
+
+
+def colour_share(picture: np.ndarray, colour) -> float:
+    return float((np.abs(picture - np.asarray(colour)[:3]).max(axis=2) < 0.02).mean())
+
+
+@pytest.mark.parametrize("projection", ["equal-area", "plate-carree"])
+def test_the_values_are_on_the_picture_in_their_colours(dataset, projection):
+    picture = pixels(map_figure(dataset, "A test", projection=projection, pixels=300))
+    left = picture[:, : picture.shape[1] // 2] if projection == "equal-area" else picture[: picture.shape[0] // 2]
+    colours = mpl.colormaps["viridis_r"]
+    for value in (0.2, 0.8):
+        assert colour_share(left, colours(value)) > 0.1, value
+    assert colour_share(left, colours(0.5)) < 0.02
+
+
+def test_west_is_left_of_the_pole(dataset):
+    picture = pixels(map_figure(dataset, "A test", pixels=300))
+    colours = mpl.colormaps["viridis_r"]
+    columns = [np.flatnonzero((np.abs(picture - colours(v)[:3]).max(axis=2) < 0.02).any(axis=0)) for v in (0.2, 0.8)]
+    middle = [c[c < picture.shape[1] // 2].mean() for c in columns]
+    assert middle[0] < middle[1]
+
+
+def test_what_is_outside_the_area_of_applicability_is_hatched(dataset):
+    inside = pixels(map_figure(dataset, "", pixels=300))
+    outside = pixels(map_figure(dataset.assign(aoa=dataset.aoa * 0), "", pixels=300))
+    half = inside.shape[1] // 2
+    # Not identical layouts (the second has a caption), so dark pixels are compared, not positions.
+    dark = [(picture[:, half:] < 0.25).all(axis=2).mean() for picture in (inside, outside)]
+    assert dark[1] > 1.5 * dark[0]
+    assert colour_share(outside[:, :half], (0.1, 0.1, 0.1)) < 0.02
+
+
+def test_sites_are_drawn(dataset):
+    sites = pd.DataFrame({"lon": np.linspace(-170, 170, 80), "lat": 65.0})
+    colour = mpl.colors.to_rgb("#e4572e")
+    assert colour_share(pixels(map_figure(dataset, "", sites=sites, pixels=300)), colour) > 10 * max(
+        colour_share(pixels(map_figure(dataset, "", pixels=300)), colour), 1e-6
+    )
+
+
+def test_same_input_same_bytes_and_the_users_settings_stay(dataset):
+    before = dict(mpl.rcParams)
+    assert map_figure(dataset, "A", pixels=200) == map_figure(dataset, "A", pixels=200)
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_map_without_values_is_still_a_picture(dataset):
+    empty = dataset.where(dataset.vic > 1000)
+    assert pixels(map_figure(empty, "Nothing", pixels=200)).std() > 0
+
+
+def test_verification_figure_shows_miscalibration():
+    rng = np.random.default_rng(0)
+    y = rng.normal(50, 10, 400)
+    good = verification_figure(rng.random(400), {0.5: 0.5, 0.95: 0.95}, y, y + rng.normal(0, 3, 400), "%")
+    narrow = verification_figure(rng.beta(0.4, 0.4, 400), {0.5: 0.2, 0.95: 0.6}, y, y + rng.normal(0, 3, 400), "%")
+    assert pixels(good).shape == pixels(narrow).shape
+    assert np.abs(pixels(good) - pixels(narrow)).mean() > 0.01

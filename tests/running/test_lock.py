@@ -1,0 +1,250 @@
+"""One command at a time on a run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from icemap import store
+from icemap.cli import main
+from icemap.errors import IcemapError
+from icemap.running import lock
+from icemap.running.lock import LOCK, read_lock, run_lock
+from icemap.virtual_arctic.demo import write_demo
+
+HOLD = """
+import sys
+from icemap.running.lock import run_lock
+with run_lock(sys.argv[1], "icemap map", print):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def held_by(url: str, **options) -> subprocess.Popen:
+    """A process that holds the lock until it is told a line."""
+    words = [sys.executable, "-c", HOLD, url]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(words, text=True, **pipes, **options)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.fixture
+def holder(tmp_path):
+    process = held_by(str(tmp_path / "run"))
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def take(url: str, said: list[str] | None = None) -> None:
+    with run_lock(url, "icemap run", (said if said is not None else []).append):
+        assert read_lock(url)["command"] == "icemap run"
+
+
+def test_a_second_command_is_refused_and_told_who_works(holder, tmp_path):
+    url = str(tmp_path / "run")
+    with pytest.raises(IcemapError) as caught:
+        take(url)
+    said = str(caught.value)
+    assert said.startswith(f"Another command works on {url}: 'icemap map' on host ")
+    assert f", process {holder.pid}, since 20" in said
+    holder.communicate("\n")
+    assert holder.returncode == 0
+    take(url)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_killed_command_is_known_to_be_dead_at_once(holder, tmp_path):
+    holder.kill()
+    # Not waited for: a zombie is dead as well.
+    time.sleep(0.2)
+    said: list[str] = []
+    take(str(tmp_path / "run"), said)
+    assert len(said) == 1
+    assert f"process {holder.pid}" in said[0]
+    assert "does not run any more" in said[0]
+
+
+def test_the_lock_is_released_when_the_command_is_interrupted_or_fails(holder, tmp_path):
+    holder.send_signal(signal.SIGINT)
+    holder.wait()
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(ZeroDivisionError), run_lock(str(tmp_path / "run"), "icemap run", print):
+        raise ZeroDivisionError
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_process_that_has_the_number_of_a_dead_one_is_another(tmp_path):
+    with run_lock(str(tmp_path), "icemap run", print):
+        content = json.loads((tmp_path / LOCK).read_text())
+    (tmp_path / LOCK).write_text(json.dumps({**content, "born": content["born"] - 60}))
+    take(str(tmp_path))
+
+
+def elsewhere(folder: Path, silent: float) -> dict:
+    """The lock of a command on another machine that gave its last sign of life so long ago."""
+    (folder / LOCK).unlink(missing_ok=True)
+    with run_lock(str(folder), "icemap cube", print):
+        content = json.loads((folder / LOCK).read_text())
+    content |= {"token": "other", "host": "node7", "machine": "node7 x", "heartbeat": time.time() - silent}
+    (folder / LOCK).write_text(json.dumps(content))
+    return content
+
+
+def test_a_command_elsewhere_is_dead_after_a_long_silence(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.1)
+    elsewhere(tmp_path, silent=lock.STALE - 5)
+    with pytest.raises(IcemapError, match=r"'icemap cube' on host node7, process \d+, since .* ago\. Start"):
+        take(str(tmp_path))
+    elsewhere(tmp_path, silent=lock.STALE + 5)
+    said: list[str] = []
+    take(str(tmp_path), said)
+    assert "waiting 0 s" in said[0]
+    assert "gives no sign of life any more: its lock" in said[1]
+
+
+def test_a_command_whose_clock_is_behind_is_not_taken_for_dead(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.2)
+    content = elsewhere(tmp_path, silent=3600)
+    beat = {**content, "heartbeat": content["heartbeat"] + 0.2}
+    timer = threading.Timer(0.1, (tmp_path / LOCK).write_text, [json.dumps(beat)])
+    timer.start()
+    with pytest.raises(IcemapError, match="Another command works"):
+        take(str(tmp_path))
+    timer.join()
+    assert json.loads((tmp_path / LOCK).read_text()) == beat
+
+
+def test_signs_of_life_are_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.05)
+    with run_lock(str(tmp_path), "icemap run", print):
+        before = read_lock(str(tmp_path))["heartbeat"]
+        time.sleep(0.3)
+        assert read_lock(str(tmp_path))["heartbeat"] > before
+
+
+def test_a_command_stops_when_another_has_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.05)
+    content = elsewhere(tmp_path, silent=0)
+    (tmp_path / LOCK).unlink()
+    begun = time.monotonic()
+
+    def work() -> None:
+        with run_lock(str(tmp_path), "icemap run", print):
+            (tmp_path / LOCK).write_text(json.dumps(content))
+            threading.Event().wait(20)
+
+    with pytest.raises(IcemapError, match=r"^Another command has taken over .* on host node7"):
+        work()
+    assert time.monotonic() - begun < 10
+    # It is the other's.
+    assert json.loads((tmp_path / LOCK).read_text()) == content
+
+
+def test_of_many_that_start_together_one_works(tmp_path):
+    url = str(tmp_path / "run")
+    working, refused, most = [], [], []
+
+    def start() -> None:
+        try:
+            with run_lock(url, "icemap run", print):
+                working.append(1)
+                most.append(len(working))
+                time.sleep(0.3)
+                working.pop()
+        except IcemapError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=start) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+    assert len(refused) == 11
+
+
+def test_a_lock_that_is_none_is_named(tmp_path):
+    (tmp_path / LOCK).write_text('{"token": 1}')
+    with pytest.raises(IcemapError, match=r"lock\.json is not what icemap wrote there \(at 'token'\)"):
+        take(str(tmp_path))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_where_nothing_can_be_written_there_is_nothing_to_guard(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with run_lock(str(tmp_path), "icemap run", print):
+            assert read_lock(str(tmp_path)) is None
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_status_shows_the_lock_and_check_needs_it(holder, tmp_path):
+    url = str(tmp_path / "run")
+    status = CliRunner().invoke(main, ["status", url])
+    assert status.exit_code == 0
+    assert status.stdout.startswith("locked by  'icemap map' on host ")
+    store.write_json(f"{url}/provenance.json", {"steps": {}})
+    check = CliRunner().invoke(main, ["check", url])
+    assert check.exit_code == 2
+    assert check.stderr.startswith(f"icemap: Another command works on {url}: 'icemap map'")
+    holder.kill()
+    holder.wait()
+    assert "does not run any more" in CliRunner().invoke(main, ["status", url]).stdout
+
+
+def test_every_command_that_writes_is_refused_before_it_writes(holder, tmp_path):
+    config = write_demo(str(tmp_path), "small")
+    url = str(tmp_path / "run")
+    before = sorted(tmp_path.rglob("*"))
+    steps = ["cube", "boreholes", "train", "verify", "map", "storage", "publish", "report"]
+    commands = [[name, config] for name in ["run", *steps]]
+    commands += [["storage", config, "--polygons", str(tmp_path / "areas.gpkg")], ["check", url]]
+    commands += [["demo", "--out", str(tmp_path)]]
+    for words in commands:
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 2, words
+        assert result.stderr.startswith(f"icemap: Another command works on {url}: 'icemap map' on")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_in_a_bucket_the_server_decides(s3_url):
+    process = held_by(f"{s3_url}/run")
+    with pytest.raises(IcemapError, match=rf"'icemap map' on host .* process {process.pid}"):
+        take(f"{s3_url}/run")
+    process.communicate("\n")
+    assert read_lock(f"{s3_url}/run") is None
+    take(f"{s3_url}/run")
+    process = held_by(f"{s3_url}/run")
+    process.kill()
+    process.communicate()
+    said: list[str] = []
+    take(f"{s3_url}/run", said)
+    assert "does not run any more" in said[0]
+
+
+def test_a_server_without_conditional_requests_is_named(s3_url, monkeypatch):
+    def overwrite(url: str, content: str) -> bool:
+        store.write_text(url, content)
+        return True
+
+    monkeypatch.setattr(lock, "create_text", overwrite)
+    monkeypatch.setattr(lock, "SETTLE", 0.05)
+    said: list[str] = []
+    take(s3_url, said)
+    assert len(said) == 1
+    assert "does not honour conditional requests (If-None-Match)" in said[0]
+    process = held_by(s3_url)
+    with pytest.raises(IcemapError, match="Another command works"):
+        take(s3_url)
+    process.communicate("\n")
