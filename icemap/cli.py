@@ -89,9 +89,9 @@ def _on_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.IntRange(1),
         help="Processes of a local cluster; the most workers of one on Kubernetes or of a gateway.",
     )(command)
-    return click.option("--cluster", default="local", show_default=True, metavar="local|kubernetes|gateway|tcp://...|tls://...", help="Where to compute.")(
-        command
-    )
+    return click.option(
+        "--cluster", default="local", show_default=True, metavar="serial|local|kubernetes|gateway|tcp://...|tls://...", help="Where to compute."
+    )(command)
 
 
 @click.group(cls=SentenceGroup)

@@ -17,7 +17,6 @@ from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.check import check_run
 from icemap.pipeline.steps import Context, run_steps
-from icemap.running.run import SerialExecutor
 from icemap.virtual_arctic.demo import write_demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
@@ -96,8 +95,7 @@ DATED = re.compile(r"\.html$|^stac/|^provenance\.json$|^ledger/|\.gpkg$|^influen
 
 def run_all(config: Path) -> list[str]:
     said: list[str] = []
-    context = Context(load_config(str(config)), "local", 1, said.append)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(str(config)), "serial", 1, said.append)
     run_steps(STEPS, context, [step.name for step in STEPS])
     return said
 

@@ -29,7 +29,6 @@ from icemap.products.cog import write_cogs
 from icemap.products.query import query
 from icemap.products.stac import write_stac
 from icemap.regions import region_of
-from icemap.running.run import SerialExecutor
 from icemap.totals.polygons import read_areas
 from icemap.virtual_arctic.demo import write_demo
 
@@ -65,8 +64,7 @@ def make(folder: Path, west: float, east: float, steps: list[str], **changes) ->
             }
         )
     )
-    context = Context(load_config(str(path)), "local", 1, lambda line: None)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(str(path)), "serial", 1, lambda line: None)
     run_steps(STEPS, context, steps)
     return folder / "run"
 

@@ -11,7 +11,6 @@ import yaml
 from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
-from icemap.running.run import SerialExecutor
 from icemap.verification.cross_validation import Fold
 from icemap.virtual_arctic.demo import write_demo
 
@@ -47,8 +46,7 @@ def config_of(folder: Path) -> Path:
 
 def run_here(config: Path, names: list[str]) -> list[str]:
     said: list[str] = []
-    context = Context(load_config(str(config)), "local", 1, said.append)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(str(config)), "serial", 1, said.append)
     run_steps(STEPS, context, names)
     return said
 

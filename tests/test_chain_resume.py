@@ -24,7 +24,6 @@ from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
 from icemap.running.ledger import Ledger
-from icemap.running.run import SerialExecutor
 from icemap.virtual_arctic.demo import write_demo
 
 SETTINGS = {
@@ -69,8 +68,7 @@ def records_of(ledger: Path) -> dict[str, int]:
 def undisturbed(tmp_path_factory) -> Path:
     """The run folder of the same project, made in this process without a cluster."""
     config = write_project(tmp_path_factory.mktemp("undisturbed"))
-    context = Context(load_config(str(config)), "local", 1, lambda line: None)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(str(config)), "serial", 1, lambda line: None)
     with threadpool_limits(1):
         run_steps(STEPS, context, [step.name for step in STEPS])
     return config.parent / "run"

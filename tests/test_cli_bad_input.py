@@ -73,8 +73,7 @@ def change(config: Path, **changes) -> None:
 
 
 def run_here(config: Path, names: list[str] | None = None) -> None:
-    context = Context(load_config(str(config)), "local", 1, lambda line: None)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(str(config)), "serial", 1, lambda line: None)
     run_steps(STEPS, context, names or [step.name for step in STEPS])
 
 

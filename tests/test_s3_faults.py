@@ -19,15 +19,13 @@ from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
 from icemap.predictors.sources import open_source
-from icemap.running.run import SerialExecutor
 
 CHUNKS = 2 * 5
 LATER = "same command"
 
 
 def run_here(config: str, *names: str) -> None:
-    context = Context(load_config(config), "local", 1, lambda line: None)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(config), "serial", 1, lambda line: None)
     run_steps(STEPS, context, names)
 
 

@@ -144,8 +144,7 @@ def finished(served, tmp_path_factory) -> tuple[Path, str]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**ENVIRONMENT, "NO_PROXY": "127.0.0.1"}.items():
             patch.setenv(name, value)
-        context = Context(load_config(str(config)), "local", 1, said.append)
-        context.__dict__["executor"] = SerialExecutor()
+        context = Context(load_config(str(config)), "serial", 1, said.append)
         run_steps(STEPS, context, ["cube", "boreholes"])
     return config, "\n".join(said)
 

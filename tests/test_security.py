@@ -31,7 +31,6 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
 from icemap.predictors.sources import open_source
 from icemap.running.cluster import open_cluster
-from icemap.running.run import SerialExecutor
 from icemap.totals.polygons import read_areas
 
 ROOT = Path(__file__).parents[1]
@@ -234,8 +233,7 @@ def hostile(tmp_path_factory) -> Path:
         "ensemble": {"members": members, "replicates": 2, "folds": 3, "prior_strength": 100},
         "verification": {"folds": 3, "places": 100, "competitors": []},
     }
-    context = Context(load_config(write(folder / "config.yaml", config)), "local", 1, lambda line: None)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(write(folder / "config.yaml", config)), "serial", 1, lambda line: None)
     run_steps(STEPS, context, [step.name for step in STEPS])
     return folder / "run"
 

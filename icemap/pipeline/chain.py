@@ -27,7 +27,7 @@ def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "loc
     steps : sequence of str, optional
         Some of cube, boreholes, train, verify, map, storage, publish and report; all of them when left out.
     cluster : str
-        ``local``, or the address of a running Dask scheduler.
+        ``serial``, ``local``, or the address of a running Dask scheduler.
     workers : int
         Processes of a local cluster.
     say : callable

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from icemap.errors import IcemapError, first_line
 from icemap.running.dask_executor import PATIENCE_SECONDS, RETRIES, DaskExecutor, require_same_versions
 from icemap.running.operator import dask_cluster
+from icemap.running.run import Executor, SerialExecutor
 
 # One thread per task: BLAS and OpenMP threads below Dask's own would only fight over the cores.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
@@ -36,7 +37,7 @@ Announce = Callable[[str], None]
 
 
 @contextmanager
-def open_cluster(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
+def open_cluster(where: str, workers: int, announce: Announce) -> Iterator[Executor]:
     """Start a cluster, or join one by its address.
 
     Credentials and certificates come from Dask's own configuration (``DASK_DISTRIBUTED__COMM__TLS__...``, ``DASK_GATEWAY__...``).
@@ -44,8 +45,9 @@ def open_cluster(where: str, workers: int, announce: Announce) -> Iterator[DaskE
     Parameters
     ----------
     where : str
-        ``local``; ``kubernetes``, a DaskCluster of the Dask operator; ``gateway``, a cluster of a Dask Gateway; or the address of a running scheduler such as
-        ``tcp://10.0.0.1:8786`` or ``tls://10.0.0.1:8786``.
+        ``serial``, this process alone, without Dask; ``local``; ``kubernetes``, a DaskCluster of
+        the Dask operator; ``gateway``, a cluster of a Dask Gateway; or the address of a running
+        scheduler such as ``tcp://10.0.0.1:8786`` or ``tls://10.0.0.1:8786``.
     workers : int
         Processes to start for ``local``, the most that ``kubernetes`` and ``gateway`` may scale to. A cluster that is joined has its own.
     announce : callable
@@ -56,13 +58,26 @@ def open_cluster(where: str, workers: int, announce: Announce) -> Iterator[DaskE
     IcemapError
         If the cluster cannot be started or joined, or has other versions than this process.
     """
+    if where == "serial":
+        with _serial() as serial:
+            yield serial
+        return
     starts = {"local": _local, "kubernetes": _kubernetes, "gateway": _gateway}
     if where not in starts and not where.startswith(("tcp://", "tls://")):
-        raise IcemapError(f"'{where}' is not a cluster: give local, kubernetes, gateway, or the address of a scheduler such as tcp://host:8786.")
+        raise IcemapError(f"'{where}' is not a cluster: give serial, local, kubernetes, gateway, or the address of a scheduler such as tcp://host:8786.")
     start = starts.get(where) or _joined
     with start(where, workers, announce) as executor:
         require_same_versions(executor.client)
         yield executor
+
+
+@contextmanager
+def _serial() -> Iterator[SerialExecutor]:
+    from threadpoolctl import threadpool_limits
+
+    # As on a worker: results do not depend on how many cores this machine has.
+    with threadpool_limits(1):
+        yield SerialExecutor()
 
 
 @contextmanager

@@ -28,7 +28,6 @@ from icemap.pipeline.check import check_run
 from icemap.pipeline.steps import Context, run_steps
 from icemap.products.query import query
 from icemap.running.ledger import PROGRESS, Ledger
-from icemap.running.run import SerialExecutor
 from icemap.virtual_arctic.demo import write_demo
 
 CHUNK = 16
@@ -54,8 +53,7 @@ def command(*words, workers: int = 2) -> subprocess.CompletedProcess:
 def run_here(config: Path, names: list[str]) -> list[str]:
     """The same steps without a cluster; what they said."""
     said: list[str] = []
-    context = Context(load_config(str(config)), "local", 1, said.append)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(str(config)), "serial", 1, said.append)
     run_steps(STEPS, context, names)
     return said
 

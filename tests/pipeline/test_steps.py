@@ -12,7 +12,7 @@ from icemap.config import load_config
 from icemap.errors import IcemapError
 from icemap.pipeline.steps import Context, Step, run_steps
 from icemap.provenance import processor
-from icemap.running.run import Job, SerialExecutor
+from icemap.running.run import Job
 from icemap.virtual_arctic.demo import write_demo
 
 
@@ -32,8 +32,7 @@ def run_count(tmp_path):
 
     def run() -> tuple[list[str], dict[str, object]]:
         said: list[str] = []
-        context = Context(load_config(write_demo(str(tmp_path), "small")), "local", 1, said.append)
-        context.__dict__["executor"] = SerialExecutor()
+        context = Context(load_config(write_demo(str(tmp_path), "small")), "serial", 1, said.append)
         run_steps([Step("count", (), lambda context: None, count, lambda config: [])], context, ["count"])
         return said, json.loads((tmp_path / "run" / "provenance.json").read_text())["steps"]["count"]
 

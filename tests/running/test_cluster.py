@@ -40,9 +40,20 @@ def refusal(where: str) -> str:
     return str(caught.value)
 
 
+def test_serial_works_in_this_process_with_one_thread():
+    import os
+
+    from threadpoolctl import threadpool_info
+
+    with open_cluster("serial", 2, lambda line: None) as executor:
+        records = list(executor.map(lambda item: {"pid": os.getpid(), "item": item}, [1, 2]))
+        assert all(pool["num_threads"] == 1 for pool in threadpool_info())
+    assert [record for _, record in records] == [{"pid": os.getpid(), "item": item} for item in (1, 2)]
+
+
 @pytest.mark.parametrize("where", ["", "lokal", "10.0.0.1:8786", "http://10.0.0.1:8786"])
 def test_what_is_no_cluster(where):
-    assert refusal(where) == f"'{where}' is not a cluster: give local, kubernetes, gateway, or the address of a scheduler such as tcp://host:8786."
+    assert refusal(where) == f"'{where}' is not a cluster: give serial, local, kubernetes, gateway, or the address of a scheduler such as tcp://host:8786."
 
 
 @pytest.mark.parametrize("where", ["tcp://127.0.0.1:9", "tcp://127.0.0.1", "tcp://no-such-host.invalid:8786", "tcp://127.0.0.1:port", "tcp://[::1"])

@@ -33,7 +33,6 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
 from icemap.provenance import versions
 from icemap.running.cluster import open_cluster
-from icemap.running.run import SerialExecutor
 from icemap.virtual_arctic.demo import write_demo
 
 SETTINGS = {
@@ -360,8 +359,7 @@ def project(tmp_path_factory, s3_process, cluster) -> Project:
     rng = np.random.default_rng(0)
     lon, lat = rng.uniform(90, 150, 120), rng.uniform(60, 74, 120)
     pd.DataFrame({"lon": lon, "lat": lat, "ice": (lat - 50 + 5 * rng.normal(size=120)).clip(0, 100)}).to_csv(folder / "sites.csv", index=False)
-    context = Context(load_config(str(config)), "local", 1, lambda line: None)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(str(config)), "serial", 1, lambda line: None)
     with threadpool_limits(1):
         run_steps(STEPS, context, ["cube", "boreholes", "train", "verify"])
         trained = (folder / "run" / "provenance.json").read_bytes()

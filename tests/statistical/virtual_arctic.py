@@ -29,7 +29,6 @@ from icemap.mapping.pack import pack_ensemble
 from icemap.mapping.places import choose_places, read_places
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
-from icemap.running.run import SerialExecutor
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import quantile_forest
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
@@ -71,8 +70,7 @@ def run(folder: Path, seed: int, resolution: str) -> tuple[pd.DataFrame, Any]:
     content = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump({**content, "grid": {**content["grid"], "resolution": resolution, "chunk": 128}}))
     config = load_config(str(path))
-    context = Context(config, "local", 1, lambda line: None)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(config, "serial", 1, lambda line: None)
     run_steps(STEPS, context, ["cube", "boreholes"])
     return read_samples(config.folder.samples), open_cube(config.folder.cube)
 
