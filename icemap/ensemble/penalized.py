@@ -58,9 +58,11 @@ def best_fit(
 
     Notes
     -----
-    Wood 2017, doi:10.1201/9781315370279, section 6.2: degrees of freedom are the trace of the hat
-    matrix. Monotone coefficients are Eilers' (2005, doi:10.1002/sim.2137): a large penalty on the
-    differences that have the wrong sign, until these stay the same.
+    Wood 2017, doi:10.1201/9781315370279; degrees of freedom are the trace of the hat matrix.
+    Monotone coefficients have, as in pygam, a large penalty on the differences of the wrong sign,
+    until these stay the same. With fewer rows than coefficients the fit keeps to as many
+    directions as there are rows, those in which rows and penalty say most; so does pygam, but
+    there it does so in every round, and finds no end where coefficients are monotone.
     """
     gram = (basis * weights[:, None]).T @ basis
     moments = basis.T @ (weights * y)
@@ -99,10 +101,7 @@ def _fitted(
 
 
 def _stiffest(matrix: Array, rank: int) -> Array:
-    """The directions (m, rank) in which weights and penalty say most.
-
-    With more directions than rows the fit would follow single rows.
-    """
+    """The directions (m, rank) in which rows and penalty say most."""
     values, vectors = eigh(matrix, subset_by_index=[len(matrix) - rank, len(matrix) - 1])
     return np.asarray(vectors[:, values > ROUNDING * values[-1]])
 
