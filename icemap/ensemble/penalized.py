@@ -17,6 +17,8 @@ RIDGE = float(np.sqrt(np.finfo(float).eps))
 GAMMA = 1.4
 TIE, TIE_RIDGE = 1e9, 1e-3
 TOLERANCE, ROUNDS = 1e-4, 100
+# Rounds after which a tie is for good; with more rows than coefficients all end before.
+SETTLED = 10
 # A ridge below the rounding errors of a coefficient's sum of squares would hold nothing.
 ROUNDING = float(64 * np.finfo(float).eps)
 
@@ -61,8 +63,8 @@ def best_fit(
     Wood 2017, doi:10.1201/9781315370279; degrees of freedom are the trace of the hat matrix.
     Monotone coefficients have, as in pygam, a large penalty on the differences of the wrong sign,
     until these stay the same. With fewer rows than coefficients the fit keeps to as many
-    directions as there are rows, those in which rows and penalty say most; so does pygam, but
-    there it does so in every round, and finds no end where coefficients are monotone.
+    directions as there are rows, those in which rows and penalty say most. So does pygam, whose
+    search has then no end where coefficients are monotone: here ties become lasting.
     """
     gram = (basis * weights[:, None]).T @ basis
     moments = basis.T @ (weights * y)
@@ -89,10 +91,12 @@ def _fitted(
     matrix[diagonal] += np.maximum(RIDGE, ROUNDING * matrix[diagonal])
     within = None if rank == len(matrix) else _stiffest(matrix, rank)
     coefficients = _solved(matrix, moments, within)
-    tied = matrix
-    for _ in range(ROUNDS if monotone else 0):
+    tied, ever = matrix, [np.zeros(term.end - term.begin - 1, bool) for term in monotone]
+    for rounds in range(ROUNDS if monotone else 0):
         before = coefficients
-        tied = _tied(matrix, before, monotone)
+        wrong = [d * np.diff(before[begin:end]) < 0 for begin, end, d in monotone]
+        ever = [now | then for now, then in zip(wrong, ever, strict=True)]
+        tied = _tied(matrix, monotone, wrong if rounds < SETTLED else ever)
         coefficients = _solved(tied, moments, within)
         change = np.linalg.norm(coefficients - before)
         if change <= TOLERANCE * np.linalg.norm(coefficients):
@@ -113,13 +117,16 @@ def _solved(matrix: Array, right: Array, within: Array | None) -> Array:
     return np.asarray(within @ _solved(within.T @ matrix @ within, within.T @ right, None))
 
 
-def _tied(matrix: Array, coefficients: Array, monotone: Sequence[Monotone]) -> Array:
-    """The matrix with a penalty on differences of coefficients that have the wrong sign."""
+def _tied(
+    matrix: Array,
+    monotone: Sequence[Monotone],
+    wrong: Sequence[NDArray[np.bool_]],
+) -> Array:
+    """The matrix with a penalty on the differences of neighbours that have the wrong sign."""
     tied = matrix.copy()
-    for begin, end, direction in monotone:
-        wrong = direction * np.diff(coefficients[begin:end]) < 0
-        if wrong.any():
-            differences = np.diff(np.eye(end - begin), axis=0)[wrong]
+    for (begin, end, _), signs in zip(monotone, wrong, strict=True):
+        if signs.any():
+            differences = np.diff(np.eye(end - begin), axis=0)[signs]
             block = TIE * differences.T @ differences + TIE_RIDGE * np.eye(end - begin)
             tied[begin:end, begin:end] += block
     return tied
