@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin, clone
+from sklearn.utils.validation import has_fit_parameter
 
 from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.gam import SplineGAM
 from icemap.errors import IcemapError
 
 Array = NDArray[np.float64]
@@ -25,81 +25,6 @@ OF_CODES = ("random_forest", "lightgbm")
 # The plain mean of the members, as a component of COP-BMA.
 CONSENSUS = "consensus"
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
-
-
-class SplineGAM(RegressorMixin, BaseEstimator):
-    """Additive model of penalized splines, by pygam, as a scikit-learn regressor.
-
-    Parameters
-    ----------
-    linear_columns : tuple of int
-        Columns with a straight-line term (one-hot classes); the others get a spline.
-    splines : int
-        Basis functions per spline.
-    penalties : tuple of float
-        Smoothing strengths tried; generalized cross-validation chooses.
-    knots : tuple of (float, float), optional
-        Span of the spline of each column, so that several fits share one basis; the range of the training sample when not given.
-    monotone : tuple of int
-        For each column 1 (never falling), -1 (never rising) or 0; empty for none.
-
-    Notes
-    -----
-    Inputs are held within that span: outside it a spline says nothing. Wood 2017, doi:10.1201/9781315370279.
-    """
-
-    def __init__(
-        self,
-        linear_columns: tuple[int, ...] = (),
-        splines: int = 8,
-        penalties: tuple[float, ...] = (1.0, 30.0, 1000.0),
-        knots: tuple[tuple[float, float], ...] | None = None,
-        monotone: tuple[int, ...] = (),
-    ) -> None:
-        self.linear_columns = linear_columns
-        self.splines = splines
-        self.penalties = penalties
-        self.knots = knots
-        self.monotone = monotone
-
-    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> SplineGAM:
-        """Fit to X of shape (n, predictors) and y of shape (n,)."""
-        from pygam import LinearGAM
-        from threadpoolctl import threadpool_limits
-
-        inputs, target = validate_data(self, X, y, dtype=np.float64)
-        self.lowest_, self.highest_ = (inputs.min(axis=0), inputs.max(axis=0)) if self.knots is None else np.array(self.knots).T
-        inputs = np.clip(inputs, self.lowest_, self.highest_)
-        terms = self._term(inputs, 0)
-        for column in range(1, inputs.shape[1]):
-            terms = terms + self._term(inputs, column)
-        weights = None if sample_weight is None else np.asarray(sample_weight, dtype=float)
-        if weights is not None and not weights.any():
-            raise ValueError("sample_weight is zero in every row: give some rows a positive weight.")
-        # A fit writes its penalty into its terms, so that each needs terms of its own.
-        # Its p-values, which nobody asks for here, divide by zero where a term is shrunk to nothing.
-        # Several BLAS threads take 4 to 20 times as long on such small matrices when cores are busy.
-        with threadpool_limits(1, user_api="blas"), np.errstate(invalid="ignore", divide="ignore"):
-            fits = [LinearGAM(deepcopy(terms), lam=penalty).fit(inputs, target, weights=weights) for penalty in self.penalties]
-        self.gam_ = min(fits, key=lambda gam: gam.statistics_["GCV"])
-        return self
-
-    def _term(self, inputs: Array, column: int) -> Any:
-        from pygam import l, s
-
-        # A spline over a column without spread has no basis.
-        if column in self.linear_columns or len(np.unique(inputs[:, column])) < 4:
-            return l(column)
-        span = list(self.knots[column]) if self.knots is not None else None
-        direction = self.monotone[column] if self.monotone else 0
-        constraint = {1: "monotonic_inc", -1: "monotonic_dec"}.get(direction)
-        return s(column, n_splines=self.splines, edge_knots=span, **({"constraints": constraint} if constraint else {}))
-
-    def predict(self, X: ArrayLike) -> Array:
-        """Predictions of shape (n,)."""
-        check_is_fitted(self)
-        inputs = validate_data(self, X, dtype=np.float64, reset=False)
-        return np.asarray(self.gam_.predict(np.clip(inputs, self.lowest_, self.highest_)))
 
 
 def member_inputs(names: Iterable[str], coding: PredictorCoding, coded: Array) -> dict[str, NDArray[Any]]:

@@ -22,7 +22,7 @@ from icemap.errors import IcemapError
 from icemap.provenance import digest
 from icemap.store import exists, join, read_bytes, read_json, write_bytes, write_json
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 FOREST = "forest.npz"
 CALIBRATION = "calibration.json"
@@ -36,18 +36,9 @@ CHECK_TOLERANCE = 1e-6
 TRUSTED = frozenset(
     {
         "collections.OrderedDict",
-        "icemap.ensemble.members.SplineGAM",
+        "icemap.ensemble.gam.SplineGAM",
         "lightgbm.basic.Booster",
         "lightgbm.sklearn.LGBMRegressor",
-        "pygam.callbacks.Deviance",
-        "pygam.callbacks.Diffs",
-        "pygam.distributions.NormalDist",
-        "pygam.links.IdentityLink",
-        "pygam.pygam.LinearGAM",
-        "pygam.terms.Intercept",
-        "pygam.terms.LinearTerm",
-        "pygam.terms.SplineTerm",
-        "pygam.terms.TermList",
         "sklearn.tree._tree.Tree",
     }
 )

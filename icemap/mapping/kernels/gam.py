@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.ensemble.gam import SplineGAM
 from icemap.mapping.kernels.packable import CannotPackError
-
-_ORDER = 3
 
 
 class GAMs(NamedTuple):
@@ -37,36 +36,18 @@ class GAMs(NamedTuple):
     intercepts: NDArray[np.float32]
 
 
-def pack_gams(members: Sequence[Any]) -> GAMs:
-    """One fitted `SplineGAM` per replicate, all with the same knots and number of splines."""
+def pack_gams(members: Sequence[SplineGAM]) -> GAMs:
+    """One fitted member per replicate, all with the same knots and number of splines."""
     low, high = members[0].lowest_, members[0].highest_
     if any(not (np.array_equal(m.lowest_, low) and np.array_equal(m.highest_, high)) for m in members):
         raise CannotPackError("its replicates have different knots")
-    columns, replicates, functions = len(low), len(members), members[0].splines
-    if any(m.splines != functions for m in members):
+    if len({m.splines for m in members}) > 1:
         raise CannotPackError("its replicates have different numbers of splines")
-    splines, lines, intercepts = np.zeros((columns, functions, replicates)), np.zeros((columns, replicates)), np.zeros(replicates)
-    for s, member in enumerate(members):
-        gam, at = member.gam_, 0
-        for term in gam.terms:
-            coefficients = gam.coef_[at : at + term.n_coefs]
-            at += term.n_coefs
-            if term.isintercept:
-                intercepts[s] = coefficients[0]
-            elif type(term).__name__ == "LinearTerm":
-                lines[term.feature, s] = coefficients[0]
-            else:
-                _require_shared_basis(term, low[term.feature], high[term.feature], functions)
-                splines[term.feature, :, s] = coefficients
+    splines = np.stack([m.splines_ for m in members], axis=-1)
+    lines = np.stack([m.lines_ for m in members], axis=-1)
+    intercepts = np.array([m.intercept_ for m in members])
     has_spline, has_line = np.asarray(splines.any(axis=(1, 2))), np.asarray(lines.any(axis=1))
     return GAMs(low, high, splines.astype(np.float32), lines.astype(np.float32), has_spline, has_line, intercepts.astype(np.float32))
-
-
-def _require_shared_basis(term: Any, low: float, high: float, functions: int) -> None:
-    if type(term).__name__ != "SplineTerm" or term.spline_order != _ORDER or term.basis != "ps" or term.n_splines != functions:
-        raise CannotPackError(f"it has a term of another kind ({term})")
-    if not np.allclose(term.edge_knots_, (low, high), rtol=1e-12, atol=0) or high <= low:
-        raise CannotPackError("its splines have knots of their own")
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)

@@ -6,7 +6,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from icemap.ensemble.members import SplineGAM
+from icemap.ensemble.gam import SplineGAM
 from icemap.mapping.kernels.gam import pack_gams, predict_gams
 from icemap.mapping.kernels.packable import CannotPackError
 from icemap.mapping.kernels.svr import in_single_precision, pack_svrs, predict_svrs, require_sound, single_precision_error
