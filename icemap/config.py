@@ -244,7 +244,11 @@ class VerificationConfig(Section):
     # Two clusters of sites are never equal, and kNNDM wants no fold above half of them.
     folds: int = Field(default=10, ge=3, le=1000)
     places: int = Field(default=2000, ge=100, le=10_000_000)
-    competitors: tuple[Literal["quantile_forest", "conformal_quantiles"], ...] = ("quantile_forest", "conformal_quantiles")
+    competitors: tuple[Literal["quantile_forest", "conformal_quantiles", "published_recipe"], ...] = (
+        "quantile_forest",
+        "conformal_quantiles",
+        "published_recipe",
+    )
     classes: tuple[float, ...] | None = Field(default=None, min_length=3)
     # Whether the map's interval is for one new borehole in a cell, whose spread within it (the nugget) is then included, or for the mean of the cell.
     nugget: bool = False

@@ -21,6 +21,7 @@ from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.influence import ReplicateMean, permuted_errors
 from icemap.verification.measured import measured_forecast
+from icemap.verification.published import PUBLISHED, REPLICATES, PublishedFit
 from icemap.verification.scores import COVERAGES
 
 Array = NDArray[np.float64]
@@ -54,7 +55,7 @@ def verify_fold(
         Prepared, not necessarily fitted: its options and coding are used.
     labels : ndarray of shape (n,)
     competitors : sequence of str
-        Of `icemap.verification.competitors.COMPETITORS`.
+        Of `icemap.verification.competitors.COMPETITORS`, or `icemap.verification.published.PUBLISHED`.
     importance : bool
         Also measure the error with each predictor permuted.
 
@@ -81,6 +82,11 @@ def verify_fold(
     }
     left_out = []
     for name in competitors:
+        if name == PUBLISHED:
+            count = min(ensemble.replicates, REPLICATES)
+            fitted = PublishedFit.of(training, options, ensemble.coding_, count, seed)
+            models |= {row: _plain(found) for row, found in fitted.forecasts(X, y).items()}
+            continue
         forecast = COMPETITORS[name](weighed, X, y, ensemble.coding_.class_columns, ensemble.bounds, ensemble.block_degrees, seed)
         if forecast is None:
             left_out.append(name)
