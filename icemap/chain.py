@@ -220,9 +220,10 @@ def _make_map(context: Context) -> dict[str, Any]:
     from icemap.mapping.packed import ensure_packed
     from icemap.mapping.replicate_fields import replicates_url
     from icemap.mapping.run import Job
-    from icemap.products.layout import HELD_OUT, map_variables
+    from icemap.products.layout import HELD_OUT, RECIPE, map_variables
 
     config = context.config
+    published = config.ensemble.recipe == "published"
     build = MapBuild(
         context.place(config.map_url),
         config.cube_url,
@@ -230,7 +231,7 @@ def _make_map(context: Context) -> dict[str, Any]:
         ensemble_digest(config.ensemble_url),
         config.grid.grid,
         config.grid.chunk,
-        map_variables(config.target),
+        map_variables(config.target, published=published),
         _replicate_fields(config),
     )
     if build.fields is not None:
@@ -245,6 +246,8 @@ def _make_map(context: Context) -> dict[str, Any]:
     source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
     history = f"seed {config.seed}; inputs sha256:{context.provenance.making('map')['key']}; settings and versions: {RECORD} of the run"
     attrs = {"title": config.title, "source": source, "history": history, HELD_OUT: config.ensemble.held_out}
+    if published:
+        attrs[RECIPE] = config.ensemble.recipe
     if not done:
         build.create(attrs)
     else:
@@ -279,13 +282,18 @@ def _make_storage(context: Context) -> dict[str, Any]:
     config = context.config
     remedy = "delete it, and make it again with 'icemap verify'"
     record = read_record(verification_url(config), VerificationRecord, remedy)
+    thickness = config.boreholes.thickness if config.boreholes is not None else THICKNESS_M
+    if config.ensemble.recipe == "published":
+        # Its bounds of a total are summed bounds of cells, without a residual.
+        table = ice_storage(config.map_url, residual_sd={}, thickness_m=thickness)
+        write_ice_storage(_storage_url(config), table, thickness_m=thickness)
+        return {"regions": len(table)}
     if not {"rows", "observed", "mean"} <= record["folds"].get("knndm", {}).keys():
         raise IcemapError(f"{verification_url(config)} holds no predictions of kNNDM folds: {remedy}.")
     variogram = residual_variogram(read_samples(config.samples_url), record["folds"]["knndm"])
     if variogram is None:
         context.say("  too few sites for a variogram: the totals carry the ensemble's uncertainty alone")
     residual_sd = {} if variogram is None else map_residual_sd(open_cube(config.cube_url), variogram)
-    thickness = config.boreholes.thickness if config.boreholes is not None else THICKNESS_M
     table = ice_storage(config.map_url, residual_sd=residual_sd, thickness_m=thickness)
     write_ice_storage(_storage_url(config), table, variogram, residual_sd, thickness)
     return {"regions": len(table)}

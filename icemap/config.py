@@ -16,6 +16,7 @@ from icemap.addresses import remember, remember_value
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.names import name_problem
+from icemap.recipe import MEMBER_NAMES, PUBLISHED_HELD_OUT, FittedOn, Recipe, RecipeName
 from icemap.settings_text import parse_yaml, problems
 from icemap.store import (
     RECORD,
@@ -209,9 +210,15 @@ class BoreholesConfig(Section):
 
 
 class EnsembleConfig(Section):
-    """How the ensemble is trained."""
+    """How the ensemble is trained.
 
-    members: tuple[str, ...] = Field(default=("svr", "gam", "random_forest", "lightgbm"), min_length=2)
+    ``recipe: published`` is that of Wang, Ran & Li (2026) as printed, whose COP-BMA is
+    ``fitted_on`` the members' in-sample predictions unless told otherwise.
+    """
+
+    recipe: RecipeName = "icemap"
+    fitted_on: FittedOn | None = None
+    members: tuple[str, ...] = Field(default=MEMBER_NAMES, min_length=2)
     replicates: int = Field(default=200, ge=1, le=100_000)
     folds: int = Field(default=10, ge=2, le=1000)
     held_out: float = Field(default=0.1, gt=0, lt=0.5)
@@ -231,6 +238,26 @@ class EnsembleConfig(Section):
         twice = sorted({name for name in self.members if self.members.count(name) > 1})
         if twice:
             raise ValueError(f"members lists {', '.join(twice)} twice: the same model again adds nothing, remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _as_the_recipe_says(self) -> EnsembleConfig:
+        Recipe.of(self.recipe, self.fitted_on)
+        if self.recipe == "icemap":
+            return self
+        fixed: dict[str, tuple[bool, str]] = {
+            "members": (set(self.members) == set(MEMBER_NAMES), f"has the members {', '.join(MEMBER_NAMES)}"),
+            "held_out": (self.held_out == PUBLISHED_HELD_OUT, f"holds {PUBLISHED_HELD_OUT:g} of the cells out"),
+            "prior_strength": (not self.prior_strength, "has no prior"),
+            "climatology": (not self.climatology, "has no climatology"),
+            "monotone": (not self.monotone, "holds no predictor monotone"),
+            "replicates": (self.replicates >= 2, "takes its interval from several replicates"),
+        }
+        for key, (agrees, what) in fixed.items():
+            if not agrees:
+                value = getattr(self, key)
+                given = ", ".join(map(str, value)) if isinstance(value, tuple | dict) else f"{value:g}"
+                raise ValueError(f"{key}: {given} contradicts recipe: published, which {what}: remove {key}, or set recipe to icemap")
         return self
 
 
@@ -294,6 +321,10 @@ class Config(Section):
             problem = name_problem(name)
             if problem is not None:
                 raise ValueError(f"predictors: {problem} in the catalogue")
+        if self.ensemble.recipe == "published" and self.verification.nugget:
+            raise ValueError(
+                "verification.nugget: true contradicts ensemble.recipe: published, whose interval is that of its replicates alone: remove one of them"
+            )
         foreign = sorted(set(self.ensemble.monotone) - set(self.predictors))
         if foreign:
             raise ValueError(f"ensemble.monotone names {', '.join(foreign)}, which predictors does not list")

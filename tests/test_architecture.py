@@ -17,7 +17,7 @@ PACKAGE = Path(icemap.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = [
     *("addresses", "errors", "names", "settings_text", "json_records", "grid", "storage_problems", "store", "lock"),
-    *("leftovers", "companions", "gridded", "units", "config", "catalog", "words", "provenance", "world*"),
+    *("leftovers", "companions", "gridded", "units", "recipe", "config", "catalog", "words", "provenance", "world*"),
 ]
 # From bottom to top: a module imports from its own level or from below.
 LEVELS = [

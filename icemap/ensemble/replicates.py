@@ -17,8 +17,8 @@ from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
 from icemap.ensemble.measurement import error_weights, model_variance, without_error
 from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, predict_members
 from icemap.ensemble.quantile_forest import TREES, QuantileForest, grow_quantile_forest
-from icemap.ensemble.recipe import ICEMAP, Recipe
 from icemap.ensemble.target import TargetScale
+from icemap.recipe import ICEMAP, Recipe
 
 Array = NDArray[np.float64]
 #: How often spatial blocks are halved, at most, where one of them holds too many of the samples.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -56,6 +56,13 @@ class Tuning:
         settings = {n: {key: tuple(v) if isinstance(v, list) else v for key, v in chosen.items()} for n, chosen in content["settings"].items()}
         climatology, variance = (float(content.get(name, 0.0)) for name in ("climatology", "model_variance"))
         return cls(settings, float(content["prior_strength"]), climatology, variance, content["record"])
+
+
+class PoolChoices(TypedDict):
+    """Whether the strength of the prior and the share of climatology are chosen."""
+
+    prior: bool
+    climatology: bool
 
 
 def tune(

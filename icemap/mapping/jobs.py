@@ -50,8 +50,7 @@ class TuneEnsemble:
             table, variance = weighed_table(ensemble.table(self.samples), ensemble.options, ensemble.coding_, ensemble.seed)
             options = replace(ensemble.options, model_variance=variance)
             if item.member == CONSENSUS:
-                choose = {"prior": ensemble.prior_strength is None, "climatology": ensemble.climatology is None}
-                return tune_pool(table, options, ensemble.coding_, ensemble.seed, **choose).to_dict()
+                return tune_pool(table, options, ensemble.coding_, ensemble.seed, **ensemble.chosen).to_dict()
             settings, record = tune_member(item.member, table, options, ensemble.coding_, ensemble.candidates, ensemble.seed)
         except ValueError as problem:
             raise IcemapError(f"The member '{item.member}' cannot be tuned: {_one_line(problem)}") from problem

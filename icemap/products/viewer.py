@@ -14,7 +14,7 @@ from icemap.errors import IcemapError
 from icemap.gridded import grid_of
 from icemap.mapping.replicate_fields import StoredReplicates, replicates_url
 from icemap.products.ice_storage import holds_ice, read_storage, storage_url
-from icemap.products.layout import HELD_OUT, open_map, product_files, target_of
+from icemap.products.layout import HELD_OUT, is_published, open_map, product_files, target_of
 from icemap.store import exists, join, storage_errors, write_bytes, write_json
 
 PAGES = ("index.html", "viewer.js", "viewer.css")
@@ -69,7 +69,10 @@ def write_viewer(run_url: str, title: str) -> bool:
 
 
 def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
-    """What the page has to know: layers, the extent, and the table for drawn areas (null where the map was made without replicates)."""
+    """What the page has to know: layers, the extent, and the table for drawn areas (null where the map was made without replicates).
+
+    ``summed_bounds`` says that the map follows the recipe as printed, for which there is no table.
+    """
     map_url = join(run_url, "map.zarr")
     dataset = open_map(map_url)
     target, grid = target_of(dataset), grid_of(dataset)
@@ -83,7 +86,10 @@ def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
         raise IcemapError(f"There is no GeoTIFF in {join(run_url, 'products')}: run 'icemap publish' first.")
     known = {**read_storage(storage_url(map_url))} if exists(storage_url(map_url)) else {}
     facts = {"title": title, "name": target.name, "unit": target.unit, "extent": [grid.west, grid.south, grid.east, grid.north]}
-    return {**facts, "resolution": grid.resolution, "layers": layers, "totals": _totals(map_url, dataset.attrs.get(HELD_OUT), known, target)}
+    # The bounds of a total of the recipe as printed are sums over cells, which the page has not.
+    published = is_published(dataset)
+    totals = None if published else _totals(map_url, dataset.attrs.get(HELD_OUT), known, target)
+    return {**facts, "resolution": grid.resolution, "layers": layers, "totals": totals, "summed_bounds": published}
 
 
 def _totals(map_url: str, held_out: float | None, known: dict[str, Any], target: TargetConfig) -> dict[str, Any] | None:

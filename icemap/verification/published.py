@@ -13,9 +13,10 @@ from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.members import MEMBERS
 from icemap.ensemble.model import replicate_seed
-from icemap.ensemble.pooled import PooledMixture
-from icemap.ensemble.recipe import PUBLISHED_HELD_OUT, Recipe, replicate_interval
+from icemap.ensemble.pooled import replicate_interval
 from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate
+from icemap.recipe import PUBLISHED_HELD_OUT, Recipe
+from icemap.verification.measured import measured_forecast
 from icemap.verification.scores import COVERAGES, crps_sample
 
 Array = NDArray[np.float64]
@@ -49,7 +50,8 @@ class PublishedFit:
         ----------
         training : TrainingTable
         options : TrainingOptions
-            Of icemap on the same training side; bounds and settings of the members are used.
+            On the same training side; bounds and settings of the members are used, and what
+            COP-BMA is fitted on where the recipe is the published one.
         coding : PredictorCoding
         count : int
             Replicates, each without a random tenth of the cells.
@@ -62,7 +64,7 @@ class PublishedFit:
             climatology=0.0,
             model_variance=0.0,
             monotone={},
-            recipe=Recipe.of("published"),
+            recipe=options.recipe if options.recipe.published else Recipe.of("published"),
         )
         table = training.alike()
         splits = replicate_splits(table.cell, PUBLISHED_HELD_OUT, count, seed)
@@ -74,20 +76,17 @@ class PublishedFit:
         F = np.stack([replicate.member_predictions(X) for replicate in self.replicates])
         bmas = [replicate.bma for replicate in self.replicates]
         means = np.stack([bma.predict(f) for bma, f in zip(bmas, F, strict=True)])
-        mixture = PooledMixture(bmas)
-        tails = np.ravel([[(1 - c) / 2, (1 + c) / 2] for c in COVERAGES])
-        ends = mixture.quantile(F, tails).reshape(len(X), len(COVERAGES), 2)
-        density = np.maximum(mixture.pdf(F, y), np.finfo(float).tiny)
-        return {
-            PUBLISHED: replicate_forecast(means, y),
-            PUBLISHED_MIXTURE: {
-                "mean": means.mean(axis=0),
-                "pit": np.clip(mixture.pit(F, y), 0.0, 1.0),
-                "crps": mixture.crps(F, y),
-                "log_density": np.log(density),
-                "interval": {f"{c:g}": ends[:, k] for k, c in enumerate(COVERAGES)},
-            },
-        }
+
+        def distribution(x: Array) -> Array:
+            parts = [bma.distribution(f, x) for bma, f in zip(bmas, F, strict=True)]
+            return np.asarray(np.mean(parts, axis=0))
+
+        ends = np.array([bma.target_margin_.ppf([1e-6, 1 - 1e-6]) for bma in bmas])
+        span = float(ends[:, 0].min()), float(ends[:, 1].max())
+        exact = np.zeros(len(y))
+        mixture = measured_forecast(distribution, span, y, exact, COVERAGES, np.array([]), bmas[0].bounds)
+        del mixture["quantiles"]
+        return {PUBLISHED: replicate_forecast(means, y), PUBLISHED_MIXTURE: mixture}
 
 
 def replicate_forecast(means: Array, y: Array) -> dict[str, Array | Mapping[str, Array]]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 RecipeName = Literal["icemap", "published"]
 FittedOn = Literal["in_sample", "out_of_fold"]
 
+#: Members by default, and those of the published recipe.
+MEMBER_NAMES = ("svr", "gam", "random_forest", "lightgbm")
 #: Share of the cells that each replicate of the published recipe leaves out.
 PUBLISHED_HELD_OUT = 0.1
 
@@ -60,18 +59,3 @@ class Recipe:
 
 
 ICEMAP = Recipe()
-
-
-def replicate_interval(means: NDArray[np.floating], coverage: float = 0.95) -> NDArray[np.float64]:
-    """Central interval of the replicates' means, (replicates, n) -> (n, 2).
-
-    Median-unbiased percentiles (Hyndman & Fan 1996, doi:10.2307/2684934), which a few replicates
-    estimate as wide as many would, as far as their outermost values reach.
-
-    Examples
-    --------
-    >>> replicate_interval(np.arange(1.0, 201.0)[:, None]).round(2).tolist()
-    [[5.34, 195.66]]
-    """
-    tails = [(1 - coverage) / 2, (1 + coverage) / 2]
-    return np.quantile(means.astype(np.float64), tails, axis=0, method="median_unbiased").T
