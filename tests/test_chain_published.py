@@ -23,7 +23,7 @@ REPLICATES = 4
 SMALL = {
     "grid": {"west": -180, "south": 50, "east": 180, "north": 80, "resolution": 2.5, "chunk": 16},
     "predictors": ["maat", "slope", "deposit"],
-    "ensemble": {"recipe": "published", "replicates": REPLICATES, "candidates": 1},
+    "ensemble": {"recipe": "published", "replicates": REPLICATES, "candidates": 0},
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }
 
@@ -87,7 +87,7 @@ def test_totals_are_summed_bounds(finished, tmp_path):
     run, _ = finished
     data, cube = (one.load() for one in (icemap.open_map(str(run / "map.zarr")), open_cube(str(run / "cube.zarr"))))
     valid = cube["valid"].to_numpy() == 1
-    area = (load_config(str(run.parent / "config.yaml")).grid.grid.cell_area() * cube["fraction"].to_numpy())[valid]
+    area = (load_config(str(run.parent / "config.yaml")).grid.grid.cell_area()[:, None] * cube["fraction"].to_numpy())[valid]
     table = {row["region"]: row for row in json.loads((run / "ice_storage.json").read_text())["regions"]}
     for key, name in (("ice_km3", "vic"), ("ice_km3_lower95", "vic_lower95"), ("ice_km3_upper95", "vic_upper95")):
         total = float(area @ data[name].to_numpy()[valid].astype(float)) * 5 / 1000 / 100
