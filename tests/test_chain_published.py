@@ -19,9 +19,9 @@ from icemap.products.ice_storage import ice_storage
 from icemap.products.viewer import viewer_settings
 from icemap.steps import Context, run_steps
 
-REPLICATES = 4
+REPLICATES = 3
 SMALL = {
-    "grid": {"west": -180, "south": 50, "east": 180, "north": 80, "resolution": 2.5, "chunk": 16},
+    "grid": {"west": -180, "south": 50, "east": 180, "north": 80, "resolution": 5, "chunk": 16},
     "predictors": ["maat", "slope", "deposit"],
     "ensemble": {"recipe": "published", "replicates": REPLICATES, "candidates": 0},
     "verification": {"folds": 3, "places": 100, "competitors": []},

@@ -130,8 +130,11 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
     quantiles = quantile_forest(table, coded, truth, coding.class_columns, (0.0, 100.0), 10.0, seed)
     models["quantile forest"] = Scores.of(truth, quantiles["crps"], quantiles["interval"]["0.95"], quantiles["mean"], everywhere)
     published = PublishedFit.of(table, ensemble.options, coding, PUBLISHED_REPLICATES, seed)
-    for name, found in published.forecasts(coded, truth).items():
-        models[f"{name} ({PUBLISHED_REPLICATES})"] = Scores.of(truth, found["crps"], found["interval"]["0.95"], found["mean"], everywhere)
+    # Its mixture is exact, and slow: every fourth of the cells, which were drawn at random.
+    some = slice(None, None, 4)
+    for name, found in published.forecasts(coded[some], truth[some]).items():
+        interval, mean = found["interval"]["0.95"], found["mean"]
+        models[f"{name} ({PUBLISHED_REPLICATES})"] = Scores.of(truth[some], found["crps"], interval, mean, everywhere[some])
     figures = {"seed": seed, "samples": len(table), "inside_aoa": float(inside.mean()), "rmse_knndm": rmse["knndm"], "rmse_random": rmse["random"]}
     return {**figures, "models": {name: vars(scores) for name, scores in models.items()}}
 
