@@ -16,6 +16,7 @@ from icemap.addresses import remember, remember_value
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.names import name_problem
+from icemap.recipe import MEMBER_NAMES, PUBLISHED_HELD_OUT, FittedOn, Recipe, RecipeName
 from icemap.run_folder import RunFolder
 from icemap.settings_text import parse_yaml, problems
 from icemap.store import (
@@ -210,9 +211,15 @@ class BoreholesConfig(Section):
 
 
 class EnsembleConfig(Section):
-    """How the ensemble is trained."""
+    """How the ensemble is trained.
 
-    members: tuple[str, ...] = Field(default=("svr", "gam", "random_forest", "lightgbm"), min_length=2)
+    ``recipe: published`` is that of Wang, Ran & Li (2026) as printed, whose COP-BMA is
+    ``fitted_on`` the members' in-sample predictions unless told otherwise.
+    """
+
+    recipe: RecipeName = "icemap"
+    fitted_on: FittedOn | None = None
+    members: tuple[str, ...] = Field(default=MEMBER_NAMES, min_length=2)
     replicates: int = Field(default=200, ge=1, le=100_000)
     folds: int = Field(default=10, ge=2, le=1000)
     held_out: float = Field(default=0.1, gt=0, lt=0.5)
@@ -234,6 +241,26 @@ class EnsembleConfig(Section):
             raise ValueError(f"members lists {', '.join(twice)} twice: the same model again adds nothing, remove it")
         return self
 
+    @model_validator(mode="after")
+    def _as_the_recipe_says(self) -> EnsembleConfig:
+        Recipe.of(self.recipe, self.fitted_on)
+        if self.recipe == "icemap":
+            return self
+        fixed: dict[str, tuple[bool, str]] = {
+            "members": (set(self.members) == set(MEMBER_NAMES), f"has the members {', '.join(MEMBER_NAMES)}"),
+            "held_out": (self.held_out == PUBLISHED_HELD_OUT, f"holds {PUBLISHED_HELD_OUT:g} of the cells out"),
+            "prior_strength": (not self.prior_strength, "has no prior"),
+            "climatology": (not self.climatology, "has no climatology"),
+            "monotone": (not self.monotone, "holds no predictor monotone"),
+            "replicates": (self.replicates >= 2, "takes its interval from several replicates"),
+        }
+        for key, (agrees, what) in fixed.items():
+            if not agrees:
+                value = getattr(self, key)
+                given = ", ".join(map(str, value)) if isinstance(value, tuple | dict) else f"{value:g}"
+                raise ValueError(f"{key}: {given} contradicts recipe: published, which {what}: remove {key}, or set recipe to icemap")
+        return self
+
 
 class VerificationConfig(Section):
     """How the ensemble is verified: the number of folds of each kind, how many places stand for the map, and what it is compared with.
@@ -245,7 +272,11 @@ class VerificationConfig(Section):
     # Two clusters of sites are never equal, and kNNDM wants no fold above half of them.
     folds: int = Field(default=10, ge=3, le=1000)
     places: int = Field(default=2000, ge=100, le=10_000_000)
-    competitors: tuple[Literal["quantile_forest", "conformal_quantiles"], ...] = ("quantile_forest", "conformal_quantiles")
+    competitors: tuple[Literal["quantile_forest", "conformal_quantiles", "published_recipe"], ...] = (
+        "quantile_forest",
+        "conformal_quantiles",
+        "published_recipe",
+    )
     classes: tuple[float, ...] | None = Field(default=None, min_length=3)
     # Whether the map's interval is for one new borehole in a cell, whose spread within it (the nugget) is then included, or for the mean of the cell.
     nugget: bool = False
@@ -291,6 +322,10 @@ class Config(Section):
             problem = name_problem(name)
             if problem is not None:
                 raise ValueError(f"predictors: {problem} in the catalogue")
+        if self.ensemble.recipe == "published" and self.verification.nugget:
+            raise ValueError(
+                "verification.nugget: true contradicts ensemble.recipe: published, whose interval is that of its replicates alone: remove one of them"
+            )
         foreign = sorted(set(self.ensemble.monotone) - set(self.predictors))
         if foreign:
             raise ValueError(f"ensemble.monotone names {', '.join(foreign)}, which predictors does not list")

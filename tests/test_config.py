@@ -243,3 +243,40 @@ def test_the_home_folder_and_file_urls_are_understood(load, tmp_path, monkeypatc
     for run in ("file:/data/run", "file://data/run", "file:run", "file://~/run"):
         said = refused(load, with_changes(run=run))
         assert f"'{run}' is no address of a file on this machine: write file:///path" in said
+
+
+PUBLISHED_FIXES = {
+    "members": (["svr", "gam"], "members: svr, gam contradicts recipe: published"),
+    "held_out": (0.2, "held_out: 0.2 contradicts recipe: published"),
+    "prior_strength": (5, "prior_strength: 5 contradicts recipe: published"),
+    "climatology": (0.1, "climatology: 0.1 contradicts recipe: published"),
+    "monotone": ({"elev": "falling"}, "monotone: elev contradicts recipe: published"),
+    "replicates": (1, "replicates: 1 contradicts recipe: published"),
+}
+
+
+@pytest.mark.parametrize("key", PUBLISHED_FIXES)
+def test_what_the_published_recipe_fixes_is_no_choice(load, key):
+    value, sentence = PUBLISHED_FIXES[key]
+    load({**MINIMAL, "ensemble": {key: value}})
+    assert sentence in refused(load, {**MINIMAL, "ensemble": {"recipe": "published", key: value}})
+
+
+def test_the_published_recipe_has_no_nugget(load):
+    nugget = {**MINIMAL, "verification": {"nugget": True}}
+    load(nugget)
+    sentence = refused(load, {**nugget, "ensemble": {"recipe": "published"}})
+    assert "verification.nugget: true contradicts ensemble.recipe: published" in sentence
+
+
+def test_what_agrees_with_the_published_recipe_may_be_said(load):
+    said = {"held_out": 0.1, "prior_strength": 0, "climatology": 0, "replicates": 20}
+    members = ["lightgbm", "svr", "gam", "random_forest"]
+    ensemble = {"recipe": "published", "fitted_on": "out_of_fold", "members": members, **said}
+    assert load({**MINIMAL, "ensemble": ensemble}).ensemble.fitted_on == "out_of_fold"
+
+
+def test_icemap_never_fits_cop_bma_in_sample(load):
+    load({**MINIMAL, "ensemble": {"fitted_on": "out_of_fold"}})
+    sentence = refused(load, {**MINIMAL, "ensemble": {"fitted_on": "in_sample"}})
+    assert "fitted_on: in_sample contradicts recipe: icemap" in sentence

@@ -62,6 +62,8 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "boreholes.permafrost_table": ("other.csv", SITES, []),
     "boreholes.thickness": (3.0, SITES, []),
     "boreholes.grades": (("A",), SITES, []),
+    "ensemble.recipe": ("published", TRAINING, []),
+    "ensemble.fitted_on": ("out_of_fold", TRAINING, []),
     "ensemble.members": (("svr", "gam"), TRAINING, []),
     "ensemble.replicates": (3, TRAINING, []),
     "ensemble.folds": (4, TRAINING, []),

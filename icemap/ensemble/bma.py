@@ -62,6 +62,8 @@ class CopulaBMA(PredictiveMixture):
         Towards which the prior draws; equal weights when not given.
     seed : int
         Of the randomized transform at atoms.
+    idle : tuple of int
+        Numbers of members that get no weight; ``prior_weights`` are then those of the others.
 
     Attributes
     ----------
@@ -99,11 +101,13 @@ class CopulaBMA(PredictiveMixture):
         prior_strength: float = 0.0,
         prior_weights: tuple[float, ...] | None = None,
         seed: int = 0,
+        idle: tuple[int, ...] = (),
     ) -> None:
         self.bounds = bounds
         self.prior_strength = prior_strength
         self.prior_weights = prior_weights
         self.seed = seed
+        self.idle = idle
 
     def fit(self, F: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> CopulaBMA:
         """Fit margins, copulas and weights.
@@ -127,6 +131,7 @@ class CopulaBMA(PredictiveMixture):
             self.prior_strength,
             self.prior_weights,
             self.seed,
+            self.idle,
         )
         members, target, weights, names = check_fit(F, y, sample_weight, options.bounds)
         parts = fit_parts(members, target, weights, names, options)

@@ -26,6 +26,7 @@ class FitOptions:
     prior_strength: float
     prior_weights: tuple[float, ...] | None
     seed: int
+    idle: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.prior_strength >= 0:
@@ -56,8 +57,10 @@ def fit_parts(F: Array, y: Array, row_weights: Array, names: Sequence[str], opti
     ranks_u, ranks_v = pseudo_observations(u, row_weights), np.column_stack([pseudo_observations(F[:, k], row_weights) for k in range(members)])
     copulas = [fit_copula(ranks_u, ranks_v[:, k], row_weights, name=names[k]) for k in range(members)]
     logs = np.column_stack([copula.logpdf(u, v[:, k]) for k, copula in enumerate(copulas)])
-    weights, path = em_weights(
-        logs,
+    used = [k for k in range(members) if k not in options.idle]
+    weights = np.zeros(members)
+    weights[used], path = em_weights(
+        logs[:, used],
         log=True,
         sample_weight=row_weights,
         prior_strength=options.prior_strength,

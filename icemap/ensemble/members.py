@@ -16,10 +16,11 @@ from sklearn.utils.validation import has_fit_parameter
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.gam import SplineGAM
 from icemap.errors import IcemapError
+from icemap.recipe import MEMBER_NAMES
 
 Array = NDArray[np.float64]
 
-MEMBERS = ("svr", "gam", "random_forest", "lightgbm")
+MEMBERS = MEMBER_NAMES
 # Trees split quantile codes, the others take standardized predictors with one column per class.
 OF_CODES = ("random_forest", "lightgbm")
 # The plain mean of the members, as a component of COP-BMA.

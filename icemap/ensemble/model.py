@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,10 +18,11 @@ from icemap.ensemble.checks import fewest_samples
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
-from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.pooled import PooledMixture, replicate_interval
 from icemap.ensemble.quantile_forest import Leaves, QuantileForest, with_climatology
 from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate, grow_forest
-from icemap.ensemble.tuning import Tuning, tune
+from icemap.ensemble.tuning import PoolChoices, Tuning, tune
+from icemap.recipe import FittedOn, Recipe, RecipeName
 
 Array = NDArray[np.float64]
 
@@ -37,7 +38,8 @@ class Prediction:
     sd_ensemble : ndarray of shape (n,)
         Spread of the replicates' means: model uncertainty alone, not an interval for an observation.
     lower, upper : ndarray of shape (n,)
-        95 % interval of the pooled mixture, not calibrated; the map's is.
+        95 % interval of the pooled mixture, not calibrated; the map's is. With the published
+        recipe, that of the replicates' means.
     replicate_means : ndarray of shape (replicates, n)
     extrapolated : ndarray of bool, shape (n,)
         A member left the range of its out-of-fold predictions in at least half of the replicates.
@@ -81,6 +83,10 @@ class IceEnsemble(BaseEstimator):
     monotone : mapping of str to int, optional
         Predictors along which the target never falls (1) or never rises (-1).
     seed : int
+    recipe : {"icemap", "published"}
+        icemap's, or that of Wang, Ran & Li (2026) as printed, see `icemap.recipe.Recipe`.
+    fitted_on : {"in_sample", "out_of_fold"}, optional
+        Predictions that the COP-BMA of the published recipe is fitted to; in-sample by default.
 
     Attributes
     ----------
@@ -88,13 +94,13 @@ class IceEnsemble(BaseEstimator):
     tuning_ : Tuning
         Settings of the members and strength of the prior, for all replicates.
     replicates_ : list of Replicate
-    forest_ : QuantileForest
-        Of all samples.
+    forest_ : QuantileForest or None
+        Of all samples; the published recipe has none.
     held_out_ : ndarray of bool, shape (replicates, n)
 
     Notes
     -----
-    The recipe of Wang, Ran & Li (2026): every replicate has its own 90 % of the cells, its own members and its own COP-BMA
+    After the recipe of Wang, Ran & Li (2026): every replicate has its own 90 % of the cells, its own members and its own COP-BMA
     (Madadgar & Moradkhani 2014, doi:10.1002/2014WR015965), fitted on out-of-fold predictions. Their mixture is pooled with a quantile regression forest
     (Meinshausen 2006, JMLR 7:983) in equal shares (choice): COP-BMA knows a place by the predictions of the members alone, the forest by the sites like it.
 
@@ -123,6 +129,8 @@ class IceEnsemble(BaseEstimator):
         candidates: int = 8,
         monotone: Mapping[str, int] | None = None,
         seed: int = 0,
+        recipe: RecipeName = "icemap",
+        fitted_on: FittedOn | None = None,
     ) -> None:
         self.classes = classes
         self.members = members
@@ -136,6 +144,8 @@ class IceEnsemble(BaseEstimator):
         self.candidates = candidates
         self.monotone = monotone
         self.seed = seed
+        self.recipe = recipe
+        self.fitted_on = fitted_on
 
     def fit(self, samples: pd.DataFrame) -> IceEnsemble:
         """Tune, then fit every replicate, one after the other.
@@ -175,7 +185,13 @@ class IceEnsemble(BaseEstimator):
         weight = samples["weight"].to_numpy(dtype=float) if "weight" in samples else np.ones(len(samples))
         cell = samples["cell"].to_numpy(dtype=np.int64) if "cell" in samples else np.arange(len(samples))
         places = samples["lon"].to_numpy(dtype=float), samples["lat"].to_numpy(dtype=float), cell
-        return TrainingTable(X, y, weight, *places, sample_errors(samples))
+        table = TrainingTable(X, y, weight, *places, sample_errors(samples))
+        return table.alike() if self.followed.published else table
+
+    @property
+    def followed(self) -> Recipe:
+        """The recipe that is followed."""
+        return Recipe.of(self.recipe, self.fitted_on)
 
     @property
     def options(self) -> TrainingOptions:
@@ -183,6 +199,8 @@ class IceEnsemble(BaseEstimator):
         return self._options(self.tuning_)
 
     def _options(self, tuning: Tuning) -> TrainingOptions:
+        if self.followed.published:
+            tuning = replace(tuning, prior_strength=0.0, climatology=0.0)
         strength = tuning.prior_strength if self.prior_strength is None else self.prior_strength
         share = tuning.climatology if self.climatology is None else self.climatology
         return TrainingOptions(
@@ -195,12 +213,21 @@ class IceEnsemble(BaseEstimator):
             tuning.model_variance,
             tuning.settings,
             self.monotone or {},
+            self.followed,
         )
 
     def tune(self, table: TrainingTable) -> Tuning:
         """Settings for the whole table, by spatial folds inside it."""
-        choose = {"prior": self.prior_strength is None, "climatology": self.climatology is None}
-        return tune(table, self._options(Tuning()), self.coding_, self.candidates, self.seed, **choose)
+        return tune(table, self._options(Tuning()), self.coding_, self.candidates, self.seed, **self.chosen)
+
+    @property
+    def chosen(self) -> PoolChoices:
+        """What of the pool the tuning chooses."""
+        free = not self.followed.published
+        return {
+            "prior": free and self.prior_strength is None,
+            "climatology": free and self.climatology is None,
+        }
 
     def tuned_options(self, training: TrainingTable) -> TrainingOptions:
         """Options for a part of the table, tuned without having seen the rest."""
@@ -211,8 +238,13 @@ class IceEnsemble(BaseEstimator):
         table = self.table(samples)
         return fit_replicate(table.take(~self.held_out_[index]), self.options, self.coding_, replicate_seed(self.seed, index))
 
-    def fit_forest(self, table: TrainingTable, options: TrainingOptions | None = None) -> QuantileForest:
-        """The quantile forest of a whole training table, with the share of climatology of the options, which are the ensemble's own if not given."""
+    def fit_forest(self, table: TrainingTable, options: TrainingOptions | None = None) -> QuantileForest | None:
+        """The quantile forest of a whole training table, with the share of climatology of the options, which are the ensemble's own if not given.
+
+        None for the published recipe.
+        """
+        if self.followed.published:
+            return None
         chosen = self.options if options is None else options
         return with_climatology(*grow_forest(table, chosen, self.coding_, self.seed), chosen.climatology)
 
@@ -222,9 +254,9 @@ class IceEnsemble(BaseEstimator):
         check_is_fitted(self, ("replicates_", "forest_"))
         return PooledMixture([replicate.bma for replicate in self.replicates_], self.forest_)
 
-    def leaves(self, X: Array) -> Leaves:
-        """What the forest says of coded predictors (n, predictors)."""
-        return self.forest_.at(self.coding_.codes(X))
+    def leaves(self, X: Array) -> Leaves | None:
+        """What the forest says of coded predictors (n, predictors); None without a forest."""
+        return None if self.forest_ is None else self.forest_.at(self.coding_.codes(X))
 
     def member_predictions(self, X: Array) -> Array:
         """Members of every replicate and, last, their mean for coded predictors, on the members' scale, shape (replicates, n, members + 1)."""
@@ -242,6 +274,8 @@ class IceEnsemble(BaseEstimator):
         coded, unseen = self.coding_.encode(values)
         F = self.member_predictions(coded)
         means, bounds, outside = self.pooled_.summary(F, (0.025, 0.975), self.leaves(coded))
+        if self.followed.published:
+            bounds = replicate_interval(means)
         spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.zeros(means.shape[1])
         return Prediction(means.mean(axis=0), spread, bounds[:, 0], bounds[:, 1], means, outside >= 0.5 * len(means), unseen)
 

@@ -18,6 +18,7 @@ from icemap.ensemble.measurement import error_weights, model_variance, without_e
 from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, predict_members
 from icemap.ensemble.quantile_forest import TREES, QuantileForest, grow_quantile_forest
 from icemap.ensemble.target import TargetScale
+from icemap.recipe import ICEMAP, Recipe
 
 Array = NDArray[np.float64]
 #: How often spatial blocks are halved, at most, where one of them holds too many of the samples.
@@ -47,6 +48,7 @@ class TrainingOptions:
         Parameters of the members other than the defaults, as the tuning found them.
     monotone : mapping of str to int
         Predictors along which the target never falls (1) or never rises (-1).
+    recipe : Recipe
     """
 
     members: tuple[str, ...] = MEMBERS
@@ -58,6 +60,11 @@ class TrainingOptions:
     model_variance: float = 0.0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     monotone: Mapping[str, int] = field(default_factory=dict)
+    recipe: Recipe = ICEMAP
+
+    def scale(self, y: Array) -> TargetScale:
+        """The target as the members learn it, fitted to values (n,)."""
+        return TargetScale.fit(y, self.bounds, 1.0 if self.recipe.published else None)
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,10 @@ class TrainingTable:
             return self
         return replace(self, y=without_error(self.y, predicted, self.error, self.weight))
 
+    def alike(self) -> TrainingTable:
+        """With every sample for the same, whatever its neighbours and its error."""
+        return replace(self, weight=np.ones(len(self)), error=None)
+
     def __len__(self) -> int:
         return len(self.y)
 
@@ -116,7 +127,8 @@ class Replicate:
     bma : CopulaBMA
         Over the members and, last, the consensus.
     out_of_fold : ndarray of shape (n, members + 1)
-        The predictions that the COP-BMA was fitted on; not saved.
+        The predictions that the COP-BMA was fitted on (in-sample where the recipe says so); not
+        saved.
     seconds : mapping of str to float
         CPU time that the fits of each member and of the COP-BMA took; not saved.
     """
@@ -158,7 +170,12 @@ def out_of_fold(
 
 
 def bma_of(options: TrainingOptions) -> CopulaBMA:
-    """The unfitted COP-BMA over the members and the consensus, towards which the prior draws the weights."""
+    """The unfitted COP-BMA over the members and the consensus, towards which the prior draws the weights.
+
+    As published there is no prior, and the consensus has no weight.
+    """
+    if options.recipe.published:
+        return CopulaBMA(bounds=options.bounds, idle=(len(options.members),))
     towards = (0.0,) * len(options.members) + (1.0,)
     return CopulaBMA(bounds=options.bounds, prior_strength=options.prior_strength, prior_weights=towards)
 
@@ -169,9 +186,13 @@ def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: Predic
     Where the samples have errors, each counts by them, and the COP-BMA describes the truth at a place, not one more sample.
     """
     table = table.weighed(options.model_variance)
-    scale, clock = TargetScale.fit(table.y, options.bounds), dict.fromkeys((*options.members, "cop_bma"), 0.0)
-    F = out_of_fold(table, options, coding, scale, seed, clock)
-    members = train_members(table, member_inputs(options.members, coding, table.X), options, coding, scale, seed, clock)
+    scale, clock = options.scale(table.y), dict.fromkeys((*options.members, "cop_bma"), 0.0)
+    inputs = member_inputs(options.members, coding, table.X)
+    members = train_members(table, inputs, options, coding, scale, seed, clock)
+    if options.recipe.in_sample:
+        F = predict_members(members, inputs, scale.limits)
+    else:
+        F = out_of_fold(table, options, coding, scale, seed, clock)
     start = time.process_time()
     fitted = table.without_error(scale.inverse(F[:, -1]))
     bma = bma_of(options).fit(F, fitted.y, sample_weight=table.weight).with_climatology(options.climatology)
@@ -201,7 +222,7 @@ def weighed_table(table: TrainingTable, options: TrainingOptions, coding: Predic
     if table.error is None:
         return table, 0.0
     alone = replace(options, members=("random_forest",))
-    scale = TargetScale.fit(table.y, options.bounds)
+    scale = options.scale(table.y)
     F = out_of_fold(table, alone, coding, scale, seed)
     variance = model_variance(table.y - scale.inverse(F[:, 0]), table.error, table.weight)
     return table.weighed(variance), variance

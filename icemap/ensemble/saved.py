@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 from zipfile import ZIP_STORED, BadZipFile
 
@@ -49,7 +50,7 @@ class FittedEnsemble(Protocol):
 
     coding_: PredictorCoding
     tuning_: Tuning
-    forest_: QuantileForest
+    forest_: QuantileForest | None
     replicates_: list[Replicate]
     samples_: pd.DataFrame
 
@@ -65,7 +66,7 @@ class SavedEnsemble(NamedTuple):
     coding: PredictorCoding
     tuning: Tuning
     replicates: list[Replicate]
-    forest: QuantileForest
+    forest: QuantileForest | None
     manifest: dict[str, Any]
 
 
@@ -93,8 +94,10 @@ def save_replicate(url: str, index: int, replicate: Replicate) -> dict[str, str]
     return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
-def save_forest(url: str, forest: QuantileForest) -> dict[str, str]:
-    """Write the quantile forest; file name to SHA-256, for the manifest."""
+def save_forest(url: str, forest: QuantileForest | None) -> dict[str, str]:
+    """Write the quantile forest; file name to SHA-256, for the manifest; {} without a forest."""
+    if forest is None:
+        return {}
     content = io.BytesIO()
     np.savez(content, **forest._asdict())
     write_bytes(join(url, FOREST), content.getvalue())
@@ -178,15 +181,22 @@ def load_replicate(url: str, index: int, files: dict[str, str], coding: Predicto
     return Replicate(skops.io.loads(members, trusted=sorted(TRUSTED)), bma, coding, scale)
 
 
-def load_forest(url: str, files: dict[str, str], coding: PredictorCoding) -> QuantileForest:
-    """Read the quantile forest after checking its digest.
+def follows_published(parameters: Mapping[str, Any]) -> bool:
+    """Whether an ensemble with these parameters follows the published recipe, which has no forest."""
+    return bool(parameters.get("recipe") == "published")
+
+
+def load_forest(url: str, manifest: Mapping[str, Any], coding: PredictorCoding) -> QuantileForest | None:
+    """Read the quantile forest after checking its digest; None for the published recipe.
 
     Raises
     ------
     IcemapError
         If the file is missing, changed, or no forest.
     """
-    content = io.BytesIO(_verified(url, FOREST, files))
+    if follows_published(manifest["parameters"]):
+        return None
+    content = io.BytesIO(_verified(url, FOREST, manifest["files"]))
     try:
         with np.load(content, allow_pickle=False) as arrays:
             # It is written uncompressed; anything else could be far larger in memory than on disk.
@@ -238,7 +248,7 @@ def read_ensemble(url: str) -> SavedEnsemble:
         coding,
         Tuning.from_dict(manifest["tuning"]),
         [load_replicate(url, index, files, coding) for index in indices],
-        load_forest(url, files, coding),
+        load_forest(url, manifest, coding),
         manifest,
     )
 

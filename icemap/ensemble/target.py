@@ -43,8 +43,16 @@ class TargetScale:
     high: float
 
     @classmethod
-    def fit(cls, y: ArrayLike, bounds: tuple[float, float] | None = None) -> TargetScale:
-        """Fit to training values (n,), at least two of them different."""
+    def fit(
+        cls,
+        y: ArrayLike,
+        bounds: tuple[float, float] | None = None,
+        power: float | None = None,
+    ) -> TargetScale:
+        """Fit to training values (n,), at least two of them different.
+
+        ``power`` is that of the transform; None chooses it, 1 leaves the target as it is.
+        """
         from scipy.stats import yeojohnson_normmax
 
         values = np.asarray(y, dtype=np.float64)
@@ -53,7 +61,8 @@ class TargetScale:
             raise ValueError(f"the target is {values[0]:g} in all {len(values)} rows: there is nothing to learn.")
         low, high = bounds if bounds is not None else (float(values.min()) - width, float(values.max()) + width)
         # Beyond these powers a transform is a step; only a handful of values asks for them.
-        power = float(np.clip(yeojohnson_normmax(values), -2.0, 4.0))
+        if power is None:
+            power = float(np.clip(yeojohnson_normmax(values), -2.0, 4.0))
         transformed = _yeo_johnson(values, power)
         return cls(power, float(transformed.mean()), float(transformed.std()), low, high)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from icemap.ensemble.folds import splitter
 from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
 from icemap.ensemble.replicates import TrainingOptions, TrainingTable, bma_of, inner_folds, out_of_fold, weighed_table
 from icemap.ensemble.strength import choose_prior_strength
-from icemap.ensemble.target import TargetScale
 
 TUNING_FOLDS = 5
 
@@ -57,6 +56,13 @@ class Tuning:
         settings = {n: {key: tuple(v) if isinstance(v, list) else v for key, v in chosen.items()} for n, chosen in content["settings"].items()}
         climatology, variance = (float(content.get(name, 0.0)) for name in ("climatology", "model_variance"))
         return cls(settings, float(content["prior_strength"]), climatology, variance, content["record"])
+
+
+class PoolChoices(TypedDict):
+    """Whether the strength of the prior and the share of climatology are chosen."""
+
+    prior: bool
+    climatology: bool
 
 
 def tune(
@@ -103,7 +109,7 @@ def tune_member(
     tried = [{f"{prefix}{key}": [value] for key, value in candidate.items()} for candidate in drawn]
     folds = splitter(inner_folds(table, options, TUNING_FOLDS, seed))
     search = GridSearchCV(member, tried, cv=folds, scoring="neg_mean_squared_error", refit=False, error_score="raise")
-    inputs, target = member_inputs([name], coding, table.X)[name], TargetScale.fit(table.y, options.bounds).transform(table.y)
+    inputs, target = member_inputs([name], coding, table.X)[name], options.scale(table.y).transform(table.y)
     search.fit(inputs, target, **fit_options(member, coding, table.weight))
     errors = -search.cv_results_["mean_test_score"]
     record = [{"member": name, "settings": _listed(candidate), "mean_squared_error": float(error)} for candidate, error in zip(drawn, errors, strict=True)]
@@ -126,7 +132,7 @@ def tune_pool(
     strength, share, record = options.prior_strength, options.climatology, []
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
     if (prior or climatology) and len(table) - np.bincount(folds).max() >= LEAST_ROWS:
-        scale = TargetScale.fit(table.y, options.bounds)
+        scale = options.scale(table.y)
         F = out_of_fold(table, options, coding, scale, seed)
         if prior:
             fitted = table.without_error(scale.inverse(F[:, -1]))

@@ -60,7 +60,7 @@ def _predict(packed: PackedEnsemble, applicability: Applicability, calibration: 
     codes, design, unseen = packed.code(padded)
     F = packed.predict_members(padded, codes, design)
     index = applicability.index(design)
-    means, quantiles, extrapolated = packed.pool(F, packed.forest.at_columns(codes), calibration.levels(index))
+    means, quantiles, extrapolated = packed.pool(F, packed.leaves(codes), calibration.levels(index))
     mean, spread = mean_and_spread(means)
     # The nodes of the mixture end at the bounds of the target.
     quantiles = calibration.widened(mean, quantiles, float(packed.mixture.x[0]), float(packed.mixture.x[-1]))

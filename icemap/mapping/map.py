@@ -87,9 +87,11 @@ class MapBuild:
             if nugget := predictor.calibration.nugget:
                 # A total is that of cells, whatever the interval is for.
                 sd = np.sqrt(np.maximum(sd**2 - nugget**2, 0.0))
+            # As published, the bounds of a total are the summed bounds of its cells.
+            interval = (result.lower, result.upper) if predictor.packed.published else None
             members = {name: cells[batch] for name, cells in areas.items()}
             for mask, part in masks_of(fraction[batch]).items():
-                found = chunk_sums(area[batch], part, result.replicate_means, sd, result.aoa, members)
+                found = chunk_sums(area[batch], part, result.replicate_means, sd, result.aoa, members, interval)
                 sums = add(sums, {name if mask == DEFAULT_MASK else f"{name} / {mask}": one for name, one in found.items()})
             if self.fields is not None and codes is not None:
                 codes[:, rows[batch], columns[batch]] = self.fields.codes(result.replicate_means)

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 
 # Suffix of the published file for each variable; "{name}" is the target's name.
 PRODUCT_FILES = {"{name}": "", "{name}_lower95": "_lower95", "{name}_upper95": "_upper95", "{name}_sd_ensemble": "_sd", "aoa": "_aoa"}
+SPREAD = "The spread of re-fitted models. It is not a prediction interval: those are the lower95 and upper95 variables."
+SPREAD_ALONE = "The spread of re-fitted models; lower95 and upper95 are percentiles of them, and no calibrated prediction interval."
 # Attribute of a map: the share of the sites that each replicate was trained without.
 HELD_OUT = "replicates_held_out"
+# Attribute of a map: the recipe that its ensemble followed, where it is not icemap's.
+RECIPE = "recipe"
+CALIBRATED_INTERVAL = "calibrated 95 % prediction interval"
+REPLICATE_INTERVAL = "95 % interval of the replicates' means (recipe as printed)"
 # Folder of the coarser levels inside a map: "overviews/1" has cells of 2 x 2, "overviews/2" of 4 x 4 ...
 OVERVIEWS = "overviews"
 # Names, revisions and permanent numbers of the Zarr conventions that the levels are described by.
@@ -30,8 +36,15 @@ CONVENTIONS = {
 }
 
 
-def map_variables(target: TargetConfig) -> tuple[Variable, ...]:
+def is_published(dataset: xr.Dataset) -> bool:
+    """Whether a map follows the published recipe as printed."""
+    return bool(dataset.attrs.get(RECIPE) == "published")
+
+
+def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Variable, ...]:
     """The variables of ``map.zarr`` for a target, in the order they are stored.
+
+    ``published`` says that the map follows the published recipe as printed, whose interval is another one.
 
     Examples
     --------
@@ -44,6 +57,7 @@ def map_variables(target: TargetConfig) -> tuple[Variable, ...]:
     spread: dict[str, Any] = {"valid_min": 0.0}
     if target.bounds is not None:
         spread = {"valid_range": [0.0, float(target.bounds[1] - target.bounds[0])]}
+    interval = REPLICATE_INTERVAL if published else CALIBRATED_INTERVAL
     companions = f"{name}_sd_ensemble {name}_lower95 {name}_upper95 dissimilarity aoa extrapolated"
     return (
         Variable(name, attrs={"long_name": what, "units": unit, **limits, "ancillary_variables": companions}),
@@ -53,11 +67,11 @@ def map_variables(target: TargetConfig) -> tuple[Variable, ...]:
                 "long_name": f"standard deviation of {what} between the replicates of the ensemble",
                 "units": unit,
                 **spread,
-                "comment": "The spread of re-fitted models. It is not a prediction interval: those are the lower95 and upper95 variables.",
+                "comment": SPREAD_ALONE if published else SPREAD,
             },
         ),
-        Variable(f"{name}_lower95", attrs={"long_name": f"lower bound of the calibrated 95 % prediction interval of {what}", "units": unit, **limits}),
-        Variable(f"{name}_upper95", attrs={"long_name": f"upper bound of the calibrated 95 % prediction interval of {what}", "units": unit, **limits}),
+        Variable(f"{name}_lower95", attrs={"long_name": f"lower bound of the {interval} of {what}", "units": unit, **limits}),
+        Variable(f"{name}_upper95", attrs={"long_name": f"upper bound of the {interval} of {what}", "units": unit, **limits}),
         Variable(
             "dissimilarity",
             attrs={

@@ -13,6 +13,7 @@ from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.mixture import Mixture, mix, pooled_means, quantiles
 from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.pooled import replicate_interval
 from icemap.ensemble.quantile_forest import Leaves, QuantileForest
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.bits import PIXELS
@@ -63,9 +64,11 @@ class PackedEnsemble:
     models : mapping of str to sequence of fitted regressors
         The other members, one regressor per replicate, asked by their own ``predict``.
     mixture : Mixture
-    forest : QuantileForest
+    forest : QuantileForest or None
     reasons : mapping of str to str
         Why ``models`` have no kernel.
+    published : bool
+        The interval is that of the replicates' means.
     """
 
     coding: PredictorCoding
@@ -77,8 +80,9 @@ class PackedEnsemble:
     arrays: Mapping[str, MemberArrays]
     models: Mapping[str, Models]
     mixture: Mixture
-    forest: QuantileForest
+    forest: QuantileForest | None
     reasons: Mapping[str, str]
+    published: bool = False
 
     def code(self, X: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
         """Codes (predictors, n), design (n, columns) and unseen classes (n,) of whole packets of pixels, X (n, predictors)."""
@@ -111,10 +115,27 @@ class PackedEnsemble:
         np.mean(F[:-1], axis=0, out=F[-1])
         return F
 
-    def pool(self, F: NDArray[np.float32], leaves: Leaves, levels: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
-        """Replicate means (replicates, n), quantiles at the levels (n, k) of each pixel, and whether half of the replicates extrapolate, (n,)."""
+    def leaves(self, codes: NDArray[np.uint8]) -> Leaves | None:
+        """What the forest says of codes (predictors, n); None without a forest."""
+        return None if self.forest is None else self.forest.at_columns(codes)
+
+    def pool(
+        self,
+        F: NDArray[np.float32],
+        leaves: Leaves | None,
+        levels: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
+        """Replicate means (replicates, n), quantiles at the levels (n, k) of each pixel, and whether half of the replicates extrapolate, (n,).
+
+        With the published recipe, the ends of the 95 % interval (n, 2) whatever the levels.
+        """
         mixed = mix(F, self.mixture)
-        return pooled_means(mixed, self.mixture, leaves), quantiles(mixed, self.mixture, levels, leaves), mixed.outside >= 0.5 * self.replicates
+        means = pooled_means(mixed, self.mixture, leaves)
+        if self.published:
+            ends = replicate_interval(means)
+        else:
+            ends = quantiles(mixed, self.mixture, levels, leaves)
+        return means, ends, mixed.outside >= 0.5 * self.replicates
 
 
 def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[PackedEnsemble, CheckPixels]:
@@ -151,7 +172,9 @@ def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[Pa
         except CannotPackError as reason:
             models[name], reasons[name] = fitted, str(reason)
     mixture, limits = ensemble.pooled_.tables, _limits(ensemble)
-    packed = PackedEnsemble(coding, members, len(limits), limits, pack_coding(coding), builder.conditions(), arrays, models, mixture, ensemble.forest_, reasons)
+    parts = pack_coding(coding), builder.conditions(), arrays, models, mixture
+    rest = ensemble.forest_, reasons, ensemble.followed.published
+    packed = PackedEnsemble(coding, members, len(limits), limits, *parts, *rest)
     require_same(packed, check)
     return packed, check
 

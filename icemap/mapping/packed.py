@@ -19,7 +19,14 @@ import icemap
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.mixture import Mixture
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.saved import FOREST, load_forest, load_replicate, manifest_digest, read_manifest
+from icemap.ensemble.saved import (
+    FOREST,
+    follows_published,
+    load_forest,
+    load_replicate,
+    manifest_digest,
+    read_manifest,
+)
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.coder import pack_coding
 from icemap.mapping.kernels.gam import GAMs
@@ -111,7 +118,8 @@ def packed_size(url: str) -> int:
     """Bytes of the packed ensemble at a URL and its forest, which are those they take in memory."""
     fs, path = filesystem(url)
     with storage_errors(url, "read"):
-        return sum(int(fs.size(join(path, name))) for name in (PACKED, FOREST))
+        parts = [join(path, name) for name in (PACKED, FOREST)]
+        return sum(int(fs.size(part)) for part in parts if fs.exists(part))
 
 
 @contextmanager
@@ -147,8 +155,8 @@ def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: d
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
     # The coder's tables are made here: compiled code writes where they say.
     coder, conditions, mixture = pack_coding(coding), parts["conditions"], parts["mixture"]
-    forest = load_forest(url, manifest["files"], coding)
-    return PackedEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, mixture, forest, reasons)
+    forest, published = load_forest(url, manifest, coding), follows_published(parameters)
+    return PackedEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, mixture, forest, reasons, published)
 
 
 def _tell(packed: PackedEnsemble, check: CheckPixels) -> None:

@@ -20,6 +20,7 @@ def chunk_sums(
     sd_total: NDArray[np.floating],
     aoa: NDArray[Any],
     regions: Mapping[str, NDArray[np.bool_]] | None = None,
+    interval: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
 ) -> Sums:
     """Area integrals of the target over the mapped cells of a chunk, given as a raster or as a list of cells.
 
@@ -40,12 +41,15 @@ def chunk_sums(
         1 inside the area of applicability.
     regions : mapping of str to bool ndarray of shape (rows, columns), optional
         Regions beside ``"all"``; one that holds no cell that counts is left out.
+    interval : (ndarray, ndarray), optional
+        Lower and upper bound of each cell, where the interval of a total is that of summed bounds.
 
     Returns
     -------
     dict
         Region -> ``area_km2``, ``area_aoa_km2``, ``integral`` and ``integral_aoa`` (one number per replicate),
-        ``integral_sd`` (sum of weight x sd) and ``integral_var`` (sum of squares of the same); {} when nothing is mapped.
+        ``integral_sd`` (sum of weight x sd) and ``integral_var`` (sum of squares of the same); with ``interval``,
+        ``integral_lower`` and ``integral_upper``; {} when nothing is mapped.
 
     Raises
     ------
@@ -88,6 +92,9 @@ def chunk_sums(
             "integral_sd": float(spread.sum()),
             "integral_var": float((spread**2).sum()),
         }
+        if interval is not None:
+            lower, upper = (float((part * end[mapped].astype(float)).sum()) for end in interval)
+            sums[name] |= {"integral_lower": lower, "integral_upper": upper}
     return sums
 
 

@@ -34,6 +34,8 @@ def prepared_ensemble(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
         candidates=options.candidates,
         monotone={name: {"rising": 1, "falling": -1}[direction] for name, direction in options.monotone.items()},
         seed=config.seed,
+        recipe=options.recipe,
+        fitted_on=options.fitted_on,
     )
     try:
         table = ensemble.prepare(samples)

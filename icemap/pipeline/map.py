@@ -26,12 +26,13 @@ def _make(context: Context) -> dict[str, Any]:
     from icemap.mapping.agreement import require_agreement, require_memory
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.map import MapBuild
-    from icemap.mapping.map_schema import HELD_OUT, map_variables
+    from icemap.mapping.map_schema import HELD_OUT, RECIPE, map_variables
     from icemap.mapping.packed import ensure_packed
     from icemap.mapping.replicate_fields import replicates_url
     from icemap.running.run import Job
 
     config = context.config
+    published = config.ensemble.recipe == "published"
     build = MapBuild(
         context.place(config.folder.map),
         config.folder.cube,
@@ -39,7 +40,7 @@ def _make(context: Context) -> dict[str, Any]:
         ensemble_digest(config.folder.ensemble),
         config.grid.grid,
         config.grid.chunk,
-        map_variables(config.target),
+        map_variables(config.target, published=published),
         _replicate_fields(config),
     )
     if build.fields is not None:
@@ -54,6 +55,8 @@ def _make(context: Context) -> dict[str, Any]:
     source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
     history = f"seed {config.seed}; inputs sha256:{context.provenance.making('map')['key']}; settings and versions: {RECORD} of the run"
     attrs = {"title": config.title, "source": source, "history": history, HELD_OUT: config.ensemble.held_out}
+    if published:
+        attrs[RECIPE] = config.ensemble.recipe
     if not done:
         build.create(attrs)
     else:

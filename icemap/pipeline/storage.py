@@ -19,13 +19,18 @@ def _make(context: Context) -> dict[str, Any]:
     config = context.config
     remedy = "delete it, and make it again with 'icemap verify'"
     record = read_record(config.folder.verification, VerificationRecord, remedy)
+    thickness = config.boreholes.thickness if config.boreholes is not None else THICKNESS_M
+    if config.ensemble.recipe == "published":
+        # Its bounds of a total are summed bounds of cells, without a residual.
+        table = ice_storage(config.folder.map, residual_sd={}, thickness_m=thickness)
+        write_ice_storage(config.folder.storage, table, thickness_m=thickness)
+        return {"regions": len(table)}
     if not {"rows", "observed", "mean"} <= record["folds"].get("knndm", {}).keys():
         raise IcemapError(f"{config.folder.verification} holds no predictions of kNNDM folds: {remedy}.")
     variogram = residual_variogram(read_samples(config.folder.samples), record["folds"]["knndm"])
     if variogram is None:
         context.say("  too few sites for a variogram: the totals carry the ensemble's uncertainty alone")
     residual_sd = {} if variogram is None else map_residual_sd(open_cube(config.folder.cube), variogram)
-    thickness = config.boreholes.thickness if config.boreholes is not None else THICKNESS_M
     table = ice_storage(config.folder.map, residual_sd=residual_sd, thickness_m=thickness)
     write_ice_storage(config.folder.storage, table, variogram, residual_sd, thickness)
     return {"regions": len(table)}

@@ -90,12 +90,15 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
 
     found = chosen(ensemble.members)
     ensemble.tuning_ = Tuning({name: settings for part in found for name, settings in part.settings.items()})
-    if ensemble.prior_strength is None or ensemble.climatology is None:
+    if any(ensemble.chosen.values()):
         found += chosen([CONSENSUS])
     record = [row for part in found for row in part.record]
     ensemble.tuning_ = replace(found[-1], settings=ensemble.tuning_.settings, record=record)
     for name, settings in ensemble.tuning_.settings.items():
         context.say(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
+    if ensemble.followed.published:
+        ensemble.tuning_ = replace(ensemble.tuning_, prior_strength=0.0, climatology=0.0)
+        return
     context.say(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
     context.say(f"  share of climatology in the pool: {ensemble.options.climatology:.0%}")
 
@@ -128,8 +131,7 @@ class TuneEnsemble:
             table, variance = weighed_table(ensemble.table(self.samples), ensemble.options, ensemble.coding_, ensemble.seed)
             options = replace(ensemble.options, model_variance=variance)
             if item.member == CONSENSUS:
-                choose = {"prior": ensemble.prior_strength is None, "climatology": ensemble.climatology is None}
-                return tune_pool(table, options, ensemble.coding_, ensemble.seed, **choose).to_dict()
+                return tune_pool(table, options, ensemble.coding_, ensemble.seed, **ensemble.chosen).to_dict()
             settings, record = tune_member(item.member, table, options, ensemble.coding_, ensemble.candidates, ensemble.seed)
         except ValueError as problem:
             raise IcemapError(f"The member '{item.member}' cannot be tuned: {one_line(problem)}") from problem

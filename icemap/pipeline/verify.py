@@ -44,16 +44,17 @@ def _make(context: Context) -> dict[str, Any]:
     from icemap.products.pages.verification import write_verification_page
     from icemap.verification.applicability import Applicability, predictor_weights
     from icemap.verification.cross_validation import MODEL
-    from icemap.verification.kinds import HEADLINE, FoldOptions, fold_labels
+    from icemap.verification.kinds import FoldOptions, fold_labels, headline
     from icemap.verification.record import verification_record
-    from icemap.verification.spread import Calibration
+    from icemap.verification.spread import NOT_CALIBRATED, Calibration
     from icemap.verification.summary import replicate_scores, with_calibrated
 
     config = context.config
     ensemble, samples = prepared_ensemble(context)
     table = ensemble.table(samples)
     places = choose_places(open_cube(config.folder.cube), config.verification.places, config.seed)
-    options = FoldOptions(config.verification.folds, config.ensemble.block_degrees, (places.longitude, places.latitude), config.seed)
+    domain, published = (places.longitude, places.latitude), ensemble.followed.published
+    options = FoldOptions(config.verification.folds, config.ensemble.block_degrees, domain, config.seed, published)
     try:
         labels, notes = fold_labels(table, options)
     except ValueError as error:
@@ -62,11 +63,15 @@ def _make(context: Context) -> dict[str, Any]:
     for note in notes:
         context.say(f"  {note}")
     found = _left_out_forecasts(context, ensemble, samples, labels)
-    headline = found.by_kind[HEADLINE]
-    pit, dissimilarity = headline["models"][MODEL]["pit"], headline["dissimilarity"]
-    calibration = Calibration.fit(pit, dissimilarity, _nugget(config, samples)).to_dict()
+    first = headline(found.by_kind)
+    if published:
+        calibration = NOT_CALIBRATED.to_dict()
+    else:
+        part = found.by_kind[first]
+        pit, dissimilarity = part["models"][MODEL]["pit"], part["dissimilarity"]
+        calibration = Calibration.fit(pit, dissimilarity, _nugget(config, samples)).to_dict()
     predictors = ensemble.coding_.design(table.X)
-    applicability = Applicability.fit(predictors, predictor_weights(predictors, table.y, config.seed), labels[HEADLINE])
+    applicability = Applicability.fit(predictors, predictor_weights(predictors, table.y, config.seed), labels[first])
     by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in found.by_kind.items()}
     share = float(read_manifest(config.folder.ensemble)["tuning"]["climatology"])
     notes += _share_note(share, found.shares)
@@ -84,7 +89,7 @@ def _make(context: Context) -> dict[str, Any]:
     for line in [*_as_text(record["table"], config.target.unit), *found.notes, *_share_note(share, found.shares)]:
         context.say("  " + line)
     context.say("  " + record["skill"]["sentence"])
-    influence = _influence(context, ensemble, samples, places, by_kind[HEADLINE], found.permuted)
+    influence = _influence(context, ensemble, samples, places, by_kind[first], found.permuted)
     write_json(config.folder.influence, influence)
     units = {name: "class" if source.kind == "class" else source.unit for name, source in context.sources.items()}
     write_verification_page(config.folder.verification_page, record, influence, samples, config, units)
@@ -141,7 +146,7 @@ def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.Dat
 
     from icemap.running.run import Job
     from icemap.verification.cross_validation import Fold, gather
-    from icemap.verification.kinds import HEADLINE, KIND_NAMES, importance_kind
+    from icemap.verification.kinds import KIND_NAMES, headline, importance_kind
 
     items = [Fold(kind, int(number)) for kind, folds in labels.items() for number in np.unique(folds[folds >= 0])]
     work = VerifyFold(ensemble, samples, labels, context.config.verification.competitors)
@@ -154,16 +159,17 @@ def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.Dat
         if chosen:
             rows = np.flatnonzero(np.isin(labels[kind], [item.number for item in chosen]))
             by_kind[kind] = gather([records[item.key] for item in chosen], rows)
-    if HEADLINE not in by_kind:
+    leading = headline(labels)
+    if leading not in by_kind:
         first = failed[0]
-        raise IcemapError(f"No {KIND_NAMES[HEADLINE]} fold could be verified: without fold {first['fold']}, {first['reason']}")
+        raise IcemapError(f"No {KIND_NAMES[leading]} fold could be verified: without fold {first['fold']}, {first['reason']}")
     dropped = sorted({name for item in scored for name in records[item.key]["left_out"]})
     notes = [f"{name.replace('_', ' ')} is left out: the training side of a fold has too few samples for it" for name in dropped]
     notes += [f"fold {entry['fold']} could not be fitted and is not scored: {entry['reason']}" for entry in failed]
     notes += [f"{KIND_NAMES[kind]} are left out: none of these folds could be fitted" for kind in labels if kind not in by_kind]
     asked = importance_kind(labels)
     permuted = [records[item.key]["permuted"] for item in scored if item.kind == asked]
-    shares = [records[item.key]["climatology"] for item in scored if item.kind == HEADLINE]
+    shares = [records[item.key]["climatology"] for item in scored if item.kind == leading]
     return LeftOut(by_kind, permuted, notes, failed, shares)
 
 
@@ -184,14 +190,14 @@ def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, p
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.packed import ensure_packed
     from icemap.running.run import Job
-    from icemap.verification.cross_validation import MODEL
+    from icemap.verification.cross_validation import mapped_model
     from icemap.verification.influence import permutation_importance_table
 
     url = context.config.folder.ensemble
     ensure_packed(url, samples)
     # A sample whose fold failed has none.
     residual = np.full(len(samples), np.nan)
-    residual[forecasts["rows"]] = forecasts["y"] - forecasts["models"][MODEL]["mean"]
+    residual[forecasts["rows"]] = forecasts["y"] - forecasts["models"][mapped_model(forecasts["models"])]["mean"]
     work = FindInfluence(ensemble, samples, url, ensemble_digest(url), context.config.folder.cube, places, residual)
     by_predictor, by_site = context.run_job(Job("influence", INFLUENCE, work, unit="parts"), "verify")
     of_predictors = {name: by_predictor[name] for name in ("partial_dependence", "shap")}
@@ -283,7 +289,7 @@ def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
     """The verification table; skill against climatology leads."""
     scores = {"r2": "7.2f", "rmse": "9.2f", "bias": "8.2f", "crps": "8.2f", "coverage_95": "9.1%", "width_95": "9.1f", "winkler_95": "11.1f"}
     yield (
-        f"{'folds':22s}{'model':20s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
+        f"{'folds':22s}{'model':25s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
         f"{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
     )
     for row in rows:
@@ -291,7 +297,7 @@ def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
         known = row.get("crpss_low") is not None
         span = f"{row['crpss_low']:.1%} to {row['crpss_high']:.1%}" if known else "-"
         figures = "".join(f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-" for key, form in scores.items())
-        yield f"{row['folds']:22s}{row['model'].replace('_', ' '):20s}{skill}{span:>18s}{figures}"
+        yield f"{row['folds']:22s}{row['model'].replace('_', ' '):25s}{skill}{span:>18s}{figures}"
 
 
 def _products(config: Config) -> list[str]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, consolidate, create_gridded, describe_gridded, grid_of, read_chunk, write_chunk
-from icemap.mapping.map_schema import OVERVIEWS, map_variables, multiscales, open_map, require_complete, target_of
+from icemap.mapping.map_schema import OVERVIEWS, is_published, map_variables, multiscales, open_map, require_complete, target_of
 from icemap.products.figures.projection import block_means
 from icemap.running.ledger import Ledger
 from icemap.running.run import Job
@@ -131,7 +131,14 @@ def write_overviews(map_url: str, run: Callable[[Job, str], Any], ledger: Callab
             _open(map_url, "r+").attrs.pop("multiscales", None)
     url, grid = map_url, full
     for number, coarser in enumerate(grids, start=1):
-        level = Overview(url, join(map_url, OVERVIEWS, str(number)), grid, coarser, max(dataset[target.name].encoding["chunks"]), map_variables(target))
+        level = Overview(
+            url,
+            join(map_url, OVERVIEWS, str(number)),
+            grid,
+            coarser,
+            max(dataset[target.name].encoding["chunks"]),
+            map_variables(target, published=is_published(dataset)),
+        )
         name = f"publish/{number}"
         title = str(dataset.attrs.get("title", ""))
         if not ledger(name).keys() or not exists(join(level.url, "zarr.json")):

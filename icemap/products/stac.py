@@ -14,7 +14,16 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import wrapped
 from icemap.gridded import DIMENSIONS, Variable, grid_of
-from icemap.mapping.map_schema import map_variables, open_map, product_files, product_stem, target_of
+from icemap.mapping.map_schema import (
+    CALIBRATED_INTERVAL,
+    REPLICATE_INTERVAL,
+    is_published,
+    map_variables,
+    open_map,
+    product_files,
+    product_stem,
+    target_of,
+)
 from icemap.run_folder import RunFolder
 from icemap.store import exists, is_remote, join, local_path, write_json, write_text
 
@@ -74,23 +83,26 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
     import pystac
 
     target, grid = target_of(dataset), grid_of(dataset)
+    published = is_published(dataset)
+    variables = map_variables(target, published=published)
+    interval = REPLICATE_INTERVAL if published else CALIBRATED_INTERVAL
     extent = pystac.Extent(pystac.SpatialExtent([list(_bbox(grid))]), pystac.TemporalExtent([[created, created]]))
     collection = pystac.Collection(
         id=re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or target.name,
         title=title,
-        description=f"{title}: {target.long_name} ({target.unit}) with its calibrated 95 % prediction interval, ensemble spread and area of applicability.",
+        description=f"{title}: {target.long_name} ({target.unit}) with its {interval}, ensemble spread and area of applicability.",
         extent=extent,
         license=str(dataset.attrs.get("license", "other")),
         catalog_type=pystac.CatalogType.SELF_CONTAINED,
         keywords=["permafrost", "ground ice", target.long_name],
         stac_extensions=[DATACUBE],
-        extra_fields=_cube(grid, map_variables(target)),
+        extra_fields=_cube(grid, variables),
     )
-    collection.add_item(_item(title, grid, target, root, created))
+    collection.add_item(_item(title, grid, target, variables, root, created))
     return collection
 
 
-def _item(title: str, grid: Grid, target: TargetConfig, root: str, created: datetime) -> pystac.Item:
+def _item(title: str, grid: Grid, target: TargetConfig, variables: Sequence[Variable], root: str, created: datetime) -> pystac.Item:
     import pystac
 
     item = pystac.Item(
@@ -102,14 +114,14 @@ def _item(title: str, grid: Grid, target: TargetConfig, root: str, created: date
         stac_extensions=list(EXTENSIONS),
     )
     item.common_metadata.title = title
-    variables = {variable.name: variable for variable in map_variables(target)}
+    by_name = {variable.name: variable for variable in variables}
     for name, file in product_files(target.name).items():
         url = RunFolder(root).product(file)
         if exists(url):
-            item.add_asset(name, _asset(url, variables[name], grid, pystac.MediaType.COG))
+            item.add_asset(name, _asset(url, by_name[name], grid, pystac.MediaType.COG))
     if not item.assets:
         raise IcemapError(f"There is no GeoTIFF in {join(root, 'products')}: run 'icemap publish' first.")
-    described = {"bands": [_band(variable) for variable in variables.values()], **_projection(grid), **_cube(grid, list(variables.values()))}
+    described = {"bands": [_band(variable) for variable in variables], **_projection(grid), **_cube(grid, variables)}
     item.add_asset("map", pystac.Asset(RunFolder(root).map, "All variables as a Zarr group", None, ZARR_MEDIA_TYPE, ["data"], described))
     return item
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
-from icemap.mapping.map_schema import HELD_OUT, open_map, product_files, target_of
+from icemap.mapping.map_schema import HELD_OUT, is_published, open_map, product_files, target_of
 from icemap.mapping.replicate_fields import StoredReplicates, replicates_url
 from icemap.run_folder import RunFolder
 from icemap.store import exists, join, storage_errors, write_bytes, write_json
@@ -70,7 +70,10 @@ def write_viewer(run_url: str, title: str) -> bool:
 
 
 def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
-    """What the page has to know: layers, the extent, and the table for drawn areas (null where the map was made without replicates)."""
+    """What the page has to know: layers, the extent, and the table for drawn areas (null where the map was made without replicates).
+
+    ``summed_bounds`` says that the map follows the recipe as printed, for which there is no table.
+    """
     map_url = RunFolder(run_url).map
     dataset = open_map(map_url)
     target, grid = target_of(dataset), grid_of(dataset)
@@ -85,7 +88,10 @@ def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
     storage = RunFolder(run_url).storage
     known = {**read_storage(storage)} if exists(storage) else {}
     facts = {"title": title, "name": target.name, "unit": target.unit, "extent": [grid.west, grid.south, grid.east, grid.north]}
-    return {**facts, "resolution": grid.resolution, "layers": layers, "totals": _totals(map_url, dataset.attrs.get(HELD_OUT), known, target)}
+    # The bounds of a total of the recipe as printed are sums over cells, which the page has not.
+    published = is_published(dataset)
+    totals = None if published else _totals(map_url, dataset.attrs.get(HELD_OUT), known, target)
+    return {**facts, "resolution": grid.resolution, "layers": layers, "totals": totals, "summed_bounds": published}
 
 
 def _totals(map_url: str, held_out: float | None, known: dict[str, Any], target: TargetConfig) -> dict[str, Any] | None:

@@ -53,6 +53,9 @@ def totals(
     sites), so the interval is too wide. It is that of Student's t with replicates - 1 degrees of freedom, cut off where there would be less
     than no ice or nothing but ice, or at the bounds of the target, as the limiting cases are.
 
+    With the published recipe (``integral_lower`` in the sums) the interval is that of the summed
+    bounds of the cells, and there is no residual.
+
     Examples
     --------
     >>> region = {"area_km2": 100.0, "area_aoa_km2": 50.0, "integral": [4000.0, 6000.0], "integral_aoa": [2000.0, 3000.0],
@@ -81,6 +84,11 @@ def totals(
         return max(centre - half, lowest), min(centre + half, highest)
 
     low, high = around(half)
+    if "integral_lower" in sums:
+        # The recipe as printed: every cell at its lower bound, or every cell at its upper one.
+        low, high = scale * sums["integral_lower"], scale * sums["integral_upper"]
+        ensemble_variance = variance = ((high - low) / (2 * NORMAL_95)) ** 2
+        residual_variance = 0.0
     result = {"area_km2": area, "area_aoa_km2": sums["area_aoa_km2"], quantity: centre, f"{quantity}_lower95": low, f"{quantity}_upper95": high}
     result[f"{quantity}_sd"] = float(np.sqrt(variance))
     inside = float(np.mean(sums["integral_aoa"]))

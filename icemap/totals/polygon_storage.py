@@ -13,7 +13,7 @@ from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import grid_of
 from icemap.mapping.areas import masks_of
-from icemap.mapping.map_schema import open_map, require_complete, target_name
+from icemap.mapping.map_schema import is_published, open_map, require_complete, target_name
 from icemap.mapping.replicate_fields import StoredReplicates
 from icemap.mapping.sums import Sums, add, chunk_sums
 from icemap.store import storage_errors
@@ -102,13 +102,15 @@ def _sum_chunk(
     values = values[:, mapped]
     # The map has the mean exactly; the stored replicates, rounded, only say how they differ from it.
     values += window[name].to_numpy()[mapped] - values.mean(axis=0)
-    sd = (window[f"{name}_upper95"] - window[f"{name}_lower95"]).to_numpy()[mapped] / (2 * NORMAL_95)
+    lower, upper = (window[f"{name}_{end}95"].to_numpy()[mapped] for end in ("lower", "upper"))
+    sd = (upper - lower) / (2 * NORMAL_95)
+    bounds = (lower, upper) if is_published(dataset) else None
     aoa, counted = window["aoa"].to_numpy()[mapped], masks_of(fraction[mapped])[mask]
     area = grid.cell_area()[rows][row]
     longitude, latitude = grid.longitudes[cols][col], grid.latitudes[rows][row]
     for label, cover in covers.items():
         inside = cover[rows.start - chunk.rows.start :, cols.start - chunk.cols.start :][row, col] * area
-        sums = chunk_sums(inside, counted, values, sd, aoa)
+        sums = chunk_sums(inside, counted, values, sd, aoa, interval=bounds)
         if sums:
             weight = inside * counted
             yield label, AreaSums(sums, [_blocks(longitude, latitude, weight, row // side * fraction.shape[1] + col // side)], float(weight @ weight))

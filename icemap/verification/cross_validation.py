@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,10 +21,11 @@ from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.influence import ReplicateMean, permuted_errors
 from icemap.verification.measured import measured_forecast
+from icemap.verification.published import PUBLISHED, REPLICATES, PublishedFit
 from icemap.verification.scores import COVERAGES
 
 Array = NDArray[np.float64]
-#: What is mapped: COP-BMA pooled with a quantile forest.
+#: What is mapped, but for the recipe as printed: COP-BMA pooled with a quantile forest.
 MODEL = "icemap"
 # Levels at which quantiles are kept, dense in the tails, where calibrated intervals end.
 _TAIL = np.array([0.0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2])
@@ -54,7 +55,7 @@ def verify_fold(
         Prepared, not necessarily fitted: its options and coding are used.
     labels : ndarray of shape (n,)
     competitors : sequence of str
-        Of `icemap.verification.competitors.COMPETITORS`.
+        Of `icemap.verification.competitors.COMPETITORS`, or `icemap.verification.published.PUBLISHED`.
     importance : bool
         Also measure the error with each predictor permuted.
 
@@ -69,18 +70,29 @@ def verify_fold(
     test = labels == fold
     training = table.take(~test)
     seed = replicate_seed(ensemble.seed, fold)
+    published = ensemble.followed.published
     options = ensemble.tuned_options(training)
     replicate = fit_replicate(training, options, ensemble.coding_, seed)
     forest = ensemble.fit_forest(training, options)
     X, y = table.X[test], table.y[test]
     error = None if table.error is None else table.error[test]
     weighed = training.weighed(options.model_variance)
-    models = {
-        MODEL: _mapped_forecast(replicate, forest, ensemble, X, y, error),
-        **_pooled_forecasts(replicate, weighed, ensemble, X, y, error),
-    }
+    if published:
+        scaled = replicate.member_predictions(X)
+        models = {"climatology": _truth_forecast(_climatology(replicate.bma), scaled, y, error)}
+    else:
+        models = {
+            MODEL: _mapped_forecast(replicate, forest, ensemble, X, y, error),
+            **_pooled_forecasts(replicate, weighed, ensemble, X, y, error),
+        }
+    if published or PUBLISHED in competitors:
+        count = min(ensemble.replicates, REPLICATES)
+        fitted = PublishedFit.of(training, options, ensemble.coding_, count, seed)
+        models |= {row: _plain(found) for row, found in fitted.forecasts(X, y).items()}
     left_out = []
     for name in competitors:
+        if name == PUBLISHED:
+            continue
         forecast = COMPETITORS[name](weighed, X, y, ensemble.coding_.class_columns, ensemble.bounds, ensemble.block_degrees, seed)
         if forecast is None:
             left_out.append(name)
@@ -95,9 +107,15 @@ def verify_fold(
     return record
 
 
-def _mapped_forecast(replicate: Replicate, forest: QuantileForest, ensemble: IceEnsemble, X: Array, y: Array, error: Array | None) -> dict[str, Any]:
+def mapped_model(models: Container[str]) -> str:
+    """Of the names of models in a verification, that of what is mapped."""
+    return MODEL if MODEL in models else PUBLISHED
+
+
+def _mapped_forecast(replicate: Replicate, forest: QuantileForest | None, ensemble: IceEnsemble, X: Array, y: Array, error: Array | None) -> dict[str, Any]:
     """The forecast of the map: COP-BMA and the quantile forest. Samples with errors are forecast as they were measured."""
-    mixture, F, leaves = PooledMixture([replicate.bma], forest), replicate.member_predictions(X)[None], forest.at(ensemble.coding_.codes(X))
+    mixture, F = PooledMixture([replicate.bma], forest), replicate.member_predictions(X)[None]
+    leaves = None if forest is None else forest.at(ensemble.coding_.codes(X))
     if error is not None:
         nodes = mixture.tables.x
         span = float(nodes[0]), float(nodes[-1])

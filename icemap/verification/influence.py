@@ -29,7 +29,7 @@ class ReplicateMean(RegressorMixin, BaseEstimator):
     With ``members``, one column more for the prediction of each member.
     """
 
-    def __init__(self, replicate: Replicate, forest: QuantileForest, members: bool = False) -> None:
+    def __init__(self, replicate: Replicate, forest: QuantileForest | None, members: bool = False) -> None:
         self.replicate = replicate
         self.forest = forest
         self.members = members
@@ -44,8 +44,11 @@ class ReplicateMean(RegressorMixin, BaseEstimator):
     def predict(self, X: Array) -> Array:
         """Means of shape (n,), or (n, 1 + members)."""
         coded = np.asarray(X, dtype=float)
-        F, leaves = self.replicate.member_predictions(coded), self.forest.at(self.replicate.coding.codes(coded))
-        mean = (1 - SHARE) * self.replicate.bma.predict(F) + SHARE * leaves.mean
+        F = self.replicate.member_predictions(coded)
+        mean = self.replicate.bma.predict(F)
+        if self.forest is not None:
+            leaves = self.forest.at(self.replicate.coding.codes(coded))
+            mean = (1 - SHARE) * mean + SHARE * leaves.mean
         return np.column_stack([mean, self.replicate.in_units(F)]) if self.members else mean
 
 

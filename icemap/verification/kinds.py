@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +41,26 @@ class FoldOptions:
     domain : (ndarray, ndarray)
         Longitudes and latitudes of places that stand for the map, for kNNDM.
     seed : int
+    random_alone : bool
+        Random folds and no others, as the published recipe is verified.
     """
 
     folds: int
     block_degrees: float
     domain: tuple[Array, Array]
     seed: int
+    random_alone: bool = False
+
+
+def headline(kinds: Container[str]) -> str:
+    """Of the kinds of folds in a verification, the one whose scores stand first.
+
+    Examples
+    --------
+    >>> headline({"cell", "block", "knndm"}), headline({"cell"})
+    ('knndm', 'cell')
+    """
+    return next(kind for kind in (HEADLINE, *KIND_NAMES) if kind in kinds)
 
 
 def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, Labels], list[str]]:
@@ -85,6 +99,9 @@ def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, L
         assert by_chance is not None, "folds of single samples are smaller than those of cells"
         labels["random"] = by_chance
     labels["cell"] = by_cell
+    if options.random_alone:
+        kept = "random" if "random" in labels else "cell"
+        return {kept: labels[kept]}, notes
     by_block, said = _block_labels(table, options)
     notes += said
     if by_block is not None:
@@ -110,7 +127,7 @@ def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, L
 
 def importance_kind(labels: Mapping[str, Labels]) -> str:
     """Kind of folds whose test sides are used for the importance of the predictors."""
-    return "block" if "block" in labels else HEADLINE
+    return "block" if "block" in labels else headline(labels)
 
 
 def _with_enough(make: Callable[[int], Labels], folds: int, most: int) -> tuple[Labels | None, int]:

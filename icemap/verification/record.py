@@ -8,11 +8,11 @@ from typing import Any
 from icemap.config import Config
 from icemap.ensemble.replicates import TrainingTable
 from icemap.verification.applicability import Applicability
-from icemap.verification.cross_validation import MODEL
+from icemap.verification.cross_validation import mapped_model
 from icemap.verification.groups import BLOCK, group_scores, groupings
-from icemap.verification.kinds import HEADLINE, KIND_NAMES
+from icemap.verification.kinds import KIND_NAMES, headline
 from icemap.verification.skill import Skill, skill_blocks, skill_sentence, skills
-from icemap.verification.summary import CALIBRATED, difference_table, verification_table
+from icemap.verification.summary import difference_table, shown_model, verification_table
 
 
 def verification_record(by_kind: Mapping[str, Mapping[str, Any]], table: TrainingTable, applicability: Applicability, config: Config) -> dict[str, Any]:
@@ -37,11 +37,13 @@ def verification_record(by_kind: Mapping[str, Mapping[str, Any]], table: Trainin
     groups = groupings(table, index, threshold, degrees, config.target, classes)
     blocks, side = skill_blocks(table.longitude, table.latitude, degrees)
     skill = {kind: skills(part, blocks, config.seed) for kind, part in by_kind.items()}
+    first = headline(by_kind)
+    mapped = mapped_model(by_kind[first]["models"])
     return {
-        "skill": _headline_skill(skill[HEADLINE][MODEL], side, config),
+        "skill": _headline_skill(skill[first][mapped], side, config) | {"folds": KIND_NAMES[first], "model": mapped},
         "target": config.target.model_dump(mode="json"),
         "table": verification_table(by_kind, groups[BLOCK], skill),
-        "groups": group_scores(by_kind[HEADLINE], groups),
+        "groups": group_scores(by_kind[first], groups),
         "differences": difference_table(by_kind, groups[BLOCK], config.seed),
         "folds": {kind: _for_pictures(part) for kind, part in by_kind.items()},
     }
@@ -51,15 +53,14 @@ def _headline_skill(skill: Skill, side: float, config: Config) -> dict[str, Any]
     return {
         "sentence": skill_sentence(skill, config.target),
         **skill,
-        "folds": KIND_NAMES[HEADLINE],
-        "model": MODEL,
         "block_degrees": side,
     }
 
 
 def _for_pictures(part: Mapping[str, Any]) -> dict[str, list[Any]]:
     """Observations, predictions, PITs and the 95 % interval (calibrated where it can be) of the samples that these folds leave out."""
-    model, shown = part["models"][MODEL], part["models"].get(CALIBRATED, part["models"][MODEL])
+    models = part["models"]
+    model, shown = models[mapped_model(models)], models[shown_model(models)]
     interval = shown["interval"]["0.95"]
     columns = {"rows": part["rows"], "observed": part["y"], "lower95": interval[:, 0], "upper95": interval[:, 1]}
     return {name: values.tolist() for name, values in {**columns, **{name: model[name] for name in ("mean", "pit", "crps")}}.items()}

@@ -148,5 +148,9 @@ class Calibration:
         return cls(LocalSpread(**content["spread"]), (float(low), float(high)), float(content.get("nugget", 0.0)))
 
 
+#: The interval as the ensemble gives it.
+NOT_CALIBRATED = Calibration(LocalSpread(0.0, 0.0, 0.0, 0.0, 0.0), (0.025, 0.975))
+
+
 def _log(dissimilarity: ArrayLike) -> Array:
     return np.log(np.maximum(np.asarray(dissimilarity, dtype=np.float64), 1e-6))

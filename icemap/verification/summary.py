@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.verification.cross_validation import MODEL, TAIL_LEVELS
+from icemap.verification.cross_validation import MODEL, TAIL_LEVELS, mapped_model
 from icemap.verification.groups import scores_of, worst_block
 from icemap.verification.kinds import KIND_NAMES
 from icemap.verification.paired import differences
+from icemap.verification.published import PUBLISHED
 from icemap.verification.skill import Skill
 from icemap.verification.spread import Calibration
 
@@ -41,10 +42,18 @@ def calibrated_interval(model: Mapping[str, Any], dissimilarity: Array, labels: 
     return bounds[:, 0], bounds[:, 1]
 
 
+def shown_model(models: Container[str]) -> str:
+    """Of the names of models, the one whose interval is that of the map."""
+    return CALIBRATED if CALIBRATED in models else MODEL if MODEL in models else PUBLISHED
+
+
 def with_calibrated(part: Mapping[str, Any], labels: NDArray[np.int64]) -> dict[str, Any]:
-    """The forecasts of one kind of folds, with the calibrated interval of what is mapped as a model beside it; as they are where there is one fold only."""
+    """The forecasts of one kind of folds, with the calibrated interval of what is mapped as a model beside it.
+
+    As they are where there is one fold only, or where what is mapped is the recipe as printed.
+    """
     here = labels[part["rows"]]
-    if len(np.unique(here)) < 2:
+    if len(np.unique(here)) < 2 or MODEL not in part["models"]:
         return dict(part)
     model = part["models"][MODEL]
     interval = np.column_stack(calibrated_interval(model, part["dissimilarity"], here))
@@ -101,7 +110,7 @@ def difference_table(by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray[n
     return [
         {"folds": KIND_NAMES[kind], **row}
         for kind, part in by_kind.items()
-        for row in differences(part, MODEL, CALIBRATED if CALIBRATED in part["models"] else MODEL, blocks, seed)
+        for row in differences(part, mapped_model(part["models"]), shown_model(part["models"]), blocks, seed)
     ]
 
 

@@ -371,3 +371,13 @@ def test_a_member_that_knows_nothing_does_no_harm(table: tuple[np.ndarray, np.nd
         bma = CopulaBMA().fit(np.hstack([F, noise]), y)
     assert bma.weights_[3] < 0.05
     assert bma.crps(np.hstack([F, noise]), y).mean() == pytest.approx(CopulaBMA().fit(F, y).crps(F, y).mean(), rel=0.03)
+
+
+def test_an_idle_member_has_no_weight_and_changes_nothing(table: tuple[np.ndarray, np.ndarray]) -> None:
+    F, y = table
+    alone, idle = CopulaBMA().fit(F[:, :2], y), CopulaBMA(idle=(2,)).fit(F, y)
+    np.testing.assert_allclose(idle.weights_, [*alone.weights_, 0.0])
+    np.testing.assert_allclose(idle.predict(F), alone.predict(F[:, :2]))
+    restored = CopulaBMA.from_dict(json.loads(json.dumps(idle.to_dict())))
+    assert restored.idle == (2,)
+    np.testing.assert_array_equal(restored.weights_, idle.weights_)

@@ -53,3 +53,10 @@ def test_a_constant_target_is_refused():
 def test_it_survives_json():
     scale = TargetScale.fit([1.0, 2.0, 9.0, 40.0], (0, 50))
     assert TargetScale.from_dict(json.loads(json.dumps(scale.to_dict()))) == scale
+
+
+def test_a_power_of_one_only_standardizes():
+    y = np.random.default_rng(1).lognormal(4, 0.8, 500)
+    scale = TargetScale.fit(y, power=1.0)
+    np.testing.assert_allclose(scale.transform(y), (y - y.mean()) / y.std())
+    np.testing.assert_allclose(scale.inverse(scale.transform(y)), y)

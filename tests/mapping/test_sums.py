@@ -72,3 +72,14 @@ def test_missing_values_are_loud(fields):
 def test_parts_of_different_ensembles_do_not_add(fields):
     with pytest.raises(ValueError, match="7 replicates in one part and 6"):
         add(sums_of(fields), sums_of({**fields, "replicates": fields["replicates"][:6]}))
+
+
+def test_bounds_of_cells_are_summed_by_the_area_that_counts(fields):
+    lower, upper = fields["sd"] * 2, fields["sd"] * 5
+    area = GRID.cell_area()[:, None]
+    columns = fields["fraction"], fields["replicates"], fields["sd"], fields["aoa"]
+    found = chunk_sums(area, *columns, {"south": fields["south"]}, (lower, upper))
+    for name, inside in (("all", True), ("south", fields["south"])):
+        weight = np.where(inside, area * fields["fraction"], 0.0)
+        for key, values in (("integral_lower", lower), ("integral_upper", upper)):
+            assert found[name][key] == pytest.approx(np.nansum(weight * values))

@@ -24,6 +24,7 @@ from icemap.sphere import unit_vectors
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.cross_validation import gather, verify_fold
 from icemap.verification.groups import block_names
+from icemap.verification.published import PUBLISHED, PUBLISHED_MIXTURE, REPLICATES
 from icemap.verification.summary import difference_table, verification_table, with_calibrated
 
 REAL = Path(os.environ.get("ICEMAP_DATA", Path(__file__).parents[2].parent / "shared" / "realcase"))
@@ -68,7 +69,7 @@ def verified(target: str, seed: int = 0) -> dict[str, list[dict[str, Any]]]:
     ensemble = IceEnsemble(classes=CLASSES, bounds=TARGETS[target][2], seed=seed)
     ensemble.prepare(table)
     labels = block_folds(table.lon, table.lat, 10.0, FOLDS, seed)
-    part = gather([verify_fold(ensemble, table, labels, k, tuple(COMPETITORS)) for k in range(FOLDS)], np.arange(len(table)))
+    part = gather([verify_fold(ensemble, table, labels, k, (*COMPETITORS, PUBLISHED)) for k in range(FOLDS)], np.arange(len(table)))
     blocks = block_names(table.lon, table.lat, 10.0)
     by_kind = {"block": with_calibrated(part, labels)}
     return {"table": verification_table(by_kind, blocks), "differences": difference_table(by_kind, blocks, seed)}
@@ -76,9 +77,13 @@ def verified(target: str, seed: int = 0) -> dict[str, list[dict[str, Any]]]:
 
 def report(target: str, found: dict[str, list[dict[str, Any]]]) -> str:
     """The figures as text."""
-    keys = ("crps", "winkler_95", "coverage_95", "width_95", "worst_block_coverage_95", "rmse")
-    lines = [f"{target:22}" + "".join(f"{key.replace('_95', '').replace('worst_block_coverage', 'worst block'):>13}" for key in keys)]
-    lines += [f"{row['model']:22}" + "".join(f"{row[key]:>13.3f}" if key in row else f"{'-':>13}" for key in keys) for row in found["table"]]
+    keys = ("crps", "winkler_95", "coverage_95", "width_95", "worst_block_coverage_95", "rmse", "bias")
+    told = dict.fromkeys((PUBLISHED, PUBLISHED_MIXTURE), f" ({REPLICATES})")
+    lines = [f"{target:28}" + "".join(f"{key.replace('_95', '').replace('worst_block_coverage', 'worst block'):>13}" for key in keys)]
+    lines += [
+        f"{row['model'] + told.get(row['model'], ''):28}" + "".join(f"{row[key]:>13.3f}" if key in row else f"{'-':>13}" for key in keys)
+        for row in found["table"]
+    ]
     return "\n".join(lines)
 
 

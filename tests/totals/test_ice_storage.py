@@ -90,6 +90,15 @@ def test_the_residual_widens_the_interval_as_variances_add():
     assert row["share_residual"] + row["share_ensemble"] == pytest.approx(1)
 
 
+def test_summed_bounds_are_the_interval_where_the_sums_have_them():
+    sums = {"area_km2": 1000.0, "area_aoa_km2": 500.0, "integral": [4e4, 6e4], "integral_aoa": [2e4, 3e4]}
+    sums |= {"integral_sd": 1e3, "integral_var": 1e4, "integral_lower": 3e4, "integral_upper": 8e4}
+    row = totals(sums, residual_sd=1e4, held_out=0.1)
+    found = [row[key] for key in ("ice_km3_lower95", "ice_km3", "ice_km3_upper95")]
+    assert found == pytest.approx([1.5, 2.5, 4.0])
+    assert (row["share_ensemble"], row["share_residual"]) == (1, 0)
+
+
 def test_replicates_that_share_their_sites_are_spread_as_new_boreholes_would_spread():
     """The mean of a sample, from replicates that each leave out a tenth: the jackknife gives the textbook standard error."""
     rng = np.random.default_rng(4)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from icemap.verification.kinds import (
     KIND_NAMES,
     FoldOptions,
     fold_labels,
+    headline,
     importance_kind,
     region_labels,
     sample_facts,
@@ -137,3 +140,13 @@ def test_the_facts_say_what_the_samples_allow():
     assert few.startswith("63 samples in 5 independent clusters (blocks of 10 degrees; the largest has 34)")
     assert "too few to say how sure the scores are (8 are needed)" in few
     assert "enough to say how sure" in sample_facts(table(*spread()), 10.0)
+
+
+def test_the_published_recipe_has_random_folds_alone():
+    lon, lat = spread()
+    alone = replace(options(), random_alone=True)
+    by_hole = fold_labels(table(lon, lat, np.arange(len(lon)) // 2), alone)[0]
+    by_cell = fold_labels(table(lon, lat), alone)[0]
+    assert (list(by_hole), list(by_cell)) == (["random"], ["cell"])
+    assert (headline(by_hole), headline(by_cell)) == ("random", "cell")
+    assert headline(fold_labels(table(lon, lat), options())[0]) == "knndm"

@@ -44,6 +44,8 @@ class Report:
         Whether the totals include the correlated residual.
     skill : str
         What the skill against climatology means, a sentence.
+    as_printed : bool
+        The map follows the published recipe, whose intervals are others.
     interval_of : str
         What the interval of the map is for.
     verification, predictors : sequence of rows
@@ -71,6 +73,7 @@ class Report:
     has_residual: bool = False
     skill: str = ""
     interval_of: str = "of a single cell"
+    as_printed: bool = False
     verification: Sequence[Row] = ()
     verification_note: str = ""
     predictors: Sequence[Row] = ()

@@ -19,8 +19,8 @@ from icemap.products.pages.report import Report, storage_rows, write_report
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import exists, join, write_bytes
 from icemap.totals.ice_storage import read_storage
-from icemap.verification.cross_validation import MODEL
-from icemap.verification.kinds import HEADLINE, KIND_NAMES
+from icemap.verification.cross_validation import mapped_model
+from icemap.verification.kinds import KIND_NAMES, headline
 from icemap.verification.summary import CALIBRATED
 from icemap.words import shown_settings
 
@@ -34,6 +34,10 @@ NOTE = (
     "headline; "
     "random folds measure interpolation between neighbouring sites, and are printed to show the difference. Every model under every kind of folds, and where "
     "they are good: see the page on verification."
+)
+PRINTED_NOTE = (
+    "Each row scores predictions for sites that were left out of training, at random, as the published recipe is verified: that measures interpolation "
+    "between neighbouring sites. Every model: see the page on verification."
 )
 PAGES = {"the predictors": "predictors.html", "the boreholes": "boreholes.html", "the verification": "verification.html"}
 
@@ -65,8 +69,10 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
         pages=PAGES,
         skill=verification["skill"]["sentence"],
         interval_of=_interval_of(config),
+        as_printed=config.ensemble.recipe == "published",
         verification=verification_rows(_shown(verification["table"]), config.target.unit),
-        verification_note=NOTE + (f" The published figures below are for reference only: {CAVEAT}." if published_figures(config.target) else ""),
+        verification_note=(PRINTED_NOTE if config.ensemble.recipe == "published" else NOTE)
+        + (f" The published figures below are for reference only: {CAVEAT}." if published_figures(config.target) else ""),
         plate_png=map_figure(config.folder.map, config.title, projection="plate-carree"),
         verification_png=_verification_picture(verification, config.target.unit),
         importance_svg=_importance_picture(config),
@@ -102,7 +108,7 @@ def _facts(config: Config, verification: Mapping[str, Any], table: pd.DataFrame,
         "R²": best.get("r2"),
         f"RMSE, {config.target.unit}": best.get("rmse"),
     }
-    folds = KIND_NAMES[HEADLINE]
+    folds = best["folds"]
     facts |= {f"{label} ({folds} folds)": value for label, value in shown.items() if value is not None}
     if share := verification["climatology"]["share"]:
         facts["share of climatology in the map, %"] = 100 * share
@@ -114,6 +120,8 @@ def _facts(config: Config, verification: Mapping[str, Any], table: pd.DataFrame,
 
 def _interval_of(config: Config) -> str:
     """What the interval of the map is for: samples with errors tell of the mean of a cell, others of one more such sample."""
+    if config.ensemble.recipe == "published":
+        return "of the replicates' means"
     if config.verification.nugget:
         return "of one new borehole in a cell"
     known = sample_errors(read_samples(config.folder.samples)) is not None
@@ -121,12 +129,21 @@ def _interval_of(config: Config) -> str:
 
 
 def _headline(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    return next(row for row in rows if row["folds"] == KIND_NAMES[HEADLINE] and row["model"] == MODEL)
+    leading, mapped = _leading(rows)
+    return next(row for row in rows if row["folds"] == leading and row["model"] == mapped)
+
+
+def _leading(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Names of the folds that stand first and of what is mapped."""
+    kinds = {name: kind for kind, name in KIND_NAMES.items()}
+    first = headline({kinds[row["folds"]] for row in rows})
+    return KIND_NAMES[first], mapped_model({row["model"] for row in rows})
 
 
 def _shown(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """All models under the headline folds, and the ensemble under the others."""
-    return [row for row in rows if row["folds"] == KIND_NAMES[HEADLINE] or row["model"] in (MODEL, CALIBRATED)]
+    leading, mapped = _leading(rows)
+    return [row for row in rows if row["folds"] == leading or row["model"] in (mapped, CALIBRATED)]
 
 
 def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict[str, Any]]:
@@ -164,7 +181,7 @@ def _span(low: float | None, high: float | None) -> str:
 
 
 def _verification_picture(verification: Mapping[str, Any], unit: str) -> bytes:
-    fold, row = verification["folds"][HEADLINE], _headline(verification["table"])
+    fold, row = verification["folds"][headline(verification["folds"])], _headline(verification["table"])
     coverage = {level: row[f"coverage_{100 * level:g}"] for level in (0.5, 0.8, 0.9, 0.95)}
     return verification_figure(np.asarray(fold["pit"]), coverage, np.asarray(fold["observed"]), np.asarray(fold["mean"]), unit)
 

@@ -14,12 +14,13 @@ from icemap.products.figures.projection import view_of
 from icemap.products.pages.page import render
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import write_text
-from icemap.verification.cross_validation import MODEL
+from icemap.verification.cross_validation import MODEL, mapped_model
 from icemap.verification.groups import BLOCK, block_names
-from icemap.verification.kinds import FEW, HEADLINE, KIND_NAMES
+from icemap.verification.kinds import FEW, KIND_NAMES, headline
 from icemap.verification.paired import LEAST_BLOCKS
+from icemap.verification.published import PUBLISHED, REPLICATES
 from icemap.verification.scores import COVERAGES
-from icemap.verification.summary import CALIBRATED
+from icemap.verification.summary import CALIBRATED, shown_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,18 +56,22 @@ def write_verification_page(
     units : mapping
         Unit of each predictor; "class" for classes.
     """
+    first, mapped = headline(record["folds"]), record["skill"]["model"]
     page = render(
         "verification.html",
         title=config.title,
         target=config.target,
         samples=len(samples),
-        headline=KIND_NAMES[HEADLINE],
-        model=MODEL,
+        headline=KIND_NAMES[first],
+        model=mapped,
+        as_printed=mapped == PUBLISHED,
+        names={row["model"] for row in record["table"]},
+        most_replicates=REPLICATES,
         calibrated=CALIBRATED,
         skill=record["skill"],
         has_errors=sample_errors(samples) is not None,
         notes=record["notes"],
-        table=[row for row in record["table"] if row["folds"] == KIND_NAMES[HEADLINE]],
+        table=[row for row in record["table"] if row["folds"] == KIND_NAMES[first]],
         matrices=_matrices(record["table"]),
         replicates=record["replicates"],
         published=published_figures(config.target),
@@ -86,8 +91,9 @@ def write_verification_page(
 
 
 def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: pd.DataFrame, config: Config, units: Mapping[str, str]) -> dict[str, bytes]:
-    target, fold = config.target, record["folds"][HEADLINE]
-    rows = [row for row in record["table"] if row["folds"] == KIND_NAMES[HEADLINE]]
+    first = headline(record["folds"])
+    target, fold = config.target, record["folds"][first]
+    rows = [row for row in record["table"] if row["folds"] == KIND_NAMES[first]]
     observed, low, high = (np.asarray(fold[name]) for name in ("observed", "lower95", "upper95"))
     inside = (observed >= low) & (observed <= high)
     left_out = samples.iloc[fold["rows"]]
@@ -95,13 +101,13 @@ def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: 
     sites = samples["lon"].to_numpy(float), samples["lat"].to_numpy(float)
     view = view_of(config.grid.grid, MAP_PIXELS)
     order = [row["predictor"] for row in influence["permutation"]]
-    headline = [row for row in record["differences"] if row["folds"] == KIND_NAMES[HEADLINE]]
+    differences = [row for row in record["differences"] if row["folds"] == KIND_NAMES[first]]
     return {
         "pit": figures.pit_figure({KIND_NAMES[kind]: np.asarray(part["pit"]) for kind, part in record["folds"].items()}),
         "reliability": figures.reliability_figure(*_reliability(rows)),
         "scatter": figures.scatter_figure(observed, np.asarray(fold["mean"]), inside, target.unit),
         "coverage": figures.coverage_map(view, lon, lat, inside, block_names(lon, lat, config.ensemble.block_degrees), FEW),
-        "differences": figures.difference_figure(headline, target.unit),
+        "differences": figures.difference_figure(differences, target.unit),
         "importance": figures.importance_figure(influence["permutation"], influence["shap"], target.unit),
         "dependence": figures.dependence_figure(influence["partial_dependence"], order, units, f"{target.long_name} ({target.unit})"),
         "places": figures.places_map(view, sites, influence["next_boreholes"]),
@@ -110,9 +116,9 @@ def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: 
 
 def _reliability(rows: Sequence[Row]) -> tuple[dict[str, dict[float, float]], dict[float, tuple[float, float]]]:
     by_model = {row["model"]: row for row in rows}
-    shown = [name for name in (MODEL, "COP-BMA", "Gaussian BMA", "equal weights", "quantile_forest") if name in by_model]
+    shown = [name for name in (MODEL, "COP-BMA", "Gaussian BMA", "equal weights", "quantile_forest", PUBLISHED) if name in by_model]
     coverages = {name.replace("_", " "): {level: by_model[name][f"coverage_{100 * level:g}"] for level in COVERAGES} for name in shown}
-    own = by_model[MODEL]
+    own = by_model[mapped_model(by_model)]
     return coverages, {level: (own[f"coverage_{100 * level:g}_low"], own[f"coverage_{100 * level:g}_high"]) for level in COVERAGES}
 
 
@@ -135,7 +141,7 @@ def _matrices(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
     """For each grouping one row per group: the calibrated forecast, and the CRPS and Winkler score of the yardsticks."""
     models = {row["model"] for row in rows}
-    own = CALIBRATED if CALIBRATED in models else MODEL
+    own = shown_model(models)
     cells = {(row["by"], row["group"], row["model"]): row for row in rows}
     tables: dict[str, list[dict[str, Any]]] = {}
     for (heading, group, model), row in cells.items():

@@ -99,6 +99,7 @@ async function start() {
 
   function total(feature) {
     const geometry = feature.getGeometry().clone();
+    if (about.summed_bounds) return say([["note", "This map follows the published recipe as printed, whose totals have summed bounds: icemap storage --polygons gives them."]]);
     if (!about.totals) return say([["note", "The map was made without the predictions of its replicates (map.replicate_fields), so an area has no interval here."]]);
     const sum = areaTotal(about.totals, geometry, map.getView().getProjection());
     if (!sum) return say([["note", "No cell that counts lies in this area."]]);
