@@ -244,6 +244,36 @@ def query(run_url: str, lon: float, lat: float) -> None:
         _say(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
 
 
+@main.command()
+@click.argument("run_url", metavar="RUN")
+@click.argument("other")
+@click.option("--classes", metavar="TABLE", help="What the classes of OTHER hold: a table of code, name, low, middle, high (%), depth (m), extent, ice.")
+@click.option("--depth", metavar="M", type=float, help="Metres below the permafrost table that are compared; needed where OTHER does not say its depth.")
+@click.option("--mask", default="fraction", show_default=True, help="What counts of a cell: fraction, majority or whole.")
+@click.option("--ice", metavar="excess|total", help="Which ice OTHER counts, where its table does not say.")
+@click.option("--catalog", metavar="FILE", help="OTHER is the name of an entry of this catalogue.")
+@click.option("--attribute", metavar="COLUMN", help="Of polygons: the column with the codes of the table.")
+@click.option("--name", metavar="NAME", help="What the files are named after; OTHER's own name without it.")
+def compare(run_url: str, other: str, **options: Any) -> None:
+    """RUN beside OTHER: an earlier run, another map, or a map of classes.
+
+    OTHER is a run folder, a raster of any CRS, or polygons; classes need a table of what they hold.
+    Both are compared on the same cells, permafrost mask and depth. For example:
+
+    \b
+        icemap compare runs/ice nhipa.byte --classes examples/ipa_classes.csv --name ipa
+        icemap compare runs/ice runs/ice_2025
+    """
+    from icemap.products.comparison import compare as compare_maps
+    from icemap.products.comparison_page import summary_lines
+
+    found = compare_maps(run_url, other, **options)
+    for line in summary_lines(found):
+        _say(line)
+    for what, url in found.files.items():
+        _say(f"{what:10s} {url}")
+
+
 def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -> None:
     from icemap.chain import run
     from icemap.config import load_config

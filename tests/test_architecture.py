@@ -22,7 +22,7 @@ GROUND = [
 # From bottom to top: a module imports from its own level or from below.
 LEVELS = [
     GROUND,
-    *([name] for name in ("predictors", "boreholes", "ensemble", "verification", "mapping", "products", "steps", "learning")),
+    *([name] for name in ("predictors", "boreholes", "ensemble", "verification", "mapping", "comparison", "products", "steps", "learning")),
     ["chain", "demo", "doctor", "input_check"],
     ["check"],
     ["cli", "__main__"],
