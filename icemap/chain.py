@@ -324,11 +324,33 @@ def _published(config: Config) -> list[str]:
     return [*levels, *files, *catalogues, *viewer_files(config.run)]
 
 
+def _report_depends(context: Context) -> Any:
+    """The maps that the report compares the run with; None without any, as if there were no such key."""
+    from icemap.products.comparison import comparison_inputs
+
+    return [comparison_inputs(one) for one in context.config.compare] or None
+
+
 def _make_report(context: Context) -> dict[str, Any]:
+    from icemap.products.comparison import make_comparison, require_different_names
     from icemap.products.run_report import write_run_report
 
-    write_run_report(context.config, context.provenance.content)
+    config = context.config
+    require_different_names(config.compare)
+    found = []
+    for settings in config.compare:
+        found.append(make_comparison(config.run, settings))
+        context.say(f"  compared with {found[-1].other.name}: see {found[-1].files['page']}")
+    write_run_report(config, context.provenance.content, found)
     return {}
+
+
+def _report_products(config: Config) -> list[str]:
+    from icemap.products.comparison import comparison_name, comparison_urls
+
+    compared = [comparison_urls(config.run, comparison_name(one)) for one in config.compare]
+    pages = [urls[what] for urls in compared for what in ("page", "numbers")]
+    return [join(config.run, "report.html"), join(config.products_url, "map.png"), *pages]
 
 
 STEPS = (
@@ -364,9 +386,9 @@ STEPS = (
     Step(
         "report",
         ("storage", "publish", "verify"),
-        lambda x: None,
+        _report_depends,
         _make_report,
-        lambda c: [join(c.run, "report.html"), join(c.products_url, "map.png")],
+        _report_products,
         words=lambda x: [shown_settings(x.config), source_words(x.sources)],
     ),
 )

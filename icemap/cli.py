@@ -142,24 +142,44 @@ for _name, _text in {
 @click.option("--polygons", metavar="FILE", help="GeoPackage, GeoJSON or the like: the totals of its areas instead of those of the map's own regions.")
 @click.option("--name", metavar="ATTRIBUTE", help="Column of the polygons' names; polygons of one name are one area.")
 @click.option("--layer", metavar="NAME", help="Layer of the polygons, in a file that has several.")
+@click.option("--zones", metavar="RASTER", help="A raster of classes in any CRS: the totals by its classes.")
+@click.option("--classes", metavar="TABLE", help="Table with the code and name of the zones' classes; the raster's own names without it.")
 @click.option("--mask", default="fraction", show_default=True, help="What counts of a cell: fraction, majority or whole.")
 @_on_a_cluster
-def storage(config: str, polygons: str | None, name: str | None, layer: str | None, mask: str, cluster: str, workers: int) -> None:
-    """Totals with their intervals, of the map's regions or of polygons."""
+def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | None) -> None:
+    """Totals with their intervals, of the map's regions, of polygons or of the classes of a raster.
+
+    \b
+        icemap storage CONFIG.yaml --polygons rivers.gpkg --name basin
+        icemap storage CONFIG.yaml --zones landcover.tif --classes landcover.csv
+    """
     from icemap.config import load_config
     from icemap.lock import run_lock
     from icemap.products.ice_storage import ice_storage, storage_lines, write_ice_storage
     from icemap.store import file_name, join
 
     settings = load_config(config)
-    if polygons is None:
+    file = areas["polygons"] or areas["zones"]
+    if areas["polygons"] and areas["zones"]:
+        raise IcemapError("Totals are either of polygons or of zones: give --polygons or --zones.")
+    if file is None:
+        if areas["classes"] is not None:
+            raise IcemapError("--classes names the classes of a raster: give that with --zones.")
         _run(config, ["storage"], cluster, workers)
     with run_lock(settings.run, "icemap storage", _say):
-        table = ice_storage(settings.map_url, polygons, mask, attribute=name, layer=layer)
+        table = ice_storage(
+            settings.map_url,
+            areas["polygons"],
+            mask,
+            attribute=areas["name"],
+            layer=areas["layer"],
+            zones=areas["zones"],
+            classes=areas["classes"],
+        )
     for line in storage_lines(table):
         _say(line)
-    if polygons is not None:
-        url = join(settings.products_url, f"ice_storage_{file_name(polygons).rsplit('.', 1)[0]}.json")
+    if file is not None:
+        url = join(settings.products_url, f"ice_storage_{file_name(file).rsplit('.', 1)[0]}.json")
         write_ice_storage(url, table)
         _say(f"totals   {url}")
 

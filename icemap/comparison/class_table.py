@@ -206,12 +206,9 @@ def read_class_table(url: str, unit: str, *, numbers: bool, ice: str | None = No
     IcemapError
         Naming the file, and the column or line that is wrong.
     """
-    table = read_table(url, text=(CODE, NAME, *WORDS[CODE], *WORDS[NAME]))
+    table = _read_table(url)
     columns = _columns(table)
-    if CODE not in columns:
-        raise IcemapError(f"{table.file} has no column 'code' with the codes of the classes: it has {', '.join(map(str, table.frame.columns))}.")
-    codes = [_code(text, table, line, numbers=numbers) for text, line in zip(table.frame[columns[CODE]], table.lines, strict=True)]
-    _require_once(codes, table)
+    codes, names = _codes_and_names(table, columns, numbers=numbers)
     if len(codes) > MOST_CLASSES:
         raise IcemapError(f"{table.file} has {len(codes)} classes, and at most {MOST_CLASSES} can be compared.")
     found = {name: _numbers(table, columns[name], name, unit) for name in NUMBERS if name in columns}
@@ -220,8 +217,6 @@ def read_class_table(url: str, unit: str, *, numbers: bool, ice: str | None = No
     depth = found.get("depth", np.full(len(codes), np.nan))
     if (depth <= 0).any():
         raise IcemapError(f"{table.file}, line {table.lines[int(np.argmax(depth <= 0))]}: a depth must be more than 0 m.")
-    labels = table.frame[columns[NAME]] if NAME in columns else codes
-    names = [code if pd.isna(label) else str(label).strip() for code, label in zip(codes, labels, strict=True)]
     return ClassTable(
         table.file,
         tuple(
@@ -238,6 +233,31 @@ def read_class_table(url: str, unit: str, *, numbers: bool, ice: str | None = No
         ),
         _ice_kind(table, columns, ice),
     )
+
+
+def read_class_names(url: str) -> dict[str, str]:
+    """The ``name`` of each ``code`` of a raster's classes, in the order of the table.
+
+    Raises
+    ------
+    IcemapError
+        If there is no such column, or a code is missing, no whole number or there twice.
+    """
+    table = _read_table(url)
+    return dict(zip(*_codes_and_names(table, _columns(table), numbers=True), strict=True))
+
+
+def _read_table(url: str) -> Table:
+    return read_table(url, text=(CODE, NAME, *WORDS[CODE], *WORDS[NAME]))
+
+
+def _codes_and_names(table: Table, columns: Mapping[str, str], *, numbers: bool) -> tuple[list[str], list[str]]:
+    if CODE not in columns:
+        raise IcemapError(f"{table.file} has no column 'code' with the codes of the classes: it has {', '.join(map(str, table.frame.columns))}.")
+    codes = [_code(text, table, line, numbers=numbers) for text, line in zip(table.frame[columns[CODE]], table.lines, strict=True)]
+    _require_once(codes, table)
+    labels = table.frame[columns[NAME]] if NAME in columns else codes
+    return codes, [code if pd.isna(label) else str(label).strip() for code, label in zip(codes, labels, strict=True)]
 
 
 def _columns(table: Table) -> dict[str, str]:

@@ -23,8 +23,8 @@ def remarks(run: Party, other: Party, footing: Footing) -> tuple[str, ...]:
     if own is not None and cut is not None and own.depths_m[1] > footing.depth_m:
         found.append(
             f"Depth: {other.name} describes the upper {_depths(own)} m and holds {_volume(own)} there, "
-            f"of which {_volume(cut)} in the upper {footing.depth_m:g} m. Beside the ice of "
-            f"{footing.depth_m:g} m only the second can stand."
+            f"of which {_volume(cut)} in the upper {footing.depth_m:g} m. Only the "
+            f"latter can be set beside a total of {footing.depth_m:g} m."
         )
     if run.depth_m is not None and run.depth_m > footing.depth_m:
         found.append(f"Depth: {run.name} describes {run.depth_m:g} m; of its upper {footing.depth_m:g} m the content is taken to be that of the whole layer.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from icemap.addresses import recorded, shown
 from icemap.boreholes.regions import REGIONS
+from icemap.catalog import load_sources
 from icemap.comparison.agreement import (
     BINS,
     AreaSums,
@@ -50,13 +51,14 @@ from icemap.gridded import (
 from icemap.lock import run_lock
 from icemap.mapping.areas import DEFAULT_MASK, EXTENTS, MASKS, areas_of, masks_of
 from icemap.mapping.replicate_fields import StoredReplicates
+from icemap.predictors.cube import identity
 from icemap.products import polygon_storage
 from icemap.products.cog import write_layer
 from icemap.products.compared_run import CELL_INTERVAL, RunMap, TotalsOf, open_run, run_facts
 from icemap.products.comparison_page import write_comparison_page
 from icemap.products.ice_storage import holds_ice, ice_storage
 from icemap.products.layout import open_map, require_complete, target_of
-from icemap.provenance import fingerprint
+from icemap.provenance import fingerprint, metadata_digest
 from icemap.store import (
     exists,
     file_name,
@@ -167,6 +169,34 @@ def comparison_name(settings: CompareConfig) -> str:
     parts = shown(settings.other).rstrip("/").removesuffix("/map.zarr")
     stem = file_name(parts).rsplit(".", 1)[0] if settings.catalog is None else settings.other
     return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in stem) or "other"
+
+
+def comparison_inputs(settings: CompareConfig) -> list[Any]:
+    """What a comparison depends on beside the run, JSON-able: settings and digests of inputs."""
+    keys = settings.model_dump(exclude={"other", "classes", "catalog"})
+    files = [fingerprint(settings.classes)] if settings.classes is not None else []
+    if settings.catalog is not None:
+        source = load_sources(settings.catalog, [settings.other])[settings.other]
+        return [keys, *files, identity(source)]
+    run = _run_at(settings)
+    other = fingerprint(settings.other) if run is None else metadata_digest(join(run, "map.zarr"))
+    return [keys, *files, other]
+
+
+def require_different_names(compared: Sequence[CompareConfig]) -> None:
+    """Refuse two comparisons that would write the same files.
+
+    Raises
+    ------
+    IcemapError
+        Naming the two.
+    """
+    names: dict[str, str] = {}
+    for one in compared:
+        name = comparison_name(one)
+        if name in names:
+            raise IcemapError(f"compare: {shown(names[name])} and {shown(one.other)} are both called '{name}': give one of them a 'name' in the config.")
+        names[name] = one.other
 
 
 def make_comparison(run_url: str, settings: CompareConfig) -> Comparison:

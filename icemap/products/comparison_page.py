@@ -130,7 +130,7 @@ def footing_rows(found: Comparison) -> list[FootingRow]:
         rows.append(FootingRow(layer, cut.region_km2, "–", _own(cut)))
     rows.append(
         FootingRow(
-            "all of the run, what counts of its cells",
+            "all of the run" + ("" if footing.depth_m is None else f", upper {footing.depth_m:g} m"),
             footing.run_km2,
             total_text(footing.run_total, found.unit),
             "–",

@@ -29,6 +29,16 @@ REFERENCES = (
 
 
 @dataclass(frozen=True)
+class ComparedMap:
+    """An earlier map in the report: its name, its page as seen from the report, what was found, and a picture."""
+
+    name: str
+    page: str
+    lines: Sequence[str]
+    png: bytes
+
+
+@dataclass(frozen=True)
 class Report:
     """What a report shows. Parts that are empty are left out of the page.
 
@@ -60,6 +70,7 @@ class Report:
     pages : mapping of str to str
         What else can be read -> address of the page, as seen from the report.
     verification_png, importance_svg, boreholes_svg : bytes
+    comparisons : sequence of ComparedMap
     provenance : mapping
         Config, versions, digests, seeds, who and when.
     """
@@ -84,6 +95,7 @@ class Report:
     verification_png: bytes = b""
     importance_svg: bytes = b""
     boreholes_svg: bytes = b""
+    comparisons: Sequence[ComparedMap] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property

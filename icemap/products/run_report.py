@@ -9,15 +9,18 @@ import numpy as np
 import yaml
 
 from icemap.boreholes.samples import read_samples
+from icemap.comparison.result import Comparison
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
 from icemap.json_records import InfluenceRecord, VerificationRecord, read_record
+from icemap.products.comparison_page import summary_lines
 from icemap.products.figures import map_figure, verification_figure
 from icemap.products.figures_boreholes import boreholes_map
+from icemap.products.figures_comparison import comparison_maps
 from icemap.products.figures_verification import importance_figure
 from icemap.products.ice_storage import read_storage
 from icemap.products.published import CAVEAT, SOURCE, published_figures
-from icemap.products.report import Report, storage_rows, write_report
+from icemap.products.report import ComparedMap, Report, storage_rows, write_report
 from icemap.store import exists, join, write_bytes
 from icemap.verification.cross_validation import MODEL
 from icemap.verification.kinds import HEADLINE, KIND_NAMES
@@ -38,7 +41,7 @@ NOTE = (
 PAGES = {"the predictors": "predictors.html", "the boreholes": "boreholes.html", "the verification": "verification.html"}
 
 
-def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
+def write_run_report(config: Config, provenance: Mapping[str, Any], comparisons: Sequence[Comparison] = ()) -> None:
     """Write ``report.html`` and ``products/map.png`` of a run whose map, verification and totals are there.
 
     Parameters
@@ -46,6 +49,8 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
     config : Config
     provenance : mapping
         Content of ``provenance.json``.
+    comparisons : sequence of Comparison, optional
+        With earlier maps, each of which gets a picture.
     """
     sites = _training_sites(config)
     picture = map_figure(config.map_url, config.title, sites)
@@ -74,9 +79,17 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
         predictors=predictor_rows(config.predictors, provenance.get("sources", {}), steps.get("cube", {})),
         weights=_weights(steps.get("train", {})),
         published=_published(config),
+        comparisons=[_compared(config, one) for one in comparisons],
         provenance=_provenance(config, provenance),
     )
     write_report(join(config.run, "report.html"), report)
+
+
+def _compared(config: Config, found: Comparison) -> ComparedMap:
+    names = (found.run.name, found.other.name)
+    picture = comparison_maps(found.files["cells"], names, config.target)
+    page = found.files["page"].removeprefix(join(config.run, ""))
+    return ComparedMap(found.other.name, page, summary_lines(found), picture)
 
 
 def _training_sites(config: Config) -> pd.DataFrame:
