@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -88,10 +89,6 @@ class OtherMap(Protocol):
 
     def values(self, chunk: Chunk) -> Values: ...
 
-    def own_areas(self) -> dict[str, float] | None:
-        """Area of each class over the whole extent of the map, km2, by code; None without classes."""
-        ...
-
     def own_total(self, depth_m: float | None) -> OwnTotal | None:
         """What it holds over its own extent, of ice; None where it cannot be said."""
         ...
@@ -115,9 +112,6 @@ class ValueMap:
         found = align(self.raster, self.grid, chunk, self.how).astype(np.float64)
         _require_bounds(found, self.target, self.raster.name)
         return Values(found)
-
-    def own_areas(self) -> None:
-        return None
 
     def own_total(self, depth_m: float | None) -> OwnTotal | None:
         if depth_m is None:
@@ -181,9 +175,6 @@ class ClassMap:
 
         raster = replace(self.raster, kind=kind, read=read)
         return align(raster, self.grid, chunk, resampling(raster, self.grid)).astype(np.float64)
-
-    def own_areas(self) -> dict[str, float]:
-        return self.areas()
 
     def own_total(self, depth_m: float | None) -> OwnTotal | None:
         if depth_m is None and self.table.depth is None:
@@ -252,7 +243,7 @@ def open_other(
             table.ice,
             table.depth,
             index_of,
-            lambda: class_areas(raster, table, index_of),
+            cache(lambda: class_areas(raster, table, index_of)),
             "a raster of classes",
         )
 
@@ -375,7 +366,7 @@ def _polygons(source: Source, grid: Grid, table: ClassTable, attribute: str | No
             table.ice,
             table.depth,
             lambda values: np.where(np.isfinite(values), values, -1).astype(np.int64),
-            lambda: _shape_areas(shapes, attribute),
+            cache(lambda: _shape_areas(shapes, attribute)),
             "polygons of classes",
         )
 

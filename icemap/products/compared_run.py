@@ -123,9 +123,6 @@ class RunMap:
         middle, low, high = (values.astype(np.float64) for values in found)
         return Values(middle, low, high)
 
-    def own_areas(self) -> None:
-        return None
-
     def own_total(self, depth_m: float | None) -> OwnTotal | None:
         if depth_m is None:
             return None

@@ -26,7 +26,7 @@ from icemap.comparison.agreement import (
     weighted_kappa,
 )
 from icemap.comparison.class_table import ICE_KINDS, ClassTable
-from icemap.comparison.other_map import NO_CLASS, OtherMap, open_other
+from icemap.comparison.other_map import NO_CLASS, OtherMap, ValueMap, open_other
 from icemap.comparison.remarks import remarks
 from icemap.comparison.result import (
     GROUPS,
@@ -48,6 +48,7 @@ from icemap.gridded import (
     read_chunk,
     write_chunk,
 )
+from icemap.leftovers import COMPARISON_FOLDER
 from icemap.lock import run_lock
 from icemap.mapping.areas import DEFAULT_MASK, EXTENTS, MASKS, areas_of, masks_of
 from icemap.mapping.replicate_fields import StoredReplicates
@@ -205,11 +206,12 @@ def make_comparison(run_url: str, settings: CompareConfig) -> Comparison:
     dataset = open_map(map_url)
     target, name = target_of(dataset), comparison_name(settings)
     urls = comparison_urls(run_url, name)
-    stage_url = join(run_url, FOLDER, f".{name}.zarr")
+    stage_url = join(run_url, f"{COMPARISON_FOLDER}{name}.zarr")
     try:
         with _opened(run_url, settings, grid_of(dataset), target) as other:
             depth = common_depth(TotalsOf.read(map_url), other, settings, target)
             stage = _Stage.make(stage_url, map_url, dataset, other, settings.mask)
+            _require_unit(stage, other, settings)
             found = _compared(run_url, stage, other, settings, depth)
         found = replace(found, files=urls)
         written = open_gridded(stage_url, "comparison")
@@ -289,6 +291,16 @@ def common_depth(run: TotalsOf, other: OtherMap, settings: CompareConfig, target
         if metres is not None and depth > metres * (1 + 1e-9):
             raise IcemapError(f"{whose} describes {metres:g} m, of which {depth:g} m cannot be compared: give --depth {metres:g} or less.")
     return float(depth)
+
+
+def _require_unit(stage: _Stage, other: OtherMap, settings: CompareConfig) -> None:
+    """Refuse parts of one where the file says nothing and per cent are expected."""
+    low, high = stage.other_range
+    if isinstance(other, ValueMap) and settings.catalog is None and stage.target.unit == "%" and low >= 0 and 0 < high <= 1:
+        raise IcemapError(
+            f"{comparison_name(settings)} holds values from {low:.3g} to {high:.3g}, which look like parts of one and not like per cent: "
+            "describe it with its 'unit' or 'file_unit' in a catalogue, and name that with --catalog."
+        )
 
 
 @dataclass(frozen=True)
