@@ -150,19 +150,19 @@ def footing_rows(found: Comparison) -> list[FootingRow]:
 def outside_text(found: Comparison) -> list[str]:
     """How much of each map is not compared, in sentences."""
     footing = found.footing
-    left = max(footing.run_km2 - footing.counted_km2, 0.0)
-    said = [
-        f"Of {found.run.name}, {area_text(left)} of the {area_text(footing.run_km2)} that count "
-        f"({left / footing.run_km2:.1%}) are outside: the other map says nothing there."
-    ]
+    said = [_outside(found.run.name, footing.run_km2, footing.counted_km2, "that count", "the other map says nothing there")]
     if footing.other_cut is not None:
         region = footing.other_cut.region_km2
-        rest = max(region - footing.cells_km2, 0.0)
-        said.append(
-            f"Of {found.other.name}, {area_text(rest)} of the {area_text(region)} of which it says "
-            f"something ({rest / region:.1%}) are outside: the run maps nothing there."
-        )
+        compared = footing.counted_km2 if found.other.kind == found.run.kind else footing.cells_km2
+        said.append(_outside(found.other.name, region, compared, "of which it says something", "the run maps nothing there"))
     return said
+
+
+def _outside(name: str, whole: float, compared: float, which: str, why: str) -> str:
+    left = whole - compared
+    if left < 1e-4 * whole:
+        return f"All of {name} is compared: {area_text(whole)} {which}."
+    return f"Of {name}, {area_text(left)} of the {area_text(whole)} {which} ({left / whole:.1%}) are outside: {why}."
 
 
 def ratio_text(found: Comparison) -> str:
@@ -170,6 +170,8 @@ def ratio_text(found: Comparison) -> str:
     run, other = found.whole.run, found.whole.other
     if found.footing.depth_m is None or other.value <= 0:
         return ""
+    if found.other.kind == found.run.kind:
+        return f"{run.value / other.value:.3g}"
     text = f"{run.value / other.value:.2g}"
     if other.low and other.high and other.low != other.high:
         text += f" ({run.value / other.high:.2g} to {run.value / other.low:.2g} by its bounds)"

@@ -67,12 +67,12 @@ def comparison_maps(cells_url: str, names: tuple[str, str], target: TargetConfig
     unit = f"{target.long_name} ({target.unit})"
     for one, values, title in ((axes[0], run, names[0]), (axes[1], other, names[1])):
         _draw_map(one, view, land, values, both, VALUE_COLOURS, unit)
-        one.set_title(_short(title))
+        one.set_title(_short(title), pad=16)
     known = np.abs(difference[np.isfinite(difference)])
     reach = float(np.quantile(known, 0.98)) if known.size else 1.0
     limits = (-reach or -1.0, reach or 1.0)
     _draw_map(axes[2], view, land, difference, limits, DIFFERENCE_COLOURS, f"difference ({target.unit})")
-    axes[2].set_title("first minus second")
+    axes[2].set_title("first minus second", pad=16)
     return _png(figure)
 
 
