@@ -23,6 +23,7 @@ _PUBLIC = {
     "open_cube": "icemap.predictors.cube",
     "open_ensemble": "icemap.ensemble.model",
     "ice_storage": "icemap.totals.ice_storage",
+    "compare": "icemap.products.comparison",
     "site_vic": "icemap.boreholes.ice_content",
     "run": "icemap.pipeline.chain",
 }

@@ -88,8 +88,8 @@ class Rasterize(Section):
     """How polygons become cells.
 
     ``into`` class or value takes the ``attribute`` of the polygon at each of ``samples`` x ``samples`` points in a cell (the mode, or the mean), fraction the
-    part of these points that lie in a polygon. Points in no polygon have the ``fill_value`` of the source, or no say. ``codes`` turns the attribute's words
-    into class codes; with fraction, ``only`` chooses polygons by it.
+    part of these points that lie in a polygon, or that a line passes. Points in no polygon have the ``fill_value`` of the source, or no say.
+    ``codes`` turns the attribute's words into class codes; with fraction, ``only`` chooses polygons by it.
     """
 
     # Words may look like numbers.

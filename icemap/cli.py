@@ -138,24 +138,44 @@ for _step in STEPS:
 @click.option("--polygons", metavar="FILE", help="GeoPackage, GeoJSON or the like: the totals of its areas instead of those of the map's own regions.")
 @click.option("--name", metavar="ATTRIBUTE", help="Column of the polygons' names; polygons of one name are one area.")
 @click.option("--layer", metavar="NAME", help="Layer of the polygons, in a file that has several.")
+@click.option("--zones", metavar="RASTER", help="A raster of classes in any CRS: the totals by its classes.")
+@click.option("--classes", metavar="TABLE", help="Table with the code and name of the zones' classes; the raster's own names without it.")
 @click.option("--mask", default="fraction", show_default=True, help="What counts of a cell: fraction, majority or whole.")
 @_on_a_cluster
-def storage(config: str, polygons: str | None, name: str | None, layer: str | None, mask: str, cluster: str, workers: int) -> None:
-    """Totals with their intervals, of the map's regions or of polygons."""
+def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | None) -> None:
+    """Totals with their intervals, of the map's regions, of polygons or of the classes of a raster.
+
+    \b
+        icemap storage CONFIG.yaml --polygons rivers.gpkg --name basin
+        icemap storage CONFIG.yaml --zones landcover.tif --classes landcover.csv
+    """
     from icemap.config import load_config
     from icemap.running.lock import run_lock
-    from icemap.store import file_name, join
+    from icemap.store import file_name
     from icemap.totals.ice_storage import ice_storage, storage_lines, write_ice_storage
 
     settings = load_config(config)
-    if polygons is None:
+    file = areas["polygons"] or areas["zones"]
+    if areas["polygons"] and areas["zones"]:
+        raise IcemapError("Totals are either of polygons or of zones: give --polygons or --zones.")
+    if file is None:
+        if areas["classes"] is not None:
+            raise IcemapError("--classes names the classes of a raster: give that with --zones.")
         _run(config, ["storage"], cluster, workers)
     with run_lock(settings.run, "icemap storage", _say):
-        table = ice_storage(settings.folder.map, polygons, mask, attribute=name, layer=layer)
+        table = ice_storage(
+            settings.folder.map,
+            areas["polygons"],
+            mask,
+            attribute=areas["name"],
+            layer=areas["layer"],
+            zones=areas["zones"],
+            classes=areas["classes"],
+        )
     for line in storage_lines(table):
         _say(line)
-    if polygons is not None:
-        url = join(settings.folder.products, f"ice_storage_{file_name(polygons).rsplit('.', 1)[0]}.json")
+    if file is not None:
+        url = settings.folder.storage_of(file_name(file).rsplit(".", 1)[0])
         write_ice_storage(url, table)
         _say(f"totals   {url}")
 
@@ -233,6 +253,36 @@ def query(run_url: str, lon: float, lat: float) -> None:
 
     for name, value in at_place(RunFolder(run_url).map, lon, lat).items():
         _say(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
+
+
+@main.command()
+@click.argument("run_url", metavar="RUN")
+@click.argument("other")
+@click.option("--classes", metavar="TABLE", help="What the classes of OTHER hold: a table of code, name, low, middle, high (%), depth (m), extent, ice.")
+@click.option("--depth", metavar="M", type=float, help="Metres below the permafrost table that are compared; needed where OTHER does not say its depth.")
+@click.option("--mask", default="fraction", show_default=True, help="What counts of a cell: fraction, majority or whole.")
+@click.option("--ice", metavar="excess|total", help="Which ice OTHER counts, where its table does not say.")
+@click.option("--catalog", metavar="FILE", help="OTHER is the name of an entry of this catalogue.")
+@click.option("--attribute", metavar="COLUMN", help="Of polygons: the column with the codes of the table.")
+@click.option("--name", metavar="NAME", help="What the files are named after; OTHER's own name without it.")
+def compare(run_url: str, other: str, **options: Any) -> None:
+    """RUN beside OTHER: an earlier run, another map, or a map of classes.
+
+    OTHER is a run folder, a raster of any CRS, or polygons; classes need a table of what they hold.
+    Both are compared on the same cells, permafrost mask and depth. For example:
+
+    \b
+        icemap compare runs/ice nhipa.byte --classes examples/ipa_classes.csv --name ipa
+        icemap compare runs/ice runs/ice_2025
+    """
+    from icemap.products.comparison import compare as compare_maps
+    from icemap.products.pages.comparison import summary_lines
+
+    found = compare_maps(run_url, other, **options)
+    for line in summary_lines(found):
+        _say(line)
+    for what, url in found.files.items():
+        _say(f"{what:10s} {url}")
 
 
 def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -> None:

@@ -295,6 +295,23 @@ class MapConfig(Section):
     replicate_fields: bool = True
 
 
+class CompareConfig(Section):
+    """An earlier map or run to compare the map with; the keys are the options of ``icemap compare``.
+
+    ``other`` is a run folder, a raster or a file of polygons, or with ``catalog`` an entry there.
+    ``classes`` is the table of what its classes hold, ``depth`` the metres that are compared.
+    """
+
+    other: str
+    name: str | None = Field(default=None, pattern=PLAIN_NAME)
+    classes: str | None = None
+    depth: float | None = Field(default=None, gt=0)
+    mask: Literal["fraction", "majority", "whole"] = "fraction"
+    ice: Literal["excess", "total"] | None = None
+    catalog: str | None = None
+    attribute: str | None = None
+
+
 class Config(Section):
     """A whole run."""
 
@@ -313,6 +330,7 @@ class Config(Section):
     ensemble: EnsembleConfig = EnsembleConfig()
     verification: VerificationConfig = VerificationConfig()
     map: MapConfig = MapConfig()
+    compare: tuple[CompareConfig, ...] = ()
 
     @model_validator(mode="after")
     def _one_kind_of_sites(self) -> Config:
@@ -453,6 +471,11 @@ def _tables(config: Config) -> Iterator[tuple[str, str]]:
         yield from (("boreholes.layers", layer.path) for layer in config.boreholes.layers)
         if config.boreholes.permafrost_table:
             yield "boreholes.permafrost_table", config.boreholes.permafrost_table
+    for one in config.compare:
+        for key in ("other", "classes", "catalog"):
+            value = getattr(one, key)
+            if value is not None and (key != "other" or one.catalog is None):
+                yield f"compare.{key}", value
 
 
 def expand(url: str, base: str) -> str:
@@ -513,4 +536,12 @@ def _resolve(config: Config, base: str) -> Config:
         if config.boreholes.permafrost_table:
             update["permafrost_table"] = resolve(config.boreholes.permafrost_table, base)
         changes["boreholes"] = config.boreholes.model_copy(update=update)
+    changes["compare"] = tuple(_resolve_compared(one, base) for one in config.compare)
     return config.model_copy(update=changes)
+
+
+def _resolve_compared(one: CompareConfig, base: str) -> CompareConfig:
+    """With the paths of one comparison as seen from the config; an entry of a catalogue is none."""
+    keys = ("classes", "catalog", *(("other",) if one.catalog is None else ()))
+    given = {key: getattr(one, key) for key in keys if getattr(one, key) is not None}
+    return one.model_copy(update={key: resolve(url, base) for key, url in given.items()})

@@ -26,7 +26,7 @@ LEVELS = [
     ["running"],
     ["virtual_arctic"],
     ["predictors", "boreholes"],
-    *([name] for name in ("ensemble", "verification", "mapping", "totals", "products", "pipeline")),
+    *([name] for name in ("ensemble", "verification", "mapping", "comparison", "totals", "products", "pipeline")),
     ["doctor"],
     ["cli", "__main__"],
 ]

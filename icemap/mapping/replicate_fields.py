@@ -111,6 +111,11 @@ class StoredReplicates:
         self._value = value
         self.chunk = int((value.shards or value.chunks)[1])
 
+    def read_fraction(self, rows: slice, cols: slice) -> NDArray[np.float32]:
+        """Part of each cell that counts in totals, (rows, columns); NaN where not mapped."""
+        with storage_errors(self.url, "read"), damage_errors(self.url, self._map_url):
+            return np.asarray(self._group["fraction"][rows, cols])  # type: ignore[index]
+
     def read(self, rows: slice, cols: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Values (replicates, rows, columns), NaN where not mapped, and the fraction (rows, columns)."""
         with storage_errors(self.url, "read"), damage_errors(self.url, self._map_url):

@@ -98,7 +98,7 @@ def open_layer_of(source: Source, grid: Grid) -> Layer:
         import pyogrio
 
         pyogrio.set_gdal_config_options(gdal_environment())
-    layer = open_layer(source, grid, _gdal_path(source.url))
+    layer = open_layer(source, grid, gdal_path(source.url))
     _check_crs(source, layer.crs, np.array(layer.bounds).reshape(2, 2), 0)
     return layer
 
@@ -127,7 +127,7 @@ def _open_gdal(source: Source) -> Any:
     try:
         with rasterio.Env(**gdal_environment(source.url)):
             # One file is a mosaic of itself.
-            paths, stamps = [_gdal_path(url) for url in source.parts or (source.url,)], file_stamps(source)
+            paths, stamps = [gdal_path(url) for url in source.parts or (source.url,)], file_stamps(source)
             _forget_changed(paths, stamps)
             mosaic = open_mosaic(source.name, paths, stamps, overlay=source.overlay)
             band = _band(mosaic.bands, source)
@@ -392,7 +392,7 @@ def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | N
     return "EPSG:4326" if named and latitudes.max() <= 361 else None
 
 
-def _gdal_path(url: str) -> str:
+def gdal_path(url: str) -> str:
     if url.startswith("s3://"):
         return "/vsis3/" + url.removeprefix("s3://")
     if url.startswith(("https://", "http://")):

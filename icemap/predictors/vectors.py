@@ -285,8 +285,11 @@ def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, An
         if rasterize.layer is not None and rasterize.layer not in layers:
             raise IcemapError(f"The source '{source.name}': {source.url} has no layer '{rasterize.layer}', it has {', '.join(layers)}.")
         info = pyogrio.read_info(path, layer=rasterize.layer or layers[0])
-    if "Polygon" not in str(info["geometry_type"]) and info["geometry_type"] not in ("Unknown", "GeometryCollection", "Geometry"):
-        raise IcemapError(f"The source '{source.name}': {source.url} holds {info['geometry_type']}, but only polygons can be rasterized.")
+    drawn = str(info["geometry_type"])
+    # A line covers nothing, but it can be told which points it passes.
+    lines = rasterize.into == "fraction" and "LineString" in drawn
+    if not lines and "Polygon" not in drawn and drawn not in ("Unknown", "GeometryCollection", "Geometry"):
+        raise IcemapError(f"The source '{source.name}': {source.url} holds {drawn}, but only polygons can be rasterized, or lines into 'fraction'.")
     fields = [str(name) for name in info["fields"]]
     if rasterize.attribute is not None and rasterize.attribute not in fields:
         raise IcemapError(f"The source '{source.name}': {source.url} has no attribute '{rasterize.attribute}', it has {', '.join(fields) or 'none'}.")

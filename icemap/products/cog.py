@@ -21,6 +21,7 @@ from icemap.running.leftovers import COG_FOLDER
 from icemap.store import is_remote, join, local_path, storage_errors, upload, zarr_group
 
 if TYPE_CHECKING:
+    import xarray as xr
     from rasterio.io import DatasetReader
     from rasterio.windows import Window
 
@@ -85,10 +86,28 @@ def write_cog(map_url: str, variable: str, out_url: str, cells: int | None = Non
     dataset = open_map(map_url)
     if variable not in dataset:
         raise IcemapError(f"The map {map_url} has no variable '{variable}': it has {', '.join(map(str, dataset.data_vars))}.")
+    write_layer(dataset, map_url, variable, out_url, cells)
+
+
+def write_layer(dataset: xr.Dataset, group_url: str, variable: str, out_url: str, cells: int | None = None) -> None:
+    """Write one variable of any gridded group, as `write_cog` does of a map.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        The group, opened.
+    group_url : str
+        Where it is.
+    variable : str
+    out_url : str
+        Where the GeoTIFF will be.
+    cells : int, optional
+        How many values there are.
+    """
     with _workplace(out_url) as folder, _gdal(out_url):
         raw, finished = folder / "raw.tif", folder / "finished.tif"
         tags = {key: str(dataset.attrs[key]) for key in ("title", "source", "history", "references", "license") if key in dataset.attrs}
-        digests = _write_raw(map_url, variable, raw, grid_of(dataset).transform, dict(dataset[variable].attrs), tags, cells)
+        digests = _write_raw(group_url, variable, raw, grid_of(dataset).transform, dict(dataset[variable].attrs), tags, cells)
         _to_cog(raw, finished)
         raw.unlink()
         _require_same(finished, digests, out_url)

@@ -20,9 +20,10 @@ from icemap.run_folder import RunFolder
 from icemap.running.ledger import Ledger
 from icemap.store import exists, write_json
 from icemap.totals.ice_totals import totals, with_mask
-from icemap.totals.polygon_storage import sum_areas
+from icemap.totals.polygon_storage import AreaSums, sum_areas
 from icemap.totals.polygons import SUFFIXES, read_areas
 from icemap.totals.residual_field import Variogram
+from icemap.totals.zone_storage import sum_zones
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +66,8 @@ def ice_storage(
     thickness_m: float | None = None,
     attribute: str | None = None,
     layer: str | None = None,
+    zones: str | None = None,
+    classes: str | None = None,
     **storage_options: Any,
 ) -> pd.DataFrame:
     """Ice storage per region, with interval and parts.
@@ -89,6 +92,10 @@ def ice_storage(
         Column of the polygon file that names the areas.
     layer : str, optional
         Of a polygon file that has several.
+    zones : str, optional
+        A raster of classes in any CRS: the totals by its classes, instead of those of regions.
+    classes : str, optional
+        Table with the ``code`` and ``name`` of the classes of ``zones``.
     **storage_options
         What fsspec needs beyond the environment to read the map, such as ``anon=True``.
 
@@ -112,10 +119,19 @@ def ice_storage(
     known = _known(map_url, **storage_options)
     thickness = (thickness_m or known.get("thickness_m", THICKNESS_M)) if holds_ice(target) else None
     columns = {"mask": mask, "unit": target.unit if thickness is None else "km3"}
-    if region is not None and region.lower().endswith(SUFFIXES):
+    if classes is not None and zones is None:
+        raise IcemapError("A table of classes names those of a raster: give it with --zones, or as 'zones' in Python.")
+    if zones is not None and region is not None:
+        raise IcemapError("Totals are either by region or polygons or by zones: give one of them.")
+    drawn: dict[str, AreaSums] = {}
+    if zones is not None:
+        drawn = sum_zones(map_url, zones, classes, mask, **storage_options)
+    elif region is not None and region.lower().endswith(SUFFIXES):
+        drawn = sum_areas(map_url, read_areas(region, attribute, layer), mask, **storage_options)
+    if drawn:
         variogram = Variogram(**known["residual_variogram"]) if known.get("residual_variogram") else None
         rows = []
-        for name, area in sum_areas(map_url, read_areas(region, attribute, layer), mask, **storage_options).items():
+        for name, area in drawn.items():
             sd_here = area.residual_sd(variogram)
             rows.append({"region": name, **columns, "residual_sd": sd_here} | totals(area.sums["all"], sd_here, thickness, held_out, target.bounds))
         return pd.DataFrame(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -68,18 +68,48 @@ def sum_areas(map_url: str, areas: Sequence[Area], mask: str, **storage_options:
     IcemapError
         If the map is unfinished, was made without replicates, or none of the areas holds a cell that counts.
     """
+
+    def covers_of(grid: Grid, chunk: Chunk) -> dict[str, NDArray[np.float64]]:
+        return {area.name: cover for area in areas if (cover := area.coverage(grid, chunk.rows, chunk.cols)).any()}
+
+    found = sum_covers(map_url, covers_of, mask, **storage_options)
+    if not found:
+        named = f"The area '{areas[0].name}' does not hold" if len(areas) == 1 else f"None of the {len(areas)} areas holds"
+        raise IcemapError(f"{named} a cell that counts in the map {map_url}: look whether it lies in the sea, outside the grid, or where nothing is mapped.")
+    return found
+
+
+def sum_covers(
+    map_url: str,
+    covers_of: Callable[[Grid, Chunk], Mapping[str, NDArray[np.float64]]],
+    mask: str,
+    **storage_options: Any,
+) -> dict[str, AreaSums]:
+    """Partial sums of areas of which each chunk of the map says what part of its cells they cover.
+
+    Parameters
+    ----------
+    map_url : str
+        A finished map with the predictions of its replicates.
+    covers_of : callable
+        Given the map's grid and a chunk, the part of each cell that lies in an area, (rows, columns), by the area's name.
+    mask : str
+        What else counts of a cell, of :data:`icemap.mapping.areas.MASKS`.
+
+    Raises
+    ------
+    IcemapError
+        If the map is unfinished, or was made without replicates.
+    """
     if not storage_options:  # which would be needed for the ledger too, and a map for the public is finished
         require_complete(map_url)
     dataset, stored = open_map(map_url, **storage_options), StoredReplicates(map_url, **storage_options)
     grid = grid_of(dataset)
     found: dict[str, AreaSums] = {}
     for chunk in grid.chunks(stored.chunk):
-        covers = {area.name: cover for area in areas if (cover := area.coverage(grid, chunk.rows, chunk.cols)).any()}
+        covers = covers_of(grid, chunk)
         for name, part in _sum_chunk(dataset, stored, grid, chunk, covers, mask):
             found[name] = found.get(name, AreaSums()) + part
-    if not found:
-        named = f"The area '{areas[0].name}' does not hold" if len(areas) == 1 else f"None of the {len(areas)} areas holds"
-        raise IcemapError(f"{named} a cell that counts in the map {map_url}: look whether it lies in the sea, outside the grid, or where nothing is mapped.")
     return found
 
 

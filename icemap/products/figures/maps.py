@@ -57,9 +57,9 @@ def map_figure(source: str | xr.Dataset, title: str, sites: pd.DataFrame | None 
     wide = height < 0.4
     figure = new_figure(10.6, 2 * (9.8 * height + 1.1) if wide else 5.3 * height + 1.15)
     first, second = figure.subplots(2, 1) if wide else figure.subplots(1, 2)
-    _draw_map(first, view, land, layers["value"], _value_range(layers["value"], target), VALUE_COLOURS, f"{target.long_name} ({target.unit})")
+    draw_map(first, view, land, layers["value"], value_range(layers["value"], target), VALUE_COLOURS, f"{target.long_name} ({target.unit})")
     width = layers["upper"] - layers["lower"]
-    _draw_map(second, view, land, width, _value_range(width, None), WIDTH_COLOURS, f"width of the 95 % prediction interval ({target.unit})")
+    draw_map(second, view, land, width, value_range(width, None), WIDTH_COLOURS, f"width of the 95 % prediction interval ({target.unit})")
     outside = np.isfinite(layers["value"]) & (layers["aoa"] < 0.5)
     if outside.any():
         second.contourf(outside, levels=[0.5, 1.5], colors="none", hatches=["/////"], extent=view.extent, origin="upper")
@@ -80,7 +80,7 @@ def _layers(target: TargetConfig) -> dict[str, str]:
     return {"value": target.name, "lower": f"{target.name}_lower95", "upper": f"{target.name}_upper95", "aoa": "aoa"}
 
 
-def _value_range(values: NDArray[np.float64], target: TargetConfig | None) -> tuple[float, float]:
+def value_range(values: NDArray[np.float64], target: TargetConfig | None) -> tuple[float, float]:
     """Physical bounds when there are any, else the central 98 % of the picture."""
     if target is not None and target.bounds is not None:
         return target.bounds
@@ -91,7 +91,7 @@ def _value_range(values: NDArray[np.float64], target: TargetConfig | None) -> tu
     return float(low), float(high if high > low else low + 1)
 
 
-def _draw_map(axes: Axes, view: View, land: NDArray[np.bool_], values: NDArray[np.float64], limits: tuple[float, float], colours: str, label: str) -> None:
+def draw_map(axes: Axes, view: View, land: NDArray[np.bool_], values: NDArray[np.float64], limits: tuple[float, float], colours: str, label: str) -> None:
     from matplotlib.colors import ListedColormap
 
     axes.imshow(np.where(land, 1.0, np.nan), extent=view.extent, cmap=ListedColormap([LAND]), interpolation="nearest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from icemap.products.pages.numbers import number
@@ -12,13 +13,15 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any) -> str:
     """A page from one of the templates of this folder; a value that is missing is an error.
 
     Parameters
     ----------
     template : str
         File name of the template.
+    filters : mapping of str to callable, optional
+        Filters of this page beside those of all pages.
     **values
         What it shows.
     """
@@ -35,6 +38,7 @@ def render(template: str, **values: Any) -> str:
         "number": number,
         "embedded": embedded,
         "words": lambda name: str(name).replace("_", " "),
+        **(filters or {}),
     }
     return environment.get_template(template).render(**values)
 

@@ -25,6 +25,16 @@ REFERENCES = (
 
 
 @dataclass(frozen=True)
+class ComparedMap:
+    """An earlier map in the report: its name, its page as seen from the report, what was found, and a picture."""
+
+    name: str
+    page: str
+    lines: Sequence[str]
+    png: bytes
+
+
+@dataclass(frozen=True)
 class Report:
     """What a report shows. Parts that are empty are left out of the page.
 
@@ -58,6 +68,7 @@ class Report:
     pages : mapping of str to str
         What else can be read -> address of the page, as seen from the report.
     verification_png, importance_svg, boreholes_svg : bytes
+    comparisons : sequence of ComparedMap
     provenance : mapping
         Config, versions, digests, seeds, who and when.
     """
@@ -83,6 +94,7 @@ class Report:
     verification_png: bytes = b""
     importance_svg: bytes = b""
     boreholes_svg: bytes = b""
+    comparisons: Sequence[ComparedMap] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -92,13 +104,16 @@ class Report:
 
 def write_report(url: str, report: Report) -> None:
     """Write ``report.html``, whole or not at all; pictures are inside, nothing is loaded from elsewhere."""
-    helpers = {
-        "heading": heading,
-        "is_text": is_text,
-        "column_decimals": column_decimals,
-        "plain": plain,
-    }
-    write_text(url, render("report.html", report=report, references=REFERENCES, **helpers))
+    page = render(
+        "report.html",
+        report=report,
+        references=REFERENCES,
+        heading=heading,
+        is_text=is_text,
+        column_decimals=column_decimals,
+        plain=plain,
+    )
+    write_text(url, page)
 
 
 def storage_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -9,13 +9,16 @@ import numpy as np
 import yaml
 
 from icemap.boreholes.samples import read_samples
+from icemap.comparison.result import Comparison
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
 from icemap.json_records import InfluenceRecord, VerificationRecord, read_record
 from icemap.products.figures.boreholes import boreholes_map
+from icemap.products.figures.comparison import comparison_maps
 from icemap.products.figures.maps import map_figure, verification_figure
 from icemap.products.figures.verification import importance_figure
-from icemap.products.pages.report import Report, storage_rows, write_report
+from icemap.products.pages.comparison import summary_lines
+from icemap.products.pages.report import ComparedMap, Report, storage_rows, write_report
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import exists, join, write_bytes
 from icemap.totals.ice_storage import read_storage
@@ -42,7 +45,7 @@ PRINTED_NOTE = (
 PAGES = {"the predictors": "predictors.html", "the boreholes": "boreholes.html", "the verification": "verification.html"}
 
 
-def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
+def write_run_report(config: Config, provenance: Mapping[str, Any], comparisons: Sequence[Comparison] = ()) -> None:
     """Write ``report.html`` and ``products/map.png`` of a run whose map, verification and totals are there.
 
     Parameters
@@ -50,6 +53,8 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
     config : Config
     provenance : mapping
         Content of ``provenance.json``.
+    comparisons : sequence of Comparison, optional
+        With earlier maps, each of which gets a picture.
     """
     sites = _training_sites(config)
     picture = map_figure(config.folder.map, config.title, sites)
@@ -80,9 +85,17 @@ def write_run_report(config: Config, provenance: Mapping[str, Any]) -> None:
         predictors=predictor_rows(config.predictors, provenance.get("sources", {}), steps.get("cube", {})),
         weights=_weights(steps.get("train", {})),
         published=_published(config),
+        comparisons=[_compared(config, one) for one in comparisons],
         provenance=_provenance(config, provenance),
     )
     write_report(config.folder.report, report)
+
+
+def _compared(config: Config, found: Comparison) -> ComparedMap:
+    names = (found.run.name, found.other.name)
+    picture = comparison_maps(found.files["cells"], names, config.target)
+    page = found.files["page"].removeprefix(join(config.run, ""))
+    return ComparedMap(found.other.name, page, summary_lines(found), picture)
 
 
 def _training_sites(config: Config) -> pd.DataFrame:

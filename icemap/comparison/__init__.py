@@ -1,0 +1,1 @@
+"""What an earlier map says of a map's cells, and how far the two agree."""

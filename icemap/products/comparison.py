@@ -1,0 +1,618 @@
+"""``icemap compare``: a run beside an earlier map, on the cells that both describe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.addresses import recorded, shown
+from icemap.catalog import load_sources
+from icemap.comparison.agreement import (
+    BINS,
+    AreaSums,
+    Cells,
+    area_sums,
+    class_limits,
+    class_matrix,
+    class_names,
+    joint_histogram,
+    spearman,
+    weighted_kappa,
+)
+from icemap.comparison.class_table import ICE_KINDS, ClassTable
+from icemap.comparison.other_map import NO_CLASS, OtherMap, ValueMap, open_other
+from icemap.comparison.remarks import remarks
+from icemap.comparison.result import (
+    GROUPS,
+    Agreement,
+    AreaResult,
+    Comparison,
+    Footing,
+    Party,
+    Total,
+)
+from icemap.config import CompareConfig, TargetConfig
+from icemap.errors import IcemapError
+from icemap.grid import Chunk, Grid
+from icemap.gridded import (
+    Variable,
+    create_gridded,
+    grid_of,
+    open_gridded,
+    read_chunk,
+    write_chunk,
+)
+from icemap.mapping.areas import DEFAULT_MASK, EXTENTS, MASKS, areas_of, masks_of
+from icemap.mapping.map_schema import open_map, require_complete, target_of
+from icemap.mapping.replicate_fields import StoredReplicates
+from icemap.predictors.cube import identity
+from icemap.products.cog import write_layer
+from icemap.products.compared_run import CELL_INTERVAL, RunMap, TotalsOf, open_run, run_facts
+from icemap.products.pages.comparison import write_comparison_page
+from icemap.provenance import fingerprint, metadata_digest
+from icemap.regions import REGIONS
+from icemap.run_folder import RunFolder
+from icemap.running.leftovers import COMPARISON_FOLDER
+from icemap.running.lock import run_lock
+from icemap.store import (
+    exists,
+    file_name,
+    is_remote,
+    join,
+    local_path,
+    remove,
+    replace_folder,
+    write_json,
+)
+from icemap.totals import polygon_storage
+from icemap.totals.ice_storage import holds_ice, ice_storage
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+FOLDER = "comparison"
+# Where the values of the other map, the difference and what counts of each cell are kept.
+OTHER, LOW, HIGH, DIFFERENCE, WEIGHT, CLASS = (
+    *("other", "other_low", "other_high"),
+    *("difference", "weight", "other_class"),
+)
+
+
+def compare(
+    run: str,
+    other: str,
+    classes: str | None = None,
+    depth: float | None = None,
+    mask: str = DEFAULT_MASK,
+    ice: str | None = None,
+    catalog: str | None = None,
+    attribute: str | None = None,
+    name: str | None = None,
+) -> Comparison:
+    """Compare a run with an earlier map or run, and write the page, JSON, Zarr and GeoTIFF of it.
+
+    Only what both describe is compared: the same cells, the same permafrost mask (the run's), the
+    same depth; weighted by area on the ellipsoid.
+
+    Parameters
+    ----------
+    run : str
+        A run folder or bucket prefix, which the results are written to.
+    other : str
+        A run folder, a raster of any CRS in the unit of the target, a raster of classes or a file
+        of polygons; with ``catalog`` the name of an entry there.
+    classes : str, optional
+        Table of what the classes of ``other`` hold: ``code``, ``name``, ``low``, ``middle``,
+        ``high`` (%), ``depth`` (m), ``extent`` (parts of one) and ``ice`` (excess or total).
+    depth : float, optional
+        Metres below the permafrost table that are compared. Needed where ``other`` does not say
+        what its values hold for; else the smaller of the two depths.
+    mask : str
+        What counts of a cell, of :data:`icemap.mapping.areas.MASKS`.
+    ice : {"excess", "total"}, optional
+        Which ice ``other`` counts, where its table does not say.
+    catalog : str, optional
+    attribute : str, optional
+        Column of polygons with the codes of the table.
+    name : str, optional
+        Of the comparison; that of the file or folder when left out.
+
+    Returns
+    -------
+    Comparison
+        ``whole`` is the row of all cells, ``areas`` those of regions, bands of latitude, extents of
+        permafrost and classes; ``files`` says what was written.
+
+    Raises
+    ------
+    IcemapError
+        One sentence: what of the input cannot be compared, and what to do.
+    """
+    if mask not in MASKS:
+        raise IcemapError(f"There is no mask '{mask}': choose from {', '.join(MASKS)}.")
+    if ice is not None and ice not in ICE_KINDS:
+        raise IcemapError(f"There is no ice '{ice}': choose from {', '.join(ICE_KINDS)}.")
+    if depth is not None and not 0 < depth < np.inf:
+        raise IcemapError(f"The depth is {depth:g}: give metres, more than 0.")
+    given = {"other": other, "classes": classes, "depth": depth, "mask": mask, "ice": ice}
+    given |= {"catalog": catalog, "attribute": attribute, "name": name}
+    settings = CompareConfig.model_validate(given)
+    require_complete_run(run)
+    with run_lock(run, "icemap compare", lambda line: None):
+        return make_comparison(run, settings)
+
+
+def require_complete_run(run_url: str) -> None:
+    """Refuse a run without a finished map."""
+    open_map(RunFolder(run_url).map)
+    require_complete(RunFolder(run_url).map)
+
+
+def comparison_urls(run_url: str, name: str) -> dict[str, str]:
+    """What a comparison writes: what -> address."""
+    folder = join(run_url, FOLDER)
+    return {
+        "page": join(run_url, f"comparison-{name}.html"),
+        "numbers": join(folder, f"{name}.json"),
+        "cells": join(folder, f"{name}.zarr"),
+        "difference": join(folder, f"{name}_difference.tif"),
+    }
+
+
+def comparison_name(settings: CompareConfig) -> str:
+    """Name of a comparison: the one given, else that of the file or run folder."""
+    if settings.name is not None:
+        return settings.name
+    parts = shown(settings.other).rstrip("/").removesuffix("/map.zarr")
+    stem = file_name(parts).rsplit(".", 1)[0] if settings.catalog is None else settings.other
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in stem) or "other"
+
+
+def comparison_inputs(settings: CompareConfig) -> list[Any]:
+    """What a comparison depends on beside the run, JSON-able: settings and digests of inputs."""
+    keys = settings.model_dump(exclude={"other", "classes", "catalog"})
+    files = [fingerprint(settings.classes)] if settings.classes is not None else []
+    if settings.catalog is not None:
+        source = load_sources(settings.catalog, [settings.other])[settings.other]
+        return [keys, *files, identity(source)]
+    run = _run_at(settings)
+    other = fingerprint(settings.other) if run is None else metadata_digest(RunFolder(run).map)
+    return [keys, *files, other]
+
+
+def require_different_names(compared: Sequence[CompareConfig]) -> None:
+    """Refuse two comparisons that would write the same files.
+
+    Raises
+    ------
+    IcemapError
+        Naming the two.
+    """
+    names: dict[str, str] = {}
+    for one in compared:
+        name = comparison_name(one)
+        if name in names:
+            raise IcemapError(f"compare: {shown(names[name])} and {shown(one.other)} are both called '{name}': give one of them a 'name' in the config.")
+        names[name] = one.other
+
+
+def make_comparison(run_url: str, settings: CompareConfig) -> Comparison:
+    """Compare and write, with the lock of the run held; what was there stays where this fails."""
+    map_url = RunFolder(run_url).map
+    dataset = open_map(map_url)
+    target, name = target_of(dataset), comparison_name(settings)
+    urls = comparison_urls(run_url, name)
+    stage_url = join(run_url, f"{COMPARISON_FOLDER}{name}.zarr")
+    try:
+        with _opened(run_url, settings, grid_of(dataset), target) as other:
+            depth = common_depth(TotalsOf.read(map_url), other, settings, target)
+            stage = _Stage.make(stage_url, map_url, dataset, other, settings.mask)
+            _require_unit(stage, other, settings)
+            found = _compared(run_url, stage, other, settings, depth)
+        found = replace(found, files=urls)
+        written = open_gridded(stage_url, "comparison")
+        write_layer(written, stage_url, DIFFERENCE, urls["difference"], found.footing.cells)
+        replace_folder(stage_url, urls["cells"])
+    finally:
+        remove(stage_url)
+    write_json(urls["numbers"], _plain(asdict(found)))
+    write_comparison_page(urls["page"], found, urls["cells"], map_url)
+    return found
+
+
+@contextmanager
+def _opened(run_url: str, settings: CompareConfig, grid: Grid, target: TargetConfig) -> Iterator[OtherMap]:
+    other_run = _run_at(settings)
+    with ExitStack() as stack:
+        if other_run is None:
+            yield stack.enter_context(
+                open_other(
+                    settings.other,
+                    grid,
+                    target,
+                    settings.classes,
+                    settings.ice,
+                    settings.catalog,
+                    settings.attribute,
+                )
+            )
+            return
+        if _same_place(other_run, run_url):
+            raise IcemapError(f"{settings.other} is the run itself: give another run, or an earlier copy of it.")
+        for option in ("classes", "attribute", "ice"):
+            if getattr(settings, option) is not None:
+                raise IcemapError(f"{settings.other} is a run of icemap, which needs no --{option}: leave it out.")
+        yield stack.enter_context(open_run(other_run, grid, target, settings.mask))
+
+
+def _run_at(settings: CompareConfig) -> str | None:
+    """The run folder that the other map is, if it is one."""
+    if settings.catalog is not None:
+        return None
+    place = settings.other.rstrip("/")
+    if place.endswith("/map.zarr"):
+        place = place.removesuffix("/map.zarr")
+    return place if exists(join(place, "map.zarr", "zarr.json")) else None
+
+
+def _same_place(one: str, other: str) -> bool:
+    if is_remote(one) or is_remote(other):
+        return one.rstrip("/") == other.rstrip("/")
+    return local_path(one).resolve() == local_path(other).resolve()
+
+
+def common_depth(run: TotalsOf, other: OtherMap, settings: CompareConfig, target: TargetConfig) -> float | None:
+    """Thickness of the layer that is compared, m; None where the target is no ice.
+
+    Raises
+    ------
+    IcemapError
+        If a map does not say its depth, or describes less than the depth asked for.
+    """
+    if not holds_ice(target):
+        if settings.depth is not None:
+            raise IcemapError(f"The run maps {target.long_name}, which has no depth: leave out --depth.")
+        return None
+    name = comparison_name(settings)
+    if settings.depth is None and other.depth_m is None:
+        raise IcemapError(
+            f"{name} does not say which depth its values hold for: give --depth in metres"
+            + (", or a column 'depth' in the table of its classes." if settings.classes else ".")
+        )
+    depth = settings.depth
+    if depth is None:
+        assert other.depth_m is not None
+        depth = min(other.depth_m, run.thickness_m)
+    for whose, metres in (("The run", run.thickness_m), (name, other.depth_m)):
+        if metres is not None and depth > metres * (1 + 1e-9):
+            raise IcemapError(f"{whose} describes {metres:g} m, of which {depth:g} m cannot be compared: give --depth {metres:g} or less.")
+    return float(depth)
+
+
+def _require_unit(stage: _Stage, other: OtherMap, settings: CompareConfig) -> None:
+    """Refuse parts of one where the file says nothing and per cent are expected."""
+    low, high = stage.other_range
+    if isinstance(other, ValueMap) and settings.catalog is None and stage.target.unit == "%" and low >= 0 and 0 < high <= 1:
+        raise IcemapError(
+            f"{comparison_name(settings)} holds values from {low:.3g} to {high:.3g}, which look like parts of one and not like per cent: "
+            "describe it with its 'unit' or 'file_unit' in a catalogue, and name that with --catalog."
+        )
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """The cells that are compared, as they are stored: what both maps say of them.
+
+    Attributes
+    ----------
+    run_range, other_range : (float, float)
+        Least and most value of the cells.
+    cells : int
+    cells_km2 : float
+    """
+
+    url: str
+    map_url: str
+    grid: Grid
+    target: TargetConfig
+    stored: StoredReplicates
+    has_range: bool
+    table: ClassTable | None
+    run_range: tuple[float, float]
+    other_range: tuple[float, float]
+    cells: int
+    cells_km2: float
+
+    @classmethod
+    def make(cls, url: str, map_url: str, dataset: xr.Dataset, other: OtherMap, mask: str) -> _Stage:
+        """Bring the other map onto the run's grid, chunk by chunk."""
+        grid, target, stored = grid_of(dataset), target_of(dataset), StoredReplicates(map_url)
+        has_range, table = bool(other.range_is), other.table
+        variables = _variables(target, has_range=has_range, table=table)
+        remove(url)
+        attrs = {
+            "title": "A map compared with the run",
+            "comment": "Only cells that both describe.",
+        }
+        create_gridded(url, grid, variables, attrs, chunk=stored.chunk)
+        lows, highs, cells, km2 = [np.full(2, np.inf)], [np.full(2, -np.inf)], 0, 0.0
+        for chunk in grid.chunks(stored.chunk):
+            fraction = stored.read_fraction(chunk.rows, chunk.cols)
+            part = np.where(np.isfinite(fraction), masks_of(fraction)[mask], 0.0)
+            if not part.any():
+                continue
+            values = other.values(chunk)
+            common = (part > 0) & np.isfinite(values.middle)
+            if not common.any():
+                continue
+            run = read_chunk(map_url, chunk, [target.name])[target.name].astype(float)
+            layers = {
+                OTHER: values.middle,
+                DIFFERENCE: run - values.middle,
+                WEIGHT: part,
+                LOW: values.low,
+                HIGH: values.high,
+            }
+            arrays: dict[str, NDArray[Any]] = {key: np.where(common, layer, np.nan) for key, layer in layers.items() if layer is not None}
+            if values.index is not None:
+                arrays[CLASS] = np.where(common, values.index, NO_CLASS)
+            write_chunk(url, chunk, arrays)
+            pair = np.stack([run[common], values.middle[common]])
+            lows.append(pair.min(axis=1))
+            highs.append(pair.max(axis=1))
+            cells += int(common.sum())
+            km2 += float(common.sum(axis=1) @ grid.cell_area()[chunk.rows])
+        if not cells:
+            raise IcemapError(
+                "The two maps have no cell in common that counts: look whether the other map covers the permafrost of the run, and at its nodata."
+            )
+        low, high = np.min(lows, axis=0), np.max(highs, axis=0)
+        ranges = [(float(low[k]), float(high[k])) for k in range(2)]
+        return cls(url, map_url, grid, target, stored, has_range, table, ranges[0], ranges[1], cells, km2)
+
+    def chunks(self) -> Iterator[tuple[Chunk, Cells, dict[str, NDArray[np.bool_]]]]:
+        """The compared cells of each chunk that has any, and which areas they are in."""
+        name = self.target.name
+        for chunk in self.grid.chunks(self.stored.chunk):
+            there, members = self.members(chunk)
+            if not there.any():
+                continue
+            kept = read_chunk(self.url, chunk, [OTHER, WEIGHT, *((LOW, HIGH) if self.has_range else ())])
+            run = read_chunk(self.map_url, chunk, [name, f"{name}_lower95", f"{name}_upper95"])
+            area = self.grid.cell_area()[chunk.rows][:, None] * kept[WEIGHT]
+            nothing = np.full(int(there.sum()), np.nan)
+            picked = {key: layer[there].astype(float) for key, layer in {**kept, **run, "area": area}.items()}
+            cells = Cells(
+                picked["area"],
+                picked[name],
+                picked[f"{name}_lower95"],
+                picked[f"{name}_upper95"],
+                picked[OTHER],
+                picked.get(LOW, nothing),
+                picked.get(HIGH, nothing),
+            )
+            yield chunk, cells, {label: where[there] for label, where in members.items()}
+
+    def members(self, chunk: Chunk) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.bool_]]]:
+        """Which cells of a chunk are compared, and by ``group: name`` which areas they are in."""
+        there = np.isfinite(read_chunk(self.url, chunk, [WEIGHT])[WEIGHT])
+        if not there.any():
+            return there, {}
+        rows, cols = np.nonzero(there)
+        fraction = self.stored.read_fraction(chunk.rows, chunk.cols)[there]
+        longitude, latitude = (
+            self.grid.longitudes[chunk.cols][cols],
+            self.grid.latitudes[chunk.rows][rows],
+        )
+        found = {"all: all": there}
+        for name, cells in areas_of(longitude, latitude, fraction).items():
+            where = np.zeros(there.shape, dtype=bool)
+            where[rows[cells], cols[cells]] = True
+            found[f"{_group(name)}: {name}"] = where
+        if self.table is not None:
+            index = read_chunk(self.url, chunk, [CLASS])[CLASS]
+            for k in np.unique(index[there & (index != NO_CLASS)]):
+                found[f"class: {k}"] = there & (index == k)
+        return there, found
+
+    def covers(self, grid: Grid, chunk: Chunk) -> Mapping[str, NDArray[np.float64]]:
+        """Part of each cell that counts in each area, for totals."""
+        _, members = self.members(chunk)
+        if not members:
+            return {}
+        weight = np.nan_to_num(read_chunk(self.url, chunk, [WEIGHT])[WEIGHT].astype(float))
+        return {label: weight * where for label, where in members.items()}
+
+
+def _variables(target: TargetConfig, *, has_range: bool, table: ClassTable | None) -> list[Variable]:
+    unit, what = target.unit, target.long_name
+    found = [
+        Variable(DIFFERENCE, attrs={"long_name": f"{what}, run minus other map", "units": unit}),
+        Variable(OTHER, attrs={"long_name": f"{what} of the other map", "units": unit}),
+        Variable(WEIGHT, attrs={"long_name": "part of the cell that is compared", "units": "1"}),
+    ]
+    if has_range:
+        for name, which in ((LOW, "lower"), (HIGH, "upper")):
+            attrs = {"long_name": f"{which} bound of {what} of the other map", "units": unit}
+            found.append(Variable(name, attrs=attrs))
+    if table is not None:
+        meanings = " ".join(one.name.replace(" ", "_") for one in table.classes)
+        attrs = {"long_name": "class of the other map", "units": "1"}
+        flags = {"flag_values": list(range(len(table.classes))), "flag_meanings": meanings}
+        found.append(Variable(CLASS, "uint8", {**attrs, **flags}))
+    return found
+
+
+def _group(name: str) -> str:
+    if name in REGIONS:
+        return "region"
+    return "permafrost" if name.removesuffix(" permafrost") in EXTENTS else "latitude"
+
+
+def _compared(run_url: str, stage: _Stage, other: OtherMap, settings: CompareConfig, depth: float | None) -> Comparison:
+    target = stage.target
+    run, name = TotalsOf.read(stage.map_url), comparison_name(settings)
+    ranges = [] if stage.table is None else [(one.low, one.high) for one in stage.table.known]
+    lowest, highest = (f(stage.run_range[k], stage.other_range[k]) for k, f in ((0, min), (1, max)))
+    limits = class_limits(target.bounds, (lowest, highest), ranges)
+    sums: dict[str, AreaSums] = {}
+    histogram = np.zeros((BINS, BINS))
+    matrix = np.zeros((len(limits) + 1,) * 2)
+    for _, cells, members in stage.chunks():
+        for label, part in area_sums(cells, members).items():
+            sums[label] = sums.get(label, AreaSums()) + part
+        histogram += joint_histogram(cells, stage.run_range, stage.other_range)
+        matrix += class_matrix(cells, limits)
+    run_sums = polygon_storage.sum_covers(stage.map_url, stage.covers, "whole")
+    run_totals = {label: run.total(part, depth) for label, part in run_sums.items()}
+    other_totals = {label: _total(part, depth, has_range=stage.has_range) for label, part in sums.items()}
+    if isinstance(other, RunMap):
+        other_totals = other.totals(stage, other_totals, depth)
+    areas = tuple(_area_result(label, sums[label], run_totals[label], other_totals[label], stage) for label in _ordered(sums))
+    footing = _footing(stage, other, settings, depth, areas[0].area_km2)
+    parties = _parties(run_url, run, other, settings, target)
+    parts = tuple(tuple(float(part) for part in row) for row in matrix / matrix.sum())
+    return Comparison(
+        name=name,
+        quantity="area-weighted mean" if depth is None else "ice storage",
+        unit=target.unit if depth is None else "km3",
+        target=target.long_name,
+        target_unit=target.unit,
+        run=parties[0],
+        other=parties[1],
+        footing=footing,
+        agreement=Agreement(spearman(histogram), weighted_kappa(matrix), class_names(limits, target.unit), parts),
+        areas=areas,
+        remarks=remarks(*parties, footing),
+    )
+
+
+def _ordered(labels: Mapping[str, Any]) -> list[str]:
+    """Whole, regions, bands from the pole, extents from the most, classes as in the table."""
+    regions, extents = list(REGIONS), [f"{name} permafrost" for name in EXTENTS]
+
+    def place(label: str) -> tuple[int, float]:
+        group, _, name = label.partition(": ")
+        within = {
+            "region": lambda: regions.index(name),
+            "latitude": lambda: -float(name.split(" ")[0]),
+            "permafrost": lambda: extents.index(name),
+            "class": lambda: int(name),
+        }.get(group, lambda: 0)
+        return list(GROUPS).index(group), within()
+
+    return sorted(labels, key=place)
+
+
+def _total(sums: AreaSums, depth: float | None, *, has_range: bool) -> Total:
+    """Total or mean of the other map from its values in the cells."""
+    scale = 1.0 if depth is None else sums.weight * depth / 1000 / 100
+    low, high = (scale * sums.mean(key) if has_range else None for key in ("other_low", "other_high"))
+    return Total(scale * sums.mean("other"), low, high)
+
+
+def _area_result(label: str, sums: AreaSums, run: Total, other: Total, stage: _Stage) -> AreaResult:
+    group, _, name = label.partition(": ")
+    if group == "class":
+        assert stage.table is not None
+        name = stage.table.classes[int(name)].name
+    ranged = stage.has_range
+    return AreaResult(
+        group=group,
+        name=name,
+        area_km2=sums.weight,
+        run=run,
+        other=other,
+        run_mean=sums.mean("run"),
+        other_mean=sums.mean("other"),
+        run_width=sums.mean("run_width"),
+        other_width=sums.mean("other_width") if ranged else None,
+        rmse=float(np.sqrt(sums.mean("squares"))),
+        covered=sums.mean("covered"),
+        overlapping=sums.mean("overlapping") if ranged else None,
+        holding=sums.mean("holding") if ranged else None,
+    )
+
+
+def _footing(
+    stage: _Stage,
+    other: OtherMap,
+    settings: CompareConfig,
+    depth: float | None,
+    counted_km2: float,
+) -> Footing:
+    row = ice_storage(stage.map_url, "all", settings.mask, thickness_m=depth).iloc[0]
+    quantity = "mean" if depth is None else "ice_km3"
+    whole = Total(*(float(row[quantity + part]) for part in ("", "_lower95", "_upper95")))
+    cut = own = other.own_total(depth) if depth is not None else None
+    if depth is not None and (other.table is not None or other.depth_m not in (None, depth)):
+        own = other.own_total(None if other.table is not None else other.depth_m)
+    return Footing(
+        depth_m=depth,
+        mask=settings.mask,
+        mask_words=MASKS[settings.mask],
+        cells=stage.cells,
+        cells_km2=stage.cells_km2,
+        counted_km2=counted_km2,
+        run_km2=float(row["area_km2"]),
+        run_total=whole,
+        other_own=own,
+        other_cut=cut,
+    )
+
+
+def _parties(run_url: str, run: TotalsOf, other: OtherMap, settings: CompareConfig, target: TargetConfig) -> tuple[Party, Party]:
+    ice = holds_ice(target)
+    facts = run_facts(run_url)
+    own = Party(
+        name=facts.get("title") or file_name(run_url),
+        address=shown(run_url),
+        kind="a run of icemap",
+        depth_m=run.thickness_m if ice else None,
+        ice="total" if ice else None,
+        bounds=CELL_INTERVAL,
+        facts=facts,
+    )
+    if isinstance(other, RunMap):
+        facts = run_facts(other.run_url)
+        name = facts.get("title") or comparison_name(settings)
+        # Two states of one map have one title.
+        name = f"{name} ({comparison_name(settings)})" if name == own.name else name
+    else:
+        name, facts = comparison_name(settings), _file_facts(settings)
+    return own, Party(
+        name=name,
+        address=shown(settings.other),
+        kind=other.kind,
+        depth_m=other.depth_m if ice else None,
+        ice=other.ice if ice else None,
+        bounds=other.range_is,
+        facts=facts,
+    )
+
+
+def _file_facts(settings: CompareConfig) -> dict[str, str]:
+    facts = {}
+    if settings.catalog is not None:
+        facts["catalogue"] = f"{file_name(settings.catalog)}, entry {settings.other}"
+    else:
+        facts["file"] = f"{file_name(settings.other)}, sha256:{fingerprint(settings.other)}"
+    if settings.classes is not None:
+        facts["classes"] = f"{file_name(settings.classes)}, sha256:{fingerprint(settings.classes)}"
+    return facts
+
+
+def _plain(value: Any) -> Any:
+    """As JSON, in which NaN is null and no address has a secret."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return recorded(value) if isinstance(value, str) else value
