@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import rasterio
 import yaml
@@ -12,16 +13,19 @@ import icemap
 from icemap.config import load_config
 from icemap.ensemble.pooled import replicate_interval
 from icemap.pipeline.chain import STEPS
+from icemap.pipeline.check import check_run
 from icemap.pipeline.steps import Context, run_steps
 from icemap.predictors.cube import open_cube
 from icemap.products.viewer import viewer_settings
 from icemap.running.run import SerialExecutor
 from icemap.totals.ice_storage import ice_storage
 from icemap.virtual_arctic.demo import write_demo
+from icemap.virtual_arctic.world import truth_at_points
 
 REPLICATES = 3
 SMALL = {
     "grid": {"west": -180, "south": 50, "east": 180, "north": 80, "resolution": 5, "chunk": 16},
+    "sites": {"table": "sites.csv", "value": "vic", "unit": "%"},
     "predictors": ["maat", "slope", "deposit"],
     "ensemble": {"recipe": "published", "replicates": REPLICATES, "candidates": 0},
     "verification": {"folds": 3, "places": 100, "competitors": []},
@@ -32,7 +36,13 @@ SMALL = {
 def finished(tmp_path_factory) -> tuple[Path, list[str]]:
     """Folder of a finished run, and what it said."""
     config = Path(write_demo(str(tmp_path_factory.mktemp("published")), "small"))
-    config.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), **SMALL}))
+    rng = np.random.default_rng(0)
+    sites = pd.DataFrame({"lon": rng.uniform(-180, 180, 400), "lat": rng.uniform(55, 78, 400)})
+    sites["vic"] = truth_at_points(sites["lon"].to_numpy(), sites["lat"].to_numpy(), 0)
+    sites.dropna().iloc[:150].to_csv(config.with_name("sites.csv"), index=False)
+    settings = yaml.safe_load(config.read_text())
+    del settings["boreholes"]
+    config.write_text(yaml.safe_dump({**settings, **SMALL}))
     said: list[str] = []
     context = Context(load_config(str(config)), "local", 1, said.append)
     context.__dict__["executor"] = SerialExecutor()
@@ -99,6 +109,10 @@ def test_totals_are_summed_bounds(finished, tmp_path):
     drawn = ice_storage(str(run / "map.zarr"), str(tmp_path / "all.geojson")).iloc[0]
     for end in ("lower95", "upper95"):
         assert drawn[f"ice_km3_{end}"] == pytest.approx(table["all"][f"ice_km3_{end}"], rel=1e-3)
+
+
+def test_the_run_is_whole(finished):
+    assert check_run(str(finished[0]), print) == []
 
 
 def test_the_products_say_which_recipe_it_is(finished):
