@@ -17,7 +17,6 @@ from icemap.pipeline.check import check_run
 from icemap.pipeline.steps import Context, run_steps
 from icemap.predictors.cube import open_cube
 from icemap.products.viewer import viewer_settings
-from icemap.running.run import SerialExecutor
 from icemap.totals.ice_storage import ice_storage
 from icemap.virtual_arctic.demo import write_demo
 from icemap.virtual_arctic.world import truth_at_points
@@ -44,8 +43,7 @@ def finished(tmp_path_factory) -> tuple[Path, list[str]]:
     del settings["boreholes"]
     config.write_text(yaml.safe_dump({**settings, **SMALL}))
     said: list[str] = []
-    context = Context(load_config(str(config)), "local", 1, said.append)
-    context.__dict__["executor"] = SerialExecutor()
+    context = Context(load_config(str(config)), "serial", 1, said.append)
     run_steps(STEPS, context, [step.name for step in STEPS])
     return config.parent / "run", said
 

@@ -595,3 +595,35 @@ def test_a_run_tells_and_makes_again_a_product_that_is_gone_or_shorter(copied):
 def test_check_of_a_folder_without_a_run_is_one_sentence(tmp_path):
     result = command("check", tmp_path)
     assert (result.returncode, result.stderr) == (2, f"icemap: There is no run at {tmp_path}: give the folder that the config names as 'run'.\n")
+
+
+def test_a_map_to_compare_with_is_in_the_report(copied):
+    """Its page and its picture are made with the report, and again where the other map has changed."""
+    from rasterio.transform import from_origin
+
+    run, other = copied.parent / "run", copied.parent / "older.tif"
+
+    def write(value: float) -> None:
+        profile = {"driver": "GTiff", "height": 44, "width": 360, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
+        with rasterio.open(other, "w", **profile, transform=from_origin(-180, 84, 1, 1)) as file:
+            file.write(np.full((44, 360), value, dtype=np.float32), 1)
+
+    write(30.0)
+    change(copied, compare=[{"other": "older.tif", "depth": 5, "ice": "total"}])
+    assert [line.split(":")[0] for line in run_here(copied, ORDER) if ": making" in line] == ["report"]
+    report = (run / "report.html").read_text()
+    assert "<h2>Compared with older</h2>" in report
+    assert 'href="comparison-older.html"' in report
+    assert (run / "comparison-older.html").is_file()
+    numbers = json.loads((run / "comparison" / "older.json").read_text())
+    assert numbers["areas"][0]["other_mean"] == pytest.approx(30)
+    assert numbers["run"]["facts"]["boreholes"].endswith("cells")
+    assert all("there already" in line for line in run_here(copied, ORDER))
+    write(40.0)
+    assert [line.split(":")[0] for line in run_here(copied, ORDER) if ": making" in line] == ["report"]
+    assert json.loads((run / "comparison" / "older.json").read_text())["areas"][0]["other_mean"] == pytest.approx(40)
+    change(copied, compare=[{"other": "gone.tif", "depth": 5}])
+    refused = CliRunner().invoke(main, ["report", str(copied)])
+    assert refused.exit_code == 2
+    assert "gone.tif" in refused.output
+    assert (run / "comparison-older.html").is_file()

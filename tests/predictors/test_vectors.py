@@ -6,7 +6,7 @@ import geopandas
 import numpy as np
 import pyproj
 import pytest
-from shapely.geometry import MultiPolygon, Point, Polygon, box
+from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 
 from icemap.catalog import Source
 from icemap.errors import IcemapError
@@ -57,6 +57,18 @@ def test_area_shares_of_any_shape_err_by_less_the_more_samples(tmp_path: Path) -
     errors = [np.abs(whole(path, grid, {"into": "fraction", "samples": samples}) - exact).max() for samples in (2, 8, 32)]
     assert errors[1] < 0.06
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
+
+
+def test_lines_become_the_part_of_points_that_they_pass(tmp_path: Path) -> None:
+    """A meridian passes one column of 8 x 8 points in every cell that it crosses, and no other."""
+    grid = Grid(0, 60, 4, 64, 1.0)
+    path = write(tmp_path / "lines.gpkg", [LineString([(2.3, 61), (2.3, 64)])])
+    found = whole(path, grid, {"into": "fraction"})
+    expected = np.zeros((4, 4))
+    expected[:3, 2] = 1 / 8
+    assert found == pytest.approx(expected, abs=1 / 64)
+    with pytest.raises(IcemapError, match="holds LineString, but only polygons can be rasterized, or lines into 'fraction'"):
+        whole(path, grid, {"into": "value", "attribute": "x"})
 
 
 def jumping(west, east, south, north):
