@@ -21,7 +21,7 @@ from icemap.run_folder import RunFolder
 STOPPED = "stopped. What is finished is kept: the same command continues."
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     click.echo(shown(line))
 
 
@@ -162,7 +162,7 @@ def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | N
         if areas["classes"] is not None:
             raise IcemapError("--classes names the classes of a raster: give that with --zones.")
         _run(config, ["storage"], cluster, workers)
-    with run_lock(settings.run, "icemap storage", _say):
+    with run_lock(settings.run, "icemap storage", _log):
         table = ice_storage(
             settings.folder.map,
             areas["polygons"],
@@ -173,11 +173,11 @@ def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | N
             classes=areas["classes"],
         )
     for line in storage_lines(table):
-        _say(line)
+        _log(line)
     if file is not None:
         url = settings.folder.storage_of(file_name(file).rsplit(".", 1)[0])
         write_ice_storage(url, table)
-        _say(f"totals   {url}")
+        _log(f"totals   {url}")
 
 
 @main.command()
@@ -187,9 +187,9 @@ def doctor(config: str, cluster: str, workers: int) -> None:
     """Versions, credentials, rights and reachability, from here and from a worker."""
     from icemap.doctor import PROBLEM, examine
 
-    findings = examine(config, cluster, workers, _say)
+    findings = examine(config, cluster, workers, _log)
     for finding in findings:
-        _say(finding.line)
+        _log(finding.line)
     problems = sum(finding.state == PROBLEM for finding in findings)
     if problems:
         raise IcemapError(f"{problems} problem{'s' if problems > 1 else ''} found: see the lines that begin with {PROBLEM}.")
@@ -212,21 +212,21 @@ def status(run_url: str) -> None:
         raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
     if lock is not None:
         dead = ", which does not run any more: the next command takes over" if ended(lock) else ""
-        _say(f"{'locked by':10s} {owner(lock)}{dead}")
+        _log(f"{'locked by':10s} {owner(lock)}{dead}")
     for name, record in Provenance(run_url).steps.items():
         ledger = Ledger(folder.ledger(name))
         parts = len(ledger.keys())
         state = f"finished {record['finished']}" if record["finished"] else f"begun {record['started']}, not finished"
-        _say(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
+        _log(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
         if "next" in record:
             ledger = Ledger(RunFolder(folder.next(name)).ledger(name))
             parts = len(ledger.keys())
             state = f"to be replaced: begun {record['next']['started']}, not finished"
-            _say(f"{'':10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
+            _log(f"{'':10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
         unfinished = "next" in record or not record["finished"]
         note = ledger.progress() if unfinished else None
         for line in progress_lines(note, time.time()) if note else []:
-            _say(f"{'':10s} {line}")
+            _log(f"{'':10s} {line}")
 
 
 @main.command()
@@ -236,11 +236,11 @@ def check(run_url: str) -> None:
     from icemap.pipeline.check import check_run
     from icemap.running.lock import run_lock
 
-    with run_lock(run_url, "icemap check", _say):
-        damages = check_run(run_url, _say)
+    with run_lock(run_url, "icemap check", _log):
+        damages = check_run(run_url, _log)
     if damages:
         raise IcemapError(f"{len(damages)} of the parts of {run_url} are damaged: 'icemap run' with its config makes them again.")
-    _say(f"{run_url} is whole.")
+    _log(f"{run_url} is whole.")
 
 
 @main.command()
@@ -252,7 +252,7 @@ def query(run_url: str, lon: float, lat: float) -> None:
     from icemap.products.query import query as at_place
 
     for name, value in at_place(RunFolder(run_url).map, lon, lat).items():
-        _say(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
+        _log(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
 
 
 @main.command()
@@ -280,9 +280,9 @@ def compare(run_url: str, other: str, **options: Any) -> None:
 
     found = compare_maps(run_url, other, **options)
     for line in summary_lines(found):
-        _say(line)
+        _log(line)
     for what, url in found.files.items():
-        _say(f"{what:10s} {url}")
+        _log(f"{what:10s} {url}")
 
 
 def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -> None:
@@ -290,17 +290,17 @@ def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -
     from icemap.pipeline.chain import run
     from icemap.store import join
 
-    run(config_url, names, cluster, workers, _say)
+    run(config_url, names, cluster, workers, _log)
     if names is not None:
         return
     config = load_config(config_url)
-    _say(f"map      {config.folder.map}")
-    _say(f"GeoTIFF  {config.folder.products}/")
-    _say(f"picture  {join(config.folder.products, 'map.png')}")
-    _say(f"report   {join(config.run, 'report.html')}")
-    _say(f"scores   {join(config.run, 'verification.html')}")
-    _say(f"totals   {join(config.run, 'ice_storage.json')}")
-    _say(_totals(config.run))
+    _log(f"map      {config.folder.map}")
+    _log(f"GeoTIFF  {config.folder.products}/")
+    _log(f"picture  {join(config.folder.products, 'map.png')}")
+    _log(f"report   {join(config.run, 'report.html')}")
+    _log(f"scores   {join(config.run, 'verification.html')}")
+    _log(f"totals   {join(config.run, 'ice_storage.json')}")
+    _log(_totals(config.run))
 
 
 def _totals(run_url: str) -> str:

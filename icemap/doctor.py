@@ -13,7 +13,7 @@ from icemap.catalog import Source, load_sources, read_catalog
 from icemap.config import Config, load_config
 from icemap.errors import IcemapError, first_line
 from icemap.pipeline.input_check import member_problems, source_problems, table_problems
-from icemap.pipeline.steps import Say, open_context, require_no_source_in_run
+from icemap.pipeline.steps import Log, open_context, require_no_source_in_run
 from icemap.provenance import versions
 from icemap.store import filesystem_options, is_remote, join, list_names, local_path, read_bytes, read_start, remove_file, write_bytes
 
@@ -34,7 +34,7 @@ CREDENTIALS = {
 # Bytes per cell of a map and of a predictor before compression.
 MAP_BYTES, PREDICTOR_BYTES = 22, 4
 # Of these bytes the demo's cube and map take 0.34 on the disk; with less than this there is no hope.
-LEAST_SHARE = 0.25
+MIN_SHARE = 0.25
 CLIENT = "client"
 OK, PROBLEM, SKIPPED = "ok", "PROBLEM", "not tried"
 
@@ -154,7 +154,7 @@ def _versions() -> dict[str, str]:
     return {**versions(PACKAGES), "gdal": str(rasterio.__gdal_version__)}
 
 
-def examine(config_url: str, cluster: str, workers: int, say: Say) -> list[Finding]:
+def examine(config_url: str, cluster: str, workers: int, log: Log) -> list[Finding]:
     """Look at everything, from here and from a worker; a problem does not end the search for others."""
     here = _versions()
     found = [Finding("client", "versions", OK, ", ".join(f"{name} {version}" for name, version in here.items()))]
@@ -170,7 +170,7 @@ def examine(config_url: str, cluster: str, workers: int, say: Say) -> list[Findi
     if not is_remote(config.run):
         found.append(_disk(config))
     try:
-        with open_context(config, cluster, workers, say) as context:
+        with open_context(config, cluster, workers, log) as context:
             ((_, there),) = list(context.executor.map(look, ["worker"]))
     except IcemapError as error:
         return [*found, Finding("worker", "cluster", PROBLEM, str(error))]
@@ -216,7 +216,7 @@ def _disk(config: Config) -> Finding:
     folder = next(path for path in (local_path(config.run).absolute(), *local_path(config.run).absolute().parents) if path.exists())
     free, most = shutil.disk_usage(folder).free, _cells(config) * _bytes_per_cell(config)
     said = f"{_size(free)} free at {folder}; cube and map take {_size(most)} before compression, about a third of it after"
-    return Finding("client", "disk", OK if free > most * LEAST_SHARE else PROBLEM, said)
+    return Finding("client", "disk", OK if free > most * MIN_SHARE else PROBLEM, said)
 
 
 def _cells(config: Config) -> int:

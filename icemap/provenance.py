@@ -30,7 +30,7 @@ from icemap.store import (
     write_json,
 )
 
-LARGEST_HASHED = 256 * 2**20
+MAX_HASHED = 256 * 2**20
 # Attributes of a map by which readers find its coarser levels.
 ADDED = ("multiscales", "zarr_conventions")
 PACKAGES = (
@@ -65,7 +65,7 @@ def digest(value: Any) -> str:
 def content_digest(url: str) -> str | None:
     """SHA-256 of a file; None of a folder and of a large file, whose format has checksums of its own."""
     size = file_size(url)
-    if size is None or size > LARGEST_HASHED:
+    if size is None or size > MAX_HASHED:
         return None
     return hashlib.sha256(read_bytes(url)).hexdigest()
 
@@ -101,7 +101,7 @@ def _fingerprint(url: str) -> str:
         if not path_here.exists():
             raise FileNotFoundError(url)
         require_regular(path_here)
-        if path_here.is_file() and path_here.stat().st_size <= LARGEST_HASHED:
+        if path_here.is_file() and path_here.stat().st_size <= MAX_HASHED:
             return hashlib.sha256(path_here.read_bytes()).hexdigest()
         files = sorted(path_here.rglob("*")) if path_here.is_dir() else [path_here]
         stats = [(str(f.relative_to(path_here)), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]

@@ -28,7 +28,7 @@ def test_the_fingerprint_of_a_file_is_that_of_its_content(tmp_path):
 
 
 def test_a_large_file_is_told_by_size_and_time(tmp_path, monkeypatch):
-    monkeypatch.setattr("icemap.provenance.LARGEST_HASHED", 10)
+    monkeypatch.setattr("icemap.provenance.MAX_HASHED", 10)
     path = tmp_path / "large.tif"
     path.write_bytes(bytes(100))
     before = fingerprint(str(path))

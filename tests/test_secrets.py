@@ -183,7 +183,7 @@ def test_a_renewed_secret_makes_nothing_again(finished, served, monkeypatch):
     before = catalog.read_text()
     try:
         catalog.write_text(before.replace(SECRETS["signature"], "AnotherSignature"))
-        icemap.run(str(config), ["cube", "boreholes"], say=said.append)
+        icemap.run(str(config), ["cube", "boreholes"], log=said.append)
     finally:
         catalog.write_text(before)
     assert said == ["cube: there already", "boreholes: there already"]

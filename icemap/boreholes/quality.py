@@ -67,14 +67,14 @@ DEFAULT = Thresholds()
 POSITION_KM = {"A": 0.1, "B": 1.0, "C": 10.0, "D": 30.0}
 
 
-def _say(table: pd.DataFrame, wrong: pd.Series | NDArray[np.bool_], reason: str) -> pd.Series:
+def _log(table: pd.DataFrame, wrong: pd.Series | NDArray[np.bool_], reason: str) -> pd.Series:
     return pd.Series(np.where(np.asarray(wrong, dtype=bool), reason, ""), index=table.index, dtype=object)
 
 
 def check_depths(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
     """Layers without both depths, above the ground, deeper than a borehole, or upside down."""
     top, base = layers["top"], layers["base"]
-    reason = _say(layers, top.isna() | base.isna(), "no depths")
+    reason = _log(layers, top.isna() | base.isna(), "no depths")
     reason[(top < 0) | (base < 0)] = "depth above the ground surface"
     reason[(top > thresholds.depth) | (base > thresholds.depth)] = f"deeper than {thresholds.depth:g} m"
     reason[base < top] = "inverted: base above top"
@@ -85,13 +85,13 @@ def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.
     """Layers that begin above the end of another one of the same borehole; the shared part counts once, as their mean."""
     order = layers.sort_values(["borehole", "top", "base"], kind="stable")
     deepest = order.groupby("borehole", sort=False)["base"].cummax().groupby(order["borehole"], sort=False).shift()
-    return _say(layers, (order["top"] < deepest - 1e-9).reindex(layers.index), "overlaps the layer above it")
+    return _log(layers, (order["top"] < deepest - 1e-9).reindex(layers.index), "overlaps the layer above it")
 
 
 def check_water(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
     """Gravimetric water that is negative, above the threshold (a percentage taken for a fraction), or so high that only a density can confirm it."""
     water = layers["gravimetric_water"]
-    reason = _say(layers, (water < 0) | (water > thresholds.gravimetric_water), f"gravimetric water outside 0-{100 * thresholds.gravimetric_water:g} %")
+    reason = _log(layers, (water < 0) | (water > thresholds.gravimetric_water), f"gravimetric water outside 0-{100 * thresholds.gravimetric_water:g} %")
     filled = filled_volume(layers)
     confirmed = filled.between(thresholds.empty, thresholds.solids)
     doubtful = water.between(thresholds.unconfirmed_water, thresholds.gravimetric_water, inclusive="right") & ~confirmed
@@ -115,13 +115,13 @@ def check_filled(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
     """Water and frozen bulk density that do not go together: ice and solids would fill more than the volume."""
     filled = filled_volume(layers)
     over = layers["dry_density"].isna() & (filled > thresholds.solids)
-    return _say(layers, over, f"water and density do not go together: ice and solids would fill more than {100 * thresholds.solids:g} % of the volume")
+    return _log(layers, over, f"water and density do not go together: ice and solids would fill more than {100 * thresholds.solids:g} % of the volume")
 
 
 def check_density(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
     """Densities that are not positive, or a dry density above the threshold."""
     dry, bulk = layers["dry_density"], layers["frozen_bulk_density"]
-    reason = _say(layers, (dry <= 0) | (bulk <= 0), "density not above zero")
+    reason = _log(layers, (dry <= 0) | (bulk <= 0), "density not above zero")
     reason[dry > thresholds.dry_density] = f"dry density above {thresholds.dry_density:g} g/cm3"
     reason[bulk > SOLIDS_DENSITY] = f"frozen bulk density above {SOLIDS_DENSITY:g} g/cm3"
     return reason
@@ -129,7 +129,7 @@ def check_density(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.
 
 def check_fractions(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
     """Volume fractions outside 0-100 %."""
-    reason = _say(layers, np.zeros(len(layers), dtype=bool), "")
+    reason = _log(layers, np.zeros(len(layers), dtype=bool), "")
     for name in ("reported_vic", "volumetric_water", "excess_ice", "visible_ice", "matrix_vic", "porosity", "unfrozen_water", "wedge_ice"):
         reason[(layers[name] < 0) | (layers[name] > 1)] = f"{name.replace('_', ' ').replace('reported vic', 'VIC')} outside 0-100 %"
     return reason
@@ -138,13 +138,13 @@ def check_fractions(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> p
 def check_solids(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
     """Ice and solids that together fill more than the volume: VIC + dry density / solids density above the threshold."""
     filled = layers["vic"] / 100 + layers["dry_density"] / SOLIDS_DENSITY
-    return _say(layers, filled > thresholds.solids, "ice and solids fill more than the whole volume")
+    return _log(layers, filled > thresholds.solids, "ice and solids fill more than the whole volume")
 
 
 def check_coordinates(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
     """Coordinates that are missing, impossible, or in the wrong order."""
     lon, lat = sites["lon"], sites["lat"]
-    reason = _say(sites, lon.isna() | lat.isna(), "no coordinates")
+    reason = _log(sites, lon.isna() | lat.isna(), "no coordinates")
     reason[(lon.abs() > 180) | (lat.abs() > 90)] = "impossible coordinates"
     reason[(lat.abs() > 90) & (lat.abs() <= 180) & (lon.abs() <= 90)] = "longitude and latitude are swapped"
     reason[(lon == 0) & (lat == 0)] = "no coordinates (0, 0)"
@@ -154,7 +154,7 @@ def check_coordinates(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> 
 def check_position(sites: pd.DataFrame, cell_km: float, thresholds: Thresholds = DEFAULT) -> pd.Series:
     """Positions too coarse for the cells of the grid."""
     error = sites["position_grade"].map(POSITION_KM).fillna(0.0).astype(float)
-    return _say(sites, error > thresholds.position_cells * cell_km, "position coarser than the grid")
+    return _log(sites, error > thresholds.position_cells * cell_km, "position coarser than the grid")
 
 
 def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
@@ -165,7 +165,7 @@ def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
     first = place.groupby(key.to_numpy()).transform("first")
     apart = np.linalg.norm(unit_vectors(place["lon"], place["lat"]) - unit_vectors(first["lon"], first["lat"]), axis=1) * EARTH_RADIUS_KM
     again |= key.duplicated() & ~(apart > thresholds.one_place_km)
-    return _say(sites, again, "duplicate: the same site of the same source was read before")
+    return _log(sites, again, "duplicate: the same site of the same source was read before")
 
 
 def check_identical(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT, also: tuple[str, ...] = ()) -> pd.Series:
@@ -174,7 +174,7 @@ def check_identical(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT, also:
     rounded = sites[["lon", "lat", "value"]].clip(-1e12, 1e12).round({"lon": thresholds.rounded_degrees, "lat": thresholds.rounded_degrees, "value": 6})
     complete = rounded.notna().all(axis=1)
     rounded = rounded.join(sites[list(also)].clip(-1e12, 1e12).round(6)) if also else rounded
-    return _say(sites, rounded.duplicated() & complete, "duplicate: same coordinates and value as an earlier site")
+    return _log(sites, rounded.duplicated() & complete, "duplicate: same coordinates and value as an earlier site")
 
 
 def check_close(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
@@ -185,7 +185,7 @@ def check_close(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Ser
     """
     from scipy.spatial import cKDTree
 
-    reason = _say(sites, np.zeros(len(sites), dtype=bool), "")
+    reason = _log(sites, np.zeros(len(sites), dtype=bool), "")
     precise = sites["position_grade"].isin(["", "A"]) & sites[["lon", "lat", "value"]].notna().all(axis=1)
     if "position_km" in sites:
         precise &= ~(sites["position_km"] > thresholds.duplicate_km)

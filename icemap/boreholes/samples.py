@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 GRADE_WEIGHT = {"A": 1.0, "B": 0.7, "C": 0.4, "D": 0.1}
 FILL_CELLS = 2
 DENSITY_KM = 100.0
-LARGEST_WEIGHT = 5.0
+MAX_WEIGHT = 5.0
 SAMPLE_COLUMNS = (
     "sample",
     "cell_row",
@@ -291,7 +291,7 @@ def declustering_weights(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> 
     weight = 1 / density[box]
     # Capping lowers the mean and so the cap itself; a few rounds settle it.
     for _ in range(50):
-        weight = np.minimum(weight / weight.mean(), LARGEST_WEIGHT)
+        weight = np.minimum(weight / weight.mean(), MAX_WEIGHT)
     return np.asarray(weight / weight.mean())
 
 

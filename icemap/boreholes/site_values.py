@@ -26,7 +26,7 @@ from icemap.config import SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 
 # Largest number that is looked at when % and fractions are told apart; larger ones are errors or codes.
-LARGEST_PERCENT = 1000.0
+MAX_PERCENT = 1000.0
 # Bounds of the target up to this (%) say that values below 1 % are meant.
 SMALL_PERCENT = 10
 
@@ -172,7 +172,7 @@ def _standard_errors(table: Table, column: str, unit_of_values: str, target: Tar
 def _require_plausible_fractions(table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig) -> None:
     """Fractions of 0 to 1 in a column of %, and % in a column of fractions."""
     factor = UNITS["fraction"].get(canonical_unit(unit))
-    given = value[np.isfinite(value) & (np.abs(value) < LARGEST_PERCENT)]
+    given = value[np.isfinite(value) & (np.abs(value) < MAX_PERCENT)]
     if factor is None or len(given) == 0:
         return
     limit = None

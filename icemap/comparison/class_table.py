@@ -30,7 +30,7 @@ NUMBERS = {
 }
 WORDS = {CODE: ("num_code", "value"), NAME: ("class", "combo", "label"), ICE: ()}
 # Classes are stored as one byte, of which 255 says that there is none.
-MOST_CLASSES = 254
+MAX_CLASSES = 254
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,8 @@ def read_class_table(url: str, unit: str, *, numbers: bool, ice: str | None = No
     table = _read_table(url)
     columns = _columns(table)
     codes, names = _codes_and_names(table, columns, numbers=numbers)
-    if len(codes) > MOST_CLASSES:
-        raise IcemapError(f"{table.file} has {len(codes)} classes, and at most {MOST_CLASSES} can be compared.")
+    if len(codes) > MAX_CLASSES:
+        raise IcemapError(f"{table.file} has {len(codes)} classes, and at most {MAX_CLASSES} can be compared.")
     found = {name: _numbers(table, columns[name], name, unit) for name in NUMBERS if name in columns}
     low, middle, high = _contents(found, table, unit)
     extents = _extents(found, table)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 # Part of a cell of which a map must say something for the cell to be compared.
-LEAST_KNOWN = 0.5
+MIN_KNOWN = 0.5
 # Cells per side of what is read of a map at once, for the total over its own extent.
 WINDOW = 1024
 NO_CLASS = 255
@@ -155,7 +155,7 @@ class ClassMap:
         table = self.table.classes
         known = np.array([one.is_known for one in table])
         share = self._aligned(chunk, known.astype(float), 0.0, "share")
-        here = share >= LEAST_KNOWN
+        here = share >= MIN_KNOWN
         if not here.any():
             empty = np.full(chunk.shape, np.nan)
             return Values(empty, empty, empty, np.full(chunk.shape, NO_CLASS, dtype=np.uint8))

@@ -12,11 +12,11 @@ Array = NDArray[np.float64]
 Bounds = tuple[float, float]
 
 #: Below this many rows neither margins nor copulas mean anything.
-LEAST_ROWS = 30
+MIN_ROWS = 30
 #: A training side must leave `LEAST_ROWS` when a fifth of it is held out once more to tune.
-LEAST_TRAINING = 40
+MIN_TRAINING = 40
 #: Fewer samples than this carry no folds with such training sides.
-FEWEST_SAMPLES = 50
+MIN_SAMPLES = 50
 
 
 def fewest_samples(held_out: float) -> int:
@@ -27,7 +27,7 @@ def fewest_samples(held_out: float) -> int:
     >>> fewest_samples(0.1), fewest_samples(0.45)
     (50, 56)
     """
-    return max(FEWEST_SAMPLES, math.ceil(LEAST_ROWS / (1 - held_out)) + 1)
+    return max(MIN_SAMPLES, math.ceil(MIN_ROWS / (1 - held_out)) + 1)
 
 
 def member_names(F: Any, members: int) -> list[str]:
@@ -138,10 +138,8 @@ def check_fit(F: Any, y: Any, sample_weight: Any, bounds: Bounds | None) -> tupl
     target = check_target(y, len(members), bounds)
     weights = check_sample_weight(sample_weight, len(members))
     used = int(np.count_nonzero(weights))
-    if used < LEAST_ROWS:
-        raise ValueError(
-            f"There are {used} rows with a positive weight; at least {LEAST_ROWS} out-of-fold rows are needed to fit margins, copulas and weights."
-        )
+    if used < MIN_ROWS:
+        raise ValueError(f"There are {used} rows with a positive weight; at least {MIN_ROWS} out-of-fold rows are needed to fit margins, copulas and weights.")
     for column, name in enumerate(names):
         if np.ptp(members[weights > 0, column]) == 0:
             raise ValueError(f"Column '{name}' of F is constant ({members[0, column]:g}): a member that never varies says nothing; drop it or repair it.")

@@ -17,11 +17,11 @@ from icemap.ensemble.target import TargetScale
 Array = NDArray[np.float64]
 # Values of the target at which distributions are compared.
 _NODES = 400
-_LEAST_BLOCKS = 8
+_MIN_BLOCKS = 8
 # A third of the forest of the map: the evidence moves by some 0.15 (eighteen tables of 90 and 300 rows), as with another seed.
 _TREES = 100
 #: Standard errors by which the pool must be better than climatology to stand alone.
-MOST_EVIDENCE = 2.0
+MAX_EVIDENCE = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class PoolScores:
         The share with the smallest CRPS would be fitted to the same chance as the members: on noise of sixty samples it is none in every third
         case, and the pool worse than climatology.
         """
-        return float(np.clip(MOST_EVIDENCE - self.evidence, 0.0, 1.0))
+        return float(np.clip(MAX_EVIDENCE - self.evidence, 0.0, 1.0))
 
 
 def climatology_scores(
@@ -121,7 +121,7 @@ def _blocks(table: TrainingTable, degrees: float) -> NDArray[np.int64]:
     """Spatial blocks, smaller than asked for where there are too few of them for a standard error."""
     for halvings in range(BLOCK_HALVINGS + 1):
         blocks = spatial_blocks(table.longitude, table.latitude, degrees / 2**halvings)
-        if len(np.unique(blocks)) >= _LEAST_BLOCKS:
+        if len(np.unique(blocks)) >= _MIN_BLOCKS:
             break
     return blocks
 

@@ -13,9 +13,9 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.uint8]
 
 # A class with fewer samples than this joins "other": its effect cannot be learned.
-SMALLEST_CLASS = 10
+MIN_CLASS = 10
 # Codes fit a byte, and 255 is left for a class raster's "no data".
-MOST_EDGES = 254
+MAX_EDGES = 254
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PredictorCoding:
             if name in classes:
                 codes, counts = np.unique(column, return_counts=True)
                 seen[name] = tuple(int(code) for code in codes)
-                levels[name] = tuple(int(code) for code, count in zip(codes, counts) if count >= SMALLEST_CLASS)
+                levels[name] = tuple(int(code) for code, count in zip(codes, counts) if count >= MIN_CLASS)
             else:
                 varies = np.ptp(column) > 0  # the mean of equal numbers can miss them by a rounding error
                 center[name], scale[name] = (float(column.mean()), float(column.std())) if varies else (float(column[0]), 1.0)
@@ -138,10 +138,10 @@ class PredictorCoding:
 def _quantile_edges(column: Array) -> NDArray[np.float32]:
     ordered = np.sort(column.astype(np.float32))
     distinct = np.unique(ordered)
-    if len(distinct) <= MOST_EDGES + 1:
+    if len(distinct) <= MAX_EDGES + 1:
         below, above = distinct[:-1], distinct[1:]
     else:
-        at = np.linspace(0, len(ordered) - 1, MOST_EDGES + 2)[1:-1].astype(int)
+        at = np.linspace(0, len(ordered) - 1, MAX_EDGES + 2)[1:-1].astype(int)
         below, above = ordered[at], ordered[at + 1]
         below, above = below[below < above], above[below < above]
     # Halfway in double precision; float32 may round up to the upper value, which would put both on one side.

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from icemap.ensemble.copula_formulas import FAMILIES, Array
 
-_SMALLEST = np.finfo(np.float64).tiny
-_LARGEST = 1.0 - np.finfo(np.float64).epsneg
+_MIN_PROBABILITY = np.finfo(np.float64).tiny
+_MAX_PROBABILITY = 1.0 - np.finfo(np.float64).epsneg
 _PYVINECOPULIB_NAMES = {"independence": "indep"}
 
 #: (family, rotation) pairs that can carry positive dependence: what a skilful member can have with the target.
@@ -67,7 +67,7 @@ class Copula:
     family: str
     parameters: Sequence[float] = ()
     rotation: int = 0
-    _clip: tuple[float, float] = field(default=(_SMALLEST, _LARGEST), init=False, repr=False, compare=False)
+    _clip: tuple[float, float] = field(default=(_MIN_PROBABILITY, _MAX_PROBABILITY), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:

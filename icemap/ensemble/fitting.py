@@ -15,7 +15,7 @@ from icemap.ensemble.weights import em_weights
 
 Array = NDArray[np.float64]
 
-_LEAST_ATOM_ROWS = 3
+_MIN_ATOM_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | No
         return _continuous(y, weights, None)
     low, high = bounds
     at_low, at_high = y == low, y == high
-    at_low, at_high = (at if np.count_nonzero(at & (weights > 0)) >= _LEAST_ATOM_ROWS else np.zeros(len(y), bool) for at in (at_low, at_high))
+    at_low, at_high = (at if np.count_nonzero(at & (weights > 0)) >= _MIN_ATOM_ROWS else np.zeros(len(y), bool) for at in (at_low, at_high))
     inside = ~(at_low | at_high)
     if np.count_nonzero(inside & (weights > 0)) < 10 or np.ptp(y[inside]) == 0:
         raise ValueError(f"Only {int(inside.sum())} target values lie between the bounds {low:g} and {high:g}; a distribution between them needs at least 10.")

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 ORDER = 3
 # A spline over a column with fewer values has no basis.
-LEAST_VALUES = 4
+MIN_VALUES = 4
 
 
 class SplineGAM(RegressorMixin, BaseEstimator):
@@ -85,7 +85,7 @@ class SplineGAM(RegressorMixin, BaseEstimator):
         else:
             self.lowest_, self.highest_ = np.array(self.knots, dtype=float).T
         inputs = np.clip(inputs, self.lowest_, self.highest_)
-        enough = [len(np.unique(values)) >= LEAST_VALUES for values in inputs.T]
+        enough = [len(np.unique(values)) >= MIN_VALUES for values in inputs.T]
         self.curved_ = np.array(enough)
         self.curved_[list(self.linear_columns)] = False
         curved, lines = int(self.curved_.sum()), int((~self.curved_).sum())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 # The model's own standard deviation is at least this share of the target's: a fit to a few
 # samples that happens to be exact must not give those without an error all the weight.
-LEAST_SHARE = 0.1
+MIN_SHARE = 0.1
 
 
 def model_variance(residual: Array, error: Array, weight: Array) -> float:
@@ -48,7 +48,7 @@ def model_variance(residual: Array, error: Array, weight: Array) -> float:
         variance = np.exp(log_variance) + error**2
         return float(weight @ (np.log(variance) + square / variance))
 
-    bounds = np.log(LEAST_SHARE**2 * most), np.log(most)
+    bounds = np.log(MIN_SHARE**2 * most), np.log(most)
     return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 #: Share of the forest in the pool, the rest is COP-BMA's: two forecasts of about the same skill are pooled best as equals.
 SHARE = 0.5
 TREES = 300
-_LEAST_LEAF = 5
+_MIN_LEAF = 5
 _NODES = 128
 # Sums of shares in single precision miss 1 by less.
 _ROUNDING = 1e-5
@@ -192,7 +192,7 @@ def grow_quantile_forest(
     """
     from sklearn.ensemble import RandomForestRegressor
 
-    grown: dict[str, Any] = {"min_samples_leaf": _LEAST_LEAF, "max_features": 1 / 3, "monotonic_cst": list(directions) or None}
+    grown: dict[str, Any] = {"min_samples_leaf": _MIN_LEAF, "max_features": 1 / 3, "monotonic_cst": list(directions) or None}
     forest = RandomForestRegressor(trees, **grown, n_jobs=1, random_state=seed).fit(codes, y, sample_weight=weight)
     if error is not None:
         y = _without_error(forest, codes, y, error, weight)

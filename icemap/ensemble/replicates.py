@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.bma import CopulaBMA
-from icemap.ensemble.checks import LEAST_ROWS
+from icemap.ensemble.checks import MIN_ROWS
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
 from icemap.ensemble.measurement import error_weights, model_variance, without_error
@@ -238,7 +238,7 @@ def inner_folds(table: TrainingTable, options: TrainingOptions, folds: int, seed
         side = options.block_degrees / 2**halvings
         if len(np.unique(spatial_blocks(lon, lat, side))) >= folds:
             labels = block_folds(lon, lat, side, folds, seed)
-            if len(table) - np.bincount(labels).max() >= LEAST_ROWS:
+            if len(table) - np.bincount(labels).max() >= MIN_ROWS:
                 return labels
         elif halvings == 0:
             break

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from icemap.ensemble.checks import LEAST_ROWS
+from icemap.ensemble.checks import MIN_ROWS
 from icemap.ensemble.climatology import climatology_scores
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import splitter
@@ -131,7 +131,7 @@ def tune_pool(
     """
     strength, share, record = options.prior_strength, options.climatology, []
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
-    if (prior or climatology) and len(table) - np.bincount(folds).max() >= LEAST_ROWS:
+    if (prior or climatology) and len(table) - np.bincount(folds).max() >= MIN_ROWS:
         scale = options.scale(table.y)
         F = out_of_fold(table, options, coding, scale, seed)
         if prior:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # Of the whole cube at most about this many cells are looked at when places are chosen.
-_MOST_CELLS = 4e6
+_MAX_CELLS = 4e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class CubePlaces:
 
 def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
     """Mapped cells drawn with probabilities in proportion to their area: what kNNDM compares the sites with."""
-    step = max(1, int((cube.sizes["latitude"] * cube.sizes["longitude"] / _MOST_CELLS) ** 0.5))
+    step = max(1, int((cube.sizes["latitude"] * cube.sizes["longitude"] / _MAX_CELLS) ** 0.5))
     with storage_errors("the cube", "read"):
         valid = cube["valid"][::step, ::step].to_numpy() == 1
     row, col = np.nonzero(valid)

@@ -49,10 +49,10 @@ def _make(context: Context) -> dict[str, Any]:
     write_samples(config.folder.samples, samples)
     used = int(sites["used"].sum())
     for line in summary(sites).to_string(index=False).splitlines():
-        context.say("  " + line)
-    context.say(f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see {config.folder.boreholes_page}")
+        context.log("  " + line)
+    context.log(f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see {config.folder.boreholes_page}")
     if few := too_few(len(samples), config):
-        context.say(f"  {few}")
+        context.log(f"  {few}")
     return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
 
 
@@ -61,17 +61,17 @@ def _ahead(context: Context, why: str) -> None:
     from icemap.boreholes.sites import summary
 
     config = context.config
-    context.say(f"boreholes: making {', '.join(_products(config))}")
+    context.log(f"boreholes: making {', '.join(_products(config))}")
     table = _read_sites(context)
     # They are not those of the samples any more.
     context.provenance.reopen("boreholes")
     _write_sites(config, table)
     for line in summary(table.sites).to_string(index=False).splitlines():
-        context.say("  " + line)
-    context.say(f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see {config.folder.boreholes_page}")
+        context.log("  " + line)
+    context.log(f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see {config.folder.boreholes_page}")
     if few := too_few(occupied_cells(table.sites, config.grid.grid), config):
-        context.say(f"  {few}")
-    context.say(f"  {config.folder.samples} follows with 'icemap boreholes' or 'icemap run' when the cube is there: {why}.")
+        context.log(f"  {few}")
+    context.log(f"  {config.folder.samples} follows with 'icemap boreholes' or 'icemap run' when the cube is there: {why}.")
 
 
 def _read_sites(context: Context) -> SiteTable:
@@ -80,7 +80,7 @@ def _read_sites(context: Context) -> SiteTable:
 
     table = read_sites(context.config)
     for note in table.notes:
-        context.say(f"  {note}")
+        context.log(f"  {note}")
     return table
 
 

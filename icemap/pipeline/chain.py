@@ -10,14 +10,14 @@ from icemap.config import load_config
 from icemap.errors import IcemapError, hide_causes
 from icemap.pipeline import boreholes, cube, publish, report, storage, train, verify
 from icemap.pipeline import map as map_step
-from icemap.pipeline.steps import Say, open_context, run_steps
+from icemap.pipeline.steps import Log, open_context, run_steps
 from icemap.running.leftovers import sweep
 from icemap.running.lock import run_lock
 
 STEPS = tuple(part.STEP for part in (cube, boreholes, train, verify, map_step, storage, publish, report))
 
 
-def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "local", workers: int = 2, say: Say = print) -> None:
+def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "local", workers: int = 2, log: Log = print) -> None:
     """Make what a config describes, as far as it is not there yet: ``icemap run`` for notebooks and programs.
 
     Parameters
@@ -30,7 +30,7 @@ def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "loc
         ``serial``, ``local``, or the address of a running Dask scheduler.
     workers : int
         Processes of a local cluster.
-    say : callable
+    log : callable
         Gets each line of what is done.
 
     Raises
@@ -56,8 +56,8 @@ def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "loc
             raise IcemapError(f"There is no step '{unknown[0]}': the steps are {', '.join(names)}.")
         command = f"icemap {' '.join(steps or ['run'])}"
         with (
-            run_lock(config.run, command, say),
-            open_context(config, cluster, workers, say) as context,
+            run_lock(config.run, command, log),
+            open_context(config, cluster, workers, log) as context,
         ):
             sweep(config.run)
             made = run_steps(STEPS, context, names if steps is None else steps)
@@ -68,4 +68,4 @@ def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "loc
         hide_causes(error)
         raise
     if steps is None and not made:
-        say("Nothing to do: every product is there and its inputs have not changed.")
+        log("Nothing to do: every product is there and its inputs have not changed.")

@@ -58,7 +58,7 @@ class Damage:
     whole: bool = False
 
 
-def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
+def check_run(run_url: str, log: Callable[[str], None]) -> list[Damage]:
     """Read every chunk of cube, map and replicate fields, look at every file, and have what is damaged made again.
 
     The records of damaged chunks are taken out of the ledger, and the steps concerned are not finished any
@@ -68,7 +68,7 @@ def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
     ----------
     run_url : str
         A run folder or bucket prefix.
-    say : callable
+    log : callable
         Gets one line for each damage.
 
     Raises
@@ -86,7 +86,7 @@ def check_run(run_url: str, say: Callable[[str], None]) -> list[Damage]:
     found: list[Damage] = []
     looks = (_damaged_records, _damaged_groups, _damaged_files)
     for damage in (one for look in looks for one in look(run_url, provenance)):
-        say(damage.text)
+        log(damage.text)
         found.append(damage)
     _reopen(found, run_url, provenance)
     return found

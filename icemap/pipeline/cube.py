@@ -50,11 +50,11 @@ def _make(context: Context) -> dict[str, Any]:
     missing = {name: sum(record["missing"][name] for record in records) for name in build.predictors}
     for name, cells in missing.items():
         if cells:
-            context.say(f"  {name} is missing in {cells:,} of {inside:,} cells inside the masks ({cells / inside:.1%}); these are not mapped")
+            context.log(f"  {name} is missing in {cells:,} of {inside:,} cells inside the masks ({cells / inside:.1%}); these are not mapped")
     ranges = {name: _joined_range(name, records) for name in build.predictors}
     facts = {"cells": {"inside": inside, "valid": sum(record["valid"] for record in records)}, "missing": missing, "ranges": ranges}
     write_predictors_page(context.config.folder.predictors_page, context.config.folder.cube, facts, context.config.title)
-    context.say(f"  {facts['cells']['valid']:,} cells to be mapped; see {context.config.folder.predictors_page}")
+    context.log(f"  {facts['cells']['valid']:,} cells to be mapped; see {context.config.folder.predictors_page}")
     return facts
 
 

@@ -41,7 +41,7 @@ def prepared_ensemble(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
         table = ensemble.prepare(samples)
     except ValueError as error:
         raise IcemapError(f"{config.folder.samples}: {error}") from error
-    context.say(f"  {sample_facts(table, options.block_degrees)}")
+    context.log(f"  {sample_facts(table, options.block_degrees)}")
     return ensemble, samples
 
 

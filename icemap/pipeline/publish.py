@@ -24,7 +24,7 @@ def _make(context: Context) -> dict[str, Any]:
     write_stac(config.run, config.title, author=config.author)
     write_catalog(config.run, config.title)
     viewer = write_viewer(config.run, config.title)
-    context.say(f"  viewer in {join(config.folder.products, 'viewer')}/, for any web server" if viewer else f"  {MISSING}")
+    context.log(f"  viewer in {join(config.folder.products, 'viewer')}/, for any web server" if viewer else f"  {MISSING}")
     return {"files": urls, "overviews": levels, "viewer": viewer}
 
 

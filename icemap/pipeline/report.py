@@ -26,7 +26,7 @@ def _make(context: Context) -> dict[str, Any]:
     found = []
     for settings in config.compare:
         found.append(make_comparison(config.run, settings))
-        context.say(f"  compared with {found[-1].other.name}: see {found[-1].files['page']}")
+        context.log(f"  compared with {found[-1].other.name}: see {found[-1].files['page']}")
     write_run_report(config, context.provenance.content, found)
     return {}
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from icemap.running.ledger import Ledger
     from icemap.running.run import Executor, Job
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Context:
     config: Config
     cluster: str
     workers: int
-    say: Say
+    log: Log
     wanted: Sequence[str] = ()
     _stack: ExitStack = field(default_factory=ExitStack)
     _processors: set[str] = field(default_factory=set)
@@ -55,8 +55,8 @@ class Context:
     _described: bool = False
 
     def __post_init__(self) -> None:
-        say = self.say
-        self.say = lambda line: say(shown(line))
+        log = self.log
+        self.log = lambda line: log(shown(line))
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -75,7 +75,7 @@ class Context:
     def executor(self) -> Executor:
         from icemap.running.cluster import open_cluster
 
-        return self._stack.enter_context(open_cluster(self.cluster, self.workers, self.say))
+        return self._stack.enter_context(open_cluster(self.cluster, self.workers, self.log))
 
     def ledger(self, name: str) -> Ledger:
         from icemap.running.ledger import Ledger
@@ -127,7 +127,7 @@ class Context:
         """Put a step's end into the record, with the digest of its words, the processors that worked on it and the sizes of its files."""
         processors, self._processors = sorted(self._processors), set()
         if len(processors) > 1:
-            self.say(f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}")
+            self.log(f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}")
         there = {self.config.folder.name_of(url): url for url in step.products(self.config) if exists(url)}
         sizes = {name: size for name, url in there.items() if (size := file_size(url)) is not None}
         digests = {name: found for name, url in there.items() if (found := product_digest(url))}
@@ -142,7 +142,7 @@ class Context:
         before, now = self.provenance.content.get("versions", {}), versions()
         changed = [f"{name} {before[name]}, now {now[name]}" for name in now if before.get(name, now[name]) != now[name]]
         if changed:
-            self.say(f"the record names other versions ({'; '.join(changed)}): what is made now may differ from what was made then")
+            self.log(f"the record names other versions ({'; '.join(changed)}): what is made now may differ from what was made then")
         sources = {name: source.model_dump(mode="json", exclude_defaults=True) for name, source in self.sources.items()}
         self.provenance.describe(self.keys, config=self.config.model_dump(mode="json"), sources=sources)
 
@@ -269,14 +269,14 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
             continue
         context.making = step.name
         if done:
-            context.say(f"{step.name}: there already")
+            context.log(f"{step.name}: there already")
             _drop_next(step, context)
             continue
         if lost:
-            context.say(f"{step.name}: {lost}")
+            context.log(f"{step.name}: {lost}")
         resume = not finished and context.provenance.is_started(step.name, now.key)
         verb = "rewording" if reworded else "continuing" if resume else "making"
-        context.say(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
+        context.log(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
         if finished:
             # What its ledger has is there, unless a whole group of chunks has vanished, which the step looks for itself.
             _drop_next(step, context)
@@ -391,9 +391,9 @@ def require_no_source_in_run(run_url: str, sources: Iterable[Source]) -> None:
 
 
 @contextmanager
-def open_context(config: Config, cluster: str, workers: int, say: Say) -> Iterator[Context]:
+def open_context(config: Config, cluster: str, workers: int, log: Log) -> Iterator[Context]:
     """A context whose cluster, if it was started, is closed on leaving."""
-    context = Context(config, cluster, workers, say)
+    context = Context(config, cluster, workers, log)
     try:
         yield context
     finally:

@@ -64,8 +64,8 @@ def _make(context: Context) -> dict[str, Any]:
         write_packed(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
     weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
     seconds = {name: sum(record["cpu_seconds"][name] for record in records) for name in records[0]["cpu_seconds"]}
-    context.say("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))
-    context.say("  mean weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()))
+    context.log("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))
+    context.log("  mean weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()))
     return {"replicates": len(records), "mean_weights": weights}
 
 
@@ -95,12 +95,12 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
     record = [row for part in found for row in part.record]
     ensemble.tuning_ = replace(found[-1], settings=ensemble.tuning_.settings, record=record)
     for name, settings in ensemble.tuning_.settings.items():
-        context.say(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
+        context.log(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
     if ensemble.followed.published:
         ensemble.tuning_ = replace(ensemble.tuning_, prior_strength=0.0, climatology=0.0)
         return
-    context.say(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
-    context.say(f"  share of climatology in the pool: {ensemble.options.climatology:.0%}")
+    context.log(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
+    context.log(f"  share of climatology in the pool: {ensemble.options.climatology:.0%}")
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def _make(context: Context) -> dict[str, Any]:
         raise IcemapError(f"{config.folder.samples}: {error} The number of folds is verification.folds in the config.") from error
     # Before the first fit: what is changed or left out is known by then.
     for note in notes:
-        context.say(f"  {note}")
+        context.log(f"  {note}")
     found = _left_out_forecasts(context, ensemble, samples, labels)
     first = headline(found.by_kind)
     if published:
@@ -87,13 +87,13 @@ def _make(context: Context) -> dict[str, Any]:
     write_json(join(config.folder.ensemble, APPLICABILITY), applicability.to_dict())
     write_json(config.folder.verification, record)
     for line in [*_as_text(record["table"], config.target.unit), *found.notes, *_share_note(share, found.shares)]:
-        context.say("  " + line)
-    context.say("  " + record["skill"]["sentence"])
+        context.log("  " + line)
+    context.log("  " + record["skill"]["sentence"])
     influence = _influence(context, ensemble, samples, places, by_kind[first], found.permuted)
     write_json(config.folder.influence, influence)
     units = {name: "class" if source.kind == "class" else source.unit for name, source in context.sources.items()}
     write_verification_page(config.folder.verification_page, record, influence, samples, config, units)
-    context.say(f"  see {config.folder.verification_page}")
+    context.log(f"  see {config.folder.verification_page}")
     return {"samples": len(table), "skill": record["skill"]}
 
 

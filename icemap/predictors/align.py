@@ -24,13 +24,13 @@ CLASS_NODATA = 255
 # GDAL's area average takes the box between two opposite corners of a cell, which is wrong for a raster that is turned against the grid.
 # Such a raster is sampled at this many points per source cell and side instead, at most LARGEST_SAMPLING per grid cell and side.
 SAMPLES_PER_SOURCE_CELL = 2
-LARGEST_SAMPLING = 24
+MAX_SAMPLING = 24
 # A share is sampled at least as if this many source cells lay in a grid cell: where they are larger, their edges still cut it anywhere.
 SHARE_RATIO = 16
 # Source cells read beyond a chunk on each side, so that bilinear weights and partly covered cells are whole.
 MARGIN = 3
 # Samples of the grid, or cells of the source, in memory at a time.
-LARGEST_WORK = 2**24
+MAX_WORK = 2**24
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def resampling(raster: Raster, grid: Grid) -> Resampling:
         return Resampling("nearest" if raster.kind == "class" else "bilinear")
     samples = 1
     if is_turned(raster.crs):
-        samples = min(int(np.ceil(SAMPLES_PER_SOURCE_CELL * max(ratio, SHARE_RATIO if raster.kind == "share" else 1) ** 0.5)), LARGEST_SAMPLING)
+        samples = min(int(np.ceil(SAMPLES_PER_SOURCE_CELL * max(ratio, SHARE_RATIO if raster.kind == "share" else 1) ** 0.5)), MAX_SAMPLING)
     return Resampling("mode" if raster.kind == "class" else "average", samples)
 
 
@@ -145,13 +145,13 @@ def _turns(raster: Raster, grid: Grid, chunk: Chunk) -> list[Raster]:
 
 
 def _align_as_placed(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:
-    if chunk.shape[0] * chunk.shape[1] * how.samples**2 > LARGEST_WORK and chunk.shape != (1, 1):
+    if chunk.shape[0] * chunk.shape[1] * how.samples**2 > MAX_WORK and chunk.shape != (1, 1):
         return _in_halves(raster, grid, chunk, how)
     placement = place(raster.crs, raster.transform, grid, chunk, how.samples) if is_turned(raster.crs) else None
     rows, cols = source_window(raster, grid, chunk) if placement is None else _clipped(raster, placement.bounds())
     if rows is None or cols is None:
         return np.full(chunk.shape, np.nan, dtype=np.float32)
-    if (rows.stop - rows.start) * (cols.stop - cols.start) > LARGEST_WORK and chunk.shape != (1, 1):
+    if (rows.stop - rows.start) * (cols.stop - cols.start) > MAX_WORK and chunk.shape != (1, 1):
         return _in_halves(raster, grid, chunk, how)
     values = raster.window(rows, cols)
     if raster.fill_nearest:

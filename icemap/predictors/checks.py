@@ -17,7 +17,7 @@ from icemap.predictors.vectors import require_layer
 from icemap.units import part_of_one
 
 # What meets the grid is read whole up to this many cells, else in windows that are spread over it.
-LARGEST_WHOLE = 2**22
+MAX_WHOLE = 2**22
 WINDOWS_PER_SIDE, WINDOW = 3, 256
 
 
@@ -86,7 +86,7 @@ def _windows(raster: Raster, grid: Grid) -> Iterator[NDArray[np.float32]]:
     rows, cols = source_window(raster, grid, Chunk((0, 0), slice(0, grid.shape[0]), slice(0, grid.shape[1])))
     if rows is None or cols is None:
         return
-    if (rows.stop - rows.start) * (cols.stop - cols.start) <= LARGEST_WHOLE:
+    if (rows.stop - rows.start) * (cols.stop - cols.start) <= MAX_WHOLE:
         yield raster.window(rows, cols)
         return
     for row in _spread(rows):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Part of a cell by which a file may lie beside the lattice of the first one.
 TOLERANCE = 0.01
 # Tiles overlap at their edges; files that share more than this part of their cells are layers.
-LARGEST_OVERLAP = 0.9
+MAX_OVERLAP = 0.9
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _require_side_by_side(name: str, parts: Sequence[Part]) -> None:
     one, other = shapely.STRtree(boxes).query(boxes, predicate="intersects")
     one, other = one[one < other], other[one < other]
     shared = shapely.area(shapely.intersection(boxes[one], boxes[other]))
-    covering = shared > LARGEST_OVERLAP * np.minimum(shapely.area(boxes[one]), shapely.area(boxes[other]))
+    covering = shared > MAX_OVERLAP * np.minimum(shapely.area(boxes[one]), shapely.area(boxes[other]))
     if covering.any():
         pair = [parts[int(ends[covering][0])].path for ends in (one, other)]
         raise IcemapError(

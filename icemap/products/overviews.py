@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import zarr
 
 # The coarsest level has no more cells than this in any direction.
-SMALLEST = 512
+MIN_CELLS = 512
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def coarser_grids(grid: Grid) -> list[Grid]:
     [(180, 1080), (90, 540), (45, 270)]
     """
     levels: list[Grid] = []
-    while max(grid.shape) > SMALLEST:
+    while max(grid.shape) > MIN_CELLS:
         rows, columns = (-(-size // 2) for size in grid.shape)
         step = 2 * grid.resolution
         try:

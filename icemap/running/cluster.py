@@ -33,11 +33,11 @@ CERTIFICATES = {
     "distributed.comm.tls.client.key": "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY",
 }
 
-Announce = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @contextmanager
-def open_cluster(where: str, workers: int, announce: Announce) -> Iterator[Executor]:
+def open_cluster(where: str, workers: int, log: Log) -> Iterator[Executor]:
     """Start a cluster, or join one by its address.
 
     Credentials and certificates come from Dask's own configuration (``DASK_DISTRIBUTED__COMM__TLS__...``, ``DASK_GATEWAY__...``).
@@ -50,7 +50,7 @@ def open_cluster(where: str, workers: int, announce: Announce) -> Iterator[Execu
         scheduler such as ``tcp://10.0.0.1:8786`` or ``tls://10.0.0.1:8786``.
     workers : int
         Processes to start for ``local``, the most that ``kubernetes`` and ``gateway`` may scale to. A cluster that is joined has its own.
-    announce : callable
+    log : callable
         Gets the line with the dashboard's address, and what is waited for.
 
     Raises
@@ -66,7 +66,7 @@ def open_cluster(where: str, workers: int, announce: Announce) -> Iterator[Execu
     if where not in starts and not where.startswith(("tcp://", "tls://")):
         raise IcemapError(f"'{where}' is not a cluster: give serial, local, kubernetes, gateway, or the address of a scheduler such as tcp://host:8786.")
     start = starts.get(where) or _joined
-    with start(where, workers, announce) as executor:
+    with start(where, workers, log) as executor:
         require_same_versions(executor.client)
         yield executor
 
@@ -81,7 +81,7 @@ def _serial() -> Iterator[SerialExecutor]:
 
 
 @contextmanager
-def _local(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
+def _local(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
     import dask
     from distributed import Client, LocalCluster
 
@@ -99,8 +99,8 @@ def _local(where: str, workers: int, announce: Announce) -> Iterator[DaskExecuto
         except RuntimeError as error:
             raise _why_none_started(error) from error
         with local as cluster, Client(cluster) as client:
-            announce(f"Dask: {workers} workers on this machine, dashboard at {client.dashboard_link}")
-            yield DaskExecutor(client, announce=announce)
+            log(f"Dask: {workers} workers on this machine, dashboard at {client.dashboard_link}")
+            yield DaskExecutor(client, log=log)
 
 
 class UnguardedScriptError(IcemapError):
@@ -132,26 +132,26 @@ def _why_none_started(error: RuntimeError) -> IcemapError:
 
 
 @contextmanager
-def _joined(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
+def _joined(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
     # A job of the operator starts together with the scheduler that this variable names.
     patience = PATIENCE_SECONDS if where == os.environ.get("DASK_SCHEDULER_ADDRESS") else JOIN_SECONDS
     with _client(where, patience) as client:
-        announce(f"Dask: joined {where}, dashboard at {client.dashboard_link}")
-        yield DaskExecutor(client, announce=announce)
+        log(f"Dask: joined {where}, dashboard at {client.dashboard_link}")
+        yield DaskExecutor(client, log=log)
 
 
 @contextmanager
-def _kubernetes(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
-    with dask_cluster(announce) as (address, adapt):
-        announce(f"Dask: waiting for its scheduler at {address}, at most {PATIENCE_SECONDS / 60:.2g} minutes")
+def _kubernetes(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
+    with dask_cluster(log) as (address, adapt):
+        log(f"Dask: waiting for its scheduler at {address}, at most {PATIENCE_SECONDS / 60:.2g} minutes")
         with _client(address, PATIENCE_SECONDS) as client:
             adapt(workers)
-            announce(f"Dask: 1 to {workers} workers on Kubernetes, dashboard at {client.dashboard_link}")
-            yield DaskExecutor(client, workers, announce)
+            log(f"Dask: 1 to {workers} workers on Kubernetes, dashboard at {client.dashboard_link}")
+            yield DaskExecutor(client, workers, log)
 
 
 @contextmanager
-def _gateway(where: str, workers: int, announce: Announce) -> Iterator[DaskExecutor]:
+def _gateway(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
     try:
         from dask_gateway import Gateway
     except ModuleNotFoundError as error:
@@ -172,8 +172,8 @@ def _gateway(where: str, workers: int, announce: Announce) -> Iterator[DaskExecu
             raise IcemapError(f"The Dask Gateway at {gateway.address} starts no cluster: {first_line(error)}.") from error
         with cluster, cluster.get_client() as client:
             cluster.adapt(minimum=1, maximum=workers)
-            announce(f"Dask: 1 to {workers} workers of the gateway {gateway.address}, dashboard at {cluster.dashboard_link}")
-            yield DaskExecutor(client, workers, announce)
+            log(f"Dask: 1 to {workers} workers of the gateway {gateway.address}, dashboard at {cluster.dashboard_link}")
+            yield DaskExecutor(client, workers, log)
 
 
 @contextmanager

@@ -30,17 +30,17 @@ class DaskExecutor:
     client : distributed.Client
     workers : int
         Workers still to come that tasks are kept ready for: an adaptive cluster starts them only for tasks it has seen.
-    announce : callable
+    log : callable
         Gets a line when there is nobody to work.
     patience : float
         Seconds without any worker after which a job is given up.
     """
 
-    def __init__(self, client: Any, workers: int = 0, announce: Callable[[str], None] = lambda line: None, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, client: Any, workers: int = 0, log: Callable[[str], None] = lambda line: None, patience: float = PATIENCE_SECONDS) -> None:
         self.client = client
         self.address = client.scheduler.address
         self.workers = workers
-        self.announce = announce
+        self.log = log
         self.patience = patience
 
     def map(self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
@@ -91,7 +91,7 @@ class DaskExecutor:
                 continue
             if alone_since is None:
                 alone_since = time.monotonic()
-                self.announce(f"Dask: no worker is there; waiting for one, at most {self.patience / 60:.2g} minutes")
+                self.log(f"Dask: no worker is there; waiting for one, at most {self.patience / 60:.2g} minutes")
             if time.monotonic() - alone_since > self.patience:
                 raise IcemapError(
                     f"No Dask worker has been there for {self.patience / 60:.2g} minutes: see why none starts (quota, image, memory, versions); {CONTINUES}."

@@ -35,7 +35,7 @@ ATTEMPTS = 5
 
 
 @contextmanager
-def run_lock(run_url: str, command: str, say: Callable[[str], None]) -> Iterator[None]:
+def run_lock(run_url: str, command: str, log: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of a run while its products are made.
 
     Parameters
@@ -44,7 +44,7 @@ def run_lock(run_url: str, command: str, say: Callable[[str], None]) -> Iterator
         The run folder or bucket prefix.
     command : str
         What is shown to those who find the lock, such as ``icemap map``.
-    say : callable
+    log : callable
         Gets a line where the lock of a dead command is taken over, or the server cannot hold locks.
 
     Raises
@@ -55,7 +55,7 @@ def run_lock(run_url: str, command: str, say: Callable[[str], None]) -> Iterator
     folders = _absent_folders(run_url)
     lock = _Lock(run_url, command)
     try:
-        held = lock.acquire(say)
+        held = lock.acquire(log)
         with lock.renewed() if held else nullcontext():
             yield
     finally:
@@ -110,14 +110,14 @@ class _Lock:
         )
         self.held, self.lost = False, ""
 
-    def acquire(self, say: Callable[[str], None]) -> bool:
+    def acquire(self, log: Callable[[str], None]) -> bool:
         """Take the lock; False where nothing can be written, so that there is nothing to guard."""
         took_over = False
         for _ in range(ATTEMPTS):
             # A server that honours no conditions would let it be overwritten.
             other = self._other()
             if other is not None:
-                self._take_over(other, say)
+                self._take_over(other, log)
                 took_over = True
             try:
                 created = create_text(self.url, self._text())
@@ -128,7 +128,7 @@ class _Lock:
             # Also where the answer to the first of two attempts was lost.
             if created or self._is_mine():
                 self.held = True
-                if self._is_exclusive(say) and not took_over:
+                if self._is_exclusive(log) and not took_over:
                     return True
                 time.sleep(SETTLE)
                 if self._is_mine():
@@ -146,13 +146,13 @@ class _Lock:
                 return None
             raise
 
-    def _take_over(self, other: LockRecord, say: Callable[[str], None]) -> None:
+    def _take_over(self, other: LockRecord, log: Callable[[str], None]) -> None:
         """Remove the lock of a command that is dead."""
         if ended(other):
             reason = "does not run any more"
         elif other["machine"] != _machine() and time.time() - other["heartbeat"] > STALE:
             watched = 2 * HEARTBEAT
-            say(f"{self.url} is held by {owner(other)}: waiting {watched:.0f} s for another one")
+            log(f"{self.url} is held by {owner(other)}: waiting {watched:.0f} s for another one")
             # The clocks of two machines may differ: what counts is whether anything changes.
             time.sleep(watched)
             reason = "gives no sign of life any more"
@@ -162,15 +162,15 @@ class _Lock:
         if now is not None:
             if now != other:
                 raise _refusal(self.run_url, now)
-            say(f"{owner(other)}, {reason}: its lock of {self.run_url} is taken over")
+            log(f"{owner(other)}, {reason}: its lock of {self.run_url} is taken over")
             with suppress(IcemapError):  # another command may have been quicker
                 remove_file(self.url)
 
-    def _is_exclusive(self, say: Callable[[str], None]) -> bool:
+    def _is_exclusive(self, log: Callable[[str], None]) -> bool:
         """Whether no other command can have created the lock as well."""
         if not is_remote(self.url) or not create_text(self.url, self._text()):
             return True
-        say(
+        log(
             f"the server of {self.run_url} does not honour conditional requests (If-None-Match): "
             "do not start two commands on this run at the same moment, the lock would not notice"
         )

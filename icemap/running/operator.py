@@ -23,7 +23,7 @@ API = "kubernetes.dask.org/v1"
 
 
 @contextmanager
-def dask_cluster(announce: Callable[[str], None]) -> Iterator[tuple[str, Callable[[int], None]]]:
+def dask_cluster(log: Callable[[str], None]) -> Iterator[tuple[str, Callable[[int], None]]]:
     """Create a DaskCluster from the manifest that Dask's setting names, in the namespace of this pod or kube context.
 
     Yields
@@ -44,11 +44,11 @@ def dask_cluster(announce: Callable[[str], None]) -> Iterator[tuple[str, Callabl
         _create(_resource("DaskAutoscaler", {"apiVersion": API, "kind": "DaskAutoscaler", "metadata": {"name": name}, "spec": spec}, namespace, api))
 
     _create(cluster)
-    announce(f"Dask: made the DaskCluster {name}; kubectl --namespace {namespace} get pods -l dask.org/cluster-name={name} shows it starting")
+    log(f"Dask: made the DaskCluster {name}; kubectl --namespace {namespace} get pods -l dask.org/cluster-name={name} shows it starting")
     try:
         yield f"tcp://{name}-scheduler.{namespace}:8786", adapt
     finally:
-        _delete(cluster, announce)
+        _delete(cluster, log)
 
 
 def read_manifest() -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _create(resource: Any) -> None:
         raise _refused(error, f"create the {resource.kind} {resource.name} in the namespace {resource.namespace}") from error
 
 
-def _delete(cluster: Any, announce: Callable[[str], None]) -> None:
+def _delete(cluster: Any, log: Callable[[str], None]) -> None:
     import kr8s
 
     try:
@@ -134,7 +134,7 @@ def _delete(cluster: Any, announce: Callable[[str], None]) -> None:
     except Exception as error:
         # The work is done or has failed with its own sentence: neither is to be hidden by this.
         command = f"kubectl --namespace {cluster.namespace} delete daskcluster {cluster.name}"
-        announce(f"Dask: could not delete the DaskCluster {cluster.name} ({first_line(error)}): {command}")
+        log(f"Dask: could not delete the DaskCluster {cluster.name} ({first_line(error)}): {command}")
 
 
 def _refused(error: Exception, action: str) -> IcemapError:

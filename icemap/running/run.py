@@ -15,7 +15,7 @@ from icemap.running.progress import Progress
 from icemap.running.seen import Token
 
 # Parts that may fail before the job stops: a network that is gone, or a login that has ended, fails them all, each after some waiting.
-ENOUGH = 10
+MAX_FAILURES = 10
 
 
 class Item(Protocol):
@@ -112,7 +112,7 @@ def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = Tr
                 if "error" in record:
                     errors[item.key] = shown(record["error"])
                     noted.fail(item.key, errors[item.key])
-                    if len(errors) == ENOUGH:
+                    if len(errors) == MAX_FAILURES:
                         break
                     continue
                 ledger.write(item.key, record)

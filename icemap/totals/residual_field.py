@@ -11,7 +11,7 @@ from icemap.grid import wrapped
 from icemap.sphere import arc_km, unit_vectors
 
 # More would only make the standard error of their mean a little smaller, at the cost of their number to the third power.
-MOST_SITES = 3000
+MAX_SITES = 3000
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _mean_sd(longitude: NDArray[np.floating], latitude: NDArray[np.floating], va
     """Standard error of the generalized least squares mean of sites: 1 / sqrt(1' C^-1 1)."""
     from scipy.linalg import solve
 
-    thinned = slice(None, None, -(-len(longitude) // MOST_SITES))
+    thinned = slice(None, None, -(-len(longitude) // MAX_SITES))
     places = unit_vectors(longitude[thinned], latitude[thinned])
     covariance = variogram.sill * np.exp(-arc_km(np.linalg.norm(places[:, None] - places[None], axis=2)) / variogram.range_km)
     # A trace of nugget, lest sites at one place make the matrix singular.

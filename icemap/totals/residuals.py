@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # Cells that stand for the map; the residual is smooth at this density, and its blocks are coarser still.
-MOST_CELLS = 200_000
+MAX_CELLS = 200_000
 
 
 def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogram | None:
@@ -46,7 +46,7 @@ def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogra
 
 def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:
     """Standard deviation of the residual's total over the mapped cells, target unit x km2, for every region and mask of the ledger."""
-    step = max(1, int(np.ceil((cube.sizes["latitude"] * cube.sizes["longitude"] / MOST_CELLS) ** 0.5)))
+    step = max(1, int(np.ceil((cube.sizes["latitude"] * cube.sizes["longitude"] / MAX_CELLS) ** 0.5)))
     with storage_errors("the cube", "read"):
         thinned = cube[["valid", "fraction"]].isel(latitude=slice(None, None, step), longitude=slice(None, None, step)).load()
     row, col = np.nonzero(thinned["valid"].to_numpy() == 1)

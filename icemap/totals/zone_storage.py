@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # A raster with more values than this is one of quantities.
-MOST_ZONES = 254
+MAX_ZONES = 254
 
 
 def sum_zones(map_url: str, zones: str, classes: str | None, mask: str, **storage_options: Any) -> dict[str, AreaSums]:
@@ -103,8 +103,8 @@ class _Zones:
             share = self._share(grid, chunk, only)
             if share.any():
                 found[name] = found.get(name, 0.0) + share
-        if len(found) > MOST_ZONES:
-            raise IcemapError(f"{self.raster.name} holds more than {MOST_ZONES} different values, so that they are no classes: give a raster of classes.")
+        if len(found) > MAX_ZONES:
+            raise IcemapError(f"{self.raster.name} holds more than {MAX_ZONES} different values, so that they are no classes: give a raster of classes.")
         return found
 
     def _share(self, grid: Grid, chunk: Chunk, read: Any) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ Bounds = tuple[float, float] | None
 # The forest's distribution as equally likely values, as many as its CRPS needs to be exact in the third digit.
 _FOREST_LEVELS = (np.arange(500) + 0.5) / 500
 # Below this many rows to conformalize on, a 95 % interval has no end.
-_LEAST_CONFORMAL = 21
+_MIN_CONFORMAL = 21
 QUANTILE_COVERAGE = 0.95
 
 
@@ -107,7 +107,7 @@ def _kept_for_conformal(training: TrainingTable, block_degrees: float, seed: int
         else:
             labels = random_folds(len(training), parts, seed)
         kept = np.asarray(labels == 0)
-        if kept.sum() >= _LEAST_CONFORMAL and (~kept).sum() >= _LEAST_CONFORMAL:
+        if kept.sum() >= _MIN_CONFORMAL and (~kept).sum() >= _MIN_CONFORMAL:
             return kept
     return None
 

@@ -13,7 +13,7 @@ from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
 from icemap.regions import region_of
 from icemap.sphere import unit_vectors
-from icemap.verification.kinds import FEW
+from icemap.verification.kinds import MIN_SCORED
 from icemap.verification.scores import Scores
 
 Array = NDArray[np.float64]
@@ -116,12 +116,12 @@ def group_scores(part: Mapping[str, Any], groups: Groupings) -> list[dict[str, A
         for group in _ordered(here):
             chosen = here == group
             count = int(chosen.sum())
-            if heading == BLOCK and count < FEW:
+            if heading == BLOCK and count < MIN_SCORED:
                 continue
             for model, forecast in part["models"].items():
                 scores = scores_of(part["y"], forecast, chosen).table()
                 shown = {name: scores[name] for name in _SCORES if name in scores}
-                rows.append({"by": heading, "group": group, "model": model, "n": count, "few": count < FEW, **shown})
+                rows.append({"by": heading, "group": group, "model": model, "n": count, "few": count < MIN_SCORED, **shown})
     return rows
 
 
@@ -131,7 +131,7 @@ def worst_block(part: Mapping[str, Any], forecast: Mapping[str, Any], blocks: Na
         return {}
     here, (low, high) = blocks[part["rows"]], np.asarray(forecast["interval"]["0.95"]).T
     inside = (part["y"] >= low) & (part["y"] <= high)
-    large = [(float(inside[here == name].mean()), name, int((here == name).sum())) for name in _ordered(here) if (here == name).sum() >= FEW]
+    large = [(float(inside[here == name].mean()), name, int((here == name).sum())) for name in _ordered(here) if (here == name).sum() >= MIN_SCORED]
     if not large:
         return {}
     coverage, name, count = min(large)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.ensemble.checks import LEAST_TRAINING
+from icemap.ensemble.checks import MIN_TRAINING
 from icemap.ensemble.folds import block_folds, cell_folds, knndm_folds, random_folds, spatial_blocks
 from icemap.ensemble.replicates import BLOCK_HALVINGS, TrainingTable
 from icemap.regions import region_of
-from icemap.verification.paired import LEAST_BLOCKS
+from icemap.verification.paired import MIN_BLOCKS
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -20,12 +20,12 @@ Labels = NDArray[np.int64]
 KIND_NAMES = {"random": "random", "cell": "random, by grid cell", "block": "spatial blocks", "knndm": "kNNDM", "region": "leave region out"}
 HEADLINE = "knndm"
 #: A score of fewer samples than this is hardly one, and a training side needs three times as many.
-FEW = 20
-_LEAST_TRAINING = 3 * FEW
+MIN_SCORED = 20
+_MIN_TRAINING = 3 * MIN_SCORED
 # How many more folds than asked for are tried where fewer leave too few samples to train on.
 MORE_FOLDS = 20
 # Fewer folds of spatial blocks than this are none.
-LEAST_BLOCK_FOLDS = 3
+MIN_BLOCK_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def headline(kinds: Container[str]) -> str:
 def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, Labels], list[str]]:
     """Fold of each sample for each kind of folds that these samples allow.
 
-    Every training side has enough samples for the ensemble (`LEAST_TRAINING`). Where the folds
+    Every training side has enough samples for the ensemble (`MIN_TRAINING`). Where the folds
     asked for would leave fewer, or there are fewer blocks than folds, their number or the side of
     the blocks is changed, and a note says so.
 
@@ -90,7 +90,7 @@ def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, L
     labels: dict[str, Labels] = {}
     by_cell, count = _with_enough(lambda k: cell_folds(table.cell, k, seed), folds, cells)
     if by_cell is None:
-        raise ValueError(f"{len(table)} samples in {cells} grid cells allow no folds that leave {LEAST_TRAINING} samples to train on: add sites.")
+        raise ValueError(f"{len(table)} samples in {cells} grid cells allow no folds that leave {MIN_TRAINING} samples to train on: add sites.")
     notes += _changed("cell", folds, count)
     if cells == len(table):
         notes.append("every sample has a grid cell of its own, so random folds are folds by grid cell and are given once")
@@ -107,7 +107,7 @@ def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, L
     if by_block is not None:
         labels["block"] = by_block
     # Half of the samples at most, or what leaves enough to train on.
-    largest = min(0.5, 1 - LEAST_TRAINING / len(table))
+    largest = min(0.5, 1 - MIN_TRAINING / len(table))
     domain = options.domain
     found, count = _with_enough(
         lambda k: knndm_folds(lon, lat, *domain, k, seed, largest_fold=largest),
@@ -115,7 +115,7 @@ def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, L
         len(table) - 2,
     )
     if found is None:
-        raise ValueError(f"{len(table)} samples allow no kNNDM folds that leave {LEAST_TRAINING} samples to train on: add sites.")
+        raise ValueError(f"{len(table)} samples allow no kNNDM folds that leave {MIN_TRAINING} samples to train on: add sites.")
     notes += _changed("knndm", folds, count)
     labels["knndm"] = found
     by_region, left_out = region_labels(lon, lat)
@@ -139,7 +139,7 @@ def _with_enough(make: Callable[[int], Labels], folds: int, most: int) -> tuple[
             labels = make(k)
         except ValueError:
             continue
-        if smallest_training(labels) >= LEAST_TRAINING:
+        if smallest_training(labels) >= MIN_TRAINING:
             return labels, k
     return None, 0
 
@@ -163,7 +163,7 @@ def _block_labels(table: TrainingTable, options: FoldOptions) -> tuple[Labels | 
         sizes = np.unique(spatial_blocks(lon, lat, side), return_counts=True)[1]
         if halvings == 0:
             most, count = int(sizes.max()), len(sizes)
-        if len(sizes) < LEAST_BLOCK_FOLDS:
+        if len(sizes) < MIN_BLOCK_FOLDS:
             continue
         labels, found = _with_enough(
             lambda k, side=side: block_folds(lon, lat, side, k, options.seed),  # type: ignore[misc]
@@ -189,7 +189,7 @@ def _block_labels(table: TrainingTable, options: FoldOptions) -> tuple[Labels | 
 def _changed(kind: str, asked: int, found: int) -> list[str]:
     if asked == found:
         return []
-    why = "there are no more to leave out" if found < asked else f"fewer would leave less than {LEAST_TRAINING} samples to train on"
+    why = "there are no more to leave out" if found < asked else f"fewer would leave less than {MIN_TRAINING} samples to train on"
     return [f"{KIND_NAMES[kind]}: {found} folds instead of {asked}, {why}"]
 
 
@@ -199,7 +199,7 @@ def sample_facts(table: TrainingTable, block_degrees: float) -> str:
     sizes = np.unique(blocks, return_counts=True)[1]
     weight = table.weight
     worth = float(weight.sum() ** 2 / (weight @ weight))
-    told = "enough to say how sure the scores are" if len(sizes) >= LEAST_BLOCKS else f"too few to say how sure the scores are ({LEAST_BLOCKS} are needed)"
+    told = "enough to say how sure the scores are" if len(sizes) >= MIN_BLOCKS else f"too few to say how sure the scores are ({MIN_BLOCKS} are needed)"
     return (
         f"{len(table)} samples in {len(sizes)} independent clusters (blocks of {block_degrees:g} "
         f"degrees; the largest has {sizes.max()}), worth {worth:.0f} samples spread evenly: {told}"
@@ -226,10 +226,10 @@ def region_labels(longitude: Array, latitude: Array) -> tuple[Labels, list[str]]
     notes = []
     for name in sorted({str(r) for r in region}):
         inside = region == name
-        if inside.sum() < FEW:
-            notes.append(f"{name} is not left out: it has {inside.sum()} samples, fewer than {FEW}")
-        elif (~inside).sum() < _LEAST_TRAINING:
-            notes.append(f"{name} is not left out: the other regions have {(~inside).sum()} samples, fewer than {_LEAST_TRAINING}")
+        if inside.sum() < MIN_SCORED:
+            notes.append(f"{name} is not left out: it has {inside.sum()} samples, fewer than {MIN_SCORED}")
+        elif (~inside).sum() < _MIN_TRAINING:
+            notes.append(f"{name} is not left out: the other regions have {(~inside).sum()} samples, fewer than {_MIN_TRAINING}")
         else:
             labels[inside] = labels.max() + 1
     return labels, notes

@@ -12,8 +12,8 @@ from icemap.verification.applicability import Applicability
 
 Array = NDArray[np.float64]
 # The effect of leaving a site out is the difference of two means over replicates: fewer than this are no mean.
-LEAST_REPLICATES = 50
-LEAST_LEFT_OUT = 5
+MIN_REPLICATES = 50
+MIN_LEFT_OUT = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +95,10 @@ def total_shifts(held_out: NDArray[np.bool_], totals: Array) -> tuple[Array, Arr
     """
     left_out = held_out.sum(axis=0)
     replicates = len(totals)
-    if replicates < LEAST_REPLICATES:
+    if replicates < MIN_REPLICATES:
         nothing = np.full(held_out.shape[1], np.nan)
         return nothing, nothing
-    enough = (left_out >= LEAST_LEFT_OUT) & (replicates - left_out >= LEAST_LEFT_OUT)
+    enough = (left_out >= MIN_LEFT_OUT) & (replicates - left_out >= MIN_LEFT_OUT)
     out = np.where(enough, left_out, np.nan)
     without = totals @ held_out / out
     within = (totals.sum() - totals @ held_out) / (replicates - out)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 DRAWS = 2000
 # With fewer blocks than this their resampling says nothing of the spread between blocks.
-LEAST_BLOCKS = 8
+MIN_BLOCKS = 8
 
 
 def winkler(y: Array, interval: Array, coverage: float = 0.95) -> Array:
@@ -56,7 +56,7 @@ def block_difference(difference: ArrayLike, blocks: ArrayLike, seed: int) -> dic
     block = np.unique(np.asarray(blocks), return_inverse=True)[1]
     sums, counts = np.bincount(block, values), np.bincount(block).astype(float)
     found = {"difference": float(values.mean()), "low": None, "high": None, "blocks": len(counts)}
-    if len(counts) < LEAST_BLOCKS or not np.ptp(sums / counts) > 0:
+    if len(counts) < MIN_BLOCKS or not np.ptp(sums / counts) > 0:
         return found
 
     def mean(total: Array, count: Array, axis: int = -1) -> Array:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from icemap.config import TargetConfig
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import BLOCK_HALVINGS
-from icemap.verification.paired import DRAWS, LEAST_BLOCKS
+from icemap.verification.paired import DRAWS, MIN_BLOCKS
 
 Array = NDArray[np.float64]
 CLIMATOLOGY = "climatology"
@@ -68,7 +68,7 @@ def skill_score(crps: ArrayLike, climatology: ArrayLike, blocks: ArrayLike, seed
         "high": None,
         "blocks": len(sums[0]),
     }
-    if len(sums[0]) < LEAST_BLOCKS or not np.ptp(sums[0] / sums[1]) > 0:
+    if len(sums[0]) < MIN_BLOCKS or not np.ptp(sums[0] / sums[1]) > 0:
         return found
 
     def score(total: Array, reference: Array, axis: int = -1) -> Array:
@@ -90,7 +90,7 @@ def skill_blocks(longitude: Array, latitude: Array, degrees: float) -> tuple[NDA
     for halvings in range(BLOCK_HALVINGS + 1):
         side = degrees / 2**halvings
         blocks = spatial_blocks(longitude, latitude, side)
-        if len(np.unique(blocks)) >= LEAST_BLOCKS:
+        if len(np.unique(blocks)) >= MIN_BLOCKS:
             break
     return blocks, side
 
@@ -118,7 +118,7 @@ def skill_sentence(skill: Mapping[str, Any], target: TargetConfig) -> str:
         return (
             f"Whether these predictors explain {what} at these sites cannot be told: the skill "
             f"against climatology is {score}, but {skill['blocks']} clusters of sites allow no "
-            f"interval ({LEAST_BLOCKS} are needed); take the map for climatology."
+            f"interval ({MIN_BLOCKS} are needed); take the map for climatology."
         )
     interval = f"95 % interval {100 * skill['low']:.0f} to {100 * skill['high']:.0f} %"
     if skill["low"] > 0:

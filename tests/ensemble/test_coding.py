@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from icemap.ensemble.coding import MOST_EDGES, SMALLEST_CLASS, PredictorCoding
+from icemap.ensemble.coding import MAX_EDGES, MIN_CLASS, PredictorCoding
 
 pytestmark = pytest.mark.quick
 
-CODES = [4] * 20 + [1] * 30 + [9] * (SMALLEST_CLASS - 1) + [250] * SMALLEST_CLASS
+CODES = [4] * 20 + [1] * 30 + [9] * (MIN_CLASS - 1) + [250] * MIN_CLASS
 X = np.column_stack([np.linspace(0, 1, len(CODES)), CODES, np.linspace(5, 6, len(CODES))])
 NAMES = ["slope", "rock", "maat"]
 
@@ -72,7 +72,7 @@ def test_the_design_has_standardized_columns_then_one_per_level_and_one_for_the_
     np.testing.assert_allclose(design[:, :2].mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(design[:, :2].std(axis=0), 1)
     assert (design[:, 2:].sum(axis=1) == 1).all()
-    assert design[:, 5].sum() == SMALLEST_CLASS - 1
+    assert design[:, 5].sum() == MIN_CLASS - 1
 
 
 def test_a_predictor_without_spread_is_zero_in_the_design_and_has_no_edges():
@@ -88,8 +88,8 @@ def test_codes_rise_with_the_value_and_part_all_values_where_they_are_few(column
     values = np.unique(column)
     codes = coding.codes(values[:, None].astype(float))[:, 0]
     assert (np.diff(codes.astype(int)) >= 0).all()
-    assert codes.max(initial=0) <= MOST_EDGES
-    if len(values) <= MOST_EDGES + 1:
+    assert codes.max(initial=0) <= MAX_EDGES
+    if len(values) <= MAX_EDGES + 1:
         assert len(np.unique(codes)) == len(values)
 
 

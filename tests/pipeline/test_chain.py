@@ -426,7 +426,7 @@ def test_totals_of_polygons_come_from_the_finished_map(first_run, tmp_path):
 def test_run_from_a_program_does_what_the_command_does(first_run):
     config, _ = first_run
     said: list[str] = []
-    icemap.run(str(config), say=said.append)
+    icemap.run(str(config), log=said.append)
     assert said == [*(f"{name}: there already" for name in ORDER), "Nothing to do: every product is there and its inputs have not changed."]
     with pytest.raises(icemap.IcemapError, match="There is no step 'cubes': the steps are cube, boreholes, train"):
         icemap.run(str(config), ["cubes"])

@@ -34,7 +34,7 @@ def test_a_good_source_has_no_problems_and_says_what_is_converted(tmp_path) -> N
 
 @pytest.mark.parametrize("size", [6, 300])
 def test_a_code_in_a_corner_is_found(tmp_path, monkeypatch, size) -> None:
-    monkeypatch.setattr(checks, "LARGEST_WHOLE", 10_000)
+    monkeypatch.setattr(checks, "MAX_WHOLE", 10_000)
     values = np.random.default_rng(0).random((size, size * 10 // 6))
     values[-2:, -2:] = -9999
     (problem,) = check_source(source(tmp_path / "a.tif", values), GRID).problems

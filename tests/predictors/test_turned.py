@@ -142,7 +142,7 @@ def test_cells_do_not_depend_on_how_much_is_done_at_a_time(crs, monkeypatch) -> 
     how = resampling(raster, grid)
     at_once = in_chunks(raster, grid, how, 64)
     windows = []
-    monkeypatch.setattr(align_module, "LARGEST_WORK", 2000)
+    monkeypatch.setattr(align_module, "MAX_WORK", 2000)
     watched = replace(raster, read=lambda rows, cols: windows.append((rows.stop - rows.start) * (cols.stop - cols.start)) or raster.read(rows, cols))
     # GDAL's own arithmetic rounds differently in another window.
     np.testing.assert_allclose(in_chunks(watched, grid, how, 64), at_once, rtol=0, atol=0 if crs == "EPSG:3995" else 1e-6)

@@ -276,7 +276,7 @@ def test_a_joined_cluster_without_workers(scheduler, monkeypatch):
         assert lines[-1].endswith("/status")
         assert "127" not in lines[-1].split("dashboard at")[1]
         monkeypatch.setattr("icemap.running.dask_executor.LOOK_SECONDS", 0.2)
-        impatient = DaskExecutor(executor.client, announce=lines.append, patience=0.5)
+        impatient = DaskExecutor(executor.client, log=lines.append, patience=0.5)
         with pytest.raises(IcemapError, match=r"No Dask worker has been there for 0\.0083 minutes: see why none starts .* the same command continues"):
             list(impatient.map(dict, [{}]))
         assert lines[-1] == "Dask: no worker is there; waiting for one, at most 0.0083 minutes"

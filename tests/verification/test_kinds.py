@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from icemap.ensemble.checks import LEAST_TRAINING
+from icemap.ensemble.checks import MIN_TRAINING
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
 from icemap.verification.kinds import (
@@ -101,7 +101,7 @@ def test_every_training_side_of_few_clustered_samples_is_large_enough(sizes, fol
     labels, notes = fold_labels(samples, options(folds))
     assert {"cell", "knndm"} <= set(labels)
     for kind, folds_of in labels.items():
-        assert smallest_training(folds_of) >= LEAST_TRAINING, kind
+        assert smallest_training(folds_of) >= MIN_TRAINING, kind
         if kind != "region":
             assert set(folds_of) == set(range(folds_of.max() + 1)), kind
     blocked = [note for note in notes if "spatial blocks" in note]

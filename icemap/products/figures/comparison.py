@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OWN_COLOUR, OTHER_COLOUR = "#1f5f7a", "#b2582c"
 DIFFERENCE_COLOURS = "RdBu"
-MOST_CELLS = 1_500_000
+MAX_CELLS = 1_500_000
 PIXELS = 700
 
 
@@ -135,7 +135,7 @@ def joint_figure(cells_url: str, names: tuple[str, str], target: TargetConfig) -
     dataset = open_gridded(cells_url, "comparison")
     grid = grid_of(dataset)
     rows, cols = grid.shape
-    step = max(1, int(np.ceil((rows * cols / MOST_CELLS) ** 0.5)))
+    step = max(1, int(np.ceil((rows * cols / MAX_CELLS) ** 0.5)))
     thinned = dataset.isel(latitude=slice(None, None, step), longitude=slice(None, None, step))
     other, difference, part = (np.asarray(thinned[name], dtype=float) for name in ("other", "difference", "weight"))
     known = np.isfinite(other)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VALUES, CLASSES = "viridis", "tab20"
 MAP_PIXELS = 330
 BINS = 40
-MOST_CLASSES, LONGEST_NAME = 12, 24
+MAX_CLASSES, MAX_NAME_LENGTH = 12, 24
 
 
 @styled
@@ -107,7 +107,7 @@ def _class_shares(values: NDArray[np.float32], attrs: Mapping[str, Any]) -> tupl
     codes = np.asarray(attrs["flag_values"])
     names = str(attrs["flag_meanings"]).split()
     share = 100 * np.array([np.mean(values == code) for code in codes])
-    order = np.argsort(-share, kind="stable")[: min(MOST_CLASSES, np.count_nonzero(share))]
+    order = np.argsort(-share, kind="stable")[: min(MAX_CLASSES, np.count_nonzero(share))]
     figure = new_figure(3.3, 0.5 + 0.19 * len(order), layout=None)
     axes = figure.add_subplot()
     axes.barh(range(len(order)), share[order], color=[colormaps[CLASSES](i % 20) for i in order], height=0.8)
@@ -121,7 +121,7 @@ def _class_shares(values: NDArray[np.float32], attrs: Mapping[str, Any]) -> tupl
 
 def _short(name: str) -> str:
     name = name.replace("_", " ")
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    return name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"
 
 
 def _limits(values: NDArray[np.float32]) -> tuple[float, float]:

@@ -14,8 +14,8 @@ from icemap.products.pages.page import embedded, render, script_json
 from icemap.store import write_text
 
 # What a browser draws without delay; used sites come first.
-MOST_PROFILES = 5000
-MOST_LISTED = 2000
+MAX_PROFILES = 5000
+MAX_LISTED = 2000
 ERROR_PARTS = {
     "measurement_error": "way of measuring",
     "unsampled_error": "part of the window that was not sampled",
@@ -54,13 +54,13 @@ def write_boreholes_page(url: str, table: SiteTable, target: TargetConfig, *, ti
         tables=_tables(used),
         reasons=_counts(sites[~sites["used"].astype(bool)], ["reason"]),
         unused=_unused(sites),
-        not_listed=max(len(sites) - len(used) - MOST_LISTED, 0),
+        not_listed=max(len(sites) - len(used) - MAX_LISTED, 0),
         summary=_summary_rows(sites, target),
         flags=_counts(table.flags, ["rule", "reason"]) if len(table.flags) else [],
         profiles=script_json(profiles),
         has_profiles=bool(profiles["sites"]),
         left_out=left_out,
-        most_profiles=MOST_PROFILES,
+        most_profiles=MAX_PROFILES,
     )
     write_text(url, page)
 
@@ -72,7 +72,7 @@ def _counts(table: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
 
 def _unused(sites: pd.DataFrame) -> list[dict[str, str]]:
     """Name, row and reason of the sites that are not used, as many as a page can list."""
-    part = sites[~sites["used"].astype(bool)].head(MOST_LISTED)
+    part = sites[~sites["used"].astype(bool)].head(MAX_LISTED)
     files = part["file"] if "file" in part else pd.Series("", index=part.index)
     lines = part["line"] if "line" in part else pd.Series("", index=part.index)
     where = [f"{str(file).rsplit('/', 1)[-1]}, line {line}" if file else f"line {line}" for file, line in zip(files, lines)]
@@ -122,7 +122,7 @@ def _profiles(table: SiteTable, thickness: float | None) -> tuple[dict[str, Any]
     layers = table.layers[table.layers["top"].notna() & table.layers["base"].notna()]
     with_layers = np.unique(layers["borehole"])
     order = with_layers[np.argsort(~table.sites["used"].to_numpy(bool)[with_layers], kind="stable")]
-    shown = order[:MOST_PROFILES]
+    shown = order[:MAX_PROFILES]
     grouped = dict(tuple(layers[layers["borehole"].isin(shown)].groupby("borehole")))
     sites = []
     for borehole in shown:

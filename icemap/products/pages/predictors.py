@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # Pictures and correlations are made from at most about this many cells, evenly spaced; ranges and coverage come from every cell.
-MOST_CELLS = 1_000_000
+MAX_CELLS = 1_000_000
 STRONG_CORRELATION = 0.9
 HIGH_INFLATION = 10.0
 
@@ -81,7 +81,7 @@ def write_predictors_page(url: str, cube_url: str, facts: Mapping[str, Any], tit
 
 def _sample(cube_url: str, shape: tuple[int, int], names: list[str]) -> _Sample:
     rows, cols = shape
-    step = int(np.ceil(np.sqrt(rows * cols / MOST_CELLS)))
+    step = int(np.ceil(np.sqrt(rows * cols / MAX_CELLS)))
     # Zarr keeps of each stored chunk only the cells asked for; a whole variable is never in memory.
     thinned = Chunk((0, 0), slice(0, rows, step), slice(0, cols, step))
     values = {name: _decoded(read_chunk(cube_url, thinned, [name])[name]) for name in names}

@@ -16,8 +16,8 @@ from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import write_text
 from icemap.verification.cross_validation import MODEL, mapped_model
 from icemap.verification.groups import BLOCK, block_names
-from icemap.verification.kinds import FEW, KIND_NAMES, headline
-from icemap.verification.paired import LEAST_BLOCKS
+from icemap.verification.kinds import KIND_NAMES, MIN_SCORED, headline
+from icemap.verification.paired import MIN_BLOCKS
 from icemap.verification.published import PUBLISHED, REPLICATES
 from icemap.verification.scores import COVERAGES
 from icemap.verification.summary import CALIBRATED, shown_model
@@ -35,7 +35,7 @@ SCORES = {
     "rmse": "RMSE",
     "coverage_95": "coverage of the 95 % interval",
 }
-MOST_SITES = 20
+MAX_SITES = 20
 MAP_PIXELS = 700
 
 
@@ -79,12 +79,12 @@ def write_verification_page(
         published_caveat=CAVEAT,
         differences=record["differences"],
         groups=_groups(record["groups"]),
-        few=FEW,
-        least_blocks=LEAST_BLOCKS,
+        few=MIN_SCORED,
+        least_blocks=MIN_BLOCKS,
         block=BLOCK,
         block_degrees=config.ensemble.block_degrees,
         influence=influence,
-        most_sites=MOST_SITES,
+        most_sites=MAX_SITES,
         pictures=_pictures(record, influence, samples, config, units),
     )
     write_text(url, page)
@@ -106,7 +106,7 @@ def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: 
         "pit": figures.pit_figure({KIND_NAMES[kind]: np.asarray(part["pit"]) for kind, part in record["folds"].items()}),
         "reliability": figures.reliability_figure(*_reliability(rows)),
         "scatter": figures.scatter_figure(observed, np.asarray(fold["mean"]), inside, target.unit),
-        "coverage": figures.coverage_map(view, lon, lat, inside, block_names(lon, lat, config.ensemble.block_degrees), FEW),
+        "coverage": figures.coverage_map(view, lon, lat, inside, block_names(lon, lat, config.ensemble.block_degrees), MIN_SCORED),
         "differences": figures.difference_figure(differences, target.unit),
         "importance": figures.importance_figure(influence["permutation"], influence["shap"], target.unit),
         "dependence": figures.dependence_figure(influence["partial_dependence"], order, units, f"{target.long_name} ({target.unit})"),

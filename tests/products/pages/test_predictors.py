@@ -124,7 +124,7 @@ def test_a_flipped_raster_gives_another_picture_and_the_same_cube_the_same_page(
 
 
 def test_a_large_cube_is_thinned(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(predictors_page, "MOST_CELLS", 1000)
+    monkeypatch.setattr(predictors_page, "MAX_CELLS", 1000)
     write_predictors_page(str(tmp_path / "p.html"), made[1], made[2], "t")
     text = (tmp_path / "p.html").read_text()
     assert "Both are drawn from every 4th row and column" in text
