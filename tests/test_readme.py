@@ -13,7 +13,7 @@ import icemap
 from icemap.boreholes.readers import READERS
 from icemap.catalog import load_sources
 from icemap.cli import main
-from icemap.config import BoreholesConfig, TargetConfig, load_config
+from icemap.config import BoreholesConfig, EnsembleConfig, TargetConfig, load_config
 from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables
 
@@ -29,7 +29,7 @@ def blocks(language: str, word: str) -> list[str]:
 
 
 def test_every_yaml_block_is_tested_here() -> None:
-    words = ("predictors:", "entries:", "boreholes:")
+    words = ("predictors:", "entries:", "boreholes:", "recipe: published,")
     assert all(any(word in text for word in words) for kind, text in BLOCKS if kind == "yaml")
 
 
@@ -52,6 +52,12 @@ def test_the_catalogue_is_one(tmp_path: Path) -> None:
     (tmp_path / "catalog.yaml").write_text(text)
     names = list(yaml.safe_load(text)["entries"])
     assert set(load_sources(str(tmp_path / "catalog.yaml"), names)) == set(names)
+
+
+def test_the_settings_of_the_recipe_as_printed_are_ones() -> None:
+    (text,) = blocks("yaml", "recipe: published,")
+    config = EnsembleConfig.model_validate(yaml.safe_load(text)["ensemble"])
+    assert (config.recipe, config.fitted_on, config.replicates) == ("published", None, 200)
 
 
 def test_the_settings_of_layer_tables_are_ones() -> None:

@@ -206,6 +206,7 @@ def test_verification_has_every_model_and_no_site_is_missing(finished):
     content = json.loads((finished / "verification.json").read_text())
     pools = {"icemap", "icemap calibrated", "COP-BMA", "Gaussian BMA", "equal weights", "best member", "climatology"}
     models = pools | {"svr", "gam", "random_forest", "lightgbm", "quantile_forest", "conformal_quantiles"}
+    models |= {"published_recipe", "published_recipe_mixture"}
     samples = json.loads((finished / "provenance.json").read_text())["steps"]["boreholes"]["samples"]
     for kind, name in (("cell", "random, by grid cell"), ("block", "spatial blocks"), ("knndm", "kNNDM")):
         assert {row["model"] for row in content["table"] if row["folds"] == name} == models
