@@ -90,6 +90,15 @@ def test_a_config_beside_the_user_is_found(tmp_path, monkeypatch):
     assert load_config("run.yaml").folder.samples == f"{tmp_path}/runs/demo/samples.parquet"
 
 
+def test_paths_of_maps_to_compare_with_are_seen_from_the_file(load, tmp_path):
+    compared = [{"other": "older", "depth": 5}, {"other": "entry", "catalog": "c.yaml", "classes": "ice.csv"}]
+    first, second = load(with_changes(compare=compared)).compare
+    assert (first.other, first.mask) == (f"{tmp_path}/older", "fraction")
+    assert (second.other, second.catalog, second.classes) == ("entry", f"{tmp_path}/c.yaml", f"{tmp_path}/ice.csv")
+    assert "compare.0.depth" in refused(load, with_changes(compare=[{"other": "a.tif", "depth": 0}]))
+    assert "which the run could overwrite" in refused(load, with_changes(compare=[{"other": "runs/demo/a.tif"}]))
+
+
 def test_config_is_immutable(load):
     with pytest.raises(ValidationError, match="frozen"):
         load(MINIMAL).seed = 3

@@ -51,6 +51,7 @@ from icemap.mapping.areas import DEFAULT_MASK, EXTENTS, MASKS, areas_of, masks_o
 from icemap.mapping.map_schema import open_map, require_complete, target_of
 from icemap.mapping.replicate_fields import StoredReplicates
 from icemap.predictors.cube import identity
+from icemap.predictors.sources import suffix_of
 from icemap.products.cog import write_layer
 from icemap.products.compared_run import CELL_INTERVAL, RunMap, TotalsOf, open_run, run_facts
 from icemap.products.pages.comparison import write_comparison_page
@@ -257,6 +258,9 @@ def _run_at(settings: CompareConfig) -> str | None:
     place = settings.other.rstrip("/")
     if place.endswith("/map.zarr"):
         place = place.removesuffix("/map.zarr")
+    elif place.startswith("http") and suffix_of(place):
+        # Asked for what is below a file, a server may refuse.
+        return None
     return place if exists(join(place, "map.zarr", "zarr.json")) else None
 
 

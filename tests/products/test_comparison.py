@@ -396,3 +396,28 @@ def test_names_are_those_of_files_and_folders():
 
 def test_it_is_a_public_name():
     assert icemap.compare is compare
+
+
+def test_in_a_bucket_it_is_the_same(classed, original, s3_url, tmp_path):
+    import fsspec
+
+    older = made.make_run(tmp_path / "before", lambda lon, lat: made.value_at(lon, lat) - 3)
+    raster = made.class_raster(tmp_path / "theirs.tif", two_classes)
+    (tmp_path / "classes.csv").write_text(TABLE)
+    fs = fsspec.filesystem("s3")
+    for source, name in ((str(original), "now"), (older, "before"), (raster, "theirs.tif"), (str(tmp_path / "classes.csv"), "classes.csv")):
+        fs.put(source, f"{s3_url}/{name}", recursive=True)
+    found = compare(f"{s3_url}/now", f"{s3_url}/theirs.tif", classes=f"{s3_url}/classes.csv")
+    assert found.whole.other == classed.whole.other
+    assert found.footing == classed.footing
+    assert compare(f"{s3_url}/now", f"{s3_url}/before").whole.bias == pytest.approx(3, abs=1e-4)
+    fs.invalidate_cache()
+    assert sorted(path.rsplit("/", 1)[-1] for path in fs.ls(f"{s3_url}/now/comparison")) == [
+        "before.json",
+        "before.zarr",
+        "before_difference.tif",
+        "theirs.json",
+        "theirs.zarr",
+        "theirs_difference.tif",
+    ]
+    assert not [path for path in fs.find(f"{s3_url}/now") if ".icemap-comparison-" in path]

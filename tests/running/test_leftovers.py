@@ -28,6 +28,8 @@ THEIRS = [
     "map.zarr/vic/c/0/0",
     "ledger/map/.progress.json",
     "icemap-cog-notes/raw.tif",
+    "comparison/mine.tif",
+    "mine/.icemap-comparison-ipa.zarr/zarr.json",
 ]
 OURS = [
     ".provenance.json.0a0a0a0a0a0a.icemap-part",
@@ -39,6 +41,8 @@ OURS = [
     f"cube.zarr/dem/c/0/1.{HEX}.partial",
     f"map.zarr/vic/c/0/0.{HEX}.partial",
     f"map.zarr/zarr.{HEX}.partial",
+    ".icemap-comparison-ipa.zarr/zarr.json",
+    "comparison/.icemap-cog-abcd1234/raw.tif",
 ]
 
 
