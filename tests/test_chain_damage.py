@@ -44,7 +44,7 @@ PRODUCTS = {
     "replicate members": "ensemble/replicates/*.skops",
     "replicate weights": "ensemble/replicates/*.json",
     "forest": "ensemble/forest.npz",
-    "packed ensemble": "ensemble/packed.npz",
+    "compiled ensemble": "ensemble/packed.npz",
     "calibration": "ensemble/calibration.json",
     "applicability": "ensemble/applicability.json",
     "verification": "verification.json",

@@ -15,10 +15,10 @@ import yaml
 import icemap
 from icemap.catalog import load_sources
 from icemap.config import load_config
-from icemap.mapping.pack import pad
-from icemap.mapping.packed import read_packed
+from icemap.mapping.compiled_ensemble import pad
+from icemap.mapping.compiled_file import read_compiled
 from icemap.store import read_json
-from icemap.verification.spread import Calibration
+from icemap.verification.calibration import Calibration
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "realcase"
@@ -153,22 +153,22 @@ def test_verification_and_totals_are_numbers_of_this_target(run):
 
 def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube):
     """Real predictors, every fifth valid cell: each member against its own predict, each output against the COP-BMAs and the forest themselves."""
-    ensemble, packed = icemap.open_ensemble(str(run / "ensemble")), read_packed(str(run / "ensemble"))
-    assert not packed.reasons, "every member has a kernel"
+    ensemble, compiled = icemap.open_ensemble(str(run / "ensemble")), read_compiled(str(run / "ensemble"))
+    assert not compiled.reasons, "every member has a kernel"
     rows, columns = (index[::5] for index in np.nonzero(cube.valid.to_numpy() == 1))
-    X = np.column_stack([cube[name].to_numpy()[rows, columns] for name in packed.coding.names]).astype(np.float32)
+    X = np.column_stack([cube[name].to_numpy()[rows, columns] for name in compiled.coding.names]).astype(np.float32)
     coded = ensemble.coding_.encode(X.astype(float))[0]
     F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
     padded = pad(X)
-    G = packed.predict_members(padded, *packed.code(padded)[:2])[:, :, : len(X)]
-    spans = np.ptp(packed.limits, axis=1)[:, None]
+    G = compiled.predict_members(padded, *compiled.code(padded)[:2])[:, :, : len(X)]
+    spans = np.ptp(compiled.limits, axis=1)[:, None]
 
     def require_close(name: str, difference: np.ndarray, allowed: float) -> None:
         worst = int(np.abs(difference).argmax())
         lon, lat = float(cube.longitude[columns[worst]]), float(cube.latitude[rows[worst]])
         assert abs(difference[worst]) <= allowed, f"{name}: {difference[worst]:.2g} % of the range at {lon:.3f} E {lat:.3f} N"
 
-    for k, name in enumerate((*packed.members, "consensus")):
+    for k, name in enumerate((*compiled.members, "consensus")):
         require_close(name, 100 * (np.abs(G[k] - F[:, :, k]) / spans).max(axis=0), 1e-3)
     bmas = [replicate.bma for replicate in ensemble.replicates_]
     means = np.array([bma.predict(f) for bma, f in zip(bmas, F)])

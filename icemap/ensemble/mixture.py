@@ -114,7 +114,7 @@ def pooled_means(mixed: Mixed, mixture: Mixture, leaves: Leaves | None = None) -
     return np.clip(mixed.means + shift.astype(np.float32), np.float32(mixture.x[0]), np.float32(mixture.x[-1]))
 
 
-def pack_mixture(bmas: Sequence[CopulaBMA], nodes: Array | None = None) -> Mixture:
+def compile_mixture(bmas: Sequence[CopulaBMA], nodes: Array | None = None) -> Mixture:
     """Tables with as few common curves as quantiles at random places allow. They hold the linear pools.
 
     ``nodes`` are more values of the target to have among its nodes.
@@ -214,15 +214,15 @@ def _places(bmas: Sequence[CopulaBMA], rows: int) -> tuple[NDArray[Any], ...]:
     knots, places, means = np.array([np.pad(part, ((0, 0), (0, longest - part.shape[1])), mode="edge") for part in every]).transpose(1, 0, 2)
     gaps = np.diff(knots, axis=1, append=knots[:, -1:] + 1)
     inverse = np.where(gaps > 0, 1 / np.maximum(gaps, 1e-30), 0)
-    packed = np.stack([knots, inverse, places * (rows - 1), means], axis=2).astype(np.float32)
-    low = packed[:, 0, 0].copy()
+    compiled = np.stack([knots, inverse, places * (rows - 1), means], axis=2).astype(np.float32)
+    low = compiled[:, 0, 0].copy()
     step = (_CELLS / np.maximum(knots[:, -1] - low, 1e-30)).astype(np.float32)
     cells = np.empty((len(every), _CELLS + 1), np.uint16)
     for c in range(len(every)):
         # The kernel's own arithmetic, so that no prediction is looked for above its knot.
-        own = np.minimum(((packed[c, :, 0] - low[c]) * step[c]).astype(np.int64), _CELLS)
+        own = np.minimum(((compiled[c, :, 0] - low[c]) * step[c]).astype(np.int64), _CELLS)
         cells[c] = np.clip(np.searchsorted(own, np.arange(_CELLS + 1), side="left") - 1, 0, longest - 2)
-    return low, step, cells, packed
+    return low, step, cells, compiled
 
 
 def _margin_knots(margin: Any, low: float, high: float) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from icemap.ensemble.mixture import Mixed, Mixture, mix, pack_mixture, pooled_means, quantiles
+from icemap.ensemble.mixture import Mixed, Mixture, compile_mixture, mix, pooled_means, quantiles
 from icemap.ensemble.quantile_forest import SHARE, Leaves, QuantileForest
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class PooledMixture:
     @cached_property
     def tables(self) -> Mixture:
         """What `icemap.ensemble.mixture` makes of the replicates."""
-        return pack_mixture(self.bmas, None if self.forest is None else self.forest.x)
+        return compile_mixture(self.bmas, None if self.forest is None else self.forest.x)
 
     def summary(self, F: ArrayLike, probabilities: ArrayLike, leaves: Leaves | None = None) -> tuple[Array, Array, NDArray[np.int64]]:
         """Replicate means (replicates, n), mixture quantiles (n, k), and in how many replicates a member left its out-of-fold range (n,).

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from icemap.ensemble.saved import read_manifest
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
-from icemap.mapping.pack import BATCH
-from icemap.mapping.packed import packed_size
+from icemap.mapping.compiled_ensemble import BATCH
+from icemap.mapping.compiled_file import compiled_size
 from icemap.predictors.cube import describe_predictors, open_cube
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def chunk_bytes(build: MapBuild) -> int:
-    """Memory that mapping one chunk takes beside the packed ensemble, bytes."""
+    """Memory that mapping one chunk takes beside the compiled ensemble, bytes."""
     manifest = read_manifest(build.ensemble_url)
     predictors, members, replicates = (len(manifest["coding"]["names"]), len(manifest["parameters"]["members"]), manifest["parameters"]["replicates"])
     return planned_bytes(build.grid, build.chunk, predictors, members, replicates, len(build.variables), stored=build.fields is not None)
@@ -81,7 +81,7 @@ def require_memory(build: MapBuild, executor: Any) -> None:
     client = getattr(executor, "client", None)
     if client is None:
         return
-    ensemble, chunk = packed_size(build.ensemble_url), chunk_bytes(build)
+    ensemble, chunk = compiled_size(build.ensemble_url), chunk_bytes(build)
     for address, worker in client.scheduler_info(n_workers=-1)["workers"].items():
         needed = WORKER_BYTES + ensemble + worker["nthreads"] * chunk
         if worker["memory_limit"] and USABLE * worker["memory_limit"] < needed:

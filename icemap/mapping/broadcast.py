@@ -1,4 +1,4 @@
-"""The packed ensemble on every worker: loaded once per process by its path and digest, never shipped with a task."""
+"""The compiled ensemble on every worker: loaded once per process by its path and digest, never shipped with a task."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, manifest_digest
 from icemap.errors import IcemapError
 from icemap.json_records import ApplicabilityRecord, CalibrationRecord, read_record
-from icemap.mapping.pack import PackedEnsemble
-from icemap.mapping.packed import read_packed
+from icemap.mapping.compiled_ensemble import CompiledEnsemble
+from icemap.mapping.compiled_file import read_compiled
 from icemap.provenance import digest
 from icemap.store import join
 from icemap.verification.applicability import Applicability
-from icemap.verification.spread import Calibration
+from icemap.verification.calibration import Calibration
 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
     """What maps pixels: the ensemble, where it may be trusted, and how wide its interval is."""
 
-    packed: PackedEnsemble
+    compiled: CompiledEnsemble
     applicability: Applicability
     calibration: Calibration
 
@@ -58,5 +58,5 @@ def get_predictor(url: str, expected: str) -> Predictor:
             # A process maps with one ensemble at a time; keeping older ones would only hold memory.
             _loaded.clear()
             applicability, calibration = Applicability.from_dict(_applicability(url)), Calibration.from_dict({**_calibration(url)})
-            _loaded[url, expected] = Predictor(read_packed(url), applicability, calibration)
+            _loaded[url, expected] = Predictor(read_compiled(url), applicability, calibration)
         return _loaded[url, expected]

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.mixture_kernels import mean_over_replicates, squares_over_replicates
-from icemap.mapping.pack import BATCH, PackedEnsemble, pad
+from icemap.mapping.compiled_ensemble import BATCH, CompiledEnsemble, pad
 from icemap.verification.applicability import Applicability
-from icemap.verification.spread import Calibration
+from icemap.verification.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class ChunkResult:
     replicate_means: NDArray[np.float32]
 
 
-def map_pixels(packed: PackedEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> ChunkResult:
+def map_pixels(compiled: CompiledEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> ChunkResult:
     """Predict pixels, all in one result; see `map_batches`."""
-    parts = [result for _, result in map_batches(packed, applicability, calibration, X)]
+    parts = [result for _, result in map_batches(compiled, applicability, calibration, X)]
     joined = {name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ChunkResult.__dataclass_fields__}
     return ChunkResult(**joined)
 
 
-def map_batches(packed: PackedEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> Iterator[tuple[slice, ChunkResult]]:
+def map_batches(compiled: CompiledEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> Iterator[tuple[slice, ChunkResult]]:
     """Predict the pixels of one chunk, `BATCH` at a time, so that memory does not grow with the chunk times the replicates.
 
     Parameters
@@ -52,18 +52,18 @@ def map_batches(packed: PackedEnsemble, applicability: Applicability, calibratio
     """
     for start in range(0, len(X), BATCH):
         rows = slice(start, min(start + BATCH, len(X)))
-        yield rows, _predict(packed, applicability, calibration, X[rows])
+        yield rows, _predict(compiled, applicability, calibration, X[rows])
 
 
-def _predict(packed: PackedEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> ChunkResult:
+def _predict(compiled: CompiledEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> ChunkResult:
     n, padded = len(X), pad(X)
-    codes, design, unseen = packed.code(padded)
-    F = packed.predict_members(padded, codes, design)
+    codes, design, unseen = compiled.code(padded)
+    F = compiled.predict_members(padded, codes, design)
     index = applicability.index(design)
-    means, quantiles, extrapolated = packed.pool(F, packed.leaves(codes), calibration.levels(index))
+    means, quantiles, extrapolated = compiled.pool(F, compiled.leaves(codes), calibration.levels(index))
     mean, spread = mean_and_spread(means)
     # The nodes of the mixture end at the bounds of the target.
-    quantiles = calibration.widened(mean, quantiles, float(packed.mixture.x[0]), float(packed.mixture.x[-1]))
+    quantiles = calibration.widened(mean, quantiles, float(compiled.mixture.x[0]), float(compiled.mixture.x[-1]))
     aoa = (index <= applicability.threshold) & ~unseen
     return ChunkResult(mean[:n], spread[:n], quantiles[:n, 0], quantiles[:n, 1], index[:n], aoa[:n], extrapolated[:n], means[:, :n])
 

@@ -17,7 +17,7 @@ from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
 from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, chunk_sums
-from icemap.verification.spread import NORMAL_95
+from icemap.verification.calibration import NORMAL_95
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class MapBuild:
         if not valid.any():
             return record
         predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
-        names = predictor.packed.coding.names
+        names = predictor.compiled.coding.names
         arrays = read_chunk(self.cube_url, chunk, names)
         X = np.column_stack([_decoded(arrays[name][valid]) for name in names])
         _require_values(X, names, chunk, self.cube_url)
@@ -80,7 +80,7 @@ class MapBuild:
         codes = None if self.fields is None else self.fields.empty(chunk)
         sums: Sums = {}
         record |= {"aoa": 0, "extrapolated": 0}
-        for batch, result in map_batches(predictor.packed, predictor.applicability, predictor.calibration, X):
+        for batch, result in map_batches(predictor.compiled, predictor.applicability, predictor.calibration, X):
             for variable, values in zip(self.variables, _layers(result), strict=True):
                 rasters[variable.name][rows[batch], columns[batch]] = values
             sd = (result.upper - result.lower) / (2 * NORMAL_95)
@@ -88,7 +88,7 @@ class MapBuild:
                 # A total is that of cells, whatever the interval is for.
                 sd = np.sqrt(np.maximum(sd**2 - nugget**2, 0.0))
             # As published, the bounds of a total are the summed bounds of its cells.
-            interval = (result.lower, result.upper) if predictor.packed.published else None
+            interval = (result.lower, result.upper) if predictor.compiled.published else None
             members = {name: cells[batch] for name, cells in areas.items()}
             for mask, part in masks_of(fraction[batch]).items():
                 found = chunk_sums(area[batch], part, result.replicate_means, sd, result.aoa, members, interval)

@@ -13,8 +13,8 @@ from icemap.grid import wrapped
 from icemap.mapping.broadcast import Predictor
 from icemap.mapping.chunk import map_pixels
 from icemap.store import storage_errors
-from icemap.verification.leverage import MapPlaces
-from icemap.verification.spread import NORMAL_95
+from icemap.verification.calibration import NORMAL_95
+from icemap.verification.site_influence import MapPlaces
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,10 +48,10 @@ def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
 
 def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> MapPlaces:
     """Predict the places."""
-    coding = predictor.packed.coding
+    coding = predictor.compiled.coding
     values = read_places(cube, places, [*coding.names, "fraction"])
     X, fraction = values[:, :-1], values[:, -1]
-    result = map_pixels(predictor.packed, predictor.applicability, predictor.calibration, X)
+    result = map_pixels(predictor.compiled, predictor.applicability, predictor.calibration, X)
     # The places were drawn by area already; where nothing counts at all, every place counts alike.
     weight = fraction / fraction.sum() if fraction.sum() > 0 else np.full(len(X), 1 / len(X))
     sd = (result.upper - result.lower) / (2 * NORMAL_95)

@@ -274,9 +274,9 @@ def _damaged_files(run_url: str, provenance: Provenance) -> Iterator[Damage]:
 
 
 def _ensemble_problems(url: str) -> Iterator[str]:
-    """Files of the ensemble that are not those of its manifest, or a packed ensemble that cannot be read."""
+    """Files of the ensemble that are not those of its manifest, or a compiled ensemble that cannot be read."""
     from icemap.ensemble.saved import read_manifest
-    from icemap.mapping.packed import packed_problem
+    from icemap.mapping.compiled_file import compiled_problem
     from icemap.provenance import content_digest
 
     try:
@@ -290,5 +290,5 @@ def _ensemble_problems(url: str) -> Iterator[str]:
             yield f"{one} is not there."
         elif content_digest(one) not in (sha, None):
             yield f"{one} is not as it was written."
-    if problem := packed_problem(url):
+    if problem := compiled_problem(url):
         yield problem

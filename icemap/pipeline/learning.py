@@ -17,7 +17,7 @@ def prepared_ensemble(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
     """The ensemble with its options, coding and splits, and the samples."""
     from icemap.boreholes.samples import read_samples
     from icemap.ensemble.model import IceEnsemble
-    from icemap.verification.kinds import sample_facts
+    from icemap.verification.cv_schemes import sample_facts
 
     config, options = context.config, context.config.ensemble
     samples = read_samples(config.folder.samples)

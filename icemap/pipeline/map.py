@@ -25,9 +25,9 @@ def _make(context: Context) -> dict[str, Any]:
     from icemap.boreholes.samples import read_samples
     from icemap.mapping.agreement import require_agreement, require_memory
     from icemap.mapping.broadcast import ensemble_digest
+    from icemap.mapping.compiled_file import ensure_compiled
     from icemap.mapping.map import MapBuild
     from icemap.mapping.map_schema import HELD_OUT, RECIPE, map_variables
-    from icemap.mapping.packed import ensure_packed
     from icemap.mapping.replicate_fields import replicates_url
     from icemap.running.run import Job
 
@@ -50,7 +50,7 @@ def _make(context: Context) -> dict[str, Any]:
     done = context.ledger("map").keys()
     if not done.issuperset(chunk.key for chunk in build.chunks):
         require_agreement(build)
-        ensure_packed(config.folder.ensemble, read_samples(config.folder.samples))
+        ensure_compiled(config.folder.ensemble, read_samples(config.folder.samples))
         require_memory(build, context.executor)
     source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
     history = f"seed {config.seed}; inputs sha256:{context.provenance.making('map')['key']}; settings and versions: {RECORD} of the run"

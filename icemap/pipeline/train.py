@@ -31,7 +31,7 @@ def _depends(context: Context) -> Any:
 def _make(context: Context) -> dict[str, Any]:
     """The replicates of the ensemble."""
     from icemap.ensemble.saved import MANIFEST, describe_ensemble, load_replicate, save_forest, write_manifest
-    from icemap.mapping.packed import ensure_packed, write_packed
+    from icemap.mapping.compiled_file import ensure_compiled, write_compiled
     from icemap.predictors.cube import describe_predictors
     from icemap.running.run import Job
 
@@ -54,14 +54,14 @@ def _make(context: Context) -> dict[str, Any]:
     }
     if described:
         describe_ensemble(url, facts)
-        ensure_packed(url, samples)
+        ensure_compiled(url, samples)
     else:
         files = {name: sha for record in records for name, sha in record["files"].items()}
         ensemble.replicates_ = [load_replicate(url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
         ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
         files |= save_forest(url, ensemble.forest_)
         write_manifest(ensemble, url, files, samples, facts)
-        write_packed(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+        write_compiled(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
     weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
     seconds = {name: sum(record["cpu_seconds"][name] for record in records) for name in records[0]["cpu_seconds"]}
     context.log("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))

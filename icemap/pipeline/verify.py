@@ -43,10 +43,10 @@ def _make(context: Context) -> dict[str, Any]:
     from icemap.predictors.cube import open_cube
     from icemap.products.pages.verification import write_verification_page
     from icemap.verification.applicability import Applicability, predictor_weights
+    from icemap.verification.calibration import NOT_CALIBRATED, Calibration
     from icemap.verification.cross_validation import MODEL
-    from icemap.verification.kinds import FoldOptions, fold_labels, headline
+    from icemap.verification.cv_schemes import FoldOptions, fold_labels, headline
     from icemap.verification.record import verification_record
-    from icemap.verification.spread import NOT_CALIBRATED, Calibration
     from icemap.verification.summary import replicate_scores, with_calibrated
 
     config = context.config
@@ -146,7 +146,7 @@ def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.Dat
 
     from icemap.running.run import Job
     from icemap.verification.cross_validation import Fold, gather
-    from icemap.verification.kinds import KIND_NAMES, headline, importance_kind
+    from icemap.verification.cv_schemes import KIND_NAMES, headline, importance_kind
 
     items = [Fold(kind, int(number)) for kind, folds in labels.items() for number in np.unique(folds[folds >= 0])]
     work = VerifyFold(ensemble, samples, labels, context.config.verification.competitors)
@@ -188,13 +188,13 @@ def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, p
     import numpy as np
 
     from icemap.mapping.broadcast import ensemble_digest
-    from icemap.mapping.packed import ensure_packed
+    from icemap.mapping.compiled_file import ensure_compiled
     from icemap.running.run import Job
     from icemap.verification.cross_validation import mapped_model
-    from icemap.verification.influence import permutation_importance_table
+    from icemap.verification.importance import permutation_importance_table
 
     url = context.config.folder.ensemble
-    ensure_packed(url, samples)
+    ensure_compiled(url, samples)
     # A sample whose fold failed has none.
     residual = np.full(len(samples), np.nan)
     residual[forecasts["rows"]] = forecasts["y"] - forecasts["models"][mapped_model(forecasts["models"])]["mean"]
@@ -218,7 +218,7 @@ class VerifyFold:
 
     def __call__(self, item: Fold) -> dict[str, Any]:
         from icemap.verification.cross_validation import verify_fold
-        from icemap.verification.kinds import importance_kind
+        from icemap.verification.cv_schemes import importance_kind
 
         labels, importance = self.labels[item.kind], item.kind == importance_kind(self.labels)
         try:
@@ -266,7 +266,7 @@ class FindInfluence:
     residual: NDArray[np.float64]
 
     def __call__(self, item: Influence) -> dict[str, Any]:
-        from icemap.verification.influence import explain
+        from icemap.verification.importance import explain
 
         try:
             return explain(self.ensemble, self.samples) if item.key == "predictors" else self._sites()
@@ -277,7 +277,7 @@ class FindInfluence:
         from icemap.mapping.broadcast import get_predictor
         from icemap.mapping.places import map_places
         from icemap.predictors.cube import open_cube
-        from icemap.verification.leverage import next_boreholes, site_table
+        from icemap.verification.site_influence import next_boreholes, site_table
 
         predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
         applicability, on_map = predictor.applicability, map_places(open_cube(self.cube_url), self.places, predictor)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.predictors.turned import is_turned, place, to_source
+from icemap.predictors.reprojection import is_rotated, place, to_source
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -110,7 +110,7 @@ def resampling(raster: Raster, grid: Grid) -> Resampling:
     if ratio <= 1 + 1e-6 and raster.kind != "share":
         return Resampling("nearest" if raster.kind == "class" else "bilinear")
     samples = 1
-    if is_turned(raster.crs):
+    if is_rotated(raster.crs):
         samples = min(int(np.ceil(SAMPLES_PER_SOURCE_CELL * max(ratio, SHARE_RATIO if raster.kind == "share" else 1) ** 0.5)), MAX_SAMPLING)
     return Resampling("mode" if raster.kind == "class" else "average", samples)
 
@@ -133,7 +133,7 @@ def align(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[
 
 def _turns(raster: Raster, grid: Grid, chunk: Chunk) -> list[Raster]:
     """The raster wherever its longitudes meet those of a chunk: the same place may be called -170 in one and 190 in the other."""
-    if raster.period is not None or is_turned(raster.crs):
+    if raster.period is not None or is_rotated(raster.crs):
         return [raster]
     rows, cols = raster.shape
     longitudes = [(raster.transform @ corner)[0] for corner in ((0, 0), (cols, 0), (0, rows), (cols, rows))]
@@ -147,7 +147,7 @@ def _turns(raster: Raster, grid: Grid, chunk: Chunk) -> list[Raster]:
 def _align_as_placed(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:
     if chunk.shape[0] * chunk.shape[1] * how.samples**2 > MAX_WORK and chunk.shape != (1, 1):
         return _in_halves(raster, grid, chunk, how)
-    placement = place(raster.crs, raster.transform, grid, chunk, how.samples) if is_turned(raster.crs) else None
+    placement = place(raster.crs, raster.transform, grid, chunk, how.samples) if is_rotated(raster.crs) else None
     rows, cols = source_window(raster, grid, chunk) if placement is None else _clipped(raster, placement.bounds())
     if rows is None or cols is None:
         return np.full(chunk.shape, np.nan, dtype=np.float32)
@@ -245,7 +245,7 @@ def fill_nearest(values: NDArray[np.float32], cells: int) -> NDArray[np.float32]
 
 
 def _source_position(raster: Raster, lon: NDArray[Any], lat: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    x, y = to_source(raster.crs).transform(lon, lat) if is_turned(raster.crs) else (lon, lat)
+    x, y = to_source(raster.crs).transform(lon, lat) if is_rotated(raster.crs) else (lon, lat)
     return (~raster.transform) @ (np.asarray(x), np.asarray(y))
 
 

@@ -66,7 +66,7 @@ def declared_by(attrs: Mapping[str, Any], dtype: np.dtype[Any], name: str, where
         stored += _filled(zarr)
     if netcdf and not any(key == "_FillValue" for key in attrs):
         stored += _default_fill(stored_dtype)
-    low, high, is_packed = _valid_range(attrs, stored_dtype, dtype, packed)
+    low, high, is_compiled = _valid_range(attrs, stored_dtype, dtype, packed)
     limits = (low, high)
     everything = (-np.inf, np.inf)
     return Declared(
@@ -74,8 +74,8 @@ def declared_by(attrs: Mapping[str, Any], dtype: np.dtype[Any], name: str, where
         unit=_text(attrs.get("units", attrs.get("unit", attrs.get("Units", "")))),
         scale=scale,
         offset=offset,
-        stored=Limits(tuple(stored), *(limits if is_packed else everything)),
-        physical=Limits(tuple(physical), *(everything if is_packed else limits)),
+        stored=Limits(tuple(stored), *(limits if is_compiled else everything)),
+        physical=Limits(tuple(physical), *(everything if is_compiled else limits)),
         classes=_classes(attrs, stored_dtype, dtype),
         table=_table(attrs, stored_dtype, dtype),
         description=f"{name} {_text(attrs.get('long_name', ''))} {_text(attrs.get('cell_methods', ''))}",

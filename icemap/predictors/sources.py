@@ -24,8 +24,8 @@ from icemap.predictors.choosing import choose
 from icemap.predictors.declared import Decode, conversion_text, decoder, with_classes
 from icemap.predictors.frames import frame_of
 from icemap.predictors.groups import Container, open_variable
+from icemap.predictors.reprojection import is_rotated
 from icemap.predictors.stamps import file_stamps
-from icemap.predictors.turned import is_turned
 from icemap.provenance import digest
 from icemap.store import exists, filesystem, is_remote, local_path, read_start, read_text, remote_stamp, storage_errors, zarr_store
 
@@ -296,7 +296,7 @@ def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int],
         )
     frame = frame_of(crs, who)
     crs = frame.crs
-    geographic = not is_turned(crs)
+    geographic = not is_rotated(crs)
     if frame.degrees != 1 or frame.meridian:
         transform = transform.translation(frame.meridian, 0) @ transform.scale(frame.degrees) @ transform
     around = round(360 / transform.a) if geographic and transform.a > 0 else 0

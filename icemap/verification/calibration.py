@@ -1,117 +1,156 @@
-"""Conformal calibration on the scale of the probability integral transform."""
+"""How wide the predictive distribution is depends on how unlike the training sites a place is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import optimize, special
+
+from icemap.verification.conformal import ConformalPIT
 
 Array = NDArray[np.float64]
 
-_ROUNDING = 1e-9  # (n + 1) (1 - alpha/2) is often a whole number that floating point misses
+# Rows' worth of belief in the mixture as it is. A few hundred clustered sites are worth far fewer independent ones: spread and levels fitted to them alone
+# err more than the mixture does.
+_PRIOR_ROWS = 200
+# The transform is tabulated: steps of the logarithm of the dissimilarity.
+_STEPS = 256
+# Half the width of a 95 % interval in standard deviations of a normal error.
+NORMAL_95 = 1.959963984540054
 
 
-class ConformalPIT:
-    """PIT levels whose quantiles form an interval with guaranteed coverage (Chernozhukov et al. 2021, doi:10.1073/pnas.2107794118).
+@dataclass(frozen=True)
+class LocalSpread:
+    """Symmetric beta transform of the predictive distribution, G -> B_aa(G), with log a linear in the logarithm of the dissimilarity.
 
-    With the out-of-fold values r_i = G_i(y_i) sorted, a = r_(floor((n+1) alpha/2)) and b = r_(ceil((n+1)(1 - alpha/2))), the interval
-    [G^-1(a), G^-1(b)] covers a new exchangeable target with probability at least 1 - alpha, whatever the shape of G is, and stays inside
-    the bounds of the target. Row weights w(x_i) in proportion to the density of places to predict over that of the boreholes keep this under
-    covariate shift (Tibshirani et al. 2019, arXiv:1904.06019).
+    Below 1, a widens the distribution, above 1 it narrows it; the median stays. (Beta transforms: Gneiting & Ranjan 2013, doi:10.1214/13-EJS823.)
 
     Attributes
     ----------
-    pit_ : (n,) array
-        Sorted PIT values.
-    weights_ : (n,) array
-        Their weights.
+    intercept, slope : float
+        log a = intercept + slope * (log d - middle).
+    lowest, middle, highest : float
+        Of log d in the fit; places beyond have the a of its ends.
 
     Examples
     --------
-    >>> calibration = ConformalPIT().fit(np.linspace(0.05, 0.95, 19))  # a forecast that is calibrated already
-    >>> [round(level, 2) for level in calibration.levels(0.9)]
-    [0.05, 0.95]
-    >>> narrow = ConformalPIT().fit(np.linspace(0.0, 1.0, 199) ** 3)  # a forecast that was too high
-    >>> [round(level, 3) for level in narrow.levels(0.9)]
-    [0.0, 0.87]
+    >>> rng = np.random.default_rng(0)
+    >>> d = rng.uniform(0.1, 1.0, 2000)
+    >>> pit = rng.beta(0.6 / d**0.5, 0.6 / d**0.5)  # too narrow where sites are unlike
+    >>> spread = LocalSpread.fit(pit, d)
+    >>> bool(spread.shape(0.1)[()] > 1.2), bool(spread.shape(1.0)[()] < 0.8)
+    (True, True)
     """
 
-    pit_: Array
-    weights_: Array
-
-    def fit(self, pit: ArrayLike, weights: ArrayLike | None = None) -> Self:
-        """Keep out-of-fold PIT values (n,) and, for covariate shift, their weights (n,), >= 0.
-
-        Raises
-        ------
-        ValueError
-            For NaN, values outside [0, 1], wrong lengths or negative weights.
-        """
-        values = np.asarray(pit, dtype=np.float64)
-        if values.ndim != 1 or len(values) == 0:
-            raise ValueError(f"pit has shape {values.shape}; give one out-of-fold value per row.")
-        if not np.all((values >= 0) & (values <= 1)):
-            raise ValueError("pit must hold numbers between 0 and 1, without NaN: predictive distribution functions at the targets.")
-        w = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
-        if w.shape != values.shape:
-            raise ValueError(f"weights have shape {w.shape}, but there are {len(values)} PIT values; give one weight for each.")
-        if not np.all(np.isfinite(w)) or np.any(w < 0) or not w.sum() > 0:
-            raise ValueError("weights must be finite numbers >= 0, not all zero.")
-        order = np.argsort(values, kind="stable")
-        self.pit_, self.weights_ = values[order], w[order]
-        return self
-
-    def levels(self, coverage: float = 0.95, side: str = "both", test_weight: float | None = None) -> tuple[float, float]:
-        """PIT levels (a, b) of the interval with this coverage.
-
-        Parameters
-        ----------
-        coverage : float
-            Between 0 and 1.
-        side : {"both", "lower", "upper"}
-            Both limits; or a lower limit alone (b = 1), or an upper limit alone (a = 0).
-        test_weight : float, optional
-            Weight of the place to predict; the mean of the fitted weights when not given.
-
-        Returns
-        -------
-        (a, b)
-            0 or 1 where there are too few rows for the limit asked for.
-        """
-        return self._levels(self.weights_, coverage, side, float(self.weights_.mean()) if test_weight is None else test_weight)
-
-    def local_levels(self, weights: ArrayLike, coverage: float = 0.95, side: str = "both") -> Array:
-        """Levels for places with weights of their own, as when near or similar boreholes count more: weights (m, n) -> (m, 2).
-
-        The columns of the weights are in the order of :attr:`pit_`; the place itself counts as much as its heaviest row.
-        """
-        table = np.asarray(weights, dtype=np.float64)
-        if table.ndim != 2 or table.shape[1] != len(self.pit_):
-            raise ValueError(f"weights have shape {table.shape}; give places x {len(self.pit_)} calibration rows.")
-        return np.array([self._levels(row, coverage, side, float(row.max())) for row in table])
-
-    def _levels(self, weights: Array, coverage: float, side: str, test_weight: float) -> tuple[float, float]:
-        if not 0 < coverage < 1:
-            raise ValueError(f"coverage is {coverage}; it must lie between 0 and 1, for example 0.95.")
-        if side not in ("both", "lower", "upper"):
-            raise ValueError(f"side is {side!r}; choose 'both', 'lower' or 'upper'.")
-        kept = (1.0 + coverage) / 2.0 if side == "both" else coverage
-        # The share of the place to predict stands beyond the last value on either side: it can always be the most extreme one.
-        share = weights / (weights.sum() + test_weight)
-        needed = kept - _ROUNDING / (len(weights) + 1)
-        from_below, from_above = np.cumsum(share), np.cumsum(share[::-1])
-        upper = int(np.searchsorted(from_below, needed))
-        lower = int(np.searchsorted(from_above, needed))
-        a = float(self.pit_[::-1][lower]) if side != "upper" and lower < len(share) else 0.0
-        b = float(self.pit_[upper]) if side != "lower" and upper < len(share) else 1.0
-        return a, b
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able description; :meth:`from_dict` restores it exactly."""
-        return {"pit": self.pit_.tolist(), "weights": self.weights_.tolist()}
+    intercept: float
+    slope: float
+    lowest: float
+    middle: float
+    highest: float
 
     @classmethod
-    def from_dict(cls, described: dict[str, Any]) -> Self:
-        """The calibration that :meth:`to_dict` described."""
-        return cls().fit(described["pit"], described["weights"])
+    def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike) -> Self:
+        """Maximum likelihood of PITs (n,) of left-out samples, given how unlike the rest each of them is (n,); held near none where there are few."""
+        levels = np.clip(np.asarray(pit, dtype=np.float64), 1e-4, 1 - 1e-4)
+        logs = _log(dissimilarity)
+        lowest, middle, highest = np.quantile(logs, [0.02, 0.5, 0.98])
+        x = np.clip(logs, lowest, highest) - middle
+        edge = np.log(levels) + np.log1p(-levels)
+
+        def loss(parameters: Array) -> tuple[float, Array]:
+            a = np.exp(parameters[0] + parameters[1] * x)
+            # The prior rows are uniform PITs, for which log G + log(1 - G) is -2 in the mean.
+            value = (a - 1) * edge + _PRIOR_ROWS / len(x) * (a - 1) * -2 - (1 + _PRIOR_ROWS / len(x)) * special.betaln(a, a)
+            by_a = edge - 2 * _PRIOR_ROWS / len(x) - (1 + _PRIOR_ROWS / len(x)) * 2 * (special.digamma(a) - special.digamma(2 * a))
+            return -float(value.sum()), -np.array([(by_a * a).sum(), (by_a * a * x).sum()])
+
+        found = optimize.minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-1.0, 1.0)] * 2)
+        return cls(float(found.x[0]), float(found.x[1]), float(lowest), float(middle), float(highest))
+
+    def shape(self, dissimilarity: ArrayLike) -> Array:
+        """The parameter a at places, the shape of ``dissimilarity``."""
+        return np.exp(self.intercept + self.slope * (np.clip(_log(dissimilarity), self.lowest, self.highest) - self.middle))
+
+    def transform(self, pit: ArrayLike, dissimilarity: ArrayLike) -> Array:
+        """PITs of the transformed distribution, (n,)."""
+        a = self.shape(dissimilarity)
+        return np.asarray(special.betainc(a, a, np.asarray(pit, dtype=np.float64)))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The 95 % interval of the map: local spread, then conformal levels, both held near the mixture where there are few sites.
+
+    Attributes
+    ----------
+    spread : LocalSpread
+    levels95 : (float, float)
+        PIT levels of the interval under the transformed distribution.
+    nugget : float
+        Standard deviation of a new borehole about the mean of its cell, by which the interval is widened; 0 for an interval of the cell's mean.
+
+    Examples
+    --------
+    >>> pit, d = np.linspace(0.001, 0.999, 999), np.tile([0.2, 0.4, 0.8], 333)  # calibrated everywhere
+    >>> bool(np.abs(Calibration.fit(pit, d).levels([0.3]) - [0.025, 0.975]).max() < 0.01)
+    True
+    """
+
+    spread: LocalSpread
+    levels95: tuple[float, float]
+    nugget: float = 0.0
+
+    @classmethod
+    def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike, nugget: float = 0.0) -> Self:
+        """Fit to PITs (n,) of left-out samples under kNNDM folds and their dissimilarity to the sites of the other folds (n,)."""
+        spread = LocalSpread.fit(pit, dissimilarity)
+        believed = (np.arange(_PRIOR_ROWS) + 0.5) / _PRIOR_ROWS
+        return cls(spread, ConformalPIT().fit(np.concatenate([spread.transform(pit, dissimilarity), believed])).levels(0.95), nugget)
+
+    def widened(self, mean: Array, interval: Array, low: float, high: float) -> Array:
+        """The interval (n, 2) with the nugget, between the lowest and the highest value of the target.
+
+        Variances add up: each end moves away from the mean as the ends of a normal distribution would.
+
+        Examples
+        --------
+        >>> none = Calibration(LocalSpread(0.0, 0.0, 0.0, 0.0, 0.0), (0.025, 0.975), nugget=4 / 1.959964)
+        >>> none.widened(np.array([50.0]), np.array([[47.0, 53.0]]), 0.0, 100.0).round(3)
+        array([[45., 55.]])
+        """
+        if self.nugget == 0:
+            return interval
+        away = (interval - mean[:, None]) / NORMAL_95
+        ends = mean[:, None] + NORMAL_95 * np.array([-1.0, 1.0]) * np.hypot(away, self.nugget)
+        return np.clip(ends, low, high)
+
+    def levels(self, dissimilarity: ArrayLike) -> Array:
+        """PIT levels of the 95 % interval under the mixture itself at places (n,), shape (n, 2)."""
+        spread = self.spread
+        steps = np.linspace(spread.lowest, spread.highest, _STEPS)
+        a = spread.shape(np.exp(steps))[:, None]
+        table = special.betaincinv(a, a, np.array(self.levels95))
+        logs = _log(dissimilarity)
+        return np.column_stack([np.interp(logs, steps, column) for column in table.T])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, for JSON."""
+        return {"spread": asdict(self.spread), "levels95": list(self.levels95), **({"nugget": self.nugget} if self.nugget else {})}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
+        """The reverse of `to_dict`."""
+        low, high = content["levels95"]
+        return cls(LocalSpread(**content["spread"]), (float(low), float(high)), float(content.get("nugget", 0.0)))
+
+
+#: The interval as the ensemble gives it.
+NOT_CALIBRATED = Calibration(LocalSpread(0.0, 0.0, 0.0, 0.0, 0.0), (0.025, 0.975))
+
+
+def _log(dissimilarity: ArrayLike) -> Array:
+    return np.log(np.maximum(np.asarray(dissimilarity, dtype=np.float64), 1e-6))

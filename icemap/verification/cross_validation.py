@@ -19,7 +19,7 @@ from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import COMPETITORS
-from icemap.verification.influence import ReplicateMean, permuted_errors
+from icemap.verification.importance import ReplicateMean, permuted_errors
 from icemap.verification.measured import measured_forecast
 from icemap.verification.published import PUBLISHED, REPLICATES, PublishedFit
 from icemap.verification.scores import COVERAGES

@@ -13,7 +13,7 @@ from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
 from icemap.regions import region_of
 from icemap.sphere import unit_vectors
-from icemap.verification.kinds import MIN_SCORED
+from icemap.verification.cv_schemes import MIN_SCORED
 from icemap.verification.scores import Scores
 
 Array = NDArray[np.float64]

@@ -9,8 +9,8 @@ from icemap.config import Config
 from icemap.ensemble.replicates import TrainingTable
 from icemap.verification.applicability import Applicability
 from icemap.verification.cross_validation import mapped_model
+from icemap.verification.cv_schemes import KIND_NAMES, headline
 from icemap.verification.groups import BLOCK, group_scores, groupings
-from icemap.verification.kinds import KIND_NAMES, headline
 from icemap.verification.skill import Skill, skill_blocks, skill_sentence, skills
 from icemap.verification.summary import difference_table, shown_model, verification_table
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.verification.calibration import Calibration
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS, mapped_model
+from icemap.verification.cv_schemes import KIND_NAMES
 from icemap.verification.groups import scores_of, worst_block
-from icemap.verification.kinds import KIND_NAMES
 from icemap.verification.paired import differences
 from icemap.verification.published import PUBLISHED
 from icemap.verification.skill import Skill
-from icemap.verification.spread import Calibration
 
 Array = NDArray[np.float64]
 NO_SKILL: Mapping[str, Mapping[str, Skill]] = MappingProxyType({})

@@ -26,7 +26,7 @@ from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.quantile_forest import SHARE
 from icemap.ensemble.replicates import Replicate
 from icemap.mapping.chunk import map_pixels, mean_and_spread
-from icemap.mapping.pack import BATCH, PackedEnsemble, member_differences, pack_ensemble, pad
+from icemap.mapping.compiled_ensemble import BATCH, CompiledEnsemble, compile_ensemble, member_differences, pad
 from icemap.verification.applicability import Applicability
 from icemap.virtual_arctic import world
 
@@ -38,7 +38,7 @@ class Case:
     """A trained ensemble and how to map with it."""
 
     ensemble: IceEnsemble
-    packed: PackedEnsemble
+    compiled: CompiledEnsemble
     applicability: Applicability
 
 
@@ -61,10 +61,10 @@ def prepare(folder: Path | None, sites: int, replicates: int) -> Case:
     """The ensemble, trained or read, and packed."""
     ensemble, samples = trained.kept(folder, sites, replicates)
     begin = time.process_time()
-    packed, check = pack_ensemble(ensemble, samples[list(ensemble.coding_.names)].to_numpy(float))
+    compiled, check = compile_ensemble(ensemble, samples[list(ensemble.coding_.names)].to_numpy(float))
     print(f"packed in {time.process_time() - begin:.0f} s; largest difference to the members' own predict, % of the range:", end=" ")
-    print({name: float(f"{value:.1g}") for name, value in member_differences(packed, check).items()})
-    return Case(ensemble, packed, trained.applicability_of(ensemble, samples))
+    print({name: float(f"{value:.1g}") for name, value in member_differences(compiled, check).items()})
+    return Case(ensemble, compiled, trained.applicability_of(ensemble, samples))
 
 
 def obvious_way(
@@ -107,21 +107,21 @@ class Clock:
 def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
     """CPU microseconds per pixel of the parts of the fast way."""
     clock = Clock({})
-    packed = case.packed
+    compiled = case.compiled
     for start in range(0, len(X), BATCH):
         part = pad(X[start : start + BATCH])
-        codes, design, _ = packed.code(part)
+        codes, design, _ = compiled.code(part)
         clock.lap("codes")
-        F = np.empty((len(packed.members) + 1, packed.replicates, len(part)), np.float32)
-        for k, name in enumerate(packed.members):
-            packed.predict_member(name, part, codes, design, F[k])
+        F = np.empty((len(compiled.members) + 1, compiled.replicates, len(part)), np.float32)
+        for k, name in enumerate(compiled.members):
+            compiled.predict_member(name, part, codes, design, F[k])
             clock.lap(name)
         np.mean(F[:-1], axis=0, out=F[-1])
         index = case.applicability.index(design)
         clock.lap("dissimilarity")
-        leaves = packed.forest.at_columns(codes)
+        leaves = compiled.forest.at_columns(codes)
         clock.lap("quantile forest")
-        means, _, _ = packed.pool(F, leaves, trained.NO_CALIBRATION.levels(index))
+        means, _, _ = compiled.pool(F, leaves, trained.NO_CALIBRATION.levels(index))
         mean_and_spread(means)
         clock.lap("mixture")
     return {name: 1e6 * seconds / len(X) for name, seconds in clock.seconds.items()}
@@ -170,7 +170,7 @@ def compare(case: Case, X: np.ndarray, options: argparse.Namespace) -> dict[str,
     all_pixels, slow_pixels = float(len(X)), len(few) * len(some) / len(case.ensemble.replicates_)
 
     def fast() -> None:
-        map_pixels(case.packed, case.applicability, trained.NO_CALIBRATION, X)
+        map_pixels(case.compiled, case.applicability, trained.NO_CALIBRATION, X)
 
     ways: dict[str, tuple[Callable[[], object], float]] = {"icemap": (fast, all_pixels)}
     ways["the obvious way"] = (lambda: obvious_way(case.ensemble, some, few), slow_pixels)
@@ -198,7 +198,7 @@ def compare(case: Case, X: np.ndarray, options: argparse.Namespace) -> dict[str,
 def differences(case: Case, X: np.ndarray) -> dict[str, float]:
     """Largest differences to the obvious way with all replicates, and the pixel where the bounds differ most."""
     means, bounds = obvious_way(case.ensemble, case.ensemble.replicates_, X)
-    result = map_pixels(case.packed, case.applicability, trained.NO_CALIBRATION, X)
+    result = map_pixels(case.compiled, case.applicability, trained.NO_CALIBRATION, X)
     found = {
         "replicate means": np.abs(result.replicate_means - means),
         "mean": np.abs(result.mean - means.mean(axis=0)),
@@ -229,7 +229,7 @@ def main(arguments: list[str] | None = None) -> dict[str, dict[str, float]]:
     found = {}
     with threadpool_limits(1):
         case = prepare(options.ensemble, options.sites, options.replicates)
-        names = case.packed.coding.names
+        names = case.compiled.coding.names
         print(f"{options.replicates} replicates, {options.sites} sites, {len(names)} predictors; the slow ways: {options.slow_replicates} replicates, scaled")
         for library in sorted(set(LIBRARIES) - {name for name, module in LIBRARIES.items() if importlib.util.find_spec(module)}):
             print(f"{library} is not installed and left out (pip install {library.split()[0]})")

@@ -30,9 +30,9 @@ from icemap.config import TargetConfig
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, write_chunk
 from icemap.mapping.broadcast import ensemble_digest
+from icemap.mapping.compiled_file import compiled_size
 from icemap.mapping.map import MapBuild
 from icemap.mapping.map_schema import map_variables
-from icemap.mapping.packed import packed_size
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
 from icemap.running.cluster import DaskExecutor, open_cluster
 from icemap.running.ledger import Ledger
@@ -175,8 +175,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     url = options.ensemble or folder / "ensemble"
     with threadpool_limits(1):
-        packing = trained.packed(url, options.sites, options.replicates)
-    figures = {"packed_megabytes": packed_size(str(url)) / 1e6, **({} if packing is None else {"packing_cpu_seconds": packing})}
+        packing = trained.compiled(url, options.sites, options.replicates)
+    figures = {"packed_megabytes": compiled_size(str(url)) / 1e6, **({} if packing is None else {"packing_cpu_seconds": packing})}
     west = -180.0 if options.columns == 43_200 else 128.0
     grid = Grid(west, 70 - options.rows / 120, west + options.columns / 120, 70.0, 1 / 120)
     cube = StripCube(str(folder / "cube.zarr"), grid, options.chunk)

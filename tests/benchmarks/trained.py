@@ -12,9 +12,9 @@ from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.replicates import Replicate, bma_of, out_of_fold, train_members
 from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
 from icemap.ensemble.target import TargetScale
-from icemap.mapping.packed import PACKED, write_packed
+from icemap.mapping.compiled_file import COMPILED, write_compiled
 from icemap.verification.applicability import Applicability
-from icemap.verification.spread import Calibration, LocalSpread
+from icemap.verification.calibration import Calibration, LocalSpread
 from icemap.virtual_arctic import world
 
 LEVELS = (0.025, 0.975)
@@ -62,13 +62,13 @@ def train(samples: pd.DataFrame, replicates: int) -> IceEnsemble:
     return ensemble
 
 
-def packed(folder: Path, sites: int, replicates: int) -> float | None:
+def compiled(folder: Path, sites: int, replicates: int) -> float | None:
     """Have a folder hold the ensemble and its packed arrays; the CPU seconds of packing it, unless both are there."""
-    if (folder / PACKED).exists():
+    if (folder / COMPILED).exists():
         return None
     ensemble, samples = kept(folder, sites, replicates)
     begin = time.process_time()
-    write_packed(ensemble, str(folder), samples[list(ensemble.coding_.names)].to_numpy(float))
+    write_compiled(ensemble, str(folder), samples[list(ensemble.coding_.names)].to_numpy(float))
     return time.process_time() - begin
 
 

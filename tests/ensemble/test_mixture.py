@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from icemap import CopulaBMA
-from icemap.ensemble.mixture import mix, pack_mixture, quantiles
+from icemap.ensemble.mixture import compile_mixture, mix, quantiles
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def mixed(bmas):
     rng = np.random.default_rng(1)
     F = np.clip(rng.uniform(0, 100, 300)[None, :, None] + rng.normal(0, 5, (6, 300, 3)), 0, 100).astype(np.float32)
     levels = np.column_stack([rng.uniform(0.005, 0.1, 300), rng.uniform(0.9, 0.995, 300)])
-    tables = pack_mixture(bmas)
+    tables = compile_mixture(bmas)
     result = mix(np.ascontiguousarray(F.transpose(2, 0, 1)), tables)
     return F.astype(float), levels, result.means, quantiles(result, tables, levels), result.outside
 

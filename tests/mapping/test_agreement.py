@@ -90,7 +90,7 @@ def test_a_worker_with_less_memory_than_the_ensemble_needs_is_named(build, manif
     from distributed import Client, LocalCluster
 
     ensemble = 100_000_000
-    monkeypatch.setattr(agreement, "packed_size", lambda url: ensemble)
+    monkeypatch.setattr(agreement, "compiled_size", lambda url: ensemble)
     needed = (agreement.WORKER_BYTES + ensemble + 2 * chunk_bytes(build)) / agreement.USABLE
     require_memory(build, SerialExecutor())
     limit, said = int(needed) + 1, r"The worker \S+ has 0\.\d\d GB of memory; with 2 threads, an ensemble of 101 MB .* give the workers more memory"

@@ -18,12 +18,12 @@ from icemap.mapping import broadcast
 from icemap.mapping import chunk as chunk_module
 from icemap.mapping.broadcast import ensemble_digest, get_predictor
 from icemap.mapping.chunk import map_pixels
+from icemap.mapping.compiled_file import ensure_compiled
 from icemap.mapping.map import MapBuild
 from icemap.mapping.map_schema import map_variables
-from icemap.mapping.packed import ensure_packed
 from icemap.store import write_json
 from icemap.verification.applicability import Applicability
-from icemap.verification.spread import Calibration, LocalSpread
+from icemap.verification.calibration import Calibration, LocalSpread
 
 GRID = Grid(100, 60, 140, 80, 1)
 NAMES = ["maat", "rock"]
@@ -59,7 +59,7 @@ def folder(tmp_path_factory):
     write_json(str(folder / "ensemble" / "calibration.json"), calibration.to_dict())
     applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples).X))
     write_json(str(folder / "ensemble" / "applicability.json"), applicability.to_dict())
-    ensure_packed(str(folder / "ensemble"), samples)
+    ensure_compiled(str(folder / "ensemble"), samples)
     return folder
 
 
@@ -170,7 +170,7 @@ def test_what_travels_with_a_task_is_small(mapped):
 def test_the_ensemble_is_loaded_once_for_all_chunks(folder, mapped, monkeypatch):
     build, _ = mapped
     first = get_predictor(build.ensemble_url, build.ensemble_digest)
-    monkeypatch.setattr(broadcast, "read_packed", lambda url: pytest.fail("loaded again"))
+    monkeypatch.setattr(broadcast, "read_compiled", lambda url: pytest.fail("loaded again"))
     assert get_predictor(build.ensemble_url, build.ensemble_digest) is first
 
 
@@ -215,7 +215,7 @@ def test_a_chunk_that_the_cube_lost_is_not_taken_for_sea(folder, mapped, tmp_pat
 def test_pixels_of_a_chunk_are_independent_of_one_another(mapped):
     predictor = get_predictor(mapped[0].ensemble_url, mapped[0].ensemble_digest)
     X = np.column_stack([np.linspace(-18, -6, 9), np.tile([2.0, 7.0, 9.0], 3)])
-    together, alone = (map_pixels(predictor.packed, predictor.applicability, predictor.calibration, pixels) for pixels in (X, X[4:5]))
+    together, alone = (map_pixels(predictor.compiled, predictor.applicability, predictor.calibration, pixels) for pixels in (X, X[4:5]))
     assert together.replicate_means.shape == (3, 9)
     np.testing.assert_allclose(together.mean[4:5], alone.mean, rtol=1e-12)
     assert together.aoa[2] == together.aoa[8] == np.False_

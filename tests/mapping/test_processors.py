@@ -13,10 +13,10 @@ from numba.core.registry import cpu_target
 from numpy._core._multiarray_umath import __cpu_dispatch__
 
 from icemap import IceEnsemble
-from icemap.mapping.packed import ensure_packed
+from icemap.mapping.compiled_file import ensure_compiled
 from icemap.store import write_json
 from icemap.verification.applicability import Applicability
-from icemap.verification.spread import Calibration, LocalSpread
+from icemap.verification.calibration import Calibration, LocalSpread
 
 PIXELS = 1500
 
@@ -32,7 +32,7 @@ loaded = get_predictor(folder, ensemble_digest(folder))
 X = np.load(folder + "/pixels.npy")
 made = {}
 for name, rows in {"forward": np.arange(len(X)), "backward": np.arange(len(X))[::-1], "alone": np.array([7])}.items():
-    result = map_pixels(loaded.packed, loaded.applicability, loaded.calibration, X[rows])
+    result = map_pixels(loaded.compiled, loaded.applicability, loaded.calibration, X[rows])
     made |= {f"{name}.{field}": getattr(result, field) for field in result.__dataclass_fields__}
 one = np.ones((1, len(X)))
 means = made["forward.replicate_means"][:, None, :]
@@ -76,7 +76,7 @@ def folder(tmp_path_factory):
     ensemble = IceEnsemble(classes=["rock"], replicates=2, folds=3, candidates=0, prior_strength=50.0, seed=1).fit(table)
     url = str(tmp_path_factory.mktemp("processors") / "ensemble")
     ensemble.save(url)
-    ensure_packed(url, table)
+    ensure_compiled(url, table)
     calibration = Calibration(LocalSpread(-0.2, -0.3, -1.0, 0.0, 1.0), (0.03, 0.96))
     write_json(f"{url}/calibration.json", calibration.to_dict())
     design = ensemble.coding_.design(ensemble.table(table).X)

@@ -19,11 +19,11 @@ import pandas as pd
 from icemap import IceEnsemble
 from icemap.ensemble.folds import knndm_folds
 from icemap.mapping.chunk import map_pixels
-from icemap.mapping.pack import pack_ensemble
+from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
 from icemap.verification.applicability import Applicability, predictor_weights
+from icemap.verification.calibration import Calibration
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
-from icemap.verification.spread import Calibration
 from icemap.virtual_arctic.world import PREDICTORS, truth_at_points
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -74,8 +74,8 @@ def mapped(samples: pd.DataFrame, places: Any, X: np.ndarray, truth: np.ndarray,
     calibration = Calibration.fit(left_out["models"][MODEL]["pit"], left_out["dissimilarity"])
     design = coding.design(table.X)
     applicability = Applicability.fit(design, predictor_weights(design, table.y, seed), folds)
-    packed, _ = pack_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))
-    found = map_pixels(packed, applicability, calibration, X)
+    compiled, _ = compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))
+    found = map_pixels(compiled, applicability, calibration, X)
     coded = coding.encode(X)[0]
     crps = ensemble.pooled_.crps(ensemble.member_predictions(coded), truth, ensemble.leaves(coded))
     interval = np.column_stack([found.lower, found.upper])

@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from icemap import Copula, CopulaBMA
 from icemap.ensemble.pooled import PooledMixture
-from icemap.verification.calibration import ConformalPIT
+from icemap.verification.conformal import ConformalPIT
 
 pytestmark = pytest.mark.slow
 

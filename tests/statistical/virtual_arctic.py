@@ -25,15 +25,15 @@ from icemap.ensemble.folds import cell_folds, knndm_folds
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import fit_replicate
 from icemap.mapping.chunk import map_pixels
-from icemap.mapping.pack import pack_ensemble
+from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
 from icemap.verification.applicability import Applicability, predictor_weights
+from icemap.verification.calibration import Calibration
 from icemap.verification.competitors import quantile_forest
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.verification.published import PublishedFit
-from icemap.verification.spread import Calibration
 from icemap.virtual_arctic.demo import write_demo
 from icemap.virtual_arctic.world import PREDICTORS, truth_at_points
 
@@ -105,7 +105,7 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
     calibration = Calibration.fit(left_out["knndm"]["models"][MODEL]["pit"], left_out["knndm"]["dissimilarity"])
     design = coding.design(table.X)
     applicability = Applicability.fit(design, predictor_weights(design, table.y, seed), folds["knndm"])
-    mapped = map_pixels(pack_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0], applicability, calibration, X)
+    mapped = map_pixels(compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0], applicability, calibration, X)
     coded = coding.encode(X)[0]
     everywhere, inside = np.ones(len(truth), bool), mapped.aoa
     members = ensemble.member_predictions(coded)

@@ -1,105 +1,82 @@
-"""Conformal calibration: order statistics, guarantees, covariate shift."""
+"""The spread of the predictive distribution at places more and less like the training sites."""
 
 import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from icemap.verification.calibration import ConformalPIT
+from icemap.verification.calibration import Calibration, LocalSpread
+
+pytestmark = pytest.mark.quick
 
 
-@given(st.integers(1, 400), st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99]), st.integers(0, 100))
-@settings(max_examples=80)
-def test_levels_are_the_published_order_statistics(n: int, coverage: float, seed: int) -> None:
-    r = np.random.default_rng(seed).random(n)
-    ordered, alpha = np.sort(r), round(1 - coverage, 10)
-    lower, upper = int(np.floor((n + 1) * alpha / 2 + 1e-9)), int(np.ceil((n + 1) * (1 - alpha / 2) - 1e-9))
-    a, b = ConformalPIT().fit(r).levels(coverage)
-    assert a == (ordered[lower - 1] if lower >= 1 else 0.0)
-    assert b == (ordered[upper - 1] if upper <= n else 1.0)
+def pits(n: int = 4000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """PITs of a forecast that is too wide near the sites and too narrow far from them."""
+    rng = np.random.default_rng(seed)
+    d = rng.lognormal(-1, 0.6, n)
+    a = np.exp(-0.3 - 0.5 * (np.log(d) + 1))
+    return rng.beta(a, a), d
 
 
-def test_one_sided_levels_leave_the_other_side_open() -> None:
-    r = np.linspace(0.01, 0.99, 99)
-    calibration = ConformalPIT().fit(r)
-    assert calibration.levels(0.9, "lower") == (pytest.approx(0.10), 1.0)
-    assert calibration.levels(0.9, "upper") == (0.0, pytest.approx(0.90))
-    assert calibration.levels(0.9) == (pytest.approx(0.05), pytest.approx(0.95))
+def test_a_known_spread_is_found_and_makes_the_pits_uniform():
+    pit, d = pits()
+    spread = LocalSpread.fit(pit, d)
+    assert spread.intercept == pytest.approx(-0.3, abs=0.07)
+    assert spread.slope == pytest.approx(-0.5, abs=0.1)
+    new_pit, new_d = pits(seed=1)
+    transformed = spread.transform(new_pit, new_d)
+    for far in (False, True):
+        part = transformed[(new_d > 0.37) == far]
+        assert 12 * part.var() == pytest.approx(1, abs=0.07)
 
 
-def test_too_few_rows_give_everything() -> None:
-    assert ConformalPIT().fit([0.4, 0.5, 0.6]).levels(0.95) == (0.0, 1.0)
+def test_calibrated_levels_cover_near_and_far_where_one_pair_of_levels_does_not():
+    calibration = Calibration.fit(*pits())
+    pit, d = pits(seed=2)
+    low, high = calibration.levels(d).T
+    inside, plain = (low <= pit) & (pit <= high), (pit >= 0.025) & (pit <= 0.975)
+    near, far = d < np.quantile(d, 0.2), d > np.quantile(d, 0.8)
+    assert plain[far].mean() < 0.85 < 0.96 < plain[near].mean()
+    assert inside[near].mean() == pytest.approx(0.95, abs=0.025)
+    assert inside[far].mean() == pytest.approx(0.95, abs=0.025)
 
 
-def test_equal_weights_change_nothing_and_zero_weights_leave_rows_out() -> None:
-    r = np.random.default_rng(0).random(150)
-    plain = ConformalPIT().fit(r).levels(0.9)
-    assert ConformalPIT().fit(r, np.full(150, 3.0)).levels(0.9) == plain
-    padded = ConformalPIT().fit(np.append(r, np.zeros(50)), np.append(np.ones(150), np.zeros(50)))
-    assert padded.levels(0.9, test_weight=1.0) == plain
-    table = np.stack([np.ones(150), np.linspace(0, 1, 150)])
-    local = ConformalPIT().fit(r).local_levels(table, 0.9)
-    assert tuple(local[0]) == plain
-    assert local[1, 0] >= plain[0]  # the larger PIT values weigh more there
-    assert local[1, 1] >= plain[1]
+def test_few_calibrated_rows_change_little():
+    rng = np.random.default_rng(3)
+    spread = LocalSpread.fit(rng.random(60), rng.lognormal(0, 0.5, 60))
+    assert abs(spread.intercept) < 0.3
+    assert abs(spread.slope) < 0.5
 
 
-@pytest.mark.parametrize("side", ["both", "lower", "upper"])
-def test_coverage_is_at_least_what_was_asked_for_whatever_the_forecast(side: str) -> None:
-    """Exchangeable rows, a forecast that is far too narrow, many repetitions: the mean coverage lies in [0.9, 0.9 + 2/(n+1)]."""
-    rng, n, hits = np.random.default_rng(0), 60, []
-    for _ in range(4000):
-        r = rng.beta(0.3, 0.4, n + 1)
-        a, b = ConformalPIT().fit(r[:-1]).levels(0.9, side)
-        hits.append(a <= r[-1] <= b)
-    assert 0.9 - 0.012 < np.mean(hits) < 0.9 + 2 / (n + 1) + 0.012
+def test_places_beyond_the_fitted_dissimilarities_have_the_spread_of_the_ends():
+    spread = LocalSpread.fit(*pits())
+    assert spread.shape(1e9) == spread.shape(np.exp(spread.highest))
+    assert spread.shape(0.0) == spread.shape(np.exp(spread.lowest))
 
 
-def test_weights_repair_a_covariate_shift() -> None:
-    """Boreholes mostly where errors are small; the map mostly where they are large."""
-    rng = np.random.default_rng(1)
-    x = rng.random(4000) ** 3
-    r = np.clip(0.5 + rng.normal(0, 0.05 + 0.3 * x), 0, 1)
-    places = rng.random(20_000)
-    truth = np.clip(0.5 + rng.normal(0, 0.05 + 0.3 * places), 0, 1)
-
-    def covered(levels: tuple[float, float]) -> float:
-        return float(np.mean((truth >= levels[0]) & (truth <= levels[1])))
-
-    density_of_boreholes = x ** (-2 / 3) / 3
-    assert covered(ConformalPIT().fit(r).levels(0.9)) < 0.8
-    assert covered(ConformalPIT().fit(r, 1 / density_of_boreholes).levels(0.9)) == pytest.approx(0.9, abs=0.02)
+@given(st.floats(0.01, 10), st.floats(0.0, 1.0))
+def test_the_transform_keeps_the_order_and_the_median(d, pit):
+    spread = LocalSpread(-0.4, -0.3, -3.0, -1.0, 1.0)
+    assert 0 <= spread.transform(pit, d) <= 1
+    assert (spread.transform(pit, d) <= spread.transform(0.5, d)) == (pit <= 0.5) or pit == pytest.approx(0.5)
+    assert spread.transform(0.5, d) == pytest.approx(0.5)
 
 
-def test_a_calibration_survives_json() -> None:
-    rng = np.random.default_rng(2)
-    calibration = ConformalPIT().fit(rng.random(80), rng.random(80))
-    restored = ConformalPIT.from_dict(json.loads(json.dumps(calibration.to_dict())))
-    assert restored.levels(0.8) == calibration.levels(0.8)
+def test_levels_are_the_inverse_of_the_transform():
+    calibration = Calibration.fit(*pits())
+    d = np.array([0.05, 0.3, 1.0, 3.0])
+    levels = calibration.levels(d)
+    np.testing.assert_allclose(calibration.spread.transform(levels[:, 0], d), calibration.levels95[0], atol=2e-4)
+    np.testing.assert_allclose(calibration.spread.transform(levels[:, 1], d), calibration.levels95[1], atol=2e-4)
 
 
-@pytest.mark.parametrize(
-    ("pit", "weights", "message"),
-    [
-        ([0.1, np.nan], None, "without NaN"),
-        ([0.1, 1.2], None, "between 0 and 1"),
-        ([], None, "one out-of-fold value per row"),
-        ([0.1, 0.2], [1.0], "one weight for each"),
-        ([0.1, 0.2], [1.0, -1.0], ">= 0"),
-    ],
-)
-def test_bad_input_is_refused_in_a_sentence(pit: list, weights: list | None, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        ConformalPIT().fit(pit, weights)
+def test_equal_dissimilarities_are_no_obstacle():
+    calibration = Calibration.fit(np.linspace(0.01, 0.99, 99), np.full(99, 0.5))
+    assert np.isfinite(calibration.levels([0.1, 0.5, 2.0])).all()
 
 
-def test_wrong_questions_are_refused_in_a_sentence() -> None:
-    calibration = ConformalPIT().fit([0.1, 0.5])
-    with pytest.raises(ValueError, match="coverage is 95"):
-        calibration.levels(95)
-    with pytest.raises(ValueError, match="side"):
-        calibration.levels(0.9, "left")
-    with pytest.raises(ValueError, match="places x 2"):
-        calibration.local_levels([[1.0]])
+def test_it_survives_json():
+    calibration = Calibration.fit(*pits())
+    assert Calibration.from_dict(json.loads(json.dumps(calibration.to_dict()))) == calibration

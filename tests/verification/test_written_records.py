@@ -4,7 +4,7 @@ import numpy as np
 
 from icemap.json_records import ApplicabilityRecord, CalibrationRecord, check_record
 from icemap.verification.applicability import Applicability
-from icemap.verification.spread import Calibration
+from icemap.verification.calibration import Calibration
 
 
 def test_calibration_and_applicability_are_read_as_they_are_written():

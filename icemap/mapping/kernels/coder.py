@@ -50,7 +50,7 @@ class Coder(NamedTuple):
     columns: NDArray[np.int64]
 
 
-def pack_coding(coding: PredictorCoding) -> Coder:
+def compile_coding(coding: PredictorCoding) -> Coder:
     """The arrays of a coding."""
     n = len(coding.names)
     edges, values = np.full((n, _EDGES), np.inf, np.float32), np.full((n, _EDGES), np.inf)

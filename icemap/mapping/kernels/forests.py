@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.mapping.kernels.packable import CannotPackError
+from icemap.mapping.kernels.compilable import CannotCompileError
 from icemap.mapping.kernels.trees import LEAF, Conditions, Trees
 
 
@@ -36,7 +36,7 @@ class TreeBuilder:
         first = self.first
         rows = first[predictor] + np.floor(value).astype(np.int64)
         if ((rows < first[predictor]) | (rows >= first[np.asarray(predictor) + 1])).any():
-            raise CannotPackError("a tree splits outside the codes of a predictor")
+            raise CannotCompileError("a tree splits outside the codes of a predictor")
         return rows
 
     def subset(self, predictor: int, levels: Iterable[int]) -> int:
@@ -57,14 +57,14 @@ class TreeBuilder:
         for trees in models:
             for tree in trees:
                 if len(tree.condition) >= LEAF:
-                    raise CannotPackError(f"a tree has {len(tree.condition) + 1:,} leaves, more than {LEAF:,}")
+                    raise CannotCompileError(f"a tree has {len(tree.condition) + 1:,} leaves, more than {LEAF:,}")
                 parts.append(tree)
                 nodes_of.append(len(tree.condition))
                 leaves_of.append(len(tree.value))
             counts.append(len(trees))
         nodes = np.concatenate([np.column_stack([tree.condition, *(np.where(c < 0, LEAF - 1 - c, c) for c in (tree.left, tree.right))]) for tree in parts])
         if nodes.size and nodes.max() >= 2**16:
-            raise CannotPackError(f"its trees ask {nodes[:, 0].max() + 1:,} different questions, more than {2**16:,}")
+            raise CannotCompileError(f"its trees ask {nodes[:, 0].max() + 1:,} different questions, more than {2**16:,}")
         largest = np.add.reduceat([np.abs(tree.value).max() for tree in parts], np.cumsum(counts)[:-1]).max()
         scale = 2.0 ** np.floor(np.log2((2.0**31 - 2.0**16) / max(float(largest), 1e-30)))
         value = np.rint(np.concatenate([tree.value for tree in parts]) * scale).astype(np.int32)
@@ -102,7 +102,7 @@ def lightgbm_trees(booster: Any, builder: TreeBuilder) -> list[Tree]:
     header = text.split("\nTree=")[0].splitlines()
     objective = next((line.split("=", 1)[1] for line in header if line.startswith("objective=")), "regression")
     if "average_output" in header or not objective.startswith("regression") or "sqrt" in objective:
-        raise CannotPackError(f"its prediction is not a sum of trees (objective {objective})")
+        raise CannotCompileError(f"its prediction is not a sum of trees (objective {objective})")
     return [_lightgbm_tree(lines, builder) for lines in _tree_blocks(text)]
 
 
@@ -120,7 +120,7 @@ def _lightgbm_tree(lines: dict[str, str], builder: TreeBuilder) -> Tree:
         none = np.zeros(0, dtype=np.int64)
         return Tree(none, none, none, value)
     if lines.get("is_linear", "0") != "0":
-        raise CannotPackError("its trees have linear leaves")
+        raise CannotCompileError("its trees have linear leaves")
     predictor, threshold, kinds = numbers("split_feature", int), numbers("threshold", float), numbers("decision_type", int)
     categorical = (kinds & 1) == 1
     condition = np.empty(len(predictor), dtype=np.int64)

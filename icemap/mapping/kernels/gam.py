@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.gam import SplineGAM
-from icemap.mapping.kernels.packable import CannotPackError
+from icemap.mapping.kernels.compilable import CannotCompileError
 
 
 class GAMs(NamedTuple):
@@ -36,13 +36,13 @@ class GAMs(NamedTuple):
     intercepts: NDArray[np.float32]
 
 
-def pack_gams(members: Sequence[SplineGAM]) -> GAMs:
+def compile_gams(members: Sequence[SplineGAM]) -> GAMs:
     """One fitted member per replicate, all with the same knots and number of splines."""
     low, high = members[0].lowest_, members[0].highest_
     if any(not (np.array_equal(m.lowest_, low) and np.array_equal(m.highest_, high)) for m in members):
-        raise CannotPackError("its replicates have different knots")
+        raise CannotCompileError("its replicates have different knots")
     if len({m.splines for m in members}) > 1:
-        raise CannotPackError("its replicates have different numbers of splines")
+        raise CannotCompileError("its replicates have different numbers of splines")
     splines = np.stack([m.splines_ for m in members], axis=-1)
     lines = np.stack([m.lines_ for m in members], axis=-1)
     intercepts = np.array([m.intercept_ for m in members])

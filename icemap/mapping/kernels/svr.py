@@ -14,7 +14,7 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from icemap.mapping.kernels.packable import CannotPackError
+from icemap.mapping.kernels.compilable import CannotCompileError
 from icemap.mapping.kernels.products import LANES32, LANES64, ROWS_AT_ONCE, add_products
 
 # Pixels that pass a block of sites together, and sites of a block: what they need stays in the
@@ -49,14 +49,14 @@ class SVRs(NamedTuple):
     intercepts: NDArray[np.float64]
 
 
-def pack_svrs(members: Sequence[Any]) -> SVRs:
+def compile_svrs(members: Sequence[Any]) -> SVRs:
     """One SVR per replicate, in double precision.
 
     Each is a TransformedTargetRegressor with a StandardScaler around a scikit-learn SVR.
     """
     gammas = {float(_fitted(member)._gamma) for member in members}
     if len(gammas) > 1 or any(_fitted(member).kernel != "rbf" for member in members):
-        raise CannotPackError("its replicates have different kernels")
+        raise CannotCompileError("its replicates have different kernels")
     gamma = gammas.pop()
     number: dict[bytes, int] = {}
     rows: list[NDArray[np.float64]] = []
@@ -68,7 +68,7 @@ def pack_svrs(members: Sequence[Any]) -> SVRs:
                 rows.append(vector)
         places.append([number[vector.tobytes()] for vector in vectors])
     if len(rows) > 2 * max(len(place) for place in places) + 1000:
-        raise CannotPackError("its replicates were trained on different tables")
+        raise CannotCompileError("its replicates were trained on different tables")
     width = -(-len(members) // LANES32) * LANES32
     coefficients = np.zeros((-(-len(rows) // LANES64) * LANES64, width))
     intercepts = np.zeros(len(members))

@@ -275,9 +275,9 @@ def _cut_all(trees, s, state, stack, values, left, lists, ends, kept, table):  #
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _sum_packet(answers, masks, left, lists, ends, kept, count, table, planes, packed, total):  # type: ignore[no-untyped-def]
+def _sum_packet(answers, masks, left, lists, ends, kept, count, table, planes, compiled, total):  # type: ignore[no-untyped-def]
     """Add the trees that are left to the 512 pixels of a packet."""
-    bytes_low, bytes_high = packed[0].view(np.uint8).reshape(-1), packed[1].view(np.uint8).reshape(-1)
+    bytes_low, bytes_high = compiled[0].view(np.uint8).reshape(-1), compiled[1].view(np.uint8).reshape(-1)
     node = 0
     for t in range(count):
         bits, shift = kept[t, _BITS], kept[t, _SHIFT]
@@ -291,9 +291,9 @@ def _sum_packet(answers, masks, left, lists, ends, kept, count, table, planes, p
             start = kept[t, _LISTS] + bit * kept[t, _STRIDE]
             toggle(planes, shift + bit, masks, lists, start, start + ends[t, bit])
         if t == count - 1 or kept[t + 1, _SHIFT] == 0:
-            planes_to_bytes(planes, 0, packed[0])
+            planes_to_bytes(planes, 0, compiled[0])
             if bits > _PLANES:
-                planes_to_bytes(planes, 8, packed[1])
+                planes_to_bytes(planes, 8, compiled[1])
             _read(table, np.uint64(kept[t, _TABLE]), bits > _PLANES, bytes_low, bytes_high, total)
 
 
@@ -317,7 +317,7 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
     present = np.zeros((predictors, 256), np.bool_)
     state = np.zeros(rows, np.uint8)
     answers, equal = np.zeros((PACKETS, rows, WORDS), np.uint64), np.zeros((predictors, 256, WORDS), np.uint64)
-    masks, planes, packed = np.zeros((2 * of_tree + 2, WORDS), np.uint64), np.zeros((16, WORDS), np.uint64), np.zeros((2, 8, WORDS), np.uint64)
+    masks, planes, compiled = np.zeros((2 * of_tree + 2, WORDS), np.uint64), np.zeros((16, WORDS), np.uint64), np.zeros((2, 8, WORDS), np.uint64)
     masks[_ALL] = ~np.uint64(0)
     stack, values = np.zeros((of_tree + 2, 3), np.int32), np.zeros(2 * of_tree + 4, np.int32)
     left, lists = np.zeros((of_replicate + 1, 4), np.uint16), np.zeros(16 * (of_replicate + tree_count) + 1, np.uint16)
@@ -332,7 +332,7 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
             count, constant = _cut_all(trees, s, state, stack, values, left, lists, ends, kept, table)
             for packet in range(packets):
                 total[:] = constant
-                _sum_packet(answers[packet], masks, left, lists, ends, kept, count, table, planes, packed, total)
+                _sum_packet(answers[packet], masks, left, lists, ends, kept, count, table, planes, compiled, total)
                 begin = start + packet * PIXELS
                 for y in range(8):
                     for w in range(WORDS):

@@ -23,7 +23,7 @@ from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import exists, join, write_bytes
 from icemap.totals.ice_storage import read_storage
 from icemap.verification.cross_validation import mapped_model
-from icemap.verification.kinds import KIND_NAMES, headline
+from icemap.verification.cv_schemes import KIND_NAMES, headline
 from icemap.verification.summary import CALIBRATED
 from icemap.words import shown_settings
 

@@ -15,8 +15,8 @@ from icemap.products.pages.page import render
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import write_text
 from icemap.verification.cross_validation import MODEL, mapped_model
+from icemap.verification.cv_schemes import KIND_NAMES, MIN_SCORED, headline
 from icemap.verification.groups import BLOCK, block_names
-from icemap.verification.kinds import KIND_NAMES, MIN_SCORED, headline
 from icemap.verification.paired import MIN_BLOCKS
 from icemap.verification.published import PUBLISHED, REPLICATES
 from icemap.verification.scores import COVERAGES

@@ -5,13 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icemap.ensemble.coding import PredictorCoding
-from icemap.mapping.kernels.coder import code_pixels, pack_coding
+from icemap.mapping.kernels.coder import code_pixels, compile_coding
 
 NAMES = ["height", "constant", "rock", "rain"]
 
 
 def coded(coding, X):
-    coder = pack_coding(coding)
+    coder = compile_coding(coding)
     codes, design = np.empty(X.shape[::-1], np.uint8), np.empty((len(X), int(coder.columns[0])), np.float32)
     unseen = np.empty(len(X), bool)
     code_pixels(X, coder, codes, design, unseen)

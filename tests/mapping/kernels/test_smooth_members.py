@@ -7,9 +7,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from icemap.ensemble.gam import SplineGAM
-from icemap.mapping.kernels.gam import pack_gams, predict_gams
-from icemap.mapping.kernels.packable import CannotPackError
-from icemap.mapping.kernels.svr import in_single_precision, pack_svrs, predict_svrs, require_sound, single_precision_error
+from icemap.mapping.kernels.compilable import CannotCompileError
+from icemap.mapping.kernels.gam import compile_gams, predict_gams
+from icemap.mapping.kernels.svr import compile_svrs, in_single_precision, predict_svrs, require_sound, single_precision_error
 
 
 @pytest.fixture(scope="module")
@@ -39,52 +39,52 @@ def svrs_of(table, factors=(0.1, 1.0, 100.0)):
 @pytest.mark.parametrize(("single", "factors", "error"), [(True, (0.1, 1.0, 10.0), 3e-4), (False, (0.1, 1.0, 100.0), 1e-5)])
 def test_svr_with_its_own_c_epsilon_and_rows(table, single, factors, error):
     members = svrs_of(table, factors)
-    packed = pack_svrs(members)
+    compiled = compile_svrs(members)
     places = pixels(table[0])
     out = np.empty((3, 512), np.float32)
-    predict_svrs(places, in_single_precision(packed) if single else packed, out)
+    predict_svrs(places, in_single_precision(compiled) if single else compiled, out)
     np.testing.assert_allclose(out, [member.predict(places.astype(float)) for member in members], atol=error)
 
 
 @pytest.mark.parametrize("C", [0.1, 1.0, 30.0, 1000.0])
 def test_the_bound_of_single_precision_holds_and_is_not_far_off(table, C):
-    packed = pack_svrs(svrs_of(table, (C,)))
+    compiled = compile_svrs(svrs_of(table, (C,)))
     places = np.concatenate([pixels(table[0]), table[0].astype(np.float32)])
     exact, single = np.empty((1, len(places)), np.float32), np.empty((1, len(places)), np.float32)
-    predict_svrs(places, packed, exact)
-    predict_svrs(places, in_single_precision(packed), single)
+    predict_svrs(places, compiled, exact)
+    predict_svrs(places, in_single_precision(compiled), single)
     # Both are rounded when they are written.
     error = np.abs(single - exact).max() - np.spacing(np.abs(exact).max())
-    assert error <= single_precision_error(packed) <= 50 * max(error, 1e-6)
+    assert error <= single_precision_error(compiled) <= 50 * max(error, 1e-6)
 
 
 def test_arrays_that_lead_beyond_themselves_are_refused(table):
-    packed = pack_svrs(svrs_of(table))
-    require_sound(packed, 7, 3)
+    compiled = compile_svrs(svrs_of(table))
+    require_sound(compiled, 7, 3)
     broken = [
-        packed._replace(sites=packed.sites[:, :-1]),
-        packed._replace(offsets=packed.offsets[:-1]),
-        packed._replace(coefficients=np.ascontiguousarray(packed.coefficients[:, :-1])),
-        packed._replace(intercepts=np.zeros(packed.coefficients.shape[1] + 1)),
-        packed._replace(coefficients=packed.coefficients.astype(np.float16)),
+        compiled._replace(sites=compiled.sites[:, :-1]),
+        compiled._replace(offsets=compiled.offsets[:-1]),
+        compiled._replace(coefficients=np.ascontiguousarray(compiled.coefficients[:, :-1])),
+        compiled._replace(intercepts=np.zeros(compiled.coefficients.shape[1] + 1)),
+        compiled._replace(coefficients=compiled.coefficients.astype(np.float16)),
     ]
     for svrs in broken:
         with pytest.raises(ValueError, match="beyond"):
             require_sound(svrs, 7, 3)
     with pytest.raises(ValueError, match="beyond"):
-        require_sound(packed, 8, 3)
+        require_sound(compiled, 8, 3)
 
 
 def test_svrs_with_kernels_of_their_own_are_not_packed(table):
     X, y = table
-    with pytest.raises(CannotPackError, match="different kernels"):
-        pack_svrs([svr(0.1).fit(X, y), svr(0.2).fit(X, y)])
+    with pytest.raises(CannotCompileError, match="different kernels"):
+        compile_svrs([svr(0.1).fit(X, y), svr(0.2).fit(X, y)])
 
 
 @pytest.mark.parametrize("single", [True, False])
 def test_a_pixel_does_not_depend_on_its_place_in_a_batch(table, single):
     X, y = table
-    svrs = pack_svrs([svr().fit(X[s:], y[s:]) for s in range(5)])
+    svrs = compile_svrs([svr().fit(X[s:], y[s:]) for s in range(5)])
     svrs = in_single_precision(svrs) if single else svrs
     places = pixels(X, 1024)
     order = np.random.default_rng(0).permutation(1024)
@@ -105,11 +105,11 @@ def test_gam_with_splines_lines_and_monotone_terms(table):
     members = [SplineGAM(**settings).fit(values, y[-len(values) :]) for values in (X, X[50:], few)]
     places = pixels(X, 1000)
     out = np.empty((3, 1000), np.float32)
-    predict_gams(places, pack_gams(members), out)
+    predict_gams(places, compile_gams(members), out)
     np.testing.assert_allclose(out, [member.predict(places.astype(float)) for member in members], atol=2e-4)
 
 
 def test_gams_with_knots_of_their_own_are_not_packed(table):
     X, y = table
-    with pytest.raises(CannotPackError, match="different knots"):
-        pack_gams([SplineGAM(linear_columns=(4, 5, 6)).fit(X[s:], y[s:]) for s in (0, 390 - 100)])
+    with pytest.raises(CannotCompileError, match="different knots"):
+        compile_gams([SplineGAM(linear_columns=(4, 5, 6)).fit(X[s:], y[s:]) for s in (0, 390 - 100)])

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from lightgbm import LGBMRegressor
 from sklearn.ensemble import RandomForestRegressor
 
+from icemap.mapping.compiled_ensemble import pad
 from icemap.mapping.kernels.bits import PIXELS
+from icemap.mapping.kernels.compilable import CannotCompileError
 from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
-from icemap.mapping.kernels.packable import CannotPackError
 from icemap.mapping.kernels.trees import sum_trees
-from icemap.mapping.pack import pad
 
 QUIET = {"verbosity": -1, "n_jobs": 1, "max_bin": 255, "min_data_in_bin": 1}
 
@@ -95,7 +95,7 @@ def test_a_pixel_does_not_depend_on_its_neighbours():
 def test_a_tree_that_splits_outside_the_codes_is_not_packed():
     X = np.repeat(np.arange(10, dtype=np.uint8), 5)[:, None]
     forest = RandomForestRegressor(1, random_state=0).fit(X, X[:, 0])
-    with pytest.raises(CannotPackError, match="outside the codes"):
+    with pytest.raises(CannotCompileError, match="outside the codes"):
         TreeBuilder([4]).pack([forest_trees(forest, TreeBuilder([4]))])
 
 
@@ -104,5 +104,5 @@ def test_lightgbm_models_that_are_no_sum_of_trees_are_not_packed(settings):
     rng = np.random.default_rng(0)
     X = table(rng, 200, [50])
     model = LGBMRegressor(n_estimators=3, **settings, **QUIET).fit(X, X[:, 0] + 1.0)
-    with pytest.raises(CannotPackError, match=r"sum of trees|linear leaves"):
+    with pytest.raises(CannotCompileError, match=r"sum of trees|linear leaves"):
         lightgbm_trees(model.booster_, TreeBuilder([50]))

@@ -18,9 +18,9 @@ from icemap.ensemble.replicates import TrainingTable
 from icemap.products.pages.verification import write_verification_page
 from icemap.verification.applicability import Applicability
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS
-from icemap.verification.leverage import MapPlaces, next_boreholes, site_table
 from icemap.verification.record import verification_record
 from icemap.verification.scores import COVERAGES
+from icemap.verification.site_influence import MapPlaces, next_boreholes, site_table
 from icemap.verification.summary import with_calibrated
 
 N = 120

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from icemap.grid import Chunk, Grid
 from icemap.predictors import align as align_module
 from icemap.predictors.align import Raster, Resampling, _warp, align, resampling
-from icemap.predictors.turned import TOLERANCE, is_turned, place, to_source
+from icemap.predictors.reprojection import TOLERANCE, is_rotated, place, to_source
 
 pytestmark = pytest.mark.quick
 
@@ -192,7 +192,7 @@ def test_bounds_hold_all_samples(lon, lat, step, samples) -> None:
 
 
 def test_what_is_turned() -> None:
-    assert is_turned("EPSG:3995")
-    assert is_turned(CASES["rotated pole"][0])
-    assert not is_turned("EPSG:4326")
-    assert not is_turned(pyproj.CRS.from_epsg(4258).to_wkt())
+    assert is_rotated("EPSG:3995")
+    assert is_rotated(CASES["rotated pole"][0])
+    assert not is_rotated("EPSG:4326")
+    assert not is_rotated(pyproj.CRS.from_epsg(4258).to_wkt())

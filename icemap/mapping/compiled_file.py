@@ -1,4 +1,4 @@
-"""The packed ensemble in one file beside the ensemble, checked by its own predictions when it is read."""
+"""The compiled ensemble in one file beside the ensemble, checked by its own predictions when it is read."""
 
 from __future__ import annotations
 
@@ -28,53 +28,53 @@ from icemap.ensemble.saved import (
     read_manifest,
 )
 from icemap.errors import IcemapError
-from icemap.mapping.kernels.coder import pack_coding
+from icemap.mapping.compiled_ensemble import CheckPixels, CompiledEnsemble, Models, compile_ensemble, pad, require_same
+from icemap.mapping.kernels.coder import compile_coding
 from icemap.mapping.kernels.gam import GAMs
 from icemap.mapping.kernels.svr import SVRs
 from icemap.mapping.kernels.svr import require_sound as require_sound_svrs
 from icemap.mapping.kernels.trees import Conditions, Trees, require_sound
-from icemap.mapping.pack import CheckPixels, Models, PackedEnsemble, pack_ensemble, pad, require_same
 from icemap.store import exists, filesystem, join, local_copy, storage_errors, write_bytes
 
 FORMAT = 4
-PACKED = "packed.npz"
+COMPILED = "packed.npz"
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture)}
 log = logging.getLogger(__name__)
 
 
-def write_packed(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) -> None:
-    """Pack a saved ensemble and write the arrays beside it; see `pack_ensemble`."""
-    packed, check = pack_ensemble(ensemble, sites)
-    parts: dict[str, Any] = {"conditions": packed.conditions, "mixture": packed.mixture}
-    parts |= {f"member {name}": part for name, part in packed.arrays.items()}
+def write_compiled(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) -> None:
+    """Pack a saved ensemble and write the arrays beside it; see `compile_ensemble`."""
+    compiled, check = compile_ensemble(ensemble, sites)
+    parts: dict[str, Any] = {"conditions": compiled.conditions, "mixture": compiled.mixture}
+    parts |= {f"member {name}": part for name, part in compiled.arrays.items()}
     header = {
         "format": FORMAT,
         "version": icemap.__version__,
         "ensemble": manifest_digest(url),
         "parts": {name: type(part).__name__ for name, part in parts.items()},
-        "reasons": dict(packed.reasons),
+        "reasons": dict(compiled.reasons),
         "scale": check.scale,
     }
     arrays = {f"{name}/{field}": value for name, part in parts.items() for field, value in part._asdict().items()}
     content = io.BytesIO()
-    np.savez(content, header=np.array(json.dumps(header)), check_X=check.X, check_F=check.F, limits=packed.limits, **arrays)
-    write_bytes(join(url, PACKED), content.getvalue())
+    np.savez(content, header=np.array(json.dumps(header)), check_X=check.X, check_F=check.F, limits=compiled.limits, **arrays)
+    write_bytes(join(url, COMPILED), content.getvalue())
 
 
-def ensure_packed(url: str, samples: pd.DataFrame) -> None:
+def ensure_compiled(url: str, samples: pd.DataFrame) -> None:
     """Pack the saved ensemble at a URL, trained on the samples, unless that has been done by this version."""
-    if exists(join(url, PACKED)):
+    if exists(join(url, COMPILED)):
         with suppress(IcemapError), _opened(url) as file:
             if not _misfit(url, json.loads(str(file["header"]))):
                 return
     ensemble = IceEnsemble.load(url)
-    write_packed(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+    write_compiled(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
 
 
-def packed_problem(url: str) -> str:
-    """What is wrong with the file of the packed ensemble at a URL; empty if it is whole."""
-    if not exists(join(url, PACKED)):
-        return f"{join(url, PACKED)} is not there."
+def compiled_problem(url: str) -> str:
+    """What is wrong with the file of the compiled ensemble at a URL; empty if it is whole."""
+    if not exists(join(url, COMPILED)):
+        return f"{join(url, COMPILED)} is not there."
     try:
         with _opened(url) as file:
             # Every array carries a checksum, which is compared when it is read.
@@ -85,40 +85,40 @@ def packed_problem(url: str) -> str:
         return str(error)
 
 
-def read_packed(url: str) -> PackedEnsemble:
-    """The packed ensemble at a URL. Only members without a kernel are loaded as models.
+def read_compiled(url: str) -> CompiledEnsemble:
+    """The compiled ensemble at a URL. Only members without a kernel are loaded as models.
 
     Raises
     ------
     IcemapError
         If there is none, if it belongs to another ensemble or version, or if it predicts its check pixels differently.
     """
-    if not exists(join(url, PACKED)):
-        raise IcemapError(f"There is no packed ensemble at {url}: start the command again, which packs it.")
+    if not exists(join(url, COMPILED)):
+        raise IcemapError(f"There is no compiled ensemble at {url}: start the command again, which packs it.")
     manifest = read_manifest(url)
     with _opened(url) as file:
         header = json.loads(str(file["header"]))
         if misfit := _misfit(url, header):
             raise IcemapError(misfit)
         parts = {name: _KINDS[kind](*(file[f"{name}/{field}"] for field in _KINDS[kind]._fields)) for name, kind in header["parts"].items()}
-        columns = int(pack_coding(PredictorCoding.from_dict(manifest["coding"])).columns[0])
+        columns = int(compile_coding(PredictorCoding.from_dict(manifest["coding"])).columns[0])
         for part in parts.values():
             if isinstance(part, SVRs):
                 require_sound_svrs(part, columns, manifest["parameters"]["replicates"])
             if isinstance(part, Trees):
                 require_sound(part, parts["conditions"], len(manifest["coding"]["names"]), manifest["parameters"]["replicates"])
         check, limits = CheckPixels(file["check_X"], file["check_F"], header["scale"]), file["limits"]
-    packed = _joined(url, manifest, header, parts, limits)
-    require_same(packed, check)
-    _tell(packed, check)
-    return packed
+    compiled = _joined(url, manifest, header, parts, limits)
+    require_same(compiled, check)
+    _tell(compiled, check)
+    return compiled
 
 
-def packed_size(url: str) -> int:
-    """Bytes of the packed ensemble at a URL and its forest, which are those they take in memory."""
+def compiled_size(url: str) -> int:
+    """Bytes of the compiled ensemble at a URL and its forest, which are those they take in memory."""
     fs, path = filesystem(url)
     with storage_errors(url, "read"):
-        parts = [join(path, name) for name in (PACKED, FOREST)]
+        parts = [join(path, name) for name in (COMPILED, FOREST)]
         return sum(int(fs.size(part)) for part in parts if fs.exists(part))
 
 
@@ -126,17 +126,17 @@ def packed_size(url: str) -> int:
 def _opened(url: str) -> Iterator[Any]:
     """The arrays of the file; what is wrong with a damaged one is said in one sentence."""
     try:
-        with local_copy(join(url, PACKED)) as path, np.load(path, allow_pickle=False) as file:
+        with local_copy(join(url, COMPILED)) as path, np.load(path, allow_pickle=False) as file:
             # It is written uncompressed; anything else could be far larger in memory than on disk.
             if any(member.compress_type != ZIP_STORED for member in file.zip.infolist()):
                 raise ValueError("compressed")
             yield file
     except (BadZipFile, EOFError, KeyError, MemoryError, ValueError) as error:
-        raise IcemapError(f"{join(url, PACKED)} is damaged: delete it and start the command again, which packs the ensemble anew.") from error
+        raise IcemapError(f"{join(url, COMPILED)} is damaged: delete it and start the command again, which packs the ensemble anew.") from error
 
 
 def _misfit(url: str, header: dict[str, Any]) -> str:
-    name = join(url, PACKED)
+    name = join(url, COMPILED)
     if header["format"] != FORMAT or header["version"] != icemap.__version__:
         return f"{name} was packed by icemap {header['version']} (format {header['format']}), this is {icemap.__version__}: start the command again."
     if header["ensemble"] != manifest_digest(url):
@@ -144,7 +144,7 @@ def _misfit(url: str, header: dict[str, Any]) -> str:
     return ""
 
 
-def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: dict[str, Any], limits: NDArray[np.float64]) -> PackedEnsemble:
+def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: dict[str, Any], limits: NDArray[np.float64]) -> CompiledEnsemble:
     parameters, reasons = manifest["parameters"], header["reasons"]
     coding = PredictorCoding.from_dict(manifest["coding"])
     members = tuple(parameters["members"])
@@ -154,21 +154,21 @@ def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: d
         models = {name: [replicate.members[name] for replicate in replicates] for name in members if name in reasons}
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
     # The coder's tables are made here: compiled code writes where they say.
-    coder, conditions, mixture = pack_coding(coding), parts["conditions"], parts["mixture"]
+    coder, conditions, mixture = compile_coding(coding), parts["conditions"], parts["mixture"]
     forest, published = load_forest(url, manifest, coding), follows_published(parameters)
-    return PackedEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, mixture, forest, reasons, published)
+    return CompiledEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, mixture, forest, reasons, published)
 
 
-def _tell(packed: PackedEnsemble, check: CheckPixels) -> None:
+def _tell(compiled: CompiledEnsemble, check: CheckPixels) -> None:
     """One line on what runs without a kernel, and what that costs."""
-    if not packed.reasons:
+    if not compiled.reasons:
         return
     X = pad(check.X)
-    codes, design, _ = packed.code(X)
-    out = np.empty((packed.replicates, len(X)), np.float32)
+    codes, design, _ = compiled.code(X)
+    out = np.empty((compiled.replicates, len(X)), np.float32)
     costs = []
-    for name, reason in packed.reasons.items():
+    for name, reason in compiled.reasons.items():
         begin = time.perf_counter()
-        packed.predict_member(name, X, codes, design, out)
+        compiled.predict_member(name, X, codes, design, out)
         costs.append(f"{name} ({reason}; {1e6 * (time.perf_counter() - begin) / len(X):.0f} microseconds per pixel)")
     log.warning("Without a fast kernel: %s.", "; ".join(costs))

@@ -12,8 +12,8 @@ from sklearn.linear_model import Ridge
 
 from icemap import IceEnsemble
 from icemap.ensemble.coding import PredictorCoding
-from icemap.verification import influence
-from icemap.verification.influence import ReplicateMean, explain, partial_dependence, permutation_importance_table, permuted_errors, tree_shap
+from icemap.verification import importance as influence
+from icemap.verification.importance import ReplicateMean, explain, partial_dependence, permutation_importance_table, permuted_errors, tree_shap
 
 NAMES = ["warm", "wet", "rock", "noise"]
 

@@ -8,7 +8,7 @@ import pytest
 from icemap.ensemble.checks import MIN_TRAINING
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
-from icemap.verification.kinds import (
+from icemap.verification.cv_schemes import (
     KIND_NAMES,
     FoldOptions,
     fold_labels,

@@ -58,7 +58,7 @@ class Placement:
 
     def resample(self, values: NDArray[np.float32], left: int, top: int, method: str) -> NDArray[np.float32]:
         """The cells from the window of the raster that begins at this column and row; ``method`` is GDAL's name."""
-        from icemap.predictors import turned_kernels
+        from icemap.predictors import reprojection_kernels as turned_kernels
 
         codes = {"bilinear": turned_kernels.BILINEAR, "nearest": turned_kernels.NEAREST, "average": turned_kernels.MEAN, "mode": turned_kernels.MODE}
         origin = np.array([left, top], dtype=np.float64)
@@ -68,7 +68,7 @@ class Placement:
         return out
 
 
-def is_turned(crs: str) -> bool:
+def is_rotated(crs: str) -> bool:
     """Whether the rows of a raster in this CRS do not follow parallels and its columns meridians, as far as its CRS says."""
     import pyproj
 

@@ -17,11 +17,11 @@ from icemap.ensemble.pooled import replicate_interval
 from icemap.ensemble.quantile_forest import Leaves, QuantileForest
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.bits import PIXELS
-from icemap.mapping.kernels.coder import Coder, code_pixels, pack_coding
+from icemap.mapping.kernels.coder import Coder, code_pixels, compile_coding
+from icemap.mapping.kernels.compilable import CannotCompileError
 from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
-from icemap.mapping.kernels.gam import GAMs, pack_gams, predict_gams
-from icemap.mapping.kernels.packable import CannotPackError
-from icemap.mapping.kernels.svr import SVRs, in_single_precision, pack_svrs, predict_svrs, single_precision_error
+from icemap.mapping.kernels.gam import GAMs, compile_gams, predict_gams
+from icemap.mapping.kernels.svr import SVRs, compile_svrs, in_single_precision, predict_svrs, single_precision_error
 from icemap.mapping.kernels.trees import PACKETS, Conditions, Trees, sum_trees
 
 #: Pixels predicted at once; the kernels take whole packets.
@@ -46,7 +46,7 @@ class CheckPixels:
 
 
 @dataclass(frozen=True, eq=False)
-class PackedEnsemble:
+class CompiledEnsemble:
     """What a worker needs to predict.
 
     Attributes
@@ -138,7 +138,7 @@ class PackedEnsemble:
         return means, ends, mixed.outside >= 0.5 * self.replicates
 
 
-def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[PackedEnsemble, CheckPixels]:
+def compile_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[CompiledEnsemble, CheckPixels]:
     """Pack a fitted ensemble, and predict a few pixels with its members for later checks.
 
     Parameters
@@ -154,9 +154,9 @@ def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[Pa
     coding, members = ensemble.coding_, tuple(ensemble.members)
     check = _check_pixels(ensemble, sites)
     builder = TreeBuilder([len(coding.levels[name]) + 1 if name in coding.levels else len(coding.edges[name]) + 1 for name in coding.names])
-    packers: dict[str, Callable[[Models], MemberArrays]] = {
-        "svr": pack_svrs,
-        "gam": pack_gams,
+    compilers: dict[str, Callable[[Models], MemberArrays]] = {
+        "svr": compile_svrs,
+        "gam": compile_gams,
         "random_forest": lambda models: builder.pack(forest_trees(model, builder) for model in models),
         "lightgbm": lambda models: builder.pack(lightgbm_trees(model.booster_, builder) for model in models),
     }
@@ -166,34 +166,34 @@ def pack_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[Pa
     for name in members:
         fitted = [replicate.members[name] for replicate in ensemble.replicates_]
         try:
-            if name not in packers:
-                raise CannotPackError("it is not one of icemap's own members")
-            arrays[name] = _in_precision_needed(packers[name](fitted), check.scale)
-        except CannotPackError as reason:
+            if name not in compilers:
+                raise CannotCompileError("it is not one of icemap's own members")
+            arrays[name] = _in_precision_needed(compilers[name](fitted), check.scale)
+        except CannotCompileError as reason:
             models[name], reasons[name] = fitted, str(reason)
     mixture, limits = ensemble.pooled_.tables, _limits(ensemble)
-    parts = pack_coding(coding), builder.conditions(), arrays, models, mixture
+    parts = compile_coding(coding), builder.conditions(), arrays, models, mixture
     rest = ensemble.forest_, reasons, ensemble.followed.published
-    packed = PackedEnsemble(coding, members, len(limits), limits, *parts, *rest)
-    require_same(packed, check)
-    return packed, check
+    compiled = CompiledEnsemble(coding, members, len(limits), limits, *parts, *rest)
+    require_same(compiled, check)
+    return compiled, check
 
 
-def member_differences(packed: PackedEnsemble, check: CheckPixels) -> dict[str, float]:
+def member_differences(compiled: CompiledEnsemble, check: CheckPixels) -> dict[str, float]:
     """Largest difference of each member to its own predictions, in percent of the target's range."""
     X = pad(check.X)
-    codes, design, _ = packed.code(X)
-    F = packed.predict_members(X, codes, design)[:, :, : len(check.X)]
-    return {name: 100 * float(np.abs(F[k] - check.F[k]).max()) / check.scale for k, name in enumerate(packed.members)}
+    codes, design, _ = compiled.code(X)
+    F = compiled.predict_members(X, codes, design)[:, :, : len(check.X)]
+    return {name: 100 * float(np.abs(F[k] - check.F[k]).max()) / check.scale for k, name in enumerate(compiled.members)}
 
 
-def require_same(packed: PackedEnsemble, check: CheckPixels) -> None:
+def require_same(compiled: CompiledEnsemble, check: CheckPixels) -> None:
     """Refuse kernels that do not say what the members said."""
-    for name, difference in member_differences(packed, check).items():
+    for name, difference in member_differences(compiled, check).items():
         if not difference <= PACK_TOLERANCE:
             raise IcemapError(
-                f"The packed member '{name}' differs from its own predictions by {difference:.2g} % of the target's range (allowed: {PACK_TOLERANCE:g} %): "
-                "the packed ensemble is damaged or the libraries have changed; delete packed.npz beside the ensemble to have it packed anew."
+                f"The compiled member '{name}' differs from its own predictions by {difference:.2g} % of the target's range (allowed: {PACK_TOLERANCE:g} %): "
+                "the compiled ensemble is damaged or the libraries have changed; delete packed.npz beside the ensemble to have it packed anew."
             )
 
 

@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 
 from icemap.ensemble.folds import replicate_splits
 from icemap.verification.applicability import Applicability
-from icemap.verification.leverage import MapPlaces, map_shares, next_boreholes, site_table, total_shifts
+from icemap.verification.site_influence import MapPlaces, map_shares, next_boreholes, site_table, total_shifts
 
 pytestmark = pytest.mark.quick
 

@@ -1,4 +1,4 @@
-"""The packed ensemble: equal to the members, and refused when it is not theirs."""
+"""The compiled ensemble: equal to the members, and refused when it is not theirs."""
 
 import json
 import logging
@@ -11,10 +11,10 @@ import pytest
 from icemap import IceEnsemble, IcemapError
 from icemap.ensemble.saved import FOREST
 from icemap.mapping.chunk import map_pixels
-from icemap.mapping.pack import PACK_TOLERANCE, member_differences, pack_ensemble
-from icemap.mapping.packed import PACKED, ensure_packed, packed_size, read_packed
+from icemap.mapping.compiled_ensemble import PACK_TOLERANCE, compile_ensemble, member_differences
+from icemap.mapping.compiled_file import COMPILED, compiled_size, ensure_compiled, read_compiled
 from icemap.verification.applicability import Applicability
-from icemap.verification.spread import Calibration, LocalSpread
+from icemap.verification.calibration import Calibration, LocalSpread
 
 NAMES = ["maat", "slope", "rock"]
 
@@ -39,7 +39,7 @@ def ensemble() -> IceEnsemble:
 def folder(ensemble, tmp_path_factory):
     url = str(tmp_path_factory.mktemp("packed") / "ensemble")
     ensemble.save(url)
-    ensure_packed(url, samples())
+    ensure_compiled(url, samples())
     return url
 
 
@@ -49,10 +49,10 @@ def pixels(n: int = 700) -> np.ndarray:
 
 
 def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
-    packed = read_packed(folder)
+    compiled = read_compiled(folder)
     X = pixels()
     applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples()).X))
-    result = map_pixels(packed, applicability, Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.025, 0.975)), X)
+    result = map_pixels(compiled, applicability, Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.025, 0.975)), X)
     prediction = ensemble.predict_all(X)
     coded = ensemble.coding_.encode(X)[0]
     F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
@@ -67,9 +67,9 @@ def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
 
 
 def test_every_kernel_is_within_the_tolerance(ensemble):
-    packed, check = pack_ensemble(ensemble, samples()[NAMES].to_numpy(float))
-    assert set(packed.arrays) == {"svr", "gam", "random_forest", "lightgbm"}
-    assert all(difference <= PACK_TOLERANCE for difference in member_differences(packed, check).values())
+    compiled, check = compile_ensemble(ensemble, samples()[NAMES].to_numpy(float))
+    assert set(compiled.arrays) == {"svr", "gam", "random_forest", "lightgbm"}
+    assert all(difference <= PACK_TOLERANCE for difference in member_differences(compiled, check).values())
 
 
 @pytest.mark.parametrize(("C", "dtype"), [(1.0, np.float32), (1000.0, np.float64)])
@@ -78,14 +78,14 @@ def test_support_vectors_are_packed_in_the_precision_that_their_coefficients_nee
     ensemble = IceEnsemble(classes=["rock"], **settings).fit(samples())
     svr = ensemble.replicates_[0].members["svr"]
     svr.regressor_.dual_coef_ *= C
-    packed, check = pack_ensemble(ensemble, samples()[NAMES].to_numpy(float))
-    assert packed.arrays["svr"].coefficients.dtype == dtype
-    assert member_differences(packed, check)["svr"] <= PACK_TOLERANCE
+    compiled, check = compile_ensemble(ensemble, samples()[NAMES].to_numpy(float))
+    assert compiled.arrays["svr"].coefficients.dtype == dtype
+    assert member_differences(compiled, check)["svr"] <= PACK_TOLERANCE
 
 
 def test_the_log_names_what_has_no_kernel_and_what_it_costs(folder, caplog):
     with caplog.at_level(logging.WARNING):
-        read_packed(folder)
+        read_compiled(folder)
     assert caplog.text.count("\n") == 1
     assert "sklearn.linear_model.Ridge (it is not one of icemap's own members;" in caplog.text
     assert "microseconds per pixel" in caplog.text
@@ -94,10 +94,10 @@ def test_the_log_names_what_has_no_kernel_and_what_it_costs(folder, caplog):
 def rewritten(folder, tmp_path, change):
     url = str(tmp_path / "ensemble")
     shutil.copytree(folder, url)
-    with np.load(f"{url}/{PACKED}") as file:
+    with np.load(f"{url}/{COMPILED}") as file:
         arrays = dict(file)
     change(arrays)
-    with open(f"{url}/{PACKED}", "wb") as file:
+    with open(f"{url}/{COMPILED}", "wb") as file:
         np.savez(file, **arrays)
     return url
 
@@ -106,8 +106,8 @@ def test_kernels_that_predict_something_else_are_refused_by_member(folder, tmp_p
     def damage(arrays):
         arrays["member lightgbm/value"] = arrays["member lightgbm/value"] + 200_000
 
-    with pytest.raises(IcemapError, match="packed member 'lightgbm' differs from its own predictions by"):
-        read_packed(rewritten(folder, tmp_path, damage))
+    with pytest.raises(IcemapError, match="compiled member 'lightgbm' differs from its own predictions by"):
+        read_compiled(rewritten(folder, tmp_path, damage))
 
 
 @pytest.mark.parametrize(("key", "value", "said"), [("version", "0.0.1", "was packed by icemap 0.0.1"), ("ensemble", "abc", "from another ensemble")])
@@ -117,9 +117,9 @@ def test_a_pack_of_another_version_or_ensemble_is_refused_and_made_anew(folder, 
 
     url = rewritten(folder, tmp_path, relabel)
     with pytest.raises(IcemapError, match=said):
-        read_packed(url)
-    ensure_packed(url, samples())
-    assert read_packed(url).members == read_packed(folder).members
+        read_compiled(url)
+    ensure_compiled(url, samples())
+    assert read_compiled(url).members == read_compiled(folder).members
 
 
 def test_the_forest_beside_it_is_the_one_of_the_manifest(folder, tmp_path):
@@ -127,12 +127,12 @@ def test_the_forest_beside_it_is_the_one_of_the_manifest(folder, tmp_path):
     shutil.copytree(folder, url)
     with np.load(f"{url}/{FOREST}") as file:
         arrays = dict(file)
-    size = packed_size(url)
+    size = compiled_size(url)
     assert size > sum(array.nbytes for array in arrays.values())
     np.savez(f"{url}/{FOREST}", **{**arrays, "curves": arrays["curves"] / 2})
-    assert packed_size(url) == size
+    assert compiled_size(url) == size
     with pytest.raises(IcemapError, match=r"forest\.npz is not the file that the manifest describes"):
-        read_packed(url)
+        read_compiled(url)
 
 
 def test_nothing_is_unpickled(folder, tmp_path):
@@ -141,7 +141,7 @@ def test_nothing_is_unpickled(folder, tmp_path):
 
     url = rewritten(folder, tmp_path, pickled)
     with pytest.raises(IcemapError, match="is damaged: delete it") as caught:
-        read_packed(url)
+        read_compiled(url)
     assert "allow_pickle" in str(caught.value.__cause__)
 
 
@@ -170,34 +170,34 @@ def _set(name, where, value):
 def test_tables_that_lead_beyond_their_arrays_are_refused(folder, tmp_path, change):
     """The compiled loops check no index."""
     with pytest.raises(IcemapError, match="is damaged: delete it") as caught:
-        read_packed(rewritten(folder, tmp_path, change))
+        read_compiled(rewritten(folder, tmp_path, change))
     assert "leads beyond its arrays" in str(caught.value.__cause__)
 
 
 def test_a_compressed_pack_is_not_unpacked(folder, tmp_path):
     """Kilobytes on disk may be gigabytes in memory."""
     url = rewritten(folder, tmp_path, lambda arrays: None)
-    with np.load(tmp_path / "ensemble" / PACKED) as file:
+    with np.load(tmp_path / "ensemble" / COMPILED) as file:
         arrays = dict(file)
-    np.savez_compressed(tmp_path / "ensemble" / PACKED, **{**arrays, "check_F": np.zeros(10_000_000)})
+    np.savez_compressed(tmp_path / "ensemble" / COMPILED, **{**arrays, "check_F": np.zeros(10_000_000)})
     with pytest.raises(IcemapError, match="is damaged: delete it") as caught:
-        read_packed(url)
+        read_compiled(url)
     assert "compressed" in str(caught.value.__cause__)
 
 
 @pytest.mark.parametrize("kept", [0, 100, 5_000])
 def test_a_truncated_pack_is_named_and_made_anew(folder, tmp_path, kept):
     url = rewritten(folder, tmp_path, lambda arrays: None)
-    path = tmp_path / "ensemble" / PACKED
+    path = tmp_path / "ensemble" / COMPILED
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(IcemapError, match=r"packed\.npz is damaged: delete it and start the command again"):
-        read_packed(url)
-    ensure_packed(url, samples())
-    assert read_packed(url).members == read_packed(folder).members
+        read_compiled(url)
+    ensure_compiled(url, samples())
+    assert read_compiled(url).members == read_compiled(folder).members
 
 
 def test_an_ensemble_that_was_never_packed_says_so(folder, tmp_path):
     url = str(tmp_path / "ensemble")
-    shutil.copytree(folder, url, ignore=shutil.ignore_patterns(PACKED))
-    with pytest.raises(IcemapError, match="no packed ensemble"):
-        read_packed(url)
+    shutil.copytree(folder, url, ignore=shutil.ignore_patterns(COMPILED))
+    with pytest.raises(IcemapError, match="no compiled ensemble"):
+        read_compiled(url)
