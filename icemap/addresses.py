@@ -156,7 +156,9 @@ def _nothing(part: str) -> bool:
 
 
 def _by_name(part: str) -> bool:
-    """Whether a password (after @) or a parameter opens nothing, or only where a variable is set."""
+    """Whether a password (after @) or a parameter opens nothing, or only where a variable is
+    set.
+    """
     name, _, value = part.partition("=")
     password = part.removeprefix("@")
     if part.startswith("@"):

@@ -1,4 +1,6 @@
-"""The command line: every command prints what it wrote, or says in one sentence what is wrong and exits with code 2."""
+"""The command line: every command prints what it wrote, or says in one sentence what is wrong and
+exits with code 2.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,11 @@ def _on_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Processes of a local cluster; the most workers of one on Kubernetes or of a gateway.",
     )(command)
     return click.option(
-        "--cluster", default="local", show_default=True, metavar="serial|local|kubernetes|gateway|tcp://...|tls://...", help="Where to compute."
+        "--cluster",
+        default="local",
+        show_default=True,
+        metavar="serial|local|kubernetes|gateway|tcp://...|tls://...",
+        help="Where to compute.",
     )(command)
 
 
@@ -101,8 +107,16 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--out", default="demo", show_default=True, help="Folder or bucket prefix to write to.")
-@click.option("--size", default="small", show_default=True, type=click.Choice(["small", "full"]), help="0.5 degrees and 8 replicates, or 10' and 200.")
+@click.option(
+    "--out", default="demo", show_default=True, help="Folder or bucket prefix to write to."
+)
+@click.option(
+    "--size",
+    default="small",
+    show_default=True,
+    type=click.Choice(["small", "full"]),
+    help="0.5 degrees and 8 replicates, or 10' and 200.",
+)
 @_on_a_cluster
 def demo(out: str, size: str, cluster: str, workers: int) -> None:
     """The whole chain on the virtual Arctic, whose ice is known."""
@@ -135,12 +149,34 @@ for _step in STEPS:
 
 @main.command()
 @click.argument("config")
-@click.option("--polygons", metavar="FILE", help="GeoPackage, GeoJSON or the like: the totals of its areas instead of those of the map's own regions.")
-@click.option("--name", metavar="ATTRIBUTE", help="Column of the polygons' names; polygons of one name are one area.")
+@click.option(
+    "--polygons",
+    metavar="FILE",
+    help=(
+        "GeoPackage, GeoJSON or the like: the totals of its areas instead of those of the map's own"
+        " regions."
+    ),
+)
+@click.option(
+    "--name",
+    metavar="ATTRIBUTE",
+    help="Column of the polygons' names; polygons of one name are one area.",
+)
 @click.option("--layer", metavar="NAME", help="Layer of the polygons, in a file that has several.")
-@click.option("--zones", metavar="RASTER", help="A raster of classes in any CRS: the totals by its classes.")
-@click.option("--classes", metavar="TABLE", help="Table with the code and name of the zones' classes; the raster's own names without it.")
-@click.option("--mask", default="fraction", show_default=True, help="What counts of a cell: fraction, majority or whole.")
+@click.option(
+    "--zones", metavar="RASTER", help="A raster of classes in any CRS: the totals by its classes."
+)
+@click.option(
+    "--classes",
+    metavar="TABLE",
+    help="Table with the code and name of the zones' classes; the raster's own names without it.",
+)
+@click.option(
+    "--mask",
+    default="fraction",
+    show_default=True,
+    help="What counts of a cell: fraction, majority or whole.",
+)
 @_on_a_cluster
 def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | None) -> None:
     """Totals with their intervals, of the map's regions, of polygons or of the classes of a raster.
@@ -192,7 +228,10 @@ def doctor(config: str, cluster: str, workers: int) -> None:
         _log(finding.line)
     problems = sum(finding.state == PROBLEM for finding in findings)
     if problems:
-        raise IcemapError(f"{problems} problem{'s' if problems > 1 else ''} found: see the lines that begin with {PROBLEM}.")
+        raise IcemapError(
+            f"{problems} problem{'s' if problems > 1 else ''} found: see the lines that begin with"
+            f" {PROBLEM}."
+        )
 
 
 @main.command()
@@ -209,14 +248,20 @@ def status(run_url: str) -> None:
 
     folder, lock = RunFolder(run_url), read_lock(run_url)
     if lock is None and not exists(folder.record):
-        raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
+        raise IcemapError(
+            f"There is no run at {run_url}: give the folder that the config names as 'run'."
+        )
     if lock is not None:
         dead = ", which does not run any more: the next command takes over" if ended(lock) else ""
         _log(f"{'locked by':10s} {owner(lock)}{dead}")
     for name, record in Provenance(run_url).steps.items():
         ledger = Ledger(folder.ledger(name))
         parts = len(ledger.keys())
-        state = f"finished {record['finished']}" if record["finished"] else f"begun {record['started']}, not finished"
+        state = (
+            f"finished {record['finished']}"
+            if record["finished"]
+            else f"begun {record['started']}, not finished"
+        )
         _log(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
         if "next" in record:
             ledger = Ledger(RunFolder(folder.next(name)).ledger(name))
@@ -232,14 +277,19 @@ def status(run_url: str) -> None:
 @main.command()
 @click.argument("run_url", metavar="RUN")
 def check(run_url: str) -> None:
-    """Is every stored object of RUN there and whole? What is damaged is made again by the next 'icemap run'."""
+    """Is every stored object of RUN there and whole? What is damaged is made again by the next
+    'icemap run'.
+    """
     from icemap.pipeline.check import check_run
     from icemap.running.lock import run_lock
 
     with run_lock(run_url, "icemap check", _log):
         damages = check_run(run_url, _log)
     if damages:
-        raise IcemapError(f"{len(damages)} of the parts of {run_url} are damaged: 'icemap run' with its config makes them again.")
+        raise IcemapError(
+            f"{len(damages)} of the parts of {run_url} are damaged: 'icemap run' with its config"
+            " makes them again."
+        )
     _log(f"{run_url} is whole.")
 
 
@@ -258,13 +308,39 @@ def query(run_url: str, lon: float, lat: float) -> None:
 @main.command()
 @click.argument("run_url", metavar="RUN")
 @click.argument("other")
-@click.option("--classes", metavar="TABLE", help="What the classes of OTHER hold: a table of code, name, low, middle, high (%), depth (m), extent, ice.")
-@click.option("--depth", metavar="M", type=float, help="Metres below the permafrost table that are compared; needed where OTHER does not say its depth.")
-@click.option("--mask", default="fraction", show_default=True, help="What counts of a cell: fraction, majority or whole.")
-@click.option("--ice", metavar="excess|total", help="Which ice OTHER counts, where its table does not say.")
+@click.option(
+    "--classes",
+    metavar="TABLE",
+    help=(
+        "What the classes of OTHER hold: a table of code, name, low, middle, high (%), depth (m),"
+        " extent, ice."
+    ),
+)
+@click.option(
+    "--depth",
+    metavar="M",
+    type=float,
+    help=(
+        "Metres below the permafrost table that are compared; needed where OTHER does not say its"
+        " depth."
+    ),
+)
+@click.option(
+    "--mask",
+    default="fraction",
+    show_default=True,
+    help="What counts of a cell: fraction, majority or whole.",
+)
+@click.option(
+    "--ice", metavar="excess|total", help="Which ice OTHER counts, where its table does not say."
+)
 @click.option("--catalog", metavar="FILE", help="OTHER is the name of an entry of this catalogue.")
-@click.option("--attribute", metavar="COLUMN", help="Of polygons: the column with the codes of the table.")
-@click.option("--name", metavar="NAME", help="What the files are named after; OTHER's own name without it.")
+@click.option(
+    "--attribute", metavar="COLUMN", help="Of polygons: the column with the codes of the table."
+)
+@click.option(
+    "--name", metavar="NAME", help="What the files are named after; OTHER's own name without it."
+)
 def compare(run_url: str, other: str, **options: Any) -> None:
     """RUN beside OTHER: an earlier run, another map, or a map of classes.
 
@@ -308,9 +384,16 @@ def _totals(run_url: str) -> str:
     from icemap.totals.ice_storage import four_digits, read_storage
 
     content = read_storage(RunFolder(run_url).storage)
-    columns = {"region", "unit", *(("ice_km3",) if content["quantity"] == "ice storage" else ("mean",))}
+    columns = {
+        "region",
+        "unit",
+        *(("ice_km3",) if content["quantity"] == "ice storage" else ("mean",)),
+    }
     if not any(row.get("region") == "all" and columns <= row.keys() for row in content["regions"]):
-        raise IcemapError(f"{join(run_url, 'ice_storage.json')} has no total: delete it, and make it again with 'icemap storage'.")
+        raise IcemapError(
+            f"{join(run_url, 'ice_storage.json')} has no total: delete it, and make it again with"
+            " 'icemap storage'."
+        )
     quantity = "ice_km3" if content["quantity"] == "ice storage" else "mean"
     row = next(row for row in content["regions"] if row["region"] == "all")
     total, low, high = (four_digits(row[quantity + part]) for part in ("", "_lower95", "_upper95"))

@@ -1,4 +1,6 @@
-"""Files that are read with another one: those beside a raster or shapefile, and those behind a virtual raster."""
+"""Files that are read with another one: those beside a raster or shapefile, and those behind a
+virtual raster.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +12,63 @@ from pathlib import PurePosixPath
 from icemap.store import filesystem, is_remote, local_path, read_text, storage_errors
 
 # Files that stand beside rasters, not rasters themselves.
-SIDECARS = (".aux.xml", ".aux", ".msk", ".ovr", ".rrd", ".tfw", ".wld", ".hdr", ".prj", ".clr", ".stx", ".dbf", ".cpg", ".xml", ".md5", ".txt")
+SIDECARS = (
+    ".aux.xml",
+    ".aux",
+    ".msk",
+    ".ovr",
+    ".rrd",
+    ".tfw",
+    ".wld",
+    ".hdr",
+    ".prj",
+    ".clr",
+    ".stx",
+    ".dbf",
+    ".cpg",
+    ".xml",
+    ".md5",
+    ".txt",
+)
 # World files of other formats, and the parts of a shapefile.
-FURTHER = (".tifw", ".tiffw", ".jgw", ".jpgw", ".pgw", ".pngw", ".blw", ".bilw", ".bqw", ".bpw", ".shx", ".qix", ".sbn", ".sbx", ".qpj", ".gfs")
+FURTHER = (
+    ".tifw",
+    ".tiffw",
+    ".jgw",
+    ".jpgw",
+    ".pgw",
+    ".pngw",
+    ".blw",
+    ".bilw",
+    ".bqw",
+    ".bpw",
+    ".shx",
+    ".qix",
+    ".sbn",
+    ".sbx",
+    ".qpj",
+    ".gfs",
+)
 # Nothing stands beside these.
-ALONE = (".csv", ".tsv", ".parquet", ".xlsx", ".zarr", ".nc", ".nc4", ".h5", ".hdf5", ".cdf", ".gpkg")
+ALONE = (
+    ".csv",
+    ".tsv",
+    ".parquet",
+    ".xlsx",
+    ".zarr",
+    ".nc",
+    ".nc4",
+    ".h5",
+    ".hdf5",
+    ".cdf",
+    ".gpkg",
+)
 _BEHIND = re.compile(r"<Source(?:Filename|Dataset)([^>]*)>([^<]+)<")
 
 
 def companions(url: str) -> list[str]:
-    """Addresses of the files that are read together with a file, sorted; a web server lists none beside it.
+    """Addresses of the files that are read together with a file, sorted; a web server lists none
+    beside it.
 
     Raises
     ------
@@ -55,7 +104,11 @@ def _read_with(url: str) -> list[str]:
 
 
 def _beside(url: str) -> list[str]:
-    folder, _, name = url.rpartition("/") if is_remote(url) else (str(local_path(url).parent), "", local_path(url).name)
+    folder, _, name = (
+        url.rpartition("/")
+        if is_remote(url)
+        else (str(local_path(url).parent), "", local_path(url).name)
+    )
     own, stem = name.lower(), f"{PurePosixPath(name).stem.lower()}."
     with storage_errors(folder, "list"):
         if is_remote(url):
@@ -63,7 +116,13 @@ def _beside(url: str) -> list[str]:
             names = [str(entry).rsplit("/", 1)[-1] for entry in fs.ls(path, detail=False)]
         else:
             names = os.listdir(folder) if os.path.isdir(folder) else []
-    fit = [n for n in names if n.lower() != own and n.lower().startswith(stem) and n.lower().endswith((*SIDECARS, *FURTHER))]
+    fit = [
+        n
+        for n in names
+        if n.lower() != own
+        and n.lower().startswith(stem)
+        and n.lower().endswith((*SIDECARS, *FURTHER))
+    ]
     return [f"{folder}/{one}" for one in fit]
 
 
@@ -79,7 +138,11 @@ def _behind(url: str) -> list[str]:
         elif name.startswith("/vsicurl/"):
             found.append(name.removeprefix("/vsicurl/"))
         elif relative or not (is_remote(url) or os.path.isabs(name)):
-            found.append(f"{folder}/{name}" if is_remote(url) else os.path.normpath(f"{folder or '.'}/{name}"))
+            found.append(
+                f"{folder}/{name}"
+                if is_remote(url)
+                else os.path.normpath(f"{folder or '.'}/{name}")
+            )
         else:
             found.append(name)
     return [one for one in found if is_remote(one) or os.path.exists(one)]

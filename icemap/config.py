@@ -1,4 +1,6 @@
-"""The one file a run is described by. Unknown keys are errors; paths are relative to the file; no key or password has a place here."""
+"""The one file a run is described by. Unknown keys are errors; paths are relative to the file; no
+key or password has a place here.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ PLAIN_NAME = r"^\w[\w.-]*$"
 
 # A million km2 at 10 m; the circum-Arctic at 6 arc seconds.
 MAX_CELLS = 1e10
-# Chunks that are larger than the grid are cut to a multiple of this, but not below the smaller number.
+# Chunks that are larger than the grid are cut to a multiple of this, but not below the smaller
+# number.
 CHUNK_STEP, SMALL_CHUNK = 64, 256
 # One chunk of a predictor takes a gigabyte at this many cells per side.
 MAX_CHUNK = 16384
@@ -55,8 +58,17 @@ class Section(BaseModel):
         # It would be read as 1 or 0.
         for name, value in content.items() if isinstance(content, dict) else ():
             field = cls.model_fields.get(str(name))
-            if isinstance(value, bool) and field is not None and not any(kind is bool or isinstance(kind, bool) for kind in _kinds(field.annotation)):
-                raise ValueError(f"'{name}' is {str(value).lower()}: give a value that is not true or false, or quote it")
+            if (
+                isinstance(value, bool)
+                and field is not None
+                and not any(
+                    kind is bool or isinstance(kind, bool) for kind in _kinds(field.annotation)
+                )
+            ):
+                raise ValueError(
+                    f"'{name}' is {str(value).lower()}: give a value that is not true or false, or"
+                    " quote it"
+                )
         return content
 
 
@@ -72,12 +84,17 @@ def _degrees(value: Any) -> Any:
                 try:
                     return float(value.removesuffix(unit)) / per_degree
                 except ValueError:
-                    raise ValueError(f"'{value[:40]}' is no resolution: give degrees, or such as '10 arcmin' or '30 arcsec'") from None
+                    raise ValueError(
+                        f"'{value[:40]}' is no resolution: give degrees, or such as '10 arcmin' or"
+                        " '30 arcsec'"
+                    ) from None
     return value
 
 
 class GridConfig(Section):
-    """Extent in degrees; resolution in degrees or as ``10 arcmin`` or ``30 arcsec``; cells per side of a chunk."""
+    """Extent in degrees; resolution in degrees or as ``10 arcmin`` or ``30 arcsec``; cells per side
+    of a chunk.
+    """
 
     west: float = -180.0
     south: float
@@ -92,9 +109,11 @@ class GridConfig(Section):
         cells = rows * cols
         if cells > MAX_CELLS:
             raise ValueError(
-                f"the resolution of {self.resolution:g} degrees makes {cells:.2g} cells ({rows:.2g} x {cols:.2g}), "
-                f"which is {4e-12 * cells:.2g} TB for each predictor and, at 0.1 ms a cell, {cells * 1e-4 / 3600:.2g} hours "
-                f"of computing for the map: at most {MAX_CELLS:.0e} cells can be mapped, choose a coarser resolution or a smaller extent"
+                f"the resolution of {self.resolution:g} degrees makes {cells:.2g} cells ({rows:.2g}"
+                f" x {cols:.2g}), which is {4e-12 * cells:.2g} TB for each predictor and, at 0.1 ms"
+                f" a cell, {cells * 1e-4 / 3600:.2g} hours of computing for the map: at most"
+                f" {MAX_CELLS:.0e} cells can be mapped, choose a coarser resolution or a smaller"
+                " extent"
             )
         return self
 
@@ -102,12 +121,16 @@ class GridConfig(Section):
     def _cells(self) -> tuple[float, float]:
         """Rows and columns, not yet known to be whole numbers; a grid may cross the date line."""
         width = self.east - self.west
-        return (self.north - self.south) / self.resolution, (width if width > 0 else width + 360) / self.resolution
+        return (self.north - self.south) / self.resolution, (
+            width if width > 0 else width + 360
+        ) / self.resolution
 
     @property
     def side(self) -> int:
         """Cells per side of a chunk: as asked for, but not much more than the grid has."""
-        return min(self.chunk, max(SMALL_CHUNK, math.ceil(max(self._cells) / CHUNK_STEP) * CHUNK_STEP))
+        return min(
+            self.chunk, max(SMALL_CHUNK, math.ceil(max(self._cells) / CHUNK_STEP) * CHUNK_STEP)
+        )
 
     @property
     def grid(self) -> Grid:
@@ -136,8 +159,9 @@ class TargetConfig(Section):
 class MaskConfig(Section):
     """Where the map is made, and what part of a cell counts in the ice storage.
 
-    Cells are mapped where ``source`` (a catalogue entry) is ``at_least`` and ``at_most`` this. With ``counts: part`` its value is the part of the cell that
-    counts (permafrost), with ``counts: rest`` the part that does not (lakes, glaciers). Sources in % are divided by 100.
+    Cells are mapped where ``source`` (a catalogue entry) is ``at_least`` and ``at_most`` this. With
+    ``counts: part`` its value is the part of the cell that counts (permafrost), with ``counts:
+    rest`` the part that does not (lakes, glaciers). Sources in % are divided by 100.
     """
 
     source: str = Field(pattern=PLAIN_NAME)
@@ -151,7 +175,9 @@ class MaskConfig(Section):
         if problem is not None:
             raise ValueError(f"{problem} in the catalogue")
         if self.at_least is None and self.at_most is None and self.counts is None:
-            raise ValueError(f"the mask '{self.source}' does nothing: give at_least, at_most or counts")
+            raise ValueError(
+                f"the mask '{self.source}' does nothing: give at_least, at_most or counts"
+            )
         return self
 
 
@@ -166,7 +192,8 @@ class SitesConfig(Section):
     value: str
     unit: str | None = None
     id: str | None = None
-    # A column with the standard error of each value, in the value's unit; empty where it is not known.
+    # A column with the standard error of each value, in the value's unit; empty where it is not
+    # known.
     standard_error: str | None = None
     longitude: str = "lon"
     latitude: str = "lat"
@@ -176,13 +203,17 @@ class SitesConfig(Section):
 class LayerSource(Section):
     """Raw layers in one file or folder and the reader that understands them.
 
-    ``support`` says whether the pieces are samples, which stand for their surroundings, or the layers of logs; without it the table decides. ``frozen``
-    says that all layers of the source were frozen ground. The other keys are for any table of one row per layer: ``columns`` names the table's columns
-    (``site: Bohrung``), ``units`` their units where the header does not, or the columns that hold them, ``crs`` that of projected coordinates,
-    ``missing`` what stands for no data, ``sheet`` the sheet of a workbook or the layer of a GeoPackage.
+    ``support`` says whether the pieces are samples, which stand for their surroundings, or the
+    layers of logs; without it the table decides. ``frozen`` says that all layers of the source were
+    frozen ground. The other keys are for any table of one row per layer: ``columns`` names the
+    table's columns (``site: Bohrung``), ``units`` their units where the header does not, or the
+    columns that hold them, ``crs`` that of projected coordinates, ``missing`` what stands for no
+    data, ``sheet`` the sheet of a workbook or the layer of a GeoPackage.
     """
 
-    reader: Literal["icemap", "jorgenson2025", "castagner2022", "mohammadi2024", "kanevskiy2024", "cf_profiles"] = "icemap"
+    reader: Literal[
+        "icemap", "jorgenson2025", "castagner2022", "mohammadi2024", "kanevskiy2024", "cf_profiles"
+    ] = "icemap"
     path: str
     support: Literal["samples", "logs"] | None = None
     frozen: Literal[True] | None = None
@@ -194,9 +225,14 @@ class LayerSource(Section):
 
     @model_validator(mode="after")
     def _only_for_any_table(self) -> LayerSource:
-        given = [key for key in ("columns", "units", "crs", "missing", "sheet") if getattr(self, key)]
+        given = [
+            key for key in ("columns", "units", "crs", "missing", "sheet") if getattr(self, key)
+        ]
         if self.reader != "icemap" and given:
-            raise ValueError(f"'{given[0]}' is for any other table: the reader {self.reader} knows its own, remove the key or the reader")
+            raise ValueError(
+                f"'{given[0]}' is for any other table: the reader {self.reader} knows its own,"
+                " remove the key or the reader"
+            )
         return self
 
 
@@ -204,10 +240,15 @@ class BoreholesConfig(Section):
     """Raw borehole layers, turned into one VIC per site."""
 
     layers: tuple[LayerSource, ...] = Field(min_length=1)
-    permafrost_table: str | None = None  # a CALM active-layer table that fills in missing permafrost tables
+    permafrost_table: str | None = (
+        None  # a CALM active-layer table that fills in missing permafrost tables
+    )
     thickness: float = Field(default=5.0, gt=0)
-    # Where little of the window is covered the standard error is large: a hole weighs by that, and grades inform.
-    grades: tuple[Literal["A", "B", "C", "D"], ...] = Field(default=("A", "B", "C", "D"), min_length=1)
+    # Where little of the window is covered the standard error is large: a hole weighs by that, and
+    # grades inform.
+    grades: tuple[Literal["A", "B", "C", "D"], ...] = Field(
+        default=("A", "B", "C", "D"), min_length=1
+    )
 
 
 class EnsembleConfig(Section):
@@ -224,10 +265,11 @@ class EnsembleConfig(Section):
     folds: int = Field(default=10, ge=2, le=1000)
     held_out: float = Field(default=0.1, gt=0, lt=0.5)
     block_degrees: float = Field(default=10.0, gt=0)
-    # Rows' worth of belief in the plain mean of the members: fitted on a few hundred clustered sites, free weights overfit. 0 is plain EM; null lets
-    # spatial folds choose.
+    # Rows' worth of belief in the plain mean of the members: fitted on a few hundred clustered
+    # sites, free weights overfit. 0 is plain EM; null lets spatial folds choose.
     prior_strength: float | None = Field(default=None, ge=0)
-    # Share of climatology in the pool: null lets spatial folds choose, 0 where the predictors earn it; 0 keeps it out.
+    # Share of climatology in the pool: null lets spatial folds choose, 0 where the predictors earn
+    # it; 0 keeps it out.
     climatology: float | None = Field(default=None, ge=0, le=1)
     # Settings that the tuning tries for each member beside its defaults.
     candidates: int = Field(default=8, ge=0, le=10_000)
@@ -238,7 +280,10 @@ class EnsembleConfig(Section):
     def _different_members(self) -> EnsembleConfig:
         twice = sorted({name for name in self.members if self.members.count(name) > 1})
         if twice:
-            raise ValueError(f"members lists {', '.join(twice)} twice: the same model again adds nothing, remove it")
+            raise ValueError(
+                f"members lists {', '.join(twice)} twice: the same model again adds nothing,"
+                " remove it"
+            )
         return self
 
     @model_validator(mode="after")
@@ -247,8 +292,14 @@ class EnsembleConfig(Section):
         if self.recipe == "icemap":
             return self
         fixed: dict[str, tuple[bool, str]] = {
-            "members": (set(self.members) == set(MEMBER_NAMES), f"has the members {', '.join(MEMBER_NAMES)}"),
-            "held_out": (self.held_out == PUBLISHED_HELD_OUT, f"holds {PUBLISHED_HELD_OUT:g} of the cells out"),
+            "members": (
+                set(self.members) == set(MEMBER_NAMES),
+                f"has the members {', '.join(MEMBER_NAMES)}",
+            ),
+            "held_out": (
+                self.held_out == PUBLISHED_HELD_OUT,
+                f"holds {PUBLISHED_HELD_OUT:g} of the cells out",
+            ),
             "prior_strength": (not self.prior_strength, "has no prior"),
             "climatology": (not self.climatology, "has no climatology"),
             "monotone": (not self.monotone, "holds no predictor monotone"),
@@ -257,28 +308,39 @@ class EnsembleConfig(Section):
         for key, (agrees, what) in fixed.items():
             if not agrees:
                 value = getattr(self, key)
-                given = ", ".join(map(str, value)) if isinstance(value, tuple | dict) else f"{value:g}"
-                raise ValueError(f"{key}: {given} contradicts recipe: published, which {what}: remove {key}, or set recipe to icemap")
+                given = (
+                    ", ".join(map(str, value)) if isinstance(value, tuple | dict) else f"{value:g}"
+                )
+                raise ValueError(
+                    f"{key}: {given} contradicts recipe: published, which {what}: remove {key}, or"
+                    " set recipe to icemap"
+                )
         return self
 
 
 class VerificationConfig(Section):
-    """How the ensemble is verified: the number of folds of each kind, how many places stand for the map, and what it is compared with.
+    """How the ensemble is verified: the number of folds of each kind, how many places stand for the
+    map, and what it is compared with.
 
-    ``competitors`` are fitted anew in every fold, beside the combinations of the ensemble's own members, which cost nothing. ``classes`` are the limits of
-    the classes of the target for which scores are given; without them, steps of 20 for a target of 0 to 100 %, and quarters of the samples for any other.
+    ``competitors`` are fitted anew in every fold, beside the combinations of the ensemble's own
+    members, which cost nothing. ``classes`` are the limits of the classes of the target for which
+    scores are given; without them, steps of 20 for a target of 0 to 100 %, and quarters of the
+    samples for any other.
     """
 
     # Two clusters of sites are never equal, and kNNDM wants no fold above half of them.
     folds: int = Field(default=10, ge=3, le=1000)
     places: int = Field(default=2000, ge=100, le=10_000_000)
-    competitors: tuple[Literal["quantile_forest", "conformal_quantiles", "published_recipe"], ...] = (
+    competitors: tuple[
+        Literal["quantile_forest", "conformal_quantiles", "published_recipe"], ...
+    ] = (
         "quantile_forest",
         "conformal_quantiles",
         "published_recipe",
     )
     classes: tuple[float, ...] | None = Field(default=None, min_length=3)
-    # Whether the map's interval is for one new borehole in a cell, whose spread within it (the nugget) is then included, or for the mean of the cell.
+    # Whether the map's interval is for one new borehole in a cell, whose spread within it (the
+    # nugget) is then included, or for the mean of the cell.
     nugget: bool = False
 
     @model_validator(mode="after")
@@ -291,12 +353,14 @@ class VerificationConfig(Section):
 class MapConfig(Section):
     """What is kept of the map beside its variables."""
 
-    # What every replicate predicts in every cell, one byte each: areas drawn afterwards get their interval from it. It is most of the map's size.
+    # What every replicate predicts in every cell, one byte each: areas drawn afterwards get their
+    # interval from it. It is most of the map's size.
     replicate_fields: bool = True
 
 
 class CompareConfig(Section):
-    """An earlier map or run to compare the map with; the keys are the options of ``icemap compare``.
+    """An earlier map or run to compare the map with; the keys are the options of ``icemap
+    compare``.
 
     ``other`` is a run folder, a raster or a file of polygons, or with ``catalog`` an entry there.
     ``classes`` is the table of what its classes hold, ``depth`` the metres that are compared.
@@ -318,7 +382,8 @@ class Config(Section):
     run: str
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     title: str = "Ground ice"
-    # Who made the map, in the words that the report and the catalogue shall give. Nothing is taken from the machine.
+    # Who made the map, in the words that the report and the catalogue shall give. Nothing is taken
+    # from the machine.
     author: str = ""
     grid: GridConfig
     catalog: str
@@ -342,11 +407,14 @@ class Config(Section):
                 raise ValueError(f"predictors: {problem} in the catalogue")
         if self.ensemble.recipe == "published" and self.verification.nugget:
             raise ValueError(
-                "verification.nugget: true contradicts ensemble.recipe: published, whose interval is that of its replicates alone: remove one of them"
+                "verification.nugget: true contradicts ensemble.recipe: published, whose interval"
+                " is that of its replicates alone: remove one of them"
             )
         foreign = sorted(set(self.ensemble.monotone) - set(self.predictors))
         if foreign:
-            raise ValueError(f"ensemble.monotone names {', '.join(foreign)}, which predictors does not list")
+            raise ValueError(
+                f"ensemble.monotone names {', '.join(foreign)}, which predictors does not list"
+            )
         twice = sorted({name for name in self.predictors if self.predictors.count(name) > 1})
         if twice:
             raise ValueError(f"predictors lists {', '.join(twice)} twice")
@@ -360,14 +428,17 @@ class Config(Section):
 def load_config(url: str) -> Config:
     """Read and check a config file.
 
-    The record of a run, ``provenance.json``, is one as well: with the settings and sources that it holds, the run is made in the folder where it lies.
+    The record of a run, ``provenance.json``, is one as well: with the settings and sources that it
+    holds, the run is made in the folder where it lies.
 
     Raises
     ------
     IcemapError
         One sentence naming the file and every wrong key.
     """
-    return _checked(url, _recorded(url) if url.rsplit("/", 1)[-1] == RECORD else _parse(url, read_text(url)))
+    return _checked(
+        url, _recorded(url) if url.rsplit("/", 1)[-1] == RECORD else _parse(url, read_text(url))
+    )
 
 
 def recorded_config(url: str, step: str) -> Config:
@@ -381,15 +452,25 @@ def recorded_config(url: str, step: str) -> Config:
 
 def _recorded(url: str) -> dict[str, Any]:
     record = read_json(url)
-    if not isinstance(record, dict) or not isinstance(record.get("config"), dict) or not isinstance(record.get("sources"), dict):
-        raise IcemapError(f"{url} is not the record of a run with its settings and sources: give the config that the run was made from.")
+    if (
+        not isinstance(record, dict)
+        or not isinstance(record.get("config"), dict)
+        or not isinstance(record.get("sources"), dict)
+    ):
+        raise IcemapError(
+            f"{url} is not the record of a run with its settings and sources: give the config that"
+            " the run was made from."
+        )
     return {**record["config"], "run": ".", "catalog": RECORD}
 
 
 def _parse(url: str, text: str) -> dict[str, Any]:
     content = parse_yaml(url, text)
     if not isinstance(content, dict):
-        raise IcemapError(f"{url} holds no settings: it must be a YAML mapping with the keys run, grid, catalog, predictors and sites or boreholes.")
+        raise IcemapError(
+            f"{url} holds no settings: it must be a YAML mapping with the keys run, grid, catalog,"
+            " predictors and sites or boreholes."
+        )
     return content
 
 
@@ -405,10 +486,12 @@ def _checked(url: str, content: dict[str, Any]) -> Config:
     if config.grid.side > MAX_CHUNK:
         side = config.grid.side
         raise IcemapError(
-            f"{url}, 'grid.chunk': chunks of {side:,} x {side:,} cells take {4e-9 * side**2:,.3g} GB for each predictor: "
-            f"give at most {MAX_CHUNK}, better 256 to 1024."
+            f"{url}, 'grid.chunk': chunks of {side:,} x {side:,} cells take {4e-9 * side**2:,.3g}"
+            f" GB for each predictor: give at most {MAX_CHUNK}, better 256 to 1024."
         )
-    config = config.model_copy(update={"grid": config.grid.model_copy(update={"chunk": config.grid.side})})
+    config = config.model_copy(
+        update={"grid": config.grid.model_copy(update={"chunk": config.grid.side})}
+    )
     resolved = _resolve(config, url)
     inputs = [("the config", url), ("catalog", resolved.catalog), *_tables(resolved)]
     if url.rsplit("/", 1)[-1] == RECORD:
@@ -479,17 +562,25 @@ def _tables(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def expand(url: str, base: str) -> str:
-    """Replace ``{env(NAME)}`` by the environment variable, as intake does, but only where NAME begins with ``ICEMAP_``.
+    """Replace ``{env(NAME)}`` by the environment variable, as intake does, but only where NAME
+    begins with ``ICEMAP_``.
 
-    A url from somebody else's config or catalogue would otherwise carry any secret of the environment to any server it names.
+    A url from somebody else's config or catalogue would otherwise carry any secret of the
+    environment to any server it names.
     """
 
     def value(match: re.Match[str]) -> str:
         name = match.group(1)
         if not name.startswith("ICEMAP_"):
-            raise IcemapError(f"{base} uses the environment variable {name}: only variables whose names begin with ICEMAP_ may stand in a path; rename it.")
+            raise IcemapError(
+                f"{base} uses the environment variable {name}: only variables whose names begin"
+                " with ICEMAP_ may stand in a path; rename it."
+            )
         if name not in os.environ:
-            raise IcemapError(f"{base} uses the environment variable {name}, which is not set: set it to the folder or bucket meant.")
+            raise IcemapError(
+                f"{base} uses the environment variable {name}, which is not set: set it to the"
+                " folder or bucket meant."
+            )
         remember_value(name, os.environ[name])
         return os.environ[name]
 
@@ -528,11 +619,21 @@ def resolve(url: str, base: str) -> str:
 
 
 def _resolve(config: Config, base: str) -> Config:
-    changes: dict[str, Any] = {"run": resolve(config.run, base), "catalog": resolve(config.catalog, base)}
+    changes: dict[str, Any] = {
+        "run": resolve(config.run, base),
+        "catalog": resolve(config.catalog, base),
+    }
     if config.sites:
-        changes["sites"] = config.sites.model_copy(update={"table": resolve(config.sites.table, base)})
+        changes["sites"] = config.sites.model_copy(
+            update={"table": resolve(config.sites.table, base)}
+        )
     if config.boreholes:
-        update: dict[str, Any] = {"layers": tuple(s.model_copy(update={"path": resolve(s.path, base)}) for s in config.boreholes.layers)}
+        update: dict[str, Any] = {
+            "layers": tuple(
+                s.model_copy(update={"path": resolve(s.path, base)})
+                for s in config.boreholes.layers
+            )
+        }
         if config.boreholes.permafrost_table:
             update["permafrost_table"] = resolve(config.boreholes.permafrost_table, base)
         changes["boreholes"] = config.boreholes.model_copy(update=update)

@@ -1,4 +1,6 @@
-"""Before hours of work: is everything there that a run needs, as seen from here and from a worker?"""
+"""Before hours of work: is everything there that a run needs, as seen from here and from a
+worker?
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,38 @@ from icemap.errors import IcemapError, first_line
 from icemap.pipeline.input_check import member_problems, source_problems, table_problems
 from icemap.pipeline.steps import Log, open_context, require_no_source_in_run
 from icemap.provenance import versions
-from icemap.store import filesystem_options, is_remote, join, list_names, local_path, read_bytes, read_start, remove_file, write_bytes
+from icemap.store import (
+    filesystem_options,
+    is_remote,
+    join,
+    list_names,
+    local_path,
+    read_bytes,
+    read_start,
+    remove_file,
+    write_bytes,
+)
 
-PACKAGES = ("icemap", "numpy", "numba", "dask", "distributed", "zarr", "xarray", "fsspec", "s3fs", "scikit-learn", "lightgbm", "rasterio")
-RIGHTS = {"list": "s3:ListBucket", "write": "s3:PutObject", "read": "s3:GetObject", "delete": "s3:DeleteObject"}
+PACKAGES = (
+    "icemap",
+    "numpy",
+    "numba",
+    "dask",
+    "distributed",
+    "zarr",
+    "xarray",
+    "fsspec",
+    "s3fs",
+    "scikit-learn",
+    "lightgbm",
+    "rasterio",
+)
+RIGHTS = {
+    "list": "s3:ListBucket",
+    "write": "s3:PutObject",
+    "read": "s3:GetObject",
+    "delete": "s3:DeleteObject",
+}
 # By botocore's name for the way in which it found them.
 CREDENTIALS = {
     "env": "environment",
@@ -33,7 +63,8 @@ CREDENTIALS = {
 }
 # Bytes per cell of a map and of a predictor before compression.
 MAP_BYTES, PREDICTOR_BYTES = 22, 4
-# Of these bytes the demo's cube and map take 0.34 on the disk; with less than this there is no hope.
+# Of these bytes the demo's cube and map take 0.34 on the disk; with less than this there is no
+# hope.
 MIN_SHARE = 0.25
 CLIENT = "client"
 OK, PROBLEM, SKIPPED = "ok", "PROBLEM", "not tried"
@@ -70,10 +101,18 @@ class Look:
         from icemap.running.probe import worker_memory
 
         found = [*self._credentials(where), *self._inputs(where), *_rights(self.config.run, where)]
-        return {"findings": [asdict(finding) for finding in found], "versions": _versions(), "memory": worker_memory()}
+        return {
+            "findings": [asdict(finding) for finding in found],
+            "versions": _versions(),
+            "memory": worker_memory(),
+        }
 
     def _credentials(self, where: str) -> Iterator[Finding]:
-        urls = [self.config.run, *self.tables, *(url for source in self.sources for url in source.files)]
+        urls = [
+            self.config.run,
+            *self.tables,
+            *(url for source in self.sources for url in source.files),
+        ]
         if any(url.startswith("s3://") for url in urls):
             yield Finding(where, "credentials", *_credentials())
 
@@ -99,22 +138,40 @@ class Look:
                 problems[str(error)] = None
                 reached = False
         if where == CLIENT:
-            problems |= dict.fromkeys([*(table_problems(self.config) if reached else []), *member_problems(self.config)])
+            problems |= dict.fromkeys(
+                [*(table_problems(self.config) if reached else []), *member_problems(self.config)]
+            )
         yield from (Finding(where, "inputs", PROBLEM, problem) for problem in problems)
         if not problems:
-            yield Finding(where, "inputs", OK, f"{len(self.sources)} sources and {len(self.tables)} tables of sites can be read")
+            yield Finding(
+                where,
+                "inputs",
+                OK,
+                f"{len(self.sources)} sources and {len(self.tables)} tables of sites can be read",
+            )
 
 
 def _rights(run: str, where: str) -> Iterator[Finding]:
     """List the run's place, and write, read and delete one byte in it."""
-    folders = [] if is_remote(run) else [path for path in (local_path(run), *local_path(run).parents) if not path.exists()]
+    folders = (
+        []
+        if is_remote(run)
+        else [path for path in (local_path(run), *local_path(run).parents) if not path.exists()]
+    )
     probe = join(run, f"doctor-{secrets.token_hex(8)}")
     try:
         yield _right("list", run, where, lambda: list_names(run))
         written = _right("write", run, where, lambda: write_bytes(probe, b"1"))
         yield written
-        for right, call in (("read", lambda: read_bytes(probe)), ("delete", lambda: remove_file(probe))):
-            yield _right(right, run, where, call) if written.state == OK else Finding(where, right, SKIPPED, "nothing could be written")
+        for right, call in (
+            ("read", lambda: read_bytes(probe)),
+            ("delete", lambda: remove_file(probe)),
+        ):
+            yield (
+                _right(right, run, where, call)
+                if written.state == OK
+                else Finding(where, right, SKIPPED, "nothing could be written")
+            )
     finally:
         for folder in folders:
             with suppress(OSError):
@@ -125,7 +182,11 @@ def _right(right: str, run: str, where: str, call: Callable[[], Any]) -> Finding
     try:
         call()
     except IcemapError as error:
-        named = f" In a policy the right is {RIGHTS[right]} on {run}." if run.startswith("s3://") and "permission denied" in str(error) else ""
+        named = (
+            f" In a policy the right is {RIGHTS[right]} on {run}."
+            if run.startswith("s3://") and "permission denied" in str(error)
+            else ""
+        )
         return Finding(where, right, PROBLEM, f"{error}{named}")
     return Finding(where, right, OK, run)
 
@@ -143,7 +204,13 @@ def _credentials() -> tuple[str, str]:
     except botocore.exceptions.BotoCoreError as error:
         return PROBLEM, f"{first_line(error)}. Correct AWS_PROFILE or the file of profiles."
     if credentials is None:
-        return PROBLEM, "none found. Set AWS_PROFILE, log in, or give the service account a role; a public bucket wants AWS_NO_SIGN_REQUEST=YES."
+        return (
+            PROBLEM,
+            (
+                "none found. Set AWS_PROFILE, log in, or give the service account a role; a public"
+                " bucket wants AWS_NO_SIGN_REQUEST=YES."
+            ),
+        )
     kind = CREDENTIALS.get(credentials.method, credentials.method)
     return OK, f"{kind} '{session.profile}'" if kind == "profile" and session.profile else kind
 
@@ -155,16 +222,31 @@ def _versions() -> dict[str, str]:
 
 
 def examine(config_url: str, cluster: str, workers: int, log: Log) -> list[Finding]:
-    """Look at everything, from here and from a worker; a problem does not end the search for others."""
+    """Look at everything, from here and from a worker; a problem does not end the search for
+    others.
+    """
     here = _versions()
-    found = [Finding("client", "versions", OK, ", ".join(f"{name} {version}" for name, version in here.items()))]
+    found = [
+        Finding(
+            "client",
+            "versions",
+            OK,
+            ", ".join(f"{name} {version}" for name, version in here.items()),
+        )
+    ]
     try:
         config = load_config(config_url)
     except IcemapError as error:
-        return [*found, Finding("client", "config", PROBLEM, str(error)), Finding("worker", "all", SKIPPED, "the config must be right first")]
+        return [
+            *found,
+            Finding("client", "config", PROBLEM, str(error)),
+            Finding("worker", "all", SKIPPED, "the config must be right first"),
+        ]
     found.append(Finding("client", "config", OK, config_url))
     sources, problems = _catalogued(config)
-    found += [Finding("client", "catalogue", PROBLEM, problem) for problem in problems] or [Finding("client", "catalogue", OK, config.catalog)]
+    found += [Finding("client", "catalogue", PROBLEM, problem) for problem in problems] or [
+        Finding("client", "catalogue", OK, config.catalog)
+    ]
     look = Look(config, tuple(sources), _tables(config))
     found += [Finding(**finding) for finding in look(CLIENT)["findings"]]
     if not is_remote(config.run):
@@ -175,9 +257,17 @@ def examine(config_url: str, cluster: str, workers: int, log: Log) -> list[Findi
     except IcemapError as error:
         return [*found, Finding("worker", "cluster", PROBLEM, str(error))]
     except Exception as error:  # whatever a worker with other versions of anything may raise
-        problem = f"A worker cannot run icemap ({type(error).__name__}: {first_line(error)}). Give all workers the image or environment of the client."
+        problem = (
+            f"A worker cannot run icemap ({type(error).__name__}: {first_line(error)}). Give all"
+            " workers the image or environment of the client."
+        )
         return [*found, Finding("worker", "cluster", PROBLEM, problem)]
-    return [*found, _same(here, there["versions"]), *(Finding(**finding) for finding in there["findings"]), _memory(config, there["memory"])]
+    return [
+        *found,
+        _same(here, there["versions"]),
+        *(Finding(**finding) for finding in there["findings"]),
+        _memory(config, there["memory"]),
+    ]
 
 
 def _catalogued(config: Config) -> tuple[list[Source], list[str]]:
@@ -206,16 +296,32 @@ def _tables(config: Config) -> tuple[str, ...]:
 
 
 def _same(here: dict[str, str], there: dict[str, str]) -> Finding:
-    different = [f"{name} {here[name]} here and {there.get(name, 'none')} there" for name in here if there.get(name) != here[name]]
+    different = [
+        f"{name} {here[name]} here and {there.get(name, 'none')} there"
+        for name in here
+        if there.get(name) != here[name]
+    ]
     if different:
-        return Finding("worker", "versions", PROBLEM, f"{', '.join(different)}: give client and workers one image or one lock file.")
+        return Finding(
+            "worker",
+            "versions",
+            PROBLEM,
+            f"{', '.join(different)}: give client and workers one image or one lock file.",
+        )
     return Finding("worker", "versions", OK, "as here")
 
 
 def _disk(config: Config) -> Finding:
-    folder = next(path for path in (local_path(config.run).absolute(), *local_path(config.run).absolute().parents) if path.exists())
+    folder = next(
+        path
+        for path in (local_path(config.run).absolute(), *local_path(config.run).absolute().parents)
+        if path.exists()
+    )
     free, most = shutil.disk_usage(folder).free, _cells(config) * _bytes_per_cell(config)
-    said = f"{_size(free)} free at {folder}; cube and map take {_size(most)} before compression, about a third of it after"
+    said = (
+        f"{_size(free)} free at {folder}; cube and map take {_size(most)} before compression, about"
+        " a third of it after"
+    )
     return Finding("client", "disk", OK if free > most * MIN_SHARE else PROBLEM, said)
 
 
@@ -226,7 +332,9 @@ def _cells(config: Config) -> int:
 
 def _bytes_per_cell(config: Config) -> int:
     replicates = config.ensemble.replicates if config.map.replicate_fields else 0
-    return PREDICTOR_BYTES * (len(config.predictors) + len(config.masks) + 2) + MAP_BYTES + replicates
+    return (
+        PREDICTOR_BYTES * (len(config.predictors) + len(config.masks) + 2) + MAP_BYTES + replicates
+    )
 
 
 def _memory(config: Config, limit: int | None) -> Finding:
@@ -235,11 +343,21 @@ def _memory(config: Config, limit: int | None) -> Finding:
 
     options, variables = config.ensemble, len(map_variables(config.target))
     numbers = len(config.predictors), len(options.members), options.replicates, variables
-    chunk = planned_bytes(config.grid.grid, config.grid.chunk, *numbers, stored=config.map.replicate_fields)
+    chunk = planned_bytes(
+        config.grid.grid, config.grid.chunk, *numbers, stored=config.map.replicate_fields
+    )
     need = (WORKER_BYTES + chunk) / USABLE
-    said = f"{_size(limit) if limit else 'no limit'}; to map a chunk takes {_size(need)} beside the ensemble"
+    said = (
+        f"{_size(limit) if limit else 'no limit'}; to map a chunk takes {_size(need)} beside the"
+        " ensemble"
+    )
     if limit and limit < need:
-        return Finding("worker", "memory", PROBLEM, f"{said}: give the workers more, or choose a smaller 'chunk' for the grid.")
+        return Finding(
+            "worker",
+            "memory",
+            PROBLEM,
+            f"{said}: give the workers more, or choose a smaller 'chunk' for the grid.",
+        )
     return Finding("worker", "memory", OK, said)
 
 

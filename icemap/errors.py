@@ -4,7 +4,8 @@ from icemap.addresses import shown
 
 
 class IcemapError(Exception):
-    """A mistake in the input, said in one sentence: what, which file, key, row or chunk, and what to do.
+    """A mistake in the input, said in one sentence: what, which file, key, row or chunk, and what
+    to do.
 
     The command line prints the sentence without a traceback and exits with code 2. Addresses in it,
     those that libraries quote among them, are without names, passwords and queries.
@@ -15,7 +16,9 @@ class IcemapError(Exception):
 
 
 def hide_causes(error: IcemapError) -> None:
-    """Drop the errors of libraries behind a sentence where one of them tells a secret of an address."""
+    """Drop the errors of libraries behind a sentence where one of them tells a secret of an
+    address.
+    """
     cause: BaseException | None = error.__cause__ or error.__context__
     while cause is not None:
         if shown(str(cause)) != str(cause):

@@ -33,7 +33,9 @@ def wrapped(longitude: ArrayLike) -> NDArray[np.float64]:
 
 
 def _counted_on(west: float, east: float) -> tuple[float, float]:
-    """Edges with a west from -180 to below 180 and an east that is further; both 0 where they are no part of the globe."""
+    """Edges with a west from -180 to below 180 and an east that is further; both 0 where they are
+    no part of the globe.
+    """
     if not (-180 <= west <= 360 and -180 <= east <= 720):
         return 0.0, 0.0
     if east < west:
@@ -43,7 +45,9 @@ def _counted_on(west: float, east: float) -> tuple[float, float]:
             return 0.0, 0.0
     turn = 360 * np.floor((west + 180) / 360)
     # 209.9 - 360 has an error in its 14th digit.
-    return (west, east) if turn == 0 else (round(float(west - turn), 9), round(float(east - turn), 9))
+    return (
+        (west, east) if turn == 0 else (round(float(west - turn), 9), round(float(east - turn), 9))
+    )
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,14 @@ class Grid:
         that is less than the west must be at most 180 degrees away, as the two may have been
         exchanged.
     resolution : float
-        Size of a cell in degrees, the same in both directions. The extent must hold a whole number of cells.
+        Size of a cell in degrees, the same in both directions. The extent must hold a whole number
+        of cells.
 
     Raises
     ------
     IcemapError
-        If the extent is empty, goes round the globe more than once, or does not hold a whole number of cells.
+        If the extent is empty, goes round the globe more than once, or does not hold a whole number
+        of cells.
 
     Examples
     --------
@@ -116,37 +122,48 @@ class Grid:
         west, east = _counted_on(self.west, self.east)
         if not (0 < east - west <= 360 and -90 <= self.south < self.north <= 90):
             raise IcemapError(
-                f"The grid west={self.west}, south={self.south}, east={self.east}, north={self.north} is not a part of the globe: "
-                "give -180 <= west < east and -90 <= south < north <= 90 in degrees. Across the date line east goes on beyond 180, as in west: 160, east: 210."
+                f"The grid west={self.west}, south={self.south}, east={self.east},"
+                f" north={self.north} is not a part of the globe: give -180 <= west < east and -90"
+                " <= south < north <= 90 in degrees. Across the date line east goes on beyond 180,"
+                " as in west: 160, east: 210."
             )
         object.__setattr__(self, "west", float(west))
         object.__setattr__(self, "east", float(east))
         if not self.resolution > 0:
-            raise IcemapError(f"The grid's resolution is {self.resolution}: give a positive number of degrees.")
+            raise IcemapError(
+                f"The grid's resolution is {self.resolution}: give a positive number of degrees."
+            )
         for name, extent in (("width", self.east - self.west), ("height", self.north - self.south)):
             cells = extent / self.resolution
             if abs(cells - round(cells)) > 1e-4 or round(cells) < 1:
                 raise IcemapError(
-                    f"The grid's {name} of {extent:g} degrees is {cells:.4f} cells of {self.resolution:g} degrees: change the edges or the resolution "
-                    "so that it is a whole number."
+                    f"The grid's {name} of {extent:g} degrees is {cells:.4f} cells of"
+                    f" {self.resolution:g} degrees: change the edges or the resolution so that it"
+                    " is a whole number."
                 )
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        return round((self.north - self.south) / self.resolution), round((self.east - self.west) / self.resolution)
+        return round((self.north - self.south) / self.resolution), round(
+            (self.east - self.west) / self.resolution
+        )
 
     @cached_property
     def longitudes(self) -> NDArray[np.float64]:
         """Cell centres from west to east, degrees, shape (columns,)."""
         columns = self.shape[1]
-        return self.west + (np.arange(columns, dtype=np.float64) + 0.5) * ((self.east - self.west) / columns)
+        return self.west + (np.arange(columns, dtype=np.float64) + 0.5) * (
+            (self.east - self.west) / columns
+        )
 
     @cached_property
     def latitudes(self) -> NDArray[np.float64]:
         """Cell centres from north to south, degrees, shape (rows,)."""
         rows = self.shape[0]
-        return self.north - (np.arange(rows, dtype=np.float64) + 0.5) * ((self.north - self.south) / rows)
+        return self.north - (np.arange(rows, dtype=np.float64) + 0.5) * (
+            (self.north - self.south) / rows
+        )
 
     @property
     def transform(self) -> Affine:
@@ -154,7 +171,14 @@ class Grid:
         from affine import Affine
 
         rows, columns = self.shape
-        return Affine((self.east - self.west) / columns, 0.0, self.west, 0.0, (self.south - self.north) / rows, self.north)
+        return Affine(
+            (self.east - self.west) / columns,
+            0.0,
+            self.west,
+            0.0,
+            (self.south - self.north) / rows,
+            self.north,
+        )
 
     def chunk_transform(self, chunk: Chunk) -> Affine:
         """Affine transform of one chunk of this grid."""
@@ -182,24 +206,40 @@ class Grid:
         zone_per_radian = 0.5 * WGS84_A**2 * (1 - WGS84_E2) * (authalic[:-1] - authalic[1:])
         return np.asarray(np.radians((self.east - self.west) / columns) * zone_per_radian)
 
-    def locate(self, longitude: ArrayLike, latitude: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Row and column of the cell that holds each place; -1, -1 outside the grid or where a coordinate is NaN."""
+    def locate(
+        self, longitude: ArrayLike, latitude: ArrayLike
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Row and column of the cell that holds each place; -1, -1 outside the grid or where a
+        coordinate is NaN.
+        """
         rows, columns = self.shape
         lon = np.asarray(longitude, dtype=float)
         lat = np.asarray(latitude, dtype=float)
         with np.errstate(invalid="ignore"):
             # Every longitude as the grid counts it; those in it already stay as they are.
-            turns = np.where((lon < self.west) | (lon > self.east), np.floor((lon - self.west) / 360), 0)
+            turns = np.where(
+                (lon < self.west) | (lon > self.east), np.floor((lon - self.west) / 360), 0
+            )
             x = (lon - 360 * turns - self.west) / (self.east - self.west) * columns
             y = (self.north - lat) / (self.north - self.south) * rows
             inside = (x >= 0) & (x <= columns) & (y >= 0) & (y <= rows)
-        col = np.where(inside, np.minimum(np.floor(np.where(inside, x, 0)), columns - 1), -1).astype(np.int64)
-        row = np.where(inside, np.minimum(np.floor(np.where(inside, y, 0)), rows - 1), -1).astype(np.int64)
+        col = np.where(
+            inside, np.minimum(np.floor(np.where(inside, x, 0)), columns - 1), -1
+        ).astype(np.int64)
+        row = np.where(inside, np.minimum(np.floor(np.where(inside, y, 0)), rows - 1), -1).astype(
+            np.int64
+        )
         return row, col
 
     def chunks(self, size: int) -> Iterator[Chunk]:
-        """Chunks of ``size`` x ``size`` cells, row by row from the north-west; the last ones may be smaller."""
+        """Chunks of ``size`` x ``size`` cells, row by row from the north-west; the last ones may be
+        smaller.
+        """
         rows, columns = self.shape
         for i, top in enumerate(range(0, rows, size)):
             for j, left in enumerate(range(0, columns, size)):
-                yield Chunk((i, j), slice(top, min(top + size, rows)), slice(left, min(left + size, columns)))
+                yield Chunk(
+                    (i, j),
+                    slice(top, min(top + size, rows)),
+                    slice(left, min(left + size, columns)),
+                )

@@ -1,4 +1,6 @@
-"""Gridded Zarr groups: one layout for the cube and the map, CF attributes, EPSG:4326, north row first."""
+"""Gridded Zarr groups: one layout for the cube and the map, CF attributes, EPSG:4326, north row
+first.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,15 @@ class Variable:
         return float("nan") if self.dtype == "float32" else 255
 
 
-def create_gridded(url: str, grid: Grid, variables: Sequence[Variable], attrs: Mapping[str, Any], *, chunk: int, shard: int | None = None) -> None:
+def create_gridded(
+    url: str,
+    grid: Grid,
+    variables: Sequence[Variable],
+    attrs: Mapping[str, Any],
+    *,
+    chunk: int,
+    shard: int | None = None,
+) -> None:
     """Write an empty group: coordinates, metadata and variables full of nodata.
 
     Parameters
@@ -56,7 +66,8 @@ def create_gridded(url: str, grid: Grid, variables: Sequence[Variable], attrs: M
     chunk : int
         Cells per side of a stored chunk.
     shard : int, optional
-        Cells per side of a shard, a multiple of ``chunk``; None stores chunks as single objects, which GDAL can read.
+        Cells per side of a shard, a multiple of ``chunk``; None stores chunks as single objects,
+        which GDAL can read.
     """
     import dask.array
     import xarray as xr
@@ -68,19 +79,47 @@ def create_gridded(url: str, grid: Grid, variables: Sequence[Variable], attrs: M
     encoding: dict[str, dict[str, Any]] = {}
     for variable in variables:
         empty = dask.array.full((rows, cols), variable.nodata, dtype=variable.dtype, chunks=-1)
-        dataset[variable.name] = (DIMENSIONS, empty, {**variable.attrs, "grid_mapping": "spatial_ref"})
-        encoding[variable.name] = {"chunks": chunks, "_FillValue": variable.nodata, "fill_value": variable.nodata, **stored_with}
+        dataset[variable.name] = (
+            DIMENSIONS,
+            empty,
+            {**variable.attrs, "grid_mapping": "spatial_ref"},
+        )
+        encoding[variable.name] = {
+            "chunks": chunks,
+            "_FillValue": variable.nodata,
+            "fill_value": variable.nodata,
+            **stored_with,
+        }
         if shard is not None:
             encoding[variable.name]["shards"] = (shard, shard)
             encoding[variable.name]["chunks"] = (chunk, chunk)
-    latitude = {"standard_name": "latitude", "long_name": "latitude of the cell centre", "units": "degrees_north", "axis": "Y"}
-    longitude = {"standard_name": "longitude", "long_name": "longitude of the cell centre", "units": "degrees_east", "axis": "X"}
+    latitude = {
+        "standard_name": "latitude",
+        "long_name": "latitude of the cell centre",
+        "units": "degrees_north",
+        "axis": "Y",
+    }
+    longitude = {
+        "standard_name": "longitude",
+        "long_name": "longitude of the cell centre",
+        "units": "degrees_east",
+        "axis": "X",
+    }
     dataset = dataset.assign_coords(
-        latitude=("latitude", grid.latitudes, latitude), longitude=("longitude", grid.longitudes, longitude), spatial_ref=((), 0, _spatial_ref(grid))
+        latitude=("latitude", grid.latitudes, latitude),
+        longitude=("longitude", grid.longitudes, longitude),
+        spatial_ref=((), 0, _spatial_ref(grid)),
     )
     encoding |= dict.fromkeys(DIMENSIONS, stored_with)
     with storage_errors(url, "write"):
-        dataset.to_zarr(zarr_store(url), mode="w", compute=False, encoding=encoding, zarr_format=3, consolidated=False)
+        dataset.to_zarr(
+            zarr_store(url),
+            mode="w",
+            compute=False,
+            encoding=encoding,
+            zarr_format=3,
+            consolidated=False,
+        )
     consolidate(url)
 
 
@@ -113,21 +152,29 @@ def describe_gridded(url: str, variables: Sequence[Variable], attrs: Mapping[str
 
 def _update(node: zarr.Array[Any] | zarr.Group, attrs: Mapping[str, Any]) -> bool:
     wanted = json.loads(json.dumps(dict(attrs)))
-    new = {key: value for key, value in wanted.items() if key not in node.attrs or node.attrs[key] != value}
+    new = {
+        key: value
+        for key, value in wanted.items()
+        if key not in node.attrs or node.attrs[key] != value
+    }
     if new:
         node.attrs.update(new)
     return bool(new)
 
 
 def compressors() -> tuple[ZstdCodec, ...]:
-    """Zstandard with its checksum, which every reader of the format checks: a flipped bit is an error and not a value."""
+    """Zstandard with its checksum, which every reader of the format checks: a flipped bit is an
+    error and not a value.
+    """
     from zarr.codecs import ZstdCodec
 
     return (ZstdCodec(checksum=True),)
 
 
 def consolidate(url: str) -> None:
-    """Note in a group's own metadata what lies in it, for readers over the web, which cannot list; to be done anew when something is added."""
+    """Note in a group's own metadata what lies in it, for readers over the web, which cannot list;
+    to be done anew when something is added.
+    """
     import zarr
 
     with storage_errors(url, "write"), warnings.catch_warnings():
@@ -143,12 +190,16 @@ def _spatial_ref(grid: Grid) -> dict[str, Any]:
         "crs_wkt": WGS84_WKT,
         "semi_major_axis": 6378137.0,
         "inverse_flattening": 298.257223563,
-        "GeoTransform": " ".join(repr(v) for v in (transform.c, transform.a, transform.b, transform.f, transform.d, transform.e)),
+        "GeoTransform": " ".join(
+            repr(v)
+            for v in (transform.c, transform.a, transform.b, transform.f, transform.d, transform.e)
+        ),
     }
 
 
 WGS84_WKT = (
-    'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563,AUTHORITY["EPSG","7030"]],AUTHORITY["EPSG","6326"]],'
+    'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS'
+    ' 84",6378137,298.257223563,AUTHORITY["EPSG","7030"]],AUTHORITY["EPSG","6326"]],'
     'PRIMEM["Greenwich",0,AUTHORITY["EPSG","8901"]],UNIT["degree",0.0174532925199433,AUTHORITY["EPSG","9122"]],'
     'AXIS["Latitude",NORTH],AXIS["Longitude",EAST],AUTHORITY["EPSG","4326"]]'
 )
@@ -167,7 +218,9 @@ def write_chunk(url: str, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> N
             for part, size, cells in zip((chunk.rows, chunk.cols), target.shape, unit):
                 # Two tasks that share a stored object would silently lose one another's cells.
                 if part.start % cells or (part.stop % cells and part.stop != size):
-                    raise ValueError(f"chunk {chunk.key} does not own whole stored chunks of {url}/{name}")
+                    raise ValueError(
+                        f"chunk {chunk.key} does not own whole stored chunks of {url}/{name}"
+                    )
             target[chunk.rows, chunk.cols] = values.astype(target.dtype, copy=False)
 
 
@@ -210,7 +263,9 @@ def _read(group: zarr.Group, name: str, chunk: Chunk, url: str) -> NDArray[Any]:
 
 
 def remove_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> None:
-    """Delete what is stored of a chunk: Zarr reads a shard before it writes it, which fails where the old one is damaged."""
+    """Delete what is stored of a chunk: Zarr reads a shard before it writes it, which fails where
+    the old one is damaged.
+    """
     from zarr.core.sync import sync
 
     with storage_errors(url, "delete"):
@@ -224,7 +279,9 @@ def remove_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> None:
 
 @contextmanager
 def damage_errors(what: str, url: str) -> Iterator[None]:
-    """Turn what codecs say of stored bytes into one sentence that begins with ``what`` and says how to mend the group at the URL."""
+    """Turn what codecs say of stored bytes into one sentence that begins with ``what`` and says how
+    to mend the group at the URL.
+    """
     try:
         yield
     except (ValueError, RuntimeError) as error:
@@ -251,9 +308,14 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
         try:
             group = zarr_group(url, "r", **storage_options)
         except FileNotFoundError as error:
-            raise IcemapError(f"There is no {what} at {url}: check the address, or make it first.") from error
+            raise IcemapError(
+                f"There is no {what} at {url}: check the address, or make it first."
+            ) from error
         except (ValueError, TypeError, KeyError) as error:
-            raise IcemapError(f"The metadata of the {what} at {url} is damaged: delete it and make it again, or restore it from where it came.") from error
+            raise IcemapError(
+                f"The metadata of the {what} at {url} is damaged: delete it and make it again, or"
+                " restore it from where it came."
+            ) from error
         consolidated = group.metadata.consolidated_metadata is not None
         dataset = xr.open_zarr(group.store, zarr_format=3, consolidated=consolidated, chunks={})
     # A store lists its arrays in any order.
@@ -265,4 +327,6 @@ def grid_of(dataset: xr.Dataset) -> Grid:
     lat, lon = np.asarray(dataset.latitude), np.asarray(dataset.longitude)
     values = [float(v) for v in str(dataset.spatial_ref.attrs["GeoTransform"]).split()]
     west, step, north = values[0], values[1], values[3]
-    return Grid(west, round(north - len(lat) * step, 9), round(west + len(lon) * step, 9), north, step)
+    return Grid(
+        west, round(north - len(lat) * step, 9), round(west + len(lon) * step, 9), north, step
+    )

@@ -1,4 +1,6 @@
-"""What icemap's own JSON files hold, and their reading: a file with other content is named, not half understood."""
+"""What icemap's own JSON files hold, and their reading: a file with other content is named, not
+half understood.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The real coastline of the Northern Hemisphere, unpacked once into the user's cache folder and memory-mapped after that."""
+"""The real coastline of the Northern Hemisphere, unpacked once into the user's cache folder and
+memory-mapped after that.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,17 @@ from numpy.typing import ArrayLike, NDArray
 from icemap.errors import IcemapError
 from icemap.store import temporary_path
 
-# The GLOBE grid of global-land-mask: 30 arc-seconds, north-west corner at 180 W, 90 N; only the rows north of the equator are kept.
+# The GLOBE grid of global-land-mask: 30 arc-seconds, north-west corner at 180 W, 90 N; only the
+# rows north of the equator are kept.
 CELLS_PER_DEGREE = 120
 MASK_ROWS, MASK_COLS = 90 * CELLS_PER_DEGREE, 360 * CELLS_PER_DEGREE
 _ROWS_PER_READ = 300
 
 
 def cache_folder() -> Path:
-    """Folder of files that can be made again: ``XDG_CACHE_HOME`` if set, else the platform's place for caches."""
+    """Folder of files that can be made again: ``XDG_CACHE_HOME`` if set, else the platform's place
+    for caches.
+    """
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"]) / "icemap"
     if sys.platform == "win32":
@@ -36,7 +41,8 @@ def cache_folder() -> Path:
 def cached_file(name: str, size: int, write: Callable[[BinaryIO], None]) -> Path:
     """Path of a cached file, made by ``write`` where it is missing or not ``size`` bytes long.
 
-    Several processes may race: each writes its own temporary file and renames it, so nobody ever sees half a file.
+    Several processes may race: each writes its own temporary file and renames it, so nobody ever
+    sees half a file.
 
     Raises
     ------
@@ -58,29 +64,44 @@ def cached_file(name: str, size: int, write: Callable[[BinaryIO], None]) -> Path
                 raise
         try:
             temporary.replace(path)
-        except PermissionError:  # Windows refuses to replace a file that another process has mapped; that file is as good as ours
+        # Windows refuses to replace a file that another process has mapped; that file is as good as
+        # ours
+        except PermissionError:
             temporary.unlink(missing_ok=True)
             if not (path.is_file() and path.stat().st_size == size):
                 raise
     except OSError as error:
-        raise IcemapError(f"The cache folder {path.parent} cannot be written ({error.strerror}): set XDG_CACHE_HOME to a folder that can.") from error
+        raise IcemapError(
+            f"The cache folder {path.parent} cannot be written ({error.strerror}): set"
+            " XDG_CACHE_HOME to a folder that can."
+        ) from error
     return path
 
 
 def _write_land_bits(target: BinaryIO) -> None:
     spec = find_spec("global_land_mask")
     if spec is None or spec.origin is None:
-        raise IcemapError("The package global-land-mask, which holds the coastline of the virtual Arctic, is not installed: pip install global-land-mask.")
-    # Importing the package would decompress 0.9 GB; a stream over its archive needs one band of rows at a time.
-    with zipfile.ZipFile(Path(spec.origin).parent / "globe_combined_mask_compressed.npz") as archive, archive.open("mask.npy") as stream:
+        raise IcemapError(
+            "The package global-land-mask, which holds the coastline of the virtual Arctic, is not"
+            " installed: pip install global-land-mask."
+        )
+    # Importing the package would decompress 0.9 GB; a stream over its archive needs one band of
+    # rows at a time.
+    with (
+        zipfile.ZipFile(Path(spec.origin).parent / "globe_combined_mask_compressed.npz") as archive,
+        archive.open("mask.npy") as stream,
+    ):
         np.lib.format.read_magic(stream)
         shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
         if shape != (2 * MASK_ROWS, MASK_COLS) or fortran_order or dtype != np.dtype(bool):
             raise IcemapError(
-                f"The coastline in global-land-mask has shape {shape} and type {dtype}, not the 30 arc-second mask expected: install version 1.0.0."
+                f"The coastline in global-land-mask has shape {shape} and type {dtype}, not the 30"
+                " arc-second mask expected: install version 1.0.0."
             )
         for _ in range(0, MASK_ROWS, _ROWS_PER_READ):
-            ocean = np.frombuffer(stream.read(_ROWS_PER_READ * MASK_COLS), np.uint8).reshape(_ROWS_PER_READ, MASK_COLS)
+            ocean = np.frombuffer(stream.read(_ROWS_PER_READ * MASK_COLS), np.uint8).reshape(
+                _ROWS_PER_READ, MASK_COLS
+            )
             target.write(np.packbits(ocean == 0, axis=1).tobytes())
 
 
@@ -90,7 +111,8 @@ def open_land_bits() -> NDArray[np.uint8]:
     Returns
     -------
     ndarray of shape (10800, 5400)
-        Rows from 90 N to the equator; the highest bit of a byte is its westernmost cell; 1 is land (lakes count as land).
+        Rows from 90 N to the equator; the highest bit of a byte is its westernmost cell; 1 is land
+        (lakes count as land).
 
     Raises
     ------
@@ -102,14 +124,17 @@ def open_land_bits() -> NDArray[np.uint8]:
 
 
 def land_at(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.bool_]:
-    """True where a place of the Northern Hemisphere is land; False over the sea, south of the equator and where a coordinate is NaN.
+    """True where a place of the Northern Hemisphere is land; False over the sea, south of the
+    equator and where a coordinate is NaN.
 
     Examples
     --------
     >>> land_at([129.7, 0.0, np.nan], [62.0, 75.0, 60.0])
     array([ True, False, False])
     """
-    lon, lat = np.broadcast_arrays(np.asarray(longitude, dtype=float), np.asarray(latitude, dtype=float))
+    lon, lat = np.broadcast_arrays(
+        np.asarray(longitude, dtype=float), np.asarray(latitude, dtype=float)
+    )
     known = np.isfinite(lon) & np.isfinite(lat)
     north = known & (np.where(known, lat, -1) > 0)
     row = np.clip((90 - np.where(north, lat, 0)) * CELLS_PER_DEGREE, 0, MASK_ROWS - 1).astype(int)

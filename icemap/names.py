@@ -1,4 +1,6 @@
-"""Names that icemap uses itself: the one list that predictors, masks and targets are checked against."""
+"""Names that icemap uses itself: the one list that predictors, masks and targets are checked
+against.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ _SAMPLES = (
     *("within_variance", "weight", "in_domain", "filled_from_km", "nugget", "geometry"),
 )
 RESERVED = frozenset({*_GROUP, *_SAMPLES})
-# Zarr keeps what begins like this for itself, and so do the dimensions of places picked from a cube.
+# Zarr keeps what begins like this for itself, and so do the dimensions of places picked from a
+# cube.
 RESERVED_PREFIX = "__"
 
 
@@ -30,7 +33,10 @@ def name_problem(name: str) -> str | None:
     if name not in RESERVED and not name.startswith(RESERVED_PREFIX):
         return None
     taken = ", ".join(sorted(RESERVED))
-    return f"the name '{name}' is taken: icemap uses {taken} and names beginning with {RESERVED_PREFIX} itself, choose another one"
+    return (
+        f"the name '{name}' is taken: icemap uses {taken} and names beginning with"
+        f" {RESERVED_PREFIX} itself, choose another one"
+    )
 
 
 def require_free_name(name: str, where: str) -> None:

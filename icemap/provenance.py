@@ -1,4 +1,6 @@
-"""What was made from what: digests of settings and inputs, and the record that lets a second run skip finished steps."""
+"""What was made from what: digests of settings and inputs, and the record that lets a second run
+skip finished steps.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,9 @@ def digest(value: Any) -> str:
 
 
 def content_digest(url: str) -> str | None:
-    """SHA-256 of a file; None of a folder and of a large file, whose format has checksums of its own."""
+    """SHA-256 of a file; None of a folder and of a large file, whose format has checksums of its
+    own.
+    """
     size = file_size(url)
     if size is None or size > MAX_HASHED:
         return None
@@ -71,22 +75,28 @@ def content_digest(url: str) -> str | None:
 
 
 def metadata_digest(group_url: str) -> str:
-    """Digest of what a Zarr group says about itself, without the coarser levels that are added to it later."""
+    """Digest of what a Zarr group says about itself, without the coarser levels that are added to
+    it later.
+    """
     text = read_bytes(join(group_url, "zarr.json"))
     try:
         content = dict(json.loads(text))
     except ValueError:
         return hashlib.sha256(text).hexdigest()
     content.pop("consolidated_metadata", None)
-    own = {key: value for key, value in content.get("attributes", {}).items() if key not in ADDED and not key.startswith(("spatial:", "proj:"))}
+    own = {
+        key: value
+        for key, value in content.get("attributes", {}).items()
+        if key not in ADDED and not key.startswith(("spatial:", "proj:"))
+    }
     return digest({**content, "attributes": own})
 
 
 def fingerprint(url: str) -> str:
     """What tells whether an input has changed, together with the files that are read with it.
 
-    Of a file here its digest, of a large one or a folder the sizes and times; what a bucket or a web server says of a file, or of
-    every object below a prefix.
+    Of a file here its digest, of a large one or a folder the sizes and times; what a bucket or a
+    web server says of a file, or of every object below a prefix.
     """
     own, others = _fingerprint(url), companions(url)
     return digest([own, *map(_fingerprint, others)]) if others else own
@@ -104,16 +114,21 @@ def _fingerprint(url: str) -> str:
         if path_here.is_file() and path_here.stat().st_size <= MAX_HASHED:
             return hashlib.sha256(path_here.read_bytes()).hexdigest()
         files = sorted(path_here.rglob("*")) if path_here.is_dir() else [path_here]
-        stats = [(str(f.relative_to(path_here)), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+        stats = [
+            (str(f.relative_to(path_here)), f.stat().st_size, f.stat().st_mtime_ns)
+            for f in files
+            if f.is_file()
+        ]
         return digest(stats)
 
 
 class Provenance:
     """The file ``provenance.json`` of a run.
 
-    Each step has a ``key``, the digest of all that the numbers of its product depend on, and ``words``, that of what the product says besides. A step with
-    the same key and ``finished`` set is skipped, or has its words written where they have changed; with the same key and not finished it is resumed; with
-    another key its product is made again.
+    Each step has a ``key``, the digest of all that the numbers of its product depend on, and
+    ``words``, that of what the product says besides. A step with the same key and ``finished`` set
+    is skipped, or has its words written where they have changed; with the same key and not finished
+    it is resumed; with another key its product is made again.
     """
 
     def __init__(self, run_url: str) -> None:
@@ -131,8 +146,9 @@ class Provenance:
         """
         if "check" in self.content and self.content["check"] != self._check():
             raise IcemapError(
-                f"{self.url} is not as icemap wrote it, so that nothing can be compared with it: restore it from a copy, "
-                "or delete it and run 'icemap run' with the config, which makes the run again."
+                f"{self.url} is not as icemap wrote it, so that nothing can be compared with it:"
+                " restore it from a copy, or delete it and run 'icemap run' with the config, which"
+                " makes the run again."
             )
 
     def _check(self) -> str:
@@ -251,7 +267,9 @@ def processor() -> str:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON gives it back; NaN, which JSON does not have, as a word that reads as a number again."""
+    """As JSON gives it back; NaN, which JSON does not have, as a word that reads as a number
+    again.
+    """
     return json.loads(json.dumps(value, default=str), parse_constant=str)
 
 

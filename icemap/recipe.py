@@ -54,7 +54,10 @@ class Recipe:
             For icemap's recipe fitted in-sample, which it never is.
         """
         if name == "icemap" and fitted_on == "in_sample":
-            raise ValueError("fitted_on: in_sample contradicts recipe: icemap, which fits COP-BMA out of fold: remove it, or set recipe to published")
+            raise ValueError(
+                "fitted_on: in_sample contradicts recipe: icemap, which fits COP-BMA out of fold:"
+                " remove it, or set recipe to published"
+            )
         return cls(name, fitted_on or ("in_sample" if name == "published" else "out_of_fold"))
 
 

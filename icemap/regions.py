@@ -23,14 +23,24 @@ REGIONS = ("North America", "Siberia", "Qinghai-Xizang", "Mongolia", "Nordic", "
 def region_of(lon: ArrayLike, lat: ArrayLike) -> NDArray[np.object_]:
     """Region of each place; "other" outside all of them or where a coordinate is missing.
 
-    North America includes Greenland; Nordic means Iceland, Svalbard and Fennoscandia; Siberia begins at 60 E and crosses the date line to
-    the Bering Strait. Longitudes may go on beyond 180, as those of a grid across the date line do.
+    North America includes Greenland; Nordic means Iceland, Svalbard and Fennoscandia; Siberia
+    begins at 60 E and crosses the date line to the Bering Strait. Longitudes may go on beyond 180,
+    as those of a grid across the date line do.
 
     Examples
     --------
-    >>> region_of([-148.7, 92.9, 107.0, 18.8, 129.7, 7.0, -175.0], [65.6, 35.2, 47.9, 68.4, 62.0, 46.0, 66.0]).tolist()
+    >>> region_of([-148.7, 92.9, 107.0, 18.8, 129.7, 7.0, -175.0], [65.6, 35.2, 47.9, 68.4, 62.0,
+    ...     46.0, 66.0]).tolist()
     ['North America', 'Qinghai-Xizang', 'Mongolia', 'Nordic', 'Siberia', 'other', 'Siberia']
     """
     x, y = np.broadcast_arrays(wrapped(lon), np.asarray(lat, dtype=float))
-    inside = [(x >= west) & (x <= east) & (y >= south) & (y < north) for _, west, south, east, north in BOXES]
-    return np.asarray(np.select(inside, [np.full(x.shape, box[0], dtype=object) for box in BOXES], default="other"), dtype=object)
+    inside = [
+        (x >= west) & (x <= east) & (y >= south) & (y < north)
+        for _, west, south, east, north in BOXES
+    ]
+    return np.asarray(
+        np.select(
+            inside, [np.full(x.shape, box[0], dtype=object) for box in BOXES], default="other"
+        ),
+        dtype=object,
+    )

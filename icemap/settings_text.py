@@ -1,4 +1,6 @@
-"""Settings from YAML, and what is wrong with them in sentences: keys that are unknown, missing, twice there, or hold something else."""
+"""Settings from YAML, and what is wrong with them in sentences: keys that are unknown, missing,
+twice there, or hold something else.
+"""
 
 from __future__ import annotations
 
@@ -71,10 +73,15 @@ def parse_yaml(url: str, text: str) -> Any:
         problem = getattr(error, "problem", None) or "check its indentation and quotes"
         raise IcemapError(f"{url} is not readable YAML{where}: {problem}.") from error
     except RecursionError as error:
-        raise IcemapError(f"{url} is not readable YAML: its brackets are nested too deeply.") from error
+        raise IcemapError(
+            f"{url} is not readable YAML: its brackets are nested too deeply."
+        ) from error
     except (ValueError, OverflowError) as error:
         # Of numbers with thousands of digits, and dates that are none.
-        raise IcemapError(f"{url} is not readable YAML: it holds a number or a date that is none; correct it, or quote it.") from error
+        raise IcemapError(
+            f"{url} is not readable YAML: it holds a number or a date that is none; correct it, or"
+            " quote it."
+        ) from error
 
 
 def problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
@@ -91,12 +98,18 @@ def _problem(found: Any, model: type[BaseModel]) -> str:
     if kind == "missing":
         return f"the key '{key}' is missing"
     if kind == "invalid_key":
-        return f"the key {_shown(location[-1] if location else '')} is no text: put it in quotes or correct it"
+        return (
+            f"the key {_shown(location[-1] if location else '')} is no text: put it in quotes or"
+            " correct it"
+        )
     if kind == "value_error":
         message = str(found["msg"]).removeprefix("Value error, ")
         return f"'{key}': {message}" if key else message
     if kind == "string_pattern_mismatch":
-        return f"'{key}': a name may hold letters, digits, '_', '.' and '-', and begins with a letter or digit"
+        return (
+            f"'{key}': a name may hold letters, digits, '_', '.' and '-', and begins with a letter"
+            " or digit"
+        )
     return f"'{key}' is {_shown(found['input'])}: give {_wanted(kind, context)}"
 
 
@@ -108,7 +121,10 @@ def _wanted(kind: str, context: Any) -> str:
         return f"a number {words} {context[name]:g}"
     if kind in ("too_short", "too_long"):
         limit = context.get("min_length", context.get("max_length"))
-        return f"{'at least' if kind == 'too_short' else 'at most'} {limit} {'entry' if limit == 1 else 'entries'}"
+        return (
+            f"{'at least' if kind == 'too_short' else 'at most'} {limit}"
+            f" {'entry' if limit == 1 else 'entries'}"
+        )
     if kind == "missing_argument":
         return "a list of the right length"
     return _WANTED.get(kind.split("_")[0], "another value, as the documentation describes")

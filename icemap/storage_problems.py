@@ -8,15 +8,48 @@ from icemap.errors import first_line
 
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired")
 SKEWED = ("RequestTimeTooSkewed", "RequestInTheFuture")
-LOGGED_OUT = ("UnauthorizedSSOTokenError", "SSOTokenLoadError", "TokenRetrievalError", "CredentialRetrievalError")
+LOGGED_OUT = (
+    "UnauthorizedSSOTokenError",
+    "SSOTokenLoadError",
+    "TokenRetrievalError",
+    "CredentialRetrievalError",
+)
 FAILING = ("SlowDown", "ServiceUnavailable", "InternalError", "500", "502", "503", "504")
-BUSY = ("429", "TooManyRequests", "TooManyRequestsException", "Throttling", "ThrottlingException", "RequestLimitExceeded")
+BUSY = (
+    "429",
+    "TooManyRequests",
+    "TooManyRequestsException",
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+)
 SLOW = ("RequestTimeout", "RequestTimeoutException", "408")
-ELSEWHERE = ("301", "307", "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException")
-OVER_QUOTA = ("QuotaExceeded", "ServiceQuotaExceededException", "InsufficientStorage", "507", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded")
+ELSEWHERE = (
+    "301",
+    "307",
+    "PermanentRedirect",
+    "TemporaryRedirect",
+    "AuthorizationHeaderMalformed",
+    "IllegalLocationConstraintException",
+)
+OVER_QUOTA = (
+    "QuotaExceeded",
+    "ServiceQuotaExceededException",
+    "InsufficientStorage",
+    "507",
+    "XMinioStorageFull",
+    "XMinioAdminBucketQuotaExceeded",
+)
 ARCHIVED = ("InvalidObjectState", "ObjectNotInActiveTierError")
 ABSENT = ("", "404", "410", "NoSuchKey", "NoSuchBucket", "NotFound")
-BROKEN_OFF = ("ConnectionError", "HTTPClientError", "ResponseParserError", "ClientPayloadError", "ClientConnectionError", "IncompleteRead")
+BROKEN_OFF = (
+    "ConnectionError",
+    "HTTPClientError",
+    "ResponseParserError",
+    "ClientPayloadError",
+    "ClientConnectionError",
+    "IncompleteRead",
+)
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # What an answer with a body says and one without does not.
 TELLING = (*EXPIRED, *SKEWED, *ARCHIVED, *ELSEWHERE, *OVER_QUOTA)
@@ -30,21 +63,42 @@ def problem_of(error: Exception) -> str | None:
         # fsspec calls every failure of a web server the absence of the file.
         return problem_of(cause) or problem_of(FileNotFoundError())
     if _is_refused(error):
-        return "the connection is refused: no server listens there. Check host and port, and that the server runs, then the same command continues."
+        return (
+            "the connection is refused: no server listens there. Check host and port, and that the"
+            " server runs, then the same command continues."
+        )
     if code in EXPIRED or type(error).__name__ in LOGGED_OUT:
         return "the credentials have expired. Log in again, then the same command continues."
     if code in SKEWED:
-        return "this machine's clock is wrong, and the server refuses what is signed by it. Set the clock, then the same command continues."
+        return (
+            "this machine's clock is wrong, and the server refuses what is signed by it. Set the"
+            " clock, then the same command continues."
+        )
     if code in ARCHIVED:
-        return "it is archived and cannot be read at once. Ask its owner to restore it, or copy it to a class of storage that can be read."
+        return (
+            "it is archived and cannot be read at once. Ask its owner to restore it, or copy it to"
+            " a class of storage that can be read."
+        )
     if code in ELSEWHERE or (isinstance(error, OSError) and error.errno == errno.EREMCHG):
-        return "the bucket is in another region or at another endpoint. Set AWS_REGION, or AWS_ENDPOINT_URL_S3, to that of the bucket."
+        return (
+            "the bucket is in another region or at another endpoint. Set AWS_REGION, or"
+            " AWS_ENDPOINT_URL_S3, to that of the bucket."
+        )
     if code in OVER_QUOTA:
-        return "the storage is full or over its quota. Free some space or ask for more, then the same command continues."
+        return (
+            "the storage is full or over its quota. Free some space or ask for more, then the same"
+            " command continues."
+        )
     if code in BUSY:
-        return f"the server has too many requests ({code}). What is finished is kept: start the same command again later, with fewer workers."
+        return (
+            f"the server has too many requests ({code}). What is finished is kept: start the same"
+            " command again later, with fewer workers."
+        )
     if code in SLOW:
-        return f"the server waited too long for the connection ({code}). Check the network, then the same command continues."
+        return (
+            f"the server waited too long for the connection ({code}). Check the network, then the"
+            " same command continues."
+        )
     if isinstance(error, ValueError) and "null byte" in str(error):
         return "it holds a zero byte and is no path. Correct it."
     if isinstance(error, ValueError) and "nvalid endpoint" in str(error):
@@ -56,9 +110,15 @@ def problem_of(error: Exception) -> str | None:
     if isinstance(error, FileNotFoundError):
         return "there is no such file, folder or bucket. Check the name."
     if code in ("401", "403") and not isinstance(error, PermissionError):
-        return f"the server refuses it ({code}). Check name, password or token; a link that was made for some time may have expired: ask for a new one."
+        return (
+            f"the server refuses it ({code}). Check name, password or token; a link that was made"
+            " for some time may have expired: ask for a new one."
+        )
     if isinstance(error, PermissionError):
-        return "permission denied. Ask its owner for the right, or choose another place; check a bucket's credentials in the environment."
+        return (
+            "permission denied. Ask its owner for the right, or choose another place; check a"
+            " bucket's credentials in the environment."
+        )
     if isinstance(error, NotADirectoryError | FileExistsError):
         return f"{error.filename or 'a part of this path'} is not a folder. Choose another place."
     if isinstance(error, OSError) and error.errno in FULL:
@@ -67,15 +127,29 @@ def problem_of(error: Exception) -> str | None:
         return "the file system is read-only. Choose another place."
     if code == "400":
         # The answer to a HEAD request has no body that could say more.
-        return "the server calls it a bad request, which it says of expired credentials too. Log in again, then the same command continues."
+        return (
+            "the server calls it a bad request, which it says of expired credentials too. Log in"
+            " again, then the same command continues."
+        )
     if code in FAILING:
-        return f"the server fails or is too busy, after several attempts ({code}). What is finished is kept: start the same command again later."
+        return (
+            f"the server fails or is too busy, after several attempts ({code}). What is finished is"
+            " kept: start the same command again later."
+        )
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "the server's certificate is not trusted. If it should be, name the file of its authority in AWS_CA_BUNDLE, or for https:// in SSL_CERT_FILE."
+        return (
+            "the server's certificate is not trusted. If it should be, name the file of its"
+            " authority in AWS_CA_BUNDLE, or for https:// in SSL_CERT_FILE."
+        )
     # Importing botocore or aiohttp only to name their errors would slow down every local run.
     library = type(error).__module__.partition(".")[0]
-    if isinstance(error, TimeoutError) or any(kind.__name__ in BROKEN_OFF for kind in type(error).__mro__):
-        return f"the connection fails or breaks off ({first_line(error)}). Check the network and the endpoint, then the same command continues."
+    if isinstance(error, TimeoutError) or any(
+        kind.__name__ in BROKEN_OFF for kind in type(error).__mro__
+    ):
+        return (
+            f"the connection fails or breaks off ({first_line(error)}). Check the network and the"
+            " endpoint, then the same command continues."
+        )
     if isinstance(error, OSError):
         return f"{first_line(error)}."
     if library in ("botocore", "aiobotocore", "aiohttp"):

@@ -1,7 +1,8 @@
 """Files and Zarr stores in a folder or a bucket, behind one set of names.
 
-A URL is a local path or anything fsspec understands (``s3://bucket/prefix``). Credentials and endpoints come from the environment
-(``AWS_PROFILE``, ``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL_S3`` ...), never from a config file.
+A URL is a local path or anything fsspec understands (``s3://bucket/prefix``). Credentials and
+endpoints come from the environment (``AWS_PROFILE``, ``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL_S3``
+...), never from a config file.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 RECORD = "provenance.json"
 # How the names of files end that are not whole yet.
 TEMPORARY = ".icemap-part"
-# How often a request to a bucket is tried, with growing waits in between; the environment's AWS_MAX_ATTEMPTS goes before.
+# How often a request to a bucket is tried, with growing waits in between; the environment's
+# AWS_MAX_ATTEMPTS goes before.
 ATTEMPTS = 6
 
 
@@ -66,7 +68,8 @@ def address_problem(url: str) -> str | None:
     >>> address_problem("s3://bucket/run"), address_problem("data/dem.tif")
     (None, None)
     >>> address_problem("/vsicurl/https://example.org/dem.tif")
-    "'/vsicurl/https://example.org/dem.tif' is GDAL's way of writing an address: give the https:// or s3:// address itself"
+    "'/vsicurl/https://example.org/dem.tif' is GDAL's way of writing an address: give the https://
+    or s3:// address itself"
     """
     import fsspec
 
@@ -76,9 +79,15 @@ def address_problem(url: str) -> str | None:
     if "\0" in url:
         return f"{given} holds a zero byte and is no address: remove it"
     if url.startswith("/vsi"):
-        return f"'{url}' is GDAL's way of writing an address: give the https:// or s3:// address itself"
+        return (
+            f"'{url}' is GDAL's way of writing an address: give the https:// or s3:// address"
+            " itself"
+        )
     if re.match(r"file:(?!//(localhost)?/)", url):
-        return f"{given} is no address of a file on this machine: write file:///path, or the path itself"
+        return (
+            f"{given} is no address of a file on this machine: write file:///path, or the path"
+            " itself"
+        )
     if os.path.expanduser(url).startswith("~/"):
         return f"{given} begins with ~, and the home folder is not known: write the whole path"
     protocol, separator, rest = url.partition("://")
@@ -87,12 +96,20 @@ def address_problem(url: str) -> str | None:
     known = fsspec.available_protocols()
     for part in protocol.split("::"):
         if part not in known:
-            return f"{given} begins with '{part[:30]}://', which is no kind of storage that can be read: use a path, s3:// or https://"
+            return (
+                f"{given} begins with '{part[:30]}://', which is no kind of storage that can be"
+                " read: use a path, s3:// or https://"
+            )
     try:
         urlsplit(url).port  # noqa: B018  (raises where it is no number)
     except ValueError:
-        return f"{given} has no number as its port: write signs such as / ? # @ : in a name or a password as %2F %3F %23 %40 %3A"
-    if protocol in ("s3", "s3a", "gs", "gcs", "az", "abfs") and ("//" in rest or not rest.strip("/")):
+        return (
+            f"{given} has no number as its port: write signs such as / ? # @ : in a name or a"
+            " password as %2F %3F %23 %40 %3A"
+        )
+    if protocol in ("s3", "s3a", "gs", "gcs", "az", "abfs") and (
+        "//" in rest or not rest.strip("/")
+    ):
         return f"{given} has a folder without a name in it (//): write the address without it"
     return None
 
@@ -119,13 +136,18 @@ def filesystem(url: str, **storage_options: Any) -> tuple[Any, str]:
 
 
 def filesystem_options(url: str, **given: Any) -> dict[str, Any]:
-    """What fsspec is told about a URL: for a bucket how often to try, and whether it is public; then what the caller gives."""
+    """What fsspec is told about a URL: for a bucket how often to try, and whether it is public;
+    then what the caller gives.
+    """
     if not url.startswith("s3://"):
         return given
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         endpoint = os.environ.get(name, "")
         if endpoint and not re.fullmatch(r"https?://[^\s/]+\S*", endpoint):
-            raise IcemapError(f"The environment variable {name} is '{endpoint}', which is no address: set it to such as https://s3.example.org, or unset it.")
+            raise IcemapError(
+                f"The environment variable {name} is '{endpoint}', which is no address: set it to"
+                " such as https://s3.example.org, or unset it."
+            )
     retries: dict[str, Any] = {"mode": "standard"}
     if "AWS_MAX_ATTEMPTS" not in os.environ:
         retries["total_max_attempts"] = ATTEMPTS
@@ -149,7 +171,9 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
 
 
 def _explained(error: Exception, url: str) -> Exception:
-    """The error, or the one that says why: an answer to HEAD has no body, so the first byte is asked for."""
+    """The error, or the one that says why: an answer to HEAD has no body, so the first byte is
+    asked for.
+    """
     if not url.startswith("s3://") or code_of(error) not in ("400", "403"):
         return error
     try:
@@ -206,7 +230,9 @@ def require_regular(path: Path) -> None:
         Naming the path.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
-        raise IcemapError(f"{path} is no file but a pipe, a socket or a device: copy its content into a file.")
+        raise IcemapError(
+            f"{path} is no file but a pipe, a socket or a device: copy its content into a file."
+        )
 
 
 def file_size(url: str) -> int | None:
@@ -233,12 +259,20 @@ def remote_stamp(url: str) -> str:
                 raise FileNotFoundError(url)
             listed = [f"{name.removeprefix(path)} {stamp_of(entry)}" for name, entry in objects]
             return hashlib.sha256("\n".join(listed).encode()).hexdigest()
-        return f"{stamp_of(info)} {_headers(fs, url)}".strip() if url.startswith("http") else stamp_of(info)
+        return (
+            f"{stamp_of(info)} {_headers(fs, url)}".strip()
+            if url.startswith("http")
+            else stamp_of(info)
+        )
 
 
 def stamp_of(info: Mapping[str, Any]) -> str:
     """What a listing says of the content of a file."""
-    return " ".join(str(info[key]) for key in ("size", "ETag", "etag", "md5Hash", "LastModified", "mtime") if info.get(key) is not None)
+    return " ".join(
+        str(info[key])
+        for key in ("size", "ETag", "etag", "md5Hash", "LastModified", "mtime")
+        if info.get(key) is not None
+    )
 
 
 def _headers(fs: Any, url: str) -> str:
@@ -248,13 +282,19 @@ def _headers(fs: Any, url: str) -> str:
     async def ask() -> str:
         session = await fs.set_session()
         async with session.head(fs.encode_url(url), allow_redirects=True, **fs.kwargs) as answer:
-            return " ".join(answer.headers.get(name, "") for name in ("ETag", "Last-Modified")) if answer.status < 400 else ""
+            return (
+                " ".join(answer.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+                if answer.status < 400
+                else ""
+            )
 
     return str(sync(fs.loop, ask)).strip()
 
 
 def read_start(url: str) -> None:
-    """Read the first byte of a file, or the names in a folder: what it takes to know that it can be read."""
+    """Read the first byte of a file, or the names in a folder: what it takes to know that it can be
+    read.
+    """
     with storage_errors(url, "read"):
         if is_remote(url):
             fs, path = filesystem(url)
@@ -276,7 +316,9 @@ def read_text(url: str, **storage_options: Any) -> str:
     try:
         return read_bytes(url, **storage_options).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise IcemapError(f"{url} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from error
+        raise IcemapError(
+            f"{url} is not UTF-8 text (byte {error.start}): save it as UTF-8."
+        ) from error
 
 
 def read_json(url: str, **storage_options: Any) -> Any:
@@ -284,10 +326,15 @@ def read_json(url: str, **storage_options: Any) -> Any:
     try:
         return json.loads(read_text(url, **storage_options))
     except json.JSONDecodeError as error:
-        raise IcemapError(f"{url} is not valid JSON (line {error.lineno}): delete it, or restore it from where it came.") from error
+        raise IcemapError(
+            f"{url} is not valid JSON (line {error.lineno}): delete it, or restore it from where it"
+            " came."
+        ) from error
     except (ValueError, RecursionError) as error:
         # Of numbers with thousands of digits, and thousands of brackets.
-        raise IcemapError(f"{url} is no JSON that can be read: delete it, or restore it from where it came.") from error
+        raise IcemapError(
+            f"{url} is no JSON that can be read: delete it, or restore it from where it came."
+        ) from error
 
 
 def write_bytes(url: str, content: bytes) -> None:
@@ -310,7 +357,8 @@ def write_bytes(url: str, content: bytes) -> None:
 
 
 def temporary_path(target: Path) -> Path:
-    """A name next to a file for its content until that is whole; opened with "x" it follows the umask.
+    """A name next to a file for its content until that is whole; opened with "x" it follows the
+    umask.
 
     Python's own temporary files are for their owner alone, wherever they are moved to.
     """
@@ -342,7 +390,11 @@ def create_text(url: str, content: str) -> bool:
         except OSError as error:
             # A second answer means that another request for the same file is under way.
             taken = isinstance(error, FileExistsError) and (is_remote(url) or target.is_file())
-            if taken or code_of(error) in ("PreconditionFailed", "412", "ConditionalRequestConflict"):
+            if taken or code_of(error) in (
+                "PreconditionFailed",
+                "412",
+                "ConditionalRequestConflict",
+            ):
                 return False
             raise
 
@@ -372,7 +424,8 @@ def remove(url: str) -> None:
         fs.invalidate_cache()
         if fs.exists(path):
             fs.rm(path, recursive=True)
-            # A bulk delete answers per key, and s3fs does not look: a key without the right would report success.
+            # A bulk delete answers per key, and s3fs does not look: a key without the right would
+            # report success.
             fs.invalidate_cache()
             if any(fs.isfile(name) for name in fs.find(path)):
                 raise PermissionError(url)
@@ -389,8 +442,8 @@ def require_no_link(url: str) -> None:
     here = local_path(url)
     if not is_remote(url) and here.is_symlink() and not here.is_file():
         raise IcemapError(
-            f"{url} is a link to {os.readlink(here)}, and the folder in its place is to be replaced: "
-            "remove the link, or put the whole run there and make a link of its folder."
+            f"{url} is a link to {os.readlink(here)}, and the folder in its place is to be"
+            " replaced: remove the link, or put the whole run there and make a link of its folder."
         )
 
 
@@ -452,7 +505,9 @@ def file_name(url: str) -> str:
 
 @contextmanager
 def local_copy(url: str) -> Iterator[Path]:
-    """A path on this machine with the file's content, for libraries that cannot read from a bucket."""
+    """A path on this machine with the file's content, for libraries that cannot read from a
+    bucket.
+    """
     if not is_remote(url):
         with storage_errors(url, "read"):
             if not local_path(url).exists():
@@ -477,12 +532,18 @@ def zarr_store(url: str, *, read_only: bool = False, **storage_options: Any) -> 
     require_address(url)
     if not is_remote(url):
         return zarr.storage.LocalStore(local_path(url), read_only=read_only)
-    return zarr.storage.FsspecStore.from_url(url, storage_options=filesystem_options(url, **storage_options), read_only=read_only)
+    return zarr.storage.FsspecStore.from_url(
+        url, storage_options=filesystem_options(url, **storage_options), read_only=read_only
+    )
 
 
 def zarr_group(url: str, mode: Literal["r", "r+", "a"], **storage_options: Any) -> zarr.Group:
-    """The Zarr group at a URL; what it holds is read with it, in one request, where its metadata is consolidated."""
+    """The Zarr group at a URL; what it holds is read with it, in one request, where its metadata is
+    consolidated.
+    """
     import zarr
 
     # Without a format, Zarr asks for the three files of the second as well.
-    return zarr.open_group(zarr_store(url, read_only=mode == "r", **storage_options), mode=mode, zarr_format=3)
+    return zarr.open_group(
+        zarr_store(url, read_only=mode == "r", **storage_options), mode=mode, zarr_format=3
+    )

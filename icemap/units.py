@@ -18,19 +18,36 @@ SILENT = {"", "-", "--", "n/a", "na", "nan", "none", "null", "unknown", "undefin
 SILENT |= {"no_unit", "no unit", "no units", "not available", "?"}
 SPELLINGS = {
     "1": "1, fraction, fractions, ratio, proportion, unitless, dimensionless, 0-1",
-    "%": "%, percent, per cent, percentage, pct, prozent, vol%, vol.%, vol %, vol. %, % vol, %vol, volume %, % volume, wt%, wt.%, wt %, % wt, %wt, weight %, "
-    "mass %, % weight, %(v/v), %(w/w), 0-100, % cover",
-    "degC": "c, °c, ºc, ℃, oc, deg c, deg. c, degc, deg_c, degree c, degrees c, degree celsius, degrees celsius, deg celsius, celcius, degree_celsius, "
-    "degrees_celsius, centigrade, degree centigrade, degrees centigrade",
-    "degF": "f, °f, ºf, ℉, deg f, degree f, degrees f, degree fahrenheit, degrees fahrenheit, deg fahrenheit",
+    "%": (
+        "%, percent, per cent, percentage, pct, prozent, vol%, vol.%, vol %, vol. %, % vol, %vol,"
+        " volume %, % volume, wt%, wt.%, wt %, % wt, %wt, weight %, mass %, % weight, %(v/v),"
+        " %(w/w), 0-100, % cover"
+    ),
+    "degC": (
+        "c, °c, ºc, ℃, oc, deg c, deg. c, degc, deg_c, degree c, degrees c, degree celsius, degrees"
+        " celsius, deg celsius, celcius, degree_celsius, degrees_celsius, centigrade, degree"
+        " centigrade, degrees centigrade"
+    ),
+    "degF": (
+        "f, °f, ºf, ℉, deg f, degree f, degrees f, degree fahrenheit, degrees fahrenheit, deg"
+        " fahrenheit"
+    ),
     "K": "k, °k, deg k, degree k, degrees k, degree kelvin, degrees kelvin",
-    "US_survey_foot": "us survey foot, us survey feet, us_survey_feet, foot_us, us-ft, us ft, us foot, us feet, ftus, ft_us, foot us survey, us_foot, usft",
-    "m": "gpm, masl, m asl, m a.s.l., m a.s.l, mtr, mtrs, meters above sea level, metres above sea level, m above sea level, meters above mean sea level",
+    "US_survey_foot": (
+        "us survey foot, us survey feet, us_survey_feet, foot_us, us-ft, us ft, us foot, us feet,"
+        " ftus, ft_us, foot us survey, us_foot, usft"
+    ),
+    "m": (
+        "gpm, masl, m asl, m a.s.l., m a.s.l, mtr, mtrs, meters above sea level, metres above sea"
+        " level, m above sea level, meters above mean sea level"
+    ),
     "mm": "mm w.e., mm we, mm w.eq.",
     "0.001": "‰, permille, per mille, per mil, promille, per thousand",
     "1000 year": "ka, kyr, ka bp, kyr bp, cal ka bp",
 }
-ALIASES = {spelling: unit for unit, spellings in SPELLINGS.items() for spelling in spellings.split(", ")}
+ALIASES = {
+    spelling: unit for unit, spellings in SPELLINGS.items() for spelling in spellings.split(", ")
+}
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 # Reads "0.1 degC" as tenths of a degree; UDUNITS drops the offset then.
 NUMBERED = re.compile(r"(\d*\.?\d+(?:[eE][-+]?\d+)?)\s*[*·]?\s*([^\d\s*·/^].*)")

@@ -1,4 +1,6 @@
-"""What of a config and its catalogue is words: it stands in products, and no number depends on it."""
+"""What of a config and its catalogue is words: it stands in products, and no number depends on
+it.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ VERIFICATION_ALONE = {"competitors"}
 
 
 def target_numbers(config: Config) -> dict[str, Any]:
-    """The target without its words. Its name is that of arrays and files, which the map depends on."""
+    """The target without its words. Its name is that of arrays and files, which the map depends
+    on.
+    """
     return config.target.model_dump(exclude=TARGET_WORDS)
 
 
@@ -49,12 +53,20 @@ def table_words(config: Config) -> list[str]:
 
 
 def shown_settings(config: Config) -> dict[str, Any]:
-    """The settings as a report shows them: those that are not defaults, without folders of this machine."""
-    return dict(_without_folders(config.model_dump(mode="json", exclude_defaults=True, exclude={"run", "catalog"})))
+    """The settings as a report shows them: those that are not defaults, without folders of this
+    machine.
+    """
+    return dict(
+        _without_folders(
+            config.model_dump(mode="json", exclude_defaults=True, exclude={"run", "catalog"})
+        )
+    )
 
 
 def _without_folders(value: Any) -> Any:
-    """Files by their names: where they lie on the machine that made the map says nothing to a reader."""
+    """Files by their names: where they lie on the machine that made the map says nothing to a
+    reader.
+    """
     if isinstance(value, dict):
         return {key: _without_folders(part) for key, part in value.items()}
     if isinstance(value, list):

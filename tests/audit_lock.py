@@ -1,6 +1,7 @@
 """Ask osv.dev for known holes in the versions of requirements.lock; a part of 'make check'.
 
-Where osv.dev does not answer (a machine that reaches only a package mirror, or nothing), this says that nothing was audited and does not fail.
+Where osv.dev does not answer (a machine that reaches only a package mirror, or nothing), this says
+that nothing was audited and does not fail.
 """
 
 from __future__ import annotations
@@ -20,8 +21,23 @@ CANARY = "jinja2==3.1.2\n"
 
 def ask(requirements: Path, url: str) -> list[dict[str, Any]] | None:
     """What the service says of each pinned version; None if it does not answer."""
-    command = [str(Path(sys.executable).with_name("pip-audit")), "--requirement", str(requirements), "--disable-pip", "--no-deps"]
-    command += ["--vulnerability-service", "osv", "--osv-url", url, "--format", "json", "--progress-spinner", "off"]
+    command = [
+        str(Path(sys.executable).with_name("pip-audit")),
+        "--requirement",
+        str(requirements),
+        "--disable-pip",
+        "--no-deps",
+    ]
+    command += [
+        "--vulnerability-service",
+        "osv",
+        "--osv-url",
+        url,
+        "--format",
+        "json",
+        "--progress-spinner",
+        "off",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         return list(json.loads(done.stdout)["dependencies"])
@@ -39,12 +55,19 @@ def audit(lock: Path, url: str) -> tuple[int, str]:
     if found is None:
         return 0, f"Dependencies were NOT audited: {url} does not answer from this machine."
     holes = [
-        f"{one['name']} {one['version']}: {hole['id']}, {'fixed in ' + ', '.join(hole['fix_versions']) if hole['fix_versions'] else 'not fixed yet'}"
+        f"{one['name']} {one['version']}: {hole['id']}, "
+        f"{'fixed in ' + ', '.join(hole['fix_versions']) if hole['fix_versions'] else 'not fixed yet'}"  # noqa: E501
         for one in found
         for hole in one.get("vulns", [])
     ]
-    skipped = [f"{one['name']} was not audited: {one['skip_reason']}" for one in found if "skip_reason" in one]
-    asked = f"{len(found) - len(skipped)} pinned versions audited by {url}: {len(holes)} known holes."
+    skipped = [
+        f"{one['name']} was not audited: {one['skip_reason']}"
+        for one in found
+        if "skip_reason" in one
+    ]
+    asked = (
+        f"{len(found) - len(skipped)} pinned versions audited by {url}: {len(holes)} known holes."
+    )
     return int(bool(holes or skipped)), "\n".join([*holes, *skipped, asked])
 
 

@@ -67,7 +67,13 @@ def make_run(
             return full
 
         name, flag = target.name, raster(1.0, 255).astype("u1")
-        layers = {name: mean, f"{name}_sd_ensemble": 2.0, f"{name}_lower95": mean - WIDTH / 2, f"{name}_upper95": mean + WIDTH / 2, "dissimilarity": 0.1}
+        layers = {
+            name: mean,
+            f"{name}_sd_ensemble": 2.0,
+            f"{name}_lower95": mean - WIDTH / 2,
+            f"{name}_upper95": mean + WIDTH / 2,
+            "dissimilarity": 0.1,
+        }
         flags = {"aoa": flag, "extrapolated": flag}
         write_chunk(url, chunk, {key: raster(v).astype("f4") for key, v in layers.items()} | flags)
         codes, means = stored.empty(chunk), mean + shift
@@ -79,16 +85,38 @@ def make_run(
         for mask, counted in masks_of(fraction).items():
             sd = np.full(len(area), WIDTH / 3.919927969080108)
             here = chunk_sums(area, counted, means, sd, np.ones(len(area)), members)
-            sums = add(sums, {key if mask == "fraction" else f"{key} / {mask}": one for key, one in here.items()})
+            sums = add(
+                sums,
+                {
+                    key if mask == "fraction" else f"{key} / {mask}": one
+                    for key, one in here.items()
+                },
+            )
         ledger.write(chunk.key, {"sums": sums})
     table = ice_storage(url, thickness_m=thickness_m)
-    write_ice_storage(str(folder / "ice_storage.json"), table, Variogram(40.0, 200.0, 10.0), {}, thickness_m)
+    write_ice_storage(
+        str(folder / "ice_storage.json"), table, Variogram(40.0, 200.0, 10.0), {}, thickness_m
+    )
     return str(folder)
 
 
-def write_raster(path: Path, values: NDArray[Any], crs: str, transform: Any, *, nodata: float | None = None, unit: str = "") -> str:
+def write_raster(
+    path: Path,
+    values: NDArray[Any],
+    crs: str,
+    transform: Any,
+    *,
+    nodata: float | None = None,
+    unit: str = "",
+) -> str:
     """A one-band GeoTIFF; its address."""
-    profile = {"driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 1, "dtype": str(values.dtype)}
+    profile = {
+        "driver": "GTiff",
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "count": 1,
+        "dtype": str(values.dtype),
+    }
     with rasterio.open(path, "w", **profile, crs=crs, transform=transform, nodata=nodata) as file:
         file.write(values, 1)
         if unit:
@@ -96,7 +124,9 @@ def write_raster(path: Path, values: NDArray[Any], crs: str, transform: Any, *, 
     return str(path)
 
 
-def polar_raster(path: Path, value: Field, dtype: str = "float32", side: float = 20_000, **options: Any) -> str:
+def polar_raster(
+    path: Path, value: Field, dtype: str = "float32", side: float = 20_000, **options: Any
+) -> str:
     """A field on a polar stereographic grid around the run."""
     from pyproj import Transformer
 
@@ -108,8 +138,12 @@ def polar_raster(path: Path, value: Field, dtype: str = "float32", side: float =
     return write_raster(path, value(lon, lat).astype(dtype), "EPSG:3995", transform, **options)
 
 
-def class_raster(path: Path, codes: Field, grid: Grid = GRID, resolution: float = 0.125, nodata: float | None = 0) -> str:
+def class_raster(
+    path: Path, codes: Field, grid: Grid = GRID, resolution: float = 0.125, nodata: float | None = 0
+) -> str:
     """Codes on a finer grid of degrees, with cells that lie in the run's."""
     fine = Grid(grid.west, grid.south, grid.east, grid.north, resolution)
     lon, lat = np.meshgrid(fine.longitudes, fine.latitudes)
-    return write_raster(path, codes(lon, lat).astype("uint8"), "EPSG:4326", fine.transform, nodata=nodata)
+    return write_raster(
+        path, codes(lon, lat).astype("uint8"), "EPSG:4326", fine.transform, nodata=nodata
+    )

@@ -44,7 +44,9 @@ def s3_process(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def s3_run(s3_process, tmp_path_factory):
-    """A finished run in the bucket, its inputs beside it; what a test changes of it, the test puts right."""
+    """A finished run in the bucket, its inputs beside it; what a test changes of it, the test puts
+    right.
+    """
     return sys.modules["s3_chain"].make_run(s3_process, tmp_path_factory.mktemp("inputs"))
 
 
@@ -56,10 +58,12 @@ def log_in(s3_process, monkeypatch) -> Iterator[Callable]:
     from s3fs import S3FileSystem
 
     def forget() -> None:
-        # On leaving a rasterio.Env what the environment said on entering becomes GDAL's own setting, which then goes before the environment.
+        # On leaving a rasterio.Env what the environment said on entering becomes GDAL's own
+        # setting, which then goes before the environment.
         for name in ("AWS_S3_ENDPOINT", "AWS_HTTPS", "AWS_VIRTUAL_HOSTING", "GDAL_CURL_CA_BUNDLE"):
             del_gdal_config(name)
-        # s3fs keeps file systems, with the credentials and the endpoint they were made with; the cache of downloads keeps those that it reads from.
+        # s3fs keeps file systems, with the credentials and the endpoint they were made with; the
+        # cache of downloads keeps those that it reads from.
         S3FileSystem.clear_instance_cache()
         WholeFileCacheFileSystem.clear_instance_cache()
 
@@ -76,7 +80,9 @@ def log_in(s3_process, monkeypatch) -> Iterator[Callable]:
 
 @pytest.fixture
 def s3_server(s3_process, log_in):
-    """A running S3 server; the environment holds the keys of its owner. ``s3_server.bucket`` is the name of a bucket."""
+    """A running S3 server; the environment holds the keys of its owner. ``s3_server.bucket`` is the
+    name of a bucket.
+    """
     log_in("owner")
     return s3_process
 

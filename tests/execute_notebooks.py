@@ -10,10 +10,17 @@ FOLDER = Path(__file__).parents[1] / "notebooks"
 
 
 def execute(path: Path) -> None:
-    """Execute in place. Paths are stored as seen from the notebook, not from the root of this machine."""
+    """Execute in place. Paths are stored as seen from the notebook, not from the root of this
+    machine.
+    """
     notebook = nbformat.read(path, as_version=4)
     # Coalesced, a progress bar is its last state.
-    NotebookClient(notebook, timeout=1200, coalesce_streams=True, resources={"metadata": {"path": str(path.parent)}}).execute()
+    NotebookClient(
+        notebook,
+        timeout=1200,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
     path.write_text(nbformat.writes(notebook).replace(f"{path.parent}/", "") + "\n")
 
 

@@ -1,4 +1,6 @@
-"""The hub of deploy/jupyterhub as a process of its own, and a user who works through it as JupyterLab does: over HTTP and websockets, through the proxy."""
+"""The hub of deploy/jupyterhub as a process of its own, and a user who works through it as
+JupyterLab does: over HTTP and websockets, through the proxy.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,12 @@ class Hub:
 
 
 @contextlib.contextmanager
-def run_hub(folder: Path, environment: dict[str, str], password: str | None = None) -> Iterator[Hub]:
-    """Start the hub on free ports of this machine, with variables for its users' servers; stop it with everything it started."""
+def run_hub(
+    folder: Path, environment: dict[str, str], password: str | None = None
+) -> Iterator[Hub]:
+    """Start the hub on free ports of this machine, with variables for its users' servers; stop it
+    with everything it started.
+    """
     public, inner, routes = _free_ports(3)
     hub = Hub(f"http://127.0.0.1:{public}", folder, password or secrets.token_urlsafe(16))
     (folder / "config.py").write_text(
@@ -58,7 +64,13 @@ def run_hub(folder: Path, environment: dict[str, str], password: str | None = No
     )
     command = [str(Path(sys.executable).with_name("jupyterhub")), "--config", "config.py"]
     with (folder / "hub.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env={**os.environ, "HUB_PASSWORD": hub.password})
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "HUB_PASSWORD": hub.password},
+        )
     try:
         deadline = time.monotonic() + PATIENCE
         while "JupyterHub is now running" not in hub.log:
@@ -67,7 +79,9 @@ def run_hub(folder: Path, environment: dict[str, str], password: str | None = No
             time.sleep(0.1)
         yield hub
     finally:
-        started = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        started = (
+            psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+        )
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(60)
@@ -102,7 +116,9 @@ class User:
         """Fill in the hub's form."""
         self.browser.get(f"{self.hub.url}/hub/login", timeout=PATIENCE)
         form = {"username": self.name, "password": password, "_xsrf": self._xsrf}
-        answer = self.browser.post(f"{self.hub.url}/hub/login", data=form, timeout=PATIENCE, allow_redirects=False)
+        answer = self.browser.post(
+            f"{self.hub.url}/hub/login", data=form, timeout=PATIENCE, allow_redirects=False
+        )
         # The page behind the login sets the token against forged requests that goes with it.
         self.browser.get(f"{self.hub.url}/hub/home", timeout=PATIENCE, allow_redirects=False)
         return answer
@@ -114,7 +130,12 @@ class User:
     def ask_hub(self, method: str, path: str) -> requests.Response:
         """A request to the hub with the cookies of the login."""
         options = {"headers": {"X-XSRFToken": self._xsrf or ""}, "timeout": PATIENCE}
-        return self.browser.request(method, f"{self.hub.url}/hub/api/users/{self.name}{path}", **options, **({"json": {}} if method == "POST" else {}))
+        return self.browser.request(
+            method,
+            f"{self.hub.url}/hub/api/users/{self.name}{path}",
+            **options,
+            **({"json": {}} if method == "POST" else {}),
+        )
 
     def spawn(self) -> None:
         """Start the server and wait until it is there."""
@@ -124,23 +145,39 @@ class User:
         deadline = time.monotonic() + PATIENCE
         while not self.ask_hub("GET", "").json()["servers"].get("", {}).get("ready"):
             if time.monotonic() > deadline:
-                raise RuntimeError(f"the server of {self.name} did not start: {self.hub.log[-3000:]}")
+                raise RuntimeError(
+                    f"the server of {self.name} did not start: {self.hub.log[-3000:]}"
+                )
             time.sleep(0.2)
 
     def new_token(self) -> str:
         return str(self.ask_hub("POST", "/tokens").json()["token"])
 
-    def ask(self, path: str, token: str | None, method: str = "GET", **options) -> requests.Response:
+    def ask(
+        self, path: str, token: str | None, method: str = "GET", **options
+    ) -> requests.Response:
         """A request to the user's server with a token, or with nothing at all."""
         headers = {"Authorization": f"token {token}"} if token else {}
         with requests.Session() as session:
             session.trust_env = False
-            return session.request(method, f"{self.server}/{path}", headers=headers, timeout=PATIENCE, allow_redirects=False, **options)
+            return session.request(
+                method,
+                f"{self.server}/{path}",
+                headers=headers,
+                timeout=PATIENCE,
+                allow_redirects=False,
+                **options,
+            )
 
     @contextlib.contextmanager
     def kernel(self, notebook: str, token: str) -> Iterator[Kernel]:
         """The kernel of a notebook, ended at the end."""
-        session = {"path": notebook, "name": notebook, "type": "notebook", "kernel": {"name": "python3"}}
+        session = {
+            "path": notebook,
+            "name": notebook,
+            "type": "notebook",
+            "kernel": {"name": "python3"},
+        }
         answer = self.ask("api/sessions", token, "POST", json=session)
         if answer.status_code != 201:
             raise RuntimeError(answer.text)
@@ -156,7 +193,9 @@ class User:
         """The websocket of a kernel."""
         url = self.server.replace("http://", "ws://") + f"/api/kernels/{key}/channels"
         header = [f"Authorization: token {token}"] if token else []
-        return websocket.create_connection(url, header=header, timeout=PATIENCE, http_no_proxy=["127.0.0.1"])
+        return websocket.create_connection(
+            url, header=header, timeout=PATIENCE, http_no_proxy=["127.0.0.1"]
+        )
 
 
 class Kernel:
@@ -178,9 +217,34 @@ class Kernel:
         RuntimeError
             With the traceback, if the cell fails.
         """
-        header = {"msg_id": uuid.uuid4().hex, "msg_type": "execute_request", "session": self.session, "username": "", "version": "5.3", "date": ""}
-        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True}
-        self.channel.send(json.dumps({"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}))
+        header = {
+            "msg_id": uuid.uuid4().hex,
+            "msg_type": "execute_request",
+            "session": self.session,
+            "username": "",
+            "version": "5.3",
+            "date": "",
+        }
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+        }
+        self.channel.send(
+            json.dumps(
+                {
+                    "header": header,
+                    "parent_header": {},
+                    "metadata": {},
+                    "content": content,
+                    "channel": "shell",
+                    "buffers": [],
+                }
+            )
+        )
         said, waiting = "", {"execute_reply", "idle"}
         while waiting:
             answer = json.loads(self.channel.recv())
@@ -189,5 +253,7 @@ class Kernel:
             if answer["msg_type"] == "error":
                 raise RuntimeError("\n".join(answer["content"]["traceback"]))
             waiting -= {answer["msg_type"], answer["content"].get("execution_state")}
-            said += answer["content"].get("text", "") or answer["content"].get("data", {}).get("text/plain", "")
+            said += answer["content"].get("text", "") or answer["content"].get("data", {}).get(
+                "text/plain", ""
+            )
         return said

@@ -1,4 +1,6 @@
-"""A small chain in a bucket: its inputs, the command line as one of the server's identities, and what lies there afterwards."""
+"""A small chain in a bucket: its inputs, the command line as one of the server's identities, and
+what lies there afterwards.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,34 @@ CONFIG: dict[str, Any] = {
     "catalog": "catalog.yaml",
     "predictors": ["elevation", "maat"],
     "sites": {"table": "points/sites.csv", "value": "ice", "unit": "%"},
-    "ensemble": {"members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"], "replicates": 2, "folds": 3, "prior_strength": 100},
+    "ensemble": {
+        "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
+        "replicates": 2,
+        "folds": 3,
+        "prior_strength": 100,
+    },
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }
 CATALOG: dict[str, Any] = {
     "version": 2,
-    "data": {"dem": {"kwargs": {"url": "grids/elevation.tif"}}, "climate": {"kwargs": {"url": "{CATALOG_DIR}/grids/climate.nc"}}},
+    "data": {
+        "dem": {"kwargs": {"url": "grids/elevation.tif"}},
+        "climate": {"kwargs": {"url": "{CATALOG_DIR}/grids/climate.nc"}},
+    },
     "entries": {
-        "elevation": {"kwargs": {"data": "{data(dem)}"}, "metadata": {"family": "topography", "long_name": "elevation", "unit": "m"}},
-        "maat": {"kwargs": {"data": "{data(climate)}"}, "metadata": {"family": "climate", "long_name": "air temperature", "unit": "degC", "variable": "t2m"}},
+        "elevation": {
+            "kwargs": {"data": "{data(dem)}"},
+            "metadata": {"family": "topography", "long_name": "elevation", "unit": "m"},
+        },
+        "maat": {
+            "kwargs": {"data": "{data(climate)}"},
+            "metadata": {
+                "family": "climate",
+                "long_name": "air temperature",
+                "unit": "degC",
+                "variable": "t2m",
+            },
+        },
     },
 }
 
@@ -41,15 +62,31 @@ def write_inputs(folder: Path) -> None:
     elevation = (500 + 400 * np.sin(x / 9) * np.cos(y / 7)).astype("f4")
     (folder / "grids").mkdir()
     (folder / "points").mkdir()
-    options = {"driver": "GTiff", "height": 52, "width": 100, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
-    with rasterio.open(folder / "grids" / "elevation.tif", "w", transform=rasterio.Affine(0.5, 0, 85, 0, -0.5, 81), **options) as raster:
+    options = {
+        "driver": "GTiff",
+        "height": 52,
+        "width": 100,
+        "count": 1,
+        "dtype": "float32",
+        "crs": "EPSG:4326",
+    }
+    with rasterio.open(
+        folder / "grids" / "elevation.tif",
+        "w",
+        transform=rasterio.Affine(0.5, 0, 85, 0, -0.5, 81),
+        **options,
+    ) as raster:
         raster.write(elevation, 1)
     lat, lon = 80.5 - np.arange(26), 0.5 + np.arange(360)
     temperature = -5 - 0.3 * lat[:, None] + np.sin(lon / 5)[None, :]
-    xr.Dataset({"t2m": (("lat", "lon"), temperature)}, {"lat": lat, "lon": lon}).to_netcdf(folder / "grids" / "climate.nc")
+    xr.Dataset({"t2m": (("lat", "lon"), temperature)}, {"lat": lat, "lon": lon}).to_netcdf(
+        folder / "grids" / "climate.nc"
+    )
     lon, lat = rng.uniform(90, 130, 160), rng.uniform(60, 76, 160)
     ice = np.clip(40 + 20 * np.sin((lon - 85) * 2 / 9) + 6 * rng.normal(size=160), 0, 100)
-    pd.DataFrame({"lon": lon, "lat": lat, "ice": ice}).to_csv(folder / "points" / "sites.csv", index=False)
+    pd.DataFrame({"lon": lon, "lat": lat, "ice": ice}).to_csv(
+        folder / "points" / "sites.csv", index=False
+    )
     (folder / "catalog.yaml").write_text(yaml.safe_dump(CATALOG))
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
 
@@ -62,14 +99,21 @@ class Bucket:
 
         self.server, self.url = server, f"s3://{server.bucket}/{prefix}"
         owner = server.owner
-        self.files = s3fs.S3FileSystem(key=owner.access_key, secret=owner.secret_key, endpoint_url=server.endpoint, use_listings_cache=False)
+        self.files = s3fs.S3FileSystem(
+            key=owner.access_key,
+            secret=owner.secret_key,
+            endpoint_url=server.endpoint,
+            use_listings_cache=False,
+        )
         self.said: list[str] = []
 
     def command(self, identity, *words: str) -> subprocess.CompletedProcess:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         environment = {**clean, **self.server.environment(identity), "OMP_NUM_THREADS": "1"}
         program = [str(Path(sys.executable).with_name("icemap")), *words]
-        result = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=600, check=False)
+        result = subprocess.run(
+            program, capture_output=True, text=True, env=environment, timeout=600, check=False
+        )
         self.said += [result.stdout, result.stderr]
         return result
 
@@ -81,11 +125,19 @@ class Bucket:
     def objects(self, below: str = "") -> dict[str, bytes]:
         root = f"{self.url}/{below}".removeprefix("s3://").rstrip("/")
         found = self.files.find(root, detail=True)  # of a prefix that was emptied: itself
-        return {name.removeprefix(root + "/"): self.files.cat_file(name) for name, entry in found.items() if entry["type"] == "file"}
+        return {
+            name.removeprefix(root + "/"): self.files.cat_file(name)
+            for name, entry in found.items()
+            if entry["type"] == "file"
+        }
 
     def etags(self, below: str) -> dict[str, str]:
         found = self.files.find(f"{self.url}/{below}", detail=True)
-        return {name: (entry["ETag"], str(entry["LastModified"])) for name, entry in found.items() if entry["type"] == "file"}
+        return {
+            name: (entry["ETag"], str(entry["LastModified"]))
+            for name, entry in found.items()
+            if entry["type"] == "file"
+        }
 
     def write(self, name: str, content: bytes) -> None:
         self.files.pipe_file(f"{self.url}/{name}", content)

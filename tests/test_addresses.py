@@ -21,7 +21,10 @@ def nothing_remembered(monkeypatch):
         ("https://ada:w@rd@host:8080/a b.tif", "https://host:8080/a b.tif"),
         ("https://ghp_123@host/dem.tif", "https://host/dem.tif"),
         ("https://ada:w/o?r#d@host/dem.tif", "https://host/dem.tif"),
-        ("ftp://ada:word@host/dem.tif, sftp://ada:word@host/x", "ftp://host/dem.tif, sftp://host/x"),
+        (
+            "ftp://ada:word@host/dem.tif, sftp://ada:word@host/x",
+            "ftp://host/dem.tif, sftp://host/x",
+        ),
         ("(https://host/dem.tif?X-Amz-Signature=1&x=2): it", "(https://host/dem.tif): it"),
         ("url=URL('https://host/dem.tif?sig=1')", "url=URL('https://host/dem.tif')"),
         ("zip://a.csv::https://ada:word@host/a.zip?sig=1", "zip://a.csv::https://host/a.zip"),
@@ -29,7 +32,10 @@ def nothing_remembered(monkeypatch):
         ("/vsicurl?url=https%3A%2F%2Fada%3Aword%40host is", "/vsicurl is"),
         ("https:/ada:word@host/dem.tif", "https:/host/dem.tif"),
         ("dem.tif?opens=1, band 1: IReadBlock failed", "dem.tif, band 1: IReadBlock failed"),
-        ("with url: /x and Signature=12ab%3D; password=word", "with url: /x and Signature=...; password=..."),
+        (
+            "with url: /x and Signature=12ab%3D; password=word",
+            "with url: /x and Signature=...; password=...",
+        ),
         ("https://host/a?next=https://host/b?sig=1.", "https://host/a."),
         # Nothing is hidden in these.
         ("s3://bucket/a@b/c", "s3://bucket/a@b/c"),
@@ -56,7 +62,11 @@ def test_what_is_shown(text, expected):
 )
 def test_what_is_recorded(url, expected):
     record = {"sources": [{"url": url, "citation": "https://doi.org/x?a=1"}], "n": 1, "none": None}
-    kept = {"sources": [{"url": expected, "citation": "https://doi.org/x?a=1"}], "n": 1, "none": None}
+    kept = {
+        "sources": [{"url": expected, "citation": "https://doi.org/x?a=1"}],
+        "n": 1,
+        "none": None,
+    }
     assert recorded(record) == kept
 
 
@@ -93,6 +103,8 @@ def test_what_libraries_log_is_said_as_icemap_says_it(caplog):
     try:
         raise OSError("https://ada:word@host/x")
     except OSError:
-        logging.getLogger("some.library").exception("HTTP 404 for %s", "https://host/dem.tif?sig=word")
+        logging.getLogger("some.library").exception(
+            "HTTP 404 for %s", "https://host/dem.tif?sig=word"
+        )
     assert "HTTP 404 for https://host/dem.tif" in caplog.text
     assert "word" not in caplog.text

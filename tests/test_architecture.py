@@ -26,11 +26,32 @@ LEVELS = [
     ["running"],
     ["virtual_arctic"],
     ["predictors", "boreholes"],
-    *([name] for name in ("ensemble", "verification", "mapping", "comparison", "totals", "products", "pipeline")),
+    *(
+        [name]
+        for name in (
+            "ensemble",
+            "verification",
+            "mapping",
+            "comparison",
+            "totals",
+            "products",
+            "pipeline",
+        )
+    ),
     ["doctor"],
     ["cli", "__main__"],
 ]
-HEAVY = {"rasterio", "matplotlib", "lightgbm", "sklearn", "numba", "pyvinecopulib", "geopandas", "kubernetes", "distributed"}
+HEAVY = {
+    "rasterio",
+    "matplotlib",
+    "lightgbm",
+    "sklearn",
+    "numba",
+    "pyvinecopulib",
+    "geopandas",
+    "kubernetes",
+    "distributed",
+}
 UNPICKLING = {"pickle", "_pickle", "cloudpickle", "dill", "shelve", "marshal"}
 UNPICKLING_CALLS = {"joblib.load", "joblib.dump", "pandas.read_pickle", "pd.read_pickle"}
 
@@ -48,15 +69,33 @@ def imported(tree: ast.AST, file: Path) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package) if node.level else str(node.module)
+            base = (
+                importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+                if node.level
+                else str(node.module)
+            )
             for alias in node.names:
                 # A public name taken from the package stands for the module that holds it.
-                yield node.lineno, icemap._PUBLIC.get(alias.name, f"icemap.{alias.name}") if base == "icemap" else f"{base}.{alias.name}"
+                yield (
+                    node.lineno,
+                    (
+                        icemap._PUBLIC.get(alias.name, f"icemap.{alias.name}")
+                        if base == "icemap"
+                        else f"{base}.{alias.name}"
+                    ),
+                )
 
 
 def level(module: str) -> int:
     part = module.split(".")[1]
-    return next((i for i, patterns in enumerate(LEVELS) if any(fnmatch(part, pattern) for pattern in patterns)), len(LEVELS))
+    return next(
+        (
+            i
+            for i, patterns in enumerate(LEVELS)
+            if any(fnmatch(part, pattern) for pattern in patterns)
+        ),
+        len(LEVELS),
+    )
 
 
 def inside(name: str, module: str) -> bool:
@@ -69,11 +108,20 @@ def offences(code: str, file: Path) -> list[str]:
     path = file.relative_to(PACKAGE).as_posix()
     found = []
     for line, name in imported(tree, file):
-        if name.startswith("icemap.") and own != "icemap" and not name.startswith("icemap._") and level(name) > level(own):
+        if (
+            name.startswith("icemap.")
+            and own != "icemap"
+            and not name.startswith("icemap._")
+            and level(name) > level(own)
+        ):
             found.append(f"{path}:{line} imports {name} from above")
-        if (inside(name, "distributed") or inside(name, "dask.distributed")) and not path.startswith("running/"):
+        if (
+            inside(name, "distributed") or inside(name, "dask.distributed")
+        ) and not path.startswith("running/"):
             found.append(f"{path}:{line} imports {name} outside running/")
-        if (inside(name, "matplotlib") or inside(name, "mpl_toolkits")) and not path.startswith("products/figures/"):
+        if (inside(name, "matplotlib") or inside(name, "mpl_toolkits")) and not path.startswith(
+            "products/figures/"
+        ):
             found.append(f"{path}:{line} imports {name} outside products/figures/")
         if inside(name, "jinja2") and not path.startswith("products/pages/"):
             found.append(f"{path}:{line} imports {name} outside products/pages/")
@@ -84,7 +132,11 @@ def offences(code: str, file: Path) -> list[str]:
             called = ast.unparse(node.func)
             if called in UNPICKLING_CALLS or called.endswith((".to_pickle", ".read_pickle")):
                 found.append(f"{path}:{node.lineno} calls {called}")
-            if any(k.arg == "allow_pickle" and not (isinstance(k.value, ast.Constant) and k.value.value is False) for k in node.keywords):
+            if any(
+                k.arg == "allow_pickle"
+                and not (isinstance(k.value, ast.Constant) and k.value.value is False)
+                for k in node.keywords
+            ):
                 found.append(f"{path}:{node.lineno} lets {called} unpickle")
     return found
 
@@ -95,7 +147,9 @@ def test_file_keeps_to_the_shape(file):
 
 
 def test_every_file_has_a_place_in_the_order():
-    assert [name for name in map(module_name, FILES) if name != "icemap" and level(name) == len(LEVELS)] == []
+    assert [
+        name for name in map(module_name, FILES) if name != "icemap" and level(name) == len(LEVELS)
+    ] == []
 
 
 def imports_of(files: dict[str, str]) -> dict[str, set[str]]:
@@ -119,14 +173,18 @@ def circle(files: dict[str, str]) -> str:
 
 
 def test_no_modules_import_each_other_in_a_circle():
-    code = {file.relative_to(PACKAGE).as_posix(): file.read_text(encoding="utf-8") for file in FILES}
+    code = {
+        file.relative_to(PACKAGE).as_posix(): file.read_text(encoding="utf-8") for file in FILES
+    }
     assert circle(code) == ""
 
 
 def test_a_circle_inside_a_folder_is_seen():
     one, other = "ensemble/bma.py", "ensemble/pooled.py"
     assert circle({one: "from icemap.ensemble.pooled import x", other: "import numpy"}) == ""
-    found = circle({one: "def f():\n    from . import pooled", other: "from icemap.ensemble import bma"})
+    found = circle(
+        {one: "def f():\n    from . import pooled", other: "from icemap.ensemble import bma"}
+    )
     assert "icemap.ensemble.bma" in found
 
 
@@ -160,7 +218,10 @@ def test_an_offence_is_seen(file, code, offence):
         ("running/run.py", "from dask.distributed import Client"),
         ("products/figures/maps.py", "import matplotlib"),
         ("products/pages/page.py", "import jinja2"),
-        ("ensemble/model.py", "from icemap import Grid, __version__\nnp.load(path, allow_pickle=False)"),
+        (
+            "ensemble/model.py",
+            "from icemap import Grid, __version__\nnp.load(path, allow_pickle=False)",
+        ),
         ("cli.py", "from icemap.running import run"),
     ],
 )

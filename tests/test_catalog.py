@@ -12,8 +12,19 @@ METADATA = {"family": "topography", "long_name": "elevation", "unit": "m"}
 
 
 def content(metadata: dict | None = None, url: str = "grids/elev.tif") -> dict:
-    data = {"dem": {"kwargs": {"url": url}, "metadata": {"licence": "CC0", "citation": "somebody 2020"}}}
-    return {"version": 2, "data": data, "entries": {"elevation": {"kwargs": {"data": "{data(dem)}"}, "metadata": {**METADATA, **(metadata or {})}}}}
+    data = {
+        "dem": {"kwargs": {"url": url}, "metadata": {"licence": "CC0", "citation": "somebody 2020"}}
+    }
+    return {
+        "version": 2,
+        "data": data,
+        "entries": {
+            "elevation": {
+                "kwargs": {"data": "{data(dem)}"},
+                "metadata": {**METADATA, **(metadata or {})},
+            }
+        },
+    }
 
 
 @pytest.fixture
@@ -27,10 +38,17 @@ def write(tmp_path):
 
 
 def test_an_entry_has_its_file_and_licence(write, tmp_path):
-    source = load_sources(write(content({"nodata": [-9999], "scale": 0.1})), ["elevation"])["elevation"]
+    source = load_sources(write(content({"nodata": [-9999], "scale": 0.1})), ["elevation"])[
+        "elevation"
+    ]
     assert source.url == str(tmp_path / "grids" / "elev.tif")
     assert (source.name, source.licence, source.citation) == ("elevation", "CC0", "somebody 2020")
-    assert (source.nodata, source.scale, source.offset, source.kind) == ((-9999.0,), 0.1, None, None)
+    assert (source.nodata, source.scale, source.offset, source.kind) == (
+        (-9999.0,),
+        0.1,
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -45,7 +63,9 @@ def test_an_entry_has_its_file_and_licence(write, tmp_path):
 )
 def test_addresses_are_seen_from_the_catalogue(write, tmp_path, monkeypatch, url, expected):
     monkeypatch.setenv("ICEMAP_TEST_DATA", "/data")
-    assert load_sources(write(content(url=url)), ["elevation"])["elevation"].url == expected.format(folder=tmp_path)
+    assert load_sources(write(content(url=url)), ["elevation"])["elevation"].url == expected.format(
+        folder=tmp_path
+    )
 
 
 def test_only_the_named_entries_need_to_be_right(write):
@@ -76,7 +96,9 @@ def test_a_wrong_key_is_named_with_file_and_entry(write, metadata, words):
 
 
 def test_a_missing_entry_data_or_address_is_named(write):
-    with pytest.raises(IcemapError, match=r"catalog\.yaml has no entry 'slope': add it, or use one of elevation\."):
+    with pytest.raises(
+        IcemapError, match=r"catalog\.yaml has no entry 'slope': add it, or use one of elevation\."
+    ):
         load_sources(write(content()), ["slope"])
     for reference in ("elev.tif", "{data(other)}", ""):
         catalog = content()
@@ -97,9 +119,13 @@ def test_parts_of_another_shape_are_refused(write, part, value):
         load_sources(write(catalog), ["elevation"])
 
 
-@pytest.mark.parametrize("text", ["", "[]", "version: 1\nsources: {}", "version: 2", "version: 2\nentries: [a]"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "version: 1\nsources: {}", "version: 2", "version: 2\nentries: [a]"]
+)
 def test_what_is_no_catalogue_is_refused(write, text):
-    with pytest.raises(IcemapError, match="is not a catalogue: it must be an intake file with 'version: 2'"):
+    with pytest.raises(
+        IcemapError, match="is not a catalogue: it must be an intake file with 'version: 2'"
+    ):
         read_catalog(write(text))
 
 
@@ -107,7 +133,10 @@ def test_what_is_no_catalogue_is_refused(write, text):
 @pytest.mark.parametrize("name", [0, True, 2026])
 def test_a_name_that_is_no_text_is_told(write, part, name):
     content = {"version": 2, "data": {}, "entries": {}, part: {name: {}}}
-    with pytest.raises(IcemapError, match=f"has the name {name}, which YAML reads as no text: write '{name}' in quotes"):
+    with pytest.raises(
+        IcemapError,
+        match=f"has the name {name}, which YAML reads as no text: write '{name}' in quotes",
+    ):
         load_sources(write(yaml.safe_dump(content)), ["elevation"])
 
 
@@ -118,5 +147,7 @@ def test_unreadable_yaml_names_the_line(write):
 
 def test_nothing_in_it_runs(write, tmp_path):
     with pytest.raises(IcemapError, match="not readable YAML"):
-        read_catalog(write(f"version: 2\nentries: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n"))
+        read_catalog(
+            write(f"version: 2\nentries: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
+        )
     assert not (tmp_path / "made").exists()

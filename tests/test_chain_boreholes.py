@@ -38,11 +38,30 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def add_raster(folder: Path) -> None:
     values = np.random.default_rng(0).normal(size=(4, 72)).astype("float32")
-    profile = {"driver": "GTiff", "height": 4, "width": 72, "count": 1, "dtype": "float32", "crs": "EPSG:4326", "transform": from_origin(-180, 75, 5, 5)}
+    profile = {
+        "driver": "GTiff",
+        "height": 4,
+        "width": 72,
+        "count": 1,
+        "dtype": "float32",
+        "crs": "EPSG:4326",
+        "transform": from_origin(-180, 75, 5, 5),
+    }
     with rasterio.open(folder / "a.tif", "w", **profile) as raster:
         raster.write(values, 1)
-    entry = {"kwargs": {"data": "{data(a_file)}"}, "metadata": {"family": "topography", "long_name": "a", "unit": "1"}}
-    (folder / "catalog.yaml").write_text(yaml.safe_dump({"version": 2, "data": {"a_file": {"kwargs": {"url": "a.tif"}}}, "entries": {"a": entry}}))
+    entry = {
+        "kwargs": {"data": "{data(a_file)}"},
+        "metadata": {"family": "topography", "long_name": "a", "unit": "1"},
+    }
+    (folder / "catalog.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "version": 2,
+                "data": {"a_file": {"kwargs": {"url": "a.tif"}}},
+                "entries": {"a": entry},
+            }
+        )
+    )
 
 
 def boreholes(config: Path):
@@ -62,8 +81,8 @@ def test_a_table_alone_gives_sites_and_their_page(config: Path) -> None:
     assert "2 of 3 sites can be used; see" in result.stdout
     assert "The permafrost table of 1 of 3 boreholes is an upper bound" in result.stdout
     assert (
-        "samples.parquet follows with 'icemap boreholes' or 'icemap run' when the cube is there: the step 'cube' is not done (There is no catalogue"
-        in result.stdout
+        "samples.parquet follows with 'icemap boreholes' or 'icemap run' when the cube is there:"
+        " the step 'cube' is not done (There is no catalogue" in result.stdout
     )
 
 
@@ -116,5 +135,8 @@ def test_a_bad_row_leaves_nothing_behind(config: Path) -> None:
     (config.parent / "layers.csv").write_text(HEADER + ROWS + "D,30,60,deep,0,1,40,yes\n")
     result = boreholes(config)
     assert result.exit_code == 2
-    assert "layers.csv has 1 bad rows: permafrost_table [m] is not a number: 'deep' (line 5)" in result.stderr
+    assert (
+        "layers.csv has 1 bad rows: permafrost_table [m] is not a number: 'deep' (line 5)"
+        in result.stderr
+    )
     assert not (config.parent / "run").exists()

@@ -1,4 +1,6 @@
-"""Every damage of every product of a run is mended, to the same bytes, by 'icemap run', or by 'icemap check' and then 'icemap run'."""
+"""Every damage of every product of a run is mended, to the same bytes, by 'icemap run', or by
+'icemap check' and then 'icemap run'.
+"""
 
 import io
 import json
@@ -24,7 +26,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 SETTINGS = {
     "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 4, "chunk": 32},
     "predictors": ["maat", "snow_depth", "elevation", "slope", "deposit"],
-    "ensemble": {"replicates": 2, "folds": 3, "candidates": 0, "members": ["gam", "sklearn.linear_model.Ridge"], "prior_strength": 100, "climatology": 0},
+    "ensemble": {
+        "replicates": 2,
+        "folds": 3,
+        "candidates": 0,
+        "members": ["gam", "sklearn.linear_model.Ridge"],
+        "prior_strength": 100,
+        "climatology": 0,
+    },
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }
 # Files below the run folder by a pattern, of which the first in the middle is damaged.
@@ -87,7 +96,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "truncated": lambda path: os.truncate(path, path.stat().st_size * 2 // 3),
     "flipped": flip,
 }
-# Saved members hold the addresses that objects had in memory: trained again they predict the same and are other files, whose digests the other two hold.
+# Saved members hold the addresses that objects had in memory: trained again they predict the same
+# and are other files, whose digests the other two hold.
 TRAINED = ("ensemble/manifest.json", "ensemble/packed.npz")
 # They tell when they were made, or how long something took.
 DATED = re.compile(r"\.html$|^stac/|^provenance\.json$|^ledger/|\.gpkg$|^influence\.json$|\.skops$")
@@ -101,7 +111,11 @@ def run_all(config: Path) -> list[str]:
 
 
 def contents(run: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(run)): path.read_bytes() for path in run.rglob("*") if path.is_file() and not path.name.startswith(".")}
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in run.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +129,16 @@ def whole(tmp_path_factory) -> tuple[Path, dict[str, bytes]]:
 
 def differences(before: dict[str, bytes], after: dict[str, bytes]) -> list[str]:
     lost = sorted(before.keys() ^ after.keys())
-    found = [name for name in before.keys() & after.keys() if before[name] != after[name] and not DATED.search(name)]
-    same = [name for name in found if name in TRAINED and predicting(name, before[name]) == predicting(name, after[name])]
+    found = [
+        name
+        for name in before.keys() & after.keys()
+        if before[name] != after[name] and not DATED.search(name)
+    ]
+    same = [
+        name
+        for name in found
+        if name in TRAINED and predicting(name, before[name]) == predicting(name, after[name])
+    ]
     return lost + [name for name in found if name not in same]
 
 
@@ -162,7 +184,10 @@ def test_damage_is_mended_to_the_same_bytes(whole, product, damage):
         said: list[str] = []
         assert check_run(str(run), said.append) == [], said
         assert path.stat().st_size > 0.9 * len(before[str(path.relative_to(run))])
-        assert all(step["finished"] for step in json.loads((run / "provenance.json").read_text())["steps"].values())
+        assert all(
+            step["finished"]
+            for step in json.loads((run / "provenance.json").read_text())["steps"].values()
+        )
     finally:
         shutil.rmtree(run)
         for name, content in before.items():

@@ -43,7 +43,9 @@ def write_sites(path: Path) -> None:
     lon = np.concatenate([rng.uniform(162, 179.9, 40), rng.uniform(-179.9, -152, 40)])
     lat = rng.uniform(63, 71.5, 80)
     value = 40 + 2 * (lat - 66) + 4 * rng.normal(size=80)
-    pd.DataFrame({"name": [f"S{k}" for k in range(80)], "lon": lon, "lat": lat, "vic": value}).to_csv(path)
+    pd.DataFrame(
+        {"name": [f"S{k}" for k in range(80)], "lon": lon, "lat": lat, "vic": value}
+    ).to_csv(path)
 
 
 def make(folder: Path, west: float, east: float, steps: list[str], **changes) -> Path:
@@ -71,14 +73,23 @@ def make(folder: Path, west: float, east: float, steps: list[str], **changes) ->
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """Cube and samples as the chain makes them; a map whose values are the longitudes of its cells."""
+    """Cube and samples as the chain makes them; a map whose values are the longitudes of its
+    cells.
+    """
     run = make(tmp_path_factory.mktemp("across"), 160, 210, ["cube", "boreholes"])
     cube = icemap.open_cube(str(run / "cube.zarr")).load()
     grid = grid_of(cube)
     create_gridded(str(run / "map.zarr"), grid, map_variables(TARGET), {"title": "Ice"}, chunk=16)
     longitude = np.broadcast_to(wrapped(grid.longitudes), grid.shape)
     for chunk in grid.chunks(16):
-        values = {v.name: longitude[chunk.rows, chunk.cols] if v.dtype == "float32" else np.ones(chunk.shape, "u1") for v in map_variables(TARGET)}
+        values = {
+            v.name: (
+                longitude[chunk.rows, chunk.cols]
+                if v.dtype == "float32"
+                else np.ones(chunk.shape, "u1")
+            )
+            for v in map_variables(TARGET)
+        }
         write_chunk(str(run / "map.zarr"), chunk, values)
     write_cogs(str(run / "map.zarr"), str(run / "products"), TARGET)
     write_stac(str(run), "Ice")
@@ -99,7 +110,9 @@ def test_the_grid_goes_on_beyond_180(cube):
     assert valid[:, 20:].sum() > 20
 
 
-@pytest.mark.parametrize(("west", "east", "cols"), [(160, 180, slice(0, 20)), (-180, -150, slice(20, 50))])
+@pytest.mark.parametrize(
+    ("west", "east", "cols"), [(160, 180, slice(0, 20)), (-180, -150, slice(20, 50))]
+)
 def test_cells_are_those_of_grids_on_either_side(cube, tmp_path, west, east, cols):
     """Slopes too, which need the cells on the other side."""
     side = icemap.open_cube(str(make(tmp_path, west, east, ["cube"]) / "cube.zarr")).load()
@@ -123,10 +136,14 @@ def test_sites_of_both_sides_are_in_the_cells_that_hold_them(run, cube):
     assert (col < 20).sum() > 10
     assert (col >= 20).sum() > 10
     own = (samples["filled_from_km"] == 0).to_numpy()
-    np.testing.assert_allclose(samples["maat"][own], cube["maat"].to_numpy()[row[own], col[own]], rtol=1e-6)
+    np.testing.assert_allclose(
+        samples["maat"][own], cube["maat"].to_numpy()[row[own], col[own]], rtol=1e-6
+    )
 
 
-@pytest.mark.parametrize(("lon", "other"), [(-170.2, 189.8), (-179.9, 180.1), (179.9, -180.1), (-150.5, 209.5)])
+@pytest.mark.parametrize(
+    ("lon", "other"), [(-170.2, 189.8), (-179.9, 180.1), (179.9, -180.1), (-150.5, 209.5)]
+)
 def test_a_query_is_the_same_however_its_longitude_is_counted(run, lon, other):
     found = query(str(run / "map.zarr"), lon, 66.5)
     assert found == query(str(run / "map.zarr"), other, 66.5)
@@ -145,9 +162,13 @@ def test_stac_has_a_west_that_is_greater_than_its_east(run):
     assert collection.extent.spatial.bboxes == [[160, 62, -150, 72]]
     assert item.bbox == [160, 62, -150, 72]
     footprint = shapely.geometry.shape(item.geometry)
-    assert footprint.equals(shapely.union_all([shapely.box(160, 62, 180, 72), shapely.box(-180, 62, -150, 72)]))
+    assert footprint.equals(
+        shapely.union_all([shapely.box(160, 62, 180, 72), shapely.box(-180, 62, -150, 72)])
+    )
     assert footprint.is_valid
-    assert json.loads((run / "stac" / "collection.json").read_text())["cube:dimensions"]["longitude"]["extent"] == [160, 210]
+    assert json.loads((run / "stac" / "collection.json").read_text())["cube:dimensions"][
+        "longitude"
+    ]["extent"] == [160, 210]
 
 
 def test_the_geotiff_goes_on_beyond_180(run):
@@ -163,7 +184,9 @@ def test_the_geotiff_goes_on_beyond_180(run):
 )
 def test_an_area_across_the_line_covers_its_cells(cube, tmp_path, boxes):
     shape = shapely.union_all([shapely.box(west, 64, east, 66.5) for west, east in boxes])
-    gpd.GeoDataFrame({"name": ["strait"]}, geometry=[shape], crs="EPSG:4326").to_file(tmp_path / "a.gpkg")
+    gpd.GeoDataFrame({"name": ["strait"]}, geometry=[shape], crs="EPSG:4326").to_file(
+        tmp_path / "a.gpkg"
+    )
     (area,) = read_areas(str(tmp_path / "a.gpkg"))
     found = area.coverage(grid_of(cube), slice(0, 10), slice(0, 50))
     expected = np.zeros((10, 50))
@@ -173,7 +196,10 @@ def test_an_area_across_the_line_covers_its_cells(cube, tmp_path, boxes):
 
 def test_regions_and_places_of_verification_are_as_people_write_them(cube):
     grid = grid_of(cube)
-    assert region_of(grid.longitudes, 66.5).tolist() == region_of(wrapped(grid.longitudes), 66.5).tolist()
+    assert (
+        region_of(grid.longitudes, 66.5).tolist()
+        == region_of(wrapped(grid.longitudes), 66.5).tolist()
+    )
     assert region_of([179.5, 180.5, 190.5, 209.5], 66.5).tolist() == [
         "Siberia",
         "Siberia",

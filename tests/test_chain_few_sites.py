@@ -1,4 +1,6 @@
-"""A few dozen clustered sites, as real tables of ground ice have them, from the table to the report."""
+"""A few dozen clustered sites, as real tables of ground ice have them, from the table to the
+report.
+"""
 
 import json
 from pathlib import Path
@@ -23,9 +25,22 @@ def clustered_sites(path: Path, noise: bool) -> None:
     """66 sites, more than half of them in one block of ten degrees; their values have errors."""
     rng = np.random.default_rng(3)
     centres = [(125.0, 64.0, 36), (-140.0, 67.0, 12), (70.0, 67.0, 10), (-120.0, 66.0, 8)]
-    lon, lat = (np.concatenate([c[k] + s * rng.uniform(-4, 4, c[2]) for c in centres]) for k, s in ((0, 1.0), (1, 0.5)))
-    value = 50 + 15 * rng.normal(size=66) if noise else 40 + 3 * (lat - 64) + 5 * rng.normal(size=66)
-    pd.DataFrame({"name": [f"S{k}" for k in range(66)], "lon": lon, "lat": lat, "vic": value.clip(5, 95), "se": rng.choice([2.0, 12.0], 66)}).to_csv(path)
+    lon, lat = (
+        np.concatenate([c[k] + s * rng.uniform(-4, 4, c[2]) for c in centres])
+        for k, s in ((0, 1.0), (1, 0.5))
+    )
+    value = (
+        50 + 15 * rng.normal(size=66) if noise else 40 + 3 * (lat - 64) + 5 * rng.normal(size=66)
+    )
+    pd.DataFrame(
+        {
+            "name": [f"S{k}" for k in range(66)],
+            "lon": lon,
+            "lat": lat,
+            "vic": value.clip(5, 95),
+            "se": rng.choice([2.0, 12.0], 66),
+        }
+    ).to_csv(path)
 
 
 def config_of(folder: Path) -> Path:
@@ -34,10 +49,29 @@ def config_of(folder: Path) -> Path:
     content = yaml.safe_load(path.read_text())
     del content["boreholes"]
     changes = {
-        "grid": {"west": -180, "south": 50, "east": 180, "north": 76, "resolution": 0.5, "chunk": 64},
+        "grid": {
+            "west": -180,
+            "south": 50,
+            "east": 180,
+            "north": 76,
+            "resolution": 0.5,
+            "chunk": 64,
+        },
         "predictors": ["maat", "snow_depth", "elevation", "slope"],
-        "sites": {"table": "few.csv", "value": "vic", "unit": "%", "id": "name", "standard_error": "se"},
-        "ensemble": {"members": ["sklearn.linear_model.Ridge", "random_forest"], "replicates": 2, "folds": 4, "candidates": 0, "prior_strength": 100},
+        "sites": {
+            "table": "few.csv",
+            "value": "vic",
+            "unit": "%",
+            "id": "name",
+            "standard_error": "se",
+        },
+        "ensemble": {
+            "members": ["sklearn.linear_model.Ridge", "random_forest"],
+            "replicates": 2,
+            "folds": 4,
+            "candidates": 0,
+            "prior_strength": 100,
+        },
         "verification": {"folds": 4, "places": 300, "competitors": [], "nugget": False},
     }
     path.write_text(yaml.safe_dump({**content, **changes}))
@@ -75,7 +109,10 @@ def test_no_skill_is_said_on_the_command_line_and_on_both_pages(few):
     record = json.loads((run / "verification.json").read_text())
     assert next(iter(record)) == "skill"
     sentence = record["skill"]["sentence"]
-    assert "do not explain volumetric ice content at these sites" in sentence or "cannot be told" in sentence
+    assert (
+        "do not explain volumetric ice content at these sites" in sentence
+        or "cannot be told" in sentence
+    )
     assert sentence in [line.strip() for line in said]
     for page in ("verification.html", "report.html"):
         assert sentence in (run / page).read_text()
@@ -106,7 +143,9 @@ def test_a_fold_that_fails_is_named_and_the_others_are_scored(few, tmp_path, mon
 
     monkeypatch.setattr(cross_validation, "verify_fold", failing)
     content = yaml.safe_load(config.read_text())
-    config.write_text(yaml.safe_dump({**content, "verification": {**content["verification"], "places": 301}}))
+    config.write_text(
+        yaml.safe_dump({**content, "verification": {**content["verification"], "places": 301}})
+    )
     said = run_here(config, ["verify", "map", "storage", "publish", "report"])
     record = json.loads((few[0] / "verification.json").read_text())
     assert record["failed"] == [{"fold": broken.key, "reason": "the member cannot be fitted"}]

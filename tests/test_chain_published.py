@@ -52,9 +52,14 @@ def test_the_map_is_what_the_ensemble_predicts(finished):
     """The compiled map beside the members' own predictions and the exact COP-BMA."""
     run, _ = finished
     ensemble = icemap.open_ensemble(str(run / "ensemble"))
-    cube, data = open_cube(str(run / "cube.zarr")).load(), icemap.open_map(str(run / "map.zarr")).load()
+    cube, data = (
+        open_cube(str(run / "cube.zarr")).load(),
+        icemap.open_map(str(run / "map.zarr")).load(),
+    )
     valid = cube["valid"].to_numpy() == 1
-    X = np.column_stack([cube[name].to_numpy()[valid].astype(float) for name in ensemble.coding_.names])
+    X = np.column_stack(
+        [cube[name].to_numpy()[valid].astype(float) for name in ensemble.coding_.names]
+    )
     F = ensemble.member_predictions(ensemble.coding_.encode(X)[0])
     means = np.stack([one.bma.predict(f) for one, f in zip(ensemble.replicates_, F, strict=True)])
     interval = replicate_interval(means)
@@ -93,11 +98,23 @@ def test_it_is_verified_at_random_and_not_calibrated(finished):
 
 def test_totals_are_summed_bounds(finished, tmp_path):
     run, _ = finished
-    data, cube = (one.load() for one in (icemap.open_map(str(run / "map.zarr")), open_cube(str(run / "cube.zarr"))))
+    data, cube = (
+        one.load()
+        for one in (icemap.open_map(str(run / "map.zarr")), open_cube(str(run / "cube.zarr")))
+    )
     valid = cube["valid"].to_numpy() == 1
-    area = (load_config(str(run.parent / "config.yaml")).grid.grid.cell_area()[:, None] * cube["fraction"].to_numpy())[valid]
-    table = {row["region"]: row for row in json.loads((run / "ice_storage.json").read_text())["regions"]}
-    for key, name in (("ice_km3", "vic"), ("ice_km3_lower95", "vic_lower95"), ("ice_km3_upper95", "vic_upper95")):
+    area = (
+        load_config(str(run.parent / "config.yaml")).grid.grid.cell_area()[:, None]
+        * cube["fraction"].to_numpy()
+    )[valid]
+    table = {
+        row["region"]: row for row in json.loads((run / "ice_storage.json").read_text())["regions"]
+    }
+    for key, name in (
+        ("ice_km3", "vic"),
+        ("ice_km3_lower95", "vic_lower95"),
+        ("ice_km3_upper95", "vic_upper95"),
+    ):
         total = float(area @ data[name].to_numpy()[valid].astype(float)) * 5 / 1000 / 100
         assert table["all"][key] == pytest.approx(total, rel=1e-5), key
     assert table["all"]["share_residual"] == 0
@@ -116,7 +133,9 @@ def test_the_run_is_whole(finished):
 def test_the_products_say_which_recipe_it_is(finished):
     run, _ = finished
     with rasterio.open(run / "products" / "T5m_VIC_lower95.tif") as file:
-        assert "recipe as printed" in file.descriptions[0] or "recipe as printed" in str(file.tags())
+        assert "recipe as printed" in file.descriptions[0] or "recipe as printed" in str(
+            file.tags()
+        )
     for page in ("report.html", "verification.html"):
         text = (run / page).read_text()
         assert "as printed" in text, page

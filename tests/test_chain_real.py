@@ -22,9 +22,19 @@ from icemap.verification.calibration import Calibration
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "realcase"
-GRID = {"west": -180, "south": 52, "east": -100, "north": 76, "resolution": "15 arcmin", "chunk": 64}
+GRID = {
+    "west": -180,
+    "south": 52,
+    "east": -100,
+    "north": 76,
+    "resolution": "15 arcmin",
+    "chunk": 64,
+}
 
-pytestmark = pytest.mark.skipif(not (REAL / "grids_native").is_dir(), reason="the real grids and measurements are not on this machine")
+pytestmark = pytest.mark.skipif(
+    not (REAL / "grids_native").is_dir(),
+    reason="the real grids and measurements are not on this machine",
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,13 +45,20 @@ def run(tmp_path_factory) -> Path:
         "run": "run",
         "catalog": str(ROOT / "catalog.yaml"),
         "grid": GRID,
-        "ensemble": {"members": ["svr", "gam", "random_forest", "lightgbm"], "replicates": 2, "folds": 3, "candidates": 0},
+        "ensemble": {
+            "members": ["svr", "gam", "random_forest", "lightgbm"],
+            "replicates": 2,
+            "folds": 3,
+            "candidates": 0,
+        },
         "verification": {"folds": 3, "places": 500},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump({**example, **changes}))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ICEMAP_DATA": str(REAL)}
     program = [str(Path(sys.executable).with_name("icemap")), "run", str(folder / "config.yaml")]
-    result = subprocess.run(program, capture_output=True, text=True, env=environment, timeout=800, check=False)
+    result = subprocess.run(
+        program, capture_output=True, text=True, env=environment, timeout=800, check=False
+    )
     assert result.returncode == 0, result.stderr
     return folder / "run"
 
@@ -56,12 +73,19 @@ def test_the_example_has_at_least_ten_predictors_of_all_five_families(monkeypatc
     config = load_config(str(ROOT / "examples" / "active_layer.yaml"))
     sources = load_sources(config.catalog, list(config.predictors))
     assert len(sources) >= 10
-    assert {source.family for source in sources.values()} == {"paleoclimate", "climate", "remote_sensing", "topography", "geology"}
+    assert {source.family for source in sources.values()} == {
+        "paleoclimate",
+        "climate",
+        "remote_sensing",
+        "topography",
+        "geology",
+    }
     assert any(source.kind == "class" for source in sources.values())
     assert {Path(source.url).suffix for source in sources.values()} >= {".nc", ".tif"}
 
 
-# What is known of these places, with room for the mean over a cell: mountains, coast, climate, the ice-free corner of the last glaciation.
+# What is known of these places, with room for the mean over a cell: mountains, coast, climate, the
+# ice-free corner of the last glaciation.
 KNOWN = [
     ("elevation", -151.1, 63.1, 1000, 4500),  # Alaska Range
     ("elevation", -148.9, 70.1, -20, 150),  # Arctic coastal plain
@@ -80,7 +104,9 @@ KNOWN = [
 
 @pytest.mark.parametrize(("name", "lon", "lat", "low", "high"), KNOWN)
 def test_sources_lie_where_they_belong(cube, name, lon, lat, low, high):
-    """Longitudes from 0 to 360, odd dimension names, time and month axes, a polar stereographic raster: all in their place."""
+    """Longitudes from 0 to 360, odd dimension names, time and month axes, a polar stereographic
+    raster: all in their place.
+    """
     value = float(cube[name].sel(longitude=lon, latitude=lat, method="nearest"))
     assert low <= value <= high
 
@@ -109,7 +135,9 @@ def test_every_site_is_used_or_says_why_not(run):
     assert (sites.reason[sites.used] == "").all()
     assert (sites.reason[~sites.used] != "").all()
     assert (sites.reason == "value outside 0-300 cm").sum() == (raw.alt_cm > 300).sum()
-    inside = raw.lon.between(GRID["west"], GRID["east"]) & raw.lat.between(GRID["south"], GRID["north"])
+    inside = raw.lon.between(GRID["west"], GRID["east"]) & raw.lat.between(
+        GRID["south"], GRID["north"]
+    )
     assert (sites.reason == "outside the grid").sum() == (~inside & (raw.alt_cm <= 300)).sum()
     assert 80 <= sites.used.sum() <= inside.sum()
     samples = pd.read_parquet(run / "samples.parquet")
@@ -152,11 +180,18 @@ def test_verification_and_totals_are_numbers_of_this_target(run):
 
 
 def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube):
-    """Real predictors, every fifth valid cell: each member against its own predict, each output against the COP-BMAs and the forest themselves."""
-    ensemble, compiled = icemap.open_ensemble(str(run / "ensemble")), read_compiled(str(run / "ensemble"))
+    """Real predictors, every fifth valid cell: each member against its own predict, each output
+    against the COP-BMAs and the forest themselves.
+    """
+    ensemble, compiled = (
+        icemap.open_ensemble(str(run / "ensemble")),
+        read_compiled(str(run / "ensemble")),
+    )
     assert not compiled.reasons, "every member has a kernel"
     rows, columns = (index[::5] for index in np.nonzero(cube.valid.to_numpy() == 1))
-    X = np.column_stack([cube[name].to_numpy()[rows, columns] for name in compiled.coding.names]).astype(np.float32)
+    X = np.column_stack(
+        [cube[name].to_numpy()[rows, columns] for name in compiled.coding.names]
+    ).astype(np.float32)
     coded = ensemble.coding_.encode(X.astype(float))[0]
     F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
     padded = pad(X)
@@ -166,7 +201,9 @@ def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube)
     def require_close(name: str, difference: np.ndarray, allowed: float) -> None:
         worst = int(np.abs(difference).argmax())
         lon, lat = float(cube.longitude[columns[worst]]), float(cube.latitude[rows[worst]])
-        assert abs(difference[worst]) <= allowed, f"{name}: {difference[worst]:.2g} % of the range at {lon:.3f} E {lat:.3f} N"
+        assert abs(difference[worst]) <= allowed, (
+            f"{name}: {difference[worst]:.2g} % of the range at {lon:.3f} E {lat:.3f} N"
+        )
 
     for k, name in enumerate((*compiled.members, "consensus")):
         require_close(name, 100 * (np.abs(G[k] - F[:, :, k]) / spans).max(axis=0), 1e-3)
@@ -174,10 +211,15 @@ def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube)
     means = np.array([bma.predict(f) for bma, f in zip(bmas, F)])
     means += 0.5 * (leaves.mean - means.mean(axis=0))
     data = icemap.open_map(str(run / "map.zarr")).load()
-    layers = {name: data[name].to_numpy()[rows, columns].astype(float) for name in ("alt", "alt_sd_ensemble", "alt_lower95", "alt_upper95", "extrapolated")}
+    layers = {
+        name: data[name].to_numpy()[rows, columns].astype(float)
+        for name in ("alt", "alt_sd_ensemble", "alt_lower95", "alt_upper95", "extrapolated")
+    }
     width = ensemble.bounds[1] - ensemble.bounds[0]
     require_close("mean", 100 * (layers["alt"] - means.mean(axis=0)) / width, 2e-3)
-    require_close("spread", 100 * (layers["alt_sd_ensemble"] - means.std(axis=0, ddof=1)) / width, 2e-3)
+    require_close(
+        "spread", 100 * (layers["alt_sd_ensemble"] - means.std(axis=0, ddof=1)) / width, 2e-3
+    )
     outside = np.mean([bma.extrapolated(f) for bma, f in zip(bmas, F)], axis=0) >= 0.5
     assert np.mean(layers["extrapolated"] == outside) > 0.999
     calibration = Calibration.from_dict(read_json(str(run / "ensemble" / "calibration.json")))
@@ -188,4 +230,6 @@ def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube)
             middle = 0.5 * (low + high)
             below = ensemble.pooled_.cdf(F, middle, leaves) < level
             low, high = np.where(below, middle, low), np.where(below, high, middle)
-        require_close(name, 100 * (layers[name] - high) / width, 0.03)  # the levels come from the dissimilarity as stored, in single precision
+        require_close(
+            name, 100 * (layers[name] - high) / width, 0.03
+        )  # the levels come from the dissimilarity as stored, in single precision

@@ -29,7 +29,12 @@ from icemap.virtual_arctic.demo import write_demo
 SETTINGS = {
     "grid": {"west": -180, "south": 56, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
     "predictors": ["maat", "snow_depth", "elevation", "slope", "deposit"],
-    "ensemble": {"members": ["sklearn.linear_model.Ridge", "random_forest"], "replicates": 2, "folds": 3, "candidates": 1},
+    "ensemble": {
+        "members": ["sklearn.linear_model.Ridge", "random_forest"],
+        "replicates": 2,
+        "folds": 3,
+        "candidates": 1,
+    },
     "verification": {"folds": 3, "places": 300},
 }
 CHUNKS = 2 * 23
@@ -42,16 +47,32 @@ def write_project(folder: Path) -> Path:
 
 
 def start(config: Path, workers: int) -> subprocess.Popen:
-    program = [str(Path(sys.executable).with_name("icemap")), "run", str(config), "--workers", str(workers)]
+    program = [
+        str(Path(sys.executable).with_name("icemap")),
+        "run",
+        str(config),
+        "--workers",
+        str(workers),
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment, start_new_session=True)
+    return subprocess.Popen(
+        program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
 
 
 def kill_at(process: subprocess.Popen, ledger: Path, records: int) -> None:
     """Kill command, scheduler and workers with signal 9 as soon as so many records are there."""
     try:
         deadline = time.monotonic() + 800
-        while not ledger.is_dir() or sum(not name.startswith(".") for name in os.listdir(ledger)) < records:
+        while (
+            not ledger.is_dir()
+            or sum(not name.startswith(".") for name in os.listdir(ledger)) < records
+        ):
             assert process.poll() is None, "the command ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.002)
@@ -76,7 +97,9 @@ def undisturbed(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def killed_twice(tmp_path_factory) -> tuple[Path, dict[str, dict[str, int]], str]:
-    """A run killed in its cube and in its map (2 workers), then finished (1 worker), the records there were at each kill, and its status after the last."""
+    """A run killed in its cube and in its map (2 workers), then finished (1 worker), the records
+    there were at each kill, and its status after the last.
+    """
     config = write_project(tmp_path_factory.mktemp("killed"))
     run, kept = config.parent / "run", {}
     for job in ("cube", "map"):
@@ -104,33 +127,57 @@ def test_finished_chunks_are_not_made_again(killed_twice, job):
 @pytest.mark.parametrize("name", ["cube.zarr", "map.zarr"])
 def test_grids_are_bit_identical_to_an_undisturbed_serial_run(undisturbed, killed_twice, name):
     run, *_ = killed_twice
-    first, second = (xr.open_zarr(folder / name, consolidated=False, mask_and_scale=False).load() for folder in (undisturbed, run))
+    first, second = (
+        xr.open_zarr(folder / name, consolidated=False, mask_and_scale=False).load()
+        for folder in (undisturbed, run)
+    )
     assert set(first.data_vars) == set(second.data_vars)
     for variable in first.data_vars:
-        assert first[variable].to_numpy().tobytes() == second[variable].to_numpy().tobytes(), variable
+        assert first[variable].to_numpy().tobytes() == second[variable].to_numpy().tobytes(), (
+            variable
+        )
 
 
 def test_samples_ensemble_verification_and_totals_are_identical(undisturbed, killed_twice):
     run, *_ = killed_twice
-    pd.testing.assert_frame_equal(pd.read_parquet(undisturbed / "samples.parquet"), pd.read_parquet(run / "samples.parquet"), check_exact=True)
-    for name in ("verification.json", "ice_storage.json", "ensemble/calibration.json", "ensemble/applicability.json", "ensemble/replicates/s001.json"):
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(undisturbed / "samples.parquet"),
+        pd.read_parquet(run / "samples.parquet"),
+        check_exact=True,
+    )
+    for name in (
+        "verification.json",
+        "ice_storage.json",
+        "ensemble/calibration.json",
+        "ensemble/applicability.json",
+        "ensemble/replicates/s001.json",
+    ):
         assert (undisturbed / name).read_bytes() == (run / name).read_bytes(), name
     table = pd.read_parquet(run / "samples.parquet")
-    first, second = (icemap.open_ensemble(str(folder / "ensemble")).predict(table) for folder in (undisturbed, run))
+    first, second = (
+        icemap.open_ensemble(str(folder / "ensemble")).predict(table)
+        for folder in (undisturbed, run)
+    )
     assert np.array_equal(first, second)
 
 
 def test_the_sums_of_the_chunks_are_the_same_in_any_order(undisturbed, killed_twice):
     run, *_ = killed_twice
-    first, second = (Ledger(str(folder / "ledger" / "map")).records() for folder in (undisturbed, run))
+    first, second = (
+        Ledger(str(folder / "ledger" / "map")).records() for folder in (undisturbed, run)
+    )
     assert first.keys() == second.keys()
     for key, record in first.items():
-        assert {k: v for k, v in record.items() if k != "seconds"} == {k: v for k, v in second[key].items() if k != "seconds"}
+        assert {k: v for k, v in record.items() if k != "seconds"} == {
+            k: v for k, v in second[key].items() if k != "seconds"
+        }
 
 
 def test_status_tells_how_far_the_map_was_in_pixels(killed_twice):
     run, kept, status = killed_twice
-    pixels = sum(record["valid"] for record in Ledger(str(run / "ledger" / "cube")).records().values())
+    pixels = sum(
+        record["valid"] for record in Ledger(str(run / "ledger" / "cube")).records().values()
+    )
     first, second = status.splitlines()[-2:]
     assert first.startswith("map        begun 20")
     assert first.endswith(f", not finished, {len(kept['map'])} parts in the ledger")
@@ -139,13 +186,19 @@ def test_status_tells_how_far_the_map_was_in_pixels(killed_twice):
     assert [line.split()[1] for line in after] == ["finished"] * len(STEPS)
 
 
-KILLS = [(victim, number) for number in range(7) for victim in ("a worker", "the command", "everything")][:20]
+KILLS = [
+    (victim, number) for number in range(7) for victim in ("a worker", "the command", "everything")
+][:20]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("victim", "number"), KILLS)
-def test_a_map_killed_at_a_random_point_ends_with_the_same_bits(undisturbed, tmp_path, victim, number):
-    """Signal 9 for one worker, which the cluster replaces; for the command, whose workers then end; or for all of them at once."""
+def test_a_map_killed_at_a_random_point_ends_with_the_same_bits(
+    undisturbed, tmp_path, victim, number
+):
+    """Signal 9 for one worker, which the cluster replaces; for the command, whose workers then end;
+    or for all of them at once.
+    """
     shutil.copytree(undisturbed.parent, tmp_path / "project")
     config, run = tmp_path / "project" / "config.yaml", tmp_path / "project" / "run"
     for path in ("ledger/map", "map.zarr"):
@@ -153,13 +206,28 @@ def test_a_map_killed_at_a_random_point_ends_with_the_same_bits(undisturbed, tmp
     point = int(np.random.default_rng([number, len(victim)]).integers(0, CHUNKS - 2))
     program = [str(Path(sys.executable).with_name("icemap")), "map", str(config), "--workers", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        program,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + 800
-    while len(records_of(run / "ledger" / "map")) < point and process.poll() is None and time.monotonic() < deadline:
+    while (
+        len(records_of(run / "ledger" / "map")) < point
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.002)
     if victim == "a worker":
-        # Workers are the children that have no children of their own; the nannies are threads of the command.
-        workers = [child for child in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(child.cmdline())]
+        # Workers are the children that have no children of their own; the nannies are threads of
+        # the command.
+        workers = [
+            child
+            for child in psutil.Process(process.pid).children(recursive=True)
+            if "spawn_main" in " ".join(child.cmdline())
+        ]
         assert workers
         workers[number % len(workers)].kill()
         assert process.wait(timeout=300) == 0
@@ -171,6 +239,11 @@ def test_a_map_killed_at_a_random_point_ends_with_the_same_bits(undisturbed, tmp
         after = records_of(run / "ledger" / "map")
         assert {name: after[name] for name in kept} == kept
     assert len(records_of(run / "ledger" / "map")) == CHUNKS
-    first, second = (xr.open_zarr(folder / "map.zarr", consolidated=False, mask_and_scale=False).load() for folder in (undisturbed, run))
+    first, second = (
+        xr.open_zarr(folder / "map.zarr", consolidated=False, mask_and_scale=False).load()
+        for folder in (undisturbed, run)
+    )
     for variable in first.data_vars:
-        assert first[variable].to_numpy().tobytes() == second[variable].to_numpy().tobytes(), variable
+        assert first[variable].to_numpy().tobytes() == second[variable].to_numpy().tobytes(), (
+            variable
+        )

@@ -1,4 +1,6 @@
-"""A chain whose sources, sites, config, catalogue and run all lie in a bucket of a real S3 server."""
+"""A chain whose sources, sites, config, catalogue and run all lie in a bucket of a real S3
+server.
+"""
 
 import json
 import re
@@ -27,8 +29,25 @@ def test_every_product_lies_in_the_bucket(bucket):
     names = set(bucket.objects("runs/small"))
     for suffix in ("", "_lower95", "_upper95", "_sd", "_aoa"):
         assert f"products/T5m_VIC{suffix}.tif" in names
-    single = {"samples.parquet", "verification.json", "ice_storage.json", "provenance.json", "catalog.yaml", "report.html", "products/map.png"}
-    assert single | {"stac/collection.json", "ensemble/manifest.json", "map.zarr/zarr.json", "cube.zarr/zarr.json"} <= names
+    single = {
+        "samples.parquet",
+        "verification.json",
+        "ice_storage.json",
+        "provenance.json",
+        "catalog.yaml",
+        "report.html",
+        "products/map.png",
+    }
+    assert (
+        single
+        | {
+            "stac/collection.json",
+            "ensemble/manifest.json",
+            "map.zarr/zarr.json",
+            "cube.zarr/zarr.json",
+        }
+        <= names
+    )
     assert not Path("s3:").exists()
 
 
@@ -40,7 +59,12 @@ def test_the_map_opens_from_the_bucket_and_equals_its_geotiff(bucket, log_in):
     assert np.isfinite(vic).all()
     assert (data.vic_lower95 <= data.vic).all()
     assert (data.vic <= data.vic_upper95).all()
-    with rasterio.MemoryFile(bucket.files.cat_file(f"{bucket.url}/runs/small/products/T5m_VIC.tif")) as memory, memory.open() as raster:
+    with (
+        rasterio.MemoryFile(
+            bucket.files.cat_file(f"{bucket.url}/runs/small/products/T5m_VIC.tif")
+        ) as memory,
+        memory.open() as raster,
+    ):
         np.testing.assert_array_equal(raster.read(1), vic.astype("f4"))
     cube = icemap.open_cube(f"{bucket.url}/runs/small/cube.zarr").load()
     expected = -5 - 0.3 * cube.latitude + np.sin(cube.longitude / 5)
@@ -56,7 +80,9 @@ def test_a_second_run_does_nothing_even_for_a_reader(bucket):
 
 
 def test_query_and_status_read_from_the_bucket(bucket):
-    query = bucket.command(bucket.server.reader, "query", f"{bucket.url}/runs/small", "--lon", "100", "--lat", "70")
+    query = bucket.command(
+        bucket.server.reader, "query", f"{bucket.url}/runs/small", "--lon", "100", "--lat", "70"
+    )
     assert query.returncode == 0, query.stderr
     assert re.search(r"^vic +\d", query.stdout, re.MULTILINE)
     status = bucket.command(bucket.server.reader, "status", f"{bucket.url}/runs/small")
@@ -65,7 +91,11 @@ def test_query_and_status_read_from_the_bucket(bucket):
 
 
 def test_totals_of_polygons_that_lie_in_the_bucket(bucket, log_in, tmp_path):
-    areas = gpd.GeoDataFrame({"name": ["west", "east"]}, geometry=[box(95, 62, 105, 70), box(110, 62, 120, 70)], crs="EPSG:4326")
+    areas = gpd.GeoDataFrame(
+        {"name": ["west", "east"]},
+        geometry=[box(95, 62, 105, 70), box(110, 62, 120, 70)],
+        crs="EPSG:4326",
+    )
     areas.to_file(tmp_path / "areas.gpkg")
     bucket.write("areas.gpkg", (tmp_path / "areas.gpkg").read_bytes())
     log_in("owner")
@@ -75,8 +105,12 @@ def test_totals_of_polygons_that_lie_in_the_bucket(bucket, log_in, tmp_path):
     url = f"{bucket.url}/runs/small/products/ice_storage_areas.json"
     assert result.stdout.splitlines()[-1] == f"totals   {url}"
     rows = {row["region"]: row for row in json.loads(bucket.files.cat_file(url))["regions"]}
-    expected = icemap.ice_storage(f"{bucket.url}/runs/small/map.zarr", str(tmp_path / "areas.gpkg"), attribute="name").set_index("region")
-    assert {name: row["ice_km3"] for name, row in rows.items()} == pytest.approx(expected["ice_km3"].to_dict())
+    expected = icemap.ice_storage(
+        f"{bucket.url}/runs/small/map.zarr", str(tmp_path / "areas.gpkg"), attribute="name"
+    ).set_index("region")
+    assert {name: row["ice_km3"] for name, row in rows.items()} == pytest.approx(
+        expected["ice_km3"].to_dict()
+    )
     assert min(row["ice_km3_lower95"] for row in rows.values()) > 0
     result = CliRunner().invoke(main, [*words, f"{bucket.url}/absent.gpkg"])
     assert result.exit_code == 2
@@ -114,15 +148,24 @@ def test_a_stranger_is_told_about_the_first_file(bucket):
 
 def test_missing_objects_are_named(bucket):
     owner = bucket.server.owner
-    assert f"{bucket.url}/absent.yaml: there is no such file" in one_sentence(bucket.command(owner, "run", f"{bucket.url}/absent.yaml"))
+    assert f"{bucket.url}/absent.yaml: there is no such file" in one_sentence(
+        bucket.command(owner, "run", f"{bucket.url}/absent.yaml")
+    )
     sites = {**CONFIG["sites"], "table": "points/absent.csv"}
     bucket.write("new.yaml", yaml.safe_dump({**CONFIG, "run": "runs/new", "sites": sites}).encode())
-    assert f"{bucket.url}/points/absent.csv" in one_sentence(bucket.command(owner, "run", f"{bucket.url}/new.yaml"))
+    assert f"{bucket.url}/points/absent.csv" in one_sentence(
+        bucket.command(owner, "run", f"{bucket.url}/new.yaml")
+    )
     for name, url in (("dem", "grids/absent.tif"), ("climate", "grids/absent.nc")):
         catalog = {**CATALOG, "data": {**CATALOG["data"], name: {"kwargs": {"url": url}}}}
         bucket.write("wrong.yaml", yaml.safe_dump(catalog).encode())
-        bucket.write("new.yaml", yaml.safe_dump({**CONFIG, "run": "runs/new", "catalog": "wrong.yaml"}).encode())
-        assert f"{bucket.url}/{url}" in one_sentence(bucket.command(owner, "run", f"{bucket.url}/new.yaml"))
+        bucket.write(
+            "new.yaml",
+            yaml.safe_dump({**CONFIG, "run": "runs/new", "catalog": "wrong.yaml"}).encode(),
+        )
+        assert f"{bucket.url}/{url}" in one_sentence(
+            bucket.command(owner, "run", f"{bucket.url}/new.yaml")
+        )
     assert bucket.objects("runs/new") == {}
 
 
@@ -132,13 +175,19 @@ def test_the_chunks_of_an_unfinished_map_are_taken_up(bucket):
     record["steps"]["map"]["finished"] = None
     bucket.write("runs/small/provenance.json", json.dumps(record).encode())
     bucket.files.rm(f"{bucket.url}/runs/small/ledger/map/r000c001.json")
-    result = bucket.command(bucket.server.owner, "run", f"{bucket.url}/config.yaml", "--workers", "1")
+    result = bucket.command(
+        bucket.server.owner, "run", f"{bucket.url}/config.yaml", "--workers", "1"
+    )
     assert result.returncode == 0, result.stderr
     assert "map: continuing" in result.stdout
     after = bucket.etags("runs/small")
     changed = {name.split("runs/small/")[1] for name in after if after[name] != before.get(name)}
-    assert {name.rpartition("/")[0] for name in changed if name.startswith("ledger")} == {"ledger/map"}
-    assert {name for name in changed if name.startswith("ledger/map/r")} == {"ledger/map/r000c001.json"}
+    assert {name.rpartition("/")[0] for name in changed if name.startswith("ledger")} == {
+        "ledger/map"
+    }
+    assert {name for name in changed if name.startswith("ledger/map/r")} == {
+        "ledger/map/r000c001.json"
+    }
     assert {name[-4:] for name in changed if name.startswith("map.zarr")} == {"/0/1"}
 
 

@@ -1,4 +1,6 @@
-"""Every mistake in the input ends in one sentence and exit code 2, and leaves nothing that a later run takes for finished."""
+"""Every mistake in the input ends in one sentence and exit code 2, and leaves nothing that a later
+run takes for finished.
+"""
 
 import hashlib
 import json
@@ -26,19 +28,47 @@ RASTERS = {"elevation": "topography", "maat": "climate", "flat": "geology"}
 SITES = {"table": "sites.csv", "value": "ice", "unit": "%"}
 CONFIG = {
     "run": "run",
-    "grid": {"west": WEST, "south": SOUTH, "east": EAST, "north": NORTH, "resolution": 1, "chunk": 16},
+    "grid": {
+        "west": WEST,
+        "south": SOUTH,
+        "east": EAST,
+        "north": NORTH,
+        "resolution": 1,
+        "chunk": 16,
+    },
     "catalog": "catalog.yaml",
     "predictors": ["elevation", "maat"],
     "sites": SITES,
-    "ensemble": {"members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"], "replicates": 2, "folds": 2, "prior_strength": 100},
+    "ensemble": {
+        "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
+        "replicates": 2,
+        "folds": 2,
+        "prior_strength": 100,
+    },
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }
 
 
-def write_raster(path: Path, values: np.ndarray, west: float = WEST - 5, north: float = NORTH + 5, crs: str | None = "EPSG:4326") -> None:
+def write_raster(
+    path: Path,
+    values: np.ndarray,
+    west: float = WEST - 5,
+    north: float = NORTH + 5,
+    crs: str | None = "EPSG:4326",
+) -> None:
     transform = rasterio.Affine(0.5, 0, west, 0, -0.5, north)
     rows, cols = values.shape
-    with rasterio.open(path, "w", driver="GTiff", height=rows, width=cols, count=1, dtype="float32", crs=crs, transform=transform) as raster:
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=rows,
+        width=cols,
+        count=1,
+        dtype="float32",
+        crs=crs,
+        transform=transform,
+    ) as raster:
         raster.write(values.astype("f4"), 1)
 
 
@@ -46,7 +76,11 @@ def write_project(folder: Path) -> Path:
     """Rasters, sites, catalogue and config of a chain that runs in seconds."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[0:52, 0:100]
-    fields = {"elevation": 500 + 400 * np.sin(x / 9) * np.cos(y / 7), "maat": -5 - 0.1 * y + rng.normal(size=y.shape), "flat": np.full(y.shape, 3.0)}
+    fields = {
+        "elevation": 500 + 400 * np.sin(x / 9) * np.cos(y / 7),
+        "maat": -5 - 0.1 * y + rng.normal(size=y.shape),
+        "flat": np.full(y.shape, 3.0),
+    }
     for name, values in fields.items():
         write_raster(folder / f"{name}.tif", values)
     lon, lat = rng.uniform(WEST, EAST, 160), rng.uniform(SOUTH, NORTH, 160)
@@ -63,7 +97,12 @@ def write_catalog(folder: Path, entry: dict | None = None, **urls: str) -> None:
     content: dict = {"version": 2, "data": {}, "entries": {}}
     for name, family in RASTERS.items():
         content["data"][name] = {"kwargs": {"url": urls.get(name, f"{name}.tif")}}
-        metadata = {"family": family, "long_name": name, "unit": "1", **((entry or {}) if name == "elevation" else {})}
+        metadata = {
+            "family": family,
+            "long_name": name,
+            "unit": "1",
+            **((entry or {}) if name == "elevation" else {}),
+        }
         content["entries"][name] = {"kwargs": {"data": f"{{data({name})}}"}, "metadata": metadata}
     (folder / "catalog.yaml").write_text(yaml.safe_dump(content))
 
@@ -92,7 +131,9 @@ def made(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def finished(made, tmp_path) -> Path:
-    """Config of a finished project: a copy in whose catalogue the rasters, the same ones, have absolute addresses."""
+    """Config of a finished project: a copy in whose catalogue the rasters, the same ones, have
+    absolute addresses.
+    """
     folder = tmp_path / "finished"
     shutil.copytree(made.parent, folder)
     write_catalog(folder, **{name: str(made.with_name(f"{name}.tif")) for name in RASTERS})
@@ -101,8 +142,15 @@ def finished(made, tmp_path) -> Path:
 
 
 def sentence(code: int, stderr: str) -> str:
-    """The one line on stderr; a progress bar overwrites its own line with carriage returns and ends it."""
-    lines = [part for line in stderr.splitlines() for part in line.split("\r") if part.strip() and not _is_progress(part)]
+    """The one line on stderr; a progress bar overwrites its own line with carriage returns and ends
+    it.
+    """
+    lines = [
+        part
+        for line in stderr.splitlines()
+        for part in line.split("\r")
+        if part.strip() and not _is_progress(part)
+    ]
     assert code == 2, stderr
     assert len(lines) == 1, stderr
     assert lines[0].startswith("icemap: ")
@@ -123,7 +171,14 @@ def refused(*words) -> str:
 def refused_by_cluster(*words) -> str:
     """What a command with workers says, and the workers with it."""
     program = [str(Path(sys.executable).with_name("icemap")), *map(str, words), "--workers", "1"]
-    result = subprocess.run(program, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300, check=False)
+    result = subprocess.run(
+        program,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+        check=False,
+    )
     assert "Traceback" not in result.stdout
     return sentence(result.returncode, result.stderr)
 
@@ -148,16 +203,31 @@ def test_missing_config(tmp_path):
         ({"ensemble": {"replicate": 5}}, ["config.yaml", "unknown key 'ensemble.replicate'"]),
         ({"target": {"bounds": [100, 0]}}, ["config.yaml", "'target'", "not in rising order"]),
         ({"grid": {**CONFIG["grid"], "west": 140}}, ["config.yaml", "'grid'", "west=140"]),
-        ({"grid": {**CONFIG["grid"], "resolution": 0.3}}, ["config.yaml", "'grid'", "whole number"]),
+        (
+            {"grid": {**CONFIG["grid"], "resolution": 0.3}},
+            ["config.yaml", "'grid'", "whole number"],
+        ),
         ({"catalog": "no.yaml"}, ["no.yaml", "'catalog'"]),
         ({"predictors": ["elevation", "slop"]}, ["catalog.yaml", "no entry 'slop'"]),
         ({"masks": [{"source": "land", "at_least": 1}]}, ["catalog.yaml", "no entry 'land'"]),
-        ({"sites": {**SITES, "table": "{env(ICEMAP_NOWHERE)}/s.csv"}}, ["config.yaml", "ICEMAP_NOWHERE", "not set"]),
+        (
+            {"sites": {**SITES, "table": "{env(ICEMAP_NOWHERE)}/s.csv"}},
+            ["config.yaml", "ICEMAP_NOWHERE", "not set"],
+        ),
         ({"sites": {**SITES, "table": "absent.csv"}}, ["absent.csv", "there is no such file"]),
         ({"ensemble": {"members": ["svr", "forest"]}}, ["'forest'", "random_forest"]),
-        ({"ensemble": {"members": ["svr", "sklearn.linear_model.Rigde"]}}, ["'sklearn.linear_model.Rigde'"]),
-        ({"ensemble": {"members": ["svr", "sklearn.cluster.KMeans"]}}, ["'sklearn.cluster.KMeans'", "regressor"]),
-        ({"ensemble": {"members": ["svr", "collections.OrderedDict"]}}, ["'collections.OrderedDict'"]),
+        (
+            {"ensemble": {"members": ["svr", "sklearn.linear_model.Rigde"]}},
+            ["'sklearn.linear_model.Rigde'"],
+        ),
+        (
+            {"ensemble": {"members": ["svr", "sklearn.cluster.KMeans"]}},
+            ["'sklearn.cluster.KMeans'", "regressor"],
+        ),
+        (
+            {"ensemble": {"members": ["svr", "collections.OrderedDict"]}},
+            ["'collections.OrderedDict'"],
+        ),
     ],
 )
 def test_wrong_settings_are_named_before_any_work(project, changes, words):
@@ -283,10 +353,22 @@ def test_a_predictor_that_is_constant_over_the_sites(finished):
 
 
 SITE_TABLES = {
-    "no sites inside": ("lon,lat,ice\n" + "10,50,3\n" * 3, SITES, ["No site can be used", "outside the grid"]),
+    "no sites inside": (
+        "lon,lat,ice\n" + "10,50,3\n" * 3,
+        SITES,
+        ["No site can be used", "outside the grid"],
+    ),
     "no values": ("lon,lat,ice\n100,70,\n101,70,\n", SITES, ["No site can be used", "no value"]),
-    "no units": ("lon,lat,ice\n100,70,3\n", {"table": "sites.csv", "value": "ice"}, ["sites.csv", "'ice'", "unit", "sites.unit"]),
-    "another quantity": ("lon,lat,ice\n100,70,3\n", {**SITES, "unit": "m"}, ["sites.csv", "'ice'", "'m'", "cannot be converted"]),
+    "no units": (
+        "lon,lat,ice\n100,70,3\n",
+        {"table": "sites.csv", "value": "ice"},
+        ["sites.csv", "'ice'", "unit", "sites.unit"],
+    ),
+    "another quantity": (
+        "lon,lat,ice\n100,70,3\n",
+        {**SITES, "unit": "m"},
+        ["sites.csv", "'ice'", "'m'", "cannot be converted"],
+    ),
     "no such column": ("lon,lat,vic\n100,70,3\n", SITES, ["sites.csv", "no column 'ice'"]),
     "no coordinates": ("x,y,ice\n100,70,3\n", SITES, ["sites.csv", "no column 'lon'"]),
     "no rows": ("lon,lat,ice\n", SITES, ["sites.csv"]),
@@ -467,7 +549,10 @@ def test_an_ensemble_of_another_cube_is_refused_before_the_first_chunk(finished,
     (run / "ensemble" / "manifest.json").write_text(json.dumps(manifest, indent=2))
     shutil.rmtree(run / "map.zarr")
     said = refused_here(monkeypatch, "map", finished)
-    assert "do not belong together: the predictor 'maat' has the unit '1' and had 'degF' in training" in said
+    assert (
+        "do not belong together: the predictor 'maat' has the unit '1' and had 'degF' in training"
+        in said
+    )
     assert not (run / "map.zarr").exists()
 
 
@@ -475,7 +560,9 @@ def test_an_ensemble_of_another_cube_is_refused_before_the_first_chunk(finished,
 def test_no_cluster_and_no_run(project):
     assert "'kubernets' is not a cluster" in refused("cube", project, "--cluster", "kubernets")
     assert "There is no run at" in refused("status", project.parent / "nothing")
-    assert "There is no map at" in refused("query", project.parent / "nothing", "--lon", 0, "--lat", 70)
+    assert "There is no map at" in refused(
+        "query", project.parent / "nothing", "--lon", 0, "--lat", 70
+    )
 
 
 def test_places_off_the_map(finished):
@@ -485,7 +572,12 @@ def test_places_off_the_map(finished):
 
 
 def test_the_package_runs_as_a_module():
-    done = subprocess.run([sys.executable, "-m", "icemap", "status", "nowhere"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "icemap", "status", "nowhere"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 2
     assert done.stderr.startswith("icemap: There is no run at nowhere")
 
@@ -495,7 +587,11 @@ def small_disk(tmp_path):
     """A file system of 12 MB of its own."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder],
+        capture_output=True,
+        check=False,
+    ).returncode:
         pytest.skip("mounting a file system takes an administrator")
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)
@@ -516,7 +612,11 @@ def leave(disk: Path, room: int) -> Path:
 
 
 def content_of(folder: Path, pattern: str = "**/*") -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.glob(pattern) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.glob(pattern)
+        if path.is_file()
+    }
 
 
 def begin_anew(run: Path, step: str) -> None:
@@ -531,7 +631,9 @@ def is_unfinished(run: Path, step: str) -> bool:
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_a_map_on_a_full_disk_stops_and_goes_on_when_there_is_room(finished, small_disk, monkeypatch, share):
+def test_a_map_on_a_full_disk_stops_and_goes_on_when_there_is_room(
+    finished, small_disk, monkeypatch, share
+):
     run = on_disk(finished, small_disk)
     undisturbed, full = content_of(run / "map.zarr"), shutil.disk_usage(small_disk).free
     begin_anew(run, "map")
@@ -539,11 +641,17 @@ def test_a_map_on_a_full_disk_stops_and_goes_on_when_there_is_room(finished, sma
     shutil.rmtree(run / "ledger" / "map")
     need = shutil.disk_usage(small_disk).free - full
     filler = leave(small_disk, int(need * share))
-    assert "the disk is full. Free some space, then the same command continues." in refused_here(monkeypatch, "map", finished)
+    assert "the disk is full. Free some space, then the same command continues." in refused_here(
+        monkeypatch, "map", finished
+    )
     assert is_unfinished(run, "map")
     kept = content_of(run / "ledger" / "map", "[!.]*.json")
     assert len(kept) < 3
-    assert [name for name, content in content_of(run / "map.zarr", "**/c/**/*").items() if content != undisturbed[name]] == []
+    assert [
+        name
+        for name, content in content_of(run / "map.zarr", "**/c/**/*").items()
+        if content != undisturbed[name]
+    ] == []
     filler.unlink()
     run_here(finished, ["map"])
     after = content_of(run / "ledger" / "map", "[!.]*.json")
@@ -563,7 +671,9 @@ def test_publishing_on_a_full_disk_leaves_only_whole_files(finished, small_disk,
     assert "the disk" in said
     assert is_unfinished(run, "publish")
     made = content_of(run / "products")
-    assert {name: content for name, content in made.items() if name.endswith(".tif")}.items() <= undisturbed.items()
+    assert {
+        name: content for name, content in made.items() if name.endswith(".tif")
+    }.items() <= undisturbed.items()
     assert [name for name in made if ".icemap" in name or name.startswith(".")] == []
     filler.unlink()
     run_here(finished, ["publish"])
@@ -585,4 +695,6 @@ def test_on_a_read_only_disk_nothing_changes_and_it_is_said(finished, small_disk
     assert content_of(run) == before
     subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
     run_here(finished, ["map", "publish"])
-    assert {name for name in content_of(run) if name.startswith("map.zarr")} == {name for name in before if name.startswith("map.zarr")}
+    assert {name for name in content_of(run) if name.startswith("map.zarr")} == {
+        name for name in before if name.startswith("map.zarr")
+    }

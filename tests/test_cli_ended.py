@@ -1,4 +1,6 @@
-"""A command that is asked to end unwinds as by Ctrl-C: one sentence, no process left, and it continues afterwards."""
+"""A command that is asked to end unwinds as by Ctrl-C: one sentence, no process left, and it
+continues afterwards.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +24,29 @@ GRID = {"west": -180, "south": 60, "east": 180, "north": 76, "resolution": 1, "c
 
 def write_project(folder: Path) -> Path:
     config = Path(write_demo(str(folder), "small"))
-    settings = {**yaml.safe_load(config.read_text()), "grid": GRID, "predictors": ["maat", "elevation"]}
+    settings = {
+        **yaml.safe_load(config.read_text()),
+        "grid": GRID,
+        "predictors": ["maat", "elevation"],
+    }
     config.write_text(yaml.safe_dump(settings))
     return config
 
 
 def ended_under_way(config: Path, end) -> tuple[int, list[str], list[psutil.Process]]:
-    """Exit code, lines of the end, and processes that are left of a command that is ended in its first chunks."""
+    """Exit code, lines of the end, and processes that are left of a command that is ended in its
+    first chunks.
+    """
     program = [sys.executable, "-m", "icemap", "cube", str(config), "--workers", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        program,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
     ledger = config.parent / "run" / "ledger" / "cube"
     deadline = time.monotonic() + 240
     while not list(ledger.glob("r*.json")):
@@ -42,14 +57,22 @@ def ended_under_way(config: Path, end) -> tuple[int, list[str], list[psutil.Proc
     assert others
     end(process)
     errors = process.communicate(timeout=120)[1]
-    said = [line for line in errors.replace("\r", "\n").splitlines() if line.strip() and "cells/s" not in line]
+    said = [
+        line
+        for line in errors.replace("\r", "\n").splitlines()
+        if line.strip() and "cells/s" not in line
+    ]
     return process.returncode, said, psutil.wait_procs(others, timeout=30)[1]
 
 
-@pytest.mark.parametrize("group", [False, True], ids=["the command", "its whole group, as in a container"])
+@pytest.mark.parametrize(
+    "group", [False, True], ids=["the command", "its whole group, as in a container"]
+)
 def test_sigterm_ends_a_command_with_workers_like_an_interrupt(tmp_path, group):
     config = write_project(tmp_path)
-    code, said, left = ended_under_way(config, lambda p: os.killpg(p.pid, signal.SIGTERM) if group else p.terminate())
+    code, said, left = ended_under_way(
+        config, lambda p: os.killpg(p.pid, signal.SIGTERM) if group else p.terminate()
+    )
     assert code == 143
     assert said == [f"icemap: {STOPPED}"]
     assert left == []
@@ -80,10 +103,15 @@ def test_each_way_to_end_has_its_code_and_unwinds(tmp_path, monkeypatch, name, c
 
 
 def test_what_nohup_switched_off_stays_off(tmp_path, monkeypatch):
-    monkeypatch.setattr("icemap.pipeline.chain.run", lambda *given, **named: os.kill(os.getpid(), signal.SIGHUP))
+    monkeypatch.setattr(
+        "icemap.pipeline.chain.run", lambda *given, **named: os.kill(os.getpid(), signal.SIGHUP)
+    )
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        assert "stopped" not in CliRunner().invoke(main, ["cube", str(tmp_path / "config.yaml")]).output
+        assert (
+            "stopped"
+            not in CliRunner().invoke(main, ["cube", str(tmp_path / "config.yaml")]).output
+        )
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -92,7 +120,9 @@ def test_a_script_without_a_main_guard_is_told_so_in_one_sentence(tmp_path):
     config = write_project(tmp_path)
     script = tmp_path / "mine.py"
     script.write_text(f"import icemap\n\nicemap.run({str(config)!r}, ['cube'], workers=2)\n")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=240
+    )
     assert done.returncode == 2
     said = done.stderr.strip().splitlines()
     assert len(said) == 1, done.stderr

@@ -16,19 +16,34 @@ from icemap.provenance import fingerprint
 
 
 def write_raster(path, value: float, left: float = 0.0) -> None:
-    profile = {"driver": "GTiff", "height": 4, "width": 4, "count": 1, "dtype": "float32", "transform": Affine(1, 0, left, 0, -1, 60)}
+    profile = {
+        "driver": "GTiff",
+        "height": 4,
+        "width": 4,
+        "count": 1,
+        "dtype": "float32",
+        "transform": Affine(1, 0, left, 0, -1, 60),
+    }
     with rasterio.open(path, "w", crs="EPSG:4326", **profile) as file:
         file.write(np.full((4, 4), value, np.float32), 1)
 
 
 def vrt(path, *tiles: str, relative: bool = True) -> None:
     sources = "".join(
-        f'<SimpleSource><SourceFilename relativeToVRT="{int(relative)}">{tile}</SourceFilename><SourceBand>1</SourceBand></SimpleSource>' for tile in tiles
+        "<SimpleSource><SourceFilename "
+        f'relativeToVRT="{int(relative)}">{tile}</SourceFilename><SourceBand>1</SourceBand></SimpleSource>'
+        for tile in tiles
     )
-    path.write_text(f'<VRTDataset rasterXSize="4" rasterYSize="4"><VRTRasterBand dataType="Float32" band="1">{sources}</VRTRasterBand></VRTDataset>')
+    path.write_text(
+        '<VRTDataset rasterXSize="4" rasterYSize="4"><VRTRasterBand dataType="Float32"'
+        f' band="1">{sources}</VRTRasterBand></VRTDataset>'
+    )
 
 
-@pytest.mark.parametrize("name", ["a.tif.aux.xml", "a.aux.xml", "a.tif.msk", "a.tfw", "A.TFW", "a.prj", "a.hdr", "a.tif.ovr"])
+@pytest.mark.parametrize(
+    "name",
+    ["a.tif.aux.xml", "a.aux.xml", "a.tif.msk", "a.tfw", "A.TFW", "a.prj", "a.hdr", "a.tif.ovr"],
+)
 def test_what_stands_beside_a_raster_counts(tmp_path, name):
     write_raster(tmp_path / "a.tif", 1)
     write_raster(tmp_path / "ab.tif", 1)
@@ -80,7 +95,9 @@ def test_a_table_has_nothing_beside_it(tmp_path):
 def test_a_chunk_of_a_zarr_store_counts_on_disk(tmp_path):
     import zarr
 
-    array = zarr.create_array(str(tmp_path / "a.zarr" / "v"), shape=(4, 4), chunks=(2, 2), dtype="f4")
+    array = zarr.create_array(
+        str(tmp_path / "a.zarr" / "v"), shape=(4, 4), chunks=(2, 2), dtype="f4"
+    )
     array[:] = 1
     before = file_stamp(str(tmp_path / "a.zarr"))
     time.sleep(0.01)

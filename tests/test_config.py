@@ -52,9 +52,14 @@ def test_minimal_config_has_sensible_defaults(load):
     assert config.masks == ()
 
 
-@pytest.mark.parametrize(("text", "degrees"), [("30 arcsec", 1 / 120), ("10 arcmin", 1 / 6), ("0.5deg", 0.5), (0.25, 0.25), ("0.25", 0.25)])
+@pytest.mark.parametrize(
+    ("text", "degrees"),
+    [("30 arcsec", 1 / 120), ("10 arcmin", 1 / 6), ("0.5deg", 0.5), (0.25, 0.25), ("0.25", 0.25)],
+)
 def test_resolution_is_read_in_its_unit(load, text, degrees):
-    assert load(with_changes(grid={"south": 30, "resolution": text})).grid.resolution == pytest.approx(degrees)
+    assert load(
+        with_changes(grid={"south": 30, "resolution": text})
+    ).grid.resolution == pytest.approx(degrees)
 
 
 def test_paths_are_seen_from_the_file(load, tmp_path):
@@ -63,7 +68,10 @@ def test_paths_are_seen_from_the_file(load, tmp_path):
     del settings["sites"]
     config = load(settings)
     assert config.boreholes is not None
-    assert [source.path for source in config.boreholes.layers] == [f"{tmp_path}/logs/a.csv", "/data/alaska"]
+    assert [source.path for source in config.boreholes.layers] == [
+        f"{tmp_path}/logs/a.csv",
+        "/data/alaska",
+    ]
     assert config.boreholes.permafrost_table == f"{tmp_path}/calm.csv"
     assert config.folder.map == f"{tmp_path}/runs/demo/map.zarr"
     assert config.catalog == f"{tmp_path}/catalog.yaml"
@@ -91,12 +99,23 @@ def test_a_config_beside_the_user_is_found(tmp_path, monkeypatch):
 
 
 def test_paths_of_maps_to_compare_with_are_seen_from_the_file(load, tmp_path):
-    compared = [{"other": "older", "depth": 5}, {"other": "entry", "catalog": "c.yaml", "classes": "ice.csv"}]
+    compared = [
+        {"other": "older", "depth": 5},
+        {"other": "entry", "catalog": "c.yaml", "classes": "ice.csv"},
+    ]
     first, second = load(with_changes(compare=compared)).compare
     assert (first.other, first.mask) == (f"{tmp_path}/older", "fraction")
-    assert (second.other, second.catalog, second.classes) == ("entry", f"{tmp_path}/c.yaml", f"{tmp_path}/ice.csv")
-    assert "compare.0.depth" in refused(load, with_changes(compare=[{"other": "a.tif", "depth": 0}]))
-    assert "which the run could overwrite" in refused(load, with_changes(compare=[{"other": "runs/demo/a.tif"}]))
+    assert (second.other, second.catalog, second.classes) == (
+        "entry",
+        f"{tmp_path}/c.yaml",
+        f"{tmp_path}/ice.csv",
+    )
+    assert "compare.0.depth" in refused(
+        load, with_changes(compare=[{"other": "a.tif", "depth": 0}])
+    )
+    assert "which the run could overwrite" in refused(
+        load, with_changes(compare=[{"other": "runs/demo/a.tif"}])
+    )
 
 
 def test_config_is_immutable(load):
@@ -112,7 +131,10 @@ def test_config_is_immutable(load):
         ({"ensemble": {"member": ["svr"]}}, ["unknown key 'ensemble.member'"]),
         ({"aws_secret_access_key": "abc"}, ["unknown key 'aws_secret_access_key'"]),
         ({"grid": {"south": 30}}, ["the key 'grid.resolution' is missing"]),
-        ({"grid": {"south": 30, "resolution": "coarse"}}, ["'grid.resolution'", "'coarse' is no resolution"]),
+        (
+            {"grid": {"south": 30, "resolution": "coarse"}},
+            ["'grid.resolution'", "'coarse' is no resolution"],
+        ),
         ({"grid": {"south": 30, "resolution": "x arcmin"}}, ["'grid.resolution'"]),
         ({"grid": {"south": 30, "resolution": -1}}, ["'grid.resolution'", "above 0"]),
         ({"grid": {"south": 30, "resolution": 0.5, "chunk": 8}}, ["'grid.chunk'", "at least 16"]),
@@ -123,7 +145,10 @@ def test_config_is_immutable(load):
         ({"boreholes": {"layers": [{"path": "a.csv"}]}}, ["either 'sites'", "or 'boreholes'"]),
         ({"sites": None}, ["either 'sites'", "or 'boreholes'"]),
         ({"sites": {"table": "a.csv"}}, ["the key 'sites.value' is missing"]),
-        ({"target": {"bounds": [100, 0]}}, ["'target'", "bounds [100.0, 0.0] are not in rising order"]),
+        (
+            {"target": {"bounds": [100, 0]}},
+            ["'target'", "bounds [100.0, 0.0] are not in rising order"],
+        ),
         ({"ensemble": {"replicates": 0}}, ["'ensemble.replicates'", "at least 1"]),
         ({"ensemble": {"members": ["svr"]}}, ["'ensemble.members'", "at least 2"]),
         ({"ensemble": {"held_out": 0.6}}, ["'ensemble.held_out'", "below 0.5"]),
@@ -145,12 +170,19 @@ def test_a_wrong_layer_source_is_named_by_its_place(load, reader):
 
 def test_every_missing_key_is_named_at_once(load):
     sentence = refused(load, {"run": "x"})
-    assert all(f"the key '{key}' is missing" in sentence for key in ("grid", "catalog", "predictors"))
+    assert all(
+        f"the key '{key}' is missing" in sentence for key in ("grid", "catalog", "predictors")
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("run: demo\n\tgrid: 1\n", 2), ("run: demo\nseed: 1\ntitle: ice: ground\n", 3), ("run: 'demo\n", 2), ("run: demo\n  seed: 1\n", 2)],
+    [
+        ("run: demo\n\tgrid: 1\n", 2),
+        ("run: demo\nseed: 1\ntitle: ice: ground\n", 3),
+        ("run: 'demo\n", 2),
+        ("run: demo\n  seed: 1\n", 2),
+    ],
 )
 def test_bad_yaml_names_the_line(load, text, line):
     assert f"is not readable YAML (line {line})" in refused(load, text)
@@ -167,7 +199,9 @@ def test_a_tag_that_would_run_code_is_refused(load):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(IcemapError, match=rf"^Cannot read {tmp_path}/absent\.yaml: there is no such file"):
+    with pytest.raises(
+        IcemapError, match=rf"^Cannot read {tmp_path}/absent\.yaml: there is no such file"
+    ):
         load_config(f"{tmp_path}/absent.yaml")
 
 
@@ -192,7 +226,13 @@ def test_the_record_of_a_run_is_a_config_for_the_folder_where_it_lies(load, tmp_
 @pytest.mark.parametrize("record", [{"steps": {}}, {"steps": {}, "config": {}}, []])
 def test_a_record_without_settings_is_a_sentence(tmp_path, record):
     (tmp_path / "provenance.json").write_text(json.dumps(record))
-    with pytest.raises(IcemapError, match=r"provenance\.json is not the record of a run with its settings and sources: give the config"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"provenance\.json is not the record of a run with its settings and sources: give the"
+            r" config"
+        ),
+    ):
         load_config(str(tmp_path / "provenance.json"))
 
 

@@ -70,7 +70,9 @@ def test_with_every_right_all_is_well_and_nothing_is_left(bucket, log_in, here):
         ("unreading", None, "Cannot read"),
     ],
 )
-def test_each_missing_right_is_named_for_client_and_worker(bucket, log_in, here, identity, expected, named):
+def test_each_missing_right_is_named_for_client_and_worker(
+    bucket, log_in, here, identity, expected, named
+):
     log_in(identity)
     found = look(f"{bucket.url}/config.yaml")
     if expected is None:  # without the right to read, the config itself cannot be
@@ -78,14 +80,18 @@ def test_each_missing_right_is_named_for_client_and_worker(bucket, log_in, here,
         return
     assert states(found, *RIGHTS) == expected * 2
     for where in ("client", "worker"):
-        (problem,) = [found[where, right][1] for right in RIGHTS if found[where, right][0] == PROBLEM]
+        (problem,) = [
+            found[where, right][1] for right in RIGHTS if found[where, right][0] == PROBLEM
+        ]
         assert "permission denied" in problem
         assert problem.endswith(f"the right is {named} on {bucket.url}/runs/small.")
     assert bucket.objects("runs") == {}
 
 
 def test_the_right_to_read_or_delete_alone_is_missed_too(bucket, log_in, here, monkeypatch):
-    """Behind a proxy that refuses these requests, as this server ties the right to delete to that to write."""
+    """Behind a proxy that refuses these requests, as this server ties the right to delete to that
+    to write.
+    """
     log_in("owner")
     with run_proxy(bucket.server.endpoint) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
@@ -102,23 +108,44 @@ def test_the_right_to_read_or_delete_alone_is_missed_too(bucket, log_in, here, m
 
 def test_all_problems_are_told_not_only_the_first(bucket, log_in, here):
     log_in("owner")
-    catalog = {**CATALOG, "data": {**CATALOG["data"], "dem": {"kwargs": {"url": "grids/absent.tif"}}}}
+    catalog = {
+        **CATALOG,
+        "data": {**CATALOG["data"], "dem": {"kwargs": {"url": "grids/absent.tif"}}},
+    }
     bucket.write("wrong.yaml", yaml.safe_dump(catalog).encode())
-    config = {**CONFIG, "catalog": "wrong.yaml", "predictors": ["elevation", "absent", "maat"], "sites": {**CONFIG["sites"], "table": "points/absent.csv"}}
+    config = {
+        **CONFIG,
+        "catalog": "wrong.yaml",
+        "predictors": ["elevation", "absent", "maat"],
+        "sites": {**CONFIG["sites"], "table": "points/absent.csv"},
+    }
     bucket.write("wrong-config.yaml", yaml.safe_dump(config).encode())
     findings = examine(f"{bucket.url}/wrong-config.yaml", "local", 1, lambda line: None)
     problems = [(f.where, f.what, f.detail) for f in findings if f.state == PROBLEM]
-    assert [(where, what) for where, what, _ in problems] == [("client", "catalogue"), *[(w, "inputs") for w in ("client", "client", "worker", "worker")]]
-    for part, (_, _, detail) in zip(("no entry 'absent'", "absent.tif", "absent.csv", "absent.tif", "absent.csv"), problems, strict=True):
+    assert [(where, what) for where, what, _ in problems] == [
+        ("client", "catalogue"),
+        *[(w, "inputs") for w in ("client", "client", "worker", "worker")],
+    ]
+    for part, (_, _, detail) in zip(
+        ("no entry 'absent'", "absent.tif", "absent.csv", "absent.tif", "absent.csv"),
+        problems,
+        strict=True,
+    ):
         assert part in detail
 
 
 def test_the_command_asks_a_real_worker_and_exits_with_2(bucket):
-    result = bucket.command(bucket.server.reader, "doctor", f"{bucket.url}/config.yaml", "--workers", "1")
+    result = bucket.command(
+        bucket.server.reader, "doctor", f"{bucket.url}/config.yaml", "--workers", "1"
+    )
     assert result.returncode == 2, result.stderr
     assert result.stderr == "icemap: 2 problems found: see the lines that begin with PROBLEM.\n"
     lines = [line.split()[:3] for line in result.stdout.splitlines()]
-    assert lines.count(["PROBLEM", "client", "write"]) == lines.count(["PROBLEM", "worker", "write"]) == 1
+    assert (
+        lines.count(["PROBLEM", "client", "write"])
+        == lines.count(["PROBLEM", "worker", "write"])
+        == 1
+    )
     for what in ("versions", "credentials", "inputs", "list", "memory"):
         assert ["ok", "worker", what] in lines
     for key in (bucket.server.reader.access_key, bucket.server.reader.secret_key):
@@ -137,7 +164,9 @@ def test_a_local_project_is_looked_at_without_a_trace(tmp_path, here):
 
 def test_a_full_disk_and_small_workers_are_problems(tmp_path, here, monkeypatch):
     write_inputs(tmp_path)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(
+        doctor.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000})()
+    )
     monkeypatch.setattr("icemap.running.probe.worker_memory", lambda: 50_000_000)
     found = look(str(tmp_path / "config.yaml"))
     assert found["client", "disk"][0] == PROBLEM
@@ -168,7 +197,9 @@ def test_the_kind_of_credentials_is_told(tmp_path, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     shared = Path(tmp_path / "credentials")
-    shared.write_text("[field]\naws_access_key_id = PLANTEDKEY\naws_secret_access_key = plantedsecret\n")
+    shared.write_text(
+        "[field]\naws_access_key_id = PLANTEDKEY\naws_secret_access_key = plantedsecret\n"
+    )
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(shared))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -211,8 +242,14 @@ def test_twelve_broken_sources_and_a_table_are_thirteen_problems(tmp_path, here)
 
     def raster(name: str, west: float = 60, bands: int = 1, crs: str | None = "EPSG:4326") -> Path:
         rng = np.random.default_rng(0)
-        options = {"crs": crs, "transform": rasterio.Affine(0.1, 0, west, 0, -0.1, 80), "dtype": "float32"}
-        with rasterio.open(tmp_path / name, "w", driver="GTiff", width=400, height=200, count=bands, **options) as file:
+        options = {
+            "crs": crs,
+            "transform": rasterio.Affine(0.1, 0, west, 0, -0.1, 80),
+            "dtype": "float32",
+        }
+        with rasterio.open(
+            tmp_path / name, "w", driver="GTiff", width=400, height=200, count=bands, **options
+        ) as file:
             file.write(rng.normal(size=(bands, 200, 400)).astype("f4"))
         return tmp_path / name
 
@@ -237,16 +274,27 @@ def test_twelve_broken_sources_and_a_table_are_thirteen_problems(tmp_path, here)
         for name, (_, metadata) in TWELVE.items()
     }
     data = {name: {"kwargs": kwargs} for name, (kwargs, _) in TWELVE.items()}
-    (tmp_path / "catalog.yaml").write_text(yaml.safe_dump({"version": 2, "data": data, "entries": entries}))
+    (tmp_path / "catalog.yaml").write_text(
+        yaml.safe_dump({"version": 2, "data": data, "entries": entries})
+    )
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
     config |= {"predictors": list(TWELVE), "masks": [], "catalog": "catalog.yaml"}
-    config["grid"] = {"west": 60, "south": 60, "east": 100, "north": 80, "resolution": 1, "chunk": 16}
+    config["grid"] = {
+        "west": 60,
+        "south": 60,
+        "east": 100,
+        "north": 80,
+        "resolution": 1,
+        "chunk": 16,
+    }
     config["sites"] = {**config["sites"], "value": "nothing"}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     findings = examine(str(tmp_path / "config.yaml"), "local", 1, lambda line: None)
     problems = [f.detail for f in findings if f.state == PROBLEM and f.where == "client"]
     assert len(problems) == len(TWELVE) + 1, problems
     for name, (kwargs, _) in TWELVE.items():
-        assert any(f"'{name}'" in problem or f"/{kwargs['url']} " in problem for problem in problems), (name, problems)
+        assert any(
+            f"'{name}'" in problem or f"/{kwargs['url']} " in problem for problem in problems
+        ), (name, problems)
     assert "no column 'nothing'" in problems[-1]
     assert all("\n" not in problem and problem.endswith(".") for problem in problems)

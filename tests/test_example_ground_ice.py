@@ -1,4 +1,6 @@
-"""The example with real ground ice: its samples alone, and joined to real grids where these are at hand."""
+"""The example with real ground ice: its samples alone, and joined to real grids where these are at
+hand.
+"""
 
 import os
 import shutil
@@ -17,7 +19,9 @@ from icemap.running.run import SerialExecutor
 ROOT = Path(__file__).parents[1]
 REAL = Path(os.environ.get("ICEMAP_DATA", ROOT.parent / "shared" / "realcase"))
 COARSE = {"west": -142, "south": 54, "east": -64, "north": 71, "resolution": 0.5, "chunk": 64}
-needs_grids = pytest.mark.skipif(not (REAL / "grids_10min").is_dir(), reason="ICEMAP_DATA names no folder with grids_10min/")
+needs_grids = pytest.mark.skipif(
+    not (REAL / "grids_10min").is_dir(), reason="ICEMAP_DATA names no folder with grids_10min/"
+)
 
 
 @pytest.fixture
@@ -31,7 +35,9 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "config.yaml"
 
 
-def test_the_samples_alone_give_sites_and_a_page(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_samples_alone_give_sites_and_a_page(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("ICEMAP_DATA", raising=False)
     result = CliRunner().invoke(main, ["boreholes", str(config)])
     assert result.exit_code == 0, result.stderr
@@ -45,7 +51,9 @@ def test_the_samples_alone_give_sites_and_a_page(config: Path, monkeypatch: pyte
 
 
 @needs_grids
-def test_the_samples_are_joined_to_real_grids(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_samples_are_joined_to_real_grids(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ICEMAP_DATA", str(REAL))
     icemap.run(str(config), ["cube", "boreholes"])
     samples = pd.read_parquet(config.parent / "run" / "samples.parquet")
@@ -56,9 +64,14 @@ def test_the_samples_are_joined_to_real_grids(config: Path, monkeypatch: pytest.
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (REAL / "boreholes/real_ice_layers.csv").is_file(), reason="ICEMAP_DATA names no folder with boreholes/")
+@pytest.mark.skipif(
+    not (REAL / "boreholes/real_ice_layers.csv").is_file(),
+    reason="ICEMAP_DATA names no folder with boreholes/",
+)
 @needs_grids
-def test_a_table_of_real_layers_goes_to_the_report_in_one_command(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_of_real_layers_goes_to_the_report_in_one_command(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """160 boreholes as published, on 10': some five minutes."""
     monkeypatch.setenv("ICEMAP_DATA", str(REAL))
     content = yaml.safe_load(config.read_text())
@@ -79,7 +92,9 @@ def test_a_table_of_real_layers_goes_to_the_report_in_one_command(config: Path, 
 
 def test_soil_groups_explain_half_of_the_samples() -> None:
     """The R2 of the README, from the published water contents."""
-    table = pd.read_csv(ROOT / "examples/data/thaw_settlement/sample_details_with_derived_parameters.csv")
+    table = pd.read_csv(
+        ROOT / "examples/data/thaw_settlement/sample_details_with_derived_parameters.csv"
+    )
     table = table.dropna(subset=["volumetric_wc_calc", "soil_group"])
     vic = table["volumetric_wc_calc"] / 0.917
     within = vic - vic.groupby(table["soil_group"]).transform("mean")

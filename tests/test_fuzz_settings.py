@@ -1,4 +1,6 @@
-"""Any config, catalogue and table of sites ends in success or in one sentence: nothing else, and soon."""
+"""Any config, catalogue and table of sites ends in success or in one sentence: nothing else, and
+soon.
+"""
 
 import copy
 import os
@@ -20,7 +22,11 @@ from icemap.config import load_config
 from icemap.pipeline.input_check import member_problems
 from icemap.predictors.checks import check_source
 
-QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": [Phase.generate, Phase.shrink]}
+QUIET = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "phases": [Phase.generate, Phase.shrink],
+}
 MANY = int(os.environ.get("ICEMAP_FUZZ", "10000"))
 
 CONFIG: dict[str, Any] = {
@@ -32,7 +38,15 @@ CONFIG: dict[str, Any] = {
     "predictors": ["a", "b", "c"],
     "masks": [{"source": "m", "at_least": 0.1, "at_most": 2, "counts": "part"}],
     "target": {"name": "vic", "long_name": "ice", "unit": "%", "bounds": [0, 100]},
-    "sites": {"table": "sites.csv", "value": "ice", "unit": "%", "id": "id", "longitude": "lon", "latitude": "lat", "missing": [-9999]},
+    "sites": {
+        "table": "sites.csv",
+        "value": "ice",
+        "unit": "%",
+        "id": "id",
+        "longitude": "lon",
+        "latitude": "lat",
+        "missing": [-9999],
+    },
     "ensemble": {
         "members": ["svr", "gam"],
         "replicates": 2,
@@ -68,8 +82,36 @@ CATALOG["entries"]["b"]["kwargs"] = {}
 
 WORDS = st.sampled_from(
     [
-        *("", ".", "..", "/", "a", "ice", "lat", "fraction", "svr", "-1", "0", "1e3", "nan", ".inf"),
-        *("yes", "%", "m", "cm", "degC", "EPSG:3413", "slope", "tpi", "2020-01", "a: b", "é", "x" * 300),
+        *(
+            "",
+            ".",
+            "..",
+            "/",
+            "a",
+            "ice",
+            "lat",
+            "fraction",
+            "svr",
+            "-1",
+            "0",
+            "1e3",
+            "nan",
+            ".inf",
+        ),
+        *(
+            "yes",
+            "%",
+            "m",
+            "cm",
+            "degC",
+            "EPSG:3413",
+            "slope",
+            "tpi",
+            "2020-01",
+            "a: b",
+            "é",
+            "x" * 300,
+        ),
         *("a\0b", "s3:/", "foo://x", "/vsizip/x.zip", "a.tif", "sites.csv", "*.tif"),
         *("{data(file)}", "{env(HOME)}", "{env(ICEMAP_X)}", "virtual-arctic:0", "virtual-arctic:x"),
         *("sklearn.linear_model.Ridge", "sklearn.isotonic.IsotonicRegression"),
@@ -82,7 +124,25 @@ SCALARS = st.one_of(
     WORDS,
     st.text(max_size=8),
     st.integers(-(10**12), 10**12),
-    st.sampled_from([0, -1, 1, 2, 2**31, 2**32, 2**63, 10**30, 1e-300, 1e308, 1e-5, 0.5, float("nan"), float("inf"), float("-inf")]),
+    st.sampled_from(
+        [
+            0,
+            -1,
+            1,
+            2,
+            2**31,
+            2**32,
+            2**63,
+            10**30,
+            1e-300,
+            1e308,
+            1e-5,
+            0.5,
+            float("nan"),
+            float("inf"),
+            float("-inf"),
+        ]
+    ),
     st.floats(),
 )
 VALUES = st.one_of(
@@ -95,7 +155,13 @@ VALUES = st.one_of(
 
 
 def paths(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    items = (
+        content.items()
+        if isinstance(content, dict)
+        else enumerate(content)
+        if isinstance(content, list)
+        else ()
+    )
     for key, value in items:
         yield (*path, key)
         yield from paths(value, (*path, key))
@@ -123,7 +189,28 @@ def changed(draw: st.DrawFn, content: dict[str, Any]) -> dict[str, Any]:
 CELLS = st.one_of(
     st.floats(-200, 200).map(lambda x: f"{x:.3g}"),
     st.sampled_from(
-        ["", "-9999", "999", "1e20", "nan", "1.2 m", "3/4", "01/02", "<5", ">3", "1,5", "1,234", "12 W", "148 30 10 W", "x", '"', "inf", "#N/A", "é", "1e400"]
+        [
+            "",
+            "-9999",
+            "999",
+            "1e20",
+            "nan",
+            "1.2 m",
+            "3/4",
+            "01/02",
+            "<5",
+            ">3",
+            "1,5",
+            "1,234",
+            "12 W",
+            "148 30 10 W",
+            "x",
+            '"',
+            "inf",
+            "#N/A",
+            "é",
+            "1e400",
+        ]
     ),
     st.text(alphabet=st.characters(codec="utf-8"), max_size=5),
 )
@@ -155,7 +242,11 @@ BYTES = st.one_of(
         st.lists(st.lists(CELLS, min_size=4, max_size=9), max_size=6),
         st.sampled_from([",", ";", "\t"]),
         st.sampled_from(["utf-8", "cp1252", "utf-16"]),
-    ).map(lambda t: "\n".join(t[2].join(map(str, row)) for row in [t[0], *t[1]]).encode(t[3], "replace")),
+    ).map(
+        lambda t: "\n".join(t[2].join(map(str, row)) for row in [t[0], *t[1]]).encode(
+            t[3], "replace"
+        )
+    ),
     st.binary(max_size=80),
 )
 
@@ -163,15 +254,23 @@ BYTES = st.one_of(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("fuzz")
-    options = {"crs": "EPSG:4326", "transform": rasterio.Affine(1, 0, 100, 0, -1, 76), "dtype": "float32"}
-    with rasterio.open(folder / "a.tif", "w", driver="GTiff", height=16, width=40, count=1, **options) as raster:
+    options = {
+        "crs": "EPSG:4326",
+        "transform": rasterio.Affine(1, 0, 100, 0, -1, 76),
+        "dtype": "float32",
+    }
+    with rasterio.open(
+        folder / "a.tif", "w", driver="GTiff", height=16, width=40, count=1, **options
+    ) as raster:
         raster.write(np.random.default_rng(0).random((1, 16, 40)).astype("f4"))
     return folder
 
 
 def write_good(folder: Path) -> None:
     (folder / "sites.csv").write_text("id,lon,lat,ice\n1,110,70,20\n2,111,70,30\n")
-    (folder / "layers.csv").write_text("site,lon,lat,top [m],base [m],vic [%],permafrost_table [m]\n1,110,70,0,5,20,0.5\n")
+    (folder / "layers.csv").write_text(
+        "site,lon,lat,top [m],base [m],vic [%],permafrost_table [m]\n1,110,70,0,5,20,0.5\n"
+    )
     (folder / "catalog.yaml").write_text(yaml.safe_dump(CATALOG))
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG))
 
@@ -207,14 +306,18 @@ def fuzz(folder: Path, count: int) -> None:
             content = {**content, "boreholes": LAYERS}
             del content["sites"]
         write_good(folder)
-        (folder / "config.yaml").write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+        (folder / "config.yaml").write_text(
+            yaml.safe_dump(content, allow_unicode=True), encoding="utf-8"
+        )
         attempt(folder)
 
     @settings(max_examples=count, **QUIET)
     @given(changed(CATALOG))
     def catalog(content: dict[str, Any]) -> None:
         write_good(folder)
-        (folder / "catalog.yaml").write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+        (folder / "catalog.yaml").write_text(
+            yaml.safe_dump(content, allow_unicode=True), encoding="utf-8"
+        )
         attempt(folder)
 
     @settings(max_examples=count, **QUIET)
@@ -224,12 +327,20 @@ def fuzz(folder: Path, count: int) -> None:
         (folder / f"{kind}.csv").write_bytes(content)
         settings_ = {**CONFIG, "target": {**CONFIG["target"], "bounds": bounds}}
         if kind == "layers":
-            settings_ = {**{key: value for key, value in settings_.items() if key != "sites"}, "boreholes": LAYERS}
+            settings_ = {
+                **{key: value for key, value in settings_.items() if key != "sites"},
+                "boreholes": LAYERS,
+            }
         (folder / "config.yaml").write_text(yaml.safe_dump(settings_))
         attempt(folder)
 
     @settings(max_examples=count, **QUIET)
-    @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace"))))
+    @given(
+        st.one_of(
+            st.binary(max_size=60),
+            st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")),
+        )
+    )
     def text(content: bytes) -> None:
         write_good(folder)
         for name in ("config.yaml", "catalog.yaml"):

@@ -25,13 +25,26 @@ def test_the_whole_earth():
     assert grid.cell_area().sum() * grid.shape[1] == pytest.approx(510_065_621.7, abs=0.1)
 
 
-@pytest.mark.parametrize("grid", [Grid(10, 40, 20, 80, 2), Grid(-180, 85, -170, 90, 1), Grid(0, -60, 1, -59, 1 / 120), Grid(0, -3, 6, 3, 3)])
+@pytest.mark.parametrize(
+    "grid",
+    [
+        Grid(10, 40, 20, 80, 2),
+        Grid(-180, 85, -170, 90, 1),
+        Grid(0, -60, 1, -59, 1 / 120),
+        Grid(0, -3, 6, 3, 3),
+    ],
+)
 def test_cell_area_against_polygons(grid):
     area = grid.cell_area()
     assert area.shape == (grid.shape[0],)
     for row in {0, grid.shape[0] // 2, grid.shape[0] - 1}:
         half = grid.resolution / 2
-        polygon = on_the_ellipsoid(grid.west, grid.latitudes[row] - half, grid.west + grid.resolution, grid.latitudes[row] + half)
+        polygon = on_the_ellipsoid(
+            grid.west,
+            grid.latitudes[row] - half,
+            grid.west + grid.resolution,
+            grid.latitudes[row] + half,
+        )
         assert area[row] == pytest.approx(polygon, rel=2e-6)
 
 
@@ -45,9 +58,13 @@ def test_centres_and_transform_agree():
     grid = Grid(-30, 50, 60, 83, 0.1)
     assert grid.shape == (330, 900)
     for row, column in [(0, 0), (329, 899), (17, 400)]:
-        assert grid.transform @ (column + 0.5, row + 0.5) == pytest.approx((grid.longitudes[column], grid.latitudes[row]))
+        assert grid.transform @ (column + 0.5, row + 0.5) == pytest.approx(
+            (grid.longitudes[column], grid.latitudes[row])
+        )
     chunk = list(grid.chunks(100))[-1]
-    assert grid.chunk_transform(chunk) @ (0.5, 0.5) == pytest.approx((grid.longitudes[chunk.cols.start], grid.latitudes[chunk.rows.start]))
+    assert grid.chunk_transform(chunk) @ (0.5, 0.5) == pytest.approx(
+        (grid.longitudes[chunk.cols.start], grid.latitudes[chunk.rows.start])
+    )
 
 
 @given(
@@ -71,7 +88,9 @@ def test_locate_at_the_edges():
 
 
 def test_locate_outside_and_without_a_place():
-    row, column = Grid(-10, 50, 10, 60, 5).locate([-10.001, 10.001, 0, 0, np.nan, 0, np.inf], [55, 55, 49.99, 60.01, 55, np.nan, 55])
+    row, column = Grid(-10, 50, 10, 60, 5).locate(
+        [-10.001, 10.001, 0, 0, np.nan, 0, np.inf], [55, 55, 49.99, 60.01, 55, np.nan, 55]
+    )
     assert row.tolist() == [-1] * 7
     assert column.tolist() == [-1] * 7
 
@@ -155,7 +174,18 @@ def test_a_grid_across_the_date_line_has_longitudes_that_rise_beyond_180():
     assert grid.cell_area() == pytest.approx(Grid(-50, 50, 0, 75, 0.5).cell_area())
 
 
-@pytest.mark.parametrize("names", [(-170, 190), (175, -185), (-150.25, 209.75), (180, -180), (160, -200), (-150, 210), (190, 550)])
+@pytest.mark.parametrize(
+    "names",
+    [
+        (-170, 190),
+        (175, -185),
+        (-150.25, 209.75),
+        (180, -180),
+        (160, -200),
+        (-150, 210),
+        (190, 550),
+    ],
+)
 def test_a_place_is_in_one_cell_however_its_longitude_is_counted(names):
     grid = Grid(160, 50, 210, 75, 0.5)
     row, column = grid.locate(names, 60.1)
@@ -166,7 +196,9 @@ def test_a_place_is_in_one_cell_however_its_longitude_is_counted(names):
 
 
 def test_places_on_either_side_of_a_grid_across_the_date_line_are_outside():
-    row, column = Grid(160, 50, 210, 75, 0.5).locate([159.99, -149.99, 210.01, 0, 359.99, np.nan], 60)
+    row, column = Grid(160, 50, 210, 75, 0.5).locate(
+        [159.99, -149.99, 210.01, 0, 359.99, np.nan], 60
+    )
     assert row.tolist() == column.tolist() == [-1] * 6
 
 
@@ -215,12 +247,25 @@ def test_chunks_across_the_date_line_go_on_over_it():
     ],
 )
 def test_edges_that_may_be_exchanged_or_are_no_longitudes_are_refused(west, east):
-    with pytest.raises(IcemapError, match=r"not a part of the globe: .*\. Across the date line east goes on beyond 180, as in west: 160, east: 210\.$"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"not a part of the globe: .*\. Across the date line east goes on beyond 180, as in"
+            r" west: 160, east: 210\.$"
+        ),
+    ):
         Grid(west, 50, east, 75, 1)
 
 
 @pytest.mark.parametrize(
-    "edges", [(160, 50, 210, 75, 0.5), (160, 50, -150, 75, 1 / 120), (190.1, 50, 209.9, 75, 0.1), (-180, 30, 180, 90, 0.7 / 0.7), (0, 50, 360, 60, 10)]
+    "edges",
+    [
+        (160, 50, 210, 75, 0.5),
+        (160, 50, -150, 75, 1 / 120),
+        (190.1, 50, 209.9, 75, 0.1),
+        (-180, 30, 180, 90, 0.7 / 0.7),
+        (0, 50, 360, 60, 10),
+    ],
 )
 def test_a_stored_group_gives_its_grid_back(tmp_path, edges):
     grid = Grid(*edges)
@@ -229,6 +274,8 @@ def test_a_stored_group_gives_its_grid_back(tmp_path, edges):
     dataset = xr.open_zarr(url, consolidated=True)
     found = grid_of(dataset)
     assert found.shape == grid.shape
-    assert (found.west, found.south, found.east, found.north) == pytest.approx((grid.west, grid.south, grid.east, grid.north), abs=1e-9)
+    assert (found.west, found.south, found.east, found.north) == pytest.approx(
+        (grid.west, grid.south, grid.east, grid.north), abs=1e-9
+    )
     np.testing.assert_allclose(dataset.longitude, grid.longitudes, rtol=0, atol=1e-9)
     assert found.locate(grid.longitudes, 60)[1].tolist() == list(range(grid.shape[1]))

@@ -51,7 +51,11 @@ def test_what_is_written_chunk_by_chunk_is_read(url):
         assert np.array_equal(stored["vic"], expected["vic"].astype("float32"), equal_nan=True)
         assert np.array_equal(stored["aoa"], expected["aoa"])
         assert np.array_equal(dataset.vic[chunk.rows, chunk.cols], stored["vic"], equal_nan=True)
-        assert np.array_equal(dataset.aoa[chunk.rows, chunk.cols], np.where(expected["aoa"] == 255, np.nan, expected["aoa"]), equal_nan=True)
+        assert np.array_equal(
+            dataset.aoa[chunk.rows, chunk.cols],
+            np.where(expected["aoa"] == 255, np.nan, expected["aoa"]),
+            equal_nan=True,
+        )
 
 
 def test_one_chunk_leaves_its_neighbours_alone(url):
@@ -86,7 +90,9 @@ def test_coordinates_and_attributes_say_where_and_what(url):
     assert dataset.longitude.values == pytest.approx(GRID.longitudes)
     assert dataset.latitude.attrs["units"] == "degrees_north"
     assert dataset.vic.attrs["units"] == "%"
-    assert CRS.from_wkt(dataset.spatial_ref.attrs["crs_wkt"]).equals(CRS.from_epsg(4326), ignore_axis_order=True)
+    assert CRS.from_wkt(dataset.spatial_ref.attrs["crs_wkt"]).equals(
+        CRS.from_epsg(4326), ignore_axis_order=True
+    )
 
 
 def test_rioxarray_understands_the_place(url):
@@ -102,7 +108,13 @@ def test_opening_is_lazy(url):
 
 @pytest.mark.parametrize(
     "grid",
-    [GRID, Grid(-180, 30, 180, 84, 1 / 6), Grid(-180, 25, 180, 90, 1 / 120), Grid(-141.7, 60.1, -130.9, 68.2, 0.3), Grid(0, 0, 0.7, 0.7, 0.1)],
+    [
+        GRID,
+        Grid(-180, 30, 180, 84, 1 / 6),
+        Grid(-180, 25, 180, 90, 1 / 120),
+        Grid(-141.7, 60.1, -130.9, 68.2, 0.3),
+        Grid(0, 0, 0.7, 0.7, 0.1),
+    ],
     ids=lambda grid: f"{grid.resolution:.4f}",
 )
 def test_grid_comes_back(tmp_path, grid):
@@ -143,12 +155,19 @@ def test_xarray_alone_opens_it(url):
 
 
 def test_missing_group_is_named(tmp_path):
-    with pytest.raises(IcemapError, match=rf"There is no map at {tmp_path}/absent\.zarr: check the address, or make it first"):
+    with pytest.raises(
+        IcemapError,
+        match=rf"There is no map at {tmp_path}/absent\.zarr: check the address, or make it first",
+    ):
         open_gridded(f"{tmp_path}/absent.zarr", "map")
     chunk = next(GRID.chunks(16))
-    with pytest.raises(IcemapError, match=rf"Cannot write {tmp_path}/absent\.zarr: there is no such file"):
+    with pytest.raises(
+        IcemapError, match=rf"Cannot write {tmp_path}/absent\.zarr: there is no such file"
+    ):
         write_chunk(f"{tmp_path}/absent.zarr", chunk, {"vic": np.zeros(chunk.shape)})
-    with pytest.raises(IcemapError, match=rf"Cannot read {tmp_path}/absent\.zarr: there is no such file"):
+    with pytest.raises(
+        IcemapError, match=rf"Cannot read {tmp_path}/absent\.zarr: there is no such file"
+    ):
         read_chunk(f"{tmp_path}/absent.zarr", chunk, ["vic"])
 
 

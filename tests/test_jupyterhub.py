@@ -1,4 +1,6 @@
-"""The hub of deploy/jupyterhub, run for real: log in, get a server, execute every notebook through it, see the dashboard; nothing without a login."""
+"""The hub of deploy/jupyterhub, run for real: log in, get a server, execute every notebook through
+it, see the dashboard; nothing without a login.
+"""
 
 import importlib.util
 import re
@@ -11,7 +13,9 @@ import pytest
 import requests
 import websocket
 
-_spec = importlib.util.spec_from_file_location("hub_server", Path(__file__).with_name("hub_server.py"))
+_spec = importlib.util.spec_from_file_location(
+    "hub_server", Path(__file__).with_name("hub_server.py")
+)
 hub_server = importlib.util.module_from_spec(_spec)
 sys.modules["hub_server"] = hub_server  # dataclasses look their module up by name
 _spec.loader.exec_module(hub_server)
@@ -20,15 +24,25 @@ NOTEBOOKS = sorted((hub_server.ROOT / "notebooks").glob("*.ipynb"))
 CLUSTER, READS = "5_map_on_a_cluster.ipynb", "6_read_from_s3.ipynb"
 RUN = "notebooks/virtual_arctic/run"
 # The first holds the credentials of machines in a cloud.
-STRANGE_HOSTS = ("169.254.169.254:80", "example.org:80", "localhost.example.org:80", "x-scheduler.icemap.example.org:80", "x-scheduler.other:8787")
+STRANGE_HOSTS = (
+    "169.254.169.254:80",
+    "example.org:80",
+    "localhost.example.org:80",
+    "x-scheduler.icemap.example.org:80",
+    "x-scheduler.other:8787",
+)
 SCHEDULER = "icemap-0-scheduler.icemap:8787"
 
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory, s3_process):
-    """The hub; its users have the keys of a bucket, and ``ICEMAP_RUN`` says where in it the run lies."""
+    """The hub; its users have the keys of a bucket, and ``ICEMAP_RUN`` says where in it the run
+    lies.
+    """
     run = {"ICEMAP_RUN": f"s3://{s3_process.bucket}/{RUN}"}
-    with hub_server.run_hub(tmp_path_factory.mktemp("hub"), {**s3_process.environment(s3_process.owner), **run}) as running:
+    with hub_server.run_hub(
+        tmp_path_factory.mktemp("hub"), {**s3_process.environment(s3_process.owner), **run}
+    ) as running:
         yield running
 
 
@@ -55,8 +69,12 @@ def strange_token(hub) -> str:
 
 
 @pytest.fixture(scope="module")
-def executed(ada, token, strange_token, s3_process) -> tuple[dict[str, str], dict[str, requests.Response]]:
-    """What each notebook said, executed in order through the server, and the answers to those who asked for the dashboard of the cluster while it was up."""
+def executed(
+    ada, token, strange_token, s3_process
+) -> tuple[dict[str, str], dict[str, requests.Response]]:
+    """What each notebook said, executed in order through the server, and the answers to those who
+    asked for the dashboard of the cluster while it was up.
+    """
     said: dict[str, str] = {}
     dashboard: dict[str, requests.Response] = {}
     for path in NOTEBOOKS:
@@ -67,16 +85,24 @@ def executed(ada, token, strange_token, s3_process) -> tuple[dict[str, str], dic
             for cell in nbformat.read(path, as_version=4).cells:
                 if cell.cell_type == "code":
                     said[path.name] += kernel.execute(cell.source) + "\n"
-                if path.name == CLUSTER and not dashboard and (port := re.search(r"dashboard at \S*?(\d+)/status", said[path.name])):
+                if (
+                    path.name == CLUSTER
+                    and not dashboard
+                    and (port := re.search(r"dashboard at \S*?(\d+)/status", said[path.name]))
+                ):
                     asked = {"ada": token, "nobody": None, "eve": strange_token}
-                    dashboard = {who: ada.ask(f"proxy/{port[1]}/status", key) for who, key in asked.items()}
+                    dashboard = {
+                        who: ada.ask(f"proxy/{port[1]}/status", key) for who, key in asked.items()
+                    }
     return said, dashboard
 
 
 def _upload(folder: Path, server) -> None:
     import s3fs
 
-    files = s3fs.S3FileSystem(key=server.owner.access_key, secret=server.owner.secret_key, endpoint_url=server.endpoint)
+    files = s3fs.S3FileSystem(
+        key=server.owner.access_key, secret=server.owner.secret_key, endpoint_url=server.endpoint
+    )
     files.put(str(folder) + "/", f"{server.bucket}/{RUN}", recursive=True)
 
 
@@ -89,7 +115,12 @@ def test_every_notebook_runs_through_the_server(executed, name):
 def test_what_is_stored_in_a_notebook_is_what_it_says(executed, path):
     """Counts of cells and sites, which no machine changes."""
     said = executed[0][path.name]
-    stored = "".join(o.get("text", "") for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code" for o in cell.outputs)
+    stored = "".join(
+        o.get("text", "")
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "code"
+        for o in cell.outputs
+    )
     counts = re.findall(r"[\d,]+ of [\d,]+ (?:cells|sites)", stored)
     assert counts
     assert re.findall(r"[\d,]+ of [\d,]+ (?:cells|sites)", said) == counts
@@ -109,13 +140,17 @@ def test_the_dashboard_is_seen_through_the_server_by_its_owner_alone(executed):
     assert answers["eve"].status_code == 403
 
 
-@pytest.mark.parametrize("path", ["api/contents", "api/kernels", "api/terminals", "files/notebooks/1_cube.ipynb"])
+@pytest.mark.parametrize(
+    "path", ["api/contents", "api/kernels", "api/terminals", "files/notebooks/1_cube.ipynb"]
+)
 def test_a_server_answers_nobody_without_a_token(ada, token, strange_token, path):
     assert ada.ask(path, token).status_code == 200
     for wrong in (None, strange_token, "0" * 32):
         answer = ada.ask(path, wrong)
         assert answer.status_code in (302, 403)
-        assert "/hub/api/oauth2/authorize?" in answer.headers.get("Location", "/hub/api/oauth2/authorize?")
+        assert "/hub/api/oauth2/authorize?" in answer.headers.get(
+            "Location", "/hub/api/oauth2/authorize?"
+        )
         assert "notebook" not in answer.text
 
 
@@ -136,7 +171,12 @@ def test_the_server_is_a_way_to_schedulers_alone(ada, token):
     with requests.Session() as session:
         session.trust_env = False
         session.headers["Authorization"] = f"token {token}"
-        answers = {host: session.get(f"{server}proxy/{host}/status", timeout=hub_server.PATIENCE).status_code for host in (*STRANGE_HOSTS, SCHEDULER)}
+        answers = {
+            host: (
+                session.get(f"{server}proxy/{host}/status", timeout=hub_server.PATIENCE).status_code
+            )
+            for host in (*STRANGE_HOSTS, SCHEDULER)
+        }
     assert {host: answers[host] for host in STRANGE_HOSTS} == dict.fromkeys(STRANGE_HOSTS, 403)
     # There is none here; but it was looked for.
     assert answers[SCHEDULER] >= 500
@@ -149,7 +189,10 @@ def test_a_wrong_password_opens_nothing(hub):
 
 
 def test_the_hub_does_not_start_with_a_short_password(tmp_path):
-    with pytest.raises(RuntimeError, match="16 letters or more"), hub_server.run_hub(tmp_path, {}, password="short"):
+    with (
+        pytest.raises(RuntimeError, match="16 letters or more"),
+        hub_server.run_hub(tmp_path, {}, password="short"),
+    ):
         pass
 
 

@@ -14,13 +14,18 @@ import hashlib, re
 from icemap.land import open_land_bits
 bits = open_land_bits()
 print(hashlib.sha256(bits.tobytes()).hexdigest(), re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads peak memory from /proc")
 def test_racing_processes_unpack_one_whole_file(tmp_path):
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
-    running = [subprocess.Popen([sys.executable, "-c", UNPACK], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", UNPACK], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
     results = [process.communicate(timeout=600)[0].split() for process in running]
     assert len({digest for digest, _ in results}) == 1
     assert max(int(peak) for _, peak in results) < 400e3  # kB; importing the package takes 0.9 GB

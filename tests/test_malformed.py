@@ -1,4 +1,6 @@
-"""Settings and files that are wrong in ways no library expects: each ends in one sentence, soon, and nothing is made."""
+"""Settings and files that are wrong in ways no library expects: each ends in one sentence, soon,
+and nothing is made.
+"""
 
 import json
 import os
@@ -35,7 +37,9 @@ def write_raster(path: Path, values: np.ndarray) -> None:
     transform = rasterio.Affine(1, 0, 100, 0, -1, 76)
     rows, cols = values.shape
     options = {"crs": "EPSG:4326", "transform": transform, "dtype": values.dtype}
-    with rasterio.open(path, "w", driver="GTiff", height=rows, width=cols, count=1, **options) as raster:
+    with rasterio.open(
+        path, "w", driver="GTiff", height=rows, width=cols, count=1, **options
+    ) as raster:
         raster.write(values, 1)
 
 
@@ -47,16 +51,24 @@ def catalogue(**urls: str) -> dict:
         }
         for name in urls
     }
-    return {"version": 2, "data": {name: {"kwargs": {"url": url}} for name, url in urls.items()}, "entries": entries}
+    return {
+        "version": 2,
+        "data": {name: {"kwargs": {"url": url}} for name, url in urls.items()},
+        "entries": entries,
+    }
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch) -> Path:
-    """The config of a project of which nothing has been made; its chunks are made in this process."""
+    """The config of a project of which nothing has been made; its chunks are made in this
+    process.
+    """
     rng = np.random.default_rng(0)
     for name in "ab":
         write_raster(tmp_path / f"{name}.tif", rng.normal(size=(16, 40)).astype("f4"))
-    places = "".join(f"{x + 100.5},{y + 60.5},{(3 * x + 7 * y) % 97}\n" for x in range(20) for y in range(6))
+    places = "".join(
+        f"{x + 100.5},{y + 60.5},{(3 * x + 7 * y) % 97}\n" for x in range(20) for y in range(6)
+    )
     (tmp_path / "sites.csv").write_text("lon,lat,ice\n" + places)
     (tmp_path / "catalog.yaml").write_text(yaml.safe_dump(catalogue(a="a.tif", b="b.tif")))
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
@@ -71,7 +83,11 @@ def change(config: Path, **changes: object) -> None:
 def refused(*words: object) -> str:
     result = CliRunner().invoke(main, [str(word) for word in words])
     assert result.exit_code == 2, (result.exception, result.stdout, result.stderr)
-    lines = [line for line in result.stderr.replace("\r", "\n").splitlines() if line.startswith("icemap: ")]
+    lines = [
+        line
+        for line in result.stderr.replace("\r", "\n").splitlines()
+        if line.startswith("icemap: ")
+    ]
     assert len(lines) == 1, result.stderr
     assert "Traceback" not in result.stderr
     for foreign in ("pydantic", "Input should", "validation error"):
@@ -87,16 +103,28 @@ def untouched(config: Path) -> bool:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"ensemble": {"block_degrees": float("inf")}}, "'ensemble.block_degrees' is inf: give a finite number"),
+        (
+            {"ensemble": {"block_degrees": float("inf")}},
+            "'ensemble.block_degrees' is inf: give a finite number",
+        ),
         ({"ensemble": {"prior_strength": float("inf")}}, "give a finite number"),
         ({"ensemble": {"prior_strength": float("nan")}}, "give a finite number"),
-        ({"target": {"bounds": [float("-inf"), float("inf")]}}, "'target.bounds.0' is -inf: give a finite number"),
+        (
+            {"target": {"bounds": [float("-inf"), float("inf")]}},
+            "'target.bounds.0' is -inf: give a finite number",
+        ),
         ({"seed": 2**32}, "'seed' is 4294967296: give a number at most 4.29497e+09"),
         ({"seed": True}, "'seed' is true"),
-        ({"grid": {**GRID, "resolution": 1e-5}}, "makes 6.4e+12 cells (1.6e+06 x 4e+06), which is 26 TB for each predictor"),
+        (
+            {"grid": {**GRID, "resolution": 1e-5}},
+            "makes 6.4e+12 cells (1.6e+06 x 4e+06), which is 26 TB for each predictor",
+        ),
         ({"grid": {**GRID, "resolution": 1e-300}}, "cells"),
         ({"grid": {**GRID, "west": 160, "east": -160, "resolution": 1e-5}}, "makes 6.4e+12 cells"),
-        ({"grid": {**GRID, "resolution": 1e-3, "chunk": 10**9}}, "'grid.chunk': chunks of 40,000 x 40,000 cells take 6.4 GB for each predictor"),
+        (
+            {"grid": {**GRID, "resolution": 1e-3, "chunk": 10**9}},
+            "'grid.chunk': chunks of 40,000 x 40,000 cells take 6.4 GB for each predictor",
+        ),
         ({"run": "a\0b"}, "holds a zero byte"),
         ({"run": "foo://x"}, "begins with 'foo://', which is no kind of storage"),
         ({"run": ""}, "an address is empty"),
@@ -105,16 +133,30 @@ def untouched(config: Path) -> bool:
         ({"run": "s3://bucket/double//slash"}, "a folder without a name in it"),
         ({"sites": {**CONFIG["sites"], "table": "a\0.csv"}}, "holds a zero byte"),
         ({"ensemble": {"members": ["svr", "svr"]}}, "members lists svr twice"),
-        ({"ensemble": {"members": ["svr", "sklearn.isotonic.IsotonicRegression"]}}, "cannot be fitted to 2 predictors"),
-        ({"ensemble": {"members": ["svr", "sklearn.linear_model.GammaRegressor"]}}, "a target from 0 to 100"),
+        (
+            {"ensemble": {"members": ["svr", "sklearn.isotonic.IsotonicRegression"]}},
+            "cannot be fitted to 2 predictors",
+        ),
+        (
+            {"ensemble": {"members": ["svr", "sklearn.linear_model.GammaRegressor"]}},
+            "a target from 0 to 100",
+        ),
         ({"grid": {**GRID, "resolution": "fine"}}, "'fine' is no resolution"),
-        ({"ensemble": {"replicats": 5}}, "unknown key 'ensemble.replicats', remove it or correct its spelling (did you mean 'replicates'? known are"),
+        (
+            {"ensemble": {"replicats": 5}},
+            (
+                "unknown key 'ensemble.replicats', remove it or correct its spelling (did you mean"
+                " 'replicates'? known are"
+            ),
+        ),
         ({"predictors": "a"}, "'predictors' is 'a': give a list"),
         ({"title": 5}, "'title' is 5: give text"),
         ({"sites": {**CONFIG["sites"], "missing": -9999}}, "'sites.missing' is -9999: give a list"),
     ],
 )
-def test_a_setting_beyond_reason_is_refused_before_anything_is_made(project: Path, changes: dict, words: str) -> None:
+def test_a_setting_beyond_reason_is_refused_before_anything_is_made(
+    project: Path, changes: dict, words: str
+) -> None:
     change(project, **changes)
     assert words in refused("run", project)
     assert untouched(project)
@@ -124,7 +166,10 @@ def test_a_setting_beyond_reason_is_refused_before_anything_is_made(project: Pat
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("seed: 1\nrun: x\nseed: 2\n", "(line 3): the key 'seed' stands there twice, first in line 1"),
+        (
+            "seed: 1\nrun: x\nseed: 2\n",
+            "(line 3): the key 'seed' stands there twice, first in line 1",
+        ),
         ("grid: {south: 1, west: 2, south: 3}\n", "the key 'south' stands there twice"),
         ("seed: " + "9" * 5000, "number or a date that is none"),
         ("seed: 2001-99-99", "number or a date that is none"),
@@ -153,23 +198,64 @@ def test_a_large_chunk_is_cut_to_the_grid_and_the_cube_is_made(project: Path) ->
 
 
 @pytest.mark.parametrize("name", [*sorted(RESERVED), "__cell"])
-def test_a_name_that_icemap_uses_is_refused_for_predictors_masks_and_targets(project: Path, name: str) -> None:
-    (project.parent / "catalog.yaml").write_text(yaml.safe_dump(catalogue(**{"a": "a.tif", name: "b.tif"})))
-    for changes in ({"predictors": ["a", name]}, {"masks": [{"source": name, "at_least": 0}]}, {"target": {"name": name, "bounds": None}}):
+def test_a_name_that_icemap_uses_is_refused_for_predictors_masks_and_targets(
+    project: Path, name: str
+) -> None:
+    (project.parent / "catalog.yaml").write_text(
+        yaml.safe_dump(catalogue(**{"a": "a.tif", name: "b.tif"}))
+    )
+    for changes in (
+        {"predictors": ["a", name]},
+        {"masks": [{"source": name, "at_least": 0}]},
+        {"target": {"name": name, "bounds": None}},
+    ):
         change(project, **changes)
         assert f"the name '{name}' is taken" in refused("cube", project)
         assert untouched(project)
 
 
 def test_the_list_of_names_is_whole() -> None:
-    own = {VALID.name, FRACTION.name, OVERVIEWS, "latitude", "longitude", "spatial_ref", *SAMPLE_COLUMNS, "geometry"}
-    fixed = {variable.name for variable in map_variables(TargetConfig(name="t")) if not variable.name.startswith("t_")} - {"t"}
+    own = {
+        VALID.name,
+        FRACTION.name,
+        OVERVIEWS,
+        "latitude",
+        "longitude",
+        "spatial_ref",
+        *SAMPLE_COLUMNS,
+        "geometry",
+    }
+    fixed = {
+        variable.name
+        for variable in map_variables(TargetConfig(name="t"))
+        if not variable.name.startswith("t_")
+    } - {"t"}
     assert own | fixed <= RESERVED
 
 
-@pytest.mark.parametrize("name", ["cell", "place", "x", "y", "band", "index", "vic", "grade", "source", "site", "time", "Lat", "used", "c"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cell",
+        "place",
+        "x",
+        "y",
+        "band",
+        "index",
+        "vic",
+        "grade",
+        "source",
+        "site",
+        "time",
+        "Lat",
+        "used",
+        "c",
+    ],
+)
 def test_other_names_go_through_the_cube_and_the_samples(project: Path, name: str) -> None:
-    (project.parent / "catalog.yaml").write_text(yaml.safe_dump(catalogue(**{"a": "a.tif", name: "b.tif"})))
+    (project.parent / "catalog.yaml").write_text(
+        yaml.safe_dump(catalogue(**{"a": "a.tif", name: "b.tif"}))
+    )
     change(project, predictors=["a", name])
     for step in ("cube", "boreholes"):
         result = CliRunner().invoke(main, [step, str(project)])
@@ -233,10 +319,20 @@ def test_a_table_that_is_no_file(project: Path, table: str) -> None:
 @pytest.mark.parametrize("endpoint", ["not a url", "localhost:9000", "ftp://host", "http://"])
 def test_an_endpoint_that_is_no_address(monkeypatch, endpoint: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", endpoint)
-    assert f"AWS_ENDPOINT_URL_S3 is '{endpoint}', which is no address" in refused("run", "s3://bucket/config.yaml")
+    assert f"AWS_ENDPOINT_URL_S3 is '{endpoint}', which is no address" in refused(
+        "run", "s3://bucket/config.yaml"
+    )
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/double//slash/config.yaml", "foo://x/config.yaml", "/vsis3/bucket/config.yaml", "a\0b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://bucket/double//slash/config.yaml",
+        "foo://x/config.yaml",
+        "/vsis3/bucket/config.yaml",
+        "a\0b",
+    ],
+)
 def test_a_config_at_no_address(url: str) -> None:
     refused("run", url)
     refused("doctor", url)
@@ -261,7 +357,11 @@ def test_what_a_bucket_answers_is_told_with_what_to_do(code: str, words: str) ->
 
     cause = ClientError({"Error": {"Code": code, "Message": "x"}}, "GetObject")
     # s3fs raises some of these as a lack of rights or as an unknown error.
-    for outer in (PermissionError("x"), OSError(errno.EIO, "x"), OSError(errno.EREMCHG, "Moved Permanently.")):
+    for outer in (
+        PermissionError("x"),
+        OSError(errno.EIO, "x"),
+        OSError(errno.EREMCHG, "Moved Permanently."),
+    ):
         if isinstance(outer, OSError) and outer.errno == errno.EREMCHG and "region" not in words:
             continue
         outer.__cause__ = cause
@@ -300,6 +400,11 @@ def test_all_problems_of_the_inputs_are_told_before_the_first_chunk(project: Pat
     (project.parent / "sites.csv").write_text("lon,lat,vic\n1,2,3\n")
     change(project, ensemble={"members": ["svr", "sklearn.isotonic.IsotonicRegression"]})
     said = refused("cube", project)
-    for words in ("3 problems", "'a' cannot be opened", "no column 'ice'", "IsotonicRegression' cannot be fitted"):
+    for words in (
+        "3 problems",
+        "'a' cannot be opened",
+        "no column 'ice'",
+        "IsotonicRegression' cannot be fitted",
+    ):
         assert words in said
     assert not (project.parent / "run" / "cube.zarr").exists()

@@ -1,4 +1,6 @@
-"""Notebooks are stored executed, without errors, small, and say where their data come from; tests/test_jupyterhub.py executes them."""
+"""Notebooks are stored executed, without errors, small, and say where their data come from;
+tests/test_jupyterhub.py executes them.
+"""
 
 from pathlib import Path
 
@@ -20,10 +22,14 @@ def test_it_is_stored_executed(path: Path) -> None:
     for cell in cells:
         assert not [output for output in cell.outputs if output.output_type == "error"]
         # Progress is told there, too; a warning has no place in what people read.
-        assert "arning" not in "".join(output.text for output in cell.outputs if output.get("name") == "stderr")
+        assert "arning" not in "".join(
+            output.text for output in cell.outputs if output.get("name") == "stderr"
+        )
     assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.outputs)
     assert path.stat().st_size < 400_000
-    assert any("nothing on this page is data about the Earth" in cell.source for cell in notebook.cells)
+    assert any(
+        "nothing on this page is data about the Earth" in cell.source for cell in notebook.cells
+    )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS[:-1], ids=lambda path: path.name)

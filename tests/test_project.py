@@ -31,11 +31,23 @@ def project() -> dict:
 @cache
 def locked(python: str = "3.11") -> dict[str, Version]:
     """Versions in the lock for one Python on Linux."""
-    system = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+    system = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "os_name": "posix",
+    }
     versions: dict[str, Version] = {}
-    for match in re.finditer(r"^(?P<requirement>[A-Za-z][^\\\n]*?) *\\?$", (ROOT / "requirements.lock").read_text(), re.MULTILINE):
+    for match in re.finditer(
+        r"^(?P<requirement>[A-Za-z][^\\\n]*?) *\\?$",
+        (ROOT / "requirements.lock").read_text(),
+        re.MULTILINE,
+    ):
         requirement = Requirement(match["requirement"])
-        if requirement.marker is None or requirement.marker.evaluate({**system, "platform_machine": "x86_64", "platform_python_implementation": "CPython"}):
+        if requirement.marker is None or requirement.marker.evaluate(
+            {**system, "platform_machine": "x86_64", "platform_python_implementation": "CPython"}
+        ):
             name = canonicalize_name(requirement.name)
             assert name not in versions, f"{name} is locked twice for Python {python}"
             versions[name] = Version(next(iter(requirement.specifier)).version)
@@ -49,7 +61,9 @@ def test_the_lock_holds_every_direct_dependency(python):
         requirement = Requirement(text)
         name = canonicalize_name(requirement.name)
         assert name in locked(python), name
-        assert requirement.specifier.contains(locked(python)[name], prereleases=True), f"{name} {locked(python)[name]}"
+        assert requirement.specifier.contains(locked(python)[name], prereleases=True), (
+            f"{name} {locked(python)[name]}"
+        )
 
 
 def test_the_lock_has_hashes_and_names_no_place():
@@ -57,17 +71,26 @@ def test_the_lock_has_hashes_and_names_no_place():
     pins = re.split(r"^(?=[A-Za-z])", text, flags=re.MULTILINE)[1:]
     assert len(pins) > 100
     assert [pin.split()[0] for pin in pins if "--hash=sha256:" not in pin] == []
-    assert [pin.split()[0] for pin in pins if not re.match(r"[A-Za-z0-9_.-]+(\[[a-z,]+\])?==", pin)] == []
+    assert [
+        pin.split()[0] for pin in pins if not re.match(r"[A-Za-z0-9_.-]+(\[[a-z,]+\])?==", pin)
+    ] == []
     assert re.findall(r"https?://|--(?:extra-)?index-url|--find-links| @ ", text) == []
 
 
 def test_the_environment_has_the_versions_of_the_lock():
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    from_conda = dict(entry.split("=") for entry in listed if isinstance(entry, str) and "=" in entry)
-    from_pip = dict(entry.split("==") for group in listed if isinstance(group, dict) for entry in group["pip"])
+    from_conda = dict(
+        entry.split("=") for entry in listed if isinstance(entry, str) and "=" in entry
+    )
+    from_pip = dict(
+        entry.split("==") for group in listed if isinstance(group, dict) for entry in group["pip"]
+    )
     assert from_conda.pop("python") == "3.11"
     assert not set(from_conda) & set(from_pip)
-    pinned = {canonicalize_name(name): Version(version) for name, version in {**from_conda, **from_pip}.items()}
+    pinned = {
+        canonicalize_name(name): Version(version)
+        for name, version in {**from_conda, **from_pip}.items()
+    }
     direct = {canonicalize_name(Requirement(text).name) for text in project()["dependencies"]}
     assert set(pinned) == direct
     assert pinned == {name: locked()[name] for name in direct}
@@ -92,7 +115,11 @@ def test_the_catalogue_says_the_same_to_intake_and_to_icemap(monkeypatch):
     assert sorted(catalog) == sorted(names)
     for name, source in sources.items():
         reader = catalog[name]
-        assert reader.kwargs["args"][0].url == source.url if "args" in reader.kwargs else reader.kwargs["data"].url == source.url
+        assert (
+            reader.kwargs["args"][0].url == source.url
+            if "args" in reader.kwargs
+            else reader.kwargs["data"].url == source.url
+        )
         assert source.licence, name
         assert source.citation, name
         if not REAL.is_dir():
@@ -103,19 +130,36 @@ def test_the_catalogue_says_the_same_to_intake_and_to_icemap(monkeypatch):
             assert wanted in dataset[variable][dim].to_numpy(), name
 
 
-@pytest.mark.parametrize("path", sorted(path for path in (ROOT / "examples").glob("*.yaml") if "\nrun: " in path.read_text()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for path in (ROOT / "examples").glob("*.yaml") if "\nrun: " in path.read_text()),
+    ids=lambda path: path.name,
+)
 def test_examples_load_and_their_predictors_are_in_the_catalogue(path, monkeypatch):
     monkeypatch.setenv("ICEMAP_DATA", "somewhere")
     config = load_config(str(path))
     masks = [mask.source for mask in config.masks]
-    assert set(load_sources(config.catalog, [*config.predictors, *masks])) == {*config.predictors, *masks}
+    assert set(load_sources(config.catalog, [*config.predictors, *masks])) == {
+        *config.predictors,
+        *masks,
+    }
 
 
 def test_no_file_names_the_machine_it_was_written_on():
     try:
-        listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard"],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
     homes = re.compile(rb"/" + rb"root/|/" + rb"work/|/home/[a-z]+/|/Users/[a-z]+/")
-    found = {name: match.group() for name in listed if (ROOT / name).is_file() and (match := homes.search((ROOT / name).read_bytes()))}
+    found = {
+        name: match.group()
+        for name in listed
+        if (ROOT / name).is_file() and (match := homes.search((ROOT / name).read_bytes()))
+    }
     assert found == {}

@@ -94,7 +94,10 @@ def test_facts_are_kept_beside_the_steps(tmp_path):
 
 def test_what_a_step_depends_on_is_kept_and_what_json_lacks_becomes_a_word(tmp_path):
     Provenance(str(tmp_path)).start("cube", "k", {"nodata": (float("nan"), -1.0), "file": "ab12"})
-    assert Provenance(str(tmp_path)).steps["cube"]["depends"] == {"nodata": ["NaN", -1.0], "file": "ab12"}
+    assert Provenance(str(tmp_path)).steps["cube"]["depends"] == {
+        "nodata": ["NaN", -1.0],
+        "file": "ab12",
+    }
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"steps": []}', "{}"])

@@ -40,7 +40,9 @@ def test_the_config_is_one(tmp_path: Path) -> None:
     assert config.grid.grid.shape == (2040, 6000)
     # The line in a comment stands in place of the one above it.
     lines = [line for line in text.splitlines() if not line.startswith("boreholes:")]
-    other = "\n".join(line.removeprefix("# ") if line.startswith("# sites:") else line for line in lines)
+    other = "\n".join(
+        line.removeprefix("# ") if line.startswith("# sites:") else line for line in lines
+    )
     (tmp_path / "config.yaml").write_text(other)
     assert load_config(str(tmp_path / "config.yaml")).sites is not None
 
@@ -87,7 +89,11 @@ def test_python_runs(code: str, tmp_path: Path, monkeypatch) -> None:
     def open_map(url: str, **options):
         # What is on the web is not asked for, but the call must be one that the function takes.
         bound = inspect.signature(real).bind(url, **options)
-        return real("runs/active_layer/map.zarr") if "://" in bound.arguments["url"] else real(url, **options)
+        return (
+            real("runs/active_layer/map.zarr")
+            if "://" in bound.arguments["url"]
+            else real(url, **options)
+        )
 
     monkeypatch.setattr(icemap, "open_map", open_map, raising=False)
     rng = np.random.default_rng(0)
@@ -98,10 +104,19 @@ def test_python_runs(code: str, tmp_path: Path, monkeypatch) -> None:
 
 def test_every_command_and_option_is_there() -> None:
     named = re.findall(r"`(?:\.venv/bin/)?icemap ([a-z]+)((?: [^`]*)?)`", TEXT)
-    named += re.findall(r"^(?:\.venv/bin/)?icemap ([a-z]+)(.*)$", "\n".join(text for _, text in BLOCKS), re.MULTILINE)
+    named += re.findall(
+        r"^(?:\.venv/bin/)?icemap ([a-z]+)(.*)$",
+        "\n".join(text for _, text in BLOCKS),
+        re.MULTILINE,
+    )
     assert len(named) > 5
     for command, rest in named:
         known = main.commands.get(command)
         assert known is not None, f"icemap {command}"
-        options = {name for item in known.params if isinstance(item, click.Option) for name in item.opts}
-        assert set(re.findall(r"(?<!\S)(--[a-z-]+)", rest)) <= {*options, "--help"}, f"icemap {command}{rest}"
+        options = {
+            name for item in known.params if isinstance(item, click.Option) for name in item.opts
+        }
+        assert set(re.findall(r"(?<!\S)(--[a-z-]+)", rest)) <= {
+            *options,
+            "--help",
+        }, f"icemap {command}{rest}"

@@ -38,13 +38,18 @@ def bare(monkeypatch) -> Iterator[None]:
 
 def write_profile(folder: Path, name: str, access_key: str, secret_key: str) -> str:
     file = folder / "credentials"
-    file.write_text(f"[{name}]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\n")
+    file.write_text(
+        f"[{name}]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\n"
+    )
     return str(file)
 
 
 def test_a_profile_is_enough_and_a_wrong_one_is_named(bare, s3_process, monkeypatch, tmp_path):
     owner = s3_process.owner
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", write_profile(tmp_path, "field", owner.access_key, owner.secret_key))
+    monkeypatch.setenv(
+        "AWS_SHARED_CREDENTIALS_FILE",
+        write_profile(tmp_path, "field", owner.access_key, owner.secret_key),
+    )
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_process.endpoint)
     monkeypatch.setenv("AWS_PROFILE", "field")
     url = f"s3://{s3_process.bucket}/profile/note.txt"
@@ -64,7 +69,9 @@ def moto() -> Iterator[str]:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
+    server = make_server(
+        "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -74,7 +81,9 @@ def test_a_web_identity_is_exchanged_for_a_key_of_an_hour(bare, moto, monkeypatc
     """As a pod's service account on EKS does it; both services are mocks."""
     import boto3
 
-    boto3.client("s3", endpoint_url=moto, aws_access_key_id="any", aws_secret_access_key="any").create_bucket(Bucket="web-identity")
+    boto3.client(
+        "s3", endpoint_url=moto, aws_access_key_id="any", aws_secret_access_key="any"
+    ).create_bucket(Bucket="web-identity")
     (tmp_path / "token").write_text("a-token-of-the-cluster")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
     monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/icemap")
@@ -88,28 +97,47 @@ def test_a_web_identity_is_exchanged_for_a_key_of_an_hour(bare, moto, monkeypatc
         assert doctor._credentials() == (doctor.OK, "web identity")
         proxy.fail("expired")
         S3FileSystem.clear_instance_cache()
-        with pytest.raises(IcemapError, match=r"the credentials have expired\. Log in again, then the same command continues\.$") as caught:
+        with pytest.raises(
+            IcemapError,
+            match=(
+                r"the credentials have expired\. Log in again, then the same command continues\.$"
+            ),
+        ) as caught:
             store.read_text("s3://web-identity/note.txt")
     assert "a-token-of-the-cluster" not in str(caught.value)
 
 
-SECRETS = {"AWS_ACCESS_KEY_ID": "PLANTEDKEYZZZZ000001", "AWS_SECRET_ACCESS_KEY": "planted/secret+zzzz", "AWS_SESSION_TOKEN": "planted-session-token-zzzz"}
+SECRETS = {
+    "AWS_ACCESS_KEY_ID": "PLANTEDKEYZZZZ000001",
+    "AWS_SECRET_ACCESS_KEY": "planted/secret+zzzz",
+    "AWS_SESSION_TOKEN": "planted-session-token-zzzz",
+}
 
 
 def test_planted_keys_are_in_no_sentence_whatever_fails(s3_process, log_in, monkeypatch, caplog):
-    """Keys that the server does not know, through refusals and broken connections; the keys of a whole run are sought in test_chain_s3."""
+    """Keys that the server does not know, through refusals and broken connections; the keys of a
+    whole run are sought in test_chain_s3.
+    """
     log_in("owner")
     url = f"s3://{s3_process.bucket}/planted"
     store.write_text(f"{url}/config.yaml", "run: run")
     texts = []
     with run_proxy(s3_process.endpoint) as proxy:
-        for name, value in {**SECRETS, "AWS_ENDPOINT_URL_S3": proxy.endpoint, "AWS_MAX_ATTEMPTS": "1"}.items():
+        for name, value in {
+            **SECRETS,
+            "AWS_ENDPOINT_URL_S3": proxy.endpoint,
+            "AWS_MAX_ATTEMPTS": "1",
+        }.items():
             monkeypatch.setenv(name, value)
         for kind in ("", "500", "503", "expired", "reset", "truncated"):
             proxy.heal()
             if kind:
                 proxy.fail(kind)
-            for words in (("map", f"{url}/config.yaml"), ("status", f"{url}/run"), ("query", f"{url}/run", "--lon", "0", "--lat", "70")):
+            for words in (
+                ("map", f"{url}/config.yaml"),
+                ("status", f"{url}/run"),
+                ("query", f"{url}/run", "--lon", "0", "--lat", "70"),
+            ):
                 S3FileSystem.clear_instance_cache()
                 result = CliRunner().invoke(main, words)
                 assert result.exit_code == 2
@@ -147,7 +175,11 @@ def test_tasks_and_their_records_carry_no_key(s3_process, log_in, tmp_path):
     run_steps(STEPS, context, ["cube"])
     owner = s3_process.owner
     assert len(sent) == 2 * 10
-    assert [content for content in sent if owner.access_key.encode() in content or owner.secret_key.encode() in content] == []
+    assert [
+        content
+        for content in sent
+        if owner.access_key.encode() in content or owner.secret_key.encode() in content
+    ] == []
 
 
 def openssl(*words: object) -> None:
@@ -156,9 +188,36 @@ def openssl(*words: object) -> None:
 
 def make_certificates(folder: Path) -> tuple[Path, Path, Path]:
     """An authority of our own, and a certificate for 127.0.0.1 with its key."""
-    authority, authority_key, key, request, certificate = (folder / name for name in ("ca.pem", "ca.key", "s3.key", "s3.csr", "s3.pem"))
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", 2, "-subj", "/CN=icemap tests", "-keyout", authority_key, "-out", authority)
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", key, "-out", request)
+    authority, authority_key, key, request, certificate = (
+        folder / name for name in ("ca.pem", "ca.key", "s3.key", "s3.csr", "s3.pem")
+    )
+    openssl(
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        2,
+        "-subj",
+        "/CN=icemap tests",
+        "-keyout",
+        authority_key,
+        "-out",
+        authority,
+    )
+    openssl(
+        "req",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-subj",
+        "/CN=127.0.0.1",
+        "-keyout",
+        key,
+        "-out",
+        request,
+    )
     (folder / "names").write_text("subjectAltName=IP:127.0.0.1")
     openssl(
         "x509",
@@ -192,7 +251,9 @@ def test_a_bucket_behind_tls_and_a_certificate_that_nobody_knows(bare, tmp_path,
             url = f"s3://{server.bucket}/note.txt"
             monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
             S3FileSystem.clear_instance_cache()
-            with pytest.raises(IcemapError, match=r"^Cannot write s3://.*note\.txt: .*AWS_CA_BUNDLE"):
+            with pytest.raises(
+                IcemapError, match=r"^Cannot write s3://.*note\.txt: .*AWS_CA_BUNDLE"
+            ):
                 store.write_text(url, "x")
             monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
             S3FileSystem.clear_instance_cache()
@@ -202,7 +263,10 @@ def test_a_bucket_behind_tls_and_a_certificate_that_nobody_knows(bare, tmp_path,
             with rasterio.open(tmp_path / "a.tif", "w", **profile) as raster:
                 raster.write(np.full((2, 3), 7, "u1"), 1)
             store.upload(tmp_path / "a.tif", f"s3://{server.bucket}/a.tif")
-            with rasterio.Env(**gdal_environment()), rasterio.open(f"/vsis3/{server.bucket}/a.tif") as raster:
+            with (
+                rasterio.Env(**gdal_environment()),
+                rasterio.open(f"/vsis3/{server.bucket}/a.tif") as raster,
+            ):
                 assert (raster.read(1) == 7).all()
     except CannotStart as reason:
         pytest.skip(f"no S3 server with TLS: {reason}")

@@ -1,4 +1,6 @@
-"""A map made over a failing network ends with the bits of an undisturbed one, or stops with a sentence and goes on where it stopped."""
+"""A map made over a failing network ends with the bits of an undisturbed one, or stops with a
+sentence and goes on where it stopped.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,11 @@ class Network:
         self.bucket.write("runs/small/provenance.json", json.dumps(record).encode())
 
     def ledger(self) -> dict[str, tuple[str, str]]:
-        return {name: tag for name, tag in self.bucket.etags("runs/small/ledger/map").items() if not name.endswith("/.progress.json")}
+        return {
+            name: tag
+            for name, tag in self.bucket.etags("runs/small/ledger/map").items()
+            if not name.endswith("/.progress.json")
+        }
 
     def require_same_map(self) -> None:
         made = self.bucket.objects("runs/small/map.zarr")
@@ -86,7 +92,9 @@ def network(trained, log_in, monkeypatch) -> Network:
 
 def test_faults_that_pass_leave_no_trace_in_the_map(network):
     kinds = ["500", "503", "reset", "lost", "cut", "truncated"]
-    faults = [network.proxy.fail(kind, times=2, after=20 * number) for number, kind in enumerate(kinds)]
+    faults = [
+        network.proxy.fail(kind, times=2, after=20 * number) for number, kind in enumerate(kinds)
+    ]
     faults.append(network.proxy.fail("slow", times=1, after=100))
     run_here(network.config, "map")
     assert [fault.served for fault in faults] == [2, 2, 2, 2, 2, 2, 1]
@@ -116,7 +124,11 @@ READS, WRITES, RECORDS = (
     {"methods": "PUT", "path": "/ledger/map/r"},
 )
 LASTING = [
-    ("expired", WRITES, "the credentials have expired. Log in again, then the same command continues."),
+    (
+        "expired",
+        WRITES,
+        "the credentials have expired. Log in again, then the same command continues.",
+    ),
     ("expired", READS, "Log in again, then the same command continues."),
     ("denied", WRITES, "permission denied"),
     ("500", READS, "the server fails or is too busy, after several attempts"),
@@ -130,8 +142,13 @@ LASTING = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "requests", "words"), [pytest.param(*case, id=f"{case[0]}-{case[1]['path'].strip('/')}") for case in LASTING])
-def test_a_lasting_fault_stops_the_map_which_then_goes_on_where_it_was(network, monkeypatch, kind, requests, words):
+@pytest.mark.parametrize(
+    ("kind", "requests", "words"),
+    [pytest.param(*case, id=f"{case[0]}-{case[1]['path'].strip('/')}") for case in LASTING],
+)
+def test_a_lasting_fault_stops_the_map_which_then_goes_on_where_it_was(
+    network, monkeypatch, kind, requests, words
+):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     # Half of what an undisturbed map asks for.
     counter = network.proxy.fail("slow", seconds=0, **requests)
@@ -156,7 +173,9 @@ def test_a_lasting_fault_stops_the_map_which_then_goes_on_where_it_was(network, 
 
 
 def test_the_command_says_it_in_one_sentence_and_continues(network):
-    """The real command with a worker process, over a network that fails for good while it maps, and then does not."""
+    """The real command with a worker process, over a network that fails for good while it maps, and
+    then does not.
+    """
     network.proxy.fail("expired", methods="PUT", path="/map.zarr/vic/c/", after=4)
     bucket = SimpleNamespace(server=network.server, said=[])
     first = Bucket.command(bucket, network.server.owner, "map", network.config, "--workers", "1")
@@ -197,8 +216,12 @@ def test_a_refused_chunk_is_never_taken_for_an_empty_one(network, monkeypatch, k
 
 
 def read_copy(network: Network, source: Source, name: str) -> np.ndarray:
-    """The values of a copy of a source; GDAL keeps what it has read, so each case has a copy of its own."""
-    copy = source.model_copy(update={"url": f"{network.bucket.url}/{name}-{source.url.rsplit('/', 1)[1]}"})
+    """The values of a copy of a source; GDAL keeps what it has read, so each case has a copy of its
+    own.
+    """
+    copy = source.model_copy(
+        update={"url": f"{network.bucket.url}/{name}-{source.url.rsplit('/', 1)[1]}"}
+    )
     network.bucket.files.copy(source.url, copy.url)
     with open_source(copy, load_config(network.config).grid.grid) as raster:
         return raster.read(slice(0, raster.shape[0]), slice(0, raster.shape[1]))
@@ -207,9 +230,13 @@ def read_copy(network: Network, source: Source, name: str) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["503", "lost", "truncated"])
 def test_a_source_is_read_whole_or_not_at_all(network, kind):
     """GDAL and the download of NetCDF files have their own ways to a bucket."""
-    for name, source in load_sources(load_config(network.config).catalog, ["elevation", "maat"]).items():
+    for name, source in load_sources(
+        load_config(network.config).catalog, ["elevation", "maat"]
+    ).items():
         expected = read_copy(network, source, f"{kind}-calm")
-        fault = network.proxy.fail(kind, methods="GET", path="-stormy-", times=2 if kind != "truncated" else None)
+        fault = network.proxy.fail(
+            kind, methods="GET", path="-stormy-", times=2 if kind != "truncated" else None
+        )
         if kind == "truncated":
             with pytest.raises(IcemapError, match=rf"elevation|climate\.nc|{name}"):
                 read_copy(network, source, f"{kind}-stormy")
@@ -221,7 +248,11 @@ def test_a_source_is_read_whole_or_not_at_all(network, kind):
 
 def test_publishing_stops_with_whole_files_and_goes_on(network, log_in, monkeypatch):
     run_here(network.config, "map")
-    tifs = {name: content for name, content in network.bucket.objects("runs/small/products").items() if name.endswith(".tif")}
+    tifs = {
+        name: content
+        for name, content in network.bucket.objects("runs/small/products").items()
+        if name.endswith(".tif")
+    }
     assert len(tifs) == 5
     record = json.loads(network.bucket.files.cat_file(f"{network.run}/provenance.json"))
     record["steps"]["publish"]["finished"] = None
@@ -234,10 +265,15 @@ def test_publishing_stops_with_whole_files_and_goes_on(network, log_in, monkeypa
     become(monkeypatch, network.server.environment(network.server.owner))
     network.bucket.files.rm([f"{network.run}/products/{name}" for name in tifs])
     network.proxy.fail("expired", methods="PUT POST", path="/products/T5m_VIC_upper95")
-    with pytest.raises(IcemapError, match=r"^Cannot write .*T5m_VIC_upper95\.tif: the credentials have expired\. Log in again"):
+    with pytest.raises(
+        IcemapError,
+        match=r"^Cannot write .*T5m_VIC_upper95\.tif: the credentials have expired\. Log in again",
+    ):
         run_here(network.config, "publish")
     made = network.bucket.objects("runs/small/products")
-    assert {name: content for name, content in made.items() if name.endswith(".tif")} == {name: tifs[name] for name in ("T5m_VIC.tif", "T5m_VIC_lower95.tif")}
+    assert {name: content for name, content in made.items() if name.endswith(".tif")} == {
+        name: tifs[name] for name in ("T5m_VIC.tif", "T5m_VIC_lower95.tif")
+    }
     network.proxy.heal()
     run_here(network.config, "publish")
     made = network.bucket.objects("runs/small/products")

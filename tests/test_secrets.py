@@ -37,11 +37,15 @@ SECRETS = {
     "login": "PlantedLogin10",
     "table": "PlantedTable11",
 }
-ENVIRONMENT = {f"ICEMAP_{name.upper()}": SECRETS[name] for name in ("path", "query", "login", "table")}
+ENVIRONMENT = {
+    f"ICEMAP_{name.upper()}": SECRETS[name] for name in ("path", "query", "login", "table")
+}
 # How the address of a raster holds it; HOST and FILE are filled in.
 ADDRESSES = {
     "password": "http://ada:PlantedPassword1@HOST/FILE",
-    "signature": "http://HOST/FILE?X-Amz-Credential=PLANTEDKEYID4%2F2026&X-Amz-Signature=PlantedSignature3",
+    "signature": (
+        "http://HOST/FILE?X-Amz-Credential=PLANTEDKEYID4%2F2026&X-Amz-Signature=PlantedSignature3"
+    ),
     "key": "http://HOST/FILE?AWSAccessKeyId=PLANTEDKEYID4&Signature=PlantedSignature3",
     "sas": "http://HOST/FILE?sv=2024&sig=PlantedSas5%2Bx%3D",
     "token": "http://HOST/FILE?token=PlantedToken6",
@@ -63,15 +67,29 @@ def served(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     for number, name in enumerate(ADDRESSES):
         values = (500 + 40 * np.sin(x / (9 + number)) * np.cos(y / 7)).astype("f4")
         about = {"driver": "GTiff", "height": 52, "width": 100, "count": 1, "dtype": "float32"}
-        with rasterio.open(folder / f"{name}.tif", "w", crs="EPSG:4326", transform=transform, **about) as raster:
+        with rasterio.open(
+            folder / f"{name}.tif", "w", crs="EPSG:4326", transform=transform, **about
+        ) as raster:
             raster.write(values, 1)
     rng = np.random.default_rng(0)
     sites = pd.DataFrame({"lon": rng.uniform(90, 122, 120), "lat": rng.uniform(60, 76, 120)})
-    sites["ice"] = np.clip(40 + 20 * np.sin((sites.lon - 80) * 2 / 9) + 6 * rng.normal(size=120), 0, 100)
+    sites["ice"] = np.clip(
+        40 + 20 * np.sin((sites.lon - 80) * 2 / 9) + 6 * rng.normal(size=120), 0, 100
+    )
     sites.to_csv(folder / "sites.csv", index=False)
-    layers = sites.assign(site=[f"h{i}" for i in range(120)], top=0.0, base=6.0, permafrost_table=0.5, vic=sites.ice)
-    named = {"lon": "longitude", "lat": "latitude", "vic": "vic [%]", "top": "top [m]", "base": "base [m]"}
-    layers.drop(columns="ice").rename(columns={**named, "permafrost_table": "permafrost_table [m]"}).to_csv(folder / "layers.csv", index=False)
+    layers = sites.assign(
+        site=[f"h{i}" for i in range(120)], top=0.0, base=6.0, permafrost_table=0.5, vic=sites.ice
+    )
+    named = {
+        "lon": "longitude",
+        "lat": "latitude",
+        "vic": "vic [%]",
+        "top": "top [m]",
+        "base": "base [m]",
+    }
+    layers.drop(columns="ice").rename(
+        columns={**named, "permafrost_table": "permafrost_table [m]"}
+    ).to_csv(folder / "layers.csv", index=False)
     program = [sys.executable, str(Path(__file__).with_name("secrets_server.py")), str(folder)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as server:
         try:
@@ -86,11 +104,22 @@ def environment(monkeypatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def write_project(folder: Path, host: str, kinds=tuple(ADDRESSES), failing: str = "", **changes) -> Path:
-    data = {kind: {"kwargs": {"url": ADDRESSES[kind].replace("HOST", host).replace("FILE", f"{failing}{kind}.tif")}} for kind in kinds}
+def write_project(
+    folder: Path, host: str, kinds=tuple(ADDRESSES), failing: str = "", **changes
+) -> Path:
+    data = {
+        kind: {
+            "kwargs": {
+                "url": ADDRESSES[kind].replace("HOST", host).replace("FILE", f"{failing}{kind}.tif")
+            }
+        }
+        for kind in kinds
+    }
     about = {"family": "topography", "long_name": "height", "unit": "m"}
     entries = {kind: {"kwargs": {"data": f"{{data({kind})}}"}, "metadata": about} for kind in kinds}
-    (folder / "catalog.yaml").write_text(yaml.safe_dump({"version": 2, "data": data, "entries": entries}))
+    (folder / "catalog.yaml").write_text(
+        yaml.safe_dump({"version": 2, "data": data, "entries": entries})
+    )
     table = f"http://ada:{SECRETS['password']}@{host}/{{env(ICEMAP_TABLE)}}/sites.csv?sig={SECRETS['sas']}"
     config = {
         "run": "run",
@@ -112,8 +141,15 @@ def write_project(folder: Path, host: str, kinds=tuple(ADDRESSES), failing: str 
 
 def told(text: str) -> list[str]:
     """Secrets in a text, whole or in part, spelled as they are or as urls spell them."""
-    parts = {kind: [secret, *secret.replace("%2B", "+").replace("%3D", "=").split("/")] for kind, secret in SECRETS.items()}
-    return sorted(kind for kind, forms in parts.items() if any(len(form) > 6 and form in text for form in forms))
+    parts = {
+        kind: [secret, *secret.replace("%2B", "+").replace("%3D", "=").split("/")]
+        for kind, secret in SECRETS.items()
+    }
+    return sorted(
+        kind
+        for kind, forms in parts.items()
+        if any(len(form) > 6 and form in text for form in forms)
+    )
 
 
 def told_by(folder: Path) -> dict[str, list[str]]:
@@ -131,14 +167,18 @@ def told_by(folder: Path) -> dict[str, list[str]]:
 
 
 def test_a_secret_that_is_told_is_found(tmp_path):
-    pd.DataFrame({"source": [f"https://x/y?token={SECRETS['token']}"] * 50}).to_parquet(tmp_path / "sites.parquet")
+    pd.DataFrame({"source": [f"https://x/y?token={SECRETS['token']}"] * 50}).to_parquet(
+        tmp_path / "sites.parquet"
+    )
     (tmp_path / f"{SECRETS['path']}.txt").touch()
     assert told_by(tmp_path) == {"PlantedPath8.txt": ["path"], "sites.parquet": ["token"]}
 
 
 @pytest.fixture(scope="module")
 def finished(served, tmp_path_factory) -> tuple[Path, str]:
-    """The config of a whole run that reads addresses with secrets of all kinds, and what it said."""
+    """The config of a whole run that reads addresses with secrets of all kinds, and what it
+    said.
+    """
     folder, said = tmp_path_factory.mktemp("finished"), []
     config = write_project(folder, served[0])
     with pytest.MonkeyPatch.context() as patch:
@@ -153,7 +193,14 @@ def test_no_secret_of_an_address_is_in_a_run(finished):
     config, said = finished
     run = config.parent / "run"
     made = {path.name for path in run.iterdir()}
-    assert made >= {"cube.zarr", "predictors.html", "provenance.json", "sites.csv", "boreholes.html", "ledger"}
+    assert made >= {
+        "cube.zarr",
+        "predictors.html",
+        "provenance.json",
+        "sites.csv",
+        "boreholes.html",
+        "ledger",
+    }
     assert told_by(run) == {}
     assert told(said) == []
 
@@ -191,8 +238,12 @@ def test_a_renewed_secret_makes_nothing_again(finished, served, monkeypatch):
 
 @pytest.mark.parametrize("failing", FAILURES)
 @pytest.mark.parametrize("kind", ADDRESSES)
-def test_no_secret_of_an_address_is_in_a_sentence(served, tmp_path, monkeypatch, capfd, caplog, kind, failing):
-    """Of icemap, GDAL, fsspec and aiohttp; nor in the log, on the terminal, or in what is left of the run."""
+def test_no_secret_of_an_address_is_in_a_sentence(
+    served, tmp_path, monkeypatch, capfd, caplog, kind, failing
+):
+    """Of icemap, GDAL, fsspec and aiohttp; nor in the log, on the terminal, or in what is left of
+    the run.
+    """
     monkeypatch.setattr(Context, "executor", SerialExecutor())
     config = write_project(tmp_path, served[0], [kind], failing)
     with caplog.at_level(logging.DEBUG, logger="rasterio"):
@@ -222,7 +273,9 @@ def test_no_secret_of_a_table_of_layers_is_in_a_run(served, tmp_path, monkeypatc
     monkeypatch.setattr(Context, "executor", SerialExecutor())
     host = served[0]
     table = f"http://ada:{SECRETS['password']}@{host}/{{env(ICEMAP_TABLE)}}/layers.csv?sig={SECRETS['sas']}"
-    config = write_project(tmp_path, host, ["path"], boreholes={"layers": [{"path": table}]}, sites=None)
+    config = write_project(
+        tmp_path, host, ["path"], boreholes={"layers": [{"path": table}]}, sites=None
+    )
     for command in ("boreholes", "cube", "boreholes"):
         result = CliRunner().invoke(main, [command, str(config)])
         assert result.exit_code == 0, result.output
@@ -250,8 +303,13 @@ def test_no_secret_of_an_address_that_is_none_is_said(served, config):
 @pytest.mark.parametrize("place", ["kwargs", "metadata", "predictors", "grid", "sites"])
 def test_no_secret_of_a_misplaced_address_is_said(served, tmp_path, place):
     """A long value is cut short, perhaps before the sign by which a password is known."""
-    address = f"https://ada:{'x' * 40}{SECRETS['password']}{'y' * 40}@host/dem.tif?token={SECRETS['token']}"
-    config = write_project(tmp_path, served[0], ["path"], **({place: address} if place in ("predictors", "grid", "sites") else {}))
+    address = f"https://ada:{'x' * 40}{SECRETS['password']}{'y' * 40}@host/dem.tif?token={SECRETS['token']}"  # noqa: E501
+    config = write_project(
+        tmp_path,
+        served[0],
+        ["path"],
+        **({place: address} if place in ("predictors", "grid", "sites") else {}),
+    )
     if place in ("kwargs", "metadata"):
         catalog = yaml.safe_load((tmp_path / "catalog.yaml").read_text())
         catalog["entries"]["path"][place] = address
@@ -266,13 +324,20 @@ def test_no_secret_is_said_by_a_command_with_workers(served, tmp_path):
     """What its processes print themselves is heard as well."""
     config = write_project(tmp_path, served[0])
     program = [sys.executable, "-m", "icemap", "cube", str(config), "--workers", "1"]
-    good = subprocess.run(program, capture_output=True, text=True, check=False, env=dict(os.environ))
+    good = subprocess.run(
+        program, capture_output=True, text=True, check=False, env=dict(os.environ)
+    )
     assert good.returncode == 0, good.stderr
     # The cube is begun, and then a file is not there any more.
     bad_project = tmp_path / "bad"
     bad_project.mkdir()
     bad = subprocess.run(
-        [*program[:4], str(write_project(bad_project, served[0], failing="fail/cut/")), "--workers", "1"],
+        [
+            *program[:4],
+            str(write_project(bad_project, served[0], failing="fail/cut/")),
+            "--workers",
+            "1",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -289,7 +354,13 @@ def test_no_secret_is_in_the_traceback_of_a_program(served, tmp_path):
     """A notebook shows the errors of libraries behind a sentence."""
     config = write_project(tmp_path, served[0], ["signature"], "fail/403/")
     code = "import sys, icemap; icemap.run(sys.argv[1], ['cube'])"
-    done = subprocess.run([sys.executable, "-c", code, str(config)], capture_output=True, text=True, check=False, env=dict(os.environ))
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(config)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ),
+    )
     assert done.returncode == 1
     assert "icemap.errors.IcemapError: " in done.stderr
     assert told(done.stdout + done.stderr) == [], done.stderr

@@ -28,15 +28,25 @@ def test_icemap_reads_every_entry(name, tmp_path):
         assert leaf.url.startswith(str(tmp_path))
         assert leaf.licence
         assert "doi:" in leaf.citation or "Permafrost_cci" in leaf.citation
-    if source.derived is None and source.kind == "continuous" and source.rasterize is None and source.unit != "m":
+    if (
+        source.derived is None
+        and source.kind == "continuous"
+        and source.rasterize is None
+        and source.unit != "m"
+    ):
         assert source.valid_range is not None
 
 
 def test_the_record_of_a_run_gives_every_source_back(tmp_path):
     sources = load_sources(str(CATALOG), list(CONTENT["entries"]))
-    odd = next(source for source in sources.values() if source.derived is None).model_copy(update={"nodata": (float("nan"), -9999.0)})
+    odd = next(source for source in sources.values() if source.derived is None).model_copy(
+        update={"nodata": (float("nan"), -9999.0)}
+    )
     sources["odd"] = odd.model_copy(update={"name": "odd"})
-    described = {name: source.model_dump(mode="json", exclude_defaults=True) for name, source in sources.items()}
+    described = {
+        name: source.model_dump(mode="json", exclude_defaults=True)
+        for name, source in sources.items()
+    }
     Provenance(str(tmp_path)).describe({}, config={}, sources=described)
     again = load_sources(str(tmp_path / "provenance.json"), list(sources))
     for name, source in sources.items():
@@ -62,7 +72,11 @@ def test_every_file_says_where_it_comes_from_and_what_was_tested(name):
     assert metadata["download"].startswith("https://")
     for doi in re.findall(r"doi:(\S+)", metadata["citation"]):
         assert re.fullmatch(r"10\.\d{4,9}/[^\s;]+;?", doi)
-    assert any(entry["kwargs"]["data"] == f"{{data({name})}}" for entry in CONTENT["entries"].values() if entry["kwargs"])
+    assert any(
+        entry["kwargs"]["data"] == f"{{data({name})}}"
+        for entry in CONTENT["entries"].values()
+        if entry["kwargs"]
+    )
 
 
 def test_all_five_families_are_there():

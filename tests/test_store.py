@@ -23,9 +23,15 @@ def folder(request, tmp_path):
 
 
 def test_join_and_is_remote():
-    assert store.join("s3://bucket/run/", "ensemble", "manifest.json") == "s3://bucket/run/ensemble/manifest.json"
+    assert (
+        store.join("s3://bucket/run/", "ensemble", "manifest.json")
+        == "s3://bucket/run/ensemble/manifest.json"
+    )
     assert store.join("run", "map.zarr") == "run/map.zarr"
-    assert [store.is_remote(url) for url in ("s3://b/k", "https://x/y", "file:///tmp/x", "/tmp/x", "run")] == [True, True, False, False, False]
+    assert [
+        store.is_remote(url)
+        for url in ("s3://b/k", "https://x/y", "file:///tmp/x", "/tmp/x", "run")
+    ] == [True, True, False, False, False]
 
 
 def test_write_read_list_remove(folder):
@@ -73,7 +79,13 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full_disk)
-    with pytest.raises(IcemapError, match=r"Cannot write .*state.json: .*the disk is full\. Free some space, then the same command continues\.$"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"Cannot write .*state.json: .*the disk is full\. Free some space, then the same"
+            r" command continues\.$"
+        ),
+    ):
         store.write_text(url, "new")
     assert store.read_text(url) == "old"
     assert os.listdir(tmp_path) == ["state.json"]
@@ -124,7 +136,10 @@ def test_missing_file_is_named(read, folder):
     url = store.join(folder, "absent.json")
     with pytest.raises(IcemapError) as caught:
         read(url)
-    assert str(caught.value) == f"Cannot read {url}: there is no such file, folder or bucket. Check the name."
+    assert (
+        str(caught.value)
+        == f"Cannot read {url}: there is no such file, folder or bucket. Check the name."
+    )
 
 
 def test_broken_json_names_file_and_line(tmp_path):
@@ -154,7 +169,9 @@ def as_nobody():
 
 @pytest.fixture
 def locked():
-    """A folder, reachable for everybody, with one file that the user may neither read nor change."""
+    """A folder, reachable for everybody, with one file that the user may neither read nor
+    change.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "secret.txt").write_text("x")
@@ -176,7 +193,13 @@ def locked():
 def test_missing_rights_are_said_in_one_sentence(locked, action, call):
     with (
         as_nobody(),
-        pytest.raises(IcemapError, match=rf"^Cannot {action} {locked}/.*: permission denied\. Ask its owner for the right, or choose another place"),
+        pytest.raises(
+            IcemapError,
+            match=(
+                rf"^Cannot {action} {locked}/.*: permission denied\. Ask its owner for the right,"
+                r" or choose another place"
+            ),
+        ),
     ):
         call(locked)
 
@@ -195,7 +218,10 @@ def test_local_copy_is_the_file_itself(folder):
     with store.local_copy(url) as path:
         assert path.read_text() == "x"
         assert str(path) == url.removeprefix("file://")
-    with pytest.raises(IcemapError, match=r"Cannot read .*absent\.tif: there is no such file"), store.local_copy(store.join(folder, "absent.tif")):
+    with (
+        pytest.raises(IcemapError, match=r"Cannot read .*absent\.tif: there is no such file"),
+        store.local_copy(store.join(folder, "absent.tif")),
+    ):
         pass
 
 
@@ -207,7 +233,9 @@ def test_an_error_of_our_own_passes_unchanged():
 
 
 def answers(status: int, code: str, headers: dict[str, str]):
-    """A server that answers every request in the same way, with a body where the method allows one."""
+    """A server that answers every request in the same way, with a body where the method allows
+    one.
+    """
     body = f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -233,7 +261,9 @@ def answers(status: int, code: str, headers: dict[str, str]):
 def serving(handler) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
@@ -251,19 +281,44 @@ CALLS = {
 @pytest.mark.parametrize(
     ("status", "code", "headers", "words"),
     [
-        (403, "RequestTimeTooSkewed", {}, "this machine's clock is wrong, and the server refuses what is signed by it. Set the clock"),
-        (403, "InvalidObjectState", {}, "it is archived and cannot be read at once. Ask its owner to restore it"),
+        (
+            403,
+            "RequestTimeTooSkewed",
+            {},
+            (
+                "this machine's clock is wrong, and the server refuses what is signed by it. Set"
+                " the clock"
+            ),
+        ),
+        (
+            403,
+            "InvalidObjectState",
+            {},
+            "it is archived and cannot be read at once. Ask its owner to restore it",
+        ),
         (429, "TooManyRequests", {}, "the server has too many requests"),
         (503, "SlowDown", {}, "the server fails or is too busy, after several attempts"),
-        (301, "PermanentRedirect", {"x-amz-bucket-region": "eu-west-9"}, "the bucket is in another region or at another endpoint. Set AWS_REGION"),
-        (400, "AuthorizationHeaderMalformed", {}, "the bucket is in another region or at another endpoint. Set AWS_REGION"),
+        (
+            301,
+            "PermanentRedirect",
+            {"x-amz-bucket-region": "eu-west-9"},
+            "the bucket is in another region or at another endpoint. Set AWS_REGION",
+        ),
+        (
+            400,
+            "AuthorizationHeaderMalformed",
+            {},
+            "the bucket is in another region or at another endpoint. Set AWS_REGION",
+        ),
         (400, "ExpiredToken", {}, "the credentials have expired. Log in again"),
         (403, "QuotaExceeded", {}, "the storage is full or over its quota. Free some space"),
         (507, "XMinioStorageFull", {}, "the storage is full or over its quota. Free some space"),
         (403, "AccessDenied", {}, "permission denied. Ask its owner for the right"),
     ],
 )
-def test_what_a_bucket_answers_is_said_whatever_was_asked_of_it(monkeypatch, status, code, headers, words):
+def test_what_a_bucket_answers_is_said_whatever_was_asked_of_it(
+    monkeypatch, status, code, headers, words
+):
     """Answers to HEAD, with which most calls begin, have a status only."""
     from s3fs import S3FileSystem
 
@@ -271,7 +326,11 @@ def test_what_a_bucket_answers_is_said_whatever_was_asked_of_it(monkeypatch, sta
         monkeypatch.delenv(name)
     with serving(answers(status, code, headers)) as endpoint:
         keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_MAX_ATTEMPTS": "1"}
-        for name, value in {**keys, "AWS_ENDPOINT_URL_S3": endpoint, "NO_PROXY": "127.0.0.1"}.items():
+        for name, value in {
+            **keys,
+            "AWS_ENDPOINT_URL_S3": endpoint,
+            "NO_PROXY": "127.0.0.1",
+        }.items():
             monkeypatch.setenv(name, value)
         S3FileSystem.clear_instance_cache()
         for what, call in CALLS.items():

@@ -44,13 +44,19 @@ def test_missing_object_is_named(s3_url):
     url = store.join(s3_url, "absent.json")
     with pytest.raises(IcemapError) as caught:
         store.read_json(url)
-    assert str(caught.value) == f"Cannot read {url}: there is no such file, folder or bucket. Check the name."
+    assert (
+        str(caught.value)
+        == f"Cannot read {url}: there is no such file, folder or bucket. Check the name."
+    )
     with pytest.raises(IcemapError, match="there is no such file"), store.local_copy(url):
         pass
 
 
 def test_missing_bucket_is_named(s3_server):
-    with pytest.raises(IcemapError, match=r"^Cannot write s3://no-such-bucket-here/x: there is no such file, folder or bucket"):
+    with pytest.raises(
+        IcemapError,
+        match=r"^Cannot write s3://no-such-bucket-here/x: there is no such file, folder or bucket",
+    ):
         store.write_text("s3://no-such-bucket-here/x", "x")
 
 
@@ -59,7 +65,11 @@ def test_gridded_group(s3_url):
     create_gridded(url, GRID, VARIABLES, {"title": "Ground ice"}, chunk=16, shard=32)
     chunks = list(GRID.chunks(32))
     for number, chunk in enumerate(chunks[:-1]):
-        write_chunk(url, chunk, {"vic": np.full(chunk.shape, number), "aoa": np.full(chunk.shape, number % 2)})
+        write_chunk(
+            url,
+            chunk,
+            {"vic": np.full(chunk.shape, number), "aoa": np.full(chunk.shape, number % 2)},
+        )
     dataset = open_gridded(url, "map")
     assert dataset.attrs["title"] == "Ground ice"
     for number, chunk in enumerate(chunks[:-1]):
@@ -67,7 +77,9 @@ def test_gridded_group(s3_url):
         assert (read_chunk(url, chunk, ["aoa"])["aoa"] == number % 2).all()
     last = chunks[-1]
     assert np.isnan(dataset.vic[last.rows, last.cols]).all()
-    with pytest.raises(IcemapError, match=r"There is no map at s3://.*/absent\.zarr: check the address"):
+    with pytest.raises(
+        IcemapError, match=r"There is no map at s3://.*/absent\.zarr: check the address"
+    ):
         open_gridded(store.join(s3_url, "absent.zarr"), "map")
 
 
@@ -90,8 +102,10 @@ def test_reader_may_read_and_is_told_that_it_may_not_write(s3_url, log_in):
     for (action, url), call in denied.items():
         with pytest.raises(IcemapError) as caught:
             call()
-        assert str(caught.value) == (
-            f"Cannot {action} {url}: permission denied. Ask its owner for the right, or choose another place; check a bucket's credentials in the environment."
+        assert (
+            str(caught.value)
+            == f"Cannot {action} {url}: permission denied. Ask its owner for the right, or choose"
+            " another place; check a bucket's credentials in the environment."
         )
     log_in("owner")
     assert store.read_text(note) == "x"
@@ -141,7 +155,13 @@ def test_nobody_answers(s3_url, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     S3FileSystem.clear_instance_cache()
-    with pytest.raises(IcemapError, match=r"^Cannot read s3://.*: the connection is refused: no server listens there\. Check host and port"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"^Cannot read s3://.*: the connection is refused: no server listens there\. Check host"
+            r" and port"
+        ),
+    ):
         store.read_text(store.join(s3_url, "note.txt"))
 
 

@@ -71,7 +71,14 @@ def test_what_cannot_be_converted_is_not(one, other):
 
 
 def test_parts_and_silence():
-    assert [part_of_one(unit) for unit in ("1", "%", "percent", "‰", "m", "degree")] == [1, 0.01, 0.01, 0.001, None, None]
+    assert [part_of_one(unit) for unit in ("1", "%", "percent", "‰", "m", "degree")] == [
+        1,
+        0.01,
+        0.01,
+        0.001,
+        None,
+        None,
+    ]
     assert all(says_nothing(unit) for unit in ("", " ", "none", "-", "unknown", "N/A", None))
     assert not says_nothing("1")
     assert per_year("mm per year", "mm")

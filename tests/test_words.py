@@ -1,4 +1,6 @@
-"""Which steps are made again, and which only reworded, by a change of each key of the config and of the catalogue."""
+"""Which steps are made again, and which only reworded, by a change of each key of the config and of
+the catalogue.
+"""
 
 import shutil
 from collections.abc import Iterator
@@ -146,7 +148,11 @@ def changed(model: Any, key: str, value: Any) -> Any:
     name, _, rest = key.partition(".")
     old = getattr(model, name)
     if rest:
-        value = (changed(old[0], rest, value), *old[1:]) if isinstance(old, tuple) else changed(old, rest, value)
+        value = (
+            (changed(old[0], rest, value), *old[1:])
+            if isinstance(old, tuple)
+            else changed(old, rest, value)
+        )
     assert value != old, f"{key} is {value!r} already"
     return model.model_copy(update={name: value})
 
@@ -172,11 +178,31 @@ def project(folder) -> tuple[Config, dict[str, Source]]:
     """A config of layers, and sources of every kind."""
     config = load_config(str(folder / "config.yaml"))
     layers = Path(config.boreholes.layers[0].path)
-    file = Source(name="maat", family="climate", long_name="temperature", unit="degC", url=str(layers), classes={1: "peat", 2: "sand"})
-    polygons = file.model_copy(update={"name": "geology", "rasterize": Rasterize(into="class", attribute="unit")})
-    relief = file.model_copy(update={"name": "tpi", "url": "", "derived": Derivation(how="tpi", of=("maat",), radius=10.0), "inputs": (file,)})
+    file = Source(
+        name="maat",
+        family="climate",
+        long_name="temperature",
+        unit="degC",
+        url=str(layers),
+        classes={1: "peat", 2: "sand"},
+    )
+    polygons = file.model_copy(
+        update={"name": "geology", "rasterize": Rasterize(into="class", attribute="unit")}
+    )
+    relief = file.model_copy(
+        update={
+            "name": "tpi",
+            "url": "",
+            "derived": Derivation(how="tpi", of=("maat",), radius=10.0),
+            "inputs": (file,),
+        }
+    )
     masks = (MaskConfig(source="geology", at_least=0.5),)
-    return config.model_copy(update={"predictors": ("maat", "tpi"), "masks": masks}), {"maat": file, "geology": polygons, "tpi": relief}
+    return config.model_copy(update={"predictors": ("maat", "tpi"), "masks": masks}), {
+        "maat": file,
+        "geology": polygons,
+        "tpi": relief,
+    }
 
 
 def found(config: Config, sources: dict[str, Source]) -> dict[str, tuple[str, str]]:
@@ -185,10 +211,14 @@ def found(config: Config, sources: dict[str, Source]) -> dict[str, tuple[str, st
     return {name: (one.key, one.words) for name, one in digests_of(STEPS, context).items()}
 
 
-def difference(before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]]) -> tuple[list[str], list[str]]:
+def difference(
+    before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]]
+) -> tuple[list[str], list[str]]:
     """Steps to be made again, and steps to be reworded."""
     remade = [name for name in ORDER if before[name][0] != after[name][0]]
-    return remade, [name for name in ORDER if name not in remade and before[name][1] != after[name][1]]
+    return remade, [
+        name for name in ORDER if name not in remade and before[name][1] != after[name][1]
+    ]
 
 
 @pytest.mark.parametrize("key", CONFIG)
@@ -197,18 +227,25 @@ def test_a_key_of_the_config_touches_what_depends_on_it(project, folder, key):
     config, sources = project
     if key.startswith("sites."):
         table = {"table": str(folder / "layers.csv"), "value": "value"}
-        sites = Config.model_validate({**config.model_dump(), "boreholes": None, "sites": table}).sites
+        sites = Config.model_validate(
+            {**config.model_dump(), "boreholes": None, "sites": table}
+        ).sites
         config = config.model_copy(update={"boreholes": None, "sites": sites})
     if str(value).endswith(".csv"):
         value = str(folder / value)
-    assert difference(found(config, sources), found(changed(config, key, value), sources)) == (remade, reworded)
+    assert difference(found(config, sources), found(changed(config, key, value), sources)) == (
+        remade,
+        reworded,
+    )
 
 
 @pytest.mark.parametrize("key", CATALOG)
 def test_a_key_of_the_catalogue_touches_what_depends_on_it(project, folder, key):
     value, remade, reworded = CATALOG[key]
     config, sources = project
-    name = {"rasterize": "geology", "derived": "tpi", "inputs": "tpi"}.get(key.partition(".")[0], "maat")
+    name = {"rasterize": "geology", "derived": "tpi", "inputs": "tpi"}.get(
+        key.partition(".")[0], "maat"
+    )
     if key == "inputs":
         value = (changed(sources[name].inputs[0], "unit", "K"),)
     if key in ("url", "parts"):

@@ -1,4 +1,6 @@
-"""Lets the dashboards of this namespace's Dask schedulers be seen through the user's server: proxy/NAME-scheduler.NAMESPACE:8787/status."""
+"""Lets the dashboards of this namespace's Dask schedulers be seen through the user's server:
+proxy/NAME-scheduler.NAMESPACE:8787/status.
+"""
 
 import re
 from pathlib import Path

@@ -1,8 +1,10 @@
-"""Volumetric ice content (VIC) from what laboratories and loggers measure, and from layers to one value per site.
+"""Volumetric ice content (VIC) from what laboratories and loggers measure, and from layers to one
+value per site.
 
-Conversions take fractions and g/cm3 and return fractions of the frozen volume; they are vectorized. Physical limits are enforced: an input that
-cannot be (a negative water content, a porosity above 1) or a result above 1.03 gives NaN; a result between 1 and 1.03 is measurement error
-and becomes 1. NaN stays NaN.
+Conversions take fractions and g/cm3 and return fractions of the frozen volume; they are vectorized.
+Physical limits are enforced: an input that cannot be (a negative water content, a porosity above 1)
+or a result above 1.03 gives NaN; a result between 1 and 1.03 is measurement error and becomes 1.
+NaN stays NaN.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ SOLIDS_DENSITY = 2.65
 EXPANSION = 1.09  # volume of ice from one volume of water, as thaw tests round it
 TOLERANCE = 0.03
 
-# Standard error of a layer's VIC in % by the way it was found (choice): what densities, saturation and the eye are good for.
+# Standard error of a layer's VIC in % by the way it was found (choice): what densities, saturation
+# and the eye are good for.
 METHOD_ERROR = {
     "massive ice": 3.0,
     "reported VIC": 5.0,
@@ -53,7 +56,9 @@ def _positive(value: Fractions) -> Fractions:
 
 
 def _limited(vic: Fractions) -> Fractions:
-    return np.where((vic >= -TOLERANCE) & (vic <= 1 + TOLERANCE), np.clip(vic, 0.0, 1.0), np.nan)[()]
+    return np.where((vic >= -TOLERANCE) & (vic <= 1 + TOLERANCE), np.clip(vic, 0.0, 1.0), np.nan)[
+        ()
+    ]
 
 
 def dry_basis(wet_basis_water: ArrayLike) -> Fractions:
@@ -86,7 +91,8 @@ def from_gravimetric(w: ArrayLike, dry_density: ArrayLike) -> Fractions:
 
     References
     ----------
-    French & Shur (2010), doi:10.1016/j.earscirev.2010.04.002 (definitions of ice content); mass balance.
+    French & Shur (2010), doi:10.1016/j.earscirev.2010.04.002 (definitions of ice content); mass
+    balance.
 
     Examples
     --------
@@ -98,7 +104,8 @@ def from_gravimetric(w: ArrayLike, dry_density: ArrayLike) -> Fractions:
 
 
 def from_frozen_bulk(w: ArrayLike, bulk_density: ArrayLike) -> Fractions:
-    """VIC = rho_b w / ((1 + w) rho_ice), from gravimetric water and the density of the whole frozen sample (g/cm3).
+    """VIC = rho_b w / ((1 + w) rho_ice), from gravimetric water and the density of the whole frozen
+    sample (g/cm3).
 
     The mass balance of ``from_gravimetric`` with rho_d = rho_b / (1 + w).
 
@@ -113,7 +120,8 @@ def from_frozen_bulk(w: ArrayLike, bulk_density: ArrayLike) -> Fractions:
 
 
 def from_saturated(w: ArrayLike) -> Fractions:
-    """VIC of ice-saturated sediment from gravimetric water alone: (w / rho_ice) / (w / rho_ice + 1 / rho_s), rho_s = 2.65 g/cm3.
+    """VIC of ice-saturated sediment from gravimetric water alone: (w / rho_ice) / (w / rho_ice + 1
+    / rho_s), rho_s = 2.65 g/cm3.
 
     Too high where the sample holds air.
 
@@ -140,7 +148,8 @@ def from_volumetric_water(theta: ArrayLike) -> Fractions:
 
 
 def excess_from_thaw_test(supernatant: ArrayLike, sediment: ArrayLike) -> Fractions:
-    """Excess ice EIC = 1.09 W / (1.09 W + S) from the volumes of supernatant water and saturated sediment after thaw (same unit).
+    """Excess ice EIC = 1.09 W / (1.09 W + S) from the volumes of supernatant water and saturated
+    sediment after thaw (same unit).
 
     References
     ----------
@@ -158,9 +167,11 @@ def excess_from_thaw_test(supernatant: ArrayLike, sediment: ArrayLike) -> Fracti
 
 
 def from_excess_ice(eic: ArrayLike, porosity: ArrayLike) -> Fractions:
-    """VIC = EIC + (1 - EIC) 1.09 n / (1 + 0.09 n), with n the porosity of the thawed, saturated sediment.
+    """VIC = EIC + (1 - EIC) 1.09 n / (1 + 0.09 n), with n the porosity of the thawed, saturated
+    sediment.
 
-    Freezing the pore water of one volume of saturated sediment makes it 1 + 0.09 n volumes, of which 1.09 n are ice.
+    Freezing the pore water of one volume of saturated sediment makes it 1 + 0.09 n volumes, of
+    which 1.09 n are ice.
 
     Examples
     --------
@@ -184,7 +195,8 @@ def from_visible_ice(vi: ArrayLike, matrix: ArrayLike) -> Fractions:
 
 
 def with_wedge_ice(wiv: ArrayLike, sediment: ArrayLike) -> Fractions:
-    """VIC of terrain with ice wedges: WIV + (1 - WIV) VIC_s, from the wedges' share of the volume and the VIC of the sediment between.
+    """VIC of terrain with ice wedges: WIV + (1 - WIV) VIC_s, from the wedges' share of the volume
+    and the VIC of the sediment between.
 
     References
     ----------
@@ -199,7 +211,8 @@ def with_wedge_ice(wiv: ArrayLike, sediment: ArrayLike) -> Fractions:
 
 
 def without_unfrozen(vic: ArrayLike, unfrozen: ArrayLike) -> Fractions:
-    """Take the unfrozen water (volume fraction) out of a VIC that counted all water as ice; NaN unfrozen means not known, nothing is taken.
+    """Take the unfrozen water (volume fraction) out of a VIC that counted all water as ice; NaN
+    unfrozen means not known, nothing is taken.
 
     Examples
     --------
@@ -222,38 +235,81 @@ def layer_vic(layers: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``vic`` (%), ``vic_error`` (%), ``vic_from`` (how), ``vic_reason`` (why not, empty when ``vic`` is there); same index.
+        ``vic`` (%), ``vic_error`` (%), ``vic_from`` (how), ``vic_reason`` (why not, empty when
+        ``vic`` is there); same index.
     """
-    w, dry, bulk = (layers[name].to_numpy(float) for name in ("gravimetric_water", "dry_density", "frozen_bulk_density"))
-    theta, eic, porosity = (layers[name].to_numpy(float) for name in ("volumetric_water", "excess_ice", "porosity"))
-    vi, matrix, reported, unfrozen = (layers[name].to_numpy(float) for name in ("visible_ice", "matrix_vic", "reported_vic", "unfrozen_water"))
+    w, dry, bulk = (
+        layers[name].to_numpy(float)
+        for name in ("gravimetric_water", "dry_density", "frozen_bulk_density")
+    )
+    theta, eic, porosity = (
+        layers[name].to_numpy(float) for name in ("volumetric_water", "excess_ice", "porosity")
+    )
+    vi, matrix, reported, unfrozen = (
+        layers[name].to_numpy(float)
+        for name in ("visible_ice", "matrix_vic", "reported_vic", "unfrozen_water")
+    )
     ice_type = layers["ice_type"].to_numpy(dtype=object)
     massive, bedrock = ice_type == "massive", ice_type == "bedrock"
     ways: list[tuple[str, NDArray[np.bool_], Fractions]] = [
         ("massive ice", massive, np.ones(len(layers))),
         ("reported VIC", ~np.isnan(reported), _fraction(reported)),
-        ("gravimetric water and dry density", ~np.isnan(w + dry), without_unfrozen(from_gravimetric(w, dry), unfrozen)),
-        ("gravimetric water and frozen bulk density", ~np.isnan(w + bulk), without_unfrozen(from_frozen_bulk(w, bulk), unfrozen)),
-        ("volumetric water", ~np.isnan(theta), without_unfrozen(from_volumetric_water(theta), unfrozen)),
-        ("excess ice and porosity", ~np.isnan(eic + porosity), without_unfrozen(from_excess_ice(eic, porosity), unfrozen)),
+        (
+            "gravimetric water and dry density",
+            ~np.isnan(w + dry),
+            without_unfrozen(from_gravimetric(w, dry), unfrozen),
+        ),
+        (
+            "gravimetric water and frozen bulk density",
+            ~np.isnan(w + bulk),
+            without_unfrozen(from_frozen_bulk(w, bulk), unfrozen),
+        ),
+        (
+            "volumetric water",
+            ~np.isnan(theta),
+            without_unfrozen(from_volumetric_water(theta), unfrozen),
+        ),
+        (
+            "excess ice and porosity",
+            ~np.isnan(eic + porosity),
+            without_unfrozen(from_excess_ice(eic, porosity), unfrozen),
+        ),
         ("visible ice and matrix", ~np.isnan(vi + matrix), from_visible_ice(vi, matrix)),
-        ("saturated gravimetric water", ~np.isnan(w), without_unfrozen(from_saturated(w), unfrozen)),
+        (
+            "saturated gravimetric water",
+            ~np.isnan(w),
+            without_unfrozen(from_saturated(w), unfrozen),
+        ),
         ("bedrock", bedrock, np.full(len(layers), BEDROCK_VIC / 100)),
     ]
     names = np.array([name for name, _, _ in ways] + [""], dtype=object)
     given = np.vstack([there for _, there, _ in ways] + [np.ones(len(layers), dtype=bool)])
     best = given.argmax(axis=0)
-    vic = 100 * np.vstack([value for _, _, value in ways] + [np.full(len(layers), np.nan)])[best, np.arange(len(layers))]
+    vic = (
+        100
+        * np.vstack([value for _, _, value in ways] + [np.full(len(layers), np.nan)])[
+            best, np.arange(len(layers))
+        ]
+    )
     errors = np.array([METHOD_ERROR[str(name)] for name in names[:-1]] + [np.nan])
     without = np.select(
         [~np.isnan(eic), ~np.isnan(vi)],
-        ["excess ice alone is not VIC: porosity is missing", "visible ice alone is not VIC: the VIC between is missing"],
+        [
+            "excess ice alone is not VIC: porosity is missing",
+            "visible ice alone is not VIC: the VIC between is missing",
+        ],
         default="no measured quantity",
     ).astype(object)
     impossible = np.array([f"impossible VIC from {name}" for name in names], dtype=object)[best]
     reason = np.where(best == len(ways), without, np.where(np.isnan(vic), impossible, ""))
     return pd.DataFrame(
-        {"vic": vic, "vic_error": np.where(np.isnan(vic), np.nan, errors[best]), "vic_from": names[best], "vic_reason": reason}, index=layers.index
+        {
+            "vic": vic,
+            "vic_error": np.where(np.isnan(vic), np.nan, errors[best]),
+            "vic_from": names[best],
+            "vic_reason": reason,
+        },
+        index=layers.index,
     )
 
 
@@ -281,14 +337,20 @@ class SiteVIC(NamedTuple):
     layers: int
 
 
-def site_vic(layers: pd.DataFrame | Mapping[str, ArrayLike], permafrost_table: float, thickness: float = 5.0, table_error: float = 0.0) -> SiteVIC:
+def site_vic(
+    layers: pd.DataFrame | Mapping[str, ArrayLike],
+    permafrost_table: float,
+    thickness: float = 5.0,
+    table_error: float = 0.0,
+) -> SiteVIC:
     """VIC of one borehole in the first metres below its permafrost table.
 
     Parameters
     ----------
     layers : DataFrame or mapping of columns
-        ``top``, ``base`` (m below the surface) and ``vic`` (%); ``vic_error`` (%) and ``support`` ("samples" or "logs") if known. A sample stands
-        for half the way to its neighbours, at most 0.5 m from its middle; a layer with base = top is always one. Layers with NaN are left out.
+        ``top``, ``base`` (m below the surface) and ``vic`` (%); ``vic_error`` (%) and ``support``
+        ("samples" or "logs") if known. A sample stands for half the way to its neighbours, at most
+        0.5 m from its middle; a layer with base = top is always one. Layers with NaN are left out.
     permafrost_table : float
         Depth of the permafrost table, m.
     thickness : float
@@ -311,7 +373,8 @@ def site_vic(layers: pd.DataFrame | Mapping[str, ArrayLike], permafrost_table: f
 
     Examples
     --------
-    >>> layers = pd.DataFrame({"top": [0.0, 1.0, 3.0], "base": [1.0, 3.0, 5.0], "vic": [20.0, 60.0, 40.0]})
+    >>> layers = pd.DataFrame({"top": [0.0, 1.0, 3.0], "base": [1.0, 3.0, 5.0], "vic": [20.0, 60.0,
+    ...     40.0]})
     >>> site_vic(layers, permafrost_table=0.5)[:3]
     (46.666..., 0.9, 'A')
     """
@@ -320,14 +383,36 @@ def site_vic(layers: pd.DataFrame | Mapping[str, ArrayLike], permafrost_table: f
     if absent:
         raise ValueError(f"layers has no column '{absent[0]}': give top and base in m and vic in %")
     if not (np.isfinite(permafrost_table) and permafrost_table >= 0 and thickness > 0):
-        raise ValueError(f"the window from {permafrost_table} m over {thickness} m is none: give a permafrost table of 0 m or more and a positive thickness")
+        raise ValueError(
+            f"the window from {permafrost_table} m over {thickness} m is none: give a permafrost"
+            " table of 0 m or more and a positive thickness"
+        )
     top, base, vic = (layers[name].to_numpy(float) for name in ("top", "base", "vic"))
     if np.any(base < top) or np.any(top < 0):
-        raise ValueError("layers has a base above its top, or a top above the surface: depths are positive downwards, in m")
+        raise ValueError(
+            "layers has a base above its top, or a top above the surface: depths are positive"
+            " downwards, in m"
+        )
     if np.any((vic < 0) | (vic > 100)):
         raise ValueError("vic has values outside 0-100: give % of the frozen volume")
-    error = layers["vic_error"].to_numpy(float) if "vic_error" in layers else np.full(len(layers), METHOD_ERROR["reported VIC"])
-    sample = (layers["support"] == "samples").to_numpy() if "support" in layers else np.zeros(len(layers), dtype=bool)
+    error = (
+        layers["vic_error"].to_numpy(float)
+        if "vic_error" in layers
+        else np.full(len(layers), METHOD_ERROR["reported VIC"])
+    )
+    sample = (
+        (layers["support"] == "samples").to_numpy()
+        if "support" in layers
+        else np.zeros(len(layers), dtype=bool)
+    )
     pieces = Pieces(np.zeros(len(layers), dtype=np.int64), top, base, vic, error, sample)
-    row = window_means(pieces, np.array([float(permafrost_table)]), np.array([float(table_error)]), thickness).iloc[0]
-    return SiteVIC(float(row["vic"]), float(row["coverage"]), str(row["grade"]), float(row["standard_error"]), int(row["layers"]))
+    row = window_means(
+        pieces, np.array([float(permafrost_table)]), np.array([float(table_error)]), thickness
+    ).iloc[0]
+    return SiteVIC(
+        float(row["vic"]),
+        float(row["coverage"]),
+        str(row["grade"]),
+        float(row["standard_error"]),
+        int(row["layers"]),
+    )

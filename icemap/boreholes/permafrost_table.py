@@ -1,4 +1,6 @@
-"""The permafrost table of every borehole, from the best source there is, and how well it is known."""
+"""The permafrost table of every borehole, from the best source there is, and how well it is
+known.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from icemap.boreholes.records import PERMAFROST_TABLE_SOURCES
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 NEIGHBOUR_KM = 1.0
-# Standard error of a permafrost table by its source, m (choice): it changes by decimetres from year to year and within
-# metres, a neighbour's by more, a mapped one is that of a cell.
+# Standard error of a permafrost table by its source, m (choice): it changes by decimetres from year
+# to year and within metres, a neighbour's by more, a mapped one is that of a cell.
 TABLE_ERROR = {
     "reported": 0.1,
     "thaw_depth": 0.15,
@@ -20,15 +22,20 @@ TABLE_ERROR = {
     "neighbour": 0.3,
     "mapped": 0.6,
 }
-# Frost of the season may stand in for permafrost where frozen ground begins near the surface, m (choice).
+# Frost of the season may stand in for permafrost where frozen ground begins near the surface, m
+# (choice).
 SEASONAL_FROST = 0.5
 FROZEN_GROUND = "frozen_ground"
-# What above zero is only found in frozen ground. Water and dry density are measured in thawed ground, too.
+# What above zero is only found in frozen ground. Water and dry density are measured in thawed
+# ground, too.
 FROZEN_ONLY = ("frozen_bulk_density", "excess_ice", "visible_ice", "matrix_vic", "reported_vic")
 
 
-def add_permafrost_table(sites: pd.DataFrame, layers: pd.DataFrame, thaw_sites: pd.DataFrame, *, bounded: bool = True) -> pd.DataFrame:
-    """Give every borehole the permafrost table of its best source; by median where one source says several.
+def add_permafrost_table(
+    sites: pd.DataFrame, layers: pd.DataFrame, thaw_sites: pd.DataFrame, *, bounded: bool = True
+) -> pd.DataFrame:
+    """Give every borehole the permafrost table of its best source; by median where one source says
+    several.
 
     Parameters
     ----------
@@ -44,10 +51,18 @@ def add_permafrost_table(sites: pd.DataFrame, layers: pd.DataFrame, thaw_sites: 
     Returns
     -------
     DataFrame
-        ``sites`` with ``permafrost_table`` (m), ``permafrost_table_source`` and ``permafrost_table_error`` (m).
+        ``sites`` with ``permafrost_table`` (m), ``permafrost_table_source`` and
+        ``permafrost_table_error`` (m).
     """
-    given = layers.loc[layers["permafrost_table"].notna(), ["borehole", "permafrost_table", "permafrost_table_source"]]
-    rank = given["permafrost_table_source"].replace("", "reported").map({name: i for i, name in enumerate(PERMAFROST_TABLE_SOURCES)})
+    given = layers.loc[
+        layers["permafrost_table"].notna(),
+        ["borehole", "permafrost_table", "permafrost_table_source"],
+    ]
+    rank = (
+        given["permafrost_table_source"]
+        .replace("", "reported")
+        .map({name: i for i, name in enumerate(PERMAFROST_TABLE_SOURCES)})
+    )
     best = rank.groupby(given["borehole"]).transform("min")
     depth = given.loc[rank == best].groupby("borehole")["permafrost_table"].median()
     source = best.groupby(given["borehole"]).first().map(lambda i: PERMAFROST_TABLE_SOURCES[int(i)])
@@ -59,7 +74,9 @@ def add_permafrost_table(sites: pd.DataFrame, layers: pd.DataFrame, thaw_sites: 
     # A bound leaves the depths between the surface and itself, any of them as likely as the others.
     bound = np.hypot(sites["permafrost_table"] / np.sqrt(12), SEASONAL_FROST)
     known = sites["permafrost_table_source"].map(TABLE_ERROR).astype(float)
-    sites["permafrost_table_error"] = known.where(sites["permafrost_table_source"] != FROZEN_GROUND, bound)
+    sites["permafrost_table_error"] = known.where(
+        sites["permafrost_table_source"] != FROZEN_GROUND, bound
+    )
     return sites
 
 
@@ -73,25 +90,38 @@ def is_frozen(layers: pd.DataFrame) -> NDArray[np.bool_]:
 def frozen_ground(layers: pd.DataFrame) -> pd.Series:
     """Upper bound of the permafrost table of each borehole: where its frozen ground begins, m.
 
-    With unfrozen layers between frozen ones (frost of the season above a talik, permafrost above unfrozen ground) the
-    thickest run of frozen layers is taken for the permafrost.
+    With unfrozen layers between frozen ones (frost of the season above a talik, permafrost above
+    unfrozen ground) the thickest run of frozen layers is taken for the permafrost.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> layers = pd.DataFrame({"borehole": 0, "top": [0.0, 0.5, 2.0], "base": [0.5, 2.0, 5.0], "frozen": ["yes", "no", "yes"], "ice_type": ""})
+    >>> layers = pd.DataFrame({"borehole": 0, "top": [0.0, 0.5, 2.0], "base": [0.5, 2.0, 5.0],
+    ...     "frozen": ["yes", "no", "yes"], "ice_type": ""})
     >>> frozen_ground(layers.assign(**dict.fromkeys(FROZEN_ONLY, float("nan")))).tolist()
     [2.0]
     """
     known = is_frozen(layers) | (layers["frozen"] == "no").to_numpy()
     placed = layers["top"].between(0, quality.DEFAULT.depth) & (layers["base"] >= layers["top"])
     part = layers.loc[known & placed.to_numpy(), ["borehole", "top", "base"]]
-    part = part.assign(frozen=is_frozen(layers.loc[part.index])).sort_values(["borehole", "top", "base"], kind="stable")
-    change = (part["frozen"] != part["frozen"].shift()) | (part["borehole"] != part["borehole"].shift())
+    part = part.assign(frozen=is_frozen(layers.loc[part.index])).sort_values(
+        ["borehole", "top", "base"], kind="stable"
+    )
+    change = (part["frozen"] != part["frozen"].shift()) | (
+        part["borehole"] != part["borehole"].shift()
+    )
     runs = part.assign(run=change.cumsum(), length=part["base"] - part["top"])
-    runs = runs[runs["frozen"]].groupby("run").agg(borehole=("borehole", "first"), top=("top", "min"), length=("length", "sum"))
+    runs = (
+        runs[runs["frozen"]]
+        .groupby("run")
+        .agg(borehole=("borehole", "first"), top=("top", "min"), length=("length", "sum"))
+    )
     # Of runs as thick as each other the upper one: stable, and runs are in order of depth.
-    thickest = runs.sort_values("length", ascending=False, kind="stable").groupby("borehole")["top"].first()
+    thickest = (
+        runs.sort_values("length", ascending=False, kind="stable")
+        .groupby("borehole")["top"]
+        .first()
+    )
     return thickest.astype(float)
 
 

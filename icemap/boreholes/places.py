@@ -10,21 +10,59 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.records import Flags, Problems
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import ANGLES, DEGREE_PARTS, Axis, as_text, parse_coordinates, parse_numbers
+from icemap.boreholes.text import (
+    ANGLES,
+    DEGREE_PARTS,
+    Axis,
+    as_text,
+    parse_coordinates,
+    parse_numbers,
+)
 from icemap.errors import IcemapError
 from icemap.sphere import EARTH_RADIUS_KM
 
 Floats = NDArray[np.float64]
 KM_PER_DEGREE = EARTH_RADIUS_KM * np.pi / 180
-# Spellings of units in headers; where a column counts towards the west or south its values are turned round.
-DEGREES = frozenset({"", "deg", "degrees", "degree", "°", "dd", "decimal degrees", "wgs84", "wgs 84", "epsg:4326"})
-EASTWARD = frozenset({"degrees_east", "degrees east", "deg e", "°e", "e", "degrees_north", "degrees north", "deg n", "°n", "n"})
-WESTWARD = frozenset({"degrees_west", "degrees west", "deg w", "°w", "w", "degrees_south", "degrees south", "deg s", "°s", "s"})
+# Spellings of units in headers; where a column counts towards the west or south its values are
+# turned round.
+DEGREES = frozenset(
+    {"", "deg", "degrees", "degree", "°", "dd", "decimal degrees", "wgs84", "wgs 84", "epsg:4326"}
+)
+EASTWARD = frozenset(
+    {
+        "degrees_east",
+        "degrees east",
+        "deg e",
+        "°e",
+        "e",
+        "degrees_north",
+        "degrees north",
+        "deg n",
+        "°n",
+        "n",
+    }
+)
+WESTWARD = frozenset(
+    {
+        "degrees_west",
+        "degrees west",
+        "deg w",
+        "°w",
+        "w",
+        "degrees_south",
+        "degrees south",
+        "deg s",
+        "°s",
+        "s",
+    }
+)
 METRES = {"": 1.0, "m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "km": 1000.0}
 _DECIMALS = re.compile(r"-?\d*[.,](\d+)")
 
 
-def degrees(table: Table, header: str, unit: str | None, axis: Axis, problems: Problems, flags: Flags) -> Floats:
+def degrees(
+    table: Table, header: str, unit: str | None, axis: Axis, problems: Problems, flags: Flags
+) -> Floats:
     """One column of coordinates in degrees.
 
     Parameters
@@ -46,23 +84,38 @@ def degrees(table: Table, header: str, unit: str | None, axis: Axis, problems: P
     known = told in DEGREES | EASTWARD | WESTWARD or told in {*ANGLES, *DEGREE_PARTS}
     if not known:
         raise IcemapError(
-            f"{table.file} gives the column '{header}' in '{unit}': coordinates are read in deg, degrees_east, degrees_north or degrees_west, "
-            "or, with the key 'crs', in metres."
+            f"{table.file} gives the column '{header}' in '{unit}': coordinates are read in deg,"
+            " degrees_east, degrees_north or degrees_west, or, with the key 'crs', in metres."
         )
-    values, unreadable = parse_coordinates(table.frame[header]) if told in WESTWARD else table.coordinates(header, axis)
+    values, unreadable = (
+        parse_coordinates(table.frame[header])
+        if told in WESTWARD
+        else table.coordinates(header, axis)
+    )
     problems.add(unreadable, f"{header} is not a coordinate:", table.frame[header])
     if told in WESTWARD:
         if (values < 0).any():
             line = table.lines[np.flatnonzero(values < 0)[0]]
             raise IcemapError(
-                f"{table.file}: the header '{header}' counts towards the west or south, and line {line} is negative: write the unit [deg], or remove the signs."
+                f"{table.file}: the header '{header}' counts towards the west or south, and line"
+                f" {line} is negative: write the unit [deg], or remove the signs."
             )
-        flags.add(np.arange(len(values)) == 0, "direction", f"{header}: degrees towards the west or south were made negative")
+        flags.add(
+            np.arange(len(values)) == 0,
+            "direction",
+            f"{header}: degrees towards the west or south were made negative",
+        )
         return -values
     return values
 
 
-def projected(table: Table, headers: tuple[str, str], units: tuple[str | None, str | None], crs: str, problems: Problems) -> tuple[Floats, Floats]:
+def projected(
+    table: Table,
+    headers: tuple[str, str],
+    units: tuple[str | None, str | None],
+    crs: str,
+    problems: Problems,
+) -> tuple[Floats, Floats]:
     """Longitude and latitude of projected coordinates.
 
     Parameters
@@ -86,7 +139,10 @@ def projected(table: Table, headers: tuple[str, str], units: tuple[str | None, s
     try:
         system = CRS.from_user_input(crs)
     except CRSError as error:
-        raise IcemapError(f"{table.file}: PROJ knows no CRS '{crs}' (key 'crs'): give an EPSG code such as EPSG:32606.") from error
+        raise IcemapError(
+            f"{table.file}: PROJ knows no CRS '{crs}' (key 'crs'): give an EPSG code such as"
+            " EPSG:32606."
+        ) from error
     numbers = [parse_numbers(table.frame[header]) for header in headers]
     for header, number in zip(headers, numbers):
         problems.add(number.unreadable, f"{header} is not a number:", table.frame[header])
@@ -95,12 +151,16 @@ def projected(table: Table, headers: tuple[str, str], units: tuple[str | None, s
     if system.is_geographic != bool(small) and np.isfinite(x + y).any():
         kind, look = ("degrees", "metres") if system.is_geographic else ("metres", "degrees")
         raise IcemapError(
-            f"{table.file}: the CRS {crs} has {kind}, and the columns '{headers[0]}' and '{headers[1]}' hold what looks like {look}: correct 'crs'."
+            f"{table.file}: the CRS {crs} has {kind}, and the columns '{headers[0]}' and"
+            f" '{headers[1]}' hold what looks like {look}: correct 'crs'."
         )
     if not system.is_geographic:
         factors = [METRES.get((unit or "").strip().lower()) for unit in units]
         if None in factors:
-            raise IcemapError(f"{table.file} gives the column '{headers[factors.index(None)]}' in a unit that is not known for it: use m or km.")
+            raise IcemapError(
+                f"{table.file} gives the column '{headers[factors.index(None)]}' in a unit that is"
+                " not known for it: use m or km."
+            )
         x, y = x * (factors[0] or 1.0), y * (factors[1] or 1.0)
     transformer = Transformer.from_crs(system, "EPSG:4326", always_xy=True)
     lon, lat = (np.asarray(values, dtype=float) for values in transformer.transform(x, y))
@@ -114,7 +174,9 @@ def projected(table: Table, headers: tuple[str, str], units: tuple[str | None, s
 
 
 def without_a_turn(lon: Floats, flags: Flags) -> Floats:
-    """Longitudes of 0 to 360 brought to -180 to 180; a table that has negative ones too is left alone."""
+    """Longitudes of 0 to 360 brought to -180 to 180; a table that has negative ones too is left
+    alone.
+    """
     far = (lon > 180) & (lon <= 360)
     if not far.any() or (lon < 0).any():
         return lon
@@ -129,19 +191,22 @@ def require_degrees(table: Table, headers: tuple[str, str], lon: Floats, lat: Fl
     if there.any() and far[there].mean() > 0.5:
         row = np.flatnonzero(there & far)[0]
         raise IcemapError(
-            f"{table.file}: the columns '{headers[0]}' and '{headers[1]}' hold {lon[row]:g} and {lat[row]:g} (line {table.lines[row]}), which are no degrees: "
-            "name their CRS, as 'crs: EPSG:32606'."
+            f"{table.file}: the columns '{headers[0]}' and '{headers[1]}' hold {lon[row]:g} and"
+            f" {lat[row]:g} (line {table.lines[row]}), which are no degrees: name their CRS, as"
+            " 'crs: EPSG:32606'."
         )
 
 
 def rounding_km(table: Table, headers: tuple[str, str]) -> Floats:
-    """How far a place may be off because of its decimals, km: half the last digit of the coordinate that has more of them, both ways.
+    """How far a place may be off because of its decimals, km: half the last digit of the coordinate
+    that has more of them, both ways.
 
     NaN where a coordinate is not written as a plain decimal.
 
     Examples
     --------
-    >>> table = Table("t.csv", pd.DataFrame({"x": [-78.107, -122.5], "y": [58.46, 62.3]}), np.array([2, 3]))
+    >>> table = Table("t.csv", pd.DataFrame({"x": [-78.107, -122.5], "y": [58.46, 62.3]}),
+    ...     np.array([2, 3]))
     >>> rounding_km(table, ("x", "y")).round(2)
     array([0.08, 7.86])
     """

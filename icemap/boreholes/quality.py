@@ -1,6 +1,7 @@
 """Quality rules: each looks at one thing and says what is wrong; nothing is deleted.
 
-A rule takes a table and returns one sentence per row, empty where the row is in order. Thresholds are in one place.
+A rule takes a table and returns one sentence per row, empty where the row is in order. Thresholds
+are in one place.
 """
 
 from __future__ import annotations
@@ -29,19 +30,23 @@ class Thresholds:
     gravimetric_water : float
         Largest water content by dry mass, as a fraction; peat in permafrost reaches 23.
     unconfirmed_water : float
-        Largest one without a density that goes with it: more may be a percentage taken for a fraction.
+        Largest one without a density that goes with it: more may be a percentage taken for a
+        fraction.
     dry_density : float
         Largest dry density, g/cm3.
     solids : float
         Largest sum of ice and solids by volume, as a fraction; above 1 because both are measured.
     empty : float
-        Smallest sum of ice and solids by volume where water is above ``unconfirmed_water``: such peat is ice with little air.
+        Smallest sum of ice and solids by volume where water is above ``unconfirmed_water``: such
+        peat is ice with little air.
     depth : float
         Largest depth of a layer, m.
     duplicate_km, duplicate_value : float
-        Two sites closer than this in both are one measurement reported twice, where positions are published that precisely.
+        Two sites closer than this in both are one measurement reported twice, where positions are
+        published that precisely.
     one_place_km : float
-        Sites of one name that are further apart are different ones: repeated surveys and roundings make less.
+        Sites of one name that are further apart are different ones: repeated surveys and roundings
+        make less.
     rounded_degrees : int
         Decimals that make coordinates "the same".
     position_cells : float
@@ -68,7 +73,9 @@ POSITION_KM = {"A": 0.1, "B": 1.0, "C": 10.0, "D": 30.0}
 
 
 def _log(table: pd.DataFrame, wrong: pd.Series | NDArray[np.bool_], reason: str) -> pd.Series:
-    return pd.Series(np.where(np.asarray(wrong, dtype=bool), reason, ""), index=table.index, dtype=object)
+    return pd.Series(
+        np.where(np.asarray(wrong, dtype=bool), reason, ""), index=table.index, dtype=object
+    )
 
 
 def check_depths(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
@@ -76,46 +83,81 @@ def check_depths(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
     top, base = layers["top"], layers["base"]
     reason = _log(layers, top.isna() | base.isna(), "no depths")
     reason[(top < 0) | (base < 0)] = "depth above the ground surface"
-    reason[(top > thresholds.depth) | (base > thresholds.depth)] = f"deeper than {thresholds.depth:g} m"
+    reason[(top > thresholds.depth) | (base > thresholds.depth)] = (
+        f"deeper than {thresholds.depth:g} m"
+    )
     reason[base < top] = "inverted: base above top"
     return reason
 
 
 def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Layers that begin above the end of another one of the same borehole; the shared part counts once, as their mean."""
+    """Layers that begin above the end of another one of the same borehole; the shared part counts
+    once, as their mean.
+    """
     order = layers.sort_values(["borehole", "top", "base"], kind="stable")
-    deepest = order.groupby("borehole", sort=False)["base"].cummax().groupby(order["borehole"], sort=False).shift()
-    return _log(layers, (order["top"] < deepest - 1e-9).reindex(layers.index), "overlaps the layer above it")
+    deepest = (
+        order.groupby("borehole", sort=False)["base"]
+        .cummax()
+        .groupby(order["borehole"], sort=False)
+        .shift()
+    )
+    return _log(
+        layers, (order["top"] < deepest - 1e-9).reindex(layers.index), "overlaps the layer above it"
+    )
 
 
 def check_water(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Gravimetric water that is negative, above the threshold (a percentage taken for a fraction), or so high that only a density can confirm it."""
+    """Gravimetric water that is negative, above the threshold (a percentage taken for a fraction),
+    or so high that only a density can confirm it.
+    """
     water = layers["gravimetric_water"]
-    reason = _log(layers, (water < 0) | (water > thresholds.gravimetric_water), f"gravimetric water outside 0-{100 * thresholds.gravimetric_water:g} %")
+    reason = _log(
+        layers,
+        (water < 0) | (water > thresholds.gravimetric_water),
+        f"gravimetric water outside 0-{100 * thresholds.gravimetric_water:g} %",
+    )
     filled = filled_volume(layers)
     confirmed = filled.between(thresholds.empty, thresholds.solids)
-    doubtful = water.between(thresholds.unconfirmed_water, thresholds.gravimetric_water, inclusive="right") & ~confirmed
-    reason[doubtful & filled.isna()] = f"gravimetric water above {100 * thresholds.unconfirmed_water:g} % without a density to confirm it"
+    doubtful = (
+        water.between(thresholds.unconfirmed_water, thresholds.gravimetric_water, inclusive="right")
+        & ~confirmed
+    )
+    reason[doubtful & filled.isna()] = (
+        f"gravimetric water above {100 * thresholds.unconfirmed_water:g} % without a density to"
+        " confirm it"
+    )
     reason[doubtful & filled.notna()] = (
-        f"gravimetric water above {100 * thresholds.unconfirmed_water:g} % does not go with its density: "
-        f"ice and solids would not fill {100 * thresholds.empty:g}-{100 * thresholds.solids:g} % of the volume"
+        f"gravimetric water above {100 * thresholds.unconfirmed_water:g} % does not go with its"
+        " density: ice and solids would not fill"
+        f" {100 * thresholds.empty:g}-{100 * thresholds.solids:g} % of the volume"
     )
     return reason
 
 
 def filled_volume(layers: pd.DataFrame) -> pd.Series:
-    """Ice and solids by volume, as a fraction, from gravimetric water and a density; NaN without."""
+    """Ice and solids by volume, as a fraction, from gravimetric water and a density; NaN
+    without.
+    """
     water = layers["gravimetric_water"].where(layers["gravimetric_water"] >= 0)
     dry = layers["dry_density"].where(layers["dry_density"] > 0)
-    dry = dry.fillna(layers["frozen_bulk_density"].where(layers["frozen_bulk_density"] > 0) / (1 + water))
+    dry = dry.fillna(
+        layers["frozen_bulk_density"].where(layers["frozen_bulk_density"] > 0) / (1 + water)
+    )
     return water * dry / ICE_DENSITY + dry / SOLIDS_DENSITY
 
 
 def check_filled(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Water and frozen bulk density that do not go together: ice and solids would fill more than the volume."""
+    """Water and frozen bulk density that do not go together: ice and solids would fill more than
+    the volume.
+    """
     filled = filled_volume(layers)
     over = layers["dry_density"].isna() & (filled > thresholds.solids)
-    return _log(layers, over, f"water and density do not go together: ice and solids would fill more than {100 * thresholds.solids:g} % of the volume")
+    return _log(
+        layers,
+        over,
+        "water and density do not go together: ice and solids would fill more than"
+        f" {100 * thresholds.solids:g} % of the volume",
+    )
 
 
 def check_density(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
@@ -130,15 +172,30 @@ def check_density(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.
 def check_fractions(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
     """Volume fractions outside 0-100 %."""
     reason = _log(layers, np.zeros(len(layers), dtype=bool), "")
-    for name in ("reported_vic", "volumetric_water", "excess_ice", "visible_ice", "matrix_vic", "porosity", "unfrozen_water", "wedge_ice"):
-        reason[(layers[name] < 0) | (layers[name] > 1)] = f"{name.replace('_', ' ').replace('reported vic', 'VIC')} outside 0-100 %"
+    for name in (
+        "reported_vic",
+        "volumetric_water",
+        "excess_ice",
+        "visible_ice",
+        "matrix_vic",
+        "porosity",
+        "unfrozen_water",
+        "wedge_ice",
+    ):
+        reason[(layers[name] < 0) | (layers[name] > 1)] = (
+            f"{name.replace('_', ' ').replace('reported vic', 'VIC')} outside 0-100 %"
+        )
     return reason
 
 
 def check_solids(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Ice and solids that together fill more than the volume: VIC + dry density / solids density above the threshold."""
+    """Ice and solids that together fill more than the volume: VIC + dry density / solids density
+    above the threshold.
+    """
     filled = layers["vic"] / 100 + layers["dry_density"] / SOLIDS_DENSITY
-    return _log(layers, filled > thresholds.solids, "ice and solids fill more than the whole volume")
+    return _log(
+        layers, filled > thresholds.solids, "ice and solids fill more than the whole volume"
+    )
 
 
 def check_coordinates(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
@@ -146,59 +203,102 @@ def check_coordinates(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> 
     lon, lat = sites["lon"], sites["lat"]
     reason = _log(sites, lon.isna() | lat.isna(), "no coordinates")
     reason[(lon.abs() > 180) | (lat.abs() > 90)] = "impossible coordinates"
-    reason[(lat.abs() > 90) & (lat.abs() <= 180) & (lon.abs() <= 90)] = "longitude and latitude are swapped"
+    reason[(lat.abs() > 90) & (lat.abs() <= 180) & (lon.abs() <= 90)] = (
+        "longitude and latitude are swapped"
+    )
     reason[(lon == 0) & (lat == 0)] = "no coordinates (0, 0)"
     return reason
 
 
-def check_position(sites: pd.DataFrame, cell_km: float, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_position(
+    sites: pd.DataFrame, cell_km: float, thresholds: Thresholds = DEFAULT
+) -> pd.Series:
     """Positions too coarse for the cells of the grid."""
     error = sites["position_grade"].map(POSITION_KM).fillna(0.0).astype(float)
-    return _log(sites, error > thresholds.position_cells * cell_km, "position coarser than the grid")
+    return _log(
+        sites, error > thresholds.position_cells * cell_km, "position coarser than the grid"
+    )
 
 
 def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """The same site of the same source met again in another file; one name at places more than a kilometre apart is two sites."""
-    key = sites["site"].astype(str).str.strip().str.lower() + "|" + sites["source"].fillna("").astype(str)
+    """The same site of the same source met again in another file; one name at places more than a
+    kilometre apart is two sites.
+    """
+    key = (
+        sites["site"].astype(str).str.strip().str.lower()
+        + "|"
+        + sites["source"].fillna("").astype(str)
+    )
     place = sites[["lon", "lat"]]
     again = pd.concat([key, place.clip(-1e12, 1e12).round(2)], axis=1).duplicated()
     first = place.groupby(key.to_numpy()).transform("first")
-    apart = np.linalg.norm(unit_vectors(place["lon"], place["lat"]) - unit_vectors(first["lon"], first["lat"]), axis=1) * EARTH_RADIUS_KM
+    apart = (
+        np.linalg.norm(
+            unit_vectors(place["lon"], place["lat"]) - unit_vectors(first["lon"], first["lat"]),
+            axis=1,
+        )
+        * EARTH_RADIUS_KM
+    )
     again |= key.duplicated() & ~(apart > thresholds.one_place_km)
     return _log(sites, again, "duplicate: the same site of the same source was read before")
 
 
-def check_identical(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT, also: tuple[str, ...] = ()) -> pd.Series:
-    """Identical rounded coordinates and value, and whatever else has to be the same (``also``, numbers that may be missing)."""
+def check_identical(
+    sites: pd.DataFrame, thresholds: Thresholds = DEFAULT, also: tuple[str, ...] = ()
+) -> pd.Series:
+    """Identical rounded coordinates and value, and whatever else has to be the same (``also``,
+    numbers that may be missing).
+    """
     # Clipped, because rounding the absurd overflows.
-    rounded = sites[["lon", "lat", "value"]].clip(-1e12, 1e12).round({"lon": thresholds.rounded_degrees, "lat": thresholds.rounded_degrees, "value": 6})
+    rounded = (
+        sites[["lon", "lat", "value"]]
+        .clip(-1e12, 1e12)
+        .round({"lon": thresholds.rounded_degrees, "lat": thresholds.rounded_degrees, "value": 6})
+    )
     complete = rounded.notna().all(axis=1)
     rounded = rounded.join(sites[list(also)].clip(-1e12, 1e12).round(6)) if also else rounded
-    return _log(sites, rounded.duplicated() & complete, "duplicate: same coordinates and value as an earlier site")
+    return _log(
+        sites,
+        rounded.duplicated() & complete,
+        "duplicate: same coordinates and value as an earlier site",
+    )
 
 
 def check_close(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Sites within 50 m and 2 % VIC of an earlier one (thresholds), where positions are known that well (grade A or none given).
+    """Sites within 50 m and 2 % VIC of an earlier one (thresholds), where positions are known that
+    well (grade A or none given).
 
-    A column ``position_km``, if there, says how far a position may be off because of the decimals it was published with: places that are
-    rounded more coarsely than the threshold are no evidence that two holes are one.
+    A column ``position_km``, if there, says how far a position may be off because of the decimals
+    it was published with: places that are rounded more coarsely than the threshold are no evidence
+    that two holes are one.
     """
     from scipy.spatial import cKDTree
 
     reason = _log(sites, np.zeros(len(sites), dtype=bool), "")
-    precise = sites["position_grade"].isin(["", "A"]) & sites[["lon", "lat", "value"]].notna().all(axis=1)
+    precise = sites["position_grade"].isin(["", "A"]) & sites[["lon", "lat", "value"]].notna().all(
+        axis=1
+    )
     if "position_km" in sites:
         precise &= ~(sites["position_km"] > thresholds.duplicate_km)
     there = np.flatnonzero(precise & (check_identical(sites, thresholds) == ""))
     if len(there) < 2:
         return reason
     part = sites.iloc[there]
-    # In units of both thresholds, so that one maximum-norm search finds pairs that are close in place and in value.
-    points = np.column_stack([unit_vectors(part["lon"], part["lat"]) * EARTH_RADIUS_KM / thresholds.duplicate_km, part["value"] / thresholds.duplicate_value])
+    # In units of both thresholds, so that one maximum-norm search finds pairs that are close in
+    # place and in value.
+    points = np.column_stack(
+        [
+            unit_vectors(part["lon"], part["lat"]) * EARTH_RADIUS_KM / thresholds.duplicate_km,
+            part["value"] / thresholds.duplicate_value,
+        ]
+    )
     pairs = cKDTree(points).query_pairs(1.0, p=np.inf, output_type="ndarray")
     near = np.sum((points[pairs[:, 0], :3] - points[pairs[:, 1], :3]) ** 2, axis=1) <= 1
     later = np.unique(pairs[near].max(axis=1))
-    reason.iloc[there[later]] = f"duplicate: within {1000 * thresholds.duplicate_km:g} m and {thresholds.duplicate_value:g} % VIC of an earlier site"
+    reason.iloc[there[later]] = (
+        f"duplicate: within {1000 * thresholds.duplicate_km:g} m and {thresholds.duplicate_value:g}"
+        " % VIC of an earlier site"
+    )
     return reason
 
 

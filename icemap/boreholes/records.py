@@ -32,25 +32,75 @@ QUANTITIES: dict[str, str] = {
     "unfrozen_water": "fraction",
     "wedge_ice": "fraction",
 }
-PERMAFROST_TABLE_SOURCES = ("reported", "thaw_depth", "active_layer", "frozen_ground", "neighbour", "mapped")  # best first
+PERMAFROST_TABLE_SOURCES = (
+    "reported",
+    "thaw_depth",
+    "active_layer",
+    "frozen_ground",
+    "neighbour",
+    "mapped",
+)  # best first
 POSITION_GRADES = ("A", "B", "C", "D")
 SUPPORTS = ("samples", "logs")
 FROZEN = ("yes", "no")
-# Words for kinds of ice, whatever blanks, dashes, capitals and plurals they are written with. Ground that is ice alone, or rock, says its
-# ice content by itself. A massive cryostructure is not among them: it is soil without visible ice.
+# Words for kinds of ice, whatever blanks, dashes, capitals and plurals they are written with.
+# Ground that is ice alone, or rock, says its ice content by itself. A massive cryostructure is not
+# among them: it is soil without visible ice.
 ICE_TYPES = {
-    **dict.fromkeys(("massive", "massive ice", "massive ground ice", "massive ice body", "massive ice bed"), "massive"),
-    **dict.fromkeys(("tabular massive ice", "massive tabular ice", "massive tabular", "tabular massive"), "massive"),
-    **dict.fromkeys(("ice massive", "massiveice", "pure ice", "ice wedge", "wedge ice", "wedge"), "massive"),
+    **dict.fromkeys(
+        ("massive", "massive ice", "massive ground ice", "massive ice body", "massive ice bed"),
+        "massive",
+    ),
+    **dict.fromkeys(
+        ("tabular massive ice", "massive tabular ice", "massive tabular", "tabular massive"),
+        "massive",
+    ),
+    **dict.fromkeys(
+        ("ice massive", "massiveice", "pure ice", "ice wedge", "wedge ice", "wedge"), "massive"
+    ),
     **dict.fromkeys(("bedrock", "bed rock", "rock"), "bedrock"),
     **dict.fromkeys(("pore", "pore ice", "interstitial", "interstitial ice"), "pore"),
-    **dict.fromkeys(("segregated", "segregated ice", "segregation ice", "ice lens", "ice lenses", "lens", "lenses"), "segregated"),
+    **dict.fromkeys(
+        (
+            "segregated",
+            "segregated ice",
+            "segregation ice",
+            "ice lens",
+            "ice lenses",
+            "lens",
+            "lenses",
+        ),
+        "segregated",
+    ),
     **dict.fromkeys(("none", "no ice", "no", "no visible ice"), "none"),
 }
 NUMBERS = ("lon", "lat", "position_km", "permafrost_table", "top", "base", *QUANTITIES, "year")
-TEXTS = ("site", "position_grade", "permafrost_table_source", "support", "frozen", "method", "ice_type", "source", "file")
+TEXTS = (
+    "site",
+    "position_grade",
+    "permafrost_table_source",
+    "support",
+    "frozen",
+    "method",
+    "ice_type",
+    "source",
+    "file",
+)
 COLUMNS = (
-    *("site", "lon", "lat", "position_grade", "position_km", "permafrost_table", "permafrost_table_source", "top", "base", "support", "frozen", "method"),
+    *(
+        "site",
+        "lon",
+        "lat",
+        "position_grade",
+        "position_km",
+        "permafrost_table",
+        "permafrost_table_source",
+        "top",
+        "base",
+        "support",
+        "frozen",
+        "method",
+    ),
     *QUANTITIES,
     *("ice_type", "source", "year", "file", "line"),
 )
@@ -65,8 +115,9 @@ class Records:
     Attributes
     ----------
     layers : DataFrame
-        ``COLUMNS``: depths in m, quantities as fractions and g/cm3, NaN and "" where not given. A site with no layer of its own (only a place and a
-        permafrost table) is one row without depths. ``position_km`` is how far a position may be off by its rounding, as published.
+        ``COLUMNS``: depths in m, quantities as fractions and g/cm3, NaN and "" where not given. A
+        site with no layer of its own (only a place and a permafrost table) is one row without
+        depths. ``position_km`` is how far a position may be off by its rounding, as published.
     flags : DataFrame
         ``FLAG_COLUMNS``: every cell a rule of the reader changed or left out.
     """
@@ -83,7 +134,9 @@ class Problems:
         self._found: dict[str, list[int]] = {}
 
     def add(self, rows: Any, problem: str, column: pd.Series | None = None) -> None:
-        """Note a problem in some rows (a boolean mask); with a column, each distinct text of it is named."""
+        """Note a problem in some rows (a boolean mask); with a column, each distinct text of it is
+        named.
+        """
         mask = np.asarray(rows, dtype=bool)
         if not mask.any():
             return
@@ -98,10 +151,18 @@ class Problems:
         """Raise one error that names every bad row by line."""
         if not self._found:
             return
-        parts = [f"{problem} (line {line_ranges(np.array(lines))})" for problem, lines in self._found.items()]
+        parts = [
+            f"{problem} (line {line_ranges(np.array(lines))})"
+            for problem, lines in self._found.items()
+        ]
         rows = len({line for lines in self._found.values() for line in lines})
-        more = f"; and {len(parts) - SHOWN_PROBLEMS} more kinds" if len(parts) > SHOWN_PROBLEMS else ""
-        raise IcemapError(f"{self._table.file} has {rows} bad rows: {'; '.join(parts[:SHOWN_PROBLEMS])}{more}. Correct or remove them.")
+        more = (
+            f"; and {len(parts) - SHOWN_PROBLEMS} more kinds" if len(parts) > SHOWN_PROBLEMS else ""
+        )
+        raise IcemapError(
+            f"{self._table.file} has {rows} bad rows: {'; '.join(parts[:SHOWN_PROBLEMS])}{more}."
+            " Correct or remove them."
+        )
 
 
 class Flags:
@@ -114,16 +175,27 @@ class Flags:
         """Flag some rows (a boolean mask) with one reason or one reason per flagged row."""
         mask = np.asarray(rows, dtype=bool)
         if mask.any():
-            self._parts.append(make_flags(self._table.file, self._table.lines[mask], self._sites[mask], rule, excludes, reason))
+            self._parts.append(
+                make_flags(
+                    self._table.file,
+                    self._table.lines[mask],
+                    self._sites[mask],
+                    rule,
+                    excludes,
+                    reason,
+                )
+            )
 
     def table(self) -> pd.DataFrame:
         return join_flags(self._parts)
 
 
 def canonical_ice_types(column: pd.Series, problems: Problems, header: str) -> pd.Series:
-    """``massive`` and ``bedrock`` in the one spelling that later steps know; other words as they are, in lower case.
+    """``massive`` and ``bedrock`` in the one spelling that later steps know; other words as they
+    are, in lower case.
 
-    A word that is close to one of these, or holds one, is a problem: left alone it would cost the layer its ice in silence.
+    A word that is close to one of these, or holds one, is a problem: left alone it would cost the
+    layer its ice in silence.
     """
     known: dict[str, str] = {}
     doubtful: set[str] = set()
@@ -135,7 +207,9 @@ def canonical_ice_types(column: pd.Series, problems: Problems, header: str) -> p
         known[text] = ICE_TYPES.get(words(str(text)), ICE_TYPES.get(plain, unknown))
         if known[text] not in ("massive", "bedrock") and _resembles(plain):
             doubtful.add(text)
-    problems.add(texts.isin(doubtful), f"{header} is none of the ice types {', '.join(ICE_TYPES)}:", texts)
+    problems.add(
+        texts.isin(doubtful), f"{header} is none of the ice types {', '.join(ICE_TYPES)}:", texts
+    )
     return texts.map(known)
 
 
@@ -143,7 +217,9 @@ def _resembles(text: str) -> bool:
     parts = text.split()
     if "cryostructure" in parts or "structure" in parts or {"non", "not", "no"} & set(parts):
         return False
-    return any(difflib.get_close_matches(part, ("massive", "bedrock"), cutoff=0.75) for part in parts)
+    return any(
+        difflib.get_close_matches(part, ("massive", "bedrock"), cutoff=0.75) for part in parts
+    )
 
 
 def require_one_spelling(layers: pd.DataFrame, table: Table) -> None:
@@ -154,19 +230,34 @@ def require_one_spelling(layers: pd.DataFrame, table: Table) -> None:
     IcemapError
         Naming every such site, with its place and line.
     """
-    placed = layers[["lon", "lat"]].notna().all(axis=1) & (layers["lon"].abs() <= 180) & (layers["lat"].abs() <= 90)
-    holes = layers.loc[placed, ["site", "lon", "lat", "line"]].drop_duplicates(["site", "lon", "lat"])
+    placed = (
+        layers[["lon", "lat"]].notna().all(axis=1)
+        & (layers["lon"].abs() <= 180)
+        & (layers["lat"].abs() <= 90)
+    )
+    holes = layers.loc[placed, ["site", "lon", "lat", "line"]].drop_duplicates(
+        ["site", "lon", "lat"]
+    )
     problems: list[str] = []
     first = holes.drop_duplicates("site")
     keys = first["site"].map(_name_key)
     for _, rows in first[keys.duplicated(keep=False)].groupby(keys, sort=False):
         away = _km_from_first(rows)
         if away.min() == 0 and (np.sort(away)[1] <= DEFAULT.one_place_km):
-            names = " and ".join(f"'{name}'" for name in rows["site"].iloc[np.argsort(away, kind="stable")[:2]])
-            problems.append(f"{names} are at one place ({_place(rows.iloc[0])}) like two spellings of one name: write one of them throughout")
+            names = " and ".join(
+                f"'{name}'" for name in rows["site"].iloc[np.argsort(away, kind="stable")[:2]]
+            )
+            problems.append(
+                f"{names} are at one place ({_place(rows.iloc[0])}) like two spellings of one name:"
+                " write one of them throughout"
+            )
     if problems:
-        more = f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
-        raise IcemapError(f"{table.file}: the site {'; the site '.join(problems[:SHOWN_PROBLEMS])}{more}.")
+        more = (
+            f"; and {len(problems) - SHOWN_PROBLEMS} more" if len(problems) > SHOWN_PROBLEMS else ""
+        )
+        raise IcemapError(
+            f"{table.file}: the site {'; the site '.join(problems[:SHOWN_PROBLEMS])}{more}."
+        )
 
 
 def _km_from_first(rows: pd.DataFrame) -> NDArray[np.float64]:
@@ -184,16 +275,35 @@ def _name_key(site: str) -> str:
     return f"{float(text):g}" if re.fullmatch(r"\d{1,9}(\.0+)?", text) else text
 
 
-def make_flags(file: Any, line: Any, site: Any, rule: str, excludes: bool, reason: Any) -> pd.DataFrame:
+def make_flags(
+    file: Any, line: Any, site: Any, rule: str, excludes: bool, reason: Any
+) -> pd.DataFrame:
     """Rows of the flag table; one value for all rows, or one for each."""
-    columns = {"file": file, "line": line, "site": site, "rule": rule, "excludes": excludes, "reason": reason}
+    columns = {
+        "file": file,
+        "line": line,
+        "site": site,
+        "rule": rule,
+        "excludes": excludes,
+        "reason": reason,
+    }
     # Without their index, and as they are: a million texts as Python objects are 100 MB.
-    bare = {name: values.array if isinstance(values, pd.Series) else values for name, values in columns.items()}
+    bare = {
+        name: values.array if isinstance(values, pd.Series) else values
+        for name, values in columns.items()
+    }
     return pd.DataFrame(bare, index=range(len(bare["line"])))
 
 
 def empty_flags() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=bool if name == "excludes" else "int64" if name == "line" else object) for name in FLAG_COLUMNS})
+    return pd.DataFrame(
+        {
+            name: pd.Series(
+                dtype=bool if name == "excludes" else "int64" if name == "line" else object
+            )
+            for name in FLAG_COLUMNS
+        }
+    )
 
 
 def join_flags(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -208,7 +318,11 @@ def make_layers(table: Table, columns: Mapping[str, Any]) -> pd.DataFrame:
     for name in COLUMNS:
         if name in columns:
             values = columns[name]
-            layers[name] = np.full(n, values, dtype=object if isinstance(values, str) else float) if np.isscalar(values) else np.asarray(values)
+            layers[name] = (
+                np.full(n, values, dtype=object if isinstance(values, str) else float)
+                if np.isscalar(values)
+                else np.asarray(values)
+            )
         else:
             layers[name] = np.full(n, np.nan) if name in NUMBERS else np.full(n, "", dtype=object)
     layers["file"], layers["line"] = np.full(n, table.file, dtype=object), table.lines
@@ -232,19 +346,44 @@ def require_schema(layers: pd.DataFrame, table: Table) -> None:
         import pandera.pandas as pa
     from pandera.errors import SchemaErrors
 
-    finite = pa.Check(lambda values: np.isfinite(values), element_wise=False, error="is not a finite number", ignore_na=True)
+    finite = pa.Check(
+        lambda values: np.isfinite(values),
+        element_wise=False,
+        error="is not a finite number",
+        ignore_na=True,
+    )
     schema = pa.DataFrameSchema(
         {
             "site": pa.Column(checks=pa.Check(lambda values: values != "", error="is missing")),
-            "position_grade": pa.Column(checks=pa.Check.isin([*POSITION_GRADES, ""], error=f"is not one of {', '.join(POSITION_GRADES)}")),
-            "permafrost_table_source": pa.Column(
-                checks=pa.Check.isin([*PERMAFROST_TABLE_SOURCES, ""], error=f"is not one of {', '.join(PERMAFROST_TABLE_SOURCES)}")
+            "position_grade": pa.Column(
+                checks=pa.Check.isin(
+                    [*POSITION_GRADES, ""], error=f"is not one of {', '.join(POSITION_GRADES)}"
+                )
             ),
-            "support": pa.Column(checks=pa.Check.isin([*SUPPORTS, ""], error=f"is not one of {', '.join(SUPPORTS)}")),
-            "frozen": pa.Column(checks=pa.Check.isin([*FROZEN, ""], error=f"is not one of {', '.join(FROZEN)}")),
-            "permafrost_table": pa.Column(float, [finite, pa.Check(lambda values: values >= 0, error="is above the ground surface")], nullable=True),
-            "year": pa.Column(float, pa.Check.in_range(1800, 2200, error="is not a year"), nullable=True),
-            **{name: pa.Column(float, finite, nullable=True) for name in ("lon", "lat", "position_km", "top", "base", *QUANTITIES)},
+            "permafrost_table_source": pa.Column(
+                checks=pa.Check.isin(
+                    [*PERMAFROST_TABLE_SOURCES, ""],
+                    error=f"is not one of {', '.join(PERMAFROST_TABLE_SOURCES)}",
+                )
+            ),
+            "support": pa.Column(
+                checks=pa.Check.isin([*SUPPORTS, ""], error=f"is not one of {', '.join(SUPPORTS)}")
+            ),
+            "frozen": pa.Column(
+                checks=pa.Check.isin([*FROZEN, ""], error=f"is not one of {', '.join(FROZEN)}")
+            ),
+            "permafrost_table": pa.Column(
+                float,
+                [finite, pa.Check(lambda values: values >= 0, error="is above the ground surface")],
+                nullable=True,
+            ),
+            "year": pa.Column(
+                float, pa.Check.in_range(1800, 2200, error="is not a year"), nullable=True
+            ),
+            **{
+                name: pa.Column(float, finite, nullable=True)
+                for name in ("lon", "lat", "position_km", "top", "base", *QUANTITIES)
+            },
         }
     )
     try:
@@ -254,9 +393,13 @@ def require_schema(layers: pd.DataFrame, table: Table) -> None:
         cases = error.failure_cases
         for (column, check), rows in cases.groupby(["column", "check"], sort=False):
             if rows["index"].isna().any():
-                raise TypeError(f"the reader of {table.file} delivers {column} wrongly: {check}") from error
+                raise TypeError(
+                    f"the reader of {table.file} delivers {column} wrongly: {check}"
+                ) from error
             mask = np.zeros(len(layers), dtype=bool)
             mask[layers.index.get_indexer(rows["index"])] = True
             values = layers[column] if column != "site" else None
-            problems.add(mask, f"{column} {check}:" if values is not None else f"{column} {check}", values)
+            problems.add(
+                mask, f"{column} {check}:" if values is not None else f"{column} {check}", values
+            )
         problems.require_none()

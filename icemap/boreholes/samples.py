@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import geopandas
     import xarray as xr
 
-# How much a site counts in the mean of its cell, by grade; sites without a grade count fully (choice).
+# How much a site counts in the mean of its cell, by grade; sites without a grade count fully
+# (choice).
 GRADE_WEIGHT = {"A": 1.0, "B": 0.7, "C": 0.4, "D": 0.1}
 FILL_CELLS = 2
 DENSITY_KM = 100.0
@@ -41,37 +42,47 @@ SAMPLE_COLUMNS = (
 )
 
 
-def build_samples(sites: pd.DataFrame, grid: Grid, cube: xr.Dataset, predictors: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def build_samples(
+    sites: pd.DataFrame, grid: Grid, cube: xr.Dataset, predictors: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Give every usable site the predictors of its cell, and merge the sites of one cell.
 
-    Only the cells with sites are read. A predictor missing in a site's own cell (coasts, mostly) is taken from the nearest cell within two
-    that has it.
+    Only the cells with sites are read. A predictor missing in a site's own cell (coasts, mostly) is
+    taken from the nearest cell within two that has it.
 
     Parameters
     ----------
     sites : DataFrame
         The site table; rows with ``used`` False are left alone.
     cube : Dataset
-        Predictors on ``grid``, missing values NaN; a variable ``valid`` (1 and 0), if there, marks the mapped domain.
+        Predictors on ``grid``, missing values NaN; a variable ``valid`` (1 and 0), if there, marks
+        the mapped domain.
 
     Returns
     -------
     samples : DataFrame
-        One row per cell: ``sample, cell_row, cell_col, lon, lat, value, standard_error, sites, within_variance, nugget, weight, in_domain,
-        filled_from_km`` and the predictors. ``lon`` and ``lat`` are the mean position; ``within_variance`` is NaN for a single site.
-        ``standard_error`` is that of the value about the mean of the cell, from the sites' errors and from the spread between holes of one
-        cell; that spread, a standard deviation and the same for all cells, is ``nugget``.
+        One row per cell: ``sample, cell_row, cell_col, lon, lat, value, standard_error, sites,
+        within_variance, nugget, weight, in_domain, filled_from_km`` and the predictors. ``lon`` and
+        ``lat`` are the mean position; ``within_variance`` is NaN for a single site.
+        ``standard_error`` is that of the value about the mean of the cell, from the sites' errors
+        and from the spread between holes of one cell; that spread, a standard deviation and the
+        same for all cells, is ``nugget``.
     sites : DataFrame
-        The site table with ``used`` and ``reason`` updated, and ``sample``, ``in_domain`` and ``filled_from_km`` added.
+        The site table with ``used`` and ``reason`` updated, and ``sample``, ``in_domain`` and
+        ``filled_from_km`` added.
 
     Raises
     ------
     IcemapError
-        If no site is usable (with the reasons counted), a predictor is not in the cube, or a predictor is the same in all samples.
+        If no site is usable (with the reasons counted), a predictor is not in the cube, or a
+        predictor is the same in all samples.
     """
     absent = [name for name in predictors if name not in cube.data_vars]
     if absent:
-        raise IcemapError(f"The cube has no predictor {', '.join(absent)}: it has {', '.join(map(str, cube.data_vars))}. Correct 'predictors' in the config.")
+        raise IcemapError(
+            f"The cube has no predictor {', '.join(absent)}: it has"
+            f" {', '.join(map(str, cube.data_vars))}. Correct 'predictors' in the config."
+        )
     sites = sites.reset_index(drop=True)
     sites["used"] = sites["used"].astype(bool)
     row, col = grid.locate(sites["lon"].to_numpy(float), sites["lat"].to_numpy(float))
@@ -88,12 +99,23 @@ def build_samples(sites: pd.DataFrame, grid: Grid, cube: xr.Dataset, predictors:
     sites.loc[at, "in_domain"], sites.loc[at, "filled_from_km"] = in_domain, filled_km
     at, values = at[~lacking], values[~lacking]
     if len(at) == 0:
-        counted = "; ".join(f"{n} x {reason}" for reason, n in sites["reason"].value_counts().items())
-        raise IcemapError(f"No site can be used for training ({len(sites)} read: {counted}): check the sites' coordinates, the grid and the predictors.")
+        counted = "; ".join(
+            f"{n} x {reason}" for reason, n in sites["reason"].value_counts().items()
+        )
+        raise IcemapError(
+            f"No site can be used for training ({len(sites)} read: {counted}): check the sites'"
+            " coordinates, the grid and the predictors."
+        )
     samples, names = _merge(sites.iloc[at], row[at], col[at])
     sites.loc[at, "sample"] = names
     first = pd.Series(np.arange(len(at))).groupby(names, sort=False).first()
-    samples = pd.concat([samples, pd.DataFrame(values[first.loc[samples["sample"]].to_numpy()], columns=list(predictors))], axis=1)
+    samples = pd.concat(
+        [
+            samples,
+            pd.DataFrame(values[first.loc[samples["sample"]].to_numpy()], columns=list(predictors)),
+        ],
+        axis=1,
+    )
     _require_variation(samples, predictors)
     return samples, sites
 
@@ -110,13 +132,21 @@ def _lacking(predictors: Sequence[str], gaps: NDArray[np.bool_]) -> str:
     if gaps.all():
         return "masked: no predictor has data here"
     names = [name for name, gap in zip(predictors, gaps) if gap]
-    return f"missing predictor: {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"missing predictor: {', '.join(names[:3])}" + (
+        f" and {len(names) - 3} more" if len(names) > 3 else ""
+    )
 
 
 def _sample_cube(
-    cube: xr.Dataset, grid: Grid, row: NDArray[np.int64], col: NDArray[np.int64], predictors: Sequence[str]
+    cube: xr.Dataset,
+    grid: Grid,
+    row: NDArray[np.int64],
+    col: NDArray[np.int64],
+    predictors: Sequence[str],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Predictors (n, predictors), the farthest distance one was taken from (km), and whether the own cell is mapped."""
+    """Predictors (n, predictors), the farthest distance one was taken from (km), and whether the
+    own cell is mapped.
+    """
     cells, where = np.unique(np.column_stack([row, col]), axis=0, return_inverse=True)
     where = where.ravel()
     names = list(predictors)
@@ -131,24 +161,41 @@ def _sample_cube(
     return values[where], filled[where], in_domain[where]
 
 
-def _read_cells(cube: xr.Dataset, row: NDArray[np.int64], col: NDArray[np.int64], names: list[str]) -> NDArray[np.float64]:
+def _read_cells(
+    cube: xr.Dataset, row: NDArray[np.int64], col: NDArray[np.int64], names: list[str]
+) -> NDArray[np.float64]:
     import xarray as xr
 
     rows, cols = xr.DataArray(row, dims="__cell"), xr.DataArray(col, dims="__cell")
     with storage_errors("the cube", "read"):
         picked = cube[names].isel(latitude=rows, longitude=cols).compute()
-    return np.column_stack([picked[name].to_numpy().astype(float) for name in names]).reshape(len(row), len(names))
+    return np.column_stack([picked[name].to_numpy().astype(float) for name in names]).reshape(
+        len(row), len(names)
+    )
 
 
 def _fill(
-    cube: xr.Dataset, grid: Grid, cells: NDArray[np.int64], values: NDArray[np.float64], names: list[str]
+    cube: xr.Dataset,
+    grid: Grid,
+    cells: NDArray[np.int64],
+    values: NDArray[np.float64],
+    names: list[str],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    shifts = np.array([(i, j) for i in range(-FILL_CELLS, FILL_CELLS + 1) for j in range(-FILL_CELLS, FILL_CELLS + 1) if (i, j) != (0, 0)])
+    shifts = np.array(
+        [
+            (i, j)
+            for i in range(-FILL_CELLS, FILL_CELLS + 1)
+            for j in range(-FILL_CELLS, FILL_CELLS + 1)
+            if (i, j) != (0, 0)
+        ]
+    )
     rows, cols = grid.shape
     near = cells[:, None, :] + shifts[None, :, :]
     if np.isclose(grid.east - grid.west, 360):
         near[..., 1] %= cols
-    inside = (near[..., 0] >= 0) & (near[..., 0] < rows) & (near[..., 1] >= 0) & (near[..., 1] < cols)
+    inside = (
+        (near[..., 0] >= 0) & (near[..., 0] < rows) & (near[..., 1] >= 0) & (near[..., 1] < cols)
+    )
     unique, where = np.unique(near[inside], axis=0, return_inverse=True)
     neighbours = np.full((*near.shape[:2], len(names)), np.nan)
     neighbours[inside] = _read_cells(cube, unique[:, 0], unique[:, 1], names)[where.ravel()]
@@ -156,7 +203,9 @@ def _fill(
     lon, lat = grid.longitudes, grid.latitudes
     here = unit_vectors(lon[cells[:, 1]], lat[cells[:, 0]])[:, None, :]
     near = np.where(inside[..., None], near, cells[:, None, :])
-    there = unit_vectors(lon[near[..., 1].ravel()], lat[near[..., 0].ravel()]).reshape(*near.shape[:2], 3)
+    there = unit_vectors(lon[near[..., 1].ravel()], lat[near[..., 0].ravel()]).reshape(
+        *near.shape[:2], 3
+    )
     km = EARTH_RADIUS_KM * np.linalg.norm(here - there, axis=2)
     # For each cell and predictor the nearest neighbour with data; infinity where there is none.
     distance = np.where(np.isnan(neighbours), np.inf, km[:, :, None])
@@ -168,11 +217,14 @@ def _fill(
     return np.where(gap, found, values), np.where(taken, found_km, 0.0).max(axis=1)
 
 
-def _merge(sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]) -> tuple[pd.DataFrame, NDArray[np.object_]]:
+def _merge(
+    sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]
+) -> tuple[pd.DataFrame, NDArray[np.object_]]:
     """One row per cell, in order of row and column, and the sample name of every site.
 
-    Where sites have errors, a site counts by 1 / (spread between holes of one cell + its error), both as variances, and the standard
-    error is that of the mean about the cell's true mean; where none has, by its grade.
+    Where sites have errors, a site counts by 1 / (spread between holes of one cell + its error),
+    both as variances, and the standard error is that of the mean about the cell's true mean; where
+    none has, by its grade.
     """
     cells, group = np.unique(np.column_stack([row, col]), axis=0, return_inverse=True)
     group = group.ravel()
@@ -191,10 +243,12 @@ def _merge(sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]) 
     count = np.bincount(group, minlength=n)
     mean = np.bincount(group, weight * value, n) / total
     squared = np.bincount(group, weight * (value - mean[group]) ** 2, n)
-    # Unbiased for weights that state reliability; equals the ordinary variance when all weights are equal.
+    # Unbiased for weights that state reliability; equals the ordinary variance when all weights are
+    # equal.
     freedom = total - np.bincount(group, weight**2, n) / total
     within = np.divide(squared, freedom, out=np.full(n, np.nan), where=count > 1)
-    # The mean direction of unit vectors, so that neighbours across the date line do not average to Greenwich.
+    # The mean direction of unit vectors, so that neighbours across the date line do not average to
+    # Greenwich.
     vectors = unit_vectors(sites["lon"], sites["lat"])
     x, y, z = (np.bincount(group, vectors[:, k], n) for k in range(3))
     lon, lat = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
@@ -209,7 +263,11 @@ def _merge(sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]) 
             "lon": np.where(single, sites["lon"].to_numpy(float)[first], lon),
             "lat": np.where(single, sites["lat"].to_numpy(float)[first], lat),
             "value": mean,
-            "standard_error": np.sqrt(np.bincount(group, (weight * stated) ** 2, n)) / total if error is None else np.sqrt(1 / total),
+            "standard_error": (
+                np.sqrt(np.bincount(group, (weight * stated) ** 2, n)) / total
+                if error is None
+                else np.sqrt(1 / total)
+            ),
             "sites": count,
             "within_variance": within,
             "nugget": between,
@@ -224,12 +282,14 @@ def _merge(sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]) 
 def site_errors(stated: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Standard errors to work with, (n,); None where no site has one.
 
-    A site without one is taken to be as good as the median of the others where most sites have one. Where few have (values that are given
-    as ranges, say), the others are taken as exact: what they err by is then part of what all sites share.
+    A site without one is taken to be as good as the median of the others where most sites have one.
+    Where few have (values that are given as ranges, say), the others are taken as exact: what they
+    err by is then part of what all sites share.
 
     Examples
     --------
-    >>> site_errors(np.array([np.nan, 2.0, 4.0, 6.0])).tolist(), site_errors(np.array([np.nan, 0.0]))
+    >>> site_errors(np.array([np.nan, 2.0, 4.0, 6.0])).tolist(), site_errors(np.array([np.nan,
+    ...     0.0]))
     ([4.0, 2.0, 4.0, 6.0], None)
     >>> site_errors(np.array([np.nan, np.nan, 4.0])).tolist()
     [0.0, 0.0, 4.0]
@@ -240,8 +300,11 @@ def site_errors(stated: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return np.where(known, stated, np.median(stated[known]) if known.mean() >= 0.5 else 0.0)
 
 
-def spread_in_cells(value: NDArray[np.float64], error: NDArray[np.float64], cell: NDArray[np.intp]) -> float:
-    """Standard deviation between holes of one cell beyond what they were measured with; NaN where no cell has two.
+def spread_in_cells(
+    value: NDArray[np.float64], error: NDArray[np.float64], cell: NDArray[np.intp]
+) -> float:
+    """Standard deviation between holes of one cell beyond what they were measured with; NaN where
+    no cell has two.
 
     Parameters
     ----------
@@ -268,7 +331,8 @@ def spread_in_cells(value: NDArray[np.float64], error: NDArray[np.float64], cell
 
 
 def declustering_weights(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse of the local density of places (Gaussian kernel of 100 km), capped at 5 times the mean; mean 1.
+    """Inverse of the local density of places (Gaussian kernel of 100 km), capped at 5 times the
+    mean; mean 1.
 
     Examples
     --------
@@ -277,14 +341,17 @@ def declustering_weights(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> 
     """
     from scipy.spatial import cKDTree
 
-    # Samples are counted in boxes of a quarter of the kernel first, so that ten thousand along one road do not make 50 million pairs.
+    # Samples are counted in boxes of a quarter of the kernel first, so that ten thousand along one
+    # road do not make 50 million pairs.
     places = unit_vectors(lon, lat) * EARTH_RADIUS_KM
     _, box = np.unique(np.round(places / (DENSITY_KM / 4)), axis=0, return_inverse=True)
     box = box.ravel()
     count = np.bincount(box)
     centres = np.column_stack([np.bincount(box, places[:, k]) / count for k in range(3)])
     pairs = cKDTree(centres).query_pairs(3 * DENSITY_KM, output_type="ndarray")
-    kernel = np.exp(-0.5 * np.sum((centres[pairs[:, 0]] - centres[pairs[:, 1]]) ** 2, axis=1) / DENSITY_KM**2)
+    kernel = np.exp(
+        -0.5 * np.sum((centres[pairs[:, 0]] - centres[pairs[:, 1]]) ** 2, axis=1) / DENSITY_KM**2
+    )
     density = count.astype(float)
     for one, other in ((0, 1), (1, 0)):
         density += np.bincount(pairs[:, one], kernel * count[pairs[:, other]], len(count))
@@ -301,14 +368,19 @@ def nugget(samples: pd.DataFrame) -> dict[str, float | int | None]:
     Returns
     -------
     dict
-        ``variance`` (pooled within cells), ``rmse`` (lower bound of the attainable RMSE of the samples, which are means of one or more
-        sites), ``cells`` with two or more sites. None where there is none.
+        ``variance`` (pooled within cells), ``rmse`` (lower bound of the attainable RMSE of the
+        samples, which are means of one or more sites), ``cells`` with two or more sites. None where
+        there is none.
     """
     several = samples[samples["sites"] > 1]
     if several.empty:
         return {"variance": None, "rmse": None, "cells": 0}
     variance = float(np.average(several["within_variance"], weights=several["sites"] - 1))
-    return {"variance": variance, "rmse": float(np.sqrt((variance / samples["sites"]).mean())), "cells": len(several)}
+    return {
+        "variance": variance,
+        "rmse": float(np.sqrt((variance / samples["sites"]).mean())),
+        "cells": len(several),
+    }
 
 
 def _require_variation(samples: pd.DataFrame, predictors: Sequence[str]) -> None:
@@ -316,7 +388,10 @@ def _require_variation(samples: pd.DataFrame, predictors: Sequence[str]) -> None
     if constant and len(samples) > 1:
         one = f"{constant[0]} (always {samples[constant[0]].iloc[0]:g})"
         others = f", and so are {', '.join(constant[1:])}" if len(constant) > 1 else ""
-        raise IcemapError(f"The predictor {one} is the same in all {len(samples)} samples{others}: nothing can be learnt from it, remove it from 'predictors'.")
+        raise IcemapError(
+            f"The predictor {one} is the same in all {len(samples)} samples{others}: nothing can be"
+            " learnt from it, remove it from 'predictors'."
+        )
 
 
 def write_samples(url: str, samples: pd.DataFrame) -> None:
@@ -325,7 +400,9 @@ def write_samples(url: str, samples: pd.DataFrame) -> None:
 
 
 def write_sites(url: str, sites: pd.DataFrame) -> None:
-    """Write the site table with its reasons as GeoParquet; sites without usable coordinates have no geometry."""
+    """Write the site table with its reasons as GeoParquet; sites without usable coordinates have no
+    geometry.
+    """
     write_bytes(url, _geoparquet(sites))
 
 
@@ -334,7 +411,10 @@ def read_samples(url: str) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(io.BytesIO(read_bytes(url)))
     except (OSError, ValueError) as error:
-        raise IcemapError(f"{url} is not a readable Parquet file: delete it and make it again with 'icemap boreholes'.") from error
+        raise IcemapError(
+            f"{url} is not a readable Parquet file: delete it and make it again with 'icemap"
+            " boreholes'."
+        ) from error
     return frame.drop(columns="geometry", errors="ignore")
 
 
@@ -345,7 +425,9 @@ def _geoparquet(table: pd.DataFrame) -> bytes:
 
 
 def geopoints(table: pd.DataFrame) -> geopandas.GeoDataFrame:
-    """A table with ``lon`` and ``lat`` as a geopandas table; rows without possible coordinates have no geometry."""
+    """A table with ``lon`` and ``lat`` as a geopandas table; rows without possible coordinates have
+    no geometry.
+    """
     import geopandas
     import shapely
 

@@ -21,7 +21,8 @@ FIRST = (
 
 
 def write_site_files(run: str, sites: pd.DataFrame) -> None:
-    """Write ``sites.parquet``, ``sites.csv`` and ``sites.gpkg``, every site with its value or the reason why it is not used.
+    """Write ``sites.parquet``, ``sites.csv`` and ``sites.gpkg``, every site with its value or the
+    reason why it is not used.
 
     Parameters
     ----------
@@ -31,9 +32,13 @@ def write_site_files(run: str, sites: pd.DataFrame) -> None:
         The site table. Sites without possible coordinates have no geometry.
     """
     write_sites(join(run, "sites.parquet"), sites)
-    order = [name for name in FIRST if name in sites] + [name for name in sites if name not in FIRST]
+    order = [name for name in FIRST if name in sites] + [
+        name for name in sites if name not in FIRST
+    ]
     plain = sites[order].reset_index(drop=True)
-    write_text(join(run, "sites.csv"), plain.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    write_text(
+        join(run, "sites.csv"), plain.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    )
     write_bytes(join(run, "sites.gpkg"), _geopackage(plain))
 
 
@@ -42,7 +47,14 @@ def _geopackage(sites: pd.DataFrame) -> bytes:
 
     # A column of nothing but missing text has no type of its own.
     texts = sites.select_dtypes(exclude=[np.number, bool]).columns
-    table = geopoints(sites.assign(**{name: sites[name].astype(object).where(sites[name].notna(), "").astype(str) for name in texts}))
+    table = geopoints(
+        sites.assign(
+            **{
+                name: sites[name].astype(object).where(sites[name].notna(), "").astype(str)
+                for name in texts
+            }
+        )
+    )
     with tempfile.TemporaryDirectory(prefix="icemap-") as folder:
         path = Path(folder) / "sites.gpkg"
         pyogrio.write_dataframe(table, path, layer="sites", driver="GPKG", geometry_type="Point")

@@ -1,4 +1,6 @@
-"""From layers to sites: flags, permafrost table, VIC of the window, and the reason of every site that is not used."""
+"""From layers to sites: flags, permafrost table, VIC of the window, and the reason of every site
+that is not used.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from icemap.boreholes.window import Pieces, window_means
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 
-# Standard error of the VIC that a position error brings, % (choice): ground ice changes within metres and most of it within a few kilometres.
+# Standard error of the VIC that a position error brings, % (choice): ground ice changes within
+# metres and most of it within a few kilometres.
 POSITION_ERROR = {"A": 0.0, "B": 2.0, "C": 5.0, "D": 10.0}
 # The parts of a site's standard error, in its unit; their squares add up to that of the whole.
 ERROR_PARTS = ("measurement_error", "unsampled_error", "table_error", "position_error")
@@ -31,7 +34,9 @@ EXCLUDING_RULES: dict[str, quality.Rule] = {
 
 @dataclass(frozen=True)
 class Window:
-    """What part of the ground counts, how well it must be known, and whether frozen ground may bound the permafrost table."""
+    """What part of the ground counts, how well it must be known, and whether frozen ground may
+    bound the permafrost table.
+    """
 
     thickness: float
     grades: tuple[str, ...]
@@ -40,7 +45,9 @@ class Window:
 
 
 def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Add ``vic``, ``vic_error``, ``vic_from`` and ``vic_reason`` to layers (NaN where a rule excludes them); and the flags."""
+    """Add ``vic``, ``vic_error``, ``vic_from`` and ``vic_reason`` to layers (NaN where a rule
+    excludes them); and the flags.
+    """
     layers = layers.reset_index(drop=True)
     measured = _measured(layers)
     parts = []
@@ -50,7 +57,9 @@ def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         parts.append(_flags(layers, reason, name, excludes=True))
         excluded = quality.first_reason(excluded, reason)
     unfrozen = (layers["frozen"] == "no") & measured & (excluded == "")
-    told = pd.Series(np.where(unfrozen, "unfrozen when sampled", ""), index=layers.index, dtype=object)
+    told = pd.Series(
+        np.where(unfrozen, "unfrozen when sampled", ""), index=layers.index, dtype=object
+    )
     parts.append(_flags(layers, told, "unfrozen", excludes=True))
     excluded = quality.first_reason(excluded, told)
     layers = layers.join(layer_vic(layers))
@@ -61,7 +70,14 @@ def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     parts.append(_flags(layers, solids, "solids", excludes=True))
     without = layers["vic_reason"].where(measured & (excluded == ""), "")
     parts.append(_flags(layers, without, "no VIC", excludes=True))
-    parts.append(_flags(layers, quality.check_overlap(layers, quality.DEFAULT).where(excluded == "", ""), "overlap", excludes=False))
+    parts.append(
+        _flags(
+            layers,
+            quality.check_overlap(layers, quality.DEFAULT).where(excluded == "", ""),
+            "overlap",
+            excludes=False,
+        )
+    )
     excluded = quality.first_reason(excluded, solids)
     bad = (excluded != "").to_numpy()
     layers.loc[bad, ["vic", "vic_error"]] = np.nan
@@ -70,7 +86,9 @@ def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _doubt(layers: pd.DataFrame, rows: NDArray[np.bool_]) -> None:
-    """A layer whose water and density would overfill its volume is known no better than by what is too much."""
+    """A layer whose water and density would overfill its volume is known no better than by what is
+    too much.
+    """
     excess = 100 * (quality.filled_volume(layers)[rows] - 1)
     layers.loc[rows, "vic_error"] = np.hypot(layers.loc[rows, "vic_error"], excess)
 
@@ -86,99 +104,187 @@ def _flags(layers: pd.DataFrame, reason: pd.Series, rule: str, *, excludes: bool
     return make_flags(part["file"], part["line"], part["site"], rule, excludes, reason[rows])
 
 
-def sites_from_layers(layers: pd.DataFrame, thaw_sites: pd.DataFrame, window: Window, target: TargetConfig) -> pd.DataFrame:
+def sites_from_layers(
+    layers: pd.DataFrame, thaw_sites: pd.DataFrame, window: Window, target: TargetConfig
+) -> pd.DataFrame:
     """The site table of converted layers.
 
     Parameters
     ----------
     layers : DataFrame
-        Layers with ``vic`` (%), ``vic_error``, ``borehole`` (a number for each borehole, from 0) and ``reader``.
+        Layers with ``vic`` (%), ``vic_error``, ``borehole`` (a number for each borehole, from 0)
+        and ``reader``.
     thaw_sites : DataFrame
-        ``lon, lat, active_layer`` (m) of places that lend their permafrost table to boreholes within 1 km.
+        ``lon, lat, active_layer`` (m) of places that lend their permafrost table to boreholes
+        within 1 km.
     """
-    sites = add_permafrost_table(_one_row_per_borehole(layers), layers, thaw_sites, bounded=window.frozen_ground)
-    table, table_error = (sites[name].to_numpy(float) for name in ("permafrost_table", "permafrost_table_error"))
+    sites = add_permafrost_table(
+        _one_row_per_borehole(layers), layers, thaw_sites, bounded=window.frozen_ground
+    )
+    table, table_error = (
+        sites[name].to_numpy(float) for name in ("permafrost_table", "permafrost_table_error")
+    )
     means = window_means(_pieces(layers), table, table_error, window.thickness)
     wedge = sites.pop("wedge_ice").fillna(0.0)
     percent = np.asarray(with_wedge_ice(wedge, means["vic"] / 100)) * 100
     errors = means[[name for name in ERROR_PARTS if name in means]].mul(1 - wedge, axis=0)
     errors["position_error"] = _position_error(sites).where(means["layers"] > 0)
     total = np.sqrt((errors[list(ERROR_PARTS)] ** 2).sum(axis=1, skipna=False))
-    sites["value"], sites["standard_error"] = (_in_unit(column, target) for column in (percent, total.to_numpy(float)))
+    sites["value"], sites["standard_error"] = (
+        _in_unit(column, target) for column in (percent, total.to_numpy(float))
+    )
     for name in ERROR_PARTS:
         sites[name] = _in_unit(errors[name].to_numpy(float), target)
     sites["coverage"] = means["coverage"]
     bound = (sites["permafrost_table_source"] == FROZEN_GROUND) & means["grade"].isin(["A", "B"])
     mapped = sites["permafrost_table_source"] == "mapped"
-    sites["grade"] = means["grade"].where(~bound, "C").where(~mapped, "D").where(means["layers"] > 0, "")
+    sites["grade"] = (
+        means["grade"].where(~bound, "C").where(~mapped, "D").where(means["layers"] > 0, "")
+    )
     sites["layers"] = means["layers"]
     sites["reason"] = _reasons(sites, layers, window, target)
     sites["used"] = sites["reason"] == ""
     ordinary = sites[sites["used"]]
     in_percent = ordinary.assign(value=percent[ordinary.index])
-    # Holes at rounded coordinates may share a value; one reported twice shares its layers and table, too.
+    # Holes at rounded coordinates may share a value; one reported twice shares its layers and
+    # table, too.
     identical = quality.check_identical(in_percent, also=("coverage", "layers", "permafrost_table"))
-    twice = quality.first_reason(quality.check_same_id(in_percent), identical, quality.check_close(in_percent))
+    twice = quality.first_reason(
+        quality.check_same_id(in_percent), identical, quality.check_close(in_percent)
+    )
     sites.loc[ordinary.index, "reason"] = twice
     sites["used"] = sites["reason"] == ""
     return sites
 
 
 def _pieces(layers: pd.DataFrame) -> Pieces:
-    top, base, vic, error = (layers[name].to_numpy(float) for name in ("top", "base", "vic", "vic_error"))
-    return Pieces(layers["borehole"].to_numpy(), top, base, vic, error, (layers["support"] == "samples").to_numpy())
+    top, base, vic, error = (
+        layers[name].to_numpy(float) for name in ("top", "base", "vic", "vic_error")
+    )
+    return Pieces(
+        layers["borehole"].to_numpy(),
+        top,
+        base,
+        vic,
+        error,
+        (layers["support"] == "samples").to_numpy(),
+    )
 
 
 def _position_error(sites: pd.DataFrame) -> pd.Series:
-    """Error that the position brings, %: by its grade, and without one by that of C, or of D where it is published too coarsely for C."""
-    ungraded = np.where(sites["position_km"] > quality.POSITION_KM["C"], POSITION_ERROR["D"], POSITION_ERROR["C"])
-    return sites["position_grade"].map(POSITION_ERROR).astype(float).fillna(pd.Series(ungraded, index=sites.index))
+    """Error that the position brings, %: by its grade, and without one by that of C, or of D where
+    it is published too coarsely for C.
+    """
+    ungraded = np.where(
+        sites["position_km"] > quality.POSITION_KM["C"], POSITION_ERROR["D"], POSITION_ERROR["C"]
+    )
+    return (
+        sites["position_grade"]
+        .map(POSITION_ERROR)
+        .astype(float)
+        .fillna(pd.Series(ungraded, index=sites.index))
+    )
 
 
 def _in_unit(percent: NDArray[np.float64], target: TargetConfig) -> NDArray[np.float64]:
     converted = convert_units(percent, "%", target.unit)
     if converted is None:
-        raise IcemapError(f"Raw layers give ice content in %, and the target {target.name} is in '{target.unit}': set target.unit to % or fraction.")
+        raise IcemapError(
+            f"Raw layers give ice content in %, and the target {target.name} is in '{target.unit}':"
+            " set target.unit to % or fraction."
+        )
     return converted
 
 
 def _one_row_per_borehole(layers: pd.DataFrame) -> pd.DataFrame:
     grouped = layers.groupby("borehole", sort=True)
-    first = grouped[["site", "lon", "lat", "position_grade", "position_km", "source", "year", "reader", "file", "line"]].first()
-    wedge = layers["wedge_ice"].where(layers["wedge_ice"].between(0, 1)).groupby(layers["borehole"]).mean()
+    first = grouped[
+        [
+            "site",
+            "lon",
+            "lat",
+            "position_grade",
+            "position_km",
+            "source",
+            "year",
+            "reader",
+            "file",
+            "line",
+        ]
+    ].first()
+    wedge = (
+        layers["wedge_ice"]
+        .where(layers["wedge_ice"].between(0, 1))
+        .groupby(layers["borehole"])
+        .mean()
+    )
     return first.assign(wedge_ice=wedge).reset_index(drop=True)
 
 
-def _reasons(sites: pd.DataFrame, layers: pd.DataFrame, window: Window, target: TargetConfig) -> pd.Series:
+def _reasons(
+    sites: pd.DataFrame, layers: pd.DataFrame, window: Window, target: TargetConfig
+) -> pd.Series:
     """Why each site cannot be used, from the ground up."""
     measured = _measured(layers)
     has_layers = measured.groupby(layers["borehole"]).any()
     has_vic = layers["vic"].notna().groupby(layers["borehole"]).any()
     without = layers.loc[measured & layers["vic"].isna()]
-    first_reason = without.groupby("borehole")["vic_reason"].first().reindex(sites.index).fillna("").astype(object)
+    first_reason = (
+        without.groupby("borehole")["vic_reason"]
+        .first()
+        .reindex(sites.index)
+        .fillna("")
+        .astype(object)
+    )
 
     def where(condition: pd.Series, reason: str | pd.Series) -> pd.Series:
-        text = pd.Series(reason, index=sites.index, dtype=object) if isinstance(reason, str) else reason
+        text = (
+            pd.Series(reason, index=sites.index, dtype=object)
+            if isinstance(reason, str)
+            else reason
+        )
         return text.where(condition, "")
 
     no_table = sites["permafrost_table"].isna()
-    too_deep = (sites["permafrost_table_source"] == FROZEN_GROUND) & (sites["permafrost_table"] > window.thickness)
-    unwanted, mapped = ~sites["grade"].isin(window.grades), sites["permafrost_table_source"] == "mapped"
+    too_deep = (sites["permafrost_table_source"] == FROZEN_GROUND) & (
+        sites["permafrost_table"] > window.thickness
+    )
+    unwanted, mapped = (
+        ~sites["grade"].isin(window.grades),
+        sites["permafrost_table_source"] == "mapped",
+    )
     reasons = [
         quality.check_coordinates(sites),
         where(~has_layers, "no layer was measured"),
         where(~has_vic, first_reason),
         quality.check_position(sites, window.cell_km),
-        where(no_table, "no permafrost table: none given, no thaw site within 1 km, and nothing says that a layer was frozen"),
+        where(
+            no_table,
+            "no permafrost table: none given, no thaw site within 1 km, and nothing says that a"
+            " layer was frozen",
+        ),
         where(
             too_deep,
-            f"frozen ground was only met below {window.thickness:g} m: the permafrost table is somewhere above, and the samples may be below its window",
+            f"frozen ground was only met below {window.thickness:g} m: the permafrost table is"
+            " somewhere above, and the samples may be below its window",
         ),
-        where(sites["layers"] == 0, f"no layer in the {window.thickness:g} m below the permafrost table"),
+        where(
+            sites["layers"] == 0,
+            f"no layer in the {window.thickness:g} m below the permafrost table",
+        ),
         where(mapped & unwanted, "grade D: permafrost table from a map"),
-        where(unwanted, "grade " + sites["grade"] + f": too little of the {window.thickness:g} m below the permafrost table is covered"),
+        where(
+            unwanted,
+            "grade "
+            + sites["grade"]
+            + f": too little of the {window.thickness:g} m below the permafrost table is covered",
+        ),
     ]
     if target.bounds is not None:
         low, high = target.bounds
-        reasons.append(where(~sites["value"].between(low, high), f"value outside {low:g}-{high:g} {target.unit}"))
+        reasons.append(
+            where(
+                ~sites["value"].between(low, high), f"value outside {low:g}-{high:g} {target.unit}"
+            )
+        )
     return quality.first_reason(*reasons)

@@ -25,7 +25,8 @@ from icemap.boreholes.text import (
 from icemap.config import SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 
-# Largest number that is looked at when % and fractions are told apart; larger ones are errors or codes.
+# Largest number that is looked at when % and fractions are told apart; larger ones are errors or
+# codes.
 MAX_PERCENT = 1000.0
 # Bounds of the target up to this (%) say that values below 1 % are meant.
 SMALL_PERCENT = 10
@@ -37,7 +38,8 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The site table: one row per row of the file, ``used`` False with a ``reason`` where it has no usable value or place.
+        The site table: one row per row of the file, ``used`` False with a ``reason`` where it has
+        no usable value or place.
 
     Raises
     ------
@@ -55,10 +57,18 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     _require_known_codes(table, header, config, numbers, value, target)
     if config.standard_error is not None:
         spread = _standard_errors(table, config.standard_error, unit, target)
-    lon, lon_unreadable = table.coordinates(_find(table, config.longitude, "sites.longitude"), "longitude")
-    lat, lat_unreadable = table.coordinates(_find(table, config.latitude, "sites.latitude"), "latitude")
+    lon, lon_unreadable = table.coordinates(
+        _find(table, config.longitude, "sites.longitude"), "longitude"
+    )
+    lat, lat_unreadable = table.coordinates(
+        _find(table, config.latitude, "sites.latitude"), "latitude"
+    )
     rows = np.arange(1, len(table.frame) + 1)
-    names = as_names(table.frame[_find(table, config.id, "sites.id")]) if config.id else pd.Series(rows).map(lambda row: f"row {row}")
+    names = (
+        as_names(table.frame[_find(table, config.id, "sites.id")])
+        if config.id
+        else pd.Series(rows).map(lambda row: f"row {row}")
+    )
     sites = pd.DataFrame(
         {
             "site": names.to_numpy(),
@@ -79,8 +89,15 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
             "reason": "",
         }
     )
-    unreadable = pd.Series(np.where(lon_unreadable | lat_unreadable, "coordinates are not numbers", ""), dtype=object)
-    sites["reason"] = first_reason(_value_reason(numbers, value, coded, target), unreadable, check_coordinates(sites), check_identical(sites))
+    unreadable = pd.Series(
+        np.where(lon_unreadable | lat_unreadable, "coordinates are not numbers", ""), dtype=object
+    )
+    sites["reason"] = first_reason(
+        _value_reason(numbers, value, coded, target),
+        unreadable,
+        check_coordinates(sites),
+        check_identical(sites),
+    )
     sites["used"] = sites["reason"] == ""
     return sites
 
@@ -92,20 +109,26 @@ def _find(table: Table, wanted: str | None, key: str) -> str:
     by_name = [column for column in columns if split_header(column)[0] == wanted]
     if len(by_name) == 1:
         return by_name[0]
-    raise IcemapError(f"{table.file} has no column '{wanted}' ({key}): it has {', '.join(columns[:40])}. Correct the name in the config.")
+    raise IcemapError(
+        f"{table.file} has no column '{wanted}' ({key}): it has {', '.join(columns[:40])}. Correct"
+        " the name in the config."
+    )
 
 
 def _unit(table: Table, header: str, config: SitesConfig, target: TargetConfig) -> str:
     """The unit of the values, as the header and the config say, which must agree."""
     told, in_brackets = header_unit(header)
     bracket = split_header(header)[1]
-    if bracket is not None and canonical_unit(bracket) in map(canonical_unit, (target.unit, config.unit or target.unit)):
+    if bracket is not None and canonical_unit(bracket) in map(
+        canonical_unit, (target.unit, config.unit or target.unit)
+    ):
         told, in_brackets = bracket, True
     if config.unit is None:
         if told is None:
             raise IcemapError(
-                f"{table.file} does not say the unit of the column '{header}': give it as sites.unit in the config, "
-                f"or in the header as '{split_header(header)[0]} [{target.unit}]'."
+                f"{table.file} does not say the unit of the column '{header}': give it as"
+                f" sites.unit in the config, or in the header as '{split_header(header)[0]}"
+                f" [{target.unit}]'."
             )
         return told
     if told is None or same_unit(told, config.unit):
@@ -113,8 +136,9 @@ def _unit(table: Table, header: str, config: SitesConfig, target: TargetConfig) 
     # The last word of a name is taken for a unit only where it is one of the same quantity.
     if in_brackets or convert_units(np.zeros(1), told, config.unit) is not None:
         raise IcemapError(
-            f"{table.file}: the header '{header}' gives the unit '{told}' and the config '{config.unit}' (sites.unit): "
-            "correct the one that is wrong; without sites.unit the header counts."
+            f"{table.file}: the header '{header}' gives the unit '{told}' and the config"
+            f" '{config.unit}' (sites.unit): correct the one that is wrong; without sites.unit the"
+            " header counts."
         )
     return config.unit
 
@@ -137,19 +161,29 @@ def _values(
     target: TargetConfig,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Values and their standard errors in the target's unit."""
-    value, low, high = (convert_units(np.where(coded, np.nan, part), unit, target.unit) for part in (numbers.value, numbers.low, numbers.high))
+    value, low, high = (
+        convert_units(np.where(coded, np.nan, part), unit, target.unit)
+        for part in (numbers.value, numbers.low, numbers.high)
+    )
     if value is None or low is None or high is None:
         raise IcemapError(
-            f"{table.file}: the column '{header}' is in '{unit}' and the target {target.name} in '{target.unit}', which cannot be converted: "
-            "correct sites.unit or target.unit, or convert the column."
+            f"{table.file}: the column '{header}' is in '{unit}' and the target {target.name} in"
+            f" '{target.unit}', which cannot be converted: correct sites.unit or target.unit, or"
+            " convert the column."
         )
-    _require_plausible_fractions(table, header, np.where(coded, np.nan, numbers.value), unit, target)
+    _require_plausible_fractions(
+        table, header, np.where(coded, np.nan, numbers.value), unit, target
+    )
     # A range is read as its middle with the standard deviation of a uniform spread.
     return value, np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
 
 
-def _standard_errors(table: Table, column: str, unit_of_values: str, target: TargetConfig) -> NDArray[np.float64]:
-    """Standard errors in the target's unit, NaN where the cell is empty. They scale as differences do: degrees shift by no offset."""
+def _standard_errors(
+    table: Table, column: str, unit_of_values: str, target: TargetConfig
+) -> NDArray[np.float64]:
+    """Standard errors in the target's unit, NaN where the cell is empty. They scale as differences
+    do: degrees shift by no offset.
+    """
     header = _find(table, column, "sites.standard_error")
     unit = split_header(header)[1] or unit_of_values
     numbers = parse_numbers(table.frame[header], unit)
@@ -157,19 +191,26 @@ def _standard_errors(table: Table, column: str, unit_of_values: str, target: Tar
     if wrong.any():
         row = int(np.argmax(wrong))
         raise IcemapError(
-            f"{table.file}, line {table.lines[row]}: the column '{header}' holds '{table.frame[header].iloc[row]}', which is no standard error: "
-            "give a number of 0 or more, or leave it empty where it is not known."
+            f"{table.file}, line {table.lines[row]}: the column '{header}' holds"
+            f" '{table.frame[header].iloc[row]}', which is no standard error: give a number of 0 or"
+            " more, or leave it empty where it is not known."
         )
-    converted, zero = convert_units(numbers.value, unit, target.unit), convert_units(np.zeros(1), unit, target.unit)
+    converted, zero = (
+        convert_units(numbers.value, unit, target.unit),
+        convert_units(np.zeros(1), unit, target.unit),
+    )
     if converted is None or zero is None:
         raise IcemapError(
-            f"{table.file}: the column '{header}' is in '{unit}' and the target {target.name} in '{target.unit}', which cannot be converted: "
-            "correct the unit in its header, or convert the column."
+            f"{table.file}: the column '{header}' is in '{unit}' and the target {target.name} in"
+            f" '{target.unit}', which cannot be converted: correct the unit in its header, or"
+            " convert the column."
         )
     return np.abs(converted - zero[0])
 
 
-def _require_plausible_fractions(table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig) -> None:
+def _require_plausible_fractions(
+    table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig
+) -> None:
     """Fractions of 0 to 1 in a column of %, and % in a column of fractions."""
     factor = UNITS["fraction"].get(canonical_unit(unit))
     given = value[np.isfinite(value) & (np.abs(value) < MAX_PERCENT)]
@@ -179,17 +220,27 @@ def _require_plausible_fractions(table: Table, header: str, value: NDArray[np.fl
     if target.bounds is not None:
         in_unit = convert_units(np.array(target.bounds), target.unit, unit)
         limit = None if in_unit is None else float(in_unit[1])
-    settled = "give the right unit as sites.unit, in the header and the config alike; if the numbers are right"
+    settled = (
+        "give the right unit as sites.unit, in the header and the config alike; if the numbers are"
+        " right"
+    )
     if factor < 1 and given.max() <= 1 and given.max() > 0 and len(np.unique(given)) > 1:
         if limit is None or limit > SMALL_PERCENT:
             raise IcemapError(
-                f"{table.file}: the column '{header}' is in '{unit}', but its values go from {given.min():g} to {given.max():g} like fractions: "
-                f"{settled}, say so with target.bounds, such as [0, {SMALL_PERCENT}] %."
+                f"{table.file}: the column '{header}' is in '{unit}', but its values go from"
+                f" {given.min():g} to {given.max():g} like fractions: {settled}, say so with"
+                f" target.bounds, such as [0, {SMALL_PERCENT}] %."
             )
-    elif factor == 1 and canonical_unit(unit) != "1" and np.median(given) > 1.5 and (limit is None or limit <= 1):
+    elif (
+        factor == 1
+        and canonical_unit(unit) != "1"
+        and np.median(given) > 1.5
+        and (limit is None or limit <= 1)
+    ):
         raise IcemapError(
-            f"{table.file}: the column '{header}' is in '{unit}', but its values go from {given.min():g} to {given.max():g} like %: "
-            f"{settled}, say so with target.bounds, which must reach above 1."
+            f"{table.file}: the column '{header}' is in '{unit}', but its values go from"
+            f" {given.min():g} to {given.max():g} like %: {settled}, say so with target.bounds,"
+            " which must reach above 1."
         )
 
 
@@ -201,7 +252,9 @@ def _require_known_codes(
     value: NDArray[np.float64],
     target: TargetConfig,
 ) -> None:
-    """Ask about numbers like -9999 that are far outside the rest, unless the config or the bounds say what they are."""
+    """Ask about numbers like -9999 that are far outside the rest, unless the config or the bounds
+    say what they are.
+    """
     if config.missing is not None and not config.missing:
         return
     possible = np.isfinite(value)
@@ -216,13 +269,16 @@ def _require_known_codes(
     beyond = f", far outside the rest ({rest.min():g} to {rest.max():g})" if len(rest) else ""
     listed = ", ".join(f"{code:.6g}" for code in sorted({*codes, *(config.missing or ())}))
     raise IcemapError(
-        f"{table.file}: the column '{header}' holds {named} (line {line_ranges(table.lines[np.isin(given, codes)])}){beyond}: "
-        f"if {'they stand' if len(codes) > 1 else 'it stands'} for no value, set sites.missing: [{listed}] in the config; "
-        "if every number is a value, set sites.missing: []."
+        f"{table.file}: the column '{header}' holds {named} (line"
+        f" {line_ranges(table.lines[np.isin(given, codes)])}){beyond}: if"
+        f" {'they stand' if len(codes) > 1 else 'it stands'} for no value, set sites.missing:"
+        f" [{listed}] in the config; if every number is a value, set sites.missing: []."
     )
 
 
-def _value_reason(numbers: Numbers, value: NDArray[np.float64], coded: NDArray[np.bool_], target: TargetConfig) -> pd.Series:
+def _value_reason(
+    numbers: Numbers, value: NDArray[np.float64], coded: NDArray[np.bool_], target: TargetConfig
+) -> pd.Series:
     reason = pd.Series(np.where(np.isnan(value), "no value", ""), dtype=object)
     reason[numbers.unreadable] = "value is not a number"
     reason[~coded & (numbers.censored == 1)] = "value is only known to be above a limit"

@@ -23,7 +23,10 @@ from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 from icemap.store import file_name
 
 KM_PER_DEGREE = 111.2
-TWO_PLACES = f"the name of the site was met before, more than {quality.DEFAULT.one_place_km:g} km away: read as another borehole"
+TWO_PLACES = (
+    f"the name of the site was met before, more than {quality.DEFAULT.one_place_km:g} km away: read"
+    " as another borehole"
+)
 GOOD_GRADES = ("A", "B", "C")
 
 
@@ -54,10 +57,12 @@ class SiteTable:
     Attributes
     ----------
     sites : DataFrame
-        One row per site: ``site, lon, lat, value, standard_error, coverage, grade, permafrost_table, permafrost_table_source, source, used,
-        reason`` and where it came from (``reader, line`` and more).
+        One row per site: ``site, lon, lat, value, standard_error, coverage, grade,
+        permafrost_table, permafrost_table_source, source, used, reason`` and where it came from
+        (``reader, line`` and more).
     layers : DataFrame
-        Converted layers (``borehole`` is the row in ``sites``), empty when the sites had values of their own.
+        Converted layers (``borehole`` is the row in ``sites``), empty when the sites had values of
+        their own.
     flags : DataFrame
         ``file, line, site, rule, excludes, reason``: everything a rule had to say.
     notes : tuple of str
@@ -84,7 +89,9 @@ def read_sites(config: Config) -> SiteTable:
     if config.sites is not None:
         sites = read_site_values(config.sites, config.target)
         wrong = sites[sites["reason"] != ""]
-        flags = make_flags(config.sites.table, wrong["line"], wrong["site"], "site", True, wrong["reason"])
+        flags = make_flags(
+            config.sites.table, wrong["line"], wrong["site"], "site", True, wrong["reason"]
+        )
         return SiteTable(sites, pd.DataFrame(), flags)
     assert config.boreholes is not None
     return read_layer_sites(config.boreholes, config.target, config.grid.resolution * KM_PER_DEGREE)
@@ -107,12 +114,16 @@ def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: flo
             problems.append(str(error))
             continue
         borehole, elsewhere = _boreholes(records.layers)
-        part, note = _with_support(records.layers.assign(reader=source.reader, borehole=borehole + begin), source)
+        part, note = _with_support(
+            records.layers.assign(reader=source.reader, borehole=borehole + begin), source
+        )
         begin += int(borehole.max()) + 1
         parts.append(part)
         rows = part[elsewhere]
         flags.append(records.flags)
-        flags.append(make_flags(rows["file"], rows["line"], rows["site"], "two places", False, TWO_PLACES))
+        flags.append(
+            make_flags(rows["file"], rows["line"], rows["site"], "two places", False, TWO_PLACES)
+        )
         notes.append(note)
     if problems:
         raise IcemapError(" ".join(problems))
@@ -120,32 +131,65 @@ def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: flo
     if config.permafrost_table:
         thaw_sites = read_calm(config.permafrost_table)
         unusable = thaw_sites[thaw_sites["reason"] != ""]
-        flags.append(make_flags(config.permafrost_table, unusable["line"], unusable["site"], "thaw site", True, unusable["reason"]))
+        flags.append(
+            make_flags(
+                config.permafrost_table,
+                unusable["line"],
+                unusable["site"],
+                "thaw site",
+                True,
+                unusable["reason"],
+            )
+        )
         thaw_sites = thaw_sites[thaw_sites["reason"] == ""]
     layers, layer_flags = convert_layers(pd.concat(parts, ignore_index=True))
     window = Window(config.thickness, config.grades, cell_km)
     sites = sites_from_layers(layers, thaw_sites, window, target)
     bounds = int((sites["permafrost_table_source"] == FROZEN_GROUND).sum())
     if bounds:
-        notes.append(f"The permafrost table of {bounds} of {len(sites)} boreholes is an upper bound, the top of their frozen ground (grade C at best)")
+        notes.append(
+            f"The permafrost table of {bounds} of {len(sites)} boreholes is an upper bound, the top"
+            " of their frozen ground (grade C at best)"
+        )
     gains = _gains(sites, layers, thaw_sites, window, target)
-    return SiteTable(sites, layers, join_flags([*flags, layer_flags]) if flags else empty_flags(), tuple(note for note in notes if note), gains)
+    return SiteTable(
+        sites,
+        layers,
+        join_flags([*flags, layer_flags]) if flags else empty_flags(),
+        tuple(note for note in notes if note),
+        gains,
+    )
 
 
 def _read(source: LayerSource) -> Records:
-    records = read_layer_table(source.path, source) if source.reader == "icemap" else READERS[source.reader](source.path)
+    records = (
+        read_layer_table(source.path, source)
+        if source.reader == "icemap"
+        else READERS[source.reader](source.path)
+    )
     if source.frozen:
         layers = records.layers
-        return Records(layers.assign(frozen=layers["frozen"].where(layers["frozen"] != "", "yes")), records.flags)
+        return Records(
+            layers.assign(frozen=layers["frozen"].where(layers["frozen"] != "", "yes")),
+            records.flags,
+        )
     return records
 
 
 def _boreholes(layers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """A number for each borehole: one name of one source at one place; and the rows whose name was met at another place before."""
+    """A number for each borehole: one name of one source at one place; and the rows whose name was
+    met at another place before.
+    """
     named = pd.factorize(pd.MultiIndex.from_frame(layers[["site", "source"]]))[0]
     placed = layers[["lon", "lat"]].notna().all(axis=1).to_numpy()
     first = layers[["lon", "lat"]].groupby(named).transform("first")
-    apart = np.linalg.norm(unit_vectors(layers["lon"], layers["lat"]) - unit_vectors(first["lon"], first["lat"]), axis=1) * EARTH_RADIUS_KM
+    apart = (
+        np.linalg.norm(
+            unit_vectors(layers["lon"], layers["lat"]) - unit_vectors(first["lon"], first["lat"]),
+            axis=1,
+        )
+        * EARTH_RADIUS_KM
+    )
     elsewhere = placed & (apart > quality.DEFAULT.one_place_km)
     if not elsewhere.any():
         return named, elsewhere
@@ -155,36 +199,64 @@ def _boreholes(layers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _with_support(layers: pd.DataFrame, source: LayerSource) -> tuple[pd.DataFrame, str]:
-    """Layers that all say whether they are samples or logs, and a sentence where that was decided here."""
+    """Layers that all say whether they are samples or logs, and a sentence where that was decided
+    here.
+    """
     if source.support is not None:
-        return layers.assign(support=layers["support"].where(layers["support"] != "", source.support)), ""
+        return (
+            layers.assign(support=layers["support"].where(layers["support"] != "", source.support)),
+            "",
+        )
     open_ = (layers["support"] == "").to_numpy()
     if not open_.any():
         return layers, ""
     part = layers[open_]
-    support = decide_support(part["borehole"].to_numpy(), part["top"].to_numpy(float), part["base"].to_numpy(float))
+    support = decide_support(
+        part["borehole"].to_numpy(), part["top"].to_numpy(float), part["base"].to_numpy(float)
+    )
     name = file_name(source.path)
-    note = f"The pieces of {name} are read as {support.sentence}; the key 'support' of the source overrules it" if support.pieces else ""
+    note = (
+        f"The pieces of {name} are read as {support.sentence}; the key 'support' of the source"
+        " overrules it"
+        if support.pieces
+        else ""
+    )
     return layers.assign(support=layers["support"].where(~open_, support.kind)), note
 
 
-def _gains(sites: pd.DataFrame, layers: pd.DataFrame, thaw_sites: pd.DataFrame, window: Window, target: TargetConfig) -> tuple[Gain, ...]:
+def _gains(
+    sites: pd.DataFrame,
+    layers: pd.DataFrame,
+    thaw_sites: pd.DataFrame,
+    window: Window,
+    target: TargetConfig,
+) -> tuple[Gain, ...]:
     gains = []
 
     def weigh(rule: str, boreholes: int, other: pd.DataFrame) -> None:
-        used, good = (tuple(int(rows(table).sum()) for table in (sites, other)) for rows in (_used, _good))
+        used, good = (
+            tuple(int(rows(table).sum()) for table in (sites, other)) for rows in (_used, _good)
+        )
         gains.append(Gain(rule, boreholes, (used[0], used[1]), (good[0], good[1])))
 
     samples = layers["support"] == "samples"
     if samples.any():
         as_logs = sites_from_layers(layers.assign(support="logs"), thaw_sites, window, target)
-        weigh("samples stand for half the way to their neighbours", layers.loc[samples, "borehole"].nunique(), as_logs)
+        weigh(
+            "samples stand for half the way to their neighbours",
+            layers.loc[samples, "borehole"].nunique(),
+            as_logs,
+        )
     bounds = sites["permafrost_table_source"] == FROZEN_GROUND
     if bounds.any():
         told = layers["permafrost_table_source"] == FROZEN_GROUND
         open_ = layers.assign(permafrost_table=layers["permafrost_table"].mask(told))
-        unbounded = sites_from_layers(open_, thaw_sites, replace(window, frozen_ground=False), target)
-        weigh("the top of the frozen ground bounds the permafrost table", int(bounds.sum()), unbounded)
+        unbounded = sites_from_layers(
+            open_, thaw_sites, replace(window, frozen_ground=False), target
+        )
+        weigh(
+            "the top of the frozen ground bounds the permafrost table", int(bounds.sum()), unbounded
+        )
     return tuple(gains)
 
 
@@ -202,8 +274,11 @@ def summary(sites: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``reader, region, grade, reason, sites, mean`` (of the value; NaN where there is none); used sites have an empty reason.
+        ``reader, region, grade, reason, sites, mean`` (of the value; NaN where there is none); used
+        sites have an empty reason.
     """
     table = sites.assign(region=region_of(sites["lon"], sites["lat"]))
-    grouped = table.groupby(["reader", "region", "grade", "reason"], sort=True, dropna=False)["value"]
+    grouped = table.groupby(["reader", "region", "grade", "reason"], sort=True, dropna=False)[
+        "value"
+    ]
     return grouped.agg(sites="size", mean="mean").reset_index()

@@ -47,7 +47,9 @@ class Support:
         length = f"{self.pieces:,} pieces with a median length of {self.median_length:.2g} m"
         if np.isnan(self.cored):
             return f"{self.kind} ({length}, one a borehole)"
-        return f"{self.kind} ({length}; {self.cored:.0%} of the depth between first and last is cored)"
+        return (
+            f"{self.kind} ({length}; {self.cored:.0%} of the depth between first and last is cored)"
+        )
 
 
 def decide_support(borehole: NDArray[np.int64], top: Floats, base: Floats) -> Support:
@@ -82,15 +84,19 @@ def decide_support(borehole: NDArray[np.int64], top: Floats, base: Floats) -> Su
     cored = covered[inside].sum() / span[several].sum() if several.any() else np.nan
     length = float(np.median(base - top))
     gappy = np.isnan(cored) or cored < 1 - GAP_SHARE
-    return Support("samples" if length < SHORT_PIECE and gappy else "logs", len(top), length, float(cored))
+    return Support(
+        "samples" if length < SHORT_PIECE and gappy else "logs", len(top), length, float(cored)
+    )
 
 
-def spread_samples(borehole: NDArray[np.int64], top: Floats, base: Floats, sample: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def spread_samples(
+    borehole: NDArray[np.int64], top: Floats, base: Floats, sample: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
     """The depths that pieces stand for.
 
     A sample stands for half the way to the middles of its neighbours, at most 0.5 m from its own
-    middle, never above the surface, and never for less than itself. Pieces at one depth (replicates)
-    are neighbours of what is above and below all of them.
+    middle, never above the surface, and never for less than itself. Pieces at one depth
+    (replicates) are neighbours of what is above and below all of them.
 
     Parameters
     ----------
@@ -108,18 +114,28 @@ def spread_samples(borehole: NDArray[np.int64], top: Floats, base: Floats, sampl
     sample = sample | (base == top)
     if not sample.any():
         return top, base
-    new = np.r_[True, (borehole[1:] != borehole[:-1]) | (top[1:] != top[:-1]) | (base[1:] != base[:-1])]
+    new = np.r_[
+        True, (borehole[1:] != borehole[:-1]) | (top[1:] != top[:-1]) | (base[1:] != base[:-1])
+    ]
     group = np.cumsum(new) - 1
     upper, lower, hole = top[new], base[new], borehole[new]
     middle = (upper + lower) / 2
     same = hole[1:] == hole[:-1]
-    # The border between two neighbours is half way between their middles, or the nearest place to it
-    # between them where they are of different length.
-    border = np.clip((middle[1:] + middle[:-1]) / 2, np.minimum(lower[:-1], upper[1:]), np.maximum(lower[:-1], upper[1:]))
+    # The border between two neighbours is half way between their middles, or the nearest place to
+    # it between them where they are of different length.
+    border = np.clip(
+        (middle[1:] + middle[:-1]) / 2,
+        np.minimum(lower[:-1], upper[1:]),
+        np.maximum(lower[:-1], upper[1:]),
+    )
     # Nor does a sample reach into a longer piece that began before its neighbour did.
     deepest = pd.Series(lower).groupby(hole).cummax().to_numpy()
-    above = np.r_[-np.inf, np.where(same, np.maximum(border, np.minimum(deepest[:-1], upper[1:])), -np.inf)]
+    above = np.r_[
+        -np.inf, np.where(same, np.maximum(border, np.minimum(deepest[:-1], upper[1:])), -np.inf)
+    ]
     below = np.r_[np.where(same, border, np.inf), np.inf]
-    reach_up = np.minimum(np.maximum.reduce([above, middle - SAMPLE_REACH, np.zeros_like(middle)]), upper)
+    reach_up = np.minimum(
+        np.maximum.reduce([above, middle - SAMPLE_REACH, np.zeros_like(middle)]), upper
+    )
     reach_down = np.maximum(np.minimum(below, middle + SAMPLE_REACH), lower)
     return np.where(sample, reach_up[group], top), np.where(sample, reach_down[group], base)

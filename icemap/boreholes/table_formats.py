@@ -14,7 +14,8 @@ from icemap.store import is_remote
 WORKBOOKS = (".xlsx", ".xlsm")
 VECTORS = (".gpkg", ".shp", ".geojson", ".fgb")
 OTHER_WORKBOOKS = (".xls", ".xlsb", ".ods", ".numbers")
-# Places of a table's own columns and of its geometry may differ by this, degrees: columns are often rounded.
+# Places of a table's own columns and of its geometry may differ by this, degrees: columns are often
+# rounded.
 SAME_PLACE = 0.02
 
 
@@ -24,19 +25,24 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
     Raises
     ------
     IcemapError
-        If the file is no workbook, openpyxl is not installed, or it is not clear which sheet is meant.
+        If the file is no workbook, openpyxl is not installed, or it is not clear which sheet is
+        meant.
     """
     try:
         import openpyxl
     except ImportError as error:
         raise IcemapError(
-            f"{url} is a workbook, which the package openpyxl reads: install it with 'pip install openpyxl', or save the sheet as CSV."
+            f"{url} is a workbook, which the package openpyxl reads: install it with 'pip install"
+            " openpyxl', or save the sheet as CSV."
         ) from error
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except Exception as error:
         # openpyxl lets the errors of zip files, XML and its own through.
-        raise IcemapError(f"{url} is not a readable workbook ({first_line(error)}): save it again as .xlsx, or as CSV.") from error
+        raise IcemapError(
+            f"{url} is not a readable workbook ({first_line(error)}): save it again as .xlsx, or as"
+            " CSV."
+        ) from error
     try:
         name = _chosen(url, "sheet", book.sheetnames, sheet)
         rows = [list(row) for row in book[name].iter_rows(values_only=True)]
@@ -48,8 +54,14 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
     names = [str(cell).strip() if _filled(cell) else "" for cell in rows[header]]
     while names and not names[-1]:
         names.pop()
-    body = [[cell if _filled(cell) else None for cell in row[: len(names)]] + [None] * (len(names) - len(row)) for row in rows[header + 1 :]]
-    frame = pd.DataFrame(body, columns=[name or f"column_{i + 1}" for i, name in enumerate(names)], dtype=object)
+    body = [
+        [cell if _filled(cell) else None for cell in row[: len(names)]]
+        + [None] * (len(names) - len(row))
+        for row in rows[header + 1 :]
+    ]
+    frame = pd.DataFrame(
+        body, columns=[name or f"column_{i + 1}" for i, name in enumerate(names)], dtype=object
+    )
     return frame.infer_objects(), header + 1
 
 
@@ -63,23 +75,32 @@ def read_vector(url: str, path: Path, layer: str | None) -> pd.DataFrame:
     Raises
     ------
     IcemapError
-        If the file cannot be read, has several layers and none was named, says no CRS, or its own columns of coordinates contradict its geometry.
+        If the file cannot be read, has several layers and none was named, says no CRS, or its own
+        columns of coordinates contradict its geometry.
     """
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
 
     if path.suffix.lower() == ".shp" and is_remote(url):
-        raise IcemapError(f"{url} is one of the several files of a shapefile, which cannot be read from a bucket: write it as a GeoPackage.")
+        raise IcemapError(
+            f"{url} is one of the several files of a shapefile, which cannot be read from a bucket:"
+            " write it as a GeoPackage."
+        )
     try:
         names = [str(name) for name, _ in pyogrio.list_layers(path)]
         frame = pyogrio.read_dataframe(path, layer=_chosen(url, "layer", names, layer))
     except (DataSourceError, DataLayerError, ValueError) as error:
-        raise IcemapError(f"{url} is not a readable table with geometry ({first_line(error).rstrip('.')}): write it again as a GeoPackage.") from error
+        raise IcemapError(
+            f"{url} is not a readable table with geometry ({first_line(error).rstrip('.')}): write"
+            " it again as a GeoPackage."
+        ) from error
     return with_places(url, frame)
 
 
 def with_places(url: str, frame: Any) -> pd.DataFrame:
-    """A geopandas table as plain columns, its points as ``longitude`` and ``latitude`` in degrees."""
+    """A geopandas table as plain columns, its points as ``longitude`` and ``latitude`` in
+    degrees.
+    """
     import geopandas
 
     if not isinstance(frame, geopandas.GeoDataFrame):
@@ -89,13 +110,21 @@ def with_places(url: str, frame: Any) -> pd.DataFrame:
     if (geometry.isna() | geometry.is_empty).all():
         return table
     if frame.crs is None:
-        raise IcemapError(f"{url} does not say the CRS of its geometry: write it with one (a shapefile needs its .prj).")
+        raise IcemapError(
+            f"{url} does not say the CRS of its geometry: write it with one (a shapefile needs its"
+            " .prj)."
+        )
     kinds = sorted(set(geometry[~(geometry.is_empty | geometry.isna())].geom_type) - {"Point"})
     if kinds:
         raise IcemapError(f"{url} holds {kinds[0]} geometry: a table of boreholes needs points.")
     points = geometry.to_crs("EPSG:4326")
-    for name, values, spellings in (("longitude", points.x, ("lon", "long", "longitude")), ("latitude", points.y, ("lat", "latitude"))):
-        own = next((column for column in table.columns if str(column).strip().lower() in spellings), None)
+    for name, values, spellings in (
+        ("longitude", points.x, ("lon", "long", "longitude")),
+        ("latitude", points.y, ("lat", "latitude")),
+    ):
+        own = next(
+            (column for column in table.columns if str(column).strip().lower() in spellings), None
+        )
         if own is None:
             table[name] = values.to_numpy(float)
             continue
@@ -104,15 +133,21 @@ def with_places(url: str, frame: Any) -> pd.DataFrame:
         wrong = np.flatnonzero(apart > SAME_PLACE)
         if len(wrong):
             raise IcemapError(
-                f"{url}: the column '{own}' says {told[wrong[0]]:g} where the geometry says {values.iloc[wrong[0]]:g} (row {wrong[0] + 1}): "
-                "correct one of them, or leave the column out."
+                f"{url}: the column '{own}' says {told[wrong[0]]:g} where the geometry says"
+                f" {values.iloc[wrong[0]]:g} (row {wrong[0] + 1}): correct one of them, or leave"
+                " the column out."
             )
     return table
 
 
 def _chosen(url: str, kind: str, names: list[str], wanted: str | None) -> str:
     if wanted is not None and wanted not in names:
-        raise IcemapError(f"{url} has no {kind} '{wanted}' (key 'sheet'): it has {', '.join(names)}.")
+        raise IcemapError(
+            f"{url} has no {kind} '{wanted}' (key 'sheet'): it has {', '.join(names)}."
+        )
     if wanted is None and len(names) > 1:
-        raise IcemapError(f"{url} has several {kind}s ({', '.join(names)}): say which one holds the boreholes, as 'sheet: {names[0]}'.")
+        raise IcemapError(
+            f"{url} has several {kind}s ({', '.join(names)}): say which one holds the boreholes, as"
+            f" 'sheet: {names[0]}'."
+        )
     return wanted if wanted is not None else names[0]

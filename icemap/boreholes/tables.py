@@ -1,4 +1,6 @@
-"""Tables from CSV, Parquet, workbooks and vector files, wherever they are, with the line every row came from."""
+"""Tables from CSV, Parquet, workbooks and vector files, wherever they are, with the line every row
+came from.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.addresses import shown
-from icemap.boreholes.table_formats import OTHER_WORKBOOKS, VECTORS, WORKBOOKS, read_vector, read_workbook, with_places
+from icemap.boreholes.table_formats import (
+    OTHER_WORKBOOKS,
+    VECTORS,
+    WORKBOOKS,
+    read_vector,
+    read_workbook,
+    with_places,
+)
 from icemap.boreholes.text import Axis, parse_coordinates, split_header
 from icemap.errors import IcemapError
 from icemap.store import local_copy
@@ -37,7 +46,8 @@ class Table:
     frame : DataFrame
         Columns as named in the file; empty cells are NaN, nothing else is interpreted.
     lines : ndarray of int
-        Line of each row in the file, counted from 1 (for Parquet and vector files: the row, counted from 1).
+        Line of each row in the file, counted from 1 (for Parquet and vector files: the row, counted
+        from 1).
     """
 
     file: str
@@ -59,7 +69,9 @@ class Table:
             if name in self.frame.columns:
                 return self.frame[name]
         raise IcemapError(
-            f"{self.file} has no column '{names[0]}': it has {', '.join(map(str, self.frame.columns[:40]))}. Check that this is the right file and reader."
+            f"{self.file} has no column '{names[0]}': it has"
+            f" {', '.join(map(str, self.frame.columns[:40]))}. Check that this is the right file"
+            " and reader."
         )
 
     def coordinates(self, header: str, axis: Axis) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -77,10 +89,12 @@ class Table:
 
 
 def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -> Table:
-    """Read a CSV (comma, semicolon or tab; UTF-8, Windows-1252 or Latin-1), Parquet, .xlsx, GeoPackage, shapefile or GeoJSON.
+    """Read a CSV (comma, semicolon or tab; UTF-8, Windows-1252 or Latin-1), Parquet, .xlsx,
+    GeoPackage, shapefile or GeoJSON.
 
-    Columns named in ``text`` keep what was written, so that a site "007" does not become 7. ``sheet`` is that of a workbook, or the layer of a
-    GeoPackage. Points of a vector file become the columns ``longitude`` and ``latitude``, in degrees.
+    Columns named in ``text`` keep what was written, so that a site "007" does not become 7.
+    ``sheet`` is that of a workbook, or the layer of a GeoPackage. Points of a vector file become
+    the columns ``longitude`` and ``latitude``, in degrees.
 
     Raises
     ------
@@ -101,9 +115,14 @@ def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -
 def _read(url: str, path: Path, text: Collection[str], sheet: str | None) -> Table:
     suffix = path.suffix.lower()
     if suffix in OTHER_WORKBOOKS:
-        raise IcemapError(f"{url} is a workbook of a kind that is not read: save it as .xlsx or CSV.")
+        raise IcemapError(
+            f"{url} is a workbook of a kind that is not read: save it as .xlsx or CSV."
+        )
     if suffix in (".nc", ".nc4", ".cdf"):
-        raise IcemapError(f"{url} is NetCDF and no table: borehole profiles in it are read by 'reader: cf_profiles'.")
+        raise IcemapError(
+            f"{url} is NetCDF and no table: borehole profiles in it are read by 'reader:"
+            " cf_profiles'."
+        )
     if suffix in WORKBOOKS:
         frame, header = read_workbook(url, path, sheet)
         blank = frame.isna().all(axis=1).to_numpy()
@@ -113,8 +132,14 @@ def _read(url: str, path: Path, text: Collection[str], sheet: str | None) -> Tab
         frame = read_vector(url, path, sheet).reset_index(drop=True)
         return Table(url, frame, np.arange(1, len(frame) + 1))
     if sheet is not None:
-        raise IcemapError(f"{url} has no sheets: remove the key 'sheet', which is for workbooks and GeoPackages.")
-    return _read_parquet(url, path) if suffix in (".parquet", ".geoparquet", ".pq") else _read_csv(url, path.read_bytes(), text)
+        raise IcemapError(
+            f"{url} has no sheets: remove the key 'sheet', which is for workbooks and GeoPackages."
+        )
+    return (
+        _read_parquet(url, path)
+        if suffix in (".parquet", ".geoparquet", ".pq")
+        else _read_csv(url, path.read_bytes(), text)
+    )
 
 
 def _read_parquet(url: str, path: Path) -> Table:
@@ -129,7 +154,10 @@ def _read_parquet(url: str, path: Path) -> Table:
         else:
             frame = pd.read_parquet(path).reset_index(drop=True)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        raise IcemapError(f"{url} is not a readable Parquet file ({str(error).splitlines()[0].rstrip('.')}): write it again.") from error
+        raise IcemapError(
+            f"{url} is not a readable Parquet file ({str(error).splitlines()[0].rstrip('.')}):"
+            " write it again."
+        ) from error
     return Table(url, frame, np.arange(1, len(frame) + 1))
 
 
@@ -145,17 +173,36 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
         header, header_lines = _header(text, separator)
         frame = _frame(content, encoding, separator, header, header_lines, text_columns)
         lines = _lines(text, separator, header_lines, len(frame))
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning, ValueError, csv.Error) as error:
-        message = str(error).removeprefix("Error tokenizing data. C error: ").strip().splitlines()[0].rstrip(".")
+    except (
+        pd.errors.ParserError,
+        pd.errors.EmptyDataError,
+        pd.errors.ParserWarning,
+        ValueError,
+        csv.Error,
+    ) as error:
+        message = (
+            str(error)
+            .removeprefix("Error tokenizing data. C error: ")
+            .strip()
+            .splitlines()[0]
+            .rstrip(".")
+        )
         raise IcemapError(
-            f"{url} is no regular table ({message}): every row needs as many cells as the header; quote cells that hold the separator."
+            f"{url} is no regular table ({message}): every row needs as many cells as the header;"
+            " quote cells that hold the separator."
         ) from error
     blank = frame.isna().all(axis=1).to_numpy()
-    return Table(url, frame[~blank].reset_index(drop=True), lines[~blank]) if blank.any() else Table(url, frame, lines)
+    return (
+        Table(url, frame[~blank].reset_index(drop=True), lines[~blank])
+        if blank.any()
+        else Table(url, frame, lines)
+    )
 
 
 def _separator(text: str) -> str:
-    """The separator by which the first rows have equally many cells, two or more; else the one most frequent in the header."""
+    """The separator by which the first rows have equally many cells, two or more; else the one most
+    frequent in the header.
+    """
     counts = {}
     for separator in SEPARATORS:
         try:
@@ -183,7 +230,14 @@ def _header(text: str, separator: str) -> tuple[list[str], int]:
     return [name or f"column_{i + 1}" for i, name in enumerate(names)], reader.line_num
 
 
-def _frame(content: bytes, encoding: str, separator: str, header: list[str], header_lines: int, text: Collection[str]) -> pd.DataFrame:
+def _frame(
+    content: bytes,
+    encoding: str,
+    separator: str,
+    header: list[str],
+    header_lines: int,
+    text: Collection[str],
+) -> pd.DataFrame:
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         frame = pd.read_csv(
@@ -215,7 +269,11 @@ def _lines(text: str, separator: str, header_lines: int, rows: int) -> NDArray[n
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     ends = np.array([reader.line_num for _ in reader], dtype=np.int64)
     starts = np.concatenate([[1], ends[:-1] + 1])[1 if header_lines else 0 :]
-    return starts[:rows] if len(starts) >= rows else np.arange(header_lines + 1, header_lines + rows + 1)
+    return (
+        starts[:rows]
+        if len(starts) >= rows
+        else np.arange(header_lines + 1, header_lines + rows + 1)
+    )
 
 
 def decoded(content: bytes) -> str:
@@ -224,7 +282,8 @@ def decoded(content: bytes) -> str:
 
 
 def _encoding(content: bytes) -> str:
-    # Spreadsheets write degree signs and dashes in Windows-1252; Latin-1 takes any byte, so it comes last.
+    # Spreadsheets write degree signs and dashes in Windows-1252; Latin-1 takes any byte, so it
+    # comes last.
     for encoding in ("utf-8-sig", "cp1252"):
         try:
             content.decode(encoding)

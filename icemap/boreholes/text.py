@@ -51,15 +51,33 @@ _SPACED = re.compile(
     r"\s*(N|S|E|W|north|south|east|west)?",
     re.IGNORECASE,
 )
-_SIGNS = str.maketrans({"−": "-", "–": "-", "—": "-", "\xa0": " ", "′": "'", "’": "'", "″": '"', "”": '"'})
+_SIGNS = str.maketrans(
+    {"−": "-", "–": "-", "—": "-", "\xa0": " ", "′": "'", "’": "'", "″": '"', "”": '"'}
+)
 _HEADER = re.compile(r"\s*(?P<name>.*?)\s*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]\s*")
 
 # Factor to the canonical unit, by kind of quantity.
 UNITS: dict[str, dict[str, float]] = {
     "length [m]": {"m": 1.0, "cm": 0.01, "mm": 0.001},
-    "fraction": {"1": 1.0, "fraction": 1.0, "%": 0.01, "percent": 0.01, "vol%": 0.01, "% vol": 0.01, "m3/m3": 1.0, "m3 m-3": 1.0},
+    "fraction": {
+        "1": 1.0,
+        "fraction": 1.0,
+        "%": 0.01,
+        "percent": 0.01,
+        "vol%": 0.01,
+        "% vol": 0.01,
+        "m3/m3": 1.0,
+        "m3 m-3": 1.0,
+    },
     "density [g/cm3]": {"g/cm3": 1.0, "g cm-3": 1.0, "kg/m3": 0.001, "kg m-3": 0.001, "mg/m3": 1.0},
-    "angle [deg]": {"deg": 1.0, "degrees": 1.0, "degree": 1.0, "°": 1.0, "degrees_north": 1.0, "degrees_east": 1.0},
+    "angle [deg]": {
+        "deg": 1.0,
+        "degrees": 1.0,
+        "degree": 1.0,
+        "°": 1.0,
+        "degrees_north": 1.0,
+        "degrees_east": 1.0,
+    },
 }
 # Factor and offset to degC.
 TEMPERATURES = {"degc": (1.0, 0.0), "k": (1.0, -273.15), "degf": (5 / 9, -160 / 9)}
@@ -75,7 +93,14 @@ UNIT_ALIASES = {
     **dict.fromkeys(("-", "unitless", "dimensionless"), "1"),
 }
 # Lengths that no layer table is written in; a site table may be.
-FURTHER_LENGTHS = {"km": 1000.0, "dm": 0.1, "ft": 0.3048, "feet": 0.3048, "foot": 0.3048, "in": 0.0254}
+FURTHER_LENGTHS = {
+    "km": 1000.0,
+    "dm": 0.1,
+    "ft": 0.3048,
+    "feet": 0.3048,
+    "foot": 0.3048,
+    "in": 0.0254,
+}
 FURTHER_LENGTHS |= {"inch": 0.0254, "inches": 0.0254}
 
 
@@ -86,7 +111,8 @@ class Numbers:
     Attributes
     ----------
     value : ndarray of float
-        The number, the middle of a range, the limit of a censored value; NaN when missing or unreadable.
+        The number, the middle of a range, the limit of a censored value; NaN when missing or
+        unreadable.
     low, high : ndarray of float
         Ends of a range; both equal ``value`` otherwise.
     censored : ndarray of int8
@@ -144,14 +170,21 @@ def parse_numbers(column: pd.Series, unit: str | None = None) -> Numbers:
 def _is_numeric(column: pd.Series) -> bool:
     types = pd.api.types
     kind = column.dtype
-    return types.is_numeric_dtype(kind) and not types.is_bool_dtype(kind) and not types.is_complex_dtype(kind)
+    return (
+        types.is_numeric_dtype(kind)
+        and not types.is_bool_dtype(kind)
+        and not types.is_complex_dtype(kind)
+    )
 
 
 def _decimal_commas(cells: list[str]) -> bool:
     """True if some cell has a comma that can only be a decimal sign, and none a decimal point."""
     if not any(_DECIMAL_COMMA.fullmatch(cell) for cell in cells):
         return False
-    return not any("." in cell and _PLAIN.fullmatch(cell) and not _POINT_GROUPS.fullmatch(cell) for cell in cells)
+    return not any(
+        "." in cell and _PLAIN.fullmatch(cell) and not _POINT_GROUPS.fullmatch(cell)
+        for cell in cells
+    )
 
 
 _Parsed = tuple[float, float, int, bool]
@@ -228,21 +261,29 @@ class _Heading:
 def _heading(header: str, axis: Axis | None) -> _Heading:
     bracket = split_header(header)[1]
     if bracket is not None and canonical_unit(bracket) in {*UNITS["length [m]"], *FURTHER_LENGTHS}:
-        raise IcemapError(f"the column '{header}' gives coordinates in '{bracket}': convert them to degrees of longitude and latitude (WGS 84).")
+        raise IcemapError(
+            f"the column '{header}' gives coordinates in '{bracket}': convert them to degrees of"
+            " longitude and latitude (WGS 84)."
+        )
     tokens = re.split(r"[\s_,;:()\[\].°º/\-]+", header.lower())
     found = [match for token in tokens if (match := _DIRECTION.fullmatch(token))]
     letters = sorted({str(match[match.lastindex or 0])[0].upper() for match in found})
     if len(letters) > 1 or (letters and axis is not None and letters[0] not in AXIS_LETTERS[axis]):
         raise IcemapError(
-            f"the column '{header}' says {' and '.join(letters)} and is read as the {axis or 'coordinate'}: "
-            "correct its header, or the name of the column in the config."
+            f"the column '{header}' says {' and '.join(letters)} and is read as the"
+            f" {axis or 'coordinate'}: correct its header, or the name of the column in the config."
         )
     degrees = next((ANGLES[token] for token in tokens if token in ANGLES), 1.0)
-    return _Heading(letters[0] if letters else "", degrees, any(token in DEGREE_PARTS for token in tokens))
+    return _Heading(
+        letters[0] if letters else "", degrees, any(token in DEGREE_PARTS for token in tokens)
+    )
 
 
-def parse_coordinates(column: pd.Series, header: str = "", axis: Axis | None = None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Decimal degrees from numbers, ``65.5°N``, ``148° 52' 30" W`` and the like; and which cells are unreadable.
+def parse_coordinates(
+    column: pd.Series, header: str = "", axis: Axis | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Decimal degrees from numbers, ``65.5°N``, ``148° 52' 30" W`` and the like; and which cells
+    are unreadable.
 
     Parameters
     ----------
@@ -267,7 +308,11 @@ def parse_coordinates(column: pd.Series, header: str = "", axis: Axis | None = N
     """
     heading = _heading(header, axis)
     numbers = parse_numbers(column)
-    plain = not numbers.unreadable.any() and not numbers.censored.any() and np.array_equal(numbers.low, numbers.high, equal_nan=True)
+    plain = (
+        not numbers.unreadable.any()
+        and not numbers.censored.any()
+        and np.array_equal(numbers.low, numbers.high, equal_nan=True)
+    )
     if plain:
         values, unreadable = numbers.value, numbers.unreadable
         told = np.zeros(len(values), dtype=bool)
@@ -286,8 +331,9 @@ def parse_coordinates(column: pd.Series, header: str = "", axis: Axis | None = N
         positive, negative = (values[bare] > 0).any(), (values[bare] < 0).any()
         if positive and negative:
             raise IcemapError(
-                f"the column '{header}' says {heading.direction} and holds numbers of both signs: "
-                "make them degrees east and north with their signs, and take the letter out of the header."
+                f"the column '{header}' says {heading.direction} and holds numbers of both signs:"
+                " make them degrees east and north with their signs, and take the letter out of"
+                " the header."
             )
         if positive:
             values = np.where(bare, -values, values)
@@ -295,7 +341,9 @@ def parse_coordinates(column: pd.Series, header: str = "", axis: Axis | None = N
 
 
 def _parse_degrees(text: str, axis: Axis | None = None) -> tuple[float, bool, bool]:
-    """Degrees, whether they are unreadable, and whether the cell itself tells its direction or unit."""
+    """Degrees, whether they are unreadable, and whether the cell itself tells its direction or
+    unit.
+    """
     text = text.translate(_SIGNS).strip()
     if text.lower() in MISSING:
         return np.nan, False, False
@@ -305,7 +353,9 @@ def _parse_degrees(text: str, axis: Axis | None = None) -> tuple[float, bool, bo
     letter = (match[1] or match[5] or "").upper()[:1]
     if letter and axis is not None and letter not in AXIS_LETTERS[axis]:
         return np.nan, True, False
-    degrees, minutes, seconds = (float((part or "0").replace(",", ".")) for part in match.group(2, 3, 4))
+    degrees, minutes, seconds = (
+        float((part or "0").replace(",", ".")) for part in match.group(2, 3, 4)
+    )
     if minutes >= 60 or seconds >= 60 or (letter and match[2].startswith("-")):
         return np.nan, True, False
     size = abs(degrees) + minutes / 60 + seconds / 3600
@@ -330,7 +380,12 @@ def as_names(column: pd.Series) -> pd.Series:
         numbers = column.to_numpy(dtype=float, na_value=np.nan)
         whole = np.isfinite(numbers) & (numbers == np.round(numbers)) & (np.abs(numbers) < 2**53)
         given = as_text(column)
-        return given.where(~whole, pd.Series([f"{x:.0f}" if w else "" for x, w in zip(numbers, whole)], index=column.index))
+        return given.where(
+            ~whole,
+            pd.Series(
+                [f"{x:.0f}" if w else "" for x, w in zip(numbers, whole)], index=column.index
+            ),
+        )
     return as_text(column)
 
 
@@ -346,7 +401,9 @@ def words(text: str) -> str:
 
 
 def split_header(header: str) -> tuple[str, str | None]:
-    """Name and unit of a column: ``alt [cm]`` gives ``("alt", "cm")``, ``alt`` gives ``("alt", None)``."""
+    """Name and unit of a column: ``alt [cm]`` gives ``("alt", "cm")``, ``alt`` gives ``("alt",
+    None)``.
+    """
     match = _HEADER.fullmatch(header)
     return (match["name"], match["unit"] or None) if match else (header.strip(), None)
 
@@ -372,22 +429,32 @@ def header_unit(header: str) -> tuple[str | None, bool]:
 
 def _is_unit(text: str) -> bool:
     unit = canonical_unit(text)
-    return unit in TEMPERATURES or unit in FURTHER_LENGTHS or any(unit in kind for kind in UNITS.values())
+    return (
+        unit in TEMPERATURES
+        or unit in FURTHER_LENGTHS
+        or any(unit in kind for kind in UNITS.values())
+    )
 
 
 def _looks_like_unit(text: str) -> bool:
     # Compound units such as W/m2 or kg m-2 are in no list.
-    return _is_unit(text) or bool(re.fullmatch(r"[^\d\s][^\s]{0,5}(?:[/·*^]|\s?[a-z]+-?\d).{0,10}", text, re.IGNORECASE))
+    return _is_unit(text) or bool(
+        re.fullmatch(r"[^\d\s][^\s]{0,5}(?:[/·*^]|\s?[a-z]+-?\d).{0,10}", text, re.IGNORECASE)
+    )
 
 
 def canonical_unit(unit: str) -> str:
     """The one spelling of a unit, so that two can be compared."""
-    text = unit.strip().lower().replace("³", "3").replace("²", "2").replace("^", "").replace("⁻", "-")
+    text = (
+        unit.strip().lower().replace("³", "3").replace("²", "2").replace("^", "").replace("⁻", "-")
+    )
     return UNIT_ALIASES.get(text, text)
 
 
 def unit_factor(unit: str, kind: str) -> float | None:
-    """Factor from a unit to the canonical one of a kind, or None if it is not a unit of that kind."""
+    """Factor from a unit to the canonical one of a kind, or None if it is not a unit of that
+    kind.
+    """
     return UNITS[kind].get(canonical_unit(unit))
 
 
@@ -402,7 +469,8 @@ def convert_units(value: NDArray[np.float64], unit: str, target: str) -> NDArray
 
     Examples
     --------
-    >>> convert_units(np.array([120.0]), "cm", "m"), convert_units(np.array([0.5]), "fraction", "%"), convert_units(np.array([270.65]), "K", "degC")
+    >>> convert_units(np.array([120.0]), "cm", "m"), convert_units(np.array([0.5]), "fraction",
+    ...     "%"), convert_units(np.array([270.65]), "K", "degC")
     (array([1.2]), array([50.]), array([-2.5]))
     """
     source, wanted = canonical_unit(unit), canonical_unit(target)
@@ -432,7 +500,10 @@ def line_ranges(lines: NDArray[np.int64]) -> str:
 
 # Spellings that may stand behind a number in a cell, the longest first.
 _CELL_UNITS = sorted(
-    ({unit for kind in UNITS.values() for unit in kind} | {*TEMPERATURES, *FURTHER_LENGTHS, *UNIT_ALIASES})
+    (
+        {unit for kind in UNITS.values() for unit in kind}
+        | {*TEMPERATURES, *FURTHER_LENGTHS, *UNIT_ALIASES}
+    )
     - {"1", "-", "fraction", "frac", "fractions", "unitless", "dimensionless"},
     key=lambda unit: (-len(unit), unit),
 )

@@ -67,7 +67,9 @@ class AreaSums:
     squares: float = 0.0
 
     def __add__(self, more: AreaSums) -> AreaSums:
-        return AreaSums(*(getattr(self, name) + getattr(more, name) for name in self.__dataclass_fields__))
+        return AreaSums(
+            *(getattr(self, name) + getattr(more, name) for name in self.__dataclass_fields__)
+        )
 
     def mean(self, name: str) -> float:
         """A sum per area; NaN where nothing was added, and of bounds that a map does not give."""
@@ -108,7 +110,9 @@ def area_sums(cells: Cells, members: Mapping[str, NDArray[np.bool_]]) -> dict[st
     return found
 
 
-def joint_histogram(cells: Cells, run_range: tuple[float, float], other_range: tuple[float, float]) -> NDArray[np.float64]:
+def joint_histogram(
+    cells: Cells, run_range: tuple[float, float], other_range: tuple[float, float]
+) -> NDArray[np.float64]:
     """Area by value of the run (rows) and of the other map (columns), (BINS, BINS)."""
     rows, columns = _bin(cells.run, run_range), _bin(cells.other, other_range)
     flat = np.bincount(rows * BINS + columns, cells.weight, minlength=BINS * BINS)

@@ -33,7 +33,9 @@ def native_areas(raster: Raster, rows: slice, cols: slice) -> NDArray[np.float64
     ndarray of shape (rows, columns)
         Square kilometres; 0 for a cell with a corner that is on no place of the globe.
     """
-    col, row = np.meshgrid(np.arange(cols.start, cols.stop + 1.0), np.arange(rows.start, rows.stop + 1.0))
+    col, row = np.meshgrid(
+        np.arange(cols.start, cols.stop + 1.0), np.arange(rows.start, rows.stop + 1.0)
+    )
     x, y = raster.transform @ (col, row)
     if _is_geographic(raster.crs):
         return _between_parallels(x, y)
@@ -43,10 +45,12 @@ def native_areas(raster: Raster, rows: slice, cols: slice) -> NDArray[np.float64
         return np.zeros((rows.stop - rows.start, cols.stop - cols.start))
     # In the middle of the window, as a mean of places would not be where it spans a date line.
     middle = tuple(a // 2 for a in known.shape)
-    centre = middle if known[middle] else tuple(int(i) for i in np.argwhere(known)[known.sum() // 2])
-    easting, northing = _equal_area(round(float(lon[centre]), 1), round(float(lat[centre]), 1)).transform(
-        np.where(known, lon, np.nan), np.where(known, lat, np.nan)
+    centre = (
+        middle if known[middle] else tuple(int(i) for i in np.argwhere(known)[known.sum() // 2])
     )
+    easting, northing = _equal_area(
+        round(float(lon[centre]), 1), round(float(lat[centre]), 1)
+    ).transform(np.where(known, lon, np.nan), np.where(known, lat, np.nan))
     area = _shoelace(np.asarray(easting), np.asarray(northing)) / 1e6
     return np.where(np.isfinite(area) & (area < _GLOBE_KM2), area, 0.0)
 

@@ -160,14 +160,21 @@ class ClassMap:
             empty = np.full(chunk.shape, np.nan)
             return Values(empty, empty, empty, np.full(chunk.shape, NO_CLASS, dtype=np.uint8))
         contents = np.array([(one.low, one.middle, one.high) for one in table])
-        low, middle, high = (np.where(here, self._aligned(chunk, column, np.nan, "share"), np.nan) for column in contents.T)
+        low, middle, high = (
+            np.where(here, self._aligned(chunk, column, np.nan, "share"), np.nan)
+            for column in contents.T
+        )
         positions = np.where(known, np.arange(len(table), dtype=float), np.nan)
         index = self._aligned(chunk, positions, np.nan, "class")
         index[~here | ~np.isfinite(index)] = NO_CLASS
         return Values(middle, low, high, index.astype(np.uint8))
 
-    def _aligned(self, chunk: Chunk, by_class: NDArray[np.float64], elsewhere: float, kind: Any) -> NDArray[np.float64]:
-        """A value of each class on the grid, averaged by area or, of positions, the most frequent."""
+    def _aligned(
+        self, chunk: Chunk, by_class: NDArray[np.float64], elsewhere: float, kind: Any
+    ) -> NDArray[np.float64]:
+        """A value of each class on the grid, averaged by area or, of positions, the most
+        frequent.
+        """
         padded = np.append(by_class, elsewhere)
 
         def read(rows: slice, cols: slice) -> NDArray[np.float32]:
@@ -229,7 +236,9 @@ def open_other(
             yield found
         return
     if attribute is not None:
-        raise IcemapError(f"{other} is a raster, which has no attributes: --attribute is for polygons.")
+        raise IcemapError(
+            f"{other} is a raster, which has no attributes: --attribute is for polygons."
+        )
     with open_source(source.model_copy(update=_as_classes(table, source)), grid) as raster:
         require_overlap(raster, grid)
 
@@ -252,18 +261,29 @@ def _source(other: str, target: TargetConfig, catalog: str | None) -> Source:
     if catalog is not None:
         source = load_sources(catalog, [other])[other]
         if source.derived is not None or source.is_virtual:
-            raise IcemapError(f"{catalog}, entry '{other}': it is not read from a file of its own, so nothing can be compared with it: name another entry.")
+            raise IcemapError(
+                f"{catalog}, entry '{other}': it is not read from a file of its own, so nothing can"
+                " be compared with it: name another entry."
+            )
         return source
     if not is_remote(other) and not local_path(other).exists():
-        raise IcemapError(f"There is no map to compare with at {other}: give a run folder, a raster or a file of polygons.")
+        raise IcemapError(
+            f"There is no map to compare with at {other}: give a run folder, a raster or a file of"
+            " polygons."
+        )
     if not is_remote(other) and local_path(other).is_dir() and suffix_of(other) != ".zarr":
-        raise IcemapError(f"{other} is a folder, but no run of icemap with a map.zarr in it: give a run folder, a raster or a file of polygons.")
+        raise IcemapError(
+            f"{other} is a folder, but no run of icemap with a map.zarr in it: give a run folder, a"
+            " raster or a file of polygons."
+        )
     name = file_name(other)
     return Source(name=name, url=other, family="mask", long_name=name, unit=target.unit)
 
 
 def _as_classes(table: ClassTable, source: Source) -> dict[str, Any]:
-    """What makes a source one of classes; names that contradict the file's own are an error later."""
+    """What makes a source one of classes; names that contradict the file's own are an error
+    later.
+    """
     named = {int(one.code): one.name for one in table.classes if 0 <= int(one.code) <= 254}
     return {"kind": "class", "classes": source.classes or named or {0: "class"}, "fraction_of": ()}
 
@@ -276,13 +296,15 @@ def _require_values(source: Source, *, vector: bool) -> None:
         raise IcemapError(f"The entry '{source.name}' is a map of classes: {wanted}.")
     if source.kind is None and not source.parts and _says_no_quantity(source):
         raise IcemapError(
-            f"{source.name} holds whole numbers and no unit, and may be a map of classes: {wanted}, or describe it as "
-            "'kind: continuous' in a catalogue and name that with --catalog."
+            f"{source.name} holds whole numbers and no unit, and may be a map of classes: {wanted},"
+            " or describe it as 'kind: continuous' in a catalogue and name that with --catalog."
         )
 
 
 def _says_no_quantity(source: Source) -> bool:
-    """True for a raster of whole numbers whose file says neither unit nor scale, or names classes."""
+    """True for a raster of whole numbers whose file says neither unit nor scale, or names
+    classes.
+    """
     import rasterio
 
     if suffix_of(source.url) in XARRAY_SUFFIXES:
@@ -308,12 +330,15 @@ def _require_bounds(values: NDArray[np.float64], target: TargetConfig, name: str
     wrong = known[(known < target.bounds[0] - slack) | (known > target.bounds[1] + slack)]
     if wrong.size:
         raise IcemapError(
-            f"{name} holds {wrong[0]:g}, but {target.long_name} is between {target.bounds[0]:g} and {target.bounds[1]:g} {target.unit}: "
-            "describe its unit, nodata and scale in a catalogue, and name that with --catalog."
+            f"{name} holds {wrong[0]:g}, but {target.long_name} is between {target.bounds[0]:g} and"
+            f" {target.bounds[1]:g} {target.unit}: describe its unit, nodata and scale in a"
+            " catalogue, and name that with --catalog."
         )
 
 
-def class_areas(raster: Raster, table: ClassTable, index_of: Callable[[NDArray[Any]], NDArray[np.int64]]) -> dict[str, float]:
+def class_areas(
+    raster: Raster, table: ClassTable, index_of: Callable[[NDArray[Any]], NDArray[np.int64]]
+) -> dict[str, float]:
     """Area of each class of a raster in its own cells, km2, by code."""
     found = np.zeros(len(table.classes))
     for rows, cols in _windows(raster.shape):
@@ -332,13 +357,18 @@ def _windows(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
 
 
 @contextmanager
-def _polygons(source: Source, grid: Grid, table: ClassTable, attribute: str | None) -> Iterator[ClassMap]:
+def _polygons(
+    source: Source, grid: Grid, table: ClassTable, attribute: str | None
+) -> Iterator[ClassMap]:
     """Polygons as a raster of positions in the table, whatever their codes look like."""
     layer = None
     if source.rasterize is not None:
         layer, attribute = source.rasterize.layer, attribute or source.rasterize.attribute
     if attribute is None:
-        raise IcemapError(f"{source.name} holds polygons: name the column with the codes of the table with --attribute.")
+        raise IcemapError(
+            f"{source.name} holds polygons: name the column with the codes of the table with"
+            " --attribute."
+        )
     names = {k: one.name for k, one in enumerate(table.classes)}
     rasterize = Rasterize(into="class", attribute=attribute, layer=layer)
     update = {"kind": "class", "classes": names, "rasterize": rasterize, "fraction_of": ()}
@@ -351,7 +381,8 @@ def _polygons(source: Source, grid: Grid, table: ClassTable, attribute: str | No
         code = _as_code(value)
         if code not in positions:
             raise IcemapError(
-                f"{source.name} holds '{code}' in '{attribute}', which {table.file} does not have: add a row for it, without numbers if the class holds no ice."
+                f"{source.name} holds '{code}' in '{attribute}', which {table.file} does not have:"
+                " add a row for it, without numbers if the class holds no ice."
             )
         written[str(value)] = positions[code]
     rasterize = rasterize.model_copy(update={"codes": written})
@@ -393,7 +424,14 @@ def _as_code(value: object) -> str:
 def _shape_areas(shapes: gpd.GeoDataFrame, attribute: str) -> dict[str, float]:
     """Area of the polygons of each code on the ellipsoid, km2."""
     # Around the pole neither the date line nor the pole itself needs care.
-    edge = 0.2 if shapes.crs.is_geographic else 20_000 / shapes.crs.axis_info[0].unit_conversion_factor
-    north = shapes.set_geometry(shapes.geometry.segmentize(edge)).to_crs("+proj=laea +lat_0=90 +datum=WGS84")
+    edge = (
+        0.2 if shapes.crs.is_geographic else 20_000 / shapes.crs.axis_info[0].unit_conversion_factor
+    )
+    north = shapes.set_geometry(shapes.geometry.segmentize(edge)).to_crs(
+        "+proj=laea +lat_0=90 +datum=WGS84"
+    )
     area = north.geometry.make_valid().area / 1e6
-    return {str(code): float(km2) for code, km2 in area.groupby(shapes[attribute].map(_as_code)).sum().items()}
+    return {
+        str(code): float(km2)
+        for code, km2 in area.groupby(shapes[attribute].map(_as_code)).sum().items()
+    }

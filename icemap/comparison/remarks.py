@@ -9,8 +9,8 @@ from icemap.comparison.result import Footing, Party
 # volumetric ice content (water by frozen volume / 0.917) and mean excess-water strain, per cent.
 SAMPLES, ALL_ICE, EXCESS_ICE = 434, 59, 12
 SAMPLES_SAY = (
-    f"in {SAMPLES} laboratory samples (Mohammadi & Hayley 2024, doi:10.5281/zenodo.14538524) all ice "
-    f"averages {ALL_ICE} % of the volume and excess ice {EXCESS_ICE} %"
+    f"in {SAMPLES} laboratory samples (Mohammadi & Hayley 2024, doi:10.5281/zenodo.14538524) all"
+    f" ice averages {ALL_ICE} % of the volume and excess ice {EXCESS_ICE} %"
 )
 
 
@@ -22,21 +22,24 @@ def remarks(run: Party, other: Party, footing: Footing) -> tuple[str, ...]:
     own, cut = footing.other_own, footing.other_cut
     if own is not None and cut is not None and own.depths_m[1] > footing.depth_m:
         found.append(
-            f"Depth: {other.name} describes the upper {_depths(own)} m and holds {_volume(own)} there, "
-            f"of which {_volume(cut)} in the upper {footing.depth_m:g} m. Only the "
-            f"latter can be set beside a total of {footing.depth_m:g} m."
+            f"Depth: {other.name} describes the upper {_depths(own)} m and holds {_volume(own)}"
+            f" there, of which {_volume(cut)} in the upper {footing.depth_m:g} m. Only the latter"
+            f" can be set beside a total of {footing.depth_m:g} m."
         )
     if run.depth_m is not None and run.depth_m > footing.depth_m:
-        found.append(f"Depth: {run.name} describes {run.depth_m:g} m; of its upper {footing.depth_m:g} m the content is taken to be that of the whole layer.")
+        found.append(
+            f"Depth: {run.name} describes {run.depth_m:g} m; of its upper {footing.depth_m:g} m the"
+            " content is taken to be that of the whole layer."
+        )
     if other.ice == "excess":
         found.append(
-            f"Kind of ice: {other.name} counts excess (visible) ice, {run.name} all ice, that in pores "
-            f"included; {SAMPLES_SAY}. Where both maps are right, their totals differ."
+            f"Kind of ice: {other.name} counts excess (visible) ice, {run.name} all ice, that in"
+            f" pores included; {SAMPLES_SAY}. Where both maps are right, their totals differ."
         )
     elif other.ice is None:
         found.append(
-            f"Kind of ice: {other.name} does not say whether it counts all ice or excess ice alone; "
-            f"{SAMPLES_SAY}. Say it with --ice, or in the table of its classes."
+            f"Kind of ice: {other.name} does not say whether it counts all ice or excess ice alone;"
+            f" {SAMPLES_SAY}. Say it with --ice, or in the table of its classes."
         )
     return tuple(found)
 

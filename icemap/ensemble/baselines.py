@@ -1,4 +1,6 @@
-"""What COP-BMA is measured against: Gaussian BMA, the plain mean of the members, and the best single member, each with Gaussian errors."""
+"""What COP-BMA is measured against: Gaussian BMA, the plain mean of the members, and the best
+single member, each with Gaussian errors.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ Array = NDArray[np.float64]
 
 _SQRT_2PI = float(np.sqrt(2 * np.pi))
 
-#: The stopping rule of the R package ensembleBMA: relative change of the log-likelihood below the square root of the double precision.
+# : The stopping rule of the R package ensembleBMA: relative change of the log-likelihood below the
+# square root of the double precision.
 ENSEMBLE_BMA_TOLERANCE = float(np.sqrt(np.finfo(np.float64).eps))
 
 
@@ -39,7 +42,8 @@ def normal_mixture_crps(y: Array, means: Array, sigmas: Array, weights: Array) -
 
     Examples
     --------
-    >>> float(normal_mixture_crps(np.array([0.0]), np.array([[0.0]]), np.array([1.0]), np.array([1.0]))[0].round(6))
+    >>> float(normal_mixture_crps(np.array([0.0]), np.array([[0.0]]), np.array([1.0]),
+    ...     np.array([1.0]))[0].round(6))
     0.233695
     """
 
@@ -84,7 +88,9 @@ class _NormalMixture(PredictiveMixture):
     def pdf(self, F: ArrayLike, y: ArrayLike) -> Array:
         """Predictive density at y, (n,), per unit of the target."""
         means, sigmas, weights = self._parts(F)
-        return _normal_pdf((self._target(y, len(means))[:, None] - means) / sigmas) @ (weights / sigmas)
+        return _normal_pdf((self._target(y, len(means))[:, None] - means) / sigmas) @ (
+            weights / sigmas
+        )
 
     def crps(self, F: ArrayLike, y: ArrayLike) -> Array:
         """Continuous ranked probability score in closed form, (n,), in units of the target."""
@@ -92,7 +98,9 @@ class _NormalMixture(PredictiveMixture):
         return normal_mixture_crps(self._target(y, len(means)), means, sigmas, weights)
 
     def variance(self, F: ArrayLike) -> tuple[Array, Array]:
-        """Predictive variance within and between members, each (n,), in squared units of the target."""
+        """Predictive variance within and between members, each (n,), in squared units of the
+        target.
+        """
         means, sigmas, weights = self._parts(F)
         between = (means - (means @ weights)[:, None]) ** 2 @ weights
         return np.full(len(means), float(weights @ sigmas**2)), between
@@ -102,7 +110,10 @@ class _NormalMixture(PredictiveMixture):
         used = weights > 0
         means, sigmas, weights = means[:, used], sigmas[used], weights[used] / weights[used].sum()
         quantiles = means[:, None, :] + sigmas * special.ndtri(levels)[:, :, None]
-        low, high = quantiles.min(axis=2), quantiles.max(axis=2)  # the mixture's quantile lies between those of its parts
+        low, high = (
+            quantiles.min(axis=2),
+            quantiles.max(axis=2),
+        )  # the mixture's quantile lies between those of its parts
         if means.shape[1] == 1:
             return low
         y = 0.5 * (low + high)
@@ -120,7 +131,8 @@ class _NormalMixture(PredictiveMixture):
 
 
 class GaussianBMA(_NormalMixture):
-    """Bayesian model averaging with normal kernels (Raftery et al. 2005, doi:10.1175/MWR2906.1), by the rules of the R package ensembleBMA.
+    """Bayesian model averaging with normal kernels (Raftery et al. 2005, doi:10.1175/MWR2906.1), by
+    the rules of the R package ensembleBMA.
 
     Parameters
     ----------
@@ -131,7 +143,8 @@ class GaussianBMA(_NormalMixture):
     prior_strength : float
         Rows' worth of belief in equal weights; 0 is plain EM, ``inf`` gives equal weights.
     bias_strength : float
-        Rows' worth of belief that the members need no correction: shrinks slope to 1 and offset to 0.
+        Rows' worth of belief that the members need no correction: shrinks slope to 1 and offset to
+        0.
     bounds : (low, high) or None
         Only checks the target at fit; a normal density has no bounds.
 
@@ -171,17 +184,23 @@ class GaussianBMA(_NormalMixture):
     def fit(self, F: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit bias corrections by least squares, then weights and standard deviations by EM.
 
-        EM starts from equal weights and the standard deviation of y, and stops when the log-likelihood changes by less than 1.5e-8 of
-        1 + its size. Parameters and errors are those of :meth:`CopulaBMA.fit`.
+        EM starts from equal weights and the standard deviation of y, and stops when the
+        log-likelihood changes by less than 1.5e-8 of 1 + its size. Parameters and errors are those
+        of :meth:`CopulaBMA.fit`.
         """
         if self.bias not in ("regression", "additive", "none"):
             raise ValueError(f"bias is {self.bias!r}; choose 'regression', 'additive' or 'none'.")
         if not self.prior_strength >= 0 or not self.bias_strength >= 0:
-            raise ValueError(f"prior_strength and bias_strength are {self.prior_strength} and {self.bias_strength}; they must be numbers >= 0.")
+            raise ValueError(
+                f"prior_strength and bias_strength are {self.prior_strength} and"
+                f" {self.bias_strength}; they must be numbers >= 0."
+            )
         members, target, rows, names = check_fit(F, y, sample_weight, check_bounds(self.bounds))
         self.coef_ = self._bias_coefficients(members, target, rows)
         squared = (target[:, None] - self.coef_[0] - self.coef_[1] * members) ** 2
-        self.weights_, self.sigma_, self.log_likelihood_, self.n_iter_ = self._em(squared, float(np.std(target, ddof=1)), rows)
+        self.weights_, self.sigma_, self.log_likelihood_, self.n_iter_ = self._em(
+            squared, float(np.std(target, ddof=1)), rows
+        )
         self._remember(members, names)
         return self
 
@@ -195,8 +214,12 @@ class GaussianBMA(_NormalMixture):
         if self.bias == "regression":
             centred = F - f_mean
             variance = share @ centred**2
-            slope = (share @ (centred * (y - y_mean)[:, None]) + extra * variance) / ((1 + extra) * variance)
-        offset = (y_mean - f_mean) / (1 + extra)  # of the mean error; the slope turns about the mean
+            slope = (share @ (centred * (y - y_mean)[:, None]) + extra * variance) / (
+                (1 + extra) * variance
+            )
+        offset = (y_mean - f_mean) / (
+            1 + extra
+        )  # of the mean error; the slope turns about the mean
         return np.stack([f_mean + offset - slope * f_mean, slope])
 
     def _em(self, squared: Array, start: float, rows: Array) -> tuple[Array, Array, float, int]:
@@ -217,9 +240,17 @@ class GaussianBMA(_NormalMixture):
                 sigma = np.full(K, np.sqrt(float((shares * squared).sum()) / total))
             else:
                 with np.errstate(invalid="ignore"):
-                    sigma = np.where(size > 1e-8 * total, np.sqrt((shares * squared).sum(axis=0) / np.maximum(size, 1e-300)), sigma)
+                    sigma = np.where(
+                        size > 1e-8 * total,
+                        np.sqrt((shares * squared).sum(axis=0) / np.maximum(size, 1e-300)),
+                        sigma,
+                    )
             sigma = np.maximum(sigma, floor)
-            if iteration > 1 and abs(log_likelihood - previous) / (1 + abs(log_likelihood)) < ENSEMBLE_BMA_TOLERANCE:
+            if (
+                iteration > 1
+                and abs(log_likelihood - previous) / (1 + abs(log_likelihood))
+                < ENSEMBLE_BMA_TOLERANCE
+            ):
                 break
             previous = log_likelihood
         return weights, sigma, log_likelihood, iteration
@@ -228,29 +259,43 @@ class GaussianBMA(_NormalMixture):
         return self.coef_[0] + self.coef_[1] * F, self.sigma_, self.weights_
 
     def to_dict(self) -> dict[str, Any]:
-        """The fitted estimator as floats, lists and strings; :meth:`from_dict` restores it exactly."""
-        fitted = {"coef": self.coef_.tolist(), "sigma": self.sigma_.tolist(), "weights": self.weights_.tolist()}
-        return self._described({**fitted, "log_likelihood": self.log_likelihood_, "n_iter": self.n_iter_})
+        """The fitted estimator as floats, lists and strings; :meth:`from_dict` restores it
+        exactly.
+        """
+        fitted = {
+            "coef": self.coef_.tolist(),
+            "sigma": self.sigma_.tolist(),
+            "weights": self.weights_.tolist(),
+        }
+        return self._described(
+            {**fitted, "log_likelihood": self.log_likelihood_, "n_iter": self.n_iter_}
+        )
 
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> Self:
         """The estimator that :meth:`to_dict` described."""
         self = cls._from_parameters(described)
-        self.coef_, self.sigma_, self.weights_ = (np.array(described[key], dtype=np.float64) for key in ("coef", "sigma", "weights"))
+        self.coef_, self.sigma_, self.weights_ = (
+            np.array(described[key], dtype=np.float64) for key in ("coef", "sigma", "weights")
+        )
         self.log_likelihood_, self.n_iter_ = described["log_likelihood"], described["n_iter"]
         self._recall(described)
         return self
 
 
 class _SinglePrediction(_NormalMixture):
-    """One weighted combination of the members, decided by the fit, with a normal error of the out-of-fold size."""
+    """One weighted combination of the members, decided by the fit, with a normal error of the
+    out-of-fold size.
+    """
 
     def _combine(self, F: Array, y: Array, rows: Array) -> Array:
         """Weights of the members, (members,)."""
         raise NotImplementedError
 
     def fit(self, F: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Measure the out-of-fold error; parameters and errors are those of :meth:`CopulaBMA.fit`."""
+        """Measure the out-of-fold error; parameters and errors are those of
+        :meth:`CopulaBMA.fit`.
+        """
         members, target, rows, names = check_fit(F, y, sample_weight, check_bounds(self.bounds))
         self.weights_ = self._combine(members, target, rows)
         error = target - members @ self.weights_
@@ -263,8 +308,12 @@ class _SinglePrediction(_NormalMixture):
         return (F @ self.weights_ + self.offset_)[:, None], np.array([self.sigma_]), np.ones(1)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fitted estimator as floats, lists and strings; :meth:`from_dict` restores it exactly."""
-        return self._described({"weights": self.weights_.tolist(), "offset": self.offset_, "sigma": self.sigma_})
+        """The fitted estimator as floats, lists and strings; :meth:`from_dict` restores it
+        exactly.
+        """
+        return self._described(
+            {"weights": self.weights_.tolist(), "offset": self.offset_, "sigma": self.sigma_}
+        )
 
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> Self:
@@ -292,7 +341,8 @@ class EqualWeights(_SinglePrediction):
 
 
 class BestMember(_SinglePrediction):
-    """The member with the smallest out-of-fold root mean square error, with a normal error of that size.
+    """The member with the smallest out-of-fold root mean square error, with a normal error of that
+    size.
 
     Examples
     --------

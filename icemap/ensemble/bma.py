@@ -1,4 +1,6 @@
-"""Copula-embedded Bayesian model averaging (COP-BMA): the distribution of the target given the predictions of several members."""
+"""Copula-embedded Bayesian model averaging (COP-BMA): the distribution of the target given the
+predictions of several members.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _INSIDE = (np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
 
 
 class Shrunk:
-    """A copula drawn towards independence: of the target given the member, a share is the target's own distribution."""
+    """A copula drawn towards independence: of the target given the member, a share is the target's
+    own distribution.
+    """
 
     def __init__(self, copula: Copula, share: float) -> None:
         self.copula = copula
@@ -45,7 +49,8 @@ class Shrunk:
 
 
 class CopulaBMA(PredictiveMixture):
-    """Copula-embedded Bayesian model averaging (Madadgar & Moradkhani 2014, doi:10.1002/2014WR015965).
+    """Copula-embedded Bayesian model averaging (Madadgar & Moradkhani 2014,
+    doi:10.1002/2014WR015965).
 
     With u = F_Y(y) and v_k = F_k(f_k), the predictive distribution of the target given the member
     predictions f is G(y | f) = sum_k w_k h_k(F_Y(y) | v_k). F_Y and F_k are smoothed and empirical
@@ -71,7 +76,8 @@ class CopulaBMA(PredictiveMixture):
     copulas_ : list of Copula
     target_margin_, member_margins_ : margins
     climatology_ : float
-        Share of the target's own distribution in the mixture, see `with_climatology`; 0 after a fit.
+        Share of the target's own distribution in the mixture, see `with_climatology`; 0 after a
+        fit.
     log_likelihoods_ : (iterations,) array
         The EM objective, per iteration.
     ranges_ : (members, 2) array
@@ -79,7 +85,8 @@ class CopulaBMA(PredictiveMixture):
 
     Notes
     -----
-    Fit on out-of-fold predictions always: in-sample predictions are better than those at new places, and the intervals come out too narrow.
+    Fit on out-of-fold predictions always: in-sample predictions are better than those at new
+    places, and the intervals come out too narrow.
 
     Examples
     --------
@@ -124,7 +131,8 @@ class CopulaBMA(PredictiveMixture):
         Raises
         ------
         ValueError
-            For NaN, constant members, fewer than 30 rows, y outside the bounds, mismatched lengths or negative weights.
+            For NaN, constant members, fewer than 30 rows, y outside the bounds, mismatched lengths
+            or negative weights.
         """
         options = FitOptions(
             check_bounds(self.bounds),
@@ -135,7 +143,9 @@ class CopulaBMA(PredictiveMixture):
         )
         members, target, weights, names = check_fit(F, y, sample_weight, options.bounds)
         parts = fit_parts(members, target, weights, names, options)
-        self._set_parts(parts.target_margin, parts.member_margins, parts.copulas, parts.weights, parts.v_clip)
+        self._set_parts(
+            parts.target_margin, parts.member_margins, parts.copulas, parts.weights, parts.v_clip
+        )
         self.log_likelihoods_ = parts.log_likelihoods
         self._remember(members, names)
         return self
@@ -154,29 +164,38 @@ class CopulaBMA(PredictiveMixture):
         Examples
         --------
         >>> from scipy import stats
-        >>> bma = CopulaBMA.from_parts(stats.norm(), [stats.norm()], [Copula("gaussian", [0.6])], [1.0])
+        >>> bma = CopulaBMA.from_parts(stats.norm(), [stats.norm()], [Copula("gaussian", [0.6])],
+        ...     [1.0])
         >>> round(float(bma.predict([[2.0]])[0]), 6)
         1.2
         """
         w = np.asarray(weights, dtype=np.float64)
         if not len(member_margins) == len(copulas) == len(w):
-            raise ValueError(f"There are {len(member_margins)} member margins, {len(copulas)} copulas and {len(w)} weights; give one of each per member.")
+            raise ValueError(
+                f"There are {len(member_margins)} member margins, {len(copulas)} copulas and"
+                f" {len(w)} weights; give one of each per member."
+            )
         if not np.all(w >= 0) or not np.isclose(w.sum(), 1.0):
             raise ValueError(f"weights are {w.tolist()}; they must be >= 0 and add up to one.")
         self = cls(bounds=bounds)
         self._set_parts(target_margin, list(member_margins), list(copulas), w / w.sum(), 0.0)
-        self._remember(np.tile([[-np.inf], [np.inf]], len(w)), [f"member {k}" for k in range(len(w))])
+        self._remember(
+            np.tile([[-np.inf], [np.inf]], len(w)), [f"member {k}" for k in range(len(w))]
+        )
         return self
 
     def with_climatology(self, share: float) -> CopulaBMA:
-        """This mixture with a share of climatology, the target's own distribution, as one more component.
+        """This mixture with a share of climatology, the target's own distribution, as one more
+        component.
 
-        G(y | f) becomes (1 - share) G(y | f) + share F_Y(y): 0 leaves it as it is, 1 knows nothing of the members.
+        G(y | f) becomes (1 - share) G(y | f) + share F_Y(y): 0 leaves it as it is, 1 knows nothing
+        of the members.
 
         Examples
         --------
         >>> from scipy import stats
-        >>> bma = CopulaBMA.from_parts(stats.norm(), [stats.norm()], [Copula("gaussian", [0.6])], [1.0])
+        >>> bma = CopulaBMA.from_parts(stats.norm(), [stats.norm()], [Copula("gaussian", [0.6])],
+        ...     [1.0])
         >>> round(float(bma.with_climatology(0.25).predict([[2.0]])[0]), 6)
         0.9
         """
@@ -203,21 +222,39 @@ class CopulaBMA(PredictiveMixture):
         self.conditionals_: list[Copula | Shrunk] = list(copulas)
         self._nodes = Nodes.of(target_margin.ppf, _NODE_COUNT, _NODE_REACH)
 
-    # --- pieces of the mixture ------------------------------------------------------------------------------------------------
+    # --- pieces of the mixture
+    # ---------------------------------------------------------------------------------------------
 
     def member_levels(self, F: Array) -> Array:
-        """v_k = F_k(f_k), clipped to [1/(2n), 1 - 1/(2n)] of the n rows of the fit; (n, members)."""
+        """v_k = F_k(f_k), clipped to [1/(2n), 1 - 1/(2n)] of the n rows of the fit; (n,
+        members).
+        """
         low = max(self.v_clip_, 1e-300)
         high = min(1.0 - self.v_clip_, _INSIDE[1])
-        return np.column_stack([np.clip(margin.cdf(F[:, k]), low, high) for k, margin in enumerate(self.member_margins_)])
+        return np.column_stack(
+            [
+                np.clip(margin.cdf(F[:, k]), low, high)
+                for k, margin in enumerate(self.member_margins_)
+            ]
+        )
 
     def _linear(self, u: Array, v: Array) -> Array:
         """sum_k w_k h_k(u | v_k) with u (n, j) and v (n, members)."""
-        total = sum(w * c.h(u, v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.conditionals_)) if w > 0)
-        return np.where(u >= 1.0, 1.0, np.minimum(total, 1.0))  # rounding can carry the sum past one, or leave it short of one at the end
+        total = sum(
+            w * c.h(u, v[:, k, None])
+            for k, (w, c) in enumerate(zip(self.weights_, self.conditionals_))
+            if w > 0
+        )
+        return np.where(
+            u >= 1.0, 1.0, np.minimum(total, 1.0)
+        )  # rounding can carry the sum past one, or leave it short of one at the end
 
     def _linear_density(self, u: Array, v: Array) -> Array:
-        return sum(w * c.pdf(u, v[:, k, None]) for k, (w, c) in enumerate(zip(self.weights_, self.conditionals_)) if w > 0)
+        return sum(
+            w * c.pdf(u, v[:, k, None])
+            for k, (w, c) in enumerate(zip(self.weights_, self.conditionals_))
+            if w > 0
+        )
 
     def _target(self, y: ArrayLike, n: int) -> Array:
         return check_target(np.broadcast_to(np.asarray(y), (n,)) if np.ndim(y) == 0 else y, n, None)
@@ -228,13 +265,16 @@ class CopulaBMA(PredictiveMixture):
     def _at_nodes(self, v: Array) -> Array:
         return self._linear(self._nodes.u[None, :], v)
 
-    # --- predictions ----------------------------------------------------------------------------------------------------------
+    # --- predictions
+    # ---------------------------------------------------------------------------------------------
 
     def predict(self, F: ArrayLike) -> Array:
         """Mean of the predictive distribution, (n,), in units of the target."""
         members = self._checked(F)
         v = self.member_levels(members)
-        return np.concatenate([self._nodes.mean(self._at_nodes(v[block])) for block in self._blocks(len(v))])
+        return np.concatenate(
+            [self._nodes.mean(self._at_nodes(v[block])) for block in self._blocks(len(v))]
+        )
 
     def cdf(self, F: ArrayLike, y: ArrayLike) -> Array:
         """G(y | f) = P(Y <= y | f), (n,); y is one value or one per row."""
@@ -254,32 +294,52 @@ class CopulaBMA(PredictiveMixture):
         members = self._checked(F)
         v, target = self.member_levels(members), self._target(y, len(members))
         left, right = (u[:, None] for u in cdf_interval(self.target_margin_, target))
-        density = self._linear_density(np.clip(right, *_INSIDE), v) * np.asarray(self.target_margin_.pdf(target))[:, None]
+        density = (
+            self._linear_density(np.clip(right, *_INSIDE), v)
+            * np.asarray(self.target_margin_.pdf(target))[:, None]
+        )
         atom = left < right
         if atom.any():
             density = np.where(atom, self._linear(right, v) - self._linear(left, v), density)
         return density[:, 0]
 
     def pit(self, F: ArrayLike, y: ArrayLike, seed: int | np.random.SeedSequence = 0) -> Array:
-        """Randomized probability integral transform, (n,): at an atom, uniform between P(Y < y) and P(Y <= y) (Czado et al. 2009)."""
+        """Randomized probability integral transform, (n,): at an atom, uniform between P(Y < y) and
+        P(Y <= y) (Czado et al. 2009).
+        """
         members = self._checked(F)
         v, target = self.member_levels(members), self._target(y, len(members))
-        left, right = (self._linear(u[:, None], v)[:, 0] for u in cdf_interval(self.target_margin_, target))
+        left, right = (
+            self._linear(u[:, None], v)[:, 0] for u in cdf_interval(self.target_margin_, target)
+        )
         return left + np.random.default_rng(seed).random(len(left)) * (right - left)
 
     def crps(self, F: ArrayLike, y: ArrayLike) -> Array:
-        """Continuous ranked probability score, (n,), in units of the target (Gneiting & Raftery 2007, doi:10.1198/016214506000001437)."""
+        """Continuous ranked probability score, (n,), in units of the target (Gneiting & Raftery
+        2007, doi:10.1198/016214506000001437).
+        """
         members = self._checked(F)
         v, target = self.member_levels(members), self._target(y, len(members))
-        return np.concatenate([self._nodes.crps(self._at_nodes(v[block]), target[block]) for block in self._blocks(len(v))])
+        return np.concatenate(
+            [
+                self._nodes.crps(self._at_nodes(v[block]), target[block])
+                for block in self._blocks(len(v))
+            ]
+        )
 
     def variance(self, F: ArrayLike) -> tuple[Array, Array]:
-        """Predictive variance in its two parts, within and between members, each (n,), in squared units of the target.
+        """Predictive variance in its two parts, within and between members, each (n,), in squared
+        units of the target.
 
         They add up to the variance of the predictive distribution.
         """
         members = self._checked(F)
-        parts = [self._variance(v) for v in np.split(self.member_levels(members), range(_ROWS_AT_ONCE, len(members), _ROWS_AT_ONCE))]
+        parts = [
+            self._variance(v)
+            for v in np.split(
+                self.member_levels(members), range(_ROWS_AT_ONCE, len(members), _ROWS_AT_ONCE)
+            )
+        ]
         return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
 
     def _variance(self, v: Array) -> tuple[Array, Array]:
@@ -291,21 +351,40 @@ class CopulaBMA(PredictiveMixture):
         within = (share * np.maximum(second - first**2, 0.0)).sum(axis=0)
         return within, (share * (first - mean) ** 2).sum(axis=0)
 
-    # --- inversion ------------------------------------------------------------------------------------------------------------
+    # --- inversion
+    # ---------------------------------------------------------------------------------------------
 
     def _quantile(self, F: Array, levels: Array) -> Array:
         v = self.member_levels(F)
-        z = np.concatenate([self._invert(v[block], levels[block]) for block in self._blocks(len(v))])
-        return np.asarray(self.target_margin_.ppf(np.where(levels <= 0, 0.0, np.where(levels >= 1, 1.0, special.ndtr(z)))), dtype=np.float64)
+        z = np.concatenate(
+            [self._invert(v[block], levels[block]) for block in self._blocks(len(v))]
+        )
+        return np.asarray(
+            self.target_margin_.ppf(
+                np.where(levels <= 0, 0.0, np.where(levels >= 1, 1.0, special.ndtr(z)))
+            ),
+            dtype=np.float64,
+        )
 
     def _invert(self, v: Array, levels: Array) -> Array:
-        """Normal scores z with sum_k w_k h_k(Phi(z) | v_k) = level, by Newton steps kept inside a bracket; levels (n, j) -> (n, j)."""
+        """Normal scores z with sum_k w_k h_k(Phi(z) | v_k) = level, by Newton steps kept inside a
+        bracket; levels (n, j) -> (n, j).
+        """
         grid = np.concatenate([[-37.0], self._nodes.z, [8.2]])
         G = self._linear(special.ndtr(grid)[None, :], v)
         index = np.clip((G[:, :, None] <= levels[:, None, :]).sum(axis=1) - 1, 0, len(grid) - 2)
         low, high = grid[index], grid[index + 1]
-        g_low, g_high = np.take_along_axis(G, index, axis=1), np.take_along_axis(G, index + 1, axis=1)
-        z = low + (high - low) * np.clip(np.divide(levels - g_low, g_high - g_low, out=np.full_like(levels, 0.5), where=g_high > g_low), 0.0, 1.0)
+        g_low, g_high = (
+            np.take_along_axis(G, index, axis=1),
+            np.take_along_axis(G, index + 1, axis=1),
+        )
+        z = low + (high - low) * np.clip(
+            np.divide(
+                levels - g_low, g_high - g_low, out=np.full_like(levels, 0.5), where=g_high > g_low
+            ),
+            0.0,
+            1.0,
+        )
         for _ in range(80):
             u = special.ndtr(z)
             error = self._linear(u, v) - levels
@@ -319,10 +398,13 @@ class CopulaBMA(PredictiveMixture):
                 break
         return z
 
-    # --- storage --------------------------------------------------------------------------------------------------------------
+    # --- storage
+    # ---------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
-        """The fitted estimator as floats, lists and strings: JSON-able, and :meth:`from_dict` restores it exactly."""
+        """The fitted estimator as floats, lists and strings: JSON-able, and :meth:`from_dict`
+        restores it exactly.
+        """
         return self._described(
             {
                 "target_margin": describe_margin(self.target_margin_),

@@ -1,4 +1,6 @@
-"""What every combination of members asks of its input; the errors name the column and say what to do."""
+"""What every combination of members asks of its input; the errors name the column and say what to
+do.
+"""
 
 from __future__ import annotations
 
@@ -53,15 +55,26 @@ def check_members(F: Any, expected: list[str] | None = None) -> Array:
         raise ValueError("F holds text; give member predictions as numbers.") from error
     names = member_names(F, values.shape[1])
     if expected is not None and values.shape[1] != len(expected):
-        raise ValueError(f"F has {values.shape[1]} columns, but the fit had {len(expected)} members ({', '.join(expected)}); give the same, in the same order.")
-    if expected is not None and hasattr(F, "columns") and expected[0] != "member 0" and names != expected:
-        raise ValueError(f"The columns of F are {', '.join(names)}, but the fit had {', '.join(expected)}; give the same, in the same order.")
+        raise ValueError(
+            f"F has {values.shape[1]} columns, but the fit had {len(expected)} members"
+            f" ({', '.join(expected)}); give the same, in the same order."
+        )
+    if (
+        expected is not None
+        and hasattr(F, "columns")
+        and expected[0] != "member 0"
+        and names != expected
+    ):
+        raise ValueError(
+            f"The columns of F are {', '.join(names)}, but the fit had {', '.join(expected)}; give"
+            " the same, in the same order."
+        )
     bad = ~np.isfinite(values)
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise ValueError(
-            f"Column '{(expected or names)[column]}' of F has {int(bad[:, column].sum())} missing or infinite values (first in row {row}): "
-            "drop those rows or repair the member."
+            f"Column '{(expected or names)[column]}' of F has {int(bad[:, column].sum())} missing"
+            f" or infinite values (first in row {row}): drop those rows or repair the member."
         )
     return values
 
@@ -76,21 +89,27 @@ def check_target(y: Any, n: int, bounds: Bounds | None) -> Array:
     """
     values = np.asarray(y)
     if values.ndim != 1 or len(values) != n:
-        raise ValueError(f"y has shape {values.shape}, but F has {n} rows; give one target value per row.")
+        raise ValueError(
+            f"y has shape {values.shape}, but F has {n} rows; give one target value per row."
+        )
     try:
         values = values.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise ValueError("y holds text; give the target as numbers.") from error
     bad = ~np.isfinite(values)
     if bad.any():
-        raise ValueError(f"y has {int(bad.sum())} missing or infinite values (first in row {int(np.argmax(bad))}): drop those rows of F and y.")
+        raise ValueError(
+            f"y has {int(bad.sum())} missing or infinite values (first in row"
+            f" {int(np.argmax(bad))}): drop those rows of F and y."
+        )
     if bounds is not None:
         outside = (values < bounds[0]) | (values > bounds[1])
         if outside.any():
             row = int(np.argmax(outside))
             raise ValueError(
-                f"y is {values[row]:g} in row {row}, outside the bounds {bounds[0]:g} to {bounds[1]:g} ({int(outside.sum())} such rows): "
-                "correct the values, or give bounds that fit the target (bounds=None for an unbounded one)."
+                f"y is {values[row]:g} in row {row}, outside the bounds {bounds[0]:g} to"
+                f" {bounds[1]:g} ({int(outside.sum())} such rows): correct the values, or give"
+                " bounds that fit the target (bounds=None for an unbounded one)."
             )
     return values
 
@@ -101,7 +120,9 @@ def check_bounds(bounds: Any) -> Bounds | None:
         return None
     low, high = (float(b) for b in bounds)
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise ValueError(f"bounds are {tuple(bounds)}; give two finite numbers, the lower first, or None.")
+        raise ValueError(
+            f"bounds are {tuple(bounds)}; give two finite numbers, the lower first, or None."
+        )
     return low, high
 
 
@@ -117,15 +138,24 @@ def check_sample_weight(sample_weight: Any, n: int) -> Array:
         return np.ones(n)
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n,):
-        raise ValueError(f"sample_weight has shape {weights.shape}, but F has {n} rows; give one weight per row.")
+        raise ValueError(
+            f"sample_weight has shape {weights.shape}, but F has {n} rows; give one weight per row."
+        )
     if not np.all(np.isfinite(weights)) or np.any(weights < 0):
-        raise ValueError("sample_weight must hold finite numbers >= 0; drop rows instead of giving them negative weights.")
+        raise ValueError(
+            "sample_weight must hold finite numbers >= 0; drop rows instead of giving them negative"
+            " weights."
+        )
     if not weights.sum() > 0:
-        raise ValueError("sample_weight is zero in every row; give at least some rows a positive weight.")
+        raise ValueError(
+            "sample_weight is zero in every row; give at least some rows a positive weight."
+        )
     return weights * (weights.sum() / (weights @ weights))
 
 
-def check_fit(F: Any, y: Any, sample_weight: Any, bounds: Bounds | None) -> tuple[Array, Array, Array, list[str]]:
+def check_fit(
+    F: Any, y: Any, sample_weight: Any, bounds: Bounds | None
+) -> tuple[Array, Array, Array, list[str]]:
     """Checked members (n, members), target (n,), row weights (n,) and member names for a fit.
 
     Raises
@@ -139,10 +169,16 @@ def check_fit(F: Any, y: Any, sample_weight: Any, bounds: Bounds | None) -> tupl
     weights = check_sample_weight(sample_weight, len(members))
     used = int(np.count_nonzero(weights))
     if used < MIN_ROWS:
-        raise ValueError(f"There are {used} rows with a positive weight; at least {MIN_ROWS} out-of-fold rows are needed to fit margins, copulas and weights.")
+        raise ValueError(
+            f"There are {used} rows with a positive weight; at least {MIN_ROWS} out-of-fold rows"
+            " are needed to fit margins, copulas and weights."
+        )
     for column, name in enumerate(names):
         if np.ptp(members[weights > 0, column]) == 0:
-            raise ValueError(f"Column '{name}' of F is constant ({members[0, column]:g}): a member that never varies says nothing; drop it or repair it.")
+            raise ValueError(
+                f"Column '{name}' of F is constant ({members[0, column]:g}): a member that never"
+                " varies says nothing; drop it or repair it."
+            )
     if np.ptp(target[weights > 0]) == 0:
         raise ValueError(f"y is constant ({target[0]:g}): there is nothing to predict.")
     return members, target, weights, names

@@ -1,4 +1,6 @@
-"""How much of the pool is climatology: chosen by spatial folds of the training side, none where the rest earns it."""
+"""How much of the pool is climatology: chosen by spatial folds of the training side, none where the
+rest earns it.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,21 @@ from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.curves import integral_from, integral_of_product
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.quantile_forest import SHARE
-from icemap.ensemble.replicates import BLOCK_HALVINGS, TrainingOptions, TrainingTable, bma_of, grow_forest
+from icemap.ensemble.replicates import (
+    BLOCK_HALVINGS,
+    TrainingOptions,
+    TrainingTable,
+    bma_of,
+    grow_forest,
+)
 from icemap.ensemble.target import TargetScale
 
 Array = NDArray[np.float64]
 # Values of the target at which distributions are compared.
 _NODES = 400
 _MIN_BLOCKS = 8
-# A third of the forest of the map: the evidence moves by some 0.15 (eighteen tables of 90 and 300 rows), as with another seed.
+# A third of the forest of the map: the evidence moves by some 0.15 (eighteen tables of 90 and 300
+# rows), as with another seed.
 _TREES = 100
 #: Standard errors by which the pool must be better than climatology to stand alone.
 MAX_EVIDENCE = 2.0
@@ -55,7 +64,8 @@ class PoolScores:
     def evidence(self) -> float:
         """By how many standard errors the pool is better than climatology.
 
-        The error is that of the mean of clusters, of which a few dozen are worth far fewer rows than they hold.
+        The error is that of the mean of clusters, of which a few dozen are worth far fewer rows
+        than they hold.
         """
         gain = self.climatology - self.pool
         mean = float(np.average(gain, weights=self.weight))
@@ -69,10 +79,11 @@ class PoolScores:
 
     @property
     def share(self) -> float:
-        """Share of climatology (choice): all of the pool where it is better by less than one standard error, none from two on.
+        """Share of climatology (choice): all of the pool where it is better by less than one
+        standard error, none from two on.
 
-        The share with the smallest CRPS would be fitted to the same chance as the members: on noise of sixty samples it is none in every third
-        case, and the pool worse than climatology.
+        The share with the smallest CRPS would be fitted to the same chance as the members: on noise
+        of sixty samples it is none in every third case, and the pool worse than climatology.
         """
         return float(np.clip(MAX_EVIDENCE - self.evidence, 0.0, 1.0))
 
@@ -103,7 +114,9 @@ def climatology_scores(
         bma = bma_of(options).fit(F[~test], fitted.y, sample_weight=training.weight)
         forest, everywhere = grow_forest(training, options, coding, seed, _TREES)
         x = _values(forest.x, table.y, options.bounds)
-        G = (1 - SHARE) * bma.distribution(F[test], x) + SHARE * forest.at(coding.codes(left_out.X)).at_values(x)
+        G = (1 - SHARE) * bma.distribution(F[test], x) + SHARE * forest.at(
+            coding.codes(left_out.X)
+        ).at_values(x)
         of_forest = np.interp(x, forest.x, everywhere, left=0.0, right=1.0)
         C = (1 - SHARE) * np.asarray(bma.target_margin_.cdf(x)) + SHARE * of_forest
         # Everywhere the same.
@@ -118,7 +131,9 @@ def climatology_scores(
 
 
 def _blocks(table: TrainingTable, degrees: float) -> NDArray[np.int64]:
-    """Spatial blocks, smaller than asked for where there are too few of them for a standard error."""
+    """Spatial blocks, smaller than asked for where there are too few of them for a standard
+    error.
+    """
     for halvings in range(BLOCK_HALVINGS + 1):
         blocks = spatial_blocks(table.longitude, table.latitude, degrees / 2**halvings)
         if len(np.unique(blocks)) >= _MIN_BLOCKS:

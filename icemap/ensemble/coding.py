@@ -1,4 +1,6 @@
-"""Predictors as the members see them: one column order, class codes as levels, one scaling and one set of quantile codes for all replicates."""
+"""Predictors as the members see them: one column order, class codes as levels, one scaling and one
+set of quantile codes for all replicates.
+"""
 
 from __future__ import annotations
 
@@ -20,27 +22,33 @@ MAX_EDGES = 254
 
 @dataclass(frozen=True)
 class PredictorCoding:
-    """The order of the predictors, the levels of the class predictors, and the scaling and quantile codes of the continuous ones.
+    """The order of the predictors, the levels of the class predictors, and the scaling and quantile
+    codes of the continuous ones.
 
-    It is fitted once to the whole training table and shared by all replicates: it sees predictors, never the target. One scaling gives all SVRs one
-    kernel matrix, one set of codes gives all trees one set of thresholds.
+    It is fitted once to the whole training table and shared by all replicates: it sees predictors,
+    never the target. One scaling gives all SVRs one kernel matrix, one set of codes gives all trees
+    one set of thresholds.
 
     Attributes
     ----------
     names : tuple of str
         Predictors in column order.
     levels : mapping of str to tuple of int
-        For each class predictor the codes with a level of their own; every other code gets the level "other", ``len(levels)``.
+        For each class predictor the codes with a level of their own; every other code gets the
+        level "other", ``len(levels)``.
     seen : mapping of str to tuple of int
         For each class predictor all codes met in training.
     center, scale : mapping of str to float
-        Mean and standard deviation of each continuous predictor; a scale of 1 where it does not vary.
+        Mean and standard deviation of each continuous predictor; a scale of 1 where it does not
+        vary.
     edges : mapping of str to tuple of float
-        For each continuous predictor at most 254 rising values, each exact in float32, halfway between neighbouring training values.
+        For each continuous predictor at most 254 rising values, each exact in float32, halfway
+        between neighbouring training values.
 
     Examples
     --------
-    >>> coding = PredictorCoding.fit(np.array([[0.5, 3]] * 12 + [[0.1, 7]]), ["slope", "lithology"], ["lithology"])
+    >>> coding = PredictorCoding.fit(np.array([[0.5, 3]] * 12 + [[0.1, 7]]), ["slope",
+    ...     "lithology"], ["lithology"])
     >>> coded, unseen = coding.encode([[0.2, 3], [0.4, 7], [0.2, 9]])
     >>> coded[:, 1], unseen
     (array([0., 1., 1.]), array([False, False,  True]))
@@ -66,10 +74,18 @@ class PredictorCoding:
             if name in classes:
                 codes, counts = np.unique(column, return_counts=True)
                 seen[name] = tuple(int(code) for code in codes)
-                levels[name] = tuple(int(code) for code, count in zip(codes, counts) if count >= MIN_CLASS)
+                levels[name] = tuple(
+                    int(code) for code, count in zip(codes, counts) if count >= MIN_CLASS
+                )
             else:
-                varies = np.ptp(column) > 0  # the mean of equal numbers can miss them by a rounding error
-                center[name], scale[name] = (float(column.mean()), float(column.std())) if varies else (float(column[0]), 1.0)
+                varies = (
+                    np.ptp(column) > 0
+                )  # the mean of equal numbers can miss them by a rounding error
+                center[name], scale[name] = (
+                    (float(column.mean()), float(column.std()))
+                    if varies
+                    else (float(column[0]), 1.0)
+                )
                 edges[name] = tuple(float(edge) for edge in _quantile_edges(column))
         return cls(tuple(names), levels, seen, center, scale, edges)
 
@@ -88,14 +104,22 @@ class PredictorCoding:
         return [self.names[i] for i in self.continuous_columns] + classes
 
     def encode(self, X: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
-        """Predictors with class codes as level numbers, (n, predictors), and rows with a class never met in training, (n,)."""
+        """Predictors with class codes as level numbers, (n, predictors), and rows with a class
+        never met in training, (n,).
+        """
         coded = np.array(X, dtype=float)
         if coded.ndim != 2 or coded.shape[1] != len(self.names):
-            raise ValueError(f"the predictors have shape {coded.shape}: give one column for each of {', '.join(self.names)}.")
+            raise ValueError(
+                f"the predictors have shape {coded.shape}: give one column for each of"
+                f" {', '.join(self.names)}."
+            )
         missing = ~np.isfinite(coded)
         if missing.any():
             row, column = np.argwhere(missing)[0]
-            raise ValueError(f"the predictor '{self.names[column]}' has no value in row {row}: leave out such rows or fill them first.")
+            raise ValueError(
+                f"the predictor '{self.names[column]}' has no value in row {row}: leave out such"
+                " rows or fill them first."
+            )
         unseen = np.zeros(len(coded), dtype=bool)
         for name, levels in self.levels.items():
             column = self.names.index(name)
@@ -107,32 +131,57 @@ class PredictorCoding:
         return coded, unseen
 
     def design(self, coded: Array) -> Array:
-        """Standardized continuous predictors, then one column per class level and "other": what distances, splines and kernels need, (n, columns)."""
+        """Standardized continuous predictors, then one column per class level and "other": what
+        distances, splines and kernels need, (n, columns).
+        """
         continuous = self.continuous_columns
         names = [self.names[i] for i in continuous]
-        columns = [(coded[:, continuous] - [self.center[name] for name in names]) / [self.scale[name] for name in names]]
-        columns += [coded[:, [self.names.index(name)]] == np.arange(len(levels) + 1) for name, levels in self.levels.items()]
+        columns = [
+            (coded[:, continuous] - [self.center[name] for name in names])
+            / [self.scale[name] for name in names]
+        ]
+        columns += [
+            coded[:, [self.names.index(name)]] == np.arange(len(levels) + 1)
+            for name, levels in self.levels.items()
+        ]
         return np.hstack(columns)
 
     def codes(self, coded: Array) -> Codes:
-        """Number of the edges below each value, and the level of each class, (n, predictors): what trees split."""
+        """Number of the edges below each value, and the level of each class, (n, predictors): what
+        trees split.
+        """
         out = np.empty(coded.shape, dtype=np.uint8)
         for i, name in enumerate(self.names):
             if name in self.levels:
                 out[:, i] = coded[:, i]
             else:
-                out[:, i] = np.searchsorted(np.array(self.edges[name], dtype=np.float32), coded[:, i].astype(np.float32), side="left")
+                out[:, i] = np.searchsorted(
+                    np.array(self.edges[name], dtype=np.float32),
+                    coded[:, i].astype(np.float32),
+                    side="left",
+                )
         return out
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, for JSON."""
-        return {key: list(value) if isinstance(value, tuple) else dict(value) for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else dict(value)
+            for key, value in asdict(self).items()
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> PredictorCoding:
         """The reverse of `to_dict`."""
-        tuples = {key: {name: tuple(values) for name, values in content[key].items()} for key in ("levels", "seen", "edges")}
-        return cls(names=tuple(content["names"]), center=dict(content["center"]), scale=dict(content["scale"]), **tuples)
+        tuples = {
+            key: {name: tuple(values) for name, values in content[key].items()}
+            for key in ("levels", "seen", "edges")
+        }
+        return cls(
+            names=tuple(content["names"]),
+            center=dict(content["center"]),
+            scale=dict(content["scale"]),
+            **tuples,
+        )
 
 
 def _quantile_edges(column: Array) -> NDArray[np.float32]:
@@ -144,6 +193,7 @@ def _quantile_edges(column: Array) -> NDArray[np.float32]:
         at = np.linspace(0, len(ordered) - 1, MAX_EDGES + 2)[1:-1].astype(int)
         below, above = ordered[at], ordered[at + 1]
         below, above = below[below < above], above[below < above]
-    # Halfway in double precision; float32 may round up to the upper value, which would put both on one side.
+    # Halfway in double precision; float32 may round up to the upper value, which would put both on
+    # one side.
     halfway = ((below.astype(float) + above) / 2).astype(np.float32)
     return np.unique(np.where(halfway >= above, below, halfway))

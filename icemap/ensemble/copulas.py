@@ -1,4 +1,6 @@
-"""Bivariate copulas between the target and one member: evaluation by closed form, fit and choice with pyvinecopulib."""
+"""Bivariate copulas between the target and one member: evaluation by closed form, fit and choice
+with pyvinecopulib.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ _MIN_PROBABILITY = np.finfo(np.float64).tiny
 _MAX_PROBABILITY = 1.0 - np.finfo(np.float64).epsneg
 _PYVINECOPULIB_NAMES = {"independence": "indep"}
 
-#: (family, rotation) pairs that can carry positive dependence: what a skilful member can have with the target.
+# : (family, rotation) pairs that can carry positive dependence: what a skilful member can have with
+# the target.
 CANDIDATES: tuple[tuple[str, int], ...] = (
     ("gaussian", 0),
     ("student", 0),
@@ -37,21 +40,25 @@ class Copula:
     Parameters
     ----------
     family : str
-        ``independence``, ``gaussian`` (rho), ``student`` (rho, nu), ``clayton``, ``gumbel``, ``frank`` or ``joe`` (theta).
+        ``independence``, ``gaussian`` (rho), ``student`` (rho, nu), ``clayton``, ``gumbel``,
+        ``frank`` or ``joe`` (theta).
     parameters : sequence of float
         In the order given in brackets above; a single number may stand for a sequence of one.
     rotation : int
-        Degrees, counter-clockwise: 180 is the survival copula, with density c(1-u, 1-v); 90 has c(1-u, v) and 270 has c(u, 1-v), both with
-        negative dependence. Only ``clayton``, ``gumbel`` and ``joe`` rotate; the others are their own survival copulas.
+        Degrees, counter-clockwise: 180 is the survival copula, with density c(1-u, 1-v); 90 has
+        c(1-u, v) and 270 has c(u, 1-v), both with negative dependence. Only ``clayton``, ``gumbel``
+        and ``joe`` rotate; the others are their own survival copulas.
 
     Raises
     ------
     ValueError
-        For an unknown family or rotation, a wrong number of parameters, or a parameter outside its range.
+        For an unknown family or rotation, a wrong number of parameters, or a parameter outside its
+        range.
 
     Notes
     -----
-    Closed forms: Joe (2014, doi:10.1201/b17116); h-functions: Aas et al. (2009, doi:10.1016/j.insmatheco.2007.02.001).
+    Closed forms: Joe (2014, doi:10.1201/b17116); h-functions: Aas et al. (2009,
+    doi:10.1016/j.insmatheco.2007.02.001).
 
     Examples
     --------
@@ -67,27 +74,42 @@ class Copula:
     family: str
     parameters: Sequence[float] = ()
     rotation: int = 0
-    _clip: tuple[float, float] = field(default=(_MIN_PROBABILITY, _MAX_PROBABILITY), init=False, repr=False, compare=False)
+    _clip: tuple[float, float] = field(
+        default=(_MIN_PROBABILITY, _MAX_PROBABILITY), init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
-            raise ValueError(f"Copula family '{self.family}' is not known; choose one of {', '.join(FAMILIES)}.")
-        parameters = tuple(float(p) for p in np.atleast_1d(np.asarray(self.parameters, dtype=float)).ravel())
+            raise ValueError(
+                f"Copula family '{self.family}' is not known; choose one of {', '.join(FAMILIES)}."
+            )
+        parameters = tuple(
+            float(p) for p in np.atleast_1d(np.asarray(self.parameters, dtype=float)).ravel()
+        )
         object.__setattr__(self, "parameters", parameters)
         family = FAMILIES[self.family]
         if len(parameters) != len(family.names):
             raise ValueError(
-                f"Copula family '{self.family}' takes {len(family.names)} parameters ({', '.join(family.names) or 'none'}), not {len(parameters)}."
+                f"Copula family '{self.family}' takes {len(family.names)} parameters"
+                f" ({', '.join(family.names) or 'none'}), not {len(parameters)}."
             )
         for name, value, (low, high) in zip(family.names, parameters, family.ranges):
             if not low <= value <= high:
-                raise ValueError(f"Copula parameter {name} of family '{self.family}' is {value:g}; it must lie between {low:g} and {high:g}.")
+                raise ValueError(
+                    f"Copula parameter {name} of family '{self.family}' is {value:g}; it must lie"
+                    f" between {low:g} and {high:g}."
+                )
         if self.family == "frank" and parameters[0] == 0:
-            raise ValueError("Copula parameter theta of family 'frank' is 0; use family 'independence' instead.")
+            raise ValueError(
+                "Copula parameter theta of family 'frank' is 0; use family 'independence' instead."
+            )
         if self.rotation not in (0, 90, 180, 270):
             raise ValueError(f"Copula rotation {self.rotation} is not one of 0, 90, 180, 270.")
         if self.rotation and not family.rotates:
-            raise ValueError(f"Copula family '{self.family}' is symmetric: give rotation=0 (and a negative parameter for negative dependence).")
+            raise ValueError(
+                f"Copula family '{self.family}' is symmetric: give rotation=0 (and a negative"
+                " parameter for negative dependence)."
+            )
 
     def _base(self, u: ArrayLike, v: ArrayLike) -> tuple[Array, Array]:
         """The arguments, turned back to the unrotated copula and kept off the edges."""
@@ -109,7 +131,9 @@ class Copula:
             return np.exp(self.logpdf(u, v))
 
     def h(self, u: ArrayLike, v: ArrayLike) -> Array:
-        """P(U <= u | V = v), exactly 0 at u = 0 and 1 at u = 1; shape of the broadcast of u and v."""
+        """P(U <= u | V = v), exactly 0 at u = 0 and 1 at u = 1; shape of the broadcast of u and
+        v.
+        """
         with np.errstate(all="ignore"):
             value = np.clip(FAMILIES[self.family].h(*self._base(u, v), *self.parameters), 0.0, 1.0)
         if self.rotation in (90, 180):
@@ -121,7 +145,9 @@ class Copula:
         """The u with h(u | v) = p; shape of the broadcast of p and v."""
         p = np.asarray(p, dtype=np.float64)
         with np.errstate(all="ignore"):
-            value = np.clip(FAMILIES[self.family].h_inverse(*self._base(p, v), *self.parameters), 0.0, 1.0)
+            value = np.clip(
+                FAMILIES[self.family].h_inverse(*self._base(p, v), *self.parameters), 0.0, 1.0
+            )
         if self.rotation in (90, 180):
             value = 1.0 - value
         return np.where(p <= 0, 0.0, np.where(p >= 1, 1.0, value))
@@ -134,7 +160,11 @@ class Copula:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-able description from which :meth:`from_dict` makes an equal copula."""
-        return {"family": self.family, "parameters": list(self.parameters), "rotation": self.rotation}
+        return {
+            "family": self.family,
+            "parameters": list(self.parameters),
+            "rotation": self.rotation,
+        }
 
     @classmethod
     def from_dict(cls, described: dict[str, Any]) -> Copula:
@@ -142,7 +172,9 @@ class Copula:
         return cls(described["family"], described["parameters"], described["rotation"])
 
 
-def fit_parameters(family: str, rotation: int, u: Array, v: Array, weights: Array | None = None) -> Copula:
+def fit_parameters(
+    family: str, rotation: int, u: Array, v: Array, weights: Array | None = None
+) -> Copula:
     """Maximum-likelihood parameters of one family (pyvinecopulib), rows weighted.
 
     Parameters
@@ -158,12 +190,19 @@ def fit_parameters(family: str, rotation: int, u: Array, v: Array, weights: Arra
         return Copula(family)
     import pyvinecopulib as pv
 
-    controls = pv.FitControlsBicop(num_threads=1, weights=np.empty(0) if weights is None else np.ascontiguousarray(weights, dtype=np.float64))
+    controls = pv.FitControlsBicop(
+        num_threads=1,
+        weights=np.empty(0) if weights is None else np.ascontiguousarray(weights, dtype=np.float64),
+    )
     bicop = pv.Bicop(getattr(pv.BicopFamily, _PYVINECOPULIB_NAMES.get(family, family)), rotation)
     bicop.fit(np.asfortranarray(np.column_stack([u, v])), controls)
     values = np.asarray(bicop.parameters, dtype=np.float64).ravel()
     ranges = FAMILIES[family].ranges
-    return Copula(family, [float(np.clip(value, low, high)) for value, (low, high) in zip(values, ranges)], rotation)
+    return Copula(
+        family,
+        [float(np.clip(value, low, high)) for value, (low, high) in zip(values, ranges)],
+        rotation,
+    )
 
 
 def kendall_tau(x: Array, y: Array, weights: Array | None = None) -> float:
@@ -229,5 +268,10 @@ def fit_copula(
         elif value < best_value:
             best, best_value = copula, value
     if len(failures) == len(candidates) and failures:
-        warnings.warn(f"No copula could be fitted to {name} ({failures[0]}); it is treated as independent of the target.", UserWarning, stacklevel=2)
+        warnings.warn(
+            f"No copula could be fitted to {name} ({failures[0]}); it is treated as independent of"
+            " the target.",
+            UserWarning,
+            stacklevel=2,
+        )
     return best

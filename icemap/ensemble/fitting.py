@@ -45,17 +45,30 @@ class FittedParts:
     log_likelihoods: Array
 
 
-def fit_parts(F: Array, y: Array, row_weights: Array, names: Sequence[str], options: FitOptions) -> FittedParts:
-    """Fit all parts to checked member predictions F (n, members), target y (n,) and row weights (n,)."""
+def fit_parts(
+    F: Array, y: Array, row_weights: Array, names: Sequence[str], options: FitOptions
+) -> FittedParts:
+    """Fit all parts to checked member predictions F (n, members), target y (n,) and row weights
+    (n,).
+    """
     n, members = F.shape
     clip = 0.5 / n
     target_margin = fit_target_margin(y, row_weights, options.bounds)
     left, right = cdf_interval(target_margin, y)
-    u = np.clip(left + np.random.default_rng(options.seed).random(n) * (right - left), clip, 1 - clip)
+    u = np.clip(
+        left + np.random.default_rng(options.seed).random(n) * (right - left), clip, 1 - clip
+    )
     member_margins = [RankMargin.fit(F[:, k], row_weights) for k in range(members)]
-    v = np.column_stack([np.clip(margin.cdf(F[:, k]), clip, 1 - clip) for k, margin in enumerate(member_margins)])
-    ranks_u, ranks_v = pseudo_observations(u, row_weights), np.column_stack([pseudo_observations(F[:, k], row_weights) for k in range(members)])
-    copulas = [fit_copula(ranks_u, ranks_v[:, k], row_weights, name=names[k]) for k in range(members)]
+    v = np.column_stack(
+        [np.clip(margin.cdf(F[:, k]), clip, 1 - clip) for k, margin in enumerate(member_margins)]
+    )
+    ranks_u, ranks_v = (
+        pseudo_observations(u, row_weights),
+        np.column_stack([pseudo_observations(F[:, k], row_weights) for k in range(members)]),
+    )
+    copulas = [
+        fit_copula(ranks_u, ranks_v[:, k], row_weights, name=names[k]) for k in range(members)
+    ]
     logs = np.column_stack([copula.logpdf(u, v[:, k]) for k, copula in enumerate(copulas)])
     used = [k for k in range(members) if k not in options.idle]
     weights = np.zeros(members)
@@ -75,14 +88,25 @@ def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | No
         return _continuous(y, weights, None)
     low, high = bounds
     at_low, at_high = y == low, y == high
-    at_low, at_high = (at if np.count_nonzero(at & (weights > 0)) >= _MIN_ATOM_ROWS else np.zeros(len(y), bool) for at in (at_low, at_high))
+    at_low, at_high = (
+        at if np.count_nonzero(at & (weights > 0)) >= _MIN_ATOM_ROWS else np.zeros(len(y), bool)
+        for at in (at_low, at_high)
+    )
     inside = ~(at_low | at_high)
     if np.count_nonzero(inside & (weights > 0)) < 10 or np.ptp(y[inside]) == 0:
-        raise ValueError(f"Only {int(inside.sum())} target values lie between the bounds {low:g} and {high:g}; a distribution between them needs at least 10.")
+        raise ValueError(
+            f"Only {int(inside.sum())} target values lie between the bounds {low:g} and {high:g}; a"
+            " distribution between them needs at least 10."
+        )
     between = _continuous(y[inside], weights[inside], bounds)
     if inside.all():
         return between
-    return AtomMargin(between, float(weights[at_low].sum() / weights.sum()), float(weights[at_high].sum() / weights.sum()), (low, high))
+    return AtomMargin(
+        between,
+        float(weights[at_low].sum() / weights.sum()),
+        float(weights[at_high].sum() / weights.sum()),
+        (low, high),
+    )
 
 
 def _continuous(y: Array, weights: Array, bounds: tuple[float, float] | None) -> SmoothMargin:

@@ -1,4 +1,6 @@
-"""Folds as integer labels, one per site; ``splitter`` turns them into a scikit-learn cross-validator."""
+"""Folds as integer labels, one per site; ``splitter`` turns them into a scikit-learn
+cross-validator.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Labels = NDArray[np.int64]
 
 
 class Knndm(NamedTuple):
-    """Outcome of the kNNDM search, with the three distance distributions that its figure shows (km)."""
+    """Outcome of the kNNDM search, with the three distance distributions that its figure shows
+    (km).
+    """
 
     labels: Labels
     w: float
@@ -48,7 +52,10 @@ def splitter(labels: ArrayLike) -> Any:
 
     folds = np.unique(np.asarray(labels), return_inverse=True)[1]
     if folds.max(initial=0) < 1:
-        raise ValueError("all sites are in one fold: cross-validation needs at least two, use smaller blocks or another kind of folds.")
+        raise ValueError(
+            "all sites are in one fold: cross-validation needs at least two, use smaller blocks or"
+            " another kind of folds."
+        )
     return PredefinedSplit(folds)
 
 
@@ -90,8 +97,8 @@ def cell_folds(cells: ArrayLike, k: int, seed: int) -> Labels:
 def spatial_blocks(longitude: ArrayLike, latitude: ArrayLike, degrees: float) -> Labels:
     """Number of the block of nearly equal area in which each place lies.
 
-    Rows are ``degrees`` high; each is cut into so many columns that a block is as wide as it is high, so no block is a sliver near the
-    pole, and the date line is a meridian like any other.
+    Rows are ``degrees`` high; each is cut into so many columns that a block is as wide as it is
+    high, so no block is a sliver near the pole, and the date line is a meridian like any other.
 
     Parameters
     ----------
@@ -121,7 +128,9 @@ def spatial_blocks(longitude: ArrayLike, latitude: ArrayLike, degrees: float) ->
     return (np.cumsum(columns) - columns)[row] + np.minimum(column, columns[row] - 1)
 
 
-def block_folds(longitude: ArrayLike, latitude: ArrayLike, degrees: float, k: int, seed: int) -> Labels:
+def block_folds(
+    longitude: ArrayLike, latitude: ArrayLike, degrees: float, k: int, seed: int
+) -> Labels:
     """Folds made of whole spatial blocks (see `spatial_blocks`), shuffled by ``seed``.
 
     Examples
@@ -130,7 +139,9 @@ def block_folds(longitude: ArrayLike, latitude: ArrayLike, degrees: float, k: in
     >>> bool(labels[0] == labels[1])
     True
     """
-    return _spread(spatial_blocks(longitude, latitude, degrees), k, seed, f"blocks of {degrees:g} degrees")
+    return _spread(
+        spatial_blocks(longitude, latitude, degrees), k, seed, f"blocks of {degrees:g} degrees"
+    )
 
 
 def region_folds(regions: ArrayLike) -> Labels:
@@ -143,26 +154,39 @@ def region_folds(regions: ArrayLike) -> Labels:
     """
     names, labels = np.unique(np.asarray(regions), return_inverse=True)
     if len(names) < 2:
-        raise ValueError(f"all sites are in the region {', '.join(map(str, names))}: leave-region-out needs at least two regions.")
+        raise ValueError(
+            f"all sites are in the region {', '.join(map(str, names))}: leave-region-out needs at"
+            " least two regions."
+        )
     return labels.astype(np.int64)
 
 
 def knndm(
-    longitude: ArrayLike, latitude: ArrayLike, domain_longitude: ArrayLike, domain_latitude: ArrayLike, k: int, seed: int, *, largest_fold: float = 0.5
+    longitude: ArrayLike,
+    latitude: ArrayLike,
+    domain_longitude: ArrayLike,
+    domain_latitude: ArrayLike,
+    k: int,
+    seed: int,
+    *,
+    largest_fold: float = 0.5,
 ) -> Knndm:
-    """Folds in which a test site is as far from the training sites as a place on the map is from the sites.
+    """Folds in which a test site is as far from the training sites as a place on the map is from
+    the sites.
 
-    The sites are clustered into k, ..., n - 2 clusters by their great-circle distances (Ward and complete linkage); each clustering is
-    merged into k folds in two ways, in order along the main axis of the sites and shuffled; the folds whose nearest-neighbour distances
-    differ least from those of the map (Wasserstein distance W) are kept. Where the sites are not closer to one another than to the map
-    (one-sided Kolmogorov-Smirnov test, 5 %), random folds are returned.
+    The sites are clustered into k, ..., n - 2 clusters by their great-circle distances (Ward and
+    complete linkage); each clustering is merged into k folds in two ways, in order along the main
+    axis of the sites and shuffled; the folds whose nearest-neighbour distances differ least from
+    those of the map (Wasserstein distance W) are kept. Where the sites are not closer to one
+    another than to the map (one-sided Kolmogorov-Smirnov test, 5 %), random folds are returned.
 
     Parameters
     ----------
     longitude, latitude : array_like, shape (n,)
         Sites, degrees.
     domain_longitude, domain_latitude : array_like, shape (m,)
-        Places spread evenly over the area (not over the degrees) of the map; some thousands are enough.
+        Places spread evenly over the area (not over the degrees) of the map; some thousands are
+        enough.
     k : int
         Number of folds.
     seed : int
@@ -177,19 +201,24 @@ def knndm(
     Raises
     ------
     ValueError
-        If there are fewer than k + 2 sites, or if no clustering keeps every fold below ``largest_fold``.
+        If there are fewer than k + 2 sites, or if no clustering keeps every fold below
+        ``largest_fold``.
 
     Notes
     -----
-    Linnenbrink et al. 2024, doi:10.5194/gmd-17-5897-2024. The main axis is that of the positions on the sphere, not of longitude and
-    latitude, which would tear clusters apart at the date line. Needs memory for n x n distances.
+    Linnenbrink et al. 2024, doi:10.5194/gmd-17-5897-2024. The main axis is that of the positions on
+    the sphere, not of longitude and latitude, which would tear clusters apart at the date line.
+    Needs memory for n x n distances.
     """
     from scipy.stats import ks_2samp, wasserstein_distance
 
     lon, lat = _places(longitude, latitude)
     n = len(lon)
     if n < k + 2 or k < 2:
-        raise ValueError(f"kNNDM with {k} folds and {n} sites: it needs at least 2 folds, and at least 2 sites more than folds.")
+        raise ValueError(
+            f"kNNDM with {k} folds and {n} sites: it needs at least 2 folds, and at least 2 sites"
+            " more than folds."
+        )
     distances = great_circle(lon, lat)
     site_to_site = _nearest_in_other_fold(distances, np.arange(n))
     domain_to_site = nearest_distance(domain_longitude, domain_latitude, lon, lat)
@@ -205,7 +234,10 @@ def knndm(
             if best is None or w < best.w:
                 best = Knndm(labels, w, clusters, site_to_site, domain_to_site, test_to_train)
     if best is None:
-        raise ValueError(f"kNNDM: no clustering into {k} folds keeps each within {largest_fold:.0%} of the {n} sites; allow a larger fold.")
+        raise ValueError(
+            f"kNNDM: no clustering into {k} folds keeps each within {largest_fold:.0%} of the {n}"
+            " sites; allow a larger fold."
+        )
     return best
 
 
@@ -225,7 +257,8 @@ def knndm_folds(
     --------
     >>> roads = np.repeat([100.0, 120.0, 140.0], 20) + np.tile(np.linspace(0, 1, 20), 3)
     >>> map_lon, map_lat = np.meshgrid(np.arange(60.0, 180.0, 2.0), [50.0, 60.0, 70.0])
-    >>> labels = knndm_folds(roads, np.full(60, 62.0), map_lon.ravel(), map_lat.ravel(), k=3, seed=0)
+    >>> labels = knndm_folds(roads, np.full(60, 62.0), map_lon.ravel(), map_lat.ravel(), k=3,
+    ...     seed=0)
     >>> [len(set(labels[i : i + 20].tolist())) for i in (0, 20, 40)]
     [1, 1, 1]
     """
@@ -233,10 +266,13 @@ def knndm_folds(
     return knndm(*places, k, seed, largest_fold=largest_fold).labels
 
 
-def replicate_splits(groups: ArrayLike, held_out: float, replicates: int, seed: int) -> NDArray[np.bool_]:
+def replicate_splits(
+    groups: ArrayLike, held_out: float, replicates: int, seed: int
+) -> NDArray[np.bool_]:
     """Which samples each replicate holds out; samples of one group (grid cell) go together.
 
-    Replicate s draws from child s of ``SeedSequence(seed)``, so its split does not depend on how many replicates there are.
+    Replicate s draws from child s of ``SeedSequence(seed)``, so its split does not depend on how
+    many replicates there are.
 
     Parameters
     ----------
@@ -261,7 +297,9 @@ def replicate_splits(groups: ArrayLike, held_out: float, replicates: int, seed: 
     labels = np.unique(np.asarray(groups), return_inverse=True)[1]
     held = np.zeros((replicates, len(labels)), dtype=bool)
     for row, child in zip(held, np.random.SeedSequence(seed).spawn(replicates)):
-        split = GroupShuffleSplit(n_splits=1, test_size=held_out, random_state=int(child.generate_state(1)[0]))
+        split = GroupShuffleSplit(
+            n_splits=1, test_size=held_out, random_state=int(child.generate_state(1)[0])
+        )
         row[next(split.split(labels, groups=labels))[1]] = True
     return held
 
@@ -273,7 +311,9 @@ def great_circle(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float6
     return EARTH_RADIUS_KM * haversine_distances(_radians(longitude, latitude))
 
 
-def nearest_distance(longitude: ArrayLike, latitude: ArrayLike, site_longitude: ArrayLike, site_latitude: ArrayLike) -> NDArray[np.float64]:
+def nearest_distance(
+    longitude: ArrayLike, latitude: ArrayLike, site_longitude: ArrayLike, site_latitude: ArrayLike
+) -> NDArray[np.float64]:
     """Great-circle distance from each place to the nearest site, km, shape (places,).
 
     Examples
@@ -284,16 +324,26 @@ def nearest_distance(longitude: ArrayLike, latitude: ArrayLike, site_longitude: 
     from sklearn.neighbors import BallTree
 
     tree = BallTree(_radians(site_longitude, site_latitude), metric="haversine")
-    return EARTH_RADIUS_KM * tree.query(_radians(longitude, latitude), return_distance=True)[0][:, 0]
+    return (
+        EARTH_RADIUS_KM * tree.query(_radians(longitude, latitude), return_distance=True)[0][:, 0]
+    )
 
 
-def _places(longitude: ArrayLike, latitude: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _places(
+    longitude: ArrayLike, latitude: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     lon, lat = np.asarray(longitude, dtype=float), np.asarray(latitude, dtype=float)
     if lon.ndim != 1 or lon.shape != lat.shape or not len(lon):
-        raise ValueError(f"longitude and latitude have the shapes {lon.shape} and {lat.shape}: give one of each for every place, and at least one place.")
+        raise ValueError(
+            f"longitude and latitude have the shapes {lon.shape} and {lat.shape}: give one of each"
+            " for every place, and at least one place."
+        )
     bad = ~(np.isfinite(lon) & (np.abs(lat) <= 90))
     if bad.any():
-        raise ValueError(f"row {int(bad.argmax())} has longitude {lon[bad][0]} and latitude {lat[bad][0]}: give finite degrees, latitude within -90 and 90.")
+        raise ValueError(
+            f"row {int(bad.argmax())} has longitude {lon[bad][0]} and latitude {lat[bad][0]}: give"
+            " finite degrees, latitude within -90 and 90."
+        )
     return lon, lat
 
 
@@ -303,10 +353,15 @@ def _radians(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float64]:
 
 
 def _spread(groups: ArrayLike, k: int, seed: int, what: str) -> Labels:
-    """Put groups one by one into the fold that is smallest so far: those larger than a fold should be first, then the others shuffled."""
+    """Put groups one by one into the fold that is smallest so far: those larger than a fold should
+    be first, then the others shuffled.
+    """
     labels, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)[1:]
     if k < 2 or len(sizes) < k:
-        raise ValueError(f"{k} folds cannot be made of {len(sizes)} {what}: ask for at least 2 folds, and for no more than there are {what}.")
+        raise ValueError(
+            f"{k} folds cannot be made of {len(sizes)} {what}: ask for at least 2 folds, and for no"
+            f" more than there are {what}."
+        )
     fold_of_group = np.empty(len(sizes), dtype=np.int64)
     filled = np.zeros(k, dtype=np.int64)
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
@@ -320,19 +375,31 @@ def _nearest_in_other_fold(distances: NDArray[np.float64], labels: Labels) -> ND
     return np.where(labels[:, None] == labels[None, :], np.inf, distances).min(axis=1)
 
 
-def _clusterings(lon: NDArray[np.float64], lat: NDArray[np.float64], distances: NDArray[np.float64], k: int, seed: int) -> Iterator[tuple[int, Labels]]:
-    """Numbers of clusters, up to 100 between k and n - 2 and close together where they are few, with the folds made of the clusters."""
+def _clusterings(
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+    distances: NDArray[np.float64],
+    k: int,
+    seed: int,
+) -> Iterator[tuple[int, Labels]]:
+    """Numbers of clusters, up to 100 between k and n - 2 and close together where they are few,
+    with the folds made of the clusters.
+    """
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
     n = len(lon)
     position = unit_vectors(lon, lat)
-    along_axis = position @ np.linalg.svd(position - position.mean(axis=0), full_matrices=False)[2][0]
+    along_axis = (
+        position @ np.linalg.svd(position - position.mean(axis=0), full_matrices=False)[2][0]
+    )
     counts = np.unique(np.rint(np.exp(np.linspace(np.log(k), np.log(n - 2), 100))).astype(int))
     for method in ("ward", "complete"):
         tree = linkage(squareform(distances, checks=False), method=method)
         for count in counts:
-            clusters = np.unique(fcluster(tree, count, criterion="maxclust"), return_inverse=True)[1]
+            clusters = np.unique(fcluster(tree, count, criterion="maxclust"), return_inverse=True)[
+                1
+            ]
             # Ties in the tree can leave fewer clusters than asked for, too few to fill k folds.
             if clusters.max() + 1 >= k:
                 yield int(count), _merge(clusters, along_axis, k)
@@ -340,7 +407,9 @@ def _clusterings(lon: NDArray[np.float64], lat: NDArray[np.float64], distances: 
 
 
 def _merge(clusters: NDArray[np.intp], along_axis: NDArray[np.float64], k: int) -> Labels:
-    """Clusters of n / k sites or more become folds of their own; the others are dealt out in turn, in order along the axis."""
+    """Clusters of n / k sites or more become folds of their own; the others are dealt out in turn,
+    in order along the axis.
+    """
     sizes = np.bincount(clusters)
     order = np.argsort(np.bincount(clusters, weights=along_axis) / sizes, kind="stable")
     large = [c for c in order if sizes[c] >= len(clusters) / k]

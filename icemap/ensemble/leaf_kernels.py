@@ -1,11 +1,14 @@
-"""Compiled loops over places and the trees of a quantile forest: one thread, no interpreter lock."""
+"""Compiled loops over places and the trees of a quantile forest: one thread, no interpreter
+lock.
+"""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
 
-# Places that pass a tree together: its curves are fetched once for them, and their sums stay in cache.
+# Places that pass a tree together: its curves are fetched once for them, and their sums stay in
+# cache.
 _BLOCK = 2048
 
 
@@ -21,7 +24,13 @@ def look_up(codes, forest, cdf, mean):  # type: ignore[no-untyped-def]
         With 0 before and 1 behind the nodes.
     mean : (n,) float32, written
     """
-    root, nodes, depth, curves, means = forest.root, forest.nodes, forest.depth, forest.curves, forest.means
+    root, nodes, depth, curves, means = (
+        forest.root,
+        forest.nodes,
+        forest.depth,
+        forest.curves,
+        forest.means,
+    )
     n, k = cdf.shape[0], cdf.shape[1] - 2
     at, sums = np.empty(_BLOCK, np.int32), np.empty((_BLOCK, k), np.float32)
     for begin in range(0, n, _BLOCK):
@@ -30,12 +39,17 @@ def look_up(codes, forest, cdf, mean):  # type: ignore[no-untyped-def]
         mean[begin : begin + size] = 0
         for tree in range(root.size):
             at[:size] = root[tree]
-            # All places side by side and without a branch: each step of one does not wait for that of another.
+            # All places side by side and without a branch: each step of one does not wait for that
+            # of another.
             for _ in range(depth[tree]):
                 for i in range(size):
                     here = at[i]
                     node = max(here, 0)
-                    child = nodes[node, 2] if codes[nodes[node, 0], begin + i] <= nodes[node, 1] else nodes[node, 3]
+                    child = (
+                        nodes[node, 2]
+                        if codes[nodes[node, 0], begin + i] <= nodes[node, 1]
+                        else nodes[node, 3]
+                    )
                     at[i] = child if here >= 0 else here
             for i in range(size):
                 leaf = -1 - at[i]

@@ -1,7 +1,8 @@
 """Marginal distributions of the target and of the members.
 
-A margin is any object with ``cdf``, ``ppf`` and ``pdf``: the classes here, or a frozen :mod:`scipy.stats` distribution. Those fitted here
-are continuous except for atoms at the physical bounds, and ``cdf(ppf(p))`` returns p to 1e-9 outside the atoms.
+A margin is any object with ``cdf``, ``ppf`` and ``pdf``: the classes here, or a frozen
+:mod:`scipy.stats` distribution. Those fitted here are continuous except for atoms at the physical
+bounds, and ``cdf(ppf(p))`` returns p to 1e-9 outside the atoms.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class Margin(Protocol):
 
 
 def midranks(x: Array, weights: Array | None = None) -> tuple[Array, Array]:
-    """Distinct values of x in rising order and their weighted mid-ranks (R - 1/2)/n, both (distinct,)."""
+    """Distinct values of x in rising order and their weighted mid-ranks (R - 1/2)/n, both
+    (distinct,).
+    """
     values, inverse = np.unique(x, return_inverse=True)
     share = np.bincount(inverse, weights=np.ones(len(x)) if weights is None else weights)
     share = share / share.sum()
@@ -35,9 +38,11 @@ def midranks(x: Array, weights: Array | None = None) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class RankMargin:
-    """Empirical distribution, linear between mid-ranks: a monotone transform of the data leaves the ranks of the data as they are.
+    """Empirical distribution, linear between mid-ranks: a monotone transform of the data leaves the
+    ranks of the data as they are.
 
-    Used for the members: what the copula sees of a member is then the order of its predictions alone.
+    Used for the members: what the copula sees of a member is then the order of its predictions
+    alone.
 
     Parameters
     ----------
@@ -50,12 +55,17 @@ class RankMargin:
 
     @classmethod
     def fit(cls, x: Array, weights: Array | None = None) -> RankMargin:
-        """From data x (n,) and row weights (n,); beyond the data the distribution ends half a mean spacing of the outer tenth away."""
+        """From data x (n,) and row weights (n,); beyond the data the distribution ends half a mean
+        spacing of the outer tenth away.
+        """
         values, levels = midranks(np.asarray(x, dtype=np.float64), weights)
         outer = max(2, len(values) // 10)
         below = 0.5 * (values[outer - 1] - values[0]) / (outer - 1)
         above = 0.5 * (values[-1] - values[-outer]) / (outer - 1)
-        return cls(np.concatenate([[values[0] - below], values, [values[-1] + above]]), np.concatenate([[0.0], levels, [1.0]]))
+        return cls(
+            np.concatenate([[values[0] - below], values, [values[-1] + above]]),
+            np.concatenate([[0.0], levels, [1.0]]),
+        )
 
     def cdf(self, x: ArrayLike) -> Array:
         """P(X <= x), the shape of x."""
@@ -79,11 +89,13 @@ class RankMargin:
 
 @dataclass(frozen=True)
 class SmoothMargin:
-    """Smoothed empirical distribution: a monotone cubic through knots of the kernel-smoothed empirical distribution.
+    """Smoothed empirical distribution: a monotone cubic through knots of the kernel-smoothed
+    empirical distribution.
 
-    The kernel (Gaussian, bandwidth of order n^(-1/3), right for a distribution function) is reflected at finite bounds, and a share 1/(n+1)
-    of the mass is spread over the whole range, so that the tails reach the bounds and no gap has density zero. Beyond the knots of an
-    unbounded margin the tails are exponential.
+    The kernel (Gaussian, bandwidth of order n^(-1/3), right for a distribution function) is
+    reflected at finite bounds, and a share 1/(n+1) of the mass is spread over the whole range, so
+    that the tails reach the bounds and no gap has density zero. Beyond the knots of an unbounded
+    margin the tails are exponential.
 
     Parameters
     ----------
@@ -99,7 +111,9 @@ class SmoothMargin:
     bounds: Bounds | None
 
     @classmethod
-    def fit(cls, x: Array, weights: Array | None = None, bounds: Bounds | None = None, knots: int = 160) -> SmoothMargin:
+    def fit(
+        cls, x: Array, weights: Array | None = None, bounds: Bounds | None = None, knots: int = 160
+    ) -> SmoothMargin:
         """From data x (n,) inside the bounds, and row weights (n,)."""
         kernel = Kernel.fit(x, weights, bounds)
         at = kernel.knots(knots)
@@ -110,8 +124,11 @@ class SmoothMargin:
         keep[-1] = True
         at, levels, density = at[keep], levels[keep], density[keep]
         secants = np.diff(levels) / np.diff(at)
-        # Twice the smaller neighbouring secant keeps the cubic monotone (Fritsch & Carlson 1980, doi:10.1137/0717021) and its density positive.
-        limit = 2.0 * np.minimum(np.concatenate([secants[:1], secants]), np.concatenate([secants, secants[-1:]]))
+        # Twice the smaller neighbouring secant keeps the cubic monotone (Fritsch & Carlson 1980,
+        # doi:10.1137/0717021) and its density positive.
+        limit = 2.0 * np.minimum(
+            np.concatenate([secants[:1], secants]), np.concatenate([secants, secants[-1:]])
+        )
         return cls(at, levels, np.minimum(density, limit), bounds)
 
     def _cell(self, index: NDArray[np.intp]) -> tuple[Array, ...]:
@@ -130,8 +147,17 @@ class SmoothMargin:
         if self.bounds is None:
             first, last = self.levels[0], 1.0 - self.levels[-1]
             with np.errstate(over="ignore", under="ignore"):
-                value = np.where(x < self.knots[0], first * np.exp(np.minimum(0.0, (x - self.knots[0]) * self.slopes[0] / first)), value)
-                value = np.where(x > self.knots[-1], 1.0 - last * np.exp(np.minimum(0.0, (self.knots[-1] - x) * self.slopes[-1] / last)), value)
+                value = np.where(
+                    x < self.knots[0],
+                    first * np.exp(np.minimum(0.0, (x - self.knots[0]) * self.slopes[0] / first)),
+                    value,
+                )
+                value = np.where(
+                    x > self.knots[-1],
+                    1.0
+                    - last * np.exp(np.minimum(0.0, (self.knots[-1] - x) * self.slopes[-1] / last)),
+                    value,
+                )
         return np.clip(value, 0.0, 1.0)
 
     def pdf(self, x: ArrayLike) -> Array:
@@ -146,8 +172,12 @@ class SmoothMargin:
             return np.where(outside, 0.0, value)
         first, last = self.levels[0], 1.0 - self.levels[-1]
         with np.errstate(over="ignore", under="ignore"):
-            below = self.slopes[0] * np.exp(np.minimum(0.0, (x - self.knots[0]) * self.slopes[0] / first))
-            above = self.slopes[-1] * np.exp(np.minimum(0.0, (self.knots[-1] - x) * self.slopes[-1] / last))
+            below = self.slopes[0] * np.exp(
+                np.minimum(0.0, (x - self.knots[0]) * self.slopes[0] / first)
+            )
+            above = self.slopes[-1] * np.exp(
+                np.minimum(0.0, (self.knots[-1] - x) * self.slopes[-1] / last)
+            )
         return np.where(x < self.knots[0], below, np.where(x > self.knots[-1], above, value))
 
     def ppf(self, p: ArrayLike) -> Array:
@@ -173,18 +203,36 @@ class SmoothMargin:
             return np.where(p <= 0, self.bounds[0], np.where(p >= 1, self.bounds[1], value))
         first, last = self.levels[0], 1.0 - self.levels[-1]
         with np.errstate(divide="ignore"):
-            value = np.where(p < first, self.knots[0] + np.log(np.minimum(p / first, 1.0)) * first / self.slopes[0], value)
-            return np.where(p > self.levels[-1], self.knots[-1] - np.log(np.minimum((1 - p) / last, 1.0)) * last / self.slopes[-1], value)
+            value = np.where(
+                p < first,
+                self.knots[0] + np.log(np.minimum(p / first, 1.0)) * first / self.slopes[0],
+                value,
+            )
+            return np.where(
+                p > self.levels[-1],
+                self.knots[-1] - np.log(np.minimum((1 - p) / last, 1.0)) * last / self.slopes[-1],
+                value,
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able description."""
-        arrays = {"knots": self.knots.tolist(), "levels": self.levels.tolist(), "slopes": self.slopes.tolist()}
-        return {"kind": "smooth", "bounds": None if self.bounds is None else list(self.bounds), **arrays}
+        arrays = {
+            "knots": self.knots.tolist(),
+            "levels": self.levels.tolist(),
+            "slopes": self.slopes.tolist(),
+        }
+        return {
+            "kind": "smooth",
+            "bounds": None if self.bounds is None else list(self.bounds),
+            **arrays,
+        }
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """Gaussian kernel distribution, reflected at the bounds, with a broad component of weight 1/(n+1)."""
+    """Gaussian kernel distribution, reflected at the bounds, with a broad component of weight
+    1/(n+1).
+    """
 
     x: Array
     weights: Array
@@ -202,10 +250,20 @@ class Kernel:
         low, high = np.quantile(x, [0.25, 0.75])
         if high > low:
             spread = min(spread, (high - low) / 1.349)
-        return cls(x, w, max(1.06 * spread * effective ** (-1 / 3), 1e-9 * (1.0 + abs(float(x.max())))), 1.0 / (effective + 1.0), bounds)
+        return cls(
+            x,
+            w,
+            max(1.06 * spread * effective ** (-1 / 3), 1e-9 * (1.0 + abs(float(x.max())))),
+            1.0 / (effective + 1.0),
+            bounds,
+        )
 
     def _centres(self) -> list[Array]:
-        return [self.x] if self.bounds is None else [self.x, 2 * self.bounds[0] - self.x, 2 * self.bounds[1] - self.x]
+        return (
+            [self.x]
+            if self.bounds is None
+            else [self.x, 2 * self.bounds[0] - self.x, 2 * self.bounds[1] - self.x]
+        )
 
     def _broad(self) -> tuple[float, float]:
         mean = float(self.weights @ self.x)
@@ -213,27 +271,44 @@ class Kernel:
 
     def cdf(self, at: Array) -> Array:
         """Distribution function at the points ``at`` (k,)."""
-        smooth = sum(special.ndtr((at[:, None] - c) / self.bandwidth) @ self.weights for c in self._centres())
+        smooth = sum(
+            special.ndtr((at[:, None] - c) / self.bandwidth) @ self.weights for c in self._centres()
+        )
         if self.bounds is None:
             mean, spread = self._broad()
             return (1 - self.broad) * smooth + self.broad * special.ndtr((at - mean) / spread)
         low, high = self.bounds
-        ends = sum(special.ndtr((np.array(self.bounds)[:, None] - c) / self.bandwidth) @ self.weights for c in self._centres())
-        return (1 - self.broad) * (smooth - ends[0]) / (ends[1] - ends[0]) + self.broad * (at - low) / (high - low)
+        ends = sum(
+            special.ndtr((np.array(self.bounds)[:, None] - c) / self.bandwidth) @ self.weights
+            for c in self._centres()
+        )
+        return (1 - self.broad) * (smooth - ends[0]) / (ends[1] - ends[0]) + self.broad * (
+            at - low
+        ) / (high - low)
 
     def pdf(self, at: Array, leave_out: bool = False) -> Array:
-        """Density at the points ``at`` (k,); with ``leave_out`` they are the data themselves, and each is left out of its own density."""
-        kernels = [np.exp(-0.5 * ((at[:, None] - c) / self.bandwidth) ** 2) / (self.bandwidth * np.sqrt(2 * np.pi)) for c in self._centres()]
+        """Density at the points ``at`` (k,); with ``leave_out`` they are the data themselves, and
+        each is left out of its own density.
+        """
+        kernels = [
+            np.exp(-0.5 * ((at[:, None] - c) / self.bandwidth) ** 2)
+            / (self.bandwidth * np.sqrt(2 * np.pi))
+            for c in self._centres()
+        ]
         smooth = sum(k @ self.weights for k in kernels)
         if leave_out:
             smooth = (smooth - sum(np.diag(k) for k in kernels) * self.weights) / (1 - self.weights)
         if self.bounds is None:
             mean, spread = self._broad()
-            return (1 - self.broad) * smooth + self.broad * np.exp(-0.5 * ((at - mean) / spread) ** 2) / (spread * np.sqrt(2 * np.pi))
+            return (1 - self.broad) * smooth + self.broad * np.exp(
+                -0.5 * ((at - mean) / spread) ** 2
+            ) / (spread * np.sqrt(2 * np.pi))
         return (1 - self.broad) * smooth + self.broad / (self.bounds[1] - self.bounds[0])
 
     def knots(self, count: int) -> Array:
-        """Where to tabulate: quantiles of the data, half a bandwidth around the outer ones, and an even grid up to the bounds."""
+        """Where to tabulate: quantiles of the data, half a bandwidth around the outer ones, and an
+        even grid up to the bounds.
+        """
         order = np.argsort(self.x)
         cumulative = np.cumsum(self.weights[order])
         inner = np.interp(np.linspace(0, 1, count // 2), cumulative, self.x[order])
@@ -243,7 +318,14 @@ class Kernel:
         else:
             low, high = self.bounds
         fringe = np.linspace(-reach, reach, 13)
-        at = np.concatenate([inner, np.linspace(low, high, count // 2), self.x.min() + fringe, self.x.max() + fringe])
+        at = np.concatenate(
+            [
+                inner,
+                np.linspace(low, high, count // 2),
+                self.x.min() + fringe,
+                self.x.max() + fringe,
+            ]
+        )
         at = np.unique(np.clip(at, low, high))
         apart = np.concatenate([[True], np.diff(at) > 1e-3 * self.bandwidth])
         apart[-1] = True
@@ -287,7 +369,9 @@ class AtomMargin:
         """Smallest x with cdf(x) >= p, the shape of p."""
         p = np.asarray(p, dtype=np.float64)
         inner = self.between.ppf(np.clip((p - self.low) / (1 - self.low - self.high), 0.0, 1.0))
-        return np.where(p <= self.low, self.bounds[0], np.where(p > 1 - self.high, self.bounds[1], inner))
+        return np.where(
+            p <= self.low, self.bounds[0], np.where(p > 1 - self.high, self.bounds[1], inner)
+        )
 
     def pdf(self, x: ArrayLike) -> Array:
         """Density between the bounds; at a bound with an atom, its probability. The shape of x."""
@@ -298,13 +382,23 @@ class AtomMargin:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able description."""
-        return {"kind": "atoms", "low": self.low, "high": self.high, "bounds": list(self.bounds), "between": self.between.to_dict()}
+        return {
+            "kind": "atoms",
+            "low": self.low,
+            "high": self.high,
+            "bounds": list(self.bounds),
+            "between": self.between.to_dict(),
+        }
 
 
 def cdf_interval(margin: Margin, x: ArrayLike) -> tuple[Array, Array]:
     """P(X < x) and P(X <= x): different only at an atom."""
     upper = np.asarray(margin.cdf(x), dtype=np.float64)
-    return (np.asarray(margin.cdf_left(x)), upper) if isinstance(margin, AtomMargin) else (upper, upper)
+    return (
+        (np.asarray(margin.cdf_left(x)), upper)
+        if isinstance(margin, AtomMargin)
+        else (upper, upper)
+    )
 
 
 def describe_margin(margin: Margin) -> dict[str, Any]:
@@ -312,7 +406,12 @@ def describe_margin(margin: Margin) -> dict[str, Any]:
     if hasattr(margin, "to_dict"):
         return margin.to_dict()
     frozen: Any = margin
-    return {"kind": "scipy", "name": frozen.dist.name, "args": [float(a) for a in frozen.args], "kwds": {k: float(a) for k, a in frozen.kwds.items()}}
+    return {
+        "kind": "scipy",
+        "name": frozen.dist.name,
+        "args": [float(a) for a in frozen.args],
+        "kwds": {k: float(a) for k, a in frozen.kwds.items()},
+    }
 
 
 def margin_from_dict(described: dict[str, Any]) -> Any:
@@ -321,10 +420,19 @@ def margin_from_dict(described: dict[str, Any]) -> Any:
     if described["kind"] == "rank":
         return RankMargin(np.array(described["values"]), np.array(described["levels"]))
     if described["kind"] == "smooth":
-        arrays = [np.array(described[key], dtype=np.float64) for key in ("knots", "levels", "slopes")]
-        return SmoothMargin(arrays[0], arrays[1], arrays[2], None if bounds is None else (bounds[0], bounds[1]))
+        arrays = [
+            np.array(described[key], dtype=np.float64) for key in ("knots", "levels", "slopes")
+        ]
+        return SmoothMargin(
+            arrays[0], arrays[1], arrays[2], None if bounds is None else (bounds[0], bounds[1])
+        )
     if described["kind"] == "atoms":
-        return AtomMargin(margin_from_dict(described["between"]), described["low"], described["high"], (bounds[0], bounds[1]))
+        return AtomMargin(
+            margin_from_dict(described["between"]),
+            described["low"],
+            described["high"],
+            (bounds[0], bounds[1]),
+        )
     from scipy import stats
 
     return getattr(stats, described["name"])(*described["args"], **described["kwds"])

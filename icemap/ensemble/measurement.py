@@ -1,4 +1,6 @@
-"""What the samples' standard errors mean for a fit: weights, and the spread that a map has without them."""
+"""What the samples' standard errors mean for a fit: weights, and the spread that a map has without
+them.
+"""
 
 from __future__ import annotations
 

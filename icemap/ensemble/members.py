@@ -1,4 +1,6 @@
-"""The four members as scikit-learn regressors: support vector regression, additive model, random forest, LightGBM."""
+"""The four members as scikit-learn regressors: support vector regression, additive model, random
+forest, LightGBM.
+"""
 
 from __future__ import annotations
 
@@ -28,19 +30,30 @@ CONSENSUS = "consensus"
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 
-def member_inputs(names: Iterable[str], coding: PredictorCoding, coded: Array) -> dict[str, NDArray[Any]]:
-    """Coded predictors, shape (n, predictors), in the form that each member takes, shape (n, columns); members of one form share one array."""
+def member_inputs(
+    names: Iterable[str], coding: PredictorCoding, coded: Array
+) -> dict[str, NDArray[Any]]:
+    """Coded predictors, shape (n, predictors), in the form that each member takes, shape (n,
+    columns); members of one form share one array.
+    """
     codes, design = coding.codes(coded), coding.design(coded)
     return {name: codes if name in OF_CODES else design for name in names}
 
 
-def make_member(name: str, coding: PredictorCoding, seed: int, settings: Mapping[str, Any] = NO_SETTINGS, monotone: Mapping[str, int] = NO_SETTINGS) -> Any:
+def make_member(
+    name: str,
+    coding: PredictorCoding,
+    seed: int,
+    settings: Mapping[str, Any] = NO_SETTINGS,
+    monotone: Mapping[str, int] = NO_SETTINGS,
+) -> Any:
     """An unfitted regressor for the inputs of `member_inputs`.
 
     Parameters
     ----------
     name : str
-        One of `MEMBERS`, or the import path of a scikit-learn regressor such as ``sklearn.linear_model.Ridge``.
+        One of `MEMBERS`, or the import path of a scikit-learn regressor such as
+        ``sklearn.linear_model.Ridge``.
     coding : PredictorCoding
         Says which columns hold class levels.
     seed : int
@@ -48,7 +61,8 @@ def make_member(name: str, coding: PredictorCoding, seed: int, settings: Mapping
     settings : mapping
         Parameters other than the defaults, as the tuning found them.
     monotone : mapping of str to int
-        Predictors along which the target never falls (1) or never rises (-1); SVR and regressors by import path have no such setting.
+        Predictors along which the target never falls (1) or never rises (-1); SVR and regressors by
+        import path have no such setting.
 
     Raises
     ------
@@ -57,7 +71,8 @@ def make_member(name: str, coding: PredictorCoding, seed: int, settings: Mapping
 
     Notes
     -----
-    Classes are one-hot for SVR and GAM, native for LightGBM, and ordered levels for the random forest.
+    Classes are one-hot for SVR and GAM, native for LightGBM, and ordered levels for the random
+    forest.
     """
     from sklearn.compose import TransformedTargetRegressor
     from sklearn.ensemble import RandomForestRegressor
@@ -66,25 +81,54 @@ def make_member(name: str, coding: PredictorCoding, seed: int, settings: Mapping
 
     if name == "svr":
         width = len(coding.design_columns)
-        return TransformedTargetRegressor(SVR(**{"C": 1.0, "epsilon": 0.1, "gamma": 1.0 / width, **settings}), transformer=StandardScaler())
+        return TransformedTargetRegressor(
+            SVR(**{"C": 1.0, "epsilon": 0.1, "gamma": 1.0 / width, **settings}),
+            transformer=StandardScaler(),
+        )
     if name == "gam":
         columns = coding.design_columns
         continuous = len(coding.continuous_columns)
-        directions = tuple(monotone.get(column, 0) if i < continuous else 0 for i, column in enumerate(columns))
-        shared = {"linear_columns": tuple(range(continuous, len(columns))), "knots": _spans(coding), "monotone": directions if any(directions) else ()}
+        directions = tuple(
+            monotone.get(column, 0) if i < continuous else 0 for i, column in enumerate(columns)
+        )
+        shared = {
+            "linear_columns": tuple(range(continuous, len(columns))),
+            "knots": _spans(coding),
+            "monotone": directions if any(directions) else (),
+        }
         return SplineGAM(**{**shared, **settings})
     directions = tuple(monotone.get(column, 0) for column in coding.names)
     if name == "random_forest":
-        grown = {"n_estimators": 100, "min_samples_leaf": 3, "max_features": 1 / 3, "monotonic_cst": directions if any(directions) else None}
+        grown = {
+            "n_estimators": 100,
+            "min_samples_leaf": 3,
+            "max_features": 1 / 3,
+            "monotonic_cst": directions if any(directions) else None,
+        }
         return RandomForestRegressor(**{**grown, **settings}, n_jobs=1, random_state=seed)
     if name == "lightgbm":
         from lightgbm import LGBMRegressor
 
-        grown = {"n_estimators": 200, "num_leaves": 15, "learning_rate": 0.05, "min_child_samples": 10, "subsample": 0.8, "colsample_bytree": 0.8}
+        grown = {
+            "n_estimators": 200,
+            "num_leaves": 15,
+            "learning_rate": 0.05,
+            "min_child_samples": 10,
+            "subsample": 0.8,
+            "colsample_bytree": 0.8,
+        }
         if any(directions):
             grown["monotone_constraints"] = directions
         # One bin per code, so that every split lies between two codes.
-        exact = {"subsample_freq": 1, "max_bin": 255, "min_data_in_bin": 1, "deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1}
+        exact = {
+            "subsample_freq": 1,
+            "max_bin": 255,
+            "min_data_in_bin": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+            "n_jobs": 1,
+            "verbosity": -1,
+        }
         return LGBMRegressor(**{**grown, **settings}, **exact, random_state=seed)
     model = _imported(name)
     if "random_state" in model.get_params():
@@ -92,7 +136,9 @@ def make_member(name: str, coding: PredictorCoding, seed: int, settings: Mapping
     return model.set_params(**settings)
 
 
-def fit_member(member: Any, coding: PredictorCoding, inputs: NDArray[Any], y: Array, weight: Array) -> Any:
+def fit_member(
+    member: Any, coding: PredictorCoding, inputs: NDArray[Any], y: Array, weight: Array
+) -> Any:
     """A fitted clone."""
     return clone(member).fit(inputs, y, **fit_options(member, coding, weight))
 
@@ -107,17 +153,24 @@ def fit_options(member: Any, coding: PredictorCoding, weight: Array) -> dict[str
     return options
 
 
-def predict_members(members: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], limits: tuple[float, float]) -> Array:
-    """Predictions of fitted members for their `member_inputs`, held within the limits, and last their mean; shape (n, members + 1).
+def predict_members(
+    members: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], limits: tuple[float, float]
+) -> Array:
+    """Predictions of fitted members for their `member_inputs`, held within the limits, and last
+    their mean; shape (n, members + 1).
 
-    Members err in different ways, so that their plain mean, the consensus, mostly errs least: COP-BMA has it as a component of its own.
+    Members err in different ways, so that their plain mean, the consensus, mostly errs least:
+    COP-BMA has it as a component of its own.
     """
-    F = np.clip(np.column_stack([member.predict(inputs[name]) for name, member in members.items()]), *limits)
+    F = np.clip(
+        np.column_stack([member.predict(inputs[name]) for name, member in members.items()]), *limits
+    )
     return np.column_stack([F, F.mean(axis=1)])
 
 
 def require_member(name: str, width: int = 3, bounds: tuple[float, float] | None = None) -> None:
-    """Refuse a name that is neither a member nor a regressor's import path, or one that cannot be fitted, before any work is done.
+    """Refuse a name that is neither a member nor a regressor's import path, or one that cannot be
+    fitted, before any work is done.
 
     Parameters
     ----------
@@ -146,7 +199,9 @@ def require_member(name: str, width: int = 3, bounds: tuple[float, float] | None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            predicted = np.asarray(model.fit(inputs, target, **options).predict(inputs), dtype=float)
+            predicted = np.asarray(
+                model.fit(inputs, target, **options).predict(inputs), dtype=float
+            )
         except Exception as error:  # whatever a regressor may say of its input
             problem = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         else:
@@ -154,25 +209,36 @@ def require_member(name: str, width: int = 3, bounds: tuple[float, float] | None
                 problem = "its predictions are not one finite number a row"
     if problem:
         raise IcemapError(
-            f"The member '{name}' cannot be fitted to {width} predictors and a target from {target[0]:g} to {target[-1]:g} ({problem[:200]}): "
-            "choose another one."
+            f"The member '{name}' cannot be fitted to {width} predictors and a target from"
+            f" {target[0]:g} to {target[-1]:g} ({problem[:200]}): choose another one."
         )
 
 
 def _spans(coding: PredictorCoding) -> tuple[tuple[float, float], ...]:
-    """Range of the training values of each column of the design, between the outer code edges for continuous predictors."""
+    """Range of the training values of each column of the design, between the outer code edges for
+    continuous predictors.
+    """
     names = [coding.names[i] for i in coding.continuous_columns]
     spans = []
     for name in names:
         edges = coding.edges[name] or (coding.center[name],)
-        spans.append(((edges[0] - coding.center[name]) / coding.scale[name], (edges[-1] - coding.center[name]) / coding.scale[name]))
+        spans.append(
+            (
+                (edges[0] - coding.center[name]) / coding.scale[name],
+                (edges[-1] - coding.center[name]) / coding.scale[name],
+            )
+        )
     return (*spans, *((0.0, 1.0) for _ in range(len(coding.design_columns) - len(names))))
 
 
 def _imported(name: str) -> Any:
-    problem = f"The member '{name}' is unknown: use {', '.join(MEMBERS)} or the import path of a scikit-learn regressor, such as sklearn.linear_model.Ridge."
+    problem = (
+        f"The member '{name}' is unknown: use {', '.join(MEMBERS)} or the import path of a"
+        " scikit-learn regressor, such as sklearn.linear_model.Ridge."
+    )
     module, _, attribute = name.rpartition(".")
-    # A config may be somebody else's: nothing is imported beside scikit-learn, and nothing called that is no regressor.
+    # A config may be somebody else's: nothing is imported beside scikit-learn, and nothing called
+    # that is no regressor.
     if module.partition(".")[0] != "sklearn":
         raise IcemapError(problem)
     try:

@@ -15,13 +15,16 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 _INT64 = ir.IntType(64)
-# Pixels for which a component's tables are fetched once; their vectors should stay in cache while the components pass.
+# Pixels for which a component's tables are fetched once; their vectors should stay in cache while
+# the components pass.
 _BLOCK = 8192
 
 
 @intrinsic
 def add_between(typingctx, table, row, share, sums, target, part):  # type: ignore[no-untyped-def]
-    """sums[target] += (1 - share) table[row] + share table[row + 1], for part number ``part`` of sixteen columns; all float32."""
+    """sums[target] += (1 - share) table[row] + share table[row + 1], for part number ``part`` of
+    sixteen columns; all float32.
+    """
     signature = types.void(table, types.int64, types.float32, sums, types.int64, types.int64)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -32,14 +35,22 @@ def add_between(typingctx, table, row, share, sums, target, part):  # type: igno
         def pointer(array_type: Any, array: Any, row: Any) -> Any:
             made = context.make_array(array_type)(context, builder, array)
             columns = builder.extract_value(made.shape, 1)
-            first = builder.add(builder.mul(row, columns), builder.mul(part, ir.Constant(_INT64, 16)))
+            first = builder.add(
+                builder.mul(row, columns), builder.mul(part, ir.Constant(_INT64, 16))
+            )
             return builder.bitcast(builder.gep(made.data, [first]), vector.as_pointer())
 
         shares = ir.Constant(vector, ir.Undefined)
         shares = builder.insert_element(shares, share, ir.Constant(ir.IntType(32), 0))
-        shares = builder.shuffle_vector(shares, shares, ir.Constant(ir.VectorType(ir.IntType(32), 16), [ir.Constant(ir.IntType(32), 0)] * 16))
+        shares = builder.shuffle_vector(
+            shares,
+            shares,
+            ir.Constant(ir.VectorType(ir.IntType(32), 16), [ir.Constant(ir.IntType(32), 0)] * 16),
+        )
         lower = builder.load(pointer(table_type, table, row), align=4)
-        upper = builder.load(pointer(table_type, table, builder.add(row, ir.Constant(_INT64, 1))), align=4)
+        upper = builder.load(
+            pointer(table_type, table, builder.add(row, ir.Constant(_INT64, 1))), align=4
+        )
         place = pointer(sums_type, sums, target)
         between = builder.fadd(lower, builder.fmul(shares, builder.fsub(upper, lower)))
         builder.store(builder.fadd(builder.load(place, align=4), between), place, align=4)
@@ -90,13 +101,23 @@ def inner_product(typingctx, curves, row, vector):  # type: ignore[no-untyped-de
         parts = builder.udiv(size, ir.Constant(_INT64, 16))
         with cgutils.for_range(builder, parts, intp=_INT64) as loop:
             first = builder.mul(loop.index, ir.Constant(_INT64, 16))
-            both = (builder.bitcast(builder.gep(start, [first]), lanes.as_pointer()) for start in (left, right))
+            both = (
+                builder.bitcast(builder.gep(start, [first]), lanes.as_pointer())
+                for start in (left, right)
+            )
             product = builder.fmul(*(builder.load(part, align=4) for part in both))
             builder.store(builder.fadd(builder.load(total), product), total)
         sums = builder.load(total)
         for half in (8, 4, 2, 1):
             lower, upper = (
-                builder.shuffle_vector(sums, sums, ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(start, start + half)))) for start in (0, half)
+                builder.shuffle_vector(
+                    sums,
+                    sums,
+                    ir.Constant(
+                        ir.VectorType(ir.IntType(32), half), list(range(start, start + half))
+                    ),
+                )
+                for start in (0, half)
             )
             sums = builder.fadd(lower, upper)
         return builder.extract_element(sums, ir.Constant(ir.IntType(32), 0))
@@ -112,11 +133,15 @@ def _at_node(j, vector, center, curves):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def _with_leaves(G, place, leaves, share):  # type: ignore[no-untyped-def]
-    """The pool with a forest, whose distribution function is ``leaves``, at a node that has this place among the forest's."""
+    """The pool with a forest, whose distribution function is ``leaves``, at a node that has this
+    place among the forest's.
+    """
     if share == 0:
         return G
     cell = min(np.int64(place), leaves.size - 2)
-    return (1 - share) * G + share * (leaves[cell] + np.float32(place - cell) * (leaves[cell + 1] - leaves[cell]))
+    return (1 - share) * G + share * (
+        leaves[cell] + np.float32(place - cell) * (leaves[cell + 1] - leaves[cell])
+    )
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -131,7 +156,9 @@ def _quantile(vector, p, center, curves, x, leaves, places, share):  # type: ign
         return x[high]
     while high - low > 1:
         middle = (low + high) // 2
-        value = _with_leaves(_at_node(middle, vector, center, curves), places[middle], leaves, share)
+        value = _with_leaves(
+            _at_node(middle, vector, center, curves), places[middle], leaves, share
+        )
         if value <= p:
             low, at_low = middle, value
         else:
@@ -153,7 +180,11 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
         Number of replicates in which a member leaves the range of its out-of-fold predictions.
     """
     members, replicates, n = F.shape
-    left, rows, shares = np.empty(_BLOCK, np.bool_), np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.float32)
+    left, rows, shares = (
+        np.empty(_BLOCK, np.bool_),
+        np.empty(_BLOCK, np.int32),
+        np.empty(_BLOCK, np.float32),
+    )
     for begin in range(0, n, _BLOCK):
         end = min(begin + _BLOCK, n)
         size, total = end - begin, vectors[begin:end]
@@ -165,8 +196,16 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
             for k in range(members):
                 c, f = k * replicates + s, F[k, s, begin:end]
                 if mixture.counts[c]:
-                    low, step, cells, knots, table = mixture.low[c], mixture.step[c], mixture.cells[c], mixture.knots[c], mixture.table[c]
-                    _add(f, low, step, cells, knots, table, means[s, begin:end], total, rows, shares)
+                    low, step, cells, knots, table = (
+                        mixture.low[c],
+                        mixture.step[c],
+                        mixture.cells[c],
+                        mixture.knots[c],
+                        mixture.table[c],
+                    )
+                    _add(
+                        f, low, step, cells, knots, table, means[s, begin:end], total, rows, shares
+                    )
                 lowest, highest = mixture.ranges[c, 0], mixture.ranges[c, 1]
                 for i in range(size):
                     left[i] |= (f[i] < lowest) | (f[i] > highest)
@@ -178,18 +217,30 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
 def invert(vectors, mixture, leaves, places, share, levels, quantiles):  # type: ignore[no-untyped-def]
     """Quantiles (n, k) of the mixtures of vectors (n, rank), at the levels (n, k) of each pixel.
 
-    A forest has its share of each: ``leaves`` (n, nodes of the forest + 2) float32, and ``places`` of the mixture's nodes among them. Where the share is 0
-    one row of leaves, whatever it is, serves all pixels.
+    A forest has its share of each: ``leaves`` (n, nodes of the forest + 2) float32, and ``places``
+    of the mixture's nodes among them. Where the share is 0 one row of leaves, whatever it is,
+    serves all pixels.
     """
     for i in range(levels.shape[0]):
         own = leaves[min(i, len(leaves) - 1)]
         for k in range(levels.shape[1]):
-            quantiles[i, k] = _quantile(vectors[i], levels[i, k], mixture.center, mixture.curves, mixture.x, own, places, share)
+            quantiles[i, k] = _quantile(
+                vectors[i],
+                levels[i, k],
+                mixture.center,
+                mixture.curves,
+                mixture.x,
+                own,
+                places,
+                share,
+            )
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def mean_over_replicates(values):  # type: ignore[no-untyped-def]
-    """Mean over the first axis, (replicates, n) -> (n,) float64, summed from the first to the last."""
+    """Mean over the first axis, (replicates, n) -> (n,) float64, summed from the first to the
+    last.
+    """
     total = np.zeros(values.shape[1])
     for s in range(values.shape[0]):
         for i in range(total.size):

@@ -1,4 +1,6 @@
-"""The ensemble: replicates of members and COP-BMA, pooled into one predictive distribution per place."""
+"""The ensemble: replicates of members and COP-BMA, pooled into one predictive distribution per
+place.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,13 @@ from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
 from icemap.ensemble.pooled import PooledMixture, replicate_interval
 from icemap.ensemble.quantile_forest import Leaves, QuantileForest, with_climatology
-from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate, grow_forest
+from icemap.ensemble.replicates import (
+    Replicate,
+    TrainingOptions,
+    TrainingTable,
+    fit_replicate,
+    grow_forest,
+)
 from icemap.ensemble.tuning import PoolChoices, Tuning, tune
 from icemap.recipe import FittedOn, Recipe, RecipeName
 
@@ -36,7 +44,8 @@ class Prediction:
     mean : ndarray of shape (n,)
         Mean over the replicates of the predictive means.
     sd_ensemble : ndarray of shape (n,)
-        Spread of the replicates' means: model uncertainty alone, not an interval for an observation.
+        Spread of the replicates' means: model uncertainty alone, not an interval for an
+        observation.
     lower, upper : ndarray of shape (n,)
         95 % interval of the pooled mixture, not calibrated; the map's is. With the published
         recipe, that of the replicates' means.
@@ -75,9 +84,11 @@ class IceEnsemble(BaseEstimator):
     bounds : (float, float) or None
         Physical limits of the target.
     prior_strength : float or None
-        Rows' worth of belief in the plain mean of the members; 0 is plain EM, None has the tuning choose.
+        Rows' worth of belief in the plain mean of the members; 0 is plain EM, None has the tuning
+        choose.
     climatology : float or None
-        Share of climatology, the distribution of all samples, in the pool; None has the tuning choose, 0 where the rest earns it.
+        Share of climatology, the distribution of all samples, in the pool; None has the tuning
+        choose, 0 where the rest earns it.
     candidates : int
         Settings that the tuning tries for each member beside its defaults; 0 keeps the defaults.
     monotone : mapping of str to int, optional
@@ -100,17 +111,21 @@ class IceEnsemble(BaseEstimator):
 
     Notes
     -----
-    After the recipe of Wang, Ran & Li (2026): every replicate has its own 90 % of the cells, its own members and its own COP-BMA
-    (Madadgar & Moradkhani 2014, doi:10.1002/2014WR015965), fitted on out-of-fold predictions. Their mixture is pooled with a quantile regression forest
-    (Meinshausen 2006, JMLR 7:983) in equal shares (choice): COP-BMA knows a place by the predictions of the members alone, the forest by the sites like it.
+    After the recipe of Wang, Ran & Li (2026): every replicate has its own 90 % of the cells, its
+    own members and its own COP-BMA (Madadgar & Moradkhani 2014, doi:10.1002/2014WR015965), fitted
+    on out-of-fold predictions. Their mixture is pooled with a quantile regression forest
+    (Meinshausen 2006, JMLR 7:983) in equal shares (choice): COP-BMA knows a place by the
+    predictions of the members alone, the forest by the sites like it.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> x = rng.uniform(size=(80, 2))
-    >>> samples = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "value": 60 * x[:, 0] + 5 * rng.normal(size=80) + 20})
+    >>> samples = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "value": 60 * x[:,
+    ...     0] + 5 * rng.normal(size=80) + 20})
     >>> samples["lon"], samples["lat"] = rng.uniform(60, 120, 80), rng.uniform(60, 75, 80)
-    >>> model = IceEnsemble(members=("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"), replicates=2, folds=4)
+    >>> model = IceEnsemble(members=("sklearn.linear_model.Ridge",
+    ...     "sklearn.linear_model.BayesianRidge"), replicates=2, folds=4)
     >>> bool(np.corrcoef(model.fit(samples).predict(samples), samples.value)[0, 1] > 0.9)
     True
     """
@@ -153,8 +168,9 @@ class IceEnsemble(BaseEstimator):
         Parameters
         ----------
         samples : DataFrame
-            ``value`` (target), ``lon``, ``lat``, optional ``weight``, ``cell`` and ``standard_error`` (of the value; NaN or 0 where
-            none is known); every other column that is not one of `RESERVED` is a predictor.
+            ``value`` (target), ``lon``, ``lat``, optional ``weight``, ``cell`` and
+            ``standard_error`` (of the value; NaN or 0 where none is known); every other column that
+            is not one of `RESERVED` is a predictor.
         """
         self.tuning_ = self.tune(self.prepare(samples))
         self.samples_ = samples
@@ -166,8 +182,13 @@ class IceEnsemble(BaseEstimator):
         """Learn the coding and draw the splits; the members are not fitted yet."""
         names = predictor_columns(samples)
         if len(samples) < (needed := fewest_samples(self.held_out)):
-            raise ValueError(f"there are {len(samples)} samples, an ensemble needs at least {needed}: add sites, or accept more grades.")
-        self.coding_ = PredictorCoding.fit(samples[names].to_numpy(dtype=float), names, [n for n in names if n in self.classes])
+            raise ValueError(
+                f"there are {len(samples)} samples, an ensemble needs at least {needed}: add sites,"
+                " or accept more grades."
+            )
+        self.coding_ = PredictorCoding.fit(
+            samples[names].to_numpy(dtype=float), names, [n for n in names if n in self.classes]
+        )
         table = self.table(samples)
         self.held_out_ = replicate_splits(table.cell, self.held_out, self.replicates, self.seed)
         self.tuning_ = Tuning()
@@ -178,12 +199,26 @@ class IceEnsemble(BaseEstimator):
         X, _ = self.coding_.encode(samples[list(self.coding_.names)].to_numpy(dtype=float))
         y = samples["value"].to_numpy(dtype=float)
         if not np.isfinite(y).all():
-            raise ValueError(f"the column 'value' is missing in row {int(np.argmax(~np.isfinite(y)))}: leave out rows without a value.")
+            raise ValueError(
+                f"the column 'value' is missing in row {int(np.argmax(~np.isfinite(y)))}: leave out"
+                " rows without a value."
+            )
         if self.bounds is not None and ((y < self.bounds[0]) | (y > self.bounds[1])).any():
             row = int(np.argmax((y < self.bounds[0]) | (y > self.bounds[1])))
-            raise ValueError(f"the column 'value' is {y[row]:g} in row {row}, outside the bounds {list(self.bounds)}: correct the row or the target's bounds.")
-        weight = samples["weight"].to_numpy(dtype=float) if "weight" in samples else np.ones(len(samples))
-        cell = samples["cell"].to_numpy(dtype=np.int64) if "cell" in samples else np.arange(len(samples))
+            raise ValueError(
+                f"the column 'value' is {y[row]:g} in row {row}, outside the bounds"
+                f" {list(self.bounds)}: correct the row or the target's bounds."
+            )
+        weight = (
+            samples["weight"].to_numpy(dtype=float)
+            if "weight" in samples
+            else np.ones(len(samples))
+        )
+        cell = (
+            samples["cell"].to_numpy(dtype=np.int64)
+            if "cell" in samples
+            else np.arange(len(samples))
+        )
         places = samples["lon"].to_numpy(dtype=float), samples["lat"].to_numpy(dtype=float), cell
         table = TrainingTable(X, y, weight, *places, sample_errors(samples))
         return table.alike() if self.followed.published else table
@@ -218,7 +253,9 @@ class IceEnsemble(BaseEstimator):
 
     def tune(self, table: TrainingTable) -> Tuning:
         """Settings for the whole table, by spatial folds inside it."""
-        return tune(table, self._options(Tuning()), self.coding_, self.candidates, self.seed, **self.chosen)
+        return tune(
+            table, self._options(Tuning()), self.coding_, self.candidates, self.seed, **self.chosen
+        )
 
     @property
     def chosen(self) -> PoolChoices:
@@ -234,19 +271,31 @@ class IceEnsemble(BaseEstimator):
         return self._options(self.tune(training))
 
     def fit_one(self, samples: pd.DataFrame, index: int) -> Replicate:
-        """Replicate ``index``; it depends on the seed and its number alone, not on which others are fitted, or where."""
+        """Replicate ``index``; it depends on the seed and its number alone, not on which others are
+        fitted, or where.
+        """
         table = self.table(samples)
-        return fit_replicate(table.take(~self.held_out_[index]), self.options, self.coding_, replicate_seed(self.seed, index))
+        return fit_replicate(
+            table.take(~self.held_out_[index]),
+            self.options,
+            self.coding_,
+            replicate_seed(self.seed, index),
+        )
 
-    def fit_forest(self, table: TrainingTable, options: TrainingOptions | None = None) -> QuantileForest | None:
-        """The quantile forest of a whole training table, with the share of climatology of the options, which are the ensemble's own if not given.
+    def fit_forest(
+        self, table: TrainingTable, options: TrainingOptions | None = None
+    ) -> QuantileForest | None:
+        """The quantile forest of a whole training table, with the share of climatology of the
+        options, which are the ensemble's own if not given.
 
         None for the published recipe.
         """
         if self.followed.published:
             return None
         chosen = self.options if options is None else options
-        return with_climatology(*grow_forest(table, chosen, self.coding_, self.seed), chosen.climatology)
+        return with_climatology(
+            *grow_forest(table, chosen, self.coding_, self.seed), chosen.climatology
+        )
 
     @cached_property
     def pooled_(self) -> PooledMixture:
@@ -259,25 +308,46 @@ class IceEnsemble(BaseEstimator):
         return None if self.forest_ is None else self.forest_.at(self.coding_.codes(X))
 
     def member_predictions(self, X: Array) -> Array:
-        """Members of every replicate and, last, their mean for coded predictors, on the members' scale, shape (replicates, n, members + 1)."""
+        """Members of every replicate and, last, their mean for coded predictors, on the members'
+        scale, shape (replicates, n, members + 1).
+        """
         inputs = member_inputs(self.members, self.coding_, X)
-        return np.stack([predict_members(replicate.members, inputs, replicate.scale.limits) for replicate in self.replicates_])
+        return np.stack(
+            [
+                predict_members(replicate.members, inputs, replicate.scale.limits)
+                for replicate in self.replicates_
+            ]
+        )
 
     def predict(self, X: Any) -> Array:
-        """Mean over the replicates, shape (n,), for a DataFrame with the predictors or an array with one column for each, in order."""
+        """Mean over the replicates, shape (n,), for a DataFrame with the predictors or an array
+        with one column for each, in order.
+        """
         return self.predict_all(X).mean
 
     def predict_all(self, X: Any) -> Prediction:
-        """Mean, spread, 95 % interval as it is before calibration, and flags for predictors of shape (n, predictors)."""
+        """Mean, spread, 95 % interval as it is before calibration, and flags for predictors of
+        shape (n, predictors).
+        """
         check_is_fitted(self, "replicates_")
-        values = X[list(self.coding_.names)].to_numpy(dtype=float) if isinstance(X, pd.DataFrame) else X
+        values = (
+            X[list(self.coding_.names)].to_numpy(dtype=float) if isinstance(X, pd.DataFrame) else X
+        )
         coded, unseen = self.coding_.encode(values)
         F = self.member_predictions(coded)
         means, bounds, outside = self.pooled_.summary(F, (0.025, 0.975), self.leaves(coded))
         if self.followed.published:
             bounds = replicate_interval(means)
         spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.zeros(means.shape[1])
-        return Prediction(means.mean(axis=0), spread, bounds[:, 0], bounds[:, 1], means, outside >= 0.5 * len(means), unseen)
+        return Prediction(
+            means.mean(axis=0),
+            spread,
+            bounds[:, 0],
+            bounds[:, 1],
+            means,
+            outside >= 0.5 * len(means),
+            unseen,
+        )
 
     def save(self, url: str) -> None:
         """Write to a folder or bucket, in formats that load without running code."""
@@ -315,7 +385,10 @@ def sample_errors(samples: pd.DataFrame) -> Array | None:
     error = np.where(np.isnan(stated), 0.0, stated)
     if not (np.isfinite(error) & (error >= 0)).all():
         row = int(np.argmax(~(np.isfinite(error) & (error >= 0))))
-        raise ValueError(f"the column 'standard_error' is {error[row]:g} in row {row}: it must be 0 or more, or missing.")
+        raise ValueError(
+            f"the column 'standard_error' is {error[row]:g} in row {row}: it must be 0 or more, or"
+            " missing."
+        )
     return error if error.any() else None
 
 

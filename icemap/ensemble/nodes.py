@@ -1,8 +1,9 @@
 """Integrals over a predictive distribution from its values at fixed nodes of the target.
 
-Nodes lie evenly on the normal score z of the target's margin, u = Phi(z) and x = F_Y^-1(u): there a conditional distribution is smooth
-however skewed the target is. Between nodes the distribution function is the cubic through the four nearest; what is integrated is that
-cubic against dx, so that kinks and atoms of the margin cost nothing.
+Nodes lie evenly on the normal score z of the target's margin, u = Phi(z) and x = F_Y^-1(u): there a
+conditional distribution is smooth however skewed the target is. Between nodes the distribution
+function is the cubic through the four nearest; what is integrated is that cubic against dx, so that
+kinks and atoms of the margin cost nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ _STEPS = 32  # parts of a cell over which a cubic is integrated against dx
 
 def lagrange(t: NDArray) -> Array:
     """Weights of four nodes at 0, 1, 2, 3 for the cubic through them at t, shape (*t.shape, 4)."""
-    return np.stack([-(t - 1) * (t - 2) * (t - 3) / 6, t * (t - 2) * (t - 3) / 2, -t * (t - 1) * (t - 3) / 2, t * (t - 1) * (t - 2) / 6], axis=-1)
+    return np.stack(
+        [
+            -(t - 1) * (t - 2) * (t - 3) / 6,
+            t * (t - 2) * (t - 3) / 2,
+            -t * (t - 1) * (t - 3) / 2,
+            t * (t - 1) * (t - 2) / 6,
+        ],
+        axis=-1,
+    )
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,9 @@ class Nodes:
         """``count`` nodes from z = -reach to reach for the quantile function ``ppf``."""
         z = np.linspace(-reach, reach, count)
         fine_z = z[:-1, None] + (z[1] - z[0]) * np.linspace(0, 1, _STEPS + 1)
-        fine_x = np.asarray(ppf(special.ndtr(fine_z.ravel())), dtype=np.float64).reshape(fine_z.shape)
+        fine_x = np.asarray(ppf(special.ndtr(fine_z.ravel())), dtype=np.float64).reshape(
+            fine_z.shape
+        )
         fine_x[:-1, -1] = fine_x[1:, 0]
         first = np.clip(np.arange(count - 1) - 1, 0, count - 4)
         offset = (np.arange(count - 1) - first)[:, None]
@@ -65,8 +76,21 @@ class Nodes:
         cell = np.einsum("cs,csj->cj", np.diff(fine_x, axis=1), cubic)
         total, total_square = np.zeros(count), np.zeros(count)
         np.add.at(total, first[:, None] + np.arange(4), cell)
-        np.add.at(total_square, first[:, None] + np.arange(4), np.einsum("cs,csj->cj", np.diff(fine_x**2, axis=1), cubic))
-        return cls(z, special.ndtr(z), np.append(fine_x[:, 0], fine_x[-1, -1]), first, cell, total, total_square, fine_x)
+        np.add.at(
+            total_square,
+            first[:, None] + np.arange(4),
+            np.einsum("cs,csj->cj", np.diff(fine_x**2, axis=1), cubic),
+        )
+        return cls(
+            z,
+            special.ndtr(z),
+            np.append(fine_x[:, 0], fine_x[-1, -1]),
+            first,
+            cell,
+            total,
+            total_square,
+            fine_x,
+        )
 
     def mean(self, G: Array) -> Array:
         """Expectation for distribution functions at the nodes, G (..., k) -> (...)."""
@@ -82,11 +106,15 @@ class Nodes:
         index = np.clip(np.searchsorted(self.x, inside, side="right") - 1, 0, len(self.x) - 2)
         gather = self.first[:, None] + np.arange(4)
         per_cell = np.einsum("ncj,cj->nc", G[:, gather], self.cell)
-        after = np.concatenate([np.cumsum(per_cell[:, ::-1], axis=1)[:, ::-1], np.zeros((len(G), 1))], axis=1)
+        after = np.concatenate(
+            [np.cumsum(per_cell[:, ::-1], axis=1)[:, ::-1], np.zeros((len(G), 1))], axis=1
+        )
         rows = np.arange(len(G))
         right = np.maximum(self.fine_x[index, 1:], inside[:, None])
         left = np.maximum(self.fine_x[index, :-1], inside[:, None])
         middle = (np.arange(_STEPS) + 0.5) / _STEPS + (index - self.first[index])[:, None]
-        part = np.einsum("nsj,nj,ns->n", lagrange(middle), G[rows[:, None], gather[index]], right - left)
+        part = np.einsum(
+            "nsj,nj,ns->n", lagrange(middle), G[rows[:, None], gather[index]], right - left
+        )
         above = (self.x[-1] - inside) - 2.0 * (part + after[rows, index + 1])
         return (G * G) @ self.total + above + np.abs(y - inside)

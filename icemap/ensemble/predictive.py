@@ -37,9 +37,11 @@ def _finite(value: Any) -> Any:
 
 
 class PredictiveMixture(RegressorMixin, BaseEstimator):
-    """Base of the estimators that turn member predictions F (n, members) into a distribution of the target.
+    """Base of the estimators that turn member predictions F (n, members) into a distribution of the
+    target.
 
-    Subclasses set ``member_names_`` and ``ranges_`` (members, 2), the span of the predictions they were fitted on.
+    Subclasses set ``member_names_`` and ``ranges_`` (members, 2), the span of the predictions they
+    were fitted on.
     """
 
     member_names_: list[str]
@@ -57,7 +59,10 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
 
     def _checked(self, F: ArrayLike) -> Array:
         if not hasattr(self, "member_names_"):
-            raise ValueError(f"This {type(self).__name__} is not fitted yet: call fit(F, y) with out-of-fold predictions first.")
+            raise ValueError(
+                f"This {type(self).__name__} is not fitted yet: call fit(F, y) with out-of-fold"
+                " predictions first."
+            )
         return check_members(F, self.member_names_)
 
     def predict_quantile(self, F: ArrayLike, q: ArrayLike) -> Array:
@@ -83,21 +88,29 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
         return self.predict_quantile(F, [tail, 1.0 - tail])
 
     def sample(self, F: ArrayLike, size: int, seed: int | np.random.SeedSequence = 0) -> Array:
-        """Draws from the predictive distribution of each row, (n, size); the same seed gives the same draws."""
+        """Draws from the predictive distribution of each row, (n, size); the same seed gives the
+        same draws.
+        """
         members = self._checked(F)
         return self._quantile(members, np.random.default_rng(seed).random((len(members), size)))
 
     def log_score(self, F: ArrayLike, y: ArrayLike) -> Array:
-        """Minus the logarithm of the predictive density at y, (n,); smaller is better (Good 1952)."""
+        """Minus the logarithm of the predictive density at y, (n,); smaller is better (Good
+        1952).
+        """
         with np.errstate(divide="ignore"):
             return -np.log(self.pdf(F, y))
 
     def pit(self, F: ArrayLike, y: ArrayLike, seed: int | np.random.SeedSequence = 0) -> Array:
-        """Probability integral transform G(y | f), (n,): uniform for a calibrated forecast; the seed matters only at atoms."""
+        """Probability integral transform G(y | f), (n,): uniform for a calibrated forecast; the
+        seed matters only at atoms.
+        """
         return self.cdf(F, y)
 
     def extrapolated(self, F: ArrayLike) -> NDArray[np.bool_]:
-        """Whether any member left the range of the out-of-fold predictions it was fitted on, (n,)."""
+        """Whether any member left the range of the out-of-fold predictions it was fitted on,
+        (n,).
+        """
         members = self._checked(F)
         return np.any((members < self.ranges_[:, 0]) | (members > self.ranges_[:, 1]), axis=1)
 
@@ -111,13 +124,28 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
     def _described(self, fitted: dict[str, Any]) -> dict[str, Any]:
         parameters = {name: _finite(value) for name, value in self.get_params().items()}
         ranges = [[_finite(low), _finite(high)] for low, high in self.ranges_.tolist()]
-        return {"class": type(self).__name__, "parameters": parameters, "members": self.member_names_, "ranges": ranges, **fitted}
+        return {
+            "class": type(self).__name__,
+            "parameters": parameters,
+            "members": self.member_names_,
+            "ranges": ranges,
+            **fitted,
+        }
 
     @classmethod
     def _from_parameters(cls, described: dict[str, Any]) -> Self:
-        parameters = {name: float(value) if value in ("inf", "-inf") else value for name, value in described["parameters"].items()}
-        parameters = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
+        parameters = {
+            name: float(value) if value in ("inf", "-inf") else value
+            for name, value in described["parameters"].items()
+        }
+        parameters = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in parameters.items()
+        }
         return cls(**{**parameters, "bounds": check_bounds(parameters["bounds"])})
 
     def _recall(self, described: dict[str, Any]) -> None:
-        self._remember(np.array([[float(low), float(high)] for low, high in described["ranges"]]).T, list(described["members"]))
+        self._remember(
+            np.array([[float(low), float(high)] for low, high in described["ranges"]]).T,
+            list(described["members"]),
+        )

@@ -1,4 +1,6 @@
-"""A quantile regression forest: what the sites in the same leaves say of a place. Its distribution goes into the pool beside COP-BMA."""
+"""A quantile regression forest: what the sites in the same leaves say of a place. Its distribution
+goes into the pool beside COP-BMA.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from icemap.ensemble.measurement import without_error
 
 Array = NDArray[np.float64]
 
-#: Share of the forest in the pool, the rest is COP-BMA's: two forecasts of about the same skill are pooled best as equals.
+# : Share of the forest in the pool, the rest is COP-BMA's: two forecasts of about the same skill
+# are pooled best as equals.
 SHARE = 0.5
 TREES = 300
 _MIN_LEAF = 5
@@ -25,19 +28,23 @@ _ROUNDING = 1e-5
 class QuantileForest(NamedTuple):
     """Trees whose leaves hold the sites that fell into them (Meinshausen 2006, JMLR 7:983).
 
-    The distribution at a place is that of the sites in its leaves, as often as the tree drew them, every tree with one vote. On normal scores of the target a
-    site is a normal distribution, drawn towards the middle by as much as it is wide, so that all sites together have the distribution that they have.
+    The distribution at a place is that of the sites in its leaves, as often as the tree drew them,
+    every tree with one vote. On normal scores of the target a site is a normal distribution, drawn
+    towards the middle by as much as it is wide, so that all sites together have the distribution
+    that they have.
 
     Attributes
     ----------
     root : (trees,) int32
         A node, or -1 - leaf.
     nodes : (inner nodes, 4) int32
-        Predictor, largest code that goes left, and the children: nodes, which come later, or -1 - leaf.
+        Predictor, largest code that goes left, and the children: nodes, which come later, or -1 -
+        leaf.
     depth : (trees,) int32
         Most nodes on the way to a leaf.
     curves : (leaves, k) float32
-        What a leaf adds to the distribution function at the nodes of the target; all trees together add up to it.
+        What a leaf adds to the distribution function at the nodes of the target; all trees together
+        add up to it.
     means : (leaves,) float32
         What a leaf adds to the mean.
     x : (k,) float64
@@ -47,7 +54,8 @@ class QuantileForest(NamedTuple):
     --------
     >>> rng = np.random.default_rng(0)
     >>> codes = rng.integers(0, 200, (400, 3), dtype=np.uint8)
-    >>> forest, everywhere = grow_quantile_forest(codes, codes[:, 0] / 2 + rng.normal(0, 3, 400), np.ones(400), None, seed=0)
+    >>> forest, everywhere = grow_quantile_forest(codes, codes[:, 0] / 2 + rng.normal(0, 3, 400),
+    ...     np.ones(400), None, seed=0)
     >>> low, high = forest.at(codes[np.argsort(codes[:, 0])][[20, -20]]).mean
     >>> bool(low < 20 < 80 < high)
     True
@@ -74,21 +82,44 @@ class QuantileForest(NamedTuple):
         return leaves
 
     def require_sound(self, predictors: int) -> None:
-        """Refuse arrays that would lead the compiled loops, which check no index, beyond them; they may come from a file of somebody else's.
+        """Refuse arrays that would lead the compiled loops, which check no index, beyond them; they
+        may come from a file of somebody else's.
 
         Raises
         ------
         ValueError
         """
         own, leaves = np.arange(len(self.nodes))[:, None], len(self.means)
-        sound = [array.dtype for array in self] == [np.int32, np.int32, np.int32, np.float32, np.float32, np.float64]
-        sound = sound and self.nodes.shape == (len(own), 4) and self.root.shape == self.depth.shape == (len(self.root),)
-        sound = sound and self.curves.shape == (leaves, len(self.x)) and leaves >= 1 and len(self.x) >= 2 and bool((np.diff(self.x) > 0).all())
+        sound = [array.dtype for array in self] == [
+            np.int32,
+            np.int32,
+            np.int32,
+            np.float32,
+            np.float32,
+            np.float64,
+        ]
+        sound = (
+            sound
+            and self.nodes.shape == (len(own), 4)
+            and self.root.shape == self.depth.shape == (len(self.root),)
+        )
+        sound = (
+            sound
+            and self.curves.shape == (leaves, len(self.x))
+            and leaves >= 1
+            and len(self.x) >= 2
+            and bool((np.diff(self.x) > 0).all())
+        )
         if sound:
             children = self.nodes[:, 2:]
-            sound = bool(((children < 0) | ((children > own) & (children < len(own)))).all() and (self.root < len(own)).all())
+            sound = bool(
+                ((children < 0) | ((children > own) & (children < len(own)))).all()
+                and (self.root < len(own)).all()
+            )
             sound = sound and min(children.min(initial=0), self.root.min(initial=0)) >= -leaves
-            sound = sound and bool(((self.nodes[:, 0] >= 0) & (self.nodes[:, 0] < predictors)).all())
+            sound = sound and bool(
+                ((self.nodes[:, 0] >= 0) & (self.nodes[:, 0] < predictors)).all()
+            )
             sound = sound and np.array_equal(self.depth, _depths(self.root, self.nodes))
         if not sound:
             raise ValueError("a quantile forest leads beyond its arrays")
@@ -100,7 +131,8 @@ class Leaves(NamedTuple):
     Attributes
     ----------
     cdf : (n, k + 2) float32
-        Before the nodes 0; P(Y <= x) at the nodes, but P(Y < x) at the last, which excludes an atom at the upper bound; 1 behind them.
+        Before the nodes 0; P(Y <= x) at the nodes, but P(Y < x) at the last, which excludes an atom
+        at the upper bound; 1 behind them.
     mean : (n,) float32
     x : (k,) float64
         The nodes.
@@ -113,7 +145,9 @@ class Leaves(NamedTuple):
     def places(self, values: Array) -> Array:
         """Where values lie among the columns of ``cdf``, the shape of values."""
         inside = np.interp(values, self.x, np.arange(1.0, len(self.x) + 1))
-        return np.where(values < self.x[0], 0.0, np.where(values > self.x[-1], len(self.x) + 1.0, inside))
+        return np.where(
+            values < self.x[0], 0.0, np.where(values > self.x[-1], len(self.x) + 1.0, inside)
+        )
 
     def rows(self, rows: slice) -> Leaves:
         """Some of the places."""
@@ -126,17 +160,24 @@ class Leaves(NamedTuple):
         return self.cdf[:, cell] + (place - cell) * (self.cdf[:, cell + 1] - self.cdf[:, cell])
 
     def cdf_interval(self, y: ArrayLike) -> tuple[Array, Array]:
-        """P(Y < y) and P(Y <= y), each (n,): different only at an atom. y is one value or one per place."""
+        """P(Y < y) and P(Y <= y), each (n,): different only at an atom. y is one value or one per
+        place.
+        """
         values = np.broadcast_to(np.asarray(y, dtype=np.float64), self.mean.shape)
         place, rows = self.places(values), np.arange(len(self.mean))
         cell = np.minimum(place.astype(int), len(self.x))
-        value = self.cdf[rows, cell] + (place - cell) * (self.cdf[rows, cell + 1] - self.cdf[rows, cell])
+        value = self.cdf[rows, cell] + (place - cell) * (
+            self.cdf[rows, cell + 1] - self.cdf[rows, cell]
+        )
         return np.where(values <= self.x[0], 0.0, value), np.where(values >= self.x[-1], 1.0, value)
 
     def pdf(self, y: ArrayLike) -> Array:
         """Density at y, (n,); at an atom, its probability."""
         values = np.broadcast_to(np.asarray(y, dtype=np.float64), self.mean.shape)
-        cell, rows = np.clip(np.searchsorted(self.x, values, side="right") - 1, 0, len(self.x) - 2), np.arange(len(self.mean))
+        cell, rows = (
+            np.clip(np.searchsorted(self.x, values, side="right") - 1, 0, len(self.x) - 2),
+            np.arange(len(self.mean)),
+        )
         slope = (self.cdf[rows, cell + 2] - self.cdf[rows, cell + 1]) / np.diff(self.x)[cell]
         left, right = self.cdf_interval(values)
         outside = (values < self.x[0]) | (values > self.x[-1])
@@ -144,7 +185,8 @@ class Leaves(NamedTuple):
 
 
 def with_climatology(forest: QuantileForest, everywhere: Array, share: float) -> QuantileForest:
-    """The forest with a share of the distribution of all sites, ``everywhere`` (k,), at every place.
+    """The forest with a share of the distribution of all sites, ``everywhere`` (k,), at every
+    place.
 
     Every leaf gets its part, so that looking up a place costs what it did.
     """
@@ -178,7 +220,8 @@ def grow_quantile_forest(
         Physical bounds of the target.
     seed : int
     directions : (predictors,) sequence of int
-        1, -1 or 0 for each predictor: splits after which the mean of the sites would fall, or rise, along it are not made.
+        1, -1 or 0 for each predictor: splits after which the mean of the sites would fall, or rise,
+        along it are not made.
     error : (n,) array, optional
         Standard errors of the sites, which the distributions are then without (see
         `icemap.ensemble.measurement.without_error`).
@@ -192,8 +235,14 @@ def grow_quantile_forest(
     """
     from sklearn.ensemble import RandomForestRegressor
 
-    grown: dict[str, Any] = {"min_samples_leaf": _MIN_LEAF, "max_features": 1 / 3, "monotonic_cst": list(directions) or None}
-    forest = RandomForestRegressor(trees, **grown, n_jobs=1, random_state=seed).fit(codes, y, sample_weight=weight)
+    grown: dict[str, Any] = {
+        "min_samples_leaf": _MIN_LEAF,
+        "max_features": 1 / 3,
+        "monotonic_cst": list(directions) or None,
+    }
+    forest = RandomForestRegressor(trees, **grown, n_jobs=1, random_state=seed).fit(
+        codes, y, sample_weight=weight
+    )
     if error is not None:
         y = _without_error(forest, codes, y, error, weight)
     x = _nodes(y, bounds)
@@ -202,29 +251,52 @@ def grow_quantile_forest(
     spread = _spread(np.bincount(cell, minlength=len(x) + 1))
     first_node, first_leaf = 0, 0
     root, nodes, curves = [], [], []
-    for estimator, drawn, reached in zip(forest.estimators_, forest.estimators_samples_, forest.apply(codes).T, strict=True):
+    for estimator, drawn, reached in zip(
+        forest.estimators_, forest.estimators_samples_, forest.apply(codes).T, strict=True
+    ):
         tree = estimator.tree_
         is_leaf = tree.children_left < 0
-        # Depth first, parents come before their children; nodes and leaves get a count of their own.
-        number = np.where(is_leaf, -first_leaf - np.cumsum(is_leaf), first_node + np.cumsum(~is_leaf) - 1)
+        # Depth first, parents come before their children; nodes and leaves get a count of their
+        # own.
+        number = np.where(
+            is_leaf, -first_leaf - np.cumsum(is_leaf), first_node + np.cumsum(~is_leaf) - 1
+        )
         inner = ~is_leaf
         root.append(number[0])
         code = np.floor(tree.threshold[inner]).astype(int)
-        nodes.append(np.column_stack([tree.feature[inner], code, number[tree.children_left[inner]], number[tree.children_right[inner]]]))
+        nodes.append(
+            np.column_stack(
+                [
+                    tree.feature[inner],
+                    code,
+                    number[tree.children_left[inner]],
+                    number[tree.children_right[inner]],
+                ]
+            )
+        )
         drawn_in = np.zeros((int(is_leaf.sum()), len(x) + 1))
         np.add.at(drawn_in, (-1 - number[reached[drawn]] - first_leaf, cell[drawn]), 1.0)
         curves.append(drawn_in @ spread / (drawn_in.sum(axis=1, keepdims=True) * trees))
         first_node, first_leaf = first_node + len(nodes[-1]), first_leaf + len(drawn_in)
-    roots, every, steps = np.array(root, np.int32), np.concatenate(nodes).astype(np.int32), np.concatenate(curves)
+    roots, every, steps = (
+        np.array(root, np.int32),
+        np.concatenate(nodes).astype(np.int32),
+        np.concatenate(curves),
+    )
     means = x[-1] / trees - np.trapezoid(steps, x, axis=1)
-    forest_of = QuantileForest(roots, every, _depths(roots, every), steps.astype(np.float32), means.astype(np.float32), x)
+    forest_of = QuantileForest(
+        roots, every, _depths(roots, every), steps.astype(np.float32), means.astype(np.float32), x
+    )
     return forest_of, weight @ spread[cell] / weight.sum()
 
 
-def _without_error(forest: Any, codes: NDArray[np.uint8], y: Array, error: Array, weight: Array) -> Array:
+def _without_error(
+    forest: Any, codes: NDArray[np.uint8], y: Array, error: Array, weight: Array
+) -> Array:
     """Sites without their errors, by the predictions of the trees that did not draw them.
 
-    A site that every tree drew, as one of great weight may be, has no such prediction, and hardly an error: it stays.
+    A site that every tree drew, as one of great weight may be, has no such prediction, and hardly
+    an error: it stays.
     """
     total, count = np.zeros(len(y)), np.zeros(len(y))
     for tree, drawn in zip(forest.estimators_, forest.estimators_samples_, strict=True):
@@ -240,12 +312,23 @@ def _without_error(forest: Any, codes: NDArray[np.uint8], y: Array, error: Array
 
 
 def _nodes(y: Array, bounds: tuple[float, float] | None) -> Array:
-    """Nodes halfway between values of the sites, with about as many sites in each gap, and one beyond either end, inside the bounds."""
+    """Nodes halfway between values of the sites, with about as many sites in each gap, and one
+    beyond either end, inside the bounds.
+    """
     ordered = np.sort(y)
     apart = np.flatnonzero(np.diff(ordered) > 0)
     if len(apart) == 0:
-        raise ValueError(f"the target is {ordered[0]:g} at every site: a quantile forest needs values that differ.")
-    at = apart[np.unique(np.searchsorted(apart, np.linspace(0, len(ordered) - 2, _NODES - 2)).clip(0, len(apart) - 1))]
+        raise ValueError(
+            f"the target is {ordered[0]:g} at every site: a quantile forest needs values that"
+            " differ."
+        )
+    at = apart[
+        np.unique(
+            np.searchsorted(apart, np.linspace(0, len(ordered) - 2, _NODES - 2)).clip(
+                0, len(apart) - 1
+            )
+        )
+    ]
     inner = (ordered[at] + ordered[at + 1]) / 2
     low, high = 2 * ordered[0] - inner[0], 2 * ordered[-1] - inner[-1]
     if bounds is not None:
@@ -262,14 +345,18 @@ def _depths(root: NDArray[np.int32], nodes: NDArray[np.int32]) -> NDArray[np.int
 
 
 def _spread(counts: NDArray[np.intp]) -> Array:
-    """Distribution function at the nodes of a site in each cell, (k + 1, k), given how many sites are in each.
+    """Distribution function at the nodes of a site in each cell, (k + 1, k), given how many sites
+    are in each.
 
-    Cells lie below or at the first node, between each and the next, and at the last, where that is an upper bound. The bandwidth is of order
-    n^(-1/3), right for a distribution function, on normal scores.
+    Cells lie below or at the first node, between each and the next, and at the last, where that is
+    an upper bound. The bandwidth is of order n^(-1/3), right for a distribution function, on normal
+    scores.
     """
     n = counts.sum()
     bandwidth = n ** (-1 / 3)
     below = np.concatenate([[0], np.cumsum(counts)]) / n
     middle = special.ndtri(np.clip((below[:-1] + below[1:]) / 2, 0.25 / n, 1 - 0.25 / n))
     nodes = special.ndtri(below[1:-1])
-    return np.asarray(special.ndtr((nodes - np.sqrt(1 - bandwidth**2) * middle[:, None]) / bandwidth))
+    return np.asarray(
+        special.ndtr((nodes - np.sqrt(1 - bandwidth**2) * middle[:, None]) / bandwidth)
+    )

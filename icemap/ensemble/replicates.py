@@ -1,4 +1,6 @@
-"""One replicate: its own split, out-of-fold member predictions, members and COP-BMA (method of Wang, Ran & Li 2026)."""
+"""One replicate: its own split, out-of-fold member predictions, members and COP-BMA (method of
+Wang, Ran & Li 2026).
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ class TrainingOptions:
     climatology : float
         Share of the target's own distribution in the pool.
     model_variance : float
-        Of the members about the truth, beside which the samples' errors count; 0 where there are none.
+        Of the members about the truth, beside which the samples' errors count; 0 where there are
+        none.
     settings : mapping of str to mapping
         Parameters of the members other than the defaults, as the tuning found them.
     monotone : mapping of str to int
@@ -103,7 +106,9 @@ class TrainingTable:
         return replace(self, weight=error_weights(self.weight, self.error, model_variance))
 
     def without_error(self, predicted: Array) -> TrainingTable:
-        """With the samples as they would spread without their errors; itself where there are none."""
+        """With the samples as they would spread without their errors; itself where there are
+        none.
+        """
         if self.error is None:
             return self
         return replace(self, y=without_error(self.y, predicted, self.error, self.weight))
@@ -141,8 +146,12 @@ class Replicate:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     def member_predictions(self, X: Array) -> Array:
-        """Predictions of the members and, last, the consensus for coded predictors, on the members' scale, shape (n, members + 1)."""
-        return predict_members(self.members, member_inputs(self.members, self.coding, X), self.scale.limits)
+        """Predictions of the members and, last, the consensus for coded predictors, on the members'
+        scale, shape (n, members + 1).
+        """
+        return predict_members(
+            self.members, member_inputs(self.members, self.coding, X), self.scale.limits
+        )
 
     def in_units(self, F: Array) -> Array:
         """Member predictions without the consensus in units of the target, shape (n, members)."""
@@ -150,40 +159,62 @@ class Replicate:
 
 
 def out_of_fold(
-    table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, scale: TargetScale, seed: int, clock: dict[str, float] | None = None
+    table: TrainingTable,
+    options: TrainingOptions,
+    coding: PredictorCoding,
+    scale: TargetScale,
+    seed: int,
+    clock: dict[str, float] | None = None,
 ) -> Array:
-    """Predictions for each sample by members that never saw its spatial block, and last their mean, shape (n, members + 1).
+    """Predictions for each sample by members that never saw its spatial block, and last their mean,
+    shape (n, members + 1).
 
     Notes
     -----
-    Blocks, not single sites (choice): a site whose neighbour along the same road was trained on is predicted better than a map cell is, and a BMA fitted
-    on such predictions is too sure of itself.
+    Blocks, not single sites (choice): a site whose neighbour along the same road was trained on is
+    predicted better than a map cell is, and a BMA fitted on such predictions is too sure of itself.
     """
     labels = inner_folds(table, options, options.folds, seed)
     inputs = member_inputs(options.members, coding, table.X)
     F = np.empty((len(table), len(options.members) + 1))
     for fold in np.unique(labels):
         test = labels == fold
-        members = train_members(table.take(~test), {name: values[~test] for name, values in inputs.items()}, options, coding, scale, seed, clock)
-        F[test] = predict_members(members, {name: values[test] for name, values in inputs.items()}, scale.limits)
+        members = train_members(
+            table.take(~test),
+            {name: values[~test] for name, values in inputs.items()},
+            options,
+            coding,
+            scale,
+            seed,
+            clock,
+        )
+        F[test] = predict_members(
+            members, {name: values[test] for name, values in inputs.items()}, scale.limits
+        )
     return F
 
 
 def bma_of(options: TrainingOptions) -> CopulaBMA:
-    """The unfitted COP-BMA over the members and the consensus, towards which the prior draws the weights.
+    """The unfitted COP-BMA over the members and the consensus, towards which the prior draws the
+    weights.
 
     As published there is no prior, and the consensus has no weight.
     """
     if options.recipe.published:
         return CopulaBMA(bounds=options.bounds, idle=(len(options.members),))
     towards = (0.0,) * len(options.members) + (1.0,)
-    return CopulaBMA(bounds=options.bounds, prior_strength=options.prior_strength, prior_weights=towards)
+    return CopulaBMA(
+        bounds=options.bounds, prior_strength=options.prior_strength, prior_weights=towards
+    )
 
 
-def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> Replicate:
+def fit_replicate(
+    table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int
+) -> Replicate:
     """Members on the whole table, COP-BMA on their out-of-fold predictions.
 
-    Where the samples have errors, each counts by them, and the COP-BMA describes the truth at a place, not one more sample.
+    Where the samples have errors, each counts by them, and the COP-BMA describes the truth at a
+    place, not one more sample.
     """
     table = table.weighed(options.model_variance)
     scale, clock = options.scale(table.y), dict.fromkeys((*options.members, "cop_bma"), 0.0)
@@ -195,7 +226,11 @@ def fit_replicate(table: TrainingTable, options: TrainingOptions, coding: Predic
         F = out_of_fold(table, options, coding, scale, seed, clock)
     start = time.process_time()
     fitted = table.without_error(scale.inverse(F[:, -1]))
-    bma = bma_of(options).fit(F, fitted.y, sample_weight=table.weight).with_climatology(options.climatology)
+    bma = (
+        bma_of(options)
+        .fit(F, fitted.y, sample_weight=table.weight)
+        .with_climatology(options.climatology)
+    )
     clock["cop_bma"] += time.process_time() - start
     return Replicate(members, bma, coding, scale, F, clock)
 
@@ -207,17 +242,24 @@ def grow_forest(
     seed: int,
     trees: int = TREES,
 ) -> tuple[QuantileForest, Array]:
-    """The quantile forest of a whole table without climatology, and the distribution of all its sites, see `grow_quantile_forest`."""
+    """The quantile forest of a whole table without climatology, and the distribution of all its
+    sites, see `grow_quantile_forest`.
+    """
     directions = [options.monotone.get(name, 0) for name in coding.names]
     table, codes = table.weighed(options.model_variance), coding.codes(table.X)
     found = directions if any(directions) else ()
-    return grow_quantile_forest(codes, table.y, table.weight, options.bounds, seed, found, table.error, trees)
+    return grow_quantile_forest(
+        codes, table.y, table.weight, options.bounds, seed, found, table.error, trees
+    )
 
 
-def weighed_table(table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int) -> tuple[TrainingTable, float]:
+def weighed_table(
+    table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int
+) -> tuple[TrainingTable, float]:
     """The table with weights by its errors, and the variance of a model beside which they count.
 
-    That variance is of a random forest under spatial folds. Without errors the table is itself, and the variance 0.
+    That variance is of a random forest under spatial folds. Without errors the table is itself, and
+    the variance 0.
     """
     if table.error is None:
         return table, 0.0
@@ -228,7 +270,9 @@ def weighed_table(table: TrainingTable, options: TrainingOptions, coding: Predic
     return table.weighed(variance), variance
 
 
-def inner_folds(table: TrainingTable, options: TrainingOptions, folds: int, seed: int) -> NDArray[np.int64]:
+def inner_folds(
+    table: TrainingTable, options: TrainingOptions, folds: int, seed: int
+) -> NDArray[np.int64]:
     """Spatial blocks dealt out to folds; grid cells where there are fewer blocks than folds.
 
     Where one block holds so many samples that too few would be left to train on, smaller blocks.

@@ -1,4 +1,6 @@
-"""The ensemble in a folder or bucket: JSON, skops and npz files, checked by digest and by their own predictions; nothing is unpickled."""
+"""The ensemble in a folder or bucket: JSON, skops and npz files, checked by digest and by their own
+predictions; nothing is unpickled.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ APPLICABILITY = "applicability.json"
 # Keys of the manifest that say where an ensemble comes from and what it is about.
 FACTS = ("predictors", "target", "samples", "config")
 CHECK_ROWS = 10
-# Largest difference to the stored predictions, in units of the target's spread: numerical libraries differ in the last digits.
+# Largest difference to the stored predictions, in units of the target's spread: numerical libraries
+# differ in the last digits.
 CHECK_TOLERANCE = 1e-6
 # What a saved member may be made of, beyond what skops trusts by itself.
 TRUSTED = frozenset(
@@ -86,8 +89,15 @@ def save_replicate(url: str, index: int, replicate: Replicate) -> dict[str, str]
     import skops.io
 
     contents = {
-        f"replicates/{replicate_name(index)}.skops": skops.io.dumps(dict(replicate.members), compresslevel=1),
-        f"replicates/{replicate_name(index)}.json": json.dumps({"bma": replicate.bma.to_dict(), "scale": replicate.scale.to_dict()}, allow_nan=False).encode(),
+        f"replicates/{replicate_name(index)}.skops": skops.io.dumps(
+            dict(replicate.members), compresslevel=1
+        ),
+        f"replicates/{replicate_name(index)}.json": (
+            json.dumps(
+                {"bma": replicate.bma.to_dict(), "scale": replicate.scale.to_dict()},
+                allow_nan=False,
+            ).encode()
+        ),
     }
     for name, content in contents.items():
         write_bytes(join(url, name), content)
@@ -111,7 +121,8 @@ def write_manifest(
     samples: pd.DataFrame,
     facts: dict[str, Any] | None = None,
 ) -> None:
-    """Write what the replicates have in common, last of all: an ensemble without a manifest is not finished.
+    """Write what the replicates have in common, last of all: an ensemble without a manifest is not
+    finished.
 
     Parameters
     ----------
@@ -128,7 +139,11 @@ def write_manifest(
     import icemap
 
     coding = ensemble.coding_
-    rows = samples[list(coding.names)].iloc[np.linspace(0, len(samples) - 1, CHECK_ROWS).astype(int)].to_numpy(dtype=float)
+    rows = (
+        samples[list(coding.names)]
+        .iloc[np.linspace(0, len(samples) - 1, CHECK_ROWS).astype(int)]
+        .to_numpy(dtype=float)
+    )
     values = samples[list(coding.names)].to_numpy(dtype=float)
     write_json(
         join(url, MANIFEST),
@@ -144,7 +159,12 @@ def write_manifest(
             "parameters": _plain(ensemble.get_params()),
             "coding": coding.to_dict(),
             "tuning": ensemble.tuning_.to_dict(),
-            "training_range": {name: [float(low), float(high)] for name, low, high in zip(coding.names, values.min(axis=0), values.max(axis=0), strict=True)},
+            "training_range": {
+                name: [float(low), float(high)]
+                for name, low, high in zip(
+                    coding.names, values.min(axis=0), values.max(axis=0), strict=True
+                )
+            },
             "target_spread": float(samples["value"].std()),
             "files": files,
             "check": {"X": rows.tolist(), "mean": ensemble.predict(rows).tolist()},
@@ -161,7 +181,9 @@ def save_ensemble(ensemble: FittedEnsemble, url: str) -> None:
     write_manifest(ensemble, url, files, ensemble.samples_)
 
 
-def load_replicate(url: str, index: int, files: dict[str, str], coding: PredictorCoding) -> Replicate:
+def load_replicate(
+    url: str, index: int, files: dict[str, str], coding: PredictorCoding
+) -> Replicate:
     """Read one replicate after checking its digests.
 
     Raises
@@ -172,21 +194,30 @@ def load_replicate(url: str, index: int, files: dict[str, str], coding: Predicto
     import skops.io
 
     name = f"replicates/{replicate_name(index)}"
-    members, described = (_verified(url, f"{name}{suffix}", files) for suffix in (".skops", ".json"))
+    members, described = (
+        _verified(url, f"{name}{suffix}", files) for suffix in (".skops", ".json")
+    )
     foreign = sorted(set(skops.io.get_untrusted_types(data=members)) - TRUSTED)
     if foreign:
-        raise IcemapError(f"{url}/{name}.skops holds the type {foreign[0]}, which icemap does not load: train the ensemble again with members it knows.")
+        raise IcemapError(
+            f"{url}/{name}.skops holds the type {foreign[0]}, which icemap does not load: train the"
+            " ensemble again with members it knows."
+        )
     parts = json.loads(described)
     bma, scale = CopulaBMA.from_dict(parts["bma"]), TargetScale.from_dict(parts["scale"])
     return Replicate(skops.io.loads(members, trusted=sorted(TRUSTED)), bma, coding, scale)
 
 
 def follows_published(parameters: Mapping[str, Any]) -> bool:
-    """Whether an ensemble with these parameters follows the published recipe, which has no forest."""
+    """Whether an ensemble with these parameters follows the published recipe, which has no
+    forest.
+    """
     return bool(parameters.get("recipe") == "published")
 
 
-def load_forest(url: str, manifest: Mapping[str, Any], coding: PredictorCoding) -> QuantileForest | None:
+def load_forest(
+    url: str, manifest: Mapping[str, Any], coding: PredictorCoding
+) -> QuantileForest | None:
     """Read the quantile forest after checking its digest; None for the published recipe.
 
     Raises
@@ -205,22 +236,32 @@ def load_forest(url: str, manifest: Mapping[str, Any], coding: PredictorCoding) 
             forest = QuantileForest(**arrays)
         forest.require_sound(len(coding.names))
     except (BadZipFile, EOFError, IndexError, MemoryError, TypeError, ValueError) as error:
-        raise IcemapError(f"{join(url, FOREST)} is not a quantile forest of icemap's: train the ensemble again.") from error
+        raise IcemapError(
+            f"{join(url, FOREST)} is not a quantile forest of icemap's: train the ensemble again."
+        ) from error
     return forest
 
 
 def read_manifest(url: str) -> dict[str, Any]:
     """The manifest of a finished ensemble."""
     if not exists(join(url, MANIFEST)):
-        raise IcemapError(f"There is no finished ensemble at {url}: run 'icemap train' first, or correct the address.")
+        raise IcemapError(
+            f"There is no finished ensemble at {url}: run 'icemap train' first, or correct the"
+            " address."
+        )
     manifest = dict(read_json(join(url, MANIFEST)))
     if manifest.get("format") != FORMAT:
-        raise IcemapError(f"{url}/{MANIFEST} has format {manifest.get('format')}, this version of icemap reads {FORMAT}: train the ensemble again.")
+        raise IcemapError(
+            f"{url}/{MANIFEST} has format {manifest.get('format')}, this version of icemap reads"
+            f" {FORMAT}: train the ensemble again."
+        )
     return manifest
 
 
 def manifest_digest(url: str) -> str:
-    """Digest of all that a saved ensemble predicts with; what is said about it besides does not count."""
+    """Digest of all that a saved ensemble predicts with; what is said about it besides does not
+    count.
+    """
     return digest({key: value for key, value in read_manifest(url).items() if key not in FACTS})
 
 
@@ -253,7 +294,9 @@ def read_ensemble(url: str) -> SavedEnsemble:
     )
 
 
-def require_same_predictions(url: str, manifest: dict[str, Any], predicted: NDArray[np.float64]) -> None:
+def require_same_predictions(
+    url: str, manifest: dict[str, Any], predicted: NDArray[np.float64]
+) -> None:
     """Compare predictions for the stored rows with those of the time when the ensemble was saved.
 
     Raises
@@ -282,4 +325,7 @@ def _verified(url: str, name: str, files: dict[str, str]) -> bytes:
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in parameters.items()
+    }

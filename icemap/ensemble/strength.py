@@ -22,20 +22,24 @@ def choose_prior_strength(
     parameter: str = "prior_strength",
     sample_weight: ArrayLike | None = None,
 ) -> tuple[float, dict[float, float]]:
-    """Strength of a prior with the smallest mean CRPS over held-out folds; of equals, the strongest.
+    """Strength of a prior with the smallest mean CRPS over held-out folds; of equals, the
+    strongest.
 
     Parameters
     ----------
     estimator : CopulaBMA or GaussianBMA
         Cloned for each fold and strength.
     F, y, sample_weight
-        Out-of-fold member predictions (n, members), target (n,) and optional row weights (n,), all of the training side.
+        Out-of-fold member predictions (n, members), target (n,) and optional row weights (n,), all
+        of the training side.
     folds : (n,) array
-        Fold of each row, in practice spatial blocks: strengths must be judged at places as far away as those of the map.
+        Fold of each row, in practice spatial blocks: strengths must be judged at places as far away
+        as those of the map.
     strengths : sequence of float
         What to try.
     parameter : str
-        Name of the estimator's parameter: ``prior_strength``, ``copula_strength`` or ``bias_strength``.
+        Name of the estimator's parameter: ``prior_strength``, ``copula_strength`` or
+        ``bias_strength``.
 
     Returns
     -------
@@ -48,19 +52,35 @@ def choose_prior_strength(
     >>> rng = np.random.default_rng(0)
     >>> y = rng.normal(size=200)
     >>> F = y[:, None] + rng.normal(size=(200, 4))
-    >>> strength, crps = choose_prior_strength(GaussianBMA(), F, y, np.arange(200) % 4, strengths=(0.0, float("inf")))
+    >>> strength, crps = choose_prior_strength(GaussianBMA(), F, y, np.arange(200) % 4,
+    ...     strengths=(0.0, float("inf")))
     >>> strength
     inf
     """
-    members, target, fold = np.asarray(F, dtype=np.float64), np.asarray(y, dtype=np.float64), np.asarray(folds)
-    rows = np.ones(len(target)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    members, target, fold = (
+        np.asarray(F, dtype=np.float64),
+        np.asarray(y, dtype=np.float64),
+        np.asarray(folds),
+    )
+    rows = (
+        np.ones(len(target))
+        if sample_weight is None
+        else np.asarray(sample_weight, dtype=np.float64)
+    )
     if fold.shape != target.shape or len(np.unique(fold)) < 2:
-        raise ValueError(f"folds have shape {fold.shape} and {len(np.unique(fold))} values; give each of the {len(target)} rows one of at least two folds.")
+        raise ValueError(
+            f"folds have shape {fold.shape} and {len(np.unique(fold))} values; give each of the"
+            f" {len(target)} rows one of at least two folds."
+        )
     totals = dict.fromkeys((float(s) for s in strengths), 0.0)
     for held_out in np.unique(fold):
         test = fold == held_out
         for strength in totals:
-            fit = clone(estimator).set_params(**{parameter: strength}).fit(members[~test], target[~test], rows[~test])
+            fit = (
+                clone(estimator)
+                .set_params(**{parameter: strength})
+                .fit(members[~test], target[~test], rows[~test])
+            )
             totals[strength] += float(rows[test] @ fit.crps(members[test], target[test]))
     scores = {strength: total / float(rows.sum()) for strength, total in totals.items()}
     least = min(scores.values())

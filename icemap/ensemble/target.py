@@ -1,4 +1,6 @@
-"""The target as the members learn it: made nearly symmetric, so that squared errors mean the same at both ends."""
+"""The target as the members learn it: made nearly symmetric, so that squared errors mean the same
+at both ends.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class TargetScale:
-    """Yeo-Johnson transform of the target (Yeo & Johnson 2000, doi:10.1093/biomet/87.4.954), standardized.
+    """Yeo-Johnson transform of the target (Yeo & Johnson 2000, doi:10.1093/biomet/87.4.954),
+    standardized.
 
-    COP-BMA takes member predictions by their ranks, so they are never transformed back for it; ``inverse`` serves whoever wants them in units.
+    COP-BMA takes member predictions by their ranks, so they are never transformed back for it;
+    ``inverse`` serves whoever wants them in units.
 
     Attributes
     ----------
@@ -58,8 +62,14 @@ class TargetScale:
         values = np.asarray(y, dtype=np.float64)
         width = float(np.ptp(values))
         if width == 0:
-            raise ValueError(f"the target is {values[0]:g} in all {len(values)} rows: there is nothing to learn.")
-        low, high = bounds if bounds is not None else (float(values.min()) - width, float(values.max()) + width)
+            raise ValueError(
+                f"the target is {values[0]:g} in all {len(values)} rows: there is nothing to learn."
+            )
+        low, high = (
+            bounds
+            if bounds is not None
+            else (float(values.min()) - width, float(values.max()) + width)
+        )
         # Beyond these powers a transform is a step; only a handful of values asks for them.
         if power is None:
             power = float(np.clip(yeojohnson_normmax(values), -2.0, 4.0))
@@ -74,7 +84,9 @@ class TargetScale:
 
     def transform(self, y: ArrayLike) -> Array:
         """Target in units (any shape) to the members' scale."""
-        return (_yeo_johnson(np.asarray(y, dtype=np.float64), self.power) - self.center) / self.spread
+        return (
+            _yeo_johnson(np.asarray(y, dtype=np.float64), self.power) - self.center
+        ) / self.spread
 
     def inverse(self, z: ArrayLike) -> Array:
         """Member predictions (any shape) in units of the target, inside its limits."""
@@ -101,4 +113,8 @@ def _inverse_yeo_johnson(z: Array, power: float) -> Array:
     from scipy.special import inv_boxcox1p
 
     # A Box-Cox transform of 1 + y above zero, its mirror image with power 2 - p below.
-    return np.where(z >= 0, inv_boxcox1p(np.maximum(z, 0.0), power), -inv_boxcox1p(np.maximum(-z, 0.0), 2.0 - power))
+    return np.where(
+        z >= 0,
+        inv_boxcox1p(np.maximum(z, 0.0), power),
+        -inv_boxcox1p(np.maximum(-z, 0.0), 2.0 - power),
+    )

@@ -1,4 +1,6 @@
-"""Parameters of the members and the strength of the weights' prior: chosen once, by spatial folds of the training side, and used by all replicates."""
+"""Parameters of the members and the strength of the weights' prior: chosen once, by spatial folds
+of the training side, and used by all replicates.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ from icemap.ensemble.climatology import climatology_scores
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import splitter
 from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
-from icemap.ensemble.replicates import TrainingOptions, TrainingTable, bma_of, inner_folds, out_of_fold, weighed_table
+from icemap.ensemble.replicates import (
+    TrainingOptions,
+    TrainingTable,
+    bma_of,
+    inner_folds,
+    out_of_fold,
+    weighed_table,
+)
 from icemap.ensemble.strength import choose_prior_strength
 
 TUNING_FOLDS = 5
@@ -32,9 +41,11 @@ class Tuning:
     climatology : float
         Share of climatology in the pool.
     model_variance : float
-        Of the members about the truth, in squared units of the target; 0 where the samples have no errors.
+        Of the members about the truth, in squared units of the target; 0 where the samples have no
+        errors.
     record : list of dict
-        Every candidate with its mean squared error on the members' scale, every strength with its CRPS, and the CRPS of the pool and of climatology.
+        Every candidate with its mean squared error on the members' scale, every strength with its
+        CRPS, and the CRPS of the pool and of climatology.
     """
 
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -47,15 +58,26 @@ class Tuning:
         """Plain values, for JSON, which has no infinity."""
         strength: float | str = "inf" if np.isinf(self.prior_strength) else self.prior_strength
         settings = {name: _listed(chosen) for name, chosen in self.settings.items()}
-        pool = {"prior_strength": strength, "climatology": self.climatology, "model_variance": self.model_variance}
+        pool = {
+            "prior_strength": strength,
+            "climatology": self.climatology,
+            "model_variance": self.model_variance,
+        }
         return {"settings": settings, **pool, "record": list(self.record)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Tuning:
         """The reverse of `to_dict`."""
-        settings = {n: {key: tuple(v) if isinstance(v, list) else v for key, v in chosen.items()} for n, chosen in content["settings"].items()}
-        climatology, variance = (float(content.get(name, 0.0)) for name in ("climatology", "model_variance"))
-        return cls(settings, float(content["prior_strength"]), climatology, variance, content["record"])
+        settings = {
+            n: {key: tuple(v) if isinstance(v, list) else v for key, v in chosen.items()}
+            for n, chosen in content["settings"].items()
+        }
+        climatology, variance = (
+            float(content.get(name, 0.0)) for name in ("climatology", "model_variance")
+        )
+        return cls(
+            settings, float(content["prior_strength"]), climatology, variance, content["record"]
+        )
 
 
 class PoolChoices(TypedDict):
@@ -84,20 +106,42 @@ def tune(
     seed : int
         For the draws of the candidates and the folds.
     prior, climatology : bool
-        Whether to choose the strength of the prior and the share of climatology; else those of the options stay.
+        Whether to choose the strength of the prior and the share of climatology; else those of the
+        options stay.
     """
     table, variance = weighed_table(table, options, coding, seed)
     options = replace(options, model_variance=variance)
-    found = {name: tune_member(name, table, options, coding, candidates, seed) for name in options.members}
+    found = {
+        name: tune_member(name, table, options, coding, candidates, seed)
+        for name in options.members
+    }
     settings = {name: chosen for name, (chosen, _) in found.items()}
-    pool = tune_pool(table, replace(options, settings=settings), coding, seed, prior=prior, climatology=climatology)
-    return replace(pool, settings=settings, record=[*(row for _, rows in found.values() for row in rows), *pool.record])
+    pool = tune_pool(
+        table,
+        replace(options, settings=settings),
+        coding,
+        seed,
+        prior=prior,
+        climatology=climatology,
+    )
+    return replace(
+        pool,
+        settings=settings,
+        record=[*(row for _, rows in found.values() for row in rows), *pool.record],
+    )
 
 
 def tune_member(
-    name: str, table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, candidates: int, seed: int
+    name: str,
+    table: TrainingTable,
+    options: TrainingOptions,
+    coding: PredictorCoding,
+    candidates: int,
+    seed: int,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Settings of one member with the smallest mean squared error over spatial folds, and the record of all that were tried."""
+    """Settings of one member with the smallest mean squared error over spatial folds, and the
+    record of all that were tried.
+    """
     from sklearn.model_selection import GridSearchCV, ParameterSampler
 
     space = search_space(name, len(coding.design_columns))
@@ -108,11 +152,19 @@ def tune_member(
     drawn = [{}, *map(_plain, ParameterSampler(space, candidates, random_state=seed))]
     tried = [{f"{prefix}{key}": [value] for key, value in candidate.items()} for candidate in drawn]
     folds = splitter(inner_folds(table, options, TUNING_FOLDS, seed))
-    search = GridSearchCV(member, tried, cv=folds, scoring="neg_mean_squared_error", refit=False, error_score="raise")
-    inputs, target = member_inputs([name], coding, table.X)[name], options.scale(table.y).transform(table.y)
+    search = GridSearchCV(
+        member, tried, cv=folds, scoring="neg_mean_squared_error", refit=False, error_score="raise"
+    )
+    inputs, target = (
+        member_inputs([name], coding, table.X)[name],
+        options.scale(table.y).transform(table.y),
+    )
     search.fit(inputs, target, **fit_options(member, coding, table.weight))
     errors = -search.cv_results_["mean_test_score"]
-    record = [{"member": name, "settings": _listed(candidate), "mean_squared_error": float(error)} for candidate, error in zip(drawn, errors, strict=True)]
+    record = [
+        {"member": name, "settings": _listed(candidate), "mean_squared_error": float(error)}
+        for candidate, error in zip(drawn, errors, strict=True)
+    ]
     return drawn[int(np.argmin(errors))], record
 
 
@@ -127,7 +179,8 @@ def tune_pool(
 ) -> Tuning:
     """Strength of the prior and share of climatology, by spatial folds of out-of-fold predictions.
 
-    The table is that of `weighed_table`, and the options have its variance. Where the folds leave too few rows for a COP-BMA, those of the options stay.
+    The table is that of `weighed_table`, and the options have its variance. Where the folds leave
+    too few rows for a COP-BMA, those of the options stay.
     """
     strength, share, record = options.prior_strength, options.climatology, []
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
@@ -136,10 +189,17 @@ def tune_pool(
         F = out_of_fold(table, options, coding, scale, seed)
         if prior:
             fitted = table.without_error(scale.inverse(F[:, -1]))
-            strength, crps = choose_prior_strength(bma_of(options), F, fitted.y, folds, sample_weight=table.weight)
-            record += [{"prior_strength": "inf" if np.isinf(s) else s, "crps": value} for s, value in crps.items()]
+            strength, crps = choose_prior_strength(
+                bma_of(options), F, fitted.y, folds, sample_weight=table.weight
+            )
+            record += [
+                {"prior_strength": "inf" if np.isinf(s) else s, "crps": value}
+                for s, value in crps.items()
+            ]
         if climatology:
-            scores = climatology_scores(table, replace(options, prior_strength=strength), coding, F, folds, seed)
+            scores = climatology_scores(
+                table, replace(options, prior_strength=strength), coding, F, folds, seed
+            )
             share = scores.share
             record.append(
                 {
@@ -149,16 +209,30 @@ def tune_pool(
                     "evidence": scores.evidence,
                 }
             )
-    return Tuning(prior_strength=strength, climatology=share, model_variance=options.model_variance, record=record)
+    return Tuning(
+        prior_strength=strength,
+        climatology=share,
+        model_variance=options.model_variance,
+        record=record,
+    )
 
 
 def search_space(name: str, columns: int) -> dict[str, Any]:
-    """What is tried for a member; {} for regressors by import path. Leaves of fewer than three samples would learn single sites."""
+    """What is tried for a member; {} for regressors by import path. Leaves of fewer than three
+    samples would learn single sites.
+    """
     from scipy.stats import loguniform, randint, uniform
 
     spaces: dict[str, dict[str, Any]] = {
-        "svr": {"C": loguniform(0.1, 10.0), "epsilon": loguniform(0.02, 0.5), "gamma": loguniform(0.1 / columns, 2.0 / columns)},
-        "gam": {"penalties": [(1.0,), (5.0,), (30.0,), (100.0,), (300.0,), (1000.0,), (3000.0,)], "splines": [6, 8, 10]},
+        "svr": {
+            "C": loguniform(0.1, 10.0),
+            "epsilon": loguniform(0.02, 0.5),
+            "gamma": loguniform(0.1 / columns, 2.0 / columns),
+        },
+        "gam": {
+            "penalties": [(1.0,), (5.0,), (30.0,), (100.0,), (300.0,), (1000.0,), (3000.0,)],
+            "splines": [6, 8, 10],
+        },
         "random_forest": {"min_samples_leaf": randint(3, 11), "max_features": uniform(0.15, 0.6)},
         "lightgbm": {
             "num_leaves": randint(4, 32),
@@ -174,9 +248,14 @@ def search_space(name: str, columns: int) -> dict[str, Any]:
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers of numpy as Python's own."""
-    return {key: value.item() if isinstance(value, np.generic) else value for key, value in settings.items()}
+    return {
+        key: value.item() if isinstance(value, np.generic) else value
+        for key, value in settings.items()
+    }
 
 
 def _listed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Tuples as JSON has them."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()
+    }

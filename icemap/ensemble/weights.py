@@ -1,4 +1,6 @@
-"""Mixture weights by expectation-maximization, with a Dirichlet prior, and how well the data determine them."""
+"""Mixture weights by expectation-maximization, with a Dirichlet prior, and how well the data
+determine them.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,16 @@ Array = NDArray[np.float64]
 def _check_likelihood(likelihood: ArrayLike, log: bool) -> Array:
     values = np.asarray(likelihood, dtype=np.float64)
     if values.ndim != 2 or 0 in values.shape:
-        raise ValueError(f"The likelihood has shape {values.shape}; give a table of rows x members.")
+        raise ValueError(
+            f"The likelihood has shape {values.shape}; give a table of rows x members."
+        )
     bad = np.isnan(values) | (values == np.inf) | (not log and values < 0)
     if bad.any():
         row, member = np.argwhere(bad)[0]
-        raise ValueError(f"The likelihood of member {member} in row {row} is {values[row, member]}; it must be a {'number' if log else 'finite number >= 0'}.")
+        raise ValueError(
+            f"The likelihood of member {member} in row {row} is {values[row, member]}; it must be a"
+            f" {'number' if log else 'finite number >= 0'}."
+        )
     if not log:
         values = np.log(np.maximum(values, np.finfo(np.float64).tiny))
     return np.maximum(values, -1e300)
@@ -26,14 +33,22 @@ def _check_weights(sample_weight: ArrayLike | None, n: int) -> Array:
         return np.ones(n)
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n,):
-        raise ValueError(f"sample_weight has shape {weights.shape}, but there are {n} rows; give one weight per row.")
+        raise ValueError(
+            f"sample_weight has shape {weights.shape}, but there are {n} rows; give one weight per"
+            " row."
+        )
     if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.sum() > 0:
-        raise ValueError("sample_weight must hold finite numbers >= 0, not all zero; drop rows instead of giving them negative weights.")
+        raise ValueError(
+            "sample_weight must hold finite numbers >= 0, not all zero; drop rows instead of giving"
+            " them negative weights."
+        )
     return weights
 
 
 def responsibilities(log_likelihood: Array, weights: Array) -> tuple[Array, Array]:
-    """Share of each member in each row, (n, members), and the log-likelihood of each row, (n,); in log space throughout."""
+    """Share of each member in each row, (n, members), and the log-likelihood of each row, (n,); in
+    log space throughout.
+    """
     with np.errstate(divide="ignore"):
         joint = log_likelihood + np.log(weights)
     top = joint.max(axis=1, keepdims=True)
@@ -53,22 +68,26 @@ def em_weights(
     prior_weights: ArrayLike | None = None,
     max_iterations: int = 10_000,
 ) -> tuple[Array, Array]:
-    """Weights of a mixture with fixed components, by expectation-maximization (Raftery et al. 2005, doi:10.1175/MWR2906.1).
+    """Weights of a mixture with fixed components, by expectation-maximization (Raftery et al. 2005,
+    doi:10.1175/MWR2906.1).
 
     Parameters
     ----------
     likelihood : (n, members) array
-        Density of each row under each member; the logarithms of it with ``log=True``. Work is in log space, and a density of zero counts as
-        the smallest positive number, so a row far from every member cannot stop the fit.
+        Density of each row under each member; the logarithms of it with ``log=True``. Work is in
+        log space, and a density of zero counts as the smallest positive number, so a row far from
+        every member cannot stop the fit.
     start : (members,) array, optional
-        Where to begin; equal weights when not given. The likelihood is concave in the weights, so it decides only how long it takes.
+        Where to begin; equal weights when not given. The likelihood is concave in the weights, so
+        it decides only how long it takes.
     tol : float
         Stop when no weight moves by more than this.
     sample_weight : (n,) array, optional
         Weights of the rows, >= 0.
     prior_strength : float
-        Rows' worth of belief in ``prior_weights``: a Dirichlet prior with parameters 1 + prior_strength x prior_weights, whose mode is found.
-        0 is plain maximum likelihood, ``inf`` gives the prior weights.
+        Rows' worth of belief in ``prior_weights``: a Dirichlet prior with parameters 1 +
+        prior_strength x prior_weights, whose mode is found. 0 is plain maximum likelihood, ``inf``
+        gives the prior weights.
     prior_weights : (members,) array, optional
         Numbers >= 0 that add up to one; equal weights when not given.
     max_iterations : int
@@ -79,7 +98,8 @@ def em_weights(
     weights : (members,) array
         They add up to one.
     log_likelihoods : (iterations,) array
-        The objective after each iteration (log-likelihood, plus the prior's logarithm where there is one): it never falls.
+        The objective after each iteration (log-likelihood, plus the prior's logarithm where there
+        is one): it never falls.
 
     Raises
     ------
@@ -100,13 +120,29 @@ def em_weights(
     n, members = logs.shape
     rows = _check_weights(sample_weight, n)
     if not prior_strength >= 0:
-        raise ValueError(f"prior_strength is {prior_strength}; it must be a number >= 0 (0: plain EM, inf: the prior weights).")
-    believed = np.full(members, 1.0 / members) if prior_weights is None else np.asarray(prior_weights, dtype=np.float64)
-    if believed.shape != (members,) or not np.all(believed >= 0) or not np.isclose(believed.sum(), 1.0):
-        raise ValueError(f"prior_weights are {believed.tolist()}; give {members} numbers >= 0, one per member, that add up to one.")
+        raise ValueError(
+            f"prior_strength is {prior_strength}; it must be a number >= 0 (0: plain EM, inf: the"
+            " prior weights)."
+        )
+    believed = (
+        np.full(members, 1.0 / members)
+        if prior_weights is None
+        else np.asarray(prior_weights, dtype=np.float64)
+    )
+    if (
+        believed.shape != (members,)
+        or not np.all(believed >= 0)
+        or not np.isclose(believed.sum(), 1.0)
+    ):
+        raise ValueError(
+            f"prior_weights are {believed.tolist()}; give {members} numbers >= 0, one per member,"
+            " that add up to one."
+        )
     if np.isinf(prior_strength):
         return believed, np.array([float(rows @ responsibilities(logs, believed)[1])])
-    weights = np.full(members, 1.0 / members) if start is None else np.asarray(start, dtype=np.float64)
+    weights = (
+        np.full(members, 1.0 / members) if start is None else np.asarray(start, dtype=np.float64)
+    )
     if weights.shape != (members,) or not np.all(weights >= 0) or not weights.sum() > 0:
         raise ValueError(f"start must hold {members} weights >= 0, one per member.")
     weights = np.maximum(weights / weights.sum(), 1e-10)  # EM cannot leave a weight of zero
@@ -128,4 +164,8 @@ def em_weights(
 
 def _objective(scaled: Array, constant: float, rows: Array, weights: Array, pseudo: Array) -> float:
     least = np.finfo(np.float64).tiny
-    return constant + float(rows @ np.log(np.maximum(scaled @ weights, least))) + float(pseudo @ np.log(np.maximum(weights, least)))
+    return (
+        constant
+        + float(rows @ np.log(np.maximum(scaled @ weights, least)))
+        + float(pseudo @ np.log(np.maximum(weights, least)))
+    )

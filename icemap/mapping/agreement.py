@@ -1,4 +1,6 @@
-"""What must fit together before the first chunk is mapped: the ensemble and the cube, and the workers' memory and what a chunk takes."""
+"""What must fit together before the first chunk is mapped: the ensemble and the cube, and the
+workers' memory and what a chunk takes.
+"""
 
 from __future__ import annotations
 
@@ -23,49 +25,91 @@ USABLE = 0.8
 
 
 def require_agreement(build: MapBuild) -> None:
-    """Refuse an ensemble that was trained on other predictors than the cube holds, or a cube on another grid.
+    """Refuse an ensemble that was trained on other predictors than the cube holds, or a cube on
+    another grid.
 
     Raises
     ------
     IcemapError
-        Naming the predictor and what differs: that it is missing, its unit, the meaning of its class codes, or the digest of its source.
+        Naming the predictor and what differs: that it is missing, its unit, the meaning of its
+        class codes, or the digest of its source.
     """
     manifest, cube = read_manifest(build.ensemble_url), open_cube(build.cube_url)
-    where = f"The ensemble at {build.ensemble_url} and the cube {build.cube_url} do not belong together"
-    what_to_do = "train the ensemble on this cube ('icemap train'), or give the cube that it was trained on"
+    where = (
+        f"The ensemble at {build.ensemble_url} and the cube {build.cube_url} do not belong together"
+    )
+    what_to_do = (
+        "train the ensemble on this cube ('icemap train'), or give the cube that it was trained on"
+    )
     here, trained = describe_predictors(build.cube_url), manifest.get("predictors", {})
     for name in manifest["coding"]["names"]:
         if name not in cube:
             raise IcemapError(f"{where}: the cube has no predictor '{name}'. Either {what_to_do}.")
         if difference := _difference(trained.get(name, {}), here.get(name, {})):
             raise IcemapError(f"{where}: the predictor '{name}' {difference}. Either {what_to_do}.")
-    if (found := grid_of(cube)).shape != build.grid.shape or abs(found.west - build.grid.west) + abs(found.north - build.grid.north) > 1e-6:
-        raise IcemapError(f"The cube {build.cube_url} is on the grid {found}, the map on {build.grid}: make the cube anew with 'icemap cube'.")
+    if (found := grid_of(cube)).shape != build.grid.shape or abs(
+        found.west - build.grid.west
+    ) + abs(found.north - build.grid.north) > 1e-6:
+        raise IcemapError(
+            f"The cube {build.cube_url} is on the grid {found}, the map on {build.grid}: make the"
+            " cube anew with 'icemap cube'."
+        )
 
 
 def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What of a predictor has changed, as the end of a sentence; ensembles saved by hand say nothing of theirs."""
+    """What of a predictor has changed, as the end of a sentence; ensembles saved by hand say
+    nothing of theirs.
+    """
     if not then or not now:
         return ""
     if then["unit"] != now["unit"]:
         return f"has the unit '{now['unit']}' and had '{then['unit']}' in training"
     for code in sorted({*then["classes"], *now["classes"]}, key=int):
         if then["classes"].get(code) != now["classes"].get(code):
-            return f"has the class {code} = {now['classes'].get(code, 'nothing')}, which was {then['classes'].get(code, 'nothing')} in training"
-    return "comes from another file or other settings than in training" if then["digest"] != now["digest"] else ""
+            return (
+                f"has the class {code} = {now['classes'].get(code, 'nothing')}, which was"
+                f" {then['classes'].get(code, 'nothing')} in training"
+            )
+    return (
+        "comes from another file or other settings than in training"
+        if then["digest"] != now["digest"]
+        else ""
+    )
 
 
 def chunk_bytes(build: MapBuild) -> int:
     """Memory that mapping one chunk takes beside the compiled ensemble, bytes."""
     manifest = read_manifest(build.ensemble_url)
-    predictors, members, replicates = (len(manifest["coding"]["names"]), len(manifest["parameters"]["members"]), manifest["parameters"]["replicates"])
-    return planned_bytes(build.grid, build.chunk, predictors, members, replicates, len(build.variables), stored=build.fields is not None)
+    predictors, members, replicates = (
+        len(manifest["coding"]["names"]),
+        len(manifest["parameters"]["members"]),
+        manifest["parameters"]["replicates"],
+    )
+    return planned_bytes(
+        build.grid,
+        build.chunk,
+        predictors,
+        members,
+        replicates,
+        len(build.variables),
+        stored=build.fields is not None,
+    )
 
 
-def planned_bytes(grid: Grid, chunk: int, predictors: int, members: int, replicates: int, variables: int, *, stored: bool) -> int:
+def planned_bytes(
+    grid: Grid,
+    chunk: int,
+    predictors: int,
+    members: int,
+    replicates: int,
+    variables: int,
+    *,
+    stored: bool,
+) -> int:
     """The same from the numbers of a plan; ``stored`` are the predictions of the replicates."""
     batch = BATCH * 4 * (replicates * (members + 2) + 4 * predictors)
-    # As stored, as valid pixels, and their columns side by side; the layers of the map; one byte for each replicate.
+    # As stored, as valid pixels, and their columns side by side; the layers of the map; one byte
+    # for each replicate.
     cells = 4 * (3 * predictors + 2 * variables) + (replicates if stored else 0)
     return batch + min(chunk, grid.shape[0]) * min(chunk, grid.shape[1]) * cells
 
@@ -86,7 +130,8 @@ def require_memory(build: MapBuild, executor: Any) -> None:
         needed = WORKER_BYTES + ensemble + worker["nthreads"] * chunk
         if worker["memory_limit"] and USABLE * worker["memory_limit"] < needed:
             raise IcemapError(
-                f"The worker {address} has {worker['memory_limit'] / 1e9:.2f} GB of memory; with {worker['nthreads']} threads, an ensemble of "
-                f"{ensemble / 1e6:.0f} MB and chunks of {build.chunk} cells it needs {needed / USABLE / 1e9:.2f} GB: "
-                "give the workers more memory or fewer threads, or choose a smaller 'chunk' for the grid."
+                f"The worker {address} has {worker['memory_limit'] / 1e9:.2f} GB of memory; with"
+                f" {worker['nthreads']} threads, an ensemble of {ensemble / 1e6:.0f} MB and chunks"
+                f" of {build.chunk} cells it needs {needed / USABLE / 1e9:.2f} GB: give the workers"
+                " more memory or fewer threads, or choose a smaller 'chunk' for the grid."
             )

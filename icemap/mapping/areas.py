@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from icemap.regions import REGIONS, region_of
 
 BAND_DEGREES = 10
-# Extent of permafrost by the part of a cell that it underlies: the classes of the IPA map (Brown et al. 1997), lower limits.
+# Extent of permafrost by the part of a cell that it underlies: the classes of the IPA map (Brown et
+# al. 1997), lower limits.
 EXTENTS = {"continuous": 0.9, "discontinuous": 0.5, "sporadic": 0.1, "isolated": 0.0}
 DEFAULT_MASK = "fraction"
 # What the masks count of each mapped cell, in the words of a report.
@@ -27,10 +28,16 @@ def masks_of(fraction: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
     >>> {name: part.tolist() for name, part in masks_of(np.array([0.25, 0.75])).items()}
     {'fraction': [0.25, 0.75], 'majority': [0.0, 1.0], 'whole': [1.0, 1.0]}
     """
-    return {DEFAULT_MASK: fraction, "majority": (fraction >= 0.5).astype(float), "whole": np.ones_like(fraction, dtype=float)}
+    return {
+        DEFAULT_MASK: fraction,
+        "majority": (fraction >= 0.5).astype(float),
+        "whole": np.ones_like(fraction, dtype=float),
+    }
 
 
-def areas_of(longitude: NDArray[np.floating], latitude: NDArray[np.floating], fraction: NDArray[np.floating]) -> dict[str, NDArray[np.bool_]]:
+def areas_of(
+    longitude: NDArray[np.floating], latitude: NDArray[np.floating], fraction: NDArray[np.floating]
+) -> dict[str, NDArray[np.bool_]]:
     """Cells of each area that has any: regions, bands of latitude and classes of permafrost extent.
 
     Parameters
@@ -41,7 +48,8 @@ def areas_of(longitude: NDArray[np.floating], latitude: NDArray[np.floating], fr
     --------
     >>> areas = areas_of(np.array([130.0, -150.0]), np.array([62.0, 70.0]), np.array([0.95, 0.4]))
     >>> list(areas)
-    ['North America', 'Siberia', '60 to 70 N', '70 to 80 N', 'continuous permafrost', 'sporadic permafrost']
+    ['North America', 'Siberia', '60 to 70 N', '70 to 80 N', 'continuous permafrost', 'sporadic
+    permafrost']
     >>> areas["Siberia"].tolist()
     [True, False]
     """

@@ -1,4 +1,6 @@
-"""The compiled ensemble on every worker: loaded once per process by its path and digest, never shipped with a task."""
+"""The compiled ensemble on every worker: loaded once per process by its path and digest, never
+shipped with a task.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ _lock = threading.Lock()
 
 
 def ensemble_digest(url: str) -> str:
-    """Digest of an ensemble with its calibration and applicability; the manifest holds the digests of the other files."""
+    """Digest of an ensemble with its calibration and applicability; the manifest holds the digests
+    of the other files.
+    """
     return digest([manifest_digest(url), _calibration(url), _applicability(url)])
 
 
@@ -54,9 +58,15 @@ def get_predictor(url: str, expected: str) -> Predictor:
     with _lock:
         if (url, expected) not in _loaded:
             if ensemble_digest(url) != expected:
-                raise IcemapError(f"The ensemble at {url} has changed since this job was planned: start the command again.")
+                raise IcemapError(
+                    f"The ensemble at {url} has changed since this job was planned: start the"
+                    " command again."
+                )
             # A process maps with one ensemble at a time; keeping older ones would only hold memory.
             _loaded.clear()
-            applicability, calibration = Applicability.from_dict(_applicability(url)), Calibration.from_dict({**_calibration(url)})
+            applicability, calibration = (
+                Applicability.from_dict(_applicability(url)),
+                Calibration.from_dict({**_calibration(url)}),
+            )
             _loaded[url, expected] = Predictor(read_compiled(url), applicability, calibration)
         return _loaded[url, expected]

@@ -17,7 +17,9 @@ from icemap.verification.calibration import Calibration
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """Map variables of valid pixels, each of shape (n,), and the replicates' means, shape (replicates, n)."""
+    """Map variables of valid pixels, each of shape (n,), and the replicates' means, shape
+    (replicates, n).
+    """
 
     mean: NDArray[np.float64]
     sd_ensemble: NDArray[np.float64]
@@ -29,15 +31,29 @@ class ChunkResult:
     replicate_means: NDArray[np.float32]
 
 
-def map_pixels(compiled: CompiledEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> ChunkResult:
+def map_pixels(
+    compiled: CompiledEnsemble,
+    applicability: Applicability,
+    calibration: Calibration,
+    X: NDArray[Any],
+) -> ChunkResult:
     """Predict pixels, all in one result; see `map_batches`."""
     parts = [result for _, result in map_batches(compiled, applicability, calibration, X)]
-    joined = {name: np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in ChunkResult.__dataclass_fields__}
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in parts], axis=-1)
+        for name in ChunkResult.__dataclass_fields__
+    }
     return ChunkResult(**joined)
 
 
-def map_batches(compiled: CompiledEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> Iterator[tuple[slice, ChunkResult]]:
-    """Predict the pixels of one chunk, `BATCH` at a time, so that memory does not grow with the chunk times the replicates.
+def map_batches(
+    compiled: CompiledEnsemble,
+    applicability: Applicability,
+    calibration: Calibration,
+    X: NDArray[Any],
+) -> Iterator[tuple[slice, ChunkResult]]:
+    """Predict the pixels of one chunk, `BATCH` at a time, so that memory does not grow with the
+    chunk times the replicates.
 
     Parameters
     ----------
@@ -47,25 +63,43 @@ def map_batches(compiled: CompiledEnsemble, applicability: Applicability, calibr
     Yields
     ------
     slice, ChunkResult
-        Rows of X, and their result. A pixel is inside the area of applicability when its dissimilarity is at most the threshold and all its classes
-        were met in training.
+        Rows of X, and their result. A pixel is inside the area of applicability when its
+        dissimilarity is at most the threshold and all its classes were met in training.
     """
     for start in range(0, len(X), BATCH):
         rows = slice(start, min(start + BATCH, len(X)))
         yield rows, _predict(compiled, applicability, calibration, X[rows])
 
 
-def _predict(compiled: CompiledEnsemble, applicability: Applicability, calibration: Calibration, X: NDArray[Any]) -> ChunkResult:
+def _predict(
+    compiled: CompiledEnsemble,
+    applicability: Applicability,
+    calibration: Calibration,
+    X: NDArray[Any],
+) -> ChunkResult:
     n, padded = len(X), pad(X)
     codes, design, unseen = compiled.code(padded)
     F = compiled.predict_members(padded, codes, design)
     index = applicability.index(design)
-    means, quantiles, extrapolated = compiled.pool(F, compiled.leaves(codes), calibration.levels(index))
+    means, quantiles, extrapolated = compiled.pool(
+        F, compiled.leaves(codes), calibration.levels(index)
+    )
     mean, spread = mean_and_spread(means)
     # The nodes of the mixture end at the bounds of the target.
-    quantiles = calibration.widened(mean, quantiles, float(compiled.mixture.x[0]), float(compiled.mixture.x[-1]))
+    quantiles = calibration.widened(
+        mean, quantiles, float(compiled.mixture.x[0]), float(compiled.mixture.x[-1])
+    )
     aoa = (index <= applicability.threshold) & ~unseen
-    return ChunkResult(mean[:n], spread[:n], quantiles[:n, 0], quantiles[:n, 1], index[:n], aoa[:n], extrapolated[:n], means[:, :n])
+    return ChunkResult(
+        mean[:n],
+        spread[:n],
+        quantiles[:n, 0],
+        quantiles[:n, 1],
+        index[:n],
+        aoa[:n],
+        extrapolated[:n],
+        means[:, :n],
+    )
 
 
 def mean_and_spread(means: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -1,4 +1,6 @@
-"""The ensemble as plain arrays for the kernels: all replicates of a member are predicted in one pass."""
+"""The ensemble as plain arrays for the kernels: all replicates of a member are predicted in one
+pass.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,13 @@ from icemap.mapping.kernels.coder import Coder, code_pixels, compile_coding
 from icemap.mapping.kernels.compilable import CannotCompileError
 from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
 from icemap.mapping.kernels.gam import GAMs, compile_gams, predict_gams
-from icemap.mapping.kernels.svr import SVRs, compile_svrs, in_single_precision, predict_svrs, single_precision_error
+from icemap.mapping.kernels.svr import (
+    SVRs,
+    compile_svrs,
+    in_single_precision,
+    predict_svrs,
+    single_precision_error,
+)
 from icemap.mapping.kernels.trees import PACKETS, Conditions, Trees, sum_trees
 
 #: Pixels predicted at once; the kernels take whole packets.
@@ -38,7 +46,9 @@ Models = Sequence[Any]
 
 @dataclass(frozen=True)
 class CheckPixels:
-    """Predictors of a few pixels (n, predictors), what the members themselves say, (members + 1, replicates, n), and the target's range on their scale."""
+    """Predictors of a few pixels (n, predictors), what the members themselves say, (members + 1,
+    replicates, n), and the target's range on their scale.
+    """
 
     X: NDArray[np.float64]
     F: NDArray[np.float64]
@@ -84,15 +94,26 @@ class CompiledEnsemble:
     reasons: Mapping[str, str]
     published: bool = False
 
-    def code(self, X: NDArray[Any]) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
-        """Codes (predictors, n), design (n, columns) and unseen classes (n,) of whole packets of pixels, X (n, predictors)."""
+    def code(
+        self, X: NDArray[Any]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
+        """Codes (predictors, n), design (n, columns) and unseen classes (n,) of whole packets of
+        pixels, X (n, predictors).
+        """
         codes = np.empty(X.shape[::-1], np.uint8)
         design = np.empty((len(X), int(self.coder.columns[0])), np.float32)
         unseen = np.empty(len(X), np.bool_)
         code_pixels(X, self.coder, codes, design, unseen)
         return codes, design, unseen
 
-    def predict_member(self, name: str, X: NDArray[Any], codes: NDArray[np.uint8], design: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    def predict_member(
+        self,
+        name: str,
+        X: NDArray[Any],
+        codes: NDArray[np.uint8],
+        design: NDArray[np.float32],
+        out: NDArray[np.float32],
+    ) -> None:
         """Predictions of one member within the limits, written to ``out``, (replicates, n)."""
         arrays = self.arrays.get(name)
         if isinstance(arrays, SVRs):
@@ -105,9 +126,16 @@ class CompiledEnsemble:
             inputs = member_inputs([name], self.coding, self.coding.encode(X)[0])[name]
             for s, model in enumerate(self.models[name]):
                 out[s] = model.predict(inputs)
-        np.clip(out, self.limits[:, :1].astype(np.float32), self.limits[:, 1:].astype(np.float32), out=out)
+        np.clip(
+            out,
+            self.limits[:, :1].astype(np.float32),
+            self.limits[:, 1:].astype(np.float32),
+            out=out,
+        )
 
-    def predict_members(self, X: NDArray[Any], codes: NDArray[np.uint8], design: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict_members(
+        self, X: NDArray[Any], codes: NDArray[np.uint8], design: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         """Predictions of all members and, last, their mean, (members + 1, replicates, n)."""
         F = np.empty((len(self.members) + 1, self.replicates, len(X)), np.float32)
         for k, name in enumerate(self.members):
@@ -125,7 +153,8 @@ class CompiledEnsemble:
         leaves: Leaves | None,
         levels: NDArray[np.float64],
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
-        """Replicate means (replicates, n), quantiles at the levels (n, k) of each pixel, and whether half of the replicates extrapolate, (n,).
+        """Replicate means (replicates, n), quantiles at the levels (n, k) of each pixel, and
+        whether half of the replicates extrapolate, (n,).
 
         With the published recipe, the ends of the 95 % interval (n, 2) whatever the levels.
         """
@@ -138,13 +167,16 @@ class CompiledEnsemble:
         return means, ends, mixed.outside >= 0.5 * self.replicates
 
 
-def compile_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple[CompiledEnsemble, CheckPixels]:
+def compile_ensemble(
+    ensemble: IceEnsemble, sites: NDArray[np.float64]
+) -> tuple[CompiledEnsemble, CheckPixels]:
     """Pack a fitted ensemble, and predict a few pixels with its members for later checks.
 
     Parameters
     ----------
     sites : ndarray of shape (n, predictors)
-        Real predictors, such as those of the training sites; the pixels of the check are made from them.
+        Real predictors, such as those of the training sites; the pixels of the check are made from
+        them.
 
     Raises
     ------
@@ -153,12 +185,21 @@ def compile_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple
     """
     coding, members = ensemble.coding_, tuple(ensemble.members)
     check = _check_pixels(ensemble, sites)
-    builder = TreeBuilder([len(coding.levels[name]) + 1 if name in coding.levels else len(coding.edges[name]) + 1 for name in coding.names])
+    builder = TreeBuilder(
+        [
+            len(coding.levels[name]) + 1 if name in coding.levels else len(coding.edges[name]) + 1
+            for name in coding.names
+        ]
+    )
     compilers: dict[str, Callable[[Models], MemberArrays]] = {
         "svr": compile_svrs,
         "gam": compile_gams,
-        "random_forest": lambda models: builder.pack(forest_trees(model, builder) for model in models),
-        "lightgbm": lambda models: builder.pack(lightgbm_trees(model.booster_, builder) for model in models),
+        "random_forest": lambda models: builder.pack(
+            forest_trees(model, builder) for model in models
+        ),
+        "lightgbm": lambda models: builder.pack(
+            lightgbm_trees(model.booster_, builder) for model in models
+        ),
     }
     arrays: dict[str, MemberArrays] = {}
     models: dict[str, Models] = {}
@@ -180,11 +221,16 @@ def compile_ensemble(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> tuple
 
 
 def member_differences(compiled: CompiledEnsemble, check: CheckPixels) -> dict[str, float]:
-    """Largest difference of each member to its own predictions, in percent of the target's range."""
+    """Largest difference of each member to its own predictions, in percent of the target's
+    range.
+    """
     X = pad(check.X)
     codes, design, _ = compiled.code(X)
     F = compiled.predict_members(X, codes, design)[:, :, : len(check.X)]
-    return {name: 100 * float(np.abs(F[k] - check.F[k]).max()) / check.scale for k, name in enumerate(compiled.members)}
+    return {
+        name: 100 * float(np.abs(F[k] - check.F[k]).max()) / check.scale
+        for k, name in enumerate(compiled.members)
+    }
 
 
 def require_same(compiled: CompiledEnsemble, check: CheckPixels) -> None:
@@ -192,8 +238,10 @@ def require_same(compiled: CompiledEnsemble, check: CheckPixels) -> None:
     for name, difference in member_differences(compiled, check).items():
         if not difference <= PACK_TOLERANCE:
             raise IcemapError(
-                f"The compiled member '{name}' differs from its own predictions by {difference:.2g} % of the target's range (allowed: {PACK_TOLERANCE:g} %): "
-                "the compiled ensemble is damaged or the libraries have changed; delete packed.npz beside the ensemble to have it packed anew."
+                f"The compiled member '{name}' differs from its own predictions by {difference:.2g}"
+                f" % of the target's range (allowed: {PACK_TOLERANCE:g} %): the compiled ensemble"
+                " is damaged or the libraries have changed; delete packed.npz beside the ensemble"
+                " to have it packed anew."
             )
 
 
@@ -210,7 +258,9 @@ def _check_pixels(ensemble: IceEnsemble, sites: NDArray[np.float64]) -> CheckPix
     mixed = X[CHECK_ROWS // 2 :]
     mixed[:] = rng.permuted(mixed, axis=0)
     continuous = ensemble.coding_.continuous_columns
-    mixed[:, continuous] += 0.1 * rng.normal(size=(len(mixed), len(continuous))) * sites[:, continuous].std(axis=0)
+    mixed[:, continuous] += (
+        0.1 * rng.normal(size=(len(mixed), len(continuous))) * sites[:, continuous].std(axis=0)
+    )
     F = ensemble.member_predictions(ensemble.coding_.encode(X)[0]).transpose(2, 0, 1)
     return CheckPixels(X, F, float(np.ptp(_limits(ensemble), axis=1).min()))
 
@@ -221,6 +271,9 @@ def _limits(ensemble: IceEnsemble) -> NDArray[np.float64]:
 
 def _in_precision_needed(arrays: MemberArrays, scale: float) -> MemberArrays:
     """SVRs in single precision where that suffices; ``scale`` is the target's range."""
-    if isinstance(arrays, SVRs) and 100 * single_precision_error(arrays) <= _SINGLE_TOLERANCE * scale:
+    if (
+        isinstance(arrays, SVRs)
+        and 100 * single_precision_error(arrays) <= _SINGLE_TOLERANCE * scale
+    ):
         return in_single_precision(arrays)
     return arrays

@@ -1,4 +1,6 @@
-"""The compiled ensemble in one file beside the ensemble, checked by its own predictions when it is read."""
+"""The compiled ensemble in one file beside the ensemble, checked by its own predictions when it is
+read.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,14 @@ from icemap.ensemble.saved import (
     read_manifest,
 )
 from icemap.errors import IcemapError
-from icemap.mapping.compiled_ensemble import CheckPixels, CompiledEnsemble, Models, compile_ensemble, pad, require_same
+from icemap.mapping.compiled_ensemble import (
+    CheckPixels,
+    CompiledEnsemble,
+    Models,
+    compile_ensemble,
+    pad,
+    require_same,
+)
 from icemap.mapping.kernels.coder import compile_coding
 from icemap.mapping.kernels.gam import GAMs
 from icemap.mapping.kernels.svr import SVRs
@@ -55,14 +64,27 @@ def write_compiled(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) 
         "reasons": dict(compiled.reasons),
         "scale": check.scale,
     }
-    arrays = {f"{name}/{field}": value for name, part in parts.items() for field, value in part._asdict().items()}
+    arrays = {
+        f"{name}/{field}": value
+        for name, part in parts.items()
+        for field, value in part._asdict().items()
+    }
     content = io.BytesIO()
-    np.savez(content, header=np.array(json.dumps(header)), check_X=check.X, check_F=check.F, limits=compiled.limits, **arrays)
+    np.savez(
+        content,
+        header=np.array(json.dumps(header)),
+        check_X=check.X,
+        check_F=check.F,
+        limits=compiled.limits,
+        **arrays,
+    )
     write_bytes(join(url, COMPILED), content.getvalue())
 
 
 def ensure_compiled(url: str, samples: pd.DataFrame) -> None:
-    """Pack the saved ensemble at a URL, trained on the samples, unless that has been done by this version."""
+    """Pack the saved ensemble at a URL, trained on the samples, unless that has been done by this
+    version.
+    """
     if exists(join(url, COMPILED)):
         with suppress(IcemapError), _opened(url) as file:
             if not _misfit(url, json.loads(str(file["header"]))):
@@ -91,23 +113,37 @@ def read_compiled(url: str) -> CompiledEnsemble:
     Raises
     ------
     IcemapError
-        If there is none, if it belongs to another ensemble or version, or if it predicts its check pixels differently.
+        If there is none, if it belongs to another ensemble or version, or if it predicts its check
+        pixels differently.
     """
     if not exists(join(url, COMPILED)):
-        raise IcemapError(f"There is no compiled ensemble at {url}: start the command again, which packs it.")
+        raise IcemapError(
+            f"There is no compiled ensemble at {url}: start the command again, which packs it."
+        )
     manifest = read_manifest(url)
     with _opened(url) as file:
         header = json.loads(str(file["header"]))
         if misfit := _misfit(url, header):
             raise IcemapError(misfit)
-        parts = {name: _KINDS[kind](*(file[f"{name}/{field}"] for field in _KINDS[kind]._fields)) for name, kind in header["parts"].items()}
+        parts = {
+            name: _KINDS[kind](*(file[f"{name}/{field}"] for field in _KINDS[kind]._fields))
+            for name, kind in header["parts"].items()
+        }
         columns = int(compile_coding(PredictorCoding.from_dict(manifest["coding"])).columns[0])
         for part in parts.values():
             if isinstance(part, SVRs):
                 require_sound_svrs(part, columns, manifest["parameters"]["replicates"])
             if isinstance(part, Trees):
-                require_sound(part, parts["conditions"], len(manifest["coding"]["names"]), manifest["parameters"]["replicates"])
-        check, limits = CheckPixels(file["check_X"], file["check_F"], header["scale"]), file["limits"]
+                require_sound(
+                    part,
+                    parts["conditions"],
+                    len(manifest["coding"]["names"]),
+                    manifest["parameters"]["replicates"],
+                )
+        check, limits = (
+            CheckPixels(file["check_X"], file["check_F"], header["scale"]),
+            file["limits"],
+        )
     compiled = _joined(url, manifest, header, parts, limits)
     require_same(compiled, check)
     _tell(compiled, check)
@@ -115,7 +151,9 @@ def read_compiled(url: str) -> CompiledEnsemble:
 
 
 def compiled_size(url: str) -> int:
-    """Bytes of the compiled ensemble at a URL and its forest, which are those they take in memory."""
+    """Bytes of the compiled ensemble at a URL and its forest, which are those they take in
+    memory.
+    """
     fs, path = filesystem(url)
     with storage_errors(url, "read"):
         parts = [join(path, name) for name in (COMPILED, FOREST)]
@@ -132,31 +170,66 @@ def _opened(url: str) -> Iterator[Any]:
                 raise ValueError("compressed")
             yield file
     except (BadZipFile, EOFError, KeyError, MemoryError, ValueError) as error:
-        raise IcemapError(f"{join(url, COMPILED)} is damaged: delete it and start the command again, which packs the ensemble anew.") from error
+        raise IcemapError(
+            f"{join(url, COMPILED)} is damaged: delete it and start the command again, which packs"
+            " the ensemble anew."
+        ) from error
 
 
 def _misfit(url: str, header: dict[str, Any]) -> str:
     name = join(url, COMPILED)
     if header["format"] != FORMAT or header["version"] != icemap.__version__:
-        return f"{name} was packed by icemap {header['version']} (format {header['format']}), this is {icemap.__version__}: start the command again."
+        return (
+            f"{name} was packed by icemap {header['version']} (format {header['format']}), this is"
+            f" {icemap.__version__}: start the command again."
+        )
     if header["ensemble"] != manifest_digest(url):
-        return f"{name} was packed from another ensemble than the one that lies there now: start the command again."
+        return (
+            f"{name} was packed from another ensemble than the one that lies there now: start the"
+            " command again."
+        )
     return ""
 
 
-def _joined(url: str, manifest: dict[str, Any], header: dict[str, Any], parts: dict[str, Any], limits: NDArray[np.float64]) -> CompiledEnsemble:
+def _joined(
+    url: str,
+    manifest: dict[str, Any],
+    header: dict[str, Any],
+    parts: dict[str, Any],
+    limits: NDArray[np.float64],
+) -> CompiledEnsemble:
     parameters, reasons = manifest["parameters"], header["reasons"]
     coding = PredictorCoding.from_dict(manifest["coding"])
     members = tuple(parameters["members"])
     models: dict[str, Models] = {}
     if reasons:
-        replicates = [load_replicate(url, index, manifest["files"], coding) for index in range(parameters["replicates"])]
-        models = {name: [replicate.members[name] for replicate in replicates] for name in members if name in reasons}
+        replicates = [
+            load_replicate(url, index, manifest["files"], coding)
+            for index in range(parameters["replicates"])
+        ]
+        models = {
+            name: [replicate.members[name] for replicate in replicates]
+            for name in members
+            if name in reasons
+        }
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
     # The coder's tables are made here: compiled code writes where they say.
     coder, conditions, mixture = compile_coding(coding), parts["conditions"], parts["mixture"]
     forest, published = load_forest(url, manifest, coding), follows_published(parameters)
-    return CompiledEnsemble(coding, members, parameters["replicates"], limits, coder, conditions, arrays, models, mixture, forest, reasons, published)
+    return CompiledEnsemble(
+        coding,
+        members,
+        parameters["replicates"],
+        limits,
+        coder,
+        conditions,
+        arrays,
+        models,
+        mixture,
+        forest,
+        reasons,
+        published,
+    )
 
 
 def _tell(compiled: CompiledEnsemble, check: CheckPixels) -> None:
@@ -170,5 +243,8 @@ def _tell(compiled: CompiledEnsemble, check: CheckPixels) -> None:
     for name, reason in compiled.reasons.items():
         begin = time.perf_counter()
         compiled.predict_member(name, X, codes, design, out)
-        costs.append(f"{name} ({reason}; {1e6 * (time.perf_counter() - begin) / len(X):.0f} microseconds per pixel)")
+        costs.append(
+            f"{name} ({reason}; {1e6 * (time.perf_counter() - begin) / len(X):.0f} microseconds per"
+            " pixel)"
+        )
     log.warning("Without a fast kernel: %s.", "; ".join(costs))

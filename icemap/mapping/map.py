@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, consolidate, create_gridded, describe_gridded, mend, read_chunk, write_chunk
+from icemap.gridded import (
+    Variable,
+    consolidate,
+    create_gridded,
+    describe_gridded,
+    mend,
+    read_chunk,
+    write_chunk,
+)
 from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
@@ -27,7 +35,8 @@ class MapBuild:
     Attributes
     ----------
     variables : tuple of Variable
-        In the order mean, ensemble spread, lower, upper, dissimilarity, area of applicability, extrapolated.
+        In the order mean, ensemble spread, lower, upper, dissimilarity, area of applicability,
+        extrapolated.
     ensemble_digest : str
         Of the ensemble the job was planned with; a worker refuses another one.
     fields : ReplicateFields, optional
@@ -63,7 +72,9 @@ class MapBuild:
         masks = read_chunk(self.cube_url, chunk, ["valid", "fraction"])
         valid = masks["valid"] == 1
         if (masks["valid"] == 255).any() or np.isnan(masks["fraction"][valid]).any():
-            raise IcemapError(f"Chunk {chunk.key} is missing in the cube {self.cube_url}: {mend(self.cube_url)}")
+            raise IcemapError(
+                f"Chunk {chunk.key} is missing in the cube {self.cube_url}: {mend(self.cube_url)}"
+            )
         record: dict[str, Any] = {"pixels": int(valid.size), "valid": int(valid.sum()), "sums": {}}
         if not valid.any():
             return record
@@ -72,15 +83,24 @@ class MapBuild:
         arrays = read_chunk(self.cube_url, chunk, names)
         X = np.column_stack([_decoded(arrays[name][valid]) for name in names])
         _require_values(X, names, chunk, self.cube_url)
-        rasters = {variable.name: np.full(valid.shape, variable.nodata, dtype=variable.dtype) for variable in self.variables}
+        rasters = {
+            variable.name: np.full(valid.shape, variable.nodata, dtype=variable.dtype)
+            for variable in self.variables
+        }
         rows, columns = np.nonzero(valid)
         area = self.grid.cell_area()[chunk.rows][rows]
         fraction = masks["fraction"][valid]
-        areas = areas_of(self.grid.longitudes[chunk.cols][columns], self.grid.latitudes[chunk.rows][rows], fraction)
+        areas = areas_of(
+            self.grid.longitudes[chunk.cols][columns],
+            self.grid.latitudes[chunk.rows][rows],
+            fraction,
+        )
         codes = None if self.fields is None else self.fields.empty(chunk)
         sums: Sums = {}
         record |= {"aoa": 0, "extrapolated": 0}
-        for batch, result in map_batches(predictor.compiled, predictor.applicability, predictor.calibration, X):
+        for batch, result in map_batches(
+            predictor.compiled, predictor.applicability, predictor.calibration, X
+        ):
             for variable, values in zip(self.variables, _layers(result), strict=True):
                 rasters[variable.name][rows[batch], columns[batch]] = values
             sd = (result.upper - result.lower) / (2 * NORMAL_95)
@@ -91,8 +111,16 @@ class MapBuild:
             interval = (result.lower, result.upper) if predictor.compiled.published else None
             members = {name: cells[batch] for name, cells in areas.items()}
             for mask, part in masks_of(fraction[batch]).items():
-                found = chunk_sums(area[batch], part, result.replicate_means, sd, result.aoa, members, interval)
-                sums = add(sums, {name if mask == DEFAULT_MASK else f"{name} / {mask}": one for name, one in found.items()})
+                found = chunk_sums(
+                    area[batch], part, result.replicate_means, sd, result.aoa, members, interval
+                )
+                sums = add(
+                    sums,
+                    {
+                        name if mask == DEFAULT_MASK else f"{name} / {mask}": one
+                        for name, one in found.items()
+                    },
+                )
             if self.fields is not None and codes is not None:
                 codes[:, rows[batch], columns[batch]] = self.fields.codes(result.replicate_means)
             record["aoa"] += int(result.aoa.sum())
@@ -105,7 +133,15 @@ class MapBuild:
 
 
 def _layers(result: ChunkResult) -> tuple[NDArray[Any], ...]:
-    return (result.mean, result.sd_ensemble, result.lower, result.upper, result.dissimilarity, result.aoa, result.extrapolated)
+    return (
+        result.mean,
+        result.sd_ensemble,
+        result.lower,
+        result.upper,
+        result.dissimilarity,
+        result.aoa,
+        result.extrapolated,
+    )
 
 
 def _decoded(stored: NDArray[Any]) -> NDArray[Any]:
@@ -119,7 +155,7 @@ def _require_values(X: NDArray[Any], names: Sequence[str], chunk: Chunk, cube_ur
     bad = ~np.isfinite(X).all(axis=0)
     if bad.any():
         raise IcemapError(
-            f"The predictor '{names[int(bad.argmax())]}' is missing in valid pixels of chunk {chunk.key} of the cube {cube_url}, "
-            f"which is damaged: {mend(cube_url)} "
-            "In a cube made by hand, correct its variable 'valid'."
+            f"The predictor '{names[int(bad.argmax())]}' is missing in valid pixels of chunk"
+            f" {chunk.key} of the cube {cube_url}, which is damaged: {mend(cube_url)} In a cube"
+            " made by hand, correct its variable 'valid'."
         )

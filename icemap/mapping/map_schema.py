@@ -17,16 +17,29 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # Suffix of the published file for each variable; "{name}" is the target's name.
-PRODUCT_FILES = {"{name}": "", "{name}_lower95": "_lower95", "{name}_upper95": "_upper95", "{name}_sd_ensemble": "_sd", "aoa": "_aoa"}
-SPREAD = "The spread of re-fitted models. It is not a prediction interval: those are the lower95 and upper95 variables."
-SPREAD_ALONE = "The spread of re-fitted models; lower95 and upper95 are percentiles of them, and no calibrated prediction interval."
+PRODUCT_FILES = {
+    "{name}": "",
+    "{name}_lower95": "_lower95",
+    "{name}_upper95": "_upper95",
+    "{name}_sd_ensemble": "_sd",
+    "aoa": "_aoa",
+}
+SPREAD = (
+    "The spread of re-fitted models. It is not a prediction interval: those are the lower95 and"
+    " upper95 variables."
+)
+SPREAD_ALONE = (
+    "The spread of re-fitted models; lower95 and upper95 are percentiles of them, and no calibrated"
+    " prediction interval."
+)
 # Attribute of a map: the share of the sites that each replicate was trained without.
 HELD_OUT = "replicates_held_out"
 # Attribute of a map: the recipe that its ensemble followed, where it is not icemap's.
 RECIPE = "recipe"
 CALIBRATED_INTERVAL = "calibrated 95 % prediction interval"
 REPLICATE_INTERVAL = "95 % interval of the replicates' means (recipe as printed)"
-# Folder of the coarser levels inside a map: "overviews/1" has cells of 2 x 2, "overviews/2" of 4 x 4 ...
+# Folder of the coarser levels inside a map: "overviews/1" has cells of 2 x 2, "overviews/2" of 4 x
+# 4 ...
 OVERVIEWS = "overviews"
 # Names, revisions and permanent numbers of the Zarr conventions that the levels are described by.
 CONVENTIONS = {
@@ -44,12 +57,14 @@ def is_published(dataset: xr.Dataset) -> bool:
 def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Variable, ...]:
     """The variables of ``map.zarr`` for a target, in the order they are stored.
 
-    ``published`` says that the map follows the published recipe as printed, whose interval is another one.
+    ``published`` says that the map follows the published recipe as printed, whose interval is
+    another one.
 
     Examples
     --------
     >>> from icemap.config import TargetConfig
-    >>> [v.name for v in map_variables(TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=None))]
+    >>> [v.name for v in map_variables(TargetConfig(name="alt", long_name="active-layer thickness",
+    ...     unit="cm", bounds=None))]
     ['alt', 'alt_sd_ensemble', 'alt_lower95', 'alt_upper95', 'dissimilarity', 'aoa', 'extrapolated']
     """
     name, what, unit = target.name, target.long_name, target.unit
@@ -60,7 +75,10 @@ def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Var
     interval = REPLICATE_INTERVAL if published else CALIBRATED_INTERVAL
     companions = f"{name}_sd_ensemble {name}_lower95 {name}_upper95 dissimilarity aoa extrapolated"
     return (
-        Variable(name, attrs={"long_name": what, "units": unit, **limits, "ancillary_variables": companions}),
+        Variable(
+            name,
+            attrs={"long_name": what, "units": unit, **limits, "ancillary_variables": companions},
+        ),
         Variable(
             f"{name}_sd_ensemble",
             attrs={
@@ -70,8 +88,22 @@ def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Var
                 "comment": SPREAD_ALONE if published else SPREAD,
             },
         ),
-        Variable(f"{name}_lower95", attrs={"long_name": f"lower bound of the {interval} of {what}", "units": unit, **limits}),
-        Variable(f"{name}_upper95", attrs={"long_name": f"upper bound of the {interval} of {what}", "units": unit, **limits}),
+        Variable(
+            f"{name}_lower95",
+            attrs={
+                "long_name": f"lower bound of the {interval} of {what}",
+                "units": unit,
+                **limits,
+            },
+        ),
+        Variable(
+            f"{name}_upper95",
+            attrs={
+                "long_name": f"upper bound of the {interval} of {what}",
+                "units": unit,
+                **limits,
+            },
+        ),
         Variable(
             "dissimilarity",
             attrs={
@@ -81,17 +113,39 @@ def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Var
                 "references": "doi:10.1111/2041-210X.13650",
             },
         ),
-        _flag("aoa", "area of applicability", "outside inside", references="doi:10.1111/2041-210X.13650"),
-        _flag("extrapolated", "a member's prediction left the range it had in out-of-fold prediction", "within_range outside_range"),
+        _flag(
+            "aoa",
+            "area of applicability",
+            "outside inside",
+            references="doi:10.1111/2041-210X.13650",
+        ),
+        _flag(
+            "extrapolated",
+            "a member's prediction left the range it had in out-of-fold prediction",
+            "within_range outside_range",
+        ),
     )
 
 
 def _flag(name: str, long_name: str, meanings: str, **attrs: str) -> Variable:
-    return Variable(name, "uint8", {"long_name": long_name, "units": "1", "valid_range": [0, 1], "flag_values": [0, 1], "flag_meanings": meanings, **attrs})
+    return Variable(
+        name,
+        "uint8",
+        {
+            "long_name": long_name,
+            "units": "1",
+            "valid_range": [0, 1],
+            "flag_values": [0, 1],
+            "flag_meanings": meanings,
+            **attrs,
+        },
+    )
 
 
 def product_stem(name: str) -> str:
-    """First part of the published file names: ``T5m_VIC`` for ``vic``, else the target's name in capitals."""
+    """First part of the published file names: ``T5m_VIC`` for ``vic``, else the target's name in
+    capitals.
+    """
     return "T5m_VIC" if name == "vic" else name.upper()
 
 
@@ -103,11 +157,15 @@ def product_files(name: str) -> dict[str, str]:
     >>> product_files("vic")["vic_sd_ensemble"], product_files("alt")["alt"]
     ('T5m_VIC_sd.tif', 'ALT.tif')
     """
-    return {variable.format(name=name): f"{product_stem(name)}{suffix}.tif" for variable, suffix in PRODUCT_FILES.items()}
+    return {
+        variable.format(name=name): f"{product_stem(name)}{suffix}.tif"
+        for variable, suffix in PRODUCT_FILES.items()
+    }
 
 
 def multiscales(grids: Sequence[Grid]) -> dict[str, Any]:
-    """Attributes of a map by which readers find its coarser levels, after the Zarr conventions multiscales, spatial and proj, version 1.
+    """Attributes of a map by which readers find its coarser levels, after the Zarr conventions
+    multiscales, spatial and proj, version 1.
 
     Parameters
     ----------
@@ -124,14 +182,27 @@ def multiscales(grids: Sequence[Grid]) -> dict[str, Any]:
     for number, grid in enumerate(grids):
         level: dict[str, Any] = {"asset": f"{OVERVIEWS}/{number}" if number else "."}
         if number:
-            level |= {"derived_from": layout[-1]["asset"], "transform": {"scale": [2.0, 2.0], "translation": [0.0, 0.0]}, "resampling_method": "average"}
-        layout.append(level | {"spatial:shape": list(grid.shape), "spatial:transform": list(grid.transform)[:6]})
+            level |= {
+                "derived_from": layout[-1]["asset"],
+                "transform": {"scale": [2.0, 2.0], "translation": [0.0, 0.0]},
+                "resampling_method": "average",
+            }
+        layout.append(
+            level
+            | {
+                "spatial:shape": list(grid.shape),
+                "spatial:transform": list(grid.transform)[:6],
+            }
+        )
     full = grids[0]
     return {
         "zarr_conventions": [_convention(name, *where) for name, where in CONVENTIONS.items()],
         "multiscales": {
             "layout": layout,
-            "comment": "Classes (uint8) are those of the north-western cell, all others means of the mapped cells.",
+            "comment": (
+                "Classes (uint8) are those of the north-western cell, all others means of the"
+                " mapped cells."
+            ),
         },
         "spatial:dimensions": list(DIMENSIONS),
         "spatial:bbox": [full.west, full.south, full.east, full.north],
@@ -141,7 +212,12 @@ def multiscales(grids: Sequence[Grid]) -> dict[str, Any]:
 
 def _convention(name: str, repository: str, uuid: str) -> dict[str, str]:
     schema = f"https://raw.githubusercontent.com/{repository}/refs/tags/v1/schema.json"
-    return {"name": name, "uuid": uuid, "schema_url": schema, "spec_url": f"https://github.com/{repository}/blob/v1/README.md"}
+    return {
+        "name": name,
+        "uuid": uuid,
+        "schema_url": schema,
+        "spec_url": f"https://github.com/{repository}/blob/v1/README.md",
+    }
 
 
 def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
@@ -152,15 +228,16 @@ def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
     url : str
         The Zarr group, such as ``run/map.zarr``.
     level : int
-        0 is the full resolution; each further level, made by ``icemap publish``, has cells of twice the side: means of the mapped ones, and of classes the
-        north-western one.
+        0 is the full resolution; each further level, made by ``icemap publish``, has cells of twice
+        the side: means of the mapped ones, and of classes the north-western one.
     **storage_options
         What fsspec needs beyond the environment, such as ``anon=True``.
 
     Returns
     -------
     xarray.Dataset
-        Dimensions (latitude, longitude), north row first; nodata is NaN in every variable. ``encoding["levels"]`` is the number of coarser levels.
+        Dimensions (latitude, longitude), north row first; nodata is NaN in every variable.
+        ``encoding["levels"]`` is the number of coarser levels.
 
     Raises
     ------
@@ -168,10 +245,19 @@ def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
         If there is no map, or no such level of it.
     """
     dataset = open_gridded(url, "map", **storage_options)
-    levels = [str(one["asset"]) for one in dataset.attrs.get("multiscales", {}).get("layout", [])][1:]
+    levels = [str(one["asset"]) for one in dataset.attrs.get("multiscales", {}).get("layout", [])][
+        1:
+    ]
     if level:
         if not 0 < level <= len(levels):
-            there = f"has levels 0 to {len(levels)}" if levels else "has no coarser levels: 'icemap publish' makes them where it is larger than 512 cells"
+            there = (
+                f"has levels 0 to {len(levels)}"
+                if levels
+                else (
+                    "has no coarser levels: 'icemap publish' makes them where it is larger than 512"
+                    " cells"
+                )
+            )
             raise IcemapError(f"There is no level {level} of the map {url}: it {there}.")
         dataset = open_gridded(join(url, levels[level - 1]), "level of the map", **storage_options)
     # They describe the store, and no file that a user might save the dataset to takes them.
@@ -196,7 +282,10 @@ def target_name(dataset: xr.Dataset) -> str:
         if f"{name}_lower95" in dataset and f"{name}_upper95" in dataset:
             return str(name)
     source = dataset.encoding.get("source", "This dataset")
-    raise IcemapError(f"{source} is not a map of icemap: no variable has _lower95 and _upper95 beside it. Give the address of a map.zarr.")
+    raise IcemapError(
+        f"{source} is not a map of icemap: no variable has _lower95 and _upper95 beside it. Give"
+        " the address of a map.zarr."
+    )
 
 
 def target_of(dataset: xr.Dataset) -> TargetConfig:
@@ -204,11 +293,17 @@ def target_of(dataset: xr.Dataset) -> TargetConfig:
     name = target_name(dataset)
     attrs = dataset[name].attrs
     bounds = attrs.get("valid_range")
-    return TargetConfig(name=name, long_name=attrs["long_name"], unit=attrs["units"], bounds=None if bounds is None else (float(bounds[0]), float(bounds[1])))
+    return TargetConfig(
+        name=name,
+        long_name=attrs["long_name"],
+        unit=attrs["units"],
+        bounds=None if bounds is None else (float(bounds[0]), float(bounds[1])),
+    )
 
 
 def require_complete(map_url: str) -> None:
-    """Refuse a map of which chunks are missing in its ledger; a map without a ledger (a published copy) passes.
+    """Refuse a map of which chunks are missing in its ledger; a map without a ledger (a published
+    copy) passes.
 
     Raises
     ------
@@ -226,4 +321,7 @@ def require_complete(map_url: str) -> None:
     chunks = list(grid.chunks(size))
     missing = [chunk.key for chunk in chunks if chunk.key not in done]
     if missing:
-        raise IcemapError(f"The map {map_url} is not finished: {len(missing)} of {len(chunks)} chunks are missing, {missing[0]} first. Run 'icemap map' again.")
+        raise IcemapError(
+            f"The map {map_url} is not finished: {len(missing)} of {len(chunks)} chunks are"
+            f" missing, {missing[0]} first. Run 'icemap map' again."
+        )

@@ -1,4 +1,6 @@
-"""Places that stand for the map in verification: chosen by area, with their predictors and what the ensemble says of them."""
+"""Places that stand for the map in verification: chosen by area, with their predictors and what the
+ensemble says of them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class CubePlaces:
 
 
 def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
-    """Mapped cells drawn with probabilities in proportion to their area: what kNNDM compares the sites with."""
+    """Mapped cells drawn with probabilities in proportion to their area: what kNNDM compares the
+    sites with.
+    """
     step = max(1, int((cube.sizes["latitude"] * cube.sizes["longitude"] / _MAX_CELLS) ** 0.5))
     with storage_errors("the cube", "read"):
         valid = cube["valid"][::step, ::step].to_numpy() == 1
@@ -42,7 +46,9 @@ def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
     row, col = row * step, col * step
     latitude, longitude = cube.latitude.to_numpy()[row], wrapped(cube.longitude.to_numpy()[col])
     area = np.cos(np.radians(latitude))
-    chosen = np.random.default_rng(seed).choice(len(row), size=min(count, len(row)), replace=False, p=area / area.sum())
+    chosen = np.random.default_rng(seed).choice(
+        len(row), size=min(count, len(row)), replace=False, p=area / area.sum()
+    )
     return CubePlaces(row[chosen], col[chosen], longitude[chosen], latitude[chosen])
 
 
@@ -56,7 +62,15 @@ def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> Ma
     weight = fraction / fraction.sum() if fraction.sum() > 0 else np.full(len(X), 1 / len(X))
     sd = (result.upper - result.lower) / (2 * NORMAL_95)
     predictors = coding.design(coding.encode(X)[0])
-    return MapPlaces(places.longitude, places.latitude, weight, predictors, result.mean, sd, result.replicate_means.astype(float))
+    return MapPlaces(
+        places.longitude,
+        places.latitude,
+        weight,
+        predictors,
+        result.mean,
+        sd,
+        result.replicate_means.astype(float),
+    )
 
 
 def read_places(cube: xr.Dataset, places: CubePlaces, names: Sequence[str]) -> NDArray[np.float64]:

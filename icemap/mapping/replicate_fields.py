@@ -1,4 +1,6 @@
-"""What each replicate predicts in each cell, kept small: the totals of areas that are drawn afterwards need it for their intervals."""
+"""What each replicate predicts in each cell, kept small: the totals of areas that are drawn
+afterwards need it for their intervals.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +12,37 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import DIMENSIONS, Variable, compressors, consolidate, create_gridded, damage_errors, write_chunk
+from icemap.gridded import (
+    DIMENSIONS,
+    Variable,
+    compressors,
+    consolidate,
+    create_gridded,
+    damage_errors,
+    write_chunk,
+)
 from icemap.store import exists, join, storage_errors, zarr_group
 
-# Steps between the bounds of the target: 0.5 % for an ice content in per cent. Rounding moves a cell by a quarter of a step, up as often as down.
+# Steps between the bounds of the target: 0.5 % for an ice content in per cent. Rounding moves a
+# cell by a quarter of a step, up as often as down.
 STEPS = 200
 NODATA = 255
 # Cells per side of what a reader fetches at once.
 INNER = 64
-FRACTION = Variable("fraction", attrs={"long_name": "part of the cell that counts in totals", "units": "1", "valid_range": [0.0, 1.0]})
+FRACTION = Variable(
+    "fraction",
+    attrs={
+        "long_name": "part of the cell that counts in totals",
+        "units": "1",
+        "valid_range": [0.0, 1.0],
+    },
+)
 
 
 @dataclass(frozen=True)
 class ReplicateFields:
-    """The group ``replicates`` of a map: ``value`` (replicate, latitude, longitude) as uint8 and ``fraction`` (latitude, longitude).
+    """The group ``replicates`` of a map: ``value`` (replicate, latitude, longitude) as uint8 and
+    ``fraction`` (latitude, longitude).
 
     Attributes
     ----------
@@ -40,7 +59,9 @@ class ReplicateFields:
 
     def create(self, grid: Grid, chunk: int) -> None:
         """Write the empty group; one shard holds all replicates of a chunk of the map."""
-        create_gridded(self.url, grid, [FRACTION], {"title": "predictions of each replicate"}, chunk=chunk)
+        create_gridded(
+            self.url, grid, [FRACTION], {"title": "predictions of each replicate"}, chunk=chunk
+        )
         inner = INNER if chunk % INNER == 0 else chunk
         with storage_errors(self.url, "write"):
             zarr_group(self.url, "r+").create_array(
@@ -75,7 +96,9 @@ class ReplicateFields:
         return np.clip(np.rint((means - self.low) / self.step), 0, STEPS).astype(np.uint8)
 
     def write(self, chunk: Chunk, codes: NDArray[np.uint8], fraction: NDArray[np.floating]) -> None:
-        """Write one chunk: codes (replicates, rows, columns); fraction (rows, columns), NaN where not mapped."""
+        """Write one chunk: codes (replicates, rows, columns); fraction (rows, columns), NaN where
+        not mapped.
+        """
         import zarr
 
         write_chunk(self.url, chunk, {"fraction": fraction.astype(np.float32)})
@@ -99,8 +122,9 @@ class StoredReplicates:
         url = replicates_url(map_url)
         if not exists(join(url, "zarr.json"), **storage_options):
             raise IcemapError(
-                f"The map {map_url} was made without the predictions of its replicates, which the interval of a drawn area needs: "
-                "set map.replicate_fields to true in the config and run 'icemap map' again."
+                f"The map {map_url} was made without the predictions of its replicates, which the"
+                " interval of a drawn area needs: set map.replicate_fields to true in the config"
+                " and run 'icemap map' again."
             )
         self.url = url
         self._map_url = map_url
@@ -117,7 +141,9 @@ class StoredReplicates:
             return np.asarray(self._group["fraction"][rows, cols])  # type: ignore[index]
 
     def read(self, rows: slice, cols: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Values (replicates, rows, columns), NaN where not mapped, and the fraction (rows, columns)."""
+        """Values (replicates, rows, columns), NaN where not mapped, and the fraction (rows,
+        columns).
+        """
         with storage_errors(self.url, "read"), damage_errors(self.url, self._map_url):
             codes = np.asarray(self._value[:, rows, cols])
             fraction = np.asarray(self._group["fraction"][rows, cols])  # type: ignore[index]

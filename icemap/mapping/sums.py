@@ -22,10 +22,11 @@ def chunk_sums(
     regions: Mapping[str, NDArray[np.bool_]] | None = None,
     interval: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
 ) -> Sums:
-    """Area integrals of the target over the mapped cells of a chunk, given as a raster or as a list of cells.
+    """Area integrals of the target over the mapped cells of a chunk, given as a raster or as a list
+    of cells.
 
-    The integrals are target x km2, so that one record serves any target: their ratio to the area is a mean, and for ice they
-    times thickness (km) / 100 are a volume.
+    The integrals are target x km2, so that one record serves any target: their ratio to the area is
+    a mean, and for ice they times thickness (km) / 100 are a volume.
 
     Parameters
     ----------
@@ -36,7 +37,8 @@ def chunk_sums(
     replicate_means : ndarray of shape (replicates, rows, columns)
         The target as each replicate predicts it; NaN where not mapped.
     sd_total : ndarray of shape (rows, columns)
-        Standard deviation of the prediction of one cell; NaN where not mapped. It says which cells are mapped.
+        Standard deviation of the prediction of one cell; NaN where not mapped. It says which cells
+        are mapped.
     aoa : ndarray of shape (rows, columns)
         1 inside the area of applicability.
     regions : mapping of str to bool ndarray of shape (rows, columns), optional
@@ -47,9 +49,10 @@ def chunk_sums(
     Returns
     -------
     dict
-        Region -> ``area_km2``, ``area_aoa_km2``, ``integral`` and ``integral_aoa`` (one number per replicate),
-        ``integral_sd`` (sum of weight x sd) and ``integral_var`` (sum of squares of the same); with ``interval``,
-        ``integral_lower`` and ``integral_upper``; {} when nothing is mapped.
+        Region -> ``area_km2``, ``area_aoa_km2``, ``integral`` and ``integral_aoa`` (one number per
+        replicate), ``integral_sd`` (sum of weight x sd) and ``integral_var`` (sum of squares of the
+        same); with ``interval``, ``integral_lower`` and ``integral_upper``; {} when nothing is
+        mapped.
 
     Raises
     ------
@@ -67,14 +70,23 @@ def chunk_sums(
     cells = np.broadcast_to(area_km2, sd_total.shape)[mapped].astype(float)
     weight = cells * fraction[mapped]
     if np.isnan(weight).any():
-        raise ValueError(f"fraction is NaN in {int(np.isnan(weight).sum())} mapped cells: give 0 where nothing counts")
+        raise ValueError(
+            f"fraction is NaN in {int(np.isnan(weight).sum())} mapped cells: give 0 where nothing"
+            " counts"
+        )
     values = replicate_means[:, mapped]
     missing = np.isnan(values).any(axis=1)
     if missing.any():
         index = int(missing.argmax())
-        raise ValueError(f"replicate {index} is NaN in {int(np.isnan(values[index]).sum())} mapped cells: every replicate must predict every mapped cell")
+        raise ValueError(
+            f"replicate {index} is NaN in {int(np.isnan(values[index]).sum())} mapped cells: every"
+            " replicate must predict every mapped cell"
+        )
     inside = aoa[mapped] == 1
-    parts = {name: np.where(member[mapped], weight, 0.0) for name, member in {"all": np.ones(sd_total.shape, bool), **(regions or {})}.items()}
+    parts = {
+        name: np.where(member[mapped], weight, 0.0)
+        for name, member in {"all": np.ones(sd_total.shape, bool), **(regions or {})}.items()
+    }
     parts = {name: part for name, part in parts.items() if part.any()}
     if not parts:
         return {}
@@ -112,7 +124,14 @@ def add(a: Sums, b: Sums) -> Sums:
     >>> add(part, add({}, part))
     {'all': {'area_km2': 2.0, 'integral': [2.0, 4.0]}}
     """
-    return {name: _add_region(name, a[name], b[name]) if name in a and name in b else {**a.get(name, {}), **b.get(name, {})} for name in {**a, **b}}
+    return {
+        name: (
+            _add_region(name, a[name], b[name])
+            if name in a and name in b
+            else {**a.get(name, {}), **b.get(name, {})}
+        )
+        for name in {**a, **b}
+    }
 
 
 def _add_region(name: str, a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +140,10 @@ def _add_region(name: str, a: dict[str, Any], b: dict[str, Any]) -> dict[str, An
         right = b[key]
         if isinstance(left, list):
             if len(left) != len(right):
-                raise ValueError(f"region '{name}': {key} has {len(left)} replicates in one part and {len(right)} in another; map all chunks with one ensemble")
+                raise ValueError(
+                    f"region '{name}': {key} has {len(left)} replicates in one part and"
+                    f" {len(right)} in another; map all chunks with one ensemble"
+                )
             both[key] = [x + y for x, y in zip(left, right)]
         else:
             both[key] = left + right

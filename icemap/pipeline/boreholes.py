@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 def _depends(context: Context) -> Any:
     config = context.config
     if config.sites is not None:
-        return [config.sites.model_dump(exclude={"table"}), target_numbers(config), fingerprint(config.sites.table)]
+        return [
+            config.sites.model_dump(exclude={"table"}),
+            target_numbers(config),
+            fingerprint(config.sites.table),
+        ]
     assert config.boreholes is not None
     paths = [layer.path for layer in config.boreholes.layers]
     paths += [config.boreholes.permafrost_table] if config.boreholes.permafrost_table else []
-    settings = [[layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers], config.boreholes.model_dump(exclude={"layers", "permafrost_table"})]
+    settings = [
+        [layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers],
+        config.boreholes.model_dump(exclude={"layers", "permafrost_table"}),
+    ]
     return [settings, target_numbers(config), [fingerprint(path) for path in paths]]
 
 
@@ -50,7 +57,10 @@ def _make(context: Context) -> dict[str, Any]:
     used = int(sites["used"].sum())
     for line in summary(sites).to_string(index=False).splitlines():
         context.log("  " + line)
-    context.log(f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see {config.folder.boreholes_page}")
+    context.log(
+        f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see"
+        f" {config.folder.boreholes_page}"
+    )
     if few := too_few(len(samples), config):
         context.log(f"  {few}")
     return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
@@ -68,10 +78,16 @@ def _ahead(context: Context, why: str) -> None:
     _write_sites(config, table)
     for line in summary(table.sites).to_string(index=False).splitlines():
         context.log("  " + line)
-    context.log(f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see {config.folder.boreholes_page}")
+    context.log(
+        f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see"
+        f" {config.folder.boreholes_page}"
+    )
     if few := too_few(occupied_cells(table.sites, config.grid.grid), config):
         context.log(f"  {few}")
-    context.log(f"  {config.folder.samples} follows with 'icemap boreholes' or 'icemap run' when the cube is there: {why}.")
+    context.log(
+        f"  {config.folder.samples} follows with 'icemap boreholes' or 'icemap run' when the cube"
+        f" is there: {why}."
+    )
 
 
 def _read_sites(context: Context) -> SiteTable:
@@ -90,7 +106,9 @@ def _write_sites(config: Config, table: SiteTable) -> None:
 
     write_site_files(config.run, table.sites)
     thickness = config.boreholes.thickness if config.boreholes is not None else None
-    write_boreholes_page(config.folder.boreholes_page, table, config.target, title=config.title, thickness=thickness)
+    write_boreholes_page(
+        config.folder.boreholes_page, table, config.target, title=config.title, thickness=thickness
+    )
 
 
 def _products(config: Config) -> list[str]:

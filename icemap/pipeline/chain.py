@@ -14,18 +14,28 @@ from icemap.pipeline.steps import Log, open_context, run_steps
 from icemap.running.leftovers import sweep
 from icemap.running.lock import run_lock
 
-STEPS = tuple(part.STEP for part in (cube, boreholes, train, verify, map_step, storage, publish, report))
+STEPS = tuple(
+    part.STEP for part in (cube, boreholes, train, verify, map_step, storage, publish, report)
+)
 
 
-def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "local", workers: int = 2, log: Log = print) -> None:
-    """Make what a config describes, as far as it is not there yet: ``icemap run`` for notebooks and programs.
+def run(
+    config_url: str,
+    steps: Sequence[str] | None = None,
+    cluster: str = "local",
+    workers: int = 2,
+    log: Log = print,
+) -> None:
+    """Make what a config describes, as far as it is not there yet: ``icemap run`` for notebooks and
+    programs.
 
     Parameters
     ----------
     config_url : str
         A config file, on this machine or in a bucket.
     steps : sequence of str, optional
-        Some of cube, boreholes, train, verify, map, storage, publish and report; all of them when left out.
+        Some of cube, boreholes, train, verify, map, storage, publish and report; all of them when
+        left out.
     cluster : str
         ``serial``, ``local``, or the address of a running Dask scheduler.
     workers : int
@@ -41,8 +51,8 @@ def run(config_url: str, steps: Sequence[str] | None = None, cluster: str = "loc
     Examples
     --------
     >>> run("mine.yaml", ["cube"])
-    Traceback (most recent call last):
-    icemap.errors.IcemapError: Cannot read mine.yaml: there is no such file, folder or bucket. Check the name.
+    Traceback (most recent call last): icemap.errors.IcemapError: Cannot read mine.yaml: there is no
+    such file, folder or bucket. Check the name.
     """
     from icemap.running.cluster import UnguardedScriptError, end_if_a_worker_imports_this
 

@@ -59,10 +59,11 @@ class Damage:
 
 
 def check_run(run_url: str, log: Callable[[str], None]) -> list[Damage]:
-    """Read every chunk of cube, map and replicate fields, look at every file, and have what is damaged made again.
+    """Read every chunk of cube, map and replicate fields, look at every file, and have what is
+    damaged made again.
 
-    The records of damaged chunks are taken out of the ledger, and the steps concerned are not finished any
-    more: ``icemap run`` makes those chunks again and no others.
+    The records of damaged chunks are taken out of the ledger, and the steps concerned are not
+    finished any more: ``icemap run`` makes those chunks again and no others.
 
     Parameters
     ----------
@@ -79,7 +80,9 @@ def check_run(run_url: str, log: Callable[[str], None]) -> list[Damage]:
     from icemap.provenance import Provenance
 
     if not exists(RunFolder(run_url).record):
-        raise IcemapError(f"There is no run at {run_url}: give the folder that the config names as 'run'.")
+        raise IcemapError(
+            f"There is no run at {run_url}: give the folder that the config names as 'run'."
+        )
     sweep(run_url)
     provenance = Provenance(run_url)
     provenance.require_unchanged()
@@ -143,9 +146,13 @@ def _damaged_records(run_url: str, provenance: Provenance) -> Iterator[Damage]:
             config = recorded_config(RunFolder(run_url).record, step)
             chunks = {chunk.key for chunk in config.grid.grid.chunks(config.grid.chunk)}
             for key in sorted(chunks - keys):
-                yield Damage(step, f"The ledger record {ledger.url}/{key}.json is not there.", record=key)
+                yield Damage(
+                    step, f"The ledger record {ledger.url}/{key}.json is not there.", record=key
+                )
         elif len(keys) < record.get("parts", 0):
-            yield Damage(step, f"{ledger.url} has {len(keys):,} records and had {record['parts']:,}.")
+            yield Damage(
+                step, f"{ledger.url} has {len(keys):,} records and had {record['parts']:,}."
+            )
 
 
 def _damaged_groups(run_url: str, provenance: Provenance) -> Iterator[Damage]:
@@ -172,13 +179,16 @@ def _damaged_groups(run_url: str, provenance: Provenance) -> Iterator[Damage]:
         names = _rasters(url)
         # A mask of the cube may have no value in a cell that is mapped.
         counted = {*config.predictors, "valid", "fraction"} if step == "cube" else None
-        for chunk in tqdm(done, desc=f"check {url.rpartition('/')[2]}", unit=" chunks", dynamic_ncols=True):
+        for chunk in tqdm(
+            done, desc=f"check {url.rpartition('/')[2]}", unit=" chunks", dynamic_ncols=True
+        ):
             if text := _damage(url, chunk, names, int(records[chunk.key]["valid"]), counted):
                 yield Damage(step, text, url, chunk)
 
 
 def _metadata_problem(url: str, config: Config) -> str:
-    """What is wrong with what a group says about itself and its arrays, and with its coordinates; empty if nothing is.
+    """What is wrong with what a group says about itself and its arrays, and with its coordinates;
+    empty if nothing is.
 
     A storage that fails says nothing about what is stored, and raises.
     """
@@ -190,7 +200,10 @@ def _metadata_problem(url: str, config: Config) -> str:
     for path, content in own["consolidated_metadata"].get("metadata", {}).items():
         described = _described(join(url, path))
         # A group in the group has a list of its own.
-        if described is None or {**described, "consolidated_metadata": None} != {**content, "consolidated_metadata": None}:
+        if described is None or {**described, "consolidated_metadata": None} != {
+            **content,
+            "consolidated_metadata": None,
+        }:
             return f"{join(url, path)}/zarr.json is not what {url}/zarr.json says it is."
     try:
         latitudes, longitudes = read_coordinates(url)
@@ -221,7 +234,9 @@ def _rasters(url: str) -> list[str]:
     return sorted(name for name, array in zarr_group(url, "r").arrays() if array.ndim >= 2)
 
 
-def _damage(url: str, chunk: Chunk, names: Sequence[str], valid: int, counted: Collection[str] | None) -> str:
+def _damage(
+    url: str, chunk: Chunk, names: Sequence[str], valid: int, counted: Collection[str] | None
+) -> str:
     """What is wrong with one chunk of the named variables of a group; empty if nothing is.
 
     Parameters
@@ -229,7 +244,8 @@ def _damage(url: str, chunk: Chunk, names: Sequence[str], valid: int, counted: C
     valid : int
         Cells that are mapped in the chunk.
     counted : collection of str or None
-        Variables that have a value in each of them, and of the cube perhaps in others, too; None for all variables, which then have no others.
+        Variables that have a value in each of them, and of the cube perhaps in others, too; None
+        for all variables, which then have no others.
     """
     from icemap.gridded import DamagedChunkError, read_chunk
 
@@ -241,7 +257,10 @@ def _damage(url: str, chunk: Chunk, names: Sequence[str], valid: int, counted: C
             found = int(there.sum() if mapped is None else (there & mapped).sum())
             expected = valid * (len(values) if values.ndim == 3 else 1)
             if found != expected and (counted is None or name in counted):
-                return f"Chunk {chunk.key} of '{name}' in {url} has {found:,} values and had {expected:,}."
+                return (
+                    f"Chunk {chunk.key} of '{name}' in {url} has {found:,} values and had"
+                    f" {expected:,}."
+                )
     except DamagedChunkError as error:
         return str(error)
     return ""
@@ -265,7 +284,9 @@ def _damaged_files(run_url: str, provenance: Provenance) -> Iterator[Damage]:
             before = record.get("digests", {}).get(config.folder.name_of(url))
             if before is not None and product_digest(url) != before:
                 if file_size(url) is None:
-                    yield Damage(step.name, f"{url}/zarr.json is not as it was written.", whole=True)
+                    yield Damage(
+                        step.name, f"{url}/zarr.json is not as it was written.", whole=True
+                    )
                 else:
                     yield Damage(step.name, f"{url} is not as it was written.", file=url)
     if provenance.steps.get("train", {}).get("finished"):
@@ -274,7 +295,9 @@ def _damaged_files(run_url: str, provenance: Provenance) -> Iterator[Damage]:
 
 
 def _ensemble_problems(url: str) -> Iterator[str]:
-    """Files of the ensemble that are not those of its manifest, or a compiled ensemble that cannot be read."""
+    """Files of the ensemble that are not those of its manifest, or a compiled ensemble that cannot
+    be read.
+    """
     from icemap.ensemble.saved import read_manifest
     from icemap.mapping.compiled_file import compiled_problem
     from icemap.provenance import content_digest

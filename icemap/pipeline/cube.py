@@ -22,7 +22,12 @@ def _depends(context: Context) -> Any:
             inputs[name] = identity(source)
         except IcemapError as error:
             raise IcemapError(f"{config.catalog}, entry '{name}': {error}") from error
-    return [config.grid.model_dump(), config.predictors, [mask.model_dump() for mask in config.masks], inputs]
+    return [
+        config.grid.model_dump(),
+        config.predictors,
+        [mask.model_dump() for mask in config.masks],
+        inputs,
+    ]
 
 
 def _make(context: Context) -> dict[str, Any]:
@@ -43,18 +48,38 @@ def _make(context: Context) -> dict[str, Any]:
         build.create(context.config.title)
     else:
         build.describe(context.config.title)
-    records = context.run_job(Job("cube", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1], "cells"), "cube")
+    records = context.run_job(
+        Job("cube", build.chunks, build, lambda chunk: chunk.shape[0] * chunk.shape[1], "cells"),
+        "cube",
+    )
     require_predictors(records, build)
     context.settle()
     inside = sum(record["inside"] for record in records)
-    missing = {name: sum(record["missing"][name] for record in records) for name in build.predictors}
+    missing = {
+        name: sum(record["missing"][name] for record in records) for name in build.predictors
+    }
     for name, cells in missing.items():
         if cells:
-            context.log(f"  {name} is missing in {cells:,} of {inside:,} cells inside the masks ({cells / inside:.1%}); these are not mapped")
+            context.log(
+                f"  {name} is missing in {cells:,} of {inside:,} cells inside the masks"
+                f" ({cells / inside:.1%}); these are not mapped"
+            )
     ranges = {name: _joined_range(name, records) for name in build.predictors}
-    facts = {"cells": {"inside": inside, "valid": sum(record["valid"] for record in records)}, "missing": missing, "ranges": ranges}
-    write_predictors_page(context.config.folder.predictors_page, context.config.folder.cube, facts, context.config.title)
-    context.log(f"  {facts['cells']['valid']:,} cells to be mapped; see {context.config.folder.predictors_page}")
+    facts = {
+        "cells": {"inside": inside, "valid": sum(record["valid"] for record in records)},
+        "missing": missing,
+        "ranges": ranges,
+    }
+    write_predictors_page(
+        context.config.folder.predictors_page,
+        context.config.folder.cube,
+        facts,
+        context.config.title,
+    )
+    context.log(
+        f"  {facts['cells']['valid']:,} cells to be mapped; see"
+        f" {context.config.folder.predictors_page}"
+    )
     return facts
 
 
@@ -65,19 +90,24 @@ def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
 
 
 def _require_enough_sites(context: Context) -> None:
-    """Refuse too few sites before the cube of a chain that trains: reading them is quick, the cube is not."""
+    """Refuse too few sites before the cube of a chain that trains: reading them is quick, the cube
+    is not.
+    """
     from icemap.boreholes.samples import occupied_cells
     from icemap.boreholes.sites import read_sites
 
     config = context.config
     sites = read_sites(config).sites
-    cells, needed = occupied_cells(sites, config.grid.grid), fewest_samples(config.ensemble.held_out)
+    cells, needed = (
+        occupied_cells(sites, config.grid.grid),
+        fewest_samples(config.ensemble.held_out),
+    )
     if cells < needed:
         reasons = sites.loc[~sites["used"].astype(bool), "reason"].value_counts()
         unused = "; ".join(f"{n} x {reason}" for reason, n in reasons.items())
         raise IcemapError(
-            f"{int(sites['used'].sum())} of {len(sites)} sites can be used, in {cells} cells of the "
-            f"grid, and an ensemble needs at least {needed} cells with sites"
+            f"{int(sites['used'].sum())} of {len(sites)} sites can be used, in {cells} cells of the"
+            f" grid, and an ensemble needs at least {needed} cells with sites"
             + (f" (not used: {unused})" if unused else "")
             + ": add sites, accept more grades, or choose a finer grid where sites share cells."
         )

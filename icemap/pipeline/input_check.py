@@ -1,4 +1,6 @@
-"""A look at everything that a config names, as the steps will read it: all problems at once, before hours of work."""
+"""A look at everything that a config names, as the steps will read it: all problems at once, before
+hours of work.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ def source_problems(config: Config, source: Source) -> list[str]:
     except Exception as error:  # whatever a library may raise on a file that is not what it says
         origin = source.url or source.name
         problem = f"{type(error).__name__}: {first_line(error)}"
-        return [f"The source '{source.name}' ({origin}) cannot be read ({problem}): check the file and its entry in the catalogue."]
+        return [
+            f"The source '{source.name}' ({origin}) cannot be read ({problem}): check the file and"
+            " its entry in the catalogue."
+        ]
 
 
 def table_problems(config: Config) -> list[str]:
@@ -36,7 +41,10 @@ def table_problems(config: Config) -> list[str]:
     if sites["used"].astype(bool).any():
         return []
     reasons = "; ".join(f"{n} x {reason}" for reason, n in sites["reason"].value_counts().items())
-    return [f"No site can be used for training ({len(sites)} read: {reasons}): check the tables of sites."]
+    return [
+        f"No site can be used for training ({len(sites)} read: {reasons}): check the tables of"
+        " sites."
+    ]
 
 
 def member_problems(config: Config) -> list[str]:

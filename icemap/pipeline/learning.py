@@ -1,4 +1,6 @@
-"""What training and verification share: the ensemble with its options, and how an estimator's complaint is told."""
+"""What training and verification share: the ensemble with its options, and how an estimator's
+complaint is told.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,10 @@ def prepared_ensemble(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
         prior_strength=options.prior_strength,
         climatology=options.climatology,
         candidates=options.candidates,
-        monotone={name: {"rising": 1, "falling": -1}[direction] for name, direction in options.monotone.items()},
+        monotone={
+            name: {"rising": 1, "falling": -1}[direction]
+            for name, direction in options.monotone.items()
+        },
         seed=config.seed,
         recipe=options.recipe,
         fitted_on=options.fitted_on,

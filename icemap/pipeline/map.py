@@ -53,8 +53,16 @@ def _make(context: Context) -> dict[str, Any]:
         ensure_compiled(config.folder.ensemble, read_samples(config.folder.samples))
         require_memory(build, context.executor)
     source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
-    history = f"seed {config.seed}; inputs sha256:{context.provenance.making('map')['key']}; settings and versions: {RECORD} of the run"
-    attrs = {"title": config.title, "source": source, "history": history, HELD_OUT: config.ensemble.held_out}
+    history = (
+        f"seed {config.seed}; inputs sha256:{context.provenance.making('map')['key']}; settings and"
+        f" versions: {RECORD} of the run"
+    )
+    attrs = {
+        "title": config.title,
+        "source": source,
+        "history": history,
+        HELD_OUT: config.ensemble.held_out,
+    }
     if published:
         attrs[RECIPE] = config.ensemble.recipe
     if not done:
@@ -63,7 +71,16 @@ def _make(context: Context) -> dict[str, Any]:
         build.describe(attrs)
     in_cube = {key: record["valid"] for key, record in context.ledger("cube").records().items()}
     # A pixel over the sea costs nothing and is no progress.
-    records = context.run_job(Job("map", build.chunks, build, lambda chunk: in_cube.get(chunk.key, chunk.shape[0] * chunk.shape[1]), "pixels"), "map")
+    records = context.run_job(
+        Job(
+            "map",
+            build.chunks,
+            build,
+            lambda chunk: in_cube.get(chunk.key, chunk.shape[0] * chunk.shape[1]),
+            "pixels",
+        ),
+        "map",
+    )
     valid = sum(record["valid"] for record in records)
     return {
         "cells": valid,
@@ -78,8 +95,12 @@ def _replicate_fields(config: Config) -> ReplicateFields | None:
 
     if not config.map.replicate_fields:
         return None
-    low, high = config.target.bounds or read_samples(config.folder.samples)["value"].agg(["min", "max"])
-    return ReplicateFields(replicates_url(config.folder.map), config.ensemble.replicates, float(low), float(high))
+    low, high = config.target.bounds or read_samples(config.folder.samples)["value"].agg(
+        ["min", "max"]
+    )
+    return ReplicateFields(
+        replicates_url(config.folder.map), config.ensemble.replicates, float(low), float(high)
+    )
 
 
 STEP = Step(

@@ -20,11 +20,20 @@ def _make(context: Context) -> dict[str, Any]:
     config = context.config
     context.settle()
     levels = write_overviews(config.folder.map, context.run_job, context.ledger)
-    urls = write_cogs(config.folder.map, config.folder.products, config.target, cells=context.provenance.steps["map"]["cells"])
+    urls = write_cogs(
+        config.folder.map,
+        config.folder.products,
+        config.target,
+        cells=context.provenance.steps["map"]["cells"],
+    )
     write_stac(config.run, config.title, author=config.author)
     write_catalog(config.run, config.title)
     viewer = write_viewer(config.run, config.title)
-    context.log(f"  viewer in {join(config.folder.products, 'viewer')}/, for any web server" if viewer else f"  {MISSING}")
+    context.log(
+        f"  viewer in {join(config.folder.products, 'viewer')}/, for any web server"
+        if viewer
+        else f"  {MISSING}"
+    )
     return {"files": urls, "overviews": levels, "viewer": viewer}
 
 
@@ -34,9 +43,14 @@ def _products(config: Config) -> list[str]:
     from icemap.products.viewer import viewer_files
 
     levels = [join(config.folder.map, OVERVIEWS)] if coarser_grids(config.grid.grid) else []
-    files = [join(config.folder.products, name) for name in product_files(config.target.name).values()]
+    files = [
+        join(config.folder.products, name) for name in product_files(config.target.name).values()
+    ]
     stem = product_stem(config.target.name)
-    catalogues = [join(config.run, name) for name in ("stac/collection.json", f"stac/{stem}/{stem}.json", "catalog.yaml")]
+    catalogues = [
+        join(config.run, name)
+        for name in ("stac/collection.json", f"stac/{stem}/{stem}.json", "catalog.yaml")
+    ]
     return [*levels, *files, *catalogues, *viewer_files(config.run)]
 
 

@@ -10,7 +10,9 @@ from icemap.words import shown_settings, source_words
 
 
 def _depends(context: Context) -> Any:
-    """The maps that the report compares the run with; None without any, as if there were no such key."""
+    """The maps that the report compares the run with; None without any, as if there were no such
+    key.
+    """
     from icemap.products.comparison import comparison_inputs
 
     return [comparison_inputs(one) for one in context.config.compare] or None

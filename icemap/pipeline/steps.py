@@ -1,4 +1,6 @@
-"""How a chain of steps runs: each knows what its product depends on, and is skipped where that has not changed."""
+"""How a chain of steps runs: each knows what its product depends on, and is skipped where that has
+not changed.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ Log = Callable[[str], None]
 
 @dataclass
 class Context:
-    """What the steps of one command share: the config, its sources, the record of the run and a cluster that starts when first needed.
+    """What the steps of one command share: the config, its sources, the record of the run and a
+    cluster that starts when first needed.
 
     ``wanted`` are the names of the steps that the command makes.
     """
@@ -66,7 +69,9 @@ class Context:
     def sources(self) -> dict[str, Source]:
         from icemap.catalog import load_sources
 
-        masks = [mask.source for mask in self.config.masks if mask.source not in self.config.predictors]
+        masks = [
+            mask.source for mask in self.config.masks if mask.source not in self.config.predictors
+        ]
         found = load_sources(self.config.catalog, [*self.config.predictors, *dict.fromkeys(masks)])
         require_no_source_in_run(self.config.run, found.values())
         return found
@@ -124,15 +129,31 @@ class Context:
         return records
 
     def finish(self, step: Step, facts: dict[str, Any], words: str) -> None:
-        """Put a step's end into the record, with the digest of its words, the processors that worked on it and the sizes of its files."""
+        """Put a step's end into the record, with the digest of its words, the processors that
+        worked on it and the sizes of its files.
+        """
         processors, self._processors = sorted(self._processors), set()
         if len(processors) > 1:
-            self.log(f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}")
-        there = {self.config.folder.name_of(url): url for url in step.products(self.config) if exists(url)}
+            self.log(
+                f"  the workers had {len(processors)} kinds of processors: {', '.join(processors)}"
+            )
+        there = {
+            self.config.folder.name_of(url): url
+            for url in step.products(self.config)
+            if exists(url)
+        }
         sizes = {name: size for name, url in there.items() if (size := file_size(url)) is not None}
         digests = {name: found for name, url in there.items() if (found := product_digest(url))}
         parts = len(self.ledger(step.name).keys())
-        self.provenance.finish(step.name, **facts, words=words, sizes=sizes, digests=digests, parts=parts, **({"processors": processors} if processors else {}))
+        self.provenance.finish(
+            step.name,
+            **facts,
+            words=words,
+            sizes=sizes,
+            digests=digests,
+            parts=parts,
+            **({"processors": processors} if processors else {}),
+        )
 
     def describe(self) -> None:
         """Put into the record what the run can be made again from: its settings and sources."""
@@ -140,11 +161,23 @@ class Context:
             return
         self._described = True
         before, now = self.provenance.content.get("versions", {}), versions()
-        changed = [f"{name} {before[name]}, now {now[name]}" for name in now if before.get(name, now[name]) != now[name]]
+        changed = [
+            f"{name} {before[name]}, now {now[name]}"
+            for name in now
+            if before.get(name, now[name]) != now[name]
+        ]
         if changed:
-            self.log(f"the record names other versions ({'; '.join(changed)}): what is made now may differ from what was made then")
-        sources = {name: source.model_dump(mode="json", exclude_defaults=True) for name, source in self.sources.items()}
-        self.provenance.describe(self.keys, config=self.config.model_dump(mode="json"), sources=sources)
+            self.log(
+                f"the record names other versions ({'; '.join(changed)}): what is made now may"
+                " differ from what was made then"
+            )
+        sources = {
+            name: source.model_dump(mode="json", exclude_defaults=True)
+            for name, source in self.sources.items()
+        }
+        self.provenance.describe(
+            self.keys, config=self.config.model_dump(mode="json"), sources=sources
+        )
 
     def close(self) -> None:
         self._stack.close()
@@ -163,12 +196,14 @@ class Step:
     depends : callable
         What the product's numbers depend on beyond the earlier steps, JSON-able.
     make : callable
-        Makes the product, going on from what its ledger has, and returns facts for the record. Where the ledger has everything, it writes the words of the
-        config and its catalogue into what is there.
+        Makes the product, going on from what its ledger has, and returns facts for the record.
+        Where the ledger has everything, it writes the words of the config and its catalogue into
+        what is there.
     products : callable
         URLs that must be there for the step to count as done.
     ahead : callable, optional
-        Makes what can be made before the earlier steps are done; gets the sentence that says what is not.
+        Makes what can be made before the earlier steps are done; gets the sentence that says what
+        is not.
     words : callable
         What stands in the product and changes none of its numbers, JSON-able.
     alone : callable
@@ -223,7 +258,9 @@ def digests_of(steps: Sequence[Step], context: Context) -> dict[str, Digests]:
     found: dict[str, Digests] = {}
     for step in steps:
         depends, alone = step.depends(context), step.alone(context)
-        shared = digest([step.name, __version__, depends, [found[before].shared for before in step.after]])
+        shared = digest(
+            [step.name, __version__, depends, [found[before].shared for before in step.after]]
+        )
         key = shared if alone is None else digest([shared, alone])
         found[step.name] = Digests(key, shared, digest(step.words(context)), depends)
     return found
@@ -248,9 +285,16 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     if not names:
         return True
     if not exists(context.config.catalog):
-        raise IcemapError(f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the config.")
+        raise IcemapError(
+            f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the"
+            " config."
+        )
     context.wanted = tuple(names)
-    needed = [step for step in steps if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)]
+    needed = [
+        step
+        for step in steps
+        if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)
+    ]
     # All of them first: a missing table is said at once, not after hours of work on the cube.
     digests = digests_of(needed, context)
     context.keys = {name: one.key for name, one in digests.items()}
@@ -258,14 +302,23 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     for step in needed:
         now = digests[step.name]
         finished = context.provenance.is_finished(step.name, now.key)
-        lost = lost_product(step, context.config, context.provenance.steps[step.name]) if finished else ""
+        lost = (
+            lost_product(step, context.config, context.provenance.steps[step.name])
+            if finished
+            else ""
+        )
         reworded = finished and not lost and not context.provenance.says(step.name, now.words)
         done = finished and not lost and not reworded
         if step.name not in names:
             if lost:
-                raise IcemapError(f"{lost} Run 'icemap {step.name}' or 'icemap run' first, which make it again.")
+                raise IcemapError(
+                    f"{lost} Run 'icemap {step.name}' or 'icemap run' first, which make it again."
+                )
             if not done:
-                raise IcemapError(f"The step '{step.name}' comes before and is not done for this config: run 'icemap {step.name}' or 'icemap run' first.")
+                raise IcemapError(
+                    f"The step '{step.name}' comes before and is not done for this config: run"
+                    f" 'icemap {step.name}' or 'icemap run' first."
+                )
             continue
         context.making = step.name
         if done:
@@ -278,9 +331,12 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
         verb = "rewording" if reworded else "continuing" if resume else "making"
         context.log(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
         if finished:
-            # What its ledger has is there, unless a whole group of chunks has vanished, which the step looks for itself.
+            # What its ledger has is there, unless a whole group of chunks has vanished, which the
+            # step looks for itself.
             _drop_next(step, context)
-            for url, _ in list(lost_products(step, context.config, context.provenance.steps[step.name])):
+            for url, _ in list(
+                lost_products(step, context.config, context.provenance.steps[step.name])
+            ):
                 if url:
                     # Nobody shall read the rest of it.
                     remove(url)
@@ -313,7 +369,9 @@ def _start(step: Step, context: Context, depends: Any) -> None:
 
 
 def _holds_something(url: str) -> bool:
-    """True for a file, and for a Zarr group; some servers go on listing the folders of one that was deleted."""
+    """True for a file, and for a Zarr group; some servers go on listing the folders of one that was
+    deleted.
+    """
     return exists(join(url, "zarr.json") if url.endswith(".zarr") else url)
 
 
@@ -337,12 +395,16 @@ def _drop_next(step: Step, context: Context) -> None:
 
 
 def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:
-    """Which product of a finished step is not there any more, or is shorter than it was, in a sentence; empty if none."""
+    """Which product of a finished step is not there any more, or is shorter than it was, in a
+    sentence; empty if none.
+    """
     return next((text for _, text in lost_products(step, config, record)), "")
 
 
 def lost_products(step: Step, config: Config, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Address of each product of a finished step that is not there any more, or is shorter than it was, and the sentence that says so."""
+    """Address of each product of a finished step that is not there any more, or is shorter than it
+    was, and the sentence that says so.
+    """
     from icemap.running.ledger import Ledger
 
     for url in step.products(config):
@@ -359,12 +421,16 @@ def lost_products(step: Step, config: Config, record: dict[str, Any]) -> Iterato
 
 
 def product_digest(url: str) -> str | None:
-    """By which a product that has changed is known: of a file its content, of a Zarr group what it says about itself; None of others."""
+    """By which a product that has changed is known: of a file its content, of a Zarr group what it
+    says about itself; None of others.
+    """
     return metadata_digest(url) if exists(join(url, "zarr.json")) else content_digest(url)
 
 
 def _forget(step: Step, context: Context) -> None:
-    """Remove what an earlier start left: were this one to end before its first chunk, the next would take the old chunks for its own."""
+    """Remove what an earlier start left: were this one to end before its first chunk, the next
+    would take the old chunks for its own.
+    """
     context.ledger(step.name).clear()
     for url in step.products(context.config):
         remove(url)
@@ -401,7 +467,9 @@ def open_context(config: Config, cluster: str, workers: int, log: Log) -> Iterat
 
 
 def _made_ahead(steps: Sequence[Step], context: Context, names: Sequence[str]) -> list[str]:
-    """Make what can be made ahead of steps that are neither wanted nor done; the names that are left."""
+    """Make what can be made ahead of steps that are neither wanted nor done; the names that are
+    left.
+    """
     left = list(names)
     for step in steps:
         if step.ahead and step.name in names and (why := _not_done(steps, step, context, names)):
@@ -411,7 +479,9 @@ def _made_ahead(steps: Sequence[Step], context: Context, names: Sequence[str]) -
 
 
 def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequence[str]) -> str:
-    """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it can."""
+    """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it
+    can.
+    """
     needed = [other for other in steps if other.name in _ancestors(steps, step.name)]
     for number, other in enumerate(needed, start=1):
         if other.name in names:

@@ -26,11 +26,17 @@ def _make(context: Context) -> dict[str, Any]:
         write_ice_storage(config.folder.storage, table, thickness_m=thickness)
         return {"regions": len(table)}
     if not {"rows", "observed", "mean"} <= record["folds"].get("knndm", {}).keys():
-        raise IcemapError(f"{config.folder.verification} holds no predictions of kNNDM folds: {remedy}.")
+        raise IcemapError(
+            f"{config.folder.verification} holds no predictions of kNNDM folds: {remedy}."
+        )
     variogram = residual_variogram(read_samples(config.folder.samples), record["folds"]["knndm"])
     if variogram is None:
-        context.log("  too few sites for a variogram: the totals carry the ensemble's uncertainty alone")
-    residual_sd = {} if variogram is None else map_residual_sd(open_cube(config.folder.cube), variogram)
+        context.log(
+            "  too few sites for a variogram: the totals carry the ensemble's uncertainty alone"
+        )
+    residual_sd = (
+        {} if variogram is None else map_residual_sd(open_cube(config.folder.cube), variogram)
+    )
     table = ice_storage(config.folder.map, residual_sd=residual_sd, thickness_m=thickness)
     write_ice_storage(config.folder.storage, table, variogram, residual_sd, thickness)
     return {"regions": len(table)}

@@ -30,7 +30,13 @@ def _depends(context: Context) -> Any:
 
 def _make(context: Context) -> dict[str, Any]:
     """The replicates of the ensemble."""
-    from icemap.ensemble.saved import MANIFEST, describe_ensemble, load_replicate, save_forest, write_manifest
+    from icemap.ensemble.saved import (
+        MANIFEST,
+        describe_ensemble,
+        load_replicate,
+        save_forest,
+        write_manifest,
+    )
     from icemap.mapping.compiled_file import ensure_compiled, write_compiled
     from icemap.predictors.cube import describe_predictors
     from icemap.running.run import Job
@@ -45,7 +51,9 @@ def _make(context: Context) -> dict[str, Any]:
     ensemble, samples = prepared_ensemble(context)
     _tune(context, ensemble, samples)
     items = [ReplicateItem(index) for index in range(ensemble.replicates)]
-    records = context.run_job(Job("train", items, TrainReplicate(ensemble, samples, url), unit="replicates"), "train")
+    records = context.run_job(
+        Job("train", items, TrainReplicate(ensemble, samples, url), unit="replicates"), "train"
+    )
     facts = {
         "predictors": describe_predictors(config.folder.cube),
         "target": config.target.model_dump(mode="json"),
@@ -57,15 +65,28 @@ def _make(context: Context) -> dict[str, Any]:
         ensure_compiled(url, samples)
     else:
         files = {name: sha for record in records for name, sha in record["files"].items()}
-        ensemble.replicates_ = [load_replicate(url, index, files, ensemble.coding_) for index in range(ensemble.replicates)]
+        ensemble.replicates_ = [
+            load_replicate(url, index, files, ensemble.coding_)
+            for index in range(ensemble.replicates)
+        ]
         ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
         files |= save_forest(url, ensemble.forest_)
         write_manifest(ensemble, url, files, samples, facts)
         write_compiled(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
-    weights = {name: sum(record["weights"][name] for record in records) / len(records) for name in records[0]["weights"]}
-    seconds = {name: sum(record["cpu_seconds"][name] for record in records) for name in records[0]["cpu_seconds"]}
-    context.log("  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items()))
-    context.log("  mean weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items()))
+    weights = {
+        name: sum(record["weights"][name] for record in records) / len(records)
+        for name in records[0]["weights"]
+    }
+    seconds = {
+        name: sum(record["cpu_seconds"][name] for record in records)
+        for name in records[0]["cpu_seconds"]
+    }
+    context.log(
+        "  CPU seconds: " + ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
+    )
+    context.log(
+        "  mean weights: " + ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+    )
     return {"replicates": len(records), "mean_weights": weights}
 
 
@@ -86,16 +107,26 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
 
     def chosen(names: Sequence[str]) -> list[Tuning]:
         items = [TuningItem(name) for name in names]
-        return [Tuning.from_dict(found) for found in context.run_job(Job("tune", items, TuneEnsemble(ensemble, samples), unit="members"), "train")]
+        return [
+            Tuning.from_dict(found)
+            for found in context.run_job(
+                Job("tune", items, TuneEnsemble(ensemble, samples), unit="members"), "train"
+            )
+        ]
 
     found = chosen(ensemble.members)
-    ensemble.tuning_ = Tuning({name: settings for part in found for name, settings in part.settings.items()})
+    ensemble.tuning_ = Tuning(
+        {name: settings for part in found for name, settings in part.settings.items()}
+    )
     if any(ensemble.chosen.values()):
         found += chosen([CONSENSUS])
     record = [row for part in found for row in part.record]
     ensemble.tuning_ = replace(found[-1], settings=ensemble.tuning_.settings, record=record)
     for name, settings in ensemble.tuning_.settings.items():
-        context.log(f"  {name}: " + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults"))
+        context.log(
+            f"  {name}: "
+            + (", ".join(f"{key} {value}" for key, value in settings.items()) or "defaults")
+        )
     if ensemble.followed.published:
         ensemble.tuning_ = replace(ensemble.tuning_, prior_strength=0.0, climatology=0.0)
         return
@@ -128,13 +159,21 @@ class TuneEnsemble:
 
         ensemble = self.ensemble
         try:
-            table, variance = weighed_table(ensemble.table(self.samples), ensemble.options, ensemble.coding_, ensemble.seed)
+            table, variance = weighed_table(
+                ensemble.table(self.samples), ensemble.options, ensemble.coding_, ensemble.seed
+            )
             options = replace(ensemble.options, model_variance=variance)
             if item.member == CONSENSUS:
-                return tune_pool(table, options, ensemble.coding_, ensemble.seed, **ensemble.chosen).to_dict()
-            settings, record = tune_member(item.member, table, options, ensemble.coding_, ensemble.candidates, ensemble.seed)
+                return tune_pool(
+                    table, options, ensemble.coding_, ensemble.seed, **ensemble.chosen
+                ).to_dict()
+            settings, record = tune_member(
+                item.member, table, options, ensemble.coding_, ensemble.candidates, ensemble.seed
+            )
         except ValueError as problem:
-            raise IcemapError(f"The member '{item.member}' cannot be tuned: {one_line(problem)}") from problem
+            raise IcemapError(
+                f"The member '{item.member}' cannot be tuned: {one_line(problem)}"
+            ) from problem
         return Tuning({item.member: settings}, model_variance=variance, record=record).to_dict()
 
 
@@ -167,13 +206,26 @@ class TrainReplicate:
         try:
             replicate = self.ensemble.fit_one(self.samples, item.index)
         except ValueError as problem:
-            raise IcemapError(f"Replicate {item.key} cannot be trained: {one_line(problem)}") from problem
+            raise IcemapError(
+                f"Replicate {item.key} cannot be trained: {one_line(problem)}"
+            ) from problem
         held_out = self.ensemble.table(self.samples).take(self.ensemble.held_out_[item.index])
         F = replicate.member_predictions(held_out.X)
         scores = held_out_scores(replicate.bma, F, held_out.y, held_out.error)
-        weights = dict(zip((*self.ensemble.members, CONSENSUS), [float(w) for w in replicate.bma.weights_], strict=True))
+        weights = dict(
+            zip(
+                (*self.ensemble.members, CONSENSUS),
+                [float(w) for w in replicate.bma.weights_],
+                strict=True,
+            )
+        )
         seconds = {name: round(value, 3) for name, value in replicate.seconds.items()}
-        return {"files": save_replicate(self.url, item.index, replicate), "held_out": scores, "weights": weights, "cpu_seconds": seconds}
+        return {
+            "files": save_replicate(self.url, item.index, replicate),
+            "held_out": scores,
+            "weights": weights,
+            "cpu_seconds": seconds,
+        }
 
 
 def _products(config: Config) -> list[str]:

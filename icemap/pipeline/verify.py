@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def _depends(context: Context) -> Any:
-    return context.config.verification.model_dump(exclude={*VERIFICATION_WORDS, *VERIFICATION_ALONE})
+    return context.config.verification.model_dump(
+        exclude={*VERIFICATION_WORDS, *VERIFICATION_ALONE}
+    )
 
 
 def _alone(context: Context) -> Any:
@@ -33,7 +35,11 @@ def _alone(context: Context) -> Any:
 
 def _words(context: Context) -> Any:
     config = context.config
-    return [config.title, target_words(config), config.verification.model_dump(include=VERIFICATION_WORDS)]
+    return [
+        config.title,
+        target_words(config),
+        config.verification.model_dump(include=VERIFICATION_WORDS),
+    ]
 
 
 def _make(context: Context) -> dict[str, Any]:
@@ -54,11 +60,16 @@ def _make(context: Context) -> dict[str, Any]:
     table = ensemble.table(samples)
     places = choose_places(open_cube(config.folder.cube), config.verification.places, config.seed)
     domain, published = (places.longitude, places.latitude), ensemble.followed.published
-    options = FoldOptions(config.verification.folds, config.ensemble.block_degrees, domain, config.seed, published)
+    options = FoldOptions(
+        config.verification.folds, config.ensemble.block_degrees, domain, config.seed, published
+    )
     try:
         labels, notes = fold_labels(table, options)
     except ValueError as error:
-        raise IcemapError(f"{config.folder.samples}: {error} The number of folds is verification.folds in the config.") from error
+        raise IcemapError(
+            f"{config.folder.samples}: {error} The number of folds is verification.folds in the"
+            " config."
+        ) from error
     # Before the first fit: what is changed or left out is known by then.
     for note in notes:
         context.log(f"  {note}")
@@ -71,7 +82,9 @@ def _make(context: Context) -> dict[str, Any]:
         pit, dissimilarity = part["models"][MODEL]["pit"], part["dissimilarity"]
         calibration = Calibration.fit(pit, dissimilarity, _nugget(config, samples)).to_dict()
     predictors = ensemble.coding_.design(table.X)
-    applicability = Applicability.fit(predictors, predictor_weights(predictors, table.y, config.seed), labels[first])
+    applicability = Applicability.fit(
+        predictors, predictor_weights(predictors, table.y, config.seed), labels[first]
+    )
     by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in found.by_kind.items()}
     share = float(read_manifest(config.folder.ensemble)["tuning"]["climatology"])
     notes += _share_note(share, found.shares)
@@ -86,19 +99,30 @@ def _make(context: Context) -> dict[str, Any]:
     write_json(join(config.folder.ensemble, CALIBRATION), calibration)
     write_json(join(config.folder.ensemble, APPLICABILITY), applicability.to_dict())
     write_json(config.folder.verification, record)
-    for line in [*_as_text(record["table"], config.target.unit), *found.notes, *_share_note(share, found.shares)]:
+    for line in [
+        *_as_text(record["table"], config.target.unit),
+        *found.notes,
+        *_share_note(share, found.shares),
+    ]:
         context.log("  " + line)
     context.log("  " + record["skill"]["sentence"])
     influence = _influence(context, ensemble, samples, places, by_kind[first], found.permuted)
     write_json(config.folder.influence, influence)
-    units = {name: "class" if source.kind == "class" else source.unit for name, source in context.sources.items()}
-    write_verification_page(config.folder.verification_page, record, influence, samples, config, units)
+    units = {
+        name: "class" if source.kind == "class" else source.unit
+        for name, source in context.sources.items()
+    }
+    write_verification_page(
+        config.folder.verification_page, record, influence, samples, config, units
+    )
     context.log(f"  see {config.folder.verification_page}")
     return {"samples": len(table), "skill": record["skill"]}
 
 
 def _nugget(config: Config, samples: pd.DataFrame) -> float:
-    """By how much a new borehole spreads about the mean of its cell, as far as the samples do not already; 0 where the interval is for the mean."""
+    """By how much a new borehole spreads about the mean of its cell, as far as the samples do not
+    already; 0 where the interval is for the mean.
+    """
     from icemap.ensemble.model import sample_errors
 
     if not config.verification.nugget:
@@ -106,8 +130,9 @@ def _nugget(config: Config, samples: pd.DataFrame) -> float:
     spread = float(samples["nugget"].iloc[0])
     if not spread >= 0:
         raise IcemapError(
-            f"verification.nugget asks for the spread between boreholes of one cell, and no cell of {config.folder.samples} has two: "
-            "set it to false, for intervals of the samples as they are."
+            "verification.nugget asks for the spread between boreholes of one cell, and no cell of"
+            f" {config.folder.samples} has two: set it to false, for intervals of the samples as"
+            " they are."
         )
     if sample_errors(samples) is not None:
         return spread
@@ -140,7 +165,9 @@ class LeftOut:
     shares: list[float]
 
 
-def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, labels: dict[str, Any]) -> LeftOut:
+def _left_out_forecasts(
+    context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, labels: dict[str, Any]
+) -> LeftOut:
     """Every fold's forecasts; a fold that fails is named, and the others are scored."""
     import numpy as np
 
@@ -148,10 +175,24 @@ def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.Dat
     from icemap.verification.cross_validation import Fold, gather
     from icemap.verification.cv_schemes import KIND_NAMES, headline, importance_kind
 
-    items = [Fold(kind, int(number)) for kind, folds in labels.items() for number in np.unique(folds[folds >= 0])]
+    items = [
+        Fold(kind, int(number))
+        for kind, folds in labels.items()
+        for number in np.unique(folds[folds >= 0])
+    ]
     work = VerifyFold(ensemble, samples, labels, context.config.verification.competitors)
-    records = dict(zip(sorted(item.key for item in items), context.run_job(Job("verify", items, work, unit="folds"), "verify"), strict=True))
-    failed = [{"fold": item.key, "reason": records[item.key]["failed"]} for item in items if "failed" in records[item.key]]
+    records = dict(
+        zip(
+            sorted(item.key for item in items),
+            context.run_job(Job("verify", items, work, unit="folds"), "verify"),
+            strict=True,
+        )
+    )
+    failed = [
+        {"fold": item.key, "reason": records[item.key]["failed"]}
+        for item in items
+        if "failed" in records[item.key]
+    ]
     scored = [item for item in items if "failed" not in records[item.key]]
     by_kind = {}
     for kind in labels:
@@ -162,11 +203,25 @@ def _left_out_forecasts(context: Context, ensemble: IceEnsemble, samples: pd.Dat
     leading = headline(labels)
     if leading not in by_kind:
         first = failed[0]
-        raise IcemapError(f"No {KIND_NAMES[leading]} fold could be verified: without fold {first['fold']}, {first['reason']}")
+        raise IcemapError(
+            f"No {KIND_NAMES[leading]} fold could be verified: without fold {first['fold']},"
+            f" {first['reason']}"
+        )
     dropped = sorted({name for item in scored for name in records[item.key]["left_out"]})
-    notes = [f"{name.replace('_', ' ')} is left out: the training side of a fold has too few samples for it" for name in dropped]
-    notes += [f"fold {entry['fold']} could not be fitted and is not scored: {entry['reason']}" for entry in failed]
-    notes += [f"{KIND_NAMES[kind]} are left out: none of these folds could be fitted" for kind in labels if kind not in by_kind]
+    notes = [
+        f"{name.replace('_', ' ')} is left out: the training side of a fold has too few samples"
+        " for it"
+        for name in dropped
+    ]
+    notes += [
+        f"fold {entry['fold']} could not be fitted and is not scored: {entry['reason']}"
+        for entry in failed
+    ]
+    notes += [
+        f"{KIND_NAMES[kind]} are left out: none of these folds could be fitted"
+        for kind in labels
+        if kind not in by_kind
+    ]
     asked = importance_kind(labels)
     permuted = [records[item.key]["permuted"] for item in scored if item.kind == asked]
     shares = [records[item.key]["climatology"] for item in scored if item.kind == leading]
@@ -178,13 +233,23 @@ def _share_note(share: float, in_folds: Sequence[float]) -> list[str]:
         return []
     mean = sum(in_folds) / len(in_folds)
     return [
-        f"climatology has a share of {share:.0%} in the pool that is mapped, and of {mean:.0%} in the mean of the folds: spatial folds inside each "
-        "training side find the rest not better than climatology beyond chance"
+        f"climatology has a share of {share:.0%} in the pool that is mapped, and of {mean:.0%} in"
+        " the mean of the folds: spatial folds inside each training side find the rest not better"
+        " than climatology beyond chance"
     ]
 
 
-def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, places: Any, forecasts: Any, permuted: Any) -> dict[str, Any]:
-    """What the predictors do, what each site means for the map, and where one more would help most."""
+def _influence(
+    context: Context,
+    ensemble: IceEnsemble,
+    samples: pd.DataFrame,
+    places: Any,
+    forecasts: Any,
+    permuted: Any,
+) -> dict[str, Any]:
+    """What the predictors do, what each site means for the map, and where one more would help
+    most.
+    """
     import numpy as np
 
     from icemap.mapping.broadcast import ensemble_digest
@@ -197,11 +262,21 @@ def _influence(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, p
     ensure_compiled(url, samples)
     # A sample whose fold failed has none.
     residual = np.full(len(samples), np.nan)
-    residual[forecasts["rows"]] = forecasts["y"] - forecasts["models"][mapped_model(forecasts["models"])]["mean"]
-    work = FindInfluence(ensemble, samples, url, ensemble_digest(url), context.config.folder.cube, places, residual)
-    by_predictor, by_site = context.run_job(Job("influence", INFLUENCE, work, unit="parts"), "verify")
+    residual[forecasts["rows"]] = (
+        forecasts["y"] - forecasts["models"][mapped_model(forecasts["models"])]["mean"]
+    )
+    work = FindInfluence(
+        ensemble, samples, url, ensemble_digest(url), context.config.folder.cube, places, residual
+    )
+    by_predictor, by_site = context.run_job(
+        Job("influence", INFLUENCE, work, unit="parts"), "verify"
+    )
     of_predictors = {name: by_predictor[name] for name in ("partial_dependence", "shap")}
-    return {"permutation": permutation_importance_table(permuted), **of_predictors, **{name: by_site[name] for name in ("sites", "next_boreholes", "places")}}
+    return {
+        "permutation": permutation_importance_table(permuted),
+        **of_predictors,
+        **{name: by_site[name] for name in ("sites", "next_boreholes", "places")},
+    }
 
 
 @dataclass(frozen=True)
@@ -247,7 +322,8 @@ INFLUENCE = (Influence("predictors"), Influence("sites"))
 
 @dataclass(frozen=True)
 class FindInfluence:
-    """On a worker, asks one replicate fitted to all samples what each predictor does, and the trained ensemble what each site means for the map.
+    """On a worker, asks one replicate fitted to all samples what each predictor does, and the
+    trained ensemble what each site means for the map.
 
     Attributes
     ----------
@@ -269,9 +345,13 @@ class FindInfluence:
         from icemap.verification.importance import explain
 
         try:
-            return explain(self.ensemble, self.samples) if item.key == "predictors" else self._sites()
+            return (
+                explain(self.ensemble, self.samples) if item.key == "predictors" else self._sites()
+            )
         except ValueError as error:
-            raise IcemapError(f"The influence of the {item.key} cannot be found: {one_line(error)}") from error
+            raise IcemapError(
+                f"The influence of the {item.key} cannot be found: {one_line(error)}"
+            ) from error
 
     def _sites(self) -> dict[str, Any]:
         from icemap.mapping.broadcast import get_predictor
@@ -280,14 +360,31 @@ class FindInfluence:
         from icemap.verification.site_influence import next_boreholes, site_table
 
         predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
-        applicability, on_map = predictor.applicability, map_places(open_cube(self.cube_url), self.places, predictor)
-        sites = site_table(self.samples, applicability, on_map, self.ensemble.held_out_, self.residual)
-        return {"sites": sites, "next_boreholes": next_boreholes(applicability, on_map), "places": len(on_map.mean)}
+        applicability, on_map = (
+            predictor.applicability,
+            map_places(open_cube(self.cube_url), self.places, predictor),
+        )
+        sites = site_table(
+            self.samples, applicability, on_map, self.ensemble.held_out_, self.residual
+        )
+        return {
+            "sites": sites,
+            "next_boreholes": next_boreholes(applicability, on_map),
+            "places": len(on_map.mean),
+        }
 
 
 def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
     """The verification table; skill against climatology leads."""
-    scores = {"r2": "7.2f", "rmse": "9.2f", "bias": "8.2f", "crps": "8.2f", "coverage_95": "9.1%", "width_95": "9.1f", "winkler_95": "11.1f"}
+    scores = {
+        "r2": "7.2f",
+        "rmse": "9.2f",
+        "bias": "8.2f",
+        "crps": "8.2f",
+        "coverage_95": "9.1%",
+        "width_95": "9.1f",
+        "winkler_95": "11.1f",
+    }
     yield (
         f"{'folds':22s}{'model':25s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
         f"{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
@@ -296,16 +393,25 @@ def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
         skill = f"{row['crpss']:7.1%}" if "crpss" in row else f"{'-':>7s}"
         known = row.get("crpss_low") is not None
         span = f"{row['crpss_low']:.1%} to {row['crpss_high']:.1%}" if known else "-"
-        figures = "".join(f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-" for key, form in scores.items())
+        figures = "".join(
+            f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-"
+            for key, form in scores.items()
+        )
         yield f"{row['folds']:22s}{row['model'].replace('_', ' '):25s}{skill}{span:>18s}{figures}"
 
 
 def _products(config: Config) -> list[str]:
-    """What verification makes; two of the files lie with the ensemble, and go when it is trained anew."""
+    """What verification makes; two of the files lie with the ensemble, and go when it is trained
+    anew.
+    """
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
 
     own = [config.folder.verification, config.folder.influence, config.folder.verification_page]
-    return [*own, join(config.folder.ensemble, CALIBRATION), join(config.folder.ensemble, APPLICABILITY)]
+    return [
+        *own,
+        join(config.folder.ensemble, CALIBRATION),
+        join(config.folder.ensemble, APPLICABILITY),
+    ]
 
 
 STEP = Step(

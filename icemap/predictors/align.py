@@ -1,7 +1,8 @@
 """Rasters of any projection and resolution onto the chunks of one grid.
 
-Rasters whose rows follow parallels go through GDAL's warper. Those turned against the grid are sampled at positions that `turned` finds: GDAL asks PROJ for
-every cell, or else approximates differently from chunk to chunk, and its area average of turned cells is wrong.
+Rasters whose rows follow parallels go through GDAL's warper. Those turned against the grid are
+sampled at positions that `turned` finds: GDAL asks PROJ for every cell, or else approximates
+differently from chunk to chunk, and its area average of turned cells is wrong.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
     from affine import Affine
 
 CLASS_NODATA = 255
-# GDAL's area average takes the box between two opposite corners of a cell, which is wrong for a raster that is turned against the grid.
-# Such a raster is sampled at this many points per source cell and side instead, at most LARGEST_SAMPLING per grid cell and side.
+# GDAL's area average takes the box between two opposite corners of a cell, which is wrong for a
+# raster that is turned against the grid. Such a raster is sampled at this many points per source
+# cell and side instead, at most LARGEST_SAMPLING per grid cell and side.
 SAMPLES_PER_SOURCE_CELL = 2
 MAX_SAMPLING = 24
-# A share is sampled at least as if this many source cells lay in a grid cell: where they are larger, their edges still cut it anywhere.
+# A share is sampled at least as if this many source cells lay in a grid cell: where they are
+# larger, their edges still cut it anywhere.
 SHARE_RATIO = 16
-# Source cells read beyond a chunk on each side, so that bilinear weights and partly covered cells are whole.
+# Source cells read beyond a chunk on each side, so that bilinear weights and partly covered cells
+# are whole.
 MARGIN = 3
 # Samples of the grid, or cells of the source, in memory at a time.
 MAX_WORK = 2**24
@@ -48,11 +52,13 @@ class Raster:
     shape : (int, int)
         Rows and columns.
     period : int or None
-        Columns in 360 degrees where the columns go round the globe, or part of the way across the date line.
+        Columns in 360 degrees where the columns go round the globe, or part of the way across the
+        date line.
     kind : "continuous", "class" or "share"
         A share is averaged by area even where its cells are larger than the grid's.
     read : callable
-        ``read(rows, cols)`` gives the float32 window with NaN for nodata; slices lie inside ``shape``.
+        ``read(rows, cols)`` gives the float32 window with NaN for nodata; slices lie inside
+        ``shape``.
     fill_nearest : int
         Gaps up to this many source cells wide take their nearest value before resampling.
     classes : mapping
@@ -73,7 +79,9 @@ class Raster:
     note: str = ""
 
     def window(self, rows: slice, cols: slice) -> NDArray[np.float32]:
-        """Read a window whose columns may leave the raster where they go round the globe; what it does not reach is NaN."""
+        """Read a window whose columns may leave the raster where they go round the globe; what it
+        does not reach is NaN.
+        """
         if self.period is None:
             return self.read(rows, cols)
         parts = []
@@ -81,8 +89,13 @@ class Raster:
         while col < cols.stop:
             inside = col % self.period
             there = inside < self.shape[1]
-            width = min((min(self.shape[1], self.period) if there else self.period) - inside, cols.stop - col)
-            beside = np.full((rows.stop - rows.start, 0 if there else width), np.nan, dtype=np.float32)
+            width = min(
+                (min(self.shape[1], self.period) if there else self.period) - inside,
+                cols.stop - col,
+            )
+            beside = np.full(
+                (rows.stop - rows.start, 0 if there else width), np.nan, dtype=np.float32
+            )
             parts.append(self.read(rows, slice(inside, inside + width)) if there else beside)
             col += width
         return np.concatenate(parts, axis=1)
@@ -95,7 +108,8 @@ class Resampling:
     Attributes
     ----------
     method : str
-        GDAL's name: ``average`` or ``bilinear`` for continuous rasters, ``mode`` or ``nearest`` for classes, depending on which is finer.
+        GDAL's name: ``average`` or ``bilinear`` for continuous rasters, ``mode`` or ``nearest`` for
+        classes, depending on which is finer.
     samples : int
         Points per grid cell and side that are averaged (or vote); 1 leaves it to GDAL.
     """
@@ -105,20 +119,31 @@ class Resampling:
 
 
 def resampling(raster: Raster, grid: Grid) -> Resampling:
-    """Area average (classes: mode) where the raster is finer than the grid, bilinear weights (classes: nearest cell) where it is coarser."""
+    """Area average (classes: mode) where the raster is finer than the grid, bilinear weights
+    (classes: nearest cell) where it is coarser.
+    """
     ratio = _cells_per_grid_cell(raster, grid)
     if ratio <= 1 + 1e-6 and raster.kind != "share":
         return Resampling("nearest" if raster.kind == "class" else "bilinear")
     samples = 1
     if is_rotated(raster.crs):
-        samples = min(int(np.ceil(SAMPLES_PER_SOURCE_CELL * max(ratio, SHARE_RATIO if raster.kind == "share" else 1) ** 0.5)), MAX_SAMPLING)
+        samples = min(
+            int(
+                np.ceil(
+                    SAMPLES_PER_SOURCE_CELL
+                    * max(ratio, SHARE_RATIO if raster.kind == "share" else 1) ** 0.5
+                )
+            ),
+            MAX_SAMPLING,
+        )
     return Resampling("mode" if raster.kind == "class" else "average", samples)
 
 
 def align(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:
     """One chunk of the grid, resampled from a raster.
 
-    Cells do not depend on the chunk that they are in, so one that needs too much of the source at a time is made in parts.
+    Cells do not depend on the chunk that they are in, so one that needs too much of the source at a
+    time is made in parts.
 
     Returns
     -------
@@ -132,23 +157,40 @@ def align(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[
 
 
 def _turns(raster: Raster, grid: Grid, chunk: Chunk) -> list[Raster]:
-    """The raster wherever its longitudes meet those of a chunk: the same place may be called -170 in one and 190 in the other."""
+    """The raster wherever its longitudes meet those of a chunk: the same place may be called -170
+    in one and 190 in the other.
+    """
     if raster.period is not None or is_rotated(raster.crs):
         return [raster]
     rows, cols = raster.shape
-    longitudes = [(raster.transform @ corner)[0] for corner in ((0, 0), (cols, 0), (0, rows), (cols, rows))]
+    longitudes = [
+        (raster.transform @ corner)[0] for corner in ((0, 0), (cols, 0), (0, rows), (cols, rows))
+    ]
     onto = grid.chunk_transform(chunk)
     west, east = onto.c, onto.c + chunk.shape[1] * onto.a
     first = int(np.floor((west - max(longitudes)) / 360)) + 1
     last = int(np.ceil((east - min(longitudes)) / 360)) - 1
-    return [replace(raster, transform=raster.transform.translation(360 * turn, 0) @ raster.transform) for turn in range(first, last + 1)]
+    return [
+        replace(raster, transform=raster.transform.translation(360 * turn, 0) @ raster.transform)
+        for turn in range(first, last + 1)
+    ]
 
 
-def _align_as_placed(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:
+def _align_as_placed(
+    raster: Raster, grid: Grid, chunk: Chunk, how: Resampling
+) -> NDArray[np.float32]:
     if chunk.shape[0] * chunk.shape[1] * how.samples**2 > MAX_WORK and chunk.shape != (1, 1):
         return _in_halves(raster, grid, chunk, how)
-    placement = place(raster.crs, raster.transform, grid, chunk, how.samples) if is_rotated(raster.crs) else None
-    rows, cols = source_window(raster, grid, chunk) if placement is None else _clipped(raster, placement.bounds())
+    placement = (
+        place(raster.crs, raster.transform, grid, chunk, how.samples)
+        if is_rotated(raster.crs)
+        else None
+    )
+    rows, cols = (
+        source_window(raster, grid, chunk)
+        if placement is None
+        else _clipped(raster, placement.bounds())
+    )
     if rows is None or cols is None:
         return np.full(chunk.shape, np.nan, dtype=np.float32)
     if (rows.stop - rows.start) * (cols.stop - cols.start) > MAX_WORK and chunk.shape != (1, 1):
@@ -167,33 +209,71 @@ def _in_halves(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDA
     rows, cols = chunk.rows, chunk.cols
     if chunk.shape[0] >= chunk.shape[1]:
         middle = (rows.start + rows.stop) // 2
-        parts = [Chunk(chunk.index, slice(rows.start, middle), cols), Chunk(chunk.index, slice(middle, rows.stop), cols)]
+        parts = [
+            Chunk(chunk.index, slice(rows.start, middle), cols),
+            Chunk(chunk.index, slice(middle, rows.stop), cols),
+        ]
     else:
         middle = (cols.start + cols.stop) // 2
-        parts = [Chunk(chunk.index, rows, slice(cols.start, middle)), Chunk(chunk.index, rows, slice(middle, cols.stop))]
-    return np.concatenate([_align_as_placed(raster, grid, part, how) for part in parts], axis=0 if chunk.shape[0] >= chunk.shape[1] else 1)
+        parts = [
+            Chunk(chunk.index, rows, slice(cols.start, middle)),
+            Chunk(chunk.index, rows, slice(middle, cols.stop)),
+        ]
+    return np.concatenate(
+        [_align_as_placed(raster, grid, part, how) for part in parts],
+        axis=0 if chunk.shape[0] >= chunk.shape[1] else 1,
+    )
 
 
-def _warp(values: NDArray[np.float32], crs: str, transform: Affine, onto: Affine, shape: tuple[int, int], method: str) -> NDArray[np.float32]:
+def _warp(
+    values: NDArray[np.float32],
+    crs: str,
+    transform: Affine,
+    onto: Affine,
+    shape: tuple[int, int],
+    method: str,
+) -> NDArray[np.float32]:
     """GDAL's warper, in memory, with coordinates exact to a millionth of a source cell."""
     from rasterio.enums import Resampling as Method
     from rasterio.io import MemoryFile
     from rasterio.vrt import WarpedVRT
 
     rows, cols = values.shape
-    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": "float32", "nodata": np.nan, "crs": crs, "transform": transform}
+    profile = {
+        "driver": "GTiff",
+        "height": rows,
+        "width": cols,
+        "count": 1,
+        "dtype": "float32",
+        "nodata": np.nan,
+        "crs": crs,
+        "transform": transform,
+    }
     with MemoryFile() as memory:
         with memory.open(**profile) as dataset:
             dataset.write(values, 1)
-        # By default GDAL approximates coordinates to an eighth of a source cell, and widens the kernel by the mean scale of the window: both differ
-        # from chunk to chunk.
+        # By default GDAL approximates coordinates to an eighth of a source cell, and widens the
+        # kernel by the mean scale of the window: both differ from chunk to chunk.
         kernel = {"XSCALE": "1", "YSCALE": "1"} if method in ("bilinear", "nearest") else {}
-        target = {"crs": "EPSG:4326", "transform": onto, "height": shape[0], "width": shape[1], "nodata": np.nan}
-        with memory.open() as dataset, WarpedVRT(dataset, resampling=Method[method], tolerance=1e-6, **target, **kernel) as warped:
+        target = {
+            "crs": "EPSG:4326",
+            "transform": onto,
+            "height": shape[0],
+            "width": shape[1],
+            "nodata": np.nan,
+        }
+        with (
+            memory.open() as dataset,
+            WarpedVRT(
+                dataset, resampling=Method[method], tolerance=1e-6, **target, **kernel
+            ) as warped,
+        ):
             return warped.read(1)
 
 
-def source_window(raster: Raster, grid: Grid, chunk: Chunk) -> tuple[slice, slice] | tuple[None, None]:
+def source_window(
+    raster: Raster, grid: Grid, chunk: Chunk
+) -> tuple[slice, slice] | tuple[None, None]:
     """Rows and columns of the raster that a chunk needs, or None where they do not meet."""
     lon = np.unique(np.r_[np.linspace(0, chunk.shape[1], 33), chunk.shape[1]])
     lat = np.unique(np.r_[np.linspace(0, chunk.shape[0], 33), chunk.shape[0]])
@@ -201,12 +281,18 @@ def source_window(raster: Raster, grid: Grid, chunk: Chunk) -> tuple[slice, slic
     x, y = np.meshgrid(transform.c + lon * transform.a, transform.f + lat * transform.e)
     col, row = _source_position(raster, x.ravel(), y.ravel())
     good = np.isfinite(col) & np.isfinite(row)
-    bounds = (col[good].min(), row[good].min(), col[good].max(), row[good].max()) if good.any() else None
+    bounds = (
+        (col[good].min(), row[good].min(), col[good].max(), row[good].max()) if good.any() else None
+    )
     return _clipped(raster, bounds)
 
 
-def _clipped(raster: Raster, bounds: tuple[float, float, float, float] | None) -> tuple[slice, slice] | tuple[None, None]:
-    """Rows and columns between positions (least column and row, largest column and row), with a margin."""
+def _clipped(
+    raster: Raster, bounds: tuple[float, float, float, float] | None
+) -> tuple[slice, slice] | tuple[None, None]:
+    """Rows and columns between positions (least column and row, largest column and row), with a
+    margin.
+    """
     if bounds is None:
         return None, None
     margin = MARGIN + raster.fill_nearest
@@ -217,7 +303,10 @@ def _clipped(raster: Raster, bounds: tuple[float, float, float, float] | None) -
         left, right = max(left, 0), min(right, raster.shape[1])
     if top >= bottom or left >= right:
         return None, None
-    if raster.period is not None and (np.arange(left, right) % raster.period >= raster.shape[1]).all():
+    if (
+        raster.period is not None
+        and (np.arange(left, right) % raster.period >= raster.shape[1]).all()
+    ):
         return None, None
     return slice(top, bottom), slice(left, right)
 
@@ -228,8 +317,9 @@ def require_overlap(raster: Raster, grid: Grid) -> None:
     whole = Chunk((0, 0), slice(0, rows), slice(0, columns))
     if all(source_window(one, grid, whole) == (None, None) for one in _turns(raster, grid, whole)):
         raise IcemapError(
-            f"The source '{raster.name}' covers no part of the grid ({grid.west:g} to {grid.east:g} E, {grid.south:g} to {grid.north:g} N): "
-            "check its coordinates and its 'crs' in the catalogue, or change the grid."
+            f"The source '{raster.name}' covers no part of the grid ({grid.west:g} to {grid.east:g}"
+            f" E, {grid.south:g} to {grid.north:g} N): check its coordinates and its 'crs' in the"
+            " catalogue, or change the grid."
         )
 
 
@@ -244,7 +334,9 @@ def fill_nearest(values: NDArray[np.float32], cells: int) -> NDArray[np.float32]
     return np.where(distance <= cells, values[row, col], values).astype(np.float32, copy=False)
 
 
-def _source_position(raster: Raster, lon: NDArray[Any], lat: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _source_position(
+    raster: Raster, lon: NDArray[Any], lat: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     x, y = to_source(raster.crs).transform(lon, lat) if is_rotated(raster.crs) else (lon, lat)
     return (~raster.transform) @ (np.asarray(x), np.asarray(y))
 
@@ -252,9 +344,19 @@ def _source_position(raster: Raster, lon: NDArray[Any], lat: NDArray[Any]) -> tu
 def _cells_per_grid_cell(raster: Raster, grid: Grid) -> float:
     """Median over the grid of the number of source cells in a grid cell."""
     half = 0.5 * grid.resolution
-    lon, lat = (a.ravel() for a in np.meshgrid(np.linspace(grid.west + half, grid.east - half, 25), np.linspace(grid.south + half, grid.north - half, 25)))
-    east = np.array(_source_position(raster, lon + 0.5 * half, lat)) - np.array(_source_position(raster, lon - 0.5 * half, lat))
-    north = np.array(_source_position(raster, lon, lat + 0.5 * half)) - np.array(_source_position(raster, lon, lat - 0.5 * half))
+    lon, lat = (
+        a.ravel()
+        for a in np.meshgrid(
+            np.linspace(grid.west + half, grid.east - half, 25),
+            np.linspace(grid.south + half, grid.north - half, 25),
+        )
+    )
+    east = np.array(_source_position(raster, lon + 0.5 * half, lat)) - np.array(
+        _source_position(raster, lon - 0.5 * half, lat)
+    )
+    north = np.array(_source_position(raster, lon, lat + 0.5 * half)) - np.array(
+        _source_position(raster, lon, lat - 0.5 * half)
+    )
     cells = 4 * np.abs(east[0] * north[1] - east[1] * north[0])
     cells = cells[np.isfinite(cells)]
     return float(np.median(cells)) if cells.size else 0.0

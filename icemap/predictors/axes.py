@@ -20,9 +20,23 @@ ROUNDED = 0.1
 # Deviations up to this part of a cell are those of floating point; both ends are then exact.
 EXACT = 1e-3
 DEGREES = {"degrees_east", "degree_east", "degrees_e", "degree_e", "degrees_north", "degree_north"}
-DEGREES |= {"degrees_n", "degree_n", "degreee", "degreesn", "degreen", "degreese", "degrees", "degree"}
+DEGREES |= {
+    "degrees_n",
+    "degree_n",
+    "degreee",
+    "degreesn",
+    "degreen",
+    "degreese",
+    "degrees",
+    "degree",
+}
 DEGREES |= {"deg", "°", "decimal degrees", "decimal_degrees", "arc_degree", "arcdeg"}
-NAMED: tuple[str, ...] = ("latitude", "longitude", "projection_x_coordinate", "projection_y_coordinate")
+NAMED: tuple[str, ...] = (
+    "latitude",
+    "longitude",
+    "projection_x_coordinate",
+    "projection_y_coordinate",
+)
 NAMED += ("grid_latitude", "grid_longitude")
 
 
@@ -34,7 +48,9 @@ class Axis:
     step: float
 
 
-def read_axis(dataset: xr.Dataset, array: xr.DataArray, dim: str, crs: pyproj.CRS, who: str, *, is_x: bool) -> Axis:
+def read_axis(
+    dataset: xr.Dataset, array: xr.DataArray, dim: str, crs: pyproj.CRS, who: str, *, is_x: bool
+) -> Axis:
     """Where the cells of an axis are, in the unit of the CRS.
 
     Parameters
@@ -58,8 +74,8 @@ def read_axis(dataset: xr.Dataset, array: xr.DataArray, dim: str, crs: pyproj.CR
     """
     if dim not in array.coords:
         raise IcemapError(
-            f"{who}: its axis '{dim}' has no coordinates, only numbers of rows or columns: grid the "
-            "file first (with gdalwarp or xarray), or name axes with coordinates as 'x' and 'y'."
+            f"{who}: its axis '{dim}' has no coordinates, only numbers of rows or columns: grid the"
+            " file first (with gdalwarp or xarray), or name axes with coordinates as 'x' and 'y'."
         )
     coordinate = array[dim]
     if np.dtype(coordinate.dtype).kind not in "iuf":
@@ -67,7 +83,9 @@ def read_axis(dataset: xr.Dataset, array: xr.DataArray, dim: str, crs: pyproj.CR
     factor = _factor(coordinate, crs, who, is_x=is_x)
     centres = np.asarray(coordinate, dtype=np.float64) * factor
     if not np.isfinite(centres).all():
-        raise IcemapError(f"{who}: its axis '{dim}' has gaps among its coordinates; repair the file.")
+        raise IcemapError(
+            f"{who}: its axis '{dim}' has gaps among its coordinates; repair the file."
+        )
     round_the_globe = is_x and crs.is_geographic
     if round_the_globe:
         centres = _unwrapped(centres)
@@ -76,7 +94,8 @@ def read_axis(dataset: xr.Dataset, array: xr.DataArray, dim: str, crs: pyproj.CR
         return _from_bounds(edges * factor, centres, dim, who, round_the_globe=round_the_globe)
     if centres.size < 2:
         raise IcemapError(
-            f"{who}: its axis '{dim}' has one coordinate and no bounds, so the size of its cell is not known: give the file bounds, or save it as a GeoTIFF."
+            f"{who}: its axis '{dim}' has one coordinate and no bounds, so the size of its cell is"
+            " not known: give the file bounds, or save it as a GeoTIFF."
         )
     first, step = _even(centres, dim, who)
     return Axis(first - step / 2, step)
@@ -84,7 +103,11 @@ def read_axis(dataset: xr.Dataset, array: xr.DataArray, dim: str, crs: pyproj.CR
 
 def require_coordinates(array: xr.DataArray, x: str, y: str, who: str) -> None:
     """Refuse axes that only count rows and columns, whatever they are called."""
-    counting = [dim for dim in (x, y) if dim in array.coords and _counts(array[dim]) and not _says_what(array[dim])]
+    counting = [
+        dim
+        for dim in (x, y)
+        if dim in array.coords and _counts(array[dim]) and not _says_what(array[dim])
+    ]
     if len(counting) == 2:
         raise IcemapError(
             f"{who}: its axes '{x}' and '{y}' only count columns and rows, and have no unit that "
@@ -96,7 +119,11 @@ def _counts(coordinate: xr.DataArray) -> bool:
     if np.dtype(coordinate.dtype).kind not in "iuf":
         return False
     values = np.asarray(coordinate, dtype=np.float64)
-    return bool(values.size and values[0] in (0.0, 1.0) and np.array_equal(np.diff(values), np.ones(values.size - 1)))
+    return bool(
+        values.size
+        and values[0] in (0.0, 1.0)
+        and np.array_equal(np.diff(values), np.ones(values.size - 1))
+    )
 
 
 def _says_what(coordinate: xr.DataArray) -> bool:
@@ -104,7 +131,12 @@ def _says_what(coordinate: xr.DataArray) -> bool:
     unit = str(coordinate.attrs.get("units", ""))
     named = str(coordinate.attrs.get("standard_name", "")) in NAMED
     plain = str(coordinate.name).lower() in ("lat", "lon", "latitude", "longitude")
-    return named or plain or _is_degrees(unit) or (not says_nothing(unit) and conversion(unit, "m") is not None)
+    return (
+        named
+        or plain
+        or _is_degrees(unit)
+        or (not says_nothing(unit) and conversion(unit, "m") is not None)
+    )
 
 
 def _is_degrees(unit: str) -> bool:
@@ -120,7 +152,10 @@ def _factor(coordinate: xr.DataArray, crs: pyproj.CRS, who: str, *, is_x: bool) 
     wrong = {"latitude", "degrees_north"} if is_x else {"longitude", "degrees_east"}
     if {unit, str(coordinate.attrs.get("standard_name", ""))} & wrong:
         key = "x" if is_x else "y"
-        raise IcemapError(f"{who}: its axis '{dim}' has the unit '{unit}', but is read as '{key}': exchange 'x' and 'y' in the catalogue.")
+        raise IcemapError(
+            f"{who}: its axis '{dim}' has the unit '{unit}', but is read as '{key}': exchange 'x'"
+            " and 'y' in the catalogue."
+        )
     if _is_degrees(unit):
         angle: float | None = np.pi / 180
     else:
@@ -143,8 +178,8 @@ def _factor(coordinate: xr.DataArray, crs: pyproj.CRS, who: str, *, is_x: bool) 
         # Says nothing about places: "1", or a word of its own.
         return 1.0
     raise IcemapError(
-        f"{who}: its axis '{dim}' is in '{unit}', which coordinates of its CRS ({crs.name}) are not "
-        "in: correct 'crs' in the catalogue, or name other axes as 'x' and 'y'."
+        f"{who}: its axis '{dim}' is in '{unit}', which coordinates of its CRS ({crs.name}) are not"
+        " in: correct 'crs' in the catalogue, or name other axes as 'x' and 'y'."
     )
 
 
@@ -167,22 +202,39 @@ def _unwrapped(longitudes: NDArray[np.float64]) -> NDArray[np.float64]:
     return longitudes + 360 * turns
 
 
-def _bounds(dataset: xr.Dataset, array: xr.DataArray, dim: str, who: str) -> NDArray[np.float64] | None:
+def _bounds(
+    dataset: xr.Dataset, array: xr.DataArray, dim: str, who: str
+) -> NDArray[np.float64] | None:
     """Both edges of each cell as the file has them, shape (cells, 2); None if it has none."""
     attrs: dict[str, Any] = {**array[dim].encoding, **array[dim].attrs}
     name = attrs.get("bounds")
     if name is None:
         return None
     if name not in dataset.variables:
-        raise IcemapError(f"{who}: its axis '{dim}' names the bounds '{name}', which it does not have; repair the file.")
+        raise IcemapError(
+            f"{who}: its axis '{dim}' names the bounds '{name}', which it does not have; repair the"
+            " file."
+        )
     held = dataset[name]
     if held.shape != (array.sizes[dim], 2):
-        raise IcemapError(f"{who}: the bounds '{name}' are not two edges for each of the {array.sizes[dim]} cells of '{dim}'; repair the file.")
-    scale, offset = (float(held.attrs.get(key, value)) for key, value in (("scale_factor", 1), ("add_offset", 0)))
+        raise IcemapError(
+            f"{who}: the bounds '{name}' are not two edges for each of the {array.sizes[dim]} cells"
+            f" of '{dim}'; repair the file."
+        )
+    scale, offset = (
+        float(held.attrs.get(key, value)) for key, value in (("scale_factor", 1), ("add_offset", 0))
+    )
     return np.asarray(held, dtype=np.float64) * scale + offset
 
 
-def _from_bounds(bounds: NDArray[np.float64], centres: NDArray[np.float64], dim: str, who: str, *, round_the_globe: bool) -> Axis:
+def _from_bounds(
+    bounds: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    dim: str,
+    who: str,
+    *,
+    round_the_globe: bool,
+) -> Axis:
     if round_the_globe:
         bounds = bounds + 360 * np.round((centres[:, None] - bounds) / 360)
     low, high = bounds.min(axis=1), bounds.max(axis=1)
@@ -190,13 +242,21 @@ def _from_bounds(bounds: NDArray[np.float64], centres: NDArray[np.float64], dim:
     size = float(np.median(sizes))
     slack = ROUNDED * size
     if not (np.isfinite(bounds).all() and (sizes > 0).all()):
-        raise IcemapError(f"{who}: the bounds of its axis '{dim}' hold cells without an extent; repair the file.")
+        raise IcemapError(
+            f"{who}: the bounds of its axis '{dim}' hold cells without an extent; repair the file."
+        )
     if ((centres < low - slack) | (centres > high + slack)).any():
-        raise IcemapError(f"{who}: coordinates of its axis '{dim}' are outside of their own bounds; correct one of them in the file.")
+        raise IcemapError(
+            f"{who}: coordinates of its axis '{dim}' are outside of their own bounds; correct one"
+            " of them in the file."
+        )
     rising = centres.size < 2 or centres[-1] > centres[0]
     begins, ends = (low, high) if rising else (high, low)
     if (np.abs(begins[1:] - ends[:-1]) > slack).any():
-        raise IcemapError(f"{who}: the bounds of its axis '{dim}' leave gaps between cells or overlap; regrid the file first.")
+        raise IcemapError(
+            f"{who}: the bounds of its axis '{dim}' leave gaps between cells or overlap; regrid the"
+            " file first."
+        )
     edge, step = _even(np.append(begins, ends[-1]), dim, who)
     return Axis(edge, step)
 

@@ -1,6 +1,7 @@
 """What a variable of NetCDF, HDF or Zarr declares, by the CF conventions and the habits of writers.
 
-xarray reads the values as they are stored: it knows none of the valid ranges, one missing value at a time, and takes every fill value of Zarr 2 for missing.
+xarray reads the values as they are stored: it knows none of the valid ranges, one missing value at
+a time, and takes every fill value of Zarr 2 for missing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,18 @@ from icemap.predictors.declared import Declared, Limits
 from icemap.predictors.missing import is_code
 
 # Spellings of attributes in files that do not follow CF, in lower case.
-MISSING = {"_fillvalue", "missing_value", "fill_value", "fillvalue", "_missing_value", "missing", "nodata", "nodata_value", "no_data", "nodatavalue"}
+MISSING = {
+    "_fillvalue",
+    "missing_value",
+    "fill_value",
+    "fillvalue",
+    "_missing_value",
+    "missing",
+    "nodata",
+    "nodata_value",
+    "no_data",
+    "nodatavalue",
+}
 MISSING |= {"no_data_value", "codemissingvalue", "missingvalue"}
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?nan", re.IGNORECASE)
 
@@ -37,7 +49,15 @@ class ZarrFill:
     value: Any
 
 
-def declared_by(attrs: Mapping[str, Any], dtype: np.dtype[Any], name: str, where: str, *, netcdf: bool, zarr: ZarrFill | None = None) -> Declared:
+def declared_by(
+    attrs: Mapping[str, Any],
+    dtype: np.dtype[Any],
+    name: str,
+    where: str,
+    *,
+    netcdf: bool,
+    zarr: ZarrFill | None = None,
+) -> Declared:
     """Everything that the attributes of a variable say about its values.
 
     Parameters
@@ -54,7 +74,10 @@ def declared_by(attrs: Mapping[str, Any], dtype: np.dtype[Any], name: str, where
         For an array of Zarr.
     """
     stored_dtype = _dtype(attrs, dtype)
-    scale, offset = (_single(attrs, key, default, name, where) for key, default in (("scale_factor", 1.0), ("add_offset", 0.0)))
+    scale, offset = (
+        _single(attrs, key, default, name, where)
+        for key, default in (("scale_factor", 1.0), ("add_offset", 0.0))
+    )
     packed = "scale_factor" in attrs or "add_offset" in attrs
     stored: list[float] = []
     physical: list[float] = []
@@ -78,15 +101,23 @@ def declared_by(attrs: Mapping[str, Any], dtype: np.dtype[Any], name: str, where
         physical=Limits(tuple(physical), *(everything if is_compiled else limits)),
         classes=_classes(attrs, stored_dtype, dtype),
         table=_table(attrs, stored_dtype, dtype),
-        description=f"{name} {_text(attrs.get('long_name', ''))} {_text(attrs.get('cell_methods', ''))}",
+        description=(
+            f"{name} {_text(attrs.get('long_name', ''))} {_text(attrs.get('cell_methods', ''))}"
+        ),
     )
 
 
 def as_declared(raw: NDArray[Any], declared: Declared) -> NDArray[Any]:
-    """Stored values in the type that the attributes give them: CF writes unsigned bytes as signed ones."""
+    """Stored values in the type that the attributes give them: CF writes unsigned bytes as signed
+    ones.
+    """
     wanted = np.dtype(declared.dtype)
     native = raw.astype(raw.dtype.newbyteorder("="), copy=False)
-    return native.view(wanted) if wanted.kind in "iu" and wanted.itemsize == native.dtype.itemsize else native
+    return (
+        native.view(wanted)
+        if wanted.kind in "iu" and wanted.itemsize == native.dtype.itemsize
+        else native
+    )
 
 
 def _dtype(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -104,7 +135,10 @@ def _single(attrs: Mapping[str, Any], key: str, default: float, name: str, where
         return default
     found = _plain_numbers(attrs[key])
     if len(found) != 1 or not np.isfinite(found[0]):
-        raise IcemapError(f"{where}: the attribute {key} of the variable '{name}' is {attrs[key]!r}, but must be one number; correct the file.")
+        raise IcemapError(
+            f"{where}: the attribute {key} of the variable '{name}' is {attrs[key]!r}, but must be"
+            " one number; correct the file."
+        )
     return found[0]
 
 
@@ -112,20 +146,35 @@ def _plain_numbers(value: Any) -> list[float]:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
-        return [float(text) for text in NUMBER.findall(value)] if not re.sub(NUMBER, "", value).strip(" ,;[]()fFLlbBsStTo:") else []
+        return (
+            [float(text) for text in NUMBER.findall(value)]
+            if not re.sub(NUMBER, "", value).strip(" ,;[]()fFLlbBsStTo:")
+            else []
+        )
     array = np.atleast_1d(np.asarray(value))
     if array.dtype.kind in "SUO":
-        return [number for item in array.ravel().tolist() for number in _plain_numbers(str(item) if not isinstance(item, bytes) else item)]
+        return [
+            number
+            for item in array.ravel().tolist()
+            for number in _plain_numbers(str(item) if not isinstance(item, bytes) else item)
+        ]
     return [float(item) for item in array.ravel()] if array.dtype.kind in "biuf" else []
 
 
 def _numbers(value: Any, stored: np.dtype[Any], file: np.dtype[Any]) -> list[float]:
-    """Numbers of an attribute in the type of the variable; the sign bit of unsigned bytes is a bit like the others."""
+    """Numbers of an attribute in the type of the variable; the sign bit of unsigned bytes is a bit
+    like the others.
+    """
     numbers = [number for number in _plain_numbers(value) if not np.isnan(number)]
     if stored.kind == "u" and file.kind == "i":
-        return [number + 2.0 ** (8 * stored.itemsize) if number < 0 else number for number in numbers]
+        return [
+            number + 2.0 ** (8 * stored.itemsize) if number < 0 else number for number in numbers
+        ]
     if stored.kind == "i" and file.kind == "u":
-        return [number - 2.0 ** (8 * stored.itemsize) if number > np.iinfo(stored).max else number for number in numbers]
+        return [
+            number - 2.0 ** (8 * stored.itemsize) if number > np.iinfo(stored).max else number
+            for number in numbers
+        ]
     return numbers
 
 
@@ -137,25 +186,40 @@ def _fits(number: float, dtype: np.dtype[Any]) -> bool:
 
 
 def _filled(zarr: ZarrFill) -> list[float]:
-    """A fill value that can mean missing: chunks of ones or zeros are filled with real ones and zeros."""
-    numbers = [number for number in _plain_numbers(zarr.value) if np.isfinite(number)] if zarr.value is not None else []
+    """A fill value that can mean missing: chunks of ones or zeros are filled with real ones and
+    zeros.
+    """
+    numbers = (
+        [number for number in _plain_numbers(zarr.value) if np.isfinite(number)]
+        if zarr.value is not None
+        else []
+    )
     if zarr.version == 2:
         return [number for number in numbers if number not in (0.0, 1.0)]
     return [number for number in numbers if is_code(number)]
 
 
 def _default_fill(dtype: np.dtype[Any]) -> list[float]:
-    """What NetCDF writes into cells that nobody writes; bytes have none, as all of their values are in use."""
+    """What NetCDF writes into cells that nobody writes; bytes have none, as all of their values are
+    in use.
+    """
     import netCDF4
 
     key = f"{dtype.kind}{dtype.itemsize}"
-    return [float(netCDF4.default_fillvals[key])] if dtype.itemsize > 1 and key in netCDF4.default_fillvals else []
+    return (
+        [float(netCDF4.default_fillvals[key])]
+        if dtype.itemsize > 1 and key in netCDF4.default_fillvals
+        else []
+    )
 
 
-def _valid_range(attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any], packed: bool) -> tuple[float, float, bool]:
+def _valid_range(
+    attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any], packed: bool
+) -> tuple[float, float, bool]:
     """Lowest and highest valid value, and whether they are as stored.
 
-    CF has them in the type of the packed values; a range of floats for packed integers is one of physical values.
+    CF has them in the type of the packed values; a range of floats for packed integers is one of
+    physical values.
     """
     low, high = -np.inf, np.inf
     given = [attrs[key] for key in ("valid_range", "valid_min", "valid_max") if key in attrs]
@@ -170,7 +234,9 @@ def _valid_range(attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype
         if len(numbers) == 1:
             low, high = (numbers[0], high) if key == "valid_min" else (low, numbers[0])
     whole = packed and stored.kind in "iu"
-    floats = any(np.asarray(value).dtype.kind == "f" for value in given) or any(isinstance(value, str) and "." in value for value in given)
+    floats = any(np.asarray(value).dtype.kind == "f" for value in given) or any(
+        isinstance(value, str) and "." in value for value in given
+    )
     if not floats and stored.kind == "f":
         return _rounded_out(low, high, stored)
     return (*_rounded_out(low, high, stored)[:2], not (whole and floats))
@@ -179,27 +245,44 @@ def _valid_range(attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype
 def _rounded_out(low: float, high: float, dtype: np.dtype[Any]) -> tuple[float, float, bool]:
     """Limits that values in single precision do not fail by their rounding."""
     room = 1e-6 if dtype.kind == "f" else 0.0
-    return low - room * abs(low) if np.isfinite(low) else low, high + room * abs(high) if np.isfinite(high) else high, True
+    return (
+        low - room * abs(low) if np.isfinite(low) else low,
+        high + room * abs(high) if np.isfinite(high) else high,
+        True,
+    )
 
 
-def _classes(attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any]) -> dict[int, str]:
+def _classes(
+    attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any]
+) -> dict[int, str]:
     if "flag_values" not in attrs or "flag_meanings" not in attrs or "flag_masks" in attrs:
         return {}
     codes = _numbers(attrs["flag_values"], stored, file)
     text = _text(attrs["flag_meanings"])
-    names = text.split() if len(text.split()) == len(codes) else [part.strip() for part in text.split(",")]
+    names = (
+        text.split()
+        if len(text.split()) == len(codes)
+        else [part.strip() for part in text.split(",")]
+    )
     if len(names) != len(codes):
         return {}
-    return {int(code): name.replace("_", " ") for code, name in zip(codes, names) if code == int(code)}
+    return {
+        int(code): name.replace("_", " ") for code, name in zip(codes, names) if code == int(code)
+    }
 
 
 def _table(attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any]) -> str:
     if "flag_masks" in attrs:
         return "flags (flag_masks)"
     # The mean of no and yes is a share.
-    if "flag_values" not in attrs or sorted(_numbers(attrs["flag_values"], stored, file)) == [0.0, 1.0]:
+    if "flag_values" not in attrs or sorted(_numbers(attrs["flag_values"], stored, file)) == [
+        0.0,
+        1.0,
+    ]:
         return ""
-    return f"flags (flag_values, meaning {_text(attrs.get('flag_meanings', ''))[:60] or 'not said'})"
+    return (
+        f"flags (flag_values, meaning {_text(attrs.get('flag_meanings', ''))[:60] or 'not said'})"
+    )
 
 
 def _text(value: Any) -> str:

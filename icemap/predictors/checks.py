@@ -83,7 +83,9 @@ def _looked_at(source: Source, grid: Grid, *, counts: bool) -> str:
 
 
 def _windows(raster: Raster, grid: Grid) -> Iterator[NDArray[np.float32]]:
-    rows, cols = source_window(raster, grid, Chunk((0, 0), slice(0, grid.shape[0]), slice(0, grid.shape[1])))
+    rows, cols = source_window(
+        raster, grid, Chunk((0, 0), slice(0, grid.shape[0]), slice(0, grid.shape[1]))
+    )
     if rows is None or cols is None:
         return
     if (rows.stop - rows.start) * (cols.stop - cols.start) <= MAX_WHOLE:
@@ -109,11 +111,13 @@ def _require_parts(source: Source, values: NDArray[np.float32]) -> None:
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > whole * 1.001:
         raise IcemapError(
-            f"The mask '{source.name}' ({source.origin}) runs from {low:g} to {high:g}, but a part of a cell in the unit '{source.unit}' is from 0 to "
-            f"{whole:g}: correct 'unit' in the catalogue, or give the value that means missing as 'nodata'."
+            f"The mask '{source.name}' ({source.origin}) runs from {low:g} to {high:g}, but a part"
+            f" of a cell in the unit '{source.unit}' is from 0 to {whole:g}: correct 'unit' in the"
+            " catalogue, or give the value that means missing as 'nodata'."
         )
     if whole > 1 and 0 < high <= 1 and bool((values % 1 != 0).any()):
         raise IcemapError(
-            f"The mask '{source.name}' ({source.origin}) runs from {low:g} to {high:g}, which looks like parts of 1, but its unit is '{source.unit}': "
-            "correct 'unit' in the catalogue, or give the 'valid_range' [0, 100]."
+            f"The mask '{source.name}' ({source.origin}) runs from {low:g} to {high:g}, which looks"
+            f" like parts of 1, but its unit is '{source.unit}': correct 'unit' in the catalogue,"
+            " or give the 'valid_range' [0, 100]."
         )

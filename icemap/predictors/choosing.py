@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 # From the year to the second, as far as it is given.
-DATE = re.compile(r"([-+]?\d{1,6})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2})(?::(\d{2})(?::(\d{2})(?:\.\d+)?)?)?)?)?)?(?:Z|[+-]00:?00)?")
+DATE = re.compile(
+    r"([-+]?\d{1,6})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T"
+    r" ](\d{1,2})(?::(\d{2})(?::(\d{2})(?:\.\d+)?)?)?)?)?)?(?:Z|[+-]00:?00)?"
+)
 SINCE = re.compile(r"\s*(\w+)\s+since\s+", re.IGNORECASE)
-# Part of the smallest step of an axis by which a value may miss it: axes in single precision are rounded.
+# Part of the smallest step of an axis by which a value may miss it: axes in single precision are
+# rounded.
 ROUNDING = 1e-3
 SHOWN = 20
 
@@ -30,7 +34,8 @@ def choose(array: xr.DataArray, dim: str, wanted: float | str, who: str) -> int:
         With times as stored.
     dim : str
     wanted : float or str
-        A number is a value of the axis as the file has it. A string is a label, or on a time axis a date as far as it is given: 2019-07, or 2019-07-01T06.
+        A number is a value of the axis as the file has it. A string is a label, or on a time axis a
+        date as far as it is given: 2019-07, or 2019-07-01T06.
     who : str
         Begins the message.
 
@@ -45,7 +50,9 @@ def choose(array: xr.DataArray, dim: str, wanted: float | str, who: str) -> int:
     if isinstance(wanted, str):
         at = np.flatnonzero(_texts(labels) == wanted.strip())
         if SINCE.match(units) and DATE.fullmatch(wanted.strip()):
-            dates = _dates(labels, units, str(array[dim].attrs.get("calendar", "standard")), who, dim)
+            dates = _dates(
+                labels, units, str(array[dim].attrs.get("calendar", "standard")), who, dim
+            )
             shown = np.array([_written(date) for date in dates])
             at = np.flatnonzero(_is_date(dates, wanted.strip()))
         elif not at.size:
@@ -55,7 +62,10 @@ def choose(array: xr.DataArray, dim: str, wanted: float | str, who: str) -> int:
     if at.size == 1:
         return int(at[0])
     if at.size:
-        raise IcemapError(f"{who}: {wanted} is at {at.size} places of its axis '{dim}' ({_listed(shown[at])}): give it more exactly, or once in the file.")
+        raise IcemapError(
+            f"{who}: {wanted} is at {at.size} places of its axis '{dim}' ({_listed(shown[at])}):"
+            " give it more exactly, or once in the file."
+        )
     raise IcemapError(f"{who}: {wanted} is not on its axis '{dim}', which holds {_listed(shown)}.")
 
 
@@ -79,13 +89,26 @@ def _numbered(labels: NDArray[Any], wanted: float) -> NDArray[np.intp]:
         return np.flatnonzero(_texts(labels) == f"{wanted:g}")
     steps = np.abs(np.diff(np.unique(values[np.isfinite(values)])))
     step = float(steps.min()) if steps.size else 0.0
-    room = max(ROUNDING * step, 4 * float(np.finfo(np.float32).eps) * abs(wanted) if labels.dtype == np.float32 or not step else 0.0)
+    room = max(
+        ROUNDING * step,
+        (
+            4 * float(np.finfo(np.float32).eps) * abs(wanted)
+            if labels.dtype == np.float32 or not step
+            else 0.0
+        ),
+    )
     # Where single precision is coarser than the steps, the nearest one is meant.
     near = np.abs(values - wanted)
-    return np.flatnonzero((near <= room) & (near == np.nanmin(near))) if np.isfinite(wanted) and np.isfinite(values).any() else np.empty(0, dtype=np.intp)
+    return (
+        np.flatnonzero((near <= room) & (near == np.nanmin(near)))
+        if np.isfinite(wanted) and np.isfinite(values).any()
+        else np.empty(0, dtype=np.intp)
+    )
 
 
-def _dates(labels: NDArray[Any], units: str, calendar: str, who: str, dim: str) -> list[tuple[int, ...]]:
+def _dates(
+    labels: NDArray[Any], units: str, calendar: str, who: str, dim: str
+) -> list[tuple[int, ...]]:
     """Year, month, day, hour, minute and second of every place."""
     import cftime
 
@@ -95,12 +118,35 @@ def _dates(labels: NDArray[Any], units: str, calendar: str, who: str, dim: str) 
     try:
         if whole in ("month", "year") and calendar != "360_day":
             # The calendars have no such unit, as months differ in length: whole ones are counted.
-            start = cftime.num2date(0, f"days since {units[unit.end() :]}", calendar=calendar, only_use_cftime_datetimes=True)
-            months = [round(float(value) * (1 if whole == "month" else 12)) + start.month - 1 for value in labels]
-            return [(start.year + month // 12, month % 12 + 1, start.day, start.hour, start.minute, start.second) for month in months]
-        found = cftime.num2date(labels.astype(float), units, calendar=calendar, only_use_cftime_datetimes=True)
+            start = cftime.num2date(
+                0,
+                f"days since {units[unit.end() :]}",
+                calendar=calendar,
+                only_use_cftime_datetimes=True,
+            )
+            months = [
+                round(float(value) * (1 if whole == "month" else 12)) + start.month - 1
+                for value in labels
+            ]
+            return [
+                (
+                    start.year + month // 12,
+                    month % 12 + 1,
+                    start.day,
+                    start.hour,
+                    start.minute,
+                    start.second,
+                )
+                for month in months
+            ]
+        found = cftime.num2date(
+            labels.astype(float), units, calendar=calendar, only_use_cftime_datetimes=True
+        )
     except (ValueError, OverflowError, TypeError) as error:
-        raise IcemapError(f"{who}: the axis '{dim}' in '{units}' ({calendar}) gives no dates: choose by a value of the axis.") from error
+        raise IcemapError(
+            f"{who}: the axis '{dim}' in '{units}' ({calendar}) gives no dates: choose by a value"
+            " of the axis."
+        ) from error
     return [_rounded(date) for date in np.atleast_1d(found)]
 
 
@@ -117,7 +163,11 @@ def _is_date(dates: list[tuple[int, ...]], wanted: str) -> NDArray[np.bool_]:
     assert match is not None
     given = tuple(int(part) for part in match.groups() if part is not None)
     exact = np.array([date[: len(given)] == given for date in dates])
-    midnight = np.array([date == (*given, *(0,) * (6 - len(given))) for date in dates]) if len(given) >= 4 else exact
+    midnight = (
+        np.array([date == (*given, *(0,) * (6 - len(given))) for date in dates])
+        if len(given) >= 4
+        else exact
+    )
     return midnight if midnight.sum() == 1 else exact
 
 
@@ -127,5 +177,7 @@ def _written(date: tuple[int, ...]) -> str:
 
 
 def _listed(labels: NDArray[Any]) -> str:
-    listed = ", ".join(_texts(labels[:SHOWN]) if labels.dtype.kind in "SU" else map(str, labels[:SHOWN].tolist()))
+    listed = ", ".join(
+        _texts(labels[:SHOWN]) if labels.dtype.kind in "SU" else map(str, labels[:SHOWN].tolist())
+    )
     return f"{listed} ... ({len(labels)} in all)" if len(labels) > SHOWN else listed

@@ -10,12 +10,24 @@ from icemap.errors import IcemapError
 
 # What GDAL calls the use of a column of an attribute table.
 NAME_USE, MIN_MAX_USE = "2", "5"
-NAME_COLUMNS = ("class_name", "classname", "class", "name", "label", "category", "class_names", "description", "landcover", "land_cover")
+NAME_COLUMNS = (
+    "class_name",
+    "classname",
+    "class",
+    "name",
+    "label",
+    "category",
+    "class_names",
+    "description",
+    "landcover",
+    "land_cover",
+)
 VALUE_COLUMNS = ("value", "code", "class_code", "id")
 
 
 def category_names(dataset: Any) -> dict[int, dict[int, str]]:
-    """Names by code, by number of the band, from category names or attribute tables; bands without names are left out.
+    """Names by code, by number of the band, from category names or attribute tables; bands without
+    names are left out.
 
     rasterio hands neither out; a virtual raster made of the file writes down both.
     """
@@ -33,8 +45,14 @@ def category_names(dataset: Any) -> dict[int, dict[int, str]]:
         delete(place)
     except (RasterioError, KeyError, RuntimeError):
         return {}
-    bands = {int(band.get("band", 0)): band for band in ElementTree.fromstring(written).iter("VRTRasterBand")}
-    named = {number: dict(_attribute_table(band)) or dict(_categories(band)) for number, band in bands.items()}
+    bands = {
+        int(band.get("band", 0)): band
+        for band in ElementTree.fromstring(written).iter("VRTRasterBand")
+    }
+    named = {
+        number: dict(_attribute_table(band)) or dict(_categories(band))
+        for number, band in bands.items()
+    }
     return {number: names for number, names in named.items() if names}
 
 
@@ -49,7 +67,10 @@ def _attribute_table(band: ElementTree.Element) -> Iterator[tuple[int, str]]:
     table = band.find("GDALRasterAttributeTable")
     if table is None:
         return
-    columns = [(column.findtext("Name", "").strip().lower(), column.findtext("Usage", "")) for column in table.iterfind("FieldDefn")]
+    columns = [
+        (column.findtext("Name", "").strip().lower(), column.findtext("Usage", ""))
+        for column in table.iterfind("FieldDefn")
+    ]
     value = _column(columns, VALUE_COLUMNS, MIN_MAX_USE)
     name = _column(columns, NAME_COLUMNS, NAME_USE)
     if value is None or name is None:
@@ -60,11 +81,16 @@ def _attribute_table(band: ElementTree.Element) -> Iterator[tuple[int, str]]:
             try:
                 code = float(cells[value])
             except ValueError as error:
-                raise IcemapError(f"The attribute table of a raster has the code '{cells[value]}', which is no number: correct the table.") from error
+                raise IcemapError(
+                    f"The attribute table of a raster has the code '{cells[value]}', which is no"
+                    " number: correct the table."
+                ) from error
             yield int(code), cells[name].strip()
 
 
 def _column(columns: list[tuple[str, str]], names: tuple[str, ...], use: str) -> int | None:
     by_use = [number for number, (_, used) in enumerate(columns) if used == use]
-    by_name = [number for wanted in names for number, (name, _) in enumerate(columns) if name == wanted]
+    by_name = [
+        number for wanted in names for number, (name, _) in enumerate(columns) if name == wanted
+    ]
     return next(iter([*by_use, *by_name]), None)

@@ -1,4 +1,6 @@
-"""The predictor datacube: every source on one grid, in one chunked Zarr group, with the cells to be mapped marked ``valid``."""
+"""The predictor datacube: every source on one grid, in one chunked Zarr group, with the cells to be
+mapped marked ``valid``.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,19 @@ if TYPE_CHECKING:
     import xarray as xr
 
 VALID = Variable(
-    "valid", "uint8", {"long_name": "cell is mapped: inside every mask and with every predictor", "flag_values": [0, 1], "flag_meanings": "no yes"}
+    "valid",
+    "uint8",
+    {
+        "long_name": "cell is mapped: inside every mask and with every predictor",
+        "flag_values": [0, 1],
+        "flag_meanings": "no yes",
+    },
 )
-FRACTION = Variable("fraction", "float32", {"long_name": "part of the cell that counts in the ice storage", "units": "1"})
+FRACTION = Variable(
+    "fraction",
+    "float32",
+    {"long_name": "part of the cell that counts in the ice storage", "units": "1"},
+)
 
 # Part of the whole by which resampled parts of a cell may leave 0 to 1.
 ROUNDING = 1e-3
@@ -46,9 +58,11 @@ class CubeBuild:
     sources : mapping
         Catalogue entries by name: predictors first, then masks.
     ways : mapping
-        How each source with a file is resampled (none for the virtual Arctic, which is evaluated at the cell centres).
+        How each source with a file is resampled (none for the virtual Arctic, which is evaluated at
+        the cell centres).
     stamps : mapping
-        Of each file when the work was planned, by address: a file that changes while chunks are made is refused.
+        Of each file when the work was planned, by address: a file that changes while chunks are
+        made is refused.
     notes : mapping
         What is done to the values of sources with a file, where there is something to say.
     """
@@ -70,14 +84,21 @@ class CubeBuild:
     def create(self, title: str) -> None:
         """Write the empty cube."""
         inner = self.chunk // 4 if self.chunk % 4 == 0 and self.chunk >= 64 else self.chunk
-        create_gridded(self.url, self.grid, self._variables(), _attrs(title), chunk=inner, shard=self.chunk)
+        create_gridded(
+            self.url, self.grid, self._variables(), _attrs(title), chunk=inner, shard=self.chunk
+        )
 
     def describe(self, title: str) -> None:
         """Bring the words in the attributes of a cube that is there up to date."""
         describe_gridded(self.url, self._variables(), _attrs(title))
 
     def _variables(self) -> list[Variable]:
-        named = [_variable(source, self.ways.get(name), name in self.predictors, self.notes.get(name, "")) for name, source in self.sources.items()]
+        named = [
+            _variable(
+                source, self.ways.get(name), name in self.predictors, self.notes.get(name, "")
+            )
+            for name, source in self.sources.items()
+        ]
         return [*named, VALID, FRACTION]
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
@@ -87,12 +108,22 @@ class CubeBuild:
             arrays = {name: fields.read(source) for name, source in self.sources.items()}
         except IcemapError as error:
             self._require_unchanged(chunk)
-            raise error if chunk.key in str(error) else IcemapError(f"Chunk {chunk.key}: {error}") from error
+            raise (
+                error if chunk.key in str(error) else IcemapError(f"Chunk {chunk.key}: {error}")
+            ) from error
         self._require_unchanged(chunk)
         inside, fraction = self._mask(arrays, chunk)
         missing = {name: inside & np.isnan(arrays[name]) for name in self.predictors}
         valid = inside & ~np.any(list(missing.values()), axis=0)
-        write_chunk(self.url, chunk, {**{name: _stored(values, self.sources[name]) for name, values in arrays.items()}, "valid": valid, "fraction": fraction})
+        write_chunk(
+            self.url,
+            chunk,
+            {
+                **{name: _stored(values, self.sources[name]) for name, values in arrays.items()},
+                "valid": valid,
+                "fraction": fraction,
+            },
+        )
         ranges = {name: value_range(arrays[name][inside]) for name in self.predictors}
         return {
             "pixels": int(inside.size),
@@ -104,23 +135,30 @@ class CubeBuild:
         }
 
     def _require_unchanged(self, chunk: Chunk) -> None:
-        for files, leaf in {leaf.files: leaf for source in self.sources.values() for leaf in source.leaves}.items():
+        for files, leaf in {
+            leaf.files: leaf for source in self.sources.values() for leaf in source.leaves
+        }.items():
             try:
                 stamps = file_stamps(leaf)
             except IcemapError as error:
                 raise IcemapError(
-                    f"Chunk {chunk.key}, on the host {socket.gethostname()}: {error} It was there when the cube was begun: "
-                    "put it back, or, where only this host lacks it, mount its folder there under the same path."
+                    f"Chunk {chunk.key}, on the host {socket.gethostname()}: {error} It was there"
+                    " when the cube was begun: put it back, or, where only this host lacks it,"
+                    " mount its folder there under the same path."
                 ) from error
             for url, stamp in zip(files, stamps):
                 if stamp != self.stamps[url]:
                     raise IcemapError(
-                        f"Chunk {chunk.key}: the file {url} of the source '{leaf.name}' has changed since the cube was begun, as the host "
-                        f"{socket.gethostname()} sees it: run the command again, and the cube is made again from the file as it is now; "
-                        "where this host has another file under this path, give all hosts the same one."
+                        f"Chunk {chunk.key}: the file {url} of the source '{leaf.name}' has changed"
+                        f" since the cube was begun, as the host {socket.gethostname()} sees it:"
+                        " run the command again, and the cube is made again from the file as it is"
+                        " now; where this host has another file under this path, give all hosts"
+                        " the same one."
                     )
 
-    def _mask(self, arrays: Mapping[str, NDArray[np.float32]], chunk: Chunk) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    def _mask(
+        self, arrays: Mapping[str, NDArray[np.float32]], chunk: Chunk
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
         inside = np.ones(chunk.shape, dtype=bool)
         fraction = np.ones(chunk.shape, dtype=np.float32)
         for mask in self.masks:
@@ -152,7 +190,8 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
         source = sources[mask.source]
         if mask.counts is not None and part_of_one(source.unit) is None:
             raise IcemapError(
-                f"The mask '{source.name}' counts as part of a cell, but its unit is '{source.unit}': give its 'unit' in the catalogue as 1 or %."
+                f"The mask '{source.name}' counts as part of a cell, but its unit is"
+                f" '{source.unit}': give its 'unit' in the catalogue as 1 or %."
             )
     ways: dict[str, Resampling] = {}
     stamps: dict[str, str] = {}
@@ -170,17 +209,32 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
                 stamps |= dict(zip(leaf.files, file_stamps(leaf)))
     resolved = {name: _resolved(source, classes) for name, source in sources.items()}
     said = {name: note for name, note in notes.items() if note}
-    return CubeBuild(config.folder.cube, grid, config.grid.chunk, config.predictors, config.masks, resolved, ways, stamps, said)
+    return CubeBuild(
+        config.folder.cube,
+        grid,
+        config.grid.chunk,
+        config.predictors,
+        config.masks,
+        resolved,
+        ways,
+        stamps,
+        said,
+    )
 
 
 def _part(values: NDArray[np.float32], source: Source) -> NDArray[np.float32]:
     """The part of a cell that a mask stands for, 0 where it has no value."""
     whole = 1 / (part_of_one(source.unit) or 1)
     low, high = value_range(values)
-    if low is not None and high is not None and (low < -ROUNDING * whole or high > (1 + ROUNDING) * whole):
+    if (
+        low is not None
+        and high is not None
+        and (low < -ROUNDING * whole or high > (1 + ROUNDING) * whole)
+    ):
         raise IcemapError(
-            f"The mask '{source.name}' runs from {low:g} to {high:g}, but a part of a cell in the unit '{source.unit}' is from 0 to {whole:g}: "
-            "correct 'unit' in the catalogue, or give the value that means missing as 'nodata'."
+            f"The mask '{source.name}' runs from {low:g} to {high:g}, but a part of a cell in the"
+            f" unit '{source.unit}' is from 0 to {whole:g}: correct 'unit' in the catalogue, or"
+            " give the value that means missing as 'nodata'."
         )
     return np.nan_to_num(values) / np.float32(whole)
 
@@ -191,13 +245,24 @@ def _resolved(source: Source, classes: Mapping[str, Mapping[int, str]]) -> Sourc
     if source.derived is not None:
         unknown = sorted(set(source.derived.codes) - set(inputs[0].classes))
         if unknown:
-            raise IcemapError(f"'{source.derived.text}': the class code {unknown[0]} is not among the classes {sorted(inputs[0].classes)}; correct 'codes'.")
-    return source.model_copy(update={"inputs": inputs, "classes": dict(source.classes or classes.get(source.name, {}))})
+            raise IcemapError(
+                f"'{source.derived.text}': the class code {unknown[0]} is not among the classes"
+                f" {sorted(inputs[0].classes)}; correct 'codes'."
+            )
+    return source.model_copy(
+        update={"inputs": inputs, "classes": dict(source.classes or classes.get(source.name, {}))}
+    )
 
 
 def identity(source: Source) -> list[Any]:
-    """What the values of a source depend on: its settings and the content of its files, but neither their addresses nor words."""
-    return [source.settings(), [leaf.url for leaf in source.leaves if leaf.is_virtual], [fingerprint(url) for url in source.files]]
+    """What the values of a source depend on: its settings and the content of its files, but neither
+    their addresses nor words.
+    """
+    return [
+        source.settings(),
+        [leaf.url for leaf in source.leaves if leaf.is_virtual],
+        [fingerprint(url) for url in source.files],
+    ]
 
 
 def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
@@ -212,13 +277,24 @@ def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
 
 
 def describe_predictors(url: str) -> dict[str, dict[str, Any]]:
-    """Unit, digest of the source and meaning of the class codes of each predictor of a cube, by name."""
+    """Unit, digest of the source and meaning of the class codes of each predictor of a cube, by
+    name.
+    """
     described = {}
     for name, variable in open_cube(url).data_vars.items():
         if variable.attrs.get("role") == "predictor":
             meanings = str(variable.attrs.get("flag_meanings", "")).split()
-            classes = {str(code): meaning for code, meaning in zip(np.atleast_1d(variable.attrs.get("flag_values", [])).tolist(), meanings)}
-            described[str(name)] = {"unit": variable.attrs.get("units", ""), "digest": variable.attrs.get("digest", ""), "classes": classes}
+            classes = {
+                str(code): meaning
+                for code, meaning in zip(
+                    np.atleast_1d(variable.attrs.get("flag_values", [])).tolist(), meanings
+                )
+            }
+            described[str(name)] = {
+                "unit": variable.attrs.get("units", ""),
+                "digest": variable.attrs.get("digest", ""),
+                "classes": classes,
+            }
     return described
 
 
@@ -226,17 +302,26 @@ def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -
     """Refuse a finished cube that can map nothing, naming the predictor at fault."""
     inside = sum(record["inside"] for record in records)
     if inside == 0:
-        raise IcemapError(f"No cell of the grid lies inside the masks {', '.join(mask.source for mask in build.masks)}: lower 'at_least', or change the grid.")
+        raise IcemapError(
+            "No cell of the grid lies inside the masks"
+            f" {', '.join(mask.source for mask in build.masks)}: lower 'at_least', or change the"
+            " grid."
+        )
     for name in build.predictors:
         if sum(record["missing"][name] for record in records) == inside:
             raise IcemapError(
-                f"The predictor '{name}' ({build.sources[name].origin}) has no value in any cell to be mapped: "
-                "check its extent, nodata and selection in the catalogue."
+                f"The predictor '{name}' ({build.sources[name].origin}) has no value in any cell to"
+                " be mapped: check its extent, nodata and selection in the catalogue."
             )
 
 
 def _variable(source: Source, how: Resampling | None, predictor: bool, note: str) -> Variable:
-    attrs: dict[str, Any] = {"long_name": source.long_name, "units": source.unit, "family": source.family, "kind": source.kind or "continuous"}
+    attrs: dict[str, Any] = {
+        "long_name": source.long_name,
+        "units": source.unit,
+        "family": source.family,
+        "kind": source.kind or "continuous",
+    }
     attrs |= {
         "source": source.origin,
         "licence": source.licence,
@@ -246,7 +331,11 @@ def _variable(source: Source, how: Resampling | None, predictor: bool, note: str
     if source.valid_range is not None:
         attrs["valid_range"] = list(source.valid_range)
     attrs["digest"] = digest(identity(source))
-    filled = [f"nearest value up to {source.fill_nearest} source cells away"] if source.fill_nearest else []
+    filled = (
+        [f"nearest value up to {source.fill_nearest} source cells away"]
+        if source.fill_nearest
+        else []
+    )
     filled += [f"{source.fill_value:g}"] if source.fill_value is not None else []
     if filled:
         attrs["gaps_filled_with"] = ", then ".join(filled)
@@ -259,9 +348,18 @@ def _variable(source: Source, how: Resampling | None, predictor: bool, note: str
     if how is not None:
         attrs["resampling"] = how.method
     if source.kind == "class":
-        attrs |= {"flag_values": sorted(source.classes), "flag_meanings": " ".join(source.classes[c].replace(" ", "_") for c in sorted(source.classes))}
+        attrs |= {
+            "flag_values": sorted(source.classes),
+            "flag_meanings": " ".join(
+                source.classes[c].replace(" ", "_") for c in sorted(source.classes)
+            ),
+        }
     return Variable(source.name, "uint8" if source.kind == "class" else "float32", attrs)
 
 
 def _stored(values: NDArray[np.float32], source: Source) -> NDArray[Any]:
-    return np.where(np.isnan(values), CLASS_NODATA, values).astype(np.uint8) if source.kind == "class" else values
+    return (
+        np.where(np.isnan(values), CLASS_NODATA, values).astype(np.uint8)
+        if source.kind == "class"
+        else values
+    )

@@ -121,7 +121,11 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
     whose = "'file_unit' in the catalogue" if source.file_unit else "the file"
     said = f"The source '{source.name}' ({source.url}): the unit is '{theirs}' by {whose}, but "
     said += f"'{wanted}' by the 'unit' of the catalogue"
-    settle = "correct 'unit', or say with 'file_unit' which unit the values of the file really have" if not source.file_unit else "correct one of them"
+    settle = (
+        "correct 'unit', or say with 'file_unit' which unit the values of the file really have"
+        if not source.file_unit
+        else "correct one of them"
+    )
     found = conversion(theirs, wanted)
     if found is None:
         if not is_unit(theirs) and not source.file_unit and part_of_one(wanted) == 1.0:
@@ -139,7 +143,8 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
         if not found.offset and abs(own - found.factor) <= 1e-3 * abs(found.factor):
             return SAME
         raise IcemapError(
-            f"{said}, and its 'scale' and 'offset' do not convert the one to the other: say with 'file_unit' which unit the values have after scale and offset."
+            f"{said}, and its 'scale' and 'offset' do not convert the one to the other: say with"
+            " 'file_unit' which unit the values have after scale and offset."
         )
     described = f"{source.name} {source.long_name} {declared.description}"
     differs = found.offset and "range" not in source.reduce.values()
@@ -184,17 +189,23 @@ def with_classes(source: Source, declared: Declared) -> Source:
     if source.classes or not (source.kind == "class" or source.fraction_of):
         return source
     if not declared.classes:
-        raise IcemapError(f"The source '{source.name}' ({source.url}) names no classes: give 'classes', a mapping from code to name, in the catalogue.")
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) names no classes: give 'classes', a mapping"
+            " from code to name, in the catalogue."
+        )
     codes = {code: name for code, name in declared.classes.items() if 0 <= code <= 254}
     unnamed = sorted(set(source.fraction_of) - set(codes))
     if unnamed:
         raise IcemapError(
-            f"The source '{source.name}' ({source.url}): the class code {unnamed[0]} of 'fraction_of' is not among those that the file names, {sorted(codes)}."
+            f"The source '{source.name}' ({source.url}): the class code {unnamed[0]} of"
+            f" 'fraction_of' is not among those that the file names, {sorted(codes)}."
         )
     return source.model_copy(update={"classes": codes})
 
 
-def _class_codes(source: Source, declared: Declared, raw: NDArray[np.generic]) -> NDArray[np.float64]:
+def _class_codes(
+    source: Source, declared: Declared, raw: NDArray[np.generic]
+) -> NDArray[np.float64]:
     values = np.asarray(raw, dtype=np.float64).copy()
     values[_missing(source, declared, values)] = np.nan
     if not source.fraction_of:
@@ -202,12 +213,17 @@ def _class_codes(source: Source, declared: Declared, raw: NDArray[np.generic]) -
     there = np.isfinite(values)
     unknown = sorted(set(np.unique(values[there]).tolist()) - set(source.classes))
     if unknown:
-        raise IcemapError(f"The source '{source.name}' holds the class code {unknown[0]:g}, which its 'classes' in the catalogue do not name.")
+        raise IcemapError(
+            f"The source '{source.name}' holds the class code {unknown[0]:g}, which its 'classes'"
+            " in the catalogue do not name."
+        )
     whole = 1.0 / (part_of_one(source.unit) or 1.0)
     return np.where(there, np.where(np.isin(values, source.fraction_of), whole, 0.0), np.nan)
 
 
-def _quantities(source: Source, declared: Declared, converted: Conversion, raw: NDArray[np.generic]) -> NDArray[np.float64]:
+def _quantities(
+    source: Source, declared: Declared, converted: Conversion, raw: NDArray[np.generic]
+) -> NDArray[np.float64]:
     values = np.asarray(raw, dtype=np.float64)
     bad = _missing(source, declared, values)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -246,7 +262,7 @@ def require_no_suspect(
         if low <= source.scaled(suspect.value, *own) <= high:
             return
     raise IcemapError(
-        f"The source '{source.name}' ({source.origin}) holds {suspect.text(counted)}, and nothing says that "
-        f"it means missing: give 'nodata: [{suspect.value:.9g}]' in the catalogue, or a "
-        "'valid_range' that includes it if it is real."
+        f"The source '{source.name}' ({source.origin}) holds {suspect.text(counted)}, and nothing"
+        f" says that it means missing: give 'nodata: [{suspect.value:.9g}]' in the catalogue, or a"
+        " 'valid_range' that includes it if it is real."
     )

@@ -1,7 +1,10 @@
-"""Predictors computed from others: terrain, neighbourhoods, degree days and distances on cells of longitude and latitude.
+"""Predictors computed from others: terrain, neighbourhoods, degree days and distances on cells of
+longitude and latitude.
 
-Slopes are on the WGS84 ellipsoid (radii of curvature after Snyder 1987, doi:10.3133/pp1395, eq. 4-18 and 4-20), distances and neighbourhoods on the sphere of
-the mean radius, which errs by at most 0.6 %. Every cell is computed from the cells around it in one fixed order, so the result does not depend on the chunk.
+Slopes are on the WGS84 ellipsoid (radii of curvature after Snyder 1987, doi:10.3133/pp1395, eq.
+4-18 and 4-20), distances and neighbourhoods on the sphere of the mean radius, which errs by at most
+0.6 %. Every cell is computed from the cells around it in one fixed order, so the result does not
+depend on the chunk.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ Field = NDArray[np.float32]
 # Of a climatological year.
 DAYS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 ZERO_CELSIUS = 273.15
-# Sums over a neighbourhood are differences of running totals, which only whole numbers keep exact: elevations count in units of 2**-12 m.
+# Sums over a neighbourhood are differences of running totals, which only whole numbers keep exact:
+# elevations count in units of 2**-12 m.
 FIXED_POINT = 2.0**12
 
 
@@ -63,7 +67,9 @@ class Window:
 
 
 def halo(derivation: Derivation, step: float, latitudes: NDArray[np.float64]) -> Halo:
-    """Cells that a derivation looks at around cells with these latitudes; never more than half way round the globe."""
+    """Cells that a derivation looks at around cells with these latitudes; never more than half way
+    round the globe.
+    """
     if derivation.how in TERRAIN:
         return Halo(1, 1)
     if derivation.radius is None:
@@ -78,7 +84,13 @@ def halo(derivation: Derivation, step: float, latitudes: NDArray[np.float64]) ->
     if angle + furthest >= np.pi / 2:
         return Halo(rows, half_circle)
     # The easternmost point of a spherical cap.
-    return Halo(rows, min(int(np.ceil(np.degrees(np.arcsin(np.sin(angle) / np.cos(furthest))) / step)) + 1, half_circle))
+    return Halo(
+        rows,
+        min(
+            int(np.ceil(np.degrees(np.arcsin(np.sin(angle) / np.cos(furthest))) / step)) + 1,
+            half_circle,
+        ),
+    )
 
 
 def derive(derivation: Derivation, inputs: Sequence[Field], unit: str, window: Window) -> Field:
@@ -104,7 +116,11 @@ def derive(derivation: Derivation, inputs: Sequence[Field], unit: str, window: W
     elif how == WETNESS:
         result = _wetness(inputs[0], window, float(derivation.radius or 0))
     elif how == DEGLACIATION:
-        result = deglaciation_age(np.stack([item[window.inner] for item in inputs]), derivation.ages, float(derivation.at_least or 0))
+        result = deglaciation_age(
+            np.stack([item[window.inner] for item in inputs]),
+            derivation.ages,
+            float(derivation.at_least or 0),
+        )
     elif how == "distance_to":
         result = distance_to(_sought(inputs[0], derivation), window, float(derivation.radius or 0))
         result[np.isnan(inputs[0][window.inner])] = np.nan
@@ -112,11 +128,15 @@ def derive(derivation: Derivation, inputs: Sequence[Field], unit: str, window: W
         result = inputs[0][window.inner].astype(np.float64) - inputs[1][window.inner]
     else:
         months = np.stack([item[window.inner] for item in inputs]).astype(np.float64)
-        result = _yearly(how, months - ZERO_CELSIUS if unit in KELVIN and how != "temperature_range" else months)
+        result = _yearly(
+            how, months - ZERO_CELSIUS if unit in KELVIN and how != "temperature_range" else months
+        )
     return np.asarray(result, dtype=np.float32)
 
 
-def cell_size(latitudes: NDArray[np.float64], step: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def cell_size(
+    latitudes: NDArray[np.float64], step: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """East-west and north-south size (km) of cells of ``step`` degrees on the ellipsoid.
 
     Examples
@@ -137,41 +157,71 @@ def terrain(elevation: Field, window: Window) -> dict[str, NDArray[np.float64]]:
     Returns
     -------
     dict
-        ``slope``; ``aspect_sin`` and ``aspect_cos``, the east and north part of the unit vector down the slope, both 0 where it is flat.
+        ``slope``; ``aspect_sin`` and ``aspect_cos``, the east and north part of the unit vector
+        down the slope, both 0 where it is flat.
 
     Notes
     -----
-    Weights of Horn (1981, doi:10.1109/PROC.1981.11918), each row with its own cell width. A missing neighbour counts as level with the cell.
+    Weights of Horn (1981, doi:10.1109/PROC.1981.11918), each row with its own cell width. A missing
+    neighbour counts as level with the cell.
     """
     z = np.pad(elevation.astype(np.float64), 1, constant_values=np.nan)
     top, left = window.rows.start, window.cols.start
     height, width = window.rows.stop - top, window.cols.stop - left
     centre = elevation[window.inner].astype(np.float64)
     # Beyond the pole there is no row: its width is not used, as its cells are missing.
-    latitudes = np.clip(np.r_[window.latitudes[0] + window.step, window.latitudes, window.latitudes[-1] - window.step], -89.999, 89.999)
+    latitudes = np.clip(
+        np.r_[
+            window.latitudes[0] + window.step, window.latitudes, window.latitudes[-1] - window.step
+        ],
+        -89.999,
+        89.999,
+    )
     dx, dy = (1000 * size for size in cell_size(latitudes, window.step))
 
     def at(down: int, right: int) -> NDArray[np.float64]:
-        values = z[top + 1 + down : top + 1 + down + height, left + 1 + right : left + 1 + right + width]
+        values = z[
+            top + 1 + down : top + 1 + down + height, left + 1 + right : left + 1 + right + width
+        ]
         return np.where(np.isnan(values), centre, values)
 
     east = np.zeros_like(centre)
     for down, weight in ((-1, 1), (0, 2), (1, 1)):
-        east += weight * (at(down, 1) - at(down, -1)) / (8 * dx[top + 1 + down : top + 1 + down + height, None])
-    north = sum(weight * (at(-1, right) - at(1, right)) for right, weight in ((-1, 1), (0, 2), (1, 1))) / (8 * dy[top + 1 : top + 1 + height, None])
+        east += (
+            weight
+            * (at(down, 1) - at(down, -1))
+            / (8 * dx[top + 1 + down : top + 1 + down + height, None])
+        )
+    north = sum(
+        weight * (at(-1, right) - at(1, right)) for right, weight in ((-1, 1), (0, 2), (1, 1))
+    ) / (8 * dy[top + 1 : top + 1 + height, None])
     steepness = np.hypot(east, north)
     flat = steepness == 0
     with np.errstate(invalid="ignore"):
-        facing_east, facing_north = (np.where(flat, 0.0, -part / np.where(flat, 1.0, steepness)) for part in (east, north))
-    return {"slope": np.degrees(np.arctan(steepness)), "aspect_sin": facing_east, "aspect_cos": facing_north}
+        facing_east, facing_north = (
+            np.where(flat, 0.0, -part / np.where(flat, 1.0, steepness)) for part in (east, north)
+        )
+    return {
+        "slope": np.degrees(np.arctan(steepness)),
+        "aspect_sin": facing_east,
+        "aspect_cos": facing_north,
+    }
 
 
-def _neighbourhood(how: str, elevation: Field, window: Window, radius: float) -> NDArray[np.float64]:
-    """Height above the mean (tpi), or standard deviation (roughness), of all cells whose centre is within ``radius`` km; cells count by their area."""
+def _neighbourhood(
+    how: str, elevation: Field, window: Window, radius: float
+) -> NDArray[np.float64]:
+    """Height above the mean (tpi), or standard deviation (roughness), of all cells whose centre is
+    within ``radius`` km; cells count by their area.
+    """
     centre = elevation[window.inner].astype(np.float64)
     present = np.isfinite(elevation)
-    height = np.rint(np.where(present, elevation, 0).astype(np.float64) * FIXED_POINT).astype(np.int64)
-    area, total, squares = _disk_sums(np.stack([present.astype(np.int64), height, height**2]), window, radius)
+    height = np.rint(np.where(present, elevation, 0).astype(np.float64) * FIXED_POINT).astype(
+        np.int64
+    )
+    area, total, squares = _disk_sums(
+        np.stack([present.astype(np.int64), height, height**2]), window, radius
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = total / area / FIXED_POINT
         if how == "tpi":
@@ -181,20 +231,27 @@ def _neighbourhood(how: str, elevation: Field, window: Window, radius: float) ->
 
 
 def _moves(radius: float, step: float) -> int:
-    """From cell to cell, so that water going along a meridian comes ``radius`` km far; along a parallel a cell is shorter."""
+    """From cell to cell, so that water going along a meridian comes ``radius`` km far; along a
+    parallel a cell is shorter.
+    """
     return int(np.ceil(np.degrees(radius / EARTH_RADIUS_KM) / step))
 
 
 def _wetness(elevation: Field, window: Window, radius: float) -> NDArray[np.float64]:
     width, height = (1000 * size for size in cell_size(window.latitudes, window.step))
-    area = contributing_area(elevation.astype(np.float64), width, height, _moves(radius, window.step))[window.inner]
+    area = contributing_area(
+        elevation.astype(np.float64), width, height, _moves(radius, window.step)
+    )[window.inner]
     slope = terrain(elevation, window)["slope"]
-    index = wetness_index(area, np.broadcast_to((width * height)[window.rows, None], area.shape), slope)
+    index = wetness_index(
+        area, np.broadcast_to((width * height)[window.rows, None], area.shape), slope
+    )
     return np.where(np.isnan(elevation[window.inner]), np.nan, index)
 
 
 def deglaciation_age(cover: Field, ages: Sequence[float], at_least: float) -> NDArray[np.float64]:
-    """The youngest age at which a cell was still covered; NaN where it never was, and where one of the covers has no value.
+    """The youngest age at which a cell was still covered; NaN where it never was, and where one of
+    the covers has no value.
 
     Parameters
     ----------
@@ -207,18 +264,24 @@ def deglaciation_age(cover: Field, ages: Sequence[float], at_least: float) -> ND
     array([[12., 21., nan]])
     """
     with np.errstate(invalid="ignore"):
-        covered = np.where(cover >= at_least, np.asarray(ages, dtype=np.float64)[:, None, None], np.nan)
+        covered = np.where(
+            cover >= at_least, np.asarray(ages, dtype=np.float64)[:, None, None], np.nan
+        )
     youngest = np.fmin.reduce(covered, axis=0)
     return np.where(np.isnan(cover).any(axis=0), np.nan, youngest)
 
 
 def _disk_sums(layers: NDArray[np.int64], window: Window, radius: float) -> NDArray[np.float64]:
-    """Sums of layers of shape (layers, rows, columns) over the cells within ``radius`` km of each inner cell, weighted by cell area."""
+    """Sums of layers of shape (layers, rows, columns) over the cells within ``radius`` km of each
+    inner cell, weighted by cell area.
+    """
     angle = radius / EARTH_RADIUS_KM
     around = int(360 / window.step + 1e-6)
     latitudes = np.radians(window.latitudes)
     width, height = cell_size(window.latitudes, window.step)
-    totals = np.concatenate([np.zeros((*layers.shape[:2], 1), dtype=np.int64), np.cumsum(layers, axis=2)], axis=2)
+    totals = np.concatenate(
+        [np.zeros((*layers.shape[:2], 1), dtype=np.int64), np.cumsum(layers, axis=2)], axis=2
+    )
     start, stop = window.cols.start, window.cols.stop
     result = np.zeros((layers.shape[0], window.rows.stop - window.rows.start, stop - start))
     for row, out in zip(range(window.rows.start, window.rows.stop), np.moveaxis(result, 1, 0)):
@@ -226,8 +289,19 @@ def _disk_sums(layers: NDArray[np.int64], window: Window, radius: float) -> NDAr
             product = np.cos(latitudes[row]) * np.cos(latitudes[other])
             cosine = (np.cos(angle) - np.sin(latitudes[row]) * np.sin(latitudes[other])) / product
             reach = int(np.degrees(np.arccos(np.clip(cosine, -1, 1))) / window.step + 1e-9)
-            first, last = (-reach, reach) if 2 * reach + 1 < around else (-(around // 2), around - around // 2 - 1)
-            out += width[other] * height[other] * (totals[:, other, start + last + 1 : stop + last + 1] - totals[:, other, start + first : stop + first])
+            first, last = (
+                (-reach, reach)
+                if 2 * reach + 1 < around
+                else (-(around // 2), around - around // 2 - 1)
+            )
+            out += (
+                width[other]
+                * height[other]
+                * (
+                    totals[:, other, start + last + 1 : stop + last + 1]
+                    - totals[:, other, start + first : stop + first]
+                )
+            )
     return result
 
 
@@ -235,12 +309,19 @@ def _sought(values: Field, derivation: Derivation) -> NDArray[np.bool_]:
     if derivation.codes:
         return np.isin(values, derivation.codes)
     with np.errstate(invalid="ignore"):
-        low = values >= derivation.at_least if derivation.at_least is not None else np.isfinite(values)
-        return np.asarray(low & (values <= derivation.at_most) if derivation.at_most is not None else low)
+        low = (
+            values >= derivation.at_least
+            if derivation.at_least is not None
+            else np.isfinite(values)
+        )
+        return np.asarray(
+            low & (values <= derivation.at_most) if derivation.at_most is not None else low
+        )
 
 
 def distance_to(sought: NDArray[np.bool_], window: Window, radius: float) -> NDArray[np.float64]:
-    """Great-circle distance (km) from the centre of each inner cell to that of the nearest cell sought; ``radius`` where none is as near.
+    """Great-circle distance (km) from the centre of each inner cell to that of the nearest cell
+    sought; ``radius`` where none is as near.
 
     Parameters
     ----------
@@ -258,13 +339,20 @@ def distance_to(sought: NDArray[np.bool_], window: Window, radius: float) -> NDA
         angle = radius / EARTH_RADIUS_KM
         to_row, to_col = np.nonzero(~here)
         tree = cKDTree(_on_sphere(window, row, col))
-        chord, _ = tree.query(_on_sphere(window, to_row + window.rows.start, to_col + window.cols.start), distance_upper_bound=2 * np.sin(angle / 2))
+        chord, _ = tree.query(
+            _on_sphere(window, to_row + window.rows.start, to_col + window.cols.start),
+            distance_upper_bound=2 * np.sin(angle / 2),
+        )
         found = np.isfinite(chord)
-        result[to_row[found], to_col[found]] = np.minimum(2 * np.arcsin(chord[found] / 2) * EARTH_RADIUS_KM, radius)
+        result[to_row[found], to_col[found]] = np.minimum(
+            2 * np.arcsin(chord[found] / 2) * EARTH_RADIUS_KM, radius
+        )
     return result
 
 
-def _on_sphere(window: Window, row: NDArray[np.int64], col: NDArray[np.int64]) -> NDArray[np.float64]:
+def _on_sphere(
+    window: Window, row: NDArray[np.int64], col: NDArray[np.int64]
+) -> NDArray[np.float64]:
     """Points of the unit sphere, with the same coordinates in whatever window a cell is seen."""
     around = 360 / window.step
     column = col + window.west
@@ -276,13 +364,17 @@ def _on_sphere(window: Window, row: NDArray[np.int64], col: NDArray[np.int64]) -
 def _yearly(how: str, months: NDArray[np.float64]) -> NDArray[np.float64]:
     """From twelve monthly means, shape (12, rows, columns), °C.
 
-    Degree days are days in the month times the mean, summed over the months above (thawing) or below (freezing) 0 °C. The frost number after Nelson &
-    Outcalt (1987, doi:10.2307/1551363) is the share of the root of freezing in the sum of the roots of both: above 0.5 freezing prevails.
+    Degree days are days in the month times the mean, summed over the months above (thawing) or
+    below (freezing) 0 °C. The frost number after Nelson & Outcalt (1987, doi:10.2307/1551363) is
+    the share of the root of freezing in the sum of the roots of both: above 0.5 freezing prevails.
     """
     if how == "temperature_range":
         return np.asarray(months.max(axis=0) - months.min(axis=0))
     days = DAYS[:, None, None]
-    thawing, freezing = (days * np.maximum(months, 0)).sum(axis=0), (days * np.maximum(-months, 0)).sum(axis=0)
+    thawing, freezing = (
+        (days * np.maximum(months, 0)).sum(axis=0),
+        (days * np.maximum(-months, 0)).sum(axis=0),
+    )
     if how == "thawing_degree_days":
         return np.asarray(thawing)
     if how == "freezing_degree_days":

@@ -1,4 +1,6 @@
-"""All fields of one chunk: each file is read once, on the widest halo that a derivation asks for."""
+"""All fields of one chunk: each file is read once, on the widest halo that a derivation asks
+for.
+"""
 
 from __future__ import annotations
 
@@ -60,9 +62,19 @@ class ChunkFields:
         assert source.derived is not None
         around = halo(source.derived, self._step, self._latitudes(window))
         # Whole cells between the grid and a pole.
-        north, south = int((90 - self.grid.north) / self._step + 1e-6), int((self.grid.south + 90) / self._step + 1e-6)
-        rows = slice(max(window.rows.start - around.rows, -north), min(window.rows.stop + around.rows, self.grid.shape[0] + south))
-        return Chunk(window.index, rows, slice(window.cols.start - around.cols, window.cols.stop + around.cols))
+        north, south = (
+            int((90 - self.grid.north) / self._step + 1e-6),
+            int((self.grid.south + 90) / self._step + 1e-6),
+        )
+        rows = slice(
+            max(window.rows.start - around.rows, -north),
+            min(window.rows.stop + around.rows, self.grid.shape[0] + south),
+        )
+        return Chunk(
+            window.index,
+            rows,
+            slice(window.cols.start - around.cols, window.cols.stop + around.cols),
+        )
 
     @property
     def _step(self) -> float:
@@ -79,7 +91,11 @@ class ChunkFields:
     def _crop(self, source: Source, window: Chunk) -> Field:
         whole = self._windows[source.name]
         if source.name not in self._fields:
-            self._fields |= self._virtual(source) if source.is_virtual else {source.name: self._made(source, whole)}
+            self._fields |= (
+                self._virtual(source)
+                if source.is_virtual
+                else {source.name: self._made(source, whole)}
+            )
         top, left = window.rows.start - whole.rows.start, window.cols.start - whole.cols.start
         return self._fields[source.name][top : top + window.shape[0], left : left + window.shape[1]]
 
@@ -90,25 +106,53 @@ class ChunkFields:
         else:
             grown = self._grown(source, window)
             top, left = window.rows.start - grown.rows.start, window.cols.start - grown.cols.start
-            inner = Window(self._latitudes(grown), self._step, slice(top, top + window.shape[0]), slice(left, left + window.shape[1]), grown.cols.start)
-            values = derive(source.derived, [self._crop(item, grown) for item in source.inputs], source.inputs[0].unit, inner)
-        fill = 0.0 if source.fill_value is None and source.rasterize is not None and source.rasterize.into == "fraction" else source.fill_value
+            inner = Window(
+                self._latitudes(grown),
+                self._step,
+                slice(top, top + window.shape[0]),
+                slice(left, left + window.shape[1]),
+                grown.cols.start,
+            )
+            values = derive(
+                source.derived,
+                [self._crop(item, grown) for item in source.inputs],
+                source.inputs[0].unit,
+                inner,
+            )
+        fill = (
+            0.0
+            if source.fill_value is None
+            and source.rasterize is not None
+            and source.rasterize.into == "fraction"
+            else source.fill_value
+        )
         if fill is not None:
             values = np.where(np.isnan(values), np.float32(fill), values)
         _check_values(values, source, self.chunk)
         return values
 
     def _virtual(self, source: Source) -> dict[str, Field]:
-        """Fields of the virtual Arctic on the same window, all in one pass: one alone takes it as long as all of them."""
+        """Fields of the virtual Arctic on the same window, all in one pass: one alone takes it as
+        long as all of them.
+        """
         from icemap.virtual_arctic import world
 
         window = self._windows[source.name]
-        named = {name: item for name, item in self._known.items() if item.url == source.url and self._windows[name] == window}
+        named = {
+            name: item
+            for name, item in self._known.items()
+            if item.url == source.url and self._windows[name] == window
+        }
         variables = [item.variable or name for name, item in named.items()]
         latitudes = self._latitudes(window)
         # The virtual Arctic ends at the equator, a halo need not.
         northern = latitudes >= 0
-        fields = world.predictors(self._longitudes(window), latitudes[northern], variables, seed=int(source.url.removeprefix(VIRTUAL_ARCTIC)))
+        fields = world.predictors(
+            self._longitudes(window),
+            latitudes[northern],
+            variables,
+            seed=int(source.url.removeprefix(VIRTUAL_ARCTIC)),
+        )
         result = {}
         for name, item in named.items():
             values = fields[item.variable or name].astype(np.float32)
@@ -121,7 +165,9 @@ class ChunkFields:
 
 def _union(a: Chunk, b: Chunk) -> Chunk:
     rows = slice(min(a.rows.start, b.rows.start), max(a.rows.stop, b.rows.stop))
-    return Chunk(a.index, rows, slice(min(a.cols.start, b.cols.start), max(a.cols.stop, b.cols.stop)))
+    return Chunk(
+        a.index, rows, slice(min(a.cols.start, b.cols.start), max(a.cols.stop, b.cols.stop))
+    )
 
 
 def value_range(values: Field) -> tuple[float | None, float | None]:
@@ -136,10 +182,17 @@ def _check_values(values: Field, source: Source, chunk: Chunk) -> None:
         unknown = sorted(set(np.unique(values[np.isfinite(values)]).tolist()) - set(source.classes))
         if unknown:
             raise IcemapError(
-                f"The source '{source.name}' holds the class code {unknown[0]:g} in chunk {chunk.key}, which its 'classes' in the catalogue do not name."
+                f"The source '{source.name}' holds the class code {unknown[0]:g} in chunk"
+                f" {chunk.key}, which its 'classes' in the catalogue do not name."
             )
-    elif source.valid_range is not None and low is not None and high is not None and (low < source.valid_range[0] or high > source.valid_range[1]):
+    elif (
+        source.valid_range is not None
+        and low is not None
+        and high is not None
+        and (low < source.valid_range[0] or high > source.valid_range[1])
+    ):
         raise IcemapError(
-            f"The source '{source.name}' runs from {low:g} to {high:g} {source.unit} in chunk {chunk.key}, outside its valid_range {list(source.valid_range)}: "
-            "check unit, scale, offset and nodata in the catalogue."
+            f"The source '{source.name}' runs from {low:g} to {high:g} {source.unit} in chunk"
+            f" {chunk.key}, outside its valid_range {list(source.valid_range)}: check unit, scale,"
+            " offset and nodata in the catalogue."
         )

@@ -55,10 +55,13 @@ def frame_of(crs: str, who: str) -> Frame:
     try:
         known = pyproj.CRS.from_user_input(crs)
     except pyproj.exceptions.CRSError as error:
-        raise IcemapError(f"{who}: '{crs[:80]}' is not a CRS: give 'crs' in the catalogue, for example EPSG:4326.") from error
+        raise IcemapError(
+            f"{who}: '{crs[:80]}' is not a CRS: give 'crs' in the catalogue, for example EPSG:4326."
+        ) from error
     if not (known.is_geographic or known.is_projected or known.is_derived) or not _is_tied(known):
         raise IcemapError(
-            f"{who}: its CRS '{known.name}' is a local one, tied to no place on the globe: give the true one as 'crs' in the catalogue, for example EPSG:32633."
+            f"{who}: its CRS '{known.name}' is a local one, tied to no place on the globe: give the"
+            " true one as 'crs' in the catalogue, for example EPSG:32633."
         )
     if not known.is_geographic or known.is_derived:
         return Frame(crs)
@@ -103,7 +106,11 @@ def _from_greenwich(part: Any) -> None:
         for axis in part["coordinate_system"]["axis"]:
             if axis["direction"] in ("north", "south", "east", "west"):
                 axis["unit"] = "degree"
-    if "id" in part and "type" in part and str(part["type"]).endswith(("CRS", "Datum", "ReferenceFrame")):
+    if (
+        "id" in part
+        and "type" in part
+        and str(part["type"]).endswith(("CRS", "Datum", "ReferenceFrame"))
+    ):
         del part["id"]
     for value in part.values():
         _from_greenwich(value)

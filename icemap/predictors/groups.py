@@ -35,14 +35,25 @@ class Container:
         """The variables of one group as they are stored, lazily."""
         import xarray as xr
 
-        as_stored: dict[str, Any] = {"decode_times": False, "decode_timedelta": False, "mask_and_scale": False}
+        as_stored: dict[str, Any] = {
+            "decode_times": False,
+            "decode_timedelta": False,
+            "mask_and_scale": False,
+        }
         # Of a variable in a group xarray forgets the grid mapping, if that is in a group above.
         as_stored["decode_coords"] = "coordinates" if group else "all"
         if self.is_zarr:
             from xarray.backends.zarr import ZarrStore
 
-            # xarray's own entry point fails on a _FillValue that is written as a number, and does not hand on how to take it.
-            store = ZarrStore.open_group(self.place, mode="r", group=group, consolidated=False, use_zarr_fill_value_as_mask=True)
+            # xarray's own entry point fails on a _FillValue that is written as a number, and does
+            # not hand on how to take it.
+            store = ZarrStore.open_group(
+                self.place,
+                mode="r",
+                group=group,
+                consolidated=False,
+                use_zarr_fill_value_as_mask=True,
+            )
             return xr.open_dataset(store, **as_stored)
         return xr.open_dataset(self.place, group=group, **as_stored)
 
@@ -61,8 +72,12 @@ class Container:
         if self.is_zarr:
             *groups, name = path.split("/")
             stored = self._zarr_group("/".join(groups))[name]
-            attrs, fill = _zarr_attributes(stored), ZarrFill(stored.metadata.zarr_format, stored.metadata.fill_value)  # type: ignore[union-attr]
-        return declared_by(attrs, array.dtype, str(array.name), where, netcdf=not self.is_zarr, zarr=fill)
+            metadata: Any = stored.metadata
+            attrs = _zarr_attributes(stored)
+            fill = ZarrFill(metadata.zarr_format, metadata.fill_value)
+        return declared_by(
+            attrs, array.dtype, str(array.name), where, netcdf=not self.is_zarr, zarr=fill
+        )
 
     def _zarr_group(self, group: str) -> zarr.Group:
         import zarr
@@ -83,7 +98,9 @@ def _zarr_attributes(stored: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def open_variable(opened: Container, wanted: str | None, who: str, axis_names: tuple[str, ...]) -> Iterator[tuple[xr.Dataset, xr.DataArray, Declared]]:
+def open_variable(
+    opened: Container, wanted: str | None, who: str, axis_names: tuple[str, ...]
+) -> Iterator[tuple[xr.Dataset, xr.DataArray, Declared]]:
     """The dataset of its group and the variable, with decoded axes and undecoded values.
 
     Axes and grid mapping of a variable may be in any group above its own.
@@ -111,31 +128,50 @@ def open_variable(opened: Container, wanted: str | None, who: str, axis_names: t
         except (OSError, KeyError, FileNotFoundError) as error:
             if not groups:
                 raise
-            raise IcemapError(f"{who} has no group '{'/'.join(groups)}', it has the variables {_all_variables(opened)}.") from error
+            raise IcemapError(
+                f"{who} has no group '{'/'.join(groups)}', it has the variables"
+                f" {_all_variables(opened)}."
+            ) from error
         own = datasets[-1]
         array = _named(own, name, wanted, who, opened)
         for dataset in reversed(datasets):
             array = _with_axes(array, dataset, axis_names, same_group=dataset is own)
         mapping = array.attrs.get("grid_mapping", array.encoding.get("grid_mapping"))
         for dataset in reversed(datasets):
-            if isinstance(mapping, str) and mapping in dataset.variables and mapping not in array.coords:
+            if (
+                isinstance(mapping, str)
+                and mapping in dataset.variables
+                and mapping not in array.coords
+            ):
                 array = array.assign_coords({mapping: dataset[mapping].variable})
         declared = opened.declared(array, "/".join([*groups, str(array.name)]), who)
         yield own, _decoded_axes(array), declared
 
 
-def _named(dataset: xr.Dataset, name: str, wanted: str | None, who: str, opened: Container) -> xr.DataArray:
+def _named(
+    dataset: xr.Dataset, name: str, wanted: str | None, who: str, opened: Container
+) -> xr.DataArray:
     if name:
         if name not in dataset.variables:
             raise IcemapError(f"{who} has no variable '{wanted}', it has {_all_variables(opened)}.")
         return dataset[name]
     bounds = {str(array.attrs.get("bounds", "")) for array in dataset.variables.values()}
-    spatial = [str(key) for key, array in dataset.data_vars.items() if array.ndim >= 2 and key not in bounds and array.dtype.kind in "biuf"]
+    spatial = [
+        str(key)
+        for key, array in dataset.data_vars.items()
+        if array.ndim >= 2 and key not in bounds and array.dtype.kind in "biuf"
+    ]
     if len(spatial) == 1:
         return dataset[spatial[0]]
     if spatial:
-        raise IcemapError(f"{who} has the variables {', '.join(spatial)}, name one as 'variable' in the catalogue.")
-    raise IcemapError(f"{who} has no raster outside of groups, it has the variables {_all_variables(opened)}: name one as 'variable' in the catalogue.")
+        raise IcemapError(
+            f"{who} has the variables {', '.join(spatial)}, name one as 'variable' in the"
+            " catalogue."
+        )
+    raise IcemapError(
+        f"{who} has no raster outside of groups, it has the variables {_all_variables(opened)}:"
+        " name one as 'variable' in the catalogue."
+    )
 
 
 def _all_variables(opened: Container) -> str:
@@ -152,20 +188,34 @@ def _all_variables(opened: Container) -> str:
     return ", ".join(rasters[:20]) + (" ..." if len(rasters) > 20 else "") or "none"
 
 
-def _with_axes(array: xr.DataArray, dataset: xr.Dataset, names: tuple[str, ...], *, same_group: bool) -> xr.DataArray:
-    """One-dimensional variables as coordinates of dimensions that have none; plain HDF5 does not tie them together."""
+def _with_axes(
+    array: xr.DataArray, dataset: xr.Dataset, names: tuple[str, ...], *, same_group: bool
+) -> xr.DataArray:
+    """One-dimensional variables as coordinates of dimensions that have none; plain HDF5 does not
+    tie them together.
+    """
     for dim in array.dims:
         if dim in array.coords:
             continue
-        if dim in dataset.variables and dataset[dim].ndim == 1 and dataset[dim].size == array.sizes[dim]:
+        if (
+            dim in dataset.variables
+            and dataset[dim].ndim == 1
+            and dataset[dim].size == array.sizes[dim]
+        ):
             array = array.assign_coords({dim: (dim, dataset[dim].to_numpy(), dataset[dim].attrs)})
             continue
         fitting = []
         for name, variable in dataset.variables.items():
-            if variable.ndim != 1 or variable.size != array.sizes[dim] or str(name).lower() not in names:
+            if (
+                variable.ndim != 1
+                or variable.size != array.sizes[dim]
+                or str(name).lower() not in names
+            ):
                 continue
             alone = [other for other in array.dims if array.sizes[other] == variable.size] == [dim]
-            if variable.dims == (dim,) or (alone and (not same_group or str(variable.dims[0]).startswith("phony"))):
+            if variable.dims == (dim,) or (
+                alone and (not same_group or str(variable.dims[0]).startswith("phony"))
+            ):
                 fitting.append(str(name))
         if len(fitting) == 1 and fitting[0] not in array.dims:
             axis = dataset[fitting[0]]
@@ -175,15 +225,23 @@ def _with_axes(array: xr.DataArray, dataset: xr.Dataset, names: tuple[str, ...],
 
 
 def _decoded_axes(array: xr.DataArray) -> xr.DataArray:
-    """Coordinates with their scale and offset; Zarr's fill value of an axis is never a gap in it."""
+    """Coordinates with their scale and offset; Zarr's fill value of an axis is never a gap in
+    it.
+    """
     from xarray.conventions import decode_cf_variable
 
     decoded: dict[Any, Any] = {}
     for name, coordinate in array.coords.items():
-        attrs = {key: value for key, value in coordinate.attrs.items() if key not in ("_FillValue", "missing_value")}
+        attrs = {
+            key: value
+            for key, value in coordinate.attrs.items()
+            if key not in ("_FillValue", "missing_value")
+        }
         variable = coordinate.variable.to_base_variable().copy(deep=False)
         variable.attrs = attrs
         if {"scale_factor", "add_offset"} & set(attrs) and np.dtype(variable.dtype).kind in "iuf":
-            variable = decode_cf_variable(str(name), variable, decode_times=False, decode_timedelta=False)
+            variable = decode_cf_variable(
+                str(name), variable, decode_times=False, decode_timedelta=False
+            )
         decoded[name] = variable
     return array.assign_coords(decoded)

@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 NINES = (99.0, 999.0, 9999.0, 99999.0, 999999.0, 9999999.0, 99.9, 99.99, 999.9, 999.99, 9999.9)
 # No quantity in a usual unit is so large.
 HUGE = 1e15
-LIMITS = tuple(float(limit) for bits in (16, 32, 64) for limit in (-(2 ** (bits - 1)), 1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1, 2**bits - 1))
+LIMITS = tuple(
+    float(limit)
+    for bits in (16, 32, 64)
+    for limit in (-(2 ** (bits - 1)), 1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1, 2**bits - 1)
+)
 BYTE_LIMITS = {"uint8": (255.0,), "int8": (-128.0, -127.0, 127.0)}
 # From here on a code stays one where a window holds nothing else.
 SURELY = 9999.0

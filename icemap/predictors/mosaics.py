@@ -92,20 +92,28 @@ class Mosaic:
             if met is None:
                 continue
             here, there = met
-            window = ((here.start - part.top, here.stop - part.top), (there.start - part.left, there.stop - part.left))
+            window = (
+                (here.start - part.top, here.stop - part.top),
+                (there.start - part.left, there.stop - part.left),
+            )
             try:
                 with rasterio.open(part.path) as dataset:
                     found = _stored(dataset, band, window)
             except rasterio.errors.RasterioIOError as error:
                 # GDAL does not say which file.
                 raise rasterio.errors.RasterioIOError(part.path) from error
-            target = values[here.start - rows.start : here.stop - rows.start, there.start - cols.start : there.stop - cols.start]
+            target = values[
+                here.start - rows.start : here.stop - rows.start,
+                there.start - cols.start : there.stop - cols.start,
+            ]
             np.copyto(target, found, where=np.isnan(target))
         return values
 
 
 def _stored(dataset: Any, band: int, window: Any) -> NDArray[np.float64]:
-    """Stored values, NaN where a mask, the alpha band or the nodata value of the file says so: GDAL heeds but one of them."""
+    """Stored values, NaN where a mask, the alpha band or the nodata value of the file says so: GDAL
+    heeds but one of them.
+    """
     from rasterio.enums import ColorInterp
 
     read = dataset.read(band, window=window, masked=True)
@@ -113,14 +121,19 @@ def _stored(dataset: Any, band: int, window: Any) -> NDArray[np.float64]:
     nodata = dataset.nodatavals[band - 1]
     if nodata is not None and np.isfinite(nodata):
         values[np.isclose(values, nodata, rtol=1e-6, atol=0)] = np.nan
-    alpha = [number for number, meaning in enumerate(dataset.colorinterp, 1) if meaning == ColorInterp.alpha and number != band]
+    alpha = [
+        number
+        for number, meaning in enumerate(dataset.colorinterp, 1)
+        if meaning == ColorInterp.alpha and number != band
+    ]
     if alpha:
         values[dataset.read(alpha[0], window=window) == 0] = np.nan
     return values
 
 
 def open_mosaic(name: str, paths: Sequence[str], stamps: Sequence[str], *, overlay: bool) -> Mosaic:
-    """Lay out files by their headers, which are read once per process as long as ``stamps`` stay the same.
+    """Lay out files by their headers, which are read once per process as long as ``stamps`` stay
+    the same.
 
     Parameters
     ----------
@@ -134,7 +147,8 @@ def open_mosaic(name: str, paths: Sequence[str], stamps: Sequence[str], *, overl
     Raises
     ------
     IcemapError
-        If a file differs from the first in CRS, cell size or what it says of its bands, lies beside its lattice, or covers another one unasked.
+        If a file differs from the first in CRS, cell size or what it says of its bands, lies beside
+        its lattice, or covers another one unasked.
     """
     return _laid_out(name, tuple(paths), tuple(stamps), overlay)
 
@@ -146,14 +160,33 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
     headers, bands = [], []
     for path in paths:
         with rasterio.open(path) as dataset:
-            headers.append(Header(path, dataset.crs.to_wkt() if dataset.crs else None, dataset.transform, dataset.shape))
+            headers.append(
+                Header(
+                    path,
+                    dataset.crs.to_wkt() if dataset.crs else None,
+                    dataset.transform,
+                    dataset.shape,
+                )
+            )
             names = category_names(dataset) if len(headers) == 1 else {}
-            bands.append(tuple(_band(dataset, number, names.get(number, {})) for number in range(1, dataset.count + 1)))
+            bands.append(
+                tuple(
+                    _band(dataset, number, names.get(number, {}))
+                    for number in range(1, dataset.count + 1)
+                )
+            )
     for path, own in zip(paths, bands):
-        for key, plural in (("scale", "scale or offset"), ("offset", "scale or offset"), ("unit", "unit")):
-            if any(getattr(a.declared, key) != getattr(b.declared, key) for a, b in zip(own, bands[0])):
+        for key, plural in (
+            ("scale", "scale or offset"),
+            ("offset", "scale or offset"),
+            ("unit", "unit"),
+        ):
+            if any(
+                getattr(a.declared, key) != getattr(b.declared, key) for a, b in zip(own, bands[0])
+            ):
                 raise IcemapError(
-                    f"The source '{name}': bands of {path} have another {plural} than those of {paths[0]}; give one entry of the catalogue to each."
+                    f"The source '{name}': bands of {path} have another {plural} than those of"
+                    f" {paths[0]}; give one entry of the catalogue to each."
                 )
     return Mosaic(lay_out(name, headers, overlay=overlay), bands[0][: min(map(len, bands))])
 
@@ -161,8 +194,12 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
 def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
     from rasterio.enums import ColorInterp
 
-    tags = {**dataset.tags(), **dataset.tags(number)} if dataset.count == 1 else dataset.tags(number)
-    unit = dataset.units[number - 1] or next((tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags), "")
+    tags = (
+        {**dataset.tags(), **dataset.tags(number)} if dataset.count == 1 else dataset.tags(number)
+    )
+    unit = dataset.units[number - 1] or next(
+        (tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags), ""
+    )
     has_colours = dataset.colorinterp[number - 1] == ColorInterp.palette
     declared = Declared(
         dtype=dataset.dtypes[number - 1],
@@ -174,7 +211,11 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
         description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
         gives_way=True,
     )
-    return Band(declared, dataset.descriptions[number - 1] or "", dataset.colorinterp[number - 1] == ColorInterp.alpha)
+    return Band(
+        declared,
+        dataset.descriptions[number - 1] or "",
+        dataset.colorinterp[number - 1] == ColorInterp.alpha,
+    )
 
 
 def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
@@ -191,7 +232,8 @@ def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
     Raises
     ------
     IcemapError
-        If a file has another CRS, other cells, lies between those of the first, or covers another one unasked.
+        If a file has another CRS, other cells, lies between those of the first, or covers another
+        one unasked.
     """
     origin = headers[0]
     first = origin.transform
@@ -200,27 +242,34 @@ def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
         sizes = [(getattr(first, key), getattr(header.transform, key)) for key in "abde"]
         if header.crs != origin.crs:
             raise IcemapError(
-                f"The source '{name}': {header.path} has another CRS than {origin.path}; give one entry of the catalogue to each CRS, or warp the files to one."
+                f"The source '{name}': {header.path} has another CRS than {origin.path}; give one"
+                " entry of the catalogue to each CRS, or warp the files to one."
             )
         # Over the whole raster the lattices must not drift apart.
         if any(abs(a - b) * max(header.shape) > TOLERANCE * abs(first.a) for a, b in sizes):
             raise IcemapError(
-                f"The source '{name}': cells of {header.path} are {header.transform.a:g} x {-header.transform.e:g}, those of {origin.path} {first.a:g} x "
-                f"{-first.e:g}; resample the files to one cell size, or join them with gdalbuildvrt."
+                f"The source '{name}': cells of {header.path} are {header.transform.a:g} x"
+                f" {-header.transform.e:g}, those of {origin.path} {first.a:g} x {-first.e:g};"
+                " resample the files to one cell size, or join them with gdalbuildvrt."
             )
         left, top = (~first) @ (header.transform.c, header.transform.f)
         if max(abs(left - round(left)), abs(top - round(top))) > TOLERANCE:
             raise IcemapError(
-                f"The source '{name}': {header.path} lies {left % 1:.2f} cells beside the lattice of {origin.path}; "
-                "resample it, or join them with gdalbuildvrt."
+                f"The source '{name}': {header.path} lies {left % 1:.2f} cells beside the lattice"
+                f" of {origin.path}; resample it, or join them with gdalbuildvrt."
             )
         parts.append(Part(header.path, round(top), round(left), header.shape))
     if not overlay:
         _require_side_by_side(name, parts)
     top, left = min(part.top for part in parts), min(part.left for part in parts)
-    bottom, right = max(part.top + part.shape[0] for part in parts), max(part.left + part.shape[1] for part in parts)
+    bottom, right = (
+        max(part.top + part.shape[0] for part in parts),
+        max(part.left + part.shape[1] for part in parts),
+    )
     placed = tuple(Part(part.path, part.top - top, part.left - left, part.shape) for part in parts)
-    return Layout(origin.crs, first @ first.translation(left, top), (bottom - top, right - left), placed)
+    return Layout(
+        origin.crs, first @ first.translation(left, top), (bottom - top, right - left), placed
+    )
 
 
 def _require_side_by_side(name: str, parts: Sequence[Part]) -> None:
@@ -235,10 +284,14 @@ def _require_side_by_side(name: str, parts: Sequence[Part]) -> None:
     one, other = shapely.STRtree(boxes).query(boxes, predicate="intersects")
     one, other = one[one < other], other[one < other]
     shared = shapely.area(shapely.intersection(boxes[one], boxes[other]))
-    covering = shared > MAX_OVERLAP * np.minimum(shapely.area(boxes[one]), shapely.area(boxes[other]))
+    covering = shared > MAX_OVERLAP * np.minimum(
+        shapely.area(boxes[one]), shapely.area(boxes[other])
+    )
     if covering.any():
         pair = [parts[int(ends[covering][0])].path for ends in (one, other)]
         raise IcemapError(
-            f"The source '{name}' is made of {len(parts)} files of which {pair[0]} and {pair[1]} cover one another, so that only the first would count: "
-            "give one entry of the catalogue to each layer (month, year), or 'overlay: true' if the others are meant to fill the gaps of the first."
+            f"The source '{name}' is made of {len(parts)} files of which {pair[0]} and {pair[1]}"
+            " cover one another, so that only the first would count: give one entry of the"
+            " catalogue to each layer (month, year), or 'overlay: true' if the others are meant to"
+            " fill the gaps of the first."
         )

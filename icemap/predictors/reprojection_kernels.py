@@ -20,7 +20,9 @@ def _nearest(values: Field, col: float, row: float) -> np.float32:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _bilinear(values: Field, col: float, row: float) -> float:
-    """Weights of the four nearest cell centres, shared among those with data; no value in a cell without, as in GDAL."""
+    """Weights of the four nearest cell centres, shared among those with data; no value in a cell
+    without, as in GDAL.
+    """
     rows, cols = values.shape
     if np.isnan(_nearest(values, col, row)):
         return np.nan
@@ -31,7 +33,9 @@ def _bilinear(values: Field, col: float, row: float) -> float:
         for right in range(2):
             i, j = top + down, left + right
             if 0 <= i < rows and 0 <= j < cols and not np.isnan(values[i, j]):
-                weight = (bottom_part if down else 1 - bottom_part) * (right_part if right else 1 - right_part)
+                weight = (bottom_part if down else 1 - bottom_part) * (
+                    right_part if right else 1 - right_part
+                )
                 total += weight * values[i, j]
                 weights += weight
     return total / weights
@@ -53,7 +57,9 @@ def _mean(values: Field, position: Positions, top: int, left: int, samples: int)
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _mode(values: Field, position: Positions, top: int, left: int, samples: int, votes: Field) -> np.float32:
+def _mode(
+    values: Field, position: Positions, top: int, left: int, samples: int, votes: Field
+) -> np.float32:
     """The most frequent code, the lowest of several."""
     count = 0
     for i in range(top, top + samples):
@@ -73,7 +79,9 @@ def _mode(values: Field, position: Positions, top: int, left: int, samples: int,
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _interpolate(nodes: Positions, top: int, left: int, basis: Positions, position: Positions) -> None:
+def _interpolate(
+    nodes: Positions, top: int, left: int, basis: Positions, position: Positions
+) -> None:
     """Fill the positions of one block from its 3 x 3 nodes."""
     size = basis.shape[0]
     for axis in range(2):
@@ -84,7 +92,9 @@ def _interpolate(nodes: Positions, top: int, left: int, basis: Positions, positi
             middle = a * corner[0, 1] + b * corner[1, 1] + c * corner[2, 1]
             last = a * corner[0, 2] + b * corner[1, 2] + c * corner[2, 2]
             for j in range(size):
-                position[axis, i, j] = basis[j, 0] * first + basis[j, 1] * middle + basis[j, 2] * last
+                position[axis, i, j] = (
+                    basis[j, 0] * first + basis[j, 1] * middle + basis[j, 2] * last
+                )
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -104,7 +114,8 @@ def resample(
     Parameters
     ----------
     values : ndarray of float32, shape (rows, columns)
-        Of the source, NaN for nodata; positions are columns and rows in it, whole numbers at the upper left corners of cells.
+        Of the source, NaN for nodata; positions are columns and rows in it, whole numbers at the
+        upper left corners of cells.
     nodes : ndarray of shape (2, 2 blocks down + 1, 2 blocks across + 1)
         Positions (column, row) at the corners, edge middles and centres of blocks.
     basis : ndarray of shape (size, 3)

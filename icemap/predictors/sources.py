@@ -1,4 +1,6 @@
-"""Open what the catalogue names: rasters that GDAL reads (GRIB among them), and NetCDF, HDF or Zarr through xarray."""
+"""Open what the catalogue names: rasters that GDAL reads (GRIB among them), and NetCDF, HDF or Zarr
+through xarray.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,17 @@ from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.reprojection import is_rotated
 from icemap.predictors.stamps import file_stamps
 from icemap.provenance import digest
-from icemap.store import exists, filesystem, is_remote, local_path, read_start, read_text, remote_stamp, storage_errors, zarr_store
+from icemap.store import (
+    exists,
+    filesystem,
+    is_remote,
+    local_path,
+    read_start,
+    read_text,
+    remote_stamp,
+    storage_errors,
+    zarr_store,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,12 +56,14 @@ LATITUDE_NAMES = ("lat", "latitude", "y", "northing")
 
 @contextmanager
 def open_source(source: Source, grid: Grid) -> Any:
-    """Open a source as a `Raster`, closed on leaving; polygons become one as fine as the grid needs.
+    """Open a source as a `Raster`, closed on leaving; polygons become one as fine as the grid
+    needs.
 
     Raises
     ------
     IcemapError
-        If the file is missing or broken, has no CRS, a CRS that its coordinates deny, or dimensions that the catalogue does not resolve.
+        If the file is missing or broken, has no CRS, a CRS that its coordinates deny, or dimensions
+        that the catalogue does not resolve.
     """
     _require_files(source)
     suffix = suffix_of(source.url)
@@ -57,11 +71,25 @@ def open_source(source: Source, grid: Grid) -> Any:
         yield _polygons(open_layer_of(source, grid))
         return
     if suffix in VECTOR_SUFFIXES:
-        raise IcemapError(f"The source '{source.name}' ({source.url}) holds polygons: say with 'rasterize' in the catalogue what they become.")
-    opener = _open_gdal if suffix not in XARRAY_SUFFIXES else _open_tiles if source.parts else _open_xarray
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) holds polygons: say with 'rasterize' in the"
+            " catalogue what they become."
+        )
+    opener = (
+        _open_gdal
+        if suffix not in XARRAY_SUFFIXES
+        else _open_tiles
+        if source.parts
+        else _open_xarray
+    )
     with opener(source) as raster:
         rows, cols = raster.shape
-        _check_crs(source, raster.crs, np.array([raster.transform @ corner for corner in ((0, 0), (cols, rows))]), abs(raster.transform.e))
+        _check_crs(
+            source,
+            raster.crs,
+            np.array([raster.transform @ corner for corner in ((0, 0), (cols, rows))]),
+            abs(raster.transform.e),
+        )
         yield raster
 
 
@@ -76,15 +104,25 @@ def suffix_of(url: str) -> str:
     path, _, query = url.partition("?") if url.startswith("http") else (url, "", "")
     names = path.rstrip("/").split("/")
     # Repositories also serve a file as a.nc/content, or as download?file=a.nc.
-    further = [*names[-2:-1], *(value.rpartition("=")[2] for value in query.split("&"))] if url.startswith("http") else []
+    further = (
+        [*names[-2:-1], *(value.rpartition("=")[2] for value in query.split("&"))]
+        if url.startswith("http")
+        else []
+    )
     suffixes = [PurePosixPath(name).suffix.lower() for name in (names[-1], *further)]
-    return next((suffix for suffix in suffixes if suffix in (*VECTOR_SUFFIXES, *XARRAY_SUFFIXES)), suffixes[0])
+    return next(
+        (suffix for suffix in suffixes if suffix in (*VECTOR_SUFFIXES, *XARRAY_SUFFIXES)),
+        suffixes[0],
+    )
 
 
 def _require_files(source: Source) -> None:
     for path in source.files:
         if not is_remote(path) and not local_path(path).exists():
-            raise IcemapError(f"The source '{source.name}' is not there: no file {path}. Correct its url in the catalogue.")
+            raise IcemapError(
+                f"The source '{source.name}' is not there: no file {path}. Correct its url in the"
+                " catalogue."
+            )
 
 
 def open_layer_of(source: Source, grid: Grid) -> Layer:
@@ -93,7 +131,10 @@ def open_layer_of(source: Source, grid: Grid) -> Layer:
 
     _require_files(source)
     if source.parts:
-        raise IcemapError(f"The source '{source.name}' lists {len(source.parts)} files, but polygons lie in one: join them first, for example with ogrmerge.")
+        raise IcemapError(
+            f"The source '{source.name}' lists {len(source.parts)} files, but polygons lie in one:"
+            " join them first, for example with ogrmerge."
+        )
     if is_remote(source.url):
         import pyogrio
 
@@ -105,9 +146,21 @@ def open_layer_of(source: Source, grid: Grid) -> Layer:
 
 def _polygons(layer: Layer) -> Raster:
     assert layer.source.rasterize is not None
-    kinds: dict[str, Literal["share", "class", "continuous"]] = {"fraction": "share", "class": "class", "value": "continuous"}
+    kinds: dict[str, Literal["share", "class", "continuous"]] = {
+        "fraction": "share",
+        "class": "class",
+        "value": "continuous",
+    }
     period = None if layer.period is None else layer.shape[1]
-    return Raster(layer.source.name, layer.crs, layer.transform, layer.shape, period, kinds[layer.source.rasterize.into], layer.read)
+    return Raster(
+        layer.source.name,
+        layer.crs,
+        layer.transform,
+        layer.shape,
+        period,
+        kinds[layer.source.rasterize.into],
+        layer.read,
+    )
 
 
 def _single_precision(values: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -127,31 +180,54 @@ def _open_gdal(source: Source) -> Any:
     try:
         with rasterio.Env(**gdal_environment(source.url)):
             # One file is a mosaic of itself.
-            paths, stamps = [gdal_path(url) for url in source.parts or (source.url,)], file_stamps(source)
+            paths, stamps = (
+                [gdal_path(url) for url in source.parts or (source.url,)],
+                file_stamps(source),
+            )
             _forget_changed(paths, stamps)
             mosaic = open_mosaic(source.name, paths, stamps, overlay=source.overlay)
             band = _band(mosaic.bands, source)
             declared = mosaic.bands[band - 1].declared
             source = with_classes(source, declared)
             decode = decoder(source, declared)
-            crs = source.crs or mosaic.layout.crs or _crs_beside(source.parts[0] if source.parts else source.url)
+            crs = (
+                source.crs
+                or mosaic.layout.crs
+                or _crs_beside(source.parts[0] if source.parts else source.url)
+            )
             if crs is None:
-                raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
+                raise IcemapError(
+                    f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry"
+                    " in the catalogue, for example EPSG:4326."
+                )
 
             def read(rows: slice, cols: slice) -> NDArray[np.float32]:
                 try:
                     return _single_precision(decode(mosaic.read(band, rows, cols)))
                 except rasterio.errors.RasterioIOError as error:
-                    raise IcemapError(f"The source '{source.name}' ({error}) cannot be read: the file is broken or truncated.") from error
+                    raise IcemapError(
+                        f"The source '{source.name}' ({error}) cannot be read: the file is broken"
+                        " or truncated."
+                    ) from error
 
-            yield _raster(source, crs, mosaic.layout.transform, mosaic.layout.shape, read, conversion_text(source, declared))
+            yield _raster(
+                source,
+                crs,
+                mosaic.layout.transform,
+                mosaic.layout.shape,
+                read,
+                conversion_text(source, declared),
+            )
     except rasterio.errors.RasterioIOError as error:
         where = "one of its files" if source.parts else source.url
         for url in source.files[:1]:
             if is_remote(url):
                 # The storage may have said more than GDAL: archived, expired, refused.
                 read_start(url)
-        raise IcemapError(f"The source '{source.name}' cannot be opened: {where} is not a raster that GDAL knows ({first_line(error)}).") from error
+        raise IcemapError(
+            f"The source '{source.name}' cannot be opened: {where} is not a raster that GDAL knows"
+            f" ({first_line(error)})."
+        ) from error
 
 
 @contextmanager
@@ -159,21 +235,40 @@ def _open_xarray(source: Source) -> Any:
     who = f"The source '{source.name}': {source.url}"
     with ExitStack() as stack:
         try:
-            dataset, array, declared = stack.enter_context(open_variable(_container(source.url), source.variable, who, (*LONGITUDE_NAMES, *LATITUDE_NAMES)))
+            dataset, array, declared = stack.enter_context(
+                open_variable(
+                    _container(source.url),
+                    source.variable,
+                    who,
+                    (*LONGITUDE_NAMES, *LATITUDE_NAMES),
+                )
+            )
         except (OSError, ValueError) as error:
-            raise IcemapError(f"The source '{source.name}' cannot be opened: {source.url} is not a file that xarray knows ({first_line(error)}).") from error
-        x, y = _axis(array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"), _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y")
+            raise IcemapError(
+                f"The source '{source.name}' cannot be opened: {source.url} is not a file that"
+                f" xarray knows ({first_line(error)})."
+            ) from error
+        x, y = (
+            _axis(array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"),
+            _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y"),
+        )
         array = _flatten(array, (x, y), source)
         source = with_classes(source, declared)
         decode = decoder(source, declared)
         crs = source.crs or _crs_of(dataset, array, x, y)
         if crs is None:
-            raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in"
+                " the catalogue, for example EPSG:4326."
+            )
         import pyproj
 
         require_coordinates(array, x, y, who)
         frame_of(crs, who)
-        across, down = (read_axis(dataset, array, dim, pyproj.CRS.from_user_input(crs), who, is_x=dim == x) for dim in (x, y))
+        across, down = (
+            read_axis(dataset, array, dim, pyproj.CRS.from_user_input(crs), who, is_x=dim == x)
+            for dim in (x, y)
+        )
         west, dx, north, dy = across.edge, across.step, down.edge, down.step
         if dy > 0:
             array = array.isel({y: slice(None, None, -1)})
@@ -185,26 +280,45 @@ def _open_xarray(source: Source) -> Any:
             try:
                 stored = array.isel({y: rows, x: cols}).to_numpy()
             except (OSError, RuntimeError) as error:
-                raise IcemapError(f"The source '{source.name}' ({source.url}) cannot be read: the file is broken or truncated.") from error
-            return _single_precision(_reduced(as_declared(stored, declared), list(source.reduce.values()), decode))
+                raise IcemapError(
+                    f"The source '{source.name}' ({source.url}) cannot be read: the file is broken"
+                    " or truncated."
+                ) from error
+            return _single_precision(
+                _reduced(as_declared(stored, declared), list(source.reduce.values()), decode)
+            )
 
         from affine import Affine
 
         transform = Affine(dx, 0, west, 0, dy, north)
-        yield _raster(source, crs, transform, (array.sizes[y], array.sizes[x]), read, conversion_text(source, declared))
+        yield _raster(
+            source,
+            crs,
+            transform,
+            (array.sizes[y], array.sizes[x]),
+            read,
+            conversion_text(source, declared),
+        )
 
 
 def _crs_beside(url: str) -> str | None:
     """The CRS in the .prj file of a raster, which GDAL reads for some formats only."""
     import pyproj
 
-    beside = str(PurePosixPath(url).with_suffix(".prj")) if not is_remote(url) else url.rpartition(".")[0] + ".prj"
+    beside = (
+        str(PurePosixPath(url).with_suffix(".prj"))
+        if not is_remote(url)
+        else url.rpartition(".")[0] + ".prj"
+    )
     if "?" in url or not exists(beside):
         return None
     try:
         return str(pyproj.CRS.from_user_input(read_text(beside).strip()).to_wkt())
     except pyproj.exceptions.CRSError as error:
-        raise IcemapError(f"{beside} holds no CRS: correct it, or add 'crs' to the entry of {url} in the catalogue.") from error
+        raise IcemapError(
+            f"{beside} holds no CRS: correct it, or add 'crs' to the entry of {url} in the"
+            " catalogue."
+        ) from error
 
 
 def _container(url: str) -> Container:
@@ -215,7 +329,9 @@ def _container(url: str) -> Container:
 
 @contextmanager
 def _open_tiles(source: Source) -> Any:
-    """Many files that xarray opens as one raster; where they overlap, the first with a value counts."""
+    """Many files that xarray opens as one raster; where they overlap, the first with a value
+    counts.
+    """
     from icemap.predictors.mosaics import Header, lay_out
 
     tiles = {url: source.model_copy(update={"url": url, "parts": ()}) for url in source.parts}
@@ -235,8 +351,14 @@ def _open_tiles(source: Source) -> Any:
                 continue
             here, there = met
             with _open_xarray(tiles[part.path]) as tile:
-                found = tile.read(slice(here.start - part.top, here.stop - part.top), slice(there.start - part.left, there.stop - part.left))
-            target = values[here.start - rows.start : here.stop - rows.start, there.start - cols.start : there.stop - cols.start]
+                found = tile.read(
+                    slice(here.start - part.top, here.stop - part.top),
+                    slice(there.start - part.left, there.stop - part.left),
+                )
+            target = values[
+                here.start - rows.start : here.stop - rows.start,
+                there.start - cols.start : there.stop - cols.start,
+            ]
             np.copyto(target, found, where=np.isnan(target))
         return values
 
@@ -255,14 +377,18 @@ def _band(bands: Sequence[Band], source: Source) -> int:
     """The number of the band that a source means."""
     further = [key for key in ("select", "reduce") if getattr(source, key)]
     if further:
-        raise IcemapError(f"The source '{source.name}' ({source.url}) is a raster, which has no axes to '{further[0]}': choose its band with 'variable'.")
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) is a raster, which has no axes to"
+            f" '{further[0]}': choose its band with 'variable'."
+        )
     named = [band.name for band in bands]
     if source.step is not None:
         along, step, length = source.step
         count = sum(not band.is_alpha for band in bands)
         if along != "band" or count != length:
             raise IcemapError(
-                f"The source '{source.name}' ({source.url}) has {count} bands and not {length} along '{along}': give 'along: band', or {length} entries."
+                f"The source '{source.name}' ({source.url}) has {count} bands and not {length}"
+                f" along '{along}': give 'along: band', or {length} entries."
             )
         return step + 1
     if source.variable is None:
@@ -270,42 +396,71 @@ def _band(bands: Sequence[Band], source: Source) -> int:
         values = [number for number, band in enumerate(bands, 1) if not band.is_alpha]
         if len(values) == 1:
             return values[0]
-        listed = ", ".join(f"{number} ({bands[number - 1].name})" if bands[number - 1].name else str(number) for number in values[:20])
+        listed = ", ".join(
+            f"{number} ({bands[number - 1].name})" if bands[number - 1].name else str(number)
+            for number in values[:20]
+        )
         raise IcemapError(
-            f"The source '{source.name}' ({source.url}) has the {len(values)} bands {listed}{' ...' if len(values) > 20 else ''}: "
-            "name one as 'variable' in the catalogue."
+            f"The source '{source.name}' ({source.url}) has the {len(values)} bands"
+            f" {listed}{' ...' if len(values) > 20 else ''}: name one as 'variable' in the"
+            " catalogue."
         )
     if not source.variable.isdigit():
         if named.count(source.variable) == 1:
             return named.index(source.variable) + 1
         has = f", which has {', '.join(filter(None, named))}" if any(named) else ""
         raise IcemapError(
-            f"The source '{source.name}' ({source.url}) is a raster: 'variable' is '{source.variable}', but must be the number of a band or its name{has}."
+            f"The source '{source.name}' ({source.url}) is a raster: 'variable' is"
+            f" '{source.variable}', but must be the number of a band or its name{has}."
         )
     band = int(source.variable)
     if not 1 <= band <= len(bands):
-        raise IcemapError(f"The source '{source.name}' ({source.url}) has {len(bands)} bands, but 'variable' asks for band {band}.")
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has {len(bands)} bands, but 'variable' asks"
+            f" for band {band}."
+        )
     return band
 
 
-def _raster(source: Source, crs: str, transform: Affine, shape: tuple[int, int], read: Callable[[slice, slice], NDArray[np.float32]], note: str = "") -> Raster:
+def _raster(
+    source: Source,
+    crs: str,
+    transform: Affine,
+    shape: tuple[int, int],
+    read: Callable[[slice, slice], NDArray[np.float32]],
+    note: str = "",
+) -> Raster:
     who = f"The source '{source.name}' ({source.url})"
     if transform.is_identity:
         raise IcemapError(
-            f"{who} has no georeference: its cells are at no place. Give it one with gdal_translate -a_ullr, or with gdalwarp where it has control points."
+            f"{who} has no georeference: its cells are at no place. Give it one with gdal_translate"
+            " -a_ullr, or with gdalwarp where it has control points."
         )
     frame = frame_of(crs, who)
     crs = frame.crs
     geographic = not is_rotated(crs)
     if frame.degrees != 1 or frame.meridian:
-        transform = transform.translation(frame.meridian, 0) @ transform.scale(frame.degrees) @ transform
+        transform = (
+            transform.translation(frame.meridian, 0) @ transform.scale(frame.degrees) @ transform
+        )
     around = round(360 / transform.a) if geographic and transform.a > 0 else 0
     whole = around and abs(around * transform.a - 360) < 0.01 * transform.a * around**0.5
     # Or part of the way, in longitudes that the grid calls otherwise.
     elsewhere = transform.c < -180 or transform.c + shape[1] * transform.a > 180
     goes_round = whole and (shape[1] >= around or elsewhere)
     kind = "share" if source.fraction_of else source.kind or "continuous"
-    return Raster(source.name, crs, transform, shape, around if goes_round else None, kind, read, source.fill_nearest, source.classes, note)
+    return Raster(
+        source.name,
+        crs,
+        transform,
+        shape,
+        around if goes_round else None,
+        kind,
+        read,
+        source.fill_nearest,
+        source.classes,
+        note,
+    )
 
 
 def _check_crs(source: Source, named: str, corners: NDArray[np.float64], cell: float) -> None:
@@ -316,8 +471,9 @@ def _check_crs(source: Source, named: str, corners: NDArray[np.float64], cell: f
     largest, extent = np.abs(corners).max(axis=0), np.abs(corners[1] - corners[0])
     if crs.is_geographic and largest[0] <= 91 + cell < largest[1] <= 360 + cell:
         raise IcemapError(
-            f"The source '{source.name}' ({source.url}) has latitudes up to {largest[1]:g} and longitudes of at most {largest[0]:g}: its axes are swapped; "
-            "name them as 'x' and 'y' in the catalogue, or turn the file with gdal_translate or xarray."
+            f"The source '{source.name}' ({source.url}) has latitudes up to {largest[1]:g} and"
+            f" longitudes of at most {largest[0]:g}: its axes are swapped; name them as 'x' and 'y'"
+            " in the catalogue, or turn the file with gdal_translate or xarray."
         )
     if crs.is_geographic and (largest[0] > 720 or largest[1] > 91 + cell):
         wrong = "its coordinates are too large for degrees"
@@ -325,21 +481,35 @@ def _check_crs(source: Source, named: str, corners: NDArray[np.float64], cell: f
         wrong = "its coordinates look like degrees"
     else:
         return
-    raise IcemapError(f"The source '{source.name}' ({source.url}) is said to be in {crs.name}, but {wrong}: correct 'crs' in the catalogue.")
+    raise IcemapError(
+        f"The source '{source.name}' ({source.url}) is said to be in {crs.name}, but {wrong}:"
+        " correct 'crs' in the catalogue."
+    )
 
 
-def _axis(array: xr.DataArray, given: str | None, names: tuple[str, ...], units: str, source: Source, key: str) -> str:
+def _axis(
+    array: xr.DataArray,
+    given: str | None,
+    names: tuple[str, ...],
+    units: str,
+    source: Source,
+    key: str,
+) -> str:
     if given is not None:
         if given in array.dims:
             return given
         raise IcemapError(
-            f"The source '{source.name}': its variable has no dimension '{given}', it has {', '.join(map(str, array.dims))}; correct '{key}' in the catalogue."
+            f"The source '{source.name}': its variable has no dimension '{given}', it has"
+            f" {', '.join(map(str, array.dims))}; correct '{key}' in the catalogue."
         )
     for dim in array.dims:
-        if dim in array.coords and (array[dim].attrs.get("units") == units or str(dim).lower() in names):
+        if dim in array.coords and (
+            array[dim].attrs.get("units") == units or str(dim).lower() in names
+        ):
             return str(dim)
     raise IcemapError(
-        f"The source '{source.name}': none of its dimensions {', '.join(map(str, array.dims))} is known as {key}; name it as '{key}' in the catalogue."
+        f"The source '{source.name}': none of its dimensions {', '.join(map(str, array.dims))} is"
+        f" known as {key}; name it as '{key}' in the catalogue."
     )
 
 
@@ -347,24 +517,43 @@ def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> x
     """Select along the axes named in ``select``; axes in ``reduce`` stay for the read."""
     for dim, wanted in source.select.items():
         if dim not in array.dims:
-            raise IcemapError(f"The source '{source.name}': 'select' names '{dim}', but the dimensions are {', '.join(map(str, array.dims))}.")
+            raise IcemapError(
+                f"The source '{source.name}': 'select' names '{dim}', but the dimensions are"
+                f" {', '.join(map(str, array.dims))}."
+            )
         array = array.isel({dim: choose(array, dim, wanted, f"The source '{source.name}'")})
     if source.step is not None:
         along, step, length = source.step
         if along not in array.dims or array.sizes[along] != length:
-            found = f"is {array.sizes[along]} long" if along in array.dims else f"is not among the dimensions {', '.join(map(str, array.dims))}"
-            raise IcemapError(f"The source '{source.name}' ({source.url}): the axis '{along}' {found}, but a derivation needs {length} steps along it.")
+            found = (
+                f"is {array.sizes[along]} long"
+                if along in array.dims
+                else f"is not among the dimensions {', '.join(map(str, array.dims))}"
+            )
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}): the axis '{along}' {found}, but a"
+                f" derivation needs {length} steps along it."
+            )
         array = array.isel({along: step})
-    left = [dim for dim in array.dims if dim not in spatial and dim not in source.reduce and array.sizes[dim] > 1]
+    left = [
+        dim
+        for dim in array.dims
+        if dim not in spatial and dim not in source.reduce and array.sizes[dim] > 1
+    ]
     if left:
         raise IcemapError(
-            f"The source '{source.name}' has the further axis '{left[0]}': choose a value with 'select' or a way to 'reduce' it in the catalogue."
+            f"The source '{source.name}' has the further axis '{left[0]}': choose a value with"
+            " 'select' or a way to 'reduce' it in the catalogue."
         )
-    return array.squeeze([dim for dim in array.dims if dim not in spatial and dim not in source.reduce])
+    return array.squeeze(
+        [dim for dim in array.dims if dim not in spatial and dim not in source.reduce]
+    )
 
 
 def _reduced(stored: NDArray[Any], ways: Sequence[str], decode: Decode) -> NDArray[np.float64]:
-    """Physical values in double precision, reduced along the leading axes, the last way along the first axis."""
+    """Physical values in double precision, reduced along the leading axes, the last way along the
+    first axis.
+    """
     if not ways:
         return decode(stored)
     *inner, how = ways
@@ -377,7 +566,13 @@ def _reduced(stored: NDArray[Any], ways: Sequence[str], decode: Decode) -> NDArr
         else:
             # Both hand on what is missing.
             lowest, highest = np.minimum(lowest, values), np.maximum(highest, values)
-    return {"mean": total / len(stored), "sum": total, "min": lowest, "max": highest, "range": highest - lowest}[how]
+    return {
+        "mean": total / len(stored),
+        "sum": total,
+        "min": lowest,
+        "max": highest,
+        "range": highest - lowest,
+    }[how]
 
 
 def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | None:
@@ -401,29 +596,43 @@ def gdal_path(url: str) -> str:
 
 
 def gdal_environment(url: str = "") -> dict[str, str]:
-    """GDAL's settings for an S3 endpoint given in the way of the AWS tools, which is asked again where it fails.
+    """GDAL's settings for an S3 endpoint given in the way of the AWS tools, which is asked again
+    where it fails.
 
     Parameters
     ----------
     url : str, optional
-        Of a raster, next to which GDAL then looks for masks, world files, statistics and the like. By default it does not.
+        Of a raster, next to which GDAL then looks for masks, world files, statistics and the like.
+        By default it does not.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    # GRIB files stay as they are written: GDAL would turn kelvin to Celsius, and move grids that begin half a cell east of Greenwich by half a cell.
+    # GRIB files stay as they are written: GDAL would turn kelvin to Celsius, and move grids that
+    # begin half a cell east of Greenwich by half a cell.
     grib = {"GRIB_NORMALIZE_UNITS": "NO", "GRIB_ADJUST_LONGITUDE_RANGE": "NO"}
     patience = {"GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "0.5"}
     # A virtual raster may hold Python code of its own, which nobody's environment shall let run.
-    settings = {"GDAL_DISABLE_READDIR_ON_OPEN": _listing(url), "GDAL_VRT_ENABLE_PYTHON": "NO", **patience, **grib}
+    settings = {
+        "GDAL_DISABLE_READDIR_ON_OPEN": _listing(url),
+        "GDAL_VRT_ENABLE_PYTHON": "NO",
+        **patience,
+        **grib,
+    }
     if "AWS_CA_BUNDLE" in os.environ:
         settings["GDAL_CURL_CA_BUNDLE"] = os.environ["AWS_CA_BUNDLE"]
     if endpoint:
         scheme, _, host = endpoint.partition("://")
-        settings |= {"AWS_S3_ENDPOINT": host.rstrip("/"), "AWS_HTTPS": "YES" if scheme == "https" else "NO", "AWS_VIRTUAL_HOSTING": "FALSE"}
+        settings |= {
+            "AWS_S3_ENDPOINT": host.rstrip("/"),
+            "AWS_HTTPS": "YES" if scheme == "https" else "NO",
+            "AWS_VIRTUAL_HOSTING": "FALSE",
+        }
     return settings
 
 
 def _listing(url: str) -> str:
-    """How GDAL finds the files beside a raster: by listing the folder (up to a thousand names, else it asks for each), or by asking for their names."""
+    """How GDAL finds the files beside a raster: by listing the folder (up to a thousand names, else
+    it asks for each), or by asking for their names.
+    """
     if not url or "?" in url:
         # Nothing stands beside a link with parameters.
         return "EMPTY_DIR"
@@ -435,21 +644,29 @@ _opened: dict[str, str] = {}
 
 
 def _forget_changed(paths: Sequence[str], stamps: Sequence[str]) -> None:
-    """Have GDAL forget what it knows of remote files that have changed since this process last opened them."""
+    """Have GDAL forget what it knows of remote files that have changed since this process last
+    opened them.
+    """
     import rasterio
 
     for path, stamp in zip(paths, stamps, strict=True):
         if not path.startswith("/vsi"):
             continue
         if _opened.setdefault(path, stamp) != stamp:
-            # What must not be cached is forgotten when it is closed. GDAL splits the list at colons, an address too.
-            with rasterio.Env(CPL_VSIL_CURL_NON_CACHED="/vsicurl/http:/vsis3/"), suppress(rasterio.errors.RasterioIOError):
+            # What must not be cached is forgotten when it is closed. GDAL splits the list at
+            # colons, an address too.
+            with (
+                rasterio.Env(CPL_VSIL_CURL_NON_CACHED="/vsicurl/http:/vsis3/"),
+                suppress(rasterio.errors.RasterioIOError),
+            ):
                 rasterio.open(path).close()
             _opened[path] = stamp
 
 
 def _download(url: str) -> str:
-    """A copy on this machine, kept for the life of the process or until the file changes: NetCDF libraries cannot read from a bucket."""
+    """A copy on this machine, kept for the life of the process or until the file changes: NetCDF
+    libraries cannot read from a bucket.
+    """
     with _downloading:
         return _downloaded(url, remote_stamp(url))
 

@@ -12,7 +12,9 @@ from icemap.store import filesystem, is_remote, local_path, remote_stamp, stamp_
 
 
 def file_stamps(source: Source) -> tuple[str, ...]:
-    """What changes when the files of a source do, in their order, without reading them; a missing one is named with the source."""
+    """What changes when the files of a source do, in their order, without reading them; a missing
+    one is named with the source.
+    """
     try:
         listed = _listed(source.parts) if source.parts and is_remote(source.parts[0]) else {}
         return tuple(listed.get(url) or file_stamp(url) for url in source.files)
@@ -21,7 +23,9 @@ def file_stamps(source: Source) -> tuple[str, ...]:
 
 
 def file_stamp(url: str) -> str:
-    """Size and time of a file, of every file of a Zarr store, and of the files that are read with it."""
+    """Size and time of a file, of every file of a Zarr store, and of the files that are read with
+    it.
+    """
     return "; ".join(_stamp(one) for one in (url, *companions(url)))
 
 
@@ -33,12 +37,18 @@ def _stamp(url: str) -> str:
         about = here.stat()
         if not here.is_dir():
             return f"{about.st_size} {about.st_mtime_ns}"
-        files = [(str(path.relative_to(here)), path.stat()) for path in sorted(here.rglob("*")) if path.is_file()]
+        files = [
+            (str(path.relative_to(here)), path.stat())
+            for path in sorted(here.rglob("*"))
+            if path.is_file()
+        ]
         return digest([(name, entry.st_size, entry.st_mtime_ns) for name, entry in files])
 
 
 def _listed(urls: Sequence[str]) -> dict[str, str]:
-    """Stamps of many files in buckets, with what stands beside them, by one listing for each folder; a web server lists none."""
+    """Stamps of many files in buckets, with what stands beside them, by one listing for each
+    folder; a web server lists none.
+    """
     found: dict[str, str] = {}
     for folder in sorted({url.rsplit("/", 1)[0] for url in urls if not url.startswith("http")}):
         with storage_errors(folder, "list"):
@@ -48,6 +58,16 @@ def _listed(urls: Sequence[str]) -> dict[str, str]:
         for name, info in entries.items():
             if info.get("type") == "file" and not name.lower().endswith(".vrt"):
                 stem = name.rsplit(".", 1)[0].lower() + "."
-                beside = [other for other in entries if other.lower().startswith(stem) and other.lower().endswith((*SIDECARS, *FURTHER))]
-                found[f"{folder}/{name}"] = "; ".join([stamp_of(info), *(stamp_of(entries[other]) for other in sorted(beside) if other != name)])
+                beside = [
+                    other
+                    for other in entries
+                    if other.lower().startswith(stem)
+                    and other.lower().endswith((*SIDECARS, *FURTHER))
+                ]
+                found[f"{folder}/{name}"] = "; ".join(
+                    [
+                        stamp_of(info),
+                        *(stamp_of(entries[other]) for other in sorted(beside) if other != name),
+                    ]
+                )
     return found

@@ -1,7 +1,9 @@
 """Polygons of any CRS as a raster fine enough for a grid, burnt window by window.
 
-The polygons stay in their own CRS, and the raster made of them is warped as any other: a pole inside a polygon or a date line across one needs no care there.
-In longitude and latitude a polygon may be drawn across the date line in any of the usual ways: cut at it, beyond 180 degrees, or jumping from 180 to -180.
+The polygons stay in their own CRS, and the raster made of them is warped as any other: a pole
+inside a polygon or a date line across one needs no care there. In longitude and latitude a polygon
+may be drawn across the date line in any of the usual ways: cut at it, beyond 180 degrees, or
+jumping from 180 to -180.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class Layer:
     bounds : (west, south, east, north)
         In the CRS of the layer.
     jumping : tuple of int
-        Numbers of the polygons that may jump across the date line: their own bounds do not say where they lie.
+        Numbers of the polygons that may jump across the date line: their own bounds do not say
+        where they lie.
     transform, shape : Affine, (int, int)
         Of the raster.
     period : float or None
@@ -62,7 +65,9 @@ class Layer:
     frame: Frame
 
     def read(self, rows: slice, cols: slice) -> NDArray[np.float32]:
-        """Burn the polygons that a window meets; where they overlap, the last in the file counts."""
+        """Burn the polygons that a window meets; where they overlap, the last in the file
+        counts.
+        """
         from rasterio.features import rasterize
 
         shape = (rows.stop - rows.start, cols.stop - cols.start)
@@ -71,7 +76,9 @@ class Layer:
         shapes = list(self._shapes((west, south, east, north)))
         if not shapes:
             return np.full(shape, self.outside, dtype=np.float32)
-        return np.asarray(rasterize(shapes, shape, fill=self.outside, transform=transform, dtype="float32"))
+        return np.asarray(
+            rasterize(shapes, shape, fill=self.outside, transform=transform, dtype="float32")
+        )
 
     def _shapes(self, box: tuple[float, float, float, float]) -> Iterator[tuple[Any, float]]:
         import shapely
@@ -96,13 +103,21 @@ class Layer:
         columns = [rasterize.attribute] if rasterize.attribute else []
         west, south, east, north = box
         turns = (0.0,) if self.period is None else _TURNS
-        near = [(west + turn, south, east + turn, north) for turn in turns if west + turn <= self.bounds[2] and east + turn >= self.bounds[0]]
-        read = [_read(self.source, self.path, columns, bbox=_in_file(one, self.frame)) for one in near]
+        near = [
+            (west + turn, south, east + turn, north)
+            for turn in turns
+            if west + turn <= self.bounds[2] and east + turn >= self.bounds[0]
+        ]
+        read = [
+            _read(self.source, self.path, columns, bbox=_in_file(one, self.frame)) for one in near
+        ]
         if self.jumping:
             read.append(_read(self.source, self.path, columns, fids=list(self.jumping)))
         found: dict[int, tuple[Any, float]] = {}
         for ids, shapes, values in read:
-            for key, geometry, value in zip(ids, shapely.from_wkb(shapes), values[0] if values else np.ones(len(ids))):
+            for key, geometry, value in zip(
+                ids, shapely.from_wkb(shapes), values[0] if values else np.ones(len(ids))
+            ):
                 number = _number(value, rasterize, self.source)
                 if geometry is not None and not geometry.is_empty and number is not None:
                     found[int(key)] = (geometry, number)
@@ -115,7 +130,8 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
     Raises
     ------
     IcemapError
-        If the file, layer or attribute is not there, has no CRS, holds no polygons, or its attribute does not fit.
+        If the file, layer or attribute is not there, has no CRS, holds no polygons, or its
+        attribute does not fit.
     """
     from affine import Affine
 
@@ -126,12 +142,21 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
     about = _facts(source.model_dump_json(), path, file_stamps(source))
     named = source.crs or about["crs"]
     if named is None:
-        raise IcemapError(f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the catalogue, for example EPSG:4326.")
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the"
+            " catalogue, for example EPSG:4326."
+        )
     frame = frame_of(named, f"The source '{source.name}' ({source.url})")
     crs = frame.crs
     geographic, metres = _unit_of(crs, source)
     fine = grid.resolution / rasterize.samples
-    outside = 0.0 if rasterize.into == "fraction" else np.nan if source.fill_value is None else source.fill_value
+    outside = (
+        0.0
+        if rasterize.into == "fraction"
+        else np.nan
+        if source.fill_value is None
+        else source.fill_value
+    )
     if geographic:
         # The lattice of the grid, round the globe, so that a grid cell holds whole cells of it.
         around = round(360 / fine)
@@ -141,18 +166,41 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
         west, south, east, north = about["bounds"]
         bounds = (*_to_greenwich(west, south, frame), *_to_greenwich(east, north, frame))
         lattice = Affine(step, 0, grid.west, 0, -step, top)
-        return Layer(source, path, crs, bounds, about["wide"], lattice, (rows, around), 360.0, float(outside), frame)
+        return Layer(
+            source,
+            path,
+            crs,
+            bounds,
+            about["wide"],
+            lattice,
+            (rows, around),
+            360.0,
+            float(outside),
+            frame,
+        )
     step = fine * KILOMETRES_PER_DEGREE * 1000 / metres
     west, south, east, north = about["bounds"]
     # What lies outside is known to be so one grid cell beyond the last polygon.
     margin = 2 * rasterize.samples
     left, top = np.floor(west / step) - margin, np.ceil(north / step) + margin
     shape = (int(top - np.floor(south / step)) + margin, int(np.ceil(east / step) - left) + margin)
-    return Layer(source, path, crs, about["bounds"], (), Affine(step, 0, left * step, 0, -step, top * step), shape, None, float(outside), frame)
+    return Layer(
+        source,
+        path,
+        crs,
+        about["bounds"],
+        (),
+        Affine(step, 0, left * step, 0, -step, top * step),
+        shape,
+        None,
+        float(outside),
+        frame,
+    )
 
 
 def require_layer(layer: Layer, grid: Grid) -> None:
-    """Refuse polygons that the grid does not meet, and an attribute that cannot be burnt; reads the whole column, so it is for planning.
+    """Refuse polygons that the grid does not meet, and an attribute that cannot be burnt; reads the
+    whole column, so it is for planning.
 
     Raises
     ------
@@ -164,9 +212,14 @@ def require_layer(layer: Layer, grid: Grid) -> None:
     assert rasterize is not None
     if layer.period is not None:
         west, south, east, north = layer.bounds
-        beside = not layer.jumping and all(west + turn > grid.east or east + turn < grid.west for turn in _TURNS)
+        beside = not layer.jumping and all(
+            west + turn > grid.east or east + turn < grid.west for turn in _TURNS
+        )
         if beside or south > grid.north or north < grid.south:
-            raise IcemapError(f"The source '{source.name}' ({source.url}) covers no part of the grid: check its coordinates and its 'crs', or change the grid.")
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}) covers no part of the grid: check its"
+                " coordinates and its 'crs', or change the grid."
+            )
     if rasterize.attribute is None:
         return
     _, _, values = _read(source, path, [rasterize.attribute], read_geometry=False)
@@ -179,14 +232,19 @@ def require_layer(layer: Layer, grid: Grid) -> None:
         require_no_suspect(source, stored, Declared(str(numbers.dtype)), "polygons")
     missing = [word for word in rasterize.only if word not in {str(value) for value in seen}]
     if missing:
-        raise IcemapError(f"The source '{source.name}': no polygon has '{missing[0]}' in '{rasterize.attribute}', which holds {_some(seen)}.")
+        raise IcemapError(
+            f"The source '{source.name}': no polygon has '{missing[0]}' in '{rasterize.attribute}',"
+            f" which holds {_some(seen)}."
+        )
 
 
 def _to_greenwich(x: float, y: float, frame: Frame) -> tuple[float, float]:
     return x * frame.degrees + frame.meridian, y * frame.degrees
 
 
-def _in_file(box: tuple[float, float, float, float], frame: Frame) -> tuple[float, float, float, float]:
+def _in_file(
+    box: tuple[float, float, float, float], frame: Frame
+) -> tuple[float, float, float, float]:
     """A box of degrees from Greenwich in the coordinates of the file."""
     west, south, east, north = box
     left, right = ((x - frame.meridian) / frame.degrees for x in (west, east))
@@ -212,28 +270,38 @@ def _number(value: Any, rasterize: Rasterize, source: Source) -> float | None:
     if rasterize.codes:
         if str(value) not in rasterize.codes:
             raise IcemapError(
-                f"The source '{source.name}' holds '{value}' in '{rasterize.attribute}', which its 'codes' in the catalogue do not name: "
-                f"they have {_some(rasterize.codes)}."
+                f"The source '{source.name}' holds '{value}' in '{rasterize.attribute}', which its"
+                f" 'codes' in the catalogue do not name: they have {_some(rasterize.codes)}."
             )
         return float(rasterize.codes[str(value)])
     try:
         number = float(value)
     except (TypeError, ValueError) as error:
-        remedy = "give 'codes', a mapping from word to class code" if rasterize.into == "class" else "choose an attribute with numbers"
-        raise IcemapError(f"The source '{source.name}' holds '{value}' in '{rasterize.attribute}', which is no number: {remedy}.") from error
+        remedy = (
+            "give 'codes', a mapping from word to class code"
+            if rasterize.into == "class"
+            else "choose an attribute with numbers"
+        )
+        raise IcemapError(
+            f"The source '{source.name}' holds '{value}' in '{rasterize.attribute}', which is no"
+            f" number: {remedy}."
+        ) from error
     if number in source.nodata:
         return None
     if rasterize.into == "class" and number not in source.classes:
         raise IcemapError(
-            f"The source '{source.name}' holds the class code {number:g} in '{rasterize.attribute}', which its 'classes' in the catalogue do not name."
+            f"The source '{source.name}' holds the class code {number:g} in"
+            f" '{rasterize.attribute}', which its 'classes' in the catalogue do not name."
         )
     return float(source.scaled(number))
 
 
 def unwrapped(geometry: Any, *, keep_boxes: bool = True) -> Any:
-    """A polygon whose rings do not jump: an edge longer than half the globe is taken for one across the date line.
+    """A polygon whose rings do not jump: an edge longer than half the globe is taken for one across
+    the date line.
 
-    With ``keep_boxes``, edges all the way from -180 to 180 stay, as they bound a box round the globe.
+    With ``keep_boxes``, edges all the way from -180 to 180 stay, as they bound a box round the
+    globe.
     """
     import shapely
 
@@ -243,13 +311,19 @@ def unwrapped(geometry: Any, *, keep_boxes: bool = True) -> Any:
     def straight(ring: Any) -> NDArray[np.float64]:
         points = shapely.get_coordinates(ring)
         jump = np.diff(points[:, 0])
-        turn = np.where((np.abs(jump) > 180) & ((np.abs(jump) < 359) | (not keep_boxes)), -360 * np.sign(jump), 0).cumsum()
+        turn = np.where(
+            (np.abs(jump) > 180) & ((np.abs(jump) < 359) | (not keep_boxes)),
+            -360 * np.sign(jump),
+            0,
+        ).cumsum()
         points[1:, 0] += turn
         around = round(points[-1, 0] - points[0, 0])
         if abs(around) == 360:
             # A ring that does not come back goes round the pole on its side of the equator.
             pole = np.copysign(90.0, points[:, 1].mean())
-            points = np.concatenate([points, [[points[-1, 0], pole], [points[0, 0], pole], points[0]]])
+            points = np.concatenate(
+                [points, [[points[-1, 0], pole], [points[0, 0], pole], points[0]]]
+            )
         return np.asarray(points)
 
     parts = []
@@ -261,7 +335,11 @@ def unwrapped(geometry: Any, *, keep_boxes: bool = True) -> Any:
                 points = straight(hole)
                 # A hole is drawn on the same turn as what it is in.
                 middle = (points[:, 0].min() + points[:, 0].max()) / 2
-                shift = [turn for turn in (0, 360, -360) if shell[:, 0].min() <= middle + turn <= shell[:, 0].max()]
+                shift = [
+                    turn
+                    for turn in (0, 360, -360)
+                    if shell[:, 0].min() <= middle + turn <= shell[:, 0].max()
+                ]
                 points[:, 0] += shift[0] if shift else 0
                 holes.append(points)
             part = shapely.Polygon(shell, holes)
@@ -279,20 +357,40 @@ def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, An
     assert rasterize is not None
     with _reading(source):
         # QGIS keeps its styles in a layer without shapes.
-        layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None or rasterize.layer == str(name)]
+        layers = [
+            str(name)
+            for name, kind in pyogrio.list_layers(path)
+            if kind is not None or rasterize.layer == str(name)
+        ]
         if rasterize.layer is None and len(layers) > 1:
-            raise IcemapError(f"The source '{source.name}': {source.url} has the layers {', '.join(layers)}; name one as 'rasterize.layer' in the catalogue.")
+            raise IcemapError(
+                f"The source '{source.name}': {source.url} has the layers {', '.join(layers)}; name"
+                " one as 'rasterize.layer' in the catalogue."
+            )
         if rasterize.layer is not None and rasterize.layer not in layers:
-            raise IcemapError(f"The source '{source.name}': {source.url} has no layer '{rasterize.layer}', it has {', '.join(layers)}.")
+            raise IcemapError(
+                f"The source '{source.name}': {source.url} has no layer '{rasterize.layer}', it has"
+                f" {', '.join(layers)}."
+            )
         info = pyogrio.read_info(path, layer=rasterize.layer or layers[0])
     drawn = str(info["geometry_type"])
     # A line covers nothing, but it can be told which points it passes.
     lines = rasterize.into == "fraction" and "LineString" in drawn
-    if not lines and "Polygon" not in drawn and drawn not in ("Unknown", "GeometryCollection", "Geometry"):
-        raise IcemapError(f"The source '{source.name}': {source.url} holds {drawn}, but only polygons can be rasterized, or lines into 'fraction'.")
+    if (
+        not lines
+        and "Polygon" not in drawn
+        and drawn not in ("Unknown", "GeometryCollection", "Geometry")
+    ):
+        raise IcemapError(
+            f"The source '{source.name}': {source.url} holds {drawn}, but only polygons can be"
+            " rasterized, or lines into 'fraction'."
+        )
     fields = [str(name) for name in info["fields"]]
     if rasterize.attribute is not None and rasterize.attribute not in fields:
-        raise IcemapError(f"The source '{source.name}': {source.url} has no attribute '{rasterize.attribute}', it has {', '.join(fields) or 'none'}.")
+        raise IcemapError(
+            f"The source '{source.name}': {source.url} has no attribute '{rasterize.attribute}', it"
+            f" has {', '.join(fields) or 'none'}."
+        )
     with _reading(source):
         ids, bounds = pyogrio.read_bounds(path, layer=rasterize.layer or 0)
     there = np.isfinite(bounds).all(axis=0)
@@ -300,7 +398,11 @@ def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, An
         raise IcemapError(f"The source '{source.name}': {source.url} holds no polygons.")
     west, south, east, north = bounds[:, there]
     box = (float(west.min()), float(south.min()), float(east.max()), float(north.max()))
-    return {"crs": info["crs"], "bounds": box, "wide": tuple(int(key) for key in ids[there][east - west > 180])}
+    return {
+        "crs": info["crs"],
+        "bounds": box,
+        "wide": tuple(int(key) for key in ids[there][east - west > 180]),
+    }
 
 
 def _read(source: Source, path: str, columns: list[str], **which: Any) -> tuple[Any, Any, Any]:
@@ -309,7 +411,14 @@ def _read(source: Source, path: str, columns: list[str], **which: Any) -> tuple[
 
     assert source.rasterize is not None
     with _reading(source):
-        _, ids, shapes, values = read(path, layer=source.rasterize.layer or 0, columns=columns, return_fids=True, force_2d=True, **which)
+        _, ids, shapes, values = read(
+            path,
+            layer=source.rasterize.layer or 0,
+            columns=columns,
+            return_fids=True,
+            force_2d=True,
+            **which,
+        )
     return ids, shapes, values
 
 
@@ -320,8 +429,13 @@ def _unit_of(crs: str, source: Source) -> tuple[bool, float]:
     try:
         parsed = pyproj.CRS.from_user_input(crs)
     except pyproj.exceptions.CRSError as error:
-        raise IcemapError(f"The source '{source.name}': '{crs}' is not a CRS: give a code such as EPSG:4326 in the catalogue.") from error
-    return bool(parsed.is_geographic), 1.0 if parsed.is_geographic else float(parsed.axis_info[0].unit_conversion_factor)
+        raise IcemapError(
+            f"The source '{source.name}': '{crs}' is not a CRS: give a code such as EPSG:4326 in"
+            " the catalogue."
+        ) from error
+    return bool(parsed.is_geographic), (
+        1.0 if parsed.is_geographic else float(parsed.axis_info[0].unit_conversion_factor)
+    )
 
 
 def _some(values: Any) -> str:
@@ -336,7 +450,14 @@ def _reading(source: Source) -> Iterator[None]:
 
     try:
         yield
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:
+    except (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        pyogrio.errors.FeatureError,
+    ) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         said = lines[0].rstrip(".")
-        raise IcemapError(f"The source '{source.name}' cannot be read: {source.url} is not a vector file that GDAL knows, or broken ({said}).") from error
+        raise IcemapError(
+            f"The source '{source.name}' cannot be read: {source.url} is not a vector file that"
+            f" GDAL knows, or broken ({said})."
+        ) from error

@@ -1,10 +1,13 @@
 """Topographic wetness index from the water that can reach a cell within a stated distance.
 
-The whole contributing area of a cell has no bound but the map: a river's reaches over continents, so it fits in no chunk, and libraries that compute it hold
-the whole grid with several arrays in memory. Here water is followed for ``radius`` km and no further, so a halo of that many cells holds all that counts,
-memory per worker does not grow with the map, and a cell is the same in whatever chunk it lies. Slopes and hollows, where the index tells wet from dry
-ground, have catchments of a few kilometres; on large rivers the index is too low, and a file made with a hydrological tool is the better source.
-Depressions are not filled, which would take whole catchments too: water stays in them.
+The whole contributing area of a cell has no bound but the map: a river's reaches over continents,
+so it fits in no chunk, and libraries that compute it hold the whole grid with several arrays in
+memory. Here water is followed for ``radius`` km and no further, so a halo of that many cells holds
+all that counts, memory per worker does not grow with the map, and a cell is the same in whatever
+chunk it lies. Slopes and hollows, where the index tells wet from dry ground, have catchments of a
+few kilometres; on large rivers the index is too low, and a file made with a hydrological tool is
+the better source. Depressions are not filled, which would take whole catchments too: water stays in
+them.
 """
 
 from __future__ import annotations
@@ -17,7 +20,9 @@ GENTLEST = 1e-3
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 
 
-def wetness_index(area: NDArray[np.float64], cell_area: NDArray[np.float64], slope: NDArray[np.float64]) -> NDArray[np.float64]:
+def wetness_index(
+    area: NDArray[np.float64], cell_area: NDArray[np.float64], slope: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """ln(a / tan b) of Beven & Kirkby (1979, doi:10.1080/02626667909491834).
 
     Parameters
@@ -34,14 +39,22 @@ def wetness_index(area: NDArray[np.float64], cell_area: NDArray[np.float64], slo
     >>> wetness_index(np.array([1e6]), np.array([1e4]), np.array([45.0])).round(4)
     array([9.2103])
     """
-    return np.asarray(np.log(area / np.sqrt(cell_area) / np.maximum(np.tan(np.radians(slope)), GENTLEST)))
+    return np.asarray(
+        np.log(area / np.sqrt(cell_area) / np.maximum(np.tan(np.radians(slope)), GENTLEST))
+    )
 
 
-def contributing_area(elevation: NDArray[np.float64], width: NDArray[np.float64], height: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+def contributing_area(
+    elevation: NDArray[np.float64],
+    width: NDArray[np.float64],
+    height: NDArray[np.float64],
+    steps: int,
+) -> NDArray[np.float64]:
     """Area whose water comes to a cell in at most ``steps`` moves from cell to cell.
 
-    Water divides among all lower neighbours in proportion to the slope to each times the length of contour across it (Quinn et al. 1991,
-    doi:10.1002/hyp.3360050106). A missing neighbour takes none.
+    Water divides among all lower neighbours in proportion to the slope to each times the length of
+    contour across it (Quinn et al. 1991, doi:10.1002/hyp.3360050106). A missing neighbour takes
+    none.
 
     Parameters
     ----------
@@ -71,7 +84,9 @@ def contributing_area(elevation: NDArray[np.float64], width: NDArray[np.float64]
         lower = elevation[here[0], there[0]] - elevation[here[1], there[1]]
         x, y = width[here[0]][:, None] * abs(right), height[here[0]][:, None] * abs(down)
         distance = np.hypot(x, y)
-        contour = distance / 4 if down and right else (height if right else width)[here[0]][:, None] / 2
+        contour = (
+            distance / 4 if down and right else (height if right else width)[here[0]][:, None] / 2
+        )
         with np.errstate(invalid="ignore"):
             share = np.where(lower > 0, lower / distance * contour, 0.0)
         total[here[0], there[0]] += share

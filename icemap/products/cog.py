@@ -1,4 +1,6 @@
-"""A map variable as a Cloud Optimized GeoTIFF, streamed from Zarr so that memory does not grow with the map."""
+"""A map variable as a Cloud Optimized GeoTIFF, streamed from Zarr so that memory does not grow with
+the map.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +29,25 @@ if TYPE_CHECKING:
 
 BLOCK = 512
 WINDOW = (1024, 4096)
-# DEFLATE rather than ZSTD: every GDAL reads it, those inside R packages and older QGIS included. The digits of a modelled float do
-# not compress: level 6 gave the same size as level 1 (97 MB at 21,600 x 3,540) and took a third longer.
+# DEFLATE rather than ZSTD: every GDAL reads it, those inside R packages and older QGIS included.
+# The digits of a modelled float do not compress: level 6 gave the same size as level 1 (97 MB at
+# 21,600 x 3,540) and took a third longer.
 COMPRESSION = {"COMPRESS": "DEFLATE", "LEVEL": "1", "PREDICTOR": "YES", "BLOCKSIZE": str(BLOCK)}
 CACHE_MB = 64
-# Stored chunks that Zarr decodes in one go: classes are decoded sooner than chunks are handed around.
+# Stored chunks that Zarr decodes in one go: classes are decoded sooner than chunks are handed
+# around.
 AT_ONCE = 64
 # Where the first header of a file may begin; GDAL writes some 200 bytes on the layout before it.
 FIRST_HEADER = 300
 
 
-def write_cogs(map_url: str, products_url: str, target: TargetConfig, progress: Callable[[str], None] | None = None, cells: int | None = None) -> list[str]:
+def write_cogs(
+    map_url: str,
+    products_url: str,
+    target: TargetConfig,
+    progress: Callable[[str], None] | None = None,
+    cells: int | None = None,
+) -> list[str]:
     """Write the published GeoTIFFs of a finished map.
 
     Parameters
@@ -59,7 +69,8 @@ def write_cogs(map_url: str, products_url: str, target: TargetConfig, progress: 
     Raises
     ------
     IcemapError
-        If the map is missing, unfinished, damaged or empty, or the place cannot be written. A file that was there stays as it was.
+        If the map is missing, unfinished, damaged or empty, or the place cannot be written. A file
+        that was there stays as it was.
     """
     require_complete(map_url)
     written = []
@@ -75,21 +86,27 @@ def write_cogs(map_url: str, products_url: str, target: TargetConfig, progress: 
 def write_cog(map_url: str, variable: str, out_url: str, cells: int | None = None) -> None:
     """Write one variable as a one-band COG in EPSG:4326, and read it back before it takes its name.
 
-    Floats keep their exact values with nodata NaN and averaged overviews; classes (uint8) have nodata 255 and overviews of the
-    nearest cell.
+    Floats keep their exact values with nodata NaN and averaged overviews; classes (uint8) have
+    nodata 255 and overviews of the nearest cell.
 
     Raises
     ------
     IcemapError
-        If the variable is not in the map, is damaged, has no value at all or not as many as ``cells``, or the file cannot be written.
+        If the variable is not in the map, is damaged, has no value at all or not as many as
+        ``cells``, or the file cannot be written.
     """
     dataset = open_map(map_url)
     if variable not in dataset:
-        raise IcemapError(f"The map {map_url} has no variable '{variable}': it has {', '.join(map(str, dataset.data_vars))}.")
+        raise IcemapError(
+            f"The map {map_url} has no variable '{variable}': it has"
+            f" {', '.join(map(str, dataset.data_vars))}."
+        )
     write_layer(dataset, map_url, variable, out_url, cells)
 
 
-def write_layer(dataset: xr.Dataset, group_url: str, variable: str, out_url: str, cells: int | None = None) -> None:
+def write_layer(
+    dataset: xr.Dataset, group_url: str, variable: str, out_url: str, cells: int | None = None
+) -> None:
     """Write one variable of any gridded group, as `write_cog` does of a map.
 
     Parameters
@@ -106,8 +123,20 @@ def write_layer(dataset: xr.Dataset, group_url: str, variable: str, out_url: str
     """
     with _workplace(out_url) as folder, _gdal(out_url):
         raw, finished = folder / "raw.tif", folder / "finished.tif"
-        tags = {key: str(dataset.attrs[key]) for key in ("title", "source", "history", "references", "license") if key in dataset.attrs}
-        digests = _write_raw(group_url, variable, raw, grid_of(dataset).transform, dict(dataset[variable].attrs), tags, cells)
+        tags = {
+            key: str(dataset.attrs[key])
+            for key in ("title", "source", "history", "references", "license")
+            if key in dataset.attrs
+        }
+        digests = _write_raw(
+            group_url,
+            variable,
+            raw,
+            grid_of(dataset).transform,
+            dict(dataset[variable].attrs),
+            tags,
+            cells,
+        )
         _to_cog(raw, finished)
         raw.unlink()
         _require_same(finished, digests, out_url)
@@ -139,13 +168,24 @@ def _gdal(out_url: str) -> Iterator[None]:
         try:
             yield
         except (CPLE_BaseError, RasterioError) as error:
-            raise IcemapError(f"Cannot write {out_url}: {str(error).splitlines()[0].rstrip('.')}. Check the space left on the disk.") from error
+            raise IcemapError(
+                f"Cannot write {out_url}: {str(error).splitlines()[0].rstrip('.')}. Check the space"
+                " left on the disk."
+            ) from error
 
 
 def _write_raw(
-    map_url: str, variable: str, path: Path, transform: Any, attrs: dict[str, Any], tags: dict[str, str], cells: int | None
+    map_url: str,
+    variable: str,
+    path: Path,
+    transform: Any,
+    attrs: dict[str, Any],
+    tags: dict[str, str],
+    cells: int | None,
 ) -> list[tuple[Window, int]]:
-    """Copy the Zarr array window by window to a plain tiled GeoTIFF; returns a digest of each window."""
+    """Copy the Zarr array window by window to a plain tiled GeoTIFF; returns a digest of each
+    window.
+    """
     import rasterio
     import zarr
 
@@ -171,11 +211,16 @@ def _write_raw(
     digests, statistics, mapped = [], _Statistics(), 0
 
     def read(window: Window) -> NDArray[Any]:
-        with storage_errors(map_url, "read"), damage_errors(f"The variable '{variable}' in {map_url}", map_url):
+        with (
+            storage_errors(map_url, "read"),
+            damage_errors(f"The variable '{variable}' in {map_url}", map_url),
+        ):
             return np.ascontiguousarray(array[window.toslices()])
 
     with rasterio.open(path, "w", **profile) as target:
-        for window, values in _read_ahead(read, _windows(array.shape, array.shards or array.chunks)):
+        for window, values in _read_ahead(
+            read, _windows(array.shape, array.shards or array.chunks)
+        ):
             missing = np.isnan(values) if floating else values == 255
             # One NaN stands for all: a sparse GeoTIFF block comes back as this one.
             if floating:
@@ -187,20 +232,34 @@ def _write_raw(
                 if floating:
                     statistics.add(values[~missing])
         if not mapped:
-            raise IcemapError(f"The variable '{variable}' of {map_url} has no mapped cell: run 'icemap map' first, and check the masks in the config.")
+            raise IcemapError(
+                f"The variable '{variable}' of {map_url} has no mapped cell: run 'icemap map'"
+                " first, and check the masks in the config."
+            )
         if cells is not None and mapped != cells:
-            raise IcemapError(f"The variable '{variable}' in {map_url} has {mapped:,} values where {cells:,} cells were mapped: {mend(map_url)}")
+            raise IcemapError(
+                f"The variable '{variable}' in {map_url} has {mapped:,} values where {cells:,}"
+                f" cells were mapped: {mend(map_url)}"
+            )
         target.descriptions = (str(attrs.get("long_name", variable)),)
         target.units = (str(attrs.get("units", "")),)
         target.scales, target.offsets = (1.0,), (0.0,)
         target.update_tags(**tags)
-        band = {key: str(attrs[key]) for key in ("comment", "flag_meanings", "references") if key in attrs}
+        band = {
+            key: str(attrs[key])
+            for key in ("comment", "flag_meanings", "references")
+            if key in attrs
+        }
         target.update_tags(1, **band, **(statistics.tags() if floating else {}))
     return digests
 
 
-def _read_ahead(read: Callable[[Window], NDArray[Any]], windows: Iterator[Window]) -> Iterator[tuple[Window, NDArray[Any]]]:
-    """Windows with their values, the next one being read while this one is used: a bucket answers slowly."""
+def _read_ahead(
+    read: Callable[[Window], NDArray[Any]], windows: Iterator[Window]
+) -> Iterator[tuple[Window, NDArray[Any]]]:
+    """Windows with their values, the next one being read while this one is used: a bucket answers
+    slowly.
+    """
     with ThreadPoolExecutor(1) as reader:
         waiting: list[tuple[Window, Future[NDArray[Any]]]] = []
         for window in windows:
@@ -223,14 +282,19 @@ def _windows(shape: tuple[int, ...], stored: tuple[int, ...]) -> Iterator[Window
 
 
 class _Statistics:
-    """Minimum, maximum, mean and standard deviation, so that viewers need not scan the file for a colour stretch."""
+    """Minimum, maximum, mean and standard deviation, so that viewers need not scan the file for a
+    colour stretch.
+    """
 
     def __init__(self) -> None:
         self.count, self.low, self.high, self.sum, self.squares = 0, np.inf, -np.inf, 0.0, 0.0
 
     def add(self, values: NDArray[Any]) -> None:
         self.count += values.size
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        self.low, self.high = (
+            min(self.low, float(values.min())),
+            max(self.high, float(values.max())),
+        )
         self.sum += float(values.sum(dtype=float))
         self.squares += float(np.square(values, dtype=float).sum())
 
@@ -247,7 +311,15 @@ def _to_cog(raw: Path, finished: Path) -> None:
 
     with rasterio.open(raw) as source:
         resampling = "AVERAGE" if source.dtypes[0] == "float32" else "NEAREST"
-    rasterio.shutil.copy(raw, finished, driver="COG", OVERVIEW_RESAMPLING=resampling, BIGTIFF="IF_SAFER", SPARSE_OK="TRUE", **COMPRESSION)
+    rasterio.shutil.copy(
+        raw,
+        finished,
+        driver="COG",
+        OVERVIEW_RESAMPLING=resampling,
+        BIGTIFF="IF_SAFER",
+        SPARSE_OK="TRUE",
+        **COMPRESSION,
+    )
 
 
 def _require_same(path: Path, digests: list[tuple[Window, int]], out_url: str) -> None:
@@ -255,29 +327,42 @@ def _require_same(path: Path, digests: list[tuple[Window, int]], out_url: str) -
     import rasterio
 
     with rasterio.open(path) as written:
-        different = sum(zlib.crc32(written.read(1, window=window).data) != digest for window, digest in digests)
+        different = sum(
+            zlib.crc32(written.read(1, window=window).data) != digest for window, digest in digests
+        )
     if different:
-        raise IcemapError(f"{out_url} was not written: {different} of {len(digests)} windows differ from the map when read back. Check the disk and try again.")
+        raise IcemapError(
+            f"{out_url} was not written: {different} of {len(digests)} windows differ from the map"
+            " when read back. Check the disk and try again."
+        )
 
 
 def _require_layout(path: Path, out_url: str) -> None:
-    """The layout that lets a client read only what it needs: the rules of ``cog_validate`` (rio-cogeo), strict."""
+    """The layout that lets a client read only what it needs: the rules of ``cog_validate``
+    (rio-cogeo), strict.
+    """
     problem = layout_problem(path)
     if problem:
-        raise IcemapError(f"{out_url} was not written: it would not be a Cloud Optimized GeoTIFF, {problem}. Check that GDAL is 3.1 or newer.")
+        raise IcemapError(
+            f"{out_url} was not written: it would not be a Cloud Optimized GeoTIFF, {problem}."
+            " Check that GDAL is 3.1 or newer."
+        )
 
 
 def layout_problem(path: Path | str) -> str | None:
     """What keeps a GeoTIFF from being cloud optimized; None where nothing does.
 
-    All headers come first, that of the full resolution before the overviews'; then the cells, the smallest overview first; everything in tiles.
+    All headers come first, that of the full resolution before the overviews'; then the cells, the
+    smallest overview first; everything in tiles.
     """
     import rasterio
 
     with rasterio.open(path) as file:
         levels = [None, *range(len(file.overviews(1)))]
         large = max(file.shape) > BLOCK
-        headers = [int(file.get_tag_item("IFD_OFFSET", "TIFF", bidx=1, ovr=level)) for level in levels]
+        headers = [
+            int(file.get_tag_item("IFD_OFFSET", "TIFF", bidx=1, ovr=level)) for level in levels
+        ]
         structure = file.get_tag_item("GDAL_STRUCTURAL_METADATA", "TIFF") or ""
     if large and len(levels) == 1:
         return "there are no overviews inside it"

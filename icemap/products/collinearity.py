@@ -36,7 +36,8 @@ def correlations(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def variance_inflation(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Variance inflation factors: 1 / (1 - R2) of each predictor in a linear regression on all the others.
+    """Variance inflation factors: 1 / (1 - R2) of each predictor in a linear regression on all the
+    others.
 
     Parameters
     ----------
@@ -46,7 +47,8 @@ def variance_inflation(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (predictors,)
-        1 for a predictor unrelated to the others, infinite for a combination of them, NaN for a constant.
+        1 for a predictor unrelated to the others, infinite for a combination of them, NaN for a
+        constant.
 
     References
     ----------
@@ -62,6 +64,12 @@ def variance_inflation(correlation: NDArray[np.float64]) -> NDArray[np.float64]:
     for i in varying:
         others = varying[varying != i]
         with_others = correlation[others, i]
-        explained = with_others @ np.linalg.pinv(correlation[np.ix_(others, others)], rcond=1e-9, hermitian=True) @ with_others if others.size else 0.0
+        explained = (
+            with_others
+            @ np.linalg.pinv(correlation[np.ix_(others, others)], rcond=1e-9, hermitian=True)
+            @ with_others
+            if others.size
+            else 0.0
+        )
         factors[i] = np.inf if explained > EXACT else 1 / (1 - explained)
     return factors

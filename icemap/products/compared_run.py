@@ -116,7 +116,9 @@ class RunMap:
     def values(self, chunk: Chunk) -> Values:
         names = [f"{self.target.name}{suffix}" for suffix in ("", "_lower95", "_upper95")]
         if self.rasters:
-            found = [align(one, self.grid, chunk, resampling(one, self.grid)) for one in self.rasters]
+            found = [
+                align(one, self.grid, chunk, resampling(one, self.grid)) for one in self.rasters
+            ]
         else:
             kept = read_chunk(self.map_url, chunk, names)
             found = [kept[name] for name in names]
@@ -131,7 +133,9 @@ class RunMap:
         area = float(row["area_km2"])
         return OwnTotal(area, (area, area, area), (low, middle, high), (depth_m, depth_m))
 
-    def totals(self, cells: ComparedCells, values: Mapping[str, Total], depth: float | None) -> dict[str, Total]:
+    def totals(
+        self, cells: ComparedCells, values: Mapping[str, Total], depth: float | None
+    ) -> dict[str, Total]:
         """Totals over the compared cells, with intervals from this run's own replicates.
 
         Parameters
@@ -144,7 +148,14 @@ class RunMap:
         of = TotalsOf.read(self.map_url)
         covers = _moved(cells) if self.rasters else cells.covers
         sums = sum_covers(self.map_url, covers, "whole")
-        return {label: _around(total.value, of.total(sums[label], depth)) if label in sums else Total(total.value) for label, total in values.items()}
+        return {
+            label: (
+                _around(total.value, of.total(sums[label], depth))
+                if label in sums
+                else Total(total.value)
+            )
+            for label, total in values.items()
+        }
 
 
 def _around(centre: float, own: Total) -> Total:
@@ -206,8 +217,9 @@ def open_run(run_url: str, grid: Grid, target: TargetConfig, mask: str) -> Itera
     theirs = target_of(dataset)
     if theirs.name != target.name or not same_unit(theirs.unit, target.unit):
         raise IcemapError(
-            f"{run_url} maps {theirs.long_name} ('{theirs.name}', {theirs.unit}), and the run {target.long_name} ('{target.name}', "
-            f"{target.unit}): only maps of one quantity in one unit can be compared."
+            f"{run_url} maps {theirs.long_name} ('{theirs.name}', {theirs.unit}), and the run"
+            f" {target.long_name} ('{target.name}', {target.unit}): only maps of one quantity in"
+            " one unit can be compared."
         )
     own_grid = grid_of(dataset)
     with ExitStack() as stack:
@@ -229,7 +241,9 @@ def open_run(run_url: str, grid: Grid, target: TargetConfig, mask: str) -> Itera
 
 
 def run_facts(run_url: str) -> dict[str, str]:
-    """Where a run comes from, by its record: settings and inputs by their digests, boreholes, date."""
+    """Where a run comes from, by its record: settings and inputs by their digests, boreholes,
+    date.
+    """
     if not exists(RunFolder(run_url).record):
         return {}
     content = Provenance(run_url).content

@@ -171,7 +171,10 @@ def comparison_name(settings: CompareConfig) -> str:
         return settings.name
     parts = shown(settings.other).rstrip("/").removesuffix("/map.zarr")
     stem = file_name(parts).rsplit(".", 1)[0] if settings.catalog is None else settings.other
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in stem) or "other"
+    return (
+        "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in stem)
+        or "other"
+    )
 
 
 def comparison_inputs(settings: CompareConfig) -> list[Any]:
@@ -198,7 +201,10 @@ def require_different_names(compared: Sequence[CompareConfig]) -> None:
     for one in compared:
         name = comparison_name(one)
         if name in names:
-            raise IcemapError(f"compare: {shown(names[name])} and {shown(one.other)} are both called '{name}': give one of them a 'name' in the config.")
+            raise IcemapError(
+                f"compare: {shown(names[name])} and {shown(one.other)} are both called '{name}':"
+                " give one of them a 'name' in the config."
+            )
         names[name] = one.other
 
 
@@ -227,7 +233,9 @@ def make_comparison(run_url: str, settings: CompareConfig) -> Comparison:
 
 
 @contextmanager
-def _opened(run_url: str, settings: CompareConfig, grid: Grid, target: TargetConfig) -> Iterator[OtherMap]:
+def _opened(
+    run_url: str, settings: CompareConfig, grid: Grid, target: TargetConfig
+) -> Iterator[OtherMap]:
     other_run = _run_at(settings)
     with ExitStack() as stack:
         if other_run is None:
@@ -244,10 +252,14 @@ def _opened(run_url: str, settings: CompareConfig, grid: Grid, target: TargetCon
             )
             return
         if _same_place(other_run, run_url):
-            raise IcemapError(f"{settings.other} is the run itself: give another run, or an earlier copy of it.")
+            raise IcemapError(
+                f"{settings.other} is the run itself: give another run, or an earlier copy of it."
+            )
         for option in ("classes", "attribute", "ice"):
             if getattr(settings, option) is not None:
-                raise IcemapError(f"{settings.other} is a run of icemap, which needs no --{option}: leave it out.")
+                raise IcemapError(
+                    f"{settings.other} is a run of icemap, which needs no --{option}: leave it out."
+                )
         yield stack.enter_context(open_run(other_run, grid, target, settings.mask))
 
 
@@ -270,7 +282,9 @@ def _same_place(one: str, other: str) -> bool:
     return local_path(one).resolve() == local_path(other).resolve()
 
 
-def common_depth(run: TotalsOf, other: OtherMap, settings: CompareConfig, target: TargetConfig) -> float | None:
+def common_depth(
+    run: TotalsOf, other: OtherMap, settings: CompareConfig, target: TargetConfig
+) -> float | None:
     """Thickness of the layer that is compared, m; None where the target is no ice.
 
     Raises
@@ -280,7 +294,9 @@ def common_depth(run: TotalsOf, other: OtherMap, settings: CompareConfig, target
     """
     if not holds_ice(target):
         if settings.depth is not None:
-            raise IcemapError(f"The run maps {target.long_name}, which has no depth: leave out --depth.")
+            raise IcemapError(
+                f"The run maps {target.long_name}, which has no depth: leave out --depth."
+            )
         return None
     name = comparison_name(settings)
     if settings.depth is None and other.depth_m is None:
@@ -294,17 +310,27 @@ def common_depth(run: TotalsOf, other: OtherMap, settings: CompareConfig, target
         depth = min(other.depth_m, run.thickness_m)
     for whose, metres in (("The run", run.thickness_m), (name, other.depth_m)):
         if metres is not None and depth > metres * (1 + 1e-9):
-            raise IcemapError(f"{whose} describes {metres:g} m, of which {depth:g} m cannot be compared: give --depth {metres:g} or less.")
+            raise IcemapError(
+                f"{whose} describes {metres:g} m, of which {depth:g} m cannot be compared: give"
+                f" --depth {metres:g} or less."
+            )
     return float(depth)
 
 
 def _require_unit(stage: _Stage, other: OtherMap, settings: CompareConfig) -> None:
     """Refuse parts of one where the file says nothing and per cent are expected."""
     low, high = stage.other_range
-    if isinstance(other, ValueMap) and settings.catalog is None and stage.target.unit == "%" and low >= 0 and 0 < high <= 1:
+    if (
+        isinstance(other, ValueMap)
+        and settings.catalog is None
+        and stage.target.unit == "%"
+        and low >= 0
+        and 0 < high <= 1
+    ):
         raise IcemapError(
-            f"{comparison_name(settings)} holds values from {low:.3g} to {high:.3g}, which look like parts of one and not like per cent: "
-            "describe it with its 'unit' or 'file_unit' in a catalogue, and name that with --catalog."
+            f"{comparison_name(settings)} holds values from {low:.3g} to {high:.3g}, which look"
+            " like parts of one and not like per cent: describe it with its 'unit' or 'file_unit'"
+            " in a catalogue, and name that with --catalog."
         )
 
 
@@ -333,7 +359,9 @@ class _Stage:
     cells_km2: float
 
     @classmethod
-    def make(cls, url: str, map_url: str, dataset: xr.Dataset, other: OtherMap, mask: str) -> _Stage:
+    def make(
+        cls, url: str, map_url: str, dataset: xr.Dataset, other: OtherMap, mask: str
+    ) -> _Stage:
         """Bring the other map onto the run's grid, chunk by chunk."""
         grid, target, stored = grid_of(dataset), target_of(dataset), StoredReplicates(map_url)
         has_range, table = bool(other.range_is), other.table
@@ -362,7 +390,11 @@ class _Stage:
                 LOW: values.low,
                 HIGH: values.high,
             }
-            arrays: dict[str, NDArray[Any]] = {key: np.where(common, layer, np.nan) for key, layer in layers.items() if layer is not None}
+            arrays: dict[str, NDArray[Any]] = {
+                key: np.where(common, layer, np.nan)
+                for key, layer in layers.items()
+                if layer is not None
+            }
             if values.index is not None:
                 arrays[CLASS] = np.where(common, values.index, NO_CLASS)
             write_chunk(url, chunk, arrays)
@@ -373,11 +405,14 @@ class _Stage:
             km2 += float(common.sum(axis=1) @ grid.cell_area()[chunk.rows])
         if not cells:
             raise IcemapError(
-                "The two maps have no cell in common that counts: look whether the other map covers the permafrost of the run, and at its nodata."
+                "The two maps have no cell in common that counts: look whether the other map covers"
+                " the permafrost of the run, and at its nodata."
             )
         low, high = np.min(lows, axis=0), np.max(highs, axis=0)
         ranges = [(float(low[k]), float(high[k])) for k in range(2)]
-        return cls(url, map_url, grid, target, stored, has_range, table, ranges[0], ranges[1], cells, km2)
+        return cls(
+            url, map_url, grid, target, stored, has_range, table, ranges[0], ranges[1], cells, km2
+        )
 
     def chunks(self) -> Iterator[tuple[Chunk, Cells, dict[str, NDArray[np.bool_]]]]:
         """The compared cells of each chunk that has any, and which areas they are in."""
@@ -386,11 +421,16 @@ class _Stage:
             there, members = self.members(chunk)
             if not there.any():
                 continue
-            kept = read_chunk(self.url, chunk, [OTHER, WEIGHT, *((LOW, HIGH) if self.has_range else ())])
+            kept = read_chunk(
+                self.url, chunk, [OTHER, WEIGHT, *((LOW, HIGH) if self.has_range else ())]
+            )
             run = read_chunk(self.map_url, chunk, [name, f"{name}_lower95", f"{name}_upper95"])
             area = self.grid.cell_area()[chunk.rows][:, None] * kept[WEIGHT]
             nothing = np.full(int(there.sum()), np.nan)
-            picked = {key: layer[there].astype(float) for key, layer in {**kept, **run, "area": area}.items()}
+            picked = {
+                key: layer[there].astype(float)
+                for key, layer in {**kept, **run, "area": area}.items()
+            }
             cells = Cells(
                 picked["area"],
                 picked[name],
@@ -433,7 +473,9 @@ class _Stage:
         return {label: weight * where for label, where in members.items()}
 
 
-def _variables(target: TargetConfig, *, has_range: bool, table: ClassTable | None) -> list[Variable]:
+def _variables(
+    target: TargetConfig, *, has_range: bool, table: ClassTable | None
+) -> list[Variable]:
     unit, what = target.unit, target.long_name
     found = [
         Variable(DIFFERENCE, attrs={"long_name": f"{what}, run minus other map", "units": unit}),
@@ -458,7 +500,9 @@ def _group(name: str) -> str:
     return "permafrost" if name.removesuffix(" permafrost") in EXTENTS else "latitude"
 
 
-def _compared(run_url: str, stage: _Stage, other: OtherMap, settings: CompareConfig, depth: float | None) -> Comparison:
+def _compared(
+    run_url: str, stage: _Stage, other: OtherMap, settings: CompareConfig, depth: float | None
+) -> Comparison:
     target = stage.target
     run, name = TotalsOf.read(stage.map_url), comparison_name(settings)
     ranges = [] if stage.table is None else [(one.low, one.high) for one in stage.table.known]
@@ -474,10 +518,15 @@ def _compared(run_url: str, stage: _Stage, other: OtherMap, settings: CompareCon
         matrix += class_matrix(cells, limits)
     run_sums = polygon_storage.sum_covers(stage.map_url, stage.covers, "whole")
     run_totals = {label: run.total(part, depth) for label, part in run_sums.items()}
-    other_totals = {label: _total(part, depth, has_range=stage.has_range) for label, part in sums.items()}
+    other_totals = {
+        label: _total(part, depth, has_range=stage.has_range) for label, part in sums.items()
+    }
     if isinstance(other, RunMap):
         other_totals = other.totals(stage, other_totals, depth)
-    areas = tuple(_area_result(label, sums[label], run_totals[label], other_totals[label], stage) for label in _ordered(sums))
+    areas = tuple(
+        _area_result(label, sums[label], run_totals[label], other_totals[label], stage)
+        for label in _ordered(sums)
+    )
     footing = _footing(stage, other, settings, depth, areas[0].area_km2)
     parties = _parties(run_url, run, other, settings, target)
     parts = tuple(tuple(float(part) for part in row) for row in matrix / matrix.sum())
@@ -490,7 +539,9 @@ def _compared(run_url: str, stage: _Stage, other: OtherMap, settings: CompareCon
         run=parties[0],
         other=parties[1],
         footing=footing,
-        agreement=Agreement(spearman(histogram), weighted_kappa(matrix), class_names(limits, target.unit), parts),
+        agreement=Agreement(
+            spearman(histogram), weighted_kappa(matrix), class_names(limits, target.unit), parts
+        ),
         areas=areas,
         remarks=remarks(*parties, footing),
     )
@@ -516,7 +567,9 @@ def _ordered(labels: Mapping[str, Any]) -> list[str]:
 def _total(sums: AreaSums, depth: float | None, *, has_range: bool) -> Total:
     """Total or mean of the other map from its values in the cells."""
     scale = 1.0 if depth is None else sums.weight * depth / 1000 / 100
-    low, high = (scale * sums.mean(key) if has_range else None for key in ("other_low", "other_high"))
+    low, high = (
+        scale * sums.mean(key) if has_range else None for key in ("other_low", "other_high")
+    )
     return Total(scale * sums.mean("other"), low, high)
 
 
@@ -570,7 +623,9 @@ def _footing(
     )
 
 
-def _parties(run_url: str, run: TotalsOf, other: OtherMap, settings: CompareConfig, target: TargetConfig) -> tuple[Party, Party]:
+def _parties(
+    run_url: str, run: TotalsOf, other: OtherMap, settings: CompareConfig, target: TargetConfig
+) -> tuple[Party, Party]:
     ice = holds_ice(target)
     facts = run_facts(run_url)
     own = Party(

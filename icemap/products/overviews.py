@@ -1,4 +1,6 @@
-"""Coarser levels of a map, each a group of its own inside ``map.zarr``, so that who looks from afar need not read every cell."""
+"""Coarser levels of a map, each a group of its own inside ``map.zarr``, so that who looks from afar
+need not read every cell.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,24 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, consolidate, create_gridded, describe_gridded, grid_of, read_chunk, write_chunk
-from icemap.mapping.map_schema import OVERVIEWS, is_published, map_variables, multiscales, open_map, require_complete, target_of
+from icemap.gridded import (
+    Variable,
+    consolidate,
+    create_gridded,
+    describe_gridded,
+    grid_of,
+    read_chunk,
+    write_chunk,
+)
+from icemap.mapping.map_schema import (
+    OVERVIEWS,
+    is_published,
+    map_variables,
+    multiscales,
+    open_map,
+    require_complete,
+    target_of,
+)
 from icemap.products.figures.projection import block_means
 from icemap.running.ledger import Ledger
 from icemap.running.run import Job
@@ -60,13 +78,26 @@ class Overview:
 
     def _described(self) -> list[Variable]:
         methods = {"float32": "area: mean", "uint8": "area: point"}
-        return [replace(v, attrs={**v.attrs, "cell_methods": methods[v.dtype]}) for v in self.variables]
+        return [
+            replace(v, attrs={**v.attrs, "cell_methods": methods[v.dtype]}) for v in self.variables
+        ]
 
     def __call__(self, chunk: Chunk) -> dict[str, Any]:
-        """Means of the mapped cells among 2 x 2, and of classes the north-western cell, as GDAL makes overviews."""
-        rows, columns = (slice(2 * part.start, min(2 * part.stop, size)) for part, size in zip((chunk.rows, chunk.cols), self.source_grid.shape))
-        finer = read_chunk(self.source_url, Chunk(chunk.index, rows, columns), [variable.name for variable in self.variables])
-        write_chunk(self.url, chunk, {v.name: _coarsened(finer[v.name], v.dtype) for v in self.variables})
+        """Means of the mapped cells among 2 x 2, and of classes the north-western cell, as GDAL
+        makes overviews.
+        """
+        rows, columns = (
+            slice(2 * part.start, min(2 * part.stop, size))
+            for part, size in zip((chunk.rows, chunk.cols), self.source_grid.shape)
+        )
+        finer = read_chunk(
+            self.source_url,
+            Chunk(chunk.index, rows, columns),
+            [variable.name for variable in self.variables],
+        )
+        write_chunk(
+            self.url, chunk, {v.name: _coarsened(finer[v.name], v.dtype) for v in self.variables}
+        )
         return {}
 
 
@@ -75,12 +106,13 @@ def _coarsened(values: NDArray[Any], dtype: str) -> NDArray[Any]:
 
 
 def coarser_grids(grid: Grid) -> list[Grid]:
-    """Grids of the levels that a map gets, finest first; none for a map that is small enough as it is.
+    """Grids of the levels that a map gets, finest first; none for a map that is small enough as it
+    is.
 
     Notes
     -----
-    Where the number of rows or columns is odd, the last cell of the coarser level reaches beyond the map. It may not reach beyond the globe: there the levels
-    end.
+    Where the number of rows or columns is odd, the last cell of the coarser level reaches beyond
+    the map. It may not reach beyond the globe: there the levels end.
 
     Examples
     --------
@@ -92,15 +124,20 @@ def coarser_grids(grid: Grid) -> list[Grid]:
         rows, columns = (-(-size // 2) for size in grid.shape)
         step = 2 * grid.resolution
         try:
-            grid = Grid(grid.west, grid.north - rows * step, grid.west + columns * step, grid.north, step)
+            grid = Grid(
+                grid.west, grid.north - rows * step, grid.west + columns * step, grid.north, step
+            )
         except IcemapError:
             break
         levels.append(grid)
     return levels
 
 
-def write_overviews(map_url: str, run: Callable[[Job, str], Any], ledger: Callable[[str], Ledger]) -> int:
-    """Make the coarser levels, going on where an earlier start ended; only when all are there does the map say that it has them.
+def write_overviews(
+    map_url: str, run: Callable[[Job, str], Any], ledger: Callable[[str], Ledger]
+) -> int:
+    """Make the coarser levels, going on where an earlier start ended; only when all are there does
+    the map say that it has them.
 
     Parameters
     ----------
@@ -146,7 +183,15 @@ def write_overviews(map_url: str, run: Callable[[Job, str], Any], ledger: Callab
             level.create(title)
         else:
             level.describe(title)
-        run(Job(f"overview {number}", level.chunks, level, lambda chunk: chunk.shape[0] * chunk.shape[1]), name)
+        run(
+            Job(
+                f"overview {number}",
+                level.chunks,
+                level,
+                lambda chunk: chunk.shape[0] * chunk.shape[1],
+            ),
+            name,
+        )
         url, grid = level.url, coarser
     if grids:
         with storage_errors(map_url, "write"):

@@ -1,4 +1,6 @@
-"""Ranges that no predictor of their unit has on the Earth: most often a wrong unit, scale or nodata value."""
+"""Ranges that no predictor of their unit has on the Earth: most often a wrong unit, scale or nodata
+value.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +51,20 @@ def doubt(name: str, low: float, high: float, attrs: Mapping[str, Any]) -> str:
             return f"no temperature: is the unit {unit} right?"
     part = part_of_one(unit)
     named = PARTS.search(about) is not None or "fraction_of" in attrs
-    if part is not None and (named or (part < 1 and "derivation" not in attrs and "slope" not in about.lower())):
+    if part is not None and (
+        named or (part < 1 and "derivation" not in attrs and "slope" not in about.lower())
+    ):
         if low * part < -0.001 or high * part > 1.001:
             return f"no part of a whole: is the unit {unit} right?"
         if part == 0.01 and 0 < high <= 1 and high != low:
             return "all below 1 %: are these parts of 1?"
     metres = conversion(unit, "m")
-    if metres is not None and "derivation" not in attrs and HEIGHTS.search(about) and not DIFFERENCES.search(about):
+    if (
+        metres is not None
+        and "derivation" not in attrs
+        and HEIGHTS.search(about)
+        and not DIFFERENCES.search(about)
+    ):
         low_m, high_m = (metres.factor * end + metres.offset for end in (low, high))
         if low_m < ELEVATIONS[0] or high_m > ELEVATIONS[1]:
             return f"no elevation of the Earth: is the unit {unit} right?"

@@ -1,4 +1,6 @@
-"""Figures of the published map (Wang, Ran & Li 2026): printed beside a map of the same quantity, never aimed at."""
+"""Figures of the published map (Wang, Ran & Li 2026): printed beside a map of the same quantity,
+never aimed at.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ PUBLISHED = {
     "ice storage": "54,600 km³ (47,800 to 62,300)",
 }
 CAVEAT = (
-    "published for another data set, from a random hold-out, which measures interpolation between neighbouring boreholes; the interval is the spread of "
-    "re-fitted simulations, not a prediction interval"
+    "published for another data set, from a random hold-out, which measures interpolation between"
+    " neighbouring boreholes; the interval is the spread of re-fitted simulations, not a prediction"
+    " interval"
 )
 
 

@@ -1,4 +1,6 @@
-"""Catalogues of a run's products, STAC and intake, with relative addresses, so that the run can be moved or copied to a bucket."""
+"""Catalogues of a run's products, STAC and intake, with relative addresses, so that the run can be
+moved or copied to a bucket.
+"""
 
 from __future__ import annotations
 
@@ -34,10 +36,20 @@ if TYPE_CHECKING:
     from icemap.grid import Grid
 
 DATACUBE = "https://stac-extensions.github.io/datacube/v2.2.0/schema.json"
-EXTENSIONS = ("https://stac-extensions.github.io/projection/v2.0.0/schema.json", "https://stac-extensions.github.io/raster/v2.0.0/schema.json", DATACUBE)
+EXTENSIONS = (
+    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
+    DATACUBE,
+)
 ZARR_MEDIA_TYPE = "application/vnd.zarr; version=3"
-ZARR: tuple[str, dict[str, Any]] = ("intake.readers.datatypes:Zarr", {"engine": "zarr", "chunks": {}, "consolidated": False})
-GEOTIFF: tuple[str, dict[str, Any]] = ("intake.readers.datatypes:TIFF", {"engine": "rasterio", "chunks": {}})
+ZARR: tuple[str, dict[str, Any]] = (
+    "intake.readers.datatypes:Zarr",
+    {"engine": "zarr", "chunks": {}, "consolidated": False},
+)
+GEOTIFF: tuple[str, dict[str, Any]] = (
+    "intake.readers.datatypes:TIFF",
+    {"engine": "rasterio", "chunks": {}},
+)
 
 
 def write_stac(run_url: str, title: str, created: datetime | None = None, author: str = "") -> str:
@@ -68,8 +80,12 @@ def write_stac(run_url: str, title: str, created: datetime | None = None, author
 
     dataset = open_map(RunFolder(run_url).map)
     root = run_url.rstrip("/") if is_remote(run_url) else str(local_path(run_url).resolve())
-    collection = _collection(dataset, title, root, (created or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0))
-    collection.providers = [pystac.Provider(author, roles=[pystac.ProviderRole.PRODUCER])] if author else None
+    collection = _collection(
+        dataset, title, root, (created or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
+    )
+    collection.providers = (
+        [pystac.Provider(author, roles=[pystac.ProviderRole.PRODUCER])] if author else None
+    )
     collection.normalize_hrefs(RunFolder(root).stac)
     for item in collection.get_items():
         item.make_asset_hrefs_relative()
@@ -86,11 +102,16 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
     published = is_published(dataset)
     variables = map_variables(target, published=published)
     interval = REPLICATE_INTERVAL if published else CALIBRATED_INTERVAL
-    extent = pystac.Extent(pystac.SpatialExtent([list(_bbox(grid))]), pystac.TemporalExtent([[created, created]]))
+    extent = pystac.Extent(
+        pystac.SpatialExtent([list(_bbox(grid))]), pystac.TemporalExtent([[created, created]])
+    )
     collection = pystac.Collection(
         id=re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or target.name,
         title=title,
-        description=f"{title}: {target.long_name} ({target.unit}) with its {interval}, ensemble spread and area of applicability.",
+        description=(
+            f"{title}: {target.long_name} ({target.unit}) with its {interval}, ensemble spread and"
+            " area of applicability."
+        ),
         extent=extent,
         license=str(dataset.attrs.get("license", "other")),
         catalog_type=pystac.CatalogType.SELF_CONTAINED,
@@ -102,7 +123,14 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
     return collection
 
 
-def _item(title: str, grid: Grid, target: TargetConfig, variables: Sequence[Variable], root: str, created: datetime) -> pystac.Item:
+def _item(
+    title: str,
+    grid: Grid,
+    target: TargetConfig,
+    variables: Sequence[Variable],
+    root: str,
+    created: datetime,
+) -> pystac.Item:
     import pystac
 
     item = pystac.Item(
@@ -110,7 +138,11 @@ def _item(title: str, grid: Grid, target: TargetConfig, variables: Sequence[Vari
         geometry=_footprint(grid),
         bbox=list(_bbox(grid)),
         datetime=created,
-        properties={"created": created.isoformat().replace("+00:00", "Z"), "proj:code": "EPSG:4326", **_projection(grid)},
+        properties={
+            "created": created.isoformat().replace("+00:00", "Z"),
+            "proj:code": "EPSG:4326",
+            **_projection(grid),
+        },
         stac_extensions=list(EXTENSIONS),
     )
     item.common_metadata.title = title
@@ -120,18 +152,46 @@ def _item(title: str, grid: Grid, target: TargetConfig, variables: Sequence[Vari
         if exists(url):
             item.add_asset(name, _asset(url, by_name[name], grid, pystac.MediaType.COG))
     if not item.assets:
-        raise IcemapError(f"There is no GeoTIFF in {join(root, 'products')}: run 'icemap publish' first.")
-    described = {"bands": [_band(variable) for variable in variables], **_projection(grid), **_cube(grid, variables)}
-    item.add_asset("map", pystac.Asset(RunFolder(root).map, "All variables as a Zarr group", None, ZARR_MEDIA_TYPE, ["data"], described))
+        raise IcemapError(
+            f"There is no GeoTIFF in {join(root, 'products')}: run 'icemap publish' first."
+        )
+    described = {
+        "bands": [_band(variable) for variable in variables],
+        **_projection(grid),
+        **_cube(grid, variables),
+    }
+    item.add_asset(
+        "map",
+        pystac.Asset(
+            RunFolder(root).map,
+            "All variables as a Zarr group",
+            None,
+            ZARR_MEDIA_TYPE,
+            ["data"],
+            described,
+        ),
+    )
     return item
 
 
 def _cube(grid: Grid, variables: Sequence[Variable]) -> dict[str, Any]:
-    """Dimensions and variables of the map after the datacube extension; extents are those of the cells, not of their centres."""
+    """Dimensions and variables of the map after the datacube extension; extents are those of the
+    cells, not of their centres.
+    """
     shared = {"type": "spatial", "reference_system": 4326}
     dimensions = {
-        "latitude": {**shared, "axis": "y", "extent": [grid.south, grid.north], "step": -grid.resolution},
-        "longitude": {**shared, "axis": "x", "extent": [grid.west, grid.east], "step": grid.resolution},
+        "latitude": {
+            **shared,
+            "axis": "y",
+            "extent": [grid.south, grid.north],
+            "step": -grid.resolution,
+        },
+        "longitude": {
+            **shared,
+            "axis": "x",
+            "extent": [grid.west, grid.east],
+            "step": grid.resolution,
+        },
     }
     described = {
         variable.name: {
@@ -150,7 +210,13 @@ def _asset(url: str, variable: Variable, grid: Grid, media_type: str) -> pystac.
     import pystac
 
     long_name = str(variable.attrs["long_name"])
-    return pystac.Asset(url, long_name, media_type=media_type, roles=["data"], extra_fields={"bands": [_band(variable)], **_projection(grid)})
+    return pystac.Asset(
+        url,
+        long_name,
+        media_type=media_type,
+        roles=["data"],
+        extra_fields={"bands": [_band(variable)], **_projection(grid)},
+    )
 
 
 def _band(variable: Variable) -> dict[str, Any]:
@@ -169,7 +235,9 @@ def _projection(grid: Grid) -> dict[str, Any]:
 
 
 def _bbox(grid: Grid) -> tuple[float, float, float, float]:
-    """As RFC 7946 has it: across the date line west is greater than east; a band all round is from -180 to 180."""
+    """As RFC 7946 has it: across the date line west is greater than east; a band all round is from
+    -180 to 180.
+    """
     if grid.east <= 180:
         return grid.west, grid.south, grid.east, grid.north
     if grid.east - grid.west >= 360 - 1e-9:
@@ -182,14 +250,19 @@ def _footprint(grid: Grid) -> dict[str, Any]:
     west, south, east, north = _bbox(grid)
     parts = [(west, east)] if west < east else [(west, 180.0), (-180.0, east)]
     rings = [[[[a, south], [b, south], [b, north], [a, north], [a, south]]] for a, b in parts]
-    return {"type": "Polygon", "coordinates": rings[0]} if len(rings) == 1 else {"type": "MultiPolygon", "coordinates": rings}
+    return (
+        {"type": "Polygon", "coordinates": rings[0]}
+        if len(rings) == 1
+        else {"type": "MultiPolygon", "coordinates": rings}
+    )
 
 
 def write_catalog(run_url: str, title: str) -> str:
     """Write ``catalog.yaml``, an intake (version 2) catalogue that needs no plugin.
 
     It has an entry for each product that is there: ``map``, ``cube`` and the GeoTIFFs by file name.
-    Addresses are relative to the catalogue, so the run can be moved. ``intake.open_catalog(url)["map"].read()`` opens lazily.
+    Addresses are relative to the catalogue, so the run can be moved.
+    ``intake.open_catalog(url)["map"].read()`` opens lazily.
 
     Returns
     -------
@@ -203,9 +276,19 @@ def write_catalog(run_url: str, title: str) -> str:
     """
     dataset = open_map(RunFolder(run_url).map)
     target = target_of(dataset)
-    products = [("map", "map.zarr", ZARR, "every variable of the map"), ("cube", "cube.zarr", ZARR, "the predictors, aligned")]
+    products = [
+        ("map", "map.zarr", ZARR, "every variable of the map"),
+        ("cube", "cube.zarr", ZARR, "the predictors, aligned"),
+    ]
     for variable, file in product_files(target.name).items():
-        products.append((PurePosixPath(file).stem, f"products/{file}", GEOTIFF, str(dataset[variable].attrs["long_name"])))
+        products.append(
+            (
+                PurePosixPath(file).stem,
+                f"products/{file}",
+                GEOTIFF,
+                str(dataset[variable].attrs["long_name"]),
+            )
+        )
     there = [product for product in products if exists(join(run_url, product[1]))]
     content: dict[str, Any] = {
         "version": 2,
@@ -221,7 +304,12 @@ def write_catalog(run_url: str, title: str) -> str:
 
 
 def _data(path: str, datatype: str) -> dict[str, Any]:
-    return {"datatype": datatype, "kwargs": {"url": f"{{CATALOG_DIR}}/{path}", "storage_options": None}, "metadata": {}, "user_parameters": {}}
+    return {
+        "datatype": datatype,
+        "kwargs": {"url": f"{{CATALOG_DIR}}/{path}", "storage_options": None},
+        "metadata": {},
+        "user_parameters": {},
+    }
 
 
 def _entry(name: str, kwargs: dict[str, Any], description: str) -> dict[str, Any]:

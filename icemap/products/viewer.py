@@ -1,4 +1,6 @@
-"""A static page beside the products: the GeoTIFFs by range requests from any web server, and totals of drawn areas from a small table."""
+"""A static page beside the products: the GeoTIFFs by range requests from any web server, and totals
+of drawn areas from a small table.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,8 @@ LIBRARIES = ("ol.js", "ol.css", "proj4.js", "geotiff.js", "LICENSES.txt")
 # Side in degrees of the cells of which a drawn area's total is made up.
 COARSE = 1.0
 MISSING = (
-    "The viewer was left out, because the JavaScript libraries it needs are not installed: run 'make viewer' in a checkout of icemap (it takes them from npm), "
-    "then publish again."
+    "The viewer was left out, because the JavaScript libraries it needs are not installed: run"
+    " 'make viewer' in a checkout of icemap (it takes them from npm), then publish again."
 )
 
 
@@ -70,7 +72,8 @@ def write_viewer(run_url: str, title: str) -> bool:
 
 
 def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
-    """What the page has to know: layers, the extent, and the table for drawn areas (null where the map was made without replicates).
+    """What the page has to know: layers, the extent, and the table for drawn areas (null where the
+    map was made without replicates).
 
     ``summed_bounds`` says that the map follows the recipe as printed, for which there is no table.
     """
@@ -81,20 +84,47 @@ def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
     for variable, file in product_files(target.name).items():
         attrs = dataset[variable].attrs
         if exists(RunFolder(run_url).product(file)):
-            limits = attrs.get("valid_range") if variable == target.name or variable.endswith("95") else None
-            layers.append({"variable": variable, "file": f"../{file}", "title": attrs["long_name"], "unit": attrs["units"], "limits": limits})
+            limits = (
+                attrs.get("valid_range")
+                if variable == target.name or variable.endswith("95")
+                else None
+            )
+            layers.append(
+                {
+                    "variable": variable,
+                    "file": f"../{file}",
+                    "title": attrs["long_name"],
+                    "unit": attrs["units"],
+                    "limits": limits,
+                }
+            )
     if not layers:
-        raise IcemapError(f"There is no GeoTIFF in {join(run_url, 'products')}: run 'icemap publish' first.")
+        raise IcemapError(
+            f"There is no GeoTIFF in {join(run_url, 'products')}: run 'icemap publish' first."
+        )
     storage = RunFolder(run_url).storage
     known = {**read_storage(storage)} if exists(storage) else {}
-    facts = {"title": title, "name": target.name, "unit": target.unit, "extent": [grid.west, grid.south, grid.east, grid.north]}
+    facts = {
+        "title": title,
+        "name": target.name,
+        "unit": target.unit,
+        "extent": [grid.west, grid.south, grid.east, grid.north],
+    }
     # The bounds of a total of the recipe as printed are sums over cells, which the page has not.
     published = is_published(dataset)
     totals = None if published else _totals(map_url, dataset.attrs.get(HELD_OUT), known, target)
-    return {**facts, "resolution": grid.resolution, "layers": layers, "totals": totals, "summed_bounds": published}
+    return {
+        **facts,
+        "resolution": grid.resolution,
+        "layers": layers,
+        "totals": totals,
+        "summed_bounds": published,
+    }
 
 
-def _totals(map_url: str, held_out: float | None, known: dict[str, Any], target: TargetConfig) -> dict[str, Any] | None:
+def _totals(
+    map_url: str, held_out: float | None, known: dict[str, Any], target: TargetConfig
+) -> dict[str, Any] | None:
     if not exists(join(replicates_url(map_url), "zarr.json")):
         return None
     longitude, latitude, side, area, means = coarse_replicates(map_url)
@@ -116,7 +146,11 @@ def _totals(map_url: str, held_out: float | None, known: dict[str, Any], target:
     }
 
 
-def coarse_replicates(map_url: str) -> tuple[NDArray[np.float64], NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]]:
+def coarse_replicates(
+    map_url: str,
+) -> tuple[
+    NDArray[np.float64], NDArray[np.float64], float, NDArray[np.float64], NDArray[np.float64]
+]:
     """The replicates as means over the area that counts, on cells of about ``COARSE`` degrees.
 
     Returns
@@ -147,16 +181,30 @@ def coarse_replicates(map_url: str) -> tuple[NDArray[np.float64], NDArray[np.flo
         values = values[:, mapped]
         values += vic - values.mean(axis=0)
         weight = grid.cell_area()[chunk.rows][row] * fraction[mapped]
-        key, label = np.unique((chunk.rows.start + row) // step * columns + (chunk.cols.start + col) // step, return_inverse=True)
+        key, label = np.unique(
+            (chunk.rows.start + row) // step * columns + (chunk.cols.start + col) // step,
+            return_inverse=True,
+        )
         total = np.bincount(label, weight)
         part = np.stack([np.bincount(label, weight * one) for one in values], axis=1)
         for k, number in enumerate(key.tolist()):
             areas[number] = areas.get(number, 0.0) + float(total[k])
             sums[number] = sums.get(number, 0.0) + part[k]
     if not areas:
-        raise IcemapError(f"No cell of the map {map_url} counts in a total: check the masks in the config.")
+        raise IcemapError(
+            f"No cell of the map {map_url} counts in a total: check the masks in the config."
+        )
     keys = np.array(sorted(areas))
     area = np.array([areas[key] for key in keys.tolist()])
     side = step * grid.resolution
-    longitude, latitude = grid.west + (keys % columns + 0.5) * side, grid.north - (keys // columns + 0.5) * side
-    return longitude, latitude, side, area, np.stack([sums[key] for key in keys.tolist()], axis=1) / area
+    longitude, latitude = (
+        grid.west + (keys % columns + 0.5) * side,
+        grid.north - (keys // columns + 0.5) * side,
+    )
+    return (
+        longitude,
+        latitude,
+        side,
+        area,
+        np.stack([sums[key] for key in keys.tolist()], axis=1) / area,
+    )

@@ -15,12 +15,26 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from icemap.errors import IcemapError, first_line
-from icemap.running.dask_executor import PATIENCE_SECONDS, RETRIES, DaskExecutor, require_same_versions
+from icemap.running.dask_executor import (
+    PATIENCE_SECONDS,
+    RETRIES,
+    DaskExecutor,
+    require_same_versions,
+)
 from icemap.running.operator import dask_cluster
 from icemap.running.run import Executor, SerialExecutor
 
 # One thread per task: BLAS and OpenMP threads below Dask's own would only fight over the cores.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "GDAL_NUM_THREADS",
+    ),
+    "1",
+)
 JOIN_SECONDS = 15.0
 TRY_SECONDS = 5.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -40,7 +54,8 @@ Log = Callable[[str], None]
 def open_cluster(where: str, workers: int, log: Log) -> Iterator[Executor]:
     """Start a cluster, or join one by its address.
 
-    Credentials and certificates come from Dask's own configuration (``DASK_DISTRIBUTED__COMM__TLS__...``, ``DASK_GATEWAY__...``).
+    Credentials and certificates come from Dask's own configuration
+    (``DASK_DISTRIBUTED__COMM__TLS__...``, ``DASK_GATEWAY__...``).
 
     Parameters
     ----------
@@ -49,7 +64,8 @@ def open_cluster(where: str, workers: int, log: Log) -> Iterator[Executor]:
         the Dask operator; ``gateway``, a cluster of a Dask Gateway; or the address of a running
         scheduler such as ``tcp://10.0.0.1:8786`` or ``tls://10.0.0.1:8786``.
     workers : int
-        Processes to start for ``local``, the most that ``kubernetes`` and ``gateway`` may scale to. A cluster that is joined has its own.
+        Processes to start for ``local``, the most that ``kubernetes`` and ``gateway`` may scale to.
+        A cluster that is joined has its own.
     log : callable
         Gets the line with the dashboard's address, and what is waited for.
 
@@ -64,7 +80,10 @@ def open_cluster(where: str, workers: int, log: Log) -> Iterator[Executor]:
         return
     starts = {"local": _local, "kubernetes": _kubernetes, "gateway": _gateway}
     if where not in starts and not where.startswith(("tcp://", "tls://")):
-        raise IcemapError(f"'{where}' is not a cluster: give serial, local, kubernetes, gateway, or the address of a scheduler such as tcp://host:8786.")
+        raise IcemapError(
+            f"'{where}' is not a cluster: give serial, local, kubernetes, gateway, or the address"
+            " of a scheduler such as tcp://host:8786."
+        )
     start = starts.get(where) or _joined
     with start(where, workers, log) as executor:
         require_same_versions(executor.client)
@@ -86,7 +105,12 @@ def _local(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
     from distributed import Client, LocalCluster
 
     os.environ.update(ONE_THREAD)
-    with dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, **_dashboard_behind_a_hub("proxy/{port}/status")}):
+    with dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": RETRIES,
+            **_dashboard_behind_a_hub("proxy/{port}/status"),
+        }
+    ):
         try:
             local = LocalCluster(
                 n_workers=workers,
@@ -127,14 +151,17 @@ def _why_none_started(error: RuntimeError) -> IcemapError:
         return IcemapError(f"No worker can be started on this machine: {first_line(error)}.")
     script = getattr(sys.modules["__main__"], "__file__", "This script")
     return UnguardedScriptError(
-        f'{script} calls icemap.run where every worker, which imports the script, would call it again: put the call below the line if __name__ == "__main__":'
+        f"{script} calls icemap.run where every worker, which imports the script, would call it"
+        ' again: put the call below the line if __name__ == "__main__":'
     )
 
 
 @contextmanager
 def _joined(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
     # A job of the operator starts together with the scheduler that this variable names.
-    patience = PATIENCE_SECONDS if where == os.environ.get("DASK_SCHEDULER_ADDRESS") else JOIN_SECONDS
+    patience = (
+        PATIENCE_SECONDS if where == os.environ.get("DASK_SCHEDULER_ADDRESS") else JOIN_SECONDS
+    )
     with _client(where, patience) as client:
         log(f"Dask: joined {where}, dashboard at {client.dashboard_link}")
         yield DaskExecutor(client, log=log)
@@ -143,7 +170,10 @@ def _joined(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
 @contextmanager
 def _kubernetes(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
     with dask_cluster(log) as (address, adapt):
-        log(f"Dask: waiting for its scheduler at {address}, at most {PATIENCE_SECONDS / 60:.2g} minutes")
+        log(
+            f"Dask: waiting for its scheduler at {address}, at most {PATIENCE_SECONDS / 60:.2g}"
+            " minutes"
+        )
         with _client(address, PATIENCE_SECONDS) as client:
             adapt(workers)
             log(f"Dask: 1 to {workers} workers on Kubernetes, dashboard at {client.dashboard_link}")
@@ -155,38 +185,55 @@ def _gateway(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
     try:
         from dask_gateway import Gateway
     except ModuleNotFoundError as error:
-        raise IcemapError("'--cluster gateway' needs the package dask-gateway: pip install 'icemap[cluster]'.") from error
+        raise IcemapError(
+            "'--cluster gateway' needs the package dask-gateway: pip install 'icemap[cluster]'."
+        ) from error
     from distributed.utils import LoopRunner
 
-    # Never stopped: dask-gateway closes once more when it is collected, and complains where its loop has ended.
+    # Never stopped: dask-gateway closes once more when it is collected, and complains where its
+    # loop has ended.
     runner = LoopRunner()
     runner.start()
     try:
         gateway = Gateway(loop=runner.loop)
     except (ValueError, TypeError) as error:
-        raise IcemapError(f"'--cluster gateway' needs the gateway's address: set DASK_GATEWAY__ADDRESS ({first_line(error)}).") from error
+        raise IcemapError(
+            "'--cluster gateway' needs the gateway's address: set DASK_GATEWAY__ADDRESS"
+            f" ({first_line(error)})."
+        ) from error
     with gateway:
         try:
             cluster = gateway.new_cluster()
         except Exception as error:
-            raise IcemapError(f"The Dask Gateway at {gateway.address} starts no cluster: {first_line(error)}.") from error
+            raise IcemapError(
+                f"The Dask Gateway at {gateway.address} starts no cluster: {first_line(error)}."
+            ) from error
         with cluster, cluster.get_client() as client:
             cluster.adapt(minimum=1, maximum=workers)
-            log(f"Dask: 1 to {workers} workers of the gateway {gateway.address}, dashboard at {cluster.dashboard_link}")
+            log(
+                f"Dask: 1 to {workers} workers of the gateway {gateway.address}, dashboard at"
+                f" {cluster.dashboard_link}"
+            )
             yield DaskExecutor(client, workers, log)
 
 
 @contextmanager
 def _client(address: str, patience: float) -> Iterator[Any]:
-    """A client of the scheduler at an address; TLS and timeouts come from Dask's own configuration."""
+    """A client of the scheduler at an address; TLS and timeouts come from Dask's own
+    configuration.
+    """
     import dask
     from distributed import Client
     from distributed.utils import silence_logging_cmgr
 
     _require_certificates(address)
-    # What goes wrong is said in one sentence; Dask would print tracebacks beside it.
-    # Behind some proxies a colon in a path does not arrive, so the host is left out where it can be.
-    place = "proxy/{port}/status" if address.split("://")[1].rsplit(":", 1)[0] in LOOPBACK else "proxy/{host}:{port}/status"
+    # What goes wrong is said in one sentence; Dask would print tracebacks beside it. Behind some
+    # proxies a colon in a path does not arrive, so the host is left out where it can be.
+    place = (
+        "proxy/{port}/status"
+        if address.split("://")[1].rsplit(":", 1)[0] in LOOPBACK
+        else "proxy/{host}:{port}/status"
+    )
     with dask.config.set(_dashboard_behind_a_hub(place)), silence_logging_cmgr(logging.CRITICAL):
         try:
             _require_scheduler(address, patience)
@@ -198,13 +245,17 @@ def _client(address: str, patience: float) -> Iterator[Any]:
 
 
 def _require_scheduler(address: str, patience: float) -> None:
-    """Ask who answers, for so many seconds: a client waits for ever on a server of another kind, such as the dashboard's."""
+    """Ask who answers, for so many seconds: a client waits for ever on a server of another kind,
+    such as the dashboard's.
+    """
     from distributed import Security
     from distributed.core import rpc
     from distributed.utils import LoopRunner
 
     async def ask(seconds: float) -> str:
-        async with rpc(address, timeout=seconds, connection_args=Security().get_connection_args("client")) as scheduler:
+        async with rpc(
+            address, timeout=seconds, connection_args=Security().get_connection_args("client")
+        ) as scheduler:
             return str((await scheduler.identity())["type"])
 
     async def ask_in_time() -> str:
@@ -228,14 +279,20 @@ def _require_certificates(address: str) -> None:
 
     if not address.startswith("tls://"):
         return
-    missing = [variable for setting, variable in CERTIFICATES.items() if not dask.config.get(setting, None)]
+    missing = [
+        variable for setting, variable in CERTIFICATES.items() if not dask.config.get(setting, None)
+    ]
     if missing:
-        raise IcemapError(f"{address} needs certificates: set {', '.join(missing)} to their files, or give them in a configuration file of Dask.")
+        raise IcemapError(
+            f"{address} needs certificates: set {', '.join(missing)} to their files, or give them"
+            " in a configuration file of Dask."
+        )
     try:
         Security().get_connection_args("client")
     except OSError as error:
         raise IcemapError(
-            f"A certificate for {address} cannot be used ({first_line(error)}): check the files that DASK_DISTRIBUTED__COMM__TLS__... name."
+            f"A certificate for {address} cannot be used ({first_line(error)}): check the files"
+            " that DASK_DISTRIBUTED__COMM__TLS__... name."
         ) from error
 
 
@@ -246,13 +303,25 @@ def _why_not_joined(address: str) -> str:
     except (OSError, ValueError):
         return f"No Dask scheduler answers at {address}: check the address and that it runs."
     if address.startswith("tls://"):
-        return f"What runs at {address} refuses this TLS connection: check that it is a Dask scheduler with TLS and that one CA signed both certificates."
-    return f"What runs at {address} refuses this connection: one that requires TLS is joined by tls://; otherwise check that it is a Dask scheduler."
+        return (
+            f"What runs at {address} refuses this TLS connection: check that it is a Dask scheduler"
+            " with TLS and that one CA signed both certificates."
+        )
+    return (
+        f"What runs at {address} refuses this connection: one that requires TLS is joined by"
+        " tls://; otherwise check that it is a Dask scheduler."
+    )
 
 
 def _dashboard_behind_a_hub(path: str) -> dict[str, str]:
-    """Dask's setting for the link, where JupyterHub's proxy is the only way to the dashboard and nobody has set it."""
+    """Dask's setting for the link, where JupyterHub's proxy is the only way to the dashboard and
+    nobody has set it.
+    """
     import dask
 
     untouched = dask.config.get(DASHBOARD) == "{scheme}://{host}:{port}/status"
-    return {DASHBOARD: "{JUPYTERHUB_SERVICE_PREFIX}" + path} if untouched and os.environ.get("JUPYTERHUB_SERVICE_PREFIX") else {}
+    return (
+        {DASHBOARD: "{JUPYTERHUB_SERVICE_PREFIX}" + path}
+        if untouched and os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
+        else {}
+    )

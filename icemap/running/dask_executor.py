@@ -1,4 +1,6 @@
-"""Tasks on a Dask cluster: a bounded number in flight, an end to every wait, and the same versions on all sides."""
+"""Tasks on a Dask cluster: a bounded number in flight, an end to every wait, and the same versions
+on all sides.
+"""
 
 from __future__ import annotations
 
@@ -29,21 +31,30 @@ class DaskExecutor:
     ----------
     client : distributed.Client
     workers : int
-        Workers still to come that tasks are kept ready for: an adaptive cluster starts them only for tasks it has seen.
+        Workers still to come that tasks are kept ready for: an adaptive cluster starts them only
+        for tasks it has seen.
     log : callable
         Gets a line when there is nobody to work.
     patience : float
         Seconds without any worker after which a job is given up.
     """
 
-    def __init__(self, client: Any, workers: int = 0, log: Callable[[str], None] = lambda line: None, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(
+        self,
+        client: Any,
+        workers: int = 0,
+        log: Callable[[str], None] = lambda line: None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self.client = client
         self.address = client.scheduler.address
         self.workers = workers
         self.log = log
         self.patience = patience
 
-    def map(self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    def map(
+        self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]
+    ) -> Iterator[tuple[Any, dict[str, Any]]]:
         waiting = iter(items)
         running: dict[Any, Any] = {}
         ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -51,8 +62,15 @@ class DaskExecutor:
 
         def submit() -> None:
             for item in islice(waiting, max(0, self._in_flight() - len(running))):
-                # Dask learns durations, which its scaling and stealing go by, from the first word of a key.
-                future = self.client.submit(task, item, key=f"icemap-{getattr(item, 'key', item)}-{id(running):x}", retries=RETRIES, pure=False)
+                # Dask learns durations, which its scaling and stealing go by, from the first word
+                # of a key.
+                future = self.client.submit(
+                    task,
+                    item,
+                    key=f"icemap-{getattr(item, 'key', item)}-{id(running):x}",
+                    retries=RETRIES,
+                    pure=False,
+                )
                 running[future] = item
                 future.add_done_callback(ended.put)
 
@@ -91,14 +109,20 @@ class DaskExecutor:
                 continue
             if alone_since is None:
                 alone_since = time.monotonic()
-                self.log(f"Dask: no worker is there; waiting for one, at most {self.patience / 60:.2g} minutes")
+                self.log(
+                    f"Dask: no worker is there; waiting for one, at most {self.patience / 60:.2g}"
+                    " minutes"
+                )
             if time.monotonic() - alone_since > self.patience:
                 raise IcemapError(
-                    f"No Dask worker has been there for {self.patience / 60:.2g} minutes: see why none starts (quota, image, memory, versions); {CONTINUES}."
+                    f"No Dask worker has been there for {self.patience / 60:.2g} minutes: see why"
+                    f" none starts (quota, image, memory, versions); {CONTINUES}."
                 )
 
     def _record(self, future: Any, item: Any) -> dict[str, Any] | None:
-        """What the task returned; None where its worker went with it, so that it is computed again."""
+        """What the task returned; None where its worker went with it, so that it is computed
+        again.
+        """
         from distributed import CancelledError, KilledWorker
         from distributed.comm import CommClosedError
 
@@ -106,8 +130,8 @@ class DaskExecutor:
             return dict(future.result(timeout=LOOK_SECONDS))
         except KilledWorker as error:
             raise IcemapError(
-                f"The part {item.key} ended {error.allowed_failures + 1} workers, most likely for want of memory: "
-                "give the workers more, or choose a smaller 'chunk' for the grid."
+                f"The part {item.key} ended {error.allowed_failures + 1} workers, most likely for"
+                " want of memory: give the workers more, or choose a smaller 'chunk' for the grid."
             ) from error
         except CancelledError as error:
             raise self._lost() from error
@@ -123,16 +147,21 @@ class DaskExecutor:
             if "deserialization of the task graph" not in str(error):
                 raise
             raise IcemapError(
-                f"The Dask scheduler at {self.address} has another icemap than this command: start all sides from one image or lock file."
+                f"The Dask scheduler at {self.address} has another icemap than this command: start"
+                " all sides from one image or lock file."
             ) from error
 
     def _lost(self) -> IcemapError:
-        return IcemapError(f"The Dask scheduler at {self.address} was lost: {CONTINUES} once it, or another, runs.")
+        return IcemapError(
+            f"The Dask scheduler at {self.address} was lost: {CONTINUES} once it, or another, runs."
+        )
 
 
 @dataclass(frozen=True)
 class _SameVersions:
-    """A task that refuses to run beside other versions than the command's: workers may join at any time, from any image."""
+    """A task that refuses to run beside other versions than the command's: workers may join at any
+    time, from any image.
+    """
 
     work: Callable[[Any], dict[str, Any]]
     expected: Versions
@@ -153,7 +182,11 @@ def require_same_versions(client: Any) -> None:
         Naming the first library that differs, its versions, and where.
     """
     found = client.get_versions(packages=PACKAGES)
-    require_same(_versions_here(), _comparable(found["scheduler"]), f"on the scheduler {client.scheduler.address}")
+    require_same(
+        _versions_here(),
+        _comparable(found["scheduler"]),
+        f"on the scheduler {client.scheduler.address}",
+    )
     for address, worker in sorted(found["workers"].items()):
         require_same(_versions_here(), _comparable(worker), f"on the worker {address}")
 
@@ -164,8 +197,8 @@ def require_same(here: Versions, there: Versions, where: str) -> None:
     Examples
     --------
     >>> require_same({"numpy": "2.4.1"}, {"numpy": "2.4.0"}, "on the worker w1")
-    Traceback (most recent call last):
-    icemap.errors.IcemapError: numpy is 2.4.1 here and 2.4.0 on the worker w1: numbers may differ, so start all sides from one image or lock file.
+    Traceback (most recent call last): icemap.errors.IcemapError: numpy is 2.4.1 here and 2.4.0 on
+    the worker w1: numbers may differ, so start all sides from one image or lock file.
     """
     for name, version in here.items():
         if there[name] != version:
@@ -182,6 +215,8 @@ def _versions_here() -> Versions:
 
 
 def _comparable(found: Mapping[str, Any]) -> Versions:
-    """The versions of what Dask found, that of Python to its minor number: libraries are built for that."""
+    """The versions of what Dask found, that of Python to its minor number: libraries are built for
+    that.
+    """
     packages = dict(found["packages"])
     return {**packages, "python": ".".join(packages["python"].split(".")[:2])}

@@ -28,9 +28,11 @@ PROGRESS = ".progress.json"
 
 
 class Ledger:
-    """Records of finished chunks below a URL, one object each, so that any number of writers need no lock.
+    """Records of finished chunks below a URL, one object each, so that any number of writers need
+    no lock.
 
-    A record is written after its chunk, and whole or not at all: a chunk without a record is not done.
+    A record is written after its chunk, and whole or not at all: a chunk without a record is not
+    done.
     """
 
     def __init__(self, url: str, kind: type[Any] | None = None) -> None:
@@ -39,9 +41,14 @@ class Ledger:
         self.kind = kind
 
     def write(self, key: str, record: dict[str, Any]) -> None:
-        """Mark a chunk as done; its record carries a checksum, for no number in it can be made again without the chunk."""
+        """Mark a chunk as done; its record carries a checksum, for no number in it can be made
+        again without the chunk.
+        """
         text = json.dumps(record, allow_nan=False)
-        write_text(join(self.url, f"{key}.json"), json.dumps({"check": _checksum(text), **record}, allow_nan=False))
+        write_text(
+            join(self.url, f"{key}.json"),
+            json.dumps({"check": _checksum(text), **record}, allow_nan=False),
+        )
 
     def remove(self, key: str) -> None:
         """Forget one record: its chunk is not done."""
@@ -60,7 +67,11 @@ class Ledger:
 
     def keys(self) -> set[str]:
         """Keys of the finished chunks."""
-        return {name.removesuffix(".json") for name in list_names(self.url) if name.endswith(".json") and not name.startswith(".")}
+        return {
+            name.removesuffix(".json")
+            for name in list_names(self.url)
+            if name.endswith(".json") and not name.startswith(".")
+        }
 
     def records(self) -> dict[str, dict[str, Any]]:
         """All records by key, in the order of the keys.
@@ -114,7 +125,10 @@ class Ledger:
         if self.kind is not None:
             check_record(f"The ledger record {self.url}/{key}.json", record, self.kind, remedy)
         if checksum != _checksum(json.dumps(record)):
-            raise IcemapError(f"The ledger record {self.url}/{key}.json is not as it was written (its checksum differs): {remedy}.")
+            raise IcemapError(
+                f"The ledger record {self.url}/{key}.json is not as it was written (its checksum"
+                f" differs): {remedy}."
+            )
         return record
 
 

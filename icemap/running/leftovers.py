@@ -23,7 +23,8 @@ COMPARISON_FOLDER = ".icemap-comparison-"
 
 
 def sweep(run_url: str) -> None:
-    """Remove temporary files of commands that were killed; a bucket, where nothing is ever half there, has none.
+    """Remove temporary files of commands that were killed; a bucket, where nothing is ever half
+    there, has none.
 
     To be called by the one command that works on the run: a file of another that still writes is
     not told from one that nobody will finish.

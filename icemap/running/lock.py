@@ -21,7 +21,16 @@ from pathlib import Path
 
 from icemap.errors import IcemapError
 from icemap.json_records import LockRecord, check_record
-from icemap.store import create_text, exists, is_remote, join, local_path, read_json, remove_file, write_text
+from icemap.store import (
+    create_text,
+    exists,
+    is_remote,
+    join,
+    local_path,
+    read_json,
+    remove_file,
+    write_text,
+)
 
 LOCK = "lock.json"
 # Seconds between two signs of life, and without one until another command may take over.
@@ -73,7 +82,9 @@ def read_lock(run_url: str) -> LockRecord | None:
             return None
         try:
             content = read_json(url)
-            return check_record(url, content, LockRecord, "delete it when no command works on the run")
+            return check_record(
+                url, content, LockRecord, "delete it when no command works on the run"
+            )
         except IcemapError as error:
             # Released in between, or created and not yet written.
             problem = error
@@ -260,7 +271,9 @@ def _machine() -> str:
 
 
 def _born(pid: int) -> float:
-    """When a process began, in seconds that no change of the clock moves; -1 where there is none."""
+    """When a process began, in seconds that no change of the clock moves; -1 where there is
+    none.
+    """
     import psutil
 
     try:

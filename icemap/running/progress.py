@@ -1,4 +1,6 @@
-"""How far a job is and how long it still takes, beside its ledger, so that anyone can ask from anywhere."""
+"""How far a job is and how long it still takes, beside its ledger, so that anyone can ask from
+anywhere.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from icemap.running.ledger import Ledger
 
 # A bucket takes its time over each note, and nobody watches more often.
 SECONDS_BETWEEN_NOTES = 2.0
-# A job that has been silent for this long, beyond the time of its longest part, has most likely been killed.
+# A job that has been silent for this long, beyond the time of its longest part, has most likely
+# been killed.
 SILENCE_SECONDS = 60.0
 
 
@@ -35,7 +38,14 @@ class Progress:
         self.token = secrets.token_hex(8)
         now = time.time()
         counts = {"unit": unit, "total": total, "done": done, "before": done}
-        self.note: dict[str, Any] = {"running": True, **counts, "started": now, "longest": 0.0, "failed": {}, "token": self.token}
+        self.note: dict[str, Any] = {
+            "running": True,
+            **counts,
+            "started": now,
+            "longest": 0.0,
+            "failed": {},
+            "token": self.token,
+        }
 
     def add(self, size: int, seconds: float) -> None:
         """A part is done; it took so long on its worker."""
@@ -58,7 +68,12 @@ class Progress:
         self._write()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.note["running"] = False
         with suppress(IcemapError):  # what went wrong before matters more
             self._write()
@@ -69,21 +84,32 @@ def progress_lines(note: dict[str, Any], now: float) -> list[str]:
 
     Examples
     --------
-    >>> note = {"running": True, "unit": "pixels", "total": 4_000_000, "done": 1_000_000, "before": 0}
-    >>> progress_lines({**note, "started": 0.0, "updated": 60.0, "longest": 5.0, "failed": {}}, 61.0)
+    >>> note = {"running": True, "unit": "pixels", "total": 4_000_000, "done": 1_000_000,
+    ...     "before": 0}
+    >>> progress_lines({**note, "started": 0.0, "updated": 60.0, "longest": 5.0, "failed": {}},
+    ...     61.0)
     ['25.0 % of 4,000,000 pixels, about 3 min left']
     """
-    done, pace = note["done"], (note["done"] - note["before"]) / max(note["updated"] - note["started"], 1e-9)
+    done, pace = (
+        note["done"],
+        (note["done"] - note["before"]) / max(note["updated"] - note["started"], 1e-9),
+    )
     share = f"{done / note['total']:.1%}".replace("%", " %") if note["total"] else "0 %"
     line = f"{share} of {note['total']:,} {note['unit']}"
     silent = now - note["updated"] - 2 * note["longest"]
     if not note["running"]:
         line += ", stopped: the same command continues" if done < note["total"] else ""
     elif silent > SILENCE_SECONDS:
-        line += f", nothing heard for {_duration(now - note['updated'])}: if the command no longer runs, start it again and it continues"
+        line += (
+            f", nothing heard for {_duration(now - note['updated'])}: if the command no longer"
+            " runs, start it again and it continues"
+        )
     elif pace > 0:
         line += f", about {_duration((note['total'] - done) / pace - (now - note['updated']))} left"
-    return [line, *(f"{key} failed: {sentence}" for key, sentence in sorted(note["failed"].items()))]
+    return [
+        line,
+        *(f"{key} failed: {sentence}" for key, sentence in sorted(note["failed"].items())),
+    ]
 
 
 def _duration(seconds: float) -> str:

@@ -1,4 +1,6 @@
-"""The runner of every chunked job: plan = all items - items in the ledger, bounded submission, one record each."""
+"""The runner of every chunked job: plan = all items - items in the ledger, bounded submission, one
+record each.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from icemap.running.ledger import Ledger
 from icemap.running.progress import Progress
 from icemap.running.seen import Token
 
-# Parts that may fail before the job stops: a network that is gone, or a login that has ended, fails them all, each after some waiting.
+# Parts that may fail before the job stops: a network that is gone, or a login that has ended, fails
+# them all, each after some waiting.
 MAX_FAILURES = 10
 
 
@@ -28,7 +31,9 @@ class Item(Protocol):
 class Executor(Protocol):
     """Runs a function over items, here or on a cluster."""
 
-    def map(self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    def map(
+        self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]
+    ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Pairs of item and record, in any order, as they are finished."""
         ...
 
@@ -60,14 +65,18 @@ class Job:
 class SerialExecutor:
     """The cluster's interface without a cluster."""
 
-    def map(self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+    def map(
+        self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]
+    ) -> Iterator[tuple[Any, dict[str, Any]]]:
         for item in items:
             yield item, function(item)
 
 
 @dataclass(frozen=True)
 class _Timed:
-    """Measures inside the task, so that waiting in a queue does not count, and hands on a mistake in the input without a retry."""
+    """Measures inside the task, so that waiting in a queue does not count, and hands on a mistake
+    in the input without a retry.
+    """
 
     work: Callable[[Any], dict[str, Any]]
     token: Token
@@ -84,10 +93,16 @@ class _Timed:
             record = self.work(item)
         except IcemapError as error:
             return {"error": str(error)}
-        return {"seconds": round(time.perf_counter() - start, 4), "processor": processor(), **record}
+        return {
+            "seconds": round(time.perf_counter() - start, 4),
+            "processor": processor(),
+            **record,
+        }
 
 
-def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = True) -> list[dict[str, Any]]:
+def run_job(
+    job: Job, ledger: Ledger, executor: Executor, *, progress: bool = True
+) -> list[dict[str, Any]]:
     """Do what the ledger does not have yet.
 
     Returns
@@ -103,9 +118,19 @@ def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = Tr
     errors: dict[str, str] = {}
     if todo:
         noted = Progress(ledger, job.unit, total, total - left)
-        bar = tqdm(total=total, initial=total - left, desc=job.name, unit=f" {job.unit}", unit_scale=True, disable=not progress, dynamic_ncols=True)
+        bar = tqdm(
+            total=total,
+            initial=total - left,
+            desc=job.name,
+            unit=f" {job.unit}",
+            unit_scale=True,
+            disable=not progress,
+            dynamic_ncols=True,
+        )
         with noted, bar:
-            for item, record in executor.map(_Timed(job.work, Token(ledger.url, noted.token), remembered()), todo):
+            for item, record in executor.map(
+                _Timed(job.work, Token(ledger.url, noted.token), remembered()), todo
+            ):
                 # Each of its parts would be lost.
                 if "unseen" in record:
                     raise IcemapError(record["unseen"])
@@ -119,10 +144,17 @@ def run_job(job: Job, ledger: Ledger, executor: Executor, *, progress: bool = Tr
                 noted.add(job.size(item), record["seconds"])
                 bar.update(job.size(item))
     if errors:
-        others = f" ({len(errors) - 1} other parts failed too; what is done is kept.)" if len(errors) > 1 else ""
+        others = (
+            f" ({len(errors) - 1} other parts failed too; what is done is kept.)"
+            if len(errors) > 1
+            else ""
+        )
         raise IcemapError(f"{errors[min(errors)]}{others}")
     records = ledger.records()
     lost = [item.key for item in job.items if item.key not in records]
     if lost:
-        raise IcemapError(f"{job.name}: {len(lost)} of {len(job.items)} parts were not finished, first {lost[0]}: run the same command again.")
+        raise IcemapError(
+            f"{job.name}: {len(lost)} of {len(job.items)} parts were not finished, first {lost[0]}:"
+            " run the same command again."
+        )
     return [records[item.key] for item in sorted(job.items, key=lambda item: item.key)]

@@ -1,4 +1,6 @@
-"""Does a worker see the run folder? One that does not would write its parts elsewhere, and the job would seem to be done."""
+"""Does a worker see the run folder? One that does not would write its parts elsewhere, and the job
+would seem to be done.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from icemap.store import is_remote, join
 # A network file system may show a file late that another host has just written.
 PATIENCE_SECONDS = 10.0
 TRY_SECONDS = 0.5
-# Tokens that this process has seen in a bucket, which is asked once; a folder is asked for each part, as its mount may go.
+# Tokens that this process has seen in a bucket, which is asked once; a folder is asked for each
+# part, as its mount may go.
 _seen: set[str] = set()
 
 
@@ -39,8 +42,9 @@ class Token:
         while not self._is_there():
             if time.monotonic() > end:
                 return (
-                    f"{_who()} does not see the run folder: what this command wrote to {join(self.ledger_url, PROGRESS)} is not there. "
-                    "Mount the folder under the same path there, or give a run folder in a bucket that every worker reaches."
+                    f"{_who()} does not see the run folder: what this command wrote to"
+                    f" {join(self.ledger_url, PROGRESS)} is not there. Mount the folder under the"
+                    " same path there, or give a run folder in a bucket that every worker reaches."
                 )
             time.sleep(TRY_SECONDS)
         if is_remote(self.ledger_url):

@@ -31,11 +31,18 @@ if TYPE_CHECKING:
 # Of the layer below the permafrost table that site values without layers are taken to describe.
 THICKNESS_M = 5.0
 # Of the areas in a table: the whole, regions, bands from the pole, classes of permafrost.
-ORDER = ("all", *REGIONS, *(f"{south} to {south + BAND_DEGREES} N" for south in range(80, -91, -BAND_DEGREES)), *(f"{name} permafrost" for name in EXTENTS))
+ORDER = (
+    "all",
+    *REGIONS,
+    *(f"{south} to {south + BAND_DEGREES} N" for south in range(80, -91, -BAND_DEGREES)),
+    *(f"{name} permafrost" for name in EXTENTS),
+)
 
 
 def holds_ice(target: TargetConfig) -> bool:
-    """True when the target is a volumetric ice content in per cent, so that its integral is a volume of ice."""
+    """True when the target is a volumetric ice content in per cent, so that its integral is a
+    volume of ice.
+    """
     return target.name == "vic" and target.unit == "%"
 
 
@@ -51,10 +58,16 @@ def read_sums(map_url: str) -> Sums:
     ledger = RunFolder.of_map(map_url).ledger("map")
     records = Ledger(ledger, MapChunkRecord).records().values()
     if not records:
-        raise IcemapError(f"There are no chunk records in {ledger}, from which totals are made: give the map inside its run folder, or run 'icemap map' first.")
+        raise IcemapError(
+            f"There are no chunk records in {ledger}, from which totals are made: give the map"
+            " inside its run folder, or run 'icemap map' first."
+        )
     sums: Sums = reduce(add, (record.get("sums", {}) for record in records), {})
     if not sums:
-        raise IcemapError(f"The chunk records in {ledger} hold no sums: no cell of the map counts. Check the masks in the config.")
+        raise IcemapError(
+            f"The chunk records in {ledger} hold no sums: no cell of the map counts. Check the"
+            " masks in the config."
+        )
     return sums
 
 
@@ -72,20 +85,23 @@ def ice_storage(
 ) -> pd.DataFrame:
     """Ice storage per region, with interval and parts.
 
-    For a target other than VIC in per cent the table gives the area-weighted mean of the target instead of a volume.
+    For a target other than VIC in per cent the table gives the area-weighted mean of the target
+    instead of a volume.
 
     Parameters
     ----------
     map_url : str
         A finished map in its run folder; the totals come from the ledger beside it.
     region : str, optional
-        One region of the ledger, all of them when left out; or a file of polygons (GeoPackage, GeoJSON ...), whose totals are summed from the replicates
-        stored with the map.
+        One region of the ledger, all of them when left out; or a file of polygons (GeoPackage,
+        GeoJSON ...), whose totals are summed from the replicates stored with the map.
     mask : str
-        Which part of a cell counts, of :data:`icemap.mapping.areas.MASKS`: ``"fraction"`` is the permafrost fraction of the run.
+        Which part of a cell counts, of :data:`icemap.mapping.areas.MASKS`: ``"fraction"`` is the
+        permafrost fraction of the run.
     residual_sd : mapping of str to float, optional
-        Per region (``"region / mask"`` for other masks), standard deviation of the total of the correlated residual (target unit x km2). When left out:
-        what ``ice_storage.json`` beside the map says; no residual where there is no such file.
+        Per region (``"region / mask"`` for other masks), standard deviation of the total of the
+        correlated residual (target unit x km2). When left out: what ``ice_storage.json`` beside the
+        map says; no residual where there is no such file.
     thickness_m : float, optional
         Thickness of the layer, for ice; that of ``ice_storage.json`` when left out, else 5.
     attribute : str, optional
@@ -102,8 +118,9 @@ def ice_storage(
     Returns
     -------
     pandas.DataFrame
-        One row per region; columns as in :func:`icemap.totals.ice_totals.totals`, after ``region``, ``mask``, ``unit`` and ``residual_sd``. Rows of the
-        ledger also have ``share_mask`` (of the variance, beside ensemble and residual) and the range of the total over the masks.
+        One row per region; columns as in :func:`icemap.totals.ice_totals.totals`, after ``region``,
+        ``mask``, ``unit`` and ``residual_sd``. Rows of the ledger also have ``share_mask`` (of the
+        variance, beside ensemble and residual) and the range of the total over the masks.
 
     Raises
     ------
@@ -117,10 +134,15 @@ def ice_storage(
     dataset = open_map(map_url, **storage_options)
     target, held_out = target_of(dataset), dataset.attrs.get(HELD_OUT)
     known = _known(map_url, **storage_options)
-    thickness = (thickness_m or known.get("thickness_m", THICKNESS_M)) if holds_ice(target) else None
+    thickness = (
+        (thickness_m or known.get("thickness_m", THICKNESS_M)) if holds_ice(target) else None
+    )
     columns = {"mask": mask, "unit": target.unit if thickness is None else "km3"}
     if classes is not None and zones is None:
-        raise IcemapError("A table of classes names those of a raster: give it with --zones, or as 'zones' in Python.")
+        raise IcemapError(
+            "A table of classes names those of a raster: give it with --zones, or as 'zones' in"
+            " Python."
+        )
     if zones is not None and region is not None:
         raise IcemapError("Totals are either by region or polygons or by zones: give one of them.")
     drawn: dict[str, AreaSums] = {}
@@ -129,38 +151,63 @@ def ice_storage(
     elif region is not None and region.lower().endswith(SUFFIXES):
         drawn = sum_areas(map_url, read_areas(region, attribute, layer), mask, **storage_options)
     if drawn:
-        variogram = Variogram(**known["residual_variogram"]) if known.get("residual_variogram") else None
+        variogram = (
+            Variogram(**known["residual_variogram"]) if known.get("residual_variogram") else None
+        )
         rows = []
         for name, area in drawn.items():
             sd_here = area.residual_sd(variogram)
-            rows.append({"region": name, **columns, "residual_sd": sd_here} | totals(area.sums["all"], sd_here, thickness, held_out, target.bounds))
+            rows.append(
+                {"region": name, **columns, "residual_sd": sd_here}
+                | totals(area.sums["all"], sd_here, thickness, held_out, target.bounds)
+            )
         return pd.DataFrame(rows)
     sums = read_sums(map_url)
     chosen = {_split(name)[0]: part for name, part in sums.items() if _split(name)[1] == mask}
     if not chosen:
-        raise IcemapError(f"The map {map_url} was made without the mask '{mask}': it has {', '.join(sorted({_split(name)[1] for name in sums}))}.")
+        raise IcemapError(
+            f"The map {map_url} was made without the mask '{mask}': it has"
+            f" {', '.join(sorted({_split(name)[1] for name in sums}))}."
+        )
     if region is not None and region not in chosen:
-        raise IcemapError(f"The map {map_url} has no totals for the region '{region}': it has {', '.join(chosen)}; or give a file of polygons.")
+        raise IcemapError(
+            f"The map {map_url} has no totals for the region '{region}': it has"
+            f" {', '.join(chosen)}; or give a file of polygons."
+        )
     if residual_sd is None:
         residual_sd = known.get("residual_sd", {})
-    sd = {name: residual_sd.get(name if mask == DEFAULT_MASK else f"{name} / {mask}", 0.0) for name in chosen}
+    sd = {
+        name: residual_sd.get(name if mask == DEFAULT_MASK else f"{name} / {mask}", 0.0)
+        for name in chosen
+    }
     rows = []
-    for name in sorted(chosen, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)):
+    for name in sorted(
+        chosen, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)
+    ):
         part = chosen[name]
         if region in (None, name):
             every_mask = [other for key, other in sums.items() if _split(key)[0] == name]
-            row = with_mask(totals(part, sd[name], thickness, held_out, target.bounds), every_mask, thickness)
+            row = with_mask(
+                totals(part, sd[name], thickness, held_out, target.bounds), every_mask, thickness
+            )
             rows.append({"region": name, **columns, "residual_sd": sd[name]} | row)
     return pd.DataFrame(rows)
 
 
 def storage_lines(table: pd.DataFrame) -> Iterator[str]:
-    """The table as lines of text: total and interval of each region, and how much of it lies inside the area of applicability."""
+    """The table as lines of text: total and interval of each region, and how much of it lies inside
+    the area of applicability.
+    """
     quantity = "ice_km3" if "ice_km3" in table else "mean"
     widest = max(len(name) for name in table["region"])
     for row in table.to_dict("records"):
-        total, low, high, inside = (four_digits(row[quantity + part]) for part in ("", "_lower95", "_upper95", "_aoa"))
-        yield f"{row['region']:{widest}s} {total:>12s} {row['unit']} (95 %: {low} to {high}), inside the AOA {inside}"
+        total, low, high, inside = (
+            four_digits(row[quantity + part]) for part in ("", "_lower95", "_upper95", "_aoa")
+        )
+        yield (
+            f"{row['region']:{widest}s} {total:>12s} {row['unit']} (95 %: {low} to {high}), inside"
+            f" the AOA {inside}"
+        )
 
 
 def four_digits(value: float) -> str:
@@ -193,7 +240,9 @@ def read_storage(url: str, **storage_options: Any) -> StorageRecord:
     IcemapError
         If it is not what icemap wrote.
     """
-    return read_record(url, StorageRecord, "delete it, and make it again with 'icemap storage'", **storage_options)
+    return read_record(
+        url, StorageRecord, "delete it, and make it again with 'icemap storage'", **storage_options
+    )
 
 
 def write_ice_storage(
@@ -203,8 +252,21 @@ def write_ice_storage(
     residual_sd: Mapping[str, float] | None = None,
     thickness_m: float = THICKNESS_M,
 ) -> None:
-    """Write the table as JSON, one object per region, with what totals of other areas need: the residual's variogram and its part in each region."""
-    rows = [{key: None if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()} for row in table.to_dict("records")]
+    """Write the table as JSON, one object per region, with what totals of other areas need: the
+    residual's variogram and its part in each region.
+    """
+    rows = [
+        {
+            key: None if isinstance(value, float) and np.isnan(value) else value
+            for key, value in row.items()
+        }
+        for row in table.to_dict("records")
+    ]
     quantity = "ice storage" if "ice_km3" in table else "area-weighted mean"
-    facts = {"quantity": quantity, "thickness_m": thickness_m, "masks": MASKS, "residual_variogram": asdict(variogram) if variogram else None}
+    facts = {
+        "quantity": quantity,
+        "thickness_m": thickness_m,
+        "masks": MASKS,
+        "residual_variogram": asdict(variogram) if variogram else None,
+    }
     write_json(url, {**facts, "regions": rows, "residual_sd": dict(residual_sd or {})})

@@ -29,36 +29,44 @@ def totals(
         Standard deviation of the correlated residual's own total (target unit x km2), from
         :func:`icemap.totals.residual_field.residual_total_sd`.
     thickness_m : float or None
-        Thickness of the layer whose ice is counted; None gives the area-weighted mean of the target instead of a volume.
+        Thickness of the layer whose ice is counted; None gives the area-weighted mean of the target
+        instead of a volume.
     held_out : float, optional
-        Share of the sites that each replicate was trained without. None takes the spread of the replicates as it is.
+        Share of the sites that each replicate was trained without. None takes the spread of the
+        replicates as it is.
     bounds : (float, float), optional
         Of the target, where its mean has some; ice has 0 and 100 %.
 
     Returns
     -------
     dict
-        ``area_km2``, then per quantity q (``ice_km3``, or ``mean``): ``q``, ``q_lower95``, ``q_upper95``, ``q_sd``, ``q_aoa`` and
-        ``q_outside_aoa`` (of a mean: its values inside and outside), ``share_ensemble`` and ``share_residual`` (parts of the
-        variance), and the limiting cases ``q_independent_lower95`` ... (every cell's error its own) and ``q_correlated_lower95``
+        ``area_km2``, then per quantity q (``ice_km3``, or ``mean``): ``q``, ``q_lower95``,
+        ``q_upper95``, ``q_sd``, ``q_aoa`` and ``q_outside_aoa`` (of a mean: its values inside and
+        outside), ``share_ensemble`` and ``share_residual`` (parts of the variance), and the
+        limiting cases ``q_independent_lower95`` ... (every cell's error its own) and
+        ``q_correlated_lower95``
         ... (one error for all). For ice also the equivalent ``water_km3``.
 
     Notes
     -----
-    The total of each replicate carries the errors that its cells share, so the spread of the totals is used, never a sum of the
-    cells' spreads. Two replicates share most of their sites: each leaves out a share d of them, and their totals spread much less
-    than totals from new boreholes would. The delete-d jackknife makes up for it: the variance of the replicates times (1 - d) / d
-    (Shao & Wu 1989, doi:10.1214/aos/1176347263), 9 for a tenth left out. Chance in the fitting of the members is enlarged along
-    with it: on the virtual Arctic it was two thirds of the variance of the replicates (0.27 of 0.40 %VIC squared, from refits to the same
-    sites), so the interval is too wide. It is that of Student's t with replicates - 1 degrees of freedom, cut off where there would be less
-    than no ice or nothing but ice, or at the bounds of the target, as the limiting cases are.
+    The total of each replicate carries the errors that its cells share, so the spread of the totals
+    is used, never a sum of the cells' spreads. Two replicates share most of their sites: each
+    leaves out a share d of them, and their totals spread much less than totals from new boreholes
+    would. The delete-d jackknife makes up for it: the variance of the replicates times (1 - d) / d
+    (Shao & Wu 1989, doi:10.1214/aos/1176347263), 9 for a tenth left out. Chance in the fitting of
+    the members is enlarged along with it: on the virtual Arctic it was two thirds of the variance
+    of the replicates (0.27 of 0.40 %VIC squared, from refits to the same sites), so the interval is
+    too wide. It is that of Student's t with replicates - 1 degrees of freedom, cut off where there
+    would be less than no ice or nothing but ice, or at the bounds of the target, as the limiting
+    cases are.
 
     With the published recipe (``integral_lower`` in the sums) the interval is that of the summed
     bounds of the cells, and there is no residual.
 
     Examples
     --------
-    >>> region = {"area_km2": 100.0, "area_aoa_km2": 50.0, "integral": [4000.0, 6000.0], "integral_aoa": [2000.0, 3000.0],
+    >>> region = {"area_km2": 100.0, "area_aoa_km2": 50.0, "integral": [4000.0, 6000.0],
+    ...     "integral_aoa": [2000.0, 3000.0],
     ...           "integral_sd": 1000.0, "integral_var": 1e4}
     >>> round(totals(region)["ice_km3"], 6), round(totals(region, thickness_m=None)["mean"], 6)
     (0.25, 50.0)
@@ -68,7 +76,10 @@ def totals(
     scale = 1 / area if thickness_m is None else thickness_m / 1000 / 100
     replicates = scale * np.asarray(sums["integral"])
     centre = float(replicates.mean())
-    independent, correlated = scale * float(np.sqrt(sums["integral_var"])), scale * sums["integral_sd"]
+    independent, correlated = (
+        scale * float(np.sqrt(sums["integral_var"])),
+        scale * sums["integral_sd"],
+    )
     ensemble_variance = float(replicates.var(ddof=1)) if len(replicates) > 1 else 0.0
     if held_out is not None:
         ensemble_variance *= (1 - held_out) / held_out
@@ -89,16 +100,29 @@ def totals(
         low, high = scale * sums["integral_lower"], scale * sums["integral_upper"]
         ensemble_variance = variance = ((high - low) / (2 * NORMAL_95)) ** 2
         residual_variance = 0.0
-    result = {"area_km2": area, "area_aoa_km2": sums["area_aoa_km2"], quantity: centre, f"{quantity}_lower95": low, f"{quantity}_upper95": high}
+    result = {
+        "area_km2": area,
+        "area_aoa_km2": sums["area_aoa_km2"],
+        quantity: centre,
+        f"{quantity}_lower95": low,
+        f"{quantity}_upper95": high,
+    }
     result[f"{quantity}_sd"] = float(np.sqrt(variance))
     inside = float(np.mean(sums["integral_aoa"]))
     outside = float(np.mean(sums["integral"])) - inside
     if thickness_m is None:
-        for name, integral, part in (("aoa", inside, sums["area_aoa_km2"]), ("outside_aoa", outside, area - sums["area_aoa_km2"])):
+        for name, integral, part in (
+            ("aoa", inside, sums["area_aoa_km2"]),
+            ("outside_aoa", outside, area - sums["area_aoa_km2"]),
+        ):
             result[f"mean_{name}"] = integral / part if part > 0 else float("nan")
     else:
         result |= {"ice_km3_aoa": scale * inside, "ice_km3_outside_aoa": scale * outside}
-        result |= {"water_km3": WATER_PER_ICE * centre, "water_km3_lower95": WATER_PER_ICE * low, "water_km3_upper95": WATER_PER_ICE * high}
+        result |= {
+            "water_km3": WATER_PER_ICE * centre,
+            "water_km3_lower95": WATER_PER_ICE * low,
+            "water_km3_upper95": WATER_PER_ICE * high,
+        }
     result |= {"share_ensemble": ensemble_variance / variance if variance else float("nan")}
     result |= {"share_residual": residual_variance / variance if variance else float("nan")}
     for case, sd in (("independent", independent), ("correlated", correlated)):
@@ -108,7 +132,9 @@ def totals(
 
 
 def _half_width(ensemble_variance: float, residual_variance: float, replicates: int) -> float:
-    """Of the 95 % interval; few replicates know the ensemble's variance badly (degrees of freedom after Satterthwaite 1946, doi:10.2307/3002019)."""
+    """Of the 95 % interval; few replicates know the ensemble's variance badly (degrees of freedom
+    after Satterthwaite 1946, doi:10.2307/3002019).
+    """
     from scipy.special import stdtrit
 
     variance = ensemble_variance + residual_variance
@@ -118,8 +144,11 @@ def _half_width(ensemble_variance: float, residual_variance: float, replicates: 
     return float(stdtrit(freedom, 0.975)) * float(np.sqrt(variance))
 
 
-def with_mask(row: Mapping[str, float], masks: Sequence[Mapping[str, Any]], thickness_m: float | None) -> dict[str, float]:
-    """A total with the part of its uncertainty that the choice of the mask has, every mask taken for equally likely.
+def with_mask(
+    row: Mapping[str, float], masks: Sequence[Mapping[str, Any]], thickness_m: float | None
+) -> dict[str, float]:
+    """A total with the part of its uncertainty that the choice of the mask has, every mask taken
+    for equally likely.
 
     Parameters
     ----------
@@ -131,7 +160,8 @@ def with_mask(row: Mapping[str, float], masks: Sequence[Mapping[str, Any]], thic
     Returns
     -------
     dict
-        The row with its shares of ensemble and residual lowered by ``share_mask``, and the lowest and highest total over the masks.
+        The row with its shares of ensemble and residual lowered by ``share_mask``, and the lowest
+        and highest total over the masks.
     """
     quantity = "mean" if thickness_m is None else "ice_km3"
     if len(masks) < 2:
@@ -139,6 +169,17 @@ def with_mask(row: Mapping[str, float], masks: Sequence[Mapping[str, Any]], thic
     each = [totals(sums, 0.0, thickness_m) for sums in masks]
     centres = np.array([one[quantity] for one in each])
     variance = row[f"{quantity}_sd"] ** 2
-    share = float(centres.var() / (centres.var() + variance)) if centres.var() + variance else float("nan")
-    shares = {name: row[name] * (1 - share) for name in ("share_ensemble", "share_residual")} | {"share_mask": share}
-    return {**row, **shares, f"{quantity}_masks_lowest": float(centres.min()), f"{quantity}_masks_highest": float(centres.max())}
+    share = (
+        float(centres.var() / (centres.var() + variance))
+        if centres.var() + variance
+        else float("nan")
+    )
+    shares = {name: row[name] * (1 - share) for name in ("share_ensemble", "share_residual")} | {
+        "share_mask": share
+    }
+    return {
+        **row,
+        **shares,
+        f"{quantity}_masks_lowest": float(centres.min()),
+        f"{quantity}_masks_highest": float(centres.max()),
+    }

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from icemap.totals.polygons import Area
 
-# Side in degrees of the blocks that stand for an area's cells in the residual's total: its correlation hardly changes across one.
+# Side in degrees of the blocks that stand for an area's cells in the residual's total: its
+# correlation hardly changes across one.
 BLOCK = 0.1
 
 
@@ -48,34 +49,53 @@ class AreaSums:
     squares: float = 0.0
 
     def __add__(self, other: AreaSums) -> AreaSums:
-        return AreaSums(add(self.sums, other.sums), self.blocks + other.blocks, self.squares + other.squares)
+        return AreaSums(
+            add(self.sums, other.sums), self.blocks + other.blocks, self.squares + other.squares
+        )
 
     def residual_sd(self, variogram: Variogram | None) -> float:
-        """Standard deviation of the total of the residual, target unit x km2; 0 without a variogram."""
+        """Standard deviation of the total of the residual, target unit x km2; 0 without a
+        variogram.
+        """
         if variogram is None or not self.blocks:
             return 0.0
         longitude, latitude, weight = np.concatenate(self.blocks, axis=1)
         return residual_total_sd(longitude, latitude, weight, variogram, cell_squares=self.squares)
 
 
-def sum_areas(map_url: str, areas: Sequence[Area], mask: str, **storage_options: Any) -> dict[str, AreaSums]:
+def sum_areas(
+    map_url: str, areas: Sequence[Area], mask: str, **storage_options: Any
+) -> dict[str, AreaSums]:
     """Partial sums of each area under a mask; areas without a mapped cell that counts are left out.
 
-    One window of the stored replicates is in memory at a time, and only windows that an area meets are read.
+    One window of the stored replicates is in memory at a time, and only windows that an area meets
+    are read.
 
     Raises
     ------
     IcemapError
-        If the map is unfinished, was made without replicates, or none of the areas holds a cell that counts.
+        If the map is unfinished, was made without replicates, or none of the areas holds a cell
+        that counts.
     """
 
     def covers_of(grid: Grid, chunk: Chunk) -> dict[str, NDArray[np.float64]]:
-        return {area.name: cover for area in areas if (cover := area.coverage(grid, chunk.rows, chunk.cols)).any()}
+        return {
+            area.name: cover
+            for area in areas
+            if (cover := area.coverage(grid, chunk.rows, chunk.cols)).any()
+        }
 
     found = sum_covers(map_url, covers_of, mask, **storage_options)
     if not found:
-        named = f"The area '{areas[0].name}' does not hold" if len(areas) == 1 else f"None of the {len(areas)} areas holds"
-        raise IcemapError(f"{named} a cell that counts in the map {map_url}: look whether it lies in the sea, outside the grid, or where nothing is mapped.")
+        named = (
+            f"The area '{areas[0].name}' does not hold"
+            if len(areas) == 1
+            else f"None of the {len(areas)} areas holds"
+        )
+        raise IcemapError(
+            f"{named} a cell that counts in the map {map_url}: look whether it lies in the sea,"
+            " outside the grid, or where nothing is mapped."
+        )
     return found
 
 
@@ -92,7 +112,8 @@ def sum_covers(
     map_url : str
         A finished map with the predictions of its replicates.
     covers_of : callable
-        Given the map's grid and a chunk, the part of each cell that lies in an area, (rows, columns), by the area's name.
+        Given the map's grid and a chunk, the part of each cell that lies in an area, (rows,
+        columns), by the area's name.
     mask : str
         What else counts of a cell, of :data:`icemap.mapping.areas.MASKS`.
 
@@ -101,9 +122,14 @@ def sum_covers(
     IcemapError
         If the map is unfinished, or was made without replicates.
     """
-    if not storage_options:  # which would be needed for the ledger too, and a map for the public is finished
+    if (
+        not storage_options
+    ):  # which would be needed for the ledger too, and a map for the public is finished
         require_complete(map_url)
-    dataset, stored = open_map(map_url, **storage_options), StoredReplicates(map_url, **storage_options)
+    dataset, stored = (
+        open_map(map_url, **storage_options),
+        StoredReplicates(map_url, **storage_options),
+    )
     grid = grid_of(dataset)
     found: dict[str, AreaSums] = {}
     for chunk in grid.chunks(stored.chunk):
@@ -114,23 +140,36 @@ def sum_covers(
 
 
 def _sum_chunk(
-    dataset: xr.Dataset, stored: StoredReplicates, grid: Grid, chunk: Chunk, covers: Mapping[str, NDArray[np.float64]], mask: str
+    dataset: xr.Dataset,
+    stored: StoredReplicates,
+    grid: Grid,
+    chunk: Chunk,
+    covers: Mapping[str, NDArray[np.float64]],
+    mask: str,
 ) -> Iterator[tuple[str, AreaSums]]:
     if not covers:
         return
     touched = np.any(list(covers.values()), axis=0)
-    rows, cols = _span(touched.any(axis=1), chunk.rows.start), _span(touched.any(axis=0), chunk.cols.start)
+    rows, cols = (
+        _span(touched.any(axis=1), chunk.rows.start),
+        _span(touched.any(axis=0), chunk.cols.start),
+    )
     values, fraction = stored.read(rows, cols)
     mapped = np.isfinite(fraction)
     if not mapped.any():
         return
     name = target_name(dataset)
     with storage_errors(stored.url, "read"):
-        window = dataset[[name, f"{name}_lower95", f"{name}_upper95", "aoa"]].isel(latitude=rows, longitude=cols).load()
+        window = (
+            dataset[[name, f"{name}_lower95", f"{name}_upper95", "aoa"]]
+            .isel(latitude=rows, longitude=cols)
+            .load()
+        )
     row, col = np.nonzero(mapped)
     side = max(1, round(BLOCK / grid.resolution))
     values = values[:, mapped]
-    # The map has the mean exactly; the stored replicates, rounded, only say how they differ from it.
+    # The map has the mean exactly; the stored replicates, rounded, only say how they differ from
+    # it.
     values += window[name].to_numpy()[mapped] - values.mean(axis=0)
     lower, upper = (window[f"{name}_{end}95"].to_numpy()[mapped] for end in ("lower", "upper"))
     sd = (upper - lower) / (2 * NORMAL_95)
@@ -139,11 +178,27 @@ def _sum_chunk(
     area = grid.cell_area()[rows][row]
     longitude, latitude = grid.longitudes[cols][col], grid.latitudes[rows][row]
     for label, cover in covers.items():
-        inside = cover[rows.start - chunk.rows.start :, cols.start - chunk.cols.start :][row, col] * area
+        inside = (
+            cover[rows.start - chunk.rows.start :, cols.start - chunk.cols.start :][row, col] * area
+        )
         sums = chunk_sums(inside, counted, values, sd, aoa, interval=bounds)
         if sums:
             weight = inside * counted
-            yield label, AreaSums(sums, [_blocks(longitude, latitude, weight, row // side * fraction.shape[1] + col // side)], float(weight @ weight))
+            yield (
+                label,
+                AreaSums(
+                    sums,
+                    [
+                        _blocks(
+                            longitude,
+                            latitude,
+                            weight,
+                            row // side * fraction.shape[1] + col // side,
+                        )
+                    ],
+                    float(weight @ weight),
+                ),
+            )
 
 
 def _span(touched: NDArray[np.bool_], start: int) -> slice:
@@ -151,9 +206,17 @@ def _span(touched: NDArray[np.bool_], start: int) -> slice:
     return slice(start + int(at[0]), start + int(at[-1]) + 1)
 
 
-def _blocks(longitude: NDArray[np.float64], latitude: NDArray[np.float64], weight: NDArray[np.float64], block: NDArray[np.int64]) -> NDArray[np.float64]:
+def _blocks(
+    longitude: NDArray[np.float64],
+    latitude: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    block: NDArray[np.int64],
+) -> NDArray[np.float64]:
     _, label = np.unique(block, return_inverse=True)
     total = np.bincount(label, weight)
     counts = total > 0
-    centres = [np.bincount(label, weight * values)[counts] / total[counts] for values in (longitude, latitude)]
+    centres = [
+        np.bincount(label, weight * values)[counts] / total[counts]
+        for values in (longitude, latitude)
+    ]
     return np.stack([*centres, total[counts]])

@@ -1,4 +1,6 @@
-"""Areas that a user brings: polygons of any vector file, and how much of each cell of a grid they cover."""
+"""Areas that a user brings: polygons of any vector file, and how much of each cell of a grid they
+cover.
+"""
 
 from __future__ import annotations
 
@@ -26,37 +28,52 @@ TURNS = (-360.0, 0.0, 360.0, 720.0)
 
 @dataclass(frozen=True)
 class Area:
-    """A named polygon in longitude and latitude; across the date line it goes on beyond 180 degrees."""
+    """A named polygon in longitude and latitude; across the date line it goes on beyond 180
+    degrees.
+    """
 
     name: str
     geometry: Any
 
     def coverage(self, grid: Grid, rows: slice, cols: slice) -> NDArray[np.float64]:
-        """Part of each cell of a window that lies inside, exact in the plane of longitude and latitude, shape (rows, columns)."""
+        """Part of each cell of a window that lies inside, exact in the plane of longitude and
+        latitude, shape (rows, columns).
+        """
         import shapely
         from shapely.affinity import translate
 
         shape = (rows.stop - rows.start, cols.stop - cols.start)
         found = np.zeros(shape)
-        (west, north), (east, south) = grid.transform @ (cols.start, rows.start), grid.transform @ (cols.stop, rows.stop)
+        (west, north), (east, south) = (
+            grid.transform @ (cols.start, rows.start),
+            grid.transform @ (cols.stop, rows.stop),
+        )
         for turn in TURNS:
             left, bottom, right, top = self.geometry.bounds
             if left + turn >= east or right + turn <= west or bottom >= north or top <= south:
                 continue
             # Clipped first: a long coast is then not walked along for every window.
-            piece = _polygons(shapely.clip_by_rect(translate(self.geometry, turn), west, south, east, north))
+            piece = _polygons(
+                shapely.clip_by_rect(translate(self.geometry, turn), west, south, east, north)
+            )
             if piece.area > 0:
-                found += _coverage(shapely.transform(piece, _rounded), (west, south, east, north), shape)
+                found += _coverage(
+                    shapely.transform(piece, _rounded), (west, south, east, north), shape
+                )
         return np.minimum(found, 1.0)
 
 
-def _coverage(geometry: Any, box: tuple[float, float, float, float], shape: tuple[int, int]) -> NDArray[np.float64]:
+def _coverage(
+    geometry: Any, box: tuple[float, float, float, float], shape: tuple[int, int]
+) -> NDArray[np.float64]:
     from exactextract import exact_extract
     from exactextract.raster import NumPyRasterSource
     from shapely.geometry import mapping
 
     west, south, east, north = box
-    raster = NumPyRasterSource(np.broadcast_to(np.float32(1), shape), xmin=west, ymin=south, xmax=east, ymax=north)
+    raster = NumPyRasterSource(
+        np.broadcast_to(np.float32(1), shape), xmin=west, ymin=south, xmax=east, ymax=north
+    )
     feature = {"type": "Feature", "geometry": mapping(geometry), "properties": {}}
     cells = exact_extract(raster, [feature], ["cell_id", "coverage"])[0]["properties"]
     covered = np.zeros(shape)
@@ -65,20 +82,23 @@ def _coverage(geometry: Any, box: tuple[float, float, float, float], shape: tupl
 
 
 def read_areas(url: str, attribute: str | None = None, layer: str | None = None) -> list[Area]:
-    """Polygons of a GeoPackage, GeoJSON or anything else that GDAL reads, in any CRS; those of one name are one area.
+    """Polygons of a GeoPackage, GeoJSON or anything else that GDAL reads, in any CRS; those of one
+    name are one area.
 
     Parameters
     ----------
     url : str
     attribute : str, optional
-        Column that names the areas. When left out: the first column of words that names each polygon differently, else their numbers from 1.
+        Column that names the areas. When left out: the first column of words that names each
+        polygon differently, else their numbers from 1.
     layer : str, optional
         Of a file with several layers.
 
     Raises
     ------
     IcemapError
-        If the file cannot be read, has no CRS, no polygons, no such attribute or layer, or several layers of which none is named.
+        If the file cannot be read, has no CRS, no polygons, no such attribute or layer, or several
+        layers of which none is named.
     """
     import shapely
 
@@ -91,10 +111,14 @@ def read_areas(url: str, attribute: str | None = None, layer: str | None = None)
         raise IcemapError(f"{url} holds {', '.join(kinds)}, but an area needs polygons.")
     projected = not table.crs.is_geographic
     if projected:
-        table = table.set_geometry(table.geometry.segmentize(EDGE_METRES / table.crs.axis_info[0].unit_conversion_factor))
+        table = table.set_geometry(
+            table.geometry.segmentize(EDGE_METRES / table.crs.axis_info[0].unit_conversion_factor)
+        )
     parts: dict[str, list[Any]] = {}
     for name, geometry in zip(names, table.to_crs("EPSG:4326").geometry):
-        parts.setdefault(name, []).append(shapely.make_valid(unwrapped(geometry, keep_boxes=not projected)))
+        parts.setdefault(name, []).append(
+            shapely.make_valid(unwrapped(geometry, keep_boxes=not projected))
+        )
     return [Area(name, _dissolved(shapes)) for name, shapes in parts.items()]
 
 
@@ -106,7 +130,9 @@ def _read(url: str, layer: str | None) -> gpd.GeoDataFrame:
         with local_copy(url) as path:
             table = gpd.read_file(path, layer=_layer(url, path, layer))
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
-        raise IcemapError(f"{url} is not a vector file that GDAL knows, or it is broken: {first_line(error)}.") from error
+        raise IcemapError(
+            f"{url} is not a vector file that GDAL knows, or it is broken: {first_line(error)}."
+        ) from error
     if not isinstance(table, gpd.GeoDataFrame):
         raise IcemapError(f"{url} holds a table without shapes: give a file of polygons.")
     table = table[table.geometry.notna() & ~table.geometry.is_empty]
@@ -127,7 +153,10 @@ def _layer(url: str, path: Any, wanted: str | None) -> str | int:
         return wanted
     drawn = [name for name, has_shapes in layers.items() if has_shapes]
     if len(drawn) > 1:
-        raise IcemapError(f"{url} has the layers {', '.join(drawn)}: name one with --layer, or as 'layer' in Python.")
+        raise IcemapError(
+            f"{url} has the layers {', '.join(drawn)}: name one with --layer, or as 'layer' in"
+            " Python."
+        )
     return drawn[0] if drawn else 0
 
 
@@ -135,10 +164,20 @@ def _names(table: gpd.GeoDataFrame, attribute: str | None, url: str) -> Sequence
     columns = [str(name) for name in table.columns if name != table.geometry.name]
     if attribute is not None:
         if attribute not in columns:
-            raise IcemapError(f"{url} has no attribute '{attribute}': it has {', '.join(columns) or 'none'}.")
+            raise IcemapError(
+                f"{url} has no attribute '{attribute}': it has {', '.join(columns) or 'none'}."
+            )
         return [str(value) for value in table[attribute]]
-    words = [name for name in columns if table[name].map(lambda value: isinstance(value, str)).all() and table[name].is_unique]
-    return [str(value) for value in table[words[0]]] if words else [str(number) for number in range(1, len(table) + 1)]
+    words = [
+        name
+        for name in columns
+        if table[name].map(lambda value: isinstance(value, str)).all() and table[name].is_unique
+    ]
+    return (
+        [str(value) for value in table[words[0]]]
+        if words
+        else [str(number) for number in range(1, len(table) + 1)]
+    )
 
 
 def _dissolved(shapes: list[Any]) -> Any:
@@ -156,5 +195,6 @@ def _polygons(geometry: Any) -> Any:
 
 
 def _rounded(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    # A tenth of a millimetre: a vertex closer to a cell's edge than that, but not on it, makes exactextract lose the cell.
+    # A tenth of a millimetre: a vertex closer to a cell's edge than that, but not on it, makes
+    # exactextract lose the cell.
     return np.round(points, 9)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from icemap.grid import wrapped
 from icemap.sphere import arc_km, unit_vectors
 
-# More would only make the standard error of their mean a little smaller, at the cost of their number to the third power.
+# More would only make the standard error of their mean a little smaller, at the cost of their
+# number to the third power.
 MAX_SITES = 3000
 
 
@@ -27,7 +28,8 @@ class Variogram:
     nugget : float
         Variance of the part without spatial correlation, target unit squared.
     mean_sd : float
-        Standard error of the mean of the residuals, target unit: an error that all cells of a map share, of which sites in clusters say little.
+        Standard error of the mean of the residuals, target unit: an error that all cells of a map
+        share, of which sites in clusters say little.
     """
 
     sill: float
@@ -37,10 +39,17 @@ class Variogram:
 
     def __post_init__(self) -> None:
         if min(self.sill, self.nugget, self.mean_sd) < 0 or not self.range_km > 0:
-            raise ValueError(f"variogram needs sill, nugget and mean_sd >= 0 and range_km > 0, got {self}")
+            raise ValueError(
+                f"variogram needs sill, nugget and mean_sd >= 0 and range_km > 0, got {self}"
+            )
 
 
-def fit_variogram(longitude: NDArray[np.floating], latitude: NDArray[np.floating], residual: NDArray[np.floating], max_km: float = 2000.0) -> Variogram:
+def fit_variogram(
+    longitude: NDArray[np.floating],
+    latitude: NDArray[np.floating],
+    residual: NDArray[np.floating],
+    max_km: float = 2000.0,
+) -> Variogram:
     """Exponential variogram of residuals at sites.
 
     Parameters
@@ -55,9 +64,10 @@ def fit_variogram(longitude: NDArray[np.floating], latitude: NDArray[np.floating
     Returns
     -------
     Variogram
-        Fitted to the classical estimator in bins of growing width by least squares with weights N / gamma**2
-        (Cressie 1985, doi:10.1007/BF01032109). Nugget plus sill is the variance of the residuals at large distance.
-        A variogram cannot see an error that all pairs share: ``mean_sd`` is that of the generalized least squares mean.
+        Fitted to the classical estimator in bins of growing width by least squares with weights N /
+        gamma**2 (Cressie 1985, doi:10.1007/BF01032109). Nugget plus sill is the variance of the
+        residuals at large distance. A variogram cannot see an error that all pairs share:
+        ``mean_sd`` is that of the generalized least squares mean.
 
     Raises
     ------
@@ -70,7 +80,10 @@ def fit_variogram(longitude: NDArray[np.floating], latitude: NDArray[np.floating
     pairs, gamma, lag = _empirical_variogram(longitude, latitude, residual, edges)
     used = (pairs >= 30) & (gamma > 0)
     if used.sum() < 4:
-        raise ValueError(f"{len(residual)} sites give {int(used.sum())} distance bins with 30 pairs, and a variogram needs 4: use more sites")
+        raise ValueError(
+            f"{len(residual)} sites give {int(used.sum())} distance bins with 30 pairs, and a"
+            " variogram needs 4: use more sites"
+        )
     pairs, gamma, lag = pairs[used], gamma[used], lag[used]
     level = float(gamma[-3:].mean())
 
@@ -83,25 +96,39 @@ def fit_variogram(longitude: NDArray[np.floating], latitude: NDArray[np.floating
     start = [0.3 * level, 0.7 * level, np.log(max(lag[len(lag) // 2], lag[0]))]
     nugget, sill, log_range = least_squares(misfit, start, bounds=bounds).x
     range_km = float(np.exp(log_range))
-    return Variogram(float(sill), range_km, float(nugget), _mean_sd(longitude, latitude, Variogram(float(sill), range_km, float(nugget))))
+    return Variogram(
+        float(sill),
+        range_km,
+        float(nugget),
+        _mean_sd(longitude, latitude, Variogram(float(sill), range_km, float(nugget))),
+    )
 
 
-def _mean_sd(longitude: NDArray[np.floating], latitude: NDArray[np.floating], variogram: Variogram) -> float:
+def _mean_sd(
+    longitude: NDArray[np.floating], latitude: NDArray[np.floating], variogram: Variogram
+) -> float:
     """Standard error of the generalized least squares mean of sites: 1 / sqrt(1' C^-1 1)."""
     from scipy.linalg import solve
 
     thinned = slice(None, None, -(-len(longitude) // MAX_SITES))
     places = unit_vectors(longitude[thinned], latitude[thinned])
-    covariance = variogram.sill * np.exp(-arc_km(np.linalg.norm(places[:, None] - places[None], axis=2)) / variogram.range_km)
+    covariance = variogram.sill * np.exp(
+        -arc_km(np.linalg.norm(places[:, None] - places[None], axis=2)) / variogram.range_km
+    )
     # A trace of nugget, lest sites at one place make the matrix singular.
     covariance[np.diag_indices(len(places))] += variogram.nugget + 1e-6 * variogram.sill + 1e-12
     return float(1 / np.sqrt(solve(covariance, np.ones(len(places)), assume_a="pos").sum()))
 
 
 def _empirical_variogram(
-    longitude: NDArray[np.floating], latitude: NDArray[np.floating], residual: NDArray[np.floating], edges: NDArray[np.float64]
+    longitude: NDArray[np.floating],
+    latitude: NDArray[np.floating],
+    residual: NDArray[np.floating],
+    edges: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Pairs, half the mean squared difference and mean distance (km) per bin; each pair counts once."""
+    """Pairs, half the mean squared difference and mean distance (km) per bin; each pair counts
+    once.
+    """
     places, values = unit_vectors(longitude, latitude), np.asarray(residual, dtype=float)
     bins = len(edges) - 1
     pairs, squares, distances = np.zeros(bins), np.zeros(bins), np.zeros(bins)
@@ -109,7 +136,11 @@ def _empirical_variogram(
         distance = arc_km(np.linalg.norm(places[i + 1 :] - places[i], axis=1))
         number = np.searchsorted(edges, distance, side="right") - 1
         near = number < bins
-        number, distance, difference = number[near], distance[near], values[i + 1 :][near] - values[i]
+        number, distance, difference = (
+            number[near],
+            distance[near],
+            values[i + 1 :][near] - values[i],
+        )
         pairs += np.bincount(number, minlength=bins)
         squares += np.bincount(number, difference**2, minlength=bins)
         distances += np.bincount(number, distance, minlength=bins)
@@ -125,11 +156,12 @@ def residual_total_sd(
     max_blocks: int = 3000,
     cell_squares: float | None = None,
 ) -> float:
-    r"""Standard deviation of :math:`\sum_i a_i e_i` for a residual field e with the variogram given.
+    r"""Standard deviation of :math:`\sum_i a_i e_i` for a residual field e with the variogram
+    given.
 
-    A weighted sum of a Gaussian field is Gaussian with variance :math:`a^T C a`, so nothing needs to be drawn. Cells are gathered
-    into blocks of about equal size first; inside a block the mean correlation is that between two random points of a disc of the
-    block's area.
+    A weighted sum of a Gaussian field is Gaussian with variance :math:`a^T C a`, so nothing needs
+    to be drawn. Cells are gathered into blocks of about equal size first; inside a block the mean
+    correlation is that between two random points of a disc of the block's area.
 
     Parameters
     ----------
@@ -141,7 +173,8 @@ def residual_total_sd(
     max_blocks : int
         Most blocks used; the cost grows with its square.
     cell_squares : float, optional
-        Sum of the squared areas of the single cells (km4), where ``weight_km2`` is already that of blocks.
+        Sum of the squared areas of the single cells (km4), where ``weight_km2`` is already that of
+        blocks.
 
     Returns
     -------
@@ -152,34 +185,49 @@ def residual_total_sd(
     --------
     Two far places: the errors add in quadrature.
 
-    >>> sd = residual_total_sd(np.array([0.0, 180.0]), np.array([60.0, 60.0]), np.array([3.0, 4.0]), Variogram(4.0, 100.0))
+    >>> sd = residual_total_sd(np.array([0.0, 180.0]), np.array([60.0, 60.0]), np.array([3.0,
+    ...     4.0]), Variogram(4.0, 100.0))
     >>> round(sd, 1)
     10.0
     """
     keep = weight_km2 > 0
     if not keep.any():
         return 0.0
-    lon, lat, weight = (np.asarray(values, dtype=np.float64)[keep] for values in (longitude, latitude, weight_km2))
+    lon, lat, weight = (
+        np.asarray(values, dtype=np.float64)[keep] for values in (longitude, latitude, weight_km2)
+    )
     places, block_weight, radius_km = _blocks(lon, lat, weight, max_blocks)
     variance = variogram.nugget * (float(weight @ weight) if cell_squares is None else cell_squares)
     within = _mean_correlation_in_disc(radius_km / variogram.range_km)
-    variance += variogram.sill * float(block_weight**2 @ within) + (variogram.mean_sd * float(weight.sum())) ** 2
+    variance += (
+        variogram.sill * float(block_weight**2 @ within)
+        + (variogram.mean_sd * float(weight.sum())) ** 2
+    )
     for start in range(0, len(places), 256):
         rows = slice(start, start + 256)
         chord = np.linalg.norm(places[rows, None] - places[None], axis=2)
-        correlation = _mean_correlation_between(arc_km(chord), radius_km[rows, None], radius_km[None], variogram.range_km)
+        correlation = _mean_correlation_between(
+            arc_km(chord), radius_km[rows, None], radius_km[None], variogram.range_km
+        )
         correlation[np.arange(len(chord)), np.arange(start, start + len(chord))] = 0.0
         variance += variogram.sill * float(block_weight[rows] @ correlation @ block_weight)
     return float(np.sqrt(variance))
 
 
 def _blocks(
-    longitude: NDArray[np.float64], latitude: NDArray[np.float64], weight: NDArray[np.float64], max_blocks: int
+    longitude: NDArray[np.float64],
+    latitude: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    max_blocks: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Centres on the unit sphere, weights and disc radii (km) of at most ``max_blocks`` blocks of about equal area."""
+    """Centres on the unit sphere, weights and disc radii (km) of at most ``max_blocks`` blocks of
+    about equal area.
+    """
     xyz = unit_vectors(longitude, latitude)
     step = 0.0
-    label = np.unique(np.stack([longitude, latitude], axis=1), axis=0, return_inverse=True)[1].ravel()
+    label = np.unique(np.stack([longitude, latitude], axis=1), axis=0, return_inverse=True)[
+        1
+    ].ravel()
     while label.max() >= max_blocks:
         step = 0.25 if step == 0.0 else 1.25 * step
         row = np.floor((90 - latitude) / step)
@@ -194,15 +242,24 @@ def _blocks(
 
 
 def _mean_correlation_in_disc(relative_radius: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of exp(-d / range) over two random points of a disc of radius x range, from the density of their distance d."""
+    """Mean of exp(-d / range) over two random points of a disc of radius x range, from the density
+    of their distance d.
+    """
     t = (np.arange(200) + 0.5) / 200  # distance in diameters
     density = 16 / np.pi * t * np.arccos(t) - 16 / np.pi * t**2 * np.sqrt(1 - t**2)
     return np.asarray(np.exp(-2 * relative_radius[:, None] * t) @ density / density.sum())
 
 
-def _mean_correlation_between(distance: NDArray[np.float64], radius: NDArray[np.float64], other: NDArray[np.float64], range_km: float) -> NDArray[np.float64]:
+def _mean_correlation_between(
+    distance: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    other: NDArray[np.float64],
+    range_km: float,
+) -> NDArray[np.float64]:
     """Mean of exp(-d / range) over a point in each of two discs, to second order in their radii."""
     variance = (radius**2 + other**2) / 4  # of the difference of two points, along each axis
     with np.errstate(divide="ignore", invalid="ignore"):
         curvature = 1 / range_km**2 - 1 / (range_km * distance)
-    return np.asarray(np.exp(-distance / range_km) * (1 + variance / 2 * np.where(distance > 0, curvature, 0.0)))
+    return np.asarray(
+        np.exp(-distance / range_km) * (1 + variance / 2 * np.where(distance > 0, curvature, 0.0))
+    )

@@ -1,4 +1,6 @@
-"""The correlated residual of a run's totals: residuals at held-out sites, their variogram, and what it means for the sum over the map."""
+"""The correlated residual of a run's totals: residuals at held-out sites, their variogram, and what
+it means for the sum over the map.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +19,22 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-# Cells that stand for the map; the residual is smooth at this density, and its blocks are coarser still.
+# Cells that stand for the map; the residual is smooth at this density, and its blocks are coarser
+# still.
 MAX_CELLS = 200_000
 
 
 def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogram | None:
-    """Variogram of observed minus predicted for samples held out in kNNDM folds; None where there are too few.
+    """Variogram of observed minus predicted for samples held out in kNNDM folds; None where there
+    are too few.
 
     Parameters
     ----------
     samples : DataFrame
         ``lon``, ``lat`` and, optional, ``standard_error`` of all samples.
     folds : dict
-        ``rows`` (of the samples that were left out), ``observed`` and ``mean`` of what is mapped (see `icemap.verification.cross_validation`).
+        ``rows`` (of the samples that were left out), ``observed`` and ``mean`` of what is mapped
+        (see `icemap.verification.cross_validation`).
     """
     residual = np.asarray(folds["observed"], dtype=float) - np.asarray(folds["mean"], dtype=float)
     left_out = samples.iloc[folds["rows"]]
@@ -45,10 +50,18 @@ def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogra
 
 
 def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:
-    """Standard deviation of the residual's total over the mapped cells, target unit x km2, for every region and mask of the ledger."""
-    step = max(1, int(np.ceil((cube.sizes["latitude"] * cube.sizes["longitude"] / MAX_CELLS) ** 0.5)))
+    """Standard deviation of the residual's total over the mapped cells, target unit x km2, for
+    every region and mask of the ledger.
+    """
+    step = max(
+        1, int(np.ceil((cube.sizes["latitude"] * cube.sizes["longitude"] / MAX_CELLS) ** 0.5))
+    )
     with storage_errors("the cube", "read"):
-        thinned = cube[["valid", "fraction"]].isel(latitude=slice(None, None, step), longitude=slice(None, None, step)).load()
+        thinned = (
+            cube[["valid", "fraction"]]
+            .isel(latitude=slice(None, None, step), longitude=slice(None, None, step))
+            .load()
+        )
     row, col = np.nonzero(thinned["valid"].to_numpy() == 1)
     fraction = thinned["fraction"].to_numpy()[row, col]
     longitude, latitude = thinned.longitude.to_numpy()[col], thinned.latitude.to_numpy()[row]
@@ -58,6 +71,12 @@ def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:
     for mask, part in masks_of(fraction).items():
         for name, here in places.items():
             weight = (area * part)[here]
-            sd = residual_total_sd(longitude[here], latitude[here], weight, variogram, cell_squares=float(weight @ weight) / step**2)
+            sd = residual_total_sd(
+                longitude[here],
+                latitude[here],
+                weight,
+                variogram,
+                cell_squares=float(weight @ weight) / step**2,
+            )
             found[name if mask == DEFAULT_MASK else f"{name} / {mask}"] = sd
     return found

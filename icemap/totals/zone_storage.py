@@ -17,7 +17,13 @@ from icemap.gridded import grid_of
 from icemap.mapping.map_schema import open_map
 from icemap.predictors.align import Raster, align, require_overlap, resampling
 from icemap.predictors.class_tables import category_names
-from icemap.predictors.sources import XARRAY_SUFFIXES, gdal_environment, gdal_path, open_source, suffix_of
+from icemap.predictors.sources import (
+    XARRAY_SUFFIXES,
+    gdal_environment,
+    gdal_path,
+    open_source,
+    suffix_of,
+)
 from icemap.store import file_name, is_remote, local_path
 from icemap.totals.polygon_storage import AreaSums, sum_covers
 
@@ -28,7 +34,9 @@ if TYPE_CHECKING:
 MAX_ZONES = 254
 
 
-def sum_zones(map_url: str, zones: str, classes: str | None, mask: str, **storage_options: Any) -> dict[str, AreaSums]:
+def sum_zones(
+    map_url: str, zones: str, classes: str | None, mask: str, **storage_options: Any
+) -> dict[str, AreaSums]:
     """Partial sums by the classes of a raster, with the part of every cell that each covers.
 
     Parameters
@@ -70,7 +78,10 @@ def sum_zones(map_url: str, zones: str, classes: str | None, mask: str, **storag
         known = _Zones(raster, names, classes, {} if names is not None else _own_names(zones))
         found = sum_covers(map_url, known.covers, mask, **storage_options)
     if not found:
-        raise IcemapError(f"No cell that counts in the map {map_url} lies in a class of {zones}: check its nodata and its CRS.")
+        raise IcemapError(
+            f"No cell that counts in the map {map_url} lies in a class of {zones}: check its nodata"
+            " and its CRS."
+        )
     return {name: found[name] for name in known.ordered(list(found))}
 
 
@@ -104,27 +115,46 @@ class _Zones:
             if share.any():
                 found[name] = found.get(name, 0.0) + share
         if len(found) > MAX_ZONES:
-            raise IcemapError(f"{self.raster.name} holds more than {MAX_ZONES} different values, so that they are no classes: give a raster of classes.")
+            raise IcemapError(
+                f"{self.raster.name} holds more than {MAX_ZONES} different values, so that they are"
+                " no classes: give a raster of classes."
+            )
         return found
 
     def _share(self, grid: Grid, chunk: Chunk, read: Any) -> NDArray[np.float64]:
         raster = replace(self.raster, kind="share", read=read)
-        return np.nan_to_num(align(raster, grid, chunk, resampling(raster, grid)).astype(np.float64))
+        return np.nan_to_num(
+            align(raster, grid, chunk, resampling(raster, grid)).astype(np.float64)
+        )
 
     def _name(self, code: float) -> str:
         if not code.is_integer():
-            raise IcemapError(f"{self.raster.name} holds {code:g}, which is no code of a class: give a raster of classes.")
+            raise IcemapError(
+                f"{self.raster.name} holds {code:g}, which is no code of a class: give a raster of"
+                " classes."
+            )
         if self.names is None:
             return self.own_names.get(int(code), f"{code:g}")
         if f"{code:g}" not in self.names:
-            raise IcemapError(f"{self.raster.name} holds the class code {code:g}, which {self.table} does not have: add a row for it.")
+            raise IcemapError(
+                f"{self.raster.name} holds the class code {code:g}, which {self.table} does not"
+                " have: add a row for it."
+            )
         return self.names[f"{code:g}"]
 
     def ordered(self, found: Sequence[str]) -> list[str]:
         """Names in the order of the table or of the codes."""
-        order = list(self.names.values()) if self.names is not None else list(self.own_names.values())
+        order = (
+            list(self.names.values()) if self.names is not None else list(self.own_names.values())
+        )
         numbers = {name: float(name) for name in found if name.lstrip("-").isdigit()}
-        return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), numbers.get(name, 0.0)))
+        return sorted(
+            found,
+            key=lambda name: (
+                order.index(name) if name in order else len(order),
+                numbers.get(name, 0.0),
+            ),
+        )
 
 
 def _own_names(url: str) -> dict[int, str]:

@@ -14,8 +14,8 @@ from icemap.verification.conformal import ConformalPIT
 
 Array = NDArray[np.float64]
 
-# Rows' worth of belief in the mixture as it is. A few hundred clustered sites are worth far fewer independent ones: spread and levels fitted to them alone
-# err more than the mixture does.
+# Rows' worth of belief in the mixture as it is. A few hundred clustered sites are worth far fewer
+# independent ones: spread and levels fitted to them alone err more than the mixture does.
 _PRIOR_ROWS = 200
 # The transform is tabulated: steps of the logarithm of the dissimilarity.
 _STEPS = 256
@@ -25,9 +25,11 @@ NORMAL_95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class LocalSpread:
-    """Symmetric beta transform of the predictive distribution, G -> B_aa(G), with log a linear in the logarithm of the dissimilarity.
+    """Symmetric beta transform of the predictive distribution, G -> B_aa(G), with log a linear in
+    the logarithm of the dissimilarity.
 
-    Below 1, a widens the distribution, above 1 it narrows it; the median stays. (Beta transforms: Gneiting & Ranjan 2013, doi:10.1214/13-EJS823.)
+    Below 1, a widens the distribution, above 1 it narrows it; the median stays. (Beta transforms:
+    Gneiting & Ranjan 2013, doi:10.1214/13-EJS823.)
 
     Attributes
     ----------
@@ -54,7 +56,9 @@ class LocalSpread:
 
     @classmethod
     def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike) -> Self:
-        """Maximum likelihood of PITs (n,) of left-out samples, given how unlike the rest each of them is (n,); held near none where there are few."""
+        """Maximum likelihood of PITs (n,) of left-out samples, given how unlike the rest each of
+        them is (n,); held near none where there are few.
+        """
         levels = np.clip(np.asarray(pit, dtype=np.float64), 1e-4, 1 - 1e-4)
         logs = _log(dissimilarity)
         lowest, middle, highest = np.quantile(logs, [0.02, 0.5, 0.98])
@@ -64,16 +68,31 @@ class LocalSpread:
         def loss(parameters: Array) -> tuple[float, Array]:
             a = np.exp(parameters[0] + parameters[1] * x)
             # The prior rows are uniform PITs, for which log G + log(1 - G) is -2 in the mean.
-            value = (a - 1) * edge + _PRIOR_ROWS / len(x) * (a - 1) * -2 - (1 + _PRIOR_ROWS / len(x)) * special.betaln(a, a)
-            by_a = edge - 2 * _PRIOR_ROWS / len(x) - (1 + _PRIOR_ROWS / len(x)) * 2 * (special.digamma(a) - special.digamma(2 * a))
+            value = (
+                (a - 1) * edge
+                + _PRIOR_ROWS / len(x) * (a - 1) * -2
+                - (1 + _PRIOR_ROWS / len(x)) * special.betaln(a, a)
+            )
+            by_a = (
+                edge
+                - 2 * _PRIOR_ROWS / len(x)
+                - (1 + _PRIOR_ROWS / len(x)) * 2 * (special.digamma(a) - special.digamma(2 * a))
+            )
             return -float(value.sum()), -np.array([(by_a * a).sum(), (by_a * a * x).sum()])
 
-        found = optimize.minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-1.0, 1.0)] * 2)
-        return cls(float(found.x[0]), float(found.x[1]), float(lowest), float(middle), float(highest))
+        found = optimize.minimize(
+            loss, np.zeros(2), jac=True, method="L-BFGS-B", bounds=[(-1.0, 1.0)] * 2
+        )
+        return cls(
+            float(found.x[0]), float(found.x[1]), float(lowest), float(middle), float(highest)
+        )
 
     def shape(self, dissimilarity: ArrayLike) -> Array:
         """The parameter a at places, the shape of ``dissimilarity``."""
-        return np.exp(self.intercept + self.slope * (np.clip(_log(dissimilarity), self.lowest, self.highest) - self.middle))
+        return np.exp(
+            self.intercept
+            + self.slope * (np.clip(_log(dissimilarity), self.lowest, self.highest) - self.middle)
+        )
 
     def transform(self, pit: ArrayLike, dissimilarity: ArrayLike) -> Array:
         """PITs of the transformed distribution, (n,)."""
@@ -83,7 +102,8 @@ class LocalSpread:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The 95 % interval of the map: local spread, then conformal levels, both held near the mixture where there are few sites.
+    """The 95 % interval of the map: local spread, then conformal levels, both held near the mixture
+    where there are few sites.
 
     Attributes
     ----------
@@ -91,11 +111,13 @@ class Calibration:
     levels95 : (float, float)
         PIT levels of the interval under the transformed distribution.
     nugget : float
-        Standard deviation of a new borehole about the mean of its cell, by which the interval is widened; 0 for an interval of the cell's mean.
+        Standard deviation of a new borehole about the mean of its cell, by which the interval is
+        widened; 0 for an interval of the cell's mean.
 
     Examples
     --------
-    >>> pit, d = np.linspace(0.001, 0.999, 999), np.tile([0.2, 0.4, 0.8], 333)  # calibrated everywhere
+    >>> pit, d = np.linspace(0.001, 0.999, 999), np.tile([0.2, 0.4, 0.8],
+    ...     333)  # calibrated everywhere
     >>> bool(np.abs(Calibration.fit(pit, d).levels([0.3]) - [0.025, 0.975]).max() < 0.01)
     True
     """
@@ -106,19 +128,30 @@ class Calibration:
 
     @classmethod
     def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike, nugget: float = 0.0) -> Self:
-        """Fit to PITs (n,) of left-out samples under kNNDM folds and their dissimilarity to the sites of the other folds (n,)."""
+        """Fit to PITs (n,) of left-out samples under kNNDM folds and their dissimilarity to the
+        sites of the other folds (n,).
+        """
         spread = LocalSpread.fit(pit, dissimilarity)
         believed = (np.arange(_PRIOR_ROWS) + 0.5) / _PRIOR_ROWS
-        return cls(spread, ConformalPIT().fit(np.concatenate([spread.transform(pit, dissimilarity), believed])).levels(0.95), nugget)
+        return cls(
+            spread,
+            ConformalPIT()
+            .fit(np.concatenate([spread.transform(pit, dissimilarity), believed]))
+            .levels(0.95),
+            nugget,
+        )
 
     def widened(self, mean: Array, interval: Array, low: float, high: float) -> Array:
-        """The interval (n, 2) with the nugget, between the lowest and the highest value of the target.
+        """The interval (n, 2) with the nugget, between the lowest and the highest value of the
+        target.
 
-        Variances add up: each end moves away from the mean as the ends of a normal distribution would.
+        Variances add up: each end moves away from the mean as the ends of a normal distribution
+        would.
 
         Examples
         --------
-        >>> none = Calibration(LocalSpread(0.0, 0.0, 0.0, 0.0, 0.0), (0.025, 0.975), nugget=4 / 1.959964)
+        >>> none = Calibration(LocalSpread(0.0, 0.0, 0.0, 0.0, 0.0), (0.025, 0.975),
+        ...     nugget=4 / 1.959964)
         >>> none.widened(np.array([50.0]), np.array([[47.0, 53.0]]), 0.0, 100.0).round(3)
         array([[45., 55.]])
         """
@@ -139,13 +172,21 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, for JSON."""
-        return {"spread": asdict(self.spread), "levels95": list(self.levels95), **({"nugget": self.nugget} if self.nugget else {})}
+        return {
+            "spread": asdict(self.spread),
+            "levels95": list(self.levels95),
+            **({"nugget": self.nugget} if self.nugget else {}),
+        }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """The reverse of `to_dict`."""
         low, high = content["levels95"]
-        return cls(LocalSpread(**content["spread"]), (float(low), float(high)), float(content.get("nugget", 0.0)))
+        return cls(
+            LocalSpread(**content["spread"]),
+            (float(low), float(high)),
+            float(content.get("nugget", 0.0)),
+        )
 
 
 #: The interval as the ensemble gives it.

@@ -1,4 +1,6 @@
-"""What users would run instead, fitted on the same training sides: a quantile forest, and conformalized quantile regression."""
+"""What users would run instead, fitted on the same training sides: a quantile forest, and
+conformalized quantile regression.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +19,25 @@ from icemap.verification.scores import COVERAGES, crps_sample
 Array = NDArray[np.float64]
 Bounds = tuple[float, float] | None
 
-# The forest's distribution as equally likely values, as many as its CRPS needs to be exact in the third digit.
+# The forest's distribution as equally likely values, as many as its CRPS needs to be exact in the
+# third digit.
 _FOREST_LEVELS = (np.arange(500) + 0.5) / 500
 # Below this many rows to conformalize on, a 95 % interval has no end.
 _MIN_CONFORMAL = 21
 QUANTILE_COVERAGE = 0.95
 
 
-def quantile_forest(training: TrainingTable, X: Array, y: Array, class_columns: list[int], bounds: Bounds, block_degrees: float, seed: int) -> dict[str, Any]:
-    """Forecasts of a quantile regression forest (Meinshausen 2006, JMLR 7:983): 300 trees, leaves of five sites or more, samples weighted as for the members.
+def quantile_forest(
+    training: TrainingTable,
+    X: Array,
+    y: Array,
+    class_columns: list[int],
+    bounds: Bounds,
+    block_degrees: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Forecasts of a quantile regression forest (Meinshausen 2006, JMLR 7:983): 300 trees, leaves
+    of five sites or more, samples weighted as for the members.
 
     Parameters
     ----------
@@ -36,17 +48,27 @@ def quantile_forest(training: TrainingTable, X: Array, y: Array, class_columns: 
     Returns
     -------
     dict
-        ``mean``, ``pit`` and ``crps`` of shape (n,), ``interval`` by coverage of shape (n, 2). The distribution is made of steps: it has no density.
+        ``mean``, ``pit`` and ``crps`` of shape (n,), ``interval`` by coverage of shape (n, 2). The
+        distribution is made of steps: it has no density.
     """
     from quantile_forest import RandomForestQuantileRegressor
 
-    forest = RandomForestQuantileRegressor(n_estimators=300, min_samples_leaf=5, max_samples_leaf=None, max_features=1 / 3, n_jobs=1, random_state=seed)
+    forest = RandomForestQuantileRegressor(
+        n_estimators=300,
+        min_samples_leaf=5,
+        max_samples_leaf=None,
+        max_features=1 / 3,
+        n_jobs=1,
+        random_state=seed,
+    )
     forest.fit(training.X, training.y, sample_weight=training.weight)
     # The weights of the paper, which give every tree one vote.
     options = {"weighted_leaves": True}
     values = forest.predict(X, quantiles=_FOREST_LEVELS.tolist(), **options)
     tails = [[(1 - coverage) / 2, (1 + coverage) / 2] for coverage in COVERAGES]
-    ends = forest.predict(X, quantiles=np.ravel(tails).tolist(), **options).reshape(len(X), len(COVERAGES), 2)
+    ends = forest.predict(X, quantiles=np.ravel(tails).tolist(), **options).reshape(
+        len(X), len(COVERAGES), 2
+    )
     return {
         "mean": forest.predict(X, quantiles="mean", **options),
         "pit": 0.5 * ((values < y[:, None]).mean(axis=1) + (values <= y[:, None]).mean(axis=1)),
@@ -56,17 +78,25 @@ def quantile_forest(training: TrainingTable, X: Array, y: Array, class_columns: 
 
 
 def conformal_quantiles(
-    training: TrainingTable, X: Array, y: Array, class_columns: list[int], bounds: Bounds, block_degrees: float, seed: int
+    training: TrainingTable,
+    X: Array,
+    y: Array,
+    class_columns: list[int],
+    bounds: Bounds,
+    block_degrees: float,
+    seed: int,
 ) -> dict[str, Any] | None:
-    """95 % interval by conformalized quantile regression (Romano et al. 2019, arXiv:1905.03222): MAPIE over LightGBM.
+    """95 % interval by conformalized quantile regression (Romano et al. 2019, arXiv:1905.03222):
+    MAPIE over LightGBM.
 
-    A third of the training side is kept for the conformal correction; whole spatial blocks, because the test side is farther from the training sites than
-    neighbours are.
+    A third of the training side is kept for the conformal correction; whole spatial blocks, because
+    the test side is farther from the training sites than neighbours are.
 
     Returns
     -------
     dict or None
-        ``interval`` of shape (n, 2) and nothing else: the method gives no distribution. None where the training side is too small.
+        ``interval`` of shape (n, 2) and nothing else: the method gives no distribution. None where
+        the training side is too small.
     """
     from lightgbm import LGBMRegressor
     from mapie.regression import ConformalizedQuantileRegressor
@@ -74,23 +104,41 @@ def conformal_quantiles(
     kept = _kept_for_conformal(training, block_degrees, seed)
     if kept is None:
         return None
-    settings = {"n_estimators": 200, "num_leaves": 15, "learning_rate": 0.05, "min_child_samples": 10, "subsample": 0.8, "subsample_freq": 1}
+    settings = {
+        "n_estimators": 200,
+        "num_leaves": 15,
+        "learning_rate": 0.05,
+        "min_child_samples": 10,
+        "subsample": 0.8,
+        "subsample_freq": 1,
+    }
     exact = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1}
-    quantile = LGBMRegressor(objective="quantile", alpha=0.5, random_state=seed, **settings, **exact)
+    quantile = LGBMRegressor(
+        objective="quantile", alpha=0.5, random_state=seed, **settings, **exact
+    )
     regressor = ConformalizedQuantileRegressor(quantile, confidence_level=QUANTILE_COVERAGE)
-    options: dict[str, Any] = {"sample_weight": training.weight[~kept], **({"categorical_feature": class_columns} if class_columns else {})}
+    options: dict[str, Any] = {
+        "sample_weight": training.weight[~kept],
+        **({"categorical_feature": class_columns} if class_columns else {}),
+    }
     regressor.fit(training.X[~kept], training.y[~kept], fit_params=options)
     regressor.conformalize(training.X[kept], training.y[kept])
     with _without_logging_setup():
         interval = regressor.predict_interval(X, symmetric_correction=True)[1][:, :, 0]
     # Quantiles fitted one by one may cross.
     interval = np.sort(interval, axis=1)
-    return {"interval": {f"{QUANTILE_COVERAGE:g}": interval if bounds is None else np.clip(interval, *bounds)}}
+    return {
+        "interval": {
+            f"{QUANTILE_COVERAGE:g}": interval if bounds is None else np.clip(interval, *bounds)
+        }
+    }
 
 
 @contextmanager
 def _without_logging_setup() -> Iterator[None]:
-    """MAPIE sets up the root logger of the whole process to say that quantiles cross, unless it has a handler already."""
+    """MAPIE sets up the root logger of the whole process to say that quantiles cross, unless it has
+    a handler already.
+    """
     handler = logging.NullHandler()
     logging.getLogger().addHandler(handler)
     try:
@@ -99,7 +147,9 @@ def _without_logging_setup() -> Iterator[None]:
         logging.getLogger().removeHandler(handler)
 
 
-def _kept_for_conformal(training: TrainingTable, block_degrees: float, seed: int) -> NDArray[np.bool_] | None:
+def _kept_for_conformal(
+    training: TrainingTable, block_degrees: float, seed: int
+) -> NDArray[np.bool_] | None:
     blocks = len(np.unique(spatial_blocks(training.longitude, training.latitude, block_degrees)))
     for parts in (3, 2):
         if blocks >= 3 * parts:
@@ -113,4 +163,7 @@ def _kept_for_conformal(training: TrainingTable, block_degrees: float, seed: int
 
 
 #: By the name that the config gives.
-COMPETITORS: dict[str, Callable[..., dict[str, Any] | None]] = {"quantile_forest": quantile_forest, "conformal_quantiles": conformal_quantiles}
+COMPETITORS: dict[str, Callable[..., dict[str, Any] | None]] = {
+    "quantile_forest": quantile_forest,
+    "conformal_quantiles": conformal_quantiles,
+}

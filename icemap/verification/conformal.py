@@ -13,12 +13,14 @@ _ROUNDING = 1e-9  # (n + 1) (1 - alpha/2) is often a whole number that floating 
 
 
 class ConformalPIT:
-    """PIT levels whose quantiles form an interval with guaranteed coverage (Chernozhukov et al. 2021, doi:10.1073/pnas.2107794118).
+    """PIT levels whose quantiles form an interval with guaranteed coverage (Chernozhukov et al.
+    2021, doi:10.1073/pnas.2107794118).
 
-    With the out-of-fold values r_i = G_i(y_i) sorted, a = r_(floor((n+1) alpha/2)) and b = r_(ceil((n+1)(1 - alpha/2))), the interval
-    [G^-1(a), G^-1(b)] covers a new exchangeable target with probability at least 1 - alpha, whatever the shape of G is, and stays inside
-    the bounds of the target. Row weights w(x_i) in proportion to the density of places to predict over that of the boreholes keep this under
-    covariate shift (Tibshirani et al. 2019, arXiv:1904.06019).
+    With the out-of-fold values r_i = G_i(y_i) sorted, a = r_(floor((n+1) alpha/2)) and b =
+    r_(ceil((n+1)(1 - alpha/2))), the interval [G^-1(a), G^-1(b)] covers a new exchangeable target
+    with probability at least 1 - alpha, whatever the shape of G is, and stays inside the bounds of
+    the target. Row weights w(x_i) in proportion to the density of places to predict over that of
+    the boreholes keep this under covariate shift (Tibshirani et al. 2019, arXiv:1904.06019).
 
     Attributes
     ----------
@@ -29,7 +31,8 @@ class ConformalPIT:
 
     Examples
     --------
-    >>> calibration = ConformalPIT().fit(np.linspace(0.05, 0.95, 19))  # a forecast that is calibrated already
+    >>> calibration = ConformalPIT().fit(np.linspace(0.05, 0.95,
+    ...     19))  # a forecast that is calibrated already
     >>> [round(level, 2) for level in calibration.levels(0.9)]
     [0.05, 0.95]
     >>> narrow = ConformalPIT().fit(np.linspace(0.0, 1.0, 199) ** 3)  # a forecast that was too high
@@ -52,17 +55,25 @@ class ConformalPIT:
         if values.ndim != 1 or len(values) == 0:
             raise ValueError(f"pit has shape {values.shape}; give one out-of-fold value per row.")
         if not np.all((values >= 0) & (values <= 1)):
-            raise ValueError("pit must hold numbers between 0 and 1, without NaN: predictive distribution functions at the targets.")
+            raise ValueError(
+                "pit must hold numbers between 0 and 1, without NaN: predictive distribution"
+                " functions at the targets."
+            )
         w = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
         if w.shape != values.shape:
-            raise ValueError(f"weights have shape {w.shape}, but there are {len(values)} PIT values; give one weight for each.")
+            raise ValueError(
+                f"weights have shape {w.shape}, but there are {len(values)} PIT values; give one"
+                " weight for each."
+            )
         if not np.all(np.isfinite(w)) or np.any(w < 0) or not w.sum() > 0:
             raise ValueError("weights must be finite numbers >= 0, not all zero.")
         order = np.argsort(values, kind="stable")
         self.pit_, self.weights_ = values[order], w[order]
         return self
 
-    def levels(self, coverage: float = 0.95, side: str = "both", test_weight: float | None = None) -> tuple[float, float]:
+    def levels(
+        self, coverage: float = 0.95, side: str = "both", test_weight: float | None = None
+    ) -> tuple[float, float]:
         """PIT levels (a, b) of the interval with this coverage.
 
         Parameters
@@ -79,25 +90,40 @@ class ConformalPIT:
         (a, b)
             0 or 1 where there are too few rows for the limit asked for.
         """
-        return self._levels(self.weights_, coverage, side, float(self.weights_.mean()) if test_weight is None else test_weight)
+        return self._levels(
+            self.weights_,
+            coverage,
+            side,
+            float(self.weights_.mean()) if test_weight is None else test_weight,
+        )
 
     def local_levels(self, weights: ArrayLike, coverage: float = 0.95, side: str = "both") -> Array:
-        """Levels for places with weights of their own, as when near or similar boreholes count more: weights (m, n) -> (m, 2).
+        """Levels for places with weights of their own, as when near or similar boreholes count
+        more: weights (m, n) -> (m, 2).
 
-        The columns of the weights are in the order of :attr:`pit_`; the place itself counts as much as its heaviest row.
+        The columns of the weights are in the order of :attr:`pit_`; the place itself counts as much
+        as its heaviest row.
         """
         table = np.asarray(weights, dtype=np.float64)
         if table.ndim != 2 or table.shape[1] != len(self.pit_):
-            raise ValueError(f"weights have shape {table.shape}; give places x {len(self.pit_)} calibration rows.")
+            raise ValueError(
+                f"weights have shape {table.shape}; give places x {len(self.pit_)} calibration"
+                " rows."
+            )
         return np.array([self._levels(row, coverage, side, float(row.max())) for row in table])
 
-    def _levels(self, weights: Array, coverage: float, side: str, test_weight: float) -> tuple[float, float]:
+    def _levels(
+        self, weights: Array, coverage: float, side: str, test_weight: float
+    ) -> tuple[float, float]:
         if not 0 < coverage < 1:
-            raise ValueError(f"coverage is {coverage}; it must lie between 0 and 1, for example 0.95.")
+            raise ValueError(
+                f"coverage is {coverage}; it must lie between 0 and 1, for example 0.95."
+            )
         if side not in ("both", "lower", "upper"):
             raise ValueError(f"side is {side!r}; choose 'both', 'lower' or 'upper'.")
         kept = (1.0 + coverage) / 2.0 if side == "both" else coverage
-        # The share of the place to predict stands beyond the last value on either side: it can always be the most extreme one.
+        # The share of the place to predict stands beyond the last value on either side: it can
+        # always be the most extreme one.
         share = weights / (weights.sum() + test_weight)
         needed = kept - _ROUNDING / (len(weights) + 1)
         from_below, from_above = np.cumsum(share), np.cumsum(share[::-1])

@@ -1,4 +1,6 @@
-"""The whole chain, fitted without a part of the sites and scored on that part, beside its competitors."""
+"""The whole chain, fitted without a part of the sites and scored on that part, beside its
+competitors.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ Array = NDArray[np.float64]
 #: What is mapped, but for the recipe as printed: COP-BMA pooled with a quantile forest.
 MODEL = "icemap"
 # Levels at which quantiles are kept, dense in the tails, where calibrated intervals end.
-_TAIL = np.array([0.0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2])
+_TAIL = np.array(
+    [0.0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2]
+)
 TAIL_LEVELS = np.concatenate([_TAIL, 1 - _TAIL[::-1]])
 
 
@@ -45,7 +49,13 @@ class Fold:
 
 
 def verify_fold(
-    ensemble: IceEnsemble, samples: pd.DataFrame, labels: NDArray[np.int64], fold: int, competitors: Sequence[str] = (), *, importance: bool = False
+    ensemble: IceEnsemble,
+    samples: pd.DataFrame,
+    labels: NDArray[np.int64],
+    fold: int,
+    competitors: Sequence[str] = (),
+    *,
+    importance: bool = False,
 ) -> dict[str, Any]:
     """Tune and fit without one fold, predict it with every model, and score each prediction.
 
@@ -55,16 +65,18 @@ def verify_fold(
         Prepared, not necessarily fitted: its options and coding are used.
     labels : ndarray of shape (n,)
     competitors : sequence of str
-        Of `icemap.verification.competitors.COMPETITORS`, or `icemap.verification.published.PUBLISHED`.
+        Of `icemap.verification.competitors.COMPETITORS`, or
+        `icemap.verification.published.PUBLISHED`.
     importance : bool
         Also measure the error with each predictor permuted.
 
     Returns
     -------
     dict
-        ``rows`` (positions of the test samples), ``y``, ``dissimilarity`` to the training side, per model what it has of ``mean``, ``pit``, ``crps``,
-        ``log_density`` and ``interval`` per coverage, ``left_out``, the competitors that cannot be fitted to so few sites, and ``climatology``, its share
-        in the pool.
+        ``rows`` (positions of the test samples), ``y``, ``dissimilarity`` to the training side, per
+        model what it has of ``mean``, ``pit``, ``crps``, ``log_density`` and ``interval`` per
+        coverage, ``left_out``, the competitors that cannot be fitted to so few sites, and
+        ``climatology``, its share in the pool.
     """
     table = ensemble.table(samples)
     test = labels == fold
@@ -93,17 +105,33 @@ def verify_fold(
     for name in competitors:
         if name == PUBLISHED:
             continue
-        forecast = COMPETITORS[name](weighed, X, y, ensemble.coding_.class_columns, ensemble.bounds, ensemble.block_degrees, seed)
+        forecast = COMPETITORS[name](
+            weighed,
+            X,
+            y,
+            ensemble.coding_.class_columns,
+            ensemble.bounds,
+            ensemble.block_degrees,
+            seed,
+        )
         if forecast is None:
             left_out.append(name)
         else:
             models[name] = _plain(forecast)
     sites = ensemble.coding_.design(training.X)
-    dissimilarity = Applicability.fit(sites, predictor_weights(sites, training.y, seed)).index(ensemble.coding_.design(X))
-    rows = {"rows": np.flatnonzero(test).tolist(), "y": y.tolist(), "dissimilarity": dissimilarity.tolist()}
+    dissimilarity = Applicability.fit(sites, predictor_weights(sites, training.y, seed)).index(
+        ensemble.coding_.design(X)
+    )
+    rows = {
+        "rows": np.flatnonzero(test).tolist(),
+        "y": y.tolist(),
+        "dissimilarity": dissimilarity.tolist(),
+    }
     record = {**rows, "models": models, "left_out": left_out, "climatology": options.climatology}
     if importance:
-        record["permuted"] = permuted_errors(ReplicateMean(replicate, forest), X, y, ensemble.coding_.names, seed)
+        record["permuted"] = permuted_errors(
+            ReplicateMean(replicate, forest), X, y, ensemble.coding_.names, seed
+        )
     return record
 
 
@@ -112,14 +140,31 @@ def mapped_model(models: Container[str]) -> str:
     return MODEL if MODEL in models else PUBLISHED
 
 
-def _mapped_forecast(replicate: Replicate, forest: QuantileForest | None, ensemble: IceEnsemble, X: Array, y: Array, error: Array | None) -> dict[str, Any]:
-    """The forecast of the map: COP-BMA and the quantile forest. Samples with errors are forecast as they were measured."""
+def _mapped_forecast(
+    replicate: Replicate,
+    forest: QuantileForest | None,
+    ensemble: IceEnsemble,
+    X: Array,
+    y: Array,
+    error: Array | None,
+) -> dict[str, Any]:
+    """The forecast of the map: COP-BMA and the quantile forest. Samples with errors are forecast as
+    they were measured.
+    """
     mixture, F = PooledMixture([replicate.bma], forest), replicate.member_predictions(X)[None]
     leaves = None if forest is None else forest.at(ensemble.coding_.codes(X))
     if error is not None:
         nodes = mixture.tables.x
         span = float(nodes[0]), float(nodes[-1])
-        forecast = measured_forecast(lambda x: mixture.distribution(F, x, leaves), span, y, error, COVERAGES, TAIL_LEVELS, ensemble.bounds)
+        forecast = measured_forecast(
+            lambda x: mixture.distribution(F, x, leaves),
+            span,
+            y,
+            error,
+            COVERAGES,
+            TAIL_LEVELS,
+            ensemble.bounds,
+        )
         return _plain({**forecast, "mean": mixture.replicate_means(F, leaves)[0]})
     tails = np.array([[(1 - coverage) / 2, (1 + coverage) / 2] for coverage in COVERAGES])
     means, quantiles, _ = mixture.summary(F, np.concatenate([TAIL_LEVELS, tails.ravel()]), leaves)
@@ -136,15 +181,31 @@ def _mapped_forecast(replicate: Replicate, forest: QuantileForest | None, ensemb
     )
 
 
-def _pooled_forecasts(replicate: Replicate, training: TrainingTable, ensemble: IceEnsemble, X: Array, y: Array, error: Array | None) -> dict[str, Any]:
-    """Forecasts made of the members' predictions: COP-BMA, other ways to pool them, each member alone, and climatology."""
+def _pooled_forecasts(
+    replicate: Replicate,
+    training: TrainingTable,
+    ensemble: IceEnsemble,
+    X: Array,
+    y: Array,
+    error: Array | None,
+) -> dict[str, Any]:
+    """Forecasts made of the members' predictions: COP-BMA, other ways to pool them, each member
+    alone, and climatology.
+    """
     scaled = replicate.member_predictions(X)
     assert replicate.out_of_fold is not None
     models = {"COP-BMA": _truth_forecast(replicate.bma.with_climatology(0.0), scaled, y, error)}
-    # The other ways to pool take the members in units of the target, and have no consensus among them.
+    # The other ways to pool take the members in units of the target, and have no consensus among
+    # them.
     F, out_of_fold = replicate.in_units(scaled), replicate.in_units(replicate.out_of_fold)
-    for name, pool in {"Gaussian BMA": GaussianBMA(), "equal weights": EqualWeights(), "best member": BestMember()}.items():
-        models[name] = _forecast(pool.fit(out_of_fold, training.y, sample_weight=training.weight), F, y, ensemble.bounds)
+    for name, pool in {
+        "Gaussian BMA": GaussianBMA(),
+        "equal weights": EqualWeights(),
+        "best member": BestMember(),
+    }.items():
+        models[name] = _forecast(
+            pool.fit(out_of_fold, training.y, sample_weight=training.weight), F, y, ensemble.bounds
+        )
     for k, name in enumerate(ensemble.members):
         # The mean of one member is that member, with a normal error of the size seen out of fold.
         alone = EqualWeights().fit(out_of_fold[:, [k]], training.y, sample_weight=training.weight)
@@ -154,7 +215,8 @@ def _pooled_forecasts(replicate: Replicate, training: TrainingTable, ensemble: I
 
 
 def _truth_forecast(bma: CopulaBMA, F: Array, y: Array, error: Array | None) -> dict[str, Any]:
-    """Forecast by a COP-BMA, which describes the truth where the samples that it was fitted to have errors.
+    """Forecast by a COP-BMA, which describes the truth where the samples that it was fitted to have
+    errors.
 
     The other ways to pool describe samples like those that they were fitted to, errors and all.
     """
@@ -162,7 +224,9 @@ def _truth_forecast(bma: CopulaBMA, F: Array, y: Array, error: Array | None) -> 
         return _forecast(bma, F, y, bma.bounds)
     nodes = PooledMixture([bma]).tables.x
     span = float(nodes[0]), float(nodes[-1])
-    forecast = measured_forecast(lambda x: bma.distribution(F, x), span, y, error, COVERAGES, TAIL_LEVELS, bma.bounds)
+    forecast = measured_forecast(
+        lambda x: bma.distribution(F, x), span, y, error, COVERAGES, TAIL_LEVELS, bma.bounds
+    )
     del forecast["quantiles"]
     return _plain({**forecast, "mean": bma.predict(F)})
 
@@ -170,7 +234,13 @@ def _truth_forecast(bma: CopulaBMA, F: Array, y: Array, error: Array | None) -> 
 def _climatology(bma: CopulaBMA) -> CopulaBMA:
     """The distribution of the training values alone: a member that knows nothing."""
     margin = bma.target_margin_
-    return CopulaBMA.from_parts(margin, [margin] * len(bma.copulas_), [Copula("independence", ())] * len(bma.copulas_), bma.weights_, bounds=bma.bounds)
+    return CopulaBMA.from_parts(
+        margin,
+        [margin] * len(bma.copulas_),
+        [Copula("independence", ())] * len(bma.copulas_),
+        bma.weights_,
+        bounds=bma.bounds,
+    )
 
 
 def _forecast(model: Any, F: Array, y: Array, bounds: tuple[float, float] | None) -> dict[str, Any]:
@@ -178,14 +248,29 @@ def _forecast(model: Any, F: Array, y: Array, bounds: tuple[float, float] | None
     intervals = {f"{coverage:g}": model.interval(F, coverage) for coverage in COVERAGES}
     if bounds is not None:
         # A normal interval is not charged for width where there can be no target.
-        intervals = {coverage: np.clip(interval, *bounds) for coverage, interval in intervals.items()}
+        intervals = {
+            coverage: np.clip(interval, *bounds) for coverage, interval in intervals.items()
+        }
     # A mixture's weights add up to 1 but for the last digit.
     pit = np.clip(model.pit(F, y), 0.0, 1.0)
-    return _plain({"mean": model.predict(F), "pit": pit, "crps": model.crps(F, y), "log_density": np.log(density), "interval": intervals})
+    return _plain(
+        {
+            "mean": model.predict(F),
+            "pit": pit,
+            "crps": model.crps(F, y),
+            "log_density": np.log(density),
+            "interval": intervals,
+        }
+    )
 
 
 def _plain(forecast: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) if isinstance(value, Mapping) else np.asarray(value, dtype=float).tolist() for name, value in forecast.items()}
+    return {
+        name: (
+            _plain(value) if isinstance(value, Mapping) else np.asarray(value, dtype=float).tolist()
+        )
+        for name, value in forecast.items()
+    }
 
 
 def gather(records: Sequence[Mapping[str, Any]], rows: NDArray[np.integer]) -> dict[str, Any]:
@@ -201,11 +286,15 @@ def gather(records: Sequence[Mapping[str, Any]], rows: NDArray[np.integer]) -> d
     Returns
     -------
     dict
-        ``rows``, ``y``, ``dissimilarity`` and ``models``; a model that a fold had to leave out is left out.
+        ``rows``, ``y``, ``dissimilarity`` and ``models``; a model that a fold had to leave out is
+        left out.
     """
     order = np.concatenate([np.asarray(record["rows"], dtype=int) for record in records])
     if not np.array_equal(np.sort(order), rows):
-        raise ValueError(f"the folds hold {len(np.unique(order))} of {len(rows)} samples: each sample must be left out exactly once.")
+        raise ValueError(
+            f"the folds hold {len(np.unique(order))} of {len(rows)} samples: each sample must be"
+            " left out exactly once."
+        )
     back = np.argsort(order)
 
     def joined(parts: list[Any]) -> Any:
@@ -213,7 +302,11 @@ def gather(records: Sequence[Mapping[str, Any]], rows: NDArray[np.integer]) -> d
             return {name: joined([part[name] for part in parts]) for name in parts[0]}
         return np.concatenate([np.asarray(part, dtype=float) for part in parts])[back]
 
-    names = [name for name in records[0]["models"] if all(name in record["models"] for record in records)]
+    names = [
+        name for name in records[0]["models"] if all(name in record["models"] for record in records)
+    ]
     models = {name: joined([record["models"][name] for record in records]) for name in names}
-    columns = {name: joined([record[name] for record in records]) for name in ("y", "dissimilarity")}
+    columns = {
+        name: joined([record[name] for record in records]) for name in ("y", "dissimilarity")
+    }
     return {"rows": np.asarray(rows), **columns, "models": models}

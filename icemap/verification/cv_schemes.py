@@ -17,7 +17,13 @@ from icemap.verification.paired import MIN_BLOCKS
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-KIND_NAMES = {"random": "random", "cell": "random, by grid cell", "block": "spatial blocks", "knndm": "kNNDM", "region": "leave region out"}
+KIND_NAMES = {
+    "random": "random",
+    "cell": "random, by grid cell",
+    "block": "spatial blocks",
+    "knndm": "kNNDM",
+    "region": "leave region out",
+}
 HEADLINE = "knndm"
 #: A score of fewer samples than this is hardly one, and a training side needs three times as many.
 MIN_SCORED = 20
@@ -90,10 +96,16 @@ def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, L
     labels: dict[str, Labels] = {}
     by_cell, count = _with_enough(lambda k: cell_folds(table.cell, k, seed), folds, cells)
     if by_cell is None:
-        raise ValueError(f"{len(table)} samples in {cells} grid cells allow no folds that leave {MIN_TRAINING} samples to train on: add sites.")
+        raise ValueError(
+            f"{len(table)} samples in {cells} grid cells allow no folds that leave {MIN_TRAINING}"
+            " samples to train on: add sites."
+        )
     notes += _changed("cell", folds, count)
     if cells == len(table):
-        notes.append("every sample has a grid cell of its own, so random folds are folds by grid cell and are given once")
+        notes.append(
+            "every sample has a grid cell of its own, so random folds are folds by grid cell and"
+            " are given once"
+        )
     else:
         by_chance, _ = _with_enough(lambda k: random_folds(len(table), k, seed), folds, len(table))
         assert by_chance is not None, "folds of single samples are smaller than those of cells"
@@ -115,7 +127,10 @@ def fold_labels(table: TrainingTable, options: FoldOptions) -> tuple[dict[str, L
         len(table) - 2,
     )
     if found is None:
-        raise ValueError(f"{len(table)} samples allow no kNNDM folds that leave {MIN_TRAINING} samples to train on: add sites.")
+        raise ValueError(
+            f"{len(table)} samples allow no kNNDM folds that leave {MIN_TRAINING} samples to train"
+            " on: add sites."
+        )
     notes += _changed("knndm", folds, count)
     labels["knndm"] = found
     by_region, left_out = region_labels(lon, lat)
@@ -189,7 +204,11 @@ def _block_labels(table: TrainingTable, options: FoldOptions) -> tuple[Labels | 
 def _changed(kind: str, asked: int, found: int) -> list[str]:
     if asked == found:
         return []
-    why = "there are no more to leave out" if found < asked else f"fewer would leave less than {MIN_TRAINING} samples to train on"
+    why = (
+        "there are no more to leave out"
+        if found < asked
+        else f"fewer would leave less than {MIN_TRAINING} samples to train on"
+    )
     return [f"{KIND_NAMES[kind]}: {found} folds instead of {asked}, {why}"]
 
 
@@ -199,7 +218,11 @@ def sample_facts(table: TrainingTable, block_degrees: float) -> str:
     sizes = np.unique(blocks, return_counts=True)[1]
     weight = table.weight
     worth = float(weight.sum() ** 2 / (weight @ weight))
-    told = "enough to say how sure the scores are" if len(sizes) >= MIN_BLOCKS else f"too few to say how sure the scores are ({MIN_BLOCKS} are needed)"
+    told = (
+        "enough to say how sure the scores are"
+        if len(sizes) >= MIN_BLOCKS
+        else f"too few to say how sure the scores are ({MIN_BLOCKS} are needed)"
+    )
     return (
         f"{len(table)} samples in {len(sizes)} independent clusters (blocks of {block_degrees:g} "
         f"degrees; the largest has {sizes.max()}), worth {worth:.0f} samples spread evenly: {told}"
@@ -207,7 +230,8 @@ def sample_facts(table: TrainingTable, block_degrees: float) -> str:
 
 
 def region_labels(longitude: Array, latitude: Array) -> tuple[Labels, list[str]]:
-    """One fold per region with enough samples in it and outside it; -1 for the samples of the others.
+    """One fold per region with enough samples in it and outside it; -1 for the samples of the
+    others.
 
     Returns
     -------
@@ -217,7 +241,8 @@ def region_labels(longitude: Array, latitude: Array) -> tuple[Labels, list[str]]
 
     Examples
     --------
-    >>> labels, notes = region_labels(np.repeat([-150.0, 130.0, 20.0], [70, 70, 3]), np.full(143, 68.0))
+    >>> labels, notes = region_labels(np.repeat([-150.0, 130.0, 20.0], [70, 70, 3]), np.full(143,
+    ...     68.0))
     >>> np.unique(labels), notes
     (array([-1, 0, 1]), ['Nordic is not left out: it has 3 samples, fewer than 20'])
     """
@@ -227,9 +252,14 @@ def region_labels(longitude: Array, latitude: Array) -> tuple[Labels, list[str]]
     for name in sorted({str(r) for r in region}):
         inside = region == name
         if inside.sum() < MIN_SCORED:
-            notes.append(f"{name} is not left out: it has {inside.sum()} samples, fewer than {MIN_SCORED}")
+            notes.append(
+                f"{name} is not left out: it has {inside.sum()} samples, fewer than {MIN_SCORED}"
+            )
         elif (~inside).sum() < _MIN_TRAINING:
-            notes.append(f"{name} is not left out: the other regions have {(~inside).sum()} samples, fewer than {_MIN_TRAINING}")
+            notes.append(
+                f"{name} is not left out: the other regions have {(~inside).sum()} samples, fewer"
+                f" than {_MIN_TRAINING}"
+            )
         else:
             labels[inside] = labels.max() + 1
     return labels, notes

@@ -1,4 +1,6 @@
-"""Scores by region, by class of the target, by dissimilarity and by spatial block: where the ensemble is good, and where it is not."""
+"""Scores by region, by class of the target, by dissimilarity and by spatial block: where the
+ensemble is good, and where it is not.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,27 @@ from icemap.verification.scores import Scores
 Array = NDArray[np.float64]
 Names = NDArray[np.object_]
 Groupings = Mapping[str, Names]
-_SCORES = ("rmse", "bias", "crps", "coverage_95", "coverage_95_low", "coverage_95_high", "width_95", "winkler_95")
+_SCORES = (
+    "rmse",
+    "bias",
+    "crps",
+    "coverage_95",
+    "coverage_95_low",
+    "coverage_95_high",
+    "width_95",
+    "winkler_95",
+)
 _PERCENT_CLASSES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
 BLOCK = "spatial block"
 
 
 def groupings(
-    table: TrainingTable, dissimilarity: Array, threshold: float, block_degrees: float, target: Any, edges: Sequence[float] | None
+    table: TrainingTable,
+    dissimilarity: Array,
+    threshold: float,
+    block_degrees: float,
+    target: Any,
+    edges: Sequence[float] | None,
 ) -> dict[str, Names]:
     """Group of each sample, by each thing that one can group them by.
 
@@ -39,7 +55,8 @@ def groupings(
     target : TargetConfig
         Its unit and bounds say what the classes are.
     edges : sequence of float or None
-        Limits of the target's classes; None for steps of 20 where the target is 0 to 100 %, for quarters of the samples otherwise.
+        Limits of the target's classes; None for steps of 20 where the target is 0 to 100 %, for
+        quarters of the samples otherwise.
 
     Returns
     -------
@@ -52,13 +69,16 @@ def groupings(
     return {
         "region": region_of(table.longitude, table.latitude),
         f"observed {target.long_name}": in_classes(table.y, edges, target.unit),
-        "dissimilarity": np.where(dissimilarity > threshold, f"above {threshold:.3g}: outside AOA", quarters),
+        "dissimilarity": np.where(
+            dissimilarity > threshold, f"above {threshold:.3g}: outside AOA", quarters
+        ),
         BLOCK: block_names(table.longitude, table.latitude, block_degrees),
     }
 
 
 def in_classes(values: ArrayLike, edges: Sequence[float] | None, unit: str) -> Names:
-    """Name of the class of each value; quarters of the values where no limits are given. A value beyond all limits is in a class of its own.
+    """Name of the class of each value; quarters of the values where no limits are given. A value
+    beyond all limits is in a class of its own.
 
     Examples
     --------
@@ -66,14 +86,20 @@ def in_classes(values: ArrayLike, edges: Sequence[float] | None, unit: str) -> N
     ['0 to 20 %', '20 to 60 %', '60 to 100 %']
     """
     numbers = np.asarray(values, dtype=float)
-    limits = np.unique(np.quantile(numbers, [0.0, 0.25, 0.5, 0.75, 1.0]) if edges is None else np.asarray(edges, dtype=float))
+    limits = np.unique(
+        np.quantile(numbers, [0.0, 0.25, 0.5, 0.75, 1.0])
+        if edges is None
+        else np.asarray(edges, dtype=float)
+    )
     names = [f"{low:.3g} to {high:.3g} {unit}".strip() for low, high in pairwise(limits)]
     if not names:
         return np.full(len(numbers), f"{limits[0]:.3g} {unit}".strip(), dtype=object)
     inner = np.minimum(np.searchsorted(limits, numbers, side="right") - 1, len(names) - 1)
     inner = np.where((numbers == limits[-1]), len(names) - 1, inner)
     named = np.array([f"below {limits[0]:.3g} {unit}".strip(), *names], dtype=object)[inner + 1]
-    return np.where(numbers > limits[-1], f"above {limits[-1]:.3g} {unit}".strip(), named).astype(object)
+    return np.where(numbers > limits[-1], f"above {limits[-1]:.3g} {unit}".strip(), named).astype(
+        object
+    )
 
 
 def block_names(longitude: ArrayLike, latitude: ArrayLike, degrees: float) -> Names:
@@ -88,7 +114,10 @@ def block_names(longitude: ArrayLike, latitude: ArrayLike, degrees: float) -> Na
     count = np.bincount(block)
     x, y, z = (np.bincount(block, part) / count for part in unit_vectors(longitude, latitude).T)
     lon, lat = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
-    names = [f"{abs(b):.0f}° {'N' if b >= 0 else 'S'}, {abs(a):.0f}° {'E' if a >= 0 else 'W'}" for a, b in zip(lon, lat)]
+    names = [
+        f"{abs(b):.0f}° {'N' if b >= 0 else 'S'}, {abs(a):.0f}° {'E' if a >= 0 else 'W'}"
+        for a, b in zip(lon, lat)
+    ]
     # Small blocks can have middles that round to the same degree.
     twice = {name for name in names if names.count(name) > 1}
     names = [f"{name} ({k})" if name in twice else name for k, name in enumerate(names)]
@@ -108,7 +137,8 @@ def group_scores(part: Mapping[str, Any], groups: Groupings) -> list[dict[str, A
     Returns
     -------
     list of dict
-        ``by``, ``group``, ``model``, ``n``, ``few`` (fewer than 20 samples: read with caution) and the scores that the model has.
+        ``by``, ``group``, ``model``, ``n``, ``few`` (fewer than 20 samples: read with caution) and
+        the scores that the model has.
     """
     rows = []
     for heading, names in groups.items():
@@ -121,28 +151,53 @@ def group_scores(part: Mapping[str, Any], groups: Groupings) -> list[dict[str, A
             for model, forecast in part["models"].items():
                 scores = scores_of(part["y"], forecast, chosen).table()
                 shown = {name: scores[name] for name in _SCORES if name in scores}
-                rows.append({"by": heading, "group": group, "model": model, "n": count, "few": count < MIN_SCORED, **shown})
+                rows.append(
+                    {
+                        "by": heading,
+                        "group": group,
+                        "model": model,
+                        "n": count,
+                        "few": count < MIN_SCORED,
+                        **shown,
+                    }
+                )
     return rows
 
 
-def worst_block(part: Mapping[str, Any], forecast: Mapping[str, Any], blocks: Names) -> dict[str, Any]:
-    """The block of 20 samples or more whose 95 % interval covers least: its name, coverage and number of samples; {} where no block is that large."""
+def worst_block(
+    part: Mapping[str, Any], forecast: Mapping[str, Any], blocks: Names
+) -> dict[str, Any]:
+    """The block of 20 samples or more whose 95 % interval covers least: its name, coverage and
+    number of samples; {} where no block is that large.
+    """
     if "0.95" not in forecast["interval"]:
         return {}
     here, (low, high) = blocks[part["rows"]], np.asarray(forecast["interval"]["0.95"]).T
     inside = (part["y"] >= low) & (part["y"] <= high)
-    large = [(float(inside[here == name].mean()), name, int((here == name).sum())) for name in _ordered(here) if (here == name).sum() >= MIN_SCORED]
+    large = [
+        (float(inside[here == name].mean()), name, int((here == name).sum()))
+        for name in _ordered(here)
+        if (here == name).sum() >= MIN_SCORED
+    ]
     if not large:
         return {}
     coverage, name, count = min(large)
     return {"worst_block_coverage_95": coverage, "worst_block": name, "worst_block_n": count}
 
 
-def scores_of(y: Array, forecast: Mapping[str, Any], chosen: NDArray[np.bool_] | None = None) -> Scores:
+def scores_of(
+    y: Array, forecast: Mapping[str, Any], chosen: NDArray[np.bool_] | None = None
+) -> Scores:
     """Scores of what a model gives: an interval alone, or a whole distribution."""
     rows = np.ones(len(y), dtype=bool) if chosen is None else chosen
-    intervals = {float(c): (bounds[rows, 0], bounds[rows, 1]) for c, bounds in forecast["interval"].items()}
-    columns = {name: forecast[name][rows] for name in ("mean", "pit", "crps", "log_density") if name in forecast}
+    intervals = {
+        float(c): (bounds[rows, 0], bounds[rows, 1]) for c, bounds in forecast["interval"].items()
+    }
+    columns = {
+        name: forecast[name][rows]
+        for name in ("mean", "pit", "crps", "log_density")
+        if name in forecast
+    }
     return Scores.of(y[rows], intervals=intervals, **columns)
 
 

@@ -1,4 +1,6 @@
-"""Which predictors the ensemble leans on, and how: permutation importance, partial dependence, Shapley values of the tree members."""
+"""Which predictors the ensemble leans on, and how: permutation importance, partial dependence,
+Shapley values of the tree members.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,15 @@ _CURVE_POINTS = 20
 
 
 class ReplicateMean(RegressorMixin, BaseEstimator):
-    """A fitted replicate, pooled with the forest, as scikit-learn's inspection tools want it: coded predictors in, predictive mean out.
+    """A fitted replicate, pooled with the forest, as scikit-learn's inspection tools want it: coded
+    predictors in, predictive mean out.
 
     With ``members``, one column more for the prediction of each member.
     """
 
-    def __init__(self, replicate: Replicate, forest: QuantileForest | None, members: bool = False) -> None:
+    def __init__(
+        self, replicate: Replicate, forest: QuantileForest | None, members: bool = False
+    ) -> None:
         self.replicate = replicate
         self.forest = forest
         self.members = members
@@ -52,8 +57,11 @@ class ReplicateMean(RegressorMixin, BaseEstimator):
         return np.column_stack([mean, self.replicate.in_units(F)]) if self.members else mean
 
 
-def permuted_errors(model: Any, X: Array, y: Array, names: Sequence[str], seed: int) -> dict[str, Any]:
-    """Mean square error on a test side, and its increase with each predictor permuted among the test samples (Breiman 2001, doi:10.1023/A:1010933404324).
+def permuted_errors(
+    model: Any, X: Array, y: Array, names: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """Mean square error on a test side, and its increase with each predictor permuted among the
+    test samples (Breiman 2001, doi:10.1023/A:1010933404324).
 
     Classes are permuted as codes, all levels together.
 
@@ -64,14 +72,21 @@ def permuted_errors(model: Any, X: Array, y: Array, names: Sequence[str], seed: 
     """
     rng = np.random.default_rng(seed)
     rows, columns = X.shape
-    # All at once: scikit-learn's permutation_importance predicts once for each predictor and repeat, at five times the cost for test sides of fifty samples.
+    # All at once: scikit-learn's permutation_importance predicts once for each predictor and
+    # repeat, at five times the cost for test sides of fifty samples.
     permuted = np.tile(X, (columns * REPEATS, 1, 1))
     for k in range(columns * REPEATS):
         permuted[k, :, k // REPEATS] = X[rng.permutation(rows), k // REPEATS]
-    predicted = model.predict(np.concatenate([X[None], permuted]).reshape(-1, columns)).reshape(-1, rows)
+    predicted = model.predict(np.concatenate([X[None], permuted]).reshape(-1, columns)).reshape(
+        -1, rows
+    )
     mse = np.mean((predicted - y) ** 2, axis=1)
     increase = (mse[1:] - mse[0]).reshape(columns, REPEATS)
-    return {"n": rows, "mse": float(mse[0]), "increase": {name: increase[k].tolist() for k, name in enumerate(names)}}
+    return {
+        "n": rows,
+        "mse": float(mse[0]),
+        "increase": {name: increase[k].tolist() for k, name in enumerate(names)},
+    }
 
 
 def permutation_importance_table(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -85,12 +100,14 @@ def permutation_importance_table(parts: Sequence[Mapping[str, Any]]) -> list[dic
     Returns
     -------
     list of dict
-        ``predictor``, ``rmse_increase`` (mean over the repeats) and ``sd`` (over the repeats), in units of the target.
+        ``predictor``, ``rmse_increase`` (mean over the repeats) and ``sd`` (over the repeats), in
+        units of the target.
 
     Examples
     --------
     >>> part = {"n": 10, "mse": 9.0, "increase": {"snow": [0.0, 0.0], "maat": [7.0, 16.0]}}
-    >>> [(row["predictor"], row["rmse_increase"]) for row in permutation_importance_table([part, part])]
+    >>> [(row["predictor"], row["rmse_increase"]) for row in permutation_importance_table([part,
+    ...     part])]
     [('maat', 1.5), ('snow', 0.0)]
     """
     share = np.array([part["n"] for part in parts], dtype=float)
@@ -100,7 +117,9 @@ def permutation_importance_table(parts: Sequence[Mapping[str, Any]]) -> list[dic
     for name in parts[0]["increase"]:
         permuted = mse + share @ np.array([part["increase"][name] for part in parts])
         rise = np.sqrt(np.maximum(permuted, 0.0)) - np.sqrt(mse)
-        rows.append({"predictor": name, "rmse_increase": float(rise.mean()), "sd": float(rise.std(ddof=1))})
+        rows.append(
+            {"predictor": name, "rmse_increase": float(rise.mean()), "sd": float(rise.std(ddof=1))}
+        )
     return sorted(rows, key=lambda row: -row["rmse_increase"])
 
 
@@ -113,14 +132,26 @@ def explain(ensemble: IceEnsemble, samples: pd.DataFrame) -> dict[str, Any]:
         ``partial_dependence`` and ``shap``, see `partial_dependence` and `tree_shap`.
     """
     table = ensemble.table(samples)
-    replicate = fit_replicate(table, ensemble.options, ensemble.coding_, replicate_seed(ensemble.seed, 0))
+    replicate = fit_replicate(
+        table, ensemble.options, ensemble.coding_, replicate_seed(ensemble.seed, 0)
+    )
     model = ReplicateMean(replicate, ensemble.fit_forest(table), members=True)
     curves = partial_dependence(model, table.X, ensemble.coding_, ensemble.members, ensemble.seed)
-    return {"partial_dependence": curves, "shap": tree_shap(replicate.members, member_inputs(ensemble.members, ensemble.coding_, table.X), ensemble.coding_)}
+    return {
+        "partial_dependence": curves,
+        "shap": tree_shap(
+            replicate.members,
+            member_inputs(ensemble.members, ensemble.coding_, table.X),
+            ensemble.coding_,
+        ),
+    }
 
 
-def partial_dependence(model: Any, X: Array, coding: PredictorCoding, members: Sequence[str], seed: int) -> dict[str, Any]:
-    """Mean prediction as a function of one predictor, all others as they are at the sites (Friedman 2001, doi:10.1214/aos/1013203451).
+def partial_dependence(
+    model: Any, X: Array, coding: PredictorCoding, members: Sequence[str], seed: int
+) -> dict[str, Any]:
+    """Mean prediction as a function of one predictor, all others as they are at the sites (Friedman
+    2001, doi:10.1214/aos/1013203451).
 
     Parameters
     ----------
@@ -132,21 +163,31 @@ def partial_dependence(model: Any, X: Array, coding: PredictorCoding, members: S
     Returns
     -------
     dict
-        For each predictor ``values`` (for a class: its codes, and None for "other"), ``mean`` and ``members``, in units of the target. The curve spans
-        the central 90 % of the samples.
+        For each predictor ``values`` (for a class: its codes, and None for "other"), ``mean`` and
+        ``members``, in units of the target. The curve spans the central 90 % of the samples.
     """
     background = X[np.sort(np.random.default_rng(seed).permutation(len(X))[:_BACKGROUND])]
     curves = {}
     for column, name in enumerate(coding.names):
         is_class = column in coding.class_columns
         values = np.unique(X[:, column]) if is_class else _curve(X[:, column])
-        # One prediction for the whole curve: scikit-learn's partial_dependence predicts once for each point, which costs ten times as much.
+        # One prediction for the whole curve: scikit-learn's partial_dependence predicts once for
+        # each point, which costs ten times as much.
         rows = np.repeat(background[None], len(values), axis=0)
         rows[:, :, column] = values[:, None]
-        found = model.predict(rows.reshape(-1, X.shape[1])).reshape(len(values), len(background), -1).mean(axis=1).T
+        found = (
+            model.predict(rows.reshape(-1, X.shape[1]))
+            .reshape(len(values), len(background), -1)
+            .mean(axis=1)
+            .T
+        )
         codes = [*coding.levels[name], None] if is_class else []
         shown = [codes[int(level)] for level in values] if is_class else values.tolist()
-        curves[name] = {"values": shown, "mean": found[0].tolist(), "members": {m: found[k + 1].tolist() for k, m in enumerate(members)}}
+        curves[name] = {
+            "values": shown,
+            "mean": found[0].tolist(),
+            "members": {m: found[k + 1].tolist() for k, m in enumerate(members)},
+        }
     return curves
 
 
@@ -155,18 +196,27 @@ def _curve(column: Array) -> Array:
     return np.linspace(low, high, _CURVE_POINTS) if high > low else np.array([low])
 
 
-def tree_shap(members: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], coding: PredictorCoding) -> dict[str, dict[str, float]]:
-    """Mean size of the Shapley values of each predictor in the tree members (Lundberg et al. 2020, doi:10.1038/s42256-019-0138-9).
+def tree_shap(
+    members: Mapping[str, Any], inputs: Mapping[str, NDArray[Any]], coding: PredictorCoding
+) -> dict[str, dict[str, float]]:
+    """Mean size of the Shapley values of each predictor in the tree members (Lundberg et al. 2020,
+    doi:10.1038/s42256-019-0138-9).
 
-    In units of the members' scale, standard deviations of the transformed target. Exact, by the path-dependent algorithm: LightGBM computes its own, the
-    package shap those of a forest. Other members have none. The values of the columns of one predictor add up.
+    In units of the members' scale, standard deviations of the transformed target. Exact, by the
+    path-dependent algorithm: LightGBM computes its own, the package shap those of a forest. Other
+    members have none. The values of the columns of one predictor add up.
     """
     sizes = {}
     for name, member in members.items():
         values = _shap_values(member, inputs[name])
         if values is not None:
-            columns = np.array(coding.names if values.shape[1] == len(coding.names) else coding.design_columns)
-            sizes[name] = {predictor: float(np.abs(values[:, columns == predictor].sum(axis=1)).mean()) for predictor in coding.names}
+            columns = np.array(
+                coding.names if values.shape[1] == len(coding.names) else coding.design_columns
+            )
+            sizes[name] = {
+                predictor: float(np.abs(values[:, columns == predictor].sum(axis=1)).mean())
+                for predictor in coding.names
+            }
     return sizes
 
 

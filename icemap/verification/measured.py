@@ -1,4 +1,6 @@
-"""Forecasts of samples that have errors: the distribution of the truth, made as wide as what was measured spreads about it."""
+"""Forecasts of samples that have errors: the distribution of the truth, made as wide as what was
+measured spreads about it.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,12 @@ def measured_forecast(
     x = np.linspace(low, high, _NODES)
     step = x[1] - x[0]
     G = np.where(x < span[0], 0.0, np.where(x >= span[1], 1.0, distribution(np.clip(x, *span))))
-    G = np.array([gaussian_filter1d(row, se / step, mode="nearest", truncate=_REACH) if se > 0 else row for row, se in zip(G, error, strict=True)])
+    G = np.array(
+        [
+            gaussian_filter1d(row, se / step, mode="nearest", truncate=_REACH) if se > 0 else row
+            for row, se in zip(G, error, strict=True)
+        ]
+    )
     G = np.maximum.accumulate(np.clip(G, 0.0, 1.0), axis=1)
     density = np.gradient(G, x, axis=1)
     tails = np.array([[(1 - c) / 2, (1 + c) / 2] for c in coverages]).ravel()

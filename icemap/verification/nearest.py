@@ -6,16 +6,21 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-# Places per matrix product; always as many, so that a place's digits do not depend on how many there are.
+# Places per matrix product; always as many, so that a place's digits do not depend on how many
+# there are.
 _ROWS = 256
 
 
-def nearest_distances(places: NDArray[np.float64], sites: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Euclidean distance of each place (n, columns) to the nearest site (sites, columns); NaN where a column is.
+def nearest_distances(
+    places: NDArray[np.float64], sites: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Euclidean distance of each place (n, columns) to the nearest site (sites, columns); NaN where
+    a column is.
 
     Notes
     -----
-    A matrix product in single precision finds the sites that may be nearest. It cancels close to a site, so that the distances to them are computed afresh.
+    A matrix product in single precision finds the sites that may be nearest. It cancels close to a
+    site, so that the distances to them are computed afresh.
     """
     largest = float(np.abs(sites).max(initial=0.0))
     transposed = np.ascontiguousarray(sites.T, dtype=np.float32)
@@ -33,7 +38,9 @@ def nearest_distances(places: NDArray[np.float64], sites: NDArray[np.float64]) -
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def _nearest(places, sites, product, half, largest, out):  # type: ignore[no-untyped-def]
-    """The smallest distance among the sites whose |site|^2 / 2 - place . site is least but for rounding."""
+    """The smallest distance among the sites whose |site|^2 / 2 - place . site is least but for
+    rounding.
+    """
     columns = places.shape[1]
     for i in range(len(places)):
         reach = 0.0

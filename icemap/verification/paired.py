@@ -1,4 +1,6 @@
-"""Is the ensemble better than a competitor, or was it luck: differences in score, with intervals from resampled spatial blocks."""
+"""Is the ensemble better than a competitor, or was it luck: differences in score, with intervals
+from resampled spatial blocks.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ MIN_BLOCKS = 8
 
 
 def winkler(y: Array, interval: Array, coverage: float = 0.95) -> Array:
-    """Winkler score of each row: width of the interval plus 2/alpha times the distance by which the target is missed (doi:10.1198/016214506000001437).
+    """Winkler score of each row: width of the interval plus 2/alpha times the distance by which the
+    target is missed (doi:10.1198/016214506000001437).
 
     Examples
     --------
@@ -23,7 +26,9 @@ def winkler(y: Array, interval: Array, coverage: float = 0.95) -> Array:
     [10.0, 50.0]
     """
     low, high = interval[:, 0], interval[:, 1]
-    return np.asarray(high - low + 2.0 / (1.0 - coverage) * (np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0)))
+    return np.asarray(
+        high - low + 2.0 / (1.0 - coverage) * (np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0))
+    )
 
 
 def block_difference(difference: ArrayLike, blocks: ArrayLike, seed: int) -> dict[str, Any]:
@@ -34,14 +39,16 @@ def block_difference(difference: ArrayLike, blocks: ArrayLike, seed: int) -> dic
     difference : array_like of shape (n,)
         Score of the one minus score of the other, for each sample.
     blocks : array_like of shape (n,)
-        Neighbours are not independent: samples of one block stay together (Lahiri 2003, doi:10.1007/978-1-4757-3803-2).
+        Neighbours are not independent: samples of one block stay together (Lahiri 2003,
+        doi:10.1007/978-1-4757-3803-2).
     seed : int
 
     Returns
     -------
     dict
-        ``difference``, ``low``, ``high`` (None with fewer than 8 blocks, or where there is no difference in any block) and ``blocks``. Bias-corrected
-        and accelerated bootstrap of 2,000 draws (Efron 1987, doi:10.1080/01621459.1987.10478410).
+        ``difference``, ``low``, ``high`` (None with fewer than 8 blocks, or where there is no
+        difference in any block) and ``blocks``. Bias-corrected and accelerated bootstrap of 2,000
+        draws (Efron 1987, doi:10.1080/01621459.1987.10478410).
 
     Examples
     --------
@@ -62,14 +69,24 @@ def block_difference(difference: ArrayLike, blocks: ArrayLike, seed: int) -> dic
     def mean(total: Array, count: Array, axis: int = -1) -> Array:
         return np.asarray(total.sum(axis=axis) / count.sum(axis=axis))
 
-    interval = bootstrap((sums, counts), mean, n_resamples=DRAWS, paired=True, vectorized=True, rng=np.random.default_rng(seed)).confidence_interval
+    interval = bootstrap(
+        (sums, counts),
+        mean,
+        n_resamples=DRAWS,
+        paired=True,
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     if np.isfinite([interval.low, interval.high]).all():
         found |= {"low": float(interval.low), "high": float(interval.high)}
     return found
 
 
-def differences(part: Mapping[str, Any], own: str, own_interval: str, blocks: ArrayLike, seed: int) -> list[dict[str, Any]]:
-    """Own model minus each other one, in CRPS and in the Winkler score of the 95 % interval: negative is better.
+def differences(
+    part: Mapping[str, Any], own: str, own_interval: str, blocks: ArrayLike, seed: int
+) -> list[dict[str, Any]]:
+    """Own model minus each other one, in CRPS and in the Winkler score of the 95 % interval:
+    negative is better.
 
     Parameters
     ----------
@@ -85,8 +102,16 @@ def differences(part: Mapping[str, Any], own: str, own_interval: str, blocks: Ar
         if name in (own, own_interval):
             continue
         if "crps" in other:
-            rows.append({"model": name, "score": "crps", **block_difference(models[own]["crps"] - other["crps"], here, seed)})
+            rows.append(
+                {
+                    "model": name,
+                    "score": "crps",
+                    **block_difference(models[own]["crps"] - other["crps"], here, seed),
+                }
+            )
         if "0.95" in other["interval"]:
-            gap = winkler(y, models[own_interval]["interval"]["0.95"]) - winkler(y, other["interval"]["0.95"])
+            gap = winkler(y, models[own_interval]["interval"]["0.95"]) - winkler(
+                y, other["interval"]["0.95"]
+            )
             rows.append({"model": name, "score": "winkler_95", **block_difference(gap, here, seed)})
     return rows

@@ -69,7 +69,12 @@ class PublishedFit:
         table = training.alike()
         splits = replicate_splits(table.cell, PUBLISHED_HELD_OUT, count, seed)
         seeds = [replicate_seed(seed, index) for index in range(count)]
-        return cls([fit_replicate(table.take(~out), chosen, coding, one) for out, one in zip(splits, seeds, strict=True)])
+        return cls(
+            [
+                fit_replicate(table.take(~out), chosen, coding, one)
+                for out, one in zip(splits, seeds, strict=True)
+            ]
+        )
 
     def forecasts(self, X: Array, y: Array) -> dict[str, dict[str, Any]]:
         """Forecasts for coded predictors (n, predictors) and target (n,), by name of the row."""
@@ -84,13 +89,17 @@ class PublishedFit:
         ends = np.array([bma.target_margin_.ppf([1e-6, 1 - 1e-6]) for bma in bmas])
         span = float(ends[:, 0].min()), float(ends[:, 1].max())
         exact = np.zeros(len(y))
-        mixture = measured_forecast(distribution, span, y, exact, COVERAGES, np.array([]), bmas[0].bounds)
+        mixture = measured_forecast(
+            distribution, span, y, exact, COVERAGES, np.array([]), bmas[0].bounds
+        )
         del mixture["quantiles"]
         return {PUBLISHED: replicate_forecast(means, y), PUBLISHED_MIXTURE: mixture}
 
 
 def replicate_forecast(means: Array, y: Array) -> dict[str, Array | Mapping[str, Array]]:
-    """The replicates' means (replicates, n) as a forecast of the target (n,): as many equally likely values, without a density."""
+    """The replicates' means (replicates, n) as a forecast of the target (n,): as many equally
+    likely values, without a density.
+    """
     below, up_to = (means < y).mean(axis=0), (means <= y).mean(axis=0)
     return {
         "mean": means.mean(axis=0),

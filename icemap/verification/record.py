@@ -1,4 +1,6 @@
-"""What verification.json holds: scores of every model under every kind of folds, by group, and their differences."""
+"""What verification.json holds: scores of every model under every kind of folds, by group, and
+their differences.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,12 @@ from icemap.verification.skill import Skill, skill_blocks, skill_sentence, skill
 from icemap.verification.summary import difference_table, shown_model, verification_table
 
 
-def verification_record(by_kind: Mapping[str, Mapping[str, Any]], table: TrainingTable, applicability: Applicability, config: Config) -> dict[str, Any]:
+def verification_record(
+    by_kind: Mapping[str, Mapping[str, Any]],
+    table: TrainingTable,
+    applicability: Applicability,
+    config: Config,
+) -> dict[str, Any]:
     """The scores, JSON-able.
 
     Parameters
@@ -23,7 +30,8 @@ def verification_record(by_kind: Mapping[str, Mapping[str, Any]], table: Trainin
     by_kind : mapping
         Kind of folds to forecasts, from `icemap.verification.summary.with_calibrated`.
     applicability : Applicability
-        Fitted with the headline folds, so that its training index tells how unlike the sites of other folds a sample is.
+        Fitted with the headline folds, so that its training index tells how unlike the sites of
+        other folds a sample is.
 
     Returns
     -------
@@ -40,7 +48,13 @@ def verification_record(by_kind: Mapping[str, Mapping[str, Any]], table: Trainin
     first = headline(by_kind)
     mapped = mapped_model(by_kind[first]["models"])
     return {
-        "skill": _headline_skill(skill[first][mapped], side, config) | {"folds": KIND_NAMES[first], "model": mapped},
+        "skill": (
+            _headline_skill(skill[first][mapped], side, config)
+            | {
+                "folds": KIND_NAMES[first],
+                "model": mapped,
+            }
+        ),
         "target": config.target.model_dump(mode="json"),
         "table": verification_table(by_kind, groups[BLOCK], skill),
         "groups": group_scores(by_kind[first], groups),
@@ -58,9 +72,22 @@ def _headline_skill(skill: Skill, side: float, config: Config) -> dict[str, Any]
 
 
 def _for_pictures(part: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Observations, predictions, PITs and the 95 % interval (calibrated where it can be) of the samples that these folds leave out."""
+    """Observations, predictions, PITs and the 95 % interval (calibrated where it can be) of the
+    samples that these folds leave out.
+    """
     models = part["models"]
     model, shown = models[mapped_model(models)], models[shown_model(models)]
     interval = shown["interval"]["0.95"]
-    columns = {"rows": part["rows"], "observed": part["y"], "lower95": interval[:, 0], "upper95": interval[:, 1]}
-    return {name: values.tolist() for name, values in {**columns, **{name: model[name] for name in ("mean", "pit", "crps")}}.items()}
+    columns = {
+        "rows": part["rows"],
+        "observed": part["y"],
+        "lower95": interval[:, 0],
+        "upper95": interval[:, 1],
+    }
+    return {
+        name: values.tolist()
+        for name, values in {
+            **columns,
+            **{name: model[name] for name in ("mean", "pit", "crps")},
+        }.items()
+    }

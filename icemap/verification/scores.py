@@ -1,4 +1,6 @@
-"""Scores of point and interval predictions and of predictive distributions, as partial sums that add up in any order."""
+"""Scores of point and interval predictions and of predictive distributions, as partial sums that
+add up in any order.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ COVERAGES = (0.5, 0.8, 0.9, 0.95)
 
 
 def crps_normal(y: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> Array:
-    """Closed-form CRPS of normal forecasts, broadcast, in units of y (Gneiting et al. 2005, doi:10.1175/MWR2904.1).
+    """Closed-form CRPS of normal forecasts, broadcast, in units of y (Gneiting et al. 2005,
+    doi:10.1175/MWR2904.1).
 
     Examples
     --------
@@ -30,16 +33,25 @@ def crps_normal(y: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> Array:
     """
     sd = np.asarray(sd, dtype=np.float64)
     z = (np.asarray(y, dtype=np.float64) - np.asarray(mean, dtype=np.float64)) / sd
-    return sd * (z * (2 * special.ndtr(z) - 1) + 2 * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi))
+    return sd * (
+        z * (2 * special.ndtr(z) - 1)
+        + 2 * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
+        - 1 / np.sqrt(np.pi)
+    )
 
 
-def crps_normal_mixture(y: ArrayLike, means: ArrayLike, sds: ArrayLike, weights: ArrayLike) -> Array:
-    """Closed-form CRPS of mixtures of normals: y (n,), means (n, k), sds and weights (k,) -> (n,) (Grimit et al. 2006, doi:10.1256/qj.05.235)."""
+def crps_normal_mixture(
+    y: ArrayLike, means: ArrayLike, sds: ArrayLike, weights: ArrayLike
+) -> Array:
+    """Closed-form CRPS of mixtures of normals: y (n,), means (n, k), sds and weights (k,) -> (n,)
+    (Grimit et al. 2006, doi:10.1256/qj.05.235).
+    """
     return normal_mixture_crps(*(np.asarray(a, dtype=np.float64) for a in (y, means, sds, weights)))
 
 
 def crps_sample(y: ArrayLike, sample: ArrayLike) -> Array:
-    """CRPS of the empirical distribution of a sample: y (n,), sample (n, size), or (size,) for all rows alike (climatology) -> (n,).
+    """CRPS of the empirical distribution of a sample: y (n,), sample (n, size), or (size,) for all
+    rows alike (climatology) -> (n,).
 
     Examples
     --------
@@ -54,7 +66,12 @@ def crps_sample(y: ArrayLike, sample: ArrayLike) -> Array:
         return np.abs(ordered - target[:, None]).mean(axis=1) - spread
     below = np.searchsorted(ordered, target)
     cumulative = np.concatenate([[0.0], np.cumsum(ordered)])
-    distance = target * below - cumulative[below] + (cumulative[-1] - cumulative[below]) - target * (size - below)
+    distance = (
+        target * below
+        - cumulative[below]
+        + (cumulative[-1] - cumulative[below])
+        - target * (size - below)
+    )
     return distance / size - spread
 
 
@@ -68,7 +85,12 @@ class IntervalSums:
     winkler: float = 0.0
 
     def __add__(self, other: IntervalSums) -> IntervalSums:
-        return IntervalSums(self.hits + other.hits, self.width + other.width, self.width_squared + other.width_squared, self.winkler + other.winkler)
+        return IntervalSums(
+            self.hits + other.hits,
+            self.width + other.width,
+            self.width_squared + other.width_squared,
+            self.winkler + other.winkler,
+        )
 
 
 def _summed(values: ArrayLike | None, name: str, weights: Array) -> tuple[float, float]:
@@ -81,19 +103,27 @@ def _summed(values: ArrayLike | None, name: str, weights: Array) -> tuple[float,
 def _column(values: ArrayLike, name: str, n: int) -> Array:
     column = np.asarray(values, dtype=np.float64)
     if column.shape != (n,):
-        raise ValueError(f"{name} has shape {column.shape}, but there are {n} rows; give one value per row.")
+        raise ValueError(
+            f"{name} has shape {column.shape}, but there are {n} rows; give one value per row."
+        )
     if np.isnan(column).any():
-        raise ValueError(f"{name} has {int(np.isnan(column).sum())} missing values (first in row {int(np.argmax(np.isnan(column)))}): score valid rows only.")
+        raise ValueError(
+            f"{name} has {int(np.isnan(column).sum())} missing values (first in row"
+            f" {int(np.argmax(np.isnan(column)))}): score valid rows only."
+        )
     return column
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Partial sums of scores: made per fold, replicate, region or chunk with :meth:`of`, added with ``+``, read with :meth:`table`.
+    """Partial sums of scores: made per fold, replicate, region or chunk with :meth:`of`, added with
+    ``+``, read with :meth:`table`.
 
-    R2 is 1 - SSE/SST; bias is mean prediction minus target; the log score is minus the mean log predictive density; the Winkler score is
-    the width plus 2/alpha times the distance by which the target is missed (Gneiting & Raftery 2007, doi:10.1198/016214506000001437);
-    the variance of the probability integral transform times 12 is 1 for a calibrated forecast, more for a too narrow one.
+    R2 is 1 - SSE/SST; bias is mean prediction minus target; the log score is minus the mean log
+    predictive density; the Winkler score is the width plus 2/alpha times the distance by which the
+    target is missed (Gneiting & Raftery 2007, doi:10.1198/016214506000001437); the variance of the
+    probability integral transform times 12 is 1 for a calibrated forecast, more for a too narrow
+    one.
 
     Examples
     --------
@@ -155,25 +185,43 @@ class Scores:
         target = _column(y, "y", n)
         w = np.ones(n) if weights is None else _column(weights, "weights", n)
         if np.any(w < 0):
-            raise ValueError("weights must be >= 0; leave rows out instead of giving them negative weights.")
+            raise ValueError(
+                "weights must be >= 0; leave rows out instead of giving them negative weights."
+            )
         errors = (0.0, 0.0, 0.0, 0.0)
         if mean is not None:
             error = _column(mean, "mean", n) - target
-            errors = (float(w @ error), float(w @ error**2), float(w @ np.abs(error)), float(w.sum()))
+            errors = (
+                float(w @ error),
+                float(w @ error**2),
+                float(w @ np.abs(error)),
+                float(w.sum()),
+            )
         counts, moments = np.zeros(PIT_BINS), (0.0, 0.0, 0.0)
         if pit is not None:
             r = _column(pit, "pit", n)
             if np.any((r < 0) | (r > 1)):
-                raise ValueError("pit must lie between 0 and 1: it is a predictive distribution function at the target.")
-            counts = counts + np.bincount(np.minimum((r * PIT_BINS).astype(int), PIT_BINS - 1), weights=w, minlength=PIT_BINS)
+                raise ValueError(
+                    "pit must lie between 0 and 1: it is a predictive distribution function at the"
+                    " target."
+                )
+            counts = counts + np.bincount(
+                np.minimum((r * PIT_BINS).astype(int), PIT_BINS - 1), weights=w, minlength=PIT_BINS
+            )
             moments = (float(w @ r), float(w @ r**2), float(w.sum()))
         sums = {}
         for coverage, (lower, upper) in (intervals or {}).items():
-            low, high = _column(lower, f"lower bound of the {coverage:g} interval", n), _column(upper, f"upper bound of the {coverage:g} interval", n)
+            low, high = (
+                _column(lower, f"lower bound of the {coverage:g} interval", n),
+                _column(upper, f"upper bound of the {coverage:g} interval", n),
+            )
             missed = np.maximum(low - target, 0.0) + np.maximum(target - high, 0.0)
             width = high - low
             sums[float(coverage)] = IntervalSums(
-                float(w @ (missed == 0)), float(w @ width), float(w @ width**2), float(w @ (width + 2.0 / (1.0 - coverage) * missed))
+                float(w @ (missed == 0)),
+                float(w @ width),
+                float(w @ width**2),
+                float(w @ (width + 2.0 / (1.0 - coverage) * missed)),
             )
         log_total, log_weight = _summed(log_density, "log_density", w)
         return cls(
@@ -193,26 +241,39 @@ class Scores:
     def __add__(self, other: Scores) -> Scores:
         if self.rows and other.rows and set(self.intervals) != set(other.intervals):
             raise ValueError(
-                f"Scores with intervals {sorted(self.intervals)} and {sorted(other.intervals)} do not add up; score the same coverages in all parts."
+                f"Scores with intervals {sorted(self.intervals)} and {sorted(other.intervals)} do"
+                " not add up; score the same coverages in all parts."
             )
-        intervals = {c: self.intervals.get(c, IntervalSums()) + other.intervals.get(c, IntervalSums()) for c in {**self.intervals, **other.intervals}}
+        intervals = {
+            c: self.intervals.get(c, IntervalSums()) + other.intervals.get(c, IntervalSums())
+            for c in {**self.intervals, **other.intervals}
+        }
         lists: dict[str, Any] = {
-            name: tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name))) for name in ("error", "crps", "log_score", "pit_counts", "pit")
+            name: tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name)))
+            for name in ("error", "crps", "log_score", "pit_counts", "pit")
         }
         plain = ("rows", "weight", "weight_squared", "y", "y_squared")
-        return Scores(intervals=intervals, **lists, **{name: getattr(self, name) + getattr(other, name) for name in plain})
+        return Scores(
+            intervals=intervals,
+            **lists,
+            **{name: getattr(self, name) + getattr(other, name) for name in plain},
+        )
 
     def __radd__(self, other: Any) -> Scores:
         return self if other == 0 else NotImplemented
 
     @property
     def pit_histogram(self) -> Array:
-        """Share of the rows in each of 20 equal bins of the PIT, (20,); 0.05 each when calibrated."""
+        """Share of the rows in each of 20 equal bins of the PIT, (20,); 0.05 each when
+        calibrated.
+        """
         counts = np.array(self.pit_counts)
         return counts / counts.sum() if counts.sum() else counts
 
     def coverage_limits(self, coverage: float, confidence: float = 0.95) -> tuple[float, float]:
-        """Exact binomial limits (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404) of the true coverage, rows counted by Kish's effective number."""
+        """Exact binomial limits (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404) of the true
+        coverage, rows counted by Kish's effective number.
+        """
         n = self.weight**2 / self.weight_squared
         hits = self.intervals[coverage].hits / self.weight * n
         tail = (1.0 - confidence) / 2.0
@@ -221,7 +282,9 @@ class Scores:
         return low, high
 
     def table(self) -> dict[str, float]:
-        """All figures as plain floats (JSON-able); those that need what was not given are left out."""
+        """All figures as plain floats (JSON-able); those that need what was not given are left
+        out.
+        """
         if not self.weight > 0:
             raise ValueError("There are no rows to score.")
         w = self.weight
@@ -229,7 +292,11 @@ class Scores:
         out = {"rows": float(self.rows)}
         total, squared, absolute, weight = self.error
         if weight:
-            out |= {"rmse": float(np.sqrt(squared / weight)), "mae": absolute / weight, "bias": total / weight}
+            out |= {
+                "rmse": float(np.sqrt(squared / weight)),
+                "mae": absolute / weight,
+                "bias": total / weight,
+            }
             # A part without a mean has added to the spread of the target, not to the errors.
             if sst > 0 and weight == w:
                 out["r2"] = 1.0 - squared / sst
@@ -245,13 +312,22 @@ class Scores:
             name = f"{100 * coverage:g}"
             low, high = self.coverage_limits(coverage)
             width = sums.width / w
-            out |= {f"coverage_{name}": sums.hits / w, f"coverage_{name}_low": low, f"coverage_{name}_high": high}
-            out |= {f"width_{name}": width, f"width_{name}_sd": float(np.sqrt(max(sums.width_squared / w - width**2, 0.0)))}
+            out |= {
+                f"coverage_{name}": sums.hits / w,
+                f"coverage_{name}_low": low,
+                f"coverage_{name}_high": high,
+            }
+            out |= {
+                f"width_{name}": width,
+                f"width_{name}_sd": float(np.sqrt(max(sums.width_squared / w - width**2, 0.0))),
+            }
             out[f"winkler_{name}"] = sums.winkler / w
         return out
 
 
-def held_out_scores(model: Any, F: ArrayLike, y: ArrayLike, error: ArrayLike | None = None) -> dict[str, float]:
+def held_out_scores(
+    model: Any, F: ArrayLike, y: ArrayLike, error: ArrayLike | None = None
+) -> dict[str, float]:
     """What a replicate's record says of the samples it held out.
 
     Parameters
@@ -267,11 +343,25 @@ def held_out_scores(model: Any, F: ArrayLike, y: ArrayLike, error: ArrayLike | N
     else:
         low, high = model.target_margin_.ppf(np.array([1e-6, 1 - 1e-6]))
         span = float(low), float(high)
-        found = measured_forecast(lambda x: model.distribution(F, x), span, np.asarray(y), np.asarray(error), [0.95], np.array([]), model.bounds)
+        found = measured_forecast(
+            lambda x: model.distribution(F, x),
+            span,
+            np.asarray(y),
+            np.asarray(error),
+            [0.95],
+            np.array([]),
+            model.bounds,
+        )
         interval, crps = found["interval"]["0.95"], found["crps"]
-    table = Scores.of(y, model.predict(F), crps=crps, intervals={0.95: (interval[:, 0], interval[:, 1])}).table()
+    table = Scores.of(
+        y, model.predict(F), crps=crps, intervals={0.95: (interval[:, 0], interval[:, 1])}
+    ).table()
     return {
         name: table[key]
-        for name, key in {"n": "rows", "r2": "r2", **{k: k for k in ("rmse", "bias", "crps", "coverage_95", "width_95")}}.items()
+        for name, key in {
+            "n": "rows",
+            "r2": "r2",
+            **{k: k for k in ("rmse", "bias", "crps", "coverage_95", "width_95")},
+        }.items()
         if key in table
     }

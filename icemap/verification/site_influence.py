@@ -1,4 +1,6 @@
-"""What single sites mean for the map, and where one more would help most. The map is represented by places spread over it by area."""
+"""What single sites mean for the map, and where one more would help most. The map is represented by
+places spread over it by area.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from numpy.typing import NDArray
 from icemap.verification.applicability import Applicability
 
 Array = NDArray[np.float64]
-# The effect of leaving a site out is the difference of two means over replicates: fewer than this are no mean.
+# The effect of leaving a site out is the difference of two means over replicates: fewer than this
+# are no mean.
 MIN_REPLICATES = 50
 MIN_LEFT_OUT = 5
 
@@ -24,7 +27,8 @@ class MapPlaces:
     ----------
     longitude, latitude : ndarray of shape (m,)
     weight : ndarray of shape (m,)
-        Share of the map's total that each place stands for (area times counted fraction); adds up to 1.
+        Share of the map's total that each place stands for (area times counted fraction); adds up
+        to 1.
     predictors : ndarray of shape (m, columns)
         As `icemap.verification.applicability.Applicability` takes them.
     mean, sd : ndarray of shape (m,)
@@ -41,16 +45,23 @@ class MapPlaces:
     replicate_means: Array
 
 
-def nearest_sites(applicability: Applicability, predictors: Array) -> tuple[NDArray[np.int64], Array]:
-    """For each place the training site nearest in weighted predictor space, and the dissimilarity to it, each of shape (m,)."""
+def nearest_sites(
+    applicability: Applicability, predictors: Array
+) -> tuple[NDArray[np.int64], Array]:
+    """For each place the training site nearest in weighted predictor space, and the dissimilarity
+    to it, each of shape (m,).
+    """
     from scipy.spatial import cKDTree
 
-    distance, site = cKDTree(applicability.points).query((predictors - applicability.center) * applicability.factor)
+    distance, site = cKDTree(applicability.points).query(
+        (predictors - applicability.center) * applicability.factor
+    )
     return site.astype(np.int64), distance / applicability.mean_distance
 
 
 def map_shares(applicability: Applicability, places: MapPlaces) -> Array:
-    """Leverage of each site, shape (sites,): the share of the map whose nearest training site, in weighted predictor space, it is.
+    """Leverage of each site, shape (sites,): the share of the map whose nearest training site, in
+    weighted predictor space, it is.
 
     Sites with the same predictors share. Adds up to 1.
 
@@ -58,17 +69,21 @@ def map_shares(applicability: Applicability, places: MapPlaces) -> Array:
     --------
     >>> sites = Applicability.fit([[0.0], [1.0], [3.0]])
     >>> one = np.ones(4)
-    >>> map_shares(sites, MapPlaces(one, one, one / 4, np.array([[0.1], [2.9], [3.0], [9.0]]), one, one, one[None]))
+    >>> map_shares(sites, MapPlaces(one, one, one / 4, np.array([[0.1], [2.9], [3.0], [9.0]]), one,
+    ...     one, one[None]))
     array([0.25, 0.  , 0.75])
     """
     site, _ = nearest_sites(applicability, places.predictors)
-    _, same, count = np.unique(applicability.points, axis=0, return_inverse=True, return_counts=True)
+    _, same, count = np.unique(
+        applicability.points, axis=0, return_inverse=True, return_counts=True
+    )
     same = same.ravel()
     return (np.bincount(same[site], places.weight, len(count)) / count)[same]
 
 
 def total_shifts(held_out: NDArray[np.bool_], totals: Array) -> tuple[Array, Array]:
-    """By how much a site moves the map's mean: mean over the replicates that trained on it, minus mean over those that did not.
+    """By how much a site moves the map's mean: mean over the replicates that trained on it, minus
+    mean over those that did not.
 
     Parameters
     ----------
@@ -79,12 +94,14 @@ def total_shifts(held_out: NDArray[np.bool_], totals: Array) -> tuple[Array, Arr
     Returns
     -------
     shift, standard_error : ndarray of shape (sites,)
-        NaN where a site was left out fewer than 5 times, and everywhere with fewer than 50 replicates.
+        NaN where a site was left out fewer than 5 times, and everywhere with fewer than 50
+        replicates.
 
     Notes
     -----
-    The covariance between the presence of a site and the total, divided by the variance of the presence: the infinitesimal jackknife of Wager, Hastie &
-    Efron (2014, JMLR 15:1625) for samples drawn without replacement. The standard error is that of the finite number of replicates.
+    The covariance between the presence of a site and the total, divided by the variance of the
+    presence: the infinitesimal jackknife of Wager, Hastie & Efron (2014, JMLR 15:1625) for samples
+    drawn without replacement. The standard error is that of the finite number of replicates.
 
     Examples
     --------
@@ -105,25 +122,32 @@ def total_shifts(held_out: NDArray[np.bool_], totals: Array) -> tuple[Array, Arr
     return within - without, totals.std(ddof=1) * np.sqrt(1 / out + 1 / (replicates - out))
 
 
-def next_boreholes(applicability: Applicability, places: MapPlaces, count: int = 20) -> list[dict[str, Any]]:
-    """Places where one more borehole would bring most of the map's uncertainty closer to data, best first, each given those before it.
+def next_boreholes(
+    applicability: Applicability, places: MapPlaces, count: int = 20
+) -> list[dict[str, Any]]:
+    """Places where one more borehole would bring most of the map's uncertainty closer to data, best
+    first, each given those before it.
 
-    A borehole at c would be the nearest training site of the places k with d(k, c) < d(k), where d(k) is their dissimilarity index now. It narrows
+    A borehole at c would be the nearest training site of the places k with d(k, c) < d(k), where
+    d(k) is their dissimilarity index now. It narrows
 
         sum over these k of  weight_k sd_k^2 (1 - d(k, c) / d(k)),
 
-    the predictive variance of the map that comes nearer to data, times the part of the way. The score is that sum divided by the sum of all
-    weight_k sd_k^2: 1 would be a borehole at every place.
+    the predictive variance of the map that comes nearer to data, times the part of the way. The
+    score is that sum divided by the sum of all weight_k sd_k^2: 1 would be a borehole at every
+    place.
 
     Returns
     -------
     list of dict
-        ``longitude``, ``latitude``, ``score``, ``mean``, ``sd``, ``dissimilarity`` (before), ``share_of_map`` that would have it as its nearest site.
+        ``longitude``, ``latitude``, ``score``, ``mean``, ``sd``, ``dissimilarity`` (before),
+        ``share_of_map`` that would have it as its nearest site.
 
     Notes
     -----
-    A guide, not a design: it takes all predictive variance for reducible, the noise between neighbouring boreholes with it; it knows nothing of distance
-    on the ground, access or cost; only the places themselves are candidates.
+    A guide, not a design: it takes all predictive variance for reducible, the noise between
+    neighbouring boreholes with it; it knows nothing of distance on the ground, access or cost; only
+    the places themselves are candidates.
     """
     from sklearn.metrics import pairwise_distances
 
@@ -134,20 +158,34 @@ def next_boreholes(applicability: Applicability, places: MapPlaces, count: int =
     variance = places.weight * places.sd**2
     rows: list[dict[str, Any]] = []
     for _ in range(min(count, len(scaled))):
-        nearer = np.divide(between, current[:, None], out=np.ones_like(between), where=current[:, None] > 0)
+        nearer = np.divide(
+            between, current[:, None], out=np.ones_like(between), where=current[:, None] > 0
+        )
         gains = variance @ np.maximum(1 - nearer, 0.0) / variance.sum()
         best = int(gains.argmax())
         if not gains[best] > 0:
             break
         closer = between[:, best] < current
-        row = {"longitude": places.longitude[best], "latitude": places.latitude[best], "score": gains[best], "mean": places.mean[best], "sd": places.sd[best]}
+        row = {
+            "longitude": places.longitude[best],
+            "latitude": places.latitude[best],
+            "score": gains[best],
+            "mean": places.mean[best],
+            "sd": places.sd[best],
+        }
         row |= {"dissimilarity": current[best], "share_of_map": places.weight[closer].sum()}
         rows.append({name: float(value) for name, value in row.items()})
         current = np.minimum(current, between[:, best])
     return rows
 
 
-def site_table(samples: Any, applicability: Applicability, places: MapPlaces, held_out: NDArray[np.bool_], residual: Array) -> list[dict[str, Any]]:
+def site_table(
+    samples: Any,
+    applicability: Applicability,
+    places: MapPlaces,
+    held_out: NDArray[np.bool_],
+    residual: Array,
+) -> list[dict[str, Any]]:
     """Sites by leverage, highest first.
 
     Parameters
@@ -161,8 +199,8 @@ def site_table(samples: Any, applicability: Applicability, places: MapPlaces, he
     Returns
     -------
     list of dict
-        ``sample``, ``longitude``, ``latitude``, ``value``, ``map_share``, ``residual``, ``total_shift`` and
-        ``total_shift_se`` (None where unknown).
+        ``sample``, ``longitude``, ``latitude``, ``value``, ``map_share``, ``residual``,
+        ``total_shift`` and ``total_shift_se`` (None where unknown).
     """
     shares = map_shares(applicability, places)
     shift, error = total_shifts(held_out, places.replicate_means @ places.weight)
@@ -177,5 +215,11 @@ def site_table(samples: Any, applicability: Applicability, places: MapPlaces, he
             "map_share": float(shares[i]),
             "residual": float(residual[i]) if np.isfinite(residual[i]) else None,
         }
-        rows.append({**row, "total_shift": float(shift[i]) if known else None, "total_shift_se": float(error[i]) if known else None})
+        rows.append(
+            {
+                **row,
+                "total_shift": float(shift[i]) if known else None,
+                "total_shift_se": float(error[i]) if known else None,
+            }
+        )
     return rows

@@ -1,4 +1,6 @@
-"""Do the predictors explain the target: the skill of a forecast against climatology, with an interval from resampled blocks."""
+"""Do the predictors explain the target: the skill of a forecast against climatology, with an
+interval from resampled blocks.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ CLIMATOLOGY = "climatology"
 
 
 class Skill(TypedDict):
-    """CRPS skill score: 1 is perfect, 0 as good as climatology; the interval is None where there are too few blocks."""
+    """CRPS skill score: 1 is perfect, 0 as good as climatology; the interval is None where there
+    are too few blocks.
+    """
 
     crpss: float
     low: float | None
@@ -27,7 +31,8 @@ class Skill(TypedDict):
 
 
 def skill_score(crps: ArrayLike, climatology: ArrayLike, blocks: ArrayLike, seed: int) -> Skill:
-    """1 - CRPS / CRPS of climatology, with its 95 % interval when whole spatial blocks are resampled.
+    """1 - CRPS / CRPS of climatology, with its 95 % interval when whole spatial blocks are
+    resampled.
 
     Parameters
     ----------
@@ -75,7 +80,9 @@ def skill_score(crps: ArrayLike, climatology: ArrayLike, blocks: ArrayLike, seed
         return np.asarray(1 - total.sum(axis=axis) / reference.sum(axis=axis))
 
     rng = np.random.default_rng(seed)
-    interval = bootstrap(sums, score, n_resamples=DRAWS, paired=True, vectorized=True, rng=rng).confidence_interval
+    interval = bootstrap(
+        sums, score, n_resamples=DRAWS, paired=True, vectorized=True, rng=rng
+    ).confidence_interval
     if np.isfinite([interval.low, interval.high]).all():
         found |= {"low": float(interval.low), "high": float(interval.high)}
     return found
@@ -108,7 +115,11 @@ def skills(part: Mapping[str, Any], blocks: NDArray[Any], seed: int) -> dict[str
     if CLIMATOLOGY not in models:
         return {}
     reference = models[CLIMATOLOGY]["crps"]
-    return {name: skill_score(model["crps"], reference, here, seed) for name, model in models.items() if "crps" in model and name != CLIMATOLOGY}
+    return {
+        name: skill_score(model["crps"], reference, here, seed)
+        for name, model in models.items()
+        if "crps" in model and name != CLIMATOLOGY
+    }
 
 
 def skill_sentence(skill: Mapping[str, Any], target: TargetConfig) -> str:
@@ -122,7 +133,10 @@ def skill_sentence(skill: Mapping[str, Any], target: TargetConfig) -> str:
         )
     interval = f"95 % interval {100 * skill['low']:.0f} to {100 * skill['high']:.0f} %"
     if skill["low"] > 0:
-        return f"These predictors explain part of {what} at these sites: the skill against climatology is {score} ({interval})."
+        return (
+            f"These predictors explain part of {what} at these sites: the skill against climatology"
+            f" is {score} ({interval})."
+        )
     if skill["high"] < 0:
         return (
             f"These predictors do not explain {what} at these sites: the skill against "

@@ -22,8 +22,11 @@ NO_SKILL: Mapping[str, Mapping[str, Skill]] = MappingProxyType({})
 CALIBRATED = f"{MODEL} calibrated"
 
 
-def calibrated_interval(model: Mapping[str, Any], dissimilarity: Array, labels: NDArray[np.int64]) -> tuple[Array, Array]:
-    """Interval for each sample by a calibration on the other folds, so that no sample calibrates its own interval.
+def calibrated_interval(
+    model: Mapping[str, Any], dissimilarity: Array, labels: NDArray[np.int64]
+) -> tuple[Array, Array]:
+    """Interval for each sample by a calibration on the other folds, so that no sample calibrates
+    its own interval.
 
     Parameters
     ----------
@@ -37,8 +40,13 @@ def calibrated_interval(model: Mapping[str, Any], dissimilarity: Array, labels: 
     bounds = np.empty((len(labels), 2))
     for fold in np.unique(labels):
         here = labels == fold
-        levels = Calibration.fit(model["pit"][~here], dissimilarity[~here]).levels(dissimilarity[here])
-        bounds[here] = [np.interp(at, TAIL_LEVELS, row) for at, row in zip(levels, model["quantiles"][here], strict=True)]
+        levels = Calibration.fit(model["pit"][~here], dissimilarity[~here]).levels(
+            dissimilarity[here]
+        )
+        bounds[here] = [
+            np.interp(at, TAIL_LEVELS, row)
+            for at, row in zip(levels, model["quantiles"][here], strict=True)
+        ]
     return bounds[:, 0], bounds[:, 1]
 
 
@@ -48,7 +56,8 @@ def shown_model(models: Container[str]) -> str:
 
 
 def with_calibrated(part: Mapping[str, Any], labels: NDArray[np.int64]) -> dict[str, Any]:
-    """The forecasts of one kind of folds, with the calibrated interval of what is mapped as a model beside it.
+    """The forecasts of one kind of folds, with the calibrated interval of what is mapped as a model
+    beside it.
 
     As they are where there is one fold only, or where what is mapped is the recipe as printed.
     """
@@ -57,8 +66,15 @@ def with_calibrated(part: Mapping[str, Any], labels: NDArray[np.int64]) -> dict[
         return dict(part)
     model = part["models"][MODEL]
     interval = np.column_stack(calibrated_interval(model, part["dissimilarity"], here))
-    calibrated = {**{name: model[name] for name in ("mean", "pit", "crps", "log_density")}, "interval": {"0.95": interval}}
-    models = {MODEL: model, CALIBRATED: calibrated, **{name: other for name, other in part["models"].items() if name != MODEL}}
+    calibrated = {
+        **{name: model[name] for name in ("mean", "pit", "crps", "log_density")},
+        "interval": {"0.95": interval},
+    }
+    models = {
+        MODEL: model,
+        CALIBRATED: calibrated,
+        **{name: other for name, other in part["models"].items() if name != MODEL},
+    }
     return {**part, "models": models}
 
 
@@ -105,17 +121,24 @@ def _skill_columns(skill: Skill | None) -> dict[str, Any]:
     }
 
 
-def difference_table(by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray[np.object_], seed: int) -> list[dict[str, Any]]:
-    """What is mapped minus each competitor for each kind of folds, see `icemap.verification.paired.differences`."""
+def difference_table(
+    by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray[np.object_], seed: int
+) -> list[dict[str, Any]]:
+    """What is mapped minus each competitor for each kind of folds, see
+    `icemap.verification.paired.differences`.
+    """
     return [
         {"folds": KIND_NAMES[kind], **row}
         for kind, part in by_kind.items()
-        for row in differences(part, mapped_model(part["models"]), shown_model(part["models"]), blocks, seed)
+        for row in differences(
+            part, mapped_model(part["models"]), shown_model(part["models"]), blocks, seed
+        )
     ]
 
 
 def replicate_scores(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Mean and central 95 % of the scores of the replicates, each on the samples it held out; {} without records.
+    """Mean and central 95 % of the scores of the replicates, each on the samples it held out; {}
+    without records.
 
     Parameters
     ----------
@@ -132,5 +155,10 @@ def replicate_scores(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for name in scored[0] if scored else ():
         values = [scores[name] for scores in scored if name in scores]
         low, high = np.quantile(values, [0.025, 0.975])
-        found[name] = {"mean": float(np.mean(values)), "low": float(low), "high": float(high), "replicates": len(values)}
+        found[name] = {
+            "mean": float(np.mean(values)),
+            "low": float(low),
+            "high": float(high),
+            "replicates": len(values),
+        }
     return found

@@ -1,4 +1,6 @@
-"""Boreholes drilled in the virtual Arctic, given as raw layers with the gaps, habits and mistakes of real logs."""
+"""Boreholes drilled in the virtual Arctic, given as raw layers with the gaps, habits and mistakes
+of real logs.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +22,43 @@ Floats = NDArray[np.float64]
 Line = tuple[tuple[float, float], ...]
 
 COLUMNS = (
-    "site", "longitude [deg]", "latitude [deg]", "position_grade", "permafrost_table [m]", "permafrost_table_source", "top [m]", "base [m]", "method",
-    "gravimetric_water [%]", "dry_density [g/cm3]", "frozen_bulk_density [g/cm3]", "volumetric_water [%]", "excess_ice [%]", "visible_ice [%]",
-    "matrix_vic [%]", "porosity [%]", "vic [%]", "unfrozen_water [%]", "wedge_ice [%]", "ice_type", "source", "year",
+    "site", "longitude [deg]", "latitude [deg]", "position_grade", "permafrost_table [m]",
+    "permafrost_table_source", "top [m]", "base [m]", "method",
+    "gravimetric_water [%]", "dry_density [g/cm3]", "frozen_bulk_density [g/cm3]",
+    "volumetric_water [%]", "excess_ice [%]", "visible_ice [%]",
+    "matrix_vic [%]", "porosity [%]", "vic [%]", "unfrozen_water [%]", "wedge_ice [%]", "ice_type",
+    "source", "year",
 )  # fmt: skip
 WINDOW = 5.0
 ICE, SOLIDS = 0.917, 2.65
 LAYER_NOISE = 2.0
 """Standard deviation (%VIC) of the measurement of one layer."""
 
-# Share of the boreholes in each region, and the roads, rivers, railways and stations (lon, lat) along which people drilled.
+# Share of the boreholes in each region, and the roads, rivers, railways and stations (lon, lat)
+# along which people drilled.
 _CORRIDORS: dict[str, tuple[float, tuple[Line, ...]]] = {
     "NA": (
         0.33,
         (
-            ((-148.5, 70.2), (-148.8, 69.0), (-149.6, 68.1), (-150.2, 67.0), (-148.7, 65.6), (-147.7, 64.9)),
+            (
+                (-148.5, 70.2),
+                (-148.8, 69.0),
+                (-149.6, 68.1),
+                (-150.2, 67.0),
+                (-148.7, 65.6),
+                (-147.7, 64.9),
+            ),
             ((-147.7, 64.8), (-145.7, 64.0), (-142.9, 63.3), (-140.8, 62.3), (-138.9, 61.4)),
             ((-156.6, 71.2), (-151.0, 70.2)),
             ((-162.6, 66.9), (-162.2, 66.2)),
-            ((-138.6, 64.1), (-138.2, 65.5), (-136.5, 66.7), (-134.9, 67.4), (-133.7, 68.4), (-133.0, 69.4)),
+            (
+                (-138.6, 64.1),
+                (-138.2, 65.5),
+                (-136.5, 66.7),
+                (-134.9, 67.4),
+                (-133.7, 68.4),
+                (-133.0, 69.4),
+            ),
             ((-133.5, 68.2), (-128.8, 66.3), (-126.8, 65.2), (-123.5, 63.2), (-121.4, 61.9)),
             ((-117.4, 62.7), (-114.4, 62.6), (-110.6, 64.7)),
             ((-94.2, 58.7), (-94.1, 57.3), (-96.0, 56.2)),
@@ -139,7 +159,9 @@ def _along(corridor: Line, share: Floats) -> tuple[Floats, Floats]:
 
 
 def _candidates(rng: np.random.Generator, corridors: tuple[Line, ...], size: int) -> Floats:
-    """Places (lon, lat) around stations of very unequal effort, and along the corridors between them; shape (size, 2)."""
+    """Places (lon, lat) around stations of very unequal effort, and along the corridors between
+    them; shape (size, 2).
+    """
     stations, effort = [], []
     for corridor in corridors:
         number = 2 * len(corridor)
@@ -148,7 +170,12 @@ def _candidates(rng: np.random.Generator, corridors: tuple[Line, ...], size: int
     places, weight = np.concatenate(stations), np.concatenate(effort)
     centre = places[rng.choice(len(places), size, p=weight / weight.sum())]
     lengths = np.array([len(corridor) for corridor in corridors], float)
-    on_road = np.array([np.column_stack(_along(corridors[k], rng.random(1)))[0] for k in rng.choice(len(corridors), size, p=lengths / lengths.sum())])
+    on_road = np.array(
+        [
+            np.column_stack(_along(corridors[k], rng.random(1)))[0]
+            for k in rng.choice(len(corridors), size, p=lengths / lengths.sum())
+        ]
+    )
     centre = np.where(rng.random((size, 1)) < 0.25, on_road, centre)
     distance = rng.lognormal(np.log(0.8), 1.1, size)
     angle = rng.random(size) * 2 * np.pi
@@ -163,7 +190,10 @@ def _places(rng: np.random.Generator, region: str, number: int, seed: int) -> pd
         table = _drillable(rng, _candidates(rng, _CORRIDORS[region][1], tries * number + 50), seed)
         if len(table) >= number:
             return table.head(number)
-    raise IcemapError(f"The virtual Arctic {seed} has room for {len(table)} boreholes along the roads of {region}, not {number}: ask for fewer boreholes.")
+    raise IcemapError(
+        f"The virtual Arctic {seed} has room for {len(table)} boreholes along the roads of"
+        f" {region}, not {number}: ask for fewer boreholes."
+    )
 
 
 def _drillable(rng: np.random.Generator, candidates: Floats, seed: int) -> pd.DataFrame:
@@ -171,21 +201,41 @@ def _drillable(rng: np.random.Generator, candidates: Floats, seed: int) -> pd.Da
 
     from icemap.virtual_arctic.fields import sample
 
-    names = ["permafrost_fraction", "glacier_fraction", "lake_fraction", "slope", "sediment_thickness", "permafrost_table", "vic"]
+    names = [
+        "permafrost_fraction",
+        "glacier_fraction",
+        "lake_fraction",
+        "slope",
+        "sediment_thickness",
+        "permafrost_table",
+        "vic",
+    ]
     table = pd.DataFrame(dict(zip(names, sample(candidates[:, 0], candidates[:, 1], names, seed))))
     table["lon"], table["lat"] = candidates.T
     luck = rng.random((3, len(table)))
     # Holes are sunk where the rig can stand and where the drill meets frozen sediment.
     found = (table["permafrost_fraction"] > 0.1 + 0.8 * luck[0]) & (table["glacier_fraction"] < 0.1)
-    drilled = (table["lake_fraction"] < luck[1]) & (table["slope"] < 12) & (table["sediment_thickness"] > 6 * luck[2] ** 2)
+    drilled = (
+        (table["lake_fraction"] < luck[1])
+        & (table["slope"] < 12)
+        & (table["sediment_thickness"] > 6 * luck[2] ** 2)
+    )
     table = table[found & drilled]
     points = unit_vectors(table["lon"].to_numpy(), table["lat"].to_numpy()) * WORLD_RADIUS_KM
     close = cKDTree(points).query_pairs(_MIN_SEPARATION_KM, output_type="ndarray")
     return table[~np.isin(np.arange(len(table)), close.max(axis=1))]
 
 
-def _profile(rng: np.random.Generator, mean: float, thickness: Floats, massive: NDArray[np.bool_], noise: float) -> Floats:
-    """Ice fraction of layers whose mean over ``thickness`` is ``mean``, then measured with ``noise`` (fraction)."""
+def _profile(
+    rng: np.random.Generator,
+    mean: float,
+    thickness: Floats,
+    massive: NDArray[np.bool_],
+    noise: float,
+) -> Floats:
+    """Ice fraction of layers whose mean over ``thickness`` is ``mean``, then measured with
+    ``noise`` (fraction).
+    """
     weights = thickness / thickness.sum()
     spread = rng.normal(0, 0.45, len(thickness)) - 0.15 * np.linspace(-1, 1, len(thickness))
     low, high = -15.0, 15.0
@@ -198,7 +248,9 @@ def _profile(rng: np.random.Generator, mean: float, thickness: Floats, massive: 
 
 
 def _measured(rng: np.random.Generator, method: str, vic: float) -> Row:
-    """What a laboratory or a logger writes down for a layer whose ice fraction is ``vic``: the inverse of the conversions."""
+    """What a laboratory or a logger writes down for a layer whose ice fraction is ``vic``: the
+    inverse of the conversions.
+    """
     if vic >= 1:
         return {"ice_type": "massive", "method": "massive ice"}
     values: dict[str, float]
@@ -209,34 +261,52 @@ def _measured(rng: np.random.Generator, method: str, vic: float) -> Row:
         values = {"dry_density [g/cm3]": dry, "gravimetric_water [%]": 100 * vic * ICE / dry}
     elif method == "gravimetric, frozen bulk density":
         bulk = round(SOLIDS * (1 - vic) * rng.uniform(0.93, 1.0) + ICE * vic, 3)
-        values = {"frozen_bulk_density [g/cm3]": bulk, "gravimetric_water [%]": 100 * vic * ICE / (bulk - vic * ICE)}
+        values = {
+            "frozen_bulk_density [g/cm3]": bulk,
+            "gravimetric_water [%]": 100 * vic * ICE / (bulk - vic * ICE),
+        }
     elif method == "gravimetric, saturated":
         values = {"gravimetric_water [%]": 100 * ICE * vic / (SOLIDS * (1 - vic))}
     elif method == "volumetric":
         unfrozen = round(rng.uniform(0, 2), 1) if vic < 0.9 else 0.0
-        values = {"volumetric_water [%]": 100 * vic * ICE + unfrozen, "unfrozen_water [%]": unfrozen}
+        values = {
+            "volumetric_water [%]": 100 * vic * ICE + unfrozen,
+            "unfrozen_water [%]": unfrozen,
+        }
     elif method == "visible ice":
         visible = round(100 * vic * rng.uniform(0.2, 0.8), 1) / 100
-        values = {"visible_ice [%]": 100 * visible, "matrix_vic [%]": 100 * (vic - visible) / (1 - visible)}
+        values = {
+            "visible_ice [%]": 100 * visible,
+            "matrix_vic [%]": 100 * (vic - visible) / (1 - visible),
+        }
     elif method == "excess ice":
         porosity = round(100 * min(0.42, vic / (1.09 - 0.09 * vic)), 1) / 100
         pore_ice = 1.09 * porosity / (1 + 0.09 * porosity)
-        values = {"porosity [%]": 100 * porosity, "excess_ice [%]": max(100 * (vic - pore_ice) / (1 - pore_ice), 0.0)}
+        values = {
+            "porosity [%]": 100 * porosity,
+            "excess_ice [%]": max(100 * (vic - pore_ice) / (1 - pore_ice), 0.0),
+        }
     else:
         values = {"vic [%]": 100 * vic}
     row: Row = {name: round(value, 3 if "g/cm3" in name else 1) for name, value in values.items()}
     return row | {"method": method}
 
 
-def _log(rng: np.random.Generator, vic: float, table: float, deep: bool, noise: float) -> tuple[list[Row], float]:
-    """Layers of one complete borehole, and the ice fraction that they hold in the window below the permafrost table."""
+def _log(
+    rng: np.random.Generator, vic: float, table: float, deep: bool, noise: float
+) -> tuple[list[Row], float]:
+    """Layers of one complete borehole, and the ice fraction that they hold in the window below the
+    permafrost table.
+    """
     method = str(_pick(rng, _METHODS))
     as_points = rng.random() < 0.06
     if as_points:
         edges = table + np.arange(0, WINDOW + 0.25, 0.5)
     else:
         cuts = np.cumsum(rng.uniform(0.25, 1.1, 24))
-        edges = table + np.concatenate([[0.0], cuts[cuts < WINDOW - 0.15], [WINDOW + (rng.uniform(0, 1.5) if deep else 0.0)]])
+        edges = table + np.concatenate(
+            [[0.0], cuts[cuts < WINDOW - 0.15], [WINDOW + (rng.uniform(0, 1.5) if deep else 0.0)]]
+        )
     edges = np.round(edges, 2)
     top, base = edges[:-1], edges[1:]
     thickness = np.minimum(base, round(table + WINDOW, 2)) - top
@@ -255,7 +325,11 @@ def _log(rng: np.random.Generator, vic: float, table: float, deep: bool, noise: 
         rows.append(thawed | _measured(rng, "gravimetric, dry density", rng.uniform(0.15, 0.4)))
     for k, fraction in enumerate(fractions):
         middle = round((top[k] + base[k]) / 2, 2)
-        depths: Row = {"top [m]": middle, "base [m]": middle} if as_points else {"top [m]": top[k], "base [m]": base[k]}
+        depths: Row = (
+            {"top [m]": middle, "base [m]": middle}
+            if as_points
+            else {"top [m]": top[k], "base [m]": base[k]}
+        )
         own = str(_pick(rng, _METHODS)) if rng.random() < 0.1 else method
         rows.append(depths | _measured(rng, own, float(fraction)) | wedge_ice)
     held = float(thickness @ fractions / thickness.sum())
@@ -273,7 +347,12 @@ def _spoil(rng: np.random.Generator, fault: str, rows: list[Row], table: float) 
     k = int(rng.choice(frozen[:-1]))
     row = rows[k]
     if fault == "impossible":
-        rows[k] = {"top [m]": row["top [m]"], "base [m]": row["base [m]"], "method": "reported", "vic [%]": float(rng.choice([-9999.0, 128.0, 640.0]))}
+        rows[k] = {
+            "top [m]": row["top [m]"],
+            "base [m]": row["base [m]"],
+            "method": "reported",
+            "vic [%]": float(rng.choice([-9999.0, 128.0, 640.0])),
+        }
     elif fault == "inverted":
         rows[k] = row | {"top [m]": row["base [m]"], "base [m]": row["top [m]"]}
     elif fault == "overlap":
@@ -293,27 +372,56 @@ def _drill(seed: int, count: int, noise: float) -> _Drilled:
     truth: list[tuple[str, float, float, float]] = []
     for region, wanted in number.items():
         places = _places(rng, region, wanted, seed)
-        for k, (lon, lat, permafrost_table, vic) in enumerate(places[["lon", "lat", "permafrost_table", "vic"]].to_numpy(float).tolist()):
+        for k, (lon, lat, permafrost_table, vic) in enumerate(
+            places[["lon", "lat", "permafrost_table", "vic"]].to_numpy(float).tolist()
+        ):
             fault = str(_pick(rng, faults))
             # Only an order of coordinates that is impossible can be noticed.
             fault = "none" if fault == "swapped" and abs(lon) <= 90 else fault
             table = round(permafrost_table, 2)
-            rows, held = _log(rng, min(max(vic / 100, 0.005), 0.97), table, rng.random() < 0.6, noise / 100)
+            rows, held = _log(
+                rng, min(max(vic / 100, 0.005), 0.97), table, rng.random() < 0.6, noise / 100
+            )
             if fault in ("gap", "shallow", "impossible", "inverted", "overlap"):
                 rows = _spoil(rng, fault, rows, table)
             site = f"{region}-{k + 1:04d}"
-            reported = (lat, lon) if fault == "swapped" else (round(lon, 1), round(lat, 1)) if fault == "coarse" else (lon, lat)
-            head: Row = {"site": site, "longitude [deg]": reported[0], "latitude [deg]": reported[1], "position_grade": "C" if fault == "coarse" else "A"}
+            reported = (
+                (lat, lon)
+                if fault == "swapped"
+                else (round(lon, 1), round(lat, 1))
+                if fault == "coarse"
+                else (lon, lat)
+            )
+            head: Row = {
+                "site": site,
+                "longitude [deg]": reported[0],
+                "latitude [deg]": reported[1],
+                "position_grade": "C" if fault == "coarse" else "A",
+            }
             if fault == "mapped table":
-                head |= {"permafrost_table [m]": round(table * rng.uniform(0.7, 1.4), 1), "permafrost_table_source": "mapped"}
+                head |= {
+                    "permafrost_table [m]": round(table * rng.uniform(0.7, 1.4), 1),
+                    "permafrost_table_source": "mapped",
+                }
             elif fault != "no table":
-                head |= {"permafrost_table [m]": table, "permafrost_table_source": str(_pick(rng, _TABLE_SOURCES))}
-            head |= {"source": f"virtual survey {rng.integers(1, 13)}", "year": int(rng.integers(1965, 2024))}
+                head |= {
+                    "permafrost_table [m]": table,
+                    "permafrost_table_source": str(_pick(rng, _TABLE_SOURCES)),
+                }
+            head |= {
+                "source": f"virtual survey {rng.integers(1, 13)}",
+                "year": int(rng.integers(1965, 2024)),
+            }
             logs.append([head | row for row in rows])
             if fault == "none":
                 truth.append((site, lon, lat, 100 * held))
     for original in rng.choice(len(logs), copies, replace=False):
-        logs.append([row | {"site": f"{row['site']}-copy", "source": "virtual compilation"} for row in logs[original]])
+        logs.append(
+            [
+                row | {"site": f"{row['site']}-copy", "source": "virtual compilation"}
+                for row in logs[original]
+            ]
+        )
     layers = pd.DataFrame([row for log in logs for row in log], columns=list(COLUMNS))
     for name in ("method", "ice_type", "permafrost_table_source"):
         layers[name] = layers[name].fillna("")
@@ -323,9 +431,11 @@ def _drill(seed: int, count: int, noise: float) -> _Drilled:
 def boreholes(seed: int = 0, count: int = 1178, noise: float = LAYER_NOISE) -> pd.DataFrame:
     """Boreholes of the virtual Arctic as raw layers.
 
-    They cluster along roads, rivers, railways and stations of North America, Siberia, Qinghai-Xizang, Mongolia and the Nordic countries,
-    where the world of this seed has permafrost. About 18 % have something wrong: gaps, shallow holes, coarse or swapped coordinates,
-    impossible, inverted or overlapping layers, a permafrost table from a map or none; 1 % are copies of another one.
+    They cluster along roads, rivers, railways and stations of North America, Siberia,
+    Qinghai-Xizang, Mongolia and the Nordic countries, where the world of this seed has permafrost.
+    About 18 % have something wrong: gaps, shallow holes, coarse or swapped coordinates, impossible,
+    inverted or overlapping layers, a permafrost table from a map or none; 1 % are copies of another
+    one.
 
     Parameters
     ----------
@@ -351,7 +461,8 @@ def boreholes(seed: int = 0, count: int = 1178, noise: float = LAYER_NOISE) -> p
 
 
 def borehole_truth(seed: int = 0, count: int = 1178, noise: float = LAYER_NOISE) -> pd.DataFrame:
-    """The VIC that the layers of each complete, faultless borehole hold in the 5 m below its permafrost table.
+    """The VIC that the layers of each complete, faultless borehole hold in the 5 m below its
+    permafrost table.
 
     With ``noise=0`` it is the world's own VIC
     (:func:`icemap.virtual_arctic.world.truth_at_points`) within 0-97 %; with noise, the same after
@@ -367,7 +478,9 @@ def borehole_truth(seed: int = 0, count: int = 1178, noise: float = LAYER_NOISE)
 
 
 def write_boreholes(path: str | Path, seed: int = 0) -> None:
-    """Write :func:`boreholes` as CSV (UTF-8, units in the header, empty where not measured) to a file or URL."""
+    """Write :func:`boreholes` as CSV (UTF-8, units in the header, empty where not measured) to a
+    file or URL.
+    """
     write_text(str(path), boreholes_csv(seed))
 
 

@@ -1,4 +1,6 @@
-"""The virtual Arctic as an ordinary run: a config, a catalogue and a table of layers, written where the user asks."""
+"""The virtual Arctic as an ordinary run: a config, a catalogue and a table of layers, written where
+the user asks.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,22 @@ from icemap.virtual_arctic import world
 REMEDY = "name another folder with --out, or run a config of your own with 'icemap run'"
 
 SIZES: dict[str, dict[str, Any]] = {
-    "small": {"resolution": "30 arcmin", "chunk": 64, "replicates": 8, "folds": 5, "candidates": 2, "verification": 5},
-    "full": {"resolution": "10 arcmin", "chunk": 256, "replicates": 200, "folds": 10, "candidates": 8, "verification": 10},
+    "small": {
+        "resolution": "30 arcmin",
+        "chunk": 64,
+        "replicates": 8,
+        "folds": 5,
+        "candidates": 2,
+        "verification": 5,
+    },
+    "full": {
+        "resolution": "10 arcmin",
+        "chunk": 256,
+        "replicates": 200,
+        "folds": 10,
+        "candidates": 8,
+        "verification": 10,
+    },
 }
 
 
@@ -39,7 +55,14 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
         "run": "run",
         "title": "Ground ice of the virtual Arctic (synthetic)",
         "seed": seed,
-        "grid": {"west": -180, "south": 25, "east": 180, "north": 85, "resolution": options["resolution"], "chunk": options["chunk"]},
+        "grid": {
+            "west": -180,
+            "south": 25,
+            "east": 180,
+            "north": 85,
+            "resolution": options["resolution"],
+            "chunk": options["chunk"],
+        },
         "catalog": "catalog.yaml",
         "predictors": list(world.PREDICTORS),
         "masks": [
@@ -70,10 +93,27 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
 def _catalog(seed: int) -> dict[str, Any]:
     entries = {}
     for name, info in {**world.PREDICTORS, **world.MASKS}.items():
-        metadata: dict[str, Any] = {"family": info.family, "long_name": info.long_name, "unit": info.unit, "kind": info.kind}
+        metadata: dict[str, Any] = {
+            "family": info.family,
+            "long_name": info.long_name,
+            "unit": info.unit,
+            "kind": info.kind,
+        }
         if info.classes:
             metadata["classes"] = dict(enumerate(info.classes))
         entries[name] = {"kwargs": {"data": "{data(virtual_arctic)}"}, "metadata": metadata}
     citation = "icemap's virtual Arctic: synthetic, on the coastline of global-land-mask"
-    data = {"virtual_arctic": {"kwargs": {"url": f"{VIRTUAL_ARCTIC}{seed}"}, "metadata": {"licence": "Apache-2.0", "citation": citation}}}
-    return {"version": 2, "metadata": {}, "aliases": {}, "user_parameters": {}, "data": data, "entries": entries}
+    data = {
+        "virtual_arctic": {
+            "kwargs": {"url": f"{VIRTUAL_ARCTIC}{seed}"},
+            "metadata": {"licence": "Apache-2.0", "citation": citation},
+        }
+    }
+    return {
+        "version": 2,
+        "metadata": {},
+        "aliases": {},
+        "user_parameters": {},
+        "data": data,
+        "entries": entries,
+    }

@@ -1,6 +1,8 @@
-"""The large-scale geography of the virtual Arctic, on fixed quarter-degree nodes: where its mountains, plains, currents and ice sheets are.
+"""The large-scale geography of the virtual Arctic, on fixed quarter-degree nodes: where its
+mountains, plains, currents and ice sheets are.
 
-Places and sizes are rough readings of public maps, enough for a world that looks like the Northern Hemisphere; nothing in them is data.
+Places and sizes are rough readings of public maps, enough for a world that looks like the Northern
+Hemisphere; nothing in them is data.
 """
 
 from __future__ import annotations
@@ -22,11 +24,22 @@ WORLD_RADIUS_KM = 6371.0
 
 NODES_PER_DEGREE = 4
 NODE_ROWS, NODE_COLS = 90 * NODES_PER_DEGREE + 1, 360 * NODES_PER_DEGREE
-LAYERS = ("coast", "height", "relief", "warmth", "swing", "moisture", "ice_margin", "lowland", "loess")
+LAYERS = (
+    "coast",
+    "height",
+    "relief",
+    "warmth",
+    "swing",
+    "moisture",
+    "ice_margin",
+    "lowland",
+    "loess",
+)
 
 Line = tuple[tuple[float, float], ...]
 
-# Crest line (lon, lat), height (m), half-width (km), shape exponent (2 ridge, 4-6 plateau), relief (m).
+# Crest line (lon, lat), height (m), half-width (km), shape exponent (2 ridge, 4-6 plateau), relief
+# (m).
 MOUNTAINS: tuple[tuple[Line, float, float, float, float], ...] = (
     (((79, 34), (86, 34), (92, 33.7), (97, 33.5)), 4550, 380, 6, 220),  # Qinghai-Xizang
     (((97, 33), (101, 32)), 4000, 240, 2, 600),
@@ -94,51 +107,77 @@ MOUNTAINS: tuple[tuple[Line, float, float, float, float], ...] = (
     (((-84, 35), (-78, 39.5), (-72, 44)), 600, 90, 2, 200),
 )
 
-# Centre (lon, lat), radius (km), amplitude: departures of sea-level temperature (deg C) from its latitude.
+# Centre (lon, lat), radius (km), amplitude: departures of sea-level temperature (deg C) from its
+# latitude.
 WARMTH: tuple[tuple[float, float, float, float], ...] = (
-    (5, 55, 1500, 5.5), (10, 65, 900, 5.0), (22, 70, 750, 7.5), (-19, 65, 700, 7.0), (16, 78, 550, 6.0), (45, 57, 1200, 4.0), (132, 66, 1300, -5.5),
-    (82, 66, 900, 3.0), (125, 48, 900, -3.0), (-90, 67, 1200, -4.0), (-78, 57, 900, -3.0), (-150, 63, 700, 4.5), (-135, 57, 700, 4.5),
-    (-124, 49, 800, 4.5), (-113, 50, 700, 3.5), (65, 42, 1000, 2.0), (90, 34, 900, 2.5), (165, 63, 600, -1.0),
+    (5, 55, 1500, 5.5), (10, 65, 900, 5.0), (22, 70, 750, 7.5), (-19, 65, 700, 7.0), (16, 78, 550,
+    6.0), (45, 57, 1200, 4.0), (132, 66, 1300, -5.5),
+    (82, 66, 900, 3.0), (125, 48, 900, -3.0), (-90, 67, 1200, -4.0), (-78, 57, 900, -3.0), (-150,
+    63, 700, 4.5), (-135, 57, 700, 4.5),
+    (-124, 49, 800, 4.5), (-113, 50, 700, 3.5), (65, 42, 1000, 2.0), (90, 34, 900, 2.5), (165, 63,
+    600, -1.0),
 )  # fmt: skip
-# Half the annual swing of temperature (deg C), beyond what latitude and distance from the sea explain.
-SWING: tuple[tuple[float, float, float, float], ...] = ((130, 65, 1300, 8.5), (10, 63, 1400, -7.0), (90, 34, 900, -3.0), (-145, 62, 500, -1.0))
+# Half the annual swing of temperature (deg C), beyond what latitude and distance from the sea
+# explain.
+SWING: tuple[tuple[float, float, float, float], ...] = (
+    (130, 65, 1300, 8.5),
+    (10, 63, 1400, -7.0),
+    (90, 34, 900, -3.0),
+    (-145, 62, 500, -1.0),
+)
 # Logarithm of precipitation.
 MOISTURE: tuple[tuple[float, float, float, float], ...] = (
-    (104, 42, 800, -1.0), (83, 39, 450, -1.5), (83, 35, 500, -0.8), (62, 42, 900, -1.0), (130, 66, 900, -0.25), (-114, 38, 700, -0.7),
-    (0, 27, 1500, -2.0), (45, 27, 1200, -1.8), (-130, 54, 600, 0.7), (8, 61, 500, 0.6), (92, 27, 600, 0.9), (112, 26, 900, 0.6), (138, 37, 500, 0.5),
+    (104, 42, 800, -1.0), (83, 39, 450, -1.5), (83, 35, 500, -0.8), (62, 42, 900, -1.0), (130, 66,
+    900, -0.25), (-114, 38, 700, -0.7),
+    (0, 27, 1500, -2.0), (45, 27, 1200, -1.8), (-130, 54, 600, 0.7), (8, 61, 500, 0.6), (92, 27,
+    600, 0.9), (112, 26, 900, 0.6), (138, 37, 500, 0.5),
     (-85, 34, 900, 0.3),
 )  # fmt: skip
-# Wide plains with deep sediment, and the regions where ice-rich silt settled outside the ice sheets; amplitude 0 to 1.
+# Wide plains with deep sediment, and the regions where ice-rich silt settled outside the ice
+# sheets; amplitude 0 to 1.
 LOWLANDS: tuple[tuple[float, float, float, float], ...] = (
-    (72, 62, 700, 1.0), (75, 69, 350, 1.0), (124, 63, 350, 0.9), (127, 72.5, 200, 0.9), (142, 71, 350, 1.0), (155, 69, 300, 1.0),
-    (172, 64.5, 150, 0.7), (-156, 70.3, 220, 1.0), (-163, 62, 250, 0.9), (-146, 66.5, 120, 0.8), (-134, 68.8, 150, 1.0), (-120, 61, 250, 0.6),
-    (-84, 56.5, 350, 1.0), (-106, 53, 600, 0.6), (100, 72.5, 300, 0.7), (55, 66.5, 250, 0.9), (92.5, 35, 150, 0.5), (104, 46, 250, 0.4),
+    (72, 62, 700, 1.0), (75, 69, 350, 1.0), (124, 63, 350, 0.9), (127, 72.5, 200, 0.9), (142, 71,
+    350, 1.0), (155, 69, 300, 1.0),
+    (172, 64.5, 150, 0.7), (-156, 70.3, 220, 1.0), (-163, 62, 250, 0.9), (-146, 66.5, 120, 0.8),
+    (-134, 68.8, 150, 1.0), (-120, 61, 250, 0.6),
+    (-84, 56.5, 350, 1.0), (-106, 53, 600, 0.6), (100, 72.5, 300, 0.7), (55, 66.5, 250, 0.9), (92.5,
+    35, 150, 0.5), (104, 46, 250, 0.4),
     (127, 50.5, 250, 0.7), (40, 55, 800, 0.6), (84, 38.5, 350, 0.6),
 )  # fmt: skip
 LOESS: tuple[tuple[float, float, float, float], ...] = (
-    (142, 70.8, 420, 1.0), (157, 68.7, 320, 1.0), (127, 72, 200, 0.9), (129, 62.3, 230, 0.8), (152, 65, 200, 0.6), (172, 65.5, 200, 0.6),
-    (-153, 69.3, 230, 0.7), (-163, 66, 170, 0.8), (-147, 66, 220, 0.7), (-139, 63.8, 120, 0.7), (104, 73.5, 180, 0.5), (142, 75, 150, 0.9),
+    (142, 70.8, 420, 1.0), (157, 68.7, 320, 1.0), (127, 72, 200, 0.9), (129, 62.3, 230, 0.8), (152,
+    65, 200, 0.6), (172, 65.5, 200, 0.6),
+    (-153, 69.3, 230, 0.7), (-163, 66, 170, 0.8), (-147, 66, 220, 0.7), (-139, 63.8, 120, 0.7),
+    (104, 73.5, 180, 0.5), (142, 75, 150, 0.9),
 )  # fmt: skip
 
 # Outlines (lon, lat) of the ice sheets at the Last Glacial Maximum.
 ICE_SHEETS: tuple[Line, ...] = (
     (
-        (-51, 46), (-62, 44), (-70, 41.3), (-76, 41.3), (-83, 39.5), (-89, 40.5), (-94, 42), (-98, 43.5), (-101, 47), (-108, 48.6), (-116, 48),
-        (-122.5, 47.2), (-127, 49.5), (-133, 53), (-138, 58), (-146, 60), (-154, 57.5), (-162, 55.5), (-158, 60), (-153, 62.5), (-147, 63.6),
-        (-140, 62.8), (-135, 63.5), (-134, 66.5), (-136.5, 68.5), (-135, 69.8), (-128, 71), (-126, 74), (-122, 77), (-105, 80.5), (-85, 83.5),
-        (-60, 83.5), (-30, 84), (-12, 82), (-16, 75), (-22, 70), (-38, 65), (-42, 59), (-50, 60.5), (-54, 66), (-57, 70), (-62, 66), (-58, 58),
+        (-51, 46), (-62, 44), (-70, 41.3), (-76, 41.3), (-83, 39.5), (-89, 40.5), (-94, 42), (-98,
+        43.5), (-101, 47), (-108, 48.6), (-116, 48),
+        (-122.5, 47.2), (-127, 49.5), (-133, 53), (-138, 58), (-146, 60), (-154, 57.5), (-162,
+        55.5), (-158, 60), (-153, 62.5), (-147, 63.6),
+        (-140, 62.8), (-135, 63.5), (-134, 66.5), (-136.5, 68.5), (-135, 69.8), (-128, 71), (-126,
+        74), (-122, 77), (-105, 80.5), (-85, 83.5),
+        (-60, 83.5), (-30, 84), (-12, 82), (-16, 75), (-22, 70), (-38, 65), (-42, 59), (-50, 60.5),
+        (-54, 66), (-57, 70), (-62, 66), (-58, 58),
         (-52, 52),
     ),
     (
-        (-10, 51.5), (0, 53), (9, 54), (14, 52.3), (20, 53), (28, 54.8), (34, 57), (40, 60), (46, 62), (50, 66), (60, 67.5), (66, 68.5), (68, 72),
-        (72, 75), (68, 78), (55, 81.5), (30, 81.8), (10, 80.8), (9, 77), (16, 73), (12, 68), (4, 63), (-1, 61.5), (-8, 58.5),
+        (-10, 51.5), (0, 53), (9, 54), (14, 52.3), (20, 53), (28, 54.8), (34, 57), (40, 60), (46,
+        62), (50, 66), (60, 67.5), (66, 68.5), (68, 72),
+        (72, 75), (68, 78), (55, 81.5), (30, 81.8), (10, 80.8), (9, 77), (16, 73), (12, 68), (4,
+        63), (-1, 61.5), (-8, 58.5),
     ),
     ((-25, 66.5), (-24, 64), (-18, 63), (-13, 64.8), (-15, 66.8)),
 )  # fmt: skip
 
 
 def _distance_to_line(points: NDArray[np.float64], line: Line) -> NDArray[np.float64]:
-    """Distance (km) to a polyline, by chords: good to a few per cent over the width of a mountain range."""
+    """Distance (km) to a polyline, by chords: good to a few per cent over the width of a mountain
+    range.
+    """
     ends = unit_vectors(*np.array(line, float).T)
     cosine = np.full(points.shape[:-1], -1.0)
     for a, b in pairwise(ends):
@@ -146,11 +185,15 @@ def _distance_to_line(points: NDArray[np.float64], line: Line) -> NDArray[np.flo
         onto_a, onto_d = points @ a, points @ d
         t = np.clip((onto_d - a @ d) / (d @ d), 0, 1)
         # The foot a + t d, brought back to the sphere: its norm follows from a.a = 1.
-        cosine = np.maximum(cosine, (onto_a + t * onto_d) / np.sqrt(1 + 2 * t * (a @ d) + t * t * (d @ d)))
+        cosine = np.maximum(
+            cosine, (onto_a + t * onto_d) / np.sqrt(1 + 2 * t * (a @ d) + t * t * (d @ d))
+        )
     return WORLD_RADIUS_KM * np.sqrt(np.maximum(2 - 2 * cosine, 0))
 
 
-def _sum_of_bells(points: NDArray[np.float64], bells: tuple[tuple[float, float, float, float], ...]) -> NDArray[np.float64]:
+def _sum_of_bells(
+    points: NDArray[np.float64], bells: tuple[tuple[float, float, float, float], ...]
+) -> NDArray[np.float64]:
     total = np.zeros(points.shape[:-1])
     for lon, lat, radius, amplitude in bells:
         squared_chord = 2 - 2 * (points @ unit_vectors(np.array(lon), np.array(lat)))
@@ -162,7 +205,9 @@ def _distance_into_ice(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> ND
     """Distance (km) to the nearest margin of the ice sheets, positive under the ice."""
     import shapely
 
-    def polar(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def polar(
+        lon: NDArray[np.float64], lat: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         radius = np.radians(90 - lat) * WORLD_RADIUS_KM
         return radius * np.cos(np.radians(lon)), radius * np.sin(np.radians(lon))
 
@@ -173,7 +218,9 @@ def _distance_into_ice(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> ND
         polygon = shapely.Polygon(np.column_stack(polar(*np.array(outline, float).T)))
         shapely.prepare(polygon)
         distance = shapely.distance(polygon.exterior, points)
-        signed = np.maximum(signed, np.where(shapely.contains_xy(polygon, x, y), distance, -distance))
+        signed = np.maximum(
+            signed, np.where(shapely.contains_xy(polygon, x, y), distance, -distance)
+        )
     return np.clip(signed, -3000, 3000)
 
 
@@ -197,8 +244,12 @@ def _distance_inland(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def make_nodes() -> NDArray[np.float32]:
-    """All large-scale layers, shape (361, 1440, layers): rows from 90 N to the equator, columns from 180 W, in the order of ``LAYERS``."""
-    lon, lat = np.meshgrid(-180 + np.arange(NODE_COLS) / NODES_PER_DEGREE, 90 - np.arange(NODE_ROWS) / NODES_PER_DEGREE)
+    """All large-scale layers, shape (361, 1440, layers): rows from 90 N to the equator, columns
+    from 180 W, in the order of ``LAYERS``.
+    """
+    lon, lat = np.meshgrid(
+        -180 + np.arange(NODE_COLS) / NODES_PER_DEGREE, 90 - np.arange(NODE_ROWS) / NODES_PER_DEGREE
+    )
     points = unit_vectors(lon, lat)
     coast = _distance_inland(points)
     # An 8-norm lets ranges join smoothly without adding up to heights that none of them has.
@@ -228,7 +279,9 @@ def _source_digest() -> str:
 
 
 def open_nodes() -> NDArray[np.float32]:
-    """Memory-mapped :func:`make_nodes`; computed once per version of this file and kept in the cache folder."""
+    """Memory-mapped :func:`make_nodes`; computed once per version of this file and kept in the
+    cache folder.
+    """
 
     def write(target: BinaryIO) -> None:
         target.write(make_nodes().tobytes())

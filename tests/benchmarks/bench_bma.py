@@ -1,6 +1,8 @@
-"""How much faster the tables are than exact inversion, and how far from it: ``python tests/benchmarks/bench_bma.py``.
+"""How much faster the tables are than exact inversion, and how far from it: ``python
+tests/benchmarks/bench_bma.py``.
 
-Ratios travel between machines, seconds do not: both are printed, as CPU time of one thread, the best of several runs taken in turns.
+Ratios travel between machines, seconds do not: both are printed, as CPU time of one thread, the
+best of several runs taken in turns.
 """
 
 import argparse
@@ -20,14 +22,23 @@ def fitted(replicates: int, n: int = 1178) -> tuple[list[CopulaBMA], np.ndarray]
     """Fits to 90 % of the rows each, and the member predictions of all rows."""
     rng = np.random.default_rng(0)
     y = 100 * rng.beta(1.3, 2.2, n)
-    F = np.clip(20 + 0.5 * y[:, None] + 6 * rng.normal(size=(n, 1)) + rng.normal(0, [7.0, 8.0, 9.0, 10.0], (n, 4)), 0, 100)
+    F = np.clip(
+        20
+        + 0.5 * y[:, None]
+        + 6 * rng.normal(size=(n, 1))
+        + rng.normal(0, [7.0, 8.0, 9.0, 10.0], (n, 4)),
+        0,
+        100,
+    )
     chosen = [rng.choice(n, int(0.9 * n), replace=False) for _ in range(replicates)]
     return [CopulaBMA(prior_strength=100.0).fit(F[r], y[r]) for r in chosen], F
 
 
 def pixels(F: np.ndarray, replicates: int, n: int) -> np.ndarray:
     rng = np.random.default_rng(1)
-    return (F[rng.integers(len(F), size=n)] + rng.normal(0, 2.0, (replicates, n, 4))).astype(np.float32)
+    return (F[rng.integers(len(F), size=n)] + rng.normal(0, 2.0, (replicates, n, 4))).astype(
+        np.float32
+    )
 
 
 def best_of(runs: int, *tasks: Callable[[], object]) -> list[float]:
@@ -47,7 +58,11 @@ def one_fit(n: int, exact_rows: int) -> dict[str, float]:
     mixture = PooledMixture([bma])
     many, few = pixels(F, 1, n), pixels(F, 1, exact_rows)
     mixture.summary(few, LEVELS)  # compile
-    tables, exact = best_of(3, lambda: mixture.summary(many, LEVELS), lambda: (bma.predict(few[0]), bma.predict_quantile(few[0], LEVELS)))
+    tables, exact = best_of(
+        3,
+        lambda: mixture.summary(many, LEVELS),
+        lambda: (bma.predict(few[0]), bma.predict_quantile(few[0], LEVELS)),
+    )
     means, quantiles, _ = mixture.summary(few, LEVELS)
     return {
         "pixels": n,
@@ -56,7 +71,9 @@ def one_fit(n: int, exact_rows: int) -> dict[str, float]:
         "microseconds_per_pixel_exact": 1e6 * exact / exact_rows,
         "ratio": (exact / exact_rows) / (tables / n),
         "largest_difference_mean": float(np.abs(means[0] - bma.predict(few[0])).max()),
-        "largest_difference_quantile": float(np.abs(quantiles - bma.predict_quantile(few[0], LEVELS)).max()),
+        "largest_difference_quantile": float(
+            np.abs(quantiles - bma.predict_quantile(few[0], LEVELS)).max()
+        ),
     }
 
 
@@ -84,7 +101,10 @@ def many_fits(replicates: int, n: int) -> dict[str, float]:
 
 def main(small: bool = False) -> dict[str, dict[str, float]]:
     """Run both, print and return the figures."""
-    figures = {"one fit": one_fit(*((5_000, 200) if small else (1_000_000, 4_000))), "pooled": many_fits(*((3, 200) if small else (200, 20_000)))}
+    figures = {
+        "one fit": one_fit(*((5_000, 200) if small else (1_000_000, 4_000))),
+        "pooled": many_fits(*((3, 200) if small else (200, 20_000))),
+    }
     print(json.dumps(figures, indent=2))
     return figures
 

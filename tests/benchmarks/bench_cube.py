@@ -1,7 +1,9 @@
-"""How long a cube of ten predictors takes against ``gdalwarp`` on the same ten files: ``python tests/benchmarks/bench_cube.py``.
+"""How long a cube of ten predictors takes against ``gdalwarp`` on the same ten files: ``python
+tests/benchmarks/bench_cube.py``.
 
-Ratios travel between machines, seconds do not: both are printed, the cube and ``gdalwarp`` taking turns, one thread each, output compressed alike.
-``--columns`` and ``--rows`` set the size of the 30 arc-second strip (43,200 x 2,400 is the whole one). Needs the command ``gdalwarp``.
+Ratios travel between machines, seconds do not: both are printed, the cube and ``gdalwarp`` taking
+turns, one thread each, output compressed alike. ``--columns`` and ``--rows`` set the size of the 30
+arc-second strip (43,200 x 2,400 is the whole one). Needs the command ``gdalwarp``.
 """
 
 import argparse
@@ -67,7 +69,12 @@ SOURCES = (
 
 def strip(columns: int, rows: int) -> GridConfig:
     west, north = (-180.0 if columns == 43_200 else 20.0), MIDDLE + rows * 15 * SECOND
-    edges = {"west": west, "east": round(west + columns * 30 * SECOND, 9), "north": round(north, 9), "south": round(north - rows * 30 * SECOND, 9)}
+    edges = {
+        "west": west,
+        "east": round(west + columns * 30 * SECOND, 9),
+        "north": round(north, 9),
+        "south": round(north - rows * 30 * SECOND, 9),
+    }
     return GridConfig(**edges, resolution=30 * SECOND, chunk=CHUNK)
 
 
@@ -76,7 +83,9 @@ def make_source(folder: Path, source: Source, grid: GridConfig) -> None:
     west, south, east, north = grid.west - 1, grid.south - 1, grid.east + 1, grid.north + 1
     if source.crs != "EPSG:4326":
         lon, lat = np.meshgrid(np.linspace(west, east, 721), np.linspace(south, north, 41))
-        x, y = pyproj.Transformer.from_crs("EPSG:4326", source.crs, always_xy=True).transform(lon, lat)
+        x, y = pyproj.Transformer.from_crs("EPSG:4326", source.crs, always_xy=True).transform(
+            lon, lat
+        )
         west, south, east, north = x.min(), y.min(), x.max(), y.max()
     elif grid.east - grid.west == 360:
         west, east = grid.west, grid.east
@@ -84,34 +93,73 @@ def make_source(folder: Path, source: Source, grid: GridConfig) -> None:
     rng = np.random.default_rng(len(source.name))
     noise = rng.normal(size=(BAND, 512)).astype("f4")
     noise = np.tile(noise, (1, cols // 512 + 1))[:, :cols]
-    across = np.cos(np.arange(cols, dtype="f4") * (source.cell / (east - west) * 40 * np.pi / source.cell))
-    profile = {"driver": "GTiff", "width": cols, "height": rows, "count": 1, "dtype": source.dtype, "nodata": source.nodata, "crs": source.crs}
-    layout = {"tiled": True, "blockxsize": 512, "blockysize": BAND, "compress": "zstd", "zstd_level": 1, "bigtiff": "if_safer"}
-    with rasterio.open(folder / f"{source.name}.tif", "w", transform=Affine(source.cell, 0, west, 0, -source.cell, north), **profile, **layout) as dataset:
+    across = np.cos(
+        np.arange(cols, dtype="f4") * (source.cell / (east - west) * 40 * np.pi / source.cell)
+    )
+    profile = {
+        "driver": "GTiff",
+        "width": cols,
+        "height": rows,
+        "count": 1,
+        "dtype": source.dtype,
+        "nodata": source.nodata,
+        "crs": source.crs,
+    }
+    layout = {
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": BAND,
+        "compress": "zstd",
+        "zstd_level": 1,
+        "bigtiff": "if_safer",
+    }
+    with rasterio.open(
+        folder / f"{source.name}.tif",
+        "w",
+        transform=Affine(source.cell, 0, west, 0, -source.cell, north),
+        **profile,
+        **layout,
+    ) as dataset:
         for top in range(0, rows, BAND):
             height = min(BAND, rows - top)
             along = np.sin(np.arange(top, top + height, dtype="f4") / rows * 30)[:, None]
             field = along * across + 0.2 * noise[:height]
             hole = (along > 0.97) & (across > 0.5)
             if source.classes:
-                band = np.clip((field + 1.6) / 3.2 * source.classes, 0, source.classes - 1).astype(np.uint8)
+                band = np.clip((field + 1.6) / 3.2 * source.classes, 0, source.classes - 1).astype(
+                    np.uint8
+                )
             else:
                 band = (1000 * field).astype(source.dtype) if source.dtype == "int16" else field
-            dataset.write(np.where(hole, np.array(source.nodata, source.dtype), band), 1, window=Window(0, top, cols, height))
+            dataset.write(
+                np.where(hole, np.array(source.nodata, source.dtype), band),
+                1,
+                window=Window(0, top, cols, height),
+            )
 
 
 def plan(folder: Path, grid: GridConfig) -> CubeBuild:
-    data = {source.name: {"kwargs": {"url": f"{{CATALOG_DIR}}/{source.name}.tif"}} for source in SOURCES}
+    data = {
+        source.name: {"kwargs": {"url": f"{{CATALOG_DIR}}/{source.name}.tif"}} for source in SOURCES
+    }
     entries = {}
     for source in SOURCES:
         keys = {"family": "climate", "long_name": source.name, "unit": "1", "scale": source.scale}
         if source.classes:
             keys |= {"kind": "class", "classes": {i: f"class {i}" for i in range(source.classes)}}
         entries[source.name] = {"kwargs": {"data": f"{{data({source.name})}}"}, "metadata": keys}
-    (folder / "catalog.yaml").write_text(yaml.safe_dump({"version": 2, "data": data, "entries": entries}))
+    (folder / "catalog.yaml").write_text(
+        yaml.safe_dump({"version": 2, "data": data, "entries": entries})
+    )
     boreholes = BoreholesConfig(layers=(LayerSource(path="none.csv"),))
     names = tuple(source.name for source in SOURCES)
-    config = Config(run=str(folder / "run"), grid=grid, catalog=str(folder / "catalog.yaml"), predictors=names, boreholes=boreholes)
+    config = Config(
+        run=str(folder / "run"),
+        grid=grid,
+        catalog=str(folder / "catalog.yaml"),
+        predictors=names,
+        boreholes=boreholes,
+    )
     return plan_cube(config, load_sources(config.catalog, list(names)))
 
 
@@ -132,43 +180,100 @@ def align_all(build: CubeBuild, source: Source) -> None:
 def gdalwarp(folder: Path, source: Source, build: CubeBuild, exact: bool) -> Path:
     """The same resampling by GDAL's own command; ``exact`` without its approximations."""
     grid, out = build.grid, folder / f"{source.name}_gdal_{exact}.tif"
-    method = {"mode": "mode", "nearest": "near"}.get(build.ways[source.name].method, build.ways[source.name].method)
+    method = {"mode": "mode", "nearest": "near"}.get(
+        build.ways[source.name].method, build.ways[source.name].method
+    )
     out.unlink(missing_ok=True)
-    edges = [str(v) for v in (grid.west, grid.south, grid.east, grid.north, grid.shape[1], grid.shape[0])]
-    command = ["gdalwarp", "-q", "-t_srs", "EPSG:4326", "-te", *edges[:4], "-ts", *edges[4:], "-r", method, "-wm", "256", *COMPRESSION]
+    edges = [
+        str(v) for v in (grid.west, grid.south, grid.east, grid.north, grid.shape[1], grid.shape[0])
+    ]
+    command = [
+        "gdalwarp",
+        "-q",
+        "-t_srs",
+        "EPSG:4326",
+        "-te",
+        *edges[:4],
+        "-ts",
+        *edges[4:],
+        "-r",
+        method,
+        "-wm",
+        "256",
+        *COMPRESSION,
+    ]
     if exact and method in ("bilinear", "near"):
-        # Where a part of a turned source looks larger than its target, GDAL widens the weights, part by part.
+        # Where a part of a turned source looks larger than its target, GDAL widens the weights,
+        # part by part.
         command += ["-wo", "XSCALE=1", "-wo", "YSCALE=1"]
-    kind = ["-ot", "Byte", "-dstnodata", "255"] if source.classes else ["-ot", "Float32", "-dstnodata", "nan"]
-    subprocess.run([*command, *kind, *(["-et", "0"] if exact else []), str(folder / f"{source.name}.tif"), str(out)], check=True)
+    kind = (
+        ["-ot", "Byte", "-dstnodata", "255"]
+        if source.classes
+        else ["-ot", "Float32", "-dstnodata", "nan"]
+    )
+    subprocess.run(
+        [
+            *command,
+            *kind,
+            *(["-et", "0"] if exact else []),
+            str(folder / f"{source.name}.tif"),
+            str(out),
+        ],
+        check=True,
+    )
     return out
 
 
 def differences(folder: Path, source: Source, build: CubeBuild) -> dict[str, float]:
-    """Largest difference from ``gdalwarp`` as share of the range (classes: share of cells), in bands of rows."""
+    """Largest difference from ``gdalwarp`` as share of the range (classes: share of cells), in
+    bands of rows.
+    """
     cube = open_cube(build.url)[source.name]
     largest, unlike, cells, low, high, total = 0.0, 0, 0, np.inf, -np.inf, 0.0
     # At the date line we go round the globe, gdalwarp does not.
     edge = 12 if build.grid.east - build.grid.west == 360 else 0
     with rasterio.open(folder / f"{source.name}_gdal_True.tif") as dataset:
         for top in range(0, build.grid.shape[0], CHUNK):
-            theirs = dataset.read(1, window=Window(0, top, build.grid.shape[1], min(CHUNK, build.grid.shape[0] - top)), masked=True).astype("f4").filled(np.nan)
+            theirs = (
+                dataset.read(
+                    1,
+                    window=Window(
+                        0, top, build.grid.shape[1], min(CHUNK, build.grid.shape[0] - top)
+                    ),
+                    masked=True,
+                )
+                .astype("f4")
+                .filled(np.nan)
+            )
             ours = cube[top : top + CHUNK].to_numpy()[:, edge : theirs.shape[1] - edge]
             theirs = theirs[:, edge : theirs.shape[1] - edge] * np.float32(source.scale)
             both = np.isfinite(ours) & np.isfinite(theirs)
-            unlike += int((np.isfinite(ours) != np.isfinite(theirs)).sum()) + (int((ours[both] != theirs[both]).sum()) if source.classes else 0)
+            unlike += int((np.isfinite(ours) != np.isfinite(theirs)).sum()) + (
+                int((ours[both] != theirs[both]).sum()) if source.classes else 0
+            )
             cells += ours.size
             if both.any():
                 gap = np.abs(ours[both] - theirs[both])
                 largest, total = max(largest, float(gap.max())), total + float(gap.sum(dtype="f8"))
-                low, high = min(low, float(theirs[both].min())), max(high, float(theirs[both].max()))
+                low, high = (
+                    min(low, float(theirs[both].min())),
+                    max(high, float(theirs[both].max())),
+                )
     if source.classes:
         return {"cells_of_another_class": unlike / cells}
-    return {"largest_difference": largest / (high - low), "mean_difference": total / cells / (high - low), "cells_missing_in_one": unlike / cells}
+    return {
+        "largest_difference": largest / (high - low),
+        "mean_difference": total / cells / (high - low),
+        "cells_missing_in_one": unlike / cells,
+    }
 
 
-def against_truth(folder: Path, source: Source, build: CubeBuild, cells: int = 400, points: int = 60) -> dict[str, float]:
-    """Root-mean-square error in shares of the range, of us and of ``gdalwarp``, in some cells averaged over ``points``² points of the source each."""
+def against_truth(
+    folder: Path, source: Source, build: CubeBuild, cells: int = 400, points: int = 60
+) -> dict[str, float]:
+    """Root-mean-square error in shares of the range, of us and of ``gdalwarp``, in some cells
+    averaged over ``points``² points of the source each.
+    """
     rng = np.random.default_rng(0)
     grid = build.grid
     row, col = rng.integers(grid.shape[0], size=cells), rng.integers(grid.shape[1], size=cells)
@@ -176,24 +281,38 @@ def against_truth(folder: Path, source: Source, build: CubeBuild, cells: int = 4
     lon = grid.longitudes[col][:, None, None] + inside[None, None, :] * grid.resolution
     lat = grid.latitudes[row][:, None, None] + inside[None, :, None] * grid.resolution
     cube = open_cube(build.url)[source.name]
-    with rasterio.open(folder / f"{source.name}.tif") as dataset, rasterio.open(folder / f"{source.name}_gdal_True.tif") as warped:
-        x, y = pyproj.Transformer.from_crs("EPSG:4326", source.crs, always_xy=True).transform(*np.broadcast_arrays(lon, lat))
+    with (
+        rasterio.open(folder / f"{source.name}.tif") as dataset,
+        rasterio.open(folder / f"{source.name}_gdal_True.tif") as warped,
+    ):
+        x, y = pyproj.Transformer.from_crs("EPSG:4326", source.crs, always_xy=True).transform(
+            *np.broadcast_arrays(lon, lat)
+        )
         at_col, at_row = (np.floor(v).astype(int) for v in ~dataset.transform @ (x, y))
         truth, ours, theirs = (np.full(cells, np.nan) for _ in range(3))
         for i in range(cells):
             top, left = at_row[i].min(), at_col[i].min()
-            window = dataset.read(1, window=Window(left, top, np.ptp(at_col[i]) + 1, np.ptp(at_row[i]) + 1), masked=True).astype("f8")
-            truth[i] = window.filled(np.nan)[at_row[i] - top, at_col[i] - left].mean() * source.scale
+            window = dataset.read(
+                1,
+                window=Window(left, top, np.ptp(at_col[i]) + 1, np.ptp(at_row[i]) + 1),
+                masked=True,
+            ).astype("f8")
+            truth[i] = (
+                window.filled(np.nan)[at_row[i] - top, at_col[i] - left].mean() * source.scale
+            )
             ours[i] = cube[row[i], col[i]]
             theirs[i] = warped.read(1, window=Window(col[i], row[i], 1, 1))[0, 0] * source.scale
     known = np.isfinite(truth) & np.isfinite(ours) & np.isfinite(theirs)
     spread = np.ptp(truth[known])
     return {
-        name: float(np.sqrt(np.mean((values - truth)[known] ** 2)) / spread) for name, values in (("icemap_rms_error", ours), ("gdalwarp_rms_error", theirs))
+        name: float(np.sqrt(np.mean((values - truth)[known] ** 2)) / spread)
+        for name, values in (("icemap_rms_error", ours), ("gdalwarp_rms_error", theirs))
     }
 
 
-def main(columns: int = 43_200, rows: int = 2_400, rounds: int = 1, scratch: str | None = None) -> dict[str, dict[str, object]]:
+def main(
+    columns: int = 43_200, rows: int = 2_400, rounds: int = 1, scratch: str | None = None
+) -> dict[str, dict[str, object]]:
     """Make the sources, run both in turns, print and return the figures."""
     zarr.config.set({"threading.max_workers": 1, "async.concurrency": 1})
     with tempfile.TemporaryDirectory(dir=scratch) as name:
@@ -205,12 +324,24 @@ def main(columns: int = 43_200, rows: int = 2_400, rounds: int = 1, scratch: str
         ours, default, exact, aligned = [], [], [], []
         for _ in range(rounds):
             ours.append(timed(lambda: build_cube(build)))
-            aligned.append([timed(lambda source=source: align_all(build, source))[1] for source in SOURCES])
+            aligned.append(
+                [timed(lambda source=source: align_all(build, source))[1] for source in SOURCES]
+            )
             for runs, how in ((default, False), (exact, True)):
-                runs.append([timed(lambda source=source, how=how: gdalwarp(folder, source, build, how)) for source in SOURCES])
+                runs.append(
+                    [
+                        timed(lambda source=source, how=how: gdalwarp(folder, source, build, how))
+                        for source in SOURCES
+                    ]
+                )
         cube, by_default, exactly = (np.array(runs) for runs in (ours, default, exact))
         figures: dict[str, dict[str, object]] = {
-            "strip": {"columns": columns, "rows": rows, "rounds": rounds, "gdalwarp": subprocess.check_output(["gdalwarp", "--version"], text=True).strip()},
+            "strip": {
+                "columns": columns,
+                "rows": rows,
+                "rounds": rounds,
+                "gdalwarp": subprocess.check_output(["gdalwarp", "--version"], text=True).strip(),
+            },
             "seconds": {
                 "icemap_wall": _spread(cube[:, 0]),
                 "icemap_cpu": _spread(cube[:, 1]),
@@ -244,7 +375,11 @@ def main(columns: int = 43_200, rows: int = 2_400, rounds: int = 1, scratch: str
 
 
 def _spread(values: np.ndarray) -> dict[str, float]:
-    return {"median": round(float(np.median(values)), 3), "least": round(float(values.min()), 3), "most": round(float(values.max()), 3)}
+    return {
+        "median": round(float(np.median(values)), 3),
+        "least": round(float(values.min()), 3),
+        "most": round(float(values.max()), 3),
+    }
 
 
 if __name__ == "__main__":

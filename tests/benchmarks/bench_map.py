@@ -1,9 +1,13 @@
-"""How fast the ensemble maps, as ratios against what one would write with the libraries: ``python tests/benchmarks/bench_map.py [--ensemble DIR]``.
+"""How fast the ensemble maps, as ratios against what one would write with the libraries: ``python
+tests/benchmarks/bench_map.py [--ensemble DIR]``.
 
-One process, one thread, CPU time, the ways taking turns, on the virtual Arctic: a coherent raster (30 arc-seconds, as a map chunk) and scattered pixels.
-Every way predicts thousands of pixels per call, so that no call's fixed cost counts. The slow ways are asked for a part of the replicates, whose time is scaled
-to all of them. The obvious way is each model's ``predict``, each COP-BMA's mean and the exact mixture inverted by bisection, with the same look-up in the
-quantile forest; the raster libraries predict the members alone. What `threadpoolctl` cannot hold to one thread the environment must: ``OMP_NUM_THREADS=1``.
+One process, one thread, CPU time, the ways taking turns, on the virtual Arctic: a coherent raster
+(30 arc-seconds, as a map chunk) and scattered pixels. Every way predicts thousands of pixels per
+call, so that no call's fixed cost counts. The slow ways are asked for a part of the replicates,
+whose time is scaled to all of them. The obvious way is each model's ``predict``, each COP-BMA's
+mean and the exact mixture inverted by bisection, with the same look-up in the quantile forest; the
+raster libraries predict the members alone. What `threadpoolctl` cannot hold to one thread the
+environment must: ``OMP_NUM_THREADS=1``.
 """
 
 import argparse
@@ -26,7 +30,13 @@ from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.quantile_forest import SHARE
 from icemap.ensemble.replicates import Replicate
 from icemap.mapping.chunk import map_pixels, mean_and_spread
-from icemap.mapping.compiled_ensemble import BATCH, CompiledEnsemble, compile_ensemble, member_differences, pad
+from icemap.mapping.compiled_ensemble import (
+    BATCH,
+    CompiledEnsemble,
+    compile_ensemble,
+    member_differences,
+    pad,
+)
 from icemap.verification.applicability import Applicability
 from icemap.virtual_arctic import world
 
@@ -43,7 +53,9 @@ class Case:
 
 
 def rasters(names: Sequence[str], pixels: int) -> dict[str, np.ndarray]:
-    """Valid pixels (n, predictors) of a block of a 30 arc-second map, and of places scattered over the hemisphere."""
+    """Valid pixels (n, predictors) of a block of a 30 arc-second map, and of places scattered over
+    the hemisphere.
+    """
     side = int(np.ceil(np.sqrt(pixels))) + 4
     lon, lat = 128 + np.arange(2 * side) / 120, 67 + np.arange(side) / 120
     lon_of, lat_of = (a.ravel() for a in np.meshgrid(lon, lat))
@@ -51,8 +63,12 @@ def rasters(names: Sequence[str], pixels: int) -> dict[str, np.ndarray]:
     anywhere = rng.uniform(-180, 180, 6 * pixels + 2000), rng.uniform(50, 78, 6 * pixels + 2000)
     found = {}
     for name, (x, y) in {"coherent": (lon_of, lat_of), "scattered": anywhere}.items():
-        land = np.flatnonzero(world.predictors_at_points(x, y, ["land_fraction"])["land_fraction"] > 0.5)[:pixels]
-        table = pd.DataFrame(trained.with_northness(world.predictors_at_points(x[land], y[land]), x[land]))
+        land = np.flatnonzero(
+            world.predictors_at_points(x, y, ["land_fraction"])["land_fraction"] > 0.5
+        )[:pixels]
+        table = pd.DataFrame(
+            trained.with_northness(world.predictors_at_points(x[land], y[land]), x[land])
+        )
         found[name] = table[list(names)].to_numpy(np.float32)
     return found
 
@@ -61,16 +77,29 @@ def prepare(folder: Path | None, sites: int, replicates: int) -> Case:
     """The ensemble, trained or read, and packed."""
     ensemble, samples = trained.kept(folder, sites, replicates)
     begin = time.process_time()
-    compiled, check = compile_ensemble(ensemble, samples[list(ensemble.coding_.names)].to_numpy(float))
-    print(f"packed in {time.process_time() - begin:.0f} s; largest difference to the members' own predict, % of the range:", end=" ")
-    print({name: float(f"{value:.1g}") for name, value in member_differences(compiled, check).items()})
+    compiled, check = compile_ensemble(
+        ensemble, samples[list(ensemble.coding_.names)].to_numpy(float)
+    )
+    print(
+        f"packed in {time.process_time() - begin:.0f} s; largest difference to the members' own"
+        " predict, % of the range:",
+        end=" ",
+    )
+    print(
+        {name: float(f"{value:.1g}") for name, value in member_differences(compiled, check).items()}
+    )
     return Case(ensemble, compiled, trained.applicability_of(ensemble, samples))
 
 
 def obvious_way(
-    ensemble: IceEnsemble, replicates: Sequence[Replicate], X: np.ndarray, seconds: dict[str, float] | None = None
+    ensemble: IceEnsemble,
+    replicates: Sequence[Replicate],
+    X: np.ndarray,
+    seconds: dict[str, float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Replicate means (replicates, n) and bounds (n, 2): each model's predict, each COP-BMA's mean, the exact mixture inverted by bisection."""
+    """Replicate means (replicates, n) and bounds (n, 2): each model's predict, each COP-BMA's mean,
+    the exact mixture inverted by bisection.
+    """
     clock = Clock({} if seconds is None else seconds)
     coded, _ = ensemble.coding_.encode(X)
     F = np.empty((len(replicates), len(X), len(ensemble.members) + 1))
@@ -80,14 +109,20 @@ def obvious_way(
             F[s, :, k] = np.clip(replicate.members[name].predict(inputs), *replicate.scale.limits)
         clock.lap(name)
     F[:, :, -1] = F[:, :, :-1].mean(axis=2)
-    mixture, leaves = PooledMixture([replicate.bma for replicate in replicates], ensemble.forest_), ensemble.leaves(coded)
+    mixture, leaves = (
+        PooledMixture([replicate.bma for replicate in replicates], ensemble.forest_),
+        ensemble.leaves(coded),
+    )
     means = np.array([bma.predict(f) for bma, f in zip(mixture.bmas, F)])
     means = np.clip(means + SHARE * (leaves.mean - means.mean(axis=0)), 0, 100)
     low, high = np.zeros((len(X), 2)), np.full((len(X), 2), 100.0)
     for _ in range(14):  # to 0.006
         middle = 0.5 * (low + high)
         G = np.stack([mixture.cdf(F, middle[:, j], leaves) for j in range(2)], axis=1)
-        low, high = np.where(G < trained.LEVELS, middle, low), np.where(G < trained.LEVELS, high, middle)
+        low, high = (
+            np.where(G < trained.LEVELS, middle, low),
+            np.where(G < trained.LEVELS, high, middle),
+        )
     clock.lap("mixture")
     return means, 0.5 * (low + high)
 
@@ -127,23 +162,32 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
     return {name: 1e6 * seconds / len(X) for name, seconds in clock.seconds.items()}
 
 
-def library_ways(ensemble: IceEnsemble, replicates: Sequence[Replicate], X: np.ndarray) -> dict[str, Callable[[], None]]:
+def library_ways(
+    ensemble: IceEnsemble, replicates: Sequence[Replicate], X: np.ndarray
+) -> dict[str, Callable[[], None]]:
     """Raster libraries around the same models, members alone, where they are installed."""
     import xarray as xr
 
     inputs = member_inputs(ensemble.members, ensemble.coding_, ensemble.coding_.encode(X)[0])
-    models = [(name, model) for replicate in replicates for name, model in replicate.members.items()]
+    models = [
+        (name, model) for replicate in replicates for name, model in replicate.members.items()
+    ]
     ways: dict[str, Callable[[], None]] = {}
     if importlib.util.find_spec("sklearn_raster"):
         from sklearn_raster import FeatureArrayEstimator
 
         def wrapped(name: str, model: object) -> object:
-            estimator = FeatureArrayEstimator(LinearRegression()).fit(inputs[name], np.arange(len(X), dtype=float))
+            estimator = FeatureArrayEstimator(LinearRegression()).fit(
+                inputs[name], np.arange(len(X), dtype=float)
+            )
             estimator.wrapped_estimator = model  # wrapping a fitted model would forget the fit
             return estimator
 
         estimators = [(name, wrapped(name, model)) for name, model in models]
-        pixels = {name: xr.DataArray(values.T[:, None, :], dims=("band", "y", "x")) for name, values in inputs.items()}
+        pixels = {
+            name: xr.DataArray(values.T[:, None, :], dims=("band", "y", "x"))
+            for name, values in inputs.items()
+        }
 
         def with_raster() -> None:
             for name, estimator in estimators:
@@ -158,7 +202,9 @@ def library_ways(ensemble: IceEnsemble, replicates: Sequence[Replicate], X: np.n
         def with_dask_ml() -> None:
             with dask.config.set(scheduler="synchronous"):
                 for name, model in models:
-                    ParallelPostFit(model).predict(da.from_array(inputs[name], chunks=(len(X), -1))).compute()
+                    ParallelPostFit(model).predict(
+                        da.from_array(inputs[name], chunks=(len(X), -1))
+                    ).compute()
 
         ways["dask-ml ParallelPostFit"] = with_dask_ml
     return ways
@@ -174,7 +220,9 @@ def compare(case: Case, X: np.ndarray, options: argparse.Namespace) -> dict[str,
 
     ways: dict[str, tuple[Callable[[], object], float]] = {"icemap": (fast, all_pixels)}
     ways["the obvious way"] = (lambda: obvious_way(case.ensemble, some, few), slow_pixels)
-    ways |= {name: (way, slow_pixels) for name, way in library_ways(case.ensemble, some, few).items()}
+    ways |= {
+        name: (way, slow_pixels) for name, way in library_ways(case.ensemble, some, few).items()
+    }
     fast()
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(options.rounds):
@@ -186,17 +234,32 @@ def compare(case: Case, X: np.ndarray, options: argparse.Namespace) -> dict[str,
     for name, values in taken.items():
         ratio = np.array(values) / ours
         note = "  (members alone)" if name in LIBRARIES else ""
-        print(f"  {name:24s} {np.median(values):10.1f} us a pixel   {np.median(ratio):8.1f} times icemap's [{ratio.min():.1f} to {ratio.max():.1f}]{note}")
+        print(
+            f"  {name:24s} {np.median(values):10.1f} us a pixel   {np.median(ratio):8.1f} times"
+            f" icemap's [{ratio.min():.1f} to {ratio.max():.1f}]{note}"
+        )
     seconds: dict[str, float] = {}
     obvious_way(case.ensemble, some, few, seconds)
     slow = {name: 1e6 * value / slow_pixels for name, value in seconds.items()}
     for name, value in split_by_member(case, X).items():
-        print(f"    {name:16s} {value:8.2f} us" + (f"   {slow[name]:10.1f} us the obvious way, {slow[name] / value:6.0f} times" if name in slow else ""))
-    return {**differences(case, X[: options.checked_pixels]), "ratio": float(np.median(np.array(taken["the obvious way"]) / ours))}
+        print(
+            f"    {name:16s} {value:8.2f} us"
+            + (
+                f"   {slow[name]:10.1f} us the obvious way, {slow[name] / value:6.0f} times"
+                if name in slow
+                else ""
+            )
+        )
+    return {
+        **differences(case, X[: options.checked_pixels]),
+        "ratio": float(np.median(np.array(taken["the obvious way"]) / ours)),
+    }
 
 
 def differences(case: Case, X: np.ndarray) -> dict[str, float]:
-    """Largest differences to the obvious way with all replicates, and the pixel where the bounds differ most."""
+    """Largest differences to the obvious way with all replicates, and the pixel where the bounds
+    differ most.
+    """
     means, bounds = obvious_way(case.ensemble, case.ensemble.replicates_, X)
     result = map_pixels(case.compiled, case.applicability, trained.NO_CALIBRATION, X)
     found = {
@@ -207,9 +270,15 @@ def differences(case: Case, X: np.ndarray) -> dict[str, float]:
         "upper": np.abs(result.upper - bounds[:, 1]),
     }
     largest = {name: float(values.max()) for name, values in found.items()}
-    print(f"  largest differences to the obvious way ({len(X)} pixels):", ", ".join(f"{name} {value:.4f}" for name, value in largest.items()))
+    print(
+        f"  largest differences to the obvious way ({len(X)} pixels):",
+        ", ".join(f"{name} {value:.4f}" for name, value in largest.items()),
+    )
     worst = int(np.maximum(found["lower"], found["upper"]).argmax())
-    ours, theirs = (f"{low:.3f} to {high:.3f}" for low, high in ((result.lower[worst], result.upper[worst]), bounds[worst]))
+    ours, theirs = (
+        f"{low:.3f} to {high:.3f}"
+        for low, high in ((result.lower[worst], result.upper[worst]), bounds[worst])
+    )
     print(f"  worst pixel: number {worst}, {ours}, the obvious way {theirs}")
     return largest
 
@@ -218,7 +287,9 @@ def main(arguments: list[str] | None = None) -> dict[str, dict[str, float]]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sites", type=int, default=1178)
     parser.add_argument("--replicates", type=int, default=200)
-    parser.add_argument("--ensemble", type=Path, help="folder of a trained ensemble; made there if it is not")
+    parser.add_argument(
+        "--ensemble", type=Path, help="folder of a trained ensemble; made there if it is not"
+    )
     parser.add_argument("--pixels", type=int, default=16 * BATCH)
     parser.add_argument("--slow-pixels", type=int, default=4096)
     parser.add_argument("--slow-replicates", type=int, default=10)
@@ -230,11 +301,20 @@ def main(arguments: list[str] | None = None) -> dict[str, dict[str, float]]:
     with threadpool_limits(1):
         case = prepare(options.ensemble, options.sites, options.replicates)
         names = case.compiled.coding.names
-        print(f"{options.replicates} replicates, {options.sites} sites, {len(names)} predictors; the slow ways: {options.slow_replicates} replicates, scaled")
-        for library in sorted(set(LIBRARIES) - {name for name, module in LIBRARIES.items() if importlib.util.find_spec(module)}):
+        print(
+            f"{options.replicates} replicates, {options.sites} sites, {len(names)} predictors; the"
+            f" slow ways: {options.slow_replicates} replicates, scaled"
+        )
+        for library in sorted(
+            set(LIBRARIES)
+            - {name for name, module in LIBRARIES.items() if importlib.util.find_spec(module)}
+        ):
             print(f"{library} is not installed and left out (pip install {library.split()[0]})")
         for name, X in rasters(names, options.pixels).items():
-            print(f"{name} pixels: {len(X)} at once by icemap, {min(options.slow_pixels, len(X))} by the others")
+            print(
+                f"{name} pixels: {len(X)} at once by icemap, {min(options.slow_pixels, len(X))} by"
+                " the others"
+            )
             found[name] = compare(case, X, options)
     return found
 

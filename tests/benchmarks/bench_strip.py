@@ -1,11 +1,15 @@
-"""What a map of the hemisphere costs, from a strip of it: ``python tests/benchmarks/bench_strip.py [--rows 600] [--ensemble DIR]``.
+"""What a map of the hemisphere costs, from a strip of it: ``python tests/benchmarks/bench_strip.py
+[--rows 600] [--ensemble DIR]``.
 
-A strip of the 30 arc-second virtual Arctic, 43,200 cells wide and south of 70 degrees north, is made by chunks (its 23 predictors and a 24th derived from one
-of them, all of them as coherent as the virtual Arctic is) and mapped with 200 replicates by the real runner on a local cluster: chunks by ledger, whole-chunk
-writes, the predictions of all replicates kept. The members of every replicate are trained on their own sites; see `trained.py` for what is shortened.
+A strip of the 30 arc-second virtual Arctic, 43,200 cells wide and south of 70 degrees north, is
+made by chunks (its 23 predictors and a 24th derived from one of them, all of them as coherent as
+the virtual Arctic is) and mapped with 200 replicates by the real runner on a local cluster: chunks
+by ledger, whole-chunk writes, the predictions of all replicates kept. The members of every
+replicate are trained on their own sites; see `trained.py` for what is shortened.
 
-CPU time is that of the workers, whatever else the machine does; wall time is not. How two workers do against one is given beside how two processes of plain
-NumPy do against one on the same machine, in turns.
+CPU time is that of the workers, whatever else the machine does; wall time is not. How two workers
+do against one is given beside how two processes of plain NumPy do against one on the same machine,
+in turns.
 """
 
 import argparse
@@ -54,8 +58,19 @@ class StripCube:
     chunk: int
 
     def create(self) -> None:
-        kinds = {name: "uint8" if name in world.PREDICTORS and world.PREDICTORS[name].kind == "class" else "float32" for name in trained.NAMES}
-        variables = [*(Variable(name, kind) for name, kind in kinds.items()), Variable("valid", "uint8"), Variable("fraction")]
+        kinds = {
+            name: (
+                "uint8"
+                if name in world.PREDICTORS and world.PREDICTORS[name].kind == "class"
+                else "float32"
+            )
+            for name in trained.NAMES
+        }
+        variables = [
+            *(Variable(name, kind) for name, kind in kinds.items()),
+            Variable("valid", "uint8"),
+            Variable("fraction"),
+        ]
         create_gridded(self.url, self.grid, variables, {}, chunk=self.chunk // 4, shard=self.chunk)
 
     def __call__(self, chunk: Chunk) -> dict[str, int]:
@@ -63,8 +78,14 @@ class StripCube:
         fields = world.predictors_at_points(lon.ravel(), lat.ravel(), [*world.PREDICTORS, *MASKS])
         land, frozen, lake, glacier = (np.nan_to_num(fields.pop(name)) for name in MASKS)
         valid = (land >= 0.5) & (frozen >= 0.1) & (glacier <= 0.5)
-        arrays = {**trained.with_northness(fields, lon.ravel()), "valid": valid, "fraction": frozen * (1 - lake) * (1 - glacier)}
-        write_chunk(self.url, chunk, {name: values.reshape(chunk.shape) for name, values in arrays.items()})
+        arrays = {
+            **trained.with_northness(fields, lon.ravel()),
+            "valid": valid,
+            "fraction": frozen * (1 - lake) * (1 - glacier),
+        }
+        write_chunk(
+            self.url, chunk, {name: values.reshape(chunk.shape) for name, values in arrays.items()}
+        )
         return {"valid": int(valid.sum())}
 
 
@@ -98,12 +119,21 @@ class Watched:
 
 @contextmanager
 def workers(count: int) -> Iterator[tuple[DaskExecutor, list[int]]]:
-    """A local cluster of single-threaded processes, which can import this file, and their process numbers."""
+    """A local cluster of single-threaded processes, which can import this file, and their process
+    numbers.
+    """
     with open_cluster("local", count, lambda line: None) as executor:
         yield executor, list(executor.client.run(os.getpid).values())
 
 
-def map_chunks(build: MapBuild, chunks: list[Chunk], valid: dict[str, int], executor: DaskExecutor, pids: list[int], every: float = 1.0) -> Watched:
+def map_chunks(
+    build: MapBuild,
+    chunks: list[Chunk],
+    valid: dict[str, int],
+    executor: DaskExecutor,
+    pids: list[int],
+    every: float = 1.0,
+) -> Watched:
     """Map those of some chunks that are not done yet, through the real runner."""
     ledger = Ledger(f"{build.url}.ledger")
     if not ledger.keys():
@@ -129,7 +159,12 @@ print(rounds / time.process_time())
 def numpy_processes(count: int, seconds: float) -> float:
     """Rounds of plain NumPy work per CPU second of one process, while so many run."""
     code = NUMPY_WORK.format(seconds=seconds)
-    started = [subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(count)
+    ]
     for process in started:
         process.stdin.write("\n")
         process.stdin.flush()
@@ -137,19 +172,33 @@ def numpy_processes(count: int, seconds: float) -> float:
 
 
 def scaling(build: MapBuild, within: Chunk, rounds: int) -> dict[str, list[float]]:
-    """One worker against two on the sixteenths of a chunk, and the same of plain NumPy, in turns."""
+    """One worker against two on the sixteenths of a chunk, and the same of plain NumPy, in
+    turns.
+    """
     build = replace(build, chunk=build.chunk // 4, fields=None)
-    chunks = [c for c in build.chunks if within.rows.start <= c.rows.start < within.rows.stop and within.cols.start <= c.cols.start < within.cols.stop]
+    chunks = [
+        c
+        for c in build.chunks
+        if within.rows.start <= c.rows.start < within.rows.stop
+        and within.cols.start <= c.cols.start < within.cols.stop
+    ]
     valid = {chunk.key: chunk.shape[0] * chunk.shape[1] for chunk in chunks}
-    found: dict[str, list[float]] = {name: [] for name in ("wall_ratio", "work_per_cpu_second", "numpy_work_per_cpu_second")}
+    found: dict[str, list[float]] = {
+        name: [] for name in ("wall_ratio", "work_per_cpu_second", "numpy_work_per_cpu_second")
+    }
     with workers(1) as one, workers(2) as two:
         for k in range(rounds + 1):
-            taken = [map_chunks(replace(build, url=f"{build.url}.{k}.{n}"), chunks, valid, *team) for n, team in ((1, one), (2, two))]
+            taken = [
+                map_chunks(replace(build, url=f"{build.url}.{k}.{n}"), chunks, valid, *team)
+                for n, team in ((1, one), (2, two))
+            ]
             numpy = [numpy_processes(n, 3.0) for n in (1, 2)]
             found["wall_ratio"].append(taken[0].wall / taken[1].wall)
             found["work_per_cpu_second"].append(taken[0].cpu / taken[1].cpu)
             found["numpy_work_per_cpu_second"].append(numpy[1] / numpy[0])
-    return {name: values[1:] for name, values in found.items()}  # the first round loads the ensemble
+    return {
+        name: values[1:] for name, values in found.items()
+    }  # the first round loads the ensemble
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
@@ -161,9 +210,17 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3, help="of one worker against two")
-    parser.add_argument("--every", type=float, default=1.0, help="seconds between samples of the memory")
-    parser.add_argument("--ensemble", type=Path, help="folder of a trained ensemble; made there if it is not")
-    parser.add_argument("--folder", type=Path, help="where cube and map are written, to be kept; a run that was stopped goes on there")
+    parser.add_argument(
+        "--every", type=float, default=1.0, help="seconds between samples of the memory"
+    )
+    parser.add_argument(
+        "--ensemble", type=Path, help="folder of a trained ensemble; made there if it is not"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="where cube and map are written, to be kept; a run that was stopped goes on there",
+    )
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as scratch:
@@ -172,17 +229,33 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     # Workers import this file and its neighbour by name.
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    )
     url = options.ensemble or folder / "ensemble"
     with threadpool_limits(1):
         packing = trained.compiled(url, options.sites, options.replicates)
-    figures = {"packed_megabytes": compiled_size(str(url)) / 1e6, **({} if packing is None else {"packing_cpu_seconds": packing})}
+    figures = {
+        "packed_megabytes": compiled_size(str(url)) / 1e6,
+        **({} if packing is None else {"packing_cpu_seconds": packing}),
+    }
     west = -180.0 if options.columns == 43_200 else 128.0
     grid = Grid(west, 70 - options.rows / 120, west + options.columns / 120, 70.0, 1 / 120)
     cube = StripCube(str(folder / "cube.zarr"), grid, options.chunk)
     chunks = list(grid.chunks(options.chunk))
-    fields = ReplicateFields(replicates_url(str(folder / "map.zarr")), options.replicates, 0.0, 100.0)
-    build = MapBuild(str(folder / "map.zarr"), cube.url, str(url), ensemble_digest(str(url)), grid, options.chunk, map_variables(TargetConfig()), fields)
+    fields = ReplicateFields(
+        replicates_url(str(folder / "map.zarr")), options.replicates, 0.0, 100.0
+    )
+    build = MapBuild(
+        str(folder / "map.zarr"),
+        cube.url,
+        str(url),
+        ensemble_digest(str(url)),
+        grid,
+        options.chunk,
+        map_variables(TargetConfig()),
+        fields,
+    )
     from distributed.protocol.pickle import dumps
 
     figures["bytes_per_task"] = len(dumps((_Timed(build), chunks[-1])))
@@ -191,11 +264,19 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
         if not ledger.keys():
             cube.create()
         with Watched(pids, options.every) as making:
-            run_job(Job("cube", chunks, cube, lambda chunk: chunk.shape[0] * chunk.shape[1], "cells"), ledger, executor)
+            run_job(
+                Job("cube", chunks, cube, lambda chunk: chunk.shape[0] * chunk.shape[1], "cells"),
+                ledger,
+                executor,
+            )
         valid = {key: record["valid"] for key, record in ledger.records().items()}
     before = Ledger(f"{build.url}.ledger").keys()
     total = sum(pixels for key, pixels in valid.items() if key not in before)
-    figures |= {"cells": float(np.prod(grid.shape)), "pixels": float(sum(valid.values())), "pixels_in_this_run": float(total)}
+    figures |= {
+        "cells": float(np.prod(grid.shape)),
+        "pixels": float(sum(valid.values())),
+        "pixels_in_this_run": float(total),
+    }
     figures["cube_cpu_microseconds_per_cell"] = 1e6 * making.cpu / np.prod(grid.shape)
     with workers(options.workers) as (executor, pids):
         watched = map_chunks(build, chunks, valid, executor, pids, options.every)
@@ -211,25 +292,39 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     }
     if options.rounds:
         busiest = max(chunks, key=lambda chunk: valid[chunk.key])
-        figures |= {name: float(np.median(values)) for name, values in scaling(build, busiest, options.rounds).items()}
+        figures |= {
+            name: float(np.median(values))
+            for name, values in scaling(build, busiest, options.rounds).items()
+        }
     core_hours = figures["cpu_microseconds_per_pixel"] * PERMAFROST_PIXELS / 3.6e9
-    figures |= {"hemisphere_core_hours": core_hours, "hemisphere_dollars": core_hours * DOLLARS_PER_VCPU_HOUR}
+    figures |= {
+        "hemisphere_core_hours": core_hours,
+        "hemisphere_dollars": core_hours * DOLLARS_PER_VCPU_HOUR,
+    }
     for name, value in figures.items():
         print(f"{name:34s}{value:16,.3f}")
     print(
-        f"The strip is {grid.shape[1]:,} x {grid.shape[0]:,} cells, {sum(valid.values()) / np.prod(grid.shape):.0%} of them mapped. The hemisphere has "
-        f"{HEMISPHERE_CELLS / 1e6:.0f} million cells, of which {PERMAFROST_PIXELS / 1e6:.0f} million are permafrost: {core_hours:.2f} core-hours, "
-        f"{figures['hemisphere_dollars']:.2f} dollars at an assumed {DOLLARS_PER_VCPU_HOUR} dollars per vCPU-hour."
+        f"The strip is {grid.shape[1]:,} x {grid.shape[0]:,} cells,"
+        f" {sum(valid.values()) / np.prod(grid.shape):.0%} of them mapped. The hemisphere has"
+        f" {HEMISPHERE_CELLS / 1e6:.0f} million cells, of which {PERMAFROST_PIXELS / 1e6:.0f}"
+        f" million are permafrost: {core_hours:.2f} core-hours, {figures['hemisphere_dollars']:.2f}"
+        f" dollars at an assumed {DOLLARS_PER_VCPU_HOUR} dollars per vCPU-hour."
     )
     return figures
 
 
 def memory(megabytes: np.ndarray) -> dict[str, float]:
-    """Samples (times, workers): the most any worker had, and the means of the second and of the last quarter of the run."""
+    """Samples (times, workers): the most any worker had, and the means of the second and of the
+    last quarter of the run.
+    """
     quarter = max(1, len(megabytes) // 4)
     return {
         "worker_megabytes_most": float(megabytes.max()),
-        "worker_megabytes_second_quarter": float(megabytes[quarter : 2 * quarter].mean()) if len(megabytes) > 1 else float(megabytes.mean()),
+        "worker_megabytes_second_quarter": (
+            float(megabytes[quarter : 2 * quarter].mean())
+            if len(megabytes) > 1
+            else float(megabytes.mean())
+        ),
         "worker_megabytes_last_quarter": float(megabytes[-quarter:].mean()),
         "samples_of_memory": float(len(megabytes)),
     }

@@ -5,7 +5,9 @@ from pathlib import Path
 
 
 def test_the_benchmark_runs_and_the_tables_are_accurate() -> None:
-    spec = importlib.util.spec_from_file_location("bench_bma", Path(__file__).with_name("bench_bma.py"))
+    spec = importlib.util.spec_from_file_location(
+        "bench_bma", Path(__file__).with_name("bench_bma.py")
+    )
     bench = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bench)
     figures = bench.main(small=True)

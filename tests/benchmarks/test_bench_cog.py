@@ -7,10 +7,17 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.skipif(shutil.which("gdal_translate") is None, reason="gdal_translate is not installed (Debian's gdal-bin)")
-def test_the_benchmark_runs_and_the_files_are_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(
+    shutil.which("gdal_translate") is None,
+    reason="gdal_translate is not installed (Debian's gdal-bin)",
+)
+def test_the_benchmark_runs_and_the_files_are_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parent)
-    spec = importlib.util.spec_from_file_location("bench_cog", Path(__file__).with_name("bench_cog.py"))
+    spec = importlib.util.spec_from_file_location(
+        "bench_cog", Path(__file__).with_name("bench_cog.py")
+    )
     assert spec is not None
     assert spec.loader is not None
     bench = importlib.util.module_from_spec(spec)

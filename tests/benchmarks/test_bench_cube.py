@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.skipif(shutil.which("gdalwarp") is None, reason="gdalwarp is not installed (Debian's gdal-bin)")
-def test_the_benchmark_runs_and_the_cube_agrees_with_gdalwarp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(
+    shutil.which("gdalwarp") is None, reason="gdalwarp is not installed (Debian's gdal-bin)"
+)
+def test_the_benchmark_runs_and_the_cube_agrees_with_gdalwarp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(Path(__file__).parent)
-    spec = importlib.util.spec_from_file_location("bench_cube", Path(__file__).with_name("bench_cube.py"))
+    spec = importlib.util.spec_from_file_location(
+        "bench_cube", Path(__file__).with_name("bench_cube.py")
+    )
     bench = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bench)
     figures = bench.main(columns=600, rows=240, rounds=1, scratch=str(tmp_path))

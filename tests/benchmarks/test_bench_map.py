@@ -3,7 +3,22 @@
 import runpy
 from pathlib import Path
 
-SMALL = ["--sites", "150", "--replicates", "2", "--pixels", "700", "--slow-pixels", "40", "--slow-replicates", "1", "--checked-pixels", "40", "--rounds", "1"]
+SMALL = [
+    "--sites",
+    "150",
+    "--replicates",
+    "2",
+    "--pixels",
+    "700",
+    "--slow-pixels",
+    "40",
+    "--slow-replicates",
+    "1",
+    "--checked-pixels",
+    "40",
+    "--rounds",
+    "1",
+]
 
 
 def test_the_benchmark_of_the_map_runs_small(capsys, monkeypatch):
@@ -15,5 +30,11 @@ def test_the_benchmark_of_the_map_runs_small(capsys, monkeypatch):
         assert differences["replicate means"] < 2e-3
         assert max(differences["lower"], differences["upper"]) < 0.03  # half of it the bisection's
     printed = capsys.readouterr().out
-    for part in ("the obvious way", "random_forest", "dissimilarity", "times icemap's", "worst pixel"):
+    for part in (
+        "the obvious way",
+        "random_forest",
+        "dissimilarity",
+        "times icemap's",
+        "worst pixel",
+    ):
         assert part in printed

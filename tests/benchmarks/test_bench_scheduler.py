@@ -8,7 +8,9 @@ import pytest
 
 @pytest.mark.slow
 def test_a_task_is_small() -> None:
-    spec = importlib.util.spec_from_file_location("bench_scheduler", Path(__file__).with_name("bench_scheduler.py"))
+    spec = importlib.util.spec_from_file_location(
+        "bench_scheduler", Path(__file__).with_name("bench_scheduler.py")
+    )
     bench = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bench)
     figures = bench.main(workers=3, chunks=60)

@@ -11,7 +11,10 @@ def timed(task: Callable[[], object]) -> np.ndarray:
     """Wall and CPU seconds, children included."""
 
     def cpu() -> float:
-        return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+        return sum(
+            usage.ru_utime + usage.ru_stime
+            for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        )
 
     wall, used = time.perf_counter(), cpu()
     task()

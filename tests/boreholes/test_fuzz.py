@@ -18,12 +18,44 @@ from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.sites import SiteTable, read_layer_sites
 from icemap.config import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
 
-many = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+many = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 
 HEADERS = [
-    *("site", "longitude [deg]", "latitude [deg]", "lon", "position_grade", "permafrost_table [m]", "permafrost_table [cm]", "permafrost_table_source"),
-    *("top [m]", "base [m]", "depth [cm]", "method", "gravimetric_water [%]", "dry_density [g/cm3]", "frozen_bulk_density [kg/m3]", "volumetric_water [1]"),
-    *("excess_ice [%]", "visible_ice [%]", "matrix_vic [%]", "porosity [%]", "vic [%]", "vic", "unfrozen_water [%]", "wedge_ice [%]", "ice_type", "year", "?"),
+    *(
+        "site",
+        "longitude [deg]",
+        "latitude [deg]",
+        "lon",
+        "position_grade",
+        "permafrost_table [m]",
+        "permafrost_table [cm]",
+        "permafrost_table_source",
+    ),
+    *(
+        "top [m]",
+        "base [m]",
+        "depth [cm]",
+        "method",
+        "gravimetric_water [%]",
+        "dry_density [g/cm3]",
+        "frozen_bulk_density [kg/m3]",
+        "volumetric_water [1]",
+    ),
+    *(
+        "excess_ice [%]",
+        "visible_ice [%]",
+        "matrix_vic [%]",
+        "porosity [%]",
+        "vic [%]",
+        "vic",
+        "unfrozen_water [%]",
+        "wedge_ice [%]",
+        "ice_type",
+        "year",
+        "?",
+    ),
 ]
 CELLS = st.one_of(
     st.sampled_from(
@@ -53,7 +85,26 @@ CELLS = st.one_of(
         ]
     ),
     st.sampled_from(
-        ["A", "B", "D", "massive", "bedrock", "mapped", "reported", "thaw_depth", "65°30'N", "-148.5", "65.5", "a", "b", '"', "x\ny", "é", ";", "=1+1"]
+        [
+            "A",
+            "B",
+            "D",
+            "massive",
+            "bedrock",
+            "mapped",
+            "reported",
+            "thaw_depth",
+            "65°30'N",
+            "-148.5",
+            "65.5",
+            "a",
+            "b",
+            '"',
+            "x\ny",
+            "é",
+            ";",
+            "=1+1",
+        ]
     ),
     st.floats(-10, 110).map(lambda x: f"{x:.3g}"),
     st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=6),
@@ -68,7 +119,9 @@ def as_csv(header: list[str], rows: list[list[str]], quote: bool) -> bytes:
 
 
 def outcome(attempt: Callable[[], Any]) -> tuple[Any, str]:
-    """What an attempt gives, or the sentence of its error; any other exception is a failure of the test."""
+    """What an attempt gives, or the sentence of its error; any other exception is a failure of the
+    test.
+    """
     try:
         return attempt(), ""
     except IcemapError as error:
@@ -80,7 +133,11 @@ def require_sound(table: SiteTable) -> None:
     assert (sites["used"] == (sites["reason"] == "")).all()
     used = sites[sites["used"]]
     assert used["value"].between(0, 100).all()
-    assert np.isfinite(used[["lon", "lat", "value", "standard_error", "coverage", "permafrost_table"]].to_numpy(float)).all()
+    assert np.isfinite(
+        used[["lon", "lat", "value", "standard_error", "coverage", "permafrost_table"]].to_numpy(
+            float
+        )
+    ).all()
     assert used["grade"].isin(["A", "B", "C"]).all()
     assert layers["vic"].dropna().between(0, 100).all()
     assert (flags["reason"].astype(str) != "").all()
@@ -88,28 +145,49 @@ def require_sound(table: SiteTable) -> None:
 
 
 header = st.lists(st.sampled_from(HEADERS), max_size=12, unique=True).map(
-    lambda some: list(dict.fromkeys(["site", "longitude [deg]", "latitude [deg]", "top [m]", "base [m]", "vic [%]", *some]))
+    lambda some: list(
+        dict.fromkeys(
+            ["site", "longitude [deg]", "latitude [deg]", "top [m]", "base [m]", "vic [%]", *some]
+        )
+    )
 )
 
 
 @many
 @given(
-    header.flatmap(lambda names: st.tuples(st.just(names), st.lists(st.lists(CELLS, min_size=len(names), max_size=len(names)), min_size=1, max_size=6))),
+    header.flatmap(
+        lambda names: st.tuples(
+            st.just(names),
+            st.lists(
+                st.lists(CELLS, min_size=len(names), max_size=len(names)), min_size=1, max_size=6
+            ),
+        )
+    ),
     st.booleans(),
 )
 def test_layers_with_any_cells(table: tuple[list[str], list[list[str]]], quote: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layers.csv"
         path.write_bytes(as_csv(*table, quote))
-        result, error = outcome(lambda: read_layer_sites(BoreholesConfig(layers=(LayerSource(path=str(path)),)), TargetConfig(), 1.0))
+        result, error = outcome(
+            lambda: read_layer_sites(
+                BoreholesConfig(layers=(LayerSource(path=str(path)),)), TargetConfig(), 1.0
+            )
+        )
     if result is None:
         assert str(path) in error
     else:
         require_sound(result)
 
 
-NUMBER = st.one_of(st.floats(-1, 8).map(lambda x: f"{x:.2f}"), st.sampled_from(["", "NA", "999", "> 3", "0.5-1", "1e30"]))
-PERCENT = st.one_of(st.floats(-20, 150).map(lambda x: f"{x:.1f}"), st.sampled_from(["", "", "", "nd", "<5", "-9999"]))
+NUMBER = st.one_of(
+    st.floats(-1, 8).map(lambda x: f"{x:.2f}"),
+    st.sampled_from(["", "NA", "999", "> 3", "0.5-1", "1e30"]),
+)
+PERCENT = st.one_of(
+    st.floats(-20, 150).map(lambda x: f"{x:.1f}"),
+    st.sampled_from(["", "", "", "nd", "<5", "-9999"]),
+)
 
 
 @many
@@ -122,7 +200,18 @@ PERCENT = st.one_of(st.floats(-20, 150).map(lambda x: f"{x:.1f}"), st.sampled_fr
                 st.sampled_from(["60", "60.001", "-143", ""]),
                 st.sampled_from(["A", "C", "D", ""]),
             ),
-            *(NUMBER, st.sampled_from(["reported", "mapped", "thaw_depth", ""]), NUMBER, NUMBER, PERCENT, NUMBER, PERCENT, PERCENT, PERCENT, PERCENT),
+            *(
+                NUMBER,
+                st.sampled_from(["reported", "mapped", "thaw_depth", ""]),
+                NUMBER,
+                NUMBER,
+                PERCENT,
+                NUMBER,
+                PERCENT,
+                PERCENT,
+                PERCENT,
+                PERCENT,
+            ),
             st.sampled_from(["", "massive", "bedrock", "lens"]),
         ).map(list),
         min_size=1,
@@ -130,12 +219,33 @@ PERCENT = st.one_of(st.floats(-20, 150).map(lambda x: f"{x:.1f}"), st.sampled_fr
     )
 )
 def test_layers_with_readable_but_wild_numbers(rows: list[list[str]]) -> None:
-    names = ["site", "lon", "lat", "position_grade", "permafrost_table [m]", "permafrost_table_source", "top [m]", "base [m]"]
-    names += ["gravimetric_water [%]", "dry_density [g/cm3]", "vic [%]", "excess_ice [%]", "porosity [%]", "wedge_ice [%]", "ice_type"]
+    names = [
+        "site",
+        "lon",
+        "lat",
+        "position_grade",
+        "permafrost_table [m]",
+        "permafrost_table_source",
+        "top [m]",
+        "base [m]",
+    ]
+    names += [
+        "gravimetric_water [%]",
+        "dry_density [g/cm3]",
+        "vic [%]",
+        "excess_ice [%]",
+        "porosity [%]",
+        "wedge_ice [%]",
+        "ice_type",
+    ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layers.csv"
         path.write_bytes(as_csv(names, rows, False))
-        result, error = outcome(lambda: read_layer_sites(BoreholesConfig(layers=(LayerSource(path=str(path)),)), TargetConfig(), 20.0))
+        result, error = outcome(
+            lambda: read_layer_sites(
+                BoreholesConfig(layers=(LayerSource(path=str(path)),)), TargetConfig(), 20.0
+            )
+        )
     if result is None:
         assert "is above the ground surface" in error or "give each hole a name of its own" in error
     else:
@@ -149,7 +259,9 @@ def test_any_bytes_are_a_table_or_a_named_error(content: bytes) -> None:
         path = Path(folder) / "t.csv"
         path.write_bytes(content)
         with pytest.raises(IcemapError) as caught:
-            read_layer_sites(BoreholesConfig(layers=(LayerSource(path=str(path)),)), TargetConfig(), 1.0)
+            read_layer_sites(
+                BoreholesConfig(layers=(LayerSource(path=str(path)),)), TargetConfig(), 1.0
+            )
         assert str(path) in str(caught.value)
 
 
@@ -159,7 +271,9 @@ def test_sites_with_any_cells(rows: list[tuple[str, str, str]], quote: bool) -> 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sites.csv"
         path.write_bytes(as_csv(["lon", "lat", "vic [%]"], [list(row) for row in rows], quote))
-        sites, error = outcome(lambda: read_site_values(SitesConfig(table=str(path), value="vic"), TargetConfig()))
+        sites, error = outcome(
+            lambda: read_site_values(SitesConfig(table=str(path), value="vic"), TargetConfig())
+        )
     if sites is None:
         assert str(path) in error
         return
@@ -175,18 +289,49 @@ def any_table(names: list[str]) -> st.SearchStrategy[bytes]:
     return st.lists(row, min_size=1, max_size=5).map(lambda rows: as_csv(names, rows, True))
 
 
-SITE = ["SiteIDYear", "Date", "Year", "LatWGS84", "LonWGS84", "SoilThawDep_cm", "SoilPFrost", "WaterStore_m", "CarbWat_SumDepth"]
-PHYSICAL = ["SiteIDYear", "DepthTop_cm", "DepthBot_cm", "SampleType", "FrozenStatus", "DensDry_gcm3", "Moist_wtpct", "MoistCrsFrag_volpct", "Ice_volpct"]
+SITE = [
+    "SiteIDYear",
+    "Date",
+    "Year",
+    "LatWGS84",
+    "LonWGS84",
+    "SoilThawDep_cm",
+    "SoilPFrost",
+    "WaterStore_m",
+    "CarbWat_SumDepth",
+]
+PHYSICAL = [
+    "SiteIDYear",
+    "DepthTop_cm",
+    "DepthBot_cm",
+    "SampleType",
+    "FrozenStatus",
+    "DensDry_gcm3",
+    "Moist_wtpct",
+    "MoistCrsFrag_volpct",
+    "Ice_volpct",
+]
 PHYSICAL += ["ExcessIcePct", "DataQualPhys"]
 LOG = ["Borehole.ID", "Top.depth", "Bottom.depth", "Material", "Frozen", "Visible.ice"]
 
 
 @many
 @given(any_table(SITE), any_table(PHYSICAL), any_table(LOG), any_table(["lon", "lat", "alt [cm]"]))
-def test_the_other_readers_with_any_cells(site: bytes, physical: bytes, log: bytes, calm: bytes) -> None:
+def test_the_other_readers_with_any_cells(
+    site: bytes, physical: bytes, log: bytes, calm: bytes
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in (("tbl_Site_2024", site), ("tbl_Soil_Physical_2024", physical), ("CryostratigraphyBHdata", log), ("calm", calm)):
+        for name, content in (
+            ("tbl_Site_2024", site),
+            ("tbl_Soil_Physical_2024", physical),
+            ("CryostratigraphyBHdata", log),
+            ("calm", calm),
+        ):
             (Path(folder) / f"{name}.csv").write_bytes(content)
-        for read, where in ((read_jorgenson2025, folder), (read_castagner2022, folder), (read_calm, f"{folder}/calm.csv")):
+        for read, where in (
+            (read_jorgenson2025, folder),
+            (read_castagner2022, folder),
+            (read_calm, f"{folder}/calm.csv"),
+        ):
             result, error = outcome(lambda read=read, where=where: read(where))
             assert result is not None or folder in error

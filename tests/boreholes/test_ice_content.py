@@ -12,7 +12,9 @@ fraction = st.floats(0, 1)
 
 
 @given(vic=st.floats(0.01, 0.97), air=st.floats(0, 0.2))
-def test_every_water_measurement_of_one_sample_gives_its_ice_content(vic: float, air: float) -> None:
+def test_every_water_measurement_of_one_sample_gives_its_ice_content(
+    vic: float, air: float
+) -> None:
     """A sample built from volumes of ice, air and solids, measured in four ways."""
     air = air * (1 - vic)
     solids = (1 - vic - air) * 2.65
@@ -27,7 +29,9 @@ def test_every_water_measurement_of_one_sample_gives_its_ice_content(vic: float,
 
 @given(eic=fraction, n=fraction)
 def test_excess_ice_and_pores_by_their_volumes(eic: float, n: float) -> None:
-    """Thaw: one volume of saturated sediment holds n water; frozen, its ice is 1.09 n in 1 + 0.09 n, next to the excess ice."""
+    """Thaw: one volume of saturated sediment holds n water; frozen, its ice is 1.09 n in 1 + 0.09
+    n, next to the excess ice.
+    """
     frozen_sediment = 1 + 0.09 * n
     vic = eic + (1 - eic) * 1.09 * n / frozen_sediment
     assert ice.from_excess_ice(eic, n) == pytest.approx(vic)
@@ -112,20 +116,29 @@ def test_the_best_measurement_of_a_layer_decides() -> None:
         "massive ice",
         "reported VIC",
     ]
-    np.testing.assert_allclose(result["vic"], [56.7067, 56.7067, 53.6184, 63.0, np.nan, np.nan, 100, 70], atol=0.01)
+    np.testing.assert_allclose(
+        result["vic"], [56.7067, 56.7067, 53.6184, 63.0, np.nan, np.nan, 100, 70], atol=0.01
+    )
     assert result["vic_reason"][4] == "excess ice alone is not VIC: porosity is missing"
     assert result["vic_reason"][5] == "visible ice alone is not VIC: the VIC between is missing"
     assert result["vic_reason"][[0, 1, 2, 3, 6, 7]].eq("").all()
 
 
 def test_unfrozen_water_is_taken_out_of_water_but_not_out_of_reported_ice() -> None:
-    table = layers(volumetric_water=[0.4585, np.nan], reported_vic=[np.nan, 0.5], unfrozen_water=[0.0917, 0.0917])
+    table = layers(
+        volumetric_water=[0.4585, np.nan],
+        reported_vic=[np.nan, 0.5],
+        unfrozen_water=[0.0917, 0.0917],
+    )
     np.testing.assert_allclose(ice.layer_vic(table)["vic"], [40.0, 50.0])
 
 
 def test_bedrock_counts_with_its_fractures_and_impossible_layers_say_so() -> None:
     table = layers(
-        ice_type=["bedrock", "bedrock", ""], reported_vic=[np.nan, 0.04, np.nan], gravimetric_water=[np.nan, np.nan, 3.0], dry_density=[np.nan, np.nan, 1.5]
+        ice_type=["bedrock", "bedrock", ""],
+        reported_vic=[np.nan, 0.04, np.nan],
+        gravimetric_water=[np.nan, np.nan, 3.0],
+        dry_density=[np.nan, np.nan, 1.5],
     )
     result = ice.layer_vic(table)
     np.testing.assert_allclose(result["vic"], [2.5, 4.0, np.nan])
@@ -156,7 +169,9 @@ def test_site_vic_is_the_length_weighted_mean_inside_the_window() -> None:
         ([(1, 2, 50)], 0.2, "D"),
     ],
 )
-def test_coverage_and_grade(rows: list[tuple[float, float, float]], coverage: float, grade: str) -> None:
+def test_coverage_and_grade(
+    rows: list[tuple[float, float, float]], coverage: float, grade: str
+) -> None:
     result = ice.site_vic(log(*rows), permafrost_table=1.0)
     assert result.coverage == pytest.approx(coverage)
     assert result.grade == grade
@@ -175,7 +190,9 @@ def test_point_samples_stand_for_half_way_to_their_neighbours_at_most_half_a_met
     assert result.vic == pytest.approx((0.7 * 10 + 0.7 * 20 + 1.0 * 40) / 2.4)
 
 
-def test_a_point_at_the_surface_does_not_reach_into_the_air_and_replicates_share_their_length() -> None:
+def test_a_point_at_the_surface_does_not_reach_into_the_air_and_replicates_share_their_length() -> (
+    None
+):
     result = ice.site_vic(log((0.1, 0.1, 10), (0.1, 0.1, 30)), permafrost_table=0.0)
     assert result.coverage == pytest.approx(0.6 / 5)
     assert result.vic == pytest.approx(20)
@@ -208,18 +225,26 @@ def test_thickness_is_a_setting() -> None:
         (log((0, 1, 20)), -1.0, "permafrost table"),
     ],
 )
-def test_impossible_input_is_a_value_error(table: pd.DataFrame, permafrost_table: float, words: str) -> None:
+def test_impossible_input_is_a_value_error(
+    table: pd.DataFrame, permafrost_table: float, words: str
+) -> None:
     with pytest.raises(ValueError, match=words):
         ice.site_vic(table, permafrost_table)
 
 
-layer = st.tuples(st.floats(0, 8), st.floats(0, 3), st.floats(0, 100)).map(lambda x: (round(x[0], 2), round(x[0], 2) + round(x[1], 2), x[2]))
+layer = st.tuples(st.floats(0, 8), st.floats(0, 3), st.floats(0, 100)).map(
+    lambda x: (round(x[0], 2), round(x[0], 2) + round(x[1], 2), x[2])
+)
 
 
 @settings(max_examples=200)
 @given(st.lists(layer, min_size=1, max_size=12), st.floats(0, 4).map(lambda x: round(x, 2)))
-def test_window_mean_against_a_fine_ruler(rows: list[tuple[float, float, float]], permafrost_table: float) -> None:
-    """Layers that are no points, cut into millimetres: at each one the mean of the layers that cover it."""
+def test_window_mean_against_a_fine_ruler(
+    rows: list[tuple[float, float, float]], permafrost_table: float
+) -> None:
+    """Layers that are no points, cut into millimetres: at each one the mean of the layers that
+    cover it.
+    """
     rows = [row for row in rows if row[1] > row[0]]
     if not rows:
         return
@@ -229,13 +254,17 @@ def test_window_mean_against_a_fine_ruler(rows: list[tuple[float, float, float]]
     count = cover.sum(axis=0)
     assert result.coverage == pytest.approx((count > 0).mean(), abs=1e-6)
     if count.any():
-        mean = (cover * np.array([[vic] for _, _, vic in rows])).sum(axis=0)[count > 0] / count[count > 0]
+        mean = (cover * np.array([[vic] for _, _, vic in rows])).sum(axis=0)[count > 0] / count[
+            count > 0
+        ]
         assert result.vic == pytest.approx(mean.mean(), abs=1e-6)
 
 
 @settings(max_examples=50)
 @given(st.lists(st.lists(layer, min_size=1, max_size=6), min_size=2, max_size=5))
-def test_many_boreholes_at_once_are_the_boreholes_one_by_one(holes: list[list[tuple[float, float, float]]]) -> None:
+def test_many_boreholes_at_once_are_the_boreholes_one_by_one(
+    holes: list[list[tuple[float, float, float]]],
+) -> None:
     site = np.concatenate([np.full(len(rows), i) for i, rows in enumerate(holes)])
     table = log(*(row for rows in holes for row in rows))
     shuffled = np.random.default_rng(0).permutation(len(site))
@@ -248,4 +277,8 @@ def test_many_boreholes_at_once_are_the_boreholes_one_by_one(holes: list[list[tu
         alone = ice.site_vic(log(*rows), 1.0)
         assert together["coverage"][i] == pytest.approx(alone.coverage)
         assert together["grade"][i] == alone.grade
-        np.testing.assert_allclose([together["vic"][i], together["standard_error"][i]], [alone.vic, alone.standard_error], atol=1e-9)
+        np.testing.assert_allclose(
+            [together["vic"][i], together["standard_error"][i]],
+            [alone.vic, alone.standard_error],
+            atol=1e-9,
+        )

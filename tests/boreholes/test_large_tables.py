@@ -20,11 +20,13 @@ table = read_layer_sites(BoreholesConfig(layers=(LayerSource(path=sys.argv[1]),)
 seconds = time.process_time() - start
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 print(json.dumps({"seconds": seconds, "gigabytes": peak * 1024 / 1e9, "layers": len(table.layers), "sites": len(table.sites)}))
-"""
+"""  # noqa: E501
 
 
 def write_layers(path: Path, boreholes: int, layers: int) -> None:
-    """Boreholes of 20 layers that overlap, a third of them with a censored number: the slow ways."""
+    """Boreholes of 20 layers that overlap, a third of them with a censored number: the slow
+    ways.
+    """
     rng = np.random.default_rng(0)
     n = boreholes * layers
 
@@ -52,7 +54,11 @@ def write_layers(path: Path, boreholes: int, layers: int) -> None:
         }
     )
     censored = rng.random(n) < 0.3
-    table["excess_ice [%]"] = pd.Series(rng.uniform(0, 60, n).round(1).astype(str)).radd("> ").where(pd.Series(censored), "")
+    table["excess_ice [%]"] = (
+        pd.Series(rng.uniform(0, 60, n).round(1).astype(str))
+        .radd("> ")
+        .where(pd.Series(censored), "")
+    )
     table.to_csv(path, index=False)
 
 
@@ -60,7 +66,12 @@ def write_layers(path: Path, boreholes: int, layers: int) -> None:
 @pytest.mark.parametrize("boreholes", [50, pytest.param(50_000, marks=pytest.mark.slow)])
 def test_layers_by_the_million(tmp_path: Path, boreholes: int) -> None:
     write_layers(tmp_path / "layers.csv", boreholes, layers=20)
-    shown = subprocess.run([sys.executable, "-c", READ, str(tmp_path / "layers.csv")], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        [sys.executable, "-c", READ, str(tmp_path / "layers.csv")],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     measured = json.loads(shown)
     print(measured)
     assert measured["layers"] == boreholes * 20

@@ -8,7 +8,13 @@ from icemap.boreholes.site_layers import Window, convert_layers, sites_from_laye
 from icemap.config import TargetConfig
 
 NOWHERE = pd.DataFrame({"lon": [], "lat": [], "active_layer": []}, dtype=float)
-PLAIN = {name: np.nan if name in NUMBERS else "" for name in COLUMNS} | {"site": "a", "lon": -148.5, "lat": 65.5, "position_grade": "A", "source": "x"}
+PLAIN = {name: np.nan if name in NUMBERS else "" for name in COLUMNS} | {
+    "site": "a",
+    "lon": -148.5,
+    "lat": 65.5,
+    "position_grade": "A",
+    "source": "x",
+}
 CORE = {"gravimetric_water": 0.4, "frozen_bulk_density": 1.7, "support": "samples"}
 
 
@@ -18,25 +24,41 @@ def table(*rows: dict[str, object]) -> pd.DataFrame:
 
 
 def sites(*rows: dict[str, object], thaw: pd.DataFrame = NOWHERE) -> pd.DataFrame:
-    return sites_from_layers(convert_layers(table(*rows))[0], thaw, Window(5.0, ("A", "B", "C", "D"), 1.0), TargetConfig())
+    return sites_from_layers(
+        convert_layers(table(*rows))[0],
+        thaw,
+        Window(5.0, ("A", "B", "C", "D"), 1.0),
+        TargetConfig(),
+    )
 
 
 def test_the_shallowest_frozen_sample_bounds_the_permafrost_table() -> None:
     row = sites(*({"top": 1.2 + 0.8 * i, "base": 1.3 + 0.8 * i} | CORE for i in range(6))).iloc[0]
-    assert row[["permafrost_table", "permafrost_table_source", "grade", "used"]].tolist() == [1.2, "frozen_ground", "C", True]
+    assert row[["permafrost_table", "permafrost_table_source", "grade", "used"]].tolist() == [
+        1.2,
+        "frozen_ground",
+        "C",
+        True,
+    ]
     assert row["coverage"] > 0.8
     assert row["permafrost_table_error"] == pytest.approx(np.hypot(1.2 / np.sqrt(12), 0.5))
 
 
 @pytest.mark.parametrize("source", ["reported", "thaw_depth", "active_layer", "mapped"])
 def test_any_other_source_is_kept_with_its_own_error(source: str) -> None:
-    row = sites({"top": 1.2, "base": 1.3, "permafrost_table": 0.6, "permafrost_table_source": source} | CORE).iloc[0]
-    assert row[["permafrost_table", "permafrost_table_source", "permafrost_table_error"]].tolist() == [0.6, source, TABLE_ERROR[source]]
+    row = sites(
+        {"top": 1.2, "base": 1.3, "permafrost_table": 0.6, "permafrost_table_source": source} | CORE
+    ).iloc[0]
+    assert row[
+        ["permafrost_table", "permafrost_table_source", "permafrost_table_error"]
+    ].tolist() == [0.6, source, TABLE_ERROR[source]]
 
 
 def test_a_thaw_site_nearby_is_better_than_a_bound() -> None:
     near = pd.DataFrame({"lon": [-148.5], "lat": [65.501], "active_layer": [0.7]})
-    assert sites({"top": 1.2, "base": 1.3} | CORE, thaw=near)["permafrost_table_source"].tolist() == ["neighbour"]
+    assert sites({"top": 1.2, "base": 1.3} | CORE, thaw=near)[
+        "permafrost_table_source"
+    ].tolist() == ["neighbour"]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +81,11 @@ def test_only_what_is_frozen_bounds_it(evidence: dict[str, object], bounds: bool
 
 
 def test_frost_of_the_season_above_a_talik_is_no_permafrost() -> None:
-    layers = table({"top": 0, "base": 0.8, "frozen": "yes"}, {"top": 0.8, "base": 2.0, "frozen": "no"}, {"top": 2.0, "base": 9.0, "frozen": "yes"})
+    layers = table(
+        {"top": 0, "base": 0.8, "frozen": "yes"},
+        {"top": 0.8, "base": 2.0, "frozen": "no"},
+        {"top": 2.0, "base": 9.0, "frozen": "yes"},
+    )
     assert frozen_ground(layers).tolist() == [2.0]
     upside = layers.iloc[::-1]
     assert frozen_ground(upside).tolist() == [2.0]
@@ -69,11 +95,17 @@ def test_frost_of_the_season_above_a_talik_is_no_permafrost() -> None:
 def test_a_bound_deeper_than_the_window_is_no_place_for_it() -> None:
     row = sites({"top": 5.2, "base": 5.4} | CORE).iloc[0]
     assert not row["used"]
-    assert row["reason"] == "frozen ground was only met below 5 m: the permafrost table is somewhere above, and the samples may be below its window"
+    assert (
+        row["reason"]
+        == "frozen ground was only met below 5 m: the permafrost table is somewhere above, and the"
+        " samples may be below its window"
+    )
 
 
 def test_a_deep_bound_makes_the_error_larger() -> None:
-    near, far = (sites({"top": top, "base": top + 0.1} | CORE)["table_error"][0] for top in (0.8, 4.0))
+    near, far = (
+        sites({"top": top, "base": top + 0.1} | CORE)["table_error"][0] for top in (0.8, 4.0)
+    )
     assert far > 1.5 * near
 
 

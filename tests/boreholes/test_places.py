@@ -15,17 +15,27 @@ ROW = ",0.5,0.5,6,50\n"
 
 
 def read(folder: Path, header: str, *places: str, **source: object):
-    text = f"site,{header},permafrost_table [m],top [m],base [m],vic [%]\n" + "".join(f"s{i},{place}{ROW}" for i, place in enumerate(places))
+    text = f"site,{header},permafrost_table [m],top [m],base [m],vic [%]\n" + "".join(
+        f"s{i},{place}{ROW}" for i, place in enumerate(places)
+    )
     (folder / "t.csv").write_text(text, encoding="utf-8")
-    return read_layer_table(str(folder / "t.csv"), LayerSource(path=str(folder / "t.csv"), **source))
+    return read_layer_table(
+        str(folder / "t.csv"), LayerSource(path=str(folder / "t.csv"), **source)
+    )
 
 
 def test_projected_coordinates_become_degrees(tmp_path: Path) -> None:
-    """Two corners of UTM 6N by its own definition: the central meridian, and the equator's scale along it."""
-    layers = read(tmp_path, "easting [m],northing [m]", "500000,7264000", "400000,7264000", crs="EPSG:32606").layers
+    """Two corners of UTM 6N by its own definition: the central meridian, and the equator's scale
+    along it.
+    """
+    layers = read(
+        tmp_path, "easting [m],northing [m]", "500000,7264000", "400000,7264000", crs="EPSG:32606"
+    ).layers
     assert layers["lon"][0] == pytest.approx(-147.0, abs=1e-9)
     assert layers["lat"][0] == pytest.approx(65.5, abs=0.01)
-    assert layers["lon"][1] == pytest.approx(-147 - 100 / (111.32 * np.cos(np.radians(65.5))), abs=0.02)
+    assert layers["lon"][1] == pytest.approx(
+        -147 - 100 / (111.32 * np.cos(np.radians(65.5))), abs=0.02
+    )
     kilometres = read(tmp_path, "x [km],y [km]", "500,7264", crs="EPSG:32606").layers
     assert kilometres["lat"][0] == pytest.approx(layers["lat"][0])
 
@@ -34,7 +44,10 @@ def test_longitudes_of_a_full_turn_are_brought_home(tmp_path: Path) -> None:
     records = read(tmp_path, "lon,lat", "211.5,65.5", "10,60")
     assert records.layers["lon"].tolist() == [-148.5, 10.0]
     assert records.flags.loc[records.flags["rule"] == "longitude", "line"].tolist() == [2]
-    assert read(tmp_path, "lon,lat", "211.5,65.5", "-10,60").layers["lon"].tolist() == [211.5, -10.0]
+    assert read(tmp_path, "lon,lat", "211.5,65.5", "-10,60").layers["lon"].tolist() == [
+        211.5,
+        -10.0,
+    ]
 
 
 def test_degrees_that_count_westward_are_negative(tmp_path: Path) -> None:
@@ -46,38 +59,99 @@ def test_degrees_that_count_westward_are_negative(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "place", "source", "words"),
     [
-        ("longitude [°W],lat", "-148.5,65.5", {}, r"t\.csv: the header 'longitude \[°W\]' counts towards the west.*line 2 is negative"),
-        ("longitude [m],lat", "500000,65.5", {}, r"t\.csv gives the column 'longitude \[m\]' in 'm': .*'crs'"),
-        ("lon,lat", "500000,7264000", {}, r"'lon' and 'lat' hold 500000 and 7\.264e\+06 \(line 2\), which are no degrees.*crs: EPSG:32606"),
-        ("lon,lat", "500000,7264000", {"crs": "EPSG:99999999"}, r"PROJ knows no CRS 'EPSG:99999999' \(key 'crs'\)"),
-        ("lon,lat", "-148.5,65.5", {"crs": "EPSG:32606"}, r"the CRS EPSG:32606 has metres.*looks like degrees: correct 'crs'"),
-        ("lon,lat", "500000,7264000", {"crs": "EPSG:4269"}, r"the CRS EPSG:4269 has degrees.*looks like metres"),
-        ("x [ft],y [ft]", "500000,7264000", {"crs": "EPSG:32606"}, r"'x \[ft\]' in a unit that is not known for it: use m or km"),
-        ("x,y", "500000,1e300", {"crs": "EPSG:32606"}, r"x, y is no place in EPSG:32606 \(line 2\)"),
+        (
+            "longitude [°W],lat",
+            "-148.5,65.5",
+            {},
+            r"t\.csv: the header 'longitude \[°W\]' counts towards the west.*line 2 is negative",
+        ),
+        (
+            "longitude [m],lat",
+            "500000,65.5",
+            {},
+            r"t\.csv gives the column 'longitude \[m\]' in 'm': .*'crs'",
+        ),
+        (
+            "lon,lat",
+            "500000,7264000",
+            {},
+            (
+                r"'lon' and 'lat' hold 500000 and 7\.264e\+06 \(line 2\), which are no"
+                r" degrees.*crs: EPSG:32606"
+            ),
+        ),
+        (
+            "lon,lat",
+            "500000,7264000",
+            {"crs": "EPSG:99999999"},
+            r"PROJ knows no CRS 'EPSG:99999999' \(key 'crs'\)",
+        ),
+        (
+            "lon,lat",
+            "-148.5,65.5",
+            {"crs": "EPSG:32606"},
+            r"the CRS EPSG:32606 has metres.*looks like degrees: correct 'crs'",
+        ),
+        (
+            "lon,lat",
+            "500000,7264000",
+            {"crs": "EPSG:4269"},
+            r"the CRS EPSG:4269 has degrees.*looks like metres",
+        ),
+        (
+            "x [ft],y [ft]",
+            "500000,7264000",
+            {"crs": "EPSG:32606"},
+            r"'x \[ft\]' in a unit that is not known for it: use m or km",
+        ),
+        (
+            "x,y",
+            "500000,1e300",
+            {"crs": "EPSG:32606"},
+            r"x, y is no place in EPSG:32606 \(line 2\)",
+        ),
     ],
 )
-def test_coordinates_that_contradict_what_is_said_of_them(tmp_path: Path, header: str, place: str, source: dict[str, str], words: str) -> None:
+def test_coordinates_that_contradict_what_is_said_of_them(
+    tmp_path: Path, header: str, place: str, source: dict[str, str], words: str
+) -> None:
     with pytest.raises(IcemapError, match=words):
         read(tmp_path, header, place, **source)
 
 
 def test_the_decimals_say_how_precise_a_place_can_be() -> None:
-    table = Table("t", pd.DataFrame({"x": ["-78.107", "10", "65° 30'"], "y": ["58.46", "60", "3"]}), np.arange(3))
+    table = Table(
+        "t",
+        pd.DataFrame({"x": ["-78.107", "10", "65° 30'"], "y": ["58.46", "60", "3"]}),
+        np.arange(3),
+    )
     assert rounding_km(table, ("x", "y"))[:2] == pytest.approx([0.0786, 78.6], rel=0.01)
     assert np.isnan(rounding_km(table, ("x", "x"))[2])
 
 
 @pytest.mark.parametrize(("place", "used"), [("-122.125,62.33", 2), ("-122.12512,62.33011", 1)])
-def test_holes_at_rounded_coordinates_are_two_and_at_precise_ones_the_same(tmp_path: Path, place: str, used: int) -> None:
+def test_holes_at_rounded_coordinates_are_two_and_at_precise_ones_the_same(
+    tmp_path: Path, place: str, used: int
+) -> None:
     """Two holes with 50.0 and 50.7 %."""
-    rows = "site,lon,lat,permafrost_table [m],top [m],base [m],vic [%]\n" + f"a,{place},0.5,0.5,6,50.0\nb,{place},0.5,0.5,6,50.7\n"
+    rows = (
+        "site,lon,lat,permafrost_table [m],top [m],base [m],vic [%]\n"
+        + f"a,{place},0.5,0.5,6,50.0\nb,{place},0.5,0.5,6,50.7\n"
+    )
     (tmp_path / "t.csv").write_text(rows)
-    table = read_layer_sites(BoreholesConfig(layers=(LayerSource(path=str(tmp_path / "t.csv")),)), TargetConfig(), 18.5)
+    table = read_layer_sites(
+        BoreholesConfig(layers=(LayerSource(path=str(tmp_path / "t.csv")),)), TargetConfig(), 18.5
+    )
     assert table.sites["used"].sum() == used
 
 
 def test_one_hole_reported_twice_at_rounded_coordinates_is_one(tmp_path: Path) -> None:
     header = "site,lon,lat,permafrost_table [m],top [m],base [m],vic [%]\n"
-    (tmp_path / "t.csv").write_text(header + "a,-122.12,62.33,0.5,0.5,6,50\nb,-122.12,62.33,0.5,0.5,6,50\nc,-122.12,62.33,0.5,1.5,6,50\n")
-    table = read_layer_sites(BoreholesConfig(layers=(LayerSource(path=str(tmp_path / "t.csv")),)), TargetConfig(), 18.5)
+    (tmp_path / "t.csv").write_text(
+        header
+        + "a,-122.12,62.33,0.5,0.5,6,50\nb,-122.12,62.33,0.5,0.5,6,50\nc,-122.12,62.33,0.5,1.5,6,50\n"  # noqa: E501
+    )
+    table = read_layer_sites(
+        BoreholesConfig(layers=(LayerSource(path=str(tmp_path / "t.csv")),)), TargetConfig(), 18.5
+    )
     assert table.sites["used"].tolist() == [True, False, True]

@@ -14,13 +14,35 @@ def layers(**columns: list[float]) -> pd.DataFrame:
 
 def sites(**columns: list[object]) -> pd.DataFrame:
     n = len(next(iter(columns.values())))
-    plain = {"site": [f"s{i}" for i in range(n)], "source": "x", "position_grade": "A", "lon": 10.0, "lat": 60.0, "value": 50.0}
-    return pd.DataFrame({**{name: [value] * n if not isinstance(value, list) else value for name, value in plain.items()}, **columns})
+    plain = {
+        "site": [f"s{i}" for i in range(n)],
+        "source": "x",
+        "position_grade": "A",
+        "lon": 10.0,
+        "lat": 60.0,
+        "value": 50.0,
+    }
+    return pd.DataFrame(
+        {
+            **{
+                name: [value] * n if not isinstance(value, list) else value
+                for name, value in plain.items()
+            },
+            **columns,
+        }
+    )
 
 
 def test_depths() -> None:
     table = layers(top=[0.0, 2.0, -1.0, np.nan, 1.0, 0.0], base=[1.0, 1.0, 1.0, 2.0, 1.0, 9000.0])
-    assert quality.check_depths(table).tolist() == ["", "inverted: base above top", "depth above the ground surface", "no depths", "", "deeper than 2000 m"]
+    assert quality.check_depths(table).tolist() == [
+        "",
+        "inverted: base above top",
+        "depth above the ground surface",
+        "no depths",
+        "",
+        "deeper than 2000 m",
+    ]
 
 
 def test_overlap_is_found_within_a_borehole_whatever_the_order_of_rows() -> None:
@@ -47,7 +69,9 @@ def test_touching_layers_do_not_overlap() -> None:
         (quality.check_fractions, "wedge_ice", 1.0, 1.5),
     ],
 )
-def test_thresholds_of_single_values(rule: quality.Rule, column: str, good: float, bad: float) -> None:
+def test_thresholds_of_single_values(
+    rule: quality.Rule, column: str, good: float, bad: float
+) -> None:
     table = layers(**{column: [good, bad, np.nan]})
     assert (rule(table, quality.DEFAULT) != "").tolist() == [False, True, False]
 
@@ -59,7 +83,9 @@ def test_solids_and_ice_share_one_volume() -> None:
 
 
 def test_coordinates() -> None:
-    table = sites(lon=[10.0, np.nan, 200.0, 69.7, 0.0, -180.0], lat=[60.0, 60.0, 60.0, -143.6, 0.0, 90.0])
+    table = sites(
+        lon=[10.0, np.nan, 200.0, 69.7, 0.0, -180.0], lat=[60.0, 60.0, 60.0, -143.6, 0.0, 90.0]
+    )
     assert quality.check_coordinates(table).tolist() == [
         "",
         "no coordinates",
@@ -73,7 +99,13 @@ def test_coordinates() -> None:
 def test_position_must_suit_the_grid() -> None:
     table = sites(position_grade=["A", "B", "C", "D", ""])
     assert (quality.check_position(table, 1.0) != "").tolist() == [False, False, True, True, False]
-    assert (quality.check_position(table, 20.0) != "").tolist() == [False, False, False, False, False]
+    assert (quality.check_position(table, 20.0) != "").tolist() == [
+        False,
+        False,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_same_site_of_the_same_source() -> None:
@@ -101,27 +133,48 @@ def test_close_places_and_values() -> None:
 
 
 def test_thresholds_can_be_changed() -> None:
-    assert (quality.check_water(layers(gravimetric_water=[5.0]), quality.Thresholds(gravimetric_water=4.0)) != "").all()
+    assert (
+        quality.check_water(
+            layers(gravimetric_water=[5.0]), quality.Thresholds(gravimetric_water=4.0)
+        )
+        != ""
+    ).all()
 
 
 def wet(**columns: float) -> pd.DataFrame:
-    return pd.DataFrame([{"gravimetric_water": np.nan, "dry_density": np.nan, "frozen_bulk_density": np.nan} | columns])
+    return pd.DataFrame(
+        [
+            {"gravimetric_water": np.nan, "dry_density": np.nan, "frozen_bulk_density": np.nan}
+            | columns
+        ]
+    )
 
 
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"gravimetric_water": 23.22, "frozen_bulk_density": 0.9211}, ""),  # peat of a published table
+        (
+            {"gravimetric_water": 23.22, "frozen_bulk_density": 0.9211},
+            "",
+        ),  # peat of a published table
         ({"gravimetric_water": 23.22, "dry_density": 0.9211 / 24.22}, ""),
         ({"gravimetric_water": 19.9}, ""),
-        ({"gravimetric_water": 23.22}, "gravimetric water above 2000 % without a density to confirm it"),
-        ({"gravimetric_water": 25.0, "frozen_bulk_density": 1.8}, "does not go with its density"),  # 25 % taken for a fraction
+        (
+            {"gravimetric_water": 23.22},
+            "gravimetric water above 2000 % without a density to confirm it",
+        ),
+        (
+            {"gravimetric_water": 25.0, "frozen_bulk_density": 1.8},
+            "does not go with its density",
+        ),  # 25 % taken for a fraction
         ({"gravimetric_water": 25.0, "dry_density": 0.002}, "does not go with its density"),
         ({"gravimetric_water": 30.1, "frozen_bulk_density": 0.92}, "outside 0-3000 %"),
         ({"gravimetric_water": -0.1}, "outside 0-3000 %"),
     ],
 )
-def test_very_wet_peat_is_believed_where_its_density_says_so(columns: dict[str, float], words: str) -> None:
+def test_very_wet_peat_is_believed_where_its_density_says_so(
+    columns: dict[str, float], words: str
+) -> None:
     (reason,) = quality.check_water(wet(**columns))
     assert (words in reason) if words else reason == ""
 
@@ -129,17 +182,27 @@ def test_very_wet_peat_is_believed_where_its_density_says_so(columns: dict[str, 
 def test_water_and_density_that_overfill_the_volume_are_told_and_doubted() -> None:
     layers = wet(gravimetric_water=0.25, frozen_bulk_density=2.4)
     assert quality.filled_volume(layers)[0] == pytest.approx(2.4 / 1.25 * (0.25 / 0.917 + 1 / 2.65))
-    assert quality.check_filled(layers)[0] == "water and density do not go together: ice and solids would fill more than 103 % of the volume"
+    assert (
+        quality.check_filled(layers)[0]
+        == "water and density do not go together: ice and solids would fill more than 103 % of the"
+        " volume"
+    )
     assert quality.check_filled(wet(gravimetric_water=0.25, frozen_bulk_density=1.9))[0] == ""
 
 
 def test_places_that_are_rounded_are_no_evidence_of_one_hole() -> None:
-    sites = pd.DataFrame({"lon": [-122.125] * 2, "lat": [62.33] * 2, "value": [50.0, 50.5], "position_grade": ""})
+    sites = pd.DataFrame(
+        {"lon": [-122.125] * 2, "lat": [62.33] * 2, "value": [50.0, 50.5], "position_grade": ""}
+    )
     assert (quality.check_close(sites) != "").tolist() == [False, True]
     assert (quality.check_close(sites.assign(position_km=0.079)) != "").tolist() == [False, False]
     assert (quality.check_close(sites.assign(position_km=0.008)) != "").tolist() == [False, True]
 
 
 def test_one_name_far_apart_is_two_sites() -> None:
-    table = sites(site=["BH1", "BH1", "bh1 ", "BH1"], lon=[100.0, -150.0, 100.001, -150.0], lat=[70.0, 68.0, 70.0, 68.0])
+    table = sites(
+        site=["BH1", "BH1", "bh1 ", "BH1"],
+        lon=[100.0, -150.0, 100.001, -150.0],
+        lat=[70.0, 68.0, 70.0, 68.0],
+    )
     assert (quality.check_same_id(table) != "").tolist() == [False, False, True, True]

@@ -1,4 +1,6 @@
-"""Real tables, with the counts that their own documentation gives. They are read where they are and never copied."""
+"""Real tables, with the counts that their own documentation gives. They are read where they are and
+never copied.
+"""
 
 from pathlib import Path
 
@@ -6,7 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icemap.boreholes.ice_content import from_excess_ice, from_visible_ice, from_volumetric_water, layer_vic
+from icemap.boreholes.ice_content import (
+    from_excess_ice,
+    from_visible_ice,
+    from_volumetric_water,
+    layer_vic,
+)
 from icemap.boreholes.quality import check_coordinates
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
@@ -22,11 +29,16 @@ pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="the folder of real ta
 
 
 def test_the_site_table_of_alaska() -> None:
-    """3,412 sites (EML abstract); 1,408 thaw depths over permafrost, 64 + 18 water stores, swapped and unsigned coordinates (as counted in the file)."""
+    """3,412 sites (EML abstract); 1,408 thaw depths over permafrost, 64 + 18 water stores, swapped
+    and unsigned coordinates (as counted in the file).
+    """
     records = READERS["jorgenson2025"](str(JORGENSON))
     layers, flags = records.layers, records.flags
     assert len(layers) == layers["site"].nunique() == 3412
-    thaw = flags["reason"] == "thaw depth not measured from August to October, not used as permafrost table"
+    thaw = (
+        flags["reason"]
+        == "thaw depth not measured from August to October, not used as permafrost table"
+    )
     assert layers["permafrost_table"].notna().sum() + thaw.sum() == 1408
     assert (flags["rule"] == "swapped coordinates").sum() == 2
     assert (flags["rule"] == "sign of the longitude").sum() == 10
@@ -35,11 +47,17 @@ def test_the_site_table_of_alaska() -> None:
     assert layers["lat"].min() == pytest.approx(58.67)
     assert layers["lat"].max() == pytest.approx(83.09)
     assert layers["lon"].max() < -50
-    assert not layers[["permafrost_table", "base", "volumetric_water"]].isin([99, 999, 9999, 99.99, 9.99]).any(axis=None)
+    assert (
+        not layers[["permafrost_table", "base", "volumetric_water"]]
+        .isin([99, 999, 9999, 99.99, 9.99])
+        .any(axis=None)
+    )
 
 
 def test_the_water_stores_of_alaska_give_the_published_ice_contents() -> None:
-    """37 permafrost sites with the water of 0-2 m; a table made from them multiplies by 1.09 where the densities give 1 / 0.917."""
+    """37 permafrost sites with the water of 0-2 m; a table made from them multiplies by 1.09 where
+    the densities give 1 / 0.917.
+    """
     published = pd.read_csv(REAL / "boreholes/points_vic_jorgenson.csv")
     assert (len(published), published["vic_equiv"].notna().sum()) == (64, 37)
     layers = READERS["jorgenson2025"](str(JORGENSON)).layers
@@ -47,17 +65,27 @@ def test_the_water_stores_of_alaska_give_the_published_ice_contents() -> None:
     two_metres = layers[layers["base"] == 2]
     vic = layer_vic(two_metres)["vic"].reindex(published["point_id"]).to_numpy() / 100
     np.testing.assert_array_equal(np.isnan(vic), published["vic_equiv"].isna())
-    np.testing.assert_allclose(vic, from_volumetric_water(published["vwc_0_2m"].where(published["vic_equiv"].notna())), rtol=1e-9)
+    np.testing.assert_allclose(
+        vic,
+        from_volumetric_water(published["vwc_0_2m"].where(published["vic_equiv"].notna())),
+        rtol=1e-9,
+    )
     np.testing.assert_allclose(vic, published["vic_equiv"], rtol=0.001)
 
 
 def test_the_logs_and_samples_of_the_tuktoyaktuk_coastlands() -> None:
-    """354 samples of 15 boreholes; 1,483 icy intervals; 566 boreholes were logged, of which 350 met icy sediment."""
+    """354 samples of 15 boreholes; 1,483 icy intervals; 566 boreholes were logged, of which 350 met
+    icy sediment.
+    """
     records = READERS["castagner2022"](str(CASTAGNER))
     layers = records.layers
     samples, log = layers[layers["method"] == "thaw test"], layers[layers["method"] == "log"]
     assert (len(samples), samples["site"].nunique()) == (354, 15)
-    assert (len(log), log["visible_ice"].notna().sum(), (log["ice_type"] == "massive").sum()) == (1852, 1483, 162)
+    assert (len(log), log["visible_ice"].notna().sum(), (log["ice_type"] == "massive").sum()) == (
+        1852,
+        1483,
+        162,
+    )
     assert log.loc[log["visible_ice"].notna(), "site"].nunique() == 350
     assert set(log["site"]) <= set(pd.read_csv(CASTAGNER / "LandscapeTypes.csv")["Borehole ID"])
     assert (records.flags["rule"] == "unfrozen").sum() == 207
@@ -78,13 +106,22 @@ def test_ice_contents_of_real_samples_stay_physical() -> None:
 
 
 def test_real_layers_become_sites_or_reasons() -> None:
-    sources = (LayerSource(reader="jorgenson2025", path=str(JORGENSON)), LayerSource(reader="castagner2022", path=str(CASTAGNER)))
+    sources = (
+        LayerSource(reader="jorgenson2025", path=str(JORGENSON)),
+        LayerSource(reader="castagner2022", path=str(CASTAGNER)),
+    )
     calm = str(REAL / "points/points_alt.csv")
-    strict = read_layer_sites(BoreholesConfig(layers=sources, permafrost_table=calm), TargetConfig(), 1.0)
+    strict = read_layer_sites(
+        BoreholesConfig(layers=sources, permafrost_table=calm), TargetConfig(), 1.0
+    )
     assert len(strict.sites) == 3412 + 374
-    assert set(strict.sites.loc[strict.sites["used"], "grade"]) == {"D"}  # water stores reach 2 m, windows 5 m
+    assert set(strict.sites.loc[strict.sites["used"], "grade"]) == {
+        "D"
+    }  # water stores reach 2 m, windows 5 m
     assert (strict.sites["used"] == (strict.sites["reason"] == "")).all()
-    shallow = read_layer_sites(BoreholesConfig(layers=sources, permafrost_table=calm, thickness=1.0), TargetConfig(), 1.0).sites
+    shallow = read_layer_sites(
+        BoreholesConfig(layers=sources, permafrost_table=calm, thickness=1.0), TargetConfig(), 1.0
+    ).sites
     used = shallow[shallow["used"]]
     assert len(used) == 34
     assert used["value"].between(13, 85).all()
@@ -100,11 +137,19 @@ def test_active_layers_of_the_calm_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "column", "unit", "rows"), [("alt", "alt_cm", "cm", 262), ("magt", "magt_c", "degC", 460), ("pfthick", "pf_thick_m", "m", 659)]
+    ("name", "column", "unit", "rows"),
+    [
+        ("alt", "alt_cm", "cm", 262),
+        ("magt", "magt_c", "degC", 460),
+        ("pfthick", "pf_thick_m", "m", 659),
+    ],
 )
 def test_tables_of_values(name: str, column: str, unit: str, rows: int) -> None:
     sites = read_site_values(
-        SitesConfig(table=str(REAL / f"points/points_{name}.csv"), value=column, unit=unit, id="point_id"), TargetConfig(unit=unit, bounds=None)
+        SitesConfig(
+            table=str(REAL / f"points/points_{name}.csv"), value=column, unit=unit, id="point_id"
+        ),
+        TargetConfig(unit=unit, bounds=None),
     )
     assert len(sites) == rows
     assert sites["used"].sum() >= rows - 1

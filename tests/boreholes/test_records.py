@@ -13,7 +13,15 @@ def test_every_bad_row_is_named_at_once_by_file_and_line(tmp_path: Path) -> None
     path = tmp_path / "t.csv"
     path.write_text("site\na\n\nb\n\nc\n")
     table = read_table(str(path))
-    layers = make_layers(table, {"site": ["a", "", "c"], "top": [0.0, 1.0, np.inf], "position_grade": ["A", "Z", "Z"], "permafrost_table": [-1.0, 0.5, 0.5]})
+    layers = make_layers(
+        table,
+        {
+            "site": ["a", "", "c"],
+            "top": [0.0, 1.0, np.inf],
+            "position_grade": ["A", "Z", "Z"],
+            "permafrost_table": [-1.0, 0.5, 0.5],
+        },
+    )
     with pytest.raises(IcemapError) as caught:
         require_schema(layers, table)
     message = str(caught.value)

@@ -6,7 +6,15 @@ import pytest
 import xarray as xr
 
 from icemap import Grid, IcemapError
-from icemap.boreholes.samples import SAMPLE_COLUMNS, build_samples, declustering_weights, nugget, read_samples, write_samples, write_sites
+from icemap.boreholes.samples import (
+    SAMPLE_COLUMNS,
+    build_samples,
+    declustering_weights,
+    nugget,
+    read_samples,
+    write_samples,
+    write_sites,
+)
 from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
 
 GRID = Grid(-180, 50, 180, 90, 1.0)  # 40 rows, 360 columns
@@ -18,16 +26,28 @@ def cube(**fields: np.ndarray) -> xr.Dataset:
     return xr.Dataset({name: (("latitude", "longitude"), field) for name, field in fields.items()})
 
 
-def sites(lon: list[float], lat: list[float], value: list[float] | None = None, **columns: object) -> pd.DataFrame:
+def sites(
+    lon: list[float], lat: list[float], value: list[float] | None = None, **columns: object
+) -> pd.DataFrame:
     n = len(lon)
     value = [50.0 + i for i in range(n)] if value is None else value
-    plain = pd.DataFrame({"site": [f"s{i}" for i in range(n)], "lon": lon, "lat": lat, "value": value, "standard_error": 5.0})
+    plain = pd.DataFrame(
+        {
+            "site": [f"s{i}" for i in range(n)],
+            "lon": lon,
+            "lat": lat,
+            "value": value,
+            "standard_error": 5.0,
+        }
+    )
     return plain.assign(grade="A", used=True, reason="").assign(**columns)
 
 
 def test_samples_carry_the_predictors_of_their_cells() -> None:
     data = cube()
-    samples, updated = build_samples(sites([-179.5, 0.2, 179.9], [89.5, 60.7, 50.1]), GRID, data, ["p", "t"])
+    samples, updated = build_samples(
+        sites([-179.5, 0.2, 179.9], [89.5, 60.7, 50.1]), GRID, data, ["p", "t"]
+    )
     assert samples.columns.tolist() == [*SAMPLE_COLUMNS, "p", "t"]
     assert samples[["cell_row", "cell_col"]].to_numpy().tolist() == [[0, 0], [29, 180], [39, 359]]
     for row in samples.itertuples():
@@ -45,7 +65,13 @@ def test_every_site_without_predictors_says_which_and_why() -> None:
     table = sites([-170.5, -170.5, 10.0, 0.0, 20.0], [87.5, 82.5, 60.0, 40.0, 70.0])
     table.loc[4, ["used", "reason"]] = [False, "grade D"]
     samples, updated = build_samples(table, GRID, cube(t=t, p=p), ["t", "p"])
-    assert updated["reason"].tolist() == ["masked: no predictor has data here", "missing predictor: t", "", "outside the grid", "grade D"]
+    assert updated["reason"].tolist() == [
+        "masked: no predictor has data here",
+        "missing predictor: t",
+        "",
+        "outside the grid",
+        "grade D",
+    ]
     assert updated["used"].tolist() == [False, False, True, False, False]
     assert len(samples) == 1
 
@@ -55,7 +81,9 @@ def test_coasts_take_the_nearest_cell_within_two_and_say_how_far() -> None:
     t[20, 102], t[21, 100], t[24, 200] = 7.0, 9.0, 1.0
     data = cube(t=t)
     lon, lat = GRID.longitudes, GRID.latitudes
-    samples, updated = build_samples(sites([lon[100], lon[200], lon[200]], [lat[20], lat[24], lat[21]]), GRID, data, ["t", "p"])
+    samples, updated = build_samples(
+        sites([lon[100], lon[200], lon[200]], [lat[20], lat[24], lat[21]]), GRID, data, ["t", "p"]
+    )
     filled = samples.set_index("cell_col").loc[100]
     # At 69.5 N two cells east are 78 km away and one cell south is 111 km.
     assert filled["t"] == 7.0
@@ -68,20 +96,36 @@ def test_coasts_take_the_nearest_cell_within_two_and_say_how_far() -> None:
 def test_coasts_at_the_date_line_and_the_pole_look_across_and_not_off_the_grid() -> None:
     t = np.full(GRID.shape, np.nan)
     t[10, 359], t[1, 5], t[30, 100] = 7.0, 9.0, 1.0
-    samples, _ = build_samples(sites([-179.5, -174.5, -79.5], [79.5, 89.5, 59.5]), GRID, cube(t=t), ["t"])
+    samples, _ = build_samples(
+        sites([-179.5, -174.5, -79.5], [79.5, 89.5, 59.5]), GRID, cube(t=t), ["t"]
+    )
     assert samples["t"].tolist() == [9.0, 7.0, 1.0]
 
 
 def test_classes_and_the_domain_come_from_a_stored_cube(tmp_path: Path) -> None:
     grid = Grid(0, 60, 32, 76, 1.0)
     url = str(tmp_path / "cube.zarr")
-    create_gridded(url, grid, [Variable("t"), Variable("soil", "uint8"), Variable("valid", "uint8")], {}, chunk=16)
+    create_gridded(
+        url,
+        grid,
+        [Variable("t"), Variable("soil", "uint8"), Variable("valid", "uint8")],
+        {},
+        chunk=16,
+    )
     for number, chunk in enumerate(grid.chunks(16)):
         soil = np.full(chunk.shape, 3 + number, np.uint8)
         soil[:6, :6] = 255
         valid = np.ones(chunk.shape, np.uint8)
         valid[8, 8] = 0
-        write_chunk(url, chunk, {"t": np.random.default_rng(number).normal(size=chunk.shape).astype("float32"), "soil": soil, "valid": valid})
+        write_chunk(
+            url,
+            chunk,
+            {
+                "t": np.random.default_rng(number).normal(size=chunk.shape).astype("float32"),
+                "soil": soil,
+                "valid": valid,
+            },
+        )
     table = sites([0.5, 8.5, 20.5, 24.5], [75.5, 67.5, 67.5, 67.5])
     samples, updated = build_samples(table, grid, open_gridded(url, "cube"), ["t", "soil"])
     assert updated["reason"].tolist() == ["missing predictor: soil", "", "", ""]
@@ -99,7 +143,9 @@ def test_only_the_cells_with_sites_are_read(tmp_path: Path) -> None:
         write_chunk(str(url), chunk, {"t": np.full(chunk.shape, number, "float32")})
     for column in (1, 3):
         (url / "t" / "c" / "0" / str(column)).write_bytes(b"destroyed")
-    samples, _ = build_samples(sites([2.0, 40.0], [70.0, 70.0]), grid, open_gridded(str(url), "cube"), ["t"])
+    samples, _ = build_samples(
+        sites([2.0, 40.0], [70.0, 70.0]), grid, open_gridded(str(url), "cube"), ["t"]
+    )
     assert samples["t"].tolist() == [0.0, 2.0]
 
 
@@ -142,7 +188,9 @@ def test_one_poor_hole_does_not_weigh_like_thirty_good_ones() -> None:
     lon = [10.5] * 30 + [40.5] + [70.5] * 2
     value = np.concatenate([rng.normal(50, 8, 30), [50.0], [44.0, 56.0]])
     error = np.concatenate([np.full(30, 2.0), [20.0], [2.0, 20.0]])
-    samples, _ = build_samples(sites(lon, [60.5] * 33, value.tolist(), standard_error=error), GRID, cube(), ["t"])
+    samples, _ = build_samples(
+        sites(lon, [60.5] * 33, value.tolist(), standard_error=error), GRID, cube(), ["t"]
+    )
     thirty, two, one = (samples[samples["sites"] == n].iloc[0] for n in (30, 2, 1))
     spread = thirty["nugget"]
     assert 4 < spread < 12
@@ -154,7 +202,9 @@ def test_one_poor_hole_does_not_weigh_like_thirty_good_ones() -> None:
 
 def test_sites_whose_error_is_not_known_are_as_good_as_the_others() -> None:
     table = sites([10.5, 40.5, 70.5, 90.5], [60.5] * 4, standard_error=[3.0, np.nan, 5.0, 7.0])
-    assert build_samples(table, GRID, cube(), ["t"])[0]["standard_error"].tolist() == pytest.approx([3, 5, 5, 7])
+    assert build_samples(table, GRID, cube(), ["t"])[0]["standard_error"].tolist() == pytest.approx(
+        [3, 5, 5, 7]
+    )
 
 
 def test_equal_grades_give_the_ordinary_mean_and_variance_and_the_nugget() -> None:
@@ -165,7 +215,11 @@ def test_equal_grades_give_the_ordinary_mean_and_variance_and_the_nugget() -> No
     np.testing.assert_allclose(samples["within_variance"], [400, 50, np.nan])
     found = nugget(samples)
     variance = (2 * 400 + 1 * 50) / 3
-    assert found == {"variance": pytest.approx(variance), "rmse": pytest.approx(np.sqrt(variance * np.mean([1 / 3, 1 / 2, 1]))), "cells": 2}
+    assert found == {
+        "variance": pytest.approx(variance),
+        "rmse": pytest.approx(np.sqrt(variance * np.mean([1 / 3, 1 / 2, 1]))),
+        "cells": 2,
+    }
 
 
 def test_the_nugget_is_the_spread_that_was_put_in() -> None:
@@ -173,7 +227,9 @@ def test_the_nugget_is_the_spread_that_was_put_in() -> None:
     cells = rng.choice(360, 300, replace=False) - 179.5
     lon, lat = np.repeat(cells, 3), np.full(900, 65.5)
     value = np.repeat(rng.uniform(20, 80, 300), 3) + rng.normal(0, 6, 900)
-    samples, _ = build_samples(sites(lon.tolist(), lat.tolist(), value.tolist()), GRID, cube(), ["t"])
+    samples, _ = build_samples(
+        sites(lon.tolist(), lat.tolist(), value.tolist()), GRID, cube(), ["t"]
+    )
     assert np.sqrt(nugget(samples)["variance"]) == pytest.approx(6, rel=0.08)
 
 
@@ -184,7 +240,10 @@ def test_without_two_sites_in_a_cell_there_is_no_nugget() -> None:
 
 def test_clusters_weigh_less_and_nothing_weighs_too_much() -> None:
     rng = np.random.default_rng(0)
-    lon, lat = np.r_[rng.uniform(-150, -149, 500), rng.uniform(0, 180, 10)], np.r_[rng.uniform(65, 65.5, 500), rng.uniform(55, 75, 10)]
+    lon, lat = (
+        np.r_[rng.uniform(-150, -149, 500), rng.uniform(0, 180, 10)],
+        np.r_[rng.uniform(65, 65.5, 500), rng.uniform(55, 75, 10)],
+    )
     weight = declustering_weights(lon, lat)
     assert weight.mean() == pytest.approx(1)
     assert weight[500:].min() > 3 * weight[:500].max()
@@ -210,13 +269,17 @@ def test_weights_are_the_same_across_the_date_line() -> None:
 def test_nothing_usable_counts_the_reasons() -> None:
     table = sites([0.0, 10.0, 20.0], [10.0, 20.0, 60.0])
     table.loc[2, ["used", "reason"]] = [False, "grade D"]
-    with pytest.raises(IcemapError, match=r"No site can be used.*3 read: 2 x outside the grid; 1 x grade D"):
+    with pytest.raises(
+        IcemapError, match=r"No site can be used.*3 read: 2 x outside the grid; 1 x grade D"
+    ):
         build_samples(table, GRID, cube(), ["t"])
 
 
 def test_a_constant_or_absent_predictor_is_named() -> None:
     table = sites([10.0, 50.0, 90.0], [60.0, 60.0, 60.0])
-    with pytest.raises(IcemapError, match=r"predictor soil \(always 4\) is the same in all 3 samples"):
+    with pytest.raises(
+        IcemapError, match=r"predictor soil \(always 4\) is the same in all 3 samples"
+    ):
         build_samples(table, GRID, cube(soil=np.full(GRID.shape, 4.0)), ["t", "soil"])
     with pytest.raises(IcemapError, match="no predictor rain"):
         build_samples(table, GRID, cube(), ["t", "rain"])
@@ -234,7 +297,9 @@ def test_geoparquet_is_what_was_written_and_opens_elsewhere(tmp_path: Path) -> N
     import geopandas
     import pyarrow.parquet
 
-    samples, updated = build_samples(sites([10.0, 50.0, 0.0], [60.0, 60.0, 10.0]), GRID, cube(), ["t", "p"])
+    samples, updated = build_samples(
+        sites([10.0, 50.0, 0.0], [60.0, 60.0, 10.0]), GRID, cube(), ["t", "p"]
+    )
     url = str(tmp_path / "run" / "samples.parquet")
     write_samples(url, samples)
     pd.testing.assert_frame_equal(read_samples(url), samples)
@@ -266,8 +331,12 @@ def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
 def test_the_sites_of_a_cell_across_the_date_line_have_their_mean_place_in_it() -> None:
     grid = Grid(170.5, 50, 190.5, 60, 1.0)
     rng = np.random.default_rng(0)
-    data = xr.Dataset({name: (("latitude", "longitude"), rng.normal(size=grid.shape)) for name in ("t", "p")})
-    samples, _ = build_samples(sites([179.9, -179.7, 172.0], [55.5, 55.5, 52.5]), grid, data, ["t", "p"])
+    data = xr.Dataset(
+        {name: (("latitude", "longitude"), rng.normal(size=grid.shape)) for name in ("t", "p")}
+    )
+    samples, _ = build_samples(
+        sites([179.9, -179.7, 172.0], [55.5, 55.5, 52.5]), grid, data, ["t", "p"]
+    )
     across = samples[samples["sites"] == 2].iloc[0]
     assert across["cell_col"] == 9
     assert across["lon"] == pytest.approx(-179.9, abs=1e-6)

@@ -17,14 +17,28 @@ C,,,0.6,0,6,55,,x
 
 def test_every_site_is_in_every_file_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "layers.csv").write_text(ROWS)
-    sites = read_layer_sites(BoreholesConfig(layers=(LayerSource(path=str(tmp_path / "layers.csv")),)), TargetConfig(), 1.0).sites
+    sites = read_layer_sites(
+        BoreholesConfig(layers=(LayerSource(path=str(tmp_path / "layers.csv")),)),
+        TargetConfig(),
+        1.0,
+    ).sites
     write_site_files(str(tmp_path / "run"), sites)
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == sorted(SITE_FILES)
     reasons = ["", "visible ice alone is not VIC: the VIC between is missing", "no coordinates"]
     text = pd.read_csv(tmp_path / "run/sites.csv", keep_default_na=False)
     assert text["site"].tolist() == ["A, first", "B", "C"]
     assert text["reason"].tolist() == reasons
-    assert text.columns[:9].tolist() == ["site", "lon", "lat", "value", "standard_error", "grade", "coverage", "used", "reason"]
+    assert text.columns[:9].tolist() == [
+        "site",
+        "lon",
+        "lat",
+        "value",
+        "standard_error",
+        "grade",
+        "coverage",
+        "used",
+        "reason",
+    ]
     places = geopandas.read_file(tmp_path / "run/sites.gpkg")
     assert places.crs.to_epsg() == 4326
     assert places["reason"].fillna("").tolist() == reasons

@@ -72,7 +72,9 @@ def test_every_row_is_kept_and_says_why_it_is_not_used(tmp_path: Path) -> None:
 def test_units(tmp_path: Path, header: str, unit: str | None, target: str, expected: float) -> None:
     url = write(tmp_path, f'lon,lat,"{header}"\n10,60,50\n')
     value = header if header in ("alt_cm", "alt, mm") else "alt"
-    sites = read_site_values(SitesConfig(table=url, value=value, unit=unit), TargetConfig(unit=target, bounds=None))
+    sites = read_site_values(
+        SitesConfig(table=url, value=value, unit=unit), TargetConfig(unit=target, bounds=None)
+    )
     assert sites["value"][0] == pytest.approx(expected)
     assert sites["used"][0]
     assert sites["site"][0] == "row 1"
@@ -80,7 +82,9 @@ def test_units(tmp_path: Path, header: str, unit: str | None, target: str, expec
 
 def test_no_unit_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     url = write(tmp_path, "lon,lat,alt\n10,60,50\n")
-    with pytest.raises(IcemapError, match=r"does not say the unit of the column 'alt'.*sites\.unit.*'alt \[cm\]'") as caught:
+    with pytest.raises(
+        IcemapError, match=r"does not say the unit of the column 'alt'.*sites\.unit.*'alt \[cm\]'"
+    ) as caught:
         read_site_values(SitesConfig(table=url, value="alt"), CM)
     assert url in str(caught.value)
 
@@ -88,13 +92,18 @@ def test_no_unit_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"value": "vic", "unit": "%"}, r"no column 'vic' \(sites\.value\): it has lon, lat, alt \[cm\], %"),
+        (
+            {"value": "vic", "unit": "%"},
+            r"no column 'vic' \(sites\.value\): it has lon, lat, alt \[cm\], %",
+        ),
         ({"value": "alt", "longitude": "x"}, r"no column 'x' \(sites\.longitude\)"),
         ({"value": "alt", "id": "name"}, r"no column 'name' \(sites\.id\)"),
         ({"value": "%", "unit": "%"}, "'%' and the target alt in 'cm', which cannot be converted"),
     ],
 )
-def test_wrong_names_and_units_are_errors(tmp_path: Path, settings: dict[str, str], words: str) -> None:
+def test_wrong_names_and_units_are_errors(
+    tmp_path: Path, settings: dict[str, str], words: str
+) -> None:
     url = write(tmp_path, "lon,lat,alt [cm],%\n10,60,50,1\n")
     with pytest.raises(IcemapError, match=words):
         read_site_values(SitesConfig(table=url, **settings), CM)
@@ -104,30 +113,51 @@ def said(folder: Path, text: str, target: TargetConfig = CM, **settings: object)
     """The one sentence by which a table is refused."""
     url = write(folder, text)
     with pytest.raises(IcemapError) as caught:
-        read_site_values(SitesConfig.model_validate({"table": url, "value": "alt", **settings}), target)
+        read_site_values(
+            SitesConfig.model_validate({"table": url, "value": "alt", **settings}), target
+        )
     assert url in str(caught.value)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
-def values(folder: Path, text: str, target: TargetConfig = CM, **settings: object) -> list[float | None]:
+def values(
+    folder: Path, text: str, target: TargetConfig = CM, **settings: object
+) -> list[float | None]:
     """The values of the sites that are used, None for the others."""
     url = write(folder, text)
-    sites = read_site_values(SitesConfig.model_validate({"table": url, "value": "alt", **settings}), target)
+    sites = read_site_values(
+        SitesConfig.model_validate({"table": url, "value": "alt", **settings}), target
+    )
     return [value if used else None for value, used in zip(sites["value"].round(9), sites["used"])]
 
 
 @pytest.mark.parametrize(
     ("header", "unit"),
-    [("alt [m]", "cm"), ("alt (m)", "cm"), ("alt [%]", "cm"), ("alt [W/m2]", "mW/m2"), ("alt [degC]", "K")],
+    [
+        ("alt [m]", "cm"),
+        ("alt (m)", "cm"),
+        ("alt [%]", "cm"),
+        ("alt [W/m2]", "mW/m2"),
+        ("alt [degC]", "K"),
+    ],
 )
-def test_header_and_config_that_name_two_units_are_both_named(tmp_path: Path, header: str, unit: str) -> None:
-    message = said(tmp_path, f"lon,lat,{header}\n10,60,1\n", TargetConfig(unit=unit, bounds=None), unit=unit)
-    assert f"'{header}' gives the unit '{header[5:-1]}' and the config '{unit}' (sites.unit)" in message
+def test_header_and_config_that_name_two_units_are_both_named(
+    tmp_path: Path, header: str, unit: str
+) -> None:
+    message = said(
+        tmp_path, f"lon,lat,{header}\n10,60,1\n", TargetConfig(unit=unit, bounds=None), unit=unit
+    )
+    assert (
+        f"'{header}' gives the unit '{header[5:-1]}' and the config '{unit}' (sites.unit)"
+        in message
+    )
 
 
 def test_a_unit_at_the_end_of_a_name_is_heard_where_it_measures_the_same(tmp_path: Path) -> None:
-    assert "the unit 'm' and the config 'cm'" in said(tmp_path, "lon,lat,alt_m\n10,60,1\n", value="alt_m", unit="cm")
+    assert "the unit 'm' and the config 'cm'" in said(
+        tmp_path, "lon,lat,alt_m\n10,60,1\n", value="alt_m", unit="cm"
+    )
     # A mean of percentages, not metres.
     percent = TargetConfig(unit="%", bounds=None)
     assert values(tmp_path, "lon,lat,ice_m\n10,60,40\n", percent, value="ice_m", unit="%") == [40]
@@ -136,18 +166,29 @@ def test_a_unit_at_the_end_of_a_name_is_heard_where_it_measures_the_same(tmp_pat
 @pytest.mark.parametrize(
     ("cell", "expected"),
     [
-        ("1.2 m", 120), ("0.9m", 90), ("70 cm", 70), ("850mm", 85), ("1,2 m", 120), ("0.5-0.7 m", 60),
-        ("3/4", None), ("01/02", None), ("2019-05", None), ("01-02", None), ("2019-05-12", None), ("2-Mar", None),
-        ("80 %", None), ("5 apples", None), ("1,234", None), ("1,234.5", None), ("1 234", None), ("12:30", None),
-        ("<5", None), (">300", None), ("< 0.5 m", None), ("n/a", None), ("nan", None), ("-", None), ("trace", None), ("#N/A", None), ("#DIV/0!", None),
+        ("1.2 m", 120), ("0.9m", 90), ("70 cm", 70), ("850mm", 85), ("1,2 m", 120), ("0.5-0.7 m",
+        60),
+        ("3/4", None), ("01/02", None), ("2019-05", None), ("01-02", None), ("2019-05-12", None),
+        ("2-Mar", None),
+        ("80 %", None), ("5 apples", None), ("1,234", None), ("1,234.5", None), ("1 234", None),
+        ("12:30", None),
+        ("<5", None), (">300", None), ("< 0.5 m", None), ("n/a", None), ("nan", None), ("-", None),
+        ("trace", None), ("#N/A", None), ("#DIV/0!", None),
     ],
 )  # fmt: skip
-def test_what_a_cell_says_is_read_or_left_out_with_a_reason(tmp_path: Path, cell: str, expected: float | None) -> None:
+def test_what_a_cell_says_is_read_or_left_out_with_a_reason(
+    tmp_path: Path, cell: str, expected: float | None
+) -> None:
     assert values(tmp_path, f'lon,lat,alt\n10,60,"{cell}"\n11,60,50\n', unit="cm") == [expected, 50]
 
 
 def test_a_fraction_in_words_of_percent_becomes_a_fraction(tmp_path: Path) -> None:
-    assert values(tmp_path, "lon,lat,alt\n10,60,30 %\n11,60,0.5\n", TargetConfig(unit="fraction", bounds=(0, 1)), unit="fraction") == [0.3, 0.5]
+    assert values(
+        tmp_path,
+        "lon,lat,alt\n10,60,30 %\n11,60,0.5\n",
+        TargetConfig(unit="fraction", bounds=(0, 1)),
+        unit="fraction",
+    ) == [0.3, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +203,9 @@ def test_a_fraction_in_words_of_percent_becomes_a_fraction(tmp_path: Path) -> No
         (["1.250", "2,5"], [None, 2.5]),
     ],
 )
-def test_the_column_says_what_a_comma_is(tmp_path: Path, cells: list[str], expected: list[float | None]) -> None:
+def test_the_column_says_what_a_comma_is(
+    tmp_path: Path, cells: list[str], expected: list[float | None]
+) -> None:
     rows = "".join(f"{10 + i};60;{cell}\n" for i, cell in enumerate(cells))
     assert values(tmp_path, f"lon;lat;alt [cm]\n{rows}") == expected
 
@@ -170,44 +213,85 @@ def test_the_column_says_what_a_comma_is(tmp_path: Path, cells: list[str], expec
 DEGREES = TargetConfig(name="magt", unit="degC", bounds=None)
 
 
-@pytest.mark.parametrize("code", ["-9999", "-999", "999", "9999", "99", "-99", "-999.9", "-32768", "1e20", "-3.4e38", "9.96921e36", "777"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "-9999",
+        "-999",
+        "999",
+        "9999",
+        "99",
+        "-99",
+        "-999.9",
+        "-32768",
+        "1e20",
+        "-3.4e38",
+        "9.96921e36",
+        "777",
+    ],
+)
 def test_codes_far_outside_the_rest_are_asked_about(tmp_path: Path, code: str) -> None:
     rows = f"10,60,-8.5\n11,60,-3\n12,60,{code}\n13,60,1\n"
     message = said(tmp_path, f"lon,lat,alt\n{rows}", DEGREES, unit="degC")
     assert "(line 4), far outside the rest (-8.5 to 1)" in message
     assert "sites.missing: [" in message
     named = float(code)
-    assert values(tmp_path, f"lon,lat,alt\n{rows}", DEGREES, unit="degC", missing=[named]) == [-8.5, -3, None, 1]
-    assert values(tmp_path, f"lon,lat,alt\n{rows}", DEGREES, unit="degC", missing=[])[2] == pytest.approx(named)
+    assert values(tmp_path, f"lon,lat,alt\n{rows}", DEGREES, unit="degC", missing=[named]) == [
+        -8.5,
+        -3,
+        None,
+        1,
+    ]
+    assert values(tmp_path, f"lon,lat,alt\n{rows}", DEGREES, unit="degC", missing=[])[
+        2
+    ] == pytest.approx(named)
     # In Parquet and in a column of texts it is the same number.
     assert "sites.missing" in said(tmp_path, f"lon,lat,alt\n{rows}14,60,nd\n", DEGREES, unit="degC")
 
 
 def test_a_second_code_beside_a_named_one_is_asked_about_too(tmp_path: Path) -> None:
     rows = "lon,lat,alt\n10,60,-8.5\n11,60,-9999\n12,60,999\n13,60,-2\n"
-    assert "sites.missing: [-9999, 999]" in said(tmp_path, rows, DEGREES, unit="degC", missing=[-9999])
+    assert "sites.missing: [-9999, 999]" in said(
+        tmp_path, rows, DEGREES, unit="degC", missing=[-9999]
+    )
 
 
-@pytest.mark.parametrize("given", [[40, 70, 99], [80, 99, 88, 77], [500, 999, 1400], [99], [-99, -88, -101]])
-def test_numbers_that_look_like_codes_within_the_rest_are_values(tmp_path: Path, given: list[float]) -> None:
+@pytest.mark.parametrize(
+    "given", [[40, 70, 99], [80, 99, 88, 77], [500, 999, 1400], [99], [-99, -88, -101]]
+)
+def test_numbers_that_look_like_codes_within_the_rest_are_values(
+    tmp_path: Path, given: list[float]
+) -> None:
     rows = "".join(f"{10 + i},60,{value}\n" for i, value in enumerate(given))
-    assert values(tmp_path, f"lon,lat,alt\n{rows}", TargetConfig(unit="x", bounds=None), unit="x") == given
+    assert (
+        values(tmp_path, f"lon,lat,alt\n{rows}", TargetConfig(unit="x", bounds=None), unit="x")
+        == given
+    )
 
 
 @pytest.mark.parametrize("code", ["-9999", "-999", "999", "9999", "-32768", "1e20"])
 def test_codes_in_coordinates_are_no_places(tmp_path: Path, code: str) -> None:
-    assert values(tmp_path, f"lon,lat,alt\n{code},60,-8\n10,{code},-8\n{code},{code},-8\n10,60,-3\n", DEGREES, unit="degC") == [None, None, None, -3]
+    assert values(
+        tmp_path,
+        f"lon,lat,alt\n{code},60,-8\n10,{code},-8\n{code},{code},-8\n10,60,-3\n",
+        DEGREES,
+        unit="degC",
+    ) == [None, None, None, -3]
 
 
 @pytest.mark.parametrize("header", ["alt [%]", "alt"])
-def test_fractions_among_percent_and_percent_among_fractions_are_refused(tmp_path: Path, header: str) -> None:
+def test_fractions_among_percent_and_percent_among_fractions_are_refused(
+    tmp_path: Path, header: str
+) -> None:
     percent, fraction = TargetConfig(unit="%"), TargetConfig(unit="fraction", bounds=None)
     rows = f"lon,lat,{header}\n10,60,0.4\n11,60,0.7\n12,60,1\n"
     assert "go from 0.4 to 1 like fractions" in said(tmp_path, rows, percent, unit="%")
     assert values(tmp_path, rows, TargetConfig(unit="%", bounds=(0, 2)), unit="%") == [0.4, 0.7, 1]
     rows = rows.replace("[%]", "[fraction]").replace("0.4", "40").replace("0.7", "70")
     assert "like %" in said(tmp_path, rows, fraction, unit="fraction")
-    assert values(tmp_path, rows, TargetConfig(unit="fraction", bounds=(0, 90)), unit="fraction") == [40, 70, 1]
+    assert values(
+        tmp_path, rows, TargetConfig(unit="fraction", bounds=(0, 90)), unit="fraction"
+    ) == [40, 70, 1]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +310,9 @@ def test_fractions_among_percent_and_percent_among_fractions_are_refused(tmp_pat
         ("lon [arcmin]", "lat", (2.475, 70)),
     ],
 )
-def test_what_the_header_of_a_coordinate_says_is_heard(tmp_path: Path, lon: str, lat: str, expected: tuple[float, float]) -> None:
+def test_what_the_header_of_a_coordinate_says_is_heard(
+    tmp_path: Path, lon: str, lat: str, expected: tuple[float, float]
+) -> None:
     url = write(tmp_path, f'"{lon}","{lat}",alt [cm]\n148.5,70,50\n')
     sites = read_site_values(SitesConfig(table=url, value="alt", longitude=lon, latitude=lat), CM)
     assert sites[["lon", "lat"]].iloc[0].tolist() == pytest.approx(expected)
@@ -254,7 +340,9 @@ def test_western_longitudes_that_have_their_sign_keep_it(tmp_path: Path) -> None
         ("lon_dms", ["148.3015"], "degrees, minutes and seconds, but holds plain numbers"),
     ],
 )
-def test_headers_that_contradict_their_coordinates_are_refused(tmp_path: Path, lon: str, cells: list[str], words: str) -> None:
+def test_headers_that_contradict_their_coordinates_are_refused(
+    tmp_path: Path, lon: str, cells: list[str], words: str
+) -> None:
     rows = "".join(f"{cell},70,50\n" for cell in cells)
     assert words in said(tmp_path, f"{lon},lat,alt [cm]\n{rows}", longitude=lon)
 

@@ -11,11 +11,19 @@ from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.tables import read_table
 from icemap.config import LayerSource
 
-COLUMNS = {"site": ["A", "A"], "permafrost_table [m]": [0.5, 0.5], "top [m]": [0.5, 2.0], "base [m]": [2.0, 5.5], "vic [%]": [40.0, 60.0]}
+COLUMNS = {
+    "site": ["A", "A"],
+    "permafrost_table [m]": [0.5, 0.5],
+    "top [m]": [0.5, 2.0],
+    "base [m]": [2.0, 5.5],
+    "vic [%]": [40.0, 60.0],
+}
 
 
 def points(crs: str | None = "EPSG:32606", **columns: object) -> geopandas.GeoDataFrame:
-    return geopandas.GeoDataFrame({**COLUMNS, **columns}, geometry=[shapely.Point(500000, 7264000)] * 2, crs=crs)
+    return geopandas.GeoDataFrame(
+        {**COLUMNS, **columns}, geometry=[shapely.Point(500000, 7264000)] * 2, crs=crs
+    )
 
 
 @pytest.mark.parametrize("name", ["a.gpkg", "a.shp", "a.geojson", "a.parquet"])
@@ -29,10 +37,17 @@ def test_points_of_a_vector_file_are_the_places(tmp_path: Path, name: str) -> No
         short = {"permafrost_table [m]": "pt [m]"}
         table.rename(columns=short).to_file(tmp_path / name)
     columns = {} if name.endswith(".parquet") else {"permafrost_table": "pt [m]"}
-    layers = read_layer_table(str(tmp_path / name), LayerSource(path=str(tmp_path / name), columns=columns)).layers
+    layers = read_layer_table(
+        str(tmp_path / name), LayerSource(path=str(tmp_path / name), columns=columns)
+    ).layers
     assert layers["lon"].tolist() == pytest.approx([-147.0] * 2)
     assert layers["lat"].tolist() == pytest.approx([65.5] * 2, abs=0.01)
-    assert layers[["permafrost_table", "top", "base", "reported_vic"]].iloc[1].tolist() == [0.5, 2.0, 5.5, 0.6]
+    assert layers[["permafrost_table", "top", "base", "reported_vic"]].iloc[1].tolist() == [
+        0.5,
+        2.0,
+        5.5,
+        0.6,
+    ]
     assert layers["line"].tolist() == [1, 2]
 
 
@@ -40,10 +55,18 @@ def test_one_layer_of_several_has_to_be_named(tmp_path: Path) -> None:
     url = str(tmp_path / "a.gpkg")
     points().to_file(url, layer="cores")
     points().to_file(url, layer="wells")
-    with pytest.raises(IcemapError, match=r"a\.gpkg has several layers \(cores, wells\): say which one holds the boreholes, as 'sheet: cores'"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"a\.gpkg has several layers \(cores, wells\): say which one holds the boreholes, as"
+            r" 'sheet: cores'"
+        ),
+    ):
         read_table(url)
     assert len(read_table(url, sheet="wells").frame) == 2
-    with pytest.raises(IcemapError, match=r"a\.gpkg has no layer 'pits' \(key 'sheet'\): it has cores, wells"):
+    with pytest.raises(
+        IcemapError, match=r"a\.gpkg has no layer 'pits' \(key 'sheet'\): it has cores, wells"
+    ):
         read_table(url, sheet="pits")
 
 
@@ -53,7 +76,9 @@ def test_what_a_vector_file_must_say(tmp_path: Path) -> None:
         read_table(str(tmp_path / "a.gpkg"))
     areas = points().set_geometry([shapely.box(0, 0, 1, 1)] * 2)
     areas.to_file(tmp_path / "b.gpkg")
-    with pytest.raises(IcemapError, match=r"b\.gpkg holds Polygon geometry: a table of boreholes needs points"):
+    with pytest.raises(
+        IcemapError, match=r"b\.gpkg holds Polygon geometry: a table of boreholes needs points"
+    ):
         read_table(str(tmp_path / "b.gpkg"))
     (tmp_path / "c.gpkg").write_bytes(b"no")
     with pytest.raises(IcemapError, match=r"c\.gpkg is not a readable table with geometry"):
@@ -64,7 +89,10 @@ def test_columns_of_coordinates_are_compared_with_the_geometry(tmp_path: Path) -
     points(lon=[-147.0, -147.0]).to_file(tmp_path / "a.gpkg")
     assert read_table(str(tmp_path / "a.gpkg")).frame["lon"].tolist() == [-147.0] * 2
     points(lon=[-147.0, -137.0]).to_file(tmp_path / "b.gpkg")
-    with pytest.raises(IcemapError, match=r"b\.gpkg: the column 'lon' says -137 where the geometry says -147 \(row 2\)"):
+    with pytest.raises(
+        IcemapError,
+        match=r"b\.gpkg: the column 'lon' says -137 where the geometry says -147 \(row 2\)",
+    ):
         read_table(str(tmp_path / "b.gpkg"))
 
 
@@ -77,7 +105,9 @@ def workbook(path: Path, **sheets: pd.DataFrame) -> str:
 
 def test_a_workbook_is_read_with_its_rows(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
-    frame = pd.DataFrame({"longitude": [10.0, 10.0], "latitude": [60.0, 60.0], **COLUMNS, "site": ["007", "007"]})
+    frame = pd.DataFrame(
+        {"longitude": [10.0, 10.0], "latitude": [60.0, 60.0], **COLUMNS, "site": ["007", "007"]}
+    )
     url = workbook(tmp_path / "a.xlsx", cores=frame)
     layers = read_layer_table(url).layers
     assert layers["site"].tolist() == ["007"] * 2
@@ -96,10 +126,18 @@ def test_the_sheet_of_a_workbook(tmp_path: Path) -> None:
         read_table(str(tmp_path / "b.xlsx"))
 
 
-def test_without_openpyxl_one_sentence_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_openpyxl_one_sentence_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a.xlsx").write_bytes(b"PK")
     monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
-    with pytest.raises(IcemapError, match=r"a\.xlsx is a workbook, which the package openpyxl reads: install it with 'pip install openpyxl'"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"a\.xlsx is a workbook, which the package openpyxl reads: install it with 'pip install"
+            r" openpyxl'"
+        ),
+    ):
         read_table(str(tmp_path / "a.xlsx"))
 
 

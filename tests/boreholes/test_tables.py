@@ -13,15 +13,21 @@ def write(path: Path, content: bytes) -> str:
     return str(path)
 
 
-def test_lines_count_from_the_header_even_with_line_breaks_in_cells_and_blank_lines(tmp_path: Path) -> None:
-    table = read_table(write(tmp_path / "t.csv", b'name,note,x\na,"one\ntwo",1\n\nb,,2\n,,\nc,"q, r",3\n'))
+def test_lines_count_from_the_header_even_with_line_breaks_in_cells_and_blank_lines(
+    tmp_path: Path,
+) -> None:
+    table = read_table(
+        write(tmp_path / "t.csv", b'name,note,x\na,"one\ntwo",1\n\nb,,2\n,,\nc,"q, r",3\n')
+    )
     assert table.frame["x"].tolist() == [1, 2, 3]
     assert table.lines.tolist() == [2, 5, 7]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "latin-1"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
-    table = read_table(write(tmp_path / "t.csv", "site,latitude [°]\nÉtang,65.5°N\n".encode(encoding)))
+    table = read_table(
+        write(tmp_path / "t.csv", "site,latitude [°]\nÉtang,65.5°N\n".encode(encoding))
+    )
     assert table.frame.columns.tolist() == ["site", "latitude [°]"]
     assert table.frame["site"][0] == "Étang"
 
@@ -97,6 +103,8 @@ def test_the_separator_is_the_one_that_the_rows_agree_on(tmp_path: Path, content
 
 
 @pytest.mark.parametrize("header", ["site", "Site", "SITE"])
-def test_a_name_keeps_its_zeros_whatever_the_case_of_its_column(tmp_path: Path, header: str) -> None:
+def test_a_name_keeps_its_zeros_whatever_the_case_of_its_column(
+    tmp_path: Path, header: str
+) -> None:
     table = read_table(write(tmp_path / "t.csv", f"{header},x\n007,1\n".encode()), text=("site",))
     assert table.frame[header].tolist() == ["007"]

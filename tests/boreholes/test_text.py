@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icemap.boreholes.text import convert_units, line_ranges, parse_coordinates, parse_numbers, split_header
+from icemap.boreholes.text import (
+    convert_units,
+    line_ranges,
+    parse_coordinates,
+    parse_numbers,
+    split_header,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +43,24 @@ def test_signs_for_missing_are_missing_and_not_unreadable(text: str | None) -> N
     assert numbers.unreadable.tolist() == [False, True]
 
 
-@pytest.mark.parametrize("text", ["deep", "1,250", "1.2.3", "inf", "1e999", "12 apples", ">", "--3", "3/4", "01/02", "01-02", "2001-05", "1.2 m"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deep",
+        "1,250",
+        "1.2.3",
+        "inf",
+        "1e999",
+        "12 apples",
+        ">",
+        "--3",
+        "3/4",
+        "01/02",
+        "01-02",
+        "2001-05",
+        "1.2 m",
+    ],
+)
 def test_what_is_no_number_is_unreadable(text: str) -> None:
     numbers = parse_numbers(pd.Series([text]))
     assert numbers.unreadable[0]

@@ -14,7 +14,9 @@ from icemap.config import BoreholesConfig, LayerSource, TargetConfig
 def table(tmp_path_factory: pytest.TempPathFactory) -> SiteTable:
     path = tmp_path_factory.mktemp("world") / "layers.csv"
     world.write_boreholes(path, seed=0)
-    return read_layer_sites(BoreholesConfig(layers=(LayerSource(path=str(path)),)), TargetConfig(), 1.0)
+    return read_layer_sites(
+        BoreholesConfig(layers=(LayerSource(path=str(path)),)), TargetConfig(), 1.0
+    )
 
 
 def test_faultless_boreholes_return_their_vic(table: SiteTable) -> None:
@@ -26,7 +28,8 @@ def test_faultless_boreholes_return_their_vic(table: SiteTable) -> None:
     assert (both.loc[bound, "grade"] == "C").all()
     difference = (both["value"] - both["vic"]).abs()
     own_table = both["permafrost_table_source"] != "neighbour"
-    # What was written down has one decimal in percent; a neighbour's permafrost table moves the window by decimetres.
+    # What was written down has one decimal in percent; a neighbour's permafrost table moves the
+    # window by decimetres.
     assert difference[own_table].max() < 0.2
     assert difference.max() < 5
     assert np.abs((both["value"] - both["vic"]).mean()) < 0.02
@@ -46,7 +49,11 @@ def test_every_fault_is_noticed_and_no_borehole_is_lost(table: SiteTable) -> Non
     assert (by_site.loc[coarse, "reason"] == "position coarser than the grid").all()
     assert not by_site.loc[copies, "used"].any()
     bottomless = made.index[made["permafrost_table [m]"].isna()]
-    assert by_site.loc[bottomless, "permafrost_table_source"].isin(["", "neighbour", "frozen_ground"]).all()
+    assert (
+        by_site.loc[bottomless, "permafrost_table_source"]
+        .isin(["", "neighbour", "frozen_ground"])
+        .all()
+    )
     impossible = layers["vic [%]"].notna() & ~layers["vic [%]"].between(0, 100)
     assert impossible.sum() == (table.flags["rule"] == "fractions").sum() > 0
     inverted = layers["base [m]"] < layers["top [m]"]
@@ -60,14 +67,25 @@ def test_samples_of_the_virtual_arctic(table: SiteTable) -> None:
     grid = Grid(-180, 25, 180, 85, 0.5)
     names = ["elevation", "maat", "ndvi"]
     fields = world.predictors(grid.longitudes, grid.latitudes, names, seed=0)
-    cube = xr.Dataset({name: (("latitude", "longitude"), np.asarray(field, dtype=float)) for name, field in fields.items()})
+    cube = xr.Dataset(
+        {
+            name: (("latitude", "longitude"), np.asarray(field, dtype=float))
+            for name, field in fields.items()
+        }
+    )
     samples, sites = build_samples(table.sites, grid, cube, names)
     assert (sites["used"] == (sites["reason"] == "")).all()
     assert samples["sites"].sum() == sites["used"].sum()
     assert samples[names].notna().all(axis=None)
     assert samples["weight"].mean() == pytest.approx(1)
     assert nugget(samples)["cells"] > 20
-    again = world.predictors_at_points(grid.longitudes[samples["cell_col"]], grid.latitudes[samples["cell_row"]], names, seed=0)
+    again = world.predictors_at_points(
+        grid.longitudes[samples["cell_col"]], grid.latitudes[samples["cell_row"]], names, seed=0
+    )
     whole = samples["filled_from_km"] == 0
     for name in names:
-        np.testing.assert_allclose(samples.loc[whole, name], pd.Series(np.asarray(again[name], dtype=float))[whole], rtol=1e-5)
+        np.testing.assert_allclose(
+            samples.loc[whole, name],
+            pd.Series(np.asarray(again[name], dtype=float))[whole],
+            rtol=1e-5,
+        )

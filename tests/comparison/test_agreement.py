@@ -42,21 +42,32 @@ def test_rank_correlation_weighs_by_area():
     """A cell of weight two counts as two cells."""
     cells = make_cells(400)
     double = np.arange(400) < 150
-    weighted = Cells(np.where(double, 2.0, 1.0), *(getattr(cells, field.name) for field in fields(cells)[1:]))
+    weighted = Cells(
+        np.where(double, 2.0, 1.0), *(getattr(cells, field.name) for field in fields(cells)[1:])
+    )
     twice = np.r_[np.arange(400), np.flatnonzero(double)]
     expected = stats.spearmanr(cells.run[twice], cells.other[twice]).statistic
-    assert spearman(joint_histogram(weighted, (10, 90), (0, 100))) == pytest.approx(expected, abs=1e-3)
+    assert spearman(joint_histogram(weighted, (10, 90), (0, 100))) == pytest.approx(
+        expected, abs=1e-3
+    )
 
 
 def test_of_a_constant_map_there_is_no_rank_correlation():
     cells = make_cells(10)
-    flat = Cells(cells.weight, np.full(10, 5.0), *(getattr(cells, field.name) for field in fields(cells)[2:]))
+    flat = Cells(
+        cells.weight, np.full(10, 5.0), *(getattr(cells, field.name) for field in fields(cells)[2:])
+    )
     assert np.isnan(spearman(joint_histogram(flat, (5, 5), (0, 100))))
 
 
 def test_kappa_is_that_of_scikit_learn():
     cells, limits = make_cells(), (20.0, 40.0, 60.0, 80.0)
-    expected = cohen_kappa_score(np.digitize(cells.run, limits), np.digitize(cells.other, limits), weights="quadratic", sample_weight=cells.weight)
+    expected = cohen_kappa_score(
+        np.digitize(cells.run, limits),
+        np.digitize(cells.other, limits),
+        weights="quadratic",
+        sample_weight=cells.weight,
+    )
     assert weighted_kappa(class_matrix(cells, limits)) == pytest.approx(expected)
 
 
@@ -64,13 +75,20 @@ def test_sums_of_parts_add_up():
     cells = make_cells()
     south = np.arange(5000) < 2000
     whole = area_sums(cells, {"all": np.ones(5000, bool), "south": south})
-    parts = [area_sums(picked(cells, rows), {"all": np.ones(2500, bool)})["all"] for rows in (slice(0, 2500), slice(2500, None))]
+    parts = [
+        area_sums(picked(cells, rows), {"all": np.ones(2500, bool)})["all"]
+        for rows in (slice(0, 2500), slice(2500, None))
+    ]
     added = sum(parts, AreaSums())
     for field in fields(AreaSums):
-        assert getattr(added, field.name) == pytest.approx(getattr(whole["all"], field.name)), field.name
+        assert getattr(added, field.name) == pytest.approx(getattr(whole["all"], field.name)), (
+            field.name
+        )
     w = cells.weight
     assert whole["all"].mean("run") == pytest.approx(np.average(cells.run, weights=w))
-    assert whole["south"].mean("squares") == pytest.approx(np.average((cells.run - cells.other)[south] ** 2, weights=w[south]))
+    assert whole["south"].mean("squares") == pytest.approx(
+        np.average((cells.run - cells.other)[south] ** 2, weights=w[south])
+    )
     inside = abs(cells.run - cells.other) <= 10
     assert whole["all"].mean("covered") == pytest.approx(np.average(inside, weights=w))
     meet = (cells.other - 4 <= cells.run + 10) & (cells.run - 10 <= cells.other + 6)
@@ -79,7 +97,9 @@ def test_sums_of_parts_add_up():
 
 
 def test_an_area_without_cells_is_left_out():
-    assert list(area_sums(make_cells(5), {"all": np.ones(5, bool), "none": np.zeros(5, bool)})) == ["all"]
+    assert list(area_sums(make_cells(5), {"all": np.ones(5, bool), "none": np.zeros(5, bool)})) == [
+        "all"
+    ]
 
 
 def test_limits_are_of_the_classes_else_of_the_target_else_of_the_values():

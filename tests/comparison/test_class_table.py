@@ -21,9 +21,16 @@ def table(tmp_path, text: str = TABLE, **options):
 
 def test_a_table_is_read(tmp_path):
     found = table(tmp_path)
-    assert [(one.code, one.name, one.is_known) for one in found.classes] == [("1", "rich", True), ("2", "poor", True), ("9", "sea", False)]
+    assert [(one.code, one.name, one.is_known) for one in found.classes] == [
+        ("1", "rich", True),
+        ("2", "poor", True),
+        ("9", "sea", False),
+    ]
     assert (found.ice, found.depth) == ("excess", 10.0)
-    assert found.index_of(np.array([[9.0, np.nan], [1.0, 2.0]]), "map").tolist() == [[2, -1], [0, 1]]
+    assert found.index_of(np.array([[9.0, np.nan], [1.0, 2.0]]), "map").tolist() == [
+        [2, -1],
+        [0, 1],
+    ]
 
 
 def test_a_total_has_the_depth_and_the_extent_of_each_class(tmp_path):
@@ -32,7 +39,9 @@ def test_a_total_has_the_depth_and_the_extent_of_each_class(tmp_path):
     assert own.region_km2 == 1100
     assert own.counted_km2 == pytest.approx((190, 395, 600))
     middle = 100 * 0.95 * 0.25 * 0.02 + 1000 * 0.3 * 0.05 * 0.01
-    assert own.volume_km3 == pytest.approx((100 * 0.9 * 0.2 * 0.02, middle, 100 * 0.3 * 0.02 + 1000 * 0.5 * 0.1 * 0.01))
+    assert own.volume_km3 == pytest.approx(
+        (100 * 0.9 * 0.2 * 0.02, middle, 100 * 0.3 * 0.02 + 1000 * 0.5 * 0.1 * 0.01)
+    )
     assert own.depths_m == (10, 20)
     shallow = table(tmp_path).total(areas, 5.0)
     assert shallow.volume_km3[0] == pytest.approx(own.volume_km3[0] / 4)
@@ -40,8 +49,12 @@ def test_a_total_has_the_depth_and_the_extent_of_each_class(tmp_path):
 
 
 def test_units_in_headers_are_heard(tmp_path):
-    found = table(tmp_path, "code;low [1];high [1];depth [cm];extent [%]\n3;0.2;0.4;250;60\n").classes[0]
-    assert (found.low, found.middle, found.high, found.depth, *found.extent) == pytest.approx((20, 30, 40, 2.5, 0.6, 0.6, 0.6))
+    found = table(
+        tmp_path, "code;low [1];high [1];depth [cm];extent [%]\n3;0.2;0.4;250;60\n"
+    ).classes[0]
+    assert (found.low, found.middle, found.high, found.depth, *found.extent) == pytest.approx(
+        (20, 30, 40, 2.5, 0.6, 0.6, 0.6)
+    )
 
 
 def test_one_column_is_enough_and_no_depth_is_none(tmp_path):
@@ -63,7 +76,10 @@ def test_words_are_codes_of_polygons_only(tmp_path):
         ("class,middle\n1,20\n", "no column 'code'"),
         ("code,name\n1,rich\n", "says nothing of what its classes hold"),
         ("code,middle\n1,20\n1,30\n", "line 3: the code 1 stands there twice"),
-        ("code,low,middle,high\n1,20,10,30\n", "line 2: low, middle and high are not in rising order"),
+        (
+            "code,low,middle,high\n1,20,10,30\n",
+            "line 2: low, middle and high are not in rising order",
+        ),
         ("code,low,middle,high\n1,20,,30\n", "line 2: low, middle and high must all be given"),
         ("code,middle\n1,much\n", "'much' in 'middle' is no number"),
         ("code,middle\n1,120\n", "line 2: a content is not between 0 and 100 %"),
@@ -84,12 +100,16 @@ def test_a_wrong_table_is_one_sentence(tmp_path, text, said):
 
 def test_the_option_must_not_contradict_the_table(tmp_path):
     assert table(tmp_path, "code,middle\n1,20\n", ice="total").ice == "total"
-    with pytest.raises(IcemapError, match="says that its ice is excess, and --ice that it is total"):
+    with pytest.raises(
+        IcemapError, match="says that its ice is excess, and --ice that it is total"
+    ):
         table(tmp_path, ice="total")
 
 
 def test_a_code_that_the_table_misses_is_named(tmp_path):
-    with pytest.raises(IcemapError, match=r"map holds the class code 7, which .*classes.csv does not have"):
+    with pytest.raises(
+        IcemapError, match=r"map holds the class code 7, which .*classes.csv does not have"
+    ):
         table(tmp_path).index_of(np.array([1.0, 7.0]), "map")
 
 

@@ -21,11 +21,14 @@ REAL = Path(os.environ.get("ICEMAP_DATA", ROOT.parent / "shared" / "realcase")) 
 # Of a cell of 12.5337625 km in an equal-area projection of a sphere, km2.
 CELL = 12.5337625**2
 GRID = Grid(-180, 20, 180, 90, 1.0)
-# Zhang et al. 1999 (doi:10.1080/10889379909377670) print 11,370 to 36,550 km3 and 22.79 million km2,
-# Zhang et al. 2000 (doi:10.1080/10889370009377692) 12.21 to 16.98 million km2.
+# Zhang et al. 1999 (doi:10.1080/10889379909377670) print 11,370 to 36,550 km3 and 22.79 million
+# km2, Zhang et al. 2000 (doi:10.1080/10889370009377692) 12.21 to 16.98 million km2.
 PUBLISHED_KM3, PUBLISHED_REGION, PUBLISHED_AREA = (11_370, 36_550), 22.79e6, (12.21e6, 16.98e6)
 
-needs_map = pytest.mark.skipif(not (REAL / "nhipa.byte").is_file(), reason="ICEMAP_DATA names no folder with ipa_map/nhipa.byte")
+needs_map = pytest.mark.skipif(
+    not (REAL / "nhipa.byte").is_file(),
+    reason="ICEMAP_DATA names no folder with ipa_map/nhipa.byte",
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +76,15 @@ def test_opened_as_another_map_it_gives_them_on_the_ellipsoid(raster):
         own, shallow = other.own_total(None), other.own_total(5.0)
         chunk = Chunk((0, 0), slice(10, 30), slice(0, 360))
         values = other.values(chunk)
-    assert (own.volume_km3[0], own.volume_km3[2]) == pytest.approx((11_241 * 1.0065, 36_562 * 1.0065), rel=1e-3)
+    assert (own.volume_km3[0], own.volume_km3[2]) == pytest.approx(
+        (11_241 * 1.0065, 36_562 * 1.0065), rel=1e-3
+    )
     assert own.region_km2 == pytest.approx(23.5e6, rel=2e-3)
     assert shallow.volume_km3 == pytest.approx(np.array([3398, 7590, 13_000]) * 1.0065, rel=1e-3)
     known = np.isfinite(values.middle)
     area = np.broadcast_to(GRID.cell_area()[chunk.rows][:, None], known.shape)
-    # Between 60 and 80 N, on the grid: as much excess ice in 5 m as the classes have, without their extents.
+    # Between 60 and 80 N, on the grid: as much excess ice in 5 m as the classes have, without their
+    # extents.
     assert 9e6 < area[known].sum() < 14e6
     assert (values.low[known] <= values.middle[known]).all()
     assert (values.middle[known] <= values.high[known]).all()

@@ -18,13 +18,17 @@ def raster(crs: str, transform: Affine, shape: tuple[int, int]) -> Raster:
 
 def test_cells_in_degrees_have_the_area_of_a_grid():
     grid = Grid(-180, -90, 180, 90, 2.0)
-    areas = native_areas(raster("EPSG:4326", grid.transform, grid.shape), slice(0, 90), slice(0, 180))
+    areas = native_areas(
+        raster("EPSG:4326", grid.transform, grid.shape), slice(0, 90), slice(0, 180)
+    )
     assert areas[:, 0] == pytest.approx(grid.cell_area())
     assert areas.sum() == pytest.approx(GLOBE_KM2, rel=1e-8)
 
 
 @pytest.mark.parametrize("crs", ["EPSG:3995", "EPSG:6931", "EPSG:3408"])
-@pytest.mark.parametrize("at", [(-1_000_000, 2_000_000), (3_000_000, -1_500_000), (-25_000, 25_000)])
+@pytest.mark.parametrize(
+    "at", [(-1_000_000, 2_000_000), (3_000_000, -1_500_000), (-25_000, 25_000)]
+)
 def test_projected_cells_have_the_area_of_a_geodesic_polygon(crs, at):
     transform = Affine(10_000, 0, at[0], 0, -10_000, at[1])
     areas = native_areas(raster(crs, transform, (5, 5)), slice(0, 5), slice(0, 5))
@@ -40,7 +44,9 @@ def test_a_hemisphere_in_one_window_has_its_area():
     side = 12533.7625 * 4
     half = 181
     transform = Affine(side, 0, -half * side, 0, -side, half * side)
-    areas = native_areas(raster("EPSG:3408", transform, (2 * half, 2 * half)), slice(0, 362), slice(0, 362))
+    areas = native_areas(
+        raster("EPSG:3408", transform, (2 * half, 2 * half)), slice(0, 362), slice(0, 362)
+    )
     x = (np.arange(362) + 0.5 - half) * side
     north = np.hypot(*np.meshgrid(x, x)) < np.sqrt(2) * 6371228
     assert areas[north].sum() == pytest.approx(GLOBE_KM2 / 2, rel=2e-3)

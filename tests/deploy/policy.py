@@ -10,11 +10,15 @@ Document = dict[str, Any]
 
 KEY_LIKE = re.compile(r"(ACCESS_?KEY|API_?KEY|SECRET|TOKEN|PASSW|CREDENTIAL(?!S_FILE$))")
 KEY_VALUE = re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b|-----BEGIN|://[^/@\s]+:[^/@\s]+@")
-PINNED = re.compile(r"^[^:\s]+(:[0-9]+/[^:\s]+)?:(?!latest$|stable$|main$)[A-Za-z0-9][\w.-]*$|@sha256:[0-9a-f]{64}$")
+PINNED = re.compile(
+    r"^[^:\s]+(:[0-9]+/[^:\s]+)?:(?!latest$|stable$|main$)[A-Za-z0-9][\w.-]*$|@sha256:[0-9a-f]{64}$"
+)
 
 
 def check_containers(name: str, pod: Document) -> Iterator[str]:
-    """Not root, nothing written to the image, no right that is not needed, bounded, a fixed image, nothing that opens a door in the environment."""
+    """Not root, nothing written to the image, no right that is not needed, bounded, a fixed image,
+    nothing that opens a door in the environment.
+    """
     spec = pod["spec"]
     outer = spec.get("securityContext") or {}
     for key in ("hostNetwork", "hostPID", "hostIPC"):
@@ -24,7 +28,10 @@ def check_containers(name: str, pod: Document) -> Iterator[str]:
         if "hostPath" in volume:
             yield f"{name} mounts the path {volume['hostPath']['path']} of its node"
     for container in [*(spec.get("initContainers") or ()), *spec["containers"]]:
-        where, own = f"{name}/{container['name']}", {**outer, **(container.get("securityContext") or {})}
+        where, own = (
+            f"{name}/{container['name']}",
+            {**outer, **(container.get("securityContext") or {})},
+        )
         if own.get("runAsNonRoot") is not True or own.get("runAsUser", 1) == 0:
             yield f"{where} may run as root"
         if own.get("privileged"):
@@ -33,7 +40,9 @@ def check_containers(name: str, pod: Document) -> Iterator[str]:
             yield f"{where} may gain privileges"
         if own.get("readOnlyRootFilesystem") is not True:
             yield f"{where} may write to its image"
-        if (own.get("capabilities") or {}).get("drop") != ["ALL"] or (own.get("capabilities") or {}).get("add"):
+        if (own.get("capabilities") or {}).get("drop") != ["ALL"] or (
+            own.get("capabilities") or {}
+        ).get("add"):
             yield f"{where} keeps capabilities"
         if (own.get("seccompProfile") or {}).get("type") != "RuntimeDefault":
             yield f"{where} has no seccomp profile"
@@ -67,14 +76,21 @@ def check_mounts(name: str, pod: Document) -> Iterator[str]:
         mounts = container.get("volumeMounts") or ()
         for mount in mounts:
             if mount["name"] not in volumes:
-                yield f"{name}/{container['name']} mounts {mount['name']}, which is no volume of its pod"
+                yield (
+                    f"{name}/{container['name']} mounts {mount['name']}, which is no volume of"
+                    " its pod"
+                )
         if "/tmp" not in [mount["mountPath"] for mount in mounts]:
             yield f"{name}/{container['name']} has no /tmp to write to"
 
 
 def check_accounts(pods: Mapping[str, Document], documents: Iterable[Document]) -> Iterator[str]:
     """Every pod names an account that is there, and says whether it gets that account's token."""
-    accounts = {document["metadata"]["name"] for document in documents if document["kind"] == "ServiceAccount"}
+    accounts = {
+        document["metadata"]["name"]
+        for document in documents
+        if document["kind"] == "ServiceAccount"
+    }
     for name, pod in pods.items():
         account = pod["spec"].get("serviceAccountName", "default")
         if account not in accounts:
@@ -87,7 +103,9 @@ def check_accounts(pods: Mapping[str, Document], documents: Iterable[Document]) 
 
 
 def check_rights(documents: Iterable[Document]) -> Iterator[str]:
-    """Roles of one namespace, without wildcards, secrets or ways into other pods; bound to accounts alone."""
+    """Roles of one namespace, without wildcards, secrets or ways into other pods; bound to accounts
+    alone.
+    """
     for document in documents:
         name = f"{document['kind']}/{document['metadata'].get('name')}"
         if document["kind"] in ("ClusterRole", "ClusterRoleBinding"):
@@ -96,7 +114,14 @@ def check_rights(documents: Iterable[Document]) -> Iterator[str]:
             for key in ("apiGroups", "resources", "verbs"):
                 if "*" in rule.get(key, ()):
                     yield f"{name} has a wildcard in its {key}"
-            if {"secrets", "pods/exec", "pods/attach", "serviceaccounts/token", "roles", "rolebindings"}.intersection(rule.get("resources", ())):
+            if {
+                "secrets",
+                "pods/exec",
+                "pods/attach",
+                "serviceaccounts/token",
+                "roles",
+                "rolebindings",
+            }.intersection(rule.get("resources", ())):
                 yield f"{name} reaches {', '.join(rule['resources'])}"
             if {"escalate", "bind", "impersonate"}.intersection(rule.get("verbs", ())):
                 yield f"{name} may {', '.join(rule['verbs'])}"
@@ -131,9 +156,17 @@ def _pod_selectors(document: Document) -> Iterator[Document]:
 
 
 def check_network(documents: Iterable[Document]) -> Iterator[str]:
-    """Nothing is allowed but what is listed: every pod is under a policy that forbids, no rule is open, no way leads to the metadata of the machine."""
+    """Nothing is allowed but what is listed: every pod is under a policy that forbids, no rule is
+    open, no way leads to the metadata of the machine.
+    """
     policies = [document for document in documents if document["kind"] == "NetworkPolicy"]
-    deny = [p for p in policies if p["spec"]["podSelector"] == {} and not p["spec"].get("ingress") and not p["spec"].get("egress")]
+    deny = [
+        p
+        for p in policies
+        if p["spec"]["podSelector"] == {}
+        and not p["spec"].get("ingress")
+        and not p["spec"].get("egress")
+    ]
     if not any(set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"} for policy in deny):
         yield "no policy forbids what the others do not allow"
     for policy in policies:
@@ -146,7 +179,9 @@ def check_network(documents: Iterable[Document]) -> Iterator[str]:
                 yield f"{name} opens every port"
             for peer in [*(rule.get("from") or ()), *(rule.get("to") or ())]:
                 block = peer.get("ipBlock") or {}
-                if block.get("cidr") == "0.0.0.0/0" and "169.254.0.0/16" not in block.get("except", ()):
+                if block.get("cidr") == "0.0.0.0/0" and "169.254.0.0/16" not in block.get(
+                    "except", ()
+                ):
                     yield f"{name} leads to the metadata of the machine"
 
 
@@ -154,9 +189,16 @@ def check_namespace(documents: Iterable[Document]) -> Iterator[str]:
     """The namespace refuses pods that are not restricted, and is bounded."""
     documents = list(documents)
     for document in documents:
-        if document["kind"] == "Namespace" and document["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce") != "restricted":
+        if (
+            document["kind"] == "Namespace"
+            and document["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce")
+            != "restricted"
+        ):
             yield f"the namespace {document['metadata']['name']} takes pods that are not restricted"
-    if not any(document["kind"] == "ResourceQuota" and "requests.cpu" in document["spec"]["hard"] for document in documents):
+    if not any(
+        document["kind"] == "ResourceQuota" and "requests.cpu" in document["spec"]["hard"]
+        for document in documents
+    ):
         yield "nothing bounds what the namespace may take"
 
 
@@ -164,14 +206,22 @@ def check_dask(name: str, spec: Document) -> Iterator[str]:
     """A DaskCluster that comes up, retires its workers and goes when it is forgotten."""
     if not spec.get("idleTimeout"):
         yield f"{name} stays when it is forgotten"
-    roles = {"scheduler": spec["scheduler"]["spec"]["containers"], "worker": spec["worker"]["spec"]["containers"]}
+    roles = {
+        "scheduler": spec["scheduler"]["spec"]["containers"],
+        "worker": spec["worker"]["spec"]["containers"],
+    }
     for role, containers in roles.items():
         if [container["name"] for container in containers] != [role]:
             yield f"{name}: the container of the {role} has another name"
         if containers[0].get("args", [])[:2] != ["dask", role] or "command" in containers[0]:
             yield f"{name}: the {role} does not start by 'dask {role}'"
-    environment = {variable["name"]: variable.get("value", "") for variable in roles["scheduler"][0].get("env") or ()}
-    if "'distributed.http.scheduler.api'" not in environment.get("DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES", ""):
+    environment = {
+        variable["name"]: variable.get("value", "")
+        for variable in roles["scheduler"][0].get("env") or ()
+    }
+    if "'distributed.http.scheduler.api'" not in environment.get(
+        "DASK_DISTRIBUTED__SCHEDULER__HTTP__ROUTES", ""
+    ):
         yield f"{name}: the scheduler cannot be asked to retire a worker"
     if "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL" not in environment:
         yield f"{name}: lost workers stall the run for Dask's five minutes"
@@ -180,5 +230,9 @@ def check_dask(name: str, spec: Document) -> Iterator[str]:
         yield f"{name}: workers end without handing over their results"
     if "--memory-limit" not in worker["args"]:
         yield f"{name}: workers do not know their memory"
-    if worker["args"][worker["args"].index("--nthreads") + 1] != "1" if "--nthreads" in worker["args"] else True:
+    if (
+        worker["args"][worker["args"].index("--nthreads") + 1] != "1"
+        if "--nthreads" in worker["args"]
+        else True
+    ):
         yield f"{name}: workers have more than one thread"

@@ -16,8 +16,12 @@ DOCKERFILE = (DEPLOY / "image/Dockerfile").read_text()
 def pins(text: str) -> dict[str, str]:
     """Each requirement with its hashes; the key is name, version and marker."""
     found = {}
-    for block in re.split(r"^(?=[A-Za-z])", re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE), flags=re.MULTILINE)[1:]:
-        head, *hashes = [part.strip() for part in block.replace("\\\n", "\n").splitlines() if part.strip()]
+    for block in re.split(
+        r"^(?=[A-Za-z])", re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE), flags=re.MULTILINE
+    )[1:]:
+        head, *hashes = [
+            part.strip() for part in block.replace("\\\n", "\n").splitlines() if part.strip()
+        ]
         found[head] = sorted(hashes)
     return found
 
@@ -28,7 +32,9 @@ def image_pins() -> dict[str, list[str]]:
 
 def differences(image: dict, lock: dict) -> list[str]:
     by_name = {re.split(r"[ ;]", head)[0]: hashes for head, hashes in lock.items()}
-    return [head for head, hashes in image.items() if by_name.get(re.split(r"[ ;]", head)[0]) != hashes]
+    return [
+        head for head, hashes in image.items() if by_name.get(re.split(r"[ ;]", head)[0]) != hashes
+    ]
 
 
 def test_pins_of_the_image_equal_those_of_the_lock():
@@ -69,16 +75,34 @@ def test_the_dockerfile_says(line):
 
 def test_the_dockerfile_holds_no_key_copies_no_source_tree_and_ends_without_root():
     instructions = re.findall(r"^([A-Z]+) (.*)$", DOCKERFILE, re.MULTILINE)
-    assert [rest for word, rest in instructions if word in ("ADD",) or (word == "COPY" and rest.split()[0] in (".", "./"))] == []
-    assert [rest for word, rest in instructions if word in ("ENV", "ARG") and re.search(r"KEY|SECRET|TOKEN|PASSW", rest)] == []
+    assert [
+        rest
+        for word, rest in instructions
+        if word in ("ADD",) or (word == "COPY" and rest.split()[0] in (".", "./"))
+    ] == []
+    assert [
+        rest
+        for word, rest in instructions
+        if word in ("ENV", "ARG") and re.search(r"KEY|SECRET|TOKEN|PASSW", rest)
+    ] == []
     assert [rest for word, rest in instructions if word == "USER"] == ["1000:100"]
     assert [rest for word, rest in instructions if word == "FROM"] == ["${BASE}"]
 
 
 def test_everything_that_keeps_files_of_its_own_keeps_them_below_tmp():
     """The root file system is read-only, and workers have no home folder to write to."""
-    places = dict(re.findall(r"\b((?:\w+_CACHE_DIR|XDG_CACHE_HOME|MPLCONFIGDIR|DASK_TEMPORARY_DIRECTORY))=(\S+)", DOCKERFILE))
-    assert places.keys() == {"NUMBA_CACHE_DIR", "XDG_CACHE_HOME", "MPLCONFIGDIR", "DASK_TEMPORARY_DIRECTORY"}
+    places = dict(
+        re.findall(
+            r"\b((?:\w+_CACHE_DIR|XDG_CACHE_HOME|MPLCONFIGDIR|DASK_TEMPORARY_DIRECTORY))=(\S+)",
+            DOCKERFILE,
+        )
+    )
+    assert places.keys() == {
+        "NUMBA_CACHE_DIR",
+        "XDG_CACHE_HOME",
+        "MPLCONFIGDIR",
+        "DASK_TEMPORARY_DIRECTORY",
+    }
     assert all(place.split("/")[1] == "tmp" for place in places.values())
 
 
@@ -88,19 +112,29 @@ def test_tags_of_the_overlay_are_the_version_of_the_package():
 
 
 def allowlist(namespace: Path | None = None):
-    """What the server of a user may show, in a pod of the namespace that a file names, or elsewhere."""
+    """What the server of a user may show, in a pod of the namespace that a file names, or
+    elsewhere.
+    """
     config = SimpleNamespace(ServerProxy=SimpleNamespace())
     code = (DEPLOY / "image/jupyter_server_config.py").read_text()
     if namespace is not None:
         assert code.count('"/var/run/secrets/kubernetes.io/serviceaccount/namespace"') == 1
-        code = code.replace("/var/run/secrets/kubernetes.io/serviceaccount/namespace", str(namespace))
+        code = code.replace(
+            "/var/run/secrets/kubernetes.io/serviceaccount/namespace", str(namespace)
+        )
     exec(code, {"c": config})
     return lambda host: config.ServerProxy.host_allowlist(None, host)
 
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "127.0.0.1", "icemap-scheduler.icemap", "icemap-1a2b3c-scheduler.icemap", "icemap-run-scheduler.icemap"],
+    [
+        "localhost",
+        "127.0.0.1",
+        "icemap-scheduler.icemap",
+        "icemap-1a2b3c-scheduler.icemap",
+        "icemap-run-scheduler.icemap",
+    ],
 )
 def test_a_users_server_shows_dashboards_of_schedulers(host):
     assert allowlist()(host) is True

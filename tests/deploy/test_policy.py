@@ -31,7 +31,14 @@ def test_pods_are_restricted_bounded_and_without_keys(overlay, name):
 def test_each_overlay_starts_schedulers_workers_a_job_runner_and_a_user():
     for overlay in OVERLAYS:
         labels = [pod["metadata"]["labels"] for pod in started(overlay).pods.values()]
-        assert sorted(each.get("dask.org/component", "user") for each in labels) == ["job-runner", "scheduler", "scheduler", "user", "worker", "worker"]
+        assert sorted(each.get("dask.org/component", "user") for each in labels) == [
+            "job-runner",
+            "scheduler",
+            "scheduler",
+            "user",
+            "worker",
+            "worker",
+        ]
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
@@ -47,23 +54,45 @@ def test_accounts_rights_network_and_selectors(overlay):
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_dask_clusters(overlay):
-    assert [*check_dask("cluster", one(kustomized(f"overlays/{overlay}/cluster"), "DaskCluster")["spec"])] == []
+    assert [
+        *check_dask(
+            "cluster", one(kustomized(f"overlays/{overlay}/cluster"), "DaskCluster")["spec"]
+        )
+    ] == []
     job = one(kustomized(f"overlays/{overlay}/job"), "DaskJob")["spec"]["cluster"]["spec"]
-    # The operator drops everything of a job's cluster but its pods; a job's cluster ends with its runner.
+    # The operator drops everything of a job's cluster but its pods; a job's cluster ends with its
+    # runner.
     assert [*check_dask("job", job)] == []
 
 
 def test_the_routes_of_the_scheduler_are_those_of_dask_and_one_more():
-    scheduler = one(kustomized("overlays/eks/cluster"), "DaskCluster")["spec"]["scheduler"]["spec"]["containers"][0]
-    routes = yaml.safe_load(next(v["value"] for v in scheduler["env"] if v["name"].endswith("HTTP__ROUTES")))
+    scheduler = one(kustomized("overlays/eks/cluster"), "DaskCluster")["spec"]["scheduler"]["spec"][
+        "containers"
+    ][0]
+    routes = yaml.safe_load(
+        next(v["value"] for v in scheduler["env"] if v["name"].endswith("HTTP__ROUTES"))
+    )
     defaults = yaml.safe_load((files("distributed") / "distributed.yaml").read_text())
-    assert routes == [*defaults["distributed"]["scheduler"]["http"]["routes"], "distributed.http.scheduler.api"]
+    assert routes == [
+        *defaults["distributed"]["scheduler"]["http"]["routes"],
+        "distributed.http.scheduler.api",
+    ]
 
 
 def test_the_user_may_do_what_icemap_asks_for_and_no_more():
     role = one(kustomized("overlays/eks"), "Role")
-    rights = {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
-    assert rights == {("daskclusters", "create"), ("daskclusters", "get"), ("daskclusters", "delete"), ("daskautoscalers", "create")}
+    rights = {
+        (resource, verb)
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert rights == {
+        ("daskclusters", "create"),
+        ("daskclusters", "get"),
+        ("daskclusters", "delete"),
+        ("daskautoscalers", "create"),
+    }
 
 
 def test_the_operator_pod_is_restricted_bounded_and_of_the_locked_version():
@@ -75,15 +104,30 @@ def test_the_operator_pod_is_restricted_bounded_and_of_the_locked_version():
 
 def test_values_of_the_hub_agree_with_the_manifests():
     values = yaml.safe_load((DEPLOY / "helm/jupyterhub.yaml").read_text())
-    user, single, spawner = one(kustomized("overlays/eks/user"), "Pod"), values["singleuser"], values["hub"]["config"]["KubeSpawner"]
+    user, single, spawner = (
+        one(kustomized("overlays/eks/user"), "Pod"),
+        values["singleuser"],
+        values["hub"]["config"]["KubeSpawner"],
+    )
     assert single["extraLabels"] == user["metadata"]["labels"]
     assert single["serviceAccountName"] == user["spec"]["serviceAccountName"]
     assert spawner["namespace"] == user["metadata"]["namespace"]
     assert spawner["pod_security_context"] == user["spec"]["securityContext"]
     assert spawner["container_security_context"] == user["spec"]["containers"][0]["securityContext"]
-    mounts = {m["name"]: m["mountPath"] for m in [*single["storage"]["extraVolumeMounts"], {"name": "home", "mountPath": single["storage"]["homeMountPath"]}]}
-    assert mounts == {m["name"]: m["mountPath"] for m in user["spec"]["containers"][0]["volumeMounts"]}
-    assert single["extraEnv"].items() <= {v["name"]: v["value"] for v in user["spec"]["containers"][0]["env"]}.items()
+    mounts = {
+        m["name"]: m["mountPath"]
+        for m in [
+            *single["storage"]["extraVolumeMounts"],
+            {"name": "home", "mountPath": single["storage"]["homeMountPath"]},
+        ]
+    }
+    assert mounts == {
+        m["name"]: m["mountPath"] for m in user["spec"]["containers"][0]["volumeMounts"]
+    }
+    assert (
+        single["extraEnv"].items()
+        <= {v["name"]: v["value"] for v in user["spec"]["containers"][0]["env"]}.items()
+    )
     for name in ("jupyterhub", "gateway"):
         assert ":latest" not in (text := (DEPLOY / f"helm/{name}.yaml").read_text())
         assert "apiToken:" not in text
@@ -94,13 +138,24 @@ POD = {
     "spec": {
         "serviceAccountName": "icemap-worker",
         "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [
             {
                 "name": "c",
                 "image": "registry:5000/icemap:0.1.0",
-                "resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
-                "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+                "resources": {
+                    "requests": {"cpu": "1", "memory": "1Gi"},
+                    "limits": {"cpu": "1", "memory": "1Gi"},
+                },
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
                 "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
                 "env": [{"name": "AWS_SHARED_CREDENTIALS_FILE", "value": "/etc/aws/credentials"}],
             }
@@ -126,7 +181,11 @@ def changed(document, path, value):
 
 
 def test_the_example_pod_is_good():
-    assert [*check_containers("p", POD), *check_mounts("p", POD), *check_accounts({"p": POD}, [account("icemap-worker")])] == []
+    assert [
+        *check_containers("p", POD),
+        *check_mounts("p", POD),
+        *check_accounts({"p": POD}, [account("icemap-worker")]),
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -143,15 +202,31 @@ def test_the_example_pod_is_good():
         ((*SECURITY, "allowPrivilegeEscalation"), None, "gain privileges"),
         ((*SECURITY, "readOnlyRootFilesystem"), False, "write to its image"),
         ((*SECURITY, "capabilities"), {"drop": ["NET_RAW"]}, "keeps capabilities"),
-        ((*SECURITY, "capabilities"), {"drop": ["ALL"], "add": ["SYS_ADMIN"]}, "keeps capabilities"),
+        (
+            (*SECURITY, "capabilities"),
+            {"drop": ["ALL"], "add": ["SYS_ADMIN"]},
+            "keeps capabilities",
+        ),
         ((*CONTAINER, "resources", "limits"), {"cpu": "1"}, "no memory in its limits"),
         ((*CONTAINER, "resources", "requests"), None, "no cpu in its requests"),
         ((*CONTAINER, "image"), "icemap", "tag is not fixed"),
         ((*CONTAINER, "image"), "registry:5000/icemap", "tag is not fixed"),
         ((*CONTAINER, "image"), "icemap:latest", "tag is not fixed"),
-        ((*CONTAINER, "env"), [{"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}], "looks like a key"),
-        ((*CONTAINER, "env"), [{"name": "URL", "value": "https://me:pass@host"}], "looks like a key"),
-        ((*CONTAINER, "env"), [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}], "comes from a secret"),
+        (
+            (*CONTAINER, "env"),
+            [{"name": "AWS_SECRET_ACCESS_KEY", "value": "x"}],
+            "looks like a key",
+        ),
+        (
+            (*CONTAINER, "env"),
+            [{"name": "URL", "value": "https://me:pass@host"}],
+            "looks like a key",
+        ),
+        (
+            (*CONTAINER, "env"),
+            [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+            "comes from a secret",
+        ),
         ((*CONTAINER, "envFrom"), [{"secretRef": {"name": "s"}}], "from a secret"),
         (("spec", "serviceAccountName"), None, "no account"),
         (("spec", "serviceAccountName"), "other", "no account"),
@@ -161,7 +236,11 @@ def test_the_example_pod_is_good():
 )
 def test_a_bad_pod_is_seen(path, value, finding):
     pod = changed(POD, path, value)
-    found = [*check_containers("p", pod), *check_mounts("p", pod), *check_accounts({"p": pod}, [account("icemap-worker")])]
+    found = [
+        *check_containers("p", pod),
+        *check_mounts("p", pod),
+        *check_accounts({"p": pod}, [account("icemap-worker")]),
+    ]
     assert any(finding in sentence for sentence in found), found
 
 
@@ -170,7 +249,11 @@ def account(name):
 
 
 def role(kind="Role", **rule):
-    return {"kind": kind, "metadata": {"name": "r"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], **rule}]}
+    return {
+        "kind": kind,
+        "metadata": {"name": "r"},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], **rule}],
+    }
 
 
 @pytest.mark.parametrize(
@@ -182,7 +265,14 @@ def role(kind="Role", **rule):
         (role(resources=["pods/exec"]), "reaches pods/exec"),
         (role(verbs=["impersonate"]), "may impersonate"),
         (role(kind="ClusterRole"), "in every namespace"),
-        ({"kind": "RoleBinding", "metadata": {"name": "b"}, "subjects": [{"kind": "Group", "name": "system:authenticated"}]}, "binds the Group"),
+        (
+            {
+                "kind": "RoleBinding",
+                "metadata": {"name": "b"},
+                "subjects": [{"kind": "Group", "name": "system:authenticated"}],
+            },
+            "binds the Group",
+        ),
     ],
 )
 def test_too_many_rights_are_seen(document, finding):
@@ -196,18 +286,40 @@ def test_too_many_rights_are_seen(document, finding):
         {"kind": "Service", "spec": {"selector": {"app": "b"}}},
         {"kind": "PodDisruptionBudget", "spec": {"selector": {"matchLabels": {"app": "b"}}}},
         {"kind": "NetworkPolicy", "spec": {"podSelector": {"matchLabels": {"app": "b"}}}},
-        {"kind": "NetworkPolicy", "spec": {"podSelector": {}, "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "b"}}}]}]}},
+        {
+            "kind": "NetworkPolicy",
+            "spec": {
+                "podSelector": {},
+                "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "b"}}}]}],
+            },
+        },
     ],
 )
 def test_a_selector_that_finds_nothing_is_seen(document):
     document["metadata"] = {"name": "d"}
     assert len([*check_selectors([document], {"p": POD})]) == 1
-    assert [*check_selectors([document], {"p": changed(POD, ("metadata", "labels"), {"app": "b"})})] == []
+    assert [
+        *check_selectors([document], {"p": changed(POD, ("metadata", "labels"), {"app": "b"})})
+    ] == []
 
 
 def policies(*more):
-    deny = {"kind": "NetworkPolicy", "metadata": {"name": "deny"}, "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}}
-    return [deny, *({"kind": "NetworkPolicy", "metadata": {"name": "n"}, "spec": {"podSelector": {}, **spec}} for spec in more)]
+    deny = {
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "deny"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+    }
+    return [
+        deny,
+        *(
+            {
+                "kind": "NetworkPolicy",
+                "metadata": {"name": "n"},
+                "spec": {"podSelector": {}, **spec},
+            }
+            for spec in more
+        ),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +328,12 @@ def policies(*more):
         (policies()[1:], "no policy forbids"),
         (policies({"ingress": [{"ports": [{"port": 1}]}]}), "lets everyone in"),
         (policies({"egress": [{"to": [{"podSelector": {}}]}]}), "opens every port"),
-        (policies({"egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}]}), "metadata"),
+        (
+            policies(
+                {"egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}], "ports": [{"port": 443}]}]}
+            ),
+            "metadata",
+        ),
     ],
 )
 def test_an_open_network_is_seen(documents, finding):

@@ -1,4 +1,6 @@
-"""The lines by which the runbook and the README start schedulers and workers open them to this machine alone."""
+"""The lines by which the runbook and the README start schedulers and workers open them to this
+machine alone.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ def lines(text: str) -> list[str]:
 
 
 def starters(text: str) -> list[str]:
-    return [line for line in lines(text) if re.match(r"(\S*/)?(dask[ -](scheduler|worker)|jupyter|bokeh)\b", line)]
+    return [
+        line
+        for line in lines(text)
+        if re.match(r"(\S*/)?(dask[ -](scheduler|worker)|jupyter|bokeh)\b", line)
+    ]
 
 
 def free_port() -> int:
@@ -47,7 +53,9 @@ def listening(process: psutil.Process) -> set[str]:
 
 
 def start_and_look(commands: list[str], folder: Path) -> dict[str, set[str]]:
-    """What each command listens on, once its workers have joined; their ports are made free ones."""
+    """What each command listens on, once its workers have joined; their ports are made free
+    ones.
+    """
     from distributed import Client
 
     text = "\n".join(commands)
@@ -55,7 +63,9 @@ def start_and_look(commands: list[str], folder: Path) -> dict[str, set[str]]:
         given = port[0] or port[1]
         text = re.sub(rf"\b{given}\b", str(free_port()), text) if given in text else text
     commands = text.splitlines()
-    address = next(word for command in commands for word in command.split() if word.startswith("tcp://"))
+    address = next(
+        word for command in commands for word in command.split() if word.startswith("tcp://")
+    )
     started: dict[str, subprocess.Popen] = {}
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "DASK_TEMPORARY_DIRECTORY": str(folder)}
     try:
@@ -63,10 +73,14 @@ def start_and_look(commands: list[str], folder: Path) -> dict[str, set[str]]:
             words = shlex.split(command)
             program = [sys.executable, "-m", *words] if words[0] == "dask" else words
             with open(folder / "log", "ab") as log:
-                started[command] = subprocess.Popen(program, stdout=log, stderr=log, env=environment, cwd=folder)
+                started[command] = subprocess.Popen(
+                    program, stdout=log, stderr=log, env=environment, cwd=folder
+                )
         with Client(address, timeout=120, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=120)
-        return {command: listening(psutil.Process(process.pid)) for command, process in started.items()}
+        return {
+            command: listening(psutil.Process(process.pid)) for command, process in started.items()
+        }
     finally:
         for process in reversed(started.values()):
             process.terminate()
@@ -90,7 +104,10 @@ def test_what_the_runbook_starts_listens_on_this_machine_alone(tmp_path):
 def test_an_open_worker_is_seen(tmp_path):
     """With Dask's own defaults, as the runbook once had it."""
     commands = starters((ROOT / "deploy" / "README.md").read_text(encoding="utf-8"))
-    plain = [command.replace(" --host 127.0.0.1 --no-dashboard --dashboard-address 127.0.0.1:0", "") for command in commands]
+    plain = [
+        command.replace(" --host 127.0.0.1 --no-dashboard --dashboard-address 127.0.0.1:0", "")
+        for command in commands
+    ]
     assert plain != commands
     found = start_and_look(plain, tmp_path)
     assert "0.0.0.0" in set().union(*found.values()), found
@@ -99,5 +116,7 @@ def test_an_open_worker_is_seen(tmp_path):
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_line_that_starts_a_server_says_where_it_listens(text):
     for command in starters((ROOT / text).read_text(encoding="utf-8")):
-        assert "127.0.0.1" in command.partition("tcp://127.0.0.1")[2] or "--host 127.0.0.1" in command, command
+        assert (
+            "127.0.0.1" in command.partition("tcp://127.0.0.1")[2] or "--host 127.0.0.1" in command
+        ), command
         assert "--no-dashboard" in command or "--dashboard-address 127.0.0.1:" in command, command

@@ -32,25 +32,38 @@ def fitted(table: tuple[np.ndarray, np.ndarray]) -> CopulaBMA:
 
 @pytest.fixture(scope="module")
 def normal_case() -> tuple[CopulaBMA, np.ndarray, np.ndarray, np.ndarray]:
-    """Normal margins and Gaussian copulas make the predictive distribution a mixture of N(rho f, 1 - rho^2)."""
-    bma = CopulaBMA.from_parts(stats.norm(), [stats.norm()] * 2, [Copula("gaussian", [r]) for r in RHO], WEIGHTS)
+    """Normal margins and Gaussian copulas make the predictive distribution a mixture of N(rho f, 1
+    - rho^2).
+    """
+    bma = CopulaBMA.from_parts(
+        stats.norm(), [stats.norm()] * 2, [Copula("gaussian", [r]) for r in RHO], WEIGHTS
+    )
     rng = np.random.default_rng(1)
     return bma, rng.normal(size=(60, 2)), rng.normal(size=60), np.sqrt(1 - RHO**2)
 
 
-# --- closed forms -------------------------------------------------------------------------------------------------------------
+# --- closed forms
+# -------------------------------------------------------------------------------------------------
 
 
 def test_normal_margins_and_gaussian_copulas_are_a_normal_mixture(normal_case: tuple) -> None:
     bma, F, y, sd = normal_case
     means = F * RHO
     np.testing.assert_allclose(bma.predict(F), means @ WEIGHTS, atol=1e-8)
-    np.testing.assert_allclose(bma.cdf(F, y), stats.norm.cdf((y[:, None] - means) / sd) @ WEIGHTS, atol=1e-12)
-    np.testing.assert_allclose(bma.pdf(F, y), stats.norm.pdf((y[:, None] - means) / sd) @ (WEIGHTS / sd), rtol=1e-10)
-    np.testing.assert_allclose(bma.crps(F, y), normal_mixture_crps(y, means, sd, WEIGHTS), atol=5e-6)
+    np.testing.assert_allclose(
+        bma.cdf(F, y), stats.norm.cdf((y[:, None] - means) / sd) @ WEIGHTS, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        bma.pdf(F, y), stats.norm.pdf((y[:, None] - means) / sd) @ (WEIGHTS / sd), rtol=1e-10
+    )
+    np.testing.assert_allclose(
+        bma.crps(F, y), normal_mixture_crps(y, means, sd, WEIGHTS), atol=5e-6
+    )
     within, between = bma.variance(F)
     np.testing.assert_allclose(within, WEIGHTS @ sd**2, atol=1e-5)
-    np.testing.assert_allclose(between, (means - (means @ WEIGHTS)[:, None]) ** 2 @ WEIGHTS, atol=1e-6)
+    np.testing.assert_allclose(
+        between, (means - (means @ WEIGHTS)[:, None]) ** 2 @ WEIGHTS, atol=1e-6
+    )
 
 
 def test_quantiles_invert_the_mixture_not_its_parts(normal_case: tuple) -> None:
@@ -66,16 +79,28 @@ def test_quantiles_invert_the_mixture_not_its_parts(normal_case: tuple) -> None:
 
 def test_independence_gives_back_the_climatology() -> None:
     climate = stats.beta(2, 3, scale=100)
-    bma = CopulaBMA.from_parts(climate, [stats.uniform(0, 100)], [Copula("independence")], [1.0], bounds=(0, 100))
+    bma = CopulaBMA.from_parts(
+        climate, [stats.uniform(0, 100)], [Copula("independence")], [1.0], bounds=(0, 100)
+    )
     F = np.array([[5.0], [50.0], [99.0]])
     np.testing.assert_allclose(bma.predict(F), climate.mean(), atol=1e-5)
-    np.testing.assert_allclose(bma.interval(F, 0.9), np.tile(climate.ppf([0.05, 0.95]), (3, 1)), atol=1e-9)
+    np.testing.assert_allclose(
+        bma.interval(F, 0.9), np.tile(climate.ppf([0.05, 0.95]), (3, 1)), atol=1e-9
+    )
     within, between = bma.variance(F)
     np.testing.assert_allclose(within, climate.var(), rtol=1e-5)
     np.testing.assert_allclose(between, 0.0, atol=1e-9)
 
 
-@pytest.mark.parametrize("copula", [Copula("clayton", [3.0]), Copula("gumbel", [2.0], 180), Copula("student", [0.8, 3.0]), Copula("joe", [3.0])])
+@pytest.mark.parametrize(
+    "copula",
+    [
+        Copula("clayton", [3.0]),
+        Copula("gumbel", [2.0], 180),
+        Copula("student", [0.8, 3.0]),
+        Copula("joe", [3.0]),
+    ],
+)
 def test_the_mean_is_the_published_integral(copula: Copula) -> None:
     """m_k(v) = integral of F_Y^-1(u) c_k(u, v) du."""
     climate, member = stats.beta(1.5, 2.5, scale=100), stats.norm(40, 20)
@@ -91,10 +116,13 @@ def test_the_mean_is_the_published_integral(copula: Copula) -> None:
         assert float(bma.predict([[f]])[0]) == pytest.approx(expected, abs=2e-4)
 
 
-# --- a fitted mixture is one distribution -------------------------------------------------------------------------------------
+# --- a fitted mixture is one distribution
+# -------------------------------------------------------------------------------------
 
 
-def test_every_method_speaks_of_the_same_distribution(fitted: CopulaBMA, table: tuple[np.ndarray, np.ndarray]) -> None:
+def test_every_method_speaks_of_the_same_distribution(
+    fitted: CopulaBMA, table: tuple[np.ndarray, np.ndarray]
+) -> None:
     F = table[0][:12]
     grid = np.linspace(0.0, 100.0, 20_001)
     for row in range(len(F)):
@@ -107,21 +135,34 @@ def test_every_method_speaks_of_the_same_distribution(fitted: CopulaBMA, table: 
         variance = np.trapezoid(2 * grid * (1 - G), grid) - mean**2
         assert float(np.sum(fitted.variance(F[[row]]))) == pytest.approx(variance, rel=1e-3)
         target = table[1][row]
-        assert float(fitted.crps(F[[row]], target)[0]) == pytest.approx(np.trapezoid((G - (grid >= target)) ** 2, grid), abs=5e-3)
-        assert float(fitted.log_score(F[[row]], target)[0]) == pytest.approx(-np.log(np.interp(target, grid, density)), abs=1e-3)
+        assert float(fitted.crps(F[[row]], target)[0]) == pytest.approx(
+            np.trapezoid((G - (grid >= target)) ** 2, grid), abs=5e-3
+        )
+        assert float(fitted.log_score(F[[row]], target)[0]) == pytest.approx(
+            -np.log(np.interp(target, grid, density)), abs=1e-3
+        )
 
 
-def test_samples_come_from_the_predictive_distribution(fitted: CopulaBMA, table: tuple[np.ndarray, np.ndarray]) -> None:
+def test_samples_come_from_the_predictive_distribution(
+    fitted: CopulaBMA, table: tuple[np.ndarray, np.ndarray]
+) -> None:
     F = table[0][:3]
     draws = fitted.sample(F, 3000, seed=7)
     assert draws.shape == (3, 3000)
     for row in range(3):
-        assert stats.kstest(fitted.cdf(np.repeat(F[[row]], 3000, axis=0), draws[row]), "uniform").pvalue > 1e-3
+        assert (
+            stats.kstest(
+                fitted.cdf(np.repeat(F[[row]], 3000, axis=0), draws[row]), "uniform"
+            ).pvalue
+            > 1e-3
+        )
     np.testing.assert_array_equal(draws, fitted.sample(F, 3000, seed=7))
     assert np.any(draws != fitted.sample(F, 3000, seed=8))
 
 
-def test_attributes_and_clone_follow_scikit_learn(fitted: CopulaBMA, table: tuple[np.ndarray, np.ndarray]) -> None:
+def test_attributes_and_clone_follow_scikit_learn(
+    fitted: CopulaBMA, table: tuple[np.ndarray, np.ndarray]
+) -> None:
     assert fitted.weights_.sum() == pytest.approx(1.0)
     assert len(fitted.copulas_) == 3
     assert fitted.n_features_in_ == 3
@@ -133,7 +174,8 @@ def test_attributes_and_clone_follow_scikit_learn(fitted: CopulaBMA, table: tupl
     assert fitted.score(*table) > 0.8
 
 
-# --- properties ---------------------------------------------------------------------------------------------------------------
+# --- properties
+# -------------------------------------------------------------------------------------------------
 
 
 @given(st.permutations(range(3)))
@@ -147,8 +189,12 @@ def test_permuting_members_permutes_weights_and_nothing_else(order: list[int]) -
     np.testing.assert_allclose(permuted.interval(F[:, order]), bma.interval(F), atol=1e-4)
 
 
-@pytest.mark.parametrize("transform", [np.exp, np.cbrt, lambda f: 3 * f - 7, lambda f: np.arctan(f) * 50])
-def test_a_monotone_transform_of_a_member_changes_nothing(table: tuple[np.ndarray, np.ndarray], fitted: CopulaBMA, transform: object) -> None:
+@pytest.mark.parametrize(
+    "transform", [np.exp, np.cbrt, lambda f: 3 * f - 7, lambda f: np.arctan(f) * 50]
+)
+def test_a_monotone_transform_of_a_member_changes_nothing(
+    table: tuple[np.ndarray, np.ndarray], fitted: CopulaBMA, transform: object
+) -> None:
     F, y = table
     warped = F.copy()
     warped[:, 1] = transform(F[:, 1] / 50)
@@ -166,7 +212,11 @@ def test_nothing_leaves_the_bounds(seed: int, bounds: tuple[float, float]) -> No
     F = y[:, None] + rng.normal(0, 0.3 * (high - low), (80, 2))
     bma = CopulaBMA(bounds=bounds).fit(F, y)
     wild = rng.uniform(low - 2 * (high - low), high + 2 * (high - low), (40, 2))
-    for values in (bma.predict(wild), bma.predict_quantile(wild, [0.0, 1e-4, 0.5, 0.9999, 1.0]), bma.sample(wild, 20, seed)):
+    for values in (
+        bma.predict(wild),
+        bma.predict_quantile(wild, [0.0, 1e-4, 0.5, 0.9999, 1.0]),
+        bma.sample(wild, 20, seed),
+    ):
         assert values.min() >= low
         assert values.max() <= high
     np.testing.assert_array_equal(bma.cdf(wild, low), 0.0)
@@ -191,7 +241,8 @@ def test_an_unbounded_target_works_like_a_bounded_one() -> None:
     assert bma.predict(F)[1] < bma.predict(F)[0]
 
 
-# --- atoms, extrapolation, weights --------------------------------------------------------------------------------------------
+# --- atoms, extrapolation, weights
+# --------------------------------------------------------------------------------------------
 
 
 def test_atoms_keep_their_probability_and_a_uniform_pit() -> None:
@@ -211,7 +262,9 @@ def test_atoms_keep_their_probability_and_a_uniform_pit() -> None:
     np.testing.assert_array_equal(bma.fit(F, y).weights_, CopulaBMA().fit(F, y).weights_)
 
 
-def test_leaving_the_fitted_range_is_flagged_and_held_at_the_edge(fitted: CopulaBMA, table: tuple[np.ndarray, np.ndarray]) -> None:
+def test_leaving_the_fitted_range_is_flagged_and_held_at_the_edge(
+    fitted: CopulaBMA, table: tuple[np.ndarray, np.ndarray]
+) -> None:
     F = table[0]
     assert not fitted.extrapolated(F).any()
     outside = np.tile(np.median(F, axis=0), (3, 1))
@@ -222,7 +275,9 @@ def test_leaving_the_fitted_range_is_flagged_and_held_at_the_edge(fitted: Copula
 
 
 def test_equal_weights_are_the_end_of_the_prior(table: tuple[np.ndarray, np.ndarray]) -> None:
-    np.testing.assert_array_equal(CopulaBMA(prior_strength=np.inf).fit(*table).weights_, np.full(3, 1 / 3))
+    np.testing.assert_array_equal(
+        CopulaBMA(prior_strength=np.inf).fit(*table).weights_, np.full(3, 1 / 3)
+    )
 
 
 def test_members_that_agree_predict_alike_whatever_their_weights() -> None:
@@ -231,15 +286,23 @@ def test_members_that_agree_predict_alike_whatever_their_weights() -> None:
     shared = y + rng.normal(0, 10, 300)
     F = shared[:, None] + rng.normal(0, 0.5, (300, 2))
     bma = CopulaBMA().fit(F, y)
-    assert np.abs(bma.predict(F) - CopulaBMA(prior_strength=np.inf).fit(F, y).predict(F)).max() < 3.0
+    assert (
+        np.abs(bma.predict(F) - CopulaBMA(prior_strength=np.inf).fit(F, y).predict(F)).max() < 3.0
+    )
 
 
-def test_declustering_weights_move_the_climatology_but_their_scale_does_not_matter(table: tuple[np.ndarray, np.ndarray]) -> None:
+def test_declustering_weights_move_the_climatology_but_their_scale_does_not_matter(
+    table: tuple[np.ndarray, np.ndarray],
+) -> None:
     F, y = table
     heavy = np.where(y > 60, 3.0, 1.0)
     weighted = CopulaBMA().fit(F, y, sample_weight=heavy)
     assert weighted.target_margin_.ppf(0.5) > CopulaBMA().fit(F, y).target_margin_.ppf(0.5) + 5
-    np.testing.assert_allclose(CopulaBMA().fit(F, y, sample_weight=np.full(len(y), 7.0)).weights_, CopulaBMA().fit(F, y).weights_, atol=1e-9)
+    np.testing.assert_allclose(
+        CopulaBMA().fit(F, y, sample_weight=np.full(len(y), 7.0)).weights_,
+        CopulaBMA().fit(F, y).weights_,
+        atol=1e-9,
+    )
 
 
 def test_the_prior_strength_is_chosen_by_folds() -> None:
@@ -255,10 +318,13 @@ def test_the_prior_strength_is_chosen_by_folds() -> None:
     assert table[np.inf] > 2 * table[0.0]
 
 
-# --- storage, names, bad input ------------------------------------------------------------------------------------------------
+# --- storage, names, bad input
+# ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("settings_", [{}, {"prior_strength": 50.0, "prior_weights": (0.5, 0.5, 0.0)}, {"bounds": None}])
+@pytest.mark.parametrize(
+    "settings_", [{}, {"prior_strength": 50.0, "prior_weights": (0.5, 0.5, 0.0)}, {"bounds": None}]
+)
 def test_a_fit_survives_json_exactly(table: tuple[np.ndarray, np.ndarray], settings_: dict) -> None:
     F, y = table
     bma = CopulaBMA(**settings_).fit(pd.DataFrame(F, columns=["svr", "gam", "forest"]), y)
@@ -341,7 +407,9 @@ def test_bad_input_is_refused_in_a_sentence(change: str, part: str) -> None:
         ({"bounds": (1.0, 0.0)}, "bounds"),
     ],
 )
-def test_wrong_settings_are_refused_by_name(table: tuple[np.ndarray, np.ndarray], parameters: dict, part: str) -> None:
+def test_wrong_settings_are_refused_by_name(
+    table: tuple[np.ndarray, np.ndarray], parameters: dict, part: str
+) -> None:
     with pytest.raises(ValueError, match=part):
         CopulaBMA(**parameters).fit(*table)
 
@@ -370,10 +438,14 @@ def test_a_member_that_knows_nothing_does_no_harm(table: tuple[np.ndarray, np.nd
         warnings.simplefilter("error")
         bma = CopulaBMA().fit(np.hstack([F, noise]), y)
     assert bma.weights_[3] < 0.05
-    assert bma.crps(np.hstack([F, noise]), y).mean() == pytest.approx(CopulaBMA().fit(F, y).crps(F, y).mean(), rel=0.03)
+    assert bma.crps(np.hstack([F, noise]), y).mean() == pytest.approx(
+        CopulaBMA().fit(F, y).crps(F, y).mean(), rel=0.03
+    )
 
 
-def test_an_idle_member_has_no_weight_and_changes_nothing(table: tuple[np.ndarray, np.ndarray]) -> None:
+def test_an_idle_member_has_no_weight_and_changes_nothing(
+    table: tuple[np.ndarray, np.ndarray],
+) -> None:
     F, y = table
     alone, idle = CopulaBMA().fit(F[:, :2], y), CopulaBMA(idle=(2,)).fit(F, y)
     np.testing.assert_allclose(idle.weights_, [*alone.weights_, 0.0])

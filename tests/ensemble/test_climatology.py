@@ -1,4 +1,6 @@
-"""Climatology in the pool: how its share is chosen, and that every way to ask the pool agrees on it."""
+"""Climatology in the pool: how its share is chosen, and that every way to ask the pool agrees on
+it.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,22 @@ def scores(gain: float, spread: float = 1.0, clusters: int = 20) -> PoolScores:
     noise = np.repeat(np.tile([-1.0, 1.0], clusters // 2), 10) * spread
     error = spread * np.sqrt(clusters / (clusters - 1)) / np.sqrt(clusters)
     better = noise + gain * error
-    return PoolScores(20 - better, np.full(n, 20.0), 20 - 0.4 * better, np.ones(n), np.repeat(np.arange(clusters), 10))
+    return PoolScores(
+        20 - better,
+        np.full(n, 20.0),
+        20 - 0.4 * better,
+        np.ones(n),
+        np.repeat(np.arange(clusters), 10),
+    )
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize(("gain", "share"), [(-3.0, 1.0), (0.0, 1.0), (0.9, 1.0), (1.5, 0.5), (2.1, 0.0), (9.0, 0.0)])
-def test_the_share_is_none_where_the_pool_is_better_beyond_chance_and_all_where_it_is_not(gain, share):
+@pytest.mark.parametrize(
+    ("gain", "share"), [(-3.0, 1.0), (0.0, 1.0), (0.9, 1.0), (1.5, 0.5), (2.1, 0.0), (9.0, 0.0)]
+)
+def test_the_share_is_none_where_the_pool_is_better_beyond_chance_and_all_where_it_is_not(
+    gain, share
+):
     assert scores(gain).evidence == pytest.approx(gain)
     assert scores(gain).share == pytest.approx(share)
 
@@ -44,14 +56,32 @@ def test_rows_of_one_cluster_are_no_evidence_of_their_own():
 
 def table(noise: bool, n: int = 90, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"maat": rng.uniform(-15, 0, n), "slope": rng.gamma(2, 2, n), "lon": rng.uniform(-180, 180, n), "lat": rng.uniform(55, 75, n)})
-    y = 50 + 15 * rng.normal(size=n) if noise else 45 - 2.5 * frame.maat - 2 * frame.slope + 5 * rng.normal(size=n)
+    frame = pd.DataFrame(
+        {
+            "maat": rng.uniform(-15, 0, n),
+            "slope": rng.gamma(2, 2, n),
+            "lon": rng.uniform(-180, 180, n),
+            "lat": rng.uniform(55, 75, n),
+        }
+    )
+    y = (
+        50 + 15 * rng.normal(size=n)
+        if noise
+        else 45 - 2.5 * frame.maat - 2 * frame.slope + 5 * rng.normal(size=n)
+    )
     return frame.assign(value=y.clip(1, 99))
 
 
 def tuned(samples: pd.DataFrame) -> tuple[float, dict]:
     ensemble = IceEnsemble(members=LINEAR, folds=4, seed=1)
-    found = tune_pool(ensemble.prepare(samples), ensemble.options, ensemble.coding_, 1, prior=False, climatology=True)
+    found = tune_pool(
+        ensemble.prepare(samples),
+        ensemble.options,
+        ensemble.coding_,
+        1,
+        prior=False,
+        climatology=True,
+    )
     return found.climatology, dict(found.record[-1])
 
 
@@ -85,10 +115,17 @@ def test_a_share_of_climatology_is_one_component_more(case, share):
     assert np.allclose(mixed.cdf(F[:9], x[:9]), np.diag(expected[:, :9]), atol=1e-12)
     density = (1 - share) * bma.pdf(F[:9], x[1:10]) + share * margin.pdf(x[1:10])
     assert np.allclose(mixed.pdf(F[:9], x[1:10]), density)
-    assert np.allclose(mixed.predict(F[:9]), (1 - share) * bma.predict(F[:9]) + share * mixed.with_climatology(1.0).predict(F[:9]))
+    assert np.allclose(
+        mixed.predict(F[:9]),
+        (1 - share) * bma.predict(F[:9]) + share * mixed.with_climatology(1.0).predict(F[:9]),
+    )
     assert np.allclose(mixed.cdf(F[:9], mixed.predict_quantile(F[:9], 0.7)[:, 0]), 0.7, atol=1e-9)
     pair = with_climatology(forest, everywhere, share)
-    assert np.allclose(pair.at(codes[:9]).cdf[:, 1:-1], (1 - share) * forest.at(codes[:9]).cdf[:, 1:-1] + share * everywhere, atol=2e-6)
+    assert np.allclose(
+        pair.at(codes[:9]).cdf[:, 1:-1],
+        (1 - share) * forest.at(codes[:9]).cdf[:, 1:-1] + share * everywhere,
+        atol=2e-6,
+    )
     pair.require_sound(2)
 
 
@@ -106,7 +143,9 @@ def test_the_tables_of_the_pool_agree_with_its_exact_distribution(case, share):
     G = pool.distribution(stack, x, leaves)
     exact = np.trapezoid((G - (x >= y[:, None])) ** 2, x, axis=1)
     assert np.allclose(pool.crps(stack, y, leaves), exact, atol=0.1)
-    assert np.allclose(pool.replicate_means(stack, leaves)[0], 100 - np.trapezoid(G, x, axis=1), atol=0.1)
+    assert np.allclose(
+        pool.replicate_means(stack, leaves)[0], 100 - np.trapezoid(G, x, axis=1), atol=0.1
+    )
     if share == 1:
         assert np.ptp(quantiles, axis=0).max() < 1e-3
 

@@ -24,7 +24,11 @@ ALL = [
     Copula("independence"),
     Copula("gaussian", [0.7]),
     Copula("student", [0.6, 4.0]),
-    *(Copula(family, [theta], rotation) for family, theta in (("clayton", 2.0), ("gumbel", 1.8), ("joe", 2.5)) for rotation in (0, 90, 180, 270)),
+    *(
+        Copula(family, [theta], rotation)
+        for family, theta in (("clayton", 2.0), ("gumbel", 1.8), ("joe", 2.5))
+        for rotation in (0, 90, 180, 270)
+    ),
     Copula("frank", [6.0]),
 ]
 IDS = [f"{c.family}{c.rotation}" for c in ALL]
@@ -42,14 +46,18 @@ def exact(family: str, u: float, v: float, theta: str) -> tuple[Decimal, Decimal
         s = x**t + y**t
         root = s ** (1 / t)
         c = (-root).exp()
-        return c / (a * b) * (x * y) ** (t - 1) * s ** (2 / t - 2) * (1 + (t - 1) / root), c / b * y ** (t - 1) * s ** (1 / t - 1)
+        return c / (a * b) * (x * y) ** (t - 1) * s ** (2 / t - 2) * (
+            1 + (t - 1) / root
+        ), c / b * y ** (t - 1) * s ** (1 / t - 1)
     if family == "frank":
         whole = one - (-t).exp()
         d = whole - (one - (-t * a).exp()) * (one - (-t * b).exp())
         return t * whole * (-t * (a + b)).exp() / d**2, (-t * b).exp() * (one - (-t * a).exp()) / d
     x, y = (1 - a) ** t, (1 - b) ** t
     s = x + y - x * y
-    return s ** (1 / t - 2) * ((1 - a) * (1 - b)) ** (t - 1) * (t - 1 + s), s ** (1 / t - 1) * (1 - x) * (1 - b) ** (t - 1)
+    return s ** (1 / t - 2) * ((1 - a) * (1 - b)) ** (t - 1) * (t - 1 + s), s ** (1 / t - 1) * (
+        1 - x
+    ) * (1 - b) ** (t - 1)
 
 
 @pytest.mark.parametrize(("family", "theta"), ARCHIMEDEAN)
@@ -69,8 +77,17 @@ def test_gaussian_is_the_ratio_of_normal_densities(rho: float) -> None:
     u, v = np.meshgrid(EDGES, EDGES)
     x, y = special.ndtri(u), special.ndtri(v)
     joint = stats.multivariate_normal([0, 0], [[1, rho], [rho, 1]]).pdf(np.stack([x, y], axis=-1))
-    np.testing.assert_allclose(Copula("gaussian", [rho]).pdf(u, v), joint / stats.norm.pdf(x) / stats.norm.pdf(y), rtol=1e-8, atol=1e-300)
-    np.testing.assert_allclose(Copula("gaussian", [rho]).h(u, v), stats.norm.cdf(x, rho * y, np.sqrt(1 - rho**2)), atol=1e-12)
+    np.testing.assert_allclose(
+        Copula("gaussian", [rho]).pdf(u, v),
+        joint / stats.norm.pdf(x) / stats.norm.pdf(y),
+        rtol=1e-8,
+        atol=1e-300,
+    )
+    np.testing.assert_allclose(
+        Copula("gaussian", [rho]).h(u, v),
+        stats.norm.cdf(x, rho * y, np.sqrt(1 - rho**2)),
+        atol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("nu", [1.0, 2.0, 3.3, 8.0, 40.0])
@@ -84,9 +101,13 @@ def test_student_is_the_ratio_of_t_densities(nu: float) -> None:
         x, y = stats.t.ppf(u, nu), stats.t.ppf(v, nu)
     joint = stats.multivariate_t([0, 0], [[1, rho], [rho, 1]], df=nu).pdf(np.stack([x, y], axis=-1))
     copula = Copula("student", [rho, nu])
-    np.testing.assert_allclose(copula.pdf(u, v), joint / stats.t.pdf(x, nu) / stats.t.pdf(y, nu), rtol=1e-8)
+    np.testing.assert_allclose(
+        copula.pdf(u, v), joint / stats.t.pdf(x, nu) / stats.t.pdf(y, nu), rtol=1e-8
+    )
     scale = np.sqrt((nu + y**2) * (1 - rho**2) / (nu + 1))
-    np.testing.assert_allclose(copula.h(u, v), stats.t.cdf((x - rho * y) / scale, nu + 1), atol=1e-10)
+    np.testing.assert_allclose(
+        copula.h(u, v), stats.t.cdf((x - rho * y) / scale, nu + 1), atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("copula", ALL, ids=IDS)
@@ -101,9 +122,14 @@ def test_h_inverse_undoes_h_everywhere(copula: Copula) -> None:
 @pytest.mark.parametrize("v", [0.003, 0.4, 0.98])
 def test_density_integrates_to_one_and_is_the_slope_of_h(copula: Copula, v: float) -> None:
     z, weights = np.polynomial.legendre.leggauss(400)
-    z, weights = 8.2 * z, 8.2 * weights * stats.norm.pdf(8.2 * z)  # on normal scores the density has no poles
+    z, weights = (
+        8.2 * z,
+        8.2 * weights * stats.norm.pdf(8.2 * z),
+    )  # on normal scores the density has no poles
     assert float(weights @ copula.pdf(stats.norm.cdf(z), v)) == pytest.approx(1.0, abs=1e-6)
-    assert integrate.quad(lambda u: float(copula.pdf(u, v)), 0.2, 0.6, epsabs=1e-12)[0] == pytest.approx(float(copula.h(0.6, v) - copula.h(0.2, v)), abs=1e-9)
+    assert integrate.quad(lambda u: float(copula.pdf(u, v)), 0.2, 0.6, epsabs=1e-12)[
+        0
+    ] == pytest.approx(float(copula.h(0.6, v) - copula.h(0.2, v)), abs=1e-9)
 
 
 @pytest.mark.parametrize("copula", ALL, ids=IDS)
@@ -118,7 +144,11 @@ def test_h_integrated_over_v_gives_u(copula: Copula, u: float) -> None:
 def test_rotations_and_tau_agree_with_pyvinecopulib(copula: Copula) -> None:
     import pyvinecopulib as pv
 
-    other = pv.Bicop(getattr(pv.BicopFamily, copula.family), copula.rotation, np.array(copula.parameters)[:, None])
+    other = pv.Bicop(
+        getattr(pv.BicopFamily, copula.family),
+        copula.rotation,
+        np.array(copula.parameters)[:, None],
+    )
     points = np.asfortranarray(np.random.default_rng(0).random((300, 2)))
     np.testing.assert_allclose(copula.pdf(*points.T), other.pdf(points), rtol=1e-8)
     np.testing.assert_allclose(copula.h(*points.T), other.hfunc2(points), atol=1e-8)
@@ -149,12 +179,23 @@ def test_a_copula_survives_json() -> None:
 @pytest.mark.parametrize("kind", CANDIDATES)
 def test_each_family_is_recovered_from_its_own_sample(kind: tuple[str, int]) -> None:
     family, rotation = kind
-    truth = Copula(family, {"gaussian": [0.7], "student": [0.7, 2.5], "frank": [8.0]}.get(family, [2.5]), rotation)
+    truth = Copula(
+        family,
+        {"gaussian": [0.7], "student": [0.7, 2.5], "frank": [8.0]}.get(family, [2.5]),
+        rotation,
+    )
     rng = np.random.default_rng(3)
     v = rng.random(3000)
     found = fit_copula(truth.h_inverse(rng.random(3000), v), v)
-    likelihood_twins = {("joe", 0): ("clayton", 180), ("joe", 180): ("clayton", 0)}  # nearly the same shape
-    assert (found.family, found.rotation) in (kind, likelihood_twins.get(kind), {b: a for a, b in likelihood_twins.items()}.get(kind))
+    likelihood_twins = {
+        ("joe", 0): ("clayton", 180),
+        ("joe", 180): ("clayton", 0),
+    }  # nearly the same shape
+    assert (found.family, found.rotation) in (
+        kind,
+        likelihood_twins.get(kind),
+        {b: a for a, b in likelihood_twins.items()}.get(kind),
+    )
     assert found.tau == pytest.approx(truth.tau, abs=0.03)
 
 

@@ -27,7 +27,9 @@ from icemap.ensemble.folds import (
 POINTS = Path(__file__).parents[2] / "../shared/realcase/points"
 
 
-def on_the_sphere(n: int, seed: int, south: float = -90, north: float = 90) -> tuple[np.ndarray, np.ndarray]:
+def on_the_sphere(
+    n: int, seed: int, south: float = -90, north: float = 90
+) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     sine = rng.uniform(np.sin(np.radians(south)), np.sin(np.radians(north)), n)
     return rng.uniform(-180, 180, n), np.degrees(np.arcsin(sine))
@@ -36,7 +38,9 @@ def on_the_sphere(n: int, seed: int, south: float = -90, north: float = 90) -> t
 def along_roads(seed: int = 0, roads: int = 40, per_road: int = 8) -> tuple[np.ndarray, np.ndarray]:
     lon, lat = on_the_sphere(roads, seed, 55, 75)
     rng = np.random.default_rng(seed + 1)
-    return np.repeat(lon, per_road) + rng.uniform(0, 1.5, roads * per_road), np.repeat(lat, per_road) + rng.uniform(0, 0.5, roads * per_road)
+    return np.repeat(lon, per_road) + rng.uniform(0, 1.5, roads * per_road), np.repeat(
+        lat, per_road
+    ) + rng.uniform(0, 0.5, roads * per_road)
 
 
 def reach(lon, lat, labels):
@@ -52,7 +56,9 @@ def test_splitter_trains_on_all_other_folds_and_serves_scikit_learn():
         assert len(train) + len(test) == 40
     assert splitter(labels).get_n_splits() == 4
     x = np.arange(40.0)[:, None]
-    assert cross_val_predict(LinearRegression(), x, 2 * x[:, 0], cv=splitter(labels)) == pytest.approx(2 * x[:, 0])
+    assert cross_val_predict(
+        LinearRegression(), x, 2 * x[:, 0], cv=splitter(labels)
+    ) == pytest.approx(2 * x[:, 0])
 
 
 def test_splitter_refuses_a_single_fold():
@@ -68,12 +74,18 @@ def test_random_folds_are_balanced(n, data):
     assert sizes.max() - sizes.min() <= 1
 
 
-@given(cells=st.lists(st.integers(0, 30), min_size=8, max_size=200), k=st.integers(2, 8), seed=st.integers(0, 99))
+@given(
+    cells=st.lists(st.integers(0, 30), min_size=8, max_size=200),
+    k=st.integers(2, 8),
+    seed=st.integers(0, 99),
+)
 @settings(max_examples=60)
 def test_no_cell_is_on_both_sides_and_folds_stay_balanced(cells, k, seed):
     groups = np.asarray(cells)
     if len(set(cells)) < k:
-        with pytest.raises(ValueError, match=f"{k} folds cannot be made of {len(set(cells))} grid cells"):
+        with pytest.raises(
+            ValueError, match=f"{k} folds cannot be made of {len(set(cells))} grid cells"
+        ):
             cell_folds(groups, k, seed)
         return
     labels = cell_folds(groups, k, seed)
@@ -95,14 +107,18 @@ def test_blocks_have_equal_areas_and_are_as_wide_as_high(degrees):
     blocks = spatial_blocks(lon, lat, degrees)
     sites = np.bincount(blocks)
     expected = degrees**2 / (360**2 / np.pi) * 400_000
-    # Counting noise, and the rounding of a row to whole blocks (largest at the pole: 3.1 blocks become 3).
+    # Counting noise, and the rounding of a row to whole blocks (largest at the pole: 3.1 blocks
+    # become 3).
     assert np.abs(sites - expected).max() < 5 * np.sqrt(expected) + 0.06 * expected
     assert sites.sum() == 400_000
 
 
 def test_one_place_is_in_one_block_however_its_longitude_is_written():
     assert len(set(spatial_blocks([-180, 180, 540], [70, 70, 70], 10).tolist())) == 1
-    assert spatial_blocks([-75.5, 120], [63, 90], 10).tolist() == spatial_blocks([284.5, -240], [63, 90], 10).tolist()
+    assert (
+        spatial_blocks([-75.5, 120], [63, 90], 10).tolist()
+        == spatial_blocks([284.5, -240], [63, 90], 10).tolist()
+    )
 
 
 def test_sites_of_a_block_share_a_fold():
@@ -132,19 +148,29 @@ def test_great_circle_distances_against_the_ellipsoid():
     assert everywhere == pytest.approx(great_circle(lon, lat)[:, :7].min(axis=1), abs=1e-4)
 
 
-@pytest.mark.parametrize(("lon", "lat", "message"), [([10, np.nan], [60, 60], "row 1 has longitude nan"), ([0], [91], "latitude 91"), ([0, 1], [60], "shapes")])
+@pytest.mark.parametrize(
+    ("lon", "lat", "message"),
+    [
+        ([10, np.nan], [60, 60], "row 1 has longitude nan"),
+        ([0], [91], "latitude 91"),
+        ([0, 1], [60], "shapes"),
+    ],
+)
 def test_impossible_places_are_named(lon, lat, message):
     with pytest.raises(ValueError, match=message):
         spatial_blocks(lon, lat, 10)
 
 
 def test_knndm_gives_the_figure_of_cast():
-    # CAST, tests/testthat/test-knndm.R, "works with geographical coordinates and prediction points": W = 121095.2 m with 3 clusters.
-    # Its prediction points are sf's regular sample of 20 in a 10 x 10 degree square: an R draw, set.seed(1); runif(2), places the lattice.
+    # CAST, tests/testthat/test-knndm.R, "works with geographical coordinates and prediction
+    # points": W = 121095.2 m with 3 clusters. Its prediction points are sf's regular sample of 20
+    # in a 10 x 10 degree square: an R draw, set.seed(1); runif(2), places the lattice.
     lon, lat = [1, 1, 2, 2, 1, 5], [1, 2, 2, 3, 4, 4]
     step = np.sqrt(100 / 20)
     west, south = 10 * np.array([0.2655086631421000, 0.3721238996367902]) % step
-    domain_lon, domain_lat = (a.ravel() for a in np.meshgrid(west + step * np.arange(5), south + step * np.arange(4)))
+    domain_lon, domain_lat = (
+        a.ravel() for a in np.meshgrid(west + step * np.arange(5), south + step * np.arange(4))
+    )
     found = knndm(lon, lat, domain_lon, domain_lat, k=2, seed=0, largest_fold=0.8)
     assert round(found.w, 4) == 121.0952
     assert found.clusters == 3
@@ -154,8 +180,12 @@ def test_knndm_matches_the_map_where_random_folds_do_not():
     lon, lat = along_roads()
     domain = on_the_sphere(2000, 9, 55, 75)
     found = knndm(lon, lat, *domain, k=5, seed=0)
-    w_random = wasserstein_distance(reach(lon, lat, random_folds(len(lon), 5, 0)), found.domain_to_site)
-    assert found.w == pytest.approx(wasserstein_distance(reach(lon, lat, found.labels), found.domain_to_site))
+    w_random = wasserstein_distance(
+        reach(lon, lat, random_folds(len(lon), 5, 0)), found.domain_to_site
+    )
+    assert found.w == pytest.approx(
+        wasserstein_distance(reach(lon, lat, found.labels), found.domain_to_site)
+    )
     assert found.test_to_train == pytest.approx(reach(lon, lat, found.labels))
     assert found.w < 0.3 * w_random
     assert set(found.labels) == set(range(5))
@@ -173,7 +203,14 @@ def test_knndm_is_blind_to_the_date_line():
     lon, lat = along_roads(seed=4)
     domain_lon, domain_lat = on_the_sphere(2000, 9, 55, 75)
     here = knndm(lon, lat, domain_lon, domain_lat, k=5, seed=0)
-    turned = knndm((lon + 137 + 180) % 360 - 180, lat, (domain_lon + 137 + 180) % 360 - 180, domain_lat, k=5, seed=0)
+    turned = knndm(
+        (lon + 137 + 180) % 360 - 180,
+        lat,
+        (domain_lon + 137 + 180) % 360 - 180,
+        domain_lat,
+        k=5,
+        seed=0,
+    )
     assert turned.w == pytest.approx(here.w, rel=0.05)
 
 
@@ -200,12 +237,18 @@ def test_replicates_hold_out_whole_cells_and_do_not_depend_on_their_number():
     assert not np.array_equal(held, replicate_splits(cells, 0.1, replicates=20, seed=6))
 
 
-@pytest.mark.skipif(not POINTS.exists(), reason="the real measurement points are not on this machine")
+@pytest.mark.skipif(
+    not POINTS.exists(), reason="the real measurement points are not on this machine"
+)
 def test_knndm_on_active_layer_sites_lies_between_random_folds_and_the_map():
     points = pd.read_csv(POINTS / "points_alt.csv")
     domain = on_the_sphere(3000, 0, 60, 75)
     found = knndm(points.lon, points.lat, *domain, k=10, seed=0)
     lon, lat = points.lon.to_numpy(), points.lat.to_numpy()
-    w_random = wasserstein_distance(reach(lon, lat, random_folds(len(lon), 10, 0)), found.domain_to_site)
-    w_blocks = wasserstein_distance(reach(lon, lat, block_folds(lon, lat, 10, 10, 0)), found.domain_to_site)
+    w_random = wasserstein_distance(
+        reach(lon, lat, random_folds(len(lon), 10, 0)), found.domain_to_site
+    )
+    w_blocks = wasserstein_distance(
+        reach(lon, lat, block_folds(lon, lat, 10, 10, 0)), found.domain_to_site
+    )
     assert found.w < w_blocks < w_random

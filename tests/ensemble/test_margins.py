@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from icemap.ensemble.fitting import fit_target_margin, pseudo_observations
-from icemap.ensemble.margins import AtomMargin, RankMargin, SmoothMargin, describe_margin, margin_from_dict
+from icemap.ensemble.margins import (
+    AtomMargin,
+    RankMargin,
+    SmoothMargin,
+    describe_margin,
+    margin_from_dict,
+)
 
-LEVELS = np.concatenate([[0.0, 1e-12, 1e-6], np.linspace(0.0, 1.0, 501), [1 - 1e-6, 1 - 1e-12, 1.0]])
+LEVELS = np.concatenate(
+    [[0.0, 1e-12, 1e-6], np.linspace(0.0, 1.0, 501), [1 - 1e-6, 1 - 1e-12, 1.0]]
+)
 BOUNDS = (0.0, 100.0)
 
 
@@ -55,7 +63,9 @@ def test_an_unbounded_margin_has_tails_on_both_sides() -> None:
 def test_pdf_is_the_slope_of_cdf() -> None:
     margin = fit_target_margin(data("two humps", 500), np.ones(500), BOUNDS)
     x = np.linspace(1, 99, 777)
-    np.testing.assert_allclose((margin.cdf(x + 1e-5) - margin.cdf(x - 1e-5)) / 2e-5, margin.pdf(x), rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(
+        (margin.cdf(x + 1e-5) - margin.cdf(x - 1e-5)) / 2e-5, margin.pdf(x), rtol=1e-5, atol=1e-8
+    )
 
 
 def test_the_smoothed_margin_follows_the_data() -> None:
@@ -68,7 +78,9 @@ def test_the_smoothed_margin_follows_the_data() -> None:
 def test_weights_of_the_margin_count_as_repetitions() -> None:
     y, repeats = data("skewed", 200), np.random.default_rng(2).integers(1, 4, 200)
     ranked = RankMargin.fit(y, repeats.astype(float))
-    np.testing.assert_allclose(ranked.cdf(y), RankMargin.fit(np.repeat(y, repeats)).cdf(y), atol=1e-12)
+    np.testing.assert_allclose(
+        ranked.cdf(y), RankMargin.fit(np.repeat(y, repeats)).cdf(y), atol=1e-12
+    )
 
 
 def test_atoms_take_the_share_of_the_rows_at_the_bounds() -> None:
@@ -105,7 +117,13 @@ def test_pseudo_observations_are_ranks_over_n_plus_one() -> None:
     np.testing.assert_allclose(pseudo_observations(x, np.ones(4)), stats.rankdata(x) / 5)
 
 
-@pytest.mark.parametrize("margin", [fit_target_margin(data("skewed", 80), np.ones(80), BOUNDS), RankMargin.fit(data("skewed", 50))])
+@pytest.mark.parametrize(
+    "margin",
+    [
+        fit_target_margin(data("skewed", 80), np.ones(80), BOUNDS),
+        RankMargin.fit(data("skewed", 50)),
+    ],
+)
 def test_a_margin_survives_json(margin: object) -> None:
     restored = margin_from_dict(json.loads(json.dumps(describe_margin(margin))))
     np.testing.assert_array_equal(restored.ppf(LEVELS), margin.ppf(LEVELS))

@@ -50,17 +50,27 @@ def test_samples_without_their_errors_spread_as_the_truth_does():
     assert np.std(found - predicted) == pytest.approx(6, rel=0.05)
     assert np.std(found) == pytest.approx(truth.std(), rel=0.03)
     # A prediction off by ten in the mean moves no sample.
-    assert found.mean() == pytest.approx(without_error(y, predicted + 10, error, np.ones(4000)).mean(), abs=0.05)
+    assert found.mean() == pytest.approx(
+        without_error(y, predicted + 10, error, np.ones(4000)).mean(), abs=0.05
+    )
 
 
 def samples(n: int = 80) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"maat": rng.uniform(-15, 0, n), "lon": rng.uniform(-180, 180, n), "lat": rng.uniform(55, 75, n)})
+    frame = pd.DataFrame(
+        {
+            "maat": rng.uniform(-15, 0, n),
+            "lon": rng.uniform(-180, 180, n),
+            "lat": rng.uniform(55, 75, n),
+        }
+    )
     return frame.assign(value=(40 - 3 * frame.maat + 5 * rng.normal(size=n)).clip(0, 100))
 
 
 def predicted(frame: pd.DataFrame) -> np.ndarray:
-    ensemble = IceEnsemble(members=LINEAR, replicates=1, folds=3, climatology=0.0, seed=2).fit(frame)
+    ensemble = IceEnsemble(members=LINEAR, replicates=1, folds=3, climatology=0.0, seed=2).fit(
+        frame
+    )
     found = ensemble.predict_all(frame)
     return np.stack([found.mean, found.lower, found.upper])
 
@@ -89,10 +99,19 @@ def test_impossible_errors_are_refused(bad):
 
 
 def test_known_errors_bring_the_map_nearer_to_the_truth_and_keep_its_coverage():
-    """A small stand-in for tests/statistical/planted_errors.py, with a truth that is known everywhere."""
+    """A small stand-in for tests/statistical/planted_errors.py, with a truth that is known
+    everywhere.
+    """
     rng = np.random.default_rng(5)
     n = 400
-    x = pd.DataFrame({"maat": rng.uniform(-15, 0, n), "slope": rng.uniform(0, 10, n), "lon": rng.uniform(-180, 180, n), "lat": rng.uniform(50, 80, n)})
+    x = pd.DataFrame(
+        {
+            "maat": rng.uniform(-15, 0, n),
+            "slope": rng.uniform(0, 10, n),
+            "lon": rng.uniform(-180, 180, n),
+            "lat": rng.uniform(50, 80, n),
+        }
+    )
     truth = 70 - 3 * np.abs(x.maat + 7) - 2 * x.slope + 4 * rng.normal(size=n)
     error = np.where(rng.random(n) < 0.4, 25.0, 1.0)
     frame = x.assign(value=(truth + error * rng.normal(size=n)).clip(0, 100))
@@ -101,12 +120,18 @@ def test_known_errors_bring_the_map_nearer_to_the_truth_and_keep_its_coverage():
     scores = {}
     for name, stated in {"known": error, "ignored": np.nan}.items():
         table = frame.assign(standard_error=stated)[trained].reset_index(drop=True)
-        ensemble = IceEnsemble(members=members, replicates=1, folds=4, climatology=0.0, prior_strength=100.0, seed=1).fit(table)
+        ensemble = IceEnsemble(
+            members=members, replicates=1, folds=4, climatology=0.0, prior_strength=100.0, seed=1
+        ).fit(table)
         coded = ensemble.coding_.encode(frame.loc[places, ["maat", "slope"]].to_numpy())[0]
         F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
         y = truth[places].to_numpy().clip(0, 100)
         low, high = ensemble.pooled_.quantile(F, [0.025, 0.975], leaves).T
-        scores[name] = ensemble.pooled_.crps(F, y, leaves).mean(), np.mean((low <= y) & (y <= high)), (high - low).mean()
+        scores[name] = (
+            ensemble.pooled_.crps(F, y, leaves).mean(),
+            np.mean((low <= y) & (y <= high)),
+            (high - low).mean(),
+        )
     assert scores["known"][0] < 0.85 * scores["ignored"][0]
     assert scores["known"][1] > 0.9
     assert scores["known"][2] < 0.8 * scores["ignored"][2]

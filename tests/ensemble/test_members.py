@@ -11,7 +11,9 @@ NAMES = ["warm", "wet", "rock"]
 
 
 def training(n: int = 150, seed: int = 0):
-    """Coded predictors, one of them a class whose levels matter, and a target that all members can learn."""
+    """Coded predictors, one of them a class whose levels matter, and a target that all members can
+    learn.
+    """
     rng = np.random.default_rng(seed)
     X = np.column_stack([rng.uniform(-2, 2, n), rng.normal(size=n), rng.choice([3, 7, 9], n)])
     y = 30 + 8 * np.tanh(2 * X[:, 0]) + 3 * X[:, 1] + 15 * (X[:, 2] == 7) + rng.normal(size=n)
@@ -22,7 +24,13 @@ def training(n: int = 150, seed: int = 0):
 def fitted(name, coding, X, y, weight=None, **options):
     """A member fitted to coded predictors, and how it predicts others."""
     weight = np.ones(len(y)) if weight is None else weight
-    member = fit_member(make_member(name, coding, options.pop("seed", 0), **options), coding, member_inputs([name], coding, X)[name], y, weight)
+    member = fit_member(
+        make_member(name, coding, options.pop("seed", 0), **options),
+        coding,
+        member_inputs([name], coding, X)[name],
+        y,
+        weight,
+    )
     return member, lambda new: member.predict(member_inputs([name], coding, new)[name])
 
 
@@ -74,7 +82,12 @@ def test_trees_split_between_codes_and_nowhere_else(name):
     coding, X, y = training()
     predict = fitted(name, coding, X, y)[1]
     edge = coding.edges["warm"][40]
-    inside = np.array([[np.nextafter(np.float32(edge), np.float32(9)), 0.1, 1.0], [coding.edges["warm"][41], 0.1, 1.0]])
+    inside = np.array(
+        [
+            [np.nextafter(np.float32(edge), np.float32(9)), 0.1, 1.0],
+            [coding.edges["warm"][41], 0.1, 1.0],
+        ]
+    )
     assert np.ptp(predict(inside)) == 0
 
 
@@ -100,7 +113,9 @@ def test_additive_models_of_parts_of_the_table_share_their_knots():
         np.testing.assert_array_equal(*(getattr(fit, span) for fit in fits))
 
 
-@pytest.mark.parametrize("name", ["svr", "gam", "random_forest", "lightgbm", "sklearn.linear_model.Ridge"])
+@pytest.mark.parametrize(
+    "name", ["svr", "gam", "random_forest", "lightgbm", "sklearn.linear_model.Ridge"]
+)
 def test_a_level_without_training_samples_can_be_predicted(name):
     """The level "other" is always there, also when no class was rare."""
     coding, X, y = training()
@@ -110,10 +125,28 @@ def test_a_level_without_training_samples_can_be_predicted(name):
 
 @pytest.mark.quick
 @pytest.mark.parametrize(
-    "name", ["forest", "", "sklearn", "sklearn.linear_model.Rigde", "no.such.Thing", "sklearn.cluster.KMeans", "collections.OrderedDict", "os.path"]
+    "name",
+    [
+        "forest",
+        "",
+        "sklearn",
+        "sklearn.linear_model.Rigde",
+        "no.such.Thing",
+        "sklearn.cluster.KMeans",
+        "collections.OrderedDict",
+        "os.path",
+    ],
 )
 def test_unknown_members_are_refused_with_what_there_is(name):
-    for refuse in (lambda: require_member(name), lambda: make_member(name, PredictorCoding((), {}, {}, {}, {}, {}), 0)):
-        with pytest.raises(IcemapError, match="svr, gam, random_forest, lightgbm or the import path of a scikit-learn regressor") as caught:
+    for refuse in (
+        lambda: require_member(name),
+        lambda: make_member(name, PredictorCoding((), {}, {}, {}, {}, {}), 0),
+    ):
+        with pytest.raises(
+            IcemapError,
+            match=(
+                "svr, gam, random_forest, lightgbm or the import path of a scikit-learn regressor"
+            ),
+        ) as caught:
             refuse()
         assert f"'{name}'" in str(caught.value)

@@ -21,7 +21,9 @@ def bmas():
 def mixed(bmas):
     """F (replicates, n, members), levels (n, 2), and means, quantiles, outside."""
     rng = np.random.default_rng(1)
-    F = np.clip(rng.uniform(0, 100, 300)[None, :, None] + rng.normal(0, 5, (6, 300, 3)), 0, 100).astype(np.float32)
+    F = np.clip(
+        rng.uniform(0, 100, 300)[None, :, None] + rng.normal(0, 5, (6, 300, 3)), 0, 100
+    ).astype(np.float32)
     levels = np.column_stack([rng.uniform(0.005, 0.1, 300), rng.uniform(0.9, 0.995, 300)])
     tables = compile_mixture(bmas)
     result = mix(np.ascontiguousarray(F.transpose(2, 0, 1)), tables)
@@ -37,7 +39,13 @@ def test_quantiles_are_those_of_the_exact_mixture_at_the_levels_of_each_pixel(bm
     F, levels, _, quantiles, _ = mixed
     for column in range(2):
         for step in (-0.02, 0.02):
-            G = np.mean([bma.cdf(f, np.clip(quantiles[:, column] + step, 0, 100)) for bma, f in zip(bmas, F)], axis=0)
+            G = np.mean(
+                [
+                    bma.cdf(f, np.clip(quantiles[:, column] + step, 0, 100))
+                    for bma, f in zip(bmas, F)
+                ],
+                axis=0,
+            )
             inside = (quantiles[:, column] + step > 0) & (quantiles[:, column] + step < 100)
             assert (np.sign(step) * (G - levels[:, column]) >= 0)[inside].all()
 

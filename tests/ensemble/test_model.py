@@ -13,13 +13,37 @@ LINEAR = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
 
 def table(n: int = 120, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    samples = pd.DataFrame({"maat": rng.uniform(-15, 0, n), "slope": rng.gamma(2, 2, n), "rock": rng.choice([1, 2, 5], n)})
-    value = 40 - 2.5 * samples.maat - 2 * samples.slope + 8 * (samples.rock == 2) - 15 + 4 * rng.normal(size=n)
-    return samples.assign(value=value.clip(0, 100), lon=rng.uniform(-180, 180, n), lat=rng.uniform(55, 80, n))
+    samples = pd.DataFrame(
+        {
+            "maat": rng.uniform(-15, 0, n),
+            "slope": rng.gamma(2, 2, n),
+            "rock": rng.choice([1, 2, 5], n),
+        }
+    )
+    value = (
+        40
+        - 2.5 * samples.maat
+        - 2 * samples.slope
+        + 8 * (samples.rock == 2)
+        - 15
+        + 4 * rng.normal(size=n)
+    )
+    return samples.assign(
+        value=value.clip(0, 100), lon=rng.uniform(-180, 180, n), lat=rng.uniform(55, 80, n)
+    )
 
 
 def model(**changes) -> IceEnsemble:
-    return IceEnsemble(**{"classes": ["rock"], "members": LINEAR, "replicates": 3, "folds": 4, "seed": 1, **changes})
+    return IceEnsemble(
+        **{
+            "classes": ["rock"],
+            "members": LINEAR,
+            "replicates": 3,
+            "folds": 4,
+            "seed": 1,
+            **changes,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +68,9 @@ def test_the_mean_and_spread_are_those_of_the_replicates(fitted):
     prediction = fitted.predict_all(table(50, seed=2))
     assert prediction.replicate_means.shape == (3, 50)
     np.testing.assert_allclose(prediction.mean, prediction.replicate_means.mean(axis=0))
-    np.testing.assert_allclose(prediction.sd_ensemble, prediction.replicate_means.std(axis=0, ddof=1))
+    np.testing.assert_allclose(
+        prediction.sd_ensemble, prediction.replicate_means.std(axis=0, ddof=1)
+    )
 
 
 def test_one_replicate_has_no_spread():
@@ -56,7 +82,9 @@ def test_columns_are_found_by_name_and_the_rest_is_ignored(fitted):
     new = table(30, seed=3)
     shuffled = new[["lat", "rock", "slope", "value", "maat"]].assign(other=1.0)
     assert np.array_equal(fitted.predict(shuffled), fitted.predict(new))
-    assert np.array_equal(fitted.predict(new[["maat", "slope", "rock"]].to_numpy(float)), fitted.predict(new))
+    assert np.array_equal(
+        fitted.predict(new[["maat", "slope", "rock"]].to_numpy(float)), fitted.predict(new)
+    )
 
 
 def test_a_replicate_depends_on_seed_and_number_alone(fitted):
@@ -123,4 +151,10 @@ def test_parameters_and_columns():
     assert clone(model()).get_params() == model().get_params()
     samples = table().assign(**dict.fromkeys(set(RESERVED) - {"lon", "lat", "value"}, 1))
     assert predictor_columns(samples) == ["maat", "slope", "rock"]
-    assert len({replicate_seed(0, index) for index in range(500)} | {replicate_seed(1, index) for index in range(500)}) == 1000
+    assert (
+        len(
+            {replicate_seed(0, index) for index in range(500)}
+            | {replicate_seed(1, index) for index in range(500)}
+        )
+        == 1000
+    )

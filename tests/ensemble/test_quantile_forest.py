@@ -30,10 +30,16 @@ PLACES = np.random.default_rng(9).integers(0, 120, (2500, 4), dtype=np.uint8)
 
 
 def shares_by_definition(places: np.ndarray) -> np.ndarray:
-    """The weight of each site at each place, (places, sites), from scikit-learn's own leaves and draws: equation 5 of Meinshausen 2006."""
+    """The weight of each site at each place, (places, sites), from scikit-learn's own leaves and
+    draws: equation 5 of Meinshausen 2006.
+    """
     codes, y, weight = sites()
-    grown = RandomForestRegressor(300, min_samples_leaf=5, max_features=1 / 3, random_state=3).fit(codes, y, sample_weight=weight)
-    drawn = np.array([np.bincount(samples, minlength=len(y)) for samples in grown.estimators_samples_]).T
+    grown = RandomForestRegressor(300, min_samples_leaf=5, max_features=1 / 3, random_state=3).fit(
+        codes, y, sample_weight=weight
+    )
+    drawn = np.array(
+        [np.bincount(samples, minlength=len(y)) for samples in grown.estimators_samples_]
+    ).T
     in_leaf = (grown.apply(places)[:, None, :] == grown.apply(codes)[None]) * drawn[None]
     return (in_leaf / in_leaf.sum(axis=1, keepdims=True)).mean(axis=2)
 
@@ -43,8 +49,12 @@ def test_it_is_the_distribution_of_the_sites_in_the_same_leaves(forest):
     _, y, _ = sites()
     share, leaves = shares_by_definition(PLACES[:100]), forest.at(PLACES[:100])
     bandwidth, score = 300 ** (-1 / 3), stats.norm.ppf((stats.rankdata(y) - 0.5) / 300)
-    below = np.concatenate([(y[:, None] <= forest.x[:-1]).mean(axis=0), [(y < forest.x[-1]).mean()]])
-    of_sites = stats.norm.cdf(stats.norm.ppf(below), np.sqrt(1 - bandwidth**2) * score[:, None], bandwidth)
+    below = np.concatenate(
+        [(y[:, None] <= forest.x[:-1]).mean(axis=0), [(y < forest.x[-1]).mean()]]
+    )
+    of_sites = stats.norm.cdf(
+        stats.norm.ppf(below), np.sqrt(1 - bandwidth**2) * score[:, None], bandwidth
+    )
     np.testing.assert_allclose(leaves.cdf[:, 1:-1], share @ of_sites, atol=0.02)
     assert np.abs(leaves.mean - share @ y).max() < 2.5
     assert abs((leaves.mean - share @ y).mean()) < 0.5
@@ -57,18 +67,26 @@ def test_all_sites_together_have_the_distribution_that_they_have():
     _, y, _ = sites()
     forest = fitted(np.zeros((300, 2), np.uint8), y, np.ones(300), (0.0, 100.0), seed=0)
     leaves = forest.at(np.zeros((1, 2), np.uint8))
-    np.testing.assert_allclose(leaves.cdf[0, 1:-2], [(y <= x).mean() for x in forest.x[:-1]], atol=0.015)
+    np.testing.assert_allclose(
+        leaves.cdf[0, 1:-2], [(y <= x).mean() for x in forest.x[:-1]], atol=0.015
+    )
     assert leaves.mean[0] == pytest.approx(y.mean(), abs=0.3)
 
 
 def test_it_says_what_the_library_says(forest):
     codes, y, weight = sites()
-    library = RandomForestQuantileRegressor(300, min_samples_leaf=5, max_samples_leaf=None, max_features=1 / 3, random_state=3)
+    library = RandomForestQuantileRegressor(
+        300, min_samples_leaf=5, max_samples_leaf=None, max_features=1 / 3, random_state=3
+    )
     library.fit(codes, y, sample_weight=weight)
     leaves = forest.at(PLACES)
-    np.testing.assert_allclose(leaves.mean, library.predict(PLACES, quantiles="mean", weighted_leaves=True), atol=2.5)
+    np.testing.assert_allclose(
+        leaves.mean, library.predict(PLACES, quantiles="mean", weighted_leaves=True), atol=2.5
+    )
     theirs = library.predict(PLACES, quantiles=[0.1, 0.5, 0.9], weighted_leaves=True)
-    ours = np.array([[np.interp(p, cdf, forest.x) for p in (0.1, 0.5, 0.9)] for cdf in leaves.cdf[:, 1:-1]])
+    ours = np.array(
+        [[np.interp(p, cdf, forest.x) for p in (0.1, 0.5, 0.9)] for cdf in leaves.cdf[:, 1:-1]]
+    )
     # The library's steps are spread over the neighbourhood here.
     assert np.abs(ours - theirs).mean() < 2.0
     assert np.abs((ours - theirs).mean(axis=0)).max() < 1.5
@@ -86,7 +104,9 @@ def test_atoms_at_the_bounds_keep_their_mass():
     rng = np.random.default_rng(1)
     codes = rng.integers(0, 100, (300, 2), dtype=np.uint8)
     y = np.clip(codes[:, 0] * 1.6 - 30 + rng.normal(0, 15, 300), 0, 100)
-    leaves = fitted(codes, y, np.ones(300), (0.0, 100.0), seed=0).at(np.array([[0, 50], [50, 50], [99, 50]], np.uint8))
+    leaves = fitted(codes, y, np.ones(300), (0.0, 100.0), seed=0).at(
+        np.array([[0, 50], [50, 50], [99, 50]], np.uint8)
+    )
     left, right = leaves.cdf_interval(0.0)
     assert (left == 0).all()
     assert right[0] > 0.7
@@ -103,15 +123,21 @@ def test_atoms_at_the_bounds_keep_their_mass():
         ends = one.cdf_interval(0.0)[1][0] + 1 - one.cdf_interval(100.0)[0][0]
         assert within + ends == pytest.approx(1, abs=2e-3)
         inner = np.trapezoid(grid * many.pdf(grid), grid)
-        assert one.mean[0] == pytest.approx(inner + 100 * (1 - one.cdf_interval(100.0)[0][0]), abs=0.2)
+        assert one.mean[0] == pytest.approx(
+            inner + 100 * (1 - one.cdf_interval(100.0)[0][0]), abs=0.2
+        )
 
 
 def test_between_values_and_beyond_them(forest):
     leaves = forest.at(PLACES[:50])
     np.testing.assert_allclose(leaves.at_values(forest.x), leaves.cdf[:, 1:-1], atol=0)
     middle = (forest.x[10] + forest.x[11]) / 2
-    np.testing.assert_allclose(leaves.cdf_interval(middle)[1], leaves.cdf[:, 11:13].mean(axis=1), atol=1e-6)
-    np.testing.assert_array_equal(leaves.at_values(np.array([-5.0, 200.0])), np.tile([0.0, 1.0], (50, 1)))
+    np.testing.assert_allclose(
+        leaves.cdf_interval(middle)[1], leaves.cdf[:, 11:13].mean(axis=1), atol=1e-6
+    )
+    np.testing.assert_array_equal(
+        leaves.at_values(np.array([-5.0, 200.0])), np.tile([0.0, 1.0], (50, 1))
+    )
     assert (leaves.pdf(-5.0) == 0).all()
 
 
@@ -165,6 +191,10 @@ def test_arrays_that_lead_beyond_themselves_are_refused(forest, name, where, val
     array[where] = value
     with pytest.raises(ValueError, match="beyond its arrays"):
         forest._replace(**{name: array}).require_sound(4)
-    for other in ({"means": forest.means[:-1]}, {"curves": forest.curves[:, :-1]}, {"nodes": forest.nodes.astype(float)}):
+    for other in (
+        {"means": forest.means[:-1]},
+        {"curves": forest.curves[:, :-1]},
+        {"nodes": forest.nodes.astype(float)},
+    ):
         with pytest.raises(ValueError, match="beyond its arrays"):
             forest._replace(**other).require_sound(4)

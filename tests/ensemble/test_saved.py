@@ -47,7 +47,15 @@ def copy(written, tmp_path) -> Path:
 def test_it_predicts_every_bit_as_before(fitted, written):
     loaded = icemap.open_ensemble(str(written))
     first, second = fitted.predict_all(table()), loaded.predict_all(table())
-    for name in ("mean", "sd_ensemble", "lower", "upper", "replicate_means", "extrapolated", "unseen_class"):
+    for name in (
+        "mean",
+        "sd_ensemble",
+        "lower",
+        "upper",
+        "replicate_means",
+        "extrapolated",
+        "unseen_class",
+    ):
         assert np.array_equal(getattr(first, name), getattr(second, name)), name
     assert loaded.get_params() == {**fitted.get_params(), "classes": ["rock"]}
     assert loaded.tuning_ == fitted.tuning_
@@ -56,13 +64,20 @@ def test_it_predicts_every_bit_as_before(fitted, written):
 def test_saving_what_was_loaded_gives_the_same_copulas(written, copy):
     loaded = IceEnsemble.load(str(written))
     save_replicate(str(copy), 0, loaded.replicates_[0])
-    assert (copy / "replicates" / "s000.json").read_bytes() == (written / "replicates" / "s000.json").read_bytes()
+    assert (copy / "replicates" / "s000.json").read_bytes() == (
+        written / "replicates" / "s000.json"
+    ).read_bytes()
 
 
 def test_the_manifest_lists_every_file_with_its_digest(written):
     manifest = json.loads((written / "manifest.json").read_text())
-    files = {str(path.relative_to(written)): path for path in (*(written / "replicates").iterdir(), written / "forest.npz")}
-    assert manifest["files"] == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    files = {
+        str(path.relative_to(written)): path
+        for path in (*(written / "replicates").iterdir(), written / "forest.npz")
+    }
+    assert manifest["files"] == {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()
+    }
     assert manifest["training_range"]["rock"] == [1.0, 5.0]
     assert len(manifest["check"]["X"]) == len(manifest["check"]["mean"]) == 10
 
@@ -73,14 +88,20 @@ def test_a_changed_file_is_refused_by_name(copy, name):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with pytest.raises(IcemapError, match=rf"{name} is not the file that the manifest describes \(SHA-256 differs\)"):
+    with pytest.raises(
+        IcemapError,
+        match=rf"{name} is not the file that the manifest describes \(SHA-256 differs\)",
+    ):
         IceEnsemble.load(str(copy))
 
 
 @pytest.mark.parametrize("name", ["replicates/s001.json", "forest.npz", "manifest.json"])
 def test_a_missing_file_is_refused_by_name(copy, name):
     (copy / name).unlink()
-    with pytest.raises(IcemapError, match="There is no finished ensemble at" if name == "manifest.json" else re.escape(name)):
+    with pytest.raises(
+        IcemapError,
+        match="There is no finished ensemble at" if name == "manifest.json" else re.escape(name),
+    ):
         IceEnsemble.load(str(copy))
 
 
@@ -89,15 +110,22 @@ def test_a_foreign_type_is_refused_before_it_is_made(copy):
     content = skops.io.dumps([FunctionTransformer(func=os.getcwd)])
     (copy / "replicates" / "s000.skops").write_bytes(content)
     manifest["files"]["replicates/s000.skops"] = hashlib.sha256(content).hexdigest()
-    with pytest.raises(IcemapError, match=r"s000\.skops holds the type posix\.getcwd, which icemap does not load"):
-        load_replicate(str(copy), 0, manifest["files"], PredictorCoding.from_dict(manifest["coding"]))
+    with pytest.raises(
+        IcemapError, match=r"s000\.skops holds the type posix\.getcwd, which icemap does not load"
+    ):
+        load_replicate(
+            str(copy), 0, manifest["files"], PredictorCoding.from_dict(manifest["coding"])
+        )
 
 
 def test_an_ensemble_that_predicts_something_else_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["check"]["mean"][4] += 1e-3
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(IcemapError, match=r"predicts its own check rows differently than when it was saved \(by 0\.001\)"):
+    with pytest.raises(
+        IcemapError,
+        match=r"predicts its own check rows differently than when it was saved \(by 0\.001\)",
+    ):
         IceEnsemble.load(str(copy))
     manifest["check"]["mean"][4] = float("nan")
     (copy / "manifest.json").write_text(json.dumps(manifest))
@@ -122,7 +150,10 @@ def test_a_forest_that_is_none_is_refused(copy, forged):
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["files"]["forest.npz"] = hashlib.sha256(path.read_bytes()).hexdigest()
     (copy / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(IcemapError, match=r"forest\.npz is not a quantile forest of icemap's: train the ensemble again"):
+    with pytest.raises(
+        IcemapError,
+        match=r"forest\.npz is not a quantile forest of icemap's: train the ensemble again",
+    ):
         IceEnsemble.load(str(copy))
 
 
@@ -135,7 +166,9 @@ def test_another_format_is_refused(copy):
 
 def test_it_lives_in_a_bucket(fitted, s3_url):
     fitted.save(f"{s3_url}/ensemble")
-    assert np.array_equal(IceEnsemble.load(f"{s3_url}/ensemble").predict(table()), fitted.predict(table()))
+    assert np.array_equal(
+        IceEnsemble.load(f"{s3_url}/ensemble").predict(table()), fitted.predict(table())
+    )
 
 
 def test_nothing_is_pickled(written):
@@ -143,4 +176,6 @@ def test_nothing_is_pickled(written):
         import zipfile
 
         with zipfile.ZipFile(path) as archive:
-            assert not [name for name in archive.namelist() if name.endswith((".pkl", ".pickle", ".joblib"))]
+            assert not [
+                name for name in archive.namelist() if name.endswith((".pkl", ".pickle", ".joblib"))
+            ]

@@ -20,7 +20,9 @@ def test_it_equals_scikit_learn():
     ours = TargetScale.fit(y)
     np.testing.assert_allclose(ours.transform(y), theirs.transform(y[:, None])[:, 0], atol=1e-6)
     z = np.linspace(-2, 2, 9)
-    np.testing.assert_allclose(ours.inverse(z), theirs.inverse_transform(z[:, None])[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(
+        ours.inverse(z), theirs.inverse_transform(z[:, None])[:, 0], rtol=1e-5
+    )
 
 
 def test_a_skewed_target_becomes_symmetric():
@@ -28,7 +30,10 @@ def test_a_skewed_target_becomes_symmetric():
     assert abs(skew(TargetScale.fit(y).transform(y))) < 0.15 < 1 < skew(y)
 
 
-@given(st.floats(-1.9, 3.9).map(lambda power: round(power, 3)), st.lists(st.floats(-50, 50), min_size=1, max_size=20))
+@given(
+    st.floats(-1.9, 3.9).map(lambda power: round(power, 3)),
+    st.lists(st.floats(-50, 50), min_size=1, max_size=20),
+)
 def test_there_and_back(power, values):
     scale = TargetScale(power, 0.3, 2.0, -60.0, 60.0)
     np.testing.assert_allclose(scale.inverse(scale.transform(values)), values, atol=1e-5)
@@ -46,7 +51,9 @@ def test_an_unbounded_target_goes_one_range_beyond_what_was_seen():
 
 
 def test_a_constant_target_is_refused():
-    with pytest.raises(ValueError, match="the target is 7 in all 3 rows: there is nothing to learn"):
+    with pytest.raises(
+        ValueError, match="the target is 7 in all 3 rows: there is nothing to learn"
+    ):
         TargetScale.fit([7.0, 7.0, 7.0])
 
 

@@ -14,7 +14,14 @@ from icemap.ensemble.tuning import Tuning, search_space, tune_member, tune_pool
 
 def prepared(n: int = 150, **options) -> tuple[IceEnsemble, pd.DataFrame]:
     rng = np.random.default_rng(0)
-    samples = pd.DataFrame({"a": rng.uniform(-2, 2, n), "b": rng.normal(size=n), "lon": rng.uniform(-180, 180, n), "lat": rng.uniform(50, 80, n)})
+    samples = pd.DataFrame(
+        {
+            "a": rng.uniform(-2, 2, n),
+            "b": rng.normal(size=n),
+            "lon": rng.uniform(-180, 180, n),
+            "lat": rng.uniform(50, 80, n),
+        }
+    )
     samples["value"] = 50 + 15 * np.sin(3 * samples.a) + 4 * samples.b + rng.normal(size=n)
     ensemble = IceEnsemble(bounds=None, seed=3, **options)
     ensemble.prepare(samples)
@@ -24,25 +31,37 @@ def prepared(n: int = 150, **options) -> tuple[IceEnsemble, pd.DataFrame]:
 @pytest.mark.parametrize("name", MEMBERS)
 def test_a_member_keeps_its_defaults_unless_spatial_folds_say_otherwise(name):
     ensemble, samples = prepared()
-    settings, record = tune_member(name, ensemble.table(samples), ensemble.options, ensemble.coding_, 3, 3)
+    settings, record = tune_member(
+        name, ensemble.table(samples), ensemble.options, ensemble.coding_, 3, 3
+    )
     assert len(record) == 4
     assert record[0]["settings"] == {}
     best = min(record, key=lambda row: row["mean_squared_error"])
-    assert {key: list(v) if isinstance(v, tuple) else v for key, v in settings.items()} == best["settings"]
+    assert {key: list(v) if isinstance(v, tuple) else v for key, v in settings.items()} == best[
+        "settings"
+    ]
     again, _ = tune_member(name, ensemble.table(samples), ensemble.options, ensemble.coding_, 3, 3)
     assert again == settings
 
 
 def test_a_wavy_target_wants_a_smaller_penalty_than_the_largest():
     ensemble, samples = prepared()
-    _, record = tune_member("gam", ensemble.table(samples), ensemble.options, ensemble.coding_, 12, 0)
-    errors = {row["settings"]["penalties"][0]: row["mean_squared_error"] for row in record if row["settings"]}
+    _, record = tune_member(
+        "gam", ensemble.table(samples), ensemble.options, ensemble.coding_, 12, 0
+    )
+    errors = {
+        row["settings"]["penalties"][0]: row["mean_squared_error"]
+        for row in record
+        if row["settings"]
+    }
     assert errors[min(errors)] < errors[max(errors)]
 
 
 def test_without_candidates_nothing_is_searched():
     ensemble, samples = prepared()
-    assert tune_member("svr", ensemble.table(samples), ensemble.options, ensemble.coding_, 0, 3) == ({}, [])
+    assert tune_member(
+        "svr", ensemble.table(samples), ensemble.options, ensemble.coding_, 0, 3
+    ) == ({}, [])
 
 
 def test_regressors_by_import_path_have_nothing_to_tune():
@@ -50,16 +69,29 @@ def test_regressors_by_import_path_have_nothing_to_tune():
 
 
 def test_the_strength_of_the_prior_is_one_of_those_tried():
-    ensemble, samples = prepared(members=("sklearn.linear_model.Ridge", "sklearn.neighbors.KNeighborsRegressor"))
-    found = tune_pool(ensemble.table(samples), ensemble.options, ensemble.coding_, 3, prior=True, climatology=False)
+    ensemble, samples = prepared(
+        members=("sklearn.linear_model.Ridge", "sklearn.neighbors.KNeighborsRegressor")
+    )
+    found = tune_pool(
+        ensemble.table(samples),
+        ensemble.options,
+        ensemble.coding_,
+        3,
+        prior=True,
+        climatology=False,
+    )
     strength, record = found.prior_strength, found.record
     assert strength in STRENGTHS
     assert [row["prior_strength"] for row in record] == [0.0, 30.0, 100.0, 300.0, "inf"]
-    assert min(row["crps"] for row in record) == next(row["crps"] for row in record if float(row["prior_strength"]) == strength)
+    assert min(row["crps"] for row in record) == next(
+        row["crps"] for row in record if float(row["prior_strength"]) == strength
+    )
 
 
 def test_too_few_rows_keep_the_strength_they_have():
-    ensemble, samples = prepared(70, members=("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"))
+    ensemble, samples = prepared(
+        70, members=("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
+    )
     few = ensemble.table(samples).take(np.arange(32))
     found = tune_pool(few, ensemble.options, ensemble.coding_, 3, prior=True, climatology=True)
     assert (found.prior_strength, found.climatology, list(found.record)) == (100.0, 0.0, [])
@@ -67,7 +99,13 @@ def test_too_few_rows_keep_the_strength_they_have():
 
 @pytest.mark.quick
 def test_it_survives_json():
-    tuning = Tuning({"gam": {"penalties": (30.0,), "splines": 6}}, float("inf"), 0.25, 9.0, ({"member": "gam", "settings": {}, "mean_squared_error": 1.0},))
+    tuning = Tuning(
+        {"gam": {"penalties": (30.0,), "splines": 6}},
+        float("inf"),
+        0.25,
+        9.0,
+        ({"member": "gam", "settings": {}, "mean_squared_error": 1.0},),
+    )
     again = Tuning.from_dict(json.loads(json.dumps(tuning.to_dict(), allow_nan=False)))
     assert again.settings == tuning.settings
     assert again.prior_strength == float("inf")

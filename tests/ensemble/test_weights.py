@@ -35,7 +35,9 @@ def test_the_objective_never_falls_and_every_start_ends_at_the_same_place(seed: 
     weights, path = em_weights(likelihood)
     assert np.diff(path).min(initial=0.0) > -1e-9
     assert weights.sum() == pytest.approx(1.0)
-    other, other_path = em_weights(likelihood, start=np.random.default_rng(seed).dirichlet(np.ones(3)))
+    other, other_path = em_weights(
+        likelihood, start=np.random.default_rng(seed).dirichlet(np.ones(3))
+    )
     assert other_path[-1] == pytest.approx(path[-1], abs=1e-6)
     np.testing.assert_allclose(other, weights, atol=1e-3)
 
@@ -57,7 +59,9 @@ def test_the_optimum_is_that_of_a_general_optimizer() -> None:
 @settings(max_examples=24)
 def test_permuting_members_permutes_weights(order: list[int]) -> None:
     likelihood = random_likelihood(1)
-    np.testing.assert_allclose(em_weights(likelihood[:, order])[0], em_weights(likelihood)[0][order], atol=1e-8)
+    np.testing.assert_allclose(
+        em_weights(likelihood[:, order])[0], em_weights(likelihood)[0][order], atol=1e-8
+    )
 
 
 def test_a_far_observation_does_not_stop_the_fit() -> None:
@@ -77,13 +81,20 @@ def test_a_weight_that_starts_at_zero_does_not_break_the_rows_only_it_explains()
 
 def test_row_weights_count_as_repetitions() -> None:
     likelihood, repeats = random_likelihood(3), np.random.default_rng(3).integers(1, 4, 200)
-    np.testing.assert_allclose(em_weights(likelihood, sample_weight=repeats)[0], em_weights(np.repeat(likelihood, repeats, axis=0))[0], atol=1e-7)
+    np.testing.assert_allclose(
+        em_weights(likelihood, sample_weight=repeats)[0],
+        em_weights(np.repeat(likelihood, repeats, axis=0))[0],
+        atol=1e-7,
+    )
 
 
 def test_the_prior_runs_from_plain_em_to_equal_weights() -> None:
     likelihood = random_likelihood(4)
     plain = em_weights(likelihood)[0]
-    distance = [np.abs(em_weights(likelihood, prior_strength=s)[0] - 0.25).max() for s in (0.0, 10.0, 100.0, 1e4, np.inf)]
+    distance = [
+        np.abs(em_weights(likelihood, prior_strength=s)[0] - 0.25).max()
+        for s in (0.0, 10.0, 100.0, 1e4, np.inf)
+    ]
     assert distance[0] == np.abs(plain - 0.25).max()
     assert distance == sorted(distance, reverse=True)
     assert distance[-1] == 0.0
@@ -116,7 +127,10 @@ def test_bad_input_is_refused_in_a_sentence(likelihood: list, keywords: dict, pa
 def test_the_prior_draws_towards_its_weights():
     likelihood = np.random.default_rng(5).random((40, 3)) + np.array([1.0, 0.0, 0.0])
     believed = (0.0, 0.0, 1.0)
-    shares = [em_weights(likelihood, prior_strength=s, prior_weights=believed)[0] for s in (0.0, 20.0, 200.0, np.inf)]
+    shares = [
+        em_weights(likelihood, prior_strength=s, prior_weights=believed)[0]
+        for s in (0.0, 20.0, 200.0, np.inf)
+    ]
     assert np.all(np.diff([w[2] for w in shares]) > 0)
     assert shares[-1].tolist() == [0.0, 0.0, 1.0]
     path = em_weights(likelihood, prior_strength=20.0, prior_weights=believed)[1]

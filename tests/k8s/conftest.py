@@ -1,7 +1,9 @@
-"""A namespace like that of a user, in a real Kubernetes: operator, rules, bucket, a user's pod; removed at the end.
+"""A namespace like that of a user, in a real Kubernetes: operator, rules, bucket, a user's pod;
+removed at the end.
 
-Settings (environment): ICEMAP_K8S_CONTEXT, the kube context (needed); ICEMAP_K8S_ADDRESS, this machine as pods see it; ICEMAP_K8S_IMAGE and
-ICEMAP_K8S_OPERATOR, images that its nodes have or can pull. See deploy/README.md.
+Settings (environment): ICEMAP_K8S_CONTEXT, the kube context (needed); ICEMAP_K8S_ADDRESS, this
+machine as pods see it; ICEMAP_K8S_IMAGE and ICEMAP_K8S_OPERATOR, images that its nodes have or can
+pull. See deploy/README.md.
 """
 
 import copy
@@ -39,7 +41,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def rendered(part: str) -> list[dict[str, Any]]:
     """Documents of the overlay ci, with the image and the address of this machine."""
     text = yaml.safe_dump_all(kustomized(f"overlays/ci{part}"))
-    return list(yaml.safe_load_all(text.replace("localhost/icemap:test", IMAGE).replace("10.88.0.1", ADDRESS)))
+    return list(
+        yaml.safe_load_all(
+            text.replace("localhost/icemap:test", IMAGE).replace("10.88.0.1", ADDRESS)
+        )
+    )
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +62,24 @@ def kube() -> Kube:
 def operator(kube) -> Iterator[str]:
     """The operator of the wheel's chart with our values."""
     name, tag = OPERATOR.rsplit(":", 1)
-    values = ["--values", str(DEPLOY / "helm/operator.yaml"), "--set", f"image.name={name},image.tag={tag}"]
+    values = [
+        "--values",
+        str(DEPLOY / "helm/operator.yaml"),
+        "--set",
+        f"image.name={name},image.tag={tag}",
+    ]
     kube.helm(
-        "upgrade", "--install", "dask-operator", str(CHART), "--namespace", OPERATOR_NAMESPACE, "--create-namespace", "--wait", "--timeout", "5m", *values
+        "upgrade",
+        "--install",
+        "dask-operator",
+        str(CHART),
+        "--namespace",
+        OPERATOR_NAMESPACE,
+        "--create-namespace",
+        "--wait",
+        "--timeout",
+        "5m",
+        *values,
     )
     yield OPERATOR_NAMESPACE
     kube.helm("uninstall", "dask-operator", "--namespace", OPERATOR_NAMESPACE)
@@ -85,8 +106,14 @@ class Bucket:
 
     def keys(self, prefix: str) -> dict[str, tuple[str, str]]:
         """Every key below a prefix (which is left out), with its tag and time."""
-        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-        return {o["Key"].removeprefix(prefix): (o["ETag"], str(o["LastModified"])) for page in pages for o in page.get("Contents", ())}
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        return {
+            o["Key"].removeprefix(prefix): (o["ETag"], str(o["LastModified"]))
+            for page in pages
+            for o in page.get("Contents", ())
+        }
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +121,11 @@ def bucket(s3, tmp_path_factory) -> Bucket:
     """The bucket with the inputs of a small run below ``job/``."""
     owner = s3.owner
     client = boto3.session.Session().client(
-        "s3", endpoint_url=s3.endpoint, region_name=REGION, aws_access_key_id=owner.access_key, aws_secret_access_key=owner.secret_key
+        "s3",
+        endpoint_url=s3.endpoint,
+        region_name=REGION,
+        aws_access_key_id=owner.access_key,
+        aws_secret_access_key=owner.secret_key,
     )
     bucket = Bucket(client, s3.bucket)
     folder = write_project(tmp_path_factory.mktemp("inputs")).parent
@@ -105,12 +136,22 @@ def bucket(s3, tmp_path_factory) -> Bucket:
 
 @pytest.fixture(scope="session")
 def namespace(kube, operator, s3) -> Iterator[str]:
-    """The namespace with its rules, the keys of the stand-in (a secret, made here and nowhere else) and the DaskCluster for users."""
+    """The namespace with its rules, the keys of the stand-in (a secret, made here and nowhere else)
+    and the DaskCluster for users.
+    """
     kube.apply(*rendered(""))
-    profile = f"[default]\naws_access_key_id = {s3.owner.access_key}\naws_secret_access_key = {s3.owner.secret_key}\nregion = {REGION}\n"
+    profile = (
+        f"[default]\naws_access_key_id = {s3.owner.access_key}\naws_secret_access_key ="
+        f" {s3.owner.secret_key}\nregion = {REGION}\n"
+    )
     cluster = one(tuple(rendered("/cluster")), "DaskCluster")
     kube.apply(
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "icemap-s3", "namespace": NAMESPACE}, "stringData": {"credentials": profile}},
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "icemap-s3", "namespace": NAMESPACE},
+            "stringData": {"credentials": profile},
+        },
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -119,9 +160,23 @@ def namespace(kube, operator, s3) -> Iterator[str]:
         },
     )
     # Until the server has counted the operator's kinds, it refuses them.
-    wait_for("the quota", lambda: "count/daskclusters.kubernetes.dask.org" in kube.get("resourcequota", NAMESPACE)[0].get("status", {}).get("used", {}))
+    wait_for(
+        "the quota",
+        lambda: (
+            "count/daskclusters.kubernetes.dask.org"
+            in kube.get("resourcequota", NAMESPACE)[0].get("status", {}).get("used", {})
+        ),
+    )
     yield NAMESPACE
-    kube.run("--namespace", NAMESPACE, "delete", "daskjobs,daskclusters,daskautoscalers", "--all", "--wait=true", may_fail=True)
+    kube.run(
+        "--namespace",
+        NAMESPACE,
+        "delete",
+        "daskjobs,daskclusters,daskautoscalers",
+        "--all",
+        "--wait=true",
+        may_fail=True,
+    )
     kube.run("delete", "namespace", NAMESPACE, "--wait=true")
 
 
@@ -141,12 +196,17 @@ def finished(kube, namespace, bucket) -> dict[str, Any]:
     (job,) = rendered("/job")
     job = copy.deepcopy(job)
     environment = job["spec"]["job"]["spec"]["containers"][0]["env"]
-    next(v for v in environment if v["name"] == "ICEMAP_CONFIG")["value"] = f"s3://{bucket.name}/job/config.yaml"
+    next(v for v in environment if v["name"] == "ICEMAP_CONFIG")["value"] = (
+        f"s3://{bucket.name}/job/config.yaml"
+    )
     name, start = job["metadata"]["name"], time.monotonic()
     kube.apply(job)
 
     def status() -> str:
-        return next((found.get("status", {}).get("jobStatus", "") for found in kube.get("daskjob", name)), "")
+        return next(
+            (found.get("status", {}).get("jobStatus", "") for found in kube.get("daskjob", name)),
+            "",
+        )
 
     wait_for("the end of the DaskJob", lambda: status() in ("Successful", "Failed"), 3000, 2)
     log = kube.run("--namespace", namespace, "logs", f"{name}-runner", "-c", "job").stdout

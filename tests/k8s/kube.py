@@ -28,8 +28,21 @@ class Kube:
 
     context: str
 
-    def run(self, *arguments: str, given: str | None = None, may_fail: bool = False, patience: float = 300) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(self._command(*arguments), input=given, capture_output=True, text=True, timeout=patience, check=False)
+    def run(
+        self,
+        *arguments: str,
+        given: str | None = None,
+        may_fail: bool = False,
+        patience: float = 300,
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self._command(*arguments),
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=patience,
+            check=False,
+        )
         if done.returncode and not may_fail:
             raise Failed(f"kubectl {' '.join(arguments)}: {done.stderr.strip()[-2000:]}")
         return done
@@ -42,25 +55,50 @@ class Kube:
 
     def get(self, kind: str, *selection: str, namespace: str = NAMESPACE) -> list[Document]:
         """Objects of a kind: all, of one name, or by ``-l label``."""
-        done = self.run("--namespace", namespace, "get", kind, *selection, "--ignore-not-found", "-o", "json")
+        done = self.run(
+            "--namespace", namespace, "get", kind, *selection, "--ignore-not-found", "-o", "json"
+        )
         found = json.loads(done.stdout or '{"items": []}')
         return found.get("items", [found])
 
     def dask_pods(self, component: str, *, of: str = "") -> list[Document]:
         """Pods of Dask that are not being deleted."""
         label = f"dask.org/component={component}" + (f",dask.org/cluster-name={of}" if of else "")
-        return [pod for pod in self.get("pods", "-l", label) if "deletionTimestamp" not in pod["metadata"]]
+        return [
+            pod
+            for pod in self.get("pods", "-l", label)
+            if "deletionTimestamp" not in pod["metadata"]
+        ]
 
-    def inside(self, pod: str, *command: str, may_fail: bool = False, patience: float = 1200) -> subprocess.CompletedProcess[str]:
+    def inside(
+        self, pod: str, *command: str, may_fail: bool = False, patience: float = 1200
+    ) -> subprocess.CompletedProcess[str]:
         """A command in a pod."""
-        return self.run("--namespace", NAMESPACE, "exec", pod, "--", *command, may_fail=may_fail, patience=patience)
+        return self.run(
+            "--namespace",
+            NAMESPACE,
+            "exec",
+            pod,
+            "--",
+            *command,
+            may_fail=may_fail,
+            patience=patience,
+        )
 
     def start_inside(self, pod: str, *command: str) -> subprocess.Popen[str]:
         command_line = self._command("--namespace", NAMESPACE, "exec", pod, "--", *command)
-        return subprocess.Popen(command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen(
+            command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def helm(self, *arguments: str) -> None:
-        done = subprocess.run([program("helm"), "--kube-context", self.context, *arguments], capture_output=True, text=True, timeout=600, check=False)
+        done = subprocess.run(
+            [program("helm"), "--kube-context", self.context, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
         if done.returncode:
             raise Failed(f"helm {' '.join(arguments)}: {done.stderr.strip()[-2000:]}")
 
@@ -82,7 +120,9 @@ def wait_for(what: str, test: Callable[[], Any], patience: float = 600, every: f
 
 
 def ready(pod: Document) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
+    return any(
+        c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ())
+    )
 
 
 def given_context() -> str | None:

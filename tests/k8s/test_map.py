@@ -1,4 +1,6 @@
-"""`icemap map --cluster kubernetes` from a user's pod, on S3: whatever happens to its workers, the map has the bits of that of the DaskJob."""
+"""`icemap map --cluster kubernetes` from a user's pod, on S3: whatever happens to its workers, the
+map has the bits of that of the DaskJob.
+"""
 
 import json
 import re
@@ -35,7 +37,15 @@ def _without_a_map(bucket, reference):
 
 
 def command(bucket, workers=2):
-    return ["icemap", "map", f"s3://{bucket.name}/{PROJECT}config.yaml", "--cluster", "kubernetes", "--workers", str(workers)]
+    return [
+        "icemap",
+        "map",
+        f"s3://{bucket.name}/{PROJECT}config.yaml",
+        "--cluster",
+        "kubernetes",
+        "--workers",
+        str(workers),
+    ]
 
 
 def chunks(bucket):
@@ -43,12 +53,20 @@ def chunks(bucket):
 
 
 def records(bucket):
-    return {key: tag for key, tag in bucket.keys(f"{PROJECT}run/ledger/map/").items() if key.endswith(".json") and not key.startswith(".")}
+    return {
+        key: tag
+        for key, tag in bucket.keys(f"{PROJECT}run/ledger/map/").items()
+        if key.endswith(".json") and not key.startswith(".")
+    }
 
 
 def clusters(kube):
     """DaskClusters that a command made for itself."""
-    return [c["metadata"]["name"] for c in kube.get("daskclusters") if re.fullmatch(r"icemap-[0-9a-f]{6}", c["metadata"]["name"])]
+    return [
+        c["metadata"]["name"]
+        for c in kube.get("daskclusters")
+        if re.fullmatch(r"icemap-[0-9a-f]{6}", c["metadata"]["name"])
+    ]
 
 
 def same_map(bucket, reference):
@@ -64,13 +82,19 @@ def test_a_map_from_a_users_pod(kube, user, bucket, reference):
     assert done.returncode == 0, done.stderr[-3000:]
     print(f"map of {len(records(bucket))} chunks {time.monotonic() - start:.0f} s")
     same_map(bucket, reference)
-    wait_for("the end of its cluster", lambda: not clusters(kube) and not kube.dask_pods("worker"), 180)
+    wait_for(
+        "the end of its cluster", lambda: not clusters(kube) and not kube.dask_pods("worker"), 180
+    )
 
 
 def test_a_worker_killed_mid_map(kube, user, bucket, reference):
     process = kube.start_inside(user, *command(bucket))
     try:
-        wait_for("five chunks", lambda: process.poll() is not None or len(records(bucket)) >= 5, every=0.1)
+        wait_for(
+            "five chunks",
+            lambda: process.poll() is not None or len(records(bucket)) >= 5,
+            every=0.1,
+        )
         assert process.poll() is None, process.communicate()[1][-3000:]
         victim = kube.dask_pods("worker", of=clusters(kube)[0])[0]["metadata"]["name"]
         kube.run("--namespace", NAMESPACE, "delete", "pod", victim, "--grace-period=0", "--force")
@@ -87,19 +111,40 @@ def test_a_worker_killed_mid_map(kube, user, bucket, reference):
 
 
 def test_a_users_pod_that_is_killed_and_the_same_command_again(kube, user, bucket, reference):
-    """The command dies without a word; its DaskCluster stays until it is idle for long enough, and the command continues on another."""
+    """The command dies without a word; its DaskCluster stays until it is idle for long enough, and
+    the command continues on another.
+    """
     process = kube.start_inside(user, *command(bucket))
     try:
-        wait_for("five chunks", lambda: process.poll() is not None or len(records(bucket)) >= 5, every=0.1)
+        wait_for(
+            "five chunks",
+            lambda: process.poll() is not None or len(records(bucket)) >= 5,
+            every=0.1,
+        )
         assert process.poll() is None, process.communicate()[1][-3000:]
-        kube.inside(user, "python", "-c", "import psutil; [p.kill() for p in psutil.process_iter() if 'kubernetes' in p.cmdline()]")
+        kube.inside(
+            user,
+            "python",
+            "-c",
+            "import psutil; [p.kill() for p in psutil.process_iter() if 'kubernetes' in"
+            " p.cmdline()]",
+        )
         process.communicate(timeout=300)
     finally:
         process.kill()
     left, kept = clusters(kube), records(bucket)
     assert len(left) == 1
     assert len(kept) < len(reference[1])
-    kube.run("--namespace", NAMESPACE, "patch", "daskcluster", left[0], "--type=merge", "--patch", json.dumps({"spec": {"idleTimeout": 15}}))
+    kube.run(
+        "--namespace",
+        NAMESPACE,
+        "patch",
+        "daskcluster",
+        left[0],
+        "--type=merge",
+        "--patch",
+        json.dumps({"spec": {"idleTimeout": 15}}),
+    )
     done = kube.inside(user, *command(bucket), may_fail=True)
     assert done.returncode == 0, done.stderr[-3000:]
     after = records(bucket)
@@ -110,7 +155,9 @@ def test_a_users_pod_that_is_killed_and_the_same_command_again(kube, user, bucke
 
 
 def with_workers(kube, user, memory, **environment):
-    """A manifest in the user's pod whose workers have so much memory, and variables of their own."""
+    """A manifest in the user's pod whose workers have so much memory, and variables of their
+    own.
+    """
     program = f"""
         import yaml
         manifest = yaml.safe_load(open("/etc/icemap/dask-cluster.yaml"))
@@ -118,23 +165,33 @@ def with_workers(kube, user, memory, **environment):
         container["resources"] = {{kind: {{**amounts, "memory": {memory!r}}} for kind, amounts in container["resources"].items()}}
         container["env"] += [{{"name": name, "value": value}} for name, value in {environment!r}.items()]
         yaml.safe_dump(manifest, open("/tmp/other.yaml", "w"))
-        """
+        """  # noqa: E501
     kube.inside(user, "python", "-c", textwrap.dedent(program))
     return ["env", "DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC=/tmp/other.yaml"]
 
 
-# 440 MB that are not icemap's, in a worker that may not pause: enough memory by its limit, too little in truth. (Dask loads a preload twice.)
+# 440 MB that are not icemap's, in a worker that may not pause: enough memory by its limit, too
+# little in truth. (Dask loads a preload twice.)
 HOG = {
-    "DASK_DISTRIBUTED__WORKER__PRELOAD": """['import sys; sys.hog = getattr(sys, "hog", None) or b"x" * 440_000_000']""",
-    **{f"DASK_DISTRIBUTED__WORKER__MEMORY__{step}": "False" for step in ("TARGET", "SPILL", "PAUSE")},
+    "DASK_DISTRIBUTED__WORKER__PRELOAD": (
+        """['import sys; sys.hog = getattr(sys, "hog", None) or b"x" * 440_000_000']"""
+    ),
+    **{
+        f"DASK_DISTRIBUTED__WORKER__MEMORY__{step}": "False"
+        for step in ("TARGET", "SPILL", "PAUSE")
+    },
 }
 NAMED = r"icemap: .*[Tt]he part \S+ ended 3 workers, most likely for want of memory"
 REFUSED = r"icemap: The worker \S+ has 0\.29 GB of memory; .* give the workers more memory"
 
 
 def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, reference):
-    """The kernel ends its workers, Kubernetes starts them anew, the command says which part it was."""
-    process = kube.start_inside(user, *with_workers(kube, user, "720Mi", **HOG), *command(bucket, workers=1))
+    """The kernel ends its workers, Kubernetes starts them anew, the command says which part it
+    was.
+    """
+    process = kube.start_inside(
+        user, *with_workers(kube, user, "720Mi", **HOG), *command(bucket, workers=1)
+    )
     reasons = set()
     try:
         end = time.monotonic() + 1500
@@ -142,7 +199,9 @@ def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, referenc
             for pod in kube.dask_pods("worker"):
                 for status in pod["status"].get("containerStatuses", ()):
                     for state in (status["state"], status["lastState"]):
-                        reasons |= {state["terminated"]["reason"]} if "terminated" in state else set()
+                        reasons |= (
+                            {state["terminated"]["reason"]} if "terminated" in state else set()
+                        )
             time.sleep(0.5)
         _, errors = process.communicate(timeout=60)
     finally:
@@ -157,7 +216,9 @@ def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, referenc
 
 def test_workers_with_too_little_memory_are_refused(kube, user, bucket, reference):
     """Before the first chunk where a worker was there by then, or when it ended."""
-    done = kube.inside(user, *with_workers(kube, user, "280Mi"), *command(bucket, workers=1), may_fail=True)
+    done = kube.inside(
+        user, *with_workers(kube, user, "280Mi"), *command(bucket, workers=1), may_fail=True
+    )
     assert done.returncode == 2, done.stderr[-3000:]
     assert re.search(f"{REFUSED}|{NAMED}", done.stderr), done.stderr[-3000:]
     assert not records(bucket)
@@ -165,9 +226,14 @@ def test_workers_with_too_little_memory_are_refused(kube, user, bucket, referenc
 
 
 def test_a_worker_pod_uses_less_than_its_limit(kube, user, bucket, reference):
-    """The figure for the runbook: the most memory that a worker's control group ever held, of the kernel's own account."""
+    """The figure for the runbook: the most memory that a worker's control group ever held, of the
+    kernel's own account.
+    """
     process = kube.start_inside(user, *command(bucket, workers=1))
-    peak = "cat /sys/fs/cgroup/memory.peak 2>/dev/null || cat /sys/fs/cgroup/memory/memory.max_usage_in_bytes"
+    peak = (
+        "cat /sys/fs/cgroup/memory.peak 2>/dev/null || cat"
+        " /sys/fs/cgroup/memory/memory.max_usage_in_bytes"
+    )
     most, limit = 0, 0
     try:
         while process.poll() is None:

@@ -1,4 +1,6 @@
-"""The operator works, the DaskCluster of deploy/ comes up and computes, hands its results over, scales to nothing, and goes when it is forgotten."""
+"""The operator works, the DaskCluster of deploy/ comes up and computes, hands its results over,
+scales to nothing, and goes when it is forgotten.
+"""
 
 import copy
 import textwrap
@@ -35,12 +37,18 @@ def python(kube, user, code, **options):
 
 
 def test_the_operator_is_healthy(kube, operator):
-    (pod,) = kube.get("pods", "-l", "app.kubernetes.io/name=dask-kubernetes-operator", namespace=operator)
+    (pod,) = kube.get(
+        "pods", "-l", "app.kubernetes.io/name=dask-kubernetes-operator", namespace=operator
+    )
     assert ready(pod)
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
     # It is Available before it listens: the chart has no readiness probe.
     page = f"/api/v1/namespaces/{operator}/pods/{pod['metadata']['name']}:8080/proxy/healthz"
-    wait_for("the operator's health page", lambda: "now" in kube.run("get", "--raw", page, may_fail=True).stdout, 120)
+    wait_for(
+        "the operator's health page",
+        lambda: "now" in kube.run("get", "--raw", page, may_fail=True).stdout,
+        120,
+    )
 
 
 def test_a_dask_cluster_computes_on_its_worker_pods(kube, user, standing):
@@ -61,13 +69,20 @@ def test_a_dask_cluster_computes_on_its_worker_pods(kube, user, standing):
         print(*sorted({{host for _, host in got}}))
         """,
     )
-    assert done.stdout.split() == sorted(pod["metadata"]["name"] for pod in kube.dask_pods("worker", of=standing))
+    assert done.stdout.split() == sorted(
+        pod["metadata"]["name"] for pod in kube.dask_pods("worker", of=standing)
+    )
 
 
 def test_pods_are_restricted_when_they_run(kube, user, standing):
-    """Not only in the manifest: the process is not root, cannot write to its image, and workers have no token of Kubernetes."""
+    """Not only in the manifest: the process is not root, cannot write to its image, and workers
+    have no token of Kubernetes.
+    """
     worker = kube.dask_pods("worker", of=standing)[0]["metadata"]["name"]
-    looks = "id -u; touch /opt/icemap/x 2>&1; touch /tmp/x && echo tmp; ls /var/run/secrets/kubernetes.io 2>&1; grep -E 'CapEff|NoNewPrivs' /proc/1/status"
+    looks = (
+        "id -u; touch /opt/icemap/x 2>&1; touch /tmp/x && echo tmp; ls"
+        " /var/run/secrets/kubernetes.io 2>&1; grep -E 'CapEff|NoNewPrivs' /proc/1/status"
+    )
     said = kube.inside(worker, "sh", "-c", looks).stdout
     assert said.split("\n")[0] == "1000"
     assert "Read-only file system" in said
@@ -77,9 +92,15 @@ def test_pods_are_restricted_when_they_run(kube, user, standing):
     assert "NoNewPrivs:\t1" in said
 
 
-@pytest.mark.parametrize(("how", "lost"), [([], False), (["--grace-period=0", "--force"], True)], ids=["stopped", "killed"])
+@pytest.mark.parametrize(
+    ("how", "lost"),
+    [([], False), (["--grace-period=0", "--force"], True)],
+    ids=["stopped", "killed"],
+)
 def test_a_worker_that_is_stopped_hands_its_results_over(kube, user, standing, how, lost):
-    """By the preStop hook: none of the results is computed again. One that is killed loses what it held."""
+    """By the preStop hook: none of the results is computed again. One that is killed loses what it
+    held.
+    """
     program = f"""
         import random, sys, time
         from distributed import Client
@@ -99,14 +120,20 @@ def test_a_worker_that_is_stopped_hands_its_results_over(kube, user, standing, h
             time.sleep(2)
             again = client.gather(futures)
             print("computed again:", sum(a != b for a, b in zip(first, again)), flush=True)
-        """
+        """  # noqa: E501
     process = kube.start_inside(user, "python", "-c", textwrap.dedent(program))
     try:
         assert process.stdout is not None
         victim, count = process.stdout.readline().split()
         assert int(count) > 0
-        (pod,) = [p for p in kube.dask_pods("worker", of=standing) if p["metadata"]["name"].startswith(victim)]
-        kube.run("--namespace", NAMESPACE, "delete", "pod", pod["metadata"]["name"], "--wait=false", *how)
+        (pod,) = [
+            p
+            for p in kube.dask_pods("worker", of=standing)
+            if p["metadata"]["name"].startswith(victim)
+        ]
+        kube.run(
+            "--namespace", NAMESPACE, "delete", "pod", pod["metadata"]["name"], "--wait=false", *how
+        )
         rest, errors = process.communicate(timeout=600)
         print(f"the worker held {count} of 60 results;", rest.strip())
         assert rest.strip() == f"computed again: {count if lost else 0}", errors
@@ -121,7 +148,11 @@ def test_an_idle_cluster_is_scaled_to_nothing(kube, user, standing):
     wait_for("no workers", lambda: not kube.dask_pods("worker", of=standing), 300)
     print(f"idle cluster without workers after {time.monotonic() - start:.0f} s")
     client = f"Client('tcp://{standing}-scheduler:8786', timeout=60)"
-    done = python(kube, user, f"from distributed import Client; print({client}.submit(sum, [1, 2]).result(timeout=300))")
+    done = python(
+        kube,
+        user,
+        f"from distributed import Client; print({client}.submit(sum, [1, 2]).result(timeout=300))",
+    )
     assert done.stdout.split() == ["3"]
 
 
@@ -134,5 +165,9 @@ def test_a_forgotten_cluster_is_deleted(kube, user):
     kube.apply(cluster)
     wait_for("its scheduler", lambda: any(map(ready, kube.dask_pods("scheduler", of=name))))
     start = time.monotonic()
-    wait_for("the end of the forgotten cluster", lambda: not kube.get("daskcluster", name) and not kube.dask_pods("scheduler", of=name), 300)
+    wait_for(
+        "the end of the forgotten cluster",
+        lambda: not kube.get("daskcluster", name) and not kube.dask_pods("scheduler", of=name),
+        300,
+    )
     print(f"forgotten cluster (idleTimeout 20 s) deleted after {time.monotonic() - start:.0f} s")

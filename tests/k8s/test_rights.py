@@ -1,4 +1,6 @@
-"""What the accounts of users and workers cannot do, asked of the server and tried from their pods."""
+"""What the accounts of users and workers cannot do, asked of the server and tried from their
+pods.
+"""
 
 import json
 
@@ -20,7 +22,7 @@ for method, path in json.loads(sys.argv[1]):
     except urllib.error.HTTPError as error:
         answers.append(error.code)
 print(json.dumps(answers))
-"""
+"""  # noqa: E501
 DASK = f"/apis/kubernetes.dask.org/v1/namespaces/{NAMESPACE}"
 
 
@@ -43,14 +45,38 @@ DASK = f"/apis/kubernetes.dask.org/v1/namespaces/{NAMESPACE}"
     ],
 )
 def test_rights_of_the_user(kube, namespace, verb, resource, where, allowed):
-    done = kube.run("--namespace", where, "auth", "can-i", verb, resource, "--as", f"{ACCOUNT}user", may_fail=True)
+    done = kube.run(
+        "--namespace",
+        where,
+        "auth",
+        "can-i",
+        verb,
+        resource,
+        "--as",
+        f"{ACCOUNT}user",
+        may_fail=True,
+    )
     assert done.stdout.strip() == ("yes" if allowed else "no")
 
 
 @pytest.mark.parametrize("account", ["worker", "scheduler"])
 def test_workers_and_schedulers_have_no_rights(kube, namespace, account):
-    for verb, resource in (("get", "secrets"), ("list", "pods"), ("create", "daskclusters.kubernetes.dask.org")):
-        done = kube.run("--namespace", namespace, "auth", "can-i", verb, resource, "--as", f"{ACCOUNT}{account}", may_fail=True)
+    for verb, resource in (
+        ("get", "secrets"),
+        ("list", "pods"),
+        ("create", "daskclusters.kubernetes.dask.org"),
+    ):
+        done = kube.run(
+            "--namespace",
+            namespace,
+            "auth",
+            "can-i",
+            verb,
+            resource,
+            "--as",
+            f"{ACCOUNT}{account}",
+            may_fail=True,
+        )
         assert done.stdout.strip() == "no"
 
 
@@ -66,4 +92,8 @@ def test_the_token_in_a_users_pod_opens_nothing_else(kube, user):
     answers = json.loads(kube.inside(user, "python", "-c", TRY, json.dumps(tries)).stdout)
     assert answers == [403] * len(tries)
     # The token is good: the server knows it, and has no such cluster.
-    assert json.loads(kube.inside(user, "python", "-c", TRY, json.dumps([("GET", f"{DASK}/daskclusters/none")])).stdout) == [404]
+    assert json.loads(
+        kube.inside(
+            user, "python", "-c", TRY, json.dumps([("GET", f"{DASK}/daskclusters/none")])
+        ).stdout
+    ) == [404]

@@ -60,10 +60,30 @@ def test_what_belongs_together_passes(build, manifest):
     ("name", "key", "value", "said"),
     [
         ("maat", "unit", "K", "'maat' has the unit 'degC' and had 'K' in training"),
-        ("maat", "digest", "other", "'maat' comes from another file or other settings than in training"),
-        ("rock", "classes", {"1": "sand", "3": "silt"}, "'rock' has the class 3 = peat, which was silt in training"),
-        ("rock", "classes", {"1": "sand"}, "'rock' has the class 3 = peat, which was nothing in training"),
-        ("rock", "classes", {"1": "sand", "3": "peat", "10": "clay"}, "'rock' has the class 10 = nothing, which was clay in training"),
+        (
+            "maat",
+            "digest",
+            "other",
+            "'maat' comes from another file or other settings than in training",
+        ),
+        (
+            "rock",
+            "classes",
+            {"1": "sand", "3": "silt"},
+            "'rock' has the class 3 = peat, which was silt in training",
+        ),
+        (
+            "rock",
+            "classes",
+            {"1": "sand"},
+            "'rock' has the class 3 = peat, which was nothing in training",
+        ),
+        (
+            "rock",
+            "classes",
+            {"1": "sand", "3": "peat", "10": "clay"},
+            "'rock' has the class 10 = nothing, which was clay in training",
+        ),
     ],
 )
 def test_a_predictor_that_differs_is_named(build, manifest, name, key, value, said):
@@ -93,8 +113,20 @@ def test_a_worker_with_less_memory_than_the_ensemble_needs_is_named(build, manif
     monkeypatch.setattr(agreement, "compiled_size", lambda url: ensemble)
     needed = (agreement.WORKER_BYTES + ensemble + 2 * chunk_bytes(build)) / agreement.USABLE
     require_memory(build, SerialExecutor())
-    limit, said = int(needed) + 1, r"The worker \S+ has 0\.\d\d GB of memory; with 2 threads, an ensemble of 101 MB .* give the workers more memory"
-    cluster = LocalCluster(n_workers=1, threads_per_worker=2, memory_limit=limit, processes=False, dashboard_address=None)
+    limit, said = (
+        int(needed) + 1,
+        (
+            r"The worker \S+ has 0\.\d\d GB of memory; with 2 threads, an ensemble of 101 MB .*"
+            r" give the workers more memory"
+        ),
+    )
+    cluster = LocalCluster(
+        n_workers=1,
+        threads_per_worker=2,
+        memory_limit=limit,
+        processes=False,
+        dashboard_address=None,
+    )
     with cluster, Client(cluster) as client:
         require_memory(build, DaskExecutor(client))
         ensemble += 1_000_000
@@ -104,7 +136,9 @@ def test_a_worker_with_less_memory_than_the_ensemble_needs_is_named(build, manif
 
 def test_memory_of_a_chunk_grows_with_the_chunk_and_the_replicates(build, manifest):
     small = chunk_bytes(build)
-    large = chunk_bytes(MapBuild(build.url, build.cube_url, "ensemble", "", Grid(-180, 0, 180, 90, 0.1), 512, ()))
+    large = chunk_bytes(
+        MapBuild(build.url, build.cube_url, "ensemble", "", Grid(-180, 0, 180, 90, 0.1), 512, ())
+    )
     assert large - small == 4 * 3 * 2 * (512**2 - 16**2)
     manifest["parameters"]["replicates"] = 100
     assert small - chunk_bytes(build) == np.prod([agreement.BATCH, 4, 100, 4])

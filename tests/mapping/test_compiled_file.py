@@ -22,16 +22,32 @@ NAMES = ["maat", "slope", "rock"]
 def samples() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     n = 150
-    table = pd.DataFrame({"maat": rng.uniform(-20, -5, n), "slope": rng.gamma(1, 5, n), "rock": rng.choice([2, 7, 11], n, p=[0.5, 0.45, 0.05])})
+    table = pd.DataFrame(
+        {
+            "maat": rng.uniform(-20, -5, n),
+            "slope": rng.gamma(1, 5, n),
+            "rock": rng.choice([2, 7, 11], n, p=[0.5, 0.45, 0.05]),
+        }
+    )
     table["lon"], table["lat"] = rng.uniform(100, 140, n), rng.uniform(60, 80, n)
-    table["value"] = (20 - 2 * table.maat - table.slope + 10 * (table.rock == 7) + 4 * rng.normal(size=n)).clip(0, 100)
+    table["value"] = (
+        20 - 2 * table.maat - table.slope + 10 * (table.rock == 7) + 4 * rng.normal(size=n)
+    ).clip(0, 100)
     return table
 
 
 @pytest.fixture(scope="module")
 def ensemble() -> IceEnsemble:
     members = ("svr", "gam", "random_forest", "lightgbm", "sklearn.linear_model.Ridge")
-    fitted = IceEnsemble(classes=["rock"], members=members, replicates=2, folds=3, candidates=0, prior_strength=50.0, seed=1).fit(samples())
+    fitted = IceEnsemble(
+        classes=["rock"],
+        members=members,
+        replicates=2,
+        folds=3,
+        candidates=0,
+        prior_strength=50.0,
+        seed=1,
+    ).fit(samples())
     return fitted
 
 
@@ -45,14 +61,21 @@ def folder(ensemble, tmp_path_factory):
 
 def pixels(n: int = 700) -> np.ndarray:
     rng = np.random.default_rng(2)
-    return np.column_stack([rng.uniform(-25, 0, n), rng.gamma(1, 8, n), rng.choice([2, 7, 11, 12], n)])
+    return np.column_stack(
+        [rng.uniform(-25, 0, n), rng.gamma(1, 8, n), rng.choice([2, 7, 11, 12], n)]
+    )
 
 
 def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
     compiled = read_compiled(folder)
     X = pixels()
     applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples()).X))
-    result = map_pixels(compiled, applicability, Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.025, 0.975)), X)
+    result = map_pixels(
+        compiled,
+        applicability,
+        Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.025, 0.975)),
+        X,
+    )
     prediction = ensemble.predict_all(X)
     coded = ensemble.coding_.encode(X)[0]
     F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
@@ -69,12 +92,20 @@ def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
 def test_every_kernel_is_within_the_tolerance(ensemble):
     compiled, check = compile_ensemble(ensemble, samples()[NAMES].to_numpy(float))
     assert set(compiled.arrays) == {"svr", "gam", "random_forest", "lightgbm"}
-    assert all(difference <= PACK_TOLERANCE for difference in member_differences(compiled, check).values())
+    assert all(
+        difference <= PACK_TOLERANCE for difference in member_differences(compiled, check).values()
+    )
 
 
 @pytest.mark.parametrize(("C", "dtype"), [(1.0, np.float32), (1000.0, np.float64)])
 def test_support_vectors_are_packed_in_the_precision_that_their_coefficients_need(C, dtype):
-    settings = {"members": ("svr", "gam"), "replicates": 1, "folds": 3, "candidates": 0, "prior_strength": 50.0}
+    settings = {
+        "members": ("svr", "gam"),
+        "replicates": 1,
+        "folds": 3,
+        "candidates": 0,
+        "prior_strength": 50.0,
+    }
     ensemble = IceEnsemble(classes=["rock"], **settings).fit(samples())
     svr = ensemble.replicates_[0].members["svr"]
     svr.regressor_.dual_coef_ *= C
@@ -106,12 +137,22 @@ def test_kernels_that_predict_something_else_are_refused_by_member(folder, tmp_p
     def damage(arrays):
         arrays["member lightgbm/value"] = arrays["member lightgbm/value"] + 200_000
 
-    with pytest.raises(IcemapError, match="compiled member 'lightgbm' differs from its own predictions by"):
+    with pytest.raises(
+        IcemapError, match="compiled member 'lightgbm' differs from its own predictions by"
+    ):
         read_compiled(rewritten(folder, tmp_path, damage))
 
 
-@pytest.mark.parametrize(("key", "value", "said"), [("version", "0.0.1", "was packed by icemap 0.0.1"), ("ensemble", "abc", "from another ensemble")])
-def test_a_pack_of_another_version_or_ensemble_is_refused_and_made_anew(folder, tmp_path, key, value, said):
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("version", "0.0.1", "was packed by icemap 0.0.1"),
+        ("ensemble", "abc", "from another ensemble"),
+    ],
+)
+def test_a_pack_of_another_version_or_ensemble_is_refused_and_made_anew(
+    folder, tmp_path, key, value, said
+):
     def relabel(arrays):
         arrays["header"] = np.array(json.dumps({**json.loads(str(arrays["header"])), key: value}))
 
@@ -131,7 +172,9 @@ def test_the_forest_beside_it_is_the_one_of_the_manifest(folder, tmp_path):
     assert size > sum(array.nbytes for array in arrays.values())
     np.savez(f"{url}/{FOREST}", **{**arrays, "curves": arrays["curves"] / 2})
     assert compiled_size(url) == size
-    with pytest.raises(IcemapError, match=r"forest\.npz is not the file that the manifest describes"):
+    with pytest.raises(
+        IcemapError, match=r"forest\.npz is not the file that the manifest describes"
+    ):
         read_compiled(url)
 
 
@@ -179,7 +222,9 @@ def test_a_compressed_pack_is_not_unpacked(folder, tmp_path):
     url = rewritten(folder, tmp_path, lambda arrays: None)
     with np.load(tmp_path / "ensemble" / COMPILED) as file:
         arrays = dict(file)
-    np.savez_compressed(tmp_path / "ensemble" / COMPILED, **{**arrays, "check_F": np.zeros(10_000_000)})
+    np.savez_compressed(
+        tmp_path / "ensemble" / COMPILED, **{**arrays, "check_F": np.zeros(10_000_000)}
+    )
     with pytest.raises(IcemapError, match="is damaged: delete it") as caught:
         read_compiled(url)
     assert "compressed" in str(caught.value.__cause__)
@@ -190,7 +235,9 @@ def test_a_truncated_pack_is_named_and_made_anew(folder, tmp_path, kept):
     url = rewritten(folder, tmp_path, lambda arrays: None)
     path = tmp_path / "ensemble" / COMPILED
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(IcemapError, match=r"packed\.npz is damaged: delete it and start the command again"):
+    with pytest.raises(
+        IcemapError, match=r"packed\.npz is damaged: delete it and start the command again"
+    ):
         read_compiled(url)
     ensure_compiled(url, samples())
     assert read_compiled(url).members == read_compiled(folder).members

@@ -35,13 +35,31 @@ def fields() -> dict[str, np.ndarray]:
     rock[0, 0] = 9
     valid = ((lon + lat) % 5 > 1).astype(np.uint8)
     valid[0, 0], valid[:, 32:] = 1, 0
-    return {"maat": (-0.4 * lat + 15 + np.sin(lon / 6)).astype(np.float32), "rock": rock, "valid": valid, "fraction": (lat / 100).astype(np.float32)}
+    return {
+        "maat": (-0.4 * lat + 15 + np.sin(lon / 6)).astype(np.float32),
+        "rock": rock,
+        "valid": valid,
+        "fraction": (lat / 100).astype(np.float32),
+    }
 
 
 def write_cube(url: str, arrays: dict[str, np.ndarray]) -> None:
-    create_gridded(url, GRID, [Variable("maat"), Variable("rock", "uint8"), Variable("valid", "uint8"), Variable("fraction")], {}, chunk=16)
+    create_gridded(
+        url,
+        GRID,
+        [
+            Variable("maat"),
+            Variable("rock", "uint8"),
+            Variable("valid", "uint8"),
+            Variable("fraction"),
+        ],
+        {},
+        chunk=16,
+    )
     for chunk in GRID.chunks(16):
-        write_chunk(url, chunk, {name: values[chunk.rows, chunk.cols] for name, values in arrays.items()})
+        write_chunk(
+            url, chunk, {name: values[chunk.rows, chunk.cols] for name, values in arrays.items()}
+        )
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +69,20 @@ def folder(tmp_path_factory):
     write_cube(str(folder / "cube.zarr"), fields())
     rng = np.random.default_rng(0)
     n = 100
-    samples = pd.DataFrame({"maat": rng.uniform(-20, -5, n), "rock": rng.choice([2, 7], n), "lon": rng.uniform(100, 140, n), "lat": rng.uniform(60, 80, n)})
-    samples["value"] = (20 - 2 * samples.maat + 10 * (samples.rock == 7) + 4 * rng.normal(size=n)).clip(0, 100)
-    ensemble = IceEnsemble(classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0).fit(samples)
+    samples = pd.DataFrame(
+        {
+            "maat": rng.uniform(-20, -5, n),
+            "rock": rng.choice([2, 7], n),
+            "lon": rng.uniform(100, 140, n),
+            "lat": rng.uniform(60, 80, n),
+        }
+    )
+    samples["value"] = (
+        20 - 2 * samples.maat + 10 * (samples.rock == 7) + 4 * rng.normal(size=n)
+    ).clip(0, 100)
+    ensemble = IceEnsemble(
+        classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0
+    ).fit(samples)
     ensemble.save(str(folder / "ensemble"))
     calibration = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.03, 0.96))
     write_json(str(folder / "ensemble" / "calibration.json"), calibration.to_dict())
@@ -65,7 +94,15 @@ def folder(tmp_path_factory):
 
 def planned(folder, name: str, chunk: int = 16) -> MapBuild:
     ensemble = str(folder / "ensemble")
-    return MapBuild(str(folder / name), str(folder / "cube.zarr"), ensemble, ensemble_digest(ensemble), GRID, chunk, map_variables(TargetConfig()))
+    return MapBuild(
+        str(folder / name),
+        str(folder / "cube.zarr"),
+        ensemble,
+        ensemble_digest(ensemble),
+        GRID,
+        chunk,
+        map_variables(TargetConfig()),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +124,14 @@ def test_every_valid_pixel_holds_the_ensembles_prediction(folder, mapped):
     means = np.array([replicate.bma.predict(f) for replicate, f in zip(ensemble.replicates_, F)])
     means += 0.5 * (leaves.mean - means.mean(axis=0))
     np.testing.assert_allclose(data.vic.to_numpy()[valid], means.mean(axis=0), atol=2e-3)
-    np.testing.assert_allclose(data.vic_sd_ensemble.to_numpy()[valid], means.std(axis=0, ddof=1), atol=2e-3)
+    np.testing.assert_allclose(
+        data.vic_sd_ensemble.to_numpy()[valid], means.std(axis=0, ddof=1), atol=2e-3
+    )
     for name, level in (("vic_lower95", 0.03), ("vic_upper95", 0.96)):
         bound = data[name].to_numpy()[valid].astype(float)
-        below, above = (ensemble.pooled_.cdf(F, np.clip(bound + step, 0, 100), leaves) for step in (-0.05, 0.05))
+        below, above = (
+            ensemble.pooled_.cdf(F, np.clip(bound + step, 0, 100), leaves) for step in (-0.05, 0.05)
+        )
         assert (below <= level).all(), name
         assert (level <= above).all(), name
     for name in data.data_vars:
@@ -137,7 +178,11 @@ def test_the_order_of_the_chunks_does_not_matter(folder, mapped):
     assert records == mapped[1]
     for chunk in build.chunks:
         names = [variable.name for variable in build.variables]
-        for one, two in zip(read_chunk(build.url, chunk, names).values(), read_chunk(mapped[0].url, chunk, names).values(), strict=True):
+        for one, two in zip(
+            read_chunk(build.url, chunk, names).values(),
+            read_chunk(mapped[0].url, chunk, names).values(),
+            strict=True,
+        ):
             assert one.tobytes() == two.tobytes()
 
 
@@ -149,7 +194,9 @@ def test_threads_share_one_predictor_and_map_bit_for_bit_alike(folder, mapped):
         records = dict(zip((chunk.key for chunk in build.chunks), pool.map(build, build.chunks)))
     assert records == mapped[1]
     first, second = (icemap.open_map(url).load() for url in (mapped[0].url, build.url))
-    assert all(np.array_equal(first[name], second[name], equal_nan=True) for name in first.data_vars)
+    assert all(
+        np.array_equal(first[name], second[name], equal_nan=True) for name in first.data_vars
+    )
     assert len(broadcast._loaded) == 1
 
 
@@ -160,7 +207,9 @@ def test_processes_map_bit_for_bit_alike(folder, mapped):
         records = dict(zip((chunk.key for chunk in build.chunks), pool.map(build, build.chunks)))
     assert records == mapped[1]
     first, second = (icemap.open_map(url).load() for url in (mapped[0].url, build.url))
-    assert all(np.array_equal(first[name], second[name], equal_nan=True) for name in first.data_vars)
+    assert all(
+        np.array_equal(first[name], second[name], equal_nan=True) for name in first.data_vars
+    )
 
 
 def test_what_travels_with_a_task_is_small(mapped):
@@ -176,17 +225,23 @@ def test_the_ensemble_is_loaded_once_for_all_chunks(folder, mapped, monkeypatch)
 
 def test_another_ensemble_than_the_planned_one_is_refused(folder, mapped):
     build = dataclasses.replace(mapped[0], ensemble_digest="0" * 64)
-    with pytest.raises(IcemapError, match="has changed since this job was planned: start the command again"):
+    with pytest.raises(
+        IcemapError, match="has changed since this job was planned: start the command again"
+    ):
         build(build.chunks[0])
 
 
 @pytest.mark.parametrize(("name", "hole"), [("maat", np.nan), ("rock", 255)])
-def test_a_cube_with_holes_in_valid_cells_is_refused_by_predictor_and_chunk(folder, mapped, name, hole):
+def test_a_cube_with_holes_in_valid_cells_is_refused_by_predictor_and_chunk(
+    folder, mapped, name, hole
+):
     arrays = fields()
     arrays[name][3, 5] = hole
     arrays["valid"][3, 5] = 1
     write_cube(str(folder / "damaged.zarr"), arrays)
-    build = dataclasses.replace(planned(folder, "unused.zarr"), cube_url=str(folder / "damaged.zarr"))
+    build = dataclasses.replace(
+        planned(folder, "unused.zarr"), cube_url=str(folder / "damaged.zarr")
+    )
     with pytest.raises(IcemapError, match=f"'{name}' is missing in valid pixels of chunk r000c000"):
         build(build.chunks[0])
     assert not (folder / "unused.zarr").exists()
@@ -198,8 +253,12 @@ def test_a_truncated_chunk_of_the_cube_is_named(folder, mapped, tmp_path, name, 
     write_cube(str(tmp_path / "cube.zarr"), fields())
     stored = tmp_path / "cube.zarr" / name / "c" / "0" / "1"
     stored.write_bytes(stored.read_bytes()[: int(kept * stored.stat().st_size)])
-    build = dataclasses.replace(planned(folder, "unused.zarr"), cube_url=str(tmp_path / "cube.zarr"))
-    with pytest.raises(IcemapError, match=rf"Chunk r000c001 of '{name}' in .*cube\.zarr is damaged"):
+    build = dataclasses.replace(
+        planned(folder, "unused.zarr"), cube_url=str(tmp_path / "cube.zarr")
+    )
+    with pytest.raises(
+        IcemapError, match=rf"Chunk r000c001 of '{name}' in .*cube\.zarr is damaged"
+    ):
         build(build.chunks[1])
 
 
@@ -207,7 +266,9 @@ def test_a_truncated_chunk_of_the_cube_is_named(folder, mapped, tmp_path, name, 
 def test_a_chunk_that_the_cube_lost_is_not_taken_for_sea(folder, mapped, tmp_path, name):
     write_cube(str(tmp_path / "cube.zarr"), fields())
     (tmp_path / "cube.zarr" / name / "c" / "0" / "1").unlink()
-    build = dataclasses.replace(planned(folder, "unused.zarr"), cube_url=str(tmp_path / "cube.zarr"))
+    build = dataclasses.replace(
+        planned(folder, "unused.zarr"), cube_url=str(tmp_path / "cube.zarr")
+    )
     with pytest.raises(IcemapError, match="Chunk r000c001 is missing in the cube"):
         build(build.chunks[1])
 
@@ -215,7 +276,10 @@ def test_a_chunk_that_the_cube_lost_is_not_taken_for_sea(folder, mapped, tmp_pat
 def test_pixels_of_a_chunk_are_independent_of_one_another(mapped):
     predictor = get_predictor(mapped[0].ensemble_url, mapped[0].ensemble_digest)
     X = np.column_stack([np.linspace(-18, -6, 9), np.tile([2.0, 7.0, 9.0], 3)])
-    together, alone = (map_pixels(predictor.compiled, predictor.applicability, predictor.calibration, pixels) for pixels in (X, X[4:5]))
+    together, alone = (
+        map_pixels(predictor.compiled, predictor.applicability, predictor.calibration, pixels)
+        for pixels in (X, X[4:5])
+    )
     assert together.replicate_means.shape == (3, 9)
     np.testing.assert_allclose(together.mean[4:5], alone.mean, rtol=1e-12)
     assert together.aoa[2] == together.aoa[8] == np.False_

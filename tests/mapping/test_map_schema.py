@@ -21,7 +21,15 @@ def map_url(tmp_path) -> str:
 
 
 def test_the_fixed_names():
-    assert [v.name for v in map_variables(TargetConfig())] == ["vic", "vic_sd_ensemble", "vic_lower95", "vic_upper95", "dissimilarity", "aoa", "extrapolated"]
+    assert [v.name for v in map_variables(TargetConfig())] == [
+        "vic",
+        "vic_sd_ensemble",
+        "vic_lower95",
+        "vic_upper95",
+        "dissimilarity",
+        "aoa",
+        "extrapolated",
+    ]
 
 
 def test_every_variable_is_described(map_url):
@@ -33,7 +41,13 @@ def test_every_variable_is_described(map_url):
     assert set(stored.vic.attrs["ancillary_variables"].split()) == set(stored.data_vars) - {"vic"}
 
 
-@pytest.mark.parametrize("target", [TargetConfig(), TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=None)])
+@pytest.mark.parametrize(
+    "target",
+    [
+        TargetConfig(),
+        TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=None),
+    ],
+)
 def test_the_map_says_what_it_is_about(tmp_path, target):
     create_gridded(str(tmp_path / "map.zarr"), GRID, map_variables(target), {}, chunk=8)
     assert target_of(open_map(str(tmp_path / "map.zarr"))) == target
@@ -41,13 +55,23 @@ def test_the_map_says_what_it_is_about(tmp_path, target):
 
 def test_what_no_task_wrote_is_nodata(map_url):
     chunk = next(iter(GRID.chunks(8)))
-    write_chunk(map_url, chunk, {"aoa": np.zeros(chunk.shape, "uint8"), "vic": np.zeros(chunk.shape, "float32")})
+    write_chunk(
+        map_url,
+        chunk,
+        {"aoa": np.zeros(chunk.shape, "uint8"), "vic": np.zeros(chunk.shape, "float32")},
+    )
     dataset = open_map(map_url)
     for name in ("vic", "aoa", "extrapolated"):
         assert np.isnan(dataset[name].values[8:]).all(), name
 
 
 def test_other_data_is_refused(tmp_path):
-    create_gridded(str(tmp_path / "cube.zarr"), GRID, [v for v in map_variables(TargetConfig()) if v.name == "aoa"], {}, chunk=8)
+    create_gridded(
+        str(tmp_path / "cube.zarr"),
+        GRID,
+        [v for v in map_variables(TargetConfig()) if v.name == "aoa"],
+        {},
+        chunk=8,
+    )
     with pytest.raises(IcemapError, match=r"cube\.zarr is not a map of icemap"):
         target_of(open_map(str(tmp_path / "cube.zarr")))

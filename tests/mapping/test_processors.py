@@ -1,4 +1,6 @@
-"""The map has the same digits on every processor, with any number of BLAS threads, and wherever a pixel is in a batch."""
+"""The map has the same digits on every processor, with any number of BLAS threads, and wherever a
+pixel is in a batch.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ means = made["forward.replicate_means"][:, None, :]
 sums = chunk_sums(np.linspace(1, 2, len(X))[None], one, means, one, one, {"half": X[None, :, 0] < -12})
 made["sums"] = np.array([part["integral"] for part in sums.values()])
 np.savez(out, **made)
-"""
+"""  # noqa: E501
 
 # What Numba, OpenBLAS, NumPy and the C library would choose there.
 WITHOUT_FMA = {
@@ -54,9 +56,15 @@ WITH_AVX2 = {
     "NUMBA_CPU_NAME": "x86-64-v3",
     "NUMBA_CPU_FEATURES": "+avx2,+fma",
     "OPENBLAS_CORETYPE": "Haswell",
-    "NPY_DISABLE_CPU_FEATURES": " ".join(name for name in __cpu_dispatch__ if "V4" in name or "512" in name),
+    "NPY_DISABLE_CPU_FEATURES": " ".join(
+        name for name in __cpu_dispatch__ if "V4" in name or "512" in name
+    ),
 }
-WITH_AVX512 = {"NUMBA_CPU_NAME": "x86-64-v4", "NUMBA_CPU_FEATURES": "+avx512f,+avx512vl,+avx512dq,+avx512bw,+fma", "OPENBLAS_CORETYPE": "SkylakeX"}
+WITH_AVX512 = {
+    "NUMBA_CPU_NAME": "x86-64-v4",
+    "NUMBA_CPU_FEATURES": "+avx512f,+avx512vl,+avx512dq,+avx512bw,+fma",
+    "OPENBLAS_CORETYPE": "SkylakeX",
+}
 HERE = cpu_target.target_context.codegen().magic_tuple()[2]
 PROCESSORS: dict[str, dict[str, str]] = {"this": {}, "SSE": WITHOUT_FMA}
 if "+avx2" in HERE:
@@ -70,10 +78,20 @@ def folder(tmp_path_factory):
     """An ensemble with a kernel for each member, its calibration and pixels to map."""
     rng = np.random.default_rng(0)
     n = 120
-    table = pd.DataFrame({"maat": rng.uniform(-20, -5, n), "slope": rng.gamma(1, 5, n), "rock": rng.choice([2, 7], n)})
+    table = pd.DataFrame(
+        {
+            "maat": rng.uniform(-20, -5, n),
+            "slope": rng.gamma(1, 5, n),
+            "rock": rng.choice([2, 7], n),
+        }
+    )
     table["lon"], table["lat"] = rng.uniform(100, 140, n), rng.uniform(60, 80, n)
-    table["value"] = (20 - 2 * table.maat - table.slope + 10 * (table.rock == 7) + 4 * rng.normal(size=n)).clip(0, 100)
-    ensemble = IceEnsemble(classes=["rock"], replicates=2, folds=3, candidates=0, prior_strength=50.0, seed=1).fit(table)
+    table["value"] = (
+        20 - 2 * table.maat - table.slope + 10 * (table.rock == 7) + 4 * rng.normal(size=n)
+    ).clip(0, 100)
+    ensemble = IceEnsemble(
+        classes=["rock"], replicates=2, folds=3, candidates=0, prior_strength=50.0, seed=1
+    ).fit(table)
     url = str(tmp_path_factory.mktemp("processors") / "ensemble")
     ensemble.save(url)
     ensure_compiled(url, table)
@@ -93,7 +111,9 @@ def maps(folder, tmp_path_factory):
     started = {}
     for name, settings in PROCESSORS.items():
         command = [sys.executable, "-c", MAP, folder, str(where / f"{name}.npz")]
-        started[name] = subprocess.Popen(command, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True)
+        started[name] = subprocess.Popen(
+            command, env={**os.environ, **settings}, stderr=subprocess.PIPE, text=True
+        )
     for name, process in started.items():
         _, said = process.communicate(timeout=800)
         assert process.returncode == 0, f"{name}: {said}"
@@ -103,7 +123,8 @@ def maps(folder, tmp_path_factory):
 @pytest.mark.parametrize("processor", [name for name in PROCESSORS if name != "this"])
 def test_the_map_has_the_same_digits_as_here(maps, processor):
     for name, values in maps[processor].items():
-        # The levels of the interval come from libraries' logarithms, which may differ in the last of sixteen digits.
+        # The levels of the interval come from libraries' logarithms, which may differ in the last
+        # of sixteen digits.
         tolerance = 1e-10 if "lower" in name or "upper" in name else 0
         np.testing.assert_allclose(values, maps["this"][name], rtol=0, atol=tolerance, err_msg=name)
         stored = values.astype(np.float32) == maps["this"][name].astype(np.float32)

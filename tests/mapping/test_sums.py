@@ -16,15 +16,29 @@ def fields() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(5)
     rows, cols = GRID.shape
     mapped = rng.random((rows, cols)) < 0.6
-    fields = {"fraction": rng.random((rows, cols)), "replicates": rng.uniform(0, 100, (7, rows, cols)), "sd": rng.uniform(1, 9, (rows, cols))}
+    fields = {
+        "fraction": rng.random((rows, cols)),
+        "replicates": rng.uniform(0, 100, (7, rows, cols)),
+        "sd": rng.uniform(1, 9, (rows, cols)),
+    }
     fields = {name: np.where(mapped, values, np.nan) for name, values in fields.items()}
-    return fields | {"aoa": np.where(mapped, rng.integers(0, 2, (rows, cols)), 255), "south": np.broadcast_to(GRID.latitudes[:, None] < 66, (rows, cols))}
+    return fields | {
+        "aoa": np.where(mapped, rng.integers(0, 2, (rows, cols)), 255),
+        "south": np.broadcast_to(GRID.latitudes[:, None] < 66, (rows, cols)),
+    }
 
 
 def sums_of(fields, rows=slice(None), cols=slice(None)):
     part = {name: values[..., rows, cols] for name, values in fields.items()}
     area = GRID.cell_area()[rows][:, None]
-    return chunk_sums(area, part["fraction"], part["replicates"], part["sd"], part["aoa"], {"south": part["south"]})
+    return chunk_sums(
+        area,
+        part["fraction"],
+        part["replicates"],
+        part["sd"],
+        part["aoa"],
+        {"south": part["south"]},
+    )
 
 
 def test_sums_over_the_whole_equal_the_definition(fields):
@@ -33,15 +47,21 @@ def test_sums_over_the_whole_equal_the_definition(fields):
     for name, member in (("all", True), ("south", fields["south"])):
         part = weight * member
         assert found[name]["area_km2"] == pytest.approx(part.sum())
-        assert found[name]["integral"] == pytest.approx([np.nansum(part * r) for r in fields["replicates"]])
-        assert found[name]["integral_aoa"] == pytest.approx([np.nansum(part * r * (fields["aoa"] == 1)) for r in fields["replicates"]])
+        assert found[name]["integral"] == pytest.approx(
+            [np.nansum(part * r) for r in fields["replicates"]]
+        )
+        assert found[name]["integral_aoa"] == pytest.approx(
+            [np.nansum(part * r * (fields["aoa"] == 1)) for r in fields["replicates"]]
+        )
         assert found[name]["area_aoa_km2"] == pytest.approx((part * (fields["aoa"] == 1)).sum())
         assert found[name]["integral_sd"] == pytest.approx(np.nansum(part * fields["sd"]))
         assert found[name]["integral_var"] == pytest.approx(np.nansum((part * fields["sd"]) ** 2))
 
 
 def test_chunks_add_up_in_any_order_after_a_trip_through_json(fields):
-    parts = [json.loads(json.dumps(sums_of(fields, chunk.rows, chunk.cols))) for chunk in GRID.chunks(16)]
+    parts = [
+        json.loads(json.dumps(sums_of(fields, chunk.rows, chunk.cols))) for chunk in GRID.chunks(16)
+    ]
     assert any("south" not in part for part in parts)
     forwards, backwards = {}, {}
     for part in parts:
@@ -56,7 +76,11 @@ def test_chunks_add_up_in_any_order_after_a_trip_through_json(fields):
 
 
 def test_nothing_mapped_gives_nothing(fields):
-    empty = {name: np.full_like(values, np.nan, dtype=float) for name, values in fields.items() if name != "south"}
+    empty = {
+        name: np.full_like(values, np.nan, dtype=float)
+        for name, values in fields.items()
+        if name != "south"
+    }
     assert sums_of({**empty, "south": fields["south"]}) == {}
 
 

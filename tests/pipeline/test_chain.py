@@ -41,13 +41,22 @@ ORDER = ["cube", "boreholes", "train", "verify", "map", "storage", "publish", "r
 
 
 def change(config: Path, **changes) -> None:
-    config.write_text(yaml.safe_dump({**yaml.safe_load(config.read_text()), **changes}, sort_keys=False))
+    config.write_text(
+        yaml.safe_dump({**yaml.safe_load(config.read_text()), **changes}, sort_keys=False)
+    )
 
 
 def command(*words, workers: int = 2) -> subprocess.CompletedProcess:
     """The installed command in a process of its own, with a cluster where it needs one."""
     program = [str(Path(sys.executable).with_name("icemap")), *map(str, words)]
-    return subprocess.run(program, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=1500, check=False)
+    return subprocess.run(
+        program,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=1500,
+        check=False,
+    )
 
 
 def run_here(config: Path, names: list[str]) -> list[str]:
@@ -60,7 +69,11 @@ def run_here(config: Path, names: list[str]) -> list[str]:
 
 def snapshot(folder: Path) -> dict[str, int]:
     """Time of change of every file."""
-    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="session")
@@ -87,21 +100,42 @@ def copied(first_run, tmp_path) -> Path:
 
 
 def test_every_product_of_the_design_is_there(finished):
-    for name in ("cube.zarr", "samples.parquet", "ensemble", "map.zarr", "verification.json", "ice_storage.json", "provenance.json", "stac", "catalog.yaml"):
+    for name in (
+        "cube.zarr",
+        "samples.parquet",
+        "ensemble",
+        "map.zarr",
+        "verification.json",
+        "ice_storage.json",
+        "provenance.json",
+        "stac",
+        "catalog.yaml",
+    ):
         assert (finished / name).exists(), name
     for suffix in ("", "_lower95", "_upper95", "_sd", "_aoa"):
         assert (finished / "products" / f"T5m_VIC{suffix}.tif").is_file()
     assert "<html" in (finished / "report.html").read_text().lower()
     assert (finished / "products" / "map.png").read_bytes().startswith(b"\x89PNG")
-    half_written = [path for path in finished.rglob("*") if path.name.startswith(".") and path.name != PROGRESS]
+    half_written = [
+        path for path in finished.rglob("*") if path.name.startswith(".") and path.name != PROGRESS
+    ]
     assert half_written == []
 
 
 def test_the_dashboard_and_the_results_are_announced(first_run):
     config, result = first_run
     run = config.parent / "run"
-    assert re.search(r"Dask: 2 workers on this machine, dashboard at http://127\.0\.0\.1:\d+/status", result.stdout)
-    for path in ("map.zarr", "products/map.png", "report.html", "ice_storage.json", "verification.html"):
+    assert re.search(
+        r"Dask: 2 workers on this machine, dashboard at http://127\.0\.0\.1:\d+/status",
+        result.stdout,
+    )
+    for path in (
+        "map.zarr",
+        "products/map.png",
+        "report.html",
+        "ice_storage.json",
+        "verification.html",
+    ):
         assert re.search(rf"^\w+ +{re.escape(str(run / path))}$", result.stdout, re.MULTILINE), path
     assert re.search(r"^ice storage: [\d.,e+]+ km3 \(95 %: ", result.stdout, re.MULTILINE)
     assert re.findall(r"^(\w+): making ", result.stdout, re.MULTILINE) == ORDER
@@ -109,12 +143,17 @@ def test_the_dashboard_and_the_results_are_announced(first_run):
 
 
 def test_the_map_lies_inside_its_mask_and_bounds(finished):
-    data, cube = icemap.open_map(str(finished / "map.zarr")).load(), icemap.open_cube(str(finished / "cube.zarr")).load()
+    data, cube = (
+        icemap.open_map(str(finished / "map.zarr")).load(),
+        icemap.open_cube(str(finished / "cube.zarr")).load(),
+    )
     valid = cube["valid"].to_numpy() == 1
     assert 0.1 < valid.mean() < 0.9
     for name in data.data_vars:
         assert np.array_equal(np.isfinite(data[name].to_numpy()), valid), name
-    vic, low, high = (data[name].to_numpy()[valid] for name in ("vic", "vic_lower95", "vic_upper95"))
+    vic, low, high = (
+        data[name].to_numpy()[valid] for name in ("vic", "vic_lower95", "vic_upper95")
+    )
     assert (low <= vic).all()
     assert (vic <= high).all()
     assert low.min() >= 0
@@ -126,7 +165,11 @@ def test_the_map_lies_inside_its_mask_and_bounds(finished):
 
 def test_the_masks_and_missing_predictors_make_the_valid_cells(finished):
     cube = icemap.open_cube(str(finished / "cube.zarr")).load()
-    inside = (cube.land_fraction >= 0.5) & (cube.permafrost_fraction >= 0.1) & (cube.glacier_fraction <= 0.5)
+    inside = (
+        (cube.land_fraction >= 0.5)
+        & (cube.permafrost_fraction >= 0.1)
+        & (cube.glacier_fraction <= 0.5)
+    )
     for name in SMALL["predictors"]:
         inside &= cube[name].notnull()
     assert np.array_equal(inside.to_numpy(), cube.valid.to_numpy() == 1)
@@ -136,7 +179,13 @@ def test_the_masks_and_missing_predictors_make_the_valid_cells(finished):
 
 def test_the_geotiffs_are_cogs_and_equal_the_map(finished):
     data = icemap.open_map(str(finished / "map.zarr")).load()
-    files = {"vic": "", "vic_lower95": "_lower95", "vic_upper95": "_upper95", "vic_sd_ensemble": "_sd", "aoa": "_aoa"}
+    files = {
+        "vic": "",
+        "vic_lower95": "_lower95",
+        "vic_upper95": "_upper95",
+        "vic_sd_ensemble": "_sd",
+        "aoa": "_aoa",
+    }
     for name, suffix in files.items():
         path = finished / "products" / f"T5m_VIC{suffix}.tif"
         valid, errors, _ = cog_validate(path)
@@ -144,7 +193,10 @@ def test_the_geotiffs_are_cogs_and_equal_the_map(finished):
         with rasterio.open(path) as raster:
             assert raster.crs.to_epsg() == 4326
             assert tuple(raster.bounds) == (-180, 40, 180, 84)
-            np.testing.assert_array_equal(raster.read(1, masked=True).astype("f8").filled(np.nan), data[name].to_numpy().astype("f8"))
+            np.testing.assert_array_equal(
+                raster.read(1, masked=True).astype("f8").filled(np.nan),
+                data[name].to_numpy().astype("f8"),
+            )
 
 
 def test_the_catalogues_open(finished):
@@ -169,7 +221,11 @@ def test_the_record_says_what_was_made_from_what(finished):
     assert digests == [hashlib.sha256((finished.parent / "layers.csv").read_bytes()).hexdigest()]
     with rasterio.open(finished / "products" / "T5m_VIC.tif") as file:
         assert file.tags()["source"] == f"icemap {icemap.__version__}, ensemble of 2 replicates"
-        assert file.tags()["history"] == f"seed 0; inputs sha256:{record['steps']['map']['key']}; settings and versions: provenance.json of the run"
+        assert (
+            file.tags()["history"]
+            == f"seed 0; inputs sha256:{record['steps']['map']['key']}; settings and versions:"
+            " provenance.json of the run"
+        )
     weights = record["steps"]["train"]["mean_weights"]
     assert list(weights) == ["svr", "gam", "random_forest", "lightgbm", "consensus"]
     assert sum(weights.values()) == pytest.approx(1)
@@ -186,9 +242,13 @@ def test_the_record_alone_makes_the_run_again_bit_for_bit(finished, tmp_path):
     said = run_here(again / "provenance.json", ORDER)
     assert not [line for line in said if "other versions" in line]
     after = json.loads((again / "provenance.json").read_text())
-    assert {name: step["key"] for name, step in after["steps"].items()} == {name: step["key"] for name, step in before["steps"].items()}
+    assert {name: step["key"] for name, step in after["steps"].items()} == {
+        name: step["key"] for name, step in before["steps"].items()
+    }
     for group in ("cube.zarr", "map.zarr"):  # the map holds what its replicates predict
-        stored = [path.relative_to(finished) for path in (finished / group).rglob("*") if path.is_file()]
+        stored = [
+            path.relative_to(finished) for path in (finished / group).rglob("*") if path.is_file()
+        ]
         assert len(stored) > 10
         for path in stored:
             assert (again / path).read_bytes() == (finished / path).read_bytes(), path
@@ -199,21 +259,51 @@ def test_the_record_alone_makes_the_run_again_bit_for_bit(finished, tmp_path):
         *(f"products/{path.name}" for path in finished.glob("products/*.tif")),
     ):
         assert (again / name).read_bytes() == (finished / name).read_bytes(), name
-    assert run_here(again / "provenance.json", ORDER) == [f"{name}: there already" for name in ORDER]
+    assert run_here(again / "provenance.json", ORDER) == [
+        f"{name}: there already" for name in ORDER
+    ]
 
 
 def test_verification_has_every_model_and_no_site_is_missing(finished):
     content = json.loads((finished / "verification.json").read_text())
-    pools = {"icemap", "icemap calibrated", "COP-BMA", "Gaussian BMA", "equal weights", "best member", "climatology"}
-    models = pools | {"svr", "gam", "random_forest", "lightgbm", "quantile_forest", "conformal_quantiles"}
+    pools = {
+        "icemap",
+        "icemap calibrated",
+        "COP-BMA",
+        "Gaussian BMA",
+        "equal weights",
+        "best member",
+        "climatology",
+    }
+    models = pools | {
+        "svr",
+        "gam",
+        "random_forest",
+        "lightgbm",
+        "quantile_forest",
+        "conformal_quantiles",
+    }
     models |= {"published_recipe", "published_recipe_mixture"}
-    samples = json.loads((finished / "provenance.json").read_text())["steps"]["boreholes"]["samples"]
-    for kind, name in (("cell", "random, by grid cell"), ("block", "spatial blocks"), ("knndm", "kNNDM")):
+    samples = json.loads((finished / "provenance.json").read_text())["steps"]["boreholes"][
+        "samples"
+    ]
+    for kind, name in (
+        ("cell", "random, by grid cell"),
+        ("block", "spatial blocks"),
+        ("knndm", "kNNDM"),
+    ):
         assert {row["model"] for row in content["table"] if row["folds"] == name} == models
         assert len(content["folds"][kind]["observed"]) == samples
     assert any("given once" in note for note in content["notes"])
-    assert {row["by"] for row in content["groups"]} >= {"region", "observed volumetric ice content", "dissimilarity"}
-    assert {row["model"] for row in content["differences"]} == models - {"icemap", "icemap calibrated"}
+    assert {row["by"] for row in content["groups"]} >= {
+        "region",
+        "observed volumetric ice content",
+        "dissimilarity",
+    }
+    assert {row["model"] for row in content["differences"]} == models - {
+        "icemap",
+        "icemap calibrated",
+    }
     assert content["replicates"]["rmse"]["replicates"] == 2
     # Leave-region-out scores the samples of large regions alone, and says which are not left out.
     left_out = content["folds"].get("region", {"rows": []})["rows"]
@@ -226,7 +316,11 @@ def test_verification_has_every_model_and_no_site_is_missing(finished):
 
 def test_influence_is_found_and_told(finished):
     content = json.loads((finished / "influence.json").read_text())
-    assert {row["predictor"] for row in content["permutation"]} == set(content["partial_dependence"]) == set(SMALL["predictors"])
+    assert (
+        {row["predictor"] for row in content["permutation"]}
+        == set(content["partial_dependence"])
+        == set(SMALL["predictors"])
+    )
     assert set(content["shap"]) == {"random_forest", "lightgbm"}
     assert sum(row["map_share"] for row in content["sites"]) == pytest.approx(1)
     scores = [row["score"] for row in content["next_boreholes"]]
@@ -261,28 +355,53 @@ def test_a_second_run_does_nothing_and_says_so(first_run):
 def test_fewer_replicates_redo_the_ensemble_and_what_follows(copied):
     run = copied.parent / "run"
     before = snapshot(run)
-    change(copied, ensemble={**SMALL["ensemble"], "replicates": 1, "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"]})
+    change(
+        copied,
+        ensemble={
+            **SMALL["ensemble"],
+            "replicates": 1,
+            "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
+        },
+    )
     said = run_here(copied, ORDER)
-    assert [line.split(":")[0] for line in said if line.endswith("there already")] == ["cube", "boreholes"]
+    assert [line.split(":")[0] for line in said if line.endswith("there already")] == [
+        "cube",
+        "boreholes",
+    ]
     assert [line.split(":")[0] for line in said if ": making" in line] == ORDER[2:]
     after = snapshot(run)
-    untouched = [name for name in after if name.startswith(("cube.zarr", "ledger/cube", "samples", "sites"))]
+    untouched = [
+        name for name in after if name.startswith(("cube.zarr", "ledger/cube", "samples", "sites"))
+    ]
     assert untouched
     assert all(after[name] == before[name] for name in untouched)
-    assert sorted(p.name for p in (run / "ensemble" / "replicates").iterdir()) == ["s000.json", "s000.skops"]
-    assert {key for key in Ledger(str(run / "ledger" / "train")).records() if not key.startswith("tune-")} == {"s000"}
+    assert sorted(p.name for p in (run / "ensemble" / "replicates").iterdir()) == [
+        "s000.json",
+        "s000.skops",
+    ]
+    assert {
+        key
+        for key in Ledger(str(run / "ledger" / "train")).records()
+        if not key.startswith("tune-")
+    } == {"s000"}
 
 
 REMADE = {
     "a predictor more": ({"predictors": [*SMALL["predictors"], "ndvi"]}, ORDER),
     "another mask": ({"masks": [{"source": "land_fraction", "at_least": 0.4}]}, ORDER),
     "a smaller grid": ({"grid": {**SMALL["grid"], "south": 42}}, ORDER),
-    "fewer grades": ({"boreholes": {"layers": [{"path": "layers.csv"}], "grades": ["A", "B"]}}, ORDER[1:]),
+    "fewer grades": (
+        {"boreholes": {"layers": [{"path": "layers.csv"}], "grades": ["A", "B"]}},
+        ORDER[1:],
+    ),
     "narrower bounds": ({"target": {"bounds": [0, 90]}}, ORDER[1:]),
     "another seed": ({"seed": 1}, ORDER[2:]),
     "other members": ({"ensemble": {**SMALL["ensemble"], "members": ["svr", "gam"]}}, ORDER[2:]),
     "more folds": ({"verification": {"folds": 4, "places": 300}}, ORDER[3:]),
-    "another title": ({"title": "Ice"}, ["cube", "boreholes", "verify", "map", "publish", "report"]),
+    "another title": (
+        {"title": "Ice"},
+        ["cube", "boreholes", "verify", "map", "publish", "report"],
+    ),
     "nothing": ({}, []),
 }
 
@@ -334,9 +453,14 @@ def test_a_changed_input_file_redoes_what_depends_on_it(tmp_path):
 
 @pytest.mark.quick
 def test_an_abandoned_start_leaves_no_chunks_of_the_earlier_settings(tmp_path):
-    """Stopped before its first chunk, a step that replaces an older product must not take the older chunks for its own."""
+    """Stopped before its first chunk, a step that replaces an older product must not take the older
+    chunks for its own.
+    """
     config = Path(write_demo(str(tmp_path), "small"))
-    change(config, **{**SMALL, "grid": {**SMALL["grid"], "west": 90, "south": 60, "east": 150, "north": 76}})
+    change(
+        config,
+        **{**SMALL, "grid": {**SMALL["grid"], "west": 90, "south": 60, "east": 150, "north": 76}},
+    )
 
     def interrupted(context):
         raise KeyboardInterrupt
@@ -344,7 +468,11 @@ def test_an_abandoned_start_leaves_no_chunks_of_the_earlier_settings(tmp_path):
     run_here(config, ["cube"])
     change(config, predictors=["maat", "ndvi"])
     with pytest.raises(KeyboardInterrupt):
-        run_steps([dataclasses.replace(STEPS[0], make=interrupted)], Context(load_config(str(config)), "local", 1, print), ["cube"])
+        run_steps(
+            [dataclasses.replace(STEPS[0], make=interrupted)],
+            Context(load_config(str(config)), "local", 1, print),
+            ["cube"],
+        )
     run_here(config, ["cube"])
     cube = icemap.open_cube(str(tmp_path / "run" / "cube.zarr")).load()
     assert {"maat", "ndvi"} <= set(cube.data_vars)
@@ -374,13 +502,18 @@ def test_query_and_status(first_run):
     assert lines[0].endswith("24 parts in the ledger")
 
 
-@pytest.mark.parametrize(("wanted", "missing"), [("train", "cube"), ("map", "cube"), ("report", "cube")])
+@pytest.mark.parametrize(
+    ("wanted", "missing"), [("train", "cube"), ("map", "cube"), ("report", "cube")]
+)
 @pytest.mark.quick
 def test_a_single_command_names_the_step_that_is_missing(tmp_path, wanted, missing):
     config = write_demo(str(tmp_path), "small")
     result = CliRunner().invoke(main, [wanted, config])
     assert result.exit_code == 2
-    assert f"'{missing}' comes before and is not done for this config: run 'icemap {missing}' or 'icemap run' first." in result.stderr
+    assert (
+        f"'{missing}' comes before and is not done for this config: run 'icemap {missing}' or"
+        " 'icemap run' first." in result.stderr
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -409,18 +542,35 @@ def test_totals_of_polygons_come_from_the_finished_map(first_run, tmp_path):
     import geopandas as gpd
     import shapely
 
-    boxes = {"east": shapely.box(100, 60, 140, 72), "west": shapely.box(-150, 62, -120, 70), "sea": shapely.box(-45, 41, -35, 45)}
-    gpd.GeoDataFrame({"land": list(boxes)}, geometry=list(boxes.values()), crs="EPSG:4326").to_file(tmp_path / "boxes.geojson")
+    boxes = {
+        "east": shapely.box(100, 60, 140, 72),
+        "west": shapely.box(-150, 62, -120, 70),
+        "sea": shapely.box(-45, 41, -35, 45),
+    }
+    gpd.GeoDataFrame({"land": list(boxes)}, geometry=list(boxes.values()), crs="EPSG:4326").to_file(
+        tmp_path / "boxes.geojson"
+    )
     config = tmp_path / "run" / "config.yaml"
     shutil.copytree(first_run[0].parent, config.parent)
-    result = CliRunner().invoke(main, ["storage", str(config), "--polygons", str(tmp_path / "boxes.geojson"), "--name", "land"])
+    result = CliRunner().invoke(
+        main,
+        ["storage", str(config), "--polygons", str(tmp_path / "boxes.geojson"), "--name", "land"],
+    )
     assert result.exit_code == 0, result.output
-    rows = json.loads((config.parent / "run" / "products" / "ice_storage_boxes.json").read_text())["regions"]
+    rows = json.loads((config.parent / "run" / "products" / "ice_storage_boxes.json").read_text())[
+        "regions"
+    ]
     assert sorted(row["region"] for row in rows) == ["east", "west"]
     whole = icemap.ice_storage(str(config.parent / "run" / "map.zarr"), "all").iloc[0]
     assert 0 < sum(row["ice_km3"] for row in rows) < whole["ice_km3"]
-    assert all(row["ice_km3_lower95"] < row["ice_km3"] < row["ice_km3_upper95"] and row["residual_sd"] > 0 for row in rows)
-    absent = CliRunner().invoke(main, ["storage", str(config), "--polygons", str(tmp_path / "boxes.geojson"), "--name", "iso"])
+    assert all(
+        row["ice_km3_lower95"] < row["ice_km3"] < row["ice_km3_upper95"] and row["residual_sd"] > 0
+        for row in rows
+    )
+    absent = CliRunner().invoke(
+        main,
+        ["storage", str(config), "--polygons", str(tmp_path / "boxes.geojson"), "--name", "iso"],
+    )
     assert absent.exit_code == 2
 
 
@@ -428,15 +578,35 @@ def test_run_from_a_program_does_what_the_command_does(first_run):
     config, _ = first_run
     said: list[str] = []
     icemap.run(str(config), log=said.append)
-    assert said == [*(f"{name}: there already" for name in ORDER), "Nothing to do: every product is there and its inputs have not changed."]
-    with pytest.raises(icemap.IcemapError, match="There is no step 'cubes': the steps are cube, boreholes, train"):
+    assert said == [
+        *(f"{name}: there already" for name in ORDER),
+        "Nothing to do: every product is there and its inputs have not changed.",
+    ]
+    with pytest.raises(
+        icemap.IcemapError, match="There is no step 'cubes': the steps are cube, boreholes, train"
+    ):
         icemap.run(str(config), ["cubes"])
 
 
 def numbers(run: Path) -> dict[str, bytes]:
-    """Content of the chunks of cube, map and levels, of the ledger, and of the files that hold nothing but numbers."""
-    files = [*run.rglob("c/*/*"), *run.glob("ledger/*/[!.]*.json"), *run.glob("ensemble/replicates/*"), *run.glob("ensemble/*.npz")]
-    files += [run / name for name in ("samples.parquet", "ice_storage.json", "ensemble/calibration.json", "ensemble/applicability.json")]
+    """Content of the chunks of cube, map and levels, of the ledger, and of the files that hold
+    nothing but numbers.
+    """
+    files = [
+        *run.rglob("c/*/*"),
+        *run.glob("ledger/*/[!.]*.json"),
+        *run.glob("ensemble/replicates/*"),
+        *run.glob("ensemble/*.npz"),
+    ]
+    files += [
+        run / name
+        for name in (
+            "samples.parquet",
+            "ice_storage.json",
+            "ensemble/calibration.json",
+            "ensemble/applicability.json",
+        )
+    ]
     return {str(path.relative_to(run)): path.read_bytes() for path in files if path.is_file()}
 
 
@@ -445,7 +615,10 @@ def test_other_words_stand_in_every_product_and_no_number_is_made_again(copied):
     catalog = yaml.safe_load((copied.parent / "catalog.yaml").read_text())
     catalog["entries"]["maat"]["metadata"]["long_name"] = "warmth of a year"
     data = re.fullmatch(r"\{data\((.*)\)\}", catalog["entries"]["maat"]["kwargs"]["data"]).group(1)
-    catalog["data"][data]["metadata"] = {**catalog["data"][data].get("metadata", {}), "licence": "Licence of somebody"}
+    catalog["data"][data]["metadata"] = {
+        **catalog["data"][data].get("metadata", {}),
+        "licence": "Licence of somebody",
+    }
     (copied.parent / "catalog.yaml").write_text(yaml.safe_dump(catalog, sort_keys=False))
     change(
         copied,
@@ -454,21 +627,35 @@ def test_other_words_stand_in_every_product_and_no_number_is_made_again(copied):
         target={"long_name": "frozen water"},
         verification={**SMALL["verification"], "classes": [0, 33, 100]},
     )
-    before, started = numbers(run), {name: step["started"] for name, step in json.loads((run / "provenance.json").read_text())["steps"].items()}
+    before, started = (
+        numbers(run),
+        {
+            name: step["started"]
+            for name, step in json.loads((run / "provenance.json").read_text())["steps"].items()
+        },
+    )
     assert len([name for name in before if "/c/" in name]) > 100
 
     # Without an executor: nothing is left for workers to do.
     said: list[str] = []
     run_steps(STEPS, Context(load_config(str(copied)), "nobody", 1, said.append), ORDER)
-    assert [line.split(":")[0] for line in said if ": rewording" in line] == [name for name in ORDER if name != "storage"]
+    assert [line.split(":")[0] for line in said if ": rewording" in line] == [
+        name for name in ORDER if name != "storage"
+    ]
     assert not [line for line in said if ": making" in line or ": continuing" in line]
     assert numbers(run) == before
     record = json.loads((run / "provenance.json").read_text())
     assert {name: step["started"] for name, step in record["steps"].items()} == started
-    assert (record["config"]["author"], record["sources"]["maat"]["licence"]) == ("Someone Else", "Licence of somebody")
+    assert (record["config"]["author"], record["sources"]["maat"]["licence"]) == (
+        "Someone Else",
+        "Licence of somebody",
+    )
 
     collection = json.loads((run / "stac" / "collection.json").read_text())
-    assert (collection["title"], collection["providers"][0]["name"]) == ("Another title", "Someone Else")
+    assert (collection["title"], collection["providers"][0]["name"]) == (
+        "Another title",
+        "Someone Else",
+    )
     assert collection["cube:variables"]["vic"]["description"] == "frozen water"
     cube, data = icemap.open_cube(str(run / "cube.zarr")), icemap.open_map(str(run / "map.zarr"))
     assert (cube.attrs["title"], cube.maat.attrs["long_name"], cube.maat.attrs["licence"]) == (
@@ -478,12 +665,20 @@ def test_other_words_stand_in_every_product_and_no_number_is_made_again(copied):
     )
     assert (data.attrs["title"], data.vic.attrs["long_name"]) == ("Another title", "frozen water")
     # Who reads the arrays one by one finds the same words.
-    assert json.loads((run / "map.zarr" / "vic_lower95" / "zarr.json").read_text())["attributes"]["long_name"].endswith("of frozen water")
+    assert json.loads((run / "map.zarr" / "vic_lower95" / "zarr.json").read_text())["attributes"][
+        "long_name"
+    ].endswith("of frozen water")
     with rasterio.open(run / "products" / "T5m_VIC.tif") as file:
         assert (file.tags()["title"], file.descriptions) == ("Another title", ("frozen water",))
     assert cog_validate(run / "products" / "T5m_VIC.tif")[0]
     for page, words in {
-        "report.html": ("Another title", "Someone Else", "frozen water", "warmth of a year", "Licence of somebody"),
+        "report.html": (
+            "Another title",
+            "Someone Else",
+            "frozen water",
+            "warmth of a year",
+            "Licence of somebody",
+        ),
         "predictors.html": ("Another title", "warmth of a year", "Licence of somebody"),
         "boreholes.html": ("Another title",),
         "verification.html": ("Another title", "33 to 100 %"),
@@ -504,12 +699,21 @@ def test_other_competitors_leave_the_map_as_it_is(copied):
     assert [line.split(":")[0] for line in said if ": making" in line] == ["verify"]
     assert [line.split(":")[0] for line in said if ": rewording" in line] == ["report"]
     assert (run / "ensemble" / "calibration.json").read_bytes() == calibration
-    assert "quantile_forest" not in {row["model"] for row in json.loads((run / "verification.json").read_text())["table"]}
+    assert "quantile_forest" not in {
+        row["model"] for row in json.loads((run / "verification.json").read_text())["table"]
+    }
 
 
 def stored_chunks(run: Path) -> list[Path]:
-    """Every stored object of the cube, the map and its replicate fields that holds values of cells."""
-    return sorted(path for group in ("cube.zarr", "map.zarr") for path in (run / group).rglob("c/*/*") if path.is_file() and "overviews" not in path.parts)
+    """Every stored object of the cube, the map and its replicate fields that holds values of
+    cells.
+    """
+    return sorted(
+        path
+        for group in ("cube.zarr", "map.zarr")
+        for path in (run / group).rglob("c/*/*")
+        if path.is_file() and "overviews" not in path.parts
+    )
 
 
 def test_what_is_damaged_is_named_and_made_again_to_the_same_bytes(copied):
@@ -542,12 +746,17 @@ def test_what_is_damaged_is_named_and_made_again_to_the_same_bytes(copied):
     assert {damage.step for damage in found} == {"cube", "map", "publish", "report"}
     ledger = [len(list((run / "ledger" / step).glob("r*.json"))) for step in ("cube", "map")]
     assert "train: there already" in run_here(copied, ORDER)
-    assert [len(list((run / "ledger" / step).glob("r*.json"))) - n for step, n in zip(("cube", "map"), ledger)] == [
+    assert [
+        len(list((run / "ledger" / step).glob("r*.json"))) - n
+        for step, n in zip(("cube", "map"), ledger)
+    ] == [
         1,
         len({damage.chunk.key for damage in found if damage.step == "map"}),
     ]
     # The page tells when it was made.
-    assert [str(path) for path in before if path.suffix != ".html" and path.read_bytes() != before[path]] == []
+    assert [
+        str(path) for path in before if path.suffix != ".html" and path.read_bytes() != before[path]
+    ] == []
     assert check_run(str(run), print) == []
 
 
@@ -557,7 +766,11 @@ def test_no_flipped_bit_gives_another_value(copied):
     files = stored_chunks(run)
     noticed = 0
     for file in rng.choice(np.array(files, dtype=object), 60):
-        group = next(parent for parent in file.parents if parent.name in ("cube.zarr", "map.zarr", "replicates"))
+        group = next(
+            parent
+            for parent in file.parents
+            if parent.name in ("cube.zarr", "map.zarr", "replicates")
+        )
         variable = file.relative_to(group).parts[0]
         array = zarr.open_array(str(group / variable), mode="r", zarr_format=3)
         before, content = array[...], file.read_bytes()
@@ -576,11 +789,17 @@ def test_no_flipped_bit_gives_another_value(copied):
 
 def test_a_lost_object_of_the_map_is_not_published_as_a_hole(copied):
     run = copied.parent / "run"
-    next(path for path in sorted((run / "map.zarr" / "vic_sd_ensemble" / "c").rglob("*/*"))).unlink()
+    next(
+        path for path in sorted((run / "map.zarr" / "vic_sd_ensemble" / "c").rglob("*/*"))
+    ).unlink()
     (run / "products" / "T5m_VIC_sd.tif").unlink()
     result = command("publish", copied)
     assert result.returncode == 2
-    assert re.search(rf"'vic_sd_ensemble' in .*map\.zarr has [\d,]+ values where [\d,]+ cells were mapped: 'icemap check {re.escape(str(run))}'", result.stderr)
+    assert re.search(
+        r"'vic_sd_ensemble' in .*map\.zarr has [\d,]+ values where [\d,]+ cells were mapped:"
+        rf" 'icemap check {re.escape(str(run))}'",
+        result.stderr,
+    )
     assert not (run / "products" / "T5m_VIC_sd.tif").exists()
 
 
@@ -588,30 +807,46 @@ def test_a_run_tells_and_makes_again_a_product_that_is_gone_or_shorter(copied):
     run = copied.parent / "run"
     (run / "products" / "T5m_VIC.tif").write_bytes(b"II*")
     said = run_here(copied, ORDER)
-    assert any(re.search(r"publish: .*T5m_VIC\.tif has 3 bytes and had [\d,]+\.", line) for line in said), said
+    assert any(
+        re.search(r"publish: .*T5m_VIC\.tif has 3 bytes and had [\d,]+\.", line) for line in said
+    ), said
     with rasterio.open(run / "products" / "T5m_VIC.tif") as file:
         assert file.read(1).size > 0
 
 
 def test_check_of_a_folder_without_a_run_is_one_sentence(tmp_path):
     result = command("check", tmp_path)
-    assert (result.returncode, result.stderr) == (2, f"icemap: There is no run at {tmp_path}: give the folder that the config names as 'run'.\n")
+    assert (result.returncode, result.stderr) == (
+        2,
+        f"icemap: There is no run at {tmp_path}: give the folder that the config names as 'run'.\n",
+    )
 
 
 def test_a_map_to_compare_with_is_in_the_report(copied):
-    """Its page and its picture are made with the report, and again where the other map has changed."""
+    """Its page and its picture are made with the report, and again where the other map has
+    changed.
+    """
     from rasterio.transform import from_origin
 
     run, other = copied.parent / "run", copied.parent / "older.tif"
 
     def write(value: float) -> None:
-        profile = {"driver": "GTiff", "height": 44, "width": 360, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
+        profile = {
+            "driver": "GTiff",
+            "height": 44,
+            "width": 360,
+            "count": 1,
+            "dtype": "float32",
+            "crs": "EPSG:4326",
+        }
         with rasterio.open(other, "w", **profile, transform=from_origin(-180, 84, 1, 1)) as file:
             file.write(np.full((44, 360), value, dtype=np.float32), 1)
 
     write(30.0)
     change(copied, compare=[{"other": "older.tif", "depth": 5, "ice": "total"}])
-    assert [line.split(":")[0] for line in run_here(copied, ORDER) if ": making" in line] == ["report"]
+    assert [line.split(":")[0] for line in run_here(copied, ORDER) if ": making" in line] == [
+        "report"
+    ]
     report = (run / "report.html").read_text()
     assert "<h2>Compared with older</h2>" in report
     assert 'href="comparison-older.html"' in report
@@ -621,8 +856,12 @@ def test_a_map_to_compare_with_is_in_the_report(copied):
     assert numbers["run"]["facts"]["boreholes"].endswith("cells")
     assert all("there already" in line for line in run_here(copied, ORDER))
     write(40.0)
-    assert [line.split(":")[0] for line in run_here(copied, ORDER) if ": making" in line] == ["report"]
-    assert json.loads((run / "comparison" / "older.json").read_text())["areas"][0]["other_mean"] == pytest.approx(40)
+    assert [line.split(":")[0] for line in run_here(copied, ORDER) if ": making" in line] == [
+        "report"
+    ]
+    assert json.loads((run / "comparison" / "older.json").read_text())["areas"][0][
+        "other_mean"
+    ] == pytest.approx(40)
     change(copied, compare=[{"other": "gone.tif", "depth": 5}])
     refused = CliRunner().invoke(main, ["report", str(copied)])
     assert refused.exit_code == 2

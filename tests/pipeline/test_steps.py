@@ -22,7 +22,9 @@ class Part:
 
 
 def count(context: Context) -> dict[str, int]:
-    records = context.run_job(Job("count", [Part("a"), Part("b"), Part("c")], lambda part: {"n": 1}), "count")
+    records = context.run_job(
+        Job("count", [Part("a"), Part("b"), Part("c")], lambda part: {"n": 1}), "count"
+    )
     return {"n": sum(record["n"] for record in records)}
 
 
@@ -33,8 +35,13 @@ def run_count(tmp_path):
     def run() -> tuple[list[str], dict[str, object]]:
         said: list[str] = []
         context = Context(load_config(write_demo(str(tmp_path), "small")), "serial", 1, said.append)
-        run_steps([Step("count", (), lambda context: None, count, lambda config: [])], context, ["count"])
-        return said, json.loads((tmp_path / "run" / "provenance.json").read_text())["steps"]["count"]
+        run_steps(
+            [Step("count", (), lambda context: None, count, lambda config: [])], context, ["count"]
+        )
+        return (
+            said,
+            json.loads((tmp_path / "run" / "provenance.json").read_text())["steps"]["count"],
+        )
 
     return run
 
@@ -50,7 +57,11 @@ def test_workers_with_different_processors_are_told(run_count, monkeypatch):
     monkeypatch.setattr("icemap.running.run.processor", lambda: next(kinds))
     said, record = run_count()
     assert record["processors"] == ["skylake-avx512 (avx512f)", "znver3 (avx2)"]
-    assert [line for line in said if "2 kinds of processors: skylake-avx512 (avx512f), znver3 (avx2)" in line]
+    assert [
+        line
+        for line in said
+        if "2 kinds of processors: skylake-avx512 (avx512f), znver3 (avx2)" in line
+    ]
 
 
 def test_files_that_go_with_a_replaced_folder_are_not_told_of_any_more(tmp_path):

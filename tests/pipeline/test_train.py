@@ -13,12 +13,20 @@ from icemap.verification.cross_validation import Fold
 
 def samples(low: float) -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"maat": rng.uniform(-15, 0, 90), "lon": rng.uniform(-180, 180, 90), "lat": rng.uniform(55, 80, 90)})
+    table = pd.DataFrame(
+        {
+            "maat": rng.uniform(-15, 0, 90),
+            "lon": rng.uniform(-180, 180, 90),
+            "lat": rng.uniform(55, 80, 90),
+        }
+    )
     return table.assign(value=low - 2 * table.maat + rng.normal(size=90))
 
 
 def prepared(second: str, table: pd.DataFrame) -> IceEnsemble:
-    ensemble = IceEnsemble(members=("sklearn.linear_model.Ridge", second), replicates=2, folds=3, bounds=None)
+    ensemble = IceEnsemble(
+        members=("sklearn.linear_model.Ridge", second), replicates=2, folds=3, bounds=None
+    )
     ensemble.prepare(table)
     return ensemble
 
@@ -45,7 +53,10 @@ def test_what_an_estimator_says_of_the_samples_becomes_one_sentence(tmp_path):
     """A Poisson regression takes no negative target."""
     table = samples(-20)
     ensemble = prepared("sklearn.linear_model.PoissonRegressor", table)
-    with pytest.raises(IcemapError, match=r"^Replicate s000 cannot be trained: .*out of the valid range of the loss") as caught:
+    with pytest.raises(
+        IcemapError,
+        match=r"^Replicate s000 cannot be trained: .*out of the valid range of the loss",
+    ) as caught:
         TrainReplicate(ensemble, table, str(tmp_path))(ReplicateItem(0))
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "replicates").exists()

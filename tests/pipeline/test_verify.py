@@ -24,7 +24,14 @@ def context(failing: set[str]) -> Any:
         kind, number = key.split("-")
         rows = np.flatnonzero(LABELS[kind] == int(number)).tolist()
         models = {"icemap": {"mean": rows, "crps": rows}}
-        made = {"rows": rows, "y": rows, "dissimilarity": rows, "models": models, "left_out": [], "climatology": 0.5}
+        made = {
+            "rows": rows,
+            "y": rows,
+            "dissimilarity": rows,
+            "models": models,
+            "left_out": [],
+            "climatology": 0.5,
+        }
         return {**made, "permuted": {"n": len(rows)}}
 
     def run_job(job: Any, name: str) -> list[dict[str, Any]]:
@@ -40,7 +47,11 @@ def found(*failing: str) -> Any:
 
 def test_all_folds_are_scored_where_none_fails():
     everything = found()
-    assert {kind: len(part["rows"]) for kind, part in everything.by_kind.items()} == {"cell": 12, "block": 12, "knndm": 12}
+    assert {kind: len(part["rows"]) for kind, part in everything.by_kind.items()} == {
+        "cell": 12,
+        "block": 12,
+        "knndm": 12,
+    }
     assert (everything.failed, everything.notes, everything.shares) == ([], [], [0.5, 0.5, 0.5])
 
 
@@ -49,7 +60,9 @@ def test_a_fold_that_failed_is_named_and_takes_no_other_with_it():
     assert rest.by_kind["knndm"]["rows"].tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
     assert rest.by_kind["knndm"]["y"].tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
     assert rest.failed == [{"fold": "knndm-01", "reason": "the member cannot be fitted"}]
-    assert rest.notes == ["fold knndm-01 could not be fitted and is not scored: the member cannot be fitted"]
+    assert rest.notes == [
+        "fold knndm-01 could not be fitted and is not scored: the member cannot be fitted"
+    ]
     assert len(rest.by_kind["cell"]["rows"]) == 12
 
 
@@ -57,5 +70,8 @@ def test_a_kind_without_a_fold_is_left_out_and_the_headline_must_have_one():
     rest = found("block-00", "block-01")
     assert "block" not in rest.by_kind
     assert rest.notes[-1] == "spatial blocks are left out: none of these folds could be fitted"
-    with pytest.raises(IcemapError, match="No kNNDM fold could be verified: without fold knndm-00, the member cannot be fitted"):
+    with pytest.raises(
+        IcemapError,
+        match="No kNNDM fold could be verified: without fold knndm-00, the member cannot be fitted",
+    ):
         found("knndm-00", "knndm-01", "knndm-02")

@@ -50,7 +50,9 @@ def test_without_bounds_coordinates_are_centres():
     close(axis(np.arange(65.5, 60, -1), is_x=False), 66, -1)
 
 
-@pytest.mark.parametrize("of_centres", [0.0, 0.5, 1.0], ids=["western edges", "centres", "eastern edges"])
+@pytest.mark.parametrize(
+    "of_centres", [0.0, 0.5, 1.0], ids=["western edges", "centres", "eastern edges"]
+)
 def test_bounds_say_where_cells_are_wherever_coordinates_are_in_them(of_centres):
     edges = np.arange(100.0, 111)
     close(axis(edges[:-1] + of_centres, bounds=pairs(edges)), 100, 1)
@@ -137,10 +139,14 @@ def test_angles_are_converted_to_degrees(unit, factor):
     close(axis(np.arange(100.5, 110) * factor, units=unit), 100, 1)
 
 
-@pytest.mark.parametrize(("unit", "factor"), [("radian", 1.0), ("rad", 1.0), ("microradian", 1e6), ("1", 1.0)])
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("radian", 1.0), ("rad", 1.0), ("microradian", 1e6), ("1", 1.0)]
+)
 def test_scanning_angles_of_a_satellite_become_metres(unit, factor):
     found = axis(np.array([-28e-6, 28e-6, 84e-6]) * factor, GOES, units=unit)
-    assert (found.edge, found.step) == pytest.approx((-56e-6 * 35786023, 56e-6 * 35786023), rel=1e-9)
+    assert (found.edge, found.step) == pytest.approx(
+        (-56e-6 * 35786023, 56e-6 * 35786023), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +173,9 @@ def test_axes_taken_one_for_the_other_are_refused():
         match="'x' has the unit 'degrees_north', but is read as 'x': exchange 'x' and 'y'",
     ):
         axis([1.0, 2, 3], units="degrees_north")
-    with pytest.raises(IcemapError, match="has the unit 'degrees_east', but is read as 'y': exchange"):
+    with pytest.raises(
+        IcemapError, match="has the unit 'degrees_east', but is read as 'y': exchange"
+    ):
         axis([1.0, 2, 3], units="degrees_east", is_x=False)
 
 
@@ -199,10 +207,14 @@ def test_one_coordinate_off_by_less_than_a_tenth_of_a_cell_is_accepted(off):
 @pytest.mark.parametrize(
     "centres",
     [
-        pytest.param(np.where(np.arange(30) == 7, 0.2, 0) + np.arange(100.5, 130), id="one off by a fifth"),
+        pytest.param(
+            np.where(np.arange(30) == 7, 0.2, 0) + np.arange(100.5, 130), id="one off by a fifth"
+        ),
         pytest.param(np.delete(np.arange(100.5, 130), 11), id="one left out"),
         pytest.param(np.geomspace(1, 60, 30), id="growing steps"),
-        pytest.param(np.degrees(np.arcsin(np.linspace(-0.95, 0.95, 30))), id="latitudes of equal areas"),
+        pytest.param(
+            np.degrees(np.arcsin(np.linspace(-0.95, 0.95, 30))), id="latitudes of equal areas"
+        ),
         pytest.param(np.full(5, 3.0), id="one place"),
         pytest.param(np.array([1.0, 2, 1, 2, 1]), id="to and fro"),
     ],
@@ -236,7 +248,9 @@ def test_longitudes_that_jump_go_on(centres, edge, step):
 def opened(tmp_path, coords, dims=("y", "x"), values=None, **keys) -> np.ndarray:
     """What an opened NetCDF file gives on the grid."""
     sizes = [len(coords[dim][1]) if dim in coords else 8 for dim in dims]
-    dataset = xr.Dataset({"v": (dims, np.zeros(sizes) if values is None else values)}, coords=coords)
+    dataset = xr.Dataset(
+        {"v": (dims, np.zeros(sizes) if values is None else values)}, coords=coords
+    )
     for name in [one for one in dataset.coords if "bounds" in dataset[one].attrs]:
         centres = dataset[name].to_numpy()
         dataset[dataset[name].attrs["bounds"]] = (
@@ -288,7 +302,9 @@ def test_small_whole_degrees_with_a_unit_are_coordinates(tmp_path):
 
 
 def test_a_file_whose_coordinates_are_corners_is_put_where_its_bounds_say(tmp_path):
-    """Values of cells by their lower left corner: without the bounds everything is half a cell off."""
+    """Values of cells by their lower left corner: without the bounds everything is half a cell
+    off.
+    """
     lon, lat = np.arange(100.0, 110), np.arange(60.0, 66)
     values = lon[None, :] + 0.5 + 100 * (lat[:, None] + 0.5)
     coords = {
@@ -311,5 +327,7 @@ def test_kilometres_of_a_projected_file_are_put_where_they_belong(tmp_path):
             "y": ("y", x[::-1] * scale, {"units": unit}),
         }
         found[unit] = opened(tmp_path, coords, values=lat, crs="EPSG:3413")
-    np.testing.assert_allclose(found["m"], np.broadcast_to(GRID.latitudes[:, None], GRID.shape), atol=0.05)
+    np.testing.assert_allclose(
+        found["m"], np.broadcast_to(GRID.latitudes[:, None], GRID.shape), atol=0.05
+    )
     np.testing.assert_allclose(found["km"], found["m"], rtol=1e-6)

@@ -1,4 +1,6 @@
-"""Missing values, units and kinds that NetCDF, HDF and Zarr declare, in every type and way of writing them."""
+"""Missing values, units and kinds that NetCDF, HDF and Zarr declare, in every type and way of
+writing them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,16 @@ GRID = Grid(100, 60, 110, 66, 1)
 
 
 def source(path, **keys) -> Source:
-    return Source(**{"name": "a", "url": str(path), "family": "climate", "long_name": "a", "unit": "1", **keys})
+    return Source(
+        **{
+            "name": "a",
+            "url": str(path),
+            "family": "climate",
+            "long_name": "a",
+            "unit": "1",
+            **keys,
+        }
+    )
 
 
 def read(path, **keys) -> np.ndarray:
@@ -35,7 +46,10 @@ def whole(raster: Raster) -> np.ndarray:
 def write(path, first, rest=7, dtype="f4", fill=None, axes=(), steps=1, **attrs):
     """A variable of ``rest`` whose first columns hold ``first``, as stored."""
     file = netCDF4.Dataset(path, "w")
-    for name, values, units in (("lat", np.arange(65.5, 60, -1), "degrees_north"), ("lon", np.arange(100.5, 110), "degrees_east")):
+    for name, values, units in (
+        ("lat", np.arange(65.5, 60, -1), "degrees_north"),
+        ("lon", np.arange(100.5, 110), "degrees_east"),
+    ):
         file.createDimension(name, len(values))
         file.createVariable(name, "f8", (name,))[:] = values
         file[name].units = units
@@ -69,11 +83,26 @@ GAPS = {
     "default of shorts": ([-32767], {"dtype": "i2"}),
     "default of integers": ([-2147483647], {"dtype": "i4"}),
     "default of unsigned shorts": ([65535], {"dtype": "u2"}),
-    "packed range": ([-200, 2000], {"dtype": "i2", "scale_factor": 0.1, "rest": 70, "valid_range": i2([-100, 1000])}),
-    "physical range of packed values": ([-200, 2000], {"dtype": "i2", "scale_factor": 0.1, "rest": 70, "valid_range": f8([-10, 100])}),
-    "physical missing value": ([-9999], {"dtype": "i2", "scale_factor": 0.1, "rest": 70, "missing_value": f8(-999.9)}),
-    "packed missing value as float": ([-9999], {"dtype": "i2", "scale_factor": 0.1, "rest": 70, "missing_value": f4(-9999)}),
-    "unsigned bytes": ([-1, -56], {"dtype": "i1", "_Unsigned": "true", "fill": i1(-1), "valid_range": i1([0, -106])}),
+    "packed range": (
+        [-200, 2000],
+        {"dtype": "i2", "scale_factor": 0.1, "rest": 70, "valid_range": i2([-100, 1000])},
+    ),
+    "physical range of packed values": (
+        [-200, 2000],
+        {"dtype": "i2", "scale_factor": 0.1, "rest": 70, "valid_range": f8([-10, 100])},
+    ),
+    "physical missing value": (
+        [-9999],
+        {"dtype": "i2", "scale_factor": 0.1, "rest": 70, "missing_value": f8(-999.9)},
+    ),
+    "packed missing value as float": (
+        [-9999],
+        {"dtype": "i2", "scale_factor": 0.1, "rest": 70, "missing_value": f4(-9999)},
+    ),
+    "unsigned bytes": (
+        [-1, -56],
+        {"dtype": "i1", "_Unsigned": "true", "fill": i1(-1), "valid_range": i1([0, -106])},
+    ),
 }
 
 
@@ -95,16 +124,32 @@ def test_what_the_file_says_is_missing_is(tmp_path, first, keys) -> None:
         ([-10.1], -10.1, {"valid_min": f8(-10.1)}),
         ([0], 5, {"dtype": "i2", "scale_factor": 0.1, "add_offset": 5.0, "valid_min": i2(0)}),
     ],
-    ids=["bytes have no default", "zero", "255", "unsigned bytes", "the limit itself", "a rounded limit", "the packed limit"],
+    ids=[
+        "bytes have no default",
+        "zero",
+        "255",
+        "unsigned bytes",
+        "the limit itself",
+        "a rounded limit",
+        "the packed limit",
+    ],
 )
 def test_what_it_does_not_say_is_not(tmp_path, first, expected, keys) -> None:
-    np.testing.assert_allclose(read(write(tmp_path / "a.nc", first, **keys))[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        read(write(tmp_path / "a.nc", first, **keys))[:, 0], expected, rtol=1e-6
+    )
 
 
 def test_nodata_of_the_catalogue_is_the_stored_value(tmp_path) -> None:
     path = write(tmp_path / "a.nc", [-9999], dtype="i2", rest=70, scale_factor=0.1)
     assert np.isnan(read(path, nodata=(-9999,))[:, 0]).all()
-    with pytest.raises(IcemapError, match=r"holds the value -9999 in 6 of 60 cells, far outside the others \(70 to 70\).*'nodata: \[-9999\]'"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"holds the value -9999 in 6 of 60 cells, far outside the others \(70 to 70\).*'nodata:"
+            r" \[-9999\]'"
+        ),
+    ):
         read(path, nodata=(-999.9,))
 
 
@@ -119,10 +164,14 @@ SUSPECTS = {
 }
 
 
-@pytest.mark.parametrize(("dtype", "value"), [(dtype, value) for dtype, values in SUSPECTS.items() for value in values])
+@pytest.mark.parametrize(
+    ("dtype", "value"), [(dtype, value) for dtype, values in SUSPECTS.items() for value in values]
+)
 def test_a_code_that_nothing_declares_is_asked_about(tmp_path, dtype, value) -> None:
     path = write(tmp_path / "a.nc", [value, 3, 5, 30], dtype=dtype)
-    with pytest.raises(IcemapError, match=r"holds the value .* nothing says that it means missing: give 'nodata: "):
+    with pytest.raises(
+        IcemapError, match=r"holds the value .* nothing says that it means missing: give 'nodata: "
+    ):
         read(path)
     assert np.isnan(read(path, nodata=(float(np.array(value, dtype)),))[:, 0]).all()
     if abs(value) < 1e5:
@@ -141,9 +190,18 @@ def zarr_store(path, version, fill, values, attrs=None, dtype="f4"):
         ("lon", ["lon"], np.arange(100.5, 110), {"units": "degrees_east"}),
         ("v", ["lat", "lon"], np.asarray(values, dtype), attrs or {}),
     ):
-        named = {"dimension_names": dims} if version == 3 else {"attributes": {"_ARRAY_DIMENSIONS": dims, **more}}
+        named = (
+            {"dimension_names": dims}
+            if version == 3
+            else {"attributes": {"_ARRAY_DIMENSIONS": dims, **more}}
+        )
         array = group.create_array(
-            name, shape=data.shape, dtype=data.dtype, fill_value=fill if name == "v" else 0, **({"attributes": more} if version == 3 else {}), **named
+            name,
+            shape=data.shape,
+            dtype=data.dtype,
+            fill_value=fill if name == "v" else 0,
+            **({"attributes": more} if version == 3 else {}),
+            **named,
         )
         array[:] = data
     return path
@@ -168,17 +226,38 @@ def columns(first, rest=7.0):
         (0, [-9999, -1], True, {"missing_value": [-9999, -1]}),
         (0, [300], True, {"valid_max": 100}),
     ],
-    ids=["zeros", "ones", "code", "nan", "declared zeros", "declared code", "missing values", "valid max"],
+    ids=[
+        "zeros",
+        "ones",
+        "code",
+        "nan",
+        "declared zeros",
+        "declared code",
+        "missing values",
+        "valid max",
+    ],
 )
-def test_zarr_fills_unwritten_chunks_and_declares_missing_ones(tmp_path, version, fill, first, missing, attrs) -> None:
+def test_zarr_fills_unwritten_chunks_and_declares_missing_ones(
+    tmp_path, version, fill, first, missing, attrs
+) -> None:
     values = read(zarr_store(tmp_path / "a.zarr", version, fill, columns(first), attrs))
-    np.testing.assert_array_equal(np.isnan(values), np.isnan(columns(first)) | (missing & (columns(first) != 7)))
+    np.testing.assert_array_equal(
+        np.isnan(values), np.isnan(columns(first)) | (missing & (columns(first) != 7))
+    )
 
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_zarr_as_xarray_writes_it(tmp_path, version) -> None:
-    data = xr.Dataset({"v": (("lat", "lon"), columns([np.nan, 0, 0.5]))}, coords={"lat": np.arange(65.5, 60, -1), "lon": np.arange(100.5, 110)})
-    data.to_zarr(tmp_path / "a.zarr", zarr_format=version, encoding={"v": {"dtype": "i2", "scale_factor": 0.1, "_FillValue": -32768}}, consolidated=False)
+    data = xr.Dataset(
+        {"v": (("lat", "lon"), columns([np.nan, 0, 0.5]))},
+        coords={"lat": np.arange(65.5, 60, -1), "lon": np.arange(100.5, 110)},
+    )
+    data.to_zarr(
+        tmp_path / "a.zarr",
+        zarr_format=version,
+        encoding={"v": {"dtype": "i2", "scale_factor": 0.1, "_FillValue": -32768}},
+        consolidated=False,
+    )
     np.testing.assert_allclose(read(tmp_path / "a.zarr"), columns([np.nan, 0, 0.5]), rtol=1e-6)
 
 
@@ -212,9 +291,13 @@ def test_two_axes_are_reduced_in_their_order_and_gaps_stay(tmp_path) -> None:
         file["v"][1, 2, 0, 0] = np.ma.masked
     values = read(path, reduce={"depth": "max", "time": "mean"})
     assert np.isnan(values[0, 0])
-    np.testing.assert_allclose(values.ravel()[1:], stored[:, :3].max(axis=1).mean(axis=0).ravel()[1:], rtol=1e-6)
+    np.testing.assert_allclose(
+        values.ravel()[1:], stored[:, :3].max(axis=1).mean(axis=0).ravel()[1:], rtol=1e-6
+    )
     values = read(path, reduce={"time": "range", "depth": "sum"})
-    np.testing.assert_allclose(values.ravel()[1:], np.ptp(stored[:, :3], axis=0).sum(axis=0).ravel()[1:], rtol=1e-6)
+    np.testing.assert_allclose(
+        values.ravel()[1:], np.ptp(stored[:, :3], axis=0).sum(axis=0).ravel()[1:], rtol=1e-6
+    )
 
 
 def test_axes_may_be_packed(tmp_path) -> None:
@@ -230,13 +313,22 @@ def test_axes_may_be_packed(tmp_path) -> None:
 
 
 def test_text_is_no_predictor(tmp_path) -> None:
-    data = xr.Dataset({"v": (("lat", "lon"), np.full((6, 10), "x", dtype=object))}, coords={"lat": np.arange(6.0), "lon": np.arange(10.0)})
+    data = xr.Dataset(
+        {"v": (("lat", "lon"), np.full((6, 10), "x", dtype=object))},
+        coords={"lat": np.arange(6.0), "lon": np.arange(10.0)},
+    )
     data.to_netcdf(tmp_path / "a.nc")
     with pytest.raises(IcemapError, match="a predictor is made of real numbers"):
         read(tmp_path / "a.nc", variable="v")
 
 
-@pytest.mark.parametrize("attrs", [{"flag_values": i1([1, 2, 3]), "flag_meanings": "till rock ice"}, {"flag_masks": i1([1, 2]), "flag_meanings": "a b"}])
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"flag_values": i1([1, 2, 3]), "flag_meanings": "till rock ice"},
+        {"flag_masks": i1([1, 2]), "flag_meanings": "a b"},
+    ],
+)
 def test_flags_ask_for_a_kind(tmp_path, attrs) -> None:
     path = write(tmp_path / "a.nc", [1, 2], rest=3, dtype="i1", **attrs)
     with pytest.raises(IcemapError, match=r"has flags .*say in the catalogue 'kind: class'"):
@@ -245,16 +337,30 @@ def test_flags_ask_for_a_kind(tmp_path, attrs) -> None:
 
 
 def test_flags_give_the_classes(tmp_path) -> None:
-    path = write(tmp_path / "a.nc", [1, 2], rest=3, dtype="i1", flag_values=i1([1, 2, 3]), flag_meanings="till bed_rock ice")
+    path = write(
+        tmp_path / "a.nc",
+        [1, 2],
+        rest=3,
+        dtype="i1",
+        flag_values=i1([1, 2, 3]),
+        flag_meanings="till bed_rock ice",
+    )
     with open_source(source(path, kind="class"), GRID) as raster:
         assert raster.classes == {1: "till", 2: "bed rock", 3: "ice"}
     assert (read(path, fraction_of=(2,))[0] == [0, 1, 0, 0, 0, 0, 0, 0, 0, 0]).all()
-    with pytest.raises(IcemapError, match="calls the code 1 'ice', which by the file is the code 3"):
+    with pytest.raises(
+        IcemapError, match="calls the code 1 'ice', which by the file is the code 3"
+    ):
         read(path, kind="class", classes={1: "ice", 2: "bed rock", 3: "till"})
-    with pytest.raises(IcemapError, match=r"class code 4 of 'fraction_of' is not among those that the file names, \[1, 2, 3\]"):
+    with pytest.raises(
+        IcemapError,
+        match=r"class code 4 of 'fraction_of' is not among those that the file names, \[1, 2, 3\]",
+    ):
         read(path, fraction_of=(4,))
 
 
 def test_no_and_yes_may_be_averaged(tmp_path) -> None:
-    path = write(tmp_path / "a.nc", [0], rest=1, dtype="i1", flag_values=i1([0, 1]), flag_meanings="no yes")
+    path = write(
+        tmp_path / "a.nc", [0], rest=1, dtype="i1", flag_values=i1([0, 1]), flag_meanings="no yes"
+    )
     assert set(np.unique(read(path))) == {0, 1}

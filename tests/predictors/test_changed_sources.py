@@ -24,11 +24,23 @@ def write(path, value: float) -> None:
     """The same size whatever the value, so that size alone tells nothing."""
     values = np.full((4, 4), value, np.float32)
     if path.suffix == ".nc":
-        data = xr.DataArray(values, coords={"lat": 59.5 - np.arange(4), "lon": 0.5 + np.arange(4)}, dims=("lat", "lon"), attrs={"units": "m"})
+        data = xr.DataArray(
+            values,
+            coords={"lat": 59.5 - np.arange(4), "lon": 0.5 + np.arange(4)},
+            dims=("lat", "lon"),
+            attrs={"units": "m"},
+        )
         data["lat"].attrs["units"], data["lon"].attrs["units"] = "degrees_north", "degrees_east"
         data.to_dataset(name="v").to_netcdf(path)
         return
-    profile = {"driver": "GTiff", "height": 4, "width": 4, "count": 1, "dtype": "float32", "transform": Affine(1, 0, 0, 0, -1, 60)}
+    profile = {
+        "driver": "GTiff",
+        "height": 4,
+        "width": 4,
+        "count": 1,
+        "dtype": "float32",
+        "transform": Affine(1, 0, 0, 0, -1, 60),
+    }
     with rasterio.open(path, "w", crs="EPSG:4326", **profile) as file:
         file.write(values, 1)
 
@@ -49,11 +61,22 @@ def test_in_a_bucket(s3_url, tmp_path, name):
 
 @pytest.fixture
 def web(tmp_path):
-    """A web server in a process of its own: GDAL holds the interpreter's lock while it asks for what stands beside a raster."""
+    """A web server in a process of its own: GDAL holds the interpreter's lock while it asks for
+    what stands beside a raster.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "http.server",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--directory",
+        str(tmp_path),
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         for _ in range(600):
             with socket.socket() as client:

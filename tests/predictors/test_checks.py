@@ -18,8 +18,17 @@ GRID = Grid(100, 60, 110, 66, 0.5)
 
 def source(path, values, unit="1", theirs="", **keys) -> Source:
     rows, cols = values.shape
-    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
-    with rasterio.open(path, "w", transform=Affine(10 / cols, 0, 100, 0, -6 / rows, 66), **profile) as raster:
+    profile = {
+        "driver": "GTiff",
+        "height": rows,
+        "width": cols,
+        "count": 1,
+        "dtype": "float32",
+        "crs": "EPSG:4326",
+    }
+    with rasterio.open(
+        path, "w", transform=Affine(10 / cols, 0, 100, 0, -6 / rows, 66), **profile
+    ) as raster:
         raster.write(values.astype("f4"), 1)
         raster.units = (theirs,)
     return Source(name=path.stem, url=str(path), family="climate", long_name="a", unit=unit, **keys)
@@ -44,16 +53,32 @@ def test_a_code_in_a_corner_is_found(tmp_path, monkeypatch, size) -> None:
 
 
 def test_every_input_of_a_derived_source_is_looked_at(tmp_path) -> None:
-    inputs = tuple(source(tmp_path / f"{name}.tif", np.full((6, 10), 5.0), "degC", "m") for name in "ab")
-    derived = Source(name="d", family="climate", long_name="d", unit="degC", derived={"how": "difference", "of": ["a", "b"]}, inputs=inputs)
+    inputs = tuple(
+        source(tmp_path / f"{name}.tif", np.full((6, 10), 5.0), "degC", "m") for name in "ab"
+    )
+    derived = Source(
+        name="d",
+        family="climate",
+        long_name="d",
+        unit="degC",
+        derived={"how": "difference", "of": ["a", "b"]},
+        inputs=inputs,
+    )
     problems = check_source(derived, GRID).problems
     assert [problem.split("'")[1] for problem in problems] == ["a", "b"]
 
 
 def test_what_is_not_there_or_elsewhere_is_found(tmp_path) -> None:
-    gone = Source(name="a", url=str(tmp_path / "gone.tif"), family="climate", long_name="a", unit="1")
+    gone = Source(
+        name="a", url=str(tmp_path / "gone.tif"), family="climate", long_name="a", unit="1"
+    )
     assert "is not there" in check_source(gone, GRID).problems[0]
-    assert "covers no part of the grid" in check_source(source(tmp_path / "b.tif", np.ones((6, 10))), Grid(0, 0, 10, 10, 1)).problems[0]
+    assert (
+        "covers no part of the grid"
+        in check_source(
+            source(tmp_path / "b.tif", np.ones((6, 10))), Grid(0, 0, 10, 10, 1)
+        ).problems[0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ HOURS = "hours since 1900-01-01"
 def axis(values, units="", calendar=None):
     attrs = {key: value for key, value in {"units": units, "calendar": calendar}.items() if value}
     values = np.asarray(values)
-    return xr.DataArray(np.zeros(len(values)), dims="time", coords={"time": ("time", values, attrs)})
+    return xr.DataArray(
+        np.zeros(len(values)), dims="time", coords={"time": ("time", values, attrs)}
+    )
 
 
 def chosen(wanted, *args):
@@ -55,9 +57,24 @@ def test_a_place_is_found(wanted, values, units, calendar, expected) -> None:
     ("wanted", "values", "units", "sentence"),
     [
         (5.5, np.arange(10.0), "", "5.5 is not on its axis 'time', which holds 0.0, 1.0"),
-        (99, np.arange(100, 200), "", r"99 is not on its axis .*100, 101, .* \.\.\. \(100 in all\)"),
-        ("2019-01-02", np.arange(1043136, 1043160), HOURS, "2019-01-02 is not on its axis 'time', which holds 2019-01-01, 2019-01-01T01:00"),
-        ("2019-01-01", np.arange(1043136, 1043160), HOURS, "2019-01-01 is at 24 places of its axis 'time'"),
+        (
+            99,
+            np.arange(100, 200),
+            "",
+            r"99 is not on its axis .*100, 101, .* \.\.\. \(100 in all\)",
+        ),
+        (
+            "2019-01-02",
+            np.arange(1043136, 1043160),
+            HOURS,
+            "2019-01-02 is not on its axis 'time', which holds 2019-01-01, 2019-01-01T01:00",
+        ),
+        (
+            "2019-01-01",
+            np.arange(1043136, 1043160),
+            HOURS,
+            "2019-01-01 is at 24 places of its axis 'time'",
+        ),
         ("2019", [0, 31], "days since 2019-01-01", "2019 is at 2 places"),
         (1, [1, 1, 2], "", "1 is at 2 places"),
         ("2019", [0, 1], "days since a day", "gives no dates: choose by a value"),

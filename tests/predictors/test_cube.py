@@ -38,15 +38,43 @@ def fields() -> dict[str, np.ndarray]:
 def build(tmp_path):
     """Plan the cube of some sources; values and catalogue keys can be changed."""
 
-    def plan(changes: dict | None = None, masks: list | None = None, predictors=("slope", "rock"), **values):
-        keys = {"slope": {}, "rock": {"kind": "class", "classes": {1: "till", 4: "yedoma silt"}}, "land": {}, "frozen": {"unit": "%"}, "lake": {}}
+    def plan(
+        changes: dict | None = None,
+        masks: list | None = None,
+        predictors=("slope", "rock"),
+        **values,
+    ):
+        keys = {
+            "slope": {},
+            "rock": {"kind": "class", "classes": {1: "till", 4: "yedoma silt"}},
+            "land": {},
+            "frozen": {"unit": "%"},
+            "lake": {},
+        }
         sources = {}
         for name, array in {**fields(), **values}.items():
             path = tmp_path / f"{name}.tif"
-            profile = {"driver": "GTiff", "height": SHAPE[0], "width": SHAPE[1], "count": 1, "dtype": "float32", "nodata": np.nan}
-            with rasterio.open(path, "w", crs="EPSG:4326", transform=Affine(1, 0, 10, 0, -1, 80), **profile) as raster:
+            profile = {
+                "driver": "GTiff",
+                "height": SHAPE[0],
+                "width": SHAPE[1],
+                "count": 1,
+                "dtype": "float32",
+                "nodata": np.nan,
+            }
+            with rasterio.open(
+                path, "w", crs="EPSG:4326", transform=Affine(1, 0, 10, 0, -1, 80), **profile
+            ) as raster:
                 raster.write(array.astype("f4"), 1)
-            entry = {"name": name, "url": str(path), "family": "geology", "long_name": name, "unit": "1", **keys[name], **(changes or {}).get(name, {})}
+            entry = {
+                "name": name,
+                "url": str(path),
+                "family": "geology",
+                "long_name": name,
+                "unit": "1",
+                **keys[name],
+                **(changes or {}).get(name, {}),
+            }
             sources[name] = Source(**entry)
         settings = {
             "run": str(tmp_path / "run"),
@@ -77,14 +105,18 @@ MASKS = [
 def test_values_arrive_cell_for_cell(build):
     cube, _ = made(build())
     for name, values in fields().items():
-        np.testing.assert_allclose(cube[name].to_numpy(), values.astype("f4"), rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            cube[name].to_numpy(), values.astype("f4"), rtol=1e-6, err_msg=name
+        )
     assert cube.latitude[0] > cube.latitude[-1]
 
 
 def test_masks_and_missing_predictors_decide_what_is_mapped(build):
     cube, _ = made(build(masks=MASKS))
     values = fields()
-    inside = (np.nan_to_num(values["land"]) >= 0.5) & (values["frozen"] >= 10) & (values["frozen"] <= 90)
+    inside = (
+        (np.nan_to_num(values["land"]) >= 0.5) & (values["frozen"] >= 10) & (values["frozen"] <= 90)
+    )
     valid = inside & np.isfinite(values["slope"]) & np.isfinite(values["rock"])
     assert 100 < valid.sum() == inside.sum() - 2 < valid.size
     assert np.array_equal(cube.valid.to_numpy() == 1, valid)
@@ -99,14 +131,24 @@ def test_the_fraction_is_frozen_ground_without_lakes(build):
 
 def test_records_add_up(build):
     cube, records = made(build(masks=MASKS))
-    inside = (np.nan_to_num(fields()["land"]) >= 0.5) & (fields()["frozen"] >= 10) & (fields()["frozen"] <= 90)
+    inside = (
+        (np.nan_to_num(fields()["land"]) >= 0.5)
+        & (fields()["frozen"] >= 10)
+        & (fields()["frozen"] <= 90)
+    )
     assert sum(record["pixels"] for record in records) == 800
     assert sum(record["inside"] for record in records) == inside.sum()
     assert sum(record["valid"] for record in records) == int(cube.valid.sum())
-    assert {name: sum(record["missing"][name] for record in records) for name in ("slope", "rock")} == {"slope": 1, "rock": 1}
+    assert {
+        name: sum(record["missing"][name] for record in records) for name in ("slope", "rock")
+    } == {"slope": 1, "rock": 1}
     slope = fields()["slope"][inside]
-    assert min(record["lowest"]["slope"] for record in records if record["lowest"]) == np.nanmin(slope)
-    assert max(record["highest"]["slope"] for record in records if record["highest"]) == np.nanmax(slope)
+    assert min(record["lowest"]["slope"] for record in records if record["lowest"]) == np.nanmin(
+        slope
+    )
+    assert max(record["highest"]["slope"] for record in records if record["highest"]) == np.nanmax(
+        slope
+    )
     assert json.loads(json.dumps(records)) == records
 
 
@@ -117,9 +159,13 @@ def test_a_fill_value_closes_gaps(build):
 
 
 def test_variables_say_what_they_are(build):
-    cube, _ = made(build({"slope": {"licence": "CC0", "citation": "doi:x", "unit": "degree"}}, masks=MASKS))
-    assert {key: cube.slope.attrs[key] for key in ("units", "licence", "citation", "role", "kind", "source")} == {
-        "units": "degree", "licence": "CC0", "citation": "doi:x", "role": "predictor", "kind": "continuous", "source": "slope.tif",
+    cube, _ = made(
+        build({"slope": {"licence": "CC0", "citation": "doi:x", "unit": "degree"}}, masks=MASKS)
+    )
+    assert {key: cube.slope.attrs[key] for key in ("units", "licence", "citation", "role", "kind",
+    "source")} == {
+        "units": "degree", "licence": "CC0", "citation": "doi:x", "role": "predictor",
+        "kind": "continuous", "source": "slope.tif",
     }  # fmt: skip
     assert cube.land.attrs["role"] == "mask"
     assert list(cube.rock.attrs["flag_values"]) == [1, 4]
@@ -137,14 +183,26 @@ def test_what_travels_with_a_task_is_small_and_works_after_the_journey(build):
 def test_unknown_classes_are_named(build):
     plan = build(rock=np.full(SHAPE, 9.0))
     plan.create("Test")
-    with pytest.raises(IcemapError, match="'rock' holds the class code 9 in chunk r000c000, which its 'classes' in the catalogue do not name"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            "'rock' holds the class code 9 in chunk r000c000, which its 'classes' in the catalogue"
+            " do not name"
+        ),
+    ):
         plan(plan.chunks[0])
 
 
 def test_values_outside_the_valid_range_are_named(build):
     plan = build({"slope": {"valid_range": (0, 40), "scale": 2.0}})
     plan.create("Test")
-    with pytest.raises(IcemapError, match=r"'slope' runs from 0 to 60 1 in chunk r000c000, outside its valid_range \[0\.0, 40\.0\]"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"'slope' runs from 0 to 60 1 in chunk r000c000, outside its valid_range \[0\.0,"
+            r" 40\.0\]"
+        ),
+    ):
         plan(plan.chunks[0])
 
 
@@ -153,7 +211,9 @@ def test_a_cube_that_maps_nothing_is_refused(build):
     with pytest.raises(IcemapError, match="No cell of the grid lies inside the masks land"):
         require_predictors(made(plan)[1], plan)
     plan = build(slope=np.full(SHAPE, np.nan))
-    with pytest.raises(IcemapError, match=r"'slope' \(.*slope\.tif\) has no value in any cell to be mapped"):
+    with pytest.raises(
+        IcemapError, match=r"'slope' \(.*slope\.tif\) has no value in any cell to be mapped"
+    ):
         require_predictors(made(plan)[1], plan)
     plan = build(masks=MASKS)
     require_predictors(made(plan)[1], plan)
@@ -165,8 +225,22 @@ def test_the_virtual_arctic_is_evaluated_at_the_cell_centres(tmp_path):
     for name in names:
         info = world.PREDICTORS[name]
         classes = dict(enumerate(info.classes))
-        sources[name] = Source(name=name, url="virtual-arctic:5", family=info.family, long_name=name, unit=info.unit, kind=info.kind, classes=classes)
-    settings = {"run": str(tmp_path), "grid": GRID, "catalog": "-", "predictors": names, "sites": {"table": "-", "value": "-"}}
+        sources[name] = Source(
+            name=name,
+            url="virtual-arctic:5",
+            family=info.family,
+            long_name=name,
+            unit=info.unit,
+            kind=info.kind,
+            classes=classes,
+        )
+    settings = {
+        "run": str(tmp_path),
+        "grid": GRID,
+        "catalog": "-",
+        "predictors": names,
+        "sites": {"table": "-", "value": "-"},
+    }
     cube, _ = made(plan_cube(Config.model_validate(settings), sources))
     expected = world.predictors(cube.longitude, cube.latitude, names, seed=5)
     np.testing.assert_array_equal(cube.maat, expected["maat"])
@@ -177,27 +251,49 @@ def test_the_virtual_arctic_is_evaluated_at_the_cell_centres(tmp_path):
 @pytest.mark.parametrize(("unit", "whole"), [("%", 100), ("percent", 100), ("1", 1), ("‰", 1000)])
 def test_a_mask_counts_by_its_unit(build, unit, whole):
     lake = np.full(SHAPE, 0.25 * whole)
-    cube, _ = made(build({"lake": {"unit": unit}}, masks=[{"source": "lake", "counts": "part"}], lake=lake))
+    cube, _ = made(
+        build({"lake": {"unit": unit}}, masks=[{"source": "lake", "counts": "part"}], lake=lake)
+    )
     np.testing.assert_allclose(cube.fraction, 0.25)
 
 
 @pytest.mark.parametrize(
     ("unit", "values", "sentence"),
     [
-        ("1", 30, "runs from 30 to 30, but a part of a cell in the unit '1' is from 0 to 1: correct 'unit'"),
-        ("%", 250, "in the unit '%' is from 0 to 100: correct 'unit' in the catalogue, or give the value that means missing as 'nodata'"),
+        (
+            "1",
+            30,
+            (
+                "runs from 30 to 30, but a part of a cell in the unit '1' is from 0 to 1: correct"
+                " 'unit'"
+            ),
+        ),
+        (
+            "%",
+            250,
+            (
+                "in the unit '%' is from 0 to 100: correct 'unit' in the catalogue, or give the"
+                " value that means missing as 'nodata'"
+            ),
+        ),
         ("%", -1, "runs from -1 to -1"),
     ],
 )
 def test_a_mask_out_of_its_range_is_refused(build, unit, values, sentence):
-    plan = build({"lake": {"unit": unit}}, masks=[{"source": "lake", "counts": "part"}], lake=np.full(SHAPE, values))
+    plan = build(
+        {"lake": {"unit": unit}},
+        masks=[{"source": "lake", "counts": "part"}],
+        lake=np.full(SHAPE, values),
+    )
     plan.create("Test")
     with pytest.raises(IcemapError, match=f"The mask 'lake' .*{sentence}"):
         plan(plan.chunks[0])
 
 
 def test_a_mask_in_metres_counts_nothing(build):
-    with pytest.raises(IcemapError, match="The mask 'lake' counts as part of a cell, but its unit is 'm'"):
+    with pytest.raises(
+        IcemapError, match="The mask 'lake' counts as part of a cell, but its unit is 'm'"
+    ):
         build({"lake": {"unit": "m"}}, masks=[{"source": "lake", "counts": "part"}])
 
 
@@ -205,8 +301,20 @@ def test_units_of_files_are_converted_and_noted_in_the_cube(build, tmp_path):
     build()
     with rasterio.open(tmp_path / "slope.tif", "r+") as raster:
         raster.units = ("K",)
-    source = Source(name="slope", url=str(tmp_path / "slope.tif"), family="climate", long_name="air temperature", unit="degC")
-    settings = {"run": str(tmp_path / "run"), "grid": GRID, "catalog": "-", "predictors": ["slope"], "sites": {"table": "-", "value": "-"}}
+    source = Source(
+        name="slope",
+        url=str(tmp_path / "slope.tif"),
+        family="climate",
+        long_name="air temperature",
+        unit="degC",
+    )
+    settings = {
+        "run": str(tmp_path / "run"),
+        "grid": GRID,
+        "catalog": "-",
+        "predictors": ["slope"],
+        "sites": {"table": "-", "value": "-"},
+    }
     cube, _ = made(plan_cube(Config.model_validate(settings), {"slope": source}))
     np.testing.assert_allclose(cube.slope, fields()["slope"] - 273.15, rtol=1e-5)
     assert cube.slope.attrs["conversion"] == "converted from K to degC"
@@ -215,18 +323,42 @@ def test_units_of_files_are_converted_and_noted_in_the_cube(build, tmp_path):
 def test_the_classes_of_the_file_go_into_the_cube(build, tmp_path):
     build()
     path = tmp_path / "cover.tif"
-    profile = {"driver": "GTiff", "height": SHAPE[0], "width": SHAPE[1], "count": 1, "dtype": "uint8", "crs": "EPSG:4326"}
+    profile = {
+        "driver": "GTiff",
+        "height": SHAPE[0],
+        "width": SHAPE[1],
+        "count": 1,
+        "dtype": "uint8",
+        "crs": "EPSG:4326",
+    }
     with rasterio.open(path, "w", transform=Affine(1, 0, 10, 0, -1, 80), **profile) as raster:
         raster.write(np.where(fields()["rock"] == 1, 1, 2).astype("u1"), 1)
     names = "".join(f"<Category>{name}</Category>" for name in ("", "till", "bed rock"))
-    (tmp_path / "cover.tif.aux.xml").write_text(f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{names}</CategoryNames></PAMRasterBand></PAMDataset>')
-    cover = Source(name="cover", url=str(path), family="geology", long_name="cover", unit="1", kind="class")
+    (tmp_path / "cover.tif.aux.xml").write_text(
+        "<PAMDataset><PAMRasterBand"
+        f' band="1"><CategoryNames>{names}</CategoryNames></PAMRasterBand></PAMDataset>'
+    )
+    cover = Source(
+        name="cover", url=str(path), family="geology", long_name="cover", unit="1", kind="class"
+    )
     near = {"how": "distance_to", "of": ["cover"], "radius": 100, "codes": [2]}
-    derived = Source(name="near", family="geology", long_name="near", unit="km", derived=near, inputs=(cover,))
-    settings = {"run": str(tmp_path / "run"), "grid": GRID, "catalog": "-", "predictors": ["cover", "near"], "sites": {"table": "-", "value": "-"}}
+    derived = Source(
+        name="near", family="geology", long_name="near", unit="km", derived=near, inputs=(cover,)
+    )
+    settings = {
+        "run": str(tmp_path / "run"),
+        "grid": GRID,
+        "catalog": "-",
+        "predictors": ["cover", "near"],
+        "sites": {"table": "-", "value": "-"},
+    }
     cube, _ = made(plan_cube(Config.model_validate(settings), {"cover": cover, "near": derived}))
     assert cube.cover.attrs["flag_meanings"] == "till bed_rock"
     assert list(cube.cover.attrs["flag_values"]) == [1, 2]
-    wrong = derived.model_copy(update={"derived": derived.derived.model_copy(update={"codes": (7,)})})
-    with pytest.raises(IcemapError, match=r"the class code 7 is not among the classes \[1, 2\]; correct 'codes'"):
+    wrong = derived.model_copy(
+        update={"derived": derived.derived.model_copy(update={"codes": (7,)})}
+    )
+    with pytest.raises(
+        IcemapError, match=r"the class code 7 is not among the classes \[1, 2\]; correct 'codes'"
+    ):
         plan_cube(Config.model_validate(settings), {"cover": cover, "near": wrong})

@@ -38,34 +38,75 @@ def project(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("project")
     rng = np.random.default_rng(0)
     rasters = {
-        "polar": (rng.normal(size=(600, 600)).astype("f4"), Affine(5000, 0, 0, 0, -5000, 0), "EPSG:3995"),
-        "fine": (rng.normal(size=(1600, 3200)).astype("f4"), Affine(0.0125, 0, 15, 0, -0.0125, 80), "EPSG:4326"),
-        "coarse": (rng.normal(size=(40, 80)).astype("f4"), Affine(0.5, 0, 15, 0, -0.5, 80), "EPSG:4326"),
-        "cover": (rng.integers(1, 4, (1600, 3200)).astype("u1"), Affine(0.0125, 0, 15, 0, -0.0125, 80), "EPSG:4326"),
+        "polar": (
+            rng.normal(size=(600, 600)).astype("f4"),
+            Affine(5000, 0, 0, 0, -5000, 0),
+            "EPSG:3995",
+        ),
+        "fine": (
+            rng.normal(size=(1600, 3200)).astype("f4"),
+            Affine(0.0125, 0, 15, 0, -0.0125, 80),
+            "EPSG:4326",
+        ),
+        "coarse": (
+            rng.normal(size=(40, 80)).astype("f4"),
+            Affine(0.5, 0, 15, 0, -0.5, 80),
+            "EPSG:4326",
+        ),
+        "cover": (
+            rng.integers(1, 4, (1600, 3200)).astype("u1"),
+            Affine(0.0125, 0, 15, 0, -0.0125, 80),
+            "EPSG:4326",
+        ),
     }
     for name, (values, transform, crs) in rasters.items():
-        profile = {"driver": "GTiff", "height": values.shape[0], "width": values.shape[1], "count": 1, "dtype": values.dtype, "transform": transform}
+        profile = {
+            "driver": "GTiff",
+            "height": values.shape[0],
+            "width": values.shape[1],
+            "count": 1,
+            "dtype": values.dtype,
+            "transform": transform,
+        }
         with rasterio.open(folder / f"{name}.tif", "w", crs=crs, **profile) as dataset:
             dataset.write(values, 1)
     keys = {"family": "climate", "long_name": "x", "unit": "1"}
-    entries = {name: {"kwargs": {"data": f"{{data({name})}}"}, "metadata": dict(keys)} for name in rasters}
+    entries = {
+        name: {"kwargs": {"data": f"{{data({name})}}"}, "metadata": dict(keys)} for name in rasters
+    }
     entries["cover"]["metadata"] |= {"kind": "class", "classes": {1: "a", 2: "b", 3: "c"}}
     data = {name: {"kwargs": {"url": f"{{CATALOG_DIR}}/{name}.tif"}} for name in rasters}
-    (folder / "catalog.yaml").write_text(yaml.safe_dump({"version": 2, "data": data, "entries": entries}))
+    (folder / "catalog.yaml").write_text(
+        yaml.safe_dump({"version": 2, "data": data, "entries": entries})
+    )
     for run in ("undisturbed", "killed"):
         grid = {"west": 20, "east": 52, "south": 62, "north": 78, "resolution": 0.2, "chunk": 16}
-        config = {"run": run, "grid": grid, "catalog": "catalog.yaml", "predictors": list(rasters), "sites": {"table": "none.csv", "value": "v"}}
+        config = {
+            "run": run,
+            "grid": grid,
+            "catalog": "catalog.yaml",
+            "predictors": list(rasters),
+            "sites": {"table": "none.csv", "value": "v"},
+        }
         (folder / f"{run}.yaml").write_text(yaml.safe_dump(config))
     return folder
 
 
 def start(project: Path, run: str) -> subprocess.Popen:
-    arguments = [sys.executable, "-c", PROGRAM, str(project / f"{run}.yaml"), str(project / run / "ledger")]
+    arguments = [
+        sys.executable,
+        "-c",
+        PROGRAM,
+        str(project / f"{run}.yaml"),
+        str(project / run / "ledger"),
+    ]
     return subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def records(project: Path, run: str) -> dict[str, int]:
-    return {path.name: path.stat().st_mtime_ns for path in (project / run / "ledger").glob("[!.]*.json")}
+    return {
+        path.name: path.stat().st_mtime_ns for path in (project / run / "ledger").glob("[!.]*.json")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +140,15 @@ def test_finished_chunks_are_not_made_again(project, killed_twice):
 
 def test_the_cube_is_bit_identical_to_an_undisturbed_one(project, killed_twice):
     assert start(project, "undisturbed").wait(timeout=300) == 0
-    cubes = [xr.open_zarr(project / run / "cube.zarr", consolidated=False, mask_and_scale=False).load() for run in ("undisturbed", "killed")]
-    assert set(cubes[0].data_vars) == set(cubes[1].data_vars) >= {"polar", "fine", "coarse", "cover", "valid", "fraction"}
+    cubes = [
+        xr.open_zarr(project / run / "cube.zarr", consolidated=False, mask_and_scale=False).load()
+        for run in ("undisturbed", "killed")
+    ]
+    assert (
+        set(cubes[0].data_vars)
+        == set(cubes[1].data_vars)
+        >= {"polar", "fine", "coarse", "cover", "valid", "fraction"}
+    )
     for name in cubes[0].data_vars:
         assert cubes[0][name].to_numpy().tobytes() == cubes[1][name].to_numpy().tobytes(), name
     assert float(cubes[0]["valid"].mean()) > 0.5
@@ -108,7 +156,15 @@ def test_the_cube_is_bit_identical_to_an_undisturbed_one(project, killed_twice):
 
 def test_running_again_builds_nothing(project, killed_twice):
     before = records(project, "killed")
-    stored = {path: path.stat().st_mtime_ns for path in (project / "killed" / "cube.zarr").rglob("*") if path.is_file()}
+    stored = {
+        path: path.stat().st_mtime_ns
+        for path in (project / "killed" / "cube.zarr").rglob("*")
+        if path.is_file()
+    }
     assert start(project, "killed").wait(timeout=300) == 0
     assert records(project, "killed") == before
-    assert {path: path.stat().st_mtime_ns for path in (project / "killed" / "cube.zarr").rglob("*") if path.is_file()} == stored
+    assert {
+        path: path.stat().st_mtime_ns
+        for path in (project / "killed" / "cube.zarr").rglob("*")
+        if path.is_file()
+    } == stored

@@ -20,7 +20,10 @@ TABLE = """<PAMDataset><PAMRasterBand band="1"><GDALRasterAttributeTable tableTy
 <FieldDefn index="2"><Name>LandCover</Name><Type>2</Type><Usage>2</Usage></FieldDefn>
 <Row index="0"><F>13</F><F>5</F><F>urban</F></Row><Row index="1"><F>17</F><F>9</F><F>water</F></Row>
 </GDALRasterAttributeTable></PAMRasterBand></PAMDataset>"""
-NAMES = '<PAMDataset><PAMRasterBand band="1"><CategoryNames>{}</CategoryNames></PAMRasterBand></PAMDataset>'
+NAMES = (
+    "<PAMDataset><PAMRasterBand"
+    ' band="1"><CategoryNames>{}</CategoryNames></PAMRasterBand></PAMDataset>'
+)
 
 
 def write(path, value=10.0, unit="", dtype="f4", colours=None, tags=None, **keys):
@@ -46,7 +49,16 @@ def write(path, value=10.0, unit="", dtype="f4", colours=None, tags=None, **keys
 
 
 def opened(path, **keys):
-    source = Source(**{"name": "a", "url": str(path), "family": "climate", "long_name": "a", "unit": "1", **keys})
+    source = Source(
+        **{
+            "name": "a",
+            "url": str(path),
+            "family": "climate",
+            "long_name": "a",
+            "unit": "1",
+            **keys,
+        }
+    )
     with open_source(source, GRID) as raster:
         return raster, raster.read(slice(0, 6), slice(0, 10))
 
@@ -62,29 +74,54 @@ def opened(path, **keys):
         (14, "degF", "K", 263.15),
     ],
 )
-def test_the_unit_of_the_file_is_converted_and_said(tmp_path, value, theirs, ours, expected) -> None:
+def test_the_unit_of_the_file_is_converted_and_said(
+    tmp_path, value, theirs, ours, expected
+) -> None:
     raster, values = opened(write(tmp_path / "a.tif", value, theirs), unit=ours)
     np.testing.assert_allclose(values, expected, rtol=1e-6)
     assert raster.note == f"converted from {theirs} to {ours}"
 
 
 def test_the_unit_may_stand_among_the_tags(tmp_path) -> None:
-    assert opened(write(tmp_path / "a.tif", 263.15, tags={"units": "kelvin"}), unit="degC")[1][0, 0] == pytest.approx(-10)
+    assert opened(write(tmp_path / "a.tif", 263.15, tags={"units": "kelvin"}), unit="degC")[1][
+        0, 0
+    ] == pytest.approx(-10)
 
 
 @pytest.mark.parametrize(
-    ("theirs", "ours"), [("m", "degC"), ("kg m-2", "mm"), ("K", "1"), ("mm d-1", "mm"), ("days since 1970-01-01", "days"), ("degC x 10", "degC")]
+    ("theirs", "ours"),
+    [
+        ("m", "degC"),
+        ("kg m-2", "mm"),
+        ("K", "1"),
+        ("mm d-1", "mm"),
+        ("days since 1970-01-01", "days"),
+        ("degC x 10", "degC"),
+    ],
 )
 def test_units_that_contradict_are_named_with_the_keys(tmp_path, theirs, ours) -> None:
     path = write(tmp_path / "a.tif", 10, theirs)
     with pytest.raises(
-        IcemapError, match=rf"the unit is '{theirs}' by the file, but '{ours}' by the 'unit' of the catalogue.* correct 'unit', or say with 'file_unit'"
+        IcemapError,
+        match=(
+            rf"the unit is '{theirs}' by the file, but '{ours}' by the 'unit' of the catalogue.*"
+            r" correct 'unit', or say with 'file_unit'"
+        ),
     ):
         opened(path, unit=ours)
     assert opened(path, unit=ours, file_unit=ours)[1][0, 0] == 10
 
 
-@pytest.mark.parametrize(("theirs", "ours"), [("mm per year", "mm"), ("mm", "mm year-1"), ("none", "m"), ("NDVI", "1"), ("degrees Celsius", "degC")])
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("mm per year", "mm"),
+        ("mm", "mm year-1"),
+        ("none", "m"),
+        ("NDVI", "1"),
+        ("degrees Celsius", "degC"),
+    ],
+)
 def test_units_that_do_not_are_left_alone(tmp_path, theirs, ours) -> None:
     raster, values = opened(write(tmp_path / "a.tif", 10, theirs), unit=ours)
     assert (values == 10).all()
@@ -100,29 +137,41 @@ def test_units_that_do_not_are_left_alone(tmp_path, theirs, ours) -> None:
     ],
 )
 def test_a_conversion_by_hand_is_not_made_twice(tmp_path, keys, expected) -> None:
-    assert opened(write(tmp_path / "a.tif", 2631.5, "K"), unit="degC", **keys)[1][0, 0] == pytest.approx(expected, abs=1e-4)
+    assert opened(write(tmp_path / "a.tif", 2631.5, "K"), unit="degC", **keys)[1][
+        0, 0
+    ] == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_scale_that_does_not_convert_is_asked_about(tmp_path) -> None:
-    with pytest.raises(IcemapError, match="'scale' and 'offset' do not convert the one to the other: say with 'file_unit'"):
+    with pytest.raises(
+        IcemapError,
+        match="'scale' and 'offset' do not convert the one to the other: say with 'file_unit'",
+    ):
         opened(write(tmp_path / "a.tif", 2631.5, "K"), unit="degC", scale=0.1)
 
 
 def test_a_unit_for_a_file_that_says_none(tmp_path) -> None:
-    assert opened(write(tmp_path / "a.tif", 1000), unit="m", file_unit="ft")[1][0, 0] == pytest.approx(304.8)
+    assert opened(write(tmp_path / "a.tif", 1000), unit="m", file_unit="ft")[1][
+        0, 0
+    ] == pytest.approx(304.8)
 
 
 def test_a_range_of_temperatures_is_asked_about(tmp_path) -> None:
     path = write(tmp_path / "a.tif", 30, "degC")
     with pytest.raises(IcemapError, match="a temperature or a difference of temperatures"):
         opened(path, unit="K", long_name="annual range of temperature")
-    assert opened(path, unit="K", long_name="annual range of temperature", file_unit="K")[1][0, 0] == 30
+    assert (
+        opened(path, unit="K", long_name="annual range of temperature", file_unit="K")[1][0, 0]
+        == 30
+    )
 
 
 def test_tiles_in_different_units_are_refused(tmp_path) -> None:
     write(tmp_path / "a.tif", 10, "m")
     write(tmp_path / "b.tif", 10, "ft", transform=Affine(1, 0, 110, 0, -1, 66))
-    with pytest.raises(IcemapError, match=r"bands of .*b\.tif have another unit than those of .*a\.tif"):
+    with pytest.raises(
+        IcemapError, match=r"bands of .*b\.tif have another unit than those of .*a\.tif"
+    ):
         opened("a", unit="m", parts=(str(tmp_path / "a.tif"), str(tmp_path / "b.tif")))
 
 
@@ -131,7 +180,9 @@ COLOURS = {13: (255, 0, 0, 255), 17: (0, 0, 255, 255)}
 
 def test_a_colour_table_asks_for_a_kind(tmp_path) -> None:
     path = write(tmp_path / "a.tif", 13, dtype="u1", colours=COLOURS)
-    with pytest.raises(IcemapError, match=r"has a colour table.* 'kind: class' .*'kind: continuous'"):
+    with pytest.raises(
+        IcemapError, match=r"has a colour table.* 'kind: class' .*'kind: continuous'"
+    ):
         opened(path)
     assert opened(path, kind="continuous")[1][0, 0] == 13
     with pytest.raises(IcemapError, match="names no classes: give 'classes'"):
@@ -145,14 +196,24 @@ def test_the_attribute_table_gives_the_classes(tmp_path) -> None:
     assert opened(path, kind="class")[0].classes == {13: "urban", 17: "water"}
     with pytest.raises(IcemapError, match="has names of classes"):
         opened(path)
-    with pytest.raises(IcemapError, match="'classes' in the catalogue calls the code 13 'Water', which by the file is the code 17"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            "'classes' in the catalogue calls the code 13 'Water', which by the file is the code 17"
+        ),
+    ):
         opened(path, kind="class", classes={13: "Water", 17: "Urban"})
-    assert opened(path, kind="class", classes={13: "town", 17: "lakes"})[0].classes == {13: "town", 17: "lakes"}
+    assert opened(path, kind="class", classes={13: "town", 17: "lakes"})[0].classes == {
+        13: "town",
+        17: "lakes",
+    }
 
 
 def test_category_names_give_the_classes(tmp_path) -> None:
     path = write(tmp_path / "a.tif", 2, dtype="u1")
-    (tmp_path / "a.tif.aux.xml").write_text(NAMES.format("<Category></Category><Category>till</Category><Category>rock</Category>"))
+    (tmp_path / "a.tif.aux.xml").write_text(
+        NAMES.format("<Category></Category><Category>till</Category><Category>rock</Category>")
+    )
     assert opened(path, kind="class")[0].classes == {1: "till", 2: "rock"}
     copy(str(path), str(tmp_path / "a.vrt"), driver="VRT")
     assert opened(tmp_path / "a.vrt", kind="class")[0].classes == {1: "till", 2: "rock"}
@@ -161,19 +222,41 @@ def test_category_names_give_the_classes(tmp_path) -> None:
 def test_an_envi_classification_gives_the_classes(tmp_path) -> None:
     np.full((6, 10), 2, "u1").tofile(tmp_path / "a.dat")
     (tmp_path / "a.hdr").write_text(
-        "ENVI\nsamples = 10\nlines = 6\nbands = 1\ndata type = 1\ninterleave = bsq\nfile type = ENVI Classification\nclasses = 3\n"
-        "class names = {unclassified, till, rock}\nclass lookup = {0,0,0, 1,2,3, 4,5,6}\nmap info = {Geographic Lat/Lon, 1, 1, 100, 66, 1, 1, WGS-84}\n"
+        "ENVI\nsamples = 10\nlines = 6\nbands = 1\ndata type = 1\ninterleave = bsq\nfile type ="
+        " ENVI Classification\nclasses = 3\nclass names = {unclassified, till, rock}\nclass lookup"
+        " = {0,0,0, 1,2,3, 4,5,6}\nmap info = {Geographic Lat/Lon, 1, 1, 100, 66, 1, 1, WGS-84}\n"
     )
-    assert opened(tmp_path / "a.dat", kind="class", crs="EPSG:4326")[0].classes == {0: "unclassified", 1: "till", 2: "rock"}
+    assert opened(tmp_path / "a.dat", kind="class", crs="EPSG:4326")[0].classes == {
+        0: "unclassified",
+        1: "till",
+        2: "rock",
+    }
 
 
-@pytest.mark.parametrize(("value", "dtype"), [(-9999, "f4"), (-3.4028234663852886e38, "f4"), (32767, "i2"), (255, "u1"), (-1.7e308, "f8"), (1e20, "f4")])
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (-9999, "f4"),
+        (-3.4028234663852886e38, "f4"),
+        (32767, "i2"),
+        (255, "u1"),
+        (-1.7e308, "f8"),
+        (1e20, "f4"),
+    ],
+)
 def test_codes_that_nothing_declares_are_asked_about(tmp_path, value, dtype) -> None:
     values = np.tile(np.r_[value, np.arange(9)], (6, 1))
     path = write(tmp_path / "a.tif", values, dtype=dtype)
-    with pytest.raises(IcemapError, match=r"holds the value .* in 6 of 60 cells, far outside the others \(0 to 8\).*'nodata: "):
+    with pytest.raises(
+        IcemapError,
+        match=r"holds the value .* in 6 of 60 cells, far outside the others \(0 to 8\).*'nodata: ",
+    ):
         opened(path)
-    assert np.isnan(opened(write(tmp_path / "b.tif", values, dtype=dtype, nodata=np.array(value, dtype).item()))[1][:, 0]).all()
+    assert np.isnan(
+        opened(
+            write(tmp_path / "b.tif", values, dtype=dtype, nodata=np.array(value, dtype).item())
+        )[1][:, 0]
+    ).all()
 
 
 def test_complex_values_are_no_predictor(tmp_path) -> None:

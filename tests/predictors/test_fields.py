@@ -1,4 +1,6 @@
-"""Fields of chunks as a whole: class fractions, and cubes with derived predictors whose files change."""
+"""Fields of chunks as a whole: class fractions, and cubes with derived predictors whose files
+change.
+"""
 
 import os
 from pathlib import Path
@@ -26,17 +28,36 @@ META = {"family": "topography", "long_name": "a field", "unit": "1"}
 
 def write_tif(path, values, transform, crs="EPSG:4326", nodata=None):
     rows, cols = values.shape
-    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": values.dtype, "transform": transform, "nodata": nodata}
+    profile = {
+        "driver": "GTiff",
+        "height": rows,
+        "width": cols,
+        "count": 1,
+        "dtype": values.dtype,
+        "transform": transform,
+        "nodata": nodata,
+    }
     with rasterio.open(path, "w", crs=crs, **profile) as dataset:
         dataset.write(values, 1)
     return path
 
 
 def catalog(folder, entries, **files):
-    content = {"version": 2, "data": {name: {"kwargs": {"url": url}} for name, url in files.items()}, "entries": {}}
+    content = {
+        "version": 2,
+        "data": {name: {"kwargs": {"url": url}} for name, url in files.items()},
+        "entries": {},
+    }
     for name, metadata in entries.items():
         own = {key: value for key, value in metadata.items() if key != "data"}
-        content["entries"][name] = {"metadata": META | own, "kwargs": {"data": f"{{data({metadata.get('data', name)})}}"} if "derived" not in metadata else {}}
+        content["entries"][name] = {
+            "metadata": META | own,
+            "kwargs": (
+                {"data": f"{{data({metadata.get('data', name)})}}"}
+                if "derived" not in metadata
+                else {}
+            ),
+        }
     (folder / "catalog.yaml").write_text(yaml.safe_dump(content))
     return str(folder / "catalog.yaml")
 
@@ -57,7 +78,14 @@ CLASSES = {"classes": {1: "land", 2: "lake", 3: "ice"}, "data": "cover"}
 def test_a_class_fraction_is_the_share_of_the_cells_with_data(tmp_path: Path) -> None:
     codes = np.random.default_rng(0).choice([1, 2, 3, 255], size=(200, 200)).astype("u1")
     write_tif(tmp_path / "cover.tif", codes, Affine(0.1, 0, 0, 0, -0.1, 70), nodata=255)
-    url = catalog(tmp_path, {"water": CLASSES | {"fraction_of": [2, 3]}, "percent": CLASSES | {"fraction_of": [3], "unit": "%"}}, cover="cover.tif")
+    url = catalog(
+        tmp_path,
+        {
+            "water": CLASSES | {"fraction_of": [2, 3]},
+            "percent": CLASSES | {"fraction_of": [3], "unit": "%"},
+        },
+        cover="cover.tif",
+    )
     grid = Grid(0, 50, 20, 70, 1)
     cells = codes.reshape(20, 10, 20, 10)
     for name, wanted, full in (("water", (2, 3), 1), ("percent", (3,), 100)):
@@ -79,7 +107,12 @@ def test_a_class_fraction_in_a_polar_projection_keeps_its_area(tmp_path: Path) -
     size, cell = 300, 20_000.0
     x = (np.arange(size) + 0.5) * cell - size * cell / 2
     codes = np.where(np.hypot(x - 400_000, x[:, None] - 300_000) < 1_000_000, 2, 1).astype("u1")
-    write_tif(tmp_path / "cover.tif", codes, Affine(cell, 0, -size * cell / 2, 0, -cell, size * cell / 2), crs="EPSG:3573")
+    write_tif(
+        tmp_path / "cover.tif",
+        codes,
+        Affine(cell, 0, -size * cell / 2, 0, -cell, size * cell / 2),
+        crs="EPSG:3573",
+    )
     url = catalog(tmp_path, {"lake": CLASSES | {"fraction_of": [2]}}, cover="cover.tif")
     for resolution in (0.2, 1):
         grid = Grid(-180, 65, 180, 90, resolution)
@@ -93,7 +126,10 @@ def test_a_class_fraction_in_a_polar_projection_keeps_its_area(tmp_path: Path) -
         ({"fraction_of": [7]}, "class code 7 is not among the 'classes'"),
         ({"fraction_of": [2], "unit": "m"}, "a fraction has the unit 1 or %, not 'm'"),
         ({"fraction_of": [2], "kind": "class"}, "leave out kind: class"),
-        ({"fraction_of": [2], "classes": {2: "lake"}}, "holds the class code 1, which its 'classes'"),
+        (
+            {"fraction_of": [2], "classes": {2: "lake"}},
+            "holds the class code 1, which its 'classes'",
+        ),
     ],
 )
 def test_bad_class_fractions_are_refused_by_name(tmp_path: Path, keys, sentence) -> None:
@@ -110,9 +146,17 @@ def config(tmp_path: Path):
     import geopandas
 
     rng = np.random.default_rng(4)
-    write_tif(tmp_path / "z.tif", rng.normal(500, 100, (60, 80)).astype("f4"), Affine(1, 0, 0, 0, -1, 90))
-    write_tif(tmp_path / "cover.tif", rng.integers(1, 4, (300, 400)).astype("u1"), Affine(0.2, 0, 0, 0, -0.2, 90))
-    geopandas.GeoDataFrame({"rock": ["clay"]}, geometry=[box(15, 55, 35.5, 77)], crs=4326).to_file(tmp_path / "rock.gpkg")
+    write_tif(
+        tmp_path / "z.tif", rng.normal(500, 100, (60, 80)).astype("f4"), Affine(1, 0, 0, 0, -1, 90)
+    )
+    write_tif(
+        tmp_path / "cover.tif",
+        rng.integers(1, 4, (300, 400)).astype("u1"),
+        Affine(0.2, 0, 0, 0, -0.2, 90),
+    )
+    geopandas.GeoDataFrame({"rock": ["clay"]}, geometry=[box(15, 55, 35.5, 77)], crs=4326).to_file(
+        tmp_path / "rock.gpkg"
+    )
     entries = {
         "z": {"unit": "m"},
         "slope": {"unit": "degrees", "derived": {"how": "slope", "of": ["z"]}},
@@ -148,36 +192,62 @@ def test_a_cube_of_every_kind_of_source_is_whole_and_says_what_it_is_made_from(c
     assert cube["lake"].attrs["fraction_of"] == "lake"
     assert len({cube[name].attrs["digest"] for name in ("slope", "lake", "rock")}) == 3
     assert cube["rock"].attrs["source"] == "rock.gpkg"
-    inside = (cube.longitude > 15) & (cube.longitude < 35) & (cube.latitude > 55) & (cube.latitude < 77)
+    inside = (
+        (cube.longitude > 15) & (cube.longitude < 35) & (cube.latitude > 55) & (cube.latitude < 77)
+    )
     assert (cube["rock"].where(inside) == 1).sum() == inside.sum()
     np.testing.assert_allclose(cube["rock"].sel(longitude=35.5, latitude=60.5), 0.5)
 
 
-@pytest.mark.parametrize(("file", "named"), [("z.tif", "'z'"), ("cover.tif", "'lake'"), ("rock.gpkg", "'rock'")])
-def test_a_file_that_changes_between_chunks_is_named_with_the_chunk(config, tmp_path: Path, file, named) -> None:
+@pytest.mark.parametrize(
+    ("file", "named"), [("z.tif", "'z'"), ("cover.tif", "'lake'"), ("rock.gpkg", "'rock'")]
+)
+def test_a_file_that_changes_between_chunks_is_named_with_the_chunk(
+    config, tmp_path: Path, file, named
+) -> None:
     build = plan(config)
     build.create("test")
     build(build.chunks[0])
     os.utime(tmp_path / file, (1, 1))
-    with pytest.raises(IcemapError, match=rf"Chunk r000c001: the file .*{file} of the source {named} has changed since the cube was begun"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            rf"Chunk r000c001: the file .*{file} of the source {named} has changed since the cube"
+            r" was begun"
+        ),
+    ):
         build(build.chunks[1])
     cube = icemap.open_cube(build.url).load()
     assert np.isfinite(cube["slope"][:16, :16]).all()
     assert np.isnan(cube["slope"][:16, 16:]).all()
 
 
-def test_a_file_that_vanishes_between_chunks_is_named_with_the_chunk(config, tmp_path: Path) -> None:
+def test_a_file_that_vanishes_between_chunks_is_named_with_the_chunk(
+    config, tmp_path: Path
+) -> None:
     build = plan(config)
     build.create("test")
     (tmp_path / "z.tif").unlink()
-    with pytest.raises(IcemapError, match=r"Chunk r000c000, on the host \S+: The source 'z' is not there: .*z\.tif"):
+    with pytest.raises(
+        IcemapError, match=r"Chunk r000c000, on the host \S+: The source 'z' is not there: .*z\.tif"
+    ):
         build(build.chunks[0])
 
 
-def test_a_truncated_file_is_named_with_chunk_and_source_and_other_chunks_are_whole(config, tmp_path: Path) -> None:
+def test_a_truncated_file_is_named_with_chunk_and_source_and_other_chunks_are_whole(
+    config, tmp_path: Path
+) -> None:
     rows = np.random.default_rng(4).integers(1, 4, (300, 400)).astype("u1")
     with rasterio.open(
-        tmp_path / "cover.tif", "w", driver="GTiff", width=400, height=300, count=1, dtype="uint8", transform=Affine(0.2, 0, 0, 0, -0.2, 90), crs="EPSG:4326"
+        tmp_path / "cover.tif",
+        "w",
+        driver="GTiff",
+        width=400,
+        height=300,
+        count=1,
+        dtype="uint8",
+        transform=Affine(0.2, 0, 0, 0, -0.2, 90),
+        crs="EPSG:4326",
     ) as dataset:
         dataset.write(rows, 1)
     whole = (tmp_path / "cover.tif").read_bytes()
@@ -186,7 +256,9 @@ def test_a_truncated_file_is_named_with_chunk_and_source_and_other_chunks_are_wh
     build = plan(config)
     build.create("test")
     build(build.chunks[0])
-    with pytest.raises(IcemapError, match=r"Chunk r001c000: The source 'lake' .* broken or truncated"):
+    with pytest.raises(
+        IcemapError, match=r"Chunk r001c000: The source 'lake' .* broken or truncated"
+    ):
         build(build.chunks[2])
     build(build.chunks[1])
     cube = icemap.open_cube(build.url).load()
@@ -194,7 +266,9 @@ def test_a_truncated_file_is_named_with_chunk_and_source_and_other_chunks_are_wh
     assert np.isnan(cube["lake"][16:]).all()
 
 
-def test_the_cube_says_what_its_gaps_are_filled_with_and_what_each_predictor_is_made_from(config, tmp_path: Path) -> None:
+def test_the_cube_says_what_its_gaps_are_filled_with_and_what_each_predictor_is_made_from(
+    config, tmp_path: Path
+) -> None:
     def attributes():
         build = plan(config)
         build.create("test")
@@ -234,7 +308,9 @@ def test_a_wrong_value_is_named_with_chunk_and_source(config, tmp_path: Path) ->
     build = plan(config)
     build.create("test")
     build(build.chunks[2])
-    with pytest.raises(IcemapError, match="Chunk r000c001: The source 'lake' holds the class code 9"):
+    with pytest.raises(
+        IcemapError, match="Chunk r000c001: The source 'lake' holds the class code 9"
+    ):
         build(build.chunks[1])
 
 
@@ -246,7 +322,9 @@ def key(config):
     return digest(_cube_depends(Context(config, "none", 1, lambda text: None)))
 
 
-def test_the_cube_depends_on_settings_and_files_of_what_its_predictors_are_derived_from(config, tmp_path: Path) -> None:
+def test_the_cube_depends_on_settings_and_files_of_what_its_predictors_are_derived_from(
+    config, tmp_path: Path
+) -> None:
     first = key(config)
     assert key(config) == first
     before = (tmp_path / "catalog.yaml").read_text()

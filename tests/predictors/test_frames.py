@@ -25,12 +25,23 @@ pytestmark = pytest.mark.quick
 # Degrees east of Greenwich: NTF and MGI on the meridians of Paris and Ferro, in grads and degrees.
 PARIS, FERRO = 2.33722917, -17.66666666666667
 LOCAL = 'LOCAL_CS["arbitrary",UNIT["metre",1],AXIS["E",EAST],AXIS["N",NORTH]]'
-ENGINEERING = 'ENGCRS["a building site",EDATUM["a corner"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'
-WGS84_FERRO = (
-    'GEOGCS["WGS 84 (Ferro)",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Ferro",-17.6666666666667],UNIT["degree",0.0174532925199433]]'
+ENGINEERING = (
+    'ENGCRS["a building site",EDATUM["a'
+    ' corner"],CS[Cartesian,2],AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'
 )
-PARIS_GRADS = 'GEOGCS["WGS 84 (Paris)",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Paris",2.33722917],UNIT["grad",0.01570796326794897]]'
-IN_RADIANS = 'GEOGCS["WGS 84 (rad)",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["radian",1]]'
+WGS84_FERRO = (
+    'GEOGCS["WGS 84 (Ferro)",DATUM["WGS_1984",SPHEROID["WGS'
+    " "
+    '84",6378137,298.257223563]],PRIMEM["Ferro",-17.6666666666667],UNIT["degree",0.0174532925199433]]'
+)
+PARIS_GRADS = (
+    'GEOGCS["WGS 84 (Paris)",DATUM["WGS_1984",SPHEROID["WGS'
+    ' 84",6378137,298.257223563]],PRIMEM["Paris",2.33722917],UNIT["grad",0.01570796326794897]]'
+)
+IN_RADIANS = (
+    'GEOGCS["WGS 84 (rad)",DATUM["WGS_1984",SPHEROID["WGS'
+    ' 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["radian",1]]'
+)
 
 
 def source(path, **keys) -> Source:
@@ -98,7 +109,9 @@ def test_coordinates_of_a_frame_are_those_that_pyproj_finds(code):
     """The datum stays as it was: only the count of longitudes changes."""
     frame, original = frame_of(code, "a"), pyproj.CRS(code)
     own = np.array([10.0, 52.0])
-    place = pyproj.Transformer.from_crs(original, original.geodetic_crs.to_3d().to_2d(), always_xy=True).transform(*own)
+    place = pyproj.Transformer.from_crs(
+        original, original.geodetic_crs.to_3d().to_2d(), always_xy=True
+    ).transform(*own)
     counted = (own[0] * frame.degrees + frame.meridian, own[1] * frame.degrees)
     expected = pyproj.Transformer.from_crs(original, frame.crs, always_xy=True).transform(*place)
     assert counted == pytest.approx(expected, abs=1e-7)
@@ -109,7 +122,10 @@ def test_coordinates_of_a_frame_are_those_that_pyproj_finds(code):
 def test_a_crs_of_no_place_is_refused(crs):
     with pytest.raises(
         IcemapError,
-        match=r"^The source 'a': its CRS '.*' is a local one, tied to no place on the globe: give the true one as 'crs'",
+        match=(
+            r"^The source 'a': its CRS '.*' is a local one, tied to no place on the globe: give the"
+            r" true one as 'crs'"
+        ),
     ):
         frame_of(crs, "The source 'a'")
 
@@ -199,7 +215,9 @@ def test_polygons_on_another_meridian_are_where_they_belong(tmp_path, crs, unit,
 
 
 def smooth(lon, lat):
-    return (10 * np.sin(np.radians(lat)) + 5 * np.cos(np.radians(lon - 50)) * np.cos(np.radians(lat))).astype("f4")
+    return (
+        10 * np.sin(np.radians(lat)) + 5 * np.cos(np.radians(lon - 50)) * np.cos(np.radians(lat))
+    ).astype("f4")
 
 
 def named(path: Path, west: float, width: int = 30, edge: float = 1.0) -> Path:
@@ -209,7 +227,9 @@ def named(path: Path, west: float, width: int = 30, edge: float = 1.0) -> Path:
 
 @pytest.mark.parametrize("chunk", [1000, 7])
 @pytest.mark.parametrize("west", [170.0, -190.0, 530.0])
-@pytest.mark.parametrize("edges", [(160, 210), (150, 205), (170, -160), (175, 185), (-180, 180), (0, 360), (100, 460)])
+@pytest.mark.parametrize(
+    "edges", [(160, 210), (150, 205), (170, -160), (175, 185), (-180, 180), (0, 360), (100, 460)]
+)
 def test_a_raster_across_the_date_line_is_the_same_on_any_grid(tmp_path, west, edges, chunk):
     grid = Grid(edges[0], 60, edges[1], 70, 1)
     found = whole(named(tmp_path / "a.tif", west), grid, chunk)
@@ -234,8 +254,12 @@ def test_a_raster_across_the_date_line_is_the_same_on_any_grid(tmp_path, west, e
         (-10.0, 40, 0.7, (0, 360)),
     ],
 )
-def test_a_region_whose_cells_do_not_go_round_is_found_at_every_count(tmp_path, chunk, west, width, edge, edges):
-    """Cells of 0.7 degrees do not make up a circle; a raster from -170 on is at 190 in a grid across the line."""
+def test_a_region_whose_cells_do_not_go_round_is_found_at_every_count(
+    tmp_path, chunk, west, width, edge, edges
+):
+    """Cells of 0.7 degrees do not make up a circle; a raster from -170 on is at 190 in a grid
+    across the line.
+    """
     grid = Grid(edges[0], 61, edges[1], 69, 1)
     found = whole(named(tmp_path / "a.tif", west, width, edge), grid, chunk)
     expected = smooth(*np.meshgrid(grid.longitudes, grid.latitudes))
@@ -264,7 +288,9 @@ def test_two_tiles_on_either_side_of_the_date_line_are_one_source(tmp_path, side
     named(tmp_path / f"{sides[0]}.tif", 170.0, 10)
     named(tmp_path / f"{sides[1]}.tif", -180.0, 10)
     grid = Grid(170, 60, 190, 70, 1)
-    found = whole(tmp_path / "a.tif", grid, parts=(str(tmp_path / "a.tif"), str(tmp_path / "b.tif")))
+    found = whole(
+        tmp_path / "a.tif", grid, parts=(str(tmp_path / "a.tif"), str(tmp_path / "b.tif"))
+    )
     expected = smooth(*np.meshgrid(grid.longitudes, grid.latitudes))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
@@ -281,6 +307,10 @@ def test_polygons_across_the_date_line_are_the_same_on_any_grid(tmp_path, names)
     for edges in ((160, 210), (-180, 180), (100, 460), (0, 360)):
         grid = Grid(edges[0], 60, edges[1], 66, 1)
         found = whole(tmp_path / "a.gpkg", grid, 20, rasterize={"into": "fraction"})
-        inside = (grid.latitudes[:, None] > 62) & (grid.latitudes[:, None] < 64) & (((grid.longitudes - 178) % 360) < 4)
+        inside = (
+            (grid.latitudes[:, None] > 62)
+            & (grid.latitudes[:, None] < 64)
+            & (((grid.longitudes - 178) % 360) < 4)
+        )
         assert inside.sum() == 8
         np.testing.assert_array_equal(found, inside)

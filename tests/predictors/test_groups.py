@@ -19,13 +19,28 @@ LAT, LON = np.arange(65.5, 60, -1), np.arange(100.5, 110)
 
 
 def read(path, **keys):
-    source = Source(**{"name": "a", "url": str(path), "family": "climate", "long_name": "a", "unit": "1", **keys})
+    source = Source(
+        **{
+            "name": "a",
+            "url": str(path),
+            "family": "climate",
+            "long_name": "a",
+            "unit": "1",
+            **keys,
+        }
+    )
     with open_source(source, GRID) as raster:
         return raster.read(slice(0, raster.shape[0]), slice(0, raster.shape[1]))
 
 
 def dataset(lat=LAT, lon=LON, values=VALUES):
-    return xr.Dataset({"v": (("lat", "lon"), values)}, coords={"lat": ("lat", lat, {"units": "degrees_north"}), "lon": ("lon", lon, {"units": "degrees_east"})})
+    return xr.Dataset(
+        {"v": (("lat", "lon"), values)},
+        coords={
+            "lat": ("lat", lat, {"units": "degrees_north"}),
+            "lon": ("lon", lon, {"units": "degrees_east"}),
+        },
+    )
 
 
 @pytest.mark.parametrize("group", ["data", "data/monthly", "a/b/c"])
@@ -40,9 +55,17 @@ def test_a_variable_is_named_with_its_groups(tmp_path, group, kind) -> None:
     np.testing.assert_array_equal(read(path, variable=f"/{group}/v"), VALUES)
     with pytest.raises(IcemapError, match=rf"has no variable '{group}/w', it has {group}/v\."):
         read(path, variable=f"{group}/w")
-    with pytest.raises(IcemapError, match=rf"has no raster outside of groups, it has the variables {group}/v: name one as 'variable'"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            rf"has no raster outside of groups, it has the variables {group}/v: name one as"
+            r" 'variable'"
+        ),
+    ):
         read(path)
-    with pytest.raises(IcemapError, match=rf"has no group 'elsewhere', it has the variables {group}/v"):
+    with pytest.raises(
+        IcemapError, match=rf"has no group 'elsewhere', it has the variables {group}/v"
+    ):
         read(path, variable="elsewhere/v")
 
 
@@ -56,7 +79,14 @@ def test_axes_and_projection_may_be_above(tmp_path) -> None:
         variable = file.createGroup("data").createVariable("v", "f8", ("y", "x"))
         variable.grid_mapping = "crs"
         variable[:] = VALUES
-    source = Source(name="a", url=str(tmp_path / "a.nc"), family="climate", long_name="a", unit="1", variable="data/v")
+    source = Source(
+        name="a",
+        url=str(tmp_path / "a.nc"),
+        family="climate",
+        long_name="a",
+        unit="1",
+        variable="data/v",
+    )
     with open_source(source, GRID) as raster:
         assert pyproj.CRS(raster.crs).to_epsg() == 3413
         np.testing.assert_array_equal(raster.read(slice(0, 6), slice(0, 10)), VALUES)
@@ -89,8 +119,15 @@ def test_a_variable_may_be_called_by_a_number(tmp_path) -> None:
 def catalogue(folder, url, **keys):
     import yaml
 
-    entry = {"kwargs": {"data": "{data(a)}"}, "metadata": {"family": "climate", "long_name": "a", "unit": "1", **keys}}
-    (folder / "catalog.yaml").write_text(yaml.safe_dump({"version": 2, "data": {"a": {"kwargs": {"url": url}}}, "entries": {"a": entry}}))
+    entry = {
+        "kwargs": {"data": "{data(a)}"},
+        "metadata": {"family": "climate", "long_name": "a", "unit": "1", **keys},
+    }
+    (folder / "catalog.yaml").write_text(
+        yaml.safe_dump(
+            {"version": 2, "data": {"a": {"kwargs": {"url": url}}}, "entries": {"a": entry}}
+        )
+    )
     return load_sources(str(folder / "catalog.yaml"), ["a"])["a"]
 
 
@@ -104,7 +141,11 @@ def test_a_star_joins_tiles_that_only_xarray_reads(tmp_path, kind) -> None:
         if kind == "zarr":
             part.to_zarr(tmp_path / f"t{number}.zarr", zarr_format=3, consolidated=False)
         else:
-            part.to_netcdf(tmp_path / f"t{number}.{kind}", engine="netcdf4", encoding={"v": {"dtype": "i2", "scale_factor": 0.5, "_FillValue": -1}})
+            part.to_netcdf(
+                tmp_path / f"t{number}.{kind}",
+                engine="netcdf4",
+                encoding={"v": {"dtype": "i2", "scale_factor": 0.5, "_FillValue": -1}},
+            )
     source = catalogue(tmp_path, f"t*.{kind}", variable="v")
     with open_source(source, GRID) as raster:
         np.testing.assert_array_equal(raster.read(slice(0, 6), slice(0, 10)), values)
@@ -115,9 +156,19 @@ def test_a_star_joins_tiles_that_only_xarray_reads(tmp_path, kind) -> None:
 def test_whole_rasters_under_a_star_are_not_tiles(tmp_path, kind) -> None:
     for month in range(3):
         part = dataset(values=VALUES + month)
-        part.to_netcdf(tmp_path / f"t{month}.nc") if kind == "nc" else part.to_zarr(tmp_path / f"t{month}.zarr", zarr_format=3, consolidated=False)
+        (
+            part.to_netcdf(tmp_path / f"t{month}.nc")
+            if kind == "nc"
+            else part.to_zarr(tmp_path / f"t{month}.zarr", zarr_format=3, consolidated=False)
+        )
     with (
-        pytest.raises(IcemapError, match=rf"made of 3 files of which .*t0\.{kind} and .*t1\.{kind} cover one another.*'overlay: true'"),
+        pytest.raises(
+            IcemapError,
+            match=(
+                rf"made of 3 files of which .*t0\.{kind} and .*t1\.{kind} cover one"
+                r" another.*'overlay: true'"
+            ),
+        ),
         open_source(catalogue(tmp_path, f"t*.{kind}"), GRID),
     ):
         pass
@@ -127,12 +178,15 @@ def test_whole_rasters_under_a_star_are_not_tiles(tmp_path, kind) -> None:
 
 def test_dates_of_yaml_are_dates(tmp_path) -> None:
     time = xr.date_range("2019-01-01", periods=12, freq="MS")
-    data = xr.concat([dataset(values=VALUES + month) for month in range(12)], dim="time").assign_coords(time=time)
+    data = xr.concat(
+        [dataset(values=VALUES + month) for month in range(12)], dim="time"
+    ).assign_coords(time=time)
     data.to_netcdf(tmp_path / "a.nc")
     (tmp_path / "catalog.yaml").write_text(
-        "version: 2\ndata: {a: {kwargs: {url: a.nc}}}\nentries:\n"
-        "  a: {kwargs: {data: '{data(a)}'}, metadata: {family: climate, long_name: a, unit: '1', select: {time: 2019-07-01}}}\n"
-        "  b: {kwargs: {data: '{data(a)}'}, metadata: {family: climate, long_name: a, unit: '1', select: {time: 2019-07}}}\n"
+        "version: 2\ndata: {a: {kwargs: {url: a.nc}}}\nentries:\n  a: {kwargs: {data: '{data(a)}'},"
+        " metadata: {family: climate, long_name: a, unit: '1', select: {time: 2019-07-01}}}\n  b:"
+        " {kwargs: {data: '{data(a)}'}, metadata: {family: climate, long_name: a, unit: '1',"
+        " select: {time: 2019-07}}}\n"
     )
     for source in load_sources(str(tmp_path / "catalog.yaml"), ["a", "b"]).values():
         with open_source(source, GRID) as raster:

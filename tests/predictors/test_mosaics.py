@@ -20,8 +20,17 @@ VALUES = np.random.default_rng(2).normal(size=(60, 360)).astype("f4")
 
 def write(path, values, west, north, cell=1.0, crs="EPSG:4326"):
     rows, cols = values.shape
-    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": "float32", "nodata": np.nan}
-    with rasterio.open(path, "w", crs=crs, transform=Affine(cell, 0, west, 0, -cell, north), **profile) as dataset:
+    profile = {
+        "driver": "GTiff",
+        "height": rows,
+        "width": cols,
+        "count": 1,
+        "dtype": "float32",
+        "nodata": np.nan,
+    }
+    with rasterio.open(
+        path, "w", crs=crs, transform=Affine(cell, 0, west, 0, -cell, north), **profile
+    ) as dataset:
         dataset.write(values, 1)
     return path
 
@@ -30,7 +39,12 @@ def source(folder, url):
     content = {
         "version": 2,
         "data": {"z": {"kwargs": {"url": url}}},
-        "entries": {"z": {"kwargs": {"data": "{data(z)}"}, "metadata": {"family": "topography", "long_name": "z", "unit": "m"}}},
+        "entries": {
+            "z": {
+                "kwargs": {"data": "{data(z)}"},
+                "metadata": {"family": "topography", "long_name": "z", "unit": "m"},
+            }
+        },
     }
     (folder / "catalog.yaml").write_text(yaml.safe_dump(content))
     return load_sources(str(folder / "catalog.yaml"), ["z"])["z"]
@@ -49,7 +63,12 @@ def whole(made, grid, chunk=10_000):
 def cut(folder, width=90, west=-180):
     for col in range(0, 360, width):
         for row in (0, 30):
-            write(folder / f"z_{row:02d}_{col:03d}.tif", VALUES[row : row + 30, col : col + width], west + col, 90 - row)
+            write(
+                folder / f"z_{row:02d}_{col:03d}.tif",
+                VALUES[row : row + 30, col : col + width],
+                west + col,
+                90 - row,
+            )
 
 
 @pytest.mark.parametrize("resolution", [0.5, 2])
@@ -58,21 +77,28 @@ def test_a_mosaic_is_the_raster_it_was_cut_from(tmp_path: Path, how, resolution)
     cut(tmp_path)
     write(tmp_path / "one.tif", VALUES, -180, 90)
     grid = Grid(-180, 35, 180, 89, resolution)
-    made = source(tmp_path, "z_*.tif" if how == "pattern" else [p.name for p in sorted(tmp_path.glob("z_*.tif"))])
+    made = source(
+        tmp_path,
+        "z_*.tif" if how == "pattern" else [p.name for p in sorted(tmp_path.glob("z_*.tif"))],
+    )
     assert len(made.files) == 8
     expected = whole(source(tmp_path, "one.tif"), grid)
     assert np.isfinite(expected).all()
     np.testing.assert_array_equal(whole(made, grid, chunk=50), expected)
 
 
-def test_gaps_between_files_are_missing_and_overlaps_take_the_first_with_a_value(tmp_path: Path) -> None:
+def test_gaps_between_files_are_missing_and_overlaps_take_the_first_with_a_value(
+    tmp_path: Path,
+) -> None:
     first = np.full((2, 4), 1, "f4")
     first[0, 3] = np.nan
     write(tmp_path / "a.tif", first, 0, 60)
     write(tmp_path / "b.tif", np.full((2, 3), 2, "f4"), 2, 60)
     write(tmp_path / "c.tif", np.full((2, 1), 3, "f4"), 6, 60)
     out = whole(source(tmp_path, ["a.tif", "b.tif", "c.tif"]), Grid(0, 58, 8, 60, 1))
-    np.testing.assert_array_equal(out, [[1, 1, 1, 2, 2, np.nan, 3, np.nan], [1, 1, 1, 1, 2, np.nan, 3, np.nan]])
+    np.testing.assert_array_equal(
+        out, [[1, 1, 1, 2, 2, np.nan, 3, np.nan], [1, 1, 1, 1, 2, np.nan, 3, np.nan]]
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,4 +137,6 @@ def test_a_file_replaced_by_one_elsewhere_is_laid_out_anew(tmp_path: Path) -> No
     write(tmp_path / "a.tif", VALUES[:4, :4], 0, 60)
     before = whole(source(tmp_path, "a.tif"), Grid(0, 56, 8, 60, 1))
     write(tmp_path / "a.tif", VALUES[:4, :4], 4, 60)
-    np.testing.assert_array_equal(whole(source(tmp_path, "a.tif"), Grid(0, 56, 8, 60, 1))[:, 4:], before[:, :4])
+    np.testing.assert_array_equal(
+        whole(source(tmp_path, "a.tif"), Grid(0, 56, 8, 60, 1))[:, 4:], before[:, :4]
+    )

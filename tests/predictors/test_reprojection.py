@@ -1,4 +1,6 @@
-"""Rasters turned against the grid, against GDAL and against PROJ at every sample: over poles, date lines and the seams of interrupted projections."""
+"""Rasters turned against the grid, against GDAL and against PROJ at every sample: over poles, date
+lines and the seams of interrupted projections.
+"""
 
 from dataclasses import replace
 
@@ -20,16 +22,32 @@ MODIS = "+proj=sinu +lon_0=0 +R=6371007.181 +units=m +no_defs"
 # West, south, east, north of the grid; whether PROJ is needed at some samples beside the nodes.
 CASES = {
     "polar stereographic, the pole": ("EPSG:3995", (-5, 87.5, 5, 90), False),
-    "azimuthal, not centred on the pole": ("+proj=laea +lat_0=80 +lon_0=30", (-5, 87.5, 5, 90), False),
+    "azimuthal, not centred on the pole": (
+        "+proj=laea +lat_0=80 +lon_0=30",
+        (-5, 87.5, 5, 90),
+        False,
+    ),
     "polar stereographic": ("EPSG:3995", (-160, 60, -155, 64), False),
     "sinusoidal": (MODIS, (20, 50, 25, 54), False),
     "sinusoidal, its western edge": (MODIS, (-180, 60, -175, 63), False),
-    "sinusoidal, the date line in its middle": ("+proj=sinu +lon_0=180 +R=6371007.181", (177, 60, 180, 63), False),
+    "sinusoidal, the date line in its middle": (
+        "+proj=sinu +lon_0=180 +R=6371007.181",
+        (177, 60, 180, 63),
+        False,
+    ),
     "interrupted Goode, the seam at 40 W": ("+proj=igh", (-43, 55, -38, 59), True),
     "interrupted Goode, the kink at 40.7 N": ("+proj=igh", (20, 38, 25, 43), True),
     "across the date line": ("+proj=laea +lat_0=65 +lon_0=180", (175, 55, 180, 58), False),
-    "across the date line, its east": ("+proj=laea +lat_0=65 +lon_0=180", (-180, 55, -175, 58), False),
-    "rotated pole": ("+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18", (5, 55, 10, 58), False),
+    "across the date line, its east": (
+        "+proj=laea +lat_0=65 +lon_0=180",
+        (-180, 55, -175, 58),
+        False,
+    ),
+    "rotated pole": (
+        "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18",
+        (5, 55, 10, 58),
+        False,
+    ),
 }
 
 
@@ -41,15 +59,32 @@ def grid_of(case):
 def raster_of(case, size=400, codes=False, kind="continuous"):
     """Noise with holes, wide enough for the grid of a case."""
     crs, (west, south, east, north), _ = CASES[case]
-    lon, lat = np.meshgrid(np.linspace(west + 1e-9, east - 1e-9, 181), np.linspace(south, north, 61))
+    lon, lat = np.meshgrid(
+        np.linspace(west + 1e-9, east - 1e-9, 181), np.linspace(south, north, 61)
+    )
     x, y = to_source(crs).transform(lon, lat)
     margin = 0.02 * np.ptp(x)
     left, top = x.min() - margin, y.max() + margin
     cell = max(np.ptp(x) + 2 * margin, np.ptp(y) + 2 * margin) / size
     rng = np.random.default_rng(1)
-    values = rng.integers(0, 5, (size, size)).astype("f4") if codes else rng.normal(size=(size, size)).astype("f4")
+    values = (
+        rng.integers(0, 5, (size, size)).astype("f4")
+        if codes
+        else rng.normal(size=(size, size)).astype("f4")
+    )
     values[rng.random((size, size)) < 0.1] = np.nan
-    return Raster("noise", crs, Affine(cell, 0, left, 0, -cell, top), values.shape, None, kind, lambda rows, cols: values[rows, cols]), values
+    return (
+        Raster(
+            "noise",
+            crs,
+            Affine(cell, 0, left, 0, -cell, top),
+            values.shape,
+            None,
+            kind,
+            lambda rows, cols: values[rows, cols],
+        ),
+        values,
+    )
 
 
 def in_chunks(raster, grid, how, size):
@@ -76,7 +111,8 @@ def test_positions_are_those_of_proj(case) -> None:
     grid, (raster, _) = grid_of(case), raster_of(case)
     crs, _, needs_proj = CASES[case]
     where = place(crs, raster.transform, grid, whole(grid), 1)
-    # Blocks of the last rows and columns reach over the edges of the grid, for example beyond 180 E.
+    # Blocks of the last rows and columns reach over the edges of the grid, for example beyond 180
+    # E.
     assert (where.index[:-1, :-1] >= 0).any() == needs_proj
     assert (where.index < 0).any()
     # A ramp shows the positions.
@@ -114,10 +150,19 @@ def test_samples_are_averaged_and_vote(case) -> None:
         ours = align(raster, grid, whole(grid), Resampling(method, 5))
         col, row = (np.floor(at) for at in exact_positions(raster, grid, 5))
         there = (col >= 0) & (col < 400) & (row >= 0) & (row < 400)
-        samples = np.where(there, values[np.where(there, row, 0).astype(int), np.where(there, col, 0).astype(int)], np.nan)
+        samples = np.where(
+            there,
+            values[np.where(there, row, 0).astype(int), np.where(there, col, 0).astype(int)],
+            np.nan,
+        )
         count = np.isfinite(samples).sum(axis=(2, 3))
         if method == "average":
-            expected = np.divide(np.nansum(samples, axis=(2, 3), dtype="f8"), count, out=np.full(count.shape, np.nan), where=count > 0)
+            expected = np.divide(
+                np.nansum(samples, axis=(2, 3), dtype="f8"),
+                count,
+                out=np.full(count.shape, np.nan),
+                where=count > 0,
+            )
         else:
             votes = np.stack([(samples == code).sum(axis=(2, 3)) for code in range(5)])
             expected = np.where(count > 0, votes.argmax(axis=0), np.nan)
@@ -127,10 +172,16 @@ def test_samples_are_averaged_and_vote(case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("how", [Resampling("bilinear"), Resampling("average", 3), Resampling("mode", 3)], ids=lambda how: how.method)
+@pytest.mark.parametrize(
+    "how",
+    [Resampling("bilinear"), Resampling("average", 3), Resampling("mode", 3)],
+    ids=lambda how: how.method,
+)
 def test_cells_do_not_depend_on_their_chunk(case, how) -> None:
     grid, (raster, _) = grid_of(case), raster_of(case, codes=how.method == "mode")
-    np.testing.assert_array_equal(in_chunks(raster, grid, how, 23), in_chunks(raster, grid, how, 10_000))
+    np.testing.assert_array_equal(
+        in_chunks(raster, grid, how, 23), in_chunks(raster, grid, how, 10_000)
+    )
 
 
 @pytest.mark.parametrize("crs", ["EPSG:3995", "EPSG:4326"])
@@ -143,14 +194,24 @@ def test_cells_do_not_depend_on_how_much_is_done_at_a_time(crs, monkeypatch) -> 
     at_once = in_chunks(raster, grid, how, 64)
     windows = []
     monkeypatch.setattr(align_module, "MAX_WORK", 2000)
-    watched = replace(raster, read=lambda rows, cols: windows.append((rows.stop - rows.start) * (cols.stop - cols.start)) or raster.read(rows, cols))
+    watched = replace(
+        raster,
+        read=lambda rows, cols: (
+            windows.append((rows.stop - rows.start) * (cols.stop - cols.start))
+            or raster.read(rows, cols)
+        ),
+    )
     # GDAL's own arithmetic rounds differently in another window.
-    np.testing.assert_allclose(in_chunks(watched, grid, how, 64), at_once, rtol=0, atol=0 if crs == "EPSG:3995" else 1e-6)
+    np.testing.assert_allclose(
+        in_chunks(watched, grid, how, 64), at_once, rtol=0, atol=0 if crs == "EPSG:3995" else 1e-6
+    )
     assert max(windows) <= 2000
 
 
 def test_a_seam_between_the_nodes_is_found_wherever_it_lies() -> None:
-    """The lobes of the interrupted projection meet at 40 W; its first block is moved over them in small steps."""
+    """The lobes of the interrupted projection meet at 40 W; its first block is moved over them in
+    small steps.
+    """
     for shift in np.linspace(0.003, 1.597, 38):
         grid = Grid(-40 - shift, 60, -40 - shift + 1.6, 61.6, 0.1)
         where = place("+proj=igh", Affine(1000, 0, 0, 0, -1000, 0), grid, whole(grid), 1)
@@ -167,7 +228,15 @@ def test_no_position_is_no_value() -> None:
     """The far side of an orthographic view has no positions."""
     grid = Grid(-180, -90, 180, 90, 3)
     ones = np.ones((640, 640), "f4")
-    raster = Raster("view", "+proj=ortho +lat_0=90", Affine(20_000, 0, -6.4e6, 0, -20_000, 6.4e6), ones.shape, None, "continuous", lambda r, c: ones[r, c])
+    raster = Raster(
+        "view",
+        "+proj=ortho +lat_0=90",
+        Affine(20_000, 0, -6.4e6, 0, -20_000, 6.4e6),
+        ones.shape,
+        None,
+        "continuous",
+        lambda r, c: ones[r, c],
+    )
     for how in (Resampling("bilinear"), Resampling("average", 4)):
         out = in_chunks(raster, grid, how, 17)
         assert np.isnan(out[grid.latitudes < -2]).all()
@@ -177,12 +246,19 @@ def test_no_position_is_no_value() -> None:
 
 
 @settings(max_examples=25)
-@given(lon=st.floats(-179, 170), lat=st.floats(-85, 80), step=st.sampled_from([0.001, 0.01, 0.1]), samples=st.integers(1, 24))
+@given(
+    lon=st.floats(-179, 170),
+    lat=st.floats(-85, 80),
+    step=st.sampled_from([0.001, 0.01, 0.1]),
+    samples=st.integers(1, 24),
+)
 def test_bounds_hold_all_samples(lon, lat, step, samples) -> None:
     west, south = round(lon, 3), round(lat, 3)
     grid = Grid(west, south, round(west + 9 * step, 3), round(south + 7 * step, 3), step)
     for crs in ("EPSG:3995", MODIS, "+proj=igh"):
-        raster = replace(raster_of("sinusoidal", 4)[0], crs=crs, transform=Affine(500, 0, 0, 0, -500, 0))
+        raster = replace(
+            raster_of("sinusoidal", 4)[0], crs=crs, transform=Affine(500, 0, 0, 0, -500, 0)
+        )
         left, top, right, bottom = place(crs, raster.transform, grid, whole(grid), samples).bounds()
         col, row = exact_positions(raster, grid, samples)
         assert left <= col.min() + 1e-3

@@ -1,4 +1,6 @@
-"""What stands beside a raster, and in it beside its values: masks, statistics, headers, world files, projections."""
+"""What stands beside a raster, and in it beside its values: masks, statistics, headers, world
+files, projections.
+"""
 
 from pathlib import Path
 
@@ -22,19 +24,41 @@ VALUES = np.arange(60, dtype="f4").reshape(6, 10)
 LEFT = np.zeros((6, 10), dtype=bool)
 LEFT[:, :3] = True
 EXPECTED = np.where(LEFT, np.nan, VALUES)
-NODATA = '<PAMDataset><PAMRasterBand band="1"><NoDataValue>-9999</NoDataValue></PAMRasterBand></PAMDataset>'
+NODATA = (
+    "<PAMDataset><PAMRasterBand"
+    ' band="1"><NoDataValue>-9999</NoDataValue></PAMRasterBand></PAMDataset>'
+)
 
 
 def write(path, values, **keys) -> Path:
     bands = values[None] if values.ndim == 2 else values
-    profile = {"driver": "GTiff", "height": 6, "width": 10, "count": len(bands), "dtype": bands.dtype, "crs": "EPSG:4326", "transform": TRANSFORM}
-    with rasterio.open(path, "w", **{key: value for key, value in {**profile, **keys}.items() if value is not None}) as dataset:
+    profile = {
+        "driver": "GTiff",
+        "height": 6,
+        "width": 10,
+        "count": len(bands),
+        "dtype": bands.dtype,
+        "crs": "EPSG:4326",
+        "transform": TRANSFORM,
+    }
+    with rasterio.open(
+        path, "w", **{key: value for key, value in {**profile, **keys}.items() if value is not None}
+    ) as dataset:
         dataset.write(bands)
     return Path(path)
 
 
 def read(path, **keys) -> np.ndarray:
-    source = Source(**{"name": "a", "url": str(path), "family": "topography", "long_name": "a", "unit": "1", **keys})
+    source = Source(
+        **{
+            "name": "a",
+            "url": str(path),
+            "family": "topography",
+            "long_name": "a",
+            "unit": "1",
+            **keys,
+        }
+    )
     with open_source(source, GRID) as raster:
         rows, cols = raster.shape
         return raster.read(slice(0, rows), slice(0, cols))
@@ -84,15 +108,27 @@ def statistics_with_nodata(folder):
 
 def esri_bil(folder):
     np.where(LEFT, -9999, VALUES).astype("<i2").tofile(folder / "a.bil")
-    header = {"NROWS": 6, "NCOLS": 10, "NBANDS": 1, "NBITS": 16, "PIXELTYPE": "SIGNEDINT", "BYTEORDER": "I", "NODATA": -9999}
+    header = {
+        "NROWS": 6,
+        "NCOLS": 10,
+        "NBANDS": 1,
+        "NBITS": 16,
+        "PIXELTYPE": "SIGNEDINT",
+        "BYTEORDER": "I",
+        "NODATA": -9999,
+    }
     header |= {"ULXMAP": 100.5, "ULYMAP": 65.5, "XDIM": 1, "YDIM": 1}
     (folder / "a.hdr").write_text("".join(f"{key} {value}\n" for key, value in header.items()))
-    (folder / "a.prj").write_text(rasterio.crs.CRS.from_epsg(4326).to_wkt(morph_to_esri_dialect=True))
+    (folder / "a.prj").write_text(
+        rasterio.crs.CRS.from_epsg(4326).to_wkt(morph_to_esri_dialect=True)
+    )
     return folder / "a.bil"
 
 
 def envi(folder):
-    return write(folder / "a.img", np.where(LEFT, -9999, VALUES).astype("f4"), driver="ENVI", nodata=-9999)
+    return write(
+        folder / "a.img", np.where(LEFT, -9999, VALUES).astype("f4"), driver="ENVI", nodata=-9999
+    )
 
 
 def envi_without_suffix(folder):
@@ -101,23 +137,44 @@ def envi_without_suffix(folder):
 
 
 def ascii_grid(folder):
-    rows = "\n".join(" ".join(f"{value:g}" for value in row) for row in np.where(LEFT, -9999, VALUES))
-    (folder / "a.asc").write_text(f"ncols 10\nnrows 6\nxllcorner 100\nyllcorner 60\ncellsize 1\nNODATA_value -9999\n{rows}\n")
-    (folder / "a.prj").write_text(rasterio.crs.CRS.from_epsg(4326).to_wkt(morph_to_esri_dialect=True))
+    rows = "\n".join(
+        " ".join(f"{value:g}" for value in row) for row in np.where(LEFT, -9999, VALUES)
+    )
+    (folder / "a.asc").write_text(
+        f"ncols 10\nnrows 6\nxllcorner 100\nyllcorner 60\ncellsize 1\nNODATA_value -9999\n{rows}\n"
+    )
+    (folder / "a.prj").write_text(
+        rasterio.crs.CRS.from_epsg(4326).to_wkt(morph_to_esri_dialect=True)
+    )
     return folder / "a.asc"
 
 
 def world_file(folder):
-    path = write(folder / "a.tif", np.where(LEFT, -9999, VALUES).astype("f4"), crs=None, transform=None, nodata=-9999)
+    path = write(
+        folder / "a.tif",
+        np.where(LEFT, -9999, VALUES).astype("f4"),
+        crs=None,
+        transform=None,
+        nodata=-9999,
+    )
     (folder / "a.tfw").write_text("1\n0\n0\n-1\n100.5\n65.5\n")
-    (folder / "a.prj").write_text(rasterio.crs.CRS.from_epsg(4326).to_wkt(morph_to_esri_dialect=True))
+    (folder / "a.prj").write_text(
+        rasterio.crs.CRS.from_epsg(4326).to_wkt(morph_to_esri_dialect=True)
+    )
     return path
 
 
 def georeference_in_statistics(folder):
-    path = write(folder / "a.tif", np.where(LEFT, -9999, VALUES).astype("f4"), crs=None, transform=None)
+    path = write(
+        folder / "a.tif", np.where(LEFT, -9999, VALUES).astype("f4"), crs=None, transform=None
+    )
     wkt = rasterio.crs.CRS.from_epsg(4326).to_wkt().replace('"', "&quot;")
-    (folder / "a.tif.aux.xml").write_text(NODATA.replace("<PAMDataset>", f"<PAMDataset><SRS>{wkt}</SRS><GeoTransform>100,1,0,66,0,-1</GeoTransform>"))
+    (folder / "a.tif.aux.xml").write_text(
+        NODATA.replace(
+            "<PAMDataset>",
+            f"<PAMDataset><SRS>{wkt}</SRS><GeoTransform>100,1,0,66,0,-1</GeoTransform>",
+        )
+    )
     return path
 
 
@@ -157,7 +214,11 @@ def test_gaps_and_places_are_read_whoever_says_them(tmp_path, kind) -> None:
     np.testing.assert_array_equal(read(path), EXPECTED)
 
 
-@pytest.mark.parametrize("kind", [external_mask, statistics_with_nodata, esri_bil, world_file, envi], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind",
+    [external_mask, statistics_with_nodata, esri_bil, world_file, envi],
+    ids=lambda kind: kind.__name__,
+)
 def test_they_are_read_in_a_bucket_too(tmp_path, s3_url, kind) -> None:
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
         path = kind(tmp_path)
@@ -167,7 +228,9 @@ def test_they_are_read_in_a_bucket_too(tmp_path, s3_url, kind) -> None:
 
 
 def test_a_crs_beside_the_file_goes_before_the_one_in_it(tmp_path) -> None:
-    path = write(tmp_path / "a.tif", VALUES, crs="EPSG:3995", transform=Affine(1000, 0, 0, 0, -1000, 0))
+    path = write(
+        tmp_path / "a.tif", VALUES, crs="EPSG:3995", transform=Affine(1000, 0, 0, 0, -1000, 0)
+    )
     wkt = rasterio.crs.CRS.from_epsg(3413).to_wkt().replace('"', "&quot;")
     (tmp_path / "a.tif.aux.xml").write_text(f"<PAMDataset><SRS>{wkt}</SRS></PAMDataset>")
     source = Source(name="a", url=str(path), family="topography", long_name="a", unit="1")
@@ -186,9 +249,12 @@ def test_a_star_names_rasters_and_not_what_stands_beside_them(tmp_path) -> None:
     statistics_with_nodata(tmp_path)
     (tmp_path / "a.tif.ovr").write_bytes(b"")
     (tmp_path / "catalog.yml").write_text(
-        "version: 2\ndata: {a: {kwargs: {url: 'a*'}}}\nentries: {a: {kwargs: {data: '{data(a)}'}, metadata: {family: topography, long_name: a, unit: '1'}}}\n"
+        "version: 2\ndata: {a: {kwargs: {url: 'a*'}}}\nentries: {a: {kwargs: {data: '{data(a)}'},"
+        " metadata: {family: topography, long_name: a, unit: '1'}}}\n"
     )
-    assert [Path(part).name for part in load_sources(str(tmp_path / "catalog.yml"), ["a"])["a"].parts] == ["a.tif"]
+    assert [
+        Path(part).name for part in load_sources(str(tmp_path / "catalog.yml"), ["a"])["a"].parts
+    ] == ["a.tif"]
 
 
 def test_a_band_is_asked_for_by_number_or_name(tmp_path) -> None:
@@ -201,5 +267,7 @@ def test_a_band_is_asked_for_by_number_or_name(tmp_path) -> None:
         read(path)
     np.testing.assert_array_equal(read(path, variable=2), VALUES + 100)
     np.testing.assert_array_equal(read(path, variable="bio15"), VALUES + 200)
-    with pytest.raises(IcemapError, match="number of a band or its name, which has bio1, bio12, bio15"):
+    with pytest.raises(
+        IcemapError, match="number of a band or its name, which has bio1, bio12, bio15"
+    ):
         read(path, variable="bio3")

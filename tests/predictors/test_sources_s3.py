@@ -24,16 +24,35 @@ def inputs(folder):
 
     for col in range(3):
         values = np.random.default_rng(col).normal(size=(10, 10)).astype("f4")
-        profile = {"driver": "GTiff", "height": 10, "width": 10, "count": 1, "dtype": "float32", "transform": Affine(1, 0, col * 10, 0, -1, 70)}
+        profile = {
+            "driver": "GTiff",
+            "height": 10,
+            "width": 10,
+            "count": 1,
+            "dtype": "float32",
+            "transform": Affine(1, 0, col * 10, 0, -1, 70),
+        }
         with rasterio.open(folder / f"z_{col}.tif", "w", crs="EPSG:4326", **profile) as dataset:
             dataset.write(values, 1)
     for suffix in ("gpkg", "shp"):
-        geopandas.GeoDataFrame({"t": [3.0]}, geometry=[box(5, 62, 12.5, 68)], crs=4326).to_file(folder / f"a.{suffix}")
-    entries = {"z": {}, "gpkg": {"rasterize": {"into": "fraction"}}, "shp": {"rasterize": {"into": "value", "attribute": "t"}}}
+        geopandas.GeoDataFrame({"t": [3.0]}, geometry=[box(5, 62, 12.5, 68)], crs=4326).to_file(
+            folder / f"a.{suffix}"
+        )
+    entries = {
+        "z": {},
+        "gpkg": {"rasterize": {"into": "fraction"}},
+        "shp": {"rasterize": {"into": "value", "attribute": "t"}},
+    }
     content = {
         "version": 2,
-        "data": {name: {"kwargs": {"url": url}} for name, url in {"z": "z_*.tif", "gpkg": "a.gpkg", "shp": "a.shp"}.items()},
-        "entries": {name: {"metadata": META | keys, "kwargs": {"data": f"{{data({name})}}"}} for name, keys in entries.items()},
+        "data": {
+            name: {"kwargs": {"url": url}}
+            for name, url in {"z": "z_*.tif", "gpkg": "a.gpkg", "shp": "a.shp"}.items()
+        },
+        "entries": {
+            name: {"metadata": META | keys, "kwargs": {"data": f"{{data({name})}}"}}
+            for name, keys in entries.items()
+        },
     }
     (folder / "catalog.yaml").write_text(yaml.safe_dump(content))
 
@@ -76,5 +95,8 @@ def test_what_is_not_in_a_bucket_is_said(tmp_path, s3_url) -> None:
     with pytest.raises(IcemapError, match=r"data 'z': no file matches s3://.*z_\*\.tif"):
         load_sources(f"{s3_url}/catalog.yaml", ["z"])
     source = load_sources(f"{s3_url}/catalog.yaml", ["gpkg"])["gpkg"]
-    with pytest.raises(IcemapError, match=r"The source 'gpkg' is not there: .*a\.gpkg"), open_source(source, Grid(0, 60, 30, 70, 0.5)):
+    with (
+        pytest.raises(IcemapError, match=r"The source 'gpkg' is not there: .*a\.gpkg"),
+        open_source(source, Grid(0, 60, 30, 70, 0.5)),
+    ):
         pass

@@ -15,20 +15,26 @@ pytestmark = pytest.mark.quick
 def test_on_a_plane_each_move_adds_a_cell(fall, size) -> None:
     width, height = (np.full(41, edge) for edge in size)
     row, col = np.indices((41, 41))
-    area = contributing_area(-(fall[0] * row * size[1] + fall[1] * col * size[0]).astype(float), width, height, 8)
+    area = contributing_area(
+        -(fall[0] * row * size[1] + fall[1] * col * size[0]).astype(float), width, height, 8
+    )
     np.testing.assert_allclose(area[10:-10, 10:-10], 9 * size[0] * size[1], rtol=1e-12)
 
 
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), steps=st.integers(0, 6))
 def test_water_is_neither_made_nor_lost(seed, steps) -> None:
-    """All water is in pits in the end, and what a pit of this terrain holds after many moves is the area of all cells."""
+    """All water is in pits in the end, and what a pit of this terrain holds after many moves is the
+    area of all cells.
+    """
     rng = np.random.default_rng(seed)
     elevation = rng.normal(size=(9, 8))
     elevation[rng.random((9, 8)) < 0.1] = np.nan
     width, height = np.linspace(5, 9, 9), np.full(9, 6.0)
     padded = np.pad(elevation, 1, constant_values=np.nan)
-    around = np.array([padded[1 + i : 10 + i, 1 + j : 9 + j] for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j])
+    around = np.array(
+        [padded[1 + i : 10 + i, 1 + j : 9 + j] for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+    )
     # Cells without a value neither give nor take.
     pits = ~(around < elevation).any(axis=0)
     settled = contributing_area(elevation, width, height, 80)

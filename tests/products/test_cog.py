@@ -34,7 +34,10 @@ def map_url(tmp_path_factory) -> str:
         value = rng.uniform(0, 100, chunk.shape)
         value[rng.random(chunk.shape) < 0.3] = -np.nan
         flag = np.where(np.isnan(value), 255, value > 50)
-        arrays = {v.name: flag.astype("uint8") if v.dtype == "uint8" else value.astype("float32") for v in map_variables(TARGET)}
+        arrays = {
+            v.name: flag.astype("uint8") if v.dtype == "uint8" else value.astype("float32")
+            for v in map_variables(TARGET)
+        }
         write_chunk(url, chunk, arrays)
     return url
 
@@ -49,7 +52,13 @@ def written(map_url, tmp_path_factory) -> dict[str, str]:
 
 
 def test_names_are_the_published_ones(written):
-    assert sorted(written) == ["T5m_VIC.tif", "T5m_VIC_aoa.tif", "T5m_VIC_lower95.tif", "T5m_VIC_sd.tif", "T5m_VIC_upper95.tif"]
+    assert sorted(written) == [
+        "T5m_VIC.tif",
+        "T5m_VIC_aoa.tif",
+        "T5m_VIC_lower95.tif",
+        "T5m_VIC_sd.tif",
+        "T5m_VIC_upper95.tif",
+    ]
     folder = os.path.dirname(written["T5m_VIC.tif"])
     assert sorted(os.listdir(folder)) == sorted(written), "no temporary file is left"
 
@@ -63,7 +72,17 @@ def test_is_a_valid_cog(written, file):
 def _plain(path, **profile) -> None:
     values = np.random.default_rng(1).random((700, 1300), dtype="float32")
     place = {"crs": "EPSG:4326", "transform": GRID.transform}
-    with rasterio.open(path, "w", driver="GTiff", height=700, width=1300, count=1, dtype="float32", **place, **profile) as file:
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=700,
+        width=1300,
+        count=1,
+        dtype="float32",
+        **place,
+        **profile,
+    ) as file:
         file.write(values, 1)
 
 
@@ -97,7 +116,17 @@ def _changed_afterwards(path) -> None:
 
 
 def _small(path) -> None:
-    with rasterio.open(path, "w", driver="COG", height=300, width=300, count=1, dtype="float32", crs="EPSG:4326", transform=GRID.transform) as file:
+    with rasterio.open(
+        path,
+        "w",
+        driver="COG",
+        height=300,
+        width=300,
+        count=1,
+        dtype="float32",
+        crs="EPSG:4326",
+        transform=GRID.transform,
+    ) as file:
         file.write(np.ones((300, 300), "float32"), 1)
 
 
@@ -120,11 +149,19 @@ def test_what_is_no_cog_is_known_as_by_rio_cogeo(tmp_path, make, problem):
     assert found is None if problem is None else re.search(problem, found)
 
 
-def test_a_copy_that_is_no_cog_is_refused_and_the_earlier_file_stays(map_url, tmp_path, monkeypatch):
+def test_a_copy_that_is_no_cog_is_refused_and_the_earlier_file_stays(
+    map_url, tmp_path, monkeypatch
+):
     out = tmp_path / "vic.tif"
     out.write_bytes(b"earlier")
     monkeypatch.setattr(cog, "_to_cog", lambda raw, finished: shutil.copy(raw, finished))
-    with pytest.raises(IcemapError, match=r"vic\.tif was not written: it would not be a Cloud Optimized GeoTIFF, there are no overviews"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"vic\.tif was not written: it would not be a Cloud Optimized GeoTIFF, there are no"
+            r" overviews"
+        ),
+    ):
         write_cog(map_url, "vic", str(out))
     assert out.read_bytes() == b"earlier"
     assert os.listdir(tmp_path) == ["vic.tif"]
@@ -137,7 +174,11 @@ def test_every_cell_equals_the_map(map_url, written):
         assert np.isnan(src.nodata)
         assert src.crs.to_epsg() == 4326
         assert src.transform.almost_equals(GRID.transform)
-        assert (src.descriptions, src.units, src.scales) == (("volumetric ice content",), ("%",), (1.0,))
+        assert (src.descriptions, src.units, src.scales) == (
+            ("volumetric ice content",),
+            ("%",),
+            (1.0,),
+        )
         assert src.tags()["title"] == "A test of products"
         statistics = {k: float(v) for k, v in src.tags(1).items() if k.startswith("STATISTICS")}
     values = dataset.vic.values[np.isfinite(dataset.vic.values)].astype(float)
@@ -151,7 +192,10 @@ def test_every_cell_equals_the_map(map_url, written):
 
 
 def test_overviews_average_values_and_keep_classes(written):
-    with rasterio.open(written["T5m_VIC.tif"], overview_level=0) as half, rasterio.open(written["T5m_VIC.tif"]) as full:
+    with (
+        rasterio.open(written["T5m_VIC.tif"], overview_level=0) as half,
+        rasterio.open(written["T5m_VIC.tif"]) as full,
+    ):
         block = full.read(1)[:2, :2]
         assert half.read(1)[0, 0] == pytest.approx(np.nanmean(block), rel=1e-5)
     with rasterio.open(written["T5m_VIC_aoa.tif"], overview_level=0) as half:
@@ -182,7 +226,9 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_earlier_file(map_url, tmp_path
     out = tmp_path / "vic.tif"
     out.write_bytes(b"earlier")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))  # no file may grow beyond it, as on a full disk
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (limit, before[1])
+    )  # no file may grow beyond it, as on a full disk
     try:
         with pytest.raises(IcemapError, match=r"vic\.tif.*[Cc]heck the"):
             write_cog(map_url, "vic", str(out))
@@ -219,7 +265,9 @@ def test_an_unfinished_map_is_refused(map_url, tmp_path):
         for key in keys[1:]:
             with open(os.path.join(ledger, f"{key}.json"), "w") as file:
                 file.write("{}")
-        with pytest.raises(IcemapError, match=f"1 of {len(keys)} chunks are missing, r000c000 first"):
+        with pytest.raises(
+            IcemapError, match=f"1 of {len(keys)} chunks are missing, r000c000 first"
+        ):
             write_cogs(map_url, str(tmp_path / "products"), TARGET)
         assert not (tmp_path / "products").exists()
     finally:

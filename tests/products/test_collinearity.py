@@ -27,7 +27,9 @@ def test_inflation_is_that_of_the_regressions(columns):
 
 
 def test_a_combination_is_infinite_and_a_constant_has_none(columns):
-    extended = np.column_stack([columns[:, [0, 2]], columns[:, 0] - columns[:, 2], np.full(len(columns), 0.1)]).astype(np.float32)
+    extended = np.column_stack(
+        [columns[:, [0, 2]], columns[:, 0] - columns[:, 2], np.full(len(columns), 0.1)]
+    ).astype(np.float32)
     factors = variance_inflation(correlations(extended))
     assert np.isinf(factors[:3]).all() or (factors[:3] > 1e9).all()
     assert np.isnan(factors[3])

@@ -89,7 +89,9 @@ def weights(mapped_to: float = 78.0) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def test_a_raster_of_another_crs_that_says_the_same_agrees(run, tmp_path):
-    other = made.polar_raster(tmp_path / "theirs.tif", lambda lon, lat: made.value_at(lon, lat) - 4, unit="%")
+    other = made.polar_raster(
+        tmp_path / "theirs.tif", lambda lon, lat: made.value_at(lon, lat) - 4, unit="%"
+    )
     found = compare(run, other, depth=5)
     weight, lon, lat = weights()
     assert found.whole.area_km2 == pytest.approx(weight.sum(), rel=1e-6)
@@ -105,14 +107,20 @@ def test_a_raster_of_another_crs_that_says_the_same_agrees(run, tmp_path):
 
 
 def test_the_interval_of_all_cells_is_that_of_the_totals(run, tmp_path):
-    """Where the other map covers the whole run, its own totals come back, by region and band too."""
+    """Where the other map covers the whole run, its own totals come back, by region and band
+    too.
+    """
     other = made.polar_raster(tmp_path / "theirs.tif", made.value_at)
     found = compare(run, other, depth=5)
     drawn = tmp_path / "all.gpkg"
-    gpd.GeoDataFrame({"name": ["all"]}, geometry=[shapely.box(59, 59, 81, 77)], crs="EPSG:4326").to_file(drawn)
+    gpd.GeoDataFrame(
+        {"name": ["all"]}, geometry=[shapely.box(59, 59, 81, 77)], crs="EPSG:4326"
+    ).to_file(drawn)
     row = ice_storage(f"{run}/map.zarr", str(drawn)).iloc[0]
     own = found.whole.run
-    assert (own.value, own.low, own.high) == pytest.approx((row["ice_km3"], row["ice_km3_lower95"], row["ice_km3_upper95"]), rel=1e-6)
+    assert (own.value, own.low, own.high) == pytest.approx(
+        (row["ice_km3"], row["ice_km3_lower95"], row["ice_km3_upper95"]), rel=1e-6
+    )
     assert found.footing.run_total.value == pytest.approx(own.value)
     ledger = ice_storage(f"{run}/map.zarr").set_index("region")["ice_km3"]
     for area in found.areas[1:]:
@@ -135,14 +143,19 @@ def test_classes_are_compared_where_they_hold_ice(classed):
     assert found.footing.cells == known.sum()
     assert found.footing.depth_m == 5
     assert found.whole.area_km2 == pytest.approx(weight[known].sum(), rel=1e-6)
-    expected = [(weight * value)[known].sum() * 5e-5 for value in (middle, 20 * part, 30 * part + 10 * (1 - part))]
+    expected = [
+        (weight * value)[known].sum() * 5e-5
+        for value in (middle, 20 * part, 30 * part + 10 * (1 - part))
+    ]
     other = found.whole.other
     assert (other.value, other.low, other.high) == pytest.approx(expected, rel=1e-5)
     classes = {area.name: area for area in found.areas if area.group == "class"}
     rich = known & (part >= 0.5)
     assert set(classes) == {"rich", "poor"}
     assert classes["rich"].area_km2 == pytest.approx(weight[rich].sum(), rel=1e-6)
-    assert classes["rich"].run_mean == pytest.approx(np.average(made.value_at(lon, lat)[rich], weights=weight[rich]), rel=1e-6)
+    assert classes["rich"].run_mean == pytest.approx(
+        np.average(made.value_at(lon, lat)[rich], weights=weight[rich]), rel=1e-6
+    )
     assert classes["rich"].other_mean == pytest.approx(25)
 
 
@@ -152,27 +165,50 @@ def test_the_other_maps_own_total_has_its_own_depth_and_extent(classed):
     rich, poor = whole * 8.125 / 20, whole * 6 / 20
     assert footing.other_own.region_km2 == pytest.approx(rich + poor, rel=1e-6)
     assert footing.other_own.counted_km2[1] == pytest.approx(rich + poor / 2, rel=1e-6)
-    assert footing.other_own.volume_km3[1] == pytest.approx(rich * 0.25 * 0.02 + poor / 2 * 0.05 * 0.01, rel=1e-6)
-    assert footing.other_cut.volume_km3[1] == pytest.approx((rich * 0.25 + poor / 2 * 0.05) * 0.005, rel=1e-6)
+    assert footing.other_own.volume_km3[1] == pytest.approx(
+        rich * 0.25 * 0.02 + poor / 2 * 0.05 * 0.01, rel=1e-6
+    )
+    assert footing.other_cut.volume_km3[1] == pytest.approx(
+        (rich * 0.25 + poor / 2 * 0.05) * 0.005, rel=1e-6
+    )
 
 
 def test_polygons_of_classes_say_the_same_as_their_raster(classed, run, tmp_path, table):
-    shapes = {"1": shapely.box(60, 60, 68.125, 76), "2": shapely.box(68.125, 60, 74.125, 76), "9": shapely.box(74.125, 60, 76, 76)}
+    shapes = {
+        "1": shapely.box(60, 60, 68.125, 76),
+        "2": shapely.box(68.125, 60, 74.125, 76),
+        "9": shapely.box(74.125, 60, 76, 76),
+    }
     vector = tmp_path / "classes.gpkg"
-    gpd.GeoDataFrame({"code": list(shapes)}, geometry=list(shapes.values()), crs="EPSG:4326").to_file(vector)
-    raster, found = classed, compare(run, str(vector), classes=table, attribute="code", name="drawn")
+    gpd.GeoDataFrame(
+        {"code": list(shapes)}, geometry=list(shapes.values()), crs="EPSG:4326"
+    ).to_file(vector)
+    raster, found = (
+        classed,
+        compare(run, str(vector), classes=table, attribute="code", name="drawn"),
+    )
     assert found.whole.other.value == pytest.approx(raster.whole.other.value, rel=1e-3)
     assert found.footing.cells == raster.footing.cells
-    assert found.footing.other_own.region_km2 == pytest.approx(raster.footing.other_own.region_km2, rel=1e-3)
-    assert found.footing.other_own.volume_km3 == pytest.approx(raster.footing.other_own.volume_km3, rel=1e-3)
+    assert found.footing.other_own.region_km2 == pytest.approx(
+        raster.footing.other_own.region_km2, rel=1e-3
+    )
+    assert found.footing.other_own.volume_km3 == pytest.approx(
+        raster.footing.other_own.volume_km3, rel=1e-3
+    )
 
 
 def test_words_are_codes_of_polygons(run, tmp_path):
     vector, words = tmp_path / "classes.geojson", tmp_path / "words.csv"
-    gpd.GeoDataFrame({"CONTENT": ["h", "l"]}, geometry=[shapely.box(60, 60, 70, 76), shapely.box(70, 60, 80, 76)], crs="EPSG:4326").to_file(vector)
+    gpd.GeoDataFrame(
+        {"CONTENT": ["h", "l"]},
+        geometry=[shapely.box(60, 60, 70, 76), shapely.box(70, 60, 80, 76)],
+        crs="EPSG:4326",
+    ).to_file(vector)
     words.write_text("code,middle,depth\nh,25,20\nl,5,20\n")
     found = compare(run, str(vector), classes=str(words), attribute="CONTENT")
-    assert {area.name: area.other_mean for area in found.areas if area.group == "class"} == pytest.approx({"h": 25, "l": 5})
+    assert {
+        area.name: area.other_mean for area in found.areas if area.group == "class"
+    } == pytest.approx({"h": 25, "l": 5})
 
 
 def test_a_later_run_is_compared_with_an_earlier_one(run, tmp_path):
@@ -202,7 +238,9 @@ def test_a_run_on_another_grid_keeps_its_interval(run, tmp_path):
 def test_a_target_that_is_no_ice_has_means(tmp_path):
     target = TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=None)
     run = made.make_run(tmp_path / "alt", target=target)
-    other = made.polar_raster(tmp_path / "alt.tif", lambda lon, lat: (made.value_at(lon, lat) + 5) / 100, unit="m")
+    other = made.polar_raster(
+        tmp_path / "alt.tif", lambda lon, lat: (made.value_at(lon, lat) + 5) / 100, unit="m"
+    )
     found = compare(run, other)
     assert (found.quantity, found.unit, found.footing.depth_m) == ("area-weighted mean", "cm", None)
     assert found.whole.other.value - found.whole.run.value == pytest.approx(5, abs=0.05)
@@ -218,14 +256,20 @@ def test_what_is_written_can_be_read(classed):
     lon, lat = np.meshgrid(GRID.longitudes, GRID.latitudes)
     known = lon < 74
     assert np.array_equal(np.isfinite(cells.difference), known)
-    assert cells.difference.values[known] == pytest.approx((made.value_at(lon, lat) - cells.other.values)[known], abs=1e-4)
+    assert cells.difference.values[known] == pytest.approx(
+        (made.value_at(lon, lat) - cells.other.values)[known], abs=1e-4
+    )
     with rasterio.open(found.files["difference"]) as file:
         assert np.array_equal(file.read(1), cells.difference.values, equal_nan=True)
         assert file.crs.to_epsg() == 4326
     numbers = json.loads(Path(found.files["numbers"]).read_text())
     assert numbers["areas"][0]["run"]["value"] == found.whole.run.value
     assert numbers["other"]["facts"]["classes"].startswith("classes.csv, sha256:")
-    assert sorted(path.name for path in (run / "comparison").iterdir()) == ["ipa.json", "ipa.zarr", "ipa_difference.tif"]
+    assert sorted(path.name for path in (run / "comparison").iterdir()) == [
+        "ipa.json",
+        "ipa.zarr",
+        "ipa_difference.tif",
+    ]
     assert not list(run.glob(".icemap-comparison-*"))
 
 
@@ -237,7 +281,11 @@ def test_depth_and_kind_of_ice_stand_beside_the_ratio(classed):
     assert "counts excess (visible) ice" in kind
     page = Path(found.files["page"]).read_text()
     head = page[: page.index("<h2>")]
-    for words in ("describes the upper 10 to 20 m", "counts excess (visible) ice", "first divided by second"):
+    for words in (
+        "describes the upper 10 to 20 m",
+        "counts excess (visible) ice",
+        "first divided by second",
+    ):
         assert words in head
     assert not re.findall(r"(?:src|href)=\"(?!data:)[^\"]*", page)
     pictures = re.findall(r"src=\"data:image/(png|svg\+xml);base64,([^\"]*)", page)
@@ -262,10 +310,14 @@ def test_less_than_the_depth_of_the_run_can_be_compared(classed, run, tmp_path, 
 
 @pytest.mark.parametrize("mask", ["majority", "whole"])
 def test_the_mask_is_that_of_the_run(run, tmp_path, mask):
-    found = compare(run, made.polar_raster(tmp_path / "theirs.tif", made.value_at), depth=5, mask=mask)
+    found = compare(
+        run, made.polar_raster(tmp_path / "theirs.tif", made.value_at), depth=5, mask=mask
+    )
     _, lon, lat = weights()
     counted = (made.fraction_at(lon, lat) >= 0.5) if mask == "majority" else np.ones(lon.shape)
-    assert found.whole.area_km2 == pytest.approx((GRID.cell_area()[:, None] * counted * (lon < 78)).sum(), rel=1e-5)
+    assert found.whole.area_km2 == pytest.approx(
+        (GRID.cell_area()[:, None] * counted * (lon < 78)).sum(), rel=1e-5
+    )
 
 
 def test_how_much_of_each_map_is_not_compared_is_said(classed):
@@ -278,11 +330,18 @@ def test_how_much_of_each_map_is_not_compared_is_said(classed):
 
 def catalogue(tmp_path: Path, url: str, **metadata: object) -> str:
     path = tmp_path / "catalog.yaml"
-    entry = {"reader": "r", "output_instance": "o", "user_parameters": {}, "kwargs": {"data": "{data(file)}"}}
+    entry = {
+        "reader": "r",
+        "output_instance": "o",
+        "user_parameters": {},
+        "kwargs": {"data": "{data(file)}"},
+    }
     about = {"family": "geology", "long_name": "theirs", "unit": "%", **metadata}
     content = {
         "version": 2,
-        "data": {"file": {"datatype": "d", "kwargs": {"url": url}, "user_parameters": {}, "metadata": {}}},
+        "data": {
+            "file": {"datatype": "d", "kwargs": {"url": url}, "user_parameters": {}, "metadata": {}}
+        },
         "entries": {"theirs": {**entry, "metadata": about}},
     }
     path.write_text(json.dumps(content))
@@ -290,7 +349,9 @@ def catalogue(tmp_path: Path, url: str, **metadata: object) -> str:
 
 
 def test_an_entry_of_a_catalogue_says_how_it_is_read(run, tmp_path):
-    parts = made.polar_raster(tmp_path / "parts.tif", lambda lon, lat: made.value_at(lon, lat) / 100)
+    parts = made.polar_raster(
+        tmp_path / "parts.tif", lambda lon, lat: made.value_at(lon, lat) / 100
+    )
     with pytest.raises(IcemapError, match="look like parts of one"):
         compare(run, parts, depth=5)
     found = compare(run, "theirs", depth=5, catalog=catalogue(tmp_path, parts, file_unit="1"))
@@ -314,14 +375,20 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(run, tmp_path, table):
     far = made.class_raster(tmp_path / "far.tif", two_classes, grid=Grid(-120, 60, -100, 76, 0.5))
     sea = made.class_raster(tmp_path / "sea.tif", lambda lon, lat: 9 + 0 * lon)
     too_much = made.polar_raster(tmp_path / "much.tif", lambda lon, lat: 150 + 0 * lon)
-    incomplete, shallow, no_depth = (tmp_path / f"{name}.csv" for name in ("incomplete", "shallow", "no_depth"))
+    incomplete, shallow, no_depth = (
+        tmp_path / f"{name}.csv" for name in ("incomplete", "shallow", "no_depth")
+    )
     incomplete.write_text("code,middle,depth\n1,25,20\n")
     shallow.write_text("code,middle,depth\n1,25,3\n2,5,3\n9,,\n")
     no_depth.write_text("code,middle\n1,25\n2,5\n9,\n")
     text = tmp_path / "notes.txt"
     text.write_text("no raster")
     vector = tmp_path / "shapes.geojson"
-    gpd.GeoDataFrame({"code": [1, 7]}, geometry=[shapely.box(60, 60, 70, 76), shapely.box(70, 60, 80, 76)], crs="EPSG:4326").to_file(vector)
+    gpd.GeoDataFrame(
+        {"code": [1, 7]},
+        geometry=[shapely.box(60, 60, 70, 76), shapely.box(70, 60, 80, 76)],
+        crs="EPSG:4326",
+    ).to_file(vector)
     (tmp_path / "folder").mkdir()
     cases = {
         "is the run itself": [run],
@@ -345,7 +412,13 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(run, tmp_path, table):
         "holds 150, but volumetric ice content is between": [too_much, "--depth", "5"],
         "There is no mask 'part'": [values, "--depth", "5", "--mask", "part"],
         "There is no ice 'some'": [values, "--depth", "5", "--ice", "some"],
-        "its ice is excess, and --ice that it is total": [codes, "--classes", table, "--ice", "total"],
+        "its ice is excess, and --ice that it is total": [
+            codes,
+            "--classes",
+            table,
+            "--ice",
+            "total",
+        ],
         "--attribute is for polygons": [codes, "--classes", table, "--attribute", "code"],
         "classes.csv": [codes, "--classes", str(tmp_path / "gone" / "classes.csv")],
         "has no entry 'dem'": ["dem", "--catalog", catalogue(tmp_path, values), "--depth", "5"],
@@ -381,17 +454,28 @@ def test_the_command_prints_what_it_found_and_wrote(run, tmp_path, table):
     raster = made.class_raster(tmp_path / "theirs.tif", two_classes)
     result = CliRunner().invoke(main, ["compare", run, raster, "--classes", table])
     assert result.exit_code == 0, result.output
-    for words in ("theirs: ", "ratio ", "Depth: ", "Kind of ice: ", f"{run}/comparison-theirs.html", f"{run}/comparison/theirs_difference.tif"):
+    for words in (
+        "theirs: ",
+        "ratio ",
+        "Depth: ",
+        "Kind of ice: ",
+        f"{run}/comparison-theirs.html",
+        f"{run}/comparison/theirs_difference.tif",
+    ):
         assert words in result.output
 
 
 def test_names_are_those_of_files_and_folders():
     assert comparison_name(CompareConfig(other="/data/runs/2025/")) == "2025"
     assert comparison_name(CompareConfig(other="s3://bucket/old run/map.zarr")) == "old_run"
-    assert comparison_name(CompareConfig(other="https://example.org/ice.map.tif?sig=1")) == "ice.map"
+    assert (
+        comparison_name(CompareConfig(other="https://example.org/ice.map.tif?sig=1")) == "ice.map"
+    )
     assert comparison_name(CompareConfig(other="entry", catalog="c.yaml")) == "entry"
     with pytest.raises(IcemapError, match="both called 'ice'"):
-        require_different_names([CompareConfig(other="a/ice.tif"), CompareConfig(other="b/ice.tif")])
+        require_different_names(
+            [CompareConfig(other="a/ice.tif"), CompareConfig(other="b/ice.tif")]
+        )
 
 
 def test_it_is_a_public_name():
@@ -405,7 +489,12 @@ def test_in_a_bucket_it_is_the_same(classed, original, s3_url, tmp_path):
     raster = made.class_raster(tmp_path / "theirs.tif", two_classes)
     (tmp_path / "classes.csv").write_text(TABLE)
     fs = fsspec.filesystem("s3")
-    for source, name in ((str(original), "now"), (older, "before"), (raster, "theirs.tif"), (str(tmp_path / "classes.csv"), "classes.csv")):
+    for source, name in (
+        (str(original), "now"),
+        (older, "before"),
+        (raster, "theirs.tif"),
+        (str(tmp_path / "classes.csv"), "classes.csv"),
+    ):
         fs.put(source, f"{s3_url}/{name}", recursive=True)
     found = compare(f"{s3_url}/now", f"{s3_url}/theirs.tif", classes=f"{s3_url}/classes.csv")
     assert found.whole.other == classed.whole.other

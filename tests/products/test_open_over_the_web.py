@@ -1,4 +1,6 @@
-"""Maps read by people who have no more than an address: from a web server that lists nothing, and from a public bucket without a key."""
+"""Maps read by people who have no more than an address: from a web server that lists nothing, and
+from a public bucket without a key.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +39,33 @@ def write_map(url: str) -> None:
     fields.create(GRID, 32)
     consolidate(url)
     for chunk in GRID.chunks(32):
-        row, col = np.meshgrid(np.arange(chunk.rows.start, chunk.rows.stop), np.arange(chunk.cols.start, chunk.cols.stop), indexing="ij")
+        row, col = np.meshgrid(
+            np.arange(chunk.rows.start, chunk.rows.stop),
+            np.arange(chunk.cols.start, chunk.cols.stop),
+            indexing="ij",
+        )
         value = (row + col / 2).astype("f4")
         write_chunk(
-            url, chunk, {v.name: np.ones(chunk.shape) if v.dtype == "uint8" else value + 9 * (v.name == "vic_upper95") for v in map_variables(TargetConfig())}
+            url,
+            chunk,
+            {
+                v.name: (
+                    np.ones(chunk.shape)
+                    if v.dtype == "uint8"
+                    else value + 9 * (v.name == "vic_upper95")
+                )
+                for v in map_variables(TargetConfig())
+            },
         )
-        fields.write(chunk, fields.codes(np.stack([value - 1, value, value + 1])), np.ones(chunk.shape))
+        fields.write(
+            chunk, fields.codes(np.stack([value - 1, value, value + 1])), np.ones(chunk.shape)
+        )
 
 
 class Plain(SimpleHTTPRequestHandler):
-    """Files, and no lists of them; ``asked`` holds the paths asked for, ``broken`` a path that fails."""
+    """Files, and no lists of them; ``asked`` holds the paths asked for, ``broken`` a path that
+    fails.
+    """
 
     asked: list[str] = []  # noqa: RUF012  (shared by the threads that answer)
     broken = ""
@@ -75,7 +94,9 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def web(folder) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Plain, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+    ).start()
     Plain.asked.clear()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     Plain.broken = ""
@@ -84,7 +105,9 @@ def web(folder) -> Iterator[str]:
 
 
 def area(folder: Path) -> str:
-    gpd.GeoDataFrame({"name": ["a"]}, geometry=[shapely.box(70, 60, 75, 65)], crs="EPSG:4326").to_file(folder / "a.gpkg")
+    gpd.GeoDataFrame(
+        {"name": ["a"]}, geometry=[shapely.box(70, 60, 75, 65)], crs="EPSG:4326"
+    ).to_file(folder / "a.gpkg")
     return str(folder / "a.gpkg")
 
 
@@ -93,7 +116,11 @@ def test_a_web_server_that_lists_nothing_is_enough(folder, web, tmp_path):
     xr.testing.assert_identical(here.load(), there.load())
     assert query(f"{web}/map.zarr", 70.2, 60.2) == query(str(folder / "map.zarr"), 70.2, 60.2)
     drawn = icemap.ice_storage(f"{web}/map.zarr", area(tmp_path))
-    assert drawn["ice_km3"].item() == icemap.ice_storage(str(folder / "map.zarr"), area(tmp_path))["ice_km3"].item() > 0
+    assert (
+        drawn["ice_km3"].item()
+        == icemap.ice_storage(str(folder / "map.zarr"), area(tmp_path))["ice_km3"].item()
+        > 0
+    )
     result = CliRunner().invoke(main, ["query", web, "--lon", "70.2", "--lat", "60.2"])
     assert result.exit_code == 0, result.output
     assert "vic_upper95" in result.stdout
@@ -101,21 +128,37 @@ def test_a_web_server_that_lists_nothing_is_enough(folder, web, tmp_path):
 
 def test_a_query_asks_for_one_chunk_of_each_variable(web):
     query(f"{web}/map.zarr", 70.2, 60.2)
-    chunks = [path for path in Plain.asked if "/c/" in path and not path.startswith(("/map.zarr/latitude", "/map.zarr/longitude"))]
+    chunks = [
+        path
+        for path in Plain.asked
+        if "/c/" in path and not path.startswith(("/map.zarr/latitude", "/map.zarr/longitude"))
+    ]
     assert len(chunks) == len(set(chunks)) == 7
     assert len(Plain.asked) < 20
 
 
 def test_failures_over_the_web_are_sentences_and_never_empty_cells(web, monkeypatch):
-    with pytest.raises(IcemapError, match=r"There is no map at http://.*/absent\.zarr: check the address"):
+    with pytest.raises(
+        IcemapError, match=r"There is no map at http://.*/absent\.zarr: check the address"
+    ):
         icemap.open_map(f"{web}/absent.zarr")
     Plain.broken = "/vic/c/"
-    with pytest.raises(IcemapError, match=r"^Cannot read http://.*/map\.zarr: the server fails or is too busy"):
+    with pytest.raises(
+        IcemapError, match=r"^Cannot read http://.*/map\.zarr: the server fails or is too busy"
+    ):
         query(f"{web}/map.zarr", 70.2, 60.2)
     Plain.broken = "zarr.json"
-    with pytest.raises(IcemapError, match=r"^Cannot open http://.*/map\.zarr: the server fails or is too busy"):
+    with pytest.raises(
+        IcemapError, match=r"^Cannot open http://.*/map\.zarr: the server fails or is too busy"
+    ):
         icemap.open_map(f"{web}/map.zarr")
-    with pytest.raises(IcemapError, match=r"^Cannot open http://127\.0\.0\.1:9/map\.zarr: the connection is refused: no server listens there"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"^Cannot open http://127\.0\.0\.1:9/map\.zarr: the connection is refused: no server"
+            r" listens there"
+        ),
+    ):
         icemap.open_map("http://127.0.0.1:9/map.zarr")
 
 
@@ -129,7 +172,9 @@ def test_an_older_map_that_is_not_consolidated_still_opens(folder, tmp_path):
         content = json.loads(path.read_text())
         assert content.pop("consolidated_metadata")
         path.write_text(json.dumps(content))
-    xr.testing.assert_identical(icemap.open_map(str(copy)).load(), icemap.open_map(str(folder / "map.zarr")).load())
+    xr.testing.assert_identical(
+        icemap.open_map(str(copy)).load(), icemap.open_map(str(folder / "map.zarr")).load()
+    )
     assert icemap.ice_storage(str(copy), area(tmp_path))["ice_km3"].item() > 0
 
 
@@ -146,7 +191,10 @@ def test_a_public_bucket_needs_no_key(folder, s3_server, monkeypatch, tmp_path):
     expected = query(str(folder / "map.zarr"), 70.2, 60.2)
     assert query(url, 70.2, 60.2, anon=True) == expected
     totals = icemap.ice_storage(url, area(tmp_path), anon=True)
-    assert totals["ice_km3"].item() == icemap.ice_storage(str(folder / "map.zarr"), area(tmp_path))["ice_km3"].item()
+    assert (
+        totals["ice_km3"].item()
+        == icemap.ice_storage(str(folder / "map.zarr"), area(tmp_path))["ice_km3"].item()
+    )
     with pytest.raises(IcemapError, match="There is no map at"):
         icemap.open_map(f"s3://{s3_server.public}/absent.zarr", anon=True)
     # For the command line, which has no options of storage.

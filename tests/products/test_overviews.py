@@ -36,9 +36,15 @@ def made(tmp_path_factory) -> str:
     rng = np.random.default_rng(1)
     for chunk in GRID.chunks(128):
         if chunk.cols.start < 900:
-            value = np.where(rng.random(chunk.shape) < 0.3, np.nan, rng.uniform(0, 100, chunk.shape)).astype("float32")
+            value = np.where(
+                rng.random(chunk.shape) < 0.3, np.nan, rng.uniform(0, 100, chunk.shape)
+            ).astype("float32")
             flag = np.where(np.isnan(value), 255, value > 50).astype("uint8")
-            write_chunk(url, chunk, {v.name: flag if v.dtype == "uint8" else value for v in map_variables(TARGET)})
+            write_chunk(
+                url,
+                chunk,
+                {v.name: flag if v.dtype == "uint8" else value for v in map_variables(TARGET)},
+            )
     return url
 
 
@@ -52,20 +58,29 @@ def overview(map_url: str, executor=None) -> int:
     def ledger(name: str) -> Ledger:
         return Ledger(f"{Path(map_url).parent}/ledger/{name}")
 
-    return write_overviews(map_url, lambda job, name: run_job(job, ledger(name), executor or SerialExecutor(), progress=False), ledger)
+    return write_overviews(
+        map_url,
+        lambda job, name: run_job(job, ledger(name), executor or SerialExecutor(), progress=False),
+        ledger,
+    )
 
 
 def test_each_level_is_the_mean_of_the_one_before(map_url):
     assert overview(map_url) == 2
     full = open_map(map_url)
     first, second = open_map(map_url, level=1), open_map(map_url, level=2)
-    assert [dict(level.sizes) for level in (first, second)] == [{"latitude": 113, "longitude": 720}, {"latitude": 57, "longitude": 360}]
+    assert [dict(level.sizes) for level in (first, second)] == [
+        {"latitude": 113, "longitude": 720},
+        {"latitude": 57, "longitude": 360},
+    ]
     assert list(first.data_vars) == list(full.data_vars)
     expected = full.vic.coarsen(latitude=2, longitude=2).mean()
     np.testing.assert_allclose(first.vic, expected, rtol=1e-5)
     np.testing.assert_allclose(first.latitude, expected.latitude)
     np.testing.assert_array_equal(first.aoa, full.aoa[::2, ::2])
-    np.testing.assert_allclose(second.vic, first.vic.coarsen(latitude=2, longitude=2, boundary="pad").mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        second.vic, first.vic.coarsen(latitude=2, longitude=2, boundary="pad").mean(), rtol=1e-5
+    )
     assert second.vic.chunks is not None, "opened lazily"
     assert first.vic.attrs["cell_methods"] == "area: mean"
     assert first.aoa.attrs["cell_methods"] == "area: point"
@@ -85,10 +100,16 @@ def test_readers_find_the_levels_by_the_convention(map_url):
     overview(map_url)
     attributes = json.loads((Path(map_url) / "zarr.json").read_text())["attributes"]
     layout = attributes["multiscales"]["layout"]
-    assert {convention["name"] for convention in attributes["zarr_conventions"]} == {"multiscales", "spatial", "proj:"}
+    assert {convention["name"] for convention in attributes["zarr_conventions"]} == {
+        "multiscales",
+        "spatial",
+        "proj:",
+    }
     assert [level["asset"] for level in layout] == [".", "overviews/1", "overviews/2"]
     for level in layout:
-        assert re.fullmatch(r"(?!/)(?!.*(\.\.))([^/]+(/[^/]+)*)", level["asset"]), "the pattern of the convention's schema"
+        assert re.fullmatch(r"(?!/)(?!.*(\.\.))([^/]+(/[^/]+)*)", level["asset"]), (
+            "the pattern of the convention's schema"
+        )
         assert ("derived_from" in level) == ("transform" in level)
         dataset = xr.open_zarr(map_url, group=level["asset"].strip("."), consolidated=False)
         assert list(dataset.vic.shape) == level["spatial:shape"]
@@ -130,12 +151,16 @@ def test_no_level_is_offered_before_all_are_there(map_url):
 
     with pytest.raises(KeyboardInterrupt):
         overview(map_url, Stops(8))
-    with pytest.raises(IcemapError, match=r"no level 1 .* has no coarser levels: 'icemap publish' makes them"):
+    with pytest.raises(
+        IcemapError, match=r"no level 1 .* has no coarser levels: 'icemap publish' makes them"
+    ):
         open_map(map_url, level=1)
     before = {path: path.stat().st_mtime_ns for path in Path(map_url, "overviews").rglob("c/*/*")}
     assert overview(map_url) == 2
     first, full = open_map(map_url, level=1), open_map(map_url)
-    np.testing.assert_allclose(first.vic, full.vic.coarsen(latitude=2, longitude=2).mean(), rtol=1e-5)
+    np.testing.assert_allclose(
+        first.vic, full.vic.coarsen(latitude=2, longitude=2).mean(), rtol=1e-5
+    )
     kept = [path for path, time in before.items() if path.stat().st_mtime_ns == time]
     assert len(kept) > len(before) / 2, "what was finished is not made again"
 
@@ -166,6 +191,9 @@ def test_a_wrong_level_is_a_sentence(map_url):
 ODD = Grid(-180, 90 - 170 * 360 / 1030, 180, 90, 360 / 1030)
 
 
-@pytest.mark.parametrize(("grid", "shapes"), [(Grid(0, 60, 16, 76, 1.0), []), (ODD, [(85, 515)]), (GRID, [(113, 720), (57, 360)])])
+@pytest.mark.parametrize(
+    ("grid", "shapes"),
+    [(Grid(0, 60, 16, 76, 1.0), []), (ODD, [(85, 515)]), (GRID, [(113, 720), (57, 360)])],
+)
 def test_a_level_stays_on_the_globe(grid, shapes):
     assert [level.shape for level in coarser_grids(grid)] == shapes

@@ -45,4 +45,7 @@ def test_what_cannot_be_is_doubted(low, high, unit, name, words) -> None:
     ],
 )
 def test_what_can_be_is_not(low, high, unit, name, more) -> None:
-    assert doubt("x", low, high, {"units": unit, "long_name": name, "kind": "continuous", **more}) == ""
+    assert (
+        doubt("x", low, high, {"units": unit, "long_name": name, "kind": "continuous", **more})
+        == ""
+    )

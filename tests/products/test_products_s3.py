@@ -32,10 +32,23 @@ def run(s3_url) -> str:
     create_gridded(url, GRID, map_variables(TARGET), {}, chunk=64)
     ledger = Ledger(join(s3_url, "run", "ledger", "map"))
     for chunk in GRID.chunks(64):
-        value = np.random.default_rng(chunk.cols.start).uniform(20, 80, chunk.shape).astype("float32")
+        value = (
+            np.random.default_rng(chunk.cols.start).uniform(20, 80, chunk.shape).astype("float32")
+        )
         flag = np.ones(chunk.shape, "uint8")
-        write_chunk(url, chunk, {v.name: flag if v.dtype == "uint8" else value for v in map_variables(TARGET)})
-        ledger.write(chunk.key, {"sums": chunk_sums(GRID.cell_area()[chunk.rows][:, None], flag, value[None], value, flag)})
+        write_chunk(
+            url,
+            chunk,
+            {v.name: flag if v.dtype == "uint8" else value for v in map_variables(TARGET)},
+        )
+        ledger.write(
+            chunk.key,
+            {
+                "sums": chunk_sums(
+                    GRID.cell_area()[chunk.rows][:, None], flag, value[None], value, flag
+                )
+            },
+        )
     return join(s3_url, "run")
 
 
@@ -53,7 +66,9 @@ def test_products_are_written_to_and_read_from_a_bucket(run):
     item = pystac.Item.from_dict(read_json(join(run, "stac", "T5m_VIC", "T5m_VIC.json")))
     item.set_self_href(join(run, "stac", "T5m_VIC", "T5m_VIC.json"))
     assert item.assets["vic"].get_absolute_href() == first
-    assert query(map_url, 120.1, 60.1)["vic"] == pytest.approx(float(open_map(map_url).vic.sel(longitude=120.25, latitude=60.25)))
+    assert query(map_url, 120.1, 60.1)["vic"] == pytest.approx(
+        float(open_map(map_url).vic.sel(longitude=120.25, latitude=60.25))
+    )
     assert map_figure(map_url, "In a bucket", pixels=100).startswith(b"\x89PNG")
     write_ice_storage(join(run, "ice_storage.json"), ice_storage(map_url))
     assert read_json(join(run, "ice_storage.json"))["regions"][0]["ice_km3"] > 0

@@ -18,10 +18,21 @@ def map_url(tmp_path_factory) -> str:
     url = str(tmp_path_factory.mktemp("run") / "map.zarr")
     create_gridded(url, GRID, map_variables(TargetConfig()), {}, chunk=20)
     for chunk in GRID.chunks(20):
-        row, col = np.meshgrid(np.arange(chunk.rows.start, chunk.rows.stop), np.arange(chunk.cols.start, chunk.cols.stop), indexing="ij")
+        row, col = np.meshgrid(
+            np.arange(chunk.rows.start, chunk.rows.stop),
+            np.arange(chunk.cols.start, chunk.cols.stop),
+            indexing="ij",
+        )
         value = np.where(row == 3, np.nan, row + col / 1000).astype("float32")
         flag = np.where(np.isnan(value), 255, col % 2)
-        write_chunk(url, chunk, {v.name: flag if v.dtype == "uint8" else value + (v.name == "vic_upper95") for v in map_variables(TargetConfig())})
+        write_chunk(
+            url,
+            chunk,
+            {
+                v.name: flag if v.dtype == "uint8" else value + (v.name == "vic_upper95")
+                for v in map_variables(TargetConfig())
+            },
+        )
     return url
 
 
@@ -42,7 +53,9 @@ def test_only_the_chunk_that_holds_it_is_read(map_url, tmp_path):
     copy = tmp_path / "map.zarr"
     shutil.copytree(map_url, copy)
     for chunk in copy.glob("*/c/*/*"):
-        if chunk.relative_to(copy).parts[2:] != ("0", "3") and chunk.parts[-4] in {v.name for v in map_variables(TargetConfig())}:
+        if chunk.relative_to(copy).parts[2:] != ("0", "3") and chunk.parts[-4] in {
+            v.name for v in map_variables(TargetConfig())
+        }:
             Path(chunk).write_bytes(b"damaged")
     assert query(str(copy), -119.2, 68.7) == query(map_url, -119.2, 68.7)
     with pytest.raises(Exception, match=r".+"):
@@ -63,12 +76,25 @@ def test_a_handful_of_objects_is_read(map_url, monkeypatch):
     query(map_url, -119.2, 68.7)
     names = [v.name for v in map_variables(TargetConfig())]
     chunks = [key for key in asked if "/c" in key]
-    # One chunk of each variable, the coordinates whole, and the descriptions of the group and its ten arrays.
-    assert sorted(chunks) == sorted([*(f"{name}/c/0/3" for name in names), "latitude/c/0", "longitude/c/0", "spatial_ref/c"])
-    assert {key for key in asked if key not in chunks} <= {"zarr.json", *(f"{name}/zarr.json" for name in [*names, "latitude", "longitude", "spatial_ref"])}
+    # One chunk of each variable, the coordinates whole, and the descriptions of the group and its
+    # ten arrays.
+    assert sorted(chunks) == sorted(
+        [*(f"{name}/c/0/3" for name in names), "latitude/c/0", "longitude/c/0", "spatial_ref/c"]
+    )
+    assert {key for key in asked if key not in chunks} <= {
+        "zarr.json",
+        *(f"{name}/zarr.json" for name in [*names, "latitude", "longitude", "spatial_ref"]),
+    }
 
 
-@pytest.mark.parametrize(("lon", "lat", "words"), [(10, 30, "outside the map .* 40 to 80 N"), (10, 76.5, "is not mapped"), (float("nan"), 50, "outside")])
+@pytest.mark.parametrize(
+    ("lon", "lat", "words"),
+    [
+        (10, 30, "outside the map .* 40 to 80 N"),
+        (10, 76.5, "is not mapped"),
+        (float("nan"), 50, "outside"),
+    ],
+)
 def test_nowhere_is_a_sentence(map_url, lon, lat, words):
     with pytest.raises(IcemapError, match=words):
         query(map_url, lon, lat)

@@ -1,6 +1,8 @@
-"""The published files in the programs people open them with: the same numbers in each, from a folder and from a bucket.
+"""The published files in the programs people open them with: the same numbers in each, from a
+folder and from a bucket.
 
-Debian's GDAL, which QGIS and terra of the same release use, is another and older build than the one inside rasterio's wheel.
+Debian's GDAL, which QGIS and terra of the same release use, is another and older build than the one
+inside rasterio's wheel.
 """
 
 from __future__ import annotations
@@ -40,9 +42,16 @@ def publish(run: str) -> str:
     create_gridded(url, GRID, map_variables(TARGET), {"title": "A test of readers"}, chunk=128)
     rng = np.random.default_rng(5)
     for chunk in GRID.chunks(128):
-        value = np.where((rng.random(chunk.shape) < 0.2) | (chunk.index == (0, 2)), np.nan, rng.uniform(0, 100, chunk.shape)).astype("float32")
+        value = np.where(
+            (rng.random(chunk.shape) < 0.2) | (chunk.index == (0, 2)),
+            np.nan,
+            rng.uniform(0, 100, chunk.shape),
+        ).astype("float32")
         flag = np.where(np.isnan(value), 255, value > 50).astype("uint8")
-        arrays = {v.name: flag if v.dtype == "uint8" else value + np.float32(v.name == "vic_upper95") for v in map_variables(TARGET)}
+        arrays = {
+            v.name: flag if v.dtype == "uint8" else value + np.float32(v.name == "vic_upper95")
+            for v in map_variables(TARGET)
+        }
         write_chunk(url, chunk, arrays)
     write_cogs(url, join(run, "products"), TARGET)
     write_catalog(run, "A test of readers")
@@ -50,7 +59,9 @@ def publish(run: str) -> str:
     def ledger(name: str) -> Ledger:
         return Ledger(join(run, "ledger", name))
 
-    write_overviews(url, lambda job, name: run_job(job, ledger(name), SerialExecutor(), progress=False), ledger)
+    write_overviews(
+        url, lambda job, name: run_job(job, ledger(name), SerialExecutor(), progress=False), ledger
+    )
     return run
 
 
@@ -70,20 +81,32 @@ def expected(run: str) -> Found:
     """The map's values at the places, and the mean of all, of each variable."""
     dataset = open_map(join(run, "map.zarr"))
     lon, lat = (xr.DataArray(list(axis), dims="place") for axis in zip(*PLACES))
-    return {name: (dataset[name].sel(longitude=lon, latitude=lat).values.tolist(), float(dataset[name].mean(dtype=float))) for name in FILES}
+    return {
+        name: (
+            dataset[name].sel(longitude=lon, latitude=lat).values.tolist(),
+            float(dataset[name].mean(dtype=float)),
+        )
+        for name in FILES
+    }
 
 
 def by_rasterio(run: str) -> Found:
     found = {}
     for variable in FILES:
         with rasterio.open(for_gdal(run, variable)) as file:
-            places = [float(values.astype(float).filled(np.nan)[0]) for values in file.sample(PLACES, masked=True)]
+            places = [
+                float(values.astype(float).filled(np.nan)[0])
+                for values in file.sample(PLACES, masked=True)
+            ]
             found[variable] = places, float(file.read(1, masked=True).mean(dtype=float))
     return found
 
 
 def by_xarray(run: str) -> Found:
-    return {variable: _sampled(xr.open_dataset(for_gdal(run, variable), engine="rasterio").band_data) for variable in FILES}
+    return {
+        variable: _sampled(xr.open_dataset(for_gdal(run, variable), engine="rasterio").band_data)
+        for variable in FILES
+    }
 
 
 def by_intake(run: str) -> Found:
@@ -93,7 +116,9 @@ def by_intake(run: str) -> Found:
 
 def _sampled(band: xr.DataArray) -> tuple[list[float], float]:
     lon, lat = (xr.DataArray(list(axis), dims="place") for axis in zip(*PLACES))
-    return band.isel(band=0).sel(x=lon, y=lat, method="nearest").values.tolist(), float(band.mean(dtype=float))
+    return band.isel(band=0).sel(x=lon, y=lat, method="nearest").values.tolist(), float(
+        band.mean(dtype=float)
+    )
 
 
 def by_gdal(run: str) -> Found:
@@ -113,7 +138,9 @@ def _told_by_gdal(file: str) -> tuple[list[float], float]:
     assert band["overviews"]
     nodata = float(band["noDataValue"])
     values = [float(value) for value in told]
-    return [float("nan") if value == nodata else value for value in values], float(band["metadata"][""]["STATISTICS_MEAN"])
+    return [float("nan") if value == nodata else value for value in values], float(
+        band["metadata"][""]["STATISTICS_MEAN"]
+    )
 
 
 def _output(*command: str, input: str | None = None) -> str:
@@ -132,18 +159,26 @@ for (file in arguments[-(1:6)]) {
   stopifnot(nlyr(raster) == 1, is.lonlat(raster))
   cat(format(c(extract(raster, places)[, 1], global(raster, "mean", na.rm = TRUE)[1, 1]), digits = 15), "\\n")
 }
-"""
+"""  # noqa: E501
 
 
 def by_terra(run: str) -> Found:
     if not shutil.which("Rscript"):
         pytest.skip("needs R with terra (r-base-core, r-cran-terra)")
     places = [str(number) for place in PLACES for number in place]
-    told = subprocess.run(["Rscript", "-e", TERRA, *places, *(for_gdal(run, variable) for variable in FILES)], capture_output=True, text=True, check=False)
+    told = subprocess.run(
+        ["Rscript", "-e", TERRA, *places, *(for_gdal(run, variable) for variable in FILES)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if told.returncode == 77:
         pytest.skip("needs terra (r-cran-terra)")
     assert told.returncode == 0, told.stderr
-    lines = [[float("nan") if word in ("NA", "NaN") else float(word) for word in line.split()] for line in told.stdout.splitlines()]
+    lines = [
+        [float("nan") if word in ("NA", "NaN") else float(word) for word in line.split()]
+        for line in told.stdout.splitlines()
+    ]
     return {variable: (line[:-1], line[-1]) for variable, line in zip(FILES, lines, strict=True)}
 
 
@@ -176,6 +211,7 @@ def test_the_same_numbers_from_a_bucket(s3_url):
 def test_xarray_alone_opens_the_map_and_its_levels(folder):
     stored = xr.open_zarr(join(folder, "map.zarr"), consolidated=False)
     np.testing.assert_array_equal(stored.vic, open_map(join(folder, "map.zarr")).vic)
-    # A DataTree wants children on the grid of their parents; levels have their own, and are opened as groups.
+    # A DataTree wants children on the grid of their parents; levels have their own, and are opened
+    # as groups.
     groups = xr.open_groups(join(folder, "map.zarr"), engine="zarr", consolidated=False)
     assert groups["/overviews/1"].vic.shape == (50, 360)

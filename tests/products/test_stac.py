@@ -11,7 +11,12 @@ import pystac
 import pytest
 import rasterio
 import xarray as xr
-from pystac.extensions.datacube import DatacubeExtension, DimensionType, HorizontalSpatialDimension, VariableType
+from pystac.extensions.datacube import (
+    DatacubeExtension,
+    DimensionType,
+    HorizontalSpatialDimension,
+    VariableType,
+)
 from pystac.extensions.projection import ProjectionExtension
 
 from icemap.config import TargetConfig
@@ -23,7 +28,9 @@ from icemap.products.cog import write_cogs
 from icemap.products.stac import DATACUBE, EXTENSIONS, write_catalog, write_stac
 
 GRID = Grid(100, 50, 140, 70, 1.0)
-TARGET = TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=(0.0, 500.0))
+TARGET = TargetConfig(
+    name="alt", long_name="active-layer thickness", unit="cm", bounds=(0.0, 500.0)
+)
 TITLE = "Active layer, a test"
 CREATED = datetime(2025, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -35,7 +42,9 @@ def run(tmp_path_factory) -> Path:
     create_gridded(url, GRID, map_variables(TARGET), {"title": "Active layer, a test"}, chunk=16)
     rng = np.random.default_rng(0)
     for chunk in GRID.chunks(16):
-        write_chunk(url, chunk, {v.name: rng.integers(0, 2, chunk.shape) for v in map_variables(TARGET)})
+        write_chunk(
+            url, chunk, {v.name: rng.integers(0, 2, chunk.shape) for v in map_variables(TARGET)}
+        )
     write_cogs(url, str(run / "products"), TARGET)
     write_stac(str(run), TITLE, CREATED)
     write_catalog(str(run), TITLE)
@@ -48,7 +57,8 @@ def run(tmp_path_factory) -> Path:
 def test_collection_and_item_are_valid_stac(run):
     collection = pystac.Collection.from_file(str(run / "stac" / "collection.json"))
     assert collection.stac_extensions == [DATACUBE]
-    collection.stac_extensions = []  # the schemas of extensions are on the web; the core schema comes with pystac
+    # the schemas of extensions are on the web; the core schema comes with pystac
+    collection.stac_extensions = []
     collection.validate()
     assert (collection.title, collection.id) == (TITLE, "active-layer-a-test")
     (item,) = collection.get_items()
@@ -62,7 +72,14 @@ def test_collection_and_item_are_valid_stac(run):
 
 def test_assets_are_found_and_described_as_they_are(run):
     (item,) = pystac.Collection.from_file(str(run / "stac" / "collection.json")).get_items()
-    assert set(item.assets) == {"alt", "alt_lower95", "alt_upper95", "alt_sd_ensemble", "aoa", "map"}
+    assert set(item.assets) == {
+        "alt",
+        "alt_lower95",
+        "alt_upper95",
+        "alt_sd_ensemble",
+        "aoa",
+        "map",
+    }
     for name, asset in item.assets.items():
         assert Path(asset.get_absolute_href()).exists()
         assert asset.href.startswith("../../")
@@ -73,12 +90,16 @@ def test_assets_are_found_and_described_as_they_are(run):
             assert asset.extra_fields["proj:shape"] == list(src.shape)
             assert asset.extra_fields["proj:transform"] == pytest.approx(list(src.transform)[:6])
             assert band["data_type"] == src.dtypes[0]
-            assert float(band["nodata"]) == src.nodata or (band["nodata"] == "nan" and np.isnan(src.nodata))
+            assert float(band["nodata"]) == src.nodata or (
+                band["nodata"] == "nan" and np.isnan(src.nodata)
+            )
             assert (band["unit"], band["description"]) == (src.units[0], src.descriptions[0])
 
 
 def test_extensions_are_understood_by_pystac(run):
-    """As near as one comes to their schemas without the web: pystac's readers of the projection and datacube extensions, and the rules of raster 2.0."""
+    """As near as one comes to their schemas without the web: pystac's readers of the projection and
+    datacube extensions, and the rules of raster 2.0.
+    """
     collection = pystac.Collection.from_file(str(run / "stac" / "collection.json"))
     (item,) = collection.get_items()
     stored = xr.open_zarr(run / "map.zarr", consolidated=False)
@@ -92,12 +113,22 @@ def test_extensions_are_understood_by_pystac(run):
     for cube in (DatacubeExtension.ext(collection), DatacubeExtension.ext(item.assets["map"])):
         assert set(cube.variables) == set(stored.data_vars)
         for name, variable in cube.variables.items():
-            assert (tuple(variable.dimensions), variable.var_type) == (stored[name].dims, VariableType.DATA)
-            assert (variable.description, variable.unit) == (stored[name].attrs["long_name"], stored[name].attrs["units"])
+            assert (tuple(variable.dimensions), variable.var_type) == (
+                stored[name].dims,
+                VariableType.DATA,
+            )
+            assert (variable.description, variable.unit) == (
+                stored[name].attrs["long_name"],
+                stored[name].attrs["units"],
+            )
         for name, axis in (("latitude", "y"), ("longitude", "x")):
             dimension = cube.dimensions[name]
             assert isinstance(dimension, HorizontalSpatialDimension)
-            assert (dimension.dim_type, dimension.axis, dimension.reference_system) == (DimensionType.SPATIAL, axis, 4326)
+            assert (dimension.dim_type, dimension.axis, dimension.reference_system) == (
+                DimensionType.SPATIAL,
+                axis,
+                4326,
+            )
             low, high = dimension.extent
             centres = np.sort(stored[name].values)
             assert (low, high) == (centres[0] - 0.5, centres[-1] + 0.5)

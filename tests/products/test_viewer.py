@@ -1,4 +1,6 @@
-"""The viewer: its table of coarse totals, and the page itself in a headless Chromium against a web server with range requests."""
+"""The viewer: its table of coarse totals, and the page itself in a headless Chromium against a web
+server with range requests.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,24 @@ from icemap.products.query import query
 from icemap.products.viewer import LIBRARIES, coarse_replicates, write_viewer
 from icemap.totals.ice_storage import ice_storage
 
-_spec = spec_from_file_location("polygon_storage_run", Path(__file__).with_name("test_polygon_storage.py"))
+_spec = spec_from_file_location(
+    "polygon_storage_run", Path(__file__).with_name("test_polygon_storage.py")
+)
 _run = module_from_spec(_spec)
 _spec.loader.exec_module(_run)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-BUILT = all(files("icemap.products").joinpath("viewer_page", "lib", name).is_file() for name in LIBRARIES)
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-background-networking", "--remote-debugging-port=0"]
+BUILT = all(
+    files("icemap.products").joinpath("viewer_page", "lib", name).is_file() for name in LIBRARIES
+)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--enable-unsafe-swiftshader",
+    "--disable-background-networking",
+    "--remote-debugging-port=0",
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +68,10 @@ def test_coarse_cells_add_up_to_the_totals(run):
     assert area.sum() == pytest.approx(whole["area_km2"])
     totals = means @ area * 5e-5
     assert totals.mean() == pytest.approx(whole["ice_km3"])
-    assert 3 * totals.std(ddof=1) == pytest.approx(whole["share_ensemble"] ** 0.5 * whole["ice_km3_sd"] / (1 - whole["share_mask"]) ** 0.5, rel=0.02)
+    assert 3 * totals.std(ddof=1) == pytest.approx(
+        whole["share_ensemble"] ** 0.5 * whole["ice_km3_sd"] / (1 - whole["share_mask"]) ** 0.5,
+        rel=0.02,
+    )
     assert longitude.min() > 60
     assert latitude.max() < 82
 
@@ -87,7 +103,9 @@ class _Ranges(SimpleHTTPRequestHandler):
         content = path.read_bytes()
         part = content[int(wanted[1]) : int(wanted[2]) + 1]
         self.send_response(206)
-        self.send_header("Content-Range", f"bytes {wanted[1]}-{int(wanted[1]) + len(part) - 1}/{len(content)}")
+        self.send_header(
+            "Content-Range", f"bytes {wanted[1]}-{int(wanted[1]) + len(part) - 1}/{len(content)}"
+        )
         self.send_header("Content-Length", str(len(part)))
         self.end_headers()
         self.wfile.write(part)
@@ -128,13 +146,18 @@ class _Page:
                 return message.get("result", {})
 
     async def ask(self, expression: str):
-        return (await self.tell("Runtime.evaluate", expression=expression, returnByValue=True))["result"].get("value")
+        return (await self.tell("Runtime.evaluate", expression=expression, returnByValue=True))[
+            "result"
+        ].get("value")
 
     async def open(self, url: str) -> None:
         for domain in ("Runtime", "Log", "Page"):
             await self.tell(f"{domain}.enable")
         await self.tell("Page.navigate", url=url)
-        await self.until("document.body?.dataset.ready === 'true' || (document.querySelector('#result p')?.textContent || '').includes('could not be read')")
+        await self.until(
+            "document.body?.dataset.ready === 'true' || (document.querySelector('#result"
+            " p')?.textContent || '').includes('could not be read')"
+        )
 
     async def until(self, expression: str) -> None:
         for _ in range(400):
@@ -169,13 +192,22 @@ class _Page:
     async def drag(self, start: tuple[float, float], by: tuple[float, float]) -> None:
         await self.mouse("Moved", start)
         await self.mouse("Pressed", start, held=1)
-        for part in (0.04, 0.25, 0.5, 0.75, 1.0):  # what is moved before it counts as dragging is lost
+        for part in (
+            0.04,
+            0.25,
+            0.5,
+            0.75,
+            1.0,
+        ):  # what is moved before it counts as dragging is lost
             await self.mouse("Moved", (start[0] + part * by[0], start[1] + part * by[1]), held=1)
         await asyncio.sleep(0.5)  # a map that is let go of while it moves glides on
         await self.mouse("Released", (start[0] + by[0], start[1] + by[1]))
 
     async def middle(self, selector: str) -> tuple[float, float]:
-        box = await self.ask(f"(() => {{ const b = document.querySelector('{selector}').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; }})()")
+        box = await self.ask(
+            f"(() => {{ const b = document.querySelector('{selector}').getBoundingClientRect();"
+            " return [b.x, b.y, b.width, b.height]; })()"
+        )
         return box[0] + box[2] / 2, box[1] + box[3] / 2
 
 
@@ -183,15 +215,32 @@ class _Page:
 async def _browser(profile: Path) -> AsyncIterator[_Page]:
     import aiohttp
 
-    browser = subprocess.Popen([CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--window-size=1100,800", "about:blank"], stderr=subprocess.PIPE, text=True)
+    browser = subprocess.Popen(
+        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--window-size=1100,800", "about:blank"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
-        port = next(found[1] for line in browser.stderr if (found := re.search(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", line)))
+        port = next(
+            found[1]
+            for line in browser.stderr
+            if (found := re.search(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", line))
+        )
         async with aiohttp.ClientSession() as session:
-            pages = await (await session.get(f"http://127.0.0.1:{port}/json")).json(content_type=None)
-            async with session.ws_connect(next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page"), max_msg_size=0) as socket:
+            pages = await (await session.get(f"http://127.0.0.1:{port}/json")).json(
+                content_type=None
+            )
+            async with session.ws_connect(
+                next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page"),
+                max_msg_size=0,
+            ) as socket:
                 page = _Page(socket)
                 yield page
-                assert [c for c in page.complaints if not any(word in c for word in ("favicon", "GPU stall"))] == []
+                assert [
+                    c
+                    for c in page.complaints
+                    if not any(word in c for word in ("favicon", "GPU stall"))
+                ] == []
     finally:
         browser.kill()
         browser.wait()
@@ -212,19 +261,28 @@ def look(server: ThreadingHTTPServer, tmp_path: Path, fragment: str) -> tuple[st
     return asyncio.run(looked())
 
 
-needs_browser = pytest.mark.skipif(CHROMIUM is None or not BUILT, reason="needs Chromium and the libraries of 'make viewer'")
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None or not BUILT, reason="needs Chromium and the libraries of 'make viewer'"
+)
 
 
 @pytest.mark.slow
 @needs_browser
 def test_a_place_and_its_interval_by_range_requests(run, server, tmp_path):
     assert write_viewer(str(run), "A test of the viewer")
-    place = next((lon, lat) for lon in np.arange(100.25, 110) for lat in np.arange(65.25, 66) if (lon + lat) % 7 > 1.5)
+    place = next(
+        (lon, lat)
+        for lon in np.arange(100.25, 110)
+        for lat in np.arange(65.25, 66)
+        if (lon + lat) % 7 > 1.5
+    )
     text, picture = look(server, tmp_path, f"at={place[0]},{place[1]}")
     expected = query(str(run / "map.zarr"), *place)
     numbers = [float(n) for n in re.findall(r"-?\d+\.?\d*", text.split("E", 1)[1])]
     assert numbers[0] == pytest.approx(expected["vic"], rel=0.005)
-    assert [n for n in numbers if n != 95][1:3] == pytest.approx([expected["vic_lower95"], expected["vic_upper95"]], rel=0.005)
+    assert [n for n in numbers if n != 95][1:3] == pytest.approx(
+        [expected["vic_lower95"], expected["vic_upper95"]], rel=0.005
+    )
     tiffs = [ranged for path, ranged in server.asked if path.endswith(".tif")]
     assert tiffs
     assert all(tiffs)
@@ -238,12 +296,17 @@ def test_a_place_and_its_interval_by_range_requests(run, server, tmp_path):
 def test_a_drawn_area_has_the_total_of_the_command_line(run, server, tmp_path):
     assert write_viewer(str(run), "A test of the viewer")
     text, _ = look(server, tmp_path, "projection=plate&area=70,55;110,55;110,75;70,75")
-    gpd.GeoDataFrame({"name": ["box"]}, geometry=[shapely.box(70, 55, 110, 75)], crs="EPSG:4326").to_file(tmp_path / "box.gpkg")
+    gpd.GeoDataFrame(
+        {"name": ["box"]}, geometry=[shapely.box(70, 55, 110, 75)], crs="EPSG:4326"
+    ).to_file(tmp_path / "box.gpkg")
     row = ice_storage(str(run / "map.zarr"), str(tmp_path / "box.gpkg")).iloc[0]
     found = [float(n.replace(",", "")) for n in re.findall(r"-?[\d,]*\d\.?\d*", text)]
     assert found[0] == pytest.approx(row["area_km2"], rel=0.01)
     centre = float(re.search(r"([\d,.]+) km³ of ice", text)[1].replace(",", ""))
-    low, high = (float(n.replace(",", "")) for n in re.search(r"interval: ([\d,.]+) to ([\d,.]+)", text).groups())
+    low, high = (
+        float(n.replace(",", ""))
+        for n in re.search(r"interval: ([\d,.]+) to ([\d,.]+)", text).groups()
+    )
     assert centre == pytest.approx(row["ice_km3"], rel=0.01)
     assert high - low == pytest.approx(row["ice_km3_upper95"] - row["ice_km3_lower95"], rel=0.1)
 
@@ -263,7 +326,8 @@ def test_a_map_across_the_date_line(tmp_path, monkeypatch, projection, west):
         area = f"{west},55;{east},55;{east},75;{west},75"
         total, picture = look(server, tmp_path, f"projection={projection}&area={area}")
     if projection == "polar":
-        # Its western edge, on the right here, has no steps: with the tiles there left out it was 0.476.
+        # Its western edge, on the right here, has no steps: with the tiles there left out it was
+        # 0.476.
         shown = np.abs(picture[190:330, 790:860, :3] - picture[95, 895, :3]).max(axis=2) > 0.2
         assert shown.mean() > 0.52
     expected = query(str(tmp_path / "map.zarr"), -176.25, 66.25)
@@ -271,7 +335,9 @@ def test_a_map_across_the_date_line(tmp_path, monkeypatch, projection, west):
     value = float(re.search(r"([\d.]+) %", place.split("W", 1)[1])[1])
     assert value == pytest.approx(expected["vic"], rel=0.005)
     box = shapely.box(174, 55, 186, 75)
-    gpd.GeoDataFrame({"name": ["box"]}, geometry=[box], crs="EPSG:4326").to_file(tmp_path / "box.gpkg")
+    gpd.GeoDataFrame({"name": ["box"]}, geometry=[box], crs="EPSG:4326").to_file(
+        tmp_path / "box.gpkg"
+    )
     row = ice_storage(str(tmp_path / "map.zarr"), str(tmp_path / "box.gpkg")).iloc[0]
     ice = float(re.search(r"([\d,.]+) km³ of ice", total)[1].replace(",", ""))
     # The sides of a polygon drawn in the polar projection are straight there.
@@ -290,27 +356,45 @@ def test_mouse_and_keyboard(run, server, tmp_path):
         return [float(n.replace(",", "")) for n in re.findall(r"-?[\d,]*\d\.?\d*", text)]
 
     def is_told(text: str, lon: float, lat: float, step: float) -> tuple[float, float]:
-        """The result box names a place within a pixel of this one, and its numbers are those of the map there."""
+        """The result box names a place within a pixel of this one, and its numbers are those of the
+        map there.
+        """
         there = re.search(r"([\d.]+)° N, ([\d.]+)° E", text)
-        assert (float(there[2]), float(there[1])) == (pytest.approx(lon, abs=step + 0.01), pytest.approx(lat, abs=step + 0.01))
+        assert (float(there[2]), float(there[1])) == (
+            pytest.approx(lon, abs=step + 0.01),
+            pytest.approx(lat, abs=step + 0.01),
+        )
         expected = query(str(run / "map.zarr"), float(there[2]), float(there[1]))
         main, interval = [line for line in text.splitlines() if line][1:3]
         assert numbers(main)[0] == pytest.approx(expected["vic"], rel=0.005)
-        assert numbers(interval)[1:] == pytest.approx([expected["vic_lower95"], expected["vic_upper95"]], rel=0.005)
+        assert numbers(interval)[1:] == pytest.approx(
+            [expected["vic_lower95"], expected["vic_upper95"]], rel=0.005
+        )
         return float(there[2]), float(there[1])
 
     async def used() -> None:
         async with _browser(tmp_path / "profile") as page:
             await page.open(address(server, "projection=plate"))
             left, top, width, height = await page.ask(
-                "(() => { const b = document.getElementById('map').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()"
+                "(() => { const b = document.getElementById('map').getBoundingClientRect(); return"
+                " [b.x, b.y, b.width, b.height]; })()"
             )
-            step = max((east - west) / width, (north - south) / height)  # degrees in a pixel: the whole map is in view
+            step = max(
+                (east - west) / width, (north - south) / height
+            )  # degrees in a pixel: the whole map is in view
 
             def pixel(lon: float, lat: float) -> tuple[float, float]:
-                return left + width / 2 + (lon - (west + east) / 2) / step, top + height / 2 - (lat - (south + north) / 2) / step
+                return (
+                    left + width / 2 + (lon - (west + east) / 2) / step,
+                    top + height / 2 - (lat - (south + north) / 2) / step,
+                )
 
-            lon, lat = next((lon, lat) for lon in np.arange(100.25, 110, 0.5) for lat in np.arange(65.25, 66, 0.5) if _mapped(run, lon, lat))
+            lon, lat = next(
+                (lon, lat)
+                for lon in np.arange(100.25, 110, 0.5)
+                for lat in np.arange(65.25, 66, 0.5)
+                if _mapped(run, lon, lat)
+            )
             await page.click(pixel(lon, lat))
             await page.until("document.querySelector('#result .main')")
             is_told(await page.result(), lon, lat, step)
@@ -318,7 +402,9 @@ def test_mouse_and_keyboard(run, server, tmp_path):
             # Dragged to the left, the same pixel shows a place farther east.
             before = await page.picture(tmp_path / "before.png")
             await page.drag(pixel(lon, lat), (-6 / step, 0))
-            await page.tell("Runtime.evaluate", expression="document.getElementById('result').innerHTML = ''")
+            await page.tell(
+                "Runtime.evaluate", expression="document.getElementById('result').innerHTML = ''"
+            )
             await page.click(pixel(lon, lat))
             await page.until("document.querySelector('#result p')")
             text = await page.result()
@@ -330,27 +416,56 @@ def test_mouse_and_keyboard(run, server, tmp_path):
             await page.drag(pixel(lon, lat), (6 / step, 0))
 
             # Another layer, by the keyboard: legend and colours follow.
-            legend, titles = [await page.ask("document.getElementById('legend').innerText")], [layer["title"] for layer in about["layers"]]
+            legend, titles = (
+                [await page.ask("document.getElementById('legend').innerText")],
+                [layer["title"] for layer in about["layers"]],
+            )
             assert titles[0] in legend[0]
             before = await page.picture(tmp_path / "first.png")
             await page.ask("document.getElementById('layer').focus()")
             for number in range(1, len(titles)):
-                await page.tell("Input.dispatchKeyEvent", type="keyDown", key="ArrowDown", code="ArrowDown", windowsVirtualKeyCode=40)
-                await page.tell("Input.dispatchKeyEvent", type="keyUp", key="ArrowDown", code="ArrowDown", windowsVirtualKeyCode=40)
-                await page.until(f"document.getElementById('legend-title').textContent.startsWith({json.dumps(titles[number])})")
-            assert (await page.ask("document.getElementById('ticks').innerText")).split() == ["outside", "inside"]
+                await page.tell(
+                    "Input.dispatchKeyEvent",
+                    type="keyDown",
+                    key="ArrowDown",
+                    code="ArrowDown",
+                    windowsVirtualKeyCode=40,
+                )
+                await page.tell(
+                    "Input.dispatchKeyEvent",
+                    type="keyUp",
+                    key="ArrowDown",
+                    code="ArrowDown",
+                    windowsVirtualKeyCode=40,
+                )
+                await page.until(
+                    f"document.getElementById('legend-title').textContent.startsWith({json.dumps(titles[number])})"
+                )
+            assert (await page.ask("document.getElementById('ticks').innerText")).split() == [
+                "outside",
+                "inside",
+            ]
             await asyncio.sleep(2)
             assert not np.array_equal(before, await page.picture(tmp_path / "last.png"))
 
             # An area, by clicks on its corners, the last one twice.
-            corners = [(80.0, 62.0), (100.0, 62.0), (100.0, 76.0), (80.0, 76.0)]  # beside the boxes that lie on the map
+            corners = [
+                (80.0, 62.0),
+                (100.0, 62.0),
+                (100.0, 76.0),
+                (80.0, 76.0),
+            ]  # beside the boxes that lie on the map
             await page.click(await page.middle("#draw"))
-            await page.until("document.getElementById('draw').getAttribute('aria-pressed') === 'true'")
+            await page.until(
+                "document.getElementById('draw').getAttribute('aria-pressed') === 'true'"
+            )
             for corner in [*corners, corners[0]]:
                 await page.click(pixel(*corner))
                 await asyncio.sleep(0.5)
             await page.until("document.getElementById('result').innerText.includes('km³ of ice')")
-            await page.until("document.getElementById('draw').getAttribute('aria-pressed') === 'false'")
+            await page.until(
+                "document.getElementById('draw').getAttribute('aria-pressed') === 'false'"
+            )
             drawn.append(await page.result())
             await page.picture(tmp_path / "drawn.png")
             await page.click(await page.middle("#clear"))
@@ -358,11 +473,18 @@ def test_mouse_and_keyboard(run, server, tmp_path):
 
     drawn: list[str] = []
     asyncio.run(used())
-    gpd.GeoDataFrame({"name": ["box"]}, geometry=[shapely.box(80, 62, 100, 76)], crs="EPSG:4326").to_file(tmp_path / "box.gpkg")
+    gpd.GeoDataFrame(
+        {"name": ["box"]}, geometry=[shapely.box(80, 62, 100, 76)], crs="EPSG:4326"
+    ).to_file(tmp_path / "box.gpkg")
     row = ice_storage(str(run / "map.zarr"), str(tmp_path / "box.gpkg")).iloc[0]
     # A pixel is a good part of a degree.
-    assert float(re.search(r"([\d,.]+) km³ of ice", drawn[0])[1].replace(",", "")) == pytest.approx(row["ice_km3"], rel=0.05)
-    low, high = (float(n.replace(",", "")) for n in re.search(r"interval: ([\d,.]+) to ([\d,.]+)", drawn[0]).groups())
+    assert float(re.search(r"([\d,.]+) km³ of ice", drawn[0])[1].replace(",", "")) == pytest.approx(
+        row["ice_km3"], rel=0.05
+    )
+    low, high = (
+        float(n.replace(",", ""))
+        for n in re.search(r"interval: ([\d,.]+) to ([\d,.]+)", drawn[0]).groups()
+    )
     assert low < row["ice_km3"] < high
     assert [path for path, ranged in server.asked if path.endswith(".tif") and not ranged] == []
 

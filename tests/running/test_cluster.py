@@ -26,10 +26,23 @@ MANIFEST = {
     "metadata": {"name": "icemap"},
     "spec": {
         "scheduler": {
-            "spec": {"containers": [{"name": "scheduler", "image": "icemap:1", "args": ["dask", "scheduler"]}, {"name": "logs", "image": "logs:1"}]},
-            "service": {"selector": {"dask.org/cluster-name": "icemap", "dask.org/component": "scheduler"}, "ports": []},
+            "spec": {
+                "containers": [
+                    {"name": "scheduler", "image": "icemap:1", "args": ["dask", "scheduler"]},
+                    {"name": "logs", "image": "logs:1"},
+                ]
+            },
+            "service": {
+                "selector": {"dask.org/cluster-name": "icemap", "dask.org/component": "scheduler"},
+                "ports": [],
+            },
         },
-        "worker": {"replicas": 7, "spec": {"containers": [{"name": "worker", "image": "icemap:1", "args": ["dask", "worker"]}]}},
+        "worker": {
+            "replicas": 7,
+            "spec": {
+                "containers": [{"name": "worker", "image": "icemap:1", "args": ["dask", "worker"]}]
+            },
+        },
     },
 }
 
@@ -48,39 +61,68 @@ def test_serial_works_in_this_process_with_one_thread():
     with open_cluster("serial", 2, lambda line: None) as executor:
         records = list(executor.map(lambda item: {"pid": os.getpid(), "item": item}, [1, 2]))
         assert all(pool["num_threads"] == 1 for pool in threadpool_info())
-    assert [record for _, record in records] == [{"pid": os.getpid(), "item": item} for item in (1, 2)]
+    assert [record for _, record in records] == [
+        {"pid": os.getpid(), "item": item} for item in (1, 2)
+    ]
 
 
 @pytest.mark.parametrize("where", ["", "lokal", "10.0.0.1:8786", "http://10.0.0.1:8786"])
 def test_what_is_no_cluster(where):
-    assert refusal(where) == f"'{where}' is not a cluster: give serial, local, kubernetes, gateway, or the address of a scheduler such as tcp://host:8786."
+    assert (
+        refusal(where)
+        == f"'{where}' is not a cluster: give serial, local, kubernetes, gateway, or the address of"
+        " a scheduler such as tcp://host:8786."
+    )
 
 
-@pytest.mark.parametrize("where", ["tcp://127.0.0.1:9", "tcp://127.0.0.1", "tcp://no-such-host.invalid:8786", "tcp://127.0.0.1:port", "tcp://[::1"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "tcp://127.0.0.1:9",
+        "tcp://127.0.0.1",
+        "tcp://no-such-host.invalid:8786",
+        "tcp://127.0.0.1:port",
+        "tcp://[::1",
+    ],
+)
 def test_where_no_scheduler_answers(where, monkeypatch):
     monkeypatch.setattr("icemap.running.cluster.JOIN_SECONDS", 1)
-    assert refusal(where) == f"No Dask scheduler answers at {where}: check the address and that it runs."
+    assert (
+        refusal(where)
+        == f"No Dask scheduler answers at {where}: check the address and that it runs."
+    )
 
 
 def test_what_answers_but_is_no_scheduler(monkeypatch):
     monkeypatch.setattr("icemap.running.cluster.JOIN_SECONDS", 2)
     server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    assert "refuses this connection: one that requires TLS is joined by tls://" in refusal(f"tcp://127.0.0.1:{server.server_address[1]}")
+    assert "refuses this connection: one that requires TLS is joined by tls://" in refusal(
+        f"tcp://127.0.0.1:{server.server_address[1]}"
+    )
     server.shutdown()
     server.server_close()
 
 
 def test_tls_without_certificates_names_the_settings(tmp_path):
     assert refusal("tls://127.0.0.1:9").startswith(
-        "tls://127.0.0.1:9 needs certificates: set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT, "
-        "DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY to their files"
+        "tls://127.0.0.1:9 needs certificates: set DASK_DISTRIBUTED__COMM__TLS__CA_FILE,"
+        " DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT, DASK_DISTRIBUTED__COMM__TLS__CLIENT__KEY to"
+        " their files"
     )
-    names = {f"distributed.comm.tls.{name}": str(tmp_path / "absent.pem") for name in ("ca-file", "client.cert", "client.key")}
+    names = {
+        f"distributed.comm.tls.{name}": str(tmp_path / "absent.pem")
+        for name in ("ca-file", "client.cert", "client.key")
+    }
     with dask.config.set(names):
-        assert refusal("tls://127.0.0.1:9").startswith("A certificate for tls://127.0.0.1:9 cannot be used ([Errno 2] No such file or directory")
+        assert refusal("tls://127.0.0.1:9").startswith(
+            "A certificate for tls://127.0.0.1:9 cannot be used ([Errno 2] No such file or"
+            " directory"
+        )
         (tmp_path / "absent.pem").write_text("no certificate")
-        assert refusal("tls://127.0.0.1:9").startswith("A certificate for tls://127.0.0.1:9 cannot be used (")
+        assert refusal("tls://127.0.0.1:9").startswith(
+            "A certificate for tls://127.0.0.1:9 cannot be used ("
+        )
 
 
 @pytest.mark.parametrize(("where", "module"), [("gateway", "dask_gateway"), ("kubernetes", "kr8s")])
@@ -92,9 +134,13 @@ def test_a_package_that_is_missing_is_named_with_its_extra(where, module, monkey
 
 def test_a_gateway_without_address_or_server():
     pytest.importorskip("dask_gateway")
-    assert refusal("gateway").startswith("'--cluster gateway' needs the gateway's address: set DASK_GATEWAY__ADDRESS (")
+    assert refusal("gateway").startswith(
+        "'--cluster gateway' needs the gateway's address: set DASK_GATEWAY__ADDRESS ("
+    )
     with dask.config.set({"gateway.address": "http://127.0.0.1:9"}):
-        assert refusal("gateway").startswith("The Dask Gateway at http://127.0.0.1:9 starts no cluster: ")
+        assert refusal("gateway").startswith(
+            "The Dask Gateway at http://127.0.0.1:9 starts no cluster: "
+        )
 
 
 @pytest.fixture
@@ -105,20 +151,34 @@ def no_kubernetes(monkeypatch, tmp_path):
 
 
 def test_kubernetes_without_a_manifest(no_kubernetes, tmp_path, monkeypatch):
-    assert "set DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC to its file, such as deploy/dask/cluster/cluster.yaml" in refusal("kubernetes")
-    for content, expected in {"a: [": "cannot be read: ", "kind: DaskJob": "holds no object of kind DaskCluster", "[]": "holds no object"}.items():
+    assert (
+        "set DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC to its file, such as"
+        " deploy/dask/cluster/cluster.yaml" in refusal("kubernetes")
+    )
+    for content, expected in {
+        "a: [": "cannot be read: ",
+        "kind: DaskJob": "holds no object of kind DaskCluster",
+        "[]": "holds no object",
+    }.items():
         (tmp_path / "cluster.yaml").write_text(content)
         with dask.config.set({"kubernetes.custom-cluster-spec": str(tmp_path / "cluster.yaml")}):
             assert expected in refusal("kubernetes")
     with dask.config.set({"kubernetes.custom-cluster-spec": str(tmp_path / "absent.yaml")}):
         assert "No such file or directory" in refusal("kubernetes")
     with dask.config.set({"kubernetes.custom-cluster-spec": {**MANIFEST, "spec": {}}}):
-        assert refusal("kubernetes").startswith("The DaskCluster that DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC names lacks something ('scheduler')")
+        assert refusal("kubernetes").startswith(
+            "The DaskCluster that DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC names lacks something"
+            " ('scheduler')"
+        )
 
 
 def test_kubernetes_without_a_cluster(no_kubernetes):
     with dask.config.set({"kubernetes.custom-cluster-spec": MANIFEST}):
-        assert refusal("kubernetes") == "'--cluster kubernetes' needs a pod with a service account, or a kube context (KUBECONFIG): neither is here."
+        assert (
+            refusal("kubernetes")
+            == "'--cluster kubernetes' needs a pod with a service account, or a kube context"
+            " (KUBECONFIG): neither is here."
+        )
 
 
 def test_the_manifest_of_a_command(tmp_path):
@@ -126,16 +186,29 @@ def test_the_manifest_of_a_command(tmp_path):
     with dask.config.set({"kubernetes.custom-cluster-spec": str(tmp_path / "cluster.yaml")}):
         assert read_manifest() == MANIFEST
     own = own_manifest(MANIFEST, "12ab", "icemap:2")
-    assert own["metadata"]["name"] == own["spec"]["scheduler"]["service"]["selector"]["dask.org/cluster-name"] == "icemap-12ab"
+    assert (
+        own["metadata"]["name"]
+        == own["spec"]["scheduler"]["service"]["selector"]["dask.org/cluster-name"]
+        == "icemap-12ab"
+    )
     assert own["spec"]["worker"]["replicas"] == 1
-    images = [container["image"] for part in ("scheduler", "worker") for container in own["spec"][part]["spec"]["containers"]]
+    images = [
+        container["image"]
+        for part in ("scheduler", "worker")
+        for container in own["spec"][part]["spec"]["containers"]
+    ]
     assert images == ["icemap:2", "logs:1", "icemap:2"]
     assert MANIFEST["metadata"]["name"] == "icemap"
-    assert own_manifest(MANIFEST, "12ab", None)["spec"]["worker"]["spec"]["containers"][0]["image"] == "icemap:1"
+    assert (
+        own_manifest(MANIFEST, "12ab", None)["spec"]["worker"]["spec"]["containers"][0]["image"]
+        == "icemap:1"
+    )
 
 
 class KubernetesApi(http.server.BaseHTTPRequestHandler):
-    """Stands in for an API server: notes what is asked for, and refuses what a test says. The real one is in the tests marked k8s."""
+    """Stands in for an API server: notes what is asked for, and refuses what a test says. The real
+    one is in the tests marked k8s.
+    """
 
     protocol_version = "HTTP/1.1"
     asked: list[tuple[str, str, dict]]
@@ -150,7 +223,11 @@ class KubernetesApi(http.server.BaseHTTPRequestHandler):
         else:
             self.asked.append((self.command, self.path, body))
             status = self.refuse.get(self.command, 200)
-            body = body if status == 200 else {"kind": "Status", "message": f"user may not {self.command}", "code": status}
+            body = (
+                body
+                if status == 200
+                else {"kind": "Status", "message": f"user may not {self.command}", "code": status}
+            )
         content = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -176,7 +253,9 @@ def kubernetes_api(tmp_path, monkeypatch):
         "kind": "Config",
         "current-context": "here",
         "contexts": [{"name": "here", "context": context}],
-        "clusters": [{"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_address[1]}"}}],
+        "clusters": [
+            {"name": "here", "cluster": {"server": f"http://127.0.0.1:{server.server_address[1]}"}}
+        ],
         "users": [{"name": "me", "user": {}}],
     }
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
@@ -194,7 +273,11 @@ def test_a_daskcluster_is_made_and_deleted_with_few_rights(kubernetes_api, monke
     said = refusal("kubernetes")
     (post, url, made), (delete, gone, _) = kubernetes_api.asked
     name = made["metadata"]["name"]
-    assert said == f"No Dask scheduler answers at tcp://{name}-scheduler.maps:8786: check the address and that it runs."
+    assert (
+        said
+        == f"No Dask scheduler answers at tcp://{name}-scheduler.maps:8786: check the address and"
+        " that it runs."
+    )
     assert (post, url) == ("POST", "/apis/kubernetes.dask.org/v1/namespaces/maps/daskclusters")
     assert (delete, gone) == ("DELETE", f"{url}/{name}")
     assert made["spec"]["worker"]["spec"]["containers"][0]["image"] == "icemap:3"
@@ -202,7 +285,11 @@ def test_a_daskcluster_is_made_and_deleted_with_few_rights(kubernetes_api, monke
 
 @pytest.mark.parametrize(
     ("status", "expected"),
-    [(403, "in the namespace maps: user may not POST."), (404, "so the Dask operator is not installed"), (500, "500 Internal Server Error")],
+    [
+        (403, "in the namespace maps: user may not POST."),
+        (404, "so the Dask operator is not installed"),
+        (500, "500 Internal Server Error"),
+    ],
 )
 def test_what_kubernetes_refuses_is_told(kubernetes_api, status, expected):
     kubernetes_api.refuse["POST"] = status
@@ -214,12 +301,18 @@ def test_what_kubernetes_refuses_is_told(kubernetes_api, status, expected):
 def test_a_daskcluster_that_cannot_be_deleted_is_told_and_hides_nothing(kubernetes_api):
     kubernetes_api.refuse["DELETE"] = 403
     lines = []
-    with pytest.raises(IcemapError, match="No Dask scheduler answers"), open_cluster("kubernetes", 2, lines.append):
+    with (
+        pytest.raises(IcemapError, match="No Dask scheduler answers"),
+        open_cluster("kubernetes", 2, lines.append),
+    ):
         pass
     assert lines[-1].startswith("Dask: could not delete the DaskCluster icemap-")
     assert "kubectl --namespace maps delete daskcluster icemap-" in lines[-1]
     kubernetes_api.refuse["DELETE"] = 404
-    with pytest.raises(IcemapError, match="No Dask scheduler answers"), open_cluster("kubernetes", 2, lines.append):
+    with (
+        pytest.raises(IcemapError, match="No Dask scheduler answers"),
+        open_cluster("kubernetes", 2, lines.append),
+    ):
         pass
     assert "could not delete" not in lines[-1]
 
@@ -229,11 +322,24 @@ LINK = "distributed.dashboard.link"
 
 @contextlib.contextmanager
 def starting_scheduler(folder):
-    """A scheduler without workers that is not up yet, as a process of its own that takes modules from its folder first."""
+    """A scheduler without workers that is not up yet, as a process of its own that takes modules
+    from its folder first.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    program = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--dashboard-address", "127.0.0.1:0"]
+    program = [
+        sys.executable,
+        "-m",
+        "dask",
+        "scheduler",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--dashboard-address",
+        "127.0.0.1:0",
+    ]
     process = subprocess.Popen(program, stderr=subprocess.DEVNULL, cwd=folder)
     try:
         yield f"tcp://127.0.0.1:{port}"
@@ -257,19 +363,29 @@ def test_a_scheduler_with_another_icemap_of_the_same_version(scheduler, tmp_path
     (tmp_path / "icemap" / "mapping").mkdir(parents=True)
     for name in ("__init__", "running/__init__", "running/dask_executor"):
         (tmp_path / "icemap" / f"{name}.py").touch()
-    with open_cluster(scheduler, 1, lambda line: None) as executor, pytest.raises(IcemapError) as caught:
+    with (
+        open_cluster(scheduler, 1, lambda line: None) as executor,
+        pytest.raises(IcemapError) as caught,
+    ):
         list(executor.map(dict, [{}]))
-    assert str(caught.value).startswith(f"The Dask scheduler at {scheduler} has another icemap than this command")
+    assert str(caught.value).startswith(
+        f"The Dask scheduler at {scheduler} has another icemap than this command"
+    )
 
 
 def test_a_joined_cluster_without_workers(scheduler, monkeypatch):
-    """The dashboard's link goes through JupyterHub's proxy where there is one; nobody to work is said, and waited for no longer than the patience."""
+    """The dashboard's link goes through JupyterHub's proxy where there is one; nobody to work is
+    said, and waited for no longer than the patience.
+    """
     lines: list[str] = []
     monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX", raising=False)
     with open_cluster(scheduler, 1, lines.append):
         assert "dashboard at http://127.0.0.1:" in lines[-1]
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
-    with dask.config.set({LINK: "https://dashboards/{port}"}), open_cluster(scheduler, 1, lines.append):
+    with (
+        dask.config.set({LINK: "https://dashboards/{port}"}),
+        open_cluster(scheduler, 1, lines.append),
+    ):
         assert "dashboard at https://dashboards/" in lines[-1]
     with open_cluster(scheduler, 1, lines.append) as executor:
         assert lines[-1].startswith(f"Dask: joined {scheduler}, dashboard at /user/ada/proxy/")
@@ -277,7 +393,13 @@ def test_a_joined_cluster_without_workers(scheduler, monkeypatch):
         assert "127" not in lines[-1].split("dashboard at")[1]
         monkeypatch.setattr("icemap.running.dask_executor.LOOK_SECONDS", 0.2)
         impatient = DaskExecutor(executor.client, log=lines.append, patience=0.5)
-        with pytest.raises(IcemapError, match=r"No Dask worker has been there for 0\.0083 minutes: see why none starts .* the same command continues"):
+        with pytest.raises(
+            IcemapError,
+            match=(
+                r"No Dask worker has been there for 0\.0083 minutes: see why none starts .* the"
+                r" same command continues"
+            ),
+        ):
             list(impatient.map(dict, [{}]))
         assert lines[-1] == "Dask: no worker is there; waiting for one, at most 0.0083 minutes"
     assert dask.config.get(LINK) == "{scheme}://{host}:{port}/status"
@@ -285,7 +407,13 @@ def test_a_joined_cluster_without_workers(scheduler, monkeypatch):
 
 def test_the_dashboard_of_a_local_cluster_behind_a_hub(monkeypatch):
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "GDAL_NUM_THREADS"):
+    for name in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+        "GDAL_NUM_THREADS",
+    ):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
     lines: list[str] = []
     with open_cluster("local", 1, lines.append) as executor:

@@ -1,7 +1,9 @@
-"""Scheduler, workers, command and bucket as separate processes, with TLS required: and a map that ends with the same bits whatever is killed.
+"""Scheduler, workers, command and bucket as separate processes, with TLS required: and a map that
+ends with the same bits whatever is killed.
 
-As root each worker lives in a network namespace of its own, and cutting its link means to take its interface down. Elsewhere all share the loopback, and a
-worker is cut off by stopping its process, which then neither answers nor closes its connections.
+As root each worker lives in a network namespace of its own, and cutting its link means to take its
+interface down. Elsewhere all share the loopback, and a worker is cut off by stopping its process,
+which then neither answers nor closes its connections.
 """
 
 import contextlib
@@ -39,20 +41,28 @@ SETTINGS = {
     "grid": {"west": -180, "south": 60, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
     "predictors": ["maat", "elevation"],
     "sites": {"table": "sites.csv", "value": "ice", "unit": "%"},
-    "ensemble": {"members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"], "replicates": 2, "folds": 3, "prior_strength": 100},
+    "ensemble": {
+        "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
+        "replicates": 2,
+        "folds": 3,
+        "prior_strength": 100,
+    },
     "verification": {"folds": 3, "places": 100, "competitors": []},
     "map": {"replicate_fields": False},
 }
 CHUNKS = 23
-# Records in the ledger when something ends: enough for the map to be under way, few enough for most of it to be left.
+# Records in the ledger when something ends: enough for the map to be under way, few enough for most
+# of it to be left.
 UNDER_WAY = 5
 WORKERS = 3
 # The executor keeps two tasks per thread in flight: no more can be lost at once.
 IN_FLIGHT = 2 * WORKERS
-# A cut link is noticed by TCP, which Dask wants to give at least 11 s. A stopped process only by its missing heartbeats, and those are late on a loaded machine
-# while a worker imports and compiles: with 5 s all workers were thrown out.
+# A cut link is noticed by TCP, which Dask wants to give at least 11 s. A stopped process only by
+# its missing heartbeats, and those are late on a loaded machine while a worker imports and
+# compiles: with 5 s all workers were thrown out.
 TCP_TIMEOUT, WORKER_TTL = "11s", "60s"
-# Notes the start of every task, from inside the worker, so that what is computed again can be counted whoever dies.
+# Notes the start of every task, from inside the worker, so that what is computed again can be
+# counted whoever dies.
 COUNTER = """
 import os
 from distributed.diagnostics.plugin import WorkerPlugin
@@ -74,8 +84,17 @@ def can_have_namespaces() -> bool:
     if os.geteuid() != 0 or shutil.which("ip") is None:
         return False
     name = f"icemap-{os.getpid()}-try"
-    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode == 0
-    made = made and subprocess.run(["ip", "netns", "exec", name, "true"], capture_output=True, check=False).returncode == 0
+    made = (
+        subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode
+        == 0
+    )
+    made = (
+        made
+        and subprocess.run(
+            ["ip", "netns", "exec", name, "true"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
     subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
     return made
 
@@ -181,26 +200,36 @@ def write_certificates(folder: Path, *names: str) -> None:
     authority = ec.generate_private_key(ec.SECP256R1())
     for name in ("ca", *names):
         key = authority if name == "ca" else ec.generate_private_key(ec.SECP256R1())
-        builder = x509.CertificateBuilder(named("ca"), named(name), key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(today - datetime.timedelta(days=1)).not_valid_after(today + datetime.timedelta(days=1))
-        certificate = builder.add_extension(x509.BasicConstraints(ca=name == "ca", path_length=None), critical=True).sign(authority, hashes.SHA256())
+        builder = x509.CertificateBuilder(
+            named("ca"), named(name), key.public_key(), x509.random_serial_number()
+        )
+        builder = builder.not_valid_before(today - datetime.timedelta(days=1)).not_valid_after(
+            today + datetime.timedelta(days=1)
+        )
+        certificate = builder.add_extension(
+            x509.BasicConstraints(ca=name == "ca", path_length=None), critical=True
+        ).sign(authority, hashes.SHA256())
         (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         plain = serialization.NoEncryption()
-        (folder / f"{name}.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+        (folder / f"{name}.key").write_bytes(
+            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+        )
 
 
 def tls_environment(folder: Path, *roles: str) -> dict[str, str]:
     variables = {"DASK_DISTRIBUTED__COMM__TLS__CA_FILE": folder / "ca.pem"}
     for role in roles:
         variables |= {
-            f"DASK_DISTRIBUTED__COMM__TLS__{role.upper()}__{part.upper()}": folder / f"{role}.{end}" for part, end in (("cert", "pem"), ("key", "key"))
+            f"DASK_DISTRIBUTED__COMM__TLS__{role.upper()}__{part.upper()}": folder / f"{role}.{end}"
+            for part, end in (("cert", "pem"), ("key", "key"))
         }
     return {name: str(path) for name, path in variables.items()}
 
 
 def tls_config(folder: Path) -> dict[str, str]:
     return {"distributed.comm.tls.ca-file": str(folder / "ca.pem")} | {
-        f"distributed.comm.tls.client.{part}": str(folder / f"client.{end}") for part, end in (("cert", "pem"), ("key", "key"))
+        f"distributed.comm.tls.client.{part}": str(folder / f"client.{end}")
+        for part, end in (("cert", "pem"), ("key", "key"))
     }
 
 
@@ -223,7 +252,21 @@ class Cluster:
         return self.folder / "begun.txt"
 
     def start_scheduler(self) -> None:
-        self.start("scheduler", [], ["scheduler", "--protocol", "tls", "--host", self.links.host, "--port", str(self.port), "--dashboard-address", ":0"])
+        self.start(
+            "scheduler",
+            [],
+            [
+                "scheduler",
+                "--protocol",
+                "tls",
+                "--host",
+                self.links.host,
+                "--port",
+                str(self.port),
+                "--dashboard-address",
+                ":0",
+            ],
+        )
 
     def start_worker(self, name: str, number: int, **environment: str) -> None:
         options = [
@@ -238,12 +281,23 @@ class Cluster:
             "--local-directory",
             str(self.folder),
         ]
-        self.start(name, self.links.enter(number), ["worker", self.address, "--name", name, *options], **environment)
+        self.start(
+            name,
+            self.links.enter(number),
+            ["worker", self.address, "--name", name, *options],
+            **environment,
+        )
 
     def start(self, name: str, before: list[str], words: list[str], **environment: str) -> None:
         program = [*before, sys.executable, "-m", "dask", *words]
         with open(self.folder / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen(program, stdout=log, stderr=log, env={**self.environment, **environment}, cwd=self.folder)
+            self.processes[name] = subprocess.Popen(
+                program,
+                stdout=log,
+                stderr=log,
+                env={**self.environment, **environment},
+                cwd=self.folder,
+            )
 
     def end(self, name: str) -> None:
         process = self.processes.pop(name)
@@ -267,11 +321,16 @@ class Cluster:
     def names(self) -> set[str]:
         from distributed import Client
 
-        with dask.config.set(tls_config(self.folder / "certificates")), Client(self.address, timeout=300, set_as_default=False) as client:
+        with (
+            dask.config.set(tls_config(self.folder / "certificates")),
+            Client(self.address, timeout=300, set_as_default=False) as client,
+        ):
             return {worker["name"] for worker in client.scheduler_info()["workers"].values()}
 
     def logs(self) -> str:
-        return "\n".join(f"== {path.name}\n{path.read_text()[-2000:]}" for path in self.folder.glob("*.log"))
+        return "\n".join(
+            f"== {path.name}\n{path.read_text()[-2000:]}" for path in self.folder.glob("*.log")
+        )
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +339,10 @@ def cluster(tmp_path_factory, s3_process):
     (folder / "counter.py").write_text(COUNTER)
     write_certificates(folder / "certificates", "scheduler", "worker", "client")
     links = Namespaces() if can_have_namespaces() else Loopback()
-    with Forward(links.host, int(s3_process.endpoint.rsplit(":", 1)[1])) as forward, socket.socket() as free:
+    with (
+        Forward(links.host, int(s3_process.endpoint.rsplit(":", 1)[1])) as forward,
+        socket.socket() as free,
+    ):
         threading.Thread(target=forward.serve_forever, daemon=True).start()
         free.bind((links.host, 0))
         environment = {
@@ -309,7 +371,9 @@ def cluster(tmp_path_factory, s3_process):
 
 @dataclass
 class Project:
-    """A trained run in the bucket whose map can be made again and again, and the map that one process made of it."""
+    """A trained run in the bucket whose map can be made again and again, and the map that one
+    process made of it.
+    """
 
     folder: Path
     config: Path
@@ -325,13 +389,22 @@ class Project:
 
     def map(self, address: str) -> subprocess.Popen:
         program = [sys.executable, "-m", "icemap", "map", str(self.config), "--cluster", address]
-        return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
+        return subprocess.Popen(
+            program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment
+        )
 
     def records(self) -> dict[str, str]:
         """The ledger's records with what changes when one is written again."""
         self.files.invalidate_cache()
-        found = {name.rsplit("/", 1)[1]: entry for name, entry in self.files.find(f"{self.url}/ledger/map", detail=True).items()}
-        return {name: str(entry["LastModified"]) for name, entry in found.items() if name.endswith(".json") and not name.startswith(".")}
+        found = {
+            name.rsplit("/", 1)[1]: entry
+            for name, entry in self.files.find(f"{self.url}/ledger/map", detail=True).items()
+        }
+        return {
+            name: str(entry["LastModified"])
+            for name, entry in found.items()
+            if name.endswith(".json") and not name.startswith(".")
+        }
 
     def wait_for(self, records: int, process: subprocess.Popen) -> None:
         deadline = time.monotonic() + 800
@@ -343,10 +416,19 @@ class Project:
     def differs(self) -> list[str]:
         """Objects of the map whose bytes are not those of the undisturbed one."""
         undisturbed = self.folder / "undisturbed.zarr"
-        expected = {str(path.relative_to(undisturbed)): path.read_bytes() for path in undisturbed.rglob("*") if path.is_file()}
+        expected = {
+            str(path.relative_to(undisturbed)): path.read_bytes()
+            for path in undisturbed.rglob("*")
+            if path.is_file()
+        }
         root = f"{self.url}/map.zarr".removeprefix("s3://")
-        found = {name.removeprefix(root + "/"): content for name, content in self.files.cat(self.files.find(root)).items()}
-        return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+        found = {
+            name.removeprefix(root + "/"): content
+            for name, content in self.files.cat(self.files.find(root)).items()
+        }
+        return sorted(
+            name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -358,7 +440,9 @@ def project(tmp_path_factory, s3_process, cluster) -> Project:
     config.write_text(yaml.safe_dump(settings))
     rng = np.random.default_rng(0)
     lon, lat = rng.uniform(90, 150, 120), rng.uniform(60, 74, 120)
-    pd.DataFrame({"lon": lon, "lat": lat, "ice": (lat - 50 + 5 * rng.normal(size=120)).clip(0, 100)}).to_csv(folder / "sites.csv", index=False)
+    pd.DataFrame(
+        {"lon": lon, "lat": lat, "ice": (lat - 50 + 5 * rng.normal(size=120)).clip(0, 100)}
+    ).to_csv(folder / "sites.csv", index=False)
     context = Context(load_config(str(config)), "serial", 1, lambda line: None)
     with threadpool_limits(1):
         run_steps(STEPS, context, ["cube", "boreholes", "train", "verify"])
@@ -368,11 +452,22 @@ def project(tmp_path_factory, s3_process, cluster) -> Project:
     (folder / "run" / "map.zarr").rename(folder / "undisturbed.zarr")
     shutil.rmtree(folder / "run" / "ledger" / "map")
     owner, url = s3_process.owner, f"s3://{s3_process.bucket}/processes"
-    files = S3FileSystem(key=owner.access_key, secret=owner.secret_key, endpoint_url=s3_process.endpoint, use_listings_cache=False, skip_instance_cache=True)
+    files = S3FileSystem(
+        key=owner.access_key,
+        secret=owner.secret_key,
+        endpoint_url=s3_process.endpoint,
+        use_listings_cache=False,
+        skip_instance_cache=True,
+    )
     files.put(f"{folder / 'run'}/", url, recursive=True)
     config.write_text(yaml.safe_dump({**settings, "run": url}))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment = {**clean, **s3_process.environment(owner), **tls_environment(cluster.folder / "certificates", "client"), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **clean,
+        **s3_process.environment(owner),
+        **tls_environment(cluster.folder / "certificates", "client"),
+        "OMP_NUM_THREADS": "1",
+    }
     return Project(folder, config, url, files, environment)
 
 
@@ -392,7 +487,10 @@ def tell(capsys, cluster):
         again = sum(begun.values()) - CHUNKS
         assert len(begun) == CHUNKS
         with capsys.disabled():
-            print(f"\n{what}: {again} of {CHUNKS} chunks begun again ({type(cluster.links).__name__.lower()})")
+            print(
+                f"\n{what}: {again} of {CHUNKS} chunks begun again"
+                f" ({type(cluster.links).__name__.lower()})"
+            )
         return again
 
     return tell
@@ -432,7 +530,8 @@ def test_after_the_death_of_the_scheduler_the_same_command_continues(cluster, pr
     assert process.returncode == 2, errors
     assert "Traceback" not in errors
     assert errors.strip().endswith(
-        f"icemap: The Dask scheduler at {cluster.address} was lost: what is finished is kept, and the same command continues once it, or another, runs."
+        f"icemap: The Dask scheduler at {cluster.address} was lost: what is finished is kept, and"
+        " the same command continues once it, or another, runs."
     )
     kept = project.records()
     assert UNDER_WAY <= len(kept) < CHUNKS
@@ -465,7 +564,11 @@ def finish(project: Project, cluster: Cluster, kept: dict[str, str]) -> None:
 
 @contextlib.contextmanager
 def refused(address: str, **config: str):
-    with dask.config.set(config), pytest.raises(IcemapError) as caught, open_cluster(address, 1, lambda line: None):
+    with (
+        dask.config.set(config),
+        pytest.raises(IcemapError) as caught,
+        open_cluster(address, 1, lambda line: None),
+    ):
         pass
     yield str(caught.value)
 
@@ -474,10 +577,16 @@ def test_who_has_no_certificate_of_this_authority_is_refused(cluster, fresh, mon
     monkeypatch.setattr("icemap.running.cluster.JOIN_SECONDS", 3)
     plain = cluster.address.replace("tls://", "tcp://")
     with refused(plain) as said:
-        assert said == f"What runs at {plain} refuses this connection: one that requires TLS is joined by tls://; otherwise check that it is a Dask scheduler."
+        assert (
+            said
+            == f"What runs at {plain} refuses this connection: one that requires TLS is joined by"
+            " tls://; otherwise check that it is a Dask scheduler."
+        )
     write_certificates(cluster.folder / "strangers", "client")
     with refused(cluster.address, **tls_config(cluster.folder / "strangers")) as said:
-        assert said.startswith(f"What runs at {cluster.address} refuses this TLS connection: check that")
+        assert said.startswith(
+            f"What runs at {cluster.address} refuses this TLS connection: check that"
+        )
 
 
 def test_a_worker_of_other_versions_is_refused_whenever_it_joins(cluster, fresh, tmp_path):
@@ -493,7 +602,10 @@ def test_a_worker_of_other_versions_is_refused_whenever_it_joins(cluster, fresh,
                 # A function of this file would travel by its name, which nobody else can import.
                 list(executor.map(lambda item: time.sleep(0.05) or {}, range(100_000)))
         assert str(late.value).startswith(expected)
-        with pytest.raises(IcemapError) as early, open_cluster(cluster.address, 1, lambda line: None):
+        with (
+            pytest.raises(IcemapError) as early,
+            open_cluster(cluster.address, 1, lambda line: None),
+        ):
             pass
         assert str(early.value).startswith(expected)
     cluster.end("odd")

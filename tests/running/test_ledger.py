@@ -49,7 +49,13 @@ def test_numbers_that_json_does_not_know_are_refused(ledger):
 def test_a_broken_record_is_named_with_what_to_do(ledger, content):
     ledger.write("r000c000", {})
     store.write_bytes(f"{ledger.url}/r000c001.json", content.encode(errors="surrogateescape"))
-    with pytest.raises(IcemapError, match=r"ledger/map/r000c001\.json is not valid JSON: delete it and run again, its chunk will be made again\.$"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"ledger/map/r000c001\.json is not valid JSON: delete it and run again, its chunk will"
+            r" be made again\.$"
+        ),
+    ):
         ledger.records()
 
 
@@ -60,7 +66,13 @@ def test_a_flipped_bit_of_a_record_is_named(ledger, tmp_path, bit):
     content = bytearray(path.read_bytes())
     content[bit // 8] ^= 1 << (bit % 8)
     path.write_bytes(content)
-    with pytest.raises(IcemapError, match=r"ledger/map/r000c000\.json is not .*: delete it and run again, its chunk will be made again\.$"):
+    with pytest.raises(
+        IcemapError,
+        match=(
+            r"ledger/map/r000c000\.json is not .*: delete it and run again, its chunk will be made"
+            r" again\.$"
+        ),
+    ):
         ledger.records()
     sound, damaged = ledger.examined()
     assert (sound, list(damaged)) == ({}, ["r000c000"])

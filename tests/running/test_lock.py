@@ -95,7 +95,12 @@ def elsewhere(folder: Path, silent: float) -> dict:
     (folder / LOCK).unlink(missing_ok=True)
     with run_lock(str(folder), "icemap cube", print):
         content = json.loads((folder / LOCK).read_text())
-    content |= {"token": "other", "host": "node7", "machine": "node7 x", "heartbeat": time.time() - silent}
+    content |= {
+        "token": "other",
+        "host": "node7",
+        "machine": "node7 x",
+        "heartbeat": time.time() - silent,
+    }
     (folder / LOCK).write_text(json.dumps(content))
     return content
 
@@ -103,7 +108,9 @@ def elsewhere(folder: Path, silent: float) -> dict:
 def test_a_command_elsewhere_is_dead_after_a_long_silence(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT", 0.1)
     elsewhere(tmp_path, silent=lock.STALE - 5)
-    with pytest.raises(IcemapError, match=r"'icemap cube' on host node7, process \d+, since .* ago\. Start"):
+    with pytest.raises(
+        IcemapError, match=r"'icemap cube' on host node7, process \d+, since .* ago\. Start"
+    ):
         take(str(tmp_path))
     elsewhere(tmp_path, silent=lock.STALE + 5)
     said: list[str] = []
@@ -175,7 +182,9 @@ def test_of_many_that_start_together_one_works(tmp_path):
 
 def test_a_lock_that_is_none_is_named(tmp_path):
     (tmp_path / LOCK).write_text('{"token": 1}')
-    with pytest.raises(IcemapError, match=r"lock\.json is not what icemap wrote there \(at 'token'\)"):
+    with pytest.raises(
+        IcemapError, match=r"lock\.json is not what icemap wrote there \(at 'token'\)"
+    ):
         take(str(tmp_path))
 
 

@@ -13,7 +13,17 @@ from icemap.running.run import Job, SerialExecutor, run_job
 pytestmark = pytest.mark.quick
 ITEMS = [Chunk((0, number), slice(0, 1), slice(number, number + 1)) for number in range(4)]
 PIXELS = {"r000c000": 0, "r000c001": 500, "r000c002": 300, "r000c003": 200}
-NOTE = {"running": True, "unit": "pixels", "total": 1000, "done": 400, "before": 100, "started": 0.0, "updated": 30.0, "longest": 5.0, "failed": {}}
+NOTE = {
+    "running": True,
+    "unit": "pixels",
+    "total": 1000,
+    "done": 400,
+    "before": 100,
+    "started": 0.0,
+    "updated": 30.0,
+    "longest": 5.0,
+    "failed": {},
+}
 
 
 @pytest.fixture
@@ -22,7 +32,12 @@ def ledger(tmp_path) -> Ledger:
 
 
 def run(ledger: Ledger, work, items=ITEMS) -> None:
-    run_job(Job("map", items, work, lambda chunk: PIXELS[chunk.key], "pixels"), ledger, SerialExecutor(), progress=False)
+    run_job(
+        Job("map", items, work, lambda chunk: PIXELS[chunk.key], "pixels"),
+        ledger,
+        SerialExecutor(),
+        progress=False,
+    )
 
 
 def test_pixels_count_not_chunks(ledger, monkeypatch):
@@ -49,7 +64,9 @@ def test_a_second_start_counts_its_own_pace(ledger):
 
     with pytest.raises(KeyboardInterrupt):
         run(ledger, stop)
-    assert progress_lines(ledger.progress(), time.time()) == ["50.0 % of 1,000 pixels, stopped: the same command continues"]
+    assert progress_lines(ledger.progress(), time.time()) == [
+        "50.0 % of 1,000 pixels, stopped: the same command continues"
+    ]
     run(ledger, lambda chunk: {})
     assert ledger.progress()["before"] == 500
 
@@ -78,7 +95,9 @@ def test_the_note_is_no_record_and_goes_with_the_ledger(ledger, tmp_path):
     assert ledger.progress() is None
 
 
-def test_a_note_that_cannot_be_written_at_the_end_does_not_hide_what_went_wrong(ledger, monkeypatch):
+def test_a_note_that_cannot_be_written_at_the_end_does_not_hide_what_went_wrong(
+    ledger, monkeypatch
+):
     def full(note):
         if not note["running"]:
             raise IcemapError("No space is left.")
@@ -95,7 +114,14 @@ def test_a_note_that_cannot_be_written_at_the_end_does_not_hide_what_went_wrong(
         ({"updated": 330.0}, 330.0, "40.0 % of 1,000 pixels, about 11 min left"),
         ({"updated": 33_000.0}, 33_000.0, "40.0 % of 1,000 pixels, about 18.3 h left"),
         ({"done": 100}, 31.0, "10.0 % of 1,000 pixels"),
-        ({}, 900.0, "40.0 % of 1,000 pixels, nothing heard for 14 min: if the command no longer runs, start it again and it continues"),
+        (
+            {},
+            900.0,
+            (
+                "40.0 % of 1,000 pixels, nothing heard for 14 min: if the command no longer runs,"
+                " start it again and it continues"
+            ),
+        ),
         ({"longest": 600.0}, 900.0, "40.0 % of 1,000 pixels, about 0 s left"),
     ],
 )

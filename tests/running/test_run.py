@@ -101,7 +101,10 @@ def test_of_several_mistakes_the_same_one_is_told_in_any_order(ledger, tmp_path)
 @pytest.mark.quick
 def test_a_job_in_which_everything_fails_stops_early(ledger):
     work = Work(wrong=tuple(range(1, 12)))
-    with pytest.raises(IcemapError, match=r"Part 1 is broken\. \(9 other parts failed too; what is done is kept\.\)"):
+    with pytest.raises(
+        IcemapError,
+        match=r"Part 1 is broken\. \(9 other parts failed too; what is done is kept\.\)",
+    ):
         run(work, ledger)
     assert ledger.keys() == {ITEMS[0].key}
     assert work.calls == list(range(11))
@@ -120,7 +123,10 @@ def test_records_that_vanish_are_noticed(ledger):
         def map(self, function, items):
             return super().map(function, items[:-2])
 
-    with pytest.raises(IcemapError, match="test: 2 of 12 parts were not finished, first r000c010: run the same command again"):
+    with pytest.raises(
+        IcemapError,
+        match="test: 2 of 12 parts were not finished, first r000c010: run the same command again",
+    ):
         run(Work(), ledger, Forgetful())
 
 
@@ -128,7 +134,12 @@ def test_records_that_vanish_are_noticed(ledger):
 def client():
     from distributed import Client, LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None) as cluster, Client(cluster) as client:
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
         yield client
 
 
@@ -157,7 +168,9 @@ def test_on_dask_at_most_two_tasks_per_thread_wait(client, ledger):
 
 
 def test_a_scheduler_that_goes_while_a_record_is_on_its_way(ledger, client, monkeypatch):
-    """The moment cannot be hit with a real scheduler, so that the cut is played; see test_cluster_processes.py for its real death."""
+    """The moment cannot be hit with a real scheduler, so that the cut is played; see
+    test_cluster_processes.py for its real death.
+    """
     whole, cuts = Future.result, []
 
     def cut_once(self, timeout=None):

@@ -25,13 +25,26 @@ from icemap.running.seen import Token
 from icemap.virtual_arctic.demo import write_demo
 
 # In the worker's own view a new, empty file system covers the folder.
-ELSEWHERE = ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"']
+ELSEWHERE = [
+    "unshare",
+    "--mount",
+    "--propagation",
+    "private",
+    "sh",
+    "-c",
+    'mount -t tmpfs none "$0" && exec "$@"',
+]
 
 
 def can_have_mounts(folder: Path) -> bool:
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return False
-    return subprocess.run([*ELSEWHERE, str(folder), "true"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [*ELSEWHERE, str(folder), "true"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 @pytest.fixture
@@ -39,7 +52,11 @@ def config(tmp_path) -> str:
     """A cube of 270 chunks from sources without files."""
     path = Path(write_demo(str(tmp_path), "small"))
     grid = {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 0.5, "chunk": 16}
-    settings = {**yaml.safe_load(path.read_text()), "grid": grid, "predictors": ["maat", "elevation"]}
+    settings = {
+        **yaml.safe_load(path.read_text()),
+        "grid": grid,
+        "predictors": ["maat", "elevation"],
+    }
     path.write_text(yaml.safe_dump(settings))
     return str(path)
 
@@ -64,8 +81,21 @@ def scheduler() -> Iterator[str]:
         yield f"tcp://127.0.0.1:{port}"
 
 
-def worker(address: str, folder: Path, before: list[str] | None = None) -> contextlib.AbstractContextManager[subprocess.Popen]:
-    options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--death-timeout", "60", "--local-directory", str(folder)]
+def worker(
+    address: str, folder: Path, before: list[str] | None = None
+) -> contextlib.AbstractContextManager[subprocess.Popen]:
+    options = [
+        "--nthreads",
+        "1",
+        "--no-nanny",
+        "--no-dashboard",
+        "--host",
+        "127.0.0.1",
+        "--death-timeout",
+        "60",
+        "--local-directory",
+        str(folder),
+    ]
     return process("worker", address, *options, before=before)
 
 
@@ -99,7 +129,8 @@ def test_a_worker_with_another_folder_that_joins_later_is_named(config, schedule
             later.join()
             place = re.escape(str(run / "ledger" / "cube" / PROGRESS))
             named = (
-                rf"The worker tcp://127\.0\.0\.1:\d+ on the host {re.escape(socket.gethostname())} does not see the run folder: .* {place} is not there\. Mount"
+                rf"The worker tcp://127\.0\.0\.1:\d+ on the host {re.escape(socket.gethostname())}"
+                rf" does not see the run folder: .* {place} is not there\. Mount"
             )
             assert re.match(named, str(caught.value)), caught.value
             done = ledger.keys()
@@ -117,7 +148,10 @@ def test_nothing_is_done_where_the_token_of_another_start_is(tmp_path, monkeypat
     ledger.write_progress({"token": "of another start"})
     assert Token(ledger.url, "of another start").problem() == ""
     problem = Token(ledger.url, "of this start").problem()
-    assert problem.startswith(f"The host {socket.gethostname()} does not see the run folder: what this command wrote to {tmp_path}/ledger/{PROGRESS} is not")
+    assert problem.startswith(
+        f"The host {socket.gethostname()} does not see the run folder: what this command wrote to"
+        f" {tmp_path}/ledger/{PROGRESS} is not"
+    )
     (tmp_path / "ledger" / PROGRESS).write_text("{")
     assert Token(ledger.url, "of another start").problem() != ""
 
@@ -138,6 +172,11 @@ def test_a_job_ends_with_the_first_part_that_would_be_lost(tmp_path, monkeypatch
 
     called: list[object] = []
     with pytest.raises(IcemapError, match="does not see the run folder"):
-        run_job(Job("test", [Part()], called.append), Ledger(str(tmp_path / "ledger")), Blind(), progress=False)
+        run_job(
+            Job("test", [Part()], called.append),
+            Ledger(str(tmp_path / "ledger")),
+            Blind(),
+            progress=False,
+        )
     assert called == []
     assert Ledger(str(tmp_path / "ledger")).keys() == set()

@@ -1,7 +1,10 @@
-"""Do standard errors of samples make a better map: ``python tests/statistical/planted_errors.py [SEEDS]`` prints what the tests check.
+"""Do standard errors of samples make a better map: ``python tests/statistical/planted_errors.py
+[SEEDS]`` prints what the tests check.
 
-On each virtual Arctic the samples are the true ice content of their cells plus errors of known, unequal size: most are small, a few large. The ensemble is
-trained, verified and calibrated twice, once with the errors and once as if nothing were known of them; both maps are compared with the truth.
+On each virtual Arctic the samples are the true ice content of their cells plus errors of known,
+unequal size: most are small, a few large. The ensemble is trained, verified and calibrated twice,
+once with the errors and once as if nothing were known of them; both maps are compared with the
+truth.
 """
 
 from __future__ import annotations
@@ -42,7 +45,9 @@ POOR = 0.4
 def planted(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
     """The samples with the truth of their cells plus errors of known size."""
     rng = np.random.default_rng(1000 + seed)
-    truth = truth_at_points(samples["lon"].to_numpy(), samples["lat"].to_numpy(), seed).astype(float)
+    truth = truth_at_points(samples["lon"].to_numpy(), samples["lat"].to_numpy(), seed).astype(
+        float
+    )
     error = np.where(rng.random(len(samples)) < POOR, ERRORS[1], ERRORS[0])
     value = np.clip(truth + error * rng.normal(size=len(samples)), 0, 100)
     return samples.assign(value=value, standard_error=error)
@@ -61,16 +66,30 @@ def proof(seed: int) -> dict[str, Any]:
     return {"seed": seed, "samples": len(samples), **scores}
 
 
-def mapped(samples: pd.DataFrame, places: Any, X: np.ndarray, truth: np.ndarray, seed: int) -> Scores:
-    """Train, verify and calibrate, and compare the map with the truth inside the area of applicability and outside."""
+def mapped(
+    samples: pd.DataFrame, places: Any, X: np.ndarray, truth: np.ndarray, seed: int
+) -> Scores:
+    """Train, verify and calibrate, and compare the map with the truth inside the area of
+    applicability and outside.
+    """
     classes = [name for name, info in PREDICTORS.items() if info.kind == "class"]
     # The strength of the prior and climatology have proofs of their own.
-    ensemble = IceEnsemble(classes=classes, members=MEMBERS, replicates=3, candidates=0, prior_strength=100.0, climatology=0.0, seed=seed)
+    ensemble = IceEnsemble(
+        classes=classes,
+        members=MEMBERS,
+        replicates=3,
+        candidates=0,
+        prior_strength=100.0,
+        climatology=0.0,
+        seed=seed,
+    )
     ensemble.fit(samples)
     table, coding = ensemble.table(samples), ensemble.coding_
     domain = places.longitude, places.latitude
     folds = knndm_folds(table.longitude, table.latitude, *domain, FOLDS, seed)
-    left_out = gather([verify_fold(ensemble, samples, folds, k) for k in range(FOLDS)], np.arange(len(table)))
+    left_out = gather(
+        [verify_fold(ensemble, samples, folds, k) for k in range(FOLDS)], np.arange(len(table))
+    )
     calibration = Calibration.fit(left_out["models"][MODEL]["pit"], left_out["dissimilarity"])
     design = coding.design(table.X)
     applicability = Applicability.fit(design, predictor_weights(design, table.y, seed), folds)
@@ -84,15 +103,26 @@ def mapped(samples: pd.DataFrame, places: Any, X: np.ndarray, truth: np.ndarray,
 
 def report(proofs: list[dict[str, Any]]) -> str:
     """The figures as text, means over the seeds last."""
-    lines = [f"{'seed':>5} {'samples':>8} {'':16} {'CRPS':>7} {'coverage':>9} {'width':>7} {'RMSE':>7}"]
+    lines = [
+        f"{'seed':>5} {'samples':>8} {'':16} {'CRPS':>7} {'coverage':>9} {'width':>7} {'RMSE':>7}"
+    ]
     names = ("errors known", "errors ignored")
     for found in proofs:
         for name in names:
             s = found[name]
-            lines.append(f"{found['seed']:>5} {found['samples']:>8} {name:16} {s['crps']:>7.3f} {s['coverage']:>9.1%} {s['width']:>7.1f} {s['rmse']:>7.2f}")
+            lines.append(
+                f"{found['seed']:>5} {found['samples']:>8} {name:16} {s['crps']:>7.3f}"
+                f" {s['coverage']:>9.1%} {s['width']:>7.1f} {s['rmse']:>7.2f}"
+            )
     for name in names:
-        crps, coverage, width, rmse = (np.mean([found[name][key] for found in proofs]) for key in ("crps", "coverage", "width", "rmse"))
-        lines.append(f"{'mean':>5} {'':>8} {name:16} {crps:>7.3f} {coverage:>9.1%} {width:>7.1f} {rmse:>7.2f}")
+        crps, coverage, width, rmse = (
+            np.mean([found[name][key] for found in proofs])
+            for key in ("crps", "coverage", "width", "rmse")
+        )
+        lines.append(
+            f"{'mean':>5} {'':>8} {name:16} {crps:>7.3f} {coverage:>9.1%} {width:>7.1f}"
+            f" {rmse:>7.2f}"
+        )
     return "\n".join(lines)
 
 

@@ -1,4 +1,6 @@
-"""Statistical proofs of COP-BMA: calibration of data simulated from the model, and why the fit must be out of fold."""
+"""Statistical proofs of COP-BMA: calibration of data simulated from the model, and why the fit must
+be out of fold.
+"""
 
 import numpy as np
 import pytest
@@ -18,11 +20,19 @@ N = 1178
 
 
 def from_the_model(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Members with beta margins; the target drawn from the mixture of their conditional distributions."""
+    """Members with beta margins; the target drawn from the mixture of their conditional
+    distributions.
+    """
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=n)
     v = stats.norm.cdf(0.8 * shared[:, None] + 0.6 * rng.normal(size=(n, 3)))
-    F = np.column_stack([stats.beta(2, 3, scale=100).ppf(v[:, 0]), stats.beta(3, 4, scale=100).ppf(v[:, 1]), stats.norm(40, 12).ppf(v[:, 2])])
+    F = np.column_stack(
+        [
+            stats.beta(2, 3, scale=100).ppf(v[:, 0]),
+            stats.beta(3, 4, scale=100).ppf(v[:, 1]),
+            stats.norm(40, 12).ppf(v[:, 2]),
+        ]
+    )
     truth = CopulaBMA.from_parts(
         stats.beta(1.5, 2.5, scale=100),
         [stats.uniform()] * 3,
@@ -61,7 +71,11 @@ def test_conformal_levels_hold_their_coverage_on_new_data() -> None:
     wrong = CopulaBMA(prior_strength=np.inf, prior_weights=(0.0, 0.0, 1.0)).fit(F, y)
     folds, pit = np.arange(N) % 10, np.empty(N)
     for k in range(10):
-        pit[folds == k] = CopulaBMA(prior_strength=np.inf, prior_weights=(0.0, 0.0, 1.0)).fit(F[folds != k], y[folds != k]).pit(F[folds == k], y[folds == k])
+        pit[folds == k] = (
+            CopulaBMA(prior_strength=np.inf, prior_weights=(0.0, 0.0, 1.0))
+            .fit(F[folds != k], y[folds != k])
+            .pit(F[folds == k], y[folds == k])
+        )
     low, high = wrong.predict_quantile(F_new, ConformalPIT().fit(pit).levels(0.95)).T
     assert np.mean((y_new >= low) & (y_new <= high)) == pytest.approx(0.95, abs=0.015)
 
@@ -95,7 +109,12 @@ def test_out_of_fold_fitting_covers_and_in_sample_fitting_does_not() -> None:
         sites, y = clustered_field(seed)
         test = np.random.default_rng(seed).random(N) < 0.25
         train_x, train_y = sites[~test], y[~test]
-        out_of_fold = np.column_stack([cross_val_predict(m, train_x, train_y, cv=KFold(10, shuffle=True, random_state=0)) for m in members])
+        out_of_fold = np.column_stack(
+            [
+                cross_val_predict(m, train_x, train_y, cv=KFold(10, shuffle=True, random_state=0))
+                for m in members
+            ]
+        )
         fitted = [m.fit(train_x, train_y) for m in members]
         in_sample = np.column_stack([m.predict(train_x) for m in fitted])
         new = np.column_stack([m.predict(sites[test]) for m in fitted])

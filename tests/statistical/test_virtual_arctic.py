@@ -1,4 +1,6 @@
-"""Five virtual Arctics whose truth is known at every cell: do the intervals hold on the map, does kNNDM say how good the map is, is the pool worth it?"""
+"""Five virtual Arctics whose truth is known at every cell: do the intervals hold on the map, does
+kNNDM say how good the map is, is the pool worth it?
+"""
 
 import importlib.util
 import sys
@@ -13,7 +15,9 @@ SEEDS = range(5)
 
 @pytest.fixture(scope="module")
 def proofs() -> list[dict]:
-    spec = importlib.util.spec_from_file_location("virtual_arctic", Path(__file__).with_name("virtual_arctic.py"))
+    spec = importlib.util.spec_from_file_location(
+        "virtual_arctic", Path(__file__).with_name("virtual_arctic.py")
+    )
     module = importlib.util.module_from_spec(spec)
     sys.modules["virtual_arctic"] = module
     spec.loader.exec_module(module)

@@ -1,7 +1,9 @@
-"""The method against a known truth: ``python tests/statistical/virtual_arctic.py [SEEDS] [--resolution 10arcmin]`` prints what the tests check.
+"""The method against a known truth: ``python tests/statistical/virtual_arctic.py [SEEDS]
+[--resolution 10arcmin]`` prints what the tests check.
 
-On each virtual Arctic boreholes are read, sampled from a cube (of 0.25 degrees in the tests), and an ensemble is trained, verified by folds, calibrated and
-mapped as by the commands. The map and what would be used instead are then compared with the true ice content of cells drawn by area.
+On each virtual Arctic boreholes are read, sampled from a cube (of 0.25 degrees in the tests), and
+an ensemble is trained, verified by folds, calibrated and mapped as by the commands. The map and
+what would be used instead are then compared with the true ice content of cells drawn by area.
 """
 
 from __future__ import annotations
@@ -49,9 +51,11 @@ CANDIDATES = 4
 
 @dataclass(frozen=True)
 class Scores:
-    """CRPS, share inside the 95 % interval, its mean width and Winkler score, RMSE and bias against the truth.
+    """CRPS, share inside the 95 % interval, its mean width and Winkler score, RMSE and bias against
+    the truth.
 
-    The bias is that of the total, whose summed bounds are ``lowest`` and ``highest`` of the truth's mean away from it.
+    The bias is that of the total, whose summed bounds are ``lowest`` and ``highest`` of the truth's
+    mean away from it.
     """
 
     crps: float
@@ -64,12 +68,25 @@ class Scores:
     highest: float
 
     @classmethod
-    def of(cls, y: np.ndarray, crps: np.ndarray, interval: np.ndarray, mean: np.ndarray, inside: np.ndarray) -> Scores:
+    def of(
+        cls,
+        y: np.ndarray,
+        crps: np.ndarray,
+        interval: np.ndarray,
+        mean: np.ndarray,
+        inside: np.ndarray,
+    ) -> Scores:
         low, high = interval[inside].T
         truth = y[inside]
         missed = np.maximum(low - truth, 0) + np.maximum(truth - high, 0)
         width = high - low
-        figures = crps[inside].mean(), (missed == 0).mean(), width.mean(), (width + 40 * missed).mean(), np.sqrt(np.mean((mean[inside] - truth) ** 2))
+        figures = (
+            crps[inside].mean(),
+            (missed == 0).mean(),
+            width.mean(),
+            (width + 40 * missed).mean(),
+            np.sqrt(np.mean((mean[inside] - truth) ** 2)),
+        )
         total = truth.mean()
         away = mean[inside].mean() - total, low.mean() - total, high.mean() - total
         return cls(*map(float, (*figures, *away)))
@@ -79,7 +96,11 @@ def run(folder: Path, seed: int, resolution: str) -> tuple[pd.DataFrame, Any]:
     """Training table and cube of one virtual Arctic, made by the chain's own steps."""
     path = Path(write_demo(str(folder), "small", seed))
     content = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**content, "grid": {**content["grid"], "resolution": resolution, "chunk": 128}}))
+    path.write_text(
+        yaml.safe_dump(
+            {**content, "grid": {**content["grid"], "resolution": resolution, "chunk": 128}}
+        )
+    )
     config = load_config(str(path))
     context = Context(config, "serial", 1, lambda line: None)
     run_steps(STEPS, context, ["cube", "boreholes"])
@@ -94,18 +115,40 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
         X = read_places(cube, places, list(PREDICTORS))
         truth = truth_at_points(places.longitude, places.latitude, seed).astype(float)
     classes = [name for name, info in PREDICTORS.items() if info.kind == "class"]
-    ensemble = IceEnsemble(classes=classes, replicates=REPLICATES, candidates=CANDIDATES, seed=seed).fit(samples)
+    ensemble = IceEnsemble(
+        classes=classes, replicates=REPLICATES, candidates=CANDIDATES, seed=seed
+    ).fit(samples)
     table, coding = ensemble.table(samples), ensemble.coding_
     folds = {
-        "knndm": knndm_folds(table.longitude, table.latitude, places.longitude, places.latitude, fold_count, seed),
+        "knndm": knndm_folds(
+            table.longitude, table.latitude, places.longitude, places.latitude, fold_count, seed
+        ),
         "random": cell_folds(table.cell, fold_count, seed),
     }
-    left_out = {kind: gather([verify_fold(ensemble, samples, labels, k) for k in np.unique(labels)], np.arange(len(table))) for kind, labels in folds.items()}
-    rmse = {kind: float(np.sqrt(np.mean((part["models"][MODEL]["mean"] - part["y"]) ** 2))) for kind, part in left_out.items()}
-    calibration = Calibration.fit(left_out["knndm"]["models"][MODEL]["pit"], left_out["knndm"]["dissimilarity"])
+    left_out = {
+        kind: gather(
+            [verify_fold(ensemble, samples, labels, k) for k in np.unique(labels)],
+            np.arange(len(table)),
+        )
+        for kind, labels in folds.items()
+    }
+    rmse = {
+        kind: float(np.sqrt(np.mean((part["models"][MODEL]["mean"] - part["y"]) ** 2)))
+        for kind, part in left_out.items()
+    }
+    calibration = Calibration.fit(
+        left_out["knndm"]["models"][MODEL]["pit"], left_out["knndm"]["dissimilarity"]
+    )
     design = coding.design(table.X)
-    applicability = Applicability.fit(design, predictor_weights(design, table.y, seed), folds["knndm"])
-    mapped = map_pixels(compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0], applicability, calibration, X)
+    applicability = Applicability.fit(
+        design, predictor_weights(design, table.y, seed), folds["knndm"]
+    )
+    mapped = map_pixels(
+        compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0],
+        applicability,
+        calibration,
+        X,
+    )
     coded = coding.encode(X)[0]
     everywhere, inside = np.ones(len(truth), bool), mapped.aoa
     members = ensemble.member_predictions(coded)
@@ -117,41 +160,91 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
     }
     alone = PooledMixture(ensemble.pooled_.bmas)
     means, bounds, _ = alone.summary(members, (0.025, 0.975))
-    models["COP-BMA"] = Scores.of(truth, alone.crps(members, truth), bounds, means.mean(axis=0), everywhere)
+    models["COP-BMA"] = Scores.of(
+        truth, alone.crps(members, truth), bounds, means.mean(axis=0), everywhere
+    )
     replicate = fit_replicate(table, ensemble.options, coding, seed)
-    F, new = replicate.in_units(replicate.out_of_fold), replicate.in_units(replicate.member_predictions(coded))
-    for name, pool in {"equal weights": EqualWeights(), "Gaussian BMA": GaussianBMA(), "best member": BestMember()}.items():
+    F, new = (
+        replicate.in_units(replicate.out_of_fold),
+        replicate.in_units(replicate.member_predictions(coded)),
+    )
+    for name, pool in {
+        "equal weights": EqualWeights(),
+        "Gaussian BMA": GaussianBMA(),
+        "best member": BestMember(),
+    }.items():
         pool.fit(F, table.y, sample_weight=table.weight)
-        models[name] = Scores.of(truth, pool.crps(new, truth), pool.interval(new), pool.predict(new), everywhere)
+        models[name] = Scores.of(
+            truth, pool.crps(new, truth), pool.interval(new), pool.predict(new), everywhere
+        )
     forest = EqualWeights().fit(F[:, [2]], table.y, sample_weight=table.weight)
-    models["random forest"] = Scores.of(truth, forest.crps(new[:, [2]], truth), forest.interval(new[:, [2]]), forest.predict(new[:, [2]]), everywhere)
+    models["random forest"] = Scores.of(
+        truth,
+        forest.crps(new[:, [2]], truth),
+        forest.interval(new[:, [2]]),
+        forest.predict(new[:, [2]]),
+        everywhere,
+    )
     quantiles = quantile_forest(table, coded, truth, coding.class_columns, (0.0, 100.0), 10.0, seed)
-    models["quantile forest"] = Scores.of(truth, quantiles["crps"], quantiles["interval"]["0.95"], quantiles["mean"], everywhere)
+    models["quantile forest"] = Scores.of(
+        truth, quantiles["crps"], quantiles["interval"]["0.95"], quantiles["mean"], everywhere
+    )
     published = PublishedFit.of(table, ensemble.options, coding, PUBLISHED_REPLICATES, seed)
     # Its mixture is exact, and slow: every fourth of the cells, which were drawn at random.
     some = slice(None, None, 4)
     for name, found in published.forecasts(coded[some], truth[some]).items():
         interval, mean = found["interval"]["0.95"], found["mean"]
-        models[f"{name} ({PUBLISHED_REPLICATES})"] = Scores.of(truth[some], found["crps"], interval, mean, everywhere[some])
-    figures = {"seed": seed, "samples": len(table), "inside_aoa": float(inside.mean()), "rmse_knndm": rmse["knndm"], "rmse_random": rmse["random"]}
+        models[f"{name} ({PUBLISHED_REPLICATES})"] = Scores.of(
+            truth[some], found["crps"], interval, mean, everywhere[some]
+        )
+    figures = {
+        "seed": seed,
+        "samples": len(table),
+        "inside_aoa": float(inside.mean()),
+        "rmse_knndm": rmse["knndm"],
+        "rmse_random": rmse["random"],
+    }
     return {**figures, "models": {name: vars(scores) for name, scores in models.items()}}
 
 
 def report(proofs: list[dict[str, Any]]) -> str:
     """The figures as text, means over the seeds last."""
-    lines = [f"{'seed':>5} {'samples':>8} {'in AOA':>7} {'coverage in AOA':>16} {'RMSE map':>9} {'kNNDM':>7} {'random':>7}"]
+    lines = [
+        f"{'seed':>5} {'samples':>8} {'in AOA':>7} {'coverage in AOA':>16} {'RMSE map':>9}"
+        f" {'kNNDM':>7} {'random':>7}"
+    ]
     for found in proofs:
-        covered, rmse = found["models"]["icemap inside AOA"]["coverage"], [found["models"]["icemap"]["rmse"], found["rmse_knndm"], found["rmse_random"]]
-        lines.append(f"{found['seed']:>5} {found['samples']:>8} {found['inside_aoa']:>7.1%} {covered:>16.1%} {rmse[0]:>9.2f} {rmse[1]:>7.2f} {rmse[2]:>7.2f}")
+        covered, rmse = (
+            found["models"]["icemap inside AOA"]["coverage"],
+            [found["models"]["icemap"]["rmse"], found["rmse_knndm"], found["rmse_random"]],
+        )
+        lines.append(
+            f"{found['seed']:>5} {found['samples']:>8} {found['inside_aoa']:>7.1%} {covered:>16.1%}"
+            f" {rmse[0]:>9.2f} {rmse[1]:>7.2f} {rmse[2]:>7.2f}"
+        )
     lines.append(
-        f"\n{'mean over the map':28} {'CRPS':>7} {'coverage':>9} {'width':>7} {'Winkler':>8} {'RMSE':>7} {'bias':>7} {'summed bounds':>17} {'hold':>5}"
+        f"\n{'mean over the map':28} {'CRPS':>7} {'coverage':>9} {'width':>7} {'Winkler':>8}"
+        f" {'RMSE':>7} {'bias':>7} {'summed bounds':>17} {'hold':>5}"
     )
     for name in proofs[0]["models"]:
-        means = [np.mean([found["models"][name][key] for found in proofs]) for key in ("crps", "coverage", "width", "winkler", "rmse")]
-        bias, lowest, highest = (np.array([found["models"][name][key] for found in proofs]) for key in ("bias", "lowest", "highest"))
-        bounds, hold = f"{lowest.mean():+.2f} to {highest.mean():+.2f}", int(((lowest <= 0) & (highest >= 0)).sum())
-        scores = f"{means[0]:>7.3f} {means[1]:>9.1%} {means[2]:>7.1f} {means[3]:>8.2f} {means[4]:>7.2f}"
-        lines.append(f"{name:28} {scores} {bias.mean():>+7.2f} {bounds:>17} {hold:>2}/{len(proofs)}")
+        means = [
+            np.mean([found["models"][name][key] for found in proofs])
+            for key in ("crps", "coverage", "width", "winkler", "rmse")
+        ]
+        bias, lowest, highest = (
+            np.array([found["models"][name][key] for found in proofs])
+            for key in ("bias", "lowest", "highest")
+        )
+        bounds, hold = (
+            f"{lowest.mean():+.2f} to {highest.mean():+.2f}",
+            int(((lowest <= 0) & (highest >= 0)).sum()),
+        )
+        scores = (
+            f"{means[0]:>7.3f} {means[1]:>9.1%} {means[2]:>7.1f} {means[3]:>8.2f} {means[4]:>7.2f}"
+        )
+        lines.append(
+            f"{name:28} {scores} {bias.mean():>+7.2f} {bounds:>17} {hold:>2}/{len(proofs)}"
+        )
     return "\n".join(lines)
 
 

@@ -30,9 +30,14 @@ def make_run(folder, target: TargetConfig, values: np.ndarray, sd: float = 8.0) 
         aoa = np.broadcast_to(GRID.longitudes[chunk.cols] < 90, chunk.shape).astype(int)
         warm = np.broadcast_to(GRID.latitudes[chunk.rows][:, None] < 60, chunk.shape)
         area = GRID.cell_area()[chunk.rows][:, None]
-        sums = chunk_sums(area, 0.5 * ones, values[:, None, None] * ones, sd * ones, aoa, {"south of 60 N": warm})
+        sums = chunk_sums(
+            area, 0.5 * ones, values[:, None, None] * ones, sd * ones, aoa, {"south of 60 N": warm}
+        )
         whole = chunk_sums(area, ones, values[:, None, None] * ones, sd * ones, aoa)
-        ledger.write(chunk.key, {"sums": {**sums, **{f"{name} / whole": part for name, part in whole.items()}}})
+        ledger.write(
+            chunk.key,
+            {"sums": {**sums, **{f"{name} / whole": part for name, part in whole.items()}}},
+        )
     return url
 
 
@@ -52,26 +57,46 @@ def test_volume_is_area_times_fraction_times_thickness_times_content(map_url, va
     assert table.loc["all", "area_km2"] == pytest.approx(area / 2)
     assert table.loc["all", "ice_km3"] == pytest.approx(area / 2 * 0.005 * values.mean() / 100)
     assert table.loc["all", "water_km3"] == pytest.approx(0.917 * table.loc["all", "ice_km3"])
-    low, high = area / 2 * 0.005 / 100 * np.array(stats.t.interval(0.95, len(values) - 1, values.mean(), values.std(ddof=1)))
-    assert table.loc["all", ["ice_km3_lower95", "ice_km3_upper95"]].tolist() == pytest.approx([low, high])
-    assert table.loc["all", "ice_km3_aoa"] + table.loc["all", "ice_km3_outside_aoa"] == pytest.approx(table.loc["all", "ice_km3"])
+    low, high = (
+        area
+        / 2
+        * 0.005
+        / 100
+        * np.array(stats.t.interval(0.95, len(values) - 1, values.mean(), values.std(ddof=1)))
+    )
+    assert table.loc["all", ["ice_km3_lower95", "ice_km3_upper95"]].tolist() == pytest.approx(
+        [low, high]
+    )
+    assert table.loc["all", "ice_km3_aoa"] + table.loc[
+        "all", "ice_km3_outside_aoa"
+    ] == pytest.approx(table.loc["all", "ice_km3"])
     assert table.loc["all", "ice_km3_aoa"] == pytest.approx(table.loc["all", "ice_km3"] / 2)
     warm = GRID.cell_area()[GRID.latitudes < 60].sum() * GRID.shape[1]
     assert table.loc["south of 60 N", "area_km2"] == pytest.approx(warm / 2)
-    # Under the mask that counts whole cells there is twice the ice: of the total of all, the choice of mask is most of the variance.
+    # Under the mask that counts whole cells there is twice the ice: of the total of all, the choice
+    # of mask is most of the variance.
     assert table.loc["south of 60 N", "share_ensemble"] == 1.0
     centres = np.array([1, 2]) * table.loc["all", "ice_km3"]
-    assert table.loc["all", "share_mask"] == pytest.approx(centres.var() / (centres.var() + table.loc["all", "ice_km3_sd"] ** 2))
+    assert table.loc["all", "share_mask"] == pytest.approx(
+        centres.var() / (centres.var() + table.loc["all", "ice_km3_sd"] ** 2)
+    )
     assert table.loc["all", ["share_ensemble", "share_mask"]].sum() == pytest.approx(1)
-    assert table.loc["all", "ice_km3_masks_highest"] == pytest.approx(2 * table.loc["all", "ice_km3_masks_lowest"])
+    assert table.loc["all", "ice_km3_masks_highest"] == pytest.approx(
+        2 * table.loc["all", "ice_km3_masks_lowest"]
+    )
 
 
 def test_limiting_cases_bracket(map_url):
     row = ice_storage(map_url, "all", residual_sd={"all": 5e6}).iloc[0]
-    width = {case: row[f"ice_km3{case}_upper95"] - row[f"ice_km3{case}_lower95"] for case in ("_independent", "", "_correlated")}
+    width = {
+        case: row[f"ice_km3{case}_upper95"] - row[f"ice_km3{case}_lower95"]
+        for case in ("_independent", "", "_correlated")
+    }
     assert width["_independent"] < width[""] < width["_correlated"]
     # Fully correlated cells: the relative error of the total is that of a cell.
-    assert width["_correlated"] == pytest.approx(2 * 1.96 * row["ice_km3"] * 8 / row["ice_km3"] * row["area_km2"] * 0.005 / 100, rel=1e-3)
+    assert width["_correlated"] == pytest.approx(
+        2 * 1.96 * row["ice_km3"] * 8 / row["ice_km3"] * row["area_km2"] * 0.005 / 100, rel=1e-3
+    )
 
 
 def test_the_residual_widens_the_interval_as_variances_add():
@@ -85,13 +110,20 @@ def test_the_residual_widens_the_interval_as_variances_add():
         "integral_var": 1.0,
     }
     row = totals(region, residual_sd=40.0, thickness_m=None)
-    assert (row["mean_upper95"] - row["mean_lower95"]) * 10 == pytest.approx(2 * 1.96 * 50, rel=0.03)
+    assert (row["mean_upper95"] - row["mean_lower95"]) * 10 == pytest.approx(
+        2 * 1.96 * 50, rel=0.03
+    )
     assert row["share_residual"] == pytest.approx(0.64, abs=0.02)
     assert row["share_residual"] + row["share_ensemble"] == pytest.approx(1)
 
 
 def test_summed_bounds_are_the_interval_where_the_sums_have_them():
-    sums = {"area_km2": 1000.0, "area_aoa_km2": 500.0, "integral": [4e4, 6e4], "integral_aoa": [2e4, 3e4]}
+    sums = {
+        "area_km2": 1000.0,
+        "area_aoa_km2": 500.0,
+        "integral": [4e4, 6e4],
+        "integral_aoa": [2e4, 3e4],
+    }
     sums |= {"integral_sd": 1e3, "integral_var": 1e4, "integral_lower": 3e4, "integral_upper": 8e4}
     row = totals(sums, residual_sd=1e4, held_out=0.1)
     found = [row[key] for key in ("ice_km3_lower95", "ice_km3", "ice_km3_upper95")]
@@ -100,39 +132,87 @@ def test_summed_bounds_are_the_interval_where_the_sums_have_them():
 
 
 def test_replicates_that_share_their_sites_are_spread_as_new_boreholes_would_spread():
-    """The mean of a sample, from replicates that each leave out a tenth: the jackknife gives the textbook standard error."""
+    """The mean of a sample, from replicates that each leave out a tenth: the jackknife gives the
+    textbook standard error.
+    """
     rng = np.random.default_rng(4)
     sites = rng.normal(40, 10, 500)
     means = [np.delete(sites, rng.choice(500, 50, replace=False)).mean() for _ in range(2000)]
-    region = {"area_km2": 1.0, "area_aoa_km2": 1.0, "integral": means, "integral_aoa": means, "integral_sd": 1.0, "integral_var": 1.0}
-    assert totals(region, thickness_m=None, held_out=0.1)["mean_sd"] == pytest.approx(sites.std(ddof=1) / np.sqrt(500), rel=0.05)
-    assert totals(region, thickness_m=None)["mean_sd"] == pytest.approx(sites.std(ddof=1) / np.sqrt(500) / 3, rel=0.05)
+    region = {
+        "area_km2": 1.0,
+        "area_aoa_km2": 1.0,
+        "integral": means,
+        "integral_aoa": means,
+        "integral_sd": 1.0,
+        "integral_var": 1.0,
+    }
+    assert totals(region, thickness_m=None, held_out=0.1)["mean_sd"] == pytest.approx(
+        sites.std(ddof=1) / np.sqrt(500), rel=0.05
+    )
+    assert totals(region, thickness_m=None)["mean_sd"] == pytest.approx(
+        sites.std(ddof=1) / np.sqrt(500) / 3, rel=0.05
+    )
 
 
 def test_an_interval_ends_where_ice_does():
-    region = {"area_km2": 100.0, "area_aoa_km2": 0.0, "integral": [100.0, 300.0], "integral_aoa": [0.0, 0.0], "integral_sd": 1.0, "integral_var": 1.0}
+    region = {
+        "area_km2": 100.0,
+        "area_aoa_km2": 0.0,
+        "integral": [100.0, 300.0],
+        "integral_aoa": [0.0, 0.0],
+        "integral_sd": 1.0,
+        "integral_var": 1.0,
+    }
     row = totals(region, residual_sd=1e6)
     assert (row["ice_km3_lower95"], row["ice_km3_upper95"]) == (0.0, 0.5)
 
 
 def test_limiting_cases_end_where_ice_does():
-    little = {"area_km2": 100.0, "area_aoa_km2": 0.0, "integral": [200.0, 300.0], "integral_aoa": [0.0, 0.0], "integral_sd": 8000.0, "integral_var": 1e6}
+    little = {
+        "area_km2": 100.0,
+        "area_aoa_km2": 0.0,
+        "integral": [200.0, 300.0],
+        "integral_aoa": [0.0, 0.0],
+        "integral_sd": 8000.0,
+        "integral_var": 1e6,
+    }
     row = totals(little)
     assert (row["ice_km3_correlated_lower95"], row["ice_km3_correlated_upper95"]) == (0.0, 0.5)
     assert totals(little, thickness_m=None)["mean_correlated_lower95"] < 0
     depth = totals(little, residual_sd=1e6, thickness_m=None, bounds=(0.0, 300.0))
-    assert [depth[f"mean{case}_{side}95"] for case in ("", "_correlated") for side in ("lower", "upper")] == pytest.approx([0, 300, 0, 159.3], abs=0.1)
+    assert [
+        depth[f"mean{case}_{side}95"] for case in ("", "_correlated") for side in ("lower", "upper")
+    ] == pytest.approx([0, 300, 0, 159.3], abs=0.1)
 
 
 def test_regions_are_in_an_order_that_can_be_read(tmp_path):
     url = str(tmp_path / "map.zarr")
     create_gridded(url, GRID, map_variables(VIC), {}, chunk=64)
     ones = np.ones((2, 2))
-    names = ["sporadic permafrost", "50 to 60 N", "continuous permafrost", "70 to 80 N", "Siberia", "somewhere", "North America"]
+    names = [
+        "sporadic permafrost",
+        "50 to 60 N",
+        "continuous permafrost",
+        "70 to 80 N",
+        "Siberia",
+        "somewhere",
+        "North America",
+    ]
     for chunk in GRID.chunks(64):
-        sums = chunk_sums(ones, ones, 40 * np.ones((3, 2, 2)), ones, ones, dict.fromkeys(names, ones > 0))
+        sums = chunk_sums(
+            ones, ones, 40 * np.ones((3, 2, 2)), ones, ones, dict.fromkeys(names, ones > 0)
+        )
         Ledger(str(tmp_path / "ledger" / "map")).write(chunk.key, {"sums": sums})
-    ordered = ["all", "North America", "Siberia", "70 to 80 N", "50 to 60 N", "continuous permafrost", "sporadic permafrost", "somewhere"]
+    ordered = [
+        "all",
+        "North America",
+        "Siberia",
+        "70 to 80 N",
+        "50 to 60 N",
+        "continuous permafrost",
+        "sporadic permafrost",
+        "somewhere",
+    ]
     assert ice_storage(url)["region"].tolist() == ordered
 
 
@@ -141,12 +221,18 @@ def test_masks_are_named_settings(map_url):
     assert whole["ice_km3"].item() == pytest.approx(2 * fraction["ice_km3"].item())
     with pytest.raises(IcemapError, match=r"no mask 'magt': choose from fraction, majority, whole"):
         ice_storage(map_url, mask="magt")
-    with pytest.raises(IcemapError, match=r"no totals for the region 'Mars': it has all, south of 60 N"):
+    with pytest.raises(
+        IcemapError, match=r"no totals for the region 'Mars': it has all, south of 60 N"
+    ):
         ice_storage(map_url, "Mars")
 
 
 def test_another_target_gives_its_area_weighted_mean(tmp_path, values):
-    url = make_run(tmp_path, TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=None), values)
+    url = make_run(
+        tmp_path,
+        TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=None),
+        values,
+    )
     row = ice_storage(url, "all").iloc[0]
     assert row["unit"] == "cm"
     assert row["mean"] == pytest.approx(values.mean())
@@ -155,11 +241,18 @@ def test_another_target_gives_its_area_weighted_mean(tmp_path, values):
 
 
 def test_written_json_has_no_nan(map_url, tmp_path, values):
-    table = ice_storage(make_run(tmp_path, VIC, values[:1]))  # one replicate: no spread, so no shares
+    table = ice_storage(
+        make_run(tmp_path, VIC, values[:1])
+    )  # one replicate: no spread, so no shares
     write_ice_storage(str(tmp_path / "ice_storage.json"), table, Variogram(40.0, 300.0))
     content = json.loads((tmp_path / "ice_storage.json").read_text())
     assert content["quantity"] == "ice storage"
-    assert content["residual_variogram"] == {"sill": 40.0, "range_km": 300.0, "nugget": 0.0, "mean_sd": 0.0}
+    assert content["residual_variogram"] == {
+        "sill": 40.0,
+        "range_km": 300.0,
+        "nugget": 0.0,
+        "mean_sd": 0.0,
+    }
     assert content["regions"][0]["share_ensemble"] is None
     assert content["regions"][0]["ice_km3"] == pytest.approx(table["ice_km3"][0])
 
@@ -167,7 +260,9 @@ def test_written_json_has_no_nan(map_url, tmp_path, values):
 def test_unfinished_and_missing_ledgers_are_sentences(tmp_path, values):
     url = make_run(tmp_path, VIC, values)
     (tmp_path / "ledger" / "map" / "r001c002.json").unlink()
-    with pytest.raises(IcemapError, match=r"not finished: 1 of 8 chunks are missing, r001c002 first"):
+    with pytest.raises(
+        IcemapError, match=r"not finished: 1 of 8 chunks are missing, r001c002 first"
+    ):
         ice_storage(url)
     Ledger(str(tmp_path / "ledger" / "map")).clear()
     with pytest.raises(IcemapError, match="no chunk records in"):

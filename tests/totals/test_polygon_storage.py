@@ -31,8 +31,20 @@ def fields() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(7)
     lon, lat = np.meshgrid(GRID.longitudes, GRID.latitudes)
     mean = 50 + 20 * np.sin(lon / 9) + 10 * np.cos(lat)
-    replicates = np.clip(mean + rng.normal(0, 3, (REPLICATES, 1, 1)) + 2 * np.sin(lat / 5 + rng.normal(0, 3, (REPLICATES, 1, 1))), 0, 100)
-    return {"mapped": (lon + lat) % 7 > 1.5, "fraction": np.clip((lat - 40) / 30, 0, 1).astype("f4"), "replicates": replicates, "lon": lon, "lat": lat}
+    replicates = np.clip(
+        mean
+        + rng.normal(0, 3, (REPLICATES, 1, 1))
+        + 2 * np.sin(lat / 5 + rng.normal(0, 3, (REPLICATES, 1, 1))),
+        0,
+        100,
+    )
+    return {
+        "mapped": (lon + lat) % 7 > 1.5,
+        "fraction": np.clip((lat - 40) / 30, 0, 1).astype("f4"),
+        "replicates": replicates,
+        "lon": lon,
+        "lat": lat,
+    }
 
 
 def make_run(folder: Path) -> str:
@@ -53,8 +65,19 @@ def make_run(folder: Path) -> str:
 
         vic = means.mean(axis=0)
         flag = raster(vic > 50, 255).astype("u1")
-        values = {"vic": vic, "vic_sd_ensemble": means.std(axis=0, ddof=1), "vic_lower95": vic - 15, "vic_upper95": vic + 15, "dissimilarity": vic / 100}
-        write_chunk(url, chunk, {name: raster(v).astype("f4") for name, v in values.items()} | {"aoa": flag, "extrapolated": flag})
+        values = {
+            "vic": vic,
+            "vic_sd_ensemble": means.std(axis=0, ddof=1),
+            "vic_lower95": vic - 15,
+            "vic_upper95": vic + 15,
+            "dissimilarity": vic / 100,
+        }
+        write_chunk(
+            url,
+            chunk,
+            {name: raster(v).astype("f4") for name, v in values.items()}
+            | {"aoa": flag, "extrapolated": flag},
+        )
         codes = stored.empty(chunk)
         codes[:, valid] = stored.codes(means)
         stored.write(chunk, codes, np.where(valid, part["fraction"], np.nan))
@@ -62,13 +85,25 @@ def make_run(folder: Path) -> str:
         area, fraction = GRID.cell_area()[chunk.rows][row], part["fraction"][valid]
         sums = {}
         for mask, counted in masks_of(fraction).items():
-            here = chunk_sums(area, counted, means, np.full(len(area), 30 / 3.919927969080108), vic > 50)
-            sums |= {name if mask == "fraction" else f"{name} / {mask}": value for name, value in here.items()}
+            here = chunk_sums(
+                area, counted, means, np.full(len(area), 30 / 3.919927969080108), vic > 50
+            )
+            sums |= {
+                name if mask == "fraction" else f"{name} / {mask}": value
+                for name, value in here.items()
+            }
         ledger.write(chunk.key, {"sums": sums})
     row, col = np.nonzero(all_fields["mapped"])
     weight = GRID.cell_area()[row] * all_fields["fraction"][row, col]
-    residual = {"all": residual_total_sd(GRID.longitudes[col], GRID.latitudes[row], weight, VARIOGRAM)}
-    write_ice_storage(str(folder / "ice_storage.json"), ice_storage(url, residual_sd=residual), VARIOGRAM, residual)
+    residual = {
+        "all": residual_total_sd(GRID.longitudes[col], GRID.latitudes[row], weight, VARIOGRAM)
+    }
+    write_ice_storage(
+        str(folder / "ice_storage.json"),
+        ice_storage(url, residual_sd=residual),
+        VARIOGRAM,
+        residual,
+    )
     return url
 
 
@@ -78,14 +113,25 @@ def map_url(tmp_path_factory) -> str:
 
 
 def polygons(path: Path, **shapes) -> str:
-    gpd.GeoDataFrame({"name": list(shapes)}, geometry=list(shapes.values()), crs="EPSG:4326").to_file(path)
+    gpd.GeoDataFrame(
+        {"name": list(shapes)}, geometry=list(shapes.values()), crs="EPSG:4326"
+    ).to_file(path)
     return str(path)
 
 
 def test_an_area_round_everything_has_the_totals_of_the_ledger(map_url, tmp_path):
-    drawn = ice_storage(map_url, polygons(tmp_path / "all.gpkg", everything=shapely.box(0, 0, 180, 90))).iloc[0]
+    drawn = ice_storage(
+        map_url, polygons(tmp_path / "all.gpkg", everything=shapely.box(0, 0, 180, 90))
+    ).iloc[0]
     kept = ice_storage(map_url, "all").iloc[0]
-    for column in ("area_km2", "area_aoa_km2", "ice_km3", "water_km3", "ice_km3_independent_lower95", "ice_km3_correlated_upper95"):
+    for column in (
+        "area_km2",
+        "area_aoa_km2",
+        "ice_km3",
+        "water_km3",
+        "ice_km3_independent_lower95",
+        "ice_km3_correlated_upper95",
+    ):
         assert drawn[column] == pytest.approx(kept[column], rel=1e-6), column
     # The spread of the replicates comes back from one byte a cell.
     assert drawn["ice_km3_sd"] == pytest.approx(kept["ice_km3_sd"], rel=0.01)
@@ -101,7 +147,11 @@ def test_an_area_that_cuts_cells_has_the_sum_over_their_parts(map_url, tmp_path,
     row = ice_storage(map_url, polygons(tmp_path / "strip.geojson", strip=shape), mask=mask).iloc[0]
     f = fields()
     inside = (f["lon"] > 70) & (f["lon"] < 80) & f["mapped"]
-    cover = np.where(inside & (abs(f["lat"] - 60.25) < 0.1), 1.0, np.where(inside & (abs(f["lat"] - 60.75) < 0.1), 0.25, 0.0))
+    cover = np.where(
+        inside & (abs(f["lat"] - 60.25) < 0.1),
+        1.0,
+        np.where(inside & (abs(f["lat"] - 60.75) < 0.1), 0.25, 0.0),
+    )
     weight = cover * masks_of(f["fraction"])[mask] * GRID.cell_area()[:, None]
     totals = np.einsum("ij,rij->r", weight, f["replicates"]) * 5e-5
     assert row["area_km2"] == pytest.approx(weight.sum(), rel=1e-5)
@@ -113,31 +163,50 @@ def test_an_area_that_cuts_cells_has_the_sum_over_their_parts(map_url, tmp_path,
 def test_only_the_windows_an_area_meets_are_read(map_url, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(Path(map_url).parent, run)
-    chunks = [path for path in run.glob("map.zarr/**/c/*/*") if path.is_file()] + [p for p in run.glob("map.zarr/replicates/value/c/*/*/*") if p.is_file()]
+    chunks = [path for path in run.glob("map.zarr/**/c/*/*") if path.is_file()] + [
+        p for p in run.glob("map.zarr/replicates/value/c/*/*/*") if p.is_file()
+    ]
     for path in chunks:
-        if path.parts[-2:] != ("0", "1") and "latitude" not in path.parts and "longitude" not in path.parts:
+        if (
+            path.parts[-2:] != ("0", "1")
+            and "latitude" not in path.parts
+            and "longitude" not in path.parts
+        ):
             path.write_bytes(b"damaged")
     shape = polygons(tmp_path / "east.gpkg", east=shapely.box(100, 60, 105, 65))
-    assert ice_storage(str(run / "map.zarr"), shape)["ice_km3"].item() == pytest.approx(ice_storage(map_url, shape)["ice_km3"].item())
+    assert ice_storage(str(run / "map.zarr"), shape)["ice_km3"].item() == pytest.approx(
+        ice_storage(map_url, shape)["ice_km3"].item()
+    )
 
 
 def test_a_copy_of_the_map_alone_still_gives_totals_of_areas(map_url, tmp_path):
     shutil.copytree(map_url, tmp_path / "copy.zarr")
-    shape = polygons(tmp_path / "a.gpkg", a=shapely.box(80, 60, 90, 70), sea=shapely.box(0, 0, 1, 1))
+    shape = polygons(
+        tmp_path / "a.gpkg", a=shapely.box(80, 60, 90, 70), sea=shapely.box(0, 0, 1, 1)
+    )
     row = ice_storage(str(tmp_path / "copy.zarr"), shape)
     assert row["region"].tolist() == ["a"]
     assert row["ice_km3"].item() == pytest.approx(ice_storage(map_url, shape)["ice_km3"].item())
-    assert row["share_residual"].item() == 0  # without ice_storage.json nothing is known of the residual
+    assert (
+        row["share_residual"].item() == 0
+    )  # without ice_storage.json nothing is known of the residual
 
 
 def test_areas_without_totals_are_sentences(map_url, tmp_path):
     with pytest.raises(IcemapError, match="The area 'sea' does not hold a cell that counts"):
         ice_storage(map_url, polygons(tmp_path / "sea.gpkg", sea=shapely.box(-40, 40, -30, 45)))
     with pytest.raises(IcemapError, match="None of the 2 areas holds a cell that counts"):
-        ice_storage(map_url, polygons(tmp_path / "seas.gpkg", a=shapely.box(-40, 40, -30, 45), b=shapely.box(-10, 0, 0, 5)))
+        ice_storage(
+            map_url,
+            polygons(
+                tmp_path / "seas.gpkg", a=shapely.box(-40, 40, -30, 45), b=shapely.box(-10, 0, 0, 5)
+            ),
+        )
     bare = tmp_path / "map.zarr"
     create_gridded(str(bare), GRID, map_variables(TargetConfig()), {}, chunk=64)
-    with pytest.raises(IcemapError, match=r"without the predictions of its replicates.*map\.replicate_fields"):
+    with pytest.raises(
+        IcemapError, match=r"without the predictions of its replicates.*map\.replicate_fields"
+    ):
         ice_storage(str(bare), polygons(tmp_path / "a.gpkg", a=shapely.box(80, 60, 90, 70)))
 
 

@@ -32,7 +32,9 @@ def test_covered_parts_of_cells_add_up_to_the_polygon(points):
 
 
 def test_windows_fit_together_and_holes_are_holes():
-    area = Area("ring", shapely.Point(10.3, 60.2).buffer(15).difference(shapely.Point(12, 61).buffer(5)))
+    area = Area(
+        "ring", shapely.Point(10.3, 60.2).buffer(15).difference(shapely.Point(12, 61).buffer(5))
+    )
     whole = area.coverage(GLOBE, *WHOLE)
     parts = np.zeros_like(whole)
     for chunk in GLOBE.chunks(7):
@@ -59,14 +61,18 @@ def test_a_polygon_round_the_pole_in_a_polar_projection(tmp_path):
     (area,) = read_areas(write(tmp_path / "cap.gpkg", [disc], crs="EPSG:3413", name=["cap"]))
     assert area.name == "cap"
     covered = area.coverage(GLOBE, *WHOLE)
-    assert (covered * GLOBE.cell_area()[:, None]).sum() == pytest.approx(np.pi * 1500**2, rel=0.07)  # the projection is not of equal area
+    assert (covered * GLOBE.cell_area()[:, None]).sum() == pytest.approx(
+        np.pi * 1500**2, rel=0.07
+    )  # the projection is not of equal area
     assert covered[0].min() == pytest.approx(1)
     assert covered[-1].max() == 0
 
 
 def test_names_come_from_an_attribute_the_first_words_or_a_number(tmp_path):
     shapes = [shapely.box(0, 50, 10, 60), shapely.box(20, 50, 30, 60), shapely.box(40, 50, 50, 60)]
-    path = write(tmp_path / "c.geojson", shapes, code=["x", "x", "y"], land=["Alpha", "Beta", "Gamma"])
+    path = write(
+        tmp_path / "c.geojson", shapes, code=["x", "x", "y"], land=["Alpha", "Beta", "Gamma"]
+    )
     assert [area.name for area in read_areas(path)] == ["Alpha", "Beta", "Gamma"]
     joined = read_areas(path, "code")
     assert [area.name for area in joined] == ["x", "y"]

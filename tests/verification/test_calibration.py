@@ -60,7 +60,9 @@ def test_places_beyond_the_fitted_dissimilarities_have_the_spread_of_the_ends():
 def test_the_transform_keeps_the_order_and_the_median(d, pit):
     spread = LocalSpread(-0.4, -0.3, -3.0, -1.0, 1.0)
     assert 0 <= spread.transform(pit, d) <= 1
-    assert (spread.transform(pit, d) <= spread.transform(0.5, d)) == (pit <= 0.5) or pit == pytest.approx(0.5)
+    assert (spread.transform(pit, d) <= spread.transform(0.5, d)) == (
+        pit <= 0.5
+    ) or pit == pytest.approx(0.5)
     assert spread.transform(0.5, d) == pytest.approx(0.5)
 
 
@@ -68,8 +70,12 @@ def test_levels_are_the_inverse_of_the_transform():
     calibration = Calibration.fit(*pits())
     d = np.array([0.05, 0.3, 1.0, 3.0])
     levels = calibration.levels(d)
-    np.testing.assert_allclose(calibration.spread.transform(levels[:, 0], d), calibration.levels95[0], atol=2e-4)
-    np.testing.assert_allclose(calibration.spread.transform(levels[:, 1], d), calibration.levels95[1], atol=2e-4)
+    np.testing.assert_allclose(
+        calibration.spread.transform(levels[:, 0], d), calibration.levels95[0], atol=2e-4
+    )
+    np.testing.assert_allclose(
+        calibration.spread.transform(levels[:, 1], d), calibration.levels95[1], atol=2e-4
+    )
 
 
 def test_equal_dissimilarities_are_no_obstacle():

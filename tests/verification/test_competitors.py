@@ -15,7 +15,9 @@ def made(n: int, seed: int) -> TrainingTable:
     rng = np.random.default_rng(seed)
     X = np.column_stack([rng.uniform(-2, 2, n), rng.integers(0, 3, n)])
     y = np.clip(40 + 10 * X[:, 0] + 5 * rng.normal(size=n), 0, 100)
-    return TrainingTable(X, y, np.ones(n), rng.uniform(-180, 180, n), rng.uniform(55, 75, n), np.arange(n))
+    return TrainingTable(
+        X, y, np.ones(n), rng.uniform(-180, 180, n), rng.uniform(55, 75, n), np.arange(n)
+    )
 
 
 def test_the_quantile_forest_nearly_knows_what_there_is_to_know():
@@ -33,7 +35,9 @@ def test_the_quantile_forest_nearly_knows_what_there_is_to_know():
 def test_its_mean_is_that_of_the_forest_it_is_made_of():
     training, test = made(200, 0), made(20, 1)
     found = quantile_forest(training, test.X, test.y, [1], None, 10.0, seed=3)
-    forest = RandomForestRegressor(300, min_samples_leaf=5, max_features=1 / 3, random_state=3).fit(training.X, training.y, sample_weight=training.weight)
+    forest = RandomForestRegressor(300, min_samples_leaf=5, max_features=1 / 3, random_state=3).fit(
+        training.X, training.y, sample_weight=training.weight
+    )
     np.testing.assert_allclose(found["mean"], forest.predict(test.X), rtol=1e-9)
 
 

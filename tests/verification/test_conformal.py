@@ -15,7 +15,10 @@ from icemap.verification.conformal import ConformalPIT
 def test_levels_are_the_published_order_statistics(n: int, coverage: float, seed: int) -> None:
     r = np.random.default_rng(seed).random(n)
     ordered, alpha = np.sort(r), round(1 - coverage, 10)
-    lower, upper = int(np.floor((n + 1) * alpha / 2 + 1e-9)), int(np.ceil((n + 1) * (1 - alpha / 2) - 1e-9))
+    lower, upper = (
+        int(np.floor((n + 1) * alpha / 2 + 1e-9)),
+        int(np.ceil((n + 1) * (1 - alpha / 2) - 1e-9)),
+    )
     a, b = ConformalPIT().fit(r).levels(coverage)
     assert a == (ordered[lower - 1] if lower >= 1 else 0.0)
     assert b == (ordered[upper - 1] if upper <= n else 1.0)
@@ -48,7 +51,9 @@ def test_equal_weights_change_nothing_and_zero_weights_leave_rows_out() -> None:
 
 @pytest.mark.parametrize("side", ["both", "lower", "upper"])
 def test_coverage_is_at_least_what_was_asked_for_whatever_the_forecast(side: str) -> None:
-    """Exchangeable rows, a forecast that is far too narrow, many repetitions: the mean coverage lies in [0.9, 0.9 + 2/(n+1)]."""
+    """Exchangeable rows, a forecast that is far too narrow, many repetitions: the mean coverage
+    lies in [0.9, 0.9 + 2/(n+1)].
+    """
     rng, n, hits = np.random.default_rng(0), 60, []
     for _ in range(4000):
         r = rng.beta(0.3, 0.4, n + 1)
@@ -70,7 +75,9 @@ def test_weights_repair_a_covariate_shift() -> None:
 
     density_of_boreholes = x ** (-2 / 3) / 3
     assert covered(ConformalPIT().fit(r).levels(0.9)) < 0.8
-    assert covered(ConformalPIT().fit(r, 1 / density_of_boreholes).levels(0.9)) == pytest.approx(0.9, abs=0.02)
+    assert covered(ConformalPIT().fit(r, 1 / density_of_boreholes).levels(0.9)) == pytest.approx(
+        0.9, abs=0.02
+    )
 
 
 def test_a_calibration_survives_json() -> None:

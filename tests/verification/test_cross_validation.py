@@ -19,8 +19,18 @@ MEMBERS = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
 def samples() -> pd.DataFrame:
     rng = np.random.default_rng(0)
     n = 150
-    table = pd.DataFrame({"maat": rng.uniform(-15, 0, n), "slope": rng.gamma(2, 2, n), "lon": rng.uniform(60, 180, n), "lat": rng.uniform(60, 75, n)})
-    return table.assign(value=(45 - 2 * table.maat - 2 * table.slope + 5 * rng.normal(size=n)).clip(0, 100), cell=np.repeat(np.arange(75), 2))
+    table = pd.DataFrame(
+        {
+            "maat": rng.uniform(-15, 0, n),
+            "slope": rng.gamma(2, 2, n),
+            "lon": rng.uniform(60, 180, n),
+            "lat": rng.uniform(60, 75, n),
+        }
+    )
+    return table.assign(
+        value=(45 - 2 * table.maat - 2 * table.slope + 5 * rng.normal(size=n)).clip(0, 100),
+        cell=np.repeat(np.arange(75), 2),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +47,10 @@ def labels(ensemble, samples):
 
 @pytest.fixture(scope="module")
 def records(ensemble, samples, labels):
-    return [verify_fold(ensemble, samples, labels, fold, tuple(COMPETITORS), importance=True) for fold in range(3)]
+    return [
+        verify_fold(ensemble, samples, labels, fold, tuple(COMPETITORS), importance=True)
+        for fold in range(3)
+    ]
 
 
 def test_a_fold_is_scored_by_models_that_never_saw_it(ensemble, samples, labels, records):
@@ -49,17 +62,30 @@ def test_a_fold_is_scored_by_models_that_never_saw_it(ensemble, samples, labels,
     for name, model in records[1]["models"].items():
         assert again["models"][name]["interval"] == model["interval"], name
         assert again["models"][name].get("mean") == model.get("mean"), name
-    assert np.mean(again["models"][MODEL]["crps"]) > 2 * np.mean(records[1]["models"][MODEL]["crps"])
+    assert np.mean(again["models"][MODEL]["crps"]) > 2 * np.mean(
+        records[1]["models"][MODEL]["crps"]
+    )
 
 
 def test_models_agree_with_themselves(records):
     for record in records:
         n = len(record["y"])
         assert record["left_out"] == []
-        assert set(record["models"]) == {MODEL, "COP-BMA", "Gaussian BMA", "equal weights", "best member", "climatology", *MEMBERS, *COMPETITORS}
+        assert set(record["models"]) == {
+            MODEL,
+            "COP-BMA",
+            "Gaussian BMA",
+            "equal weights",
+            "best member",
+            "climatology",
+            *MEMBERS,
+            *COMPETITORS,
+        }
         for name, model in record["models"].items():
             assert np.shape(model["interval"]["0.95"]) == (n, 2)
-            assert 0 <= np.min(model["interval"]["0.95"]) <= np.max(model["interval"]["0.95"]) <= 100
+            assert (
+                0 <= np.min(model["interval"]["0.95"]) <= np.max(model["interval"]["0.95"]) <= 100
+            )
             if name == "conformal_quantiles":
                 assert list(model) == ["interval"]
                 continue
@@ -67,7 +93,10 @@ def test_models_agree_with_themselves(records):
             assert ("log_density" in model) == (name != "quantile_forest")
             assert 0 <= min(model["pit"]) <= max(model["pit"]) <= 1
             assert min(model["crps"]) >= 0
-            widths = [np.mean(np.diff(model["interval"][f"{coverage:g}"], axis=1)) for coverage in COVERAGES]
+            widths = [
+                np.mean(np.diff(model["interval"][f"{coverage:g}"], axis=1))
+                for coverage in COVERAGES
+            ]
             assert widths == sorted(widths), name
         quantiles = np.array(record["models"][MODEL]["quantiles"])
         assert quantiles.shape == (n, len(TAIL_LEVELS))
@@ -75,15 +104,23 @@ def test_models_agree_with_themselves(records):
 
 
 def test_a_member_alone_is_the_member_less_its_bias_out_of_fold(ensemble, samples, labels, records):
-    """The difference to the member's own prediction is the same everywhere; the best member is one of them."""
+    """The difference to the member's own prediction is the same everywhere; the best member is one
+    of them.
+    """
     for record in records:
         models = record["models"]
         assert models["best member"]["mean"] in [models[name]["mean"] for name in MEMBERS]
-        assert {round(float(np.ptp(np.diff(models[name]["interval"]["0.5"], axis=1))), 9) for name in MEMBERS} == {0.0}
+        assert {
+            round(float(np.ptp(np.diff(models[name]["interval"]["0.5"], axis=1))), 9)
+            for name in MEMBERS
+        } == {0.0}
 
 
 def test_permuting_what_matters_costs_most(records):
-    increase = {name: np.mean([record["permuted"]["increase"][name] for record in records]) for name in ("maat", "slope")}
+    increase = {
+        name: np.mean([record["permuted"]["increase"][name] for record in records])
+        for name in ("maat", "slope")
+    }
     assert increase["maat"] > increase["slope"] > 0
 
 
@@ -100,7 +137,9 @@ def test_records_join_in_the_order_of_the_samples(samples, records):
     assert joined["models"][MODEL]["quantiles"].shape == (150, len(TAIL_LEVELS))
     assert joined["models"]["conformal_quantiles"]["interval"]["0.95"].shape == (150, 2)
     assert np.corrcoef(joined["models"][MODEL]["mean"], joined["y"])[0, 1] > 0.8
-    for row, value in zip(records[2]["rows"], records[2]["models"][MEMBERS[0]]["mean"], strict=True):
+    for row, value in zip(
+        records[2]["rows"], records[2]["models"][MEMBERS[0]]["mean"], strict=True
+    ):
         assert joined["models"][MEMBERS[0]]["mean"][row] == value
 
 
@@ -112,17 +151,24 @@ def test_a_sample_that_is_in_no_fold_is_noticed_unless_it_is_meant(records):
 
 
 def test_a_model_that_one_fold_has_not_is_left_out(records):
-    models = {name: model for name, model in records[1]["models"].items() if name != "conformal_quantiles"}
+    models = {
+        name: model for name, model in records[1]["models"].items() if name != "conformal_quantiles"
+    }
     joined = gather([records[0], {**records[1], "models": models}, records[2]], np.arange(150))
     assert "conformal_quantiles" not in joined["models"]
     assert "quantile_forest" in joined["models"]
 
 
 def test_a_predictor_without_variance_and_a_class_outside_one_fold_only(samples):
-    """In the training side of fold 0 the glacier predictor is 0 everywhere, and nothing has the class 7."""
+    """In the training side of fold 0 the glacier predictor is 0 everywhere, and nothing has the
+    class 7.
+    """
     labels = np.arange(150) % 3
     rng = np.random.default_rng(5)
-    table = samples.assign(glacier=np.where(labels == 0, rng.uniform(1, 2, 150), 0.0), lithology=np.where(labels == 0, 7.0, rng.choice([1.0, 2.0], 150)))
+    table = samples.assign(
+        glacier=np.where(labels == 0, rng.uniform(1, 2, 150), 0.0),
+        lithology=np.where(labels == 0, 7.0, rng.choice([1.0, 2.0], 150)),
+    )
     ensemble = IceEnsemble(classes=("lithology",), replicates=1, folds=3, candidates=1, seed=4)
     ensemble.prepare(table)
     record = verify_fold(ensemble, table, labels, 0, tuple(COMPETITORS), importance=True)
@@ -130,9 +176,15 @@ def test_a_predictor_without_variance_and_a_class_outside_one_fold_only(samples)
         assert np.isfinite(model["interval"]["0.95"]).all(), name
         assert np.isfinite(model.get("crps", 0.0)).all(), name
     # No model can have learnt from what never varied on its training side.
-    assert np.mean(record["models"][MODEL]["crps"]) < np.mean(record["models"]["climatology"]["crps"])
+    assert np.mean(record["models"][MODEL]["crps"]) < np.mean(
+        record["models"]["climatology"]["crps"]
+    )
 
 
 @pytest.mark.quick
 def test_keys_sort_as_numbers():
-    assert sorted(Fold("cell", number).key for number in (10, 9, 0)) == ["cell-00", "cell-09", "cell-10"]
+    assert sorted(Fold("cell", number).key for number in (10, 9, 0)) == [
+        "cell-00",
+        "cell-09",
+        "cell-10",
+    ]

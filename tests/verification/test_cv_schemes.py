@@ -24,13 +24,17 @@ pytestmark = pytest.mark.quick
 
 def table(lon: np.ndarray, lat: np.ndarray, cell: np.ndarray | None = None) -> TrainingTable:
     n = len(lon)
-    return TrainingTable(np.zeros((n, 1)), np.zeros(n), np.ones(n), lon, lat, np.arange(n) if cell is None else cell)
+    return TrainingTable(
+        np.zeros((n, 1)), np.zeros(n), np.ones(n), lon, lat, np.arange(n) if cell is None else cell
+    )
 
 
 def spread(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """70 sites in Siberia, 70 in North America, 10 in the Nordic region."""
     rng = np.random.default_rng(seed)
-    lon = np.concatenate([rng.uniform(60, 170, 70), rng.uniform(-160, -60, 70), rng.uniform(10, 30, 10)])
+    lon = np.concatenate(
+        [rng.uniform(60, 170, 70), rng.uniform(-160, -60, 70), rng.uniform(10, 30, 10)]
+    )
     return lon, rng.uniform(60, 74, 150)
 
 
@@ -50,7 +54,10 @@ def test_every_kind_leaves_each_sample_out_once_and_keeps_together_what_belongs_
     for kind, groups in (("cell", samples.cell), ("block", spatial_blocks(lon, lat, 10.0))):
         assert all(len(set(labels[kind][groups == group])) == 1 for group in np.unique(groups))
     assert any(len(set(labels["random"][samples.cell == cell])) == 2 for cell in range(75))
-    assert [np.unique(labels["region"][part]).tolist() for part in (slice(0, 70), slice(70, 140), slice(140, 150))] == [[1], [0], [-1]]
+    assert [
+        np.unique(labels["region"][part]).tolist()
+        for part in (slice(0, 70), slice(70, 140), slice(140, 150))
+    ] == [[1], [0], [-1]]
     assert notes == ["Nordic is not left out: it has 10 samples, fewer than 20"]
     again, _ = fold_labels(samples, options())
     assert all(np.array_equal(labels[kind], again[kind]) for kind in labels)
@@ -64,7 +71,9 @@ def test_random_folds_are_not_printed_twice():
 
 def test_one_region_alone_cannot_be_left_out():
     rng = np.random.default_rng(0)
-    labels, notes = fold_labels(table(rng.uniform(60, 170, 100), rng.uniform(60, 74, 100)), options(3))
+    labels, notes = fold_labels(
+        table(rng.uniform(60, 170, 100), rng.uniform(60, 74, 100)), options(3)
+    )
     assert "region" not in labels
     assert notes[-1] == "Siberia is not left out: the other regions have 0 samples, fewer than 60"
 
@@ -78,7 +87,9 @@ def test_a_region_that_holds_nearly_all_sites_is_always_trained_on():
 def clustered(sizes: list[int], spread: float = 0.3, seed: int = 0) -> TrainingTable:
     """Clusters of so many sites, 25 degrees apart, each some 30 km wide."""
     rng = np.random.default_rng(seed)
-    lon = np.repeat((62.0 + 25 * np.arange(len(sizes))) % 360 - 180, sizes) + rng.normal(0, spread, sum(sizes))
+    lon = np.repeat((62.0 + 25 * np.arange(len(sizes))) % 360 - 180, sizes) + rng.normal(
+        0, spread, sum(sizes)
+    )
     return table(lon, np.repeat(65.0, sum(sizes)) + rng.normal(0, spread / 2, sum(sizes)))
 
 
@@ -126,18 +137,24 @@ def test_fewer_blocks_than_folds_make_fewer_folds():
 def test_samples_that_are_all_in_one_place_have_no_spatial_blocks():
     labels, notes = fold_labels(clustered([60], spread=0.01), options(10))
     assert "block" not in labels
-    assert any("spatial blocks are not left out: all 60 samples are in 1 blocks" in n for n in notes)
+    assert any(
+        "spatial blocks are not left out: all 60 samples are in 1 blocks" in n for n in notes
+    )
     assert importance_kind(labels) == "knndm"
 
 
 def test_too_few_samples_for_any_folds_are_refused():
     with pytest.raises(ValueError, match=r"41 samples .* allow no folds that leave 40"):
-        fold_labels(table(*np.random.default_rng(0).uniform(60, 70, (2, 41)), np.zeros(41)), options())
+        fold_labels(
+            table(*np.random.default_rng(0).uniform(60, 70, (2, 41)), np.zeros(41)), options()
+        )
 
 
 def test_the_facts_say_what_the_samples_allow():
     few = sample_facts(clustered([34, 10, 8, 6, 5]), 10.0)
-    assert few.startswith("63 samples in 5 independent clusters (blocks of 10 degrees; the largest has 34)")
+    assert few.startswith(
+        "63 samples in 5 independent clusters (blocks of 10 degrees; the largest has 34)"
+    )
     assert "too few to say how sure the scores are (8 are needed)" in few
     assert "enough to say how sure" in sample_facts(table(*spread()), 10.0)
 

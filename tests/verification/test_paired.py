@@ -22,7 +22,10 @@ def test_what_neighbours_share_is_not_counted_as_evidence():
     rng = np.random.default_rng(0)
     blocks = np.repeat(np.arange(40), 25)
     shared = rng.normal(size=40)[blocks]
-    by_block, by_sample = block_difference(shared, blocks, 0), block_difference(shared, np.arange(1000), 0)
+    by_block, by_sample = (
+        block_difference(shared, blocks, 0),
+        block_difference(shared, np.arange(1000), 0),
+    )
     ratio = (by_block["high"] - by_block["low"]) / (by_sample["high"] - by_sample["low"])
     assert ratio == pytest.approx(5, rel=0.2)
 
@@ -33,7 +36,9 @@ def test_the_interval_covers_as_it_promises():
     for seed in range(200):
         rng = np.random.default_rng(seed)
         blocks = np.repeat(np.arange(30), rng.integers(2, 40, 30))
-        found = block_difference(rng.normal(size=30)[blocks] + rng.normal(size=len(blocks)), blocks, seed)
+        found = block_difference(
+            rng.normal(size=30)[blocks] + rng.normal(size=len(blocks)), blocks, seed
+        )
         hits += found["low"] <= 0 <= found["high"]
     assert 0.88 <= hits / 200 <= 0.98
 
@@ -46,7 +51,11 @@ def test_reversed_roles_and_the_same_seed():
     assert other["low"] == pytest.approx(-one["high"], rel=0.1)
 
 
-@pytest.mark.parametrize(("values", "blocks"), [(np.arange(7.0), np.arange(7)), (np.zeros(40), np.arange(40))], ids=["few blocks", "no difference"])
+@pytest.mark.parametrize(
+    ("values", "blocks"),
+    [(np.arange(7.0), np.arange(7)), (np.zeros(40), np.arange(40))],
+    ids=["few blocks", "no difference"],
+)
 def test_no_interval_is_made_up(values, blocks):
     found = block_difference(values, blocks, 0)
     assert found["low"] is found["high"] is None

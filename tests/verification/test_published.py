@@ -7,7 +7,12 @@ import pytest
 from icemap import IceEnsemble
 from icemap.ensemble.folds import cell_folds
 from icemap.verification.cross_validation import MODEL, verify_fold
-from icemap.verification.published import PUBLISHED, PUBLISHED_MIXTURE, PublishedFit, replicate_forecast
+from icemap.verification.published import (
+    PUBLISHED,
+    PUBLISHED_MIXTURE,
+    PublishedFit,
+    replicate_forecast,
+)
 from icemap.verification.scores import COVERAGES, crps_sample
 
 
@@ -57,7 +62,9 @@ def test_weights_and_errors_of_samples_do_not_count(ensemble, samples, fitted):
 def test_its_interval_is_that_of_the_replicates_means(ensemble, samples, fitted):
     table = ensemble.table(samples)
     found = fitted.forecasts(table.X[:20], table.y[:20])
-    means = np.stack([one.bma.predict(one.member_predictions(table.X[:20])) for one in fitted.replicates])
+    means = np.stack(
+        [one.bma.predict(one.member_predictions(table.X[:20])) for one in fitted.replicates]
+    )
     low, high = found[PUBLISHED]["interval"]["0.95"].T
     # Three replicates reach no farther than they do.
     np.testing.assert_allclose(low, means.min(axis=0))

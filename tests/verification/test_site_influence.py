@@ -7,20 +7,38 @@ from scipy.spatial.distance import cdist
 
 from icemap.ensemble.folds import replicate_splits
 from icemap.verification.applicability import Applicability
-from icemap.verification.site_influence import MapPlaces, map_shares, next_boreholes, site_table, total_shifts
+from icemap.verification.site_influence import (
+    MapPlaces,
+    map_shares,
+    next_boreholes,
+    site_table,
+    total_shifts,
+)
 
 pytestmark = pytest.mark.quick
 
 
-def world(sites: int = 40, places: int = 300, seed: int = 0) -> tuple[Applicability, MapPlaces, np.ndarray]:
+def world(
+    sites: int = 40, places: int = 300, seed: int = 0
+) -> tuple[Applicability, MapPlaces, np.ndarray]:
     """Sites in one half of predictor space, places in all of it."""
     rng = np.random.default_rng(seed)
-    train = np.column_stack([rng.uniform(0, 0.5, sites), rng.uniform(size=sites), np.full(sites, 3.0)])
-    everywhere = np.column_stack([rng.uniform(size=places), rng.uniform(size=places), rng.uniform(2, 4, places)])
+    train = np.column_stack(
+        [rng.uniform(0, 0.5, sites), rng.uniform(size=sites), np.full(sites, 3.0)]
+    )
+    everywhere = np.column_stack(
+        [rng.uniform(size=places), rng.uniform(size=places), rng.uniform(2, 4, places)]
+    )
     weight = rng.uniform(0.5, 1.5, places)
     sd = rng.uniform(3, 9, places)
     on_map = MapPlaces(
-        rng.uniform(-180, 180, places), rng.uniform(55, 80, places), weight / weight.sum(), everywhere, 40 + sd, sd, rng.normal(40, 1, (60, places))
+        rng.uniform(-180, 180, places),
+        rng.uniform(55, 80, places),
+        weight / weight.sum(),
+        everywhere,
+        40 + sd,
+        sd,
+        rng.normal(40, 1, (60, places)),
     )
     return Applicability.fit(train, [2.0, 1.0, 1.0]), on_map, train
 
@@ -45,13 +63,19 @@ def test_sites_with_the_same_predictors_share():
 
 
 def narrowed(sites: Applicability, places: MapPlaces, added: list[int]) -> float:
-    """The definition, written out: variance times the part of the way, when boreholes are added one by one."""
+    """The definition, written out: variance times the part of the way, when boreholes are added one
+    by one.
+    """
     scaled = (places.predictors - sites.center) * sites.factor
     now = cdist(scaled, sites.points).min(axis=1)
     total = 0.0
     for c in added:
         to = np.linalg.norm(scaled - scaled[c], axis=1)
-        total = sum(places.weight[k] * places.sd[k] ** 2 * (1 - to[k] / now[k]) for k in range(len(now)) if to[k] < now[k])
+        total = sum(
+            places.weight[k] * places.sd[k] ** 2 * (1 - to[k] / now[k])
+            for k in range(len(now))
+            if to[k] < now[k]
+        )
         now = np.minimum(now, to)
     return total / float(np.sum(places.weight * places.sd**2))
 
@@ -77,13 +101,19 @@ def test_the_next_boreholes_are_the_best_by_definition():
 def test_where_every_place_has_a_site_no_borehole_helps():
     sites, places, train = world()
     at_sites = MapPlaces(
-        *(getattr(places, name)[:40] for name in ("longitude", "latitude", "weight")), train, places.mean[:40], places.sd[:40], places.replicate_means
+        *(getattr(places, name)[:40] for name in ("longitude", "latitude", "weight")),
+        train,
+        places.mean[:40],
+        places.sd[:40],
+        places.replicate_means,
     )
     assert next_boreholes(sites, at_sites) == []
 
 
 def test_the_shift_of_the_total_is_unbiased_and_its_error_honest():
-    """Additive effects of sites and noise of the members: errors over the standard error are standard normal."""
+    """Additive effects of sites and noise of the members: errors over the standard error are
+    standard normal.
+    """
     rng = np.random.default_rng(1)
     effects = rng.normal(0, 0.5, 80)
     held_out = replicate_splits(range(80), 0.1, 400, seed=3)
@@ -108,12 +138,25 @@ def test_too_few_replicates_say_nothing_of_single_sites():
 
 def test_sites_are_ranked_by_leverage():
     sites, places, _train = world()
-    samples = pd.DataFrame({"sample": [f"s{k}" for k in range(40)], "lon": np.linspace(60, 170, 40), "lat": 65.0, "value": 40.0})
+    samples = pd.DataFrame(
+        {
+            "sample": [f"s{k}" for k in range(40)],
+            "lon": np.linspace(60, 170, 40),
+            "lat": 65.0,
+            "value": 40.0,
+        }
+    )
     held_out = replicate_splits(range(40), 0.2, 60, seed=0)
     rows = site_table(samples, sites, places, held_out, np.arange(40.0))
     shares = [row["map_share"] for row in rows]
     assert shares == sorted(shares, reverse=True)
     assert all(row["residual"] == float(row["sample"][1:]) for row in rows)
     assert all(row["total_shift"] is not None and row["total_shift_se"] > 0 for row in rows)
-    few = site_table(samples, sites, MapPlaces(**{**vars(places), "replicate_means": places.replicate_means[:9]}), held_out[:9], np.arange(40.0))
+    few = site_table(
+        samples,
+        sites,
+        MapPlaces(**{**vars(places), "replicate_means": places.replicate_means[:9]}),
+        held_out[:9],
+        np.arange(40.0),
+    )
     assert {row["total_shift"] for row in few} == {None}

@@ -74,4 +74,7 @@ def test_models_without_a_distribution_have_no_skill():
     models = {"icemap": {"crps": own}, "cqr": {"interval": {}}, "climatology": {"crps": reference}}
     part = {"models": models, "rows": np.arange(300)}
     assert list(skills(part, np.arange(400) // 10, 0)) == ["icemap"]
-    assert skills({"models": {"icemap": {"crps": own}}, "rows": np.arange(300)}, np.arange(300), 0) == {}
+    assert (
+        skills({"models": {"icemap": {"crps": own}}, "rows": np.arange(300)}, np.arange(300), 0)
+        == {}
+    )

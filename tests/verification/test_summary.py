@@ -68,17 +68,30 @@ def part() -> dict:
     other = {name: values for name, values in model.items() if name != "quantiles"}
     interval_only = {"interval": {"0.95": model["interval"]["0.95"]}}
     shifted = {**other, "mean": model["mean"] + 1, "crps": model["crps"] + 1}
-    models = {MODEL: model, "climatology": other, "svr": shifted, "conformal_quantiles": interval_only}
+    models = {
+        MODEL: model,
+        "climatology": other,
+        "svr": shifted,
+        "conformal_quantiles": interval_only,
+    }
     return {"y": y, "rows": np.arange(len(y)), "dissimilarity": ALIKE, "models": models}
 
 
 def test_the_table_has_a_row_per_model_with_what_it_has(part):
     labels, blocks = np.arange(600) % 5, np.repeat(["a", "b", "c"], [300, 290, 10]).astype(object)
     rows = verification_table({"block": with_calibrated(part, labels)}, blocks)
-    assert [row["model"] for row in rows] == [MODEL, CALIBRATED, "climatology", "svr", "conformal_quantiles"]
+    assert [row["model"] for row in rows] == [
+        MODEL,
+        CALIBRATED,
+        "climatology",
+        "svr",
+        "conformal_quantiles",
+    ]
     assert {row["folds"] for row in rows} == {"spatial blocks"}
     by_name = {row["model"]: row for row in rows}
-    assert by_name[MODEL]["rmse"] == pytest.approx(np.sqrt(np.mean((part["y"] - part["models"][MODEL]["mean"]) ** 2)))
+    assert by_name[MODEL]["rmse"] == pytest.approx(
+        np.sqrt(np.mean((part["y"] - part["models"][MODEL]["mean"]) ** 2))
+    )
     assert by_name["svr"]["bias"] == pytest.approx(by_name[MODEL]["bias"] + 1)
     assert not {"rmse", "r2", "crps", "pit_mean"} & set(by_name["conformal_quantiles"])
     assert by_name["conformal_quantiles"]["winkler_95"] == by_name[MODEL]["winkler_95"]
@@ -86,7 +99,9 @@ def test_the_table_has_a_row_per_model_with_what_it_has(part):
     assert by_name[CALIBRATED]["coverage_95"] == pytest.approx(0.95, abs=0.025)
     low, high = with_calibrated(part, labels)["models"][CALIBRATED]["interval"]["0.95"].T
     inside = (part["y"] >= low) & (part["y"] <= high)
-    assert by_name[CALIBRATED]["worst_block_coverage_95"] == min(inside[:300].mean(), inside[300:590].mean())
+    assert by_name[CALIBRATED]["worst_block_coverage_95"] == min(
+        inside[:300].mean(), inside[300:590].mean()
+    )
     assert by_name[CALIBRATED]["worst_block"] in ("a", "b")
     assert json.loads(json.dumps(rows)) == rows
 
@@ -99,12 +114,20 @@ def test_differences_are_the_models_own_less_the_others(part):
     blocks = np.repeat(np.arange(30), 20)
     rows = difference_table({"knndm": with_calibrated(part, np.arange(600) % 5)}, blocks, seed=0)
     found = {(row["model"], row["score"]): row for row in rows}
-    assert set(found) == {("climatology", "crps"), ("climatology", "winkler_95"), ("svr", "crps"), ("svr", "winkler_95"), ("conformal_quantiles", "winkler_95")}
+    assert set(found) == {
+        ("climatology", "crps"),
+        ("climatology", "winkler_95"),
+        ("svr", "crps"),
+        ("svr", "winkler_95"),
+        ("conformal_quantiles", "winkler_95"),
+    }
     assert found["svr", "crps"]["difference"] == pytest.approx(-1)
     assert found["climatology", "crps"]["difference"] == 0
     # Intervals of twice the width that is needed lose.
     assert found["conformal_quantiles", "winkler_95"]["high"] < 0
-    assert rows == difference_table({"knndm": with_calibrated(part, np.arange(600) % 5)}, blocks, seed=0)
+    assert rows == difference_table(
+        {"knndm": with_calibrated(part, np.arange(600) % 5)}, blocks, seed=0
+    )
 
 
 def test_scores_over_replicates_have_their_spread():

@@ -5,7 +5,14 @@ from scipy.spatial import cKDTree
 
 from icemap.grid import Grid
 from icemap.virtual_arctic.boreholes import COLUMNS
-from icemap.virtual_arctic.world import borehole_truth, boreholes, predictors, predictors_at_points, truth_at_points, write_boreholes
+from icemap.virtual_arctic.world import (
+    borehole_truth,
+    boreholes,
+    predictors,
+    predictors_at_points,
+    truth_at_points,
+    write_boreholes,
+)
 
 SEED = 0
 WINDOW = 5.0
@@ -26,9 +33,14 @@ def column(rows, name):
 
 
 def layer_vic(rows):
-    """VIC (fraction) of each layer, written anew from the published conversions so that the test does not lean on the package."""
+    """VIC (fraction) of each layer, written anew from the published conversions so that the test
+    does not lean on the package.
+    """
     ice, solids = 0.917, 2.65
-    w, dry, bulk = (column(rows, name) for name in ("gravimetric_water [%]", "dry_density [g/cm3]", "frozen_bulk_density [g/cm3]"))
+    w, dry, bulk = (
+        column(rows, name)
+        for name in ("gravimetric_water [%]", "dry_density [g/cm3]", "frozen_bulk_density [g/cm3]")
+    )
     theta, unfrozen = column(rows, "volumetric_water [%]"), column(rows, "unfrozen_water [%]")
     excess, n = column(rows, "excess_ice [%]"), column(rows, "porosity [%]")
     visible, matrix = column(rows, "visible_ice [%]"), column(rows, "matrix_vic [%]")
@@ -53,7 +65,10 @@ def window_mean(rows):
     top, base = rows["top [m]"].to_numpy(float), rows["base [m]"].to_numpy(float)
     if np.all(top == base):
         middles = 0.5 * (top[1:] + top[:-1])
-        top, base = np.concatenate([[top[0] - 0.5], middles]), np.concatenate([middles, [base[-1] + 0.5]])
+        top, base = (
+            np.concatenate([[top[0] - 0.5], middles]),
+            np.concatenate([middles, [base[-1] + 0.5]]),
+        )
     length = np.clip(np.minimum(base, table + WINDOW) - np.maximum(top, table), 0, None)
     wedge = rows["wedge_ice [%]"].fillna(0).max() / 100
     mean = np.sum(length * layer_vic(rows)) / length.sum()
@@ -63,8 +78,20 @@ def window_mean(rows):
 def test_table_has_the_agreed_columns(layers):
     assert tuple(layers.columns) == COLUMNS
     assert layers["site"].nunique() == 1178
-    assert layers[["site", "longitude [deg]", "latitude [deg]", "top [m]", "base [m]"]].notna().all().all()
-    assert set(layers["permafrost_table_source"]) <= {"", "reported", "thaw_depth", "active_layer", "frozen_ground", "mapped"}
+    assert (
+        layers[["site", "longitude [deg]", "latitude [deg]", "top [m]", "base [m]"]]
+        .notna()
+        .all()
+        .all()
+    )
+    assert set(layers["permafrost_table_source"]) <= {
+        "",
+        "reported",
+        "thaw_depth",
+        "active_layer",
+        "frozen_ground",
+        "mapped",
+    }
     assert set(layers["position_grade"]) == {"A", "C"}
     for name in COLUMNS:
         assert layers[name].replace("", np.nan).notna().any(), f"nobody ever wrote {name}"
@@ -119,11 +146,19 @@ def test_copies_repeat_another_site(layers):
         if site.endswith("-copy"):
             original = by_site[site.removesuffix("-copy")]
             unlike = ["site", "source"]
-            pd.testing.assert_frame_equal(rows.drop(columns=unlike).reset_index(drop=True), original.drop(columns=unlike).reset_index(drop=True))
+            pd.testing.assert_frame_equal(
+                rows.drop(columns=unlike).reset_index(drop=True),
+                original.drop(columns=unlike).reset_index(drop=True),
+            )
 
 
 def test_boreholes_stand_in_permafrost_on_land(clean):
-    fields = predictors_at_points(clean["lon"], clean["lat"], ["land_fraction", "permafrost_fraction", "glacier_fraction", "slope"], SEED)
+    fields = predictors_at_points(
+        clean["lon"],
+        clean["lat"],
+        ["land_fraction", "permafrost_fraction", "glacier_fraction", "slope"],
+        SEED,
+    )
     assert fields["land_fraction"].min() == 1
     assert fields["permafrost_fraction"].min() > 0.1
     assert fields["permafrost_fraction"].mean() > 0.8
@@ -134,17 +169,23 @@ def test_boreholes_stand_in_permafrost_on_land(clean):
 def test_boreholes_are_clustered(clean):
     def nearest(lon, lat):
         lam, phi = np.radians(lon), np.radians(lat)
-        points = 6371 * np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
+        points = 6371 * np.column_stack(
+            [np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)]
+        )
         return cKDTree(points).query(points, k=2)[0][:, 1]
 
     drilled = nearest(clean["lon"].to_numpy(), clean["lat"].to_numpy())
     grid = Grid(-180, 30, 180, 84, 0.5)
-    share = predictors(grid.longitudes, grid.latitudes, ["permafrost_fraction"], SEED)["permafrost_fraction"]
+    share = predictors(grid.longitudes, grid.latitudes, ["permafrost_fraction"], SEED)[
+        "permafrost_fraction"
+    ]
     weight = (share * grid.cell_area()[:, None]).ravel()
     rng = np.random.default_rng(0)
     cell = rng.choice(weight.size, len(clean), p=weight / weight.sum())
     lon, lat = grid.longitudes[cell % grid.shape[1]], grid.latitudes[cell // grid.shape[1]]
-    random = nearest(lon + rng.uniform(-0.25, 0.25, len(cell)), lat + rng.uniform(-0.25, 0.25, len(cell)))
+    random = nearest(
+        lon + rng.uniform(-0.25, 0.25, len(cell)), lat + rng.uniform(-0.25, 0.25, len(cell))
+    )
     assert np.median(drilled) < 0.05 * np.median(random)
     # Nobody drills the same place twice, so close sites are copies and nothing else.
     assert drilled.min() > 0.05
@@ -159,8 +200,15 @@ def test_observed_ice_is_spread_and_skewed_as_it_is_in_nature():
 
 
 def test_every_region_has_its_share(layers):
-    share = layers[~layers["site"].str.endswith("-copy")].groupby(layers["site"].str[:2])["site"].nunique() / 1178
-    assert share.round(2).to_dict() == pytest.approx({"NA": 0.33, "SI": 0.27, "QX": 0.24, "MN": 0.09, "NO": 0.07}, abs=0.011)
+    share = (
+        layers[~layers["site"].str.endswith("-copy")]
+        .groupby(layers["site"].str[:2])["site"]
+        .nunique()
+        / 1178
+    )
+    assert share.round(2).to_dict() == pytest.approx(
+        {"NA": 0.33, "SI": 0.27, "QX": 0.24, "MN": 0.09, "NO": 0.07}, abs=0.011
+    )
 
 
 def test_reproducible_and_seeded(layers):

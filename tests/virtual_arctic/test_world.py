@@ -6,7 +6,15 @@ import pytest
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.virtual_arctic.world import CLASS_NODATA, MASKS, PREDICTORS, predictors, predictors_at_points, truth, truth_at_points
+from icemap.virtual_arctic.world import (
+    CLASS_NODATA,
+    MASKS,
+    PREDICTORS,
+    predictors,
+    predictors_at_points,
+    truth,
+    truth_at_points,
+)
 
 FAMILIES = {"paleoclimate", "climate", "remote_sensing", "topography", "geology"}
 EVERYTHING = [*PREDICTORS, *MASKS]
@@ -47,8 +55,13 @@ def hemisphere():
     fields["vic"] = truth(grid.longitudes, grid.latitudes)
     lon, lat = np.meshgrid(grid.longitudes, grid.latitudes)
     land = fields["land_fraction"] == 1
-    weight = np.cos(np.radians(lat)) * fields["permafrost_fraction"] * (1 - fields["glacier_fraction"])
-    return {name: values[land] for name, values in (fields | {"lon": lon, "lat": lat, "weight": weight}).items()}
+    weight = (
+        np.cos(np.radians(lat)) * fields["permafrost_fraction"] * (1 - fields["glacier_fraction"])
+    )
+    return {
+        name: values[land]
+        for name, values in (fields | {"lon": lon, "lat": lat, "weight": weight}).items()
+    }
 
 
 def weighted_mean(values, weight):
@@ -70,10 +83,18 @@ EVERYTHING_INFO = PREDICTORS | MASKS
 
 def test_a_place_has_one_value_on_every_grid():
     coarse = Grid(120, 60, 140, 75, 1.0)
-    fine_lon = np.sort(np.concatenate([coarse.longitudes, coarse.longitudes + 1 / 120, coarse.longitudes + 0.3]))
+    fine_lon = np.sort(
+        np.concatenate([coarse.longitudes, coarse.longitudes + 1 / 120, coarse.longitudes + 0.3])
+    )
     fine_lat = np.sort(np.concatenate([coarse.latitudes, coarse.latitudes + 1 / 120]))[::-1]
-    cols, rows = np.searchsorted(fine_lon, coarse.longitudes), len(fine_lat) - 1 - np.searchsorted(fine_lat[::-1], coarse.latitudes)
-    one, two = predictors(coarse.longitudes, coarse.latitudes, EVERYTHING), predictors(fine_lon, fine_lat, EVERYTHING)
+    cols, rows = (
+        np.searchsorted(fine_lon, coarse.longitudes),
+        len(fine_lat) - 1 - np.searchsorted(fine_lat[::-1], coarse.latitudes),
+    )
+    one, two = (
+        predictors(coarse.longitudes, coarse.latitudes, EVERYTHING),
+        predictors(fine_lon, fine_lat, EVERYTHING),
+    )
     lon, lat = (axis.ravel() for axis in np.meshgrid(coarse.longitudes, coarse.latitudes))
     points = predictors_at_points(lon, lat, EVERYTHING)
     for name in EVERYTHING:
@@ -86,12 +107,16 @@ def test_a_place_has_one_value_on_every_grid():
 
 def test_chunks_fit_together():
     grid = Grid(-142, 66, -138, 69, 1 / 30)
-    whole = predictors(grid.longitudes, grid.latitudes, EVERYTHING, seed=4) | {"vic": truth(grid.longitudes, grid.latitudes, seed=4)}
+    whole = predictors(grid.longitudes, grid.latitudes, EVERYTHING, seed=4) | {
+        "vic": truth(grid.longitudes, grid.latitudes, seed=4)
+    }
     for chunk in grid.chunks(37):
         lon, lat = grid.longitudes[chunk.cols], grid.latitudes[chunk.rows]
         part = predictors(lon, lat, EVERYTHING, seed=4) | {"vic": truth(lon, lat, seed=4)}
         for name, values in part.items():
-            np.testing.assert_array_equal(values, whole[name][chunk.rows, chunk.cols], err_msg=f"{name} {chunk.key}")
+            np.testing.assert_array_equal(
+                values, whole[name][chunk.rows, chunk.cols], err_msg=f"{name} {chunk.key}"
+            )
 
 
 def test_asking_for_fewer_fields_changes_nothing():
@@ -106,7 +131,10 @@ def test_another_seed_is_another_world():
     lon, lat = np.linspace(100, 130, 31), np.linspace(72, 58, 15)
     first, second = predictors(lon, lat, seed=0), predictors(lon, lat, seed=1)
     for name, info in PREDICTORS.items():
-        if name not in ("lgm_ice_sheet", "deglaciation_age", "distance_to_coast") and info.kind == "continuous":
+        if (
+            name not in ("lgm_ice_sheet", "deglaciation_age", "distance_to_coast")
+            and info.kind == "continuous"
+        ):
             assert np.mean(first[name] == second[name]) < 0.6, name
     np.testing.assert_array_equal(first["distance_to_coast"], second["distance_to_coast"])
     assert not np.array_equal(truth(lon, lat, seed=0), truth(lon, lat, seed=1), equal_nan=True)
@@ -114,14 +142,26 @@ def test_another_seed_is_another_world():
 
 def test_no_seam_at_the_antimeridian():
     lat = np.linspace(65.6, 68.9, 200)
-    east, west = (predictors_at_points(np.full(200, lon), lat, EVERYTHING) for lon in (180.0, -180.0))
+    east, west = (
+        predictors_at_points(np.full(200, lon), lat, EVERYTHING) for lon in (180.0, -180.0)
+    )
     assert np.isfinite(east["maat"]).sum() > 100
     for name in EVERYTHING:
         # 180 and -180 are one meridian, up to the last bits of its cosine.
-        np.testing.assert_allclose(east[name].astype(float), west[name].astype(float), rtol=1e-4, atol=1e-4, err_msg=name)
+        np.testing.assert_allclose(
+            east[name].astype(float), west[name].astype(float), rtol=1e-4, atol=1e-4, err_msg=name
+        )
     # Nine metres apart across the meridian, smooth fields differ by next to nothing.
-    east, west = (predictors_at_points(np.full(200, lon), lat, EVERYTHING) for lon in (180 - 1e-4, 1e-4 - 180))
-    for name, difference in {"distance_to_coast": 0.05, "elevation": 5.0, "maat": 0.03, "precipitation": 0.1, "thawing_degree_days": 3.0}.items():
+    east, west = (
+        predictors_at_points(np.full(200, lon), lat, EVERYTHING) for lon in (180 - 1e-4, 1e-4 - 180)
+    )
+    for name, difference in {
+        "distance_to_coast": 0.05,
+        "elevation": 5.0,
+        "maat": 0.03,
+        "precipitation": 0.1,
+        "thawing_degree_days": 3.0,
+    }.items():
         assert np.nanmax(np.abs(east[name] - west[name])) < difference, name
 
 
@@ -183,7 +223,10 @@ def test_climate_depends_on_place_as_in_nature(hemisphere):
     assert np.corrcoef(world["lat"][low], world["maat"][low])[0, 1] < -0.85
     swing = world["thawing_degree_days"] + world["freezing_degree_days"]
     belt = low & (np.abs(world["lat"] - 63) < 5)
-    assert swing[belt & (world["distance_to_coast"] > 600)].mean() > 1.2 * swing[belt & (world["distance_to_coast"] < 100)].mean()
+    assert (
+        swing[belt & (world["distance_to_coast"] > 600)].mean()
+        > 1.2 * swing[belt & (world["distance_to_coast"] < 100)].mean()
+    )
     balance = world["thawing_degree_days"] - world["freezing_degree_days"] - 365 * world["maat"]
     assert np.abs(balance).max() < 5
     assert np.all(world["lgm_temperature"] < world["maat"])
@@ -195,8 +238,16 @@ def test_permafrost_follows_cold_and_snow(hemisphere):
     assert world["permafrost_fraction"][world["maat"] > 4].max() < 0.05
     edge = (world["maat"] > -5) & (world["maat"] < -1)
     little = world["snow_depth"][edge] < np.median(world["snow_depth"][edge])
-    assert world["permafrost_fraction"][edge][little].mean() > world["permafrost_fraction"][edge][~little].mean() + 0.1
-    assert np.corrcoef(world["thawing_degree_days"][world["lat"] > 55], world["ndvi"][world["lat"] > 55])[0, 1] > 0.6
+    assert (
+        world["permafrost_fraction"][edge][little].mean()
+        > world["permafrost_fraction"][edge][~little].mean() + 0.1
+    )
+    assert (
+        np.corrcoef(
+            world["thawing_degree_days"][world["lat"] > 55], world["ndvi"][world["lat"] > 55]
+        )[0, 1]
+        > 0.6
+    )
 
 
 def test_permafrost_covers_a_plausible_area():
@@ -205,13 +256,17 @@ def test_permafrost_covers_a_plausible_area():
     share = fields["permafrost_fraction"] * (1 - fields["glacier_fraction"])
     area = float((share * grid.cell_area()[:, None]).sum())
     assert 12e6 < area < 21e6
-    assert float((fields["land_fraction"] * grid.cell_area()[:, None]).sum()) == pytest.approx(64e6, rel=0.05)
+    assert float((fields["land_fraction"] * grid.cell_area()[:, None]).sum()) == pytest.approx(
+        64e6, rel=0.05
+    )
 
 
 def test_the_ice_sheets_stood_where_they_did():
     # Hudson Bay lowland, Stockholm, Winnipeg; Yakutsk, Kolyma, Fairbanks, central Mongolia.
     fields = predictors_at_points(
-        [-85.0, 17.9, -97.1, 129.7, 157.0, -147.7, 103.0], [55.0, 59.4, 49.9, 62.0, 68.5, 64.8, 47.0], ["lgm_ice_sheet", "deglaciation_age"]
+        [-85.0, 17.9, -97.1, 129.7, 157.0, -147.7, 103.0],
+        [55.0, 59.4, 49.9, 62.0, 68.5, 64.8, 47.0],
+        ["lgm_ice_sheet", "deglaciation_age"],
     )
     np.testing.assert_array_equal(fields["lgm_ice_sheet"], [1, 1, 1, 0, 0, 0, 0])
     assert np.all(fields["deglaciation_age"][:3] < 20)
@@ -252,7 +307,10 @@ def test_ice_varies_at_every_distance():
     rng = np.random.default_rng(0)
     lat, lon = rng.uniform(62, 70, 1500), rng.uniform(100, 125, 1500)
     here = truth_at_points(lon, lat)
-    gamma = [0.5 * np.nanmean((here - truth_at_points(lon, lat + km / 111.2)) ** 2) for km in (0.01, 0.2, 5.0, 60.0)]
+    gamma = [
+        0.5 * np.nanmean((here - truth_at_points(lon, lat + km / 111.2)) ** 2)
+        for km in (0.01, 0.2, 5.0, 60.0)
+    ]
     assert np.all(np.diff(gamma) > 0)
     # The nugget: much of it is gone 10 m away and all of it is there at 200 m.
     assert gamma[0] < 0.1 * gamma[1]

@@ -1,6 +1,8 @@
-"""Boreholes of the Tuktoyaktuk Coastlands and Anderson Plain (Castagner, Brenning, Gruber and Kokelj 2022, Arctic Science): logs and excess-ice samples.
+"""Boreholes of the Tuktoyaktuk Coastlands and Anderson Plain (Castagner, Brenning, Gruber and
+Kokelj 2022, Arctic Science): logs and excess-ice samples.
 
-The published tables have no coordinates: their sites can show profiles, and are not used for training until a table gives their places.
+The published tables have no coordinates: their sites can show profiles, and are not used for
+training until a table gives their places.
 """
 
 from __future__ import annotations
@@ -8,13 +10,23 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.records import Flags, Problems, Records, join_flags, make_layers, require_schema
+from icemap.boreholes.records import (
+    Flags,
+    Problems,
+    Records,
+    join_flags,
+    make_layers,
+    require_schema,
+)
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import as_text, parse_numbers
 from icemap.errors import IcemapError
 from icemap.store import join, list_names
 
-LOGS = ("CryostratigraphyBHdataMI.csv", "CryostratigraphyBHdata.csv")  # the first also has massive ice and unfrozen intervals
+LOGS = (
+    "CryostratigraphyBHdataMI.csv",
+    "CryostratigraphyBHdata.csv",
+)  # the first also has massive ice and unfrozen intervals
 SAMPLES = "SentinelBHdata.csv"
 SOURCE = "Castagner et al. 2022"
 # Middle of the classes of visible ice, as a fraction; the samples' table gives the same numbers.
@@ -22,7 +34,8 @@ VISIBLE_ICE = {"No visible ice": 0.0, "Low": 0.08, "Medium to high": 0.45, "High
 
 
 def read_castagner2022(url: str) -> Records:
-    """Read the folder that holds ``CryostratigraphyBHdataMI.csv`` (or ``CryostratigraphyBHdata.csv``) and ``SentinelBHdata.csv``, or one of them.
+    """Read the folder that holds ``CryostratigraphyBHdataMI.csv`` (or
+    ``CryostratigraphyBHdata.csv``) and ``SentinelBHdata.csv``, or one of them.
 
     Raises
     ------
@@ -32,11 +45,17 @@ def read_castagner2022(url: str) -> Records:
     there = list_names(url)
     log = next((name for name in LOGS if name in there), None)
     if log is None and SAMPLES not in there:
-        raise IcemapError(f"{url} holds neither {', '.join(LOGS)} nor {SAMPLES}: give the data folder of Castagner et al. 2022.")
+        raise IcemapError(
+            f"{url} holds neither {', '.join(LOGS)} nor {SAMPLES}: give the data folder of"
+            " Castagner et al. 2022."
+        )
     parts = [_log(read_table(join(url, log)))] if log else []
     if SAMPLES in there:
         parts.append(_samples(read_table(join(url, SAMPLES))))
-    return Records(pd.concat([part.layers for part in parts], ignore_index=True), join_flags([part.flags for part in parts]))
+    return Records(
+        pd.concat([part.layers for part in parts], ignore_index=True),
+        join_flags([part.flags for part in parts]),
+    )
 
 
 def _log(table: Table) -> Records:
@@ -74,7 +93,9 @@ def _samples(table: Table) -> Records:
     problems = Problems(table)
     top, base = (_depth(table, name, problems) for name in ("From (m)", "To (m)"))
     excess = parse_numbers(table.column("Excess ice (%)"), "%")
-    problems.add(excess.unreadable, "Excess ice (%) is not a number:", table.column("Excess ice (%)"))
+    problems.add(
+        excess.unreadable, "Excess ice (%) is not a number:", table.column("Excess ice (%)")
+    )
     problems.require_none()
     layers = make_layers(
         table,
@@ -87,7 +108,9 @@ def _samples(table: Table) -> Records:
             "frozen": "yes",
             "method": "thaw test",
             "excess_ice": excess.value / 100,
-            "ice_type": np.where(as_text(table.column("Material")) == "Rock", "bedrock", "").astype(object),
+            "ice_type": (
+                np.where(as_text(table.column("Material")) == "Rock", "bedrock", "").astype(object)
+            ),
             "source": SOURCE,
         },
     )
@@ -97,5 +120,7 @@ def _samples(table: Table) -> Records:
 
 def _depth(table: Table, name: str, problems: Problems) -> np.ndarray:
     numbers = parse_numbers(table.column(name), "m")
-    problems.add(numbers.unreadable | (numbers.censored != 0), f"{name} is not a depth:", table.column(name))
+    problems.add(
+        numbers.unreadable | (numbers.censored != 0), f"{name} is not a depth:", table.column(name)
+    )
     return numbers.value

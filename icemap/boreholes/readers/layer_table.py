@@ -1,4 +1,6 @@
-"""Any long table: one row per layer, with icemap's names of columns or with those that the config gives."""
+"""Any long table: one row per layer, with icemap's names of columns or with those that the config
+gives.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +11,72 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.places import degrees, projected, require_degrees, rounding_km, without_a_turn
-from icemap.boreholes.records import QUANTITIES, Flags, Problems, Records, canonical_ice_types, make_layers, require_one_spelling, require_schema
+from icemap.boreholes.records import (
+    QUANTITIES,
+    Flags,
+    Problems,
+    Records,
+    canonical_ice_types,
+    make_layers,
+    require_one_spelling,
+    require_schema,
+)
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import MISSING, UNITS, as_names, as_text, canonical_unit, parse_numbers, split_header, unit_factor, words
+from icemap.boreholes.text import (
+    MISSING,
+    UNITS,
+    as_names,
+    as_text,
+    canonical_unit,
+    parse_numbers,
+    split_header,
+    unit_factor,
+    words,
+)
 from icemap.config import LayerSource
 from icemap.errors import IcemapError
 
-ALIASES = {"lon": "longitude", "long": "longitude", "lat": "latitude", "vic": "reported_vic", "id": "site", "borehole": "site", "bottom": "base"}
-PROJECTED_ALIASES = {"x": "longitude", "easting": "longitude", "y": "latitude", "northing": "latitude"}
+ALIASES = {
+    "lon": "longitude",
+    "long": "longitude",
+    "lat": "latitude",
+    "vic": "reported_vic",
+    "id": "site",
+    "borehole": "site",
+    "bottom": "base",
+}
+PROJECTED_ALIASES = {
+    "x": "longitude",
+    "easting": "longitude",
+    "y": "latitude",
+    "northing": "latitude",
+}
 DEPTHS = ("permafrost_table", "top", "base", "depth")
-WORDS = ("position_grade", "permafrost_table_source", "support", "frozen", "method", "ice_type", "source")
+WORDS = (
+    "position_grade",
+    "permafrost_table_source",
+    "support",
+    "frozen",
+    "method",
+    "ice_type",
+    "source",
+)
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 # How people write the words that a column knows.
 SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
-    "frozen": {"yes": ("y", "true", "1", "1.0", "frozen", "f"), "no": ("n", "false", "0", "0.0", "unfrozen", "thawed", "u")},
+    "frozen": {
+        "yes": ("y", "true", "1", "1.0", "frozen", "f"),
+        "no": ("n", "false", "0", "0.0", "unfrozen", "thawed", "u"),
+    },
     "support": {"samples": ("sample", "core sample"), "logs": ("log",)},
 }
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that was found: its header, and its unit for all rows (``unit``) or the column that says it by row (``unit_column``)."""
+    """A column that was found: its header, and its unit for all rows (``unit``) or the column that
+    says it by row (``unit_column``).
+    """
 
     header: str
     unit: str | None = None
@@ -39,11 +86,13 @@ class Column:
 def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     """Read a table of layers.
 
-    Columns: ``site, longitude [deg], latitude [deg], position_grade, permafrost_table [m], permafrost_table_source, top [m], base [m], support, frozen,
-    method, gravimetric_water [%], dry_density [g/cm3], frozen_bulk_density [g/cm3], volumetric_water [%], excess_ice [%], visible_ice [%],
-    matrix_vic [%], porosity [%], vic [%], unfrozen_water [%], wedge_ice [%], ice_type, source, year``. Needed are site, longitude, latitude, top and
-    base (or ``depth [m]`` with ranges such as ``0.5-1.2`` and points) and one quantity or ``ice_type``. Units: %, 1, m, cm, mm, g/cm3, kg/m3; in the
-    header, in a column ``top_unit`` or the like, or in the config.
+    Columns: ``site, longitude [deg], latitude [deg], position_grade, permafrost_table [m],
+    permafrost_table_source, top [m], base [m], support, frozen, method, gravimetric_water [%],
+    dry_density [g/cm3], frozen_bulk_density [g/cm3], volumetric_water [%], excess_ice [%],
+    visible_ice [%], matrix_vic [%], porosity [%], vic [%], unfrozen_water [%], wedge_ice [%],
+    ice_type, source, year``. Needed are site, longitude, latitude, top and base (or ``depth [m]``
+    with ranges such as ``0.5-1.2`` and points) and one quantity or ``ice_type``. Units: %, 1, m,
+    cm, mm, g/cm3, kg/m3; in the header, in a column ``top_unit`` or the like, or in the config.
 
     Parameters
     ----------
@@ -84,12 +133,16 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             columns[name] = as_names(raw)
     problems.require_none()
     if "permafrost_table" in columns and "permafrost_table_source" not in columns:
-        columns["permafrost_table_source"] = np.where(np.isnan(np.asarray(columns["permafrost_table"], dtype=float)), "", "reported").astype(object)
+        columns["permafrost_table_source"] = np.where(
+            np.isnan(np.asarray(columns["permafrost_table"], dtype=float)), "", "reported"
+        ).astype(object)
     read = {header for column in found.values() for header in (column.header, column.unit_column)}
     first = np.arange(len(table.frame)) == 0
     for header in map(str, table.frame.columns):
         if header not in read:
-            flags.add(first, "unknown column", f"the column '{header}' is not known and was not read")
+            flags.add(
+                first, "unknown column", f"the column '{header}' is not known and was not read"
+            )
     layers = make_layers(table, columns)
     require_schema(layers, table)
     require_one_spelling(layers, table)
@@ -107,49 +160,88 @@ def _columns(table: Table, source: LayerSource) -> dict[str, Column]:
         if name not in KNOWN or header in taken or name in source.columns:
             continue
         if name in found:
-            raise IcemapError(f"{table.file} has two columns for {name} ('{found[name]}' and '{header}'): keep one.")
+            raise IcemapError(
+                f"{table.file} has two columns for {name} ('{found[name]}' and '{header}'): keep"
+                " one."
+            )
         found[name] = header
-    needed = ["site", "longitude", "latitude", *(["depth"] if "depth" in found else ["top", "base"])]
+    needed = [
+        "site",
+        "longitude",
+        "latitude",
+        *(["depth"] if "depth" in found else ["top", "base"]),
+    ]
     absent = [name for name in needed if name not in found]
     has = f"it has {', '.join(headers[:40])}"
     if absent:
         raise IcemapError(
-            f"{table.file} has no column {', '.join(absent)}: a table of layers needs site, longitude [deg], latitude [deg], top [m] and base [m], and {has}. "
-            "Say which is which with 'columns: {" + f"{absent[0]}: ..." + "}' of the source."
+            f"{table.file} has no column {', '.join(absent)}: a table of layers needs site,"
+            f" longitude [deg], latitude [deg], top [m] and base [m], and {has}. Say which is which"
+            " with 'columns: {" + f"{absent[0]}: ..." + "}' of the source."
         )
     if not any(name in found for name in (*QUANTITIES, "ice_type")):
         raise IcemapError(
-            f"{table.file} has no measured quantity: it needs one column such as 'vic [%]' or 'gravimetric_water [%]' with 'dry_density [g/cm3]', and {has}."
+            f"{table.file} has no measured quantity: it needs one column such as 'vic [%]' or"
+            f" 'gravimetric_water [%]' with 'dry_density [g/cm3]', and {has}."
         )
     return _with_units(table, found, source, headers)
 
 
 def _named(table: Table, name: str, wanted: str, headers: list[str]) -> str:
     if name not in KNOWN:
-        raise IcemapError(f"columns.{name} is no column of a table of layers: use one of {', '.join(KNOWN)}.")
-    fits = [header for header in headers if header == wanted] or [header for header in headers if split_header(header)[0] == wanted]
+        raise IcemapError(
+            f"columns.{name} is no column of a table of layers: use one of {', '.join(KNOWN)}."
+        )
+    fits = [header for header in headers if header == wanted] or [
+        header for header in headers if split_header(header)[0] == wanted
+    ]
     if len(fits) != 1:
-        raise IcemapError(f"{table.file} has no column '{wanted}' (columns.{name}): it has {', '.join(headers[:40])}. Correct the name in the config.")
+        raise IcemapError(
+            f"{table.file} has no column '{wanted}' (columns.{name}): it has"
+            f" {', '.join(headers[:40])}. Correct the name in the config."
+        )
     return fits[0]
 
 
-def _with_units(table: Table, found: dict[str, str], source: LayerSource, headers: list[str]) -> dict[str, Column]:
+def _with_units(
+    table: Table, found: dict[str, str], source: LayerSource, headers: list[str]
+) -> dict[str, Column]:
     strange = [name for name in source.units if name not in found]
     if strange:
-        raise IcemapError(f"{table.file}: units.{strange[0]} names no column that was found: {', '.join(found)} were.")
+        raise IcemapError(
+            f"{table.file}: units.{strange[0]} names no column that was found: {', '.join(found)}"
+            " were."
+        )
     measured = [name for name in found if name in DEPTHS or name in QUANTITIES]
-    silent = [name for name in measured if split_header(found[name])[1] is None and name not in source.units]
+    silent = [
+        name
+        for name in measured
+        if split_header(found[name])[1] is None and name not in source.units
+    ]
     columns = {}
     for name, header in found.items():
         unit = split_header(header)[1]
         told = source.units.get(name)
-        beside = next((h for h in headers if h.lower().replace(" ", "_") in (f"{name}_unit", f"{split_header(header)[0].lower()}_unit")), None)
-        if told is not None and told in headers and (name not in measured or unit_factor(told, _kind(name)) is None):
+        beside = next(
+            (
+                h
+                for h in headers
+                if h.lower().replace(" ", "_")
+                in (f"{name}_unit", f"{split_header(header)[0].lower()}_unit")
+            ),
+            None,
+        )
+        if (
+            told is not None
+            and told in headers
+            and (name not in measured or unit_factor(told, _kind(name)) is None)
+        ):
             columns[name] = Column(header, unit_column=told)
         elif told is not None:
             if unit is not None and canonical_unit(unit) != canonical_unit(told):
                 raise IcemapError(
-                    f"{table.file} gives the column '{header}' in '{unit}', and units.{name} in the config says '{told}': correct the one that is wrong."
+                    f"{table.file} gives the column '{header}' in '{unit}', and units.{name} in the"
+                    f" config says '{told}': correct the one that is wrong."
                 )
             columns[name] = Column(header, told)
         elif unit is None and beside is not None and name in measured:
@@ -158,30 +250,44 @@ def _with_units(table: Table, found: dict[str, str], source: LayerSource, header
             columns[name] = Column(header, unit)
     # A column "unit" is that of the one quantity that has no other.
     alone = [name for name in silent if columns[name].unit_column is None and name in QUANTITIES]
-    common = next((header for header in headers if header.strip().lower() in ("unit", "units")), None)
+    common = next(
+        (header for header in headers if header.strip().lower() in ("unit", "units")), None
+    )
     if common is not None and len(alone) == 1 and columns[alone[0]].unit is None:
         columns[alone[0]] = Column(found[alone[0]], unit_column=common)
     return columns
 
 
-def _without_missing(table: Table, found: dict[str, Column], source: LayerSource, flags: Flags) -> Table:
+def _without_missing(
+    table: Table, found: dict[str, Column], source: LayerSource, flags: Flags
+) -> Table:
     """The table without the signs that the config says stand for no data."""
     if not source.missing:
         return table
     texts = {str(sign).strip().lower() for sign in source.missing}
-    numbers = set(pd.to_numeric(pd.Series(list(source.missing), dtype=object), errors="coerce").dropna())
+    numbers = set(
+        pd.to_numeric(pd.Series(list(source.missing), dtype=object), errors="coerce").dropna()
+    )
     frame = table.frame.copy()
     for name, column in found.items():
         if name == "site":
             continue
         text = as_text(frame[column.header]).str.lower()
-        gone = (text.isin(texts) | pd.to_numeric(text, errors="coerce").isin(numbers)).to_numpy(bool)
-        flags.add(gone & ~text.isin(MISSING).to_numpy(bool), "missing", f"{column.header}: {', '.join(map(str, source.missing))} mean no data")
+        gone = (text.isin(texts) | pd.to_numeric(text, errors="coerce").isin(numbers)).to_numpy(
+            bool
+        )
+        flags.add(
+            gone & ~text.isin(MISSING).to_numpy(bool),
+            "missing",
+            f"{column.header}: {', '.join(map(str, source.missing))} mean no data",
+        )
         frame[column.header] = frame[column.header].mask(gone)
     return Table(table.file, frame, table.lines)
 
 
-def _places(table: Table, found: dict[str, Column], source: LayerSource, problems: Problems, flags: Flags) -> dict[str, object]:
+def _places(
+    table: Table, found: dict[str, Column], source: LayerSource, problems: Problems, flags: Flags
+) -> dict[str, object]:
     east, north = found["longitude"], found["latitude"]
     headers = (east.header, north.header)
     if source.crs:
@@ -190,15 +296,25 @@ def _places(table: Table, found: dict[str, Column], source: LayerSource, problem
     lon = degrees(table, east.header, east.unit, "longitude", problems, flags)
     lat = degrees(table, north.header, north.unit, "latitude", problems, flags)
     require_degrees(table, headers, lon, lat)
-    return {"lon": without_a_turn(lon, flags), "lat": lat, "position_km": rounding_km(table, headers)}
+    return {
+        "lon": without_a_turn(lon, flags),
+        "lat": lat,
+        "position_km": rounding_km(table, headers),
+    }
 
 
 def _words(column: pd.Series, spellings: dict[str, tuple[str, ...]]) -> pd.Series:
-    """Texts in the one spelling that the schema knows; those that are not known stay, and the schema names them."""
+    """Texts in the one spelling that the schema knows; those that are not known stay, and the
+    schema names them.
+    """
     text = as_text(column).str.lower()
     plain = text.str.replace(r"[\s_-]+", " ", regex=True)
     known = {word: name for name, words in spellings.items() for word in (name, *words)}
-    return pd.Series([known.get(word, "" if raw in MISSING else raw) for word, raw in zip(plain, text)], index=column.index, dtype=object)
+    return pd.Series(
+        [known.get(word, "" if raw in MISSING else raw) for word, raw in zip(plain, text)],
+        index=column.index,
+        dtype=object,
+    )
 
 
 def _kind(name: str) -> str:
@@ -211,34 +327,53 @@ def _factors(table: Table, name: str, column: Column, problems: Problems) -> NDA
     if column.unit_column is not None:
         raw = table.frame[column.unit_column]
         texts = as_text(raw)
-        factor = texts.map({text: unit_factor(text, kind) for text in texts.unique()}).to_numpy(float, na_value=np.nan)
+        factor = texts.map({text: unit_factor(text, kind) for text in texts.unique()}).to_numpy(
+            float, na_value=np.nan
+        )
         given = (as_text(table.frame[column.header]) != "").to_numpy()
-        problems.add(np.isnan(factor) & given, f"{column.unit_column} is no unit of {column.header}:", raw)
+        problems.add(
+            np.isnan(factor) & given, f"{column.unit_column} is no unit of {column.header}:", raw
+        )
         return factor
     if column.unit is None:
         example = {"fraction": "%", "density [g/cm3]": "g/cm3", "length [m]": "m"}[kind]
         raise IcemapError(
-            f"{table.file} does not say the unit of the column '{column.header}': write it in the header, for example '{column.header} [{example}]', "
-            f"or in the config as 'units: {{{name}: \"{example}\"}}'."
+            f"{table.file} does not say the unit of the column '{column.header}': write it in the"
+            f" header, for example '{column.header} [{example}]', or in the config as 'units:"
+            f' {{{name}: "{example}"}}\'.'
         )
     factor_of_all = unit_factor(column.unit, kind)
     if factor_of_all is None:
         raise IcemapError(
-            f"{table.file} gives the column '{column.header}' in a unit that is not known for it ('{column.unit}'): use one of {', '.join(UNITS[kind])}."
+            f"{table.file} gives the column '{column.header}' in a unit that is not known for it"
+            f" ('{column.unit}'): use one of {', '.join(UNITS[kind])}."
         )
     return np.full(len(table.frame), factor_of_all)
 
 
-def _numbers(table: Table, name: str, column: Column, problems: Problems, flags: Flags) -> dict[str, NDArray[np.float64]]:
+def _numbers(
+    table: Table, name: str, column: Column, problems: Problems, flags: Flags
+) -> dict[str, NDArray[np.float64]]:
     header = column.header
     factor = _factors(table, name, column, problems)
     numbers = parse_numbers(table.frame[header], column.unit)
     problems.add(numbers.unreadable, f"{header} is not a number:", table.frame[header])
     low, high = _scaled(numbers.low, factor), _scaled(numbers.high, factor)
     if name == "depth":
-        flags.add(numbers.censored != 0, "censored", f"{header}: only a limit is given, the depth was left out")
-        return {"top": np.where(numbers.censored != 0, np.nan, low), "base": np.where(numbers.censored != 0, np.nan, high)}
-    flags.add(~np.isnan(numbers.low) & (numbers.low != numbers.high), "range", f"{header}: a range was read as its middle")
+        flags.add(
+            numbers.censored != 0,
+            "censored",
+            f"{header}: only a limit is given, the depth was left out",
+        )
+        return {
+            "top": np.where(numbers.censored != 0, np.nan, low),
+            "base": np.where(numbers.censored != 0, np.nan, high),
+        }
+    flags.add(
+        ~np.isnan(numbers.low) & (numbers.low != numbers.high),
+        "range",
+        f"{header}: a range was read as its middle",
+    )
     value = np.where(low == high, low, low / 2 + high / 2)
     return {name: _without_censored(name, header, value, numbers.censored, flags)}
 
@@ -248,12 +383,18 @@ def _scaled(value: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[
     return np.where(factor < 1, value / np.round(1 / factor), value * factor)
 
 
-def _without_censored(name: str, header: str, value: NDArray[np.float64], censored: NDArray[np.int8], flags: Flags) -> NDArray[np.float64]:
-    """``> 3.2`` as the base of the last layer means the hole ended inside it; anywhere else the number itself is not known."""
+def _without_censored(
+    name: str, header: str, value: NDArray[np.float64], censored: NDArray[np.int8], flags: Flags
+) -> NDArray[np.float64]:
+    """``> 3.2`` as the base of the last layer means the hole ended inside it; anywhere else the
+    number itself is not known.
+    """
     if not censored.any():
         return value
     if name == "base":
-        flags.add(censored == 1, "censored", f"{header}: 'more than' was read as the end of what was seen")
+        flags.add(
+            censored == 1, "censored", f"{header}: 'more than' was read as the end of what was seen"
+        )
         lost = censored == -1
     else:
         lost = censored != 0

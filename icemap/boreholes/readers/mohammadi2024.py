@@ -1,7 +1,9 @@
-"""Permafrost Thaw Settlement Dataset (Mohammadi and Hayley 2024, doi:10.5281/zenodo.14538524): frozen laboratory samples of 91 boreholes.
+"""Permafrost Thaw Settlement Dataset (Mohammadi and Hayley 2024, doi:10.5281/zenodo.14538524):
+frozen laboratory samples of 91 boreholes.
 
-All samples are frozen cores of a few centimetres. Derived columns hold ``Inf`` where a test failed; they are not read, but for the volumetric water,
-which must agree with the water and density that it was made from. ``data_quality_flag`` judges the thaw test: water and density stay valid.
+All samples are frozen cores of a few centimetres. Derived columns hold ``Inf`` where a test failed;
+they are not read, but for the volumetric water, which must agree with the water and density that it
+was made from. ``data_quality_flag`` judges the thaw test: water and density stay valid.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ AGREES = 0.005  # volumetric water, fraction
 
 
 def read_mohammadi2024(url: str) -> Records:
-    """Read the folder that holds ``borehole_location_and_datasource.csv`` and ``sample_details_with_derived_parameters.csv``.
+    """Read the folder that holds ``borehole_location_and_datasource.csv`` and
+    ``sample_details_with_derived_parameters.csv``.
 
     Raises
     ------
@@ -34,7 +37,10 @@ def read_mohammadi2024(url: str) -> Records:
     there = list_names(url)
     absent = [name for name in (PLACES, SAMPLES) if name not in there]
     if absent:
-        raise IcemapError(f"{url} holds no {absent[0]}: give the folder with both tables of the Permafrost Thaw Settlement Dataset.")
+        raise IcemapError(
+            f"{url} holds no {absent[0]}: give the folder with both tables of the Permafrost Thaw"
+            " Settlement Dataset."
+        )
     table = read_table(join(url, SAMPLES), text=("borehole",))
     names = as_text(table.column("borehole"))
     flags, problems = Flags(table, names), Problems(table)
@@ -42,13 +48,22 @@ def read_mohammadi2024(url: str) -> Records:
     water = _number(table, "gravimetric_wc_init", problems) / 100
     density = _number(table, "frozen_bulk_density_rep", problems) / 1000
     problems.require_none()
-    published = _number(table, "volumetric_wc_calc", Problems(table)) / 100 if "volumetric_wc_calc" in table.frame else np.full(len(names), np.nan)
+    published = (
+        _number(table, "volumetric_wc_calc", Problems(table)) / 100
+        if "volumetric_wc_calc" in table.frame
+        else np.full(len(names), np.nan)
+    )
     ours = np.asarray(from_frozen_bulk(water, density)) * ICE_DENSITY
     flags.add(
-        np.abs(ours - published) > AGREES, "volumetric water", "the published volumetric water does not follow from the water and density; these were used"
+        np.abs(ours - published) > AGREES,
+        "volumetric water",
+        "the published volumetric water does not follow from the water and density; these were"
+        " used",
     )
     places = _places(read_table(join(url, PLACES), text=("borehole",))).reindex(names)
-    flags.add(places["lon"].isna().to_numpy(), "site not known", f"the borehole has no place in {PLACES}")
+    flags.add(
+        places["lon"].isna().to_numpy(), "site not known", f"the borehole has no place in {PLACES}"
+    )
     layers = make_layers(
         table,
         {
@@ -77,7 +92,9 @@ def _places(table: Table) -> pd.DataFrame:
         columns[name], unreadable = parse_coordinates(table.column(header))
         problems.add(unreadable, f"{header} is not a coordinate:", table.column(header))
     problems.require_none()
-    return pd.DataFrame({**columns, "position_km": rounding_km(table, ("long", "lat"))}, index=names)
+    return pd.DataFrame(
+        {**columns, "position_km": rounding_km(table, ("long", "lat"))}, index=names
+    )
 
 
 def _number(table: Table, name: str, problems: Problems) -> np.ndarray:

@@ -1,1 +1,3 @@
-"""Compiled kernels that predict all replicates of a member in one pass over the pixels; each is equal to the member's own ``predict``."""
+"""Compiled kernels that predict all replicates of a member in one pass over the pixels; each is
+equal to the member's own ``predict``.
+"""

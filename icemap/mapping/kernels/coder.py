@@ -1,4 +1,6 @@
-"""Predictors of a pixel become codes for the trees and standardized columns for the others, once for all replicates."""
+"""Predictors of a pixel become codes for the trees and standardized columns for the others, once
+for all replicates.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,8 @@ class Coder(NamedTuple):
         The level of every other code.
     center, scale : (predictors,) float64
     column : (predictors,) int64
-        The column of a continuous predictor in the design, the column of a class predictor's first level.
+        The column of a continuous predictor in the design, the column of a class predictor's first
+        level.
     columns : (1,) int64
         Number of columns of the design.
     """
@@ -55,7 +58,11 @@ def compile_coding(coding: PredictorCoding) -> Coder:
     n = len(coding.names)
     edges, values = np.full((n, _EDGES), np.inf, np.float32), np.full((n, _EDGES), np.inf)
     low, step = np.zeros(n, np.float32), np.zeros(n, np.float32)
-    start, levels, others = np.zeros((n, _BUCKETS), np.uint8), np.zeros((n, _EDGES), np.uint8), np.zeros(n, np.uint8)
+    start, levels, others = (
+        np.zeros((n, _BUCKETS), np.uint8),
+        np.zeros((n, _EDGES), np.uint8),
+        np.zeros(n, np.uint8),
+    )
     center, scale = np.zeros(n), np.ones(n)
     column = np.zeros(n, np.int64)
     width = 0
@@ -66,8 +73,11 @@ def compile_coding(coding: PredictorCoding) -> Coder:
         if len(own):
             low[i] = own[0]
             step[i] = (_BUCKETS - 2) / max(float(own[-1]) - float(own[0]), 1e-30)
-            # The very arithmetic of the kernel, so that an edge and a value beside it fall in the right order.
-            cells = np.clip((own - low[i]) * step[i] + np.float32(1), 0, _BUCKETS - 1).astype(np.int64)
+            # The very arithmetic of the kernel, so that an edge and a value beside it fall in the
+            # right order.
+            cells = np.clip((own - low[i]) * step[i] + np.float32(1), 0, _BUCKETS - 1).astype(
+                np.int64
+            )
             start[i] = np.searchsorted(cells, np.arange(_BUCKETS), side="left")
         center[i], scale[i], column[i] = coding.center[name], coding.scale[name], width
         width += 1
@@ -75,11 +85,26 @@ def compile_coding(coding: PredictorCoding) -> Coder:
         i = coding.names.index(name)
         seen = np.sort(np.array(coding.seen[name], dtype=float))
         values[i, : len(seen)] = seen
-        levels[i, : len(seen)] = [known.index(int(code)) if int(code) in known else len(known) for code in seen]
+        levels[i, : len(seen)] = [
+            known.index(int(code)) if int(code) in known else len(known) for code in seen
+        ]
         others[i], column[i] = len(known), width
         width += len(known) + 1
     is_class = np.array([name in coding.levels for name in coding.names])
-    return Coder(is_class, edges, low, step, start, values, levels, others, center, scale, column, np.array([width]))
+    return Coder(
+        is_class,
+        edges,
+        low,
+        step,
+        start,
+        values,
+        levels,
+        others,
+        center,
+        scale,
+        column,
+        np.array([width]),
+    )
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
@@ -115,7 +140,12 @@ def code_pixels(X: Any, coder: Any, codes: Any, design: Any, unseen: Any) -> Non
                     codes[p, i] = level
                     design[i, column + level] = 1
             else:
-                low, step, center, scale = coder.low[p], coder.step[p], coder.center[p], coder.scale[p]
+                low, step, center, scale = (
+                    coder.low[p],
+                    coder.step[p],
+                    coder.center[p],
+                    coder.scale[p],
+                )
                 for i in range(begin, end):
                     x = np.float32(X[i, p])
                     cell = np.uint64(min(max((x - low) * step + one, zero), top))

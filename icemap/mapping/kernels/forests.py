@@ -29,10 +29,14 @@ class TreeBuilder:
     @property
     def first(self) -> NDArray[np.int64]:
         """Row of "code <= 0" of each predictor, and the number of thresholds."""
-        return np.concatenate([[0], np.cumsum(np.maximum(np.asarray(self.code_counts) - 1, 0))]).astype(np.int64)
+        return np.concatenate(
+            [[0], np.cumsum(np.maximum(np.asarray(self.code_counts) - 1, 0))]
+        ).astype(np.int64)
 
     def threshold(self, predictor: NDArray[Any], value: NDArray[Any]) -> NDArray[np.int64]:
-        """Conditions "code <= value"; beyond the codes they are what they are for the last or, never true, before the first."""
+        """Conditions "code <= value"; beyond the codes they are what they are for the last or,
+        never true, before the first.
+        """
         first = self.first
         rows = first[predictor] + np.floor(value).astype(np.int64)
         if ((rows < first[predictor]) | (rows >= first[np.asarray(predictor) + 1])).any():
@@ -43,7 +47,9 @@ class TreeBuilder:
         """Condition "the level is one of these"; numbered after the thresholds."""
         members = np.zeros(256, dtype=bool)
         members[list(levels)] = True
-        return int(self.first[-1]) + self.subsets.setdefault((predictor, members.tobytes()), len(self.subsets))
+        return int(self.first[-1]) + self.subsets.setdefault(
+            (predictor, members.tobytes()), len(self.subsets)
+        )
 
     def conditions(self) -> Conditions:
         """All conditions, once every tree has been added."""
@@ -57,23 +63,48 @@ class TreeBuilder:
         for trees in models:
             for tree in trees:
                 if len(tree.condition) >= LEAF:
-                    raise CannotCompileError(f"a tree has {len(tree.condition) + 1:,} leaves, more than {LEAF:,}")
+                    raise CannotCompileError(
+                        f"a tree has {len(tree.condition) + 1:,} leaves, more than {LEAF:,}"
+                    )
                 parts.append(tree)
                 nodes_of.append(len(tree.condition))
                 leaves_of.append(len(tree.value))
             counts.append(len(trees))
-        nodes = np.concatenate([np.column_stack([tree.condition, *(np.where(c < 0, LEAF - 1 - c, c) for c in (tree.left, tree.right))]) for tree in parts])
+        nodes = np.concatenate(
+            [
+                np.column_stack(
+                    [
+                        tree.condition,
+                        *(np.where(c < 0, LEAF - 1 - c, c) for c in (tree.left, tree.right)),
+                    ]
+                )
+                for tree in parts
+            ]
+        )
         if nodes.size and nodes.max() >= 2**16:
-            raise CannotCompileError(f"its trees ask {nodes[:, 0].max() + 1:,} different questions, more than {2**16:,}")
-        largest = np.add.reduceat([np.abs(tree.value).max() for tree in parts], np.cumsum(counts)[:-1]).max()
+            raise CannotCompileError(
+                f"its trees ask {nodes[:, 0].max() + 1:,} different questions, more than {2**16:,}"
+            )
+        largest = np.add.reduceat(
+            [np.abs(tree.value).max() for tree in parts], np.cumsum(counts)[:-1]
+        ).max()
         scale = 2.0 ** np.floor(np.log2((2.0**31 - 2.0**16) / max(float(largest), 1e-30)))
         value = np.rint(np.concatenate([tree.value for tree in parts]) * scale).astype(np.int32)
-        return Trees(nodes.astype(np.uint16), np.cumsum(nodes_of), np.cumsum(leaves_of), value, np.array([scale]), np.cumsum(counts))
+        return Trees(
+            nodes.astype(np.uint16),
+            np.cumsum(nodes_of),
+            np.cumsum(leaves_of),
+            value,
+            np.array([scale]),
+            np.cumsum(counts),
+        )
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Inner nodes and leaf values of one tree; children are nodes or -1 - leaf, parents come before their children."""
+    """Inner nodes and leaf values of one tree; children are nodes or -1 - leaf, parents come before
+    their children.
+    """
 
     condition: NDArray[np.int64]
     left: NDArray[np.int64]
@@ -82,7 +113,9 @@ class Tree:
 
 
 def forest_trees(forest: Any, builder: TreeBuilder) -> list[Tree]:
-    """Trees of a fitted scikit-learn forest or tree ensemble that averages; their sum is its prediction."""
+    """Trees of a fitted scikit-learn forest or tree ensemble that averages; their sum is its
+    prediction.
+    """
     trees = []
     for estimator in forest.estimators_:
         tree = estimator.tree_
@@ -92,7 +125,14 @@ def forest_trees(forest: Any, builder: TreeBuilder) -> list[Tree]:
         inner = ~leaf
         condition = builder.threshold(tree.feature[inner], tree.threshold[inner])
         value = tree.value[leaf, 0, 0] / len(forest.estimators_)
-        trees.append(Tree(condition, number[tree.children_left[inner]], number[tree.children_right[inner]], value))
+        trees.append(
+            Tree(
+                condition,
+                number[tree.children_left[inner]],
+                number[tree.children_right[inner]],
+                value,
+            )
+        )
     return trees
 
 
@@ -100,7 +140,9 @@ def lightgbm_trees(booster: Any, builder: TreeBuilder) -> list[Tree]:
     """Trees of a LightGBM booster; their sum is its prediction."""
     text = booster.model_to_string(num_iteration=-1)
     header = text.split("\nTree=")[0].splitlines()
-    objective = next((line.split("=", 1)[1] for line in header if line.startswith("objective=")), "regression")
+    objective = next(
+        (line.split("=", 1)[1] for line in header if line.startswith("objective=")), "regression"
+    )
     if "average_output" in header or not objective.startswith("regression") or "sqrt" in objective:
         raise CannotCompileError(f"its prediction is not a sum of trees (objective {objective})")
     return [_lightgbm_tree(lines, builder) for lines in _tree_blocks(text)]
@@ -108,7 +150,11 @@ def lightgbm_trees(booster: Any, builder: TreeBuilder) -> list[Tree]:
 
 def _tree_blocks(text: str) -> Iterator[dict[str, str]]:
     for block in text.split("\nTree=")[1:]:
-        yield dict(line.split("=", 1) for line in block.split("end of trees")[0].splitlines() if "=" in line)
+        yield dict(
+            line.split("=", 1)
+            for line in block.split("end of trees")[0].splitlines()
+            if "=" in line
+        )
 
 
 def _lightgbm_tree(lines: dict[str, str], builder: TreeBuilder) -> Tree:
@@ -121,13 +167,20 @@ def _lightgbm_tree(lines: dict[str, str], builder: TreeBuilder) -> Tree:
         return Tree(none, none, none, value)
     if lines.get("is_linear", "0") != "0":
         raise CannotCompileError("its trees have linear leaves")
-    predictor, threshold, kinds = numbers("split_feature", int), numbers("threshold", float), numbers("decision_type", int)
+    predictor, threshold, kinds = (
+        numbers("split_feature", int),
+        numbers("threshold", float),
+        numbers("decision_type", int),
+    )
     categorical = (kinds & 1) == 1
     condition = np.empty(len(predictor), dtype=np.int64)
     condition[~categorical] = builder.threshold(predictor[~categorical], threshold[~categorical])
     boundaries, words = numbers("cat_boundaries", int), numbers("cat_threshold", np.uint32)
     for node in np.flatnonzero(categorical):
         at = int(threshold[node])
-        bits = np.unpackbits(words[boundaries[at] : boundaries[at + 1]].astype("<u4").view(np.uint8), bitorder="little")
+        bits = np.unpackbits(
+            words[boundaries[at] : boundaries[at + 1]].astype("<u4").view(np.uint8),
+            bitorder="little",
+        )
         condition[node] = builder.subset(int(predictor[node]), np.flatnonzero(bits).tolist())
     return Tree(condition, numbers("left_child", int), numbers("right_child", int), value)

@@ -1,4 +1,6 @@
-"""All additive models in one pass: their splines share one basis, of which four functions are not zero at a pixel."""
+"""All additive models in one pass: their splines share one basis, of which four functions are not
+zero at a pixel.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class GAMs(NamedTuple):
 def compile_gams(members: Sequence[SplineGAM]) -> GAMs:
     """One fitted member per replicate, all with the same knots and number of splines."""
     low, high = members[0].lowest_, members[0].highest_
-    if any(not (np.array_equal(m.lowest_, low) and np.array_equal(m.highest_, high)) for m in members):
+    if any(
+        not (np.array_equal(m.lowest_, low) and np.array_equal(m.highest_, high)) for m in members
+    ):
         raise CannotCompileError("its replicates have different knots")
     if len({m.splines for m in members}) > 1:
         raise CannotCompileError("its replicates have different numbers of splines")
@@ -47,7 +51,15 @@ def compile_gams(members: Sequence[SplineGAM]) -> GAMs:
     lines = np.stack([m.lines_ for m in members], axis=-1)
     intercepts = np.array([m.intercept_ for m in members])
     has_spline, has_line = np.asarray(splines.any(axis=(1, 2))), np.asarray(lines.any(axis=1))
-    return GAMs(low, high, splines.astype(np.float32), lines.astype(np.float32), has_spline, has_line, intercepts.astype(np.float32))
+    return GAMs(
+        low,
+        high,
+        splines.astype(np.float32),
+        lines.astype(np.float32),
+        has_spline,
+        has_line,
+        intercepts.astype(np.float32),
+    )
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -78,8 +90,16 @@ def predict_gams(design, gams, out):  # type: ignore[no-untyped-def]
                     t = u - q
                     m = 1 - t
                     w0, w3 = np.float32(m * m * m / 6), np.float32(t * t * t / 6)
-                    w1, w2 = np.float32((3 * t * t * t - 6 * t * t + 4) / 6), np.float32((3 * m * m * m - 6 * m * m + 4) / 6)
-                    c0, c1, c2, c3 = gams.splines[column, q], gams.splines[column, q + 1], gams.splines[column, q + 2], gams.splines[column, q + 3]
+                    w1, w2 = (
+                        np.float32((3 * t * t * t - 6 * t * t + 4) / 6),
+                        np.float32((3 * m * m * m - 6 * m * m + 4) / 6),
+                    )
+                    c0, c1, c2, c3 = (
+                        gams.splines[column, q],
+                        gams.splines[column, q + 1],
+                        gams.splines[column, q + 2],
+                        gams.splines[column, q + 3],
+                    )
                     for s in range(replicates):
                         total[s] += w0 * c0[s] + w1 * c1[s] + w2 * c2[s] + w3 * c3[s]
                 if gams.has_line[column] and x != 0:

@@ -27,7 +27,8 @@ LANES32, LANES64 = BYTES_AT_ONCE // 4, BYTES_AT_ONCE // 8
 
 @intrinsic
 def add_products(typingctx, left, row, right, first, column, depth, totals, target):  # type: ignore[no-untyped-def]
-    """totals[row + r, target + c] += sum over k < depth of left[row + r, k] right[first + k, column + c].
+    """totals[row + r, target + c] += sum over k < depth of left[row + r, k] right[first + k, column
+    + c].
 
     For r < `ROWS_AT_ONCE` and c < `LANES32` or `LANES64`. ``left`` and ``right`` are of one type,
     in which the sum runs; ``totals`` is float64.

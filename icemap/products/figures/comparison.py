@@ -46,7 +46,9 @@ def comparison_maps(cells_url: str, names: tuple[str, str], target: TargetConfig
     grid = grid_of(dataset)
     view = view_of(grid, PIXELS)
     step = max(1, grid.shape[1] // (2 * PIXELS if view.polar else PIXELS))
-    other, difference = (drape(downsample(dataset[name], step), step, grid, view) for name in ("other", "difference"))
+    other, difference = (
+        drape(downsample(dataset[name], step), step, grid, view) for name in ("other", "difference")
+    )
     run = other + difference
     land = land_at(*view.cells)
     left, right, bottom, top = view.extent
@@ -63,7 +65,9 @@ def comparison_maps(cells_url: str, names: tuple[str, str], target: TargetConfig
     known = np.abs(difference[np.isfinite(difference)])
     reach = float(np.quantile(known, 0.98)) if known.size else 1.0
     limits = (-reach or -1.0, reach or 1.0)
-    draw_map(axes[2], view, land, difference, limits, DIFFERENCE_COLOURS, f"difference ({target.unit})")
+    draw_map(
+        axes[2], view, land, difference, limits, DIFFERENCE_COLOURS, f"difference ({target.unit})"
+    )
     axes[2].set_title("first minus second", pad=16)
     return saved(figure, "png")
 
@@ -104,7 +108,10 @@ def totals_figure(areas: Sequence[AreaResult], names: tuple[str, str], unit: str
     axes.tick_params(left=False)
     axes.grid(axis="x", color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)
-    handles = [axes.plot([], [], "o-", color=colour, ms=5, lw=2, label=_short(name))[0] for name, colour in zip(names, (OWN_COLOUR, OTHER_COLOUR), strict=True)]
+    handles = [
+        axes.plot([], [], "o-", color=colour, ms=5, lw=2, label=_short(name))[0]
+        for name, colour in zip(names, (OWN_COLOUR, OTHER_COLOUR), strict=True)
+    ]
     figure.legend(handles=handles, loc="outside upper left", ncols=2, frameon=False, fontsize=9)
     return saved(figure, "svg", transparent=True)
 
@@ -137,7 +144,9 @@ def joint_figure(cells_url: str, names: tuple[str, str], target: TargetConfig) -
     rows, cols = grid.shape
     step = max(1, int(np.ceil((rows * cols / MAX_CELLS) ** 0.5)))
     thinned = dataset.isel(latitude=slice(None, None, step), longitude=slice(None, None, step))
-    other, difference, part = (np.asarray(thinned[name], dtype=float) for name in ("other", "difference", "weight"))
+    other, difference, part = (
+        np.asarray(thinned[name], dtype=float) for name in ("other", "difference", "weight")
+    )
     known = np.isfinite(other)
     weight = (part * grid.cell_area()[::step][:, None])[known]
     run, values = (other + difference)[known], other[known]
@@ -148,7 +157,9 @@ def joint_figure(cells_url: str, names: tuple[str, str], target: TargetConfig) -
     area, _, _ = np.histogram2d(values, run, bins=[edges, edges], weights=weight)
     share = np.where(area > 0, 100 * area / area.sum(), np.nan).T if area.sum() else area.T
     found = share[np.isfinite(share)]
-    norm = LogNorm(vmin=max(float(found.min()), 1e-4), vmax=float(found.max())) if found.size else None
+    norm = (
+        LogNorm(vmin=max(float(found.min()), 1e-4), vmax=float(found.max())) if found.size else None
+    )
     image = axes.imshow(
         share, extent=(low, high, low, high), origin="lower", cmap="viridis_r", norm=norm,
         aspect="equal", interpolation="nearest",

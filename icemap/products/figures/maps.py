@@ -1,4 +1,6 @@
-"""Pictures of a map: polar or regional projection, target beside interval width and area of applicability."""
+"""Pictures of a map: polar or regional projection, target beside interval width and area of
+applicability.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,18 @@ from icemap.gridded import grid_of
 from icemap.land import land_at
 from icemap.mapping.map_schema import open_map, target_of
 from icemap.products.figures.projection import Projection, View, downsample, drape, view_of
-from icemap.products.figures.style import COAST, FRAME, GRATICULE, INK, LAND, VALUE_COLOURS, WIDTH_COLOURS, new_figure, saved, styled
+from icemap.products.figures.style import (
+    COAST,
+    FRAME,
+    GRATICULE,
+    INK,
+    LAND,
+    VALUE_COLOURS,
+    WIDTH_COLOURS,
+    new_figure,
+    saved,
+    styled,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,13 +35,21 @@ if TYPE_CHECKING:
 
 
 @styled
-def map_figure(source: str | xr.Dataset, title: str, sites: pd.DataFrame | None = None, projection: Projection = "equal-area", pixels: int = 900) -> bytes:
-    """The report's picture: the target, and the width of its 95 % interval with what lies outside the area of applicability hatched.
+def map_figure(
+    source: str | xr.Dataset,
+    title: str,
+    sites: pd.DataFrame | None = None,
+    projection: Projection = "equal-area",
+    pixels: int = 900,
+) -> bytes:
+    """The report's picture: the target, and the width of its 95 % interval with what lies outside
+    the area of applicability hatched.
 
     Parameters
     ----------
     source : str or xarray.Dataset
-        A map or its URL; a large one is read band by band, from the coarser level that is fine enough where the map has levels.
+        A map or its URL; a large one is read band by band, from the coarser level that is fine
+        enough where the map has levels.
     title : str
     sites : DataFrame, optional
         Training sites with columns ``lon`` and ``lat``, drawn as dots.
@@ -46,23 +67,53 @@ def map_figure(source: str | xr.Dataset, title: str, sites: pd.DataFrame | None 
     target, grid = target_of(dataset), grid_of(dataset)
     view = view_of(grid, pixels, projection)
     step = max(1, grid.shape[1] // (2 * pixels if view.polar else view.pixels))
-    level = min(step.bit_length() - 1, dataset.encoding.get("levels", 0)) if isinstance(source, str) else 0
+    level = (
+        min(step.bit_length() - 1, dataset.encoding.get("levels", 0))
+        if isinstance(source, str)
+        else 0
+    )
     if level:
         dataset = open_map(str(source), level=level)
         grid, step = grid_of(dataset), step >> level
-    layers = {key: drape(downsample(dataset[name], step), step, grid, view) for key, name in _layers(target).items()}
+    layers = {
+        key: drape(downsample(dataset[name], step), step, grid, view)
+        for key, name in _layers(target).items()
+    }
     land = land_at(*view.cells)
     left, right, bottom, top = view.extent
     height = (top - bottom) / (right - left)
     wide = height < 0.4
     figure = new_figure(10.6, 2 * (9.8 * height + 1.1) if wide else 5.3 * height + 1.15)
     first, second = figure.subplots(2, 1) if wide else figure.subplots(1, 2)
-    draw_map(first, view, land, layers["value"], value_range(layers["value"], target), VALUE_COLOURS, f"{target.long_name} ({target.unit})")
+    draw_map(
+        first,
+        view,
+        land,
+        layers["value"],
+        value_range(layers["value"], target),
+        VALUE_COLOURS,
+        f"{target.long_name} ({target.unit})",
+    )
     width = layers["upper"] - layers["lower"]
-    draw_map(second, view, land, width, value_range(width, None), WIDTH_COLOURS, f"width of the 95 % prediction interval ({target.unit})")
+    draw_map(
+        second,
+        view,
+        land,
+        width,
+        value_range(width, None),
+        WIDTH_COLOURS,
+        f"width of the 95 % prediction interval ({target.unit})",
+    )
     outside = np.isfinite(layers["value"]) & (layers["aoa"] < 0.5)
     if outside.any():
-        second.contourf(outside, levels=[0.5, 1.5], colors="none", hatches=["/////"], extent=view.extent, origin="upper")
+        second.contourf(
+            outside,
+            levels=[0.5, 1.5],
+            colors="none",
+            hatches=["/////"],
+            extent=view.extent,
+            origin="upper",
+        )
         _caption(second, "hatched: outside the area of applicability")
     if sites is not None and len(sites):
         x, y = view.project(sites["lon"], sites["lat"])
@@ -73,11 +124,25 @@ def map_figure(source: str | xr.Dataset, title: str, sites: pd.DataFrame | None 
 
 
 def _caption(axes: Axes, text: str) -> None:
-    axes.annotate(text, (0.5, 0), xytext=(0, -13), xycoords="axes fraction", textcoords="offset points", ha="center", va="top", fontsize=7.5)
+    axes.annotate(
+        text,
+        (0.5, 0),
+        xytext=(0, -13),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=7.5,
+    )
 
 
 def _layers(target: TargetConfig) -> dict[str, str]:
-    return {"value": target.name, "lower": f"{target.name}_lower95", "upper": f"{target.name}_upper95", "aoa": "aoa"}
+    return {
+        "value": target.name,
+        "lower": f"{target.name}_lower95",
+        "upper": f"{target.name}_upper95",
+        "aoa": "aoa",
+    }
 
 
 def value_range(values: NDArray[np.float64], target: TargetConfig | None) -> tuple[float, float]:
@@ -91,12 +156,34 @@ def value_range(values: NDArray[np.float64], target: TargetConfig | None) -> tup
     return float(low), float(high if high > low else low + 1)
 
 
-def draw_map(axes: Axes, view: View, land: NDArray[np.bool_], values: NDArray[np.float64], limits: tuple[float, float], colours: str, label: str) -> None:
+def draw_map(
+    axes: Axes,
+    view: View,
+    land: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    limits: tuple[float, float],
+    colours: str,
+    label: str,
+) -> None:
     from matplotlib.colors import ListedColormap
 
-    axes.imshow(np.where(land, 1.0, np.nan), extent=view.extent, cmap=ListedColormap([LAND]), interpolation="nearest")
-    image = axes.imshow(values, extent=view.extent, cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
-    axes.contour(land, levels=[0.5], colors=COAST, linewidths=0.3, extent=view.extent, origin="upper")
+    axes.imshow(
+        np.where(land, 1.0, np.nan),
+        extent=view.extent,
+        cmap=ListedColormap([LAND]),
+        interpolation="nearest",
+    )
+    image = axes.imshow(
+        values,
+        extent=view.extent,
+        cmap=colours,
+        vmin=limits[0],
+        vmax=limits[1],
+        interpolation="nearest",
+    )
+    axes.contour(
+        land, levels=[0.5], colors=COAST, linewidths=0.3, extent=view.extent, origin="upper"
+    )
     _draw_graticule(axes, view)
     axes.set(xticks=[], yticks=[], xlim=view.extent[:2], ylim=view.extent[2:], aspect="equal")
     if view.polar:
@@ -109,8 +196,22 @@ def draw_map(axes: Axes, view: View, land: NDArray[np.bool_], values: NDArray[np
         axes.axis("off")
     known = values[np.isfinite(values)]
     low, high = (known.min(), known.max()) if known.size else limits
-    extend = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}[low < limits[0], high > limits[1]]
-    bar = axes.figure.colorbar(image, ax=axes, orientation="horizontal", fraction=0.03, pad=0.07, aspect=42, shrink=0.8, extend=extend)
+    extend = {
+        (False, False): "neither",
+        (True, False): "min",
+        (False, True): "max",
+        (True, True): "both",
+    }[low < limits[0], high > limits[1]]
+    bar = axes.figure.colorbar(
+        image,
+        ax=axes,
+        orientation="horizontal",
+        fraction=0.03,
+        pad=0.07,
+        aspect=42,
+        shrink=0.8,
+        extend=extend,
+    )
     bar.set_label(label)
     bar.outline.set_linewidth(0.5)
 
@@ -118,40 +219,80 @@ def draw_map(axes: Axes, view: View, land: NDArray[np.bool_], values: NDArray[np
 def _draw_graticule(axes: Axes, view: View) -> None:
     from matplotlib.patheffects import withStroke
 
-    step_lon, step_lat = (30, 10) if view.polar else (_round_step(view.east - view.west), _round_step(view.north - view.south))
+    step_lon, step_lat = (
+        (30, 10)
+        if view.polar
+        else (_round_step(view.east - view.west), _round_step(view.north - view.south))
+    )
     line: Any = {"color": GRATICULE, "lw": 0.4, "zorder": 2.5}
     halo: list[Any] = [withStroke(linewidth=1.6, foreground="white")]
     for lon in np.arange(np.ceil(view.west / step_lon) * step_lon, view.east + 1e-9, step_lon):
         x, y = view.project(np.full(60, lon), np.linspace(view.south, view.north, 60))
         axes.plot(x, y, **line)
         if view.polar and lon in (-90, 0, 90, 180):
-            axes.annotate(_degrees(lon, "E", "W"), (x[0] * 1.03, y[0] * 1.03), ha="center", va="center", fontsize=7, annotation_clip=False)
+            axes.annotate(
+                _degrees(lon, "E", "W"),
+                (x[0] * 1.03, y[0] * 1.03),
+                ha="center",
+                va="center",
+                fontsize=7,
+                annotation_clip=False,
+            )
         elif not view.polar:
-            label = axes.annotate(_degrees(lon, "E", "W"), (x[0], y[0]), xytext=(0, -2), textcoords="offset points", ha="center", va="top", fontsize=6)
+            label = axes.annotate(
+                _degrees(lon, "E", "W"),
+                (x[0], y[0]),
+                xytext=(0, -2),
+                textcoords="offset points",
+                ha="center",
+                va="top",
+                fontsize=6,
+            )
             label.set_path_effects(halo)
-    for lat in np.arange(np.ceil(view.south / step_lat) * step_lat, min(view.north, 89.9) + 1e-9, step_lat):
+    for lat in np.arange(
+        np.ceil(view.south / step_lat) * step_lat, min(view.north, 89.9) + 1e-9, step_lat
+    ):
         x, y = view.project(np.linspace(view.west, view.east, 361), np.full(361, lat))
         axes.plot(x, y, **line)
         at = view.project(-45, lat) if view.polar else (x[0], y[0])
-        label = axes.annotate(_degrees(lat, "N", "S"), (float(at[0]), float(at[1])), fontsize=6, ha="center" if view.polar else "right", va="center")
+        label = axes.annotate(
+            _degrees(lat, "N", "S"),
+            (float(at[0]), float(at[1])),
+            fontsize=6,
+            ha="center" if view.polar else "right",
+            va="center",
+        )
         label.set_path_effects(halo)
 
 
 def _round_step(span: float) -> float:
-    return float(next(step for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 90) if span / step <= 6 or step == 90))
+    return float(
+        next(
+            step
+            for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 90)
+            if span / step <= 6 or step == 90
+        )
+    )
 
 
 def _degrees(value: float, positive: str, negative: str) -> str:
     value = float(wrapped(value)) if positive == "E" else value
-    side = "" if value in (0, 180, -180) and positive == "E" else positive if value > 0 else negative
+    side = (
+        "" if value in (0, 180, -180) and positive == "E" else positive if value > 0 else negative
+    )
     return f"{abs(value):g}°{side}"
 
 
 @styled
 def verification_figure(
-    pit: NDArray[np.floating], coverage: dict[float, float], observed: NDArray[np.floating], predicted: NDArray[np.floating], unit: str
+    pit: NDArray[np.floating],
+    coverage: dict[float, float],
+    observed: NDArray[np.floating],
+    predicted: NDArray[np.floating],
+    unit: str,
 ) -> bytes:
-    """PIT histogram, coverage of the intervals against their nominal level, and observed against predicted.
+    """PIT histogram, coverage of the intervals against their nominal level, and observed against
+    predicted.
 
     Parameters
     ----------
@@ -166,19 +307,49 @@ def verification_figure(
     figure = new_figure(10.6, 3.5)
     left, middle, right = figure.subplots(1, 3)
     bins = 10 if len(pit) < 500 else 20
-    left.hist(pit, bins=bins, range=(0, 1), weights=np.full(len(pit), bins / len(pit)), color="#6a8caf", edgecolor="white", lw=0.5)
+    left.hist(
+        pit,
+        bins=bins,
+        range=(0, 1),
+        weights=np.full(len(pit), bins / len(pit)),
+        color="#6a8caf",
+        edgecolor="white",
+        lw=0.5,
+    )
     limit = 1.96 * np.sqrt(bins / len(pit) * (1 - 1 / bins))
     left.axhspan(1 - limit, 1 + limit, color="#dddddd", zorder=0)
     left.axhline(1, color=INK, lw=0.8)
-    left.set(title="PIT histogram", xlabel="predictive probability of the observation", ylabel="density", xlim=(0, 1))
+    left.set(
+        title="PIT histogram",
+        xlabel="predictive probability of the observation",
+        ylabel="density",
+        xlim=(0, 1),
+    )
     levels = sorted(coverage)
     middle.plot([0, 1], [0, 1], color=INK, lw=0.8)
     middle.plot(levels, [coverage[level] for level in levels], "o-", color="#b2582c", ms=4, lw=1)
-    middle.set(title="Coverage of intervals", xlabel="nominal", ylabel="observed", xlim=(0, 1), ylim=(0, 1), aspect="equal")
-    span = [float(min(observed.min(), predicted.min())), float(max(observed.max(), predicted.max()))]
+    middle.set(
+        title="Coverage of intervals",
+        xlabel="nominal",
+        ylabel="observed",
+        xlim=(0, 1),
+        ylim=(0, 1),
+        aspect="equal",
+    )
+    span = [
+        float(min(observed.min(), predicted.min())),
+        float(max(observed.max(), predicted.max())),
+    ]
     right.plot(span, span, color=INK, lw=0.8)
     right.plot(predicted, observed, "o", ms=2.4, mfc="#2a788e", mec="none", alpha=0.45)
-    right.set(title="Observed and predicted", xlabel=f"predicted ({unit})", ylabel=f"observed ({unit})", xlim=span, ylim=span, aspect="equal")
+    right.set(
+        title="Observed and predicted",
+        xlabel=f"predicted ({unit})",
+        ylabel=f"observed ({unit})",
+        xlim=span,
+        ylim=span,
+        aspect="equal",
+    )
     for axes in (left, middle, right):
         axes.spines[["top", "right"]].set_visible(False)
     return saved(figure, "png")

@@ -24,8 +24,15 @@ MAX_CLASSES, MAX_NAME_LENGTH = 12, 24
 
 
 @styled
-def predictor_map(values: NDArray[np.float32], mapped: NDArray[np.float32], step: int, grid: Grid, attrs: Mapping[str, Any]) -> bytes:
-    """Thumbnail of a predictor with the coast on it, so that a turned or shifted raster is seen at once.
+def predictor_map(
+    values: NDArray[np.float32],
+    mapped: NDArray[np.float32],
+    step: int,
+    grid: Grid,
+    attrs: Mapping[str, Any],
+) -> bytes:
+    """Thumbnail of a predictor with the coast on it, so that a turned or shifted raster is seen at
+    once.
 
     Parameters
     ----------
@@ -55,13 +62,39 @@ def predictor_map(values: NDArray[np.float32], mapped: NDArray[np.float32], step
         shown = np.where(np.isfinite(shown), np.searchsorted(codes, shown) % 20, np.nan)
         limits, colours = (0, 19), CLASSES
     inside = np.isfinite(view.cells[0]) & (view.cells[1] >= grid.south)
-    axes.imshow(np.where(inside, 1.0, np.nan), extent=view.extent, cmap="Greys", vmin=0.9, vmax=2.2, interpolation="nearest")
-    image = axes.imshow(shown, extent=view.extent, cmap=colormaps[colours], vmin=limits[0], vmax=limits[1], interpolation="nearest")
+    axes.imshow(
+        np.where(inside, 1.0, np.nan),
+        extent=view.extent,
+        cmap="Greys",
+        vmin=0.9,
+        vmax=2.2,
+        interpolation="nearest",
+    )
+    image = axes.imshow(
+        shown,
+        extent=view.extent,
+        cmap=colormaps[colours],
+        vmin=limits[0],
+        vmax=limits[1],
+        interpolation="nearest",
+    )
     for colour, width in (("white", 1.0), (INK, 0.4)):  # seen on dark and on light
-        axes.contour(land_at(*view.cells) & inside, levels=[0.5], colors=colour, linewidths=width, extent=view.extent, origin="upper")
+        axes.contour(
+            land_at(*view.cells) & inside,
+            levels=[0.5],
+            colors=colour,
+            linewidths=width,
+            extent=view.extent,
+            origin="upper",
+        )
     axes.set_axis_off()
     if attrs.get("kind") != "class":
-        bar = figure.colorbar(image, cax=figure.add_axes((0.12, 0.3 / height, 0.76, 0.09 / height)), orientation="horizontal", extend="both")
+        bar = figure.colorbar(
+            image,
+            cax=figure.add_axes((0.12, 0.3 / height, 0.76, 0.09 / height)),
+            orientation="horizontal",
+            extend="both",
+        )
         bar.ax.tick_params(labelsize=7, length=2, colors=INK)
         bar.ax.locator_params(nbins=5)
         bar.outline.set_visible(False)
@@ -89,9 +122,21 @@ def predictor_histogram(values: NDArray[np.float32], attrs: Mapping[str, Any]) -
         axes = figure.add_subplot()
         if values.size:
             low, high = float(values.min()), float(values.max())
-            axes.hist(values, bins=np.linspace(low, high if high > low else low + 1, BINS + 1).tolist(), color=BLUE)
+            axes.hist(
+                values,
+                bins=np.linspace(low, high if high > low else low + 1, BINS + 1).tolist(),
+                color=BLUE,
+            )
         else:
-            axes.text(0.5, 0.5, "no value in the cells to be mapped", ha="center", va="center", transform=axes.transAxes, color=INK)
+            axes.text(
+                0.5,
+                0.5,
+                "no value in the cells to be mapped",
+                ha="center",
+                va="center",
+                transform=axes.transAxes,
+                color=INK,
+            )
         axes.set_yticks([])
         axes.set_xlabel("" if attrs["units"] == "1" else attrs["units"], fontsize=8)
         axes.spines["left"].set_visible(False)
@@ -110,11 +155,20 @@ def _class_shares(values: NDArray[np.float32], attrs: Mapping[str, Any]) -> tupl
     order = np.argsort(-share, kind="stable")[: min(MAX_CLASSES, np.count_nonzero(share))]
     figure = new_figure(3.3, 0.5 + 0.19 * len(order), layout=None)
     axes = figure.add_subplot()
-    axes.barh(range(len(order)), share[order], color=[colormaps[CLASSES](i % 20) for i in order], height=0.8)
+    axes.barh(
+        range(len(order)),
+        share[order],
+        color=[colormaps[CLASSES](i % 20) for i in order],
+        height=0.8,
+    )
     axes.set_yticks(range(len(order)), [f"{codes[i]} {_short(names[i])}" for i in order])
     axes.invert_yaxis()
     rest = np.count_nonzero(share) - len(order)
-    axes.set_xlabel("% of the cells" + (f"; {rest} rarer ones left out" if rest else ""), fontsize=8, loc="right")
+    axes.set_xlabel(
+        "% of the cells" + (f"; {rest} rarer ones left out" if rest else ""),
+        fontsize=8,
+        loc="right",
+    )
     axes.tick_params(axis="y", length=0)
     return figure, axes
 

@@ -1,4 +1,6 @@
-"""Map projections for pictures: which pixel shows which place, and a large grid made small enough to be shown."""
+"""Map projections for pictures: which pixel shows which place, and a large grid made small enough
+to be shown.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +47,17 @@ class View:
     def _transformer(self) -> Any:
         from pyproj import Transformer
 
-        return Transformer.from_crs("EPSG:4326", f"{self.projection} +datum=WGS84 +units=km", always_xy=True)
+        return Transformer.from_crs(
+            "EPSG:4326", f"{self.projection} +datum=WGS84 +units=km", always_xy=True
+        )
 
-    def project(self, longitude: Any, latitude: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def project(
+        self, longitude: Any, latitude: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Kilometres right and up from the centre."""
-        x, y = self._transformer.transform(np.asarray(longitude, float), np.asarray(latitude, float))
+        x, y = self._transformer.transform(
+            np.asarray(longitude, float), np.asarray(latitude, float)
+        )
         return np.asarray(x), np.asarray(y)
 
     @cached_property
@@ -79,8 +87,9 @@ class View:
 def view_of(grid: Grid, pixels: int = 900, projection: Projection = "equal-area") -> View:
     """How to look at a grid.
 
-    ``equal-area`` (Lambert's azimuthal projection) is centred on the pole, Greenwich down, when the grid spans more than half the
-    longitudes and reaches the Arctic, else on the grid; ``plate-carree`` has degrees as its axes, true to scale in the middle.
+    ``equal-area`` (Lambert's azimuthal projection) is centred on the pole, Greenwich down, when the
+    grid spans more than half the longitudes and reaches the Arctic, else on the grid;
+    ``plate-carree`` has degrees as its axes, true to scale in the middle.
     """
     edges = (grid.west, grid.south, grid.east, grid.north)
     lon, lat = (grid.west + grid.east) / 2, (grid.south + grid.north) / 2
@@ -92,19 +101,32 @@ def view_of(grid: Grid, pixels: int = 900, projection: Projection = "equal-area"
 
 
 def downsample(variable: xr.DataArray, step: int) -> NDArray[np.float32]:
-    """Means of blocks of ``step`` x ``step`` cells, read band by band; NaN where no cell has a value."""
+    """Means of blocks of ``step`` x ``step`` cells, read band by band; NaN where no cell has a
+    value.
+    """
     if step == 1:
         return np.asarray(variable, dtype=np.float32)
     band = step * max(1, 512 // step)
-    return np.concatenate([block_means(np.asarray(variable[top : top + band], dtype=np.float32), step) for top in range(0, variable.shape[0], band)])
+    return np.concatenate(
+        [
+            block_means(np.asarray(variable[top : top + band], dtype=np.float32), step)
+            for top in range(0, variable.shape[0], band)
+        ]
+    )
 
 
 def block_means(values: NDArray[np.float32], step: int) -> NDArray[np.float32]:
-    """Means of the known among blocks of ``step`` x ``step`` cells, smaller ones at the end; NaN where none is known."""
+    """Means of the known among blocks of ``step`` x ``step`` cells, smaller ones at the end; NaN
+    where none is known.
+    """
     padded = np.pad(values, [(0, -size % step) for size in values.shape], constant_values=np.nan)
     known = np.isfinite(padded)
-    # Rows first, by whole rows: ten times faster than a sum over the short axes of a reshaped array.
-    count, total = (_sum_columns(sum(part[i::step] for i in range(step)), step) for part in (known.astype(np.float32), np.where(known, padded, 0)))
+    # Rows first, by whole rows: ten times faster than a sum over the short axes of a reshaped
+    # array.
+    count, total = (
+        _sum_columns(sum(part[i::step] for i in range(step)), step)
+        for part in (known.astype(np.float32), np.where(known, padded, 0))
+    )
     return np.where(count, total / np.maximum(count, 1), np.nan).astype(np.float32)
 
 
@@ -115,5 +137,9 @@ def _sum_columns(rows: Any, step: int) -> NDArray[np.float32]:
 def drape(values: NDArray[np.float32], step: int, grid: Grid, view: View) -> NDArray[np.float64]:
     """Block means of a grid as the picture's pixels; NaN outside."""
     lon, lat = view.cells
-    row, col = grid.locate(np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan))
-    return np.where(row >= 0, values[np.maximum(row, 0) // step, np.maximum(col, 0) // step], np.nan)
+    row, col = grid.locate(
+        np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan)
+    )
+    return np.where(
+        row >= 0, values[np.maximum(row, 0) // step, np.maximum(col, 0) // step], np.nan
+    )

@@ -48,7 +48,9 @@ def styled(draw: Callable[P, bytes]) -> Callable[P, bytes]:
     return wrapped
 
 
-def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
+def new_figure(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
     """A figure of so many inches without pyplot's global state, to be made in any thread."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

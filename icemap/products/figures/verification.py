@@ -1,4 +1,6 @@
-"""Figures of the verification: are the probabilities right, where are they not, and against whom is the ensemble better. Each returns the bytes of an SVG."""
+"""Figures of the verification: are the probabilities right, where are they not, and against whom is
+the ensemble better. Each returns the bytes of an SVG.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +12,42 @@ from numpy.typing import NDArray
 
 from icemap.land import land_at
 from icemap.products.figures.projection import View
-from icemap.products.figures.style import BLUE, GRATICULE, GREEN, GREY, INK, LAND, ORANGE, PURPLE, SEA, VERMILION, new_figure, saved, styled
+from icemap.products.figures.style import (
+    BLUE,
+    GRATICULE,
+    GREEN,
+    GREY,
+    INK,
+    LAND,
+    ORANGE,
+    PURPLE,
+    SEA,
+    VERMILION,
+    new_figure,
+    saved,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Array = NDArray[np.float64]
-SERIES = ((BLUE, "o", "-"), (VERMILION, "s", "--"), (GREEN, "^", "-."), (ORANGE, "D", ":"), (PURPLE, "v", "--"), (GREY, "x", ":"))
+SERIES = (
+    (BLUE, "o", "-"),
+    (VERMILION, "s", "--"),
+    (GREEN, "^", "-."),
+    (ORANGE, "D", ":"),
+    (PURPLE, "v", "--"),
+    (GREY, "x", ":"),
+)
 SMALL = 7.5
 
 
 @styled
 def pit_figure(pits: Mapping[str, Array]) -> bytes:
-    """PIT histogram of each kind of folds; the band holds 95 % of the bars of a calibrated forecast.
+    """PIT histogram of each kind of folds; the band holds 95 % of the bars of a calibrated
+    forecast.
 
     Parameters
     ----------
@@ -37,7 +61,15 @@ def pit_figure(pits: Mapping[str, Array]) -> bytes:
         bins = 10 if len(pit) < 1000 else 20
         limit = 1.96 * np.sqrt(bins / len(pit) * (1 - 1 / bins))
         axes.axhspan(max(0.0, 1 - limit), 1 + limit, color="#e3e6e8", zorder=0, lw=0)
-        heights, _, _ = axes.hist(pit, bins=bins, range=(0, 1), weights=np.full(len(pit), bins / len(pit)), color=BLUE, edgecolor="white", lw=0.6)
+        heights, _, _ = axes.hist(
+            pit,
+            bins=bins,
+            range=(0, 1),
+            weights=np.full(len(pit), bins / len(pit)),
+            color=BLUE,
+            edgecolor="white",
+            lw=0.6,
+        )
         axes.axhline(1, color=INK, lw=0.8)
         highest = max(highest, float(np.max(heights)), 1 + limit)
         axes.set(xlim=(0, 1), xticks=[0, 0.5, 1])
@@ -49,8 +81,11 @@ def pit_figure(pits: Mapping[str, Array]) -> bytes:
 
 
 @styled
-def reliability_figure(coverages: Mapping[str, Mapping[float, float]], limits: Mapping[float, tuple[float, float]]) -> bytes:
-    """Observed minus nominal coverage of central intervals, by model: 0 is calibrated, below is too narrow.
+def reliability_figure(
+    coverages: Mapping[str, Mapping[float, float]], limits: Mapping[float, tuple[float, float]]
+) -> bytes:
+    """Observed minus nominal coverage of central intervals, by model: 0 is calibrated, below is too
+    narrow.
 
     Parameters
     ----------
@@ -70,37 +105,98 @@ def reliability_figure(coverages: Mapping[str, Mapping[float, float]], limits: M
         y = np.array([levels[level] - level for level in x])
         if k == 0 and limits:
             low, high = (np.array([limits[level][end] - level for level in x]) for end in (0, 1))
-            axes.errorbar(x + shift, y, [y - low, high - y], fmt="none", ecolor=colour, elinewidth=1, capsize=2)
+            axes.errorbar(
+                x + shift,
+                y,
+                [y - low, high - y],
+                fmt="none",
+                ecolor=colour,
+                elinewidth=1,
+                capsize=2,
+            )
         axes.plot(x + shift, y, marker + line, color=colour, ms=4, lw=1.1, label=name)
     nominal = sorted({level for found in coverages.values() for level in found})
     axes.set_xticks(nominal, [f"{level:.0%}" for level in nominal])
-    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}".replace("-", "−") if round(100 * value) else "0")
+    axes.yaxis.set_major_formatter(
+        lambda value, _: f"{100 * value:+.0f}".replace("-", "−") if round(100 * value) else "0"
+    )
     axes.set_xlabel("nominal coverage", fontsize=SMALL + 0.5)
     axes.set_ylabel("observed − nominal (% points)", fontsize=SMALL + 0.5)
-    axes.legend(fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, handlelength=2.4)
+    axes.legend(
+        fontsize=SMALL,
+        frameon=False,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.2),
+        ncols=3,
+        handlelength=2.4,
+    )
     return _tidied(figure)
 
 
 @styled
-def scatter_figure(observed: Array, predicted: Array, inside: NDArray[np.bool_], unit: str) -> bytes:
+def scatter_figure(
+    observed: Array, predicted: Array, inside: NDArray[np.bool_], unit: str
+) -> bytes:
     """Observed against predicted; observations outside their 95 % interval are marked."""
     figure = new_figure(3.4, 3.0)
     axes = figure.add_subplot()
-    span = [float(min(observed.min(), predicted.min())), float(max(observed.max(), predicted.max()))]
+    span = [
+        float(min(observed.min(), predicted.min())),
+        float(max(observed.max(), predicted.max())),
+    ]
     margin = 0.03 * (span[1] - span[0] or 1.0)
     axes.plot(span, span, color=INK, lw=0.8)
-    axes.plot(predicted[inside], observed[inside], "o", ms=3, mfc=BLUE, mec="none", alpha=0.45, label="inside its 95 % interval")
-    axes.plot(predicted[~inside], observed[~inside], "D", ms=3.6, mfc=VERMILION, mec="white", mew=0.3, label=f"outside ({np.mean(~inside):.1%})")
-    axes.set(xlim=(span[0] - margin, span[1] + margin), ylim=(span[0] - margin, span[1] + margin), aspect="equal")
+    axes.plot(
+        predicted[inside],
+        observed[inside],
+        "o",
+        ms=3,
+        mfc=BLUE,
+        mec="none",
+        alpha=0.45,
+        label="inside its 95 % interval",
+    )
+    axes.plot(
+        predicted[~inside],
+        observed[~inside],
+        "D",
+        ms=3.6,
+        mfc=VERMILION,
+        mec="white",
+        mew=0.3,
+        label=f"outside ({np.mean(~inside):.1%})",
+    )
+    axes.set(
+        xlim=(span[0] - margin, span[1] + margin),
+        ylim=(span[0] - margin, span[1] + margin),
+        aspect="equal",
+    )
     axes.set_xlabel(f"predicted ({unit})", fontsize=SMALL + 0.5)
     axes.set_ylabel(f"observed ({unit})", fontsize=SMALL + 0.5)
-    axes.legend(fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handletextpad=0.2, columnspacing=1)
+    axes.legend(
+        fontsize=SMALL,
+        frameon=False,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.2),
+        ncols=2,
+        handletextpad=0.2,
+        columnspacing=1,
+    )
     return _tidied(figure)
 
 
 @styled
-def coverage_map(view: View, longitude: Array, latitude: Array, inside: NDArray[np.bool_], blocks: NDArray[np.object_], few: int) -> bytes:
-    """Share of the observations inside their 95 % interval in each spatial block; blocks with fewer than ``few`` samples are hollow."""
+def coverage_map(
+    view: View,
+    longitude: Array,
+    latitude: Array,
+    inside: NDArray[np.bool_],
+    blocks: NDArray[np.object_],
+    few: int,
+) -> bytes:
+    """Share of the observations inside their 95 % interval in each spatial block; blocks with fewer
+    than ``few`` samples are hollow.
+    """
     from matplotlib.cm import ScalarMappable
 
     figure, axes = _map(view)
@@ -129,30 +225,80 @@ def coverage_map(view: View, longitude: Array, latitude: Array, inside: NDArray[
     )
     for k in np.flatnonzero(~small):
         dark = coverage[k] < 0.8
-        axes.annotate(f"{100 * coverage[k]:.0f}", centre[k], ha="center", va="center", fontsize=6, color="white" if dark else "black", zorder=4)
+        axes.annotate(
+            f"{100 * coverage[k]:.0f}",
+            centre[k],
+            ha="center",
+            va="center",
+            fontsize=6,
+            color="white" if dark else "black",
+            zorder=4,
+        )
     scale = ScalarMappable(drawn.norm, drawn.cmap)
-    bar = figure.colorbar(scale, ax=axes, orientation="horizontal", shrink=0.6, aspect=40, pad=0.02, extend="min", format=lambda value, _: f"{value:.0%}")
+    bar = figure.colorbar(
+        scale,
+        ax=axes,
+        orientation="horizontal",
+        shrink=0.6,
+        aspect=40,
+        pad=0.02,
+        extend="min",
+        format=lambda value, _: f"{value:.0%}",
+    )
     bar.ax.tick_params(labelsize=SMALL)
     bar.set_label("coverage of the 95 % interval", fontsize=SMALL + 0.5)
     return _tidied(figure)
 
 
 @styled
-def places_map(view: View, sites: tuple[Array, Array], candidates: Sequence[Mapping[str, Any]]) -> bytes:
+def places_map(
+    view: View, sites: tuple[Array, Array], candidates: Sequence[Mapping[str, Any]]
+) -> bytes:
     """Where one more borehole would help most, numbered by rank, among the sites there are."""
     figure, axes = _map(view)
-    axes.plot(*view.project(*sites), "o", ms=2, mfc=GREY, mec="none", zorder=2.5, label=f"sites ({len(sites[0]):,})")
+    axes.plot(
+        *view.project(*sites),
+        "o",
+        ms=2,
+        mfc=GREY,
+        mec="none",
+        zorder=2.5,
+        label=f"sites ({len(sites[0]):,})",
+    )
     x, y = view.project([c["longitude"] for c in candidates], [c["latitude"] for c in candidates])
-    axes.plot(x, y, "o", ms=10, mfc=VERMILION, mec="white", mew=0.8, zorder=3, label="next boreholes, by rank")
+    axes.plot(
+        x,
+        y,
+        "o",
+        ms=10,
+        mfc=VERMILION,
+        mec="white",
+        mew=0.8,
+        zorder=3,
+        label="next boreholes, by rank",
+    )
     for rank, place in enumerate(zip(x, y), start=1):
-        axes.annotate(str(rank), place, ha="center", va="center", fontsize=6, color="white", fontweight="bold", zorder=4)
-    axes.legend(fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2)
+        axes.annotate(
+            str(rank),
+            place,
+            ha="center",
+            va="center",
+            fontsize=6,
+            color="white",
+            fontweight="bold",
+            zorder=4,
+        )
+    axes.legend(
+        fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2
+    )
     return _tidied(figure)
 
 
 @styled
 def difference_figure(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
-    """icemap minus each competitor, CRPS and Winkler score side by side; left of the line icemap is better."""
+    """icemap minus each competitor, CRPS and Winkler score side by side; left of the line icemap is
+    better.
+    """
     scores = {"crps": "CRPS", "winkler_95": "Winkler score of the 95 % interval"}
     names = list(dict.fromkeys(row["model"] for row in rows))
     figure = new_figure(8.8, 0.55 + 0.24 * len(names))
@@ -161,10 +307,20 @@ def difference_figure(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
         for row in rows:
             if row["score"] != score:
                 continue
-            at, sure = len(names) - 1 - names.index(row["model"]), row["low"] is not None and (row["high"] < 0 or row["low"] > 0)
+            at, sure = (
+                len(names) - 1 - names.index(row["model"]),
+                row["low"] is not None and (row["high"] < 0 or row["low"] > 0),
+            )
             colour = (BLUE if row["difference"] < 0 else VERMILION) if sure else GREY
             if row["low"] is not None:
-                axes.plot([row["low"], row["high"]], [at, at], "-", color=colour, lw=1.6, solid_capstyle="butt")
+                axes.plot(
+                    [row["low"], row["high"]],
+                    [at, at],
+                    "-",
+                    color=colour,
+                    lw=1.6,
+                    solid_capstyle="butt",
+                )
             axes.plot(row["difference"], at, "o", ms=5, mfc=colour, mec="white", mew=0.6)
         axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in reversed(names)])
         axes.set_ylim(-0.6, len(names) - 0.4)
@@ -175,8 +331,12 @@ def difference_figure(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
 
 
 @styled
-def importance_figure(permutation: Sequence[Mapping[str, Any]], shap: Mapping[str, Mapping[str, float]], unit: str) -> bytes:
-    """Permutation importance of the ensemble, and mean size of the Shapley values of the tree members, predictors in the same order."""
+def importance_figure(
+    permutation: Sequence[Mapping[str, Any]], shap: Mapping[str, Mapping[str, float]], unit: str
+) -> bytes:
+    """Permutation importance of the ensemble, and mean size of the Shapley values of the tree
+    members, predictors in the same order.
+    """
     names = [row["predictor"] for row in permutation]
     figure = new_figure(4.4 * (1 + bool(shap)), 0.75 + 0.23 * len(names))
     panels = _row(figure, 1 + bool(shap), sharey=True)
@@ -185,7 +345,9 @@ def importance_figure(permutation: Sequence[Mapping[str, Any]], shap: Mapping[st
     panels[0].barh(at, rise, color=BLUE, height=0.7)
     panels[0].errorbar(rise, at, xerr=sd, fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.5)
     panels[0].axvline(0, color=INK, lw=0.8)
-    panels[0].set_title(f"ensemble: increase of RMSE when permuted ({unit})", fontsize=SMALL + 1, loc="left")
+    panels[0].set_title(
+        f"ensemble: increase of RMSE when permuted ({unit})", fontsize=SMALL + 1, loc="left"
+    )
     panels[0].set_yticks(at, names)
     panels[0].set_ylim(-0.6, len(names) - 0.4)
     panels[0].tick_params(axis="y", length=0)
@@ -199,15 +361,21 @@ def importance_figure(permutation: Sequence[Mapping[str, Any]], shap: Mapping[st
             label=member.replace("_", " "),
         )
     if shap:
-        panels[1].set_title("tree members: mean |Shapley value| (members' scale)", fontsize=SMALL + 1, loc="left")
+        panels[1].set_title(
+            "tree members: mean |Shapley value| (members' scale)", fontsize=SMALL + 1, loc="left"
+        )
         panels[1].legend(fontsize=SMALL, frameon=False, loc="lower right")
         panels[1].tick_params(axis="y", length=0)
     return _tidied(figure)
 
 
 @styled
-def dependence_figure(curves: Mapping[str, Any], order: Sequence[str], units: Mapping[str, str], target_label: str) -> bytes:
-    """Partial dependence of the ensemble's mean (bold) and of its members (thin) on each predictor, on one scale."""
+def dependence_figure(
+    curves: Mapping[str, Any], order: Sequence[str], units: Mapping[str, str], target_label: str
+) -> bytes:
+    """Partial dependence of the ensemble's mean (bold) and of its members (thin) on each predictor,
+    on one scale.
+    """
     columns = 4
     rows = int(np.ceil(len(order) / columns))
     figure = new_figure(8.8, 0.45 + 1.75 * rows)
@@ -219,13 +387,34 @@ def dependence_figure(curves: Mapping[str, Any], order: Sequence[str], units: Ma
         x = np.arange(len(curve["values"])) if is_class else np.asarray(curve["values"])
         for k, member in enumerate(members):
             colour, marker, line = SERIES[(k + 1) % len(SERIES)]
-            axes.plot(x, curve["members"][member], marker if is_class else line, color=colour, lw=0.9, ms=3, label=member.replace("_", " "))
-        axes.plot(x, curve["mean"], "o" if is_class else "-", color=BLUE, lw=2, ms=5, label="ensemble")
+            axes.plot(
+                x,
+                curve["members"][member],
+                marker if is_class else line,
+                color=colour,
+                lw=0.9,
+                ms=3,
+                label=member.replace("_", " "),
+            )
+        axes.plot(
+            x, curve["mean"], "o" if is_class else "-", color=BLUE, lw=2, ms=5, label="ensemble"
+        )
         if is_class:
-            axes.set_xticks(x, ["other" if value is None else f"{value:g}" for value in curve["values"]])
+            axes.set_xticks(
+                x, ["other" if value is None else f"{value:g}" for value in curve["values"]]
+            )
             axes.set_xlim(-0.5, len(x) - 0.5)
         unit = units.get(name, "")
-        axes.set_xlabel(f"{name} (class)" if is_class else f"{name} ({unit})" if unit not in ("", "1") else name, fontsize=SMALL)
+        axes.set_xlabel(
+            (
+                f"{name} (class)"
+                if is_class
+                else f"{name} ({unit})"
+                if unit not in ("", "1")
+                else name
+            ),
+            fontsize=SMALL,
+        )
         axes.tick_params(labelsize=SMALL - 0.5)
     for axes in panels[len(order) :]:
         axes.set_axis_off()
@@ -235,7 +424,9 @@ def dependence_figure(curves: Mapping[str, Any], order: Sequence[str], units: Ma
     panels[0].set_ylim(means.min() - margin, means.max() + margin)
     figure.supylabel(target_label, fontsize=SMALL + 0.5)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=SMALL, frameon=False, loc="outside upper left", ncols=len(labels))
+    figure.legend(
+        handles, labels, fontsize=SMALL, frameon=False, loc="outside upper left", ncols=len(labels)
+    )
     return _tidied(figure)
 
 
@@ -250,13 +441,29 @@ def _map(view: View) -> tuple[Figure, Axes]:
     seen = land_at(longitude, latitude) & np.isfinite(longitude) & (latitude >= view.south)
     globe = np.isfinite(longitude) & (latitude >= view.south)
     axes.imshow(
-        np.where(seen, 1.0, np.where(globe, 0.0, np.nan)), extent=view.extent, cmap=ListedColormap([SEA, LAND]), vmin=0, vmax=1, interpolation="nearest"
+        np.where(seen, 1.0, np.where(globe, 0.0, np.nan)),
+        extent=view.extent,
+        cmap=ListedColormap([SEA, LAND]),
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
     )
     if view.polar:
         for parallel in np.arange(np.ceil((view.south + 1) / 10) * 10, 89, 10):
-            axes.plot(*view.project(np.linspace(-180, 180, 361), np.full(361, parallel)), color=GRATICULE, lw=0.4)
+            axes.plot(
+                *view.project(np.linspace(-180, 180, 361), np.full(361, parallel)),
+                color=GRATICULE,
+                lw=0.4,
+            )
             x, y = view.project(-45.0, parallel)
-            axes.annotate(f"{parallel:.0f}°N", (float(x), float(y)), ha="center", va="center", fontsize=6, color=GREY)
+            axes.annotate(
+                f"{parallel:.0f}°N",
+                (float(x), float(y)),
+                ha="center",
+                va="center",
+                fontsize=6,
+                color=GREY,
+            )
     axes.set(xlim=view.extent[:2], ylim=view.extent[2:], aspect="equal")
     axes.set_axis_off()
     return figure, axes

@@ -1,4 +1,6 @@
-"""One self-contained page about the boreholes of a run: map, histogram, reasons, and the depth profile of any site."""
+"""One self-contained page about the boreholes of a run: map, histogram, reasons, and the depth
+profile of any site.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ ERROR_PARTS = {
 }
 
 
-def write_boreholes_page(url: str, table: SiteTable, target: TargetConfig, *, title: str, thickness: float | None = None) -> None:
+def write_boreholes_page(
+    url: str, table: SiteTable, target: TargetConfig, *, title: str, thickness: float | None = None
+) -> None:
     """Write the page; it needs no network and no other file.
 
     Parameters
@@ -67,7 +71,10 @@ def write_boreholes_page(url: str, table: SiteTable, target: TargetConfig, *, ti
 
 def _counts(table: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
     counted = table.groupby(by, sort=True).size().sort_values(ascending=False, kind="stable")
-    return [{**dict(zip(by, key if isinstance(key, tuple) else (key,))), "count": int(n)} for key, n in counted.items()]
+    return [
+        {**dict(zip(by, key if isinstance(key, tuple) else (key,))), "count": int(n)}
+        for key, n in counted.items()
+    ]
 
 
 def _unused(sites: pd.DataFrame) -> list[dict[str, str]]:
@@ -75,27 +82,50 @@ def _unused(sites: pd.DataFrame) -> list[dict[str, str]]:
     part = sites[~sites["used"].astype(bool)].head(MAX_LISTED)
     files = part["file"] if "file" in part else pd.Series("", index=part.index)
     lines = part["line"] if "line" in part else pd.Series("", index=part.index)
-    where = [f"{str(file).rsplit('/', 1)[-1]}, line {line}" if file else f"line {line}" for file, line in zip(files, lines)]
-    return [{"site": str(site), "where": at, "reason": str(reason)} for site, at, reason in zip(part["site"], where, part["reason"])]
+    where = [
+        f"{str(file).rsplit('/', 1)[-1]}, line {line}" if file else f"line {line}"
+        for file, line in zip(files, lines)
+    ]
+    return [
+        {"site": str(site), "where": at, "reason": str(reason)}
+        for site, at, reason in zip(part["site"], where, part["reason"])
+    ]
 
 
 def _errors(used: pd.DataFrame) -> list[dict[str, str]]:
     """Median and range of the standard error of the used sites, and of its parts."""
     rows = {"standard_error": "standard error", **ERROR_PARTS}
-    there = {name: used[name].dropna() for name in rows if name in used and used[name].notna().any()}
+    there = {
+        name: used[name].dropna() for name in rows if name in used and used[name].notna().any()
+    }
     if len(there) < 2:
         return []
-    return [{"part": rows[name], "median": f"{part.median():.1f}", "low": f"{part.min():.1f}", "high": f"{part.max():.1f}"} for name, part in there.items()]
+    return [
+        {
+            "part": rows[name],
+            "median": f"{part.median():.1f}",
+            "low": f"{part.min():.1f}",
+            "high": f"{part.max():.1f}",
+        }
+        for name, part in there.items()
+    ]
 
 
 def _tables(used: pd.DataFrame) -> list[dict[str, Any]]:
     """How many used sites have their permafrost table from each source, and how deep it is."""
-    given = used[used["permafrost_table_source"] != ""] if "permafrost_table_error" in used else used.head(0)
+    given = (
+        used[used["permafrost_table_source"] != ""]
+        if "permafrost_table_error" in used
+        else used.head(0)
+    )
     if given.empty:
         return []
     return [
         {
-            "source": str(source).replace("_", " ") + (" (upper bound)" if source == "frozen_ground" else ""),
+            "source": (
+                str(source).replace("_", " ")
+                + (" (upper bound)" if source == "frozen_ground" else "")
+            ),
             "sites": len(part),
             "depth": f"{part['permafrost_table'].median():.2f}",
             "error": f"{part['permafrost_table_error'].median():.2f}",
@@ -111,12 +141,22 @@ def _summary_rows(sites: pd.DataFrame, target: TargetConfig) -> list[dict[str, A
     for key, part in used:
         reader, region, grade = map(str, key)
         mean = np.average(part["mean"], weights=part["sites"])
-        rows.append({"reader": reader, "region": region, "grade": grade or "–", "sites": int(part["sites"].sum()), "mean": f"{mean:.1f} {target.unit}"})
+        rows.append(
+            {
+                "reader": reader,
+                "region": region,
+                "grade": grade or "–",
+                "sites": int(part["sites"].sum()),
+                "mean": f"{mean:.1f} {target.unit}",
+            }
+        )
     return rows
 
 
 def _profiles(table: SiteTable, thickness: float | None) -> tuple[dict[str, Any], int]:
-    """Sites with layers, ready to be drawn: ``[top, base, vic or null, how or why not, is a sample]`` per layer."""
+    """Sites with layers, ready to be drawn: ``[top, base, vic or null, how or why not, is a
+    sample]`` per layer.
+    """
     if table.layers.empty:
         return {"sites": [], "thickness": thickness}, 0
     layers = table.layers[table.layers["top"].notna() & table.layers["base"].notna()]
@@ -141,10 +181,20 @@ def _profiles(table: SiteTable, thickness: float | None) -> tuple[dict[str, Any]
                 "tableError": _number(site["permafrost_table_error"]),
                 "reason": str(site["reason"]),
                 "layers": [
-                    [_number(top), _number(base), _number(vic), str(how if vic == vic else why), support == "samples"]
-                    for top, base, vic, how, why, support in grouped[borehole][["top", "base", "vic", "vic_from", "vic_reason", "support"]]
-                    .sort_values("top")
-                    .itertuples(index=False)
+                    [
+                        _number(top),
+                        _number(base),
+                        _number(vic),
+                        str(how if vic == vic else why),
+                        support == "samples",
+                    ]
+                    for top, base, vic, how, why, support in (
+                        grouped[borehole][
+                            ["top", "base", "vic", "vic_from", "vic_reason", "support"]
+                        ]
+                        .sort_values("top")
+                        .itertuples(index=False)
+                    )
                 ],
             }
         )

@@ -66,7 +66,11 @@ def write_comparison_page(url: str, found: Comparison, cells_url: str, map_url: 
 
 
 def _grouped(areas: Sequence[AreaResult]) -> dict[str, list[AreaResult]]:
-    return {heading: rows for group, heading in GROUPS.items() if (rows := [area for area in areas if area.group == group])}
+    return {
+        heading: rows
+        for group, heading in GROUPS.items()
+        if (rows := [area for area in areas if area.group == group])
+    }
 
 
 def total_text(total: Total, unit: str = "") -> str:
@@ -117,12 +121,17 @@ def footing_rows(found: Comparison) -> list[FootingRow]:
         if own.depths_m != cut.depths_m:
             low, high = own.depths_m
             deep = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-            rows.append(FootingRow(f"all of the other map, its own {deep} m", own.region_km2, "–", _own(own)))
+            rows.append(
+                FootingRow(
+                    f"all of the other map, its own {deep} m", own.region_km2, "–", _own(own)
+                )
+            )
         layer = f"all of the other map, upper {footing.depth_m:g} m"
         rows.append(FootingRow(layer, cut.region_km2, "–", _own(cut)))
     rows.append(
         FootingRow(
-            "all of the run" + ("" if footing.depth_m is None else f", upper {footing.depth_m:g} m"),
+            "all of the run"
+            + ("" if footing.depth_m is None else f", upper {footing.depth_m:g} m"),
             footing.run_km2,
             total_text(footing.run_total, found.unit),
             "–",
@@ -142,11 +151,27 @@ def footing_rows(found: Comparison) -> list[FootingRow]:
 def outside_text(found: Comparison) -> list[str]:
     """How much of each map is not compared, in sentences."""
     footing = found.footing
-    said = [_outside(found.run.name, footing.run_km2, footing.counted_km2, "that count", "the other map says nothing there")]
+    said = [
+        _outside(
+            found.run.name,
+            footing.run_km2,
+            footing.counted_km2,
+            "that count",
+            "the other map says nothing there",
+        )
+    ]
     if footing.other_cut is not None:
         region = footing.other_cut.region_km2
         compared = footing.counted_km2 if found.other.kind == found.run.kind else footing.cells_km2
-        said.append(_outside(found.other.name, region, compared, "of which it says something", "the run maps nothing there"))
+        said.append(
+            _outside(
+                found.other.name,
+                region,
+                compared,
+                "of which it says something",
+                "the run maps nothing there",
+            )
+        )
     return said
 
 
@@ -154,7 +179,10 @@ def _outside(name: str, whole: float, compared: float, which: str, why: str) -> 
     left = whole - compared
     if left < 1e-4 * whole:
         return f"All of {name} is compared: {area_text(whole)} {which}."
-    return f"Of {name}, {area_text(left)} of the {area_text(whole)} {which} ({left / whole:.1%}) are outside: {why}."
+    return (
+        f"Of {name}, {area_text(left)} of the {area_text(whole)} {which} ({left / whole:.1%}) are"
+        f" outside: {why}."
+    )
 
 
 def ratio_text(found: Comparison) -> str:

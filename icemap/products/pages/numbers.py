@@ -13,12 +13,15 @@ FREE_COLUMNS = ("lowest", "highest")
 
 
 def number(value: Any, decimals: int | None = None) -> str:
-    """Three significant digits, or the decimals given; a dash for what is undefined; words and whole numbers as they are.
+    """Three significant digits, or the decimals given; a dash for what is undefined; words and
+    whole numbers as they are.
 
     Examples
     --------
-    >>> number(0.86123), number(54600.4), number(-0.02), number(float("nan")), number("kNNDM"), number(5.0, 2)
-    ('0.861', '54,600', '-0.0200', '–', 'kNNDM', '5.00')
+    >>> number(0.86123), number(54600.4), number(-0.02), number(float("nan"))
+    ('0.861', '54,600', '-0.0200', '–')
+    >>> number("kNNDM"), number(5.0, 2)
+    ('kNNDM', '5.00')
     """
     if value is None or (_is_real(value) and math.isnan(value)):
         return "–"
@@ -41,11 +44,15 @@ def _decimals(largest: float) -> int:
 
 
 def column_decimals(rows: Sequence[Row], key: str) -> int | None:
-    """The same decimals for a whole column, from its largest number; None for words, and where numbers are too unlike for that."""
+    """The same decimals for a whole column, from its largest number; None for words, and where
+    numbers are too unlike for that.
+    """
     sizes = [abs(float(row[key])) for row in rows if _is_real(row[key]) and math.isfinite(row[key])]
     if not sizes or key in FREE_COLUMNS:
         return None
-    return next(decimals for limit, decimals in ((1000, 0), (100, 1), (1, 2), (0, 3)) if max(sizes) >= limit)
+    return next(
+        decimals for limit, decimals in ((1000, 0), (100, 1), (1, 2), (0, 3)) if max(sizes) >= limit
+    )
 
 
 def heading(key: str) -> str:
@@ -54,5 +61,10 @@ def heading(key: str) -> str:
 
 
 def is_text(rows: Sequence[Row], key: str) -> bool:
-    """True for a column of words, which is set flush left; ``1 to 2``, ``3 %`` and a dash count as numbers."""
-    return any(isinstance(row[key], str) and not (row[key][:1].isdigit() or row[key][:1] in "-–") for row in rows)
+    """True for a column of words, which is set flush left; ``1 to 2``, ``3 %`` and a dash count as
+    numbers.
+    """
+    return any(
+        isinstance(row[key], str) and not (row[key][:1].isdigit() or row[key][:1] in "-–")
+        for row in rows
+    )

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 
-def render(template: str, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any) -> str:
+def render(
+    template: str, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any
+) -> str:
     """A page from one of the templates of this folder; a value that is missing is an error.
 
     Parameters

@@ -1,4 +1,6 @@
-"""One self-contained page about a predictor cube: so that a wrong unit, a gap or a flipped raster is seen before anything is fitted to it."""
+"""One self-contained page about a predictor cube: so that a wrong unit, a gap or a flipped raster
+is seen before anything is fitted to it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ from icemap.store import write_text
 if TYPE_CHECKING:
     import xarray as xr
 
-# Pictures and correlations are made from at most about this many cells, evenly spaced; ranges and coverage come from every cell.
+# Pictures and correlations are made from at most about this many cells, evenly spaced; ranges and
+# coverage come from every cell.
 MAX_CELLS = 1_000_000
 STRONG_CORRELATION = 0.9
 HIGH_INFLATION = 10.0
@@ -47,7 +50,8 @@ def write_predictors_page(url: str, cube_url: str, facts: Mapping[str, Any], tit
     cube_url : str
         Of a finished cube.
     facts : mapping
-        What the building of the cube counted in every cell: ``cells`` (``inside``, ``valid``), and ``missing`` and ``ranges`` by predictor.
+        What the building of the cube counted in every cell: ``cells`` (``inside``, ``valid``), and
+        ``missing`` and ``ranges`` by predictor.
     title : str
         Of the run.
 
@@ -89,10 +93,16 @@ def _sample(cube_url: str, shape: tuple[int, int], names: list[str]) -> _Sample:
 
 
 def _decoded(stored: NDArray[Any]) -> NDArray[np.float32]:
-    return np.where(stored == CLASS_NODATA, np.nan, stored).astype(np.float32) if stored.dtype == np.uint8 else stored
+    return (
+        np.where(stored == CLASS_NODATA, np.nan, stored).astype(np.float32)
+        if stored.dtype == np.uint8
+        else stored
+    )
 
 
-def _predictor(name: str, variable: xr.DataArray, sample: _Sample, facts: Mapping[str, Any], grid: Grid) -> dict[str, Any]:
+def _predictor(
+    name: str, variable: xr.DataArray, sample: _Sample, facts: Mapping[str, Any], grid: Grid
+) -> dict[str, Any]:
     attrs = variable.attrs
     missing, inside = facts["missing"].get(name, 0), facts["cells"]["inside"]
     declared = attrs.get("valid_range")
@@ -103,10 +113,20 @@ def _predictor(name: str, variable: xr.DataArray, sample: _Sample, facts: Mappin
         "name": name,
         "attrs": attrs,
         "unit": "" if attrs["units"] == "1" else attrs["units"],
-        "range": f"{len(np.unique(known))} of {len(attrs['flag_values'])} classes" if is_class else f"{_number(low)} to {_number(high)}",
+        "range": (
+            f"{len(np.unique(known))} of {len(attrs['flag_values'])} classes"
+            if is_class
+            else f"{_number(low)} to {_number(high)}"
+        ),
         "low": "" if is_class else _number(low),
         "high": "" if is_class else _number(high),
-        "declared": f"{len(attrs['flag_values'])} classes" if is_class else None if declared is None else f"{_number(declared[0])} to {_number(declared[1])}",
+        "declared": (
+            f"{len(attrs['flag_values'])} classes"
+            if is_class
+            else None
+            if declared is None
+            else f"{_number(declared[0])} to {_number(declared[1])}"
+        ),
         "constant": low == high,
         "doubt": doubt(name, low, high, attrs),
         "missing": missing,
@@ -133,20 +153,32 @@ def _collinearity(sample: _Sample, names: list[str]) -> dict[str, Any]:
     matrix = correlations(np.stack([sample.values[name][sample.valid] for name in names], axis=1))
     factors = variance_inflation(matrix)
     pairs = [
-        (abs(matrix[i, j]), names[j], names[i], f"{matrix[i, j]:.2f}") for i in range(len(names)) for j in range(i) if abs(matrix[i, j]) > STRONG_CORRELATION
+        (abs(matrix[i, j]), names[j], names[i], f"{matrix[i, j]:.2f}")
+        for i in range(len(names))
+        for j in range(i)
+        if abs(matrix[i, j]) > STRONG_CORRELATION
     ]
     return {
         "continuous": names,
         "matrix": [[_cell(matrix[i, j]) for j in range(len(names))] for i in range(len(names))],
         "pairs": [{"first": a, "second": b, "r": r} for _, a, b, r in sorted(pairs, reverse=True)],
-        "inflation": [{"name": names[i], "value": _inflation(factors[i]), "high": factors[i] > HIGH_INFLATION} for i in np.argsort(-factors, kind="stable")],
+        "inflation": [
+            {"name": names[i], "value": _inflation(factors[i]), "high": factors[i] > HIGH_INFLATION}
+            for i in np.argsort(-factors, kind="stable")
+        ],
     }
 
 
 def _inflation(factor: float) -> str:
     if np.isnan(factor):
         return "constant"
-    return "a linear combination of others" if np.isinf(factor) else f"{factor:.1f}" if factor < 1000 else f"{factor:,.0f}"
+    return (
+        "a linear combination of others"
+        if np.isinf(factor)
+        else f"{factor:.1f}"
+        if factor < 1000
+        else f"{factor:,.0f}"
+    )
 
 
 def _cell(r: float) -> dict[str, str]:
@@ -155,4 +187,8 @@ def _cell(r: float) -> dict[str, str]:
         return {"text": "–", "background": "#ffffff", "ink": "#22292f"}
     end = np.array([139, 69, 19]) if r > 0 else np.array([11, 95, 165])
     colour = np.round(255 + (end - 255) * abs(r)).astype(int)
-    return {"text": f"{r:.2f}".replace("-", "−"), "background": "#{:02x}{:02x}{:02x}".format(*colour), "ink": "#ffffff" if abs(r) > 0.6 else "#22292f"}
+    return {
+        "text": f"{r:.2f}".replace("-", "−"),
+        "background": "#{:02x}{:02x}{:02x}".format(*colour),
+        "ink": "#ffffff" if abs(r) > 0.6 else "#22292f",
+    }

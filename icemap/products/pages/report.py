@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 REFERENCES = (
-    ("Madadgar & Moradkhani (2014), copula-embedded Bayesian model averaging.", "10.1002/2014WR015965"),
+    (
+        "Madadgar & Moradkhani (2014), copula-embedded Bayesian model averaging.",
+        "10.1002/2014WR015965",
+    ),
     ("Meyer & Pebesma (2021), area of applicability.", "10.1111/2041-210X.13650"),
     ("Linnenbrink et al. (2024), kNNDM cross-validation.", "10.5194/gmd-17-5897-2024"),
 )
@@ -26,7 +29,9 @@ REFERENCES = (
 
 @dataclass(frozen=True)
 class ComparedMap:
-    """An earlier map in the report: its name, its page as seen from the report, what was found, and a picture."""
+    """An earlier map in the report: its name, its page as seen from the report, what was found, and
+    a picture.
+    """
 
     name: str
     page: str
@@ -103,7 +108,9 @@ class Report:
 
 
 def write_report(url: str, report: Report) -> None:
-    """Write ``report.html``, whole or not at all; pictures are inside, nothing is loaded from elsewhere."""
+    """Write ``report.html``, whole or not at all; pictures are inside, nothing is loaded from
+    elsewhere.
+    """
     page = render(
         "report.html",
         report=report,
@@ -118,15 +125,28 @@ def write_report(url: str, report: Report) -> None:
 
 def storage_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The totals of :func:`icemap.totals.ice_storage.ice_storage` as the report prints them."""
-    quantity, unit = ("ice_km3", "km3") if "ice_km3" in table else ("mean", str(table["unit"].iloc[0]))
+    quantity, unit = (
+        ("ice_km3", "km3") if "ice_km3" in table else ("mean", str(table["unit"].iloc[0]))
+    )
     name = "ice" if quantity == "ice_km3" else "mean"
     rows = []
     for row in table.to_dict("records"):
-        shown = {"region": row["region"], "area [km2]": row["area_km2"], f"{name} [{unit}]": row[quantity], "95 % interval": _interval(row, quantity)}
-        shown |= {f"{name} inside AOA [{unit}]": row[f"{quantity}_aoa"], f"{name} outside AOA [{unit}]": row[f"{quantity}_outside_aoa"]}
+        shown = {
+            "region": row["region"],
+            "area [km2]": row["area_km2"],
+            f"{name} [{unit}]": row[quantity],
+            "95 % interval": _interval(row, quantity),
+        }
+        shown |= {
+            f"{name} inside AOA [{unit}]": row[f"{quantity}_aoa"],
+            f"{name} outside AOA [{unit}]": row[f"{quantity}_outside_aoa"],
+        }
         if name == "ice":
             shown["water [km3]"] = row["water_km3"]
-        shown |= {"cells independent": _interval(row, f"{quantity}_independent"), "cells fully correlated": _interval(row, f"{quantity}_correlated")}
+        shown |= {
+            "cells independent": _interval(row, f"{quantity}_independent"),
+            "cells fully correlated": _interval(row, f"{quantity}_correlated"),
+        }
         rows.append(shown)
     return rows
 
@@ -137,4 +157,8 @@ def _interval(row: Mapping[Any, Any], quantity: str) -> str:
 
 def plain(value: Any) -> str:
     """A provenance entry as text: strings and numbers as they are, the rest as indented JSON."""
-    return value if isinstance(value, str) else json.dumps(value, indent=2, default=str, ensure_ascii=False)
+    return (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, indent=2, default=str, ensure_ascii=False)
+    )

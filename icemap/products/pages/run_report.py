@@ -33,20 +33,28 @@ if TYPE_CHECKING:
 REMEDY = "delete it, and make it again with 'icemap verify'"
 FAMILIES = {"climate": "modern climate", "remote_sensing": "remote sensing"}
 NOTE = (
-    "Each row scores predictions for sites that were left out of training. kNNDM folds imitate how far the map's cells are from the sites and are the "
-    "headline; "
-    "random folds measure interpolation between neighbouring sites, and are printed to show the difference. Every model under every kind of folds, and where "
-    "they are good: see the page on verification."
+    "Each row scores predictions for sites that were left out of training. kNNDM folds imitate how"
+    " far the map's cells are from the sites and are the headline; random folds measure"
+    " interpolation between neighbouring sites, and are printed to show the difference. Every model"
+    " under every kind of folds, and where they are good: see the page on verification."
 )
 PRINTED_NOTE = (
-    "Each row scores predictions for sites that were left out of training, at random, as the published recipe is verified: that measures interpolation "
-    "between neighbouring sites. Every model: see the page on verification."
+    "Each row scores predictions for sites that were left out of training, at random, as the"
+    " published recipe is verified: that measures interpolation between neighbouring sites. Every"
+    " model: see the page on verification."
 )
-PAGES = {"the predictors": "predictors.html", "the boreholes": "boreholes.html", "the verification": "verification.html"}
+PAGES = {
+    "the predictors": "predictors.html",
+    "the boreholes": "boreholes.html",
+    "the verification": "verification.html",
+}
 
 
-def write_run_report(config: Config, provenance: Mapping[str, Any], comparisons: Sequence[Comparison] = ()) -> None:
-    """Write ``report.html`` and ``products/map.png`` of a run whose map, verification and totals are there.
+def write_run_report(
+    config: Config, provenance: Mapping[str, Any], comparisons: Sequence[Comparison] = ()
+) -> None:
+    """Write ``report.html`` and ``products/map.png`` of a run whose map, verification and totals
+    are there.
 
     Parameters
     ----------
@@ -77,12 +85,18 @@ def write_run_report(config: Config, provenance: Mapping[str, Any], comparisons:
         as_printed=config.ensemble.recipe == "published",
         verification=verification_rows(_shown(verification["table"]), config.target.unit),
         verification_note=(PRINTED_NOTE if config.ensemble.recipe == "published" else NOTE)
-        + (f" The published figures below are for reference only: {CAVEAT}." if published_figures(config.target) else ""),
+        + (
+            f" The published figures below are for reference only: {CAVEAT}."
+            if published_figures(config.target)
+            else ""
+        ),
         plate_png=map_figure(config.folder.map, config.title, projection="plate-carree"),
         verification_png=_verification_picture(verification, config.target.unit),
         importance_svg=_importance_picture(config),
         boreholes_svg=_boreholes_picture(config),
-        predictors=predictor_rows(config.predictors, provenance.get("sources", {}), steps.get("cube", {})),
+        predictors=predictor_rows(
+            config.predictors, provenance.get("sources", {}), steps.get("cube", {})
+        ),
         weights=_weights(steps.get("train", {})),
         published=_published(config),
         comparisons=[_compared(config, one) for one in comparisons],
@@ -113,7 +127,9 @@ def _storage(config: Config) -> pd.DataFrame:
     return pd.DataFrame(read_storage(config.folder.storage)["regions"]).replace({None: np.nan})
 
 
-def _facts(config: Config, verification: Mapping[str, Any], table: pd.DataFrame, sites: int) -> dict[str, Any]:
+def _facts(
+    config: Config, verification: Mapping[str, Any], table: pd.DataFrame, sites: int
+) -> dict[str, Any]:
     facts: dict[str, Any] = {"training sites": sites, "predictors": len(config.predictors)}
     best = _headline(verification["table"])
     shown = {
@@ -122,7 +138,9 @@ def _facts(config: Config, verification: Mapping[str, Any], table: pd.DataFrame,
         f"RMSE, {config.target.unit}": best.get("rmse"),
     }
     folds = best["folds"]
-    facts |= {f"{label} ({folds} folds)": value for label, value in shown.items() if value is not None}
+    facts |= {
+        f"{label} ({folds} folds)": value for label, value in shown.items() if value is not None
+    }
     if share := verification["climatology"]["share"]:
         facts["share of climatology in the map, %"] = 100 * share
     whole = table[table["region"] == "all"].iloc[0]
@@ -132,7 +150,9 @@ def _facts(config: Config, verification: Mapping[str, Any], table: pd.DataFrame,
 
 
 def _interval_of(config: Config) -> str:
-    """What the interval of the map is for: samples with errors tell of the mean of a cell, others of one more such sample."""
+    """What the interval of the map is for: samples with errors tell of the mean of a cell, others
+    of one more such sample.
+    """
     if config.ensemble.recipe == "published":
         return "of the replicates' means"
     if config.verification.nugget:
@@ -160,7 +180,9 @@ def _shown(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict[str, Any]]:
-    """The columns of the verification table that a reader needs; a score that a model does not have is None."""
+    """The columns of the verification table that a reader needs; a score that a model does not have
+    is None.
+    """
     columns = {
         "r2": "R²",
         "rmse": f"RMSE [{unit}]",
@@ -194,9 +216,18 @@ def _span(low: float | None, high: float | None) -> str:
 
 
 def _verification_picture(verification: Mapping[str, Any], unit: str) -> bytes:
-    fold, row = verification["folds"][headline(verification["folds"])], _headline(verification["table"])
+    fold, row = (
+        verification["folds"][headline(verification["folds"])],
+        _headline(verification["table"]),
+    )
     coverage = {level: row[f"coverage_{100 * level:g}"] for level in (0.5, 0.8, 0.9, 0.95)}
-    return verification_figure(np.asarray(fold["pit"]), coverage, np.asarray(fold["observed"]), np.asarray(fold["mean"]), unit)
+    return verification_figure(
+        np.asarray(fold["pit"]),
+        coverage,
+        np.asarray(fold["observed"]),
+        np.asarray(fold["mean"]),
+        unit,
+    )
 
 
 def _importance_picture(config: Config) -> bytes:
@@ -212,14 +243,22 @@ def _boreholes_picture(config: Config) -> bytes:
     return boreholes_map(read_samples(url)) if exists(url) else b""
 
 
-def predictor_rows(names: Sequence[str], sources: Mapping[str, Mapping[str, Any]], cube: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What each predictor is, its range over the map and the part of the cells inside the masks that lack it."""
+def predictor_rows(
+    names: Sequence[str], sources: Mapping[str, Mapping[str, Any]], cube: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """What each predictor is, its range over the map and the part of the cells inside the masks
+    that lack it.
+    """
     inside = cube.get("cells", {}).get("inside", 0)
     rows = []
     for name in names:
         source = sources.get(name, {})
         # The lowest and highest code of a class say nothing.
-        low, high = (None, None) if source.get("kind") == "class" else cube.get("ranges", {}).get(name, (None, None))
+        low, high = (
+            (None, None)
+            if source.get("kind") == "class"
+            else cube.get("ranges", {}).get(name, (None, None))
+        )
         missing = cube.get("missing", {}).get(name)
         rows.append(
             {
@@ -237,18 +276,40 @@ def predictor_rows(names: Sequence[str], sources: Mapping[str, Mapping[str, Any]
 
 def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
     steps = provenance.get("steps", {})
-    entries: dict[str, Any] = ({"made by": config.author} if config.author else {}) | {"seed": config.seed}
-    entries |= {f"step {name}": f"finished {step['finished']}, inputs sha256:{step['key']}" for name, step in steps.items() if step.get("finished")}
-    licences = {name: " · ".join(filter(None, (s.get("citation"), s.get("licence")))) for name, s in provenance.get("sources", {}).items()}
-    entries["sources"] = "\n".join(f"{name}: {words}" for name, words in licences.items() if words) or "no licence or citation is given in the catalogue"
-    entries["versions"] = ", ".join(f"{name} {number}" for name, number in provenance.get("versions", {}).items())
-    entries["config"] = yaml.safe_dump(shown_settings(config), sort_keys=False, allow_unicode=True).strip()
+    entries: dict[str, Any] = ({"made by": config.author} if config.author else {}) | {
+        "seed": config.seed
+    }
+    entries |= {
+        f"step {name}": f"finished {step['finished']}, inputs sha256:{step['key']}"
+        for name, step in steps.items()
+        if step.get("finished")
+    }
+    licences = {
+        name: " · ".join(filter(None, (s.get("citation"), s.get("licence"))))
+        for name, s in provenance.get("sources", {}).items()
+    }
+    entries["sources"] = (
+        "\n".join(f"{name}: {words}" for name, words in licences.items() if words)
+        or "no licence or citation is given in the catalogue"
+    )
+    entries["versions"] = ", ".join(
+        f"{name} {number}" for name, number in provenance.get("versions", {}).items()
+    )
+    entries["config"] = yaml.safe_dump(
+        shown_settings(config), sort_keys=False, allow_unicode=True
+    ).strip()
     return entries
 
 
 def _weights(training: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"member": name.replace("_", " "), "weight": weight} for name, weight in training.get("mean_weights", {}).items()]
+    return [
+        {"member": name.replace("_", " "), "weight": weight}
+        for name, weight in training.get("mean_weights", {}).items()
+    ]
 
 
 def _published(config: Config) -> list[dict[str, Any]]:
-    return [{"figure": name, f"published ({SOURCE})": value} for name, value in published_figures(config.target).items()]
+    return [
+        {"figure": name, f"published ({SOURCE})": value}
+        for name, value in published_figures(config.target).items()
+    ]

@@ -40,7 +40,12 @@ MAP_PIXELS = 700
 
 
 def write_verification_page(
-    url: str, record: Mapping[str, Any], influence: Mapping[str, Any], samples: pd.DataFrame, config: Config, units: Mapping[str, str]
+    url: str,
+    record: Mapping[str, Any],
+    influence: Mapping[str, Any],
+    samples: pd.DataFrame,
+    config: Config,
+    units: Mapping[str, str],
 ) -> None:
     """Write the page; it needs no network and no other file.
 
@@ -90,7 +95,13 @@ def write_verification_page(
     write_text(url, page)
 
 
-def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: pd.DataFrame, config: Config, units: Mapping[str, str]) -> dict[str, bytes]:
+def _pictures(
+    record: Mapping[str, Any],
+    influence: Mapping[str, Any],
+    samples: pd.DataFrame,
+    config: Config,
+    units: Mapping[str, str],
+) -> dict[str, bytes]:
     first = headline(record["folds"])
     target, fold = config.target, record["folds"][first]
     rows = [row for row in record["table"] if row["folds"] == KIND_NAMES[first]]
@@ -103,43 +114,89 @@ def _pictures(record: Mapping[str, Any], influence: Mapping[str, Any], samples: 
     order = [row["predictor"] for row in influence["permutation"]]
     differences = [row for row in record["differences"] if row["folds"] == KIND_NAMES[first]]
     return {
-        "pit": figures.pit_figure({KIND_NAMES[kind]: np.asarray(part["pit"]) for kind, part in record["folds"].items()}),
+        "pit": figures.pit_figure(
+            {KIND_NAMES[kind]: np.asarray(part["pit"]) for kind, part in record["folds"].items()}
+        ),
         "reliability": figures.reliability_figure(*_reliability(rows)),
         "scatter": figures.scatter_figure(observed, np.asarray(fold["mean"]), inside, target.unit),
-        "coverage": figures.coverage_map(view, lon, lat, inside, block_names(lon, lat, config.ensemble.block_degrees), MIN_SCORED),
+        "coverage": figures.coverage_map(
+            view, lon, lat, inside, block_names(lon, lat, config.ensemble.block_degrees), MIN_SCORED
+        ),
         "differences": figures.difference_figure(differences, target.unit),
-        "importance": figures.importance_figure(influence["permutation"], influence["shap"], target.unit),
-        "dependence": figures.dependence_figure(influence["partial_dependence"], order, units, f"{target.long_name} ({target.unit})"),
+        "importance": figures.importance_figure(
+            influence["permutation"], influence["shap"], target.unit
+        ),
+        "dependence": figures.dependence_figure(
+            influence["partial_dependence"], order, units, f"{target.long_name} ({target.unit})"
+        ),
         "places": figures.places_map(view, sites, influence["next_boreholes"]),
     }
 
 
-def _reliability(rows: Sequence[Row]) -> tuple[dict[str, dict[float, float]], dict[float, tuple[float, float]]]:
+def _reliability(
+    rows: Sequence[Row],
+) -> tuple[dict[str, dict[float, float]], dict[float, tuple[float, float]]]:
     by_model = {row["model"]: row for row in rows}
-    shown = [name for name in (MODEL, "COP-BMA", "Gaussian BMA", "equal weights", "quantile_forest", PUBLISHED) if name in by_model]
-    coverages = {name.replace("_", " "): {level: by_model[name][f"coverage_{100 * level:g}"] for level in COVERAGES} for name in shown}
+    shown = [
+        name
+        for name in (
+            MODEL,
+            "COP-BMA",
+            "Gaussian BMA",
+            "equal weights",
+            "quantile_forest",
+            PUBLISHED,
+        )
+        if name in by_model
+    ]
+    coverages = {
+        name.replace("_", " "): {
+            level: by_model[name][f"coverage_{100 * level:g}"] for level in COVERAGES
+        }
+        for name in shown
+    }
     own = by_model[mapped_model(by_model)]
-    return coverages, {level: (own[f"coverage_{100 * level:g}_low"], own[f"coverage_{100 * level:g}_high"]) for level in COVERAGES}
+    return coverages, {
+        level: (own[f"coverage_{100 * level:g}_low"], own[f"coverage_{100 * level:g}_high"])
+        for level in COVERAGES
+    }
 
 
 def _matrices(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """One table per score: a row per model, a column per kind of folds, the best of each column marked."""
+    """One table per score: a row per model, a column per kind of folds, the best of each column
+    marked.
+    """
     kinds, models = (list(dict.fromkeys(row[key] for row in rows)) for key in ("folds", "model"))
     cells = {(row["folds"], row["model"]): row for row in rows}
     tables = []
     for key, heading in SCORES.items():
         values = {name: [cells.get((kind, name), {}).get(key) for kind in kinds] for name in models}
-        values = {name: row for name, row in values.items() if any(value is not None for value in row)}
-        known = [[value for row in values.values() if (value := row[k]) is not None] for k in range(len(kinds))]
+        values = {
+            name: row for name, row in values.items() if any(value is not None for value in row)
+        }
+        known = [
+            [value for row in values.values() if (value := row[k]) is not None]
+            for k in range(len(kinds))
+        ]
         best = {"coverage_95": None, "crpss": max}.get(key, min)
         leading = [best(column) if best and column else None for column in known]
         counts = [next(int(row["rows"]) for row in rows if row["folds"] == kind) for kind in kinds]
-        tables.append({"key": key, "heading": heading, "kinds": list(zip(kinds, counts)), "rows": values, "best": leading})
+        tables.append(
+            {
+                "key": key,
+                "heading": heading,
+                "kinds": list(zip(kinds, counts)),
+                "rows": values,
+                "best": leading,
+            }
+        )
     return tables
 
 
 def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
-    """For each grouping one row per group: the calibrated forecast, and the CRPS and Winkler score of the yardsticks."""
+    """For each grouping one row per group: the calibrated forecast, and the CRPS and Winkler score
+    of the yardsticks.
+    """
     models = {row["model"] for row in rows}
     own = shown_model(models)
     cells = {(row["by"], row["group"], row["model"]): row for row in rows}
@@ -147,5 +204,12 @@ def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
     for (heading, group, model), row in cells.items():
         if model == own:
             others = {name: cells[heading, group, name] for name in YARDSTICKS if name in models}
-            tables.setdefault(heading, []).append({**row, "others": {name.replace("_", " "): other["crps"] for name, other in others.items()}})
+            tables.setdefault(heading, []).append(
+                {
+                    **row,
+                    "others": {
+                        name.replace("_", " "): other["crps"] for name, other in others.items()
+                    },
+                }
+            )
     return tables

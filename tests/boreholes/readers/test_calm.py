@@ -13,13 +13,29 @@ def write(folder: Path, text: str) -> str:
 
 
 def test_one_mean_per_site(tmp_path: Path) -> None:
-    sites = read_calm(write(tmp_path, "point_id,lat,lon,n_years,alt_cm\nC1,65.5,-148.5,5,60\nC2,66,-149,1,>150\nC3,200,-149,1,70\nC4,66,-149,1,\n"))
+    sites = read_calm(
+        write(
+            tmp_path,
+            "point_id,lat,lon,n_years,alt_cm\nC1,65.5,-148.5,5,60\nC2,66,-149,1,>150\nC3,200,-149,1,70\nC4,66,-149,1,\n",
+        )
+    )
     np.testing.assert_allclose(sites["active_layer"], [0.6, np.nan, 0.7, np.nan])
-    assert sites["reason"].tolist() == ["", "only limits of the active-layer thickness", "impossible coordinates", "no active-layer thickness"]
+    assert sites["reason"].tolist() == [
+        "",
+        "only limits of the active-layer thickness",
+        "impossible coordinates",
+        "no active-layer thickness",
+    ]
 
 
 def test_one_column_per_year(tmp_path: Path) -> None:
-    sites = read_calm(write(tmp_path, "Site Code;Site Name;LAT;LONG;1990;1991;1992\nU1;Barrow;71°19' N;156°36' W;30;-;40\nR1;Vorkuta;67,4;63,4;>150;>120;-\n"))
+    sites = read_calm(
+        write(
+            tmp_path,
+            "Site Code;Site Name;LAT;LONG;1990;1991;1992\nU1;Barrow;71°19' N;156°36'"
+            " W;30;-;40\nR1;Vorkuta;67,4;63,4;>150;>120;-\n",
+        )
+    )
     np.testing.assert_allclose(sites["lat"], [71 + 19 / 60, 67.4])
     np.testing.assert_allclose(sites["lon"], [-156.6, 63.4])
     np.testing.assert_allclose(sites["active_layer"], [0.35, np.nan])

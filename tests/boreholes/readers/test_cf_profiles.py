@@ -1,4 +1,6 @@
-"""The reader on files written here as the published writers of NTGS and PermafrostNet write them; no file of the archive was at hand."""
+"""The reader on files written here as the published writers of NTGS and PermafrostNet write them;
+no file of the archive was at hand.
+"""
 
 from pathlib import Path
 
@@ -15,19 +17,27 @@ TOP, BASE = [0.0, 0.9, 2.5], [0.9, 2.5, 4.0]
 
 
 def profile(path: Path, name: str = "NGO-DD-1010", **changes: object) -> str:
-    """One borehole in one file: scalar place, characters for the name, classes of visible ice as text."""
+    """One borehole in one file: scalar place, characters for the name, classes of visible ice as
+    text.
+    """
     classes = changes.get("visible_ice", ["No visible ice", "Medium to high", "Pure ice"])
     with netCDF4.Dataset(path, "w") as root:
         root.createDimension("depth_below_ground_surface", None)
         root.createDimension("nchar64", 64)
-        for key, value, unit in (("latitude", 68.5, "degrees_north"), ("longitude", changes.get("longitude", -133.7), "degrees_east")):
+        for key, value, unit in (
+            ("latitude", 68.5, "degrees_north"),
+            ("longitude", changes.get("longitude", -133.7), "degrees_east"),
+        ):
             variable = root.createVariable(key, "f8", ())
             variable.units = unit
             variable[...] = value
         label = root.createVariable("platform_name", "S1", ("nchar64",))
         label._Encoding = "UTF-8"
         label[:] = netCDF4.stringtochar(np.array([name], dtype="S64"))[0]
-        for key, values in (("top_of_interval", changes.get("top", TOP)), ("bottom_of_interval", changes.get("base", BASE))):
+        for key, values in (
+            ("top_of_interval", changes.get("top", TOP)),
+            ("bottom_of_interval", changes.get("base", BASE)),
+        ):
             if key == changes.get("without"):
                 continue
             variable = root.createVariable(key, "f8", ("depth_below_ground_surface",))
@@ -59,14 +69,34 @@ def test_intervals_with_their_place_and_classes(tmp_path: Path) -> None:
 
 def test_the_frozen_ground_bounds_the_permafrost_table(tmp_path: Path) -> None:
     profile(tmp_path / "a.nc")
-    table = read_layer_sites(BoreholesConfig(layers=(LayerSource(reader="cf_profiles", path=str(tmp_path)),)), TargetConfig(), 1.0)
+    table = read_layer_sites(
+        BoreholesConfig(layers=(LayerSource(reader="cf_profiles", path=str(tmp_path)),)),
+        TargetConfig(),
+        1.0,
+    )
     row = table.sites.iloc[0]
-    assert row[["permafrost_table", "permafrost_table_source", "value"]].tolist() == [0.9, "frozen_ground", 100.0]
-    assert table.layers["vic_reason"].tolist() == ["unfrozen when sampled", "visible ice alone is not VIC: the VIC between is missing", ""]
+    assert row[["permafrost_table", "permafrost_table_source", "value"]].tolist() == [
+        0.9,
+        "frozen_ground",
+        100.0,
+    ]
+    assert table.layers["vic_reason"].tolist() == [
+        "unfrozen when sampled",
+        "visible ice alone is not VIC: the VIC between is missing",
+        "",
+    ]
 
 
 def test_shares_with_a_unit_depths_upward_and_longitudes_of_a_full_turn(tmp_path: Path) -> None:
-    url = profile(tmp_path / "a.nc", top=[0, -90, -250], base=[-90, -250, -400], unit="cm", positive="up", longitude=226.3, visible_ice=[0.0, 20.0, 35.0])
+    url = profile(
+        tmp_path / "a.nc",
+        top=[0, -90, -250],
+        base=[-90, -250, -400],
+        unit="cm",
+        positive="up",
+        longitude=226.3,
+        visible_ice=[0.0, 20.0, 35.0],
+    )
     layers = READERS["cf_profiles"](url).layers
     assert layers[["top", "base"]].to_numpy().tolist() == [[0, 0.9], [0.9, 2.5], [2.5, 4.0]]
     assert layers["visible_ice"].tolist() == pytest.approx([0, 0.2, 0.35])
@@ -87,8 +117,16 @@ def test_many_boreholes_in_one_file_and_as_rows(tmp_path: Path) -> None:
         }
     )
     stations.to_netcdf(tmp_path / "stations.nc")
-    rows = stations.stack(row=("station", "z")).reset_index("row", drop=True).dropna("row", subset=["top_of_interval"])
-    rows = rows.assign(latitude=("row", [68.0, 68.0, 69.0]), longitude=("row", [-133.0, -133.0, -134.0]), platform_name=("row", ["A", "A", "B"]))
+    rows = (
+        stations.stack(row=("station", "z"))
+        .reset_index("row", drop=True)
+        .dropna("row", subset=["top_of_interval"])
+    )
+    rows = rows.assign(
+        latitude=("row", [68.0, 68.0, 69.0]),
+        longitude=("row", [-133.0, -133.0, -134.0]),
+        platform_name=("row", ["A", "A", "B"]),
+    )
     rows.to_netcdf(tmp_path / "rows.nc")
     for name in ("stations.nc", "rows.nc"):
         layers = READERS["cf_profiles"](str(tmp_path / name)).layers
@@ -102,13 +140,18 @@ def test_many_boreholes_in_one_file_and_as_rows(tmp_path: Path) -> None:
     [
         ({"without": "bottom_of_interval"}, r"a\.nc has no variable bottom_of_interval"),
         ({"unit": "ft"}, r"a\.nc gives top_of_interval in 'ft'"),
-        ({"visible_ice": ["some", "Low", "High"]}, r"visible_ice is not a class: 'some' \(line 1\)"),
+        (
+            {"visible_ice": ["some", "Low", "High"]},
+            r"visible_ice is not a class: 'some' \(line 1\)",
+        ),
         ({"visible_ice": [1.0, 2.0, 3.0], "ice_unit": "kg"}, r"gives visible_ice in 'kg'"),
         ({"frozen": [0, 7, 1]}, r"frozen is neither 1 nor 0: '7' \(line 2\)"),
         ({"top": [np.nan] * 3, "base": [np.nan] * 3}, r"holds no interval with depths"),
     ],
 )
-def test_what_is_missing_or_wrong_is_said(tmp_path: Path, changes: dict[str, object], words: str) -> None:
+def test_what_is_missing_or_wrong_is_said(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
     with pytest.raises(IcemapError, match=words):
         READERS["cf_profiles"](profile(tmp_path / "a.nc", **changes))
 

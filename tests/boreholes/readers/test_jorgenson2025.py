@@ -1,4 +1,6 @@
-"""The two soil tables are made here, column for column as the data set's EML describes them; the real site table is read in test_real_tables.py."""
+"""The two soil tables are made here, column for column as the data set's EML describes them; the
+real site table is read in test_real_tables.py.
+"""
 
 from pathlib import Path
 
@@ -56,14 +58,25 @@ STRATIGRAPHY = {
 
 
 def write(folder: Path, name: str, plain: dict[str, object], *changes: dict[str, object]) -> None:
-    pd.DataFrame([{**plain, **change} for change in changes]).to_csv(folder / f"tbl_{name}_2024.csv", index=False, encoding="cp1252")
+    pd.DataFrame([{**plain, **change} for change in changes]).to_csv(
+        folder / f"tbl_{name}_2024.csv", index=False, encoding="cp1252"
+    )
 
 
 def test_physical_samples_join_their_site(tmp_path: Path) -> None:
     write(tmp_path, "Site", SITE, {})
-    write(tmp_path, "Soil_Physical", PHYSICAL, {}, {"DepthTop_cm": 80, "DepthBot_cm": 100, "Ice_volpct": 0, "MoistCrsFrag_volpct": 0})
+    write(
+        tmp_path,
+        "Soil_Physical",
+        PHYSICAL,
+        {},
+        {"DepthTop_cm": 80, "DepthBot_cm": 100, "Ice_volpct": 0, "MoistCrsFrag_volpct": 0},
+    )
     layers = read_jorgenson2025(str(tmp_path)).layers
-    assert layers[["lon", "lat", "permafrost_table", "top", "base"]].to_numpy().tolist() == [[-148.5, 65.5, 0.6, 0.6, 0.8], [-148.5, 65.5, 0.6, 0.8, 1.0]]
+    assert layers[["lon", "lat", "permafrost_table", "top", "base"]].to_numpy().tolist() == [
+        [-148.5, 65.5, 0.6, 0.6, 0.8],
+        [-148.5, 65.5, 0.6, 0.8, 1.0],
+    ]
     np.testing.assert_allclose(layers["reported_vic"], [0.53955, np.nan])
     np.testing.assert_allclose(layers["gravimetric_water"], 0.45)
     np.testing.assert_allclose(layers["dry_density"], 1.1)
@@ -80,22 +93,37 @@ def test_physical_samples_join_their_site(tmp_path: Path) -> None:
         ({"DataQualPhys": "Outlier, volume too small"}, "data quality"),
     ],
 )
-def test_samples_that_are_no_frozen_measurement_lose_their_quantities(tmp_path: Path, change: dict[str, object], rule: str) -> None:
+def test_samples_that_are_no_frozen_measurement_lose_their_quantities(
+    tmp_path: Path, change: dict[str, object], rule: str
+) -> None:
     write(tmp_path, "Site", SITE, {})
     write(tmp_path, "Soil_Physical", PHYSICAL, change)
     records = read_jorgenson2025(str(tmp_path))
-    assert records.layers[["reported_vic", "volumetric_water", "gravimetric_water"]].isna().all(axis=None)
-    assert records.flags.loc[records.flags["excludes"], ["rule", "line"]].to_numpy().tolist() == [[rule, 2]]
+    assert (
+        records.layers[["reported_vic", "volumetric_water", "gravimetric_water"]]
+        .isna()
+        .all(axis=None)
+    )
+    assert records.flags.loc[records.flags["excludes"], ["rule", "line"]].to_numpy().tolist() == [
+        [rule, 2]
+    ]
 
 
 def test_sentinels_are_left_out_and_counted(tmp_path: Path) -> None:
     write(tmp_path, "Site", SITE, {"SoilThawDep_cm": 999})
-    write(tmp_path, "Soil_Physical", PHYSICAL, {"DepthBot_cm": 999, "DensDry_gcm3": 99, "Moist_wtpct": 9999, "ExcessIcePct": 0})
+    write(
+        tmp_path,
+        "Soil_Physical",
+        PHYSICAL,
+        {"DepthBot_cm": 999, "DensDry_gcm3": 99, "Moist_wtpct": 9999, "ExcessIcePct": 0},
+    )
     records = read_jorgenson2025(str(tmp_path))
     row = records.layers.iloc[0]
     assert row[["permafrost_table", "base", "dry_density", "gravimetric_water"]].isna().all()
     assert row["excess_ice"] == 0
-    assert (records.flags["rule"] == "sentinel").sum() == 3 + 1 + 1 + 1  # thaw depth, water store and its depth; then three of the sample
+    assert (
+        records.flags["rule"] == "sentinel"
+    ).sum() == 3 + 1 + 1 + 1  # thaw depth, water store and its depth; then three of the sample
 
 
 def test_stratigraphy_holds_whole_profiles_and_replaces_samples(tmp_path: Path) -> None:
@@ -106,7 +134,13 @@ def test_stratigraphy_holds_whole_profiles_and_replaces_samples(tmp_path: Path) 
         "Soil_Stratigraphy",
         STRATIGRAPHY,
         {},
-        {"DepthTop_cm": 150, "DepthBot_cm": 250, "HrznFnl": "Wfm", "MoistLyr_volpct": 0, "DataTypePhys": "Ave"},
+        {
+            "DepthTop_cm": 150,
+            "DepthBot_cm": 250,
+            "HrznFnl": "Wfm",
+            "MoistLyr_volpct": 0,
+            "DataTypePhys": "Ave",
+        },
         {"DepthTop_cm": 250, "DepthBot_cm": 300, "DataTypeLayer": "el"},
         {"DepthTop_cm": 300, "DepthBot_cm": 350, "DataTypePhys": "Nearby"},
         {"DepthTop_cm": 0, "DepthBot_cm": 60, "FrostStatus": "U"},
@@ -117,7 +151,12 @@ def test_stratigraphy_holds_whole_profiles_and_replaces_samples(tmp_path: Path) 
     np.testing.assert_allclose(first["visible_ice"], [0.3, 0.3, np.nan, np.nan, np.nan])
     assert first["ice_type"].tolist() == ["", "massive", "", "", ""]
     assert records.layers.loc[records.layers["site"] == "S2-2010", "method"].tolist() == ["vol"]
-    assert records.flags.loc[records.flags["excludes"], "rule"].tolist() == ["extended", "substituted", "unfrozen", "superseded"]
+    assert records.flags.loc[records.flags["excludes"], "rule"].tolist() == [
+        "extended",
+        "substituted",
+        "unfrozen",
+        "superseded",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +166,9 @@ def test_stratigraphy_holds_whole_profiles_and_replaces_samples(tmp_path: Path) 
         ({"LatWGS84": 64.73, "LonWGS84": 148.0}, (-148.0, 64.73), "sign of the longitude"),
     ],
 )
-def test_mistyped_coordinates_are_put_right_and_flagged(tmp_path: Path, change: dict[str, object], place: tuple[float, float], rule: str) -> None:
+def test_mistyped_coordinates_are_put_right_and_flagged(
+    tmp_path: Path, change: dict[str, object], place: tuple[float, float], rule: str
+) -> None:
     write(tmp_path, "Site", SITE, change)
     records = read_jorgenson2025(str(tmp_path))
     assert tuple(records.layers[["lon", "lat"]].iloc[0]) == place
@@ -137,12 +178,20 @@ def test_mistyped_coordinates_are_put_right_and_flagged(tmp_path: Path, change: 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"Date": "6/14/10 0:00"}, "thaw depth not measured from August to October, not used as permafrost table"),
-        ({"Date": ""}, "thaw depth not measured from August to October, not used as permafrost table"),
+        (
+            {"Date": "6/14/10 0:00"},
+            "thaw depth not measured from August to October, not used as permafrost table",
+        ),
+        (
+            {"Date": ""},
+            "thaw depth not measured from August to October, not used as permafrost table",
+        ),
         ({"SoilPFrost": "A"}, "thaw depth without permafrost, not used"),
     ],
 )
-def test_only_late_thaw_over_permafrost_is_a_permafrost_table(tmp_path: Path, change: dict[str, object], reason: str) -> None:
+def test_only_late_thaw_over_permafrost_is_a_permafrost_table(
+    tmp_path: Path, change: dict[str, object], reason: str
+) -> None:
     write(tmp_path, "Site", SITE, change)
     records = read_jorgenson2025(str(tmp_path))
     assert np.isnan(records.layers["permafrost_table"][0])
@@ -162,6 +211,10 @@ def test_unreadable_cells_and_a_wrong_folder_are_errors(tmp_path: Path) -> None:
         read_jorgenson2025(str(tmp_path))
     write(tmp_path, "Site", SITE, {"SoilThawDep_cm": "knee-deep"}, {"LonWGS84": "west"})
     with pytest.raises(
-        IcemapError, match=r"2 bad rows: LonWGS84 is not a coordinate: 'west' \(line 3\); SoilThawDep_cm is not a number: 'knee-deep' \(line 2\)"
+        IcemapError,
+        match=(
+            r"2 bad rows: LonWGS84 is not a coordinate: 'west' \(line 3\); SoilThawDep_cm is not a"
+            r" number: 'knee-deep' \(line 2\)"
+        ),
     ):
         read_jorgenson2025(str(tmp_path))

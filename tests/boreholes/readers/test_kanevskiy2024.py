@@ -1,4 +1,6 @@
-"""The reader on files written here from the published description of the data set; no file of it was at hand."""
+"""The reader on files written here from the published description of the data set; no file of it
+was at hand.
+"""
 
 from pathlib import Path
 
@@ -12,9 +14,10 @@ from icemap.config import BoreholesConfig, LayerSource, TargetConfig
 
 LEGEND = "Abbreviations:\nALU – Unfrozen active layer\n" + "IW – ice wedge\n" * 13
 HEAD = (
-    "Cryostratigraphy and ground-ice content, Point Lay, June 2022,,,,,,,,,,\n,,,,,,,,,,\n"
-    'Borehole/Exposure,Date,Coordinates,,"Unit Depth,",Cryostratigraphic units / soils,"Sample depth,","GMC,","VMC,","EIC,",Notes\n'
-    ",,Latitude,Longitude,cm,,cm,%,%,%,\n"
+    "Cryostratigraphy and ground-ice content, Point Lay, June"
+    ' 2022,,,,,,,,,,\n,,,,,,,,,,\nBorehole/Exposure,Date,Coordinates,,"Unit'
+    ' Depth,",Cryostratigraphic units / soils,"Sample'
+    ' depth,","GMC,","VMC,","EIC,",Notes\n,,Latitude,Longitude,cm,,cm,%,%,%,\n'
 )
 ROWS = """PL-1 ,6/12/2022,69.7413,-163.0102,0-27,ALU/M+P silt,0-27,,,,
 PL-1 ,6/12/2022,69.7413,-163.0102,27-39,ALF/M silt,27-39,41.2,48.0,0,
@@ -26,7 +29,9 @@ PL-2,6/13/2022,69.7501° ,-163.0312°,0-50,ALU/P,,,,,
 """
 
 
-def folder(tmp_path: Path, rows: str = ROWS, head: str = HEAD, name: str = "Point_Lay_June_2022.csv") -> str:
+def folder(
+    tmp_path: Path, rows: str = ROWS, head: str = HEAD, name: str = "Point_Lay_June_2022.csv"
+) -> str:
     (tmp_path / "data").mkdir(exist_ok=True)
     (tmp_path / "data" / name).write_bytes((head + rows + LEGEND).encode("cp1252"))
     return str(tmp_path)
@@ -34,8 +39,18 @@ def folder(tmp_path: Path, rows: str = ROWS, head: str = HEAD, name: str = "Poin
 
 def test_headers_legends_and_depths_in_centimetres(tmp_path: Path) -> None:
     layers = READERS["kanevskiy2024"](folder(tmp_path)).layers
-    assert layers["site"].tolist() == ["PL-1 (Point_Lay_June_2022)"] * 4 + ["PL-2 (Point_Lay_June_2022)"] * 2
-    assert layers[["top", "base"]].to_numpy().tolist() == [[0, 0.27], [0.27, 0.39], [0.39, 0.6], [0.6, 1.2], [0.0, 0.5], [0.5, 0.9]]
+    assert (
+        layers["site"].tolist()
+        == ["PL-1 (Point_Lay_June_2022)"] * 4 + ["PL-2 (Point_Lay_June_2022)"] * 2
+    )
+    assert layers[["top", "base"]].to_numpy().tolist() == [
+        [0, 0.27],
+        [0.27, 0.39],
+        [0.39, 0.6],
+        [0.6, 1.2],
+        [0.0, 0.5],
+        [0.5, 0.9],
+    ]
     assert layers["lon"].tolist() == [-163.0102] * 4 + [-163.0312] * 2
     assert layers["year"].tolist() == [2022] * 6
     assert layers["line"].tolist() == [5, 6, 7, 8, 10, 11]
@@ -44,8 +59,12 @@ def test_headers_legends_and_depths_in_centimetres(tmp_path: Path) -> None:
 def test_blank_is_missing_and_zero_is_no_excess_ice(tmp_path: Path) -> None:
     layers = READERS["kanevskiy2024"](folder(tmp_path)).layers
     np.testing.assert_allclose(layers["excess_ice"], [np.nan, 0, 0.124, np.nan, np.nan, 0.25])
-    np.testing.assert_allclose(layers["gravimetric_water"], [np.nan, 0.412, 0.955, np.nan, np.nan, 1.2])
-    np.testing.assert_allclose(layers["volumetric_water"], [np.nan, 0.48, 0.631, np.nan, np.nan, np.nan])
+    np.testing.assert_allclose(
+        layers["gravimetric_water"], [np.nan, 0.412, 0.955, np.nan, np.nan, 1.2]
+    )
+    np.testing.assert_allclose(
+        layers["volumetric_water"], [np.nan, 0.48, 0.631, np.nan, np.nan, np.nan]
+    )
 
 
 def test_units_give_the_permafrost_table_the_frozen_and_the_massive(tmp_path: Path) -> None:
@@ -53,7 +72,11 @@ def test_units_give_the_permafrost_table_the_frozen_and_the_massive(tmp_path: Pa
     assert layers["frozen"].tolist() == ["no", "yes", "yes", "yes", "no", "yes"]
     assert layers["ice_type"].tolist() == ["", "", "", "massive", "", ""]
     np.testing.assert_allclose(layers["permafrost_table"], [0.39, 0.39, 0.39, 0.39, 0.5, 0.5])
-    sites = read_layer_sites(BoreholesConfig(layers=(LayerSource(reader="kanevskiy2024", path=str(tmp_path)),)), TargetConfig(), 18.5).sites
+    sites = read_layer_sites(
+        BoreholesConfig(layers=(LayerSource(reader="kanevskiy2024", path=str(tmp_path)),)),
+        TargetConfig(),
+        18.5,
+    ).sites
     first = sites.iloc[0]
     assert first["permafrost_table_source"] == "reported"
     assert first["value"] == pytest.approx((0.21 * 63.1 / 0.917 + 0.6 * 100) / 0.81)
@@ -69,13 +92,23 @@ def test_a_file_that_repeats_another_adds_nothing(tmp_path: Path) -> None:
 
 
 def test_other_columns_and_other_headers(tmp_path: Path) -> None:
-    head = HEAD.replace('"GMC,"', '"EC, ",Elevation,"GMC,"').replace(",cm,%,%,%,", ",cm,mS,m a.s.l.,%,%,%,").replace(",,Latitude,Longitude", ",,,")
+    head = (
+        HEAD.replace('"GMC,"', '"EC, ",Elevation,"GMC,"')
+        .replace(",cm,%,%,%,", ",cm,mS,m a.s.l.,%,%,%,")
+        .replace(",,Latitude,Longitude", ",,,")
+    )
     rows = "B1,6/12/2022,69.7413,-163.0102,39-60,IL/M,39-60,12,3.5,95.5,63.1,12.4,\n"
     layers = READERS["kanevskiy2024"](folder(tmp_path, rows, head)).layers
-    assert layers[["lat", "gravimetric_water", "excess_ice"]].iloc[0].tolist() == [69.7413, 0.955, 0.124]
+    assert layers[["lat", "gravimetric_water", "excess_ice"]].iloc[0].tolist() == [
+        69.7413,
+        0.955,
+        0.124,
+    ]
 
 
-def test_a_file_without_samples_is_named_and_one_without_places_keeps_its_rows(tmp_path: Path) -> None:
+def test_a_file_without_samples_is_named_and_one_without_places_keeps_its_rows(
+    tmp_path: Path,
+) -> None:
     folder(tmp_path)
     (tmp_path / "data" / "Prudhoe_Bay_August_2022.csv").write_text(
         "Title\n\nBorehole,Date,Latitude,Longitude,ALU,ALF,IL\n,,,,cm,cm,cm\nA,8/1/2022,70.2,-148.5,40,10,30\n"
@@ -83,14 +116,27 @@ def test_a_file_without_samples_is_named_and_one_without_places_keeps_its_rows(t
     head = HEAD.replace("Coordinates,,", "").replace(",Latitude,Longitude", "")
     folder(tmp_path, "U1,7/1/2023,0-27,SP/M,0-27,30,20,0,\n", head, "Utqiagvik_July_2023.csv")
     records = READERS["kanevskiy2024"](str(tmp_path))
-    assert records.flags.loc[records.flags["rule"] == "not read", "file"].str.endswith("Prudhoe_Bay_August_2022.csv").all()
-    assert records.layers.set_index("site").loc["U1 (Utqiagvik_July_2023)", ["lon", "lat"]].isna().all()
+    assert (
+        records.flags.loc[records.flags["rule"] == "not read", "file"]
+        .str.endswith("Prudhoe_Bay_August_2022.csv")
+        .all()
+    )
+    assert (
+        records.layers.set_index("site")
+        .loc["U1 (Utqiagvik_July_2023)", ["lon", "lat"]]
+        .isna()
+        .all()
+    )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("27-39,41.2", "shallow,41.2", r"Point_Lay_June_2022\.csv.*the sample depth is not a depth: 'shallow' \(line 6\)"),
+        (
+            "27-39,41.2",
+            "shallow,41.2",
+            r"Point_Lay_June_2022\.csv.*the sample depth is not a depth: 'shallow' \(line 6\)",
+        ),
         ("95.5", "wet", r"gravimetric_water is not a number: 'wet' \(line 7\)"),
         ("69.7501° ", "north", r"the latitude is not a coordinate: 'north' \(line 10-11\)"),
     ],

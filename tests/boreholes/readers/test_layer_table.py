@@ -25,18 +25,34 @@ def test_the_config_offers_exactly_the_readers_there_are() -> None:
 def test_units_become_metres_fractions_and_grams(tmp_path: Path) -> None:
     url = write(
         tmp_path,
-        "site,longitude [deg],latitude [deg],permafrost_table [cm],top [cm],base [cm],gravimetric_water [%],dry_density [kg/m3],vic [1],year\n"
-        "a,-148.5,65.5,60,50,120,40,1300,0.55,2007\n",
+        "site,longitude [deg],latitude [deg],permafrost_table [cm],top [cm],base"
+        " [cm],gravimetric_water [%],dry_density [kg/m3],vic"
+        " [1],year\na,-148.5,65.5,60,50,120,40,1300,0.55,2007\n",
     )
     row = read(url).layers.iloc[0]
-    assert row[["lon", "lat", "permafrost_table", "top", "base"]].tolist() == [-148.5, 65.5, 0.6, 0.5, 1.2]
-    assert row[["gravimetric_water", "dry_density", "reported_vic", "year"]].tolist() == [0.4, 1.3, 0.55, 2007]
+    assert row[["lon", "lat", "permafrost_table", "top", "base"]].tolist() == [
+        -148.5,
+        65.5,
+        0.6,
+        0.5,
+        1.2,
+    ]
+    assert row[["gravimetric_water", "dry_density", "reported_vic", "year"]].tolist() == [
+        0.4,
+        1.3,
+        0.55,
+        2007,
+    ]
     assert row["permafrost_table_source"] == "reported"
     assert (row["file"], row["line"]) == (url, 2)
 
 
 def test_depth_ranges_points_and_degree_signs(tmp_path: Path) -> None:
-    url = write(tmp_path, 'site,lon,lat,depth [m],vic [%]\na,"148,5° W",65° 30\' N,0.5-1.2,40\na,148.5 W,65.5,1.5 – 2,50\na,-148.5,65.5,3,60\n')
+    url = write(
+        tmp_path,
+        'site,lon,lat,depth [m],vic [%]\na,"148,5° W",65° 30\' N,0.5-1.2,40\na,148.5 W,65.5,1.5 –'
+        " 2,50\na,-148.5,65.5,3,60\n",
+    )
     layers = read(url).layers
     assert layers["lon"].tolist() == [-148.5] * 3
     assert layers["lat"].tolist() == [65.5] * 3
@@ -44,28 +60,53 @@ def test_depth_ranges_points_and_degree_signs(tmp_path: Path) -> None:
 
 
 def test_censored_values_are_left_out_or_end_what_was_seen_and_are_reported(tmp_path: Path) -> None:
-    url = write(tmp_path, "site,lon,lat,top [m],base [m],vic [%]\na,10,60,0,1,> 80\na,10,60,1,>3.2,50\na,10,60,< 4,5,50\n")
+    url = write(
+        tmp_path,
+        "site,lon,lat,top [m],base [m],vic [%]\na,10,60,0,1,> 80\na,10,60,1,>3.2,50\na,10,60,<"
+        " 4,5,50\n",
+    )
     records = read(url)
     assert np.isnan(records.layers["reported_vic"][0])
     assert records.layers["base"][1] == 3.2
     assert np.isnan(records.layers["top"][2])
-    assert records.flags[["line", "rule"]].to_numpy().tolist() == [[4, "censored"], [3, "censored"], [2, "censored"]]
+    assert records.flags[["line", "rule"]].to_numpy().tolist() == [
+        [4, "censored"],
+        [3, "censored"],
+        [2, "censored"],
+    ]
 
 
 def test_parquet_is_read_like_csv(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"site": ["a"], "longitude [deg]": [10.0], "latitude [deg]": [60.0], "top [m]": [0.0], "base [m]": [1.0], "vic [%]": [40.0]})
+    frame = pd.DataFrame(
+        {
+            "site": ["a"],
+            "longitude [deg]": [10.0],
+            "latitude [deg]": [60.0],
+            "top [m]": [0.0],
+            "base [m]": [1.0],
+            "vic [%]": [40.0],
+        }
+    )
     frame.to_parquet(tmp_path / "t.parquet")
     assert read(str(tmp_path / "t.parquet")).layers["reported_vic"][0] == pytest.approx(0.4)
 
 
 def test_names_of_sites_are_text(tmp_path: Path) -> None:
-    layers = read(write(tmp_path, "site,lon,lat,top [m],base [m],vic [%]\n007,10,60,0,1,40\n12 ,10,61,0,1,40\n")).layers
+    layers = read(
+        write(
+            tmp_path, "site,lon,lat,top [m],base [m],vic [%]\n007,10,60,0,1,40\n12 ,10,61,0,1,40\n"
+        )
+    ).layers
     assert layers["site"].tolist() == ["007", "12"]
 
 
 def test_an_unknown_column_is_reported_and_not_read(tmp_path: Path) -> None:
-    records = read(write(tmp_path, "site,lon,lat,top [m],base [m],vic [%],exces_ice [%]\na,10,60,0,1,40,20\n"))
-    assert records.flags["reason"].tolist() == ["the column 'exces_ice [%]' is not known and was not read"]
+    records = read(
+        write(tmp_path, "site,lon,lat,top [m],base [m],vic [%],exces_ice [%]\na,10,60,0,1,40,20\n")
+    )
+    assert records.flags["reason"].tolist() == [
+        "the column 'exces_ice [%]' is not known and was not read"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -76,20 +117,38 @@ def test_an_unknown_column_is_reported_and_not_read(tmp_path: Path) -> None:
         ("site,lon,lat,top [m],base [m]", "a,1,2,3,4", "no measured quantity"),
         ("site,lon,lat,top,base [m],vic [%]", "a,1,2,3,4,5", "unit of the column 'top'"),
         ("site,lon,lat,top [m],base [m],vic", "a,1,2,3,4,5", "unit of the column 'vic'"),
-        ("site,lon,lat,top [ft],base [m],vic [%]", "a,1,2,3,4,5", r"'top \[ft\]' in a unit that is not known"),
+        (
+            "site,lon,lat,top [ft],base [m],vic [%]",
+            "a,1,2,3,4,5",
+            r"'top \[ft\]' in a unit that is not known",
+        ),
         ("site,lon,lat,top [m],base [m],dry_density [%]", "a,1,2,3,4,5", "g/cm3"),
-        ("site,lon,longitude,lat,top [m],base [m],vic [%]", "a,1,1,2,3,4,5", "two columns for longitude"),
+        (
+            "site,lon,longitude,lat,top [m],base [m],vic [%]",
+            "a,1,1,2,3,4,5",
+            "two columns for longitude",
+        ),
         ("site,lon,lat,top [m],base [m],vic [%],year", "a,1,2,3,4,5,7", "year is not a year"),
-        ("site,lon,lat,top [m],base [m],vic [%],permafrost_table_source", "a,1,2,3,4,5,guess", "permafrost_table_source is not one of"),
+        (
+            "site,lon,lat,top [m],base [m],vic [%],permafrost_table_source",
+            "a,1,2,3,4,5,guess",
+            "permafrost_table_source is not one of",
+        ),
     ],
 )
-def test_what_is_missing_or_wrong_is_said(tmp_path: Path, header: str, row: str, words: str) -> None:
+def test_what_is_missing_or_wrong_is_said(
+    tmp_path: Path, header: str, row: str, words: str
+) -> None:
     with pytest.raises(IcemapError, match=words):
         read(write(tmp_path, f"{header}\n{row}\n"))
 
 
 def test_unreadable_cells_are_all_named_by_line(tmp_path: Path) -> None:
-    url = write(tmp_path, "site,lon,lat,top [m],base [m],vic [%]\na,10,60,0,1,lots\na,here,60,0,1,40\na,10,60,0,1,lots\na,10,60,zero,1,50\n")
+    url = write(
+        tmp_path,
+        "site,lon,lat,top [m],base [m],vic"
+        " [%]\na,10,60,0,1,lots\na,here,60,0,1,40\na,10,60,0,1,lots\na,10,60,zero,1,50\n",
+    )
     with pytest.raises(IcemapError) as caught:
         read(url)
     message = str(caught.value)
@@ -100,9 +159,17 @@ def test_unreadable_cells_are_all_named_by_line(tmp_path: Path) -> None:
 
 
 GERMAN = (
-    "Bohrung;Länge;Breite;von [m];bis [m];Wasser;Einheit;Dichte [kg/m3];Rest\nB1;-133,5;68,2;0,9;1,1;45,5;%;1750;x\nB1;-133,5;68,2;2,0;2,1;0,30;1;-9999;y\n"
+    "Bohrung;Länge;Breite;von [m];bis [m];Wasser;Einheit;Dichte"
+    " [kg/m3];Rest\nB1;-133,5;68,2;0,9;1,1;45,5;%;1750;x\nB1;-133,5;68,2;2,0;2,1;0,30;1;-9999;y\n"
 )
-NAMES = {"site": "Bohrung", "longitude": "Länge", "latitude": "Breite", "top": "von [m]", "base": "bis", "gravimetric_water": "Wasser"}
+NAMES = {
+    "site": "Bohrung",
+    "longitude": "Länge",
+    "latitude": "Breite",
+    "top": "von [m]",
+    "base": "bis",
+    "gravimetric_water": "Wasser",
+}
 
 
 def read_as(url: str, **source: object):
@@ -110,27 +177,54 @@ def read_as(url: str, **source: object):
 
 
 def test_any_table_by_the_names_of_its_columns(tmp_path: Path) -> None:
-    """A German spreadsheet: names, a column of units, decimal commas, a number for no data, and windows-1252."""
+    """A German spreadsheet: names, a column of units, decimal commas, a number for no data, and
+    windows-1252.
+    """
     (tmp_path / "b.csv").write_bytes(GERMAN.encode("cp1252"))
     columns = NAMES | {"frozen_bulk_density": "Dichte"}
-    records = read_as(str(tmp_path / "b.csv"), columns=columns, units={"gravimetric_water": "Einheit"}, missing=(-9999,))
-    assert records.layers[["site", "lon", "lat", "top", "base"]].iloc[0].tolist() == ["B1", -133.5, 68.2, 0.9, 1.1]
+    records = read_as(
+        str(tmp_path / "b.csv"),
+        columns=columns,
+        units={"gravimetric_water": "Einheit"},
+        missing=(-9999,),
+    )
+    assert records.layers[["site", "lon", "lat", "top", "base"]].iloc[0].tolist() == [
+        "B1",
+        -133.5,
+        68.2,
+        0.9,
+        1.1,
+    ]
     assert records.layers["gravimetric_water"].tolist() == pytest.approx([0.455, 0.30])
-    assert records.layers["frozen_bulk_density"].tolist() == pytest.approx([1.75, np.nan], nan_ok=True)
-    assert records.flags[["line", "rule"]].to_numpy().tolist() == [[3, "missing"], [2, "unknown column"]]
+    assert records.layers["frozen_bulk_density"].tolist() == pytest.approx(
+        [1.75, np.nan], nan_ok=True
+    )
+    assert records.flags[["line", "rule"]].to_numpy().tolist() == [
+        [3, "missing"],
+        [2, "unknown column"],
+    ]
 
 
 def test_units_stand_in_the_header_the_config_or_a_column_beside(tmp_path: Path) -> None:
-    rows = "site,lon,lat,top,base [cm],top_unit,vic,unit\na,10,60,50,120,cm,40,%\na,10,60,1.2,300,m,0.5,1\n"
+    rows = (
+        "site,lon,lat,top,base"
+        " [cm],top_unit,vic,unit\na,10,60,50,120,cm,40,%\na,10,60,1.2,300,m,0.5,1\n"
+    )
     layers = read_as(write(tmp_path, rows)).layers
     assert layers["top"].tolist() == [0.5, 1.2]
     assert layers["reported_vic"].tolist() == pytest.approx([0.4, 0.5])
-    plain = read_as(write(tmp_path, "site,lon,lat,top,base,vic\na,10,60,50,120,40\n"), units={"top": "cm", "base": "cm", "reported_vic": "%"}).layers
+    plain = read_as(
+        write(tmp_path, "site,lon,lat,top,base,vic\na,10,60,50,120,40\n"),
+        units={"top": "cm", "base": "cm", "reported_vic": "%"},
+    ).layers
     assert plain[["top", "base", "reported_vic"]].iloc[0].tolist() == [0.5, 1.2, 0.4]
 
 
 def test_signs_for_no_data_are_those_of_the_config(tmp_path: Path) -> None:
-    rows = "site,lon,lat,top [m],base [m],vic [%],ice_type\n-99,10,60,0,1,-99.0,\nb,10,60,0,1,below detection,massive\n"
+    rows = (
+        "site,lon,lat,top [m],base [m],vic [%],ice_type\n-99,10,60,0,1,-99.0,\nb,10,60,0,1,below"
+        " detection,massive\n"
+    )
     layers = read_as(write(tmp_path, rows), missing=(-99, "below detection")).layers
     assert layers["reported_vic"].isna().all()
     assert layers["site"].tolist() == ["-99", "b"]
@@ -138,15 +232,33 @@ def test_signs_for_no_data_are_those_of_the_config(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("written", "read_as_"),
-    [("massive ice", "massive"), ("Ice-Wedge", "massive"), ("ROCK", "bedrock"), ("Pore_ice", "pore"), ("none", "none"), ("n/a", ""), ("", "")],
+    [
+        ("massive ice", "massive"),
+        ("Ice-Wedge", "massive"),
+        ("ROCK", "bedrock"),
+        ("Pore_ice", "pore"),
+        ("none", "none"),
+        ("n/a", ""),
+        ("", ""),
+    ],
 )
 def test_kinds_of_ice_as_people_write_them(tmp_path: Path, written: str, read_as_: str) -> None:
-    layers = read_as(write(tmp_path, f"site,lon,lat,top [m],base [m],vic [%],ice_type\na,10,60,0,1,40,{written}\n")).layers
+    layers = read_as(
+        write(
+            tmp_path, f"site,lon,lat,top [m],base [m],vic [%],ice_type\na,10,60,0,1,40,{written}\n"
+        )
+    ).layers
     assert layers["ice_type"].tolist() == [read_as_]
 
 
 def test_frozen_and_support_as_people_write_them(tmp_path: Path) -> None:
-    layers = read_as(write(tmp_path, "site,lon,lat,top [m],base [m],vic [%],frozen,support\na,10,60,0,1,,FALSE,Log\na,10,60,1,2,40,1,sample\n")).layers
+    layers = read_as(
+        write(
+            tmp_path,
+            "site,lon,lat,top [m],base [m],vic"
+            " [%],frozen,support\na,10,60,0,1,,FALSE,Log\na,10,60,1,2,40,1,sample\n",
+        )
+    ).layers
     assert layers["frozen"].tolist() == ["no", "yes"]
     assert layers["support"].tolist() == ["logs", "samples"]
 
@@ -154,18 +266,50 @@ def test_frozen_and_support_as_people_write_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ({"columns": NAMES | {"top": "von (cm)"}}, r"has no column 'von \(cm\)' \(columns\.top\): it has Bohrung, Länge, Breite, von \[m\]"),
-        ({"columns": NAMES | {"depth_top": "von [m]"}}, r"columns\.depth_top is no column of a table of layers: use one of site, longitude"),
-        ({}, r"has no column site, longitude, latitude, top, base: .*it has Bohrung, .*'columns: \{site: \.\.\.\}'"),
-        ({"columns": {k: v for k, v in NAMES.items() if k != "gravimetric_water"}}, "has no measured quantity: .*it has Bohrung"),
-        ({"columns": NAMES}, r"does not say the unit of the column 'Wasser'.*units: \{gravimetric_water"),
-        ({"columns": NAMES, "units": {"gravimetric_water": "Rest"}}, r"Rest is no unit of Wasser: 'x' \(line 2\); Rest is no unit of Wasser: 'y' \(line 3\)"),
-        ({"columns": NAMES, "units": {"top": "cm"}}, r"gives the column 'von \[m\]' in 'm', and units\.top in the config says 'cm'"),
-        ({"columns": NAMES, "units": {"porosity": "%"}}, r"units\.porosity names no column that was found"),
+        (
+            {"columns": NAMES | {"top": "von (cm)"}},
+            (
+                r"has no column 'von \(cm\)' \(columns\.top\): it has Bohrung, Länge, Breite, von"
+                r" \[m\]"
+            ),
+        ),
+        (
+            {"columns": NAMES | {"depth_top": "von [m]"}},
+            r"columns\.depth_top is no column of a table of layers: use one of site, longitude",
+        ),
+        (
+            {},
+            (
+                r"has no column site, longitude, latitude, top, base: .*it has Bohrung, .*'columns:"
+                r" \{site: \.\.\.\}'"
+            ),
+        ),
+        (
+            {"columns": {k: v for k, v in NAMES.items() if k != "gravimetric_water"}},
+            "has no measured quantity: .*it has Bohrung",
+        ),
+        (
+            {"columns": NAMES},
+            r"does not say the unit of the column 'Wasser'.*units: \{gravimetric_water",
+        ),
+        (
+            {"columns": NAMES, "units": {"gravimetric_water": "Rest"}},
+            r"Rest is no unit of Wasser: 'x' \(line 2\); Rest is no unit of Wasser: 'y' \(line 3\)",
+        ),
+        (
+            {"columns": NAMES, "units": {"top": "cm"}},
+            r"gives the column 'von \[m\]' in 'm', and units\.top in the config says 'cm'",
+        ),
+        (
+            {"columns": NAMES, "units": {"porosity": "%"}},
+            r"units\.porosity names no column that was found",
+        ),
         ({"columns": NAMES, "sheet": "1"}, r"has no sheets: remove the key 'sheet'"),
     ],
 )
-def test_a_wrong_name_or_unit_is_answered_with_what_the_table_has(tmp_path: Path, source: dict[str, object], words: str) -> None:
+def test_a_wrong_name_or_unit_is_answered_with_what_the_table_has(
+    tmp_path: Path, source: dict[str, object], words: str
+) -> None:
     (tmp_path / "b.csv").write_bytes(GERMAN.encode("cp1252"))
     with pytest.raises(IcemapError, match=words):
         read_as(str(tmp_path / "b.csv"), **source)
@@ -178,13 +322,21 @@ def test_a_wrong_name_or_unit_is_answered_with_what_the_table_has(tmp_path: Path
         ("support", "cuttings", r"support is not one of samples, logs: 'cuttings' \(line 2\)"),
     ],
 )
-def test_words_that_are_not_known_are_named(tmp_path: Path, column: str, cell: str, words: str) -> None:
+def test_words_that_are_not_known_are_named(
+    tmp_path: Path, column: str, cell: str, words: str
+) -> None:
     with pytest.raises(IcemapError, match=words):
-        read_as(write(tmp_path, f"site,lon,lat,top [m],base [m],vic [%],{column}\na,10,60,0,1,40,{cell}\n"))
+        read_as(
+            write(
+                tmp_path, f"site,lon,lat,top [m],base [m],vic [%],{column}\na,10,60,0,1,40,{cell}\n"
+            )
+        )
 
 
 def test_keys_of_any_table_are_refused_for_a_known_one() -> None:
-    with pytest.raises(ValueError, match="'crs' is for any other table: the reader jorgenson2025 knows its own"):
+    with pytest.raises(
+        ValueError, match="'crs' is for any other table: the reader jorgenson2025 knows its own"
+    ):
         LayerSource(reader="jorgenson2025", path="x", crs="EPSG:32606")
 
 
@@ -222,19 +374,42 @@ def test_a_word_that_resembles_an_ice_type_is_asked_about(tmp_path: Path, word: 
         read(write(tmp_path, f"{LAYERS}a,10,60,0,1,,{word},,\n"))
 
 
-@pytest.mark.parametrize(("one", "other"), [("1", "1.0"), ("1", "01"), ("BH1", "bh1"), ("BH-1", "BH_1"), ("BH 1", "BH-1")])
-def test_two_spellings_of_one_name_at_one_place_are_refused_and_at_two_places_two_sites(tmp_path: Path, one: str, other: str) -> None:
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("1", "1.0"), ("1", "01"), ("BH1", "bh1"), ("BH-1", "BH_1"), ("BH 1", "BH-1")],
+)
+def test_two_spellings_of_one_name_at_one_place_are_refused_and_at_two_places_two_sites(
+    tmp_path: Path, one: str, other: str
+) -> None:
     with pytest.raises(IcemapError, match=f"'{one}' and '{other}' are at one place"):
         read(write(tmp_path, f"{LAYERS}{one},10,60,0,1,20,,,\n{other},10,60,1,2,30,,,\n"))
-    assert read(write(tmp_path, f"{LAYERS}{one},10,60,0,1,20,,,\n{other},50,60,1,2,30,,,\n")).layers["site"].tolist() == [one, other]
+    assert read(
+        write(tmp_path, f"{LAYERS}{one},10,60,0,1,20,,,\n{other},50,60,1,2,30,,,\n")
+    ).layers["site"].tolist() == [one, other]
 
 
 def test_names_held_as_floats_are_whole_numbers(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"site": [1.0], "lon": [10.0], "lat": [60.0], "top [m]": [0.0], "base [m]": [1.0], "vic [%]": [40.0]})
+    frame = pd.DataFrame(
+        {
+            "site": [1.0],
+            "lon": [10.0],
+            "lat": [60.0],
+            "top [m]": [0.0],
+            "base [m]": [1.0],
+            "vic [%]": [40.0],
+        }
+    )
     frame.to_parquet(tmp_path / "t.parquet")
     assert read(str(tmp_path / "t.parquet")).layers["site"].tolist() == ["1"]
 
 
 def test_a_unit_in_a_cell_is_converted_to_that_of_the_column(tmp_path: Path) -> None:
-    layers = read(write(tmp_path, "site,lon_W,lat,top [cm],base [cm],vic [1]\na,148,60,0.5 m,120,40 %\n".replace("lon_W", "lon (W)"))).layers
+    layers = read(
+        write(
+            tmp_path,
+            "site,lon_W,lat,top [cm],base [cm],vic [1]\na,148,60,0.5 m,120,40 %\n".replace(
+                "lon_W", "lon (W)"
+            ),
+        )
+    ).layers
     assert layers[["lon", "top", "base", "reported_vic"]].iloc[0].tolist() == [-148, 0.5, 1.2, 0.4]

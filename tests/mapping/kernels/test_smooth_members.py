@@ -9,7 +9,13 @@ from sklearn.svm import SVR
 from icemap.ensemble.gam import SplineGAM
 from icemap.mapping.kernels.compilable import CannotCompileError
 from icemap.mapping.kernels.gam import compile_gams, predict_gams
-from icemap.mapping.kernels.svr import compile_svrs, in_single_precision, predict_svrs, require_sound, single_precision_error
+from icemap.mapping.kernels.svr import (
+    compile_svrs,
+    in_single_precision,
+    predict_svrs,
+    require_sound,
+    single_precision_error,
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +42,19 @@ def svrs_of(table, factors=(0.1, 1.0, 100.0)):
     return [svr(C=C, epsilon=0.05 * C**0.1).fit(X[s:], y[s:]) for s, C in enumerate(factors)]
 
 
-@pytest.mark.parametrize(("single", "factors", "error"), [(True, (0.1, 1.0, 10.0), 3e-4), (False, (0.1, 1.0, 100.0), 1e-5)])
+@pytest.mark.parametrize(
+    ("single", "factors", "error"),
+    [(True, (0.1, 1.0, 10.0), 3e-4), (False, (0.1, 1.0, 100.0), 1e-5)],
+)
 def test_svr_with_its_own_c_epsilon_and_rows(table, single, factors, error):
     members = svrs_of(table, factors)
     compiled = compile_svrs(members)
     places = pixels(table[0])
     out = np.empty((3, 512), np.float32)
     predict_svrs(places, in_single_precision(compiled) if single else compiled, out)
-    np.testing.assert_allclose(out, [member.predict(places.astype(float)) for member in members], atol=error)
+    np.testing.assert_allclose(
+        out, [member.predict(places.astype(float)) for member in members], atol=error
+    )
 
 
 @pytest.mark.parametrize("C", [0.1, 1.0, 30.0, 1000.0])
@@ -106,10 +117,14 @@ def test_gam_with_splines_lines_and_monotone_terms(table):
     places = pixels(X, 1000)
     out = np.empty((3, 1000), np.float32)
     predict_gams(places, compile_gams(members), out)
-    np.testing.assert_allclose(out, [member.predict(places.astype(float)) for member in members], atol=2e-4)
+    np.testing.assert_allclose(
+        out, [member.predict(places.astype(float)) for member in members], atol=2e-4
+    )
 
 
 def test_gams_with_knots_of_their_own_are_not_packed(table):
     X, y = table
     with pytest.raises(CannotCompileError, match="different knots"):
-        compile_gams([SplineGAM(linear_columns=(4, 5, 6)).fit(X[s:], y[s:]) for s in (0, 390 - 100)])
+        compile_gams(
+            [SplineGAM(linear_columns=(4, 5, 6)).fit(X[s:], y[s:]) for s in (0, 390 - 100)]
+        )

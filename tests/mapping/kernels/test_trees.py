@@ -36,8 +36,13 @@ def test_a_forest_of_integer_codes_with_ties_at_every_threshold():
     counts = [255, 255, 3, 1, 12]
     X = table(rng, 800, counts)
     y = 0.3 * X[:, 0] + 20 * (X[:, 2] == 1) + 5 * X[:, 4] + rng.normal(size=800)
-    forests = [RandomForestRegressor(20, min_samples_leaf=leaf, random_state=leaf).fit(X, y) for leaf in (1, 3)]
-    assert max(tree.get_n_leaves() for tree in forests[0].estimators_) > 256, "one number of a leaf must need more than eight bits"
+    forests = [
+        RandomForestRegressor(20, min_samples_leaf=leaf, random_state=leaf).fit(X, y)
+        for leaf in (1, 3)
+    ]
+    assert max(tree.get_n_leaves() for tree in forests[0].estimators_) > 256, (
+        "one number of a leaf must need more than eight bits"
+    )
     for pixels in (table(rng, 5000, counts), X, np.sort(X, axis=0), X[:1], X[: PIXELS + 1]):
         expected = np.stack([forest.predict(pixels) for forest in forests])
         np.testing.assert_allclose(packed_sum(forests, pixels, counts), expected, atol=1e-4)
@@ -49,8 +54,15 @@ def test_lightgbm_with_classes_one_by_one_and_in_subsets():
     X = table(rng, 900, counts)
     effect = rng.normal(0, 20, 30)
     y = 0.2 * X[:, 0] + effect[X[:, 3]] + 15 * (X[:, 2] == 2) + 4 * X[:, 4] + rng.normal(size=900)
-    models = [LGBMRegressor(n_estimators=60, num_leaves=31, random_state=s, **QUIET).fit(X[s:], y[s:], categorical_feature=[2, 3, 4]) for s in range(2)]
-    assert any("cat_threshold" in block for block in models[0].booster_.model_to_string().split("Tree="))
+    models = [
+        LGBMRegressor(n_estimators=60, num_leaves=31, random_state=s, **QUIET).fit(
+            X[s:], y[s:], categorical_feature=[2, 3, 4]
+        )
+        for s in range(2)
+    ]
+    assert any(
+        "cat_threshold" in block for block in models[0].booster_.model_to_string().split("Tree=")
+    )
     # Level 29 of predictor 3 at the pixels alone: a level that no subset may know.
     for pixels in (table(rng, 3000, counts), X[:1], X[: PIXELS + 1]):
         expected = np.stack([model.predict(pixels) for model in models])
@@ -66,9 +78,15 @@ def test_small_forests_of_any_shape(data):
     X = table(rng, data.draw(st.integers(1, 60)), counts)
     y = rng.choice([0.0, 50.0, 100.0], len(X)) + X[:, 0]
     depth = data.draw(st.sampled_from([1, 2, None]))
-    forests = [RandomForestRegressor(data.draw(st.integers(1, 7)), max_depth=depth, random_state=seed).fit(X, y)]
+    forests = [
+        RandomForestRegressor(data.draw(st.integers(1, 7)), max_depth=depth, random_state=seed).fit(
+            X, y
+        )
+    ]
     pixels = table(rng, data.draw(st.sampled_from([1, 40, 512, 513])), counts)
-    np.testing.assert_allclose(packed_sum(forests, pixels, counts), [forests[0].predict(pixels)], atol=1e-4)
+    np.testing.assert_allclose(
+        packed_sum(forests, pixels, counts), [forests[0].predict(pixels)], atol=1e-4
+    )
 
 
 def test_trees_of_a_single_leaf():
@@ -80,11 +98,15 @@ def test_trees_of_a_single_leaf():
 
 
 def test_a_pixel_does_not_depend_on_its_neighbours():
-    """Bit for bit: the trees are cut to the group of pixels, but whole numbers add up to the same."""
+    """Bit for bit: the trees are cut to the group of pixels, but whole numbers add up to the
+    same.
+    """
     rng = np.random.default_rng(2)
     counts = [255, 255, 40]
     X = table(rng, 600, counts)
-    forest = RandomForestRegressor(30, min_samples_leaf=3, random_state=0).fit(X, rng.normal(size=600))
+    forest = RandomForestRegressor(30, min_samples_leaf=3, random_state=0).fit(
+        X, rng.normal(size=600)
+    )
     pixels = table(rng, 6000, counts)
     together = packed_sum([forest], pixels, counts)
     order = rng.permutation(6000)
@@ -99,7 +121,14 @@ def test_a_tree_that_splits_outside_the_codes_is_not_packed():
         TreeBuilder([4]).pack([forest_trees(forest, TreeBuilder([4]))])
 
 
-@pytest.mark.parametrize("settings", [{"objective": "poisson"}, {"linear_tree": True}, {"boosting_type": "rf", "subsample": 0.5, "subsample_freq": 1}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"objective": "poisson"},
+        {"linear_tree": True},
+        {"boosting_type": "rf", "subsample": 0.5, "subsample_freq": 1},
+    ],
+)
 def test_lightgbm_models_that_are_no_sum_of_trees_are_not_packed(settings):
     rng = np.random.default_rng(0)
     X = table(rng, 200, [50])

@@ -10,7 +10,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def texts(svg: bytes) -> str:
-    return " ".join("".join(element.itertext()) for element in ET.fromstring(svg).iter(f"{SVG}text"))
+    return " ".join(
+        "".join(element.itertext()) for element in ET.fromstring(svg).iter(f"{SVG}text")
+    )
 
 
 def test_the_projection_keeps_areas_and_the_pole_in_the_middle() -> None:
@@ -28,7 +30,10 @@ def test_land_is_where_it_is() -> None:
 
     def at(lon: float, lat: float) -> float:
         x, y = _project(np.array([lon]), np.array([lat]))
-        column, row = int((x[0] + limit) / (2 * limit) * land.shape[1]), int((limit - y[0]) / (2 * limit) * land.shape[0])
+        column, row = (
+            int((x[0] + limit) / (2 * limit) * land.shape[1]),
+            int((limit - y[0]) / (2 * limit) * land.shape[0]),
+        )
         return float(land[row, column])
 
     assert [at(100, 65), at(-42, 75), at(-100, 55), at(0, 89), at(-40, 50)] == [1, 1, 1, 0, 0]
@@ -36,7 +41,13 @@ def test_land_is_where_it_is() -> None:
 
 
 def test_the_map_counts_what_it_draws() -> None:
-    sites = pd.DataFrame({"lon": [10.0, -150.0, np.nan, 20.0], "lat": [60.0, 70.0, 65.0, -143.0], "used": [True, False, False, False]})
+    sites = pd.DataFrame(
+        {
+            "lon": [10.0, -150.0, np.nan, 20.0],
+            "lat": [60.0, 70.0, 65.0, -143.0],
+            "used": [True, False, False, False],
+        }
+    )
     shown = texts(boreholes_map(sites))
     assert "used (1)" in shown
     assert "not used (1)" in shown

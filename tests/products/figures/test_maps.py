@@ -40,7 +40,11 @@ def colour_share(picture: np.ndarray, colour) -> float:
 @pytest.mark.parametrize("projection", ["equal-area", "plate-carree"])
 def test_the_values_are_on_the_picture_in_their_colours(dataset, projection):
     picture = pixels(map_figure(dataset, "A test", projection=projection, pixels=300))
-    left = picture[:, : picture.shape[1] // 2] if projection == "equal-area" else picture[: picture.shape[0] // 2]
+    left = (
+        picture[:, : picture.shape[1] // 2]
+        if projection == "equal-area"
+        else picture[: picture.shape[0] // 2]
+    )
     colours = mpl.colormaps["viridis_r"]
     for value in (0.2, 0.8):
         assert colour_share(left, colours(value)) > 0.1, value
@@ -50,7 +54,10 @@ def test_the_values_are_on_the_picture_in_their_colours(dataset, projection):
 def test_west_is_left_of_the_pole(dataset):
     picture = pixels(map_figure(dataset, "A test", pixels=300))
     colours = mpl.colormaps["viridis_r"]
-    columns = [np.flatnonzero((np.abs(picture - colours(v)[:3]).max(axis=2) < 0.02).any(axis=0)) for v in (0.2, 0.8)]
+    columns = [
+        np.flatnonzero((np.abs(picture - colours(v)[:3]).max(axis=2) < 0.02).any(axis=0))
+        for v in (0.2, 0.8)
+    ]
     middle = [c[c < picture.shape[1] // 2].mean() for c in columns]
     assert middle[0] < middle[1]
 
@@ -68,9 +75,9 @@ def test_what_is_outside_the_area_of_applicability_is_hatched(dataset):
 def test_sites_are_drawn(dataset):
     sites = pd.DataFrame({"lon": np.linspace(-170, 170, 80), "lat": 65.0})
     colour = mpl.colors.to_rgb("#e4572e")
-    assert colour_share(pixels(map_figure(dataset, "", sites=sites, pixels=300)), colour) > 10 * max(
-        colour_share(pixels(map_figure(dataset, "", pixels=300)), colour), 1e-6
-    )
+    assert colour_share(
+        pixels(map_figure(dataset, "", sites=sites, pixels=300)), colour
+    ) > 10 * max(colour_share(pixels(map_figure(dataset, "", pixels=300)), colour), 1e-6)
 
 
 def test_same_input_same_bytes_and_the_users_settings_stay(dataset):
@@ -87,7 +94,11 @@ def test_a_map_without_values_is_still_a_picture(dataset):
 def test_verification_figure_shows_miscalibration():
     rng = np.random.default_rng(0)
     y = rng.normal(50, 10, 400)
-    good = verification_figure(rng.random(400), {0.5: 0.5, 0.95: 0.95}, y, y + rng.normal(0, 3, 400), "%")
-    narrow = verification_figure(rng.beta(0.4, 0.4, 400), {0.5: 0.2, 0.95: 0.6}, y, y + rng.normal(0, 3, 400), "%")
+    good = verification_figure(
+        rng.random(400), {0.5: 0.5, 0.95: 0.95}, y, y + rng.normal(0, 3, 400), "%"
+    )
+    narrow = verification_figure(
+        rng.beta(0.4, 0.4, 400), {0.5: 0.2, 0.95: 0.6}, y, y + rng.normal(0, 3, 400), "%"
+    )
     assert pixels(good).shape == pixels(narrow).shape
     assert np.abs(pixels(good) - pixels(narrow)).mean() > 0.01

@@ -35,7 +35,15 @@ def test_polar_view_has_greenwich_down_and_east_to_the_right():
     assert col > middle
 
 
-@pytest.mark.parametrize(("grid", "projection"), [(HEMISPHERE, "equal-area"), (REGION, "equal-area"), (HEMISPHERE, "plate-carree"), (REGION, "plate-carree")])
+@pytest.mark.parametrize(
+    ("grid", "projection"),
+    [
+        (HEMISPHERE, "equal-area"),
+        (REGION, "equal-area"),
+        (HEMISPHERE, "plate-carree"),
+        (REGION, "plate-carree"),
+    ],
+)
 def test_every_place_is_drawn_where_it_is(grid, projection):
     view = view_of(grid, 300, projection)
     rows, cols = grid.shape
@@ -43,7 +51,10 @@ def test_every_place_is_drawn_where_it_is(grid, projection):
     picture = drape(values, 1, grid, view)
     rng = np.random.default_rng(0)
     seen = 0
-    for lon, lat in zip(rng.uniform(grid.west + 2, grid.east - 2, 40), rng.uniform(grid.south + 2, min(grid.north, 86) - 2, 40)):
+    for lon, lat in zip(
+        rng.uniform(grid.west + 2, grid.east - 2, 40),
+        rng.uniform(grid.south + 2, min(grid.north, 86) - 2, 40),
+    ):
         row, col = (int(i) for i in grid.locate(lon, lat))
         near = values[max(row - 2, 0) : row + 3, max(col - 2, 0) : col + 3]
         seen += picture[pixel_of(view, lon, lat)] in near
@@ -69,4 +80,6 @@ def test_downsample_is_the_mean_of_known_cells(shape, step):
         for j in range(found.shape[1]):
             block = values[i * step : (i + 1) * step, j * step : (j + 1) * step]
             known = block[np.isfinite(block)]
-            np.testing.assert_allclose(found[i, j], known.mean() if known.size else np.nan, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(
+                found[i, j], known.mean() if known.size else np.nan, rtol=1e-4, atol=1e-6
+            )

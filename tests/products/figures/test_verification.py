@@ -29,7 +29,9 @@ def test_pit_bars_are_a_density_and_the_band_fits_the_number_of_samples(drawn):
         bars = [patch for patch in axes.patches if patch.get_width() < 0.5]
         assert len(bars) == bins
         assert sum(bar.get_height() * bar.get_width() for bar in bars) == pytest.approx(1)
-    bands = [next(patch for patch in axes.patches if patch.get_width() >= 0.5) for axes in (few, many)]
+    bands = [
+        next(patch for patch in axes.patches if patch.get_width() >= 0.5) for axes in (few, many)
+    ]
     assert bands[0].get_height() > 3 * bands[1].get_height()
 
 
@@ -41,8 +43,17 @@ def test_sure_differences_are_coloured_by_who_is_better(drawn):
         {"model": "d", "score": "crps", "difference": -3.0, "low": None, "high": None},
     ]
     figures.difference_figure(rows, "%")
-    points = {line.get_xdata()[0]: line.get_markerfacecolor() for line in drawn[0].axes[0].lines if line.get_marker() == "o"}
-    assert points == {-1.0: figures.BLUE, 1.0: figures.VERMILION, 0.1: figures.GREY, -3.0: figures.GREY}
+    points = {
+        line.get_xdata()[0]: line.get_markerfacecolor()
+        for line in drawn[0].axes[0].lines
+        if line.get_marker() == "o"
+    }
+    assert points == {
+        -1.0: figures.BLUE,
+        1.0: figures.VERMILION,
+        0.1: figures.GREY,
+        -3.0: figures.GREY,
+    }
 
 
 def test_coverage_of_each_block_is_drawn_where_its_samples_are(drawn):
@@ -54,12 +65,16 @@ def test_coverage_of_each_block_is_drawn_where_its_samples_are(drawn):
     figures.coverage_map(view, lon, lat, inside, blocks, 20)
     axes = drawn[0].axes[0]
     marks = axes.collections[-1]
-    np.testing.assert_allclose(marks.get_offsets(), np.column_stack(view.project([-150.0, 100.0], [65.0, 70.0])))
+    np.testing.assert_allclose(
+        marks.get_offsets(), np.column_stack(view.project([-150.0, 100.0], [65.0, 70.0]))
+    )
     assert marks.get_array()[1] == 1
     sizes, opacity = marks.get_sizes(), marks.get_facecolors()[:, 3]
     assert sizes[0] > sizes[1]
     assert opacity[0] == 1 > opacity[1]
-    assert [text.get_text() for text in axes.texts if not text.get_text().endswith("N")] == [f"{100 * inside[:30].mean():.0f}"]
+    assert [text.get_text() for text in axes.texts if not text.get_text().endswith("N")] == [
+        f"{100 * inside[:30].mean():.0f}"
+    ]
 
 
 def test_reliability_is_the_difference_to_the_nominal_level(drawn):
@@ -73,7 +88,9 @@ def test_a_class_predictor_has_points_and_names(drawn):
         "rock": {"values": [3, None], "mean": [1.0, 2.0], "members": {"svr": [1.0, 3.0]}},
         "warm": {"values": [0.0, 1.0], "mean": [1.0, 2.0], "members": {"svr": [1.0, 3.0]}},
     }
-    figures.dependence_figure(curves, ["warm", "rock"], {"rock": "class", "warm": "degC"}, "ice (%)")
+    figures.dependence_figure(
+        curves, ["warm", "rock"], {"rock": "class", "warm": "degC"}, "ice (%)"
+    )
     warm, rock = drawn[0].axes[:2]
     assert warm.get_xlabel() == "warm (degC)"
     assert rock.get_xlabel() == "rock (class)"
@@ -83,6 +100,8 @@ def test_a_class_predictor_has_points_and_names(drawn):
 
 def test_the_same_run_gives_the_same_bytes():
     importance = [{"predictor": "a", "rmse_increase": 1.0, "sd": 0.1}]
-    one, two = (figures.importance_figure(importance, {"lightgbm": {"a": 1.0}}, "%") for _ in range(2))
+    one, two = (
+        figures.importance_figure(importance, {"lightgbm": {"a": 1.0}}, "%") for _ in range(2)
+    )
     assert one == two
     assert re.match(rb"<\?xml", one)

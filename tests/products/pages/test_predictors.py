@@ -15,29 +15,63 @@ from icemap.products.pages import predictors as predictors_page
 from icemap.products.pages.predictors import write_predictors_page
 
 GRID = Grid(-180, 40, 180, 80, 1)
-ATTRS = {"units": "1", "family": "climate", "kind": "continuous", "source": "a.tif", "licence": "CC BY 4.0", "citation": "A & B 2020", "resampling": "average"}
+ATTRS = {
+    "units": "1",
+    "family": "climate",
+    "kind": "continuous",
+    "source": "a.tif",
+    "licence": "CC BY 4.0",
+    "citation": "A & B 2020",
+    "resampling": "average",
+}
 
 
 def cube(url: str, **arrays: np.ndarray) -> dict[str, Any]:
     """A cube whose northern half is mapped; what a build counted in it."""
     special = {
-        "warm": {"long_name": "temperature <in> air", "units": "degC", "valid_range": [-60.0, 40.0]},
-        "cover": {"long_name": "land cover", "kind": "class", "flag_values": [1, 5], "flag_meanings": "wet_land dry"},
+        "warm": {
+            "long_name": "temperature <in> air",
+            "units": "degC",
+            "valid_range": [-60.0, 40.0],
+        },
+        "cover": {
+            "long_name": "land cover",
+            "kind": "class",
+            "flag_values": [1, 5],
+            "flag_meanings": "wet_land dry",
+        },
     }
     variables = [
-        Variable(name, "uint8" if name == "cover" else "float32", {**ATTRS, "long_name": name, **special.get(name, {})}) for name in [*arrays, "a_mask"]
+        Variable(
+            name,
+            "uint8" if name == "cover" else "float32",
+            {**ATTRS, "long_name": name, **special.get(name, {})},
+        )
+        for name in [*arrays, "a_mask"]
     ]
     create_gridded(url, GRID, [*variables, VALID, FRACTION], {"title": "t"}, chunk=16, shard=64)
     valid = np.repeat(GRID.latitudes[:, None] > 60, GRID.shape[1], axis=1)
     for chunk in GRID.chunks(64):
         part = np.s_[chunk.rows, chunk.cols]
-        stored = {name: np.where(np.isnan(values), 255, values).astype("u1") if name == "cover" else values for name, values in arrays.items()}
-        write_chunk(url, chunk, {**{name: values[part] for name, values in stored.items()}, "valid": valid[part]})
+        stored = {
+            name: (
+                np.where(np.isnan(values), 255, values).astype("u1") if name == "cover" else values
+            )
+            for name, values in arrays.items()
+        }
+        write_chunk(
+            url,
+            chunk,
+            {**{name: values[part] for name, values in stored.items()}, "valid": valid[part]},
+        )
     inside = int(valid.sum())
     return {
         "cells": {"inside": inside, "valid": inside},
         "missing": {name: int(np.isnan(values[valid]).sum()) for name, values in arrays.items()},
-        "ranges": {name: [float(np.nanmin(values[valid])), float(np.nanmax(values[valid]))] for name, values in arrays.items()},
+        "ranges": {
+            name: [float(np.nanmin(values[valid])), float(np.nanmax(values[valid]))]
+            for name, values in arrays.items()
+        },
     }
 
 
@@ -50,19 +84,31 @@ def made(tmp_path_factory) -> tuple[Path, str, dict[str, Any]]:
     other = rng.normal(1000, 300, GRID.shape).astype("f4")
     other[:, :180] = np.nan  # the western half
     cover = np.where(rng.random(GRID.shape) < 0.25, 5.0, 1.0)
-    facts = cube(str(folder / "cube.zarr"), warm=warm, cold=cold, other=other, flat=np.full(GRID.shape, 3, "f4"), cover=cover)
+    facts = cube(
+        str(folder / "cube.zarr"),
+        warm=warm,
+        cold=cold,
+        other=other,
+        flat=np.full(GRID.shape, 3, "f4"),
+        cover=cover,
+    )
     valid = np.isfinite(other) & (GRID.latitudes[:, None] > 60)
     facts["cells"]["valid"] = int(valid.sum())
     for chunk in GRID.chunks(64):
         write_chunk(str(folder / "cube.zarr"), chunk, {"valid": valid[chunk.rows, chunk.cols]})
-    write_predictors_page(str(folder / "page" / "predictors.html"), str(folder / "cube.zarr"), facts, "Trial & error")
+    write_predictors_page(
+        str(folder / "page" / "predictors.html"), str(folder / "cube.zarr"), facts, "Trial & error"
+    )
     return folder / "page" / "predictors.html", str(folder / "cube.zarr"), facts
 
 
 def row(text: str, name: str) -> list[str]:
     found = re.search(rf'<tr><td><a href="#{name}">.*?</tr>', text, re.DOTALL)
     assert found is not None
-    return [re.sub(r"<[^>]*>|\s+", " ", cell).strip() for cell in re.findall(r"<td.*?</td>", found[0], re.DOTALL)]
+    return [
+        re.sub(r"<[^>]*>|\s+", " ", cell).strip()
+        for cell in re.findall(r"<td.*?</td>", found[0], re.DOTALL)
+    ]
 
 
 def test_the_page_needs_nothing_else(made):
@@ -90,13 +136,21 @@ def test_a_range_that_cannot_be_is_marked(tmp_path):
     values[:, :9] = 290
     facts = cube(str(tmp_path / "cube.zarr"), warm=values)
     write_predictors_page(str(tmp_path / "p.html"), str(tmp_path / "cube.zarr"), facts, "t")
-    assert row((tmp_path / "p.html").read_text(), "warm")[4].endswith("no temperature: is the unit degC right?")
+    assert row((tmp_path / "p.html").read_text(), "warm")[4].endswith(
+        "no temperature: is the unit degC right?"
+    )
 
 
 def test_source_licence_citation_and_resampling_are_named(made):
     article = re.search(r'<article id="warm">.*?</article>', made[0].read_text(), re.DOTALL)
     assert article is not None
-    for part in ("a.tif", "Licence: CC BY 4.0", "A &amp; B 2020", "average", "(declared: −60 to 40)"):
+    for part in (
+        "a.tif",
+        "Licence: CC BY 4.0",
+        "A &amp; B 2020",
+        "average",
+        "(declared: −60 to 40)",
+    ):
         assert part in article[0]
 
 
@@ -116,7 +170,9 @@ def test_a_flipped_raster_gives_another_picture_and_the_same_cube_the_same_page(
     pages = []
     for name, values in (("a", gradient), ("b", gradient[::-1]), ("c", gradient)):
         facts = cube(str(tmp_path / f"{name}.zarr"), warm=np.ascontiguousarray(values))
-        write_predictors_page(str(tmp_path / f"{name}.html"), str(tmp_path / f"{name}.zarr"), facts, "t")
+        write_predictors_page(
+            str(tmp_path / f"{name}.html"), str(tmp_path / f"{name}.zarr"), facts, "t"
+        )
         pages.append((tmp_path / f"{name}.html").read_text())
     maps = [re.findall(r'class="map" src="([^"]*)"', page) for page in pages]
     assert maps[0] != maps[1]
@@ -133,7 +189,9 @@ def test_a_large_cube_is_thinned(made, tmp_path, monkeypatch):
 
 def test_no_cube_is_said_so(tmp_path):
     with pytest.raises(IcemapError, match="no predictor cube"):
-        write_predictors_page(str(tmp_path / "p.html"), str(tmp_path / "cube.zarr"), {"ranges": {}}, "t")
+        write_predictors_page(
+            str(tmp_path / "p.html"), str(tmp_path / "cube.zarr"), {"ranges": {}}, "t"
+        )
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
@@ -147,11 +205,15 @@ def test_a_browser_shows_the_pictures(made, tmp_path):
         "--disable-component-update",
         "--disable-sync",
     ]
-    script = "<script>addEventListener('load',()=>document.title=[...document.images].map(i=>i.naturalWidth>50).join())</script>"
+    script = "<script>addEventListener('load',()=>document.title=[...document.images].map(i=>i.naturalWidth>50).join())</script>"  # noqa: E501
     (tmp_path / "p.html").write_text(made[0].read_text() + script)
     address = (tmp_path / "p.html").as_uri()
     shown = subprocess.run(
-        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address], capture_output=True, text=True, timeout=600, check=True
+        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
     ).stdout
     found = re.search("<title>(.*?)</title>", shown)
     assert found is not None

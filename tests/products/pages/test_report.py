@@ -13,7 +13,9 @@ from icemap.errors import IcemapError
 from icemap.products.pages.report import Report, column_decimals, number, storage_rows, write_report
 from icemap.totals.ice_storage import totals
 
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 REGION = {
     "area_km2": 1.6e7,
     "area_aoa_km2": 1e7,
@@ -61,7 +63,10 @@ def report() -> Report:
         replicates=3,
         facts={"sites": 1178},
         storage=storage_rows(storage_table()),
-        verification=[{"model": "COP-BMA", "R2": 0.5, "RMSE": 8.123}, {"model": "climatology", "R2": -0.01, "RMSE": 12.0}],
+        verification=[
+            {"model": "COP-BMA", "R2": 0.5, "RMSE": 8.123},
+            {"model": "climatology", "R2": -0.01, "RMSE": 12.0},
+        ],
         verification_png=PNG,
         predictors=[{"predictor": "t_jan", "share": float("nan")}],
         weights=[{"member": "svr", "weight": 0.25}],
@@ -79,16 +84,24 @@ def test_self_contained(report, tmp_path):
     assert found.open == []
     pictures = [link for link in found.links if link.startswith("data:image/png;base64,")]
     assert [base64.b64decode(p.partition(",")[2]) for p in pictures] == [PNG, PNG]
-    assert all(link.startswith("https://doi.org/10.") for link in found.links if link not in pictures)
+    assert all(
+        link.startswith("https://doi.org/10.") for link in found.links if link not in pictures
+    )
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"@import|url\(|<script|<link", html)
 
 
 def test_pictures_are_inside_whatever_their_kind(report, tmp_path):
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
-    links = page(replace(report, plate_png=PNG, importance_svg=svg, boreholes_svg=svg), tmp_path).links
+    links = page(
+        replace(report, plate_png=PNG, importance_svg=svg, boreholes_svg=svg), tmp_path
+    ).links
     found = [link.partition(",") for link in links if link.startswith("data:")]
-    assert [base64.b64decode(content) for kind, _, content in found if kind == "data:image/svg+xml;base64"] == [svg, svg]
+    assert [
+        base64.b64decode(content)
+        for kind, _, content in found
+        if kind == "data:image/svg+xml;base64"
+    ] == [svg, svg]
     assert len([kind for kind, *_ in found if kind == "data:image/png;base64"]) == 3
 
 
@@ -96,7 +109,21 @@ def test_every_number_given_is_on_the_page(report, tmp_path):
     cells = page(report, tmp_path).cells
     row = totals(REGION)
     interval = f"{number(row['ice_km3_lower95'])} to {number(row['ice_km3_upper95'])}"
-    for expected in ("COP-BMA", "0.500", "-0.010", "8.12", "12.00", "30,000", interval, "svr", "0.250", "–", "27,510", "7", "area [km²]"):
+    for expected in (
+        "COP-BMA",
+        "0.500",
+        "-0.010",
+        "8.12",
+        "12.00",
+        "30,000",
+        interval,
+        "svr",
+        "0.250",
+        "–",
+        "27,510",
+        "7",
+        "area [km²]",
+    ):
         assert expected in cells, expected
 
 
@@ -113,7 +140,9 @@ def test_words_are_escaped_and_empty_parts_left_out(report, tmp_path):
 
 
 def test_another_target_has_a_mean_not_a_volume(tmp_path):
-    table = pd.DataFrame([{"region": "all", "mask": "fraction", "unit": "cm"} | totals(REGION, thickness_m=None)])
+    table = pd.DataFrame(
+        [{"region": "all", "mask": "fraction", "unit": "cm"} | totals(REGION, thickness_m=None)]
+    )
     target = TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=None)
     text = "".join(page(Report("T", target, PNG, storage=storage_rows(table)), tmp_path).text)
     assert "Area-weighted mean" in text

@@ -38,7 +38,9 @@ def forecast(y: np.ndarray, mean: np.ndarray, sd: float) -> dict[str, Any]:
     }
 
 
-def made(target: dict[str, Any], replicates: int) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame, Config]:
+def made(
+    target: dict[str, Any], replicates: int
+) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame, Config]:
     """A verification of invented forecasts: those of COP-BMA are good, climatology is not."""
     config = Config.model_validate(
         {
@@ -52,37 +54,87 @@ def made(target: dict[str, Any], replicates: int) -> tuple[dict[str, Any], dict[
         }
     )
     rng = np.random.default_rng(0)
-    lon, lat, truth = np.where(np.arange(N) < 70, rng.uniform(-150, -140, N), rng.uniform(100, 130, N)), rng.uniform(62, 70, N), rng.uniform(10, 90, N)
+    lon, lat, truth = (
+        np.where(np.arange(N) < 70, rng.uniform(-150, -140, N), rng.uniform(100, 130, N)),
+        rng.uniform(62, 70, N),
+        rng.uniform(10, 90, N),
+    )
     y = np.clip(truth + 4 * rng.normal(size=N), 0, 100)
     models = {
         MODEL: forecast(y, truth, 4.0),
         "climatology": forecast(y, np.full(N, 50.0), 25.0),
         "my_model": {"interval": {"0.95": np.column_stack([truth - 9, truth + 9])}},
     }
-    part = with_calibrated({"y": y, "rows": np.arange(N), "dissimilarity": rng.lognormal(-1, 0.3, N), "models": models}, np.arange(N) % 5)
+    part = with_calibrated(
+        {
+            "y": y,
+            "rows": np.arange(N),
+            "dissimilarity": rng.lognormal(-1, 0.3, N),
+            "models": models,
+        },
+        np.arange(N) % 5,
+    )
     table = TrainingTable(np.zeros((N, 1)), y, np.ones(N), lon, lat, np.arange(N))
     X = rng.normal(size=(N, 2))
     applicability = Applicability.fit(X, folds=np.arange(N) % 5)
-    one = {name: value[:30] if isinstance(value, np.ndarray) else value for name, value in part.items() if name != "models"}
-    region = {**one, "models": {MODEL: {n: ({c: b[:30] for c, b in v.items()} if n == "interval" else v[:30]) for n, v in models[MODEL].items()}}}
+    one = {
+        name: value[:30] if isinstance(value, np.ndarray) else value
+        for name, value in part.items()
+        if name != "models"
+    }
+    region = {
+        **one,
+        "models": {
+            MODEL: {
+                n: {c: b[:30] for c, b in v.items()} if n == "interval" else v[:30]
+                for n, v in models[MODEL].items()
+            }
+        },
+    }
     record = verification_record({"knndm": part, "region": region}, table, applicability, config)
     scores = {
-        name: {"mean": 1.0, "low": -0.5, "high": 2.0, "replicates": replicates} for name in ("n", "r2", "rmse", "bias", "crps", "coverage_95", "width_95")
+        name: {"mean": 1.0, "low": -0.5, "high": 2.0, "replicates": replicates}
+        for name in ("n", "r2", "rmse", "bias", "crps", "coverage_95", "width_95")
     }
     record |= {"calibration": {}, "replicates": scores, "notes": ["a note <of> sorts"]}
-    samples = pd.DataFrame({"sample": [f"s{k}" for k in range(N)], "lon": lon, "lat": lat, "value": y})
+    samples = pd.DataFrame(
+        {"sample": [f"s{k}" for k in range(N)], "lon": lon, "lat": lat, "value": y}
+    )
     weight = np.full(50, 1 / 50)
     places = MapPlaces(
-        rng.uniform(-180, 180, 50), rng.uniform(55, 80, 50), weight, rng.normal(size=(50, 2)), weight, 5 + weight, rng.normal(size=(replicates, 50))
+        rng.uniform(-180, 180, 50),
+        rng.uniform(55, 80, 50),
+        weight,
+        rng.normal(size=(50, 2)),
+        weight,
+        5 + weight,
+        rng.normal(size=(replicates, 50)),
     )
     influence = {
-        "permutation": [{"predictor": "warm", "rmse_increase": 2.0, "sd": 0.1}, {"predictor": "rock", "rmse_increase": -0.1, "sd": 0.1}],
+        "permutation": [
+            {"predictor": "warm", "rmse_increase": 2.0, "sd": 0.1},
+            {"predictor": "rock", "rmse_increase": -0.1, "sd": 0.1},
+        ],
         "partial_dependence": {
-            "warm": {"values": [0.0, 1.0, 2.0], "mean": [1.0, 2.0, 3.0], "members": {"svr": [1.0, 2.0, 2.5]}},
-            "rock": {"values": [3, 7, None], "mean": [1.0, 2.0, 3.0], "members": {"svr": [1.0, 2.0, 2.5]}},
+            "warm": {
+                "values": [0.0, 1.0, 2.0],
+                "mean": [1.0, 2.0, 3.0],
+                "members": {"svr": [1.0, 2.0, 2.5]},
+            },
+            "rock": {
+                "values": [3, 7, None],
+                "mean": [1.0, 2.0, 3.0],
+                "members": {"svr": [1.0, 2.0, 2.5]},
+            },
         },
         "shap": {"random_forest": {"warm": 2.0, "rock": 0.5}},
-        "sites": site_table(samples, applicability, places, replicate_splits(range(N), 0.1, replicates, 0), np.zeros(N)),
+        "sites": site_table(
+            samples,
+            applicability,
+            places,
+            replicate_splits(range(N), 0.1, replicates, 0),
+            np.zeros(N),
+        ),
         "next_boreholes": next_boreholes(applicability, places),
         "places": 50,
     }
@@ -91,7 +143,14 @@ def made(target: dict[str, Any], replicates: int) -> tuple[dict[str, Any], dict[
 
 def page(folder: Path, target: dict[str, Any], replicates: int, **changes: Any) -> str:
     record, influence, samples, config = made(target, replicates)
-    write_verification_page(str(folder / "v.html"), record, {**influence, **changes}, samples, config, {"warm": "degC", "rock": "class"})
+    write_verification_page(
+        str(folder / "v.html"),
+        record,
+        {**influence, **changes},
+        samples,
+        config,
+        {"warm": "degC", "rock": "class"},
+    )
     return (folder / "v.html").read_text()
 
 
@@ -118,10 +177,14 @@ def test_its_pictures_are_whole(ice):
         assert ET.fromstring(b64decode(picture)).tag.endswith("svg")
 
 
-def test_published_figures_stand_beside_the_same_quantity_only_and_are_called_what_they_are(ice, tmp_path):
+def test_published_figures_stand_beside_the_same_quantity_only_and_are_called_what_they_are(
+    ice, tmp_path
+):
     assert "7.08 %" in ice
     assert "published for another data set, from a random hold-out" in words(ice)
-    other = page(tmp_path, {"name": "alt", "long_name": "thaw depth", "unit": "cm", "bounds": None}, 100)
+    other = page(
+        tmp_path, {"name": "alt", "long_name": "thaw depth", "unit": "cm", "bounds": None}, 100
+    )
     assert "7.08" not in other
     assert "ublished" not in words(other)
 
