@@ -188,7 +188,12 @@ def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | N
     from icemap.config import load_config
     from icemap.running.lock import run_lock
     from icemap.store import file_name
-    from icemap.totals.ice_storage import ice_storage, storage_lines, write_ice_storage
+    from icemap.totals.ice_storage import (
+        ice_storage,
+        run_residual,
+        storage_lines,
+        write_ice_storage,
+    )
 
     settings = load_config(config)
     file = areas["polygons"] or areas["zones"]
@@ -212,7 +217,7 @@ def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | N
         _log(line)
     if file is not None:
         url = settings.folder.storage_of(file_name(file).rsplit(".", 1)[0])
-        write_ice_storage(url, table)
+        write_ice_storage(url, table, run_residual(settings.folder.map))
         _log(f"totals   {url}")
 
 

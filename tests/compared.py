@@ -19,7 +19,7 @@ from icemap.mapping.map_schema import HELD_OUT, map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
 from icemap.mapping.sums import add, chunk_sums
 from icemap.running.ledger import Ledger
-from icemap.totals.ice_storage import ice_storage, write_ice_storage
+from icemap.totals.ice_storage import ResidualFacts, ice_storage, write_ice_storage
 from icemap.totals.residual_field import Variogram
 
 GRID = Grid(60, 60, 80, 76, 0.5)
@@ -95,7 +95,9 @@ def make_run(
         ledger.write(chunk.key, {"sums": sums})
     table = ice_storage(url, thickness_m=thickness_m)
     write_ice_storage(
-        str(folder / "ice_storage.json"), table, Variogram(40.0, 200.0, 10.0), {}, thickness_m
+        str(folder / "ice_storage.json"),
+        table,
+        ResidualFacts(thickness_m, Variogram(40.0, 200.0, 10.0)),
     )
     return str(folder)
 

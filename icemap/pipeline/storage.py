@@ -13,7 +13,12 @@ def _make(context: Context) -> dict[str, Any]:
     """Totals with their intervals."""
     from icemap.boreholes.samples import read_samples
     from icemap.predictors.cube import open_cube
-    from icemap.totals.ice_storage import THICKNESS_M, ice_storage, write_ice_storage
+    from icemap.totals.ice_storage import (
+        THICKNESS_M,
+        ResidualFacts,
+        ice_storage,
+        write_ice_storage,
+    )
     from icemap.totals.residuals import map_residual_sd, residual_variogram
 
     config = context.config
@@ -23,7 +28,7 @@ def _make(context: Context) -> dict[str, Any]:
     if config.ensemble.recipe == "published":
         # Its bounds of a total are summed bounds of cells, without a residual.
         table = ice_storage(config.folder.map, residual_sd={}, thickness_m=thickness)
-        write_ice_storage(config.folder.storage, table, thickness_m=thickness)
+        write_ice_storage(config.folder.storage, table, ResidualFacts(thickness))
         return {"regions": len(table)}
     if not {"rows", "observed", "mean"} <= record["folds"].get("knndm", {}).keys():
         raise IcemapError(
@@ -38,7 +43,8 @@ def _make(context: Context) -> dict[str, Any]:
         {} if variogram is None else map_residual_sd(open_cube(config.folder.cube), variogram)
     )
     table = ice_storage(config.folder.map, residual_sd=residual_sd, thickness_m=thickness)
-    write_ice_storage(config.folder.storage, table, variogram, residual_sd, thickness)
+    facts = ResidualFacts(thickness, variogram, residual_sd)
+    write_ice_storage(config.folder.storage, table, facts)
     return {"regions": len(table)}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ from icemap.totals.zone_storage import sum_zones
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Row = dict[str, Any]
 
 # Of the layer below the permafrost table that site values without layers are taken to describe.
 THICKNESS_M = 5.0
@@ -127,17 +129,8 @@ def ice_storage(
     IcemapError
         If the map is unfinished, or there is no such region, mask or file.
     """
-    import pandas as pd
-
     if mask not in MASKS:
         raise IcemapError(f"There is no mask '{mask}': choose from {', '.join(MASKS)}.")
-    dataset = open_map(map_url, **storage_options)
-    target, held_out = target_of(dataset), dataset.attrs.get(HELD_OUT)
-    known = _known(map_url, **storage_options)
-    thickness = (
-        (thickness_m or known.get("thickness_m", THICKNESS_M)) if holds_ice(target) else None
-    )
-    columns = {"mask": mask, "unit": target.unit if thickness is None else "km3"}
     if classes is not None and zones is None:
         raise IcemapError(
             "A table of classes names those of a raster: give it with --zones, or as 'zones' in"
@@ -145,53 +138,88 @@ def ice_storage(
         )
     if zones is not None and region is not None:
         raise IcemapError("Totals are either by region or polygons or by zones: give one of them.")
-    drawn: dict[str, AreaSums] = {}
+    opened = _opened(map_url, thickness_m, **storage_options)
     if zones is not None:
-        drawn = sum_zones(map_url, zones, classes, mask, **storage_options)
-    elif region is not None and region.lower().endswith(SUFFIXES):
-        drawn = sum_areas(map_url, read_areas(region, attribute, layer), mask, **storage_options)
-    if drawn:
-        variogram = (
-            Variogram(**known["residual_variogram"]) if known.get("residual_variogram") else None
-        )
-        rows = []
-        for name, area in drawn.items():
-            sd_here = area.residual_sd(variogram)
-            rows.append(
-                {"region": name, **columns, "residual_sd": sd_here}
-                | totals(area.sums["all"], sd_here, thickness, held_out, target.bounds)
-            )
-        return pd.DataFrame(rows)
-    sums = read_sums(map_url)
+        return _drawn(opened, sum_zones(map_url, zones, classes, mask, **storage_options), mask)
+    if region is not None and region.lower().endswith(SUFFIXES):
+        areas = read_areas(region, attribute, layer)
+        return _drawn(opened, sum_areas(map_url, areas, mask, **storage_options), mask)
+    return _of_ledger(opened, region, mask, residual_sd)
+
+
+@dataclass(frozen=True)
+class _OpenedMap:
+    """What the totals of a map are made with.
+
+    Attributes
+    ----------
+    thickness_m : float or None
+        Of the layer; None for targets other than ice.
+    residual : ResidualFacts
+        Of the run.
+    """
+
+    url: str
+    target: TargetConfig
+    held_out: float | None
+    thickness_m: float | None
+    residual: ResidualFacts
+
+    def row(self, name: str, mask: str, sums: dict[str, Any], residual_sd: float) -> Row:
+        unit = self.target.unit if self.thickness_m is None else "km3"
+        found = totals(sums, residual_sd, self.thickness_m, self.held_out, self.target.bounds)
+        return {"region": name, "mask": mask, "unit": unit, "residual_sd": residual_sd} | found
+
+
+def _opened(map_url: str, thickness_m: float | None, **storage_options: Any) -> _OpenedMap:
+    dataset = open_map(map_url, **storage_options)
+    target, facts = target_of(dataset), run_residual(map_url, **storage_options)
+    thickness = (thickness_m or facts.thickness_m) if holds_ice(target) else None
+    return _OpenedMap(map_url, target, dataset.attrs.get(HELD_OUT), thickness, facts)
+
+
+def _drawn(opened: _OpenedMap, areas: Mapping[str, AreaSums], mask: str) -> pd.DataFrame:
+    """Totals of areas that the ledger does not know."""
+    import pandas as pd
+
+    rows = [
+        opened.row(name, mask, area.sums["all"], area.residual_sd(opened.residual.variogram))
+        for name, area in areas.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def _of_ledger(
+    opened: _OpenedMap, region: str | None, mask: str, residual_sd: Mapping[str, float] | None
+) -> pd.DataFrame:
+    """Totals of the regions of the ledger, or of one of them."""
+    import pandas as pd
+
+    sums = read_sums(opened.url)
     chosen = {_split(name)[0]: part for name, part in sums.items() if _split(name)[1] == mask}
     if not chosen:
         raise IcemapError(
-            f"The map {map_url} was made without the mask '{mask}': it has"
+            f"The map {opened.url} was made without the mask '{mask}': it has"
             f" {', '.join(sorted({_split(name)[1] for name in sums}))}."
         )
     if region is not None and region not in chosen:
         raise IcemapError(
-            f"The map {map_url} has no totals for the region '{region}': it has"
+            f"The map {opened.url} has no totals for the region '{region}': it has"
             f" {', '.join(chosen)}; or give a file of polygons."
         )
-    if residual_sd is None:
-        residual_sd = known.get("residual_sd", {})
-    sd = {
-        name: residual_sd.get(name if mask == DEFAULT_MASK else f"{name} / {mask}", 0.0)
-        for name in chosen
-    }
+    sd = opened.residual.sd if residual_sd is None else residual_sd
+    names = sorted(chosen, key=lambda name: (_place(name), name))
     rows = []
-    for name in sorted(
-        chosen, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)
-    ):
-        part = chosen[name]
-        if region in (None, name):
-            every_mask = [other for key, other in sums.items() if _split(key)[0] == name]
-            row = with_mask(
-                totals(part, sd[name], thickness, held_out, target.bounds), every_mask, thickness
-            )
-            rows.append({"region": name, **columns, "residual_sd": sd[name]} | row)
+    for name in names if region is None else [region]:
+        here = sd.get(name if mask == DEFAULT_MASK else f"{name} / {mask}", 0.0)
+        every_mask = [other for key, other in sums.items() if _split(key)[0] == name]
+        row = opened.row(name, mask, chosen[name], here)
+        rows.append(with_mask(row, every_mask, opened.thickness_m))
     return pd.DataFrame(rows)
+
+
+def _place(name: str) -> int:
+    return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
 def storage_lines(table: pd.DataFrame) -> Iterator[str]:
@@ -226,10 +254,38 @@ def _split(name: str) -> tuple[str, str]:
     return region, mask or DEFAULT_MASK
 
 
-def _known(map_url: str, **storage_options: Any) -> Mapping[str, Any]:
-    """What ``ice_storage.json`` beside the map holds; {} without one."""
+@dataclass(frozen=True)
+class ResidualFacts:
+    """What totals of other areas need of a run: the layer and its correlated residual.
+
+    Attributes
+    ----------
+    thickness_m : float
+        Of the layer that site values describe.
+    variogram : Variogram, optional
+        Of the residual; None where there are too few sites for one.
+    sd : mapping of str to float
+        Standard deviation of the residual's total by region (``"region / mask"`` for other masks
+        than the permafrost fraction), target unit x km2.
+    """
+
+    thickness_m: float = THICKNESS_M
+    variogram: Variogram | None = None
+    sd: Mapping[str, float] = field(default_factory=dict)
+
+
+def run_residual(map_url: str, **storage_options: Any) -> ResidualFacts:
+    """What ``ice_storage.json`` beside a map holds; the defaults where there is none."""
     url = RunFolder.of_map(map_url).storage
-    return read_storage(url, **storage_options) if exists(url, **storage_options) else {}
+    if not exists(url, **storage_options):
+        return ResidualFacts()
+    known = read_storage(url, **storage_options)
+    variogram = known.get("residual_variogram")
+    return ResidualFacts(
+        known.get("thickness_m", THICKNESS_M),
+        Variogram(**variogram) if variogram else None,
+        known.get("residual_sd", {}),
+    )
 
 
 def read_storage(url: str, **storage_options: Any) -> StorageRecord:
@@ -245,16 +301,19 @@ def read_storage(url: str, **storage_options: Any) -> StorageRecord:
     )
 
 
-def write_ice_storage(
-    url: str,
-    table: pd.DataFrame,
-    variogram: Variogram | None = None,
-    residual_sd: Mapping[str, float] | None = None,
-    thickness_m: float = THICKNESS_M,
-) -> None:
-    """Write the table as JSON, one object per region, with what totals of other areas need: the
-    residual's variogram and its part in each region.
+def write_ice_storage(url: str, table: pd.DataFrame, facts: ResidualFacts | None = None) -> None:
+    """Write totals as JSON, one object per region, with what they were made with.
+
+    Parameters
+    ----------
+    url : str
+        Where the file will be.
+    table : DataFrame
+        From :func:`ice_storage`.
+    facts : ResidualFacts, optional
+        Of the run: totals of other areas need them.
     """
+    facts = facts or ResidualFacts()
     rows = [
         {
             key: None if isinstance(value, float) and np.isnan(value) else value
@@ -262,11 +321,12 @@ def write_ice_storage(
         }
         for row in table.to_dict("records")
     ]
-    quantity = "ice storage" if "ice_km3" in table else "area-weighted mean"
-    facts = {
-        "quantity": quantity,
-        "thickness_m": thickness_m,
+    content = {
+        "quantity": "ice storage" if "ice_km3" in table else "area-weighted mean",
+        "thickness_m": facts.thickness_m,
         "masks": MASKS,
-        "residual_variogram": asdict(variogram) if variogram else None,
+        "residual_variogram": asdict(facts.variogram) if facts.variogram else None,
+        "regions": rows,
+        "residual_sd": dict(facts.sd),
     }
-    write_json(url, {**facts, "regions": rows, "residual_sd": dict(residual_sd or {})})
+    write_json(url, content)

@@ -145,8 +145,8 @@ def _half_width(ensemble_variance: float, residual_variance: float, replicates: 
 
 
 def with_mask(
-    row: Mapping[str, float], masks: Sequence[Mapping[str, Any]], thickness_m: float | None
-) -> dict[str, float]:
+    row: Mapping[str, Any], masks: Sequence[Mapping[str, Any]], thickness_m: float | None
+) -> dict[str, Any]:
     """A total with the part of its uncertainty that the choice of the mask has, every mask taken
     for equally likely.
 

@@ -13,7 +13,7 @@ from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables
 from icemap.mapping.sums import chunk_sums
 from icemap.running.ledger import Ledger
-from icemap.totals.ice_storage import ice_storage, totals, write_ice_storage
+from icemap.totals.ice_storage import ResidualFacts, ice_storage, totals, write_ice_storage
 from icemap.totals.residual_field import Variogram
 
 GRID = Grid(60, 50, 120, 80, 0.5)
@@ -244,7 +244,9 @@ def test_written_json_has_no_nan(map_url, tmp_path, values):
     table = ice_storage(
         make_run(tmp_path, VIC, values[:1])
     )  # one replicate: no spread, so no shares
-    write_ice_storage(str(tmp_path / "ice_storage.json"), table, Variogram(40.0, 300.0))
+    write_ice_storage(
+        str(tmp_path / "ice_storage.json"), table, ResidualFacts(5.0, Variogram(40.0, 300.0))
+    )
     content = json.loads((tmp_path / "ice_storage.json").read_text())
     assert content["quantity"] == "ice storage"
     assert content["residual_variogram"] == {

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+import yaml
+from click.testing import CliRunner
 
+from icemap.cli import main
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
@@ -19,7 +24,7 @@ from icemap.mapping.map_schema import HELD_OUT, map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, StoredReplicates, replicates_url
 from icemap.mapping.sums import chunk_sums
 from icemap.running.ledger import Ledger
-from icemap.totals.ice_storage import ice_storage, write_ice_storage
+from icemap.totals.ice_storage import ResidualFacts, ice_storage, write_ice_storage
 from icemap.totals.residual_field import Variogram, residual_total_sd
 
 GRID = Grid(60, 50, 124, 82, 0.5)
@@ -101,8 +106,7 @@ def make_run(folder: Path) -> str:
     write_ice_storage(
         str(folder / "ice_storage.json"),
         ice_storage(url, residual_sd=residual),
-        VARIOGRAM,
-        residual,
+        ResidualFacts(5.0, VARIOGRAM, residual),
     )
     return url
 
@@ -215,3 +219,31 @@ def test_one_byte_a_cell_keeps_values_to_a_quarter_percent(map_url):
     f = fields()
     assert np.nanmax(abs(values - np.where(f["mapped"], f["replicates"], np.nan))) <= 0.2501
     assert np.array_equal(np.isfinite(fraction), f["mapped"])
+
+
+def test_totals_of_polygons_are_of_the_layer_of_the_run_and_say_so(map_url, tmp_path):
+    """Thickness and variogram are read back from the run, into the totals and into their file."""
+    run = tmp_path / "run"
+    shutil.copytree(Path(map_url).parent, run)
+    known = json.loads((run / "ice_storage.json").read_text())
+    (run / "ice_storage.json").write_text(json.dumps({**known, "thickness_m": 2.0}))
+    settings = {
+        "run": "run",
+        "catalog": "catalog.yaml",
+        "grid": {"west": 80, "south": 60, "east": 90, "north": 70, "resolution": 1},
+        "predictors": ["maat"],
+        "masks": [],
+        "sites": {"table": "sites.csv", "value": "vic", "unit": "%"},
+    }
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    shape = polygons(tmp_path / "box.gpkg", box=shapely.box(81, 61, 89, 69))
+    done = CliRunner().invoke(main, ["storage", str(tmp_path / "config.yaml"), "--polygons", shape])
+    assert done.exit_code == 0, done.output
+    content = json.loads((run / "products" / "ice_storage_box.json").read_text())
+    assert content["thickness_m"] == 2.0
+    assert content["residual_variogram"] == asdict(VARIOGRAM)
+    five_metres = ice_storage(map_url, shape).iloc[0]
+    (row,) = content["regions"]
+    assert row["ice_km3"] == pytest.approx(0.4 * five_metres["ice_km3"])
+    assert row["residual_sd"] == pytest.approx(five_metres["residual_sd"])
+    assert row["residual_sd"] > 0
