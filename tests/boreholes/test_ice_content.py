@@ -133,6 +133,41 @@ def test_unfrozen_water_is_taken_out_of_water_but_not_out_of_reported_ice() -> N
     np.testing.assert_allclose(ice.layer_vic(table)["vic"], [40.0, 50.0])
 
 
+def test_unfrozen_water_is_taken_out_of_every_ice_that_is_found_from_water() -> None:
+    """Of excess ice and porosity, too: the pores hold water that does not freeze."""
+    given = {
+        "gravimetric water and dry density": {"gravimetric_water": 0.3, "dry_density": 1.3},
+        "gravimetric water and frozen bulk density": {
+            "gravimetric_water": 0.3,
+            "frozen_bulk_density": 1.7,
+        },
+        "volumetric water": {"volumetric_water": 0.4},
+        "excess ice and porosity": {"excess_ice": 0.2, "porosity": 0.4},
+        "saturated gravimetric water": {"gravimetric_water": 0.3},
+    }
+    for way, columns in given.items():
+        wet = ice.layer_vic(layers(**{name: [value] for name, value in columns.items()}))
+        held = ice.layer_vic(
+            layers(
+                **{name: [value] for name, value in columns.items()}, unfrozen_water=[0.05 * 0.917]
+            )
+        )
+        assert wet["vic_from"].tolist() == held["vic_from"].tolist() == [way]
+        assert wet["vic"][0] - held["vic"][0] == pytest.approx(5.0), way
+
+
+def test_the_error_of_a_layer_is_that_of_the_way_it_was_found() -> None:
+    table = layers(
+        reported_vic=[0.5, np.nan, np.nan],
+        gravimetric_water=[np.nan, 0.3, np.nan],
+        visible_ice=[np.nan, np.nan, 0.2],
+        matrix_vic=[np.nan, np.nan, 0.3],
+    )
+    found = ice.layer_vic(table)
+    assert found["vic_error"].tolist() == [5.0, 10.0, 10.0]
+    assert ice.layer_vic(layers(ice_type=["massive"]))["vic_error"].tolist() == [3.0]
+
+
 def test_bedrock_counts_with_its_fractures_and_impossible_layers_say_so() -> None:
     table = layers(
         ice_type=["bedrock", "bedrock", ""],

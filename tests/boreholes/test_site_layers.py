@@ -169,6 +169,14 @@ def test_the_standard_error_adds_measurement_coverage_and_position() -> None:
         )
 
 
+def test_the_measurement_error_of_a_site_is_that_of_its_ways_of_measuring() -> None:
+    """From the layers into the site: the eye is worse than the laboratory."""
+    lab = {"top": 0.5, "base": 5.5, "gravimetric_water": 0.3, "frozen_bulk_density": 1.7}
+    eye = {"top": 0.5, "base": 5.5, "visible_ice": 0.2, "matrix_vic": 0.3}
+    found = [sites(layer)["measurement_error"][0] for layer in (lab, eye)]
+    assert found == pytest.approx([5.0, 10.0])
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -113,6 +113,18 @@ def mapped(folder):
     return build, {chunk.key: build(chunk) for chunk in build.chunks}
 
 
+def test_the_ledger_adds_up_the_spread_of_the_cells_of_the_map(mapped):
+    """A cell's sd in the sums is its interval's width over 2 x 1.96, as the map holds it."""
+    build, records = mapped
+    data, arrays = icemap.open_map(build.url).load(), fields()
+    sd = (data.vic_upper95 - data.vic_lower95).to_numpy() / (2 * 1.959963984540054)
+    spread = (GRID.cell_area()[:, None] * arrays["fraction"] * sd)[arrays["valid"] == 1]
+    parts = [record["sums"]["all"] for record in records.values() if record.get("sums")]
+    assert sum(part["integral_sd"] for part in parts) == pytest.approx(spread.sum(), rel=1e-4)
+    squares = sum(part["integral_var"] for part in parts)
+    assert squares == pytest.approx((spread**2).sum(), rel=1e-4)
+
+
 def test_every_valid_pixel_holds_the_ensembles_prediction(folder, mapped):
     build, _ = mapped
     data, arrays = icemap.open_map(build.url).load(), fields()

@@ -526,3 +526,22 @@ def test_real_sources_agree_with_the_grids_made_from_them_independently(name: st
     # some cells along coasts otherwise.
     assert np.quantile(difference, 0.99) <= tolerance * np.ptp(theirs[both])
     assert np.corrcoef(ours[both], theirs[both])[0, 1] > 0.999
+
+
+@pytest.mark.parametrize(("degrees", "samples"), [(0.05, (2, 12)), (5.0, (24, 24))])
+def test_points_of_a_cell_grow_with_the_cells_of_a_rotated_raster_up_to_a_limit(
+    tmp_path: Path, degrees, samples
+) -> None:
+    """A polar raster of 1 km: a few points a side in a cell of a few km, 24 in one of 500 km."""
+    shift = Affine.translation(-200_000, -1_900_000)
+    write_tif(
+        tmp_path / "polar.tif",
+        np.ones((400, 400), np.float32),
+        shift * Affine.scale(1000, -1000),
+        "EPSG:3413",
+    )
+    grid = Grid(-50, 70, -40, 75, degrees)
+    with open_source(source(tmp_path / "polar.tif"), grid) as raster:
+        how = resampling(raster, grid)
+    assert how.method == "average"
+    assert samples[0] <= how.samples <= samples[1]

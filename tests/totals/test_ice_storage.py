@@ -273,3 +273,51 @@ def test_unfinished_and_missing_ledgers_are_sentences(tmp_path, values):
         Ledger(str(tmp_path / "ledger" / "map")).write(chunk.key, {"sums": {}})
     with pytest.raises(IcemapError, match="hold no sums"):
         ice_storage(url)
+
+
+def test_the_residual_of_another_mask_is_read_back_from_the_run(values, tmp_path):
+    """``ice_storage.json`` holds one residual for each region under each mask."""
+    url = make_run(tmp_path, VIC, values)
+    facts = ResidualFacts(5.0, None, {"all": 5e6, "all / whole": 9e6})
+    write_ice_storage(str(tmp_path / "ice_storage.json"), ice_storage(url), facts)
+    found = [ice_storage(url, "all", mask=mask).iloc[0] for mask in ("fraction", "whole")]
+    assert [row["residual_sd"] for row in found] == [5e6, 9e6]
+    for row, sd in zip(found, (5e6, 9e6), strict=True):
+        without = ice_storage(url, "all", mask=row["mask"], residual_sd={}).iloc[0]
+        added = row["ice_km3_sd"] ** 2 - without["ice_km3_sd"] ** 2
+        assert added == pytest.approx((sd * 0.005 / 100) ** 2)
+
+
+def test_totals_end_at_the_bounds_that_the_map_declares(tmp_path):
+    """Read from the map's variable: 0 to 300 cm, and nothing for a target without bounds."""
+    depths = np.array([1.0, 2.0, 3.0])
+    limited = TargetConfig(
+        name="alt", long_name="active-layer thickness", unit="cm", bounds=(0.0, 300.0)
+    )
+    free = TargetConfig(name="magt", long_name="ground temperature", unit="degC", bounds=None)
+    for target, lowest in ((limited, 0.0), (free, -np.inf)):
+        (tmp_path / target.name).mkdir()
+        url = make_run(tmp_path / target.name, target, depths, sd=50.0)
+        row = ice_storage(url, "all").iloc[0]
+        assert row["mean_correlated_lower95"] == (
+            lowest if lowest == 0 else pytest.approx(2.0 - 1.959963984540054 * 50.0)
+        )
+
+
+def test_degrees_of_freedom_grow_with_the_square_of_the_known_part():
+    """Satterthwaite: (n - 1) (variance / ensemble variance)^2 for an ensemble of n replicates."""
+    integral = [100.0 * value for value in (38.0, 40.0, 42.0, 39.0, 41.0)]
+    region = {
+        "area_km2": 100.0,
+        "area_aoa_km2": 100.0,
+        "integral": integral,
+        "integral_aoa": integral,
+        "integral_sd": 0.0,
+        "integral_var": 0.0,
+    }
+    ensemble = np.var([38.0, 40.0, 42.0, 39.0, 41.0], ddof=1)
+    row = totals(region, residual_sd=100.0 * 2.0, thickness_m=None)
+    variance = ensemble + 4.0
+    freedom = 4 * (variance / ensemble) ** 2
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(variance)
+    assert row["mean_upper95"] - row["mean"] == pytest.approx(half, rel=1e-9)
