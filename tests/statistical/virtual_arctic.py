@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.folds import cell_folds, knndm_folds
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import fit_replicate
+from icemap.gridded import grid_of
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
@@ -35,11 +36,14 @@ from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.calibration import Calibration
 from icemap.verification.competitors import quantile_forest
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
+from icemap.verification.measured import measured_forecast
 from icemap.verification.published import PublishedFit
 from icemap.virtual_arctic.demo import write_demo
 from icemap.virtual_arctic.world import PREDICTORS, truth_at_points
 
 CELLS = 4000
+# Points a side whose mean is the truth of a cell.
+POINTS = 9
 RESOLUTION = "15 arcmin"
 FOLDS = 8
 REPLICATES = 16
@@ -107,6 +111,39 @@ def run(folder: Path, seed: int, resolution: str) -> tuple[pd.DataFrame, Any]:
     return read_samples(config.folder.samples), open_cube(config.folder.cube)
 
 
+def mean_in_cells(
+    longitude: np.ndarray, latitude: np.ndarray, resolution: float, seed: int
+) -> np.ndarray:
+    """True mean of cells from points spread evenly over each; the sea has none."""
+    step = (np.arange(POINTS) + 0.5) / POINTS - 0.5
+    east, north = (part.ravel() * resolution for part in np.meshgrid(step, step))
+    lon, lat = longitude[:, None] + east, latitude[:, None] + north
+    found = truth_at_points(lon.ravel(), lat.ravel(), seed).reshape(lon.shape)
+    return np.nanmean(found.astype(float), axis=1)
+
+
+def at_boreholes(
+    pooled: PooledMixture, members: np.ndarray, leaves: Any, truth: np.ndarray, nugget: float
+) -> dict[str, np.ndarray]:
+    """Forecasts of a borehole in each cell, which spreads about its mean by the nugget."""
+    nodes = pooled.tables.x
+    parts = []
+    for start in range(0, len(truth), 250):
+        rows = slice(start, start + 250)
+        here = None if leaves is None else leaves.rows(rows)
+        F = members[:, rows]
+
+        def distribution(x: np.ndarray, F: np.ndarray = F, here: Any = here) -> np.ndarray:
+            return pooled.distribution(F, x, here)
+
+        span, error = (float(nodes[0]), float(nodes[-1])), np.full(len(truth[rows]), nugget)
+        found = measured_forecast(
+            distribution, span, truth[rows], error, [0.95], np.array([0.5]), (0.0, 100.0)
+        )
+        parts.append({**found, "interval": found["interval"]["0.95"]})
+    return {name: np.concatenate([p[name] for p in parts]) for name in ("crps", "mean", "interval")}
+
+
 def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> dict[str, Any]:
     """All figures of one virtual Arctic."""
     with tempfile.TemporaryDirectory() as folder:
@@ -114,6 +151,9 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
         places = choose_places(cube, CELLS, seed)
         X = read_places(cube, places, list(PREDICTORS))
         truth = truth_at_points(places.longitude, places.latitude, seed).astype(float)
+        mean_truth = mean_in_cells(
+            places.longitude, places.latitude, grid_of(cube).resolution, seed
+        )
     classes = [name for name, info in PREDICTORS.items() if info.kind == "class"]
     ensemble = IceEnsemble(
         classes=classes, replicates=REPLICATES, candidates=CANDIDATES, seed=seed
@@ -151,17 +191,26 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
     )
     coded = coding.encode(X)[0]
     everywhere, inside = np.ones(len(truth), bool), mapped.aoa
-    members = ensemble.member_predictions(coded)
-    crps = ensemble.pooled_.crps(members, truth, ensemble.leaves(coded))
-    interval = np.column_stack([mapped.lower, mapped.upper])
-    models = {
-        "icemap": Scores.of(truth, crps, interval, mapped.mean, everywhere),
-        "icemap inside AOA": Scores.of(truth, crps, interval, mapped.mean, inside),
+    members, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
+    # The map is of the mean of a cell; a borehole in it, like those of the competitors, spreads
+    # about that by the nugget of the samples.
+    nugget = float(samples["nugget"].iloc[0])
+    in_cell = np.column_stack([mapped.lower, mapped.upper])
+    of_borehole = replace(calibration, nugget=nugget).widened(mapped.mean, in_cell, 0.0, 100.0)
+    crps = {
+        "borehole": at_boreholes(ensemble.pooled_, members, leaves, truth, nugget)["crps"],
+        "cell": ensemble.pooled_.crps(members, mean_truth, leaves),
     }
+    models = {}
+    for name, where in (("icemap", everywhere), ("icemap inside AOA", inside)):
+        models[name] = Scores.of(truth, crps["borehole"], of_borehole, mapped.mean, where)
+        models[f"{name}, cell mean"] = Scores.of(
+            mean_truth, crps["cell"], in_cell, mapped.mean, where
+        )
     alone = PooledMixture(ensemble.pooled_.bmas)
-    means, bounds, _ = alone.summary(members, (0.025, 0.975))
+    found = at_boreholes(alone, members, None, truth, nugget)
     models["COP-BMA"] = Scores.of(
-        truth, alone.crps(members, truth), bounds, means.mean(axis=0), everywhere
+        truth, found["crps"], found["interval"], found["mean"], everywhere
     )
     replicate = fit_replicate(table, ensemble.options, coding, seed)
     F, new = (
@@ -189,22 +238,34 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
     models["quantile forest"] = Scores.of(
         truth, quantiles["crps"], quantiles["interval"]["0.95"], quantiles["mean"], everywhere
     )
-    published = PublishedFit.of(table, ensemble.options, coding, PUBLISHED_REPLICATES, seed)
-    # Its mixture is exact, and slow: every fourth of the cells, which were drawn at random.
-    some = slice(None, None, 4)
-    for name, found in published.forecasts(coded[some], truth[some]).items():
-        interval, mean = found["interval"]["0.95"], found["mean"]
-        models[f"{name} ({PUBLISHED_REPLICATES})"] = Scores.of(
-            truth[some], found["crps"], interval, mean, everywhere[some]
-        )
+    models |= published_rows(table, ensemble, coded, truth, seed)
     figures = {
         "seed": seed,
         "samples": len(table),
+        "nugget": nugget,
         "inside_aoa": float(inside.mean()),
         "rmse_knndm": rmse["knndm"],
         "rmse_random": rmse["random"],
     }
     return {**figures, "models": {name: vars(scores) for name, scores in models.items()}}
+
+
+def published_rows(
+    table: Any, ensemble: IceEnsemble, coded: np.ndarray, truth: np.ndarray, seed: int
+) -> dict[str, Scores]:
+    """The recipe as printed."""
+    coding = ensemble.coding_
+    published = PublishedFit.of(table, ensemble.options, coding, PUBLISHED_REPLICATES, seed)
+    # Its mixture is exact, and slow: every fourth of the cells, which were drawn at random.
+    some = slice(None, None, 4)
+    rows = {}
+    for name, found in published.forecasts(coded[some], truth[some]).items():
+        interval, mean = found["interval"]["0.95"], found["mean"]
+        everywhere = np.ones(len(mean), bool)
+        rows[f"{name} ({PUBLISHED_REPLICATES})"] = Scores.of(
+            truth[some], found["crps"], interval, mean, everywhere
+        )
+    return rows
 
 
 def report(proofs: list[dict[str, Any]]) -> str:
