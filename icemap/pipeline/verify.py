@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from icemap.config import Config
@@ -50,6 +51,7 @@ def _make(context: Context) -> dict[str, Any]:
     from icemap.products.pages.verification import write_verification_page
     from icemap.verification.applicability import Applicability, predictor_weights
     from icemap.verification.calibration import NOT_CALIBRATED, Calibration
+    from icemap.verification.competitors import installed, left_out
     from icemap.verification.cross_validation import MODEL
     from icemap.verification.cv_schemes import FoldOptions, fold_labels, headline
     from icemap.verification.record import verification_record
@@ -70,10 +72,14 @@ def _make(context: Context) -> dict[str, Any]:
             f"{config.folder.samples}: {error} The number of folds is verification.folds in the"
             " config."
         ) from error
+    competitors, absent = installed(config.verification.competitors)
+    notes += absent
+    if "random_forest" in ensemble.members and find_spec("shap") is None:
+        notes.append(left_out("Shapley values of the random forest", "shap"))
     # Before the first fit: what is changed or left out is known by then.
     for note in notes:
         context.log(f"  {note}")
-    found = _left_out_forecasts(context, ensemble, samples, labels)
+    found = _left_out_forecasts(context, ensemble, samples, labels, competitors)
     first = headline(found.by_kind)
     if published:
         calibration = NOT_CALIBRATED.to_dict()
@@ -166,7 +172,11 @@ class LeftOut:
 
 
 def _left_out_forecasts(
-    context: Context, ensemble: IceEnsemble, samples: pd.DataFrame, labels: dict[str, Any]
+    context: Context,
+    ensemble: IceEnsemble,
+    samples: pd.DataFrame,
+    labels: dict[str, Any],
+    competitors: Sequence[str],
 ) -> LeftOut:
     """Every fold's forecasts; a fold that fails is named, and the others are scored."""
     import numpy as np
@@ -180,7 +190,7 @@ def _left_out_forecasts(
         for kind, folds in labels.items()
         for number in np.unique(folds[folds >= 0])
     ]
-    work = VerifyFold(ensemble, samples, labels, context.config.verification.competitors)
+    work = VerifyFold(ensemble, samples, labels, competitors)
     records = dict(
         zip(
             sorted(item.key for item in items),

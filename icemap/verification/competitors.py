@@ -5,8 +5,9 @@ conformalized quantile regression.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,11 @@ _FOREST_LEVELS = (np.arange(500) + 0.5) / 500
 # Below this many rows to conformalize on, a 95 % interval has no end.
 _MIN_CONFORMAL = 21
 QUANTILE_COVERAGE = 0.95
+# Packages of the extra ``verify``, and the rows that need them.
+PACKAGES = {
+    "quantile_forest": ("quantile_forest", "quantile-forest"),
+    "conformal_quantiles": ("mapie", "mapie"),
+}
 
 
 def quantile_forest(
@@ -132,6 +138,37 @@ def conformal_quantiles(
             f"{QUANTILE_COVERAGE:g}": interval if bounds is None else np.clip(interval, *bounds)
         }
     }
+
+
+def installed(names: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """The competitors whose package is there, and a sentence for each of the others.
+
+    Examples
+    --------
+    >>> installed(["published_recipe"])
+    (('published_recipe',), [])
+    """
+    kept, notes = [], []
+    for name in names:
+        module, package = PACKAGES.get(name, ("", ""))
+        if module and find_spec(module) is None:
+            notes.append(left_out(name.replace("_", " "), package))
+        else:
+            kept.append(name)
+    return tuple(kept), notes
+
+
+def left_out(what: str, package: str) -> str:
+    """That something is not there because a package is not installed.
+
+    Examples
+    --------
+    >>> left_out("conformal quantiles", "mapie").partition(" (")[0]
+    'conformal quantiles: left out, the package mapie is not installed'
+    """
+    return (
+        f"{what}: left out, the package {package} is not installed (pip install 'icemap[verify]')"
+    )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Shapley values of the tree members.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -203,8 +204,8 @@ def tree_shap(
     doi:10.1038/s42256-019-0138-9).
 
     In units of the members' scale, standard deviations of the transformed target. Exact, by the
-    path-dependent algorithm: LightGBM computes its own, the package shap those of a forest. Other
-    members have none. The values of the columns of one predictor add up.
+    path-dependent algorithm: LightGBM computes its own, the package shap those of a forest, where
+    it is installed. Other members have none. The values of the columns of one predictor add up.
     """
     sizes = {}
     for name, member in members.items():
@@ -226,7 +227,7 @@ def _shap_values(model: Any, X: Array) -> Array | None:
 
     if isinstance(model, LGBMRegressor):
         return np.asarray(model.predict(X, pred_contrib=True))[:, :-1]
-    if isinstance(model, RandomForestRegressor):
+    if isinstance(model, RandomForestRegressor) and find_spec("shap") is not None:
         from shap import TreeExplainer
 
         return np.asarray(TreeExplainer(model).shap_values(X))

@@ -37,12 +37,11 @@ def context(failing: set[str]) -> Any:
     def run_job(job: Any, name: str) -> list[dict[str, Any]]:
         return [record(item.key) for item in sorted(job.items, key=lambda item: item.key)]
 
-    verification = SimpleNamespace(competitors=())
-    return SimpleNamespace(config=SimpleNamespace(verification=verification), run_job=run_job)
+    return SimpleNamespace(run_job=run_job)
 
 
 def found(*failing: str) -> Any:
-    return _left_out_forecasts(context(set(failing)), None, None, LABELS)  # type: ignore[arg-type]
+    return _left_out_forecasts(context(set(failing)), None, None, LABELS, ())  # type: ignore[arg-type]
 
 
 def test_all_folds_are_scored_where_none_fails():

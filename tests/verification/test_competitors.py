@@ -7,7 +7,11 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 from icemap.ensemble.replicates import TrainingTable
-from icemap.verification.competitors import conformal_quantiles, quantile_forest
+from icemap.verification.competitors import (
+    conformal_quantiles,
+    installed,
+    quantile_forest,
+)
 
 
 def made(n: int, seed: int) -> TrainingTable:
@@ -58,3 +62,17 @@ def test_too_few_sites_for_conformal_quantiles():
     test = made(10, 1)
     assert conformal_quantiles(made(41, 0), test.X, test.y, [1], None, 10.0, seed=0) is None
     assert conformal_quantiles(made(60, 0), test.X, test.y, [1], None, 10.0, seed=0) is not None
+
+
+def test_a_competitor_whose_package_is_not_there_is_left_out_with_a_word(monkeypatch):
+    every = ("quantile_forest", "conformal_quantiles", "published_recipe")
+    assert installed(every) == (every, [])
+    monkeypatch.setattr(
+        "icemap.verification.competitors.find_spec", lambda name: None if name == "mapie" else 1
+    )
+    kept, notes = installed(every)
+    assert kept == ("quantile_forest", "published_recipe")
+    assert notes == [
+        "conformal quantiles: left out, the package mapie is not installed"
+        " (pip install 'icemap[verify]')"
+    ]
