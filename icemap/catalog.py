@@ -330,7 +330,7 @@ class Source(SourceConfig):
         mine = [
             url for leaf in self.leaves if not leaf.is_virtual for url in leaf.parts or (leaf.url,)
         ]
-        # The attributes of a Shapefile lie beside it.
+        # The attributes of a Shapefile are beside it.
         tables = [url[:-4] + ".dbf" for url in mine if url.endswith(".shp")]
         return tuple(dict.fromkeys([*mine, *tables]))
 

@@ -322,7 +322,7 @@ class VerificationConfig(Section):
     """How the ensemble is verified: the number of folds of each kind, how many places stand for the
     map, and what it is compared with.
 
-    ``competitors`` are fitted anew in every fold, beside the combinations of the ensemble's own
+    ``competitors`` are fitted again in every fold, beside the combinations of the ensemble's own
     members, which cost nothing. ``classes`` are the limits of the classes of the target for which
     scores are given; without them, steps of 20 for a target of 0 to 100 %, and quarters of the
     samples for any other.

@@ -172,8 +172,8 @@ def compressors() -> tuple[ZstdCodec, ...]:
 
 
 def consolidate(url: str) -> None:
-    """Note in a group's own metadata what lies in it, for readers over the web, which cannot list;
-    to be done anew when something is added.
+    """Note in a group's own metadata what is in it, for readers over the web, which cannot list;
+    to be done again when something is added.
     """
     import zarr
 

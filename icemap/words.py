@@ -64,7 +64,7 @@ def shown_settings(config: Config) -> dict[str, Any]:
 
 
 def _without_folders(value: Any) -> Any:
-    """Files by their names: where they lie on the machine that made the map says nothing to a
+    """Files by their names: where they are on the machine that made the map says nothing to a
     reader.
     """
     if isinstance(value, dict):

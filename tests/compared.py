@@ -143,7 +143,7 @@ def polar_raster(
 def class_raster(
     path: Path, codes: Field, grid: Grid = GRID, resolution: float = 0.125, nodata: float | None = 0
 ) -> str:
-    """Codes on a finer grid of degrees, with cells that lie in the run's."""
+    """Codes on a finer grid of degrees, with cells that are in the run's."""
     fine = Grid(grid.west, grid.south, grid.east, grid.north, resolution)
     lon, lat = np.meshgrid(fine.longitudes, fine.latitudes)
     return write_raster(

@@ -1,4 +1,4 @@
-"""Execute the notebooks anew, in order, and keep their outputs; 'make notebooks' does it."""
+"""Execute the notebooks again, in order, and keep their outputs; 'make notebooks' does it."""
 
 import shutil
 from pathlib import Path

@@ -1,5 +1,5 @@
 """A small chain in a bucket: its inputs, the command line as one of the server's identities, and
-what lies there afterwards.
+what is there afterwards.
 """
 
 from __future__ import annotations

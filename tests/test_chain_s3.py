@@ -1,4 +1,4 @@
-"""A chain whose sources, sites, config, catalogue and run all lie in a bucket of a real S3
+"""A chain whose sources, sites, config, catalogue and run all are in a bucket of a real S3
 server.
 """
 

@@ -113,7 +113,7 @@ class _NormalMixture(PredictiveMixture):
         low, high = (
             quantiles.min(axis=2),
             quantiles.max(axis=2),
-        )  # the mixture's quantile lies between those of its parts
+        )  # the mixture's quantile is between those of its parts
         if means.shape[1] == 1:
             return low
         y = 0.5 * (low + high)

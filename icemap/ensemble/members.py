@@ -119,7 +119,7 @@ def make_member(
         }
         if any(directions):
             grown["monotone_constraints"] = directions
-        # One bin per code, so that every split lies between two codes.
+        # One bin per code, so that every split is between two codes.
         exact = {
             "subsample_freq": 1,
             "max_bin": 255,

@@ -55,7 +55,7 @@ class Mixture(NamedTuple):
     counts : (components,) bool
         Whether a component has any weight.
     ranges : (components, 2) float32
-        Out-of-fold predictions lie between.
+        Out-of-fold predictions are between.
     center : (nodes,), curves : (nodes, rank)
         The distribution function is the center plus curves times vector.
     x : (nodes,) float64

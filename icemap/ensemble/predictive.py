@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 def check_probabilities(q: ArrayLike) -> Array:
-    """Probability levels as a float64 array (k,); ValueError unless all lie in [0, 1]."""
+    """Probability levels as a float64 array (k,); ValueError unless all are in [0, 1]."""
     levels = np.atleast_1d(np.asarray(q, dtype=np.float64))
     if levels.ndim != 1 or not np.all((levels >= 0) & (levels <= 1)):
         raise ValueError(f"Probabilities must lie between 0 and 1, not {np.asarray(q).tolist()}.")

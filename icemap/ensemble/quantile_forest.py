@@ -348,7 +348,7 @@ def _spread(counts: NDArray[np.intp]) -> Array:
     """Distribution function at the nodes of a site in each cell, (k + 1, k), given how many sites
     are in each.
 
-    Cells lie below or at the first node, between each and the next, and at the last, where that is
+    Cells are below or at the first node, between each and the next, and at the last, where that is
     an upper bound. The bandwidth is of order n^(-1/3), right for a distribution function, on normal
     scores.
     """

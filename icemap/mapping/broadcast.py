@@ -53,7 +53,7 @@ def get_predictor(url: str, expected: str) -> Predictor:
     Raises
     ------
     IcemapError
-        If what lies there now is not the ensemble that the job was planned with.
+        If what is there now is not the ensemble that the job was planned with.
     """
     with _lock:
         if (url, expected) not in _loaded:

@@ -412,7 +412,7 @@ def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
 
 def _products(config: Config) -> list[str]:
     """What verification makes; two of the files lie with the ensemble, and go when it is trained
-    anew.
+    again.
     """
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
 

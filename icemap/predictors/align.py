@@ -57,7 +57,7 @@ class Raster:
     kind : "continuous", "class" or "share"
         A share is averaged by area even where its cells are larger than the grid's.
     read : callable
-        ``read(rows, cols)`` gives the float32 window with NaN for nodata; slices lie inside
+        ``read(rows, cols)`` gives the float32 window with NaN for nodata; slices are inside
         ``shape``.
     fill_nearest : int
         Gaps up to this many source cells wide take their nearest value before resampling.

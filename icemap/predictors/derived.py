@@ -333,7 +333,7 @@ def distance_to(sought: NDArray[np.bool_], window: Window, radius: float) -> NDA
 
     here = sought[window.inner]
     result = np.where(here, 0.0, radius)
-    # The nearest cell of an area lies on its edge.
+    # The nearest cell of an area is on its edge.
     row, col = np.nonzero(sought & ~binary_erosion(sought))
     if row.size and not here.all():
         angle = radius / EARTH_RADIUS_KM

@@ -17,7 +17,7 @@ from icemap.predictors.declared import Declared
 if TYPE_CHECKING:
     from affine import Affine
 
-# Part of a cell by which a file may lie beside the lattice of the first one.
+# Part of a cell by which a file may be beside the lattice of the first one.
 TOLERANCE = 0.01
 # Tiles overlap at their edges; files that share more than this part of their cells are layers.
 MAX_OVERLAP = 0.9
@@ -35,7 +35,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Part:
-    """Where one file lies in the mosaic, in cells."""
+    """Where one file is in the mosaic, in cells."""
 
     path: str
     top: int
@@ -147,7 +147,7 @@ def open_mosaic(name: str, paths: Sequence[str], stamps: Sequence[str], *, overl
     Raises
     ------
     IcemapError
-        If a file differs from the first in CRS, cell size or what it says of its bands, lies beside
+        If a file differs from the first in CRS, cell size or what it says of its bands, is beside
         its lattice, or covers another one unasked.
     """
     return _laid_out(name, tuple(paths), tuple(stamps), overlay)
@@ -232,7 +232,7 @@ def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
     Raises
     ------
     IcemapError
-        If a file has another CRS, other cells, lies between those of the first, or covers another
+        If a file has another CRS, other cells, is between those of the first, or covers another
         one unasked.
     """
     origin = headers[0]

@@ -1,4 +1,4 @@
-"""Where the cells of the grid lie in a raster that is turned against it: PROJ at nodes, quadratics
+"""Where the cells of the grid are in a raster that is turned against it: PROJ at nodes, quadratics
 between them, PROJ everywhere where these do not hold.
 
 The grid is cut into blocks of some cells, each with 3 x 3 nodes: corners, middles of edges, centre.
@@ -29,7 +29,7 @@ BLOCK = 16
 # In source cells. A bilinear value then errs by at most this part of the difference between
 # neighbouring cells.
 TOLERANCE = 1e-4
-# Where the checks lie between the nodes 0, 1 and 2 of a block.
+# Where the checks are between the nodes 0, 1 and 2 of a block.
 QUARTERS = np.array([0.25, 0.75])
 
 
@@ -119,7 +119,7 @@ def is_rotated(crs: str) -> bool:
 
 
 def place(crs: str, transform: Affine, grid: Grid, chunk: Chunk, samples: int) -> Placement:
-    """Where ``samples`` x ``samples`` points in each cell of a chunk lie in a raster with this CRS
+    """Where ``samples`` x ``samples`` points in each cell of a chunk are in a raster with this CRS
     and transform.
     """
     project = to_source(crs)

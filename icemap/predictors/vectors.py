@@ -180,7 +180,7 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
         )
     step = fine * KILOMETRES_PER_DEGREE * 1000 / metres
     west, south, east, north = about["bounds"]
-    # What lies outside is known to be so one grid cell beyond the last polygon.
+    # What is outside is known to be so one grid cell beyond the last polygon.
     margin = 2 * rasterize.samples
     left, top = np.floor(west / step) - margin, np.ceil(north / step) + margin
     shape = (int(top - np.floor(south / step)) + margin, int(np.ceil(east / step) - left) + margin)

@@ -223,7 +223,7 @@ def _place(name: str) -> int:
 
 
 def storage_lines(table: pd.DataFrame) -> Iterator[str]:
-    """The table as lines of text: total and interval of each region, and how much of it lies inside
+    """The table as lines of text: total and interval of each region, and how much of it is inside
     the area of applicability.
     """
     quantity = "ice_km3" if "ice_km3" in table else "mean"

@@ -112,7 +112,7 @@ def sum_covers(
     map_url : str
         A finished map with the predictions of its replicates.
     covers_of : callable
-        Given the map's grid and a chunk, the part of each cell that lies in an area, (rows,
+        Given the map's grid and a chunk, the part of each cell that is in an area, (rows,
         columns), by the area's name.
     mask : str
         What else counts of a cell, of :data:`icemap.mapping.areas.MASKS`.

@@ -36,7 +36,7 @@ class Area:
     geometry: Any
 
     def coverage(self, grid: Grid, rows: slice, cols: slice) -> NDArray[np.float64]:
-        """Part of each cell of a window that lies inside, exact in the plane of longitude and
+        """Part of each cell of a window that is inside, exact in the plane of longitude and
         latitude, shape (rows, columns).
         """
         import shapely

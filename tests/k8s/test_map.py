@@ -186,7 +186,7 @@ REFUSED = r"icemap: The worker \S+ has 0\.29 GB of memory; .* give the workers m
 
 
 def test_a_part_that_needs_too_much_memory_is_named(kube, user, bucket, reference):
-    """The kernel ends its workers, Kubernetes starts them anew, the command says which part it
+    """The kernel ends its workers, Kubernetes starts them again, the command says which part it
     was.
     """
     process = kube.start_inside(

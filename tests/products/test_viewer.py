@@ -454,7 +454,7 @@ def test_mouse_and_keyboard(run, server, tmp_path):
                 (100.0, 62.0),
                 (100.0, 76.0),
                 (80.0, 76.0),
-            ]  # beside the boxes that lie on the map
+            ]  # beside the boxes that are on the map
             await page.click(await page.middle("#draw"))
             await page.until(
                 "document.getElementById('draw').getAttribute('aria-pressed') === 'true'"

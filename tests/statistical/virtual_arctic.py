@@ -49,7 +49,7 @@ FOLDS = 8
 REPLICATES = 16
 # Of the recipe as printed.
 PUBLISHED_REPLICATES = 20
-# Settings tried per member: fewer than by default, because every fold tunes anew.
+# Settings tried per member: fewer than by default, because every fold tunes again.
 CANDIDATES = 4
 
 

@@ -119,7 +119,7 @@ R_NEW = np.array([
 ]).T
 # fmt: on
 
-# The steps of CAST's trainDI() and aoa() written anew in base R.
+# The steps of CAST's trainDI() and aoa() written again in base R.
 R_ARITHMETIC = """
 input <- commandArgs(TRUE)[1]
 table <- read.csv(input)

@@ -52,7 +52,7 @@ def test_equal_weights_change_nothing_and_zero_weights_leave_rows_out() -> None:
 @pytest.mark.parametrize("side", ["both", "lower", "upper"])
 def test_coverage_is_at_least_what_was_asked_for_whatever_the_forecast(side: str) -> None:
     """Exchangeable rows, a forecast that is far too narrow, many repetitions: the mean coverage
-    lies in [0.9, 0.9 + 2/(n+1)].
+    is in [0.9, 0.9 + 2/(n+1)].
     """
     rng, n, hits = np.random.default_rng(0), 60, []
     for _ in range(4000):

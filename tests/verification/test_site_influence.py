@@ -92,7 +92,7 @@ def test_the_next_boreholes_are_the_best_by_definition():
     assert index[1] == second
     scores = [row["score"] for row in rows]
     assert scores == sorted(scores, reverse=True)
-    # All of them lie in the half where there are no sites.
+    # All of them are in the half where there are no sites.
     assert all(places.predictors[i, 0] > 0.5 for i in index[:2])
     assert rows[0]["dissimilarity"] > 0
     assert 0 < rows[0]["share_of_map"] < 1

@@ -33,7 +33,7 @@ def column(rows, name):
 
 
 def layer_vic(rows):
-    """VIC (fraction) of each layer, written anew from the published conversions so that the test
+    """VIC (fraction) of each layer, written again from the published conversions so that the test
     does not lean on the package.
     """
     ice, solids = 0.917, 2.65

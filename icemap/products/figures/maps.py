@@ -42,7 +42,7 @@ def map_figure(
     projection: Projection = "equal-area",
     pixels: int = 900,
 ) -> bytes:
-    """The report's picture: the target, and the width of its 95 % interval with what lies outside
+    """The report's picture: the target, and the width of its 95 % interval with what is outside
     the area of applicability hatched.
 
     Parameters
