@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from icemap.catalog import Derivation, Rasterize, Source
-from icemap.config import Config, MaskConfig, load_config
+from icemap.config import CompareConfig, Config, MaskConfig, load_config
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, digests_of
 from icemap.virtual_arctic.demo import write_demo
@@ -81,6 +81,14 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "verification.classes": ((0.0, 30.0, 100.0), [], ["verify", "report"]),
     "verification.nugget": (True, VERIFYING, []),
     "map.replicate_fields": (False, MAPPING, []),
+    "compare.other": ("other.csv", ["report"], []),
+    "compare.name": ("earlier", ["report"], []),
+    "compare.classes": ("other.csv", ["report"], []),
+    "compare.depth": (2.0, ["report"], []),
+    "compare.mask": ("whole", ["report"], []),
+    "compare.ice": ("excess", ["report"], []),
+    "compare.catalog": ("catalog.yaml", ["report"], []),
+    "compare.attribute": ("class", ["report"], []),
 }
 
 SAID = ["cube", "report"]
@@ -169,6 +177,8 @@ def folder(tmp_path_factory) -> Path:
     here = tmp_path_factory.mktemp("words")
     write_demo(str(here), "small")
     shutil.copy(here / "layers.csv", here / "copy.csv")
+    # A file that is called like an entry of the catalogue.
+    shutil.copy(here / "layers.csv", here / "maat")
     (here / "other.csv").write_text("another table\n")
     return here
 
@@ -222,9 +232,12 @@ def difference(
 
 
 @pytest.mark.parametrize("key", CONFIG)
-def test_a_key_of_the_config_touches_what_depends_on_it(project, folder, key):
+def test_a_key_of_the_config_touches_what_depends_on_it(project, folder, key, monkeypatch):
     value, remade, reworded = CONFIG[key]
     config, sources = project
+    if key.startswith("compare."):
+        monkeypatch.chdir(folder)
+        config = config.model_copy(update={"compare": (CompareConfig(other="maat"),)})
     if key.startswith("sites."):
         table = {"table": str(folder / "layers.csv"), "value": "value"}
         sites = Config.model_validate(
