@@ -50,9 +50,11 @@ def run(
 
     Examples
     --------
-    >>> run("mine.yaml", ["cube"])
-    Traceback (most recent call last): icemap.errors.IcemapError: Cannot read mine.yaml: there is no
-    such file, folder or bucket. Check the name.
+    >>> try:
+    ...     run("mine.yaml", ["cube"])
+    ... except IcemapError as error:
+    ...     print(error)
+    Cannot read mine.yaml: there is no such file, folder or bucket. Check the name.
     """
     from icemap.running.cluster import UnguardedScriptError, end_if_a_worker_imports_this
 

@@ -16,10 +16,11 @@ from threadpoolctl import threadpool_limits
 from timing import timed
 from trained import draw_sites
 
-from icemap import IceEnsemble, world
+from icemap import IceEnsemble
 from icemap.ensemble.gam import SplineGAM
 from icemap.ensemble.members import make_member, member_inputs
 from icemap.ensemble.target import TargetScale
+from icemap.virtual_arctic import world
 
 MONOTONE = {"wetness_index": 1, "slope": -1, "sediment_thickness": 1}
 CONSTRAINTS = {0: None, 1: "monotonic_inc", -1: "monotonic_dec"}

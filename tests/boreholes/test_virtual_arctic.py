@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icemap import Grid, world
+from icemap import Grid
 from icemap.boreholes.samples import build_samples, nugget
 from icemap.boreholes.sites import SiteTable, read_layer_sites
 from icemap.config import BoreholesConfig, LayerSource, TargetConfig
+from icemap.virtual_arctic import world
 
 
 @pytest.fixture(scope="module")

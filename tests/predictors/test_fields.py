@@ -315,11 +315,11 @@ def test_a_wrong_value_is_named_with_chunk_and_source(config, tmp_path: Path) ->
 
 
 def key(config):
-    from icemap.pipeline.chain import _cube_depends
+    from icemap.pipeline import cube
     from icemap.pipeline.steps import Context
     from icemap.provenance import digest
 
-    return digest(_cube_depends(Context(config, "none", 1, lambda text: None)))
+    return digest(cube.STEP.depends(Context(config, "none", 1, lambda text: None)))
 
 
 def test_the_cube_depends_on_settings_and_files_of_what_its_predictors_are_derived_from(

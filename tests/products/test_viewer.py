@@ -35,7 +35,7 @@ from icemap.products.viewer import LIBRARIES, coarse_replicates, write_viewer
 from icemap.totals.ice_storage import ice_storage
 
 _spec = spec_from_file_location(
-    "polygon_storage_run", Path(__file__).with_name("test_polygon_storage.py")
+    "polygon_storage_run", Path(__file__).parents[1] / "totals" / "test_polygon_storage.py"
 )
 _run = module_from_spec(_spec)
 _spec.loader.exec_module(_run)

@@ -360,7 +360,7 @@ def scheduler(tmp_path, monkeypatch):
 
 
 def test_a_scheduler_with_another_icemap_of_the_same_version(scheduler, tmp_path):
-    (tmp_path / "icemap" / "mapping").mkdir(parents=True)
+    (tmp_path / "icemap" / "running").mkdir(parents=True)
     for name in ("__init__", "running/__init__", "running/dask_executor"):
         (tmp_path / "icemap" / f"{name}.py").touch()
     with (

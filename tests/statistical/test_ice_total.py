@@ -20,13 +20,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icemap import Grid, IceEnsemble, world
+from icemap import Grid, IceEnsemble
 from icemap.boreholes.samples import declustering_weights
 from icemap.ensemble.folds import knndm_folds
 from icemap.mapping.sums import chunk_sums
 from icemap.totals.ice_totals import totals
 from icemap.totals.residual_field import fit_variogram, residual_total_sd
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
+from icemap.virtual_arctic import world
 
 NAMES = list(world.PREDICTORS)
 CLASSES = [name for name in NAMES if world.PREDICTORS[name].kind == "class"]
