@@ -60,6 +60,15 @@ def member_problems(config: Config) -> list[str]:
     return found
 
 
+def compared_problems(config: Config) -> list[str]:
+    """What is wrong with the maps that the config compares with."""
+    if not config.compare:
+        return []
+    from icemap.products.comparison import comparison_problems
+
+    return comparison_problems(config.run, config.compare, config.grid.grid, config.target)
+
+
 def require_inputs(config: Config, sources: Iterable[Source]) -> None:
     """Refuse a config with inputs that its steps cannot read.
 
@@ -69,7 +78,8 @@ def require_inputs(config: Config, sources: Iterable[Source]) -> None:
         Naming every problem.
     """
     found = [problem for source in sources for problem in source_problems(config, source)]
-    found = list(dict.fromkeys([*found, *table_problems(config), *member_problems(config)]))
+    found += [*table_problems(config), *member_problems(config), *compared_problems(config)]
+    found = list(dict.fromkeys(found))
     if len(found) == 1:
         raise IcemapError(found[0])
     if found:

@@ -232,6 +232,39 @@ def make_comparison(run_url: str, settings: CompareConfig) -> Comparison:
     return found
 
 
+def comparison_problems(
+    run_url: str, compared: Sequence[CompareConfig], grid: Grid, target: TargetConfig
+) -> list[str]:
+    """What of the maps to be compared with cannot be opened as a comparison will open it.
+
+    Parameters
+    ----------
+    run_url : str
+        The run that they are compared with, finished or not.
+    compared : sequence of CompareConfig
+    grid : Grid
+        Of the run.
+    target : TargetConfig
+
+    Returns
+    -------
+    list of str
+        A sentence for each problem.
+    """
+    found = []
+    try:
+        require_different_names(compared)
+    except IcemapError as error:
+        found.append(str(error))
+    for settings in compared:
+        try:
+            with _opened(run_url, settings, grid, target):
+                pass
+        except IcemapError as error:
+            found.append(str(error))
+    return found
+
+
 @contextmanager
 def _opened(
     run_url: str, settings: CompareConfig, grid: Grid, target: TargetConfig
