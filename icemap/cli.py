@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -188,12 +188,8 @@ def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | N
     from icemap.config import load_config
     from icemap.running.lock import run_lock
     from icemap.store import file_name
-    from icemap.totals.ice_storage import (
-        ice_storage,
-        run_residual,
-        storage_lines,
-        write_ice_storage,
-    )
+    from icemap.totals.ice_storage import ice_storage, storage_lines, write_ice_storage
+    from icemap.totals.opened_map import run_residual
 
     settings = load_config(config)
     file = areas["polygons"] or areas["zones"]
@@ -386,7 +382,8 @@ def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -
 
 def _totals(run_url: str) -> str:
     from icemap.store import join
-    from icemap.totals.ice_storage import four_digits, read_storage
+    from icemap.totals.ice_storage import four_digits
+    from icemap.totals.opened_map import read_storage
 
     content = read_storage(RunFolder(run_url).storage)
     columns = {
@@ -400,6 +397,6 @@ def _totals(run_url: str) -> str:
             " 'icemap storage'."
         )
     quantity = "ice_km3" if content["quantity"] == "ice storage" else "mean"
-    row = next(row for row in content["regions"] if row["region"] == "all")
+    row: Mapping[str, Any] = next(row for row in content["regions"] if row["region"] == "all")
     total, low, high = (four_digits(row[quantity + part]) for part in ("", "_lower95", "_upper95"))
     return f"{content['quantity']}: {total} {row['unit']} (95 %: {low} to {high})"

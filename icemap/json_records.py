@@ -4,6 +4,7 @@ half understood.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NotRequired, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +16,8 @@ from icemap.errors import IcemapError
 from icemap.store import read_json
 
 Record = TypeVar("Record")
+# A row of a table: words and numbers by the name of their column.
+Row = dict[str, str | float | None]
 
 
 class NextRecord(TypedDict):
@@ -81,13 +84,26 @@ class CubeChunkRecord(TypedDict):
     highest: dict[str, float]
 
 
+class RegionSumsRecord(TypedDict):
+    """Area integrals of one region in one chunk of the map; see `icemap.mapping.sums`."""
+
+    area_km2: float
+    area_aoa_km2: float
+    integral: list[float]
+    integral_aoa: list[float]
+    integral_sd: float
+    integral_var: float
+    integral_lower: NotRequired[float]
+    integral_upper: NotRequired[float]
+
+
 class MapChunkRecord(TypedDict):
     """A chunk of the map in the ledger."""
 
     # Totals need the sums alone.
     pixels: NotRequired[int]
     valid: NotRequired[int]
-    sums: dict[str, Any]
+    sums: dict[str, RegionSumsRecord]
 
 
 # By the name of their ledger.
@@ -123,21 +139,63 @@ class ApplicabilityRecord(TypedDict):
     threshold: float
 
 
+class HeadlineSkill(TypedDict, total=False):
+    """CRPS skill against climatology of what is mapped, under the headline folds."""
+
+    sentence: str
+    crpss: float
+    # None where there are too few blocks.
+    low: float | None
+    high: float | None
+    blocks: int
+    block_degrees: float
+    folds: str
+    model: str
+
+
+class FoldColumns(TypedDict, total=False):
+    """Samples that one kind of folds leaves out, and what is mapped for them."""
+
+    rows: list[int]
+    observed: list[float]
+    lower95: list[float]
+    upper95: list[float]
+    mean: list[float]
+    pit: list[float]
+    crps: list[float]
+
+
+class ClimatologyShare(TypedDict, total=False):
+    """Share of climatology in the pool that is mapped, and in that of each headline fold."""
+
+    share: float
+    in_folds: list[float]
+
+
 class VerificationRecord(TypedDict):
     """``verification.json``."""
 
-    table: list[dict[str, Any]]
-    folds: dict[str, dict[str, list[Any]]]
-    skill: dict[str, Any]
-    climatology: dict[str, Any]
+    table: list[Row]
+    folds: dict[str, FoldColumns]
+    skill: HeadlineSkill
+    climatology: ClimatologyShare
+
+
+class VariogramRecord(TypedDict):
+    """Of the residual, in units of the target squared; see `icemap.totals.residual_field`."""
+
+    sill: float
+    range_km: float
+    nugget: NotRequired[float]
+    mean_sd: NotRequired[float]
 
 
 class StorageRecord(TypedDict):
     """``ice_storage.json``."""
 
     quantity: str
-    regions: list[dict[str, Any]]
-    residual_variogram: NotRequired[dict[str, Any] | None]
+    regions: list[Row]
+    residual_variogram: NotRequired[VariogramRecord | None]
     residual_sd: NotRequired[dict[str, float]]
     thickness_m: NotRequired[float]
 
@@ -145,7 +203,7 @@ class StorageRecord(TypedDict):
 class InfluenceRecord(TypedDict):
     """``influence.json``."""
 
-    permutation: list[dict[str, Any]]
+    permutation: list[Row]
     shap: dict[str, dict[str, float]]
 
 
@@ -168,13 +226,20 @@ def check_record(url: str, content: Any, kind: type[Record], remedy: str) -> Rec
     IcemapError
         Naming the file and the first key that is wrong.
     """
+    # mypy takes no class for hashable.
+    adapter = _adapter(kind)  # type: ignore[arg-type]
     try:
-        TypeAdapter(kind).validate_python(content)
+        adapter.validate_python(content)
     except ValidationError as error:
         key = ".".join(map(str, error.errors()[0]["loc"]))
         at = f" (at '{key}')" if key else ""
         raise IcemapError(f"{url} is not what icemap wrote there{at}: {remedy}.") from error
     return content
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def read_record(url: str, kind: type[Record], remedy: str, **storage_options: Any) -> Record:

@@ -17,9 +17,10 @@ from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.areas import areas_of, masks_of
 from icemap.mapping.map_schema import HELD_OUT, map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
-from icemap.mapping.sums import add, chunk_sums
+from icemap.mapping.sums import add, chunk_sums, to_records
 from icemap.running.ledger import Ledger
-from icemap.totals.ice_storage import ResidualFacts, ice_storage, write_ice_storage
+from icemap.totals.ice_storage import ice_storage, write_ice_storage
+from icemap.totals.opened_map import ResidualFacts
 from icemap.totals.residual_field import Variogram
 
 GRID = Grid(60, 60, 80, 76, 0.5)
@@ -92,7 +93,7 @@ def make_run(
                     for key, one in here.items()
                 },
             )
-        ledger.write(chunk.key, {"sums": sums})
+        ledger.write(chunk.key, {"sums": to_records(sums)})
     table = ice_storage(url, thickness_m=thickness_m)
     write_ice_storage(
         str(folder / "ice_storage.json"),

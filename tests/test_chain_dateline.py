@@ -29,7 +29,7 @@ from icemap.products.cog import write_cogs
 from icemap.products.query import query
 from icemap.products.stac import write_stac
 from icemap.regions import region_of
-from icemap.totals.polygons import read_areas
+from icemap.totals.polygons import read_zones
 from icemap.virtual_arctic.demo import write_demo
 
 EXTENT = {"south": 62, "north": 72, "resolution": 1, "chunk": 16}
@@ -187,7 +187,7 @@ def test_an_area_across_the_line_covers_its_cells(cube, tmp_path, boxes):
     gpd.GeoDataFrame({"name": ["strait"]}, geometry=[shape], crs="EPSG:4326").to_file(
         tmp_path / "a.gpkg"
     )
-    (area,) = read_areas(str(tmp_path / "a.gpkg"))
+    (area,) = read_zones(str(tmp_path / "a.gpkg"))
     found = area.coverage(grid_of(cube), slice(0, 10), slice(0, 50))
     expected = np.zeros((10, 50))
     expected[6:8, 18:23], expected[5, 18:23] = 1, 0.5

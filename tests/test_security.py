@@ -33,7 +33,7 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
 from icemap.predictors.sources import open_source
 from icemap.running.cluster import open_cluster
-from icemap.totals.polygons import read_areas
+from icemap.totals.polygons import read_zones
 
 ROOT = Path(__file__).parents[1]
 GRID = {"west": 90, "south": 60, "east": 122, "north": 76, "resolution": 1, "chunk": 16}
@@ -296,7 +296,7 @@ def test_nothing_is_unpacked_from_an_archive_of_polygons(tmp_path):
         archive.writestr("../escaped.txt", "x")
         archive.writestr("zeros.bin", bytes(50_000_000))
     before = set(tmp_path.rglob("*"))
-    assert [area.name for area in read_areas(str(tmp_path / "out" / "areas.zip"))] == ["one"]
+    assert [area.name for area in read_zones(str(tmp_path / "out" / "areas.zip"))] == ["one"]
     assert set(tmp_path.rglob("*")) == before
 
 

@@ -24,7 +24,7 @@ from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
 from icemap.mapping.replicate_fields import ReplicateFields
-from icemap.mapping.sums import Sums, add, chunk_sums
+from icemap.mapping.sums import Sums, add, chunk_sums, to_records
 from icemap.verification.calibration import NORMAL_95
 
 
@@ -128,7 +128,7 @@ class MapBuild:
         write_chunk(self.url, chunk, rasters)
         if self.fields is not None and codes is not None:
             self.fields.write(chunk, codes, np.where(valid, masks["fraction"], np.nan))
-        record["sums"] = sums
+        record["sums"] = to_records(sums)
         return record
 
 

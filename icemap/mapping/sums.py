@@ -3,14 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.json_records import RegionSumsRecord
 from icemap.mapping.kernels.weighted import weighted_sums
 
-Sums = dict[str, dict[str, Any]]
+
+@dataclass(frozen=True)
+class RegionSums:
+    """Area integrals of the target over the part of one region that counts.
+
+    Attributes
+    ----------
+    area_km2, area_aoa_km2 : float
+        Area that counts, and the part of it inside the area of applicability.
+    integral, integral_aoa : list of float
+        Target x km2, one number per replicate.
+    integral_sd : float
+        Sum of weight x standard deviation of a cell, target x km2.
+    integral_var : float
+        Sum of the squares of the same.
+    integral_lower, integral_upper : float, optional
+        Of the bounds of the cells, where the interval of a total is that of summed bounds.
+    """
+
+    area_km2: float
+    area_aoa_km2: float
+    integral: list[float]
+    integral_aoa: list[float]
+    integral_sd: float
+    integral_var: float
+    integral_lower: float | None = None
+    integral_upper: float | None = None
+
+    def __add__(self, other: RegionSums) -> RegionSums:
+        """The sums of two parts of a region together.
+
+        Raises
+        ------
+        ValueError
+            If the parts come from different numbers of replicates, or one of them has no bounds.
+        """
+        return RegionSums(
+            **{
+                field.name: _plus(field.name, getattr(self, field.name), getattr(other, field.name))
+                for field in fields(self)
+            }
+        )
+
+    def to_record(self) -> RegionSumsRecord:
+        """As it is kept in the ledger."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return RegionSumsRecord(**known)  # type: ignore[typeddict-item]
+
+    @classmethod
+    def from_record(cls, record: RegionSumsRecord) -> RegionSums:
+        """The sums that were kept; keys beyond them are passed over."""
+        known: dict[str, Any] = {field.name: record.get(field.name) for field in fields(cls)}
+        return cls(**known)
+
+
+Sums = dict[str, RegionSums]
 
 
 def chunk_sums(
@@ -42,17 +99,14 @@ def chunk_sums(
     aoa : ndarray of shape (rows, columns)
         1 inside the area of applicability.
     regions : mapping of str to bool ndarray of shape (rows, columns), optional
-        Regions beside ``"all"``; one that holds no cell that counts is left out.
+        Regions other than ``"all"``; one that holds no cell that counts is left out.
     interval : (ndarray, ndarray), optional
         Lower and upper bound of each cell, where the interval of a total is that of summed bounds.
 
     Returns
     -------
-    dict
-        Region -> ``area_km2``, ``area_aoa_km2``, ``integral`` and ``integral_aoa`` (one number per
-        replicate), ``integral_sd`` (sum of weight x sd) and ``integral_var`` (sum of squares of the
-        same); with ``interval``, ``integral_lower`` and ``integral_upper``; {} when nothing is
-        mapped.
+    dict of str to RegionSums
+        Of each region; {} when nothing is mapped.
 
     Raises
     ------
@@ -63,7 +117,7 @@ def chunk_sums(
     --------
     >>> one = np.ones((1, 2))
     >>> sums = chunk_sums(2.0 * np.ones((1, 1)), one, np.stack([10 * one, 20 * one]), one, one)
-    >>> sums["all"]["area_km2"], sums["all"]["integral"]
+    >>> sums["all"].area_km2, sums["all"].integral
     (4.0, [40.0, 80.0])
     """
     mapped = np.isfinite(sd_total)
@@ -96,17 +150,21 @@ def chunk_sums(
     sums: Sums = {}
     for row, (name, part) in enumerate(parts.items()):
         spread = part * sd_total[mapped]
-        sums[name] = {
-            "area_km2": float(part.sum()),
-            "area_aoa_km2": float(part[inside].sum()),
-            "integral": integrals[0, row].tolist(),
-            "integral_aoa": integrals[1, row].tolist(),
-            "integral_sd": float(spread.sum()),
-            "integral_var": float((spread**2).sum()),
-        }
-        if interval is not None:
-            lower, upper = (float((part * end[mapped].astype(float)).sum()) for end in interval)
-            sums[name] |= {"integral_lower": lower, "integral_upper": upper}
+        lower, upper = (
+            (None, None)
+            if interval is None
+            else (float((part * end[mapped].astype(float)).sum()) for end in interval)
+        )
+        sums[name] = RegionSums(
+            area_km2=float(part.sum()),
+            area_aoa_km2=float(part[inside].sum()),
+            integral=integrals[0, row].tolist(),
+            integral_aoa=integrals[1, row].tolist(),
+            integral_sd=float(spread.sum()),
+            integral_var=float((spread**2).sum()),
+            integral_lower=lower,
+            integral_upper=upper,
+        )
     return sums
 
 
@@ -120,31 +178,39 @@ def add(a: Sums, b: Sums) -> Sums:
 
     Examples
     --------
-    >>> part = {"all": {"area_km2": 1.0, "integral": [1.0, 2.0]}}
-    >>> add(part, add({}, part))
-    {'all': {'area_km2': 2.0, 'integral': [2.0, 4.0]}}
+    >>> part = {"all": RegionSums(1.0, 0.5, [1.0, 2.0], [0.5, 1.0], 0.1, 0.01)}
+    >>> add(part, add({}, part))["all"].integral
+    [2.0, 4.0]
     """
-    return {
-        name: (
-            _add_region(name, a[name], b[name])
-            if name in a and name in b
-            else {**a.get(name, {}), **b.get(name, {})}
-        )
-        for name in {**a, **b}
-    }
-
-
-def _add_region(name: str, a: dict[str, Any], b: dict[str, Any]) -> dict[str, Any]:
-    both: dict[str, Any] = {}
-    for key, left in a.items():
-        right = b[key]
-        if isinstance(left, list):
-            if len(left) != len(right):
-                raise ValueError(
-                    f"region '{name}': {key} has {len(left)} replicates in one part and"
-                    f" {len(right)} in another; map all chunks with one ensemble"
-                )
-            both[key] = [x + y for x, y in zip(left, right)]
-        else:
-            both[key] = left + right
+    both = dict(a)
+    for name, part in b.items():
+        try:
+            both[name] = both[name] + part if name in both else part
+        except ValueError as error:
+            raise ValueError(f"region '{name}': {error}") from error
     return both
+
+
+def to_records(sums: Sums) -> dict[str, RegionSumsRecord]:
+    """The sums as they are kept in the ledger."""
+    return {name: part.to_record() for name, part in sums.items()}
+
+
+def from_records(records: Mapping[str, RegionSumsRecord]) -> Sums:
+    """The sums as `to_records` gave them."""
+    return {name: RegionSums.from_record(record) for name, record in records.items()}
+
+
+def _plus(name: str, left: Any, right: Any) -> Any:
+    if left is None and right is None:
+        return None
+    if left is None or right is None:
+        raise ValueError(f"one part has {name} and another has not; map all chunks with one recipe")
+    if not isinstance(left, list):
+        return left + right
+    if len(left) != len(right):
+        raise ValueError(
+            f"{name} has {len(left)} replicates in one part and {len(right)} in another; map all"
+            " chunks with one ensemble"
+        )
+    return [x + y for x, y in zip(left, right)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from icemap.config import Config
 from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError
-from icemap.pipeline.steps import Context, Step
+from icemap.pipeline.steps import Context, Facts, Step
 from icemap.provenance import fingerprint
 from icemap.store import join
 from icemap.words import table_words, target_numbers, target_words
@@ -35,7 +35,7 @@ def _depends(context: Context) -> Any:
     return [settings, target_numbers(config), [fingerprint(path) for path in paths]]
 
 
-def _make(context: Context) -> dict[str, Any]:
+def _make(context: Context) -> Facts:
     """Sites or borehole layers of CONFIG to a training table."""
     from icemap.boreholes.samples import build_samples, nugget, write_samples
     from icemap.boreholes.sites import summary

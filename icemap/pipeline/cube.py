@@ -7,7 +7,7 @@ from typing import Any
 
 from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError
-from icemap.pipeline.steps import Context, Step
+from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import exists, join
 from icemap.words import source_words
 
@@ -30,7 +30,7 @@ def _depends(context: Context) -> Any:
     ]
 
 
-def _make(context: Context) -> dict[str, Any]:
+def _make(context: Context) -> Facts:
     """Rasters of CONFIG to one predictor cube."""
     from icemap.pipeline.input_check import require_inputs
     from icemap.predictors.cube import plan_cube, require_predictors

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from icemap import __version__
 from icemap.config import Config
-from icemap.pipeline.steps import Context, Step
+from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import RECORD, exists, join
 from icemap.words import target_words
 
@@ -20,7 +20,7 @@ def _depends(context: Context) -> Any:
     return [context.config.target.name, context.config.map.model_dump()]
 
 
-def _make(context: Context) -> dict[str, Any]:
+def _make(context: Context) -> Facts:
     """The ensemble over the cube."""
     from icemap.boreholes.samples import read_samples
     from icemap.mapping.agreement import require_agreement, require_memory

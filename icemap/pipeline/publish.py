@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from icemap.config import Config
-from icemap.pipeline.steps import Context, Step, nothing
+from icemap.pipeline.steps import Context, Facts, Step, nothing
 from icemap.store import join
 from icemap.words import target_words
 
 
-def _make(context: Context) -> dict[str, Any]:
+def _make(context: Context) -> Facts:
     """GeoTIFFs, STAC and catalogue."""
     from icemap.products.cog import write_cogs
     from icemap.products.overviews import write_overviews

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from icemap.config import Config
-from icemap.pipeline.steps import Context, Step
+from icemap.pipeline.steps import Context, Facts, Step
 from icemap.words import shown_settings, source_words
 
 
@@ -18,7 +18,7 @@ def _depends(context: Context) -> Any:
     return [comparison_inputs(one) for one in context.config.compare] or None
 
 
-def _make(context: Context) -> dict[str, Any]:
+def _make(context: Context) -> Facts:
     """The report page and the picture."""
     from icemap.products.comparison import make_comparison, require_different_names
     from icemap.products.pages.run_report import write_run_report

@@ -4,7 +4,7 @@ not changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from icemap.running.run import Executor, Job
 
 Log = Callable[[str], None]
+# What a step notes in the record of the run, JSON-able.
+Facts = Mapping[str, object]
 
 
 @dataclass
@@ -128,7 +130,7 @@ class Context:
         self._processors |= {record["processor"] for record in records if "processor" in record}
         return records
 
-    def finish(self, step: Step, facts: dict[str, Any], words: str) -> None:
+    def finish(self, step: Step, facts: Facts, words: str) -> None:
         """Put a step's end into the record, with the digest of its words, the processors that
         worked on it and the sizes of its files.
         """
@@ -213,7 +215,7 @@ class Step:
     name: str
     after: tuple[str, ...]
     depends: Callable[[Context], Any]
-    make: Callable[[Context], dict[str, Any]]
+    make: Callable[[Context], Facts]
     products: Callable[[Config], list[str]]
     ahead: Callable[[Context, str], None] | None = None
     words: Callable[[Context], Any] = nothing

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from icemap.errors import IcemapError
 from icemap.json_records import VerificationRecord, read_record
-from icemap.pipeline.steps import Context, Step, nothing
+from icemap.pipeline.steps import Context, Facts, Step, nothing
 
 
-def _make(context: Context) -> dict[str, Any]:
+def _make(context: Context) -> Facts:
     """Totals with their intervals."""
     from icemap.boreholes.samples import read_samples
     from icemap.predictors.cube import open_cube
-    from icemap.totals.ice_storage import (
-        THICKNESS_M,
-        ResidualFacts,
-        ice_storage,
-        write_ice_storage,
-    )
+    from icemap.totals.ice_storage import ice_storage, write_ice_storage
+    from icemap.totals.opened_map import THICKNESS_M, ResidualFacts
     from icemap.totals.residuals import map_residual_sd, residual_variogram
 
     config = context.config

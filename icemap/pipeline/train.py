@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.pipeline.learning import one_line, prepared_ensemble
-from icemap.pipeline.steps import Context, Step
+from icemap.pipeline.steps import Context, Facts, Step
 from icemap.provenance import content_digest, digest, fingerprint
 from icemap.store import exists, join, remove
 from icemap.words import class_words, shown_settings, target_words
@@ -28,7 +28,7 @@ def _depends(context: Context) -> Any:
     return [context.config.ensemble.model_dump(), context.config.seed]
 
 
-def _make(context: Context) -> dict[str, Any]:
+def _make(context: Context) -> Facts:
     """The replicates of the ensemble."""
     from icemap.ensemble.saved import (
         MANIFEST,

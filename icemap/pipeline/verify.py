@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.pipeline.learning import one_line, prepared_ensemble
-from icemap.pipeline.steps import Context, Step
+from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import join, write_json
 from icemap.words import VERIFICATION_ALONE, VERIFICATION_WORDS, target_words
 
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from icemap.ensemble.model import IceEnsemble
     from icemap.mapping.places import CubePlaces
     from icemap.verification.cross_validation import Fold
+    from icemap.verification.records import (
+        Explanation,
+        FailedFold,
+        FoldRecord,
+        LeftOutForecasts,
+        PermutedErrors,
+        SiteInfluence,
+    )
 
 
 def _depends(context: Context) -> Any:
@@ -43,7 +51,7 @@ def _words(context: Context) -> Any:
     ]
 
 
-def _make(context: Context) -> dict[str, Any]:
+def _make(context: Context) -> Facts:
     """Cross-validation, calibration and area of applicability."""
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
     from icemap.mapping.places import choose_places
@@ -94,7 +102,9 @@ def _make(context: Context) -> dict[str, Any]:
     by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in found.by_kind.items()}
     share = float(read_manifest(config.folder.ensemble)["tuning"]["climatology"])
     notes += _share_note(share, found.shares)
-    record = verification_record(by_kind, table, applicability, config) | {
+    scored = verification_record(by_kind, table, applicability, config)
+    record = {
+        **scored,
         "climatology": {"share": share, "in_folds": found.shares},
         "calibration": calibration,
         "replicates": replicate_scores(list(context.ledger("train").records().values())),
@@ -106,12 +116,12 @@ def _make(context: Context) -> dict[str, Any]:
     write_json(join(config.folder.ensemble, APPLICABILITY), applicability.to_dict())
     write_json(config.folder.verification, record)
     for line in [
-        *_as_text(record["table"], config.target.unit),
+        *_as_text(scored["table"], config.target.unit),
         *found.notes,
         *_share_note(share, found.shares),
     ]:
         context.log("  " + line)
-    context.log("  " + record["skill"]["sentence"])
+    context.log("  " + scored["skill"]["sentence"])
     influence = _influence(context, ensemble, samples, places, by_kind[first], found.permuted)
     write_json(config.folder.influence, influence)
     units = {
@@ -164,8 +174,8 @@ class LeftOut:
         Share of climatology in the pool of each headline fold.
     """
 
-    by_kind: dict[str, Any]
-    permuted: list[Any]
+    by_kind: dict[str, LeftOutForecasts]
+    permuted: list[PermutedErrors]
     notes: list[str]
     failed: list[dict[str, str]]
     shares: list[float]
@@ -175,7 +185,7 @@ def _left_out_forecasts(
     context: Context,
     ensemble: IceEnsemble,
     samples: pd.DataFrame,
-    labels: dict[str, Any],
+    labels: Mapping[str, NDArray[np.int64]],
     competitors: Sequence[str],
 ) -> LeftOut:
     """Every fold's forecasts; a fold that fails is named, and the others are scored."""
@@ -191,7 +201,7 @@ def _left_out_forecasts(
         for number in np.unique(folds[folds >= 0])
     ]
     work = VerifyFold(ensemble, samples, labels, competitors)
-    records = dict(
+    found = dict(
         zip(
             sorted(item.key for item in items),
             context.run_job(Job("verify", items, work, unit="folds"), "verify"),
@@ -199,11 +209,12 @@ def _left_out_forecasts(
         )
     )
     failed = [
-        {"fold": item.key, "reason": records[item.key]["failed"]}
+        {"fold": item.key, "reason": found[item.key]["failed"]}
         for item in items
-        if "failed" in records[item.key]
+        if "failed" in found[item.key]
     ]
-    scored = [item for item in items if "failed" not in records[item.key]]
+    scored = [item for item in items if "failed" not in found[item.key]]
+    records = {item.key: cast("FoldRecord", found[item.key]) for item in scored}
     by_kind = {}
     for kind in labels:
         chosen = [item for item in scored if item.kind == kind]
@@ -254,9 +265,9 @@ def _influence(
     ensemble: IceEnsemble,
     samples: pd.DataFrame,
     places: Any,
-    forecasts: Any,
-    permuted: Any,
-) -> dict[str, Any]:
+    forecasts: LeftOutForecasts,
+    permuted: Sequence[PermutedErrors],
+) -> Facts:
     """What the predictors do, what each site means for the map, and where one more would help
     most.
     """
@@ -301,7 +312,7 @@ class VerifyFold:
     labels: Mapping[str, NDArray[np.int64]]
     competitors: Sequence[str] = ()
 
-    def __call__(self, item: Fold) -> dict[str, Any]:
+    def __call__(self, item: Fold) -> FoldRecord | FailedFold:
         from icemap.verification.cross_validation import verify_fold
         from icemap.verification.cv_schemes import importance_kind
 
@@ -351,7 +362,7 @@ class FindInfluence:
     places: CubePlaces
     residual: NDArray[np.float64]
 
-    def __call__(self, item: Influence) -> dict[str, Any]:
+    def __call__(self, item: Influence) -> Explanation | SiteInfluence:
         from icemap.verification.importance import explain
 
         try:
@@ -363,7 +374,7 @@ class FindInfluence:
                 f"The influence of the {item.key} cannot be found: {one_line(error)}"
             ) from error
 
-    def _sites(self) -> dict[str, Any]:
+    def _sites(self) -> SiteInfluence:
         from icemap.mapping.broadcast import get_predictor
         from icemap.mapping.places import map_places
         from icemap.predictors.cube import open_cube
@@ -384,7 +395,7 @@ class FindInfluence:
         }
 
 
-def _as_text(rows: list[dict[str, Any]], unit: str) -> Iterator[str]:
+def _as_text(rows: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
     """The verification table; skill against climatology leads."""
     scores = {
         "r2": "7.2f",

@@ -19,54 +19,34 @@ from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import grid_of, read_chunk
 from icemap.mapping.areas import areas_of
-from icemap.mapping.map_schema import HELD_OUT, open_map, require_complete, target_of
+from icemap.mapping.map_schema import open_map, require_complete, target_of
 from icemap.predictors.align import Raster, align, require_overlap, resampling
 from icemap.predictors.sources import open_source
 from icemap.provenance import Provenance
 from icemap.run_folder import RunFolder
 from icemap.store import exists
-from icemap.totals.ice_storage import (
-    THICKNESS_M,
-    holds_ice,
-    ice_storage,
-    read_storage,
-)
-from icemap.totals.ice_totals import totals
-from icemap.totals.polygon_storage import AreaSums, sum_covers
-from icemap.totals.residual_field import Variogram
+from icemap.totals.ice_storage import region_totals
+from icemap.totals.opened_map import OpenedMap, holds_ice
+from icemap.totals.polygon_storage import ZoneSums, sum_covers
 from icemap.units import same_unit
 
 CELL_INTERVAL = "the calibrated 95 % interval"
 
 
-@dataclass(frozen=True)
-class TotalsOf:
-    """What it takes to make totals of a map's partial sums."""
+def zone_total(opened: OpenedMap, sums: ZoneSums, depth: float | None) -> Total:
+    """Total of a layer of a map, or mean without a depth, with its 95 % interval.
 
-    target: TargetConfig
-    held_out: float | None
-    thickness_m: float
-    variogram: Variogram | None
-
-    @classmethod
-    def read(cls, map_url: str) -> TotalsOf:
-        """What the map and the totals beside it say."""
-        dataset, url = open_map(map_url), RunFolder.of_map(map_url).storage
-        known = read_storage(url) if exists(url) else None
-        found = known.get("residual_variogram") if known else None
-        return cls(
-            target_of(dataset),
-            dataset.attrs.get(HELD_OUT),
-            float(known.get("thickness_m", THICKNESS_M)) if known else THICKNESS_M,
-            Variogram(**found) if found else None,
-        )
-
-    def total(self, sums: AreaSums, depth: float | None) -> Total:
-        """Total of a layer, or mean without one, with its 95 % interval."""
-        sd = sums.residual_sd(self.variogram)
-        row = totals(sums.sums["all"], sd, depth, self.held_out, self.target.bounds)
-        quantity = "mean" if depth is None else "ice_km3"
-        return Total(*(float(row[quantity + part]) for part in ("", "_lower95", "_upper95")))
+    Parameters
+    ----------
+    opened : OpenedMap
+    sums : ZoneSums
+        Of the cells that are compared.
+    depth : float or None
+        Thickness of the layer, m.
+    """
+    row = opened.total(sums.sums, sums.residual_sd(opened.residual.variogram), depth)
+    quantity = "mean" if depth is None else "ice_km3"
+    return Total(*(float(row[quantity + part]) for part in ("", "_lower95", "_upper95")))
 
 
 class ComparedCells(Protocol):
@@ -111,7 +91,7 @@ class RunMap:
 
     @property
     def depth_m(self) -> float | None:
-        return TotalsOf.read(self.map_url).thickness_m if holds_ice(self.target) else None
+        return OpenedMap.of(self.map_url).thickness_m
 
     def values(self, chunk: Chunk) -> Values:
         names = [f"{self.target.name}{suffix}" for suffix in ("", "_lower95", "_upper95")]
@@ -128,7 +108,8 @@ class RunMap:
     def own_total(self, depth_m: float | None) -> OwnTotal | None:
         if depth_m is None:
             return None
-        row = ice_storage(self.map_url, "all", self.mask, thickness_m=depth_m).iloc[0]
+        opened = OpenedMap.of(self.map_url)
+        row = region_totals(opened, "all", self.mask, thickness_m=depth_m).iloc[0]
         low, middle, high = (float(row[f"ice_km3{part}"]) for part in ("_lower95", "", "_upper95"))
         area = float(row["area_km2"])
         return OwnTotal(area, (area, area, area), (low, middle, high), (depth_m, depth_m))
@@ -145,12 +126,12 @@ class RunMap:
             Totals of its values as they were brought onto the grid, by area; they stay.
         depth : float, optional
         """
-        of = TotalsOf.read(self.map_url)
+        opened = OpenedMap.of(self.map_url)
         covers = _moved(cells) if self.rasters else cells.covers
-        sums = sum_covers(self.map_url, covers, "whole")
+        sums = sum_covers(opened, covers, "whole")
         return {
             label: (
-                _around(total.value, of.total(sums[label], depth))
+                _around(total.value, zone_total(opened, sums[label], depth))
                 if label in sums
                 else Total(total.value)
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,18 +42,17 @@ from icemap.grid import Chunk, Grid
 from icemap.gridded import (
     Variable,
     create_gridded,
-    grid_of,
     open_gridded,
     read_chunk,
     write_chunk,
 )
 from icemap.mapping.areas import DEFAULT_MASK, EXTENTS, MASKS, areas_of, masks_of
-from icemap.mapping.map_schema import open_map, require_complete, target_of
+from icemap.mapping.map_schema import open_map, require_complete
 from icemap.mapping.replicate_fields import StoredReplicates
 from icemap.predictors.cube import identity
 from icemap.predictors.sources import suffix_of
 from icemap.products.cog import write_layer
-from icemap.products.compared_run import CELL_INTERVAL, RunMap, TotalsOf, open_run, run_facts
+from icemap.products.compared_run import CELL_INTERVAL, RunMap, open_run, run_facts, zone_total
 from icemap.products.pages.comparison import write_comparison_page
 from icemap.provenance import fingerprint, metadata_digest
 from icemap.regions import REGIONS
@@ -71,10 +70,8 @@ from icemap.store import (
     write_json,
 )
 from icemap.totals import polygon_storage
-from icemap.totals.ice_storage import holds_ice, ice_storage
-
-if TYPE_CHECKING:
-    import xarray as xr
+from icemap.totals.ice_storage import region_totals
+from icemap.totals.opened_map import OpenedMap, holds_ice
 
 FOLDER = "comparison"
 # Where the values of the other map, the difference and what counts of each cell are kept.
@@ -211,16 +208,16 @@ def require_different_names(compared: Sequence[CompareConfig]) -> None:
 def make_comparison(run_url: str, settings: CompareConfig) -> Comparison:
     """Compare and write, with the lock of the run held; what was there stays where this fails."""
     map_url = RunFolder(run_url).map
-    dataset = open_map(map_url)
-    target, name = target_of(dataset), comparison_name(settings)
+    run = OpenedMap.of(map_url)
+    target, name = run.target, comparison_name(settings)
     urls = comparison_urls(run_url, name)
     stage_url = join(run_url, f"{COMPARISON_FOLDER}{name}.zarr")
     try:
-        with _opened(run_url, settings, grid_of(dataset), target) as other:
-            depth = common_depth(TotalsOf.read(map_url), other, settings, target)
-            stage = _Stage.make(stage_url, map_url, dataset, other, settings.mask)
+        with _opened(run_url, settings, run.grid, target) as other:
+            depth = common_depth(run, other, settings, target)
+            stage = _Stage.make(stage_url, run, other, settings.mask)
             _require_unit(stage, other, settings)
-            found = _compared(run_url, stage, other, settings, depth)
+            found = _compared(run_url, run, stage, other, settings, depth)
         found = replace(found, files=urls)
         written = open_gridded(stage_url, "comparison")
         write_layer(written, stage_url, DIFFERENCE, urls["difference"], found.footing.cells)
@@ -316,7 +313,7 @@ def _same_place(one: str, other: str) -> bool:
 
 
 def common_depth(
-    run: TotalsOf, other: OtherMap, settings: CompareConfig, target: TargetConfig
+    run: OpenedMap, other: OtherMap, settings: CompareConfig, target: TargetConfig
 ) -> float | None:
     """Thickness of the layer that is compared, m; None where the target is no ice.
 
@@ -340,8 +337,8 @@ def common_depth(
     depth = settings.depth
     if depth is None:
         assert other.depth_m is not None
-        depth = min(other.depth_m, run.thickness_m)
-    for whose, metres in (("The run", run.thickness_m), (name, other.depth_m)):
+        depth = min(other.depth_m, run.residual.thickness_m)
+    for whose, metres in (("The run", run.residual.thickness_m), (name, other.depth_m)):
         if metres is not None and depth > metres * (1 + 1e-9):
             raise IcemapError(
                 f"{whose} describes {metres:g} m, of which {depth:g} m cannot be compared: give"
@@ -392,11 +389,10 @@ class _Stage:
     cells_km2: float
 
     @classmethod
-    def make(
-        cls, url: str, map_url: str, dataset: xr.Dataset, other: OtherMap, mask: str
-    ) -> _Stage:
+    def make(cls, url: str, opened: OpenedMap, other: OtherMap, mask: str) -> _Stage:
         """Bring the other map onto the run's grid, chunk by chunk."""
-        grid, target, stored = grid_of(dataset), target_of(dataset), StoredReplicates(map_url)
+        map_url = opened.url
+        grid, target, stored = opened.grid, opened.target, opened.replicates()
         has_range, table = bool(other.range_is), other.table
         variables = _variables(target, has_range=has_range, table=table)
         remove(url)
@@ -534,10 +530,14 @@ def _group(name: str) -> str:
 
 
 def _compared(
-    run_url: str, stage: _Stage, other: OtherMap, settings: CompareConfig, depth: float | None
+    run_url: str,
+    run: OpenedMap,
+    stage: _Stage,
+    other: OtherMap,
+    settings: CompareConfig,
+    depth: float | None,
 ) -> Comparison:
-    target = stage.target
-    run, name = TotalsOf.read(stage.map_url), comparison_name(settings)
+    target, name = stage.target, comparison_name(settings)
     ranges = [] if stage.table is None else [(one.low, one.high) for one in stage.table.known]
     lowest, highest = (f(stage.run_range[k], stage.other_range[k]) for k, f in ((0, min), (1, max)))
     limits = class_limits(target.bounds, (lowest, highest), ranges)
@@ -549,8 +549,8 @@ def _compared(
             sums[label] = sums.get(label, AreaSums()) + part
         histogram += joint_histogram(cells, stage.run_range, stage.other_range)
         matrix += class_matrix(cells, limits)
-    run_sums = polygon_storage.sum_covers(stage.map_url, stage.covers, "whole")
-    run_totals = {label: run.total(part, depth) for label, part in run_sums.items()}
+    run_sums = polygon_storage.sum_covers(run, stage.covers, "whole")
+    run_totals = {label: zone_total(run, part, depth) for label, part in run_sums.items()}
     other_totals = {
         label: _total(part, depth, has_range=stage.has_range) for label, part in sums.items()
     }
@@ -560,7 +560,7 @@ def _compared(
         _area_result(label, sums[label], run_totals[label], other_totals[label], stage)
         for label in _ordered(sums)
     )
-    footing = _footing(stage, other, settings, depth, areas[0].area_km2)
+    footing = _footing(run, stage, other, settings, depth, areas[0].area_km2)
     parties = _parties(run_url, run, other, settings, target)
     parts = tuple(tuple(float(part) for part in row) for row in matrix / matrix.sum())
     return Comparison(
@@ -630,13 +630,14 @@ def _area_result(label: str, sums: AreaSums, run: Total, other: Total, stage: _S
 
 
 def _footing(
+    run: OpenedMap,
     stage: _Stage,
     other: OtherMap,
     settings: CompareConfig,
     depth: float | None,
     counted_km2: float,
 ) -> Footing:
-    row = ice_storage(stage.map_url, "all", settings.mask, thickness_m=depth).iloc[0]
+    row = region_totals(run, "all", settings.mask, thickness_m=depth).iloc[0]
     quantity = "mean" if depth is None else "ice_km3"
     whole = Total(*(float(row[quantity + part]) for part in ("", "_lower95", "_upper95")))
     cut = own = other.own_total(depth) if depth is not None else None
@@ -657,7 +658,7 @@ def _footing(
 
 
 def _parties(
-    run_url: str, run: TotalsOf, other: OtherMap, settings: CompareConfig, target: TargetConfig
+    run_url: str, run: OpenedMap, other: OtherMap, settings: CompareConfig, target: TargetConfig
 ) -> tuple[Party, Party]:
     ice = holds_ice(target)
     facts = run_facts(run_url)
@@ -665,7 +666,7 @@ def _parties(
         name=facts.get("title") or file_name(run_url),
         address=shown(run_url),
         kind="a run of icemap",
-        depth_m=run.thickness_m if ice else None,
+        depth_m=run.residual.thickness_m if ice else None,
         ice="total" if ice else None,
         bounds=CELL_INTERVAL,
         facts=facts,

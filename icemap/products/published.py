@@ -5,7 +5,7 @@ never aimed at.
 from __future__ import annotations
 
 from icemap.config import TargetConfig
-from icemap.totals.ice_storage import holds_ice
+from icemap.totals.opened_map import holds_ice
 
 SOURCE = "Wang, Ran & Li 2026"
 PUBLISHED = {

@@ -18,7 +18,7 @@ from icemap.mapping.map_schema import HELD_OUT, is_published, open_map, product_
 from icemap.mapping.replicate_fields import StoredReplicates, replicates_url
 from icemap.run_folder import RunFolder
 from icemap.store import exists, join, storage_errors, write_bytes, write_json
-from icemap.totals.ice_storage import holds_ice, read_storage
+from icemap.totals.opened_map import holds_ice, read_storage
 
 PAGES = ("index.html", "viewer.js", "viewer.css")
 # Of npm packages, fetched by 'make viewer'; none of them is part of icemap.

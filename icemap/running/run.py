@@ -57,7 +57,7 @@ class Job:
 
     name: str
     items: Sequence[Any]
-    work: Callable[[Any], dict[str, Any]]
+    work: Callable[[Any], Mapping[str, Any]]
     size: Callable[[Any], int] = lambda item: 1
     unit: str = "parts"
 
@@ -78,7 +78,7 @@ class _Timed:
     in the input without a retry.
     """
 
-    work: Callable[[Any], dict[str, Any]]
+    work: Callable[[Any], Mapping[str, Any]]
     token: Token
     # What this worker may not say either.
     hidden: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})

@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icemap.config import TargetConfig
 from icemap.errors import IcemapError
-from icemap.json_records import MapChunkRecord, StorageRecord, read_record
+from icemap.json_records import MapChunkRecord
 from icemap.mapping.areas import BAND_DEGREES, DEFAULT_MASK, EXTENTS, MASKS
-from icemap.mapping.map_schema import HELD_OUT, open_map, require_complete, target_of
-from icemap.mapping.sums import Sums, add
+from icemap.mapping.map_schema import require_complete
+from icemap.mapping.sums import RegionSums, Sums, add, from_records
 from icemap.regions import REGIONS
 from icemap.run_folder import RunFolder
 from icemap.running.ledger import Ledger
-from icemap.store import exists, write_json
-from icemap.totals.ice_totals import totals, with_mask
-from icemap.totals.polygon_storage import AreaSums, sum_areas
-from icemap.totals.polygons import SUFFIXES, read_areas
-from icemap.totals.residual_field import Variogram
+from icemap.store import write_json
+from icemap.totals.ice_totals import with_mask
+from icemap.totals.opened_map import OpenedMap, ResidualFacts
+from icemap.totals.polygon_storage import ZoneSums, sum_polygons
+from icemap.totals.polygons import SUFFIXES, read_zones
 from icemap.totals.zone_storage import sum_zones
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Row = dict[str, Any]
-
-# Of the layer below the permafrost table that site values without layers are taken to describe.
-THICKNESS_M = 5.0
-# Of the areas in a table: the whole, regions, bands from the pole, classes of permafrost.
+# Of the regions in a table: the whole, regions, bands from the pole, classes of permafrost.
 ORDER = (
     "all",
     *REGIONS,
     *(f"{south} to {south + BAND_DEGREES} N" for south in range(80, -91, -BAND_DEGREES)),
     *(f"{name} permafrost" for name in EXTENTS),
 )
-
-
-def holds_ice(target: TargetConfig) -> bool:
-    """True when the target is a volumetric ice content in per cent, so that its integral is a
-    volume of ice.
-    """
-    return target.name == "vic" and target.unit == "%"
 
 
 def read_sums(map_url: str) -> Sums:
@@ -64,7 +52,7 @@ def read_sums(map_url: str) -> Sums:
             f"There are no chunk records in {ledger}, from which totals are made: give the map"
             " inside its run folder, or run 'icemap map' first."
         )
-    sums: Sums = reduce(add, (record.get("sums", {}) for record in records), {})
+    sums = reduce(add, (from_records(record["sums"]) for record in records), Sums())
     if not sums:
         raise IcemapError(
             f"The chunk records in {ledger} hold no sums: no cell of the map counts. Check the"
@@ -138,61 +126,78 @@ def ice_storage(
         )
     if zones is not None and region is not None:
         raise IcemapError("Totals are either by region or polygons or by zones: give one of them.")
-    opened = _opened(map_url, thickness_m, **storage_options)
+    opened = OpenedMap.of(map_url, **storage_options)
     if zones is not None:
-        return _drawn(opened, sum_zones(map_url, zones, classes, mask, **storage_options), mask)
+        return zone_totals(opened, sum_zones(opened, zones, classes, mask), mask, thickness_m)
     if region is not None and region.lower().endswith(SUFFIXES):
-        areas = read_areas(region, attribute, layer)
-        return _drawn(opened, sum_areas(map_url, areas, mask, **storage_options), mask)
-    return _of_ledger(opened, region, mask, residual_sd)
+        drawn = sum_polygons(opened, read_zones(region, attribute, layer), mask)
+        return zone_totals(opened, drawn, mask, thickness_m)
+    return region_totals(opened, region, mask, residual_sd, thickness_m)
 
 
-@dataclass(frozen=True)
-class _OpenedMap:
-    """What the totals of a map are made with.
+def zone_totals(
+    opened: OpenedMap, zones: Mapping[str, ZoneSums], mask: str, thickness_m: float | None = None
+) -> pd.DataFrame:
+    """Totals of zones that the ledger does not hold.
 
-    Attributes
+    Parameters
     ----------
-    thickness_m : float or None
-        Of the layer; None for targets other than ice.
-    residual : ResidualFacts
-        Of the run.
+    opened : OpenedMap
+    zones : mapping of str to ZoneSums
+        By name; of `icemap.totals.polygon_storage` or `icemap.totals.zone_storage`.
+    mask : str
+        Under which the zones were summed.
+    thickness_m : float, optional
+        Of the layer, for ice; that of the run when left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per zone, as `ice_storage` gives them.
     """
-
-    url: str
-    target: TargetConfig
-    held_out: float | None
-    thickness_m: float | None
-    residual: ResidualFacts
-
-    def row(self, name: str, mask: str, sums: dict[str, Any], residual_sd: float) -> Row:
-        unit = self.target.unit if self.thickness_m is None else "km3"
-        found = totals(sums, residual_sd, self.thickness_m, self.held_out, self.target.bounds)
-        return {"region": name, "mask": mask, "unit": unit, "residual_sd": residual_sd} | found
-
-
-def _opened(map_url: str, thickness_m: float | None, **storage_options: Any) -> _OpenedMap:
-    dataset = open_map(map_url, **storage_options)
-    target, facts = target_of(dataset), run_residual(map_url, **storage_options)
-    thickness = (thickness_m or facts.thickness_m) if holds_ice(target) else None
-    return _OpenedMap(map_url, target, dataset.attrs.get(HELD_OUT), thickness, facts)
-
-
-def _drawn(opened: _OpenedMap, areas: Mapping[str, AreaSums], mask: str) -> pd.DataFrame:
-    """Totals of areas that the ledger does not know."""
     import pandas as pd
 
-    rows = [
-        opened.row(name, mask, area.sums["all"], area.residual_sd(opened.residual.variogram))
-        for name, area in areas.items()
-    ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        [
+            _row(opened, name, mask, part.sums, part.residual_sd(opened.residual.variogram), depth)
+            for depth in [_depth(opened, thickness_m)]
+            for name, part in zones.items()
+        ]
+    )
 
 
-def _of_ledger(
-    opened: _OpenedMap, region: str | None, mask: str, residual_sd: Mapping[str, float] | None
+def region_totals(
+    opened: OpenedMap,
+    region: str | None = None,
+    mask: str = DEFAULT_MASK,
+    residual_sd: Mapping[str, float] | None = None,
+    thickness_m: float | None = None,
 ) -> pd.DataFrame:
-    """Totals of the regions of the ledger, or of one of them."""
+    """Totals of the regions of the ledger, or of one of them.
+
+    Parameters
+    ----------
+    opened : OpenedMap
+    region : str, optional
+        All when left out.
+    mask : str
+        Of :data:`icemap.mapping.areas.MASKS`.
+    residual_sd : mapping of str to float, optional
+        Standard deviation of the residual's total by region (``"region / mask"`` for other masks),
+        target unit x km2; that of the run when left out.
+    thickness_m : float, optional
+        Of the layer, for ice; that of the run when left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per region, as `ice_storage` gives them.
+
+    Raises
+    ------
+    IcemapError
+        If the map is unfinished, or there is no such region or mask.
+    """
     import pandas as pd
 
     sums = read_sums(opened.url)
@@ -208,14 +213,33 @@ def _of_ledger(
             f" {', '.join(chosen)}; or give a file of polygons."
         )
     sd = opened.residual.sd if residual_sd is None else residual_sd
+    depth = _depth(opened, thickness_m)
     names = sorted(chosen, key=lambda name: (_place(name), name))
     rows = []
     for name in names if region is None else [region]:
         here = sd.get(name if mask == DEFAULT_MASK else f"{name} / {mask}", 0.0)
         every_mask = [other for key, other in sums.items() if _split(key)[0] == name]
-        row = opened.row(name, mask, chosen[name], here)
-        rows.append(with_mask(row, every_mask, opened.thickness_m))
+        row = _row(opened, name, mask, chosen[name], here, depth)
+        rows.append(with_mask(row, every_mask, depth))
     return pd.DataFrame(rows)
+
+
+def _depth(opened: OpenedMap, thickness_m: float | None) -> float | None:
+    """Thickness of the layer in metres: the one given, else the run's; None of no ice."""
+    return opened.thickness_m and (thickness_m or opened.thickness_m)
+
+
+def _row(
+    opened: OpenedMap,
+    name: str,
+    mask: str,
+    sums: RegionSums,
+    residual_sd: float,
+    thickness_m: float | None,
+) -> dict[str, str | float]:
+    unit = opened.target.unit if thickness_m is None else "km3"
+    found = opened.total(sums, residual_sd, thickness_m)
+    return {"region": name, "mask": mask, "unit": unit, "residual_sd": residual_sd, **found}
 
 
 def _place(name: str) -> int:
@@ -252,53 +276,6 @@ def four_digits(value: float) -> str:
 def _split(name: str) -> tuple[str, str]:
     region, _, mask = name.partition(" / ")
     return region, mask or DEFAULT_MASK
-
-
-@dataclass(frozen=True)
-class ResidualFacts:
-    """What totals of other areas need of a run: the layer and its correlated residual.
-
-    Attributes
-    ----------
-    thickness_m : float
-        Of the layer that site values describe.
-    variogram : Variogram, optional
-        Of the residual; None where there are too few sites for one.
-    sd : mapping of str to float
-        Standard deviation of the residual's total by region (``"region / mask"`` for other masks
-        than the permafrost fraction), target unit x km2.
-    """
-
-    thickness_m: float = THICKNESS_M
-    variogram: Variogram | None = None
-    sd: Mapping[str, float] = field(default_factory=dict)
-
-
-def run_residual(map_url: str, **storage_options: Any) -> ResidualFacts:
-    """What ``ice_storage.json`` beside a map holds; the defaults where there is none."""
-    url = RunFolder.of_map(map_url).storage
-    if not exists(url, **storage_options):
-        return ResidualFacts()
-    known = read_storage(url, **storage_options)
-    variogram = known.get("residual_variogram")
-    return ResidualFacts(
-        known.get("thickness_m", THICKNESS_M),
-        Variogram(**variogram) if variogram else None,
-        known.get("residual_sd", {}),
-    )
-
-
-def read_storage(url: str, **storage_options: Any) -> StorageRecord:
-    """The content of an ``ice_storage.json``.
-
-    Raises
-    ------
-    IcemapError
-        If it is not what icemap wrote.
-    """
-    return read_record(
-        url, StorageRecord, "delete it, and make it again with 'icemap storage'", **storage_options
-    )
 
 
 def write_ice_storage(url: str, table: pd.DataFrame, facts: ResidualFacts | None = None) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from icemap.mapping.sums import RegionSums
+
 # Density of ice over that of water: km3 of ice to km3 of water.
 WATER_PER_ICE = 0.917
 NORMAL_95 = 1.959963984540054
 
 
 def totals(
-    sums: Mapping[str, Any],
+    sums: RegionSums,
     residual_sd: float = 0.0,
     thickness_m: float | None = 5.0,
     held_out: float | None = None,
@@ -23,8 +25,8 @@ def totals(
 
     Parameters
     ----------
-    sums : mapping
-        One region of :func:`icemap.mapping.sums.chunk_sums`, added up over chunks.
+    sums : RegionSums
+        Of one region, added up over chunks.
     residual_sd : float
         Standard deviation of the correlated residual's own total (target unit x km2), from
         :func:`icemap.totals.residual_field.residual_total_sd`.
@@ -60,25 +62,23 @@ def totals(
     would be less than no ice or nothing but ice, or at the bounds of the target, as the limiting
     cases are.
 
-    With the published recipe (``integral_lower`` in the sums) the interval is that of the summed
+    With the published recipe (sums with ``integral_lower``) the interval is that of the summed
     bounds of the cells, and there is no residual.
 
     Examples
     --------
-    >>> region = {"area_km2": 100.0, "area_aoa_km2": 50.0, "integral": [4000.0, 6000.0],
-    ...     "integral_aoa": [2000.0, 3000.0],
-    ...           "integral_sd": 1000.0, "integral_var": 1e4}
+    >>> region = RegionSums(100.0, 50.0, [4000.0, 6000.0], [2000.0, 3000.0], 1000.0, 1e4)
     >>> round(totals(region)["ice_km3"], 6), round(totals(region, thickness_m=None)["mean"], 6)
     (0.25, 50.0)
     """
     quantity = "mean" if thickness_m is None else "ice_km3"
-    area = sums["area_km2"]
+    area = sums.area_km2
     scale = 1 / area if thickness_m is None else thickness_m / 1000 / 100
-    replicates = scale * np.asarray(sums["integral"])
+    replicates = scale * np.asarray(sums.integral)
     centre = float(replicates.mean())
     independent, correlated = (
-        scale * float(np.sqrt(sums["integral_var"])),
-        scale * sums["integral_sd"],
+        scale * float(np.sqrt(sums.integral_var)),
+        scale * sums.integral_sd,
     )
     ensemble_variance = float(replicates.var(ddof=1)) if len(replicates) > 1 else 0.0
     if held_out is not None:
@@ -95,25 +95,25 @@ def totals(
         return max(centre - half, lowest), min(centre + half, highest)
 
     low, high = around(half)
-    if "integral_lower" in sums:
+    if sums.integral_lower is not None and sums.integral_upper is not None:
         # The recipe as printed: every cell at its lower bound, or every cell at its upper one.
-        low, high = scale * sums["integral_lower"], scale * sums["integral_upper"]
+        low, high = scale * sums.integral_lower, scale * sums.integral_upper
         ensemble_variance = variance = ((high - low) / (2 * NORMAL_95)) ** 2
         residual_variance = 0.0
     result = {
         "area_km2": area,
-        "area_aoa_km2": sums["area_aoa_km2"],
+        "area_aoa_km2": sums.area_aoa_km2,
         quantity: centre,
         f"{quantity}_lower95": low,
         f"{quantity}_upper95": high,
     }
     result[f"{quantity}_sd"] = float(np.sqrt(variance))
-    inside = float(np.mean(sums["integral_aoa"]))
-    outside = float(np.mean(sums["integral"])) - inside
+    inside = float(np.mean(sums.integral_aoa))
+    outside = float(np.mean(sums.integral)) - inside
     if thickness_m is None:
         for name, integral, part in (
-            ("aoa", inside, sums["area_aoa_km2"]),
-            ("outside_aoa", outside, area - sums["area_aoa_km2"]),
+            ("aoa", inside, sums.area_aoa_km2),
+            ("outside_aoa", outside, area - sums.area_aoa_km2),
         ):
             result[f"mean_{name}"] = integral / part if part > 0 else float("nan")
     else:
@@ -145,8 +145,8 @@ def _half_width(ensemble_variance: float, residual_variance: float, replicates: 
 
 
 def with_mask(
-    row: Mapping[str, Any], masks: Sequence[Mapping[str, Any]], thickness_m: float | None
-) -> dict[str, Any]:
+    row: Mapping[str, Any], masks: Sequence[RegionSums], thickness_m: float | None
+) -> dict[str, str | float]:
     """A total with the part of its uncertainty that the choice of the mask has, every mask taken
     for equally likely.
 
@@ -154,8 +154,10 @@ def with_mask(
     ----------
     row : mapping
         Of :func:`totals`, under one mask; its interval stays that of this mask.
-    masks : sequence of mapping
-        The region's sums under each mask.
+    masks : sequence of RegionSums
+        Of the region under each mask.
+    thickness_m : float or None
+        Of the layer whose ice is counted; None for a mean of the target.
 
     Returns
     -------

@@ -1,119 +1,123 @@
-"""Totals of areas that are drawn after the map was made, from its stored replicates."""
+"""Totals of zones that are drawn after the map was made, from its stored replicates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import grid_of
 from icemap.mapping.areas import masks_of
-from icemap.mapping.map_schema import is_published, open_map, require_complete, target_name
+from icemap.mapping.map_schema import is_published, target_name
 from icemap.mapping.replicate_fields import StoredReplicates
-from icemap.mapping.sums import Sums, add, chunk_sums
+from icemap.mapping.sums import RegionSums, chunk_sums
 from icemap.store import storage_errors
 from icemap.totals.ice_totals import NORMAL_95
+from icemap.totals.opened_map import OpenedMap
 from icemap.totals.residual_field import Variogram, residual_total_sd
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from icemap.totals.polygons import Area
+    from icemap.totals.polygons import Zone
 
-# Side in degrees of the blocks that stand for an area's cells in the residual's total: its
+# Side in degrees of the blocks that stand for a zone's cells in the residual's total: its
 # correlation hardly changes across one.
 BLOCK = 0.1
 
 
 @dataclass(frozen=True)
-class AreaSums:
-    """What adds up over the chunks of an area.
+class ZoneSums:
+    """What adds up over the chunks of a zone.
 
     Attributes
     ----------
-    sums : dict
-        As :func:`icemap.mapping.sums.chunk_sums` gives for ``all``.
+    sums : RegionSums
     blocks : list of ndarray of shape (3, blocks)
         Longitude, latitude and area that counts (km2).
     squares : float
         Sum of the squared areas of the cells, km4.
     """
 
-    sums: Sums = field(default_factory=dict)
-    blocks: list[NDArray[np.float64]] = field(default_factory=list)
-    squares: float = 0.0
+    sums: RegionSums
+    blocks: list[NDArray[np.float64]]
+    squares: float
 
-    def __add__(self, other: AreaSums) -> AreaSums:
-        return AreaSums(
-            add(self.sums, other.sums), self.blocks + other.blocks, self.squares + other.squares
+    def __add__(self, other: ZoneSums) -> ZoneSums:
+        return ZoneSums(
+            self.sums + other.sums, self.blocks + other.blocks, self.squares + other.squares
         )
 
     def residual_sd(self, variogram: Variogram | None) -> float:
         """Standard deviation of the total of the residual, target unit x km2; 0 without a
         variogram.
         """
-        if variogram is None or not self.blocks:
+        if variogram is None:
             return 0.0
         longitude, latitude, weight = np.concatenate(self.blocks, axis=1)
         return residual_total_sd(longitude, latitude, weight, variogram, cell_squares=self.squares)
 
 
-def sum_areas(
-    map_url: str, areas: Sequence[Area], mask: str, **storage_options: Any
-) -> dict[str, AreaSums]:
-    """Partial sums of each area under a mask; areas without a mapped cell that counts are left out.
+def sum_polygons(opened: OpenedMap, zones: Sequence[Zone], mask: str) -> dict[str, ZoneSums]:
+    """Partial sums of each zone under a mask; zones without a mapped cell that counts are left out.
 
-    One window of the stored replicates is in memory at a time, and only windows that an area meets
+    One window of the stored replicates is in memory at a time, and only windows that a zone meets
     are read.
+
+    Parameters
+    ----------
+    opened : OpenedMap
+        With the predictions of its replicates.
+    zones : sequence of Zone
+    mask : str
+        Of :data:`icemap.mapping.areas.MASKS`.
 
     Raises
     ------
     IcemapError
-        If the map is unfinished, was made without replicates, or none of the areas holds a cell
+        If the map is unfinished, was made without replicates, or none of the zones holds a cell
         that counts.
     """
 
     def covers_of(grid: Grid, chunk: Chunk) -> dict[str, NDArray[np.float64]]:
         return {
-            area.name: cover
-            for area in areas
-            if (cover := area.coverage(grid, chunk.rows, chunk.cols)).any()
+            zone.name: cover
+            for zone in zones
+            if (cover := zone.coverage(grid, chunk.rows, chunk.cols)).any()
         }
 
-    found = sum_covers(map_url, covers_of, mask, **storage_options)
+    found = sum_covers(opened, covers_of, mask)
     if not found:
         named = (
-            f"The area '{areas[0].name}' does not hold"
-            if len(areas) == 1
-            else f"None of the {len(areas)} areas holds"
+            f"The area '{zones[0].name}' does not hold"
+            if len(zones) == 1
+            else f"None of the {len(zones)} areas holds"
         )
         raise IcemapError(
-            f"{named} a cell that counts in the map {map_url}: look whether it lies in the sea,"
+            f"{named} a cell that counts in the map {opened.url}: look whether it lies in the sea,"
             " outside the grid, or where nothing is mapped."
         )
     return found
 
 
 def sum_covers(
-    map_url: str,
+    opened: OpenedMap,
     covers_of: Callable[[Grid, Chunk], Mapping[str, NDArray[np.float64]]],
     mask: str,
-    **storage_options: Any,
-) -> dict[str, AreaSums]:
-    """Partial sums of areas of which each chunk of the map says what part of its cells they cover.
+) -> dict[str, ZoneSums]:
+    """Partial sums of zones of which each chunk of the map says what part of its cells they cover.
 
     Parameters
     ----------
-    map_url : str
-        A finished map with the predictions of its replicates.
+    opened : OpenedMap
+        With the predictions of its replicates.
     covers_of : callable
-        Given the map's grid and a chunk, the part of each cell that is in an area, (rows,
-        columns), by the area's name.
+        Given the map's grid and a chunk, the part of each cell that is in a zone, (rows,
+        columns), by the zone's name.
     mask : str
         What else counts of a cell, of :data:`icemap.mapping.areas.MASKS`.
 
@@ -122,20 +126,13 @@ def sum_covers(
     IcemapError
         If the map is unfinished, or was made without replicates.
     """
-    if (
-        not storage_options
-    ):  # which would be needed for the ledger too, and a map for the public is finished
-        require_complete(map_url)
-    dataset, stored = (
-        open_map(map_url, **storage_options),
-        StoredReplicates(map_url, **storage_options),
-    )
-    grid = grid_of(dataset)
-    found: dict[str, AreaSums] = {}
+    dataset, stored = opened.dataset, opened.replicates()
+    grid = opened.grid
+    found: dict[str, ZoneSums] = {}
     for chunk in grid.chunks(stored.chunk):
         covers = covers_of(grid, chunk)
         for name, part in _sum_chunk(dataset, stored, grid, chunk, covers, mask):
-            found[name] = found.get(name, AreaSums()) + part
+            found[name] = found[name] + part if name in found else part
     return found
 
 
@@ -146,7 +143,7 @@ def _sum_chunk(
     chunk: Chunk,
     covers: Mapping[str, NDArray[np.float64]],
     mask: str,
-) -> Iterator[tuple[str, AreaSums]]:
+) -> Iterator[tuple[str, ZoneSums]]:
     if not covers:
         return
     touched = np.any(list(covers.values()), axis=0)
@@ -186,8 +183,8 @@ def _sum_chunk(
             weight = inside * counted
             yield (
                 label,
-                AreaSums(
-                    sums,
+                ZoneSums(
+                    sums["all"],
                     [
                         _blocks(
                             longitude,

@@ -1,4 +1,4 @@
-"""Areas that a user brings: polygons of any vector file, and how much of each cell of a grid they
+"""Zones that a user brings: polygons of any vector file, and how much of each cell of a grid they
 cover.
 """
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 SUFFIXES = (".gpkg", ".geojson", ".json", ".shp", ".fgb", ".zip")
 # Vertices of an edge in a projected CRS, so that it keeps its course in longitude and latitude.
 EDGE_METRES = 20_000
-# A grid may go on to 540 degrees east, an area begin west of -180.
+# A grid may go on to 540 degrees east, a zone begin west of -180.
 TURNS = (-360.0, 0.0, 360.0, 720.0)
 
 
 @dataclass(frozen=True)
-class Area:
+class Zone:
     """A named polygon in longitude and latitude; across the date line it goes on beyond 180
     degrees.
     """
@@ -81,15 +81,15 @@ def _coverage(
     return covered
 
 
-def read_areas(url: str, attribute: str | None = None, layer: str | None = None) -> list[Area]:
+def read_zones(url: str, attribute: str | None = None, layer: str | None = None) -> list[Zone]:
     """Polygons of a GeoPackage, GeoJSON or anything else that GDAL reads, in any CRS; those of one
-    name are one area.
+    name are one zone.
 
     Parameters
     ----------
     url : str
     attribute : str, optional
-        Column that names the areas. When left out: the first column of words that names each
+        Column that names the zones. When left out: the first column of words that names each
         polygon differently, else their numbers from 1.
     layer : str, optional
         Of a file with several layers.
@@ -108,7 +108,7 @@ def read_areas(url: str, attribute: str | None = None, layer: str | None = None)
         raise IcemapError(f"{url} has no CRS: save it with one, such as EPSG:4326.")
     kinds = sorted(set(table.geometry.geom_type) - {"Polygon", "MultiPolygon"})
     if kinds:
-        raise IcemapError(f"{url} holds {', '.join(kinds)}, but an area needs polygons.")
+        raise IcemapError(f"{url} holds {', '.join(kinds)}, but a zone needs polygons.")
     projected = not table.crs.is_geographic
     if projected:
         table = table.set_geometry(
@@ -119,7 +119,7 @@ def read_areas(url: str, attribute: str | None = None, layer: str | None = None)
         parts.setdefault(name, []).append(
             shapely.make_valid(unwrapped(geometry, keep_boxes=not projected))
         )
-    return [Area(name, _dissolved(shapes)) for name, shapes in parts.items()]
+    return [Zone(name, _dissolved(shapes)) for name, shapes in parts.items()]
 
 
 def _read(url: str, layer: str | None) -> gpd.GeoDataFrame:

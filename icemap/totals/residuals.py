@@ -5,12 +5,13 @@ it means for the sum over the map.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from icemap.ensemble.model import sample_errors
 from icemap.gridded import grid_of
+from icemap.json_records import FoldColumns
 from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.store import storage_errors
 from icemap.totals.residual_field import Variogram, fit_variogram, residual_total_sd
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 MAX_CELLS = 200_000
 
 
-def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogram | None:
+def residual_variogram(samples: pd.DataFrame, folds: FoldColumns) -> Variogram | None:
     """Variogram of observed minus predicted for samples held out in kNNDM folds; None where there
     are too few.
 
@@ -32,7 +33,7 @@ def residual_variogram(samples: pd.DataFrame, folds: dict[str, Any]) -> Variogra
     ----------
     samples : DataFrame
         ``lon``, ``lat`` and, optional, ``standard_error`` of all samples.
-    folds : dict
+    folds : FoldColumns
         ``rows`` (of the samples that were left out), ``observed`` and ``mean`` of what is mapped
         (see `icemap.verification.cross_validation`).
     """

@@ -13,8 +13,6 @@ from icemap.catalog import Source
 from icemap.comparison.class_table import read_class_names
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import grid_of
-from icemap.mapping.map_schema import open_map
 from icemap.predictors.align import Raster, align, require_overlap, resampling
 from icemap.predictors.class_tables import category_names
 from icemap.predictors.sources import (
@@ -25,7 +23,8 @@ from icemap.predictors.sources import (
     suffix_of,
 )
 from icemap.store import file_name, is_remote, local_path
-from icemap.totals.polygon_storage import AreaSums, sum_covers
+from icemap.totals.opened_map import OpenedMap
+from icemap.totals.polygon_storage import ZoneSums, sum_covers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,15 +33,13 @@ if TYPE_CHECKING:
 MAX_ZONES = 254
 
 
-def sum_zones(
-    map_url: str, zones: str, classes: str | None, mask: str, **storage_options: Any
-) -> dict[str, AreaSums]:
+def sum_zones(opened: OpenedMap, zones: str, classes: str | None, mask: str) -> dict[str, ZoneSums]:
     """Partial sums by the classes of a raster, with the part of every cell that each covers.
 
     Parameters
     ----------
-    map_url : str
-        A finished map with the predictions of its replicates.
+    opened : OpenedMap
+        With the predictions of its replicates.
     zones : str
         A raster of classes in any CRS.
     classes : str, optional
@@ -50,8 +47,6 @@ def sum_zones(
         codes, when left out.
     mask : str
         Of :data:`icemap.mapping.areas.MASKS`.
-    **storage_options
-        What fsspec needs beyond the environment to read the map.
 
     Raises
     ------
@@ -72,15 +67,15 @@ def sum_zones(
         kind="class",
         classes={0: "zone"},
     )
-    grid = grid_of(open_map(map_url, **storage_options))
+    grid = opened.grid
     with open_source(source, grid) as raster:
         require_overlap(raster, grid)
         known = _Zones(raster, names, classes, {} if names is not None else _own_names(zones))
-        found = sum_covers(map_url, known.covers, mask, **storage_options)
+        found = sum_covers(opened, known.covers, mask)
     if not found:
         raise IcemapError(
-            f"No cell that counts in the map {map_url} lies in a class of {zones}: check its nodata"
-            " and its CRS."
+            f"No cell that counts in the map {opened.url} lies in a class of {zones}: check its"
+            " nodata and its CRS."
         )
     return {name: found[name] for name in known.ordered(list(found))}
 

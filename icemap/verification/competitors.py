@@ -8,13 +8,13 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.folds import block_folds, random_folds, spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
+from icemap.verification.records import Forecast
 from icemap.verification.scores import COVERAGES, crps_sample
 
 Array = NDArray[np.float64]
@@ -41,7 +41,7 @@ def quantile_forest(
     bounds: Bounds,
     block_degrees: float,
     seed: int,
-) -> dict[str, Any]:
+) -> Forecast:
     """Forecasts of a quantile regression forest (Meinshausen 2006, JMLR 7:983): 300 trees, leaves
     of five sites or more, samples weighted as for the members.
 
@@ -50,12 +50,18 @@ def quantile_forest(
     training : TrainingTable
     X, y : ndarray of shape (n, predictors) and (n,)
         Coded predictors and target of the test side.
+    class_columns : list of int
+        Columns of X that hold codes of classes.
+    bounds : (float, float) or None
+        Of the target.
+    block_degrees : float
+        Side of spatial blocks.
+    seed : int
 
     Returns
     -------
-    dict
-        ``mean``, ``pit`` and ``crps`` of shape (n,), ``interval`` by coverage of shape (n, 2). The
-        distribution is made of steps: it has no density.
+    Forecast
+        The distribution is made of steps: it has no density.
     """
     from quantile_forest import RandomForestQuantileRegressor
 
@@ -91,16 +97,29 @@ def conformal_quantiles(
     bounds: Bounds,
     block_degrees: float,
     seed: int,
-) -> dict[str, Any] | None:
+) -> Forecast | None:
     """95 % interval by conformalized quantile regression (Romano et al. 2019, arXiv:1905.03222):
     MAPIE over LightGBM.
 
     A third of the training side is kept for the conformal correction; whole spatial blocks, because
     the test side is farther from the training sites than neighbours are.
 
+    Parameters
+    ----------
+    training : TrainingTable
+    X, y : ndarray of shape (n, predictors) and (n,)
+        Coded predictors and target of the test side.
+    class_columns : list of int
+        Columns of X that hold codes of classes.
+    bounds : (float, float) or None
+        Of the target, at which the interval ends.
+    block_degrees : float
+        Side of the spatial blocks that are kept for the correction.
+    seed : int
+
     Returns
     -------
-    dict or None
+    Forecast or None
         ``interval`` of shape (n, 2) and nothing else: the method gives no distribution. None where
         the training side is too small.
     """
@@ -123,7 +142,7 @@ def conformal_quantiles(
         objective="quantile", alpha=0.5, random_state=seed, **settings, **exact
     )
     regressor = ConformalizedQuantileRegressor(quantile, confidence_level=QUANTILE_COVERAGE)
-    options: dict[str, Any] = {
+    options = {
         "sample_weight": training.weight[~kept],
         **({"categorical_feature": class_columns} if class_columns else {}),
     }
@@ -200,7 +219,7 @@ def _kept_for_conformal(
 
 
 #: By the name that the config gives.
-COMPETITORS: dict[str, Callable[..., dict[str, Any] | None]] = {
+COMPETITORS: dict[str, Callable[..., Forecast | None]] = {
     "quantile_forest": quantile_forest,
     "conformal_quantiles": conformal_quantiles,
 }

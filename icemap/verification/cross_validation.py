@@ -1,4 +1,4 @@
-"""The whole chain, fitted without a part of the sites and scored on that part, beside its
+"""The whole chain, fitted without a part of the sites and scored on that part, next to its
 competitors.
 """
 
@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from icemap.verification.competitors import COMPETITORS
 from icemap.verification.importance import ReplicateMean, permuted_errors
 from icemap.verification.measured import measured_forecast
 from icemap.verification.published import PUBLISHED, REPLICATES, PublishedFit
+from icemap.verification.records import FoldRecord, Forecast, ForecastRecord, LeftOutForecasts
 from icemap.verification.scores import COVERAGES
 
 Array = NDArray[np.float64]
@@ -56,14 +57,19 @@ def verify_fold(
     competitors: Sequence[str] = (),
     *,
     importance: bool = False,
-) -> dict[str, Any]:
+) -> FoldRecord:
     """Tune and fit without one fold, predict it with every model, and score each prediction.
 
     Parameters
     ----------
     ensemble : IceEnsemble
         Prepared, not necessarily fitted: its options and coding are used.
+    samples : DataFrame
+        All samples, as `IceEnsemble.table` takes them.
     labels : ndarray of shape (n,)
+        Fold of each sample.
+    fold : int
+        The label of the samples to be left out.
     competitors : sequence of str
         Of `icemap.verification.competitors.COMPETITORS`, or
         `icemap.verification.published.PUBLISHED`.
@@ -72,11 +78,7 @@ def verify_fold(
 
     Returns
     -------
-    dict
-        ``rows`` (positions of the test samples), ``y``, ``dissimilarity`` to the training side, per
-        model what it has of ``mean``, ``pit``, ``crps``, ``log_density`` and ``interval`` per
-        coverage, ``left_out``, the competitors that cannot be fitted to so few sites, and
-        ``climatology``, its share in the pool.
+    FoldRecord
     """
     table = ensemble.table(samples)
     test = labels == fold
@@ -122,12 +124,14 @@ def verify_fold(
     dissimilarity = Applicability.fit(sites, predictor_weights(sites, training.y, seed)).index(
         ensemble.coding_.design(X)
     )
-    rows = {
+    record: FoldRecord = {
         "rows": np.flatnonzero(test).tolist(),
         "y": y.tolist(),
         "dissimilarity": dissimilarity.tolist(),
+        "models": models,
+        "left_out": left_out,
+        "climatology": options.climatology,
     }
-    record = {**rows, "models": models, "left_out": left_out, "climatology": options.climatology}
     if importance:
         record["permuted"] = permuted_errors(
             ReplicateMean(replicate, forest), X, y, ensemble.coding_.names, seed
@@ -147,7 +151,7 @@ def _mapped_forecast(
     X: Array,
     y: Array,
     error: Array | None,
-) -> dict[str, Any]:
+) -> ForecastRecord:
     """The forecast of the map: COP-BMA and the quantile forest. Samples with errors are forecast as
     they were measured.
     """
@@ -165,7 +169,8 @@ def _mapped_forecast(
             TAIL_LEVELS,
             ensemble.bounds,
         )
-        return _plain({**forecast, "mean": mixture.replicate_means(F, leaves)[0]})
+        forecast["mean"] = mixture.replicate_means(F, leaves)[0]
+        return _plain(forecast)
     tails = np.array([[(1 - coverage) / 2, (1 + coverage) / 2] for coverage in COVERAGES])
     means, quantiles, _ = mixture.summary(F, np.concatenate([TAIL_LEVELS, tails.ravel()]), leaves)
     ends = quantiles[:, len(TAIL_LEVELS) :].reshape(len(X), len(COVERAGES), 2)
@@ -188,7 +193,7 @@ def _pooled_forecasts(
     X: Array,
     y: Array,
     error: Array | None,
-) -> dict[str, Any]:
+) -> dict[str, ForecastRecord]:
     """Forecasts made of the members' predictions: COP-BMA, other ways to pool them, each member
     alone, and climatology.
     """
@@ -214,7 +219,7 @@ def _pooled_forecasts(
     return models
 
 
-def _truth_forecast(bma: CopulaBMA, F: Array, y: Array, error: Array | None) -> dict[str, Any]:
+def _truth_forecast(bma: CopulaBMA, F: Array, y: Array, error: Array | None) -> ForecastRecord:
     """Forecast by a COP-BMA, which describes the truth where the samples that it was fitted to have
     errors.
 
@@ -228,7 +233,8 @@ def _truth_forecast(bma: CopulaBMA, F: Array, y: Array, error: Array | None) -> 
         lambda x: bma.distribution(F, x), span, y, error, COVERAGES, TAIL_LEVELS, bma.bounds
     )
     del forecast["quantiles"]
-    return _plain({**forecast, "mean": bma.predict(F)})
+    forecast["mean"] = bma.predict(F)
+    return _plain(forecast)
 
 
 def _climatology(bma: CopulaBMA) -> CopulaBMA:
@@ -243,7 +249,7 @@ def _climatology(bma: CopulaBMA) -> CopulaBMA:
     )
 
 
-def _forecast(model: Any, F: Array, y: Array, bounds: tuple[float, float] | None) -> dict[str, Any]:
+def _forecast(model: Any, F: Array, y: Array, bounds: tuple[float, float] | None) -> ForecastRecord:
     density = np.maximum(model.pdf(F, y), np.finfo(float).tiny)
     intervals = {f"{coverage:g}": model.interval(F, coverage) for coverage in COVERAGES}
     if bounds is not None:
@@ -264,30 +270,31 @@ def _forecast(model: Any, F: Array, y: Array, bounds: tuple[float, float] | None
     )
 
 
-def _plain(forecast: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: (
-            _plain(value) if isinstance(value, Mapping) else np.asarray(value, dtype=float).tolist()
-        )
-        for name, value in forecast.items()
-    }
+def _plain(forecast: Forecast) -> ForecastRecord:
+    """As JSON keeps it."""
+
+    def listed(value: object) -> object:
+        if isinstance(value, Mapping):
+            return {name: listed(part) for name, part in value.items()}
+        return np.asarray(value, dtype=float).tolist()
+
+    return cast(ForecastRecord, listed(forecast))
 
 
-def gather(records: Sequence[Mapping[str, Any]], rows: NDArray[np.integer]) -> dict[str, Any]:
+def gather(records: Sequence[FoldRecord], rows: NDArray[np.int64]) -> LeftOutForecasts:
     """Join the records of all folds of one kind in the order of the samples.
 
     Parameters
     ----------
-    records : sequence of dict
+    records : sequence of FoldRecord
         From `verify_fold`.
     rows : ndarray
         Positions of the samples that the folds leave out, rising.
 
     Returns
     -------
-    dict
-        ``rows``, ``y``, ``dissimilarity`` and ``models``; a model that a fold had to leave out is
-        left out.
+    LeftOutForecasts
+        A model that a fold had to leave out is left out.
     """
     order = np.concatenate([np.asarray(record["rows"], dtype=int) for record in records])
     if not np.array_equal(np.sort(order), rows):
@@ -306,7 +313,9 @@ def gather(records: Sequence[Mapping[str, Any]], rows: NDArray[np.integer]) -> d
         name for name in records[0]["models"] if all(name in record["models"] for record in records)
     ]
     models = {name: joined([record["models"][name] for record in records]) for name in names}
-    columns = {
-        name: joined([record[name] for record in records]) for name in ("y", "dissimilarity")
+    return {
+        "rows": np.asarray(rows),
+        "y": joined([record["y"] for record in records]),
+        "dissimilarity": joined([record["dissimilarity"] for record in records]),
+        "models": models,
     }
-    return {"rows": np.asarray(rows), **columns, "models": models}

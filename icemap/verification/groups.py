@@ -6,16 +6,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from icemap.config import TargetConfig
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
+from icemap.json_records import Row
 from icemap.regions import region_of
 from icemap.sphere import unit_vectors
 from icemap.verification.cv_schemes import MIN_SCORED
+from icemap.verification.records import Forecast, LeftOutForecasts
 from icemap.verification.scores import Scores
 
 Array = NDArray[np.float64]
@@ -40,7 +42,7 @@ def groupings(
     dissimilarity: Array,
     threshold: float,
     block_degrees: float,
-    target: Any,
+    target: TargetConfig,
     edges: Sequence[float] | None,
 ) -> dict[str, Names]:
     """Group of each sample, by each thing that one can group them by.
@@ -52,6 +54,8 @@ def groupings(
         Index of each sample against those of other folds.
     threshold : float
         Of the area of applicability.
+    block_degrees : float
+        Side of a spatial block.
     target : TargetConfig
         Its unit and bounds say what the classes are.
     edges : sequence of float or None
@@ -124,12 +128,12 @@ def block_names(longitude: ArrayLike, latitude: ArrayLike, degrees: float) -> Na
     return np.array(names, dtype=object)[block]
 
 
-def group_scores(part: Mapping[str, Any], groups: Groupings) -> list[dict[str, Any]]:
+def group_scores(part: LeftOutForecasts, groups: Groupings) -> list[Row]:
     """Scores of every model in every group.
 
     Parameters
     ----------
-    part : mapping
+    part : LeftOutForecasts
         From `icemap.verification.cross_validation.gather`.
     groups : mapping
         From `groupings`, for all samples.
@@ -140,7 +144,7 @@ def group_scores(part: Mapping[str, Any], groups: Groupings) -> list[dict[str, A
         ``by``, ``group``, ``model``, ``n``, ``few`` (fewer than 20 samples: read with caution) and
         the scores that the model has.
     """
-    rows = []
+    rows: list[Row] = []
     for heading, names in groups.items():
         here = names[part["rows"]]
         for group in _ordered(here):
@@ -164,9 +168,7 @@ def group_scores(part: Mapping[str, Any], groups: Groupings) -> list[dict[str, A
     return rows
 
 
-def worst_block(
-    part: Mapping[str, Any], forecast: Mapping[str, Any], blocks: Names
-) -> dict[str, Any]:
+def worst_block(part: LeftOutForecasts, forecast: Forecast, blocks: Names) -> Row:
     """The block of 20 samples or more whose 95 % interval covers least: its name, coverage and
     number of samples; {} where no block is that large.
     """
@@ -185,20 +187,24 @@ def worst_block(
     return {"worst_block_coverage_95": coverage, "worst_block": name, "worst_block_n": count}
 
 
-def scores_of(
-    y: Array, forecast: Mapping[str, Any], chosen: NDArray[np.bool_] | None = None
-) -> Scores:
+def scores_of(y: Array, forecast: Forecast, chosen: NDArray[np.bool_] | None = None) -> Scores:
     """Scores of what a model gives: an interval alone, or a whole distribution."""
     rows = np.ones(len(y), dtype=bool) if chosen is None else chosen
     intervals = {
         float(c): (bounds[rows, 0], bounds[rows, 1]) for c, bounds in forecast["interval"].items()
     }
-    columns = {
-        name: forecast[name][rows]
-        for name in ("mean", "pit", "crps", "log_density")
-        if name in forecast
-    }
-    return Scores.of(y[rows], intervals=intervals, **columns)
+    mean, pit, crps, log_density = (
+        None if column is None else column[rows]
+        for column in (
+            forecast.get("mean"),
+            forecast.get("pit"),
+            forecast.get("crps"),
+            forecast.get("log_density"),
+        )
+    )
+    return Scores.of(
+        y[rows], mean=mean, intervals=intervals, pit=pit, crps=crps, log_density=log_density
+    )
 
 
 def _ordered(names: Names) -> list[str]:

@@ -18,6 +18,7 @@ from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.quantile_forest import SHARE, QuantileForest
 from icemap.ensemble.replicates import Replicate, fit_replicate
+from icemap.verification.records import Dependence, Explanation, PermutationRow, PermutedErrors
 
 Array = NDArray[np.float64]
 REPEATS = 10
@@ -60,16 +61,25 @@ class ReplicateMean(RegressorMixin, BaseEstimator):
 
 def permuted_errors(
     model: Any, X: Array, y: Array, names: Sequence[str], seed: int
-) -> dict[str, Any]:
+) -> PermutedErrors:
     """Mean square error on a test side, and its increase with each predictor permuted among the
     test samples (Breiman 2001, doi:10.1023/A:1010933404324).
 
     Classes are permuted as codes, all levels together.
 
+    Parameters
+    ----------
+    model
+        Has ``predict``, from predictors (n, predictors) to means (n,).
+    X, y : ndarray of shape (n, predictors) and (n,)
+        Coded predictors and target of the test side.
+    names : sequence of str
+        Of the predictors.
+    seed : int
+
     Returns
     -------
-    dict
-        ``n``, ``mse`` and ``increase``, for each predictor one number per repeat.
+    PermutedErrors
     """
     rng = np.random.default_rng(seed)
     rows, columns = X.shape
@@ -90,19 +100,18 @@ def permuted_errors(
     }
 
 
-def permutation_importance_table(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def permutation_importance_table(parts: Sequence[PermutedErrors]) -> list[PermutationRow]:
     """Increase of the RMSE over all folds when a predictor is permuted, most important first.
 
     Parameters
     ----------
-    parts : sequence of dict
+    parts : sequence of PermutedErrors
         From `permuted_errors`, one per fold.
 
     Returns
     -------
-    list of dict
-        ``predictor``, ``rmse_increase`` (mean over the repeats) and ``sd`` (over the repeats), in
-        units of the target.
+    list of PermutationRow
+        Mean and standard deviation over the repeats, in units of the target.
 
     Examples
     --------
@@ -114,7 +123,7 @@ def permutation_importance_table(parts: Sequence[Mapping[str, Any]]) -> list[dic
     share = np.array([part["n"] for part in parts], dtype=float)
     share /= share.sum()
     mse = float(share @ [part["mse"] for part in parts])
-    rows = []
+    rows: list[PermutationRow] = []
     for name in parts[0]["increase"]:
         permuted = mse + share @ np.array([part["increase"][name] for part in parts])
         rise = np.sqrt(np.maximum(permuted, 0.0)) - np.sqrt(mse)
@@ -124,13 +133,13 @@ def permutation_importance_table(parts: Sequence[Mapping[str, Any]]) -> list[dic
     return sorted(rows, key=lambda row: -row["rmse_increase"])
 
 
-def explain(ensemble: IceEnsemble, samples: pd.DataFrame) -> dict[str, Any]:
+def explain(ensemble: IceEnsemble, samples: pd.DataFrame) -> Explanation:
     """Partial dependence and Shapley values of one replicate fitted to all samples.
 
     Returns
     -------
-    dict
-        ``partial_dependence`` and ``shap``, see `partial_dependence` and `tree_shap`.
+    Explanation
+        See `partial_dependence` and `tree_shap`.
     """
     table = ensemble.table(samples)
     replicate = fit_replicate(
@@ -150,7 +159,7 @@ def explain(ensemble: IceEnsemble, samples: pd.DataFrame) -> dict[str, Any]:
 
 def partial_dependence(
     model: Any, X: Array, coding: PredictorCoding, members: Sequence[str], seed: int
-) -> dict[str, Any]:
+) -> dict[str, Dependence]:
     """Mean prediction as a function of one predictor, all others as they are at the sites (Friedman
     2001, doi:10.1214/aos/1013203451).
 
@@ -160,15 +169,19 @@ def partial_dependence(
         Predicts columns: the ensemble's mean, and its members.
     X : ndarray of shape (n, predictors)
         Coded predictors of the samples.
+    coding : PredictorCoding
+    members : sequence of str
+        Names of the columns after the first.
+    seed : int
+        Of the choice of samples whose other predictors are used.
 
     Returns
     -------
-    dict
-        For each predictor ``values`` (for a class: its codes, and None for "other"), ``mean`` and
-        ``members``, in units of the target. The curve spans the central 90 % of the samples.
+    dict of str to Dependence
+        By predictor. The curve spans the central 90 % of the samples.
     """
     background = X[np.sort(np.random.default_rng(seed).permutation(len(X))[:_BACKGROUND])]
-    curves = {}
+    curves: dict[str, Dependence] = {}
     for column, name in enumerate(coding.names):
         is_class = column in coding.class_columns
         values = np.unique(X[:, column]) if is_class else _curve(X[:, column])

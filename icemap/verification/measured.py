@@ -5,12 +5,12 @@ measured spreads about it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.curves import integral_from, integral_of_product
+from icemap.verification.records import Forecast
 
 Array = NDArray[np.float64]
 _NODES = 801
@@ -26,7 +26,7 @@ def measured_forecast(
     coverages: Sequence[float],
     levels: Array,
     bounds: tuple[float, float] | None,
-) -> dict[str, Any]:
+) -> Forecast:
     """A forecast of measured samples, scored.
 
     Parameters
@@ -46,9 +46,8 @@ def measured_forecast(
 
     Returns
     -------
-    dict
-        ``mean``, ``pit``, ``crps``, ``log_density`` (n,), ``quantiles`` (n, m) and ``interval``
-        per coverage, (n, 2), of the distribution of truth plus a normal error.
+    Forecast
+        Of the distribution of truth plus a normal error, with m ``quantiles``.
 
     Examples
     --------

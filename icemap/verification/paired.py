@@ -4,11 +4,10 @@ from resampled spatial blocks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from icemap.verification.records import BlockDifference, DifferenceRow, LeftOutForecasts
 
 Array = NDArray[np.float64]
 DRAWS = 2000
@@ -31,7 +30,7 @@ def winkler(y: Array, interval: Array, coverage: float = 0.95) -> Array:
     )
 
 
-def block_difference(difference: ArrayLike, blocks: ArrayLike, seed: int) -> dict[str, Any]:
+def block_difference(difference: ArrayLike, blocks: ArrayLike, seed: int) -> BlockDifference:
     """Mean of a difference and its 95 % interval when whole spatial blocks are resampled.
 
     Parameters
@@ -45,9 +44,9 @@ def block_difference(difference: ArrayLike, blocks: ArrayLike, seed: int) -> dic
 
     Returns
     -------
-    dict
-        ``difference``, ``low``, ``high`` (None with fewer than 8 blocks, or where there is no
-        difference in any block) and ``blocks``. Bias-corrected and accelerated bootstrap of 2,000
+    BlockDifference
+        ``low`` and ``high`` are None with fewer than 8 blocks, or where there is no difference in
+        any block. Bias-corrected and accelerated bootstrap of 2,000
         draws (Efron 1987, doi:10.1080/01621459.1987.10478410).
 
     Examples
@@ -62,7 +61,12 @@ def block_difference(difference: ArrayLike, blocks: ArrayLike, seed: int) -> dic
     values = np.asarray(difference, dtype=float)
     block = np.unique(np.asarray(blocks), return_inverse=True)[1]
     sums, counts = np.bincount(block, values), np.bincount(block).astype(float)
-    found = {"difference": float(values.mean()), "low": None, "high": None, "blocks": len(counts)}
+    found: BlockDifference = {
+        "difference": float(values.mean()),
+        "low": None,
+        "high": None,
+        "blocks": len(counts),
+    }
     if len(counts) < MIN_BLOCKS or not np.ptp(sums / counts) > 0:
         return found
 
@@ -83,21 +87,23 @@ def block_difference(difference: ArrayLike, blocks: ArrayLike, seed: int) -> dic
 
 
 def differences(
-    part: Mapping[str, Any], own: str, own_interval: str, blocks: ArrayLike, seed: int
-) -> list[dict[str, Any]]:
+    part: LeftOutForecasts, own: str, own_interval: str, blocks: ArrayLike, seed: int
+) -> list[DifferenceRow]:
     """Own model minus each other one, in CRPS and in the Winkler score of the 95 % interval:
     negative is better.
 
     Parameters
     ----------
-    part : mapping
+    part : LeftOutForecasts
         From `icemap.verification.cross_validation.gather`.
     own, own_interval : str
         Models whose CRPS and whose interval are compared with those of the others.
     blocks : array_like of shape (all samples,)
+        Spatial block of each sample.
+    seed : int
     """
     y, models, here = part["y"], part["models"], np.asarray(blocks)[part["rows"]]
-    rows = []
+    rows: list[DifferenceRow] = []
     for name, other in models.items():
         if name in (own, own_interval):
             continue

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from icemap.ensemble.pooled import replicate_interval
 from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate
 from icemap.recipe import PUBLISHED_HELD_OUT, Recipe
 from icemap.verification.measured import measured_forecast
+from icemap.verification.records import Forecast
 from icemap.verification.scores import COVERAGES, crps_sample
 
 Array = NDArray[np.float64]
@@ -76,7 +75,7 @@ class PublishedFit:
             ]
         )
 
-    def forecasts(self, X: Array, y: Array) -> dict[str, dict[str, Any]]:
+    def forecasts(self, X: Array, y: Array) -> dict[str, Forecast]:
         """Forecasts for coded predictors (n, predictors) and target (n,), by name of the row."""
         F = np.stack([replicate.member_predictions(X) for replicate in self.replicates])
         bmas = [replicate.bma for replicate in self.replicates]
@@ -96,7 +95,7 @@ class PublishedFit:
         return {PUBLISHED: replicate_forecast(means, y), PUBLISHED_MIXTURE: mixture}
 
 
-def replicate_forecast(means: Array, y: Array) -> dict[str, Array | Mapping[str, Array]]:
+def replicate_forecast(means: Array, y: Array) -> Forecast:
     """The replicates' means (replicates, n) as a forecast of the target (n,): as many equally
     likely values, without a density.
     """

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.verification.applicability import Applicability
+from icemap.verification.records import NextBorehole, SiteRow
 
 Array = NDArray[np.float64]
 # The effect of leaving a site out is the difference of two means over replicates: fewer than this
@@ -124,7 +125,7 @@ def total_shifts(held_out: NDArray[np.bool_], totals: Array) -> tuple[Array, Arr
 
 def next_boreholes(
     applicability: Applicability, places: MapPlaces, count: int = 20
-) -> list[dict[str, Any]]:
+) -> list[NextBorehole]:
     """Places where one more borehole would bring most of the map's uncertainty closer to data, best
     first, each given those before it.
 
@@ -137,11 +138,20 @@ def next_boreholes(
     score is that sum divided by the sum of all weight_k sd_k^2: 1 would be a borehole at every
     place.
 
+    Parameters
+    ----------
+    applicability : Applicability
+        Of the training sites.
+    places : MapPlaces
+        The candidates.
+    count : int
+        At most so many.
+
     Returns
     -------
-    list of dict
-        ``longitude``, ``latitude``, ``score``, ``mean``, ``sd``, ``dissimilarity`` (before),
-        ``share_of_map`` that would have it as its nearest site.
+    list of NextBorehole
+        With the dissimilarity before, and the share of the map that would have it as its nearest
+        site.
 
     Notes
     -----
@@ -156,7 +166,7 @@ def next_boreholes(
     between = pairwise_distances(scaled) / applicability.mean_distance
     _, current = nearest_sites(applicability, places.predictors)
     variance = places.weight * places.sd**2
-    rows: list[dict[str, Any]] = []
+    rows: list[NextBorehole] = []
     for _ in range(min(count, len(scaled))):
         nearer = np.divide(
             between, current[:, None], out=np.ones_like(between), where=current[:, None] > 0
@@ -166,15 +176,17 @@ def next_boreholes(
         if not gains[best] > 0:
             break
         closer = between[:, best] < current
-        row = {
-            "longitude": places.longitude[best],
-            "latitude": places.latitude[best],
-            "score": gains[best],
-            "mean": places.mean[best],
-            "sd": places.sd[best],
-        }
-        row |= {"dissimilarity": current[best], "share_of_map": places.weight[closer].sum()}
-        rows.append({name: float(value) for name, value in row.items()})
+        rows.append(
+            {
+                "longitude": float(places.longitude[best]),
+                "latitude": float(places.latitude[best]),
+                "score": float(gains[best]),
+                "mean": float(places.mean[best]),
+                "sd": float(places.sd[best]),
+                "dissimilarity": float(current[best]),
+                "share_of_map": float(places.weight[closer].sum()),
+            }
+        )
         current = np.minimum(current, between[:, best])
     return rows
 
@@ -185,39 +197,39 @@ def site_table(
     places: MapPlaces,
     held_out: NDArray[np.bool_],
     residual: Array,
-) -> list[dict[str, Any]]:
-    """Sites by leverage, highest first.
+) -> list[SiteRow]:
+    """Sites by their influence on the map, highest first.
 
     Parameters
     ----------
     samples : DataFrame
         ``lon``, ``lat`` and ``value``, optional ``sample``.
+    applicability : Applicability
+        Of the training sites.
+    places : MapPlaces
     held_out : ndarray of bool, shape (replicates, n)
+        Samples that each replicate was trained without.
     residual : ndarray of shape (n,)
         Observed minus predicted where the sample was left out; NaN where it was not.
 
     Returns
     -------
-    list of dict
-        ``sample``, ``longitude``, ``latitude``, ``value``, ``map_share``, ``residual``,
-        ``total_shift`` and ``total_shift_se`` (None where unknown).
+    list of SiteRow
     """
     shares = map_shares(applicability, places)
     shift, error = total_shifts(held_out, places.replicate_means @ places.weight)
     names = list(samples.get("sample", samples.index))
-    rows = []
+    rows: list[SiteRow] = []
     for i in np.argsort(-shares, kind="stable"):
         known = bool(np.isfinite(shift[i]))
-        row = {"sample": str(names[i]), "longitude": float(samples["lon"].iloc[i])}
-        row |= {
-            "latitude": float(samples["lat"].iloc[i]),
-            "value": float(samples["value"].iloc[i]),
-            "map_share": float(shares[i]),
-            "residual": float(residual[i]) if np.isfinite(residual[i]) else None,
-        }
         rows.append(
             {
-                **row,
+                "sample": str(names[i]),
+                "longitude": float(samples["lon"].iloc[i]),
+                "latitude": float(samples["lat"].iloc[i]),
+                "value": float(samples["value"].iloc[i]),
+                "map_share": float(shares[i]),
+                "residual": float(residual[i]) if np.isfinite(residual[i]) else None,
                 "total_shift": float(shift[i]) if known else None,
                 "total_shift_se": float(error[i]) if known else None,
             }

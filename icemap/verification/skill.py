@@ -4,7 +4,6 @@ interval from resampled blocks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import numpy as np
@@ -14,6 +13,7 @@ from icemap.config import TargetConfig
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import BLOCK_HALVINGS
 from icemap.verification.paired import DRAWS, MIN_BLOCKS
+from icemap.verification.records import LeftOutForecasts
 
 Array = NDArray[np.float64]
 CLIMATOLOGY = "climatology"
@@ -102,14 +102,16 @@ def skill_blocks(longitude: Array, latitude: Array, degrees: float) -> tuple[NDA
     return blocks, side
 
 
-def skills(part: Mapping[str, Any], blocks: NDArray[Any], seed: int) -> dict[str, Skill]:
+def skills(part: LeftOutForecasts, blocks: NDArray[Any], seed: int) -> dict[str, Skill]:
     """Skill of every model that has a CRPS, but for climatology itself.
 
     Parameters
     ----------
-    part : mapping
-        Of one kind of folds, see `icemap.verification.cross_validation.gather`.
+    part : LeftOutForecasts
+        Of one kind of folds.
     blocks : ndarray of shape (all samples,)
+        Spatial block of each sample.
+    seed : int
     """
     models, here = part["models"], blocks[part["rows"]]
     if CLIMATOLOGY not in models:
@@ -122,10 +124,10 @@ def skills(part: Mapping[str, Any], blocks: NDArray[Any], seed: int) -> dict[str
     }
 
 
-def skill_sentence(skill: Mapping[str, Any], target: TargetConfig) -> str:
+def skill_sentence(skill: Skill, target: TargetConfig) -> str:
     """What the skill means for a reader of the map, in one sentence."""
     score, what = f"{100 * skill['crpss']:.0f} %", target.long_name
-    if skill["low"] is None:
+    if skill["low"] is None or skill["high"] is None:
         return (
             f"Whether these predictors explain {what} at these sites cannot be told: the skill "
             f"against climatology is {score}, but {skill['blocks']} clusters of sites allow no "

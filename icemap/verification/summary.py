@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.json_records import Row
 from icemap.verification.calibration import Calibration
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS, mapped_model
 from icemap.verification.cv_schemes import KIND_NAMES
 from icemap.verification.groups import scores_of, worst_block
 from icemap.verification.paired import differences
 from icemap.verification.published import PUBLISHED
+from icemap.verification.records import (
+    DifferenceByFolds,
+    Forecast,
+    LeftOutForecasts,
+    ReplicateScore,
+)
 from icemap.verification.skill import Skill
 
 Array = NDArray[np.float64]
@@ -23,15 +30,15 @@ CALIBRATED = f"{MODEL} calibrated"
 
 
 def calibrated_interval(
-    model: Mapping[str, Any], dissimilarity: Array, labels: NDArray[np.int64]
+    model: Forecast, dissimilarity: Array, labels: NDArray[np.int64]
 ) -> tuple[Array, Array]:
     """Interval for each sample by a calibration on the other folds, so that no sample calibrates
     its own interval.
 
     Parameters
     ----------
-    model : mapping
-        ``pit`` of shape (n,) and ``quantiles`` of shape (n, levels) at `TAIL_LEVELS`.
+    model : Forecast
+        Its ``pit`` and its ``quantiles`` are used.
     dissimilarity : ndarray of shape (n,)
         Of each sample to the sites that it was predicted from.
     labels : ndarray of shape (n,)
@@ -55,19 +62,22 @@ def shown_model(models: Container[str]) -> str:
     return CALIBRATED if CALIBRATED in models else MODEL if MODEL in models else PUBLISHED
 
 
-def with_calibrated(part: Mapping[str, Any], labels: NDArray[np.int64]) -> dict[str, Any]:
-    """The forecasts of one kind of folds, with the calibrated interval of what is mapped as a model
-    beside it.
+def with_calibrated(part: LeftOutForecasts, labels: NDArray[np.int64]) -> LeftOutForecasts:
+    """The forecasts of one kind of folds, with the calibrated interval of what is mapped as one
+    more model.
 
     As they are where there is one fold only, or where what is mapped is the recipe as printed.
     """
     here = labels[part["rows"]]
     if len(np.unique(here)) < 2 or MODEL not in part["models"]:
-        return dict(part)
+        return part
     model = part["models"][MODEL]
     interval = np.column_stack(calibrated_interval(model, part["dissimilarity"], here))
-    calibrated = {
-        **{name: model[name] for name in ("mean", "pit", "crps", "log_density")},
+    calibrated: Forecast = {
+        "mean": model["mean"],
+        "pit": model["pit"],
+        "crps": model["crps"],
+        "log_density": model["log_density"],
         "interval": {"0.95": interval},
     }
     models = {
@@ -79,10 +89,10 @@ def with_calibrated(part: Mapping[str, Any], labels: NDArray[np.int64]) -> dict[
 
 
 def verification_table(
-    by_kind: Mapping[str, Mapping[str, Any]],
+    by_kind: Mapping[str, LeftOutForecasts],
     blocks: NDArray[np.object_],
     skill: Mapping[str, Mapping[str, Skill]] = NO_SKILL,
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """One row per kind of folds and model, skill against climatology first.
 
     Then the scores of predictions for sites that were left out, and the block whose interval
@@ -111,7 +121,7 @@ def verification_table(
     ]
 
 
-def _skill_columns(skill: Skill | None) -> dict[str, Any]:
+def _skill_columns(skill: Skill | None) -> Row:
     if skill is None:
         return {}
     return {
@@ -122,10 +132,17 @@ def _skill_columns(skill: Skill | None) -> dict[str, Any]:
 
 
 def difference_table(
-    by_kind: Mapping[str, Mapping[str, Any]], blocks: NDArray[np.object_], seed: int
-) -> list[dict[str, Any]]:
-    """What is mapped minus each competitor for each kind of folds, see
-    `icemap.verification.paired.differences`.
+    by_kind: Mapping[str, LeftOutForecasts], blocks: NDArray[np.object_], seed: int
+) -> list[DifferenceByFolds]:
+    """What is mapped minus each competitor for each kind of folds.
+
+    Parameters
+    ----------
+    by_kind : mapping of str to LeftOutForecasts
+    blocks : ndarray of shape (samples,)
+        Spatial block of each sample.
+    seed : int
+        Of the resampling, see `icemap.verification.paired.differences`.
     """
     return [
         {"folds": KIND_NAMES[kind], **row}
@@ -136,7 +153,7 @@ def difference_table(
     ]
 
 
-def replicate_scores(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def replicate_scores(records: Sequence[Mapping[str, Any]]) -> dict[str, ReplicateScore]:
     """Mean and central 95 % of the scores of the replicates, each on the samples it held out; {}
     without records.
 
@@ -150,7 +167,7 @@ def replicate_scores(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     >>> replicate_scores([{"held_out": {"rmse": 6.0}}, {"held_out": {"rmse": 8.0}}])["rmse"]["mean"]
     7.0
     """
-    found: dict[str, Any] = {}
+    found: dict[str, ReplicateScore] = {}
     scored = [record["held_out"] for record in records if "held_out" in record]
     for name in scored[0] if scored else ():
         values = [scores[name] for scores in scored if name in scores]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from icemap.grid import Grid
-from icemap.mapping.sums import add, chunk_sums
+from icemap.mapping.sums import add, chunk_sums, from_records, to_records
 
 GRID = Grid(0, 60, 30, 80, 0.5)
 
@@ -46,21 +46,22 @@ def test_sums_over_the_whole_equal_the_definition(fields):
     found = sums_of(fields)
     for name, member in (("all", True), ("south", fields["south"])):
         part = weight * member
-        assert found[name]["area_km2"] == pytest.approx(part.sum())
-        assert found[name]["integral"] == pytest.approx(
+        assert found[name].area_km2 == pytest.approx(part.sum())
+        assert found[name].integral == pytest.approx(
             [np.nansum(part * r) for r in fields["replicates"]]
         )
-        assert found[name]["integral_aoa"] == pytest.approx(
+        assert found[name].integral_aoa == pytest.approx(
             [np.nansum(part * r * (fields["aoa"] == 1)) for r in fields["replicates"]]
         )
-        assert found[name]["area_aoa_km2"] == pytest.approx((part * (fields["aoa"] == 1)).sum())
-        assert found[name]["integral_sd"] == pytest.approx(np.nansum(part * fields["sd"]))
-        assert found[name]["integral_var"] == pytest.approx(np.nansum((part * fields["sd"]) ** 2))
+        assert found[name].area_aoa_km2 == pytest.approx((part * (fields["aoa"] == 1)).sum())
+        assert found[name].integral_sd == pytest.approx(np.nansum(part * fields["sd"]))
+        assert found[name].integral_var == pytest.approx(np.nansum((part * fields["sd"]) ** 2))
 
 
 def test_chunks_add_up_in_any_order_after_a_trip_through_json(fields):
     parts = [
-        json.loads(json.dumps(sums_of(fields, chunk.rows, chunk.cols))) for chunk in GRID.chunks(16)
+        from_records(json.loads(json.dumps(to_records(sums_of(fields, chunk.rows, chunk.cols)))))
+        for chunk in GRID.chunks(16)
     ]
     assert any("south" not in part for part in parts)
     forwards, backwards = {}, {}
@@ -70,9 +71,9 @@ def test_chunks_add_up_in_any_order_after_a_trip_through_json(fields):
         backwards = add(part, backwards)
     whole = sums_of(fields)
     for name, region in whole.items():
-        for key, value in region.items():
-            assert forwards[name][key] == pytest.approx(value)
-            assert backwards[name][key] == pytest.approx(value)
+        for key, value in region.to_record().items():
+            assert getattr(forwards[name], key) == pytest.approx(value)
+            assert getattr(backwards[name], key) == pytest.approx(value)
 
 
 def test_nothing_mapped_gives_nothing(fields):
@@ -94,7 +95,7 @@ def test_missing_values_are_loud(fields):
 
 
 def test_parts_of_different_ensembles_do_not_add(fields):
-    with pytest.raises(ValueError, match="7 replicates in one part and 6"):
+    with pytest.raises(ValueError, match=r"region 'all': .* 7 replicates in one part and 6"):
         add(sums_of(fields), sums_of({**fields, "replicates": fields["replicates"][:6]}))
 
 
@@ -106,4 +107,23 @@ def test_bounds_of_cells_are_summed_by_the_area_that_counts(fields):
     for name, inside in (("all", True), ("south", fields["south"])):
         weight = np.where(inside, area * fields["fraction"], 0.0)
         for key, values in (("integral_lower", lower), ("integral_upper", upper)):
-            assert found[name][key] == pytest.approx(np.nansum(weight * values))
+            assert getattr(found[name], key) == pytest.approx(np.nansum(weight * values))
+
+
+def test_bounds_survive_the_ledger_and_do_not_add_to_sums_without(fields):
+    """Of the recipe as printed; other records have no such keys."""
+    bounds = (fields["sd"] * 2, fields["sd"] * 5)
+    area = GRID.cell_area()[:, None]
+    columns = fields["fraction"], fields["replicates"], fields["sd"], fields["aoa"]
+    printed, other = chunk_sums(area, *columns, None, bounds), chunk_sums(area, *columns)
+    assert from_records(json.loads(json.dumps(to_records(printed)))) == printed
+    assert not {"integral_lower", "integral_upper"} & to_records(other)["all"].keys()
+    assert add(printed, printed)["all"].integral_upper == 2 * printed["all"].integral_upper
+    with pytest.raises(ValueError, match="one part has integral_lower and another has not"):
+        add(printed, other)
+
+
+def test_a_key_that_a_later_version_adds_to_the_ledger_is_passed_over(fields):
+    sums = sums_of(fields)
+    records = {name: {**record, "more": 1.0} for name, record in to_records(sums).items()}
+    assert from_records(records) == sums

@@ -11,9 +11,11 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables
-from icemap.mapping.sums import chunk_sums
+from icemap.mapping.sums import RegionSums, chunk_sums, to_records
 from icemap.running.ledger import Ledger
-from icemap.totals.ice_storage import ResidualFacts, ice_storage, totals, write_ice_storage
+from icemap.totals.ice_storage import ice_storage, write_ice_storage
+from icemap.totals.ice_totals import totals
+from icemap.totals.opened_map import ResidualFacts
 from icemap.totals.residual_field import Variogram
 
 GRID = Grid(60, 50, 120, 80, 0.5)
@@ -36,7 +38,11 @@ def make_run(folder, target: TargetConfig, values: np.ndarray, sd: float = 8.0) 
         whole = chunk_sums(area, ones, values[:, None, None] * ones, sd * ones, aoa)
         ledger.write(
             chunk.key,
-            {"sums": {**sums, **{f"{name} / whole": part for name, part in whole.items()}}},
+            {
+                "sums": to_records(
+                    {**sums, **{f"{name} / whole": part for name, part in whole.items()}}
+                )
+            },
         )
     return url
 
@@ -101,14 +107,14 @@ def test_limiting_cases_bracket(map_url):
 
 def test_the_residual_widens_the_interval_as_variances_add():
     replicates = np.random.default_rng(2).normal(1000.0, 30.0, 4000)
-    region = {
-        "area_km2": 10.0,
-        "area_aoa_km2": 4.0,
-        "integral": replicates.tolist(),
-        "integral_aoa": (replicates / 2).tolist(),
-        "integral_sd": 1.0,
-        "integral_var": 1.0,
-    }
+    region = RegionSums(
+        area_km2=10.0,
+        area_aoa_km2=4.0,
+        integral=replicates.tolist(),
+        integral_aoa=(replicates / 2).tolist(),
+        integral_sd=1.0,
+        integral_var=1.0,
+    )
     row = totals(region, residual_sd=40.0, thickness_m=None)
     assert (row["mean_upper95"] - row["mean_lower95"]) * 10 == pytest.approx(
         2 * 1.96 * 50, rel=0.03
@@ -118,13 +124,16 @@ def test_the_residual_widens_the_interval_as_variances_add():
 
 
 def test_summed_bounds_are_the_interval_where_the_sums_have_them():
-    sums = {
-        "area_km2": 1000.0,
-        "area_aoa_km2": 500.0,
-        "integral": [4e4, 6e4],
-        "integral_aoa": [2e4, 3e4],
-    }
-    sums |= {"integral_sd": 1e3, "integral_var": 1e4, "integral_lower": 3e4, "integral_upper": 8e4}
+    sums = RegionSums(
+        area_km2=1000.0,
+        area_aoa_km2=500.0,
+        integral=[4e4, 6e4],
+        integral_aoa=[2e4, 3e4],
+        integral_sd=1e3,
+        integral_var=1e4,
+        integral_lower=3e4,
+        integral_upper=8e4,
+    )
     row = totals(sums, residual_sd=1e4, held_out=0.1)
     found = [row[key] for key in ("ice_km3_lower95", "ice_km3", "ice_km3_upper95")]
     assert found == pytest.approx([1.5, 2.5, 4.0])
@@ -138,14 +147,14 @@ def test_replicates_that_share_their_sites_are_spread_as_new_boreholes_would_spr
     rng = np.random.default_rng(4)
     sites = rng.normal(40, 10, 500)
     means = [np.delete(sites, rng.choice(500, 50, replace=False)).mean() for _ in range(2000)]
-    region = {
-        "area_km2": 1.0,
-        "area_aoa_km2": 1.0,
-        "integral": means,
-        "integral_aoa": means,
-        "integral_sd": 1.0,
-        "integral_var": 1.0,
-    }
+    region = RegionSums(
+        area_km2=1.0,
+        area_aoa_km2=1.0,
+        integral=means,
+        integral_aoa=means,
+        integral_sd=1.0,
+        integral_var=1.0,
+    )
     assert totals(region, thickness_m=None, held_out=0.1)["mean_sd"] == pytest.approx(
         sites.std(ddof=1) / np.sqrt(500), rel=0.05
     )
@@ -155,27 +164,27 @@ def test_replicates_that_share_their_sites_are_spread_as_new_boreholes_would_spr
 
 
 def test_an_interval_ends_where_ice_does():
-    region = {
-        "area_km2": 100.0,
-        "area_aoa_km2": 0.0,
-        "integral": [100.0, 300.0],
-        "integral_aoa": [0.0, 0.0],
-        "integral_sd": 1.0,
-        "integral_var": 1.0,
-    }
+    region = RegionSums(
+        area_km2=100.0,
+        area_aoa_km2=0.0,
+        integral=[100.0, 300.0],
+        integral_aoa=[0.0, 0.0],
+        integral_sd=1.0,
+        integral_var=1.0,
+    )
     row = totals(region, residual_sd=1e6)
     assert (row["ice_km3_lower95"], row["ice_km3_upper95"]) == (0.0, 0.5)
 
 
 def test_limiting_cases_end_where_ice_does():
-    little = {
-        "area_km2": 100.0,
-        "area_aoa_km2": 0.0,
-        "integral": [200.0, 300.0],
-        "integral_aoa": [0.0, 0.0],
-        "integral_sd": 8000.0,
-        "integral_var": 1e6,
-    }
+    little = RegionSums(
+        area_km2=100.0,
+        area_aoa_km2=0.0,
+        integral=[200.0, 300.0],
+        integral_aoa=[0.0, 0.0],
+        integral_sd=8000.0,
+        integral_var=1e6,
+    )
     row = totals(little)
     assert (row["ice_km3_correlated_lower95"], row["ice_km3_correlated_upper95"]) == (0.0, 0.5)
     assert totals(little, thickness_m=None)["mean_correlated_lower95"] < 0
@@ -202,7 +211,7 @@ def test_regions_are_in_an_order_that_can_be_read(tmp_path):
         sums = chunk_sums(
             ones, ones, 40 * np.ones((3, 2, 2)), ones, ones, dict.fromkeys(names, ones > 0)
         )
-        Ledger(str(tmp_path / "ledger" / "map")).write(chunk.key, {"sums": sums})
+        Ledger(str(tmp_path / "ledger" / "map")).write(chunk.key, {"sums": to_records(sums)})
     ordered = [
         "all",
         "North America",
@@ -307,14 +316,14 @@ def test_totals_end_at_the_bounds_that_the_map_declares(tmp_path):
 def test_degrees_of_freedom_grow_with_the_square_of_the_known_part():
     """Satterthwaite: (n - 1) (variance / ensemble variance)^2 for an ensemble of n replicates."""
     integral = [100.0 * value for value in (38.0, 40.0, 42.0, 39.0, 41.0)]
-    region = {
-        "area_km2": 100.0,
-        "area_aoa_km2": 100.0,
-        "integral": integral,
-        "integral_aoa": integral,
-        "integral_sd": 0.0,
-        "integral_var": 0.0,
-    }
+    region = RegionSums(
+        area_km2=100.0,
+        area_aoa_km2=100.0,
+        integral=integral,
+        integral_aoa=integral,
+        integral_sd=0.0,
+        integral_var=0.0,
+    )
     ensemble = np.var([38.0, 40.0, 42.0, 39.0, 41.0], ddof=1)
     row = totals(region, residual_sd=100.0 * 2.0, thickness_m=None)
     variance = ensemble + 4.0

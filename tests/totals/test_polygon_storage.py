@@ -22,9 +22,10 @@ from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.areas import masks_of
 from icemap.mapping.map_schema import HELD_OUT, map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, StoredReplicates, replicates_url
-from icemap.mapping.sums import chunk_sums
+from icemap.mapping.sums import chunk_sums, to_records
 from icemap.running.ledger import Ledger
-from icemap.totals.ice_storage import ResidualFacts, ice_storage, write_ice_storage
+from icemap.totals.ice_storage import ice_storage, write_ice_storage
+from icemap.totals.opened_map import ResidualFacts
 from icemap.totals.residual_field import Variogram, residual_total_sd
 
 GRID = Grid(60, 50, 124, 82, 0.5)
@@ -97,7 +98,7 @@ def make_run(folder: Path) -> str:
                 name if mask == "fraction" else f"{name} / {mask}": value
                 for name, value in here.items()
             }
-        ledger.write(chunk.key, {"sums": sums})
+        ledger.write(chunk.key, {"sums": to_records(sums)})
     row, col = np.nonzero(all_fields["mapped"])
     weight = GRID.cell_area()[row] * all_fields["fraction"][row, col]
     residual = {

@@ -21,7 +21,7 @@ from icemap.products.pages.comparison import summary_lines
 from icemap.products.pages.report import ComparedMap, Report, storage_rows, write_report
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import exists, join, write_bytes
-from icemap.totals.ice_storage import read_storage
+from icemap.totals.opened_map import read_storage
 from icemap.verification.cross_validation import mapped_model
 from icemap.verification.cv_schemes import KIND_NAMES, headline
 from icemap.verification.summary import CALIBRATED

@@ -1,0 +1,472 @@
+"""Mutation run: which small changes of the code do the mirror tests see?
+
+A developer's tool, not part of the test suite::
+
+    python tests/mutation.py --sample 300 --seed 0
+
+A mutant is the package with one change: a comparison, an arithmetic operator, a number, a truth
+value, a condition, a returned value or an index. The sample is drawn with the seed from all mutants
+of the folders in FOLDERS. Each one is put into a copy of the checkout, in which the tests of the
+changed module run until the first failure:
+
+- the mirror test file (``tests/boreholes/test_sites.py`` for ``icemap/boreholes/sites.py``);
+- for a module without one, the test files that import it, or that import the modules that import
+  it; those of its folder where there are any;
+- the examples in its docstrings.
+
+A mutant is killed when a test fails, or takes five times as long as with the code as it is (and a
+minute at least). Each result is printed and appended to the log; the same command goes on after the
+last mutant in the log. ``--list`` prints the sample without running it, ``--only PART`` keeps the
+modules whose path contains PART, and ``--again`` runs the survivors in the log once more.
+
+No mutants are made of what no test should hold: docstrings and other text, lines for the log, what
+an error says, annotations, decorators, and the arguments in SAME_RESULT.
+"""
+
+import argparse
+import ast
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+FOLDERS = ("icemap/ensemble", "icemap/totals", "icemap/boreholes", "icemap/mapping")
+MIN_SECONDS = 60.0
+SLOWER = 5.0
+# Arguments that change the time or the look of a result, not its values.
+SAME_RESULT = {"stacklevel", "n_jobs", "num_threads", "verbose", "verbosity", "indent"}
+# Functions whose arguments are text for a person.
+SPOKEN = {"log", "self.log", "print", "warnings.warn"}
+
+COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Lt: (ast.LtE, ast.GtE),
+    ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.LtE),
+    ast.GtE: (ast.Gt, ast.Lt),
+    ast.Eq: (ast.NotEq,),
+    ast.NotEq: (ast.Eq,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+}
+ARITHMETIC: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
+    ast.Add: (ast.Sub,),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Div,),
+    ast.Div: (ast.Mult,),
+    ast.FloorDiv: (ast.Mult,),
+    ast.Mod: (ast.Mult,),
+    ast.Pow: (ast.Mult,),
+    ast.BitAnd: (ast.BitOr,),
+    ast.BitOr: (ast.BitAnd,),
+    ast.LShift: (ast.RShift,),
+    ast.RShift: (ast.LShift,),
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one file: the text from ``start`` to ``end`` (offsets in its UTF-8 bytes)."""
+
+    file: str
+    line: int
+    operator: str
+    start: int
+    end: int
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} {self.operator}: {self.before}  ->  {self.after}"
+
+    def apply(self, source: bytes) -> bytes:
+        """The file with the change."""
+        assert source[self.start : self.end].decode() == self.before
+        return source[: self.start] + self.after.encode() + source[self.end :]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How the tests took a mutant: ``killed``, ``timeout`` (counts as killed) or ``survived``."""
+
+    mutant: Mutant
+    outcome: str
+    seconds: float
+
+
+class Mutator(ast.NodeVisitor):
+    """All mutants of one file."""
+
+    def __init__(self, file: str, source: bytes) -> None:
+        self.file = file
+        self.source = source
+        lines = source.splitlines(keepends=True)
+        self.starts = [0]
+        for line in lines:
+            self.starts.append(self.starts[-1] + len(line))
+        self.found: list[Mutant] = []
+        self.visit(ast.parse(source))
+
+    def add(self, operator: str, node: ast.AST, after: str) -> None:
+        start = self.starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
+        end = self.starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+        before = self.source[start:end].decode()
+        self.found.append(
+            Mutant(self.file, node.lineno, operator, start, end, before, after)  # type: ignore[attr-defined]
+        )
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        for default in [*node.args.defaults, *filter(None, node.args.kw_defaults)]:
+            self.visit(default)
+        for statement in node.body:
+            self.visit(statement)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for statement in node.body:
+            self.visit(statement)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.visit(node.value)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        """Text for a person."""
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        """What an error says."""
+
+    def visit_Import(self, node: ast.Import) -> None:
+        """Nothing to change."""
+
+    visit_ImportFrom = visit_Import  # type: ignore[assignment]
+
+    def visit_Call(self, node: ast.Call) -> None:
+        name = ast.unparse(node.func)
+        if name in SPOKEN or name.endswith(("Error", "Warning", "Problem")):
+            return
+        self.visit(node.func)
+        for argument in node.args:
+            self.visit(argument)
+        for keyword in node.keywords:
+            if keyword.arg not in SAME_RESULT:
+                self.visit(keyword.value)
+
+    def visit_If(self, node: ast.If) -> None:
+        if "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        self.condition(node.test)
+        self.generic_visit(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        self.condition(node.test)
+        self.generic_visit(node)
+
+    def condition(self, test: ast.expr) -> None:
+        # A lone comparison has its own mutants.
+        if not isinstance(test, ast.Compare | ast.UnaryOp | ast.Constant):
+            self.add("condition", test, f"(not ({ast.unparse(test)}))")
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        for place, operator in enumerate(node.ops):
+            for other in COMPARISONS[type(operator)]:
+                ops = [*node.ops[:place], other(), *node.ops[place + 1 :]]
+                changed = ast.Compare(node.left, ops, node.comparators)
+                self.add("comparison", node, f"({ast.unparse(changed)})")
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        if not (is_text(node.left) or is_text(node.right) or is_type(node)):
+            for other in ARITHMETIC.get(type(node.op), ()):
+                changed = ast.BinOp(node.left, other(), node.right)
+                self.add("arithmetic", node, f"({ast.unparse(changed)})")
+        self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        if not is_text(node.value):
+            for other in ARITHMETIC.get(type(node.op), ()):
+                changed = ast.AugAssign(node.target, other(), node.value)
+                self.add("arithmetic", node, ast.unparse(changed))
+        self.visit(node.value)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        other = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        self.add("boolean", node, f"({ast.unparse(ast.BoolOp(other, node.values))})")
+        self.generic_visit(node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
+        if isinstance(node.op, ast.Not | ast.Invert | ast.USub):
+            kind = "arithmetic" if isinstance(node.op, ast.USub) else "boolean"
+            self.add(kind, node, f"({ast.unparse(node.operand)})")
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        value = node.value
+        if isinstance(value, bool):
+            self.add("boolean", node, str(not value))
+        elif isinstance(value, int):
+            self.add("constant", node, str(value + 1))
+        elif isinstance(value, float):
+            self.add("constant", node, "1.0" if value == 0 else repr(value * 2))
+
+    def visit_Return(self, node: ast.Return) -> None:
+        if node.value is None:
+            return
+        if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+            self.add("return", node, "return None")
+        self.visit(node.value)
+
+    def visit_Slice(self, node: ast.Slice) -> None:
+        for bound in (node.lower, node.upper):
+            # A bound that is a number has its own mutant.
+            if bound is not None and not isinstance(bound, ast.Constant):
+                self.add("index", bound, f"({ast.unparse(bound)}) + 1")
+        self.generic_visit(node)
+
+
+def is_text(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp):
+        return is_text(node.left) or is_text(node.right)
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+    )
+
+
+def is_type(node: ast.BinOp) -> bool:
+    """Whether this is a union of types, such as ``Path | None``."""
+    if not isinstance(node.op, ast.BitOr):
+        return False
+    name = ast.unparse(node.right).partition("[")[0].rpartition(".")[2]
+    return name in {"None", "int", "float", "str", "bool", "bytes", "list", "dict", "tuple"} or (
+        name[:1].isupper() and not name.isupper()
+    )
+
+
+def mutants_of(file: str, source: bytes) -> list[Mutant]:
+    """All mutants of one file, in the order of their places."""
+    return sorted(
+        set(Mutator(file, source).found),
+        key=lambda mutant: (mutant.start, mutant.end, mutant.after),
+    )
+
+
+def draw(checkout: Path, count: int, seed: int, only: str = "") -> tuple[list[Mutant], int]:
+    """A sample of the mutants that Python can read, and how many there are to draw from."""
+    sources = {file: (checkout / file).read_bytes() for file in modules(checkout) if only in file}
+    every = [mutant for file, source in sources.items() for mutant in mutants_of(file, source)]
+    random.Random(seed).shuffle(every)
+    readable = (mutant for mutant in every if parses(mutant.apply(sources[mutant.file])))
+    return list(islice(readable, count)), len(every)
+
+
+def parses(source: bytes) -> bool:
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return False
+    return True
+
+
+def modules(checkout: Path) -> Iterator[str]:
+    for folder in FOLDERS:
+        for path in sorted((checkout / folder).rglob("*.py")):
+            yield path.relative_to(checkout).as_posix()
+
+
+def imports(path: Path, package: str) -> set[str]:
+    """Dotted names that a file imports; of ``from a import b`` both ``a`` and ``a.b``."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parts, *filter(None, [node.module])])
+            found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def dotted(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+@cache
+def importers(checkout: Path) -> dict[str, set[str]]:
+    """By file of the package or its tests: what it imports."""
+    files = [*checkout.glob("icemap/**/*.py"), *checkout.glob("tests/**/test_*.py")]
+    return {
+        path.relative_to(checkout).as_posix(): imports(
+            path, dotted(path.parent.relative_to(checkout).as_posix())
+        )
+        for path in files
+    }
+
+
+def mirror_tests(file: str, checkout: Path) -> list[str]:
+    """Test files that hold a module: its mirror, or the nearest that import it."""
+    path = Path(file)
+    mirror = Path("tests", *path.parts[1:-1], f"test_{path.stem}.py")
+    if (checkout / mirror).exists():
+        return [mirror.as_posix()]
+    folder = path.parts[1]
+    return nearest(file, f"icemap/{folder}/", f"tests/{folder}/", checkout) or nearest(
+        file, "icemap/", "tests/", checkout
+    )
+
+
+def nearest(file: str, package: str, tests: str, checkout: Path) -> list[str]:
+    """Test files below ``tests`` that import a module over the fewest modules of ``package``."""
+    importing = importers(checkout)
+    reached = {file}
+    while True:
+        names = {dotted(one) for one in reached}
+        more = {one for one, imported in importing.items() if names & imported}
+        found = sorted(one for one in more if one.startswith(tests))
+        within = reached | {one for one in more if one.startswith(package)}
+        if found or within == reached:
+            return found
+        reached = within
+
+
+def has_examples(source: bytes) -> bool:
+    return b">>> " in source
+
+
+def run_tests(tree: Path, tests: Sequence[str], timeout: float | None) -> tuple[str, float]:
+    """Run test files in a tree until the first failure: passed, failed or timeout, and seconds."""
+    start = time.monotonic()
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    # Numba keeps compiled functions by the date of their file, not of what they call.
+    with tempfile.TemporaryDirectory(prefix="mutation-numba-") as compiled:
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        environment = {
+            **os.environ,
+            **threads,
+            "PYTHONPATH": str(tree),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NUMBA_CACHE_DIR": compiled,
+        }
+        process = subprocess.Popen(
+            command,
+            cwd=tree,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            outcome = "passed" if process.wait(timeout) == 0 else "failed"
+        except subprocess.TimeoutExpired:
+            outcome = "timeout"
+        finally:
+            end_session(process)
+    return outcome, time.monotonic() - start
+
+
+def end_session(process: subprocess.Popen) -> None:
+    """End a test run with all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def copy_checkout(tree: Path) -> None:
+    """Copy what git knows of the checkout, as it is in the working tree."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, check=True
+    ).stdout
+    for name in filter(None, names.decode().split("\0")):
+        if (CHECKOUT / name).is_file():
+            target = tree / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(CHECKOUT / name, target)
+
+
+def read_log(path: Path) -> list[Result]:
+    if not path.exists():
+        return []
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [Result(Mutant(**line["mutant"]), line["outcome"], line["seconds"]) for line in lines]
+
+
+def run(mutants: Sequence[Mutant], log: Path, say: Callable[[str], object]) -> list[Result]:
+    """Run the mutants that are not in the log; returns the results of all."""
+    done = {result.mutant: result for result in read_log(log)}
+    left = [mutant for mutant in mutants if mutant not in done]
+    usual: dict[tuple[str, ...], float] = {}
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        tree = Path(folder, "checkout")
+        copy_checkout(tree)
+        # Tests on real data look next to the checkout unless they are told where.
+        os.environ.setdefault("ICEMAP_DATA", str(CHECKOUT.parent / "shared" / "realcase"))
+        for mutant in left:
+            path = tree / mutant.file
+            source = path.read_bytes()
+            tests = mirror_tests(mutant.file, CHECKOUT) + [mutant.file] * has_examples(source)
+            if not tests:
+                outcome, seconds = "passed", 0.0
+            else:
+                if tuple(tests) not in usual:
+                    outcome, seconds = run_tests(tree, tests, None)
+                    if outcome != "passed":
+                        sys.exit(f"{' '.join(tests)} fail without any change; put that right first")
+                    usual[tuple(tests)] = seconds
+                path.write_bytes(mutant.apply(source))
+                try:
+                    limit = max(MIN_SECONDS, SLOWER * usual[tuple(tests)])
+                    outcome, seconds = run_tests(tree, tests, limit)
+                finally:
+                    path.write_bytes(source)
+            verdict = {"passed": "survived", "failed": "killed"}.get(outcome, outcome)
+            result = Result(mutant, verdict, round(seconds, 1))
+            done[mutant] = result
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(result)) + "\n")
+            say(f"{len(done):4d} {verdict:8s} {seconds:6.1f} s  {mutant}")
+    return [done[mutant] for mutant in mutants if mutant in done]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sample", type=int, default=300, help="number of mutants")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="modules whose path contains this")
+    parser.add_argument("--list", action="store_true", help="print the sample, run nothing")
+    parser.add_argument("--again", action="store_true", help="run the survivors once more")
+    parser.add_argument(
+        "--log", type=Path, default=Path("mutation.jsonl"), help="one result a line"
+    )
+    options = parser.parse_args()
+    sample, every = draw(CHECKOUT, options.sample, options.seed, options.only)
+    print(f"{len(sample)} of {every} mutants", flush=True)
+    if options.list:
+        print(*sample, sep="\n")
+        return
+    log = options.log
+    if options.again:
+        kept = [result for result in read_log(log) if result.outcome != "survived"]
+        log.write_text("".join(json.dumps(asdict(result)) + "\n" for result in kept))
+    results = run(sample, log, lambda line: print(line, flush=True))
+    survived = [result.mutant for result in results if result.outcome == "survived"]
+    print(f"\nkilled {len(results) - len(survived)} of {len(results)}; survivors:")
+    print(*sorted(survived, key=lambda mutant: (mutant.file, mutant.line)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""The developer's tool that changes the code and runs its tests makes the changes that it says."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location("mutation", Path(__file__).with_name("mutation.py"))
+assert _spec is not None
+assert _spec.loader is not None
+mutation = importlib.util.module_from_spec(_spec)
+sys.modules["mutation"] = mutation
+_spec.loader.exec_module(mutation)
+
+
+def changed(code: str) -> list[str]:
+    """The code after each of its mutants."""
+    source = code.encode()
+    return [mutant.apply(source).decode() for mutant in mutation.mutants_of("f.py", source)]
+
+
+@pytest.mark.parametrize(
+    ("code", "mutants"),
+    [
+        ("y = a < b", {"y = (a <= b)", "y = (a >= b)"}),
+        ("y = a * b", {"y = (a / b)"}),
+        ("y = a[:n]", {"y = a[:(n) + 1]"}),
+        ("y = a[0]", {"y = a[1]"}),
+        ("y = a and b", {"y = (a or b)"}),
+        ("y += x", {"y -= x"}),
+        ("y = np.log(x + z)", {"y = np.log((x - z))"}),
+        ("y = 0.5", {"y = 1.0"}),
+        ("y = f(k=True)", {"y = f(k=False)"}),
+        (
+            "if a:\n    y = b",
+            {"if (not (a)):\n    y = b"},
+        ),
+        ("def f():\n    return y", {"def f():\n    return None"}),
+        # Offsets count bytes, not letters.
+        ("y = 'ü', a + b", {"y = 'ü', (a - b)"}),
+    ],
+)
+def test_mutants_of_a_line(code, mutants):
+    assert set(changed(code)) == mutants
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'def f():\n    """Says 1 + 1."""',
+        "def f(x: Literal[1] | None, n: int) -> Literal[2]:\n    pass",
+        "x: Annotated[int, 1]",
+        "raise ValueError(1 + n)",
+        "log(a + b)",
+        "y = f'{a + 1}'",
+        "y = 'a' + b + 'c'",
+        "Thing = Path | None",
+        "@njit(cache=True)\ndef f():\n    pass",
+        "f(stacklevel=2)",
+        "from . import a",
+    ],
+)
+def test_text_annotations_and_errors_are_left_alone(code):
+    assert changed(code) == []
+
+
+def test_a_module_is_held_by_its_mirror_or_by_the_nearest_tests_that_import_it(tmp_path):
+    files = {
+        "icemap/ensemble/bma.py": "from .nodes import n",
+        "icemap/ensemble/nodes.py": "",
+        "icemap/totals/parts.py": "",
+        "icemap/cli.py": "from icemap.totals import parts",
+        "tests/ensemble/test_bma.py": "from icemap.ensemble.bma import b",
+        "tests/totals/test_other.py": "import numpy",
+        "tests/test_cli.py": "from icemap import cli",
+    }
+    for name, code in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+    for module in ("icemap/ensemble/bma.py", "icemap/ensemble/nodes.py"):
+        assert mutation.mirror_tests(module, tmp_path) == ["tests/ensemble/test_bma.py"]
+    assert mutation.mirror_tests("icemap/totals/parts.py", tmp_path) == ["tests/test_cli.py"]
+
+
+def test_the_log_gives_back_what_was_run(tmp_path, monkeypatch):
+    """A second run does what is not in the log, and counts what is."""
+    (tmp_path / "checkout").mkdir()
+    log = tmp_path / "log.jsonl"
+    mutants = mutation.mutants_of("m.py", b"y = a < b")
+    monkeypatch.setattr(
+        mutation,
+        "copy_checkout",
+        lambda tree: tree.mkdir() or (tree / "m.py").write_text("y = a < b"),
+    )
+    monkeypatch.setattr(mutation, "mirror_tests", lambda file, checkout: ["test_m.py"])
+    seen = []
+
+    def run_tests(tree, tests, timeout):
+        code = (tree / "m.py").read_text()
+        seen.append(code)
+        return ("failed" if "<=" in code else "passed"), 1.0
+
+    monkeypatch.setattr(mutation, "run_tests", run_tests)
+    first = mutation.run(mutants[:1], log, lambda line: None)
+    assert seen == ["y = a < b", "y = (a <= b)"]
+    both = mutation.run(mutants, log, lambda line: None)
+    assert seen[2:] == ["y = a < b", "y = (a >= b)"]
+    assert [result.outcome for result in both] == ["killed", "survived"]
+    assert both[:1] == first
