@@ -21,7 +21,7 @@ _PUBLIC = {
     "applicability_threshold": "icemap.verification.applicability",
     "open_map": "icemap.mapping.map_schema",
     "open_cube": "icemap.predictors.cube",
-    "open_ensemble": "icemap.ensemble.model",
+    "open_ensemble": "icemap.mapping.opened_ensemble",
     "ice_storage": "icemap.totals.ice_storage",
     "compare": "icemap.products.comparison",
     "site_vic": "icemap.boreholes.ice_content",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError, first_line
 from icemap.grid import Chunk, Grid
+from icemap.shards import write_whole_shards
 from icemap.store import storage_errors, zarr_group, zarr_store
 
 if TYPE_CHECKING:
@@ -221,7 +222,11 @@ def write_chunk(url: str, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> N
                     raise ValueError(
                         f"chunk {chunk.key} does not own whole stored chunks of {url}/{name}"
                     )
-            target[chunk.rows, chunk.cols] = values.astype(target.dtype, copy=False)
+            values = values.astype(target.dtype, copy=False)
+            if target.shards is None:
+                target[chunk.rows, chunk.cols] = values
+            else:
+                write_whole_shards(target, (chunk.rows.start, chunk.cols.start), values)
 
 
 def read_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -294,6 +299,28 @@ def mend(url: str) -> str:
     return f"'icemap check {run}' finds all that is, and has 'icemap run' make it again."
 
 
+def open_stored(url: str, what: str, **storage_options: Any) -> zarr.Group:
+    """The group as it is stored, for those who read so little that xarray would take longer.
+
+    Raises
+    ------
+    IcemapError
+        If nothing is there.
+    """
+    with storage_errors(url, "open"):
+        try:
+            return zarr_group(url, "r", **storage_options)
+        except FileNotFoundError as error:
+            raise IcemapError(
+                f"There is no {what} at {url}: check the address, or make it first."
+            ) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise IcemapError(
+                f"The metadata of the {what} at {url} is damaged: delete it and make it again, or"
+                " restore it from where it came."
+            ) from error
+
+
 def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
     """Open a group lazily; nodata becomes NaN.
 
@@ -304,18 +331,8 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
     """
     import xarray as xr
 
+    group = open_stored(url, what, **storage_options)
     with storage_errors(url, "open"):
-        try:
-            group = zarr_group(url, "r", **storage_options)
-        except FileNotFoundError as error:
-            raise IcemapError(
-                f"There is no {what} at {url}: check the address, or make it first."
-            ) from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise IcemapError(
-                f"The metadata of the {what} at {url} is damaged: delete it and make it again, or"
-                " restore it from where it came."
-            ) from error
         consolidated = group.metadata.consolidated_metadata is not None
         dataset = xr.open_zarr(group.store, zarr_format=3, consolidated=consolidated, chunks={})
     # A store lists its arrays in any order.
@@ -324,9 +341,14 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
 
 def grid_of(dataset: xr.Dataset) -> Grid:
     """The grid that a group was written on."""
-    lat, lon = np.asarray(dataset.latitude), np.asarray(dataset.longitude)
-    values = [float(v) for v in str(dataset.spatial_ref.attrs["GeoTransform"]).split()]
-    west, step, north = values[0], values[1], values[3]
-    return Grid(
-        west, round(north - len(lat) * step, 9), round(west + len(lon) * step, 9), north, step
+    return described_grid(
+        (dataset.latitude.size, dataset.longitude.size),
+        str(dataset.spatial_ref.attrs["GeoTransform"]),
     )
+
+
+def described_grid(shape: tuple[int, ...], geotransform: str) -> Grid:
+    """The grid with this many rows and columns that GDAL's six numbers describe."""
+    west, step, _, north = (float(value) for value in geotransform.split()[:4])
+    rows, columns = shape
+    return Grid(west, round(north - rows * step, 9), round(west + columns * step, 9), north, step)

@@ -103,7 +103,10 @@ class MapChunkRecord(TypedDict):
     # Totals need the sums alone.
     pixels: NotRequired[int]
     valid: NotRequired[int]
-    sums: dict[str, RegionSumsRecord]
+    # In the record itself where there are none, or where an earlier version wrote them; else the
+    # SHA-256 of the file next to it.
+    sums: NotRequired[dict[str, RegionSumsRecord]]
+    table: NotRequired[str]
 
 
 # By the name of their ledger.

@@ -169,7 +169,7 @@ def _damaged_groups(run_url: str, provenance: Provenance) -> Iterator[Damage]:
         groups.append(("map", replicates_url(mapped.folder.map), mapped))
     for step, url, config in groups:
         chunks = list(config.grid.grid.chunks(config.grid.chunk))
-        records, _ = Ledger(RunFolder(run_url).ledger(step)).examined()
+        records, _ = Ledger(RunFolder(run_url).ledger(step)).examined(numbers=False)
         done = [chunk for chunk in chunks if chunk.key in records]
         if step not in provenance.steps or not done:
             continue

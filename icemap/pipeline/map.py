@@ -69,7 +69,7 @@ def _make(context: Context) -> Facts:
         build.create(attrs)
     else:
         build.describe(attrs)
-    in_cube = {key: record["valid"] for key, record in context.ledger("cube").records().items()}
+    in_cube = {key: record["valid"] for key, record in context.ledger("cube").each()}
     # A pixel over the sea costs nothing and is no progress.
     records = context.run_job(
         Job(

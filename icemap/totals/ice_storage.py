@@ -45,17 +45,17 @@ def read_sums(map_url: str) -> Sums:
         If the map is unfinished, or its ledger is missing or holds no sums.
     """
     require_complete(map_url)
-    ledger = RunFolder.of_map(map_url).ledger("map")
-    records = Ledger(ledger, MapChunkRecord).records().values()
-    if not records:
+    ledger = Ledger(RunFolder.of_map(map_url).ledger("map"), MapChunkRecord)
+    if not ledger.keys():
         raise IcemapError(
-            f"There are no chunk records in {ledger}, from which totals are made: give the map"
+            f"There are no chunk records in {ledger.url}, from which totals are made: give the map"
             " inside its run folder, or run 'icemap map' first."
         )
-    sums = reduce(add, (from_records(record["sums"]) for record in records), Sums())
+    parts = (ledger.numbers(key, record) for key, record in ledger.each())
+    sums = reduce(add, (from_records(part) for part in parts), Sums())
     if not sums:
         raise IcemapError(
-            f"The chunk records in {ledger} hold no sums: no cell of the map counts. Check the"
+            f"The chunk records in {ledger.url} hold no sums: no cell of the map counts. Check the"
             " masks in the config."
         )
     return sums
