@@ -8,9 +8,9 @@ import math
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -70,6 +70,23 @@ class Section(BaseModel):
                     " quote it"
                 )
         return content
+
+
+Settings = TypeVar("Settings", bound=Section)
+
+
+def settings_from(model: type[Settings], content: Mapping[str, Any], where: str) -> Settings:
+    """Settings that come from no file, checked as those of a config are.
+
+    Raises
+    ------
+    IcemapError
+        Beginning with ``where``, with every wrong key.
+    """
+    try:
+        return model.model_validate(dict(content))
+    except ValidationError as error:
+        raise IcemapError(f"{where}: {'; '.join(problems(error, model))}.") from error
 
 
 def _kinds(annotation: Any) -> list[Any]:

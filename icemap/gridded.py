@@ -71,20 +71,19 @@ def create_gridded(
         which GDAL can read.
     """
     import dask.array
-    import xarray as xr
 
     rows, cols = grid.shape
     stored_with = {"compressors": compressors()}
     chunks = (min(chunk, rows), min(chunk, cols))
-    dataset = xr.Dataset(attrs={"Conventions": "CF-1.11", **attrs})
+    empty = {
+        variable.name: dask.array.full(
+            (rows, cols), variable.nodata, dtype=variable.dtype, chunks=-1
+        )
+        for variable in variables
+    }
+    dataset = gridded_dataset(grid, variables, empty, attrs)
     encoding: dict[str, dict[str, Any]] = {}
     for variable in variables:
-        empty = dask.array.full((rows, cols), variable.nodata, dtype=variable.dtype, chunks=-1)
-        dataset[variable.name] = (
-            DIMENSIONS,
-            empty,
-            {**variable.attrs, "grid_mapping": "spatial_ref"},
-        )
         encoding[variable.name] = {
             "chunks": chunks,
             "_FillValue": variable.nodata,
@@ -94,6 +93,38 @@ def create_gridded(
         if shard is not None:
             encoding[variable.name]["shards"] = (shard, shard)
             encoding[variable.name]["chunks"] = (chunk, chunk)
+    encoding |= dict.fromkeys(DIMENSIONS, stored_with)
+    with storage_errors(url, "write"):
+        dataset.to_zarr(
+            zarr_store(url),
+            mode="w",
+            compute=False,
+            encoding=encoding,
+            zarr_format=3,
+            consolidated=False,
+        )
+    consolidate(url)
+
+
+def gridded_dataset(
+    grid: Grid,
+    variables: Sequence[Variable],
+    arrays: Mapping[str, Any],
+    attrs: Mapping[str, Any],
+) -> xr.Dataset:
+    """Variables on a grid with coordinates and all that describes them.
+
+    Parameters
+    ----------
+    grid : Grid
+    variables : sequence of Variable
+    arrays : mapping
+        By the name of a variable, (rows, columns); numpy's or Dask's.
+    attrs : mapping
+        Of the dataset.
+    """
+    import xarray as xr
+
     latitude = {
         "standard_name": "latitude",
         "long_name": "latitude of the cell centre",
@@ -106,22 +137,22 @@ def create_gridded(
         "units": "degrees_east",
         "axis": "X",
     }
-    dataset = dataset.assign_coords(
+    dataset = xr.Dataset(
+        {
+            variable.name: (
+                DIMENSIONS,
+                arrays[variable.name],
+                {**variable.attrs, "grid_mapping": "spatial_ref"},
+            )
+            for variable in variables
+        },
+        attrs={"Conventions": "CF-1.11", **attrs},
+    )
+    return dataset.assign_coords(
         latitude=("latitude", grid.latitudes, latitude),
         longitude=("longitude", grid.longitudes, longitude),
         spatial_ref=((), 0, _spatial_ref(grid)),
     )
-    encoding |= dict.fromkeys(DIMENSIONS, stored_with)
-    with storage_errors(url, "write"):
-        dataset.to_zarr(
-            zarr_store(url),
-            mode="w",
-            compute=False,
-            encoding=encoding,
-            zarr_format=3,
-            consolidated=False,
-        )
-    consolidate(url)
 
 
 def describe_gridded(url: str, variables: Sequence[Variable], attrs: Mapping[str, Any]) -> None:
@@ -340,10 +371,36 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
 
 
 def grid_of(dataset: xr.Dataset) -> Grid:
-    """The grid that a group was written on."""
-    return described_grid(
-        (dataset.latitude.size, dataset.longitude.size),
-        str(dataset.spatial_ref.attrs["GeoTransform"]),
+    """The grid that a group was written on, or that of a part of it.
+
+    Raises
+    ------
+    IcemapError
+        If the coordinates do not have equal steps, or are in another order than they were written.
+    """
+    lat, lon = np.asarray(dataset.latitude), np.asarray(dataset.longitude)
+    values = [float(v) for v in str(dataset.spatial_ref.attrs["GeoTransform"]).split()]
+    west, step, north = values[0], values[1], values[3]
+    # Of a part the transform still is that of the whole.
+    left, top = (round(float(v) / step - 0.5) for v in (lon[0] - west, north - lat[0]))
+    expected = (
+        north - (top + np.arange(len(lat)) + 0.5) * step,
+        west + (left + np.arange(len(lon)) + 0.5) * step,
+    )
+    for name, found, wanted in zip(DIMENSIONS, (lat, lon), expected):
+        if np.abs(found - wanted).max() > 0.01 * step:
+            raise IcemapError(
+                f"The {name}s of the dataset are not the rows and columns of a grid of"
+                f" {step:g} degrees, north and west first: choose its part with slices without a"
+                " step, or give it whole."
+            )
+    north, west = north - top * step, west + left * step
+    return Grid(
+        west if not left else round(west, 9),
+        round(north - len(lat) * step, 9),
+        round(west + len(lon) * step, 9),
+        north if not top else round(north, 9),
+        step,
     )
 
 

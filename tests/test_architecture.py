@@ -250,4 +250,6 @@ def test_import_is_light(module):
 
 @pytest.mark.parametrize("name", icemap.__all__)
 def test_every_public_name_loads(name):
-    assert getattr(icemap, name).__name__ == name
+    public = getattr(icemap, name)
+    assert public.__name__.removeprefix("icemap.") == name
+    assert callable(public)
