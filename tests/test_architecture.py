@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = [
     *("addresses", "errors", "names", "settings_text", "json_records", "grid", "sphere", "land"),
     *("regions", "storage_problems", "store", "companions", "gridded", "units", "recipe", "config"),
-    *("catalog", "words", "provenance", "run_folder"),
+    *("catalog", "schemas", "words", "provenance", "run_folder"),
 ]
 # From bottom to top: a module imports from its own level or from below.
 LEVELS = [

@@ -28,7 +28,9 @@ def _make(context: Context) -> dict[str, Any]:
     if config.ensemble.recipe == "published":
         # Its bounds of a total are summed bounds of cells, without a residual.
         table = ice_storage(config.folder.map, residual_sd={}, thickness_m=thickness)
-        write_ice_storage(config.folder.storage, table, ResidualFacts(thickness))
+        write_ice_storage(
+            config.folder.storage, table, ResidualFacts(thickness), preview=config.preview
+        )
         return {"regions": len(table)}
     if not {"rows", "observed", "mean"} <= record["folds"].get("knndm", {}).keys():
         raise IcemapError(
@@ -44,7 +46,7 @@ def _make(context: Context) -> dict[str, Any]:
     )
     table = ice_storage(config.folder.map, residual_sd=residual_sd, thickness_m=thickness)
     facts = ResidualFacts(thickness, variogram, residual_sd)
-    write_ice_storage(config.folder.storage, table, facts)
+    write_ice_storage(config.folder.storage, table, facts, preview=config.preview)
     return {"regions": len(table)}
 
 
@@ -54,4 +56,5 @@ STEP = Step(
     depends=nothing,
     make=_make,
     products=lambda config: [config.folder.storage],
+    words=lambda context: context.config.preview or None,
 )
