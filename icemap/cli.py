@@ -118,6 +118,45 @@ def main() -> None:
 
 
 @main.command()
+@click.argument("folder", default=".")
+@click.option(
+    "--example",
+    type=click.Choice(["virtual", "ground_ice", "alaska"]),
+    help="Copy a runnable example instead: config, catalogue and the data that ship with icemap.",
+)
+def init(folder: str, example: str | None) -> None:
+    """Config and catalogue for FOLDER, from the rasters and the table of boreholes in it.
+
+    Every raster is opened, and what it says of itself read; what it does not say is a question in
+    the files. No file is overwritten.
+
+    \b
+        icemap init mydata
+        icemap init mydata --example virtual
+    """
+    from pathlib import Path
+
+    from icemap.starting.examples import copy_example
+    from icemap.starting.init import init_folder
+
+    place = Path(folder)
+    if example is not None:
+        copied = copy_example(example, place)
+        for path in copied.files:
+            _log(str(path))
+        _log(copied.next_step)
+        return
+    written = init_folder(place, _log)
+    for path in written.files:
+        _log(str(path))
+    left = f", {written.left_out} left out" if written.left_out else ""
+    _log(f"{written.predictors} predictors{left}, {written.sites:,} places with sites.")
+    if written.questions:
+        _log(f"{written.questions} questions are in the files, marked QUESTION.")
+    _log(f"Next: icemap doctor {place / 'config.yaml'}")
+
+
+@main.command()
 @click.option(
     "--out", default="demo", show_default=True, help="Folder or bucket prefix to write to."
 )

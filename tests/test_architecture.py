@@ -38,7 +38,7 @@ LEVELS = [
             "pipeline",
         )
     ),
-    ["doctor"],
+    ["doctor", "starting"],
     ["cli", "__main__"],
 ]
 HEAVY = {
