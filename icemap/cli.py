@@ -402,6 +402,28 @@ def query(run_url: str, lon: float, lat: float) -> None:
 
 
 @main.command()
+@click.argument("run_url", metavar="RUN")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port on this machine; without it 8756, or a free one where that is taken.",
+)
+@click.option("--no-browser", is_flag=True, help="Print the address, open nothing.")
+def view(run_url: str, port: int | None, no_browser: bool) -> None:
+    """The map, report and pages of RUN in the browser, served on this machine alone.
+
+    RUN is a run folder or bucket prefix. Ctrl-C ends it.
+
+    \b
+        icemap view runs/ice
+        icemap view s3://ice/alaska --no-browser --port 8000
+    """
+    from icemap.viewing import view as serve
+
+    serve(run_url, port, browser=not no_browser, log=_log)
+
+
+@main.command()
 @click.argument("kind", type=click.Choice(["config", "catalog"]), default="config")
 def schema(kind: str) -> None:
     """The JSON schema of a config or a catalogue, for editors that complete and check them.

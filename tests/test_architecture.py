@@ -38,7 +38,7 @@ LEVELS = [
             "pipeline",
         )
     ),
-    ["doctor", "starting"],
+    ["doctor", "starting", "viewing"],
     ["cli", "__main__"],
 ]
 HEAVY = {

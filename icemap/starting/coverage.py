@@ -16,17 +16,28 @@ from icemap.starting.entries import Entry
 # What the sites span is read whole up to this many cells, else cell by cell at some of the sites.
 MAX_WHOLE = 2**22
 MAX_POINTS = 400
+# Relative; values of single precision differ in their last digits.
+TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many sites were asked about, and which of them (``has``) have a value."""
+    """Values at the sites that were asked about, NaN where there is none."""
 
-    has: NDArray[np.bool_]
+    values: NDArray[np.float32]
 
     @property
-    def share(self) -> float:
-        return float(self.has.mean()) if self.has.size else 1.0
+    def has(self) -> NDArray[np.bool_]:
+        """Which sites have a value."""
+        return np.isfinite(self.values)
+
+    @property
+    def constant(self) -> float | None:
+        """The one value that all of them have; None if they differ."""
+        given = self.values[self.has]
+        if not given.size or float(np.ptp(given)) > TOLERANCE * float(np.abs(given).max()):
+            return None
+        return float(given[0])
 
 
 def some_sites(
@@ -40,7 +51,7 @@ def some_sites(
 def coverage(
     entry: Entry, grid: Grid, longitude: NDArray[np.float64], latitude: NDArray[np.float64]
 ) -> Coverage:
-    """Whether a raster has a value at each site.
+    """The values of a raster at the sites.
 
     Raises
     ------
@@ -51,19 +62,19 @@ def coverage(
         rows, cols = _cells(raster, longitude, latitude)
         width = raster.shape[1] if raster.period is None else raster.period
         inside = (rows >= 0) & (rows < raster.shape[0]) & (cols >= 0) & (cols < width)
-        has = np.zeros(len(rows), dtype=bool)
+        found = np.full(len(rows), np.nan, dtype=np.float32)
         if not inside.any():
-            return Coverage(has)
+            return Coverage(found)
         top, bottom = int(rows[inside].min()), int(rows[inside].max()) + 1
         left, right = int(cols[inside].min()), int(cols[inside].max()) + 1
         if (bottom - top) * (right - left) <= MAX_WHOLE:
             values = raster.window(slice(top, bottom), slice(left, right))
-            has[inside] = np.isfinite(values[rows[inside] - top, cols[inside] - left])
-            return Coverage(has)
+            found[inside] = values[rows[inside] - top, cols[inside] - left]
+            return Coverage(found)
         for at in np.flatnonzero(inside):
             row, col = int(rows[at]), int(cols[at])
-            has[at] = np.isfinite(raster.window(slice(row, row + 1), slice(col, col + 1))).all()
-    return Coverage(has)
+            found[at] = raster.window(slice(row, row + 1), slice(col, col + 1))[0, 0]
+    return Coverage(found)
 
 
 def _cells(

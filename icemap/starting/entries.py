@@ -124,7 +124,7 @@ def raster_entries(
                     (box[0], box[1], box[2], box[3]),
                 )
         except rasterio.errors.RasterioError as error:
-            unread.append((path, f"is no raster that GDAL reads ({first_line(error)})"))
+            unread.append((path, f"no raster that GDAL reads ({first_line(error)})"))
     entries: list[Entry] = []
     for files in _tiles(headers):
         try:
@@ -327,8 +327,8 @@ def multidimensional_entries(path: Path, names: Names) -> tuple[list[Entry], str
         return [], str(error)
     # Whatever the libraries raise on a file that is not what its name says.
     except Exception as error:
-        return [], f"is not a file that xarray reads ({first_line(error)})"
-    return entries, "" if entries else "has no variable on a raster"
+        return [], f"not a file that xarray reads ({first_line(error)})"
+    return entries, "" if entries else "no variable of it is on a raster"
 
 
 def _variables(container: Any, group: str = "") -> list[str]:

@@ -86,7 +86,7 @@ def _sort_in(path: Path, found: Contents) -> None:
     elif suffix in TEXT_TABLES or suffix in WORKBOOKS or suffix in TEXTS:
         found.tables.append(path)
     elif suffix in OTHER_WORKBOOKS:
-        found.unread.append((path, "is a workbook of a kind that is not read: save it as .xlsx"))
+        found.unread.append((path, "a workbook of a kind that is not read: save it as .xlsx"))
     elif suffix in VECTOR_SUFFIXES and suffix != JSON:
         found.vectors.append(path)
     elif not name.endswith((*SIDECARS, *FURTHER, *NO_DATA, JSON)):

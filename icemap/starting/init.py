@@ -227,12 +227,18 @@ def _checked(
             return entry.without(" ".join(found)), None
         if not len(longitude):
             return entry, None
-        has = coverage(entry, grid, *some_sites(longitude, latitude)).has
+        found_there = coverage(entry, grid, *some_sites(longitude, latitude))
     except IcemapError as error:
         return entry.without(str(error)), None
     # What a library may raise on a file that is not what it says.
     except Exception as error:
         return entry.without(f"it cannot be read ({first_line(error)})"), None
+    has, constant = found_there.has, found_there.constant
+    if constant is not None and has.mean() >= MIN_SHARE:
+        return (
+            entry.without(f"it is the same ({constant:g}) at all sites: nothing is learnt from it"),
+            None,
+        )
     if has.mean() < MIN_SHARE:
         return (
             entry.without(

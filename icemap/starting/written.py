@@ -281,7 +281,8 @@ def catalog_text(proposal: Proposal) -> str:
         for path, why in proposal.unread:
             name = proposal.name_of(path)
             said = proposal.words(why)
-            lines += _comment(said if name in said else f"{name} {said}")
+            whole = said.startswith((name, "The "))
+            lines += _comment(said if whole else f"{name}: {said}")
     return "\n".join(lines) + "\n"
 
 
