@@ -28,7 +28,7 @@ GROUND = [
         "recipe",
         "config",
     ),
-    *("catalog", "words", "provenance", "run_folder"),
+    *("catalog", "schemas", "words", "provenance", "run_folder"),
 ]
 # From bottom to top: a module imports from its own level or from below.
 LEVELS = [
@@ -48,7 +48,7 @@ LEVELS = [
             "pipeline",
         )
     ),
-    ["doctor"],
+    ["doctor", "starting", "viewing"],
     ["cli", "__main__"],
 ]
 HEAVY = {

@@ -36,6 +36,8 @@ SPREAD_ALONE = (
 HELD_OUT = "replicates_held_out"
 # Attribute of a map: the recipe that its ensemble followed, where it is not icemap's.
 RECIPE = "recipe"
+# Attribute of a map that was made in a hurry: what it says of itself.
+PREVIEW = "preview"
 CALIBRATED_INTERVAL = "calibrated 95 % prediction interval"
 REPLICATE_INTERVAL = "95 % interval of the replicates' means (recipe as printed)"
 # Folder of the coarser levels inside a map: "overviews/1" has cells of 2 x 2, "overviews/2" of 4 x

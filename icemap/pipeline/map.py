@@ -27,7 +27,7 @@ def _make(context: Context) -> Facts:
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.compiled_file import ensure_compiled
     from icemap.mapping.map import MapBuild
-    from icemap.mapping.map_schema import HELD_OUT, RECIPE, map_variables
+    from icemap.mapping.map_schema import HELD_OUT, PREVIEW, RECIPE, map_variables
     from icemap.mapping.replicate_fields import replicates_url
     from icemap.running.run import Job
 
@@ -65,6 +65,8 @@ def _make(context: Context) -> Facts:
     }
     if published:
         attrs[RECIPE] = config.ensemble.recipe
+    if config.quick:
+        attrs[PREVIEW] = config.preview
     if not done:
         build.create(attrs)
     else:

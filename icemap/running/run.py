@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from icemap.addresses import hide_in_logs, remember_all, remembered, shown
 from icemap.errors import IcemapError
 from icemap.provenance import processor
+from icemap.running.bar import progress_bar
 from icemap.running.ledger import NUMBERS, TABLE, Ledger
 from icemap.running.progress import Progress
 from icemap.running.seen import Token
@@ -116,22 +117,19 @@ def run_job(
     list of dict
         The records of all items, in the order of their keys.
     """
-    from tqdm import tqdm
-
     done = ledger.keys()
     todo = [item for item in job.items if item.key not in done]
     total, left = sum(job.size(item) for item in job.items), sum(job.size(item) for item in todo)
     errors: dict[str, str] = {}
     if todo:
         noted = Progress(ledger, job.unit, total, total - left)
-        bar = tqdm(
+        bar = progress_bar(
             total=total,
             initial=total - left,
             desc=job.name,
             unit=f" {job.unit}",
             unit_scale=True,
             disable=not progress,
-            dynamic_ncols=True,
         )
         with noted, bar:
             for item, record in executor.map(

@@ -278,7 +278,9 @@ def _split(name: str) -> tuple[str, str]:
     return region, mask or DEFAULT_MASK
 
 
-def write_ice_storage(url: str, table: pd.DataFrame, facts: ResidualFacts | None = None) -> None:
+def write_ice_storage(
+    url: str, table: pd.DataFrame, facts: ResidualFacts | None = None, *, preview: str = ""
+) -> None:
     """Write totals as JSON, one object per region, with what they were made with.
 
     Parameters
@@ -289,6 +291,8 @@ def write_ice_storage(url: str, table: pd.DataFrame, facts: ResidualFacts | None
         From :func:`ice_storage`.
     facts : ResidualFacts, optional
         Of the run: totals of other areas need them.
+    preview : str, optional
+        What the map says of itself if it is a preview.
     """
     facts = facts or ResidualFacts()
     rows = [
@@ -305,5 +309,6 @@ def write_ice_storage(url: str, table: pd.DataFrame, facts: ResidualFacts | None
         "residual_variogram": asdict(facts.variogram) if facts.variogram else None,
         "regions": rows,
         "residual_sd": dict(facts.sd),
+        **({"preview": preview} if preview else {}),
     }
     write_json(url, content)
