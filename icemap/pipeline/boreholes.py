@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -84,13 +86,14 @@ def _complete_cube(context: Context, table: SiteTable) -> None:
     row, col = grid.locate(used["lon"].to_numpy(float), used["lat"].to_numpy(float))
     # A site takes a missing predictor from its neighbours.
     reach = range(-FILL_CELLS, FILL_CELLS + 1)
-    cells = {
-        ((r + i) // size, (c + j) % grid.shape[1] // size)
+    around = grid.shape[1] if math.isclose(grid.east - grid.west, 360) else sys.maxsize
+    held = {
+        ((r + i) // size, (c + j) % around // size)
         for r, c in zip(row[row >= 0].tolist(), col[row >= 0].tolist(), strict=True)
         for i in reach
         for j in reach
     }
-    chunks = [chunk for chunk in grid.chunks(size) if chunk.key in unread and chunk.index in cells]
+    chunks = [chunk for chunk in grid.chunks(size) if chunk.key in unread and chunk.index in held]
     if not chunks:
         return
     build = replace(plan_cube(config, context.sources), everywhere=True)
