@@ -82,6 +82,8 @@ class CubeChunkRecord(TypedDict):
     missing: dict[str, int]
     lowest: dict[str, float]
     highest: dict[str, float]
+    # No cell is mapped, and no predictor was read.
+    unread: NotRequired[bool]
 
 
 class RegionSumsRecord(TypedDict):

@@ -5,7 +5,7 @@ mapped marked ``valid``.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,8 @@ class CubeBuild:
         made is refused.
     notes : mapping
         What is done to the values of sources with a file, where there is something to say.
+    everywhere : bool
+        Predictors are read also where no cell of a chunk is mapped.
     """
 
     url: str
@@ -76,6 +78,7 @@ class CubeBuild:
     ways: Mapping[str, Resampling]
     stamps: Mapping[str, str]
     notes: Mapping[str, str] = field(default_factory=dict)
+    everywhere: bool = False
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -110,17 +113,17 @@ class CubeBuild:
         return record
 
     def make(self, chunk: Chunk) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Every variable of one chunk as it is stored, and the chunk's record."""
+        """Variables of one chunk as they are stored, and the chunk's record.
+
+        The masks come first: where they leave no cell, no predictor is read, and what is not there
+        stays nodata.
+        """
         fields = ChunkFields(self.grid, self.ways, chunk, self.sources.values())
-        try:
-            arrays = {name: fields.read(source) for name, source in self.sources.items()}
-        except IcemapError as error:
-            self._require_unchanged(chunk)
-            raise (
-                error if chunk.key in str(error) else IcemapError(f"Chunk {chunk.key}: {error}")
-            ) from error
-        self._require_unchanged(chunk)
+        arrays = self._read(fields, dict.fromkeys(mask.source for mask in self.masks), chunk)
         inside, fraction = self._mask(arrays, chunk)
+        if not (inside.any() or self.everywhere):
+            return self._left_out(arrays, inside, fraction)
+        arrays |= self._read(fields, [name for name in self.sources if name not in arrays], chunk)
         missing = {name: inside & np.isnan(arrays[name]) for name in self.predictors}
         valid = inside & ~np.any(list(missing.values()), axis=0)
         ranges = {name: value_range(arrays[name][inside]) for name in self.predictors}
@@ -138,9 +141,42 @@ class CubeBuild:
             "highest": {name: high for name, (_, high) in ranges.items() if high is not None},
         }
 
-    def _require_unchanged(self, chunk: Chunk) -> None:
+    def _left_out(
+        self,
+        masks: Mapping[str, NDArray[np.float32]],
+        inside: NDArray[np.bool_],
+        fraction: NDArray[np.float32],
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """A chunk in which nothing is mapped, without predictors."""
+        stored = {name: _stored(values, self.sources[name]) for name, values in masks.items()}
+        return {**stored, "valid": inside, "fraction": fraction}, {
+            "pixels": int(inside.size),
+            "inside": 0,
+            "valid": 0,
+            "missing": dict.fromkeys(self.predictors, 0),
+            "lowest": {},
+            "highest": {},
+            "unread": True,
+        }
+
+    def _read(
+        self, fields: ChunkFields, names: Iterable[str], chunk: Chunk
+    ) -> dict[str, NDArray[np.float32]]:
+        """Fields of some sources, whose files are those that the cube was begun with."""
+        sources = {name: self.sources[name] for name in names}
+        try:
+            arrays = {name: fields.read(source) for name, source in sources.items()}
+        except IcemapError as error:
+            self._require_unchanged(sources.values(), chunk)
+            raise (
+                error if chunk.key in str(error) else IcemapError(f"Chunk {chunk.key}: {error}")
+            ) from error
+        self._require_unchanged(sources.values(), chunk)
+        return arrays
+
+    def _require_unchanged(self, sources: Iterable[Source], chunk: Chunk) -> None:
         for files, leaf in {
-            leaf.files: leaf for source in self.sources.values() for leaf in source.leaves
+            leaf.files: leaf for source in sources for leaf in source.leaves
         }.items():
             try:
                 stamps = file_stamps(leaf)

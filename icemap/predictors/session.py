@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,7 +124,10 @@ def build_cube(
             f"There is something at {place} already: open it with open_cube, delete it, or give"
             " another 'url'."
         )
-    build = plan_build(place or "", settings, names, tuple(wanted), sources)
+    # Sites may be sampled anywhere, also where nothing is mapped.
+    build = replace(
+        plan_build(place or "", settings, names, tuple(wanted), sources), everywhere=True
+    )
     return _lazy(build, title) if place is None else _written(build, title)
 
 
