@@ -130,6 +130,8 @@ class VerificationRecord(TypedDict):
     folds: dict[str, dict[str, list[Any]]]
     skill: dict[str, Any]
     climatology: dict[str, Any]
+    # Of runs verified by an earlier version there is none.
+    sampling_support: NotRequired[dict[str, Any]]
 
 
 class StorageRecord(TypedDict):

@@ -59,6 +59,8 @@ class Report:
         Whether the totals include the correlated residual.
     skill : str
         What the skill against climatology means, a sentence.
+    support : str
+        Which classes of the map the samples leave out, a sentence.
     as_printed : bool
         The map follows the published recipe, whose intervals are others.
     interval_of : str
@@ -88,6 +90,7 @@ class Report:
     storage: Sequence[Row] = ()
     has_residual: bool = False
     skill: str = ""
+    support: str = ""
     interval_of: str = "of a single cell"
     as_printed: bool = False
     verification: Sequence[Row] = ()

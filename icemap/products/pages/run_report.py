@@ -81,6 +81,7 @@ def write_run_report(
         has_residual=bool((table["share_residual"] > 0).any()),
         pages=PAGES,
         skill=verification["skill"]["sentence"],
+        support=verification.get("sampling_support", {}).get("sentence", ""),
         interval_of=_interval_of(config),
         as_printed=config.ensemble.recipe == "published",
         verification=verification_rows(_shown(verification["table"]), config.target.unit),
