@@ -332,10 +332,11 @@ class VerificationConfig(Section):
     folds: int = Field(default=10, ge=3, le=1000)
     places: int = Field(default=2000, ge=100, le=10_000_000)
     competitors: tuple[
-        Literal["quantile_forest", "conformal_quantiles", "published_recipe"], ...
+        Literal["quantile_forest", "conformal_quantiles", "kriging", "published_recipe"], ...
     ] = (
         "quantile_forest",
         "conformal_quantiles",
+        "kriging",
         "published_recipe",
     )
     classes: tuple[float, ...] | None = Field(default=None, min_length=3)
