@@ -403,10 +403,11 @@ class VerificationConfig(Section):
     places: int = Field(default=2000, ge=100, le=10_000_000)
     """Cells that stand for the map, when folds imitate how far it is from its sites."""
     competitors: tuple[
-        Literal["quantile_forest", "conformal_quantiles", "published_recipe"], ...
+        Literal["quantile_forest", "conformal_quantiles", "kriging", "published_recipe"], ...
     ] = (
         "quantile_forest",
         "conformal_quantiles",
+        "kriging",
         "published_recipe",
     )
     """What the map is compared with, fitted again in every fold."""

@@ -184,6 +184,8 @@ class VerificationRecord(TypedDict):
     folds: dict[str, FoldColumns]
     skill: HeadlineSkill
     climatology: ClimatologyShare
+    # Of runs verified by an earlier version there is none.
+    sampling_support: NotRequired[dict[str, Any]]
 
 
 class VariogramRecord(TypedDict):

@@ -110,7 +110,7 @@ CATALOG: dict[str, tuple[Any, list[str], list[str]]] = {
     "valid_range": ((-10.0, 10.0), ORDER, []),
     "fill_value": (0.0, ORDER, []),
     "fill_nearest": (2, ORDER, []),
-    "classes": ({1: "peat", 2: "gravel"}, [], ["cube", "train", "report"]),
+    "classes": ({1: "peat", 2: "gravel"}, [], ["cube", "train", "verify", "report"]),
     "fraction_of": ((1,), ORDER, []),
     "overlay": (True, ORDER, []),
     "rasterize.into": ("value", ORDER, []),

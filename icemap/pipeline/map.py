@@ -83,12 +83,23 @@ def _make(context: Context) -> Facts:
         ),
         "map",
     )
+    _say_support(context)
     valid = sum(record["valid"] for record in records)
     return {
         "cells": valid,
         "inside_aoa": sum(record.get("aoa", 0) for record in records),
         "extrapolated": sum(record.get("extrapolated", 0) for record in records),
     }
+
+
+def _say_support(context: Context) -> None:
+    """Say which classes of the map the samples leave out."""
+    from icemap.json_records import VerificationRecord, read_record
+
+    remedy = "make it again with 'icemap verify'"
+    record = read_record(context.config.folder.verification, VerificationRecord, remedy)
+    if (found := record.get("sampling_support")) and found["worst"]:
+        context.log(f"  {found['sentence']}")
 
 
 def _replicate_fields(config: Config) -> ReplicateFields | None:
