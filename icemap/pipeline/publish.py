@@ -7,7 +7,7 @@ from typing import Any
 from icemap.config import Config
 from icemap.pipeline.steps import Context, Step, nothing
 from icemap.store import join
-from icemap.words import target_words
+from icemap.words import preview_words, target_words
 
 
 def _make(context: Context) -> dict[str, Any]:
@@ -64,5 +64,6 @@ STEP = Step(
         context.config.title,
         context.config.author,
         target_words(context.config),
+        *preview_words(context.config),
     ],
 )

@@ -12,7 +12,7 @@ from icemap.errors import IcemapError
 from icemap.pipeline.learning import one_line, prepared_ensemble
 from icemap.pipeline.steps import Context, Step
 from icemap.store import join, write_json
-from icemap.words import VERIFICATION_ALONE, VERIFICATION_WORDS, target_words
+from icemap.words import VERIFICATION_ALONE, VERIFICATION_WORDS, preview_words, target_words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,7 @@ def _words(context: Context) -> Any:
         config.title,
         target_words(config),
         config.verification.model_dump(include=VERIFICATION_WORDS),
+        *preview_words(config),
     ]
 
 
