@@ -33,6 +33,11 @@ def target_words(config: Config) -> dict[str, Any]:
     return config.target.model_dump(include=TARGET_WORDS)
 
 
+def preview_words(config: Config) -> list[str]:
+    """What a preview says of itself; nothing for a map."""
+    return [config.preview] if config.quick else []
+
+
 def source_words(sources: Mapping[str, Source]) -> dict[str, Any]:
     """What the catalogue says of sources for people."""
     return {name: source.words() for name, source in sources.items()}

@@ -27,6 +27,7 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "run": ("/elsewhere/run", [], []),
     "seed": (1, TRAINING, []),
     "title": ("Ice", [], ["cube", "boreholes", "verify", "map", "publish", "report"]),
+    "quick": (True, [], ["verify", "map", "storage", "publish", "report"]),
     "author": ("Somebody", [], ["publish", "report"]),
     "grid.west": (-170.0, ORDER, []),
     "grid.south": (42.0, ORDER, []),

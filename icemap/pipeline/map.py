@@ -9,7 +9,7 @@ from icemap import __version__
 from icemap.config import Config
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import RECORD, exists, join
-from icemap.words import target_words
+from icemap.words import preview_words, target_words
 
 if TYPE_CHECKING:
     from icemap.mapping.replicate_fields import ReplicateFields
@@ -122,5 +122,9 @@ STEP = Step(
     depends=_depends,
     make=_make,
     products=lambda config: [config.folder.map],
-    words=lambda context: [context.config.title, target_words(context.config)],
+    words=lambda context: [
+        context.config.title,
+        target_words(context.config),
+        *preview_words(context.config),
+    ],
 )

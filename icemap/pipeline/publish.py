@@ -5,7 +5,7 @@ from __future__ import annotations
 from icemap.config import Config
 from icemap.pipeline.steps import Context, Facts, Step, nothing
 from icemap.store import join
-from icemap.words import target_words
+from icemap.words import preview_words, target_words
 
 
 def _make(context: Context) -> Facts:
@@ -62,5 +62,6 @@ STEP = Step(
         context.config.title,
         context.config.author,
         target_words(context.config),
+        *preview_words(context.config),
     ],
 )

@@ -12,7 +12,13 @@ from icemap.errors import IcemapError
 from icemap.pipeline.learning import one_line, prepared_ensemble
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import join, write_json
-from icemap.words import VERIFICATION_ALONE, VERIFICATION_WORDS, class_words, target_words
+from icemap.words import (
+    VERIFICATION_ALONE,
+    VERIFICATION_WORDS,
+    class_words,
+    preview_words,
+    target_words,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +56,7 @@ def _words(context: Context) -> Any:
         target_words(config),
         config.verification.model_dump(include=VERIFICATION_WORDS),
         class_words(context.sources),
+        *preview_words(config),
     ]
 
 
