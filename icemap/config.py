@@ -402,6 +402,9 @@ class Config(Section):
     # Who made the map, in the words that the report and the catalogue shall give. Nothing is taken
     # from the machine.
     author: str = ""
+    # Of the map: an identifier of SPDX such as CC-BY-4.0, an address, or words; and how to cite it.
+    licence: str = ""
+    citation: str = ""
     grid: GridConfig
     catalog: str
     predictors: tuple[Annotated[str, Field(pattern=PLAIN_NAME)], ...] = Field(min_length=1)
