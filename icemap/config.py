@@ -473,6 +473,10 @@ class Config(Section):
     """Who made the map, as the report and the catalogue shall say it; nothing is taken from the
     machine.
     """
+    licence: str = ""
+    """Of the map: an SPDX identifier such as CC-BY-4.0, an address, or words."""
+    citation: str = ""
+    """How to cite the map."""
     grid: GridConfig
     """Extent and resolution of the map."""
     catalog: str

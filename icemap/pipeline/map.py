@@ -9,7 +9,7 @@ from icemap import __version__
 from icemap.config import Config
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import RECORD, exists, join
-from icemap.words import preview_words, target_words
+from icemap.words import map_words, preview_words, target_words
 
 if TYPE_CHECKING:
     from icemap.mapping.replicate_fields import ReplicateFields
@@ -58,7 +58,7 @@ def _make(context: Context) -> Facts:
         f" versions: {RECORD} of the run"
     )
     attrs = {
-        "title": config.title,
+        **map_words(config),
         "source": source,
         "history": history,
         HELD_OUT: config.ensemble.held_out,
@@ -123,7 +123,7 @@ STEP = Step(
     make=_make,
     products=lambda config: [config.folder.map],
     words=lambda context: [
-        context.config.title,
+        map_words(context.config),
         target_words(context.config),
         *preview_words(context.config),
     ],

@@ -4,7 +4,9 @@ mapped marked ``valid``.
 
 from __future__ import annotations
 
+import re
 import socket
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap import __version__
 from icemap.catalog import Source
 from icemap.config import Config, GridConfig, MaskConfig
 from icemap.errors import IcemapError
@@ -88,18 +91,22 @@ class CubeBuild:
         """Write the empty cube."""
         inner = self.chunk // 4 if self.chunk % 4 == 0 and self.chunk >= 64 else self.chunk
         create_gridded(
-            self.url, self.grid, self.variables, cube_attrs(title), chunk=inner, shard=self.chunk
+            self.url, self.grid, self.variables, self.attrs(title), chunk=inner, shard=self.chunk
         )
 
     def describe(self, title: str) -> None:
         """Bring the words in the attributes of a cube that is there up to date."""
-        describe_gridded(self.url, self.variables, cube_attrs(title))
+        describe_gridded(self.url, self.variables, self.attrs(title))
+
+    def attrs(self, title: str) -> dict[str, str]:
+        """Attributes of the group."""
+        return cube_attrs(title, self.sources.values())
 
     @property
     def variables(self) -> list[Variable]:
         """Predictors and masks, then what is mapped and what counts of a cell."""
         named = [
-            _variable(
+            described(
                 source, self.ways.get(name), name in self.predictors, self.notes.get(name, "")
             )
             for name, source in self.sources.items()
@@ -213,9 +220,15 @@ class CubeBuild:
         return inside, fraction
 
 
-def cube_attrs(title: str) -> dict[str, str]:
+def cube_attrs(title: str, sources: Iterable[Source]) -> dict[str, str]:
     """Attributes of the group of a cube."""
-    return {"title": f"{title}: predictors"}
+    licences = dict.fromkeys(source.licence for source in sources if source.licence)
+    return {
+        "title": f"{title}: predictors",
+        "summary": f"{title}: predictors and masks of a map, aligned on one grid.",
+        "history": f"icemap {__version__}: aligned from the source that each variable names",
+        "license": "; ".join(licences) or "as each variable says",
+    }
 
 
 def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
@@ -378,7 +391,35 @@ def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -
             )
 
 
-def _variable(source: Source, how: Resampling | None, predictor: bool, note: str) -> Variable:
+def flag_word(name: str) -> str:
+    """The name of a class as one word of ``flag_meanings``, of the letters that CF allows.
+
+    Letters of other alphabets stay: a name that says nothing would be worse.
+
+    Examples
+    --------
+    >>> flag_word("Cropland / other vegetation"), flag_word("Tree (open)"), flag_word("forêt")
+    ('Cropland_other_vegetation', 'Tree_open', 'foret')
+    """
+    plain = unicodedata.normalize("NFKD", name)
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return re.sub(r"[^\w.+@-]+", "_", plain).strip("_") or "_"
+
+
+def described(source: Source, how: Resampling | None, predictor: bool, note: str) -> Variable:
+    """One predictor or mask of a cube with all that is said about it.
+
+    Parameters
+    ----------
+    source : Source
+        With its classes.
+    how : Resampling or None
+        None for what is not resampled.
+    predictor : bool
+        False for a mask.
+    note : str
+        What was done to its values, empty if nothing.
+    """
     attrs: dict[str, Any] = {
         "long_name": source.long_name,
         "units": source.unit,
@@ -413,9 +454,7 @@ def _variable(source: Source, how: Resampling | None, predictor: bool, note: str
     if source.kind == "class":
         attrs |= {
             "flag_values": sorted(source.classes),
-            "flag_meanings": " ".join(
-                source.classes[c].replace(" ", "_") for c in sorted(source.classes)
-            ),
+            "flag_meanings": " ".join(flag_word(source.classes[c]) for c in sorted(source.classes)),
         }
     return Variable(source.name, "uint8" if source.kind == "class" else "float32", attrs)
 

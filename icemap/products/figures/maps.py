@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 
 @styled
@@ -63,22 +64,7 @@ def map_figure(
     bytes
         PNG.
     """
-    dataset = open_map(source) if isinstance(source, str) else source
-    target, grid = target_of(dataset), grid_of(dataset)
-    view = view_of(grid, pixels, projection)
-    step = max(1, grid.shape[1] // (2 * pixels if view.polar else view.pixels))
-    level = (
-        min(step.bit_length() - 1, dataset.encoding.get("levels", 0))
-        if isinstance(source, str)
-        else 0
-    )
-    if level:
-        dataset = open_map(str(source), level=level)
-        grid, step = grid_of(dataset), step >> level
-    layers = {
-        key: drape(downsample(dataset[name], step), step, grid, view)
-        for key, name in _layers(target).items()
-    }
+    target, view, layers = draped(source, projection, pixels)
     land = land_at(*view.cells)
     left, right, bottom, top = view.extent
     height = (top - bottom) / (right - left)
@@ -123,6 +109,31 @@ def map_figure(
     return saved(figure, "png")
 
 
+def draped(
+    source: str | xr.Dataset, projection: Projection = "equal-area", pixels: int = 900
+) -> tuple[TargetConfig, View, dict[str, NDArray[np.float64]]]:
+    """What a map is about, how it is looked at, and ``value``, ``lower``, ``upper`` and ``aoa`` as
+    pixels of the picture.
+    """
+    dataset = open_map(source) if isinstance(source, str) else source
+    target, grid = target_of(dataset), grid_of(dataset)
+    view = view_of(grid, pixels, projection)
+    step = max(1, grid.shape[1] // (2 * pixels if view.polar else view.pixels))
+    level = (
+        min(step.bit_length() - 1, dataset.encoding.get("levels", 0))
+        if isinstance(source, str)
+        else 0
+    )
+    if level:
+        dataset = open_map(str(source), level=level)
+        grid, step = grid_of(dataset), step >> level
+    layers = {
+        key: drape(downsample(dataset[name], step), step, grid, view)
+        for key, name in _layers(target).items()
+    }
+    return target, view, layers
+
+
 def _caption(axes: Axes, text: str) -> None:
     axes.annotate(
         text,
@@ -156,15 +167,17 @@ def value_range(values: NDArray[np.float64], target: TargetConfig | None) -> tup
     return float(low), float(high if high > low else low + 1)
 
 
-def draw_map(
+def draw_field(
     axes: Axes,
     view: View,
     land: NDArray[np.bool_],
     values: NDArray[np.float64],
     limits: tuple[float, float],
     colours: str,
-    label: str,
-) -> None:
+    *,
+    graticule: bool = False,
+) -> AxesImage:
+    """A field over land with its coast, in a circle where the pole is in the middle."""
     from matplotlib.colors import ListedColormap
 
     axes.imshow(
@@ -184,7 +197,8 @@ def draw_map(
     axes.contour(
         land, levels=[0.5], colors=COAST, linewidths=0.3, extent=view.extent, origin="upper"
     )
-    _draw_graticule(axes, view)
+    if graticule:
+        _draw_graticule(axes, view)
     axes.set(xticks=[], yticks=[], xlim=view.extent[:2], ylim=view.extent[2:], aspect="equal")
     if view.polar:
         from matplotlib.patches import Circle
@@ -194,6 +208,20 @@ def draw_map(
         for artist in (*axes.images, *axes.collections, *axes.lines):
             artist.set_clip_path(rim)
         axes.axis("off")
+    return image
+
+
+def draw_map(
+    axes: Axes,
+    view: View,
+    land: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    limits: tuple[float, float],
+    colours: str,
+    label: str,
+) -> None:
+    """A field over land with coast, graticule and colour bar."""
+    image = draw_field(axes, view, land, values, limits, colours, graticule=True)
     known = values[np.isfinite(values)]
     low, high = (known.min(), known.max()) if known.size else limits
     extend = {
