@@ -76,7 +76,7 @@ def create_gridded(
     stored_with = {"compressors": compressors()}
     chunks = (min(chunk, rows), min(chunk, cols))
     dataset = xr.Dataset(attrs={"Conventions": "CF-1.11", **attrs})
-    encoding: dict[str, dict[str, Any]] = {}
+    encoding: dict[str, dict[str, object]] = {}
     for variable in variables:
         empty = dask.array.full((rows, cols), variable.nodata, dtype=variable.dtype, chunks=-1)
         dataset[variable.name] = (
@@ -110,7 +110,7 @@ def create_gridded(
         longitude=("longitude", grid.longitudes, longitude),
         spatial_ref=((), 0, _spatial_ref(grid)),
     )
-    encoding |= dict.fromkeys(DIMENSIONS, stored_with)
+    encoding |= {name: dict(stored_with) for name in DIMENSIONS}
     with storage_errors(url, "write"):
         dataset.to_zarr(
             zarr_store(url),
@@ -183,7 +183,7 @@ def consolidate(url: str) -> None:
         zarr.consolidate_metadata(zarr_store(url), zarr_format=3)
 
 
-def _spatial_ref(grid: Grid) -> dict[str, Any]:
+def _spatial_ref(grid: Grid) -> dict[str, object]:
     transform = grid.transform
     return {
         "grid_mapping_name": "latitude_longitude",

@@ -143,9 +143,9 @@ def fit_member(
     return clone(member).fit(inputs, y, **fit_options(member, coding, weight))
 
 
-def fit_options(member: Any, coding: PredictorCoding, weight: Array) -> dict[str, Any]:
+def fit_options(member: Any, coding: PredictorCoding, weight: Array) -> dict[str, object]:
     """Weights and class columns, for members whose ``fit`` takes them."""
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if has_fit_parameter(getattr(member, "regressor", member), "sample_weight"):
         options["sample_weight"] = weight
     if has_fit_parameter(member, "categorical_feature") and coding.class_columns:

@@ -297,7 +297,7 @@ def train_members(
     scale: TargetScale,
     seed: int,
     clock: dict[str, float] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Every member by name, fitted to its `member_inputs`; CPU seconds are added to ``clock``."""
     target, fitted = scale.transform(table.y), {}
     for name in options.members:

@@ -8,7 +8,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile
@@ -176,7 +176,7 @@ def _opened(url: str) -> Iterator[Any]:
         ) from error
 
 
-def _misfit(url: str, header: dict[str, Any]) -> str:
+def _misfit(url: str, header: Mapping[str, Any]) -> str:
     name = join(url, COMPILED)
     if header["format"] != FORMAT or header["version"] != icemap.__version__:
         return (
@@ -193,8 +193,8 @@ def _misfit(url: str, header: dict[str, Any]) -> str:
 
 def _joined(
     url: str,
-    manifest: dict[str, Any],
-    header: dict[str, Any],
+    manifest: Mapping[str, Any],
+    header: Mapping[str, Any],
     parts: dict[str, Any],
     limits: NDArray[np.float64],
 ) -> CompiledEnsemble:

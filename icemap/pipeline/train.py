@@ -152,7 +152,7 @@ class TuneEnsemble:
     ensemble: IceEnsemble
     samples: pd.DataFrame
 
-    def __call__(self, item: TuningItem) -> dict[str, Any]:
+    def __call__(self, item: TuningItem) -> dict[str, object]:
         from icemap.ensemble.members import CONSENSUS
         from icemap.ensemble.replicates import weighed_table
         from icemap.ensemble.tuning import Tuning, tune_member, tune_pool
@@ -198,7 +198,7 @@ class TrainReplicate:
     samples: pd.DataFrame
     url: str
 
-    def __call__(self, item: ReplicateItem) -> dict[str, Any]:
+    def __call__(self, item: ReplicateItem) -> dict[str, object]:
         from icemap.ensemble.members import CONSENSUS
         from icemap.ensemble.saved import save_replicate
         from icemap.verification.scores import held_out_scores

@@ -17,6 +17,7 @@ from icemap.config import Config, MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, describe_gridded, open_gridded, write_chunk
+from icemap.json_records import CubeChunkRecord, PredictorFacts
 from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
 from icemap.predictors.fields import ChunkFields, value_range
 from icemap.predictors.sources import open_layer_of, open_source
@@ -101,7 +102,7 @@ class CubeBuild:
         ]
         return [*named, VALID, FRACTION]
 
-    def __call__(self, chunk: Chunk) -> dict[str, Any]:
+    def __call__(self, chunk: Chunk) -> CubeChunkRecord:
         """Make, check and write one chunk; the record says what is missing in it."""
         fields = ChunkFields(self.grid, self.ways, chunk, self.sources.values())
         try:
@@ -276,11 +277,11 @@ def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
     return open_gridded(url, "predictor cube", **storage_options)
 
 
-def describe_predictors(url: str) -> dict[str, dict[str, Any]]:
+def describe_predictors(url: str) -> dict[str, PredictorFacts]:
     """Unit, digest of the source and meaning of the class codes of each predictor of a cube, by
     name.
     """
-    described = {}
+    described: dict[str, PredictorFacts] = {}
     for name, variable in open_cube(url).data_vars.items():
         if variable.attrs.get("role") == "predictor":
             meanings = str(variable.attrs.get("flag_meanings", "")).split()
@@ -316,7 +317,7 @@ def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -
 
 
 def _variable(source: Source, how: Resampling | None, predictor: bool, note: str) -> Variable:
-    attrs: dict[str, Any] = {
+    attrs: dict[str, object] = {
         "long_name": source.long_name,
         "units": source.unit,
         "family": source.family,

@@ -8,7 +8,7 @@ jumping from 180 to -180.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -348,7 +348,7 @@ def unwrapped(geometry: Any, *, keep_boxes: bool = True) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, Any]:
+def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> Mapping[str, Any]:
     """Headers and bounds, read once per process as long as the files stay the same."""
     import pyogrio
 

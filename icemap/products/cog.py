@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,7 +179,7 @@ def _write_raw(
     variable: str,
     path: Path,
     transform: Any,
-    attrs: dict[str, Any],
+    attrs: Mapping[str, Any],
     tags: dict[str, str],
     cells: int | None,
 ) -> list[tuple[Window, int]]:

@@ -11,7 +11,9 @@ from icemap.mapping.map_schema import open_map, target_of
 from icemap.store import storage_errors
 
 
-def query(map_url: str, lon: float, lat: float, **storage_options: Any) -> dict[str, Any]:
+def query(
+    map_url: str, lon: float, lat: float, **storage_options: Any
+) -> dict[str, float | bool | str]:
     """Value and interval in the cell that holds a place; one stored chunk per variable is read, not
     the map.
 
@@ -47,10 +49,10 @@ def query(map_url: str, lon: float, lat: float, **storage_options: Any) -> dict[
     if not cell[target.name].notnull():
         raise IcemapError(
             f"Longitude {lon:g}, latitude {lat:g} is not mapped in {map_url}: its cell is water,"
-            " masked, or lacks a predictor. Try a place beside it."
+            " masked, or lacks a predictor. Try a place next to it."
         )
     values = {str(name): float(variable) for name, variable in cell.data_vars.items()}
-    flags: dict[str, Any] = {
+    flags: dict[str, bool] = {
         name: bool(values[name]) for name in ("aoa", "extrapolated") if name in values
     }
     return {
