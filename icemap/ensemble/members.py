@@ -237,8 +237,8 @@ def _imported(name: str) -> Any:
         " scikit-learn regressor, such as sklearn.linear_model.Ridge."
     )
     module, _, attribute = name.rpartition(".")
-    # A config may be somebody else's: nothing is imported beside scikit-learn, and nothing called
-    # that is no regressor.
+    # A config may be somebody else's: only scikit-learn is imported, and only regressors are
+    # called.
     if module.partition(".")[0] != "sklearn":
         raise IcemapError(problem)
     try:

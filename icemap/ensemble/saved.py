@@ -259,7 +259,7 @@ def read_manifest(url: str) -> Mapping[str, Any]:
 
 
 def manifest_digest(url: str) -> str:
-    """Digest of all that a saved ensemble predicts with; what is said about it besides does not
+    """Digest of all that a saved ensemble predicts with; other facts about it do not
     count.
     """
     return digest({key: value for key, value in read_manifest(url).items() if key not in FACTS})

@@ -102,7 +102,7 @@ def tune(
     Parameters
     ----------
     candidates : int
-        Settings tried for each member beside its defaults; 0 keeps the defaults.
+        Settings tried for each member in addition to its defaults; 0 keeps the defaults.
     seed : int
         For the draws of the candidates and the folds.
     prior, climatology : bool

@@ -78,7 +78,7 @@ def _difference(then: PredictorFacts | None, now: PredictorFacts | None) -> str:
 
 
 def chunk_bytes(build: MapBuild) -> int:
-    """Memory that mapping one chunk takes beside the compiled ensemble, bytes."""
+    """Memory that mapping one chunk takes on top of the compiled ensemble, bytes."""
     manifest = read_manifest(build.ensemble_url)
     predictors, members, replicates = (
         len(manifest["coding"]["names"]),

@@ -238,7 +238,7 @@ class Digests:
     shared : str
         Of that part of it which later steps build on.
     words : str
-        Of what it says besides.
+        Of the words in it, which change no number.
     depends : object
         The settings and digests of inputs that the key is made of.
     """

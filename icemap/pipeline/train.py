@@ -229,7 +229,7 @@ class TrainReplicate:
 
 
 def _products(config: Config) -> list[str]:
-    """What training makes, beside the files that the manifest lists."""
+    """What training makes, in addition to the files that the manifest lists."""
     return [join(config.folder.ensemble, name) for name in ("manifest.json", "packed.npz")]
 
 

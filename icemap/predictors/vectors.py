@@ -212,10 +212,10 @@ def require_layer(layer: Layer, grid: Grid) -> None:
     assert rasterize is not None
     if layer.period is not None:
         west, south, east, north = layer.bounds
-        beside = not layer.jumping and all(
+        outside = not layer.jumping and all(
             west + turn > grid.east or east + turn < grid.west for turn in _TURNS
         )
-        if beside or south > grid.north or north < grid.south:
+        if outside or south > grid.north or north < grid.south:
             raise IcemapError(
                 f"The source '{source.name}' ({source.url}) covers no part of the grid: check its"
                 " coordinates and its 'crs', or change the grid."

@@ -146,7 +146,7 @@ def write_layer(
 
 @contextmanager
 def _workplace(out_url: str) -> Iterator[Path]:
-    """A folder for temporary files; beside a local product, so that the last step is a rename."""
+    """A folder for temporary files; next to a local product, so that the last step is a rename."""
     parent = None
     if not is_remote(out_url):
         parent = local_path(out_url).parent

@@ -1,5 +1,5 @@
-"""Coarser levels of a map, each a group of its own inside ``map.zarr``, so that who looks from afar
-need not read every cell.
+"""Coarser levels of a map, each a group of its own inside ``map.zarr``, so that a view of
+the whole need not read every cell.
 """
 
 from __future__ import annotations

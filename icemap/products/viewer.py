@@ -1,4 +1,4 @@
-"""A static page beside the products: the GeoTIFFs by range requests from any web server, and totals
+"""A static page next to the products: the GeoTIFFs by range requests from any web server, and totals
 of drawn areas from a small table.
 """
 

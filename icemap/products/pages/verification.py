@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
-# Beside icemap's own in the tables by group: the two that are hardest to beat.
+# Next to icemap's own in the tables by group: the two that are hardest to beat.
 YARDSTICKS = ("equal weights", "quantile_forest")
 SCORES = {
     "crpss": "skill against climatology",
