@@ -9,7 +9,7 @@ VIEWER = icemap/products/viewer_page/lib
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: help install demo viewer test test-slow check notebooks lock wheels bench clean
+.PHONY: help install demo viewer test test-slow check docs notebooks lock wheels bench clean
 
 help:
 	@echo "make demo       the whole chain on the virtual Arctic, results in demo/"
@@ -17,6 +17,7 @@ help:
 	@echo "make test       the test suite"
 	@echo "make test-slow  the statistical proofs and large runs"
 	@echo "make check      ruff, mypy, and known holes in dependencies"
+	@echo "make docs       the documentation site, into build/docs"
 	@echo "make notebooks  execute the notebooks anew and keep their outputs"
 	@echo "make bench      benchmarks, printed as ratios"
 	@echo "make lock       resolve requirements.lock anew, and with it that of the image"
@@ -53,6 +54,11 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tests/audit_lock.py
+
+docs: $(STAMP)
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/docs
+	@echo "build/docs/index.html"
 
 notebooks: $(STAMP)
 	$(BIN)/python tests/execute_notebooks.py

@@ -21,7 +21,13 @@ _PUBLIC = {
     "applicability_threshold": "icemap.verification.applicability",
     "open_map": "icemap.mapping.map_schema",
     "open_cube": "icemap.predictors.cube",
-    "open_ensemble": "icemap.ensemble.model",
+    "open_ensemble": "icemap.mapping.opened_ensemble",
+    "build_cube": "icemap.predictors.session",
+    "read_boreholes": "icemap.boreholes.session",
+    "sample": "icemap.boreholes.session",
+    "query": "icemap.products.query",
+    # A package that can be called.
+    "totals": "icemap.totals",
     "ice_storage": "icemap.totals.ice_storage",
     "compare": "icemap.products.comparison",
     "site_vic": "icemap.boreholes.ice_content",
@@ -39,7 +45,8 @@ except PackageNotFoundError:  # run from a checkout that is not installed
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'icemap' has no attribute '{name}'")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    module = importlib.import_module(_PUBLIC[name])
+    return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -67,14 +67,22 @@ class Derivation(Section):
     order; a cell is covered where the value is ``at_least`` this.
     """
 
-    how: str
+    how: str = Field(json_schema_extra={"enum": list(DERIVATIONS)})
+    """Name of the derivation."""
     of: tuple[str, ...] = Field(min_length=1)
+    """Entries of the catalogue that it is computed from."""
     radius: float | None = Field(default=None, gt=0)
+    """Kilometres around a cell that are looked at."""
     along: str | None = None
+    """Axis along which the months or ages of a single entry lie; band in a raster."""
     codes: tuple[int, ...] = ()
+    """Class codes that the distance is measured to."""
     ages: tuple[float, ...] = ()
+    """Thousand years before present of each ice cover, in the order of the entries."""
     at_least: float | None = None
+    """What is looked for is this or more."""
     at_most: float | None = None
+    """What is looked for is this or less."""
 
     @model_validator(mode="after")
     def _complete(self) -> Derivation:
@@ -153,11 +161,19 @@ class Rasterize(Section):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     into: Literal["class", "fraction", "value"]
+    """What a cell gets: the class or mean value of the polygons in it, or the part that they
+    cover.
+    """
     attribute: str | None = None
+    """Column of the polygons that is read."""
     layer: str | None = None
+    """Layer of a file that has several."""
     codes: dict[str, int] = Field(default_factory=dict)
+    """Class code of each word of the attribute."""
     only: tuple[str, ...] = ()
+    """Words of the attribute whose polygons count; all without it."""
     samples: int = Field(default=8, ge=1, le=32)
+    """Points per side of a cell at which the polygons are asked."""
 
     @model_validator(mode="after")
     def _complete(self) -> Rasterize:
@@ -202,35 +218,62 @@ class SourceConfig(Section):
     """
 
     family: Family
+    """Group of predictors that it belongs to; a word for pages, which changes no number."""
     long_name: str
+    """Name in words, for legends and pages."""
     unit: str
+    """Unit of the predictor; values of a file in another one are converted."""
     file_unit: str | None = None
+    """Unit of the file's values after all scaling, where the file says none or a wrong one."""
     # None, if nothing is said, is continuous, but for a file that looks like classes.
     kind: Literal["continuous", "class"] | None = None
-    # In NetCDF, HDF and Zarr its name, with its groups (a/b/name); in a raster the number or the
-    # name of a band.
-    variable: Annotated[str | None, BeforeValidator(_as_text)] = None
+    """Whether values are quantities, of which means are taken, or codes of classes."""
+    variable: Annotated[
+        str | None, BeforeValidator(_as_text, json_schema_input_type=str | int | None)
+    ] = None
+    """In NetCDF, HDF and Zarr its name, with its groups (a/b/name); in a raster the number or the
+    name of a band.
+    """
     x: str | None = None
+    """Dimension that runs east, where its name and attributes do not say so."""
     y: str | None = None
-    # A value of the axis, a label, or a date of a time axis (2019-07, 2019-07-01T06).
+    """Dimension that runs north, where its name and attributes do not say so."""
     select: dict[str, Annotated[float | str, BeforeValidator(_as_date)]] = Field(
         default_factory=dict
     )
+    """A place on further axes: a value, a label, or a date of a time axis (2019-07,
+    2019-07-01T06).
+    """
     reduce: dict[str, Reduction] = Field(default_factory=dict)
+    """How further axes are reduced."""
     crs: str | None = None
+    """CRS of the file, in place of its own."""
     nodata: tuple[Annotated[float, AllowInfNan(True)], ...] = ()
-    # Of a raster: in place of its own, which count by default; of NetCDF, HDF and Zarr: after
-    # theirs.
+    """Values that mean missing, as the file stores them, besides those that it declares."""
     scale: float | None = None
+    """Factor to the unit. Of a raster: in place of its own, which counts by default; of NetCDF, HDF
+    and Zarr: after theirs.
+    """
     offset: float | None = None
+    """What is added after the factor, as for scale."""
     valid_range: tuple[float, float] | None = None
+    """Lowest and highest value that is real, in the unit: says that one like -9999 is no code for
+    missing.
+    """
     fill_value: float | None = None
+    """What missing cells get."""
     fill_nearest: int = Field(default=0, ge=0)
+    """A missing cell takes the nearest value up to this many cells of the file away."""
     classes: dict[int, str] = Field(default_factory=dict)
-    fraction_of: tuple[int, ...] = ()  # the part of a cell that these codes of a class raster cover
+    """Name of each class code, 0 to 254; without it the file's own names."""
+    fraction_of: tuple[int, ...] = ()
+    """Codes of a class raster: the predictor is the part of a cell that they cover."""
     overlay: bool = False
-    rasterize: Rasterize | None = None  # for files of polygons
+    """True says that files which cover one another are meant to: the first with a value counts."""
+    rasterize: Rasterize | None = None
+    """For a file of polygons: how they become cells."""
     derived: Derivation | None = None
+    """For a predictor without a file: how it is computed from other entries."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> SourceConfig:
@@ -279,29 +322,24 @@ class SourceConfig(Section):
 
 
 class Source(SourceConfig):
-    """One predictor of the catalogue, ready to open.
-
-    Attributes
-    ----------
-    url : str
-        Of its file; as written in the catalogue for many files; empty for a derived predictor.
-    parts : tuple of str
-        The files of a mosaic.
-    step : (str, int, int) or None
-        Axis that a derivation takes apart, position along it, and its length.
-    inputs : tuple of Source
-        What a derived predictor is computed from.
-    """
+    """One predictor of the catalogue, ready to open."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    """Name of the entry."""
     url: str = ""
+    """Of its file; as written in the catalogue for many files; empty for a derived predictor."""
     parts: tuple[str, ...] = ()
+    """The files of a mosaic."""
     step: tuple[str, int, int] | None = None
+    """Axis that a derivation takes apart, position along it, and its length."""
     licence: str = ""
+    """Terms under which the file may be used."""
     citation: str = ""
+    """How the file is cited."""
     inputs: tuple[Source, ...] = ()
+    """What a derived predictor is computed from."""
 
     @model_validator(mode="after")
     def _classes_from_a_file(self) -> Source:

@@ -20,6 +20,12 @@ from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
 from icemap.run_folder import RunFolder
 
+# How the help lists the commands: to begin with, the chain, what is done with a run.
+ORDER = (
+    *("init", "demo", "doctor", "run"),
+    *(step.name for step in STEPS),
+    *("status", "check", "query", "compare", "view", "schema"),
+)
 STOPPED = "stopped. What is finished is kept: the same command continues."
 
 
@@ -62,6 +68,11 @@ def _ended_like_an_interrupt() -> Iterator[None]:
 
 class SentenceGroup(click.Group):
     """Turns a user's mistake into one sentence instead of a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which one meets them."""
+        names = list(super().list_commands(ctx))
+        return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
     def invoke(self, ctx: click.Context) -> Any:
         hide_in_logs()
@@ -107,6 +118,45 @@ def main() -> None:
 
 
 @main.command()
+@click.argument("folder", default=".")
+@click.option(
+    "--example",
+    type=click.Choice(["virtual", "ground_ice", "alaska"]),
+    help="Copy a runnable example instead: config, catalogue and the data that ship with icemap.",
+)
+def init(folder: str, example: str | None) -> None:
+    """Config and catalogue for FOLDER, from the rasters and the table of boreholes in it.
+
+    Every raster is opened, and what it says of itself read; what it does not say is a question in
+    the files. No file is overwritten.
+
+    \b
+        icemap init mydata
+        icemap init mydata --example virtual
+    """
+    from pathlib import Path
+
+    from icemap.starting.examples import copy_example
+    from icemap.starting.init import init_folder
+
+    place = Path(folder)
+    if example is not None:
+        copied = copy_example(example, place)
+        for path in copied.files:
+            _log(str(path))
+        _log(copied.next_step)
+        return
+    written = init_folder(place, _log)
+    for path in written.files:
+        _log(str(path))
+    left = f", {written.left_out} left out" if written.left_out else ""
+    _log(f"{written.predictors} predictors{left}, {written.sites:,} places with sites.")
+    if written.questions:
+        _log(f"{written.questions} questions are in the files, marked QUESTION.")
+    _log(f"Next: icemap doctor {place / 'config.yaml'}")
+
+
+@main.command()
 @click.option(
     "--out", default="demo", show_default=True, help="Folder or bucket prefix to write to."
 )
@@ -119,7 +169,11 @@ def main() -> None:
 )
 @_on_a_cluster
 def demo(out: str, size: str, cluster: str, workers: int) -> None:
-    """The whole chain on the virtual Arctic, whose ice is known."""
+    """The whole chain on the virtual Arctic, whose ice is known.
+
+    \b
+        icemap demo --out demo
+    """
     from icemap.virtual_arctic.demo import write_demo
 
     _run(write_demo(out, size), None, cluster, workers)
@@ -127,10 +181,31 @@ def demo(out: str, size: str, cluster: str, workers: int) -> None:
 
 @main.command()
 @click.argument("config")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A preview in minutes: few replicates, three folds, no competitors.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be made and why, and how long it took before; make nothing.",
+)
 @_on_a_cluster
-def run(config: str, cluster: str, workers: int) -> None:
-    """All steps of CONFIG, each skipped where its product is already there."""
-    _run(config, None, cluster, workers)
+def run(config: str, quick: bool, dry_run: bool, cluster: str, workers: int) -> None:
+    """All steps of CONFIG, each skipped where its product is already there.
+
+    \b
+        icemap run config.yaml --quick
+        icemap run config.yaml --dry-run
+    """
+    if dry_run:
+        from icemap.pipeline.plan import plan_lines, plan_run
+
+        for line in plan_lines(plan_run(config, quick=quick)):
+            _log(line)
+        return
+    _run(config, None, cluster, workers, quick=quick)
 
 
 def _step_command(name: str, text: str) -> None:
@@ -138,6 +213,7 @@ def _step_command(name: str, text: str) -> None:
     def command(config: str, cluster: str, workers: int) -> None:
         _run(config, [name], cluster, workers)
 
+    text += f"\n\n\b\n    icemap {name} config.yaml"
     main.command(name, help=text)(click.argument("config")(command))
 
 
@@ -221,7 +297,11 @@ def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | N
 @click.argument("config")
 @_on_a_cluster
 def doctor(config: str, cluster: str, workers: int) -> None:
-    """Versions, credentials, rights and reachability, from here and from a worker."""
+    """Versions, credentials, rights and reachability, from here and from a worker.
+
+    \b
+        icemap doctor config.yaml
+    """
     from icemap.doctor import PROBLEM, examine
 
     findings = examine(config, cluster, workers, _log)
@@ -238,7 +318,11 @@ def doctor(config: str, cluster: str, workers: int) -> None:
 @main.command()
 @click.argument("run_url", metavar="RUN")
 def status(run_url: str) -> None:
-    """What is done of RUN, a run folder or bucket prefix, and how long is left."""
+    """What is done of RUN, a run folder or bucket prefix, and how long is left.
+
+    \b
+        icemap status runs/ice
+    """
     import time
 
     from icemap.provenance import Provenance
@@ -280,6 +364,9 @@ def status(run_url: str) -> None:
 def check(run_url: str) -> None:
     """Is every stored object of RUN there and whole? What is damaged is made again by the next
     'icemap run'.
+
+    \b
+        icemap check runs/ice
     """
     from icemap.pipeline.check import check_run
     from icemap.running.lock import run_lock
@@ -299,11 +386,50 @@ def check(run_url: str) -> None:
 @click.option("--lon", required=True, type=float, help="Degrees east.")
 @click.option("--lat", required=True, type=float, help="Degrees north.")
 def query(run_url: str, lon: float, lat: float) -> None:
-    """The map of RUN at one place."""
+    """The map of RUN at one place.
+
+    \b
+        icemap query runs/ice --lon 125.7 --lat 62.1
+    """
     from icemap.products.query import query as at_place
 
     for name, value in at_place(RunFolder(run_url).map, lon, lat).items():
         _log(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
+
+
+@main.command()
+@click.argument("run_url", metavar="RUN")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port on this machine; without it 8756, or a free one where that is taken.",
+)
+@click.option("--no-browser", is_flag=True, help="Print the address, open nothing.")
+def view(run_url: str, port: int | None, no_browser: bool) -> None:
+    """The map, report and pages of RUN in the browser, served on this machine alone.
+
+    RUN is a run folder or bucket prefix. Ctrl-C ends it.
+
+    \b
+        icemap view runs/ice
+        icemap view s3://ice/alaska --no-browser --port 8000
+    """
+    from icemap.viewing import view as serve
+
+    serve(run_url, port, browser=not no_browser, log=_log)
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["config", "catalog"]), default="config")
+def schema(kind: str) -> None:
+    """The JSON schema of a config or a catalogue, for editors that complete and check them.
+
+    \b
+        icemap schema config > icemap-config.schema.json
+    """
+    from icemap.schemas import schema_text
+
+    click.echo(schema_text(kind), nl=False)
 
 
 @main.command()
@@ -362,12 +488,19 @@ def compare(run_url: str, other: str, **options: Any) -> None:
         _log(f"{what:10s} {url}")
 
 
-def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -> None:
-    from icemap.config import load_config
+def _run(
+    config_url: str,
+    names: list[str] | None,
+    cluster: str,
+    workers: int,
+    *,
+    quick: bool = False,
+) -> None:
+    from icemap.config import PREVIEW, load_config
     from icemap.pipeline.chain import run
     from icemap.store import join
 
-    run(config_url, names, cluster, workers, _log)
+    run(config_url, names, cluster, workers, _log, quick=quick)
     if names is not None:
         return
     config = load_config(config_url)
@@ -378,6 +511,8 @@ def _run(config_url: str, names: list[str] | None, cluster: str, workers: int) -
     _log(f"scores   {join(config.run, 'verification.html')}")
     _log(f"totals   {join(config.run, 'ice_storage.json')}")
     _log(_totals(config.run))
+    if quick or config.quick:
+        _log(f"This is {PREVIEW}.")
 
 
 def _totals(run_url: str) -> str:

@@ -8,9 +8,9 @@ import math
 import os
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -45,12 +45,22 @@ CHUNK_STEP, SMALL_CHUNK = 64, 256
 MAX_CHUNK = 16384
 # What random number generators of the libraries take.
 MAX_SEED = 2**32 - 1
+# A preview takes no more than these, whatever the settings say.
+QUICK_ENSEMBLE = {"replicates": 4, "folds": 3, "candidates": 1}
+QUICK_VERIFICATION = {"folds": 3, "places": 500}
+PREVIEW_TITLE = " (preview)"
+PREVIEW = (
+    "a preview (quick: true): few replicates, three folds and no competitors, so that scores,"
+    " intervals and totals are rough; a run without quick makes the map"
+)
 
 
 class Section(BaseModel):
     """A part of the config: immutable, and strict about its keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -70,6 +80,23 @@ class Section(BaseModel):
                     " quote it"
                 )
         return content
+
+
+Settings = TypeVar("Settings", bound=Section)
+
+
+def settings_from(model: type[Settings], content: Mapping[str, Any], where: str) -> Settings:
+    """Settings that come from no file, checked as those of a config are.
+
+    Raises
+    ------
+    IcemapError
+        Beginning with ``where``, with every wrong key.
+    """
+    try:
+        return model.model_validate(dict(content))
+    except ValidationError as error:
+        raise IcemapError(f"{where}: {'; '.join(problems(error, model))}.") from error
 
 
 def _kinds(annotation: Any) -> list[Any]:
@@ -97,11 +124,19 @@ class GridConfig(Section):
     """
 
     west: float = -180.0
+    """Western edge, degrees east."""
     south: float
+    """Southern edge, degrees north."""
     east: float = 180.0
+    """Eastern edge, degrees east; west of the western edge where the grid crosses the date line."""
     north: float = 90.0
-    resolution: Annotated[float, BeforeValidator(_degrees)] = Field(gt=0)
+    """Northern edge, degrees north."""
+    resolution: Annotated[float, BeforeValidator(_degrees, json_schema_input_type=float | str)] = (
+        Field(gt=0)
+    )
+    """Side of a cell: degrees, or such as '10 arcmin' or '30 arcsec'."""
     chunk: int = Field(default=256, ge=16)
+    """Cells per side of a chunk, the part that a worker makes at a time."""
 
     @model_validator(mode="after")
     def _possible(self) -> GridConfig:
@@ -140,11 +175,14 @@ class GridConfig(Section):
 class TargetConfig(Section):
     """What is mapped. Bounds are physical limits in the unit, or null."""
 
-    # Files and variables are named after it.
     name: str = Field(default="vic", pattern=PLAIN_NAME)
+    """Short name, after which files and variables are named."""
     long_name: str = "volumetric ice content"
+    """Name in words, for legends and pages."""
     unit: str = "%"
+    """Unit of the map; values of sites in another one are converted."""
     bounds: tuple[float, float] | None = (0.0, 100.0)
+    """Lowest and highest value that is physically possible, in the unit; null for none."""
 
     @model_validator(mode="after")
     def _ordered(self) -> TargetConfig:
@@ -165,9 +203,13 @@ class MaskConfig(Section):
     """
 
     source: str = Field(pattern=PLAIN_NAME)
+    """Entry of the catalogue."""
     at_least: float | None = None
+    """Cells are mapped where the source is this or more."""
     at_most: float | None = None
+    """Cells are mapped where the source is this or less."""
     counts: Literal["part", "rest"] | None = None
+    """Whether the source's value is the part of a cell that counts in totals, or the rest of it."""
 
     @model_validator(mode="after")
     def _of_use(self) -> MaskConfig:
@@ -189,15 +231,21 @@ class SitesConfig(Section):
     """
 
     table: str
+    """The file: CSV, Parquet, .xlsx, GeoPackage, shapefile or GeoJSON."""
     value: str
+    """Column with the values of the target."""
     unit: str | None = None
+    """Unit of the values, where the header does not say it."""
     id: str | None = None
-    # A column with the standard error of each value, in the value's unit; empty where it is not
-    # known.
+    """Column with the names of the sites."""
     standard_error: str | None = None
+    """Column with the standard error of each value, in its unit; empty where it is not known."""
     longitude: str = "lon"
+    """Column with degrees east."""
     latitude: str = "lat"
+    """Column with degrees north."""
     missing: tuple[float, ...] | None = None
+    """Numbers that stand for no value, such as -9999; an empty list says that there are none."""
 
 
 class LayerSource(Section):
@@ -214,14 +262,25 @@ class LayerSource(Section):
     reader: Literal[
         "icemap", "jorgenson2025", "castagner2022", "mohammadi2024", "kanevskiy2024", "cf_profiles"
     ] = "icemap"
+    """What understands the file: icemap for any table of one row per layer, else a published
+    format.
+    """
     path: str
+    """The file, or the folder that a published format is made of."""
     support: Literal["samples", "logs"] | None = None
+    """Whether the pieces are samples, which stand for their surroundings, or layers of logs."""
     frozen: Literal[True] | None = None
+    """True says that all layers of the source were frozen ground."""
     columns: dict[str, str] = Field(default_factory=dict)
+    """Which column of the table is which: icemap's name to the table's."""
     units: dict[str, str] = Field(default_factory=dict)
+    """Units of columns whose header says none, or the columns that hold them, by icemap's name."""
     crs: str | None = None
+    """CRS of projected coordinates, such as EPSG:32606."""
     missing: tuple[str | float, ...] = ()
+    """Numbers and words of the table that stand for no data."""
     sheet: str | None = None
+    """Sheet of a workbook, or layer of a GeoPackage."""
 
     @model_validator(mode="after")
     def _only_for_any_table(self) -> LayerSource:
@@ -240,15 +299,17 @@ class BoreholesConfig(Section):
     """Raw borehole layers, turned into one VIC per site."""
 
     layers: tuple[LayerSource, ...] = Field(min_length=1)
-    permafrost_table: str | None = (
-        None  # a CALM active-layer table that fills in missing permafrost tables
-    )
+    """Tables of layers; all of them are used together."""
+    permafrost_table: str | None = None
+    """A table of active-layer thickness (CALM), for holes that say no permafrost table."""
     thickness: float = Field(default=5.0, gt=0)
+    """Metres below the permafrost table whose mean ice content is mapped."""
     # Where little of the window is covered the standard error is large: a hole weighs by that, and
     # grades inform.
     grades: tuple[Literal["A", "B", "C", "D"], ...] = Field(
         default=("A", "B", "C", "D"), min_length=1
     )
+    """Grades of boreholes that are used, A being the best sampled."""
 
 
 class EnsembleConfig(Section):
@@ -259,22 +320,30 @@ class EnsembleConfig(Section):
     """
 
     recipe: RecipeName = "icemap"
+    """icemap's own recipe, or that of Wang, Ran & Li (2026) as printed."""
     fitted_on: FittedOn | None = None
+    """With recipe: published, which predictions of the members COP-BMA is fitted on."""
     members: tuple[str, ...] = Field(default=MEMBER_NAMES, min_length=2)
+    """Models of the ensemble: names of icemap's, or import paths of scikit-learn regressors."""
     replicates: int = Field(default=200, ge=1, le=100_000)
+    """Repetitions on other splits of the samples, whose spread becomes the ensemble's."""
     folds: int = Field(default=10, ge=2, le=1000)
+    """Folds by which out-of-fold predictions are made and settings are chosen."""
     held_out: float = Field(default=0.1, gt=0, lt=0.5)
+    """Part of the samples that each replicate leaves out."""
     block_degrees: float = Field(default=10.0, gt=0)
-    # Rows' worth of belief in the plain mean of the members: fitted on a few hundred clustered
-    # sites, free weights overfit. 0 is plain EM; null lets spatial folds choose.
+    """Side of the blocks of spatial folds, degrees."""
+    # Fitted on a few hundred clustered sites, free weights overfit.
     prior_strength: float | None = Field(default=None, ge=0)
-    # Share of climatology in the pool: null lets spatial folds choose, 0 where the predictors earn
-    # it; 0 keeps it out.
+    """Rows' worth of belief in the plain mean of the members: 0 is plain EM, null lets spatial
+    folds choose.
+    """
     climatology: float | None = Field(default=None, ge=0, le=1)
-    # Settings that the tuning tries for each member beside its defaults.
+    """Share of climatology in the pool: 0 keeps it out, null lets spatial folds choose."""
     candidates: int = Field(default=8, ge=0, le=10_000)
-    # Predictors along which the target only rises or only falls, for the members that can hold it.
+    """Settings that the tuning tries for each member beside its defaults."""
     monotone: dict[str, Literal["rising", "falling"]] = Field(default_factory=dict)
+    """Predictors along which the target only rises or only falls, for members that can hold it."""
 
     @model_validator(mode="after")
     def _different_members(self) -> EnsembleConfig:
@@ -330,7 +399,9 @@ class VerificationConfig(Section):
 
     # Two clusters of sites are never equal, and kNNDM wants no fold above half of them.
     folds: int = Field(default=10, ge=3, le=1000)
+    """Folds of each kind: random, spatial blocks, kNNDM, regions."""
     places: int = Field(default=2000, ge=100, le=10_000_000)
+    """Cells that stand for the map, when folds imitate how far it is from its sites."""
     competitors: tuple[
         Literal["quantile_forest", "conformal_quantiles", "published_recipe"], ...
     ] = (
@@ -338,10 +409,13 @@ class VerificationConfig(Section):
         "conformal_quantiles",
         "published_recipe",
     )
+    """What the map is compared with, fitted again in every fold."""
     classes: tuple[float, ...] | None = Field(default=None, min_length=3)
-    # Whether the map's interval is for one new borehole in a cell, whose spread within it (the
-    # nugget) is then included, or for the mean of the cell.
+    """Limits of the classes of the target for which scores are given, in its unit."""
     nugget: bool = False
+    """Whether the map's interval is for one new borehole in a cell, whose spread within it (the
+    nugget) is then included, or for the mean of the cell.
+    """
 
     @model_validator(mode="after")
     def _rising(self) -> VerificationConfig:
@@ -353,9 +427,10 @@ class VerificationConfig(Section):
 class MapConfig(Section):
     """What is kept of the map beside its variables."""
 
-    # What every replicate predicts in every cell, one byte each: areas drawn afterwards get their
-    # interval from it. It is most of the map's size.
     replicate_fields: bool = True
+    """What every replicate predicts in every cell, one byte each: areas drawn afterwards get their
+    interval from it. It is most of the map's size.
+    """
 
 
 class CompareConfig(Section):
@@ -367,35 +442,62 @@ class CompareConfig(Section):
     """
 
     other: str
+    """Run folder, raster, file of polygons, or with catalog the name of an entry there."""
     name: str | None = Field(default=None, pattern=PLAIN_NAME)
+    """What the files are named after; the other map's own name without it."""
     classes: str | None = None
+    """Table of what the classes of the other map hold."""
     depth: float | None = Field(default=None, gt=0)
+    """Metres below the permafrost table that are compared."""
     mask: Literal["fraction", "majority", "whole"] = "fraction"
+    """What counts of a cell: its fraction, the whole cell where that is the majority, or all."""
     ice: Literal["excess", "total"] | None = None
+    """Which ice the other map counts, where its table does not say."""
     catalog: str | None = None
+    """Catalogue in which the other map is an entry."""
     attribute: str | None = None
+    """Of polygons: the column with the codes of the table."""
 
 
 class Config(Section):
     """A whole run."""
 
     run: str
+    """Folder or bucket prefix that everything is written to, and that holds nothing else."""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    """Start of all random numbers: the same seed makes the same map."""
     title: str = "Ground ice"
-    # Who made the map, in the words that the report and the catalogue shall give. Nothing is taken
-    # from the machine.
+    """Title of the map, report and catalogues."""
     author: str = ""
+    """Who made the map, as the report and the catalogue shall say it; nothing is taken from the
+    machine.
+    """
     grid: GridConfig
+    """Extent and resolution of the map."""
     catalog: str
+    """File that says how each source is read."""
+    quick: bool = False
+    """True makes a preview in minutes: few replicates, three folds and no competitors, whatever the
+    other settings say. Every product says that it is one.
+    """
     predictors: tuple[Annotated[str, Field(pattern=PLAIN_NAME)], ...] = Field(min_length=1)
+    """Entries of the catalogue that the map is made from."""
     masks: tuple[MaskConfig, ...] = ()
+    """Where the map is made, and what part of a cell counts in totals."""
     target: TargetConfig = TargetConfig()
+    """What is mapped."""
     sites: SitesConfig | None = None
+    """A table of sites with one value each; this or boreholes."""
     boreholes: BoreholesConfig | None = None
+    """Raw layers of boreholes; this or sites."""
     ensemble: EnsembleConfig = EnsembleConfig()
+    """How the ensemble is trained."""
     verification: VerificationConfig = VerificationConfig()
+    """How the ensemble is verified, and what it is compared with."""
     map: MapConfig = MapConfig()
+    """What is kept of the map beside its variables."""
     compare: tuple[CompareConfig, ...] = ()
+    """Earlier maps that the report compares this one with."""
 
     @model_validator(mode="after")
     def _one_kind_of_sites(self) -> Config:
@@ -424,20 +526,54 @@ class Config(Section):
     def folder(self) -> RunFolder:
         return RunFolder(self.run)
 
+    @property
+    def preview(self) -> str:
+        """What a preview says of itself; empty if this is none."""
+        return PREVIEW if self.quick else ""
 
-def load_config(url: str) -> Config:
+
+def load_config(url: str, *, quick: bool = False) -> Config:
     """Read and check a config file.
 
     The record of a run, ``provenance.json``, is one as well: with the settings and sources that it
     holds, the run is made in the folder where it lies.
+
+    Parameters
+    ----------
+    url : str
+        The file.
+    quick : bool
+        True for a preview, whether the file asks for one or not.
 
     Raises
     ------
     IcemapError
         One sentence naming the file and every wrong key.
     """
-    return _checked(
+    config = _checked(
         url, _recorded(url) if url.rsplit("/", 1)[-1] == RECORD else _parse(url, read_text(url))
+    )
+    return _previewed(config) if quick or config.quick else config
+
+
+def _previewed(config: Config) -> Config:
+    """The settings of a preview; those of one stay as they are."""
+    ensemble, verification = (
+        section.model_copy(
+            update={key: min(getattr(section, key), most) for key, most in limits.items()}
+        )
+        for section, limits in (
+            (config.ensemble, QUICK_ENSEMBLE),
+            (config.verification, QUICK_VERIFICATION),
+        )
+    )
+    return config.model_copy(
+        update={
+            "quick": True,
+            "title": config.title.removesuffix(PREVIEW_TITLE) + PREVIEW_TITLE,
+            "ensemble": ensemble,
+            "verification": verification.model_copy(update={"competitors": ()}),
+        }
     )
 
 

@@ -14,7 +14,12 @@ from typing import Any
 from icemap.catalog import Source, load_sources, read_catalog
 from icemap.config import Config, load_config
 from icemap.errors import IcemapError, first_line
-from icemap.pipeline.input_check import member_problems, source_problems, table_problems
+from icemap.pipeline.input_check import (
+    compared_problems,
+    member_problems,
+    source_problems,
+    table_problems,
+)
 from icemap.pipeline.steps import Log, open_context, require_no_source_in_run
 from icemap.provenance import versions
 from icemap.store import (
@@ -139,7 +144,11 @@ class Look:
                 reached = False
         if where == CLIENT:
             problems |= dict.fromkeys(
-                [*(table_problems(self.config) if reached else []), *member_problems(self.config)]
+                [
+                    *(table_problems(self.config) if reached else []),
+                    *member_problems(self.config),
+                    *compared_problems(self.config),
+                ]
             )
         yield from (Finding(where, "inputs", PROBLEM, problem) for problem in problems)
         if not problems:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError, first_line
 from icemap.grid import Chunk, Grid
+from icemap.shards import write_whole_shards
 from icemap.store import storage_errors, zarr_group, zarr_store
 
 if TYPE_CHECKING:
@@ -70,20 +71,19 @@ def create_gridded(
         which GDAL can read.
     """
     import dask.array
-    import xarray as xr
 
     rows, cols = grid.shape
     stored_with = {"compressors": compressors()}
     chunks = (min(chunk, rows), min(chunk, cols))
-    dataset = xr.Dataset(attrs={"Conventions": "CF-1.11", **attrs})
-    encoding: dict[str, dict[str, object]] = {}
-    for variable in variables:
-        empty = dask.array.full((rows, cols), variable.nodata, dtype=variable.dtype, chunks=-1)
-        dataset[variable.name] = (
-            DIMENSIONS,
-            empty,
-            {**variable.attrs, "grid_mapping": "spatial_ref"},
+    empty = {
+        variable.name: dask.array.full(
+            (rows, cols), variable.nodata, dtype=variable.dtype, chunks=-1
         )
+        for variable in variables
+    }
+    dataset = gridded_dataset(grid, variables, empty, attrs)
+    encoding: dict[str, dict[str, Any]] = {}
+    for variable in variables:
         encoding[variable.name] = {
             "chunks": chunks,
             "_FillValue": variable.nodata,
@@ -93,6 +93,38 @@ def create_gridded(
         if shard is not None:
             encoding[variable.name]["shards"] = (shard, shard)
             encoding[variable.name]["chunks"] = (chunk, chunk)
+    encoding |= dict.fromkeys(DIMENSIONS, stored_with)
+    with storage_errors(url, "write"):
+        dataset.to_zarr(
+            zarr_store(url),
+            mode="w",
+            compute=False,
+            encoding=encoding,
+            zarr_format=3,
+            consolidated=False,
+        )
+    consolidate(url)
+
+
+def gridded_dataset(
+    grid: Grid,
+    variables: Sequence[Variable],
+    arrays: Mapping[str, Any],
+    attrs: Mapping[str, Any],
+) -> xr.Dataset:
+    """Variables on a grid with coordinates and all that describes them.
+
+    Parameters
+    ----------
+    grid : Grid
+    variables : sequence of Variable
+    arrays : mapping
+        By the name of a variable, (rows, columns); numpy's or Dask's.
+    attrs : mapping
+        Of the dataset.
+    """
+    import xarray as xr
+
     latitude = {
         "standard_name": "latitude",
         "long_name": "latitude of the cell centre",
@@ -105,22 +137,22 @@ def create_gridded(
         "units": "degrees_east",
         "axis": "X",
     }
-    dataset = dataset.assign_coords(
+    dataset = xr.Dataset(
+        {
+            variable.name: (
+                DIMENSIONS,
+                arrays[variable.name],
+                {**variable.attrs, "grid_mapping": "spatial_ref"},
+            )
+            for variable in variables
+        },
+        attrs={"Conventions": "CF-1.11", **attrs},
+    )
+    return dataset.assign_coords(
         latitude=("latitude", grid.latitudes, latitude),
         longitude=("longitude", grid.longitudes, longitude),
         spatial_ref=((), 0, _spatial_ref(grid)),
     )
-    encoding |= {name: dict(stored_with) for name in DIMENSIONS}
-    with storage_errors(url, "write"):
-        dataset.to_zarr(
-            zarr_store(url),
-            mode="w",
-            compute=False,
-            encoding=encoding,
-            zarr_format=3,
-            consolidated=False,
-        )
-    consolidate(url)
 
 
 def describe_gridded(url: str, variables: Sequence[Variable], attrs: Mapping[str, Any]) -> None:
@@ -183,7 +215,7 @@ def consolidate(url: str) -> None:
         zarr.consolidate_metadata(zarr_store(url), zarr_format=3)
 
 
-def _spatial_ref(grid: Grid) -> dict[str, object]:
+def _spatial_ref(grid: Grid) -> dict[str, Any]:
     transform = grid.transform
     return {
         "grid_mapping_name": "latitude_longitude",
@@ -221,7 +253,11 @@ def write_chunk(url: str, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> N
                     raise ValueError(
                         f"chunk {chunk.key} does not own whole stored chunks of {url}/{name}"
                     )
-            target[chunk.rows, chunk.cols] = values.astype(target.dtype, copy=False)
+            values = values.astype(target.dtype, copy=False)
+            if target.shards is None:
+                target[chunk.rows, chunk.cols] = values
+            else:
+                write_whole_shards(target, (chunk.rows.start, chunk.cols.start), values)
 
 
 def read_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
@@ -294,6 +330,28 @@ def mend(url: str) -> str:
     return f"'icemap check {run}' finds all that is, and has 'icemap run' make it again."
 
 
+def open_stored(url: str, what: str, **storage_options: Any) -> zarr.Group:
+    """The group as it is stored, for those who read so little that xarray would take longer.
+
+    Raises
+    ------
+    IcemapError
+        If nothing is there.
+    """
+    with storage_errors(url, "open"):
+        try:
+            return zarr_group(url, "r", **storage_options)
+        except FileNotFoundError as error:
+            raise IcemapError(
+                f"There is no {what} at {url}: check the address, or make it first."
+            ) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise IcemapError(
+                f"The metadata of the {what} at {url} is damaged: delete it and make it again, or"
+                " restore it from where it came."
+            ) from error
+
+
 def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
     """Open a group lazily; nodata becomes NaN.
 
@@ -304,18 +362,8 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
     """
     import xarray as xr
 
+    group = open_stored(url, what, **storage_options)
     with storage_errors(url, "open"):
-        try:
-            group = zarr_group(url, "r", **storage_options)
-        except FileNotFoundError as error:
-            raise IcemapError(
-                f"There is no {what} at {url}: check the address, or make it first."
-            ) from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise IcemapError(
-                f"The metadata of the {what} at {url} is damaged: delete it and make it again, or"
-                " restore it from where it came."
-            ) from error
         consolidated = group.metadata.consolidated_metadata is not None
         dataset = xr.open_zarr(group.store, zarr_format=3, consolidated=consolidated, chunks={})
     # A store lists its arrays in any order.
@@ -323,10 +371,41 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
 
 
 def grid_of(dataset: xr.Dataset) -> Grid:
-    """The grid that a group was written on."""
+    """The grid that a group was written on, or that of a part of it.
+
+    Raises
+    ------
+    IcemapError
+        If the coordinates do not have equal steps, or are in another order than they were written.
+    """
     lat, lon = np.asarray(dataset.latitude), np.asarray(dataset.longitude)
     values = [float(v) for v in str(dataset.spatial_ref.attrs["GeoTransform"]).split()]
     west, step, north = values[0], values[1], values[3]
-    return Grid(
-        west, round(north - len(lat) * step, 9), round(west + len(lon) * step, 9), north, step
+    # Of a part the transform still is that of the whole.
+    left, top = (round(float(v) / step - 0.5) for v in (lon[0] - west, north - lat[0]))
+    expected = (
+        north - (top + np.arange(len(lat)) + 0.5) * step,
+        west + (left + np.arange(len(lon)) + 0.5) * step,
     )
+    for name, found, wanted in zip(DIMENSIONS, (lat, lon), expected):
+        if np.abs(found - wanted).max() > 0.01 * step:
+            raise IcemapError(
+                f"The {name}s of the dataset are not the rows and columns of a grid of"
+                f" {step:g} degrees, north and west first: choose its part with slices without a"
+                " step, or give it whole."
+            )
+    north, west = north - top * step, west + left * step
+    return Grid(
+        west if not left else round(west, 9),
+        round(north - len(lat) * step, 9),
+        round(west + len(lon) * step, 9),
+        north if not top else round(north, 9),
+        step,
+    )
+
+
+def described_grid(shape: tuple[int, ...], geotransform: str) -> Grid:
+    """The grid with this many rows and columns that GDAL's six numbers describe."""
+    west, step, _, north = (float(value) for value in geotransform.split()[:4])
+    rows, columns = shape
+    return Grid(west, round(north - rows * step, 9), round(west + columns * step, 9), north, step)

@@ -133,7 +133,10 @@ class MapChunkRecord(TypedDict):
     # Cells inside the area of applicability, and those beyond the training values.
     aoa: NotRequired[int]
     extrapolated: NotRequired[int]
-    sums: dict[str, RegionSumsRecord]
+    # In the record itself where there are none, or where an earlier version wrote them; else the
+    # SHA-256 of the file next to it.
+    sums: NotRequired[dict[str, RegionSumsRecord]]
+    table: NotRequired[str]
 
 
 # By the name of their ledger.

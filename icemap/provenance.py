@@ -152,7 +152,7 @@ class Provenance:
             )
 
     def _check(self) -> str:
-        return digest(_plain({key: value for key, value in self.content.items() if key != "check"}))
+        return digest(plain({key: value for key, value in self.content.items() if key != "check"}))
 
     def _write(self) -> None:
         self.content["check"] = self._check()
@@ -189,7 +189,7 @@ class Provenance:
         With ``keep`` the record of the earlier product stays until `replace`; otherwise it is
         forgotten.
         """
-        begun = {"key": key, "depends": _plain(depends), "started": _now()}
+        begun = {"key": key, "depends": plain(depends), "started": _now()}
         if keep:
             earlier = self.steps.get(step, {"key": "", "started": _now(), "finished": None})
             self._set(step, {**earlier, "next": begun})
@@ -236,7 +236,7 @@ class Provenance:
             The key of each step with these settings. A finished product with another one keeps
             the settings that it was made from in its own record, as ``made_from``.
         """
-        settings = recorded(_plain(facts))
+        settings = recorded(plain(facts))
         before = {name: self.content[name] for name in settings if name in self.content}
         for name, record in self.content["steps"].items():
             if record.get("key") == keys.get(name):
@@ -266,7 +266,7 @@ def processor() -> str:
     return f"{get_host_cpu_name()} ({widest})"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """As JSON gives it back; NaN, which JSON does not have, as a word that reads as a number
     again.
     """

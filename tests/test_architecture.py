@@ -17,8 +17,18 @@ PACKAGE = Path(icemap.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = [
     *("addresses", "errors", "names", "settings_text", "json_records", "grid", "sphere", "land"),
-    *("regions", "storage_problems", "store", "companions", "gridded", "units", "recipe", "config"),
-    *("catalog", "words", "provenance", "run_folder"),
+    *(
+        "regions",
+        "storage_problems",
+        "store",
+        "companions",
+        "gridded",
+        "shards",
+        "units",
+        "recipe",
+        "config",
+    ),
+    *("catalog", "schemas", "words", "provenance", "run_folder"),
 ]
 # From bottom to top: a module imports from its own level or from below.
 LEVELS = [
@@ -38,7 +48,7 @@ LEVELS = [
             "pipeline",
         )
     ),
-    ["doctor"],
+    ["doctor", "starting", "viewing"],
     ["cli", "__main__"],
 ]
 HEAVY = {
@@ -240,4 +250,6 @@ def test_import_is_light(module):
 
 @pytest.mark.parametrize("name", icemap.__all__)
 def test_every_public_name_loads(name):
-    assert getattr(icemap, name).__name__ == name
+    public = getattr(icemap, name)
+    assert public.__name__.removeprefix("icemap.") == name
+    assert callable(public)

@@ -80,6 +80,7 @@ PRODUCTS = {
     "record of tuning": "ledger/train/tune-*.json",
     "record of a fold": "ledger/verify/knndm-*.json",
     "record of a map chunk": "ledger/map/r*.json",
+    "numbers of a map chunk": "ledger/map/r*.npz",
     "record of the run": "provenance.json",
 }
 

@@ -51,7 +51,7 @@ def run(tmp_path_factory) -> Path:
             "folds": 3,
             "candidates": 0,
         },
-        "verification": {"folds": 3, "places": 500},
+        "verification": {"folds": 3, "places": 500, "competitors": []},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump({**example, **changes}))
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "ICEMAP_DATA": str(REAL)}

@@ -35,7 +35,7 @@ SETTINGS = {
         "folds": 3,
         "candidates": 1,
     },
-    "verification": {"folds": 3, "places": 300},
+    "verification": {"folds": 3, "places": 300, "competitors": []},
 }
 CHUNKS = 2 * 23
 

@@ -12,7 +12,10 @@ from s3_proxy import run_proxy
 from s3fs import S3FileSystem
 
 from icemap import doctor, store
+from icemap.config import load_config
 from icemap.doctor import OK, PROBLEM, SKIPPED, examine
+from icemap.errors import IcemapError
+from icemap.pipeline.input_check import require_inputs
 from icemap.running import cluster
 from icemap.running.run import SerialExecutor
 
@@ -298,3 +301,26 @@ def test_twelve_broken_sources_and_a_table_are_thirteen_problems(tmp_path, here)
         ), (name, problems)
     assert "no column 'nothing'" in problems[-1]
     assert all("\n" not in problem and problem.endswith(".") for problem in problems)
+
+
+def test_maps_to_be_compared_with_are_opened(tmp_path, here):
+    """Each as the comparison will open it, so that the report does not fail hours later."""
+    write_inputs(tmp_path)
+    (tmp_path / "codes.csv").write_text("code,low,high\n1,10,5\n")
+    compared = [
+        {"other": "not_there.tif", "depth": 5},
+        {"other": "grids/elevation.tif", "classes": "codes.csv", "depth": 5, "name": "classes"},
+        {"other": "grids/elevation.tif", "depth": 5, "name": "classes"},
+    ]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "compare": compared}))
+    problems = [
+        f.detail
+        for f in examine(str(tmp_path / "config.yaml"), "local", 1, lambda line: None)
+        if (f.where, f.state) == ("client", PROBLEM)
+    ]
+    assert len(problems) == 3, problems
+    for named in ("not_there.tif", "codes.csv", "both called 'classes'"):
+        assert any(named in problem for problem in problems), named
+    config = load_config(str(tmp_path / "config.yaml"))
+    with pytest.raises(IcemapError, match=r"3 problems with the inputs"):
+        require_inputs(config, [])

@@ -44,7 +44,7 @@ def test_the_samples_alone_give_sites_and_a_page(
     sites = pd.read_csv(config.parent / "run" / "sites.csv", keep_default_na=False)
     assert (len(sites), sites["used"].sum()) == (91, 88)
     assert (sites["used"] == (sites["reason"] == "")).all()
-    # The numbers of the README.
+    # The numbers of docs/explanation/statistics.md.
     used = sites[sites["used"]]
     assert used["grade"].value_counts().to_dict() == {"D": 57, "C": 31}
     assert used["standard_error"].astype(float).median() == pytest.approx(11.9, abs=0.05)
@@ -91,7 +91,7 @@ def test_a_table_of_real_layers_goes_to_the_report_in_one_command(
 
 
 def test_soil_groups_explain_half_of_the_samples() -> None:
-    """The R2 of the README, from the published water contents."""
+    """The R2 of docs/explanation/statistics.md, from the published water contents."""
     table = pd.read_csv(
         ROOT / "examples/data/thaw_settlement/sample_details_with_derived_parameters.csv"
     )

@@ -16,7 +16,7 @@ from icemap.boreholes.records import Records, empty_flags, join_flags, make_flag
 from icemap.boreholes.site_layers import Window, convert_layers, sites_from_layers
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.support import decide_support
-from icemap.config import BoreholesConfig, Config, LayerSource, TargetConfig
+from icemap.config import BoreholesConfig, Config, LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.regions import region_of
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
@@ -87,14 +87,17 @@ def read_sites(config: Config) -> SiteTable:
         If a file, a column or a unit is missing or wrong.
     """
     if config.sites is not None:
-        sites = read_site_values(config.sites, config.target)
-        wrong = sites[sites["reason"] != ""]
-        flags = make_flags(
-            config.sites.table, wrong["line"], wrong["site"], "site", True, wrong["reason"]
-        )
-        return SiteTable(sites, pd.DataFrame(), flags)
+        return read_valued_sites(config.sites, config.target)
     assert config.boreholes is not None
     return read_layer_sites(config.boreholes, config.target, config.grid.resolution * KM_PER_DEGREE)
+
+
+def read_valued_sites(config: SitesConfig, target: TargetConfig) -> SiteTable:
+    """Read a table of sites that have one value of the target each."""
+    sites = read_site_values(config, target)
+    wrong = sites[sites["reason"] != ""]
+    flags = make_flags(config.table, wrong["line"], wrong["site"], "site", True, wrong["reason"])
+    return SiteTable(sites, pd.DataFrame(), flags)
 
 
 def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: float) -> SiteTable:

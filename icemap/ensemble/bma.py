@@ -26,8 +26,21 @@ __all__ = ["BestMember", "CopulaBMA", "EqualWeights", "GaussianBMA", "em_weights
 Array = NDArray[np.float64]
 
 _ROWS_AT_ONCE = 1024
-_NODE_COUNT, _NODE_REACH = 193, 6.0
+_NODE_COUNT, _NODE_REACH, _MOST_NODES = 193, 6.0, 16
 _INSIDE = (np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
+
+
+def _nodes_for(copulas: Sequence[Copula]) -> int:
+    """Number of nodes: more than usual only for a copula narrower than the step between them, as
+    that of a member that is nearly right.
+    """
+    tau = max((copula.tau for copula in copulas), default=0.0)
+    width = float(np.cos(0.5 * np.pi * max(tau, 0.0)))  # of a Gaussian copula, in normal scores
+    step = 2 * _NODE_REACH / (_NODE_COUNT - 1)
+    finer = 1
+    while finer < _MOST_NODES and width < step / finer:
+        finer *= 2
+    return (_NODE_COUNT - 1) * finer + 1
 
 
 class Shrunk:
@@ -126,13 +139,22 @@ class CopulaBMA(PredictiveMixture):
         y : (n,)
             The target, inside the bounds.
         sample_weight : (n,), optional
-            Declustering weights, >= 0.
+            Declustering weights, >= 0: how much a row stands for, not how often it was seen. A row
+            with weight 0 is a row that is not there, and the same weight for all rows is none.
+            Repeated rows are more evidence than weights: they sharpen the margin of the target,
+            weigh against the prior and in the choice of the copulas (Kish's effective number of
+            rows counts there). Repeat the rows where weights are counts.
 
         Raises
         ------
         ValueError
             For NaN, constant members, fewer than 30 rows, y outside the bounds, mismatched lengths
             or negative weights.
+
+        Warns
+        -----
+        UserWarning
+            Of a value of an unbounded target that is far beyond all others.
         """
         options = FitOptions(
             check_bounds(self.bounds),
@@ -220,7 +242,7 @@ class CopulaBMA(PredictiveMixture):
         self.climatology_: float = 0.0
         #: What each member says of the target: its copula, or that with a share of climatology.
         self.conditionals_: list[Copula | Shrunk] = list(copulas)
-        self._nodes = Nodes.of(target_margin.ppf, _NODE_COUNT, _NODE_REACH)
+        self._nodes = Nodes.of(target_margin.ppf, _nodes_for(copulas), _NODE_REACH)
 
     # --- pieces of the mixture
     # ---------------------------------------------------------------------------------------------

@@ -107,7 +107,22 @@ class PredictorCoding:
         """Predictors with class codes as level numbers, (n, predictors), and rows with a class
         never met in training, (n,).
         """
-        coded = np.array(X, dtype=float)
+        coded = self.require_values(np.array(X, dtype=float))
+        unseen = np.zeros(len(coded), dtype=bool)
+        for name, levels in self.levels.items():
+            column = self.names.index(name)
+            codes = coded[:, column].copy()
+            unseen |= ~np.isin(codes, self.seen[name])
+            coded[:, column] = len(levels)
+            for level, code in enumerate(levels):
+                coded[codes == code, column] = level
+        return coded, unseen
+
+    def require_values(self, X: ArrayLike) -> Array:
+        """The predictors as they are, (n, predictors); ValueError for another shape or a missing
+        value.
+        """
+        coded = np.asarray(X, dtype=float)
         if coded.ndim != 2 or coded.shape[1] != len(self.names):
             raise ValueError(
                 f"the predictors have shape {coded.shape}: give one column for each of"
@@ -120,15 +135,7 @@ class PredictorCoding:
                 f"the predictor '{self.names[column]}' has no value in row {row}: leave out such"
                 " rows or fill them first."
             )
-        unseen = np.zeros(len(coded), dtype=bool)
-        for name, levels in self.levels.items():
-            column = self.names.index(name)
-            codes = coded[:, column].copy()
-            unseen |= ~np.isin(codes, self.seen[name])
-            coded[:, column] = len(levels)
-            for level, code in enumerate(levels):
-                coded[codes == code, column] = level
-        return coded, unseen
+        return coded
 
     def design(self, coded: Array) -> Array:
         """Standardized continuous predictors, then one column per class level and "other": what

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.copulas import Copula, fit_copula
-from icemap.ensemble.margins import AtomMargin, RankMargin, SmoothMargin, cdf_interval, midranks
+from icemap.ensemble.margins import (
+    AtomMargin,
+    Kernel,
+    RankMargin,
+    SmoothMargin,
+    cdf_interval,
+    midranks,
+)
 from icemap.ensemble.weights import em_weights
 
 Array = NDArray[np.float64]
 
 _MIN_ATOM_ROWS = 3
+# Members with errors narrower than this share of the target's kernel are aligned with it.
+_NARROW = 0.5
+# A value this many times farther from the median than the others are wide is warned of.
+_STRAY = 100.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,9 @@ def fit_parts(
     """Fit all parts to checked member predictions F (n, members), target y (n,) and row weights
     (n,).
     """
+    # A row without weight is a row that is not there.
+    counted = row_weights > 0
+    F, y, row_weights = F[counted], y[counted], row_weights[counted]
     n, members = F.shape
     clip = 0.5 / n
     target_margin = fit_target_margin(y, row_weights, options.bounds)
@@ -58,7 +73,10 @@ def fit_parts(
     u = np.clip(
         left + np.random.default_rng(options.seed).random(n) * (right - left), clip, 1 - clip
     )
-    member_margins = [RankMargin.fit(F[:, k], row_weights) for k in range(members)]
+    member_margins = [
+        member_margin(F[:, k], y, row_weights, target_margin, options.bounds)
+        for k in range(members)
+    ]
     v = np.column_stack(
         [np.clip(margin.cdf(F[:, k]), clip, 1 - clip) for k, margin in enumerate(member_margins)]
     )
@@ -67,7 +85,8 @@ def fit_parts(
         np.column_stack([pseudo_observations(F[:, k], row_weights) for k in range(members)]),
     )
     copulas = [
-        fit_copula(ranks_u, ranks_v[:, k], row_weights, name=names[k]) for k in range(members)
+        resolved(fit_copula(ranks_u, ranks_v[:, k], row_weights, name=names[k]), n)
+        for k in range(members)
     ]
     logs = np.column_stack([copula.logpdf(u, v[:, k]) for k, copula in enumerate(copulas)])
     used = [k for k in range(members) if k not in options.idle]
@@ -83,8 +102,15 @@ def fit_parts(
 
 
 def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | None) -> Any:
-    """Margin of the target, with an atom wherever at least three rows lie exactly on a bound."""
+    """Margin of the target, with an atom wherever at least three rows lie exactly on a bound.
+
+    Warns
+    -----
+    UserWarning
+        Of a value of an unbounded target that is far beyond all others.
+    """
     if bounds is None:
+        warn_of_stray(y)
         return _continuous(y, weights, None)
     low, high = bounds
     at_low, at_high = y == low, y == high
@@ -93,10 +119,10 @@ def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | No
         for at in (at_low, at_high)
     )
     inside = ~(at_low | at_high)
-    if np.count_nonzero(inside & (weights > 0)) < 10 or np.ptp(y[inside]) == 0:
+    if not np.any(inside & (weights > 0)):
         raise ValueError(
-            f"Only {int(inside.sum())} target values lie between the bounds {low:g} and {high:g}; a"
-            " distribution between them needs at least 10."
+            f"Every target value is at one of the bounds {low:g} and {high:g}: such a target is a"
+            " class and not a quantity; fit a classifier, or give the values between the bounds."
         )
     between = _continuous(y[inside], weights[inside], bounds)
     if inside.all():
@@ -112,6 +138,80 @@ def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | No
 def _continuous(y: Array, weights: Array, bounds: tuple[float, float] | None) -> SmoothMargin:
     used = weights > 0
     return SmoothMargin.fit(y[used], weights[used], bounds)
+
+
+def warn_of_stray(y: Array) -> None:
+    """Warn of the value that is farther from the median than any spread of the others explains."""
+    low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
+    away = np.abs(y - middle)
+    row = int(np.argmax(away))
+    if away[row] > _STRAY * (high - low) > 0:
+        warnings.warn(
+            f"y is {y[row]:g} in row {row}, and nine tenths of the values are between {low:g} and"
+            f" {high:g}: correct or drop that row; if it is right, give bounds or the logarithm of"
+            " the target.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def member_margin(
+    f: Array,
+    y: Array,
+    weights: Array,
+    target_margin: Any,
+    bounds: tuple[float, float] | None,
+) -> RankMargin:
+    """Margin of a member, from its ranks; aligned with that of the target where the member is
+    nearly right.
+
+    The target's margin is smoothed, the member's is not, so that equal ranks differ by the
+    smoothing. That is nothing to a copula as wide as the errors of most members, but more than the
+    whole width of one that is nearly right, whose likelihood is then zero where it should be
+    largest. A member whose errors are narrower than half the smoothing kernel therefore gets the
+    target's own level at each of its ranks.
+
+    Parameters
+    ----------
+    f, y, weights : (n,)
+    target_margin : margin
+        Of y, by `fit_target_margin`.
+    bounds : (low, high) or None
+    """
+    ranks = RankMargin.fit(f, weights)
+    by_rank = RankMargin.fit(y, weights)
+    partner = by_rank.ppf(ranks.cdf(f))
+    inside = np.ones(len(y), bool) if bounds is None else (y > bounds[0]) & (y < bounds[1])
+    error = np.abs(y - partner)[inside]
+    # Of a normal error, the median is 0.6745 standard deviations.
+    spread = float(np.median(error)) / 0.6745
+    if spread >= _NARROW * Kernel.fit(y[inside], weights[inside], bounds).bandwidth:
+        return ranks
+    at = by_rank.ppf(ranks.levels)
+    left, right = cdf_interval(target_margin, at)
+    # Inside an atom every rank keeps its own level.
+    levels = np.clip(ranks.levels, left, right)
+    levels = np.maximum.accumulate(levels)
+    levels[0], levels[-1] = 0.0, 1.0
+    return RankMargin(ranks.values, levels)
+
+
+def resolved(copula: Copula, n: int) -> Copula:
+    """The copula, or the sharpest that the ranks of n rows can tell from a perfect one.
+
+    With a Kendall's tau above 1 - 2/(n - 1) fewer than every second row changes places with a
+    neighbour: how far a new value is from its place then shows in no rank, and a copula fitted to
+    them would be sure of it.
+
+    Examples
+    --------
+    >>> round(resolved(Copula("gaussian", [0.9999999]), 101).tau, 6)
+    0.98
+    """
+    sharpest = 1.0 - 2.0 / (n - 1)
+    if copula.tau <= sharpest:
+        return copula
+    return Copula("gaussian", [float(np.sin(0.5 * np.pi * sharpest))])
 
 
 def pseudo_observations(x: Array, weights: Array) -> Array:

@@ -18,6 +18,9 @@ from scipy import special
 Array = NDArray[np.float64]
 Bounds = tuple[float, float]
 
+# Fewer values than this say little of their own spread.
+_FEW = 10
+
 
 class Margin(Protocol):
     """What the mixture asks of a marginal distribution."""
@@ -251,6 +254,11 @@ class Kernel:
         low, high = np.quantile(x, [0.25, 0.75])
         if high > low:
             spread = min(spread, (high - low) / 1.349)
+        if bounds is not None and len(x) < _FEW:
+            # So few values do not tell their spread: one more row's worth of it is that of a
+            # uniform distribution, as its share of the mass is.
+            uniform = (bounds[1] - bounds[0]) ** 2 / 12
+            spread = float(np.sqrt((len(x) * spread**2 + uniform) / (len(x) + 1)))
         return cls(
             x,
             w,

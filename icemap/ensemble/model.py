@@ -174,7 +174,9 @@ class IceEnsemble(BaseEstimator):
         """
         self.tuning_ = self.tune(self.prepare(samples))
         self.samples_ = samples
-        self.replicates_ = [self.fit_one(samples, index) for index in range(self.replicates)]
+        self.replicates_: Sequence[Replicate] = [
+            self.fit_one(samples, index) for index in range(self.replicates)
+        ]
         self.forest_ = self.fit_forest(self.table(samples))
         return self
 
@@ -395,8 +397,3 @@ def sample_errors(samples: pd.DataFrame) -> Array | None:
 def replicate_seed(seed: int, index: int) -> int:
     """Seed of one replicate, independent of how many there are."""
     return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] % (2**31 - 1))
-
-
-def open_ensemble(url: str) -> IceEnsemble:
-    """Load a saved ensemble from a folder or bucket."""
-    return IceEnsemble.load(url)

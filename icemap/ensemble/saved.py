@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from zipfile import ZIP_STORED, BadZipFile
 
@@ -54,7 +54,7 @@ class FittedEnsemble(Protocol):
     coding_: PredictorCoding
     tuning_: Tuning
     forest_: QuantileForest | None
-    replicates_: list[Replicate]
+    replicates_: Sequence[Replicate]
     samples_: pd.DataFrame
 
     def get_params(self) -> dict[str, object]: ...
@@ -192,20 +192,22 @@ def load_replicate(
         If a file is missing, changed, or made of types that are not allowed.
     """
     import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
 
     name = f"replicates/{replicate_name(index)}"
-    members, described = (
-        _verified(url, f"{name}{suffix}", files) for suffix in (".skops", ".json")
-    )
-    foreign = sorted(set(skops.io.get_untrusted_types(data=members)) - TRUSTED)
-    if foreign:
+    stored, described = (_verified(url, f"{name}{suffix}", files) for suffix in (".skops", ".json"))
+    try:
+        # It looks at every type before it makes anything.
+        members = skops.io.loads(stored, trusted=sorted(TRUSTED))
+    except UntrustedTypesFoundException as error:
+        foreign = sorted(set(skops.io.get_untrusted_types(data=stored)) - TRUSTED)
         raise IcemapError(
             f"{url}/{name}.skops holds the type {foreign[0]}, which icemap does not load: train the"
             " ensemble again with members it knows."
-        )
+        ) from error
     parts = json.loads(described)
     bma, scale = CopulaBMA.from_dict(parts["bma"]), TargetScale.from_dict(parts["scale"])
-    return Replicate(skops.io.loads(members, trusted=sorted(TRUSTED)), bma, coding, scale)
+    return Replicate(members, bma, coding, scale)
 
 
 def follows_published(parameters: Mapping[str, Any]) -> bool:
@@ -270,6 +272,14 @@ def describe_ensemble(url: str, facts: Mapping[str, Any]) -> None:
     write_json(join(url, MANIFEST), {**read_manifest(url), **facts})
 
 
+def saved_parameters(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that an ensemble was made with."""
+    parameters = dict(manifest["parameters"])
+    parameters["members"] = tuple(parameters["members"])
+    parameters["bounds"] = tuple(parameters["bounds"]) if parameters["bounds"] is not None else None
+    return parameters
+
+
 def read_ensemble(url: str) -> SavedEnsemble:
     """Read all parts of an ensemble, and what it predicted when it was saved.
 
@@ -279,9 +289,7 @@ def read_ensemble(url: str) -> SavedEnsemble:
         If anything is missing or changed.
     """
     manifest = read_manifest(url)
-    parameters = dict(manifest["parameters"])
-    parameters["members"] = tuple(parameters["members"])
-    parameters["bounds"] = tuple(parameters["bounds"]) if parameters["bounds"] is not None else None
+    parameters = saved_parameters(manifest)
     coding, files = PredictorCoding.from_dict(manifest["coding"]), manifest["files"]
     indices = range(parameters["replicates"])
     return SavedEnsemble(

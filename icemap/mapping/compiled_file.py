@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile
 
@@ -85,12 +85,23 @@ def ensure_compiled(url: str, samples: pd.DataFrame) -> None:
     """Pack the saved ensemble at a URL, trained on the samples, unless that has been done by this
     version.
     """
-    if exists(join(url, COMPILED)):
-        with suppress(IcemapError), _opened(url) as file:
-            if not _misfit(url, json.loads(str(file["header"]))):
-                return
+    if not compiled_misfit(url):
+        return
     ensemble = IceEnsemble.load(url)
     write_compiled(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+
+
+def compiled_misfit(url: str) -> str:
+    """Why the compiled ensemble at a URL, if there is one, has to be made again: it is another
+    ensemble's or version's, or no such file. Empty if it need not be; its arrays are not read.
+    """
+    if not exists(join(url, COMPILED)):
+        return f"{join(url, COMPILED)} is not there: 'icemap map' makes it."
+    try:
+        with _opened(url) as file:
+            return _misfit(url, json.loads(str(file["header"])))
+    except IcemapError as error:
+        return str(error)
 
 
 def compiled_problem(url: str) -> str:

@@ -36,6 +36,8 @@ SPREAD_ALONE = (
 HELD_OUT = "replicates_held_out"
 # Attribute of a map: the recipe that its ensemble followed, where it is not icemap's.
 RECIPE = "recipe"
+# Attribute of a map that was made in a hurry: what it says of itself.
+PREVIEW = "preview"
 CALIBRATED_INTERVAL = "calibrated 95 % prediction interval"
 REPLICATE_INTERVAL = "95 % interval of the replicates' means (recipe as printed)"
 # Folder of the coarser levels inside a map: "overviews/1" has cells of 2 x 2, "overviews/2" of 4 x
@@ -264,10 +266,15 @@ def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
     for name in ("multiscales", "zarr_conventions"):
         dataset.attrs.pop(name, None)
     dataset.encoding["source"] = url
-    order = [variable.name for variable in map_variables(target_of(dataset))]
-    ordered = dataset[[*order, *(str(name) for name in dataset.data_vars if name not in order)]]
+    ordered = dataset[in_order([str(name) for name in dataset.data_vars], target_name(dataset))]
     ordered.encoding |= {"source": url, "levels": len(levels)}
     return ordered
+
+
+def in_order(names: Sequence[str], target: str) -> list[str]:
+    """The variables of a map in the order in which they are said."""
+    first = [variable.name for variable in map_variables(TargetConfig(name=target))]
+    return [*first, *(name for name in names if name not in first)]
 
 
 def target_name(dataset: xr.Dataset) -> str:
@@ -278,10 +285,16 @@ def target_name(dataset: xr.Dataset) -> str:
     IcemapError
         If no variable has a 95 % interval beside it.
     """
-    for name in dataset.data_vars:
-        if f"{name}_lower95" in dataset and f"{name}_upper95" in dataset:
-            return str(name)
-    source = dataset.encoding.get("source", "This dataset")
+    return target_among(
+        [str(name) for name in dataset.data_vars], dataset.encoding.get("source", "This dataset")
+    )
+
+
+def target_among(names: Sequence[str], source: str) -> str:
+    """Which of the variables a map is about; ``source`` is the map's address, for messages."""
+    for name in names:
+        if f"{name}_lower95" in names and f"{name}_upper95" in names:
+            return name
     raise IcemapError(
         f"{source} is not a map of icemap: no variable has _lower95 and _upper95 beside it. Give"
         " the address of a map.zarr."

@@ -21,6 +21,7 @@ from icemap.gridded import (
     damage_errors,
     write_chunk,
 )
+from icemap.shards import write_whole_shards
 from icemap.store import exists, join, storage_errors, zarr_group
 
 # Steps between the bounds of the target: 0.5 % for an ice content in per cent. Rounding moves a
@@ -105,7 +106,7 @@ class ReplicateFields:
         with storage_errors(self.url, "write"):
             value = zarr_group(self.url, "r+")["value"]
             assert isinstance(value, zarr.Array)
-            value[:, chunk.rows, chunk.cols] = codes
+            write_whole_shards(value, (0, chunk.rows.start, chunk.cols.start), codes)
 
 
 def replicates_url(map_url: str) -> str:

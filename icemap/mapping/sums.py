@@ -61,7 +61,7 @@ class RegionSums:
         return RegionSumsRecord(**known)  # type: ignore[typeddict-item]
 
     @classmethod
-    def from_record(cls, record: RegionSumsRecord) -> RegionSums:
+    def from_record(cls, record: Mapping[str, object]) -> RegionSums:
         """The sums that were kept; keys beyond them are passed over."""
         known: dict[str, Any] = {field.name: record.get(field.name) for field in fields(cls)}
         return cls(**known)
@@ -196,7 +196,7 @@ def to_records(sums: Sums) -> dict[str, RegionSumsRecord]:
     return {name: part.to_record() for name, part in sums.items()}
 
 
-def from_records(records: Mapping[str, RegionSumsRecord]) -> Sums:
+def from_records(records: Mapping[str, Mapping[str, object]]) -> Sums:
     """The sums as `to_records` gave them."""
     return {name: RegionSums.from_record(record) for name, record in records.items()}
 

@@ -25,6 +25,8 @@ def run(
     cluster: str = "local",
     workers: int = 2,
     log: Log = print,
+    *,
+    quick: bool = False,
 ) -> None:
     """Make what a config describes, as far as it is not there yet: ``icemap run`` for notebooks and
     programs.
@@ -42,6 +44,8 @@ def run(
         Processes of a local cluster.
     log : callable
         Gets each line of what is done.
+    quick : bool
+        True for a preview, as ``quick: true`` in the config.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def run(
     hide_in_logs()
     names = [step.name for step in STEPS]
     try:
-        config = load_config(config_url)
+        config = load_config(config_url, quick=quick)
         unknown = [name for name in steps or () if name not in names]
         if unknown:
             raise IcemapError(f"There is no step '{unknown[0]}': the steps are {', '.join(names)}.")

@@ -156,10 +156,9 @@ def _damaged_records(run_url: str, provenance: Provenance) -> Iterator[Damage]:
 
 
 def _damaged_groups(run_url: str, provenance: Provenance) -> Iterator[Damage]:
-    from tqdm import tqdm
-
     from icemap.config import recorded_config
     from icemap.mapping.replicate_fields import replicates_url
+    from icemap.running.bar import progress_bar
     from icemap.running.ledger import Ledger
 
     # They differ where the map is to be made again with other settings.
@@ -169,7 +168,7 @@ def _damaged_groups(run_url: str, provenance: Provenance) -> Iterator[Damage]:
         groups.append(("map", replicates_url(mapped.folder.map), mapped))
     for step, url, config in groups:
         chunks = list(config.grid.grid.chunks(config.grid.chunk))
-        records, _ = Ledger(RunFolder(run_url).ledger(step)).examined()
+        records, _ = Ledger(RunFolder(run_url).ledger(step)).examined(numbers=False)
         done = [chunk for chunk in chunks if chunk.key in records]
         if step not in provenance.steps or not done:
             continue
@@ -179,8 +178,8 @@ def _damaged_groups(run_url: str, provenance: Provenance) -> Iterator[Damage]:
         names = _rasters(url)
         # A mask of the cube may have no value in a cell that is mapped.
         counted = {*config.predictors, "valid", "fraction"} if step == "cube" else None
-        for chunk in tqdm(
-            done, desc=f"check {url.rpartition('/')[2]}", unit=" chunks", dynamic_ncols=True
+        for chunk in progress_bar(
+            iterable=done, desc=f"check {url.rpartition('/')[2]}", unit=" chunks"
         ):
             if text := _damage(url, chunk, names, int(records[chunk.key]["valid"]), counted):
                 yield Damage(step, text, url, chunk)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from icemap.config import Config
-from icemap.errors import IcemapError, first_line
+from icemap.errors import IcemapError
 
 if TYPE_CHECKING:
     from icemap.catalog import Source
@@ -16,18 +16,10 @@ if TYPE_CHECKING:
 
 def source_problems(config: Config, source: Source) -> list[str]:
     """What is wrong with one source: it is opened, and some of it read, as for the cube."""
-    from icemap.predictors.checks import check_source
+    from icemap.predictors import checks
 
     counts = any(mask.source == source.name and mask.counts is not None for mask in config.masks)
-    try:
-        return list(check_source(source, config.grid.grid, counts=counts).problems)
-    except Exception as error:  # whatever a library may raise on a file that is not what it says
-        origin = source.url or source.name
-        problem = f"{type(error).__name__}: {first_line(error)}"
-        return [
-            f"The source '{source.name}' ({origin}) cannot be read ({problem}): check the file and"
-            " its entry in the catalogue."
-        ]
+    return checks.source_problems(source, config.grid.grid, counts=counts)
 
 
 def table_problems(config: Config) -> list[str]:
@@ -60,6 +52,15 @@ def member_problems(config: Config) -> list[str]:
     return found
 
 
+def compared_problems(config: Config) -> list[str]:
+    """What is wrong with the maps that the config compares with."""
+    if not config.compare:
+        return []
+    from icemap.products.comparison import comparison_problems
+
+    return comparison_problems(config.run, config.compare, config.grid.grid, config.target)
+
+
 def require_inputs(config: Config, sources: Iterable[Source]) -> None:
     """Refuse a config with inputs that its steps cannot read.
 
@@ -68,10 +69,8 @@ def require_inputs(config: Config, sources: Iterable[Source]) -> None:
     IcemapError
         Naming every problem.
     """
+    from icemap.predictors.checks import require_none
+
     found = [problem for source in sources for problem in source_problems(config, source)]
-    found = list(dict.fromkeys([*found, *table_problems(config), *member_problems(config)]))
-    if len(found) == 1:
-        raise IcemapError(found[0])
-    if found:
-        numbered = " ".join(f"({i}) {problem}" for i, problem in enumerate(found, 1))
-        raise IcemapError(f"{len(found)} problems with the inputs: {numbered}")
+    found += [*table_problems(config), *member_problems(config), *compared_problems(config)]
+    require_none(found)

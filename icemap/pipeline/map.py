@@ -27,7 +27,7 @@ def _make(context: Context) -> Facts:
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.compiled_file import ensure_compiled
     from icemap.mapping.map import MapBuild
-    from icemap.mapping.map_schema import HELD_OUT, RECIPE, map_variables
+    from icemap.mapping.map_schema import HELD_OUT, PREVIEW, RECIPE, map_variables
     from icemap.mapping.replicate_fields import replicates_url
     from icemap.running.run import Job
 
@@ -65,11 +65,13 @@ def _make(context: Context) -> Facts:
     }
     if published:
         attrs[RECIPE] = config.ensemble.recipe
+    if config.quick:
+        attrs[PREVIEW] = config.preview
     if not done:
         build.create(attrs)
     else:
         build.describe(attrs)
-    in_cube = {key: record["valid"] for key, record in context.ledger("cube").records().items()}
+    in_cube = {key: record["valid"] for key, record in context.ledger("cube").each()}
     # A pixel over the sea costs nothing and is no progress.
     records = context.run_job(
         Job(

@@ -4,6 +4,7 @@ not changed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -349,8 +350,12 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
             context.settle()
         if not context.provenance.is_next(step.name):
             context.describe()
+        begun = time.monotonic()
         facts = step.make(context)
         context.settle()
+        if not finished and not resume:
+            # A later run can say how long it will take.
+            facts = {**facts, "seconds": round(time.monotonic() - begun, 1)}
         context.finish(step, facts, now.words)
         _reopen_bereft(steps, step, context)
         made = True

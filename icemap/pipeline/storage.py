@@ -22,7 +22,9 @@ def _make(context: Context) -> Facts:
     if config.ensemble.recipe == "published":
         # Its bounds of a total are summed bounds of cells, without a residual.
         table = ice_storage(config.folder.map, residual_sd={}, thickness_m=thickness)
-        write_ice_storage(config.folder.storage, table, ResidualFacts(thickness))
+        write_ice_storage(
+            config.folder.storage, table, ResidualFacts(thickness), preview=config.preview
+        )
         return {"regions": len(table)}
     if not {"rows", "observed", "mean"} <= record["folds"].get("knndm", {}).keys():
         raise IcemapError(
@@ -38,7 +40,7 @@ def _make(context: Context) -> Facts:
     )
     table = ice_storage(config.folder.map, residual_sd=residual_sd, thickness_m=thickness)
     facts = ResidualFacts(thickness, variogram, residual_sd)
-    write_ice_storage(config.folder.storage, table, facts)
+    write_ice_storage(config.folder.storage, table, facts, preview=config.preview)
     return {"regions": len(table)}
 
 
@@ -48,4 +50,5 @@ STEP = Step(
     depends=nothing,
     make=_make,
     products=lambda config: [config.folder.storage],
+    words=lambda context: context.config.preview or None,
 )

@@ -81,7 +81,7 @@ def _make(context: Context) -> Facts:
             " config."
         ) from error
     competitors, absent = installed(config.verification.competitors)
-    notes += absent
+    notes = [*([f"this is {config.preview}"] if config.quick else []), *notes, *absent]
     if "random_forest" in ensemble.members and find_spec("shap") is None:
         notes.append(left_out("Shapley values of the random forest", "shap"))
     # Before the first fit: what is changed or left out is known by then.
@@ -110,6 +110,7 @@ def _make(context: Context) -> Facts:
         "replicates": replicate_scores(list(context.ledger("train").records().values())),
         "notes": [*notes, *found.notes],
         "failed": found.failed,
+        **({"preview": config.preview} if config.quick else {}),
     }
     context.settle()
     write_json(join(config.folder.ensemble, CALIBRATION), calibration)
@@ -422,8 +423,8 @@ def _as_text(rows: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
 
 
 def _products(config: Config) -> list[str]:
-    """What verification makes; two of the files are in the folder of the ensemble, and go when it is trained
-    again.
+    """What verification makes; two of the files are in the folder of the ensemble, and are removed
+    when it is trained again.
     """
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
 

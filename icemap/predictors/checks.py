@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.catalog import Source
-from icemap.errors import IcemapError
+from icemap.errors import IcemapError, first_line
 from icemap.grid import Chunk, Grid
 from icemap.predictors.align import Raster, require_overlap, source_window
 from icemap.predictors.sources import open_layer_of, open_source
@@ -68,6 +68,29 @@ def require_readable(source: Source, grid: Grid, *, counts: bool = False) -> Non
     problems = check_source(source, grid, counts=counts).problems
     if problems:
         raise IcemapError(" ".join(problems))
+
+
+def source_problems(source: Source, grid: Grid, *, counts: bool) -> list[str]:
+    """What is wrong with one source: it is opened, and some of it read, as for the cube."""
+    try:
+        return list(check_source(source, grid, counts=counts).problems)
+    except Exception as error:  # whatever a library may raise on a file that is not what it says
+        origin = source.url or source.name
+        problem = f"{type(error).__name__}: {first_line(error)}"
+        return [
+            f"The source '{source.name}' ({origin}) cannot be read ({problem}): check the file and"
+            " its entry in the catalogue."
+        ]
+
+
+def require_none(problems: Iterable[str]) -> None:
+    """Refuse inputs with problems, naming each once."""
+    found = list(dict.fromkeys(problems))
+    if len(found) == 1:
+        raise IcemapError(found[0])
+    if found:
+        numbered = " ".join(f"({i}) {problem}" for i, problem in enumerate(found, 1))
+        raise IcemapError(f"{len(found)} problems with the inputs: {numbered}")
 
 
 def _looked_at(source: Source, grid: Grid, *, counts: bool) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.catalog import Source
-from icemap.config import Config, MaskConfig
+from icemap.config import Config, GridConfig, MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, describe_gridded, open_gridded, write_chunk
@@ -86,14 +86,16 @@ class CubeBuild:
         """Write the empty cube."""
         inner = self.chunk // 4 if self.chunk % 4 == 0 and self.chunk >= 64 else self.chunk
         create_gridded(
-            self.url, self.grid, self._variables(), _attrs(title), chunk=inner, shard=self.chunk
+            self.url, self.grid, self.variables, cube_attrs(title), chunk=inner, shard=self.chunk
         )
 
     def describe(self, title: str) -> None:
         """Bring the words in the attributes of a cube that is there up to date."""
-        describe_gridded(self.url, self._variables(), _attrs(title))
+        describe_gridded(self.url, self.variables, cube_attrs(title))
 
-    def _variables(self) -> list[Variable]:
+    @property
+    def variables(self) -> list[Variable]:
+        """Predictors and masks, then what is mapped and what counts of a cell."""
         named = [
             _variable(
                 source, self.ways.get(name), name in self.predictors, self.notes.get(name, "")
@@ -104,6 +106,12 @@ class CubeBuild:
 
     def __call__(self, chunk: Chunk) -> CubeChunkRecord:
         """Make, check and write one chunk; the record says what is missing in it."""
+        arrays, record = self.make(chunk)
+        write_chunk(self.url, chunk, arrays)
+        return record
+
+    def make(self, chunk: Chunk) -> tuple[dict[str, NDArray[Any]], CubeChunkRecord]:
+        """Every variable of one chunk as it is stored, and the chunk's record."""
         fields = ChunkFields(self.grid, self.ways, chunk, self.sources.values())
         try:
             arrays = {name: fields.read(source) for name, source in self.sources.items()}
@@ -116,17 +124,13 @@ class CubeBuild:
         inside, fraction = self._mask(arrays, chunk)
         missing = {name: inside & np.isnan(arrays[name]) for name in self.predictors}
         valid = inside & ~np.any(list(missing.values()), axis=0)
-        write_chunk(
-            self.url,
-            chunk,
-            {
-                **{name: _stored(values, self.sources[name]) for name, values in arrays.items()},
-                "valid": valid,
-                "fraction": fraction,
-            },
-        )
         ranges = {name: value_range(arrays[name][inside]) for name in self.predictors}
-        return {
+        stored = {
+            **{name: _stored(values, self.sources[name]) for name, values in arrays.items()},
+            "valid": valid,
+            "fraction": fraction,
+        }
+        return stored, {
             "pixels": int(inside.size),
             "inside": int(inside.sum()),
             "valid": int(valid.sum()),
@@ -174,20 +178,43 @@ class CubeBuild:
         return inside, fraction
 
 
-def _attrs(title: str) -> dict[str, str]:
+def cube_attrs(title: str) -> dict[str, str]:
+    """Attributes of the group of a cube."""
     return {"title": f"{title}: predictors"}
 
 
 def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
+    """Plan the cube of a config, see `plan_build`."""
+    return plan_build(config.folder.cube, config.grid, config.predictors, config.masks, sources)
+
+
+def plan_build(
+    url: str,
+    grid_config: GridConfig,
+    predictors: tuple[str, ...],
+    masks: tuple[MaskConfig, ...],
+    sources: Mapping[str, Source],
+) -> CubeBuild:
     """Open every source once and settle how it is resampled.
+
+    Parameters
+    ----------
+    url : str
+        Where the cube will be.
+    grid_config : GridConfig
+        The grid and the size of its chunks.
+    predictors : tuple of str
+    masks : tuple of MaskConfig
+    sources : mapping
+        The entries of the catalogue that predictors and masks name: predictors first.
 
     Raises
     ------
     IcemapError
         If a source cannot be opened or covers no part of the grid.
     """
-    grid = config.grid.grid
-    for mask in config.masks:
+    grid = grid_config.grid
+    for mask in masks:
         source = sources[mask.source]
         if mask.counts is not None and part_of_one(source.unit) is None:
             raise IcemapError(
@@ -211,11 +238,11 @@ def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
     resolved = {name: _resolved(source, classes) for name, source in sources.items()}
     said = {name: note for name, note in notes.items() if note}
     return CubeBuild(
-        config.folder.cube,
+        url,
         grid,
-        config.grid.chunk,
-        config.predictors,
-        config.masks,
+        grid_config.chunk,
+        predictors,
+        masks,
         resolved,
         ways,
         stamps,

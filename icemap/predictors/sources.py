@@ -630,8 +630,8 @@ def gdal_environment(url: str = "") -> dict[str, str]:
 
 
 def _listing(url: str) -> str:
-    """How GDAL finds the files next to a raster: by listing the folder (up to a thousand names, else
-    it asks for each), or by asking for their names.
+    """How GDAL finds the files next to a raster: by listing the folder (up to a thousand names,
+    else it asks for each), or by asking for their names.
     """
     if not url or "?" in url:
         # Nothing is next to a link with parameters.

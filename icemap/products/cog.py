@@ -125,7 +125,7 @@ def write_layer(
         raw, finished = folder / "raw.tif", folder / "finished.tif"
         tags = {
             key: str(dataset.attrs[key])
-            for key in ("title", "source", "history", "references", "license")
+            for key in ("title", "preview", "source", "history", "references", "license")
             if key in dataset.attrs
         }
         digests = _write_raw(

@@ -175,7 +175,7 @@ def comparison_name(settings: CompareConfig) -> str:
 
 
 def comparison_inputs(settings: CompareConfig) -> list[Any]:
-    """What a comparison depends on in addition to the run, JSON-able: settings and digests of inputs."""
+    """What a comparison depends on in addition to the run: settings and digests, JSON-able."""
     keys = settings.model_dump(exclude={"other", "classes", "catalog"})
     files = [fingerprint(settings.classes)] if settings.classes is not None else []
     if settings.catalog is not None:
@@ -226,6 +226,39 @@ def make_comparison(run_url: str, settings: CompareConfig) -> Comparison:
         remove(stage_url)
     write_json(urls["numbers"], _plain(asdict(found)))
     write_comparison_page(urls["page"], found, urls["cells"], map_url)
+    return found
+
+
+def comparison_problems(
+    run_url: str, compared: Sequence[CompareConfig], grid: Grid, target: TargetConfig
+) -> list[str]:
+    """What of the maps to be compared with cannot be opened as a comparison will open it.
+
+    Parameters
+    ----------
+    run_url : str
+        The run that they are compared with, finished or not.
+    compared : sequence of CompareConfig
+    grid : Grid
+        Of the run.
+    target : TargetConfig
+
+    Returns
+    -------
+    list of str
+        A sentence for each problem.
+    """
+    found = []
+    try:
+        require_different_names(compared)
+    except IcemapError as error:
+        found.append(str(error))
+    for settings in compared:
+        try:
+            with _opened(run_url, settings, grid, target):
+                pass
+        except IcemapError as error:
+            found.append(str(error))
     return found
 
 

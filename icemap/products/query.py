@@ -1,64 +1,167 @@
-"""The map's numbers at one place."""
+"""The map's numbers at one place, or at many."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from icemap.errors import IcemapError
-from icemap.grid import wrapped
-from icemap.gridded import grid_of
-from icemap.mapping.map_schema import open_map, target_of
+from icemap.grid import Grid, wrapped
+from icemap.gridded import DIMENSIONS, described_grid, grid_of, open_stored
+from icemap.mapping.map_schema import in_order, open_map, target_among, target_of
 from icemap.store import storage_errors
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    import zarr
+
+FLAGS = ("aoa", "extrapolated")
 
 
 def query(
-    map_url: str, lon: float, lat: float, **storage_options: Any
-) -> dict[str, float | bool | str]:
-    """Value and interval in the cell that holds a place; one stored chunk per variable is read, not
-    the map.
+    map: str | xr.Dataset, lon: ArrayLike, lat: ArrayLike, **storage_options: Any
+) -> dict[str, float | bool | str] | pd.DataFrame:
+    """Value and interval in the cell that holds a place; of each variable the stored chunks with
+    the places are read, not the map.
 
     Parameters
     ----------
-    map_url : str
-    lon, lat : float
+    map : str or xarray.Dataset
+        A map or its URL.
+    lon, lat : float or array of shape (n,)
         Degrees, WGS84; longitudes from 0 to 360 are taken as well. Those of the answer are from
         -180 to 180.
+    **storage_options
+        What fsspec needs beyond the environment to read a URL, such as ``anon=True``.
 
     Returns
     -------
-    dict
+    dict, or DataFrame with a row for each of many places
         ``lon`` and ``lat`` of the cell's centre, ``unit``, then every variable of the map; the
-        flags ``aoa`` and ``extrapolated`` are booleans.
+        flags ``aoa`` and ``extrapolated`` are booleans. In a DataFrame, places outside the map
+        and in cells that are not mapped have no values.
 
     Raises
     ------
     IcemapError
-        If the place is outside the map or its cell is not mapped.
+        If a single place is outside the map or its cell is not mapped, or not as many longitudes as
+        latitudes are given.
+
+    Examples
+    --------
+    >>> query("run/map.zarr", 125.7, 62.1)["vic"]  # doctest: +SKIP
+    31.4
     """
-    dataset = open_map(map_url, **storage_options)
-    target, grid = target_of(dataset), grid_of(dataset)
+    if np.ndim(lon) or np.ndim(lat):
+        dataset = open_map(map, **storage_options) if isinstance(map, str) else map
+        return _at_many(dataset, lon, lat)
+    place = float(np.asarray(lon)), float(np.asarray(lat))
+    if isinstance(map, str):
+        return _in_store(map, *place, **storage_options)
+    return _in_dataset(map, *place)
+
+
+def _in_store(url: str, lon: float, lat: float, **storage_options: Any) -> dict[str, Any]:
+    """By Zarr alone, whose import takes half the time of xarray's."""
+    group = open_stored(url, "map", **storage_options)
+    with storage_errors(url, "read"):
+        arrays = {name: array for name, array in group.arrays() if array.ndim == len(DIMENSIONS)}
+        target = target_among(sorted(arrays), url)
+        grid = described_grid(arrays[target].shape, str(group["spatial_ref"].attrs["GeoTransform"]))
+        row, col = _cell(grid, url, lon, lat)
+        names = in_order(sorted(arrays), target)
+        values = {name: _decoded(arrays[name], row, col) for name in names}
+    _require_mapped(values[target], url, lon, lat)
+    return _answer(grid, row, col, str(arrays[target].attrs["units"]), values)
+
+
+def _in_dataset(dataset: xr.Dataset, lon: float, lat: float) -> dict[str, Any]:
+    target, grid, name = target_of(dataset), grid_of(dataset), _name(dataset)
+    row, col = _cell(grid, name, lon, lat)
+    with storage_errors(name, "read"):
+        cell = dataset.isel(latitude=row, longitude=col).load()
+    values = {str(name): float(variable) for name, variable in cell.data_vars.items()}
+    _require_mapped(values[target.name], name, lon, lat)
+    return _answer(grid, row, col, target.unit, values)
+
+
+def _cell(grid: Grid, name: str, lon: float, lat: float) -> tuple[int, int]:
     row, col = (int(i) for i in grid.locate(lon, lat))
     if row < 0:
         spans = f"{grid.west:g} to {grid.east:g} E and {grid.south:g} to {grid.north:g} N"
         raise IcemapError(
-            f"Longitude {lon:g}, latitude {lat:g} is outside the map {map_url}, which spans"
-            f" {spans}."
+            f"Longitude {lon:g}, latitude {lat:g} is outside the map {name}, which spans {spans}."
         )
-    with storage_errors(map_url, "read"):
-        cell = dataset.isel(latitude=row, longitude=col).load()
-    if not cell[target.name].notnull():
+    return row, col
+
+
+def _require_mapped(value: float, name: str, lon: float, lat: float) -> None:
+    if math.isnan(value):
         raise IcemapError(
-            f"Longitude {lon:g}, latitude {lat:g} is not mapped in {map_url}: its cell is water,"
+            f"Longitude {lon:g}, latitude {lat:g} is not mapped in {name}: its cell is water,"
             " masked, or lacks a predictor. Try a place next to it."
         )
-    values = {str(name): float(variable) for name, variable in cell.data_vars.items()}
-    flags: dict[str, bool] = {
-        name: bool(values[name]) for name in ("aoa", "extrapolated") if name in values
-    }
+
+
+def _answer(
+    grid: Grid, row: int, col: int, unit: str, values: dict[str, float]
+) -> dict[str, float | bool | str]:
+    flags = {name: bool(values[name]) for name in FLAGS if name in values}
     return {
-        "lon": float(wrapped(cell.longitude)),
-        "lat": float(cell.latitude),
-        "unit": target.unit,
+        "lon": float(wrapped(grid.longitudes[col])),
+        "lat": float(grid.latitudes[row]),
+        "unit": unit,
         **values,
         **flags,
     }
+
+
+def _decoded(array: zarr.Array[Any], row: int, col: int) -> float:
+    """The value of one cell, NaN where nothing is; by Zarr alone, whose import takes half the time
+    of xarray's.
+    """
+    stored = np.asarray(array[row, col])
+    if stored == array.fill_value:
+        return math.nan
+    attrs = array.attrs
+    return float(
+        stored * attrs.get("scale_factor", 1) + attrs.get("add_offset", 0)  # type: ignore[operator]
+        if {"scale_factor", "add_offset"} & set(attrs)
+        else stored
+    )
+
+
+def _at_many(dataset: xr.Dataset, lon: ArrayLike, lat: ArrayLike) -> pd.DataFrame:
+    import pandas as pd
+    import xarray as xr
+
+    longitude, latitude = (np.atleast_1d(np.asarray(v, float)).ravel() for v in (lon, lat))
+    if longitude.shape != latitude.shape:
+        raise IcemapError(
+            f"There are {len(longitude)} longitudes and {len(latitude)} latitudes: give one of each"
+            " for every place."
+        )
+    target, grid = target_of(dataset), grid_of(dataset)
+    row, col = grid.locate(longitude, latitude)
+    inside = row >= 0
+    rows, cols = (xr.DataArray(v[inside], dims="__place") for v in (row, col))
+    with storage_errors(_name(dataset), "read"):
+        cells = dataset.isel(latitude=rows, longitude=cols).load()
+    table = pd.DataFrame({"lon": np.nan, "lat": np.nan, "unit": target.unit}, range(len(row)))
+    table.loc[inside, "lon"] = wrapped(cells.longitude)
+    table.loc[inside, "lat"] = cells.latitude.to_numpy()
+    for name, variable in cells.data_vars.items():
+        table[str(name)] = np.nan
+        table.loc[inside, str(name)] = variable.to_numpy().astype(float)
+    for name in FLAGS:
+        if name in table:
+            table[name] = table[name].astype("Float64").astype("boolean")
+    return table
+
+
+def _name(dataset: xr.Dataset) -> str:
+    return str(dataset.encoding.get("source", "of this dataset"))

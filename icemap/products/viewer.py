@@ -1,5 +1,5 @@
-"""A static page next to the products: the GeoTIFFs by range requests from any web server, and totals
-of drawn areas from a small table.
+"""A static page next to the products: the GeoTIFFs by range requests from any web server, and
+totals of drawn areas from a small table.
 """
 
 from __future__ import annotations

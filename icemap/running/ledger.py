@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 from icemap.errors import IcemapError
 from icemap.json_records import check_record
+from icemap.running.number_tables import Table, from_bytes, to_bytes
 from icemap.store import (
     exists,
     filesystem,
@@ -15,16 +18,24 @@ from icemap.store import (
     join,
     list_names,
     local_path,
+    read_bytes,
     read_json,
     remove,
     remove_file,
     storage_errors,
+    write_bytes,
     write_json,
     write_text,
 )
 
 # Hidden, so that it is not taken for the record of a chunk.
 PROGRESS = ".progress.json"
+# Of a record: its numbers, where they are few or were written by an earlier version; or the SHA-256
+# of the file that holds them.
+NUMBERS = "sums"
+TABLE = "table"
+# Records that are read at a time.
+BATCH = 256
 
 
 class Ledger:
@@ -32,7 +43,8 @@ class Ledger:
     no lock.
 
     A record is written after its chunk, and whole or not at all: a chunk without a record is not
-    done.
+    done. What is long in it, numbers for each replicate, is in a file of its own next to it, which
+    the worker writes and only those read who need the numbers.
     """
 
     def __init__(self, url: str, kind: type[Any] | None = None) -> None:
@@ -50,17 +62,59 @@ class Ledger:
             json.dumps({"check": _checksum(text), **record}, allow_nan=False),
         )
 
+    def write_numbers(self, key: str, table: Table) -> str:
+        """Write the numbers of a chunk, before its record, which is to hold the digest that is
+        returned.
+        """
+        content = to_bytes(table)
+        write_bytes(self._table_url(key), content)
+        return hashlib.sha256(content).hexdigest()
+
+    def numbers(self, key: str, record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """The numbers that belong to a record; {} if there are none.
+
+        Raises
+        ------
+        IcemapError
+            If their file is lost, or is not the one that was written.
+        """
+        if TABLE not in record:
+            return dict(record.get(NUMBERS, {}))
+        url = self._table_url(key)
+        remedy = f"delete {self.url}/{key}.json and run again, its chunk will be made again"
+        if not exists(url):
+            raise IcemapError(f"The numbers {url} of a ledger record are not there: {remedy}.")
+        content = read_bytes(url)
+        if hashlib.sha256(content).hexdigest() != record[TABLE]:
+            raise IcemapError(
+                f"The numbers {url} of a ledger record are not as they were written (SHA-256"
+                f" differs): {remedy}."
+            )
+        try:
+            return from_bytes(content)
+        except ValueError as error:
+            raise IcemapError(f"{url} is no table of numbers: {remedy}.") from error
+
+    def _table_url(self, key: str) -> str:
+        return join(self.url, f"{key}.npz")
+
     def remove(self, key: str) -> None:
         """Forget one record: its chunk is not done."""
-        if exists(url := join(self.url, f"{key}.json")):
-            remove_file(url)
+        for url in (join(self.url, f"{key}.json"), self._table_url(key)):
+            if exists(url):
+                remove_file(url)
 
-    def examined(self) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
-        """Records that are as they were written, and what is wrong with the others, both by key."""
+    def examined(self, *, numbers: bool = True) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+        """Records that are as they were written, and what is wrong with the others, both by key;
+        their ``numbers`` are looked at as well, unless that has been done.
+        """
         sound, damaged = {}, {}
-        for key, text in self._texts().items():
+        for key, text in self._texts():
             try:
-                sound[key] = self._parse(key, text)
+                record = self._parse(key, text)
+                if numbers:
+                    self.numbers(key, record)
+                sound[key] = record
             except IcemapError as error:
                 damaged[key] = str(error)
         return sound, damaged
@@ -81,18 +135,26 @@ class Ledger:
         IcemapError
             If one of them is not as it was written.
         """
-        return {key: self._parse(key, text) for key, text in self._texts().items()}
+        return dict(self.each())
 
-    def _texts(self) -> dict[str, bytes]:
+    def each(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Keys and records in the order of the keys, a few in memory at a time; raises as `records`
+        does.
+        """
+        return ((key, self._parse(key, text)) for key, text in self._texts())
+
+    def _texts(self) -> Iterator[tuple[str, bytes]]:
         keys = sorted(self.keys())
-        with storage_errors(self.url, "read"):
-            if is_remote(self.url):
-                fs, path = filesystem(self.url)
-                contents = fs.cat([f"{path}/{key}.json" for key in keys]) if keys else {}
-                texts = [contents[f"{path}/{key}.json"] for key in keys]
-            else:
-                texts = [(local_path(self.url) / f"{key}.json").read_bytes() for key in keys]
-        return dict(zip(keys, texts, strict=True))
+        for start in range(0, len(keys), BATCH):
+            some = keys[start : start + BATCH]
+            with storage_errors(self.url, "read"):
+                if is_remote(self.url):
+                    fs, path = filesystem(self.url)
+                    contents = fs.cat([f"{path}/{key}.json" for key in some])
+                    texts = [contents[f"{path}/{key}.json"] for key in some]
+                else:
+                    texts = [(local_path(self.url) / f"{key}.json").read_bytes() for key in some]
+            yield from zip(some, texts, strict=True)
 
     def write_progress(self, progress: dict[str, Any]) -> None:
         """Note how far the job is, for those who watch it from elsewhere."""

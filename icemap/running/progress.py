@@ -101,18 +101,18 @@ def progress_lines(note: dict[str, Any], now: float) -> list[str]:
         line += ", stopped: the same command continues" if done < note["total"] else ""
     elif silent > SILENCE_SECONDS:
         line += (
-            f", nothing heard for {_duration(now - note['updated'])}: if the command no longer"
+            f", nothing heard for {duration(now - note['updated'])}: if the command no longer"
             " runs, start it again and it continues"
         )
     elif pace > 0:
-        line += f", about {_duration((note['total'] - done) / pace - (now - note['updated']))} left"
+        line += f", about {duration((note['total'] - done) / pace - (now - note['updated']))} left"
     return [
         line,
         *(f"{key} failed: {sentence}" for key, sentence in sorted(note["failed"].items())),
     ]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """About how long, in words."""
     seconds = max(seconds, 0.0)
     if seconds < 90:

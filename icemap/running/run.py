@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from icemap.addresses import hide_in_logs, remember_all, remembered, shown
 from icemap.errors import IcemapError
 from icemap.provenance import processor
-from icemap.running.ledger import Ledger
+from icemap.running.bar import progress_bar
+from icemap.running.ledger import NUMBERS, TABLE, Ledger
 from icemap.running.progress import Progress
 from icemap.running.seen import Token
 
@@ -48,7 +49,8 @@ class Job:
         For the progress bar.
     items : sequence
     work : callable
-        ``work(item)`` writes the item's result, whole, and returns a JSON-able record.
+        ``work(item)`` writes the item's result, whole, and returns a JSON-able record; ``sums`` in
+        it, numbers by region and name, go into a file next to the record.
     size : callable
         How much work an item is (pixels, say), so that progress is honest.
     unit : str
@@ -91,6 +93,11 @@ class _Timed:
         start = time.perf_counter()
         try:
             record = self.work(item)
+            if record.get(NUMBERS):
+                # They are many: the worker writes them, and they do not travel.
+                kept = {name: value for name, value in record.items() if name != NUMBERS}
+                numbers = Ledger(self.token.ledger_url).write_numbers(item.key, record[NUMBERS])
+                record = {**kept, TABLE: numbers}
         except IcemapError as error:
             return {"error": str(error)}
         return {
@@ -110,22 +117,19 @@ def run_job(
     list of dict
         The records of all items, in the order of their keys.
     """
-    from tqdm import tqdm
-
     done = ledger.keys()
     todo = [item for item in job.items if item.key not in done]
     total, left = sum(job.size(item) for item in job.items), sum(job.size(item) for item in todo)
     errors: dict[str, str] = {}
     if todo:
         noted = Progress(ledger, job.unit, total, total - left)
-        bar = tqdm(
+        bar = progress_bar(
             total=total,
             initial=total - left,
             desc=job.name,
             unit=f" {job.unit}",
             unit_scale=True,
             disable=not progress,
-            dynamic_ncols=True,
         )
         with noted, bar:
             for item, record in executor.map(

@@ -45,17 +45,17 @@ def read_sums(map_url: str) -> Sums:
         If the map is unfinished, or its ledger is missing or holds no sums.
     """
     require_complete(map_url)
-    ledger = RunFolder.of_map(map_url).ledger("map")
-    records = Ledger(ledger, MapChunkRecord).records().values()
-    if not records:
+    ledger = Ledger(RunFolder.of_map(map_url).ledger("map"), MapChunkRecord)
+    if not ledger.keys():
         raise IcemapError(
-            f"There are no chunk records in {ledger}, from which totals are made: give the map"
+            f"There are no chunk records in {ledger.url}, from which totals are made: give the map"
             " inside its run folder, or run 'icemap map' first."
         )
-    sums = reduce(add, (from_records(record["sums"]) for record in records), Sums())
+    parts = (ledger.numbers(key, record) for key, record in ledger.each())
+    sums = reduce(add, (from_records(part) for part in parts), Sums())
     if not sums:
         raise IcemapError(
-            f"The chunk records in {ledger} hold no sums: no cell of the map counts. Check the"
+            f"The chunk records in {ledger.url} hold no sums: no cell of the map counts. Check the"
             " masks in the config."
         )
     return sums
@@ -90,8 +90,8 @@ def ice_storage(
         permafrost fraction of the run.
     residual_sd : mapping of str to float, optional
         Per region (``"region / mask"`` for other masks), standard deviation of the total of the
-        correlated residual (target unit x km2). When left out: what ``ice_storage.json`` next to the
-        map says; no residual where there is no such file.
+        correlated residual (target unit x km2). When left out: that of ``ice_storage.json`` next
+        to the map; no residual where there is no such file.
     thickness_m : float, optional
         Thickness of the layer, for ice; that of ``ice_storage.json`` when left out, else 5.
     attribute : str, optional
@@ -278,7 +278,9 @@ def _split(name: str) -> tuple[str, str]:
     return region, mask or DEFAULT_MASK
 
 
-def write_ice_storage(url: str, table: pd.DataFrame, facts: ResidualFacts | None = None) -> None:
+def write_ice_storage(
+    url: str, table: pd.DataFrame, facts: ResidualFacts | None = None, *, preview: str = ""
+) -> None:
     """Write totals as JSON, one object per region, with what they were made with.
 
     Parameters
@@ -289,6 +291,8 @@ def write_ice_storage(url: str, table: pd.DataFrame, facts: ResidualFacts | None
         From :func:`ice_storage`.
     facts : ResidualFacts, optional
         Of the run: totals of other areas need them.
+    preview : str, optional
+        What the map says of itself if it is a preview.
     """
     facts = facts or ResidualFacts()
     rows = [
@@ -305,5 +309,6 @@ def write_ice_storage(url: str, table: pd.DataFrame, facts: ResidualFacts | None
         "residual_variogram": asdict(facts.variogram) if facts.variogram else None,
         "regions": rows,
         "residual_sd": dict(facts.sd),
+        **({"preview": preview} if preview else {}),
     }
     write_json(url, content)

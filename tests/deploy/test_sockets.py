@@ -1,5 +1,5 @@
-"""The lines by which the runbook and the README start schedulers and workers open them to this
-machine alone.
+"""The lines by which the runbook, the README and the docs start schedulers and workers open them to
+this machine alone.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TEXTS = ("deploy/README.md", "README.md")
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
+TEXTS = ("deploy/README.md", "README.md", *PAGES)
 LOOPBACK = {"127.0.0.1", "::1"}
 
 

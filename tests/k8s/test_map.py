@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.k8s.conftest import rendered
 from tests.k8s.kube import NAMESPACE, ready, wait_for
 
 PROJECT = "job/"
@@ -152,6 +153,31 @@ def test_a_users_pod_that_is_killed_and_the_same_command_again(kube, user, bucke
     assert {key: after[key] for key in kept} == kept
     same_map(bucket, reference)
     wait_for("the end of both clusters", lambda: not clusters(kube), 300)
+
+
+def test_a_users_pod_that_is_deleted_takes_its_cluster_with_it(kube, user, bucket, reference):
+    """Kubernetes ends a pod with SIGTERM: the command deletes its DaskCluster within the grace
+    period, unlocks the run, and the same command elsewhere continues.
+    """
+    (pod,) = rendered("/user")
+    pod["metadata"]["name"] = name = "ended"
+    pod["spec"]["containers"][0]["args"] = command(bucket)
+    pod["spec"]["restartPolicy"] = "Never"
+    kube.apply(pod)
+    wait_for("five chunks", lambda: len(records(bucket)) >= 5, every=0.1)
+    assert len(clusters(kube)) == 1
+    kube.run("--namespace", NAMESPACE, "delete", "pod", name, "--wait=false")
+    start = time.monotonic()
+    wait_for("the end of its cluster", lambda: not clusters(kube), 60)
+    kept = records(bucket)
+    print(f"pod deleted at chunk {len(kept)}, its cluster gone in {time.monotonic() - start:.0f} s")
+    assert len(kept) < len(reference[1])
+    wait_for("the end of the pod", lambda: not kube.get("pod", name), 60)
+    done = kube.inside(user, *command(bucket), may_fail=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    after = records(bucket)
+    assert {key: after[key] for key in kept} == kept
+    same_map(bucket, reference)
 
 
 def with_workers(kube, user, memory, **environment):

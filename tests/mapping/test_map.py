@@ -295,3 +295,15 @@ def test_pixels_of_a_chunk_are_independent_of_one_another(mapped):
     assert together.replicate_means.shape == (3, 9)
     np.testing.assert_allclose(together.mean[4:5], alone.mean, rtol=1e-12)
     assert together.aoa[2] == together.aoa[8] == np.False_
+
+
+def test_an_opened_ensemble_predicts_the_bits_of_the_map(mapped):
+    build, _ = mapped
+    data, arrays = icemap.open_map(build.url).load(), fields()
+    valid = arrays["valid"] == 1
+    X = np.column_stack([arrays[name][valid] for name in NAMES]).astype(float)
+    said = icemap.open_ensemble(build.ensemble_url).predict_all(X)
+    for name, values in {"vic": said.mean, "vic_sd_ensemble": said.sd_ensemble}.items():
+        stored = data[name].to_numpy()[valid]
+        assert np.array_equal(stored, values.astype(stored.dtype)), name
+    assert np.array_equal(data.extrapolated.to_numpy()[valid] == 1, said.extrapolated)

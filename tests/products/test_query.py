@@ -7,7 +7,7 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
-from icemap.mapping.map_schema import map_variables
+from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products.query import query
 
 GRID = Grid(-180, 40, 180, 80, 1.0)
@@ -76,15 +76,35 @@ def test_a_handful_of_objects_is_read(map_url, monkeypatch):
     query(map_url, -119.2, 68.7)
     names = [v.name for v in map_variables(TargetConfig())]
     chunks = [key for key in asked if "/c" in key]
-    # One chunk of each variable, the coordinates whole, and the descriptions of the group and its
-    # ten arrays.
-    assert sorted(chunks) == sorted(
-        [*(f"{name}/c/0/3" for name in names), "latitude/c/0", "longitude/c/0", "spatial_ref/c"]
-    )
+    # One chunk of each variable, and what the group says about itself and its arrays.
+    assert sorted(chunks) == sorted(f"{name}/c/0/3" for name in names)
     assert {key for key in asked if key not in chunks} <= {
         "zarr.json",
         *(f"{name}/zarr.json" for name in [*names, "latitude", "longitude", "spatial_ref"]),
     }
+
+
+def test_an_opened_map_and_a_part_of_it_give_the_same(map_url):
+    dataset = open_map(map_url)
+    assert query(dataset, -119.2, 68.7) == query(map_url, -119.2, 68.7)
+    part = dataset.sel(longitude=slice(-130, -100), latitude=slice(72, 60))
+    assert query(part, -119.2, 68.7) == query(map_url, -119.2, 68.7)
+    with pytest.raises(IcemapError, match="spans -130 to -100 E and 60 to 72 N"):
+        query(part, -90.0, 68.7)
+
+
+def test_many_places_at_once(map_url):
+    table = query(map_url, [-119.2, 10, 10, 241.8], [68.7, 30, 76.5, 68.7])
+    one = query(map_url, -119.2, 68.7)
+    assert list(table) == list(one)
+    assert table.iloc[0].to_dict() == one
+    assert table["vic"].isna().tolist() == [False, True, True, False]
+    assert table["aoa"].tolist()[:1] == [False]
+    assert table["aoa"].isna().tolist() == [False, True, True, False]
+    assert bool(table["aoa"][3]) is True
+    assert table["lon"][3] == -118.5
+    with pytest.raises(IcemapError, match="2 longitudes and 1 latitudes"):
+        query(map_url, [1, 2], [60])
 
 
 @pytest.mark.parametrize(

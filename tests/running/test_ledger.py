@@ -102,3 +102,65 @@ def test_it_lives_in_a_bucket(s3_url):
     assert list(ledger.records().values()) == [{"cells": 0}, {"cells": 1}]
     ledger.clear()
     assert ledger.keys() == set()
+
+
+SUMS = {"all": {"area_km2": 4.5, "integral": [1 / 3, 2.5]}, "north": {"area_km2": 1.0}}
+
+
+def with_numbers(ledger, key="r000c000"):
+    ledger.write(key, {"valid": 17, "table": ledger.write_numbers(key, SUMS)})
+
+
+def test_numbers_are_in_a_file_next_to_the_record(ledger, tmp_path):
+    with_numbers(ledger)
+    assert ledger.keys() == {"r000c000"}
+    (key, record), *rest = ledger.each()
+    assert (key, rest, record["valid"]) == ("r000c000", [], 17)
+    assert "integral" not in (tmp_path / "run" / "ledger" / "map" / "r000c000.json").read_text()
+    assert ledger.numbers(key, record) == SUMS
+    assert ledger.examined() == ({key: record}, {})
+    ledger.remove(key)
+    assert list((tmp_path / "run" / "ledger" / "map").iterdir()) == []
+
+
+def test_numbers_that_an_earlier_version_wrote_into_the_record_are_read(ledger):
+    ledger.write("r000c000", {"sums": SUMS})
+    assert ledger.numbers("r000c000", ledger.records()["r000c000"]) == SUMS
+    assert ledger.numbers("r000c001", {"sums": {}}) == ledger.numbers("r000c001", {}) == {}
+
+
+@pytest.mark.parametrize("damage", ["lost", "emptied", "truncated", "flipped", "of another chunk"])
+def test_damaged_numbers_are_named_with_what_to_do(ledger, tmp_path, damage):
+    with_numbers(ledger)
+    ledger.write_numbers("r000c001", {"all": {"area_km2": 4.5}})
+    path = tmp_path / "run" / "ledger" / "map" / "r000c000.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    if damage == "lost":
+        path.unlink()
+    else:
+        path.write_bytes(
+            {
+                "emptied": b"",
+                "truncated": content[: len(content) // 2],
+                "flipped": bytes(content),
+                "of another chunk": path.with_name("r000c001.npz").read_bytes(),
+            }[damage]
+        )
+    said = (
+        r"The numbers .*ledger/map/r000c000\.npz of a ledger record are not .*: delete .*r000c000"
+        r"\.json and run again, its chunk will be made again\.$"
+    )
+    with pytest.raises(IcemapError, match=said):
+        ledger.numbers("r000c000", ledger.records()["r000c000"])
+    sound, damaged = ledger.examined()
+    assert (sound, list(damaged)) == ({}, ["r000c000"])
+    assert ledger.examined(numbers=False)[1] == {}
+
+
+def test_numbers_live_in_a_bucket(s3_url):
+    ledger = Ledger(f"{s3_url}/ledger/map")
+    with_numbers(ledger)
+    assert [ledger.numbers(key, record) for key, record in ledger.each()] == [SUMS]
+    ledger.remove("r000c000")
+    assert ledger.keys() == set()

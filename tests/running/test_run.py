@@ -222,3 +222,31 @@ def test_on_dask_a_bug_ends_the_job_and_leaves_nothing_running(client, ledger):
 
 def _not_there(item: Item) -> dict:
     return {"square": item.nothing}
+
+
+@pytest.mark.quick
+def test_numbers_of_a_part_are_written_where_it_is_worked_on(ledger):
+    """They are next to the records, and neither travel nor stay in memory."""
+    travelled = []
+
+    class Seen(SerialExecutor):
+        def map(self, function, items):
+            for item, record in super().map(function, items):
+                travelled.append(record)
+                assert (item.number > 0) == ledger_has(item)
+                yield item, record
+
+    def ledger_has(item):
+        from icemap.store import exists
+
+        return exists(f"{ledger.url}/{item.key}.npz")
+
+    sums = {"all": {"area_km2": 2.0, "integral": [1.0, 1 / 3]}}
+
+    def work(item):
+        return {"valid": item.number, "sums": sums if item.number else {}}
+
+    records = run(work, ledger, Seen(), ITEMS[:3])
+    assert all("sums" not in record for record in (*records[1:], *travelled[1:]))
+    assert [ledger.numbers(key, record) for key, record in ledger.each()] == [{}, sums, sums]
+    assert [record["valid"] for record in records] == [0, 1, 2]

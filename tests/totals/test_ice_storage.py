@@ -330,3 +330,20 @@ def test_degrees_of_freedom_grow_with_the_square_of_the_known_part():
     freedom = 4 * (variance / ensemble) ** 2
     half = stats.t.ppf(0.975, freedom) * np.sqrt(variance)
     assert row["mean_upper95"] - row["mean"] == pytest.approx(half, rel=1e-9)
+
+
+def test_the_public_name_takes_an_address_or_the_opened_map(map_url):
+    import pandas as pd
+
+    import icemap
+
+    wanted = ice_storage(map_url)
+    pd.testing.assert_frame_equal(icemap.totals(map_url), wanted)
+    dataset = icemap.open_map(map_url)
+    pd.testing.assert_frame_equal(icemap.totals(dataset), wanted)
+    assert icemap.totals(dataset, "south of 60 N")["region"].tolist() == ["south of 60 N"]
+    assert icemap.totals(dataset, mask="whole")["mask"].tolist() == ["whole"]
+    with pytest.raises(IcemapError, match=r"is a part of the map .*file of polygons"):
+        icemap.totals(dataset.isel(latitude=slice(0, 10)))
+    with pytest.raises(IcemapError, match="does not say which map"):
+        icemap.totals(dataset.drop_encoding())

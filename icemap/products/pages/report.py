@@ -57,6 +57,8 @@ class Report:
         From :func:`storage_rows`.
     has_residual : bool
         Whether the totals include the correlated residual.
+    preview : str
+        What the map says of itself if it is a preview.
     skill : str
         What the skill against climatology means, a sentence.
     as_printed : bool
@@ -87,6 +89,7 @@ class Report:
     facts: Mapping[str, Any] = field(default_factory=dict)
     storage: Sequence[Row] = ()
     has_residual: bool = False
+    preview: str = ""
     skill: str = ""
     interval_of: str = "of a single cell"
     as_printed: bool = False

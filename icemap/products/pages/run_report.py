@@ -80,6 +80,7 @@ def write_run_report(
         storage=storage_rows(table),
         has_residual=bool((table["share_residual"] > 0).any()),
         pages=PAGES,
+        preview=config.preview,
         skill=verification["skill"]["sentence"],
         interval_of=_interval_of(config),
         as_printed=config.ensemble.recipe == "published",

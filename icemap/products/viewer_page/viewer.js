@@ -90,7 +90,7 @@ async function start() {
     const place = `${Math.abs(lat).toFixed(2)}° ${lat < 0 ? "S" : "N"}, ${Math.abs(lon).toFixed(2)}° ${lon < 0 ? "W" : "E"}`;
     const value = (variable) => rows.find((row) => row.layer.variable === variable)?.value;
     const centre = value(about.name);
-    if (centre === undefined || Number.isNaN(centre)) return say([["note", `${place}: not mapped. Try a place beside it.`]]);
+    if (centre === undefined || Number.isNaN(centre)) return say([["note", `${place}: not mapped. Try a place next to it.`]]);
     const lines = [["note", place], ["main", `${number(centre)} ${about.unit}`], ["", `95 % interval: ${number(value(`${about.name}_lower95`))} to ${number(value(`${about.name}_upper95`))} ${about.unit}`]];
     lines.push(["", `spread between replicates: ${number(value(`${about.name}_sd_ensemble`))} ${about.unit}`]);
     lines.push(["", value("aoa") === 1 ? "inside the area of applicability" : "outside the area of applicability: no site resembles this place"]);

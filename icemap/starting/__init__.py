@@ -1,0 +1,1 @@
+"""The first config of one's own: read from a folder, or copied from an example."""

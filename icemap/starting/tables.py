@@ -1,0 +1,412 @@
+"""Which table holds the boreholes, and which of its columns is which, as the readers find it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from icemap.boreholes.readers import READERS
+from icemap.boreholes.readers.calm import read_calm
+from icemap.boreholes.readers.layer_table import ALIASES, KNOWN, read_layer_table
+from icemap.boreholes.records import QUANTITIES
+from icemap.boreholes.site_values import read_site_values
+from icemap.boreholes.table_formats import VECTORS, WORKBOOKS
+from icemap.boreholes.tables import Table, read_table
+from icemap.boreholes.text import header_unit, parse_numbers, split_header
+from icemap.config import LayerSource, SitesConfig, TargetConfig
+from icemap.errors import IcemapError
+from icemap.starting.folder import TEXTS
+from icemap.starting.words import in_words, plain_name
+
+# How tables name what icemap needs, in small letters without units; English, German, French,
+# Russian.
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "site": (
+        *("bh", "bh_id", "hole", "hole_id", "borehole_id", "borehole_name", "site_id", "site_name"),
+        *("name", "station", "station_id", "core", "core_id", "profile", "profile_id", "point_id"),
+        *("well", "well_id", "bohrung", "bohrloch", "standort", "forage", "sondage", "скважина"),
+        *("site_code", "plot", "plot_id", "location", "location_id", "sample_site", "code"),
+    ),
+    "longitude": (
+        *("lng", "lon_dd", "long_dd", "longitude_dd", "decimallongitude", "lon_wgs84", "x_wgs84"),
+        *("longitude_deg", "lon_deg", "laenge", "länge", "längengrad", "laengengrad", "долгота"),
+        *("longitude_wgs84", "lon_decimal", "decimal_longitude"),
+    ),
+    "latitude": (
+        *("lat_dd", "latitude_dd", "decimallatitude", "lat_wgs84", "y_wgs84", "latitude_deg"),
+        *("lat_deg", "breite", "breitengrad", "широта", "latitude_wgs84", "lat_decimal"),
+        *("decimal_latitude",),
+    ),
+    "top": (
+        *("depth_top", "top_depth", "depth_from", "from", "from_depth", "upper", "upper_depth"),
+        *("depth_upper", "depth_min", "min_depth", "von", "oben", "oberkante", "start_depth"),
+        *("depth_start", "layer_top", "sample_top", "top_of_layer", "от", "de", "mindepth"),
+    ),
+    "base": (
+        *("depth_bottom", "bottom_depth", "depth_base", "base_depth", "depth_to", "to", "to_depth"),
+        *("lower", "lower_depth", "depth_lower", "depth_max", "max_depth", "bis", "unten"),
+        *("unterkante", "end_depth", "depth_end", "layer_base", "layer_bottom", "sample_bottom"),
+        *("до", "à", "maxdepth", "sample_base"),
+    ),
+    "depth": ("depth_range", "depth_interval", "interval", "teufe", "tiefe"),
+    "permafrost_table": ("permafrost_table_depth", "depth_to_permafrost", "permafrost_depth"),
+    "reported_vic": (
+        *("ice_content", "volumetric_ice_content", "volumetric_ice", "vol_ice", "ice_vol"),
+        *("vol_ice_content", "ice_volume", "ground_ice", "ground_ice_content", "ice", "eisgehalt"),
+        *("volumetrischer_eisgehalt", "teneur_en_glace", "льдистость"),
+    ),
+    "gravimetric_water": (
+        *("gwc", "gravimetric_water_content", "gravimetric_moisture", "moisture", "water_content"),
+        *("moisture_content", "gravimetric_moisture_content", "wassergehalt"),
+    ),
+    "dry_density": ("dry_bulk_density", "bulk_density_dry", "trockendichte"),
+    "frozen_bulk_density": ("frozen_density", "bulk_density_frozen"),
+    "volumetric_water": ("vwc", "volumetric_water_content", "volumetric_moisture"),
+    "excess_ice": ("excess_ice_content", "eic"),
+    "visible_ice": ("visible_ice_content",),
+}
+ICE = re.compile(r"(^|_)(vic|ice|eis\w*|eisgehalt)(_|$)")
+NO_VALUE = re.compile(
+    r"(^|_)(id|fid|no|nr|number|row|index|year|month|day|date|elev\w*|alt(itude)?_?m|height|dem|x|y"
+    r"|easting|northing|utm\w*|zone|depth\w*|n|count|quality|flag|code|unnamed\w*|column_\d+)(_|$)"
+)
+ERROR = re.compile(r"(^|_)(se|sd|std|stdev|error|err|uncertainty|sigma)(_|$)")
+# Part of the cells of a column that must be numbers.
+NUMERIC = 0.5
+LAYERS = ("top", "base")
+
+
+@dataclass(frozen=True)
+class TableChoice:
+    """One table, and how it is read.
+
+    Attributes
+    ----------
+    path : Path
+        Of the file, or of the folder of a published format.
+    layers : LayerSource or None
+        For layers of boreholes.
+    sites : SitesConfig or None
+        For one value a site.
+    target : TargetConfig
+        What is mapped.
+    longitude, latitude : ndarray
+        Of the sites that can be placed.
+    said : tuple of str
+        What was read from the table.
+    questions : tuple of str
+        What it does not say.
+    problem : str
+        What the reader says is wrong; empty if it reads the table.
+    """
+
+    path: Path
+    layers: LayerSource | None
+    sites: SitesConfig | None
+    target: TargetConfig
+    longitude: np.ndarray
+    latitude: np.ndarray
+    said: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def rank(self) -> tuple[bool, bool, int]:
+        """Tables that are read come first, layers before values, many sites before few."""
+        return (not self.problem, self.layers is not None, len(self.longitude))
+
+
+@dataclass
+class Tables:
+    """What was found among the tables of a folder.
+
+    Attributes
+    ----------
+    choices : list of TableChoice
+        The best first.
+    thaw : Path or None
+        A table of active-layer thickness, for layers without a permafrost table.
+    unread : list of (Path, str)
+        Files that are no table of boreholes, and why.
+    """
+
+    choices: list[TableChoice] = field(default_factory=list)
+    thaw: Path | None = None
+    unread: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def find_tables(folder: Path, paths: Sequence[Path]) -> Tables:
+    """Ask the readers about every file, and about every folder that a published format may be."""
+    found = Tables()
+    folders = dict.fromkeys([folder, *(path.parent for path in paths)])
+    for place in [*folders, *paths]:
+        published = _published(place)
+        if published is not None:
+            found.choices.append(published)
+    known = {choice.path for choice in found.choices}
+    known |= {path for path in paths if path.parent in known}
+    for path in paths:
+        if path not in known:
+            _look_at(path, found)
+    found.choices.sort(key=lambda choice: choice.rank, reverse=True)
+    if found.choices and found.choices[0].layers is not None:
+        found.thaw = _thaw_table(path for path in paths if path != found.choices[0].path)
+    return found
+
+
+def _published(place: Path) -> TableChoice | None:
+    """A table of one of the published formats, which its reader knows by its columns."""
+    for name, reader in READERS.items():
+        if name == "icemap":
+            continue
+        try:
+            layers = reader(str(place)).layers
+        # A reader of one format may stumble over any other in its own way.
+        except Exception:
+            continue
+        if layers.empty:
+            continue
+        sites = layers[["lon", "lat"]].dropna().drop_duplicates()
+        return TableChoice(
+            place,
+            LayerSource.model_validate({"reader": name, "path": str(place)}),
+            None,
+            TargetConfig(),
+            sites["lon"].to_numpy(float),
+            sites["lat"].to_numpy(float),
+            (f"the columns are those of the published format {name}",),
+        )
+    return None
+
+
+def _look_at(path: Path, found: Tables) -> None:
+    problems = []
+    for sheet in _sheets(path):
+        try:
+            table = read_table(str(path), sheet=sheet)
+        except IcemapError as error:
+            problems.append(str(error))
+            continue
+        choice = _choice(path, sheet, table)
+        if isinstance(choice, str):
+            problems.append(choice)
+        else:
+            found.choices.append(choice)
+            return
+    if path.suffix.lower() not in TEXTS and problems:
+        found.unread.append((path, problems[0]))
+
+
+def _sheets(path: Path) -> list[str | None]:
+    """Sheets of a workbook or layers of a vector file; None where there are no several."""
+    names: list[str] = []
+    if path.suffix.lower() in WORKBOOKS:
+        try:
+            import openpyxl
+
+            book = openpyxl.load_workbook(path, read_only=True)
+            names = list(book.sheetnames)
+            book.close()
+        # Which is told when the table is read: no openpyxl, or no workbook.
+        except Exception:
+            return [None]
+    elif path.suffix.lower() in VECTORS:
+        import pyogrio
+
+        try:
+            names = [str(name) for name, _ in pyogrio.list_layers(path)]
+        except (pyogrio.errors.DataSourceError, ValueError):
+            return [None]
+    return list(names) if len(names) > 1 else [None]
+
+
+def _choice(path: Path, sheet: str | None, table: Table) -> TableChoice | str:
+    """How a table is read, or why it is none of boreholes."""
+    headers = [str(header) for header in table.frame.columns]
+    named = _named(headers)
+    placed = {"longitude", "latitude"} <= named.keys()
+    if set(LAYERS) <= named.keys() or ("depth" in named and "reported_vic" in named):
+        return _layers(path, sheet, headers, named)
+    if placed:
+        return _values(path, sheet, table, headers, named)
+    return (
+        f"no columns of longitude and latitude, or of top and base, are known in it: it has"
+        f" {', '.join(headers[:20])}"
+    )
+
+
+def _bare(header: str) -> tuple[str, str | None]:
+    """A header in small letters without its unit, and the unit that it says."""
+    name, bracket = split_header(header)
+    unit, in_brackets = header_unit(header)
+    if unit is not None and not in_brackets:
+        name = name[: -len(unit)]
+    return re.sub(r"[^\w]+", "_", name.strip().lower()).strip("_"), unit if unit else bracket
+
+
+def _named(headers: Sequence[str]) -> dict[str, str]:
+    """Which column is which: icemap's name to the table's header; the first that fits."""
+    found: dict[str, str] = {}
+    bare = {header: _bare(header)[0] for header in headers}
+    for header, name in bare.items():
+        own = ALIASES.get(name, name)
+        if own in KNOWN:
+            found.setdefault(own, header)
+    for name, words in SYNONYMS.items():
+        for word in words:
+            fits = [header for header in headers if bare[header] == word]
+            if fits and name not in found and fits[0] not in found.values():
+                found[name] = fits[0]
+    return found
+
+
+def _layers(
+    path: Path, sheet: str | None, headers: Sequence[str], named: Mapping[str, str]
+) -> TableChoice:
+    said, questions = [], []
+    columns, units = {}, {}
+    for name, header in named.items():
+        plain = split_header(header)[0].strip().lower().replace(" ", "_")
+        if ALIASES.get(plain, plain) != name:
+            columns[name] = header
+            said.append(f"{name}: guessed from the name of the column '{header}'")
+        unit = _bare(header)[1]
+        if unit and split_header(header)[1] is None and _needs_unit(name):
+            units[name] = unit
+            said.append(f"{name}: in {unit} by its header '{header}'")
+    source = LayerSource.model_validate(
+        {"path": str(path), "columns": columns, "units": units, "sheet": sheet}
+    )
+    unused = [header for header in headers if header not in named.values()]
+    if unused:
+        said.append(f"not read: {', '.join(unused[:20])}")
+    place = np.empty(0), np.empty(0)
+    try:
+        layers = read_layer_table(str(path), source).layers
+    except IcemapError as error:
+        questions.append(str(error))
+        return TableChoice(
+            *(path, source, None, TargetConfig(), *place),
+            tuple(said),
+            tuple(questions),
+            str(error),
+        )
+    sites = layers[["lon", "lat"]].dropna().drop_duplicates()
+    said.insert(0, f"{len(layers):,} layers at {len(sites):,} places")
+    place = sites["lon"].to_numpy(float), sites["lat"].to_numpy(float)
+    return TableChoice(*(path, source, None, TargetConfig(), *place), tuple(said), tuple(questions))
+
+
+def _needs_unit(name: str) -> bool:
+    return name in ("top", "base", "depth", "permafrost_table") or name in QUANTITIES
+
+
+def _values(
+    path: Path, sheet: str | None, table: Table, headers: Sequence[str], named: Mapping[str, str]
+) -> TableChoice | str:
+    if sheet is not None:
+        return (
+            "it holds one value a site in one of several sheets, which a table of sites cannot be:"
+            " save the sheet as CSV"
+        )
+    taken = {named[name] for name in ("longitude", "latitude")}
+    if "site" in named:
+        taken.add(named["site"])
+    numeric = [header for header in headers if header not in taken and _is_numeric(table, header)]
+    errors = [header for header in numeric if ERROR.search(_bare(header)[0])]
+    values = [
+        header
+        for header in numeric
+        if header not in errors and not NO_VALUE.search(_bare(header)[0])
+    ]
+    if not values:
+        return f"no column with numbers could be the target: it has {', '.join(headers[:20])}"
+    ice = [header for header in values if ICE.search(_bare(header)[0])]
+    value = (ice or values)[0]
+    said = [f"value: '{value}'" + (", by its name" if ice else ", the first column of numbers")]
+    questions = []
+    if len(values) > 1:
+        others = ", ".join(header for header in values if header != value)
+        questions.append(f"is '{value}' what is mapped? There are also {others}")
+    unit = _bare(value)[1]
+    target, asked = _target(value, unit, is_ice=bool(ice))
+    questions += asked
+    if errors:
+        questions.append(f"is '{errors[0]}' the standard error of the values? standard_error: ...")
+    settings: dict[str, object] = {
+        "table": str(path),
+        "value": value,
+        "longitude": named["longitude"],
+        "latitude": named["latitude"],
+    }
+    if "site" in named:
+        settings["id"] = named["site"]
+    if unit is not None:
+        settings["unit"] = unit
+        said.append(f"unit: {unit}, by the header '{value}'")
+    config = SitesConfig.model_validate(settings)
+    try:
+        sites = read_site_values(config, target)
+    except IcemapError as error:
+        place = np.empty(0), np.empty(0)
+        return TableChoice(
+            *(path, None, config, target, *place),
+            tuple(said),
+            (*questions, str(error)),
+            str(error),
+        )
+    used = sites[sites["used"].astype(bool)]
+    said.insert(0, f"{len(sites):,} sites, of which {len(used):,} have a value and a place")
+    return TableChoice(
+        path,
+        None,
+        config,
+        target,
+        used["lon"].to_numpy(float),
+        used["lat"].to_numpy(float),
+        tuple(said),
+        tuple(questions),
+    )
+
+
+def _target(header: str, unit: str | None, *, is_ice: bool) -> tuple[TargetConfig, list[str]]:
+    """What is mapped, by the header of its column, and what that does not say."""
+    if is_ice:
+        return TargetConfig(), []
+    name = plain_name(_bare(header)[0])
+    wanted = unit or "unknown"
+    bounds = (0.0, 100.0) if wanted == "%" else None
+    questions = (
+        [] if bounds else ["which values are physically possible? bounds: [lowest, highest]"]
+    )
+    return (
+        TargetConfig(name=name, long_name=in_words(name), unit=wanted, bounds=bounds),
+        questions,
+    )
+
+
+def _is_numeric(table: Table, header: str) -> bool:
+    column: pd.Series = table.frame[header]
+    given = column.notna()
+    if not given.any() or column.dtype == bool:
+        return False
+    if column.dtype.kind == "M":
+        return False
+    numbers = parse_numbers(column[given])
+    return bool((~np.isnan(numbers.value)).mean() >= NUMERIC)
+
+
+def _thaw_table(paths: Iterable[Path]) -> Path | None:
+    for path in paths:
+        try:
+            sites = read_calm(str(path))
+        except IcemapError:
+            continue
+        if (sites["reason"] == "").any():
+            return path
+    return None

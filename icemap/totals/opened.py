@@ -1,0 +1,40 @@
+"""The address of an opened map: totals are made from what is stored with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from icemap.errors import IcemapError
+from icemap.gridded import grid_of
+from icemap.mapping.map_schema import open_map, target_name
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def stored_map(map: str | xr.Dataset) -> str:
+    """Where a map is stored.
+
+    Raises
+    ------
+    IcemapError
+        If a dataset does not say where it was opened, or is another than the map that is there,
+        such as a part of it: the totals would not be those of the dataset.
+    """
+    if isinstance(map, str):
+        return map
+    url = map.encoding.get("source")
+    if not isinstance(url, str):
+        raise IcemapError(
+            "This dataset does not say which map it was opened from, and totals are made from what"
+            " is stored with the map: give the address of the map.zarr, or open it with open_map."
+        )
+    stored = open_map(url)
+    name = target_name(stored)
+    if name not in map or grid_of(map) != grid_of(stored):
+        raise IcemapError(
+            f"This dataset is a part of the map {url}, and totals are made from what is stored with"
+            " the whole map: give the area as a file of polygons, and the dataset as open_map opens"
+            " it."
+        )
+    return url
