@@ -53,7 +53,7 @@ def _ended_like_an_interrupt() -> Iterator[None]:
 
     def end(number: int, frame: FrameType | None) -> None:
         for other in before:
-            # Whoever asks twice would leave the cluster behind that is just being closed.
+            # A second signal would stop the closing of the cluster half-way.
             signal.signal(other, signal.SIG_IGN)
         raise Ended(number)
 
@@ -469,7 +469,7 @@ def schema(kind: str) -> None:
     "--name", metavar="NAME", help="What the files are named after; OTHER's own name without it."
 )
 def compare(run_url: str, other: str, **options: Any) -> None:
-    """RUN beside OTHER: an earlier run, another map, or a map of classes.
+    """RUN compared with OTHER: an earlier run, another map, or a map of classes.
 
     OTHER is a run folder, a raster of any CRS, or polygons; classes need a table of what they hold.
     Both are compared on the same cells, permafrost mask and depth. For example:

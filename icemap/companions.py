@@ -1,4 +1,4 @@
-"""Files that are read with another one: those beside a raster or shapefile, and those behind a
+"""Files that are read with another one: those next to a raster or shapefile, and those behind a
 virtual raster.
 """
 
@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from icemap.store import filesystem, is_remote, local_path, read_text, storage_errors
 
-# Files that stand beside rasters, not rasters themselves.
+# Files next to rasters, not rasters themselves.
 SIDECARS = (
     ".aux.xml",
     ".aux",
@@ -49,7 +49,7 @@ FURTHER = (
     ".qpj",
     ".gfs",
 )
-# Nothing stands beside these.
+# Nothing is next to these.
 ALONE = (
     ".csv",
     ".tsv",
@@ -68,7 +68,7 @@ _BEHIND = re.compile(r"<Source(?:Filename|Dataset)([^>]*)>([^<]+)<")
 
 def companions(url: str) -> list[str]:
     """Addresses of the files that are read together with a file, sorted; a web server lists none
-    beside it.
+    next to it.
 
     Raises
     ------
@@ -99,8 +99,8 @@ def _read_with(url: str) -> list[str]:
     suffix = PurePosixPath(url.partition("?")[0]).suffix.lower()
     if suffix in ALONE or suffix in SIDECARS:
         return []
-    beside = [] if url.startswith("http") else _beside(url)
-    return [*beside, *(_behind(url) if suffix == ".vrt" else [])]
+    siblings = [] if url.startswith("http") else _beside(url)
+    return [*siblings, *(_behind(url) if suffix == ".vrt" else [])]
 
 
 def _beside(url: str) -> list[str]:

@@ -357,7 +357,7 @@ def _memory(config: Config, limit: int | None) -> Finding:
     )
     need = (WORKER_BYTES + chunk) / USABLE
     said = (
-        f"{_size(limit) if limit else 'no limit'}; to map a chunk takes {_size(need)} beside the"
+        f"{_size(limit) if limit else 'no limit'}; to map a chunk takes {_size(need)} on top of the"
         " ensemble"
     )
     if limit and limit < need:

@@ -86,6 +86,33 @@ class CubeChunkRecord(TypedDict):
     unread: NotRequired[bool]
 
 
+class CountedCells(TypedDict):
+    """Cells inside the masks of a run, and those of them that can be mapped."""
+
+    inside: int
+    valid: int
+
+
+class CubeFacts(TypedDict):
+    """What the cube's step notes in the record of the run, by predictor."""
+
+    cells: CountedCells
+    # Cells inside the masks that lack the predictor.
+    missing: dict[str, int]
+    # Lowest and highest value inside the masks.
+    ranges: dict[str, list[float]]
+
+
+class PredictorFacts(TypedDict):
+    """What an ensemble was trained on, of one predictor of the cube."""
+
+    unit: str
+    # Of its source.
+    digest: str
+    # Meaning of its class codes.
+    classes: dict[str, str]
+
+
 class RegionSumsRecord(TypedDict):
     """Area integrals of one region in one chunk of the map; see `icemap.mapping.sums`."""
 
@@ -105,6 +132,9 @@ class MapChunkRecord(TypedDict):
     # Totals need the sums alone.
     pixels: NotRequired[int]
     valid: NotRequired[int]
+    # Cells inside the area of applicability, and those beyond the training values.
+    aoa: NotRequired[int]
+    extrapolated: NotRequired[int]
     # In the record itself where there are none, or where an earlier version wrote them; else the
     # SHA-256 of the file next to it.
     sums: NotRequired[dict[str, RegionSumsRecord]]

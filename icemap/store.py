@@ -135,7 +135,7 @@ def filesystem(url: str, **storage_options: Any) -> tuple[Any, str]:
     return fsspec.core.url_to_fs(url, **filesystem_options(url, **storage_options))
 
 
-def filesystem_options(url: str, **given: Any) -> dict[str, Any]:
+def filesystem_options(url: str, **given: Any) -> dict[str, object]:
     """What fsspec is told about a URL: for a bucket how often to try, and whether it is public;
     then what the caller gives.
     """
@@ -148,7 +148,7 @@ def filesystem_options(url: str, **given: Any) -> dict[str, Any]:
                 f"The environment variable {name} is '{endpoint}', which is no address: set it to"
                 " such as https://s3.example.org, or unset it."
             )
-    retries: dict[str, Any] = {"mode": "standard"}
+    retries: dict[str, object] = {"mode": "standard"}
     if "AWS_MAX_ATTEMPTS" not in os.environ:
         retries["total_max_attempts"] = ATTEMPTS
     # The variable by which GDAL is told the same.

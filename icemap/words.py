@@ -21,14 +21,14 @@ VERIFICATION_WORDS = {"classes"}
 VERIFICATION_ALONE = {"competitors"}
 
 
-def target_numbers(config: Config) -> dict[str, Any]:
+def target_numbers(config: Config) -> dict[str, object]:
     """The target without its words. Its name is that of arrays and files, which the map depends
     on.
     """
     return config.target.model_dump(exclude=TARGET_WORDS)
 
 
-def target_words(config: Config) -> dict[str, Any]:
+def target_words(config: Config) -> dict[str, object]:
     """How the target is called."""
     return config.target.model_dump(include=TARGET_WORDS)
 
@@ -59,12 +59,12 @@ def map_words(config: Config) -> dict[str, str | None]:
     }
 
 
-def source_words(sources: Mapping[str, Source]) -> dict[str, Any]:
+def source_words(sources: Mapping[str, Source]) -> dict[str, object]:
     """What the catalogue says of sources for people."""
     return {name: source.words() for name, source in sources.items()}
 
 
-def class_words(sources: Mapping[str, Source]) -> dict[str, Any]:
+def class_words(sources: Mapping[str, Source]) -> dict[str, object]:
     """What the codes of classes are called."""
     return {name: source.classes for name, source in sources.items() if source.classes}
 
@@ -78,7 +78,7 @@ def table_words(config: Config) -> list[str]:
     return [_name(url) for url in (*tables, config.boreholes.permafrost_table) if url]
 
 
-def shown_settings(config: Config) -> dict[str, Any]:
+def shown_settings(config: Config) -> dict[str, object]:
     """The settings as a report shows them: those that are not defaults, without folders of this
     machine.
     """

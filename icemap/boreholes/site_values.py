@@ -25,7 +25,7 @@ from icemap.boreholes.text import (
 from icemap.config import SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 
-# Largest number that is looked at when % and fractions are told apart; larger ones are errors or
+# Largest number by which % and fractions are distinguished; larger ones are errors or
 # codes.
 MAX_PERCENT = 1000.0
 # Bounds of the target up to this (%) say that values below 1 % are meant.

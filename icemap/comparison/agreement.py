@@ -151,7 +151,7 @@ def class_limits(
     values: tuple[float, float],
     ranges: Sequence[tuple[float, float]] = (),
 ) -> tuple[float, ...]:
-    """Limits between the classes of which the agreement is told.
+    """Limits between the classes whose agreement is given.
 
     Parameters
     ----------

@@ -291,7 +291,7 @@ def _columns(table: Table) -> dict[str, str]:
         split_header(str(header))[0].strip().lower(): str(header) for header in table.frame.columns
     }
     for name, others in wanted.items():
-        # "extent" may hold words beside a column of numbers.
+        # "extent" may hold words next to a column of numbers.
         for spelling in (*others, name) if name == "extent" else (name, *others):
             if spelling in headers:
                 found[name] = headers[spelling]

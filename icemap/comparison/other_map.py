@@ -280,7 +280,7 @@ def _source(other: str, target: TargetConfig, catalog: str | None) -> Source:
     return Source(name=name, url=other, family="mask", long_name=name, unit=target.unit)
 
 
-def _as_classes(table: ClassTable, source: Source) -> dict[str, Any]:
+def _as_classes(table: ClassTable, source: Source) -> dict[str, object]:
     """What makes a source one of classes; names that contradict the file's own are an error
     later.
     """

@@ -1,4 +1,4 @@
-"""What stands beside a ratio of two totals, so that nobody takes it for what it is not."""
+"""Remarks on a ratio of two totals, so that it is not misread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def remarks(run: Party, other: Party, footing: Footing) -> tuple[str, ...]:
         found.append(
             f"Depth: {other.name} describes the upper {_depths(own)} m and holds {_volume(own)}"
             f" there, of which {_volume(cut)} in the upper {footing.depth_m:g} m. Only the latter"
-            f" can be set beside a total of {footing.depth_m:g} m."
+            f" can be compared with a total of {footing.depth_m:g} m."
         )
     if run.depth_m is not None and run.depth_m > footing.depth_m:
         found.append(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from icemap.comparison.class_table import IceKind, OwnTotal
 
-# Of the areas by which totals are told, in the order of the page.
+# Of the areas of which totals are given, in the order of the page.
 GROUPS = {
     "all": "all",
     "region": "regions",

@@ -4,6 +4,7 @@ single member, each with Gaussian errors.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -258,7 +259,7 @@ class GaussianBMA(_NormalMixture):
     def _components(self, F: Array) -> tuple[Array, Array, Array]:
         return self.coef_[0] + self.coef_[1] * F, self.sigma_, self.weights_
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The fitted estimator as floats, lists and strings; :meth:`from_dict` restores it
         exactly.
         """
@@ -272,7 +273,7 @@ class GaussianBMA(_NormalMixture):
         )
 
     @classmethod
-    def from_dict(cls, described: dict[str, Any]) -> Self:
+    def from_dict(cls, described: Mapping[str, Any]) -> Self:
         """The estimator that :meth:`to_dict` described."""
         self = cls._from_parameters(described)
         self.coef_, self.sigma_, self.weights_ = (
@@ -307,7 +308,7 @@ class _SinglePrediction(_NormalMixture):
     def _components(self, F: Array) -> tuple[Array, Array, Array]:
         return (F @ self.weights_ + self.offset_)[:, None], np.array([self.sigma_]), np.ones(1)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The fitted estimator as floats, lists and strings; :meth:`from_dict` restores it
         exactly.
         """
@@ -316,7 +317,7 @@ class _SinglePrediction(_NormalMixture):
         )
 
     @classmethod
-    def from_dict(cls, described: dict[str, Any]) -> Self:
+    def from_dict(cls, described: Mapping[str, Any]) -> Self:
         """The estimator that :meth:`to_dict` described."""
         self = cls._from_parameters(described)
         self.weights_ = np.array(described["weights"], dtype=np.float64)

@@ -169,7 +169,7 @@ class PredictorCoding:
                 )
         return out
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain lists, for JSON."""
         return {
             key: list(value) if isinstance(value, tuple) else dict(value)

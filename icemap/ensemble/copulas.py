@@ -5,7 +5,7 @@ with pyvinecopulib.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,7 +158,7 @@ class Copula:
         tau = FAMILIES[self.family].tau(*self.parameters)
         return -tau if self.rotation in (90, 270) else tau
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """A JSON-able description from which :meth:`from_dict` makes an equal copula."""
         return {
             "family": self.family,
@@ -167,7 +167,7 @@ class Copula:
         }
 
     @classmethod
-    def from_dict(cls, described: dict[str, Any]) -> Copula:
+    def from_dict(cls, described: Mapping[str, Any]) -> Copula:
         """The copula that :meth:`to_dict` described."""
         return cls(described["family"], described["parameters"], described["rotation"])
 

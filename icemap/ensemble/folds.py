@@ -95,7 +95,7 @@ def cell_folds(cells: ArrayLike, k: int, seed: int) -> Labels:
 
 
 def spatial_blocks(longitude: ArrayLike, latitude: ArrayLike, degrees: float) -> Labels:
-    """Number of the block of nearly equal area in which each place lies.
+    """Number of the block of nearly equal area that holds each place.
 
     Rows are ``degrees`` high; each is cut into so many columns that a block is as wide as it is
     high, so no block is a sliver near the pole, and the date line is a meridian like any other.

@@ -7,6 +7,7 @@ bounds, and ``cdf(ppf(p))`` returns p to 1e-9 outside the atoms.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -85,7 +86,7 @@ class RankMargin:
         slope = np.diff(self.levels) / np.diff(self.values)
         return np.where((x < self.values[0]) | (x > self.values[-1]), 0.0, slope[cell])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able description."""
         return {"kind": "rank", "values": self.values.tolist(), "levels": self.levels.tolist()}
 
@@ -217,7 +218,7 @@ class SmoothMargin:
                 value,
             )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able description."""
         arrays = {
             "knots": self.knots.tolist(),
@@ -388,7 +389,7 @@ class AtomMargin:
         value = np.where((x == self.bounds[0]) & (self.low > 0), self.low, value)
         return np.where((x == self.bounds[1]) & (self.high > 0), self.high, value)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """JSON-able description."""
         return {
             "kind": "atoms",
@@ -409,7 +410,7 @@ def cdf_interval(margin: Margin, x: ArrayLike) -> tuple[Array, Array]:
     )
 
 
-def describe_margin(margin: Margin) -> dict[str, Any]:
+def describe_margin(margin: Margin) -> dict[str, object]:
     """JSON-able description of a margin; :func:`margin_from_dict` makes an equal one."""
     if hasattr(margin, "to_dict"):
         return margin.to_dict()
@@ -422,7 +423,7 @@ def describe_margin(margin: Margin) -> dict[str, Any]:
     }
 
 
-def margin_from_dict(described: dict[str, Any]) -> Any:
+def margin_from_dict(described: Mapping[str, Any]) -> Any:
     """The margin that :func:`describe_margin` described."""
     bounds: Any = described.get("bounds")
     if described["kind"] == "rank":

@@ -143,9 +143,9 @@ def fit_member(
     return clone(member).fit(inputs, y, **fit_options(member, coding, weight))
 
 
-def fit_options(member: Any, coding: PredictorCoding, weight: Array) -> dict[str, Any]:
+def fit_options(member: Any, coding: PredictorCoding, weight: Array) -> dict[str, object]:
     """Weights and class columns, for members whose ``fit`` takes them."""
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if has_fit_parameter(getattr(member, "regressor", member), "sample_weight"):
         options["sample_weight"] = weight
     if has_fit_parameter(member, "categorical_feature") and coding.class_columns:
@@ -237,8 +237,8 @@ def _imported(name: str) -> Any:
         " scikit-learn regressor, such as sklearn.linear_model.Ridge."
     )
     module, _, attribute = name.rpartition(".")
-    # A config may be somebody else's: nothing is imported beside scikit-learn, and nothing called
-    # that is no regressor.
+    # A config may be somebody else's: only scikit-learn is imported, and only regressors are
+    # called.
     if module.partition(".")[0] != "sklearn":
         raise IcemapError(problem)
     try:

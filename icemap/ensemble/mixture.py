@@ -246,7 +246,7 @@ def _components(
 
 
 def _places(bmas: Sequence[CopulaBMA], rows: int) -> tuple[NDArray[Any], ...]:
-    """For each component, knots of its prediction, where on the rows of its table each knot lies,
+    """For each component, knots of its prediction, the place of each knot on the rows of its table,
     and where to look for a knot.
     """
     every = []
@@ -302,7 +302,7 @@ def _margin_knots(margin: Any, low: float, high: float) -> tuple[Array, Array]:
 
 
 def _means(bma: CopulaBMA, k: int, places: Array) -> Array:
-    """Weight times mean of a component where its prediction lies ``places`` (0 to 1) of the way
+    """Weight times mean of a component where its prediction is ``places`` (0 to 1) of the way
     between its outer normal scores.
     """
     first, last = _score_span(bma)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -121,7 +122,7 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
             self.feature_names_in_ = np.array(names, dtype=object)
         self.ranges_ = np.column_stack([members.min(axis=0), members.max(axis=0)])
 
-    def _described(self, fitted: dict[str, Any]) -> dict[str, Any]:
+    def _described(self, fitted: Mapping[str, Any]) -> dict[str, object]:
         parameters = {name: _finite(value) for name, value in self.get_params().items()}
         ranges = [[_finite(low), _finite(high)] for low, high in self.ranges_.tolist()]
         return {
@@ -133,7 +134,7 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
         }
 
     @classmethod
-    def _from_parameters(cls, described: dict[str, Any]) -> Self:
+    def _from_parameters(cls, described: Mapping[str, Any]) -> Self:
         parameters = {
             name: float(value) if value in ("inf", "-inf") else value
             for name, value in described["parameters"].items()
@@ -144,7 +145,7 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
         }
         return cls(**{**parameters, "bounds": check_bounds(parameters["bounds"])})
 
-    def _recall(self, described: dict[str, Any]) -> None:
+    def _recall(self, described: Mapping[str, Any]) -> None:
         self._remember(
             np.array([[float(low), float(high)] for low, high in described["ranges"]]).T,
             list(described["members"]),

@@ -1,5 +1,5 @@
 """A quantile regression forest: what the sites in the same leaves say of a place. Its distribution
-goes into the pool beside COP-BMA.
+goes into the pool together with COP-BMA.
 """
 
 from __future__ import annotations

@@ -45,8 +45,7 @@ class TrainingOptions:
     climatology : float
         Share of the target's own distribution in the pool.
     model_variance : float
-        Of the members about the truth, beside which the samples' errors count; 0 where there are
-        none.
+        Of the members about the truth, to which the samples' errors add; 0 where there are none.
     settings : mapping of str to mapping
         Parameters of the members other than the defaults, as the tuning found them.
     monotone : mapping of str to int
@@ -256,7 +255,7 @@ def grow_forest(
 def weighed_table(
     table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int
 ) -> tuple[TrainingTable, float]:
-    """The table with weights by its errors, and the variance of a model beside which they count.
+    """The table with weights by its errors, and the variance of a model, to which they add.
 
     That variance is of a random forest under spatial folds. Without errors the table is itself, and
     the variance 0.
@@ -297,7 +296,7 @@ def train_members(
     scale: TargetScale,
     seed: int,
     clock: dict[str, float] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Every member by name, fitted to its `member_inputs`; CPU seconds are added to ``clock``."""
     target, fitted = scale.transform(table.y), {}
     for name in options.members:

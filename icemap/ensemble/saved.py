@@ -57,7 +57,7 @@ class FittedEnsemble(Protocol):
     replicates_: Sequence[Replicate]
     samples_: pd.DataFrame
 
-    def get_params(self) -> dict[str, Any]: ...
+    def get_params(self) -> dict[str, object]: ...
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]: ...
 
@@ -70,7 +70,7 @@ class SavedEnsemble(NamedTuple):
     tuning: Tuning
     replicates: list[Replicate]
     forest: QuantileForest | None
-    manifest: dict[str, Any]
+    manifest: Mapping[str, Any]
 
 
 def replicate_name(index: int) -> str:
@@ -119,7 +119,7 @@ def write_manifest(
     url: str,
     files: dict[str, str],
     samples: pd.DataFrame,
-    facts: dict[str, Any] | None = None,
+    facts: Mapping[str, object] | None = None,
 ) -> None:
     """Write what the replicates have in common, last of all: an ensemble without a manifest is not
     finished.
@@ -128,8 +128,8 @@ def write_manifest(
     ----------
     samples : DataFrame
         Training table; a few of its rows are stored with their predictions.
-    facts : dict, optional
-        Whatever else belongs beside the ensemble (units, digests of config and data).
+    facts : mapping, optional
+        Whatever else belongs to the ensemble (units, digests of config and data).
     """
     import lightgbm
     import pygam
@@ -244,7 +244,7 @@ def load_forest(
     return forest
 
 
-def read_manifest(url: str) -> dict[str, Any]:
+def read_manifest(url: str) -> Mapping[str, Any]:
     """The manifest of a finished ensemble."""
     if not exists(join(url, MANIFEST)):
         raise IcemapError(
@@ -261,13 +261,13 @@ def read_manifest(url: str) -> dict[str, Any]:
 
 
 def manifest_digest(url: str) -> str:
-    """Digest of all that a saved ensemble predicts with; what is said about it besides does not
+    """Digest of all that a saved ensemble predicts with; other facts about it do not
     count.
     """
     return digest({key: value for key, value in read_manifest(url).items() if key not in FACTS})
 
 
-def describe_ensemble(url: str, facts: dict[str, Any]) -> None:
+def describe_ensemble(url: str, facts: Mapping[str, Any]) -> None:
     """Bring what a saved ensemble says about itself up to date."""
     write_json(join(url, MANIFEST), {**read_manifest(url), **facts})
 
@@ -303,7 +303,7 @@ def read_ensemble(url: str) -> SavedEnsemble:
 
 
 def require_same_predictions(
-    url: str, manifest: dict[str, Any], predicted: NDArray[np.float64]
+    url: str, manifest: Mapping[str, Any], predicted: NDArray[np.float64]
 ) -> None:
     """Compare predictions for the stored rows with those of the time when the ensemble was saved.
 
@@ -332,7 +332,7 @@ def _verified(url: str, name: str, files: dict[str, str]) -> bytes:
     return content
 
 
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+def _plain(parameters: Mapping[str, Any]) -> dict[str, object]:
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in parameters.items()

@@ -20,7 +20,7 @@ class TargetScale:
     standardized.
 
     COP-BMA takes member predictions by their ranks, so they are never transformed back for it;
-    ``inverse`` serves whoever wants them in units.
+    ``inverse`` gives them in units.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ class Tuning:
     model_variance: float = 0.0
     record: Sequence[Mapping[str, Any]] = ()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON, which has no infinity."""
         strength: float | str = "inf" if np.isinf(self.prior_strength) else self.prior_strength
         settings = {name: _listed(chosen) for name, chosen in self.settings.items()}
@@ -102,7 +102,7 @@ def tune(
     Parameters
     ----------
     candidates : int
-        Settings tried for each member beside its defaults; 0 keeps the defaults.
+        Settings tried for each member in addition to its defaults; 0 keeps the defaults.
     seed : int
         For the draws of the candidates and the folds.
     prior, climatology : bool
@@ -217,7 +217,7 @@ def tune_pool(
     )
 
 
-def search_space(name: str, columns: int) -> dict[str, Any]:
+def search_space(name: str, columns: int) -> dict[str, object]:
     """What is tried for a member; {} for regressors by import path. Leaves of fewer than three
     samples would learn single sites.
     """
@@ -246,7 +246,7 @@ def search_space(name: str, columns: int) -> dict[str, Any]:
     return spaces.get(name, {})
 
 
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _plain(settings: Mapping[str, Any]) -> dict[str, object]:
     """Numbers of numpy as Python's own."""
     return {
         key: value.item() if isinstance(value, np.generic) else value
@@ -254,7 +254,7 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _listed(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _listed(settings: Mapping[str, Any]) -> dict[str, object]:
     """Tuples as JSON has them."""
     return {
         key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()

@@ -4,12 +4,12 @@ workers' memory and what a chunk takes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from icemap.ensemble.saved import read_manifest
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
+from icemap.json_records import PredictorFacts
 from icemap.mapping.compiled_ensemble import BATCH
 from icemap.mapping.compiled_file import compiled_size
 from icemap.predictors.cube import describe_predictors, open_cube
@@ -45,22 +45,22 @@ def require_agreement(build: MapBuild) -> None:
     for name in manifest["coding"]["names"]:
         if name not in cube:
             raise IcemapError(f"{where}: the cube has no predictor '{name}'. Either {what_to_do}.")
-        if difference := _difference(trained.get(name, {}), here.get(name, {})):
+        if difference := _difference(trained.get(name), here.get(name)):
             raise IcemapError(f"{where}: the predictor '{name}' {difference}. Either {what_to_do}.")
     if (found := grid_of(cube)).shape != build.grid.shape or abs(
         found.west - build.grid.west
     ) + abs(found.north - build.grid.north) > 1e-6:
         raise IcemapError(
             f"The cube {build.cube_url} is on the grid {found}, the map on {build.grid}: make the"
-            " cube anew with 'icemap cube'."
+            " cube again with 'icemap cube'."
         )
 
 
-def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def _difference(then: PredictorFacts | None, now: PredictorFacts | None) -> str:
     """What of a predictor has changed, as the end of a sentence; ensembles saved by hand say
     nothing of theirs.
     """
-    if not then or not now:
+    if then is None or now is None:
         return ""
     if then["unit"] != now["unit"]:
         return f"has the unit '{now['unit']}' and had '{then['unit']}' in training"
@@ -78,7 +78,7 @@ def _difference(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def chunk_bytes(build: MapBuild) -> int:
-    """Memory that mapping one chunk takes beside the compiled ensemble, bytes."""
+    """Memory that mapping one chunk takes on top of the compiled ensemble, bytes."""
     manifest = read_manifest(build.ensemble_url)
     predictors, members, replicates = (
         len(manifest["coding"]["names"]),

@@ -240,8 +240,8 @@ def require_same(compiled: CompiledEnsemble, check: CheckPixels) -> None:
             raise IcemapError(
                 f"The compiled member '{name}' differs from its own predictions by {difference:.2g}"
                 f" % of the target's range (allowed: {PACK_TOLERANCE:g} %): the compiled ensemble"
-                " is damaged or the libraries have changed; delete packed.npz beside the ensemble"
-                " to have it packed anew."
+                " is damaged or the libraries have changed; delete packed.npz next to the ensemble"
+                " to have it packed again."
             )
 
 

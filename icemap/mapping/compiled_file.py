@@ -1,4 +1,4 @@
-"""The compiled ensemble in one file beside the ensemble, checked by its own predictions when it is
+"""The compiled ensemble in one file next to the ensemble, checked by its own predictions when it is
 read.
 """
 
@@ -8,7 +8,7 @@ import io
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from zipfile import ZIP_STORED, BadZipFile
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 
 
 def write_compiled(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) -> None:
-    """Pack a saved ensemble and write the arrays beside it; see `compile_ensemble`."""
+    """Pack a saved ensemble and write the arrays next to it; see `compile_ensemble`."""
     compiled, check = compile_ensemble(ensemble, sites)
     parts: dict[str, Any] = {"conditions": compiled.conditions, "mixture": compiled.mixture}
     parts |= {f"member {name}": part for name, part in compiled.arrays.items()}
@@ -183,11 +183,11 @@ def _opened(url: str) -> Iterator[Any]:
     except (BadZipFile, EOFError, KeyError, MemoryError, ValueError) as error:
         raise IcemapError(
             f"{join(url, COMPILED)} is damaged: delete it and start the command again, which packs"
-            " the ensemble anew."
+            " the ensemble again."
         ) from error
 
 
-def _misfit(url: str, header: dict[str, Any]) -> str:
+def _misfit(url: str, header: Mapping[str, Any]) -> str:
     name = join(url, COMPILED)
     if header["format"] != FORMAT or header["version"] != icemap.__version__:
         return (
@@ -196,7 +196,7 @@ def _misfit(url: str, header: dict[str, Any]) -> str:
         )
     if header["ensemble"] != manifest_digest(url):
         return (
-            f"{name} was packed from another ensemble than the one that lies there now: start the"
+            f"{name} was packed from another ensemble than the one that is there now: start the"
             " command again."
         )
     return ""
@@ -204,8 +204,8 @@ def _misfit(url: str, header: dict[str, Any]) -> str:
 
 def _joined(
     url: str,
-    manifest: dict[str, Any],
-    header: dict[str, Any],
+    manifest: Mapping[str, Any],
+    header: Mapping[str, Any],
     parts: dict[str, Any],
     limits: NDArray[np.float64],
 ) -> CompiledEnsemble:

@@ -20,6 +20,7 @@ from icemap.gridded import (
     read_chunk,
     write_chunk,
 )
+from icemap.json_records import MapChunkRecord
 from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
@@ -70,7 +71,7 @@ class MapBuild:
         """Bring the words in the attributes of a map that is there up to date."""
         describe_gridded(self.url, self.variables, attrs)
 
-    def __call__(self, chunk: Chunk) -> dict[str, Any]:
+    def __call__(self, chunk: Chunk) -> MapChunkRecord:
         """Map and write one chunk; the record holds the sums for the totals."""
         masks = read_chunk(self.cube_url, chunk, ["valid", "fraction"])
         valid = masks["valid"] == 1
@@ -78,9 +79,8 @@ class MapBuild:
             raise IcemapError(
                 f"Chunk {chunk.key} is missing in the cube {self.cube_url}: {mend(self.cube_url)}"
             )
-        record: dict[str, Any] = {"pixels": int(valid.size), "valid": int(valid.sum()), "sums": {}}
         if not valid.any():
-            return record
+            return {"pixels": int(valid.size), "valid": 0, "sums": {}}
         predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
         names = predictor.compiled.coding.names
         arrays = read_chunk(self.cube_url, chunk, names)
@@ -100,7 +100,7 @@ class MapBuild:
         )
         codes = None if self.fields is None else self.fields.empty(chunk)
         sums: Sums = {}
-        record |= {"aoa": 0, "extrapolated": 0}
+        inside = extrapolated = 0
         for batch, result in map_batches(
             predictor.compiled, predictor.applicability, predictor.calibration, X
         ):
@@ -132,13 +132,18 @@ class MapBuild:
                 )
             if self.fields is not None and codes is not None:
                 codes[:, rows[batch], columns[batch]] = self.fields.codes(result.replicate_means)
-            record["aoa"] += int(result.aoa.sum())
-            record["extrapolated"] += int(result.extrapolated.sum())
+            inside += int(result.aoa.sum())
+            extrapolated += int(result.extrapolated.sum())
         write_chunk(self.url, chunk, rasters)
         if self.fields is not None and codes is not None:
             self.fields.write(chunk, codes, np.where(valid, masks["fraction"], np.nan))
-        record["sums"] = to_records(sums)
-        return record
+        return {
+            "pixels": int(valid.size),
+            "valid": int(valid.sum()),
+            "sums": to_records(sums),
+            "aoa": inside,
+            "extrapolated": extrapolated,
+        }
 
 
 def in_tiles(

@@ -71,7 +71,7 @@ def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Var
     """
     name, what, unit = target.name, target.long_name, target.unit
     limits = {} if target.bounds is None else {"valid_range": [float(b) for b in target.bounds]}
-    spread: dict[str, Any] = {"valid_min": 0.0}
+    spread: dict[str, object] = {"valid_min": 0.0}
     if target.bounds is not None:
         spread = {"valid_range": [0.0, float(target.bounds[1] - target.bounds[0])]}
     interval = REPLICATE_INTERVAL if published else CALIBRATED_INTERVAL
@@ -180,9 +180,9 @@ def multiscales(grids: Sequence[Grid]) -> dict[str, Any]:
     >>> [level["asset"] for level in multiscales(levels)["multiscales"]["layout"]]
     ['.', 'overviews/1']
     """
-    layout: list[dict[str, Any]] = []
+    layout: list[dict[str, object]] = []
     for number, grid in enumerate(grids):
-        level: dict[str, Any] = {"asset": f"{OVERVIEWS}/{number}" if number else "."}
+        level: dict[str, object] = {"asset": f"{OVERVIEWS}/{number}" if number else "."}
         if number:
             level |= {
                 "derived_from": layout[-1]["asset"],

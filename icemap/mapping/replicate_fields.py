@@ -50,7 +50,7 @@ class ReplicateFields:
     url : str
     replicates : int
     low, high : float
-        Values of the codes 0 and 200; what lies beyond is cut off.
+        Values of the codes 0 and 200; values beyond are cut off.
     """
 
     url: str
@@ -110,7 +110,7 @@ class ReplicateFields:
 
 
 def replicates_url(map_url: str) -> str:
-    """Where the replicates of a map lie: inside it, so that they go wherever it is copied to."""
+    """Where the replicates of a map are: inside it, so that they go wherever it is copied to."""
     return join(map_url, "replicates")
 
 

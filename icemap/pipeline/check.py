@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -215,7 +215,7 @@ def _metadata_problem(url: str, config: Config) -> str:
     return "" if same else f"The coordinates of {url} are not those of its grid."
 
 
-def _described(url: str) -> dict[str, Any] | None:
+def _described(url: str) -> Mapping[str, Any] | None:
     """What a node says about itself; None where it says nothing that can be read."""
     if not exists(join(url, "zarr.json")):
         return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError
+from icemap.json_records import CubeFacts
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import exists, join
 from icemap.words import source_words
@@ -65,7 +67,7 @@ def _make(context: Context) -> Facts:
                 f" ({cells / inside:.1%}); these are not mapped"
             )
     ranges = {name: _joined_range(name, records) for name in build.predictors}
-    facts = {
+    facts: CubeFacts = {
         "cells": {"inside": inside, "valid": sum(record["valid"] for record in records)},
         "missing": missing,
         "ranges": ranges,
@@ -80,10 +82,10 @@ def _make(context: Context) -> Facts:
         f"  {facts['cells']['valid']:,} cells to be mapped; see"
         f" {context.config.folder.predictors_page}"
     )
-    return facts
+    return {**facts}
 
 
-def _joined_range(name: str, records: list[dict[str, Any]]) -> list[float]:
+def _joined_range(name: str, records: Sequence[Mapping[str, Any]]) -> list[float]:
     lows = [record["lowest"][name] for record in records if name in record["lowest"]]
     highs = [record["highest"][name] for record in records if name in record["highest"]]
     return [min(lows), max(highs)]

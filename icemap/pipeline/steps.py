@@ -121,7 +121,7 @@ class Context:
         self.provenance.replaced(step)
         remove(made)
 
-    def run_job(self, job: Job, name: str) -> list[dict[str, Any]]:
+    def run_job(self, job: Job, name: str) -> Sequence[Mapping[str, Any]]:
         from icemap.running.run import SerialExecutor, run_job
 
         ledger = self.ledger(name)
@@ -239,7 +239,7 @@ class Digests:
     shared : str
         Of that part of it which later steps build on.
     words : str
-        Of what it says besides.
+        Of the words in it, which change no number.
     depends : object
         The settings and digests of inputs that the key is made of.
     """
@@ -401,14 +401,16 @@ def _drop_next(step: Step, context: Context) -> None:
         context.provenance.drop_next(step.name)
 
 
-def lost_product(step: Step, config: Config, record: dict[str, Any]) -> str:
+def lost_product(step: Step, config: Config, record: Mapping[str, Any]) -> str:
     """Which product of a finished step is not there any more, or is shorter than it was, in a
     sentence; empty if none.
     """
     return next((text for _, text in lost_products(step, config, record)), "")
 
 
-def lost_products(step: Step, config: Config, record: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def lost_products(
+    step: Step, config: Config, record: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
     """Address of each product of a finished step that is not there any more, or is shorter than it
     was, and the sentence that says so.
     """

@@ -152,7 +152,7 @@ class TuneEnsemble:
     ensemble: IceEnsemble
     samples: pd.DataFrame
 
-    def __call__(self, item: TuningItem) -> dict[str, Any]:
+    def __call__(self, item: TuningItem) -> dict[str, object]:
         from icemap.ensemble.members import CONSENSUS
         from icemap.ensemble.replicates import weighed_table
         from icemap.ensemble.tuning import Tuning, tune_member, tune_pool
@@ -198,7 +198,7 @@ class TrainReplicate:
     samples: pd.DataFrame
     url: str
 
-    def __call__(self, item: ReplicateItem) -> dict[str, Any]:
+    def __call__(self, item: ReplicateItem) -> dict[str, object]:
         from icemap.ensemble.members import CONSENSUS
         from icemap.ensemble.saved import save_replicate
         from icemap.verification.scores import held_out_scores
@@ -229,7 +229,7 @@ class TrainReplicate:
 
 
 def _products(config: Config) -> list[str]:
-    """What training makes, beside the files that the manifest lists."""
+    """What training makes, in addition to the files that the manifest lists."""
     return [join(config.folder.ensemble, name) for name in ("manifest.json", "packed.npz")]
 
 

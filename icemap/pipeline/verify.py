@@ -476,8 +476,8 @@ def _as_text(rows: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
 
 
 def _products(config: Config) -> list[str]:
-    """What verification makes; two of the files lie with the ensemble, and go when it is trained
-    again.
+    """What verification makes; two of the files are in the folder of the ensemble, and are removed
+    when it is trained again.
     """
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
 

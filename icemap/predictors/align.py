@@ -93,10 +93,10 @@ class Raster:
                 (min(self.shape[1], self.period) if there else self.period) - inside,
                 cols.stop - col,
             )
-            beside = np.full(
+            filled = np.full(
                 (rows.stop - rows.start, 0 if there else width), np.nan, dtype=np.float32
             )
-            parts.append(self.read(rows, slice(inside, inside + width)) if there else beside)
+            parts.append(self.read(rows, slice(inside, inside + width)) if there else filled)
             col += width
         return np.concatenate(parts, axis=1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,7 +206,7 @@ def _bounds(
     dataset: xr.Dataset, array: xr.DataArray, dim: str, who: str
 ) -> NDArray[np.float64] | None:
     """Both edges of each cell as the file has them, shape (cells, 2); None if it has none."""
-    attrs: dict[str, Any] = {**array[dim].encoding, **array[dim].attrs}
+    attrs: dict[str, object] = {**array[dim].encoding, **array[dim].attrs}
     name = attrs.get("bounds")
     if name is None:
         return None

@@ -1,4 +1,4 @@
-"""Names of class codes that a raster brings along, in itself or beside it."""
+"""Names of class codes of a raster, inside the file or next to it."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from icemap.config import Config, GridConfig, MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, describe_gridded, open_gridded, write_chunk
+from icemap.json_records import CubeChunkRecord, PredictorFacts
 from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
 from icemap.predictors.fields import ChunkFields, value_range
 from icemap.predictors.sources import open_layer_of, open_source
@@ -113,13 +114,13 @@ class CubeBuild:
         ]
         return [*named, VALID, FRACTION]
 
-    def __call__(self, chunk: Chunk) -> dict[str, Any]:
+    def __call__(self, chunk: Chunk) -> CubeChunkRecord:
         """Make, check and write one chunk; the record says what is missing in it."""
         arrays, record = self.make(chunk)
         write_chunk(self.url, chunk, arrays)
         return record
 
-    def make(self, chunk: Chunk) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    def make(self, chunk: Chunk) -> tuple[dict[str, NDArray[Any]], CubeChunkRecord]:
         """Variables of one chunk as they are stored, and the chunk's record.
 
         The masks come first: where they leave no cell, no predictor is read, and what is not there
@@ -153,7 +154,7 @@ class CubeBuild:
         masks: Mapping[str, NDArray[np.float32]],
         inside: NDArray[np.bool_],
         fraction: NDArray[np.float32],
-    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    ) -> tuple[dict[str, NDArray[Any]], CubeChunkRecord]:
         """A chunk in which nothing is mapped, without predictors."""
         stored = {name: _stored(values, self.sources[name]) for name, values in masks.items()}
         return {**stored, "valid": inside, "fraction": fraction}, {
@@ -352,11 +353,11 @@ def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
     return open_gridded(url, "predictor cube", **storage_options)
 
 
-def describe_predictors(url: str) -> dict[str, dict[str, Any]]:
+def describe_predictors(url: str) -> dict[str, PredictorFacts]:
     """Unit, digest of the source and meaning of the class codes of each predictor of a cube, by
     name.
     """
-    described = {}
+    described: dict[str, PredictorFacts] = {}
     for name, variable in open_cube(url).data_vars.items():
         if variable.attrs.get("role") == "predictor":
             meanings = str(variable.attrs.get("flag_meanings", "")).split()
@@ -420,7 +421,7 @@ def described(source: Source, how: Resampling | None, predictor: bool, note: str
     note : str
         What was done to its values, empty if nothing.
     """
-    attrs: dict[str, Any] = {
+    attrs: dict[str, object] = {
         "long_name": source.long_name,
         "units": source.unit,
         "family": source.family,

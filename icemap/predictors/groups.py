@@ -85,7 +85,7 @@ class Container:
         return zarr.open_group(self.place, mode="r", path=group or None, use_consolidated=False)
 
 
-def _zarr_attributes(stored: Any) -> dict[str, Any]:
+def _zarr_attributes(stored: Any) -> dict[str, object]:
     """Attributes of an array of Zarr; xarray writes its fill value in a coding of its own."""
     from xarray.backends.zarr import FillValueCoder
 

@@ -17,7 +17,7 @@ from icemap.predictors.declared import Declared
 if TYPE_CHECKING:
     from affine import Affine
 
-# Part of a cell by which a file may be beside the lattice of the first one.
+# Part of a cell by which a file may be off the lattice of the first one.
 TOLERANCE = 0.01
 # Tiles overlap at their edges; files that share more than this part of their cells are layers.
 MAX_OVERLAP = 0.9
@@ -147,7 +147,7 @@ def open_mosaic(name: str, paths: Sequence[str], stamps: Sequence[str], *, overl
     Raises
     ------
     IcemapError
-        If a file differs from the first in CRS, cell size or what it says of its bands, is beside
+        If a file differs from the first in CRS, cell size or what it says of its bands, is off
         its lattice, or covers another one unasked.
     """
     return _laid_out(name, tuple(paths), tuple(stamps), overlay)
@@ -255,7 +255,7 @@ def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
         left, top = (~first) @ (header.transform.c, header.transform.f)
         if max(abs(left - round(left)), abs(top - round(top))) > TOLERANCE:
             raise IcemapError(
-                f"The source '{name}': {header.path} lies {left % 1:.2f} cells beside the lattice"
+                f"The source '{name}': {header.path} is {left % 1:.2f} cells off the lattice"
                 f" of {origin.path}; resample it, or join them with gdalbuildvrt."
             )
         parts.append(Part(header.path, round(top), round(left), header.shape))

@@ -15,6 +15,7 @@ from icemap.config import GridConfig, MaskConfig, resolve, settings_from
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import as_opened, gridded_dataset
+from icemap.json_records import CubeChunkRecord
 from icemap.predictors.checks import require_none, source_problems
 from icemap.predictors.cube import (
     CubeBuild,
@@ -192,7 +193,7 @@ def _written(build: CubeBuild, title: str) -> xr.Dataset:
     return open_cube(build.url)
 
 
-def _write_chunk(build: CubeBuild, chunk: Chunk) -> dict[str, Any]:
+def _write_chunk(build: CubeBuild, chunk: Chunk) -> CubeChunkRecord:
     with _one_at_a_time():
         return build(chunk)
 

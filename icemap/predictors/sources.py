@@ -305,18 +305,18 @@ def _crs_beside(url: str) -> str | None:
     """The CRS in the .prj file of a raster, which GDAL reads for some formats only."""
     import pyproj
 
-    beside = (
+    sidecar = (
         str(PurePosixPath(url).with_suffix(".prj"))
         if not is_remote(url)
         else url.rpartition(".")[0] + ".prj"
     )
-    if "?" in url or not exists(beside):
+    if "?" in url or not exists(sidecar):
         return None
     try:
-        return str(pyproj.CRS.from_user_input(read_text(beside).strip()).to_wkt())
+        return str(pyproj.CRS.from_user_input(read_text(sidecar).strip()).to_wkt())
     except pyproj.exceptions.CRSError as error:
         raise IcemapError(
-            f"{beside} holds no CRS: correct it, or add 'crs' to the entry of {url} in the"
+            f"{sidecar} holds no CRS: correct it, or add 'crs' to the entry of {url} in the"
             " catalogue."
         ) from error
 
@@ -630,11 +630,11 @@ def gdal_environment(url: str = "") -> dict[str, str]:
 
 
 def _listing(url: str) -> str:
-    """How GDAL finds the files beside a raster: by listing the folder (up to a thousand names, else
-    it asks for each), or by asking for their names.
+    """How GDAL finds the files next to a raster: by listing the folder (up to a thousand names,
+    else it asks for each), or by asking for their names.
     """
     if not url or "?" in url:
-        # Nothing stands beside a link with parameters.
+        # Nothing is next to a link with parameters.
         return "EMPTY_DIR"
     return "TRUE" if url.startswith("http") else "FALSE"
 

@@ -46,7 +46,7 @@ def _stamp(url: str) -> str:
 
 
 def _listed(urls: Sequence[str]) -> dict[str, str]:
-    """Stamps of many files in buckets, with what stands beside them, by one listing for each
+    """Stamps of many files in buckets, with the files next to them, by one listing for each
     folder; a web server lists none.
     """
     found: dict[str, str] = {}
@@ -58,7 +58,7 @@ def _listed(urls: Sequence[str]) -> dict[str, str]:
         for name, info in entries.items():
             if info.get("type") == "file" and not name.lower().endswith(".vrt"):
                 stem = name.rsplit(".", 1)[0].lower() + "."
-                beside = [
+                siblings = [
                     other
                     for other in entries
                     if other.lower().startswith(stem)
@@ -67,7 +67,7 @@ def _listed(urls: Sequence[str]) -> dict[str, str]:
                 found[f"{folder}/{name}"] = "; ".join(
                     [
                         stamp_of(info),
-                        *(stamp_of(entries[other]) for other in sorted(beside) if other != name),
+                        *(stamp_of(entries[other]) for other in sorted(siblings) if other != name),
                     ]
                 )
     return found

@@ -8,7 +8,7 @@ jumping from 180 to -180.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -212,10 +212,10 @@ def require_layer(layer: Layer, grid: Grid) -> None:
     assert rasterize is not None
     if layer.period is not None:
         west, south, east, north = layer.bounds
-        beside = not layer.jumping and all(
+        outside = not layer.jumping and all(
             west + turn > grid.east or east + turn < grid.west for turn in _TURNS
         )
-        if beside or south > grid.north or north < grid.south:
+        if outside or south > grid.north or north < grid.south:
             raise IcemapError(
                 f"The source '{source.name}' ({source.url}) covers no part of the grid: check its"
                 " coordinates and its 'crs', or change the grid."
@@ -348,7 +348,7 @@ def unwrapped(geometry: Any, *, keep_boxes: bool = True) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> dict[str, Any]:
+def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> Mapping[str, Any]:
     """Headers and bounds, read once per process as long as the files stay the same."""
     import pyogrio
 

@@ -3,8 +3,8 @@
 The whole contributing area of a cell has no bound but the map: a river's reaches over continents,
 so it fits in no chunk, and libraries that compute it hold the whole grid with several arrays in
 memory. Here water is followed for ``radius`` km and no further, so a halo of that many cells holds
-all that counts, memory per worker does not grow with the map, and a cell is the same in whatever
-chunk it lies. Slopes and hollows, where the index tells wet from dry ground, have catchments of a
+all that counts, memory per worker does not grow with the map, and a cell is the same in every
+chunk. Slopes and hollows, where the index tells wet from dry ground, have catchments of a
 few kilometres; on large rivers the index is too low, and a file made with a hydrological tool is
 the better source. Depressions are not filled, which would take whole catchments too: water stays in
 them.

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -146,7 +146,7 @@ def write_layer(
 
 @contextmanager
 def _workplace(out_url: str) -> Iterator[Path]:
-    """A folder for temporary files; beside a local product, so that the last step is a rename."""
+    """A folder for temporary files; next to a local product, so that the last step is a rename."""
     parent = None
     if not is_remote(out_url):
         parent = local_path(out_url).parent
@@ -179,7 +179,7 @@ def _write_raw(
     variable: str,
     path: Path,
     transform: Any,
-    attrs: dict[str, Any],
+    attrs: Mapping[str, Any],
     tags: dict[str, str],
     cells: int | None,
 ) -> list[tuple[Window, int]]:

@@ -1,4 +1,4 @@
-"""``icemap compare``: a run beside an earlier map, on the cells that both describe."""
+"""``icemap compare``: a run compared with an earlier map, on the cells that both describe."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def comparison_name(settings: CompareConfig) -> str:
 
 
 def comparison_inputs(settings: CompareConfig) -> list[Any]:
-    """What a comparison depends on beside the run, JSON-able: settings and digests of inputs."""
+    """What a comparison depends on in addition to the run: settings and digests, JSON-able."""
     keys = settings.model_dump(exclude={"other", "classes", "catalog"})
     files = [fingerprint(settings.classes)] if settings.classes is not None else []
     if settings.catalog is not None:

@@ -1,5 +1,5 @@
-"""Coarser levels of a map, each a group of its own inside ``map.zarr``, so that who looks from afar
-need not read every cell.
+"""Coarser levels of a map, each a group of its own inside ``map.zarr``, so that a view of
+the whole need not read every cell.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Overview:
             replace(v, attrs={**v.attrs, "cell_methods": methods[v.dtype]}) for v in self.variables
         ]
 
-    def __call__(self, chunk: Chunk) -> dict[str, Any]:
+    def __call__(self, chunk: Chunk) -> dict[str, object]:
         """Means of the mapped cells among 2 x 2, and of classes the north-western cell, as GDAL
         makes overviews.
         """

@@ -1,4 +1,4 @@
-"""Figures of the published map (Wang, Ran & Li 2026): printed beside a map of the same quantity,
+"""Figures of the published map (Wang, Ran & Li 2026): printed next to a map of the same quantity,
 never aimed at.
 """
 

@@ -24,7 +24,7 @@ FLAGS = ("aoa", "extrapolated")
 
 def query(
     map: str | xr.Dataset, lon: ArrayLike, lat: ArrayLike, **storage_options: Any
-) -> dict[str, Any] | pd.DataFrame:
+) -> dict[str, float | bool | str] | pd.DataFrame:
     """Value and interval in the cell that holds a place; of each variable the stored chunks with
     the places are read, not the map.
 
@@ -107,7 +107,9 @@ def _require_mapped(value: float, name: str, lon: float, lat: float) -> None:
         )
 
 
-def _answer(grid: Grid, row: int, col: int, unit: str, values: dict[str, float]) -> dict[str, Any]:
+def _answer(
+    grid: Grid, row: int, col: int, unit: str, values: dict[str, float]
+) -> dict[str, float | bool | str]:
     flags = {name: bool(values[name]) for name in FLAGS if name in values}
     return {
         "lon": float(wrapped(grid.longitudes[col])),

@@ -1,10 +1,11 @@
-"""A static page beside the products: the GeoTIFFs by range requests from any web server, and totals
-of drawn areas from a small table.
+"""A static page next to the products: the GeoTIFFs by range requests from any web server, and
+totals of drawn areas from a small table.
 """
 
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -71,7 +72,7 @@ def write_viewer(run_url: str, title: str) -> bool:
     return True
 
 
-def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
+def viewer_settings(run_url: str, title: str) -> dict[str, object]:
     """What the page has to know: layers, the extent, and the table for drawn areas (null where the
     map was made without replicates).
 
@@ -119,8 +120,8 @@ def viewer_settings(run_url: str, title: str) -> dict[str, Any]:
 
 
 def _totals(
-    map_url: str, held_out: float | None, known: dict[str, Any], target: TargetConfig
-) -> dict[str, Any] | None:
+    map_url: str, held_out: float | None, known: Mapping[str, Any], target: TargetConfig
+) -> dict[str, object] | None:
     if not exists(join(replicates_url(map_url), "zarr.json")):
         return None
     longitude, latitude, side, area, means = coarse_replicates(map_url)

@@ -81,7 +81,7 @@ def ice_storage(
     Parameters
     ----------
     map_url : str
-        A finished map in its run folder; the totals come from the ledger beside it.
+        A finished map in its run folder; the totals come from the ledger next to it.
     region : str, optional
         One region of the ledger, all of them when left out; or a file of polygons (GeoPackage,
         GeoJSON ...), whose totals are summed from the replicates stored with the map.
@@ -90,8 +90,8 @@ def ice_storage(
         permafrost fraction of the run.
     residual_sd : mapping of str to float, optional
         Per region (``"region / mask"`` for other masks), standard deviation of the total of the
-        correlated residual (target unit x km2). When left out: what ``ice_storage.json`` beside the
-        map says; no residual where there is no such file.
+        correlated residual (target unit x km2). When left out: that of ``ice_storage.json`` next
+        to the map; no residual where there is no such file.
     thickness_m : float, optional
         Thickness of the layer, for ice; that of ``ice_storage.json`` when left out, else 5.
     attribute : str, optional
@@ -110,7 +110,7 @@ def ice_storage(
     pandas.DataFrame
         One row per region; columns as in :func:`icemap.totals.ice_totals.totals`, after ``region``,
         ``mask``, ``unit`` and ``residual_sd``. Rows of the ledger also have ``share_mask`` (of the
-        variance, beside ensemble and residual) and the range of the total over the masks.
+        variance, next to ensemble and residual) and the range of the total over the masks.
 
     Raises
     ------

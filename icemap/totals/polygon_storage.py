@@ -98,7 +98,7 @@ def sum_polygons(opened: OpenedMap, zones: Sequence[Zone], mask: str) -> dict[st
             else f"None of the {len(zones)} areas holds"
         )
         raise IcemapError(
-            f"{named} a cell that counts in the map {opened.url}: look whether it lies in the sea,"
+            f"{named} a cell that counts in the map {opened.url}: look whether it is in the sea,"
             " outside the grid, or where nothing is mapped."
         )
     return found

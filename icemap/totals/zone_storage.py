@@ -74,7 +74,7 @@ def sum_zones(opened: OpenedMap, zones: str, classes: str | None, mask: str) -> 
         found = sum_covers(opened, known.covers, mask)
     if not found:
         raise IcemapError(
-            f"No cell that counts in the map {opened.url} lies in a class of {zones}: check its"
+            f"No cell that counts in the map {opened.url} is in a class of {zones}: check its"
             " nodata and its CRS."
         )
     return {name: found[name] for name in known.ordered(list(found))}
@@ -153,7 +153,7 @@ class _Zones:
 
 
 def _own_names(url: str) -> dict[int, str]:
-    """Names of the codes that the raster itself brings along."""
+    """Names of the codes that the raster itself holds."""
     import rasterio
 
     if suffix_of(url) in XARRAY_SUFFIXES:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from icemap.json_records import ApplicabilityRecord
+
 Array = NDArray[np.float64]
 
 # Rows per matrix product: fastest of 256 to 4096 at 1,100 sites, where the products stay in the
@@ -107,13 +109,16 @@ class Applicability:
             / self.mean_distance
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> ApplicabilityRecord:
         """Plain lists and numbers; a round trip through JSON gives every bit back."""
-        fields = {
-            name: getattr(self, name).tolist()
-            for name in ("center", "factor", "points", "train_index")
+        return {
+            "center": self.center.tolist(),
+            "factor": self.factor.tolist(),
+            "points": self.points.tolist(),
+            "train_index": self.train_index.tolist(),
+            "mean_distance": self.mean_distance,
+            "threshold": self.threshold,
         }
-        return {**fields, "mean_distance": self.mean_distance, "threshold": self.threshold}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Applicability:

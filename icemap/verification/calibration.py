@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
+from icemap.json_records import CalibrationRecord
 from icemap.verification.conformal import ConformalPIT
 
 Array = NDArray[np.float64]
@@ -170,13 +171,22 @@ class Calibration:
         logs = _log(dissimilarity)
         return np.column_stack([np.interp(logs, steps, column) for column in table.T])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> CalibrationRecord:
         """Plain numbers, for JSON."""
-        return {
-            "spread": asdict(self.spread),
-            "levels95": list(self.levels95),
-            **({"nugget": self.nugget} if self.nugget else {}),
+        spread = self.spread
+        content: CalibrationRecord = {
+            "spread": {
+                "intercept": spread.intercept,
+                "slope": spread.slope,
+                "lowest": spread.lowest,
+                "middle": spread.middle,
+                "highest": spread.highest,
+            },
+            "levels95": self.levels95,
         }
+        if self.nugget:
+            content["nugget"] = self.nugget
+        return content
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:

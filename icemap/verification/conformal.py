@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -133,11 +134,11 @@ class ConformalPIT:
         b = float(self.pit_[upper]) if side != "lower" and upper < len(share) else 1.0
         return a, b
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, list[float]]:
         """JSON-able description; :meth:`from_dict` restores it exactly."""
         return {"pit": self.pit_.tolist(), "weights": self.weights_.tolist()}
 
     @classmethod
-    def from_dict(cls, described: dict[str, Any]) -> Self:
+    def from_dict(cls, described: Mapping[str, list[float]]) -> Self:
         """The calibration that :meth:`to_dict` described."""
         return cls().fit(described["pit"], described["weights"])

@@ -20,7 +20,7 @@ def nearest_distances(
     Notes
     -----
     A matrix product in single precision finds the sites that may be nearest. It cancels close to a
-    site, so that the distances to them are computed afresh.
+    site, so that the distances to them are computed again.
     """
     largest = float(np.abs(sites).max(initial=0.0))
     transposed = np.ascontiguousarray(sites.T, dtype=np.float32)

@@ -61,7 +61,7 @@ def nearest_sites(
 
 
 def map_shares(applicability: Applicability, places: MapPlaces) -> Array:
-    """Leverage of each site, shape (sites,): the share of the map whose nearest training site, in
+    """Influence of each site, shape (sites,): the share of the map whose nearest training site, in
     weighted predictor space, it is.
 
     Sites with the same predictors share. Adds up to 1.

@@ -51,7 +51,7 @@ def skill_score(crps: ArrayLike, climatology: ArrayLike, blocks: ArrayLike, seed
 
     Notes
     -----
-    Both means are resampled together: a ratio of means, not a mean of ratios, which would hang on
+    Both means are resampled together: a ratio of means, not a mean of ratios, which would depend on
     the samples that climatology happens to hit (Gneiting & Raftery 2007,
     doi:10.1198/016214506000001437).
 

@@ -90,10 +90,10 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
     return join(folder, "config.yaml")
 
 
-def _catalog(seed: int) -> dict[str, Any]:
+def _catalog(seed: int) -> dict[str, object]:
     entries = {}
     for name, info in {**world.PREDICTORS, **world.MASKS}.items():
-        metadata: dict[str, Any] = {
+        metadata: dict[str, object] = {
             "family": info.family,
             "long_name": info.long_name,
             "unit": info.unit,

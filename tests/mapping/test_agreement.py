@@ -102,7 +102,7 @@ def test_a_predictor_that_the_cube_lacks_is_named(build, manifest):
 
 @pytest.mark.parametrize("grid", [Grid(100, 60, 140, 80, 0.5), Grid(99, 60, 139, 80, 1)])
 def test_a_cube_on_another_grid_is_refused(build, manifest, grid):
-    with pytest.raises(IcemapError, match=r"is on the grid Grid\(west=100.*make the cube anew"):
+    with pytest.raises(IcemapError, match=r"is on the grid Grid\(west=100.*make the cube again"):
         require_agreement(MapBuild(build.url, build.cube_url, "ensemble", "", grid, 16, ()))
 
 

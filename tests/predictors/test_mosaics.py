@@ -106,7 +106,7 @@ def test_gaps_between_files_are_missing_and_overlaps_take_the_first_with_a_value
     [
         ({"west": 4, "crs": "EPSG:3995"}, "has another CRS than"),
         ({"west": 4, "cell": 0.5}, "are 0.5 x 0.5, those of .* 1 x 1; resample"),
-        ({"west": 4.3}, "lies 0.30 cells beside the lattice"),
+        ({"west": 4.3}, "is 0.30 cells off the lattice"),
     ],
 )
 def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path, keys, sentence) -> None:

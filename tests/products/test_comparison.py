@@ -277,7 +277,7 @@ def test_depth_and_kind_of_ice_stand_beside_the_ratio(classed):
     found = classed
     depth, kind = found.remarks
     assert "describes the upper 10 to 20 m" in depth
-    assert "set beside a total of 5 m" in depth
+    assert "compared with a total of 5 m" in depth
     assert "counts excess (visible) ice" in kind
     page = Path(found.files["page"]).read_text()
     head = page[: page.index("<h2>")]

@@ -136,7 +136,7 @@ def test_too_few_replicates_say_nothing_of_single_sites():
     assert shift[1] == pytest.approx(30)
 
 
-def test_sites_are_ranked_by_leverage():
+def test_sites_are_ranked_by_influence():
     sites, places, _train = world()
     samples = pd.DataFrame(
         {

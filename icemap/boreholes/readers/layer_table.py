@@ -222,7 +222,7 @@ def _with_units(
     for name, header in found.items():
         unit = split_header(header)[1]
         told = source.units.get(name)
-        beside = next(
+        of_unit = next(
             (
                 h
                 for h in headers
@@ -244,8 +244,8 @@ def _with_units(
                     f" config says '{told}': correct the one that is wrong."
                 )
             columns[name] = Column(header, told)
-        elif unit is None and beside is not None and name in measured:
-            columns[name] = Column(header, unit_column=beside)
+        elif unit is None and of_unit is not None and name in measured:
+            columns[name] = Column(header, unit_column=of_unit)
         else:
             columns[name] = Column(header, unit)
     # A column "unit" is that of the one quantity that has no other.

@@ -73,7 +73,7 @@ def compile_coding(coding: PredictorCoding) -> Coder:
         if len(own):
             low[i] = own[0]
             step[i] = (_BUCKETS - 2) / max(float(own[-1]) - float(own[0]), 1e-30)
-            # The very arithmetic of the kernel, so that an edge and a value beside it fall in the
+            # The very arithmetic of the kernel, so that an edge and a value next to it fall in the
             # right order.
             cells = np.clip((own - low[i]) * step[i] + np.float32(1), 0, _BUCKETS - 1).astype(
                 np.int64

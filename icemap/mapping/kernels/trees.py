@@ -103,8 +103,8 @@ def require_sound(trees: Trees, conditions: Conditions, predictors: int, replica
     sound = sound and bool(
         ((conditions.subset_predictor >= 0) & (conditions.subset_predictor < predictors)).all()
     )
-    # A tree has one leaf more than nodes, and each of its parts hangs on one node that comes
-    # before.
+    # A tree has one leaf more than nodes, and each of its parts is a child of one earlier
+    # node.
     sound = (
         sound
         and np.array_equal(trees.first_leaf, trees.first_node + np.arange(len(size) + 1))

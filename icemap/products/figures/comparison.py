@@ -1,4 +1,4 @@
-"""Pictures of a run beside another map."""
+"""Pictures of a run next to another map."""
 
 from __future__ import annotations
 

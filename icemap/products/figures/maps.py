@@ -1,4 +1,4 @@
-"""Pictures of a map: polar or regional projection, target beside interval width and area of
+"""Pictures of a map: polar or regional projection, target next to interval width and area of
 applicability.
 """
 

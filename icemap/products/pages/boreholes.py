@@ -69,7 +69,7 @@ def write_boreholes_page(
     write_text(url, page)
 
 
-def _counts(table: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
+def _counts(table: pd.DataFrame, by: list[str]) -> list[dict[str, object]]:
     counted = table.groupby(by, sort=True).size().sort_values(ascending=False, kind="stable")
     return [
         {**dict(zip(by, key if isinstance(key, tuple) else (key,))), "count": int(n)}
@@ -111,7 +111,7 @@ def _errors(used: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def _tables(used: pd.DataFrame) -> list[dict[str, Any]]:
+def _tables(used: pd.DataFrame) -> list[dict[str, object]]:
     """How many used sites have their permafrost table from each source, and how deep it is."""
     given = (
         used[used["permafrost_table_source"] != ""]
@@ -134,7 +134,7 @@ def _tables(used: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _summary_rows(sites: pd.DataFrame, target: TargetConfig) -> list[dict[str, Any]]:
+def _summary_rows(sites: pd.DataFrame, target: TargetConfig) -> list[dict[str, object]]:
     table = summary(sites)
     used = table[table["reason"] == ""].groupby(["reader", "region", "grade"])
     rows = []

@@ -1,4 +1,4 @@
-"""One self-contained page on a run beside another map."""
+"""One self-contained page on a run compared with another map."""
 
 from __future__ import annotations
 
@@ -213,6 +213,6 @@ def summary_lines(found: Comparison) -> list[str]:
     lines.append(
         f"Spearman {agreement.spearman:.2f}, weighted kappa {agreement.kappa:.2f}, bias "
         f"{whole.bias:+.2f} {found.target_unit}; {whole.covered:.1%} of the area of the second map "
-        "lies in the run's 95 % interval"
+        "is in the run's 95 % interval"
     )
     return [*lines, *found.remarks, *outside_text(found)]

@@ -23,7 +23,7 @@ def render(
     template : str
         File name of the template.
     filters : mapping of str to callable, optional
-        Filters of this page beside those of all pages.
+        Filters of this page in addition to those of all pages.
     **values
         What it shows.
     """

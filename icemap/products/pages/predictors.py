@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from icemap.grid import Chunk, Grid
 from icemap.gridded import grid_of, read_chunk
+from icemap.json_records import CubeFacts
 from icemap.predictors.align import CLASS_NODATA
 from icemap.predictors.cube import open_cube
 from icemap.products.collinearity import correlations, variance_inflation
@@ -40,7 +41,7 @@ class _Sample:
     valid: NDArray[np.bool_]
 
 
-def write_predictors_page(url: str, cube_url: str, facts: Mapping[str, Any], title: str) -> None:
+def write_predictors_page(url: str, cube_url: str, facts: CubeFacts, title: str) -> None:
     """Write the page; it needs no network and no other file.
 
     Parameters
@@ -49,7 +50,7 @@ def write_predictors_page(url: str, cube_url: str, facts: Mapping[str, Any], tit
         Where the page will be.
     cube_url : str
         Of a finished cube.
-    facts : mapping
+    facts : CubeFacts
         What the building of the cube counted in every cell: ``cells`` (``inside``, ``valid``), and
         ``missing`` and ``ranges`` by predictor.
     title : str
@@ -101,8 +102,8 @@ def _decoded(stored: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _predictor(
-    name: str, variable: xr.DataArray, sample: _Sample, facts: Mapping[str, Any], grid: Grid
-) -> dict[str, Any]:
+    name: str, variable: xr.DataArray, sample: _Sample, facts: CubeFacts, grid: Grid
+) -> dict[str, object]:
     attrs = variable.attrs
     missing, inside = facts["missing"].get(name, 0), facts["cells"]["inside"]
     declared = attrs.get("valid_range")
@@ -147,7 +148,7 @@ def _percent(part: int, whole: int) -> str:
     return f"{np.floor(1000 * part / whole) / 10:.1f} %"
 
 
-def _collinearity(sample: _Sample, names: list[str]) -> dict[str, Any]:
+def _collinearity(sample: _Sample, names: list[str]) -> Mapping[str, Any]:
     if not sample.valid.any() or not names:
         return {"continuous": [], "matrix": [], "pairs": [], "inflation": []}
     matrix = correlations(np.stack([sample.values[name][sample.valid] for name in names], axis=1))

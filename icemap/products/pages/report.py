@@ -129,7 +129,7 @@ def write_report(url: str, report: Report) -> None:
     write_text(url, page)
 
 
-def storage_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def storage_rows(table: pd.DataFrame) -> list[dict[str, object]]:
     """The totals of :func:`icemap.totals.ice_storage.ice_storage` as the report prints them."""
     quantity, unit = (
         ("ice_km3", "km3") if "ice_km3" in table else ("mean", str(table["unit"].iloc[0]))

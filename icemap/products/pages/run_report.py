@@ -131,8 +131,8 @@ def _storage(config: Config) -> pd.DataFrame:
 
 def _facts(
     config: Config, verification: Mapping[str, Any], table: pd.DataFrame, sites: int
-) -> dict[str, Any]:
-    facts: dict[str, Any] = {"training sites": sites, "predictors": len(config.predictors)}
+) -> dict[str, object]:
+    facts: dict[str, object] = {"training sites": sites, "predictors": len(config.predictors)}
     best = _headline(verification["table"])
     shown = {
         "skill against climatology, %": _in_percent(best.get("crpss")),
@@ -181,7 +181,7 @@ def _shown(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in rows if row["folds"] == leading or row["model"] in (mapped, CALIBRATED)]
 
 
-def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict[str, Any]]:
+def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict[str, object]]:
     """The columns of the verification table that a reader needs; a score that a model does not have
     is None.
     """
@@ -247,7 +247,7 @@ def _boreholes_picture(config: Config) -> bytes:
 
 def predictor_rows(
     names: Sequence[str], sources: Mapping[str, Mapping[str, Any]], cube: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """What each predictor is, its range over the map and the part of the cells inside the masks
     that lack it.
     """
@@ -276,9 +276,9 @@ def predictor_rows(
     return rows
 
 
-def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]:
+def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, object]:
     steps = provenance.get("steps", {})
-    entries: dict[str, Any] = ({"made by": config.author} if config.author else {}) | {
+    entries: dict[str, object] = ({"made by": config.author} if config.author else {}) | {
         "seed": config.seed
     }
     entries |= {
@@ -303,14 +303,14 @@ def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, Any]
     return entries
 
 
-def _weights(training: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _weights(training: Mapping[str, Any]) -> list[dict[str, object]]:
     return [
         {"member": name.replace("_", " "), "weight": weight}
         for name, weight in training.get("mean_weights", {}).items()
     ]
 
 
-def _published(config: Config) -> list[dict[str, Any]]:
+def _published(config: Config) -> list[dict[str, object]]:
     return [
         {"figure": name, f"published ({SOURCE})": value}
         for name, value in published_figures(config.target).items()

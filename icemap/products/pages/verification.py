@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
-# Beside icemap's own in the tables by group: the two that are hardest to beat.
+# Next to icemap's own in the tables by group: the two that are hardest to beat.
 YARDSTICKS = ("equal weights", "quantile_forest")
 SCORES = {
     "crpss": "skill against climatology",
@@ -164,13 +164,13 @@ def _reliability(
     }
 
 
-def _matrices(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _matrices(rows: Sequence[Row]) -> list[Mapping[str, object]]:
     """One table per score: a row per model, a column per kind of folds, the best of each column
     marked.
     """
     kinds, models = (list(dict.fromkeys(row[key] for row in rows)) for key in ("folds", "model"))
     cells = {(row["folds"], row["model"]): row for row in rows}
-    tables = []
+    tables: list[Mapping[str, object]] = []
     for key, heading in SCORES.items():
         values = {name: [cells.get((kind, name), {}).get(key) for kind in kinds] for name in models}
         values = {
@@ -213,7 +213,7 @@ def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
     models = {row["model"] for row in rows}
     own = shown_model(models)
     cells = {(row["by"], row["group"], row["model"]): row for row in rows}
-    tables: dict[str, list[dict[str, Any]]] = {}
+    tables: dict[str, list[dict[str, object]]] = {}
     for (heading, group, model), row in cells.items():
         if model == own:
             others = {name: cells[heading, group, name] for name in YARDSTICKS if name in models}
