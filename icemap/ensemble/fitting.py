@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from icemap.ensemble.weights import em_weights
 Array = NDArray[np.float64]
 
 _MIN_ATOM_ROWS = 3
+_MIN_INSIDE = 10
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ def fit_parts(
 
 
 def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | None) -> Any:
-    """Margin of the target, with an atom wherever at least three rows lie exactly on a bound."""
+    """Margin of the target, with an atom wherever at least three rows lie exactly on a bound and
+    enough of the others do not.
+    """
     if bounds is None:
         return _continuous(y, weights, None)
     low, high = bounds
@@ -93,11 +97,17 @@ def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | No
         for at in (at_low, at_high)
     )
     inside = ~(at_low | at_high)
-    if np.count_nonzero(inside & (weights > 0)) < 10 or np.ptp(y[inside]) == 0:
-        raise ValueError(
-            f"Only {int(inside.sum())} target values lie between the bounds {low:g} and {high:g}; a"
-            " distribution between them needs at least 10."
-        )
+    if inside.sum() < _MIN_INSIDE or np.ptp(y[inside]) == 0:
+        if not inside.all():
+            warnings.warn(
+                f"Only {int(inside.sum())} target values lie between the bounds {low:g} and"
+                f" {high:g}, too few for a distribution between them of its own: values on the"
+                " bounds are taken for values near them.",
+                UserWarning,
+                stacklevel=2,
+            )
+        inside = np.ones(len(y), bool)
+        at_low = at_high = ~inside
     between = _continuous(y[inside], weights[inside], bounds)
     if inside.all():
         return between

@@ -330,6 +330,11 @@ class IceEnsemble(BaseEstimator):
         shape (n, predictors).
         """
         check_is_fitted(self, "replicates_")
+        if hasattr(X, "__dask_graph__") or hasattr(X, "data_vars"):
+            raise TypeError(
+                "an IceEnsemble predicts a table in memory: IceRegressor, or an ensemble opened by"
+                " icemap.open_ensemble, predicts a Dataset lazily."
+            )
         values = (
             X[list(self.coding_.names)].to_numpy(dtype=float) if isinstance(X, pd.DataFrame) else X
         )
@@ -395,8 +400,3 @@ def sample_errors(samples: pd.DataFrame) -> Array | None:
 def replicate_seed(seed: int, index: int) -> int:
     """Seed of one replicate, independent of how many there are."""
     return int(np.random.SeedSequence([seed, index]).generate_state(1)[0] % (2**31 - 1))
-
-
-def open_ensemble(url: str) -> IceEnsemble:
-    """Load a saved ensemble from a folder or bucket."""
-    return IceEnsemble.load(url)
