@@ -17,6 +17,7 @@ _PUBLIC = {
     "GaussianBMA": "icemap.ensemble.bma",
     "em_weights": "icemap.ensemble.bma",
     "IceEnsemble": "icemap.ensemble.model",
+    "IceRegressor": "icemap.mapping.regressor",
     "dissimilarity_index": "icemap.verification.applicability",
     "applicability_threshold": "icemap.verification.applicability",
     "open_map": "icemap.mapping.map_schema",

@@ -94,7 +94,8 @@ def test_the_environment_has_the_versions_of_the_lock():
         canonicalize_name(name): Version(version)
         for name, version in {**from_conda, **from_pip}.items()
     }
-    wanted = [*project()["dependencies"], *project()["optional-dependencies"]["verify"]]
+    extras = project()["optional-dependencies"]
+    wanted = [*project()["dependencies"], *extras["verify"], *extras["dask-ml"]]
     direct = {canonicalize_name(Requirement(text).name) for text in wanted}
     assert set(pinned) == direct
     # Channels of conda have no post-releases.

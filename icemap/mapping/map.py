@@ -104,7 +104,7 @@ class MapBuild:
         for batch, result in map_batches(
             predictor.compiled, predictor.applicability, predictor.calibration, X
         ):
-            for variable, values in zip(self.variables, _layers(result), strict=True):
+            for variable, values in zip(self.variables, map_layers(result), strict=True):
                 rasters[variable.name][rows[batch], columns[batch]] = values
             sd = (result.upper - result.lower) / (2 * NORMAL_95)
             if nugget := predictor.calibration.nugget:
@@ -162,7 +162,8 @@ def in_tiles(
     return rows[order], columns[order]
 
 
-def _layers(result: ChunkResult) -> tuple[NDArray[Any], ...]:
+def map_layers(result: ChunkResult) -> tuple[NDArray[Any], ...]:
+    """The values of the map's variables, each (n,), in the order of `map_variables`."""
     return (
         result.mean,
         result.sd_ensemble,
