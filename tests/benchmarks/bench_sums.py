@@ -1,7 +1,7 @@
 """What the totals of a chunk cost: ``python tests/benchmarks/bench_sums.py [--pixels N]``.
 
-One process, the ways taking turns, CPU time: the sums of all areas under all masks, at once, and one
-mask after the other as until November 2026, with every region added up by itself.
+One process, the ways taking turns, CPU time: the sums of all areas under all masks, at once, and
+one mask after the other as until November 2026, with every region added up by itself.
 """
 
 import argparse
