@@ -164,14 +164,19 @@ def gridded_dataset(
 TYPED = ("flag_values", "valid_range", "valid_min", "valid_max")
 
 
+def typed(attrs: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
+    """Attributes with limits and flags in the type of their variable, as CF has them."""
+    return {
+        key: np.asarray(value, dtype)[()] if key in TYPED else value for key, value in attrs.items()
+    }
+
+
 def as_opened(dataset: xr.Dataset, dtypes: Mapping[str, Any]) -> xr.Dataset:
     """A dataset as people get it: limits and flags in the types of the variables as they are
     stored, no fill value for coordinates when it is saved, variables in the order of the alphabet.
     """
     for name, variable in dataset.data_vars.items():
-        for key in TYPED:
-            if key in variable.attrs:
-                variable.attrs[key] = np.asarray(variable.attrs[key], dtypes[str(name)])[()]
+        variable.attrs = typed(variable.attrs, dtypes[str(name)])
     for name in DIMENSIONS:
         dataset[name].encoding["_FillValue"] = None
     # A store lists its arrays in any order.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
+from icemap.gridded import typed
 from icemap.mapping.chunk import map_batches
 from icemap.mapping.forecast import predict_means
 from icemap.mapping.map import map_layers
@@ -87,7 +88,7 @@ def predict_dataset(dataset: Any, model: Model) -> xr.Dataset:
     if published:
         result.attrs[RECIPE] = "published"
     for k, variable in enumerate(variables):
-        result[variable.name] = (first.dims, made[k], dict(variable.attrs))
+        result[variable.name] = (first.dims, made[k], typed(variable.attrs, variable.dtype))
         # As they are stored, should the map be written.
         result[variable.name].encoding = {"dtype": variable.dtype, "_FillValue": variable.nodata}
     return _with_crs(result, dataset)

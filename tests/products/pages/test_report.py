@@ -11,7 +11,7 @@ import pytest
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.products.pages.report import Report, column_decimals, number, storage_rows, write_report
-from icemap.totals.ice_storage import totals
+from icemap.totals.ice_totals import totals
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
