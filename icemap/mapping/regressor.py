@@ -50,9 +50,9 @@ class IceRegressor(RegressorMixin, BaseEstimator):
     members : tuple of str
         Of `icemap.ensemble.members.MEMBERS`, or import paths of scikit-learn regressors.
     replicates : int, optional
-        Fits to different parts of the samples; None has one for every 20 samples, 1 to 20.
+        Fits to different parts of the samples; None has one for every 40 samples, 1 to 20.
     folds : int, optional
-        Out-of-fold parts inside each replicate; None has one for every 10 samples, 2 to 10.
+        Out-of-fold parts inside each replicate; None has one for every 40 samples, 2 to 10.
     held_out : float
         Share of the groups or places that each replicate leaves out.
     block_degrees : float
@@ -65,7 +65,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         Share of the distribution of all samples in the pool; None has the tuning choose.
     candidates : int, optional
         Settings that the tuning tries for each member beside its defaults; None has one for every
-        100 samples, at most 8.
+        250 samples, at most 8.
     monotone : mapping of str to int, optional
         Predictors along which the target never falls (1) or never rises (-1).
     recipe : {"icemap", "published"}
@@ -269,9 +269,9 @@ class IceRegressor(RegressorMixin, BaseEstimator):
     def _ensemble(self, n: int, bounds: tuple[float, float] | None) -> IceEnsemble:
         """Unfitted, with the numbers that n samples carry."""
         carried = {
-            "replicates": int(np.clip(n // 20, 1, _MOST["replicates"])),
-            "folds": int(np.clip(n // 10, 2 if n >= 10 else 3, _MOST["folds"])),
-            "candidates": int(np.clip(n // 100, 0, _MOST["candidates"])),
+            "replicates": int(np.clip(n // 40, 1, _MOST["replicates"])),
+            "folds": int(np.clip(n // 40, 2 if n >= 10 else 3, _MOST["folds"])),
+            "candidates": int(np.clip(n // 250, 0, _MOST["candidates"])),
         }
         chosen: dict[str, Any] = {
             name: number if getattr(self, name) is None else getattr(self, name)

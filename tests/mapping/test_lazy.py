@@ -1,5 +1,6 @@
 """Predictions of Datasets, Dask arrays and frames: lazy, and those of the map."""
 
+import sys
 import warnings
 
 import dask
@@ -294,8 +295,11 @@ def test_the_model_is_in_the_graph_once(fitted, run):
 
 @pytest.mark.parametrize("kind", ["fitted", "saved"])
 def test_a_model_reaches_each_worker_once(fitted, run, kind):
+    import cloudpickle
     from distributed import Client, LocalCluster
 
+    # Workers cannot import this file.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     model = fitted if kind == "fitted" else IceRegressor.from_run(str(run))
     dataset = cube(run).chunk(latitude=5, longitude=20)
     expected = model.predict(dataset).compute(scheduler="sync")
