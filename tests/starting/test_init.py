@@ -262,6 +262,19 @@ def test_classes_are_read_from_colours_and_flags(folder):
     assert {"cover", "ground"} <= set(content["predictors"])
 
 
+def test_names_of_classes_are_taken_from_a_table_beside_the_raster(folder):
+    codes = np.random.default_rng(0).integers(1, 3, (ROWS, COLS)).astype("uint8")
+    write_raster(folder / "cover.tif", codes, colours={1: (255, 0, 0), 2: (0, 255, 0)})
+    legend = pd.DataFrame({"IDs": [1, 2, 3], "categories": ["bog", "fen", "sea"]})
+    legend.to_csv(folder / "cover_levels.csv", index=False)
+    assert init(folder).exit_code == 0
+    _, catalog, text = written(folder)
+    classes = catalog["entries"]["cover"]["metadata"]["classes"]
+    assert classes == {1: "bog", 2: "fen", 3: "sea"}
+    assert "classes: from cover_levels.csv" in text
+    assert "names none of its classes" not in text
+
+
 def test_months_of_a_netcdf_are_reduced_and_told(folder):
     lat, lon = np.arange(60.0, 74, 1), np.arange(200.0, 222, 1)
     months = np.arange(12) * 30 + 15.0
