@@ -12,7 +12,12 @@ import pandas as pd
 
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
-from icemap.boreholes.readers.layer_table import ALIASES, KNOWN, read_layer_table
+from icemap.boreholes.readers.layer_table import (
+    ALIASES,
+    KNOWN,
+    PROJECTED_ALIASES,
+    read_layer_table,
+)
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.table_formats import VECTORS, WORKBOOKS
@@ -287,6 +292,12 @@ def _layers(
     source = LayerSource.model_validate(
         {"path": str(path), "columns": columns, "units": units, "sheet": sheet}
     )
+    in_metres = [header for header in headers if _bare(header)[0] in PROJECTED_ALIASES]
+    if "longitude" not in named and in_metres:
+        questions.append(
+            f"which CRS do the columns {', '.join(in_metres)} have? Write it as crs, such as"
+            " EPSG:32606"
+        )
     unused = [header for header in headers if header not in named.values()]
     if unused:
         said.append(f"not read: {', '.join(unused[:20])}")
