@@ -35,12 +35,15 @@ class PlannedStep:
         Empty if there is nothing to say.
     seconds : float or None
         What it took when it was last made from the start; None if that is not known.
+    is_changed : bool
+        Whether its own settings or inputs are others than then.
     """
 
     name: str
     what: str
     why: str
     seconds: float | None
+    is_changed: bool = False
 
     @property
     def is_made(self) -> bool:
@@ -87,6 +90,8 @@ def plan_lines(planned: Sequence[PlannedStep]) -> Iterator[str]:
         yield f"About {duration(sum(known))} for the steps that were made here before."
     else:
         yield f"About {duration(sum(known))} in all, if it takes as long as last time."
+    if known and any(step.is_changed for step in made):
+        yield "That was with other settings or inputs: more replicates and folds take longer."
 
 
 def _planned(
@@ -107,11 +112,12 @@ def _planned(
         return PlannedStep(step.name, "to be continued", "it was begun", seconds)
     if not record["finished"]:
         return PlannedStep(step.name, "to be made", "", seconds)
-    return PlannedStep(step.name, "to be made again", _why(step, record, now, earlier), seconds)
-
-
-def _why(step: Step, record: dict[str, Any], now: Digests, earlier: dict[str, PlannedStep]) -> str:
     changes = list(dict.fromkeys(_changes(record.get("depends"), recorded(plain(now.depends)))))
+    why = _why(step, changes, earlier)
+    return PlannedStep(step.name, "to be made again", why, seconds, bool(changes))
+
+
+def _why(step: Step, changes: Sequence[str], earlier: dict[str, PlannedStep]) -> str:
     if changes:
         more = len(changes) - SHOWN_CHANGES
         return "; ".join(changes[:SHOWN_CHANGES]) + (f"; {more} more" if more > 0 else "")

@@ -35,6 +35,7 @@ MONTHS = 12
 MAX_CODES = 30
 # Cells that are looked at for them, and the side of the reduced copy of a larger raster.
 MAX_WHOLE, MAX_LOOKED_AT = 2**26, 4096
+UNNAMED = "the file names none of its classes: what are they called? These are the codes in it"
 TIME_NAMES = ("time", "month", "months", "year", "years", "date", "day", "t")
 # Steps of a time axis that are read for one entry without a word.
 MAX_STEPS = 500
@@ -257,10 +258,7 @@ def _quantity(
             settings["classes"] = {code: name or f"class {code}" for code, name in names.items()}
         else:
             settings["classes"] = {code: f"class {code}" for code in codes if 0 <= code <= 254}
-            questions.append(
-                "the file names none of its classes: what are they called? These are the codes in"
-                " it"
-            )
+            questions.append(UNNAMED)
         return settings, said, questions
     if says_nothing(declared.unit):
         settings["unit"] = "unknown"

@@ -15,8 +15,8 @@ from icemap.ensemble.checks import MIN_SAMPLES
 TIDY = (1, 2, 3, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600)
 # A preview of so many cells takes minutes; with sites close together up to the second number.
 MAX_CELLS, MAX_CELLS_FOR_SITES = 500_000, 4_000_000
-# Of the extent, and in degrees at least.
-MARGIN, MIN_MARGIN = 0.05, 0.1
+# Of the extent, and in degrees at least and at most.
+MARGIN, MIN_MARGIN, MAX_MARGIN = 0.05, 0.1, 1.0
 # Extents below so many degrees end at tenths of a degree.
 SMALL_EXTENT = 4.0
 # Sites that leave no gap this wide go round the globe.
@@ -70,7 +70,7 @@ def propose_grid(
     west, east = _span(longitude)
     south, north = float(latitude.min()), float(latitude.max())
     extent = max(east - west, north - south)
-    margin = max(MARGIN * extent, MIN_MARGIN)
+    margin = min(max(MARGIN * extent, MIN_MARGIN), MAX_MARGIN)
     if cells:
         wanted = float(np.median(cells))
         why = [f"the rasters have cells of {_sides(cells)}: resolution is their middle, made tidy"]

@@ -22,6 +22,7 @@ from icemap.starting.coverage import coverage, some_sites
 from icemap.starting.entries import Entry, Names, multidimensional_entries, raster_entries
 from icemap.starting.extent import ProposedGrid, propose_grid
 from icemap.starting.folder import Contents, look_into
+from icemap.starting.legends import with_legends
 from icemap.starting.tables import Tables, find_tables
 from icemap.starting.written import CATALOG, CONFIG, QUESTION, Proposal, catalog_text, config_text
 
@@ -131,6 +132,7 @@ def _proposal(folder: Path, contents: Contents, log: Log) -> Proposal:
             # Profiles of boreholes are NetCDF, too.
             unread.append((path, why))
             tables.append(path)
+    entries = with_legends(entries, contents.tables)
     polygons, points = _vectors(contents.vectors)
     choices = find_tables(folder, [*tables, *points])
     known = {choice.path for choice in choices.choices}

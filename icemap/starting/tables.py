@@ -12,12 +12,17 @@ import pandas as pd
 
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
-from icemap.boreholes.readers.layer_table import ALIASES, KNOWN, read_layer_table
+from icemap.boreholes.readers.layer_table import (
+    ALIASES,
+    KNOWN,
+    PROJECTED_ALIASES,
+    read_layer_table,
+)
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.table_formats import VECTORS, WORKBOOKS
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import header_unit, parse_numbers, split_header
+from icemap.boreholes.text import canonical_unit, header_unit, parse_numbers, split_header
 from icemap.config import LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.starting.folder import TEXTS
@@ -28,7 +33,7 @@ from icemap.starting.words import in_words, plain_name
 SYNONYMS: dict[str, tuple[str, ...]] = {
     "site": (
         *("bh", "bh_id", "hole", "hole_id", "borehole_id", "borehole_name", "site_id", "site_name"),
-        *("name", "station", "station_id", "core", "core_id", "profile", "profile_id", "point_id"),
+        *("point_id", "station_id", "core_id", "profile_id", "station", "core", "profile", "name"),
         *("well", "well_id", "bohrung", "bohrloch", "standort", "forage", "sondage", "скважина"),
         *("site_code", "plot", "plot_id", "location", "location_id", "sample_site", "code"),
     ),
@@ -76,6 +81,7 @@ NO_VALUE = re.compile(
     r"|easting|northing|utm\w*|zone|depth\w*|n|count|quality|flag|code|unnamed\w*|column_\d+)(_|$)"
 )
 ERROR = re.compile(r"(^|_)(se|sd|std|stdev|error|err|uncertainty|sigma)(_|$)")
+TEMPERATURE_NAMES = {"degc": "degC", "k": "K", "degf": "degF"}
 # Part of the cells of a column that must be numbers.
 NUMERIC = 0.5
 LAYERS = ("top", "base")
@@ -246,7 +252,11 @@ def _bare(header: str) -> tuple[str, str | None]:
     unit, in_brackets = header_unit(header)
     if unit is not None and not in_brackets:
         name = name[: -len(unit)]
-    return re.sub(r"[^\w]+", "_", name.strip().lower()).strip("_"), unit if unit else bracket
+    said = unit if unit else bracket
+    if said is not None:
+        # "magt_c" is in degC.
+        said = TEMPERATURE_NAMES.get(canonical_unit(said), said)
+    return re.sub(r"[^\w]+", "_", name.strip().lower()).strip("_"), said
 
 
 def _named(headers: Sequence[str]) -> dict[str, str]:
@@ -282,6 +292,12 @@ def _layers(
     source = LayerSource.model_validate(
         {"path": str(path), "columns": columns, "units": units, "sheet": sheet}
     )
+    in_metres = [header for header in headers if _bare(header)[0] in PROJECTED_ALIASES]
+    if "longitude" not in named and in_metres:
+        questions.append(
+            f"which CRS do the columns {', '.join(in_metres)} have? Write it as crs, such as"
+            " EPSG:32606"
+        )
     unused = [header for header in headers if header not in named.values()]
     if unused:
         said.append(f"not read: {', '.join(unused[:20])}")

@@ -45,6 +45,12 @@ def dry_run(config: Path, *options: str) -> list[str]:
     return done.output.splitlines()
 
 
+def said_by(lines: list[str]) -> dict[str, str]:
+    """What is said of each step."""
+    words = (line.split(maxsplit=1) for line in lines)
+    return {name: said for name, said in words if name in NAMES}
+
+
 def test_nothing_is_written(config):
     lines = dry_run(config)
     assert [line.split()[0] for line in lines[:-1]] == NAMES
@@ -62,31 +68,33 @@ def test_a_finished_run_has_nothing_to_do(recorded):
 def test_a_changed_setting_is_named_with_what_follows_and_how_long_it_takes(recorded):
     ensemble = yaml.safe_load(recorded.read_text())["ensemble"]
     change(recorded, ensemble={**ensemble, "replicates": 9})
-    said = dict(line.split(maxsplit=1) for line in dry_run(recorded)[:-1])
+    said = said_by(dry_run(recorded))
     assert said["cube"] == said["boreholes"] == "there already"
     assert said["train"] == ("to be made again (replicates: 8, now 9), took 60 s last time")
     assert said["verify"] == "to be made again (after train), took 60 s last time"
     # Train, verify, map, storage, publish and report.
-    assert dry_run(recorded)[-1] == "About 6 min in all, if it takes as long as last time."
+    *_, total, warning = dry_run(recorded)
+    assert total == "About 6 min in all, if it takes as long as last time."
+    assert "other settings" in warning
 
 
 def test_a_changed_input_is_named(recorded):
     layers = recorded.with_name("layers.csv")
     layers.write_text("\n".join(layers.read_text().splitlines()[:-1]) + "\n")
-    said = dict(line.split(maxsplit=1) for line in dry_run(recorded)[:-1])
+    said = said_by(dry_run(recorded))
     assert said["cube"] == "there already"
     assert "the content of an input" in said["boreholes"]
 
 
 def test_changed_words_are_only_written(recorded):
     change(recorded, title="Other words")
-    said = dict(line.split(maxsplit=1) for line in dry_run(recorded)[:-1])
+    said = said_by(dry_run(recorded))
     assert said["map"] == "words to be written"
     assert "to be made" not in "".join(said.values())
 
 
 def test_a_preview_is_planned(recorded):
-    said = dict(line.split(maxsplit=1) for line in dry_run(recorded, "--quick")[:-1])
+    said = said_by(dry_run(recorded, "--quick"))
     assert said["boreholes"] == "words to be written"
     assert "replicates: 8, now 4" in said["train"]
 

@@ -1,7 +1,9 @@
 """A folder of one's own becomes a config and a catalogue that doctor passes."""
 
+import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pyproj
@@ -262,6 +264,19 @@ def test_classes_are_read_from_colours_and_flags(folder):
     assert {"cover", "ground"} <= set(content["predictors"])
 
 
+def test_names_of_classes_are_taken_from_a_table_beside_the_raster(folder):
+    codes = np.random.default_rng(0).integers(1, 3, (ROWS, COLS)).astype("uint8")
+    write_raster(folder / "cover.tif", codes, colours={1: (255, 0, 0), 2: (0, 255, 0)})
+    legend = pd.DataFrame({"IDs": [1, 2, 3], "categories": ["bog", "fen", "sea"]})
+    legend.to_csv(folder / "cover_levels.csv", index=False)
+    assert init(folder).exit_code == 0
+    _, catalog, text = written(folder)
+    classes = catalog["entries"]["cover"]["metadata"]["classes"]
+    assert classes == {1: "bog", 2: "fen", 3: "sea"}
+    assert "classes: from cover_levels.csv" in text
+    assert "names none of its classes" not in text
+
+
 def test_months_of_a_netcdf_are_reduced_and_told(folder):
     lat, lon = np.arange(60.0, 74, 1), np.arange(200.0, 222, 1)
     months = np.arange(12) * 30 + 15.0
@@ -365,6 +380,27 @@ def test_a_value_without_a_unit_is_what_doctor_asks_for(folder):
     done = CliRunner().invoke(main, ["doctor", str(folder / "config.yaml"), "--cluster", "serial"])
     assert done.exit_code == 2
     assert "does not say the unit of the column 'vic'" in done.output
+
+
+def test_projected_coordinates_are_asked_for_their_crs(folder):
+    table = layers().rename(columns={"lon": "Easting [m]", "lat": "Northing [m]"})
+    table.to_csv(folder / "boreholes.csv", index=False)
+    assert init(folder).exit_code == 0
+    _, _, text = written(folder)
+    assert "which CRS do the columns Easting [m], Northing [m] have?" in " ".join(
+        text.replace("#", "").split()
+    )
+    done = CliRunner().invoke(main, ["doctor", str(folder / "config.yaml"), "--cluster", "serial"])
+    assert done.exit_code == 2
+    assert "has no column longitude, latitude" in done.output
+
+
+def test_what_is_written_fits_the_schemas_written_with_it(folder):
+    assert init(folder).exit_code == 0
+    for name, content in zip(("config", "catalog"), written(folder)):
+        schema = json.loads((folder / f"icemap-{name}.schema.json").read_text(encoding="utf-8"))
+        # As editors take it: keys of JSON are text.
+        jsonschema.validate(json.loads(json.dumps(content)), schema)
 
 
 def test_of_two_tables_the_fuller_is_taken_and_the_other_asked_about(folder):
