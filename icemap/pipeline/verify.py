@@ -71,6 +71,7 @@ def _make(context: Context) -> Facts:
     from icemap.verification.competitors import installed, left_out
     from icemap.verification.cross_validation import MODEL
     from icemap.verification.cv_schemes import FoldOptions, fold_labels, headline
+    from icemap.verification.fold_distances import fold_distances
     from icemap.verification.record import verification_record
     from icemap.verification.summary import replicate_scores, with_calibrated
 
@@ -117,6 +118,7 @@ def _make(context: Context) -> Facts:
         "climatology": {"share": share, "in_folds": found.shares},
         "calibration": calibration,
         "replicates": replicate_scores(list(context.ledger("train").records().values())),
+        "distances": fold_distances((table.longitude, table.latitude), domain, labels),
         "notes": [*notes, *found.notes],
         "failed": found.failed,
         **({"preview": config.preview} if config.quick else {}),

@@ -103,8 +103,15 @@ class LocalSpread:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The 95 % interval of the map: local spread, then conformal levels, both held near the mixture
-    where there are few sites.
+    """The 95 % interval of the map: local spread, then PIT levels, both shrunk towards the mixture
+    as it is.
+
+    This is shrinkage, not conformal calibration: 200 rows of uniform PITs, which say that the
+    mixture is right, count beside the n real ones, both in the fit of the spread and for the
+    levels, so that their weight is 200 / (n + 200) and falls with n. There is no finite-sample
+    guarantee: a mixture that is much too narrow stays too narrow in part where there are few
+    sites. In return a mixture that is right is less disturbed by the chance of few sites.
+    `ConformalPIT` alone, without invented rows, is the conformal interval.
 
     Attributes
     ----------

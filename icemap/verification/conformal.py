@@ -17,6 +17,10 @@ class ConformalPIT:
     """PIT levels whose quantiles form an interval with guaranteed coverage (Chernozhukov et al.
     2021, doi:10.1073/pnas.2107794118).
 
+    The guarantee is for exchangeable rows of the PITs given here and nothing else. The map's own
+    interval is not of this kind: `icemap.verification.calibration.Calibration` mixes invented rows
+    with the real ones before it comes here, which shrinks the levels and gives up the guarantee.
+
     With the out-of-fold values r_i = G_i(y_i) sorted, a = r_(floor((n+1) alpha/2)) and b =
     r_(ceil((n+1)(1 - alpha/2))), the interval [G^-1(a), G^-1(b)] covers a new exchangeable target
     with probability at least 1 - alpha, whatever the shape of G is, and stays inside the bounds of

@@ -38,6 +38,7 @@ _SCORES = (
 _PERCENT_CLASSES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
 BLOCK = "spatial block"
 _TENTHS = 11
+_CLIMATOLOGY = "climatology"
 
 
 def groupings(
@@ -164,6 +165,9 @@ def group_scores(
             for model, forecast in part["models"].items():
                 scores = scored(part["y"], forecast, chosen, draws)
                 shown = {name: scores[name] for name in _SCORES if name in scores}
+                if "crps" in scores and _CLIMATOLOGY in part["models"]:
+                    reference = part["models"][_CLIMATOLOGY]["crps"][chosen].mean()
+                    shown["crpss"] = float(1 - scores["crps"] / reference)
                 rows.append(
                     {
                         "by": heading,

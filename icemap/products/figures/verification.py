@@ -81,6 +81,45 @@ def pit_figure(pits: Mapping[str, Array]) -> bytes:
 
 
 @styled
+def distance_figure(
+    on_map: Sequence[float], by_kind: Mapping[str, Sequence[float]], w: Mapping[str, float]
+) -> bytes:
+    """Share of the samples (of the map) that have a site within a distance, by kind of folds: folds
+    that imitate the map have its curve.
+
+    Parameters
+    ----------
+    on_map : sequence of float
+        Distances of the map's places to the nearest site at even shares from 0 to 1, km.
+    by_kind : mapping
+        Title of each kind of folds to those of left-out samples to their training side.
+    w : mapping
+        Title to the mean difference between the curves, km.
+    """
+    figure = new_figure(5.2, 3.0)
+    axes = figure.add_subplot()
+
+    def line(distances: Sequence[float]) -> tuple[Array, Array]:
+        # Samples of one cell are no distance apart; a logarithm has no place for that.
+        return np.maximum(distances, 0.1), np.linspace(0, 1, len(distances))
+
+    axes.plot(*line(on_map), color=INK, lw=2.2, label="map to samples")
+    for k, (title, distances) in enumerate(by_kind.items()):
+        colour, _, style = SERIES[k % len(SERIES)]
+        axes.plot(
+            *line(distances), style, color=colour, lw=1.2, label=f"{title} (W {w[title]:,.0f} km)"
+        )
+    axes.set_xscale("log")
+    axes.set(ylim=(0, 1))
+    axes.set_xlabel("distance to the nearest site that predicts (km)", fontsize=SMALL + 0.5)
+    axes.set_ylabel("share within it", fontsize=SMALL + 0.5)
+    axes.legend(
+        fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2
+    )
+    return _tidied(figure)
+
+
+@styled
 def reliability_figure(
     coverages: Mapping[str, Mapping[float, float]], limits: Mapping[float, tuple[float, float]]
 ) -> bytes:

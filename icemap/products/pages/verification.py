@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
@@ -13,6 +14,7 @@ from icemap.products.figures import verification as figures
 from icemap.products.figures.projection import view_of
 from icemap.products.pages.page import render
 from icemap.products.published import CAVEAT, SOURCE, published_figures
+from icemap.regions import REGIONS, region_of
 from icemap.store import write_text
 from icemap.verification.cross_validation import MODEL, mapped_model
 from icemap.verification.cv_schemes import KIND_NAMES, MIN_SCORED, headline
@@ -115,7 +117,15 @@ def _pictures(
     view = view_of(config.grid.grid, MAP_PIXELS)
     order = [row["predictor"] for row in influence["permutation"]]
     differences = [row for row in record["differences"] if row["folds"] == KIND_NAMES[first]]
-    return {
+    by_region = _pit_by_region(fold, lon, lat)
+    drawn = {"pit_region": figures.pit_figure(by_region)} if by_region else {}
+    if distances := record.get("distances"):
+        drawn["distances"] = figures.distance_figure(
+            distances["map_to_samples"],
+            {KIND_NAMES[kind]: curve for kind, curve in distances["test_to_training"].items()},
+            {KIND_NAMES[kind]: w for kind, w in distances["w_km"].items()},
+        )
+    return drawn | {
         "pit": figures.pit_figure(
             {KIND_NAMES[kind]: np.asarray(part["pit"]) for kind, part in record["folds"].items()}
         ),
@@ -133,6 +143,15 @@ def _pictures(
         ),
         "places": figures.places_map(view, sites, influence["next_boreholes"]),
     }
+
+
+def _pit_by_region(
+    fold: Mapping[str, Any], longitude: NDArray[np.float64], latitude: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """PITs of the regions that have enough samples; none where there is one such region."""
+    region, pit = region_of(longitude, latitude), np.asarray(fold["pit"])
+    found = {name: pit[region == name] for name in REGIONS if (region == name).sum() >= MIN_SCORED}
+    return found if len(found) > 1 else {}
 
 
 def _reliability(

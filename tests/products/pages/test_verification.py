@@ -18,7 +18,16 @@ from icemap.ensemble.replicates import TrainingTable
 from icemap.products.pages.verification import write_verification_page
 from icemap.verification.applicability import Applicability
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS
+from icemap.verification.fold_distances import fold_distances
+from icemap.verification.groups import predictor_groups
 from icemap.verification.record import verification_record
+from icemap.verification.sampling_support import (
+    Described,
+    MapClasses,
+    support_sentence,
+    support_table,
+    worst_supported,
+)
 from icemap.verification.scores import COVERAGES
 from icemap.verification.site_influence import MapPlaces, next_boreholes, site_table
 from icemap.verification.summary import with_calibrated
@@ -96,6 +105,23 @@ def made(
         name: {"mean": 1.0, "low": -0.5, "high": 2.0, "replicates": replicates}
         for name in ("n", "r2", "rmse", "bias", "crps", "coverage_95", "width_95")
     }
+    classes: list[MapClasses] = [
+        {"predictor": "warm", "codes": [], "edges": [0.0, 1.0, 2.0], "map_share": [0.5, 0.5]},
+        {"predictor": "rock", "codes": [3, 7], "edges": [], "map_share": [0.4, 0.6]},
+    ]
+    values = {"warm": rng.uniform(1, 2, N), "rock": np.full(N, 3.0)}
+    described = {"warm": Described("degC", {}), "rock": Described("", {3: "till", 7: "bare rock"})}
+    rows = support_table(classes, values, described)
+    record["sampling_support"] = {
+        "sentence": support_sentence(rows),
+        "worst": worst_supported(rows),
+        "classes": rows,
+    }
+    record["by_predictor"] = predictor_groups(
+        part, classes, values, described, f"{MODEL} calibrated", np.arange(N) % 9, 0
+    )
+    labels = {"knndm": np.arange(N) % 5, "region": np.where(np.arange(N) < 30, 0, -1)}
+    record["distances"] = fold_distances((lon, lat), (lon + 3, lat), labels)
     record |= {"calibration": {}, "replicates": scores, "notes": ["a note <of> sorts"]}
     samples = pd.DataFrame(
         {"sample": [f"s{k}" for k in range(N)], "lon": lon, "lat": lat, "value": y}
@@ -159,6 +185,14 @@ def ice(tmp_path_factory) -> str:
     return page(tmp_path_factory.mktemp("ice"), {}, 100)
 
 
+def test_what_the_samples_leave_out_is_named(ice):
+    page = words(ice)
+    assert "rock bare rock is 60% of the map and 0% of the samples" in page
+    row = re.search(r"<tr><td>warm</td><td class=\"text\">1 to 2 degC</td>.*?</tr>", ice, re.DOTALL)
+    assert f"<td>{N}</td>" in row.group()
+    assert "W is the mean distance" in page
+
+
 def words(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
@@ -172,7 +206,7 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_is_told(ice):
 
 def test_its_pictures_are_whole(ice):
     pictures = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", ice)
-    assert len(pictures) == 8
+    assert len(pictures) == 10
     for picture in pictures:
         assert ET.fromstring(b64decode(picture)).tag.endswith("svg")
 
