@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from icemap.products.comparison import Comparison
+    from icemap.comparison.result import Comparison
     from icemap.products.figures.projection import Projection
     from icemap.products.figures.shown import Picture
 
