@@ -25,7 +25,8 @@ def execute(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    shutil.rmtree(FOLDER / "virtual_arctic", ignore_errors=True)
+    for name in ("own_data", "virtual_arctic"):
+        shutil.rmtree(FOLDER / name, ignore_errors=True)
     for path in sorted(FOLDER.glob("*.ipynb")):
         print(path.name)
         execute(path)

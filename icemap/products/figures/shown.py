@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from icemap.products.figures.projection import Projection
 
 
+# Fine enough for a screen, and small enough to be stored in a notebook.
+SCREEN_DPI = 90
+
+
 class Picture:
-    """A drawn figure; Jupyter shows it as it is saved.
+    """A drawn figure; Jupyter shows it.
 
     Attributes
     ----------
@@ -29,13 +33,16 @@ class Picture:
     def __init__(self, figure: Figure) -> None:
         self.figure = figure
 
+    def __repr__(self) -> str:
+        return "Picture: save(path) writes it, figure is matplotlib's"
+
     def _repr_png_(self) -> bytes:
-        return saved(self.figure, "png")
+        return saved(self.figure, "png", dpi=SCREEN_DPI)
 
     def save(self, path: str) -> None:
         """Write it as PNG."""
         with open(path, "wb") as file:
-            file.write(self._repr_png_())
+            file.write(saved(self.figure, "png"))
 
 
 def picture(

@@ -60,7 +60,9 @@ def new_figure(
     return figure
 
 
-def saved(figure: Figure, kind: Literal["png", "svg"], *, transparent: bool = False) -> bytes:
+def saved(
+    figure: Figure, kind: Literal["png", "svg"], *, transparent: bool = False, dpi: int = 160
+) -> bytes:
     """A figure as a PNG or SVG without a date."""
     import matplotlib
 
@@ -70,5 +72,5 @@ def saved(figure: Figure, kind: Literal["png", "svg"], *, transparent: bool = Fa
         if kind == "svg":
             figure.savefig(content, format="svg", dpi=150, metadata={"Date": None}, **face)
         else:
-            figure.savefig(content, format="png", dpi=160, metadata={"Software": None}, **face)
+            figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None}, **face)
     return content.getvalue()
