@@ -82,6 +82,14 @@ def check_members(F: Any, expected: list[str] | None = None) -> Array:
 def check_target(y: Any, n: int, bounds: Bounds | None) -> Array:
     """The target as a float64 array (n,), inside the bounds.
 
+    Parameters
+    ----------
+    y : array_like of shape (n,)
+    n : int
+        Number of rows that it must have.
+    bounds : (float, float) or None
+        Lowest and highest value of the target.
+
     Raises
     ------
     ValueError
@@ -157,6 +165,16 @@ def check_fit(
     F: Any, y: Any, sample_weight: Any, bounds: Bounds | None
 ) -> tuple[Array, Array, Array, list[str]]:
     """Checked members (n, members), target (n,), row weights (n,) and member names for a fit.
+
+    Parameters
+    ----------
+    F : array_like of shape (n, members)
+        Out-of-fold predictions; a DataFrame names the members.
+    y : array_like of shape (n,)
+    sample_weight : array_like of shape (n,) or None
+        Equal where None.
+    bounds : (float, float) or None
+        Lowest and highest value of the target.
 
     Raises
     ------

@@ -38,6 +38,13 @@ class CubePlaces:
 def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
     """Mapped cells drawn with probabilities in proportion to their area: what kNNDM compares the
     sites with.
+
+    Parameters
+    ----------
+    cube : Dataset
+    count : int
+        Number of cells.
+    seed : int
     """
     step = max(1, int((cube.sizes["latitude"] * cube.sizes["longitude"] / _MAX_CELLS) ** 0.5))
     with storage_errors("the cube", "read"):
@@ -53,7 +60,15 @@ def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
 
 
 def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> MapPlaces:
-    """Predict the places."""
+    """Predict the places.
+
+    Parameters
+    ----------
+    cube : Dataset
+    places : CubePlaces
+    predictor : Predictor
+        The compiled ensemble with its calibration.
+    """
     coding = predictor.compiled.coding
     values = read_places(cube, places, [*coding.names, "fraction"])
     X, fraction = values[:, :-1], values[:, -1]
@@ -74,7 +89,15 @@ def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> Ma
 
 
 def read_places(cube: xr.Dataset, places: CubePlaces, names: Sequence[str]) -> NDArray[np.float64]:
-    """Variables of the cube at the places, (n, variables)."""
+    """Variables of the cube at the places, (n, variables).
+
+    Parameters
+    ----------
+    cube : Dataset
+    places : CubePlaces
+    names : sequence of str
+        Of the variables.
+    """
     import xarray as xr
 
     row, col = xr.DataArray(places.row, dims="__place"), xr.DataArray(places.col, dims="__place")
