@@ -233,6 +233,16 @@ def _versions() -> dict[str, str]:
 def examine(config_url: str, cluster: str, workers: int, log: Log) -> list[Finding]:
     """Look at everything, from here and from a worker; a problem does not end the search for
     others.
+
+    Parameters
+    ----------
+    config_url : str
+        Of the config.
+    cluster : str
+        As the option ``--cluster`` names it.
+    workers : int
+    log : callable
+        Takes lines of progress.
     """
     here = _versions()
     found = [

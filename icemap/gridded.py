@@ -293,7 +293,16 @@ WGS84_WKT = (
 
 
 def write_chunk(url: str, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write whole chunks; each array has the chunk's shape."""
+    """Write whole chunks; each array has the chunk's shape.
+
+    Parameters
+    ----------
+    url : str
+        Of the Zarr group.
+    chunk : Chunk
+    arrays : mapping of str to ndarray of shape (rows, columns)
+        As stored, by the name of the variable.
+    """
     import zarr
 
     with storage_errors(url, "write"):
@@ -317,6 +326,14 @@ def write_chunk(url: str, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> N
 
 def read_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Read one chunk of some variables as stored (nodata not decoded).
+
+    Parameters
+    ----------
+    url : str
+        Of the Zarr group.
+    chunk : Chunk
+    names : sequence of str
+        Of the variables.
 
     Raises
     ------
@@ -356,6 +373,14 @@ def _read(group: zarr.Group, name: str, chunk: Chunk, url: str) -> NDArray[Any]:
 def remove_chunk(url: str, chunk: Chunk, names: Sequence[str]) -> None:
     """Delete what is stored of a chunk: Zarr reads a shard before it writes it, which fails where
     the old one is damaged.
+
+    Parameters
+    ----------
+    url : str
+        Of the Zarr group.
+    chunk : Chunk
+    names : sequence of str
+        Of the variables.
     """
     from zarr.core.sync import sync
 

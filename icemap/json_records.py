@@ -280,5 +280,16 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def read_record(url: str, kind: type[Record], remedy: str, **storage_options: Any) -> Record:
-    """Read a JSON file of a kind; see `check_record`."""
+    """Read a JSON file of a kind; see `check_record`.
+
+    Parameters
+    ----------
+    url : str
+    kind : type
+        A TypedDict.
+    remedy : str
+        What to do about a file that is not of this kind.
+    **storage_options
+        What fsspec needs beyond the environment to read it.
+    """
     return check_record(url, read_json(url, **storage_options), kind, remedy)

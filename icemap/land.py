@@ -44,6 +44,15 @@ def cached_file(name: str, size: int, write: Callable[[BinaryIO], None]) -> Path
     Several processes may race: each writes its own temporary file and renames it, so nobody ever
     sees half a file.
 
+    Parameters
+    ----------
+    name : str
+        Of the file in the cache.
+    size : int
+        Bytes that it has when it is whole.
+    write : callable
+        Writes the content to an open binary file.
+
     Raises
     ------
     IcemapError

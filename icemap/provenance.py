@@ -188,6 +188,17 @@ class Provenance:
 
         With ``keep`` the record of the earlier product stays until `replace`; otherwise it is
         forgotten.
+
+        Parameters
+        ----------
+        step : str
+            Its name.
+        key : str
+            Digest of all that its numbers depend on.
+        depends : object, optional
+            The settings and digests that the key is made of.
+        keep : bool
+            Whether the record of the earlier product stays until `replace`.
         """
         begun = {"key": key, "depends": plain(depends), "started": _now()}
         if keep:

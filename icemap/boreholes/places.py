@@ -185,7 +185,17 @@ def without_a_turn(lon: Floats, flags: Flags) -> Floats:
 
 
 def require_degrees(table: Table, headers: tuple[str, str], lon: Floats, lat: Floats) -> None:
-    """Say it where most coordinates are no degrees at all."""
+    """Say it where most coordinates are no degrees at all.
+
+    Parameters
+    ----------
+    table : Table
+        As it was read.
+    headers : (str, str)
+        Of the columns of longitude and latitude.
+    lon, lat : ndarray of shape (rows,)
+        Their numbers.
+    """
     there = ~np.isnan(lon) & ~np.isnan(lat)
     far = (np.abs(lon) > 1000) | (np.abs(lat) > 1000)
     if there.any() and far[there].mean() > 0.5:

@@ -213,7 +213,16 @@ def check_coordinates(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> 
 def check_position(
     sites: pd.DataFrame, cell_km: float, thresholds: Thresholds = DEFAULT
 ) -> pd.Series:
-    """Positions too coarse for the cells of the grid."""
+    """Positions too coarse for the cells of the grid.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        One row per site, with ``position_grade``.
+    cell_km : float
+        Side of a cell of the grid.
+    thresholds : Thresholds
+    """
     error = sites["position_grade"].map(POSITION_KM).fillna(0.0).astype(float)
     return _log(
         sites, error > thresholds.position_cells * cell_km, "position coarser than the grid"
@@ -248,6 +257,15 @@ def check_identical(
 ) -> pd.Series:
     """Identical rounded coordinates and value, and whatever else has to be the same (``also``,
     numbers that may be missing).
+
+    Parameters
+    ----------
+    sites : DataFrame
+        One row per site, with ``lon``, ``lat`` (degrees) and ``value``.
+    thresholds : Thresholds
+        How coordinates and values are rounded.
+    also : tuple of str
+        Columns that have to be the same, too.
     """
     # Clipped, because rounding the absurd overflows.
     rounded = (

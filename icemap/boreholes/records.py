@@ -136,6 +136,15 @@ class Problems:
     def add(self, rows: Any, problem: str, column: pd.Series | None = None) -> None:
         """Note a problem in some rows (a boolean mask); with a column, each distinct text of it is
         named.
+
+        Parameters
+        ----------
+        rows : array_like of bool, shape (rows,)
+            Where the problem is.
+        problem : str
+            What is wrong, as it stands in the error.
+        column : Series, optional
+            Its texts in these rows are named.
         """
         mask = np.asarray(rows, dtype=bool)
         if not mask.any():
@@ -172,7 +181,19 @@ class Flags:
         self._table, self._sites, self._parts = table, sites.reset_index(drop=True), [empty_flags()]
 
     def add(self, rows: Any, rule: str, reason: Any, *, excludes: bool = False) -> None:
-        """Flag some rows (a boolean mask) with one reason or one reason per flagged row."""
+        """Flag some rows (a boolean mask) with one reason or one reason per flagged row.
+
+        Parameters
+        ----------
+        rows : array_like of bool, shape (rows,)
+            What is flagged.
+        rule : str
+            Name of the rule.
+        reason : str or sequence of str
+            One for all, or one per flagged row.
+        excludes : bool
+            Whether the flagged rows are not used.
+        """
         mask = np.asarray(rows, dtype=bool)
         if mask.any():
             self._parts.append(
@@ -196,6 +217,15 @@ def canonical_ice_types(column: pd.Series, problems: Problems, header: str) -> p
 
     A word that is close to one of these, or holds one, is a problem: left alone it would cost the
     layer its ice in silence.
+
+    Parameters
+    ----------
+    column : Series of str
+        As it was read.
+    problems : Problems
+        Which words that are nearly right are added to.
+    header : str
+        Of the column in the file.
     """
     known: dict[str, str] = {}
     doubtful: set[str] = set()
@@ -278,7 +308,18 @@ def _name_key(site: str) -> str:
 def make_flags(
     file: Any, line: Any, site: Any, rule: str, excludes: bool, reason: Any
 ) -> pd.DataFrame:
-    """Rows of the flag table; one value for all rows, or one for each."""
+    """Rows of the flag table; one value for all rows, or one for each.
+
+    Parameters
+    ----------
+    file, line, site : str, int and str, or sequences of them
+        Where the row is in the input.
+    rule : str
+        Name of the rule.
+    excludes : bool
+        Whether the rows are not used.
+    reason : str or sequence of str
+    """
     columns = {
         "file": file,
         "line": line,

@@ -103,6 +103,14 @@ def read_valued_sites(config: SitesConfig, target: TargetConfig) -> SiteTable:
 def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: float) -> SiteTable:
     """Read raw layers and make one value per borehole.
 
+    Parameters
+    ----------
+    config : BoreholesConfig
+    target : TargetConfig
+        Whose value each borehole gets.
+    cell_km : float
+        Side of a cell of the grid, against which positions are judged.
+
     Raises
     ------
     IcemapError

@@ -22,6 +22,15 @@ SAME_PLACE = 0.02
 def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame, int]:
     """The cells of one sheet, and the row of its header (from 1).
 
+    Parameters
+    ----------
+    url : str
+        Of the file, for messages.
+    path : Path
+        Of its local copy.
+    sheet : str or None
+        The only one when None.
+
     Raises
     ------
     IcemapError
@@ -71,6 +80,15 @@ def _filled(cell: Any) -> bool:
 
 def read_vector(url: str, path: Path, layer: str | None) -> pd.DataFrame:
     """The attributes of a layer of points, with ``longitude`` and ``latitude`` from its geometry.
+
+    Parameters
+    ----------
+    url : str
+        Of the file, for messages.
+    path : Path
+        Of its local copy.
+    layer : str or None
+        The only one when None.
 
     Raises
     ------

@@ -96,6 +96,14 @@ def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -
     ``sheet`` is that of a workbook, or the layer of a GeoPackage. Points of a vector file become
     the columns ``longitude`` and ``latitude``, in degrees.
 
+    Parameters
+    ----------
+    url : str
+    text : collection of str
+        Columns that stay as they were written.
+    sheet : str, optional
+        Of a workbook, or the layer of a GeoPackage.
+
     Raises
     ------
     IcemapError

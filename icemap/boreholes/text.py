@@ -467,6 +467,12 @@ def same_unit(one: str, other: str) -> bool:
 def convert_units(value: NDArray[np.float64], unit: str, target: str) -> NDArray[np.float64] | None:
     """Values in another unit of the same kind; None if there is no simple way.
 
+    Parameters
+    ----------
+    value : ndarray of shape (n,)
+    unit, target : str
+        The unit that the values are in, and the one that is wanted.
+
     Examples
     --------
     >>> convert_units(np.array([120.0]), "cm", "m"), convert_units(np.array([0.5]), "fraction",

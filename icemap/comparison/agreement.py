@@ -113,7 +113,15 @@ def area_sums(cells: Cells, members: Mapping[str, NDArray[np.bool_]]) -> dict[st
 def joint_histogram(
     cells: Cells, run_range: tuple[float, float], other_range: tuple[float, float]
 ) -> NDArray[np.float64]:
-    """Area by value of the run (rows) and of the other map (columns), (BINS, BINS)."""
+    """Area by value of the run (rows) and of the other map (columns), (BINS, BINS).
+
+    Parameters
+    ----------
+    cells : Cells
+        That are compared.
+    run_range, other_range : (float, float)
+        Lowest and highest value on each axis, in the unit of the target.
+    """
     rows, columns = _bin(cells.run, run_range), _bin(cells.other, other_range)
     flat = np.bincount(rows * BINS + columns, cells.weight, minlength=BINS * BINS)
     return flat.astype(np.float64).reshape(BINS, BINS)

@@ -339,7 +339,17 @@ def _require_bounds(values: NDArray[np.float64], target: TargetConfig, name: str
 def class_areas(
     raster: Raster, table: ClassTable, index_of: Callable[[NDArray[Any]], NDArray[np.int64]]
 ) -> dict[str, float]:
-    """Area of each class of a raster in its own cells, km2, by code."""
+    """Area of each class of a raster in its own cells, km2, by code.
+
+    Parameters
+    ----------
+    raster : Raster
+        Of class codes.
+    table : ClassTable
+        What the classes hold.
+    index_of : callable
+        From codes to rows of the table.
+    """
     found = np.zeros(len(table.classes))
     for rows, cols in _windows(raster.shape):
         index = index_of(raster.read(rows, cols))

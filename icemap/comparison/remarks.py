@@ -15,7 +15,15 @@ SAMPLES_SAY = (
 
 
 def remarks(run: Party, other: Party, footing: Footing) -> tuple[str, ...]:
-    """Sentences on depth and on the kind of ice; empty where the target is no ice."""
+    """Sentences on depth and on the kind of ice; empty where the target is no ice.
+
+    Parameters
+    ----------
+    run, other : Party
+        The two maps.
+    footing : Footing
+        Depth, mask and cells of the comparison.
+    """
     if footing.depth_m is None:
         return ()
     found = []

@@ -190,6 +190,15 @@ class GaussianBMA(_NormalMixture):
         EM starts from equal weights and the standard deviation of y, and stops when the
         log-likelihood changes by less than 1.5e-8 of 1 + its size. Parameters and errors are those
         of :meth:`CopulaBMA.fit`.
+
+        Parameters
+        ----------
+        F : array_like of shape (n, members)
+            Out-of-fold predictions, in units of the target.
+        y : array_like of shape (n,)
+            Target.
+        sample_weight : array_like of shape (n,), optional
+            Equal when left out.
         """
         if self.bias not in ("regression", "additive", "none"):
             raise ValueError(f"bias is {self.bias!r}; choose 'regression', 'additive' or 'none'.")

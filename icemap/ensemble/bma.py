@@ -187,6 +187,19 @@ class CopulaBMA(PredictiveMixture):
     ) -> CopulaBMA:
         """The mixture with given margins, copulas and weights, exactly: no clipping of v, no range.
 
+        Parameters
+        ----------
+        target_margin : Margin
+            With ``cdf``, ``ppf`` and ``pdf``, as frozen distributions of scipy have them.
+        member_margins : sequence of Margin
+            One per member.
+        copulas : sequence of Copula
+            Of the target (first) and each member.
+        weights : array_like of shape (members,)
+            They add up to 1.
+        bounds : (float, float), optional
+            Of the target.
+
         Examples
         --------
         >>> from scipy import stats
@@ -332,6 +345,15 @@ class CopulaBMA(PredictiveMixture):
     def pit(self, F: ArrayLike, y: ArrayLike, seed: int | np.random.SeedSequence = 0) -> Array:
         """Randomized probability integral transform, (n,): at an atom, uniform between P(Y < y) and
         P(Y <= y) (Czado et al. 2009).
+
+        Parameters
+        ----------
+        F : array_like of shape (n, members)
+            Member predictions.
+        y : array_like of shape (n,)
+            Target.
+        seed : int or SeedSequence
+            Of the draws at atoms.
         """
         members = self._checked(F)
         v, target = self.member_levels(members), self._target(y, len(members))

@@ -69,6 +69,14 @@ def _require_finite(values: Array, names: Sequence[str]) -> Array:
 def check_target(y: Any, n: int, bounds: Bounds | None) -> Array:
     """The target as a float64 array (n,), inside the bounds.
 
+    Parameters
+    ----------
+    y : array_like of shape (n,)
+    n : int
+        Number of rows that it must have.
+    bounds : (float, float) or None
+        Lowest and highest value of the target.
+
     Raises
     ------
     ValueError
@@ -173,6 +181,13 @@ def check_fit(
     ----------
     estimator : estimator
         Learns the number and the names of the columns.
+    F : array_like of shape (n, members)
+        Out-of-fold predictions; a DataFrame names the members.
+    y : array_like of shape (n,)
+    sample_weight : array_like of shape (n,) or None
+        Equal where None.
+    bounds : (float, float) or None
+        Lowest and highest value of the target.
     idle : sequence of int
         Members without weight, which may be constant.
 

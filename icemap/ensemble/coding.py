@@ -67,7 +67,17 @@ class PredictorCoding:
 
     @classmethod
     def fit(cls, X: ArrayLike, names: Sequence[str], classes: Sequence[str]) -> PredictorCoding:
-        """Learn levels, scaling and codes from the training table, shape (n, predictors)."""
+        """Learn levels, scaling and codes from the training table, shape (n, predictors).
+
+        Parameters
+        ----------
+        X : array_like of shape (n, predictors)
+            Training table; classes as codes.
+        names : sequence of str
+            Of the columns.
+        classes : sequence of str
+            Names of those that hold classes.
+        """
         values = np.asarray(X, dtype=float)
         levels, seen, center, scale, edges = {}, {}, {}, {}, {}
         for column, name in zip(values.T, names, strict=True):

@@ -206,7 +206,14 @@ def fit_parameters(
 
 
 def kendall_tau(x: Array, y: Array, weights: Array | None = None) -> float:
-    """Kendall's rank correlation, rows weighted."""
+    """Kendall's rank correlation, rows weighted.
+
+    Parameters
+    ----------
+    x, y : ndarray of shape (n,)
+    weights : ndarray of shape (n,), optional
+        Equal when left out.
+    """
     from pyvinecopulib.utils import wdm
 
     weights = np.empty(0) if weights is None else np.ascontiguousarray(weights, dtype=np.float64)

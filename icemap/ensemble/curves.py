@@ -11,6 +11,15 @@ Array = NDArray[np.float64]
 def integral_from(G: Array, x: Array, y: Array) -> Array:
     """Integral of each row of G (n, k), straight lines between the values x (k,), from y (n,) on.
 
+    Parameters
+    ----------
+    G : ndarray of shape (n, k)
+        Distribution functions, one a row.
+    x : ndarray of shape (k,)
+        Rising values at which they are known.
+    y : ndarray of shape (n,)
+        Where the integral of each row begins.
+
     Examples
     --------
     >>> integral_from(np.array([[0.0, 1.0, 1.0]]), np.array([0.0, 1.0, 2.0]), np.array([0.5]))
@@ -27,7 +36,15 @@ def integral_from(G: Array, x: Array, y: Array) -> Array:
 
 
 def integral_of_product(G: Array, H: Array, x: Array) -> Array:
-    """Integral of the product of two such functions, row by row, exactly."""
+    """Integral of the product of two such functions, row by row, exactly.
+
+    Parameters
+    ----------
+    G, H : ndarray of shape (n, k)
+        Functions, one a row.
+    x : ndarray of shape (k,)
+        Rising values at which they are known.
+    """
     ends = G[:, :-1] * H[:, :-1] + G[:, 1:] * H[:, 1:]
     middle = 0.25 * (G[:, :-1] + G[:, 1:]) * (H[:, :-1] + H[:, 1:])
     return np.asarray((ends + 4 * middle) @ np.diff(x) / 6)

@@ -62,6 +62,17 @@ def fit_parts(
 ) -> FittedParts:
     """Fit all parts to checked member predictions F (n, members), target y (n,) and row weights
     (n,).
+
+    Parameters
+    ----------
+    F : ndarray of shape (n, members)
+        Out-of-fold predictions.
+    y : ndarray of shape (n,)
+        Target.
+    row_weights : ndarray of shape (n,)
+    names : sequence of str
+        Of the members, for messages.
+    options : FitOptions
     """
     # A row without weight is a row that is not there.
     counted = row_weights > 0
@@ -103,6 +114,14 @@ def fit_parts(
 
 def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | None) -> Any:
     """Margin of the target, with an atom wherever at least three rows lie exactly on a bound.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Target.
+    weights : ndarray of shape (n,)
+    bounds : (float, float) or None
+        Lowest and highest value of the target.
 
     Warns
     -----

@@ -62,6 +62,14 @@ def splitter(labels: ArrayLike) -> Any:
 def random_folds(n: int, k: int, seed: int) -> Labels:
     """Shuffle ``n`` sites into ``k`` folds whose sizes differ by one at most.
 
+    Parameters
+    ----------
+    n : int
+        Number of sites.
+    k : int
+        Number of folds.
+    seed : int
+
     Examples
     --------
     >>> np.bincount(random_folds(10, 4, seed=0))
@@ -132,6 +140,16 @@ def block_folds(
     longitude: ArrayLike, latitude: ArrayLike, degrees: float, k: int, seed: int
 ) -> Labels:
     """Folds made of whole spatial blocks (see `spatial_blocks`), shuffled by ``seed``.
+
+    Parameters
+    ----------
+    longitude, latitude : array_like of shape (n,)
+        Degrees.
+    degrees : float
+        Side of a block.
+    k : int
+        Number of folds.
+    seed : int
 
     Examples
     --------
@@ -315,6 +333,13 @@ def nearest_distance(
     longitude: ArrayLike, latitude: ArrayLike, site_longitude: ArrayLike, site_latitude: ArrayLike
 ) -> NDArray[np.float64]:
     """Great-circle distance from each place to the nearest site, km, shape (places,).
+
+    Parameters
+    ----------
+    longitude, latitude : array_like of shape (places,)
+        Degrees.
+    site_longitude, site_latitude : array_like of shape (sites,)
+        Degrees.
 
     Examples
     --------

@@ -72,7 +72,17 @@ class SplineGAM(RegressorMixin, BaseEstimator):
         self.monotone = monotone
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> SplineGAM:
-        """Fit to X of shape (n, predictors) and y of shape (n,)."""
+        """Fit to X of shape (n, predictors) and y of shape (n,).
+
+        Parameters
+        ----------
+        X : array_like of shape (n, predictors)
+            Standardized predictors; classes as one column per level.
+        y : array_like of shape (n,)
+            Target.
+        sample_weight : array_like of shape (n,), optional
+            Equal when left out.
+        """
         inputs, target = validate_data(self, X, y, dtype=np.float64)
         weights = _check_sample_weight(
             sample_weight,

@@ -122,7 +122,19 @@ class SmoothMargin:
     def fit(
         cls, x: Array, weights: Array | None = None, bounds: Bounds | None = None, knots: int = 160
     ) -> SmoothMargin:
-        """From data x (n,) inside the bounds, and row weights (n,)."""
+        """From data x (n,) inside the bounds, and row weights (n,).
+
+        Parameters
+        ----------
+        x : ndarray of shape (n,)
+            Values inside the bounds.
+        weights : ndarray of shape (n,), optional
+            Equal when left out.
+        bounds : (float, float), optional
+            Lowest and highest value that there can be.
+        knots : int
+            Number of quantiles that the curve goes through, at most.
+        """
         kernel = Kernel.fit(x, weights, bounds)
         at = kernel.knots(knots)
         levels, density = kernel.cdf(at), kernel.pdf(at)
@@ -250,7 +262,16 @@ class Kernel:
 
     @classmethod
     def fit(cls, x: Array, weights: Array | None, bounds: Bounds | None) -> Kernel:
-        """From data and row weights; the number of rows is Kish's effective one."""
+        """From data and row weights; the number of rows is Kish's effective one.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n,)
+        weights : ndarray of shape (n,) or None
+            Equal where None.
+        bounds : (float, float) or None
+            Lowest and highest value that there can be.
+        """
         x = np.asarray(x, dtype=np.float64)
         w = np.full(len(x), 1.0 / len(x)) if weights is None else weights / weights.sum()
         effective = 1.0 / float(w @ w)

@@ -57,6 +57,14 @@ def model_variance(residual: Array, error: Array, weight: Array) -> float:
 def error_weights(weight: Array, error: Array, variance: float) -> Array:
     """Weights times 1 / (tau2 + error**2), with the sum that they had.
 
+    Parameters
+    ----------
+    weight : ndarray of shape (n,)
+    error : ndarray of shape (n,)
+        Standard errors of the samples, in units of the target.
+    variance : float
+        tau2, of the model about the truth, in units of the target squared.
+
     Examples
     --------
     >>> error_weights(np.ones(2), np.array([0.0, 3.0]), 3.0).tolist()

@@ -35,6 +35,14 @@ def member_inputs(
 ) -> dict[str, NDArray[Any]]:
     """Coded predictors, shape (n, predictors), in the form that each member takes, shape (n,
     columns); members of one form share one array.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of the members.
+    coding : PredictorCoding
+    coded : ndarray of shape (n, predictors)
+        Classes as level numbers.
     """
     codes, design = coding.codes(coded), coding.design(coded)
     return {name: codes if name in OF_CODES else design for name in names}
@@ -139,12 +147,32 @@ def make_member(
 def fit_member(
     member: Any, coding: PredictorCoding, inputs: NDArray[Any], y: Array, weight: Array
 ) -> Any:
-    """A fitted clone."""
+    """A fitted clone.
+
+    Parameters
+    ----------
+    member : estimator
+        Of scikit-learn's kind, not fitted; it stays as it is.
+    coding : PredictorCoding
+    inputs : ndarray of shape (n, columns)
+        From `member_inputs`.
+    y : ndarray of shape (n,)
+        Target on the members' scale.
+    weight : ndarray of shape (n,)
+    """
     return clone(member).fit(inputs, y, **fit_options(member, coding, weight))
 
 
 def fit_options(member: Any, coding: PredictorCoding, weight: Array) -> dict[str, object]:
-    """Weights and class columns, for members whose ``fit`` takes them."""
+    """Weights and class columns, for members whose ``fit`` takes them.
+
+    Parameters
+    ----------
+    member : estimator
+    coding : PredictorCoding
+        Says which columns hold classes.
+    weight : ndarray of shape (n,)
+    """
     options: dict[str, object] = {}
     if has_fit_parameter(getattr(member, "regressor", member), "sample_weight"):
         options["sample_weight"] = weight
@@ -161,6 +189,15 @@ def predict_members(
 
     Members err in different ways, so that their plain mean, the consensus, mostly errs least:
     COP-BMA has it as a component of its own.
+
+    Parameters
+    ----------
+    members : mapping of str to estimator
+        Fitted, by name.
+    inputs : mapping of str to ndarray of shape (n, columns)
+        From `member_inputs`, by name.
+    limits : (float, float)
+        Lowest and highest prediction.
     """
     F = np.clip(
         np.column_stack([member.predict(inputs[name]) for name, member in members.items()]), *limits

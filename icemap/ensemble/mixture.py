@@ -101,6 +101,16 @@ def mix(F: NDArray[np.float32], mixture: Mixture) -> Mixed:
 def quantiles(mixed: Mixed, mixture: Mixture, levels: Array, leaves: Leaves | None = None) -> Array:
     """Quantiles (n, k) at the levels (n, k) of each pixel, of the mixture alone or pooled with a
     quantile forest.
+
+    Parameters
+    ----------
+    mixed : Mixed
+        Where the predictions are in the mixture.
+    mixture : Mixture
+    levels : ndarray of shape (n, k)
+        Probabilities, rising in each row.
+    leaves : Leaves, optional
+        What the quantile forest says of the places.
     """
     from icemap.ensemble.mixture_kernels import invert
 
@@ -121,6 +131,14 @@ def pooled_means(
     The forest moves the means of all replicates by the same amount (choice): it is one forest, and
     how much replicates differ is left to COP-BMA, which would otherwise seem twice as sure of
     itself as it is.
+
+    Parameters
+    ----------
+    mixed : Mixed
+        Where the predictions are in the mixture.
+    mixture : Mixture
+    leaves : Leaves, optional
+        What the quantile forest says of the places.
     """
     from icemap.ensemble.mixture_kernels import mean_over_replicates
 
@@ -320,6 +338,15 @@ def quantile_error(bmas: Sequence[CopulaBMA], mixture: Mixture, places: int = 25
     more or less, as a share of the target's range.
 
     The exact distribution function at a quantile misses its level by the error times the density.
+
+    Parameters
+    ----------
+    bmas : sequence of CopulaBMA
+        One per replicate.
+    mixture : Mixture
+        Their table.
+    places : int
+        Number of random places.
     """
     rng = np.random.default_rng(0)
     members = len(bmas[0].weights_)

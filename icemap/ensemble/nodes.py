@@ -62,7 +62,17 @@ class Nodes:
 
     @classmethod
     def of(cls, ppf: Callable[[Array], Array], count: int, reach: float) -> Nodes:
-        """``count`` nodes from z = -reach to reach for the quantile function ``ppf``."""
+        """``count`` nodes from z = -reach to reach for the quantile function ``ppf``.
+
+        Parameters
+        ----------
+        ppf : callable
+            Quantile function of the target.
+        count : int
+            Number of nodes.
+        reach : float
+            Normal score of the outer nodes.
+        """
         z = np.linspace(-reach, reach, count)
         fine_z = z[:-1, None] + (z[1] - z[0]) * np.linspace(0, 1, _STEPS + 1)
         fine_x = np.asarray(ppf(special.ndtr(fine_z.ravel())), dtype=np.float64).reshape(

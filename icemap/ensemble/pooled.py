@@ -89,6 +89,15 @@ class PooledMixture:
 
         The probabilities are the same for all rows, (k,), or those of each row, (n, k).
 
+        Parameters
+        ----------
+        F : array_like of shape (replicates, n, members)
+            Member predictions of each replicate.
+        probabilities : array_like of shape (k,) or (n, k)
+            Of the quantiles, the same for all rows or of each.
+        leaves : Leaves, optional
+            What the quantile forest says of the rows.
+
         Raises
         ------
         ValueError
@@ -111,23 +120,62 @@ class PooledMixture:
     def quantile(
         self, F: ArrayLike, probabilities: ArrayLike, leaves: Leaves | None = None
     ) -> Array:
-        """Quantiles of the pooled mixture, (n, k), in units of the target."""
+        """Quantiles of the pooled mixture, (n, k), in units of the target.
+
+        Parameters
+        ----------
+        F : array_like of shape (replicates, n, members)
+            Member predictions of each replicate.
+        probabilities : array_like of shape (k,) or (n, k)
+        leaves : Leaves, optional
+            What the quantile forest says of the rows.
+        """
         return self.summary(F, probabilities, leaves)[1]
 
     def cdf(self, F: ArrayLike, y: ArrayLike, leaves: Leaves | None = None) -> Array:
-        """P(Y <= y) under the pooled mixture, exactly, (n,)."""
+        """P(Y <= y) under the pooled mixture, exactly, (n,).
+
+        Parameters
+        ----------
+        F : array_like of shape (replicates, n, members)
+            Member predictions of each replicate.
+        y : array_like of shape (n,)
+            In units of the target.
+        leaves : Leaves, optional
+            What the quantile forest says of the rows.
+        """
         values = self._checked(F, leaves)
         own = np.mean([bma.cdf(values[s], y) for s, bma in enumerate(self.bmas)], axis=0)
         return own if leaves is None else (1 - SHARE) * own + SHARE * leaves.cdf_interval(y)[1]
 
     def distribution(self, F: ArrayLike, x: ArrayLike, leaves: Leaves | None = None) -> Array:
-        """P(Y <= x) at the same values x (k,) at every place, exactly, (n, k)."""
+        """P(Y <= x) at the same values x (k,) at every place, exactly, (n, k).
+
+        Parameters
+        ----------
+        F : array_like of shape (replicates, n, members)
+            Member predictions of each replicate.
+        x : array_like of shape (k,)
+            In units of the target.
+        leaves : Leaves, optional
+            What the quantile forest says of the places.
+        """
         values, at = self._checked(F, leaves), np.asarray(x, dtype=np.float64)
         own = np.mean([bma.distribution(values[s], at) for s, bma in enumerate(self.bmas)], axis=0)
         return own if leaves is None else (1 - SHARE) * own + SHARE * leaves.at_values(at)
 
     def pdf(self, F: ArrayLike, y: ArrayLike, leaves: Leaves | None = None) -> Array:
-        """Predictive density at y, (n,), per unit of the target; at an atom, its probability."""
+        """Predictive density at y, (n,), per unit of the target; at an atom, its probability.
+
+        Parameters
+        ----------
+        F : array_like of shape (replicates, n, members)
+            Member predictions of each replicate.
+        y : array_like of shape (n,)
+            In units of the target.
+        leaves : Leaves, optional
+            What the quantile forest says of the rows.
+        """
         values = self._checked(F, leaves)
         own = np.mean([bma.pdf(values[s], y) for s, bma in enumerate(self.bmas)], axis=0)
         return own if leaves is None else (1 - SHARE) * own + SHARE * leaves.pdf(y)
@@ -135,6 +183,17 @@ class PooledMixture:
     def pit(self, F: ArrayLike, y: ArrayLike, leaves: Leaves | None = None, seed: int = 0) -> Array:
         """Randomized probability integral transform, (n,): at an atom, uniform between P(Y < y) and
         P(Y <= y) (Czado et al. 2009).
+
+        Parameters
+        ----------
+        F : array_like of shape (replicates, n, members)
+            Member predictions of each replicate.
+        y : array_like of shape (n,)
+            In units of the target.
+        leaves : Leaves, optional
+            What the quantile forest says of the rows.
+        seed : int
+            Of the draws at atoms.
         """
         values = self._checked(F, leaves)
         own = np.mean([bma.pit(values[s], y, seed) for s, bma in enumerate(self.bmas)], axis=0)
@@ -149,6 +208,15 @@ class PooledMixture:
     def crps(self, F: ArrayLike, y: ArrayLike, leaves: Leaves | None = None) -> Array:
         """Continuous ranked probability score of the pooled mixture, (n,), in units of the
         target.
+
+        Parameters
+        ----------
+        F : array_like of shape (replicates, n, members)
+            Member predictions of each replicate.
+        y : array_like of shape (n,)
+            In units of the target.
+        leaves : Leaves, optional
+            What the quantile forest says of the rows.
         """
         x, target = self.tables.x, np.asarray(y, dtype=np.float64)
         scores = []

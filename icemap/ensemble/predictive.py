@@ -96,6 +96,14 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
     def sample(self, F: ArrayLike, size: int, seed: int | np.random.SeedSequence = 0) -> Array:
         """Draws from the predictive distribution of each row, (n, size); the same seed gives the
         same draws.
+
+        Parameters
+        ----------
+        F : array_like of shape (n, members)
+            Member predictions.
+        size : int
+            Draws per row.
+        seed : int or SeedSequence
         """
         members = self._checked(F)
         return self._quantile(members, np.random.default_rng(seed).random((len(members), size)))
@@ -110,6 +118,15 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
     def pit(self, F: ArrayLike, y: ArrayLike, seed: int | np.random.SeedSequence = 0) -> Array:
         """Probability integral transform G(y | f), (n,): uniform for a calibrated forecast; the
         seed matters only at atoms.
+
+        Parameters
+        ----------
+        F : array_like of shape (n, members)
+            Member predictions.
+        y : array_like of shape (n,)
+            Target.
+        seed : int or SeedSequence
+            Of the draws at atoms.
         """
         return self.cdf(F, y)
 

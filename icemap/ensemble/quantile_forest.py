@@ -189,6 +189,14 @@ def with_climatology(forest: QuantileForest, everywhere: Array, share: float) ->
     place.
 
     Every leaf gets its part, so that looking up a place costs what it did.
+
+    Parameters
+    ----------
+    forest : QuantileForest
+    everywhere : ndarray of shape (k,)
+        Distribution function of all sites at the forest's values.
+    share : float
+        Of that distribution, 0 to 1.
     """
     if share == 0:
         return forest

@@ -176,6 +176,18 @@ def out_of_fold(
     """Predictions for each sample by members that never saw its spatial block, and last their mean,
     shape (n, members + 1).
 
+    Parameters
+    ----------
+    table : TrainingTable
+        Of n samples.
+    options : TrainingOptions
+    coding : PredictorCoding
+    scale : TargetScale
+        On which the members are fitted.
+    seed : int
+    clock : dict of str to float, optional
+        CPU seconds of each member are added to it.
+
     Notes
     -----
     Blocks, not single sites (choice): a site whose neighbour along the same road was trained on is
@@ -230,6 +242,14 @@ def fit_replicate(
 
     Where the samples have errors, each counts by them, and the COP-BMA describes the truth at a
     place, not one more sample.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Training side of the replicate.
+    options : TrainingOptions
+    coding : PredictorCoding
+    seed : int
     """
     table = table.weighed(options.model_variance)
     scale, clock = options.scale(table.y), dict.fromkeys((*options.members, "cop_bma"), 0.0)
@@ -259,6 +279,15 @@ def grow_forest(
 ) -> tuple[QuantileForest, Array]:
     """The quantile forest of a whole table without climatology, and the distribution of all its
     sites, see `grow_quantile_forest`.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    options : TrainingOptions
+    coding : PredictorCoding
+    seed : int
+    trees : int
+        Number of trees.
     """
     directions = [options.monotone.get(name, 0) for name in coding.names]
     table, codes = table.weighed(options.model_variance), coding.codes(table.X)
@@ -275,6 +304,13 @@ def weighed_table(
 
     That variance is of a random forest under spatial folds. Without errors the table is itself, and
     the variance 0.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    options : TrainingOptions
+    coding : PredictorCoding
+    seed : int
     """
     if table.error is None:
         return table, 0.0
@@ -292,6 +328,15 @@ def inner_folds(
 
     Where one block holds so many samples that too few would be left to train on, smaller blocks;
     where nobody says where the samples are, grid cells.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    options : TrainingOptions
+        Side of the blocks, in degrees.
+    folds : int
+        Their number.
+    seed : int
     """
     lon, lat = table.longitude, table.latitude
     if not table.placed:
@@ -316,7 +361,22 @@ def train_members(
     seed: int,
     clock: dict[str, float] | None = None,
 ) -> dict[str, object]:
-    """Every member by name, fitted to its `member_inputs`; CPU seconds are added to ``clock``."""
+    """Every member by name, fitted to its `member_inputs`; CPU seconds are added to ``clock``.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        Of n samples.
+    inputs : mapping of str to ndarray of shape (n, columns)
+        From `icemap.ensemble.members.member_inputs`, by name.
+    options : TrainingOptions
+    coding : PredictorCoding
+    scale : TargetScale
+        On which the members are fitted.
+    seed : int
+    clock : dict of str to float, optional
+        CPU seconds of each member are added to it.
+    """
     target, fitted = scale.transform(table.y), {}
     for name in options.members:
         start = time.process_time()

@@ -81,6 +81,14 @@ def replicate_name(index: int) -> str:
 def save_replicate(url: str, index: int, replicate: Replicate) -> dict[str, str]:
     """Write one replicate.
 
+    Parameters
+    ----------
+    url : str
+        Folder of the ensemble.
+    index : int
+        Number of the replicate, from 0.
+    replicate : Replicate
+
     Returns
     -------
     dict
@@ -186,6 +194,16 @@ def load_replicate(
 ) -> Replicate:
     """Read one replicate after checking its digests.
 
+    Parameters
+    ----------
+    url : str
+        Folder of the ensemble.
+    index : int
+        Number of the replicate, from 0.
+    files : dict of str to str
+        SHA-256 of each file, from the manifest.
+    coding : PredictorCoding
+
     Raises
     ------
     IcemapError
@@ -221,6 +239,14 @@ def load_forest(
     url: str, manifest: Mapping[str, Any], coding: PredictorCoding
 ) -> QuantileForest | None:
     """Read the quantile forest after checking its digest; None for the published recipe.
+
+    Parameters
+    ----------
+    url : str
+        Folder of the ensemble.
+    manifest : mapping
+        From `read_manifest`.
+    coding : PredictorCoding
 
     Raises
     ------
@@ -306,6 +332,15 @@ def require_same_predictions(
     url: str, manifest: Mapping[str, Any], predicted: NDArray[np.float64]
 ) -> None:
     """Compare predictions for the stored rows with those of the time when the ensemble was saved.
+
+    Parameters
+    ----------
+    url : str
+        Folder of the ensemble.
+    manifest : mapping
+        From `read_manifest`; it holds the rows and what was predicted for them.
+    predicted : ndarray of shape (rows,)
+        Their means now, in units of the target.
 
     Raises
     ------

@@ -56,6 +56,15 @@ class TargetScale:
         """Fit to training values (n,), at least two of them different.
 
         ``power`` is that of the transform; None chooses it, 1 leaves the target as it is.
+
+        Parameters
+        ----------
+        y : array_like of shape (n,)
+            Training values.
+        bounds : (float, float), optional
+            Of the target.
+        power : float, optional
+            Of the transform; chosen when left out, and 1 leaves the target as it is.
         """
         from scipy.stats import yeojohnson_normmax
 

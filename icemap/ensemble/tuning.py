@@ -144,6 +144,17 @@ def tune_member(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Settings of one member with the smallest mean squared error over spatial folds, and the
     record of all that were tried.
+
+    Parameters
+    ----------
+    name : str
+        Of the member.
+    table : TrainingTable
+    options : TrainingOptions
+    coding : PredictorCoding
+    candidates : int
+        Number of settings that are tried in addition to the defaults.
+    seed : int
     """
     from sklearn.model_selection import GridSearchCV, ParameterSampler
 
@@ -184,6 +195,17 @@ def tune_pool(
 
     The table is that of `weighed_table`, and the options have its variance. Where the folds leave
     too few rows for a COP-BMA, or rows that are alike, those of the options stay.
+
+    Parameters
+    ----------
+    table : TrainingTable
+        From `weighed_table`.
+    options : TrainingOptions
+        With the variance of the model.
+    coding : PredictorCoding
+    seed : int
+    prior, climatology : bool
+        Which of the two are tuned.
     """
     strength, share, record = options.prior_strength, options.climatology, []
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)

@@ -106,7 +106,20 @@ def planned_bytes(
     *,
     stored: bool,
 ) -> int:
-    """The same from the numbers of a plan; ``stored`` are the predictions of the replicates."""
+    """The same from the numbers of a plan; ``stored`` are the predictions of the replicates.
+
+    Parameters
+    ----------
+    grid : Grid
+    chunk : int
+        Cells per side.
+    predictors, members, replicates : int
+        Of the ensemble.
+    variables : int
+        Of the map.
+    stored : bool
+        Whether the predictions of the replicates are kept.
+    """
     batch = BATCH * 4 * (replicates * (members + 2) + 4 * predictors)
     # As stored, as valid pixels, and their columns side by side; the layers of the map; one byte
     # for each replicate.

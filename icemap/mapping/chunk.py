@@ -37,7 +37,16 @@ def map_pixels(
     calibration: Calibration,
     X: NDArray[Any],
 ) -> ChunkResult:
-    """Predict pixels, all in one result; see `map_batches`."""
+    """Predict pixels, all in one result; see `map_batches`.
+
+    Parameters
+    ----------
+    compiled : CompiledEnsemble
+    applicability : Applicability
+    calibration : Calibration
+    X : ndarray of shape (n, predictors)
+        In the ensemble's order of predictors; classes as codes.
+    """
     parts = [result for _, result in map_batches(compiled, applicability, calibration, X)]
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts], axis=-1)

@@ -114,7 +114,21 @@ class CompiledEnsemble:
         design: NDArray[np.float32],
         out: NDArray[np.float32],
     ) -> None:
-        """Predictions of one member within the limits, written to ``out``, (replicates, n)."""
+        """Predictions of one member within the limits, written to ``out``, (replicates, n).
+
+        Parameters
+        ----------
+        name : str
+            Of the member.
+        X : ndarray of shape (n, predictors)
+            Classes as codes; n is a multiple of a packet of pixels.
+        codes : ndarray of uint8, shape (predictors, n)
+            From `code`.
+        design : ndarray of shape (n, columns)
+            From `code`.
+        out : ndarray of shape (replicates, n)
+            Filled with the predictions.
+        """
         arrays = self.arrays.get(name)
         if isinstance(arrays, SVRs):
             predict_svrs(design, arrays, out)
@@ -136,7 +150,17 @@ class CompiledEnsemble:
     def predict_members(
         self, X: NDArray[Any], codes: NDArray[np.uint8], design: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Predictions of all members and, last, their mean, (members + 1, replicates, n)."""
+        """Predictions of all members and, last, their mean, (members + 1, replicates, n).
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, predictors)
+            Classes as codes; n is a multiple of a packet of pixels.
+        codes : ndarray of uint8, shape (predictors, n)
+            From `code`.
+        design : ndarray of shape (n, columns)
+            From `code`.
+        """
         F = np.empty((len(self.members) + 1, self.replicates, len(X)), np.float32)
         for k, name in enumerate(self.members):
             self.predict_member(name, X, codes, design, F[k])
@@ -157,6 +181,15 @@ class CompiledEnsemble:
         whether half of the replicates extrapolate, (n,).
 
         With the published recipe, the ends of the 95 % interval (n, 2) whatever the levels.
+
+        Parameters
+        ----------
+        F : ndarray of shape (members + 1, replicates, n)
+            From `predict_members`.
+        leaves : Leaves or None
+            What the quantile forest says of the pixels.
+        levels : ndarray of shape (n, k)
+            Probabilities, rising in each row.
         """
         mixed = mix(F, self.mixture)
         means = pooled_means(mixed, self.mixture, leaves)

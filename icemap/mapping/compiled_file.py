@@ -52,7 +52,17 @@ log = logging.getLogger(__name__)
 
 
 def write_compiled(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) -> None:
-    """Pack a saved ensemble and write the arrays next to it; see `compile_ensemble`."""
+    """Pack a saved ensemble and write the arrays next to it; see `compile_ensemble`.
+
+    Parameters
+    ----------
+    ensemble : IceEnsemble
+        Fitted or loaded.
+    url : str
+        Its folder.
+    sites : ndarray of shape (n, predictors)
+        Training predictors, on which the packed ensemble is compared with the members.
+    """
     compiled, check = compile_ensemble(ensemble, sites)
     parts: dict[str, Any] = {"conditions": compiled.conditions, "mixture": compiled.mixture}
     parts |= {f"member {name}": part for name, part in compiled.arrays.items()}

@@ -38,6 +38,13 @@ class CubePlaces:
 def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
     """Mapped cells drawn with probabilities in proportion to their area: what kNNDM compares the
     sites with.
+
+    Parameters
+    ----------
+    cube : Dataset
+    count : int
+        Number of cells.
+    seed : int
     """
     step = max(1, int((cube.sizes["latitude"] * cube.sizes["longitude"] / _MAX_CELLS) ** 0.5))
     with storage_errors("the cube", "read"):
@@ -60,6 +67,14 @@ def map_places(
 ) -> MapPlaces:
     """Predict the places with the predictors X (n, predictors); each stands for a share of the map,
     ``weight`` (n,).
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, predictors)
+    weight : ndarray of shape (n,)
+    places : CubePlaces
+    predictor : Predictor
+        The compiled ensemble with its calibration.
     """
     coding = predictor.compiled.coding
     result = map_pixels(predictor.compiled, predictor.applicability, predictor.calibration, X)
@@ -90,7 +105,15 @@ def weighed_places(
 
 
 def read_places(cube: xr.Dataset, places: CubePlaces, names: Sequence[str]) -> NDArray[np.float64]:
-    """Variables of the cube at the places, (n, variables)."""
+    """Variables of the cube at the places, (n, variables).
+
+    Parameters
+    ----------
+    cube : Dataset
+    places : CubePlaces
+    names : sequence of str
+        Of the variables.
+    """
     import xarray as xr
 
     row, col = xr.DataArray(places.row, dims="__place"), xr.DataArray(places.col, dims="__place")

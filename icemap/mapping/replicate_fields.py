@@ -99,6 +99,14 @@ class ReplicateFields:
     def write(self, chunk: Chunk, codes: NDArray[np.uint8], fraction: NDArray[np.floating]) -> None:
         """Write one chunk: codes (replicates, rows, columns); fraction (rows, columns), NaN where
         not mapped.
+
+        Parameters
+        ----------
+        chunk : Chunk
+        codes : ndarray of uint8, shape (replicates, rows, columns)
+            From `codes`.
+        fraction : ndarray of shape (rows, columns)
+            Part of each cell that counts in totals; NaN where not mapped.
         """
         import zarr
 

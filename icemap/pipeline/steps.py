@@ -134,6 +134,14 @@ class Context:
     def finish(self, step: Step, facts: Facts, words: str) -> None:
         """Put a step's end into the record, with the digest of its words, the processors that
         worked on it and the sizes of its files.
+
+        Parameters
+        ----------
+        step : Step
+        facts : mapping
+            What the step notes about its product, JSON-able.
+        words : str
+            Digest of what the product says in words.
         """
         processors, self._processors = sorted(self._processors), set()
         if len(processors) > 1:
@@ -404,6 +412,13 @@ def _drop_next(step: Step, context: Context) -> None:
 def lost_product(step: Step, config: Config, record: Mapping[str, Any]) -> str:
     """Which product of a finished step is not there any more, or is shorter than it was, in a
     sentence; empty if none.
+
+    Parameters
+    ----------
+    step : Step
+    config : Config
+    record : mapping
+        Of the step in ``provenance.json``.
     """
     return next((text for _, text in lost_products(step, config, record)), "")
 
@@ -413,6 +428,13 @@ def lost_products(
 ) -> Iterator[tuple[str, str]]:
     """Address of each product of a finished step that is not there any more, or is shorter than it
     was, and the sentence that says so.
+
+    Parameters
+    ----------
+    step : Step
+    config : Config
+    record : mapping
+        Of the step in ``provenance.json``.
     """
     from icemap.running.ledger import Ledger
 
@@ -467,7 +489,17 @@ def require_no_source_in_run(run_url: str, sources: Iterable[Source]) -> None:
 
 @contextmanager
 def open_context(config: Config, cluster: str, workers: int, log: Log) -> Iterator[Context]:
-    """A context whose cluster, if it was started, is closed on leaving."""
+    """A context whose cluster, if it was started, is closed on leaving.
+
+    Parameters
+    ----------
+    config : Config
+    cluster : str
+        As the option ``--cluster`` names it.
+    workers : int
+    log : callable
+        Takes lines for the user.
+    """
     context = Context(config, cluster, workers, log)
     try:
         yield context

@@ -145,6 +145,15 @@ def align(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[
     Cells do not depend on the chunk that they are in, so one that needs too much of the source at a
     time is made in parts.
 
+    Parameters
+    ----------
+    raster : Raster
+    grid : Grid
+    chunk : Chunk
+        Of the grid.
+    how : Resampling
+        See `resampling`.
+
     Returns
     -------
     ndarray of shape ``chunk.shape``
@@ -274,7 +283,15 @@ def _warp(
 def source_window(
     raster: Raster, grid: Grid, chunk: Chunk
 ) -> tuple[slice, slice] | tuple[None, None]:
-    """Rows and columns of the raster that a chunk needs, or None where they do not meet."""
+    """Rows and columns of the raster that a chunk needs, or None where they do not meet.
+
+    Parameters
+    ----------
+    raster : Raster
+    grid : Grid
+    chunk : Chunk
+        Of the grid.
+    """
     lon = np.unique(np.r_[np.linspace(0, chunk.shape[1], 33), chunk.shape[1]])
     lat = np.unique(np.r_[np.linspace(0, chunk.shape[0], 33), chunk.shape[0]])
     transform = grid.chunk_transform(chunk)

@@ -102,7 +102,17 @@ def read_axis(
 
 
 def require_coordinates(array: xr.DataArray, x: str, y: str, who: str) -> None:
-    """Refuse axes that only count rows and columns, whatever they are called."""
+    """Refuse axes that only count rows and columns, whatever they are called.
+
+    Parameters
+    ----------
+    array : DataArray
+        A variable of a file.
+    x, y : str
+        Names of its axes.
+    who : str
+        The source, for messages.
+    """
     counting = [
         dim
         for dim in (x, y)

@@ -64,14 +64,30 @@ def check_source(source: Source, grid: Grid, *, counts: bool = False) -> SourceC
 
 
 def require_readable(source: Source, grid: Grid, *, counts: bool = False) -> None:
-    """Refuse a source that a look at finds a problem with; see `check_source`."""
+    """Refuse a source that a look at finds a problem with; see `check_source`.
+
+    Parameters
+    ----------
+    source : Source
+    grid : Grid
+    counts : bool
+        Also look for values that are codes for missing.
+    """
     problems = check_source(source, grid, counts=counts).problems
     if problems:
         raise IcemapError(" ".join(problems))
 
 
 def source_problems(source: Source, grid: Grid, *, counts: bool) -> list[str]:
-    """What is wrong with one source: it is opened, and some of it read, as for the cube."""
+    """What is wrong with one source: it is opened, and some of it read, as for the cube.
+
+    Parameters
+    ----------
+    source : Source
+    grid : Grid
+    counts : bool
+        Also look for values that are codes for missing.
+    """
     try:
         return list(check_source(source, grid, counts=counts).problems)
     except Exception as error:  # whatever a library may raise on a file that is not what it says

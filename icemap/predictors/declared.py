@@ -252,7 +252,18 @@ def require_no_suspect(
     declared: Declared,
     counted: str = "cells",
 ) -> None:
-    """Refuse a value that looks like a code for missing, unless the catalogue says it is real."""
+    """Refuse a value that looks like a code for missing, unless the catalogue says it is real.
+
+    Parameters
+    ----------
+    source : Source
+    values : ndarray
+        As stored, of any shape.
+    declared : Declared
+        What the file says about its values.
+    counted : str
+        What the values are of, for messages.
+    """
     suspect = find_suspect(values, declared.dtype)
     if suspect is None:
         return

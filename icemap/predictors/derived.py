@@ -69,6 +69,14 @@ class Window:
 def halo(derivation: Derivation, step: float, latitudes: NDArray[np.float64]) -> Halo:
     """Cells that a derivation looks at around cells with these latitudes; never more than half way
     round the globe.
+
+    Parameters
+    ----------
+    derivation : Derivation
+    step : float
+        Side of a cell, degrees.
+    latitudes : ndarray of shape (rows,)
+        Degrees.
     """
     if derivation.how in TERRAIN:
         return Halo(1, 1)

@@ -67,7 +67,17 @@ class Container:
             return sorted((file[group] if group else file).groups)
 
     def declared(self, array: xr.DataArray, path: str, where: str) -> Declared:
-        """What the attributes of a variable say about its values."""
+        """What the attributes of a variable say about its values.
+
+        Parameters
+        ----------
+        array : DataArray
+            The variable.
+        path : str
+            Of the variable in the file.
+        where : str
+            The source, for messages.
+        """
         attrs, fill = dict(array.attrs), None
         if self.is_zarr:
             *groups, name = path.split("/")

@@ -83,7 +83,15 @@ class Mosaic:
     bands: tuple[Band, ...]
 
     def read(self, band: int, rows: slice, cols: slice) -> NDArray[np.float64]:
-        """A window of stored values, NaN where no file has a value."""
+        """A window of stored values, NaN where no file has a value.
+
+        Parameters
+        ----------
+        band : int
+            From 1.
+        rows, cols : slice
+            Of the whole mosaic.
+        """
         import rasterio
 
         values = np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan)

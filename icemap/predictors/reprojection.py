@@ -82,6 +82,15 @@ class Placement:
     ) -> NDArray[np.float32]:
         """The cells from the window of the raster that begins at this column and row; ``method`` is
         GDAL's name.
+
+        Parameters
+        ----------
+        values : ndarray of shape (rows, columns)
+            A window of the raster, NaN where it has no data.
+        left, top : int
+            Column and row at which the window begins.
+        method : str
+            GDAL's name of the resampling.
         """
         from icemap.predictors import reprojection_kernels as turned_kernels
 
@@ -121,6 +130,18 @@ def is_rotated(crs: str) -> bool:
 def place(crs: str, transform: Affine, grid: Grid, chunk: Chunk, samples: int) -> Placement:
     """Where ``samples`` x ``samples`` points in each cell of a chunk are in a raster with this CRS
     and transform.
+
+    Parameters
+    ----------
+    crs : str
+        Of the raster.
+    transform : Affine
+        From its columns and rows to its coordinates.
+    grid : Grid
+    chunk : Chunk
+        Of the grid.
+    samples : int
+        Points per side of a cell.
     """
     project = to_source(crs)
     inverse = ~transform

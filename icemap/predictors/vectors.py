@@ -127,6 +127,13 @@ class Layer:
 def open_layer(source: Source, grid: Grid, path: str) -> Layer:
     """The layer as a raster with at least ``samples`` cells to a grid cell and side.
 
+    Parameters
+    ----------
+    source : Source
+    grid : Grid
+    path : str
+        Of the local file.
+
     Raises
     ------
     IcemapError

@@ -89,6 +89,16 @@ def write_cog(map_url: str, variable: str, out_url: str, cells: int | None = Non
     Floats keep their exact values with nodata NaN and averaged overviews; classes (uint8) have
     nodata 255 and overviews of the nearest cell.
 
+    Parameters
+    ----------
+    map_url : str
+    variable : str
+        Of the map.
+    out_url : str
+        Of the GeoTIFF.
+    cells : int, optional
+        Number of cells with a value that it must have.
+
     Raises
     ------
     IcemapError

@@ -187,6 +187,17 @@ def _moved(cells: ComparedCells) -> Callable[[Grid, Chunk], Mapping[str, NDArray
 def open_run(run_url: str, grid: Grid, target: TargetConfig, mask: str) -> Iterator[RunMap]:
     """Another run, on the grid of the first.
 
+    Parameters
+    ----------
+    run_url : str
+        Run folder or bucket prefix of the other run.
+    grid : Grid
+        Of the first run.
+    target : TargetConfig
+        What the first run maps.
+    mask : str
+        What counts of a cell, of :data:`icemap.mapping.areas.MASKS`.
+
     Raises
     ------
     IcemapError

@@ -317,6 +317,14 @@ def common_depth(
 ) -> float | None:
     """Thickness of the layer that is compared, m; None where the target is no ice.
 
+    Parameters
+    ----------
+    run : OpenedMap
+    other : OtherMap
+    settings : CompareConfig
+        With the depth that was asked for, m.
+    target : TargetConfig
+
     Raises
     ------
     IcemapError

@@ -194,6 +194,13 @@ def require_same_versions(client: Any) -> None:
 def require_same(here: Versions, there: Versions, where: str) -> None:
     """Refuse versions that differ.
 
+    Parameters
+    ----------
+    here, there : mapping of str to str
+        Versions by package, of this process and the other one.
+    where : str
+        Where the other one is, for messages.
+
     Examples
     --------
     >>> try:

@@ -112,6 +112,16 @@ def run_job(
 ) -> list[dict[str, Any]]:
     """Do what the ledger does not have yet.
 
+    Parameters
+    ----------
+    job : Job
+    ledger : Ledger
+        Of the items that are done.
+    executor : Executor
+        Computes the others.
+    progress : bool
+        Whether a bar is shown.
+
     Returns
     -------
     list of dict

@@ -139,5 +139,14 @@ class OpenedMap:
     def total(
         self, sums: RegionSums, residual_sd: float, thickness_m: float | None
     ) -> dict[str, float]:
-        """Total of a region of this map; see `icemap.totals.ice_totals.totals`."""
+        """Total of a region of this map; see `icemap.totals.ice_totals.totals`.
+
+        Parameters
+        ----------
+        sums : RegionSums
+        residual_sd : float
+            Standard deviation of the residual's total, target unit x km2.
+        thickness_m : float or None
+            Of the layer whose ice is counted; None for a mean of the target.
+        """
         return totals(sums, residual_sd, thickness_m, self.held_out, self.target.bounds)

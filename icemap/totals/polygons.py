@@ -38,6 +38,12 @@ class Zone:
     def coverage(self, grid: Grid, rows: slice, cols: slice) -> NDArray[np.float64]:
         """Part of each cell of a window that is inside, exact in the plane of longitude and
         latitude, shape (rows, columns).
+
+        Parameters
+        ----------
+        grid : Grid
+        rows, cols : slice
+            Window of the grid.
         """
         import shapely
         from shapely.affinity import translate

@@ -138,6 +138,16 @@ class Calibration:
     def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike, nugget: float = 0.0) -> Self:
         """Fit to PITs (n,) of left-out samples under kNNDM folds and their dissimilarity to the
         sites of the other folds (n,).
+
+        Parameters
+        ----------
+        pit : array_like of shape (n,)
+            Of left-out samples under kNNDM folds, 0 to 1.
+        dissimilarity : array_like of shape (n,)
+            To the sites of the other folds.
+        nugget : float
+            Spread of boreholes about the mean of their cell that the samples do not have, in units
+            of the target.
         """
         spread = LocalSpread.fit(pit, dissimilarity)
         believed = (np.arange(_PRIOR_ROWS) + 0.5) / _PRIOR_ROWS
@@ -155,6 +165,15 @@ class Calibration:
 
         Variances add up: each end moves away from the mean as the ends of a normal distribution
         would.
+
+        Parameters
+        ----------
+        mean : ndarray of shape (n,)
+            In units of the target.
+        interval : ndarray of shape (n, 2)
+            Lower and upper bound without the nugget.
+        low, high : float
+            Lowest and highest value of the target.
 
         Examples
         --------

@@ -108,6 +108,15 @@ class ConformalPIT:
 
         The columns of the weights are in the order of :attr:`pit_`; the place itself counts as much
         as its heaviest row.
+
+        Parameters
+        ----------
+        weights : array_like of shape (m, n)
+            Of the n rows for each of m places, in the order of :attr:`pit_`.
+        coverage : float
+            Of the interval, 0 to 1.
+        side : {"both", "lower", "upper"}
+            Which ends the interval has.
         """
         table = np.asarray(weights, dtype=np.float64)
         if table.ndim != 2 or table.shape[1] != len(self.pit_):

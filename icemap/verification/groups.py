@@ -88,6 +88,14 @@ def in_classes(values: ArrayLike, edges: Sequence[float] | None, unit: str) -> N
     """Name of the class of each value; quarters of the values where no limits are given. A value
     beyond all limits is in a class of its own.
 
+    Parameters
+    ----------
+    values : array_like of shape (n,)
+    edges : sequence of float or None
+        Limits of the classes; None for quarters of the values.
+    unit : str
+        For the names.
+
     Examples
     --------
     >>> in_classes([5.0, 20.0, 100.0], [0, 20, 60, 100], "%").tolist()
@@ -112,6 +120,13 @@ def in_classes(values: ArrayLike, edges: Sequence[float] | None, unit: str) -> N
 
 def block_names(longitude: ArrayLike, latitude: ArrayLike, degrees: float) -> Names:
     """Spatial block of each place, named by the middle of the places in it.
+
+    Parameters
+    ----------
+    longitude, latitude : array_like of shape (n,)
+        Degrees.
+    degrees : float
+        Side of a block.
 
     Examples
     --------
@@ -236,6 +251,15 @@ def predictor_groups(
 def worst_block(part: LeftOutForecasts, forecast: Forecast, blocks: Names) -> Row:
     """The block of 20 samples or more whose 95 % interval covers least: its name, coverage and
     number of samples; {} where no block is that large.
+
+    Parameters
+    ----------
+    part : LeftOutForecasts
+        The observations.
+    forecast : Forecast
+        Of one model.
+    blocks : ndarray of str, shape (all samples,)
+        Spatial block of each sample.
     """
     if "0.95" not in forecast["interval"]:
         return {}
@@ -278,7 +302,16 @@ def scored(
 
 
 def scores_of(y: Array, forecast: Forecast, chosen: NDArray[np.bool_] | None = None) -> Scores:
-    """Scores of what a model gives: an interval alone, or a whole distribution."""
+    """Scores of what a model gives: an interval alone, or a whole distribution.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Observations.
+    forecast : Forecast
+    chosen : ndarray of bool, shape (n,), optional
+        Rows that are scored; all when left out.
+    """
     rows = np.ones(len(y), dtype=bool) if chosen is None else chosen
     intervals = {
         float(c): (bounds[rows, 0], bounds[rows, 1]) for c, bounds in forecast["interval"].items()

@@ -219,6 +219,14 @@ def tree_shap(
     In units of the members' scale, standard deviations of the transformed target. Exact, by the
     path-dependent algorithm: LightGBM computes its own, the package shap those of a forest, where
     it is installed. Other members have none. The values of the columns of one predictor add up.
+
+    Parameters
+    ----------
+    members : mapping of str to estimator
+        Fitted, by name.
+    inputs : mapping of str to ndarray of shape (n, columns)
+        From `icemap.ensemble.members.member_inputs`.
+    coding : PredictorCoding
     """
     sizes = {}
     for name, member in members.items():

@@ -19,6 +19,15 @@ def winkler(y: Array, interval: Array, coverage: float = 0.95) -> Array:
     """Winkler score of each row: width of the interval plus 2/alpha times the distance by which the
     target is missed (doi:10.1198/016214506000001437).
 
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Observations.
+    interval : ndarray of shape (n, 2)
+        Lower and upper bound.
+    coverage : float
+        Of the interval, 0 to 1.
+
     Examples
     --------
     >>> winkler(np.array([5.0, 11.0]), np.array([[0.0, 10.0], [0.0, 10.0]])).round(6).tolist()

@@ -26,6 +26,11 @@ def crps_normal(y: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> Array:
     """Closed-form CRPS of normal forecasts, broadcast, in units of y (Gneiting et al. 2005,
     doi:10.1175/MWR2904.1).
 
+    Parameters
+    ----------
+    y, mean, sd : array_like
+        Observation, mean and standard deviation; of shapes that broadcast, in one unit.
+
     Examples
     --------
     >>> float(crps_normal(0.0, 0.0, 1.0).round(6))
@@ -45,6 +50,15 @@ def crps_normal_mixture(
 ) -> Array:
     """Closed-form CRPS of mixtures of normals: y (n,), means (n, k), sds and weights (k,) -> (n,)
     (Grimit et al. 2006, doi:10.1256/qj.05.235).
+
+    Parameters
+    ----------
+    y : array_like of shape (n,)
+        Observations.
+    means : array_like of shape (n, k)
+        Of the components, for each row.
+    sds, weights : array_like of shape (k,)
+        Of the components; the weights add up to 1.
     """
     return normal_mixture_crps(*(np.asarray(a, dtype=np.float64) for a in (y, means, sds, weights)))
 

@@ -93,6 +93,13 @@ def skill_blocks(longitude: Array, latitude: Array, degrees: float) -> tuple[NDA
 
     Where there are too few blocks of the side asked for, smaller ones: neighbouring blocks are
     then less independent than they are taken for, which is better than no interval.
+
+    Parameters
+    ----------
+    longitude, latitude : ndarray of shape (n,)
+        Degrees.
+    degrees : float
+        Side of a block that is asked for.
     """
     for halvings in range(BLOCK_HALVINGS + 1):
         side = degrees / 2**halvings

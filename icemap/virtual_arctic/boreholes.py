@@ -469,6 +469,15 @@ def borehole_truth(seed: int = 0, count: int = 1178, noise: float = LAYER_NOISE)
     measurement. The layers of :func:`boreholes` average back to it up to the rounding of what was
     written down.
 
+    Parameters
+    ----------
+    seed : int
+        Of the world.
+    count : int
+        Number of boreholes.
+    noise : float
+        Standard deviation of the measurement of a layer, % VIC.
+
     Returns
     -------
     DataFrame

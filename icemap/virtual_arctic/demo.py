@@ -38,6 +38,14 @@ SIZES: dict[str, dict[str, Any]] = {
 def write_demo(folder: str, size: str, seed: int = 0) -> str:
     """Write the inputs of the demo.
 
+    Parameters
+    ----------
+    folder : str
+        Where they are written.
+    size : {"small", "full"}
+    seed : int
+        Of the world.
+
     Returns
     -------
     str

@@ -437,6 +437,15 @@ def sample(
     """Any of ``FIELDS`` at paired coordinates (degrees), shape (names, places): hidden fields
     included, classes as numbers.
 
+    Parameters
+    ----------
+    longitudes, latitudes : array_like of shape (n,)
+        Degrees.
+    names : sequence of str
+        Of ``FIELDS``.
+    seed : int
+        Of the world.
+
     Raises
     ------
     IcemapError

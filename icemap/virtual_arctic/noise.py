@@ -40,6 +40,13 @@ def _lerp(t, a, b):  # type: ignore[no-untyped-def]
 def noise(x, y, z, key):  # type: ignore[no-untyped-def]
     """Gradient noise of standard deviation about 1 and wavelength about 1 at (x, y, z); ``key`` is
     a uint64 that names the field.
+
+    Parameters
+    ----------
+    x, y, z : float
+        A place, in wavelengths.
+    key : uint64
+        Names the field.
     """
     fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
     dx, dy, dz = x - fx, y - fy, z - fz
@@ -81,6 +88,19 @@ def fractal(x, y, z, key, wavelength, octaves, gain):  # type: ignore[no-untyped
     falls by ``gain`` each time.
 
     (x, y, z) is a place in km from the centre of the Earth.
+
+    Parameters
+    ----------
+    x, y, z : float
+        A place in km from the centre of the Earth.
+    key : uint64
+        Names the field.
+    wavelength : float
+        Of the first noise, km.
+    octaves : int
+        Number of noises.
+    gain : float
+        Amplitude of each noise as a part of that before it.
     """
     total, variance, amplitude = 0.0, 0.0, 1.0
     for octave in range(octaves):

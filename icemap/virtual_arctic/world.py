@@ -245,6 +245,17 @@ def predictors(
     shape (rows,); each value depends on its own place and the seed alone, so chunks of any grid fit
     together.
 
+    Parameters
+    ----------
+    longitudes : array_like of shape (columns,)
+        Degrees.
+    latitudes : array_like of shape (rows,)
+        Degrees.
+    names : sequence of str, optional
+        Of predictors and masks; all when left out.
+    seed : int
+        Of the world.
+
     Returns
     -------
     dict of ndarray of shape (rows, columns)
@@ -270,6 +281,13 @@ def truth_at_points(
 
     On land without permafrost it is the ice that permafrost would hold there: weigh by
     ``permafrost_fraction``.
+
+    Parameters
+    ----------
+    longitudes, latitudes : array_like of shape (n,)
+        Degrees.
+    seed : int
+        Of the world.
     """
     from icemap.virtual_arctic.fields import sample
 
@@ -279,6 +297,15 @@ def truth_at_points(
 def truth(longitudes: ArrayLike, latitudes: ArrayLike, seed: int = 0) -> NDArray[np.float32]:
     """True VIC (%) on the grid spanned by two coordinate vectors, shape (rows, columns); see
     :func:`truth_at_points`.
+
+    Parameters
+    ----------
+    longitudes : array_like of shape (columns,)
+        Degrees.
+    latitudes : array_like of shape (rows,)
+        Degrees.
+    seed : int
+        Of the world.
 
     Examples
     --------

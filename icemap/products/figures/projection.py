@@ -90,6 +90,13 @@ def view_of(grid: Grid, pixels: int = 900, projection: Projection = "equal-area"
     ``equal-area`` (Lambert's azimuthal projection) is centred on the pole, Greenwich down, when the
     grid spans more than half the longitudes and reaches the Arctic, else on the grid;
     ``plate-carree`` has degrees as its axes, true to scale in the middle.
+
+    Parameters
+    ----------
+    grid : Grid
+    pixels : int
+        Of the longer side of the picture; of half of it in plate carrée.
+    projection : {"equal-area", "plate-carree"}
     """
     edges = (grid.west, grid.south, grid.east, grid.north)
     lon, lat = (grid.west + grid.east) / 2, (grid.south + grid.north) / 2
@@ -135,7 +142,17 @@ def _sum_columns(rows: Any, step: int) -> NDArray[np.float32]:
 
 
 def drape(values: NDArray[np.float32], step: int, grid: Grid, view: View) -> NDArray[np.float64]:
-    """Block means of a grid as the picture's pixels; NaN outside."""
+    """Block means of a grid as the picture's pixels; NaN outside.
+
+    Parameters
+    ----------
+    values : ndarray of shape (rows, columns)
+        Block means of the grid, NaN outside.
+    step : int
+        Cells per side of a block.
+    grid : Grid
+    view : View
+    """
     lon, lat = view.cells
     row, col = grid.locate(
         np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan)

@@ -51,7 +51,15 @@ def styled(draw: Callable[P, bytes]) -> Callable[P, bytes]:
 def new_figure(
     width: float, height: float, layout: Literal["constrained"] | None = "constrained"
 ) -> Figure:
-    """A figure of so many inches without pyplot's global state, to be made in any thread."""
+    """A figure of so many inches without pyplot's global state, to be made in any thread.
+
+    Parameters
+    ----------
+    width, height : float
+        Inches.
+    layout : {"constrained"} or None
+        Of the axes.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -63,7 +71,17 @@ def new_figure(
 def saved(
     figure: Figure, kind: Literal["png", "svg"], *, transparent: bool = False, dpi: int = 160
 ) -> bytes:
-    """A figure as a PNG or SVG without a date."""
+    """A figure as a PNG or SVG without a date.
+
+    Parameters
+    ----------
+    figure : Figure
+    kind : {"png", "svg"}
+    transparent : bool
+        Without a background.
+    dpi : int
+        Of a PNG.
+    """
     import matplotlib
 
     content = io.BytesIO()

@@ -176,7 +176,17 @@ def reliability_figure(
 def scatter_figure(
     observed: Array, predicted: Array, inside: NDArray[np.bool_], unit: str
 ) -> bytes:
-    """Observed against predicted; observations outside their 95 % interval are marked."""
+    """Observed against predicted; observations outside their 95 % interval are marked.
+
+    Parameters
+    ----------
+    observed, predicted : ndarray of shape (n,)
+        In units of the target.
+    inside : ndarray of bool, shape (n,)
+        Observations inside their 95 % interval.
+    unit : str
+        Of the target.
+    """
     figure = new_figure(3.4, 3.0)
     axes = figure.add_subplot()
     span = [
@@ -235,6 +245,18 @@ def coverage_map(
 ) -> bytes:
     """Share of the observations inside their 95 % interval in each spatial block; blocks with fewer
     than ``few`` samples are hollow.
+
+    Parameters
+    ----------
+    view : View
+    longitude, latitude : ndarray of shape (n,)
+        Degrees.
+    inside : ndarray of bool, shape (n,)
+        Observations inside their 95 % interval.
+    blocks : ndarray of str, shape (n,)
+        Spatial block of each.
+    few : int
+        Samples from which on a block is filled.
     """
     from matplotlib.cm import ScalarMappable
 
@@ -293,7 +315,16 @@ def coverage_map(
 def places_map(
     view: View, sites: tuple[Array, Array], candidates: Sequence[Mapping[str, Any]]
 ) -> bytes:
-    """Where one more borehole would help most, numbered by rank, among the sites there are."""
+    """Where one more borehole would help most, numbered by rank, among the sites there are.
+
+    Parameters
+    ----------
+    view : View
+    sites : (ndarray, ndarray) of shape (n,)
+        Longitude and latitude, degrees.
+    candidates : sequence of NextBorehole
+        Best first.
+    """
     figure, axes = _map(view)
     axes.plot(
         *view.project(*sites),
@@ -375,6 +406,15 @@ def importance_figure(
 ) -> bytes:
     """Permutation importance of the ensemble, and mean size of the Shapley values of the tree
     members, predictors in the same order.
+
+    Parameters
+    ----------
+    permutation : sequence of PermutationRow
+        Most important first.
+    shap : mapping of str to mapping of str to float
+        By member and predictor.
+    unit : str
+        Of the target.
     """
     names = [row["predictor"] for row in permutation]
     figure = new_figure(4.4 * (1 + bool(shap)), 0.75 + 0.23 * len(names))
@@ -414,6 +454,17 @@ def dependence_figure(
 ) -> bytes:
     """Partial dependence of the ensemble's mean (bold) and of its members (thin) on each predictor,
     on one scale.
+
+    Parameters
+    ----------
+    curves : mapping of str to Dependence
+        By predictor.
+    order : sequence of str
+        Predictors, in the order of the panels.
+    units : mapping of str to str
+        Of the predictors; "class" for classes.
+    target_label : str
+        Of the vertical axis.
     """
     columns = 4
     rows = int(np.ceil(len(order) / columns))

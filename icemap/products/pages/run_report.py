@@ -250,6 +250,15 @@ def predictor_rows(
 ) -> list[dict[str, object]]:
     """What each predictor is, its range over the map and the part of the cells inside the masks
     that lack it.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the predictors.
+    sources : mapping of str to mapping
+        Their entries in the record of the run.
+    cube : mapping
+        What the cube's step noted there.
     """
     inside = cube.get("cells", {}).get("inside", 0)
     rows = []
