@@ -8,7 +8,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from icemap import CopulaBMA, GaussianBMA
 from icemap.ensemble.baselines import BestMember, EqualWeights
-from icemap.ensemble.fitting import fit_target_margin
 
 
 @parametrize_with_checks(
@@ -54,11 +53,3 @@ def test_a_member_without_weight_may_be_constant():
     fitted = CopulaBMA(idle=(1,)).fit(np.column_stack([F[:, 0], np.full(len(y), 3.0)]), y)
     assert fitted.weights_.tolist() == [1.0, 0.0]
     assert np.isfinite(fitted.predict([[40.0, 3.0]])).all()
-
-
-def test_too_few_values_between_the_bounds_make_no_atom():
-    y = np.array([0.0] * 20 + [50.0] * 3 + [100.0] * 10)
-    with pytest.warns(UserWarning, match="Only 3 target values lie between the bounds 0 and 100"):
-        margin = fit_target_margin(y, np.ones(len(y)), (0.0, 100.0))
-    assert 0.3 < margin.cdf(30.0) < 0.8
-    assert margin.cdf(0.0) == 0

@@ -10,6 +10,7 @@ import pytest
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
+from icemap.mapping.sums import RegionSums
 from icemap.products.pages.report import Report, column_decimals, number, storage_rows, write_report
 from icemap.totals.ice_totals import totals
 
@@ -50,7 +51,9 @@ class Page(HTMLParser):
 
 
 def storage_table() -> pd.DataFrame:
-    return pd.DataFrame([{"region": "all", "mask": "fraction", "unit": "km3"} | totals(REGION)])
+    return pd.DataFrame(
+        [{"region": "all", "mask": "fraction", "unit": "km3"} | totals(RegionSums(**REGION))]
+    )
 
 
 @pytest.fixture
@@ -107,7 +110,7 @@ def test_pictures_are_inside_whatever_their_kind(report, tmp_path):
 
 def test_every_number_given_is_on_the_page(report, tmp_path):
     cells = page(report, tmp_path).cells
-    row = totals(REGION)
+    row = totals(RegionSums(**REGION))
     interval = f"{number(row['ice_km3_lower95'])} to {number(row['ice_km3_upper95'])}"
     for expected in (
         "COP-BMA",
@@ -141,7 +144,10 @@ def test_words_are_escaped_and_empty_parts_left_out(report, tmp_path):
 
 def test_another_target_has_a_mean_not_a_volume(tmp_path):
     table = pd.DataFrame(
-        [{"region": "all", "mask": "fraction", "unit": "cm"} | totals(REGION, thickness_m=None)]
+        [
+            {"region": "all", "mask": "fraction", "unit": "cm"}
+            | totals(RegionSums(**REGION), thickness_m=None)
+        ]
     )
     target = TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=None)
     text = "".join(page(Report("T", target, PNG, storage=storage_rows(table)), tmp_path).text)
