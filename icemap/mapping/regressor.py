@@ -326,7 +326,8 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         """Central predictive interval, calibrated, (n, 2): lower and upper, in units of the
         target.
         """
-        tail = (1.0 - check_coverage(coverage)) / 2.0
+        # Rounded, so that 95 % are the quantiles 0.025 and 0.975 to the last bit.
+        tail = round((1.0 - check_coverage(coverage)) / 2.0, 12)
         return self.predict_quantile(X, [tail, 1.0 - tail])
 
     def predict_quantile(self, X: Any, q: ArrayLike) -> Array:

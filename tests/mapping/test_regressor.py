@@ -38,7 +38,7 @@ def of(estimator, *names):
         "check_estimator_cloneable",
         "check_no_attributes_set_in_init",
         "check_parameters_default_constructible",
-        "check_do_not_raise_errors_in_init_or_set_param",
+        "check_do_not_raise_errors_in_init_or_set_params",
         "check_estimators_unfitted",
         "check_n_features_in_after_fitting",
         "check_sample_weight_equivalence_on_dense_data",
