@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Collection
@@ -78,4 +79,6 @@ def yaml_value(value: Any) -> str:
     text = yaml.safe_dump(
         value, default_flow_style=True, allow_unicode=True, width=float("inf"), sort_keys=False
     )
-    return text.removesuffix("\n").removesuffix("\n...").strip()
+    plain = text.removesuffix("\n").removesuffix("\n...").strip()
+    # JSON, which is YAML, keeps a line break within its line.
+    return json.dumps(value, ensure_ascii=False) if "\n" in plain else plain
