@@ -19,6 +19,7 @@ author = "The icemap developers"
 project_copyright = "The icemap developers, Apache-2.0"
 version = release = icemap.__version__
 language = "en"
+highlight_language = "text"
 
 extensions = [
     "myst_nb",
@@ -77,4 +78,5 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"docs/index": []}
+# These pages have no pages below them.
+html_sidebars = {page: [] for page in ("docs/index", "docs/quickstart", "CHANGELOG", "SECURITY")}

@@ -157,7 +157,7 @@ def commands() -> Iterator[str]:
         if any(isinstance(one, click.Option) for one in own):
             parts.append(options(own))
         if len(own) < len(command.params):
-            parts.append("It computes: with the [options of where to compute](#where-to-compute).")
+            parts.append("It takes the [options of where to compute](#where-to-compute).")
         yield "\n\n".join(parts)
     shared = [one for one in main.commands["run"].params if one.name in EVERYWHERE]
     yield f"## Where to compute\n\n{options(shared)}"

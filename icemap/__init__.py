@@ -6,6 +6,7 @@ The public names are loaded when first used, so that ``import icemap`` stays lig
 from __future__ import annotations
 
 import importlib
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,6 +18,7 @@ _PUBLIC = {
     "GaussianBMA": "icemap.ensemble.bma",
     "em_weights": "icemap.ensemble.bma",
     "IceEnsemble": "icemap.ensemble.model",
+    "IceRegressor": "icemap.mapping.regressor",
     "dissimilarity_index": "icemap.verification.applicability",
     "applicability_threshold": "icemap.verification.applicability",
     "open_map": "icemap.mapping.map_schema",
@@ -34,6 +36,8 @@ _PUBLIC = {
     "run": "icemap.pipeline.chain",
 }
 
+_DATASETS = {"open_map", "open_cube", "build_cube", "sample", "query", "totals"}
+
 __all__ = sorted(_PUBLIC)
 
 try:
@@ -46,8 +50,15 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'icemap' has no attribute '{name}'")
     module = importlib.import_module(_PUBLIC[name])
+    if name in _DATASETS:
+        # What they give, or take, has ``ds.icemap`` from here on.
+        importlib.import_module("icemap.products.accessor")
     return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
 
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *_PUBLIC])
+
+
+if "xarray" in sys.modules:
+    importlib.import_module("icemap.products.accessor")

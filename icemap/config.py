@@ -403,10 +403,11 @@ class VerificationConfig(Section):
     places: int = Field(default=2000, ge=100, le=10_000_000)
     """Cells that stand for the map, when folds imitate how far it is from its sites."""
     competitors: tuple[
-        Literal["quantile_forest", "conformal_quantiles", "published_recipe"], ...
+        Literal["quantile_forest", "conformal_quantiles", "kriging", "published_recipe"], ...
     ] = (
         "quantile_forest",
         "conformal_quantiles",
+        "kriging",
         "published_recipe",
     )
     """What the map is compared with, fitted again in every fold."""
@@ -472,6 +473,10 @@ class Config(Section):
     """Who made the map, as the report and the catalogue shall say it; nothing is taken from the
     machine.
     """
+    licence: str = ""
+    """Of the map: an SPDX identifier such as CC-BY-4.0, an address, or words."""
+    citation: str = ""
+    """How to cite the map."""
     grid: GridConfig
     """Extent and resolution of the map."""
     catalog: str

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError, first_line
-from icemap.grid import Chunk, Grid
+from icemap.grid import Chunk, Grid, wrapped
 from icemap.shards import write_whole_shards
 from icemap.store import storage_errors, zarr_group, zarr_store
 
@@ -93,7 +93,8 @@ def create_gridded(
         if shard is not None:
             encoding[variable.name]["shards"] = (shard, shard)
             encoding[variable.name]["chunks"] = (chunk, chunk)
-    encoding |= dict.fromkeys(DIMENSIONS, stored_with)
+    # A coordinate has a value everywhere, and CF allows it no _FillValue.
+    encoding |= {name: {"_FillValue": None, **stored_with} for name in DIMENSIONS}
     with storage_errors(url, "write"):
         dataset.to_zarr(
             zarr_store(url),
@@ -146,13 +147,51 @@ def gridded_dataset(
             )
             for variable in variables
         },
-        attrs={"Conventions": "CF-1.11", **attrs},
+        attrs={
+            "Conventions": "CF-1.11, ACDD-1.3",
+            **{name: value for name, value in attrs.items() if value is not None},
+            **_extent(grid),
+        },
     )
     return dataset.assign_coords(
         latitude=("latitude", grid.latitudes, latitude),
         longitude=("longitude", grid.longitudes, longitude),
         spatial_ref=((), 0, _spatial_ref(grid)),
     )
+
+
+# CF wants these in the type of the variable that they are about; JSON knows no types.
+TYPED = ("flag_values", "valid_range", "valid_min", "valid_max")
+
+
+def as_opened(dataset: xr.Dataset, dtypes: Mapping[str, Any]) -> xr.Dataset:
+    """A dataset as people get it: limits and flags in the types of the variables as they are
+    stored, no fill value for coordinates when it is saved, variables in the order of the alphabet.
+    """
+    for name, variable in dataset.data_vars.items():
+        for key in TYPED:
+            if key in variable.attrs:
+                variable.attrs[key] = np.asarray(variable.attrs[key], dtypes[str(name)])[()]
+    for name in DIMENSIONS:
+        dataset[name].encoding["_FillValue"] = None
+    # A store lists its arrays in any order.
+    return dataset[sorted(map(str, dataset.data_vars))]
+
+
+def _extent(grid: Grid) -> dict[str, Any]:
+    """Edges of a grid in the words of ACDD; across the date line the west is the larger number."""
+    round_it = grid.east - grid.west >= 360 - 1e-9
+    west, east = (-180.0, 180.0) if round_it else (grid.west, float(wrapped(grid.east)))
+    return {
+        "geospatial_lat_min": grid.south,
+        "geospatial_lat_max": grid.north,
+        "geospatial_lat_units": "degrees_north",
+        "geospatial_lat_resolution": f"{grid.resolution:.9g} degrees",
+        "geospatial_lon_min": west,
+        "geospatial_lon_max": east,
+        "geospatial_lon_units": "degrees_east",
+        "geospatial_lon_resolution": f"{grid.resolution:.9g} degrees",
+    }
 
 
 def describe_gridded(url: str, variables: Sequence[Variable], attrs: Mapping[str, Any]) -> None:
@@ -165,7 +204,7 @@ def describe_gridded(url: str, variables: Sequence[Variable], attrs: Mapping[str
     variables : sequence of Variable
         With all their attributes; those that are as they were are not written.
     attrs : mapping
-        Of the group; it keeps what else it has.
+        Of the group; it keeps what else it has, and loses those that are None.
     """
     import zarr
 
@@ -183,7 +222,11 @@ def describe_gridded(url: str, variables: Sequence[Variable], attrs: Mapping[str
 
 
 def _update(node: zarr.Array[Any] | zarr.Group, attrs: Mapping[str, Any]) -> bool:
-    wanted = json.loads(json.dumps(dict(attrs)))
+    gone = [key for key, value in attrs.items() if value is None and key in node.attrs]
+    for key in gone:
+        del node.attrs[key]
+    given = {key: value for key, value in attrs.items() if value is not None}
+    wanted = json.loads(json.dumps(given))
     new = {
         key: value
         for key, value in wanted.items()
@@ -191,7 +234,7 @@ def _update(node: zarr.Array[Any] | zarr.Group, attrs: Mapping[str, Any]) -> boo
     }
     if new:
         node.attrs.update(new)
-    return bool(new)
+    return bool(new or gone)
 
 
 def compressors() -> tuple[ZstdCodec, ...]:
@@ -215,10 +258,17 @@ def consolidate(url: str) -> None:
         zarr.consolidate_metadata(zarr_store(url), zarr_format=3)
 
 
+def is_consolidated(url: str) -> bool:
+    """Whether a group notes in its own metadata what is in it."""
+    with storage_errors(url, "read"):
+        return zarr_group(url, "r").metadata.consolidated_metadata is not None
+
+
 def _spatial_ref(grid: Grid) -> dict[str, Any]:
     transform = grid.transform
     return {
         "grid_mapping_name": "latitude_longitude",
+        "long_name": "WGS 84",
         "crs_wkt": WGS84_WKT,
         "semi_major_axis": 6378137.0,
         "inverse_flattening": 298.257223563,
@@ -391,8 +441,11 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
     with storage_errors(url, "open"):
         consolidated = group.metadata.consolidated_metadata is not None
         dataset = xr.open_zarr(group.store, zarr_format=3, consolidated=consolidated, chunks={})
-    # A store lists its arrays in any order.
-    return dataset[sorted(map(str, dataset.data_vars))]
+    dtypes = {
+        str(name): variable.encoding.get("dtype", variable.dtype)
+        for name, variable in dataset.data_vars.items()
+    }
+    return as_opened(dataset, dtypes)
 
 
 def grid_of(dataset: xr.Dataset) -> Grid:

@@ -82,6 +82,8 @@ class CubeChunkRecord(TypedDict):
     missing: dict[str, int]
     lowest: dict[str, float]
     highest: dict[str, float]
+    # No cell is mapped, and no predictor was read.
+    unread: NotRequired[bool]
 
 
 class CountedCells(TypedDict):
@@ -212,6 +214,8 @@ class VerificationRecord(TypedDict):
     folds: dict[str, FoldColumns]
     skill: HeadlineSkill
     climatology: ClimatologyShare
+    # Of runs verified by an earlier version there is none.
+    sampling_support: NotRequired[dict[str, Any]]
 
 
 class VariogramRecord(TypedDict):

@@ -33,6 +33,32 @@ def target_words(config: Config) -> dict[str, object]:
     return config.target.model_dump(include=TARGET_WORDS)
 
 
+def preview_words(config: Config) -> list[str]:
+    """What a preview says of itself; nothing for a map."""
+    return [config.preview] if config.quick else []
+
+
+def map_words(config: Config) -> dict[str, str | None]:
+    """Attributes of a map for those who find it, after ACDD; None for what nobody has said."""
+    target = config.target
+    interval = (
+        "the 95 % interval of its replicates"
+        if config.ensemble.recipe == "published"
+        else "a calibrated 95 % prediction interval"
+    )
+    return {
+        "title": config.title,
+        "summary": (
+            f"{config.title}: {target.long_name} ({target.unit}) with {interval}, the spread of the"
+            " ensemble and the area of applicability, from boreholes and gridded predictors."
+        ),
+        "creator_name": config.author or None,
+        "license": config.licence or None,
+        "references": config.citation or None,
+        "keywords": f"permafrost, ground ice, {target.long_name}",
+    }
+
+
 def source_words(sources: Mapping[str, Source]) -> dict[str, object]:
     """What the catalogue says of sources for people."""
     return {name: source.words() for name, source in sources.items()}

@@ -169,7 +169,9 @@ def imports_of(files: dict[str, str]) -> dict[str, set[str]]:
         own = module_name(PACKAGE / path)
         names = [name for _, name in imported(ast.parse(code), PACKAGE / path)]
         modules = {module_name(PACKAGE / other) for other in files} - {"icemap", own}
-        found[own] = {module for name in names for module in modules if inside(name, module)}
+        # Of a package and its module that is imported, the module.
+        matches = [[module for module in modules if inside(name, module)] for name in names]
+        found[own] = {max(some, key=len) for some in matches if some}
     return found
 
 

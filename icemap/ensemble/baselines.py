@@ -151,6 +151,8 @@ class GaussianBMA(_NormalMixture):
 
     Attributes
     ----------
+    n_features_in_, feature_names_in_
+        Number of members, and their names where F is a DataFrame.
     weights_ : (members,) array
     sigma_ : (members,) array
     coef_ : (2, members) array
@@ -205,7 +207,9 @@ class GaussianBMA(_NormalMixture):
                 f"prior_strength and bias_strength are {self.prior_strength} and"
                 f" {self.bias_strength}; they must be numbers >= 0."
             )
-        members, target, rows, names = check_fit(F, y, sample_weight, check_bounds(self.bounds))
+        members, target, rows, names = check_fit(
+            self, F, y, sample_weight, check_bounds(self.bounds), ()
+        )
         self.coef_ = self._bias_coefficients(members, target, rows)
         squared = (target[:, None] - self.coef_[0] - self.coef_[1] * members) ** 2
         self.weights_, self.sigma_, self.log_likelihood_, self.n_iter_ = self._em(
@@ -306,7 +310,9 @@ class _SinglePrediction(_NormalMixture):
         """Measure the out-of-fold error; parameters and errors are those of
         :meth:`CopulaBMA.fit`.
         """
-        members, target, rows, names = check_fit(F, y, sample_weight, check_bounds(self.bounds))
+        members, target, rows, names = check_fit(
+            self, F, y, sample_weight, check_bounds(self.bounds), ()
+        )
         self.weights_ = self._combine(members, target, rows)
         error = target - members @ self.weights_
         self.offset_ = float(rows @ error / rows.sum())
@@ -345,6 +351,12 @@ class EqualWeights(_SinglePrediction):
     >>> EqualWeights().fit(y[:, None] + rng.normal(size=(100, 4)), y).weights_.tolist()
     [0.25, 0.25, 0.25, 0.25]
     """
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # Columns that are not all predictions of the target make a poor mean.
+        tags.regressor_tags.poor_score = True
+        return tags
 
     def _combine(self, F: Array, y: Array, rows: Array) -> Array:
         return np.full(F.shape[1], 1.0 / F.shape[1])

@@ -85,6 +85,8 @@ class CopulaBMA(PredictiveMixture):
 
     Attributes
     ----------
+    n_features_in_, feature_names_in_
+        Number of members, and their names where F is a DataFrame.
     weights_ : (members,) array
     copulas_ : list of Copula
     target_margin_, member_margins_ : margins
@@ -148,13 +150,13 @@ class CopulaBMA(PredictiveMixture):
         Raises
         ------
         ValueError
-            For NaN, constant members, fewer than 30 rows, y outside the bounds, mismatched lengths
-            or negative weights.
+            For NaN, constant members, y outside the bounds, mismatched lengths or negative weights.
 
         Warns
         -----
         UserWarning
-            Of a value of an unbounded target that is far beyond all others.
+            For fewer than 30 different rows, and of a value of an unbounded target that is far
+            beyond all others.
         """
         options = FitOptions(
             check_bounds(self.bounds),
@@ -163,7 +165,9 @@ class CopulaBMA(PredictiveMixture):
             self.seed,
             self.idle,
         )
-        members, target, weights, names = check_fit(F, y, sample_weight, options.bounds)
+        members, target, weights, names = check_fit(
+            self, F, y, sample_weight, options.bounds, options.idle
+        )
         parts = fit_parts(members, target, weights, names, options)
         self._set_parts(
             parts.target_margin, parts.member_margins, parts.copulas, parts.weights, parts.v_clip

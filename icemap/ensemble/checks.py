@@ -5,15 +5,18 @@ do.
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import validate_data
 
 Array = NDArray[np.float64]
 Bounds = tuple[float, float]
 
-#: Below this many rows neither margins nor copulas mean anything.
+#: Below this many rows margins and copulas mean little.
 MIN_ROWS = 30
 #: A training side must leave `LEAST_ROWS` when a fifth of it is held out once more to tune.
 MIN_TRAINING = 40
@@ -38,43 +41,26 @@ def member_names(F: Any, members: int) -> list[str]:
     return [f"member {k}" for k in range(members)] if columns is None else [str(c) for c in columns]
 
 
-def check_members(F: Any, expected: list[str] | None = None) -> Array:
-    """Member predictions as a float64 array (n, members).
+def check_members(estimator: Any, F: Any) -> Array:
+    """Member predictions as a float64 array (n, members), for a fitted estimator, which says in
+    scikit-learn's words what shape, type or columns do not fit.
 
     Raises
     ------
     ValueError
-        For a wrong shape, text, NaN or infinity: the message names the column and the first row.
+        Also for NaN or infinity: the message names the column and the first row.
     """
-    values = np.asarray(F)
-    if values.ndim != 2 or 0 in values.shape:
-        raise ValueError(f"F has shape {values.shape}; give member predictions as rows x members.")
-    try:
-        values = values.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError("F holds text; give member predictions as numbers.") from error
-    names = member_names(F, values.shape[1])
-    if expected is not None and values.shape[1] != len(expected):
-        raise ValueError(
-            f"F has {values.shape[1]} columns, but the fit had {len(expected)} members"
-            f" ({', '.join(expected)}); give the same, in the same order."
-        )
-    if (
-        expected is not None
-        and hasattr(F, "columns")
-        and expected[0] != "member 0"
-        and names != expected
-    ):
-        raise ValueError(
-            f"The columns of F are {', '.join(names)}, but the fit had {', '.join(expected)}; give"
-            " the same, in the same order."
-        )
+    values = validate_data(estimator, F, reset=False, dtype=np.float64, ensure_all_finite=False)
+    return _require_finite(values, estimator.member_names_)
+
+
+def _require_finite(values: Array, names: Sequence[str]) -> Array:
     bad = ~np.isfinite(values)
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise ValueError(
-            f"Column '{(expected or names)[column]}' of F has {int(bad[:, column].sum())} missing"
-            f" or infinite values (first in row {row}): drop those rows or repair the member."
+            f"Column '{names[column]}' of F has {int(bad[:, column].sum())} missing or infinite"
+            f" values (NaN or inf, first in row {row}): drop those rows or repair the member."
         )
     return values
 
@@ -134,8 +120,8 @@ def check_bounds(bounds: Any) -> Bounds | None:
     return low, high
 
 
-def check_sample_weight(sample_weight: Any, n: int) -> Array:
-    """Row weights scaled to add up to Kish's effective number of rows, (n,); ones when None.
+def check_weights(sample_weight: Any, n: int) -> Array:
+    """Row weights (n,), finite and >= 0, not all of them 0; ones when None.
 
     Raises
     ------
@@ -147,7 +133,8 @@ def check_sample_weight(sample_weight: Any, n: int) -> Array:
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n,):
         raise ValueError(
-            f"sample_weight has shape {weights.shape}, but F has {n} rows; give one weight per row."
+            f"sample_weight has shape {weights.shape}, but there are {n} rows; give one weight per"
+            " row."
         )
     if not np.all(np.isfinite(weights)) or np.any(weights < 0):
         raise ValueError(
@@ -158,45 +145,90 @@ def check_sample_weight(sample_weight: Any, n: int) -> Array:
         raise ValueError(
             "sample_weight is zero in every row; give at least some rows a positive weight."
         )
-    return weights * (weights.sum() / (weights @ weights))
+    return weights
+
+
+def distinct_rows(table: Array, weights: Array) -> tuple[NDArray[np.intp], Array]:
+    """First position of each distinct row of a table (n, columns) in rising order, and the sum of
+    the weights of its repeats; rows without weight are left out.
+
+    A fit to them does not depend on the order of the rows, and one weight of two is two rows.
+
+    Examples
+    --------
+    >>> table, weights = np.array([[2.0], [1.0], [2.0], [0.0]]), np.array([1.0, 1.0, 3.0, 0.0])
+    >>> rows, weights = distinct_rows(table, weights)
+    >>> rows.tolist(), weights.tolist()
+    ([1, 0], [1.0, 4.0])
+    """
+    used = np.flatnonzero(weights > 0)
+    _, first, inverse = np.unique(table[used], axis=0, return_index=True, return_inverse=True)
+    summed = np.zeros(len(first))
+    np.add.at(summed, inverse.ravel(), weights[used])
+    return used[first], summed
 
 
 def check_fit(
-    F: Any, y: Any, sample_weight: Any, bounds: Bounds | None
+    estimator: Any, F: Any, y: Any, sample_weight: Any, bounds: Bounds | None, idle: Sequence[int]
 ) -> tuple[Array, Array, Array, list[str]]:
     """Checked members (n, members), target (n,), row weights (n,) and member names for a fit.
 
+    The rows are the distinct ones, in rising order; their weights add up to Kish's effective number
+    of rows.
+
     Parameters
     ----------
+    estimator : estimator
+        Learns the number and the names of the columns.
     F : array_like of shape (n, members)
         Out-of-fold predictions; a DataFrame names the members.
     y : array_like of shape (n,)
+        Target.
     sample_weight : array_like of shape (n,) or None
         Equal where None.
     bounds : (float, float) or None
         Lowest and highest value of the target.
+    idle : sequence of int
+        Members without weight, which may be constant.
 
     Raises
     ------
     ValueError
-        As the checks above, and for fewer than 30 rows, a constant target or a constant member.
+        In scikit-learn's words for shapes and types; for NaN, a target outside the bounds or
+        constant, or a constant member.
+
+    Warns
+    -----
+    UserWarning
+        For fewer than 30 rows.
     """
-    members = check_members(F)
+    members, target = validate_data(
+        estimator,
+        F,
+        y,
+        dtype=np.float64,
+        y_numeric=True,
+        ensure_all_finite=False,
+        ensure_min_samples=2,
+    )
     names = member_names(F, members.shape[1])
-    target = check_target(y, len(members), bounds)
-    weights = check_sample_weight(sample_weight, len(members))
-    used = int(np.count_nonzero(weights))
-    if used < MIN_ROWS:
-        raise ValueError(
-            f"There are {used} rows with a positive weight; at least {MIN_ROWS} out-of-fold rows"
-            " are needed to fit margins, copulas and weights."
-        )
+    _require_finite(members, names)
+    target = check_target(target, len(members), bounds)
+    weights = check_weights(sample_weight, len(members))
     for column, name in enumerate(names):
-        if np.ptp(members[weights > 0, column]) == 0:
+        if column not in idle and np.ptp(members[weights > 0, column]) == 0:
             raise ValueError(
                 f"Column '{name}' of F is constant ({members[0, column]:g}): a member that never"
                 " varies says nothing; drop it or repair it."
             )
     if np.ptp(target[weights > 0]) == 0:
         raise ValueError(f"y is constant ({target[0]:g}): there is nothing to predict.")
-    return members, target, weights, names
+    rows, weights = distinct_rows(np.column_stack([members, target]), weights)
+    if len(rows) < MIN_ROWS:
+        warnings.warn(
+            f"There are {len(rows)} different rows with a positive weight; margins, copulas and"
+            f" weights fitted to fewer than {MIN_ROWS} are guesses.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return members[rows], target[rows], weights * (weights.sum() / (weights @ weights)), names

@@ -134,6 +134,8 @@ def _blocks(table: TrainingTable, degrees: float) -> NDArray[np.int64]:
     """Spatial blocks, smaller than asked for where there are too few of them for a standard
     error.
     """
+    if not table.placed:
+        return table.cell
     for halvings in range(BLOCK_HALVINGS + 1):
         blocks = spatial_blocks(table.longitude, table.latitude, degrees / 2**halvings)
         if len(np.unique(blocks)) >= _MIN_BLOCKS:

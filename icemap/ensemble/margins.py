@@ -63,6 +63,10 @@ class RankMargin:
         spacing of the outer tenth away.
         """
         values, levels = midranks(np.asarray(x, dtype=np.float64), weights)
+        if len(values) == 1:
+            # A member that says the same of all rows.
+            reach = max(abs(float(values[0])), 1.0) * 1e-6
+            return cls(values[0] + reach * np.array([-1.0, 0.0, 1.0]), np.array([0.0, 0.5, 1.0]))
         outer = max(2, len(values) // 10)
         below = 0.5 * (values[outer - 1] - values[0]) / (outer - 1)
         above = 0.5 * (values[-1] - values[-outer]) / (outer - 1)

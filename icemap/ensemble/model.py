@@ -332,6 +332,11 @@ class IceEnsemble(BaseEstimator):
         shape (n, predictors).
         """
         check_is_fitted(self, "replicates_")
+        if hasattr(X, "__dask_graph__") or hasattr(X, "data_vars"):
+            raise TypeError(
+                "an IceEnsemble predicts a table in memory: IceRegressor, or an ensemble opened by"
+                " icemap.open_ensemble, predicts a Dataset lazily."
+            )
         values = (
             X[list(self.coding_.names)].to_numpy(dtype=float) if isinstance(X, pd.DataFrame) else X
         )

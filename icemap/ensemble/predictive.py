@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 
 from icemap.ensemble.checks import check_bounds, check_members
 
@@ -41,8 +42,9 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
     """Base of the estimators that turn member predictions F (n, members) into a distribution of the
     target.
 
-    Subclasses set ``member_names_`` and ``ranges_`` (members, 2), the span of the predictions they
-    were fitted on.
+    They follow scikit-learn's contract, with the members as features. Subclasses set
+    ``member_names_`` (their ``feature_names_in_``, where there are any) and ``ranges_`` (members,
+    2), the span of the predictions they were fitted on.
     """
 
     member_names_: list[str]
@@ -59,12 +61,15 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
         """Quantiles at the levels of each row, F (n, members) and levels (n, k) -> (n, k)."""
 
     def _checked(self, F: ArrayLike) -> Array:
-        if not hasattr(self, "member_names_"):
-            raise ValueError(
-                f"This {type(self).__name__} is not fitted yet: call fit(F, y) with out-of-fold"
-                " predictions first."
-            )
-        return check_members(F, self.member_names_)
+        check_is_fitted(self, "member_names_")
+        return check_members(self, F)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # Of values on a bound there may be so few inside that no distribution can be fitted.
+        bounds = getattr(self, "bounds", None)
+        tags.target_tags.positive_only = bounds is not None and bounds[0] >= 0
+        return tags
 
     def predict_quantile(self, F: ArrayLike, q: ArrayLike) -> Array:
         """Quantiles of the predictive distribution, by inversion of the mixture.

@@ -77,7 +77,10 @@ class TrainingTable:
     ----------
     X : ndarray of shape (n, predictors)
         Coded predictors.
-    y, weight, longitude, latitude : ndarray of shape (n,)
+    y, weight : ndarray of shape (n,)
+    longitude, latitude : ndarray of shape (n,)
+        NaN where nobody says where the samples are: folds are then of cells, else of spatial
+        blocks.
     cell : ndarray of shape (n,)
         Number of the grid cell, so that no cell is on both sides of a split.
     error : ndarray of shape (n,), optional
@@ -97,6 +100,11 @@ class TrainingTable:
         places = self.longitude[rows], self.latitude[rows], self.cell[rows]
         error = None if self.error is None else self.error[rows]
         return TrainingTable(self.X[rows], self.y[rows], self.weight[rows], *places, error)
+
+    @property
+    def placed(self) -> bool:
+        """Whether it is known where the samples are."""
+        return not np.isnan(self.longitude).all()
 
     def weighed(self, model_variance: float) -> TrainingTable:
         """With weights times 1 / (model variance + error**2); itself where there are no errors."""
@@ -205,17 +213,25 @@ def out_of_fold(
     return F
 
 
-def bma_of(options: TrainingOptions) -> CopulaBMA:
+def bma_of(options: TrainingOptions, F: Array | None = None) -> CopulaBMA:
     """The unfitted COP-BMA over the members and the consensus, towards which the prior draws the
     weights.
 
-    As published there is no prior, and the consensus has no weight.
+    As published there is no prior, and the consensus has no weight. A member whose predictions F
+    (n, members + 1) are all the same, as they may be of a handful of samples, has no weight either.
     """
+    last = len(options.members)
+    idle = () if F is None else tuple(int(k) for k in np.flatnonzero(np.ptp(F, axis=0) == 0))
+    if len(idle) == last + 1:
+        idle = ()
     if options.recipe.published:
-        return CopulaBMA(bounds=options.bounds, idle=(len(options.members),))
-    towards = (0.0,) * len(options.members) + (1.0,)
+        return CopulaBMA(bounds=options.bounds, idle=tuple(sorted({*idle, last})))
+    towards = (0.0,) * (last - len(idle)) + (1.0,)
     return CopulaBMA(
-        bounds=options.bounds, prior_strength=options.prior_strength, prior_weights=towards
+        bounds=options.bounds,
+        prior_strength=options.prior_strength,
+        prior_weights=towards,
+        idle=idle,
     )
 
 
@@ -246,7 +262,7 @@ def fit_replicate(
     start = time.process_time()
     fitted = table.without_error(scale.inverse(F[:, -1]))
     bma = (
-        bma_of(options)
+        bma_of(options, F)
         .fit(F, fitted.y, sample_weight=table.weight)
         .with_climatology(options.climatology)
     )
@@ -310,7 +326,8 @@ def inner_folds(
 ) -> NDArray[np.int64]:
     """Spatial blocks dealt out to folds; grid cells where there are fewer blocks than folds.
 
-    Where one block holds so many samples that too few would be left to train on, smaller blocks.
+    Where one block holds so many samples that too few would be left to train on, smaller blocks;
+    where nobody says where the samples are, grid cells.
 
     Parameters
     ----------
@@ -322,6 +339,8 @@ def inner_folds(
     seed : int
     """
     lon, lat = table.longitude, table.latitude
+    if not table.placed:
+        return cell_folds(table.cell, min(folds, len(np.unique(table.cell))), seed)
     for halvings in range(BLOCK_HALVINGS + 1):
         side = options.block_degrees / 2**halvings
         if len(np.unique(spatial_blocks(lon, lat, side))) >= folds:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icemap.ensemble.checks import MIN_ROWS
 from icemap.ensemble.climatology import climatology_scores
@@ -24,6 +25,8 @@ from icemap.ensemble.replicates import (
     weighed_table,
 )
 from icemap.ensemble.strength import choose_prior_strength
+
+Array = NDArray[np.float64]
 
 TUNING_FOLDS = 5
 
@@ -191,7 +194,7 @@ def tune_pool(
     """Strength of the prior and share of climatology, by spatial folds of out-of-fold predictions.
 
     The table is that of `weighed_table`, and the options have its variance. Where the folds leave
-    too few rows for a COP-BMA, those of the options stay.
+    too few rows for a COP-BMA, or rows that are alike, those of the options stay.
 
     Parameters
     ----------
@@ -206,9 +209,13 @@ def tune_pool(
     """
     strength, share, record = options.prior_strength, options.climatology, []
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
-    if (prior or climatology) and len(table) - np.bincount(folds).max() >= MIN_ROWS:
+    enough = len(table) - np.bincount(folds).max() >= MIN_ROWS
+    if (prior or climatology) and enough:
         scale = options.scale(table.y)
         F = out_of_fold(table, options, coding, scale, seed)
+        prior, climatology = (
+            wanted and _differ(F, table.y, folds) for wanted in (prior, climatology)
+        )
         if prior:
             fitted = table.without_error(scale.inverse(F[:, -1]))
             strength, crps = choose_prior_strength(
@@ -237,6 +244,12 @@ def tune_pool(
         model_variance=options.model_variance,
         record=record,
     )
+
+
+def _differ(F: Array, y: Array, folds: NDArray[np.int64]) -> bool:
+    """Whether predictions (n, members + 1) and target (n,) differ in what each fold leaves."""
+    values = np.column_stack([F, y])
+    return all(bool(np.ptp(values[folds != fold], axis=0).all()) for fold in np.unique(folds))
 
 
 def search_space(name: str, columns: int) -> dict[str, object]:

@@ -310,7 +310,8 @@ def target_of(dataset: xr.Dataset) -> TargetConfig:
         name=name,
         long_name=attrs["long_name"],
         unit=attrs["units"],
-        bounds=None if bounds is None else (float(bounds[0]), float(bounds[1])),
+        # They are in the variable's precision: 0.1, not 0.10000000149.
+        bounds=None if bounds is None else (float(str(bounds[0])), float(str(bounds[1]))),
     )
 
 

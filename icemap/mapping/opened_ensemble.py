@@ -26,6 +26,8 @@ from icemap.ensemble.tuning import Tuning
 from icemap.mapping.chunk import mean_and_spread
 from icemap.mapping.compiled_ensemble import BATCH, CompiledEnsemble, pad
 from icemap.mapping.compiled_file import compiled_misfit, read_compiled
+from icemap.mapping.lazy import is_dataset, predict_dataset
+from icemap.mapping.models import ensemble_url, open_saved
 
 LEVELS = (0.025, 0.975)
 log = logging.getLogger(__name__)
@@ -72,7 +74,16 @@ class OpenedEnsemble(IceEnsemble):
     of the members.
     """
 
+    url_: str
     compiled_: CompiledEnsemble | None
+
+    def predict(self, X: Any) -> Any:
+        """Mean over the replicates, shape (n,), for a DataFrame or an array with the predictors;
+        for an xarray.Dataset, a lazy Dataset with the variables of a map.
+        """
+        if is_dataset(X):
+            return predict_dataset(X, open_saved(self.url_))
+        return super().predict(X)
 
     def fit(self, samples: pd.DataFrame) -> OpenedEnsemble:
         """Train with the same parameters on other samples; see `IceEnsemble.fit`."""
@@ -101,7 +112,7 @@ class OpenedEnsemble(IceEnsemble):
 
 
 def open_ensemble(url: str) -> IceEnsemble:
-    """Open a saved ensemble from a folder or bucket.
+    """Open a saved ensemble from a folder or bucket, its own or that of its run.
 
     Its predictions are those of ``icemap map``, to the bit, and agree with the members' own to
     0.001 % of the target's range; what belongs to single replicates is read when it is asked for.
@@ -111,8 +122,10 @@ def open_ensemble(url: str) -> IceEnsemble:
     IcemapError
         If a file is missing or changed, or predicts something else than when it was saved.
     """
+    url = ensemble_url(url)
     manifest = read_manifest(url)
     ensemble = OpenedEnsemble(**saved_parameters(manifest))
+    ensemble.url_ = url
     ensemble.coding_ = coding = PredictorCoding.from_dict(manifest["coding"])
     ensemble.tuning_ = Tuning.from_dict(manifest["tuning"])
     ensemble.replicates_ = SavedReplicates(url, manifest["files"], coding, ensemble.replicates)

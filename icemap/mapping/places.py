@@ -59,22 +59,26 @@ def choose_places(cube: xr.Dataset, count: int, seed: int) -> CubePlaces:
     return CubePlaces(row[chosen], col[chosen], longitude[chosen], latitude[chosen])
 
 
-def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> MapPlaces:
+def map_places(
+    X: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    places: CubePlaces,
+    predictor: Predictor,
+) -> MapPlaces:
     """Predict the places.
 
     Parameters
     ----------
-    cube : Dataset
+    X : ndarray of shape (n, predictors)
+        In the ensemble's order; classes as codes.
+    weight : ndarray of shape (n,)
+        Share of the map that each place stands for.
     places : CubePlaces
     predictor : Predictor
         The compiled ensemble with its calibration.
     """
     coding = predictor.compiled.coding
-    values = read_places(cube, places, [*coding.names, "fraction"])
-    X, fraction = values[:, :-1], values[:, -1]
     result = map_pixels(predictor.compiled, predictor.applicability, predictor.calibration, X)
-    # The places were drawn by area already; where nothing counts at all, every place counts alike.
-    weight = fraction / fraction.sum() if fraction.sum() > 0 else np.full(len(X), 1 / len(X))
     sd = (result.upper - result.lower) / (2 * NORMAL_95)
     predictors = coding.design(coding.encode(X)[0])
     return MapPlaces(
@@ -86,6 +90,19 @@ def map_places(cube: xr.Dataset, places: CubePlaces, predictor: Predictor) -> Ma
         sd,
         result.replicate_means.astype(float),
     )
+
+
+def weighed_places(
+    cube: xr.Dataset, places: CubePlaces, names: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Predictors at the places (n, predictors), and the share of the map that each stands for
+    (n,).
+    """
+    values = read_places(cube, places, [*names, "fraction"])
+    X, fraction = values[:, :-1], values[:, -1]
+    # The places were drawn by area already; where nothing counts at all, every place counts alike.
+    weight = fraction / fraction.sum() if fraction.sum() > 0 else np.full(len(X), 1 / len(X))
+    return X, weight
 
 
 def read_places(cube: xr.Dataset, places: CubePlaces, names: Sequence[str]) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.json_records import RegionSumsRecord
-from icemap.mapping.kernels.weighted import weighted_sums
+from icemap.mapping.kernels.weighted import grouped_sums, weighted_sums
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ class RegionSums:
 
 
 Sums = dict[str, RegionSums]
+# Flags that one whole number holds next to the number of a group.
+_FLAGS_AT_ONCE = 32
 
 
 def chunk_sums(
@@ -120,14 +122,27 @@ def chunk_sums(
     >>> sums["all"].area_km2, sums["all"].integral
     (4.0, [40.0, 80.0])
     """
+    cells = area_km2, {"": fraction}, replicate_means, sd_total, aoa
+    return masked_sums(*cells, regions, interval)[""]
+
+
+def masked_sums(
+    area_km2: NDArray[np.floating],
+    fractions: Mapping[str, NDArray[np.floating]],
+    replicate_means: NDArray[np.floating],
+    sd_total: NDArray[np.floating],
+    aoa: NDArray[Any],
+    regions: Mapping[str, NDArray[np.bool_]] | None = None,
+    interval: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
+) -> dict[str, Sums]:
+    """`chunk_sums` for several masks at once, by name: ``fractions`` holds the part of each cell
+    that counts under each of them.
+
+    Regions overlap, and cells of the same regions are summed once: what a region holds is then the
+    sum of a few of those sums.
+    """
     mapped = np.isfinite(sd_total)
     cells = np.broadcast_to(area_km2, sd_total.shape)[mapped].astype(float)
-    weight = cells * fraction[mapped]
-    if np.isnan(weight).any():
-        raise ValueError(
-            f"fraction is NaN in {int(np.isnan(weight).sum())} mapped cells: give 0 where nothing"
-            " counts"
-        )
     values = replicate_means[:, mapped]
     missing = np.isnan(values).any(axis=1)
     if missing.any():
@@ -136,24 +151,66 @@ def chunk_sums(
             f"replicate {index} is NaN in {int(np.isnan(values[index]).sum())} mapped cells: every"
             " replicate must predict every mapped cell"
         )
+    by_cell = np.ascontiguousarray(values.T)
     inside = aoa[mapped] == 1
-    parts = {
-        name: np.where(member[mapped], weight, 0.0)
-        for name, member in {"all": np.ones(sd_total.shape, bool), **(regions or {})}.items()
-    }
-    parts = {name: part for name, part in parts.items() if part.any()}
-    if not parts:
-        return {}
-    # In one pass for all replicates and regions, in and out of the area of applicability.
-    stacked = np.stack([*parts.values(), *(part * inside for part in parts.values())])
-    integrals = weighted_sums(stacked, np.ascontiguousarray(values.T)).reshape(2, len(parts), -1)
+    members = {name: member[mapped] for name, member in (regions or {}).items()}
+    members = {"all": np.ones(len(cells), bool), **members}
+    group, of_group = _alike([inside, *members.values()])
+    held = of_group[1:].astype(float)
+    in_aoa = held * of_group[0]
+    found: dict[str, Sums] = {}
+    for mask, fraction in fractions.items():
+        weight = cells * fraction[mapped]
+        if np.isnan(weight).any():
+            raise ValueError(
+                f"fraction is NaN in {int(np.isnan(weight).sum())} mapped cells: give 0 where"
+                " nothing counts"
+            )
+        by_group = grouped_sums(group, of_group.shape[1], weight, by_cell)
+        integrals = weighted_sums(np.concatenate([held, in_aoa]), by_group)
+        parts = {name: np.where(member, weight, 0.0) for name, member in members.items()}
+        found[mask] = _sums_of(
+            parts,
+            inside,
+            integrals.reshape(2, len(members), -1),
+            sd_total[mapped],
+            None if interval is None else (interval[0][mapped], interval[1][mapped]),
+        )
+    return found
+
+
+def _alike(flags: Sequence[NDArray[np.bool_]]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Number of the group of each cell, in which all flags are the same, (n,), and the flags of
+    each group, (flags, groups).
+    """
+    group = np.zeros(len(flags[0]), dtype=np.int64)
+    first = group[:1]
+    for start in range(0, len(flags), _FLAGS_AT_ONCE):
+        for flag in flags[start : start + _FLAGS_AT_ONCE]:
+            group = 2 * group + flag
+        _, first, group = np.unique(group, return_index=True, return_inverse=True)
+    return group.ravel(), np.stack([flag[first] for flag in flags])
+
+
+def _sums_of(
+    parts: Mapping[str, NDArray[np.float64]],
+    inside: NDArray[np.bool_],
+    integrals: NDArray[np.float64],
+    sd: NDArray[np.floating],
+    interval: tuple[NDArray[np.floating], NDArray[np.floating]] | None,
+) -> Sums:
+    """What a mask says of each region that has a part; integrals are (in all or inside the area of
+    applicability, regions, replicates).
+    """
     sums: Sums = {}
     for row, (name, part) in enumerate(parts.items()):
-        spread = part * sd_total[mapped]
+        if not part.any():
+            continue
+        spread = part * sd
         lower, upper = (
             (None, None)
             if interval is None
-            else (float((part * end[mapped].astype(float)).sum()) for end in interval)
+            else (float((part * end.astype(float)).sum()) for end in interval)
         )
         sums[name] = RegionSums(
             area_km2=float(part.sum()),

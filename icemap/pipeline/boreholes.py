@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,7 @@ def _make(context: Context) -> Facts:
 
     config = context.config
     table = _read_sites(context)
+    _complete_cube(context, table)
     cube = open_cube(config.folder.cube)
     try:
         samples, sites = build_samples(table.sites, config.grid.grid, cube, config.predictors)
@@ -64,6 +67,40 @@ def _make(context: Context) -> Facts:
     if few := too_few(len(samples), config):
         context.log(f"  {few}")
     return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
+
+
+def _complete_cube(context: Context, table: SiteTable) -> None:
+    """Have the cube hold the predictors of sites in chunks without a mapped cell, where it has none
+    yet.
+    """
+    from icemap.boreholes.samples import FILL_CELLS
+    from icemap.predictors.cube import plan_cube
+    from icemap.running.run import Job
+
+    config, ledger = context.config, context.ledger("cube")
+    unread = {key for key, record in ledger.each() if record.get("unread")}
+    if not unread:
+        return
+    grid, size = config.grid.grid, config.grid.chunk
+    used = table.sites[table.sites["used"].astype(bool)]
+    row, col = grid.locate(used["lon"].to_numpy(float), used["lat"].to_numpy(float))
+    # A site takes a missing predictor from its neighbours.
+    reach = range(-FILL_CELLS, FILL_CELLS + 1)
+    around = grid.shape[1] if math.isclose(grid.east - grid.west, 360) else sys.maxsize
+    held = {
+        ((r + i) // size, (c + j) % around // size)
+        for r, c in zip(row[row >= 0].tolist(), col[row >= 0].tolist(), strict=True)
+        for i in reach
+        for j in reach
+    }
+    chunks = [chunk for chunk in grid.chunks(size) if chunk.key in unread and chunk.index in held]
+    if not chunks:
+        return
+    build = replace(plan_cube(config, context.sources), everywhere=True)
+    for chunk in chunks:
+        ledger.remove(chunk.key)
+    context.log(f"  predictors of {len(chunks)} chunks that hold sites, but no mapped cell")
+    context.run_job(Job("cube", chunks, build, unit="chunks"), "cube")
 
 
 def _ahead(context: Context, why: str) -> None:

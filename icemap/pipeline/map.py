@@ -9,7 +9,7 @@ from icemap import __version__
 from icemap.config import Config
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import RECORD, exists, join
-from icemap.words import target_words
+from icemap.words import map_words, preview_words, target_words
 
 if TYPE_CHECKING:
     from icemap.mapping.replicate_fields import ReplicateFields
@@ -58,7 +58,7 @@ def _make(context: Context) -> Facts:
         f" versions: {RECORD} of the run"
     )
     attrs = {
-        "title": config.title,
+        **map_words(config),
         "source": source,
         "history": history,
         HELD_OUT: config.ensemble.held_out,
@@ -83,12 +83,23 @@ def _make(context: Context) -> Facts:
         ),
         "map",
     )
+    _say_support(context)
     valid = sum(record["valid"] for record in records)
     return {
         "cells": valid,
         "inside_aoa": sum(record.get("aoa", 0) for record in records),
         "extrapolated": sum(record.get("extrapolated", 0) for record in records),
     }
+
+
+def _say_support(context: Context) -> None:
+    """Say which classes of the map the samples leave out."""
+    from icemap.json_records import VerificationRecord, read_record
+
+    remedy = "make it again with 'icemap verify'"
+    record = read_record(context.config.folder.verification, VerificationRecord, remedy)
+    if (found := record.get("sampling_support")) and found["worst"]:
+        context.log(f"  {found['sentence']}")
 
 
 def _replicate_fields(config: Config) -> ReplicateFields | None:
@@ -111,5 +122,9 @@ STEP = Step(
     depends=_depends,
     make=_make,
     products=lambda config: [config.folder.map],
-    words=lambda context: [context.config.title, target_words(context.config)],
+    words=lambda context: [
+        map_words(context.config),
+        target_words(context.config),
+        *preview_words(context.config),
+    ],
 )

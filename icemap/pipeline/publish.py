@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from icemap.config import Config
 from icemap.pipeline.steps import Context, Facts, Step, nothing
-from icemap.store import join
-from icemap.words import target_words
+from icemap.store import join, write_bytes
+from icemap.words import map_words, preview_words, target_words
 
 
 def _make(context: Context) -> Facts:
     """GeoTIFFs, STAC and catalogue."""
     from icemap.products.cog import write_cogs
+    from icemap.products.figures.thumbnail import thumbnail_figure
     from icemap.products.overviews import write_overviews
-    from icemap.products.stac import write_catalog, write_stac
+    from icemap.products.stac import THUMBNAIL, write_catalog, write_stac
     from icemap.products.viewer import MISSING, write_viewer
 
     config = context.config
@@ -24,6 +25,7 @@ def _make(context: Context) -> Facts:
         config.target,
         cells=context.provenance.steps["map"]["cells"],
     )
+    write_bytes(config.folder.product(THUMBNAIL), thumbnail_figure(config.folder.map))
     write_stac(config.run, config.title, author=config.author)
     write_catalog(config.run, config.title)
     viewer = write_viewer(config.run, config.title)
@@ -38,12 +40,14 @@ def _make(context: Context) -> Facts:
 def _products(config: Config) -> list[str]:
     from icemap.mapping.map_schema import OVERVIEWS, product_files, product_stem
     from icemap.products.overviews import coarser_grids
+    from icemap.products.stac import THUMBNAIL
     from icemap.products.viewer import viewer_files
 
     levels = [join(config.folder.map, OVERVIEWS)] if coarser_grids(config.grid.grid) else []
     files = [
         join(config.folder.products, name) for name in product_files(config.target.name).values()
     ]
+    files.append(config.folder.product(THUMBNAIL))
     stem = product_stem(config.target.name)
     catalogues = [
         join(config.run, name)
@@ -59,8 +63,8 @@ STEP = Step(
     make=_make,
     products=_products,
     words=lambda context: [
-        context.config.title,
-        context.config.author,
+        map_words(context.config),
         target_words(context.config),
+        *preview_words(context.config),
     ],
 )

@@ -12,7 +12,13 @@ from icemap.errors import IcemapError
 from icemap.pipeline.learning import one_line, prepared_ensemble
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import join, write_json
-from icemap.words import VERIFICATION_ALONE, VERIFICATION_WORDS, target_words
+from icemap.words import (
+    VERIFICATION_ALONE,
+    VERIFICATION_WORDS,
+    class_words,
+    preview_words,
+    target_words,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
         PermutedErrors,
         SiteInfluence,
     )
+    from icemap.verification.sampling_support import MapClasses
 
 
 def _depends(context: Context) -> Any:
@@ -48,6 +55,8 @@ def _words(context: Context) -> Any:
         config.title,
         target_words(config),
         config.verification.model_dump(include=VERIFICATION_WORDS),
+        class_words(context.sources),
+        *preview_words(config),
     ]
 
 
@@ -115,7 +124,6 @@ def _make(context: Context) -> Facts:
     context.settle()
     write_json(join(config.folder.ensemble, CALIBRATION), calibration)
     write_json(join(config.folder.ensemble, APPLICABILITY), applicability.to_dict())
-    write_json(config.folder.verification, record)
     for line in [
         *_as_text(scored["table"], config.target.unit),
         *found.notes,
@@ -125,6 +133,10 @@ def _make(context: Context) -> Facts:
     context.log("  " + scored["skill"]["sentence"])
     influence = _influence(context, ensemble, samples, places, by_kind[first], found.permuted)
     write_json(config.folder.influence, influence)
+    support = _support(context, influence["classes"], by_kind[first], samples)
+    record |= support
+    write_json(config.folder.verification, record)
+    context.log("  " + support["sampling_support"]["sentence"])
     units = {
         name: "class" if source.kind == "class" else source.unit
         for name, source in context.sources.items()
@@ -134,6 +146,40 @@ def _make(context: Context) -> Facts:
     )
     context.log(f"  see {config.folder.verification_page}")
     return {"samples": len(table), "skill": record["skill"]}
+
+
+def _support(
+    context: Context, classes: Sequence[MapClasses], part: LeftOutForecasts, samples: pd.DataFrame
+) -> dict[str, Any]:
+    """How the samples are spread over the map's classes, and how good the forecasts of each are."""
+    from icemap.verification.groups import predictor_groups
+    from icemap.verification.sampling_support import (
+        Described,
+        support_sentence,
+        support_table,
+        worst_supported,
+    )
+    from icemap.verification.skill import skill_blocks
+    from icemap.verification.summary import shown_model
+
+    config = context.config
+    place = samples["lon"].to_numpy(float), samples["lat"].to_numpy(float)
+    blocks, _ = skill_blocks(*place, config.ensemble.block_degrees)
+    described = {
+        name: Described(source.unit, source.classes) for name, source in context.sources.items()
+    }
+    values = {one["predictor"]: samples[one["predictor"]].to_numpy(float) for one in classes}
+    rows = support_table(classes, values, described)
+    return {
+        "sampling_support": {
+            "sentence": support_sentence(rows),
+            "worst": worst_supported(rows),
+            "classes": rows,
+        },
+        "by_predictor": predictor_groups(
+            part, classes, values, described, shown_model(part["models"]), blocks, config.seed
+        ),
+    }
 
 
 def _nugget(config: Config, samples: pd.DataFrame) -> float:
@@ -268,7 +314,7 @@ def _influence(
     places: Any,
     forecasts: LeftOutForecasts,
     permuted: Sequence[PermutedErrors],
-) -> Facts:
+) -> dict[str, Any]:
     """What the predictors do, what each site means for the map, and where one more would help
     most.
     """
@@ -297,7 +343,7 @@ def _influence(
     return {
         "permutation": permutation_importance_table(permuted),
         **of_predictors,
-        **{name: by_site[name] for name in ("sites", "next_boreholes", "places")},
+        **{name: by_site[name] for name in ("sites", "next_boreholes", "places", "classes")},
     }
 
 
@@ -377,14 +423,17 @@ class FindInfluence:
 
     def _sites(self) -> SiteInfluence:
         from icemap.mapping.broadcast import get_predictor
-        from icemap.mapping.places import map_places
+        from icemap.mapping.places import map_places, weighed_places
         from icemap.predictors.cube import open_cube
+        from icemap.verification.sampling_support import map_classes
         from icemap.verification.site_influence import next_boreholes, site_table
 
         predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
+        names = predictor.compiled.coding.names
+        X, weight = weighed_places(open_cube(self.cube_url), self.places, names)
         applicability, on_map = (
             predictor.applicability,
-            map_places(open_cube(self.cube_url), self.places, predictor),
+            map_places(X, weight, self.places, predictor),
         )
         sites = site_table(
             self.samples, applicability, on_map, self.ensemble.held_out_, self.residual
@@ -393,6 +442,7 @@ class FindInfluence:
             "sites": sites,
             "next_boreholes": next_boreholes(applicability, on_map),
             "places": len(on_map.mean),
+            "classes": map_classes(X, weight, names, list(predictor.compiled.coding.levels)),
         }
 
 
@@ -404,12 +454,15 @@ def _as_text(rows: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
         "bias": "8.2f",
         "crps": "8.2f",
         "coverage_95": "9.1%",
+        "coverage_95_low": "8.1%",
+        "coverage_95_high": "8.1%",
         "width_95": "9.1f",
         "winkler_95": "11.1f",
     }
     yield (
         f"{'folds':22s}{'model':25s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
-        f"{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
+        f"{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'from':>8s}{'to':>8s}"
+        f"{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
     )
     for row in rows:
         skill = f"{row['crpss']:7.1%}" if "crpss" in row else f"{'-':>7s}"

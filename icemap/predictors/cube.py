@@ -4,14 +4,17 @@ mapped marked ``valid``.
 
 from __future__ import annotations
 
+import re
 import socket
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap import __version__
 from icemap.catalog import Source
 from icemap.config import Config, GridConfig, MaskConfig
 from icemap.errors import IcemapError
@@ -66,6 +69,8 @@ class CubeBuild:
         made is refused.
     notes : mapping
         What is done to the values of sources with a file, where there is something to say.
+    everywhere : bool
+        Predictors are read also where no cell of a chunk is mapped.
     """
 
     url: str
@@ -77,6 +82,7 @@ class CubeBuild:
     ways: Mapping[str, Resampling]
     stamps: Mapping[str, str]
     notes: Mapping[str, str] = field(default_factory=dict)
+    everywhere: bool = False
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -86,18 +92,22 @@ class CubeBuild:
         """Write the empty cube."""
         inner = self.chunk // 4 if self.chunk % 4 == 0 and self.chunk >= 64 else self.chunk
         create_gridded(
-            self.url, self.grid, self.variables, cube_attrs(title), chunk=inner, shard=self.chunk
+            self.url, self.grid, self.variables, self.attrs(title), chunk=inner, shard=self.chunk
         )
 
     def describe(self, title: str) -> None:
         """Bring the words in the attributes of a cube that is there up to date."""
-        describe_gridded(self.url, self.variables, cube_attrs(title))
+        describe_gridded(self.url, self.variables, self.attrs(title))
+
+    def attrs(self, title: str) -> dict[str, str]:
+        """Attributes of the group."""
+        return cube_attrs(title, self.sources.values())
 
     @property
     def variables(self) -> list[Variable]:
         """Predictors and masks, then what is mapped and what counts of a cell."""
         named = [
-            _variable(
+            described(
                 source, self.ways.get(name), name in self.predictors, self.notes.get(name, "")
             )
             for name, source in self.sources.items()
@@ -111,17 +121,17 @@ class CubeBuild:
         return record
 
     def make(self, chunk: Chunk) -> tuple[dict[str, NDArray[Any]], CubeChunkRecord]:
-        """Every variable of one chunk as it is stored, and the chunk's record."""
+        """Variables of one chunk as they are stored, and the chunk's record.
+
+        The masks come first: where they leave no cell, no predictor is read, and what is not there
+        stays nodata.
+        """
         fields = ChunkFields(self.grid, self.ways, chunk, self.sources.values())
-        try:
-            arrays = {name: fields.read(source) for name, source in self.sources.items()}
-        except IcemapError as error:
-            self._require_unchanged(chunk)
-            raise (
-                error if chunk.key in str(error) else IcemapError(f"Chunk {chunk.key}: {error}")
-            ) from error
-        self._require_unchanged(chunk)
+        arrays = self._read(fields, dict.fromkeys(mask.source for mask in self.masks), chunk)
         inside, fraction = self._mask(arrays, chunk)
+        if not (inside.any() or self.everywhere):
+            return self._left_out(arrays, inside, fraction)
+        arrays |= self._read(fields, [name for name in self.sources if name not in arrays], chunk)
         missing = {name: inside & np.isnan(arrays[name]) for name in self.predictors}
         valid = inside & ~np.any(list(missing.values()), axis=0)
         ranges = {name: value_range(arrays[name][inside]) for name in self.predictors}
@@ -139,9 +149,42 @@ class CubeBuild:
             "highest": {name: high for name, (_, high) in ranges.items() if high is not None},
         }
 
-    def _require_unchanged(self, chunk: Chunk) -> None:
+    def _left_out(
+        self,
+        masks: Mapping[str, NDArray[np.float32]],
+        inside: NDArray[np.bool_],
+        fraction: NDArray[np.float32],
+    ) -> tuple[dict[str, NDArray[Any]], CubeChunkRecord]:
+        """A chunk in which nothing is mapped, without predictors."""
+        stored = {name: _stored(values, self.sources[name]) for name, values in masks.items()}
+        return {**stored, "valid": inside, "fraction": fraction}, {
+            "pixels": int(inside.size),
+            "inside": 0,
+            "valid": 0,
+            "missing": dict.fromkeys(self.predictors, 0),
+            "lowest": {},
+            "highest": {},
+            "unread": True,
+        }
+
+    def _read(
+        self, fields: ChunkFields, names: Iterable[str], chunk: Chunk
+    ) -> dict[str, NDArray[np.float32]]:
+        """Fields of some sources, whose files are those that the cube was begun with."""
+        sources = {name: self.sources[name] for name in names}
+        try:
+            arrays = {name: fields.read(source) for name, source in sources.items()}
+        except IcemapError as error:
+            self._require_unchanged(sources.values(), chunk)
+            raise (
+                error if chunk.key in str(error) else IcemapError(f"Chunk {chunk.key}: {error}")
+            ) from error
+        self._require_unchanged(sources.values(), chunk)
+        return arrays
+
+    def _require_unchanged(self, sources: Iterable[Source], chunk: Chunk) -> None:
         for files, leaf in {
-            leaf.files: leaf for source in self.sources.values() for leaf in source.leaves
+            leaf.files: leaf for source in sources for leaf in source.leaves
         }.items():
             try:
                 stamps = file_stamps(leaf)
@@ -178,9 +221,15 @@ class CubeBuild:
         return inside, fraction
 
 
-def cube_attrs(title: str) -> dict[str, str]:
+def cube_attrs(title: str, sources: Iterable[Source]) -> dict[str, str]:
     """Attributes of the group of a cube."""
-    return {"title": f"{title}: predictors"}
+    licences = dict.fromkeys(source.licence for source in sources if source.licence)
+    return {
+        "title": f"{title}: predictors",
+        "summary": f"{title}: predictors and masks of a map, aligned on one grid.",
+        "history": f"icemap {__version__}: aligned from the source that each variable names",
+        "license": "; ".join(licences) or "as each variable says",
+    }
 
 
 def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
@@ -343,7 +392,35 @@ def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -
             )
 
 
-def _variable(source: Source, how: Resampling | None, predictor: bool, note: str) -> Variable:
+def flag_word(name: str) -> str:
+    """The name of a class as one word of ``flag_meanings``, of the letters that CF allows.
+
+    Letters of other alphabets stay: a name that says nothing would be worse.
+
+    Examples
+    --------
+    >>> flag_word("Cropland / other vegetation"), flag_word("Tree (open)"), flag_word("forêt")
+    ('Cropland_other_vegetation', 'Tree_open', 'foret')
+    """
+    plain = unicodedata.normalize("NFKD", name)
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return re.sub(r"[^\w.+@-]+", "_", plain).strip("_") or "_"
+
+
+def described(source: Source, how: Resampling | None, predictor: bool, note: str) -> Variable:
+    """One predictor or mask of a cube with all that is said about it.
+
+    Parameters
+    ----------
+    source : Source
+        With its classes.
+    how : Resampling or None
+        None for what is not resampled.
+    predictor : bool
+        False for a mask.
+    note : str
+        What was done to its values, empty if nothing.
+    """
     attrs: dict[str, object] = {
         "long_name": source.long_name,
         "units": source.unit,
@@ -378,9 +455,7 @@ def _variable(source: Source, how: Resampling | None, predictor: bool, note: str
     if source.kind == "class":
         attrs |= {
             "flag_values": sorted(source.classes),
-            "flag_meanings": " ".join(
-                source.classes[c].replace(" ", "_") for c in sorted(source.classes)
-            ),
+            "flag_meanings": " ".join(flag_word(source.classes[c]) for c in sorted(source.classes)),
         }
     return Variable(source.name, "uint8" if source.kind == "class" else "float32", attrs)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,11 @@ from icemap.catalog import load_sources
 from icemap.config import GridConfig, MaskConfig, resolve, settings_from
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import gridded_dataset
+from icemap.gridded import as_opened, gridded_dataset
 from icemap.json_records import CubeChunkRecord
 from icemap.predictors.checks import require_none, source_problems
 from icemap.predictors.cube import (
     CubeBuild,
-    cube_attrs,
     open_cube,
     plan_build,
     require_predictors,
@@ -124,7 +124,10 @@ def build_cube(
             f"There is something at {place} already: open it with open_cube, delete it, or give"
             " another 'url'."
         )
-    build = plan_build(place or "", settings, names, tuple(wanted), sources)
+    # Sites may be sampled anywhere, also where nothing is mapped.
+    build = replace(
+        plan_build(place or "", settings, names, tuple(wanted), sources), everywhere=True
+    )
     return _lazy(build, title) if place is None else _written(build, title)
 
 
@@ -156,8 +159,12 @@ def _lazy(build: CubeBuild, title: str) -> xr.Dataset:
                 dask.array.from_delayed(fields[name], chunk.shape, dtype=np.float32)
             )
     arrays = {name: dask.array.block(blocks) for name, blocks in rows.items()}
-    dataset = gridded_dataset(build.grid, build.variables, arrays, cube_attrs(title))
-    return dataset[sorted(names)]
+    dataset = gridded_dataset(build.grid, build.variables, arrays, build.attrs(title))
+    for variable in build.variables:
+        # As they are stored: classes and flags are saved as bytes.
+        encoding = {"dtype": np.dtype(variable.dtype), "_FillValue": variable.nodata}
+        dataset[variable.name].encoding |= encoding
+    return as_opened(dataset, {variable.name: variable.dtype for variable in build.variables})
 
 
 def _decoded_chunk(build: CubeBuild, chunk: Chunk) -> dict[str, NDArray[np.float32]]:

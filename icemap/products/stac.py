@@ -10,12 +10,21 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import yaml
 
+from icemap.boreholes.samples import read_samples
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import wrapped
-from icemap.gridded import DIMENSIONS, Variable, grid_of
+from icemap.gridded import (
+    DIMENSIONS,
+    Variable,
+    consolidate,
+    grid_of,
+    is_consolidated,
+    open_gridded,
+)
 from icemap.mapping.map_schema import (
     CALIBRATED_INTERVAL,
     REPLICATE_INTERVAL,
@@ -35,6 +44,14 @@ if TYPE_CHECKING:
 
     from icemap.grid import Grid
 
+SCIENTIFIC = "https://stac-extensions.github.io/scientific/v1.0.0/schema.json"
+# Identifiers of SPDX have neither blanks nor slashes.
+SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+DOI = re.compile(r"10\.\d{4,9}/[^\s;,]+[^\s;,.]")
+PROVIDER_ROLES: Any = ["producer", "licensor"]
+THUMBNAIL = "thumbnail.png"
+# Boreholes were not logged before, nor will they have been after.
+YEARS = (1800, 2200)
 DATACUBE = "https://stac-extensions.github.io/datacube/v2.2.0/schema.json"
 EXTENSIONS = (
     "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
@@ -44,7 +61,8 @@ EXTENSIONS = (
 ZARR_MEDIA_TYPE = "application/vnd.zarr; version=3"
 ZARR: tuple[str, dict[str, Any]] = (
     "intake.readers.datatypes:Zarr",
-    {"engine": "zarr", "chunks": {}, "consolidated": False},
+    # A web server lists nothing: without the consolidated metadata a group would seem empty.
+    {"engine": "zarr", "chunks": {}, "consolidated": True},
 )
 GEOTIFF: tuple[str, dict[str, Any]] = (
     "intake.readers.datatypes:TIFF",
@@ -83,9 +101,7 @@ def write_stac(run_url: str, title: str, created: datetime | None = None, author
     collection = _collection(
         dataset, title, root, (created or datetime.now(UTC)).astimezone(UTC).replace(microsecond=0)
     )
-    collection.providers = (
-        [pystac.Provider(author, roles=[pystac.ProviderRole.PRODUCER])] if author else None
-    )
+    collection.providers = [pystac.Provider(author, roles=PROVIDER_ROLES)] if author else None
     collection.normalize_hrefs(RunFolder(root).stac)
     for item in collection.get_items():
         item.make_asset_hrefs_relative()
@@ -103,7 +119,8 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
     variables = map_variables(target, published=published)
     interval = REPLICATE_INTERVAL if published else CALIBRATED_INTERVAL
     extent = pystac.Extent(
-        pystac.SpatialExtent([list(_bbox(grid))]), pystac.TemporalExtent([[created, created]])
+        pystac.SpatialExtent([list(_bbox(grid))]),
+        pystac.TemporalExtent([list(_period(root) or (created, created))]),
     )
     collection = pystac.Collection(
         id=re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or target.name,
@@ -113,12 +130,17 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
             " area of applicability."
         ),
         extent=extent,
-        license=str(dataset.attrs.get("license", "other")),
+        license=_licence(dataset),
         catalog_type=pystac.CatalogType.SELF_CONTAINED,
         keywords=["permafrost", "ground ice", target.long_name],
-        stac_extensions=[DATACUBE],
-        extra_fields=_cube(grid, variables),
+        stac_extensions=[DATACUBE, SCIENTIFIC],
+        extra_fields={**_cube(grid, variables), **_scientific(dataset, root)},
     )
+    address = _licence_address(dataset)
+    if address:
+        collection.add_link(pystac.Link("license", address, title="licence of the map"))
+    if exists(RunFolder(root).product(THUMBNAIL)):
+        collection.add_asset("thumbnail", _thumbnail(root))
     collection.add_item(_item(title, grid, target, variables, root, created))
     return collection
 
@@ -133,11 +155,15 @@ def _item(
 ) -> pystac.Item:
     import pystac
 
+    period = _period(root)
     item = pystac.Item(
         id=product_stem(target.name),
         geometry=_footprint(grid),
         bbox=list(_bbox(grid)),
-        datetime=created,
+        # Of no one day: from the first to the last borehole, where the tables say when.
+        datetime=None if period else created,
+        start_datetime=period[0] if period else None,
+        end_datetime=period[1] if period else None,
         properties={
             "created": created.isoformat().replace("+00:00", "Z"),
             "proj:code": "EPSG:4326",
@@ -160,6 +186,8 @@ def _item(
         **_projection(grid),
         **_cube(grid, variables),
     }
+    if exists(RunFolder(root).product(THUMBNAIL)):
+        item.add_asset("thumbnail", _thumbnail(root))
     item.add_asset(
         "map",
         pystac.Asset(
@@ -172,6 +200,66 @@ def _item(
         ),
     )
     return item
+
+
+def _thumbnail(root: str) -> pystac.Asset:
+    import pystac
+
+    url = RunFolder(root).product(THUMBNAIL)
+    return pystac.Asset(url, "The map", None, pystac.MediaType.PNG, ["thumbnail"])
+
+
+def _licence(dataset: xr.Dataset) -> str:
+    """In STAC's words: an identifier of SPDX, else ``other``."""
+    licence = str(dataset.attrs.get("license", ""))
+    return licence if SPDX.fullmatch(licence) else "other"
+
+
+def _licence_address(dataset: xr.Dataset) -> str:
+    """Where the text of the licence is; empty where the map does not say."""
+    licence = str(dataset.attrs.get("license", ""))
+    if licence.startswith(("http://", "https://")):
+        return licence
+    return f"https://spdx.org/licenses/{licence}.html" if SPDX.fullmatch(licence) else ""
+
+
+def _scientific(dataset: xr.Dataset, root: str) -> dict[str, Any]:
+    """How to cite the map, and what its predictors are to be cited by, after the scientific
+    extension.
+    """
+    fields: dict[str, Any] = {}
+    citation = str(dataset.attrs.get("references", ""))
+    if citation:
+        fields["sci:citation"] = citation
+        if doi := DOI.search(citation):
+            fields["sci:doi"] = doi.group()
+    if exists(join(RunFolder(root).cube, "zarr.json")):
+        variables = open_gridded(RunFolder(root).cube, "predictor cube").data_vars.values()
+        cited = dict.fromkeys(str(variable.attrs.get("citation", "")) for variable in variables)
+        fields["sci:publications"] = [
+            {"citation": text} | ({"doi": doi.group()} if (doi := DOI.search(text)) else {})
+            for text in cited
+            if text
+        ]
+    return {key: value for key, value in fields.items() if value}
+
+
+def _period(root: str) -> tuple[datetime, datetime] | None:
+    """From the first to the last year of the boreholes that the map is made from; None where they
+    do not say.
+    """
+    url = join(root, "sites.parquet")
+    if not exists(url):
+        return None
+    sites = read_samples(url)
+    if not {"year", "used"} <= set(sites):
+        return None
+    years = pd.to_numeric(sites.loc[sites["used"].astype(bool), "year"], errors="coerce").dropna()
+    years = years[years.between(*YEARS)]
+    if years.empty:
+        return None
+    first, last = int(years.min()), int(years.max())
+    return datetime(first, 1, 1, tzinfo=UTC), datetime(last, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
 def _cube(grid: Grid, variables: Sequence[Variable]) -> dict[str, Any]:
@@ -290,6 +378,9 @@ def write_catalog(run_url: str, title: str) -> str:
             )
         )
     there = [product for product in products if exists(join(run_url, product[1]))]
+    for _, path, kind, _ in there:
+        if kind is ZARR and not is_consolidated(join(run_url, path)):
+            consolidate(join(run_url, path))
     content: dict[str, Any] = {
         "version": 2,
         "metadata": {"title": title},

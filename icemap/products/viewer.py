@@ -85,11 +85,7 @@ def viewer_settings(run_url: str, title: str) -> dict[str, object]:
     for variable, file in product_files(target.name).items():
         attrs = dataset[variable].attrs
         if exists(RunFolder(run_url).product(file)):
-            limits = (
-                attrs.get("valid_range")
-                if variable == target.name or variable.endswith("95")
-                else None
-            )
+            limits = target.bounds if variable == target.name or variable.endswith("95") else None
             layers.append(
                 {
                     "variable": variable,

@@ -134,7 +134,7 @@ class Applicability:
         )
 
 
-def predictor_weights(X: Array, y: Array, seed: int) -> Array:
+def predictor_weights(X: Array, y: Array, seed: int, trees: int = 200) -> Array:
     """Importance of each predictor column, by how much a random forest gains from it: the weights
     of the dissimilarity index.
 
@@ -142,6 +142,9 @@ def predictor_weights(X: Array, y: Array, seed: int) -> Array:
     ----------
     X : ndarray of shape (n, columns)
     y : ndarray of shape (n,)
+    seed : int
+    trees : int
+        Of the forest.
 
     Returns
     -------
@@ -151,7 +154,7 @@ def predictor_weights(X: Array, y: Array, seed: int) -> Array:
     from sklearn.ensemble import RandomForestRegressor
 
     forest = RandomForestRegressor(
-        n_estimators=200, min_samples_leaf=3, max_features=1 / 3, n_jobs=1, random_state=seed
+        n_estimators=trees, min_samples_leaf=3, max_features=1 / 3, n_jobs=1, random_state=seed
     )
     return np.asarray(forest.fit(X, y).feature_importances_)
 

@@ -183,10 +183,32 @@ class Calibration:
 
     def levels(self, dissimilarity: ArrayLike) -> Array:
         """PIT levels of the 95 % interval under the mixture itself at places (n,), shape (n, 2)."""
+        return self._of_transformed(dissimilarity, np.array(self.levels95))
+
+    def levels_at(self, dissimilarity: ArrayLike, probabilities: ArrayLike) -> Array:
+        """PIT levels under the mixture itself of any probabilities (k,) at places (n,), shape (n,
+        k).
+
+        The median stays; on either side of it the conformal level of the 95 % interval says by how
+        much normal scores are stretched.
+
+        Examples
+        --------
+        >>> wider = Calibration(LocalSpread(0.0, 0.0, 0.0, 0.0, 0.0), (0.01, 0.975))
+        >>> wider.levels_at([0.3], [0.025, 0.5, 0.975]).round(6).tolist()
+        [[0.01, 0.5, 0.975]]
+        """
+        scores = special.ndtri(np.asarray(probabilities, dtype=np.float64))
+        below, above = special.ndtri(np.array(self.levels95)) / [-NORMAL_95, NORMAL_95]
+        stretched = np.where(scores == 0, 0.0, scores * np.where(scores < 0, below, above))
+        return self._of_transformed(dissimilarity, special.ndtr(stretched))
+
+    def _of_transformed(self, dissimilarity: ArrayLike, levels: Array) -> Array:
+        """Levels (k,) under the transformed distribution as those under the mixture, (n, k)."""
         spread = self.spread
         steps = np.linspace(spread.lowest, spread.highest, _STEPS)
         a = spread.shape(np.exp(steps))[:, None]
-        table = special.betaincinv(a, a, np.array(self.levels95))
+        table = special.betaincinv(a, a, levels)
         logs = _log(dissimilarity)
         return np.column_stack([np.interp(logs, steps, column) for column in table.T])
 

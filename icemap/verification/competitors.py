@@ -26,6 +26,8 @@ _FOREST_LEVELS = (np.arange(500) + 0.5) / 500
 # Below this many rows to conformalize on, a 95 % interval has no end.
 _MIN_CONFORMAL = 21
 QUANTILE_COVERAGE = 0.95
+#: The one competitor that asks where the places are, see `icemap.verification.kriging`.
+KRIGING = "kriging"
 # Packages of the extra ``verify``, and the rows that need them.
 PACKAGES = {
     "quantile_forest": ("quantile_forest", "quantile-forest"),

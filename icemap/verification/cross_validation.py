@@ -20,12 +20,14 @@ from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
 from icemap.verification.applicability import Applicability, predictor_weights
-from icemap.verification.competitors import COMPETITORS
+from icemap.verification.competitors import COMPETITORS, KRIGING
 from icemap.verification.importance import ReplicateMean, permuted_errors
+from icemap.verification.kriging import kriging
 from icemap.verification.measured import measured_forecast
 from icemap.verification.published import PUBLISHED, REPLICATES, PublishedFit
 from icemap.verification.records import FoldRecord, Forecast, ForecastRecord, LeftOutForecasts
 from icemap.verification.scores import COVERAGES
+from icemap.verification.transformed import TRANSFORMED, transformed_pool
 
 Array = NDArray[np.float64]
 #: What is mapped, but for the recipe as printed: COP-BMA pooled with a quantile forest.
@@ -107,15 +109,17 @@ def verify_fold(
     for name in competitors:
         if name == PUBLISHED:
             continue
-        forecast = COMPETITORS[name](
-            weighed,
-            X,
-            y,
+        settings = (
             ensemble.coding_.class_columns,
             ensemble.bounds,
             ensemble.block_degrees,
             seed,
         )
+        if name == KRIGING:
+            at = table.longitude[test], table.latitude[test]
+            forecast: Forecast | None = kriging(weighed, X, y, *settings, places=at)
+        else:
+            forecast = COMPETITORS[name](weighed, X, y, *settings)
         if forecast is None:
             left_out.append(name)
         else:
@@ -211,11 +215,41 @@ def _pooled_forecasts(
         models[name] = _forecast(
             pool.fit(out_of_fold, training.y, sample_weight=training.weight), F, y, ensemble.bounds
         )
-    for k, name in enumerate(ensemble.members):
-        # The mean of one member is that member, with a normal error of the size seen out of fold.
-        alone = EqualWeights().fit(out_of_fold[:, [k]], training.y, sample_weight=training.weight)
-        models[name] = _forecast(alone, F[:, [k]], y, ensemble.bounds)
+    models |= _transformed_forecasts(replicate, scaled, training, ensemble.members, y)
     models["climatology"] = _truth_forecast(_climatology(replicate.bma), scaled, y, error)
+    return models
+
+
+def _transformed_forecasts(
+    replicate: Replicate,
+    scaled: Array,
+    training: TrainingTable,
+    members: Sequence[str],
+    y: Array,
+) -> dict[str, ForecastRecord]:
+    """Pools and single members as their users would fit them: on the scale on which the members
+    learn, where errors are nearly normal and of one size.
+    """
+    assert replicate.out_of_fold is not None
+    scale = replicate.scale
+    # The consensus is last, and is what equal weights make.
+    F, out_of_fold, z = (
+        scaled[:, :-1],
+        replicate.out_of_fold[:, :-1],
+        scale.transform(training.y),
+    )
+    models: dict[str, ForecastRecord] = {}
+    for name, pool in {
+        "Gaussian BMA": GaussianBMA(),
+        "equal weights": EqualWeights(),
+        "best member": BestMember(),
+    }.items():
+        fitted = pool.fit(out_of_fold, z, sample_weight=training.weight)
+        models[name + TRANSFORMED] = _plain(transformed_pool(fitted, F, y, scale))
+    for k, name in enumerate(members):
+        # The mean of one member is that member, with a normal error of the size seen out of fold.
+        alone = EqualWeights().fit(out_of_fold[:, [k]], z, sample_weight=training.weight)
+        models[name] = _plain(transformed_pool(alone, F[:, [k]], y, scale))
     return models
 
 

@@ -16,8 +16,10 @@ from icemap.ensemble.replicates import TrainingTable
 from icemap.json_records import Row
 from icemap.regions import region_of
 from icemap.sphere import unit_vectors
+from icemap.verification.coverage import BlockDraws, with_block_limits
 from icemap.verification.cv_schemes import MIN_SCORED
 from icemap.verification.records import Forecast, LeftOutForecasts
+from icemap.verification.sampling_support import Described, MapClasses, group_labels, group_names
 from icemap.verification.scores import Scores
 
 Array = NDArray[np.float64]
@@ -35,6 +37,7 @@ _SCORES = (
 )
 _PERCENT_CLASSES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
 BLOCK = "spatial block"
+_TENTHS = 11
 
 
 def groupings(
@@ -143,7 +146,9 @@ def block_names(longitude: ArrayLike, latitude: ArrayLike, degrees: float) -> Na
     return np.array(names, dtype=object)[block]
 
 
-def group_scores(part: LeftOutForecasts, groups: Groupings) -> list[Row]:
+def group_scores(
+    part: LeftOutForecasts, groups: Groupings, blocks: ArrayLike | None = None, seed: int = 0
+) -> list[Row]:
     """Scores of every model in every group.
 
     Parameters
@@ -152,6 +157,8 @@ def group_scores(part: LeftOutForecasts, groups: Groupings) -> list[Row]:
         From `icemap.verification.cross_validation.gather`.
     groups : mapping
         From `groupings`, for all samples.
+    blocks : array_like of shape (all samples,), optional
+        What is resampled for the limits of the coverage; without them they are binomial.
 
     Returns
     -------
@@ -160,15 +167,17 @@ def group_scores(part: LeftOutForecasts, groups: Groupings) -> list[Row]:
         the scores that the model has.
     """
     rows: list[Row] = []
+    resampled = None if blocks is None else np.asarray(blocks)[part["rows"]]
     for heading, names in groups.items():
         here = names[part["rows"]]
-        for group in _ordered(here):
+        for group in _ordered(here[here != ""]):
             chosen = here == group
             count = int(chosen.sum())
             if heading == BLOCK and count < MIN_SCORED:
                 continue
+            draws = None if resampled is None else BlockDraws.of(resampled[chosen], seed)
             for model, forecast in part["models"].items():
-                scores = scores_of(part["y"], forecast, chosen).table()
+                scores = scored(part["y"], forecast, chosen, draws)
                 shown = {name: scores[name] for name in _SCORES if name in scores}
                 rows.append(
                     {
@@ -180,6 +189,58 @@ def group_scores(part: LeftOutForecasts, groups: Groupings) -> list[Row]:
                         **shown,
                     }
                 )
+    return rows
+
+
+def with_predicted(
+    groups: Groupings, part: LeftOutForecasts, model: str, target: TargetConfig
+) -> dict[str, Names]:
+    """The groupings, and one by tenths of what the model predicts: unlike classes of what was
+    observed, these can be read off the map, and a calibrated forecast is right in each.
+    """
+    predicted = np.asarray(part["models"][model]["mean"], dtype=float)
+    edges = np.quantile(predicted, np.linspace(0, 1, _TENTHS if len(predicted) > 200 else 5))
+    names = np.full(len(groups[BLOCK]), "", dtype=object)
+    names[part["rows"]] = in_classes(predicted, edges.tolist(), target.unit)
+    return {**groups, f"predicted {target.long_name}": names}
+
+
+def predictor_groups(
+    part: LeftOutForecasts,
+    classes: Sequence[MapClasses],
+    samples: Mapping[str, Array],
+    described: Mapping[str, Described],
+    model: str,
+    blocks: ArrayLike,
+    seed: int,
+) -> list[Row]:
+    """Bias and coverage of the map's interval by class of each predictor.
+
+    Parameters
+    ----------
+    part : mapping
+        Of the headline folds, with the calibrated interval.
+    classes, samples, described
+        As `icemap.verification.sampling_support.support_table` takes them.
+    model : str
+        Whose interval is that of the map.
+    blocks : array_like of shape (all samples,)
+        What is resampled for the limits of the coverage.
+    """
+    forecast, resampled = part["models"][model], np.asarray(blocks)[part["rows"]]
+    rows: list[Row] = []
+    for one in classes:
+        name = one["predictor"]
+        here = group_names(one, samples[name], described[name])[part["rows"]]
+        for group in dict.fromkeys([*group_labels(one, described[name]), *here.tolist()]):
+            chosen = here == group
+            count = int(chosen.sum())
+            row = {"predictor": name, "group": group, "n": count, "few": count < MIN_SCORED}
+            if count:
+                draws = BlockDraws.of(resampled[chosen], seed)
+                table = scored(part["y"], forecast, chosen, draws)
+                row |= {key: table[key] for key in _SCORES if key in table}
+            rows.append(row)
     return rows
 
 
@@ -209,6 +270,31 @@ def worst_block(part: LeftOutForecasts, forecast: Forecast, blocks: Names) -> Ro
         return {}
     coverage, name, count = min(large)
     return {"worst_block_coverage_95": coverage, "worst_block": name, "worst_block_n": count}
+
+
+def scored(
+    y: Array,
+    forecast: Forecast,
+    chosen: NDArray[np.bool_] | None = None,
+    draws: BlockDraws | None = None,
+) -> dict[str, float]:
+    """Scores of what a model gives, the limits of its coverages from resampled blocks.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+    forecast : mapping
+    chosen : ndarray of shape (n,), optional
+        Samples to score.
+    draws : BlockDraws, optional
+        Of the chosen samples; without them the limits are binomial.
+    """
+    table = scores_of(y, forecast, chosen).table()
+    if draws is None:
+        return table
+    rows = np.ones(len(y), dtype=bool) if chosen is None else chosen
+    intervals = {level: np.asarray(b)[rows] for level, b in forecast["interval"].items()}
+    return table | with_block_limits(y[rows], {"interval": intervals}, draws)
 
 
 def scores_of(y: Array, forecast: Forecast, chosen: NDArray[np.bool_] | None = None) -> Scores:

@@ -13,7 +13,7 @@ from icemap.json_records import FoldColumns, HeadlineSkill, Row
 from icemap.verification.applicability import Applicability
 from icemap.verification.cross_validation import mapped_model
 from icemap.verification.cv_schemes import KIND_NAMES, headline
-from icemap.verification.groups import BLOCK, group_scores, groupings
+from icemap.verification.groups import BLOCK, group_scores, groupings, with_predicted
 from icemap.verification.records import DifferenceByFolds, LeftOutForecasts
 from icemap.verification.skill import skill_blocks, skill_sentence, skills
 from icemap.verification.summary import difference_table, shown_model, verification_table
@@ -73,8 +73,13 @@ def verification_record(
             "model": mapped,
         },
         "target": config.target.model_dump(mode="json"),
-        "table": verification_table(by_kind, groups[BLOCK], skill),
-        "groups": group_scores(by_kind[first], groups),
+        "table": verification_table(by_kind, groups[BLOCK], skill, blocks, config.seed),
+        "groups": group_scores(
+            by_kind[first],
+            with_predicted(groups, by_kind[first], mapped, config.target),
+            blocks,
+            config.seed,
+        ),
         "differences": difference_table(by_kind, groups[BLOCK], config.seed),
         "folds": {kind: _for_pictures(part) for kind, part in by_kind.items()},
     }

@@ -9,6 +9,8 @@ from typing import NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.verification.sampling_support import MapClasses
+
 Array = NDArray[np.float64]
 
 
@@ -165,3 +167,5 @@ class SiteInfluence(TypedDict):
     next_boreholes: list[NextBorehole]
     # Number of places that stand for the map.
     places: int
+    # Of every predictor, its classes and their share of the map.
+    classes: list[MapClasses]

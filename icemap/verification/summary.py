@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from icemap.json_records import Row
 from icemap.verification.calibration import Calibration
+from icemap.verification.coverage import BlockDraws
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS, mapped_model
 from icemap.verification.cv_schemes import KIND_NAMES
-from icemap.verification.groups import scores_of, worst_block
+from icemap.verification.groups import scored, worst_block
 from icemap.verification.paired import differences
 from icemap.verification.published import PUBLISHED
 from icemap.verification.records import (
@@ -92,6 +93,8 @@ def verification_table(
     by_kind: Mapping[str, LeftOutForecasts],
     blocks: NDArray[np.object_],
     skill: Mapping[str, Mapping[str, Skill]] = NO_SKILL,
+    resampled: NDArray[Any] | None = None,
+    seed: int = 0,
 ) -> list[Row]:
     """One row per kind of folds and model, skill against climatology first.
 
@@ -107,13 +110,17 @@ def verification_table(
         From `icemap.verification.groups.block_names`.
     skill : mapping
         Kind of folds to model to skill, see `icemap.verification.skill.skills`.
+    resampled : ndarray of shape (samples,), optional
+        Blocks that are resampled for the limits of the coverages; ``blocks`` by default.
     """
+    blocks_of = blocks if resampled is None else resampled
+    draws = {kind: BlockDraws.of(blocks_of[part["rows"]], seed) for kind, part in by_kind.items()}
     return [
         {
             "folds": KIND_NAMES[kind],
             "model": name,
             **_skill_columns(skill.get(kind, {}).get(name)),
-            **scores_of(part["y"], model).table(),
+            **scored(part["y"], model, draws=draws[kind]),
             **worst_block(part, model, blocks),
         }
         for kind, part in by_kind.items()

@@ -14,6 +14,7 @@ import icemap
 from icemap import Grid, IceEnsemble, IcemapError
 from icemap.config import TargetConfig
 from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
+from icemap.json_records import MapChunkRecord
 from icemap.mapping import broadcast
 from icemap.mapping import chunk as chunk_module
 from icemap.mapping.broadcast import ensemble_digest, get_predictor
@@ -21,7 +22,11 @@ from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_file import ensure_compiled
 from icemap.mapping.map import MapBuild
 from icemap.mapping.map_schema import map_variables
+from icemap.mapping.sums import add
+from icemap.running.ledger import Ledger
+from icemap.running.run import Job, SerialExecutor, run_job
 from icemap.store import write_json
+from icemap.totals.ice_storage import read_sums
 from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration, LocalSpread
 
@@ -307,3 +312,16 @@ def test_an_opened_ensemble_predicts_the_bits_of_the_map(mapped):
         stored = data[name].to_numpy()[valid]
         assert np.array_equal(stored, values.astype(stored.dtype)), name
     assert np.array_equal(data.extrapolated.to_numpy()[valid] == 1, said.extrapolated)
+
+
+def test_totals_are_made_of_the_numbers_that_workers_wrote(folder, mapped):
+    """The ledger beside the map holds small records, and its sums are those of the chunks."""
+    build = planned(folder, "run/map.zarr")
+    build.create({"title": "test"})
+    ledger = Ledger(str(folder / "run" / "ledger" / "map"), MapChunkRecord)
+    run_job(Job("map", build.chunks, build), ledger, SerialExecutor(), progress=False)
+    assert all(not record.get("sums") for record in ledger.records().values())
+    expected = {}
+    for key in sorted(mapped[1]):
+        expected = add(expected, mapped[1][key]["sums"])
+    assert read_sums(build.url) == expected

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from icemap.grid import Grid
-from icemap.mapping.sums import add, chunk_sums, from_records, to_records
+from icemap.mapping.sums import add, chunk_sums, from_records, masked_sums, to_records
 
 GRID = Grid(0, 60, 30, 80, 0.5)
 
@@ -127,3 +127,24 @@ def test_a_key_that_a_later_version_adds_to_the_ledger_is_passed_over(fields):
     sums = sums_of(fields)
     records = {name: {**record, "more": 1.0} for name, record in to_records(sums).items()}
     assert from_records(records) == sums
+
+
+def test_masks_are_summed_as_if_each_were_alone(fields):
+    """To the bit, also with more regions than one whole number has flags."""
+    rng = np.random.default_rng(2)
+    shape = GRID.shape
+    regions = {f"region {i}": rng.random(shape) < 0.3 for i in range(70)}
+    fractions = {"own": fields["fraction"], "whole": np.ones(shape), "none": np.zeros(shape)}
+    rest = fields["replicates"], fields["sd"], fields["aoa"], regions
+    area = GRID.cell_area()[:, None]
+    found = masked_sums(area, fractions, *rest, (fields["sd"], 2 * fields["sd"]))
+    assert found["none"] == {}
+    for name, fraction in fractions.items():
+        alone = chunk_sums(area, fraction, *rest, (fields["sd"], 2 * fields["sd"]))
+        assert found[name] == alone, name
+    weight = np.nan_to_num(area * fields["fraction"])
+    for name, member in regions.items():
+        expected = [np.nansum(weight * member * r) for r in fields["replicates"]]
+        assert found["own"][name].integral == pytest.approx(expected)
+        expected = np.nansum(weight * member * (fields["aoa"] == 1))
+        assert found["own"][name].area_aoa_km2 == pytest.approx(expected)

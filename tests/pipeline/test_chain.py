@@ -282,7 +282,9 @@ def test_verification_has_every_model_and_no_site_is_missing(finished):
         "lightgbm",
         "quantile_forest",
         "conformal_quantiles",
+        "kriging",
     }
+    models |= {f"{name}, transformed" for name in ("Gaussian BMA", "equal weights", "best member")}
     models |= {"published_recipe", "published_recipe_mixture"}
     samples = json.loads((finished / "provenance.json").read_text())["steps"]["boreholes"][
         "samples"

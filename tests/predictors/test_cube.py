@@ -363,3 +363,81 @@ def test_the_classes_of_the_file_go_into_the_cube(build, tmp_path):
         IcemapError, match=r"the class code 7 is not among the classes \[1, 2\]; correct 'codes'"
     ):
         plan_cube(Config.model_validate(settings), {"cover": cover, "near": wrong})
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[tuple[str, int]]:
+    """Names of the sources that were opened and bytes that were read of them."""
+    from dataclasses import replace
+
+    from icemap.predictors import fields as fields_module
+
+    seen: list[tuple[str, int]] = []
+    open_source = fields_module.open_source
+
+    class Counting:
+        def __init__(self, source, grid):
+            self.name, self.inner = source.name, open_source(source, grid)
+
+        def __enter__(self):
+            raster = self.inner.__enter__()
+
+            def read(rows, cols):
+                values = raster.read(rows, cols)
+                seen.append((self.name, values.nbytes))
+                return values
+
+            return replace(raster, read=read)
+
+        def __exit__(self, *how):
+            return self.inner.__exit__(*how)
+
+    monkeypatch.setattr(fields_module, "open_source", Counting)
+    return seen
+
+
+def test_no_predictor_is_read_where_nothing_is_mapped(build, opened):
+    land = np.where(np.mgrid[: SHAPE[0], : SHAPE[1]][1] < 16, 1.0, 0.0)
+    plan = build(masks=[{"source": "land", "at_least": 0.5}], land=land)
+    plan.create("Test")
+    chunks = {chunk.key: chunk for chunk in plan.chunks}
+    record = plan(chunks["r000c001"])
+    assert record["unread"]
+    assert (record["inside"], record["valid"], record["missing"]) == (0, 0, {"slope": 0, "rock": 0})
+    assert {name for name, _ in opened} == {"land"}
+    opened.clear()
+    record = plan(chunks["r000c000"])
+    assert "unread" not in record
+    assert {name for name, _ in opened} == set(fields())
+    assert len({name for name, size in opened if size}) == len(opened)
+    cube = icemap.open_cube(plan.url).load()
+    for name, values in fields().items():
+        shown = cube[name].to_numpy()
+        assert np.isnan(shown[:16, 16:32]).all() == (name != "land"), name
+        expected = land if name == "land" else values
+        np.testing.assert_allclose(shown[:16, :16], expected[:16, :16].astype("f4"), rtol=1e-6)
+    assert (cube["valid"].to_numpy()[:16, 16:32] == 0).all()
+
+
+def test_predictors_of_such_a_chunk_are_made_when_a_site_needs_them(build):
+    from dataclasses import replace
+
+    plan = build(masks=[{"source": "land", "at_least": 2}])
+    plan.create("Test")
+    (chunk,) = [chunk for chunk in plan.chunks if chunk.key == "r000c001"]
+    assert plan(chunk)["unread"]
+    record = replace(plan, everywhere=True)(chunk)
+    assert "unread" not in record
+    assert (record["inside"], record["valid"]) == (0, 0)
+    slope = icemap.open_cube(plan.url).slope.to_numpy()
+    np.testing.assert_allclose(slope[:16, 16:32], fields()["slope"][:16, 16:32], rtol=1e-6)
+
+
+def test_a_file_that_is_not_read_may_change(build, tmp_path):
+    plan = build(masks=[{"source": "land", "at_least": 2}])
+    plan.create("Test")
+    (tmp_path / "rock.tif").write_bytes(b"changed")
+    assert all(plan(chunk)["unread"] for chunk in plan.chunks)
+    (tmp_path / "land.tif").write_bytes(b"changed")
+    with pytest.raises(IcemapError, match=r"land\.tif of the source 'land' has changed"):
+        plan(plan.chunks[0])

@@ -5,12 +5,15 @@ from a public bucket without a key.
 from __future__ import annotations
 
 import functools
+import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import geopandas as gpd
+import intake
 import numpy as np
 import pytest
 import shapely
@@ -27,6 +30,7 @@ from icemap.gridded import consolidate, create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
 from icemap.products.query import query
+from icemap.products.stac import write_catalog
 from icemap.store import list_names, remove, write_bytes
 
 GRID = Grid(60, 50, 124, 82, 1.0)
@@ -91,17 +95,24 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def web(folder) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Plain, directory=str(folder)))
+@contextmanager
+def served(folder: Path, handler: type[SimpleHTTPRequestHandler]) -> Iterator[str]:
+    answer = functools.partial(handler, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), answer)
     threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
     ).start()
-    Plain.asked.clear()
     yield f"http://127.0.0.1:{server.server_address[1]}"
-    Plain.broken = ""
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def web(folder) -> Iterator[str]:
+    Plain.asked.clear()
+    with served(folder, Plain) as address:
+        yield address
+    Plain.broken = ""
 
 
 def area(folder: Path) -> str:
@@ -204,3 +215,31 @@ def test_a_public_bucket_needs_no_key(folder, s3_server, monkeypatch, tmp_path):
     assert list_names(url.rpartition("/")[0]) == ["map.zarr"]
     with pytest.raises(IcemapError, match="permission denied"):
         remove(url)
+
+
+class Listing(SimpleHTTPRequestHandler):
+    """As ``python -m http.server``."""
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("handler", [Plain, Listing])
+def test_an_entry_of_the_catalogue_gives_the_data_or_an_error(tmp_path, handler):
+    url = str(tmp_path / "map.zarr")
+    write_map(url)
+    write_catalog(str(tmp_path), "Over the web")
+    with served(tmp_path, handler) as address:
+        opened = intake.open_catalog(f"{address}/catalog.yaml")["map"].read()
+        assert len(opened.data_vars) == 7
+        assert float(opened["vic"][3, 4]) == 5.0
+        opened.close()
+    # A group that does not say what is in it is an error, and no empty dataset.
+    description = tmp_path / "map.zarr" / "zarr.json"
+    content = json.loads(description.read_text())
+    content.pop("consolidated_metadata")
+    description.write_text(json.dumps(content))
+    with served(tmp_path, handler) as address:
+        entry = intake.open_catalog(f"{address}/catalog.yaml")["map"]
+        with pytest.raises(Exception, match="onsolidated"):
+            entry.read()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import intake
 import numpy as np
+import pandas as pd
 import pystac
 import pytest
 import rasterio
@@ -19,13 +20,15 @@ from pystac.extensions.datacube import (
 )
 from pystac.extensions.projection import ProjectionExtension
 
+from icemap.boreholes.samples import write_sites
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded, describe_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables
 from icemap.products.cog import write_cogs
-from icemap.products.stac import DATACUBE, EXTENSIONS, write_catalog, write_stac
+from icemap.products.figures.thumbnail import thumbnail_figure
+from icemap.products.stac import DATACUBE, EXTENSIONS, SCIENTIFIC, write_catalog, write_stac
 
 GRID = Grid(100, 50, 140, 70, 1.0)
 TARGET = TargetConfig(
@@ -56,7 +59,7 @@ def run(tmp_path_factory) -> Path:
 
 def test_collection_and_item_are_valid_stac(run):
     collection = pystac.Collection.from_file(str(run / "stac" / "collection.json"))
-    assert collection.stac_extensions == [DATACUBE]
+    assert collection.stac_extensions == [DATACUBE, SCIENTIFIC]
     # the schemas of extensions are on the web; the core schema comes with pystac
     collection.stac_extensions = []
     collection.validate()
@@ -160,3 +163,84 @@ def test_without_products_a_sentence(tmp_path):
     with pytest.raises(IcemapError, match="run 'icemap publish' first"):
         write_stac(str(tmp_path), TITLE)
     assert not (tmp_path / "stac").exists()
+
+
+def described(run: Path, folder: Path, author: str = "", **attrs: str) -> pystac.Collection:
+    """The collection of a copy of the run whose map says other things."""
+    shutil.copytree(run, folder)
+    describe_gridded(str(folder / "map.zarr"), map_variables(TARGET), attrs)
+    write_stac(str(folder), TITLE, CREATED, author)
+    return pystac.Collection.from_file(str(folder / "stac" / "collection.json"))
+
+
+@pytest.mark.parametrize(
+    ("licence", "said", "address"),
+    [
+        ("CC-BY-4.0", "CC-BY-4.0", "https://spdx.org/licenses/CC-BY-4.0.html"),
+        ("https://example.org/terms", "other", "https://example.org/terms"),
+        ("for colleagues only", "other", None),
+    ],
+)
+def test_licence_author_and_citation_are_found(run, tmp_path, licence, said, address):
+    cite = "A. Person (2026): A map, doi:10.1234/abc.5."
+    collection = described(run, tmp_path / "run", "A. Person", license=licence, references=cite)
+    assert collection.license == said
+    link = collection.get_single_link("license")
+    assert (link.href if link else None) == address
+    (provider,) = collection.providers
+    assert (provider.name, provider.roles) == ("A. Person", ["producer", "licensor"])
+    assert collection.extra_fields["sci:citation"] == cite
+    assert collection.extra_fields["sci:doi"] == "10.1234/abc.5"
+
+
+def test_nobody_and_nothing_is_invented(run):
+    collection = pystac.Collection.from_file(str(run / "stac" / "collection.json"))
+    assert collection.license == "other"
+    assert collection.providers is None
+    assert collection.get_single_link("license") is None
+    assert not any(name.startswith("sci:") for name in collection.extra_fields)
+
+
+def test_the_time_is_that_of_the_boreholes(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    sites = pd.DataFrame({"lon": 110.0, "lat": 60.0, "used": True, "year": ["1987", "", "2013"]})
+    sites.loc[3] = [110.0, 60.0, False, "1950"]
+    write_sites(str(tmp_path / "run" / "sites.parquet"), sites)
+    write_stac(str(tmp_path / "run"), TITLE, CREATED)
+    collection = pystac.Collection.from_file(str(tmp_path / "run" / "stac" / "collection.json"))
+    (item,) = collection.get_items(recursive=True)
+    # The schemas of extensions are on the web.
+    item.stac_extensions = []
+    item.validate()
+    assert item.datetime is None
+    times = item.properties["start_datetime"], item.properties["end_datetime"]
+    assert times == ("1987-01-01T00:00:00Z", "2013-12-31T23:59:59Z")
+    ((first, last),) = collection.extent.temporal.intervals
+    assert (first.year, last.year) == (1987, 2013)
+    assert item.properties["created"] == "2025-03-04T05:06:00Z"
+
+
+def test_a_picture_is_found(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    picture = tmp_path / "run" / "products" / "thumbnail.png"
+    picture.write_bytes(thumbnail_figure(str(tmp_path / "run" / "map.zarr")))
+    write_stac(str(tmp_path / "run"), TITLE, CREATED)
+    collection = pystac.Collection.from_file(str(tmp_path / "run" / "stac" / "collection.json"))
+    (item,) = collection.get_items(recursive=True)
+    for thing in (collection, item):
+        asset = thing.assets["thumbnail"]
+        assert (asset.roles, asset.media_type) == (["thumbnail"], "image/png")
+        assert Path(asset.get_absolute_href()).samefile(picture)
+    with rasterio.open(picture) as image:
+        assert 100 < image.width <= 400
+        assert len(np.unique(image.read(1))) > 10
+
+
+def test_a_group_is_consolidated_before_the_catalogue_says_so(run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    description = tmp_path / "run" / "map.zarr" / "zarr.json"
+    content = json.loads(description.read_text())
+    assert content.pop("consolidated_metadata")
+    description.write_text(json.dumps(content))
+    write_catalog(str(tmp_path / "run"), TITLE)
+    assert json.loads(description.read_text())["consolidated_metadata"]

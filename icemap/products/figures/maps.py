@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 
 @styled
@@ -63,22 +65,18 @@ def map_figure(
     bytes
         PNG.
     """
-    dataset = open_map(source) if isinstance(source, str) else source
-    target, grid = target_of(dataset), grid_of(dataset)
-    view = view_of(grid, pixels, projection)
-    step = max(1, grid.shape[1] // (2 * pixels if view.polar else view.pixels))
-    level = (
-        min(step.bit_length() - 1, dataset.encoding.get("levels", 0))
-        if isinstance(source, str)
-        else 0
-    )
-    if level:
-        dataset = open_map(str(source), level=level)
-        grid, step = grid_of(dataset), step >> level
-    layers = {
-        key: drape(downsample(dataset[name], step), step, grid, view)
-        for key, name in _layers(target).items()
-    }
+    return saved(map_drawing(source, title, sites, projection, pixels), "png")
+
+
+def map_drawing(
+    source: str | xr.Dataset,
+    title: str,
+    sites: pd.DataFrame | None = None,
+    projection: Projection = "equal-area",
+    pixels: int = 900,
+) -> Figure:
+    """As `map_figure`, as a figure of matplotlib."""
+    target, view, layers = draped(source, projection, pixels)
     land = land_at(*view.cells)
     left, right, bottom, top = view.extent
     height = (top - bottom) / (right - left)
@@ -104,9 +102,75 @@ def map_figure(
         WIDTH_COLOURS,
         f"width of the 95 % prediction interval ({target.unit})",
     )
-    outside = np.isfinite(layers["value"]) & (layers["aoa"] < 0.5)
+    hatch_outside(second, view, layers["value"], layers["aoa"])
+    if sites is not None and len(sites):
+        x, y = view.project(sites["lon"], sites["lat"])
+        first.plot(x, y, "o", ms=2.2, mfc="#e4572e", mec="white", mew=0.3)
+        _caption(first, f"dots: {len(sites):,} training sites")
+    figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold")
+    return figure
+
+
+def field_drawing(
+    dataset: xr.Dataset,
+    variable: str,
+    title: str,
+    sites: pd.DataFrame | None = None,
+    projection: Projection = "equal-area",
+    pixels: int = 900,
+) -> Figure:
+    """One variable of a map or of a cube, hatched outside the area of applicability where the
+    dataset has that.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+    variable : str
+        Of the dataset.
+    title : str
+    sites : DataFrame, optional
+        With columns ``lon`` and ``lat``, drawn as dots.
+    projection : {"equal-area", "plate-carree"}
+    pixels : int
+        Width of the map.
+    """
+    grid = grid_of(dataset)
+    view = view_of(grid, pixels, projection)
+    step = max(1, grid.shape[1] // (2 * pixels if view.polar else view.pixels))
+    field = dataset[variable]
+    if "flag_values" in field.attrs:
+        # Codes have no mean.
+        values = np.asarray(field[::step, ::step], dtype=np.float32)
+    else:
+        values = downsample(field, step)
+    shown = drape(values, step, grid, view)
+    left, right, bottom, top = view.extent
+    figure = new_figure(6.2, 5.6 * (top - bottom) / (right - left) + 1.15)
+    axes = figure.subplots()
+    limits = value_range(shown, None)
+    if "flag_values" in field.attrs:
+        codes = np.atleast_1d(field.attrs["flag_values"])
+        limits = float(codes.min()) - 0.5, float(codes.max()) + 0.5
+    unit = str(field.attrs.get("units", ""))
+    label = str(field.attrs.get("long_name", variable)) + (f" ({unit})" if unit != "1" else "")
+    draw_map(axes, view, land_at(*view.cells), shown, limits, VALUE_COLOURS, label)
+    if "aoa" in dataset and variable != "aoa":
+        aoa = drape(downsample(dataset["aoa"], step), step, grid, view)
+        hatch_outside(axes, view, shown, aoa)
+    if sites is not None and len(sites):
+        x, y = view.project(sites["lon"], sites["lat"])
+        axes.plot(x, y, "o", ms=2.2, mfc="#e4572e", mec="white", mew=0.3)
+    figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold")
+    return figure
+
+
+def hatch_outside(
+    axes: Axes, view: View, values: NDArray[np.float64], aoa: NDArray[np.float64]
+) -> None:
+    """Hatch mapped pixels outside the area of applicability, and say so."""
+    outside = np.isfinite(values) & (aoa < 0.5)
     if outside.any():
-        second.contourf(
+        axes.contourf(
             outside,
             levels=[0.5, 1.5],
             colors="none",
@@ -114,13 +178,32 @@ def map_figure(
             extent=view.extent,
             origin="upper",
         )
-        _caption(second, "hatched: outside the area of applicability")
-    if sites is not None and len(sites):
-        x, y = view.project(sites["lon"], sites["lat"])
-        first.plot(x, y, "o", ms=2.2, mfc="#e4572e", mec="white", mew=0.3)
-        _caption(first, f"dots: {len(sites):,} training sites")
-    figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold")
-    return saved(figure, "png")
+        _caption(axes, "hatched: outside the area of applicability")
+
+
+def draped(
+    source: str | xr.Dataset, projection: Projection = "equal-area", pixels: int = 900
+) -> tuple[TargetConfig, View, dict[str, NDArray[np.float64]]]:
+    """What a map is about, how it is looked at, and ``value``, ``lower``, ``upper`` and ``aoa`` as
+    pixels of the picture.
+    """
+    dataset = open_map(source) if isinstance(source, str) else source
+    target, grid = target_of(dataset), grid_of(dataset)
+    view = view_of(grid, pixels, projection)
+    step = max(1, grid.shape[1] // (2 * pixels if view.polar else view.pixels))
+    level = (
+        min(step.bit_length() - 1, dataset.encoding.get("levels", 0))
+        if isinstance(source, str)
+        else 0
+    )
+    if level:
+        dataset = open_map(str(source), level=level)
+        grid, step = grid_of(dataset), step >> level
+    layers = {
+        key: drape(downsample(dataset[name], step), step, grid, view)
+        for key, name in _layers(target).items()
+    }
+    return target, view, layers
 
 
 def _caption(axes: Axes, text: str) -> None:
@@ -156,15 +239,17 @@ def value_range(values: NDArray[np.float64], target: TargetConfig | None) -> tup
     return float(low), float(high if high > low else low + 1)
 
 
-def draw_map(
+def draw_field(
     axes: Axes,
     view: View,
     land: NDArray[np.bool_],
     values: NDArray[np.float64],
     limits: tuple[float, float],
     colours: str,
-    label: str,
-) -> None:
+    *,
+    graticule: bool = False,
+) -> AxesImage:
+    """A field over land with its coast, in a circle where the pole is in the middle."""
     from matplotlib.colors import ListedColormap
 
     axes.imshow(
@@ -184,7 +269,8 @@ def draw_map(
     axes.contour(
         land, levels=[0.5], colors=COAST, linewidths=0.3, extent=view.extent, origin="upper"
     )
-    _draw_graticule(axes, view)
+    if graticule:
+        _draw_graticule(axes, view)
     axes.set(xticks=[], yticks=[], xlim=view.extent[:2], ylim=view.extent[2:], aspect="equal")
     if view.polar:
         from matplotlib.patches import Circle
@@ -194,6 +280,20 @@ def draw_map(
         for artist in (*axes.images, *axes.collections, *axes.lines):
             artist.set_clip_path(rim)
         axes.axis("off")
+    return image
+
+
+def draw_map(
+    axes: Axes,
+    view: View,
+    land: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    limits: tuple[float, float],
+    colours: str,
+    label: str,
+) -> None:
+    """A field over land with coast, graticule and colour bar."""
+    image = draw_field(axes, view, land, values, limits, colours, graticule=True)
     known = values[np.isfinite(values)]
     low, high = (known.min(), known.max()) if known.size else limits
     extend = {

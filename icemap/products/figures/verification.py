@@ -92,7 +92,7 @@ def reliability_figure(
     coverages : mapping
         Model to nominal level to share of observations inside.
     limits : mapping
-        Binomial 95 % limits of the first model, drawn as bars.
+        95 % limits of the first model, drawn as bars.
     """
     figure = new_figure(4.4, 3.0)
     axes = figure.add_subplot()

@@ -61,6 +61,8 @@ class Report:
         What the map says of itself if it is a preview.
     skill : str
         What the skill against climatology means, a sentence.
+    support : str
+        Which classes of the map the samples leave out, a sentence.
     as_printed : bool
         The map follows the published recipe, whose intervals are others.
     interval_of : str
@@ -91,6 +93,7 @@ class Report:
     has_residual: bool = False
     preview: str = ""
     skill: str = ""
+    support: str = ""
     interval_of: str = "of a single cell"
     as_printed: bool = False
     verification: Sequence[Row] = ()

@@ -82,6 +82,7 @@ def write_run_report(
         pages=PAGES,
         preview=config.preview,
         skill=verification["skill"]["sentence"],
+        support=verification.get("sampling_support", {}).get("sentence", ""),
         interval_of=_interval_of(config),
         as_printed=config.ensemble.recipe == "published",
         verification=verification_rows(_shown(verification["table"]), config.target.unit),

@@ -84,6 +84,8 @@ def write_verification_page(
         published_caveat=CAVEAT,
         differences=record["differences"],
         groups=_groups(record["groups"]),
+        support=record.get("sampling_support"),
+        support_rows=_support_rows(record),
         few=MIN_SCORED,
         least_blocks=MIN_BLOCKS,
         block=BLOCK,
@@ -191,6 +193,17 @@ def _matrices(rows: Sequence[Row]) -> list[Mapping[str, object]]:
             }
         )
     return tables
+
+
+def _support_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Shares of the map and of the samples and the scores of every class of every predictor."""
+    if "sampling_support" not in record:
+        return []
+    scores = {(row["predictor"], row["group"]): row for row in record["by_predictor"]}
+    return [
+        {**row, **scores[row["predictor"], row["group"]]}
+        for row in record["sampling_support"]["classes"]
+    ]
 
 
 def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:

@@ -18,6 +18,7 @@ function fail(error) {
 }
 
 async function start() {
+  if (location.protocol === "file:") throw new Error("a page that is opened from a disk may not read the map beside it. Run 'icemap view RUN' with the folder of the run: it opens this page in the browser");
   const response = await fetch("map.json");
   if (!response.ok) throw new Error(`map.json (${response.status}); publish the run again`);
   const about = await response.json();

@@ -1,15 +1,42 @@
-"""The address of an opened map: totals are made from what is stored with it."""
+"""``icemap.totals``: totals of a map, opened or by its address."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
 from icemap.mapping.map_schema import open_map, target_name
+from icemap.totals.ice_storage import ice_storage
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
+
+
+def totals(map: str | xr.Dataset, region: str | None = None, **keys: Any) -> pd.DataFrame:
+    """Totals of a map per region, with interval and parts, see `icemap.ice_storage`.
+
+    Parameters
+    ----------
+    map : str or xarray.Dataset
+        A finished map, as its address or as `icemap.open_map` opened it.
+    region : str, optional
+        One region, or a file of polygons; all regions when left out.
+    **keys
+        As of `icemap.ice_storage`: ``zones``, ``classes``, ``mask``, ``attribute`` ...
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per region.
+
+    Raises
+    ------
+    IcemapError
+        If there is no such region, mask or file, or the dataset is not a whole map as it is stored.
+    """
+    return ice_storage(stored_map(map), region, **keys)
 
 
 def stored_map(map: str | xr.Dataset) -> str:

@@ -1,0 +1,96 @@
+"""What a release is made of: files that other programs read are as they want them, and agree."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import icemap
+
+pytestmark = pytest.mark.quick
+ROOT = Path(__file__).parents[2]
+CONDA_NAMES = {"matplotlib": "matplotlib-base"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "pattern"),
+    [
+        ("vendor.github-workflows", ".github/workflows/*.yml"),
+        ("vendor.dependabot", ".github/dependabot.yml"),
+        ("vendor.citation-file-format", "CITATION.cff"),
+        ("vendor.github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
+        ("vendor.github-issue-forms", ".github/ISSUE_TEMPLATE/[!c]*.yml"),
+    ],
+)
+def test_files_of_the_platform_are_valid(schema, pattern):
+    pytest.importorskip("check_jsonschema", reason="check-jsonschema is in the extra dev")
+    files = sorted(map(str, ROOT.glob(pattern)))
+    assert files
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
+    listed = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
+    if schema not in listed:
+        pytest.skip(f"this check-jsonschema has no schema {schema}")
+    done = subprocess.run([*command, *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda p: p.name)
+def test_workflows_and_templates_are_yaml_without_secrets_of_ours(path):
+    text = path.read_text(encoding="utf-8")
+    assert yaml.safe_load(text)
+    # The platform's own token alone.
+    assert set(re.findall(r"secrets\.(\w+)", text)) <= {"GITHUB_TOKEN"}
+
+
+def test_workflows_run_commands_that_are_there():
+    targets = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    # The documentation has its own target.
+    targets.add("docs")
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        text = path.read_text(encoding="utf-8")
+        assert set(re.findall(r"make (\w[\w-]*)", text)) <= targets, path.name
+        for name in re.findall(r"\btests/[\w/.]+", text):
+            assert (ROOT / name).exists(), name
+
+
+def test_the_version_is_the_same_everywhere():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    recipe = yaml.safe_load((ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8"))
+    assert cff["version"] == recipe["context"]["version"] == icemap.__version__
+    assert json.loads((ROOT / ".zenodo.json").read_text())["license"] == cff["license"]
+
+
+def test_both_papers_are_cited():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    cited = {
+        (tuple(author["family-names"] for author in one["authors"]), one["year"])
+        for one in cff["references"]
+    }
+    assert cited == {(("Wang", "Ran", "Li"), 2026), (("Madadgar", "Moradkhani"), 2014)}
+
+
+def test_the_recipe_has_the_dependencies_of_the_package():
+    recipe = yaml.safe_load((ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {}
+    for text in project["dependencies"]:
+        requirement = Requirement(text)
+        name = canonicalize_name(requirement.name)
+        wanted[CONDA_NAMES.get(name, name)] = str(requirement.specifier)
+    found = dict(entry.split(maxsplit=1) for entry in recipe["requirements"]["run"])
+    assert found.pop("python")
+    assert found == wanted
+
+
+def test_the_page_of_the_package_knows_its_pythons():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    known = [one for one in project["classifiers"] if re.search(r":: 3\.\d+$", one)]
+    assert [one.rpartition(" ")[2] for one in known] == ["3.11", "3.12", "3.13"]
+    assert project["urls"]
