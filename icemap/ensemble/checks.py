@@ -184,6 +184,7 @@ def check_fit(
     F : array_like of shape (n, members)
         Out-of-fold predictions; a DataFrame names the members.
     y : array_like of shape (n,)
+        Target.
     sample_weight : array_like of shape (n,) or None
         Equal where None.
     bounds : (float, float) or None

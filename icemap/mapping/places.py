@@ -65,13 +65,14 @@ def map_places(
     places: CubePlaces,
     predictor: Predictor,
 ) -> MapPlaces:
-    """Predict the places with the predictors X (n, predictors); each stands for a share of the map,
-    ``weight`` (n,).
+    """Predict the places.
 
     Parameters
     ----------
     X : ndarray of shape (n, predictors)
+        In the ensemble's order; classes as codes.
     weight : ndarray of shape (n,)
+        Share of the map that each place stands for.
     places : CubePlaces
     predictor : Predictor
         The compiled ensemble with its calibration.
