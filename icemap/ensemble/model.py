@@ -172,6 +172,8 @@ class IceEnsemble(BaseEstimator):
             ``standard_error`` (of the value; NaN or 0 where none is known); every other column that
             is not one of `RESERVED` is a predictor.
         """
+        # That of an earlier fit.
+        self.__dict__.pop("pooled_", None)
         self.tuning_ = self.tune(self.prepare(samples))
         self.samples_ = samples
         self.replicates_: Sequence[Replicate] = [

@@ -153,3 +153,13 @@ def test_it_can_be_trained_on_other_samples(saved):
     fresh = IceEnsemble(**opened.get_params()).fit(other)
     assert np.array_equal(opened.predict(other), fresh.predict(other))
     assert not np.array_equal(opened.predict(other), first)
+
+
+def test_what_is_trained_again_forgets_the_earlier_mixture():
+    settings = {"members": ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")}
+    settings |= {"replicates": 2, "folds": 3, "prior_strength": 50.0, "climatology": 0.0}
+    first, second = table(), table(seed=5)
+    twice = IceEnsemble(classes=["rock"], candidates=0, **settings).fit(first)
+    twice.predict(first)
+    fresh = IceEnsemble(**twice.get_params()).fit(second)
+    assert np.array_equal(twice.fit(second).predict(first), fresh.predict(first))
