@@ -11,7 +11,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
 def test_they_are_in_order():
-    assert [path.name[0] for path in NOTEBOOKS] == [str(number) for number in range(1, 7)]
+    assert [path.name[0] for path in NOTEBOOKS] == [str(number) for number in range(7)]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
