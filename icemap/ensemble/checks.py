@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import validate_data
 
 Array = NDArray[np.float64]
 Bounds = tuple[float, float]
@@ -50,6 +49,8 @@ def check_members(estimator: Any, F: Any) -> Array:
     ValueError
         Also for NaN or infinity: the message names the column and the first row.
     """
+    from sklearn.utils.validation import validate_data
+
     values = validate_data(estimator, F, reset=False, dtype=np.float64, ensure_all_finite=False)
     return _require_finite(values, estimator.member_names_)
 
@@ -186,6 +187,8 @@ def check_fit(
     UserWarning
         For fewer than 30 rows.
     """
+    from sklearn.utils.validation import validate_data
+
     members, target = validate_data(
         estimator,
         F,
