@@ -185,7 +185,7 @@ def commands() -> Iterator[tuple[str, str]]:
             if block.language != "text":
                 text = block.text.replace("\\\n", " ")
                 for line in re.findall(r"^(?:\$ )?icemap ([a-z].*)$", text, re.MULTILINE):
-                    yield page, re.sub(r"\s+#.*", "", line)
+                    yield page, re.sub(r"\s+[#>].*", "", line)
 
 
 COMMANDS = sorted(set(commands()))
