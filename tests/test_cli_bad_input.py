@@ -159,7 +159,9 @@ def sentence(code: int, stderr: str) -> str:
 
 
 def _is_progress(line: str) -> bool:
-    return line.split(":")[0] in ("cube", "train", "verify", "map") and "%|" in line
+    """The bar, or the notice of a worker on members that have no fast kernel."""
+    bar = line.split(":")[0] in ("cube", "train", "verify", "map") and "%|" in line
+    return bar or line.startswith("Without a fast kernel: ")
 
 
 def refused(*words) -> str:
