@@ -21,6 +21,8 @@ MIN_ROWS = 30
 MIN_TRAINING = 40
 #: Fewer samples than this carry no folds with such training sides.
 MIN_SAMPLES = 50
+# A value this many times farther from the median than the others are wide is warned of.
+_STRAY = 100.0
 
 
 def fewest_samples(held_out: float) -> int:
@@ -169,6 +171,21 @@ def distinct_rows(table: Array, weights: Array) -> tuple[NDArray[np.intp], Array
     return used[first], summed
 
 
+def warn_of_stray(y: Array) -> None:
+    """Warn of the value that is farther from the median than any spread of the others explains."""
+    low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
+    away = np.abs(y - middle)
+    row = int(np.argmax(away))
+    if away[row] > _STRAY * (high - low) > 0:
+        warnings.warn(
+            f"y is {y[row]:g} in row {row}, and nine tenths of the values are between {low:g} and"
+            f" {high:g}: correct or drop that row; if it is right, give bounds or the logarithm of"
+            " the target.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
 def check_fit(
     estimator: Any, F: Any, y: Any, sample_weight: Any, bounds: Bounds | None, idle: Sequence[int]
 ) -> tuple[Array, Array, Array, list[str]]:
@@ -201,7 +218,7 @@ def check_fit(
     Warns
     -----
     UserWarning
-        For fewer than 30 rows.
+        For fewer than 30 rows, and of a value of an unbounded target that is far beyond all others.
     """
     from sklearn.utils.validation import validate_data
 
@@ -226,6 +243,8 @@ def check_fit(
             )
     if np.ptp(target[weights > 0]) == 0:
         raise ValueError(f"y is constant ({target[0]:g}): there is nothing to predict.")
+    if bounds is None:
+        warn_of_stray(target)
     rows, weights = distinct_rows(np.column_stack([members, target]), weights)
     if len(rows) < MIN_ROWS:
         warnings.warn(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,8 +25,6 @@ Array = NDArray[np.float64]
 _MIN_ATOM_ROWS = 3
 # Members with errors narrower than this share of the target's kernel are aligned with it.
 _NARROW = 0.5
-# A value this many times farther from the median than the others are wide is warned of.
-_STRAY = 100.0
 
 
 @dataclass(frozen=True)
@@ -122,14 +119,8 @@ def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | No
     weights : ndarray of shape (n,)
     bounds : (float, float) or None
         Lowest and highest value of the target.
-
-    Warns
-    -----
-    UserWarning
-        Of a value of an unbounded target that is far beyond all others.
     """
     if bounds is None:
-        warn_of_stray(y)
         return _continuous(y, weights, None)
     low, high = bounds
     at_low, at_high = y == low, y == high
@@ -157,21 +148,6 @@ def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | No
 def _continuous(y: Array, weights: Array, bounds: tuple[float, float] | None) -> SmoothMargin:
     used = weights > 0
     return SmoothMargin.fit(y[used], weights[used], bounds)
-
-
-def warn_of_stray(y: Array) -> None:
-    """Warn of the value that is farther from the median than any spread of the others explains."""
-    low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
-    away = np.abs(y - middle)
-    row = int(np.argmax(away))
-    if away[row] > _STRAY * (high - low) > 0:
-        warnings.warn(
-            f"y is {y[row]:g} in row {row}, and nine tenths of the values are between {low:g} and"
-            f" {high:g}: correct or drop that row; if it is right, give bounds or the logarithm of"
-            " the target.",
-            UserWarning,
-            stacklevel=2,
-        )
 
 
 def member_margin(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from icemap import Copula, CopulaBMA, GaussianBMA
 from icemap.ensemble.baselines import BestMember, EqualWeights
+from icemap.ensemble.checks import warn_of_stray
 from icemap.ensemble.fitting import fit_target_margin, member_margin, resolved
 from icemap.ensemble.margins import RankMargin, SmoothMargin
 
@@ -130,7 +131,8 @@ def test_long_tails_are_no_stray_values(law: str) -> None:
     }[law]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert isinstance(fit_target_margin(y, np.ones(1000), None), SmoothMargin)
+        warn_of_stray(y)
+    assert isinstance(fit_target_margin(y, np.ones(1000), None), SmoothMargin)
 
 
 # --- weights of the rows
