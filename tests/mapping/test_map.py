@@ -22,7 +22,7 @@ from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_file import ensure_compiled
 from icemap.mapping.map import MapBuild
 from icemap.mapping.map_schema import map_variables
-from icemap.mapping.sums import add
+from icemap.mapping.sums import add, from_records
 from icemap.running.ledger import Ledger
 from icemap.running.run import Job, SerialExecutor, run_job
 from icemap.store import write_json
@@ -323,5 +323,5 @@ def test_totals_are_made_of_the_numbers_that_workers_wrote(folder, mapped):
     assert all(not record.get("sums") for record in ledger.records().values())
     expected = {}
     for key in sorted(mapped[1]):
-        expected = add(expected, mapped[1][key]["sums"])
+        expected = add(expected, from_records(mapped[1][key]["sums"]))
     assert read_sums(build.url) == expected
