@@ -142,11 +142,16 @@ def test_the_command_prints_its_address_and_ends_when_asked(tmp_path, stop, code
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A command started in the background of a shell ignores Ctrl-C.
+        preexec_fn=lambda: signal.signal(stop, signal.SIG_DFL),
     ) as process:
-        address = process.stdout.readline().split()[0]
-        assert ask(f"{address}report.html")[1] == b"<title>report</title>"
-        process.send_signal(stop)
-        assert process.wait(30) == code
+        try:
+            address = process.stdout.readline().split()[0]
+            assert ask(f"{address}report.html")[1] == b"<title>report</title>"
+            process.send_signal(stop)
+            assert process.wait(30) == code
+        finally:
+            process.kill()
 
 
 def test_a_taken_port_and_a_folder_without_a_run_are_sentences(tmp_path):

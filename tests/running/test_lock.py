@@ -32,6 +32,8 @@ def held_by(url: str, **options) -> subprocess.Popen:
     """A process that holds the lock until it is told a line."""
     words = [sys.executable, "-c", HOLD, url]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # A command started in the background of a shell ignores Ctrl-C.
+    options = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options}
     process = subprocess.Popen(words, text=True, **pipes, **options)
     assert process.stdout.readline() == "held\n"
     return process
@@ -76,7 +78,7 @@ def test_a_killed_command_is_known_to_be_dead_at_once(holder, tmp_path):
 
 def test_the_lock_is_released_when_the_command_is_interrupted_or_fails(holder, tmp_path):
     holder.send_signal(signal.SIGINT)
-    holder.wait()
+    holder.wait(60)
     assert not (tmp_path / "run").exists()
     with pytest.raises(ZeroDivisionError), run_lock(str(tmp_path / "run"), "icemap run", print):
         raise ZeroDivisionError
