@@ -60,7 +60,7 @@ class Network:
         return {
             name: tag
             for name, tag in self.bucket.etags("runs/small/ledger/map").items()
-            if not name.endswith("/.progress.json")
+            if name.endswith(".json") and not name.endswith("/.progress.json")
         }
 
     def require_same_map(self) -> None:

@@ -149,7 +149,7 @@ def test_the_command_prints_its_address_and_ends_when_asked(tmp_path, stop, code
             address = process.stdout.readline().split()[0]
             assert ask(f"{address}report.html")[1] == b"<title>report</title>"
             process.send_signal(stop)
-            assert process.wait(30) == code
+            assert process.wait(120) == code
         finally:
             process.kill()
 

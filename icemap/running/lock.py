@@ -203,7 +203,17 @@ class _Lock:
                         if working is threading.main_thread():
                             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+        def end_if_lost(number: int, frame: object) -> None:
+            if self.lost:
+                raise KeyboardInterrupt
+
         working = threading.current_thread()
+        # In the background of a shell Ctrl-C is ignored, and so would be the end of this command.
+        deaf = working is threading.main_thread() and (
+            signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        )
+        if deaf:
+            signal.signal(signal.SIGINT, end_if_lost)
         thread = threading.Thread(target=renew, name="icemap-lock", daemon=True)
         thread.start()
         try:
@@ -214,6 +224,8 @@ class _Lock:
         finally:
             done.set()
             thread.join()
+            if deaf:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
         if self.lost:
             raise IcemapError(self.lost)
 

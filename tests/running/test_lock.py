@@ -141,7 +141,10 @@ def test_signs_of_life_are_given(tmp_path, monkeypatch):
         assert read_lock(str(tmp_path))["heartbeat"] > before
 
 
-def test_a_command_stops_when_another_has_taken_over(tmp_path, monkeypatch):
+@pytest.mark.parametrize("listens", [True, False], ids=["in front", "in the background"])
+def test_a_command_stops_when_another_has_taken_over(tmp_path, monkeypatch, listens):
+    handler = signal.default_int_handler if listens else signal.SIG_IGN
+    before = signal.signal(signal.SIGINT, handler)
     monkeypatch.setattr(lock, "HEARTBEAT", 0.05)
     content = elsewhere(tmp_path, silent=0)
     (tmp_path / LOCK).unlink()
@@ -152,8 +155,12 @@ def test_a_command_stops_when_another_has_taken_over(tmp_path, monkeypatch):
             (tmp_path / LOCK).write_text(json.dumps(content))
             threading.Event().wait(20)
 
-    with pytest.raises(IcemapError, match=r"^Another command has taken over .* on host node7"):
-        work()
+    try:
+        with pytest.raises(IcemapError, match=r"^Another command has taken over .* on host node7"):
+            work()
+        assert signal.getsignal(signal.SIGINT) == handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.monotonic() - begun < 10
     # It is the other's.
     assert json.loads((tmp_path / LOCK).read_text()) == content
