@@ -186,7 +186,8 @@ def test_the_chunks_of_an_unfinished_map_are_taken_up(bucket):
         "ledger/map"
     }
     assert {name for name in changed if name.startswith("ledger/map/r")} == {
-        "ledger/map/r000c001.json"
+        "ledger/map/r000c001.json",
+        "ledger/map/r000c001.npz",
     }
     assert {name[-4:] for name in changed if name.startswith("map.zarr")} == {"/0/1"}
 
