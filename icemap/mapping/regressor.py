@@ -86,7 +86,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         Where X was a DataFrame.
     weights_ : ndarray of shape (members + 1,)
         Of the members and, last, their plain mean in the mixture; mean over the replicates.
-    importance_ : ndarray of shape (n_features_in_,)
+    importance_ : ndarray of shape (predictors,)
         Of each predictor, by how much a random forest gains from it; adds up to 1. It weighs the
         predictors in the dissimilarity index.
     target_ : TargetConfig
