@@ -39,7 +39,7 @@ for name, rows in {"forward": np.arange(len(X)), "backward": np.arange(len(X))[:
 one = np.ones((1, len(X)))
 means = made["forward.replicate_means"][:, None, :]
 sums = chunk_sums(np.linspace(1, 2, len(X))[None], one, means, one, one, {"half": X[None, :, 0] < -12})
-made["sums"] = np.array([part["integral"] for part in sums.values()])
+made["sums"] = np.array([part.integral for part in sums.values()])
 np.savez(out, **made)
 """  # noqa: E501
 
