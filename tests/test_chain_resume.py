@@ -71,7 +71,7 @@ def kill_at(process: subprocess.Popen, ledger: Path, records: int) -> None:
         deadline = time.monotonic() + 800
         while (
             not ledger.is_dir()
-            or sum(not name.startswith(".") for name in os.listdir(ledger)) < records
+            or len(records_of(ledger)) < records
         ):
             assert process.poll() is None, "the command ended before it could be killed"
             assert time.monotonic() < deadline

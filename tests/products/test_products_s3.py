@@ -13,7 +13,7 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables, open_map
-from icemap.mapping.sums import chunk_sums
+from icemap.mapping.sums import chunk_sums, to_records
 from icemap.products.cog import write_cog, write_cogs
 from icemap.products.figures.maps import map_figure
 from icemap.products.query import query
@@ -44,8 +44,10 @@ def run(s3_url) -> str:
         ledger.write(
             chunk.key,
             {
-                "sums": chunk_sums(
-                    GRID.cell_area()[chunk.rows][:, None], flag, value[None], value, flag
+                "sums": to_records(
+                    chunk_sums(
+                        GRID.cell_area()[chunk.rows][:, None], flag, value[None], value, flag
+                    )
                 )
             },
         )
