@@ -69,10 +69,7 @@ def kill_at(process: subprocess.Popen, ledger: Path, records: int) -> None:
     """Kill command, scheduler and workers with signal 9 as soon as so many records are there."""
     try:
         deadline = time.monotonic() + 800
-        while (
-            not ledger.is_dir()
-            or len(records_of(ledger)) < records
-        ):
+        while not ledger.is_dir() or len(records_of(ledger)) < records:
             assert process.poll() is None, "the command ended before it could be killed"
             assert time.monotonic() < deadline
             time.sleep(0.002)

@@ -200,7 +200,7 @@ def resolved(copula: Copula, n: int) -> Copula:
 
     Examples
     --------
-    >>> round(resolved(Copula("gaussian", [0.9999999]), 101).tau, 6)
+    >>> round(resolved(Copula("gaussian", [0.9999]), 101).tau, 6)
     0.98
     """
     sharpest = 1.0 - 2.0 / (n - 1)

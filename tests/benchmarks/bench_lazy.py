@@ -7,7 +7,7 @@ predictors and the map would take as arrays.
 """
 
 import argparse
-import resource
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -50,7 +50,10 @@ def fields(rows: int, columns: int, chunk: int) -> xr.Dataset:
 
 
 def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Its own: ru_maxrss would start from its parent's.
+    kilobytes = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())
+    assert kilobytes is not None
+    return int(kilobytes[1]) / 1024
 
 
 def main() -> None:

@@ -22,11 +22,11 @@ from icemap.running.ledger import Ledger
 
 # What a client does: what is to be done still, the records, and the totals.
 CLIENT = """
-import resource, sys, time
+import re, sys, time
 from functools import reduce
 from icemap.grid import Grid
 from icemap.json_records import MapChunkRecord
-from icemap.mapping.sums import add
+from icemap.mapping.sums import add, from_records
 from icemap.running.ledger import Ledger
 from icemap.running.run import Job, SerialExecutor, run_job
 url, columns = sys.argv[1], int(sys.argv[2])
@@ -37,9 +37,11 @@ def work(chunk):
     raise AssertionError("everything is done")
 valid = sum(r["valid"] for r in run_job(Job("map", chunks, work), ledger, SerialExecutor()))
 planned = time.process_time() - begin
-sums = reduce(add, (ledger.numbers(key, record) for key, record in ledger.each()), {})
-used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(valid, sums["all"]["area_km2"], planned, time.process_time() - begin, used)
+parts = (ledger.numbers(key, record) for key, record in ledger.each())
+sums = reduce(add, map(from_records, parts), {})
+# Its own: ru_maxrss would start from its parent's.
+used = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1024
+print(valid, sums["all"].area_km2, planned, time.process_time() - begin, used)
 """
 
 

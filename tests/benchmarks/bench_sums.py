@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     }
     first, second = (way() for way in ways.values())
     difference = max(
-        float(np.abs([one["integral"] for one in first[mask].values()] / second[mask][0] - 1).max())
+        float(np.abs([one.integral for one in first[mask].values()] / second[mask][0] - 1).max())
         for mask in masks
     )
     taken = {name: [] for name in ways}
