@@ -28,6 +28,7 @@ def write_whole_shards(
     values : ndarray
         They fill whole shards, but for those that the end of the array cuts.
     """
+    from zarr.core.array_spec import ArrayConfig, ArraySpec
     from zarr.core.buffer import default_buffer_prototype
     from zarr.core.sync import sync
 
@@ -35,9 +36,15 @@ def write_whole_shards(
     assert sides is not None
     prototype = default_buffer_prototype()
     own = array.async_array
+    spec = ArraySpec(
+        shape=sides,
+        dtype=own.metadata.dtype,
+        fill_value=array.fill_value,
+        config=ArrayConfig(order="C", write_empty_chunks=False),
+        prototype=prototype,
+    )
 
     async def write(index: tuple[int, ...], shard: NDArray[Any]) -> None:
-        spec = own.metadata.get_chunk_spec(index, own.config, prototype)
         buffer = prototype.nd_buffer.from_numpy_array(shard)
         (encoded,) = await own.codec_pipeline.encode([(buffer, spec)])
         place = array.store_path / array.metadata.encode_chunk_key(index)
