@@ -346,34 +346,48 @@ def has_examples(source: bytes) -> bool:
     return b">>> " in source
 
 
-def run_tests(tree: Path, tests: Sequence[str], timeout: float | None) -> tuple[str, float]:
-    """Run test files in a tree until the first failure: passed, failed or timeout, and seconds."""
+def is_compiled(file: str, checkout: Path) -> bool:
+    """Whether Numba compiles a module, or one that imports it."""
+    importing = importers(checkout)
+    names = {dotted(file)}
+    return any(
+        "numba" in imported and (path == file or names & imported)
+        for path, imported in importing.items()
+        if path.startswith("icemap/")
+    )
+
+
+def run_tests(
+    tree: Path, tests: Sequence[str], timeout: float | None, compiled: Path
+) -> tuple[str, float]:
+    """Run test files in a tree until the first failure: passed, failed or timeout, and seconds.
+
+    ``compiled`` keeps what Numba compiled.
+    """
     start = time.monotonic()
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    # Numba keeps compiled functions by the date of their file, not of what they call.
-    with tempfile.TemporaryDirectory(prefix="mutation-numba-") as compiled:
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        environment = {
-            **os.environ,
-            **threads,
-            "PYTHONPATH": str(tree),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "NUMBA_CACHE_DIR": compiled,
-        }
-        process = subprocess.Popen(
-            command,
-            cwd=tree,
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            outcome = "passed" if process.wait(timeout) == 0 else "failed"
-        except subprocess.TimeoutExpired:
-            outcome = "timeout"
-        finally:
-            end_session(process)
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    environment = {
+        **os.environ,
+        **threads,
+        "PYTHONPATH": str(tree),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_CACHE_DIR": str(compiled),
+    }
+    process = subprocess.Popen(
+        command,
+        cwd=tree,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        outcome = "passed" if process.wait(timeout) == 0 else "failed"
+    except subprocess.TimeoutExpired:
+        outcome = "timeout"
+    finally:
+        end_session(process)
     return outcome, time.monotonic() - start
 
 
@@ -410,6 +424,7 @@ def run(mutants: Sequence[Mutant], log: Path, say: Callable[[str], object]) -> l
     usual: dict[tuple[str, ...], float] = {}
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         tree = Path(folder, "checkout")
+        compiled = Path(folder, "compiled")
         copy_checkout(tree)
         # Tests on real data look next to the checkout unless they are told where.
         os.environ.setdefault("ICEMAP_DATA", str(CHECKOUT.parent / "shared" / "realcase"))
@@ -421,16 +436,20 @@ def run(mutants: Sequence[Mutant], log: Path, say: Callable[[str], object]) -> l
                 outcome, seconds = "passed", 0.0
             else:
                 if tuple(tests) not in usual:
-                    outcome, seconds = run_tests(tree, tests, None)
+                    outcome, seconds = run_tests(tree, tests, None, compiled)
                     if outcome != "passed":
                         sys.exit(f"{' '.join(tests)} fail without any change; put that right first")
                     usual[tuple(tests)] = seconds
                 path.write_bytes(mutant.apply(source))
                 try:
                     limit = max(MIN_SECONDS, SLOWER * usual[tuple(tests)])
-                    outcome, seconds = run_tests(tree, tests, limit)
+                    # Numba keeps compiled functions by the date of their file, not of what they
+                    # call.
+                    own = Path(folder, "own") if is_compiled(mutant.file, CHECKOUT) else compiled
+                    outcome, seconds = run_tests(tree, tests, limit, own)
                 finally:
                     path.write_bytes(source)
+                    shutil.rmtree(Path(folder, "own"), ignore_errors=True)
             verdict = {"passed": "survived", "failed": "killed"}.get(outcome, outcome)
             result = Result(mutant, verdict, round(seconds, 1))
             done[mutant] = result
