@@ -97,7 +97,7 @@ def test_the_log_gives_back_what_was_run(tmp_path, monkeypatch):
     monkeypatch.setattr(mutation, "mirror_tests", lambda file, checkout: ["test_m.py"])
     seen = []
 
-    def run_tests(tree, tests, timeout):
+    def run_tests(tree, tests, timeout, compiled):
         code = (tree / "m.py").read_text()
         seen.append(code)
         return ("failed" if "<=" in code else "passed"), 1.0
@@ -109,3 +109,18 @@ def test_the_log_gives_back_what_was_run(tmp_path, monkeypatch):
     assert seen[2:] == ["y = a < b", "y = (a >= b)"]
     assert [result.outcome for result in both] == ["killed", "survived"]
     assert both[:1] == first
+
+
+def test_what_numba_compiled_is_kept_but_for_what_a_change_reaches(tmp_path):
+    """A module that Numba compiles, or whose names such a module uses, is compiled afresh."""
+    for file, text in {
+        "icemap/kernels.py": "import numba\nfrom icemap.limits import N",
+        "icemap/limits.py": "N = 3",
+        "icemap/tables.py": "from icemap.kernels import add",
+    }.items():
+        path = tmp_path / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert mutation.is_compiled("icemap/kernels.py", tmp_path)
+    assert mutation.is_compiled("icemap/limits.py", tmp_path)
+    assert not mutation.is_compiled("icemap/tables.py", tmp_path)
