@@ -149,6 +149,12 @@ def test_a_forest_has_half_of_the_pool() -> None:
         0.5 * alone.pdf(pixels, target) + 0.5 * leaves.pdf(target),
         atol=1e-12,
     )
+    x = np.array([5.0, 30.0, 70.0])
+    np.testing.assert_allclose(
+        mixture.distribution(pixels, x, leaves),
+        np.stack([mixture.cdf(pixels, value, leaves) for value in x], axis=-1),
+        atol=1e-12,
+    )
     means, own = mixture.replicate_means(pixels, leaves), alone.replicate_means(pixels)
     np.testing.assert_allclose(
         means.mean(axis=0), 0.5 * own.mean(axis=0) + 0.5 * leaves.mean, atol=0.02

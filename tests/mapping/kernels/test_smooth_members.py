@@ -128,3 +128,14 @@ def test_gams_with_knots_of_their_own_are_not_packed(table):
         compile_gams(
             [SplineGAM(linear_columns=(4, 5, 6)).fit(X[s:], y[s:]) for s in (0, 390 - 100)]
         )
+
+
+def test_gams_with_other_numbers_of_splines_are_not_packed(table):
+    X, y = table
+    with pytest.raises(CannotCompileError, match="different numbers of splines"):
+        compile_gams(
+            [
+                SplineGAM(linear_columns=(4, 5, 6), knots=KNOTS, splines=count).fit(X, y)
+                for count in (6, 8)
+            ]
+        )
