@@ -1,4 +1,4 @@
-"""What users would run instead, fitted on the same training sides: a quantile forest, and
+"""What users would run instead, fitted on the same training sides: a quantile forest, kriging, and
 conformalized quantile regression.
 """
 
@@ -14,20 +14,18 @@ from numpy.typing import NDArray
 
 from icemap.ensemble.folds import block_folds, random_folds, spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
+from icemap.verification.kriging import kriging
 from icemap.verification.records import Forecast
 from icemap.verification.scores import COVERAGES, crps_sample
+from icemap.verification.sides import Sides
 
 Array = NDArray[np.float64]
-Bounds = tuple[float, float] | None
-
 # The forest's distribution as equally likely values, as many as its CRPS needs to be exact in the
 # third digit.
 _FOREST_LEVELS = (np.arange(500) + 0.5) / 500
 # Below this many rows to conformalize on, a 95 % interval has no end.
 _MIN_CONFORMAL = 21
 QUANTILE_COVERAGE = 0.95
-#: The one competitor that asks where the places are, see `icemap.verification.kriging`.
-KRIGING = "kriging"
 # Packages of the extra ``verify``, and the rows that need them.
 PACKAGES = {
     "quantile_forest": ("quantile_forest", "quantile-forest"),
@@ -35,30 +33,9 @@ PACKAGES = {
 }
 
 
-def quantile_forest(
-    training: TrainingTable,
-    X: Array,
-    y: Array,
-    class_columns: list[int],
-    bounds: Bounds,
-    block_degrees: float,
-    seed: int,
-) -> Forecast:
+def quantile_forest(sides: Sides) -> Forecast:
     """Forecasts of a quantile regression forest (Meinshausen 2006, JMLR 7:983): 300 trees, leaves
     of five sites or more, samples weighted as for the members.
-
-    Parameters
-    ----------
-    training : TrainingTable
-    X, y : ndarray of shape (n, predictors) and (n,)
-        Coded predictors and target of the test side.
-    class_columns : list of int
-        Columns of X that hold codes of classes.
-    bounds : (float, float) or None
-        Of the target.
-    block_degrees : float
-        Side of spatial blocks.
-    seed : int
 
     Returns
     -------
@@ -73,8 +50,9 @@ def quantile_forest(
         max_samples_leaf=None,
         max_features=1 / 3,
         n_jobs=1,
-        random_state=seed,
+        random_state=sides.seed,
     )
+    training, X, y = sides.training, sides.test.X, sides.test.y
     forest.fit(training.X, training.y, sample_weight=training.weight)
     # The weights of the paper, which give every tree one vote.
     options = {"weighted_leaves": True}
@@ -91,33 +69,12 @@ def quantile_forest(
     }
 
 
-def conformal_quantiles(
-    training: TrainingTable,
-    X: Array,
-    y: Array,
-    class_columns: list[int],
-    bounds: Bounds,
-    block_degrees: float,
-    seed: int,
-) -> Forecast | None:
+def conformal_quantiles(sides: Sides) -> Forecast | None:
     """95 % interval by conformalized quantile regression (Romano et al. 2019, arXiv:1905.03222):
     MAPIE over LightGBM.
 
     A third of the training side is kept for the conformal correction; whole spatial blocks, because
     the test side is farther from the training sites than neighbours are.
-
-    Parameters
-    ----------
-    training : TrainingTable
-    X, y : ndarray of shape (n, predictors) and (n,)
-        Coded predictors and target of the test side.
-    class_columns : list of int
-        Columns of X that hold codes of classes.
-    bounds : (float, float) or None
-        Of the target, at which the interval ends.
-    block_degrees : float
-        Side of the spatial blocks that are kept for the correction.
-    seed : int
 
     Returns
     -------
@@ -128,7 +85,8 @@ def conformal_quantiles(
     from lightgbm import LGBMRegressor
     from mapie.regression import ConformalizedQuantileRegressor
 
-    kept = _kept_for_conformal(training, block_degrees, seed)
+    training = sides.training
+    kept = _kept_for_conformal(training, sides.block_degrees, sides.seed)
     if kept is None:
         return None
     settings = {
@@ -141,22 +99,24 @@ def conformal_quantiles(
     }
     exact = {"deterministic": True, "force_row_wise": True, "n_jobs": 1, "verbosity": -1}
     quantile = LGBMRegressor(
-        objective="quantile", alpha=0.5, random_state=seed, **settings, **exact
+        objective="quantile", alpha=0.5, random_state=sides.seed, **settings, **exact
     )
     regressor = ConformalizedQuantileRegressor(quantile, confidence_level=QUANTILE_COVERAGE)
     options = {
         "sample_weight": training.weight[~kept],
-        **({"categorical_feature": class_columns} if class_columns else {}),
+        **({"categorical_feature": sides.class_columns} if sides.class_columns else {}),
     }
     regressor.fit(training.X[~kept], training.y[~kept], fit_params=options)
     regressor.conformalize(training.X[kept], training.y[kept])
     with _without_logging_setup():
-        interval = regressor.predict_interval(X, symmetric_correction=True)[1][:, :, 0]
+        interval = regressor.predict_interval(sides.test.X, symmetric_correction=True)[1][:, :, 0]
     # Quantiles fitted one by one may cross.
     interval = np.sort(interval, axis=1)
     return {
         "interval": {
-            f"{QUANTILE_COVERAGE:g}": interval if bounds is None else np.clip(interval, *bounds)
+            f"{QUANTILE_COVERAGE:g}": interval
+            if sides.bounds is None
+            else np.clip(interval, *sides.bounds)
         }
     }
 
@@ -221,7 +181,8 @@ def _kept_for_conformal(
 
 
 #: By the name that the config gives.
-COMPETITORS: dict[str, Callable[..., Forecast | None]] = {
+COMPETITORS: dict[str, Callable[[Sides], Forecast | None]] = {
     "quantile_forest": quantile_forest,
+    "kriging": kriging,
     "conformal_quantiles": conformal_quantiles,
 }

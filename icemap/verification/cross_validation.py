@@ -20,13 +20,13 @@ from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
 from icemap.verification.applicability import Applicability, predictor_weights
-from icemap.verification.competitors import COMPETITORS, KRIGING
+from icemap.verification.competitors import COMPETITORS
 from icemap.verification.importance import ReplicateMean, permuted_errors
-from icemap.verification.kriging import kriging
 from icemap.verification.measured import measured_forecast
 from icemap.verification.published import PUBLISHED, REPLICATES, PublishedFit
 from icemap.verification.records import FoldRecord, Forecast, ForecastRecord, LeftOutForecasts
 from icemap.verification.scores import COVERAGES
+from icemap.verification.sides import Sides
 from icemap.verification.transformed import TRANSFORMED, transformed_pool
 
 Array = NDArray[np.float64]
@@ -105,21 +105,19 @@ def verify_fold(
         count = min(ensemble.replicates, REPLICATES)
         fitted = PublishedFit.of(training, options, ensemble.coding_, count, seed)
         models |= {row: _plain(found) for row, found in fitted.forecasts(X, y).items()}
+    sides = Sides(
+        weighed,
+        table.take(test),
+        ensemble.coding_.class_columns,
+        ensemble.bounds,
+        ensemble.block_degrees,
+        seed,
+    )
     left_out = []
     for name in competitors:
         if name == PUBLISHED:
             continue
-        settings = (
-            ensemble.coding_.class_columns,
-            ensemble.bounds,
-            ensemble.block_degrees,
-            seed,
-        )
-        if name == KRIGING:
-            at = table.longitude[test], table.latitude[test]
-            forecast: Forecast | None = kriging(weighed, X, y, *settings, places=at)
-        else:
-            forecast = COMPETITORS[name](weighed, X, y, *settings)
+        forecast = COMPETITORS[name](sides)
         if forecast is None:
             left_out.append(name)
         else:

@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
@@ -15,10 +15,10 @@ from icemap.ensemble.replicates import TrainingTable
 from icemap.ensemble.target import TargetScale
 from icemap.sphere import unit_vectors
 from icemap.verification.records import Forecast
+from icemap.verification.sides import Sides
 from icemap.verification.transformed import transformed_normal
 
 Array = NDArray[np.float64]
-Bounds = tuple[float, float] | None
 
 #: Sites from which the scales of the kernels and the nugget are found: more would say little more
 #: of five numbers, and the time grows with the cube.
@@ -49,51 +49,30 @@ class MaternOn(Matern):
         return super().__call__(X, other, eval_gradient)
 
 
-def kriging(
-    training: TrainingTable,
-    X: Array,
-    y: Array,
-    class_columns: list[int],
-    bounds: Bounds,
-    block_degrees: float,
-    seed: int,
-    places: tuple[ArrayLike, ArrayLike],
-) -> Forecast:
+def kriging(sides: Sides) -> Forecast:
     """Forecasts of a Gaussian process with a Matern 3/2 kernel over standardized predictors, one
     over the sphere (chords between unit vectors) and a nugget, on the Yeo-Johnson scale.
 
-    Parameters
-    ----------
-    training : TrainingTable
-    X, y : ndarray of shape (n, predictors) and (n,)
-        Coded predictors and target of the test side.
-    class_columns : list of int
-        Columns of X that are levels of classes; each level becomes a column.
-    bounds : (low, high) or None
-    block_degrees : float
-        Not used: no part of the training side is kept aside.
-    seed : int
-        Of the sites from which the kernels are found, where there are more than 400.
-    places : (longitude, latitude)
-        Of the test side, each (n,).
+    The kernels are found from 400 sites, drawn with the seed, where there are more.
 
     Returns
     -------
-    dict
+    Forecast
         ``mean``, ``pit``, ``crps``, ``log_density`` of shape (n,), ``interval`` by coverage.
     """
-    rng = np.random.default_rng(seed)
-    scale = TargetScale.fit(training.y, bounds)
-    inputs, at = _inputs(training, X, class_columns, places)
+    rng = np.random.default_rng(sides.seed)
+    training = sides.training
+    scale = TargetScale.fit(training.y, sides.bounds)
+    inputs, at = _inputs(training, sides.test, sides.class_columns)
     kept = _some(len(training), MOST_SITES, rng)
     inputs, z = inputs[kept], scale.transform(training.y)[kept]
     found = _some(len(z), FOUND_FROM, rng)
     columns = inputs.shape[1] - 3
-    kernel = _fitted_kernel(inputs[found], z[found], columns, seed)
+    kernel = _fitted_kernel(inputs[found], z[found], columns, sides.seed)
     process = GaussianProcessRegressor(kernel, optimizer=None).fit(inputs, z)
     # The nugget is part of the kernel's diagonal, so that the spread is that of a new sample.
     mean, sd = process.predict(at, return_std=True)
-    return transformed_normal(mean, np.maximum(sd, 1e-6), scale, y)
+    return transformed_normal(mean, np.maximum(sd, 1e-6), scale, sides.test.y)
 
 
 def _fitted_kernel(inputs: Array, z: Array, columns: int, seed: int) -> Kernel:
@@ -116,23 +95,20 @@ def _some(count: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def _inputs(
-    training: TrainingTable,
-    X: Array,
-    class_columns: list[int],
-    places: tuple[ArrayLike, ArrayLike],
+    training: TrainingTable, test: TrainingTable, class_columns: list[int]
 ) -> tuple[Array, Array]:
     """Standardized predictors, levels of classes as columns, unit vectors: of the training side and
     of the test side.
     """
-    continuous = [k for k in range(X.shape[1]) if k not in class_columns]
-    own, other = training.X[:, continuous], X[:, continuous]
+    continuous = [k for k in range(training.X.shape[1]) if k not in class_columns]
+    own, other = training.X[:, continuous], test.X[:, continuous]
     deviation = own.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)
     parts = [[(side - own.mean(axis=0)) / deviation] for side in (own, other)]
     for column in class_columns:
         levels = np.unique(training.X[:, column])
-        for part, side in zip(parts, (training.X, X), strict=True):
+        for part, side in zip(parts, (training.X, test.X), strict=True):
             part.append((side[:, [column]] == levels).astype(float))
-    vectors = (unit_vectors(training.longitude, training.latitude), unit_vectors(*places))
+    vectors = (unit_vectors(side.longitude, side.latitude) for side in (training, test))
     left, right = (np.hstack([*part, v]) for part, v in zip(parts, vectors, strict=True))
     return left, right

@@ -25,7 +25,7 @@ from icemap.config import load_config
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.folds import cell_folds, knndm_folds
 from icemap.ensemble.pooled import PooledMixture
-from icemap.ensemble.replicates import fit_replicate
+from icemap.ensemble.replicates import TrainingTable, fit_replicate
 from icemap.gridded import grid_of
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
@@ -38,6 +38,7 @@ from icemap.verification.competitors import quantile_forest
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.verification.measured import measured_forecast
 from icemap.verification.published import PublishedFit
+from icemap.verification.sides import Sides
 from icemap.virtual_arctic.demo import write_demo
 from icemap.virtual_arctic.world import PREDICTORS, truth_at_points
 
@@ -234,7 +235,15 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
         forest.predict(new[:, [2]]),
         everywhere,
     )
-    quantiles = quantile_forest(table, coded, truth, coding.class_columns, (0.0, 100.0), 10.0, seed)
+    cells = TrainingTable(
+        coded,
+        truth,
+        everywhere.astype(float),
+        places.longitude,
+        places.latitude,
+        np.arange(len(truth)),
+    )
+    quantiles = quantile_forest(Sides(table, cells, coding.class_columns, (0.0, 100.0), 10.0, seed))
     models["quantile forest"] = Scores.of(
         truth, quantiles["crps"], quantiles["interval"]["0.95"], quantiles["mean"], everywhere
     )

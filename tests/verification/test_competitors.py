@@ -12,6 +12,7 @@ from icemap.verification.competitors import (
     installed,
     quantile_forest,
 )
+from icemap.verification.sides import Sides
 
 
 def made(n: int, seed: int) -> TrainingTable:
@@ -26,7 +27,7 @@ def made(n: int, seed: int) -> TrainingTable:
 
 def test_the_quantile_forest_nearly_knows_what_there_is_to_know():
     test = made(800, 1)
-    found = quantile_forest(made(1000, 0), test.X, test.y, [1], (0.0, 100.0), 10.0, seed=0)
+    found = quantile_forest(Sides(made(1000, 0), test, [1], (0.0, 100.0), 10.0, 0))
     truth = 5 / np.sqrt(np.pi)  # CRPS of the distribution that the data come from
     assert truth < np.mean(found["crps"]) < 1.15 * truth
     for coverage, interval in found["interval"].items():
@@ -38,7 +39,7 @@ def test_the_quantile_forest_nearly_knows_what_there_is_to_know():
 
 def test_its_mean_is_that_of_the_forest_it_is_made_of():
     training, test = made(200, 0), made(20, 1)
-    found = quantile_forest(training, test.X, test.y, [1], None, 10.0, seed=3)
+    found = quantile_forest(Sides(training, test, [1], None, 10.0, 3))
     forest = RandomForestRegressor(300, min_samples_leaf=5, max_features=1 / 3, random_state=3).fit(
         training.X, training.y, sample_weight=training.weight
     )
@@ -47,7 +48,7 @@ def test_its_mean_is_that_of_the_forest_it_is_made_of():
 
 def test_conformal_quantiles_cover_what_they_promise_and_leave_logging_alone():
     test, before = made(1000, 1), list(logging.getLogger().handlers)
-    found = conformal_quantiles(made(600, 0), test.X, test.y, [1], (0.0, 100.0), 10.0, seed=0)
+    found = conformal_quantiles(Sides(made(600, 0), test, [1], (0.0, 100.0), 10.0, 0))
     assert list(found) == ["interval"]
     low, high = found["interval"]["0.95"].T
     assert np.mean((test.y >= low) & (test.y <= high)) == pytest.approx(0.95, abs=0.035)
@@ -60,8 +61,8 @@ def test_conformal_quantiles_cover_what_they_promise_and_leave_logging_alone():
 @pytest.mark.quick
 def test_too_few_sites_for_conformal_quantiles():
     test = made(10, 1)
-    assert conformal_quantiles(made(41, 0), test.X, test.y, [1], None, 10.0, seed=0) is None
-    assert conformal_quantiles(made(60, 0), test.X, test.y, [1], None, 10.0, seed=0) is not None
+    assert conformal_quantiles(Sides(made(41, 0), test, [1], None, 10.0, 0)) is None
+    assert conformal_quantiles(Sides(made(60, 0), test, [1], None, 10.0, 0)) is not None
 
 
 def test_a_competitor_whose_package_is_not_there_is_left_out_with_a_word(monkeypatch):

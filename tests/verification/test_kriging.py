@@ -1,5 +1,7 @@
 """Kriging and forecasts on the transformed scale."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from icemap.ensemble.replicates import TrainingTable
 from icemap.ensemble.target import TargetScale
 from icemap.verification.kriging import kriging
 from icemap.verification.scores import crps_normal
+from icemap.verification.sides import Sides
 from icemap.verification.transformed import transformed_normal, transformed_pool
 
 
@@ -22,13 +25,13 @@ def field(n: int, seed: int) -> TrainingTable:
 
 def test_kriging_finds_what_places_share_and_knows_its_error() -> None:
     test = field(300, 1)
-    at = test.longitude, test.latitude
-    found = kriging(field(250, 0), test.X, test.y, [1], None, 10.0, 0, places=at)
+    found = kriging(Sides(field(250, 0), test, [1], None, 10.0, 0))
     assert np.std(found["mean"] - test.y) < 3.5
     low, high = found["interval"]["0.95"].T
     assert np.mean((test.y >= low) & (test.y <= high)) == pytest.approx(0.95, abs=0.04)
     # Far from all sites the place says nothing.
-    away = kriging(field(250, 0), test.X, test.y, [1], None, 10.0, 0, places=(at[0] + 150, -at[1]))
+    elsewhere = replace(test, longitude=test.longitude + 150, latitude=-test.latitude)
+    away = kriging(Sides(field(250, 0), elsewhere, [1], None, 10.0, 0))
     widths = [np.diff(one["interval"]["0.95"]).mean() for one in (found, away)]
     assert widths[1] > 1.5 * widths[0]
 
