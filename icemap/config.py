@@ -241,9 +241,11 @@ class SitesConfig(Section):
     standard_error: str | None = None
     """Column with the standard error of each value, in its unit; empty where it is not known."""
     longitude: str = "lon"
-    """Column with degrees east."""
+    """Column with degrees east, or the easting."""
     latitude: str = "lat"
-    """Column with degrees north."""
+    """Column with degrees north, or the northing."""
+    crs: str | None = None
+    """CRS of projected coordinates, such as EPSG:32606."""
     missing: tuple[float, ...] | None = None
     """Numbers that stand for no value, such as -9999; an empty list says that there are none."""
 

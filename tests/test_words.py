@@ -53,6 +53,7 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "sites.id": ("name", SITES, []),
     "sites.standard_error": ("error", SITES, []),
     "sites.longitude": ("x", SITES, []),
+    "sites.crs": ("EPSG:3857", SITES, []),
     "sites.latitude": ("y", SITES, []),
     "sites.missing": ((-9999.0,), SITES, []),
     "boreholes.layers.reader": ("mohammadi2024", SITES, []),

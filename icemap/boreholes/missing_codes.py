@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # 99, 999.9, -9999, 88, 7777: one digit again and again.
-_REPEATED = re.compile(r"([789])\1+(\.\1*)?0*")
+_REPEATED = re.compile(r"([789])\1+(\.\1*)?")
 # Limits of the types that numbers are stored in.
 _LIMITS = (32767, 32768, 65535, 2147483647, 2147483648, 4294967295)
 # No borehole quantity in any unit in use is this large.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.missing_codes import is_code
 from icemap.boreholes.records import Flags, Problems
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import (
@@ -173,14 +174,20 @@ def projected(
     return np.where(there, lon, np.nan), np.where(there, lat, np.nan)
 
 
-def without_a_turn(lon: Floats, flags: Flags) -> Floats:
+def without_a_turn(lon: Floats, flags: Flags | None = None) -> Floats:
     """Longitudes of 0 to 360 brought to -180 to 180; a table that has negative ones too is left
     alone.
+
+    Examples
+    --------
+    >>> without_a_turn(np.array([20.0, 210.0])), without_a_turn(np.array([-20.0, 210.0]))
+    (array([  20., -150.]), array([-20., 210.]))
     """
     far = (lon > 180) & (lon <= 360)
     if not far.any() or (lon < 0).any():
         return lon
-    flags.add(far, "longitude", "a longitude of 0 to 360 degrees was brought to -180 to 180")
+    if flags is not None:
+        flags.add(far, "longitude", "a longitude of 0 to 360 degrees was brought to -180 to 180")
     return np.where(far, lon - 360, lon)
 
 
@@ -198,6 +205,9 @@ def require_degrees(table: Table, headers: tuple[str, str], lon: Floats, lat: Fl
     """
     there = ~np.isnan(lon) & ~np.isnan(lat)
     far = (np.abs(lon) > 1000) | (np.abs(lat) > 1000)
+    # A code for missing is no easting.
+    codes = [value for value in np.unique([lon[far], lat[far]]) if is_code(value)]
+    far &= ~(np.isin(lon, codes) | np.isin(lat, codes))
     if there.any() and far[there].mean() > 0.5:
         row = np.flatnonzero(there & far)[0]
         raise IcemapError(

@@ -7,7 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.missing_codes import suspected_codes
+from icemap.boreholes.places import projected, require_degrees, without_a_turn
 from icemap.boreholes.quality import check_coordinates, check_identical, first_reason
+from icemap.boreholes.records import Problems
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import (
     UNITS,
@@ -57,12 +59,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     _require_known_codes(table, header, config, numbers, value, target)
     if config.standard_error is not None:
         spread = _standard_errors(table, config.standard_error, unit, target)
-    lon, lon_unreadable = table.coordinates(
-        _find(table, config.longitude, "sites.longitude"), "longitude"
-    )
-    lat, lat_unreadable = table.coordinates(
-        _find(table, config.latitude, "sites.latitude"), "latitude"
-    )
+    lon, lat, unplaced = _places(table, config)
     rows = np.arange(1, len(table.frame) + 1)
     names = (
         as_names(table.frame[_find(table, config.id, "sites.id")])
@@ -89,9 +86,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
             "reason": "",
         }
     )
-    unreadable = pd.Series(
-        np.where(lon_unreadable | lat_unreadable, "coordinates are not numbers", ""), dtype=object
-    )
+    unreadable = pd.Series(np.where(unplaced, "coordinates are not numbers", ""), dtype=object)
     sites["reason"] = first_reason(
         _value_reason(numbers, value, coded, target),
         unreadable,
@@ -113,6 +108,26 @@ def _find(table: Table, wanted: str | None, key: str) -> str:
         f"{table.file} has no column '{wanted}' ({key}): it has {', '.join(columns[:40])}. Correct"
         " the name in the config."
     )
+
+
+def _places(
+    table: Table, config: SitesConfig
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Longitude and latitude, and the rows in which they cannot be read."""
+    headers = (
+        _find(table, config.longitude, "sites.longitude"),
+        _find(table, config.latitude, "sites.latitude"),
+    )
+    if config.crs is not None:
+        problems = Problems(table)
+        units = (split_header(headers[0])[1], split_header(headers[1])[1])
+        lon, lat = projected(table, headers, units, config.crs, problems)
+        problems.require_none()
+        return lon, lat, np.zeros(len(lon), dtype=bool)
+    lon, lon_unreadable = table.coordinates(headers[0], "longitude")
+    lat, lat_unreadable = table.coordinates(headers[1], "latitude")
+    require_degrees(table, headers, lon, lat)
+    return without_a_turn(lon), lat, lon_unreadable | lat_unreadable
 
 
 def _unit(table: Table, header: str, config: SitesConfig, target: TargetConfig) -> str:

@@ -27,6 +27,7 @@ from icemap.boreholes.table_formats import (
     with_places,
 )
 from icemap.boreholes.text import Axis, parse_coordinates, split_header
+from icemap.boreholes.unit_row import units_below, with_units
 from icemap.errors import IcemapError
 from icemap.store import local_copy
 
@@ -94,7 +95,8 @@ def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -
 
     Columns named in ``text`` keep what was written, so that a site "007" does not become 7.
     ``sheet`` is that of a workbook, or the layer of a GeoPackage. Points of a vector file become
-    the columns ``longitude`` and ``latitude``, in degrees.
+    the columns ``longitude`` and ``latitude``, in degrees. A row of units below the header goes
+    into the header.
 
     Parameters
     ----------
@@ -117,7 +119,17 @@ def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -
         raise IcemapError(f"{url} has the column '{twice[0]}' twice: rename or remove one.")
     if table.frame.empty:
         raise IcemapError(f"{url} has a header but no rows: check the file.")
-    return table
+    return _with_unit_row(table)
+
+
+def _with_unit_row(table: Table) -> Table:
+    units = units_below(table.frame)
+    if not units:
+        return table
+    line = int(table.lines[0])
+    names = {name: with_units(name, unit, table.file, line) for name, unit in units.items()}
+    rows = table.frame.iloc[1:].reset_index(drop=True).rename(columns=names)
+    return Table(table.file, rows, table.lines[1:])
 
 
 def _read(url: str, path: Path, text: Collection[str], sheet: str | None) -> Table:

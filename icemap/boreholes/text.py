@@ -424,10 +424,11 @@ def header_unit(header: str) -> tuple[str | None, bool]:
     if unit is not None:
         return (unit, True) if _looks_like_unit(unit) else (None, False)
     parts = re.split(r"[\s_,;]+", name)
-    return (parts[-1], False) if len(parts) > 1 and _is_unit(parts[-1]) else (None, False)
+    return (parts[-1], False) if len(parts) > 1 and is_unit(parts[-1]) else (None, False)
 
 
-def _is_unit(text: str) -> bool:
+def is_unit(text: str) -> bool:
+    """Whether a text is a unit that tables of sites or layers are written in."""
     unit = canonical_unit(text)
     return (
         unit in TEMPERATURES
@@ -438,7 +439,7 @@ def _is_unit(text: str) -> bool:
 
 def _looks_like_unit(text: str) -> bool:
     # Compound units such as W/m2 or kg m-2 are in no list.
-    return _is_unit(text) or bool(
+    return is_unit(text) or bool(
         re.fullmatch(r"[^\d\s][^\s]{0,5}(?:[/·*^]|\s?[a-z]+-?\d).{0,10}", text, re.IGNORECASE)
     )
 

@@ -25,7 +25,7 @@ def test_every_row_is_kept_and_says_why_it_is_not_used(tmp_path: Path) -> None:
         "none,13,60,\n"
         "limit,14,60,>1.5\n"
         "swapped,69.7,-143.6,0.5\n"
-        "far,200,60,0.5\n"
+        "far,400,60,0.5\n"
         "lost,,60,0.5\n"
         "where,here,60,0.5\n"
         "copy,10,60,0.5\n"
@@ -349,3 +349,34 @@ def test_headers_that_contradict_their_coordinates_are_refused(
 
 def test_a_letter_of_the_other_axis_is_no_coordinate(tmp_path: Path) -> None:
     assert values(tmp_path, "lon,lat,alt [cm]\n65 N,148 W,50\n148 W,65 N,50\n") == [None, 50]
+
+
+def test_longitudes_of_a_whole_turn_are_brought_back(tmp_path: Path) -> None:
+    url = write(tmp_path, "name,lon,lat,alt [cm]\na,210,60,50\nb,20,61,40\n")
+    sites = read_site_values(SitesConfig(table=url, value="alt"), CM)
+    assert sites["lon"].tolist() == [-150, 20]
+    assert sites["used"].all()
+
+
+def test_projected_coordinates_need_their_crs(tmp_path: Path) -> None:
+    url = write(tmp_path, "name,x,y,alt [cm]\na,500000,7700000,50\nb,510000,7710000,40\n")
+    places = {"longitude": "x", "latitude": "y"}
+    with pytest.raises(IcemapError, match="no degrees: name their CRS, as 'crs: EPSG:32606'"):
+        read_site_values(SitesConfig(table=url, value="alt", **places), CM)
+    config = SitesConfig(table=url, value="alt", crs="EPSG:32606", **places)
+    sites = read_site_values(config, CM)
+    assert sites["lon"].tolist() == pytest.approx([-147, -146.744], abs=1e-3)
+    assert sites["lat"].tolist() == pytest.approx([69.409, 69.499], abs=1e-3)
+    url = write(tmp_path, "name,x,y,alt [cm]\na,500000,7700000,50\nb,here,7710000,40\n")
+    with pytest.raises(IcemapError, match=r"x is not a number: 'here' \(line 3\)"):
+        read_site_values(config, CM)
+
+
+def test_a_row_of_units_below_the_header_is_heard(tmp_path: Path) -> None:
+    text = "name,lon,lat,alt\n,deg,deg,m\na,10,60,0.5\nb,11,61,0.4\n"
+    url = write(tmp_path, text)
+    sites = read_site_values(SitesConfig(table=url, value="alt", id="name"), CM)
+    assert sites["value"].tolist() == pytest.approx([50, 40])
+    assert sites["line"].tolist() == [3, 4]
+    with pytest.raises(IcemapError, match=r"'alt \[m\]' gives the unit 'm' and the config 'cm'"):
+        read_site_values(SitesConfig(table=url, value="alt", id="name", unit="cm"), CM)

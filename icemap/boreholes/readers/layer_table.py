@@ -61,6 +61,14 @@ WORDS = (
     "ice_type",
     "source",
 )
+# No ground has less than 1 % of these in all of its layers.
+NEVER_SMALL = (
+    "gravimetric_water",
+    "volumetric_water",
+    "matrix_vic",
+    "porosity",
+    "reported_vic",
+)
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 # How people write the words that a column knows.
 SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -116,6 +124,8 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     for name, column in found.items():
         raw = table.frame[column.header]
         if name in DEPTHS or name in QUANTITIES:
+            if name in NEVER_SMALL and name not in source.units:
+                _require_percent(table, name, column)
             columns.update(_numbers(table, name, column, problems, flags))
         elif name == "year":
             numbers = parse_numbers(raw)
@@ -349,6 +359,21 @@ def _factors(table: Table, name: str, column: Column, problems: Problems) -> NDA
             f" ('{column.unit}'): use one of {', '.join(UNITS[kind])}."
         )
     return np.full(len(table.frame), factor_of_all)
+
+
+def _require_percent(table: Table, name: str, column: Column) -> None:
+    """Fractions of 0 to 1 in a column of %."""
+    if column.unit is None or (unit_factor(column.unit, _kind(name)) or 1.0) == 1.0:
+        return
+    value = parse_numbers(table.frame[column.header], column.unit).value
+    given = np.unique(value[np.isfinite(value)])
+    if len(given) > 1 and given[0] >= 0 and given[-1] <= 1:
+        confirmed = f'{{{name}: "{column.unit}"}}'
+        raise IcemapError(
+            f"{table.file}: the column '{column.header}' is in '{column.unit}', but its values go"
+            f" from {given[0]:g} to {given[-1]:g} like fractions: correct the unit to '1', or, if"
+            f" the numbers are right, confirm it in the config as 'units: {confirmed}'."
+        )
 
 
 def _numbers(

@@ -413,3 +413,17 @@ def test_a_unit_in_a_cell_is_converted_to_that_of_the_column(tmp_path: Path) -> 
         )
     ).layers
     assert layers[["lon", "top", "base", "reported_vic"]].iloc[0].tolist() == [-148, 0.5, 1.2, 0.4]
+
+
+def test_fractions_in_a_column_of_percent_are_asked_about(tmp_path: Path) -> None:
+    """And are taken as they are where the config confirms the unit."""
+    url = write(
+        tmp_path,
+        "site,longitude [deg],latitude [deg],top [m],base [m],vic [%]\n"
+        "a,100,70,0.5,1,0.4\na,100,70,1,2,0.6\n",
+    )
+    with pytest.raises(IcemapError, match=r"'vic \[%\]' .* from 0.4 to 0.6 like fractions"):
+        read(url)
+    confirmed = LayerSource(path=url, units={"reported_vic": "%"})
+    values = read_layer_table(url, confirmed).layers["reported_vic"]
+    assert values.tolist() == pytest.approx([0.004, 0.006])

@@ -1,0 +1,85 @@
+"""A row of units below the header of a table: it goes into the header."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from icemap.boreholes.text import (
+    as_text,
+    canonical_unit,
+    header_unit,
+    is_unit,
+    parse_numbers,
+    same_unit,
+)
+from icemap.errors import IcemapError
+
+# Signs for no value are spellings of "no unit", too: they alone make no row of units.
+_NO_UNIT = "1"
+
+
+def units_below(frame: pd.DataFrame) -> dict[str, str]:
+    """Units by column where the first row holds them; {} if it is a row like the others.
+
+    It is one where every cell above numbers is a unit or empty, and one at least is a unit.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Cells as they were written.
+
+    Examples
+    --------
+    >>> units_below(pd.DataFrame({"site": ["", "a"], "lon": ["deg", "15.2"], "alt": ["cm", "80"]}))
+    {'lon': 'deg', 'alt': 'cm'}
+    >>> units_below(pd.DataFrame({"site": ["b", "a"], "alt": ["81", "80"]}))
+    {}
+    """
+    units: dict[str, str] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if len(column) < 2 or pd.api.types.is_numeric_dtype(column.dtype):
+            if len(column) and pd.notna(column.iloc[0]):
+                return {}
+            continue
+        first = str(as_text(column.iloc[:1]).iloc[0])
+        if not first or not np.isfinite(parse_numbers(column.iloc[1:]).value).any():
+            continue
+        if not is_unit(first):
+            return {}
+        units[str(name)] = first
+    told = [unit for unit in units.values() if canonical_unit(unit) != _NO_UNIT]
+    return units if told else {}
+
+
+def with_units(header: str, unit: str, file: str, line: int) -> str:
+    """The header of a column with the unit that stands below it.
+
+    Parameters
+    ----------
+    header, unit : str
+    file : str
+        As it may be shown.
+    line : int
+        Of the row of units.
+
+    Raises
+    ------
+    IcemapError
+        If the header gives another unit.
+
+    Examples
+    --------
+    >>> with_units("alt", "cm", "t.csv", 2), with_units("alt [cm]", "centimetres", "t.csv", 2)
+    ('alt [cm]', 'alt [cm]')
+    """
+    told, _ = header_unit(header)
+    if told is None:
+        return f"{header} [{unit}]"
+    if canonical_unit(told) != canonical_unit(unit) and not same_unit(told, unit):
+        raise IcemapError(
+            f"{file}: the header '{header}' gives the unit '{told}' and the row of units (line"
+            f" {line}) '{unit}': correct the one that is wrong."
+        )
+    return header
