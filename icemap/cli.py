@@ -82,6 +82,13 @@ class SentenceGroup(click.Group):
         except IcemapError as error:
             click.echo(f"icemap: {error}", err=True)
             sys.exit(2)
+        except ModuleNotFoundError as error:
+            missing = (error.name or "icemap").partition(".")[0]
+            # A module of its own that is missing is a fault of icemap.
+            if missing == "icemap":
+                raise
+            click.echo(f"icemap: {_needs(ctx, missing)}", err=True)
+            sys.exit(2)
         except KeyboardInterrupt as error:
             with suppress(OSError):  # The terminal may be gone.
                 click.echo(f"icemap: {STOPPED}", err=True)
@@ -92,6 +99,13 @@ class SentenceGroup(click.Group):
                 raise
             click.echo(shown(told), err=True)
             sys.exit(1)
+
+
+def _needs(ctx: click.Context, module: str) -> str:
+    return (
+        f"'icemap {ctx.invoked_subcommand}' needs the module {module}, which is not installed:"
+        " 'pip install icemap' installs all that its commands need."
+    )
 
 
 def _on_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:
