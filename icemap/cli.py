@@ -26,6 +26,8 @@ ORDER = (
     *(step.name for step in STEPS),
     *("status", "check", "query", "compare", "view", "schema"),
 )
+# More than any first sentence of a command's help.
+SENTENCE_LENGTH = 200
 STOPPED = "stopped. What is finished is kept: the same command continues."
 
 
@@ -73,6 +75,17 @@ class SentenceGroup(click.Group):
         """In the order in which one meets them."""
         names = list(super().list_commands(ctx))
         return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with its first sentence, whole, and an example."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = self.commands[name]
+            rows.append((name, command.get_short_help_str(limit=SENTENCE_LENGTH)))
+            lines = [line.strip() for line in (command.help or "").splitlines()]
+            rows += [("", line) for line in lines if line.startswith(f"icemap {name}")][:1]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         hide_in_logs()
