@@ -26,6 +26,8 @@ ORDER = (
     *(step.name for step in STEPS),
     *("status", "check", "query", "compare", "view", "schema"),
 )
+# More than any first sentence of a command's help.
+SENTENCE_LENGTH = 200
 STOPPED = "stopped. What is finished is kept: the same command continues."
 
 
@@ -74,6 +76,17 @@ class SentenceGroup(click.Group):
         names = list(super().list_commands(ctx))
         return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Each with its first sentence, whole, and an example."""
+        rows = []
+        for name in self.list_commands(ctx):
+            command = self.commands[name]
+            rows.append((name, command.get_short_help_str(limit=SENTENCE_LENGTH)))
+            lines = [line.strip() for line in (command.help or "").splitlines()]
+            rows += [("", line) for line in lines if line.startswith(f"icemap {name}")][:1]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def invoke(self, ctx: click.Context) -> Any:
         hide_in_logs()
         try:
@@ -81,6 +94,13 @@ class SentenceGroup(click.Group):
                 return super().invoke(ctx)
         except IcemapError as error:
             click.echo(f"icemap: {error}", err=True)
+            sys.exit(2)
+        except ModuleNotFoundError as error:
+            missing = (error.name or "icemap").partition(".")[0]
+            # A module of its own that is missing is a fault of icemap.
+            if missing == "icemap":
+                raise
+            click.echo(f"icemap: {_needs(ctx, missing)}", err=True)
             sys.exit(2)
         except KeyboardInterrupt as error:
             with suppress(OSError):  # The terminal may be gone.
@@ -92,6 +112,13 @@ class SentenceGroup(click.Group):
                 raise
             click.echo(shown(told), err=True)
             sys.exit(1)
+
+
+def _needs(ctx: click.Context, module: str) -> str:
+    return (
+        f"'icemap {ctx.invoked_subcommand}' needs the module {module}, which is not installed:"
+        " 'pip install icemap' installs all that its commands need."
+    )
 
 
 def _on_a_cluster(command: Callable[..., Any]) -> Callable[..., Any]:

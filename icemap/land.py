@@ -4,11 +4,12 @@ memory-mapped after that.
 
 from __future__ import annotations
 
+import lzma
 import os
+import shutil
 import sys
-import zipfile
 from collections.abc import Callable
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -18,11 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 from icemap.errors import IcemapError
 from icemap.store import temporary_path
 
-# The GLOBE grid of global-land-mask: 30 arc-seconds, north-west corner at 180 W, 90 N; only the
-# rows north of the equator are kept.
+# The rows of the GLOBE grid north of the equator: 30 arc-seconds, north-west corner at 180 W, 90 N.
+# Where they come from is said in land_mask/README.md.
 CELLS_PER_DEGREE = 120
 MASK_ROWS, MASK_COLS = 90 * CELLS_PER_DEGREE, 360 * CELLS_PER_DEGREE
-_ROWS_PER_READ = 300
+PACKED = files("icemap") / "land_mask" / "north.bits.xz"
 
 
 def cache_folder() -> Path:
@@ -88,30 +89,8 @@ def cached_file(name: str, size: int, write: Callable[[BinaryIO], None]) -> Path
 
 
 def _write_land_bits(target: BinaryIO) -> None:
-    spec = find_spec("global_land_mask")
-    if spec is None or spec.origin is None:
-        raise IcemapError(
-            "The package global-land-mask, which holds the coastline of the virtual Arctic, is not"
-            " installed: pip install global-land-mask."
-        )
-    # Importing the package would decompress 0.9 GB; a stream over its archive needs one band of
-    # rows at a time.
-    with (
-        zipfile.ZipFile(Path(spec.origin).parent / "globe_combined_mask_compressed.npz") as archive,
-        archive.open("mask.npy") as stream,
-    ):
-        np.lib.format.read_magic(stream)
-        shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(stream)
-        if shape != (2 * MASK_ROWS, MASK_COLS) or fortran_order or dtype != np.dtype(bool):
-            raise IcemapError(
-                f"The coastline in global-land-mask has shape {shape} and type {dtype}, not the 30"
-                " arc-second mask expected: install version 1.0.0."
-            )
-        for _ in range(0, MASK_ROWS, _ROWS_PER_READ):
-            ocean = np.frombuffer(stream.read(_ROWS_PER_READ * MASK_COLS), np.uint8).reshape(
-                _ROWS_PER_READ, MASK_COLS
-            )
-            target.write(np.packbits(ocean == 0, axis=1).tobytes())
+    with PACKED.open("rb") as packed, lzma.open(packed) as bits:
+        shutil.copyfileobj(bits, target)
 
 
 def open_land_bits() -> NDArray[np.uint8]:
@@ -126,7 +105,7 @@ def open_land_bits() -> NDArray[np.uint8]:
     Raises
     ------
     IcemapError
-        If the cache folder cannot be written or global-land-mask is missing.
+        If the cache folder cannot be written.
     """
     path = cached_file("land-mask-v1.bits", MASK_ROWS * MASK_COLS // 8, _write_land_bits)
     return np.asarray(np.memmap(path, np.uint8, "r", shape=(MASK_ROWS, MASK_COLS // 8)))

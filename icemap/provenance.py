@@ -47,7 +47,6 @@ PACKAGES = (
     "rasterio",
     "scikit-learn",
     "lightgbm",
-    "pygam",
     "pyvinecopulib",
     "numba",
 )

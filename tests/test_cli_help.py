@@ -22,6 +22,14 @@ def test_the_commands_are_listed_in_the_order_of_the_chain():
     assert chain == [step.name for step in STEPS]
 
 
+def test_the_list_has_whole_sentences_and_an_example_of_each_command():
+    shown = CliRunner().invoke(main, ["--help"]).output.partition("Commands:")[2]
+    assert "..." not in shown
+    lines = [line.strip() for line in shown.splitlines()]
+    for name in main.commands:
+        assert sum(line.startswith(f"icemap {name} ") for line in lines) == 1, name
+
+
 @pytest.mark.parametrize("name", main.commands)
 def test_the_help_of_a_command_has_an_example_that_the_command_takes(name):
     shown = CliRunner().invoke(main, [name, "--help"]).output

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +42,7 @@ PERMAFROST_TABLE_SOURCES = (
 POSITION_GRADES = ("A", "B", "C", "D")
 SUPPORTS = ("samples", "logs")
 FROZEN = ("yes", "no")
+FIRST_YEAR, LAST_YEAR = 1800, 2200
 # Words for kinds of ice, whatever blanks, dashes, capitals and plurals they are written with.
 # Ground that is ice alone, or rock, says its ice content by itself. A massive cryostructure is not
 # among them: it is soil without visible ice.
@@ -381,66 +381,22 @@ def require_schema(layers: pd.DataFrame, table: Table) -> None:
     IcemapError
         Naming every bad row of the file by line, all at once.
     """
-    with warnings.catch_warnings():
-        # It warns of old versions of a package that it does without here.
-        warnings.simplefilter("ignore")
-        import pandera.pandas as pa
-    from pandera.errors import SchemaErrors
-
-    finite = pa.Check(
-        lambda values: np.isfinite(values),
-        element_wise=False,
-        error="is not a finite number",
-        ignore_na=True,
-    )
-    schema = pa.DataFrameSchema(
-        {
-            "site": pa.Column(checks=pa.Check(lambda values: values != "", error="is missing")),
-            "position_grade": pa.Column(
-                checks=pa.Check.isin(
-                    [*POSITION_GRADES, ""], error=f"is not one of {', '.join(POSITION_GRADES)}"
-                )
-            ),
-            "permafrost_table_source": pa.Column(
-                checks=pa.Check.isin(
-                    [*PERMAFROST_TABLE_SOURCES, ""],
-                    error=f"is not one of {', '.join(PERMAFROST_TABLE_SOURCES)}",
-                )
-            ),
-            "support": pa.Column(
-                checks=pa.Check.isin([*SUPPORTS, ""], error=f"is not one of {', '.join(SUPPORTS)}")
-            ),
-            "frozen": pa.Column(
-                checks=pa.Check.isin([*FROZEN, ""], error=f"is not one of {', '.join(FROZEN)}")
-            ),
-            "permafrost_table": pa.Column(
-                float,
-                [finite, pa.Check(lambda values: values >= 0, error="is above the ground surface")],
-                nullable=True,
-            ),
-            "year": pa.Column(
-                float, pa.Check.in_range(1800, 2200, error="is not a year"), nullable=True
-            ),
-            **{
-                name: pa.Column(float, finite, nullable=True)
-                for name in ("lon", "lat", "position_km", "top", "base", *QUANTITIES)
-            },
-        }
-    )
-    try:
-        schema.validate(layers, lazy=True)
-    except SchemaErrors as error:
-        problems = Problems(table)
-        cases = error.failure_cases
-        for (column, check), rows in cases.groupby(["column", "check"], sort=False):
-            if rows["index"].isna().any():
-                raise TypeError(
-                    f"the reader of {table.file} delivers {column} wrongly: {check}"
-                ) from error
-            mask = np.zeros(len(layers), dtype=bool)
-            mask[layers.index.get_indexer(rows["index"])] = True
-            values = layers[column] if column != "site" else None
-            problems.add(
-                mask, f"{column} {check}:" if values is not None else f"{column} {check}", values
-            )
-        problems.require_none()
+    problems = Problems(table)
+    problems.add(layers["site"] == "", "site is missing")
+    for name, known in (
+        ("position_grade", POSITION_GRADES),
+        ("permafrost_table_source", PERMAFROST_TABLE_SOURCES),
+        ("support", SUPPORTS),
+        ("frozen", FROZEN),
+    ):
+        unknown = ~layers[name].isin([*known, ""])
+        problems.add(unknown, f"{name} is not one of {', '.join(known)}:", layers[name])
+    numbers = ("permafrost_table", "year", "lon", "lat", "position_km", "top", "base", *QUANTITIES)
+    for name in numbers:
+        if layers[name].dtype != np.float64:
+            raise TypeError(f"the reader of {table.file} delivers {name} as {layers[name].dtype}")
+        problems.add(np.isinf(layers[name]), f"{name} is not a finite number:", layers[name])
+    depth, year = layers["permafrost_table"], layers["year"]
+    problems.add(depth < 0, "permafrost_table is above the ground surface:", depth)
+    problems.add((year < FIRST_YEAR) | (year > LAST_YEAR), "year is not a year:", year)
+    problems.require_none()

@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline
+from scipy.linalg import block_diag
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from threadpoolctl import ThreadpoolController
@@ -166,13 +167,8 @@ def _libraries() -> ThreadpoolController:
 @lru_cache(maxsize=8)
 def _penalty(curved: int, lines: int, splines: int) -> Array:
     """Second differences of a spline's coefficients and a ridge under slopes."""
-    from pygam.terms import Intercept, LinearTerm, SplineTerm, TermList
-
-    terms = TermList(
-        *(SplineTerm(i, n_splines=splines, spline_order=ORDER, lam=1.0) for i in range(curved)),
-        *(LinearTerm(curved + i, lam=1.0) for i in range(lines)),
-        Intercept(),
-    )
-    penalty = np.asarray(terms.build_penalties().toarray())
+    bend = np.diff(np.eye(splines), n=2, axis=0)
+    # The intercept is free.
+    penalty = block_diag(*[bend.T @ bend] * curved, np.eye(lines), np.zeros((1, 1)))
     penalty.flags.writeable = False
     return penalty

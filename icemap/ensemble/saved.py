@@ -140,7 +140,6 @@ def write_manifest(
         Whatever else belongs to the ensemble (units, digests of config and data).
     """
     import lightgbm
-    import pygam
     import pyvinecopulib
     import sklearn
 
@@ -160,7 +159,6 @@ def write_manifest(
             "versions": {
                 "icemap": icemap.__version__,
                 "lightgbm": lightgbm.__version__,
-                "pygam": pygam.__version__,
                 "pyvinecopulib": pyvinecopulib.__version__,
                 "scikit-learn": sklearn.__version__,
             },

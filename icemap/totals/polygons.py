@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,6 +88,14 @@ def _coverage(
     return covered
 
 
+def _require_exactextract() -> None:
+    if find_spec("exactextract") is None:
+        raise IcemapError(
+            "Totals of polygons need the package exactextract: pip install 'icemap[polygons]'."
+            " Totals by the classes of a raster (--zones) do without it."
+        )
+
+
 def read_zones(url: str, attribute: str | None = None, layer: str | None = None) -> list[Zone]:
     """Polygons of a GeoPackage, GeoJSON or anything else that GDAL reads, in any CRS; those of one
     name are one zone.
@@ -103,11 +112,12 @@ def read_zones(url: str, attribute: str | None = None, layer: str | None = None)
     Raises
     ------
     IcemapError
-        If the file cannot be read, has no CRS, no polygons, no such attribute or layer, or several
-        layers of which none is named.
+        If the package exactextract is missing, or the file cannot be read, has no CRS, no polygons,
+        no such attribute or layer, or several layers of which none is named.
     """
     import shapely
 
+    _require_exactextract()
     table = _read(url, layer)
     names = _names(table, attribute, url)
     if table.crs is None:

@@ -1,10 +1,14 @@
 """What a release is made of: files that other programs read are as they want them, and agree."""
 
+import ast
+import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -87,6 +91,78 @@ def test_the_recipe_has_the_dependencies_of_the_package():
     found = dict(entry.split(maxsplit=1) for entry in recipe["requirements"]["run"])
     assert found.pop("python")
     assert found == wanted
+
+
+def test_a_release_puts_the_hash_of_the_sdist_into_the_recipe(tmp_path):
+    release = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))
+    steps = release["jobs"]["build"]["steps"]
+    (command,) = (step["run"] for step in steps if "recipe.yaml" in step.get("run", ""))
+    shutil.copytree(ROOT / "conda", tmp_path / "conda")
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "icemap-0.1.0.tar.gz").write_bytes(b"an sdist")
+    subprocess.run(["bash", "-ec", command], cwd=tmp_path, check=True)
+    before, after = (
+        (folder / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+        for folder in (ROOT, tmp_path)
+    )
+    written = hashlib.sha256(b"an sdist").hexdigest()
+    assert yaml.safe_load(after)["source"]["sha256"] == written
+    assert after == before.replace("0" * 64, written) != before
+    uploaded = [step["with"] for step in steps if "upload-artifact" in step.get("uses", "")]
+    assert "conda/recipe.yaml" in [one["path"] for one in uploaded]
+
+
+def imported(*, top_level: bool) -> set[str]:
+    """Modules of others that the package imports, when its files are imported or later."""
+    found = set()
+    for path in (ROOT / "icemap").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body if top_level else ast.walk(tree):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add(str(node.module).partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"icemap"}
+
+
+# Modules of packages that come with one that is asked for, and those of the extra cluster.
+COME_WITH = {
+    "botocore": "s3fs",
+    "distributed": "dask",
+    "joblib": "scikit-learn",
+    "kr8s": "dask-kubernetes",
+    "llvmlite": "numba",
+    "markupsafe": "jinja2",
+    "pystac": "pystac-core",
+    "typing_extensions": "pydantic",
+}
+
+
+def test_what_the_package_imports_is_asked_for():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [
+        text
+        for name, texts in project["optional-dependencies"].items()
+        if name != "dev"
+        for text in texts
+    ]
+    asked, optional = (
+        {canonicalize_name(Requirement(text).name) for text in texts}
+        for texts in (project["dependencies"], extras)
+    )
+    owners = packages_distributions()
+
+    def packages(modules: set[str]) -> set[str]:
+        return {
+            COME_WITH.get(module) or canonicalize_name(owners.get(module, [module])[0])
+            for module in modules
+        }
+
+    # Only intake imports the reader that it is the base of.
+    assert packages(imported(top_level=True)) - asked == {"intake"}
+    assert packages(imported(top_level=False)) - asked <= optional
+    # rioxarray and s3fs are found by those that use them.
+    assert asked - packages(imported(top_level=False)) <= {"rioxarray", "s3fs"}
 
 
 def test_the_page_of_the_package_knows_its_pythons():

@@ -1,20 +1,27 @@
 """What a newcomer does: a new environment without the lock, the wheel or the sdist, and a map.
 
-Needs a package index, and ten minutes. ``ICEMAP_DIST`` names a folder with a wheel and an sdist
-that are built already; without it they are built here.
+Needs a package index, npm for the viewer's libraries, and ten minutes for each of the two.
+``ICEMAP_DIST`` names a folder with a wheel and an sdist that are built already; without it they are
+built here. ``ICEMAP_LOOK`` names a folder that keeps the pictures of the browser.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,8 +31,13 @@ from rasterio.transform import from_origin
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 ROOT = Path(__file__).parents[2]
+HOW_TO = ROOT / "docs" / "how-to"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 WEST, SOUTH, EAST, NORTH = -152.0, 64.0, -142.0, 70.0
 ROWS, COLS = 80, 120
+# What the first map may take on two cores, from the empty environment on.
+TEN_MINUTES = 600.0
+NO_INDEX = "No matching distribution found for"
 
 
 def newest_python() -> str:
@@ -39,47 +51,104 @@ def newest_python() -> str:
     return sys.executable
 
 
+@dataclass(frozen=True)
+class Began:
+    """When a newcomer begins, by the clock and by the work of this test's processes."""
+
+    clock: float
+    processor: float
+
+
+def processor_seconds() -> float:
+    """What the processes that have ended since the tests began took of processors."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory) -> Path:
+    """A folder with a wheel and an sdist, made as the release workflow makes them."""
     if "ICEMAP_DIST" in os.environ:
         return Path(os.environ["ICEMAP_DIST"]).resolve()
     pytest.importorskip("build", reason="build is in the extra dev")
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
+    checkout = tmp_path_factory.mktemp("source") / "icemap"
+    left = shutil.ignore_patterns(
+        ".*", "build", "dist", "runs", "demo", "__pycache__", "*.egg-info"
+    )
+    shutil.copytree(ROOT, checkout, ignore=left)
+    shutil.copy(ROOT / ".zenodo.json", checkout)
+    if shutil.which("npm") is not None:
+        subprocess.run(["make", "viewer"], cwd=checkout, check=True, capture_output=True)
+    command = [sys.executable, "-m", "build", "--outdir", str(checkout / "dist"), str(checkout)]
     done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode and "No matching distribution found for setuptools" in done.stdout:
+    if done.returncode and f"{NO_INDEX} setuptools" in done.stdout + done.stderr:
         pytest.skip("no package index")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return folder
+    return checkout / "dist"
+
+
+def new_environment(place: Path) -> Path:
+    """The folder of the commands of a new environment."""
+    subprocess.run([newest_python(), "-m", "venv", str(place)], check=True)
+    return place / ("Scripts" if os.name == "nt" else "bin")
+
+
+def pip(scripts: Path, *arguments: str) -> None:
+    install = [str(scripts / "python"), "-m", "pip", "install", "--quiet", *arguments]
+    done = subprocess.run(install, capture_output=True, text=True)
+    if NO_INDEX in done.stderr and "affine" in done.stderr:
+        pytest.skip("no package index")
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.fixture(scope="module", params=["*.whl", "*.tar.gz"], ids=["wheel", "sdist"])
-def icemap(request, dist, tmp_path_factory) -> Path:
-    """The command in a new environment with the newest versions that pip finds."""
-    place = tmp_path_factory.mktemp("environment")
-    subprocess.run([newest_python(), "-m", "venv", str(place)], check=True)
-    scripts = place / ("Scripts" if os.name == "nt" else "bin")
+def installed(request, dist, tmp_path_factory) -> tuple[Path, Began]:
+    """The commands of a new environment with the newest versions that pip finds, and when it was
+    begun.
+    """
+    began = Began(time.monotonic(), processor_seconds())
+    scripts = new_environment(tmp_path_factory.mktemp("environment"))
     (package,) = dist.glob(request.param)
-    install = [str(scripts / "python"), "-m", "pip", "install", "--quiet", str(package)]
-    done = subprocess.run(install, capture_output=True, text=True)
-    if "Could not find a version" in done.stderr and "affine" in done.stderr:
-        pytest.skip("no package index")
-    assert done.returncode == 0, done.stderr[-3000:]
-    return scripts / "icemap"
+    pip(scripts, str(package))
+    took = time.monotonic() - began.clock
+    print(f"{request.param}: installed in {took:.0f} s, {megabytes(scripts)} MB")
+    return scripts, began
 
 
-def call(icemap: Path, folder: Path, *arguments: str) -> str:
-    """What a command prints, in a folder that holds no code."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+def megabytes(scripts: Path) -> int:
+    """What the packages of an environment take."""
+    (packages,) = scripts.parent.glob("lib/python*/site-packages")
+    return sum(path.stat().st_size for path in packages.rglob("*") if path.is_file()) // 10**6
+
+
+def environment_of(scripts: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    return {**kept, "PATH": f"{scripts}{os.pathsep}{kept['PATH']}", "PYTHONUNBUFFERED": "1"}
+
+
+def call(scripts: Path, folder: Path, line: str) -> str:
+    """What a line prints, in a folder that holds no code."""
     done = subprocess.run(
-        [str(icemap), *arguments], cwd=folder, env=environment, capture_output=True, text=True
+        ["bash", "-euc", line],
+        cwd=folder,
+        env=environment_of(scripts),
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.returncode == 0, f"{line}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+    assert "\r" not in done.stderr
     return done.stdout
 
 
-def test_the_demo_runs_in_an_empty_folder(icemap, tmp_path):
-    call(icemap, tmp_path, "demo", "--cluster", "serial")
+def lines_of(page: str, word: str) -> list[str]:
+    """The commands of the block of a page that has a word in it, without their comments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (HOW_TO / page).read_text(), re.M | re.S)
+    (block,) = (block for block in blocks if word in block)
+    return [line.partition("  #")[0].strip() for line in block.splitlines()]
+
+
+def test_the_demo_runs_in_an_empty_folder(installed, tmp_path):
+    call(installed[0], tmp_path, "icemap demo --cluster serial")
     assert (tmp_path / "demo" / "run" / "products" / "T5m_VIC.tif").is_file()
     assert (tmp_path / "demo" / "run" / "report.html").is_file()
 
@@ -150,33 +219,100 @@ def write_inputs(folder: Path) -> None:
     rows.to_csv(folder / "Bohrungen.csv", sep=";", decimal=",", index=False, encoding="utf-8")
 
 
-def test_from_a_folder_of_files_to_a_map_in_the_browser(icemap, tmp_path):
-    write_inputs(tmp_path)
-    assert "140 places with sites" in call(icemap, tmp_path, "init")
-    assert "PROBLEM" not in call(icemap, tmp_path, "doctor", "config.yaml", "--cluster", "serial")
-    said = call(icemap, tmp_path, "run", "config.yaml", "--quick", "--cluster", "serial")
-    assert "This is a preview" in said
-    assert "Nothing to do" in call(icemap, tmp_path, "run", "config.yaml", "--dry-run")
-    run = tmp_path / "run"
-    require_preview(run)
+@contextmanager
+def viewed(scripts: Path, folder: Path, line: str) -> Iterator[str]:
+    """The address that a line with ``icemap view`` serves at."""
     with subprocess.Popen(
-        [str(icemap), "view", "run", "--no-browser", "--port", "0"],
-        cwd=tmp_path,
+        ["bash", "-euc", f"exec {line} --no-browser --port 0"],
+        cwd=folder,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env=environment_of(scripts),
     ) as process:
-        address = process.stdout.readline().split()[0]
+        try:
+            yield process.stdout.readline().split()[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def test_from_a_folder_of_files_to_a_map_in_the_browser(installed, tmp_path):
+    """The lines of the page on starting, as they stand there."""
+    scripts, began = installed
+    (tmp_path / "mydata").mkdir()
+    write_inputs(tmp_path / "mydata")
+    init, doctor, run, view = lines_of("start-your-own.md", "icemap init mydata")
+    assert "140 places with sites" in call(scripts, tmp_path, init)
+    assert "PROBLEM" not in call(scripts, tmp_path, doctor)
+    assert "This is a preview" in call(scripts, tmp_path, run)
+    with viewed(scripts, tmp_path, view) as address:
         with urllib.request.urlopen(address, timeout=30) as page:
             assert page.status == 200
+            # Led to the first page of the run.
+            start = page.url
             assert b"<title>" in page.read()
         asked = urllib.request.Request(f"{address}products/T5m_VIC.tif")
         asked.add_header("Range", "bytes=0-3")
         with urllib.request.urlopen(asked, timeout=30) as part:
             assert part.status == 206
             assert part.read() in (b"II*\0", b"II+\0")
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        if CHROMIUM is not None and shutil.which("npm") is not None:
+            assert start.endswith("/products/viewer/index.html")
+            require_a_map_in_the_browser(start, tmp_path / "view.png")
+    took, worked = time.monotonic() - began.clock, processor_seconds() - began.processor
+    print(f"From no environment to the map: {took:.0f} s, {worked:.0f} s of them of processors")
+    # Others may work on this machine: as many seconds of one processor are more than enough.
+    assert min(took, worked) < TEN_MINUTES
+    (again,) = lines_of("start-your-own.md", "--dry-run")
+    assert "Nothing to do" in call(scripts, tmp_path, again)
+    require_preview(tmp_path / "mydata" / "run")
+
+
+def require_a_map_in_the_browser(url: str, picture: Path) -> None:
+    """The viewer says that it is ready, and shows colours."""
+    shared = [
+        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"),
+        *("--disable-background-networking", "--window-size=1100,800"),
+        *(f"--user-data-dir={picture.parent / 'profile'}", "--virtual-time-budget=30000"),
+    ]
+    for what in ("--dump-dom", f"--screenshot={picture}"):
+        done = subprocess.run([*shared, what, url], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-2000:]
+        if what == "--dump-dom":
+            assert 'data-ready="true"' in done.stdout
+    if "ICEMAP_LOOK" in os.environ:
+        shutil.copy(picture, os.environ["ICEMAP_LOOK"])
+    middle = matplotlib.image.imread(picture)[200:600, 300:800, :3].reshape(-1, 3)
+    assert len(np.unique((middle * 15).astype(int), axis=0)) > 20
+
+
+def test_a_map_is_read_with_the_short_list_of_the_page(dist, tmp_path):
+    """In an environment of its own, as the page says; the page names its size, too."""
+    scripts = new_environment(tmp_path / "environment")
+    packages, itself = lines_of("read-a-map.md", "--no-deps")
+    (wheel,) = dist.glob("*.whl")
+    pip(scripts, *packages.removeprefix("pip install ").split())
+    pip(scripts, *itself.removeprefix("pip install ").replace("icemap", str(wheel)).split())
+    print(f"The short list takes {megabytes(scripts)} MB")
+    write_map(tmp_path / "run")
+    said = call(scripts, tmp_path, "icemap query run --lon 104.5 --lat 64.5")
+    assert re.search(r"^vic +2$", said, re.MULTILINE)
+    program = 'import icemap; print(icemap.open_map("run/map.zarr").vic.mean().compute().item())'
+    assert float(call(scripts, tmp_path, f"python -c '{program}'")) == 2.0
+
+
+def write_map(run: Path) -> None:
+    from icemap.config import TargetConfig
+    from icemap.grid import Grid
+    from icemap.gridded import create_gridded, write_chunk
+    from icemap.mapping.map_schema import map_variables
+
+    grid, variables = Grid(100, 60, 110, 70, 1.0), map_variables(TargetConfig())
+    run.mkdir()
+    create_gridded(str(run / "map.zarr"), grid, variables, {}, chunk=10)
+    (chunk,) = grid.chunks(10)
+    values = {v.name: np.full(chunk.shape, 2, v.dtype) for v in variables}
+    write_chunk(str(run / "map.zarr"), chunk, values)
 
 
 def require_preview(run: Path) -> None:

@@ -95,3 +95,11 @@ def test_files_that_hold_no_areas_are_sentences(tmp_path):
     (tmp_path / "empty.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     with pytest.raises(IcemapError, match=r"holds no polygons|without shapes"):
         read_zones(str(tmp_path / "empty.geojson"))
+
+
+def test_without_exactextract_the_extra_is_named(tmp_path, monkeypatch):
+    url = write(tmp_path / "a.gpkg", [shapely.box(0, 60, 1, 61)], name=["one"])
+    # As importing does where a package is not installed.
+    monkeypatch.setattr("icemap.totals.polygons.find_spec", lambda name: None)
+    with pytest.raises(IcemapError, match=r"pip install 'icemap\[polygons\]'"):
+        read_zones(url)
