@@ -54,11 +54,11 @@ from icemap.predictors.sources import suffix_of
 from icemap.products.cog import write_layer
 from icemap.products.compared_run import CELL_INTERVAL, RunMap, open_run, run_facts, zone_total
 from icemap.products.pages.comparison import write_comparison_page
+from icemap.products.viewer_layers import COMPARISONS as FOLDER
+from icemap.products.viewer_layers import SUFFIX, write_differences
 from icemap.provenance import fingerprint, metadata_digest
 from icemap.regions import REGIONS
 from icemap.run_folder import RunFolder
-from icemap.products.viewer_layers import COMPARISONS as FOLDER
-from icemap.products.viewer_layers import SUFFIX, write_differences
 from icemap.running.leftovers import COMPARISON_FOLDER
 from icemap.running.lock import run_lock
 from icemap.store import (

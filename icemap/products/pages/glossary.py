@@ -1,4 +1,4 @@
-"""Words that a page must not leave unexplained: the first of each is linked to a list at its end."""
+"""Words that a page explains: the first mention of each is linked to a list at its end."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ WORDS = (
     ),
 )
 # No links inside of these: what is a link or a cell of numbers already, or is no text.
-_SKIPPED = ("script", "style", "svg", "title", "a", "td", "h1", "code", "summary", "b")
+_SKIPPED = ("script", "style", "svg", "title", "a", "td", "h1", "h3", "code", "summary", "b")
 _PIECES = re.compile(
     "|".join(rf"<{tag}\b[^>]*>.*?</{tag}>" for tag in _SKIPPED) + r"|<!--.*?-->|<[^>]*>", re.DOTALL
 )
