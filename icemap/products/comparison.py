@@ -54,6 +54,8 @@ from icemap.predictors.sources import suffix_of
 from icemap.products.cog import write_layer
 from icemap.products.compared_run import CELL_INTERVAL, RunMap, open_run, run_facts, zone_total
 from icemap.products.pages.comparison import write_comparison_page
+from icemap.products.viewer_layers import COMPARISONS as FOLDER
+from icemap.products.viewer_layers import SUFFIX, write_differences
 from icemap.provenance import fingerprint, metadata_digest
 from icemap.regions import REGIONS
 from icemap.run_folder import RunFolder
@@ -73,7 +75,6 @@ from icemap.totals import polygon_storage
 from icemap.totals.ice_storage import region_totals
 from icemap.totals.opened_map import OpenedMap, holds_ice
 
-FOLDER = "comparison"
 # Where the values of the other map, the difference and what counts of each cell are kept.
 OTHER, LOW, HIGH, DIFFERENCE, WEIGHT, CLASS = (
     *("other", "other_low", "other_high"),
@@ -158,7 +159,7 @@ def comparison_urls(run_url: str, name: str) -> dict[str, str]:
         "page": join(run_url, f"comparison-{name}.html"),
         "numbers": join(folder, f"{name}.json"),
         "cells": join(folder, f"{name}.zarr"),
-        "difference": join(folder, f"{name}_difference.tif"),
+        "difference": join(folder, f"{name}{SUFFIX}"),
     }
 
 
@@ -226,6 +227,7 @@ def make_comparison(run_url: str, settings: CompareConfig) -> Comparison:
         remove(stage_url)
     write_json(urls["numbers"], _plain(asdict(found)))
     write_comparison_page(urls["page"], found, urls["cells"], map_url)
+    write_differences(run_url)
     return found
 
 

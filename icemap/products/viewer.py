@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.boreholes.samples import read_samples
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
-from icemap.mapping.map_schema import HELD_OUT, is_published, open_map, product_files, target_of
+from icemap.mapping.map_schema import HELD_OUT, is_published, open_map, target_of
 from icemap.mapping.replicate_fields import StoredReplicates, replicates_url
+from icemap.products.coast import coast_lines
+from icemap.products.figures.style import COAST, SITE
+from icemap.products.viewer_layers import DIFFERENCES, map_layers, write_differences
 from icemap.run_folder import RunFolder
 from icemap.store import exists, join, storage_errors, write_bytes, write_json
 from icemap.totals.opened_map import holds_ice, read_storage
@@ -36,7 +40,7 @@ def viewer_files(run_url: str) -> list[str]:
     """URLs of what `write_viewer` writes; [] where the JavaScript libraries are not installed."""
     if not _installed():
         return []
-    names = [*PAGES, "map.json", *(f"lib/{name}" for name in LIBRARIES)]
+    names = [*PAGES, "map.json", "coast.json", DIFFERENCES, *(f"lib/{name}" for name in LIBRARIES)]
     return [join(RunFolder(run_url).viewer, name) for name in names]
 
 
@@ -66,7 +70,9 @@ def write_viewer(run_url: str, title: str) -> bool:
     settings = viewer_settings(run_url, title)
     for name, library in libraries.items():
         write_bytes(join(folder, "lib", name), library.read_bytes())
+    write_json(join(folder, "coast.json"), coast_lines(grid_of(open_map(RunFolder(run_url).map))))
     write_json(join(folder, "map.json"), settings)
+    write_differences(run_url)
     for name in reversed(PAGES):
         write_bytes(join(folder, name), page.joinpath(name).read_bytes())
     return True
@@ -81,20 +87,7 @@ def viewer_settings(run_url: str, title: str) -> dict[str, object]:
     map_url = RunFolder(run_url).map
     dataset = open_map(map_url)
     target, grid = target_of(dataset), grid_of(dataset)
-    layers = []
-    for variable, file in product_files(target.name).items():
-        attrs = dataset[variable].attrs
-        if exists(RunFolder(run_url).product(file)):
-            limits = target.bounds if variable == target.name or variable.endswith("95") else None
-            layers.append(
-                {
-                    "variable": variable,
-                    "file": f"../{file}",
-                    "title": attrs["long_name"],
-                    "unit": attrs["units"],
-                    "limits": limits,
-                }
-            )
+    layers = map_layers(run_url, dataset, target)
     if not layers:
         raise IcemapError(
             f"There is no GeoTIFF in {join(run_url, 'products')}: run 'icemap publish' first."
@@ -114,9 +107,25 @@ def viewer_settings(run_url: str, title: str) -> dict[str, object]:
         **facts,
         "resolution": grid.resolution,
         "layers": layers,
+        "sites": _sites(run_url),
+        "ink": {"coast": COAST, "sites": SITE},
         "totals": totals,
         "summed_bounds": published,
     }
+
+
+def _sites(run_url: str) -> list[list[float]]:
+    """Longitude and latitude of the sites that the map was trained on."""
+    folder = RunFolder(run_url)
+    samples = join(run_url, "sites.parquet")
+    if not exists(samples):
+        samples = folder.samples
+    if not exists(samples):
+        return []
+    sites = read_samples(samples)
+    if "used" in sites:
+        sites = sites[sites["used"].astype(bool)]
+    return np.round(sites[["lon", "lat"]].to_numpy(float), 5).tolist()
 
 
 def _totals(

@@ -27,11 +27,15 @@ import shapely
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
-from icemap.grid import Grid
+from icemap.grid import Grid, wrapped
+from icemap.land import land_at
 from icemap.products import viewer
+from icemap.products.coast import coast_lines
 from icemap.products.cog import write_cogs
+from icemap.products.figures.style import VALUE_COLOURS, WIDTH_COLOURS, ramp
 from icemap.products.query import query
 from icemap.products.viewer import LIBRARIES, coarse_replicates, write_viewer
+from icemap.products.viewer_layers import write_differences
 from icemap.totals.ice_storage import ice_storage
 
 _spec = spec_from_file_location(
@@ -165,6 +169,9 @@ class _Page:
                 return
             await asyncio.sleep(0.3)
         raise AssertionError(f"never true: {expression}; the page says {await self.result()!r}")
+
+    async def url(self) -> str:
+        return await self.ask("location.href")
 
     async def result(self) -> str:
         return await self.ask("document.getElementById('result').innerText")
@@ -326,10 +333,12 @@ def test_a_map_across_the_date_line(tmp_path, monkeypatch, projection, west):
         area = f"{west},55;{east},55;{east},75;{west},75"
         total, picture = look(server, tmp_path, f"projection={projection}&area={area}")
     if projection == "polar":
-        # Its western edge, on the right here, has no steps: with the tiles there left out it was
-        # 0.476.
-        shown = np.abs(picture[190:330, 790:860, :3] - picture[95, 895, :3]).max(axis=2) > 0.2
-        assert shown.mean() > 0.52
+        # Upright and whole: left and right of its middle meridian as much of it is seen.
+        sea = picture[300, 1095, :3]
+        shown = np.abs(picture[100:780, :, :3] - sea).max(axis=2) > 0.2
+        left, right = shown[:, :550].mean(), shown[:, 550:].mean()
+        assert min(left, right) > 0.1
+        assert left == pytest.approx(right, rel=0.35)
     expected = query(str(tmp_path / "map.zarr"), -176.25, 66.25)
     assert "66.25° N, 176.25° W" in place
     value = float(re.search(r"([\d.]+) %", place.split("W", 1)[1])[1])
@@ -494,3 +503,124 @@ def _mapped(run: Path, lon: float, lat: float) -> bool:
         return bool(np.isfinite(query(str(run / "map.zarr"), lon, lat)["vic"]))
     except IcemapError:
         return False
+
+
+def test_layers_have_the_ramps_of_the_report_and_the_width_of_the_interval(run):
+    about = viewer.viewer_settings(str(run), "A test of the viewer")
+    layers = {layer["variable"]: layer for layer in about["layers"]}
+    assert list(layers)[-2:] == ["vic_width95", "aoa"]
+    assert layers["vic"]["colours"] == ramp(VALUE_COLOURS)
+    assert layers["vic_width95"]["colours"] == ramp(WIDTH_COLOURS)
+    assert layers["vic_width95"]["files"] == [
+        *layers["vic_upper95"]["files"],
+        *layers["vic_lower95"]["files"],
+    ]
+    assert layers["vic"]["limits"] == (0, 100)
+
+
+def test_coast_lines_lie_between_land_and_sea():
+    grid = Grid(170, 60, 200, 72, 0.5)
+    lines = coast_lines(grid)
+    points = np.concatenate([np.asarray(line) for line in lines])
+    assert points[:, 0].min() >= 168
+    assert points[:, 0].max() <= 202
+    assert (points[:, 0] > 180).any()
+    around = [
+        land_at(wrapped(points[:, 0] + dx), points[:, 1] + dy)
+        for dx in (-0.05, 0, 0.05)
+        for dy in (-0.05, 0, 0.05)
+    ]
+    both = np.any(around, axis=0) & ~np.all(around, axis=0)
+    assert both.mean() > 0.95
+
+
+def test_differences_of_comparisons_are_layers_of_the_viewer_that_is_there(tmp_path):
+    write_differences(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "products" / "viewer").mkdir(parents=True)
+    (tmp_path / "products" / "viewer" / "map.json").write_text('{"unit": "%"}')
+    (tmp_path / "comparison").mkdir()
+    (tmp_path / "comparison" / "old_difference.tif").touch()
+    (tmp_path / "comparison" / "old.json").write_text('{"other": {"name": "An old map"}}')
+    write_differences(str(tmp_path))
+    (layer,) = json.loads((tmp_path / "products/viewer/differences.json").read_text())
+    assert layer["title"] == "this map minus An old map"
+    file = tmp_path / "products" / "viewer" / layer["files"][0]
+    assert file.resolve() == tmp_path / "comparison" / "old_difference.tif"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@needs_browser
+def test_a_region_stands_upright_and_links_carry_what_is_seen(tmp_path, monkeypatch):
+    """Alaska: north is up, its picture is not empty, on a screen and on a phone; the keyboard reads
+    a place, and the address has place, layer and stretch.
+    """
+    monkeypatch.setattr(_run, "GRID", Grid(-168, 55, -141, 72, 0.5))
+    write_cogs(_run.make_run(tmp_path), str(tmp_path / "products"), TargetConfig())
+    assert write_viewer(str(tmp_path), "A test of the viewer")
+
+    async def used(server: ThreadingHTTPServer) -> None:
+        async with _browser(tmp_path / "profile") as page:
+            await page.open(address(server, "layer=vic_width95&sites=off"))
+            assert await page.ask("document.getElementById('layer').value") == "vic_width95"
+            await page.ask("document.getElementById('map').focus()")
+            for kind in ("keyDown", "keyUp"):
+                await page.tell(
+                    "Input.dispatchKeyEvent",
+                    type=kind,
+                    key="Enter",
+                    code="Enter",
+                    windowsVirtualKeyCode=13,
+                )
+            await page.until("location.hash.includes('at=')")
+            lon, lat = map(float, re.search(r"at=([-\d.]+),([-\d.]+)", await page.url())[1:3])
+            assert lon == pytest.approx(-154.5, abs=0.6)
+            assert 60 < lat < 67
+            # North of the middle is above it.
+            await page.click((550, 250))
+            await page.until(f"!location.hash.includes('{lat:.4f}')")
+            east, north = map(float, re.search(r"at=([-\d.]+),([-\d.]+)", await page.url())[1:3])
+            assert east == pytest.approx(lon, abs=2)
+            assert north > lat + 2
+            await page.ask(
+                "(() => { const low = document.getElementById('low'); low.value = '5';"
+                " low.dispatchEvent(new Event('change')); })()"
+            )
+            await page.until("location.hash.includes('range=5,')")
+            assert "sites=off" in await page.url()
+            picture = await page.picture(tmp_path / "wide.png")
+            colours = np.unique(
+                (picture[200:600, 300:800, :3] * 15).astype(int).reshape(-1, 3), axis=0
+            )
+            assert len(colours) > 5
+            await page.tell(
+                "Emulation.setDeviceMetricsOverride",
+                width=390,
+                height=844,
+                deviceScaleFactor=1,
+                mobile=True,
+            )
+            await asyncio.sleep(1)
+            assert await page.ask("document.documentElement.scrollWidth") <= 390
+            height = await page.ask("document.getElementById('map').clientHeight")
+            assert height > 300
+
+    with serving(tmp_path) as server:
+        asyncio.run(used(server))
+
+
+@pytest.mark.slow
+@needs_browser
+def test_opened_from_the_disk_it_says_what_to_do(run, tmp_path):
+    assert write_viewer(str(run), "A test of the viewer")
+
+    async def opened() -> str:
+        async with _browser(tmp_path / "profile") as page:
+            await page.tell(
+                "Page.navigate", url=(run / "products/viewer/index.html").resolve().as_uri()
+            )
+            await page.until("document.querySelector('#result p')")
+            return await page.result()
+
+    assert f"icemap view {run}" in asyncio.run(opened())

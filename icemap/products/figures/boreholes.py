@@ -4,38 +4,33 @@ SVG.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.config import TargetConfig
-from icemap.land import land_at
+from icemap.products.figures.base_map import base_map
+from icemap.products.figures.projection import View
 from icemap.products.figures.style import (
     BLUE,
-    GRATICULE,
-    GREY,
     INK,
-    LAND,
-    SEA,
     VERMILION,
     new_figure,
     saved,
     styled,
 )
 
-if TYPE_CHECKING:
-    pass
-
 USED, UNUSED = BLUE, VERMILION
 LAND_PIXELS = 700
+POLAR = "+proj=laea +lat_0=90 +lon_0=0"
 
 
 @styled
 def boreholes_map(sites: pd.DataFrame) -> bytes:
-    """Map of the used and unused sites on an equal-area view of the northern hemisphere (Lambert,
-    centred on the pole).
+    """Map of the used and unused sites, equal-area (Lambert): of the region that they are in, or
+    centred on the pole where they are all around it.
 
     Parameters
     ----------
@@ -47,44 +42,19 @@ def boreholes_map(sites: pd.DataFrame) -> bytes:
     bytes
         SVG.
     """
-    figure = new_figure(7.0, 7.0, layout=None)
-    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     lon, lat, used = (
         sites["lon"].to_numpy(float),
         sites["lat"].to_numpy(float),
         sites["used"].to_numpy(bool),
     )
     drawn = on_the_map(sites)
-    south = (
-        max(0.0, 5 * np.floor((np.quantile(lat[drawn], 0.005) - 4) / 5)) if drawn.any() else 30.0
-    )
-    edge = _project(np.array([0.0]), np.array([south]))[1][0]
-    limit = abs(edge)
-    axes.imshow(
-        _land(limit),
-        extent=(-limit, limit, -limit, limit),
-        cmap=_colours(),
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-        rasterized=True,
-    )
-    circle = np.linspace(-180, 180, 361)
-    for parallel in np.arange(np.ceil((south + 1) / 10) * 10, 90, 10):
-        axes.plot(*_project(circle, np.full(361, parallel)), color=GRATICULE, linewidth=0.5)
-        x, y = _project(np.array([-45.0]), np.array([parallel]))
-        axes.text(x[0], y[0], f"{parallel:.0f}°N", color=GREY, fontsize=7, ha="center", va="center")
-    for meridian in range(-180, 180, 30):
-        axes.plot(
-            *_project(np.array([meridian, meridian]), np.array([south, 88.0])),
-            color=GRATICULE,
-            linewidth=0.5,
-        )
+    view = sites_view(lon[drawn], lat[drawn])
+    figure, axes = base_map(view)
     for which, colour, marker, name in (
         (~used, UNUSED, "x", "not used"),
         (used, USED, "o", "used"),
     ):
-        x, y = _project(lon[drawn & which], lat[drawn & which])
+        x, y = view.project(lon[drawn & which], lat[drawn & which])
         style: dict[str, Any] = (
             {"color": colour, "linewidths": 0.9}
             if marker == "x"
@@ -93,10 +63,35 @@ def boreholes_map(sites: pd.DataFrame) -> bytes:
         axes.scatter(
             x, y, s=16, marker=marker, label=f"{name} ({np.sum(drawn & which)})", zorder=3, **style
         )
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-    axes.set_axis_off()
     axes.legend(loc="lower right", frameon=True, facecolor="white", framealpha=0.9, fontsize=9)
     return saved(figure, "svg")
+
+
+def sites_view(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> View:
+    """How to look at sites: at their region, or from above the pole where they span more than half
+    of the longitudes, or there are none.
+    """
+    if not len(lon):
+        return View(POLAR, True, -180, 30, 180, 90, LAND_PIXELS)
+    # The region begins east of the widest gap, which may hold the date line or not.
+    turned = np.sort(lon)
+    gaps = np.diff(np.append(turned, turned[0] + 360))
+    first = int(np.argmax(gaps))
+    west = float(turned[(first + 1) % len(turned)])
+    span = 360 - float(gaps[first])
+    south, north = float(np.quantile(lat, 0.005)), float(lat.max())
+    if span > 180:
+        south = max(0.0, 5 * np.floor((south - 4) / 5))
+        return View(POLAR, True, -180, south, 180, 90, LAND_PIXELS)
+    middle = west + span / 2
+    # Not so near that nobody knows the coast, and no slimmer than a page can show.
+    high = max(1.15 * (north - south), 2.0)
+    wide = max(1.15 * span, 0.7 * high / max(np.cos(np.radians((north + south) / 2)), 0.2))
+    high = max(high, 0.5 * wide * np.cos(np.radians((north + south) / 2)))
+    centre = (north + south) / 2
+    south, north = max(centre - high / 2, 0.0), min(centre + high / 2, 90.0)
+    projection = f"+proj=laea +lat_0={(south + north) / 2:g} +lon_0={middle:g}"
+    return View(projection, False, middle - wide / 2, south, middle + wide / 2, north, LAND_PIXELS)
 
 
 def on_the_map(sites: pd.DataFrame) -> NDArray[np.bool_]:
@@ -147,28 +142,3 @@ def value_histogram(sites: pd.DataFrame, target: TargetConfig) -> bytes:
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     return saved(figure, "svg")
-
-
-def _project(
-    lon: NDArray[np.float64], lat: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lambert azimuthal equal-area, north pole in the middle, 90 W to the left (Snyder 1987,
-    doi:10.3133/pp1395, eq. 24-1).
-    """
-    radius = np.sqrt(2) * np.sqrt(1 - np.sin(np.radians(lat)))
-    return radius * np.sin(np.radians(lon)), -radius * np.cos(np.radians(lon))
-
-
-def _land(limit: float) -> NDArray[np.float64]:
-    axis = (np.arange(LAND_PIXELS) + 0.5) / LAND_PIXELS * 2 * limit - limit
-    x, y = np.meshgrid(axis, axis[::-1])
-    squared = x**2 + y**2
-    lat = np.degrees(np.arcsin(np.clip(1 - squared / 2, -1, 1)))
-    lon = np.degrees(np.arctan2(x, -y))
-    return np.where(squared <= limit**2, land_at(lon, lat), np.nan)
-
-
-def _colours() -> Any:
-    from matplotlib.colors import ListedColormap
-
-    return ListedColormap([SEA, LAND])

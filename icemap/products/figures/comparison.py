@@ -14,13 +14,19 @@ from icemap.gridded import grid_of, open_gridded
 from icemap.land import land_at
 from icemap.products.figures.maps import draw_map, value_range
 from icemap.products.figures.projection import downsample, drape, view_of
-from icemap.products.figures.style import INK, VALUE_COLOURS, new_figure, saved, styled
+from icemap.products.figures.style import (
+    DIFFERENCE_COLOURS,
+    INK,
+    VALUE_COLOURS,
+    new_figure,
+    saved,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 OWN_COLOUR, OTHER_COLOUR = "#1f5f7a", "#b2582c"
-DIFFERENCE_COLOURS = "RdBu"
 MAX_CELLS = 1_500_000
 PIXELS = 700
 
@@ -161,7 +167,7 @@ def joint_figure(cells_url: str, names: tuple[str, str], target: TargetConfig) -
         LogNorm(vmin=max(float(found.min()), 1e-4), vmax=float(found.max())) if found.size else None
     )
     image = axes.imshow(
-        share, extent=(low, high, low, high), origin="lower", cmap="viridis_r", norm=norm,
+        share, extent=(low, high, low, high), origin="lower", cmap=VALUE_COLOURS, norm=norm,
         aspect="equal", interpolation="nearest",
     )  # fmt: skip
     axes.plot([low, high], [low, high], color=INK, lw=0.8)

@@ -21,6 +21,7 @@ from icemap.products.figures.style import (
     GRATICULE,
     INK,
     LAND,
+    SITE,
     VALUE_COLOURS,
     WIDTH_COLOURS,
     new_figure,
@@ -105,7 +106,7 @@ def map_drawing(
     hatch_outside(second, view, layers["value"], layers["aoa"])
     if sites is not None and len(sites):
         x, y = view.project(sites["lon"], sites["lat"])
-        first.plot(x, y, "o", ms=2.2, mfc="#e4572e", mec="white", mew=0.3)
+        first.plot(x, y, "o", ms=2.2, mfc=SITE, mec="white", mew=0.3)
         _caption(first, f"dots: {len(sites):,} training sites")
     figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold")
     return figure
@@ -159,7 +160,7 @@ def field_drawing(
         hatch_outside(axes, view, shown, aoa)
     if sites is not None and len(sites):
         x, y = view.project(sites["lon"], sites["lat"])
-        axes.plot(x, y, "o", ms=2.2, mfc="#e4572e", mec="white", mew=0.3)
+        axes.plot(x, y, "o", ms=2.2, mfc=SITE, mec="white", mew=0.3)
     figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold")
     return figure
 
@@ -270,7 +271,7 @@ def draw_field(
         land, levels=[0.5], colors=COAST, linewidths=0.3, extent=view.extent, origin="upper"
     )
     if graticule:
-        _draw_graticule(axes, view)
+        draw_graticule(axes, view)
     axes.set(xticks=[], yticks=[], xlim=view.extent[:2], ylim=view.extent[2:], aspect="equal")
     if view.polar:
         from matplotlib.patches import Circle
@@ -316,7 +317,8 @@ def draw_map(
     bar.outline.set_linewidth(0.5)
 
 
-def _draw_graticule(axes: Axes, view: View) -> None:
+def draw_graticule(axes: Axes, view: View) -> None:
+    """Meridians and parallels with their degrees."""
     from matplotlib.patheffects import withStroke
 
     step_lon, step_lat = (

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from icemap.grid import Grid
 from icemap.land import land_at
 from icemap.products.figures.projection import drape, view_of
-from icemap.products.figures.style import BLUE, INK, new_figure, saved, styled
+from icemap.products.figures.style import BLUE, INK, VALUE_COLOURS, new_figure, saved, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-VALUES, CLASSES = "viridis", "tab20"
+CLASSES = "tab20"
 MAP_PIXELS = 330
 BINS = 40
 MAX_CLASSES, MAX_NAME_LENGTH = 12, 24
@@ -56,7 +56,7 @@ def predictor_map(
     figure = new_figure(3.3, 3.3 * (top - bottom) / (right - left) + 0.42, layout=None)
     height = figure.get_size_inches()[1]
     axes = figure.add_axes((0.0, 0.42 / height, 1.0, 1 - 0.42 / height))
-    limits, colours = _limits(mapped if mapped.size else values), VALUES
+    limits, colours = _limits(mapped if mapped.size else values), VALUE_COLOURS
     if attrs.get("kind") == "class":
         codes = np.asarray(attrs["flag_values"], dtype=float)
         shown = np.where(np.isfinite(shown), np.searchsorted(codes, shown) % 20, np.nan)

@@ -17,7 +17,8 @@ GRATICULE, FRAME, INK = "#b8bcc2", "#555555", "#222222"
 # Okabe & Ito's colours, which the colour-blind tell apart (https://jfly.uni-koeln.de/color/).
 BLUE, VERMILION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 SKY, PURPLE, GREY = "#56b4e9", "#cc79a7", "#7d868c"
-VALUE_COLOURS, WIDTH_COLOURS = "viridis_r", "cividis"
+VALUE_COLOURS, WIDTH_COLOURS, DIFFERENCE_COLOURS = "viridis_r", "cividis", "RdBu"
+SITE = "#e4572e"
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -33,6 +34,20 @@ STYLE: Any = {
     "svg.hashsalt": "icemap",
     "svg.fonttype": "none",
 }
+
+
+def ramp(colours: str, steps: int = 16) -> list[str]:
+    """A ramp of colours as evenly spaced stops, lowest value first, for what is drawn elsewhere.
+
+    Examples
+    --------
+    >>> ramp("cividis", 3)
+    ['#00224e', '#7d7c78', '#fee838']
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colormaps[colours](k / (steps - 1))) for k in range(steps)]
 
 
 def styled(draw: Callable[P, bytes]) -> Callable[P, bytes]:

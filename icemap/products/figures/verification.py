@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.land import land_at
+from icemap.products.figures.base_map import base_map
 from icemap.products.figures.projection import View
 from icemap.products.figures.style import (
     BLUE,
-    GRATICULE,
     GREEN,
     GREY,
     INK,
-    LAND,
     ORANGE,
     PURPLE,
-    SEA,
     VERMILION,
+    WIDTH_COLOURS,
     new_figure,
     saved,
     styled,
@@ -260,7 +258,7 @@ def coverage_map(
     """
     from matplotlib.cm import ScalarMappable
 
-    figure, axes = _map(view)
+    figure, axes = base_map(view)
     names = np.unique(blocks.astype(str))
     x, y = view.project(longitude, latitude)
     centre = np.array([[x[blocks == name].mean(), y[blocks == name].mean()] for name in names])
@@ -277,7 +275,7 @@ def coverage_map(
         centre[order, 1],
         s=size[order],
         c=coverage[order],
-        cmap="cividis",
+        cmap=WIDTH_COLOURS,
         vmin=0.6,
         vmax=1,
         edgecolors=edges,
@@ -325,7 +323,7 @@ def places_map(
     candidates : sequence of NextBorehole
         Best first.
     """
-    figure, axes = _map(view)
+    figure, axes = base_map(view)
     axes.plot(
         *view.project(*sites),
         "o",
@@ -518,45 +516,6 @@ def dependence_figure(
         handles, labels, fontsize=SMALL, frameon=False, loc="outside upper left", ncols=len(labels)
     )
     return _tidied(figure)
-
-
-def _map(view: View) -> tuple[Figure, Axes]:
-    from matplotlib.colors import ListedColormap
-
-    left, right, bottom, top = view.extent
-    wide = (top - bottom) / (right - left)
-    figure = new_figure(6.4, 6.4 * wide + 0.8)
-    axes = figure.add_subplot()
-    longitude, latitude = view.cells
-    seen = land_at(longitude, latitude) & np.isfinite(longitude) & (latitude >= view.south)
-    globe = np.isfinite(longitude) & (latitude >= view.south)
-    axes.imshow(
-        np.where(seen, 1.0, np.where(globe, 0.0, np.nan)),
-        extent=view.extent,
-        cmap=ListedColormap([SEA, LAND]),
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-    )
-    if view.polar:
-        for parallel in np.arange(np.ceil((view.south + 1) / 10) * 10, 89, 10):
-            axes.plot(
-                *view.project(np.linspace(-180, 180, 361), np.full(361, parallel)),
-                color=GRATICULE,
-                lw=0.4,
-            )
-            x, y = view.project(-45.0, parallel)
-            axes.annotate(
-                f"{parallel:.0f}°N",
-                (float(x), float(y)),
-                ha="center",
-                va="center",
-                fontsize=6,
-                color=GREY,
-            )
-    axes.set(xlim=view.extent[:2], ylim=view.extent[2:], aspect="equal")
-    axes.set_axis_off()
-    return figure, axes
 
 
 def _row(figure: Figure, count: int, *, sharey: bool) -> list[Axes]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from icemap.products.pages.glossary import explained
 from icemap.products.pages.numbers import number
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 def render(
     template: str, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any
 ) -> str:
-    """A page from one of the templates of this folder; a value that is missing is an error.
+    """A page from one of the templates of this folder, its words explained; a value that is
+    missing is an error.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def render(
         "words": lambda name: str(name).replace("_", " "),
         **(filters or {}),
     }
-    return environment.get_template(template).render(**values)
+    return explained(environment.get_template(template).render(**values))
 
 
 def embedded(picture: bytes) -> str:

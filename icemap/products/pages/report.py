@@ -61,8 +61,8 @@ class Report:
         What the map says of itself if it is a preview.
     skill : str
         What the skill against climatology means, a sentence.
-    support : str
-        Which classes of the map the samples leave out, a sentence.
+    caveats : sequence of str
+        What a reader must know before using the map, sentences.
     as_printed : bool
         The map follows the published recipe, whose intervals are others.
     interval_of : str
@@ -93,7 +93,7 @@ class Report:
     has_residual: bool = False
     preview: str = ""
     skill: str = ""
-    support: str = ""
+    caveats: Sequence[str] = ()
     interval_of: str = "of a single cell"
     as_printed: bool = False
     verification: Sequence[Row] = ()
@@ -141,7 +141,7 @@ def storage_rows(table: pd.DataFrame) -> list[dict[str, object]]:
             "region": row["region"],
             "area [km2]": row["area_km2"],
             f"{name} [{unit}]": row[quantity],
-            "95 % interval": _interval(row, quantity),
+            "95 % interval": interval_words(row, quantity),
         }
         shown |= {
             f"{name} inside AOA [{unit}]": row[f"{quantity}_aoa"],
@@ -150,14 +150,15 @@ def storage_rows(table: pd.DataFrame) -> list[dict[str, object]]:
         if name == "ice":
             shown["water [km3]"] = row["water_km3"]
         shown |= {
-            "cells independent": _interval(row, f"{quantity}_independent"),
-            "cells fully correlated": _interval(row, f"{quantity}_correlated"),
+            "cells independent": interval_words(row, f"{quantity}_independent"),
+            "cells fully correlated": interval_words(row, f"{quantity}_correlated"),
         }
         rows.append(shown)
     return rows
 
 
-def _interval(row: Mapping[Any, Any], quantity: str) -> str:
+def interval_words(row: Mapping[Any, Any], quantity: str) -> str:
+    """The 95 % interval of a total, ``1 to 2``."""
     return f"{number(row[f'{quantity}_lower95'])} to {number(row[f'{quantity}_upper95'])}"
 
 

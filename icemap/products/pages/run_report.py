@@ -18,7 +18,13 @@ from icemap.products.figures.comparison import comparison_maps
 from icemap.products.figures.maps import map_figure, verification_figure
 from icemap.products.figures.verification import importance_figure
 from icemap.products.pages.comparison import summary_lines
-from icemap.products.pages.report import ComparedMap, Report, storage_rows, write_report
+from icemap.products.pages.report import (
+    ComparedMap,
+    Report,
+    interval_words,
+    storage_rows,
+    write_report,
+)
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import exists, join, write_bytes
 from icemap.totals.opened_map import read_storage
@@ -82,14 +88,14 @@ def write_run_report(
         pages=PAGES,
         preview=config.preview,
         skill=verification["skill"]["sentence"],
-        support=verification.get("sampling_support", {}).get("sentence", ""),
+        caveats=_caveats(config, verification, table),
         interval_of=_interval_of(config),
         as_printed=config.ensemble.recipe == "published",
         verification=verification_rows(_shown(verification["table"]), config.target.unit),
         verification_note=(PRINTED_NOTE if config.ensemble.recipe == "published" else NOTE)
         + (
             f" The published figures below are for reference only: {CAVEAT}."
-            if published_figures(config.target)
+            if _published(config)
             else ""
         ),
         plate_png=map_figure(config.folder.map, config.title, projection="plate-carree"),
@@ -147,8 +153,42 @@ def _facts(
         facts["share of climatology in the map, %"] = 100 * share
     whole = table[table["region"] == "all"].iloc[0]
     if "ice_km3" in table:
-        return facts | {"km³ of ice": whole["ice_km3"]}
-    return facts | {f"mean over the map, {config.target.unit}": whole["mean"]}
+        between = interval_words(whole, "ice_km3")
+        return {f"km³ of ice (95 % interval {between})": whole["ice_km3"]} | facts
+    between = interval_words(whole, "mean")
+    unit = config.target.unit
+    return {f"mean over the map, {unit} (95 % interval {between})": whole["mean"]} | facts
+
+
+def _caveats(config: Config, verification: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
+    """What limits the map, in the order of its weight."""
+    whole = table[table["region"] == "all"].iloc[0]
+    outside = 1 - whole["area_aoa_km2"] / whole["area_km2"]
+    sentences = [
+        f"{outside:.0%} of the area that counts is outside the area of applicability (hatched):"
+        " no training site resembles it, and neither value nor interval is supported by data."
+        if outside >= 0.005
+        else "Nearly all of the area that counts is inside the area of applicability: the"
+        " predictors of every cell resemble those of some training site."
+    ]
+    if support := verification.get("sampling_support", {}).get("sentence"):
+        sentences.append(support)
+    if config.ensemble.recipe == "published":
+        sentences.append(
+            "The interval is that of the replicates' means, as in the published recipe, and much"
+            " narrower than where a measurement should fall."
+        )
+    else:
+        sentences.append(
+            f"The interval of the map is {_interval_of(config)}; intervals of totals are narrower,"
+            " because errors of cells partly cancel."
+        )
+        if not (table["share_residual"] > 0).any():
+            sentences.append(
+                "The interval of the total is the ensemble's part alone: the spatially correlated"
+                " residual is not included."
+            )
+    return sentences
 
 
 def _interval_of(config: Config) -> str:
@@ -320,7 +360,9 @@ def _weights(training: Mapping[str, Any]) -> list[dict[str, object]]:
 
 
 def _published(config: Config) -> list[dict[str, object]]:
+    """Figures of the published map, in reports that compare with other maps."""
     return [
         {"figure": name, f"published ({SOURCE})": value}
         for name, value in published_figures(config.target).items()
+        if config.compare
     ]

@@ -81,7 +81,7 @@ def write_verification_page(
         table=[row for row in record["table"] if row["folds"] == KIND_NAMES[first]],
         matrices=_matrices(record["table"]),
         replicates=record["replicates"],
-        published=published_figures(config.target),
+        published=published_figures(config.target) if config.compare else {},
         published_source=SOURCE,
         published_caveat=CAVEAT,
         differences=record["differences"],

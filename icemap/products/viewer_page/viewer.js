@@ -1,9 +1,6 @@
 "use strict";
 // Everything shown is read from the files beside this page: map.json, and the GeoTIFFs by range requests.
 
-// Cividis (Nunez et al. 2018, doi:10.1371/journal.pone.0199239): read alike with and without colour vision.
-const CIVIDIS = ["#00224e", "#123570", "#3b496c", "#575d6d", "#707173", "#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"];
-const OUTSIDE = "#b35806", INSIDE = "#5e8fc0"; // of the area of applicability
 const EARTH_KM = 6371.0088;
 
 const byId = (id) => document.getElementById(id);
@@ -13,20 +10,26 @@ const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 function fail(error) {
   byId("result").innerHTML = "";
   const line = document.createElement("p");
-  line.textContent = `Something could not be read: ${error.message}`;
+  line.textContent = error.whole ? error.message : `Something could not be read: ${error.message}`;
   byId("result").append(line);
 }
 
 async function start() {
-  if (location.protocol === "file:") throw new Error("a page that is opened from a disk may not read the map beside it. Run 'icemap view RUN' with the folder of the run: it opens this page in the browser");
+  if (location.protocol === "file:") throw opened(decodeURIComponent(location.pathname));
   const response = await fetch("map.json");
   if (!response.ok) throw new Error(`map.json (${response.status}); publish the run again`);
   const about = await response.json();
   document.title = about.title;
   byId("title").textContent = about.title;
+  const read = async (name) => { const answer = await fetch(name); return answer.ok ? answer.json() : []; };
+  about.layers.push(...(await read("differences.json")));
   for (const layer of about.layers) byId("layer").add(new Option(layer.title, layer.variable));
 
-  proj4.defs("polar", "+proj=laea +lat_0=90 +lon_0=0 +x_0=0 +y_0=0 +datum=WGS84 +units=m");
+  // A region stands upright: its middle meridian points down from the pole.
+  const [mapWest, mapSouth, mapEast, mapNorth] = about.extent;
+  const around = mapEast - mapWest > 180 && mapNorth > 66;
+  const meridian = around ? 0 : (mapWest + mapEast) / 2;
+  proj4.defs("polar", `+proj=laea +lat_0=90 +lon_0=${meridian} +x_0=0 +y_0=0 +datum=WGS84 +units=m`);
   ol.proj.proj4.register(proj4);
   ol.proj.get("polar").setExtent([-7e6, -7e6, 7e6, 7e6]);
   ol.proj.get("polar").setWorldExtent([-180, 20, 180, 90]);
@@ -37,49 +40,101 @@ async function start() {
   const outline = new ol.style.Style({ stroke: new ol.style.Stroke({ color: "#d01c8b", width: 2 }), fill: new ol.style.Fill({ color: "rgba(208,28,139,0.12)" }) });
   const areas = new ol.layer.Vector({ source: drawn, style: outline, zIndex: 2 });
   const graticule = new ol.layer.Graticule({ strokeStyle: new ol.style.Stroke({ color: "rgba(60,60,60,0.35)", width: 1 }), showLabels: true, wrapX: false, zIndex: 1 });
-  const map = new ol.Map({ target: "map", layers: [graticule, areas] });
+  const coast = new ol.layer.Vector({ source: new ol.source.Vector({ wrapX: false }), zIndex: 1, style: new ol.style.Style({ stroke: new ol.style.Stroke({ color: about.ink.coast, width: 1 }) }) });
+  const dot = new ol.style.Circle({ radius: 3, fill: new ol.style.Fill({ color: about.ink.sites }), stroke: new ol.style.Stroke({ color: "#fff", width: 0.8 }) });
+  const sites = new ol.layer.Vector({ source: new ol.source.Vector({ wrapX: false }), zIndex: 3, style: new ol.style.Style({ image: dot }) });
+  const ring = new ol.style.Circle({ radius: 7, stroke: new ol.style.Stroke({ color: "#d01c8b", width: 2.5 }) });
+  const asked = new ol.layer.Vector({ source: new ol.source.Vector({ wrapX: false }), zIndex: 4, style: new ol.style.Style({ image: ring }) });
+  const map = new ol.Map({ target: "map", layers: [graticule, coast, sites, areas, asked] });
+  const shown = { coast, sites, graticule };
   const tiffs = new Map();
-  const tiff = (layer) => {
-    if (!tiffs.has(layer.file)) tiffs.set(layer.file, GeoTIFF.fromUrl(new URL(layer.file, location.href).href));
-    return tiffs.get(layer.file);
+  const tiff = (file) => {
+    if (!tiffs.has(file)) tiffs.set(file, GeoTIFF.fromUrl(new URL(file, location.href).href));
+    return tiffs.get(file);
   };
-  let raster = null;
+  const state = new URLSearchParams(location.hash.slice(1));
+  let raster = null, current = null;
+
+  // What is seen can be linked to: #layer=aoa&projection=plate&view=129.7,62,4&at=129.7,62 or &area=100,60;110,60;110,70 ...
+  function remember(name, value) {
+    if (value === null) state.delete(name); else state.set(name, value);
+    history.replaceState(null, "", `#${decodeURIComponent(state)}`);
+  }
 
   async function show() {
     const layer = about.layers.find((one) => one.variable === byId("layer").value);
-    const classes = layer.variable === "aoa";
-    const [low, high] = classes ? [0, 1] : layer.limits ?? (await range(await tiff(layer)));
-    if (raster) map.removeLayer(raster);
-    const source = new ol.source.GeoTIFF({ sources: [{ url: new URL(layer.file, location.href).href }], normalize: false, interpolate: false, wrapX: false, projection: degreesOf });
+    const source = new ol.source.GeoTIFF({ sources: layer.files.map((file) => ({ url: new URL(file, location.href).href })), normalize: false, interpolate: false, wrapX: false, projection: degreesOf });
     // A layer that is drawn before the file's header is there asks for blocks that it does not know yet.
     await ready(source);
-    raster = new ol.layer.WebGLTile({ source, style: { color: colours(low, high, classes) } });
+    const [low, high] = layer.kind === "classes" ? [0, 1] : layer.limits ?? (await middle(layer));
+    if (layer.variable !== byId("layer").value) return; // another one was chosen meanwhile
+    if (raster) map.removeLayer(raster);
+    raster = new ol.layer.WebGLTile({ source, style: { color: colours(layer), variables: { low, high } } });
     map.getLayers().insertAt(0, raster);
-    legend(layer, low, high, classes);
+    current = layer;
+    stretch(low, high);
+  }
+
+  // Central 98 % of the coarsest overview, as in the report; around zero for differences.
+  async function middle(layer) {
+    const parts = await Promise.all(layer.files.map(async (file) => {
+      const opened = await tiff(file), image = await opened.getImage((await opened.getImageCount()) - 1);
+      return (await image.readRasters())[0];
+    }));
+    const values = Float64Array.from(parts[0], (value, k) => (parts[1] ? value - parts[1][k] : value)).filter(Number.isFinite).sort();
+    if (!values.length) return [0, 1];
+    const [low, high] = [0.01, 0.99].map((part) => values[Math.round(part * (values.length - 1))]);
+    if (layer.kind === "difference") { const reach = Math.max(Math.abs(low), Math.abs(high)) || 1; return [-reach, reach]; }
+    return [low, high > low ? high : low + 1];
+  }
+
+  function stretch(low, high) {
+    raster.updateStyleVariables({ low, high });
+    const exact = (value) => Number(value.toPrecision(4));
+    [byId("low").value, byId("high").value] = [exact(low), exact(high)];
+    for (const id of ["low", "high"]) byId(id).removeAttribute("aria-invalid");
+    legend(current, low, high);
+  }
+
+  function stretched() {
+    const [low, high] = ["low", "high"].map((id) => byId(id).valueAsNumber);
+    const wrong = !(low < high);
+    for (const id of ["low", "high"]) byId(id).setAttribute("aria-invalid", String(wrong));
+    if (wrong) return;
+    stretch(low, high);
+    remember("range", `${byId("low").value},${byId("high").value}`);
   }
 
   function look() {
     const polar = byId("projection").value === "polar";
     const projection = polar ? "polar" : degreesOf;
     const before = map.getView().getProjection();
-    drawn.forEachFeature((feature) => feature.getGeometry().transform(before, projection));
+    for (const layer of [areas, coast, sites, asked]) layer.getSource().forEachFeature((feature) => feature.getGeometry().transform(before, projection));
     const view = new ol.View({ projection, center: [0, 0], zoom: 1, showFullExtent: true });
     map.setView(view);
-    const [west, south, east, north] = about.extent;
-    const around = east - west > 180 && north > 66;
-    const edge = polar && around ? EARTH_KM * 1000 * 2 * Math.sin(((90 - south) * Math.PI) / 360) : 0;
+    map.updateSize(); // the header may have got a second line
+    const edge = polar && around ? EARTH_KM * 1000 * 2 * Math.sin(((90 - mapSouth) * Math.PI) / 360) : 0;
     view.fit(edge ? [-edge, -edge, edge, edge] : ol.proj.transformExtent(about.extent, degreesOf, projection, 16), { size: map.getSize() });
+  }
+
+  function place(layer, geometries) {
+    const projection = map.getView().getProjection();
+    layer.getSource().addFeatures(geometries.map((geometry) => new ol.Feature(geometry.transform(degreesOf, projection))));
   }
 
   async function at(coordinate) {
     const [lon, lat] = ol.proj.toLonLat(coordinate, map.getView().getProjection());
+    asked.getSource().clear();
+    asked.getSource().addFeature(new ol.Feature(new ol.geom.Point(coordinate)));
+    remember("at", `${lon.toFixed(4)},${lat.toFixed(4)}`);
+    remember("area", null);
     const [west, south, east, north] = about.extent;
     const onGrid = countedFrom(west, lon);
     const col = Math.floor((onGrid - west) / about.resolution), row = Math.floor((north - lat) / about.resolution);
     const rows = [];
     if (onGrid < east && lat > south && lat <= north) {
-      for (const layer of about.layers) {
-        const image = await (await tiff(layer)).getImage();
+      for (const layer of about.layers.filter((one) => one.files.length === 1)) {
+        const image = await (await tiff(layer.files[0])).getImage();
         const [values] = await image.readRasters({ window: [col, row, col + 1, row + 1] });
         rows.push({ layer, value: values[0] });
       }
@@ -95,11 +150,16 @@ async function start() {
     const lines = [["note", place], ["main", `${number(centre)} ${about.unit}`], ["", `95 % interval: ${number(value(`${about.name}_lower95`))} to ${number(value(`${about.name}_upper95`))} ${about.unit}`]];
     lines.push(["", `spread between replicates: ${number(value(`${about.name}_sd_ensemble`))} ${about.unit}`]);
     lines.push(["", value("aoa") === 1 ? "inside the area of applicability" : "outside the area of applicability: no site resembles this place"]);
+    for (const { layer, value: difference } of rows) if (layer.kind === "difference" && Number.isFinite(difference)) lines.push(["", `${layer.title}: ${number(difference)} ${layer.unit}`]);
     say(lines);
   }
 
   function total(feature) {
     const geometry = feature.getGeometry().clone();
+    const corners = geometry.clone().transform(map.getView().getProjection(), "EPSG:4326").getCoordinates()[0].slice(0, -1);
+    asked.getSource().clear();
+    remember("at", null);
+    remember("area", corners.map((corner) => corner.map((degrees) => degrees.toFixed(3)).join(",")).join(";"));
     if (about.summed_bounds) return say([["note", "This map follows the published recipe as printed, whose totals have summed bounds: icemap storage --polygons gives them."]]);
     if (!about.totals) return say([["note", "The map was made without the predictions of its replicates (map.replicate_fields), so an area has no interval here."]]);
     const sum = areaTotal(about.totals, geometry, map.getView().getProjection());
@@ -127,26 +187,56 @@ async function start() {
     map.addInteraction(draw);
   }
 
-  byId("layer").addEventListener("change", () => show().catch(fail));
-  byId("projection").addEventListener("change", look);
+  byId("layer").addEventListener("change", () => { remember("layer", byId("layer").value); remember("range", null); show().catch(fail); });
+  byId("projection").addEventListener("change", () => { remember("projection", byId("projection").value); look(); });
   byId("draw").addEventListener("click", () => drawing(draw === null));
-  byId("clear").addEventListener("click", () => { drawn.clear(); byId("result").innerHTML = ""; drawing(false); });
+  byId("clear").addEventListener("click", () => { drawn.clear(); asked.getSource().clear(); byId("result").innerHTML = ""; drawing(false); remember("at", null); remember("area", null); });
+  for (const [id, layer] of Object.entries(shown)) byId(id).addEventListener("change", () => { layer.setVisible(byId(id).checked); remember(id, byId(id).checked ? null : "off"); });
+  for (const id of ["low", "high"]) byId(id).addEventListener("change", stretched);
+  byId("stretch").addEventListener("submit", (event) => event.preventDefault());
+  byId("fit").addEventListener("click", () => middle(current).then(([low, high]) => { stretch(low, high); remember("range", `${byId("low").value},${byId("high").value}`); }).catch(fail));
   // The click that closes an area is told a moment later as a click on a place.
   map.on("singleclick", (event) => { if (!draw && event.originalEvent.timeStamp > drawnAt) at(event.coordinate).catch(fail); });
-  // A view can be linked to: #layer=aoa&projection=plate&at=129.7,62 or &area=100,60;110,60;110,70
-  const wanted = new URLSearchParams(location.hash.slice(1));
-  for (const name of ["layer", "projection"]) if (wanted.has(name)) byId(name).value = wanted.get(name);
+  byId("map").addEventListener("keydown", (event) => { if (event.key === "Enter" && event.target === byId("map")) at(map.getView().getCenter()).catch(fail); });
+  // What is written here does not tell of itself: this is a link that was put into the address.
+  addEventListener("hashchange", () => location.reload());
   const degrees = (text) => text.split(";").map((pair) => pair.split(",").map(Number));
+  for (const name of ["layer", "projection"]) if ([...byId(name).options].some((option) => option.value === state.get(name))) byId(name).value = state.get(name);
+  for (const [id, layer] of Object.entries(shown)) { byId(id).checked = state.get(id) !== "off"; layer.setVisible(byId(id).checked); }
   look();
+  if (state.has("view")) {
+    const [lon, lat, zoom] = degrees(state.get("view"))[0];
+    map.getView().setCenter(ol.proj.fromLonLat([lon, lat], map.getView().getProjection()));
+    map.getView().setZoom(zoom);
+  }
+  place(sites, about.sites.map(([lon, lat]) => new ol.geom.Point([countedFrom(mapWest, lon), lat])));
+  place(coast, (await read("coast.json")).map((line) => new ol.geom.LineString(line)));
   await show();
-  if (wanted.has("at")) await at(ol.proj.fromLonLat(degrees(wanted.get("at"))[0], map.getView().getProjection()));
-  if (wanted.has("area")) {
-    const ring = degrees(wanted.get("area"));
-    drawn.addFeature(new ol.Feature(new ol.geom.Polygon([[...ring, ring[0]]]).transform("EPSG:4326", map.getView().getProjection())));
+  if (state.has("range")) {
+    const [low, high] = degrees(state.get("range"))[0];
+    if (low < high) stretch(low, high);
+  }
+  if (state.has("at")) await at(ol.proj.fromLonLat(degrees(state.get("at"))[0], map.getView().getProjection()));
+  else if (state.has("area")) {
+    const corners = degrees(state.get("area"));
+    drawn.addFeature(new ol.Feature(new ol.geom.Polygon([[...corners, corners[0]]]).transform("EPSG:4326", map.getView().getProjection())));
     total(drawn.getFeatures()[0]);
   }
+  map.on("moveend", () => {
+    const view = map.getView(), [lon, lat] = ol.proj.toLonLat(view.getCenter(), view.getProjection());
+    remember("view", `${lon.toFixed(3)},${lat.toFixed(3)},${view.getZoom().toFixed(2)}`);
+  });
   map.once("rendercomplete", () => document.body.setAttribute("data-ready", "true"));
   map.render(); // everything may be drawn already
+}
+
+// Browsers let no page on a disk read the files next to it.
+function opened(path) {
+  const run = path.replace(/\/products\/viewer\/[^/]*$/, "").replace(/^\/([A-Za-z]:)/, "$1");
+  const told = /[^\w@%+=:,./-]/.test(run) ? `"${run}"` : run;
+  const error = new Error(`This page was opened from the disk, where browsers let no page read the map next to it. Run this in a terminal; it opens the page in the browser:  icemap view ${told}`);
+  error.whole = true;
+  return error;
 }
 
 // A longitude as it is counted eastward from the western edge of the map: -170 is 190 in a map from 160 to 210.
@@ -171,32 +261,30 @@ function ready(source) {
   return new Promise((resolve, reject) => {
     const look = () => {
       if (source.getState() === "ready") resolve();
-      if (source.getState() === "error") reject(new Error("a GeoTIFF beside this page"));
+      if (source.getState() === "error") reject(new Error("a GeoTIFF next to this page. The web server has to answer range requests, as that of 'icemap view RUN' does and Python's http.server does not"));
     };
     source.on("change", look);
     look();
   });
 }
 
-async function range(file) {
-  const image = await file.getImage();
-  const metadata = await image.getGDALMetadata(0);
-  return [Number(metadata.STATISTICS_MINIMUM), Number(metadata.STATISTICS_MAXIMUM)];
+function colours(layer) {
+  const stops = layer.colours.map(rgb);
+  const unknown = ["==", ["band", layer.files.length + 1], 0];
+  if (layer.kind === "classes") return ["case", unknown, [0, 0, 0, 0], ["==", ["band", 1], 1], [...stops[1], 1], [...stops[0], 1]];
+  const value = layer.files.length === 2 ? ["-", ["band", 1], ["band", 2]] : ["band", 1];
+  const part = ["/", ["-", value, ["var", "low"]], ["-", ["var", "high"], ["var", "low"]]];
+  return ["case", unknown, [0, 0, 0, 0], ["interpolate", ["linear"], part, ...stops.flatMap((colour, k) => [k / (stops.length - 1), [...colour, 1]])]];
 }
 
-function colours(low, high, classes) {
-  const known = ["==", ["band", 2], 0];
-  if (classes) return ["case", known, [0, 0, 0, 0], ["==", ["band", 1], 1], [...rgb(INSIDE), 1], [...rgb(OUTSIDE), 1]];
-  const stops = CIVIDIS.flatMap((colour, i) => [low + ((high - low) * i) / (CIVIDIS.length - 1), [...rgb(colour), 1]]);
-  return ["case", known, [0, 0, 0, 0], ["interpolate", ["linear"], ["band", 1], ...stops]];
-}
-
-function legend(layer, low, high, classes) {
+function legend(layer, low, high) {
+  const classes = layer.kind === "classes", [first, second] = layer.colours;
   byId("legend-title").textContent = `${layer.title}${classes ? "" : ` [${layer.unit}]`}`;
-  byId("ramp").style.background = classes ? `linear-gradient(to right, ${OUTSIDE} 50%, ${INSIDE} 50%)` : `linear-gradient(to right, ${CIVIDIS.join(",")})`;
+  byId("ramp").style.background = classes ? `linear-gradient(to right, ${first} 50%, ${second} 50%)` : `linear-gradient(to right, ${layer.colours.join(",")})`;
   const ticks = classes ? ["outside", "inside"] : [0, 0.25, 0.5, 0.75, 1].map((part) => number(low + part * (high - low)));
   byId("ticks").className = classes ? "classes" : "";
   byId("ticks").replaceChildren(...ticks.map((tick) => Object.assign(document.createElement("span"), { textContent: tick })));
+  byId("stretch").hidden = classes;
 }
 
 function say(lines) {

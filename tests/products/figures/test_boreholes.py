@@ -2,9 +2,10 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from icemap.config import TargetConfig
-from icemap.products.figures.boreholes import _land, _project, boreholes_map, value_histogram
+from icemap.products.figures.boreholes import boreholes_map, sites_view, value_histogram
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -15,29 +16,36 @@ def texts(svg: bytes) -> str:
     )
 
 
-def test_the_projection_keeps_areas_and_the_pole_in_the_middle() -> None:
-    x, y = _project(np.array([0.0, -90.0, 45.0]), np.array([60.0, 60.0, 90.0]))
-    np.testing.assert_allclose([x[0], y[1], x[2], y[2]], 0, atol=1e-12)
+def test_the_pole_is_in_the_middle_of_sites_all_around_it() -> None:
+    view = sites_view(np.array([0.0, 90.0, 180.0, -90.0]), np.full(4, 62.0))
+    assert view.polar
+    x, y = view.project([0.0, -90.0, 45.0], [60.0, 60.0, 90.0])
+    np.testing.assert_allclose([x[0], y[1], x[2], y[2]], 0, atol=1e-6)
     assert y[0] < 0
     assert x[1] < 0
-    # The cap north of 60 N on the unit sphere has the area 2 pi (1 - sin 60).
-    np.testing.assert_allclose(np.pi * y[0] ** 2, 2 * np.pi * (1 - np.sin(np.radians(60))))
+    # The cap north of 60 N on a sphere has the area 2 pi R^2 (1 - sin 60); the Earth is nearly one.
+    cap = 2 * np.pi * 6371**2 * (1 - np.sin(np.radians(60)))
+    np.testing.assert_allclose(np.pi * y[0] ** 2, cap, rtol=0.01)
 
 
-def test_land_is_where_it_is() -> None:
-    limit = float(-_project(np.array([0.0]), np.array([40.0]))[1][0])
-    land = _land(limit)
+@pytest.mark.parametrize("middle", [-147.0, 179.5, 0.0])
+def test_sites_of_a_region_fill_the_picture_upright(middle: float) -> None:
+    lon = (middle + np.array([-5.0, 0.0, 5.0, 3.0]) + 180) % 360 - 180
+    lat = np.array([64.0, 70.0, 67.0, 65.0])
+    view = sites_view(lon, lat)
+    assert not view.polar
+    left, right, bottom, top = view.extent
+    x, y = view.project(lon, lat)
+    assert ((left < x) & (x < right) & (bottom < y) & (y < top)).all()
+    assert np.ptp(y) > 0.6 * (top - bottom)
+    np.testing.assert_array_equal(np.argsort(y), np.argsort(lat))
+    np.testing.assert_array_equal(np.argsort(x), [0, 1, 3, 2])
 
-    def at(lon: float, lat: float) -> float:
-        x, y = _project(np.array([lon]), np.array([lat]))
-        column, row = (
-            int((x[0] + limit) / (2 * limit) * land.shape[1]),
-            int((limit - y[0]) / (2 * limit) * land.shape[0]),
-        )
-        return float(land[row, column])
 
-    assert [at(100, 65), at(-42, 75), at(-100, 55), at(0, 89), at(-40, 50)] == [1, 1, 1, 0, 0]
-    assert np.isnan(land[0, 0])
+def test_one_site_has_a_map_around_it() -> None:
+    view = sites_view(np.array([129.7]), np.array([62.0]))
+    assert view.south < 62 < view.north
+    assert view.west < 129.7 < view.east
 
 
 def test_the_map_counts_what_it_draws() -> None:

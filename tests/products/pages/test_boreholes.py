@@ -52,7 +52,7 @@ def profiles(page: Path) -> dict:
 
 def test_the_page_needs_nothing_else(page: Path) -> None:
     text = page.read_text()
-    assert re.findall(r'(?:src|href)="(?!data:)[^"]*"', text) == []
+    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text) == []
     assert set(re.findall(r"https?://[^\"' )]+", text)) <= {"http://www.w3.org/2000/svg"}
     assert [path.name for path in page.parent.iterdir()] == ["boreholes.html"]
 
@@ -181,7 +181,9 @@ def test_the_page_says_what_was_decided_and_what_each_rule_gains(cores: str) -> 
         "<p>The pieces of cores.csv are read as samples (16 pieces with a median length of 0.1 m;"
         " 19% of the depth" in cores
     )
-    assert "<p>The permafrost table of 2 of 2 boreholes is an upper bound" in cores
+    assert "<p>The permafrost table of 2 of 2 boreholes is an upper bound" in re.sub(
+        r"</?a\b[^>]*>", "", cores
+    )
     number = r'<td class="n">(\d+)</td>'
     gains = re.findall(rf"<tr><td>([^<]*)</td>{number}{number}{number}\s*{number}{number}", cores)
     assert gains == [

@@ -88,7 +88,9 @@ def test_self_contained(report, tmp_path):
     pictures = [link for link in found.links if link.startswith("data:image/png;base64,")]
     assert [base64.b64decode(p.partition(",")[2]) for p in pictures] == [PNG, PNG]
     assert all(
-        link.startswith("https://doi.org/10.") for link in found.links if link not in pictures
+        link.startswith(("https://doi.org/10.", "#"))
+        for link in found.links
+        if link not in pictures
     )
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"@import|url\(|<script|<link", html)
@@ -165,3 +167,16 @@ def test_a_place_that_cannot_be_written_is_a_sentence(report, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(IcemapError, match="Cannot write"):
         write_report(str(tmp_path / "file" / "report.html"), report)
+
+
+def test_the_first_sheet_holds_map_total_skill_and_caveats(report, tmp_path):
+    write_report(
+        str(tmp_path / "report.html"),
+        replace(report, skill="It has skill.", caveats=["Mind the gap."], preview="a preview"),
+    )
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    first = html[html.index('<section class="first">') : html.index("</section>")]
+    for part in ("It has skill.", "Mind the gap.", "This is a preview.", "1,178", "<img"):
+        assert part in first, part
+        assert html.count(part) == 1 or part == "<img"
+    assert re.search(r"\.first \{[^}]*break-after: page", html)

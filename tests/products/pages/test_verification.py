@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from icemap.config import Config
+from icemap.config import CompareConfig, Config
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.replicates import TrainingTable
 from icemap.products.pages.verification import write_verification_page
@@ -167,8 +167,13 @@ def made(
     return json.loads(json.dumps(record)), json.loads(json.dumps(influence)), samples, config
 
 
-def page(folder: Path, target: dict[str, Any], replicates: int, **changes: Any) -> str:
+def page(
+    folder: Path, target: dict[str, Any], replicates: int, compare: bool = False, **changes: Any
+) -> str:
     record, influence, samples, config = made(target, replicates)
+    if compare:
+        earlier = CompareConfig(other="earlier.tif")
+        config = config.model_copy(update={"compare": (earlier,)})
     write_verification_page(
         str(folder / "v.html"),
         record,
@@ -198,7 +203,7 @@ def words(html: str) -> str:
 
 
 def test_the_page_needs_nothing_else_and_escapes_what_it_is_told(ice):
-    assert not re.search(r'(src|href)="(?!data:|https://doi\.org/)', ice)
+    assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org/)', ice)
     assert "Trial &amp; &lt;error&gt;" in ice
     assert "A note &lt;of&gt; sorts." in ice
     assert "nan" not in words(ice).split()
@@ -211,13 +216,17 @@ def test_its_pictures_are_whole(ice):
         assert ET.fromstring(b64decode(picture)).tag.endswith("svg")
 
 
-def test_published_figures_stand_beside_the_same_quantity_only_and_are_called_what_they_are(
-    ice, tmp_path
-):
-    assert "7.08 %" in ice
-    assert "published for another data set, from a random hold-out" in words(ice)
+def test_published_figures_stand_only_where_maps_of_the_same_quantity_are_compared(ice, tmp_path):
+    assert "7.08 %" not in ice
+    assert "published for another data set" not in words(ice)
+    asked = page(tmp_path, {}, 100, compare=True)
+    assert "7.08 %" in asked
+    assert "published for another data set, from a random hold-out" in words(asked)
     other = page(
-        tmp_path, {"name": "alt", "long_name": "thaw depth", "unit": "cm", "bounds": None}, 100
+        tmp_path,
+        {"name": "alt", "long_name": "thaw depth", "unit": "cm", "bounds": None},
+        100,
+        compare=True,
     )
     assert "7.08" not in other
     assert "ublished" not in words(other)
