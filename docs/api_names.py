@@ -22,6 +22,7 @@ GROUPS = {
     "mapping": "Maps",
     "totals": "Maps",
     "products": "Maps",
+    "virtual_arctic": "Virtual Arctic",
     "": "Ground",
 }
 

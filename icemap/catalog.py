@@ -34,6 +34,11 @@ from icemap.units import part_of_one
 
 Family = Literal["paleoclimate", "climate", "remote_sensing", "topography", "geology", "mask"]
 Reduction = Literal["mean", "min", "max", "sum", "range"]
+# What intake opens an entry with, what that gives, and what a file is to intake, which leaves the
+# reading of it to the reader.
+READER = "icemap.predictors.intake_reader:PredictorReader"
+OUTPUT = "xarray:DataArray"
+DATATYPE = "intake.readers.datatypes:FileData"
 VIRTUAL_ARCTIC = "virtual-arctic:"
 MONTHS = 12
 TERRAIN = ("slope", "aspect_sin", "aspect_cos")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from icemap.catalog import DATATYPE, OUTPUT, READER
 from icemap.config import SitesConfig
 from icemap.schemas import schema_file
 from icemap.starting.entries import Entry
@@ -246,6 +247,9 @@ def catalog_text(proposal: Proposal) -> str:
             " files say. Licence and citation go into every product: write them here."
         ),
         "version: 2",
+        "metadata: {}",
+        f"aliases: {yaml_value({entry.name: entry.name for entry in proposal.entries})}",
+        "user_parameters: {}",
         "data:" if proposal.entries else "data: {}",
     ]
     files = _files(proposal)
@@ -254,6 +258,8 @@ def catalog_text(proposal: Proposal) -> str:
         url: Any = urls if len(urls) > 1 else urls[0]
         lines += [
             f"  {yaml_value(name)}:",
+            f"    datatype: {DATATYPE}",
+            "    user_parameters: {}",
             f"    kwargs: {yaml_value({'url': url})}",
             "    metadata: {licence: '', citation: ''}",
         ]
@@ -272,7 +278,14 @@ def catalog_text(proposal: Proposal) -> str:
         if entry.problem:
             text = f"{QUESTION}not a predictor yet: {proposal.words(entry.problem)}"
             lines += _comment(text, "    ")
-        lines += [f"    kwargs: {yaml_value({'data': data})}", "    metadata:"]
+        words = {"catalog": "{CATALOG_PATH}", "name": entry.name, "data": data}
+        lines += [
+            f"    reader: {READER}",
+            f"    output_instance: {OUTPUT}",
+            "    user_parameters: {}",
+            f"    kwargs: {yaml_value(words)}",
+            "    metadata:",
+        ]
         lines += [f"      {key}: {yaml_value(value)}" for key, value in entry.settings.items()]
     for path, words in proposal.polygons.items():
         lines += ["", *_polygon_entry(proposal, path, words)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from icemap.catalog import VIRTUAL_ARCTIC
+from icemap.catalog import DATATYPE, OUTPUT, READER, VIRTUAL_ARCTIC
 from icemap.errors import IcemapError
 from icemap.store import exists, join, read_bytes, write_text
 from icemap.virtual_arctic import world
@@ -109,10 +109,22 @@ def _catalog(seed: int) -> dict[str, object]:
         }
         if info.classes:
             metadata["classes"] = dict(enumerate(info.classes))
-        entries[name] = {"kwargs": {"data": "{data(virtual_arctic)}"}, "metadata": metadata}
+        entries[name] = {
+            "reader": READER,
+            "output_instance": OUTPUT,
+            "user_parameters": {},
+            "kwargs": {
+                "catalog": "{CATALOG_PATH}",
+                "name": name,
+                "data": "{data(virtual_arctic)}",
+            },
+            "metadata": metadata,
+        }
     citation = "icemap's virtual Arctic: synthetic, on the coastline of global-land-mask"
     data = {
         "virtual_arctic": {
+            "datatype": DATATYPE,
+            "user_parameters": {},
             "kwargs": {"url": f"{VIRTUAL_ARCTIC}{seed}"},
             "metadata": {"licence": "Apache-2.0", "citation": citation},
         }
@@ -120,7 +132,7 @@ def _catalog(seed: int) -> dict[str, object]:
     return {
         "version": 2,
         "metadata": {},
-        "aliases": {},
+        "aliases": {name: name for name in entries},
         "user_parameters": {},
         "data": data,
         "entries": entries,
