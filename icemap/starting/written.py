@@ -278,12 +278,12 @@ def catalog_text(proposal: Proposal) -> str:
         if entry.problem:
             text = f"{QUESTION}not a predictor yet: {proposal.words(entry.problem)}"
             lines += _comment(text, "    ")
-        words = {"catalog": "{CATALOG_PATH}", "name": entry.name, "data": data}
+        arguments = {"catalog": "{CATALOG_PATH}", "name": entry.name, "data": data}
         lines += [
             f"    reader: {READER}",
             f"    output_instance: {OUTPUT}",
             "    user_parameters: {}",
-            f"    kwargs: {yaml_value(words)}",
+            f"    kwargs: {yaml_value(arguments)}",
             "    metadata:",
         ]
         lines += [f"      {key}: {yaml_value(value)}" for key, value in entry.settings.items()]
