@@ -239,7 +239,7 @@ def test_models_without_a_distribution_and_kinds_without_calibration_have_dashes
 
 
 def test_the_best_of_each_column_is_marked(ice):
-    matrix = ice[ice.index("Kinds of folds side by side") : ice.index("Over the replicates")]
+    matrix = ice[ice.index("Kinds of folds side by side") : ice.index("<h2>Over the")]
     crps = matrix[matrix.index("<h3>CRPS") : matrix.index("<h3>Winkler")]
     marked = re.findall(r'<tr[^>]*><td>([^<]+)</td>(?:(?!</tr>).)*class="best"', crps, re.DOTALL)
     assert "climatology" not in marked
