@@ -151,7 +151,7 @@ def _facts(
     }
     if share := verification["climatology"]["share"]:
         facts["share of climatology in the map, %"] = 100 * share
-    whole = table[table["region"] == "all"].iloc[0]
+    whole = table[table["region"] == "all"].iloc[0].to_dict()
     if "ice_km3" in table:
         between = interval_words(whole, "ice_km3")
         return {f"km³ of ice (95 % interval {between})": whole["ice_km3"]} | facts
@@ -162,7 +162,7 @@ def _facts(
 
 def _caveats(config: Config, verification: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
     """What limits the map, in the order of its weight."""
-    whole = table[table["region"] == "all"].iloc[0]
+    whole = table[table["region"] == "all"].iloc[0].to_dict()
     outside = 1 - whole["area_aoa_km2"] / whole["area_km2"]
     sentences = [
         f"{outside:.0%} of the area that counts is outside the area of applicability (hatched):"
