@@ -171,7 +171,7 @@ WORDS = (
     ),
 )
 # No links inside of these: what is a link or a cell of numbers already, or is no text.
-_SKIPPED = ("script", "style", "svg", "title", "a", "td", "h1", "h3", "code", "summary", "b")
+_SKIPPED = ("script", "style", "svg", "title", "a", "td", "h1", "h2", "h3", "code", "summary", "b")
 _PIECES = re.compile(
     "|".join(rf"<{tag}\b[^>]*>.*?</{tag}>" for tag in _SKIPPED) + r"|<!--.*?-->|<[^>]*>", re.DOTALL
 )
