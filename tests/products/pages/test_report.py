@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -180,3 +184,50 @@ def test_the_first_sheet_holds_map_total_skill_and_caveats(report, tmp_path):
         assert part in first, part
         assert html.count(part) == 1 or part == "<img"
     assert re.search(r"\.first \{[^}]*break-after: page", html)
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize("shape", [(900, 1800), (1800, 900), (1500, 500)])
+def test_the_first_sheet_is_one_page_of_a4(report, tmp_path, shape):
+    """With as many words as a run has, and a map of any shape."""
+    matplotlib_image = pytest.importorskip("matplotlib.image")
+    picture = io.BytesIO()
+    matplotlib_image.imsave(picture, np.full((*shape, 3), 0.5), format="png")
+    long = replace(
+        report,
+        title="Ground ice of a region with a long name, from samples of several laboratories",
+        map_png=picture.getvalue(),
+        facts={f"a headline number, % (kNNDM folds) {k}": 12.3 for k in range(8)},
+        skill="These predictors explain part of it at these sites: the skill is small. " * 2,
+        caveats=["A class of rock is 60 % of the map and 0 % of the samples, say so. " * 3] * 4,
+        preview="a preview: few replicates, three folds and no competitors",
+        pages={"the verification": "verification.html"},
+    )
+    write_report(str(tmp_path / "report.html"), long)
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    first, _, _ = html.partition("</section>")
+    for name, content in (("first", f"{first}</section></main></body></html>"), ("all", html)):
+        (tmp_path / f"{name}.html").write_text(content, encoding="utf-8")
+        subprocess.run(
+            [
+                *(CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu"),
+                f"--user-data-dir={tmp_path / 'profile'}",
+                "--no-pdf-header-footer",
+                f"--print-to-pdf={tmp_path / name}.pdf",
+                (tmp_path / f"{name}.html").as_uri(),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=120,
+        )
+    sheets = [
+        len(re.findall(rb"/Type\s*/Page\b", (tmp_path / f"{name}.pdf").read_bytes()))
+        for name in ("first", "all")
+    ]
+    assert sheets[0] == 1
+    assert sheets[1] > 1
+    assert re.search(rb"/MediaBox \[0 0 59[45]\S* 84[12]", (tmp_path / "first.pdf").read_bytes())
