@@ -22,7 +22,6 @@ GROUPS = {
     "mapping": "Maps",
     "totals": "Maps",
     "products": "Maps",
-    "virtual_arctic": "Virtual Arctic",
     "": "Ground",
 }
 

@@ -34,7 +34,6 @@ _PUBLIC = {
     "compare": "icemap.products.comparison",
     "site_vic": "icemap.boreholes.ice_content",
     "run": "icemap.pipeline.chain",
-    "virtual_truth": "icemap.virtual_arctic.public",
 }
 
 _DATASETS = {"open_map", "open_cube", "build_cube", "sample", "query", "totals"}

@@ -48,6 +48,11 @@ class RunFolder:
         return join(self.url, "samples.parquet")
 
     @property
+    def sites(self) -> str:
+        """Every site of the boreholes, used or not."""
+        return join(self.url, "sites.parquet")
+
+    @property
     def boreholes_page(self) -> str:
         return join(self.url, "boreholes.html")
 
@@ -97,6 +102,11 @@ class RunFolder:
     @property
     def stac(self) -> str:
         return join(self.url, "stac")
+
+    @property
+    def comparisons(self) -> str:
+        """Folder of the numbers, cells and differences of comparisons with other maps."""
+        return join(self.url, "comparison")
 
     @property
     def catalog(self) -> str:

@@ -49,6 +49,7 @@ LEVELS = [
         )
     ),
     ["doctor", "starting", "viewing"],
+    ["command_group"],
     ["cli", "__main__"],
 ]
 HEAVY = {

@@ -16,7 +16,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from icemap.cli import STOPPED, main
+from icemap.cli import main
+from icemap.command_group import STOPPED
 from icemap.virtual_arctic.demo import write_demo
 
 GRID = {"west": -180, "south": 60, "east": 180, "north": 76, "resolution": 1, "chunk": 16}

@@ -5,7 +5,8 @@ import shlex
 import pytest
 from click.testing import CliRunner
 
-from icemap.cli import ORDER, main
+from icemap.cli import main
+from icemap.command_group import ORDER
 from icemap.pipeline.chain import STEPS
 
 pytestmark = pytest.mark.quick

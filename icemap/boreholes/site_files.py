@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.samples import geopoints, write_sites
-from icemap.store import join, write_bytes, write_text
+from icemap.boreholes.samples import geopoints, read_samples, write_sites
+from icemap.run_folder import RunFolder
+from icemap.store import exists, join, write_bytes, write_text
 
 SITE_FILES = ("sites.parquet", "sites.csv", "sites.gpkg")
 # What comes first in a table that is read by people; the rest follows.
@@ -31,7 +32,7 @@ def write_site_files(run: str, sites: pd.DataFrame) -> None:
     sites : DataFrame
         The site table. Sites without possible coordinates have no geometry.
     """
-    write_sites(join(run, "sites.parquet"), sites)
+    write_sites(RunFolder(run).sites, sites)
     order = [name for name in FIRST if name in sites] + [
         name for name in sites if name not in FIRST
     ]
@@ -40,6 +41,16 @@ def write_site_files(run: str, sites: pd.DataFrame) -> None:
         join(run, "sites.csv"), plain.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     )
     write_bytes(join(run, "sites.gpkg"), _geopackage(plain))
+
+
+def read_training_sites(run: RunFolder) -> pd.DataFrame:
+    """The sites that a run was trained on: the used ones of its site table, or its samples where
+    there is none.
+    """
+    if not exists(run.sites):
+        return read_samples(run.samples)
+    sites = read_samples(run.sites)
+    return sites[sites["used"]]
 
 
 def _geopackage(sites: pd.DataFrame) -> bytes:

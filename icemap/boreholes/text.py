@@ -263,7 +263,8 @@ def _heading(header: str, axis: Axis | None) -> _Heading:
     if bracket is not None and canonical_unit(bracket) in {*UNITS["length [m]"], *FURTHER_LENGTHS}:
         raise IcemapError(
             f"the column '{header}' gives coordinates in '{bracket}': convert them to degrees of"
-            " longitude and latitude (WGS 84)."
+            " longitude and latitude (WGS 84), or, in a table of sites, name their CRS with"
+            " 'sites.crs'."
         )
     tokens = re.split(r"[\s_,;:()\[\].°º/\-]+", header.lower())
     found = [match for token in tokens if (match := _DIRECTION.fullmatch(token))]

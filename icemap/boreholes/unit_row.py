@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from icemap.boreholes.text import (
-    as_text,
     canonical_unit,
     header_unit,
     is_unit,
@@ -36,21 +35,22 @@ def units_below(frame: pd.DataFrame) -> dict[str, str]:
     >>> units_below(pd.DataFrame({"site": ["b", "a"], "alt": ["81", "80"]}))
     {}
     """
-    units: dict[str, str] = {}
-    for name in frame.columns:
-        column = frame[name]
-        if len(column) < 2 or pd.api.types.is_numeric_dtype(column.dtype):
-            if len(column) and pd.notna(column.iloc[0]):
-                return {}
-            continue
-        first = str(as_text(column.iloc[:1]).iloc[0])
-        if not first or not np.isfinite(parse_numbers(column.iloc[1:]).value).any():
-            continue
-        if not is_unit(first):
-            return {}
-        units[str(name)] = first
-    told = [unit for unit in units.values() if canonical_unit(unit) != _NO_UNIT]
-    return units if told else {}
+    first = frame.iloc[0].dropna()
+    cells = {str(name): str(value).strip() for name, value in first.items()}
+    if len(frame) < 2 or not any(map(_tells, cells.values())):
+        return {}
+    if any(pd.api.types.is_numeric_dtype(frame[name].dtype) for name in cells):
+        return {}
+    units = {
+        name: cell
+        for name, cell in cells.items()
+        if cell and np.isfinite(parse_numbers(frame[name].iloc[1:]).value).any()
+    }
+    return units if any(map(_tells, units.values())) and all(map(is_unit, units.values())) else {}
+
+
+def _tells(cell: str) -> bool:
+    return is_unit(cell) and canonical_unit(cell) != _NO_UNIT
 
 
 def with_units(header: str, unit: str, file: str, line: int) -> str:

@@ -54,7 +54,6 @@ from icemap.predictors.sources import suffix_of
 from icemap.products.cog import write_layer
 from icemap.products.compared_run import CELL_INTERVAL, RunMap, open_run, run_facts, zone_total
 from icemap.products.pages.comparison import write_comparison_page
-from icemap.products.viewer_layers import COMPARISONS as FOLDER
 from icemap.products.viewer_layers import SUFFIX, write_differences
 from icemap.provenance import fingerprint, metadata_digest
 from icemap.regions import REGIONS
@@ -154,7 +153,7 @@ def require_complete_run(run_url: str) -> None:
 
 def comparison_urls(run_url: str, name: str) -> dict[str, str]:
     """What a comparison writes: what -> address."""
-    folder = join(run_url, FOLDER)
+    folder = RunFolder(run_url).comparisons
     return {
         "page": join(run_url, f"comparison-{name}.html"),
         "numbers": join(folder, f"{name}.json"),

@@ -248,7 +248,7 @@ def _period(root: str) -> tuple[datetime, datetime] | None:
     """From the first to the last year of the boreholes that the map is made from; None where they
     do not say.
     """
-    url = join(root, "sites.parquet")
+    url = RunFolder(root).sites
     if not exists(url):
         return None
     sites = read_samples(url)

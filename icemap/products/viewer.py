@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.boreholes.samples import read_samples
+from icemap.boreholes.site_files import read_training_sites
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
@@ -116,16 +116,10 @@ def viewer_settings(run_url: str, title: str) -> dict[str, object]:
 
 def _sites(run_url: str) -> list[list[float]]:
     """Longitude and latitude of the sites that the map was trained on."""
-    folder = RunFolder(run_url)
-    samples = join(run_url, "sites.parquet")
-    if not exists(samples):
-        samples = folder.samples
-    if not exists(samples):
+    run = RunFolder(run_url)
+    if not (exists(run.sites) or exists(run.samples)):
         return []
-    sites = read_samples(samples)
-    if "used" in sites:
-        sites = sites[sites["used"].astype(bool)]
-    return np.round(sites[["lon", "lat"]].to_numpy(float), 5).tolist()
+    return np.round(read_training_sites(run)[["lon", "lat"]].to_numpy(float), 5).tolist()
 
 
 def _totals(

@@ -20,7 +20,7 @@ from icemap.store import exists, join, list_names, read_json, write_json
 if TYPE_CHECKING:
     import xarray as xr
 
-COMPARISONS, SUFFIX = "comparison", "_difference.tif"
+SUFFIX = "_difference.tif"
 DIFFERENCES = "differences.json"
 
 
@@ -89,22 +89,23 @@ def write_differences(run_url: str) -> None:
     """Write the layers of the comparisons that a run has, next to its viewer; nothing without a
     viewer.
     """
-    viewer = RunFolder(run_url).viewer
+    run = RunFolder(run_url)
+    viewer = run.viewer
     if not exists(join(viewer, "map.json")):
         return
     about = read_json(join(viewer, "map.json"))
     colours = ramp(DIFFERENCE_COLOURS)
     layers: list[Layer] = []
-    for file in list_names(join(run_url, COMPARISONS)):
+    for file in list_names(run.comparisons):
         if not file.endswith(SUFFIX):
             continue
         name = file.removesuffix(SUFFIX)
-        numbers = join(run_url, COMPARISONS, f"{name}.json")
+        numbers = join(run.comparisons, f"{name}.json")
         other = read_json(numbers)["other"]["name"] if exists(numbers) else name
         layers.append(
             {
                 "variable": f"minus_{name}",
-                "files": [f"../../{COMPARISONS}/{file}"],
+                "files": [f"../../{run.name_of(run.comparisons)}/{file}"],
                 "title": f"this map minus {other}",
                 "unit": about["unit"],
                 "kind": "difference",

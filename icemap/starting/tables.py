@@ -12,12 +12,8 @@ import pandas as pd
 
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
-from icemap.boreholes.readers.layer_table import (
-    ALIASES,
-    KNOWN,
-    PROJECTED_ALIASES,
-    read_layer_table,
-)
+from icemap.boreholes.readers.layer_columns import ALIASES, KNOWN, PROJECTED_ALIASES
+from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.table_formats import VECTORS, WORKBOOKS

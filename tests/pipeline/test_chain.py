@@ -332,7 +332,7 @@ def test_influence_is_found_and_told(finished):
     # Nothing is compared here.
     assert "published for another data set" not in page
     assert "leave region out" in page.lower()
-    assert not re.search(r'(src|href)="(?!data:|https://doi\.org/)', page)
+    assert not re.search(r'(src|href)="(?!data:|#|https://doi\.org/)', page)
     assert 'href="verification.html"' in (finished / "report.html").read_text()
 
 

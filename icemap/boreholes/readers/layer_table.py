@@ -4,13 +4,12 @@ gives.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.places import degrees, projected, require_degrees, rounding_km, without_a_turn
+from icemap.boreholes.readers.layer_columns import DEPTHS, Column, kind_of, layer_columns
 from icemap.boreholes.records import (
     QUANTITIES,
     Flags,
@@ -27,40 +26,13 @@ from icemap.boreholes.text import (
     UNITS,
     as_names,
     as_text,
-    canonical_unit,
     parse_numbers,
-    split_header,
     unit_factor,
     words,
 )
 from icemap.config import LayerSource
 from icemap.errors import IcemapError
 
-ALIASES = {
-    "lon": "longitude",
-    "long": "longitude",
-    "lat": "latitude",
-    "vic": "reported_vic",
-    "id": "site",
-    "borehole": "site",
-    "bottom": "base",
-}
-PROJECTED_ALIASES = {
-    "x": "longitude",
-    "easting": "longitude",
-    "y": "latitude",
-    "northing": "latitude",
-}
-DEPTHS = ("permafrost_table", "top", "base", "depth")
-WORDS = (
-    "position_grade",
-    "permafrost_table_source",
-    "support",
-    "frozen",
-    "method",
-    "ice_type",
-    "source",
-)
 # No ground has less than 1 % of these in all of its layers.
 NEVER_SMALL = (
     "gravimetric_water",
@@ -69,7 +41,6 @@ NEVER_SMALL = (
     "porosity",
     "reported_vic",
 )
-KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 # How people write the words that a column knows.
 SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "frozen": {
@@ -78,17 +49,6 @@ SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "support": {"samples": ("sample", "core sample"), "logs": ("log",)},
 }
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column that was found: its header, and its unit for all rows (``unit``) or the column that
-    says it by row (``unit_column``).
-    """
-
-    header: str
-    unit: str | None = None
-    unit_column: str | None = None
 
 
 def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
@@ -117,7 +77,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     source = source or LayerSource(path=url)
     named = [source.columns[name] for name in ("site", "source") if name in source.columns]
     table = read_table(url, text=("site", "id", "borehole", "source", *named), sheet=source.sheet)
-    found = _columns(table, source)
+    found = layer_columns(table, source)
     flags, problems = Flags(table, as_names(table.frame[found["site"].header])), Problems(table)
     table = _without_missing(table, found, source, flags)
     columns: dict[str, object] = _places(table, found, source, problems, flags)
@@ -157,115 +117,6 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     require_schema(layers, table)
     require_one_spelling(layers, table)
     return Records(layers, flags.table())
-
-
-def _columns(table: Table, source: LayerSource) -> dict[str, Column]:
-    headers = [str(header) for header in table.frame.columns]
-    found = {name: _named(table, name, wanted, headers) for name, wanted in source.columns.items()}
-    aliases = ALIASES | (PROJECTED_ALIASES if source.crs else {})
-    taken = set(found.values())
-    for header in headers:
-        name = split_header(header)[0].strip().lower().replace(" ", "_")
-        name = aliases.get(name, name)
-        if name not in KNOWN or header in taken or name in source.columns:
-            continue
-        if name in found:
-            raise IcemapError(
-                f"{table.file} has two columns for {name} ('{found[name]}' and '{header}'): keep"
-                " one."
-            )
-        found[name] = header
-    needed = [
-        "site",
-        "longitude",
-        "latitude",
-        *(["depth"] if "depth" in found else ["top", "base"]),
-    ]
-    absent = [name for name in needed if name not in found]
-    has = f"it has {', '.join(headers[:40])}"
-    if absent:
-        raise IcemapError(
-            f"{table.file} has no column {', '.join(absent)}: a table of layers needs site,"
-            f" longitude [deg], latitude [deg], top [m] and base [m], and {has}. Say which is which"
-            " with 'columns: {" + f"{absent[0]}: ..." + "}' of the source."
-        )
-    if not any(name in found for name in (*QUANTITIES, "ice_type")):
-        raise IcemapError(
-            f"{table.file} has no measured quantity: it needs one column such as 'vic [%]' or"
-            f" 'gravimetric_water [%]' with 'dry_density [g/cm3]', and {has}."
-        )
-    return _with_units(table, found, source, headers)
-
-
-def _named(table: Table, name: str, wanted: str, headers: list[str]) -> str:
-    if name not in KNOWN:
-        raise IcemapError(
-            f"columns.{name} is no column of a table of layers: use one of {', '.join(KNOWN)}."
-        )
-    fits = [header for header in headers if header == wanted] or [
-        header for header in headers if split_header(header)[0] == wanted
-    ]
-    if len(fits) != 1:
-        raise IcemapError(
-            f"{table.file} has no column '{wanted}' (columns.{name}): it has"
-            f" {', '.join(headers[:40])}. Correct the name in the config."
-        )
-    return fits[0]
-
-
-def _with_units(
-    table: Table, found: dict[str, str], source: LayerSource, headers: list[str]
-) -> dict[str, Column]:
-    strange = [name for name in source.units if name not in found]
-    if strange:
-        raise IcemapError(
-            f"{table.file}: units.{strange[0]} names no column that was found: {', '.join(found)}"
-            " were."
-        )
-    measured = [name for name in found if name in DEPTHS or name in QUANTITIES]
-    silent = [
-        name
-        for name in measured
-        if split_header(found[name])[1] is None and name not in source.units
-    ]
-    columns = {}
-    for name, header in found.items():
-        unit = split_header(header)[1]
-        told = source.units.get(name)
-        of_unit = next(
-            (
-                h
-                for h in headers
-                if h.lower().replace(" ", "_")
-                in (f"{name}_unit", f"{split_header(header)[0].lower()}_unit")
-            ),
-            None,
-        )
-        if (
-            told is not None
-            and told in headers
-            and (name not in measured or unit_factor(told, _kind(name)) is None)
-        ):
-            columns[name] = Column(header, unit_column=told)
-        elif told is not None:
-            if unit is not None and canonical_unit(unit) != canonical_unit(told):
-                raise IcemapError(
-                    f"{table.file} gives the column '{header}' in '{unit}', and units.{name} in the"
-                    f" config says '{told}': correct the one that is wrong."
-                )
-            columns[name] = Column(header, told)
-        elif unit is None and of_unit is not None and name in measured:
-            columns[name] = Column(header, unit_column=of_unit)
-        else:
-            columns[name] = Column(header, unit)
-    # A column "unit" is that of the one quantity that has no other.
-    alone = [name for name in silent if columns[name].unit_column is None and name in QUANTITIES]
-    common = next(
-        (header for header in headers if header.strip().lower() in ("unit", "units")), None
-    )
-    if common is not None and len(alone) == 1 and columns[alone[0]].unit is None:
-        columns[alone[0]] = Column(found[alone[0]], unit_column=common)
-    return columns
 
 
 def _without_missing(
@@ -327,13 +178,9 @@ def _words(column: pd.Series, spellings: dict[str, tuple[str, ...]]) -> pd.Serie
     )
 
 
-def _kind(name: str) -> str:
-    return QUANTITIES.get(name, "length [m]")
-
-
 def _factors(table: Table, name: str, column: Column, problems: Problems) -> NDArray[np.float64]:
     """Factor of each row to the canonical unit."""
-    kind = _kind(name)
+    kind = kind_of(name)
     if column.unit_column is not None:
         raw = table.frame[column.unit_column]
         texts = as_text(raw)
@@ -363,7 +210,7 @@ def _factors(table: Table, name: str, column: Column, problems: Problems) -> NDA
 
 def _require_percent(table: Table, name: str, column: Column) -> None:
     """Fractions of 0 to 1 in a column of %."""
-    if column.unit is None or (unit_factor(column.unit, _kind(name)) or 1.0) == 1.0:
+    if column.unit is None or (unit_factor(column.unit, kind_of(name)) or 1.0) == 1.0:
         return
     value = parse_numbers(table.frame[column.header], column.unit).value
     given = np.unique(value[np.isfinite(value)])

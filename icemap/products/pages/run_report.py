@@ -9,6 +9,7 @@ import numpy as np
 import yaml
 
 from icemap.boreholes.samples import read_samples
+from icemap.boreholes.site_files import read_training_sites
 from icemap.comparison.result import Comparison
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
@@ -70,7 +71,7 @@ def write_run_report(
     comparisons : sequence of Comparison, optional
         With earlier maps, each of which gets a picture.
     """
-    sites = _training_sites(config)
+    sites = read_training_sites(config.folder)
     picture = map_figure(config.folder.map, config.title, sites)
     write_bytes(config.folder.picture, picture)
     verification = read_record(config.folder.verification, VerificationRecord, REMEDY)
@@ -118,14 +119,6 @@ def _compared(config: Config, found: Comparison) -> ComparedMap:
     picture = comparison_maps(found.files["cells"], names, config.target)
     page = found.files["page"].removeprefix(join(config.run, ""))
     return ComparedMap(found.other.name, page, summary_lines(found), picture)
-
-
-def _training_sites(config: Config) -> pd.DataFrame:
-    url = join(config.run, "sites.parquet")
-    if not exists(url):
-        return read_samples(config.folder.samples)
-    sites = read_samples(url)
-    return sites[sites["used"]]
 
 
 def _storage(config: Config) -> pd.DataFrame:
@@ -281,7 +274,7 @@ def _importance_picture(config: Config) -> bytes:
 
 
 def _boreholes_picture(config: Config) -> bytes:
-    url = join(config.run, "sites.parquet")
+    url = config.folder.sites
     return boreholes_map(read_samples(url)) if exists(url) else b""
 
 
