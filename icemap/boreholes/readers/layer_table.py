@@ -214,7 +214,9 @@ def _require_percent(table: Table, name: str, column: Column) -> None:
         return
     value = parse_numbers(table.frame[column.header], column.unit).value
     given = np.unique(value[np.isfinite(value)])
-    if len(given) > 1 and given[0] >= 0 and given[-1] <= 1:
+    parts = (given > 0) & (given < 1)
+    # 0 and 1 alone may be either.
+    if len(given) > 1 and given[0] >= 0 and given[-1] <= 1 and parts.any():
         confirmed = f'{{{name}: "{column.unit}"}}'
         raise IcemapError(
             f"{table.file}: the column '{column.header}' is in '{column.unit}', but its values go"
