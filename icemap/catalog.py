@@ -25,9 +25,10 @@ from pydantic import (
 
 from icemap.addresses import shown
 from icemap.companions import SIDECARS
-from icemap.config import Section, resolve
+from icemap.config import Section
 from icemap.errors import IcemapError
 from icemap.names import require_free_name
+from icemap.paths import resolve
 from icemap.settings_text import parse_yaml, problems
 from icemap.store import RECORD, filesystem, is_remote, read_json, read_text, storage_errors
 from icemap.units import part_of_one
@@ -373,7 +374,7 @@ class Source(SourceConfig):
         mine = [
             url for leaf in self.leaves if not leaf.is_virtual for url in leaf.parts or (leaf.url,)
         ]
-        # The attributes of a Shapefile are beside it.
+        # The attributes of a Shapefile are next to it.
         tables = [url[:-4] + ".dbf" for url in mine if url.endswith(".shp")]
         return tuple(dict.fromkeys([*mine, *tables]))
 
@@ -396,7 +397,7 @@ class Source(SourceConfig):
         )
 
     def settings(self) -> dict[str, Any]:
-        """All that its values depend on beside the content of its files: neither their addresses
+        """All that its values depend on besides the content of its files: neither their addresses
         nor words.
         """
         own = self.model_dump(
@@ -553,7 +554,7 @@ def _matching(pattern: str, where: str) -> tuple[str, ...]:
             str(fs.unstrip_protocol(match)) if is_remote(pattern) else str(match)
             for match in fs.glob(path)
         )
-    # dem/* is not meant to name what stands beside the rasters.
+    # dem/* is not meant to name what is next to the rasters.
     found = [match for match in found if not match.lower().endswith(SIDECARS)] or found
     if not found:
         raise IcemapError(f"{where}: no file matches {pattern}, correct kwargs.url.")

@@ -5,31 +5,23 @@ key or password has a place here.
 from __future__ import annotations
 
 import math
-import os
-import posixpath
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from icemap.addresses import remember, remember_value
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.names import name_problem
+from icemap.own_folder import require_own_folder
+from icemap.paths import resolve
 from icemap.recipe import MEMBER_NAMES, PUBLISHED_HELD_OUT, FittedOn, Recipe, RecipeName
 from icemap.run_folder import RunFolder
 from icemap.settings_text import parse_yaml, problems
 from icemap.store import (
     RECORD,
-    address_problem,
-    is_remote,
-    join,
-    local_path,
     read_json,
     read_text,
-    storage_errors,
 )
 
 # Names become parts of paths, where no separator and no leading dot may be.
@@ -343,7 +335,7 @@ class EnsembleConfig(Section):
     climatology: float | None = Field(default=None, ge=0, le=1)
     """Share of climatology in the pool: 0 keeps it out, null lets spatial folds choose."""
     candidates: int = Field(default=8, ge=0, le=10_000)
-    """Settings that the tuning tries for each member beside its defaults."""
+    """Settings that the tuning tries for each member in addition to its defaults."""
     monotone: dict[str, Literal["rising", "falling"]] = Field(default_factory=dict)
     """Predictors along which the target only rises or only falls, for members that can hold it."""
 
@@ -393,7 +385,7 @@ class VerificationConfig(Section):
     """How the ensemble is verified: the number of folds of each kind, how many places stand for the
     map, and what it is compared with.
 
-    ``competitors`` are fitted again in every fold, beside the combinations of the ensemble's own
+    ``competitors`` are fitted again in every fold, with the combinations of the ensemble's own
     members, which cost nothing. ``classes`` are the limits of the classes of the target for which
     scores are given; without them, steps of 20 for a target of 0 to 100 %, and quarters of the
     samples for any other.
@@ -428,7 +420,7 @@ class VerificationConfig(Section):
 
 
 class MapConfig(Section):
-    """What is kept of the map beside its variables."""
+    """What is kept of the map in addition to its variables."""
 
     replicate_fields: bool = True
     """What every replicate predicts in every cell, one byte each: areas drawn afterwards get their
@@ -502,7 +494,7 @@ class Config(Section):
     verification: VerificationConfig = VerificationConfig()
     """How the ensemble is verified, and what it is compared with."""
     map: MapConfig = MapConfig()
-    """What is kept of the map beside its variables."""
+    """What is kept of the map in addition to its variables."""
     compare: tuple[CompareConfig, ...] = ()
     """Earlier maps that the report compares this one with."""
 
@@ -543,7 +535,7 @@ def load_config(url: str, *, quick: bool = False) -> Config:
     """Read and check a config file.
 
     The record of a run, ``provenance.json``, is one as well: with the settings and sources that it
-    holds, the run is made in the folder where it lies.
+    holds, the run is made in the folder that it is in.
 
     Parameters
     ----------
@@ -643,53 +635,6 @@ def _checked(url: str, content: dict[str, Any]) -> Config:
     return resolved
 
 
-def require_own_folder(what: str, run_url: str, inputs: Iterable[tuple[str, str]]) -> None:
-    """Refuse a run folder whose products could overwrite an input.
-
-    Parameters
-    ----------
-    what : str
-        The run folder as its user knows it, the beginning of the sentence.
-    run_url : str
-        Its address.
-    inputs : iterable of (str, str)
-        Name and address of each input.
-
-    Raises
-    ------
-    IcemapError
-        Naming the run folder and the input.
-    """
-    advice = "name a folder of its own for the run, such as run: run."
-    folders = [f"{place.rstrip('/')}/" for place in _written_to(run_url)]
-    for name, given in inputs:
-        for place in _places(given):
-            if any(f"{place}/".startswith(folder) for folder in folders):
-                holds = "is a folder with inputs in it, which the run could overwrite"
-                raise IcemapError(f"{what} {holds} ({name}: {given}): {advice}")
-            if folders[0].startswith(f"{place.rstrip('/')}/"):
-                raise IcemapError(f"{what} is inside an input ({name}: {given}): {advice}")
-
-
-def _written_to(run_url: str) -> list[str]:
-    """The real places of a run folder and of the folders that links in it lead to."""
-    if is_remote(run_url):
-        return [run_url]
-    here = os.path.realpath(local_path(run_url))
-    with storage_errors(run_url, "list"):
-        entries = list(os.scandir(here)) if os.path.isdir(here) else []
-    linked = [entry.path for entry in entries if entry.is_symlink() and entry.is_dir()]
-    return [here, *map(os.path.realpath, linked)]
-
-
-def _places(url: str) -> set[str]:
-    """Where an input is: a file, and the link that leads to it."""
-    if is_remote(url):
-        return {url.rstrip("/")}
-    folder, name = os.path.split(os.path.abspath(local_path(url)))
-    return {os.path.join(os.path.realpath(folder), name), os.path.realpath(local_path(url))}
-
-
 def _tables(config: Config) -> Iterator[tuple[str, str]]:
     if config.sites is not None:
         yield "sites.table", config.sites.table
@@ -702,63 +647,6 @@ def _tables(config: Config) -> Iterator[tuple[str, str]]:
             value = getattr(one, key)
             if value is not None and (key != "other" or one.catalog is None):
                 yield f"compare.{key}", value
-
-
-def expand(url: str, base: str) -> str:
-    """Replace ``{env(NAME)}`` by the environment variable, as intake does, but only where NAME
-    begins with ``ICEMAP_``.
-
-    A url from somebody else's config or catalogue would otherwise carry any secret of the
-    environment to any server it names.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if not name.startswith("ICEMAP_"):
-            raise IcemapError(
-                f"{base} uses the environment variable {name}: only variables whose names begin"
-                " with ICEMAP_ may stand in a path; rename it."
-            )
-        if name not in os.environ:
-            raise IcemapError(
-                f"{base} uses the environment variable {name}, which is not set: set it to the"
-                " folder or bucket meant."
-            )
-        remember_value(name, os.environ[name])
-        return os.environ[name]
-
-    return re.sub(r"\{env\((\w+)\)\}", value, url)
-
-
-def resolve(url: str, base: str) -> str:
-    """A path as seen from the file it is written in.
-
-    Raises
-    ------
-    IcemapError
-        If it is no address of a file or folder.
-    """
-    written, url = url, expand(url, base)
-    problem = address_problem(url)
-    if problem is not None:
-        raise IcemapError(f"{base}: {problem}.")
-    if url.startswith(("file://", "~")):
-        url = str(local_path(url))
-    if is_remote(url) or Path(url).is_absolute():
-        remember(url, written)
-        return url
-    if is_remote(base):
-        kind, _, place = base.partition("://")
-        folder = posixpath.dirname(place)
-        # A bucket takes '.' and '..' for names.
-        resolved = f"{kind}://{posixpath.normpath(posixpath.join(folder, url))}"
-        remember(resolved, f"{kind}://{posixpath.join(folder, written)}")
-        return resolved
-    # Absolute, because workers of a cluster need not have been started in this folder.
-    folder = os.path.abspath(local_path(base).parent)
-    resolved = os.path.abspath(os.path.join(folder, url))
-    remember(resolved, join(folder, written))
-    return resolved
 
 
 def _resolve(config: Config, base: str) -> Config:

@@ -40,7 +40,7 @@ class StepRecord(TypedDict):
     key: str
     started: str
     finished: str | None
-    # While the product that this record tells of is still there.
+    # While the product that this record describes is still there.
     next: NotRequired[NextRecord]
     # While the next one, which is complete, is put in its place.
     replacing: NotRequired[bool]

@@ -133,7 +133,7 @@ class Provenance:
     def __init__(self, run_url: str) -> None:
         self.url = RunFolder(run_url).record
         self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
-        check_record(self.url, self.content, RunRecord, "delete it, and the run is made anew")
+        check_record(self.url, self.content, RunRecord, "delete it, and the run is made again")
 
     def require_unchanged(self) -> None:
         """Refuse a record that is not as icemap wrote it.

@@ -84,7 +84,7 @@ MODELS: dict[str, type[BaseModel]] = {"config": Config, "catalog": Catalog}
 
 
 def schema_file(kind: str) -> str:
-    """Name of the file that a schema is written to beside config and catalogue."""
+    """Name of the file that a schema is written to, next to config and catalogue."""
     return f"icemap-{kind}.schema.json"
 
 

@@ -1,6 +1,6 @@
 """``icemap view``: the pages and GeoTIFFs of a run on this machine's own address, by HTTP.
 
-A page that is opened from a disk may not read the files beside it, and many small servers do not
+A page that is opened from a disk may not read the files next to it, and many small servers do not
 know range requests, by which a map is read in parts. Tornado does; Dask brings it.
 """
 
@@ -72,7 +72,7 @@ class _RemoteFile(_RunFile):
             self._info = fs.info(path)
         except FileNotFoundError as error:
             raise HTTPError(404) from error
-        # What a bucket may answer is told by the other commands.
+        # What a bucket may answer is said by the other commands.
         except OSError as error:
             raise HTTPError(502, str(error)) from error
         if self._info.get("type") == "directory":

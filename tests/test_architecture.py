@@ -26,6 +26,8 @@ GROUND = [
         "shards",
         "units",
         "recipe",
+        "paths",
+        "own_folder",
         "config",
     ),
     *("catalog", "schemas", "words", "provenance", "run_folder"),

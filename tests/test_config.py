@@ -6,7 +6,8 @@ import yaml
 from pydantic import ValidationError
 
 from icemap import Grid, IcemapError
-from icemap.config import Config, load_config, resolve
+from icemap.config import Config, load_config
+from icemap.paths import resolve
 
 MINIMAL = {
     "run": "runs/demo",

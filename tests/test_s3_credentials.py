@@ -19,7 +19,7 @@ from s3fs import S3FileSystem
 
 from icemap import IcemapError, doctor, store
 from icemap.cli import main
-from icemap.predictors.sources import gdal_environment
+from icemap.predictors.gdal_access import gdal_environment
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from icemap.sphere import EARTH_RADIUS_KM
 
 Floats = NDArray[np.float64]
 KM_PER_DEGREE = EARTH_RADIUS_KM * np.pi / 180
-# Spellings of units in headers; where a column counts towards the west or south its values are
-# turned round.
+# Spellings of units in headers; where a column counts towards the west or south its values
+# change sign.
 DEGREES = frozenset(
     {"", "deg", "degrees", "degree", "°", "dd", "decimal degrees", "wgs84", "wgs 84", "epsg:4326"}
 )

@@ -179,7 +179,7 @@ def sample(
     """Training table of sites and the predictors of their cells, as ``icemap boreholes`` makes it.
 
     Sites of one cell become one sample. Only the cells with sites are read. What happened to each
-    site is told by `icemap.boreholes.samples.build_samples`, which this is.
+    site is said by `icemap.boreholes.samples.build_samples`, which this is.
 
     Parameters
     ----------

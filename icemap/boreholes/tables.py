@@ -76,7 +76,7 @@ class Table:
         )
 
     def coordinates(self, header: str, axis: Axis) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Degrees of one column, heard with what its header says; and which cells are unreadable.
+        """Degrees of one column, read as its header says; and which cells are unreadable.
 
         Raises
         ------

@@ -132,7 +132,7 @@ def parse_numbers(column: pd.Series, unit: str | None = None) -> Numbers:
     """Read a column as numbers.
 
     A comma is a decimal sign. Where three digits follow it, it could mark thousands: the rest of
-    the column decides, and where that does not tell, the cell is unreadable.
+    the column decides, and where that leaves it open, the cell is unreadable.
 
     Parameters
     ----------
@@ -291,7 +291,7 @@ def parse_coordinates(
     column : Series
         Numbers or texts.
     header : str
-        Of the column: ``Longitude (W)``, ``lon_w``, ``lat [rad]`` and ``lon [gon]`` are heard.
+        Of the column: ``Longitude (W)``, ``lon_w``, ``lat [rad]`` and ``lon [gon]`` are understood.
     axis : str, optional
         ``longitude`` takes only E and W, ``latitude`` only N and S.
 

@@ -21,15 +21,9 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.predictors.align import Raster, Resampling, align, require_overlap, resampling
-from icemap.predictors.sources import (
-    VECTOR_SUFFIXES,
-    XARRAY_SUFFIXES,
-    gdal_environment,
-    gdal_path,
-    open_layer_of,
-    open_source,
-    suffix_of,
-)
+from icemap.predictors.gdal_access import gdal_environment, gdal_path
+from icemap.predictors.sources import open_layer_of, open_source
+from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES, suffix_of
 from icemap.predictors.vectors import require_layer
 from icemap.store import file_name, is_remote, local_path
 from icemap.units import says_nothing
@@ -318,7 +312,7 @@ def _says_no_quantity(source: Source) -> bool:
             silent = all(says_nothing(unit) for unit in file.units)
             return whole and silent and set(file.scales) <= {1.0}
     except rasterio.errors.RasterioIOError:
-        return False  # which is told when it is opened
+        return False  # which is said when it is opened
 
 
 def _require_bounds(values: NDArray[np.float64], target: TargetConfig, name: str) -> None:
@@ -383,7 +377,7 @@ def _polygons(
     rasterize = Rasterize(into="class", attribute=attribute, layer=layer)
     update = {"kind": "class", "classes": names, "rasterize": rasterize, "fraction_of": ()}
     source = source.model_copy(update=update)
-    open_layer_of(source, grid)  # which tells what is wrong with the file
+    open_layer_of(source, grid)  # which says what is wrong with the file
     shapes = _read_shapes(source, layer)
     positions = {one.code: k for k, one in enumerate(table.classes)}
     written: dict[str, int] = {}

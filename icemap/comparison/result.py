@@ -1,4 +1,4 @@
-"""What a comparison of a run with another map finds, as its page and its JSON file tell it."""
+"""What a comparison of a run with another map finds, as its page and its JSON file give it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Bounds = tuple[float, float]
 
 #: Below this many rows margins and copulas mean little.
 MIN_ROWS = 30
-#: A training side must leave `LEAST_ROWS` when a fifth of it is held out once more to tune.
+#: A training side must leave `MIN_ROWS` when a fifth of it is held out once more to tune.
 MIN_TRAINING = 40
 #: Fewer samples than this carry no folds with such training sides.
 MIN_SAMPLES = 50

@@ -1,9 +1,9 @@
 """Integrals over a predictive distribution from its values at fixed nodes of the target.
 
-Nodes lie evenly on the normal score z of the target's margin, u = Phi(z) and x = F_Y^-1(u): there a
-conditional distribution is smooth however skewed the target is. Between nodes the distribution
-function is the cubic through the four nearest; what is integrated is that cubic against dx, so that
-kinks and atoms of the margin cost nothing.
+Nodes are evenly spaced on the normal score z of the target's margin, u = Phi(z) and
+x = F_Y^-1(u): there a conditional distribution is smooth however skewed the target is. Between
+nodes the distribution function is the cubic through the four nearest; what is integrated is that
+cubic against dx, so that kinks and atoms of the margin cost nothing.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """What training and verification share: the ensemble with its options, and how an estimator's
-complaint is told.
+error is reported.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from icemap import __version__
 from icemap.addresses import shown
 from icemap.companions import companions
-from icemap.config import Config, require_own_folder
+from icemap.config import Config
 from icemap.errors import IcemapError
 from icemap.json_records import CHUNK_RECORDS
+from icemap.own_folder import require_own_folder
 from icemap.provenance import Provenance, content_digest, digest, metadata_digest, versions
 from icemap.run_folder import LEDGER, NEXT
 from icemap.store import (

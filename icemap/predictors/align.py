@@ -1,7 +1,7 @@
 """Rasters of any projection and resolution onto the chunks of one grid.
 
 Rasters whose rows follow parallels go through GDAL's warper. Those turned against the grid are
-sampled at positions that `turned` finds: GDAL asks PROJ for every cell, or else approximates
+sampled at positions that `reprojection` finds: GDAL asks PROJ for every cell, or else approximates
 differently from chunk to chunk, and its area average of turned cells is wrong.
 """
 

@@ -13,10 +13,10 @@ from intake.readers.readers import BaseReader
 from numpy.typing import NDArray
 
 from icemap.catalog import Source, load_sources
-from icemap.config import resolve
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import DIMENSIONS
+from icemap.paths import resolve
 from icemap.predictors.cube import described
 from icemap.predictors.sources import open_source
 

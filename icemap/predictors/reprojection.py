@@ -35,8 +35,8 @@ QUARTERS = np.array([0.25, 0.75])
 
 @dataclass(frozen=True)
 class Placement:
-    """Positions of samples in a raster, as columns and rows; see `turned_kernels.resample` for the
-    shapes.
+    """Positions of samples in a raster, as columns and rows; see `reprojection_kernels.resample`
+    for the shapes.
     """
 
     nodes: NDArray[np.float64]
@@ -92,18 +92,18 @@ class Placement:
         method : str
             GDAL's name of the resampling.
         """
-        from icemap.predictors import reprojection_kernels as turned_kernels
+        from icemap.predictors import reprojection_kernels
 
         codes = {
-            "bilinear": turned_kernels.BILINEAR,
-            "nearest": turned_kernels.NEAREST,
-            "average": turned_kernels.MEAN,
-            "mode": turned_kernels.MODE,
+            "bilinear": reprojection_kernels.BILINEAR,
+            "nearest": reprojection_kernels.NEAREST,
+            "average": reprojection_kernels.MEAN,
+            "mode": reprojection_kernels.MODE,
         }
         origin = np.array([left, top], dtype=np.float64)
         out = np.empty(self.shape, dtype=np.float32)
         nodes, exact = self.nodes - origin[:, None, None], self.exact - origin[:, None, None]
-        turned_kernels.resample(
+        reprojection_kernels.resample(
             np.ascontiguousarray(values),
             nodes,
             self.basis,

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.catalog import load_sources
-from icemap.config import GridConfig, MaskConfig, resolve, settings_from
+from icemap.config import GridConfig, MaskConfig, settings_from
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import as_opened, gridded_dataset
 from icemap.json_records import CubeChunkRecord
+from icemap.paths import resolve
 from icemap.predictors.checks import require_none, source_problems
 from icemap.predictors.cube import (
     CubeBuild,
@@ -75,7 +76,7 @@ def build_cube(
     ------
     IcemapError
         If a source or a mask is wrong, with all problems of all sources; with ``url`` also if
-        nothing can be mapped. A file that is found broken further in is told when its chunk is
+        nothing can be mapped. A file that is found broken further in is reported when its chunk is
         made.
 
     Examples

@@ -4,13 +4,10 @@ through xarray.
 
 from __future__ import annotations
 
-import os
-import tempfile
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,20 +21,19 @@ from icemap.predictors.axes import read_axis, require_coordinates
 from icemap.predictors.cf import as_declared
 from icemap.predictors.choosing import choose
 from icemap.predictors.declared import Decode, conversion_text, decoder, with_classes
+from icemap.predictors.downloads import download
 from icemap.predictors.frames import frame_of
+from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
 from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.reprojection import is_rotated
 from icemap.predictors.stamps import file_stamps
-from icemap.provenance import digest
+from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES, suffix_of
 from icemap.store import (
     exists,
-    filesystem,
     is_remote,
     local_path,
     read_start,
     read_text,
-    remote_stamp,
-    storage_errors,
     zarr_store,
 )
 
@@ -48,8 +44,6 @@ if TYPE_CHECKING:
     from icemap.predictors.mosaics import Band
     from icemap.predictors.vectors import Layer
 
-VECTOR_SUFFIXES = (".gpkg", ".shp", ".geojson", ".json", ".fgb")
-XARRAY_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".zarr")
 LONGITUDE_NAMES = ("lon", "longitude", "long", "x", "easting")
 LATITUDE_NAMES = ("lat", "latitude", "y", "northing")
 
@@ -91,29 +85,6 @@ def open_source(source: Source, grid: Grid) -> Any:
             abs(raster.transform.e),
         )
         yield raster
-
-
-def suffix_of(url: str) -> str:
-    """The suffix that says what a file is, in lower case; a link to a download may go on behind it.
-
-    Examples
-    --------
-    >>> suffix_of("https://example.org/records/1/files/T2M.NC?download=1"), suffix_of("a.zarr/"), suffix_of("s3://bucket/file")
-    ('.nc', '.zarr', '')
-    """
-    path, _, query = url.partition("?") if url.startswith("http") else (url, "", "")
-    names = path.rstrip("/").split("/")
-    # Repositories also serve a file as a.nc/content, or as download?file=a.nc.
-    further = (
-        [*names[-2:-1], *(value.rpartition("=")[2] for value in query.split("&"))]
-        if url.startswith("http")
-        else []
-    )
-    suffixes = [PurePosixPath(name).suffix.lower() for name in (names[-1], *further)]
-    return next(
-        (suffix for suffix in suffixes if suffix in (*VECTOR_SUFFIXES, *XARRAY_SUFFIXES)),
-        suffixes[0],
-    )
 
 
 def _require_files(source: Source) -> None:
@@ -184,7 +155,7 @@ def _open_gdal(source: Source) -> Any:
                 [gdal_path(url) for url in source.parts or (source.url,)],
                 file_stamps(source),
             )
-            _forget_changed(paths, stamps)
+            forget_changed(paths, stamps)
             mosaic = open_mosaic(source.name, paths, stamps, overlay=source.overlay)
             band = _band(mosaic.bands, source)
             declared = mosaic.bands[band - 1].declared
@@ -324,7 +295,7 @@ def _crs_beside(url: str) -> str | None:
 def _container(url: str) -> Container:
     if suffix_of(url) == ".zarr":
         return Container(zarr_store(url, read_only=True), is_zarr=True)
-    return Container(_download(url) if is_remote(url) else str(local_path(url)), is_zarr=False)
+    return Container(download(url) if is_remote(url) else str(local_path(url)), is_zarr=False)
 
 
 @contextmanager
@@ -585,104 +556,3 @@ def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | N
     # Beyond 90 degrees the axes are swapped, which is said later.
     latitudes = np.abs(np.asarray(array[y], dtype=float))
     return "EPSG:4326" if named and latitudes.max() <= 361 else None
-
-
-def gdal_path(url: str) -> str:
-    if url.startswith("s3://"):
-        return "/vsis3/" + url.removeprefix("s3://")
-    if url.startswith(("https://", "http://")):
-        return "/vsicurl/" + url
-    return str(local_path(url))
-
-
-def gdal_environment(url: str = "") -> dict[str, str]:
-    """GDAL's settings for an S3 endpoint given in the way of the AWS tools, which is asked again
-    where it fails.
-
-    Parameters
-    ----------
-    url : str, optional
-        Of a raster, next to which GDAL then looks for masks, world files, statistics and the like.
-        By default it does not.
-    """
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    # GRIB files stay as they are written: GDAL would turn kelvin to Celsius, and move grids that
-    # begin half a cell east of Greenwich by half a cell.
-    grib = {"GRIB_NORMALIZE_UNITS": "NO", "GRIB_ADJUST_LONGITUDE_RANGE": "NO"}
-    patience = {"GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "0.5"}
-    # A virtual raster may hold Python code of its own, which nobody's environment shall let run.
-    settings = {
-        "GDAL_DISABLE_READDIR_ON_OPEN": _listing(url),
-        "GDAL_VRT_ENABLE_PYTHON": "NO",
-        **patience,
-        **grib,
-    }
-    if "AWS_CA_BUNDLE" in os.environ:
-        settings["GDAL_CURL_CA_BUNDLE"] = os.environ["AWS_CA_BUNDLE"]
-    if endpoint:
-        scheme, _, host = endpoint.partition("://")
-        settings |= {
-            "AWS_S3_ENDPOINT": host.rstrip("/"),
-            "AWS_HTTPS": "YES" if scheme == "https" else "NO",
-            "AWS_VIRTUAL_HOSTING": "FALSE",
-        }
-    return settings
-
-
-def _listing(url: str) -> str:
-    """How GDAL finds the files next to a raster: by listing the folder (up to a thousand names,
-    else it asks for each), or by asking for their names.
-    """
-    if not url or "?" in url:
-        # Nothing is next to a link with parameters.
-        return "EMPTY_DIR"
-    return "TRUE" if url.startswith("http") else "FALSE"
-
-
-# Stamp of each remote file when GDAL last opened it: its cache lives as long as the process.
-_opened: dict[str, str] = {}
-
-
-def _forget_changed(paths: Sequence[str], stamps: Sequence[str]) -> None:
-    """Have GDAL forget what it knows of remote files that have changed since this process last
-    opened them.
-    """
-    import rasterio
-
-    for path, stamp in zip(paths, stamps, strict=True):
-        if not path.startswith("/vsi"):
-            continue
-        if _opened.setdefault(path, stamp) != stamp:
-            # What must not be cached is forgotten when it is closed. GDAL splits the list at
-            # colons, an address too.
-            with (
-                rasterio.Env(CPL_VSIL_CURL_NON_CACHED="/vsicurl/http:/vsis3/"),
-                suppress(rasterio.errors.RasterioIOError),
-            ):
-                rasterio.open(path).close()
-            _opened[path] = stamp
-
-
-def _download(url: str) -> str:
-    """A copy on this machine, kept for the life of the process or until the file changes: NetCDF
-    libraries cannot read from a bucket.
-    """
-    with _downloading:
-        return _downloaded(url, remote_stamp(url))
-
-
-_downloading = threading.Lock()
-
-
-@lru_cache(maxsize=256)
-def _downloaded(url: str, stamp: str) -> str:
-    target = Path(_copies().name) / f"{digest([url, stamp])}{suffix_of(url)}"
-    with storage_errors(url, "read"):
-        fs, path = filesystem(url)
-        fs.get_file(path, str(target))
-    return str(target)
-
-
-@lru_cache(maxsize=1)
-def _copies() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="icemap-")

@@ -11,7 +11,7 @@ from icemap.land import CELLS_PER_DEGREE, land_at
 COLUMNS = 1800
 MARGIN = 2.0
 # Islands of fewer cells are specks.
-LEAST_CELLS = 4
+MIN_CELLS = 4
 
 
 def coast_lines(grid: Grid) -> list[list[list[float]]]:
@@ -48,10 +48,10 @@ def coast_lines(grid: Grid) -> list[list[list[float]]]:
     ):
         area = shape(outline)
         for ring in (area.exterior, *area.interiors):
-            if len(ring.coords) <= 2 * LEAST_CELLS:
+            if len(ring.coords) <= 2 * MIN_CELLS:
                 continue
             part = ring.simplify(step).intersection(inner)
             for line in getattr(part, "geoms", [part]):
-                if line.length > LEAST_CELLS * step:
+                if line.length > MIN_CELLS * step:
                     lines.append(np.round(np.asarray(line.coords), 3).tolist())
     return lines

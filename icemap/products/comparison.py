@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icemap.addresses import recorded, shown
 from icemap.catalog import load_sources
 from icemap.comparison.agreement import (
     BINS,
     AreaSums,
-    Cells,
     area_sums,
     class_limits,
     class_matrix,
@@ -24,8 +22,8 @@ from icemap.comparison.agreement import (
     spearman,
     weighted_kappa,
 )
-from icemap.comparison.class_table import ICE_KINDS, ClassTable
-from icemap.comparison.other_map import NO_CLASS, OtherMap, ValueMap, open_other
+from icemap.comparison.class_table import ICE_KINDS
+from icemap.comparison.other_map import OtherMap, ValueMap, open_other
 from icemap.comparison.remarks import remarks
 from icemap.comparison.result import (
     GROUPS,
@@ -38,21 +36,17 @@ from icemap.comparison.result import (
 )
 from icemap.config import CompareConfig, TargetConfig
 from icemap.errors import IcemapError
-from icemap.grid import Chunk, Grid
+from icemap.grid import Grid
 from icemap.gridded import (
-    Variable,
-    create_gridded,
     open_gridded,
-    read_chunk,
-    write_chunk,
 )
-from icemap.mapping.areas import DEFAULT_MASK, EXTENTS, MASKS, areas_of, masks_of
+from icemap.mapping.areas import DEFAULT_MASK, EXTENTS, MASKS
 from icemap.mapping.map_schema import open_map, require_complete
-from icemap.mapping.replicate_fields import StoredReplicates
 from icemap.predictors.cube import identity
-from icemap.predictors.sources import suffix_of
+from icemap.predictors.suffixes import suffix_of
 from icemap.products.cog import write_layer
 from icemap.products.compared_run import CELL_INTERVAL, RunMap, open_run, run_facts, zone_total
+from icemap.products.comparison_stage import DIFFERENCE, Stage
 from icemap.products.pages.comparison import write_comparison_page
 from icemap.products.viewer_layers import SUFFIX, write_differences
 from icemap.provenance import fingerprint, metadata_digest
@@ -73,12 +67,6 @@ from icemap.store import (
 from icemap.totals import polygon_storage
 from icemap.totals.ice_storage import region_totals
 from icemap.totals.opened_map import OpenedMap, holds_ice
-
-# Where the values of the other map, the difference and what counts of each cell are kept.
-OTHER, LOW, HIGH, DIFFERENCE, WEIGHT, CLASS = (
-    *("other", "other_low", "other_high"),
-    *("difference", "weight", "other_class"),
-)
 
 
 def compare(
@@ -215,7 +203,7 @@ def make_comparison(run_url: str, settings: CompareConfig) -> Comparison:
     try:
         with _opened(run_url, settings, run.grid, target) as other:
             depth = common_depth(run, other, settings, target)
-            stage = _Stage.make(stage_url, run, other, settings.mask)
+            stage = Stage.make(stage_url, run, other, settings.mask)
             _require_unit(stage, other, settings)
             found = _compared(run_url, run, stage, other, settings, depth)
         found = replace(found, files=urls)
@@ -356,7 +344,7 @@ def common_depth(
     return float(depth)
 
 
-def _require_unit(stage: _Stage, other: OtherMap, settings: CompareConfig) -> None:
+def _require_unit(stage: Stage, other: OtherMap, settings: CompareConfig) -> None:
     """Refuse parts of one where the file says nothing and per cent are expected."""
     low, high = stage.other_range
     if (
@@ -373,175 +361,10 @@ def _require_unit(stage: _Stage, other: OtherMap, settings: CompareConfig) -> No
         )
 
 
-@dataclass(frozen=True)
-class _Stage:
-    """The cells that are compared, as they are stored: what both maps say of them.
-
-    Attributes
-    ----------
-    run_range, other_range : (float, float)
-        Least and most value of the cells.
-    cells : int
-    cells_km2 : float
-    """
-
-    url: str
-    map_url: str
-    grid: Grid
-    target: TargetConfig
-    stored: StoredReplicates
-    has_range: bool
-    table: ClassTable | None
-    run_range: tuple[float, float]
-    other_range: tuple[float, float]
-    cells: int
-    cells_km2: float
-
-    @classmethod
-    def make(cls, url: str, opened: OpenedMap, other: OtherMap, mask: str) -> _Stage:
-        """Bring the other map onto the run's grid, chunk by chunk."""
-        map_url = opened.url
-        grid, target, stored = opened.grid, opened.target, opened.replicates()
-        has_range, table = bool(other.range_is), other.table
-        variables = _variables(target, has_range=has_range, table=table)
-        remove(url)
-        attrs = {
-            "title": "A map compared with the run",
-            "comment": "Only cells that both describe.",
-        }
-        create_gridded(url, grid, variables, attrs, chunk=stored.chunk)
-        lows, highs, cells, km2 = [np.full(2, np.inf)], [np.full(2, -np.inf)], 0, 0.0
-        for chunk in grid.chunks(stored.chunk):
-            fraction = stored.read_fraction(chunk.rows, chunk.cols)
-            part = np.where(np.isfinite(fraction), masks_of(fraction)[mask], 0.0)
-            if not part.any():
-                continue
-            values = other.values(chunk)
-            common = (part > 0) & np.isfinite(values.middle)
-            if not common.any():
-                continue
-            run = read_chunk(map_url, chunk, [target.name])[target.name].astype(float)
-            layers = {
-                OTHER: values.middle,
-                DIFFERENCE: run - values.middle,
-                WEIGHT: part,
-                LOW: values.low,
-                HIGH: values.high,
-            }
-            arrays: dict[str, NDArray[Any]] = {
-                key: np.where(common, layer, np.nan)
-                for key, layer in layers.items()
-                if layer is not None
-            }
-            if values.index is not None:
-                arrays[CLASS] = np.where(common, values.index, NO_CLASS)
-            write_chunk(url, chunk, arrays)
-            pair = np.stack([run[common], values.middle[common]])
-            lows.append(pair.min(axis=1))
-            highs.append(pair.max(axis=1))
-            cells += int(common.sum())
-            km2 += float(common.sum(axis=1) @ grid.cell_area()[chunk.rows])
-        if not cells:
-            raise IcemapError(
-                "The two maps have no cell in common that counts: look whether the other map covers"
-                " the permafrost of the run, and at its nodata."
-            )
-        low, high = np.min(lows, axis=0), np.max(highs, axis=0)
-        ranges = [(float(low[k]), float(high[k])) for k in range(2)]
-        return cls(
-            url, map_url, grid, target, stored, has_range, table, ranges[0], ranges[1], cells, km2
-        )
-
-    def chunks(self) -> Iterator[tuple[Chunk, Cells, dict[str, NDArray[np.bool_]]]]:
-        """The compared cells of each chunk that has any, and which areas they are in."""
-        name = self.target.name
-        for chunk in self.grid.chunks(self.stored.chunk):
-            there, members = self.members(chunk)
-            if not there.any():
-                continue
-            kept = read_chunk(
-                self.url, chunk, [OTHER, WEIGHT, *((LOW, HIGH) if self.has_range else ())]
-            )
-            run = read_chunk(self.map_url, chunk, [name, f"{name}_lower95", f"{name}_upper95"])
-            area = self.grid.cell_area()[chunk.rows][:, None] * kept[WEIGHT]
-            nothing = np.full(int(there.sum()), np.nan)
-            picked = {
-                key: layer[there].astype(float)
-                for key, layer in {**kept, **run, "area": area}.items()
-            }
-            cells = Cells(
-                picked["area"],
-                picked[name],
-                picked[f"{name}_lower95"],
-                picked[f"{name}_upper95"],
-                picked[OTHER],
-                picked.get(LOW, nothing),
-                picked.get(HIGH, nothing),
-            )
-            yield chunk, cells, {label: where[there] for label, where in members.items()}
-
-    def members(self, chunk: Chunk) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.bool_]]]:
-        """Which cells of a chunk are compared, and by ``group: name`` which areas they are in."""
-        there = np.isfinite(read_chunk(self.url, chunk, [WEIGHT])[WEIGHT])
-        if not there.any():
-            return there, {}
-        rows, cols = np.nonzero(there)
-        fraction = self.stored.read_fraction(chunk.rows, chunk.cols)[there]
-        longitude, latitude = (
-            self.grid.longitudes[chunk.cols][cols],
-            self.grid.latitudes[chunk.rows][rows],
-        )
-        found = {"all: all": there}
-        for name, cells in areas_of(longitude, latitude, fraction).items():
-            where = np.zeros(there.shape, dtype=bool)
-            where[rows[cells], cols[cells]] = True
-            found[f"{_group(name)}: {name}"] = where
-        if self.table is not None:
-            index = read_chunk(self.url, chunk, [CLASS])[CLASS]
-            for k in np.unique(index[there & (index != NO_CLASS)]):
-                found[f"class: {k}"] = there & (index == k)
-        return there, found
-
-    def covers(self, grid: Grid, chunk: Chunk) -> Mapping[str, NDArray[np.float64]]:
-        """Part of each cell that counts in each area, for totals."""
-        _, members = self.members(chunk)
-        if not members:
-            return {}
-        weight = np.nan_to_num(read_chunk(self.url, chunk, [WEIGHT])[WEIGHT].astype(float))
-        return {label: weight * where for label, where in members.items()}
-
-
-def _variables(
-    target: TargetConfig, *, has_range: bool, table: ClassTable | None
-) -> list[Variable]:
-    unit, what = target.unit, target.long_name
-    found = [
-        Variable(DIFFERENCE, attrs={"long_name": f"{what}, run minus other map", "units": unit}),
-        Variable(OTHER, attrs={"long_name": f"{what} of the other map", "units": unit}),
-        Variable(WEIGHT, attrs={"long_name": "part of the cell that is compared", "units": "1"}),
-    ]
-    if has_range:
-        for name, which in ((LOW, "lower"), (HIGH, "upper")):
-            attrs = {"long_name": f"{which} bound of {what} of the other map", "units": unit}
-            found.append(Variable(name, attrs=attrs))
-    if table is not None:
-        meanings = " ".join(one.name.replace(" ", "_") for one in table.classes)
-        attrs = {"long_name": "class of the other map", "units": "1"}
-        flags = {"flag_values": list(range(len(table.classes))), "flag_meanings": meanings}
-        found.append(Variable(CLASS, "uint8", {**attrs, **flags}))
-    return found
-
-
-def _group(name: str) -> str:
-    if name in REGIONS:
-        return "region"
-    return "permafrost" if name.removesuffix(" permafrost") in EXTENTS else "latitude"
-
-
 def _compared(
     run_url: str,
     run: OpenedMap,
-    stage: _Stage,
+    stage: Stage,
     other: OtherMap,
     settings: CompareConfig,
     depth: float | None,
@@ -615,7 +438,7 @@ def _total(sums: AreaSums, depth: float | None, *, has_range: bool) -> Total:
     return Total(scale * sums.mean("other"), low, high)
 
 
-def _area_result(label: str, sums: AreaSums, run: Total, other: Total, stage: _Stage) -> AreaResult:
+def _area_result(label: str, sums: AreaSums, run: Total, other: Total, stage: Stage) -> AreaResult:
     group, _, name = label.partition(": ")
     if group == "class":
         assert stage.table is not None
@@ -640,7 +463,7 @@ def _area_result(label: str, sums: AreaSums, run: Total, other: Total, stage: _S
 
 def _footing(
     run: OpenedMap,
-    stage: _Stage,
+    stage: Stage,
     other: OtherMap,
     settings: CompareConfig,
     depth: float | None,

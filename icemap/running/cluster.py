@@ -139,7 +139,7 @@ def end_if_a_worker_imports_this() -> None:
 
 
 def _is_importing() -> bool:
-    """What multiprocessing goes by when it refuses to start a process."""
+    """What multiprocessing looks at when it refuses to start a process."""
     return bool(getattr(multiprocessing.current_process(), "_inheriting", False))
 
 
@@ -227,7 +227,7 @@ def _client(address: str, patience: float) -> Iterator[Any]:
     from distributed.utils import silence_logging_cmgr
 
     _require_certificates(address)
-    # What goes wrong is said in one sentence; Dask would print tracebacks beside it. Behind some
+    # What goes wrong is said in one sentence; Dask would print tracebacks in addition. Behind some
     # proxies a colon in a path does not arrive, so the host is left out where it can be.
     place = (
         "proxy/{port}/status"

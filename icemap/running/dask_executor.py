@@ -62,7 +62,7 @@ class DaskExecutor:
 
         def submit() -> None:
             for item in islice(waiting, max(0, self._in_flight() - len(running))):
-                # Dask learns durations, which its scaling and stealing go by, from the first word
+                # Dask learns durations, which its scaling and stealing use, from the first word
                 # of a key.
                 future = self.client.submit(
                     task,
@@ -131,7 +131,7 @@ class DaskExecutor:
         except KilledWorker as error:
             raise IcemapError(
                 f"The part {item.key} ended {error.allowed_failures + 1} workers, most likely for"
-                " want of memory: give the workers more, or choose a smaller 'chunk' for the grid."
+                " lack of memory: give the workers more, or choose a smaller 'chunk' for the grid."
             ) from error
         except CancelledError as error:
             raise self._lost() from error

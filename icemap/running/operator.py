@@ -1,7 +1,7 @@
 """A DaskCluster of one command on Kubernetes: the Dask operator starts it, and deletes it at the
 end.
 
-dask-kubernetes' own KubeCluster waits without end for a pod that cannot start, goes by a status
+dask-kubernetes' own KubeCluster waits forever for a pod that cannot start, trusts a status
 that may never come, and needs rights on pods and services. This module needs ``create``, ``get``
 and ``delete`` on ``daskclusters`` and ``create`` on ``daskautoscalers``, nothing else.
 """

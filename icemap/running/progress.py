@@ -1,4 +1,4 @@
-"""How far a job is and how long it still takes, beside its ledger, so that anyone can ask from
+"""How far a job is and how long it still takes, next to its ledger, so that anyone can ask from
 anywhere.
 """
 

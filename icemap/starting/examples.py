@@ -103,7 +103,7 @@ def _shipped(name: str) -> dict[str, str]:
 
 
 def _examples() -> Path:
-    """The folder of examples: in the package, or beside it in a checkout."""
+    """The folder of examples: in the package, or next to it in a checkout."""
     package = Path(icemap.__file__).parent
     places = (package / "examples", package.parent / "examples")
     for place in places:

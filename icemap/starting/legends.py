@@ -1,4 +1,4 @@
-"""Names of classes from a table beside a raster, such as ``cover_levels.csv`` of ``cover.tif``."""
+"""Names of classes from a table next to a raster, such as ``cover_levels.csv`` of ``cover.tif``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_ROWS = 255
 
 
 def with_legends(entries: Sequence[Entry], tables: Sequence[Path]) -> list[Entry]:
-    """Entries of classes that their file does not name, with the names of a table beside it.
+    """Entries of classes that their file does not name, with the names of a table next to it.
 
     The name of the table begins with that of the raster, and it has every code in it.
     """

@@ -214,7 +214,7 @@ def _sheets(path: Path) -> list[str | None]:
             book = openpyxl.load_workbook(path, read_only=True)
             names = list(book.sheetnames)
             book.close()
-        # Which is told when the table is read: no openpyxl, or no workbook.
+        # Which is said when the table is read: no openpyxl, or no workbook.
         except Exception:
             return [None]
     elif path.suffix.lower() in VECTORS:

@@ -115,7 +115,7 @@ def _mean_sd(
     covariance = variogram.sill * np.exp(
         -arc_km(np.linalg.norm(places[:, None] - places[None], axis=2)) / variogram.range_km
     )
-    # A trace of nugget, lest sites at one place make the matrix singular.
+    # A trace of nugget, so that sites at one place do not make the matrix singular.
     covariance[np.diag_indices(len(places))] += variogram.nugget + 1e-6 * variogram.sill + 1e-12
     return float(1 / np.sqrt(solve(covariance, np.ones(len(places)), assume_a="pos").sum()))
 

@@ -15,13 +15,9 @@ from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.predictors.align import Raster, align, require_overlap, resampling
 from icemap.predictors.class_tables import category_names
-from icemap.predictors.sources import (
-    XARRAY_SUFFIXES,
-    gdal_environment,
-    gdal_path,
-    open_source,
-    suffix_of,
-)
+from icemap.predictors.gdal_access import gdal_environment, gdal_path
+from icemap.predictors.sources import open_source
+from icemap.predictors.suffixes import XARRAY_SUFFIXES, suffix_of
 from icemap.store import file_name, is_remote, local_path
 from icemap.totals.opened_map import OpenedMap
 from icemap.totals.polygon_storage import ZoneSums, sum_covers

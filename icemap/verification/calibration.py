@@ -107,7 +107,7 @@ class Calibration:
     as it is.
 
     This is shrinkage, not conformal calibration: 200 rows of uniform PITs, which say that the
-    mixture is right, count beside the n real ones, both in the fit of the spread and for the
+    mixture is right, are added to the n real ones, both in the fit of the spread and for the
     levels, so that their weight is 200 / (n + 200) and falls with n. There is no finite-sample
     guarantee: a mixture that is much too narrow stays too narrow in part where there are few
     sites. In return a mixture that is right is less disturbed by the chance of few sites.

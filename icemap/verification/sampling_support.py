@@ -24,7 +24,7 @@ MAP_SHARES = (0.0, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 #: for.
 FEW = 1 / 3
 #: Classes with a smaller share of the map are not named: their share is known from few places.
-LEAST_SHARE = 0.02
+MIN_SHARE = 0.02
 #: As many of the worst classes are named.
 NAMED = 5
 
@@ -156,7 +156,7 @@ def support_table(
                     "map_share": share,
                     "sample_share": part,
                     "samples": count,
-                    "under_sampled": share >= LEAST_SHARE and part < FEW * share,
+                    "under_sampled": share >= MIN_SHARE and part < FEW * share,
                 }
             )
     return rows

@@ -50,6 +50,16 @@ def test_longitudes_of_a_full_turn_are_brought_home(tmp_path: Path) -> None:
     ]
 
 
+def test_a_full_turn_is_degrees_and_more_is_metres(tmp_path: Path) -> None:
+    """In a CRS of degrees, up to the last longitude and latitude that there are."""
+    edges = read(tmp_path, "lon,lat", "360,65", "180,90", crs="EPSG:4267").layers
+    assert np.abs(edges["lon"][0]) % 360 == pytest.approx(0, abs=0.01)
+    assert edges["lat"].tolist() == pytest.approx([65, 90], abs=0.01)
+    for place in ("360.5,65", "180,90.5"):
+        with pytest.raises(IcemapError, match="looks like metres"):
+            read(tmp_path, "lon,lat", place, crs="EPSG:4267")
+
+
 def test_degrees_that_count_westward_are_negative(tmp_path: Path) -> None:
     records = read(tmp_path, "longitude [degrees_west],lat", "148.5,65.5")
     assert records.layers["lon"].tolist() == [-148.5]

@@ -131,6 +131,20 @@ def test_one_name_at_two_places_is_two_boreholes(tmp_path: Path) -> None:
     assert not two["excludes"].any()
 
 
+def test_rows_a_few_hundred_metres_apart_are_one_borehole_at_every_place_of_a_name(
+    tmp_path: Path,
+) -> None:
+    """At the first place of a name and at a later one alike."""
+    source = write(
+        tmp_path,
+        "a.csv",
+        *("BH1,100,70,A,0.5,0.5,3.0,20,", "BH1,100.004,70.002,A,0.5,3.0,5.5,20,"),
+        *("BH1,-150,68,A,0.5,0.5,3.0,80,", "BH1,-149.996,68.004,A,0.5,3.0,5.5,80,"),
+    )
+    sites = read_layer_sites(BoreholesConfig(layers=(source,)), TargetConfig(), 1.0).sites
+    assert sites[["site", "value"]].to_numpy().tolist() == [["BH1", 20], ["BH1", 80]]
+
+
 def test_the_name_of_a_source_tells_boreholes_apart(tmp_path: Path) -> None:
     source = write(
         tmp_path, "a.csv", "BH1,100,70,A,0.5,0.5,3.0,20,one", "BH1,100.005,70,A,0.5,0.5,5.5,80,two"

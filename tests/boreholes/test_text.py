@@ -73,6 +73,24 @@ def test_ranges_keep_their_ends() -> None:
     assert numbers.high.tolist() == [1.2, 3.0]
 
 
+@pytest.mark.parametrize(
+    ("others", "value"),
+    [
+        ((), np.nan),
+        (("2,5",), 1.25),
+        (("2,5", "7"), 1.25),  # a whole number decides nothing
+        (("2,5", "3.75"), np.nan),
+        (("3.75",), np.nan),
+    ],
+)
+def test_the_rest_of_the_column_says_what_a_comma_before_three_digits_is(
+    others: tuple[str, ...], value: float
+) -> None:
+    numbers = parse_numbers(pd.Series(["1,250", *others]))
+    np.testing.assert_equal(numbers.value[0], value)
+    assert numbers.unreadable[0] == np.isnan(value)
+
+
 def test_infinity_in_a_numeric_column_is_unreadable() -> None:
     assert parse_numbers(pd.Series([1.0, np.inf])).unreadable.tolist() == [False, True]
 

@@ -68,6 +68,13 @@ def test_pdf_is_the_slope_of_cdf() -> None:
     )
 
 
+def test_the_density_of_ranks_holds_at_both_ends_and_not_beyond() -> None:
+    margin = RankMargin(np.array([0.0, 10.0, 40.0]), np.array([0.0, 0.4, 1.0]))
+    np.testing.assert_allclose(
+        margin.pdf([-1e-9, 0.0, 10.0, 40.0, 40.0 + 1e-9]), [0.0, 0.04, 0.02, 0.02, 0.0]
+    )
+
+
 def test_the_smoothed_margin_follows_the_data() -> None:
     y = data("skewed", 1178)
     margin = SmoothMargin.fit(y, None, (0.0, 100.0))

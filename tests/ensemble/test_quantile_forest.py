@@ -192,6 +192,7 @@ def test_arrays_that_lead_beyond_themselves_are_refused(forest, name, where, val
     with pytest.raises(ValueError, match="beyond its arrays"):
         forest._replace(**{name: array}).require_sound(4)
     for other in (
+        {"x": np.sort(np.append(forest.x[:-1], forest.x[0]))},  # one node twice
         {"means": forest.means[:-1]},
         {"curves": forest.curves[:, :-1]},
         {"nodes": forest.nodes.astype(float)},

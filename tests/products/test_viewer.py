@@ -23,16 +23,17 @@ import geopandas as gpd
 import matplotlib.image
 import numpy as np
 import pytest
+import rasterio
 import shapely
 
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid, wrapped
 from icemap.land import land_at
-from icemap.products import viewer
+from icemap.products import comparison, viewer
 from icemap.products.coast import coast_lines
 from icemap.products.cog import write_cogs
-from icemap.products.figures.style import VALUE_COLOURS, WIDTH_COLOURS, ramp
+from icemap.products.figures.style import DIFFERENCE_COLOURS, VALUE_COLOURS, WIDTH_COLOURS, ramp
 from icemap.products.query import query
 from icemap.products.viewer import LIBRARIES, coarse_replicates, write_viewer
 from icemap.products.viewer_layers import write_differences
@@ -547,6 +548,64 @@ def test_differences_of_comparisons_are_layers_of_the_viewer_that_is_there(tmp_p
     assert layer["title"] == "this map minus An old map"
     file = tmp_path / "products" / "viewer" / layer["files"][0]
     assert file.resolve() == tmp_path / "comparison" / "old_difference.tif"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@needs_browser
+def test_the_difference_to_another_map_is_seen_in_its_colours(tmp_path, monkeypatch):
+    """Another map has less in the west and more in the east: blue and red, the middle of the ramp
+    is zero, and a place says by how much.
+    """
+    url = _run.make_run(tmp_path)
+    write_cogs(url, str(tmp_path / "products"), TargetConfig())
+    assert write_viewer(str(tmp_path), "A test of the viewer")
+    with rasterio.open(tmp_path / "products" / "T5m_VIC.tif") as map_file:
+        values, profile = map_file.read(1), {**map_file.profile, "dtype": "float32"}
+        missing, scale = map_file.nodata, map_file.scales[0]
+        west = np.arange(values.shape[1]) < values.shape[1] // 2
+    other = np.where(values == missing, np.nan, values * scale) + np.where(west, -6.0, 3.0)
+    profile |= {"nodata": np.nan, "driver": "GTiff"}
+    with rasterio.open(tmp_path / "old.tif", "w", **profile) as file:
+        file.write(other.astype("f4"), 1)
+        file.units = ("%",)
+    monkeypatch.setattr(comparison, "require_complete_run", lambda url: None)
+    monkeypatch.setattr(comparison, "write_comparison_page", lambda *arguments: None)
+    comparison.compare(str(tmp_path), str(tmp_path / "old.tif"), depth=5.0)
+    place = next(lon for lon in np.arange(70.25, 80) if _mapped(tmp_path, lon, 65.25))
+
+    async def looked(server: ThreadingHTTPServer) -> None:
+        async with _browser(tmp_path / "profile") as page:
+            fragment = f"projection=plate&layer=minus_old&sites=off&at={place},65.25"
+            await page.open(address(server, fragment))
+            assert "this map minus old: 6 %" in await page.result()
+            assert "this map minus old" in await page.ask(
+                "document.getElementById('legend-title').textContent"
+            )
+            ticks = (await page.ask("document.getElementById('ticks').innerText")).split()
+            assert ticks[2] == "0"
+            assert float(ticks[4]) == pytest.approx(6, abs=0.1)
+            await asyncio.sleep(2)
+            picture = await page.picture(tmp_path / "difference.png")
+            ends = ramp(DIFFERENCE_COLOURS)
+            assert (await page.ask("document.getElementById('ramp').style.background")).count(
+                "rgb"
+            ) == len(ends)
+            left, top, width, height = await page.ask(
+                "(() => { const b = document.getElementById('map').getBoundingClientRect(); return"
+                " [b.x, b.y, b.width, b.height]; })()"
+            )
+            part = picture[int(top + height / 3) : int(top + 2 * height / 3), int(left) :, :3]
+            half = int(width / 2)
+            red, blue = part[..., 0] - part[..., 2] > 0.2, part[..., 2] - part[..., 0] > 0.2
+            # On each side the cells of the map, none with the colour of the other.
+            assert blue[:, half // 3 : half - 20].mean() > 0.3
+            assert red[:, half // 3 : half - 20].mean() < 0.02
+            assert red[:, half + 20 : half + 2 * half // 3].mean() > 0.3
+            assert blue[:, half + 20 : half + 2 * half // 3].mean() < 0.02
+
+    with serving(tmp_path) as server:
+        asyncio.run(looked(server))
 
 
 @pytest.mark.slow

@@ -32,7 +32,7 @@ SOURCE = "Jorgenson et al. 2025"
 LATE_SEASON = (8, 9, 10)  # months in which a thaw depth is close to that of the permafrost table
 MEASURED_SAMPLES = ("vol", "grav", "ice")
 SUBSTITUTED = ("ave", "nearby")
-# Where all sites of the data set lie (Alaska to Greenland, degrees): coordinates outside that fall
+# Where all sites of the data set are (Alaska to Greenland, degrees): coordinates outside that fall
 # inside after a swap or a change of sign were mistyped.
 WEST, SOUTH, EAST, NORTH = -170.0, 55.0, -45.0, 84.0
 

@@ -22,7 +22,7 @@ def base_map(view: View) -> tuple[Figure, Axes]:
 
     left, right, bottom, top = view.extent
     wide = (top - bottom) / (right - left)
-    figure = new_figure(6.4, 6.4 * wide + 0.8)
+    figure = new_figure(6.4, 6.4 * wide + 0.2)
     axes = figure.add_subplot()
     longitude, latitude = view.cells
     seen = land_at(longitude, latitude) & np.isfinite(longitude) & (latitude >= view.south)

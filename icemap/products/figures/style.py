@@ -14,7 +14,7 @@ P = ParamSpec("P")
 
 LAND, SEA, COAST = "#e4e2dd", "#f5f8fa", "#8d8a84"
 GRATICULE, FRAME, INK = "#b8bcc2", "#555555", "#222222"
-# Okabe & Ito's colours, which the colour-blind tell apart (https://jfly.uni-koeln.de/color/).
+# Okabe & Ito's colours, which colour-blind people can tell apart (https://jfly.uni-koeln.de/color/).
 BLUE, VERMILION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 SKY, PURPLE, GREY = "#56b4e9", "#cc79a7", "#7d868c"
 VALUE_COLOURS, WIDTH_COLOURS, DIFFERENCE_COLOURS = "viridis_r", "cividis", "RdBu"

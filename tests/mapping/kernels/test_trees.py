@@ -11,7 +11,7 @@ from icemap.mapping.compiled_ensemble import pad
 from icemap.mapping.kernels.bits import PIXELS
 from icemap.mapping.kernels.compilable import CannotCompileError
 from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
-from icemap.mapping.kernels.trees import sum_trees
+from icemap.mapping.kernels.trees import _most, sum_trees
 
 QUIET = {"verbosity": -1, "n_jobs": 1, "max_bin": 255, "min_data_in_bin": 1}
 
@@ -95,6 +95,30 @@ def test_trees_of_a_single_leaf():
     assert np.array_equal(packed_sum([forest], X, [1, 1]), np.full((1, 30), 7.5, np.float32))
     model = LGBMRegressor(n_estimators=5, **QUIET).fit(X, y)
     np.testing.assert_allclose(packed_sum([model], X, [1, 1]), 7.5)
+
+
+def test_room_is_made_for_the_largest_tree_and_the_largest_replicate():
+    """Wherever they are among the replicates; the loops that fill it check no bounds."""
+    rng = np.random.default_rng(3)
+    counts = [200, 100]
+    X = table(rng, 700, counts)
+    y = X[:, 0] + rng.normal(size=700)
+    sizes = [(2, 300), (5, 20), (9, 4), (1, 2)]  # trees, rows of a leaf
+    forests = [
+        RandomForestRegressor(n, min_samples_leaf=leaf, random_state=n).fit(X, y)
+        for n, leaf in sizes
+    ]
+    for order in (forests, forests[::-1], forests[2:] + forests[:2]):
+        builder = TreeBuilder(counts)
+        trees = builder.pack(forest_trees(forest, builder) for forest in order)
+        nodes = np.diff(trees.first_node)
+        parts = [nodes[i:j] for i, j in zip(trees.first_tree, trees.first_tree[1:])]
+        assert _most(trees) == (
+            nodes.max(),
+            max(part.sum() for part in parts),
+            9,
+            max(np.maximum(256, 2 * part + 2).sum() for part in parts),
+        )
 
 
 def test_a_pixel_does_not_depend_on_its_neighbours():

@@ -57,6 +57,16 @@ def test_the_page_needs_nothing_else(page: Path) -> None:
     assert [path.name for path in page.parent.iterdir()] == ["boreholes.html"]
 
 
+def test_printed_the_profile_has_the_name_of_its_site_instead_of_controls(page: Path) -> None:
+    text = page.read_text()
+    (profile,) = re.findall(r'<section class="profile">.*?</section>', text, re.DOTALL)
+    assert '<svg id="profile"' in profile
+    assert '<strong id="name">' in profile
+    for control in re.finditer(r"<(input|button)\b", text):
+        opened = text.rindex("<p", 0, control.start())
+        assert text.startswith('<p class="no-print">', opened)
+
+
 def test_numbers_and_reasons_are_those_of_the_table(page: Path) -> None:
     text = page.read_text()
     assert "<title>Trial &amp; error: boreholes</title>" in text
