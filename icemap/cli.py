@@ -155,14 +155,14 @@ for _step in STEPS:
     "--polygons",
     metavar="FILE",
     help=(
-        "GeoPackage, GeoJSON or the like: the totals of its areas instead of those of the map's own"
+        "GeoPackage, GeoJSON or the like: the totals of its zones instead of those of the map's own"
         " regions."
     ),
 )
 @click.option(
     "--name",
     metavar="ATTRIBUTE",
-    help="Column of the polygons' names; polygons of one name are one area.",
+    help="Column of the polygons' names; polygons of one name are one zone.",
 )
 @click.option("--layer", metavar="NAME", help="Layer of the polygons, in a file that has several.")
 @click.option(
@@ -180,7 +180,7 @@ for _step in STEPS:
     help="What counts of a cell: fraction, majority or whole.",
 )
 @_on_a_cluster
-def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | None) -> None:
+def storage(config: str, mask: str, cluster: str, workers: int, **given: str | None) -> None:
     """Totals with their intervals, of the map's regions, of polygons or of the classes of a raster.
 
     \b
@@ -194,22 +194,22 @@ def storage(config: str, mask: str, cluster: str, workers: int, **areas: str | N
     from icemap.totals.opened_map import run_residual
 
     settings = load_config(config)
-    file = areas["polygons"] or areas["zones"]
-    if areas["polygons"] and areas["zones"]:
+    file = given["polygons"] or given["zones"]
+    if given["polygons"] and given["zones"]:
         raise IcemapError("Totals are either of polygons or of zones: give --polygons or --zones.")
     if file is None:
-        if areas["classes"] is not None:
+        if given["classes"] is not None:
             raise IcemapError("--classes names the classes of a raster: give that with --zones.")
         _run(config, ["storage"], cluster, workers)
     with run_lock(settings.run, "icemap storage", _log):
         table = ice_storage(
             settings.folder.map,
-            areas["polygons"],
+            given["polygons"],
             mask,
-            attribute=areas["name"],
-            layer=areas["layer"],
-            zones=areas["zones"],
-            classes=areas["classes"],
+            attribute=given["name"],
+            layer=given["layer"],
+            zones=given["zones"],
+            classes=given["classes"],
         )
     for line in storage_lines(table):
         _log(line)

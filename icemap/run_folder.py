@@ -81,7 +81,7 @@ class RunFolder:
         return join(self.url, "ice_storage.json")
 
     def storage_of(self, zones: str) -> str:
-        """Totals of the areas of a file that a user names."""
+        """Totals of the zones of a file that a user names."""
         return join(self.products, f"ice_storage_{zones}.json")
 
     @property

@@ -14,10 +14,10 @@ from rasterio.transform import from_origin
 from icemap.config import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
-from icemap.mapping.areas import areas_of, masks_of
 from icemap.mapping.map_schema import HELD_OUT, map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
 from icemap.mapping.sums import add, chunk_sums, to_records
+from icemap.mapping.zones import masks_of, zones_of
 from icemap.running.ledger import Ledger
 from icemap.totals.ice_storage import ice_storage, write_ice_storage
 from icemap.totals.opened_map import ResidualFacts
@@ -82,7 +82,7 @@ def make_run(
         stored.write(chunk, codes, raster(fraction))
         row, _ = np.nonzero(valid)
         area, sums = grid.cell_area()[chunk.rows][row], {}
-        members = areas_of(lon[valid], lat[valid], fraction)
+        members = zones_of(lon[valid], lat[valid], fraction)
         for mask, counted in masks_of(fraction).items():
             sd = np.full(len(area), WIDTH / 3.919927969080108)
             here = chunk_sums(area, counted, means, sd, np.ones(len(area)), members)

@@ -33,8 +33,8 @@ class Cells:
 
 
 @dataclass(frozen=True)
-class AreaSums:
-    """Sums over the cells of one area, weighted by area; they add up with ``+``.
+class ComparedSums:
+    """Sums over the cells of one zone, weighted by area; they add up with ``+``.
 
     Attributes
     ----------
@@ -66,8 +66,8 @@ class AreaSums:
     holding: float = 0.0
     squares: float = 0.0
 
-    def __add__(self, more: AreaSums) -> AreaSums:
-        return AreaSums(
+    def __add__(self, more: ComparedSums) -> ComparedSums:
+        return ComparedSums(
             *(getattr(self, name) + getattr(more, name) for name in self.__dataclass_fields__)
         )
 
@@ -76,14 +76,16 @@ class AreaSums:
         return float(getattr(self, name) / self.weight) if self.weight else float("nan")
 
 
-def area_sums(cells: Cells, members: Mapping[str, NDArray[np.bool_]]) -> dict[str, AreaSums]:
-    """Sums over the cells of each area that has any.
+def compared_sums(
+    cells: Cells, members: Mapping[str, NDArray[np.bool_]]
+) -> dict[str, ComparedSums]:
+    """Sums over the cells of each zone that has any.
 
     Examples
     --------
     >>> one = np.ones(2)
     >>> cells = Cells(one, 50 * one, 40 * one, 60 * one, np.array([45.0, 70.0]), 20 * one, 55 * one)
-    >>> sums = area_sums(cells, {"all": one == 1})["all"]
+    >>> sums = compared_sums(cells, {"all": one == 1})["all"]
     >>> sums.mean("covered"), sums.mean("overlapping"), sums.mean("run") - sums.mean("other")
     (0.5, 1.0, -7.5)
     """
@@ -106,7 +108,7 @@ def area_sums(cells: Cells, members: Mapping[str, NDArray[np.bool_]]) -> dict[st
     for name, member in members.items():
         if member.any():
             sums = stacked[:, member].sum(axis=1)
-            found[name] = AreaSums(**dict(zip(per_cell, map(float, sums), strict=True)))
+            found[name] = ComparedSums(**dict(zip(per_cell, map(float, sums), strict=True)))
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from icemap.comparison.class_table import IceKind, OwnTotal
 
-# Of the areas of which totals are given, in the order of the page.
+# Of the zones of which totals are given, in the order of the page.
 GROUPS = {
     "all": "all",
     "region": "regions",
@@ -55,13 +55,13 @@ class Party:
 
 
 @dataclass(frozen=True)
-class AreaResult:
-    """Both maps over the cells of one area that both describe.
+class ZoneResult:
+    """Both maps over the cells of one zone that both describe.
 
     Attributes
     ----------
     group, name : str
-        Of the area; see `GROUPS`.
+        Of the zone; see `GROUPS`.
     area_km2 : float
         That counts, the same for both.
     run, other : Total
@@ -170,7 +170,7 @@ class Comparison:
     run, other : Party
     footing : Footing
     agreement : Agreement
-    areas : tuple of AreaResult
+    areas : tuple of ZoneResult
         All cells first.
     remarks : tuple of str
         What a ratio of the totals must not be read without.
@@ -187,10 +187,10 @@ class Comparison:
     other: Party
     footing: Footing
     agreement: Agreement
-    areas: tuple[AreaResult, ...]
+    areas: tuple[ZoneResult, ...]
     remarks: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
 
     @property
-    def whole(self) -> AreaResult:
+    def whole(self) -> ZoneResult:
         return self.areas[0]

@@ -21,11 +21,11 @@ from icemap.gridded import (
     write_chunk,
 )
 from icemap.json_records import MapChunkRecord
-from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
 from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, masked_sums, to_records
+from icemap.mapping.zones import DEFAULT_MASK, masks_of, zones_of
 from icemap.verification.calibration import NORMAL_95
 
 # Pixels per side of the tiles in which a chunk is predicted: a tile is what is predicted at once.
@@ -93,7 +93,7 @@ class MapBuild:
         }
         area = self.grid.cell_area()[chunk.rows][rows]
         fraction = masks["fraction"][rows, columns]
-        areas = areas_of(
+        areas = zones_of(
             self.grid.longitudes[chunk.cols][columns],
             self.grid.latitudes[chunk.rows][rows],
             fraction,

@@ -18,8 +18,8 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import grid_of, read_chunk
-from icemap.mapping.areas import areas_of
 from icemap.mapping.map_schema import open_map, require_complete, target_of
+from icemap.mapping.zones import zones_of
 from icemap.predictors.align import Raster, align, require_overlap, resampling
 from icemap.predictors.sources import open_source
 from icemap.provenance import Provenance
@@ -172,7 +172,7 @@ def _moved(cells: ComparedCells) -> Callable[[Grid, Chunk], Mapping[str, NDArray
         rows, cols = np.nonzero(weight)
         found = {"all: all": weight}
         places = grid.longitudes[chunk.cols][cols], grid.latitudes[chunk.rows][rows]
-        for name, inside in areas_of(*places, weight[rows, cols]).items():
+        for name, inside in zones_of(*places, weight[rows, cols]).items():
             if name.endswith("permafrost"):
                 continue
             part = np.zeros(chunk.shape)
@@ -196,7 +196,7 @@ def open_run(run_url: str, grid: Grid, target: TargetConfig, mask: str) -> Itera
     target : TargetConfig
         What the first run maps.
     mask : str
-        What counts of a cell, of :data:`icemap.mapping.areas.MASKS`.
+        What counts of a cell, of :data:`icemap.mapping.zones.MASKS`.
 
     Raises
     ------

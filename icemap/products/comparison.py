@@ -13,11 +13,11 @@ from icemap.addresses import recorded, shown
 from icemap.catalog import load_sources
 from icemap.comparison.agreement import (
     BINS,
-    AreaSums,
-    area_sums,
+    ComparedSums,
     class_limits,
     class_matrix,
     class_names,
+    compared_sums,
     joint_histogram,
     spearman,
     weighted_kappa,
@@ -28,11 +28,11 @@ from icemap.comparison.remarks import remarks
 from icemap.comparison.result import (
     GROUPS,
     Agreement,
-    AreaResult,
     Comparison,
     Footing,
     Party,
     Total,
+    ZoneResult,
 )
 from icemap.config import CompareConfig, TargetConfig
 from icemap.errors import IcemapError
@@ -40,8 +40,8 @@ from icemap.grid import Grid
 from icemap.gridded import (
     open_gridded,
 )
-from icemap.mapping.areas import DEFAULT_MASK, EXTENTS, MASKS
 from icemap.mapping.map_schema import open_map, require_complete
+from icemap.mapping.zones import DEFAULT_MASK, EXTENTS, MASKS
 from icemap.predictors.cube import identity
 from icemap.predictors.suffixes import suffix_of
 from icemap.products.cog import write_layer
@@ -99,7 +99,7 @@ def compare(
         Metres below the permafrost table that are compared. Needed where ``other`` does not say
         what its values hold for; else the smaller of the two depths.
     mask : str
-        What counts of a cell, of :data:`icemap.mapping.areas.MASKS`.
+        What counts of a cell, of :data:`icemap.mapping.zones.MASKS`.
     ice : {"excess", "total"}, optional
         Which ice ``other`` counts, where its table does not say.
     catalog : str, optional
@@ -111,8 +111,8 @@ def compare(
     Returns
     -------
     Comparison
-        ``whole`` is the row of all cells, ``areas`` those of regions, bands of latitude, extents of
-        permafrost and classes; ``files`` says what was written.
+        ``whole`` is the row of all cells, ``areas`` those of zones: regions, bands of latitude,
+        extents of permafrost and classes; ``files`` says what was written.
 
     Raises
     ------
@@ -373,12 +373,12 @@ def _compared(
     ranges = [] if stage.table is None else [(one.low, one.high) for one in stage.table.known]
     lowest, highest = (f(stage.run_range[k], stage.other_range[k]) for k, f in ((0, min), (1, max)))
     limits = class_limits(target.bounds, (lowest, highest), ranges)
-    sums: dict[str, AreaSums] = {}
+    sums: dict[str, ComparedSums] = {}
     histogram = np.zeros((BINS, BINS))
     matrix = np.zeros((len(limits) + 1,) * 2)
     for _, cells, members in stage.chunks():
-        for label, part in area_sums(cells, members).items():
-            sums[label] = sums.get(label, AreaSums()) + part
+        for label, part in compared_sums(cells, members).items():
+            sums[label] = sums.get(label, ComparedSums()) + part
         histogram += joint_histogram(cells, stage.run_range, stage.other_range)
         matrix += class_matrix(cells, limits)
     run_sums = polygon_storage.sum_covers(run, stage.covers, "whole")
@@ -389,7 +389,7 @@ def _compared(
     if isinstance(other, RunMap):
         other_totals = other.totals(stage, other_totals, depth)
     areas = tuple(
-        _area_result(label, sums[label], run_totals[label], other_totals[label], stage)
+        _zone_result(label, sums[label], run_totals[label], other_totals[label], stage)
         for label in _ordered(sums)
     )
     footing = _footing(run, stage, other, settings, depth, areas[0].area_km2)
@@ -429,7 +429,7 @@ def _ordered(labels: Mapping[str, Any]) -> list[str]:
     return sorted(labels, key=place)
 
 
-def _total(sums: AreaSums, depth: float | None, *, has_range: bool) -> Total:
+def _total(sums: ComparedSums, depth: float | None, *, has_range: bool) -> Total:
     """Total or mean of the other map from its values in the cells."""
     scale = 1.0 if depth is None else sums.weight * depth / 1000 / 100
     low, high = (
@@ -438,13 +438,15 @@ def _total(sums: AreaSums, depth: float | None, *, has_range: bool) -> Total:
     return Total(scale * sums.mean("other"), low, high)
 
 
-def _area_result(label: str, sums: AreaSums, run: Total, other: Total, stage: Stage) -> AreaResult:
+def _zone_result(
+    label: str, sums: ComparedSums, run: Total, other: Total, stage: Stage
+) -> ZoneResult:
     group, _, name = label.partition(": ")
     if group == "class":
         assert stage.table is not None
         name = stage.table.classes[int(name)].name
     ranged = stage.has_range
-    return AreaResult(
+    return ZoneResult(
         group=group,
         name=name,
         area_km2=sums.weight,

@@ -16,8 +16,8 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
-from icemap.mapping.areas import EXTENTS, areas_of, masks_of
 from icemap.mapping.replicate_fields import StoredReplicates
+from icemap.mapping.zones import EXTENTS, masks_of, zones_of
 from icemap.regions import REGIONS
 from icemap.store import remove
 from icemap.totals.opened_map import OpenedMap
@@ -109,7 +109,7 @@ class Stage:
         )
 
     def chunks(self) -> Iterator[tuple[Chunk, Cells, dict[str, NDArray[np.bool_]]]]:
-        """The compared cells of each chunk that has any, and which areas they are in."""
+        """The compared cells of each chunk that has any, and which zones they are in."""
         name = self.target.name
         for chunk in self.grid.chunks(self.stored.chunk):
             there, members = self.members(chunk)
@@ -137,7 +137,7 @@ class Stage:
             yield chunk, cells, {label: where[there] for label, where in members.items()}
 
     def members(self, chunk: Chunk) -> tuple[NDArray[np.bool_], dict[str, NDArray[np.bool_]]]:
-        """Which cells of a chunk are compared, and by ``group: name`` which areas they are in."""
+        """Which cells of a chunk are compared, and by ``group: name`` which zones they are in."""
         there = np.isfinite(read_chunk(self.url, chunk, [WEIGHT])[WEIGHT])
         if not there.any():
             return there, {}
@@ -148,7 +148,7 @@ class Stage:
             self.grid.latitudes[chunk.rows][rows],
         )
         found = {"all: all": there}
-        for name, cells in areas_of(longitude, latitude, fraction).items():
+        for name, cells in zones_of(longitude, latitude, fraction).items():
             where = np.zeros(there.shape, dtype=bool)
             where[rows[cells], cols[cells]] = True
             found[f"{_group(name)}: {name}"] = where
@@ -159,7 +159,7 @@ class Stage:
         return there, found
 
     def covers(self, grid: Grid, chunk: Chunk) -> Mapping[str, NDArray[np.float64]]:
-        """Part of each cell that counts in each area, for totals."""
+        """Part of each cell that counts in each zone, for totals."""
         _, members = self.members(chunk)
         if not members:
             return {}

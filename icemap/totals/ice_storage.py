@@ -11,9 +11,9 @@ import numpy as np
 
 from icemap.errors import IcemapError
 from icemap.json_records import MapChunkRecord
-from icemap.mapping.areas import BAND_DEGREES, DEFAULT_MASK, EXTENTS, MASKS
 from icemap.mapping.map_schema import require_complete
 from icemap.mapping.sums import RegionSums, Sums, add, from_records
+from icemap.mapping.zones import BAND_DEGREES, DEFAULT_MASK, EXTENTS, MASKS
 from icemap.regions import REGIONS
 from icemap.run_folder import RunFolder
 from icemap.running.ledger import Ledger
@@ -86,7 +86,7 @@ def ice_storage(
         One region of the ledger, all of them when left out; or a file of polygons (GeoPackage,
         GeoJSON ...), whose totals are summed from the replicates stored with the map.
     mask : str
-        Which part of a cell counts, of :data:`icemap.mapping.areas.MASKS`: ``"fraction"`` is the
+        Which part of a cell counts, of :data:`icemap.mapping.zones.MASKS`: ``"fraction"`` is the
         permafrost fraction of the run.
     residual_sd : mapping of str to float, optional
         Per region (``"region / mask"`` for other masks), standard deviation of the total of the
@@ -95,7 +95,7 @@ def ice_storage(
     thickness_m : float, optional
         Thickness of the layer, for ice; that of ``ice_storage.json`` when left out, else 5.
     attribute : str, optional
-        Column of the polygon file that names the areas.
+        Column of the polygon file that names the zones.
     layer : str, optional
         Of a polygon file that has several.
     zones : str, optional
@@ -181,7 +181,7 @@ def region_totals(
     region : str, optional
         All when left out.
     mask : str
-        Of :data:`icemap.mapping.areas.MASKS`.
+        Of :data:`icemap.mapping.zones.MASKS`.
     residual_sd : mapping of str to float, optional
         Standard deviation of the residual's total by region (``"region / mask"`` for other masks),
         target unit x km2; that of the run when left out.
@@ -290,7 +290,7 @@ def write_ice_storage(
     table : DataFrame
         From :func:`ice_storage`.
     facts : ResidualFacts, optional
-        Of the run: totals of other areas need them.
+        Of the run: totals of other zones need them.
     preview : str, optional
         What the map says of itself if it is a preview.
     """

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.mapping.areas import masks_of
 from icemap.mapping.map_schema import is_published, target_name
 from icemap.mapping.replicate_fields import StoredReplicates
 from icemap.mapping.sums import RegionSums, chunk_sums
+from icemap.mapping.zones import masks_of
 from icemap.store import storage_errors
 from icemap.totals.ice_totals import NORMAL_95
 from icemap.totals.opened_map import OpenedMap
@@ -74,7 +74,7 @@ def sum_polygons(opened: OpenedMap, zones: Sequence[Zone], mask: str) -> dict[st
         With the predictions of its replicates.
     zones : sequence of Zone
     mask : str
-        Of :data:`icemap.mapping.areas.MASKS`.
+        Of :data:`icemap.mapping.zones.MASKS`.
 
     Raises
     ------
@@ -93,9 +93,9 @@ def sum_polygons(opened: OpenedMap, zones: Sequence[Zone], mask: str) -> dict[st
     found = sum_covers(opened, covers_of, mask)
     if not found:
         named = (
-            f"The area '{zones[0].name}' does not hold"
+            f"The zone '{zones[0].name}' does not hold"
             if len(zones) == 1
-            else f"None of the {len(zones)} areas holds"
+            else f"None of the {len(zones)} zones holds"
         )
         raise IcemapError(
             f"{named} a cell that counts in the map {opened.url}: look whether it is in the sea,"
@@ -119,7 +119,7 @@ def sum_covers(
         Given the map's grid and a chunk, the part of each cell that is in a zone, (rows,
         columns), by the zone's name.
     mask : str
-        What else counts of a cell, of :data:`icemap.mapping.areas.MASKS`.
+        What else counts of a cell, of :data:`icemap.mapping.zones.MASKS`.
 
     Raises
     ------

@@ -12,7 +12,7 @@ import numpy as np
 from icemap.ensemble.model import sample_errors
 from icemap.gridded import grid_of
 from icemap.json_records import FoldColumns
-from icemap.mapping.areas import DEFAULT_MASK, areas_of, masks_of
+from icemap.mapping.zones import DEFAULT_MASK, masks_of, zones_of
 from icemap.store import storage_errors
 from icemap.totals.residual_field import Variogram, fit_variogram, residual_total_sd
 
@@ -67,7 +67,7 @@ def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:
     fraction = thinned["fraction"].to_numpy()[row, col]
     longitude, latitude = thinned.longitude.to_numpy()[col], thinned.latitude.to_numpy()[row]
     area = grid_of(cube).cell_area()[::step][row] * step**2
-    places = {"all": np.ones(len(row), dtype=bool)} | areas_of(longitude, latitude, fraction)
+    places = {"all": np.ones(len(row), dtype=bool)} | zones_of(longitude, latitude, fraction)
     found = {}
     for mask, part in masks_of(fraction).items():
         for name, here in places.items():

@@ -42,7 +42,7 @@ def sum_zones(opened: OpenedMap, zones: str, classes: str | None, mask: str) -> 
         A table with the ``code`` and the ``name`` of every class; the file's own names, else the
         codes, when left out.
     mask : str
-        Of :data:`icemap.mapping.areas.MASKS`.
+        Of :data:`icemap.mapping.zones.MASKS`.
 
     Raises
     ------

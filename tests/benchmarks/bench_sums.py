@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 
-from icemap.mapping.areas import areas_of, masks_of
 from icemap.mapping.kernels.weighted import weighted_sums
 from icemap.mapping.sums import masked_sums
+from icemap.mapping.zones import masks_of, zones_of
 
 
 def one_after_the_other(area, masks, means, sd, aoa, members):
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     fraction = rng.uniform(0.2, 1, n).astype(np.float32)
     area, means = rng.uniform(0.2, 0.3, n), rng.uniform(0, 90, (options.replicates, n))
     means, sd = means.astype(np.float32), rng.uniform(1, 9, n)
-    aoa, members = (rng.random(n) < 0.8).astype(int), areas_of(longitude, latitude, fraction)
+    aoa, members = (rng.random(n) < 0.8).astype(int), zones_of(longitude, latitude, fraction)
     masks = masks_of(fraction)
     rest = means, sd, aoa
     ways = {

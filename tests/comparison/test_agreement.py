@@ -8,12 +8,12 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from icemap.comparison.agreement import (
-    AreaSums,
     Cells,
-    area_sums,
+    ComparedSums,
     class_limits,
     class_matrix,
     class_names,
+    compared_sums,
     joint_histogram,
     spearman,
     weighted_kappa,
@@ -74,13 +74,13 @@ def test_kappa_is_that_of_scikit_learn():
 def test_sums_of_parts_add_up():
     cells = make_cells()
     south = np.arange(5000) < 2000
-    whole = area_sums(cells, {"all": np.ones(5000, bool), "south": south})
+    whole = compared_sums(cells, {"all": np.ones(5000, bool), "south": south})
     parts = [
-        area_sums(picked(cells, rows), {"all": np.ones(2500, bool)})["all"]
+        compared_sums(picked(cells, rows), {"all": np.ones(2500, bool)})["all"]
         for rows in (slice(0, 2500), slice(2500, None))
     ]
-    added = sum(parts, AreaSums())
-    for field in fields(AreaSums):
+    added = sum(parts, ComparedSums())
+    for field in fields(ComparedSums):
         assert getattr(added, field.name) == pytest.approx(getattr(whole["all"], field.name)), (
             field.name
         )
@@ -97,9 +97,9 @@ def test_sums_of_parts_add_up():
 
 
 def test_an_area_without_cells_is_left_out():
-    assert list(area_sums(make_cells(5), {"all": np.ones(5, bool), "none": np.zeros(5, bool)})) == [
-        "all"
-    ]
+    assert list(
+        compared_sums(make_cells(5), {"all": np.ones(5, bool), "none": np.zeros(5, bool)})
+    ) == ["all"]
 
 
 def test_limits_are_of_the_classes_else_of_the_target_else_of_the_values():

@@ -19,10 +19,10 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
-from icemap.mapping.areas import masks_of
 from icemap.mapping.map_schema import HELD_OUT, map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, StoredReplicates, replicates_url
 from icemap.mapping.sums import chunk_sums, to_records
+from icemap.mapping.zones import masks_of
 from icemap.running.ledger import Ledger
 from icemap.totals.ice_storage import ice_storage, write_ice_storage
 from icemap.totals.opened_map import ResidualFacts
@@ -198,9 +198,9 @@ def test_a_copy_of_the_map_alone_still_gives_totals_of_areas(map_url, tmp_path):
 
 
 def test_areas_without_totals_are_sentences(map_url, tmp_path):
-    with pytest.raises(IcemapError, match="The area 'sea' does not hold a cell that counts"):
+    with pytest.raises(IcemapError, match="The zone 'sea' does not hold a cell that counts"):
         ice_storage(map_url, polygons(tmp_path / "sea.gpkg", sea=shapely.box(-40, 40, -30, 45)))
-    with pytest.raises(IcemapError, match="None of the 2 areas holds a cell that counts"):
+    with pytest.raises(IcemapError, match="None of the 2 zones holds a cell that counts"):
         ice_storage(
             map_url,
             polygons(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.comparison.result import AreaResult, Total
+from icemap.comparison.result import Total, ZoneResult
 from icemap.config import TargetConfig
 from icemap.gridded import grid_of, open_gridded
 from icemap.land import land_at
@@ -83,12 +83,12 @@ def _short(name: str) -> str:
 
 
 @styled
-def totals_figure(areas: Sequence[AreaResult], names: tuple[str, str], unit: str) -> bytes:
-    """Totals of both maps by area, with their bounds.
+def totals_figure(zones: Sequence[ZoneResult], names: tuple[str, str], unit: str) -> bytes:
+    """Totals of both maps by zone, with their bounds.
 
     Parameters
     ----------
-    areas : sequence of AreaResult
+    zones : sequence of ZoneResult
     names : (str, str)
     unit : str
 
@@ -97,16 +97,16 @@ def totals_figure(areas: Sequence[AreaResult], names: tuple[str, str], unit: str
     bytes
         SVG.
     """
-    figure = new_figure(8.2, 0.5 + 0.42 * len(areas))
+    figure = new_figure(8.2, 0.5 + 0.42 * len(zones))
     axes = figure.add_subplot()
-    for k, area in enumerate(areas):
+    for k, zone in enumerate(zones):
         for total, colour, shift in (
-            (area.run, OWN_COLOUR, -0.14),
-            (area.other, OTHER_COLOUR, 0.14),
+            (zone.run, OWN_COLOUR, -0.14),
+            (zone.other, OTHER_COLOUR, 0.14),
         ):
             _bar(axes, total, k + shift, colour)
-    axes.set_yticks(range(len(areas)), [area.name for area in areas])
-    axes.set_ylim(len(areas) - 0.5, -0.5)
+    axes.set_yticks(range(len(zones)), [zone.name for zone in zones])
+    axes.set_ylim(len(zones) - 0.5, -0.5)
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     axes.set_xlabel(unit.replace("km3", "km³ of ice"))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.5g}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from icemap.comparison.class_table import OwnTotal
-from icemap.comparison.result import GROUPS, AreaResult, Comparison, Total
+from icemap.comparison.result import GROUPS, Comparison, Total, ZoneResult
 from icemap.mapping.map_schema import open_map, target_of
 from icemap.products.figures.comparison import comparison_maps, joint_figure, totals_figure
 from icemap.products.pages.page import embedded, render
@@ -48,7 +48,7 @@ def write_comparison_page(url: str, found: Comparison, cells_url: str, map_url: 
     }
     target = target_of(open_map(map_url))
     names = (found.run.name, found.other.name)
-    drawn = [area for area in found.areas if area.group in DRAWN]
+    drawn = [zone for zone in found.areas if zone.group in DRAWN]
     unit = found.unit if found.footing.depth_m is not None else f"{found.target} ({found.unit})"
     page = render(
         "comparison.html",
@@ -65,11 +65,11 @@ def write_comparison_page(url: str, found: Comparison, cells_url: str, map_url: 
     write_text(url, page)
 
 
-def _grouped(areas: Sequence[AreaResult]) -> dict[str, list[AreaResult]]:
+def _grouped(zones: Sequence[ZoneResult]) -> dict[str, list[ZoneResult]]:
     return {
         heading: rows
         for group, heading in GROUPS.items()
-        if (rows := [area for area in areas if area.group == group])
+        if (rows := [zone for zone in zones if zone.group == group])
     }
 
 

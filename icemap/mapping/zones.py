@@ -1,4 +1,4 @@
-"""The areas whose totals the ledger holds, and the masks under which they are summed."""
+"""The zones whose totals the ledger holds, and the masks under which they are summed."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def masks_of(fraction: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
     }
 
 
-def areas_of(
+def zones_of(
     longitude: NDArray[np.floating], latitude: NDArray[np.floating], fraction: NDArray[np.floating]
 ) -> dict[str, NDArray[np.bool_]]:
-    """Cells of each area that has any: regions, bands of latitude and classes of permafrost extent.
+    """Cells of each zone that has any: regions, bands of latitude and classes of permafrost extent.
 
     Parameters
     ----------
@@ -46,20 +46,20 @@ def areas_of(
 
     Examples
     --------
-    >>> areas = areas_of(np.array([130.0, -150.0]), np.array([62.0, 70.0]), np.array([0.95, 0.4]))
-    >>> list(areas)
+    >>> zones = zones_of(np.array([130.0, -150.0]), np.array([62.0, 70.0]), np.array([0.95, 0.4]))
+    >>> list(zones)
     ['North America', 'Siberia', '60 to 70 N', '70 to 80 N', 'continuous permafrost', 'sporadic
     permafrost']
-    >>> areas["Siberia"].tolist()
+    >>> zones["Siberia"].tolist()
     [True, False]
     """
     region = region_of(longitude, latitude)
-    areas = {name: region == name for name in REGIONS}
+    zones = {name: region == name for name in REGIONS}
     band = np.floor(latitude / BAND_DEGREES).astype(int) * BAND_DEGREES
     for south in np.unique(band):
-        areas[f"{south} to {south + BAND_DEGREES} N"] = band == south
+        zones[f"{south} to {south + BAND_DEGREES} N"] = band == south
     free = np.ones(fraction.shape, dtype=bool)
     for name, least in EXTENTS.items():
-        areas[f"{name} permafrost"] = free & (fraction >= least)
+        zones[f"{name} permafrost"] = free & (fraction >= least)
         free &= fraction < least
-    return {name: cells for name, cells in areas.items() if cells.any()}
+    return {name: cells for name, cells in zones.items() if cells.any()}
