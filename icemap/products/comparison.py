@@ -292,7 +292,7 @@ def _run_at(settings: CompareConfig) -> str | None:
     elif place.startswith("http") and suffix_of(place):
         # Asked for what is below a file, a server may refuse.
         return None
-    return place if exists(join(place, "map.zarr", "zarr.json")) else None
+    return place if exists(join(RunFolder(place).map, "zarr.json")) else None
 
 
 def _same_place(one: str, other: str) -> bool:

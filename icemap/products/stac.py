@@ -362,17 +362,18 @@ def write_catalog(run_url: str, title: str) -> str:
     IcemapError
         If the run has no map.
     """
-    dataset = open_map(RunFolder(run_url).map)
+    run = RunFolder(run_url)
+    dataset = open_map(run.map)
     target = target_of(dataset)
     products = [
-        ("map", "map.zarr", ZARR, "every variable of the map"),
-        ("cube", "cube.zarr", ZARR, "the predictors, aligned"),
+        ("map", run.name_of(run.map), ZARR, "every variable of the map"),
+        ("cube", run.name_of(run.cube), ZARR, "the predictors, aligned"),
     ]
     for variable, file in product_files(target.name).items():
         products.append(
             (
                 PurePosixPath(file).stem,
-                f"products/{file}",
+                run.name_of(run.product(file)),
                 GEOTIFF,
                 str(dataset[variable].attrs["long_name"]),
             )
@@ -389,7 +390,7 @@ def write_catalog(run_url: str, title: str) -> str:
         "entries": {name: _entry(name, kind[1], words) for name, _, kind, words in there},
         "aliases": {name: name for name, *_ in there},
     }
-    url = RunFolder(run_url).catalog
+    url = run.catalog
     write_text(url, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
     return url
 
