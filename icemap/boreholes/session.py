@@ -21,12 +21,12 @@ from icemap.config import (
     LayerSource,
     SitesConfig,
     TargetConfig,
-    resolve,
     settings_from,
 )
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import grid_of
+from icemap.paths import resolve
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -11,7 +11,7 @@ from pathlib import Path
 from icemap.boreholes.table_formats import OTHER_WORKBOOKS, WORKBOOKS
 from icemap.companions import FURTHER, SIDECARS
 from icemap.errors import IcemapError
-from icemap.predictors.sources import VECTOR_SUFFIXES, XARRAY_SUFFIXES
+from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES
 from icemap.store import RECORD
 
 TEXT_TABLES = (".csv", ".tsv", ".parquet", ".geoparquet", ".pq")
