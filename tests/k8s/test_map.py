@@ -207,7 +207,7 @@ HOG = {
         for step in ("TARGET", "SPILL", "PAUSE")
     },
 }
-NAMED = r"icemap: .*[Tt]he part \S+ ended 3 workers, most likely for want of memory"
+NAMED = r"icemap: .*[Tt]he part \S+ ended 3 workers, most likely for lack of memory"
 REFUSED = r"icemap: The worker \S+ has 0\.29 GB of memory; .* give the workers more memory"
 
 
