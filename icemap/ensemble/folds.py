@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 Labels = NDArray[np.int64]
+#: Replicates in a row whose splits differ, before the same splits come again.
+SPLITS_IN_A_ROW = 20
 
 
 class Knndm(NamedTuple):
@@ -289,8 +291,8 @@ def replicate_splits(
 ) -> NDArray[np.bool_]:
     """Which samples each replicate holds out; samples of one group (grid cell) go together.
 
-    Replicate s draws from child s of ``SeedSequence(seed)``, so its split does not depend on how
-    many replicates there are.
+    Two replicates share each split, see `split_numbers`, and split k draws from child k of
+    ``SeedSequence(seed)``: what a replicate holds out does not depend on how many there are.
 
     Parameters
     ----------
@@ -313,13 +315,30 @@ def replicate_splits(
     from sklearn.model_selection import GroupShuffleSplit
 
     labels = np.unique(np.asarray(groups), return_inverse=True)[1]
-    held = np.zeros((replicates, len(labels)), dtype=bool)
-    for row, child in zip(held, np.random.SeedSequence(seed).spawn(replicates)):
+    numbers = split_numbers(replicates)
+    held = np.zeros((int(numbers.max(initial=-1)) + 1, len(labels)), dtype=bool)
+    for row, child in zip(held, np.random.SeedSequence(seed).spawn(len(held)), strict=True):
         split = GroupShuffleSplit(
             n_splits=1, test_size=held_out, random_state=int(child.generate_state(1)[0])
         )
         row[next(split.split(labels, groups=labels))[1]] = True
-    return held
+    return held[numbers]
+
+
+def split_numbers(replicates: int) -> Labels:
+    """Number of the split that each replicate holds out, shape (replicates,).
+
+    Of every 40 replicates the first 20 have splits of their own and the others the same 20 once
+    more, with fits of their own: pairs tell the chance of fitting from that of sampling. So few
+    replicates still differ by their sites.
+
+    Examples
+    --------
+    >>> split_numbers(43)[[0, 19, 20, 39, 40, 41, 42]]
+    array([ 0, 19,  0, 19, 20, 21, 22])
+    """
+    number = np.arange(replicates)
+    return number // (2 * SPLITS_IN_A_ROW) * SPLITS_IN_A_ROW + number % SPLITS_IN_A_ROW
 
 
 def great_circle(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float64]:

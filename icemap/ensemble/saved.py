@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.folds import split_numbers
 from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.replicates import Replicate
 from icemap.ensemble.target import TargetScale
@@ -165,6 +166,7 @@ def write_manifest(
             "parameters": _plain(ensemble.get_params()),
             "coding": coding.to_dict(),
             "tuning": ensemble.tuning_.to_dict(),
+            "splits": split_numbers(len(ensemble.replicates_)).tolist(),
             "training_range": {
                 name: [float(low), float(high)]
                 for name, low, high in zip(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
@@ -34,6 +36,9 @@ SPREAD_ALONE = (
 )
 # Attribute of a map: the share of the sites that each replicate was trained without.
 HELD_OUT = "replicates_held_out"
+# Attribute of a map: number of the split of each replicate; two that share one were trained without
+# the same sites.
+SPLITS = "replicates_splits"
 # Attribute of a map: the recipe that its ensemble followed, where it is not icemap's.
 RECIPE = "recipe"
 # Attribute of a map that was made in a hurry: what it says of itself.
@@ -54,6 +59,12 @@ CONVENTIONS = {
 def is_published(dataset: xr.Dataset) -> bool:
     """Whether a map follows the published recipe as printed."""
     return bool(dataset.attrs.get(RECIPE) == "published")
+
+
+def splits_of(dataset: xr.Dataset) -> tuple[int, ...] | None:
+    """Number of the split of each replicate; None of a map that does not say."""
+    stored = dataset.attrs.get(SPLITS)
+    return None if stored is None else tuple(int(number) for number in np.atleast_1d(stored))
 
 
 def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Variable, ...]:

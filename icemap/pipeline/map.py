@@ -23,11 +23,12 @@ def _depends(context: Context) -> Any:
 def _make(context: Context) -> Facts:
     """The ensemble over the cube."""
     from icemap.boreholes.samples import read_samples
+    from icemap.ensemble.saved import read_manifest
     from icemap.mapping.agreement import require_agreement, require_memory
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.compiled_file import ensure_compiled
     from icemap.mapping.map import MapBuild
-    from icemap.mapping.map_schema import HELD_OUT, PREVIEW, RECIPE, map_variables
+    from icemap.mapping.map_schema import HELD_OUT, PREVIEW, RECIPE, SPLITS, map_variables
     from icemap.mapping.replicate_fields import replicates_url
     from icemap.running.run import Job
 
@@ -63,6 +64,9 @@ def _make(context: Context) -> Facts:
         "history": history,
         HELD_OUT: config.ensemble.held_out,
     }
+    # An ensemble of before two replicates shared a split says nothing of it.
+    if splits := read_manifest(config.folder.ensemble).get("splits"):
+        attrs[SPLITS] = splits
     if published:
         attrs[RECIPE] = config.ensemble.recipe
     if config.quick:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 
 def _depends(context: Context) -> Any:
+    from icemap.ensemble.folds import SPLITS_IN_A_ROW
     from icemap.ensemble.members import require_member
 
     for name in context.config.ensemble.members:
         require_member(name, len(context.config.predictors), context.config.target.bounds)
-    return [context.config.ensemble.model_dump(), context.config.seed]
+    # Which replicates share a split: those trained with other splits are trained again.
+    return [context.config.ensemble.model_dump(), context.config.seed, SPLITS_IN_A_ROW]
 
 
 def _make(context: Context) -> Facts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from icemap.boreholes.site_files import read_training_sites
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
-from icemap.mapping.map_schema import HELD_OUT, is_published, open_map, target_of
+from icemap.mapping.map_schema import HELD_OUT, is_published, open_map, splits_of, target_of
 from icemap.mapping.replicate_fields import StoredReplicates, replicates_url
 from icemap.products.coast import coast_lines
 from icemap.products.figures.style import COAST, SITE
@@ -24,6 +24,9 @@ from icemap.products.viewer_layers import DIFFERENCES, map_layers, write_differe
 from icemap.run_folder import RunFolder
 from icemap.store import exists, join, storage_errors, write_bytes, write_json
 from icemap.totals.opened_map import holds_ice, read_storage
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 PAGES = ("index.html", "viewer.js", "viewer.css")
 # Of npm packages, fetched by 'make viewer'; none of them is part of icemap.
@@ -102,7 +105,7 @@ def viewer_settings(run_url: str, title: str) -> dict[str, object]:
     }
     # The bounds of a total of the recipe as printed are sums over cells, which the page has not.
     published = is_published(dataset)
-    totals = None if published else _totals(map_url, dataset.attrs.get(HELD_OUT), known, target)
+    totals = None if published else _totals(map_url, dataset, known, target)
     return {
         **facts,
         "resolution": grid.resolution,
@@ -123,7 +126,7 @@ def _sites(run_url: str) -> list[list[float]]:
 
 
 def _totals(
-    map_url: str, held_out: float | None, known: Mapping[str, Any], target: TargetConfig
+    map_url: str, dataset: xr.Dataset, known: Mapping[str, Any], target: TargetConfig
 ) -> dict[str, object] | None:
     if not exists(join(replicates_url(map_url), "zarr.json")):
         return None
@@ -131,7 +134,8 @@ def _totals(
     low, high = float(means.min()), float(means.max())
     codes = np.rint((means - low) / max(high - low, 1e-9) * 65535).astype("<u2")
     return {
-        "held_out": held_out,
+        "held_out": dataset.attrs.get(HELD_OUT),
+        "splits": splits_of(dataset),
         "variogram": known.get("residual_variogram"),
         "thickness_m": known.get("thickness_m", 5.0) if holds_ice(target) else None,
         "bounds": target.bounds,

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from icemap.mapping.sums import RegionSums
+from icemap.totals.replicate_spread import NORMAL_95, ReplicateSpread
 
 # Density of ice over that of water: km3 of ice to km3 of water.
 WATER_PER_ICE = 0.917
-NORMAL_95 = 1.959963984540054
 
 
 def totals(
@@ -20,6 +20,7 @@ def totals(
     thickness_m: float | None = 5.0,
     held_out: float | None = None,
     bounds: tuple[float, float] | None = None,
+    splits: Sequence[int] | None = None,
 ) -> dict[str, float]:
     """Total of one region with its 95 % interval and the parts of its uncertainty.
 
@@ -38,6 +39,9 @@ def totals(
         replicates as it is.
     bounds : (float, float), optional
         Of the target, where its mean has some; ice has 0 and 100 %.
+    splits : sequence of int, optional
+        Number of the split of each replicate, where some share one; None takes each for a split of
+        its own.
 
     Returns
     -------
@@ -52,15 +56,11 @@ def totals(
     Notes
     -----
     The total of each replicate carries the errors that its cells share, so the spread of the totals
-    is used, never a sum of the cells' spreads. Two replicates share most of their sites: each
-    leaves out a share d of them, and their totals spread much less than totals from new boreholes
-    would. The delete-d jackknife makes up for it: the variance of the replicates times (1 - d) / d
-    (Shao & Wu 1989, doi:10.1214/aos/1176347263), 9 for a tenth left out. Chance in the fitting of
-    the members is enlarged along with it: on the virtual Arctic it was two thirds of the variance
-    of the replicates (0.27 of 0.40 %VIC squared, from refits to the same sites), so the interval is
-    too wide. It is that of Student's t with replicates - 1 degrees of freedom, cut off where there
-    would be less than no ice or nothing but ice, or at the bounds of the target, as the limiting
-    cases are.
+    is used, never a sum of the cells' spreads. What it says of new sites, and of the chance in the
+    fits, is that of `icemap.totals.replicate_spread`: where enough replicates share a split, only
+    the chance of sampling is enlarged. The interval is never wider than without telling them
+    apart, and is cut off where there would be less than no ice or nothing but ice, or at the bounds
+    of the target, as the limiting cases are.
 
     With the published recipe (sums with ``integral_lower``) the interval is that of the summed
     bounds of the cells, and there is no residual.
@@ -80,12 +80,14 @@ def totals(
         scale * float(np.sqrt(sums.integral_var)),
         scale * sums.integral_sd,
     )
-    ensemble_variance = float(replicates.var(ddof=1)) if len(replicates) > 1 else 0.0
-    if held_out is not None:
-        ensemble_variance *= (1 - held_out) / held_out
     residual_variance = (scale * residual_sd) ** 2
+    spread = ReplicateSpread.together(replicates, held_out)
+    half = spread.half_width(residual_variance)
+    if splits is not None and (apart := ReplicateSpread.apart(replicates, splits, held_out)):
+        half = min(half, apart.half_width(residual_variance))
+        spread = apart
+    ensemble_variance = spread.variance
     variance = ensemble_variance + residual_variance
-    half = _half_width(ensemble_variance, residual_variance, len(replicates))
 
     lowest, highest = (-np.inf, np.inf) if bounds is None else bounds
     if thickness_m is not None:
@@ -129,19 +131,6 @@ def totals(
         low, high = around(NORMAL_95 * sd)
         result |= {f"{quantity}_{case}_lower95": low, f"{quantity}_{case}_upper95": high}
     return result
-
-
-def _half_width(ensemble_variance: float, residual_variance: float, replicates: int) -> float:
-    """Of the 95 % interval; few replicates know the ensemble's variance badly (degrees of freedom
-    after Satterthwaite 1946, doi:10.2307/3002019).
-    """
-    from scipy.special import stdtrit
-
-    variance = ensemble_variance + residual_variance
-    if ensemble_variance == 0:
-        return NORMAL_95 * float(np.sqrt(variance))
-    freedom = (replicates - 1) * (variance / ensemble_variance) ** 2
-    return float(stdtrit(freedom, 0.975)) * float(np.sqrt(variance))
 
 
 def with_mask(

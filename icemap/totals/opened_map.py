@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from icemap.config import TargetConfig
 from icemap.gridded import grid_of
 from icemap.json_records import StorageRecord, read_record
-from icemap.mapping.map_schema import HELD_OUT, open_map, require_complete, target_of
+from icemap.mapping.map_schema import HELD_OUT, open_map, require_complete, splits_of, target_of
 from icemap.mapping.replicate_fields import StoredReplicates
 from icemap.run_folder import RunFolder
 from icemap.store import exists
@@ -93,6 +93,8 @@ class OpenedMap:
         What it maps.
     held_out : float or None
         Share of the sites that each replicate was trained without.
+    splits : tuple of int or None
+        Number of the split of each replicate; None of a map that does not say which share one.
     residual : ResidualFacts
         Of the run.
     storage_options : mapping
@@ -103,6 +105,7 @@ class OpenedMap:
     dataset: xr.Dataset
     target: TargetConfig
     held_out: float | None
+    splits: tuple[int, ...] | None
     residual: ResidualFacts
     storage_options: Mapping[str, Any]
 
@@ -111,8 +114,8 @@ class OpenedMap:
         """Open a map in its run folder, or a copy of it, whose residual is not known."""
         dataset = open_map(url, **storage_options)
         residual = run_residual(url, **storage_options)
-        held_out = dataset.attrs.get(HELD_OUT)
-        return cls(url, dataset, target_of(dataset), held_out, residual, storage_options)
+        held_out, splits = dataset.attrs.get(HELD_OUT), splits_of(dataset)
+        return cls(url, dataset, target_of(dataset), held_out, splits, residual, storage_options)
 
     @property
     def grid(self) -> Grid:
@@ -149,4 +152,6 @@ class OpenedMap:
         thickness_m : float or None
             Of the layer whose ice is counted; None for a mean of the target.
         """
-        return totals(sums, residual_sd, thickness_m, self.held_out, self.target.bounds)
+        return totals(
+            sums, residual_sd, thickness_m, self.held_out, self.target.bounds, self.splits
+        )

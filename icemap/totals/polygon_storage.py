@@ -16,8 +16,8 @@ from icemap.mapping.replicate_fields import StoredReplicates
 from icemap.mapping.sums import RegionSums, chunk_sums
 from icemap.mapping.zones import masks_of
 from icemap.store import storage_errors
-from icemap.totals.ice_totals import NORMAL_95
 from icemap.totals.opened_map import OpenedMap
+from icemap.totals.replicate_spread import NORMAL_95
 from icemap.totals.residual_field import Variogram, residual_total_sd
 
 if TYPE_CHECKING:

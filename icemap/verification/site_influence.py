@@ -14,9 +14,9 @@ from icemap.verification.applicability import Applicability
 from icemap.verification.records import NextBorehole, SiteRow
 
 Array = NDArray[np.float64]
-# The effect of leaving a site out is the difference of two means over replicates: fewer than this
-# are no mean.
-MIN_REPLICATES = 50
+# The effect of leaving a site out is the difference of two means over splits: fewer than this are
+# no mean.
+MIN_SPLITS = 50
 MIN_LEFT_OUT = 5
 
 
@@ -95,32 +95,35 @@ def total_shifts(held_out: NDArray[np.bool_], totals: Array) -> tuple[Array, Arr
     Returns
     -------
     shift, standard_error : ndarray of shape (sites,)
-        NaN where a site was left out fewer than 5 times, and everywhere with fewer than 50
-        replicates.
+        NaN where a site was left out by fewer than 5 splits, and everywhere with fewer than 50
+        splits.
 
     Notes
     -----
     The covariance between the presence of a site and the total, divided by the variance of the
     presence: the infinitesimal jackknife of Wager, Hastie & Efron (2014, JMLR 15:1625) for samples
-    drawn without replacement. The standard error is that of the finite number of replicates.
+    drawn without replacement. Replicates that share a split are one draw: their mean counts. The
+    standard error is that of the finite number of splits.
 
     Examples
     --------
-    >>> held_out = np.random.default_rng(0).random((2000, 3)) < 0.1
+    >>> held_out = np.random.default_rng(0).random((2000, 40)) < 0.1
     >>> shift, error = total_shifts(held_out, 40 + 2.0 * ~held_out[:, 1])
     >>> bool(abs(shift[1] - 2) < 1e-9), bool(abs(shift[0]) < 3 * error[0])
     (True, True)
     """
+    held_out, number = np.unique(held_out, axis=0, return_inverse=True)
+    totals = np.bincount(number.ravel(), totals) / np.bincount(number.ravel())
     left_out = held_out.sum(axis=0)
-    replicates = len(totals)
-    if replicates < MIN_REPLICATES:
+    splits = len(totals)
+    if splits < MIN_SPLITS:
         nothing = np.full(held_out.shape[1], np.nan)
         return nothing, nothing
-    enough = (left_out >= MIN_LEFT_OUT) & (replicates - left_out >= MIN_LEFT_OUT)
+    enough = (left_out >= MIN_LEFT_OUT) & (splits - left_out >= MIN_LEFT_OUT)
     out = np.where(enough, left_out, np.nan)
     without = totals @ held_out / out
-    within = (totals.sum() - totals @ held_out) / (replicates - out)
-    return within - without, totals.std(ddof=1) * np.sqrt(1 / out + 1 / (replicates - out))
+    within = (totals.sum() - totals @ held_out) / (splits - out)
+    return within - without, totals.std(ddof=1) * np.sqrt(1 / out + 1 / (splits - out))
 
 
 def next_boreholes(

@@ -21,6 +21,7 @@ from icemap.ensemble.folds import (
     region_folds,
     replicate_splits,
     spatial_blocks,
+    split_numbers,
     splitter,
 )
 
@@ -235,6 +236,17 @@ def test_replicates_hold_out_whole_cells_and_do_not_depend_on_their_number():
     assert len({row.tobytes() for row in held}) == 20
     assert np.array_equal(held[:7], replicate_splits(cells, 0.1, replicates=7, seed=5))
     assert not np.array_equal(held, replicate_splits(cells, 0.1, replicates=20, seed=6))
+
+
+@pytest.mark.parametrize("replicates", [1, 21, 40, 41, 63, 200])
+def test_of_forty_replicates_two_share_each_split(replicates):
+    held = replicate_splits(range(300), 0.1, replicates, seed=5)
+    numbers = split_numbers(replicates)
+    same = (held[:, None] == held[None]).all(axis=2)
+    assert np.array_equal(same, numbers[:, None] == numbers[None])
+    assert np.bincount(numbers).max() <= 2
+    assert len(set(numbers[:20])) == min(replicates, 20)
+    assert np.array_equal(numbers, split_numbers(200)[:replicates])
 
 
 @pytest.mark.skipif(

@@ -79,6 +79,7 @@ def test_the_manifest_lists_every_file_with_its_digest(written):
         name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()
     }
     assert manifest["training_range"]["rock"] == [1.0, 5.0]
+    assert manifest["splits"] == list(range(manifest["parameters"]["replicates"]))
     assert len(manifest["check"]["X"]) == len(manifest["check"]["mean"]) == 10
 
 

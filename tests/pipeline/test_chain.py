@@ -23,6 +23,7 @@ from rio_cogeo.cogeo import cog_validate
 import icemap
 from icemap.cli import main
 from icemap.config import load_config
+from icemap.mapping.map_schema import splits_of
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.check import check_run
 from icemap.pipeline.steps import Context, run_steps
@@ -667,6 +668,8 @@ def test_other_words_stand_in_every_product_and_no_number_is_made_again(copied):
         "Licence of somebody",
     )
     assert (data.attrs["title"], data.vic.attrs["long_name"]) == ("Another title", "frozen water")
+    manifest = json.loads((run / "ensemble" / "manifest.json").read_text())
+    assert splits_of(data) == tuple(manifest["splits"])
     # Who reads the arrays one by one finds the same words.
     assert json.loads((run / "map.zarr" / "vic_lower95" / "zarr.json").read_text())["attributes"][
         "long_name"

@@ -7,15 +7,17 @@ import pytest
 from scipy import stats
 
 from icemap.config import TargetConfig
+from icemap.ensemble.folds import split_numbers
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded
-from icemap.mapping.map_schema import map_variables
+from icemap.gridded import create_gridded, describe_gridded
+from icemap.mapping.map_schema import HELD_OUT, SPLITS, map_variables
 from icemap.mapping.sums import RegionSums, chunk_sums, to_records
 from icemap.running.ledger import Ledger
 from icemap.totals.ice_storage import ice_storage, write_ice_storage
 from icemap.totals.ice_totals import totals
 from icemap.totals.opened_map import ResidualFacts
+from icemap.totals.replicate_spread import ReplicateSpread
 from icemap.totals.residual_field import Variogram
 
 GRID = Grid(60, 50, 120, 80, 0.5)
@@ -161,6 +163,38 @@ def test_replicates_that_share_their_sites_are_spread_as_new_boreholes_would_spr
     assert totals(region, thickness_m=None)["mean_sd"] == pytest.approx(
         sites.std(ddof=1) / np.sqrt(500) / 3, rel=0.05
     )
+
+
+def paired_run(folder, values: np.ndarray, splits: list[int] | None) -> dict[str, float]:
+    """The total of all of a map whose replicates (R,) have splits, as `ice_storage` gives it."""
+    url = make_run(folder, VIC, values)
+    attrs = {HELD_OUT: 0.1} | ({SPLITS: splits} if splits else {})
+    describe_gridded(url, map_variables(VIC), attrs)
+    return dict(ice_storage(url, "all", residual_sd={"all": 1e6}).iloc[0])
+
+
+def test_a_map_that_says_which_replicates_share_a_split_has_the_narrower_interval(tmp_path):
+    rng = np.random.default_rng(5)
+    splits = split_numbers(80)
+    values = 40 + rng.normal(0, 0.3, 40)[splits] + rng.normal(0, 0.5, 80)
+    paired = paired_run(tmp_path / "paired", values, splits.tolist())
+    alone = paired_run(tmp_path / "alone", values, None)
+    spread = ReplicateSpread.apart(values, splits.tolist(), 0.1)
+    scale = paired["area_km2"] * 0.005 / 100
+    residual = (1e6 / paired["area_km2"]) ** 2
+    assert paired["ice_km3_sd"] / scale == pytest.approx((spread.variance + residual) ** 0.5)
+    assert paired["ice_km3_upper95"] - paired["ice_km3"] == pytest.approx(
+        scale * spread.half_width(residual)
+    )
+    assert paired["ice_km3"] == pytest.approx(alone["ice_km3"])
+    assert alone["ice_km3_sd"] / scale == pytest.approx((9 * values.var(ddof=1) + residual) ** 0.5)
+    assert paired["ice_km3_upper95"] < 0.9 * alone["ice_km3_upper95"] + 0.1 * alone["ice_km3"]
+
+
+def test_fewer_than_twenty_pairs_tell_nothing_apart(tmp_path):
+    values = np.random.default_rng(5).normal(40, 1, 39)
+    paired = paired_run(tmp_path / "paired", values, split_numbers(39).tolist())
+    assert paired == pytest.approx(paired_run(tmp_path / "alone", values, None), nan_ok=True)
 
 
 def test_an_interval_ends_where_ice_does():

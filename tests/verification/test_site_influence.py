@@ -38,7 +38,7 @@ def world(
         everywhere,
         40 + sd,
         sd,
-        rng.normal(40, 1, (60, places)),
+        rng.normal(40, 1, (100, places)),
     )
     return Applicability.fit(train, [2.0, 1.0, 1.0]), on_map, train
 
@@ -129,11 +129,31 @@ def test_the_shift_of_the_total_is_unbiased_and_its_error_honest():
 def test_too_few_replicates_say_nothing_of_single_sites():
     held_out = replicate_splits(range(80), 0.1, 40, seed=3)
     assert np.isnan(total_shifts(held_out, np.arange(40.0))).all()
-    held_out = np.zeros((60, 2), dtype=bool)
+    held_out = np.zeros((60, 62), dtype=bool)
     held_out[:30, 1] = True
+    # Each replicate leaves out a site that no other does, so that no two share a split.
+    held_out[:, 2:] = np.eye(60)
     shift, _ = total_shifts(held_out, np.arange(60.0))
-    assert np.isnan(shift[0])
+    assert np.isnan(np.delete(shift, 1)).all()
     assert shift[1] == pytest.approx(30)
+
+
+def test_replicates_that_share_a_split_count_once():
+    """Only the chance of fitting is new in a second fit to the same sites."""
+    held_out = replicate_splits(range(80), 0.1, 120, seed=3)
+    effects = np.linspace(-1, 1, 80)
+    once = np.unique(held_out, axis=0)
+    assert len(once) == 60
+    shift, error = total_shifts(once, (~once) @ effects)
+    assert np.isfinite(shift).any()
+    assert total_shifts(held_out, (~held_out) @ effects) == (
+        pytest.approx(shift, nan_ok=True),
+        pytest.approx(error, nan_ok=True),
+    )
+    chance = np.where(np.arange(120) % 40 < 20, 5.0, -5.0)
+    assert total_shifts(held_out, (~held_out) @ effects + chance)[1] == pytest.approx(
+        error, nan_ok=True
+    )
 
 
 def test_sites_are_ranked_by_influence():
@@ -146,7 +166,7 @@ def test_sites_are_ranked_by_influence():
             "value": 40.0,
         }
     )
-    held_out = replicate_splits(range(40), 0.2, 60, seed=0)
+    held_out = replicate_splits(range(40), 0.2, 100, seed=0)
     rows = site_table(samples, sites, places, held_out, np.arange(40.0))
     shares = [row["map_share"] for row in rows]
     assert shares == sorted(shares, reverse=True)

@@ -65,7 +65,8 @@ WORDS = (
         "delete-d jackknife",
         r"delete-d jackknife",
         "The spread of totals of ensembles that were each fitted without a random share of the"
-        " sites, enlarged to what totals from new sites would differ by.",
+        " sites, enlarged to what totals from new sites would differ by. Where two ensembles share"
+        " their sites, what they differ by is the chance of fitting, which is not enlarged.",
     ),
     Word(
         "kappa",

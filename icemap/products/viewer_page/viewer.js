@@ -291,7 +291,7 @@ function say(lines) {
   byId("result").replaceChildren(...lines.map(([kind, text]) => Object.assign(document.createElement("p"), { className: kind, textContent: text })));
 }
 
-// The same sums as icemap storage: totals of the replicates (their variance by the delete-d jackknife) and the correlated residual.
+// The same sums as icemap storage: totals of the replicates (their variance by the delete-d jackknife, that of fitting told apart where they share splits) and the correlated residual.
 function areaTotal(table, geometry, projection) {
   const cells = covered(table, geometry, projection);
   if (!cells.length) return null;
@@ -300,15 +300,48 @@ function areaTotal(table, geometry, projection) {
   const scale = table.thickness_m === null ? 1 / area : table.thickness_m / 1000 / 100;
   const totals = Array.from({ length: table.replicates }, (_, r) => scale * cells.reduce((sum, cell) => sum + cell.area * (table.low + step * codes[r * n + cell.index]), 0));
   const centre = totals.reduce((a, b) => a + b, 0) / totals.length;
-  let ensemble = totals.length > 1 ? totals.reduce((sum, t) => sum + (t - centre) ** 2, 0) / (totals.length - 1) : 0;
-  if (table.held_out) ensemble *= (1 - table.held_out) / table.held_out;
   const residual = table.variogram ? scale ** 2 * residualVariance(cells, table.variogram) : 0;
-  const variance = ensemble + residual;
-  const half = student975(ensemble ? (totals.length - 1) * (variance / ensemble) ** 2 : Infinity) * Math.sqrt(variance);
+  const enlargement = table.held_out ? (1 - table.held_out) / table.held_out : 1;
+  let spread = together(totals, centre, enlargement), half = halfWidth(spread, residual);
+  const apart = table.splits ? toldApart(totals, centre, table.splits, enlargement) : null;
+  if (apart) [spread, half] = [apart, Math.min(half, halfWidth(apart, residual))];
+  const ensemble = spread.variance, variance = ensemble + residual;
   let low = centre - half, high = centre + half;
   if (table.thickness_m !== null) [low, high] = [Math.max(low, 0), Math.min(high, (area * table.thickness_m) / 1000)];
   else if (table.bounds) [low, high] = [Math.max(low, table.bounds[0]), Math.min(high, table.bounds[1])];
   return { area, centre, low, high, ensemble: variance ? ensemble / variance : 1 };
+}
+
+// As icemap/totals/replicate_spread.py: variance, and the mean squares it is the sum of with their degrees of freedom.
+function together(totals, centre, enlargement) {
+  if (totals.length < 2) return { variance: 0, parts: [] };
+  const variance = (enlargement * totals.reduce((sum, t) => sum + (t - centre) ** 2, 0)) / (totals.length - 1);
+  return { variance, parts: [[variance, totals.length - 1]] };
+}
+
+function toldApart(totals, centre, splits, enlargement) {
+  const groups = new Map();
+  totals.forEach((t, r) => groups.set(splits[r], [...(groups.get(splits[r]) || []), t]));
+  const all = [...groups.values()], n = totals.length;
+  if (all.filter((group) => group.length > 1).length < 20) return null;
+  let within = 0, between = 0, squares = 0;
+  for (const group of all) {
+    const mean = group.reduce((a, b) => a + b, 0) / group.length;
+    within += group.reduce((sum, t) => sum + (t - mean) ** 2, 0);
+    between += group.length * (mean - centre) ** 2;
+    squares += group.length ** 2;
+  }
+  within /= n - all.length;
+  between /= all.length - 1;
+  const factor = enlargement / ((n - squares / n) / (all.length - 1));
+  const variance = factor * Math.max(between - within, 0) + within / n;
+  return { variance, parts: [[factor * between, all.length - 1], [(1 / n - factor) * within, n - all.length]] };
+}
+
+function halfWidth(spread, residual) {
+  const variance = spread.variance + residual;
+  const doubt = spread.parts.reduce((sum, [part, freedom]) => sum + part ** 2 / freedom, 0);
+  return student975(doubt && variance ? variance ** 2 / doubt : Infinity) * Math.sqrt(variance);
 }
 
 function decoded(table) {

@@ -248,7 +248,7 @@ def test_the_best_of_each_column_is_marked(ice):
 
 def test_single_sites_are_judged_with_enough_replicates_only(ice, tmp_path):
     assert "shift of the map’s mean" in words(ice)
-    assert "needs 50 replicates or more" in words(page(tmp_path, {}, 20))
+    assert "needs 50 different splits, as 90 replicates have" in words(page(tmp_path, {}, 20))
 
 
 def test_members_without_shapley_values_are_said(tmp_path):
