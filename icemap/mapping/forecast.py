@@ -24,14 +24,17 @@ LEVELS = np.concatenate([_TAIL, np.linspace(0.05, 0.95, 91), 1 - _TAIL[::-1]])
 
 
 def predict_means(predictor: Predictor, X: Array) -> Array:
-    """Mean at places X (n, predictors), (n,): bit for bit that of the map."""
+    """Mean at places X (n, predictors), (n,): bit for bit that of a map of which nobody says where
+    it is, every place far from the samples.
+    """
     compiled, parts = predictor.compiled, []
     for start in range(0, len(X), BATCH):
         rows = X[start : start + BATCH]
         padded = pad(rows)
         codes, design, _ = compiled.code(padded)
         F = compiled.predict_members(padded, codes, design)
-        means = pooled_means(mix(F, compiled.mixture), compiled.mixture, compiled.leaves(codes))
+        partners = compiled.partners(codes, design, None)
+        means = pooled_means(mix(F, compiled.mixture), compiled.mixture, partners)
         parts.append(mean_and_spread(means)[0][: len(rows)])
     return np.concatenate(parts) if parts else np.empty(0)
 
@@ -48,8 +51,9 @@ def predict_quantiles(predictor: Predictor, X: Array, q: ArrayLike) -> Array:
         padded = pad(rows)
         codes, design, _ = compiled.code(padded)
         F = compiled.predict_members(padded, codes, design)
+        partners = compiled.partners(codes, design, None)
         at = calibration.levels_at(predictor.applicability.index(design), levels)
-        means, found, _ = compiled.pool(F, compiled.leaves(codes), at)
+        means, found, _ = compiled.pool(F, partners, at)
         if compiled.published:
             found = np.quantile(
                 means.astype(np.float64), levels, axis=0, method="median_unbiased"
