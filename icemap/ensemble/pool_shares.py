@@ -29,7 +29,7 @@ _LEVELS = (np.arange(100) + 0.5) / 100
 _STEPS = 10
 #: Rows' worth of belief in equal shares (choice): shares that the folds alone choose win as much
 #: where a part fails and lose more where chance chose them.
-EQUAL_ROWS = 200.0
+EQUAL_ROWS = 300.0
 #: Standard errors by which the pool must be better than climatology to stand alone.
 MAX_EVIDENCE = 2.0
 
