@@ -290,7 +290,8 @@ def fitted_kernel(inputs: Array, z: Array, noise: Array, seed: int, *, placed: b
         kernel += ConstantKernel(0.3, (1e-3, 10.0)) * MaternOn(
             0.1, (0.002, 2.0), first=columns, last=columns + 3
         )
-    kernel += WhiteKernel(0.3, (1e-3, 10.0))
+    # A process without a nugget would take every sample for the truth of its place.
+    kernel += WhiteKernel(0.3, (0.05, 10.0))
     with warnings.catch_warnings():
         # A scale at its limit says that this kernel is not needed.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -71,7 +71,7 @@ def predicted(frame: pd.DataFrame) -> np.ndarray:
     ensemble = IceEnsemble(members=LINEAR, replicates=1, folds=3, climatology=0.0, seed=2).fit(
         frame
     )
-    found = ensemble.predict_all(frame)
+    found = ensemble.predict_all(frame[list(ensemble.coding_.names)])
     return np.stack([found.mean, found.lower, found.upper])
 
 
