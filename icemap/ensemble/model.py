@@ -89,7 +89,8 @@ class IceEnsemble(BaseEstimator):
         choose.
     climatology : float or None
         Share of climatology, the distribution of all samples, in the pool; None has the tuning
-        choose, 0 where the rest earns it.
+        choose, 0 where the rest earns it. Where both this and the strength of the prior are given,
+        nothing of the pool is tuned, and its parts have equal shares.
     candidates : int
         Settings that the tuning tries for each member beside its defaults; 0 keeps the defaults.
     monotone : mapping of str to int, optional
@@ -271,7 +272,7 @@ class IceEnsemble(BaseEstimator):
         return {
             "prior": free and self.prior_strength is None,
             "climatology": free and self.climatology is None,
-            "shares": free,
+            "shares": free and (self.prior_strength is None or self.climatology is None),
         }
 
     def tuned_options(self, training: TrainingTable) -> TrainingOptions:

@@ -47,6 +47,7 @@ def ensemble() -> IceEnsemble:
         folds=3,
         candidates=0,
         prior_strength=50.0,
+        climatology=0.0,
         seed=1,
     ).fit(samples())
     return fitted
@@ -107,6 +108,7 @@ def test_support_vectors_are_packed_in_the_precision_that_their_coefficients_nee
         "folds": 3,
         "candidates": 0,
         "prior_strength": 50.0,
+        "climatology": 0.0,
     }
     ensemble = IceEnsemble(classes=["rock"], **settings).fit(samples())
     svr = ensemble.replicates_[0].members["svr"]

@@ -89,7 +89,7 @@ def folder(tmp_path_factory):
         20 - 2 * samples.maat + 10 * (samples.rock == 7) + 4 * rng.normal(size=n)
     ).clip(0, 100)
     ensemble = IceEnsemble(
-        classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0
+        classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0, climatology=0
     ).fit(samples)
     ensemble.save(str(folder / "ensemble"))
     calibration = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.03, 0.96))
