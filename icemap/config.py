@@ -333,7 +333,9 @@ class EnsembleConfig(Section):
     folds choose.
     """
     climatology: float | None = Field(default=None, ge=0, le=1)
-    """Share of climatology in the pool: 0 keeps it out, null lets spatial folds choose."""
+    """Share of climatology in the pool: 0 keeps it out, null lets spatial folds choose. Where both
+    this and ``prior_strength`` are given, COP-BMA, quantile forest and Gaussian process have equal
+    shares; else the folds choose those, too."""
     candidates: int = Field(default=8, ge=0, le=10_000)
     """Settings that the tuning tries for each member in addition to its defaults."""
     monotone: dict[str, Literal["rising", "falling"]] = Field(default_factory=dict)

@@ -29,6 +29,7 @@ CONFIG: dict[str, Any] = {
         "replicates": 2,
         "folds": 3,
         "prior_strength": 100,
+        "climatology": 0,
     },
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }

@@ -226,6 +226,8 @@ def whole(tmp_path_factory) -> Path:
             "replicates": 2,
             "folds": 3,
             "candidates": 0,
+            "prior_strength": 100,
+            "climatology": 0,
         },
         verification={"folds": 3, "places": 100, "competitors": []},
     )

@@ -17,8 +17,10 @@ from icemap.catalog import load_sources
 from icemap.config import load_config
 from icemap.mapping.compiled_ensemble import pad
 from icemap.mapping.compiled_file import read_compiled
+from icemap.sphere import unit_vectors
 from icemap.store import read_json
 from icemap.verification.calibration import Calibration
+from tests.benchmarks.exact_pool import exact_means, exact_quantiles
 
 ROOT = Path(__file__).parents[1]
 REAL = ROOT.parent / "shared" / "realcase"
@@ -50,6 +52,8 @@ def run(tmp_path_factory) -> Path:
             "replicates": 2,
             "folds": 3,
             "candidates": 0,
+            "prior_strength": 100,
+            "climatology": 0,
         },
         "verification": {"folds": 3, "places": 500, "competitors": []},
     }
@@ -181,7 +185,7 @@ def test_verification_and_totals_are_numbers_of_this_target(run):
 
 def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube):
     """Real predictors, every fifth valid cell: each member against its own predict, each output
-    against the COP-BMAs and the forest themselves.
+    against the COP-BMAs and the other parts themselves.
     """
     ensemble, compiled = (
         icemap.open_ensemble(str(run / "ensemble")),
@@ -193,7 +197,8 @@ def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube)
         [cube[name].to_numpy()[rows, columns] for name in compiled.coding.names]
     ).astype(np.float32)
     coded = ensemble.coding_.encode(X.astype(float))[0]
-    F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
+    vectors = unit_vectors(cube.longitude.to_numpy()[columns], cube.latitude.to_numpy()[rows])
+    F, partners = ensemble.member_predictions(coded), ensemble.partners(coded, vectors)
     padded = pad(X)
     G = compiled.predict_members(padded, *compiled.code(padded)[:2])[:, :, : len(X)]
     spans = np.ptp(compiled.limits, axis=1)[:, None]
@@ -208,8 +213,7 @@ def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube)
     for k, name in enumerate((*compiled.members, "consensus")):
         require_close(name, 100 * (np.abs(G[k] - F[:, :, k]) / spans).max(axis=0), 1e-3)
     bmas = [replicate.bma for replicate in ensemble.replicates_]
-    means = np.array([bma.predict(f) for bma, f in zip(bmas, F)])
-    means += 0.5 * (leaves.mean - means.mean(axis=0))
+    means = exact_means(bmas, F, partners)
     data = icemap.open_map(str(run / "map.zarr")).load()
     layers = {
         name: data[name].to_numpy()[rows, columns].astype(float)
@@ -224,12 +228,7 @@ def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube)
     assert np.mean(layers["extrapolated"] == outside) > 0.999
     calibration = Calibration.from_dict(read_json(str(run / "ensemble" / "calibration.json")))
     levels = calibration.levels(data.dissimilarity.to_numpy()[rows, columns].astype(float))
-    for name, level in zip(("alt_lower95", "alt_upper95"), levels.T):
-        low, high = np.zeros(len(X)), np.full(len(X), width)
-        for _ in range(20):
-            middle = 0.5 * (low + high)
-            below = ensemble.pooled_.cdf(F, middle, leaves) < level
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        require_close(
-            name, 100 * (layers[name] - high) / width, 0.03
-        )  # the levels come from the dissimilarity as stored, in single precision
+    exact = exact_quantiles(bmas, F, levels, partners, ensemble.bounds)
+    for name, bound in zip(("alt_lower95", "alt_upper95"), exact.T, strict=True):
+        # The levels come from the dissimilarity as stored, in single precision.
+        require_close(name, 100 * (layers[name] - bound) / width, 0.03)

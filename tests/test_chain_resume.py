@@ -34,6 +34,8 @@ SETTINGS = {
         "replicates": 2,
         "folds": 3,
         "candidates": 1,
+        "prior_strength": 100,
+        "climatology": 0,
     },
     "verification": {"folds": 3, "places": 300, "competitors": []},
 }

@@ -44,6 +44,7 @@ CONFIG = {
         "replicates": 2,
         "folds": 2,
         "prior_strength": 100,
+        "climatology": 0,
     },
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }

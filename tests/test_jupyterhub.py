@@ -106,11 +106,13 @@ def _upload(folder: Path, server) -> None:
     files.put(str(folder) + "/", f"{server.bucket}/{RUN}", recursive=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [path.name for path in NOTEBOOKS])
 def test_every_notebook_runs_through_the_server(executed, name):
     assert executed[0][name].strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS[1:3], ids=lambda path: path.name)
 def test_what_is_stored_in_a_notebook_is_what_it_says(executed, path):
     """Counts of cells and sites, which no machine changes."""
@@ -126,11 +128,13 @@ def test_what_is_stored_in_a_notebook_is_what_it_says(executed, path):
     assert re.findall(r"[\d,]+ of [\d,]+ (?:cells|sites)", said) == counts
 
 
+@pytest.mark.slow
 def test_the_results_are_read_from_the_bucket(executed, s3_process):
     assert f"reading s3://{s3_process.bucket}/{RUN}" in executed[0][READS]
     assert "T5m_VIC" in executed[0][READS]
 
 
+@pytest.mark.slow
 def test_the_dashboard_is_seen_through_the_server_by_its_owner_alone(executed):
     answers = executed[1]
     assert answers["ada"].status_code == 200
@@ -196,6 +200,7 @@ def test_the_hub_does_not_start_with_a_short_password(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_what_the_hub_and_the_notebooks_say(hub, executed, s3_process, token):
     """Last: after all of the above."""
     said = hub.log + "".join(executed[0].values())

@@ -132,6 +132,7 @@ def write_project(
             "replicates": 2,
             "folds": 3,
             "prior_strength": 100,
+            "climatology": 0,
         },
         "verification": {"folds": 3, "places": 100, "competitors": []},
     }

@@ -60,3 +60,30 @@ def look_up(codes, forest, cdf, mean):  # type: ignore[no-untyped-def]
             cdf[begin + i, 0], cdf[begin + i, k + 1] = 0, 1
             for j in range(k):
                 cdf[begin + i, 1 + j] = min(sums[i, j], np.float32(1))
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def invert_leaves(cdf, x, levels, quantiles):  # type: ignore[no-untyped-def]
+    """Quantiles (n, k), written, of distribution functions ``cdf`` (n, nodes + 2), with 0 before
+    and 1 behind the nodes x, at the levels (n, k) of each place.
+    """
+    last = x.size
+    for i in range(levels.shape[0]):
+        for k in range(levels.shape[1]):
+            p = levels[i, k]
+            if p <= cdf[i, 1]:
+                quantiles[i, k] = x[0]
+                continue
+            if p >= cdf[i, last]:
+                quantiles[i, k] = x[last - 1]
+                continue
+            low, high = 1, last
+            while high - low > 1:
+                middle = (low + high) // 2
+                if cdf[i, middle] <= p:
+                    low = middle
+                else:
+                    high = middle
+            below, above = np.float64(cdf[i, low]), np.float64(cdf[i, high])
+            share = (p - below) / (above - below)
+            quantiles[i, k] = x[low - 1] + (x[high - 1] - x[low - 1]) * share

@@ -18,14 +18,13 @@ from scipy import special
 
 from icemap.ensemble.margins import RankMargin, cdf_interval
 from icemap.ensemble.nodes import lagrange
-from icemap.ensemble.quantile_forest import SHARE, Leaves
+from icemap.ensemble.pool_parts import Partners
 
 if TYPE_CHECKING:
     from icemap.ensemble.bma import CopulaBMA
 
 Array = NDArray[np.float64]
 
-_NO_LEAVES = np.zeros((1, 2), np.float32)
 _CELLS = 4096
 _FINEST = 256
 _NODES, _EVEN_NODES, _REACH = 384, 257, 4.2
@@ -98,9 +97,12 @@ def mix(F: NDArray[np.float32], mixture: Mixture) -> Mixed:
     return mixed
 
 
-def quantiles(mixed: Mixed, mixture: Mixture, levels: Array, leaves: Leaves | None = None) -> Array:
-    """Quantiles (n, k) at the levels (n, k) of each pixel, of the mixture alone or pooled with a
-    quantile forest.
+def quantiles(
+    mixed: Mixed, mixture: Mixture, levels: Array, partners: Partners | None = None
+) -> Array:
+    """Quantiles (n, k) at the levels (n, k) of each pixel, of the mixture alone or pooled with the
+    other parts: their weighted mean, so that the pool is no wider than its parts are (Lichtendahl
+    et al. 2013, doi:10.1287/mnsc.1120.1667).
 
     Parameters
     ----------
@@ -108,55 +110,53 @@ def quantiles(mixed: Mixed, mixture: Mixture, levels: Array, leaves: Leaves | No
         Where the predictions are in the mixture.
     mixture : Mixture
     levels : ndarray of shape (n, k)
-        Probabilities, rising in each row.
-    leaves : Leaves, optional
-        What the quantile forest says of the places.
+        Probabilities.
+    partners : Partners, optional
+        What the other parts say of the places.
     """
     from icemap.ensemble.mixture_kernels import invert
 
     found = np.empty(levels.shape)
-    if leaves is None:
-        invert(mixed.vectors, mixture, _NO_LEAVES, np.zeros(len(mixture.x)), 0.0, levels, found)
-    else:
-        invert(mixed.vectors, mixture, leaves.cdf, leaves.places(mixture.x), SHARE, levels, found)
-    return found
+    invert(mixed.vectors, mixture, levels, found)
+    if partners is None:
+        return found
+    pooled = partners.shares.bma * found + partners.quantiles(levels)
+    return np.clip(pooled, mixture.x[0], mixture.x[-1])
 
 
 def pooled_means(
-    mixed: Mixed, mixture: Mixture, leaves: Leaves | None = None
+    mixed: Mixed, mixture: Mixture, partners: Partners | None = None
 ) -> NDArray[np.float32]:
-    """Means of the replicates (replicates, n), of the mixture alone or pooled with a quantile
-    forest.
+    """Means of the replicates (replicates, n), of the mixture alone or pooled with the other parts.
 
-    The forest moves the means of all replicates by the same amount (choice): it is one forest, and
-    how much replicates differ is left to COP-BMA, which would otherwise seem twice as sure of
-    itself as it is.
+    The other parts move the means of all replicates by the same amount (choice): there is one of
+    each, and how much replicates differ is left to COP-BMA, which would otherwise seem surer of
+    itself than it is.
 
     Parameters
     ----------
     mixed : Mixed
         Where the predictions are in the mixture.
     mixture : Mixture
-    leaves : Leaves, optional
-        What the quantile forest says of the places.
+    partners : Partners, optional
+        What the other parts say of the places.
     """
     from icemap.ensemble.mixture_kernels import mean_over_replicates
 
-    if leaves is None:
+    if partners is None:
         return mixed.means
-    shift = SHARE * (leaves.mean - mean_over_replicates(mixed.means))
+    others = 1 - partners.shares.bma
+    shift = partners.means() - others * mean_over_replicates(mixed.means)
     return np.clip(
         mixed.means + shift.astype(np.float32), np.float32(mixture.x[0]), np.float32(mixture.x[-1])
     )
 
 
-def compile_mixture(bmas: Sequence[CopulaBMA], nodes: Array | None = None) -> Mixture:
+def compile_mixture(bmas: Sequence[CopulaBMA]) -> Mixture:
     """Tables with as few common curves as quantiles at random places allow. They hold the linear
     pools.
-
-    ``nodes`` are more values of the target to have among its nodes.
     """
-    x, levels = _nodes(bmas, nodes)
+    x, levels = _nodes(bmas)
     weights = np.array([bma.weights_ for bma in bmas]).T
     coarse = _enough_rows(bmas, levels)
     # A multiple of what cubic interpolation needs, so that straight lines suffice.
@@ -192,7 +192,7 @@ def compile_mixture(bmas: Sequence[CopulaBMA], nodes: Array | None = None) -> Mi
     return mixture
 
 
-def _nodes(bmas: Sequence[CopulaBMA], more: Array | None) -> tuple[Array, Array]:
+def _nodes(bmas: Sequence[CopulaBMA]) -> tuple[Array, Array]:
     """Target values, dense where the replicates expect the target and nowhere sparse, and their
     level in the margin of each replicate, (replicates, nodes).
 
@@ -202,7 +202,6 @@ def _nodes(bmas: Sequence[CopulaBMA], more: Array | None) -> tuple[Array, Array]
     u = special.ndtr(np.linspace(-_REACH, _REACH, _NODES))
     expected = np.mean([np.asarray(bma.target_margin_.ppf(u), dtype=float) for bma in bmas], axis=0)
     x = np.union1d(expected, np.linspace(expected[0], expected[-1], _EVEN_NODES))
-    x = x if more is None else np.union1d(x, more)
     limits = [cdf_interval(bma.target_margin_, x) for bma in bmas]
     return x, np.array([np.append(right[:-1], left[-1]) for left, right in limits])
 

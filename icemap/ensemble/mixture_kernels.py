@@ -132,33 +132,18 @@ def _at_node(j, vector, center, curves):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _with_leaves(G, place, leaves, share):  # type: ignore[no-untyped-def]
-    """The pool with a forest, whose distribution function is ``leaves``, at a node that has this
-    place among the forest's.
-    """
-    if share == 0:
-        return G
-    cell = min(np.int64(place), leaves.size - 2)
-    return (1 - share) * G + share * (
-        leaves[cell] + np.float32(place - cell) * (leaves[cell + 1] - leaves[cell])
-    )
-
-
-@numba.njit(cache=True, nogil=True, boundscheck=False)
-def _quantile(vector, p, center, curves, x, leaves, places, share):  # type: ignore[no-untyped-def]
+def _quantile(vector, p, center, curves, x):  # type: ignore[no-untyped-def]
     """Where the distribution function reaches p; it is computed where bisection looks."""
     low, high = 0, x.size - 1
-    at_low = _with_leaves(_at_node(low, vector, center, curves), places[low], leaves, share)
-    at_high = _with_leaves(_at_node(high, vector, center, curves), places[high], leaves, share)
+    at_low = _at_node(low, vector, center, curves)
+    at_high = _at_node(high, vector, center, curves)
     if p <= at_low:
         return x[low]
     if p >= at_high:
         return x[high]
     while high - low > 1:
         middle = (low + high) // 2
-        value = _with_leaves(
-            _at_node(middle, vector, center, curves), places[middle], leaves, share
-        )
+        value = _at_node(middle, vector, center, curves)
         if value <= p:
             low, at_low = middle, value
         else:
@@ -214,25 +199,12 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def invert(vectors, mixture, leaves, places, share, levels, quantiles):  # type: ignore[no-untyped-def]
-    """Quantiles (n, k) of the mixtures of vectors (n, rank), at the levels (n, k) of each pixel.
-
-    A forest has its share of each: ``leaves`` (n, nodes of the forest + 2) float32, and ``places``
-    of the mixture's nodes among them. Where the share is 0 one row of leaves, whatever it is,
-    serves all pixels.
-    """
+def invert(vectors, mixture, levels, quantiles):  # type: ignore[no-untyped-def]
+    """Quantiles (n, k) of the mixtures of vectors (n, rank), at the levels (n, k) of each pixel."""
     for i in range(levels.shape[0]):
-        own = leaves[min(i, len(leaves) - 1)]
         for k in range(levels.shape[1]):
             quantiles[i, k] = _quantile(
-                vectors[i],
-                levels[i, k],
-                mixture.center,
-                mixture.curves,
-                mixture.x,
-                own,
-                places,
-                share,
+                vectors[i], levels[i, k], mixture.center, mixture.curves, mixture.x
             )
 
 

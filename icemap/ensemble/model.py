@@ -18,19 +18,20 @@ from sklearn.utils.validation import check_is_fitted
 from icemap.boreholes.samples import SAMPLE_COLUMNS
 from icemap.ensemble.checks import fewest_samples
 from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.fit_parts import fit_parts
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
+from icemap.ensemble.pool_parts import Partners, PoolParts
 from icemap.ensemble.pooled import PooledMixture, replicate_interval
-from icemap.ensemble.quantile_forest import Leaves, QuantileForest, with_climatology
 from icemap.ensemble.replicates import (
     Replicate,
     TrainingOptions,
     TrainingTable,
     fit_replicate,
-    grow_forest,
 )
 from icemap.ensemble.tuning import PoolChoices, Tuning, tune
 from icemap.recipe import FittedOn, Recipe, RecipeName
+from icemap.sphere import unit_vectors
 
 Array = NDArray[np.float64]
 
@@ -88,7 +89,8 @@ class IceEnsemble(BaseEstimator):
         choose.
     climatology : float or None
         Share of climatology, the distribution of all samples, in the pool; None has the tuning
-        choose, 0 where the rest earns it.
+        choose, 0 where the rest earns it. Where both this and the strength of the prior are given,
+        nothing of the pool is tuned, and its parts have equal shares.
     candidates : int
         Settings that the tuning tries for each member beside its defaults; 0 keeps the defaults.
     monotone : mapping of str to int, optional
@@ -105,8 +107,8 @@ class IceEnsemble(BaseEstimator):
     tuning_ : Tuning
         Settings of the members and strength of the prior, for all replicates.
     replicates_ : list of Replicate
-    forest_ : QuantileForest or None
-        Of all samples; the published recipe has none.
+    parts_ : PoolParts or None
+        The quantile forest and the Gaussian process of all samples; the published recipe has none.
     held_out_ : ndarray of bool, shape (replicates, n)
 
     Notes
@@ -114,8 +116,9 @@ class IceEnsemble(BaseEstimator):
     After the recipe of Wang, Ran & Li (2026): every replicate has its own 90 % of the cells, its
     own members and its own COP-BMA (Madadgar & Moradkhani 2014, doi:10.1002/2014WR015965), fitted
     on out-of-fold predictions. Their mixture is pooled with a quantile regression forest
-    (Meinshausen 2006, JMLR 7:983) in equal shares (choice): COP-BMA knows a place by the
-    predictions of the members alone, the forest by the sites like it.
+    (Meinshausen 2006, JMLR 7:983) and a Gaussian process (choice): COP-BMA knows a place by the
+    predictions of the members alone, the forest by the sites like it, the process by those near it,
+    too. The pool's quantiles are the weighted means of theirs.
 
     Examples
     --------
@@ -179,7 +182,7 @@ class IceEnsemble(BaseEstimator):
         self.replicates_: Sequence[Replicate] = [
             self.fit_one(samples, index) for index in range(self.replicates)
         ]
-        self.forest_ = self.fit_forest(self.table(samples))
+        self.parts_ = self.fit_parts(self.table(samples))
         return self
 
     def prepare(self, samples: pd.DataFrame) -> TrainingTable:
@@ -239,7 +242,7 @@ class IceEnsemble(BaseEstimator):
 
     def _options(self, tuning: Tuning) -> TrainingOptions:
         if self.followed.published:
-            tuning = replace(tuning, prior_strength=0.0, climatology=0.0)
+            tuning = replace(tuning, prior_strength=0.0, climatology=0.0, shares=None)
         strength = tuning.prior_strength if self.prior_strength is None else self.prior_strength
         share = tuning.climatology if self.climatology is None else self.climatology
         return TrainingOptions(
@@ -249,6 +252,7 @@ class IceEnsemble(BaseEstimator):
             self.bounds,
             strength,
             share,
+            tuning.shares,
             tuning.model_variance,
             tuning.settings,
             self.monotone or {},
@@ -268,6 +272,7 @@ class IceEnsemble(BaseEstimator):
         return {
             "prior": free and self.prior_strength is None,
             "climatology": free and self.climatology is None,
+            "shares": free and (self.prior_strength is None or self.climatology is None),
         }
 
     def tuned_options(self, training: TrainingTable) -> TrainingOptions:
@@ -286,30 +291,36 @@ class IceEnsemble(BaseEstimator):
             replicate_seed(self.seed, index),
         )
 
-    def fit_forest(
+    def fit_parts(
         self, table: TrainingTable, options: TrainingOptions | None = None
-    ) -> QuantileForest | None:
-        """The quantile forest of a whole training table, with the share of climatology of the
-        options, which are the ensemble's own if not given.
+    ) -> PoolParts | None:
+        """What is pooled with COP-BMA, of a whole training table, with the shares of the options,
+        which are the ensemble's own if not given.
 
         None for the published recipe.
         """
-        if self.followed.published:
-            return None
         chosen = self.options if options is None else options
-        return with_climatology(
-            *grow_forest(table, chosen, self.coding_, self.seed), chosen.climatology
-        )
+        return fit_parts(table, chosen, self.coding_, self.seed)
 
     @cached_property
     def pooled_(self) -> PooledMixture:
-        """The mixture over all replicates and members, and the forest."""
-        check_is_fitted(self, ("replicates_", "forest_"))
-        return PooledMixture([replicate.bma for replicate in self.replicates_], self.forest_)
+        """The mixture over all replicates and members."""
+        check_is_fitted(self, ("replicates_", "parts_"))
+        return PooledMixture([replicate.bma for replicate in self.replicates_])
 
-    def leaves(self, X: Array) -> Leaves | None:
-        """What the forest says of coded predictors (n, predictors); None without a forest."""
-        return None if self.forest_ is None else self.forest_.at(self.coding_.codes(X))
+    def partners(self, X: Array, vectors: Array | None = None) -> Partners | None:
+        """What the other parts of the pool say of coded predictors (n, predictors); None with the
+        published recipe.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, predictors)
+            Coded predictors.
+        vectors : ndarray of shape (n, 3), optional
+            Unit vectors of the places, see `icemap.sphere.unit_vectors`; without them a place is
+            taken for one that is far from every sample.
+        """
+        return None if self.parts_ is None else self.parts_.at_coded(self.coding_, X, vectors)
 
     def member_predictions(self, X: Array) -> Array:
         """Members of every replicate and, last, their mean for coded predictors, on the members'
@@ -325,13 +336,16 @@ class IceEnsemble(BaseEstimator):
 
     def predict(self, X: Any) -> Array:
         """Mean over the replicates, shape (n,), for a DataFrame with the predictors or an array
-        with one column for each, in order.
+        with one column for each, in order; see `predict_all`.
         """
         return self.predict_all(X).mean
 
     def predict_all(self, X: Any) -> Prediction:
         """Mean, spread, 95 % interval as it is before calibration, and flags for predictors of
         shape (n, predictors).
+
+        A DataFrame with ``lon`` and ``lat`` says where its rows are; an array does not, and its
+        rows are taken for places that are far from every sample.
         """
         check_is_fitted(self, "replicates_")
         if hasattr(X, "__dask_graph__") or hasattr(X, "data_vars"):
@@ -344,7 +358,8 @@ class IceEnsemble(BaseEstimator):
         )
         coded, unseen = self.coding_.encode(values)
         F = self.member_predictions(coded)
-        means, bounds, outside = self.pooled_.summary(F, (0.025, 0.975), self.leaves(coded))
+        partners = self.partners(coded, vectors_of(X))
+        means, bounds, outside = self.pooled_.summary(F, (0.025, 0.975), partners)
         if self.followed.published:
             bounds = replicate_interval(means)
         spread = means.std(axis=0, ddof=1) if len(means) > 1 else np.zeros(means.shape[1])
@@ -372,7 +387,7 @@ class IceEnsemble(BaseEstimator):
         saved = read_ensemble(url)
         ensemble = cls(**saved.parameters)
         ensemble.coding_, ensemble.tuning_ = saved.coding, saved.tuning
-        ensemble.replicates_, ensemble.forest_ = saved.replicates, saved.forest
+        ensemble.replicates_, ensemble.parts_ = saved.replicates, saved.parts
         check = saved.manifest["check"]
         require_same_predictions(url, saved.manifest, ensemble.predict(np.array(check["X"])))
         return ensemble
@@ -399,6 +414,15 @@ def sample_errors(samples: pd.DataFrame) -> Array | None:
             " missing."
         )
     return error if error.any() else None
+
+
+def vectors_of(X: Any) -> Array | None:
+    """Unit vectors (n, 3) of the rows of a DataFrame with ``lon`` and ``lat``; None of anything
+    else.
+    """
+    if not isinstance(X, pd.DataFrame) or not {"lon", "lat"} <= set(X.columns):
+        return None
+    return unit_vectors(X["lon"].to_numpy(dtype=float), X["lat"].to_numpy(dtype=float))
 
 
 def replicate_seed(seed: int, index: int) -> int:

@@ -8,21 +8,16 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import special
 
 from icemap.ensemble.measurement import without_error
 
 Array = NDArray[np.float64]
 
-# : Share of the forest in the pool, the rest is COP-BMA's: two forecasts of about the same skill
-# are pooled best as equals.
-SHARE = 0.5
 TREES = 300
 _MIN_LEAF = 5
 _NODES = 128
-# Sums of shares in single precision miss 1 by less.
-_ROUNDING = 1e-5
 
 
 class QuantileForest(NamedTuple):
@@ -142,46 +137,17 @@ class Leaves(NamedTuple):
     mean: NDArray[np.float32]
     x: Array
 
-    def places(self, values: Array) -> Array:
-        """Where values lie among the columns of ``cdf``, the shape of values."""
-        inside = np.interp(values, self.x, np.arange(1.0, len(self.x) + 1))
-        return np.where(
-            values < self.x[0], 0.0, np.where(values > self.x[-1], len(self.x) + 1.0, inside)
-        )
+    def quantiles(self, levels: Array) -> Array:
+        """Quantiles at the levels (n, k) of each place, (n, k)."""
+        from icemap.ensemble.leaf_kernels import invert_leaves
+
+        found = np.empty(levels.shape)
+        invert_leaves(self.cdf, self.x, levels, found)
+        return found
 
     def rows(self, rows: slice) -> Leaves:
         """Some of the places."""
         return Leaves(self.cdf[rows], self.mean[rows], self.x)
-
-    def at_values(self, values: Array) -> Array:
-        """Distribution functions at the same values (k,) everywhere, (n, k)."""
-        place = self.places(values)
-        cell = np.minimum(place.astype(int), len(self.x))
-        return self.cdf[:, cell] + (place - cell) * (self.cdf[:, cell + 1] - self.cdf[:, cell])
-
-    def cdf_interval(self, y: ArrayLike) -> tuple[Array, Array]:
-        """P(Y < y) and P(Y <= y), each (n,): different only at an atom. y is one value or one per
-        place.
-        """
-        values = np.broadcast_to(np.asarray(y, dtype=np.float64), self.mean.shape)
-        place, rows = self.places(values), np.arange(len(self.mean))
-        cell = np.minimum(place.astype(int), len(self.x))
-        value = self.cdf[rows, cell] + (place - cell) * (
-            self.cdf[rows, cell + 1] - self.cdf[rows, cell]
-        )
-        return np.where(values <= self.x[0], 0.0, value), np.where(values >= self.x[-1], 1.0, value)
-
-    def pdf(self, y: ArrayLike) -> Array:
-        """Density at y, (n,); at an atom, its probability."""
-        values = np.broadcast_to(np.asarray(y, dtype=np.float64), self.mean.shape)
-        cell, rows = (
-            np.clip(np.searchsorted(self.x, values, side="right") - 1, 0, len(self.x) - 2),
-            np.arange(len(self.mean)),
-        )
-        slope = (self.cdf[rows, cell + 2] - self.cdf[rows, cell + 1]) / np.diff(self.x)[cell]
-        left, right = self.cdf_interval(values)
-        outside = (values < self.x[0]) | (values > self.x[-1])
-        return np.where(right - left > _ROUNDING, right - left, np.where(outside, 0.0, slope))
 
 
 def with_climatology(forest: QuantileForest, everywhere: Array, share: float) -> QuantileForest:

@@ -18,9 +18,10 @@ from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
 from icemap.ensemble.measurement import error_weights, model_variance, without_error
 from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, predict_members
-from icemap.ensemble.quantile_forest import TREES, QuantileForest, grow_quantile_forest
+from icemap.ensemble.pool_parts import Shares
 from icemap.ensemble.target import TargetScale
 from icemap.recipe import ICEMAP, Recipe
+from icemap.sphere import unit_vectors
 
 Array = NDArray[np.float64]
 #: How often spatial blocks are halved, at most, where one of them holds too many of the samples.
@@ -44,6 +45,8 @@ class TrainingOptions:
         Rows' worth of belief in the plain mean of the members.
     climatology : float
         Share of the target's own distribution in the pool.
+    shares : Shares or None
+        Of the pool's parts; None has them equal.
     model_variance : float
         Of the members about the truth, to which the samples' errors add; 0 where there are none.
     settings : mapping of str to mapping
@@ -59,6 +62,7 @@ class TrainingOptions:
     bounds: tuple[float, float] | None = (0.0, 100.0)
     prior_strength: float = 100.0
     climatology: float = 0.0
+    shares: Shares | None = None
     model_variance: float = 0.0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     monotone: Mapping[str, int] = field(default_factory=dict)
@@ -119,6 +123,16 @@ class TrainingTable:
         if self.error is None:
             return self
         return replace(self, y=without_error(self.y, predicted, self.error, self.weight))
+
+    @property
+    def vectors(self) -> Array | None:
+        """Unit vectors of the samples, (n, 3); None where nobody says where they are."""
+        return unit_vectors(self.longitude, self.latitude) if self.placed else None
+
+    def unplaced(self) -> TrainingTable:
+        """As if nobody said where the samples are."""
+        unknown = np.full(len(self), np.nan)
+        return replace(self, longitude=unknown, latitude=unknown)
 
     def alike(self) -> TrainingTable:
         """With every sample for the same, whatever its neighbours and its error."""
@@ -268,33 +282,6 @@ def fit_replicate(
     )
     clock["cop_bma"] += time.process_time() - start
     return Replicate(members, bma, coding, scale, F, clock)
-
-
-def grow_forest(
-    table: TrainingTable,
-    options: TrainingOptions,
-    coding: PredictorCoding,
-    seed: int,
-    trees: int = TREES,
-) -> tuple[QuantileForest, Array]:
-    """The quantile forest of a whole table without climatology, and the distribution of all its
-    sites, see `grow_quantile_forest`.
-
-    Parameters
-    ----------
-    table : TrainingTable
-    options : TrainingOptions
-    coding : PredictorCoding
-    seed : int
-    trees : int
-        Number of trees.
-    """
-    directions = [options.monotone.get(name, 0) for name in coding.names]
-    table, codes = table.weighed(options.model_variance), coding.codes(table.X)
-    found = directions if any(directions) else ()
-    return grow_quantile_forest(
-        codes, table.y, table.weight, options.bounds, seed, found, table.error, trees
-    )
 
 
 def weighed_table(

@@ -7,7 +7,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, NamedTuple, Protocol
 from zipfile import ZIP_STORED, BadZipFile
 
@@ -18,6 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import split_numbers
+from icemap.ensemble.gaussian_process import GaussianProcess
+from icemap.ensemble.pool_parts import PoolParts, Shares
 from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.replicates import Replicate
 from icemap.ensemble.target import TargetScale
@@ -26,9 +30,10 @@ from icemap.errors import IcemapError
 from icemap.provenance import digest
 from icemap.store import exists, join, read_bytes, read_json, write_bytes, write_json
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "manifest.json"
 FOREST = "forest.npz"
+PROCESS = "process.npz"
 CALIBRATION = "calibration.json"
 APPLICABILITY = "applicability.json"
 # Keys of the manifest that say where an ensemble comes from and what it is about.
@@ -54,7 +59,7 @@ class FittedEnsemble(Protocol):
 
     coding_: PredictorCoding
     tuning_: Tuning
-    forest_: QuantileForest | None
+    parts_: PoolParts | None
     replicates_: Sequence[Replicate]
     samples_: pd.DataFrame
 
@@ -70,7 +75,7 @@ class SavedEnsemble(NamedTuple):
     coding: PredictorCoding
     tuning: Tuning
     replicates: list[Replicate]
-    forest: QuantileForest | None
+    parts: PoolParts | None
     manifest: Mapping[str, Any]
 
 
@@ -113,14 +118,22 @@ def save_replicate(url: str, index: int, replicate: Replicate) -> dict[str, str]
     return {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
 
 
-def save_forest(url: str, forest: QuantileForest | None) -> dict[str, str]:
-    """Write the quantile forest; file name to SHA-256, for the manifest; {} without a forest."""
-    if forest is None:
+def save_parts(url: str, parts: PoolParts | None) -> dict[str, str]:
+    """Write the quantile forest and the Gaussian process; file name to SHA-256, for the manifest;
+    {} without them.
+    """
+    if parts is None:
         return {}
-    content = io.BytesIO()
-    np.savez(content, **forest._asdict())
-    write_bytes(join(url, FOREST), content.getvalue())
-    return {FOREST: hashlib.sha256(content.getvalue()).hexdigest()}
+    arrays = {FOREST: parts.forest._asdict()}
+    if parts.process is not None:
+        arrays[PROCESS] = parts.process._asdict()
+    files = {}
+    for name, each in arrays.items():
+        content = io.BytesIO()
+        np.savez(content, **each)
+        write_bytes(join(url, name), content.getvalue())
+        files[name] = hashlib.sha256(content.getvalue()).hexdigest()
+    return files
 
 
 def write_manifest(
@@ -167,6 +180,7 @@ def write_manifest(
             "coding": coding.to_dict(),
             "tuning": ensemble.tuning_.to_dict(),
             "splits": split_numbers(len(ensemble.replicates_)).tolist(),
+            **({} if ensemble.parts_ is None else {"shares": asdict(ensemble.parts_.shares)}),
             "training_range": {
                 name: [float(low), float(high)]
                 for name, low, high in zip(
@@ -183,7 +197,7 @@ def write_manifest(
 
 def save_ensemble(ensemble: FittedEnsemble, url: str) -> None:
     """Write a fitted ensemble; the check rows are made from the training ranges of its coding."""
-    files = save_forest(url, ensemble.forest_)
+    files = save_parts(url, ensemble.parts_)
     for index, replicate in enumerate(ensemble.replicates_):
         files |= save_replicate(url, index, replicate)
     write_manifest(ensemble, url, files, ensemble.samples_)
@@ -235,10 +249,9 @@ def follows_published(parameters: Mapping[str, Any]) -> bool:
     return bool(parameters.get("recipe") == "published")
 
 
-def load_forest(
-    url: str, manifest: Mapping[str, Any], coding: PredictorCoding
-) -> QuantileForest | None:
-    """Read the quantile forest after checking its digest; None for the published recipe.
+def load_parts(url: str, manifest: Mapping[str, Any], coding: PredictorCoding) -> PoolParts | None:
+    """Read the quantile forest and the Gaussian process after checking their digests; None for the
+    published recipe.
 
     Parameters
     ----------
@@ -251,23 +264,35 @@ def load_forest(
     Raises
     ------
     IcemapError
-        If the file is missing, changed, or no forest.
+        If a file is missing, changed, or holds something else.
     """
     if follows_published(manifest["parameters"]):
         return None
-    content = io.BytesIO(_verified(url, FOREST, manifest["files"]))
+    with _arrays(url, FOREST, manifest, "quantile forest") as arrays:
+        forest = QuantileForest(**arrays)
+        forest.require_sound(len(coding.names))
+    process = None
+    if PROCESS in manifest["files"]:
+        with _arrays(url, PROCESS, manifest, "Gaussian process") as arrays:
+            process = GaussianProcess(**arrays)
+            process.require_sound(len(coding.design_columns))
+    return PoolParts(forest, process, Shares(**manifest["shares"]))
+
+
+@contextmanager
+def _arrays(url: str, name: str, manifest: Mapping[str, Any], what: str) -> Iterator[Any]:
+    """The arrays of a file of the ensemble; what is wrong with them is said in one sentence."""
+    content = io.BytesIO(_verified(url, name, manifest["files"]))
     try:
         with np.load(content, allow_pickle=False) as arrays:
             # It is written uncompressed; anything else could be far larger in memory than on disk.
             if any(part.compress_type != ZIP_STORED for part in arrays.zip.infolist()):
                 raise ValueError("compressed")
-            forest = QuantileForest(**arrays)
-        forest.require_sound(len(coding.names))
+            yield arrays
     except (BadZipFile, EOFError, IndexError, MemoryError, TypeError, ValueError) as error:
         raise IcemapError(
-            f"{join(url, FOREST)} is not a quantile forest of icemap's: train the ensemble again."
+            f"{join(url, name)} is not a {what} of icemap's: train the ensemble again."
         ) from error
-    return forest
 
 
 def read_manifest(url: str) -> Mapping[str, Any]:
@@ -323,7 +348,7 @@ def read_ensemble(url: str) -> SavedEnsemble:
         coding,
         Tuning.from_dict(manifest["tuning"]),
         [load_replicate(url, index, files, coding) for index in indices],
-        load_forest(url, manifest, coding),
+        load_parts(url, manifest, coding),
         manifest,
     )
 

@@ -5,17 +5,18 @@ of the training side, and used by all replicates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.checks import MIN_ROWS
-from icemap.ensemble.climatology import climatology_scores
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import splitter
 from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
+from icemap.ensemble.pool_parts import Shares
+from icemap.ensemble.pool_shares import left_out_parts
 from icemap.ensemble.replicates import (
     TrainingOptions,
     TrainingTable,
@@ -43,17 +44,20 @@ class Tuning:
         Of the prior that draws the weights towards the plain mean of the members.
     climatology : float
         Share of climatology in the pool.
+    shares : Shares or None
+        Of the pool's parts; None has them equal.
     model_variance : float
         Of the members about the truth, in squared units of the target; 0 where the samples have no
         errors.
     record : list of dict
         Every candidate with its mean squared error on the members' scale, every strength with its
-        CRPS, and the CRPS of the pool and of climatology.
+        CRPS, and the CRPS of the pool with its shares and of climatology.
     """
 
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     prior_strength: float = 100.0
     climatology: float = 0.0
+    shares: Shares | None = None
     model_variance: float = 0.0
     record: Sequence[Mapping[str, Any]] = ()
 
@@ -64,6 +68,7 @@ class Tuning:
         pool = {
             "prior_strength": strength,
             "climatology": self.climatology,
+            "shares": None if self.shares is None else asdict(self.shares),
             "model_variance": self.model_variance,
         }
         return {"settings": settings, **pool, "record": list(self.record)}
@@ -78,16 +83,19 @@ class Tuning:
         climatology, variance = (
             float(content.get(name, 0.0)) for name in ("climatology", "model_variance")
         )
-        return cls(
-            settings, float(content["prior_strength"]), climatology, variance, content["record"]
-        )
+        shares = content.get("shares") and Shares(**content["shares"])
+        strength = float(content["prior_strength"])
+        return cls(settings, strength, climatology, shares, variance, content["record"])
 
 
 class PoolChoices(TypedDict):
-    """Whether the strength of the prior and the share of climatology are chosen."""
+    """Whether the strength of the prior, the share of climatology and the shares of the pool's
+    parts are chosen.
+    """
 
     prior: bool
     climatology: bool
+    shares: bool
 
 
 def tune(
@@ -99,6 +107,7 @@ def tune(
     *,
     prior: bool,
     climatology: bool = True,
+    shares: bool = True,
 ) -> Tuning:
     """Tune every member, then how they are pooled.
 
@@ -108,9 +117,9 @@ def tune(
         Settings tried for each member in addition to its defaults; 0 keeps the defaults.
     seed : int
         For the draws of the candidates and the folds.
-    prior, climatology : bool
-        Whether to choose the strength of the prior and the share of climatology; else those of the
-        options stay.
+    prior, climatology, shares : bool
+        Whether to choose the strength of the prior, the share of climatology and those of the
+        pool's parts; else those of the options stay.
     """
     table, variance = weighed_table(table, options, coding, seed)
     options = replace(options, model_variance=variance)
@@ -126,6 +135,7 @@ def tune(
         seed,
         prior=prior,
         climatology=climatology,
+        shares=shares,
     )
     return replace(
         pool,
@@ -190,8 +200,10 @@ def tune_pool(
     *,
     prior: bool,
     climatology: bool,
+    shares: bool,
 ) -> Tuning:
-    """Strength of the prior and share of climatology, by spatial folds of out-of-fold predictions.
+    """Strength of the prior, shares of the pool's parts and of climatology, by spatial folds of
+    out-of-fold predictions.
 
     The table is that of `weighed_table`, and the options have its variance. Where the folds leave
     too few rows for a COP-BMA, or rows that are alike, those of the options stay.
@@ -204,19 +216,18 @@ def tune_pool(
         With the variance of the model.
     coding : PredictorCoding
     seed : int
-    prior, climatology : bool
-        Which of the two are tuned.
+    prior, climatology, shares : bool
+        Which of the three are tuned.
     """
-    strength, share, record = options.prior_strength, options.climatology, []
+    strength, share, of_parts = options.prior_strength, options.climatology, options.shares
+    record: list[Mapping[str, Any]] = []
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
     enough = len(table) - np.bincount(folds).max() >= MIN_ROWS
-    if (prior or climatology) and enough:
+    if (prior or climatology or shares) and enough:
         scale = options.scale(table.y)
         F = out_of_fold(table, options, coding, scale, seed)
-        prior, climatology = (
-            wanted and _differ(F, table.y, folds) for wanted in (prior, climatology)
-        )
-        if prior:
+        differ = _differ(F, table.y, folds)
+        if prior and differ:
             fitted = table.without_error(scale.inverse(F[:, -1]))
             strength, crps = choose_prior_strength(
                 bma_of(options), F, fitted.y, folds, sample_weight=table.weight
@@ -225,22 +236,26 @@ def tune_pool(
                 {"prior_strength": "inf" if np.isinf(s) else s, "crps": value}
                 for s, value in crps.items()
             ]
-        if climatology:
-            scores = climatology_scores(
-                table, replace(options, prior_strength=strength), coding, F, folds, seed
-            )
-            share = scores.share
+        if (climatology or shares) and differ:
+            chosen = replace(options, prior_strength=strength)
+            parts = left_out_parts(table, chosen, coding, F, folds, seed)
+            of_parts = parts.shares() if shares else of_parts
+            scores = parts.scores(of_parts or Shares.equal(process=len(parts.parts) > 2))
+            share = scores.share if climatology else share
+            of_pool, of_climatology = scores.means()
             record.append(
                 {
                     "climatology": share,
-                    "crps": scores.crps(0.0),
-                    "crps_climatology": scores.crps(1.0),
+                    "shares": None if of_parts is None else asdict(of_parts),
+                    "crps": of_pool,
+                    "crps_climatology": of_climatology,
                     "evidence": scores.evidence,
                 }
             )
     return Tuning(
         prior_strength=strength,
         climatology=share,
+        shares=of_parts,
         model_variance=options.model_variance,
         record=record,
     )

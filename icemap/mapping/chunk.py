@@ -36,6 +36,7 @@ def map_pixels(
     applicability: Applicability,
     calibration: Calibration,
     X: NDArray[Any],
+    vectors: NDArray[np.float64] | None,
 ) -> ChunkResult:
     """Predict pixels, all in one result; see `map_batches`.
 
@@ -46,8 +47,10 @@ def map_pixels(
     calibration : Calibration
     X : ndarray of shape (n, predictors)
         In the ensemble's order of predictors; classes as codes.
+    vectors : ndarray of shape (n, 3) or None
+        Unit vectors of the pixels' centres; None where nobody says where they are.
     """
-    parts = [result for _, result in map_batches(compiled, applicability, calibration, X)]
+    parts = [result for _, result in map_batches(compiled, applicability, calibration, X, vectors)]
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts], axis=-1)
         for name in ChunkResult.__dataclass_fields__
@@ -60,6 +63,7 @@ def map_batches(
     applicability: Applicability,
     calibration: Calibration,
     X: NDArray[Any],
+    vectors: NDArray[np.float64] | None,
 ) -> Iterator[tuple[slice, ChunkResult]]:
     """Predict the pixels of one chunk, `BATCH` at a time, so that memory does not grow with the
     chunk times the replicates.
@@ -68,6 +72,8 @@ def map_batches(
     ----------
     X : ndarray of shape (n, predictors)
         Valid pixels in the ensemble's order of predictors; classes as codes.
+    vectors : ndarray of shape (n, 3) or None
+        Unit vectors of the pixels' centres; None where nobody says where they are.
 
     Yields
     ------
@@ -77,7 +83,8 @@ def map_batches(
     """
     for start in range(0, len(X), BATCH):
         rows = slice(start, min(start + BATCH, len(X)))
-        yield rows, _predict(compiled, applicability, calibration, X[rows])
+        where = None if vectors is None else vectors[rows]
+        yield rows, _predict(compiled, applicability, calibration, X[rows], where)
 
 
 def _predict(
@@ -85,13 +92,15 @@ def _predict(
     applicability: Applicability,
     calibration: Calibration,
     X: NDArray[Any],
+    vectors: NDArray[np.float64] | None,
 ) -> ChunkResult:
     n, padded = len(X), pad(X)
+    where = None if vectors is None else pad(vectors)
     codes, design, unseen = compiled.code(padded)
     F = compiled.predict_members(padded, codes, design)
     index = applicability.index(design)
     means, quantiles, extrapolated = compiled.pool(
-        F, compiled.leaves(codes), calibration.levels(index)
+        F, compiled.partners(codes, design, where), calibration.levels(index)
     )
     mean, spread = mean_and_spread(means)
     # The nodes of the mixture end at the bounds of the target.

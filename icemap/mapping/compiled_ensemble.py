@@ -15,8 +15,8 @@ from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.mixture import Mixture, mix, pooled_means, quantiles
 from icemap.ensemble.model import IceEnsemble
+from icemap.ensemble.pool_parts import Partners, PoolParts
 from icemap.ensemble.pooled import replicate_interval
-from icemap.ensemble.quantile_forest import Leaves, QuantileForest
 from icemap.errors import IcemapError
 from icemap.mapping.kernels.bits import PIXELS
 from icemap.mapping.kernels.coder import Coder, code_pixels, compile_coding
@@ -74,7 +74,8 @@ class CompiledEnsemble:
     models : mapping of str to sequence of fitted regressors
         The other members, one regressor per replicate, asked by their own ``predict``.
     mixture : Mixture
-    forest : QuantileForest or None
+    parts : PoolParts or None
+        What is pooled with COP-BMA.
     reasons : mapping of str to str
         Why ``models`` have no kernel.
     published : bool
@@ -90,7 +91,7 @@ class CompiledEnsemble:
     arrays: Mapping[str, MemberArrays]
     models: Mapping[str, Models]
     mixture: Mixture
-    forest: QuantileForest | None
+    parts: PoolParts | None
     reasons: Mapping[str, str]
     published: bool = False
 
@@ -167,14 +168,35 @@ class CompiledEnsemble:
         np.mean(F[:-1], axis=0, out=F[-1])
         return F
 
-    def leaves(self, codes: NDArray[np.uint8]) -> Leaves | None:
-        """What the forest says of codes (predictors, n); None without a forest."""
-        return None if self.forest is None else self.forest.at_columns(codes)
+    def partners(
+        self,
+        codes: NDArray[np.uint8],
+        design: NDArray[np.float32],
+        vectors: NDArray[np.float64] | None,
+    ) -> Partners | None:
+        """What the other parts of the pool say of pixels; None without them.
+
+        Parameters
+        ----------
+        codes : ndarray of uint8, shape (predictors, n)
+            From `code`.
+        design : ndarray of shape (n, columns)
+            From `code`.
+        vectors : ndarray of shape (n, 3) or None
+            Unit vectors of the pixels; None where nobody says where they are.
+        """
+        return None if self.parts is None else self.parts.at(codes, design, vectors)
+
+    @property
+    def knows_places(self) -> bool:
+        """Whether it matters where a pixel is, not only what its predictors are."""
+        process = None if self.parts is None else self.parts.process
+        return process is not None and bool(process.variances[1] > 0)
 
     def pool(
         self,
         F: NDArray[np.float32],
-        leaves: Leaves | None,
+        partners: Partners | None,
         levels: NDArray[np.float64],
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
         """Replicate means (replicates, n), quantiles at the levels (n, k) of each pixel, and
@@ -186,17 +208,17 @@ class CompiledEnsemble:
         ----------
         F : ndarray of shape (members + 1, replicates, n)
             From `predict_members`.
-        leaves : Leaves or None
-            What the quantile forest says of the pixels.
+        partners : Partners or None
+            What the other parts of the pool say of the pixels.
         levels : ndarray of shape (n, k)
             Probabilities, rising in each row.
         """
         mixed = mix(F, self.mixture)
-        means = pooled_means(mixed, self.mixture, leaves)
+        means = pooled_means(mixed, self.mixture, partners)
         if self.published:
             ends = replicate_interval(means)
         else:
-            ends = quantiles(mixed, self.mixture, levels, leaves)
+            ends = quantiles(mixed, self.mixture, levels, partners)
         return means, ends, mixed.outside >= 0.5 * self.replicates
 
 
@@ -247,7 +269,7 @@ def compile_ensemble(
             models[name], reasons[name] = fitted, str(reason)
     mixture, limits = ensemble.pooled_.tables, _limits(ensemble)
     parts = compile_coding(coding), builder.conditions(), arrays, models, mixture
-    rest = ensemble.forest_, reasons, ensemble.followed.published
+    rest = ensemble.parts_, reasons, ensemble.followed.published
     compiled = CompiledEnsemble(coding, members, len(limits), limits, *parts, *rest)
     require_same(compiled, check)
     return compiled, check

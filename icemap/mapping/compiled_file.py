@@ -23,8 +23,9 @@ from icemap.ensemble.mixture import Mixture
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import (
     FOREST,
+    PROCESS,
     follows_published,
-    load_forest,
+    load_parts,
     load_replicate,
     manifest_digest,
     read_manifest,
@@ -45,7 +46,7 @@ from icemap.mapping.kernels.svr import require_sound as require_sound_svrs
 from icemap.mapping.kernels.trees import Conditions, Trees, require_sound
 from icemap.store import exists, filesystem, join, local_copy, storage_errors, write_bytes
 
-FORMAT = 4
+FORMAT = 5
 COMPILED = "packed.npz"
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture)}
 log = logging.getLogger(__name__)
@@ -172,12 +173,12 @@ def read_compiled(url: str) -> CompiledEnsemble:
 
 
 def compiled_size(url: str) -> int:
-    """Bytes of the compiled ensemble at a URL and its forest, which are those they take in
-    memory.
+    """Bytes of the compiled ensemble at a URL and what it is pooled with, which are those they take
+    in memory.
     """
     fs, path = filesystem(url)
     with storage_errors(url, "read"):
-        parts = [join(path, name) for name in (COMPILED, FOREST)]
+        parts = [join(path, name) for name in (COMPILED, FOREST, PROCESS)]
         return sum(int(fs.size(part)) for part in parts if fs.exists(part))
 
 
@@ -236,7 +237,7 @@ def _joined(
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
     # The coder's tables are made here: compiled code writes where they say.
     coder, conditions, mixture = compile_coding(coding), parts["conditions"], parts["mixture"]
-    forest, published = load_forest(url, manifest, coding), follows_published(parameters)
+    pooled, published = load_parts(url, manifest, coding), follows_published(parameters)
     return CompiledEnsemble(
         coding,
         members,
@@ -247,7 +248,7 @@ def _joined(
         arrays,
         models,
         mixture,
-        forest,
+        pooled,
         reasons,
         published,
     )

@@ -23,33 +23,53 @@ _TAIL = np.array([0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04])
 LEVELS = np.concatenate([_TAIL, np.linspace(0.05, 0.95, 91), 1 - _TAIL[::-1]])
 
 
-def predict_means(predictor: Predictor, X: Array) -> Array:
-    """Mean at places X (n, predictors), (n,): bit for bit that of the map."""
+def predict_means(predictor: Predictor, X: Array, vectors: Array | None = None) -> Array:
+    """Mean at places, (n,): bit for bit that of the map.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    X : ndarray of shape (n, predictors)
+    vectors : ndarray of shape (n, 3), optional
+        Unit vectors of the places; without them they are far from every sample.
+    """
     compiled, parts = predictor.compiled, []
     for start in range(0, len(X), BATCH):
         rows = X[start : start + BATCH]
-        padded = pad(rows)
+        padded, where = pad(rows), _padded(vectors, start)
         codes, design, _ = compiled.code(padded)
         F = compiled.predict_members(padded, codes, design)
-        means = pooled_means(mix(F, compiled.mixture), compiled.mixture, compiled.leaves(codes))
+        partners = compiled.partners(codes, design, where)
+        means = pooled_means(mix(F, compiled.mixture), compiled.mixture, partners)
         parts.append(mean_and_spread(means)[0][: len(rows)])
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def predict_quantiles(predictor: Predictor, X: Array, q: ArrayLike) -> Array:
-    """Calibrated quantiles (n, k) at places X (n, predictors); of 2.5 and 97.5 % they are the
-    bounds of the map.
+def predict_quantiles(
+    predictor: Predictor, X: Array, q: ArrayLike, vectors: Array | None = None
+) -> Array:
+    """Calibrated quantiles (n, k) at places; of 2.5 and 97.5 % they are the bounds of the map.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    X : ndarray of shape (n, predictors)
+    q : array_like of shape (k,)
+        Probabilities.
+    vectors : ndarray of shape (n, 3), optional
+        Unit vectors of the places; without them they are far from every sample.
     """
     compiled, calibration = predictor.compiled, predictor.calibration
     levels, parts = check_probabilities(q), []
     low, high = float(compiled.mixture.x[0]), float(compiled.mixture.x[-1])
     for start in range(0, len(X), BATCH):
         rows = X[start : start + BATCH]
-        padded = pad(rows)
+        padded, where = pad(rows), _padded(vectors, start)
         codes, design, _ = compiled.code(padded)
         F = compiled.predict_members(padded, codes, design)
+        partners = compiled.partners(codes, design, where)
         at = calibration.levels_at(predictor.applicability.index(design), levels)
-        means, found, _ = compiled.pool(F, compiled.leaves(codes), at)
+        means, found, _ = compiled.pool(F, partners, at)
         if compiled.published:
             found = np.quantile(
                 means.astype(np.float64), levels, axis=0, method="median_unbiased"
@@ -57,6 +77,10 @@ def predict_quantiles(predictor: Predictor, X: Array, q: ArrayLike) -> Array:
         found = _widened(mean_and_spread(means)[0], found, levels, calibration.nugget)
         parts.append(np.clip(found, low, high)[: len(rows)])
     return np.concatenate(parts) if parts else np.empty((0, len(levels)))
+
+
+def _padded(vectors: Array | None, start: int) -> Array | None:
+    return None if vectors is None else pad(vectors[start : start + BATCH])
 
 
 def _widened(mean: Array, quantiles: Array, levels: Array, nugget: float) -> Array:

@@ -18,6 +18,7 @@ from icemap.mapping.forecast import predict_means
 from icemap.mapping.map import map_layers
 from icemap.mapping.map_schema import RECIPE, map_variables
 from icemap.mapping.models import Model, SavedAddress, unpacked
+from icemap.sphere import unit_vectors
 from icemap.units import is_unit, same_unit, says_nothing
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def predict_dataset(dataset: Any, model: Model) -> xr.Dataset:
     ----------
     dataset : xarray.Dataset
         One variable for each predictor, all with the same dimensions. Cells are mapped where
-        ``valid`` is 1, or, without such a variable, where no predictor is missing.
+        ``valid`` is 1, or, without such a variable, where no predictor is missing. Coordinates
+        ``latitude`` and ``longitude`` (or ``lat`` and ``lon``), in degrees, say where they are.
 
     Returns
     -------
@@ -71,10 +73,19 @@ def predict_dataset(dataset: Any, model: Model) -> xr.Dataset:
     fields = _fields(dataset, names, model.units)
     first = fields[names[0]]
     arrays = [field.data for field in fields.values()]
+    where = _where(dataset, first)
+    if not where and model.predictor().compiled.knows_places:
+        warnings.warn(
+            "The Dataset has no coordinates 'latitude' and 'longitude' in degrees: its cells are"
+            " predicted as places that are far from every sample.",
+            UserWarning,
+            stacklevel=3,
+        )
     pieces = first.data.chunks
     made = da.map_blocks(
         map_block,
         *arrays,
+        *where,
         dtype=np.float32,
         new_axis=0,
         chunks=((LAYERS,), *pieces),
@@ -82,6 +93,7 @@ def predict_dataset(dataset: Any, model: Model) -> xr.Dataset:
         name=None,
         model=model.carried(),
         masked="valid" in fields,
+        placed=bool(where),
     )
     variables = map_variables(model.target, published=published)
     result = xr.Dataset(coords=dict(first.coords), attrs={"Conventions": "CF-1.11"})
@@ -95,11 +107,13 @@ def predict_dataset(dataset: Any, model: Model) -> xr.Dataset:
 
 
 def map_block(
-    *fields: NDArray[Any], model: Predictor | SavedAddress, masked: bool
+    *arrays: NDArray[Any], model: Predictor | SavedAddress, masked: bool, placed: bool
 ) -> NDArray[np.float32]:
-    """Variables of the map, (7, ...), of predictors of the same shape; where ``masked``, the last
-    field says which cells are mapped.
+    """Variables of the map, (7, ...), of predictors of the same shape; where ``masked``, a field
+    after them says which cells are mapped, and where ``placed``, two more their longitude and
+    latitude.
     """
+    fields, where = (arrays[:-2], arrays[-2:]) if placed else (arrays, ())
     predictors = fields[:-1] if masked else fields
     shape = predictors[0].shape
     made = np.full((LAYERS, predictors[0].size), np.nan, np.float32)
@@ -120,12 +134,28 @@ def map_block(
         )
     X = np.column_stack([column[wanted] for column in values])
     cells = np.flatnonzero(wanted)
+    vectors = unit_vectors(*(part.reshape(-1)[wanted] for part in where)) if placed else None
     for batch, result in map_batches(
-        predictor.compiled, predictor.applicability, predictor.calibration, X
+        predictor.compiled, predictor.applicability, predictor.calibration, X, vectors
     ):
         for layer, found in zip(made, map_layers(result), strict=True):
             layer[cells[batch]] = found
     return made.reshape(LAYERS, *shape)
+
+
+def _where(dataset: Any, first: xr.DataArray) -> list[Any]:
+    """Longitude and latitude of the cells of a field, lazy and in its chunks; none where the
+    Dataset does not say where they are.
+    """
+    import xarray as xr
+
+    for names in (("longitude", "latitude"), ("lon", "lat")):
+        there = [dataset.coords[name] for name in names if name in dataset.coords]
+        if len(there) == 2 and all(set(one.dims) <= set(first.dims) for one in there):
+            wide = [xr.broadcast(one.reset_coords(drop=True), first)[0] for one in there]
+            chunks = dict(zip(first.dims, first.data.chunks, strict=True))
+            return [one.transpose(*first.dims).chunk(chunks).data for one in wide]
+    return []
 
 
 def _floating(field: NDArray[Any]) -> NDArray[Any]:

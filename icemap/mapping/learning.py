@@ -14,16 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.fit_parts import fit_parts
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.model import IceEnsemble, replicate_seed
+from icemap.ensemble.pool_parts import PoolParts
 from icemap.ensemble.pooled import PooledMixture
-from icemap.ensemble.quantile_forest import TREES, QuantileForest, with_climatology
+from icemap.ensemble.quantile_forest import TREES
 from icemap.ensemble.replicates import (
     Replicate,
     TrainingOptions,
     TrainingTable,
     fit_replicate,
-    grow_forest,
     inner_folds,
 )
 from icemap.ensemble.tuning import Tuning
@@ -94,7 +95,7 @@ def learn(
             "replicates" if progress else "",
         )
         fitting = _Fitting(options, coding, seed)
-        ensemble.forest_ = fitting.forest(table)
+        ensemble.parts_ = fitting.parts(table)
         labels = inner_folds(table, options, CALIBRATION_FOLDS, seed)
         weights = _importance(design, table.y, seed)
         applicability = Applicability.fit(design, weights, labels)
@@ -142,26 +143,27 @@ class _Fitting:
     coding: PredictorCoding
     seed: int
 
-    def forest(self, table: TrainingTable) -> QuantileForest | None:
-        """The quantile forest of a table; the published recipe has none."""
-        if self.options.recipe.published:
-            return None
-        grown = grow_forest(table, self.options, self.coding, self.seed, trees_for(len(table)))
-        return with_climatology(*grown, self.options.climatology)
+    def parts(self, table: TrainingTable) -> PoolParts | None:
+        """What is pooled with COP-BMA, of a table.
+
+        A regressor is asked of predictors alone, so that its process knows of no places.
+        """
+        trees = trees_for(len(table))
+        return fit_parts(table.unplaced(), self.options, self.coding, self.seed, trees)
 
 
 def _left_out(
     fitting: _Fitting, table: TrainingTable, test: NDArray[np.bool_]
 ) -> tuple[Array, Array]:
-    """PIT and dissimilarity of the samples of a fold, for one replicate and a forest of the others;
-    with the settings tuned on all.
+    """PIT and dissimilarity of the samples of a fold, for one replicate and the other parts of the
+    pool, fitted to the rest; with the settings tuned on all.
     """
     training, left = table.take(~test), table.take(test)
     replicate: Replicate = fit_replicate(training, fitting.options, fitting.coding, fitting.seed)
-    forest = fitting.forest(training)
-    leaves = None if forest is None else forest.at(fitting.coding.codes(left.X))
+    parts = fitting.parts(training)
+    partners = None if parts is None else parts.at_coded(fitting.coding, left.X)
     F = replicate.member_predictions(left.X)[None]
-    pit = np.clip(PooledMixture([replicate.bma], forest).pit(F, left.y, leaves), 0.0, 1.0)
+    pit = PooledMixture([replicate.bma]).curves(F, partners).pit(left.y)
     sites = fitting.coding.design(training.X)
     judge = Applicability.fit(sites, _importance(sites, training.y, fitting.seed))
     return pit, judge.index(fitting.coding.design(left.X))

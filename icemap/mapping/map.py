@@ -26,6 +26,7 @@ from icemap.mapping.chunk import ChunkResult, map_batches
 from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, masked_sums, to_records
 from icemap.mapping.zones import DEFAULT_MASK, masks_of, zones_of
+from icemap.sphere import unit_vectors
 from icemap.verification.calibration import NORMAL_95
 
 # Pixels per side of the tiles in which a chunk is predicted: a tile is what is predicted at once.
@@ -93,16 +94,18 @@ class MapBuild:
         }
         area = self.grid.cell_area()[chunk.rows][rows]
         fraction = masks["fraction"][rows, columns]
-        areas = zones_of(
-            self.grid.longitudes[chunk.cols][columns],
-            self.grid.latitudes[chunk.rows][rows],
-            fraction,
-        )
+        longitude = self.grid.longitudes[chunk.cols][columns]
+        latitude = self.grid.latitudes[chunk.rows][rows]
+        areas = zones_of(longitude, latitude, fraction)
         codes = None if self.fields is None else self.fields.empty(chunk)
         sums: Sums = {}
         inside = extrapolated = 0
         for batch, result in map_batches(
-            predictor.compiled, predictor.applicability, predictor.calibration, X
+            predictor.compiled,
+            predictor.applicability,
+            predictor.calibration,
+            X,
+            unit_vectors(longitude, latitude),
         ):
             for variable, values in zip(self.variables, map_layers(result), strict=True):
                 rasters[variable.name][rows[batch], columns[batch]] = values

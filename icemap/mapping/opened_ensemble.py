@@ -13,10 +13,10 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from icemap.ensemble.coding import PredictorCoding
-from icemap.ensemble.model import IceEnsemble, Prediction
+from icemap.ensemble.model import IceEnsemble, Prediction, vectors_of
 from icemap.ensemble.replicates import Replicate
 from icemap.ensemble.saved import (
-    load_forest,
+    load_parts,
     load_replicate,
     read_manifest,
     require_same_predictions,
@@ -93,7 +93,7 @@ class OpenedEnsemble(IceEnsemble):
 
     def predict_all(self, X: Any) -> Prediction:
         """Mean, spread, 95 % interval as it is before calibration, and flags for predictors of
-        shape (n, predictors).
+        shape (n, predictors); see `IceEnsemble.predict_all`.
         """
         check_is_fitted(self, "replicates_")
         if self.compiled_ is None:
@@ -103,7 +103,15 @@ class OpenedEnsemble(IceEnsemble):
         )
         # No pixels are predicted as one batch of none.
         starts = range(0, len(values), BATCH) or range(1)
-        parts = [_predicted(self.compiled_, values[start : start + BATCH]) for start in starts]
+        vectors = vectors_of(X)
+        parts = [
+            _predicted(
+                self.compiled_,
+                values[start : start + BATCH],
+                None if vectors is None else vectors[start : start + BATCH],
+            )
+            for start in starts
+        ]
         joined = {
             name: np.concatenate([getattr(part, name) for part in parts], axis=-1)
             for name in Prediction.__dataclass_fields__
@@ -133,15 +141,15 @@ def open_ensemble(url: str) -> IceEnsemble:
     ensemble.compiled_ = None if misfit else read_compiled(url)
     if ensemble.compiled_ is None:
         log.warning("%s Until then the members are asked one by one, which is slow.", misfit)
-        ensemble.forest_ = load_forest(url, manifest, coding)
+        ensemble.parts_ = load_parts(url, manifest, coding)
         check = manifest["check"]
         require_same_predictions(url, manifest, ensemble.predict(np.array(check["X"])))
     else:
-        ensemble.forest_ = ensemble.compiled_.forest
+        ensemble.parts_ = ensemble.compiled_.parts
     return ensemble
 
 
-def _predicted(compiled: CompiledEnsemble, X: np.ndarray) -> Prediction:
+def _predicted(compiled: CompiledEnsemble, X: np.ndarray, vectors: np.ndarray | None) -> Prediction:
     n = len(X)
     if n == 0:
         none, flags = np.empty(0), np.empty(0, dtype=bool)
@@ -150,7 +158,8 @@ def _predicted(compiled: CompiledEnsemble, X: np.ndarray) -> Prediction:
     codes, design, unseen = compiled.code(padded)
     F = compiled.predict_members(padded, codes, design)
     levels = np.broadcast_to(LEVELS, (len(padded), 2)).copy()
-    means, ends, extrapolated = compiled.pool(F, compiled.leaves(codes), levels)
+    partners = compiled.partners(codes, design, None if vectors is None else pad(vectors))
+    means, ends, extrapolated = compiled.pool(F, partners, levels)
     mean, spread = mean_and_spread(means)
     return Prediction(
         mean[:n],

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from icemap.grid import wrapped
 from icemap.mapping.broadcast import Predictor
 from icemap.mapping.chunk import map_pixels
+from icemap.sphere import unit_vectors
 from icemap.store import storage_errors
 from icemap.verification.calibration import NORMAL_95
 from icemap.verification.site_influence import MapPlaces
@@ -78,7 +79,13 @@ def map_places(
         The compiled ensemble with its calibration.
     """
     coding = predictor.compiled.coding
-    result = map_pixels(predictor.compiled, predictor.applicability, predictor.calibration, X)
+    result = map_pixels(
+        predictor.compiled,
+        predictor.applicability,
+        predictor.calibration,
+        X,
+        unit_vectors(places.longitude, places.latitude),
+    )
     sd = (result.upper - result.lower) / (2 * NORMAL_95)
     predictors = coding.design(coding.encode(X)[0])
     return MapPlaces(

@@ -31,6 +31,7 @@ from icemap.mapping.lazy import is_dataset, is_lazy, predict_dataset, predict_la
 from icemap.mapping.learning import learn
 from icemap.mapping.models import Model, TrainedModel, open_saved
 from icemap.recipe import RecipeName
+from icemap.sphere import unit_vectors
 
 Array = NDArray[np.float64]
 
@@ -298,7 +299,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
 
     # --- predictions
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, coordinates: ArrayLike | None = None) -> Any:
         """The mean at places, or the map of a Dataset.
 
         Parameters
@@ -306,7 +307,12 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         X : DataFrame, array, Dask array or frame of shape (n, predictors), or xarray.Dataset
             A Dataset has one variable for each predictor, all with the same dimensions; where it
             has a variable ``valid``, as the cube of a run has, only cells with 1 are mapped, else
-            those with all predictors.
+            those with all predictors. Its coordinates say where its cells are.
+        coordinates : array_like of shape (n, 2), optional
+            Longitude and latitude in degrees of the rows of a table. The ensemble of a run
+            (`from_run`) knows its samples' places, and predicts as its map does where it is told
+            those of X; without them a row is taken for a place far from every sample. One that was
+            fitted here knows predictors alone.
 
         Returns
         -------
@@ -320,31 +326,52 @@ class IceRegressor(RegressorMixin, BaseEstimator):
             return predict_dataset(X, self.model_)
         if is_lazy(X):
             return predict_lazily(X, self.model_, self.n_features_in_)
-        return predict_means(self.predictor_, self._checked(X))
+        values = self._checked(X)
+        return predict_means(self.predictor_, values, _vectors(coordinates, len(values)))
 
-    def predict_interval(self, X: Any, coverage: float = 0.95) -> Array:
+    def predict_interval(
+        self, X: Any, coverage: float = 0.95, coordinates: ArrayLike | None = None
+    ) -> Array:
         """Central predictive interval, calibrated, (n, 2): lower and upper, in units of the
         target.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, predictors)
+        coverage : float
+        coordinates : array_like of shape (n, 2), optional
+            See `predict`.
         """
         # Rounded, so that 95 % are the quantiles 0.025 and 0.975 to the last bit.
         tail = round((1.0 - check_coverage(coverage)) / 2.0, 12)
-        return self.predict_quantile(X, [tail, 1.0 - tail])
+        return self.predict_quantile(X, [tail, 1.0 - tail], coordinates)
 
-    def predict_quantile(self, X: Any, q: ArrayLike) -> Array:
-        """Quantiles (n, k) at the probabilities q, one number or (k,), in units of the target."""
-        check_is_fitted(self)
-        return predict_quantiles(self.predictor_, self._checked(X), q)
+    def predict_quantile(self, X: Any, q: ArrayLike, coordinates: ArrayLike | None = None) -> Array:
+        """Quantiles (n, k) at the probabilities q, one number or (k,), in units of the target.
 
-    def predict_distribution(self, X: Any) -> Distribution:
-        """The predictive distribution at every place, which has ``cdf``, ``ppf``, ``interval``,
-        ``sample`` and ``mean``.
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, predictors)
+        q : float or array_like of shape (k,)
+        coordinates : array_like of shape (n, 2), optional
+            See `predict`.
         """
         check_is_fitted(self)
         values = self._checked(X)
+        where = _vectors(coordinates, len(values))
+        return predict_quantiles(self.predictor_, values, q, where)
+
+    def predict_distribution(self, X: Any, coordinates: ArrayLike | None = None) -> Distribution:
+        """The predictive distribution at every place, which has ``cdf``, ``ppf``, ``interval``,
+        ``sample`` and ``mean``; coordinates as in `predict`.
+        """
+        check_is_fitted(self)
+        values = self._checked(X)
+        where = _vectors(coordinates, len(values))
         return Distribution(
-            predict_means(self.predictor_, values),
+            predict_means(self.predictor_, values, where),
             LEVELS,
-            predict_quantiles(self.predictor_, values, LEVELS),
+            predict_quantiles(self.predictor_, values, LEVELS, where),
         )
 
     def _checked(self, X: Any) -> Array:
@@ -410,6 +437,14 @@ class IceRegressor(RegressorMixin, BaseEstimator):
     @classmethod
     def _settings(cls) -> set[str]:
         return set(signature(cls.__init__).parameters) - {"self", "random_state"}
+
+
+def _vectors(coordinates: ArrayLike | None, n: int) -> Array | None:
+    """Unit vectors (n, 3) of longitude and latitude (n, 2)."""
+    if coordinates is None:
+        return None
+    lon, lat, _ = _places(coordinates, None, n)
+    return unit_vectors(np.ascontiguousarray(lon), np.ascontiguousarray(lat))
 
 
 def _places(

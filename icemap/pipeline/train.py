@@ -36,7 +36,7 @@ def _make(context: Context) -> Facts:
         MANIFEST,
         describe_ensemble,
         load_replicate,
-        save_forest,
+        save_parts,
         write_manifest,
     )
     from icemap.mapping.compiled_file import ensure_compiled, write_compiled
@@ -71,8 +71,8 @@ def _make(context: Context) -> Facts:
             load_replicate(url, index, files, ensemble.coding_)
             for index in range(ensemble.replicates)
         ]
-        ensemble.forest_ = ensemble.fit_forest(ensemble.table(samples))
-        files |= save_forest(url, ensemble.forest_)
+        ensemble.parts_ = ensemble.fit_parts(ensemble.table(samples))
+        files |= save_parts(url, ensemble.parts_)
         write_manifest(ensemble, url, files, samples, facts)
         write_compiled(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
     weights = {
@@ -134,6 +134,11 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
         return
     context.log(f"  belief in the members' mean: {ensemble.options.prior_strength:g} rows")
     context.log(f"  share of climatology in the pool: {ensemble.options.climatology:.0%}")
+    if (shares := ensemble.options.shares) is not None:
+        context.log(
+            f"  shares of the parts: COP-BMA {shares.bma:.0%}, quantile forest {shares.forest:.0%},"
+            f" Gaussian process {shares.process:.0%}"
+        )
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.copulas import Copula
 from icemap.ensemble.model import IceEnsemble, replicate_seed
+from icemap.ensemble.pool_parts import PoolParts
 from icemap.ensemble.pooled import PooledMixture
-from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
+from icemap.sphere import unit_vectors
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.importance import ReplicateMean, permuted_errors
@@ -30,7 +31,8 @@ from icemap.verification.sides import Sides
 from icemap.verification.transformed import TRANSFORMED, transformed_pool
 
 Array = NDArray[np.float64]
-#: What is mapped, but for the recipe as printed: COP-BMA pooled with a quantile forest.
+#: What is mapped, but for the recipe as printed: COP-BMA pooled with a quantile forest and a
+#: Gaussian process.
 MODEL = "icemap"
 # Levels at which quantiles are kept, dense in the tails, where calibrated intervals end.
 _TAIL = np.array(
@@ -89,7 +91,7 @@ def verify_fold(
     published = ensemble.followed.published
     options = ensemble.tuned_options(training)
     replicate = fit_replicate(training, options, ensemble.coding_, seed)
-    forest = ensemble.fit_forest(training, options)
+    parts = ensemble.fit_parts(training, options)
     X, y = table.X[test], table.y[test]
     error = None if table.error is None else table.error[test]
     weighed = training.weighed(options.model_variance)
@@ -98,7 +100,7 @@ def verify_fold(
         models = {"climatology": _truth_forecast(_climatology(replicate.bma), scaled, y, error)}
     else:
         models = {
-            MODEL: _mapped_forecast(replicate, forest, ensemble, X, y, error),
+            MODEL: _mapped_forecast(replicate, parts, ensemble, table.take(test)),
             **_pooled_forecasts(replicate, weighed, ensemble, X, y, error),
         }
     if published or PUBLISHED in competitors:
@@ -136,7 +138,7 @@ def verify_fold(
     }
     if importance:
         record["permuted"] = permuted_errors(
-            ReplicateMean(replicate, forest), X, y, ensemble.coding_.names, seed
+            ReplicateMean(replicate, parts), X, y, ensemble.coding_.names, seed
         )
     return record
 
@@ -148,41 +150,43 @@ def mapped_model(models: Container[str]) -> str:
 
 def _mapped_forecast(
     replicate: Replicate,
-    forest: QuantileForest | None,
+    parts: PoolParts | None,
     ensemble: IceEnsemble,
-    X: Array,
-    y: Array,
-    error: Array | None,
+    left_out: TrainingTable,
 ) -> ForecastRecord:
-    """The forecast of the map: COP-BMA and the quantile forest. Samples with errors are forecast as
-    they were measured.
+    """The forecast of the map: COP-BMA and the other parts of the pool. Samples with errors are
+    forecast as they were measured.
     """
-    mixture, F = PooledMixture([replicate.bma], forest), replicate.member_predictions(X)[None]
-    leaves = None if forest is None else forest.at(ensemble.coding_.codes(X))
-    if error is not None:
+    mixture, y = PooledMixture([replicate.bma]), left_out.y
+    F = replicate.member_predictions(left_out.X)[None]
+    vectors = unit_vectors(left_out.longitude, left_out.latitude)
+    partners = None if parts is None else parts.at_coded(ensemble.coding_, left_out.X, vectors)
+    curves = mixture.curves(F, partners)
+    if left_out.error is not None:
         nodes = mixture.tables.x
         span = float(nodes[0]), float(nodes[-1])
         forecast = measured_forecast(
-            lambda x: mixture.distribution(F, x, leaves),
+            curves.at_values,
             span,
             y,
-            error,
+            left_out.error,
             COVERAGES,
             TAIL_LEVELS,
             ensemble.bounds,
         )
-        forecast["mean"] = mixture.replicate_means(F, leaves)[0]
+        forecast["mean"] = mixture.replicate_means(F, partners)[0]
         return _plain(forecast)
     tails = np.array([[(1 - coverage) / 2, (1 + coverage) / 2] for coverage in COVERAGES])
-    means, quantiles, _ = mixture.summary(F, np.concatenate([TAIL_LEVELS, tails.ravel()]), leaves)
-    ends = quantiles[:, len(TAIL_LEVELS) :].reshape(len(X), len(COVERAGES), 2)
+    levels = np.concatenate([TAIL_LEVELS, tails.ravel()])
+    means, quantiles, _ = mixture.summary(F, levels, partners)
+    ends = quantiles[:, len(TAIL_LEVELS) :].reshape(len(y), len(COVERAGES), 2)
     return _plain(
         {
             "quantiles": quantiles[:, : len(TAIL_LEVELS)],
             "mean": means[0],
-            "pit": np.clip(mixture.pit(F, y, leaves), 0.0, 1.0),
-            "crps": mixture.crps(F, y, leaves),
-            "log_density": np.log(np.maximum(mixture.pdf(F, y, leaves), np.finfo(float).tiny)),
+            "pit": curves.pit(y),
+            "crps": curves.crps(y),
+            "log_density": np.log(np.maximum(curves.pdf(y), np.finfo(float).tiny)),
             "interval": {f"{coverage:g}": ends[:, k] for k, coverage in enumerate(COVERAGES)},
         }
     )

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble, replicate_seed
-from icemap.ensemble.quantile_forest import SHARE, QuantileForest
+from icemap.ensemble.pool_parts import PoolParts
 from icemap.ensemble.replicates import Replicate, fit_replicate
 from icemap.verification.records import Dependence, Explanation, PermutationRow, PermutedErrors
 
@@ -28,17 +28,17 @@ _CURVE_POINTS = 20
 
 
 class ReplicateMean(RegressorMixin, BaseEstimator):
-    """A fitted replicate, pooled with the forest, as scikit-learn's inspection tools want it: coded
-    predictors in, predictive mean out.
+    """A fitted replicate, pooled with the other parts, as scikit-learn's inspection tools want it:
+    coded predictors in, predictive mean out, of places far from every sample.
 
     With ``members``, one column more for the prediction of each member.
     """
 
     def __init__(
-        self, replicate: Replicate, forest: QuantileForest | None, members: bool = False
+        self, replicate: Replicate, parts: PoolParts | None, members: bool = False
     ) -> None:
         self.replicate = replicate
-        self.forest = forest
+        self.parts = parts
         self.members = members
 
     def fit(self, X: Array, y: Array | None = None) -> ReplicateMean:
@@ -53,9 +53,9 @@ class ReplicateMean(RegressorMixin, BaseEstimator):
         coded = np.asarray(X, dtype=float)
         F = self.replicate.member_predictions(coded)
         mean = self.replicate.bma.predict(F)
-        if self.forest is not None:
-            leaves = self.forest.at(self.replicate.coding.codes(coded))
-            mean = (1 - SHARE) * mean + SHARE * leaves.mean
+        if self.parts is not None:
+            partners = self.parts.at_coded(self.replicate.coding, coded)
+            mean = partners.shares.bma * mean + partners.means()
         return np.column_stack([mean, self.replicate.in_units(F)]) if self.members else mean
 
 
@@ -145,7 +145,7 @@ def explain(ensemble: IceEnsemble, samples: pd.DataFrame) -> Explanation:
     replicate = fit_replicate(
         table, ensemble.options, ensemble.coding_, replicate_seed(ensemble.seed, 0)
     )
-    model = ReplicateMean(replicate, ensemble.fit_forest(table), members=True)
+    model = ReplicateMean(replicate, ensemble.fit_parts(table), members=True)
     curves = partial_dependence(model, table.X, ensemble.coding_, ensemble.members, ensemble.seed)
     return {
         "partial_dependence": curves,

@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import trained
+from exact_pool import exact_means, exact_quantiles
 from sklearn.linear_model import LinearRegression
 from threadpoolctl import threadpool_limits
 
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.pooled import PooledMixture
-from icemap.ensemble.quantile_forest import SHARE
+from icemap.ensemble.pool_parts import Partners
 from icemap.ensemble.replicates import Replicate
 from icemap.mapping.chunk import map_pixels, mean_and_spread
 from icemap.mapping.compiled_ensemble import (
@@ -109,22 +109,12 @@ def obvious_way(
             F[s, :, k] = np.clip(replicate.members[name].predict(inputs), *replicate.scale.limits)
         clock.lap(name)
     F[:, :, -1] = F[:, :, :-1].mean(axis=2)
-    mixture, leaves = (
-        PooledMixture([replicate.bma for replicate in replicates], ensemble.forest_),
-        ensemble.leaves(coded),
-    )
-    means = np.array([bma.predict(f) for bma, f in zip(mixture.bmas, F)])
-    means = np.clip(means + SHARE * (leaves.mean - means.mean(axis=0)), 0, 100)
-    low, high = np.zeros((len(X), 2)), np.full((len(X), 2), 100.0)
-    for _ in range(14):  # to 0.006
-        middle = 0.5 * (low + high)
-        G = np.stack([mixture.cdf(F, middle[:, j], leaves) for j in range(2)], axis=1)
-        low, high = (
-            np.where(G < trained.LEVELS, middle, low),
-            np.where(G < trained.LEVELS, high, middle),
-        )
+    bmas, partners = [replicate.bma for replicate in replicates], ensemble.partners(coded)
+    means = np.clip(exact_means(bmas, F, partners), 0, 100)
+    levels = np.tile(trained.LEVELS, (len(X), 1))
+    bounds = exact_quantiles(bmas, F, levels, partners, steps=14)  # to 0.006
     clock.lap("mixture")
-    return means, 0.5 * (low + high)
+    return means, bounds
 
 
 class Clock:
@@ -154,9 +144,12 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
         np.mean(F[:-1], axis=0, out=F[-1])
         index = case.applicability.index(design)
         clock.lap("dissimilarity")
-        leaves = compiled.forest.at_columns(codes)
+        leaves = compiled.parts.forest.at_columns(codes)
         clock.lap("quantile forest")
-        means, _, _ = compiled.pool(F, leaves, trained.NO_CALIBRATION.levels(index))
+        kriged = compiled.parts.process.at(design)
+        clock.lap("Gaussian process")
+        partners = Partners(leaves, kriged, compiled.parts.shares)
+        means, _, _ = compiled.pool(F, partners, trained.NO_CALIBRATION.levels(index))
         mean_and_spread(means)
         clock.lap("mixture")
     return {name: 1e6 * seconds / len(X) for name, seconds in clock.seconds.items()}
@@ -216,7 +209,7 @@ def compare(case: Case, X: np.ndarray, options: argparse.Namespace) -> dict[str,
     all_pixels, slow_pixels = float(len(X)), len(few) * len(some) / len(case.ensemble.replicates_)
 
     def fast() -> None:
-        map_pixels(case.compiled, case.applicability, trained.NO_CALIBRATION, X)
+        map_pixels(case.compiled, case.applicability, trained.NO_CALIBRATION, X, None)
 
     ways: dict[str, tuple[Callable[[], object], float]] = {"icemap": (fast, all_pixels)}
     ways["the obvious way"] = (lambda: obvious_way(case.ensemble, some, few), slow_pixels)
@@ -261,7 +254,7 @@ def differences(case: Case, X: np.ndarray) -> dict[str, float]:
     differ most.
     """
     means, bounds = obvious_way(case.ensemble, case.ensemble.replicates_, X)
-    result = map_pixels(case.compiled, case.applicability, trained.NO_CALIBRATION, X)
+    result = map_pixels(case.compiled, case.applicability, trained.NO_CALIBRATION, X, None)
     found = {
         "replicate means": np.abs(result.replicate_means - means),
         "mean": np.abs(result.mean - means.mean(axis=0)),

@@ -85,7 +85,7 @@ def train(samples: pd.DataFrame, replicates: int) -> IceEnsemble:
         ensemble.replicates_.append(
             Replicate(members, bma_of(options).fit(noisy, first.y), coding, scale)
         )
-    ensemble.forest_ = ensemble.fit_forest(table)
+    ensemble.parts_ = ensemble.fit_parts(table)
     return ensemble
 
 

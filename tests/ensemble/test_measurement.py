@@ -71,7 +71,7 @@ def predicted(frame: pd.DataFrame) -> np.ndarray:
     ensemble = IceEnsemble(members=LINEAR, replicates=1, folds=3, climatology=0.0, seed=2).fit(
         frame
     )
-    found = ensemble.predict_all(frame)
+    found = ensemble.predict_all(frame[list(ensemble.coding_.names)])
     return np.stack([found.mean, found.lower, found.upper])
 
 
@@ -124,11 +124,11 @@ def test_known_errors_bring_the_map_nearer_to_the_truth_and_keep_its_coverage():
             members=members, replicates=1, folds=4, climatology=0.0, prior_strength=100.0, seed=1
         ).fit(table)
         coded = ensemble.coding_.encode(frame.loc[places, ["maat", "slope"]].to_numpy())[0]
-        F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
+        F, partners = ensemble.member_predictions(coded), ensemble.partners(coded)
         y = truth[places].to_numpy().clip(0, 100)
-        low, high = ensemble.pooled_.quantile(F, [0.025, 0.975], leaves).T
+        low, high = ensemble.pooled_.quantile(F, [0.025, 0.975], partners).T
         scores[name] = (
-            ensemble.pooled_.crps(F, y, leaves).mean(),
+            ensemble.pooled_.curves(F, partners).crps(y).mean(),
             np.mean((low <= y) & (y <= high)),
             (high - low).mean(),
         )

@@ -80,11 +80,22 @@ def test_one_replicate_has_no_spread():
 
 def test_columns_are_found_by_name_and_the_rest_is_ignored(fitted):
     new = table(30, seed=3)
-    shuffled = new[["lat", "rock", "slope", "value", "maat"]].assign(other=1.0)
-    assert np.array_equal(fitted.predict(shuffled), fitted.predict(new))
-    assert np.array_equal(
-        fitted.predict(new[["maat", "slope", "rock"]].to_numpy(float)), fitted.predict(new)
+    shuffled = new[["rock", "slope", "value", "maat"]].assign(other=1.0)
+    predictors = new[["maat", "slope", "rock"]]
+    assert np.array_equal(fitted.predict(shuffled), fitted.predict(predictors))
+    assert np.array_equal(fitted.predict(predictors.to_numpy(float)), fitted.predict(predictors))
+
+
+def test_a_table_with_places_is_predicted_where_it_is(fitted):
+    new = table(30, seed=3)
+    here = fitted.predict_all(new)
+    assert np.array_equal(fitted.predict_all(new.assign(lat=new.lat)).mean, here.mean)
+    nowhere, elsewhere = (
+        fitted.predict_all(new[["maat", "slope", "rock"]]),
+        fitted.predict_all(new.assign(lat=-new.lat)),
     )
+    assert not np.array_equal(here.mean, nowhere.mean)
+    np.testing.assert_allclose(elsewhere.mean, nowhere.mean, atol=0.5)
 
 
 def test_a_replicate_depends_on_seed_and_number_alone(fitted):

@@ -5,8 +5,10 @@ import pytest
 from scipy import optimize
 
 from icemap import CopulaBMA
+from icemap.ensemble.gaussian_process import ProcessSamples, condition, find_kernel
+from icemap.ensemble.pool_parts import Partners, PoolParts, Shares
 from icemap.ensemble.pooled import PooledMixture
-from icemap.ensemble.quantile_forest import Leaves, grow_quantile_forest
+from icemap.ensemble.quantile_forest import grow_quantile_forest
 
 LEVELS = np.array([0.025, 0.1, 0.5, 0.9, 0.975])
 
@@ -56,11 +58,6 @@ def test_the_mixture_is_the_equal_one_over_replicates() -> None:
     mixture = PooledMixture(bmas)
     pixels = np.stack([F[:40] + shift for shift in (-2.0, 0.0, 3.0)])
     np.testing.assert_allclose(
-        mixture.cdf(pixels, y[:40]),
-        np.mean([b.cdf(f, y[:40]) for b, f in zip(bmas, pixels)], axis=0),
-        atol=1e-14,
-    )
-    np.testing.assert_allclose(
         mixture.replicate_means(pixels), [b.predict(f) for b, f in zip(bmas, pixels)], atol=0.02
     )
     quantiles = mixture.quantile(pixels, LEVELS)
@@ -68,13 +65,16 @@ def test_the_mixture_is_the_equal_one_over_replicates() -> None:
         for column, level in enumerate(LEVELS):
 
             def gap(x: float, row: int = row, level: float = level) -> float:
-                return float(mixture.cdf(pixels[:, [row]], x)[0] - level)
+                exact = [b.cdf(f[[row]], x)[0] for b, f in zip(bmas, pixels, strict=True)]
+                return float(np.mean(exact) - level)
 
             assert quantiles[row, column] == pytest.approx(optimize.brentq(gap, 0, 100), abs=0.02)
-    grid = np.linspace(0, 100, 20_001)
-    G = mixture.cdf(np.repeat(pixels[:, [5]], len(grid), axis=1), grid)
-    assert float(mixture.crps(pixels[:, [5]], y[[5]])[0]) == pytest.approx(
-        np.trapezoid((G - (grid >= y[5])) ** 2, grid), abs=0.01
+    grid = np.linspace(0, 100, 4001)
+    every = [
+        b.cdf(np.repeat(f[[5]], len(grid), axis=0), grid) for b, f in zip(bmas, pixels, strict=True)
+    ]
+    assert float(mixture.curves(pixels[:, [5]]).crps(y[[5]])[0]) == pytest.approx(
+        np.trapezoid((np.mean(every, axis=0) - (grid >= y[5])) ** 2, grid), abs=0.01
     )
 
 
@@ -128,85 +128,53 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
         PooledMixture([CopulaBMA().fit(F, y), CopulaBMA().fit(F[:, :2], y)])
 
 
-def test_a_forest_has_half_of_the_pool() -> None:
-    F, y = simulated((0.0, 100.0), 0.1)
+def partners_of(y: np.ndarray, F: np.ndarray, rows: slice) -> Partners:
+    """A forest and a process of everything, at some of the rows."""
     codes = np.clip(F + 20, 0, 150).astype(np.uint8)
     forest = grow_quantile_forest(codes, y, np.ones(len(y)), (0.0, 100.0), seed=0)[0]
-    bmas = replicates(F, y, 3)
-    alone, mixture = PooledMixture(bmas), PooledMixture(bmas, forest)
-    pixels, leaves, target = (
-        np.stack([F[:40] + shift for shift in (-2.0, 0.0, 3.0)]),
-        forest.at(codes[60:100]),
-        y[:40],
-    )
-    cdf = mixture.cdf(pixels, target, leaves)
-    np.testing.assert_allclose(
-        cdf, 0.5 * alone.cdf(pixels, target) + 0.5 * leaves.cdf_interval(target)[1], atol=1e-12
-    )
-    np.testing.assert_allclose(mixture.pit(pixels, target, leaves), cdf, atol=1e-12)
-    np.testing.assert_allclose(
-        mixture.pdf(pixels, target, leaves),
-        0.5 * alone.pdf(pixels, target) + 0.5 * leaves.pdf(target),
-        atol=1e-12,
-    )
-    x = np.array([5.0, 30.0, 70.0])
-    np.testing.assert_allclose(
-        mixture.distribution(pixels, x, leaves),
-        np.stack([mixture.cdf(pixels, value, leaves) for value in x], axis=-1),
-        atol=1e-12,
-    )
-    means, own = mixture.replicate_means(pixels, leaves), alone.replicate_means(pixels)
-    np.testing.assert_allclose(
-        means.mean(axis=0), 0.5 * own.mean(axis=0) + 0.5 * leaves.mean, atol=0.02
-    )
-    np.testing.assert_allclose(means - means.mean(axis=0), own - own.mean(axis=0), atol=0.02)
-    quantiles = mixture.quantile(pixels, LEVELS, leaves)
-    grid = np.linspace(0, 100, 20_001)
-    for row in (0, 17, 39):
-        here = Leaves(
-            np.repeat(leaves.cdf[[row]], len(grid), 0),
-            np.repeat(leaves.mean[[row]], len(grid)),
-            leaves.x,
-        )
-        G = mixture.cdf(np.repeat(pixels[:, [row]], len(grid), axis=1), grid, here)
-        np.testing.assert_allclose(quantiles[row], np.interp(LEVELS, G, grid), atol=0.03)
-        score = mixture.crps(pixels[:, [row]], target[[row]], leaves.rows(slice(row, row + 1)))[0]
-        assert score == pytest.approx(
-            np.trapezoid((G - (grid >= target[row])) ** 2, grid), abs=0.01
-        )
+    samples = ProcessSamples.of(F / 30, None, y, None, (0.0, 100.0))
+    process = condition(samples, find_kernel(samples, 0))
+    parts = PoolParts(forest, process, Shares(0.5, 0.2, 0.3))
+    return parts.at(np.ascontiguousarray(codes[rows].T), F[rows] / 30, None)
 
 
-def test_atoms_of_a_forest_come_through_the_tables() -> None:
-    rng = np.random.default_rng(3)
-    latent = rng.normal(30, 40, 500)
-    y, F = np.clip(latent, 0, 100), latent[:, None] + rng.normal(0, 20, (500, 2))
-    codes = np.clip(F + 100, 0, 255).astype(np.uint8)
-    forest, bma = (
-        grow_quantile_forest(codes, y, np.ones(500), (0.0, 100.0), seed=0)[0],
-        CopulaBMA().fit(F, y),
-    )
-    mixture, leaves = PooledMixture([bma], forest), forest.at(codes)
-    quantiles = mixture.quantile(F[None], [0.05, 0.95], leaves)
-    at_zero, at_hundred = quantiles[:, 0] == 0, quantiles[:, 1] == 100
-    assert at_zero.any()
-    assert at_hundred.any()
-    assert (mixture.cdf(F[None], 0.0, leaves)[at_zero] >= 0.05 - 1e-4).all()
-    assert (mixture.cdf(F[None], 100.0 - 1e-9, leaves)[at_hundred] <= 0.95 + 1e-4).all()
-    pit = mixture.pit(F[None], y, leaves)
-    assert (
-        np.abs(pit[y == 0]).max() > 0.05
-    )  # drawn within the atom, not piled up at one of its ends
-    assert len(np.unique(pit[y == 0].round(6))) > 0.9 * (y == 0).sum()
-
-
-def test_leaves_belong_to_a_pool_with_a_forest() -> None:
+def test_the_pool_is_the_weighted_mean_of_the_quantiles_of_its_parts() -> None:
     F, y = simulated((0.0, 100.0), 0.1)
-    codes = np.clip(F + 20, 0, 150).astype(np.uint8)
-    forest, bmas = (
-        grow_quantile_forest(codes, y, np.ones(len(y)), (0.0, 100.0), seed=0)[0],
-        replicates(F, y, 2),
-    )
-    with pytest.raises(ValueError, match="needs the forest's leaves"):
-        PooledMixture(bmas, forest).quantile(np.stack([F, F]), [0.5])
-    with pytest.raises(ValueError, match="one without takes none"):
-        PooledMixture(bmas).quantile(np.stack([F, F]), [0.5], forest.at(codes))
+    mixture = PooledMixture(replicates(F, y, 3))
+    pixels = np.stack([F[:40] + shift for shift in (-2.0, 0.0, 3.0)])
+    partners = partners_of(y, F, slice(60, 100))
+    own, pooled = mixture.quantile(pixels, LEVELS), mixture.quantile(pixels, LEVELS, partners)
+    at = np.tile(LEVELS, (40, 1))
+    expected = 0.5 * own + 0.2 * partners.leaves.quantiles(at)
+    np.testing.assert_allclose(pooled, expected + 0.3 * partners.kriged.quantiles(LEVELS))
+    # No wider than its parts are: a mixture of their distributions would be.
+    width = pooled[:, -1] - pooled[:, 0]
+    parts = [own, partners.leaves.quantiles(at), partners.kriged.quantiles(LEVELS)]
+    widths = [part[:, -1] - part[:, 0] for part in parts]
+    assert (width <= np.max(widths, axis=0) + 1e-9).all()
+    means, alone = mixture.replicate_means(pixels, partners), mixture.replicate_means(pixels)
+    others = 0.2 * partners.leaves.mean + 0.3 * partners.kriged.target_mean()
+    np.testing.assert_allclose(means.mean(axis=0), 0.5 * alone.mean(axis=0) + others, atol=0.02)
+    np.testing.assert_allclose(means - means.mean(axis=0), alone - alone.mean(axis=0), atol=0.02)
+    some = partners.rows(slice(3, 9))
+    np.testing.assert_array_equal(mixture.quantile(pixels[:, 3:9], LEVELS, some), pooled[3:9])
+
+
+def test_the_curves_of_the_pool_are_its_distribution() -> None:
+    F, y = simulated((0.0, 100.0), 0.1)
+    bmas = replicates(F, y, 3)
+    mixture, pixels = PooledMixture(bmas), np.stack([F[:40] - 1, F[:40], F[:40] + 2])
+    exact = np.mean([b.cdf(f, y[:40]) for b, f in zip(bmas, pixels, strict=True)], axis=0)
+    np.testing.assert_allclose(mixture.curves(pixels).cdf(y[:40]), exact, atol=2e-3)
+    partners = partners_of(y, F, slice(60, 100))
+    curves = mixture.curves(pixels, partners)
+    quantiles = mixture.quantile(pixels, LEVELS, partners)
+    for level, quantile in zip(LEVELS, quantiles.T, strict=True):
+        np.testing.assert_allclose(curves.cdf(quantile), level, atol=1e-3)
+
+
+def test_parts_that_speak_of_other_places_are_refused() -> None:
+    F, y = simulated((0.0, 100.0), 0.1)
+    mixture = PooledMixture(replicates(F, y, 2))
+    with pytest.raises(ValueError, match="speak of 40 places, F of 300"):
+        mixture.quantile(np.stack([F, F]), [0.5], partners_of(y, F, slice(60, 100)))

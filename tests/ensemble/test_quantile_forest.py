@@ -6,6 +6,7 @@ from quantile_forest import RandomForestQuantileRegressor
 from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
+from icemap.ensemble.quantile_curves import LEVELS, QuantileCurves
 from icemap.ensemble.quantile_forest import QuantileForest, grow_quantile_forest
 
 
@@ -107,38 +108,28 @@ def test_atoms_at_the_bounds_keep_their_mass():
     leaves = fitted(codes, y, np.ones(300), (0.0, 100.0), seed=0).at(
         np.array([[0, 50], [50, 50], [99, 50]], np.uint8)
     )
-    left, right = leaves.cdf_interval(0.0)
+    curves = QuantileCurves(LEVELS, leaves.quantiles(np.tile(LEVELS, (3, 1))))
+    left, right = curves.cdf_interval(0.0)
     assert (left == 0).all()
     assert right[0] > 0.7
     assert right[2] < 0.02
-    left, right = leaves.cdf_interval(100.0)
+    left, right = curves.cdf_interval(100.0)
     assert (right == 1).all()
     assert left[2] < 0.4
-    np.testing.assert_allclose(leaves.pdf(100.0), 1 - left, atol=1e-5)
-    grid = np.linspace(0, 100, 40_001)[1:-1]
-    for row in range(3):
-        one = leaves.rows(slice(row, row + 1))
-        many = type(one)(np.repeat(one.cdf, len(grid), 0), np.repeat(one.mean, len(grid)), one.x)
-        within = np.trapezoid(many.pdf(grid), grid)
-        ends = one.cdf_interval(0.0)[1][0] + 1 - one.cdf_interval(100.0)[0][0]
-        assert within + ends == pytest.approx(1, abs=2e-3)
-        inner = np.trapezoid(grid * many.pdf(grid), grid)
-        assert one.mean[0] == pytest.approx(
-            inner + 100 * (1 - one.cdf_interval(100.0)[0][0]), abs=0.2
-        )
+    np.testing.assert_allclose(leaves.mean, curves.values @ np.gradient(LEVELS), atol=0.5)
 
 
-def test_between_values_and_beyond_them(forest):
+def test_quantiles_are_where_the_distribution_reaches_the_level(forest):
     leaves = forest.at(PLACES[:50])
-    np.testing.assert_allclose(leaves.at_values(forest.x), leaves.cdf[:, 1:-1], atol=0)
-    middle = (forest.x[10] + forest.x[11]) / 2
-    np.testing.assert_allclose(
-        leaves.cdf_interval(middle)[1], leaves.cdf[:, 11:13].mean(axis=1), atol=1e-6
-    )
-    np.testing.assert_array_equal(
-        leaves.at_values(np.array([-5.0, 200.0])), np.tile([0.0, 1.0], (50, 1))
-    )
-    assert (leaves.pdf(-5.0) == 0).all()
+    levels = np.tile([0.0, 0.025, 0.3, 0.975, 1.0], (50, 1))
+    found = leaves.quantiles(levels)
+    for row, cdf in zip(found, leaves.cdf[:, 1:-1], strict=True):
+        assert (row[0], row[-1]) == (forest.x[0], forest.x[-1])
+        inner = (row > forest.x[0]) & (row < forest.x[-1])
+        np.testing.assert_allclose(
+            np.interp(row, forest.x, cdf)[inner], levels[0][inner], atol=1e-5
+        )
+    assert (np.diff(found, axis=1) >= 0).all()
 
 
 def test_an_unbounded_target_and_sites_without_weight():

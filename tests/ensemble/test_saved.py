@@ -73,7 +73,11 @@ def test_the_manifest_lists_every_file_with_its_digest(written):
     manifest = json.loads((written / "manifest.json").read_text())
     files = {
         str(path.relative_to(written)): path
-        for path in (*(written / "replicates").iterdir(), written / "forest.npz")
+        for path in (
+            *(written / "replicates").iterdir(),
+            written / "forest.npz",
+            written / "process.npz",
+        )
     }
     assert manifest["files"] == {
         name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()
@@ -83,7 +87,9 @@ def test_the_manifest_lists_every_file_with_its_digest(written):
     assert len(manifest["check"]["X"]) == len(manifest["check"]["mean"]) == 10
 
 
-@pytest.mark.parametrize("name", ["replicates/s000.json", "replicates/s001.skops", "forest.npz"])
+@pytest.mark.parametrize(
+    "name", ["replicates/s000.json", "replicates/s001.skops", "forest.npz", "process.npz"]
+)
 def test_a_changed_file_is_refused_by_name(copy, name):
     path = copy / name
     content = bytearray(path.read_bytes())
@@ -96,7 +102,9 @@ def test_a_changed_file_is_refused_by_name(copy, name):
         IceEnsemble.load(str(copy))
 
 
-@pytest.mark.parametrize("name", ["replicates/s001.json", "forest.npz", "manifest.json"])
+@pytest.mark.parametrize(
+    "name", ["replicates/s001.json", "forest.npz", "process.npz", "manifest.json"]
+)
 def test_a_missing_file_is_refused_by_name(copy, name):
     (copy / name).unlink()
     with pytest.raises(
@@ -158,10 +166,28 @@ def test_a_forest_that_is_none_is_refused(copy, forged):
         IceEnsemble.load(str(copy))
 
 
+@pytest.mark.parametrize("forged", ["shape", "compressed", "pickle"])
+def test_a_process_that_is_none_is_refused(copy, forged):
+    """Also where the manifest was changed with it."""
+    path = copy / "process.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    if forged == "shape":
+        arrays["projection"] = arrays["projection"][:, :-16]
+    if forged == "pickle":
+        arrays["lengths"] = np.array([{"a": 1}], dtype=object)
+    (np.savez_compressed if forged == "compressed" else np.savez)(path, **arrays)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"]["process.npz"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(IcemapError, match=r"process\.npz is not a Gaussian process of icemap's"):
+        IceEnsemble.load(str(copy))
+
+
 def test_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 4"):
+    with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 5"):
         IceEnsemble.load(str(copy))
 
 

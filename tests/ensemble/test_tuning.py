@@ -9,6 +9,7 @@ import pytest
 from icemap.ensemble.members import MEMBERS
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.strength import STRENGTHS
+from icemap.ensemble.pool_parts import Shares
 from icemap.ensemble.tuning import Tuning, search_space, tune_member, tune_pool
 
 
@@ -79,6 +80,7 @@ def test_the_strength_of_the_prior_is_one_of_those_tried():
         3,
         prior=True,
         climatology=False,
+        shares=False,
     )
     strength, record = found.prior_strength, found.record
     assert strength in STRENGTHS
@@ -93,8 +95,11 @@ def test_too_few_rows_keep_the_strength_they_have():
         70, members=("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
     )
     few = ensemble.table(samples).take(np.arange(32))
-    found = tune_pool(few, ensemble.options, ensemble.coding_, 3, prior=True, climatology=True)
+    found = tune_pool(
+        few, ensemble.options, ensemble.coding_, 3, prior=True, climatology=True, shares=True
+    )
     assert (found.prior_strength, found.climatology, list(found.record)) == (100.0, 0.0, [])
+    assert found.shares is None
 
 
 @pytest.mark.quick
@@ -103,6 +108,7 @@ def test_it_survives_json():
         {"gam": {"penalties": (30.0,), "splines": 6}},
         float("inf"),
         0.25,
+        Shares(0.2, 0.5, 0.3),
         9.0,
         ({"member": "gam", "settings": {}, "mean_squared_error": 1.0},),
     )
@@ -110,3 +116,4 @@ def test_it_survives_json():
     assert again.settings == tuning.settings
     assert again.prior_strength == float("inf")
     assert (again.climatology, again.model_variance) == (0.25, 9.0)
+    assert again.shares == tuning.shares

@@ -15,6 +15,7 @@ from icemap.mapping.compiled_ensemble import PACK_TOLERANCE, compile_ensemble, m
 from icemap.mapping.compiled_file import COMPILED, compiled_size, ensure_compiled, read_compiled
 from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration, LocalSpread
+from tests.benchmarks.exact_pool import exact_means, exact_quantiles
 
 NAMES = ["maat", "slope", "rock"]
 
@@ -46,6 +47,7 @@ def ensemble() -> IceEnsemble:
         folds=3,
         candidates=0,
         prior_strength=50.0,
+        climatology=0.0,
         seed=1,
     ).fit(samples())
     return fitted
@@ -75,16 +77,17 @@ def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
         applicability,
         Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.025, 0.975)),
         X,
+        None,
     )
     prediction = ensemble.predict_all(X)
     coded = ensemble.coding_.encode(X)[0]
-    F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
-    means = np.array([replicate.bma.predict(f) for replicate, f in zip(ensemble.replicates_, F)])
-    means = np.clip(means + 0.5 * (leaves.mean - means.mean(axis=0)), 0, 100)
+    F, partners = ensemble.member_predictions(coded), ensemble.partners(coded)
+    bmas = [replicate.bma for replicate in ensemble.replicates_]
+    means = np.clip(exact_means(bmas, F, partners), 0, 100)
     np.testing.assert_allclose(result.replicate_means, means, atol=2e-3)
     np.testing.assert_allclose(result.mean, means.mean(axis=0), atol=2e-3)
-    assert (ensemble.pooled_.cdf(F, result.upper + 0.05, leaves) >= 0.975).all()
-    assert (ensemble.pooled_.cdf(F, result.upper - 0.05, leaves) <= 0.975).all()
+    upper = exact_quantiles(bmas, F, np.full((len(X), 1), 0.975), partners)[:, 0]
+    np.testing.assert_allclose(result.upper, upper, atol=0.05)
     assert np.array_equal(result.extrapolated, prediction.extrapolated)
     assert not result.aoa[X[:, 2] == 12].any()
 
@@ -105,6 +108,7 @@ def test_support_vectors_are_packed_in_the_precision_that_their_coefficients_nee
         "folds": 3,
         "candidates": 0,
         "prior_strength": 50.0,
+        "climatology": 0.0,
     }
     ensemble = IceEnsemble(classes=["rock"], **settings).fit(samples())
     svr = ensemble.replicates_[0].members["svr"]

@@ -140,8 +140,10 @@ def test_the_mean_of_a_table_is_that_of_the_map(run):
     mapped = icemap.open_map(str(run / "map.zarr")).to_dataframe().dropna()
     places = cube(run).to_dataframe().loc[mapped.index, ["maat", "rock"]]
     values = places.astype(np.float32)
-    np.testing.assert_array_equal(model.predict(values).astype(np.float32), mapped.vic)
-    interval = model.predict_interval(values)
+    where = mapped.reset_index()[["longitude", "latitude"]].to_numpy()
+    found = model.predict(values, coordinates=where)
+    np.testing.assert_array_equal(found.astype(np.float32), mapped.vic)
+    interval = model.predict_interval(values, coordinates=where)
     np.testing.assert_allclose(interval[:, 0], mapped.vic_lower95, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(interval[:, 1], mapped.vic_upper95, rtol=1e-5, atol=1e-4)
 

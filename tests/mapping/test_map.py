@@ -13,6 +13,7 @@ import pytest
 import icemap
 from icemap import Grid, IceEnsemble, IcemapError
 from icemap.config import TargetConfig
+from icemap.ensemble.model import vectors_of
 from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
 from icemap.json_records import MapChunkRecord
 from icemap.mapping import broadcast
@@ -25,10 +26,12 @@ from icemap.mapping.map_schema import map_variables
 from icemap.mapping.sums import add, from_records
 from icemap.running.ledger import Ledger
 from icemap.running.run import Job, SerialExecutor, run_job
+from icemap.sphere import unit_vectors
 from icemap.store import write_json
 from icemap.totals.ice_storage import read_sums
 from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration, LocalSpread
+from tests.benchmarks.exact_pool import exact_means, exact_quantiles
 
 GRID = Grid(100, 60, 140, 80, 1)
 NAMES = ["maat", "rock"]
@@ -86,7 +89,7 @@ def folder(tmp_path_factory):
         20 - 2 * samples.maat + 10 * (samples.rock == 7) + 4 * rng.normal(size=n)
     ).clip(0, 100)
     ensemble = IceEnsemble(
-        classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0
+        classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0, climatology=0
     ).fit(samples)
     ensemble.save(str(folder / "ensemble"))
     calibration = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.03, 0.96))
@@ -130,27 +133,30 @@ def test_the_ledger_adds_up_the_spread_of_the_cells_of_the_map(mapped):
     assert squares == pytest.approx((spread**2).sum(), rel=1e-4)
 
 
+def located(arrays: dict[str, np.ndarray], valid: np.ndarray) -> pd.DataFrame:
+    """Predictors and place of the mapped cells."""
+    row, col = np.nonzero(valid)
+    frame = pd.DataFrame({name: arrays[name][valid].astype(float) for name in NAMES})
+    return frame.assign(lon=GRID.longitudes[col], lat=GRID.latitudes[row])
+
+
 def test_every_valid_pixel_holds_the_ensembles_prediction(folder, mapped):
     build, _ = mapped
     data, arrays = icemap.open_map(build.url).load(), fields()
     valid = arrays["valid"] == 1
-    X = np.column_stack([arrays[name][valid] for name in NAMES]).astype(float)
+    places = located(arrays, valid)
     ensemble = icemap.open_ensemble(build.ensemble_url)
-    coded = ensemble.coding_.encode(X)[0]
-    F, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
-    means = np.array([replicate.bma.predict(f) for replicate, f in zip(ensemble.replicates_, F)])
-    means += 0.5 * (leaves.mean - means.mean(axis=0))
+    coded = ensemble.coding_.encode(places[list(NAMES)].to_numpy())[0]
+    F, partners = ensemble.member_predictions(coded), ensemble.partners(coded, vectors_of(places))
+    bmas = [replicate.bma for replicate in ensemble.replicates_]
+    means = exact_means(bmas, F, partners)
     np.testing.assert_allclose(data.vic.to_numpy()[valid], means.mean(axis=0), atol=2e-3)
     np.testing.assert_allclose(
         data.vic_sd_ensemble.to_numpy()[valid], means.std(axis=0, ddof=1), atol=2e-3
     )
-    for name, level in (("vic_lower95", 0.03), ("vic_upper95", 0.96)):
-        bound = data[name].to_numpy()[valid].astype(float)
-        below, above = (
-            ensemble.pooled_.cdf(F, np.clip(bound + step, 0, 100), leaves) for step in (-0.05, 0.05)
-        )
-        assert (below <= level).all(), name
-        assert (level <= above).all(), name
+    exact = exact_quantiles(bmas, F, np.tile([0.03, 0.96], (len(coded), 1)), partners)
+    for name, bound in zip(("vic_lower95", "vic_upper95"), exact.T, strict=True):
+        np.testing.assert_allclose(data[name].to_numpy()[valid], bound, atol=0.05)
     for name in data.data_vars:
         assert np.array_equal(np.isfinite(data[name].to_numpy()), valid), name
 
@@ -293,9 +299,12 @@ def test_a_chunk_that_the_cube_lost_is_not_taken_for_sea(folder, mapped, tmp_pat
 def test_pixels_of_a_chunk_are_independent_of_one_another(mapped):
     predictor = get_predictor(mapped[0].ensemble_url, mapped[0].ensemble_digest)
     X = np.column_stack([np.linspace(-18, -6, 9), np.tile([2.0, 7.0, 9.0], 3)])
+    where = unit_vectors(np.linspace(60, 80, 9), np.full(9, 70.0))
     together, alone = (
-        map_pixels(predictor.compiled, predictor.applicability, predictor.calibration, pixels)
-        for pixels in (X, X[4:5])
+        map_pixels(
+            predictor.compiled, predictor.applicability, predictor.calibration, X[rows], where[rows]
+        )
+        for rows in (slice(None), slice(4, 5))
     )
     assert together.replicate_means.shape == (3, 9)
     np.testing.assert_allclose(together.mean[4:5], alone.mean, rtol=1e-12)
@@ -306,8 +315,7 @@ def test_an_opened_ensemble_predicts_the_bits_of_the_map(mapped):
     build, _ = mapped
     data, arrays = icemap.open_map(build.url).load(), fields()
     valid = arrays["valid"] == 1
-    X = np.column_stack([arrays[name][valid] for name in NAMES]).astype(float)
-    said = icemap.open_ensemble(build.ensemble_url).predict_all(X)
+    said = icemap.open_ensemble(build.ensemble_url).predict_all(located(arrays, valid))
     for name, values in {"vic": said.mean, "vic_sd_ensemble": said.sd_ensemble}.items():
         stored = data[name].to_numpy()[valid]
         assert np.array_equal(stored, values.astype(stored.dtype)), name

@@ -28,7 +28,7 @@ def table(n: int = 120, seed: int = 0) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> str:
     url = str(tmp_path_factory.mktemp("opened") / "ensemble")
-    IceEnsemble(classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0).fit(
+    IceEnsemble(classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0, climatology=0).fit(
         table()
     ).save(url)
     ensure_compiled(url, table())
@@ -127,7 +127,7 @@ def test_without_a_compiled_ensemble_the_members_are_asked(copy, caplog):
 
 def test_the_compiled_ensemble_of_another_is_not_used(copy, caplog):
     other = IceEnsemble(
-        classes=["rock"], replicates=2, folds=3, candidates=0, prior_strength=9.0, seed=4
+        classes=["rock"], replicates=2, folds=3, candidates=0, prior_strength=9.0, climatology=0, seed=4
     ).fit(table(seed=3))
     packed = (copy / COMPILED).read_bytes()
     shutil.rmtree(copy)

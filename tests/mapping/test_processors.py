@@ -29,12 +29,14 @@ import numpy as np
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.broadcast import ensemble_digest, get_predictor
 from icemap.mapping.sums import chunk_sums
+from icemap.sphere import unit_vectors
 folder, out = sys.argv[1:]
 loaded = get_predictor(folder, ensemble_digest(folder))
 X = np.load(folder + "/pixels.npy")
 made = {}
 for name, rows in {"forward": np.arange(len(X)), "backward": np.arange(len(X))[::-1], "alone": np.array([7])}.items():
-    result = map_pixels(loaded.compiled, loaded.applicability, loaded.calibration, X[rows])
+    where = unit_vectors(60 + 0.01 * rows, 70 - 0.003 * rows)
+    result = map_pixels(loaded.compiled, loaded.applicability, loaded.calibration, X[rows], where)
     made |= {f"{name}.{field}": getattr(result, field) for field in result.__dataclass_fields__}
 one = np.ones((1, len(X)))
 means = made["forward.replicate_means"][:, None, :]
@@ -90,7 +92,7 @@ def folder(tmp_path_factory):
         20 - 2 * table.maat - table.slope + 10 * (table.rock == 7) + 4 * rng.normal(size=n)
     ).clip(0, 100)
     ensemble = IceEnsemble(
-        classes=["rock"], replicates=2, folds=3, candidates=0, prior_strength=50.0, seed=1
+        classes=["rock"], replicates=2, folds=3, candidates=0, prior_strength=50.0, climatology=0, seed=1
     ).fit(table)
     url = str(tmp_path_factory.mktemp("processors") / "ensemble")
     ensemble.save(url)

@@ -46,6 +46,7 @@ SETTINGS = {
         "replicates": 2,
         "folds": 3,
         "prior_strength": 100,
+        "climatology": 0,
     },
     "verification": {"folds": 3, "places": 100, "competitors": []},
     "map": {"replicate_fields": False},

@@ -24,6 +24,7 @@ from icemap.ensemble.folds import knndm_folds
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
+from icemap.sphere import unit_vectors
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.calibration import Calibration
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
@@ -94,9 +95,11 @@ def mapped(
     design = coding.design(table.X)
     applicability = Applicability.fit(design, predictor_weights(design, table.y, seed), folds)
     compiled, _ = compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))
-    found = map_pixels(compiled, applicability, calibration, X)
+    vectors = unit_vectors(places.longitude, places.latitude)
+    found = map_pixels(compiled, applicability, calibration, X, vectors)
     coded = coding.encode(X)[0]
-    crps = ensemble.pooled_.crps(ensemble.member_predictions(coded), truth, ensemble.leaves(coded))
+    F, partners = ensemble.member_predictions(coded), ensemble.partners(coded, vectors)
+    crps = ensemble.pooled_.curves(F, partners).crps(truth)
     interval = np.column_stack([found.lower, found.upper])
     return Scores.of(truth, crps, interval, found.mean, np.ones(len(truth), bool))
 

@@ -32,6 +32,7 @@ from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
+from icemap.sphere import unit_vectors
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.calibration import Calibration
 from icemap.verification.competitors import quantile_forest
@@ -124,19 +125,15 @@ def mean_in_cells(
 
 
 def at_boreholes(
-    pooled: PooledMixture, members: np.ndarray, leaves: Any, truth: np.ndarray, nugget: float
+    pooled: PooledMixture, members: np.ndarray, partners: Any, truth: np.ndarray, nugget: float
 ) -> dict[str, np.ndarray]:
     """Forecasts of a borehole in each cell, which spreads about its mean by the nugget."""
     nodes = pooled.tables.x
     parts = []
     for start in range(0, len(truth), 250):
         rows = slice(start, start + 250)
-        here = None if leaves is None else leaves.rows(rows)
-        F = members[:, rows]
-
-        def distribution(x: np.ndarray, F: np.ndarray = F, here: Any = here) -> np.ndarray:
-            return pooled.distribution(F, x, here)
-
+        here = None if partners is None else partners.rows(rows)
+        distribution = pooled.curves(members[:, rows], here).at_values
         span, error = (float(nodes[0]), float(nodes[-1])), np.full(len(truth[rows]), nugget)
         found = measured_forecast(
             distribution, span, truth[rows], error, [0.95], np.array([0.5]), (0.0, 100.0)
@@ -184,23 +181,25 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
     applicability = Applicability.fit(
         design, predictor_weights(design, table.y, seed), folds["knndm"]
     )
+    vectors = unit_vectors(places.longitude, places.latitude)
     mapped = map_pixels(
         compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0],
         applicability,
         calibration,
         X,
+        vectors,
     )
     coded = coding.encode(X)[0]
     everywhere, inside = np.ones(len(truth), bool), mapped.aoa
-    members, leaves = ensemble.member_predictions(coded), ensemble.leaves(coded)
+    members, partners = ensemble.member_predictions(coded), ensemble.partners(coded, vectors)
     # The map is of the mean of a cell; a borehole in it, like those of the competitors, spreads
     # about that by the nugget of the samples.
     nugget = float(samples["nugget"].iloc[0])
     in_cell = np.column_stack([mapped.lower, mapped.upper])
     of_borehole = replace(calibration, nugget=nugget).widened(mapped.mean, in_cell, 0.0, 100.0)
     crps = {
-        "borehole": at_boreholes(ensemble.pooled_, members, leaves, truth, nugget)["crps"],
-        "cell": ensemble.pooled_.crps(members, mean_truth, leaves),
+        "borehole": at_boreholes(ensemble.pooled_, members, partners, truth, nugget)["crps"],
+        "cell": ensemble.pooled_.curves(members, partners).crps(mean_truth),
     }
     models = {}
     for name, where in (("icemap", everywhere), ("icemap inside AOA", inside)):

@@ -178,13 +178,13 @@ def test_the_mean_of_a_replicate_is_its_bma_over_its_members_and_the_forest():
         folds=3,
     ).fit(samples)
     replicate = ensemble.replicates_[0]
-    predicted = ReplicateMean(replicate, ensemble.forest_, members=True).predict(X)
+    predicted = ReplicateMean(replicate, ensemble.parts_, members=True).predict(X)
     np.testing.assert_allclose(
-        predicted[:, 0], ensemble.predict(samples), atol=0.01
+        predicted[:, 0], ensemble.predict(X), atol=0.01
     )  # the pooled mixture reads its means from a table
     np.testing.assert_array_equal(
         predicted[:, 1:], replicate.in_units(replicate.member_predictions(X))
     )
     np.testing.assert_array_equal(
-        ReplicateMean(replicate, ensemble.forest_).predict(X), predicted[:, 0]
+        ReplicateMean(replicate, ensemble.parts_).predict(X), predicted[:, 0]
     )

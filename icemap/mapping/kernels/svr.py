@@ -5,17 +5,16 @@ Their kernels share one width, and their support vectors are rows of one table.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from numba.extending import overload
 from numpy.typing import NDArray
 
+from icemap.ensemble.exponentials import exponentials
+from icemap.ensemble.products import LANES32, LANES64, ROWS_AT_ONCE, add_products
 from icemap.mapping.kernels.compilable import CannotCompileError
-from icemap.mapping.kernels.products import LANES32, LANES64, ROWS_AT_ONCE, add_products
 
 # Pixels that pass a block of sites together, and sites of a block: what they need stays in the
 # cache. Within a block sums are in the precision of the coefficients, over the blocks in double.
@@ -156,47 +155,13 @@ def predict_svrs(design, svrs, out):  # type: ignore[no-untyped-def]
                 for i in range(0, _ROWS, ROWS_AT_ONCE):
                     add_products(places, i, svrs.sites, 0, first + j, columns, exponents, j)
             for i in range(_ROWS):
-                _exponentials(exponents[i, :depth], kernels[i, :depth])
+                exponentials(exponents[i, :depth], kernels[i, :depth])
             for s in range(0, width, lanes):
                 for i in range(0, _ROWS, ROWS_AT_ONCE):
                     add_products(kernels, i, svrs.coefficients, first, s, depth, totals, s)
         for s in range(svrs.intercepts.size):
             for i in range(size):
                 out[s, start + i] = np.float32(totals[i, s] + svrs.intercepts[s])
-
-
-def _exponentials(exponents: Any, kernels: Any) -> None:
-    """kernels = exp(exponents) of numbers that are not above 0 but for rounding."""
-    raise NotImplementedError("compiled only")
-
-
-@overload(_exponentials)
-def _compiled_exponentials(exponents, kernels):  # type: ignore[no-untyped-def]
-    if kernels.dtype == numba.float64:
-
-        def in_double(exponents, kernels):  # type: ignore[no-untyped-def]
-            for j in range(exponents.size):
-                kernels[j] = math.exp(exponents[j])
-
-        return in_double
-
-    log2_e, ln_2, lowest = 1.4426950408889634, 0.6931471805599453, -126.0
-    # Added and taken away again, it leaves the nearest whole number.
-    rounder = 1.5 * 2.0**52
-    c2, c3, c4, c5, c6 = (np.float32(1 / math.factorial(k)) for k in range(2, 7))
-    one = np.float32(1)
-
-    def in_single(exponents, kernels):  # type: ignore[no-untyped-def]
-        bits = kernels.view(np.int32)
-        for j in range(exponents.size):
-            power = max(exponents[j] * log2_e, lowest)
-            whole = (power + rounder) - rounder
-            r = np.float32((power - whole) * ln_2)
-            r2 = r * r
-            kernels[j] = one + (r + r2 * (c2 + r * (c3 + r * (c4 + r * (c5 + r * c6)))))
-            bits[j] += np.int32(whole) << np.int32(23)
-
-    return in_single
 
 
 def _fitted(member: Any) -> Any:

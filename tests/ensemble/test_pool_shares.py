@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from icemap import CopulaBMA, IceEnsemble
-from icemap.ensemble.climatology import PoolScores
-from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.pool_parts import Shares
+from icemap.ensemble.pool_shares import LeftOutParts, PoolScores
 from icemap.ensemble.quantile_forest import grow_quantile_forest, with_climatology
 from icemap.ensemble.tuning import tune_pool
 
@@ -29,7 +30,6 @@ def scores(gain: float, spread: float = 1.0, clusters: int = 20) -> PoolScores:
     return PoolScores(
         20 - better,
         np.full(n, 20.0),
-        20 - 0.4 * better,
         np.ones(n),
         np.repeat(np.arange(clusters), 10),
     )
@@ -81,6 +81,7 @@ def tuned(samples: pd.DataFrame) -> tuple[float, dict]:
         1,
         prior=False,
         climatology=True,
+        shares=True,
     )
     return found.climatology, dict(found.record[-1])
 
@@ -129,27 +130,6 @@ def test_a_share_of_climatology_is_one_component_more(case, share):
     pair.require_sound(2)
 
 
-@pytest.mark.parametrize("share", [0.3, 1.0])
-def test_the_tables_of_the_pool_agree_with_its_exact_distribution(case, share):
-    y, F, codes, bma, grown = case
-    forest = with_climatology(*grown, share)
-    pool = PooledMixture([bma.with_climatology(share)] * 2, forest)
-    stack, leaves = np.stack([F, F]), forest.at(codes)
-    quantiles = pool.quantile(stack, [0.1, 0.5, 0.9], leaves)
-    for level, q in zip((0.1, 0.5, 0.9), quantiles.T, strict=True):
-        inside = (q > 1) & (q < 99)
-        assert np.abs(pool.cdf(stack, q, leaves) - level)[inside].max() < 2e-3
-    x = np.linspace(0, 100, 2001)
-    G = pool.distribution(stack, x, leaves)
-    exact = np.trapezoid((G - (x >= y[:, None])) ** 2, x, axis=1)
-    assert np.allclose(pool.crps(stack, y, leaves), exact, atol=0.1)
-    assert np.allclose(
-        pool.replicate_means(stack, leaves)[0], 100 - np.trapezoid(G, x, axis=1), atol=0.1
-    )
-    if share == 1:
-        assert np.ptp(quantiles, axis=0).max() < 1e-3
-
-
 def test_no_share_changes_nothing(case):
     y, F, _, bma, (forest, everywhere) = case
     assert with_climatology(forest, everywhere, 0.0) is forest
@@ -173,3 +153,52 @@ def test_it_survives_json(case):
 def test_a_share_beyond_its_range_is_refused(case, share):
     with pytest.raises(ValueError, match="share of climatology"):
         case[3].with_climatology(share)
+
+
+def left_out(noise: list[float], n: int = 400, seed: int = 0) -> LeftOutParts:
+    """Parts that know the target but for errors of these sizes."""
+    rng = np.random.default_rng(seed)
+    y = rng.normal(50, 15, n)
+    levels = (np.arange(100) + 0.5) / 100
+    parts = [(y + rng.normal(0, sd, n))[:, None] + sd * stats.norm.ppf(levels) for sd in noise]
+    climatology = np.tile(50 + 15 * stats.norm.ppf(levels), (n, 1))
+    return LeftOutParts(np.array(parts), climatology, y, np.ones(n), np.arange(n) % 40)
+
+
+def test_parts_of_one_skill_get_equal_shares_and_a_poor_one_little():
+    equal = left_out([6.0, 6.0, 6.0]).shares()
+    assert min(equal.bma, equal.forest, equal.process) > 0.25
+    poor = left_out([25.0, 6.0, 6.0]).shares()
+    assert poor.bma < 0.2
+    assert poor.bma + poor.forest + poor.process == pytest.approx(1)
+    assert left_out([6.0, 25.0]).shares().process == 0
+
+
+def test_few_rows_leave_the_shares_near_equal():
+    many, few = (left_out([25.0, 6.0, 6.0], n).shares() for n in (2000, 40))
+    assert many.bma < 0.05
+    assert 0.25 < few.bma < 1 / 3
+
+
+def test_the_chosen_shares_are_no_worse_than_equal_ones_where_they_were_chosen():
+    parts = left_out([20.0, 6.0, 9.0])
+    chosen, equal = parts.scores(parts.shares()), parts.scores(Shares.equal(process=True))
+    assert chosen.means()[0] < equal.means()[0]
+
+
+@pytest.mark.quick
+def test_climatology_takes_its_share_from_the_process_too():
+    shares = Shares(0.3, 0.3, 0.4).with_climatology(0.75)
+    assert (shares.process, shares.bma) == pytest.approx((0.1, 0.45))
+    assert Shares(0.3, 0.3, 0.4).with_climatology(0.0) == Shares(0.3, 0.3, 0.4)
+    assert Shares(0.0, 0.0, 1.0).with_climatology(1.0) == Shares(0.5, 0.5, 0.0)
+
+
+def test_the_shares_are_those_that_the_pool_maps_with():
+    ensemble = IceEnsemble(members=LINEAR, replicates=2, folds=4, seed=1)
+    ensemble.fit(table(noise=False))
+    chosen = ensemble.tuning_.shares
+    assert chosen is not None
+    assert chosen.process > 0
+    assert ensemble.parts_.shares == chosen.with_climatology(ensemble.tuning_.climatology)
+    assert ensemble.tuning_.from_dict(ensemble.tuning_.to_dict()).shares == chosen

@@ -1,0 +1,126 @@
+"""Compiled loops over places and the samples that carry a Gaussian process: one thread, no
+interpreter lock, sums in one order.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from icemap.ensemble.exponentials import exponentials
+from icemap.ensemble.products import LANES32, LANES64, ROWS_AT_ONCE, add_products
+
+# Places that pass a block of samples together, and samples of a block.
+_ROWS = 96
+_DEPTH = 64
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def _squares(places, length, scaled, out):  # type: ignore[no-untyped-def]
+    """Places in units of a kernel's length (rows of ``scaled``), and their squares."""
+    for i in range(places.shape[0]):
+        total = 0.0
+        for c in range(places.shape[1]):
+            value = length * places[i, c]
+            scaled[i, c] = value
+            total += value * value
+        out[i] = total
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def _add_kernel(places, squares, sites, site_squares, first, depth, variance, work, kernels):  # type: ignore[no-untyped-def]
+    """kernels += variance (1 + r) exp(-r), r the distance, for a block of places and samples."""
+    distances, falling = work
+    for i in range(_ROWS):
+        for j in range(depth):
+            distances[i, j] = squares[i] + site_squares[first + j]
+    for j in range(0, depth, LANES64):
+        for i in range(0, _ROWS, ROWS_AT_ONCE):
+            add_products(places, i, sites, 0, first + j, sites.shape[0], distances, j)
+    for i in range(_ROWS):
+        for j in range(depth):
+            distances[i, j] = -math.sqrt(max(distances[i, j], 0.0))
+        exponentials(distances[i, :depth], falling[:depth])
+        for j in range(depth):
+            kernels[i, j] += np.float32(variance * (1.0 - distances[i, j])) * falling[j]
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def in_units(z, ends, table, values):  # type: ignore[no-untyped-def]
+    """Values of the target, written, at transformed values z: straight lines between those of the
+    table, which stand even steps apart from end to end. All of shape (n,) but the table.
+    """
+    last = table.size - 1
+    step = (ends[1] - ends[0]) / last
+    for i in range(z.size):
+        place = (min(max(z[i], ends[0]), ends[1]) - ends[0]) / step
+        cell = min(np.int64(place), last - 1)
+        values[i] = table[cell] + (place - cell) * (table[cell + 1] - table[cell])
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def krige(design, vectors, process, mean, variance):  # type: ignore[no-untyped-def]
+    """Mean and variance of a process, without its nugget, on the transformed scale.
+
+    Parameters
+    ----------
+    design : (n, columns) float32
+    vectors : (n, 3) or (0, 3) float64
+        Unit vectors of the places; none where nobody says where they are.
+    process : GaussianProcess
+    mean, variance : (n,) float64, written
+    """
+    n, columns = design.shape
+    sites, width = process.projection.shape
+    near = len(vectors) > 0 and process.variances[1] > 0
+    by_column, by_vector = np.zeros((_ROWS, columns)), np.zeros((_ROWS, 3))
+    column_squares, vector_squares = np.zeros(_ROWS), np.zeros(_ROWS)
+    work = np.zeros((_ROWS, _DEPTH)), np.zeros(_DEPTH, np.float32)
+    kernels, totals = np.zeros((_ROWS, _DEPTH), np.float32), np.zeros((_ROWS, width))
+    prior = process.variances[0] + process.variances[1]
+    for start in range(0, n, _ROWS):
+        size = min(_ROWS, n - start)
+        end = start + size
+        _squares(design[start:end], process.lengths[0], by_column, column_squares)
+        if near:
+            _squares(vectors[start:end], process.lengths[1], by_vector, vector_squares)
+        totals[:] = 0
+        for first in range(0, sites, _DEPTH):
+            depth = min(_DEPTH, sites - first)
+            kernels[:] = 0
+            _add_kernel(
+                by_column,
+                column_squares,
+                process.columns,
+                process.column_squares,
+                first,
+                depth,
+                process.variances[0],
+                work,
+                kernels,
+            )
+            if near:
+                _add_kernel(
+                    by_vector,
+                    vector_squares,
+                    process.vectors,
+                    process.vector_squares,
+                    first,
+                    depth,
+                    process.variances[1],
+                    work,
+                    kernels,
+                )
+            for s in range(0, width, LANES32):
+                # The projection is lower triangular but for its last columns.
+                if s < first + depth or s + LANES32 > sites:
+                    for i in range(0, _ROWS, ROWS_AT_ONCE):
+                        add_products(kernels, i, process.projection, first, s, depth, totals, s)
+        for i in range(size):
+            known = 0.0
+            for s in range(sites):
+                known += totals[i, s] * totals[i, s]
+            mean[start + i] = totals[i, sites]
+            variance[start + i] = max(prior - known, 0.0)
