@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -163,3 +164,24 @@ def test_what_is_trained_again_forgets_the_earlier_mixture():
     twice.predict(first)
     fresh = IceEnsemble(**twice.get_params()).fit(second)
     assert np.array_equal(twice.fit(second).predict(first), fresh.predict(first))
+
+
+def test_jupyter_shows_what_it_is(saved):
+    ensemble = icemap.open_ensemble(saved)
+    shown = ensemble._repr_mimebundle_()["text/html"]
+    weights = np.mean([replicate.bma.weights_ for replicate in ensemble.replicates_], axis=0)
+    names = ["svr", "gam", "random forest", "lightgbm", "consensus"]
+    said = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(names, weights, strict=True))
+    for fact in (saved, said, "maat, rock", "volumetric ice content (%), 0 to 100", ">120<", ">3<"):
+        assert fact in shown
+    assert ensemble._repr_html_() == shown
+
+
+def test_an_ensemble_saved_without_its_weights_is_shown_without(copy):
+    path = copy / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["mean_weights"], manifest["trained_on"]
+    path.write_text(json.dumps(manifest))
+    shown = icemap.open_ensemble(str(copy))._repr_html_()
+    assert "maat, rock" in shown
+    assert "weights" not in shown
