@@ -196,7 +196,7 @@ def test_in_the_feature_arrays_of_sklearn_raster():
     wrapped = sklearn_raster.FeatureArrayEstimator(clone(QUICK)).fit(X, y)
     for field in (raster, raster.chunk(y=3)):
         made = wrapped.predict(field)
-        assert made.dims == ("variable", "y", "x")
+        assert made.dims[1:] == ("y", "x")
         np.testing.assert_allclose(made.values.reshape(-1), expected, rtol=1e-12)
 
 
