@@ -17,6 +17,7 @@ PACKAGE = Path(icemap.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = [
     *("addresses", "errors", "names", "settings_text", "json_records", "grid", "sphere", "land"),
+    "cards",
     *(
         "regions",
         "storage_problems",

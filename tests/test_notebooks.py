@@ -2,10 +2,13 @@
 tests/test_jupyterhub.py executes them.
 """
 
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
+
+import icemap
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -36,3 +39,13 @@ def test_it_is_stored_executed(path: Path) -> None:
 def test_it_leads_to_the_next(path: Path) -> None:
     last = nbformat.read(path, as_version=4).cells[-1].source
     assert f"({NOTEBOOKS[NOTEBOOKS.index(path) + 1].name})" in last
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_it_uses_public_names_only(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    assert not re.findall(r"^\s*(?:from|import)\s+icemap\.\S+|^\s*from\s+icemap\b.*", code, re.M)
+    used = set(re.findall(r"(?<![\w.\"'/])icemap\.(\w+)(?=[.(])", code))
+    assert used
+    assert used <= set(icemap.__all__)

@@ -360,7 +360,13 @@ def hostile(tmp_path_factory) -> Path:
         "predictors": ["dem", "maat"],
         "sites": {"table": "sites.csv", "value": "ice", "unit": EVIL, "id": "id"},
         "target": {"long_name": EVIL, "unit": EVIL},
-        "ensemble": {"members": members, "replicates": 2, "folds": 3, "prior_strength": 100, "climatology": 0},
+        "ensemble": {
+            "members": members,
+            "replicates": 2,
+            "folds": 3,
+            "prior_strength": 100,
+            "climatology": 0,
+        },
         "verification": {"folds": 3, "places": 100, "competitors": []},
     }
     context = Context(

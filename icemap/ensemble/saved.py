@@ -21,6 +21,7 @@ from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import split_numbers
 from icemap.ensemble.gaussian_process import GaussianProcess
+from icemap.ensemble.members import CONSENSUS
 from icemap.ensemble.pool_parts import PoolParts, Shares
 from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.ensemble.replicates import Replicate
@@ -37,7 +38,7 @@ PROCESS = "process.npz"
 CALIBRATION = "calibration.json"
 APPLICABILITY = "applicability.json"
 # Keys of the manifest that say where an ensemble comes from and what it is about.
-FACTS = ("predictors", "target", "samples", "config")
+FACTS = ("predictors", "target", "samples", "config", "mean_weights", "trained_on")
 CHECK_ROWS = 10
 # Largest difference to the stored predictions, in units of the target's spread: numerical libraries
 # differ in the last digits.
@@ -188,11 +189,20 @@ def write_manifest(
                 )
             },
             "target_spread": float(samples["value"].std()),
+            "mean_weights": _mean_weights(ensemble),
+            "trained_on": len(samples),
             "files": files,
             "check": {"X": rows.tolist(), "mean": ensemble.predict(rows).tolist()},
             **(facts or {}),
         },
     )
+
+
+def _mean_weights(ensemble: FittedEnsemble) -> dict[str, float]:
+    """Mean over the replicates of the weight of each member and of the consensus."""
+    names = [*ensemble.replicates_[0].members, CONSENSUS]
+    weights = np.mean([replicate.bma.weights_ for replicate in ensemble.replicates_], axis=0)
+    return {name: float(weight) for name, weight in zip(names, weights, strict=True)}
 
 
 def save_ensemble(ensemble: FittedEnsemble, url: str) -> None:

@@ -270,6 +270,8 @@ def _with_crs(result: xr.Dataset, dataset: xr.Dataset) -> xr.Dataset:
     else:
         result = result.rio.write_crs(crs)
     for name in result.data_vars:
+        # write_crs says it in the encoding, and a variable that says it twice cannot be written.
+        result[name].encoding.pop("grid_mapping", None)
         result[name].attrs["grid_mapping"] = "spatial_ref"
     return result
 

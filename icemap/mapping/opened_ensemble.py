@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from icemap.cards import card, target_text, weights_text
+from icemap.config import TargetConfig
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.model import IceEnsemble, Prediction, vectors_of
 from icemap.ensemble.replicates import Replicate
@@ -76,6 +78,24 @@ class OpenedEnsemble(IceEnsemble):
 
     url_: str
     compiled_: CompiledEnsemble | None
+    manifest_: Mapping[str, Any]
+
+    # What scikit-learn shows in Jupyter, where its own is a diagram of the parameters.
+    def _html_repr(self) -> str:
+        manifest = self.manifest_
+        target = TargetConfig(**manifest.get("target", {"bounds": self.bounds}))
+        return card(
+            "Ensemble",
+            {
+                "address": self.url_,
+                "target": target_text(target.long_name, target.unit, target.bounds),
+                "predictors": ", ".join(self.coding_.names),
+                "samples": f"{manifest['trained_on']:,}" if "trained_on" in manifest else "",
+                "replicates": f"{self.replicates:,}",
+                "members": ", ".join(name.replace("_", " ") for name in self.members),
+                "weights": weights_text(manifest.get("mean_weights", {})),
+            },
+        )
 
     def predict(self, X: Any) -> Any:
         """Mean over the replicates, shape (n,), for a DataFrame or an array with the predictors;
@@ -133,7 +153,7 @@ def open_ensemble(url: str) -> IceEnsemble:
     url = ensemble_url(url)
     manifest = read_manifest(url)
     ensemble = OpenedEnsemble(**saved_parameters(manifest))
-    ensemble.url_ = url
+    ensemble.url_, ensemble.manifest_ = url, manifest
     ensemble.coding_ = coding = PredictorCoding.from_dict(manifest["coding"])
     ensemble.tuning_ = Tuning.from_dict(manifest["tuning"])
     ensemble.replicates_ = SavedReplicates(url, manifest["files"], coding, ensemble.replicates)

@@ -10,6 +10,7 @@ from icemap.config import load_config
 from icemap.errors import IcemapError, hide_causes
 from icemap.pipeline import boreholes, cube, publish, report, storage, train, verify
 from icemap.pipeline import map as map_step
+from icemap.pipeline.made_run import MadeRun
 from icemap.pipeline.steps import Log, open_context, run_steps
 from icemap.running.leftovers import sweep
 from icemap.running.lock import run_lock
@@ -27,7 +28,7 @@ def run(
     log: Log = print,
     *,
     quick: bool = False,
-) -> None:
+) -> MadeRun:
     """Make what a config describes, as far as it is not there yet: ``icemap run`` for notebooks and
     programs.
 
@@ -46,6 +47,12 @@ def run(
         Gets each line of what is done.
     quick : bool
         True for a preview, as ``quick: true`` in the config.
+
+    Returns
+    -------
+    MadeRun
+        The folder of the run: its ``map``, ``samples``, ``report``, ... are addresses. Jupyter
+        shows what is in it.
 
     Raises
     ------
@@ -85,3 +92,4 @@ def run(
         raise
     if steps is None and not made:
         log("Nothing to do: every product is there and its inputs have not changed.")
+    return MadeRun(config.run)

@@ -100,13 +100,16 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
 
 def _catalog(seed: int) -> dict[str, object]:
     entries = {}
-    for name, info in {**world.PREDICTORS, **world.MASKS}.items():
+    truth = {f"true_{name}": info for name, info in world.TRUTH.items()}
+    for name, info in {**world.PREDICTORS, **world.MASKS, **truth}.items():
         metadata: dict[str, object] = {
             "family": info.family,
             "long_name": info.long_name,
             "unit": info.unit,
             "kind": info.kind,
         }
+        if name in truth:
+            metadata["variable"] = info.name
         if info.classes:
             metadata["classes"] = dict(enumerate(info.classes))
         entries[name] = {

@@ -23,6 +23,7 @@ __all__ = [
     "CLASS_NODATA",
     "MASKS",
     "PREDICTORS",
+    "TRUTH",
     "PredictorInfo",
     "borehole_truth",
     "boreholes",
@@ -179,6 +180,18 @@ MASKS: dict[str, PredictorInfo] = _by_name(
 """Fields that weigh cells instead of explaining them; 0 over the sea."""
 
 
+TRUTH: dict[str, PredictorInfo] = _by_name(
+    PredictorInfo(
+        "vic",
+        "geology",
+        "continuous",
+        "%",
+        "true volumetric ice content of the 5 m below the permafrost table",
+    ),
+)
+"""What nobody knows of the real Arctic; NaN over the sea."""
+
+
 def _grid(
     longitudes: ArrayLike, latitudes: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -196,7 +209,7 @@ def predictors_at_points(
     longitudes, latitudes : array_like of shape (n,)
         Degrees, -180 to 180 and 0 to 90.
     names : sequence of str, optional
-        Names out of ``PREDICTORS`` and ``MASKS``; by default all predictors.
+        Names out of ``PREDICTORS``, ``MASKS`` and ``TRUTH``; by default all predictors.
     seed : int
         Which world.
 
@@ -216,7 +229,7 @@ def predictors_at_points(
     >>> bool(yakutsk["maat"][0] < 0), int(yakutsk["lgm_ice_sheet"][0])
     (True, 0)
     """
-    known = PREDICTORS | MASKS
+    known = PREDICTORS | MASKS | TRUTH
     chosen = list(PREDICTORS) if names is None else list(names)
     for name in chosen:
         if name not in known:

@@ -8,8 +8,8 @@ import pytest
 
 from icemap.ensemble.members import MEMBERS
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.strength import STRENGTHS
 from icemap.ensemble.pool_parts import Shares
+from icemap.ensemble.strength import STRENGTHS
 from icemap.ensemble.tuning import Tuning, search_space, tune_member, tune_pool
 
 

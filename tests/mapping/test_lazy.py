@@ -178,6 +178,18 @@ def test_what_is_written_is_stored_as_the_map_is(fitted, run, tmp_path):
     assert 255 in raw.aoa.to_numpy()
 
 
+def test_what_is_made_of_fields_without_a_crs_is_written(fitted, run, tmp_path):
+    fields = cube(run)[["maat", "rock"]].drop_vars("spatial_ref", errors="ignore")
+    for variable in fields.variables.values():
+        variable.attrs.pop("grid_mapping", None)
+        variable.encoding.pop("grid_mapping", None)
+    made = fitted.predict(fields)
+    made.to_zarr(tmp_path / "made.zarr", consolidated=False)
+    stored = xr.open_zarr(tmp_path / "made.zarr", consolidated=False, decode_coords="all")
+    assert stored.rio.crs.to_epsg() == 4326
+    np.testing.assert_array_equal(stored.vic, made.vic)
+
+
 def test_without_a_mask_cells_with_all_predictors_are_mapped(fitted, run):
     dataset = cube(run)[["maat", "rock"]].load()
     dataset.maat[3, 4] = np.nan

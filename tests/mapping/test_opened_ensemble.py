@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def table(n: int = 120, seed: int = 0) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory) -> str:
     url = str(tmp_path_factory.mktemp("opened") / "ensemble")
-    IceEnsemble(classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0, climatology=0).fit(
-        table()
-    ).save(url)
+    IceEnsemble(
+        classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0, climatology=0
+    ).fit(table()).save(url)
     ensure_compiled(url, table())
     return url
 
@@ -127,7 +128,13 @@ def test_without_a_compiled_ensemble_the_members_are_asked(copy, caplog):
 
 def test_the_compiled_ensemble_of_another_is_not_used(copy, caplog):
     other = IceEnsemble(
-        classes=["rock"], replicates=2, folds=3, candidates=0, prior_strength=9.0, climatology=0, seed=4
+        classes=["rock"],
+        replicates=2,
+        folds=3,
+        candidates=0,
+        prior_strength=9.0,
+        climatology=0,
+        seed=4,
     ).fit(table(seed=3))
     packed = (copy / COMPILED).read_bytes()
     shutil.rmtree(copy)
@@ -163,3 +170,24 @@ def test_what_is_trained_again_forgets_the_earlier_mixture():
     twice.predict(first)
     fresh = IceEnsemble(**twice.get_params()).fit(second)
     assert np.array_equal(twice.fit(second).predict(first), fresh.predict(first))
+
+
+def test_jupyter_shows_what_it_is(saved):
+    ensemble = icemap.open_ensemble(saved)
+    shown = ensemble._repr_mimebundle_()["text/html"]
+    weights = np.mean([replicate.bma.weights_ for replicate in ensemble.replicates_], axis=0)
+    names = ["svr", "gam", "random forest", "lightgbm", "consensus"]
+    said = ", ".join(f"{name} {weight:.2f}" for name, weight in zip(names, weights, strict=True))
+    for fact in (saved, said, "maat, rock", "volumetric ice content (%), 0 to 100", ">120<", ">3<"):
+        assert fact in shown
+    assert ensemble._repr_html_() == shown
+
+
+def test_an_ensemble_saved_without_its_weights_is_shown_without(copy):
+    path = copy / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["mean_weights"], manifest["trained_on"]
+    path.write_text(json.dumps(manifest))
+    shown = icemap.open_ensemble(str(copy))._repr_html_()
+    assert "maat, rock" in shown
+    assert "weights" not in shown

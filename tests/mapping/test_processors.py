@@ -92,7 +92,13 @@ def folder(tmp_path_factory):
         20 - 2 * table.maat - table.slope + 10 * (table.rock == 7) + 4 * rng.normal(size=n)
     ).clip(0, 100)
     ensemble = IceEnsemble(
-        classes=["rock"], replicates=2, folds=3, candidates=0, prior_strength=50.0, climatology=0, seed=1
+        classes=["rock"],
+        replicates=2,
+        folds=3,
+        candidates=0,
+        prior_strength=50.0,
+        climatology=0,
+        seed=1,
     ).fit(table)
     url = str(tmp_path_factory.mktemp("processors") / "ensemble")
     ensemble.save(url)

@@ -8,6 +8,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
@@ -184,6 +185,19 @@ def test_in_the_tools_of_scikit_learn():
     search = GridSearchCV(clone(QUICK), {"folds": [2, 3]}, cv=2).fit(X, y)
     assert search.best_params_["folds"] in (2, 3)
     assert "IceRegressor" in search.best_estimator_._repr_html_()
+
+
+def test_in_the_feature_arrays_of_sklearn_raster():
+    sklearn_raster = pytest.importorskip("sklearn_raster")
+    X, y, _ = samples(60)
+    expected = clone(QUICK).fit(X, y).predict(X)
+    bands = X.to_numpy(dtype=float).T.reshape(X.shape[1], 6, 10)
+    raster = xr.DataArray(bands, dims=("variable", "y", "x"), coords={"variable": list(X.columns)})
+    wrapped = sklearn_raster.FeatureArrayEstimator(clone(QUICK)).fit(X, y)
+    for field in (raster, raster.chunk(y=3)):
+        made = wrapped.predict(field)
+        assert made.dims[1:] == ("y", "x")
+        np.testing.assert_allclose(made.values.reshape(-1), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

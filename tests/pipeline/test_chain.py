@@ -26,6 +26,7 @@ from icemap.config import load_config
 from icemap.mapping.map_schema import splits_of
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.check import check_run
+from icemap.pipeline.made_run import MadeRun
 from icemap.pipeline.steps import Context, run_steps
 from icemap.products.query import query
 from icemap.running.ledger import PROGRESS, Ledger
@@ -581,7 +582,11 @@ def test_totals_of_polygons_come_from_the_finished_map(first_run, tmp_path):
 def test_run_from_a_program_does_what_the_command_does(first_run):
     config, _ = first_run
     said: list[str] = []
-    icemap.run(str(config), log=said.append)
+    made = icemap.run(str(config), log=said.append)
+    assert (
+        icemap.open_map(made.map).sizes
+        == icemap.open_map(str(config.parent / "run/map.zarr")).sizes
+    )
     assert said == [
         *(f"{name}: there already" for name in ORDER),
         "Nothing to do: every product is there and its inputs have not changed.",
@@ -590,6 +595,27 @@ def test_run_from_a_program_does_what_the_command_does(first_run):
         icemap.IcemapError, match="There is no step 'cubes': the steps are cube, boreholes, train"
     ):
         icemap.run(str(config), ["cubes"])
+
+
+def test_jupyter_shows_what_is_in_a_run(first_run):
+    config, _ = first_run
+    made = icemap.run(str(config), log=lambda line: None)
+    shown = made._repr_html_()
+    steps = json.loads((config.parent / "run" / "provenance.json").read_text())["steps"]
+    facts = steps["boreholes"]
+    assert str(config.parent / "run") in shown
+    assert ", ".join(ORDER) in shown
+    assert f"{facts['used']:,} of {facts['sites']:,} used, in {facts['samples']:,} samples" in shown
+    assert f">{steps['train']['replicates']}<" in shown
+    for name, weight in steps["train"]["mean_weights"].items():
+        assert f"{name.replace('_', ' ')} {weight:.2f}" in shown
+    assert "volumetric ice content (%), 0 to 100" in shown
+
+
+def test_jupyter_shows_a_run_that_has_only_begun(tmp_path):
+    shown = MadeRun(str(tmp_path / "run"))._repr_html_()
+    assert str(tmp_path / "run") in shown
+    assert shown.count("<tr>") == 1
 
 
 def numbers(run: Path) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import icemap
 from icemap.cli import main
+from icemap.virtual_arctic import world
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CELLS = (40, 60)
@@ -68,11 +69,17 @@ def test_entries_are_the_fields_of_the_cube(folder):
 def test_entries_of_the_virtual_arctic_are_the_fields_of_the_cube(tmp_path):
     init(str(tmp_path), "--example", "virtual")
     url = str(tmp_path / "catalog.yaml")
-    names = ["maat", "deposit"]
+    names = ["maat", "deposit", "true_vic"]
     cube = icemap.build_cube(url, GRID, names).load()
     opened = intake.open_catalog(url)
     for name in names:
         np.testing.assert_array_equal(opened[name].read(grid=GRID).values, cube[name].values)
+    # Notebooks compare their map with it; no config of the example learns from it.
+    expected = world.truth(GRID.longitudes, GRID.latitudes)
+    np.testing.assert_array_equal(cube["true_vic"].values, expected)
+    assert cube["true_vic"].units == "%"
+    settings = yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))
+    assert "true_vic" not in settings["predictors"]
     with pytest.raises(icemap.IcemapError, match="say on which grid"):
         opened["maat"].read()
 
