@@ -22,8 +22,8 @@ class Recipe:
     ----------
     name : {"icemap", "published"}
         As published: COP-BMA of the members alone, on the target as it is, every sample counted
-        alike, weights by plain EM; no consensus, prior, quantile forest, climatology or
-        calibration; the interval is that of the replicates' means.
+        alike, weights by plain EM; no consensus, prior, quantile forest, Gaussian process,
+        climatology or calibration; the interval is that of the replicates' means.
     fitted_on : {"in_sample", "out_of_fold"}
         Predictions of the members that COP-BMA is fitted to. icemap's are always out of fold.
 

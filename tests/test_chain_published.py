@@ -140,7 +140,7 @@ def test_the_products_say_which_recipe_it_is(finished):
         text = (run / page).read_text()
         assert "as printed" in text, page
         assert "calibrated 95 % prediction" not in text, page
-        assert "quantile forest in equal shares" not in text, page
+        assert "Gaussian process" not in text, page
     settings = viewer_settings(str(run), "title")
     assert settings["summed_bounds"]
     assert settings["totals"] is None

@@ -117,6 +117,11 @@ WORDS = (
         "A random forest whose trees give quantiles instead of means.",
     ),
     Word(
+        "Gaussian process",
+        r"Gaussian process",
+        "A forecast from the sites that are like a place and those near it; kriging.",
+    ),
+    Word(
         "R²",
         r"R²",
         "Part of the variance of the observations that the forecasts explain; below 0 they are"
