@@ -17,7 +17,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 
-from icemap.ensemble.products import LANES32, LANES64
 from icemap.ensemble.target import TargetScale
 
 Array = NDArray[np.float64]
@@ -120,6 +119,8 @@ class GaussianProcess(NamedTuple):
         ------
         ValueError
         """
+        from icemap.ensemble.products import LANES32, LANES64
+
         sites, width = self.projection.shape if self.projection.ndim == 2 else (0, 0)
         shapes = [array.shape for array in self]
         wanted = [
@@ -323,6 +324,8 @@ def condition(samples: ProcessSamples, kernel: ProcessKernel) -> GaussianProcess
     >>> bool(abs(found.target_mean()[0] - 40) < 1)
     True
     """
+    from icemap.ensemble.products import LANES32, LANES64
+
     inputs, z, scale = samples.inputs, samples.z, samples.scale
     variances, lengths = np.array(kernel.variances), np.sqrt(3) / np.array(kernel.lengths)
     carrying = _carrying(kernel, inputs)
