@@ -30,7 +30,7 @@ SETTINGS = {
     "grid": {"west": -180, "south": 56, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
     "predictors": ["maat", "snow_depth", "elevation", "slope", "deposit"],
     "ensemble": {
-        "members": ["sklearn.linear_model.Ridge", "random_forest"],
+        "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
         "replicates": 2,
         "folds": 3,
         "candidates": 1,
