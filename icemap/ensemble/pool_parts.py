@@ -38,11 +38,9 @@ class Shares:
         """For a pool with a share of climatology, which COP-BMA and the forest take up: the process
         leaves them that share of its own.
         """
-        process = (1 - share) * self.process
-        rest = (1 - process) / max(self.bma + self.forest, np.finfo(float).tiny)
-        if self.bma + self.forest == 0:
-            return Shares((1 - process) / 2, (1 - process) / 2, process)
-        return Shares(self.bma * rest, self.forest * rest, process)
+        process, others = (1 - share) * self.process, self.bma + self.forest
+        bma = self.bma / others if others > 0 else 0.5
+        return Shares((1 - process) * bma, (1 - process) * (1 - bma), process)
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,8 +27,8 @@ _TREES = 100
 _LEVELS = (np.arange(100) + 0.5) / 100
 # Steps of a share, of which the best are found.
 _STEPS = 10
-#: Rows' worth of belief in equal shares (choice): shares that the folds alone choose win as much
-#: where a part fails and lose more where chance chose them.
+#: Rows' worth of belief in equal shares (choice, made on the real targets of
+#: docs/explanation/statistics.md): with less, chance in the folds cost more than it gained.
 EQUAL_ROWS = 300.0
 #: Standard errors by which the pool must be better than climatology to stand alone.
 MAX_EVIDENCE = 2.0

@@ -19,7 +19,6 @@ from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.pool_parts import PoolParts
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
-from icemap.sphere import unit_vectors
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.importance import ReplicateMean, permuted_errors
@@ -159,8 +158,8 @@ def _mapped_forecast(
     """
     mixture, y = PooledMixture([replicate.bma]), left_out.y
     F = replicate.member_predictions(left_out.X)[None]
-    vectors = unit_vectors(left_out.longitude, left_out.latitude)
-    partners = None if parts is None else parts.at_coded(ensemble.coding_, left_out.X, vectors)
+    coding, vectors = ensemble.coding_, left_out.vectors
+    partners = None if parts is None else parts.at_coded(coding, left_out.X, vectors)
     curves = mixture.curves(F, partners)
     if left_out.error is not None:
         nodes = mixture.tables.x
