@@ -1,0 +1,300 @@
+"""What a run of the hemisphere costs, step by step: ``python tests/benchmarks/bench_hemisphere.py
+[--rows 256] [--workers 2]``.
+
+The predictors and masks of the virtual Arctic are written as GeoTIFFs of 30 arc seconds over a band
+of the hemisphere's grid, 43,200 cells wide, and the command ``icemap`` goes from these files and a
+table of sites to the report, with the settings that a real map has: 1,178 sites, 200 replicates, 10
+folds. Every step runs by itself; the CPU time is that of all its processes, whatever else the
+machine does.
+
+What does not depend on the size of the map (boreholes, train, verify, report) is taken as it is;
+the cube is scaled by the chunks that hold a mapped cell, map and totals by the pixels, the products
+by the cells of the grid. Both numbers of the hemisphere come from the masks of the virtual Arctic,
+whose coast is the real one, every tenth of a degree.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import rasterio
+import yaml
+from affine import Affine
+from rasterio.windows import Window
+
+from icemap.grid import Grid
+from icemap.virtual_arctic import world
+
+COLUMNS, HEMISPHERE_ROWS = 43_200, 7_080
+RESOLUTION = 1 / 120
+# Where the band begins, and the hemisphere's grid: 59 degrees of latitude, 25 to 84 N.
+BAND_NORTH, HEMISPHERE_NORTH = 68.0, 84.0
+CHUNK = 256
+STEPS = ("cube", "boreholes", "train", "verify", "map", "storage", "publish", "report")
+# The masks of the demo: what is mapped.
+MIN_LAND, MIN_FROZEN, MAX_GLACIER = 0.5, 0.1, 0.5
+PAPER_PIXELS = 40e6
+PERIOD = 0.5  # seconds between two looks at the processes
+
+
+def mapped(masks: dict[str, np.ndarray], min_frozen: float = MIN_FROZEN) -> np.ndarray:
+    return (
+        (masks["land_fraction"] >= MIN_LAND)
+        & (masks["permafrost_fraction"] >= min_frozen)
+        & (masks["glacier_fraction"] <= MAX_GLACIER)
+    )
+
+
+@dataclass(frozen=True)
+class Hemisphere:
+    """What the whole grid holds, by the masks at points of a tenth of a degree."""
+
+    cells: float
+    pixels: float
+    pixels_half_frozen: float
+    chunks: int
+
+    @classmethod
+    def sampled(cls, side: int = CHUNK, step: float = 0.1) -> "Hemisphere":
+        south = HEMISPHERE_NORTH - HEMISPHERE_ROWS * RESOLUTION
+        longitude = np.arange(-180 + step / 2, 180, step)
+        latitude = np.arange(HEMISPHERE_NORTH - step / 2, south, -step)
+        masks = world.predictors(longitude, latitude, list(world.MASKS))
+        each = (step / RESOLUTION) ** 2
+        frozen, half = mapped(masks), mapped(masks, 0.5)
+        rows, cols = np.nonzero(frozen)
+        row = ((HEMISPHERE_NORTH - latitude[rows]) / RESOLUTION).astype(int) // side
+        col = ((longitude[cols] + 180) / RESOLUTION).astype(int) // side
+        return cls(
+            float(COLUMNS * HEMISPHERE_ROWS),
+            each * frozen.sum(),
+            each * half.sum(),
+            len(set(zip(row.tolist(), col.tolist()))),
+        )
+
+
+def write_sources(folder: Path, grid: Grid, side: int) -> tuple[int, int]:
+    """Write every field as a GeoTIFF; the numbers of mapped cells and of chunks that hold one."""
+    fields = world.PREDICTORS | world.MASKS
+    layout = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "zstd"}
+    place = {
+        "crs": "EPSG:4326",
+        "transform": Affine(grid.resolution, 0, grid.west, 0, -grid.resolution, grid.north),
+        "height": grid.shape[0],
+        "width": grid.shape[1],
+        "count": 1,
+    }
+    opened = {}
+    for name, info in fields.items():
+        kind = (
+            {"dtype": "uint8", "nodata": world.CLASS_NODATA}
+            if info.kind == "class"
+            else {"dtype": "float32", "nodata": np.nan}
+        )
+        opened[name] = rasterio.open(
+            folder / f"{name}.tif", "w", driver="GTiff", **place, **layout, **kind
+        )
+    pixels = chunks = 0
+    for chunk in grid.chunks(side):
+        values = world.predictors(
+            grid.longitudes[chunk.cols], grid.latitudes[chunk.rows], list(fields)
+        )
+        window = Window.from_slices(chunk.rows, chunk.cols)
+        for name, dataset in opened.items():
+            dataset.write(values[name], 1, window=window)
+        inside = int(mapped(values).sum())
+        pixels, chunks = pixels + inside, chunks + bool(inside)
+    for dataset in opened.values():
+        dataset.close()
+    return pixels, chunks
+
+
+def draw_sites(grid: Grid, sites: int) -> pd.DataFrame:
+    """Sites on mapped land of the band, with a noisy target."""
+    rng = np.random.default_rng(0)
+    lon = rng.uniform(grid.west, grid.east, 30 * sites)
+    lat = rng.uniform(grid.south, grid.north, 30 * sites)
+    found = np.flatnonzero(mapped(world.predictors_at_points(lon, lat, list(world.MASKS))))[:sites]
+    if len(found) < sites:
+        raise SystemExit(f"The band has mapped land for {len(found)} sites only.")
+    lon, lat = lon[found], lat[found]
+    vic = np.clip(world.truth_at_points(lon, lat) + rng.normal(0, 8, sites), 0, 100)
+    return pd.DataFrame({"lon": lon, "lat": lat, "vic": vic})
+
+
+def write_config(folder: Path, grid: Grid, options: argparse.Namespace) -> Path:
+    fields = world.PREDICTORS | world.MASKS
+    data = {name: {"kwargs": {"url": f"{{CATALOG_DIR}}/{name}.tif"}} for name in fields}
+    entries = {}
+    for name, info in fields.items():
+        keys: dict[str, object] = {
+            "family": info.family,
+            "long_name": info.long_name,
+            "unit": info.unit,
+            "kind": info.kind,
+        }
+        if info.classes:
+            keys["classes"] = dict(enumerate(info.classes))
+        entries[name] = {"kwargs": {"data": f"{{data({name})}}"}, "metadata": keys}
+    catalog = {"version": 2, "data": data, "entries": entries}
+    config = {
+        "run": "run",
+        "title": "A band of the virtual Arctic (synthetic)",
+        "grid": {
+            "west": grid.west,
+            "south": grid.south,
+            "east": grid.east,
+            "north": grid.north,
+            "resolution": "30 arcsec",
+            "chunk": options.chunk,
+        },
+        "catalog": "catalog.yaml",
+        "predictors": list(world.PREDICTORS),
+        "masks": [
+            {"source": "land_fraction", "at_least": MIN_LAND},
+            {"source": "permafrost_fraction", "at_least": MIN_FROZEN, "counts": "part"},
+            {"source": "lake_fraction", "counts": "rest"},
+            {"source": "glacier_fraction", "at_most": MAX_GLACIER, "counts": "rest"},
+        ],
+        "sites": {"table": "sites.csv", "value": "vic", "unit": "%"},
+        "ensemble": {"replicates": options.replicates},
+        "verification": {"folds": options.folds},
+    }
+    (folder / "catalog.yaml").write_text(yaml.safe_dump(catalog, sort_keys=False))
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    draw_sites(grid, options.sites).to_csv(folder / "sites.csv", index=False)
+    return folder / "config.yaml"
+
+
+@dataclass
+class Usage:
+    """What a command and all its processes take."""
+
+    cpu: float = 0.0
+    megabytes: float = 0.0
+    read: dict[int, int] = field(default_factory=dict)
+    written: dict[int, int] = field(default_factory=dict)
+
+    def look(self, process: psutil.Process) -> None:
+        for one in (process, *process.children(recursive=True)):
+            try:
+                self.megabytes = max(self.megabytes, one.memory_info().rss / 1e6)
+                counters = one.io_counters()
+            except psutil.Error:
+                continue  # it has just ended
+            self.read[one.pid] = counters.read_chars
+            self.written[one.pid] = counters.write_chars
+
+
+def run_step(step: str, config: Path, workers: int) -> Usage:
+    command = [str(Path(sys.executable).parent / "icemap"), step, str(config)]
+    if step not in ("boreholes", "report"):
+        command += ["--workers", str(workers)]
+    used, ended = Usage(), threading.Event()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with (config.parent / f"{step}.log").open("w") as log:
+        started = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        process = psutil.Process(started.pid)
+        watch = threading.Thread(target=_watch, args=(lambda: used.look(process), ended))
+        watch.start()
+        code = started.wait()
+        ended.set()
+        watch.join()
+    if code:
+        raise SystemExit(f"icemap {step} ended with {code}: see {config.parent / step}.log")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used.cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return used
+
+
+def _watch(look: Callable[[], None], ended: threading.Event) -> None:
+    while not ended.wait(PERIOD):
+        try:
+            look()
+        except psutil.NoSuchProcess:
+            return
+
+
+def stored(folder: Path) -> tuple[int, int]:
+    """Objects and bytes below a folder: each object is one request when it is written to a
+    bucket.
+    """
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return len(sizes), sum(sizes)
+
+
+def main(arguments: list[str] | None = None) -> dict[str, float]:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=256)
+    parser.add_argument("--columns", type=int, default=COLUMNS)
+    parser.add_argument("--chunk", type=int, default=CHUNK)
+    parser.add_argument("--sites", type=int, default=1178)
+    parser.add_argument("--replicates", type=int, default=200)
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="where sources and run are kept")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        return measure(options, folder)
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    south = BAND_NORTH - options.rows * RESOLUTION
+    grid = Grid(-180.0, south, options.columns * RESOLUTION - 180, BAND_NORTH, RESOLUTION)
+    pixels, chunks = write_sources(folder, grid, options.chunk)
+    config = write_config(folder, grid, options)
+    whole = Hemisphere.sampled(options.chunk)
+    scale = {
+        "cube": whole.chunks / chunks,
+        "map": whole.pixels / pixels,
+        "storage": whole.pixels / pixels,
+        "publish": whole.cells / np.prod(grid.shape),
+    }
+    print(
+        f"The band: {grid.shape[1]:,} x {grid.shape[0]:,} cells, {pixels:,} of them mapped, in"
+        f" {chunks} chunks. The hemisphere, 25 to 84 N: {whole.cells / 1e6:.0f} million cells;"
+        f" {whole.pixels / 1e6:.0f} million with land of {MIN_LAND:.0%} and permafrost of"
+        f" {MIN_FROZEN:.0%} at least and glaciers of {MAX_GLACIER:.0%} at most, in"
+        f" {whole.chunks:,} chunks; {whole.pixels_half_frozen / 1e6:.0f} million with permafrost of"
+        " 50 % at least."
+    )
+    print("step          CPU s      scaled to the hemisphere, h   largest process MB   read / GB")
+    figures = {"pixels": float(pixels), "hemisphere_pixels": whole.pixels}
+    total = at_paper = 0.0
+    for step in STEPS:
+        used = run_step(step, config, options.workers)
+        hours = used.cpu * scale.get(step, 1.0) / 3600
+        by_pixels = step in ("map", "storage")
+        total += hours
+        at_paper += hours * (PAPER_PIXELS / whole.pixels if by_pixels else 1.0)
+        figures |= {f"{step}_cpu_seconds": used.cpu, f"{step}_megabytes": used.megabytes}
+        read, written = sum(used.read.values()) / 1e9, sum(used.written.values()) / 1e9
+        print(
+            f"{step:10s}{used.cpu:9,.0f}{hours:33.3f}{used.megabytes:21,.0f}"
+            f"{read:13.2f}, written {written:.2f}",
+            flush=True,
+        )
+    objects, size = stored(folder / "run")
+    figures |= {"hemisphere_core_hours": total, "objects": float(objects)}
+    print(
+        f"The whole chain: {total:.2f} core-hours; {at_paper:.2f} with {PAPER_PIXELS / 1e6:.0f}"
+        f" million pixels. The run holds {objects:,} objects of {size / 1e9:.2f} GB."
+    )
+    return figures
+
+
+if __name__ == "__main__":
+    main()
