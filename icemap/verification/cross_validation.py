@@ -104,9 +104,7 @@ def verify_fold(
         models = {
             MODEL: _mapped_forecast(replicate, parts, ensemble, table.take(test)),
             **_pooled_forecasts(replicate, weighed, ensemble, X, y, error),
-            "climatology": _truth_forecast(
-                climatology, replicate.member_predictions(X), y, error
-            ),
+            "climatology": _truth_forecast(climatology, replicate.member_predictions(X), y, error),
         }
     if published or PUBLISHED in competitors:
         count = min(ensemble.replicates, REPLICATES)

@@ -117,3 +117,23 @@ def test_it_survives_json():
     assert again.prior_strength == float("inf")
     assert (again.climatology, again.model_variance) == (0.25, 9.0)
     assert again.shares == tuning.shares
+
+
+def test_pseudo_sites_are_not_what_a_pool_is_chosen_by():
+    """Bedrock that a predictor tells exactly says nothing of how well boreholes are forecast."""
+    rng = np.random.default_rng(0)
+    samples = pd.DataFrame(
+        {"a": rng.uniform(-2, 2, 120), "lon": rng.uniform(-180, 180, 120), "lat": 65.0}
+    )
+    samples["value"] = rng.uniform(20, 80, 120)
+    bedrock = samples.iloc[:60].assign(a=rng.uniform(8, 9, 60), value=2.5)
+    both = pd.concat([samples.assign(pseudo=False), bedrock.assign(pseudo=True)])
+    members = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
+    told = {}
+    for name, table in (("marked", both), ("taken for boreholes", both.drop(columns="pseudo"))):
+        ensemble = IceEnsemble(members=members, bounds=None, seed=3)
+        ensemble.prepare(table)
+        told[name] = tune_pool(
+            ensemble.table(table), ensemble.options, ensemble.coding_, 3, **ensemble.chosen
+        ).climatology
+    assert told == {"marked": 1.0, "taken for boreholes": 0.0}

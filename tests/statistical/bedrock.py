@@ -1,5 +1,5 @@
 """What pseudo-sites of bedrock do to the map, against a known truth: ``python
-tests/statistical/bedrock.py [SEEDS] [--below 0.5 1]`` prints bias, coverage and CRPS where sediment
+tests/statistical/bedrock.py [SEEDS] [--rules 1 1:20]`` prints bias, coverage and CRPS where sediment
 is thin, and elsewhere.
 
 On each virtual Arctic an ensemble is trained, calibrated by kNNDM folds and mapped without
@@ -12,6 +12,7 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from icemap.boreholes.samples import is_pseudo, read_samples
 from icemap.config import load_config
 from icemap.ensemble.folds import knndm_folds
 from icemap.gridded import grid_of
-from icemap.mapping.chunk import MappedPixels, map_pixels
+from icemap.mapping.chunk import ChunkResult, map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import CubePlaces, choose_places, read_places
 from icemap.pipeline.chain import STEPS
@@ -44,7 +45,7 @@ THIN = 1.0
 RULED = "sediment_thickness"
 
 
-def proof(seed: int, rules: list[dict[str, float] | None], resolution: str) -> list[dict]:
+def proof(seed: int, rules: list[dict[str, Any] | None], resolution: str) -> list[dict]:
     """Figures of one virtual Arctic: a row for each rule and group of cells."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(write_demo(folder, "small", seed))
@@ -82,11 +83,12 @@ def proof(seed: int, rules: list[dict[str, float] | None], resolution: str) -> l
             rows.append(
                 {
                     "seed": seed,
-                    "rule": "none" if rule is None else json.dumps(rule),
+                    "rule": "none" if rule is None else named(rule),
                     "boreholes": int((~is_pseudo(samples)).sum()),
                     "pseudo_sites": int(is_pseudo(samples).sum()),
                     "cells": name,
                     "share": float(here.mean()),
+                    "truth": float(truth[here].mean()),
                     "in_aoa": float(mapped.aoa[here].mean()),
                     "bias": float((mapped.mean - truth)[here].mean()),
                     "coverage": float(inside[here].mean()),
@@ -98,9 +100,13 @@ def proof(seed: int, rules: list[dict[str, float] | None], resolution: str) -> l
     return rows
 
 
+def named(rule: dict[str, Any]) -> str:
+    return f"below {rule['below']:g} m" + (f", {rule['sites']}" if "sites" in rule else "")
+
+
 def mapped_cells(
     samples: pd.DataFrame, places: CubePlaces, X: np.ndarray, truth: np.ndarray, seed: int
-) -> tuple[MappedPixels, np.ndarray, dict[str, float]]:
+) -> tuple[ChunkResult, np.ndarray, dict[str, float]]:
     """Cells as a map of these samples has them, the CRPS of each, and the scores at boreholes."""
     classes = [name for name, info in PREDICTORS.items() if info.kind == "class"]
     ensemble = IceEnsemble(classes=classes, replicates=REPLICATES, candidates=0, seed=seed)
@@ -138,6 +144,12 @@ def mapped_cells(
     return mapped, curves.crps(truth), verified
 
 
+def rule_of(text: str) -> dict[str, float | str]:
+    """The keys of a rule, from ``below`` or ``below:sites``."""
+    below, _, sites = text.partition(":")
+    return {"predictor": RULED, "below": float(below), **({"sites": int(sites)} if sites else {})}
+
+
 def report(rows: list[dict]) -> str:
     """The figures as text, means over the seeds."""
     table = pd.DataFrame(rows)
@@ -148,12 +160,12 @@ def report(rows: list[dict]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("seeds", type=int, nargs="*", default=[205])
-    parser.add_argument("--below", type=float, nargs="*", default=[1.0], help="m of sediment")
-    parser.add_argument("--sites", type=int, help="how many; as many as the share of the map else")
+    parser.add_argument(
+        "--rules", nargs="*", default=["1"], help="m of sediment, or m:number of pseudo-sites"
+    )
     parser.add_argument("--resolution", default=RESOLUTION, help="of the cube")
     options = parser.parse_args()
-    number = {} if options.sites is None else {"sites": options.sites}
-    asked = [None, *({"predictor": RULED, "below": value, **number} for value in options.below)]
+    asked = [None, *map(rule_of, options.rules)]
     found = []
     for one in options.seeds:
         found += proof(one, asked, options.resolution)
