@@ -1,6 +1,6 @@
 """What pseudo-sites of bedrock do to the map, against a known truth: ``python
-tests/statistical/bedrock.py [SEEDS] [--rules 1 1:20]`` prints bias, coverage and CRPS where sediment
-is thin, and elsewhere.
+tests/statistical/bedrock.py [SEEDS] [--rules 1 1:20]`` prints bias, coverage and CRPS where
+sediment is thin, and elsewhere.
 
 On each virtual Arctic an ensemble is trained, calibrated by kNNDM folds and mapped without
 pseudo-sites and with those of each rule, and compared with the true mean of the same cells.

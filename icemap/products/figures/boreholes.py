@@ -30,8 +30,8 @@ POLAR = "+proj=laea +lat_0=90 +lon_0=0"
 
 @styled
 def boreholes_map(sites: pd.DataFrame) -> bytes:
-    """Map of the used and unused sites and of pseudo-sites, equal-area (Lambert): of the region that
-    they are in, or centred on the pole where they are all around it.
+    """Map of the used and unused sites and of pseudo-sites, equal-area (Lambert): of the region
+    that they are in, or centred on the pole where they are all around it.
 
     Parameters
     ----------
