@@ -313,7 +313,7 @@ class BedrockConfig(Section):
     """Cells of the map where the predictor is lower are such ground, in its unit."""
     sites: int | None = Field(default=None, ge=1, le=100_000)
     """How many of these cells become pseudo-sites; null for as many as give them, among all
-    samples, their share of the map.
+    samples, their share of the map, but at least 20 (or a tenth of the boreholes if that is less).
     """
 
     @model_validator(mode="after")

@@ -153,10 +153,15 @@ def _taken(
 
 def occupied_cells(sites: pd.DataFrame, grid: Grid) -> int:
     """Grid cells that hold a usable borehole: the most samples that a table of sites can give."""
+    return len(drilled_cells(sites, grid))
+
+
+def drilled_cells(sites: pd.DataFrame, grid: Grid) -> NDArray[np.int64]:
+    """Row and column of every grid cell that holds a usable borehole, (cells, 2)."""
     used = sites[sites["used"].astype(bool) & ~is_pseudo(sites)]
     row, col = grid.locate(used["lon"].to_numpy(float), used["lat"].to_numpy(float))
     inside = row >= 0
-    return len(np.unique(np.column_stack([row[inside], col[inside]]), axis=0))
+    return np.unique(np.column_stack([row[inside], col[inside]]), axis=0)
 
 
 def _lacking(predictors: Sequence[str], gaps: NDArray[np.bool_]) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,9 @@ def written(folder: Path, text: str) -> str:
 def cells(depth: np.ndarray) -> MapCells:
     n = len(depth)
     rng = np.random.default_rng(0)
-    return MapCells(rng.uniform(60, 120, n), rng.uniform(60, 75, n), depth, np.full(n, 1 / n))
+    return MapCells(
+        rng.uniform(60, 120, n), rng.uniform(60, 75, n), depth, np.full(n, 1 / n), depth < 0
+    )
 
 
 def test_places_of_a_table_become_sites_with_the_ice_of_bedrock(tmp_path: Path) -> None:
@@ -74,6 +77,15 @@ def test_a_rule_gives_such_ground_its_share_of_the_samples() -> None:
     low = cells(depth)
     places = {*zip(low.longitude[:600], low.latitude[:600])}
     assert {*zip(sites["lon"], sites["lat"])} <= places
+
+
+def test_no_pseudo_site_is_drawn_where_a_borehole_stands() -> None:
+    drawn_from = cells(np.full(40, 0.1))
+    drilled = np.arange(40) < 35
+    rule = RULE.model_copy(update={"sites": 5})
+    sites, share = sites_of_rule(rule, replace(drawn_from, drilled=drilled), 400, 0, VIC)
+    assert sites["lon"].tolist() == drawn_from.longitude[35:].tolist()
+    assert share == pytest.approx(1)
 
 
 def test_the_same_seed_draws_the_same_places() -> None:

@@ -51,7 +51,7 @@ def made(config: Path, names: list[str]) -> list[str]:
 def run(tmp_path_factory) -> tuple[Path, str]:
     """A finished run with pseudo-sites, and what its steps said."""
     config = written(tmp_path_factory.mktemp("bedrock"), RULE)
-    names = ["cube", "boreholes", "train", "verify", "map", "storage", "report"]
+    names = ["cube", "boreholes", "train", "verify", "map", "storage", "publish", "report"]
     return config.parent / "run", "\n".join(made(config, names))
 
 
