@@ -16,9 +16,10 @@ from icemap.boreholes.quality import check_coordinates, first_reason
 from icemap.boreholes.records import join_flags, make_flags
 from icemap.boreholes.site_layers import in_unit
 from icemap.boreholes.site_values import table_places
-from icemap.boreholes.sites import SiteTable
+from icemap.boreholes.sites import SiteTable, read_sites
 from icemap.boreholes.tables import read_table
-from icemap.config import BedrockConfig, TargetConfig
+from icemap.catalog import Source
+from icemap.config import BedrockConfig, Config, TargetConfig
 from icemap.errors import IcemapError
 from icemap.sphere import unit_vectors
 
@@ -53,6 +54,44 @@ class MapCells:
     value: Array
     weight: Array
     drilled: NDArray[np.bool_]
+
+
+def read_training_table(config: Config) -> SiteTable:
+    """Read the sites that a config names, and the pseudo-sites of its table of bedrock, if it names
+    one.
+
+    Raises
+    ------
+    IcemapError
+        If a file, a column or a unit is missing or wrong.
+    """
+    table = read_sites(config)
+    bedrock = config.boreholes.bedrock if config.boreholes is not None else None
+    if bedrock is None or bedrock.table is None:
+        return table
+    return with_pseudo_sites(table, sites_of_table(bedrock, config.target))
+
+
+def require_continuous(config: Config, source: Source) -> None:
+    """Refuse a rule on a class predictor.
+
+    Parameters
+    ----------
+    config : Config
+    source : Source
+        Any predictor of it.
+
+    Raises
+    ------
+    IcemapError
+        If the rule of bedrock is on this one, and it has classes.
+    """
+    bedrock = config.boreholes.bedrock if config.boreholes is not None else None
+    if bedrock is not None and bedrock.predictor == source.name and source.kind == "class":
+        raise IcemapError(
+            f"boreholes.bedrock: '{source.name}' has classes, which are neither low nor high: name"
+            " a continuous predictor, or give a 'table' of places."
+        )
 
 
 def sites_of_table(config: BedrockConfig, target: TargetConfig) -> pd.DataFrame:

@@ -94,7 +94,12 @@ def _with_ruled_bedrock(context: Context, table: SiteTable, cube: xr.Dataset) ->
     """The table with pseudo-sites where the config's rule on a predictor puts them."""
     import numpy as np
 
-    from icemap.boreholes.bedrock import MapCells, sites_of_rule, with_pseudo_sites
+    from icemap.boreholes.bedrock import (
+        MapCells,
+        require_continuous,
+        sites_of_rule,
+        with_pseudo_sites,
+    )
     from icemap.boreholes.samples import drilled_cells
     from icemap.mapping.places import choose_places, weighed_places
 
@@ -103,11 +108,7 @@ def _with_ruled_bedrock(context: Context, table: SiteTable, cube: xr.Dataset) ->
     if rule is None or rule.predictor is None:
         return table
     source = context.sources[rule.predictor]
-    if source.kind == "class":
-        raise IcemapError(
-            f"boreholes.bedrock: '{rule.predictor}' has classes, which are neither low nor high:"
-            " name a continuous predictor, or give a 'table' of places."
-        )
+    require_continuous(config, source)
     places = choose_places(cube, RULE_CELLS, config.seed)
     X, weight = weighed_places(cube, places, [rule.predictor])
     held = drilled_cells(table.sites, config.grid.grid)
@@ -202,16 +203,11 @@ def _ahead(context: Context, why: str) -> None:
 
 def _read_sites(context: Context) -> SiteTable:
     """Read the sites; what was decided from the tables is said."""
-    from icemap.boreholes.bedrock import sites_of_table, with_pseudo_sites
-    from icemap.boreholes.sites import read_sites
+    from icemap.boreholes.bedrock import read_training_table
 
-    config = context.config
-    table = read_sites(config)
+    table = read_training_table(context.config)
     for note in table.notes:
         context.log(f"  {note}")
-    bedrock = config.boreholes.bedrock if config.boreholes is not None else None
-    if bedrock is not None and bedrock.table is not None:
-        table = with_pseudo_sites(table, sites_of_table(bedrock, config.target))
     return table
 
 
