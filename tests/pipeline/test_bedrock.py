@@ -13,6 +13,7 @@ import yaml
 import zarr
 
 from icemap.config import load_config
+from icemap.ensemble.folds import replicate_splits
 from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, run_steps
@@ -88,6 +89,10 @@ def test_only_boreholes_are_scored_calibrated_and_counted(run, samples, record):
         assert record["folds"][kind]["rows"] == list(range(boreholes))
         observed = samples["value"].to_numpy()[:boreholes]
         np.testing.assert_allclose(record["folds"][kind]["observed"], observed)
+    held_out = replicate_splits(np.arange(len(samples)), 0.1, 2, 0)
+    scored = (held_out & ~samples["pseudo"].to_numpy()).sum(axis=1)
+    assert scored.sum() < held_out.sum()
+    assert record["replicates"]["n"]["mean"] == pytest.approx(scored.mean())
     for row in record["table"]:
         assert row["rows"] <= boreholes
     classes = [
