@@ -20,7 +20,9 @@ from icemap.pipeline.steps import Context, run_steps
 from icemap.virtual_arctic.demo import write_demo
 
 COUNT = 9
+SEED = 1
 SMALL = {
+    "seed": SEED,
     "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 2, "chunk": 64},
     "predictors": ["maat", "elevation", "deposit", "sediment_thickness"],
     "ensemble": {
@@ -89,7 +91,7 @@ def test_only_boreholes_are_scored_calibrated_and_counted(run, samples, record):
         assert record["folds"][kind]["rows"] == list(range(boreholes))
         observed = samples["value"].to_numpy()[:boreholes]
         np.testing.assert_allclose(record["folds"][kind]["observed"], observed)
-    held_out = replicate_splits(np.arange(len(samples)), 0.1, 2, 0)
+    held_out = replicate_splits(np.arange(len(samples)), 0.1, 2, SEED)
     scored = (held_out & ~samples["pseudo"].to_numpy()).sum(axis=1)
     assert scored.sum() < held_out.sum()
     assert record["replicates"]["n"]["mean"] == pytest.approx(scored.mean())
