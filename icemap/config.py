@@ -289,6 +289,48 @@ class LayerSource(Section):
         return self
 
 
+class BedrockConfig(Section):
+    """Places known to be bedrock or thin sediment, with 0-5 % ice: pseudo-sites, where nobody
+    drills.
+
+    Either a ``table`` of places, or the rule that a ``predictor`` is ``below`` a value. They are
+    trained on and marked, never scored, and never counted as boreholes.
+    """
+
+    table: str | None = None
+    """A table of such places: CSV, Parquet, .xlsx, GeoPackage, shapefile or GeoJSON."""
+    longitude: str = "lon"
+    """Column of the table with degrees east, or the easting."""
+    latitude: str = "lat"
+    """Column of the table with degrees north, or the northing."""
+    crs: str | None = None
+    """CRS of projected coordinates of the table, such as EPSG:32606."""
+    predictor: str | None = None
+    """In place of a table: a continuous predictor that is low on such ground, such as the thickness
+    of sediment.
+    """
+    below: float | None = None
+    """Cells of the map where the predictor is lower are such ground, in its unit."""
+    sites: int | None = Field(default=None, ge=1, le=100_000)
+    """How many of these cells become pseudo-sites; null for as many as give them, among all
+    samples, their share of the map, but at least 20 (or a tenth of the boreholes if that is less).
+    """
+
+    @model_validator(mode="after")
+    def _table_or_rule(self) -> BedrockConfig:
+        if (self.table is None) == (self.predictor is None):
+            raise ValueError("give either 'table' (places) or 'predictor' and 'below' (a rule)")
+        if (self.predictor is None) != (self.below is None):
+            raise ValueError("'predictor' and 'below' go together: give both, or a 'table'")
+        of_other = self.model_fields_set & (
+            {"sites"} if self.predictor is None else {"longitude", "latitude", "crs"}
+        )
+        if of_other:
+            what = "a rule" if self.predictor is None else "a table"
+            raise ValueError(f"'{min(of_other)}' is for {what}: remove it")
+        return self
+
+
 class BoreholesConfig(Section):
     """Raw borehole layers, turned into one VIC per site."""
 
@@ -304,6 +346,10 @@ class BoreholesConfig(Section):
         default=("A", "B", "C", "D"), min_length=1
     )
     """Grades of boreholes that are used, A being the best sampled."""
+    bedrock: BedrockConfig | None = None
+    """Places of bedrock or thin sediment that the map is trained on as well, marked as
+    pseudo-sites.
+    """
 
 
 class EnsembleConfig(Section):
@@ -513,6 +559,12 @@ class Config(Section):
                 "verification.nugget: true contradicts ensemble.recipe: published, whose interval"
                 " is that of its replicates alone: remove one of them"
             )
+        bedrock = self.boreholes.bedrock if self.boreholes is not None else None
+        if bedrock is not None and bedrock.predictor not in (None, *self.predictors):
+            raise ValueError(
+                f"boreholes.bedrock names the predictor {bedrock.predictor}, which predictors does"
+                " not list"
+            )
         foreign = sorted(set(self.ensemble.monotone) - set(self.predictors))
         if foreign:
             raise ValueError(
@@ -644,6 +696,8 @@ def _tables(config: Config) -> Iterator[tuple[str, str]]:
         yield from (("boreholes.layers", layer.path) for layer in config.boreholes.layers)
         if config.boreholes.permafrost_table:
             yield "boreholes.permafrost_table", config.boreholes.permafrost_table
+        if config.boreholes.bedrock is not None and config.boreholes.bedrock.table is not None:
+            yield "boreholes.bedrock.table", config.boreholes.bedrock.table
     for one in config.compare:
         for key in ("other", "classes", "catalog"):
             value = getattr(one, key)
@@ -669,6 +723,9 @@ def _resolve(config: Config, base: str) -> Config:
         }
         if config.boreholes.permafrost_table:
             update["permafrost_table"] = resolve(config.boreholes.permafrost_table, base)
+        bedrock = config.boreholes.bedrock
+        if bedrock is not None and bedrock.table is not None:
+            update["bedrock"] = bedrock.model_copy(update={"table": resolve(bedrock.table, base)})
         changes["boreholes"] = config.boreholes.model_copy(update=update)
     changes["compare"] = tuple(_resolve_compared(one, base) for one in config.compare)
     return config.model_copy(update=changes)

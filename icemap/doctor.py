@@ -310,8 +310,9 @@ def _tables(config: Config) -> tuple[str, ...]:
     if config.sites is not None:
         return (config.sites.table,)
     assert config.boreholes is not None
-    further = (config.boreholes.permafrost_table,) if config.boreholes.permafrost_table else ()
-    return (*(layer.path for layer in config.boreholes.layers), *further)
+    bedrock = config.boreholes.bedrock
+    further = (config.boreholes.permafrost_table, bedrock.table if bedrock is not None else None)
+    return (*(layer.path for layer in config.boreholes.layers), *(url for url in further if url))
 
 
 def _same(here: dict[str, str], there: dict[str, str]) -> Finding:

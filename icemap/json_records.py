@@ -216,6 +216,8 @@ class VerificationRecord(TypedDict):
     climatology: ClimatologyShare
     # Of runs verified by an earlier version there is none.
     sampling_support: NotRequired[dict[str, Any]]
+    # Samples that were trained on and are in no score, where there are any.
+    pseudo_sites: NotRequired[int]
 
 
 class VariogramRecord(TypedDict):

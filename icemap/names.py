@@ -14,7 +14,8 @@ _GROUP = (
 # Columns of the training table, which the predictors stand in as well.
 _SAMPLES = (
     *("sample", "cell_row", "cell_col", "lon", "lat", "value", "standard_error", "sites"),
-    *("within_variance", "weight", "in_domain", "filled_from_km", "nugget", "geometry"),
+    *("within_variance", "weight", "in_domain", "filled_from_km", "nugget", "pseudo"),
+    "geometry",
 )
 RESERVED = frozenset({*_GROUP, *_SAMPLES})
 # Zarr keeps what begins like this for itself, and so do the dimensions of places picked from a

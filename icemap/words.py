@@ -59,6 +59,20 @@ def map_words(config: Config) -> dict[str, str | None]:
     }
 
 
+def pseudo_sites_words(count: int) -> str:
+    """What a command, a page and a map say of pseudo-sites.
+
+    Examples
+    --------
+    >>> pseudo_sites_words(1)
+    '1 pseudo-site of bedrock (0-5 % ice): trained on, in no score and no count of boreholes'
+    """
+    return (
+        f"{count} pseudo-site{'' if count == 1 else 's'} of bedrock (0-5 % ice): trained on, in no"
+        " score and no count of boreholes"
+    )
+
+
 def source_words(sources: Mapping[str, Source]) -> dict[str, object]:
     """What the catalogue says of sources for people."""
     return {name: source.words() for name, source in sources.items()}
@@ -75,7 +89,9 @@ def table_words(config: Config) -> list[str]:
         return [_name(config.sites.table)]
     assert config.boreholes is not None
     tables = [layer.path for layer in config.boreholes.layers]
-    return [_name(url) for url in (*tables, config.boreholes.permafrost_table) if url]
+    bedrock = config.boreholes.bedrock
+    further = [config.boreholes.permafrost_table, bedrock.table if bedrock is not None else None]
+    return [_name(url) for url in (*tables, *further) if url]
 
 
 def shown_settings(config: Config) -> dict[str, object]:

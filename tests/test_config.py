@@ -162,6 +162,27 @@ def test_a_wrong_setting_is_said_in_one_sentence(load, changes, said):
     assert all(part in sentence for part in said), sentence
 
 
+@pytest.mark.parametrize(
+    ("bedrock", "said"),
+    [
+        ({}, "give either 'table' (places) or 'predictor' and 'below' (a rule)"),
+        ({"table": "a.csv", "predictor": "elev", "below": 1}, "either 'table' (places) or"),
+        ({"predictor": "elev"}, "'predictor' and 'below' go together"),
+        ({"table": "a.csv", "below": 1}, "'predictor' and 'below' go together"),
+        ({"table": "a.csv", "sites": 40}, "'sites' is for a rule: remove it"),
+        ({"predictor": "elev", "below": 1, "latitude": "y"}, "'latitude' is for a table"),
+        ({"predictor": "depth", "below": 1}, "the predictor depth, which predictors does not list"),
+        ({"predictor": "elev", "below": 1, "sites": 0}, "at least 1"),
+        ({"table": "a.csv", "places": 3}, "unknown key 'boreholes.bedrock.places'"),
+    ],
+)
+def test_bedrock_is_a_table_or_a_rule(load, bedrock, said):
+    layers = {"layers": [{"path": "good.csv"}], "bedrock": bedrock}
+    settings = with_changes(boreholes=layers)
+    del settings["sites"]
+    assert said in refused(load, settings)
+
+
 @pytest.mark.parametrize("reader", [{"reader": "excel", "path": "a.csv"}, {"reader": "icemap"}])
 def test_a_wrong_layer_source_is_named_by_its_place(load, reader):
     settings = with_changes(boreholes={"layers": [{"path": "good.csv"}, reader]})

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from icemap.catalog import Derivation, Rasterize, Source
-from icemap.config import CompareConfig, Config, MaskConfig, load_config
+from icemap.config import BedrockConfig, CompareConfig, Config, MaskConfig, load_config
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, digests_of
 from icemap.virtual_arctic.demo import write_demo
@@ -68,6 +68,13 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "boreholes.permafrost_table": ("other.csv", SITES, []),
     "boreholes.thickness": (3.0, SITES, []),
     "boreholes.grades": (("A",), SITES, []),
+    "boreholes.bedrock.table": ("copy.csv", [], ["boreholes", "report"]),
+    "boreholes.bedrock.longitude": ("x", SITES, []),
+    "boreholes.bedrock.latitude": ("y", SITES, []),
+    "boreholes.bedrock.crs": ("EPSG:3413", SITES, []),
+    "boreholes.bedrock.predictor": ("tpi", SITES, []),
+    "boreholes.bedrock.below": (2.0, SITES, []),
+    "boreholes.bedrock.sites": (40, SITES, []),
     "ensemble.recipe": ("published", TRAINING, []),
     "ensemble.fitted_on": ("out_of_fold", TRAINING, []),
     "ensemble.members": (("svr", "gam"), TRAINING, []),
@@ -248,6 +255,12 @@ def test_a_key_of_the_config_touches_what_depends_on_it(project, folder, key, mo
             {**config.model_dump(), "boreholes": None, "sites": table}
         ).sites
         config = config.model_copy(update={"boreholes": None, "sites": sites})
+    if key.startswith("boreholes.bedrock."):
+        places = {"table": str(folder / "layers.csv")}
+        rule = {"predictor": "maat", "below": 1.0}
+        bedrock = BedrockConfig(**(places if key.endswith("table") else rule))
+        boreholes = config.boreholes.model_copy(update={"bedrock": bedrock})
+        config = config.model_copy(update={"boreholes": boreholes})
     if str(value).endswith(".csv"):
         value = str(folder / value)
     assert difference(found(config, sources), found(changed(config, key, value), sources)) == (

@@ -39,7 +39,9 @@ SAMPLE_COLUMNS = (
     "weight",
     "in_domain",
     "filled_from_km",
+    "pseudo",
 )
+TAKEN = "a borehole stands in its cell"
 
 
 def build_samples(
@@ -56,20 +58,22 @@ def build_samples(
         The site table; rows with ``used`` False are left alone.
     cube : Dataset
         Predictors on ``grid``, missing values NaN; a variable ``valid`` (1 and 0), if there, marks
-        the mapped domain.
+        the mapped domain. Rows with ``pseudo`` True, if that column is there, are pseudo-sites (see
+        `icemap.boreholes.bedrock`), which give way to boreholes of their cell.
 
     Returns
     -------
     samples : DataFrame
         One row per cell: ``sample, cell_row, cell_col, lon, lat, value, standard_error, sites,
-        within_variance, nugget, weight, in_domain, filled_from_km`` and the predictors. ``lon`` and
-        ``lat`` are the mean position; ``within_variance`` is NaN for a single site.
+        within_variance, nugget, weight, in_domain, filled_from_km, pseudo`` and the predictors,
+        pseudo-sites last. ``lon`` and ``lat`` are the mean position; ``within_variance`` is NaN for
+        a single site.
         ``standard_error`` is that of the value about the mean of the cell, from the sites' errors
         and from the spread between holes of one cell; that spread, a standard deviation and the
         same for all cells, is ``nugget``.
     sites : DataFrame
-        The site table with ``used`` and ``reason`` updated, and ``sample``, ``in_domain`` and
-        ``filled_from_km`` added.
+        The site table with ``used`` and ``reason`` updated, and ``sample``, ``in_domain``,
+        ``filled_from_km`` and ``pseudo`` added.
 
     Raises
     ------
@@ -84,11 +88,14 @@ def build_samples(
             f" {', '.join(map(str, cube.data_vars))}. Correct 'predictors' in the config."
         )
     sites = sites.reset_index(drop=True)
-    sites["used"] = sites["used"].astype(bool)
+    sites["used"], sites["pseudo"] = sites["used"].astype(bool), is_pseudo(sites)
     row, col = grid.locate(sites["lon"].to_numpy(float), sites["lat"].to_numpy(float))
     outside = sites["used"].to_numpy() & (row < 0)
     sites.loc[outside, "reason"] = "outside the grid"
     sites.loc[outside, "used"] = False
+    taken = _taken(sites, row, col)
+    sites.loc[taken, "reason"] = TAKEN
+    sites.loc[taken, "used"] = False
     at = np.flatnonzero(sites["used"])
     values, filled_km, in_domain = _sample_cube(cube, grid, row[at], col[at], predictors)
     missing = np.isnan(values)
@@ -98,9 +105,10 @@ def build_samples(
     sites["in_domain"], sites["filled_from_km"], sites["sample"] = False, np.nan, ""
     sites.loc[at, "in_domain"], sites.loc[at, "filled_from_km"] = in_domain, filled_km
     at, values = at[~lacking], values[~lacking]
-    if len(at) == 0:
+    if sites["pseudo"].to_numpy()[at].all():
         counted = "; ".join(
-            f"{n} x {reason}" for reason, n in sites["reason"].value_counts().items()
+            f"{n} x {reason}"
+            for reason, n in sites.loc[~sites["used"], "reason"].value_counts().items()
         )
         raise IcemapError(
             f"No site can be used for training ({len(sites)} read: {counted}): check the sites'"
@@ -120,12 +128,40 @@ def build_samples(
     return samples, sites
 
 
+def is_pseudo(table: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which rows of a table of sites or samples are pseudo-sites, (n,): none where it does not say.
+
+    Examples
+    --------
+    >>> is_pseudo(pd.DataFrame({"value": [2.5, 40.0], "pseudo": [True, False]})).tolist()
+    [True, False]
+    """
+    if "pseudo" not in table:
+        return np.zeros(len(table), dtype=bool)
+    return table["pseudo"].to_numpy(bool)
+
+
+def _taken(
+    sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Usable pseudo-sites in cells with a usable borehole: what was measured counts."""
+    used, pseudo = sites["used"].to_numpy(bool), sites["pseudo"].to_numpy(bool)
+    drilled = {*zip(row[used & ~pseudo].tolist(), col[used & ~pseudo].tolist())}
+    shared = [cell in drilled for cell in zip(row.tolist(), col.tolist())]
+    return used & pseudo & np.array(shared, dtype=bool)
+
+
 def occupied_cells(sites: pd.DataFrame, grid: Grid) -> int:
-    """Grid cells that hold a usable site: the most samples that a table of sites can give."""
-    used = sites[sites["used"].astype(bool)]
+    """Grid cells that hold a usable borehole: the most samples that a table of sites can give."""
+    return len(drilled_cells(sites, grid))
+
+
+def drilled_cells(sites: pd.DataFrame, grid: Grid) -> NDArray[np.int64]:
+    """Row and column of every grid cell that holds a usable borehole, (cells, 2)."""
+    used = sites[sites["used"].astype(bool) & ~is_pseudo(sites)]
     row, col = grid.locate(used["lon"].to_numpy(float), used["lat"].to_numpy(float))
     inside = row >= 0
-    return len(np.unique(np.column_stack([row[inside], col[inside]]), axis=0))
+    return np.unique(np.column_stack([row[inside], col[inside]]), axis=0)
 
 
 def _lacking(predictors: Sequence[str], gaps: NDArray[np.bool_]) -> str:
@@ -220,19 +256,27 @@ def _fill(
 def _merge(
     sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]
 ) -> tuple[pd.DataFrame, NDArray[np.object_]]:
-    """One row per cell, in order of row and column, and the sample name of every site.
+    """One row per cell, in order of row and column and pseudo-sites last, and the sample name of
+    every site.
 
     Where sites have errors, a site counts by 1 / (spread between holes of one cell + its error),
     both as variances, and the standard error is that of the mean about the cell's true mean; where
-    none has, by its grade.
+    none has, by its grade. What holes of one cell spread by, and the errors of those that have
+    none, are told by boreholes alone. Boreholes are declustered among themselves; a pseudo-site
+    weighs like one of them in the mean.
     """
-    cells, group = np.unique(np.column_stack([row, col]), axis=0, return_inverse=True)
-    group = group.ravel()
+    pseudo = sites["pseudo"].to_numpy(bool)
+    cells, group = np.unique(np.column_stack([pseudo, row, col]), axis=0, return_inverse=True)
+    of_bedrock, cells, group = cells[:, 0] == 1, cells[:, 1:], group.ravel()
     n = len(cells)
     names = np.array([f"r{r:05d}c{c:05d}" for r, c in cells], dtype=object)
     value, stated = sites["value"].to_numpy(float), sites["standard_error"].to_numpy(float)
-    error = site_errors(stated)
-    between = spread_in_cells(value, np.zeros(len(value)) if error is None else error, group)
+    drilled, measured = ~pseudo, np.where(pseudo, np.nan, stated)
+    error = site_errors(measured)
+    if error is not None:
+        error = np.where(pseudo, stated, error)
+    spread_error = np.zeros(len(value)) if error is None else error
+    between = spread_in_cells(value[drilled], spread_error[drilled], group[drilled])
     if error is None:
         weight = sites["grade"].map(GRADE_WEIGHT).fillna(1.0).to_numpy(float)
     else:
@@ -252,6 +296,8 @@ def _merge(
     vectors = unit_vectors(sites["lon"], sites["lat"])
     x, y, z = (np.bincount(group, vectors[:, k], n) for k in range(3))
     lon, lat = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
+    weights = np.ones(n)
+    weights[~of_bedrock] = declustering_weights(lon[~of_bedrock], lat[~of_bedrock])
     first = np.full(n, -1)
     first[group[::-1]] = np.arange(len(group))[::-1]
     single = count == 1
@@ -264,16 +310,17 @@ def _merge(
             "lat": np.where(single, sites["lat"].to_numpy(float)[first], lat),
             "value": mean,
             "standard_error": (
-                np.sqrt(np.bincount(group, (weight * stated) ** 2, n)) / total
+                np.sqrt(np.bincount(group, (weight * measured) ** 2, n)) / total
                 if error is None
                 else np.sqrt(1 / total)
             ),
             "sites": count,
             "within_variance": within,
             "nugget": between,
-            "weight": declustering_weights(lon, lat),
+            "weight": weights,
             "in_domain": sites["in_domain"].to_numpy(bool)[first],
             "filled_from_km": sites["filled_from_km"].to_numpy(float)[first],
+            "pseudo": of_bedrock,
         }
     )
     return samples, names[group]
@@ -372,6 +419,7 @@ def nugget(samples: pd.DataFrame) -> dict[str, float | int | None]:
         samples, which are means of one or more sites), ``cells`` with two or more sites. None where
         there is none.
     """
+    samples = samples[~is_pseudo(samples)]
     several = samples[samples["sites"] > 1]
     if several.empty:
         return {"variance": None, "rmse": None, "cells": 0}

@@ -187,8 +187,8 @@ def sample(
         From `icemap.build_cube` or `icemap.open_cube`.
     sites : DataFrame
         From `icemap.read_boreholes`, or any table with ``lon`` and ``lat`` (degrees) and
-        ``value``; ``standard_error``, ``grade`` (A to D), ``used`` and ``reason`` count where they
-        are there.
+        ``value``; ``standard_error``, ``grade`` (A to D), ``used``, ``reason`` and ``pseudo``
+        (places of bedrock where no borehole stands) count where they are there.
     predictors : sequence of str, optional
         All predictors of the cube when left out.
 

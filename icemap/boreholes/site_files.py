@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.samples import geopoints, read_samples, write_sites
+from icemap.boreholes.samples import geopoints, is_pseudo, read_samples, write_sites
 from icemap.run_folder import RunFolder
 from icemap.store import exists, join, write_bytes, write_text
 
@@ -16,6 +16,7 @@ SITE_FILES = ("sites.parquet", "sites.csv", "sites.gpkg")
 # What comes first in a table that is read by people; the rest follows.
 FIRST = (
     *("site", "lon", "lat", "value", "standard_error", "grade", "coverage", "used", "reason"),
+    "pseudo",
     *("permafrost_table", "permafrost_table_error", "permafrost_table_source", "layers"),
     *("measurement_error", "unsampled_error", "table_error", "position_error"),
 )
@@ -44,13 +45,14 @@ def write_site_files(run: str, sites: pd.DataFrame) -> None:
 
 
 def read_training_sites(run: RunFolder) -> pd.DataFrame:
-    """The sites that a run was trained on: the used ones of its site table, or its samples where
-    there is none.
+    """The boreholes that a run was trained on: the used ones of its site table, or of its samples
+    where there is none; pseudo-sites are not among them.
     """
     if not exists(run.sites):
-        return read_samples(run.samples)
+        samples = read_samples(run.samples)
+        return samples[~is_pseudo(samples)]
     sites = read_samples(run.sites)
-    return sites[sites["used"]]
+    return sites[sites["used"] & ~is_pseudo(sites)]
 
 
 def _geopackage(sites: pd.DataFrame) -> bytes:

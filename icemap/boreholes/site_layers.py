@@ -131,10 +131,10 @@ def sites_from_layers(
     errors["position_error"] = _position_error(sites).where(means["layers"] > 0)
     total = np.sqrt((errors[list(ERROR_PARTS)] ** 2).sum(axis=1, skipna=False))
     sites["value"], sites["standard_error"] = (
-        _in_unit(column, target) for column in (percent, total.to_numpy(float))
+        in_unit(column, target) for column in (percent, total.to_numpy(float))
     )
     for name in ERROR_PARTS:
-        sites[name] = _in_unit(errors[name].to_numpy(float), target)
+        sites[name] = in_unit(errors[name].to_numpy(float), target)
     sites["coverage"] = means["coverage"]
     bound = (sites["permafrost_table_source"] == FROZEN_GROUND) & means["grade"].isin(["A", "B"])
     mapped = sites["permafrost_table_source"] == "mapped"
@@ -186,7 +186,19 @@ def _position_error(sites: pd.DataFrame) -> pd.Series:
     )
 
 
-def _in_unit(percent: NDArray[np.float64], target: TargetConfig) -> NDArray[np.float64]:
+def in_unit(percent: NDArray[np.float64], target: TargetConfig) -> NDArray[np.float64]:
+    """Ice contents in % in the unit of the target, any shape.
+
+    Raises
+    ------
+    IcemapError
+        If the target is no such quantity.
+
+    Examples
+    --------
+    >>> in_unit(np.array([2.5]), TargetConfig(unit="fraction", bounds=(0, 1)))
+    array([0.025])
+    """
     converted = convert_units(percent, "%", target.unit)
     if converted is None:
         raise IcemapError(

@@ -24,7 +24,7 @@ from icemap.boreholes.text import (
     same_unit,
     split_header,
 )
-from icemap.config import SitesConfig, TargetConfig
+from icemap.config import BedrockConfig, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 
 # Largest number by which % and fractions are distinguished; larger ones are errors or
@@ -59,7 +59,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     _require_known_codes(table, header, config, numbers, value, target)
     if config.standard_error is not None:
         spread = _standard_errors(table, config.standard_error, unit, target)
-    lon, lat, unplaced = _places(table, config)
+    lon, lat, unplaced = table_places(table, config, "sites")
     rows = np.arange(1, len(table.frame) + 1)
     names = (
         as_names(table.frame[_find(table, config.id, "sites.id")])
@@ -110,13 +110,27 @@ def _find(table: Table, wanted: str | None, key: str) -> str:
     )
 
 
-def _places(
-    table: Table, config: SitesConfig
+def table_places(
+    table: Table, config: SitesConfig | BedrockConfig, section: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Longitude and latitude, and the rows in which they cannot be read."""
+    """Longitude and latitude, and the rows in which they cannot be read.
+
+    Parameters
+    ----------
+    table : Table
+    config : SitesConfig or BedrockConfig
+        With the columns, and the CRS of projected coordinates.
+    section : str
+        What it is called in the config, for messages.
+
+    Raises
+    ------
+    IcemapError
+        If a column is missing, or holds what are no coordinates.
+    """
     headers = (
-        _find(table, config.longitude, "sites.longitude"),
-        _find(table, config.latitude, "sites.latitude"),
+        _find(table, config.longitude, f"{section}.longitude"),
+        _find(table, config.latitude, f"{section}.latitude"),
     )
     if config.crs is not None:
         problems = Problems(table)

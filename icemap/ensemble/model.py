@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from icemap.boreholes.samples import SAMPLE_COLUMNS
+from icemap.boreholes.samples import SAMPLE_COLUMNS, is_pseudo
 from icemap.ensemble.checks import fewest_samples
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.fit_parts import fit_parts
@@ -171,9 +171,10 @@ class IceEnsemble(BaseEstimator):
         Parameters
         ----------
         samples : DataFrame
-            ``value`` (target), ``lon``, ``lat``, optional ``weight``, ``cell`` and
-            ``standard_error`` (of the value; NaN or 0 where none is known); every other column that
-            is not one of `RESERVED` is a predictor.
+            ``value`` (target), ``lon``, ``lat``, optional ``weight``, ``cell``,
+            ``standard_error`` (of the value; NaN or 0 where none is known) and ``pseudo`` (True
+            where no borehole stands, see `icemap.boreholes.bedrock`); every other column that is
+            not one of `RESERVED` is a predictor.
         """
         # That of an earlier fit.
         self.__dict__.pop("pooled_", None)
@@ -188,9 +189,10 @@ class IceEnsemble(BaseEstimator):
     def prepare(self, samples: pd.DataFrame) -> TrainingTable:
         """Learn the coding and draw the splits; the members are not fitted yet."""
         names = predictor_columns(samples)
-        if len(samples) < (needed := fewest_samples(self.held_out)):
+        count = int((~is_pseudo(samples)).sum())
+        if count < (needed := fewest_samples(self.held_out)):
             raise ValueError(
-                f"there are {len(samples)} samples, an ensemble needs at least {needed}: add sites,"
+                f"there are {count} samples, an ensemble needs at least {needed}: add sites,"
                 " or accept more grades."
             )
         self.coding_ = PredictorCoding.fit(
@@ -227,7 +229,15 @@ class IceEnsemble(BaseEstimator):
             else np.arange(len(samples))
         )
         places = samples["lon"].to_numpy(dtype=float), samples["lat"].to_numpy(dtype=float), cell
-        table = TrainingTable(X, y, weight, *places, sample_errors(samples))
+        pseudo = is_pseudo(samples)
+        table = TrainingTable(
+            X,
+            y,
+            weight,
+            *places,
+            sample_errors(samples),
+            pseudo if pseudo.any() else None,
+        )
         return table.alike() if self.followed.published else table
 
     @property

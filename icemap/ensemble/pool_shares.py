@@ -142,7 +142,7 @@ def left_out_parts(
     folds: NDArray[np.int64],
     seed: int,
 ) -> LeftOutParts:
-    """Fit the parts of the pool without each fold in turn, and have them predict it.
+    """Fit the parts of the pool without each fold in turn, and have them predict its boreholes.
 
     The kernels of the process are found once, of all rows: five numbers tell little of one fold.
 
@@ -176,8 +176,10 @@ def left_out_parts(
             kriged = process.at(coding.design(left_out.X), left_out.vectors)
             parts[2, test] = kriged.quantiles(levels)
         climatology[test] = bma.target_margin_.ppf(_LEVELS)
-    blocks = _blocks(table, options.block_degrees)
-    return LeftOutParts(parts, climatology, table.y, table.weight, blocks)
+    here = table.drilled
+    scored = table.take(here)
+    blocks = _blocks(scored, options.block_degrees)
+    return LeftOutParts(parts[:, here], climatology[here], scored.y, scored.weight, blocks)
 
 
 def _blocks(table: TrainingTable, degrees: float) -> NDArray[np.int64]:

@@ -89,6 +89,8 @@ class TrainingTable:
         Number of the grid cell, so that no cell is on both sides of a split.
     error : ndarray of shape (n,), optional
         Standard error of each sample; 0 where it is exact.
+    pseudo : ndarray of bool, shape (n,), optional
+        Pseudo-sites: trained on like the others, and never scored.
     """
 
     X: Array
@@ -98,12 +100,21 @@ class TrainingTable:
     latitude: Array
     cell: NDArray[np.int64]
     error: Array | None = None
+    pseudo: NDArray[np.bool_] | None = None
 
     def take(self, rows: NDArray[Any]) -> TrainingTable:
         """Some of the rows."""
         places = self.longitude[rows], self.latitude[rows], self.cell[rows]
         error = None if self.error is None else self.error[rows]
-        return TrainingTable(self.X[rows], self.y[rows], self.weight[rows], *places, error)
+        pseudo = None if self.pseudo is None else self.pseudo[rows]
+        return TrainingTable(self.X[rows], self.y[rows], self.weight[rows], *places, error, pseudo)
+
+    @property
+    def drilled(self) -> NDArray[np.bool_]:
+        """Rows that boreholes stand for, (n,): those that scores, variances and calibration are
+        of.
+        """
+        return np.ones(len(self), dtype=bool) if self.pseudo is None else ~self.pseudo
 
     @property
     def placed(self) -> bool:
@@ -117,12 +128,14 @@ class TrainingTable:
         return replace(self, weight=error_weights(self.weight, self.error, model_variance))
 
     def without_error(self, predicted: Array) -> TrainingTable:
-        """With the samples as they would spread without their errors; itself where there are
-        none.
+        """With the samples as they would spread without their errors; itself where there are none.
+        The values of pseudo-sites were not measured, and stay.
         """
         if self.error is None:
             return self
-        return replace(self, y=without_error(self.y, predicted, self.error, self.weight))
+        y, here = self.y.copy(), self.drilled
+        y[here] = without_error(y[here], predicted[here], self.error[here], self.weight[here])
+        return replace(self, y=y)
 
     @property
     def vectors(self) -> Array | None:
@@ -304,7 +317,8 @@ def weighed_table(
     alone = replace(options, members=("random_forest",))
     scale = options.scale(table.y)
     F = out_of_fold(table, alone, coding, scale, seed)
-    variance = model_variance(table.y - scale.inverse(F[:, 0]), table.error, table.weight)
+    residual, here = table.y - scale.inverse(F[:, 0]), table.drilled
+    variance = model_variance(residual[here], table.error[here], table.weight[here])
     return table.weighed(variance), variance
 
 

@@ -21,6 +21,7 @@ def choose_prior_strength(
     strengths: Sequence[float] = STRENGTHS,
     parameter: str = "prior_strength",
     sample_weight: ArrayLike | None = None,
+    scored: ArrayLike | None = None,
 ) -> tuple[float, dict[float, float]]:
     """Strength of a prior with the smallest mean CRPS over held-out folds; of equals, the
     strongest.
@@ -40,6 +41,8 @@ def choose_prior_strength(
     parameter : str
         Name of the estimator's parameter: ``prior_strength``, ``copula_strength`` or
         ``bias_strength``.
+    scored : (n,) array of bool, optional
+        Rows whose CRPS counts; the others are only fitted to.
 
     Returns
     -------
@@ -67,21 +70,23 @@ def choose_prior_strength(
         if sample_weight is None
         else np.asarray(sample_weight, dtype=np.float64)
     )
+    counted = np.ones(len(target), bool) if scored is None else np.asarray(scored, dtype=bool)
     if fold.shape != target.shape or len(np.unique(fold)) < 2:
         raise ValueError(
             f"folds have shape {fold.shape} and {len(np.unique(fold))} values; give each of the"
             f" {len(target)} rows one of at least two folds."
         )
     totals = dict.fromkeys((float(s) for s in strengths), 0.0)
-    for held_out in np.unique(fold):
+    for held_out in np.unique(fold[counted]):
         test = fold == held_out
+        judged = test & counted
         for strength in totals:
             fit = (
                 clone(estimator)
                 .set_params(**{parameter: strength})
                 .fit(members[~test], target[~test], rows[~test])
             )
-            totals[strength] += float(rows[test] @ fit.crps(members[test], target[test]))
-    scores = {strength: total / float(rows.sum()) for strength, total in totals.items()}
+            totals[strength] += float(rows[judged] @ fit.crps(members[judged], target[judged]))
+    scores = {strength: total / float(rows[counted].sum()) for strength, total in totals.items()}
     least = min(scores.values())
     return max(s for s, value in scores.items() if value <= least), scores

@@ -175,7 +175,12 @@ def tune_member(
     prefix = "regressor__" if name == "svr" else ""
     drawn = [{}, *map(_plain, ParameterSampler(space, candidates, random_state=seed))]
     tried = [{f"{prefix}{key}": [value] for key, value in candidate.items()} for candidate in drawn]
-    folds = splitter(inner_folds(table, options, TUNING_FOLDS, seed))
+    # Pseudo-sites are trained on, and say nothing of how good a setting is.
+    splits = (
+        (train, test[table.drilled[test]])
+        for train, test in splitter(inner_folds(table, options, TUNING_FOLDS, seed)).split()
+    )
+    folds = [(train, test) for train, test in splits if len(test)]
     search = GridSearchCV(
         member, tried, cv=folds, scoring="neg_mean_squared_error", refit=False, error_score="raise"
     )
@@ -230,7 +235,12 @@ def tune_pool(
         if prior and differ:
             fitted = table.without_error(scale.inverse(F[:, -1]))
             strength, crps = choose_prior_strength(
-                bma_of(options), F, fitted.y, folds, sample_weight=table.weight
+                bma_of(options),
+                F,
+                fitted.y,
+                folds,
+                sample_weight=table.weight,
+                scored=table.drilled,
             )
             record += [
                 {"prior_strength": "inf" if np.isinf(s) else s, "crps": value}

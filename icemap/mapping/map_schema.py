@@ -41,6 +41,8 @@ HELD_OUT = "replicates_held_out"
 SPLITS = "replicates_splits"
 # Attribute of a map: the recipe that its ensemble followed, where it is not icemap's.
 RECIPE = "recipe"
+# Attribute of a map that was trained on pseudo-sites as well: what is said of them.
+PSEUDO_SITES = "pseudo_sites"
 # Attribute of a map that was made in a hurry: what it says of itself.
 PREVIEW = "preview"
 CALIBRATED_INTERVAL = "calibrated 95 % prediction interval"

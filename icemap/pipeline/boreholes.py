@@ -13,10 +13,16 @@ from icemap.errors import IcemapError
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.provenance import fingerprint
 from icemap.store import join
-from icemap.words import table_words, target_numbers, target_words
+from icemap.words import pseudo_sites_words, table_words, target_numbers, target_words
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
     from icemap.boreholes.sites import SiteTable
+
+# So many cells of the map are drawn by area, of which a rule takes those that it holds for.
+RULE_CELLS = 20_000
 
 
 def _depends(context: Context) -> Any:
@@ -32,14 +38,20 @@ def _depends(context: Context) -> Any:
     paths += [config.boreholes.permafrost_table] if config.boreholes.permafrost_table else []
     settings = [
         [layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers],
-        config.boreholes.model_dump(exclude={"layers", "permafrost_table"}),
+        config.boreholes.model_dump(exclude={"layers", "permafrost_table", "bedrock"}),
     ]
-    return [settings, target_numbers(config), [fingerprint(path) for path in paths]]
+    found = [settings, target_numbers(config), [fingerprint(path) for path in paths]]
+    bedrock = config.boreholes.bedrock
+    if bedrock is None:
+        return found
+    # By a rule they are drawn.
+    drawn = config.seed if bedrock.table is None else fingerprint(bedrock.table)
+    return [*found, bedrock.model_dump(exclude={"table"}), drawn]
 
 
 def _make(context: Context) -> Facts:
     """Sites or borehole layers of CONFIG to a training table."""
-    from icemap.boreholes.samples import build_samples, nugget, write_samples
+    from icemap.boreholes.samples import build_samples, is_pseudo, nugget, write_samples
     from icemap.boreholes.sites import summary
     from icemap.predictors.cube import open_cube
 
@@ -47,6 +59,7 @@ def _make(context: Context) -> Facts:
     table = _read_sites(context)
     _complete_cube(context, table)
     cube = open_cube(config.folder.cube)
+    table = _with_ruled_bedrock(context, table, cube)
     try:
         samples, sites = build_samples(table.sites, config.grid.grid, cube, config.predictors)
     except IcemapError:
@@ -57,16 +70,73 @@ def _make(context: Context) -> Facts:
     context.settle()
     _write_sites(config, replace(table, sites=sites))
     write_samples(config.folder.samples, samples)
-    used = int(sites["used"].sum())
     for line in summary(sites).to_string(index=False).splitlines():
         context.log("  " + line)
+    pseudo, of_bedrock = is_pseudo(sites), is_pseudo(samples)
+    used, count = int(sites.loc[~pseudo, "used"].sum()), int((~of_bedrock).sum())
     context.log(
-        f"  {used} of {len(sites)} sites used, in {len(samples)} cells; see"
+        f"  {used} of {int((~pseudo).sum())} sites used, in {count} cells; see"
         f" {config.folder.boreholes_page}"
     )
-    if few := too_few(len(samples), config):
+    marked: Facts = {}
+    if pseudo.any():
+        marked = {"pseudo_sites": int(of_bedrock.sum())}
+        context.log(f"  {pseudo_sites_words(int(of_bedrock.sum()))}")
+        for line in _boreholes_on_bedrock(config, samples[~of_bedrock]):
+            context.log(f"  {line}")
+    if few := too_few(count, config):
         context.log(f"  {few}")
-    return {"sites": len(sites), "used": used, "samples": len(samples), "nugget": nugget(samples)}
+    facts = {"sites": int((~pseudo).sum()), "used": used, "samples": count}
+    return {**facts, **marked, "nugget": nugget(samples)}
+
+
+def _with_ruled_bedrock(context: Context, table: SiteTable, cube: xr.Dataset) -> SiteTable:
+    """The table with pseudo-sites where the config's rule on a predictor puts them."""
+    import numpy as np
+
+    from icemap.boreholes.bedrock import (
+        MapCells,
+        require_continuous,
+        sites_of_rule,
+        with_pseudo_sites,
+    )
+    from icemap.boreholes.samples import drilled_cells
+    from icemap.mapping.places import choose_places, weighed_places
+
+    config = context.config
+    rule = config.boreholes.bedrock if config.boreholes is not None else None
+    if rule is None or rule.predictor is None:
+        return table
+    source = context.sources[rule.predictor]
+    require_continuous(config, source)
+    places = choose_places(cube, RULE_CELLS, config.seed)
+    X, weight = weighed_places(cube, places, [rule.predictor])
+    held = drilled_cells(table.sites, config.grid.grid)
+    with_borehole = {*map(tuple, held.tolist())}
+    drilled = [cell in with_borehole for cell in zip(places.row.tolist(), places.col.tolist())]
+    cells = MapCells(
+        places.longitude, places.latitude, X[:, 0], weight, np.array(drilled, dtype=bool)
+    )
+    sites, share = sites_of_rule(rule, cells, len(held), config.seed, config.target)
+    context.log(
+        f"  {rule.predictor} is below {rule.below:g} {source.unit} in {share:.1%} of the map: there"
+        f" {len(sites)} places are taken for bedrock"
+    )
+    return with_pseudo_sites(table, sites)
+
+
+def _boreholes_on_bedrock(config: Config, samples: pd.DataFrame) -> list[str]:
+    """What boreholes say of the ground that a rule takes for bedrock, where there are any."""
+    rule = config.boreholes.bedrock if config.boreholes is not None else None
+    if rule is None or rule.predictor is None:
+        return []
+    here = samples.loc[samples[rule.predictor] < rule.below, "value"]
+    if here.empty:
+        return []
+    return [
+        f"{len(here)} cells with boreholes are of such ground, too: their mean is"
+        f" {here.mean():.1f} {config.target.unit}; if that is not bedrock, lower 'below'"
+    ]
 
 
 def _complete_cube(context: Context, table: SiteTable) -> None:
@@ -104,7 +174,7 @@ def _complete_cube(context: Context, table: SiteTable) -> None:
 
 
 def _ahead(context: Context, why: str) -> None:
-    from icemap.boreholes.samples import occupied_cells
+    from icemap.boreholes.samples import is_pseudo, occupied_cells
     from icemap.boreholes.sites import summary
 
     config = context.config
@@ -115,10 +185,14 @@ def _ahead(context: Context, why: str) -> None:
     _write_sites(config, table)
     for line in summary(table.sites).to_string(index=False).splitlines():
         context.log("  " + line)
+    pseudo = is_pseudo(table.sites)
+    used = table.sites["used"].to_numpy(bool)
     context.log(
-        f"  {int(table.sites['used'].sum())} of {len(table.sites)} sites can be used; see"
+        f"  {int((used & ~pseudo).sum())} of {int((~pseudo).sum())} sites can be used; see"
         f" {config.folder.boreholes_page}"
     )
+    if pseudo.any():
+        context.log(f"  {pseudo_sites_words(int((used & pseudo).sum()))}")
     if few := too_few(occupied_cells(table.sites, config.grid.grid), config):
         context.log(f"  {few}")
     context.log(
@@ -129,9 +203,9 @@ def _ahead(context: Context, why: str) -> None:
 
 def _read_sites(context: Context) -> SiteTable:
     """Read the sites; what was decided from the tables is said."""
-    from icemap.boreholes.sites import read_sites
+    from icemap.boreholes.bedrock import read_training_table
 
-    table = read_sites(context.config)
+    table = read_training_table(context.config)
     for note in table.notes:
         context.log(f"  {note}")
     return table

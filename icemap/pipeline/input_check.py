@@ -16,20 +16,27 @@ if TYPE_CHECKING:
 
 def source_problems(config: Config, source: Source) -> list[str]:
     """What is wrong with one source: it is opened, and some of it read, as for the cube."""
+    from icemap.boreholes.bedrock import require_continuous
     from icemap.predictors import checks
 
+    try:
+        require_continuous(config, source)
+    except IcemapError as error:
+        return [str(error)]
     counts = any(mask.source == source.name and mask.counts is not None for mask in config.masks)
     return checks.source_problems(source, config.grid.grid, counts=counts)
 
 
 def table_problems(config: Config) -> list[str]:
     """What is wrong with the tables of sites or layers: columns, units, codes, cells."""
-    from icemap.boreholes.sites import read_sites
+    from icemap.boreholes.bedrock import read_training_table
+    from icemap.boreholes.samples import is_pseudo
 
     try:
-        sites = read_sites(config).sites
+        sites = read_training_table(config).sites
     except IcemapError as error:
         return [str(error)]
+    sites = sites[~is_pseudo(sites)]
     if sites["used"].astype(bool).any():
         return []
     reasons = "; ".join(f"{n} x {reason}" for reason, n in sites["reason"].value_counts().items())

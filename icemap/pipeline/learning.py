@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from icemap.errors import IcemapError
 from icemap.pipeline.steps import Context
+from icemap.words import pseudo_sites_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,9 @@ def prepared_ensemble(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
         table = ensemble.prepare(samples)
     except ValueError as error:
         raise IcemapError(f"{config.folder.samples}: {error}") from error
-    context.log(f"  {sample_facts(table, options.block_degrees)}")
+    context.log(f"  {sample_facts(table.take(table.drilled), options.block_degrees)}")
+    if count := int((~table.drilled).sum()):
+        context.log(f"  {pseudo_sites_words(count)}")
     return ensemble, samples
 
 

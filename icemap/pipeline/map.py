@@ -9,7 +9,7 @@ from icemap import __version__
 from icemap.config import Config
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import RECORD, exists, join
-from icemap.words import map_words, preview_words, target_words
+from icemap.words import map_words, preview_words, pseudo_sites_words, target_words
 
 if TYPE_CHECKING:
     from icemap.mapping.replicate_fields import ReplicateFields
@@ -22,13 +22,20 @@ def _depends(context: Context) -> Any:
 
 def _make(context: Context) -> Facts:
     """The ensemble over the cube."""
-    from icemap.boreholes.samples import read_samples
+    from icemap.boreholes.samples import is_pseudo, read_samples
     from icemap.ensemble.saved import read_manifest
     from icemap.mapping.agreement import require_agreement, require_memory
     from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.compiled_file import ensure_compiled
     from icemap.mapping.map import MapBuild
-    from icemap.mapping.map_schema import HELD_OUT, PREVIEW, RECIPE, SPLITS, map_variables
+    from icemap.mapping.map_schema import (
+        HELD_OUT,
+        PREVIEW,
+        PSEUDO_SITES,
+        RECIPE,
+        SPLITS,
+        map_variables,
+    )
     from icemap.mapping.replicate_fields import replicates_url
     from icemap.running.run import Job
 
@@ -71,6 +78,8 @@ def _make(context: Context) -> Facts:
         attrs[RECIPE] = config.ensemble.recipe
     if config.quick:
         attrs[PREVIEW] = config.preview
+    if count := int(is_pseudo(read_samples(config.folder.samples)).sum()):
+        attrs[PSEUDO_SITES] = pseudo_sites_words(count)
     if not done:
         build.create(attrs)
     else:

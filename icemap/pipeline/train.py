@@ -216,7 +216,8 @@ class TrainReplicate:
             raise IcemapError(
                 f"Replicate {item.key} cannot be trained: {one_line(problem)}"
             ) from problem
-        held_out = self.ensemble.table(self.samples).take(self.ensemble.held_out_[item.index])
+        table = self.ensemble.table(self.samples)
+        held_out = table.take(self.ensemble.held_out_[item.index] & table.drilled)
         F = replicate.member_predictions(held_out.X)
         scores = held_out_scores(replicate.bma, F, held_out.y, held_out.error)
         weights = dict(

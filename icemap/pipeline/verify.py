@@ -17,6 +17,7 @@ from icemap.words import (
     VERIFICATION_WORDS,
     class_words,
     preview_words,
+    pseudo_sites_words,
     target_words,
 )
 
@@ -70,14 +71,21 @@ def _make(context: Context) -> Facts:
     from icemap.verification.calibration import NOT_CALIBRATED, Calibration
     from icemap.verification.competitors import installed, left_out
     from icemap.verification.cross_validation import MODEL
-    from icemap.verification.cv_schemes import FoldOptions, fold_labels, headline
+    from icemap.verification.cv_schemes import (
+        FoldOptions,
+        fold_labels,
+        headline,
+        with_pseudo_sites,
+    )
     from icemap.verification.fold_distances import fold_distances
     from icemap.verification.record import verification_record
     from icemap.verification.summary import replicate_scores, with_calibrated
 
     config = context.config
     ensemble, samples = prepared_ensemble(context)
-    table = ensemble.table(samples)
+    everything = ensemble.table(samples)
+    # Pseudo-sites are last, so that rows mean the same with and without them.
+    table, boreholes = everything.take(everything.drilled), samples[everything.drilled]
     places = choose_places(open_cube(config.folder.cube), config.verification.places, config.seed)
     domain, published = (places.longitude, places.latitude), ensemble.followed.published
     options = FoldOptions(
@@ -97,21 +105,27 @@ def _make(context: Context) -> Facts:
     # Before the first fit: what is changed or left out is known by then.
     for note in notes:
         context.log(f"  {note}")
-    found = _left_out_forecasts(context, ensemble, samples, labels, competitors)
+    folds = {kind: with_pseudo_sites(everything, part) for kind, part in labels.items()}
+    found = _left_out_forecasts(context, ensemble, samples, folds, competitors)
     first = headline(found.by_kind)
     if published:
         calibration = NOT_CALIBRATED.to_dict()
     else:
         part = found.by_kind[first]
         pit, dissimilarity = part["models"][MODEL]["pit"], part["dissimilarity"]
-        calibration = Calibration.fit(pit, dissimilarity, _nugget(config, samples)).to_dict()
-    predictors = ensemble.coding_.design(table.X)
+        calibration = Calibration.fit(pit, dissimilarity, _nugget(config, boreholes)).to_dict()
+    predictors = ensemble.coding_.design(everything.X)
     applicability = Applicability.fit(
-        predictors, predictor_weights(predictors, table.y, config.seed), labels[first]
+        predictors,
+        predictor_weights(predictors, everything.y, config.seed),
+        folds[first],
+        everything.drilled,
     )
     by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in found.by_kind.items()}
     share = float(read_manifest(config.folder.ensemble)["tuning"]["climatology"])
     notes += _share_note(share, found.shares)
+    if pseudo_sites := len(samples) - len(boreholes):
+        notes.append(pseudo_sites_words(pseudo_sites))
     scored = verification_record(by_kind, table, applicability, config)
     record = {
         **scored,
@@ -122,6 +136,7 @@ def _make(context: Context) -> Facts:
         "notes": [*notes, *found.notes],
         "failed": found.failed,
         **({"preview": config.preview} if config.quick else {}),
+        **({"pseudo_sites": pseudo_sites} if pseudo_sites else {}),
     }
     context.settle()
     write_json(join(config.folder.ensemble, CALIBRATION), calibration)
@@ -144,16 +159,18 @@ def _make(context: Context) -> Facts:
         for name, source in context.sources.items()
     }
     write_verification_page(
-        config.folder.verification_page, record, influence, samples, config, units
+        config.folder.verification_page, record, influence, boreholes, config, units
     )
     context.log(f"  see {config.folder.verification_page}")
-    return {"samples": len(table), "skill": record["skill"]}
+    marked = {"pseudo_sites": pseudo_sites} if pseudo_sites else {}
+    return {"samples": len(table), **marked, "skill": record["skill"]}
 
 
 def _support(
     context: Context, classes: Sequence[MapClasses], part: LeftOutForecasts, samples: pd.DataFrame
 ) -> dict[str, Any]:
     """How the samples are spread over the map's classes, and how good the forecasts of each are."""
+    from icemap.boreholes.samples import is_pseudo
     from icemap.verification.groups import predictor_groups
     from icemap.verification.sampling_support import (
         Described,
@@ -165,13 +182,15 @@ def _support(
     from icemap.verification.summary import shown_model
 
     config = context.config
-    place = samples["lon"].to_numpy(float), samples["lat"].to_numpy(float)
+    pseudo = is_pseudo(samples)
+    boreholes = samples[~pseudo]
+    place = boreholes["lon"].to_numpy(float), boreholes["lat"].to_numpy(float)
     blocks, _ = skill_blocks(*place, config.ensemble.block_degrees)
     described = {
         name: Described(source.unit, source.classes) for name, source in context.sources.items()
     }
     values = {one["predictor"]: samples[one["predictor"]].to_numpy(float) for one in classes}
-    rows = support_table(classes, values, described)
+    rows = support_table(classes, values, described, pseudo)
     return {
         "sampling_support": {
             "sentence": support_sentence(rows),
@@ -240,6 +259,7 @@ def _left_out_forecasts(
     """Every fold's forecasts; a fold that fails is named, and the others are scored."""
     import numpy as np
 
+    from icemap.boreholes.samples import is_pseudo
     from icemap.running.run import Job
     from icemap.verification.cross_validation import Fold, gather
     from icemap.verification.cv_schemes import KIND_NAMES, headline, importance_kind
@@ -268,7 +288,8 @@ def _left_out_forecasts(
     for kind in labels:
         chosen = [item for item in scored if item.kind == kind]
         if chosen:
-            rows = np.flatnonzero(np.isin(labels[kind], [item.number for item in chosen]))
+            here = np.isin(labels[kind], [item.number for item in chosen])
+            rows = np.flatnonzero(here & ~is_pseudo(samples))
             by_kind[kind] = gather([records[item.key] for item in chosen], rows)
     leading = headline(labels)
     if leading not in by_kind:

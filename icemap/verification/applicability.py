@@ -33,8 +33,8 @@ class Applicability:
         Training sites in that space.
     mean_distance : float
         Mean distance between all pairs of sites, the unit of the index.
-    train_index : ndarray of shape (sites,)
-        Index of each training site against the sites of other folds.
+    train_index : ndarray of shape (scored sites,)
+        Index of each training site that is scored against the sites of other folds.
     threshold : float
         A cell with an index at or below it is inside the area of applicability.
 
@@ -55,7 +55,11 @@ class Applicability:
 
     @classmethod
     def fit(
-        cls, train: Any, weights: ArrayLike | None = None, folds: ArrayLike | None = None
+        cls,
+        train: Any,
+        weights: ArrayLike | None = None,
+        folds: ArrayLike | None = None,
+        scored: ArrayLike | None = None,
     ) -> Applicability:
         """Fit to the training sites.
 
@@ -68,6 +72,9 @@ class Applicability:
         folds : array_like, shape (sites,), optional
             Folds of the cross-validation whose error is to hold inside the area. Leave-one-out by
             default.
+        scored : array_like of bool, shape (sites,), optional
+            Sites that the cross-validation scores: the threshold is of their index. All by default;
+            pseudo-sites are not.
 
         Raises
         ------
@@ -80,6 +87,8 @@ class Applicability:
         points = (values - center) * factor
         nearest, mean_distance = _distances_between(points, folds)
         train_index = nearest / mean_distance
+        if scored is not None:
+            train_index = train_index[np.asarray(scored, dtype=bool)]
         return cls(
             center, factor, points, mean_distance, train_index, applicability_threshold(train_index)
         )

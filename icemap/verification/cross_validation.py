@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.copulas import Copula
+from icemap.ensemble.fitting import fit_target_margin
 from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.pool_parts import PoolParts
 from icemap.ensemble.pooled import PooledMixture
@@ -72,7 +73,7 @@ def verify_fold(
     labels : ndarray of shape (n,)
         Fold of each sample.
     fold : int
-        The label of the samples to be left out.
+        The label of the samples to be left out. Those of them that are pseudo-sites are not scored.
     competitors : sequence of str
         Of `icemap.verification.competitors.COMPETITORS`, or
         `icemap.verification.published.PUBLISHED`.
@@ -84,8 +85,9 @@ def verify_fold(
     FoldRecord
     """
     table = ensemble.table(samples)
-    test = labels == fold
-    training = table.take(~test)
+    left_out = labels == fold
+    test = left_out & table.drilled
+    training = table.take(~left_out)
     seed = replicate_seed(ensemble.seed, fold)
     published = ensemble.followed.published
     options = ensemble.tuned_options(training)
@@ -94,13 +96,15 @@ def verify_fold(
     X, y = table.X[test], table.y[test]
     error = None if table.error is None else table.error[test]
     weighed = training.weighed(options.model_variance)
+    climatology = _climatology(replicate, weighed)
     if published:
         scaled = replicate.member_predictions(X)
-        models = {"climatology": _truth_forecast(_climatology(replicate.bma), scaled, y, error)}
+        models = {"climatology": _truth_forecast(climatology, scaled, y, error)}
     else:
         models = {
             MODEL: _mapped_forecast(replicate, parts, ensemble, table.take(test)),
             **_pooled_forecasts(replicate, weighed, ensemble, X, y, error),
+            "climatology": _truth_forecast(climatology, replicate.member_predictions(X), y, error),
         }
     if published or PUBLISHED in competitors:
         count = min(ensemble.replicates, REPLICATES)
@@ -114,13 +118,13 @@ def verify_fold(
         ensemble.block_degrees,
         seed,
     )
-    left_out = []
+    unfitted = []
     for name in competitors:
         if name == PUBLISHED:
             continue
         forecast = COMPETITORS[name](sides)
         if forecast is None:
-            left_out.append(name)
+            unfitted.append(name)
         else:
             models[name] = _plain(forecast)
     sites = ensemble.coding_.design(training.X)
@@ -132,7 +136,7 @@ def verify_fold(
         "y": y.tolist(),
         "dissimilarity": dissimilarity.tolist(),
         "models": models,
-        "left_out": left_out,
+        "left_out": unfitted,
         "climatology": options.climatology,
     }
     if importance:
@@ -199,8 +203,8 @@ def _pooled_forecasts(
     y: Array,
     error: Array | None,
 ) -> dict[str, ForecastRecord]:
-    """Forecasts made of the members' predictions: COP-BMA, other ways to pool them, each member
-    alone, and climatology.
+    """Forecasts made of the members' predictions: COP-BMA, other ways to pool them, and each member
+    alone.
     """
     scaled = replicate.member_predictions(X)
     assert replicate.out_of_fold is not None
@@ -216,9 +220,7 @@ def _pooled_forecasts(
         models[name] = _forecast(
             pool.fit(out_of_fold, training.y, sample_weight=training.weight), F, y, ensemble.bounds
         )
-    models |= _transformed_forecasts(replicate, scaled, training, ensemble.members, y)
-    models["climatology"] = _truth_forecast(_climatology(replicate.bma), scaled, y, error)
-    return models
+    return models | _transformed_forecasts(replicate, scaled, training, ensemble.members, y)
 
 
 def _transformed_forecasts(
@@ -272,9 +274,16 @@ def _truth_forecast(bma: CopulaBMA, F: Array, y: Array, error: Array | None) -> 
     return _plain(forecast)
 
 
-def _climatology(bma: CopulaBMA) -> CopulaBMA:
-    """The distribution of the training values alone: a member that knows nothing."""
-    margin = bma.target_margin_
+def _climatology(replicate: Replicate, training: TrainingTable) -> CopulaBMA:
+    """The distribution of the training values alone, without those of pseudo-sites: a member that
+    knows nothing of a borehole but the other boreholes.
+    """
+    bma, margin = replicate.bma, replicate.bma.target_margin_
+    if training.pseudo is not None:
+        assert replicate.out_of_fold is not None
+        fitted = training.without_error(replicate.scale.inverse(replicate.out_of_fold[:, -1]))
+        here = fitted.take(fitted.drilled)
+        margin = fit_target_margin(here.y, here.weight, bma.bounds)
     return CopulaBMA.from_parts(
         margin,
         [margin] * len(bma.copulas_),

@@ -12,6 +12,7 @@ from icemap.ensemble.checks import MIN_TRAINING
 from icemap.ensemble.folds import block_folds, cell_folds, knndm_folds, random_folds, spatial_blocks
 from icemap.ensemble.replicates import BLOCK_HALVINGS, TrainingTable
 from icemap.regions import region_of
+from icemap.sphere import unit_vectors
 from icemap.verification.paired import MIN_BLOCKS
 
 Array = NDArray[np.float64]
@@ -210,6 +211,30 @@ def _changed(kind: str, asked: int, found: int) -> list[str]:
         else f"fewer would leave less than {MIN_TRAINING} samples to train on"
     )
     return [f"{KIND_NAMES[kind]}: {found} folds instead of {asked}, {why}"]
+
+
+def with_pseudo_sites(table: TrainingTable, labels: Labels) -> Labels:
+    """Fold of every sample of a table, (n,), from those of its boreholes: a pseudo-site is left out
+    along with the borehole that is nearest to it, so that nothing that is near a left-out borehole
+    tells of it.
+
+    Examples
+    --------
+    >>> lon, pseudo = np.array([0.0, 9.0, 8.0]), np.array([False, False, True])
+    >>> empty = np.empty((3, 0))
+    >>> table = TrainingTable(empty, lon, lon, lon, lon, np.arange(3), pseudo=pseudo)
+    >>> with_pseudo_sites(table, np.array([0, 1])).tolist()
+    [0, 1, 1]
+    """
+    from scipy.spatial import cKDTree
+
+    if table.pseudo is None:
+        return labels
+    vectors, drilled = unit_vectors(table.longitude, table.latitude), table.drilled
+    _, nearest = cKDTree(vectors[drilled]).query(vectors)
+    found = labels[nearest]
+    found[drilled] = labels
+    return found
 
 
 def sample_facts(table: TrainingTable, block_degrees: float) -> str:

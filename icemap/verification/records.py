@@ -154,6 +154,8 @@ class SiteRow(TypedDict):
     longitude: float
     latitude: float
     value: float
+    # No borehole stands there.
+    pseudo: bool
     map_share: float
     residual: float | None
     total_shift: float | None

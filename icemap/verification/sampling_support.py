@@ -48,6 +48,8 @@ class Support(TypedDict):
     map_share: float
     sample_share: float
     samples: int
+    # In addition to the samples.
+    pseudo_sites: int
     under_sampled: bool
 
 
@@ -124,6 +126,7 @@ def support_table(
     classes: Sequence[MapClasses],
     samples: Mapping[str, Array],
     described: Mapping[str, Described],
+    pseudo: NDArray[np.bool_] | None = None,
 ) -> list[Support]:
     """Share of the map and share of the samples of every class of every predictor.
 
@@ -135,6 +138,8 @@ def support_table(
         Predictor to its values at the samples, each (n,).
     described : mapping
         Predictor to what its classes are called.
+    pseudo : ndarray of bool, shape (n,), optional
+        Pseudo-sites among the samples, which are counted by themselves.
 
     Returns
     -------
@@ -145,7 +150,9 @@ def support_table(
     rows: list[Support] = []
     for one in classes:
         name = one["predictor"]
-        here = group_names(one, samples[name], described[name])
+        groups = group_names(one, samples[name], described[name])
+        of_bedrock = np.zeros(len(groups), bool) if pseudo is None else pseudo
+        here, not_drilled = groups[~of_bedrock], groups[of_bedrock]
         for group, share in zip(group_labels(one, described[name]), one["map_share"], strict=True):
             count = int((here == group).sum())
             part = count / len(here)
@@ -156,6 +163,7 @@ def support_table(
                     "map_share": share,
                     "sample_share": part,
                     "samples": count,
+                    "pseudo_sites": int((not_drilled == group).sum()),
                     "under_sampled": share >= MIN_SHARE and part < FEW * share,
                 }
             )
@@ -184,13 +192,19 @@ def support_sentence(rows: Sequence[Support]) -> str:
         )
     told = "; ".join(
         f"{row['predictor']} {row['group']} is {row['map_share']:.0%} of the map and "
-        f"{_percent(row['sample_share'])} of the samples"
+        f"{_percent(row['sample_share'])} of the samples{_marked(row['pseudo_sites'])}"
         for row in worst
     )
     return (
         f"Hardly sampled: {told}. No score tells how good the map is there; give known values, or "
         "read those cells with caution."
     )
+
+
+def _marked(pseudo_sites: int) -> str:
+    if not pseudo_sites:
+        return ""
+    return f" (and {pseudo_sites} pseudo-site{'' if pseudo_sites == 1 else 's'})"
 
 
 def _edges(column: Array, weight: Array) -> Array:

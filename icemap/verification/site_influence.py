@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.boreholes.samples import is_pseudo
 from icemap.verification.applicability import Applicability
 from icemap.verification.records import NextBorehole, SiteRow
 
@@ -221,7 +222,7 @@ def site_table(
     """
     shares = map_shares(applicability, places)
     shift, error = total_shifts(held_out, places.replicate_means @ places.weight)
-    names = list(samples.get("sample", samples.index))
+    names, pseudo = list(samples.get("sample", samples.index)), is_pseudo(samples)
     rows: list[SiteRow] = []
     for i in np.argsort(-shares, kind="stable"):
         known = bool(np.isfinite(shift[i]))
@@ -231,6 +232,7 @@ def site_table(
                 "longitude": float(samples["lon"].iloc[i]),
                 "latitude": float(samples["lat"].iloc[i]),
                 "value": float(samples["value"].iloc[i]),
+                "pseudo": bool(pseudo[i]),
                 "map_share": float(shares[i]),
                 "residual": float(residual[i]) if np.isfinite(residual[i]) else None,
                 "total_shift": float(shift[i]) if known else None,

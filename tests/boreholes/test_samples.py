@@ -340,3 +340,48 @@ def test_the_sites_of_a_cell_across_the_date_line_have_their_mean_place_in_it() 
     across = samples[samples["sites"] == 2].iloc[0]
     assert across["cell_col"] == 9
     assert across["lon"] == pytest.approx(-179.9, abs=1e-6)
+
+
+def with_bedrock(places: list[tuple[float, float]]) -> pd.DataFrame:
+    """Holes, two of them in one cell, and pseudo-sites."""
+    holes = sites([10.2, 10.3, 30.5, 31.5], [60.2, 60.3, 60.5, 60.5], standard_error=[4, 6, 5, 5])
+    lon, lat = zip(*places)
+    bedrock = sites(list(lon), list(lat), [2.5] * len(places), standard_error=2.0, grade="")
+    return pd.concat([holes.assign(pseudo=False), bedrock.assign(pseudo=True)], ignore_index=True)
+
+
+def test_pseudo_sites_are_marked_and_last_and_change_nothing_of_the_boreholes() -> None:
+    table = with_bedrock([(-100.5, 80.5), (30.5, 61.5)])
+    samples, updated = build_samples(table, GRID, cube(), ["t", "p"])
+    alone, _ = build_samples(table[~table["pseudo"]], GRID, cube(), ["t", "p"])
+    assert samples["pseudo"].tolist() == [False] * 3 + [True] * 2
+    pd.testing.assert_frame_equal(samples.iloc[:3], alone)
+    assert samples["weight"].iloc[3:].tolist() == [1, 1]
+    assert samples["value"].iloc[3:].tolist() == [2.5, 2.5]
+    # A place of bedrock stands for its cell as well as a hole does.
+    spread = samples["nugget"].iloc[0]
+    assert samples["standard_error"].iloc[3] == pytest.approx(np.hypot(spread, 2.0))
+    assert updated["pseudo"].tolist() == table["pseudo"].tolist()
+    assert nugget(samples) == nugget(alone)
+
+
+def test_a_pseudo_site_gives_way_to_a_borehole_of_its_cell() -> None:
+    samples, updated = build_samples(
+        with_bedrock([(30.9, 60.9), (100.5, 70.5)]), GRID, cube(), ["t", "p"]
+    )
+    assert samples["pseudo"].tolist() == [False] * 3 + [True]
+    assert updated["reason"].tolist()[4:] == ["a borehole stands in its cell", ""]
+    assert updated["used"].tolist()[4:] == [False, True]
+
+
+def test_pseudo_sites_alone_are_no_samples() -> None:
+    table = with_bedrock([(30.9, 70.9)]).assign(used=[False] * 4 + [True])
+    with pytest.raises(IcemapError, match="No site can be used"):
+        build_samples(table, GRID, cube(), ["t", "p"])
+
+
+def test_without_errors_of_boreholes_pseudo_sites_have_none() -> None:
+    table = with_bedrock([(100.5, 70.5)])
+    table.loc[~table["pseudo"], "standard_error"] = np.nan
+    samples, _ = build_samples(table, GRID, cube(), ["t", "p"])
+    assert samples["standard_error"].isna().all()

@@ -117,3 +117,28 @@ def test_it_survives_json():
     assert again.prior_strength == float("inf")
     assert (again.climatology, again.model_variance) == (0.25, 9.0)
     assert again.shares == tuning.shares
+
+
+def test_pseudo_sites_are_not_what_a_pool_is_chosen_by():
+    """Bedrock that a predictor tells exactly says nothing of how well boreholes are forecast."""
+    rng = np.random.default_rng(0)
+    samples = pd.DataFrame(
+        {"a": rng.uniform(-2, 2, 120), "lon": rng.uniform(-180, 180, 120), "lat": 65.0}
+    )
+    samples["value"] = rng.uniform(20, 80, 120)
+    bedrock = samples.iloc[:60].assign(a=rng.uniform(8, 9, 60), value=2.5)
+    both = pd.concat([samples.assign(pseudo=False), bedrock.assign(pseudo=True)])
+    members = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
+    pool, member = {}, {}
+    for name, table in (("marked", both), ("taken for boreholes", both.drop(columns="pseudo"))):
+        ensemble = IceEnsemble(members=members, bounds=None, seed=3)
+        ensemble.prepare(table)
+        rows = ensemble.table(table)
+        options, coding = ensemble.options, ensemble.coding_
+        found = tune_pool(rows, options, coding, 3, **ensemble.chosen)
+        pool[name] = found.record[-1]["crps"]
+        _, tried = tune_member("random_forest", rows, options, coding, 1, 3)
+        member[name] = tried[0]["mean_squared_error"]
+    # A third of the rows would be forecast nearly exactly.
+    assert pool["marked"] > 1.3 * pool["taken for boreholes"]
+    assert member["marked"] > 1.3 * member["taken for boreholes"]

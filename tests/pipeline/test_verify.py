@@ -6,12 +6,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from icemap import IcemapError
 from icemap.pipeline.verify import _left_out_forecasts
 
 pytestmark = pytest.mark.quick
+SAMPLES = pd.DataFrame(index=range(12))
 LABELS = {"cell": np.arange(12) % 3, "block": np.repeat([0, 1], 6), "knndm": np.arange(12) // 4}
 
 
@@ -41,7 +43,7 @@ def context(failing: set[str]) -> Any:
 
 
 def found(*failing: str) -> Any:
-    return _left_out_forecasts(context(set(failing)), None, None, LABELS, ())  # type: ignore[arg-type]
+    return _left_out_forecasts(context(set(failing)), None, SAMPLES, LABELS, ())  # type: ignore[arg-type]
 
 
 def test_all_folds_are_scored_where_none_fails():

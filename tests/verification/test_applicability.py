@@ -320,3 +320,20 @@ def test_importance_adds_up_to_one_and_finds_what_matters():
     assert found.argmax() == 2
     assert found[0] > max(found[1], found[3])
     assert np.array_equal(found, predictor_weights(X, y, seed=1))
+
+
+def test_the_threshold_is_that_of_the_sites_that_are_scored():
+    """A pseudo-site that is like no borehole makes its own surroundings applicable, and no
+    others.
+    """
+    rng = np.random.default_rng(0)
+    holes, folds = rng.normal(size=(60, 2)), np.arange(60) % 5
+    bedrock = np.array([[9.0, 9.0], [9.5, 9.0]])
+    train, labels = np.concatenate([holes, bedrock]), np.append(folds, [0, 1])
+    scored = np.arange(62) < 60
+    found = Applicability.fit(train, None, labels, scored)
+    assert len(found.train_index) == 60
+    assert found.threshold == applicability_threshold(found.train_index)
+    assert found.threshold < Applicability.fit(train, None, labels).train_index.max()
+    inside = found.index([[9.2, 9.1], [6.0, -6.0]]) <= found.threshold
+    assert inside.tolist() == [True, False]

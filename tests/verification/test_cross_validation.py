@@ -10,6 +10,7 @@ from icemap import IceEnsemble
 from icemap.ensemble.folds import cell_folds
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS, Fold, gather, verify_fold
+from icemap.verification.cv_schemes import with_pseudo_sites
 from icemap.verification.scores import COVERAGES
 
 MEMBERS = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
@@ -186,3 +187,38 @@ def test_keys_sort_as_numbers():
         "cell-09",
         "cell-10",
     ]
+
+
+@pytest.fixture(scope="module")
+def with_bedrock(samples) -> pd.DataFrame:
+    """The samples and twenty pseudo-sites, last."""
+    rng = np.random.default_rng(1)
+    bedrock = samples.iloc[:20].assign(
+        slope=rng.uniform(20, 30, 20), lon=rng.uniform(60, 180, 20), value=2.5, pseudo=True
+    )
+    return pd.concat([samples.assign(pseudo=False), bedrock], ignore_index=True)
+
+
+def test_pseudo_sites_are_trained_on_and_never_scored(ensemble, labels, with_bedrock, records):
+    folds = with_pseudo_sites(ensemble.table(with_bedrock), labels)
+    found = [verify_fold(ensemble, with_bedrock, folds, fold, importance=True) for fold in range(3)]
+    part = gather(found, np.arange(150))
+    assert part["rows"].tolist() == list(range(150))
+    assert [one["permuted"]["n"] for one in found] == [one["permuted"]["n"] for one in records]
+    assert found[0]["models"][MODEL]["mean"] != records[0]["models"][MODEL]["mean"]
+
+
+def test_climatology_is_that_of_the_boreholes(ensemble, labels, with_bedrock, records):
+    """A reference that bedrock had made worse would flatter the map."""
+    folds = with_pseudo_sites(ensemble.table(with_bedrock), labels)
+    found = verify_fold(ensemble, with_bedrock, folds, 0)["models"]["climatology"]
+    np.testing.assert_allclose(found["crps"], records[0]["models"]["climatology"]["crps"])
+
+
+def test_left_out_pseudo_sites_tell_nothing(ensemble, labels, with_bedrock):
+    folds = with_pseudo_sites(ensemble.table(with_bedrock), labels)
+    left_out = with_bedrock["pseudo"] & (folds == 1)
+    assert left_out.any()
+    changed = with_bedrock.assign(value=with_bedrock["value"].mask(left_out, 90.0))
+    first, again = (verify_fold(ensemble, one, folds, 1) for one in (with_bedrock, changed))
+    assert first["models"][MODEL]["mean"] == again["models"][MODEL]["mean"]

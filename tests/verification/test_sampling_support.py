@@ -68,3 +68,17 @@ def test_a_predictor_that_is_one_value_nearly_everywhere_keeps_its_shares() -> N
 def test_a_code_that_the_map_does_not_have_is_a_class_of_its_own() -> None:
     found = map_classes(np.array([[2.0], [2.0]]), np.array([0.5, 0.5]), ["rock"], ["rock"])[0]
     assert group_names(found, np.array([2.0, 7.0]), WORDS["rock"]).tolist() == ["till", "class 7"]
+
+
+def test_pseudo_sites_are_counted_by_themselves() -> None:
+    values, weight = world()
+    classes = map_classes(values, weight, ["depth", "rock"], ["rock"])
+    drilled = values[values[:, 1] == 2][:300]
+    bedrock = values[values[:, 1] == 1][:40]
+    both = np.concatenate([drilled, bedrock])
+    pseudo = np.arange(340) >= 300
+    columns = {"depth": both[:, 0], "rock": both[:, 1]}
+    rows = support_table(classes, columns, WORDS, pseudo)
+    row = next(row for row in rows if row["group"] == "bedrock")
+    assert (row["samples"], row["pseudo_sites"], row["sample_share"]) == (0, 40, 0.0)
+    assert "0% of the samples (and 40 pseudo-sites)" in support_sentence(rows)

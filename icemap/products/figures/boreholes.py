@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.samples import is_pseudo
 from icemap.config import TargetConfig
 from icemap.products.figures.base_map import base_map
 from icemap.products.figures.projection import View
@@ -22,38 +23,40 @@ from icemap.products.figures.style import (
     styled,
 )
 
-USED, UNUSED = BLUE, VERMILION
+USED, UNUSED, PSEUDO = BLUE, VERMILION, INK
 LAND_PIXELS = 700
 POLAR = "+proj=laea +lat_0=90 +lon_0=0"
 
 
 @styled
 def boreholes_map(sites: pd.DataFrame) -> bytes:
-    """Map of the used and unused sites, equal-area (Lambert): of the region that they are in, or
-    centred on the pole where they are all around it.
+    """Map of the used and unused sites and of pseudo-sites, equal-area (Lambert): of the region
+    that they are in, or centred on the pole where they are all around it.
 
     Parameters
     ----------
     sites : DataFrame
-        ``lon, lat, used``; sites without coordinates, or south of the equator, cannot be drawn.
+        ``lon, lat, used``, optional ``pseudo``; sites without coordinates, or south of the equator,
+        cannot be drawn, and pseudo-sites that are not used are not.
 
     Returns
     -------
     bytes
         SVG.
     """
-    lon, lat, used = (
+    lon, lat, used, pseudo = (
         sites["lon"].to_numpy(float),
         sites["lat"].to_numpy(float),
         sites["used"].to_numpy(bool),
+        is_pseudo(sites),
     )
     drawn = on_the_map(sites)
     view = sites_view(lon[drawn], lat[drawn])
     figure, axes = base_map(view)
-    for which, colour, marker, name in (
-        (~used, UNUSED, "x", "not used"),
-        (used, USED, "o", "used"),
-    ):
+    marks = [(~used & ~pseudo, UNUSED, "x", "not used"), (used & ~pseudo, USED, "o", "used")]
+    if pseudo.any():
+        marks.append((used & pseudo, PSEUDO, "^", "pseudo-sites"))
+    for which, colour, marker, name in marks:
         x, y = view.project(lon[drawn & which], lat[drawn & which])
         style: dict[str, Any] = (
             {"color": colour, "linewidths": 0.9}

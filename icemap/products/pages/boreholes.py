@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.samples import is_pseudo
 from icemap.boreholes.sites import SiteTable, summary
 from icemap.config import TargetConfig
 from icemap.products.figures.boreholes import boreholes_map, on_the_map, value_histogram
 from icemap.products.pages.page import embedded, render, script_json
 from icemap.store import write_text
+from icemap.words import pseudo_sites_words
 
 # What a browser draws without delay; used sites come first.
 MAX_PROFILES = 5000
@@ -38,8 +40,10 @@ def write_boreholes_page(
     thickness : float, optional
         Height of the window below the permafrost table in m, drawn in the profiles of raw layers.
     """
-    sites = table.sites
+    pseudo = is_pseudo(table.sites)
+    sites = table.sites[~pseudo]
     used = sites[sites["used"].astype(bool)]
+    of_bedrock = table.sites[pseudo]
     profiles, left_out = _profiles(table, thickness)
     page = render(
         "boreholes.html",
@@ -49,7 +53,11 @@ def write_boreholes_page(
         used=len(used),
         undrawn=int((~on_the_map(sites)).sum()),
         mean=f"{used['value'].mean():.1f}" if len(used) else None,
-        map=embedded(boreholes_map(sites)),
+        pseudo_sites=(
+            pseudo_sites_words(int(of_bedrock["used"].astype(bool).sum())) if pseudo.any() else ""
+        ),
+        pseudo_reasons=_counts(of_bedrock[~of_bedrock["used"].astype(bool)], ["reason"]),
+        map=embedded(boreholes_map(table.sites)),
         histogram=embedded(value_histogram(sites, target)),
         notes=table.notes,
         gains=table.gains,

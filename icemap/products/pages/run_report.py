@@ -32,7 +32,7 @@ from icemap.totals.opened_map import read_storage
 from icemap.verification.cross_validation import mapped_model
 from icemap.verification.cv_schemes import KIND_NAMES, headline
 from icemap.verification.summary import CALIBRATED
-from icemap.words import shown_settings
+from icemap.words import pseudo_sites_words, shown_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,6 +132,8 @@ def _facts(
     config: Config, verification: Mapping[str, Any], table: pd.DataFrame, sites: int
 ) -> dict[str, object]:
     facts: dict[str, object] = {"training sites": sites, "predictors": len(config.predictors)}
+    if count := verification.get("pseudo_sites"):
+        facts["pseudo-sites of bedrock"] = count
     best = _headline(verification["table"])
     shown = {
         "skill against climatology, %": _in_percent(best.get("crpss")),
@@ -166,6 +168,8 @@ def _caveats(config: Config, verification: Mapping[str, Any], table: pd.DataFram
     ]
     if support := verification.get("sampling_support", {}).get("sentence"):
         sentences.append(support)
+    if count := verification.get("pseudo_sites"):
+        sentences.append(f"{pseudo_sites_words(count)}.")
     if config.ensemble.recipe == "published":
         sentences.append(
             "The interval is that of the replicates' means, as in the published recipe, and much"

@@ -58,7 +58,7 @@ def write_verification_page(
     record, influence : mapping
         Content of ``verification.json`` and ``influence.json``.
     samples : DataFrame
-        ``lon`` and ``lat`` of all samples.
+        ``lon`` and ``lat`` of all samples but pseudo-sites.
     config : Config
     units : mapping
         Unit of each predictor; "class" for classes.
@@ -90,6 +90,7 @@ def write_verification_page(
         support_rows=_support_rows(record),
         few=MIN_SCORED,
         least_blocks=MIN_BLOCKS,
+        pseudo_sites=record.get("pseudo_sites", 0),
         block=BLOCK,
         block_degrees=config.ensemble.block_degrees,
         influence=influence,
