@@ -16,6 +16,8 @@ from icemap.errors import IcemapError
 from icemap.store import read_json
 
 Record = TypeVar("Record")
+# What a JSON or YAML file holds, before a model or a TypedDict says what it is.
+Json = dict[str, Any]
 # A row of a table: words and numbers by the name of their column.
 Row = dict[str, str | float | None]
 
@@ -71,6 +73,25 @@ class LockRecord(TypedDict):
     born: float
     since: str
     heartbeat: float
+
+
+class ProgressNote(TypedDict):
+    """``.progress.json`` next to a ledger: how far a job is, in its own unit."""
+
+    running: bool
+    unit: str
+    total: int
+    done: int
+    # Done by earlier starts.
+    before: int
+    # Seconds since 1970.
+    started: float
+    # Seconds of the longest part so far.
+    longest: float
+    # Sentences by the key of a part.
+    failed: dict[str, str]
+    token: str
+    updated: float
 
 
 class CubeChunkRecord(TypedDict):
@@ -139,6 +160,17 @@ class MapChunkRecord(TypedDict):
     # SHA-256 of the file next to it.
     sums: NotRequired[dict[str, RegionSumsRecord]]
     table: NotRequired[str]
+
+
+class ReplicateRecord(TypedDict):
+    """A trained replicate in the ledger."""
+
+    # SHA-256 by the name of a file.
+    files: dict[str, str]
+    # Its scores on the samples that it held out.
+    held_out: dict[str, float]
+    weights: dict[str, float]
+    cpu_seconds: dict[str, float]
 
 
 # By the name of their ledger.

@@ -34,7 +34,7 @@ from icemap.store import (
 if TYPE_CHECKING:
     from icemap.catalog import Source
     from icemap.running.ledger import Ledger
-    from icemap.running.run import Executor, Job
+    from icemap.running.run import Executor, Job, OneItem, Record
 
 Log = Callable[[str], None]
 # What a step notes in the record of the run, JSON-able.
@@ -122,14 +122,16 @@ class Context:
         self.provenance.replaced(step)
         remove(made)
 
-    def run_job(self, job: Job, name: str) -> Sequence[Mapping[str, Any]]:
+    def run_job(self, job: Job[OneItem, Record], name: str) -> Sequence[Record]:
         from icemap.running.run import SerialExecutor, run_job
 
         ledger = self.ledger(name)
         # No cluster is started to read what is there.
         done = ledger.keys().issuperset(item.key for item in job.items)
         records = run_job(job, ledger, SerialExecutor() if done else self.executor)
-        self._processors |= {record["processor"] for record in records if "processor" in record}
+        self._processors |= {
+            str(record["processor"]) for record in records if "processor" in record
+        }
         return records
 
     def finish(self, step: Step, facts: Facts, words: str) -> None:
