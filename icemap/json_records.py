@@ -26,22 +26,37 @@ class NextRecord(TypedDict):
     """What will replace the product of a step when it is complete."""
 
     key: str
+    # What the key is made of: settings, and digests of inputs.
+    depends: NotRequired[Any]
     started: str
 
 
 class SettingsRecord(TypedDict):
     """What a run can be made again from."""
 
-    config: dict[str, Any]
-    sources: dict[str, dict[str, Any]]
+    config: Json
+    sources: dict[str, Json]
 
 
 class StepRecord(TypedDict):
-    """One step in ``provenance.json``; a step also notes what is worth knowing about it."""
+    """One step in ``provenance.json``; a step also notes what is worth knowing about it, which
+    `step_facts` gives.
+    """
 
     key: str
+    depends: NotRequired[Any]
     started: str
     finished: str | None
+    # Digest of what the product says in words.
+    words: NotRequired[str]
+    # Bytes of the files, and digests of the products, by their names in the run.
+    sizes: NotRequired[dict[str, int]]
+    digests: NotRequired[dict[str, str]]
+    # Records in the ledger.
+    parts: NotRequired[int]
+    processors: NotRequired[list[str]]
+    # What it took from the start.
+    seconds: NotRequired[float]
     # While the product that this record describes is still there.
     next: NotRequired[NextRecord]
     # While the next one, which is complete, is put in its place.
@@ -54,11 +69,16 @@ class RunRecord(TypedDict):
     """``provenance.json``."""
 
     steps: dict[str, StepRecord]
-    config: NotRequired[dict[str, Any]]
-    sources: NotRequired[dict[str, dict[str, Any]]]
+    config: NotRequired[Json]
+    sources: NotRequired[dict[str, Json]]
     versions: NotRequired[dict[str, str]]
     # Digest of the rest.
     check: NotRequired[str]
+
+
+def step_facts(record: RunRecord, step: str) -> Json:
+    """All that the record of a run says of a step, by name; {} of one that was never begun."""
+    return dict(record["steps"].get(step, {}))
 
 
 class LockRecord(TypedDict):

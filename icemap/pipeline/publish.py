@@ -23,7 +23,7 @@ def _make(context: Context) -> Facts:
         config.folder.map,
         config.folder.products,
         config.target,
-        cells=context.provenance.steps["map"]["cells"],
+        cells=context.provenance.facts("map")["cells"],
     )
     write_bytes(config.folder.product(THUMBNAIL), thumbnail_figure(config.folder.map))
     write_stac(config.run, config.title, author=config.author)

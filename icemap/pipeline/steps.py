@@ -16,7 +16,7 @@ from icemap.addresses import shown
 from icemap.companions import companions
 from icemap.config import Config
 from icemap.errors import IcemapError
-from icemap.json_records import CHUNK_RECORDS
+from icemap.json_records import CHUNK_RECORDS, StepRecord
 from icemap.own_folder import require_own_folder
 from icemap.provenance import Provenance, content_digest, digest, metadata_digest, versions
 from icemap.run_folder import LEDGER, NEXT
@@ -399,9 +399,11 @@ def _reopen_bereft(steps: Sequence[Step], made: Step, context: Context) -> None:
     So are those of the verification in the ensemble's, and of publishing in the map's.
     """
     for step in steps:
-        record = context.provenance.steps.get(step.name, {})
-        other = record.get("finished") and record["key"] != context.keys.get(step.name)
-        if made.name in step.after and other and lost_product(step, context.config, record):
+        record = context.provenance.steps.get(step.name)
+        if made.name not in step.after or record is None or not record["finished"]:
+            continue
+        other = record["key"] != context.keys.get(step.name)
+        if other and lost_product(step, context.config, record):
             context.provenance.reopen(step.name)
 
 
@@ -412,7 +414,7 @@ def _drop_next(step: Step, context: Context) -> None:
         context.provenance.drop_next(step.name)
 
 
-def lost_product(step: Step, config: Config, record: Mapping[str, Any]) -> str:
+def lost_product(step: Step, config: Config, record: StepRecord) -> str:
     """Which product of a finished step is not there any more, or is shorter than it was, in a
     sentence; empty if none.
 
@@ -426,9 +428,7 @@ def lost_product(step: Step, config: Config, record: Mapping[str, Any]) -> str:
     return next((text for _, text in lost_products(step, config, record)), "")
 
 
-def lost_products(
-    step: Step, config: Config, record: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
+def lost_products(step: Step, config: Config, record: StepRecord) -> Iterator[tuple[str, str]]:
     """Address of each product of a finished step that is not there any more, or is shorter than it
     was, and the sentence that says so.
 
