@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from icemap.catalog import Source, load_sources, read_catalog
+from icemap.catalog import load_sources, read_catalog
 from icemap.config import Config, load_config
 from icemap.errors import IcemapError, first_line
 from icemap.pipeline.input_check import (
@@ -22,6 +22,7 @@ from icemap.pipeline.input_check import (
 )
 from icemap.pipeline.steps import Log, open_context, require_no_source_in_run
 from icemap.provenance import versions
+from icemap.source import Source
 from icemap.store import (
     filesystem_options,
     is_remote,

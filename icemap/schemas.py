@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from icemap.catalog import SourceConfig
 from icemap.config import Config
+from icemap.source import SourceConfig
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

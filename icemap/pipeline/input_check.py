@@ -11,7 +11,7 @@ from icemap.config import Config
 from icemap.errors import IcemapError
 
 if TYPE_CHECKING:
-    from icemap.catalog import Source
+    from icemap.source import Source
 
 
 def source_problems(config: Config, source: Source) -> list[str]:

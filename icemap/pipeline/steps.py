@@ -32,9 +32,9 @@ from icemap.store import (
 )
 
 if TYPE_CHECKING:
-    from icemap.catalog import Source
     from icemap.running.ledger import Ledger
     from icemap.running.run import Executor, Job, OneItem, Record
+    from icemap.source import Source
 
 Log = Callable[[str], None]
 # What a step notes in the record of the run, JSON-able.

@@ -12,13 +12,14 @@ import numpy as np
 from intake.readers.readers import BaseReader
 from numpy.typing import NDArray
 
-from icemap.catalog import Source, load_sources
+from icemap.catalog import load_sources
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import DIMENSIONS
 from icemap.paths import resolve
 from icemap.predictors.cube import described
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import Source
 from icemap.comparison.class_table import IceKind, OwnTotal
 from icemap.comparison.other_map import Values
 from icemap.comparison.result import Total
@@ -25,6 +24,7 @@ from icemap.predictors.align import Raster, align, require_overlap, resampling
 from icemap.predictors.sources import open_source
 from icemap.provenance import Provenance
 from icemap.run_folder import RunFolder
+from icemap.source import Source
 from icemap.store import exists
 from icemap.totals.ice_storage import region_totals
 from icemap.totals.opened_map import OpenedMap, holds_ice

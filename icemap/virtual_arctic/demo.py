@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from icemap.catalog import DATATYPE, OUTPUT, READER, VIRTUAL_ARCTIC
+from icemap.catalog import DATATYPE, OUTPUT, READER
 from icemap.errors import IcemapError
+from icemap.source import VIRTUAL_ARCTIC
 from icemap.store import exists, join, read_bytes, write_text
 from icemap.virtual_arctic import world
 
