@@ -8,7 +8,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from icemap.catalog import load_sources, read_catalog
@@ -91,6 +91,17 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What was found in one place, with its versions and the bytes of memory that it may use, for
+    comparison.
+    """
+
+    findings: tuple[Finding, ...]
+    versions: dict[str, str]
+    memory: int | None
+
+
+@dataclass(frozen=True)
 class Look:
     """What can be seen from one place, here or on a worker; nothing of it says a key or a password.
 
@@ -102,16 +113,11 @@ class Look:
     sources: tuple[Source, ...]
     tables: tuple[str, ...]
 
-    def __call__(self, where: str) -> dict[str, Any]:
-        """Findings as dicts, and the versions and memory of this place, for comparison."""
+    def __call__(self, where: str) -> Seen:
         from icemap.running.probe import worker_memory
 
         found = [*self._credentials(where), *self._inputs(where), *_rights(self.config.run, where)]
-        return {
-            "findings": [asdict(finding) for finding in found],
-            "versions": _versions(),
-            "memory": worker_memory(),
-        }
+        return Seen(tuple(found), _versions(), worker_memory())
 
     def _credentials(self, where: str) -> Iterator[Finding]:
         urls = [
@@ -268,7 +274,7 @@ def examine(config_url: str, cluster: str, workers: int, log: Log) -> list[Findi
         Finding("client", "catalogue", OK, config.catalog)
     ]
     look = Look(config, tuple(sources), _tables(config))
-    found += [Finding(**finding) for finding in look(CLIENT)["findings"]]
+    found += look(CLIENT).findings
     if not is_remote(config.run):
         found.append(_disk(config))
     try:
@@ -284,9 +290,9 @@ def examine(config_url: str, cluster: str, workers: int, log: Log) -> list[Findi
         return [*found, Finding("worker", "cluster", PROBLEM, problem)]
     return [
         *found,
-        _same(here, there["versions"]),
-        *(Finding(**finding) for finding in there["findings"]),
-        _memory(config, there["memory"]),
+        _same(here, there.versions),
+        *there.findings,
+        _memory(config, there.memory),
     ]
 
 

@@ -259,6 +259,17 @@ class ClimatologyShare(TypedDict, total=False):
     in_folds: list[float]
 
 
+class SamplingSupport(TypedDict):
+    """How the samples are spread over the map's classes; see
+    `icemap.verification.sampling_support`.
+    """
+
+    sentence: str
+    # The classes that lack most samples, and all.
+    worst: list[Row]
+    classes: list[Row]
+
+
 class VerificationRecord(TypedDict):
     """``verification.json``."""
 
@@ -267,7 +278,7 @@ class VerificationRecord(TypedDict):
     skill: HeadlineSkill
     climatology: ClimatologyShare
     # Of runs verified by an earlier version there is none.
-    sampling_support: NotRequired[dict[str, Any]]
+    sampling_support: NotRequired[SamplingSupport]
 
 
 class VariogramRecord(TypedDict):

@@ -236,10 +236,10 @@ def _codes(dataset: Any, band: int) -> tuple[int, ...]:
 
 def _quantity(
     text: str, title: str, declared: Declared, codes: Sequence[int]
-) -> tuple[dict[str, Any], list[str], list[str]]:
+) -> tuple[dict[str, object], list[str], list[str]]:
     """Settings that every entry needs, what they were read from, and what is not known."""
     family, word = family_of(text)
-    settings: dict[str, Any] = {"family": family, "long_name": title}
+    settings: dict[str, object] = {"family": family, "long_name": title}
     said = [
         f"family: guessed from '{word}' in its name; it is a word for pages"
         if word
