@@ -98,6 +98,13 @@ def metadata_digest(group_url: str) -> str:
     return digest({**content, "attributes": own})
 
 
+def product_digest(url: str) -> str | None:
+    """By which a product that has changed is known: of a file its content, of a Zarr group what it
+    says about itself; None of others.
+    """
+    return metadata_digest(url) if exists(join(url, "zarr.json")) else content_digest(url)
+
+
 def fingerprint(url: str) -> str:
     """What tells whether an input has changed, together with the files that are read with it.
 

@@ -19,7 +19,8 @@ from icemap.catalog import load_sources
 from icemap.config import load_config
 from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.predictors.sources import open_source
 from icemap.source import Source
 

@@ -30,7 +30,8 @@ from icemap.ensemble.members import require_member
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.predictors.sources import open_source
 from icemap.running.cluster import open_cluster
 from icemap.source import Source

@@ -268,7 +268,8 @@ def _damage(
 def _damaged_files(run_url: str, provenance: Provenance) -> Iterator[Damage]:
     from icemap.config import recorded_config
     from icemap.pipeline.chain import STEPS
-    from icemap.pipeline.steps import lost_products, product_digest
+    from icemap.pipeline.lost import lost_products
+    from icemap.provenance import product_digest
 
     for step in STEPS:
         record = provenance.steps.get(step.name)
