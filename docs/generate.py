@@ -19,10 +19,10 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from icemap.catalog import SourceConfig
 from icemap.cli import main
 from icemap.config import Config, TargetConfig
 from icemap.mapping.map_schema import map_variables, product_files
+from icemap.source import SourceConfig
 
 REFERENCE = Path(__file__).parent / "reference"
 # Parameters of every command that computes.

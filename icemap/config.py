@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
+from icemap.json_records import Json
 from icemap.names import name_problem
 from icemap.own_folder import require_own_folder
 from icemap.paths import resolve
@@ -639,7 +640,7 @@ def recorded_config(url: str, step: str) -> Config:
     return _checked(url, content)
 
 
-def _recorded(url: str) -> dict[str, Any]:
+def _recorded(url: str) -> Json:
     record = read_json(url)
     if (
         not isinstance(record, dict)
@@ -653,7 +654,7 @@ def _recorded(url: str) -> dict[str, Any]:
     return {**record["config"], "run": ".", "catalog": RECORD}
 
 
-def _parse(url: str, text: str) -> dict[str, Any]:
+def _parse(url: str, text: str) -> Json:
     content = parse_yaml(url, text)
     if not isinstance(content, dict):
         raise IcemapError(
@@ -663,7 +664,7 @@ def _parse(url: str, text: str) -> dict[str, Any]:
     return content
 
 
-def _checked(url: str, content: dict[str, Any]) -> Config:
+def _checked(url: str, content: Json) -> Config:
     try:
         config = Config.model_validate(content)
     except ValidationError as error:

@@ -8,10 +8,10 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from icemap.catalog import Source, load_sources, read_catalog
+from icemap.catalog import load_sources, read_catalog
 from icemap.config import Config, load_config
 from icemap.errors import IcemapError, first_line
 from icemap.pipeline.input_check import (
@@ -22,6 +22,7 @@ from icemap.pipeline.input_check import (
 )
 from icemap.pipeline.steps import Log, open_context, require_no_source_in_run
 from icemap.provenance import versions
+from icemap.source import Source
 from icemap.store import (
     filesystem_options,
     is_remote,
@@ -90,6 +91,17 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What was found in one place, with its versions and the bytes of memory that it may use, for
+    comparison.
+    """
+
+    findings: tuple[Finding, ...]
+    versions: dict[str, str]
+    memory: int | None
+
+
+@dataclass(frozen=True)
 class Look:
     """What can be seen from one place, here or on a worker; nothing of it says a key or a password.
 
@@ -101,16 +113,11 @@ class Look:
     sources: tuple[Source, ...]
     tables: tuple[str, ...]
 
-    def __call__(self, where: str) -> dict[str, Any]:
-        """Findings as dicts, and the versions and memory of this place, for comparison."""
+    def __call__(self, where: str) -> Seen:
         from icemap.running.probe import worker_memory
 
         found = [*self._credentials(where), *self._inputs(where), *_rights(self.config.run, where)]
-        return {
-            "findings": [asdict(finding) for finding in found],
-            "versions": _versions(),
-            "memory": worker_memory(),
-        }
+        return Seen(tuple(found), _versions(), worker_memory())
 
     def _credentials(self, where: str) -> Iterator[Finding]:
         urls = [
@@ -267,7 +274,7 @@ def examine(config_url: str, cluster: str, workers: int, log: Log) -> list[Findi
         Finding("client", "catalogue", OK, config.catalog)
     ]
     look = Look(config, tuple(sources), _tables(config))
-    found += [Finding(**finding) for finding in look(CLIENT)["findings"]]
+    found += look(CLIENT).findings
     if not is_remote(config.run):
         found.append(_disk(config))
     try:
@@ -283,9 +290,9 @@ def examine(config_url: str, cluster: str, workers: int, log: Log) -> list[Findi
         return [*found, Finding("worker", "cluster", PROBLEM, problem)]
     return [
         *found,
-        _same(here, there["versions"]),
-        *(Finding(**finding) for finding in there["findings"]),
-        _memory(config, there["memory"]),
+        _same(here, there.versions),
+        *there.findings,
+        _memory(config, there.memory),
     ]
 
 

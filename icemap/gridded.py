@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 DIMENSIONS = ("latitude", "longitude")
 
 
+# CF attributes by name: words and numbers.
+Words = dict[str, str | float]
+
+
 @dataclass(frozen=True)
 class Variable:
     """One gridded variable.
@@ -82,7 +86,7 @@ def create_gridded(
         for variable in variables
     }
     dataset = gridded_dataset(grid, variables, empty, attrs)
-    encoding: dict[str, dict[str, Any]] = {}
+    encoding: dict[str, dict[str, object]] = {}
     for variable in variables:
         encoding[variable.name] = {
             "chunks": chunks,
@@ -164,7 +168,7 @@ def gridded_dataset(
 TYPED = ("flag_values", "valid_range", "valid_min", "valid_max")
 
 
-def typed(attrs: Mapping[str, Any], dtype: Any) -> dict[str, Any]:
+def typed(attrs: Mapping[str, Any], dtype: Any) -> dict[str, object]:
     """Attributes with limits and flags in the type of their variable, as CF has them."""
     return {
         key: np.asarray(value, dtype)[()] if key in TYPED else value for key, value in attrs.items()
@@ -183,7 +187,7 @@ def as_opened(dataset: xr.Dataset, dtypes: Mapping[str, Any]) -> xr.Dataset:
     return dataset[sorted(map(str, dataset.data_vars))]
 
 
-def _extent(grid: Grid) -> dict[str, Any]:
+def _extent(grid: Grid) -> Words:
     """Edges of a grid in the words of ACDD; across the date line the west is the larger number."""
     round_it = grid.east - grid.west >= 360 - 1e-9
     west, east = (-180.0, 180.0) if round_it else (grid.west, float(wrapped(grid.east)))
@@ -269,7 +273,7 @@ def is_consolidated(url: str) -> bool:
         return zarr_group(url, "r").metadata.consolidated_metadata is not None
 
 
-def _spatial_ref(grid: Grid) -> dict[str, Any]:
+def _spatial_ref(grid: Grid) -> Words:
     transform = grid.transform
     return {
         "grid_mapping_name": "latitude_longitude",

@@ -16,6 +16,8 @@ from icemap.errors import IcemapError
 from icemap.store import read_json
 
 Record = TypeVar("Record")
+# What a JSON or YAML file holds, before a model or a TypedDict says what it is.
+Json = dict[str, Any]
 # A row of a table: words and numbers by the name of their column.
 Row = dict[str, str | float | None]
 
@@ -24,22 +26,37 @@ class NextRecord(TypedDict):
     """What will replace the product of a step when it is complete."""
 
     key: str
+    # What the key is made of: settings, and digests of inputs.
+    depends: NotRequired[Any]
     started: str
 
 
 class SettingsRecord(TypedDict):
     """What a run can be made again from."""
 
-    config: dict[str, Any]
-    sources: dict[str, dict[str, Any]]
+    config: Json
+    sources: dict[str, Json]
 
 
 class StepRecord(TypedDict):
-    """One step in ``provenance.json``; a step also notes what is worth knowing about it."""
+    """One step in ``provenance.json``; a step also notes what is worth knowing about it, which
+    `step_facts` gives.
+    """
 
     key: str
+    depends: NotRequired[Any]
     started: str
     finished: str | None
+    # Digest of what the product says in words.
+    words: NotRequired[str]
+    # Bytes of the files, and digests of the products, by their names in the run.
+    sizes: NotRequired[dict[str, int]]
+    digests: NotRequired[dict[str, str]]
+    # Records in the ledger.
+    parts: NotRequired[int]
+    processors: NotRequired[list[str]]
+    # What it took from the start.
+    seconds: NotRequired[float]
     # While the product that this record describes is still there.
     next: NotRequired[NextRecord]
     # While the next one, which is complete, is put in its place.
@@ -52,11 +69,16 @@ class RunRecord(TypedDict):
     """``provenance.json``."""
 
     steps: dict[str, StepRecord]
-    config: NotRequired[dict[str, Any]]
-    sources: NotRequired[dict[str, dict[str, Any]]]
+    config: NotRequired[Json]
+    sources: NotRequired[dict[str, Json]]
     versions: NotRequired[dict[str, str]]
     # Digest of the rest.
     check: NotRequired[str]
+
+
+def step_facts(record: RunRecord, step: str) -> Json:
+    """All that the record of a run says of a step, by name; {} of one that was never begun."""
+    return dict(record["steps"].get(step, {}))
 
 
 class LockRecord(TypedDict):
@@ -71,6 +93,25 @@ class LockRecord(TypedDict):
     born: float
     since: str
     heartbeat: float
+
+
+class ProgressNote(TypedDict):
+    """``.progress.json`` next to a ledger: how far a job is, in its own unit."""
+
+    running: bool
+    unit: str
+    total: int
+    done: int
+    # Done by earlier starts.
+    before: int
+    # Seconds since 1970.
+    started: float
+    # Seconds of the longest part so far.
+    longest: float
+    # Sentences by the key of a part.
+    failed: dict[str, str]
+    token: str
+    updated: float
 
 
 class CubeChunkRecord(TypedDict):
@@ -141,6 +182,17 @@ class MapChunkRecord(TypedDict):
     table: NotRequired[str]
 
 
+class ReplicateRecord(TypedDict):
+    """A trained replicate in the ledger."""
+
+    # SHA-256 by the name of a file.
+    files: dict[str, str]
+    # Its scores on the samples that it held out.
+    held_out: dict[str, float]
+    weights: dict[str, float]
+    cpu_seconds: dict[str, float]
+
+
 # By the name of their ledger.
 CHUNK_RECORDS: dict[str, type[Any]] = {"cube": CubeChunkRecord, "map": MapChunkRecord}
 
@@ -207,6 +259,17 @@ class ClimatologyShare(TypedDict, total=False):
     in_folds: list[float]
 
 
+class SamplingSupport(TypedDict):
+    """How the samples are spread over the map's classes; see
+    `icemap.verification.sampling_support`.
+    """
+
+    sentence: str
+    # The classes that lack most samples, and all.
+    worst: list[Row]
+    classes: list[Row]
+
+
 class VerificationRecord(TypedDict):
     """``verification.json``."""
 
@@ -215,7 +278,7 @@ class VerificationRecord(TypedDict):
     skill: HeadlineSkill
     climatology: ClimatologyShare
     # Of runs verified by an earlier version there is none.
-    sampling_support: NotRequired[dict[str, Any]]
+    sampling_support: NotRequired[SamplingSupport]
     # Samples that were trained on and are in no score, where there are any.
     pseudo_sites: NotRequired[int]
 

@@ -16,7 +16,14 @@ from typing import Any
 from icemap.addresses import recorded
 from icemap.companions import companions
 from icemap.errors import IcemapError
-from icemap.json_records import RunRecord, check_record
+from icemap.json_records import (
+    Json,
+    RunRecord,
+    SettingsRecord,
+    StepRecord,
+    check_record,
+    step_facts,
+)
 from icemap.run_folder import RunFolder
 from icemap.store import (
     exists,
@@ -91,6 +98,13 @@ def metadata_digest(group_url: str) -> str:
     return digest({**content, "attributes": own})
 
 
+def product_digest(url: str) -> str | None:
+    """By which a product that has changed is known: of a file its content, of a Zarr group what it
+    says about itself; None of others.
+    """
+    return metadata_digest(url) if exists(join(url, "zarr.json")) else content_digest(url)
+
+
 def fingerprint(url: str) -> str:
     """What tells whether an input has changed, together with the files that are read with it.
 
@@ -132,7 +146,7 @@ class Provenance:
 
     def __init__(self, run_url: str) -> None:
         self.url = RunFolder(run_url).record
-        self.content: dict[str, Any] = read_json(self.url) if exists(self.url) else {"steps": {}}
+        self.content: RunRecord = read_json(self.url) if exists(self.url) else {"steps": {}}
         check_record(self.url, self.content, RunRecord, "delete it, and the run is made again")
 
     def require_unchanged(self) -> None:
@@ -158,28 +172,32 @@ class Provenance:
         write_json(self.url, self.content)
 
     @property
-    def steps(self) -> dict[str, dict[str, Any]]:
+    def steps(self) -> dict[str, StepRecord]:
         return dict(self.content["steps"])
 
+    def facts(self, step: str) -> Json:
+        """All that is noted about a step, by name; {} of one that was never begun."""
+        return step_facts(self.content, step)
+
     def is_finished(self, step: str, key: str) -> bool:
-        record = self.steps.get(step, {})
-        return record.get("key") == key and record.get("finished") is not None
+        record = self.steps.get(step)
+        return record is not None and record["key"] == key and record["finished"] is not None
 
     def is_started(self, step: str, key: str) -> bool:
-        return bool(self.making(step).get("key") == key)
+        return bool(key) and self.key_of(step) == key
 
     def says(self, step: str, words: str) -> bool:
         """True if the product of a finished step has the words with this digest in it."""
-        return self.steps.get(step, {}).get("words") == words
+        return self.facts(step).get("words") == words
 
-    def making(self, step: str) -> dict[str, Any]:
-        """The record of what a step makes, or made last."""
-        record = self.steps.get(step, {})
-        return dict(record.get("next", record))
+    def key_of(self, step: str) -> str:
+        """The key of what a step makes, or made last; empty if it was never begun."""
+        record = self.steps.get(step)
+        return record.get("next", record)["key"] if record is not None else ""
 
     def is_next(self, step: str) -> bool:
         """True while a step makes, or puts in place, what replaces an earlier product."""
-        record = self.steps.get(step, {})
+        record = self.facts(step)
         return "next" in record or "replacing" in record
 
     def start(self, step: str, key: str, depends: Any = None, *, keep: bool = False) -> None:
@@ -201,18 +219,19 @@ class Provenance:
         """
         begun = {"key": key, "depends": plain(depends), "started": _now()}
         if keep:
-            earlier = self.steps.get(step, {"key": "", "started": _now(), "finished": None})
-            self._set(step, {**earlier, "next": begun})
+            never: StepRecord = {"key": "", "started": _now(), "finished": None}
+            self._set(step, {**self.steps.get(step, never), "next": begun})
         else:
             self._set(step, {**begun, "finished": None})
 
     def replace(self, step: str) -> None:
         """Note that the earlier product goes, and the next one takes its place."""
-        if "next" in self.steps[step]:
-            self._set(step, {**self.making(step), "finished": None, "replacing": True})
+        record = self.steps[step]
+        if "next" in record:
+            self._set(step, {**record["next"], "finished": None, "replacing": True})
 
     def is_replacing(self, step: str) -> bool:
-        return "replacing" in self.steps.get(step, {})
+        return "replacing" in self.facts(step)
 
     def replaced(self, step: str) -> None:
         """Note that the next product is in its place."""
@@ -237,7 +256,9 @@ class Provenance:
         if self.content["steps"].pop(step, None) is not None:
             self._write()
 
-    def describe(self, keys: Mapping[str, str], **facts: Any) -> None:
+    def describe(
+        self, keys: Mapping[str, str], *, config: Json, sources: Mapping[str, Json]
+    ) -> None:
         """Note what holds for the whole run: its settings and sources.
 
         Parameters
@@ -245,20 +266,32 @@ class Provenance:
         keys : mapping
             The key of each step with these settings. A finished product with another one keeps
             the settings that it was made from in its own record, as ``made_from``.
+        config : dict
+            The settings.
+        sources : mapping
+            What the catalogue says of each source.
         """
-        settings = recorded(plain(facts))
-        before = {name: self.content[name] for name in settings if name in self.content}
+        settings: SettingsRecord = recorded(plain({"config": config, "sources": sources}))
+        before = _settings(self.content)
         for name, record in self.content["steps"].items():
-            if record.get("key") == keys.get(name):
+            if record["key"] == keys.get(name):
                 record.pop("made_from", None)
-            elif record["finished"] and before and before != settings:
+            elif record["finished"] and before is not None and before != settings:
                 record.setdefault("made_from", before)
-        self.content |= {**settings, "versions": versions()}
+        self.content["config"], self.content["sources"] = settings["config"], settings["sources"]
+        self.content["versions"] = versions()
         self._write()
 
-    def _set(self, step: str, record: dict[str, Any]) -> None:
+    def _set(self, step: str, record: Mapping[str, object]) -> None:
         self.content["steps"][step] = recorded(record)
         self._write()
+
+
+def _settings(record: RunRecord) -> SettingsRecord | None:
+    """The settings and sources in the record of a run; None before they were noted."""
+    if "config" not in record or "sources" not in record:
+        return None
+    return {"config": record["config"], "sources": record["sources"]}
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:

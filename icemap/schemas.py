@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from icemap.catalog import SourceConfig
 from icemap.config import Config
+from icemap.json_records import Json
+from icemap.source import SourceConfig
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -72,11 +73,11 @@ class Catalog(_Part):
     """The files, each under a name."""
     entries: dict[str, Entry]
     """The predictors and masks, each under the name that the config uses."""
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: Json = Field(default_factory=dict)
     """Words about the whole catalogue; icemap reads none of them."""
     aliases: dict[str, str] = Field(default_factory=dict)
     """Other names of entries, for intake alone."""
-    user_parameters: dict[str, Any] = Field(default_factory=dict)
+    user_parameters: Json = Field(default_factory=dict)
     """Parameters of intake; icemap reads none of them."""
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from icemap.addresses import shown
 
 if TYPE_CHECKING:
-    from icemap.catalog import Source
     from icemap.config import Config
+    from icemap.source import Source
 
 # Keys of the target; its unit and bounds are numbers.
 TARGET_WORDS = {"name", "long_name"}

@@ -31,7 +31,7 @@ GROUND = [
         "own_folder",
         "config",
     ),
-    *("catalog", "schemas", "words", "provenance", "run_folder"),
+    *("source", "catalog", "schemas", "words", "provenance", "run_folder"),
 ]
 # From bottom to top: a module imports from its own level or from below.
 LEVELS = [

@@ -18,7 +18,8 @@ from icemap import IcemapError
 from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.check import check_run
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.virtual_arctic.demo import write_demo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]

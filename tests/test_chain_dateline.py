@@ -24,7 +24,8 @@ from icemap.gridded import create_gridded, grid_of, write_chunk
 from icemap.mapping.map_schema import map_variables
 from icemap.mapping.places import choose_places
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.products.cog import write_cogs
 from icemap.products.query import query
 from icemap.products.stac import write_stac

@@ -12,7 +12,8 @@ import yaml
 
 from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.verification.cross_validation import Fold
 from icemap.virtual_arctic.demo import write_demo
 

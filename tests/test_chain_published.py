@@ -14,7 +14,8 @@ from icemap.config import load_config
 from icemap.ensemble.pooled import replicate_interval
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.check import check_run
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.predictors.cube import open_cube
 from icemap.products.viewer import viewer_settings
 from icemap.totals.ice_storage import ice_storage

@@ -22,7 +22,8 @@ import icemap
 from icemap.cli import main
 from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.running.ledger import Ledger
 from icemap.virtual_arctic.demo import write_demo
 

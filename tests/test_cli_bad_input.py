@@ -20,7 +20,8 @@ from click.testing import CliRunner
 from icemap.cli import main
 from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.running.run import SerialExecutor
 
 WEST, SOUTH, EAST, NORTH = 90, 60, 130, 76

@@ -7,7 +7,7 @@ from pathlib import Path
 import icemap
 
 PACKAGE = Path(icemap.__file__).parent
-FEWEST_PARAMETERS = 3
+MIN_PARAMETERS = 3
 MIN_SHARE = 0.8
 SECTION = "Parameters\n----------\n"
 # Decorators of functions that nobody calls from Python: commands, and code for the compiler.
@@ -50,7 +50,7 @@ def found() -> Iterator[tuple[str, set[str], set[str]]]:
         for name, node in functions(ast.parse(file.read_text(encoding="utf-8")).body):
             decorators = " ".join(map(ast.unparse, node.decorator_list))
             names = parameters(name, node)
-            if len(names) >= FEWEST_PARAMETERS and not any(one in decorators for one in NOT_CALLED):
+            if len(names) >= MIN_PARAMETERS and not any(one in decorators for one in NOT_CALLED):
                 yield f"{file.relative_to(PACKAGE)} {name}", set(names), documented(node)
 
 

@@ -81,11 +81,11 @@ def test_a_step_is_new_then_started_then_finished(tmp_path):
     assert "cells" not in Provenance(str(tmp_path)).steps["cube"]
 
 
-def test_facts_are_kept_beside_the_steps(tmp_path):
+def test_facts_are_kept_next_to_the_steps(tmp_path):
     provenance = Provenance(str(tmp_path))
     provenance.start("cube", "k")
     provenance.finish("cube", cells=3)
-    provenance.describe({}, config={"seed": 1})
+    provenance.describe({}, config={"seed": 1}, sources={})
     content = json.loads((tmp_path / "provenance.json").read_text())
     assert content["steps"]["cube"]["cells"] == 3
     assert content["config"] == {"seed": 1}

@@ -18,7 +18,8 @@ from icemap.errors import IcemapError
 from icemap.pipeline import steps
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.check import check_run
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.products.pages import predictors as predictors_page
 from icemap.provenance import Provenance
 from icemap.running.run import SerialExecutor

@@ -153,7 +153,8 @@ def test_tasks_and_their_records_carry_no_key(s3_process, log_in, tmp_path):
 
     from icemap.config import load_config
     from icemap.pipeline.chain import STEPS
-    from icemap.pipeline.steps import Context, run_steps
+    from icemap.pipeline.making import run_steps
+    from icemap.pipeline.steps import Context
     from icemap.running.run import SerialExecutor
 
     write_inputs(tmp_path)

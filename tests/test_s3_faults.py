@@ -15,12 +15,14 @@ from s3_chain import Bucket
 from s3_proxy import Proxy, run_proxy
 
 from icemap import store
-from icemap.catalog import Source, load_sources
+from icemap.catalog import load_sources
 from icemap.config import load_config
 from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 CHUNKS = 2 * 5
 LATER = "same command"

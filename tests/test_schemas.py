@@ -8,10 +8,10 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from icemap.catalog import Source
 from icemap.cli import main
 from icemap.config import Config
 from icemap.schemas import MODELS, Catalog, models_of, schema_text
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 ROOT = Path(__file__).parents[1]

@@ -20,7 +20,8 @@ from icemap.catalog import load_sources
 from icemap.cli import main
 from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.running.run import SerialExecutor
 
 # Each is a word of its own, so that what is found says which kind was told.

@@ -24,15 +24,17 @@ import rasterio
 import yaml
 from shapely import box
 
-from icemap.catalog import Source, load_sources
+from icemap.catalog import load_sources
 from icemap.config import load_config
 from icemap.ensemble.members import require_member
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.predictors.sources import open_source
 from icemap.running.cluster import open_cluster
+from icemap.source import Source
 from icemap.totals.polygons import read_zones
 
 ROOT = Path(__file__).parents[1]

@@ -7,8 +7,9 @@ import intake
 import pytest
 import yaml
 
-from icemap.catalog import DERIVED_KEYS, load_sources
+from icemap.catalog import load_sources
 from icemap.provenance import Provenance
+from icemap.source import DERIVED_KEYS
 
 CATALOG = Path(__file__).parents[1] / "examples" / "sources.yaml"
 CONTENT = yaml.safe_load(CATALOG.read_text())

@@ -10,10 +10,10 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from icemap.catalog import Derivation, Rasterize, Source
 from icemap.config import BedrockConfig, CompareConfig, Config, MaskConfig, load_config
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, digests_of
+from icemap.source import Derivation, Rasterize, Source
 from icemap.virtual_arctic.demo import write_demo
 
 pytestmark = pytest.mark.quick

@@ -18,9 +18,9 @@ from icemap.boreholes.site_layers import in_unit
 from icemap.boreholes.site_values import table_places
 from icemap.boreholes.sites import SiteTable, read_sites
 from icemap.boreholes.tables import read_table
-from icemap.catalog import Source
 from icemap.config import BedrockConfig, Config, TargetConfig
 from icemap.errors import IcemapError
+from icemap.source import Source
 from icemap.sphere import unit_vectors
 
 Array = NDArray[np.float64]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import Rasterize, Source, load_sources
+from icemap.catalog import load_sources
 from icemap.comparison.class_table import ClassTable, IceKind, OwnTotal, read_class_table
 from icemap.comparison.native_areas import native_areas
 from icemap.config import TargetConfig
@@ -25,6 +25,7 @@ from icemap.predictors.gdal_access import gdal_environment, gdal_path
 from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES, suffix_of
 from icemap.predictors.vectors import require_layer
+from icemap.source import Rasterize, Source
 from icemap.store import file_name, is_remote, local_path
 from icemap.units import says_nothing
 

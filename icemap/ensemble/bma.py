@@ -26,7 +26,7 @@ __all__ = ["BestMember", "CopulaBMA", "EqualWeights", "GaussianBMA", "em_weights
 Array = NDArray[np.float64]
 
 _ROWS_AT_ONCE = 1024
-_NODE_COUNT, _NODE_REACH, _MOST_NODES = 193, 6.0, 16
+_NODE_COUNT, _NODE_REACH, _MAX_NODES = 193, 6.0, 16
 _INSIDE = (np.finfo(np.float64).tiny, 1.0 - np.finfo(np.float64).epsneg)
 
 
@@ -38,7 +38,7 @@ def _nodes_for(copulas: Sequence[Copula]) -> int:
     width = float(np.cos(0.5 * np.pi * max(tau, 0.0)))  # of a Gaussian copula, in normal scores
     step = 2 * _NODE_REACH / (_NODE_COUNT - 1)
     finer = 1
-    while finer < _MOST_NODES and width < step / finer:
+    while finer < _MAX_NODES and width < step / finer:
         finer *= 2
     return (_NODE_COUNT - 1) * finer + 1
 

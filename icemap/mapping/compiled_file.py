@@ -48,6 +48,7 @@ from icemap.store import exists, filesystem, join, local_copy, storage_errors, w
 
 FORMAT = 5
 COMPILED = "packed.npz"
+Part = Conditions | SVRs | GAMs | Trees | Mixture
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture)}
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def write_compiled(ensemble: IceEnsemble, url: str, sites: NDArray[np.float64]) 
         Training predictors, on which the packed ensemble is compared with the members.
     """
     compiled, check = compile_ensemble(ensemble, sites)
-    parts: dict[str, Any] = {"conditions": compiled.conditions, "mixture": compiled.mixture}
+    parts: dict[str, Part] = {"conditions": compiled.conditions, "mixture": compiled.mixture}
     parts |= {f"member {name}": part for name, part in compiled.arrays.items()}
     header = {
         "format": FORMAT,

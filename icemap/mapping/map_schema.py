@@ -11,6 +11,7 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import DIMENSIONS, Variable, grid_of, open_gridded
+from icemap.json_records import Json
 from icemap.run_folder import RunFolder
 from icemap.running.ledger import Ledger
 from icemap.store import join
@@ -178,7 +179,7 @@ def product_files(name: str) -> dict[str, str]:
     }
 
 
-def multiscales(grids: Sequence[Grid]) -> dict[str, Any]:
+def multiscales(grids: Sequence[Grid]) -> Json:
     """Attributes of a map by which readers find its coarser levels, after the Zarr conventions
     multiscales, spatial and proj, version 1.
 

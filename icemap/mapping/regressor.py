@@ -37,7 +37,7 @@ Array = NDArray[np.float64]
 
 #: Fewer different samples than this cannot be split and still differ.
 MIN_DISTINCT = 4
-_MOST = {"replicates": 20, "folds": 10, "candidates": 8}
+_MAX = {"replicates": 20, "folds": 10, "candidates": 8}
 
 
 class IceRegressor(RegressorMixin, BaseEstimator):
@@ -270,9 +270,9 @@ class IceRegressor(RegressorMixin, BaseEstimator):
     def _ensemble(self, n: int, bounds: tuple[float, float] | None) -> IceEnsemble:
         """Unfitted, with the numbers that n samples carry."""
         carried = {
-            "replicates": int(np.clip(n // 40, 1, _MOST["replicates"])),
-            "folds": int(np.clip(n // 40, 2 if n >= 10 else 3, _MOST["folds"])),
-            "candidates": int(np.clip(n // 250, 0, _MOST["candidates"])),
+            "replicates": int(np.clip(n // 40, 1, _MAX["replicates"])),
+            "folds": int(np.clip(n // 40, 2 if n >= 10 else 3, _MAX["folds"])),
+            "candidates": int(np.clip(n // 250, 0, _MAX["candidates"])),
         }
         chosen: dict[str, Any] = {
             name: number if getattr(self, name) is None else getattr(self, name)

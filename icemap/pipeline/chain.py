@@ -11,7 +11,8 @@ from icemap.errors import IcemapError, hide_causes
 from icemap.pipeline import boreholes, cube, publish, report, storage, train, verify
 from icemap.pipeline import map as map_step
 from icemap.pipeline.made_run import MadeRun
-from icemap.pipeline.steps import Log, open_context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Log, open_context
 from icemap.running.leftovers import sweep
 from icemap.running.lock import run_lock
 

@@ -139,7 +139,7 @@ def _damaged_records(run_url: str, provenance: Provenance) -> Iterator[Damage]:
         sound, damaged = ledger.examined()
         for key, text in damaged.items():
             yield Damage(step, text, record=key)
-        if not record.get("finished"):
+        if not record["finished"]:
             continue
         keys = sound.keys() | damaged.keys()
         if step in CHUNK_RECORDS:
@@ -268,11 +268,12 @@ def _damage(
 def _damaged_files(run_url: str, provenance: Provenance) -> Iterator[Damage]:
     from icemap.config import recorded_config
     from icemap.pipeline.chain import STEPS
-    from icemap.pipeline.steps import lost_products, product_digest
+    from icemap.pipeline.lost import lost_products
+    from icemap.provenance import product_digest
 
     for step in STEPS:
-        record = provenance.steps.get(step.name, {})
-        if not record.get("finished"):
+        record = provenance.steps.get(step.name)
+        if record is None or not record["finished"]:
             continue
         config = recorded_config(RunFolder(run_url).record, step.name)
         lost = dict(lost_products(step, config, record))
@@ -288,7 +289,7 @@ def _damaged_files(run_url: str, provenance: Provenance) -> Iterator[Damage]:
                     )
                 else:
                     yield Damage(step.name, f"{url} is not as it was written.", file=url)
-    if provenance.steps.get("train", {}).get("finished"):
+    if provenance.facts("train").get("finished"):
         ensemble_url = recorded_config(RunFolder(run_url).record, "train").folder.ensemble
         yield from (Damage("train", text) for text in _ensemble_problems(ensemble_url))
 

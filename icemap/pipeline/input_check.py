@@ -11,7 +11,7 @@ from icemap.config import Config
 from icemap.errors import IcemapError
 
 if TYPE_CHECKING:
-    from icemap.catalog import Source
+    from icemap.source import Source
 
 
 def source_problems(config: Config, source: Source) -> list[str]:
@@ -63,7 +63,7 @@ def compared_problems(config: Config) -> list[str]:
     """What is wrong with the maps that the config compares with."""
     if not config.compare:
         return []
-    from icemap.products.comparison import comparison_problems
+    from icemap.products.comparison_inputs import comparison_problems
 
     return comparison_problems(config.run, config.compare, config.grid.grid, config.target)
 

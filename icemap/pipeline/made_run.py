@@ -30,7 +30,7 @@ class MadeRun(RunFolder):
 
     def _repr_html_(self) -> str:
         record = Provenance(self.url)
-        finished = {name: step for name, step in record.steps.items() if step["finished"]}
+        finished = [name for name, step in record.steps.items() if step["finished"]]
         config = record.content.get("config", {})
         return card(
             str(config.get("title", "")) or "Run",
@@ -38,8 +38,8 @@ class MadeRun(RunFolder):
                 "address": self.url,
                 "finished steps": ", ".join(finished),
                 **_settings(config),
-                "sites": _sites(finished.get("boreholes", {})),
-                **_trained(finished.get("train", {})),
+                "sites": _sites(record.facts("boreholes") if "boreholes" in finished else {}),
+                **_trained(record.facts("train") if "train" in finished else {}),
                 "skill": self._skill() if "verify" in finished else "",
             },
         )

@@ -62,7 +62,7 @@ def _make(context: Context) -> Facts:
         require_memory(build, context.executor)
     source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
     history = (
-        f"seed {config.seed}; inputs sha256:{context.provenance.making('map')['key']}; settings and"
+        f"seed {config.seed}; inputs sha256:{context.provenance.key_of('map')}; settings and"
         f" versions: {RECORD} of the run"
     )
     attrs = {

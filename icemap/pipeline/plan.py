@@ -11,7 +11,8 @@ from icemap.addresses import recorded
 from icemap.config import load_config
 from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, Digests, Step, digests_of, lost_product, open_context
+from icemap.pipeline.lost import lost_product
+from icemap.pipeline.steps import Context, Digests, Step, digests_of, open_context
 from icemap.provenance import plain
 from icemap.running.progress import duration
 from icemap.store import exists

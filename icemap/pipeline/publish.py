@@ -12,8 +12,9 @@ def _make(context: Context) -> Facts:
     """GeoTIFFs, STAC and catalogue."""
     from icemap.products.cog import write_cogs
     from icemap.products.figures.thumbnail import thumbnail_figure
+    from icemap.products.intake_catalog import write_catalog
     from icemap.products.overviews import write_overviews
-    from icemap.products.stac import THUMBNAIL, write_catalog, write_stac
+    from icemap.products.stac import THUMBNAIL, write_stac
     from icemap.products.viewer import MISSING, write_viewer
 
     config = context.config
@@ -23,7 +24,7 @@ def _make(context: Context) -> Facts:
         config.folder.map,
         config.folder.products,
         config.target,
-        cells=context.provenance.steps["map"]["cells"],
+        cells=context.provenance.facts("map")["cells"],
     )
     write_bytes(config.folder.product(THUMBNAIL), thumbnail_figure(config.folder.map))
     write_stac(config.run, config.title, author=config.author)

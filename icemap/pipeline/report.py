@@ -13,14 +13,15 @@ def _depends(context: Context) -> Any:
     """The maps that the report compares the run with; None without any, as if there were no such
     key.
     """
-    from icemap.products.comparison import comparison_inputs
+    from icemap.products.comparison_inputs import comparison_inputs
 
     return [comparison_inputs(one) for one in context.config.compare] or None
 
 
 def _make(context: Context) -> Facts:
     """The report page and the picture."""
-    from icemap.products.comparison import make_comparison, require_different_names
+    from icemap.products.comparison import make_comparison
+    from icemap.products.comparison_inputs import require_different_names
     from icemap.products.pages.run_report import write_run_report
 
     config = context.config
@@ -36,7 +37,7 @@ def _make(context: Context) -> Facts:
 def _products(config: Config) -> list[str]:
     if not config.compare:
         return [config.folder.report, config.folder.picture]
-    from icemap.products.comparison import comparison_name, comparison_urls
+    from icemap.products.comparison_inputs import comparison_name, comparison_urls
 
     compared = [comparison_urls(config.run, comparison_name(one)) for one in config.compare]
     pages = [urls[what] for urls in compared for what in ("page", "numbers")]

@@ -1,10 +1,7 @@
-"""How a chain of steps runs: each knows what its product depends on, and is skipped where that has
-not changed.
-"""
+"""What a step is, what its product depends on, and what the steps of one command share."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,11 +12,10 @@ from icemap import __version__
 from icemap.addresses import shown
 from icemap.companions import companions
 from icemap.config import Config
-from icemap.errors import IcemapError
 from icemap.json_records import CHUNK_RECORDS
 from icemap.own_folder import require_own_folder
-from icemap.provenance import Provenance, content_digest, digest, metadata_digest, versions
-from icemap.run_folder import LEDGER, NEXT
+from icemap.provenance import Provenance, digest, product_digest, versions
+from icemap.run_folder import LEDGER
 from icemap.store import (
     exists,
     file_size,
@@ -32,11 +28,12 @@ from icemap.store import (
 )
 
 if TYPE_CHECKING:
-    from icemap.catalog import Source
     from icemap.running.ledger import Ledger
-    from icemap.running.run import Executor, Job
+    from icemap.running.run import Executor, Job, OneItem, Record
+    from icemap.source import Source
 
 Log = Callable[[str], None]
+
 # What a step notes in the record of the run, JSON-able.
 Facts = Mapping[str, object]
 
@@ -122,14 +119,16 @@ class Context:
         self.provenance.replaced(step)
         remove(made)
 
-    def run_job(self, job: Job, name: str) -> Sequence[Mapping[str, Any]]:
+    def run_job(self, job: Job[OneItem, Record], name: str) -> Sequence[Record]:
         from icemap.running.run import SerialExecutor, run_job
 
         ledger = self.ledger(name)
         # No cluster is started to read what is there.
         done = ledger.keys().issuperset(item.key for item in job.items)
         records = run_job(job, ledger, SerialExecutor() if done else self.executor)
-        self._processors |= {record["processor"] for record in records if "processor" in record}
+        self._processors |= {
+            str(record["processor"]) for record in records if "processor" in record
+        }
         return records
 
     def finish(self, step: Step, facts: Facts, words: str) -> None:
@@ -278,201 +277,6 @@ def digests_of(steps: Sequence[Step], context: Context) -> dict[str, Digests]:
     return found
 
 
-def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> bool:
-    """Make what is not there yet.
-
-    Parameters
-    ----------
-    steps : sequence of Step
-        All of them, in order.
-    names : sequence of str
-        Those wanted. A step that one of them builds on must be among them, or done.
-
-    Returns
-    -------
-    bool
-        False if everything was there already.
-    """
-    names = _made_ahead(steps, context, names)
-    if not names:
-        return True
-    if not exists(context.config.catalog):
-        raise IcemapError(
-            f"There is no catalogue {context.config.catalog}: correct the key 'catalog' in the"
-            " config."
-        )
-    context.wanted = tuple(names)
-    needed = [
-        step
-        for step in steps
-        if step.name in names or any(step.name in _ancestors(steps, wanted) for wanted in names)
-    ]
-    # All of them first: a missing table is said at once, not after hours of work on the cube.
-    digests = digests_of(needed, context)
-    context.keys = {name: one.key for name, one in digests.items()}
-    made = False
-    for step in needed:
-        now = digests[step.name]
-        finished = context.provenance.is_finished(step.name, now.key)
-        lost = (
-            lost_product(step, context.config, context.provenance.steps[step.name])
-            if finished
-            else ""
-        )
-        reworded = finished and not lost and not context.provenance.says(step.name, now.words)
-        done = finished and not lost and not reworded
-        if step.name not in names:
-            if lost:
-                raise IcemapError(
-                    f"{lost} Run 'icemap {step.name}' or 'icemap run' first, which make it again."
-                )
-            if not done:
-                raise IcemapError(
-                    f"The step '{step.name}' comes before and is not done for this config: run"
-                    f" 'icemap {step.name}' or 'icemap run' first."
-                )
-            continue
-        context.making = step.name
-        if done:
-            context.log(f"{step.name}: there already")
-            _drop_next(step, context)
-            continue
-        if lost:
-            context.log(f"{step.name}: {lost}")
-        resume = not finished and context.provenance.is_started(step.name, now.key)
-        verb = "rewording" if reworded else "continuing" if resume else "making"
-        context.log(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
-        if finished:
-            # What its ledger has is there, unless a whole group of chunks has vanished, which the
-            # step looks for itself.
-            _drop_next(step, context)
-            for url, _ in list(
-                lost_products(step, context.config, context.provenance.steps[step.name])
-            ):
-                if url:
-                    # Nobody shall read the rest of it.
-                    remove(url)
-            context.provenance.reopen(step.name)
-        elif not resume:
-            _start(step, context, now.depends)
-        elif context.provenance.is_replacing(step.name):
-            context.settle()
-        if not context.provenance.is_next(step.name):
-            context.describe()
-        begun = time.monotonic()
-        facts = step.make(context)
-        context.settle()
-        if not finished and not resume:
-            # A later run can say how long it will take.
-            facts = {**facts, "seconds": round(time.monotonic() - begun, 1)}
-        context.finish(step, facts, now.words)
-        _reopen_bereft(steps, step, context)
-        made = True
-    if made and not any(map(context.provenance.is_next, context.provenance.steps)):
-        remove(join(context.config.run, NEXT))
-    return made
-
-
-def _start(step: Step, context: Context, depends: Any) -> None:
-    """Begin a step; what an earlier one has finished stays until it can be replaced."""
-    record = context.provenance.steps.get(step.name)
-    there = record is None and any(map(_holds_something, step.products(context.config)))
-    keep = there or bool(record and record["finished"])
-    remove(context.config.folder.next(step.name))
-    if not keep:
-        _forget(step, context)
-    context.provenance.start(step.name, context.keys[step.name], depends, keep=keep)
-
-
-def _holds_something(url: str) -> bool:
-    """True for a file, and for a Zarr group; some servers go on listing the folders of one that was
-    deleted.
-    """
-    return exists(join(url, "zarr.json") if url.endswith(".zarr") else url)
-
-
-def _reopen_bereft(steps: Sequence[Step], made: Step, context: Context) -> None:
-    """Steps of other settings with files in a folder that was replaced are not finished any more.
-
-    So are those of the verification in the ensemble's, and of publishing in the map's.
-    """
-    for step in steps:
-        record = context.provenance.steps.get(step.name, {})
-        other = record.get("finished") and record["key"] != context.keys.get(step.name)
-        if made.name in step.after and other and lost_product(step, context.config, record):
-            context.provenance.reopen(step.name)
-
-
-def _drop_next(step: Step, context: Context) -> None:
-    """Forget the beginnings of a product with other settings."""
-    if context.provenance.is_next(step.name):
-        remove(context.config.folder.next(step.name))
-        context.provenance.drop_next(step.name)
-
-
-def lost_product(step: Step, config: Config, record: Mapping[str, Any]) -> str:
-    """Which product of a finished step is not there any more, or is shorter than it was, in a
-    sentence; empty if none.
-
-    Parameters
-    ----------
-    step : Step
-    config : Config
-    record : mapping
-        Of the step in ``provenance.json``.
-    """
-    return next((text for _, text in lost_products(step, config, record)), "")
-
-
-def lost_products(
-    step: Step, config: Config, record: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    """Address of each product of a finished step that is not there any more, or is shorter than it
-    was, and the sentence that says so.
-
-    Parameters
-    ----------
-    step : Step
-    config : Config
-    record : mapping
-        Of the step in ``provenance.json``.
-    """
-    from icemap.running.ledger import Ledger
-
-    for url in step.products(config):
-        if not exists(url):
-            yield url, f"{url} is not there."
-            continue
-        before = record.get("sizes", {}).get(config.folder.name_of(url))
-        if before is not None and (size := file_size(url)) is not None and size < before:
-            yield url, f"{url} has {size:,} bytes and had {before:,}."
-    ledger = config.folder.ledger(step.name)
-    parts, now = record.get("parts", 0), len(Ledger(ledger).keys()) if record.get("parts") else 0
-    if now < parts:
-        yield "", f"{ledger} has {now:,} records and had {parts:,}."
-
-
-def product_digest(url: str) -> str | None:
-    """By which a product that has changed is known: of a file its content, of a Zarr group what it
-    says about itself; None of others.
-    """
-    return metadata_digest(url) if exists(join(url, "zarr.json")) else content_digest(url)
-
-
-def _forget(step: Step, context: Context) -> None:
-    """Remove what an earlier start left: were this one to end before its first chunk, the next
-    would take the old chunks for its own.
-    """
-    context.ledger(step.name).clear()
-    for url in step.products(context.config):
-        remove(url)
-
-
-def _ancestors(steps: Sequence[Step], name: str) -> set[str]:
-    step = next(step for step in steps if step.name == name)
-    return set(step.after).union(*(_ancestors(steps, before) for before in step.after))
-
-
 def require_no_source_in_run(run_url: str, sources: Iterable[Source]) -> None:
     """Refuse a run folder with a file of a source in it.
 
@@ -506,36 +310,3 @@ def open_context(config: Config, cluster: str, workers: int, log: Log) -> Iterat
         yield context
     finally:
         context.close()
-
-
-def _made_ahead(steps: Sequence[Step], context: Context, names: Sequence[str]) -> list[str]:
-    """Make what can be made ahead of steps that are neither wanted nor done; the names that are
-    left.
-    """
-    left = list(names)
-    for step in steps:
-        if step.ahead and step.name in names and (why := _not_done(steps, step, context, names)):
-            step.ahead(context, why)
-            left.remove(step.name)
-    return left
-
-
-def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequence[str]) -> str:
-    """Why a step cannot be made in full: what it builds on is neither wanted nor done; empty if it
-    can.
-    """
-    needed = [other for other in steps if other.name in _ancestors(steps, step.name)]
-    for number, other in enumerate(needed, start=1):
-        if other.name in names:
-            continue
-        try:
-            if not exists(context.config.catalog):
-                raise IcemapError(f"There is no catalogue {context.config.catalog}")
-            now = digests_of(needed[:number], context)[other.name]
-        except IcemapError as error:
-            return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
-        if not context.provenance.is_finished(other.name, now.key):
-            return f"the step '{other.name}' is not done"
-        if lost := lost_product(other, context.config, context.provenance.steps[other.name]):
-            return f"the step '{other.name}' has to be done again ({lost.rstrip('.')})"
-    return ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from icemap.config import Config
 from icemap.errors import IcemapError
+from icemap.json_records import ReplicateRecord
 from icemap.pipeline.learning import one_line, prepared_ensemble
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.provenance import content_digest, digest, fingerprint
@@ -205,7 +206,7 @@ class TrainReplicate:
     samples: pd.DataFrame
     url: str
 
-    def __call__(self, item: ReplicateItem) -> dict[str, object]:
+    def __call__(self, item: ReplicateItem) -> ReplicateRecord:
         from icemap.ensemble.members import CONSENSUS
         from icemap.ensemble.saved import save_replicate
         from icemap.verification.scores import held_out_scores

@@ -278,7 +278,7 @@ def _left_out_forecasts(
         )
     )
     failed = [
-        {"fold": item.key, "reason": found[item.key]["failed"]}
+        {"fold": item.key, "reason": cast("FailedFold", found[item.key])["failed"]}
         for item in items
         if "failed" in found[item.key]
     ]
@@ -359,14 +359,16 @@ def _influence(
     work = FindInfluence(
         ensemble, samples, url, ensemble_digest(url), context.config.folder.cube, places, residual
     )
-    by_predictor, by_site = context.run_job(
-        Job("influence", INFLUENCE, work, unit="parts"), "verify"
-    )
-    of_predictors = {name: by_predictor[name] for name in ("partial_dependence", "shap")}
+    found = context.run_job(Job("influence", INFLUENCE, work, unit="parts"), "verify")
+    by_predictor, by_site = cast("Explanation", found[0]), cast("SiteInfluence", found[1])
     return {
         "permutation": permutation_importance_table(permuted),
-        **of_predictors,
-        **{name: by_site[name] for name in ("sites", "next_boreholes", "places", "classes")},
+        "partial_dependence": by_predictor["partial_dependence"],
+        "shap": by_predictor["shap"],
+        "sites": by_site["sites"],
+        "next_boreholes": by_site["next_boreholes"],
+        "places": by_site["places"],
+        "classes": by_site["classes"],
     }
 
 

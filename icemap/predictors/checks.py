@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError, first_line
 from icemap.grid import Chunk, Grid
 from icemap.predictors.align import Raster, require_overlap, source_window
 from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.vectors import require_layer
+from icemap.source import Source
 from icemap.units import part_of_one
 
 # What meets the grid is read whole up to this many cells, else in windows that are spread over it.

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap import __version__
-from icemap.catalog import Source
 from icemap.config import Config, GridConfig, MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
@@ -27,6 +26,7 @@ from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.vectors import require_layer
 from icemap.provenance import digest, fingerprint
+from icemap.source import Source
 from icemap.units import part_of_one
 
 if TYPE_CHECKING:

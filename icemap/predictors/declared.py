@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.predictors.missing import find_suspect, same_code
+from icemap.source import Source
 from icemap.units import (
     Conversion,
     conversion,

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import DEGLACIATION, KELVIN, NEIGHBOURHOOD, TERRAIN, WETNESS, Derivation
 from icemap.grid import WGS84_A, WGS84_E2
 from icemap.predictors.wetness import contributing_area, wetness_index
+from icemap.source import DEGLACIATION, KELVIN, NEIGHBOURHOOD, TERRAIN, WETNESS, Derivation
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 Field = NDArray[np.float32]

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import VIRTUAL_ARCTIC, Source
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid, wrapped
 from icemap.predictors.align import CLASS_NODATA, Resampling, align
 from icemap.predictors.derived import Window, derive, halo
 from icemap.predictors.sources import open_source
+from icemap.source import VIRTUAL_ARCTIC, Source
 
 Field = NDArray[np.float32]
 

@@ -12,13 +12,14 @@ import numpy as np
 from intake.readers.readers import BaseReader
 from numpy.typing import NDArray
 
-from icemap.catalog import Source, load_sources
+from icemap.catalog import load_sources
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import DIMENSIONS
 from icemap.paths import resolve
 from icemap.predictors.cube import described
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # Cells per side of what is read at once.
 CHUNK = 1024
+# Its dimension, its values and its attributes, as xarray takes a coordinate.
+Coordinate = tuple[tuple[str], NDArray[np.float64], dict[str, str]]
 # Polygons become cells as fine as this needs; sources with a raster have cells of their own.
 ANY_GRID = Grid(-180, -90, 180, 90, 1.0)
 
@@ -143,7 +146,7 @@ def _window(raster: Raster, rows: slice, cols: slice) -> NDArray[np.float32]:
 
 def _coordinates(
     crs: str, transform: Affine, shape: tuple[int, int]
-) -> tuple[tuple[str, str], dict[str, Any]]:
+) -> tuple[tuple[str, str], dict[str, Coordinate]]:
     """Names of the dimensions, and centres of the cells; a raster that is turned against its
     axes has none.
     """

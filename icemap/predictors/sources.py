@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError, first_line
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
@@ -28,6 +27,7 @@ from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.reprojection import is_rotated
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES, suffix_of
+from icemap.source import Source
 from icemap.store import (
     exists,
     is_remote,

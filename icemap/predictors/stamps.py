@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from icemap.catalog import Source
 from icemap.companions import FURTHER, SIDECARS, companions
 from icemap.errors import IcemapError
 from icemap.provenance import digest
+from icemap.source import Source
 from icemap.store import filesystem, is_remote, local_path, remote_stamp, stamp_of, storage_errors
 
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import Rasterize, Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.declared import Declared, require_no_suspect
 from icemap.predictors.frames import Frame, frame_of
+from icemap.source import Rasterize, Source
 from icemap.units import part_of_one
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from icemap.comparison.result import Comparison
     from icemap.products.figures.projection import Projection
     from icemap.products.figures.shown import Picture
+    from icemap.products.query import Answer
 
 
 @xr.register_dataset_accessor("icemap")
@@ -80,7 +81,7 @@ class IcemapAccessor:
         title = str(self._dataset.attrs.get("title", "")) if title is None else title
         return picture(self._dataset, variable, title, sites, projection, pixels)
 
-    def query(self, lon: ArrayLike, lat: ArrayLike) -> dict[str, Any] | pd.DataFrame:
+    def query(self, lon: ArrayLike, lat: ArrayLike) -> Answer | pd.DataFrame:
         """Value and interval at a place, or at many, see `icemap.query`."""
         from icemap.products.query import query
 

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import Source
 from icemap.comparison.class_table import IceKind, OwnTotal
 from icemap.comparison.other_map import Values
 from icemap.comparison.result import Total
@@ -18,12 +17,14 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import grid_of, read_chunk
+from icemap.json_records import step_facts
 from icemap.mapping.map_schema import open_map, require_complete, target_of
 from icemap.mapping.zones import zones_of
 from icemap.predictors.align import Raster, align, require_overlap, resampling
 from icemap.predictors.sources import open_source
 from icemap.provenance import Provenance
 from icemap.run_folder import RunFolder
+from icemap.source import Source
 from icemap.store import exists
 from icemap.totals.ice_storage import region_totals
 from icemap.totals.opened_map import OpenedMap, holds_ice
@@ -239,11 +240,11 @@ def run_facts(run_url: str) -> dict[str, str]:
     if not exists(RunFolder(run_url).record):
         return {}
     content = Provenance(run_url).content
-    config, steps = content.get("config", {}), content["steps"]
+    config = content.get("config", {})
     facts = {"title": str(config.get("title", "")), "seed": str(config.get("seed", ""))}
-    facts["boreholes"] = _boreholes(steps.get("boreholes", {}))
-    if made := steps.get("map", {}):
-        facts["map"] = f"finished {made.get('finished')}, inputs sha256:{made['key']}"
+    facts["boreholes"] = _boreholes(step_facts(content, "boreholes"))
+    if made := content["steps"].get("map"):
+        facts["map"] = f"finished {made['finished']}, inputs sha256:{made['key']}"
     facts["icemap"] = str(content.get("versions", {}).get("icemap", ""))
     return {key: words for key, words in facts.items() if words}
 

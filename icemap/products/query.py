@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     import zarr
 
 FLAGS = ("aoa", "extrapolated")
+# The cell's centre, the unit, and every variable of the map by its name.
+Answer = dict[str, float | bool | str]
 
 
 def query(
     map: str | xr.Dataset, lon: ArrayLike, lat: ArrayLike, **storage_options: Any
-) -> dict[str, float | bool | str] | pd.DataFrame:
+) -> Answer | pd.DataFrame:
     """Value and interval in the cell that holds a place; of each variable the stored chunks with
     the places are read, not the map.
 
@@ -65,7 +67,7 @@ def query(
     return _in_dataset(map, *place)
 
 
-def _in_store(url: str, lon: float, lat: float, **storage_options: Any) -> dict[str, Any]:
+def _in_store(url: str, lon: float, lat: float, **storage_options: Any) -> Answer:
     """By Zarr alone, whose import takes half the time of xarray's."""
     group = open_stored(url, "map", **storage_options)
     with storage_errors(url, "read"):
@@ -79,7 +81,7 @@ def _in_store(url: str, lon: float, lat: float, **storage_options: Any) -> dict[
     return _answer(grid, row, col, str(arrays[target].attrs["units"]), values)
 
 
-def _in_dataset(dataset: xr.Dataset, lon: float, lat: float) -> dict[str, Any]:
+def _in_dataset(dataset: xr.Dataset, lon: float, lat: float) -> Answer:
     target, grid, name = target_of(dataset), grid_of(dataset), _name(dataset)
     row, col = _cell(grid, name, lon, lat)
     with storage_errors(name, "read"):
@@ -107,9 +109,7 @@ def _require_mapped(value: float, name: str, lon: float, lat: float) -> None:
         )
 
 
-def _answer(
-    grid: Grid, row: int, col: int, unit: str, values: dict[str, float]
-) -> dict[str, float | bool | str]:
+def _answer(grid: Grid, row: int, col: int, unit: str, values: dict[str, float]) -> Answer:
     flags = {name: bool(values[name]) for name in FLAGS if name in values}
     return {
         "lon": float(wrapped(grid.longitudes[col])),

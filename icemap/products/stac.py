@@ -1,5 +1,5 @@
-"""Catalogues of a run's products, STAC and intake, with relative addresses, so that the run can be
-moved or copied to a bucket.
+"""The STAC collection of a run's products, with relative addresses, so that the run can be moved or
+copied to a bucket.
 """
 
 from __future__ import annotations
@@ -7,11 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 import pandas as pd
-import yaml
 
 from icemap.boreholes.samples import read_samples
 from icemap.config import TargetConfig
@@ -20,9 +18,7 @@ from icemap.grid import wrapped
 from icemap.gridded import (
     DIMENSIONS,
     Variable,
-    consolidate,
     grid_of,
-    is_consolidated,
     open_gridded,
 )
 from icemap.mapping.map_schema import (
@@ -36,7 +32,7 @@ from icemap.mapping.map_schema import (
     target_of,
 )
 from icemap.run_folder import RunFolder
-from icemap.store import exists, is_remote, join, local_path, write_json, write_text
+from icemap.store import exists, is_remote, join, local_path, write_json
 
 if TYPE_CHECKING:
     import pystac
@@ -59,15 +55,69 @@ EXTENSIONS = (
     DATACUBE,
 )
 ZARR_MEDIA_TYPE = "application/vnd.zarr; version=3"
-ZARR: tuple[str, dict[str, Any]] = (
-    "intake.readers.datatypes:Zarr",
-    # A web server lists nothing: without the consolidated metadata a group would seem empty.
-    {"engine": "zarr", "chunks": {}, "consolidated": True},
+
+
+class Publication(TypedDict):
+    """How a predictor is cited."""
+
+    citation: str
+    doi: NotRequired[str]
+
+
+Scientific = TypedDict(
+    "Scientific",
+    {
+        "sci:citation": NotRequired[str],
+        "sci:doi": NotRequired[str],
+        "sci:publications": NotRequired[list[Publication]],
+    },
 )
-GEOTIFF: tuple[str, dict[str, Any]] = (
-    "intake.readers.datatypes:TIFF",
-    {"engine": "rasterio", "chunks": {}},
+Projection = TypedDict("Projection", {"proj:shape": list[int], "proj:transform": list[float]})
+Band = TypedDict(
+    "Band",
+    {
+        "name": str,
+        "description": str,
+        "data_type": str,
+        "nodata": str | float,
+        "unit": str,
+        "raster:sampling": str,
+    },
 )
+
+
+class Dimension(TypedDict):
+    """An axis of the map; its extent is that of the cells, not of their centres."""
+
+    type: str
+    reference_system: int
+    axis: str
+    extent: list[float]
+    step: float
+
+
+class CubeVariable(TypedDict):
+    """A variable of the map."""
+
+    dimensions: list[str]
+    type: str
+    description: str
+    unit: str
+    data_type: str
+
+
+Cube = TypedDict(
+    "Cube",
+    {"cube:dimensions": dict[str, Dimension], "cube:variables": dict[str, CubeVariable]},
+)
+Ring = list[list[float]]
+
+
+class Footprint(TypedDict):
+    """A geometry of GeoJSON."""
+
+    type: Literal["Polygon", "MultiPolygon"]
+    coordinates: list[Ring] | list[list[Ring]]
 
 
 def write_stac(run_url: str, title: str, created: datetime | None = None, author: str = "") -> str:
@@ -223,11 +273,11 @@ def _licence_address(dataset: xr.Dataset) -> str:
     return f"https://spdx.org/licenses/{licence}.html" if SPDX.fullmatch(licence) else ""
 
 
-def _scientific(dataset: xr.Dataset, root: str) -> dict[str, Any]:
+def _scientific(dataset: xr.Dataset, root: str) -> Scientific:
     """How to cite the map, and what its predictors are to be cited by, after the scientific
     extension.
     """
-    fields: dict[str, Any] = {}
+    fields: Scientific = {}
     citation = str(dataset.attrs.get("references", ""))
     if citation:
         fields["sci:citation"] = citation
@@ -236,12 +286,14 @@ def _scientific(dataset: xr.Dataset, root: str) -> dict[str, Any]:
     if exists(join(RunFolder(root).cube, "zarr.json")):
         variables = open_gridded(RunFolder(root).cube, "predictor cube").data_vars.values()
         cited = dict.fromkeys(str(variable.attrs.get("citation", "")) for variable in variables)
-        fields["sci:publications"] = [
-            {"citation": text} | ({"doi": doi.group()} if (doi := DOI.search(text)) else {})
-            for text in cited
-            if text
-        ]
-    return {key: value for key, value in fields.items() if value}
+        if publications := [_publication(text) for text in cited if text]:
+            fields["sci:publications"] = publications
+    return fields
+
+
+def _publication(text: str) -> Publication:
+    doi = DOI.search(text)
+    return {"citation": text, "doi": doi.group()} if doi else {"citation": text}
 
 
 def _period(root: str) -> tuple[datetime, datetime] | None:
@@ -262,26 +314,25 @@ def _period(root: str) -> tuple[datetime, datetime] | None:
     return datetime(first, 1, 1, tzinfo=UTC), datetime(last, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
-def _cube(grid: Grid, variables: Sequence[Variable]) -> dict[str, Any]:
-    """Dimensions and variables of the map after the datacube extension; extents are those of the
-    cells, not of their centres.
-    """
-    shared = {"type": "spatial", "reference_system": 4326}
-    dimensions = {
+def _cube(grid: Grid, variables: Sequence[Variable]) -> Cube:
+    """Dimensions and variables of the map after the datacube extension."""
+    dimensions: dict[str, Dimension] = {
         "latitude": {
-            **shared,
+            "type": "spatial",
+            "reference_system": 4326,
             "axis": "y",
             "extent": [grid.south, grid.north],
             "step": -grid.resolution,
         },
         "longitude": {
-            **shared,
+            "type": "spatial",
+            "reference_system": 4326,
             "axis": "x",
             "extent": [grid.west, grid.east],
             "step": grid.resolution,
         },
     }
-    described = {
+    described: dict[str, CubeVariable] = {
         variable.name: {
             "dimensions": list(DIMENSIONS),
             "type": "data",
@@ -307,7 +358,7 @@ def _asset(url: str, variable: Variable, grid: Grid, media_type: str) -> pystac.
     )
 
 
-def _band(variable: Variable) -> dict[str, Any]:
+def _band(variable: Variable) -> Band:
     return {
         "name": variable.name,
         "description": str(variable.attrs["long_name"]),
@@ -318,7 +369,7 @@ def _band(variable: Variable) -> dict[str, Any]:
     }
 
 
-def _projection(grid: Grid) -> dict[str, Any]:
+def _projection(grid: Grid) -> Projection:
     return {"proj:shape": list(grid.shape), "proj:transform": list(grid.transform)[:6]}
 
 
@@ -333,82 +384,11 @@ def _bbox(grid: Grid) -> tuple[float, float, float, float]:
     return grid.west, grid.south, float(wrapped(grid.east)), grid.north
 
 
-def _footprint(grid: Grid) -> dict[str, Any]:
+def _footprint(grid: Grid) -> Footprint:
     """The extent as GeoJSON, cut at the date line as RFC 7946 asks."""
     west, south, east, north = _bbox(grid)
     parts = [(west, east)] if west < east else [(west, 180.0), (-180.0, east)]
     rings = [[[[a, south], [b, south], [b, north], [a, north], [a, south]]] for a, b in parts]
-    return (
-        {"type": "Polygon", "coordinates": rings[0]}
-        if len(rings) == 1
-        else {"type": "MultiPolygon", "coordinates": rings}
-    )
-
-
-def write_catalog(run_url: str, title: str) -> str:
-    """Write ``catalog.yaml``, an intake (version 2) catalogue that needs no plugin.
-
-    It has an entry for each product that is there: ``map``, ``cube`` and the GeoTIFFs by file name.
-    Addresses are relative to the catalogue, so the run can be moved.
-    ``intake.open_catalog(url)["map"].read()`` opens lazily.
-
-    Returns
-    -------
-    str
-        URL of the catalogue.
-
-    Raises
-    ------
-    IcemapError
-        If the run has no map.
-    """
-    run = RunFolder(run_url)
-    dataset = open_map(run.map)
-    target = target_of(dataset)
-    products = [
-        ("map", run.name_of(run.map), ZARR, "every variable of the map"),
-        ("cube", run.name_of(run.cube), ZARR, "the predictors, aligned"),
-    ]
-    for variable, file in product_files(target.name).items():
-        products.append(
-            (
-                PurePosixPath(file).stem,
-                run.name_of(run.product(file)),
-                GEOTIFF,
-                str(dataset[variable].attrs["long_name"]),
-            )
-        )
-    there = [product for product in products if exists(join(run_url, product[1]))]
-    for _, path, kind, _ in there:
-        if kind is ZARR and not is_consolidated(join(run_url, path)):
-            consolidate(join(run_url, path))
-    content: dict[str, Any] = {
-        "version": 2,
-        "metadata": {"title": title},
-        "user_parameters": {},
-        "data": {f"{name}_files": _data(path, kind[0]) for name, path, kind, _ in there},
-        "entries": {name: _entry(name, kind[1], words) for name, _, kind, words in there},
-        "aliases": {name: name for name, *_ in there},
-    }
-    url = run.catalog
-    write_text(url, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
-    return url
-
-
-def _data(path: str, datatype: str) -> dict[str, Any]:
-    return {
-        "datatype": datatype,
-        "kwargs": {"url": f"{{CATALOG_DIR}}/{path}", "storage_options": None},
-        "metadata": {},
-        "user_parameters": {},
-    }
-
-
-def _entry(name: str, kwargs: dict[str, Any], description: str) -> dict[str, Any]:
-    return {
-        "reader": "intake.readers.readers:XArrayDatasetReader",
-        "output_instance": "xarray:Dataset",
-        "kwargs": {"args": [f"{{data({name}_files)}}"], **kwargs},
-        "metadata": {"description": description},
-        "user_parameters": {},
-    }
+    if len(rings) == 1:
+        return {"type": "Polygon", "coordinates": rings[0]}
+    return {"type": "MultiPolygon", "coordinates": rings}

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from icemap.errors import IcemapError
 from icemap.provenance import PACKAGES
 
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 Versions = dict[str, str | None]
 RETRIES = 2
 # Nodes of a cloud take minutes to start; ten mean that none will come.
@@ -53,10 +55,10 @@ class DaskExecutor:
         self.patience = patience
 
     def map(
-        self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]
-    ) -> Iterator[tuple[Any, dict[str, Any]]]:
+        self, function: Callable[[Part], Result], items: Sequence[Part]
+    ) -> Iterator[tuple[Part, Result]]:
         waiting = iter(items)
-        running: dict[Any, Any] = {}
+        running: dict[Any, Part] = {}
         ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
         task = _SameVersions(function, _versions_here())
 
@@ -78,13 +80,14 @@ class DaskExecutor:
             submit()
             while running:
                 future = self._next(ended)
-                record = self._record(future, running[future])
-                if record is None:
+                try:
+                    result: Result = self._result(future, running[future])
+                except _NotYet:
                     future.add_done_callback(ended.put)
                     continue
                 item = running.pop(future)
                 submit()
-                yield item, record
+                yield item, result
         finally:
             # Without its scheduler the client cannot cancel, and need not.
             with suppress(Exception):
@@ -119,15 +122,19 @@ class DaskExecutor:
                     f" none starts (quota, image, memory, versions); {CONTINUES}."
                 )
 
-    def _record(self, future: Any, item: Any) -> dict[str, Any] | None:
-        """What the task returned; None where its worker went with it, so that it is computed
-        again.
+    def _result(self, future: Any, item: Any) -> Any:
+        """What the task returned.
+
+        Raises
+        ------
+        _NotYet
+            If its worker went with it, so that it is computed again.
         """
         from distributed import CancelledError, KilledWorker
         from distributed.comm import CommClosedError
 
         try:
-            return dict(future.result(timeout=LOOK_SECONDS))
+            return future.result(timeout=LOOK_SECONDS)
         except KilledWorker as error:
             raise IcemapError(
                 f"The part {item.key} ended {error.allowed_failures + 1} workers, most likely for"
@@ -135,14 +142,14 @@ class DaskExecutor:
             ) from error
         except CancelledError as error:
             raise self._lost() from error
-        except CommClosedError:
-            # The scheduler went while the record was on its way, unless it answers again.
+        except CommClosedError as error:
+            # The scheduler went while the result was on its way, unless it answers again.
             self._threads()
-            return None
-        except TimeoutError:
+            raise _NotYet from error
+        except TimeoutError as error:
             if future.status == "error":
                 raise
-            return None
+            raise _NotYet from error
         except RuntimeError as error:
             if "deserialization of the task graph" not in str(error):
                 raise
@@ -157,16 +164,20 @@ class DaskExecutor:
         )
 
 
+class _NotYet(Exception):
+    """A task that had ended has no result any more: it is computed again."""
+
+
 @dataclass(frozen=True)
 class _SameVersions:
-    """A task that refuses to run beside other versions than the command's: workers may join at any
+    """A task that refuses to run with other versions than the command's: workers may join at any
     time, from any image.
     """
 
-    work: Callable[[Any], dict[str, Any]]
+    work: Callable[[Any], Any]
     expected: Versions
 
-    def __call__(self, item: Any) -> dict[str, Any]:
+    def __call__(self, item: Any) -> Any:
         from distributed import get_worker
 
         require_same(self.expected, _versions_here(), f"on the worker {get_worker().address}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
 
 from icemap.errors import IcemapError
-from icemap.json_records import check_record
-from icemap.running.number_tables import Table, from_bytes, to_bytes
+from icemap.json_records import Json, ProgressNote, check_record
+from icemap.running.number_tables import Numbers, Table, from_bytes, to_bytes
 from icemap.store import (
     exists,
     filesystem,
@@ -52,7 +52,7 @@ class Ledger:
         # The TypedDict that a record must fit when it is read.
         self.kind = kind
 
-    def write(self, key: str, record: dict[str, Any]) -> None:
+    def write(self, key: str, record: Mapping[str, object]) -> None:
         """Mark a chunk as done; its record carries a checksum, for no number in it can be made
         again without the chunk.
         """
@@ -70,7 +70,7 @@ class Ledger:
         write_bytes(self._table_url(key), content)
         return hashlib.sha256(content).hexdigest()
 
-    def numbers(self, key: str, record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    def numbers(self, key: str, record: Mapping[str, Any]) -> dict[str, dict[str, Numbers]]:
         """The numbers that belong to a record; {} if there are none.
 
         Raises
@@ -104,7 +104,7 @@ class Ledger:
             if exists(url):
                 remove_file(url)
 
-    def examined(self, *, numbers: bool = True) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    def examined(self, *, numbers: bool = True) -> tuple[dict[str, Json], dict[str, str]]:
         """Records that are as they were written, and what is wrong with the others, both by key;
         their ``numbers`` are looked at as well, unless that has been done.
         """
@@ -127,7 +127,7 @@ class Ledger:
             if name.endswith(".json") and not name.startswith(".")
         }
 
-    def records(self) -> dict[str, dict[str, Any]]:
+    def records(self) -> dict[str, Json]:
         """All records by key, in the order of the keys.
 
         Raises
@@ -137,7 +137,7 @@ class Ledger:
         """
         return dict(self.each())
 
-    def each(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def each(self) -> Iterator[tuple[str, Json]]:
         """Keys and records in the order of the keys, a few in memory at a time; raises as `records`
         does.
         """
@@ -156,11 +156,11 @@ class Ledger:
                     texts = [(local_path(self.url) / f"{key}.json").read_bytes() for key in some]
             yield from zip(some, texts, strict=True)
 
-    def write_progress(self, progress: dict[str, Any]) -> None:
+    def write_progress(self, progress: ProgressNote) -> None:
         """Note how far the job is, for those who watch it from elsewhere."""
         write_json(join(self.url, PROGRESS), progress)
 
-    def progress(self) -> dict[str, Any] | None:
+    def progress(self) -> ProgressNote | None:
         """What was noted last; None before the job began."""
         url = join(self.url, PROGRESS)
         if not exists(url):
@@ -168,13 +168,13 @@ class Ledger:
         note = read_json(url)
         if not isinstance(note, dict):
             raise IcemapError(f"{url} is not what icemap wrote there: delete it.")
-        return note
+        return cast(ProgressNote, note)
 
     def clear(self) -> None:
         """Forget every record."""
         remove(self.url)
 
-    def _parse(self, key: str, text: bytes) -> dict[str, Any]:
+    def _parse(self, key: str, text: bytes) -> Json:
         remedy = "delete it and run again, its chunk will be made again"
         problem = f"The ledger record {self.url}/{key}.json is not valid JSON: {remedy}."
         try:

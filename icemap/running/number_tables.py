@@ -12,7 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 # Row -> column -> a number, or a list of them; every row has some of the same columns.
-Table = Mapping[str, Mapping[str, Any]]
+Numbers = float | list[float]
+Table = Mapping[str, Mapping[str, Numbers]]
 
 
 def to_bytes(table: Table) -> bytes:
@@ -49,7 +50,7 @@ def to_bytes(table: Table) -> bytes:
     return content.getvalue()
 
 
-def from_bytes(content: bytes) -> dict[str, dict[str, Any]]:
+def from_bytes(content: bytes) -> dict[str, dict[str, Numbers]]:
     """The reverse of `to_bytes`.
 
     Raises

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from icemap.errors import IcemapError, first_line
+from icemap.json_records import Json
 
 SETTING = "kubernetes.custom-cluster-spec"
 VARIABLE = "DASK_KUBERNETES__CUSTOM_CLUSTER_SPEC"
@@ -74,7 +75,7 @@ def dask_cluster(log: Callable[[str], None]) -> Iterator[tuple[str, Callable[[in
         _delete(cluster, log)
 
 
-def read_manifest() -> dict[str, Any]:
+def read_manifest() -> Json:
     """The DaskCluster of the file that the setting names, or the setting itself where a
     configuration file of Dask holds it.
     """
@@ -104,7 +105,7 @@ def read_manifest() -> dict[str, Any]:
     )
 
 
-def own_manifest(manifest: dict[str, Any], suffix: str, image: str | None) -> dict[str, Any]:
+def own_manifest(manifest: Json, suffix: str, image: str | None) -> Json:
     """The manifest under a name of its own, with one worker to begin with and this command's image.
 
     Parameters
@@ -154,7 +155,7 @@ def _api() -> Any:
         raise _refused(error, "reach the cluster") from error
 
 
-def _resource(kind: str, content: dict[str, Any], namespace: str, api: Any) -> Any:
+def _resource(kind: str, content: Json, namespace: str, api: Any) -> Any:
     from kr8s.objects import new_class
 
     return new_class(kind, API, asyncio=False)(content, namespace=namespace, api=api)

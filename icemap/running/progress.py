@@ -8,9 +8,9 @@ import secrets
 import time
 from contextlib import suppress
 from types import TracebackType
-from typing import Any
 
 from icemap.errors import IcemapError
+from icemap.json_records import ProgressNote
 from icemap.running.ledger import Ledger
 
 # A bucket takes its time over each note, and nobody watches more often.
@@ -37,14 +37,17 @@ class Progress:
         # By which a worker knows that it looks into the same folder.
         self.token = secrets.token_hex(8)
         now = time.time()
-        counts = {"unit": unit, "total": total, "done": done, "before": done}
-        self.note: dict[str, Any] = {
+        self.note: ProgressNote = {
             "running": True,
-            **counts,
+            "unit": unit,
+            "total": total,
+            "done": done,
+            "before": done,
             "started": now,
             "longest": 0.0,
             "failed": {},
             "token": self.token,
+            "updated": now,
         }
 
     def add(self, size: int, seconds: float) -> None:
@@ -79,7 +82,7 @@ class Progress:
             self._write()
 
 
-def progress_lines(note: dict[str, Any], now: float) -> list[str]:
+def progress_lines(note: ProgressNote, now: float) -> list[str]:
     """What a note says at a time (seconds since 1970), in words.
 
     Examples

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from icemap.addresses import hide_in_logs, remember_all, remembered, shown
 from icemap.errors import IcemapError
@@ -29,18 +29,25 @@ class Item(Protocol):
     def key(self) -> str: ...
 
 
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+OneItem = TypeVar("OneItem", bound=Item)
+# Of a job: a TypedDict.
+Record = TypeVar("Record", bound=Mapping[str, object])
+
+
 class Executor(Protocol):
     """Runs a function over items, here or on a cluster."""
 
     def map(
-        self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]
-    ) -> Iterator[tuple[Any, dict[str, Any]]]:
-        """Pairs of item and record, in any order, as they are finished."""
+        self, function: Callable[[Part], Result], items: Sequence[Part]
+    ) -> Iterator[tuple[Part, Result]]:
+        """Pairs of item and result, in any order, as they are finished."""
         ...
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Generic[OneItem, Record]):
     """A function over items whose results it writes itself; it returns the record.
 
     Attributes
@@ -58,9 +65,9 @@ class Job:
     """
 
     name: str
-    items: Sequence[Any]
-    work: Callable[[Any], Mapping[str, Any]]
-    size: Callable[[Any], int] = lambda item: 1
+    items: Sequence[OneItem]
+    work: Callable[[OneItem], Record]
+    size: Callable[[OneItem], int] = lambda item: 1
     unit: str = "parts"
 
 
@@ -68,10 +75,30 @@ class SerialExecutor:
     """The cluster's interface without a cluster."""
 
     def map(
-        self, function: Callable[[Any], dict[str, Any]], items: Sequence[Any]
-    ) -> Iterator[tuple[Any, dict[str, Any]]]:
+        self, function: Callable[[Part], Result], items: Sequence[Part]
+    ) -> Iterator[tuple[Part, Result]]:
         for item in items:
             yield item, function(item)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A part's record, with the seconds that it took."""
+
+    record: Mapping[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """What is wrong with the input of a part, in a sentence."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
+class _Unseen(_Failed):
+    """Why a worker's results would be lost, those of every part."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +112,11 @@ class _Timed:
     # What this worker may not say either.
     hidden: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
 
-    def __call__(self, item: Any) -> dict[str, Any]:
+    def __call__(self, item: Item) -> _Done | _Failed:
         remember_all(self.hidden)
         hide_in_logs()
         if problem := self.token.problem():
-            return {"unseen": problem}
+            return _Unseen(problem)
         start = time.perf_counter()
         try:
             record = self.work(item)
@@ -99,17 +126,14 @@ class _Timed:
                 numbers = Ledger(self.token.ledger_url).write_numbers(item.key, record[NUMBERS])
                 record = {**kept, TABLE: numbers}
         except IcemapError as error:
-            return {"error": str(error)}
-        return {
-            "seconds": round(time.perf_counter() - start, 4),
-            "processor": processor(),
-            **record,
-        }
+            return _Failed(str(error))
+        seconds = round(time.perf_counter() - start, 4)
+        return _Done({"seconds": seconds, "processor": processor(), **record}, seconds)
 
 
 def run_job(
-    job: Job, ledger: Ledger, executor: Executor, *, progress: bool = True
-) -> list[dict[str, Any]]:
+    job: Job[OneItem, Record], ledger: Ledger, executor: Executor, *, progress: bool = True
+) -> list[Record]:
     """Do what the ledger does not have yet.
 
     Parameters
@@ -142,20 +166,19 @@ def run_job(
             disable=not progress,
         )
         with noted, bar:
-            for item, record in executor.map(
+            for item, outcome in executor.map(
                 _Timed(job.work, Token(ledger.url, noted.token), remembered()), todo
             ):
-                # Each of its parts would be lost.
-                if "unseen" in record:
-                    raise IcemapError(record["unseen"])
-                if "error" in record:
-                    errors[item.key] = shown(record["error"])
+                if isinstance(outcome, _Unseen):
+                    raise IcemapError(outcome.problem)
+                if isinstance(outcome, _Failed):
+                    errors[item.key] = shown(outcome.problem)
                     noted.fail(item.key, errors[item.key])
                     if len(errors) == MAX_FAILURES:
                         break
                     continue
-                ledger.write(item.key, record)
-                noted.add(job.size(item), record["seconds"])
+                ledger.write(item.key, outcome.record)
+                noted.add(job.size(item), outcome.seconds)
                 bar.update(job.size(item))
     if errors:
         others = (
@@ -171,4 +194,5 @@ def run_job(
             f"{job.name}: {len(lost)} of {len(job.items)} parts were not finished, first {lost[0]}:"
             " run the same command again."
         )
-    return [records[item.key] for item in sorted(job.items, key=lambda item: item.key)]
+    keys = sorted(item.key for item in job.items)
+    return [cast(Record, records[key]) for key in keys]

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError, first_line
 from icemap.predictors.choosing import SINCE
 from icemap.predictors.declared import Declared
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
 from icemap.predictors.sources import LATITUDE_NAMES, LONGITUDE_NAMES
+from icemap.source import Source
 from icemap.sphere import EARTH_RADIUS_KM
 from icemap.starting.folder import tile_key
 from icemap.starting.words import KNOWN_UNITS, family_of, in_words, plain_name
@@ -236,10 +236,10 @@ def _codes(dataset: Any, band: int) -> tuple[int, ...]:
 
 def _quantity(
     text: str, title: str, declared: Declared, codes: Sequence[int]
-) -> tuple[dict[str, Any], list[str], list[str]]:
+) -> tuple[dict[str, object], list[str], list[str]]:
     """Settings that every entry needs, what they were read from, and what is not known."""
     family, word = family_of(text)
-    settings: dict[str, Any] = {"family": family, "long_name": title}
+    settings: dict[str, object] = {"family": family, "long_name": title}
     said = [
         f"family: guessed from '{word}' in its name; it is a word for pages"
         if word

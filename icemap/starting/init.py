@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from icemap.catalog import Source
 from icemap.config import load_config
 from icemap.ensemble.checks import MIN_SAMPLES
 from icemap.errors import IcemapError, first_line
@@ -18,6 +17,7 @@ from icemap.grid import Grid
 from icemap.predictors.checks import check_source
 from icemap.schemas import MODELS, schema_file, schema_text
 from icemap.settings_text import problems
+from icemap.source import Source
 from icemap.starting.coverage import coverage, some_sites
 from icemap.starting.entries import Entry, Names, multidimensional_entries, raster_entries
 from icemap.starting.extent import ProposedGrid, propose_grid

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from icemap.catalog import Family
 from icemap.names import name_problem
+from icemap.source import Family
 
 # What words in a name say about the family of a predictor; the first that fits counts.
 FAMILIES: tuple[tuple[Family, str], ...] = (

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.catalog import Source
 from icemap.comparison.class_table import read_class_names
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
@@ -18,6 +17,7 @@ from icemap.predictors.class_tables import category_names
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
 from icemap.predictors.sources import open_source
 from icemap.predictors.suffixes import XARRAY_SUFFIXES, suffix_of
+from icemap.source import Source
 from icemap.store import file_name, is_remote, local_path
 from icemap.totals.opened_map import OpenedMap
 from icemap.totals.polygon_storage import ZoneSums, sum_covers

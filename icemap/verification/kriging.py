@@ -17,7 +17,7 @@ from icemap.verification.transformed import transformed_normal
 Array = NDArray[np.float64]
 
 #: Sites that a forecast is made from.
-MOST_SITES = 3000
+MAX_SITES = 3000
 
 
 def kriging(sides: Sides) -> Forecast:
@@ -35,7 +35,7 @@ def kriging(sides: Sides) -> Forecast:
     training = sides.training
     scale = TargetScale.fit(training.y, sides.bounds)
     inputs, at = _inputs(training, sides.test, sides.class_columns)
-    kept = some_of(len(training), MOST_SITES, rng)
+    kept = some_of(len(training), MAX_SITES, rng)
     inputs, z = inputs[kept], scale.transform(training.y)[kept]
     found = some_of(len(z), MAX_FITTED, rng)
     exact = np.zeros(len(found))

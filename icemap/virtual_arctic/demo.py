@@ -4,34 +4,34 @@ the user asks.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import yaml
 
-from icemap.catalog import DATATYPE, OUTPUT, READER, VIRTUAL_ARCTIC
+from icemap.catalog import DATATYPE, OUTPUT, READER
 from icemap.errors import IcemapError
+from icemap.source import VIRTUAL_ARCTIC
 from icemap.store import exists, join, read_bytes, write_text
 from icemap.virtual_arctic import world
 
 REMEDY = "name another folder with --out, or run a config of your own with 'icemap run'"
 
-SIZES: dict[str, dict[str, Any]] = {
-    "small": {
-        "resolution": "30 arcmin",
-        "chunk": 64,
-        "replicates": 8,
-        "folds": 5,
-        "candidates": 2,
-        "verification": 5,
-    },
-    "full": {
-        "resolution": "10 arcmin",
-        "chunk": 256,
-        "replicates": 200,
-        "folds": 10,
-        "candidates": 8,
-        "verification": 10,
-    },
+
+@dataclass(frozen=True)
+class DemoSize:
+    """How much the demo computes: its grid, its ensemble and the folds of its verification."""
+
+    resolution: str
+    chunk: int
+    replicates: int
+    folds: int
+    candidates: int
+    verification_folds: int
+
+
+SIZES = {
+    "small": DemoSize("30 arcmin", 64, 8, 5, 2, 5),
+    "full": DemoSize("10 arcmin", 256, 200, 10, 8, 10),
 }
 
 
@@ -58,7 +58,7 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
     """
     from icemap.virtual_arctic.boreholes import boreholes_csv
 
-    options = SIZES[size]
+    chosen = SIZES[size]
     config = {
         "run": "run",
         "title": "Ground ice of the virtual Arctic (synthetic)",
@@ -68,8 +68,8 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
             "south": 25,
             "east": 180,
             "north": 85,
-            "resolution": options["resolution"],
-            "chunk": options["chunk"],
+            "resolution": chosen.resolution,
+            "chunk": chosen.chunk,
         },
         "catalog": "catalog.yaml",
         "predictors": list(world.PREDICTORS),
@@ -80,8 +80,12 @@ def write_demo(folder: str, size: str, seed: int = 0) -> str:
             {"source": "glacier_fraction", "at_most": 0.5, "counts": "rest"},
         ],
         "boreholes": {"layers": [{"path": "layers.csv"}]},
-        "ensemble": {name: options[name] for name in ("replicates", "folds", "candidates")},
-        "verification": {"folds": options["verification"]},
+        "ensemble": {
+            "replicates": chosen.replicates,
+            "folds": chosen.folds,
+            "candidates": chosen.candidates,
+        },
+        "verification": {"folds": chosen.verification_folds},
     }
     inputs = {
         "layers.csv": boreholes_csv(seed),

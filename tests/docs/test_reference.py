@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 
 import icemap
-from icemap.catalog import DERIVATIONS
 from icemap.config import GridConfig
 from icemap.run_folder import RunFolder
+from icemap.source import DERIVATIONS
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

@@ -16,7 +16,8 @@ from icemap.config import load_config
 from icemap.ensemble.folds import replicate_splits
 from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.virtual_arctic.demo import write_demo
 
 COUNT = 9

@@ -13,7 +13,8 @@ from affine import Affine
 from icemap.config import load_config
 from icemap.pipeline.boreholes import STEP as BOREHOLES
 from icemap.pipeline.cube import STEP as CUBE
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.running.ledger import Ledger
 
 SHAPE = (32, 64)

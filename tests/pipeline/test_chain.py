@@ -27,7 +27,8 @@ from icemap.mapping.map_schema import splits_of
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.check import check_run
 from icemap.pipeline.made_run import MadeRun
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.products.query import query
 from icemap.running.ledger import PROGRESS, Ledger
 from icemap.virtual_arctic.demo import write_demo

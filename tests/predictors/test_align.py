@@ -8,11 +8,11 @@ import rasterio
 import xarray as xr
 from affine import Affine
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import align, fill_nearest, require_overlap, resampling
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 

@@ -7,12 +7,12 @@ import pyproj
 import pytest
 import xarray as xr
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import align, require_overlap, resampling
 from icemap.predictors.axes import Axis, read_axis
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 

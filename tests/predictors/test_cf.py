@@ -10,11 +10,11 @@ import pytest
 import xarray as xr
 import zarr
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 

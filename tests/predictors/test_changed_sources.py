@@ -12,9 +12,9 @@ import rasterio
 import xarray as xr
 from affine import Affine
 
-from icemap.catalog import Source
 from icemap.grid import Grid
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 from icemap.store import write_bytes
 
 GRID = Grid(0, 56, 4, 60, 1)

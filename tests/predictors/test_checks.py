@@ -5,11 +5,11 @@ import pytest
 import rasterio
 from affine import Affine
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors import checks
 from icemap.predictors.checks import check_source, require_readable
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 

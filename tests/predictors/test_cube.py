@@ -10,9 +10,9 @@ from affine import Affine
 
 import icemap
 from icemap import IcemapError
-from icemap.catalog import Source
 from icemap.config import Config
 from icemap.predictors.cube import plan_cube, require_predictors
+from icemap.source import Source
 from icemap.virtual_arctic import world
 
 pytestmark = pytest.mark.quick

@@ -6,10 +6,10 @@ import rasterio
 from affine import Affine
 from rasterio.shutil import copy
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 

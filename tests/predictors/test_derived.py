@@ -12,13 +12,14 @@ import yaml
 from affine import Affine
 from shapely.geometry import box
 
-from icemap.catalog import Derivation, load_sources
+from icemap.catalog import load_sources
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import resampling
 from icemap.predictors.derived import EARTH_RADIUS_KM, Window, derive, distance_to, halo
 from icemap.predictors.fields import ChunkFields
 from icemap.predictors.sources import open_source
+from icemap.source import Derivation
 
 pytestmark = pytest.mark.quick
 META = {"family": "topography", "long_name": "a field", "unit": "m"}

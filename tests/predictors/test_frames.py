@@ -13,12 +13,12 @@ import shapely
 import xarray as xr
 from affine import Affine
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import align, require_overlap, resampling
 from icemap.predictors.frames import frame_of
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 

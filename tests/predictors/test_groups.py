@@ -6,10 +6,11 @@ import pyproj
 import pytest
 import xarray as xr
 
-from icemap.catalog import Source, load_sources
+from icemap.catalog import load_sources
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 

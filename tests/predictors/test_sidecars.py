@@ -10,10 +10,11 @@ import rasterio
 from affine import Affine
 from rasterio.shutil import copy
 
-from icemap.catalog import Source, load_sources
+from icemap.catalog import load_sources
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 from icemap.store import write_bytes
 
 pytestmark = pytest.mark.quick

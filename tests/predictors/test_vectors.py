@@ -8,13 +8,13 @@ import pyproj
 import pytest
 from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 
-from icemap.catalog import Source
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import require_overlap, resampling
 from icemap.predictors.fields import ChunkFields
 from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.vectors import require_layer
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 

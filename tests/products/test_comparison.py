@@ -19,11 +19,11 @@ from click.testing import CliRunner
 import icemap
 from icemap.cli import main
 from icemap.comparison.result import Comparison
-from icemap.config import CompareConfig, TargetConfig
+from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import open_gridded
-from icemap.products.comparison import compare, comparison_name, require_different_names
+from icemap.products.comparison import compare
 from icemap.products.figures import comparison as figures_comparison
 from icemap.products.pages import comparison as comparison_page
 from icemap.products.pages.comparison import summary_lines
@@ -273,7 +273,7 @@ def test_what_is_written_can_be_read(classed):
     assert not list(run.glob(".icemap-comparison-*"))
 
 
-def test_depth_and_kind_of_ice_stand_beside_the_ratio(classed):
+def test_depth_and_kind_of_ice_stand_next_to_the_ratio(classed):
     found = classed
     depth, kind = found.remarks
     assert "describes the upper 10 to 20 m" in depth
@@ -463,19 +463,6 @@ def test_the_command_prints_what_it_found_and_wrote(run, tmp_path, table):
         f"{run}/comparison/theirs_difference.tif",
     ):
         assert words in result.output
-
-
-def test_names_are_those_of_files_and_folders():
-    assert comparison_name(CompareConfig(other="/data/runs/2025/")) == "2025"
-    assert comparison_name(CompareConfig(other="s3://bucket/old run/map.zarr")) == "old_run"
-    assert (
-        comparison_name(CompareConfig(other="https://example.org/ice.map.tif?sig=1")) == "ice.map"
-    )
-    assert comparison_name(CompareConfig(other="entry", catalog="c.yaml")) == "entry"
-    with pytest.raises(IcemapError, match="both called 'ice'"):
-        require_different_names(
-            [CompareConfig(other="a/ice.tif"), CompareConfig(other="b/ice.tif")]
-        )
 
 
 def test_it_is_a_public_name():

@@ -29,8 +29,8 @@ from icemap.grid import Grid
 from icemap.gridded import consolidate, create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
+from icemap.products.intake_catalog import write_catalog
 from icemap.products.query import query
-from icemap.products.stac import write_catalog
 from icemap.store import list_names, remove, write_bytes
 
 GRID = Grid(60, 50, 124, 82, 1.0)

@@ -16,8 +16,9 @@ from icemap.mapping.map_schema import map_variables, open_map
 from icemap.mapping.sums import chunk_sums, to_records
 from icemap.products.cog import write_cog, write_cogs
 from icemap.products.figures.maps import map_figure
+from icemap.products.intake_catalog import write_catalog
 from icemap.products.query import query
-from icemap.products.stac import write_catalog, write_stac
+from icemap.products.stac import write_stac
 from icemap.running.ledger import Ledger
 from icemap.store import exists, join, read_bytes, read_json, write_bytes
 from icemap.totals.ice_storage import ice_storage, write_ice_storage

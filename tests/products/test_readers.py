@@ -23,9 +23,9 @@ from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products.cog import write_cogs
+from icemap.products.intake_catalog import write_catalog
 from icemap.products.overviews import write_overviews
 from icemap.products.query import query
-from icemap.products.stac import write_catalog
 from icemap.running.ledger import Ledger
 from icemap.running.run import SerialExecutor, run_job
 from icemap.store import join

@@ -5,7 +5,6 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-import intake
 import numpy as np
 import pandas as pd
 import pystac
@@ -28,7 +27,7 @@ from icemap.gridded import create_gridded, describe_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables
 from icemap.products.cog import write_cogs
 from icemap.products.figures.thumbnail import thumbnail_figure
-from icemap.products.stac import DATACUBE, EXTENSIONS, SCIENTIFIC, write_catalog, write_stac
+from icemap.products.stac import DATACUBE, EXTENSIONS, SCIENTIFIC, write_stac
 
 GRID = Grid(100, 50, 140, 70, 1.0)
 TARGET = TargetConfig(
@@ -50,7 +49,6 @@ def run(tmp_path_factory) -> Path:
         )
     write_cogs(url, str(run / "products"), TARGET)
     write_stac(str(run), TITLE, CREATED)
-    write_catalog(str(run), TITLE)
     # Everything must still be found after a move: addresses are relative.
     moved = run.parent.parent / "elsewhere"
     shutil.move(run, moved)
@@ -139,21 +137,12 @@ def test_extensions_are_understood_by_pystac(run):
 
 
 def test_no_address_is_absolute(run):
-    for file in [*(run / "stac").rglob("*.json"), run / "catalog.yaml"]:
+    for file in (run / "stac").rglob("*.json"):
         text = file.read_text()
         assert str(run) not in text
         assert str(run.parent) not in text
     links = json.loads((run / "stac" / "collection.json").read_text())["links"]
     assert {link["href"] for link in links} == {"./collection.json", "./ALT/ALT.json"}
-
-
-def test_intake_opens_every_entry(run):
-    catalog = intake.open_catalog(str(run / "catalog.yaml"))
-    assert set(catalog) == {"map", "ALT", "ALT_lower95", "ALT_upper95", "ALT_sd", "ALT_aoa"}
-    stored = catalog["map"].read()
-    assert stored.alt.chunks is not None, "opened lazily"
-    published = catalog["ALT"].read()
-    np.testing.assert_array_equal(published.band_data.values[0], stored.alt.values)
 
 
 def test_without_products_a_sentence(tmp_path):
@@ -234,13 +223,3 @@ def test_a_picture_is_found(run, tmp_path):
     with rasterio.open(picture) as image:
         assert 100 < image.width <= 400
         assert len(np.unique(image.read(1))) > 10
-
-
-def test_a_group_is_consolidated_before_the_catalogue_says_so(run, tmp_path):
-    shutil.copytree(run, tmp_path / "run")
-    description = tmp_path / "run" / "map.zarr" / "zarr.json"
-    content = json.loads(description.read_text())
-    assert content.pop("consolidated_metadata")
-    description.write_text(json.dumps(content))
-    write_catalog(str(tmp_path / "run"), TITLE)
-    assert json.loads(description.read_text())["consolidated_metadata"]

@@ -32,7 +32,8 @@ from threadpoolctl import threadpool_limits
 from icemap import IcemapError
 from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.provenance import versions
 from icemap.running.cluster import open_cluster
 from icemap.virtual_arctic.demo import write_demo

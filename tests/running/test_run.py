@@ -231,10 +231,10 @@ def test_numbers_of_a_part_are_written_where_it_is_worked_on(ledger):
 
     class Seen(SerialExecutor):
         def map(self, function, items):
-            for item, record in super().map(function, items):
-                travelled.append(record)
+            for item, outcome in super().map(function, items):
+                travelled.append(outcome.record)
                 assert (item.number > 0) == ledger_has(item)
-                yield item, record
+                yield item, outcome
 
     def ledger_has(item):
         from icemap.store import exists

@@ -18,7 +18,8 @@ import yaml
 from icemap import IcemapError
 from icemap.config import load_config
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.running.ledger import PROGRESS, Ledger
 from icemap.running.run import Job, SerialExecutor, run_job
 from icemap.running.seen import Token

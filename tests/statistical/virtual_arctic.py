@@ -31,7 +31,8 @@ from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
 from icemap.pipeline.chain import STEPS
-from icemap.pipeline.steps import Context, run_steps
+from icemap.pipeline.making import run_steps
+from icemap.pipeline.steps import Context
 from icemap.sphere import unit_vectors
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.calibration import Calibration

@@ -4,7 +4,7 @@ profile of any site.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
@@ -161,10 +161,35 @@ def _summary_rows(sites: pd.DataFrame, target: TargetConfig) -> list[dict[str, o
     return rows
 
 
-def _profiles(table: SiteTable, thickness: float | None) -> tuple[dict[str, Any], int]:
-    """Sites with layers, ready to be drawn: ``[top, base, vic or null, how or why not, is a
-    sample]`` per layer.
+class Profile(TypedDict):
+    """A site with layers, ready to be drawn; the names of the keys are those of the page's script.
+
+    A layer is ``[top, base, vic or null, how or why not, is a sample]``.
     """
+
+    name: str
+    reader: str
+    value: float | None
+    error: float | None
+    parts: list[float | None]
+    grade: str
+    coverage: float | None
+    table: float | None
+    tableSource: str
+    tableError: float | None
+    reason: str
+    layers: list[list[float | str | bool | None]]
+
+
+class Profiles(TypedDict):
+    """The sites that are drawn, and the depth that counts, m."""
+
+    sites: list[Profile]
+    thickness: float | None
+
+
+def _profiles(table: SiteTable, thickness: float | None) -> tuple[Profiles, int]:
+    """Profiles of the first sites with layers, and how many more there are."""
     if table.layers.empty:
         return {"sites": [], "thickness": thickness}, 0
     layers = table.layers[table.layers["top"].notna() & table.layers["base"].notna()]
@@ -172,7 +197,7 @@ def _profiles(table: SiteTable, thickness: float | None) -> tuple[dict[str, Any]
     order = with_layers[np.argsort(~table.sites["used"].to_numpy(bool)[with_layers], kind="stable")]
     shown = order[:MAX_PROFILES]
     grouped = dict(tuple(layers[layers["borehole"].isin(shown)].groupby("borehole")))
-    sites = []
+    sites: list[Profile] = []
     for borehole in shown:
         site = table.sites.iloc[borehole]
         sites.append(

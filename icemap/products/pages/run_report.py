@@ -13,7 +13,13 @@ from icemap.boreholes.site_files import read_training_sites
 from icemap.comparison.result import Comparison
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
-from icemap.json_records import InfluenceRecord, VerificationRecord, read_record
+from icemap.json_records import (
+    InfluenceRecord,
+    RunRecord,
+    VerificationRecord,
+    read_record,
+    step_facts,
+)
 from icemap.products.figures.boreholes import boreholes_map
 from icemap.products.figures.comparison import comparison_maps
 from icemap.products.figures.maps import map_figure, verification_figure
@@ -58,7 +64,7 @@ PAGES = {
 
 
 def write_run_report(
-    config: Config, provenance: Mapping[str, Any], comparisons: Sequence[Comparison] = ()
+    config: Config, provenance: RunRecord, comparisons: Sequence[Comparison] = ()
 ) -> None:
     """Write ``report.html`` and ``products/map.png`` of a run whose map, verification and totals
     are there.
@@ -66,7 +72,7 @@ def write_run_report(
     Parameters
     ----------
     config : Config
-    provenance : mapping
+    provenance : dict
         Content of ``provenance.json``.
     comparisons : sequence of Comparison, optional
         With earlier maps, each of which gets a picture.
@@ -76,7 +82,6 @@ def write_run_report(
     write_bytes(config.folder.picture, picture)
     verification = read_record(config.folder.verification, VerificationRecord, REMEDY)
     table = _storage(config)
-    steps = provenance.get("steps", {})
     report = Report(
         title=config.title,
         target=config.target,
@@ -104,9 +109,9 @@ def write_run_report(
         importance_svg=_importance_picture(config),
         boreholes_svg=_boreholes_picture(config),
         predictors=predictor_rows(
-            config.predictors, provenance.get("sources", {}), steps.get("cube", {})
+            config.predictors, provenance.get("sources", {}), step_facts(provenance, "cube")
         ),
-        weights=_weights(steps.get("train", {})),
+        weights=_weights(step_facts(provenance, "train")),
         published=_published(config),
         comparisons=[_compared(config, one) for one in comparisons],
         provenance=_provenance(config, provenance),
@@ -322,15 +327,14 @@ def predictor_rows(
     return rows
 
 
-def _provenance(config: Config, provenance: Mapping[str, Any]) -> dict[str, object]:
-    steps = provenance.get("steps", {})
+def _provenance(config: Config, provenance: RunRecord) -> dict[str, object]:
     entries: dict[str, object] = ({"made by": config.author} if config.author else {}) | {
         "seed": config.seed
     }
     entries |= {
         f"step {name}": f"finished {step['finished']}, inputs sha256:{step['key']}"
-        for name, step in steps.items()
-        if step.get("finished")
+        for name, step in provenance["steps"].items()
+        if step["finished"]
     }
     licences = {
         name: " · ".join(filter(None, (s.get("citation"), s.get("licence"))))

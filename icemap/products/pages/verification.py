@@ -215,7 +215,7 @@ def _matrices(rows: Sequence[Row]) -> list[Mapping[str, object]]:
     return tables
 
 
-def _support_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _support_rows(record: Mapping[str, Any]) -> list[Row]:
     """Shares of the map and of the samples and the scores of every class of every predictor."""
     if "sampling_support" not in record:
         return []
@@ -226,7 +226,7 @@ def _support_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
+def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, object]]]:
     """For each grouping one row per group: the calibrated forecast, and the CRPS and Winkler score
     of the yardsticks.
     """
