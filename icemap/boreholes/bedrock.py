@@ -28,10 +28,10 @@ Array = NDArray[np.float64]
 #: What stands in the column ``reader`` of pseudo-sites.
 READER = "pseudo-site"
 # Of more of the map than this a rule must say how many pseudo-sites there shall be.
-MOST_OF_MAP = 0.5
+MAX_MAP_SHARE = 0.5
 # With three to five, trees and folds learnt little of thin sediment on the virtual Arctics 200 and
 # 201; 20 were enough.
-FEWEST = 20
+MIN_SITES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +168,7 @@ def sites_of_rule(
             f"{rule} nowhere on the map, where it goes from {np.min(cells.value):.4g} to"
             f" {np.max(cells.value):.4g}: correct 'below', or remove 'bedrock'."
         )
-    if config.sites is None and share > MOST_OF_MAP:
+    if config.sites is None and share > MAX_MAP_SHARE:
         raise IcemapError(
             f"{rule} in {share:.0%} of the map, and there are to be so many pseudo-sites that they"
             " have that share of the samples: correct 'below', or say how many with 'sites'."
@@ -196,7 +196,7 @@ def default_count(boreholes: int, share: float) -> int:
     >>> default_count(400, 0.2), default_count(400, 0.01), default_count(60, 0.01)
     (100, 20, 6)
     """
-    least = min(FEWEST, boreholes // 10)
+    least = min(MIN_SITES, boreholes // 10)
     return max(round(boreholes * share / (1 - share)), least, 1)
 
 
