@@ -13,7 +13,7 @@ settings.register_profile("icemap", deadline=None)
 settings.load_profile("icemap")
 
 # Programs, not modules with doctests: they find each other by their own folder.
-collect_ignore_glob = ["benchmarks/bench_*.py"]
+collect_ignore_glob = ["benchmarks/bench_*.py", "statistical/bedrock.py"]
 
 
 def _helper(name: str) -> Any:
