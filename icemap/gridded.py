@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from zarr.codecs import ZstdCodec
 
 DIMENSIONS = ("latitude", "longitude")
-
-
-# CF attributes by name: words and numbers.
-Words = dict[str, str | float]
+CFAttributes = dict[str, str | float]
 
 
 @dataclass(frozen=True)
@@ -187,7 +184,7 @@ def as_opened(dataset: xr.Dataset, dtypes: Mapping[str, Any]) -> xr.Dataset:
     return dataset[sorted(map(str, dataset.data_vars))]
 
 
-def _extent(grid: Grid) -> Words:
+def _extent(grid: Grid) -> CFAttributes:
     """Edges of a grid in the words of ACDD; across the date line the west is the larger number."""
     round_it = grid.east - grid.west >= 360 - 1e-9
     west, east = (-180.0, 180.0) if round_it else (grid.west, float(wrapped(grid.east)))
@@ -273,7 +270,7 @@ def is_consolidated(url: str) -> bool:
         return zarr_group(url, "r").metadata.consolidated_metadata is not None
 
 
-def _spatial_ref(grid: Grid) -> Words:
+def _spatial_ref(grid: Grid) -> CFAttributes:
     transform = grid.transform
     return {
         "grid_mapping_name": "latitude_longitude",

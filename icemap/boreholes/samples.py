@@ -93,7 +93,8 @@ def build_samples(
     outside = sites["used"].to_numpy() & (row < 0)
     sites.loc[outside, "reason"] = "outside the grid"
     sites.loc[outside, "used"] = False
-    taken = _taken(sites, row, col)
+    measured = in_cells(row, col, drilled_cells(sites, grid))
+    taken = sites["used"].to_numpy() & sites["pseudo"].to_numpy() & measured
     sites.loc[taken, "reason"] = TAKEN
     sites.loc[taken, "used"] = False
     at = np.flatnonzero(sites["used"])
@@ -141,16 +142,6 @@ def is_pseudo(table: pd.DataFrame) -> NDArray[np.bool_]:
     return table["pseudo"].to_numpy(bool)
 
 
-def _taken(
-    sites: pd.DataFrame, row: NDArray[np.int64], col: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Usable pseudo-sites in cells with a usable borehole: what was measured counts."""
-    used, pseudo = sites["used"].to_numpy(bool), sites["pseudo"].to_numpy(bool)
-    drilled = {*zip(row[used & ~pseudo].tolist(), col[used & ~pseudo].tolist())}
-    shared = [cell in drilled for cell in zip(row.tolist(), col.tolist())]
-    return used & pseudo & np.array(shared, dtype=bool)
-
-
 def occupied_cells(sites: pd.DataFrame, grid: Grid) -> int:
     """Grid cells that hold a usable borehole: the most samples that a table of sites can give."""
     return len(drilled_cells(sites, grid))
@@ -162,6 +153,20 @@ def drilled_cells(sites: pd.DataFrame, grid: Grid) -> NDArray[np.int64]:
     row, col = grid.locate(used["lon"].to_numpy(float), used["lat"].to_numpy(float))
     inside = row >= 0
     return np.unique(np.column_stack([row[inside], col[inside]]), axis=0)
+
+
+def in_cells(
+    row: NDArray[np.int64], col: NDArray[np.int64], cells: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which places, given by row and column (n,), are in one of some cells (cells, 2).
+
+    Examples
+    --------
+    >>> in_cells(np.array([0, 4]), np.array([2, 2]), np.array([[4, 2], [7, 1]])).tolist()
+    [False, True]
+    """
+    known = {*map(tuple, cells.tolist())}
+    return np.array([cell in known for cell in zip(row.tolist(), col.tolist())], dtype=bool)
 
 
 def _lacking(predictors: Sequence[str], gaps: NDArray[np.bool_]) -> str:

@@ -92,15 +92,13 @@ def _make(context: Context) -> Facts:
 
 def _with_ruled_bedrock(context: Context, table: SiteTable, cube: xr.Dataset) -> SiteTable:
     """The table with pseudo-sites where the config's rule on a predictor puts them."""
-    import numpy as np
-
     from icemap.boreholes.bedrock import (
         MapCells,
         require_continuous,
         sites_of_rule,
         with_pseudo_sites,
     )
-    from icemap.boreholes.samples import drilled_cells
+    from icemap.boreholes.samples import drilled_cells, in_cells
     from icemap.mapping.places import choose_places, weighed_places
 
     config = context.config
@@ -112,11 +110,8 @@ def _with_ruled_bedrock(context: Context, table: SiteTable, cube: xr.Dataset) ->
     places = choose_places(cube, RULE_CELLS, config.seed)
     X, weight = weighed_places(cube, places, [rule.predictor])
     held = drilled_cells(table.sites, config.grid.grid)
-    with_borehole = {*map(tuple, held.tolist())}
-    drilled = [cell in with_borehole for cell in zip(places.row.tolist(), places.col.tolist())]
-    cells = MapCells(
-        places.longitude, places.latitude, X[:, 0], weight, np.array(drilled, dtype=bool)
-    )
+    drilled = in_cells(places.row, places.col, held)
+    cells = MapCells(places.longitude, places.latitude, X[:, 0], weight, drilled)
     sites, share = sites_of_rule(rule, cells, len(held), config.seed, config.target)
     context.log(
         f"  {rule.predictor} is below {rule.below:g} {source.unit} in {share:.1%} of the map: there"
