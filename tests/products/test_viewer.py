@@ -5,14 +5,11 @@ server with range requests.
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import re
-import shutil
-import subprocess
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -20,7 +17,6 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import geopandas as gpd
-import matplotlib.image
 import numpy as np
 import pytest
 import rasterio
@@ -38,6 +34,7 @@ from icemap.products.query import query
 from icemap.products.viewer import LIBRARIES, coarse_replicates, write_viewer
 from icemap.products.viewer_layers import write_differences
 from icemap.totals.ice_storage import ice_storage
+from tests.browser import CHROMIUM, browser
 
 _spec = spec_from_file_location(
     "polygon_storage_run", Path(__file__).parents[1] / "totals" / "test_polygon_storage.py"
@@ -45,18 +42,9 @@ _spec = spec_from_file_location(
 _run = module_from_spec(_spec)
 _spec.loader.exec_module(_run)
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 BUILT = all(
     files("icemap.products").joinpath("viewer_page", "lib", name).is_file() for name in LIBRARIES
 )
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--enable-unsafe-swiftshader",
-    "--disable-background-networking",
-    "--remote-debugging-port=0",
-]
 
 
 @pytest.fixture(scope="module")
@@ -134,126 +122,6 @@ def server(run) -> Iterator[ThreadingHTTPServer]:
         yield server
 
 
-class _Page:
-    """One page of a headless browser, asked and moved about by its debugging protocol."""
-
-    def __init__(self, socket) -> None:
-        self.socket, self.number, self.complaints = socket, 0, []
-
-    async def tell(self, method: str, **params: object) -> dict:
-        self.number += 1
-        await self.socket.send_json({"id": self.number, "method": method, "params": params})
-        while True:
-            message = await self.socket.receive_json()
-            if message.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
-                self.complaints.append(json.dumps(message["params"]))
-            if message.get("id") == self.number:
-                return message.get("result", {})
-
-    async def ask(self, expression: str):
-        return (await self.tell("Runtime.evaluate", expression=expression, returnByValue=True))[
-            "result"
-        ].get("value")
-
-    async def open(self, url: str) -> None:
-        for domain in ("Runtime", "Log", "Page"):
-            await self.tell(f"{domain}.enable")
-        await self.tell("Page.navigate", url=url)
-        await self.until(
-            "document.body?.dataset.ready === 'true' || (document.querySelector('#result"
-            " p')?.textContent || '').includes('could not be read')"
-        )
-
-    async def until(self, expression: str) -> None:
-        for _ in range(400):
-            if await self.ask(f"!!({expression})"):
-                return
-            await asyncio.sleep(0.3)
-        raise AssertionError(f"never true: {expression}; the page says {await self.result()!r}")
-
-    async def url(self) -> str:
-        return await self.ask("location.href")
-
-    async def result(self) -> str:
-        return await self.ask("document.getElementById('result').innerText")
-
-    async def picture(self, path: Path) -> np.ndarray:
-        path.write_bytes(base64.b64decode((await self.tell("Page.captureScreenshot"))["data"]))
-        return matplotlib.image.imread(path)
-
-    async def mouse(self, kind: str, at: tuple[float, float], held: int = 0) -> None:
-        await self.tell(
-            "Input.dispatchMouseEvent",
-            type=f"mouse{kind}",
-            x=at[0],
-            y=at[1],
-            button="none" if kind == "Moved" and not held else "left",
-            buttons=held,
-            clickCount=1,
-        )
-
-    async def click(self, at: tuple[float, float]) -> None:
-        await self.mouse("Moved", at)
-        await self.mouse("Pressed", at, held=1)
-        await self.mouse("Released", at)
-
-    async def drag(self, start: tuple[float, float], by: tuple[float, float]) -> None:
-        await self.mouse("Moved", start)
-        await self.mouse("Pressed", start, held=1)
-        for part in (
-            0.04,
-            0.25,
-            0.5,
-            0.75,
-            1.0,
-        ):  # what is moved before it counts as dragging is lost
-            await self.mouse("Moved", (start[0] + part * by[0], start[1] + part * by[1]), held=1)
-        await asyncio.sleep(0.5)  # a map that is let go of while it moves glides on
-        await self.mouse("Released", (start[0] + by[0], start[1] + by[1]))
-
-    async def middle(self, selector: str) -> tuple[float, float]:
-        box = await self.ask(
-            f"(() => {{ const b = document.querySelector('{selector}').getBoundingClientRect();"
-            " return [b.x, b.y, b.width, b.height]; })()"
-        )
-        return box[0] + box[2] / 2, box[1] + box[3] / 2
-
-
-@asynccontextmanager
-async def _browser(profile: Path) -> AsyncIterator[_Page]:
-    import aiohttp
-
-    browser = subprocess.Popen(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--window-size=1100,800", "about:blank"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        port = next(
-            found[1]
-            for line in browser.stderr
-            if (found := re.search(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", line))
-        )
-        async with aiohttp.ClientSession() as session:
-            pages = await (await session.get(f"http://127.0.0.1:{port}/json")).json(
-                content_type=None
-            )
-            async with session.ws_connect(
-                next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page"),
-                max_msg_size=0,
-            ) as socket:
-                page = _Page(socket)
-                yield page
-                assert [
-                    c
-                    for c in page.complaints
-                    if not any(word in c for word in ("favicon", "GPU stall"))
-                ] == []
-    finally:
-        browser.kill()
-        browser.wait()
-
-
 def address(server: ThreadingHTTPServer, fragment: str) -> str:
     return f"http://127.0.0.1:{server.server_address[1]}/products/viewer/index.html#{fragment}"
 
@@ -262,7 +130,7 @@ def look(server: ThreadingHTTPServer, tmp_path: Path, fragment: str) -> tuple[st
     """Open a view of the page; its result box and its picture."""
 
     async def looked() -> tuple[str, np.ndarray]:
-        async with _browser(tmp_path / "profile") as page:
+        async with browser(tmp_path / "profile") as page:
             await page.open(address(server, fragment))
             return await page.result(), await page.picture(tmp_path / "page.png")
 
@@ -383,7 +251,7 @@ def test_mouse_and_keyboard(run, server, tmp_path):
         return float(there[2]), float(there[1])
 
     async def used() -> None:
-        async with _browser(tmp_path / "profile") as page:
+        async with browser(tmp_path / "profile") as page:
             await page.open(address(server, "projection=plate"))
             left, top, width, height = await page.ask(
                 "(() => { const b = document.getElementById('map').getBoundingClientRect(); return"
@@ -575,7 +443,7 @@ def test_the_difference_to_another_map_is_seen_in_its_colours(tmp_path, monkeypa
     place = next(lon for lon in np.arange(70.25, 80) if _mapped(tmp_path, lon, 65.25))
 
     async def looked(server: ThreadingHTTPServer) -> None:
-        async with _browser(tmp_path / "profile") as page:
+        async with browser(tmp_path / "profile") as page:
             fragment = f"projection=plate&layer=minus_old&sites=off&at={place},65.25"
             await page.open(address(server, fragment))
             assert "this map minus old: 6 %" in await page.result()
@@ -620,7 +488,7 @@ def test_a_region_stands_upright_and_links_carry_what_is_seen(tmp_path, monkeypa
     assert write_viewer(str(tmp_path), "A test of the viewer")
 
     async def used(server: ThreadingHTTPServer) -> None:
-        async with _browser(tmp_path / "profile") as page:
+        async with browser(tmp_path / "profile") as page:
             await page.open(address(server, "layer=vic_width95&sites=off"))
             assert await page.ask("document.getElementById('layer').value") == "vic_width95"
             await page.ask("document.getElementById('map').focus()")
@@ -677,7 +545,7 @@ def test_opened_from_the_disk_it_says_what_to_do(run, tmp_path):
     assert write_viewer(str(run), "A test of the viewer")
 
     async def opened() -> str:
-        async with _browser(tmp_path / "profile") as page:
+        async with browser(tmp_path / "profile") as page:
             await page.tell(
                 "Page.navigate", url=(run / "products/viewer/index.html").resolve().as_uri()
             )
