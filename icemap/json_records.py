@@ -213,6 +213,9 @@ class CalibrationRecord(TypedDict):
     spread: SpreadRecord
     levels95: tuple[float, float]
     nugget: NotRequired[float]
+    # With both, where a confidence was asked for.
+    confidence: NotRequired[float]
+    stretch: NotRequired[float]
 
 
 class ApplicabilityRecord(TypedDict):

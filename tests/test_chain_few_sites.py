@@ -3,6 +3,7 @@ report.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
+import icemap
 from icemap.config import load_config
+from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
@@ -73,7 +76,7 @@ def config_of(folder: Path) -> Path:
             "candidates": 0,
             "prior_strength": 100,
         },
-        "verification": {"folds": 4, "places": 300, "competitors": [], "nugget": False},
+        "verification": {"folds": 4, "places": 300, "competitors": [], "confidence": 0.8},
     }
     path.write_text(yaml.safe_dump({**content, **changes}))
     return path
@@ -103,6 +106,30 @@ def test_what_so_few_samples_allow_is_said_before_the_first_fit(few):
     facts = next(k for k, line in enumerate(said) if "independent clusters" in line)
     assert "the largest has" in said[facts]
     assert facts < next(k for k, line in enumerate(said) if "CPU seconds" in line)
+
+
+def test_the_confidence_asked_for_is_that_of_levels_map_and_pages(few):
+    run, said = few
+    stored = json.loads((run / "ensemble" / "calibration.json").read_text())
+    assert 0.8 <= stored["confidence"] < 1
+    assert stored["stretch"] > 1
+    attrs = icemap.open_map(str(run / "map.zarr")).attrs
+    assert attrs["interval_confidence"] == stored["confidence"]
+    assert attrs["interval_stretch"] == stored["stretch"]
+    sentence = "meant to cover 95 % of new places with 80 % confidence"
+    assert sum(sentence in line for line in said) == 1
+    assert sentence in (run / "verification.html").read_text()
+    assert "with 80 % confidence" in (run / "report.html").read_text()
+
+
+def test_too_few_samples_for_a_confidence_are_refused_before_the_first_fit(few, tmp_path):
+    shutil.copytree(few[0].parent, tmp_path / "few")
+    path = tmp_path / "few" / "config.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["verification"]["confidence"] = 0.99
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(IcemapError, match=r"confidence is 0\.99, for which 90 samples are needed"):
+        run_here(path, ["verify"])
 
 
 def test_no_skill_is_said_on_the_command_line_and_on_both_pages(few):

@@ -340,6 +340,13 @@ def test_the_published_recipe_has_no_nugget(load):
     assert "verification.nugget: true contradicts ensemble.recipe: published" in sentence
 
 
+def test_the_published_recipe_has_no_confidence(load):
+    sure = {**MINIMAL, "verification": {"confidence": 0.9}}
+    assert load(sure).verification.confidence == 0.9
+    sentence = refused(load, {**sure, "ensemble": {"recipe": "published"}})
+    assert "verification.confidence contradicts ensemble.recipe: published" in sentence
+
+
 def test_what_agrees_with_the_published_recipe_may_be_said(load):
     said = {"held_out": 0.1, "prior_strength": 0, "climatology": 0, "replicates": 20}
     members = ["lightgbm", "svr", "gam", "random_forest"]

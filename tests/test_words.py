@@ -91,6 +91,7 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "verification.competitors": ((), ["verify"], ["report"]),
     "verification.classes": ((0.0, 30.0, 100.0), [], ["verify", "report"]),
     "verification.nugget": (True, VERIFYING, []),
+    "verification.confidence": (0.9, VERIFYING, []),
     "map.replicate_fields": (False, MAPPING, []),
     "compare.other": ("other.csv", ["report"], []),
     "compare.name": ("earlier", ["report"], []),

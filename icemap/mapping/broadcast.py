@@ -36,10 +36,11 @@ def ensemble_digest(url: str) -> str:
     """Digest of an ensemble with its calibration and applicability; the manifest holds the digests
     of the other files.
     """
-    return digest([manifest_digest(url), _calibration(url), _applicability(url)])
+    return digest([manifest_digest(url), calibration_record(url), _applicability(url)])
 
 
-def _calibration(url: str) -> CalibrationRecord:
+def calibration_record(url: str) -> CalibrationRecord:
+    """The content of the ``calibration.json`` of an ensemble."""
     return read_record(join(url, CALIBRATION), CalibrationRecord, REMEDY)
 
 
@@ -66,7 +67,7 @@ def get_predictor(url: str, expected: str) -> Predictor:
             _loaded.clear()
             applicability, calibration = (
                 Applicability.from_dict(_applicability(url)),
-                Calibration.from_dict({**_calibration(url)}),
+                Calibration.from_dict({**calibration_record(url)}),
             )
             _loaded[url, expected] = Predictor(read_compiled(url), applicability, calibration)
         return _loaded[url, expected]

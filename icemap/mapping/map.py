@@ -27,7 +27,6 @@ from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, masked_sums, to_records
 from icemap.mapping.zones import DEFAULT_MASK, masks_of, zones_of
 from icemap.sphere import unit_vectors
-from icemap.verification.calibration import NORMAL_95
 
 # Pixels per side of the tiles in which a chunk is predicted: a tile is what is predicted at once.
 TILE = 64
@@ -109,10 +108,8 @@ class MapBuild:
         ):
             for variable, values in zip(self.variables, map_layers(result), strict=True):
                 rasters[variable.name][rows[batch], columns[batch]] = values
-            sd = (result.upper - result.lower) / (2 * NORMAL_95)
-            if nugget := predictor.calibration.nugget:
-                # A total is that of cells, whatever the interval is for.
-                sd = np.sqrt(np.maximum(sd**2 - nugget**2, 0.0))
+            # A total is that of cells, whatever the interval is for.
+            sd = predictor.calibration.scope.cell_sd(result.lower, result.upper)
             # As published, the bounds of a total are the summed bounds of its cells.
             interval = (result.lower, result.upper) if predictor.compiled.published else None
             members = {name: cells[batch] for name, cells in areas.items()}

@@ -11,10 +11,11 @@ from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import DIMENSIONS, Variable, grid_of, open_gridded
-from icemap.json_records import Json
+from icemap.json_records import CalibrationRecord, Json
 from icemap.run_folder import RunFolder
 from icemap.running.ledger import Ledger
 from icemap.store import join
+from icemap.verification.interval_scope import IntervalScope
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,6 +41,10 @@ HELD_OUT = "replicates_held_out"
 # Attribute of a map: number of the split of each replicate; two that share one were trained without
 # the same sites.
 SPLITS = "replicates_splits"
+# Attributes of a map whose interval is not that of a cell's mean in the mean over networks: see
+# `icemap.verification.calibration.IntervalScope`, and how sure its coverage is.
+INTERVAL_NUGGET, INTERVAL_STRETCH = "interval_nugget", "interval_stretch"
+INTERVAL_CONFIDENCE = "interval_confidence"
 # Attribute of a map: the recipe that its ensemble followed, where it is not icemap's.
 RECIPE = "recipe"
 # Attribute of a map that was trained on pseudo-sites as well: what is said of them.
@@ -68,6 +73,24 @@ def splits_of(dataset: xr.Dataset) -> tuple[int, ...] | None:
     """Number of the split of each replicate; None of a map that does not say."""
     stored = dataset.attrs.get(SPLITS)
     return None if stored is None else tuple(int(number) for number in np.atleast_1d(stored))
+
+
+def scope_of(dataset: xr.Dataset) -> IntervalScope:
+    """What the interval of a map holds beside the error of the means of its cells."""
+    found = dataset.attrs
+    return IntervalScope(
+        float(found.get(INTERVAL_NUGGET, 0.0)), float(found.get(INTERVAL_STRETCH, 1.0))
+    )
+
+
+def interval_attributes(calibration: CalibrationRecord) -> dict[str, float]:
+    """What a map says of its interval where it is not that of a cell's mean in the mean."""
+    found = {
+        INTERVAL_NUGGET: calibration.get("nugget"),
+        INTERVAL_STRETCH: calibration.get("stretch"),
+        INTERVAL_CONFIDENCE: calibration.get("confidence"),
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Variable, ...]:

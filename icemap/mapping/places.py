@@ -16,7 +16,6 @@ from icemap.mapping.broadcast import Predictor
 from icemap.mapping.chunk import map_pixels
 from icemap.sphere import unit_vectors
 from icemap.store import storage_errors
-from icemap.verification.calibration import NORMAL_95
 from icemap.verification.site_influence import MapPlaces
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def map_places(
         X,
         unit_vectors(places.longitude, places.latitude),
     )
-    sd = (result.upper - result.lower) / (2 * NORMAL_95)
+    sd = predictor.calibration.scope.cell_sd(result.lower, result.upper)
     predictors = coding.design(coding.encode(X)[0])
     return MapPlaces(
         places.longitude,

@@ -25,7 +25,7 @@ def _make(context: Context) -> Facts:
     from icemap.boreholes.samples import is_pseudo, read_samples
     from icemap.ensemble.saved import read_manifest
     from icemap.mapping.agreement import require_agreement, require_memory
-    from icemap.mapping.broadcast import ensemble_digest
+    from icemap.mapping.broadcast import calibration_record, ensemble_digest
     from icemap.mapping.compiled_file import ensure_compiled
     from icemap.mapping.map import MapBuild
     from icemap.mapping.map_schema import (
@@ -34,6 +34,7 @@ def _make(context: Context) -> Facts:
         PSEUDO_SITES,
         RECIPE,
         SPLITS,
+        interval_attributes,
         map_variables,
     )
     from icemap.mapping.replicate_fields import replicates_url
@@ -70,6 +71,7 @@ def _make(context: Context) -> Facts:
         "source": source,
         "history": history,
         HELD_OUT: config.ensemble.held_out,
+        **interval_attributes(calibration_record(config.folder.ensemble)),
     }
     # An ensemble of before two replicates shared a split says nothing of it.
     if splits := read_manifest(config.folder.ensemble).get("splits"):

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from icemap.ensemble.model import IceEnsemble
+    from icemap.ensemble.replicates import TrainingTable
+    from icemap.json_records import CalibrationRecord
     from icemap.mapping.places import CubePlaces
+    from icemap.verification.confidence import Confidence
     from icemap.verification.cross_validation import Fold
     from icemap.verification.records import (
         Explanation,
@@ -98,6 +101,7 @@ def _make(context: Context) -> Facts:
             f"{config.folder.samples}: {error} The number of folds is verification.folds in the"
             " config."
         ) from error
+    confidence = _confidence(config, table)
     competitors, absent = installed(config.verification.competitors)
     notes = [*([f"this is {config.preview}"] if config.quick else []), *notes, *absent]
     if "random_forest" in ensemble.members and find_spec("shap") is None:
@@ -113,7 +117,9 @@ def _make(context: Context) -> Facts:
     else:
         part = found.by_kind[first]
         pit, dissimilarity = part["models"][MODEL]["pit"], part["dissimilarity"]
-        calibration = Calibration.fit(pit, dissimilarity, _nugget(config, boreholes)).to_dict()
+        sure = None if confidence is None else confidence.of(part["rows"])
+        fitted = Calibration.fit(pit, dissimilarity, _nugget(config, boreholes), sure)
+        calibration = fitted.to_dict()
     predictors = ensemble.coding_.design(everything.X)
     applicability = Applicability.fit(
         predictors,
@@ -121,9 +127,13 @@ def _make(context: Context) -> Facts:
         folds[first],
         everything.drilled,
     )
-    by_kind = {kind: with_calibrated(part, labels[kind]) for kind, part in found.by_kind.items()}
+    by_kind = {
+        kind: with_calibrated(part, labels[kind], confidence)
+        for kind, part in found.by_kind.items()
+    }
     share = float(read_manifest(config.folder.ensemble)["tuning"]["climatology"])
     notes += _share_note(share, found.shares)
+    notes += _confidence_note(config, calibration)
     if pseudo_sites := len(samples) - len(boreholes):
         notes.append(pseudo_sites_words(pseudo_sites))
     scored = verification_record(by_kind, table, applicability, config)
@@ -145,6 +155,7 @@ def _make(context: Context) -> Facts:
         *_as_text(scored["table"], config.target.unit),
         *found.notes,
         *_share_note(share, found.shares),
+        *_confidence_note(config, calibration),
     ]:
         context.log("  " + line)
     context.log("  " + scored["skill"]["sentence"])
@@ -222,6 +233,36 @@ def _nugget(config: Config, samples: pd.DataFrame) -> float:
         return spread
     # Samples without errors are means of a few holes: what they spread by is in the residuals.
     return float(spread * (1 - (1 / samples["sites"]).mean()) ** 0.5)
+
+
+def _confidence(config: Config, table: TrainingTable) -> Confidence | None:
+    """With which the interval is to cover 95 %, as the config asks."""
+    from icemap.verification.confidence import Confidence, least_samples
+    from icemap.verification.skill import skill_blocks
+
+    level = config.verification.confidence
+    if level is None:
+        return None
+    if len(table) < (least := least_samples(level)):
+        raise IcemapError(
+            f"verification.confidence is {level:g}, for which {least} samples are needed at least;"
+            f" {config.folder.samples} has {len(table)}. Take a lower one, or leave the key out."
+        )
+    blocks, _ = skill_blocks(table.longitude, table.latitude, config.ensemble.block_degrees)
+    return Confidence(level, blocks, config.seed)
+
+
+def _confidence_note(config: Config, calibration: CalibrationRecord) -> list[str]:
+    if (asked := config.verification.confidence) is None:
+        return []
+    reached = calibration["confidence"]
+    note = (
+        f"the 95 % interval of the map is meant to cover 95 % of new places with {100 * asked:g} %"
+        " confidence, not on average over networks of boreholes"
+    )
+    if reached < asked:
+        note += f"; these samples allow {100 * reached:.0f} % only"
+    return [note]
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING, Any
 from icemap.config import TargetConfig
 from icemap.gridded import grid_of
 from icemap.json_records import StorageRecord, read_record
-from icemap.mapping.map_schema import HELD_OUT, open_map, require_complete, splits_of, target_of
+from icemap.mapping.map_schema import (
+    HELD_OUT,
+    open_map,
+    require_complete,
+    scope_of,
+    splits_of,
+    target_of,
+)
 from icemap.mapping.replicate_fields import StoredReplicates
 from icemap.run_folder import RunFolder
 from icemap.store import exists
 from icemap.totals.ice_totals import totals
 from icemap.totals.residual_field import Variogram
+from icemap.verification.interval_scope import IntervalScope
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -120,6 +128,11 @@ class OpenedMap:
     @property
     def grid(self) -> Grid:
         return grid_of(self.dataset)
+
+    @property
+    def scope(self) -> IntervalScope:
+        """What the interval of its cells holds beside the error of their means."""
+        return scope_of(self.dataset)
 
     @property
     def thickness_m(self) -> float | None:

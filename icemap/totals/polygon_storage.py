@@ -17,12 +17,9 @@ from icemap.mapping.sums import RegionSums, chunk_sums
 from icemap.mapping.zones import masks_of
 from icemap.store import storage_errors
 from icemap.totals.opened_map import OpenedMap
-from icemap.totals.replicate_spread import NORMAL_95
 from icemap.totals.residual_field import Variogram, residual_total_sd
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from icemap.totals.polygons import Zone
 
 # Side in degrees of the blocks that stand for a zone's cells in the residual's total: its
@@ -126,18 +123,17 @@ def sum_covers(
     IcemapError
         If the map is unfinished, or was made without replicates.
     """
-    dataset, stored = opened.dataset, opened.replicates()
-    grid = opened.grid
+    stored, grid = opened.replicates(), opened.grid
     found: dict[str, ZoneSums] = {}
     for chunk in grid.chunks(stored.chunk):
         covers = covers_of(grid, chunk)
-        for name, part in _sum_chunk(dataset, stored, grid, chunk, covers, mask):
+        for name, part in _sum_chunk(opened, stored, grid, chunk, covers, mask):
             found[name] = found[name] + part if name in found else part
     return found
 
 
 def _sum_chunk(
-    dataset: xr.Dataset,
+    opened: OpenedMap,
     stored: StoredReplicates,
     grid: Grid,
     chunk: Chunk,
@@ -155,6 +151,7 @@ def _sum_chunk(
     mapped = np.isfinite(fraction)
     if not mapped.any():
         return
+    dataset = opened.dataset
     name = target_name(dataset)
     with storage_errors(stored.url, "read"):
         window = (
@@ -169,7 +166,7 @@ def _sum_chunk(
     # it.
     values += window[name].to_numpy()[mapped] - values.mean(axis=0)
     lower, upper = (window[f"{name}_{end}95"].to_numpy()[mapped] for end in ("lower", "upper"))
-    sd = (upper - lower) / (2 * NORMAL_95)
+    sd = opened.scope.cell_sd(lower, upper)
     bounds = (lower, upper) if is_published(dataset) else None
     aoa, counted = window["aoa"].to_numpy()[mapped], masks_of(fraction[mapped])[mask]
     area = grid.cell_area()[rows][row]

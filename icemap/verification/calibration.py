@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
 from icemap.json_records import CalibrationRecord
+from icemap.verification.confidence import Confidence, confident_levels
 from icemap.verification.conformal import ConformalPIT
+from icemap.verification.interval_scope import NORMAL_95, IntervalScope
 
 Array = NDArray[np.float64]
 
@@ -20,8 +22,6 @@ Array = NDArray[np.float64]
 _PRIOR_ROWS = 200
 # The transform is tabulated: steps of the logarithm of the dissimilarity.
 _STEPS = 256
-# Half the width of a 95 % interval in standard deviations of a normal error.
-NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,10 @@ class Calibration:
     nugget : float
         Standard deviation of a new borehole about the mean of its cell, by which the interval is
         widened; 0 for an interval of the cell's mean.
+    confidence : float
+        With which the coverage holds; 0 where none was asked for, and it holds in the mean.
+    stretch : float
+        How many times as far apart, in normal scores, the levels are as without a confidence.
 
     Examples
     --------
@@ -133,9 +137,17 @@ class Calibration:
     spread: LocalSpread
     levels95: tuple[float, float]
     nugget: float = 0.0
+    confidence: float = 0.0
+    stretch: float = 1.0
 
     @classmethod
-    def fit(cls, pit: ArrayLike, dissimilarity: ArrayLike, nugget: float = 0.0) -> Self:
+    def fit(
+        cls,
+        pit: ArrayLike,
+        dissimilarity: ArrayLike,
+        nugget: float = 0.0,
+        confidence: Confidence | None = None,
+    ) -> Self:
         """Fit to PITs (n,) of left-out samples under kNNDM folds and their dissimilarity to the
         sites of the other folds (n,).
 
@@ -148,16 +160,23 @@ class Calibration:
         nugget : float
             Spread of boreholes about the mean of their cell that the samples do not have, in units
             of the target.
+        confidence : Confidence, optional
+            With which the interval is to cover 95 %; without it, it does so in the mean.
         """
         spread = LocalSpread.fit(pit, dissimilarity)
         believed = (np.arange(_PRIOR_ROWS) + 0.5) / _PRIOR_ROWS
-        return cls(
-            spread,
-            ConformalPIT()
-            .fit(np.concatenate([spread.transform(pit, dissimilarity), believed]))
-            .levels(0.95),
-            nugget,
-        )
+        transformed = spread.transform(pit, dissimilarity)
+        levels = ConformalPIT().fit(np.concatenate([transformed, believed])).levels(0.95)
+        if confidence is None:
+            return cls(spread, levels, nugget)
+        found = confident_levels(transformed, believed, confidence)
+        stretch = np.diff(special.ndtri(found.levels)) / np.diff(special.ndtri(levels))
+        return cls(spread, found.levels, nugget, found.reached, float(stretch[0]))
+
+    @property
+    def scope(self) -> IntervalScope:
+        """What its interval holds beside the error of the mean of a cell."""
+        return IntervalScope(self.nugget, self.stretch)
 
     def widened(self, mean: Array, interval: Array, low: float, high: float) -> Array:
         """The interval (n, 2) with the nugget, between the lowest and the highest value of the
@@ -234,6 +253,9 @@ class Calibration:
         }
         if self.nugget:
             content["nugget"] = self.nugget
+        if self.confidence:
+            content["confidence"] = self.confidence
+            content["stretch"] = self.stretch
         return content
 
     @classmethod
@@ -244,6 +266,8 @@ class Calibration:
             LocalSpread(**content["spread"]),
             (float(low), float(high)),
             float(content.get("nugget", 0.0)),
+            float(content.get("confidence", 0.0)),
+            float(content.get("stretch", 1.0)),
         )
 
 

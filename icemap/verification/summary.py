@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from icemap.json_records import Row
 from icemap.verification.calibration import Calibration
+from icemap.verification.confidence import Confidence
 from icemap.verification.coverage import BlockDraws
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS, mapped_model
 from icemap.verification.cv_schemes import KIND_NAMES
@@ -31,7 +32,10 @@ CALIBRATED = f"{MODEL} calibrated"
 
 
 def calibrated_interval(
-    model: Forecast, dissimilarity: Array, labels: NDArray[np.int64]
+    model: Forecast,
+    dissimilarity: Array,
+    labels: NDArray[np.int64],
+    confidence: Confidence | None = None,
 ) -> tuple[Array, Array]:
     """Interval for each sample by a calibration on the other folds, so that no sample calibrates
     its own interval.
@@ -44,13 +48,15 @@ def calibrated_interval(
         Of each sample to the sites that it was predicted from.
     labels : ndarray of shape (n,)
         Fold of each sample.
+    confidence : Confidence, optional
+        Of these samples, see `icemap.verification.calibration.Calibration.fit`.
     """
     bounds = np.empty((len(labels), 2))
     for fold in np.unique(labels):
         here = labels == fold
-        levels = Calibration.fit(model["pit"][~here], dissimilarity[~here]).levels(
-            dissimilarity[here]
-        )
+        sure = None if confidence is None else confidence.of(~here)
+        fitted = Calibration.fit(model["pit"][~here], dissimilarity[~here], confidence=sure)
+        levels = fitted.levels(dissimilarity[here])
         bounds[here] = [
             np.interp(at, TAIL_LEVELS, row)
             for at, row in zip(levels, model["quantiles"][here], strict=True)
@@ -63,7 +69,11 @@ def shown_model(models: Container[str]) -> str:
     return CALIBRATED if CALIBRATED in models else MODEL if MODEL in models else PUBLISHED
 
 
-def with_calibrated(part: LeftOutForecasts, labels: NDArray[np.int64]) -> LeftOutForecasts:
+def with_calibrated(
+    part: LeftOutForecasts,
+    labels: NDArray[np.int64],
+    confidence: Confidence | None = None,
+) -> LeftOutForecasts:
     """The forecasts of one kind of folds, with the calibrated interval of what is mapped as one
     more model.
 
@@ -73,7 +83,8 @@ def with_calibrated(part: LeftOutForecasts, labels: NDArray[np.int64]) -> LeftOu
     if len(np.unique(here)) < 2 or MODEL not in part["models"]:
         return part
     model = part["models"][MODEL]
-    interval = np.column_stack(calibrated_interval(model, part["dissimilarity"], here))
+    sure = None if confidence is None else confidence.of(part["rows"])
+    interval = np.column_stack(calibrated_interval(model, part["dissimilarity"], here, sure))
     calibrated: Forecast = {
         "mean": model["mean"],
         "pit": model["pit"],

@@ -11,14 +11,16 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+import xarray as xr
 import yaml
+import zarr
 from click.testing import CliRunner
 
 from icemap.cli import main
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded, describe_gridded, write_chunk
 from icemap.mapping.map_schema import HELD_OUT, map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, StoredReplicates, replicates_url
 from icemap.mapping.sums import chunk_sums, to_records
@@ -27,6 +29,7 @@ from icemap.running.ledger import Ledger
 from icemap.totals.ice_storage import ice_storage, write_ice_storage
 from icemap.totals.opened_map import ResidualFacts
 from icemap.totals.residual_field import Variogram, residual_total_sd
+from icemap.verification.interval_scope import NORMAL_95
 
 GRID = Grid(60, 50, 124, 82, 0.5)
 REPLICATES = 12
@@ -143,6 +146,27 @@ def test_an_area_round_everything_has_the_totals_of_the_ledger(map_url, tmp_path
     assert drawn["residual_sd"] == pytest.approx(kept["residual_sd"], rel=0.01)
     assert 0 < kept["share_residual"] < 1
     assert drawn["ice_km3_aoa"] == pytest.approx(kept["ice_km3_aoa"], rel=1e-3)
+
+
+def test_the_total_of_an_area_does_not_depend_on_what_the_interval_is_for(map_url, tmp_path):
+    everything = polygons(tmp_path / "all.gpkg", everything=shapely.box(0, 0, 180, 90))
+    plain = ice_storage(map_url, everything).iloc[0]
+    copied = tmp_path / "map.zarr"
+    shutil.copytree(Path(map_url).parent, tmp_path, dirs_exist_ok=True)
+    dataset = xr.open_zarr(copied, consolidated=False)
+    # Twice as far from the mean, and then with a nugget of 9.
+    half = NORMAL_95 * np.hypot(2 * 15 / NORMAL_95, 9.0)
+    for name, end in (("vic_lower95", -half), ("vic_upper95", half)):
+        stored = zarr.open_array(str(copied / name))
+        stored[:] = np.where(np.isnan(stored[:]), np.nan, dataset.vic.to_numpy() + end)
+    describe_gridded(
+        str(copied),
+        map_variables(TargetConfig()),
+        {**dataset.attrs, "interval_stretch": 2.0, "interval_nugget": 9.0},
+    )
+    wider = ice_storage(str(copied), everything).iloc[0]
+    for column in ("ice_km3_independent_lower95", "ice_km3_correlated_upper95"):
+        assert wider[column] == pytest.approx(plain[column], rel=1e-4), column
 
 
 @pytest.mark.parametrize("mask", ["fraction", "majority", "whole"])

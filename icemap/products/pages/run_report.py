@@ -199,10 +199,12 @@ def _interval_of(config: Config) -> str:
     """
     if config.ensemble.recipe == "published":
         return "of the replicates' means"
+    level = config.verification.confidence
+    sure = "" if level is None else f", with {100 * level:g} % confidence,"
     if config.verification.nugget:
-        return "of one new borehole in a cell"
+        return f"of one new borehole in a cell{sure}"
     known = sample_errors(read_samples(config.folder.samples)) is not None
-    return "of the mean of a single cell" if known else "of a single cell"
+    return f"of the mean of a single cell{sure}" if known else f"of a single cell{sure}"
 
 
 def _headline(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
