@@ -1,18 +1,21 @@
 """icemap beside its competitors on real targets: ``python tests/statistical/real_targets.py
-[alt|thickness|temperature ...]``.
+[alt|thickness|temperature ...] [--assignments 3] [--untuned]``.
 
 Active-layer thickness, permafrost thickness and ground temperature, with 36 predictors on a 10'
-grid; folds of whole 10 degree blocks, everything tuned inside the training side of each fold. Needs
-the folder with ``grids_10min/`` and ``points/`` beside the checkout, or named by ICEMAP_DATA.
+grid; folds of whole 10 degree blocks, everything tuned inside the training side of each fold. With
+more than one assignment of blocks to folds, scores and differences are of all of them together;
+the recipe as printed, which costs most, is left out then. Needs the folder with ``grids_10min/``
+and ``points/`` beside the checkout, or named by ICEMAP_DATA.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -22,12 +25,19 @@ from scipy.spatial import cKDTree
 from icemap import IceEnsemble
 from icemap.boreholes.samples import declustering_weights
 from icemap.ensemble.folds import block_folds
+from icemap.grid import wrapped
 from icemap.sphere import unit_vectors
 from icemap.verification.competitors import COMPETITORS
-from icemap.verification.cross_validation import gather, verify_fold
+from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.verification.groups import block_names
 from icemap.verification.published import PUBLISHED, PUBLISHED_MIXTURE, REPLICATES
-from icemap.verification.summary import difference_table, verification_table, with_calibrated
+from icemap.verification.records import LeftOutForecasts
+from icemap.verification.summary import (
+    CALIBRATED,
+    difference_table,
+    verification_table,
+    with_calibrated,
+)
 
 REAL = Path(os.environ.get("ICEMAP_DATA", Path(__file__).parents[2].parent / "shared" / "realcase"))
 CLASSES = ("koppen", "landcover")
@@ -39,6 +49,19 @@ TARGETS: dict[str, tuple[str, str, tuple[float, float] | None]] = {
     "temperature": ("points_magt.csv", "magt_c", None),
 }
 FOLDS = 10
+KEYS = (
+    "crps",
+    "winkler_95",
+    "coverage_95",
+    "width_95",
+    "worst_block_coverage_95",
+    "rmse",
+    "bias",
+)
+# Models whose scores are told for each assignment.
+TOLD = (MODEL, CALIBRATED, "quantile_forest", "kriging")
+# Degrees by which the blocks are shifted, and the seed that sorts them into folds.
+ASSIGNMENTS = ((0.0, 0), (5.0, 0), (0.0, 1))
 
 
 def samples(target: str) -> pd.DataFrame:
@@ -84,53 +107,81 @@ def samples(target: str) -> pd.DataFrame:
     )
 
 
-def verified(target: str, seed: int = 0) -> dict[str, list[dict[str, Any]]]:
-    """Scores of every model, and the paired differences to icemap."""
-    table = samples(target)
-    ensemble = IceEnsemble(classes=CLASSES, bounds=TARGETS[target][2], seed=seed)
-    ensemble.prepare(table)
-    labels = block_folds(table.lon, table.lat, 10.0, FOLDS, seed)
+def left_out(
+    table: pd.DataFrame, ensemble: IceEnsemble, shift: float, seed: int, competitors: Sequence[str]
+) -> LeftOutForecasts:
+    """Forecasts of every sample by folds that are assigned in one way."""
+    labels = block_folds(wrapped(table.lon + shift), table.lat + shift, 10.0, FOLDS, seed)
     part = gather(
-        [verify_fold(ensemble, table, labels, k, (*COMPETITORS, PUBLISHED)) for k in range(FOLDS)],
+        [verify_fold(ensemble, table, labels, k, competitors) for k in range(FOLDS)],
         np.arange(len(table)),
     )
+    return with_calibrated(part, labels)
+
+
+def together(parts: Sequence[LeftOutForecasts]) -> LeftOutForecasts:
+    """Forecasts of several assignments one after another: each sample is there as often, and in
+    one block, so that a resampling of blocks keeps its copies together.
+    """
+
+    def joined(values: Sequence[Any]) -> Any:
+        if isinstance(values[0], dict):
+            # A model may not be had in every assignment.
+            names = [name for name in values[0] if all(name in value for value in values)]
+            return {name: joined([value[name] for value in values]) for name in names}
+        return np.concatenate(values)
+
+    return cast("LeftOutForecasts", joined(parts))
+
+
+def verified(target: str, assignments: int, tuned: bool) -> dict[str, list[dict[str, Any]]]:
+    """Scores of every model, and the paired differences to icemap."""
+    table = samples(target)
+    settings = {} if tuned else {"candidates": 0}
+    ensemble = IceEnsemble(classes=CLASSES, bounds=TARGETS[target][2], seed=0, **settings)
+    ensemble.prepare(table)
+    competitors = COMPETITORS if assignments > 1 else (*COMPETITORS, PUBLISHED)
     blocks = block_names(table.lon, table.lat, 10.0)
-    by_kind = {"block": with_calibrated(part, labels)}
+    parts = []
+    for shift, seed in ASSIGNMENTS[:assignments]:
+        parts.append(left_out(table, ensemble, shift, seed, competitors))
+        for row in verification_table({"block": parts[-1]}, blocks):
+            if row["model"] in TOLD:
+                print(f"shift {shift:g}, seed {seed}: {line(row)}", flush=True)
+    by_kind = {"block": together(parts)}
     return {
         "table": verification_table(by_kind, blocks),
-        "differences": difference_table(by_kind, blocks, seed),
+        "differences": difference_table(by_kind, blocks, 0),
     }
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """The scores of a model as text."""
+    told = dict.fromkeys((PUBLISHED, PUBLISHED_MIXTURE), f" ({REPLICATES})")
+    return f"{row['model'] + told.get(row['model'], ''):28}" + "".join(
+        f"{row[key]:>13.3f}" if key in row else f"{'-':>13}" for key in KEYS
+    )
 
 
 def report(target: str, found: dict[str, list[dict[str, Any]]]) -> str:
     """The figures as text."""
-    keys = (
-        "crps",
-        "winkler_95",
-        "coverage_95",
-        "width_95",
-        "worst_block_coverage_95",
-        "rmse",
-        "bias",
-    )
-    told = dict.fromkeys((PUBLISHED, PUBLISHED_MIXTURE), f" ({REPLICATES})")
     lines = [
         f"{target:28}"
         + "".join(
             f"{key.replace('_95', '').replace('worst_block_coverage', 'worst block'):>13}"
-            for key in keys
+            for key in KEYS
         )
     ]
-    lines += [
-        f"{row['model'] + told.get(row['model'], ''):28}"
-        + "".join(f"{row[key]:>13.3f}" if key in row else f"{'-':>13}" for key in keys)
-        for row in found["table"]
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(line, found["table"])])
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or TARGETS:
-        scores = verified(name)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("targets", nargs="*", choices=[*TARGETS, []], default=[*TARGETS])
+    parser.add_argument("--assignments", type=int, default=1, choices=(1, 2, 3))
+    parser.add_argument("--untuned", action="store_true")
+    options = parser.parse_args()
+    for name in options.targets:
+        scores = verified(name, options.assignments, not options.untuned)
         print(report(name, scores), flush=True)
         print(json.dumps(scores["differences"]), flush=True)
