@@ -200,7 +200,7 @@ def _interval_of(config: Config) -> str:
     if config.ensemble.recipe == "published":
         return "of the replicates' means"
     level = config.verification.confidence
-    sure = "" if level is None else f", with {100 * level:g} % confidence,"
+    sure = "" if level is None else f" with {100 * level:g} % confidence"
     if config.verification.nugget:
         return f"of one new borehole in a cell{sure}"
     known = sample_errors(read_samples(config.folder.samples)) is not None
