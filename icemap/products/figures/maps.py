@@ -13,7 +13,7 @@ from icemap.config import TargetConfig
 from icemap.grid import wrapped
 from icemap.gridded import grid_of
 from icemap.land import land_at
-from icemap.mapping.map_schema import open_map, target_of
+from icemap.mapping.map_schema import open_map, scope_of, target_of
 from icemap.products.figures.projection import Projection, View, downsample, drape, view_of
 from icemap.products.figures.style import (
     COAST,
@@ -112,6 +112,44 @@ def map_drawing(
     return figure
 
 
+@styled
+def width_parts_figure(source: str | xr.Dataset, pixels: int = 900) -> bytes:
+    """What makes the interval as wide as it is: the part of its variance that is the spread of the
+    replicates (the rest is the residual), and the dissimilarity that widens it.
+
+    Parameters
+    ----------
+    source : str or xarray.Dataset
+        A map or its URL.
+    pixels : int
+        Width of each map.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    _, view, layers = draped(source, "equal-area", pixels)
+    land = land_at(*view.cells)
+    dataset = open_map(source) if isinstance(source, str) else source
+    sd = scope_of(dataset).cell_sd(layers["lower"], layers["upper"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.minimum(100 * (layers["spread"] / sd) ** 2, 100)
+    left, right, bottom, top = view.extent
+    height = (top - bottom) / (right - left)
+    wide = height < 0.4
+    figure = new_figure(10.6, 2 * (9.8 * height + 0.9) if wide else 5.3 * height + 0.85)
+    first, second = figure.subplots(2, 1) if wide else figure.subplots(1, 2)
+    label = "spread of the replicates, part of the variance (%)"
+    limits = 0.0, value_range(share, None)[1]
+    draw_map(first, view, land, share, limits, WIDTH_COLOURS, label)
+    unlike = layers["dissimilarity"]
+    label = "dissimilarity to the training sites"
+    draw_map(second, view, land, unlike, value_range(unlike, None), WIDTH_COLOURS, label)
+    hatch_outside(second, view, unlike, layers["aoa"])
+    return saved(figure, "png")
+
+
 def field_drawing(
     dataset: xr.Dataset,
     variable: str,
@@ -185,8 +223,8 @@ def hatch_outside(
 def draped(
     source: str | xr.Dataset, projection: Projection = "equal-area", pixels: int = 900
 ) -> tuple[TargetConfig, View, dict[str, NDArray[np.float64]]]:
-    """What a map is about, how it is looked at, and ``value``, ``lower``, ``upper`` and ``aoa`` as
-    pixels of the picture.
+    """What a map is about, how it is looked at, and ``value``, ``lower``, ``upper``, ``spread``,
+    ``dissimilarity`` and ``aoa`` as pixels of the picture.
     """
     dataset = open_map(source) if isinstance(source, str) else source
     target, grid = target_of(dataset), grid_of(dataset)
@@ -225,6 +263,8 @@ def _layers(target: TargetConfig) -> dict[str, str]:
         "value": target.name,
         "lower": f"{target.name}_lower95",
         "upper": f"{target.name}_upper95",
+        "spread": f"{target.name}_sd_ensemble",
+        "dissimilarity": "dissimilarity",
         "aoa": "aoa",
     }
 

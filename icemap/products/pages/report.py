@@ -49,6 +49,9 @@ class Report:
     target : TargetConfig
     map_png, plate_png : bytes
         From :func:`icemap.products.figures.maps.map_figure`, the second in degrees.
+    width_png : bytes
+        From :func:`icemap.products.figures.maps.width_parts_figure`; nothing for an interval
+        that is made of the replicates alone.
     members : sequence of str
     replicates : int
     facts : mapping
@@ -86,6 +89,7 @@ class Report:
     target: TargetConfig
     map_png: bytes
     plate_png: bytes = b""
+    width_png: bytes = b""
     members: Sequence[str] = ()
     replicates: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)

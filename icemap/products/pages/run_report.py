@@ -22,7 +22,7 @@ from icemap.json_records import (
 )
 from icemap.products.figures.boreholes import boreholes_map
 from icemap.products.figures.comparison import comparison_maps
-from icemap.products.figures.maps import map_figure, verification_figure
+from icemap.products.figures.maps import map_figure, verification_figure, width_parts_figure
 from icemap.products.figures.verification import importance_figure
 from icemap.products.pages.comparison import summary_lines
 from icemap.products.pages.report import (
@@ -105,6 +105,9 @@ def write_run_report(
             else ""
         ),
         plate_png=map_figure(config.folder.map, config.title, projection="plate-carree"),
+        width_png=(
+            b"" if config.ensemble.recipe == "published" else width_parts_figure(config.folder.map)
+        ),
         verification_png=_verification_picture(verification, config.target.unit),
         importance_svg=_importance_picture(config),
         boreholes_svg=_boreholes_picture(config),

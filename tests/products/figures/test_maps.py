@@ -6,13 +6,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from matplotlib.image import imread
 
 from icemap.config import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables, open_map
-from icemap.products.figures.maps import map_figure, verification_figure
+from icemap.products.figures.maps import map_figure, verification_figure, width_parts_figure
 
 GRID = Grid(-180, 40, 180, 90, 2.0)
 
@@ -70,6 +71,25 @@ def test_what_is_outside_the_area_of_applicability_is_hatched(dataset):
     dark = [(picture[:, half:] < 0.25).all(axis=2).mean() for picture in (inside, outside)]
     assert dark[1] > 1.5 * dark[0]
     assert colour_share(outside[:, :half], (0.1, 0.1, 0.1)) < 0.02
+
+
+def test_the_part_of_the_replicates_is_that_of_the_error_of_a_cell(dataset):
+    sd = 20 / (2 * 1.959963984540054)
+    west = dataset.longitude < 0
+    spread = xr.ones_like(dataset.vic) * sd * np.sqrt(xr.where(west, 0.2, 0.4))
+    made = dataset.assign(vic_sd_ensemble=spread, dissimilarity=xr.ones_like(dataset.vic))
+    # With a nugget and a stretch the same cells have a wider interval.
+    half = 1.959963984540054 * np.hypot(2 * sd, 5.0)
+    wider = made.assign(vic_lower95=made.vic - half, vic_upper95=made.vic + half).assign_attrs(
+        interval_nugget=5.0, interval_stretch=2.0
+    )
+    pictures = [pixels(width_parts_figure(one, pixels=300)) for one in (made, wider)]
+    colours = mpl.colormaps["cividis"]
+    for picture in pictures:
+        left = picture[:, : picture.shape[1] // 2]
+        for share in (0.5, 1.0):
+            assert colour_share(left, colours(share)) > 0.1, share
+    np.testing.assert_allclose(*pictures, atol=0.05)
 
 
 def test_sites_are_drawn(dataset):
