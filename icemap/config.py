@@ -44,7 +44,8 @@ QUICK_VERIFICATION = {"folds": 3, "places": 500}
 PREVIEW_TITLE = " (preview)"
 PREVIEW = (
     "a preview (quick: true): few replicates, three folds and no competitors, so that scores,"
-    " intervals and totals are rough; a run without quick makes the map"
+    " intervals and totals are rough, and settings chosen once with all sites, so that scores are"
+    " slightly flattered; a run without quick makes the map"
 )
 
 
@@ -531,7 +532,8 @@ class Config(Section):
     """File that says how each source is read."""
     quick: bool = False
     """True makes a preview in minutes: few replicates, three folds and no competitors, whatever the
-    other settings say. Every product says that it is one.
+    other settings say, and settings of the members that are not chosen again without each fold.
+    Every product says that it is one.
     """
     predictors: tuple[Annotated[str, Field(pattern=PLAIN_NAME)], ...] = Field(min_length=1)
     """Entries of the catalogue that the map is made from."""

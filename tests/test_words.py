@@ -27,7 +27,7 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "run": ("/elsewhere/run", [], []),
     "seed": (1, TRAINING, []),
     "title": ("Ice", [], ["cube", "boreholes", "verify", "map", "publish", "report"]),
-    "quick": (True, [], ["verify", "map", "storage", "publish", "report"]),
+    "quick": (True, VERIFYING, []),
     "author": ("Somebody", [], ["map", "publish", "report"]),
     "licence": ("CC-BY-4.0", [], ["map", "publish", "report"]),
     "citation": ("Somebody (2026)", [], ["map", "publish", "report"]),

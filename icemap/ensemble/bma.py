@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
+from sklearn.base import clone
 
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.checks import check_bounds, check_fit, check_target
 from icemap.ensemble.copulas import Copula
-from icemap.ensemble.fitting import FitOptions, fit_parts
+from icemap.ensemble.fitting import Components, FitOptions, fit_components
 from icemap.ensemble.margins import Margin, cdf_interval, describe_margin, margin_from_dict
 from icemap.ensemble.nodes import Nodes
 from icemap.ensemble.predictive import PredictiveMixture
@@ -158,17 +159,57 @@ class CopulaBMA(PredictiveMixture):
             For fewer than 30 different rows, and of a value of an unbounded target that is far
             beyond all others.
         """
-        options = FitOptions(
+        return self._weighed(*self._components(F, y, sample_weight))
+
+    def fit_strengths(
+        self,
+        F: ArrayLike,
+        y: ArrayLike,
+        strengths: Sequence[float],
+        sample_weight: ArrayLike | None = None,
+    ) -> list[CopulaBMA]:
+        """A fit with each strength of the prior, as `fit` would make it; margins and copulas, which
+        do not depend on it, are fitted once.
+
+        Parameters
+        ----------
+        F, y, sample_weight
+            As of `fit`.
+        strengths : sequence of float
+            Values of ``prior_strength``.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> y = 100 * rng.beta(2, 3, 400)
+        >>> F = y[:, None] + rng.normal(0, [6.0, 12.0], (400, 2))
+        >>> free, prior = CopulaBMA().fit_strengths(F, y, [0.0, float("inf")])
+        >>> bool(free.weights_[0] > 0.5), prior.weights_.tolist()
+        (True, [0.5, 0.5])
+        """
+        found = self._components(F, y, sample_weight)
+        return [clone(self).set_params(prior_strength=s)._weighed(*found) for s in strengths]
+
+    def _components(
+        self, F: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[Components, Array, list[str]]:
+        options = self._options()
+        members, target, weights, names = check_fit(
+            self, F, y, sample_weight, options.bounds, options.idle
+        )
+        return fit_components(members, target, weights, names, options), members, names
+
+    def _options(self) -> FitOptions:
+        return FitOptions(
             check_bounds(self.bounds),
             self.prior_strength,
             self.prior_weights,
             self.seed,
             self.idle,
         )
-        members, target, weights, names = check_fit(
-            self, F, y, sample_weight, options.bounds, options.idle
-        )
-        parts = fit_parts(members, target, weights, names, options)
+
+    def _weighed(self, components: Components, members: Array, names: list[str]) -> CopulaBMA:
+        parts = components.weighed(self._options())
         self._set_parts(
             parts.target_margin, parts.member_margins, parts.copulas, parts.weights, parts.v_clip
         )

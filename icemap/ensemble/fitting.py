@@ -54,11 +54,48 @@ class FittedParts:
     log_likelihoods: Array
 
 
-def fit_parts(
+@dataclass(frozen=True)
+class Components:
+    """Margins and copulas, which no prior of the weights changes.
+
+    Attributes
+    ----------
+    target_margin, member_margins : margins
+    copulas : list of Copula
+    v_clip : float
+    log_densities : ndarray of shape (n, members)
+        Of each copula at the rows that it was fitted to.
+    row_weights : ndarray of shape (n,)
+    """
+
+    target_margin: Any
+    member_margins: list[Any]
+    copulas: list[Copula]
+    v_clip: float
+    log_densities: Array
+    row_weights: Array
+
+    def weighed(self, options: FitOptions) -> FittedParts:
+        """With weights by EM."""
+        used = [k for k in range(len(self.copulas)) if k not in options.idle]
+        weights = np.zeros(len(self.copulas))
+        weights[used], path = em_weights(
+            self.log_densities[:, used],
+            log=True,
+            sample_weight=self.row_weights,
+            prior_strength=options.prior_strength,
+            prior_weights=options.prior_weights,
+        )
+        return FittedParts(
+            self.target_margin, self.member_margins, self.copulas, weights, self.v_clip, path
+        )
+
+
+def fit_components(
     F: Array, y: Array, row_weights: Array, names: Sequence[str], options: FitOptions
-) -> FittedParts:
-    """Fit all parts to checked member predictions F (n, members), target y (n,) and row weights
-    (n,).
+) -> Components:
+    """Fit margins and copulas to checked member predictions F (n, members), target y (n,) and row
+    weights (n,).
 
     Parameters
     ----------
@@ -97,16 +134,7 @@ def fit_parts(
         for k in range(members)
     ]
     logs = np.column_stack([copula.logpdf(u, v[:, k]) for k, copula in enumerate(copulas)])
-    used = [k for k in range(members) if k not in options.idle]
-    weights = np.zeros(members)
-    weights[used], path = em_weights(
-        logs[:, used],
-        log=True,
-        sample_weight=row_weights,
-        prior_strength=options.prior_strength,
-        prior_weights=options.prior_weights,
-    )
-    return FittedParts(target_margin, member_margins, copulas, weights, clip, path)
+    return Components(target_margin, member_margins, copulas, clip, logs, row_weights)
 
 
 def fit_target_margin(y: Array, weights: Array, bounds: tuple[float, float] | None) -> Any:

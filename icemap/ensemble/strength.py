@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
+
+from icemap.ensemble.bma import CopulaBMA
 
 #: Rows' worth of belief in the prior weights, from none (plain EM) to all.
 STRENGTHS = (0.0, 30.0, 100.0, 300.0, float("inf"))
 
 
 def choose_prior_strength(
-    estimator: Any,
+    estimator: CopulaBMA,
     F: ArrayLike,
     y: ArrayLike,
     folds: ArrayLike,
     strengths: Sequence[float] = STRENGTHS,
-    parameter: str = "prior_strength",
     sample_weight: ArrayLike | None = None,
     scored: ArrayLike | None = None,
 ) -> tuple[float, dict[float, float]]:
@@ -28,8 +28,8 @@ def choose_prior_strength(
 
     Parameters
     ----------
-    estimator : CopulaBMA or GaussianBMA
-        Cloned for each fold and strength.
+    estimator : CopulaBMA
+        Not fitted; it stays as it is.
     F, y, sample_weight
         Out-of-fold member predictions (n, members), target (n,) and optional row weights (n,), all
         of the training side.
@@ -38,9 +38,6 @@ def choose_prior_strength(
         as those of the map.
     strengths : sequence of float
         What to try.
-    parameter : str
-        Name of the estimator's parameter: ``prior_strength``, ``copula_strength`` or
-        ``bias_strength``.
     scored : (n,) array of bool, optional
         Rows whose CRPS counts; the others are only fitted to.
 
@@ -51,11 +48,10 @@ def choose_prior_strength(
 
     Examples
     --------
-    >>> from icemap import GaussianBMA
     >>> rng = np.random.default_rng(0)
     >>> y = rng.normal(size=200)
     >>> F = y[:, None] + rng.normal(size=(200, 4))
-    >>> strength, crps = choose_prior_strength(GaussianBMA(), F, y, np.arange(200) % 4,
+    >>> strength, crps = choose_prior_strength(CopulaBMA(bounds=None), F, y, np.arange(200) % 4,
     ...     strengths=(0.0, float("inf")))
     >>> strength
     inf
@@ -80,12 +76,10 @@ def choose_prior_strength(
     for held_out in np.unique(fold[counted]):
         test = fold == held_out
         judged = test & counted
-        for strength in totals:
-            fit = (
-                clone(estimator)
-                .set_params(**{parameter: strength})
-                .fit(members[~test], target[~test], rows[~test])
-            )
+        fits = clone(estimator).fit_strengths(
+            members[~test], target[~test], list(totals), rows[~test]
+        )
+        for strength, fit in zip(totals, fits, strict=True):
             totals[strength] += float(rows[judged] @ fit.crps(members[judged], target[judged]))
     scores = {strength: total / float(rows[counted].sum()) for strength, total in totals.items()}
     least = min(scores.values())

@@ -44,9 +44,10 @@ if TYPE_CHECKING:
 
 
 def _depends(context: Context) -> Any:
-    return context.config.verification.model_dump(
-        exclude={*VERIFICATION_WORDS, *VERIFICATION_ALONE}
-    )
+    config = context.config
+    settings = config.verification.model_dump(exclude={*VERIFICATION_WORDS, *VERIFICATION_ALONE})
+    # The folds of a preview are fitted with the settings of its map.
+    return {**settings, "quick": True} if config.quick else settings
 
 
 def _alone(context: Context) -> Any:
@@ -67,6 +68,7 @@ def _words(context: Context) -> Any:
 def _make(context: Context) -> Facts:
     """Cross-validation, calibration and area of applicability."""
     from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
+    from icemap.ensemble.tuning import Tuning
     from icemap.mapping.places import choose_places
     from icemap.predictors.cube import open_cube
     from icemap.products.pages.verification import write_verification_page
@@ -86,6 +88,7 @@ def _make(context: Context) -> Facts:
 
     config = context.config
     ensemble, samples = prepared_ensemble(context)
+    ensemble.tuning_ = Tuning.from_dict(read_manifest(config.folder.ensemble)["tuning"])
     everything = ensemble.table(samples)
     # Pseudo-sites are last, so that rows mean the same with and without them.
     table, boreholes = everything.take(everything.drilled), samples[everything.drilled]
@@ -131,8 +134,9 @@ def _make(context: Context) -> Facts:
         kind: with_calibrated(part, labels[kind], confidence)
         for kind, part in found.by_kind.items()
     }
-    share = float(read_manifest(config.folder.ensemble)["tuning"]["climatology"])
-    notes += _share_note(share, found.shares)
+    share = ensemble.tuning_.climatology
+    said_of_share = _share_note(share, found.shares, nested=not config.quick)
+    notes += said_of_share
     notes += _confidence_note(config, calibration)
     if pseudo_sites := len(samples) - len(boreholes):
         notes.append(pseudo_sites_words(pseudo_sites))
@@ -154,7 +158,7 @@ def _make(context: Context) -> Facts:
     for line in [
         *_as_text(scored["table"], config.target.unit),
         *found.notes,
-        *_share_note(share, found.shares),
+        *said_of_share,
         *_confidence_note(config, calibration),
     ]:
         context.log("  " + line)
@@ -310,7 +314,8 @@ def _left_out_forecasts(
         for kind, folds in labels.items()
         for number in np.unique(folds[folds >= 0])
     ]
-    work = VerifyFold(ensemble, samples, labels, competitors)
+    nested = not context.config.quick
+    work = VerifyFold(ensemble, samples, labels, competitors, nested)
     found = dict(
         zip(
             sorted(item.key for item in items),
@@ -360,9 +365,15 @@ def _left_out_forecasts(
     return LeftOut(by_kind, permuted, notes, failed, shares)
 
 
-def _share_note(share: float, in_folds: Sequence[float]) -> list[str]:
+def _share_note(share: float, in_folds: Sequence[float], *, nested: bool) -> list[str]:
     if share == 0 and not any(in_folds):
         return []
+    if not nested:
+        return [
+            f"climatology has a share of {share:.0%} in the pool that is mapped, and in that of"
+            " every fold: spatial folds of all samples find the rest not better than climatology"
+            " beyond chance"
+        ]
     mean = sum(in_folds) / len(in_folds)
     return [
         f"climatology has a share of {share:.0%} in the pool that is mapped, and of {mean:.0%} in"
@@ -415,7 +426,7 @@ def _influence(
 
 @dataclass(frozen=True)
 class VerifyFold:
-    """Fits and scores without one fold on a worker.
+    """Fits and scores without one fold on a worker, tuned without it if ``nested``.
 
     A fold that cannot be fitted is recorded with its reason (``failed``): the others are scored.
     """
@@ -424,6 +435,7 @@ class VerifyFold:
     samples: pd.DataFrame
     labels: Mapping[str, NDArray[np.int64]]
     competitors: Sequence[str] = ()
+    nested: bool = True
 
     def __call__(self, item: Fold) -> FoldRecord | FailedFold:
         from icemap.verification.cross_validation import verify_fold
@@ -438,6 +450,7 @@ class VerifyFold:
                 item.number,
                 self.competitors,
                 importance=importance,
+                nested=self.nested,
             )
         # Estimators and copulas say by either what is wrong with a training side.
         except (ValueError, RuntimeError) as error:

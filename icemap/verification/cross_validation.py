@@ -61,13 +61,15 @@ def verify_fold(
     competitors: Sequence[str] = (),
     *,
     importance: bool = False,
+    nested: bool = True,
 ) -> FoldRecord:
     """Tune and fit without one fold, predict it with every model, and score each prediction.
 
     Parameters
     ----------
     ensemble : IceEnsemble
-        Prepared, not necessarily fitted: its options and coding are used.
+        Prepared and, unless ``nested``, tuned; not necessarily fitted: its options and coding are
+        used.
     samples : DataFrame
         All samples, as `IceEnsemble.table` takes them.
     labels : ndarray of shape (n,)
@@ -79,6 +81,9 @@ def verify_fold(
         `icemap.verification.published.PUBLISHED`.
     importance : bool
         Also measure the error with each predictor permuted.
+    nested : bool
+        Tune without the fold. Otherwise the settings are those of the ensemble, in whose choice the
+        fold had a part: cheaper, and flattering.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def verify_fold(
     training = table.take(~left_out)
     seed = replicate_seed(ensemble.seed, fold)
     published = ensemble.followed.published
-    options = ensemble.tuned_options(training)
+    options = ensemble.tuned_options(training) if nested else ensemble.options
     replicate = fit_replicate(training, options, ensemble.coding_, seed)
     parts = ensemble.fit_parts(training, options)
     X, y = table.X[test], table.y[test]

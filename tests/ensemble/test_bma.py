@@ -305,6 +305,20 @@ def test_declustering_weights_move_the_climatology_but_their_scale_does_not_matt
     )
 
 
+def test_fits_of_several_strengths_are_those_of_each(table: tuple[np.ndarray, np.ndarray]) -> None:
+    F, y = table
+    heavy = np.where(y > 60, 3.0, 1.0)
+    strengths = (0.0, 30.0, np.inf)
+    model = CopulaBMA(prior_weights=(0.0,) * (F.shape[1] - 1) + (1.0,))
+    for strength, fitted in zip(
+        strengths, model.fit_strengths(F, y, strengths, heavy), strict=True
+    ):
+        alone = clone(model).set_params(prior_strength=strength).fit(F, y, heavy)
+        assert fitted.to_dict() == alone.to_dict()
+        assert fitted.crps(F, y).tolist() == alone.crps(F, y).tolist()
+    assert not hasattr(model, "weights_")
+
+
 def test_the_prior_strength_is_chosen_by_folds() -> None:
     rng = np.random.default_rng(8)
     y = 100 * rng.beta(2, 2, 240)

@@ -1,6 +1,7 @@
 """What the tuning chooses, from what, and that it does not see what it must not."""
 
 import json
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from icemap.ensemble.members import MEMBERS
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.pool_parts import Shares
 from icemap.ensemble.strength import STRENGTHS
-from icemap.ensemble.tuning import Tuning, search_space, tune_member, tune_pool
+from icemap.ensemble.tuning import SEARCH_TREES, Tuning, search_space, tune_member, tune_pool
 
 
 def prepared(n: int = 150, **options) -> tuple[IceEnsemble, pd.DataFrame]:
@@ -43,6 +44,19 @@ def test_a_member_keeps_its_defaults_unless_spatial_folds_say_otherwise(name):
     ]
     again, _ = tune_member(name, ensemble.table(samples), ensemble.options, ensemble.coding_, 3, 3)
     assert again == settings
+
+
+def test_few_trees_that_learn_faster_err_as_all_trees_do():
+    """At the rates of all trees they would err 1.5 to 4 times as much, and fast learners win."""
+    ensemble, samples = prepared()
+    table, options, coding = ensemble.table(samples), ensemble.options, ensemble.coding_
+    _, few = tune_member("lightgbm", table, options, coding, 8, 1)
+    with patch.dict(SEARCH_TREES, {"lightgbm": 200}):
+        _, all_trees = tune_member("lightgbm", table, options, coding, 8, 1)
+    assert [row["settings"] for row in few] == [row["settings"] for row in all_trees]
+    assert not any("n_estimators" in row["settings"] for row in few)
+    errors = [[row["mean_squared_error"] for row in record] for record in (few, all_trees)]
+    np.testing.assert_allclose(*errors, rtol=0.2)
 
 
 def test_a_wavy_target_wants_a_smaller_penalty_than_the_largest():

@@ -113,7 +113,7 @@ def test_settings_of_a_preview(config):
     assert (quick.ensemble.replicates, quick.ensemble.folds) == (4, 3)
     assert (quick.verification.folds, quick.verification.competitors) == (3, ())
     assert quick.title == full.title + PREVIEW_TITLE
-    assert quick.preview
+    assert "chosen once with all sites" in quick.preview
     # What is less already stays.
     change(config, quick=True, ensemble={"replicates": 2})
     assert load_config(str(config)).ensemble.replicates == 2

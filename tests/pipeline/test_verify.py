@@ -10,15 +10,16 @@ import pandas as pd
 import pytest
 
 from icemap import IcemapError
-from icemap.pipeline.verify import _left_out_forecasts
+from icemap.pipeline.verify import _left_out_forecasts, _share_note
 
 pytestmark = pytest.mark.quick
 SAMPLES = pd.DataFrame(index=range(12))
 LABELS = {"cell": np.arange(12) % 3, "block": np.repeat([0, 1], 6), "knndm": np.arange(12) // 4}
 
 
-def context(failing: set[str]) -> Any:
-    """A run whose folds have records, or a reason."""
+def context(failing: set[str], *, quick: bool = False) -> Any:
+    """A run whose folds have records, or a reason; its jobs are kept."""
+    jobs: list[Any] = []
 
     def record(key: str) -> dict[str, Any]:
         if key in failing:
@@ -37,13 +38,29 @@ def context(failing: set[str]) -> Any:
         return {**made, "permuted": {"n": len(rows)}}
 
     def run_job(job: Any, name: str) -> list[dict[str, Any]]:
+        jobs.append(job)
         return [record(item.key) for item in sorted(job.items, key=lambda item: item.key)]
 
-    return SimpleNamespace(run_job=run_job)
+    return SimpleNamespace(run_job=run_job, jobs=jobs, config=SimpleNamespace(quick=quick))
 
 
 def found(*failing: str) -> Any:
     return _left_out_forecasts(context(set(failing)), None, SAMPLES, LABELS, ())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_the_folds_of_a_preview_are_not_tuned_again(quick):
+    run = context(set(), quick=quick)
+    _left_out_forecasts(run, None, SAMPLES, LABELS, ())  # type: ignore[arg-type]
+    assert [job.work.nested for job in run.jobs] == [not quick]
+
+
+def test_what_is_said_of_climatology_is_what_was_done():
+    (nested,) = _share_note(0.5, [0.2, 0.4], nested=True)
+    (once,) = _share_note(0.5, [0.5, 0.5], nested=False)
+    assert "of 50% in the pool that is mapped, and of 30% in the mean of the folds" in nested
+    assert "of 50% in the pool that is mapped, and in that of every fold" in once
+    assert _share_note(0.0, [0.0, 0.0], nested=True) == []
 
 
 def test_all_folds_are_scored_where_none_fails():

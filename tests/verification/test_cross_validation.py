@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from icemap import IceEnsemble
 from icemap.ensemble.folds import cell_folds
+from icemap.ensemble.tuning import Tuning
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.cross_validation import MODEL, TAIL_LEVELS, Fold, gather, verify_fold
 from icemap.verification.cv_schemes import with_pseudo_sites
@@ -66,6 +68,17 @@ def test_a_fold_is_scored_by_models_that_never_saw_it(ensemble, samples, labels,
     assert np.mean(again["models"][MODEL]["crps"]) > 2 * np.mean(
         records[1]["models"][MODEL]["crps"]
     )
+
+
+def test_settings_that_were_chosen_once_are_used_as_they_are(ensemble, samples, labels, records):
+    """Half of the pool is climatology, which the tuning of a fold does not find."""
+    chosen = clone(ensemble)
+    chosen.prepare(samples)
+    chosen.tuning_ = Tuning(climatology=0.5)
+    found = verify_fold(chosen, samples, labels, 0, nested=False)
+    assert (found["climatology"], records[0]["climatology"]) == (0.5, 0.0)
+    means = [np.ptp(record["models"][MODEL]["mean"]) for record in (found, records[0])]
+    assert means[0] < 0.7 * means[1]
 
 
 def test_models_agree_with_themselves(records):
