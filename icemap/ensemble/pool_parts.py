@@ -34,6 +34,18 @@ class Shares:
         parts = 3 if process else 2
         return cls(1 / parts, 1 / parts, 1 / parts if process else 0.0)
 
+    def without_bma(self) -> Shares:
+        """For a pool of the other parts alone, whose shares are to each other as before.
+
+        Examples
+        --------
+        >>> Shares(0.5, 0.4, 0.1).without_bma()
+        Shares(bma=0.0, forest=0.8, process=0.2)
+        """
+        others = self.forest + self.process
+        forest = self.forest / others if others > 0 else 0.5
+        return Shares(0.0, forest, self.process / others if others > 0 else 0.5)
+
     def with_climatology(self, share: float) -> Shares:
         """For a pool with a share of climatology, which COP-BMA and the forest take up: the process
         leaves them that share of its own.

@@ -5,7 +5,7 @@ competitors.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 #: What is mapped, but for the recipe as printed: COP-BMA pooled with a quantile forest and a
 #: Gaussian process.
 MODEL = "icemap"
+WITHOUT_BMA = "pool without COP-BMA"
 # Levels at which quantiles are kept, dense in the tails, where calibrated intervals end.
 _TAIL = np.array(
     [0.0, 0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.025, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2]
@@ -108,6 +109,7 @@ def verify_fold(
     else:
         models = {
             MODEL: _mapped_forecast(replicate, parts, ensemble, table.take(test)),
+            **_without_bma(replicate, parts, ensemble, table.take(test)),
             **_pooled_forecasts(replicate, weighed, ensemble, X, y, error),
             "climatology": _truth_forecast(climatology, replicate.member_predictions(X), y, error),
         }
@@ -198,6 +200,19 @@ def _mapped_forecast(
             "interval": {f"{coverage:g}": ends[:, k] for k, coverage in enumerate(COVERAGES)},
         }
     )
+
+
+def _without_bma(
+    replicate: Replicate,
+    parts: PoolParts | None,
+    ensemble: IceEnsemble,
+    left_out: TrainingTable,
+) -> dict[str, ForecastRecord]:
+    """The forecast of the other parts of the pool alone: what COP-BMA adds to them."""
+    if parts is None or parts.process is None:
+        return {}
+    others = replace(parts, shares=parts.shares.without_bma())
+    return {WITHOUT_BMA: _mapped_forecast(replicate, others, ensemble, left_out)}
 
 
 def _pooled_forecasts(

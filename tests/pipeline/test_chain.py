@@ -273,6 +273,7 @@ def test_verification_has_every_model_and_no_site_is_missing(finished):
         "icemap",
         "icemap calibrated",
         "COP-BMA",
+        "pool without COP-BMA",
         "Gaussian BMA",
         "equal weights",
         "best member",

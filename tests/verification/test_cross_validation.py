@@ -11,7 +11,14 @@ from icemap import IceEnsemble
 from icemap.ensemble.folds import cell_folds
 from icemap.ensemble.tuning import Tuning
 from icemap.verification.competitors import COMPETITORS
-from icemap.verification.cross_validation import MODEL, TAIL_LEVELS, Fold, gather, verify_fold
+from icemap.verification.cross_validation import (
+    MODEL,
+    TAIL_LEVELS,
+    WITHOUT_BMA,
+    Fold,
+    gather,
+    verify_fold,
+)
 from icemap.verification.cv_schemes import with_pseudo_sites
 from icemap.verification.scores import COVERAGES
 
@@ -88,6 +95,7 @@ def test_models_agree_with_themselves(records):
         assert set(record["models"]) == {
             MODEL,
             "COP-BMA",
+            WITHOUT_BMA,
             "Gaussian BMA",
             "equal weights",
             "best member",
@@ -118,6 +126,20 @@ def test_models_agree_with_themselves(records):
         quantiles = np.array(record["models"][MODEL]["quantiles"])
         assert quantiles.shape == (n, len(TAIL_LEVELS))
         assert (np.diff(quantiles, axis=1) >= 0).all()
+
+
+def test_without_cop_bma_the_pool_is_what_the_others_make_of_it(ensemble, samples, labels, records):
+    training = ensemble.table(samples).take(labels != 0)
+    shares = ensemble.fit_parts(training, ensemble.tuned_options(training)).shares
+    assert 0 < shares.bma < 1
+    assert records[0]["climatology"] == 0
+    whole, alone, others = (
+        np.array(records[0]["models"][name]["interval"]["0.5"])
+        for name in (MODEL, "COP-BMA", WITHOUT_BMA)
+    )
+    # Averages of quantiles; COP-BMA alone is exact, in the pool it is tabulated.
+    np.testing.assert_allclose(shares.bma * alone + (1 - shares.bma) * others, whole, atol=0.05)
+    assert np.abs(others - whole).max() > 0.2
 
 
 def test_the_best_member_is_one_of_the_members_alone(records):
