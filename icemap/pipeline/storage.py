@@ -13,7 +13,7 @@ def _make(context: Context) -> Facts:
     from icemap.predictors.cube import open_cube
     from icemap.totals.ice_storage import ice_storage, write_ice_storage
     from icemap.totals.opened_map import THICKNESS_M, ResidualFacts
-    from icemap.totals.residuals import map_residual_sd, residual_variogram
+    from icemap.totals.residuals import Residuals, map_residual_sd
 
     config = context.config
     remedy = "delete it, and make it again with 'icemap verify'"
@@ -30,7 +30,8 @@ def _make(context: Context) -> Facts:
         raise IcemapError(
             f"{config.folder.verification} holds no predictions of kNNDM folds: {remedy}."
         )
-    variogram = residual_variogram(read_samples(config.folder.samples), record["folds"]["knndm"])
+    samples = read_samples(config.folder.samples)
+    variogram = Residuals.of(samples, record["folds"]["knndm"]).variogram()
     if variogram is None:
         context.log(
             "  too few sites for a variogram: the totals carry the ensemble's uncertainty alone"

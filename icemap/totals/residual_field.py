@@ -10,10 +10,6 @@ from numpy.typing import NDArray
 from icemap.grid import wrapped
 from icemap.sphere import arc_km, unit_vectors
 
-# More would only make the standard error of their mean a little smaller, at the cost of their
-# number to the third power.
-MAX_SITES = 3000
-
 
 @dataclass(frozen=True)
 class Variogram:
@@ -42,110 +38,6 @@ class Variogram:
             raise ValueError(
                 f"variogram needs sill, nugget and mean_sd >= 0 and range_km > 0, got {self}"
             )
-
-
-def fit_variogram(
-    longitude: NDArray[np.floating],
-    latitude: NDArray[np.floating],
-    residual: NDArray[np.floating],
-    max_km: float = 2000.0,
-) -> Variogram:
-    """Exponential variogram of residuals at sites.
-
-    Parameters
-    ----------
-    longitude, latitude : ndarray of shape (n,)
-        Degrees.
-    residual : ndarray of shape (n,)
-        Observed minus predicted, from folds that did not see the site; target unit.
-    max_km : float
-        Pairs farther apart are left out.
-
-    Returns
-    -------
-    Variogram
-        Fitted to the classical estimator in bins of growing width by least squares with weights N /
-        gamma**2 (Cressie 1985, doi:10.1007/BF01032109). Nugget plus sill is the variance of the
-        residuals at large distance. A variogram cannot see an error that all pairs share:
-        ``mean_sd`` is that of the generalized least squares mean.
-
-    Raises
-    ------
-    ValueError
-        If fewer than four bins have 30 pairs: there are too few sites.
-    """
-    from scipy.optimize import least_squares
-
-    edges = np.concatenate([[0.0], np.geomspace(5.0, max_km, 16)])
-    pairs, gamma, lag = _empirical_variogram(longitude, latitude, residual, edges)
-    used = (pairs >= 30) & (gamma > 0)
-    if used.sum() < 4:
-        raise ValueError(
-            f"{len(residual)} sites give {int(used.sum())} distance bins with 30 pairs, and a"
-            " variogram needs 4: use more sites"
-        )
-    pairs, gamma, lag = pairs[used], gamma[used], lag[used]
-    level = float(gamma[-3:].mean())
-
-    def misfit(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
-        nugget, sill, log_range = parameters
-        model = nugget + sill * -np.expm1(-lag / np.exp(log_range))
-        return np.sqrt(pairs) * (gamma / np.maximum(model, 1e-12 * level) - 1)
-
-    bounds = ([0, 0, np.log(lag[0] / 3)], [2 * level, 3 * level, np.log(max_km)])
-    start = [0.3 * level, 0.7 * level, np.log(max(lag[len(lag) // 2], lag[0]))]
-    nugget, sill, log_range = least_squares(misfit, start, bounds=bounds).x
-    range_km = float(np.exp(log_range))
-    return Variogram(
-        float(sill),
-        range_km,
-        float(nugget),
-        _mean_sd(longitude, latitude, Variogram(float(sill), range_km, float(nugget))),
-    )
-
-
-def _mean_sd(
-    longitude: NDArray[np.floating], latitude: NDArray[np.floating], variogram: Variogram
-) -> float:
-    """Standard error of the generalized least squares mean of sites: 1 / sqrt(1' C^-1 1)."""
-    from scipy.linalg import solve
-
-    thinned = slice(None, None, -(-len(longitude) // MAX_SITES))
-    places = unit_vectors(longitude[thinned], latitude[thinned])
-    covariance = variogram.sill * np.exp(
-        -arc_km(np.linalg.norm(places[:, None] - places[None], axis=2)) / variogram.range_km
-    )
-    # A trace of nugget, so that sites at one place do not make the matrix singular.
-    covariance[np.diag_indices(len(places))] += variogram.nugget + 1e-6 * variogram.sill + 1e-12
-    return float(1 / np.sqrt(solve(covariance, np.ones(len(places)), assume_a="pos").sum()))
-
-
-def _empirical_variogram(
-    longitude: NDArray[np.floating],
-    latitude: NDArray[np.floating],
-    residual: NDArray[np.floating],
-    edges: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Pairs, half the mean squared difference and mean distance (km) per bin; each pair counts
-    once.
-    """
-    places, values = unit_vectors(longitude, latitude), np.asarray(residual, dtype=float)
-    bins = len(edges) - 1
-    pairs, squares, distances = np.zeros(bins), np.zeros(bins), np.zeros(bins)
-    for i in range(len(values) - 1):
-        distance = arc_km(np.linalg.norm(places[i + 1 :] - places[i], axis=1))
-        number = np.searchsorted(edges, distance, side="right") - 1
-        near = number < bins
-        number, distance, difference = (
-            number[near],
-            distance[near],
-            values[i + 1 :][near] - values[i],
-        )
-        pairs += np.bincount(number, minlength=bins)
-        squares += np.bincount(number, difference**2, minlength=bins)
-        distances += np.bincount(number, distance, minlength=bins)
-    count = np.maximum(pairs, 1)
-    return pairs, squares / count / 2, distances / count
 
 
 def residual_total_sd(

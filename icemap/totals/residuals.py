@@ -4,50 +4,80 @@ it means for the sum over the map.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from icemap.ensemble.model import sample_errors
 from icemap.gridded import grid_of
 from icemap.json_records import FoldColumns
 from icemap.mapping.zones import DEFAULT_MASK, masks_of, zones_of
 from icemap.store import storage_errors
-from icemap.totals.residual_field import Variogram, fit_variogram, residual_total_sd
+from icemap.totals.residual_field import Variogram, residual_total_sd
+from icemap.totals.variogram_fit import fit_variogram
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+Array = NDArray[np.float64]
 # Cells that stand for the map; the residual is smooth at this density, and its blocks are coarser
 # still.
 MAX_CELLS = 200_000
 
 
-def residual_variogram(samples: pd.DataFrame, folds: FoldColumns) -> Variogram | None:
-    """Variogram of observed minus predicted for samples held out in kNNDM folds; None where there
-    are too few.
+@dataclass(frozen=True)
+class Residuals:
+    """Observed minus predicted for n samples that were held out in kNNDM folds.
 
-    Parameters
+    Attributes
     ----------
-    samples : DataFrame
-        ``lon``, ``lat`` and, optional, ``standard_error`` of all samples.
-    folds : FoldColumns
-        ``rows`` (of the samples that were left out), ``observed`` and ``mean`` of what is mapped
-        (see `icemap.verification.cross_validation`).
+    longitude, latitude : ndarray of shape (n,)
+        Degrees.
+    value : ndarray of shape (n,)
+        Target unit.
+    error : ndarray of shape (n,), optional
+        Standard errors of the samples, target unit, where any is known.
     """
-    residual = np.asarray(folds["observed"], dtype=float) - np.asarray(folds["mean"], dtype=float)
-    left_out = samples.iloc[folds["rows"]]
-    error = sample_errors(left_out)
-    try:
-        found = fit_variogram(left_out["lon"].to_numpy(), left_out["lat"].to_numpy(), residual)
-    except ValueError:
-        return None
-    if error is None:
-        return found
-    # Errors of samples are not the map's: they are without correlation, and so part of the nugget.
-    return replace(found, nugget=max(found.nugget - float(np.mean(error**2)), 0.0))
+
+    longitude: Array
+    latitude: Array
+    value: Array
+    error: Array | None = None
+
+    @classmethod
+    def of(cls, samples: pd.DataFrame, folds: FoldColumns) -> Residuals:
+        """Of a verification.
+
+        Parameters
+        ----------
+        samples : DataFrame
+            ``lon``, ``lat`` and, optional, ``standard_error`` of all samples.
+        folds : FoldColumns
+            ``rows`` (of the samples that were left out), ``observed`` and ``mean`` of what is
+            mapped (see `icemap.verification.cross_validation`).
+        """
+        left_out = samples.iloc[folds["rows"]]
+        return cls(
+            left_out["lon"].to_numpy(float),
+            left_out["lat"].to_numpy(float),
+            np.asarray(folds["observed"], float) - np.asarray(folds["mean"], float),
+            sample_errors(left_out),
+        )
+
+    @property
+    def error_variance(self) -> float:
+        """Mean variance of the samples' errors, target unit squared."""
+        return 0.0 if self.error is None else float(np.mean(self.error**2))
+
+    def variogram(self) -> Variogram | None:
+        """Of the map's residual, without the samples' errors; None where there are too few."""
+        try:
+            return fit_variogram(self.longitude, self.latitude, self.value, self.error)
+        except ValueError:
+            return None
 
 
 def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:

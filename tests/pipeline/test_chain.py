@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from rio_cogeo.cogeo import cog_validate
 
 import icemap
+from icemap.boreholes.samples import read_samples
 from icemap.cli import main
 from icemap.config import load_config
 from icemap.mapping.map_schema import splits_of
@@ -31,6 +32,7 @@ from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.products.query import query
 from icemap.running.ledger import PROGRESS, Ledger
+from icemap.totals.residuals import Residuals
 from icemap.virtual_arctic.demo import write_demo
 
 CHUNK = 16
@@ -543,6 +545,14 @@ def test_help_of_every_command():
         assert result.exit_code == 0
         assert "Usage" in result.stdout
     assert set(main.commands) >= {"demo", "run", *ORDER, "status", "query"}
+
+
+def test_the_residual_of_the_totals_is_that_of_the_verification(finished):
+    verified = json.loads((finished / "verification.json").read_text())["folds"]["knndm"]
+    residuals = Residuals.of(read_samples(str(finished / "samples.parquet")), verified)
+    known = json.loads((finished / "ice_storage.json").read_text())["residual_variogram"]
+    assert known == pytest.approx(dataclasses.asdict(residuals.variogram()))
+    assert 'alt="Variogram of the residuals' in (finished / "report.html").read_text()
 
 
 def test_totals_of_polygons_come_from_the_finished_map(first_run, tmp_path):

@@ -25,7 +25,8 @@ from icemap.boreholes.samples import declustering_weights
 from icemap.ensemble.folds import knndm_folds
 from icemap.mapping.sums import chunk_sums
 from icemap.totals.ice_totals import totals
-from icemap.totals.residual_field import fit_variogram, residual_total_sd
+from icemap.totals.residual_field import residual_total_sd
+from icemap.totals.variogram_fit import fit_variogram
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.virtual_arctic import world
 

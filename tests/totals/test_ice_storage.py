@@ -16,9 +16,10 @@ from icemap.mapping.sums import RegionSums, chunk_sums, to_records
 from icemap.running.ledger import Ledger
 from icemap.totals.ice_storage import ice_storage, write_ice_storage
 from icemap.totals.ice_totals import totals
-from icemap.totals.opened_map import ResidualFacts
+from icemap.totals.opened_map import ResidualFacts, run_residual
 from icemap.totals.replicate_spread import ReplicateSpread
 from icemap.totals.residual_field import Variogram
+from icemap.totals.residuals import Residuals
 
 GRID = Grid(60, 50, 120, 80, 0.5)
 VIC = TargetConfig()
@@ -300,6 +301,18 @@ def test_written_json_has_no_nan(map_url, tmp_path, values):
     }
     assert content["regions"][0]["share_ensemble"] is None
     assert content["regions"][0]["ice_km3"] == pytest.approx(table["ice_km3"][0])
+
+
+def test_the_variogram_of_the_residuals_is_read_back_from_the_run(values, tmp_path):
+    rng = np.random.default_rng(3)
+    place = rng.uniform(60, 120, 60), rng.uniform(50, 80, 60)
+    found = Residuals(*place, rng.normal(0, 9, 60), np.full(60, 4.0)).variogram()
+    url = make_run(tmp_path, VIC, values)
+    facts = ResidualFacts(5.0, found, {"all": 5e6})
+    write_ice_storage(str(tmp_path / "ice_storage.json"), ice_storage(url), facts)
+    assert run_residual(url) == facts
+    # What the sites' errors do not explain of the residuals' variance of 81.
+    assert found.nugget + found.sill == pytest.approx(81 - 16, rel=0.3)
 
 
 def test_unfinished_and_missing_ledgers_are_sentences(tmp_path, values):

@@ -79,6 +79,8 @@ class Report:
         Figures of the published map, printed for reference.
     pages : mapping of str to str
         What else can be read -> address of the page, as seen from the report.
+    variogram_svg : bytes
+        Of the residual that the totals include.
     verification_png, importance_svg, boreholes_svg : bytes
     comparisons : sequence of ComparedMap
     provenance : mapping
@@ -106,6 +108,7 @@ class Report:
     weights: Sequence[Row] = ()
     published: Sequence[Row] = ()
     pages: Mapping[str, str] = field(default_factory=dict)
+    variogram_svg: bytes = b""
     verification_png: bytes = b""
     importance_svg: bytes = b""
     boreholes_svg: bytes = b""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from icemap.boreholes.samples import read_samples
@@ -16,6 +17,7 @@ from icemap.ensemble.model import sample_errors
 from icemap.json_records import (
     InfluenceRecord,
     RunRecord,
+    StorageRecord,
     VerificationRecord,
     read_record,
     step_facts,
@@ -23,7 +25,7 @@ from icemap.json_records import (
 from icemap.products.figures.boreholes import boreholes_map
 from icemap.products.figures.comparison import comparison_maps
 from icemap.products.figures.maps import map_figure, verification_figure, width_parts_figure
-from icemap.products.figures.verification import importance_figure
+from icemap.products.figures.verification import importance_figure, variogram_figure
 from icemap.products.pages.comparison import summary_lines
 from icemap.products.pages.report import (
     ComparedMap,
@@ -35,13 +37,13 @@ from icemap.products.pages.report import (
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import exists, join, write_bytes
 from icemap.totals.opened_map import read_storage
+from icemap.totals.residual_field import Variogram
+from icemap.totals.residuals import Residuals
+from icemap.totals.variogram_fit import empirical_variogram
 from icemap.verification.cross_validation import mapped_model
 from icemap.verification.cv_schemes import KIND_NAMES, headline
 from icemap.verification.summary import CALIBRATED
 from icemap.words import pseudo_sites_words, shown_settings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 REMEDY = "delete it, and make it again with 'icemap verify'"
 FAMILIES = {"climate": "modern climate", "remote_sensing": "remote sensing"}
@@ -81,7 +83,9 @@ def write_run_report(
     picture = map_figure(config.folder.map, config.title, sites)
     write_bytes(config.folder.picture, picture)
     verification = read_record(config.folder.verification, VerificationRecord, REMEDY)
-    table = _storage(config)
+    storage = read_storage(config.folder.storage)
+    # JSON has no NaN: what is undefined comes back as None.
+    table = pd.DataFrame(storage["regions"]).replace({None: np.nan})
     report = Report(
         title=config.title,
         target=config.target,
@@ -108,6 +112,7 @@ def write_run_report(
         width_png=(
             b"" if config.ensemble.recipe == "published" else width_parts_figure(config.folder.map)
         ),
+        variogram_svg=_variogram_picture(config, verification, storage),
         verification_png=_verification_picture(verification, config.target.unit),
         importance_svg=_importance_picture(config),
         boreholes_svg=_boreholes_picture(config),
@@ -127,13 +132,6 @@ def _compared(config: Config, found: Comparison) -> ComparedMap:
     picture = comparison_maps(found.files["cells"], names, config.target)
     page = found.files["page"].removeprefix(join(config.run, ""))
     return ComparedMap(found.other.name, page, summary_lines(found), picture)
-
-
-def _storage(config: Config) -> pd.DataFrame:
-    import pandas as pd
-
-    # JSON has no NaN: what is undefined comes back as None.
-    return pd.DataFrame(read_storage(config.folder.storage)["regions"]).replace({None: np.nan})
 
 
 def _facts(
@@ -277,6 +275,19 @@ def _verification_picture(verification: Mapping[str, Any], unit: str) -> bytes:
         np.asarray(fold["mean"]),
         unit,
     )
+
+
+def _variogram_picture(
+    config: Config, verification: VerificationRecord, storage: StorageRecord
+) -> bytes:
+    """Of the residual in the totals; nothing where they have none."""
+    fitted = storage.get("residual_variogram")
+    if not fitted:
+        return b""
+    residuals = Residuals.of(read_samples(config.folder.samples), verification["folds"]["knndm"])
+    points = empirical_variogram(residuals.longitude, residuals.latitude, residuals.value)
+    variogram = Variogram(**fitted)
+    return variogram_figure(points, variogram, residuals.error_variance, config.target.unit)
 
 
 def _importance_picture(config: Config) -> bytes:

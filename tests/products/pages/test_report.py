@@ -114,6 +114,17 @@ def test_pictures_are_inside_whatever_their_kind(report, tmp_path):
     assert len([kind for kind, *_ in found if kind == "data:image/png;base64"]) == 3
 
 
+def test_the_residual_of_the_totals_is_shown_below_them(report, tmp_path):
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+    write_report(str(tmp_path / "report.html"), replace(report, variogram_svg=svg))
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    shown = html.index('alt="Variogram of the residuals')
+    assert html.index("<h2>Ice storage") < shown < html.index("<h2>Verification")
+    assert "number (hollow: fewer than 30 pairs)" in html
+    write_report(str(tmp_path / "report.html"), report)
+    assert "Variogram" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_every_number_given_is_on_the_page(report, tmp_path):
     cells = page(report, tmp_path).cells
     row = totals(RegionSums(**REGION))
