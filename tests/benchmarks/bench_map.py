@@ -2,7 +2,7 @@
 tests/benchmarks/bench_map.py [--ensemble DIR]``.
 
 One process, one thread, CPU time, the ways taking turns, on the virtual Arctic: a coherent raster
-(30 arc-seconds, as a map chunk) and scattered pixels. Every way predicts thousands of pixels per
+(30 arc-seconds, in the tiles of a map chunk) and scattered pixels. Every way predicts thousands of pixels per
 call, so that no call's fixed cost counts. The slow ways are asked for a part of the replicates,
 whose time is scaled to all of them. The obvious way is each model's ``predict``, each COP-BMA's
 mean and the exact mixture inverted by bisection, with icemap's own quantile forest; the raster
@@ -36,6 +36,7 @@ from icemap.mapping.compiled_ensemble import (
     member_differences,
     pad,
 )
+from icemap.mapping.map import in_tiles
 from icemap.verification.applicability import Applicability
 from icemap.virtual_arctic import world
 
@@ -65,6 +66,9 @@ def rasters(names: Sequence[str], pixels: int) -> dict[str, np.ndarray]:
         land = np.flatnonzero(
             world.predictors_at_points(x, y, ["land_fraction"])["land_fraction"] > 0.5
         )[:pixels]
+        if name == "coherent":
+            rows, columns = in_tiles(*np.divmod(land, len(lon)))
+            land = rows * len(lon) + columns
         table = pd.DataFrame(
             trained.with_northness(world.predictors_at_points(x[land], y[land]), x[land])
         )
