@@ -85,8 +85,14 @@ class PoolParts:
         vectors : ndarray of shape (n, 3) or None
             Unit vectors of the places; None where nobody says where they are.
         """
+        return self.given(self.forest.at_columns(codes), design, vectors)
+
+    def given(
+        self, leaves: Leaves, design: NDArray[np.floating], vectors: Array | None
+    ) -> Partners:
+        """As `at`, for places of which the quantile forest has been asked."""
         kriged = None if self.process is None else self.process.at(design, vectors)
-        return Partners(self.forest.at_columns(codes), kriged, self.shares)
+        return Partners(leaves, kriged, self.shares)
 
     def at_coded(self, coding: PredictorCoding, X: Array, vectors: Array | None = None) -> Partners:
         """As `at`, for coded predictors of shape (n, predictors)."""

@@ -71,10 +71,20 @@ class QuantileForest(NamedTuple):
         """As `at`, for coded predictors of shape (predictors, n)."""
         from icemap.ensemble.leaf_kernels import look_up
 
-        n = codes.shape[1]
-        leaves = Leaves(np.empty((n, len(self.x) + 2), np.float32), np.empty(n, np.float32), self.x)
+        leaves = self._room(codes.shape[1])
         look_up(codes, self, leaves.cdf, leaves.mean)
         return leaves
+
+    def of_leaves(self, numbers: NDArray[np.float32]) -> Leaves:
+        """Distributions at places in the leaves of these numbers, (trees, n)."""
+        from icemap.ensemble.leaf_kernels import add_leaves
+
+        leaves = self._room(numbers.shape[1])
+        add_leaves(numbers, self, leaves.cdf, leaves.mean)
+        return leaves
+
+    def _room(self, n: int) -> Leaves:
+        return Leaves(np.empty((n, len(self.x) + 2), np.float32), np.empty(n, np.float32), self.x)
 
     def require_sound(self, predictors: int) -> None:
         """Refuse arrays that would lead the compiled loops, which check no index, beyond them; they
@@ -116,8 +126,30 @@ class QuantileForest(NamedTuple):
                 ((self.nodes[:, 0] >= 0) & (self.nodes[:, 0] < predictors)).all()
             )
             sound = sound and np.array_equal(self.depth, _depths(self.root, self.nodes))
+            sound = sound and self._in_order()
         if not sound:
             raise ValueError("a quantile forest leads beyond its arrays")
+
+    def first_nodes(self) -> NDArray[np.intp]:
+        """The first node of each tree, and the number of all nodes.
+
+        The trees lie one after the other; each has one leaf more than nodes, a tree of one leaf
+        none.
+        """
+        ends = np.append(np.where(self.root < 0, len(self.nodes), self.root), len(self.nodes))
+        return np.minimum.accumulate(ends[::-1])[::-1]
+
+    def _in_order(self) -> bool:
+        """Whether the nodes and the leaves of each tree are where `first_nodes` says."""
+        first, trees = self.first_nodes(), np.arange(len(self.root) + 1)
+        first_leaf = first + trees
+        tree = np.repeat(trees[:-1], np.diff(first))
+        roots = np.where(np.diff(first) > 0, first[:-1], -1 - first_leaf[:-1])
+        if first[0] != 0 or first_leaf[-1] != len(self.means) or (self.root != roots).any():
+            return False
+        leaf = -1 - self.nodes[:, 2:]
+        inside = (leaf >= first_leaf[tree][:, None]) & (leaf < first_leaf[tree + 1][:, None])
+        return bool(np.where(leaf < 0, -1 - leaf < first[tree + 1][:, None], inside).all())
 
 
 class Leaves(NamedTuple):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from icemap.ensemble.quantile_forest import TREES
 from icemap.ensemble.saved import read_manifest
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
@@ -120,7 +121,7 @@ def planned_bytes(
     stored : bool
         Whether the predictions of the replicates are kept.
     """
-    batch = BATCH * 4 * (replicates * (members + 2) + 4 * predictors)
+    batch = BATCH * 4 * (replicates * (members + 2) + 4 * predictors + TREES)
     # As stored, as valid pixels, and their columns side by side; the layers of the map; one byte
     # for each replicate.
     cells = 4 * (3 * predictors + 2 * variables) + (replicates if stored else 0)

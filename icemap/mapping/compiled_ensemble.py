@@ -21,7 +21,12 @@ from icemap.errors import IcemapError
 from icemap.mapping.kernels.bits import PIXELS
 from icemap.mapping.kernels.coder import Coder, code_pixels, compile_coding
 from icemap.mapping.kernels.compilable import CannotCompileError
-from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
+from icemap.mapping.kernels.forests import (
+    TreeBuilder,
+    forest_trees,
+    leaf_trees,
+    lightgbm_trees,
+)
 from icemap.mapping.kernels.gam import GAMs, compile_gams, predict_gams
 from icemap.mapping.kernels.svr import (
     SVRs,
@@ -80,6 +85,8 @@ class CompiledEnsemble:
         Why ``models`` have no kernel.
     published : bool
         The interval is that of the replicates' means.
+    leaf_trees : Trees or None
+        Those of the quantile forest, which find its leaves; None where it has to do so itself.
     """
 
     coding: PredictorCoding
@@ -94,6 +101,7 @@ class CompiledEnsemble:
     parts: PoolParts | None
     reasons: Mapping[str, str]
     published: bool = False
+    leaf_trees: Trees | None = None
 
     def code(
         self, X: NDArray[Any]
@@ -185,7 +193,13 @@ class CompiledEnsemble:
         vectors : ndarray of shape (n, 3) or None
             Unit vectors of the pixels; None where nobody says where they are.
         """
-        return None if self.parts is None else self.parts.at(codes, design, vectors)
+        if self.parts is None:
+            return None
+        if self.leaf_trees is None:
+            return self.parts.at(codes, design, vectors)
+        leaves = np.empty((len(self.parts.forest.root), codes.shape[1]), np.float32)
+        sum_trees(codes, self.conditions, self.leaf_trees, leaves)
+        return self.parts.given(self.parts.forest.of_leaves(leaves), design, vectors)
 
     @property
     def knows_places(self) -> bool:
@@ -268,11 +282,25 @@ def compile_ensemble(
         except CannotCompileError as reason:
             models[name], reasons[name] = fitted, str(reason)
     mixture, limits = ensemble.pooled_.tables, _limits(ensemble)
-    parts = compile_coding(coding), builder.conditions(), arrays, models, mixture
-    rest = ensemble.parts_, reasons, ensemble.followed.published
+    conditions = builder.conditions()
+    parts = compile_coding(coding), conditions, arrays, models, mixture
+    leaves = compile_leaves(ensemble.parts_, conditions)
+    rest = ensemble.parts_, reasons, ensemble.followed.published, leaves
     compiled = CompiledEnsemble(coding, members, len(limits), limits, *parts, *rest)
     require_same(compiled, check)
     return compiled, check
+
+
+def compile_leaves(parts: PoolParts | None, conditions: Conditions) -> Trees | None:
+    """What finds the leaves of the quantile forest, if there is one and its trees are not too
+    large.
+    """
+    if parts is None:
+        return None
+    try:
+        return leaf_trees(parts.forest, conditions)
+    except CannotCompileError:
+        return None
 
 
 def member_differences(compiled: CompiledEnsemble, check: CheckPixels) -> dict[str, float]:

@@ -36,6 +36,7 @@ from icemap.mapping.compiled_ensemble import (
     CompiledEnsemble,
     Models,
     compile_ensemble,
+    compile_leaves,
     pad,
     require_same,
 )
@@ -252,6 +253,7 @@ def _joined(
         pooled,
         reasons,
         published,
+        compile_leaves(pooled, conditions),
     )
 
 

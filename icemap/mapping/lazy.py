@@ -15,7 +15,7 @@ from icemap.errors import IcemapError
 from icemap.gridded import typed
 from icemap.mapping.chunk import map_batches
 from icemap.mapping.forecast import predict_means
-from icemap.mapping.map import map_layers
+from icemap.mapping.map import in_tiles, map_layers
 from icemap.mapping.map_schema import RECIPE, map_variables
 from icemap.mapping.models import Model, SavedAddress, unpacked
 from icemap.sphere import unit_vectors
@@ -132,9 +132,11 @@ def map_block(
             f"The predictor '{missing[0]}' is missing in cells of which 'valid' is 1: correct"
             " 'valid', or leave it out to map where no predictor is missing."
         )
-    X = np.column_stack([column[wanted] for column in values])
-    cells = np.flatnonzero(wanted)
-    vectors = unit_vectors(*(part.reshape(-1)[wanted] for part in where)) if placed else None
+    # Rows along the last dimension, whatever there is before it.
+    rows, columns = in_tiles(*np.nonzero(wanted.reshape(-1, shape[-1])))
+    cells = rows * shape[-1] + columns
+    X = np.column_stack([column[cells] for column in values])
+    vectors = unit_vectors(*(part.reshape(-1)[cells] for part in where)) if placed else None
     for batch, result in map_batches(
         predictor.compiled, predictor.applicability, predictor.calibration, X, vectors
     ):

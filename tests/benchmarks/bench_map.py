@@ -2,11 +2,11 @@
 tests/benchmarks/bench_map.py [--ensemble DIR]``.
 
 One process, one thread, CPU time, the ways taking turns, on the virtual Arctic: a coherent raster
-(30 arc-seconds, as a map chunk) and scattered pixels. Every way predicts thousands of pixels per
+(30 arc-seconds, in the tiles of a map chunk) and scattered pixels. Every way predicts thousands of pixels per
 call, so that no call's fixed cost counts. The slow ways are asked for a part of the replicates,
 whose time is scaled to all of them. The obvious way is each model's ``predict``, each COP-BMA's
-mean and the exact mixture inverted by bisection, with the same look-up in the quantile forest; the
-raster libraries predict the members alone. What `threadpoolctl` cannot hold to one thread the
+mean and the exact mixture inverted by bisection, with icemap's own quantile forest; the raster
+libraries predict the members alone. What `threadpoolctl` cannot hold to one thread the
 environment must: ``OMP_NUM_THREADS=1``.
 """
 
@@ -15,7 +15,7 @@ import importlib.util
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,6 @@ from threadpoolctl import threadpool_limits
 
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble
-from icemap.ensemble.pool_parts import Partners
 from icemap.ensemble.replicates import Replicate
 from icemap.mapping.chunk import map_pixels, mean_and_spread
 from icemap.mapping.compiled_ensemble import (
@@ -37,6 +36,7 @@ from icemap.mapping.compiled_ensemble import (
     member_differences,
     pad,
 )
+from icemap.mapping.map import in_tiles
 from icemap.verification.applicability import Applicability
 from icemap.virtual_arctic import world
 
@@ -66,6 +66,9 @@ def rasters(names: Sequence[str], pixels: int) -> dict[str, np.ndarray]:
         land = np.flatnonzero(
             world.predictors_at_points(x, y, ["land_fraction"])["land_fraction"] > 0.5
         )[:pixels]
+        if name == "coherent":
+            rows, columns = in_tiles(*np.divmod(land, len(lon)))
+            land = rows * len(lon) + columns
         table = pd.DataFrame(
             trained.with_northness(world.predictors_at_points(x[land], y[land]), x[land])
         )
@@ -133,6 +136,7 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
     """CPU microseconds per pixel of the parts of the fast way."""
     clock = Clock({})
     compiled = case.compiled
+    forest_alone = replace(compiled, parts=replace(compiled.parts, process=None))
     for start in range(0, len(X), BATCH):
         part = pad(X[start : start + BATCH])
         codes, design, _ = compiled.code(part)
@@ -144,11 +148,11 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
         np.mean(F[:-1], axis=0, out=F[-1])
         index = case.applicability.index(design)
         clock.lap("dissimilarity")
-        leaves = compiled.parts.forest.at_columns(codes)
+        found = forest_alone.partners(codes, design, None)
         clock.lap("quantile forest")
         kriged = compiled.parts.process.at(design)
         clock.lap("Gaussian process")
-        partners = Partners(leaves, kriged, compiled.parts.shares)
+        partners = replace(found, kriged=kriged)
         means, _, _ = compiled.pool(F, partners, trained.NO_CALIBRATION.levels(index))
         mean_and_spread(means)
         clock.lap("mixture")

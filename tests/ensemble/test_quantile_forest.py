@@ -187,6 +187,8 @@ def test_arrays_that_lead_beyond_themselves_are_refused(forest, name, where, val
         {"means": forest.means[:-1]},
         {"curves": forest.curves[:, :-1]},
         {"nodes": forest.nodes.astype(float)},
+        {"root": forest.root[::-1].copy(), "depth": forest.depth[::-1].copy()},
+        {"root": forest.root[1:], "depth": forest.depth[1:]},
     ):
         with pytest.raises(ValueError, match="beyond its arrays"):
             forest._replace(**other).require_sound(4)

@@ -148,6 +148,30 @@ def test_the_mean_of_a_table_is_that_of_the_map(run):
     np.testing.assert_allclose(interval[:, 1], mapped.vic_upper95, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("lines", [("latitude", "longitude"), ("longitude", "latitude")])
+def test_cells_are_predicted_tile_by_tile_and_go_back_to_their_places(run, lines):
+    """Chunks larger than a tile, with dimensions in any order and holes, bit for bit."""
+    rng = np.random.default_rng(3)
+    shape = (2, 70, 130)
+    fields = xr.Dataset(
+        {
+            "maat": (("step", "latitude", "longitude"), rng.uniform(-25, 0, shape)),
+            "rock": (("step", "latitude", "longitude"), rng.choice([2.0, 7.0, 9.0], shape)),
+        },
+        {"latitude": np.linspace(80, 60, 70), "longitude": np.linspace(100, 140, 130)},
+    )
+    fields["maat"] = fields.maat.where(rng.random(shape) < 0.8)
+    model = icemap.open_ensemble(str(run))
+    expected = model.predict(fields.chunk({"latitude": 1})).compute()
+    assert int(expected.vic.isnull().sum()) == int(fields.maat.isnull().sum())
+    found = model.predict(fields.transpose(*lines, "step")).compute()
+    assert found.vic.dims == (*lines, "step")
+    xr.testing.assert_identical(found.transpose(*expected.vic.dims), expected)
+    line = fields.isel(step=0, latitude=3, drop=True)
+    alone = model.predict(line.assign_coords(latitude=float(fields.latitude[3]))).compute()
+    np.testing.assert_array_equal(alone.vic, expected.vic.isel(step=0, latitude=3))
+
+
 def test_nothing_is_predicted_before_it_is_asked_for_and_then_once(fitted, run, monkeypatch):
     calls = []
     own = lazy.map_batches

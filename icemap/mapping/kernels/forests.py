@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.mapping.kernels.compilable import CannotCompileError
-from icemap.mapping.kernels.trees import LEAF, Conditions, Trees
+from icemap.mapping.kernels.trees import LEAF, Conditions, Trees, require_sound
 
 
 @dataclass
@@ -134,6 +135,32 @@ def forest_trees(forest: Any, builder: TreeBuilder) -> list[Tree]:
             )
         )
     return trees
+
+
+def leaf_trees(forest: QuantileForest, conditions: Conditions) -> Trees:
+    """The trees of a quantile forest, each as a replicate of its own that predicts the number of
+    its leaf.
+    """
+    first, trees = forest.first_nodes(), len(forest.root)
+    tree, first_leaf = np.repeat(np.arange(trees), np.diff(first)), first + np.arange(trees + 1)
+    if first_leaf[-1] > 2**24:
+        raise CannotCompileError("single precision does not hold the numbers of its leaves")
+    builder = TreeBuilder(np.diff(conditions.first) + 1)
+    condition = builder.threshold(forest.nodes[:, 0], forest.nodes[:, 1])
+    child = forest.nodes[:, 2:].astype(np.int64)
+    child += np.where(child < 0, first_leaf[tree][:, None], -first[tree][:, None])
+    value = np.arange(first_leaf[-1], dtype=float)
+    parts = [
+        (slice(*first[t : t + 2]), value[first_leaf[t] : first_leaf[t + 1]]) for t in range(trees)
+    ]
+    packed = builder.pack(
+        [Tree(condition[own], child[own, 0], child[own, 1], leaves)] for own, leaves in parts
+    )
+    try:
+        require_sound(packed, conditions, len(conditions.first) - 1, trees)
+    except ValueError as reason:
+        raise CannotCompileError(str(reason)) from reason
+    return packed
 
 
 def lightgbm_trees(booster: Any, builder: TreeBuilder) -> list[Tree]:

@@ -7,11 +7,18 @@ from hypothesis import strategies as st
 from lightgbm import LGBMRegressor
 from sklearn.ensemble import RandomForestRegressor
 
-from icemap.mapping.compiled_ensemble import pad
+from icemap.ensemble.pool_parts import PoolParts, Shares
+from icemap.ensemble.quantile_forest import grow_quantile_forest
+from icemap.mapping.compiled_ensemble import compile_leaves, pad
 from icemap.mapping.kernels.bits import PIXELS
 from icemap.mapping.kernels.compilable import CannotCompileError
-from icemap.mapping.kernels.forests import TreeBuilder, forest_trees, lightgbm_trees
-from icemap.mapping.kernels.trees import _most, sum_trees
+from icemap.mapping.kernels.forests import (
+    TreeBuilder,
+    forest_trees,
+    leaf_trees,
+    lightgbm_trees,
+)
+from icemap.mapping.kernels.trees import Conditions, _most, sum_trees
 
 QUIET = {"verbosity": -1, "n_jobs": 1, "max_bin": 255, "min_data_in_bin": 1}
 
@@ -136,6 +143,42 @@ def test_a_pixel_does_not_depend_on_its_neighbours():
     order = rng.permutation(6000)
     assert np.array_equal(packed_sum([forest], pixels[order], counts), together[:, order])
     assert np.array_equal(packed_sum([forest], pixels[17:18], counts), together[:, 17:18])
+
+
+@pytest.mark.parametrize(("trees", "n"), [(12, 300), (7, 40), (3, 8)])
+def test_the_leaves_of_a_quantile_forest_are_those_it_finds_itself(trees, n):
+    """Bit for bit, with trees of one leaf among them, wherever the pixels are in a batch."""
+    rng = np.random.default_rng(4)
+    counts = [200, 1, 6]
+    X = table(rng, n, counts)
+    y = X[:, 0] + rng.normal(size=n)
+    forest, _ = grow_quantile_forest(X, y, rng.random(n), None, seed=1, trees=trees)
+    assert (forest.root < 0).any() == (n == 8)
+    conditions = TreeBuilder(counts).conditions()
+    pixels = pad(table(rng, 3000, counts))
+    found = np.empty((trees, len(pixels)), np.float32)
+    sum_trees(np.ascontiguousarray(pixels.T), conditions, leaf_trees(forest, conditions), found)
+    expected = forest.at(pixels)
+    for rows in (slice(None), slice(2047, 2100), slice(0, 1)):
+        leaves = forest.of_leaves(np.ascontiguousarray(found[:, rows]))
+        np.testing.assert_array_equal(leaves.cdf, expected.cdf[rows])
+        np.testing.assert_array_equal(leaves.mean, expected.mean[rows])
+    assert len(np.unique(found)) > trees or n == 8
+
+
+def test_a_quantile_forest_that_asks_of_other_codes_finds_its_leaves_itself():
+    rng = np.random.default_rng(5)
+    X = table(rng, 200, [200, 9])
+    forest, _ = grow_quantile_forest(X, X[:, 0] * 1.0, np.ones(200), None, seed=1, trees=5)
+    few, none = TreeBuilder([20, 9]).conditions(), np.zeros(0, np.int64)
+    parts = PoolParts(forest, None, Shares.equal(process=False))
+    assert compile_leaves(parts, few) is None
+    assert compile_leaves(None, few) is None
+    with pytest.raises(CannotCompileError, match="outside the codes"):
+        leaf_trees(forest, few)
+    damaged = Conditions(np.array([0, 199, 207]), none + 1, np.zeros((1, 256), bool))
+    with pytest.raises(CannotCompileError, match="beyond its arrays"):
+        leaf_trees(forest, damaged)
 
 
 def test_a_tree_that_splits_outside_the_codes_is_not_packed():
