@@ -2,11 +2,11 @@
 tests/benchmarks/bench_map.py [--ensemble DIR]``.
 
 One process, one thread, CPU time, the ways taking turns, on the virtual Arctic: a coherent raster
-(30 arc-seconds, in the tiles of a map chunk) and scattered pixels. Every way predicts thousands of pixels per
-call, so that no call's fixed cost counts. The slow ways are asked for a part of the replicates,
-whose time is scaled to all of them. The obvious way is each model's ``predict``, each COP-BMA's
-mean and the exact mixture inverted by bisection, with icemap's own quantile forest; the raster
-libraries predict the members alone. What `threadpoolctl` cannot hold to one thread the
+(30 arc-seconds, in the tiles of a map chunk) and scattered pixels. Every way predicts thousands of
+pixels per call, so that no call's fixed cost counts. The slow ways are asked for a part of the
+replicates, whose time is scaled to all of them. The obvious way is each model's ``predict``, each
+COP-BMA's mean and the exact mixture inverted by bisection, with icemap's own quantile forest; the
+raster libraries predict the members alone. What `threadpoolctl` cannot hold to one thread the
 environment must: ``OMP_NUM_THREADS=1``.
 """
 

@@ -145,7 +145,7 @@ def leaf_trees(forest: QuantileForest, conditions: Conditions) -> Trees:
     tree, first_leaf = np.repeat(np.arange(trees), np.diff(first)), first + np.arange(trees + 1)
     if first_leaf[-1] > 2**24:
         raise CannotCompileError("single precision does not hold the numbers of its leaves")
-    builder = TreeBuilder(np.diff(conditions.first) + 1)
+    builder = TreeBuilder((np.diff(conditions.first) + 1).tolist())
     condition = builder.threshold(forest.nodes[:, 0], forest.nodes[:, 1])
     child = forest.nodes[:, 2:].astype(np.int64)
     child += np.where(child < 0, first_leaf[tree][:, None], -first[tree][:, None])
