@@ -8,17 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.coordinates import ANGLES, DEGREE_PARTS, Axis, parse_coordinates
 from icemap.boreholes.missing_codes import is_code
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.records import Flags, Problems
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import (
-    ANGLES,
-    DEGREE_PARTS,
-    Axis,
-    as_text,
-    parse_coordinates,
-    parse_numbers,
-)
+from icemap.boreholes.text import as_text
 from icemap.errors import IcemapError
 from icemap.sphere import EARTH_RADIUS_KM
 

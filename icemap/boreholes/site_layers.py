@@ -14,7 +14,7 @@ from icemap.boreholes import quality
 from icemap.boreholes.ice_content import layer_vic, with_wedge_ice
 from icemap.boreholes.permafrost_table import FROZEN_GROUND, add_permafrost_table
 from icemap.boreholes.records import QUANTITIES, join_flags, make_flags
-from icemap.boreholes.text import convert_units
+from icemap.boreholes.table_units import convert_units
 from icemap.boreholes.window import Pieces, window_means
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError

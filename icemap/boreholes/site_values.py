@@ -7,23 +7,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.missing_codes import suspected_codes
+from icemap.boreholes.numbers import Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
 from icemap.boreholes.quality import check_coordinates, check_identical, first_reason
 from icemap.boreholes.records import Problems
-from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import (
+from icemap.boreholes.table_units import (
     UNITS,
-    Numbers,
-    as_names,
-    as_text,
     canonical_unit,
     convert_units,
     header_unit,
-    line_ranges,
-    parse_numbers,
     same_unit,
     split_header,
 )
+from icemap.boreholes.tables import Table, read_table
+from icemap.boreholes.text import as_names, as_text, line_ranges
 from icemap.config import BedrockConfig, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 

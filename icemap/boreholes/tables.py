@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.addresses import shown
+from icemap.boreholes.coordinates import Axis, parse_coordinates
 from icemap.boreholes.table_formats import (
     OTHER_WORKBOOKS,
     VECTORS,
@@ -26,7 +27,7 @@ from icemap.boreholes.table_formats import (
     read_workbook,
     with_places,
 )
-from icemap.boreholes.text import Axis, parse_coordinates, split_header
+from icemap.boreholes.table_units import split_header
 from icemap.boreholes.unit_row import units_below, with_units
 from icemap.errors import IcemapError
 from icemap.store import local_copy

@@ -5,13 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.text import (
-    canonical_unit,
-    header_unit,
-    is_unit,
-    parse_numbers,
-    same_unit,
-)
+from icemap.boreholes.numbers import parse_numbers
+from icemap.boreholes.table_units import canonical_unit, header_unit, is_unit, same_unit
 from icemap.errors import IcemapError
 
 # Signs for no value are spellings of "no unit", too: they alone make no row of units.

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.table_units import split_header
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import split_header
 from icemap.errors import IcemapError
 from icemap.units import conversion, same_unit
 

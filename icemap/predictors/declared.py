@@ -277,3 +277,11 @@ def require_no_suspect(
         f" says that it means missing: give 'nodata: [{suspect.value:.9g}]' in the catalogue, or a"
         " 'valid_range' that includes it if it is real."
     )
+
+
+def single_precision(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What single precision cannot hold is missing, not infinite."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    narrow[~np.isfinite(narrow)] = np.nan
+    return narrow

@@ -21,6 +21,7 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.declared import Declared, require_no_suspect
 from icemap.predictors.frames import Frame, frame_of
+from icemap.predictors.georeference import require_crs
 from icemap.source import Rasterize, Source
 from icemap.units import part_of_one
 
@@ -147,12 +148,7 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
     rasterize = source.rasterize
     assert rasterize is not None
     about = _facts(source.model_dump_json(), path, file_stamps(source))
-    named = source.crs or about["crs"]
-    if named is None:
-        raise IcemapError(
-            f"The source '{source.name}' ({source.url}) has no CRS: add 'crs' to its entry in the"
-            " catalogue, for example EPSG:4326."
-        )
+    named = require_crs(source, source.crs or about["crs"])
     frame = frame_of(named, f"The source '{source.name}' ({source.url})")
     crs = frame.crs
     geographic, metres = _unit_of(crs, source)

@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from icemap.config import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import WGS84_WKT, damage_errors, grid_of, mend
-from icemap.mapping.map_schema import open_map, product_files, require_complete
+from icemap.mapping.map_schema import (
+    PREVIEW,
+    PSEUDO_SITES,
+    open_map,
+    product_files,
+    require_complete,
+)
 from icemap.running.leftovers import COG_FOLDER
 from icemap.store import is_remote, join, local_path, storage_errors, upload, zarr_group
 
@@ -37,6 +43,8 @@ CACHE_MB = 64
 # Stored chunks that Zarr decodes in one go: classes are decoded sooner than chunks are handed
 # around.
 AT_ONCE = 64
+# What a map says of itself and its files repeat.
+TAGS = ("title", PREVIEW, PSEUDO_SITES, "source", "history", "references", "license")
 # Where the first header of a file may begin; GDAL writes some 200 bytes on the layout before it.
 FIRST_HEADER = 300
 
@@ -133,11 +141,7 @@ def write_layer(
     """
     with _workplace(out_url) as folder, _gdal(out_url):
         raw, finished = folder / "raw.tif", folder / "finished.tif"
-        tags = {
-            key: str(dataset.attrs[key])
-            for key in ("title", "preview", "source", "history", "references", "license")
-            if key in dataset.attrs
-        }
+        tags = {key: str(dataset.attrs[key]) for key in TAGS if key in dataset.attrs}
         digests = _write_raw(
             group_url,
             variable,

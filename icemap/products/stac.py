@@ -23,6 +23,7 @@ from icemap.gridded import (
 )
 from icemap.mapping.map_schema import (
     CALIBRATED_INTERVAL,
+    PSEUDO_SITES,
     REPLICATE_INTERVAL,
     is_published,
     map_variables,
@@ -168,6 +169,7 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
     published = is_published(dataset)
     variables = map_variables(target, published=published)
     interval = REPLICATE_INTERVAL if published else CALIBRATED_INTERVAL
+    marked = str(dataset.attrs.get(PSEUDO_SITES, ""))
     extent = pystac.Extent(
         pystac.SpatialExtent([list(_bbox(grid))]),
         pystac.TemporalExtent([list(_period(root) or (created, created))]),
@@ -177,7 +179,7 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
         title=title,
         description=(
             f"{title}: {target.long_name} ({target.unit}) with its {interval}, ensemble spread and"
-            " area of applicability."
+            f" area of applicability.{f' {marked}.' if marked else ''}"
         ),
         extent=extent,
         license=_licence(dataset),
@@ -191,7 +193,10 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
         collection.add_link(pystac.Link("license", address, title="licence of the map"))
     if exists(RunFolder(root).product(THUMBNAIL)):
         collection.add_asset("thumbnail", _thumbnail(root))
-    collection.add_item(_item(title, grid, target, variables, root, created))
+    item = _item(title, grid, target, variables, root, created)
+    if marked:
+        item.properties[f"icemap:{PSEUDO_SITES}"] = marked
+    collection.add_item(item)
     return collection
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from icemap.errors import IcemapError, first_line
+from icemap.predictors.array_source import LATITUDE_NAMES, LONGITUDE_NAMES
 from icemap.predictors.choosing import SINCE
 from icemap.predictors.declared import Declared
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
-from icemap.predictors.sources import LATITUDE_NAMES, LONGITUDE_NAMES
 from icemap.source import Source
 from icemap.sphere import EARTH_RADIUS_KM
 from icemap.starting.folder import tile_key

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
 from icemap.boreholes.readers.layer_columns import ALIASES, KNOWN, PROJECTED_ALIASES
@@ -17,8 +18,8 @@ from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.table_formats import VECTORS, WORKBOOKS
+from icemap.boreholes.table_units import canonical_unit, header_unit, split_header
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import canonical_unit, header_unit, parse_numbers, split_header
 from icemap.config import LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.starting.folder import TEXTS

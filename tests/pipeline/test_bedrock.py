@@ -8,7 +8,9 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pandas as pd
+import pystac
 import pytest
+import rasterio
 import yaml
 import zarr
 
@@ -131,6 +133,20 @@ def test_pages_map_and_command_say_how_many_there_are(run, samples):
     assert "(pseudo-site)" in (folder / "verification.html").read_text()
     boreholes = pd.read_parquet(folder / "sites.parquet").query("used and not pseudo")
     assert f"<b>{len(boreholes)}</b><span>training sites" in (folder / "report.html").read_text()
+
+
+def test_geotiffs_and_stac_say_so_too(run):
+    folder, _ = run
+    said = zarr.open(folder / "map.zarr").attrs["pseudo_sites"]
+    files = sorted((folder / "products").glob("*.tif"))
+    assert len(files) == 5
+    for file in files:
+        with rasterio.open(file) as dataset:
+            assert dataset.tags()["pseudo_sites"] == said, file.name
+    collection = pystac.Collection.from_file(str(folder / "stac" / "collection.json"))
+    assert collection.description.endswith(f"{said}.")
+    (item,) = collection.get_items()
+    assert item.properties["icemap:pseudo_sites"] == said
 
 
 def test_places_of_a_table_are_there_before_the_cube(tmp_path):

@@ -28,6 +28,7 @@ from icemap.mapping.map_schema import map_variables
 from icemap.products.cog import write_cogs
 from icemap.products.figures.thumbnail import thumbnail_figure
 from icemap.products.stac import DATACUBE, EXTENSIONS, SCIENTIFIC, write_stac
+from icemap.words import pseudo_sites_words
 
 GRID = Grid(100, 50, 140, 70, 1.0)
 TARGET = TargetConfig(
@@ -160,6 +161,30 @@ def described(run: Path, folder: Path, author: str = "", **attrs: str) -> pystac
     describe_gridded(str(folder / "map.zarr"), map_variables(TARGET), attrs)
     write_stac(str(folder), TITLE, CREATED, author)
     return pystac.Collection.from_file(str(folder / "stac" / "collection.json"))
+
+
+def test_a_map_with_pseudo_sites_says_so_in_collection_item_and_geotiffs(run, tmp_path):
+    words = pseudo_sites_words(20)
+    collection = described(run, tmp_path / "run", pseudo_sites=words)
+    assert collection.description.endswith(f"area of applicability. {words}.")
+    (item,) = collection.get_items()
+    assert item.properties["icemap:pseudo_sites"] == words
+    item.stac_extensions = []
+    item.validate()
+    write_cogs(str(tmp_path / "run" / "map.zarr"), str(tmp_path / "run" / "products"), TARGET)
+    for file in (tmp_path / "run" / "products").glob("*.tif"):
+        with rasterio.open(file) as dataset:
+            assert dataset.tags()["pseudo_sites"] == words
+
+
+def test_a_map_without_pseudo_sites_says_nothing_of_them(run):
+    collection = pystac.Collection.from_file(str(run / "stac" / "collection.json"))
+    assert "pseudo" not in json.dumps(collection.to_dict())
+    (item,) = collection.get_items()
+    assert "pseudo" not in json.dumps(item.to_dict())
+    for file in (run / "products").glob("*.tif"):
+        with rasterio.open(file) as dataset:
+            assert "pseudo_sites" not in dataset.tags()
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.quality import check_coordinates
 from icemap.boreholes.records import Problems
+from icemap.boreholes.table_units import convert_units, split_header
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import as_text, convert_units, parse_numbers, split_header
+from icemap.boreholes.text import as_text
 from icemap.errors import IcemapError
 
 _YEAR = re.compile(r"(?:19|20)\d\d")

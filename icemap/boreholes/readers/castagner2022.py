@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.records import (
     Flags,
     Problems,
@@ -19,7 +20,7 @@ from icemap.boreholes.records import (
     require_schema,
 )
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import as_text, parse_numbers
+from icemap.boreholes.text import as_text
 from icemap.errors import IcemapError
 from icemap.store import join, list_names
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import without_a_turn
 from icemap.boreholes.records import (
     Flags,
@@ -24,8 +25,9 @@ from icemap.boreholes.records import (
     make_layers,
     require_schema,
 )
+from icemap.boreholes.table_units import unit_factor
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import as_text, parse_numbers, unit_factor
+from icemap.boreholes.text import as_text
 from icemap.errors import IcemapError, first_line
 from icemap.store import is_remote, join, list_names, local_copy, local_path
 

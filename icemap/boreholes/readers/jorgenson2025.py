@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.coordinates import parse_coordinates
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.records import (
     Flags,
     Problems,
@@ -20,7 +22,7 @@ from icemap.boreholes.records import (
     require_schema,
 )
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import as_text, parse_coordinates, parse_numbers
+from icemap.boreholes.text import as_text
 from icemap.errors import IcemapError
 from icemap.store import join, list_names
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.coordinates import parse_coordinates
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import rounding_km
 from icemap.boreholes.records import (
     Flags,
@@ -29,7 +31,7 @@ from icemap.boreholes.records import (
     require_schema,
 )
 from icemap.boreholes.tables import Table, decoded
-from icemap.boreholes.text import as_text, parse_coordinates, parse_numbers
+from icemap.boreholes.text import as_text
 from icemap.errors import IcemapError
 from icemap.store import is_remote, join, list_names, local_path, read_bytes
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from icemap.boreholes.records import QUANTITIES
+from icemap.boreholes.table_units import canonical_unit, split_header, unit_factor
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import canonical_unit, split_header, unit_factor
 from icemap.config import LayerSource
 from icemap.errors import IcemapError
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import degrees, projected, require_degrees, rounding_km, without_a_turn
 from icemap.boreholes.readers.layer_columns import DEPTHS, Column, kind_of, layer_columns
 from icemap.boreholes.records import (
@@ -20,16 +21,9 @@ from icemap.boreholes.records import (
     require_one_spelling,
     require_schema,
 )
+from icemap.boreholes.table_units import UNITS, unit_factor
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import (
-    MISSING,
-    UNITS,
-    as_names,
-    as_text,
-    parse_numbers,
-    unit_factor,
-    words,
-)
+from icemap.boreholes.text import MISSING, as_names, as_text, words
 from icemap.config import LayerSource
 from icemap.errors import IcemapError
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.coordinates import parse_coordinates
 from icemap.boreholes.ice_content import ICE_DENSITY, from_frozen_bulk
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import rounding_km
 from icemap.boreholes.records import Flags, Problems, Records, make_layers, require_schema
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import as_text, parse_coordinates, parse_numbers
+from icemap.boreholes.text import as_text
 from icemap.errors import IcemapError
 from icemap.store import join, list_names
 

@@ -1,0 +1,154 @@
+"""Units as tables of sites and layers are written in them."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+_HEADER = re.compile(r"\s*(?P<name>.*?)\s*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]\s*")
+# Factor to the canonical unit, by kind of quantity.
+UNITS: dict[str, dict[str, float]] = {
+    "length [m]": {"m": 1.0, "cm": 0.01, "mm": 0.001},
+    "fraction": {
+        "1": 1.0,
+        "fraction": 1.0,
+        "%": 0.01,
+        "percent": 0.01,
+        "vol%": 0.01,
+        "% vol": 0.01,
+        "m3/m3": 1.0,
+        "m3 m-3": 1.0,
+    },
+    "density [g/cm3]": {"g/cm3": 1.0, "g cm-3": 1.0, "kg/m3": 0.001, "kg m-3": 0.001, "mg/m3": 1.0},
+    "angle [deg]": {
+        "deg": 1.0,
+        "degrees": 1.0,
+        "degree": 1.0,
+        "°": 1.0,
+        "degrees_north": 1.0,
+        "degrees_east": 1.0,
+    },
+}
+# Factor and offset to degC.
+TEMPERATURES = {"degc": (1.0, 0.0), "k": (1.0, -273.15), "degf": (5 / 9, -160 / 9)}
+UNIT_ALIASES = {
+    **dict.fromkeys(("°c", "c", "deg c", "deg_c", "celsius", "degrees c", "degree c"), "degc"),
+    **dict.fromkeys(("kelvin", "°k"), "k"),
+    **dict.fromkeys(("°f", "f", "fahrenheit", "deg f"), "degf"),
+    **dict.fromkeys(("metre", "meter", "metres", "meters"), "m"),
+    **dict.fromkeys(("centimetre", "centimeter", "centimetres", "centimeters"), "cm"),
+    **dict.fromkeys(("millimetre", "millimeter", "millimetres", "millimeters"), "mm"),
+    **dict.fromkeys(("per cent", "pct", "perc", "prozent", "vol. %", "vol.%", "vol-%"), "%"),
+    **dict.fromkeys(("frac", "fractions", "cm3/cm3"), "fraction"),
+    **dict.fromkeys(("-", "unitless", "dimensionless"), "1"),
+}
+# Lengths that no layer table is written in; a site table may be.
+FURTHER_LENGTHS = {
+    "km": 1000.0,
+    "dm": 0.1,
+    "ft": 0.3048,
+    "feet": 0.3048,
+    "foot": 0.3048,
+    "in": 0.0254,
+}
+FURTHER_LENGTHS |= {"inch": 0.0254, "inches": 0.0254}
+
+
+def split_header(header: str) -> tuple[str, str | None]:
+    """Name and unit of a column: ``alt [cm]`` gives ``("alt", "cm")``, ``alt`` gives ``("alt",
+    None)``.
+    """
+    match = _HEADER.fullmatch(header)
+    return (match["name"], match["unit"] or None) if match else (header.strip(), None)
+
+
+def header_unit(header: str) -> tuple[str | None, bool]:
+    """The unit that a header gives, and whether it says so in brackets.
+
+    Without brackets the last word may be one: ``alt_cm``, ``depth, m``, ``ice pct``.
+
+    Examples
+    --------
+    >>> header_unit("alt [cm]"), header_unit("alt_mm"), header_unit("t, mean, degC")
+    (('cm', True), ('mm', False), ('degC', False))
+    >>> header_unit("alt"), header_unit("alt (mean of 2019)")
+    ((None, False), (None, False))
+    """
+    name, unit = split_header(header)
+    if unit is not None:
+        return (unit, True) if _looks_like_unit(unit) else (None, False)
+    parts = re.split(r"[\s_,;]+", name)
+    return (parts[-1], False) if len(parts) > 1 and is_unit(parts[-1]) else (None, False)
+
+
+def is_unit(text: str) -> bool:
+    """Whether a text is a unit that tables of sites or layers are written in."""
+    unit = canonical_unit(text)
+    return (
+        unit in TEMPERATURES
+        or unit in FURTHER_LENGTHS
+        or any(unit in kind for kind in UNITS.values())
+    )
+
+
+def _looks_like_unit(text: str) -> bool:
+    # Compound units such as W/m2 or kg m-2 are in no list.
+    return is_unit(text) or bool(
+        re.fullmatch(r"[^\d\s][^\s]{0,5}(?:[/·*^]|\s?[a-z]+-?\d).{0,10}", text, re.IGNORECASE)
+    )
+
+
+def canonical_unit(unit: str) -> str:
+    """The one spelling of a unit, so that two can be compared."""
+    text = (
+        unit.strip().lower().replace("³", "3").replace("²", "2").replace("^", "").replace("⁻", "-")
+    )
+    return UNIT_ALIASES.get(text, text)
+
+
+def unit_factor(unit: str, kind: str) -> float | None:
+    """Factor from a unit to the canonical one of a kind, or None if it is not a unit of that
+    kind.
+    """
+    return UNITS[kind].get(canonical_unit(unit))
+
+
+def same_unit(one: str, other: str) -> bool:
+    """True if two spellings name one unit: ``%`` and ``percent``, ``degC`` and ``°C``."""
+    converted = convert_units(np.array([0.0, 1.0]), one, other)
+    return converted is not None and bool(np.allclose(converted, [0.0, 1.0]))
+
+
+def convert_units(value: NDArray[np.float64], unit: str, target: str) -> NDArray[np.float64] | None:
+    """Values in another unit of the same kind; None if there is no simple way.
+
+    Parameters
+    ----------
+    value : ndarray of shape (n,)
+    unit, target : str
+        The unit that the values are in, and the one that is wanted.
+
+    Examples
+    --------
+    >>> convert_units(np.array([120.0]), "cm", "m"), convert_units(np.array([0.5]), "fraction",
+    ...     "%"), convert_units(np.array([270.65]), "K", "degC")
+    (array([1.2]), array([50.]), array([-2.5]))
+    """
+    source, wanted = canonical_unit(unit), canonical_unit(target)
+    if source == wanted:
+        return value
+    lengths = {**UNITS["length [m]"], **FURTHER_LENGTHS}
+    for factors in (lengths, *UNITS.values()):
+        if source in factors and wanted in factors:
+            ratio = factors[source] / factors[wanted]
+            # Dividing by a whole number keeps 120 cm at 1.2 m exactly.
+            if ratio < 1 and abs(1 / ratio - round(1 / ratio)) < 1e-9:
+                return value / round(1 / ratio)
+            return value * (round(ratio) if abs(ratio - round(ratio)) < 1e-9 else ratio)
+    if source in TEMPERATURES and wanted in TEMPERATURES:
+        factor, offset = TEMPERATURES[source]
+        per, shift = TEMPERATURES[wanted]
+        return (value * factor + offset - shift) / per
+    return None

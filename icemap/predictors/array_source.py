@@ -1,0 +1,255 @@
+"""NetCDF, HDF and Zarr through xarray, one file or many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError, first_line
+from icemap.predictors.axes import read_axis, require_coordinates
+from icemap.predictors.cf import as_declared
+from icemap.predictors.choosing import choose
+from icemap.predictors.declared import (
+    Decode,
+    conversion_text,
+    decoder,
+    single_precision,
+    with_classes,
+)
+from icemap.predictors.downloads import download
+from icemap.predictors.frames import frame_of
+from icemap.predictors.georeference import placed_raster, require_crs
+from icemap.predictors.groups import Container, open_variable
+from icemap.predictors.stamps import file_stamps
+from icemap.predictors.suffixes import suffix_of
+from icemap.source import Source
+from icemap.store import is_remote, local_path, zarr_store
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from affine import Affine
+
+LONGITUDE_NAMES = ("lon", "longitude", "long", "x", "easting")
+LATITUDE_NAMES = ("lat", "latitude", "y", "northing")
+
+
+@contextmanager
+def open_array(source: Source) -> Any:
+    """Open one file or Zarr store as a `Raster`, closed on leaving."""
+    who = f"The source '{source.name}': {source.url}"
+    with ExitStack() as stack:
+        try:
+            dataset, array, declared = stack.enter_context(
+                open_variable(
+                    _container(source.url),
+                    source.variable,
+                    who,
+                    (*LONGITUDE_NAMES, *LATITUDE_NAMES),
+                )
+            )
+        except (OSError, ValueError) as error:
+            raise IcemapError(
+                f"The source '{source.name}' cannot be opened: {source.url} is not a file that"
+                f" xarray knows ({first_line(error)})."
+            ) from error
+        x, y = (
+            _axis(array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"),
+            _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y"),
+        )
+        array = _flatten(array, (x, y), source)
+        source = with_classes(source, declared)
+        decode = decoder(source, declared)
+        crs = require_crs(source, source.crs or _crs_of(dataset, array, x, y))
+        import pyproj
+
+        require_coordinates(array, x, y, who)
+        frame_of(crs, who)
+        across, down = (
+            read_axis(dataset, array, dim, pyproj.CRS.from_user_input(crs), who, is_x=dim == x)
+            for dim in (x, y)
+        )
+        west, dx, north, dy = across.edge, across.step, down.edge, down.step
+        if dy > 0:
+            array = array.isel({y: slice(None, None, -1)})
+            north, dy = north + dy * array.sizes[y], -dy
+        # The first axis to be reduced varies fastest among those that are.
+        array = array.transpose(*reversed(source.reduce), y, x)
+
+        def read(rows: slice, cols: slice) -> NDArray[np.float32]:
+            try:
+                stored = array.isel({y: rows, x: cols}).to_numpy()
+            except (OSError, RuntimeError) as error:
+                raise IcemapError(
+                    f"The source '{source.name}' ({source.url}) cannot be read: the file is broken"
+                    " or truncated."
+                ) from error
+            return single_precision(
+                _reduced(as_declared(stored, declared), list(source.reduce.values()), decode)
+            )
+
+        from affine import Affine
+
+        transform = Affine(dx, 0, west, 0, dy, north)
+        yield placed_raster(
+            source,
+            crs,
+            transform,
+            (array.sizes[y], array.sizes[x]),
+            read,
+            conversion_text(source, declared),
+        )
+
+
+@contextmanager
+def open_tiles(source: Source) -> Any:
+    """Open many files as one `Raster`; where they overlap, the first with a value counts."""
+    from icemap.predictors.mosaics import Header, lay_out
+
+    tiles = {url: source.model_copy(update={"url": url, "parts": ()}) for url in source.parts}
+    headers, stamps = [], file_stamps(source)
+    for url, tile in tiles.items():
+        crs, transform, shape = _tile_header(tile.model_dump_json(), stamps)
+        headers.append(Header(url, crs, transform, shape))
+    layout = lay_out(source.name, headers, overlay=source.overlay)
+    with open_array(tiles[headers[0].path]) as first:
+        named, note = first.classes, first.note
+
+    def read(rows: slice, cols: slice) -> NDArray[np.float32]:
+        values = np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan, dtype=np.float32)
+        for part in layout.parts:
+            met = part.meets(rows, cols)
+            if met is None:
+                continue
+            here, there = met
+            with open_array(tiles[part.path]) as tile:
+                found = tile.read(
+                    slice(here.start - part.top, here.stop - part.top),
+                    slice(there.start - part.left, there.stop - part.left),
+                )
+            target = values[
+                here.start - rows.start : here.stop - rows.start,
+                there.start - cols.start : there.stop - cols.start,
+            ]
+            np.copyto(target, found, where=np.isnan(target))
+        return values
+
+    assert layout.crs is not None
+    source = source.model_copy(update={"classes": dict(named)})
+    yield placed_raster(source, layout.crs, layout.transform, layout.shape, read, note)
+
+
+@lru_cache(maxsize=4096)
+def _tile_header(source_json: str, stamps: tuple[str, ...]) -> tuple[str, Affine, tuple[int, int]]:
+    with open_array(Source.model_validate_json(source_json)) as raster:
+        return raster.crs, raster.transform, raster.shape
+
+
+def _container(url: str) -> Container:
+    if suffix_of(url) == ".zarr":
+        return Container(zarr_store(url, read_only=True), is_zarr=True)
+    return Container(download(url) if is_remote(url) else str(local_path(url)), is_zarr=False)
+
+
+def _axis(
+    array: xr.DataArray,
+    given: str | None,
+    names: tuple[str, ...],
+    units: str,
+    source: Source,
+    key: str,
+) -> str:
+    if given is not None:
+        if given in array.dims:
+            return given
+        raise IcemapError(
+            f"The source '{source.name}': its variable has no dimension '{given}', it has"
+            f" {', '.join(map(str, array.dims))}; correct '{key}' in the catalogue."
+        )
+    for dim in array.dims:
+        if dim in array.coords and (
+            array[dim].attrs.get("units") == units or str(dim).lower() in names
+        ):
+            return str(dim)
+    raise IcemapError(
+        f"The source '{source.name}': none of its dimensions {', '.join(map(str, array.dims))} is"
+        f" known as {key}; name it as '{key}' in the catalogue."
+    )
+
+
+def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> xr.DataArray:
+    """Select along the axes named in ``select``; axes in ``reduce`` stay for the read."""
+    for dim, wanted in source.select.items():
+        if dim not in array.dims:
+            raise IcemapError(
+                f"The source '{source.name}': 'select' names '{dim}', but the dimensions are"
+                f" {', '.join(map(str, array.dims))}."
+            )
+        array = array.isel({dim: choose(array, dim, wanted, f"The source '{source.name}'")})
+    if source.step is not None:
+        along, step, length = source.step
+        if along not in array.dims or array.sizes[along] != length:
+            found = (
+                f"is {array.sizes[along]} long"
+                if along in array.dims
+                else f"is not among the dimensions {', '.join(map(str, array.dims))}"
+            )
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}): the axis '{along}' {found}, but a"
+                f" derivation needs {length} steps along it."
+            )
+        array = array.isel({along: step})
+    left = [
+        dim
+        for dim in array.dims
+        if dim not in spatial and dim not in source.reduce and array.sizes[dim] > 1
+    ]
+    if left:
+        raise IcemapError(
+            f"The source '{source.name}' has the further axis '{left[0]}': choose a value with"
+            " 'select' or a way to 'reduce' it in the catalogue."
+        )
+    return array.squeeze(
+        [dim for dim in array.dims if dim not in spatial and dim not in source.reduce]
+    )
+
+
+def _reduced(stored: NDArray[Any], ways: Sequence[str], decode: Decode) -> NDArray[np.float64]:
+    """Physical values in double precision, reduced along the leading axes, the last way along the
+    first axis.
+    """
+    if not ways:
+        return decode(stored)
+    *inner, how = ways
+    steps = (_reduced(step, inner, decode) for step in stored)
+    total = next(steps)
+    lowest = highest = total
+    for values in steps:
+        if how in ("mean", "sum"):
+            total = total + values
+        else:
+            # Both hand on what is missing.
+            lowest, highest = np.minimum(lowest, values), np.maximum(highest, values)
+    return {
+        "mean": total / len(stored),
+        "sum": total,
+        "min": lowest,
+        "max": highest,
+        "range": highest - lowest,
+    }[how]
+
+
+def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | None:
+    import rioxarray  # noqa: F401  (gives arrays their .rio)
+
+    crs = array.rio.crs or dataset.rio.crs
+    if crs is not None:
+        return str(crs.to_wkt())
+    named = array[x].attrs.get("units") == "degrees_east" or x.lower() in LONGITUDE_NAMES[:3]
+    # Beyond 90 degrees the axes are swapped, which is said later.
+    latitudes = np.abs(np.asarray(array[y], dtype=float))
+    return "EPSG:4326" if named and latitudes.max() <= 361 else None

@@ -1,0 +1,147 @@
+"""Rasters that GDAL reads, GRIB among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError, first_line
+from icemap.predictors.declared import conversion_text, decoder, single_precision, with_classes
+from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
+from icemap.predictors.georeference import placed_raster, require_crs
+from icemap.predictors.stamps import file_stamps
+from icemap.source import Source
+from icemap.store import exists, is_remote, read_start, read_text
+
+if TYPE_CHECKING:
+    from icemap.predictors.mosaics import Band
+
+
+@contextmanager
+def open_gdal(source: Source) -> Any:
+    """Open one file, or the many of a mosaic, as a `Raster`, closed on leaving."""
+    import rasterio
+
+    from icemap.predictors.mosaics import open_mosaic
+
+    try:
+        with rasterio.Env(**gdal_environment(source.url)):
+            # One file is a mosaic of itself.
+            paths, stamps = (
+                [gdal_path(url) for url in source.parts or (source.url,)],
+                file_stamps(source),
+            )
+            forget_changed(paths, stamps)
+            mosaic = open_mosaic(source.name, paths, stamps, overlay=source.overlay)
+            band = _band(mosaic.bands, source)
+            declared = mosaic.bands[band - 1].declared
+            source = with_classes(source, declared)
+            decode = decoder(source, declared)
+            crs = require_crs(
+                source,
+                source.crs
+                or mosaic.layout.crs
+                or _crs_beside(source.parts[0] if source.parts else source.url),
+            )
+
+            def read(rows: slice, cols: slice) -> NDArray[np.float32]:
+                try:
+                    return single_precision(decode(mosaic.read(band, rows, cols)))
+                except rasterio.errors.RasterioIOError as error:
+                    raise IcemapError(
+                        f"The source '{source.name}' ({error}) cannot be read: the file is broken"
+                        " or truncated."
+                    ) from error
+
+            yield placed_raster(
+                source,
+                crs,
+                mosaic.layout.transform,
+                mosaic.layout.shape,
+                read,
+                conversion_text(source, declared),
+            )
+    except rasterio.errors.RasterioIOError as error:
+        where = "one of its files" if source.parts else source.url
+        for url in source.files[:1]:
+            if is_remote(url):
+                # The storage may have said more than GDAL: archived, expired, refused.
+                read_start(url)
+        raise IcemapError(
+            f"The source '{source.name}' cannot be opened: {where} is not a raster that GDAL knows"
+            f" ({first_line(error)})."
+        ) from error
+
+
+def _crs_beside(url: str) -> str | None:
+    """The CRS in the .prj file of a raster, which GDAL reads for some formats only."""
+    import pyproj
+
+    sidecar = (
+        str(PurePosixPath(url).with_suffix(".prj"))
+        if not is_remote(url)
+        else url.rpartition(".")[0] + ".prj"
+    )
+    if "?" in url or not exists(sidecar):
+        return None
+    try:
+        return str(pyproj.CRS.from_user_input(read_text(sidecar).strip()).to_wkt())
+    except pyproj.exceptions.CRSError as error:
+        raise IcemapError(
+            f"{sidecar} holds no CRS: correct it, or add 'crs' to the entry of {url} in the"
+            " catalogue."
+        ) from error
+
+
+def _band(bands: Sequence[Band], source: Source) -> int:
+    """The number of the band that a source means."""
+    further = [key for key in ("select", "reduce") if getattr(source, key)]
+    if further:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) is a raster, which has no axes to"
+            f" '{further[0]}': choose its band with 'variable'."
+        )
+    named = [band.name for band in bands]
+    if source.step is not None:
+        along, step, length = source.step
+        count = sum(not band.is_alpha for band in bands)
+        if along != "band" or count != length:
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}) has {count} bands and not {length}"
+                f" along '{along}': give 'along: band', or {length} entries."
+            )
+        return step + 1
+    if source.variable is None:
+        # The alpha band says where the others have values.
+        values = [number for number, band in enumerate(bands, 1) if not band.is_alpha]
+        if len(values) == 1:
+            return values[0]
+        listed = ", ".join(
+            f"{number} ({bands[number - 1].name})" if bands[number - 1].name else str(number)
+            for number in values[:20]
+        )
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has the {len(values)} bands"
+            f" {listed}{' ...' if len(values) > 20 else ''}: name one as 'variable' in the"
+            " catalogue."
+        )
+    if not source.variable.isdigit():
+        if named.count(source.variable) == 1:
+            return named.index(source.variable) + 1
+        has = f", which has {', '.join(filter(None, named))}" if any(named) else ""
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) is a raster: 'variable' is"
+            f" '{source.variable}', but must be the number of a band or its name{has}."
+        )
+    band = int(source.variable)
+    if not 1 <= band <= len(bands):
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has {len(bands)} bands, but 'variable' asks"
+            f" for band {band}."
+        )
+    return band
