@@ -47,7 +47,7 @@ def test_a_member_keeps_its_defaults_unless_spatial_folds_say_otherwise(name):
 
 
 def test_few_trees_that_learn_faster_err_as_all_trees_do():
-    """At the rates of all trees they would err 1.5 to 4 times as much, and fast learners win."""
+    """At the rates of all trees they would err 1.4 to 4 times as much."""
     ensemble, samples = prepared()
     table, options, coding = ensemble.table(samples), ensemble.options, ensemble.coding_
     _, few = tune_member("lightgbm", table, options, coding, 8, 1)
