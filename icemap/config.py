@@ -273,8 +273,10 @@ class LayerSource(Section):
     """Units of columns whose header says none, or the columns that hold them, by icemap's name."""
     crs: str | None = None
     """CRS of projected coordinates, such as EPSG:32606."""
-    missing: tuple[str | float, ...] = ()
-    """Numbers and words of the table that stand for no data."""
+    missing: tuple[str | float, ...] | None = None
+    """Numbers and words of the table that stand for no data; [] says that every number is a value,
+    without which numbers such as 9999, far outside the rest, are asked about.
+    """
     sheet: str | None = None
     """Sheet of a workbook, or layer of a GeoPackage."""
 

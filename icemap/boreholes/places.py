@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,14 @@ from icemap.boreholes.coordinates import ANGLES, DEGREE_PARTS, Axis, parse_coord
 from icemap.boreholes.missing_codes import is_code
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.records import Flags, Problems
+from icemap.boreholes.table_units import split_header
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import as_text
+from icemap.boreholes.text import as_text, words
 from icemap.errors import IcemapError
 from icemap.sphere import EARTH_RADIUS_KM
+
+if TYPE_CHECKING:
+    from pyproj import CRS
 
 Floats = NDArray[np.float64]
 KM_PER_DEGREE = EARTH_RADIUS_KM * np.pi / 180
@@ -53,6 +58,12 @@ WESTWARD = frozenset(
     }
 )
 METRES = {"": 1.0, "m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "km": 1000.0}
+# Columns that say the CRS, or the UTM zone, of each row.
+CODE_COLUMNS = ("epsg", "epsg code", "crs", "srid", "srs")
+ZONE_COLUMNS = ("zone", "utm zone", "utm", "utmzone")
+# How far a place may lie outside the area of its CRS, degrees: people stay in one zone well beyond
+# its edge.
+FAR_OUTSIDE = 20.0
 _DECIMALS = re.compile(r"-?\d*[.,](\d+)")
 
 
@@ -129,16 +140,18 @@ def projected(
     IcemapError
         If PROJ does not know the CRS, or the coordinates contradict it.
     """
-    from pyproj import CRS, Transformer
+    import pyproj
+    from pyproj import Transformer
     from pyproj.exceptions import CRSError
 
     try:
-        system = CRS.from_user_input(crs)
+        system = pyproj.CRS.from_user_input(crs)
     except CRSError as error:
         raise IcemapError(
             f"{table.file}: PROJ knows no CRS '{crs}' (key 'crs'): give an EPSG code such as"
             " EPSG:32606."
         ) from error
+    _require_one_crs(table, system, crs)
     numbers = [parse_numbers(table.frame[header]) for header in headers]
     for header, number in zip(headers, numbers):
         problems.add(number.unreadable, f"{header} is not a number:", table.frame[header])
@@ -166,7 +179,51 @@ def projected(
     with np.errstate(invalid="ignore"):
         there = np.isfinite(lon + lat) & (np.abs(back[0] - x) < near) & (np.abs(back[1] - y) < near)
     problems.add(~there & np.isfinite(x + y), f"{headers[0]}, {headers[1]} is no place in {crs}")
+    if not system.is_geographic:
+        problems.add(
+            there & _far_from(system, lon, lat),
+            f"{headers[0]}, {headers[1]} is far outside the area that {crs} is made for (easting"
+            " and northing exchanged, or another zone?)",
+        )
     return np.where(there, lon, np.nan), np.where(there, lat, np.nan)
+
+
+def _require_one_crs(table: Table, system: CRS, crs: str) -> None:
+    """Refuse a table whose own column says another CRS, or several."""
+    zone = re.match(r"\d+", system.utm_zone or "")
+    for header in map(str, table.frame.columns):
+        kind = words(split_header(header)[0])
+        if kind in CODE_COLUMNS:
+            own, pattern = system.to_epsg(), r"(?:.*epsg\D*)?(\d{4,6})(?:\.0)?"
+        elif kind in ZONE_COLUMNS:
+            own, pattern = int(zone[0]) if zone else None, r"\D*?0*(\d{1,2})(?:\.0)?\s*[A-Za-z]?"
+        else:
+            continue
+        told = as_text(table.frame[header])
+        found = told.str.extract(f"(?i)^{pattern}$")[0]
+        other = found.notna() & (found.astype(float) != (own or np.nan))
+        if own is not None and other.any():
+            row = int(np.flatnonzero(other)[0])
+            raise IcemapError(
+                f"{table.file}, line {table.lines[row]}: the column '{header}' says"
+                f" '{told.iloc[row]}', and the key 'crs' {crs} for every row: correct one of them,"
+                " or give the rows of each CRS as a table of their own."
+            )
+
+
+def _far_from(system: CRS, lon: Floats, lat: Floats) -> NDArray[np.bool_]:
+    """Places that lie far outside the area for which a CRS is made."""
+    area = system.area_of_use
+    if area is None:
+        return np.zeros(len(lon), dtype=bool)
+    width = (area.east - area.west) % 360 or 360
+    beyond = (lon - area.west + FAR_OUTSIDE) % 360 > width + 2 * FAR_OUTSIDE
+    beyond &= width + 2 * FAR_OUTSIDE < 360
+    # Near a pole all longitudes are near one another.
+    beyond &= np.abs(lat) < 90 - FAR_OUTSIDE
+    return np.asarray(
+        beyond | (lat < area.south - FAR_OUTSIDE) | (lat > area.north + FAR_OUTSIDE), dtype=bool
+    )
 
 
 def without_a_turn(lon: Floats, flags: Flags | None = None) -> Floats:

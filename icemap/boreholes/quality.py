@@ -13,10 +13,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.text import words
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 SOLIDS_DENSITY = 2.65  # g/cm3
 ICE_DENSITY = 0.917
+
+# What the rows of a sheet are called that sum up the others.
+SUMMARIES = frozenset(
+    {"mean", "average", "avg", "total", "totals", "grand total", "sum", "median", "minimum"}
+    | {"maximum", "std", "std dev", "stdev", "standard deviation", "mittelwert", "mittel"}
+    | {"summe", "moyenne", "среднее", "итого"}
+)
 
 Rule = Callable[[pd.DataFrame, "Thresholds"], pd.Series]
 
@@ -34,6 +42,8 @@ class Thresholds:
         fraction.
     dry_density : float
         Largest dry density, g/cm3.
+    least_density : float
+        Smallest density, g/cm3, where not all is ice: looser than any peat is a wrong unit.
     solids : float
         Largest sum of ice and solids by volume, as a fraction; above 1 because both are measured.
     empty : float
@@ -56,6 +66,7 @@ class Thresholds:
     gravimetric_water: float = 30.0
     unconfirmed_water: float = 20.0
     dry_density: float = 2.6
+    least_density: float = 0.01
     solids: float = 1.03
     empty: float = 0.6
     depth: float = 2000.0
@@ -88,6 +99,19 @@ def check_depths(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
     )
     reason[base < top] = "inverted: base above top"
     return reason
+
+
+def check_summary(table: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Rows that sum up others, by the name of their ``site``: the last ones of many sheets.
+
+    Examples
+    --------
+    >>> check_summary(pd.DataFrame({"site": ["Mean:", "Std_Dev", "Meander"]})).ne("").tolist()
+    [True, True, False]
+    """
+    names = table["site"].astype(str)
+    known = {name: words(name.rstrip(" :.")) in SUMMARIES for name in names.unique()}
+    return _log(table, names.map(known).astype(bool), "the row sums up others and is no site")
 
 
 def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
@@ -161,9 +185,14 @@ def check_filled(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
 
 
 def check_density(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Densities that are not positive, or a dry density above the threshold."""
+    """Densities that are not positive, or outside the thresholds."""
     dry, bulk = layers["dry_density"], layers["frozen_bulk_density"]
-    reason = _log(layers, (dry <= 0) | (bulk <= 0), "density not above zero")
+    reason = _log(
+        layers,
+        (dry < thresholds.least_density) | (bulk < thresholds.least_density),
+        f"density below {thresholds.least_density:g} g/cm3",
+    )
+    reason[(dry <= 0) | (bulk <= 0)] = "density not above zero"
     reason[dry > thresholds.dry_density] = f"dry density above {thresholds.dry_density:g} g/cm3"
     reason[bulk > SOLIDS_DENSITY] = f"frozen bulk density above {SOLIDS_DENSITY:g} g/cm3"
     return reason

@@ -25,6 +25,7 @@ POSITION_ERROR = {"A": 0.0, "B": 2.0, "C": 5.0, "D": 10.0}
 # The parts of a site's standard error, in its unit; their squares add up to that of the whole.
 ERROR_PARTS = ("measurement_error", "unsampled_error", "table_error", "position_error")
 EXCLUDING_RULES: dict[str, quality.Rule] = {
+    "summary": quality.check_summary,
     "depths": quality.check_depths,
     "gravimetric water": quality.check_water,
     "density": quality.check_density,

@@ -9,9 +9,15 @@ from numpy.typing import NDArray
 from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
-from icemap.boreholes.quality import check_coordinates, check_identical, first_reason
+from icemap.boreholes.quality import (
+    check_coordinates,
+    check_identical,
+    check_summary,
+    first_reason,
+)
 from icemap.boreholes.records import Problems
 from icemap.boreholes.table_units import (
+    TEMPERATURES,
     UNITS,
     canonical_unit,
     convert_units,
@@ -27,6 +33,8 @@ from icemap.errors import IcemapError
 # Largest number by which % and fractions are distinguished; larger ones are errors or
 # codes.
 MAX_PERCENT = 1000.0
+# Degrees Celsius that half of a column cannot be outside of.
+COLDEST, HOTTEST = -273.15, 100.0
 # Bounds of the target up to this (%) say that values below 1 % are meant.
 SMALL_PERCENT = 10
 
@@ -53,6 +61,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     numbers = parse_numbers(table.frame[header], unit)
     coded = _coded(numbers, config)
     value, spread = _values(table, header, numbers, coded, unit, target)
+    _require_plausible_temperatures(table, header, np.where(coded, np.nan, numbers.value), unit)
     _require_known_codes(table, header, config, numbers, value, target)
     if config.standard_error is not None:
         spread = _standard_errors(table, config.standard_error, unit, target)
@@ -85,6 +94,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     )
     unreadable = pd.Series(np.where(unplaced, "coordinates are not numbers", ""), dtype=object)
     sites["reason"] = first_reason(
+        check_summary(sites),
         _value_reason(numbers, value, coded, target),
         unreadable,
         check_coordinates(sites),
@@ -267,6 +277,23 @@ def _require_plausible_fractions(
             f"{table.file}: the column '{header}' is in '{unit}', but its values go from"
             f" {given.min():g} to {given.max():g} like %: {settled}, say so with target.bounds,"
             " which must reach above 1."
+        )
+
+
+def _require_plausible_temperatures(
+    table: Table, header: str, value: NDArray[np.float64], unit: str
+) -> None:
+    """Kelvin in a column of degrees Celsius, and the other way round."""
+    given = value[np.isfinite(value)]
+    factors = TEMPERATURES.get(canonical_unit(unit))
+    if factors is None or len(given) == 0:
+        return
+    median = float(np.median(given)) * factors[0] + factors[1]
+    if not COLDEST < median < HOTTEST:
+        raise IcemapError(
+            f"{table.file}: the column '{header}' is in '{unit}', but its values go from"
+            f" {given.min():g} to {given.max():g}, which no ground or air has: give the right unit"
+            " as sites.unit, in the header and the config alike."
         )
 
 

@@ -94,7 +94,10 @@ def is_unit(text: str) -> bool:
 
 
 def _looks_like_unit(text: str) -> bool:
-    # Compound units such as W/m2 or kg m-2 are in no list.
+    # Compound units such as W/m2 or kg m-2 are in no list, nor is % by weight, which is not that by
+    # volume.
+    if "%" in text and re.search(r"\b(?:wt|weight|mass|gew|w/w|grav)", text, re.IGNORECASE):
+        return True
     return is_unit(text) or bool(
         re.fullmatch(r"[^\d\s][^\s]{0,5}(?:[/·*^]|\s?[a-z]+-?\d).{0,10}", text, re.IGNORECASE)
     )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from icemap.addresses import shown
 from icemap.boreholes.coordinates import Axis, parse_coordinates
+from icemap.boreholes.split_coordinates import require_whole
 from icemap.boreholes.table_formats import (
     OTHER_WORKBOOKS,
     VECTORS,
@@ -85,9 +86,11 @@ class Table:
             If the header contradicts the axis or the cells, naming the file.
         """
         try:
-            return parse_coordinates(self.frame[header], header, axis)
+            values, unreadable = parse_coordinates(self.frame[header], header, axis)
+            require_whole(self.frame, header, values, axis)
         except IcemapError as error:
             raise IcemapError(f"{self.file}: {error}") from error
+        return values, unreadable
 
 
 def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -> Table:

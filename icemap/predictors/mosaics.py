@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.predictors.class_tables import category_names
-from icemap.predictors.declared import Declared
+from icemap.predictors.declared import Declared, Limits
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -208,12 +208,18 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
     unit = dataset.units[number - 1] or next(
         (tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags), ""
     )
+    scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
+    if (scale, offset) == (1.0, 0.0) and np.dtype(dataset.dtypes[number - 1]).kind in "iu":
+        # Other programs write the words of CF as tags, which GDAL does not apply.
+        scale, offset = _tagged(tags, "scale_factor", 1.0), _tagged(tags, "add_offset", 0.0)
+    codes = [_tagged(tags, key, np.nan) for key in ("_FillValue", "missing_value")]
     has_colours = dataset.colorinterp[number - 1] == ColorInterp.palette
     declared = Declared(
         dtype=dataset.dtypes[number - 1],
         unit=unit,
-        scale=dataset.scales[number - 1],
-        offset=dataset.offsets[number - 1],
+        scale=scale,
+        offset=offset,
+        stored=Limits(missing=tuple(code for code in codes if np.isfinite(code))),
         classes=names,
         table="names of classes" if names else "a colour table" if has_colours else "",
         description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
@@ -224,6 +230,14 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
         dataset.descriptions[number - 1] or "",
         dataset.colorinterp[number - 1] == ColorInterp.alpha,
     )
+
+
+def _tagged(tags: Mapping[str, str], key: str, otherwise: float) -> float:
+    """The number in a tag; ``otherwise`` where there is none."""
+    try:
+        return float(tags[key])
+    except (KeyError, ValueError):
+        return otherwise
 
 
 def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:

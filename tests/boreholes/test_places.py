@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from icemap import IcemapError
-from icemap.boreholes.places import rounding_km
+from icemap.boreholes.places import projected, rounding_km
 from icemap.boreholes.readers.layer_table import read_layer_table
+from icemap.boreholes.records import Problems
 from icemap.boreholes.sites import read_layer_sites
 from icemap.boreholes.tables import Table
 from icemap.config import BoreholesConfig, LayerSource, TargetConfig
@@ -165,3 +166,48 @@ def test_one_hole_reported_twice_at_rounded_coordinates_is_one(tmp_path: Path) -
         BoreholesConfig(layers=(LayerSource(path=str(tmp_path / "t.csv")),)), TargetConfig(), 18.5
     )
     assert table.sites["used"].tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"),
+    [
+        ("epsg", ["32606", "EPSG:32607"]),
+        ("UTM zone", ["6W", "7W"]),
+        ("zone", ["06N", "7"]),
+        ("crs", ["EPSG:32607", ""]),
+    ],
+)
+def test_a_column_that_says_another_crs_is_named(header, cells) -> None:
+    frame = pd.DataFrame({"x": [5e5, 5e5], "y": [7.2e6, 7.3e6], header: cells})
+    table = Table("t.csv", frame, np.array([2, 3]))
+    with pytest.raises(IcemapError, match=rf"the column '{header}' says"):
+        projected(table, ("x", "y"), (None, None), "EPSG:32606", Problems(table))
+
+
+def test_columns_that_agree_with_the_crs_or_speak_of_something_else_pass() -> None:
+    frame = pd.DataFrame({"x": [5e5], "y": [7.2e6], "epsg": [32606], "utm zone": ["6W"]})
+    table = Table("t.csv", frame.assign(zone="continuous"), np.array([2]))
+    lon, lat = projected(table, ("x", "y"), (None, None), "EPSG:32606", Problems(table))
+    assert lon[0] == pytest.approx(-147)
+    assert lat[0] == pytest.approx(64.924, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("crs", "x", "y", "fits"),
+    [
+        ("EPSG:32606", 7.2e6, 5e5, False),
+        ("EPSG:32606", 5e5, 7.2e6, True),
+        ("EPSG:32606", 1.1e6, 7.4e6, True),
+        ("EPSG:32601", -1e5, 7.2e6, True),
+        ("EPSG:3413", -3e6, 1e6, True),
+    ],
+)
+def test_places_far_outside_the_area_of_a_crs_are_named(crs, x, y, fits) -> None:
+    table = Table("t.csv", pd.DataFrame({"x": [x], "y": [y]}), np.array([2]))
+    problems = Problems(table)
+    projected(table, ("x", "y"), (None, None), crs, problems)
+    if fits:
+        problems.require_none()
+    else:
+        with pytest.raises(IcemapError, match="exchanged, or another zone"):
+            problems.require_none()

@@ -206,3 +206,14 @@ def test_one_name_far_apart_is_two_sites() -> None:
         lat=[70.0, 68.0, 70.0, 68.0],
     )
     assert (quality.check_same_id(table) != "").tolist() == [False, False, True, True]
+
+
+def test_rows_that_sum_up_others_are_no_sites() -> None:
+    names = ["Mean", "TOTAL:", "Std. dev", "std_dev", "Meander", "Sumdum", "1"]
+    found = quality.check_summary(pd.DataFrame({"site": names})).ne("")
+    assert found.tolist() == [True, True, False, True, False, False, False]
+
+
+def test_a_density_in_another_unit_is_no_ground() -> None:
+    layers = pd.DataFrame({"dry_density": [0.0014, 0.05], "frozen_bulk_density": np.nan})
+    assert quality.check_density(layers).tolist() == ["density below 0.01 g/cm3", ""]

@@ -380,3 +380,29 @@ def test_a_row_of_units_below_the_header_is_heard(tmp_path: Path) -> None:
     assert sites["line"].tolist() == [3, 4]
     with pytest.raises(IcemapError, match=r"'alt \[m\]' gives the unit 'm' and the config 'cm'"):
         read_site_values(SitesConfig(table=url, value="alt", id="name", unit="cm"), CM)
+
+
+def test_kelvin_among_degrees_celsius_is_asked_about(tmp_path: Path) -> None:
+    url = write(tmp_path, "lon,lat,t\n10,60,268.2\n11,61,271\n")
+    target = TargetConfig(name="t", unit="degC", bounds=None)
+    for unit, fits in (("K", True), ("degC", False)):
+        config = SitesConfig(table=url, value="t", unit=unit)
+        if fits:
+            assert read_site_values(config, target)["value"][0] == pytest.approx(-4.95)
+        else:
+            with pytest.raises(IcemapError, match="which no ground or air has"):
+                read_site_values(config, target)
+
+
+def test_percent_by_weight_are_none_by_volume(tmp_path: Path) -> None:
+    url = write(tmp_path, "lon,lat,ice (% by weight)\n10,60,30\n11,61,40\n")
+    config = SitesConfig(table=url, value="ice", unit="%")
+    with pytest.raises(IcemapError, match="gives the unit '% by weight' and the config '%'"):
+        read_site_values(config, TargetConfig())
+
+
+def test_the_row_of_means_is_no_site(tmp_path: Path) -> None:
+    url = write(tmp_path, "name,lon,lat,alt\na,10,60,50\nb,11,61,70\nMean,10.5,60.5,60\n")
+    sites = read_site_values(SitesConfig(table=url, value="alt", id="name", unit="cm"), CM)
+    assert sites["used"].tolist() == [True, True, False]
+    assert sites["reason"].iloc[2] == "the row sums up others and is no site"

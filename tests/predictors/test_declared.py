@@ -262,3 +262,16 @@ def test_codes_that_nothing_declares_are_asked_about(tmp_path, value, dtype) -> 
 def test_complex_values_are_no_predictor(tmp_path) -> None:
     with pytest.raises(IcemapError, match="a predictor is made of real numbers"):
         opened(write(tmp_path / "a.tif", 1, dtype="complex64"))
+
+
+def test_scale_and_missing_values_among_the_tags_count(tmp_path) -> None:
+    stored = np.full((6, 10), -85)
+    stored[0, 0] = 77
+    tags = {"scale_factor": "0.1", "add_offset": "1", "missing_value": "77"}
+    path = write(tmp_path / "a.tif", stored, "degC", "i2", tags=tags)
+    values = opened(path, unit="degC")[1]
+    assert np.isnan(values[0, 0])
+    assert values[1, 1] == pytest.approx(-7.5)
+    # What is written in floating point has been unpacked.
+    values = opened(write(tmp_path / "b.tif", stored, "degC", "f4", tags=tags), unit="degC")[1]
+    assert values[1, 1] == pytest.approx(-85)

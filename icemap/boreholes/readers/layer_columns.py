@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from icemap.boreholes.records import QUANTITIES
@@ -35,6 +36,8 @@ WORDS = (
     "ice_type",
     "source",
 )
+# Words for how thick a layer is, in headers.
+THICKNESS = {"thickness", "thick", "length", "mächtigkeit", "épaisseur"}
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 
 
@@ -78,6 +81,10 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
                 " one."
             )
         found[name] = header
+    if {"top", "base"} <= found.keys() and "depth" not in source.columns:
+        # That of the hole, or of a point in the layer: top and base say more.
+        found.pop("depth", None)
+    _require_whole_depths(table, found, headers)
     needed = [
         "site",
         "longitude",
@@ -98,6 +105,25 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
             f" 'gravimetric_water [%]' with 'dry_density [g/cm3]', and {has}."
         )
     return _with_units(table, found, source, headers)
+
+
+def _require_whole_depths(table: Table, found: dict[str, str], headers: list[str]) -> None:
+    """Say where a layer has a depth and, in another column, a thickness."""
+    if "depth" not in found:
+        return
+    if "top" in found or "base" in found:
+        other = found.get("top") or found["base"]
+        raise IcemapError(
+            f"{table.file} has the columns '{found['depth']}' and '{other}', of which each would"
+            " say where a layer is: give top and base, or a depth alone."
+        )
+    for header in headers:
+        if set(re.split(r"[\W\d_]+", header.lower())) & THICKNESS:
+            raise IcemapError(
+                f"{table.file} has the columns '{found['depth']}' and '{header}': a depth alone is"
+                " a point. Write the ends of each layer as top [m] and base [m], or leave the"
+                " second column out if the layers are points."
+            )
 
 
 def _named(table: Table, name: str, wanted: str, headers: list[str]) -> str:

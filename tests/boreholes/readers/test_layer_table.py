@@ -427,3 +427,46 @@ def test_fractions_in_a_column_of_percent_are_asked_about(tmp_path: Path) -> Non
     confirmed = LayerSource(path=url, units={"reported_vic": "%"})
     values = read_layer_table(url, confirmed).layers["reported_vic"]
     assert values.tolist() == pytest.approx([0.004, 0.006])
+
+
+PLACE = "site,longitude [deg],latitude [deg]"
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "said"),
+    [
+        ("depth [m],thickness [m],vic [%]", ["0.5,1,30"], "a depth alone is a point"),
+        ("depth [m],base [m],vic [%]", ["0.5,1,30"], "give top and base, or a depth alone"),
+        ("top [m],base [m],gravimetric_water [1]", ["0,1,12", "1,2,15"], "like %"),
+        ("top [m],base [m],gravimetric_water [vol%]", ["0,1,12"], "name it volumetric_water"),
+        ("top [m],base [m],gravimetric_water [%]", ["0,1,30", "1,2,999"], "holds 999"),
+        ("top [m],base [m],vic [%]", ["0,1,30", "1,999,50"], "'base \\[m\\]' holds 999"),
+        ("permafrost_table [cm],top [m],base [m],vic [%]", ["999,0,1,30", "60,0,1,2"], "holds 999"),
+    ],
+)
+def test_what_would_be_read_wrongly_is_asked_about(tmp_path: Path, header, rows, said) -> None:
+    lines = "".join(f"a,-150,65,{row}\n" for row in rows)
+    with pytest.raises(IcemapError, match=said):
+        read(write(tmp_path, f"{PLACE},{header}\n{lines}"))
+
+
+def test_what_is_confirmed_in_the_config_is_read(tmp_path: Path) -> None:
+    text = f"{PLACE},top [m],base [m],gravimetric_water [1]\na,-150,65,0,1,12\na,-150,65,1,999,15\n"
+    source = LayerSource(path=write(tmp_path, text), units={"gravimetric_water": "1"}, missing=())
+    layers = read_layer_table(source.path, source).layers
+    assert layers["gravimetric_water"].tolist() == [12, 15]
+    assert layers["base"].tolist() == [1, 999]
+
+
+def test_a_depth_beside_top_and_base_is_not_that_of_the_layer(tmp_path: Path) -> None:
+    text = f"{PLACE},top [m],base [m],depth [m],vic [%]\na,-150,65,0,1,10,30\n"
+    records = read(write(tmp_path, text))
+    assert records.layers[["top", "base"]].iloc[0].tolist() == [0, 1]
+    assert "the column 'depth [m]' is not known" in records.flags["reason"].iloc[0]
+
+
+def test_one_site_in_fractions_among_others_in_percent_is_asked_about(tmp_path: Path) -> None:
+    rows = ["a,-150,65,0,1,30", "b,-151,65,0,1,0.3", "b,-151,65,1,2,0.45"]
+    text = f"{PLACE},top [m],base [m],vic [%]\n" + "\n".join(rows) + "\n"
+    with pytest.raises(IcemapError, match="all values of the site 'b' are below 1"):
+        read(write(tmp_path, text))
