@@ -52,7 +52,7 @@ def require_whole(
     given = values[np.isfinite(values)]
     if not len(given):
         return
-    positive, negative = AXIS_LETTERS[axis]
+    positive, negative = AXIS_LETTERS[axis][0], AXIS_LETTERS[axis][1]
     for other in map(str, frame.columns):
         if other == header:
             continue

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from icemap.boreholes.records import QUANTITIES
-from icemap.boreholes.table_units import canonical_unit, split_header, unit_factor
+from icemap.boreholes.table_units import UNITS, canonical_unit, split_header, unit_factor
 from icemap.boreholes.tables import Table
 from icemap.config import LayerSource
 from icemap.errors import IcemapError
@@ -36,8 +36,10 @@ WORDS = (
     "ice_type",
     "source",
 )
-# Words for how thick a layer is, in headers.
+# Words for how thick a layer is, in headers, and those that may stand with them: that of the active
+# layer, of snow or of peat is another thing.
 THICKNESS = {"thickness", "thick", "length", "mächtigkeit", "épaisseur"}
+OF_THE_LAYER = {"layer", "sample", "interval", "core", "segment", "slice", "section", "of", "the"}
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 
 
@@ -118,7 +120,8 @@ def _require_whole_depths(table: Table, found: dict[str, str], headers: list[str
             " say where a layer is: give top and base, or a depth alone."
         )
     for header in headers:
-        if set(re.split(r"[\W\d_]+", header.lower())) & THICKNESS:
+        named = set(re.split(r"[\W\d_]+", split_header(header)[0].lower())) - {""}
+        if named & THICKNESS and named <= THICKNESS | OF_THE_LAYER | UNITS["length [m]"].keys():
             raise IcemapError(
                 f"{table.file} has the columns '{found['depth']}' and '{header}': a depth alone is"
                 " a point. Write the ends of each layer as top [m] and base [m], or leave the"

@@ -436,6 +436,7 @@ PLACE = "site,longitude [deg],latitude [deg]"
     ("header", "rows", "said"),
     [
         ("depth [m],thickness [m],vic [%]", ["0.5,1,30"], "a depth alone is a point"),
+        ("depth [m],Layer_Thickness_m,vic [%]", ["0.5,1,30"], "a depth alone is a point"),
         ("depth [m],base [m],vic [%]", ["0.5,1,30"], "give top and base, or a depth alone"),
         ("top [m],base [m],gravimetric_water [1]", ["0,1,12", "1,2,15"], "like %"),
         ("top [m],base [m],gravimetric_water [vol%]", ["0,1,12"], "name it volumetric_water"),
@@ -448,6 +449,12 @@ def test_what_would_be_read_wrongly_is_asked_about(tmp_path: Path, header, rows,
     lines = "".join(f"a,-150,65,{row}\n" for row in rows)
     with pytest.raises(IcemapError, match=said):
         read(write(tmp_path, f"{PLACE},{header}\n{lines}"))
+
+
+@pytest.mark.parametrize("other", ["active_layer_thickness [cm]", "Snow thickness", "core_id"])
+def test_the_thickness_of_something_else_is_not_that_of_the_layer(tmp_path: Path, other) -> None:
+    records = read(write(tmp_path, f"{PLACE},depth [m],{other},vic [%]\na,-150,65,2,60,30\n"))
+    assert len(records.layers) == 1
 
 
 def test_what_is_confirmed_in_the_config_is_read(tmp_path: Path) -> None:
