@@ -61,7 +61,7 @@ def open_array(source: Source) -> Any:
             _axis(array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"),
             _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y"),
         )
-        array = _flatten(array, (x, y), source)
+        array = _flatten(dataset, array, (x, y), source)
         source = with_classes(source, declared)
         decode = decoder(source, declared)
         crs = require_crs(source, source.crs or _crs_of(dataset, array, x, y))
@@ -181,7 +181,9 @@ def _axis(
     )
 
 
-def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> xr.DataArray:
+def _flatten(
+    dataset: xr.Dataset, array: xr.DataArray, spatial: tuple[str, str], source: Source
+) -> xr.DataArray:
     """Select along the axes named in ``select``; axes in ``reduce`` stay for the read."""
     for dim, wanted in source.select.items():
         if dim not in array.dims:
@@ -189,7 +191,8 @@ def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> x
                 f"The source '{source.name}': 'select' names '{dim}', but the dimensions are"
                 f" {', '.join(map(str, array.dims))}."
             )
-        array = array.isel({dim: choose(array, dim, wanted, f"The source '{source.name}'")})
+        who = f"The source '{source.name}'"
+        array = array.isel({dim: choose(array, dim, wanted, who, _periods(dataset, array, dim))})
     if source.step is not None:
         along, step, length = source.step
         if along not in array.dims or array.sizes[along] != length:
@@ -216,6 +219,15 @@ def _flatten(array: xr.DataArray, spatial: tuple[str, str], source: Source) -> x
     return array.squeeze(
         [dim for dim in array.dims if dim not in spatial and dim not in source.reduce]
     )
+
+
+def _periods(dataset: xr.Dataset, array: xr.DataArray, dim: str) -> NDArray[np.float64] | None:
+    """The bounds of an axis; None where the file has none."""
+    said = {**array[dim].encoding, **array[dim].attrs} if dim in array.coords else {}
+    held = dataset.variables.get(str(said.get("bounds", "")))
+    if held is None or held.shape != (array.sizes[dim], 2) or held.dtype.kind not in "iuf":
+        return None
+    return np.asarray(held, dtype=np.float64)
 
 
 def _reduced(stored: NDArray[Any], ways: Sequence[str], decode: Decode) -> NDArray[np.float64]:

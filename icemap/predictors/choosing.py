@@ -25,7 +25,13 @@ ROUNDING = 1e-3
 SHOWN = 20
 
 
-def choose(array: xr.DataArray, dim: str, wanted: float | str, who: str) -> int:
+def choose(
+    array: xr.DataArray,
+    dim: str,
+    wanted: float | str,
+    who: str,
+    periods: NDArray[np.float64] | None = None,
+) -> int:
     """The position on an axis.
 
     Parameters
@@ -38,6 +44,9 @@ def choose(array: xr.DataArray, dim: str, wanted: float | str, who: str) -> int:
         date as far as it is given: 2019-07, or 2019-07-01T06.
     who : str
         Begins the message.
+    periods : ndarray of shape (places, 2), optional
+        Bounds of a time axis as stored. Means of a month are often stamped with its end: a date is
+        then looked for in the middle of each period first.
 
     Raises
     ------
@@ -50,11 +59,14 @@ def choose(array: xr.DataArray, dim: str, wanted: float | str, who: str) -> int:
     if isinstance(wanted, str):
         at = np.flatnonzero(_texts(labels) == wanted.strip())
         if SINCE.match(units) and DATE.fullmatch(wanted.strip()):
-            dates = _dates(
-                labels, units, str(array[dim].attrs.get("calendar", "standard")), who, dim
-            )
+            calendar = str(array[dim].attrs.get("calendar", "standard"))
+            dates = _dates(labels, units, calendar, who, dim)
             shown = np.array([_written(date) for date in dates])
             at = np.flatnonzero(_is_date(dates, wanted.strip()))
+            if periods is not None:
+                middles = _dates(_inside(periods, units), units, calendar, who, dim)
+                within = np.flatnonzero(_is_date(middles, wanted.strip()))
+                at = within if within.size == 1 else at
         elif not at.size:
             at = _numbered(labels, _number(wanted))
     else:
@@ -104,6 +116,14 @@ def _numbered(labels: NDArray[Any], wanted: float) -> NDArray[np.intp]:
         if np.isfinite(wanted) and np.isfinite(values).any()
         else np.empty(0, dtype=np.intp)
     )
+
+
+def _inside(periods: NDArray[np.float64], units: str) -> NDArray[np.float64]:
+    """A time in the middle of each period; where whole months or years are counted, the first."""
+    unit = SINCE.match(units)
+    assert unit is not None
+    middles = periods.mean(axis=1)
+    return np.floor(middles) if unit[1].lower().rstrip("s") in ("month", "year") else middles
 
 
 def _dates(

@@ -333,6 +333,23 @@ def test_select_and_reduce_along_further_axes(tmp_path: Path) -> None:
     np.testing.assert_allclose(spread, 11, atol=1e-5)
 
 
+def test_a_month_that_its_file_stamps_with_the_end_is_chosen_by_its_bounds(tmp_path: Path) -> None:
+    lon, lat = np.arange(0.5, 40), np.arange(40.5, 60)
+    edges = np.array([0, 31, 59, 90])
+    fields = np.broadcast_to(np.arange(1.0, 4)[:, None, None], (3, len(lat), len(lon)))
+    stamped = {"units": "days since 2019-01-01", "bounds": "time_bnds"}
+    xr.Dataset(
+        {
+            "t": (("time", "lat", "lon"), fields),
+            "time_bnds": (("time", "nv"), np.column_stack([edges[:-1], edges[1:]])),
+        },
+        {"time": ("time", edges[1:], stamped), "lat": lat, "lon": lon},
+    ).to_netcdf(tmp_path / "a.nc")
+    grid = Grid(5, 45, 30, 55, 1)
+    february, _ = whole(tmp_path / "a.nc", grid, variable="t", select={"time": "2019-02"})
+    np.testing.assert_allclose(february, 2)
+
+
 def test_scale_offset_nodata_and_infinities(tmp_path: Path) -> None:
     values = np.array([[100, 200], [-9999, -8888]], "i2")
     grid = Grid(0, 50, 2, 52, 1)

@@ -84,3 +84,21 @@ def test_a_place_is_found(wanted, values, units, calendar, expected) -> None:
 def test_what_is_not_there_or_not_alone_is_said(wanted, values, units, sentence) -> None:
     with pytest.raises(IcemapError, match=f"The source 'a'.*{sentence}"):
         chosen(wanted, values, units)
+
+
+MONTHS = np.array([0, 31, 59, 90, 120])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"), [("2019-03", 2), ("2019-04-01", 2), ("2019-01", 0), ("2019-05-01", 3)]
+)
+def test_a_month_stamped_with_its_end_is_that_of_its_bounds(wanted, expected) -> None:
+    array = axis(MONTHS[1:], "days since 2019-01-01")
+    periods = np.column_stack([MONTHS[:-1], MONTHS[1:]]).astype(float)
+    assert choose(array, "time", wanted, "The source 'a'", periods) == expected
+
+
+def test_whole_months_are_those_that_begin_their_periods() -> None:
+    periods = np.column_stack([np.arange(12.0), np.arange(1.0, 13.0)])
+    ends = axis(np.arange(1, 13), "months since 2019-01-01")
+    assert choose(ends, "time", "2019-08", "The source 'a'", periods) == 7
