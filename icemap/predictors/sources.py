@@ -14,6 +14,9 @@ from icemap.predictors.array_source import open_array, open_tiles
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
 from icemap.predictors.gdal_source import open_gdal
 from icemap.predictors.georeference import require_agreeing_crs
+
+# Scripts ask for what changes with the files of a source next to what opens it.
+from icemap.predictors.stamps import file_stamps as file_stamps
 from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES, suffix_of
 from icemap.source import Source
 from icemap.store import is_remote, local_path
