@@ -264,10 +264,11 @@ def test_complex_values_are_no_predictor(tmp_path) -> None:
         opened(write(tmp_path / "a.tif", 1, dtype="complex64"))
 
 
-def test_scale_and_missing_values_among_the_tags_count(tmp_path) -> None:
+@pytest.mark.parametrize("code", ["missing_value", "_FillValue"])
+def test_scale_and_missing_values_among_the_tags_count(tmp_path, code) -> None:
     stored = np.full((6, 10), -85)
     stored[0, 0] = 77
-    tags = {"scale_factor": "0.1", "add_offset": "1", "missing_value": "77"}
+    tags = {"scale_factor": "0.1", "add_offset": "1", code: "77"}
     path = write(tmp_path / "a.tif", stored, "degC", "i2", tags=tags)
     values = opened(path, unit="degC")[1]
     assert np.isnan(values[0, 0])
