@@ -45,7 +45,10 @@ if TYPE_CHECKING:
 
 def _depends(context: Context) -> Any:
     config = context.config
-    settings = config.verification.model_dump(exclude={*VERIFICATION_WORDS, *VERIFICATION_ALONE})
+    # Without a confidence, runs of before there was that key have nothing to do.
+    settings = config.verification.model_dump(
+        exclude={*VERIFICATION_WORDS, *VERIFICATION_ALONE}, exclude_none=True
+    )
     # The folds of a preview are fitted with the settings of its map.
     return {**settings, "quick": True} if config.quick else settings
 
@@ -259,7 +262,7 @@ def _confidence(config: Config, table: TrainingTable) -> Confidence | None:
 def _confidence_note(config: Config, calibration: CalibrationRecord) -> list[str]:
     if (asked := config.verification.confidence) is None:
         return []
-    reached = calibration["confidence"]
+    reached = calibration.get("confidence", 0.0)
     note = (
         f"the 95 % interval of the map is meant to cover 95 % of new places with {100 * asked:g} %"
         " confidence, not on average over networks of boreholes"

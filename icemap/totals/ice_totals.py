@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from icemap.mapping.sums import RegionSums
-from icemap.totals.replicate_spread import NORMAL_95, ReplicateSpread
+from icemap.totals.replicate_spread import ReplicateSpread
+from icemap.verification.interval_scope import NORMAL_95
 
 # Density of ice over that of water: km3 of ice to km3 of water.
 WATER_PER_ICE = 0.917

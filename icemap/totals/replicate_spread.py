@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.verification.interval_scope import NORMAL_95
+
 # Splits that are shared by two replicates or more, from which on the chance of fitting is told from
 # that of sampling: with 20 pairs of random numbers the 95 % interval held 95 % of the truths.
 MIN_PAIRS = 20
-NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)

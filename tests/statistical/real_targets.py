@@ -177,11 +177,13 @@ def report(target: str, found: dict[str, list[dict[str, Any]]]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("targets", nargs="*", choices=[*TARGETS, []], default=[*TARGETS])
+    parser.add_argument("targets", nargs="*", metavar="|".join(TARGETS))
     parser.add_argument("--assignments", type=int, default=1, choices=(1, 2, 3))
     parser.add_argument("--untuned", action="store_true")
     options = parser.parse_args()
-    for name in options.targets:
+    if unknown := set(options.targets) - TARGETS.keys():
+        parser.error(f"no such target: {', '.join(sorted(unknown))}")
+    for name in options.targets or TARGETS:
         scores = verified(name, options.assignments, not options.untuned)
         print(report(name, scores), flush=True)
         print(json.dumps(scores["differences"]), flush=True)

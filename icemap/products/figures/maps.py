@@ -79,11 +79,7 @@ def map_drawing(
     """As `map_figure`, as a figure of matplotlib."""
     target, view, layers = draped(source, projection, pixels)
     land = land_at(*view.cells)
-    left, right, bottom, top = view.extent
-    height = (top - bottom) / (right - left)
-    wide = height < 0.4
-    figure = new_figure(10.6, 2 * (9.8 * height + 1.1) if wide else 5.3 * height + 1.15)
-    first, second = figure.subplots(2, 1) if wide else figure.subplots(1, 2)
+    figure, first, second = _two_maps(view, with_title=True)
     draw_map(
         first,
         view,
@@ -135,11 +131,7 @@ def width_parts_figure(source: str | xr.Dataset, pixels: int = 900) -> bytes:
     sd = scope_of(dataset).cell_sd(layers["lower"], layers["upper"])
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.minimum(100 * (layers["spread"] / sd) ** 2, 100)
-    left, right, bottom, top = view.extent
-    height = (top - bottom) / (right - left)
-    wide = height < 0.4
-    figure = new_figure(10.6, 2 * (9.8 * height + 0.9) if wide else 5.3 * height + 0.85)
-    first, second = figure.subplots(2, 1) if wide else figure.subplots(1, 2)
+    figure, first, second = _two_maps(view, with_title=False)
     label = "spread of the replicates, part of the variance (%)"
     limits = 0.0, value_range(share, None)[1]
     draw_map(first, view, land, share, limits, WIDTH_COLOURS, label)
@@ -148,6 +140,19 @@ def width_parts_figure(source: str | xr.Dataset, pixels: int = 900) -> bytes:
     draw_map(second, view, land, unlike, value_range(unlike, None), WIDTH_COLOURS, label)
     hatch_outside(second, view, unlike, layers["aoa"])
     return saved(figure, "png")
+
+
+def _two_maps(view: View, *, with_title: bool) -> tuple[Figure, Axes, Axes]:
+    """A figure with two maps side by side, or one above the other where they are wide."""
+    left, right, bottom, top = view.extent
+    height, title = (top - bottom) / (right - left), 0.3 if with_title else 0.0
+    if height < 0.4:
+        figure = new_figure(10.6, 2 * (9.8 * height + 0.95) + title)
+        first, second = figure.subplots(2, 1)
+    else:
+        figure = new_figure(10.6, 5.3 * height + 0.85 + title)
+        first, second = figure.subplots(1, 2)
+    return figure, first, second
 
 
 def field_drawing(
