@@ -170,10 +170,10 @@ def test_a_fold_that_fails_is_named_and_the_others_are_scored(few, tmp_path, mon
     real, config = cross_validation.verify_fold, few[0].parent / "config.yaml"
     broken = Fold("block", 1)
 
-    def failing(ensemble, samples, labels, fold, *rest, importance=False):
-        if importance and fold == broken.number:
+    def failing(ensemble, samples, labels, fold, *rest, **options):
+        if options["importance"] and fold == broken.number:
             raise ValueError("the member cannot be fitted")
-        return real(ensemble, samples, labels, fold, *rest, importance=importance)
+        return real(ensemble, samples, labels, fold, *rest, **options)
 
     monkeypatch.setattr(cross_validation, "verify_fold", failing)
     content = yaml.safe_load(config.read_text())
