@@ -7,7 +7,7 @@ A developer's tool, not part of the test suite::
 A mutant is the package with one change: a comparison, an arithmetic operator, a number, a truth
 value, a condition, a returned value or an index. The sample is drawn with the seed from all mutants
 of the folders in FOLDERS. Each one is put into a copy of the checkout, in which the tests of the
-changed module run until the first failure:
+changed module run until the first failure, those that run the changed line first:
 
 - the mirror test file (``tests/boreholes/test_sites.py`` for ``icemap/boreholes/sites.py``);
 - for a module without one, the test files that import it, or that import the modules that import
@@ -358,14 +358,15 @@ def is_compiled(file: str, checkout: Path) -> bool:
 
 
 def run_tests(
-    tree: Path, tests: Sequence[str], timeout: float | None, compiled: Path
+    tree: Path, tests: Sequence[str], timeout: float | None, compiled: Path, order: Sequence[str]
 ) -> tuple[str, float]:
     """Run test files in a tree until the first failure: passed, failed or timeout, and seconds.
 
-    ``compiled`` keeps what Numba compiled.
+    ``compiled`` keeps what Numba compiled; ``order`` are options of ``traced_lines``.
     """
     start = time.monotonic()
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    quiet = ["-q", "-x", "-p", "no:cacheprovider", "-p", "tests.traced_lines"]
+    command = [sys.executable, "-m", "pytest", *quiet, *order, *tests]
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     environment = {
         **os.environ,
@@ -435,8 +436,10 @@ def run(mutants: Sequence[Mutant], log: Path, say: Callable[[str], object]) -> l
             if not tests:
                 outcome, seconds = "passed", 0.0
             else:
+                traces = Path(folder, "-".join(tests).replace("/", ".") + ".json")
                 if tuple(tests) not in usual:
-                    outcome, seconds = run_tests(tree, tests, None, compiled)
+                    trace = [f"--trace-lines={traces}"]
+                    outcome, seconds = run_tests(tree, tests, None, compiled, trace)
                     if outcome != "passed":
                         sys.exit(f"{' '.join(tests)} fail without any change; put that right first")
                     usual[tuple(tests)] = seconds
@@ -446,7 +449,8 @@ def run(mutants: Sequence[Mutant], log: Path, say: Callable[[str], object]) -> l
                     # Numba keeps compiled functions by the date of their file, not of what they
                     # call.
                     own = Path(folder, "own") if is_compiled(mutant.file, CHECKOUT) else compiled
-                    outcome, seconds = run_tests(tree, tests, limit, own)
+                    line = f"--line-first={traces}:{mutant.file}:{mutant.line}"
+                    outcome, seconds = run_tests(tree, tests, limit, own, [line])
                 finally:
                     path.write_bytes(source)
                     shutil.rmtree(Path(folder, "own"), ignore_errors=True)

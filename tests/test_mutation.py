@@ -97,7 +97,7 @@ def test_the_log_gives_back_what_was_run(tmp_path, monkeypatch):
     monkeypatch.setattr(mutation, "mirror_tests", lambda file, checkout: ["test_m.py"])
     seen = []
 
-    def run_tests(tree, tests, timeout, compiled):
+    def run_tests(tree, tests, timeout, compiled, order):
         code = (tree / "m.py").read_text()
         seen.append(code)
         return ("failed" if "<=" in code else "passed"), 1.0
