@@ -220,8 +220,8 @@ class SourceConfig(Section):
     select: dict[str, Annotated[float | str, BeforeValidator(_as_date)]] = Field(
         default_factory=dict
     )
-    """A place on further axes: a value, a label, or a date of a time axis (2019-07,
-    2019-07-01T06).
+    """A place on further axes: a value, a label, a date of a time axis (2019-07,
+    2019-07-01T06), or ``place 7``, the seventh, where an axis has no values.
     """
     reduce: dict[str, Reduction] = Field(default_factory=dict)
     """How further axes are reduced."""

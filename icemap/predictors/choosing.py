@@ -18,6 +18,7 @@ DATE = re.compile(
     r"([-+]?\d{1,6})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T"
     r" ](\d{1,2})(?::(\d{2})(?::(\d{2})(?:\.\d+)?)?)?)?)?)?(?:Z|[+-]00:?00)?"
 )
+PLACE = re.compile(r"place\s+(\d{1,9})", re.IGNORECASE)
 SINCE = re.compile(r"\s*(\w+)\s+since\s+", re.IGNORECASE)
 # Part of the smallest step of an axis by which a value may miss it: axes in single precision are
 # rounded.
@@ -41,7 +42,8 @@ def choose(
     dim : str
     wanted : float or str
         A number is a value of the axis as the file has it. A string is a label, or on a time axis a
-        date as far as it is given: 2019-07, or 2019-07-01T06.
+        date as far as it is given: 2019-07, or 2019-07-01T06. On an axis without values, "place 7"
+        is the seventh.
     who : str
         Begins the message.
     periods : ndarray of shape (places, 2), optional
@@ -51,10 +53,13 @@ def choose(
     Raises
     ------
     IcemapError
-        If it is not on the axis, or more than once.
+        If it is not on the axis, or more than once, or if the axis has no values and no place is
+        asked for.
     """
-    labels = array[dim].to_numpy() if dim in array.coords else np.arange(array.sizes[dim])
-    units = str(array[dim].attrs.get("units", "")) if dim in array.coords else ""
+    if dim not in array.coords:
+        return _place(array.sizes[dim], dim, wanted, who)
+    labels = array[dim].to_numpy()
+    units = str(array[dim].attrs.get("units", ""))
     shown = labels
     if isinstance(wanted, str):
         at = np.flatnonzero(_texts(labels) == wanted.strip())
@@ -79,6 +84,20 @@ def choose(
             " give it more exactly, or once in the file."
         )
     raise IcemapError(f"{who}: {wanted} is not on its axis '{dim}', which holds {_listed(shown)}.")
+
+
+def _place(length: int, dim: str, wanted: float | str, who: str) -> int:
+    asked = PLACE.fullmatch(str(wanted).strip())
+    if asked is None:
+        raise IcemapError(
+            f"{who}: its axis '{dim}' has no values, so {wanted} may be a place counted from 0 or"
+            f" from 1, or a value that is not in the file. Ask for 'place 1' (the first) to 'place"
+            f" {length}'."
+        )
+    place = int(asked[1])
+    if not 1 <= place <= length:
+        raise IcemapError(f"{who}: its axis '{dim}' has the places 1 to {length}, not {place}.")
+    return place - 1
 
 
 def _texts(labels: NDArray[Any]) -> NDArray[Any]:

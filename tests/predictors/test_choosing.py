@@ -102,3 +102,26 @@ def test_whole_months_are_those_that_begin_their_periods() -> None:
     periods = np.column_stack([np.arange(12.0), np.arange(1.0, 13.0)])
     ends = axis(np.arange(1, 13), "months since 2019-01-01")
     assert choose(ends, "time", "2019-08", "The source 'a'", periods) == 7
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [("place 1", 0), ("Place 12", 11)])
+def test_an_axis_without_values_is_asked_for_a_place(wanted, expected):
+    """A number would be counted from 0 by some and from 1 by others."""
+    months = xr.DataArray(np.zeros(12), dims="month")
+    assert choose(months, "month", wanted, "The source 'a'") == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (7, "its axis 'month' has no values, so 7 .* 'place 1'"),
+        ("7", "has no values"),
+        ("2019-07", "has no values"),
+        ("place 0", "has the places 1 to 12, not 0"),
+        ("place 13", "has the places 1 to 12, not 13"),
+    ],
+)
+def test_anything_else_on_an_axis_without_values_is_refused(wanted, says):
+    months = xr.DataArray(np.zeros(12), dims="month")
+    with pytest.raises(IcemapError, match=says):
+        choose(months, "month", wanted, "The source 'a'")
