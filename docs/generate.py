@@ -20,7 +20,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from icemap.cli import main
-from icemap.config import Config, TargetConfig
+from icemap.config import Config
+from icemap.config_sections import TargetConfig
 from icemap.mapping.map_schema import map_variables, product_files
 from icemap.source import SourceConfig
 

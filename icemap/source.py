@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, model_validator
 
 from icemap.addresses import shown
-from icemap.config import Section
+from icemap.section import Section
 from icemap.units import part_of_one
 
 Family = Literal["paleoclimate", "climate", "remote_sensing", "topography", "geology", "mask"]

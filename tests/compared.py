@@ -11,7 +11,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import HELD_OUT, map_variables

@@ -29,7 +29,7 @@ GROUND = [
         "recipe",
         "paths",
         "own_folder",
-        "config",
+        *("section", "config_sections", "config"),
     ),
     *("source", "catalog", "schemas", "words", "provenance", "run_folder"),
 ]

@@ -10,7 +10,8 @@ import pytest
 
 import icemap
 from icemap import Grid
-from icemap.config import TargetConfig, load_config
+from icemap.config import load_config
+from icemap.config_sections import TargetConfig
 from icemap.gridded import create_gridded, describe_gridded
 from icemap.mapping.map_schema import map_variables, target_of
 from icemap.virtual_arctic.demo import write_demo

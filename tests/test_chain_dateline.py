@@ -17,7 +17,8 @@ import yaml
 
 import icemap
 from icemap.boreholes.samples import read_samples
-from icemap.config import TargetConfig, load_config
+from icemap.config import load_config
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import wrapped
 from icemap.gridded import create_gridded, grid_of, write_chunk

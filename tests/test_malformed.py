@@ -16,7 +16,8 @@ from click.testing import CliRunner
 from icemap import IcemapError, store
 from icemap.boreholes.samples import SAMPLE_COLUMNS
 from icemap.cli import main
-from icemap.config import TargetConfig, load_config
+from icemap.config import load_config
+from icemap.config_sections import TargetConfig
 from icemap.mapping.map_schema import OVERVIEWS, map_variables
 from icemap.names import RESERVED
 from icemap.pipeline.steps import Context

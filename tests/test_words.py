@@ -10,7 +10,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from icemap.config import BedrockConfig, CompareConfig, Config, MaskConfig, load_config
+from icemap.config import Config, load_config
+from icemap.config_sections import BedrockConfig, CompareConfig, MaskConfig
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, digests_of
 from icemap.source import Derivation, Rasterize, Source

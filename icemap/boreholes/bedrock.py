@@ -18,7 +18,8 @@ from icemap.boreholes.site_layers import in_unit
 from icemap.boreholes.site_values import table_places
 from icemap.boreholes.sites import SiteTable, read_sites
 from icemap.boreholes.tables import read_table
-from icemap.config import BedrockConfig, Config, TargetConfig
+from icemap.config import Config
+from icemap.config_sections import BedrockConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.source import Source
 from icemap.sphere import unit_vectors

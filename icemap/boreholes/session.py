@@ -16,17 +16,12 @@ from icemap.boreholes.sites import (
     read_layer_sites,
     read_valued_sites,
 )
-from icemap.config import (
-    BoreholesConfig,
-    LayerSource,
-    SitesConfig,
-    TargetConfig,
-    settings_from,
-)
+from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import grid_of
 from icemap.paths import resolve
+from icemap.section import settings_from
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,7 +16,7 @@ from icemap.boreholes.permafrost_table import FROZEN_GROUND, add_permafrost_tabl
 from icemap.boreholes.records import QUANTITIES, join_flags, make_flags
 from icemap.boreholes.table_units import convert_units
 from icemap.boreholes.window import Pieces, window_means
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 
 # Standard error of the VIC that a position error brings, % (choice): ground ice changes within

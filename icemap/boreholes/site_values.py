@@ -27,7 +27,7 @@ from icemap.boreholes.table_units import (
 )
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import as_names, as_text, line_ranges
-from icemap.config import BedrockConfig, SitesConfig, TargetConfig
+from icemap.config_sections import BedrockConfig, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 
 # Largest number by which % and fractions are distinguished; larger ones are errors or

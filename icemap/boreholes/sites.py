@@ -16,7 +16,8 @@ from icemap.boreholes.records import Records, empty_flags, join_flags, make_flag
 from icemap.boreholes.site_layers import Window, convert_layers, sites_from_layers
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.support import decide_support
-from icemap.config import BoreholesConfig, Config, LayerSource, SitesConfig, TargetConfig
+from icemap.config import Config
+from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.regions import region_of
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors

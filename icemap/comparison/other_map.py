@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from icemap.catalog import load_sources
 from icemap.comparison.class_table import ClassTable, IceKind, OwnTotal, read_class_table
 from icemap.comparison.native_areas import native_areas
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.predictors.align import Raster, Resampling, align, require_overlap, resampling

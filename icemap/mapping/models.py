@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import (
     APPLICABILITY,

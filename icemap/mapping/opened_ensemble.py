@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from icemap.cards import card, target_text, weights_text
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.model import IceEnsemble, Prediction, vectors_of
 from icemap.ensemble.replicates import Replicate

@@ -8,7 +8,7 @@ from typing import Any
 
 from icemap.addresses import shown
 from icemap.cards import card, target_text, weights_text
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.json_records import VerificationRecord, read_record
 from icemap.provenance import Provenance
 from icemap.run_folder import RunFolder

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap import __version__
-from icemap.config import Config, GridConfig, MaskConfig
+from icemap.config import Config
+from icemap.config_sections import GridConfig, MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, describe_gridded, open_gridded, write_chunk

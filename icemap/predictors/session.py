@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.catalog import load_sources
-from icemap.config import GridConfig, MaskConfig, settings_from
+from icemap.config_sections import GridConfig, MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import as_opened, gridded_dataset
@@ -24,6 +24,7 @@ from icemap.predictors.cube import (
     plan_build,
     require_predictors,
 )
+from icemap.section import settings_from
 from icemap.store import exists, list_names, remove
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from icemap.comparison.class_table import IceKind, OwnTotal
 from icemap.comparison.other_map import Values
 from icemap.comparison.result import Total
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import grid_of, read_chunk

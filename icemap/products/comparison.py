@@ -10,7 +10,7 @@ import numpy as np
 from icemap.addresses import recorded
 from icemap.comparison.class_table import ICE_KINDS
 from icemap.comparison.result import Comparison
-from icemap.config import CompareConfig
+from icemap.config_sections import CompareConfig
 from icemap.errors import IcemapError
 from icemap.gridded import open_gridded
 from icemap.mapping.zones import DEFAULT_MASK, MASKS

@@ -9,7 +9,7 @@ from typing import Any
 from icemap.addresses import shown
 from icemap.catalog import load_sources
 from icemap.comparison.other_map import OtherMap, open_other
-from icemap.config import CompareConfig, TargetConfig
+from icemap.config_sections import CompareConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.mapping.map_schema import open_map, require_complete

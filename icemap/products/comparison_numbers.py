@@ -30,7 +30,7 @@ from icemap.comparison.result import (
     Total,
     ZoneResult,
 )
-from icemap.config import CompareConfig, TargetConfig
+from icemap.config_sections import CompareConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.mapping.zones import EXTENTS, MASKS
 from icemap.products.compared_run import CELL_INTERVAL, RunMap, run_facts, zone_total

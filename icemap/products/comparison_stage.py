@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from icemap.comparison.agreement import Cells
 from icemap.comparison.class_table import ClassTable
 from icemap.comparison.other_map import NO_CLASS, OtherMap
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk

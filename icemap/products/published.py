@@ -4,7 +4,7 @@ never aimed at.
 
 from __future__ import annotations
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.totals.opened_map import holds_ice
 
 SOURCE = "Wang, Ran & Li 2026"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.boreholes.site_files import read_training_sites
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.gridded import grid_of
 from icemap.mapping.map_schema import HELD_OUT, is_published, open_map, splits_of, target_of

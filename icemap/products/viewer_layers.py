@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.mapping.map_schema import product_files
 from icemap.products.figures.style import (
     BLUE,

@@ -20,7 +20,7 @@ from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.table_formats import VECTORS, WORKBOOKS
 from icemap.boreholes.table_units import canonical_unit, header_unit, split_header
 from icemap.boreholes.tables import Table, read_table
-from icemap.config import LayerSource, SitesConfig, TargetConfig
+from icemap.config_sections import LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.starting.folder import TEXTS
 from icemap.starting.words import in_words, plain_name

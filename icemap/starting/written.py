@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from icemap.catalog import DATATYPE, OUTPUT, READER
-from icemap.config import SitesConfig
+from icemap.config_sections import SitesConfig
 from icemap.schemas import schema_file
 from icemap.starting.entries import Entry
 from icemap.starting.extent import ProposedGrid

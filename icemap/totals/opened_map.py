@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.gridded import grid_of
 from icemap.json_records import StorageRecord, read_record
 from icemap.mapping.map_schema import (

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
 from icemap.json_records import Row

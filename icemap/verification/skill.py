@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import BLOCK_HALVINGS
 from icemap.verification.paired import DRAWS, MIN_BLOCKS

@@ -22,7 +22,7 @@ import zarr
 from rio_cogeo.cogeo import cog_validate
 from timing import timed
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.land import land_at

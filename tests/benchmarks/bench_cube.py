@@ -24,7 +24,8 @@ from rasterio.windows import Window
 from timing import timed
 
 from icemap.catalog import load_sources
-from icemap.config import BoreholesConfig, Config, GridConfig, LayerSource
+from icemap.config import Config
+from icemap.config_sections import BoreholesConfig, GridConfig, LayerSource
 from icemap.predictors.cube import CubeBuild, open_cube, plan_cube
 from icemap.predictors.fields import ChunkFields
 from icemap.running.ledger import Ledger

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
 from icemap.mapping.map import MapBuild
 from icemap.mapping.map_schema import map_variables

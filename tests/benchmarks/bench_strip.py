@@ -30,7 +30,7 @@ import psutil
 import trained
 from threadpoolctl import threadpool_limits
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, write_chunk
 from icemap.mapping.broadcast import ensemble_digest

@@ -17,7 +17,7 @@ from icemap.boreholes.bedrock import (
     with_pseudo_sites,
 )
 from icemap.boreholes.sites import SiteTable
-from icemap.config import BedrockConfig, TargetConfig
+from icemap.config_sections import BedrockConfig, TargetConfig
 
 pytestmark = pytest.mark.quick
 VIC = TargetConfig()

@@ -16,7 +16,7 @@ from icemap.boreholes.readers.castagner2022 import read_castagner2022
 from icemap.boreholes.readers.jorgenson2025 import read_jorgenson2025
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.sites import SiteTable, read_layer_sites
-from icemap.config import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
+from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
 
 many = settings(
     max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]

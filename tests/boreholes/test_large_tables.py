@@ -13,7 +13,7 @@ import pytest
 READ = """
 import json, re, sys, time
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
 
 start = time.process_time()
 table = read_layer_sites(BoreholesConfig(layers=(LayerSource(path=sys.argv[1]),)), TargetConfig(), 1.0)

@@ -5,7 +5,7 @@ import pytest
 from icemap.boreholes.permafrost_table import FROZEN_ONLY, frozen_ground
 from icemap.boreholes.records import COLUMNS, NUMBERS
 from icemap.boreholes.site_layers import Window, convert_layers, sites_from_layers
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 
 NOWHERE = pd.DataFrame({"lon": [], "lat": [], "active_layer": []}, dtype=float)
 PLAIN = {name: np.nan if name in NUMBERS else "" for name in COLUMNS} | {

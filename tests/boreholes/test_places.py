@@ -10,7 +10,7 @@ from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import Problems
 from icemap.boreholes.sites import read_layer_sites
 from icemap.boreholes.tables import Table
-from icemap.config import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
 
 ROW = ",0.5,0.5,6,50\n"
 

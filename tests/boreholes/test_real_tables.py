@@ -19,7 +19,7 @@ from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
+from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
 
 REAL = Path(__file__).parents[2] / "../shared/realcase"
 JORGENSON = REAL / "boreholes/jorgenson2025_alaska"

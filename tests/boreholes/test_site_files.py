@@ -6,7 +6,7 @@ import pandas as pd
 from icemap.boreholes.samples import read_samples
 from icemap.boreholes.site_files import SITE_FILES, write_site_files
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
 
 ROWS = """site,lon,lat,permafrost_table [m],top [m],base [m],vic [%],visible_ice [%],source
 "A, first",20.5,68.5,0.5,0,6,20,,x

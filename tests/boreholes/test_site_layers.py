@@ -7,7 +7,7 @@ from icemap.boreholes.permafrost_table import TABLE_ERROR
 from icemap.boreholes.records import COLUMNS, NUMBERS
 from icemap.boreholes.site_layers import ERROR_PARTS, Window, convert_layers, sites_from_layers
 from icemap.boreholes.window import LAYER_SPREAD
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 
 NO_TABLE = (
     "no permafrost table: none given, no thaw site within 1 km, and nothing says that a layer was"

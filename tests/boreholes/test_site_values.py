@@ -5,7 +5,7 @@ import pytest
 
 from icemap import IcemapError
 from icemap.boreholes.site_values import read_site_values
-from icemap.config import SitesConfig, TargetConfig
+from icemap.config_sections import SitesConfig, TargetConfig
 
 CM = TargetConfig(name="alt", unit="cm", bounds=(0, 300))
 

@@ -4,9 +4,9 @@ import pytest
 
 from icemap import IcemapError
 from icemap.boreholes.sites import read_layer_sites, read_sites, summary
-from icemap.config import (
+from icemap.config import Config
+from icemap.config_sections import (
     BoreholesConfig,
-    Config,
     GridConfig,
     LayerSource,
     SitesConfig,

@@ -9,7 +9,7 @@ from icemap import IcemapError
 from icemap.boreholes import table_formats
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.tables import read_table
-from icemap.config import LayerSource
+from icemap.config_sections import LayerSource
 
 COLUMNS = {
     "site": ["A", "A"],

@@ -7,7 +7,7 @@ import pytest
 from icemap import Grid
 from icemap.boreholes.samples import build_samples, nugget
 from icemap.boreholes.sites import SiteTable, read_layer_sites
-from icemap.config import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
 from icemap.virtual_arctic import world
 
 

@@ -12,7 +12,7 @@ import rasterio
 
 from icemap.comparison.class_table import read_class_table
 from icemap.comparison.other_map import open_other
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.grid import Chunk, Grid
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 import icemap
-from icemap.config import GridConfig
+from icemap.config_sections import GridConfig
 from icemap.run_folder import RunFolder
 from icemap.source import DERIVATIONS
 

@@ -24,7 +24,8 @@ import icemap
 from icemap.boreholes.readers import READERS
 from icemap.catalog import load_sources
 from icemap.cli import main
-from icemap.config import Config, EnsembleConfig, GridConfig, TargetConfig, load_config
+from icemap.config import Config, load_config
+from icemap.config_sections import EnsembleConfig, GridConfig, TargetConfig
 from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables
 

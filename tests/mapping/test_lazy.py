@@ -13,7 +13,7 @@ import xarray as xr
 
 import icemap
 from icemap import Grid, IceEnsemble, IcemapError, IceRegressor
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.gridded import Variable, create_gridded, write_chunk
 from icemap.mapping import lazy
 from icemap.mapping.broadcast import ensemble_digest

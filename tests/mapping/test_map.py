@@ -12,7 +12,7 @@ import pytest
 
 import icemap
 from icemap import Grid, IceEnsemble, IcemapError
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.ensemble.model import vectors_of
 from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
 from icemap.json_records import MapChunkRecord

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk

@@ -308,7 +308,7 @@ def test_a_map_is_read_with_the_short_list_of_the_page(dist, tmp_path):
 
 
 def write_map(run: Path) -> None:
-    from icemap.config import TargetConfig
+    from icemap.config_sections import TargetConfig
     from icemap.grid import Grid
     from icemap.gridded import create_gridded, write_chunk
     from icemap.mapping.map_schema import map_variables

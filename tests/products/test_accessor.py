@@ -9,7 +9,7 @@ import pytest
 
 import icemap
 from icemap import Grid, IcemapError
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables
 from icemap.products.figures.maps import map_figure

@@ -10,7 +10,7 @@ import rasterio
 import rasterio.shutil
 from rio_cogeo.cogeo import cog_validate
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 import icemap
 from icemap.cli import main
 from icemap.comparison.result import Comparison
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import open_gridded

@@ -1,6 +1,6 @@
 import pytest
 
-from icemap.config import CompareConfig
+from icemap.config_sections import CompareConfig
 from icemap.errors import IcemapError
 from icemap.products.comparison_inputs import comparison_name, require_different_names
 

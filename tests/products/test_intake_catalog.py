@@ -8,7 +8,7 @@ import intake
 import numpy as np
 import pytest
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables

@@ -23,7 +23,7 @@ from s3fs import S3FileSystem
 
 import icemap
 from icemap.cli import main
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import consolidate, create_gridded, write_chunk

@@ -12,7 +12,7 @@ import pytest
 import rasterio
 import xarray as xr
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, grid_of, write_chunk

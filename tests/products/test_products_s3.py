@@ -8,7 +8,7 @@ import pystac
 import pytest
 import rasterio
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk

@@ -18,7 +18,7 @@ import pytest
 import rasterio
 import xarray as xr
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables, open_map

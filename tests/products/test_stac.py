@@ -20,7 +20,7 @@ from pystac.extensions.datacube import (
 from pystac.extensions.projection import ProjectionExtension
 
 from icemap.boreholes.samples import write_sites
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, describe_gridded, write_chunk

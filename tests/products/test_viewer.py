@@ -22,7 +22,7 @@ import pytest
 import rasterio
 import shapely
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid, wrapped
 from icemap.land import land_at

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.ensemble.folds import split_numbers
 from icemap.errors import IcemapError
 from icemap.grid import Grid

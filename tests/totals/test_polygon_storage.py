@@ -17,7 +17,7 @@ import zarr
 from click.testing import CliRunner
 
 from icemap.cli import main
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, describe_gridded, write_chunk

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.verification.skill import skill_blocks, skill_score, skill_sentence, skills
 
 pytestmark = pytest.mark.quick

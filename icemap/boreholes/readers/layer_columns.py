@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.table_units import UNITS, canonical_unit, split_header, unit_factor
 from icemap.boreholes.tables import Table
-from icemap.config import LayerSource
+from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
 ALIASES = {

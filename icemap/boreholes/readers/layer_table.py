@@ -28,7 +28,7 @@ from icemap.boreholes.records import (
 from icemap.boreholes.table_units import UNITS, unit_factor
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import MISSING, as_names, as_text, line_ranges, words
-from icemap.config import LayerSource
+from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
 # No ground has less than 1 % of these in all of its layers.

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.samples import is_pseudo
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.products.figures.base_map import base_map
 from icemap.products.figures.projection import View
 from icemap.products.figures.style import (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.comparison.result import Total, ZoneResult
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.gridded import grid_of, open_gridded
 from icemap.land import land_at
 from icemap.products.figures.maps import draw_map, value_range

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.grid import wrapped
 from icemap.gridded import grid_of
 from icemap.land import land_at

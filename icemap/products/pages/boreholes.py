@@ -11,7 +11,7 @@ import pandas as pd
 
 from icemap.boreholes.samples import is_pseudo
 from icemap.boreholes.sites import SiteTable, summary
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.products.figures.boreholes import boreholes_map, on_the_map, value_histogram
 from icemap.products.pages.page import embedded, render, script_json
 from icemap.store import write_text

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.products.pages.numbers import column_decimals, heading, is_text, number
 from icemap.products.pages.page import render
 from icemap.store import write_text

@@ -10,7 +10,7 @@ import pytest
 from icemap import IcemapError
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
 
 LEGEND = "Abbreviations:\nALU – Unfrozen active layer\n" + "IW – ice wedge\n" * 13
 HEAD = (

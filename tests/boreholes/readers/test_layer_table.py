@@ -7,7 +7,7 @@ import pytest
 from icemap import IcemapError
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.layer_table import read_layer_table
-from icemap.config import LayerSource
+from icemap.config_sections import LayerSource
 
 read = READERS["icemap"]
 

@@ -11,7 +11,7 @@ import pytest
 from icemap import IcemapError
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
 
 EXAMPLE = Path(__file__).parents[3] / "examples/data/thaw_settlement"
 PLACES = (

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.products.figures.boreholes import boreholes_map, sites_view, value_histogram
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from matplotlib.image import imread
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables, open_map

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from icemap.boreholes.sites import SiteTable, read_layer_sites
-from icemap.config import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
 from icemap.products.pages.boreholes import write_boreholes_page
 
 ROWS = """site,lon,lat,position_grade,permafrost_table [m],top [m],base [m],vic [%],visible_ice [%],source

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icemap.config import TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.mapping.sums import RegionSums
 from icemap.products.pages.report import Report, column_decimals, number, storage_rows, write_report

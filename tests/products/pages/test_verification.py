@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from icemap.config import CompareConfig, Config
+from icemap.config import Config
+from icemap.config_sections import CompareConfig
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.replicates import TrainingTable
 from icemap.products.pages.verification import write_verification_page

@@ -1,0 +1,437 @@
+"""The sections of the file that describes a run, and what each key of them may be."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from icemap.grid import Grid
+from icemap.names import name_problem
+from icemap.recipe import MEMBER_NAMES, PUBLISHED_HELD_OUT, FittedOn, Recipe, RecipeName
+from icemap.section import Section
+
+# Names become parts of paths, where no separator and no leading dot may be.
+PLAIN_NAME = r"^\w[\w.-]*$"
+
+
+# A million km2 at 10 m; the circum-Arctic at 6 arc seconds.
+MAX_CELLS = 1e10
+# Chunks that are larger than the grid are cut to a multiple of this, but not below the smaller
+# number.
+CHUNK_STEP, SMALL_CHUNK = 64, 256
+
+
+def _degrees(value: Any) -> Any:
+    """``0.5``, ``10 arcmin`` and ``30 arcsec`` in degrees."""
+    if isinstance(value, str):
+        for unit, per_degree in (("arcmin", 60.0), ("arcsec", 3600.0), ("deg", 1.0), ("", 1.0)):
+            if value.endswith(unit):
+                try:
+                    return float(value.removesuffix(unit)) / per_degree
+                except ValueError:
+                    raise ValueError(
+                        f"'{value[:40]}' is no resolution: give degrees, or such as '10 arcmin' or"
+                        " '30 arcsec'"
+                    ) from None
+    return value
+
+
+class GridConfig(Section):
+    """Extent in degrees; resolution in degrees or as ``10 arcmin`` or ``30 arcsec``; cells per side
+    of a chunk.
+    """
+
+    west: float = -180.0
+    """Western edge, degrees east."""
+    south: float
+    """Southern edge, degrees north."""
+    east: float = 180.0
+    """Eastern edge, degrees east; west of the western edge where the grid crosses the date line."""
+    north: float = 90.0
+    """Northern edge, degrees north."""
+    resolution: Annotated[float, BeforeValidator(_degrees, json_schema_input_type=float | str)] = (
+        Field(gt=0)
+    )
+    """Side of a cell: degrees, or such as '10 arcmin' or '30 arcsec'."""
+    chunk: int = Field(default=256, ge=16)
+    """Cells per side of a chunk, the part that a worker makes at a time."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> GridConfig:
+        rows, cols = self._cells
+        cells = rows * cols
+        if cells > MAX_CELLS:
+            raise ValueError(
+                f"the resolution of {self.resolution:g} degrees makes {cells:.2g} cells ({rows:.2g}"
+                f" x {cols:.2g}), which is {4e-12 * cells:.2g} TB for each predictor and, at 0.1 ms"
+                f" a cell, {cells * 1e-4 / 3600:.2g} hours of computing for the map: at most"
+                f" {MAX_CELLS:.0e} cells can be mapped, choose a coarser resolution or a smaller"
+                " extent"
+            )
+        return self
+
+    @property
+    def _cells(self) -> tuple[float, float]:
+        """Rows and columns, not yet known to be whole numbers; a grid may cross the date line."""
+        width = self.east - self.west
+        return (self.north - self.south) / self.resolution, (
+            width if width > 0 else width + 360
+        ) / self.resolution
+
+    @property
+    def side(self) -> int:
+        """Cells per side of a chunk: as asked for, but not much more than the grid has."""
+        return min(
+            self.chunk, max(SMALL_CHUNK, math.ceil(max(self._cells) / CHUNK_STEP) * CHUNK_STEP)
+        )
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.west, self.south, self.east, self.north, self.resolution)
+
+
+class TargetConfig(Section):
+    """What is mapped. Bounds are physical limits in the unit, or null."""
+
+    name: str = Field(default="vic", pattern=PLAIN_NAME)
+    """Short name, after which files and variables are named."""
+    long_name: str = "volumetric ice content"
+    """Name in words, for legends and pages."""
+    unit: str = "%"
+    """Unit of the map; values of sites in another one are converted."""
+    bounds: tuple[float, float] | None = (0.0, 100.0)
+    """Lowest and highest value that is physically possible, in the unit; null for none."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> TargetConfig:
+        problem = name_problem(self.name)
+        if problem is not None:
+            raise ValueError(problem)
+        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
+            raise ValueError(f"bounds {list(self.bounds)} are not in rising order")
+        return self
+
+
+class MaskConfig(Section):
+    """Where the map is made, and what part of a cell counts in the ice storage.
+
+    Cells are mapped where ``source`` (a catalogue entry) is ``at_least`` and ``at_most`` this. With
+    ``counts: part`` its value is the part of the cell that counts (permafrost), with ``counts:
+    rest`` the part that does not (lakes, glaciers). Sources in % are divided by 100.
+    """
+
+    source: str = Field(pattern=PLAIN_NAME)
+    """Entry of the catalogue."""
+    at_least: float | None = None
+    """Cells are mapped where the source is this or more."""
+    at_most: float | None = None
+    """Cells are mapped where the source is this or less."""
+    counts: Literal["part", "rest"] | None = None
+    """Whether the source's value is the part of a cell that counts in totals, or the rest of it."""
+
+    @model_validator(mode="after")
+    def _of_use(self) -> MaskConfig:
+        problem = name_problem(self.source)
+        if problem is not None:
+            raise ValueError(f"{problem} in the catalogue")
+        if self.at_least is None and self.at_most is None and self.counts is None:
+            raise ValueError(
+                f"the mask '{self.source}' does nothing: give at_least, at_most or counts"
+            )
+        return self
+
+
+class SitesConfig(Section):
+    """A table of sites that already have one value of the target each.
+
+    ``missing`` lists the codes that stand for no value, such as -9999; an empty list says that
+    every number is a value.
+    """
+
+    table: str
+    """The file: CSV, Parquet, .xlsx, GeoPackage, shapefile or GeoJSON."""
+    value: str
+    """Column with the values of the target."""
+    unit: str | None = None
+    """Unit of the values, where the header does not say it."""
+    id: str | None = None
+    """Column with the names of the sites."""
+    standard_error: str | None = None
+    """Column with the standard error of each value, in its unit; empty where it is not known."""
+    longitude: str = "lon"
+    """Column with degrees east, or the easting."""
+    latitude: str = "lat"
+    """Column with degrees north, or the northing."""
+    crs: str | None = None
+    """CRS of projected coordinates, such as EPSG:32606."""
+    missing: tuple[float, ...] | None = None
+    """Numbers that stand for no value, such as -9999; an empty list says that there are none."""
+
+
+class LayerSource(Section):
+    """Raw layers in one file or folder and the reader that understands them.
+
+    ``support`` says whether the pieces are samples, which stand for their surroundings, or the
+    layers of logs; without it the table decides. ``frozen`` says that all layers of the source were
+    frozen ground. The other keys are for any table of one row per layer: ``columns`` names the
+    table's columns (``site: Bohrung``), ``units`` their units where the header does not, or the
+    columns that hold them, ``crs`` that of projected coordinates, ``missing`` what stands for no
+    data, ``sheet`` the sheet of a workbook or the layer of a GeoPackage.
+    """
+
+    reader: Literal[
+        "icemap", "jorgenson2025", "castagner2022", "mohammadi2024", "kanevskiy2024", "cf_profiles"
+    ] = "icemap"
+    """What understands the file: icemap for any table of one row per layer, else a published
+    format.
+    """
+    path: str
+    """The file, or the folder that a published format is made of."""
+    support: Literal["samples", "logs"] | None = None
+    """Whether the pieces are samples, which stand for their surroundings, or layers of logs."""
+    frozen: Literal[True] | None = None
+    """True says that all layers of the source were frozen ground."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Which column of the table is which: icemap's name to the table's."""
+    units: dict[str, str] = Field(default_factory=dict)
+    """Units of columns whose header says none, or the columns that hold them, by icemap's name."""
+    crs: str | None = None
+    """CRS of projected coordinates, such as EPSG:32606."""
+    missing: tuple[str | float, ...] | None = None
+    """Numbers and words of the table that stand for no data; [] says that every number is a value,
+    without which numbers such as 9999, far outside the rest, are asked about.
+    """
+    sheet: str | None = None
+    """Sheet of a workbook, or layer of a GeoPackage."""
+
+    @model_validator(mode="after")
+    def _only_for_any_table(self) -> LayerSource:
+        given = [
+            key for key in ("columns", "units", "crs", "missing", "sheet") if getattr(self, key)
+        ]
+        if self.reader != "icemap" and given:
+            raise ValueError(
+                f"'{given[0]}' is for any other table: the reader {self.reader} knows its own,"
+                " remove the key or the reader"
+            )
+        return self
+
+
+class BedrockConfig(Section):
+    """Places known to be bedrock or thin sediment, with 0-5 % ice: pseudo-sites, where nobody
+    drills.
+
+    Either a ``table`` of places, or the rule that a ``predictor`` is ``below`` a value. They are
+    trained on and marked, never scored, and never counted as boreholes.
+    """
+
+    table: str | None = None
+    """A table of such places: CSV, Parquet, .xlsx, GeoPackage, shapefile or GeoJSON."""
+    longitude: str = "lon"
+    """Column of the table with degrees east, or the easting."""
+    latitude: str = "lat"
+    """Column of the table with degrees north, or the northing."""
+    crs: str | None = None
+    """CRS of projected coordinates of the table, such as EPSG:32606."""
+    predictor: str | None = None
+    """In place of a table: a continuous predictor that is low on such ground, such as the thickness
+    of sediment.
+    """
+    below: float | None = None
+    """Cells of the map where the predictor is lower are such ground, in its unit."""
+    sites: int | None = Field(default=None, ge=1, le=100_000)
+    """How many of these cells become pseudo-sites; null for as many as give them, among all
+    samples, their share of the map, but at least 20 (or a tenth of the boreholes if that is less).
+    """
+
+    @model_validator(mode="after")
+    def _table_or_rule(self) -> BedrockConfig:
+        if (self.table is None) == (self.predictor is None):
+            raise ValueError("give either 'table' (places) or 'predictor' and 'below' (a rule)")
+        if (self.predictor is None) != (self.below is None):
+            raise ValueError("'predictor' and 'below' go together: give both, or a 'table'")
+        of_other = self.model_fields_set & (
+            {"sites"} if self.predictor is None else {"longitude", "latitude", "crs"}
+        )
+        if of_other:
+            what = "a rule" if self.predictor is None else "a table"
+            raise ValueError(f"'{min(of_other)}' is for {what}: remove it")
+        return self
+
+
+class BoreholesConfig(Section):
+    """Raw borehole layers, turned into one VIC per site."""
+
+    layers: tuple[LayerSource, ...] = Field(min_length=1)
+    """Tables of layers; all of them are used together."""
+    permafrost_table: str | None = None
+    """A table of active-layer thickness (CALM), for holes that say no permafrost table."""
+    thickness: float = Field(default=5.0, gt=0)
+    """Metres below the permafrost table whose mean ice content is mapped."""
+    # Where little of the window is covered the standard error is large: a hole weighs by that, and
+    # grades inform.
+    grades: tuple[Literal["A", "B", "C", "D"], ...] = Field(
+        default=("A", "B", "C", "D"), min_length=1
+    )
+    """Grades of boreholes that are used, A being the best sampled."""
+    bedrock: BedrockConfig | None = None
+    """Places of bedrock or thin sediment that the map is trained on as well, marked as
+    pseudo-sites.
+    """
+
+
+class EnsembleConfig(Section):
+    """How the ensemble is trained.
+
+    ``recipe: published`` is that of Wang, Ran & Li (2026) as printed, whose COP-BMA is
+    ``fitted_on`` the members' in-sample predictions unless told otherwise.
+    """
+
+    recipe: RecipeName = "icemap"
+    """icemap's own recipe, or that of Wang, Ran & Li (2026) as printed."""
+    fitted_on: FittedOn | None = None
+    """With recipe: published, which predictions of the members COP-BMA is fitted on."""
+    members: tuple[str, ...] = Field(default=MEMBER_NAMES, min_length=2)
+    """Models of the ensemble: names of icemap's, or import paths of scikit-learn regressors."""
+    replicates: int = Field(default=200, ge=1, le=100_000)
+    """Repetitions on other splits of the samples, whose spread becomes the ensemble's."""
+    folds: int = Field(default=10, ge=2, le=1000)
+    """Folds by which out-of-fold predictions are made and settings are chosen."""
+    held_out: float = Field(default=0.1, gt=0, lt=0.5)
+    """Part of the samples that each replicate leaves out."""
+    block_degrees: float = Field(default=10.0, gt=0)
+    """Side of the blocks of spatial folds, degrees."""
+    # Fitted on a few hundred clustered sites, free weights overfit.
+    prior_strength: float | None = Field(default=None, ge=0)
+    """Rows' worth of belief in the plain mean of the members: 0 is plain EM, null lets spatial
+    folds choose.
+    """
+    climatology: float | None = Field(default=None, ge=0, le=1)
+    """Share of climatology in the pool: 0 keeps it out, null lets spatial folds choose. Where both
+    this and ``prior_strength`` are given, COP-BMA, quantile forest and Gaussian process have equal
+    shares; else the folds choose those, too."""
+    candidates: int = Field(default=8, ge=0, le=10_000)
+    """Settings that the tuning tries for each member in addition to its defaults."""
+    monotone: dict[str, Literal["rising", "falling"]] = Field(default_factory=dict)
+    """Predictors along which the target only rises or only falls, for members that can hold it."""
+
+    @model_validator(mode="after")
+    def _different_members(self) -> EnsembleConfig:
+        twice = sorted({name for name in self.members if self.members.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"members lists {', '.join(twice)} twice: the same model again adds nothing,"
+                " remove it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _as_the_recipe_says(self) -> EnsembleConfig:
+        Recipe.of(self.recipe, self.fitted_on)
+        if self.recipe == "icemap":
+            return self
+        fixed: dict[str, tuple[bool, str]] = {
+            "members": (
+                set(self.members) == set(MEMBER_NAMES),
+                f"has the members {', '.join(MEMBER_NAMES)}",
+            ),
+            "held_out": (
+                self.held_out == PUBLISHED_HELD_OUT,
+                f"holds {PUBLISHED_HELD_OUT:g} of the cells out",
+            ),
+            "prior_strength": (not self.prior_strength, "has no prior"),
+            "climatology": (not self.climatology, "has no climatology"),
+            "monotone": (not self.monotone, "holds no predictor monotone"),
+            "replicates": (self.replicates >= 2, "takes its interval from several replicates"),
+        }
+        for key, (agrees, what) in fixed.items():
+            if not agrees:
+                value = getattr(self, key)
+                given = (
+                    ", ".join(map(str, value)) if isinstance(value, tuple | dict) else f"{value:g}"
+                )
+                raise ValueError(
+                    f"{key}: {given} contradicts recipe: published, which {what}: remove {key}, or"
+                    " set recipe to icemap"
+                )
+        return self
+
+
+class VerificationConfig(Section):
+    """How the ensemble is verified: the number of folds of each kind, how many places stand for the
+    map, and what it is compared with.
+
+    ``competitors`` are fitted again in every fold, with the combinations of the ensemble's own
+    members, which cost nothing. ``classes`` are the limits of the classes of the target for which
+    scores are given; without them, steps of 20 for a target of 0 to 100 %, and quarters of the
+    samples for any other.
+    """
+
+    # Two clusters of sites are never equal, and kNNDM wants no fold above half of them.
+    folds: int = Field(default=10, ge=3, le=1000)
+    """Folds of each kind: random, spatial blocks, kNNDM, regions."""
+    places: int = Field(default=2000, ge=100, le=10_000_000)
+    """Cells that stand for the map, when folds imitate how far it is from its sites."""
+    competitors: tuple[
+        Literal["quantile_forest", "conformal_quantiles", "kriging", "published_recipe"], ...
+    ] = (
+        "quantile_forest",
+        "conformal_quantiles",
+        "kriging",
+        "published_recipe",
+    )
+    """What the map is compared with, fitted again in every fold."""
+    classes: tuple[float, ...] | None = Field(default=None, min_length=3)
+    """Limits of the classes of the target for which scores are given, in its unit."""
+    nugget: bool = False
+    """Whether the map's interval is for one new borehole in a cell, whose spread within it (the
+    nugget) is then included, or for the mean of the cell.
+    """
+    confidence: float | None = Field(default=None, ge=0.5, lt=1)
+    """With which the map's interval covers 95 %, for example 0.9: of ten networks of boreholes nine
+    have an interval that covers 95 % of new places or more. Without it, 95 % are covered on average
+    over networks.
+    """
+
+    @model_validator(mode="after")
+    def _rising(self) -> VerificationConfig:
+        if self.classes is not None and list(self.classes) != sorted(set(self.classes)):
+            raise ValueError(f"classes {list(self.classes)} are not in rising order")
+        return self
+
+
+class MapConfig(Section):
+    """What is kept of the map in addition to its variables."""
+
+    replicate_fields: bool = True
+    """What every replicate predicts in every cell, one byte each: areas drawn afterwards get their
+    interval from it. It is most of the map's size.
+    """
+
+
+class CompareConfig(Section):
+    """An earlier map or run to compare the map with; the keys are the options of ``icemap
+    compare``.
+
+    ``other`` is a run folder, a raster or a file of polygons, or with ``catalog`` an entry there.
+    ``classes`` is the table of what its classes hold, ``depth`` the metres that are compared.
+    """
+
+    other: str
+    """Run folder, raster, file of polygons, or with catalog the name of an entry there."""
+    name: str | None = Field(default=None, pattern=PLAIN_NAME)
+    """What the files are named after; the other map's own name without it."""
+    classes: str | None = None
+    """Table of what the classes of the other map hold."""
+    depth: float | None = Field(default=None, gt=0)
+    """Metres below the permafrost table that are compared."""
+    mask: Literal["fraction", "majority", "whole"] = "fraction"
+    """What counts of a cell: its fraction, the whole cell where that is the majority, or all."""
+    ice: Literal["excess", "total"] | None = None
+    """Which ice the other map counts, where its table does not say."""
+    catalog: str | None = None
+    """Catalogue in which the other map is an entry."""
+    attribute: str | None = None
+    """Of polygons: the column with the codes of the table."""
