@@ -6,12 +6,14 @@ A developer's tool, not part of the test suite::
 
 A mutant is the package with one change: a comparison, an arithmetic operator, a number, a truth
 value, a condition, a returned value or an index. The sample is drawn with the seed from all mutants
-of the folders in FOLDERS. Each one is put into a copy of the checkout, in which the tests of the
-changed module run until the first failure, those that run the changed line first:
+of the folders in FOLDERS. Each one is put into a copy of the checkout, in which these tests run
+until the first failure:
 
-- the mirror test file (``tests/boreholes/test_sites.py`` for ``icemap/boreholes/sites.py``);
-- for a module without one, the test files that import it, or that import the modules that import
-  it; those of its folder where there are any;
+- of the tests of its folder (``tests/boreholes`` for ``icemap/boreholes/sites.py``) those that run
+  the changed line, the shortest first;
+- where none is seen to run it, as in compiled code, the mirror test file
+  (``tests/boreholes/test_sites.py``), or without one the test files that import the module, or that
+  import the modules that import it; those of its folder where there are any;
 - the examples in its docstrings.
 
 A mutant is killed when a test fails, or takes five times as long as with the code as it is (and a
@@ -40,6 +42,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDERS = ("icemap/ensemble", "icemap/totals", "icemap/boreholes", "icemap/mapping")
@@ -357,39 +360,104 @@ def is_compiled(file: str, checkout: Path) -> bool:
     )
 
 
-def run_tests(
-    tree: Path, tests: Sequence[str], timeout: float | None, compiled: Path, order: Sequence[str]
-) -> tuple[str, float]:
-    """Run test files in a tree until the first failure: passed, failed or timeout, and seconds.
+@dataclass(frozen=True)
+class Traces:
+    """Which tests of a folder run which lines, as ``tests/traced_lines.py`` wrote it."""
 
-    ``compiled`` keeps what Numba compiled; ``order`` are options of ``traced_lines``.
-    """
-    start = time.monotonic()
-    quiet = ["-q", "-x", "-p", "no:cacheprovider", "-p", "tests.traced_lines"]
-    command = [sys.executable, "-m", "pytest", *quiet, *order, *tests]
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    environment = {
-        **os.environ,
-        **threads,
-        "PYTHONPATH": str(tree),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NUMBA_CACHE_DIR": str(compiled),
-    }
-    process = subprocess.Popen(
-        command,
-        cwd=tree,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        outcome = "passed" if process.wait(timeout) == 0 else "failed"
-    except subprocess.TimeoutExpired:
-        outcome = "timeout"
-    finally:
-        end_session(process)
-    return outcome, time.monotonic() - start
+    path: Path
+    tests: dict[str, dict[str, Any]]
+
+    def running(self, file: str, line: int) -> dict[str, float]:
+        """Seconds of each test that runs a line."""
+        return {
+            name: test["seconds"]
+            for name, test in self.tests.items()
+            if line in test["lines"].get(file, ())
+        }
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A copy of the checkout in a temporary folder, and what belongs to it."""
+
+    folder: Path
+
+    @property
+    def checkout(self) -> Path:
+        return self.folder / "checkout"
+
+    @property
+    def compiled(self) -> Path:
+        """What Numba compiled."""
+        return self.folder / "compiled"
+
+    def run_tests(
+        self, tests: Sequence[str], timeout: float | None, compiled: Path
+    ) -> tuple[str, float]:
+        """Run tests until the first failure: passed, failed or timeout, and seconds.
+
+        ``tests`` are arguments of pytest; ``compiled`` keeps what Numba compiled.
+        """
+        start = time.monotonic()
+        quiet = ["-q", "-p", "no:cacheprovider", "-p", "tests.traced_lines"]
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        environment = {
+            **os.environ,
+            **threads,
+            "PYTHONPATH": str(self.checkout),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NUMBA_CACHE_DIR": str(compiled),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *quiet, *tests],
+            cwd=self.checkout,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            outcome = "passed" if process.wait(timeout) == 0 else "failed"
+        except subprocess.TimeoutExpired:
+            outcome = "timeout"
+        finally:
+            end_session(process)
+        return outcome, time.monotonic() - start
+
+    def traces(self, tests: Path) -> Traces:
+        """Lines that the tests of a folder run; traced once."""
+        path = self.folder / f"{tests.name}.json"
+        if not path.exists() and (self.checkout / tests).is_dir():
+            self.run_tests([str(tests), f"--trace-lines={path}"], None, self.compiled)
+        content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return Traces(path, content)
+
+    def outcome(self, mutant: Mutant) -> tuple[str, float]:
+        """How the tests take a mutant, and the seconds that they took."""
+        path = self.checkout / mutant.file
+        source = path.read_bytes()
+        traces = self.traces(Path("tests", Path(mutant.file).parts[1]))
+        running = traces.running(mutant.file, mutant.line)
+        files = sorted({name.partition("::")[0] for name in running})
+        tests = files or mirror_tests(mutant.file, CHECKOUT)
+        tests += [mutant.file] * has_examples(source)
+        if not tests:
+            return "passed", 0.0
+        limit = max(MIN_SECONDS, SLOWER * sum(running.values()))
+        if not running:
+            outcome, usual = self.run_tests(["-x", *tests], None, self.compiled)
+            if outcome != "passed":
+                sys.exit(f"{' '.join(tests)} fail without any change; put that right first")
+            limit = max(MIN_SECONDS, SLOWER * usual)
+        # Numba keeps compiled functions by the date of their file, not of what they call.
+        own = self.folder / "own" if is_compiled(mutant.file, CHECKOUT) else self.compiled
+        path.write_bytes(mutant.apply(source))
+        try:
+            line = f"--line-only={traces.path}:{mutant.file}:{mutant.line}"
+            return self.run_tests(["-x", *[line] * bool(running), *tests], limit, own)
+        finally:
+            path.write_bytes(source)
+            shutil.rmtree(self.folder / "own", ignore_errors=True)
 
 
 def end_session(process: subprocess.Popen) -> None:
@@ -422,38 +490,13 @@ def run(mutants: Sequence[Mutant], log: Path, say: Callable[[str], object]) -> l
     """Run the mutants that are not in the log; returns the results of all."""
     done = {result.mutant: result for result in read_log(log)}
     left = [mutant for mutant in mutants if mutant not in done]
-    usual: dict[tuple[str, ...], float] = {}
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
-        tree = Path(folder, "checkout")
-        compiled = Path(folder, "compiled")
-        copy_checkout(tree)
+        tree = Tree(Path(folder))
+        copy_checkout(tree.checkout)
         # Tests on real data look next to the checkout unless they are told where.
         os.environ.setdefault("ICEMAP_DATA", str(CHECKOUT.parent / "shared" / "realcase"))
         for mutant in left:
-            path = tree / mutant.file
-            source = path.read_bytes()
-            tests = mirror_tests(mutant.file, CHECKOUT) + [mutant.file] * has_examples(source)
-            if not tests:
-                outcome, seconds = "passed", 0.0
-            else:
-                traces = Path(folder, "-".join(tests).replace("/", ".") + ".json")
-                if tuple(tests) not in usual:
-                    trace = [f"--trace-lines={traces}"]
-                    outcome, seconds = run_tests(tree, tests, None, compiled, trace)
-                    if outcome != "passed":
-                        sys.exit(f"{' '.join(tests)} fail without any change; put that right first")
-                    usual[tuple(tests)] = seconds
-                path.write_bytes(mutant.apply(source))
-                try:
-                    limit = max(MIN_SECONDS, SLOWER * usual[tuple(tests)])
-                    # Numba keeps compiled functions by the date of their file, not of what they
-                    # call.
-                    own = Path(folder, "own") if is_compiled(mutant.file, CHECKOUT) else compiled
-                    line = f"--line-first={traces}:{mutant.file}:{mutant.line}"
-                    outcome, seconds = run_tests(tree, tests, limit, own, [line])
-                finally:
-                    path.write_bytes(source)
-                    shutil.rmtree(Path(folder, "own"), ignore_errors=True)
+            outcome, seconds = tree.outcome(mutant)
             verdict = {"passed": "survived", "failed": "killed"}.get(outcome, outcome)
             result = Result(mutant, verdict, round(seconds, 1))
             done[mutant] = result

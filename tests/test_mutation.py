@@ -86,29 +86,65 @@ def test_a_module_is_held_by_its_mirror_or_by_the_nearest_tests_that_import_it(t
 
 def test_the_log_gives_back_what_was_run(tmp_path, monkeypatch):
     """A second run does what is not in the log, and counts what is."""
-    (tmp_path / "checkout").mkdir()
     log = tmp_path / "log.jsonl"
-    mutants = mutation.mutants_of("m.py", b"y = a < b")
-    monkeypatch.setattr(
-        mutation,
-        "copy_checkout",
-        lambda tree: tree.mkdir() or (tree / "m.py").write_text("y = a < b"),
-    )
+    mutants = mutation.mutants_of("icemap/totals/m.py", b"y = a < b")
+
+    def copy_checkout(tree):
+        (tree / "icemap" / "totals").mkdir(parents=True)
+        (tree / "icemap" / "totals" / "m.py").write_text("y = a < b")
+
+    monkeypatch.setattr(mutation, "copy_checkout", copy_checkout)
     monkeypatch.setattr(mutation, "mirror_tests", lambda file, checkout: ["test_m.py"])
     seen = []
 
-    def run_tests(tree, tests, timeout, compiled, order):
-        code = (tree / "m.py").read_text()
+    def run_tests(tree, tests, timeout, compiled):
+        code = (tree.checkout / "icemap" / "totals" / "m.py").read_text()
         seen.append(code)
         return ("failed" if "<=" in code else "passed"), 1.0
 
-    monkeypatch.setattr(mutation, "run_tests", run_tests)
+    monkeypatch.setattr(mutation.Tree, "run_tests", run_tests)
     first = mutation.run(mutants[:1], log, lambda line: None)
     assert seen == ["y = a < b", "y = (a <= b)"]
     both = mutation.run(mutants, log, lambda line: None)
     assert seen[2:] == ["y = a < b", "y = (a >= b)"]
     assert [result.outcome for result in both] == ["killed", "survived"]
     assert both[:1] == first
+
+
+def test_of_the_folder_those_tests_run_that_run_the_line(tmp_path):
+    """The mirror test does not see the change, another test of the folder does."""
+    files = {
+        "icemap/__init__.py": "",
+        "icemap/totals/__init__.py": "",
+        "icemap/totals/m.py": "def less(a, b):\n    return a < b\n\n\ndef one():\n    return 1\n",
+        "tests/totals/test_m.py": (
+            "from icemap.totals.m import less, one\n\ndef test_less():\n    assert less(1, 2)\n\n"
+            "def test_one():\n    assert one() == 1\n"
+        ),
+        "tests/totals/test_other.py": (
+            "from icemap.totals import m\n\ndef test_equal():\n    assert not m.less(1, 1)\n"
+        ),
+        "pytest.ini": "[pytest]\n",
+        "tests/traced_lines.py": Path(__file__).with_name("traced_lines.py").read_text(),
+    }
+    tree = mutation.Tree(tmp_path)
+    for name, code in files.items():
+        path = tree.checkout / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(code)
+    source = files["icemap/totals/m.py"].encode()
+    found = {}
+    for mutant in mutation.mutants_of("icemap/totals/m.py", source):
+        found[mutant.before, mutant.after] = tree.outcome(mutant)[0]
+    assert found["a < b", "(a <= b)"] == "failed"
+    assert found["a < b", "(a >= b)"] == "failed"
+    assert found["1", "2"] == "failed"
+    assert (tree.checkout / "icemap/totals/m.py").read_bytes() == source
+    running = tree.traces(Path("tests/totals")).running("icemap/totals/m.py", 2)
+    assert sorted(running) == [
+        "tests/totals/test_m.py::test_less",
+        "tests/totals/test_other.py::test_equal",
+    ]
 
 
 def test_what_numba_compiled_is_kept_but_for_what_a_change_reaches(tmp_path):

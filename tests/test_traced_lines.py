@@ -1,4 +1,4 @@
-"""Which tests run a line is traced, and those go first."""
+"""Which tests run a line is traced, and those are kept."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ def test_by_fixture_again(shared):
 """
 
 
-def test_tests_that_run_a_line_go_first(tmp_path):
+def test_tests_that_run_a_line_are_kept(tmp_path):
     """Lines run by a fixture that tests share count for each of them; the shortest goes first."""
     (tmp_path / "icemap").mkdir()
     (tmp_path / "icemap" / "__init__.py").touch()
@@ -58,5 +58,5 @@ def test_tests_that_run_a_line_go_first(tmp_path):
         {"icemap/two.py": [3, 4]},
         {"icemap/two.py": [3, 4]},
     ]
-    first = run(f"--line-first={traces}:icemap/two.py:4")
-    assert first == [usual[2], usual[1], usual[0]]
+    kept = run(f"--line-only={traces}:icemap/two.py:4")
+    assert kept == [usual[2], usual[1]]

@@ -1,8 +1,9 @@
-"""A pytest plugin: the tests that run a line go first.
+"""A pytest plugin: the tests that run a line.
 
-``--trace-lines FILE`` writes which lines of the package each test runs, what its fixtures run
-included, and how long it takes; ``--line-first FILE:MODULE:LINE`` then starts with the tests that
-run that line, the shortest first. Code that Numba compiled and other processes are not seen.
+``--trace-lines FILE`` writes which lines of the package each test that passes runs, what its
+fixtures run included, and how long it takes; ``--line-only FILE:MODULE:LINE`` then keeps the tests
+that run that line, the shortest first, and the examples of docstrings. Code that Numba compiled and
+other processes are not seen.
 """
 
 import json
@@ -19,7 +20,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--trace-lines", default="")
-    parser.addoption("--line-first", default="")
+    parser.addoption("--line-only", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,6 +37,7 @@ class LineTracer:
         self.running: list[set[tuple[str, int]]] = []
         self.shared: dict[tuple[str, str], set[tuple[str, int]]] = defaultdict(set)
         self.tests: dict[str, dict[str, Any]] = {}
+        self.unusable: set[str] = set()
 
     def trace(self, frame: FrameType, event: str, argument: object) -> Any:
         name = frame.f_code.co_filename
@@ -87,19 +89,25 @@ class LineTracer:
             seconds = round(time.monotonic() - start, 3)
             self.tests[item.nodeid] = {"seconds": seconds, "lines": by_file}
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not report.passed:
+            self.unusable.add(report.nodeid)
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         target = session.config.getoption("--trace-lines")
-        Path(target).write_text(json.dumps(self.tests), encoding="utf-8")
+        tests = {name: test for name, test in self.tests.items() if name not in self.unusable}
+        Path(target).write_text(json.dumps(tests), encoding="utf-8")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--line-first"):
+    if not config.getoption("--line-only"):
         return
-    path, file, line = config.getoption("--line-first").rsplit(":", 2)
+    path, file, line = config.getoption("--line-only").rsplit(":", 2)
     tests = json.loads(Path(path).read_text(encoding="utf-8"))
 
-    def place(item: pytest.Item) -> tuple[bool, float]:
-        test = tests.get(item.nodeid, {"seconds": 0.0, "lines": {}})
-        return int(line) not in test["lines"].get(file, ()), test["seconds"]
+    def runs(item: pytest.Item) -> bool:
+        return int(line) in tests.get(item.nodeid, {"lines": {}})["lines"].get(file, ())
 
-    items.sort(key=place)
+    examples = [item for item in items if isinstance(item, pytest.DoctestItem)]
+    kept = sorted(filter(runs, items), key=lambda item: float(tests[item.nodeid]["seconds"]))
+    items[:] = [*kept, *(item for item in examples if item not in kept)]

@@ -30,7 +30,7 @@ from icemap.ensemble.strength import choose_prior_strength
 Array = NDArray[np.float64]
 
 TUNING_FOLDS = 5
-# Trees while settings are searched, of the 100 and 200 that are fitted: the order of the settings
+# Trees while settings are searched, of the 50 and 200 that are fitted: the order of the settings
 # matters, not their errors. The figures are in docs/explanation/performance.md.
 SEARCH_TREES = {"random_forest": 25, "lightgbm": 50}
 

@@ -20,7 +20,7 @@ from icemap.ensemble.tuning import SEARCH_TREES
 from icemap.verification.cross_validation import verify_fold
 from icemap.virtual_arctic import world
 
-ALL_TREES = {"random_forest": 100, "lightgbm": 200}
+ALL_TREES = {"random_forest": 50, "lightgbm": 200}
 
 
 def main(small: bool = False) -> dict[str, float]:

@@ -28,7 +28,7 @@ from icemap.virtual_arctic.world import PREDICTORS
 
 FOLDS = 8
 CANDIDATES = 8
-WHOLE = {"random_forest": 100, "lightgbm": 200}
+WHOLE = {"random_forest": 50, "lightgbm": 200}
 
 
 def searches(seed: int, percents: Sequence[int]) -> Iterator[dict]:
