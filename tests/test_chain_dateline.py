@@ -16,7 +16,7 @@ import xarray as xr
 import yaml
 
 import icemap
-from icemap.boreholes.samples import read_samples
+from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError

@@ -261,7 +261,7 @@ def test_other_names_go_through_the_cube_and_the_samples(project: Path, name: st
     for step in ("cube", "boreholes"):
         result = CliRunner().invoke(main, [step, str(project)])
         assert result.exit_code == 0, (result.exception, result.stderr)
-    from icemap.boreholes.samples import read_samples
+    from icemap.boreholes.sample_files import read_samples
     from icemap.predictors.cube import open_cube
 
     run = project.parent / "run"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,21 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.pseudo import is_pseudo
+from icemap.boreholes.sample_weights import declustering_weights, site_errors, spread_in_cells
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
-from icemap.store import read_bytes, storage_errors, write_bytes
+from icemap.store import storage_errors
 
 if TYPE_CHECKING:
-    import geopandas
     import xarray as xr
 
 # How much a site counts in the mean of its cell, by grade; sites without a grade count fully
 # (choice).
 GRADE_WEIGHT = {"A": 1.0, "B": 0.7, "C": 0.4, "D": 0.1}
 FILL_CELLS = 2
-DENSITY_KM = 100.0
-MAX_WEIGHT = 5.0
 SAMPLE_COLUMNS = (
     "sample",
     "cell_row",
@@ -127,19 +125,6 @@ def build_samples(
     )
     _require_variation(samples, predictors)
     return samples, sites
-
-
-def is_pseudo(table: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which rows of a table of sites or samples are pseudo-sites, (n,): none where it does not say.
-
-    Examples
-    --------
-    >>> is_pseudo(pd.DataFrame({"value": [2.5, 40.0], "pseudo": [True, False]})).tolist()
-    [True, False]
-    """
-    if "pseudo" not in table:
-        return np.zeros(len(table), dtype=bool)
-    return table["pseudo"].to_numpy(bool)
 
 
 def occupied_cells(sites: pd.DataFrame, grid: Grid) -> int:
@@ -331,111 +316,6 @@ def _merge(
     return samples, names[group]
 
 
-def site_errors(stated: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Standard errors to work with, (n,); None where no site has one.
-
-    A site without one is taken to be as good as the median of the others where most sites have one.
-    Where few have (values that are given as ranges, say), the others are taken as exact: what they
-    err by is then part of what all sites share.
-
-    Examples
-    --------
-    >>> site_errors(np.array([np.nan, 2.0, 4.0, 6.0])).tolist(), site_errors(np.array([np.nan,
-    ...     0.0]))
-    ([4.0, 2.0, 4.0, 6.0], None)
-    >>> site_errors(np.array([np.nan, np.nan, 4.0])).tolist()
-    [0.0, 0.0, 4.0]
-    """
-    known = np.isfinite(stated)
-    if not (stated[known] > 0).any():
-        return None
-    return np.where(known, stated, np.median(stated[known]) if known.mean() >= 0.5 else 0.0)
-
-
-def spread_in_cells(
-    value: NDArray[np.float64], error: NDArray[np.float64], cell: NDArray[np.intp]
-) -> float:
-    """Standard deviation between holes of one cell beyond what they were measured with; NaN where
-    no cell has two.
-
-    Parameters
-    ----------
-    value, error : ndarray of shape (n,)
-    cell : ndarray of shape (n,)
-        Number of each site's cell.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> cell = np.repeat(np.arange(2000), 3)
-    >>> value = rng.normal(50, 10, 2000)[cell] + rng.normal(0, 4, 6000) + rng.normal(0, 3, 6000)
-    >>> round(spread_in_cells(value, np.full(6000, 3.0), cell), 1)
-    4.0
-    """
-    count = np.bincount(cell)
-    freedom = float((count - 1).sum())
-    if freedom == 0:
-        return float("nan")
-    mean = np.bincount(cell, value) / count
-    squares = float(((value - mean[cell]) ** 2).sum())
-    measured = float(((1 - 1 / count[cell]) * error**2).sum())
-    return float(np.sqrt(max((squares - measured) / freedom, 0.0)))
-
-
-def declustering_weights(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse of the local density of places (Gaussian kernel of 100 km), capped at 5 times the
-    mean; mean 1.
-
-    Examples
-    --------
-    >>> declustering_weights(np.array([0.0, 0.0, 90.0]), np.array([70.0, 70.0, 70.0])).round(2)
-    array([0.75, 0.75, 1.5 ])
-    """
-    from scipy.spatial import cKDTree
-
-    # Samples are counted in boxes of a quarter of the kernel first, so that ten thousand along one
-    # road do not make 50 million pairs.
-    places = unit_vectors(lon, lat) * EARTH_RADIUS_KM
-    _, box = np.unique(np.round(places / (DENSITY_KM / 4)), axis=0, return_inverse=True)
-    box = box.ravel()
-    count = np.bincount(box)
-    centres = np.column_stack([np.bincount(box, places[:, k]) / count for k in range(3)])
-    pairs = cKDTree(centres).query_pairs(3 * DENSITY_KM, output_type="ndarray")
-    kernel = np.exp(
-        -0.5 * np.sum((centres[pairs[:, 0]] - centres[pairs[:, 1]]) ** 2, axis=1) / DENSITY_KM**2
-    )
-    density = count.astype(float)
-    for one, other in ((0, 1), (1, 0)):
-        density += np.bincount(pairs[:, one], kernel * count[pairs[:, other]], len(count))
-    weight = 1 / density[box]
-    # Capping lowers the mean and so the cap itself; a few rounds settle it.
-    for _ in range(50):
-        weight = np.minimum(weight / weight.mean(), MAX_WEIGHT)
-    return np.asarray(weight / weight.mean())
-
-
-def nugget(samples: pd.DataFrame) -> dict[str, float | int | None]:
-    """Spread between sites of one cell: no map on this grid can do better.
-
-    Returns
-    -------
-    dict
-        ``variance`` (pooled within cells), ``rmse`` (lower bound of the attainable RMSE of the
-        samples, which are means of one or more sites), ``cells`` with two or more sites. None where
-        there is none.
-    """
-    samples = samples[~is_pseudo(samples)]
-    several = samples[samples["sites"] > 1]
-    if several.empty:
-        return {"variance": None, "rmse": None, "cells": 0}
-    variance = float(np.average(several["within_variance"], weights=several["sites"] - 1))
-    return {
-        "variance": variance,
-        "rmse": float(np.sqrt((variance / samples["sites"]).mean())),
-        "cells": len(several),
-    }
-
-
 def _require_variation(samples: pd.DataFrame, predictors: Sequence[str]) -> None:
     constant = [name for name in predictors if samples[name].nunique() < 2]
     if constant and len(samples) > 1:
@@ -445,47 +325,3 @@ def _require_variation(samples: pd.DataFrame, predictors: Sequence[str]) -> None
             f"The predictor {one} is the same in all {len(samples)} samples{others}: nothing can be"
             " learnt from it, remove it from 'predictors'."
         )
-
-
-def write_samples(url: str, samples: pd.DataFrame) -> None:
-    """Write the training table as GeoParquet."""
-    write_bytes(url, _geoparquet(samples))
-
-
-def write_sites(url: str, sites: pd.DataFrame) -> None:
-    """Write the site table with its reasons as GeoParquet; sites without usable coordinates have no
-    geometry.
-    """
-    write_bytes(url, _geoparquet(sites))
-
-
-def read_samples(url: str) -> pd.DataFrame:
-    """Read a table that ``write_samples`` or ``write_sites`` made, without its geometry."""
-    try:
-        frame = pd.read_parquet(io.BytesIO(read_bytes(url)))
-    except (OSError, ValueError) as error:
-        raise IcemapError(
-            f"{url} is not a readable Parquet file: delete it and make it again with 'icemap"
-            " boreholes'."
-        ) from error
-    return frame.drop(columns="geometry", errors="ignore")
-
-
-def _geoparquet(table: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    geopoints(table).to_parquet(buffer, index=False)
-    return buffer.getvalue()
-
-
-def geopoints(table: pd.DataFrame) -> geopandas.GeoDataFrame:
-    """A table with ``lon`` and ``lat`` as a geopandas table; rows without possible coordinates have
-    no geometry.
-    """
-    import geopandas
-    import shapely
-
-    lon, lat = table["lon"].to_numpy(float), table["lat"].to_numpy(float)
-    real = (np.abs(lon) <= 180) & (np.abs(lat) <= 90)
-    points = np.full(len(table), None, dtype=object)
-    points[real] = shapely.points(lon[real], lat[real])
-    return geopandas.GeoDataFrame(table.reset_index(drop=True), geometry=points, crs="EPSG:4326")

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.samples import geopoints, is_pseudo, read_samples, write_sites
+from icemap.boreholes.pseudo import is_pseudo
+from icemap.boreholes.sample_files import geopoints, read_samples, write_sites
 from icemap.run_folder import RunFolder
 from icemap.store import exists, join, write_bytes, write_text
 

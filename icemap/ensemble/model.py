@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from icemap.boreholes.samples import SAMPLE_COLUMNS, is_pseudo
+from icemap.boreholes.pseudo import is_pseudo
+from icemap.boreholes.samples import SAMPLE_COLUMNS
 from icemap.ensemble.checks import fewest_samples
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.fit_parts import fit_parts

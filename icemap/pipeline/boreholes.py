@@ -51,7 +51,10 @@ def _depends(context: Context) -> Any:
 
 def _make(context: Context) -> Facts:
     """Sites or borehole layers of CONFIG to a training table."""
-    from icemap.boreholes.samples import build_samples, is_pseudo, nugget, write_samples
+    from icemap.boreholes.pseudo import is_pseudo
+    from icemap.boreholes.sample_files import write_samples
+    from icemap.boreholes.sample_weights import nugget
+    from icemap.boreholes.samples import build_samples
     from icemap.boreholes.sites import summary
     from icemap.predictors.cube import open_cube
 
@@ -169,7 +172,8 @@ def _complete_cube(context: Context, table: SiteTable) -> None:
 
 
 def _ahead(context: Context, why: str) -> None:
-    from icemap.boreholes.samples import is_pseudo, occupied_cells
+    from icemap.boreholes.pseudo import is_pseudo
+    from icemap.boreholes.samples import occupied_cells
     from icemap.boreholes.sites import summary
 
     config = context.config

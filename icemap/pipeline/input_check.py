@@ -30,7 +30,7 @@ def source_problems(config: Config, source: Source) -> list[str]:
 def table_problems(config: Config) -> list[str]:
     """What is wrong with the tables of sites or layers: columns, units, codes, cells."""
     from icemap.boreholes.bedrock import read_training_table
-    from icemap.boreholes.samples import is_pseudo
+    from icemap.boreholes.pseudo import is_pseudo
 
     try:
         sites = read_training_table(config).sites

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def prepared_ensemble(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
     """The ensemble with its options, coding and splits, and the samples."""
-    from icemap.boreholes.samples import read_samples
+    from icemap.boreholes.sample_files import read_samples
     from icemap.ensemble.model import IceEnsemble
     from icemap.verification.cv_schemes import sample_facts
 

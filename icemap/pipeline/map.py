@@ -22,7 +22,8 @@ def _depends(context: Context) -> Any:
 
 def _make(context: Context) -> Facts:
     """The ensemble over the cube."""
-    from icemap.boreholes.samples import is_pseudo, read_samples
+    from icemap.boreholes.pseudo import is_pseudo
+    from icemap.boreholes.sample_files import read_samples
     from icemap.ensemble.saved import read_manifest
     from icemap.mapping.agreement import require_agreement, require_memory
     from icemap.mapping.broadcast import calibration_record, ensemble_digest
@@ -118,7 +119,7 @@ def _say_support(context: Context) -> None:
 
 
 def _replicate_fields(config: Config) -> ReplicateFields | None:
-    from icemap.boreholes.samples import read_samples
+    from icemap.boreholes.sample_files import read_samples
     from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
 
     if not config.map.replicate_fields:

@@ -9,7 +9,7 @@ from icemap.pipeline.steps import Context, Facts, Step, nothing
 
 def _make(context: Context) -> Facts:
     """Totals with their intervals."""
-    from icemap.boreholes.samples import read_samples
+    from icemap.boreholes.sample_files import read_samples
     from icemap.predictors.cube import open_cube
     from icemap.totals.ice_storage import ice_storage, write_ice_storage
     from icemap.totals.opened_map import THICKNESS_M, ResidualFacts

@@ -188,7 +188,7 @@ def _support(
     context: Context, classes: Sequence[MapClasses], part: LeftOutForecasts, samples: pd.DataFrame
 ) -> dict[str, Any]:
     """How the samples are spread over the map's classes, and how good the forecasts of each are."""
-    from icemap.boreholes.samples import is_pseudo
+    from icemap.boreholes.pseudo import is_pseudo
     from icemap.verification.groups import predictor_groups
     from icemap.verification.sampling_support import (
         Described,
@@ -307,7 +307,7 @@ def _left_out_forecasts(
     """Every fold's forecasts; a fold that fails is named, and the others are scored."""
     import numpy as np
 
-    from icemap.boreholes.samples import is_pseudo
+    from icemap.boreholes.pseudo import is_pseudo
     from icemap.running.run import Job
     from icemap.verification.cross_validation import Fold, gather
     from icemap.verification.cv_schemes import KIND_NAMES, headline, importance_kind

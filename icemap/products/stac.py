@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 import pandas as pd
 
-from icemap.boreholes.samples import read_samples
+from icemap.boreholes.sample_files import read_samples
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import wrapped

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.boreholes.samples import is_pseudo
+from icemap.boreholes.pseudo import is_pseudo
 from icemap.verification.applicability import Applicability
 from icemap.verification.records import NextBorehole, SiteRow
 

@@ -6,15 +6,8 @@ import pytest
 import xarray as xr
 
 from icemap import Grid, IcemapError
-from icemap.boreholes.samples import (
-    SAMPLE_COLUMNS,
-    build_samples,
-    declustering_weights,
-    nugget,
-    read_samples,
-    write_samples,
-    write_sites,
-)
+from icemap.boreholes.sample_weights import nugget
+from icemap.boreholes.samples import SAMPLE_COLUMNS, build_samples
 from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
 
 GRID = Grid(-180, 50, 180, 90, 1.0)  # 40 rows, 360 columns
@@ -238,34 +231,6 @@ def test_without_two_sites_in_a_cell_there_is_no_nugget() -> None:
     assert nugget(samples) == {"variance": None, "rmse": None, "cells": 0}
 
 
-def test_clusters_weigh_less_and_nothing_weighs_too_much() -> None:
-    rng = np.random.default_rng(0)
-    lon, lat = (
-        np.r_[rng.uniform(-150, -149, 500), rng.uniform(0, 180, 10)],
-        np.r_[rng.uniform(65, 65.5, 500), rng.uniform(55, 75, 10)],
-    )
-    weight = declustering_weights(lon, lat)
-    assert weight.mean() == pytest.approx(1)
-    assert weight[500:].min() > 3 * weight[:500].max()
-    assert weight.max() <= 5.0 + 1e-9
-    np.testing.assert_allclose(declustering_weights(np.array([5.0]), np.array([70.0])), 1.0)
-
-
-def test_a_hundred_thousand_samples_along_a_road_are_weighted_in_little_memory() -> None:
-    lon = np.linspace(-150, -145, 100_000)
-    weight = declustering_weights(lon, np.full(100_000, 65.0))
-    assert weight.mean() == pytest.approx(1)
-    # Half of the kernel has no road at its ends.
-    assert weight[0] / weight[50_000] == pytest.approx(2, rel=0.35)
-
-
-def test_weights_are_the_same_across_the_date_line() -> None:
-    lon, lat = np.array([179.9, -179.9, 0.0, 90.0]), np.array([70.0, 70.0, 70.0, 70.0])
-    weight = declustering_weights(lon, lat)
-    assert weight[0] == pytest.approx(weight[1])
-    assert weight[2] > 1.5 * weight[0]
-
-
 def test_nothing_usable_counts_the_reasons() -> None:
     table = sites([0.0, 10.0, 20.0], [10.0, 20.0, 60.0])
     table.loc[2, ["used", "reason"]] = [False, "grade D"]
@@ -291,41 +256,6 @@ def test_the_same_sites_in_any_order_give_the_same_samples() -> None:
     first, _ = build_samples(table, GRID, cube(), ["t"])
     second, _ = build_samples(table.sample(frac=1, random_state=1), GRID, cube(), ["t"])
     pd.testing.assert_frame_equal(first, second)
-
-
-def test_geoparquet_is_what_was_written_and_opens_elsewhere(tmp_path: Path) -> None:
-    import geopandas
-    import pyarrow.parquet
-
-    samples, updated = build_samples(
-        sites([10.0, 50.0, 0.0], [60.0, 60.0, 10.0]), GRID, cube(), ["t", "p"]
-    )
-    url = str(tmp_path / "run" / "samples.parquet")
-    write_samples(url, samples)
-    pd.testing.assert_frame_equal(read_samples(url), samples)
-    frame = geopandas.read_parquet(url)
-    assert frame.crs.to_epsg() == 4326
-    assert frame.geometry.x.tolist() == samples["lon"].tolist()
-    metadata = pyarrow.parquet.read_schema(url).metadata[b"geo"].decode()
-    assert '"primary_column": "geometry"' in metadata
-    assert '"encoding": "WKB"' in metadata
-    updated.loc[2, ["lon", "lat"]] = [69.0, -143.0]
-    write_sites(str(tmp_path / "sites.parquet"), updated)
-    back = geopandas.read_parquet(tmp_path / "sites.parquet")
-    assert back.geometry.isna().tolist() == [False, False, True]
-    assert back["reason"].tolist() == ["", "", "outside the grid"]
-
-
-def test_samples_in_a_bucket(s3_url: str) -> None:
-    samples, _ = build_samples(sites([10.0, 50.0], [60.0, 60.0]), GRID, cube(), ["t"])
-    write_samples(f"{s3_url}/samples.parquet", samples)
-    pd.testing.assert_frame_equal(read_samples(f"{s3_url}/samples.parquet"), samples)
-
-
-def test_a_broken_file_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "samples.parquet").write_bytes(b"half")
-    with pytest.raises(IcemapError, match="not a readable Parquet"):
-        read_samples(str(tmp_path / "samples.parquet"))
 
 
 def test_the_sites_of_a_cell_across_the_date_line_have_their_mean_place_in_it() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import geopandas
 import pandas as pd
 
-from icemap.boreholes.samples import read_samples
+from icemap.boreholes.sample_files import read_samples
 from icemap.boreholes.site_files import SITE_FILES, write_site_files
 from icemap.boreholes.sites import read_layer_sites
 from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig

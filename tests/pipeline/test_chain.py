@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from rio_cogeo.cogeo import cog_validate
 
 import icemap
-from icemap.boreholes.samples import read_samples
+from icemap.boreholes.sample_files import read_samples
 from icemap.cli import main
 from icemap.config import load_config
 from icemap.mapping.map_schema import splits_of

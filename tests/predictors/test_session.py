@@ -13,7 +13,7 @@ from affine import Affine
 
 import icemap
 from icemap import Grid, IcemapError
-from icemap.boreholes.samples import read_samples
+from icemap.boreholes.sample_files import read_samples
 from icemap.boreholes.session import read_site_table
 from icemap.boreholes.sites import read_sites
 from icemap.config import load_config

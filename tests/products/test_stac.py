@@ -19,7 +19,7 @@ from pystac.extensions.datacube import (
 )
 from pystac.extensions.projection import ProjectionExtension
 
-from icemap.boreholes.samples import write_sites
+from icemap.boreholes.sample_files import write_sites
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid

@@ -20,7 +20,8 @@ import yaml
 from virtual_arctic import RESOLUTION, mean_in_cells
 
 from icemap import IceEnsemble, open_cube
-from icemap.boreholes.samples import is_pseudo, read_samples
+from icemap.boreholes.pseudo import is_pseudo
+from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
 from icemap.ensemble.folds import knndm_folds
 from icemap.gridded import grid_of

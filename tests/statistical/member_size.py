@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from icemap import Grid, IceEnsemble
-from icemap.boreholes.samples import declustering_weights
+from icemap.boreholes.sample_weights import declustering_weights
 from icemap.ensemble.tuning import Tuning
 from icemap.sphere import unit_vectors
 from icemap.virtual_arctic import world

@@ -23,7 +23,7 @@ import rasterio
 from scipy.spatial import cKDTree
 
 from icemap import IceEnsemble
-from icemap.boreholes.samples import declustering_weights
+from icemap.boreholes.sample_weights import declustering_weights
 from icemap.ensemble.folds import block_folds
 from icemap.grid import wrapped
 from icemap.sphere import unit_vectors

@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 from icemap import Grid, IceEnsemble
-from icemap.boreholes.samples import declustering_weights
+from icemap.boreholes.sample_weights import declustering_weights
 from icemap.ensemble.folds import knndm_folds
 from icemap.mapping.sums import chunk_sums
 from icemap.totals.ice_totals import totals

@@ -20,7 +20,7 @@ import pandas as pd
 import yaml
 
 from icemap import IceEnsemble, open_cube
-from icemap.boreholes.samples import read_samples
+from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.folds import cell_folds, knndm_folds

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.samples import is_pseudo
+from icemap.boreholes.pseudo import is_pseudo
 from icemap.config_sections import TargetConfig
 from icemap.products.figures.base_map import base_map
 from icemap.products.figures.projection import View

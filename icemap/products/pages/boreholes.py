@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.samples import is_pseudo
+from icemap.boreholes.pseudo import is_pseudo
 from icemap.boreholes.sites import SiteTable, summary
 from icemap.config_sections import TargetConfig
 from icemap.products.figures.boreholes import boreholes_map, on_the_map, value_histogram

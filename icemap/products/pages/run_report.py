@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from icemap.boreholes.samples import read_samples
+from icemap.boreholes.sample_files import read_samples
 from icemap.boreholes.site_files import read_training_sites
 from icemap.comparison.result import Comparison
 from icemap.config import Config
