@@ -1,9 +1,9 @@
 """A pytest plugin: the tests that run a line.
 
 ``--trace-lines FILE`` writes which lines of the package each test that passes runs, what its
-fixtures run included, and how long it takes; ``--line-only FILE:MODULE:LINE`` then keeps the tests
-that run that line, the shortest first, and the examples of docstrings. Code that Numba compiled and
-other processes are not seen.
+fixtures run included, and how long it takes; ``--line-only FILE:MODULE:LINE`` then keeps the
+shortest tests that run that line, as many as together take two minutes, and the examples of
+docstrings. Code that Numba compiled and other processes are not seen.
 """
 
 import json
@@ -11,11 +11,14 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+
+MAX_SECONDS = 120.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -109,5 +112,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return int(line) in tests.get(item.nodeid, {"lines": {}})["lines"].get(file, ())
 
     examples = [item for item in items if isinstance(item, pytest.DoctestItem)]
-    kept = sorted(filter(runs, items), key=lambda item: float(tests[item.nodeid]["seconds"]))
+    shortest = sorted(filter(runs, items), key=lambda item: float(tests[item.nodeid]["seconds"]))
+    until = list(accumulate(tests[item.nodeid]["seconds"] for item in shortest))
+    count = max(1, sum(seconds <= MAX_SECONDS for seconds in until))
+    kept = shortest[:count]
     items[:] = [*kept, *(item for item in examples if item not in kept)]
