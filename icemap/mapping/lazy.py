@@ -279,7 +279,21 @@ def _with_crs(result: xr.Dataset, dataset: xr.Dataset) -> xr.Dataset:
 
 
 def predict_lazily(X: Any, model: Model, width: int) -> Any:
-    """Means of a Dask array or frame, of its kind and not computed yet."""
+    """Means of a Dask array or frame, of its kind and not computed yet.
+
+    Parameters
+    ----------
+    X : dask Array or DataFrame
+        Predictors, (n, predictors) or with their names as columns.
+    model : Model
+    width : int
+        Number of predictors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not of Dask, or has another width.
+    """
     names = list(model.predictor().compiled.coding.names)
     if hasattr(X, "map_partitions"):
         _require_columns(X, names)

@@ -103,6 +103,14 @@ def weighed_places(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Predictors at the places (n, predictors), and the share of the map that each stands for
     (n,).
+
+    Parameters
+    ----------
+    cube : Dataset
+    places : CubePlaces
+        Drawn by area.
+    names : sequence of str
+        Of the predictors.
     """
     values = read_places(cube, places, [*names, "fraction"])
     X, fraction = values[:, :-1], values[:, -1]

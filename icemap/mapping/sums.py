@@ -140,6 +140,24 @@ def masked_sums(
 
     Regions overlap, and cells of the same regions are summed once: what a region holds is then the
     sum of a few of those sums.
+
+    Parameters
+    ----------
+    area_km2 : ndarray that broadcasts to (rows, cols)
+    fractions : mapping of str to ndarray of shape (rows, cols)
+    replicate_means : ndarray of shape (replicates, rows, cols)
+    sd_total : ndarray of shape (rows, cols)
+        NaN where nothing is mapped.
+    aoa : ndarray of shape (rows, cols)
+        1 inside the area of applicability.
+    regions : mapping of str to ndarray of bool, shape (rows, cols), optional
+    interval : two ndarrays of shape (rows, cols), optional
+        Lower and upper bound.
+
+    Raises
+    ------
+    ValueError
+        If a replicate is NaN in a mapped cell.
     """
     mapped = np.isfinite(sd_total)
     cells = np.broadcast_to(area_km2, sd_total.shape)[mapped].astype(float)

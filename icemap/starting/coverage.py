@@ -53,6 +53,15 @@ def coverage(
 ) -> Coverage:
     """The values of a raster at the sites.
 
+    Parameters
+    ----------
+    entry : Entry
+        Of the catalogue.
+    grid : Grid
+        Of the map.
+    longitude, latitude : ndarray of shape (n,)
+        Degrees.
+
     Raises
     ------
     IcemapError

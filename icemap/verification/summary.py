@@ -78,6 +78,15 @@ def with_calibrated(
     more model.
 
     As they are where there is one fold only, or where what is mapped is the recipe as printed.
+
+    Parameters
+    ----------
+    part : LeftOutForecasts
+        Of one kind of folds.
+    labels : ndarray of shape (samples,)
+        Fold of every sample.
+    confidence : Confidence, optional
+        How sure the coverage of the interval shall be.
     """
     here = labels[part["rows"]]
     if len(np.unique(here)) < 2 or MODEL not in part["models"]:

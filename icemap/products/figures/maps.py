@@ -295,7 +295,23 @@ def draw_field(
     *,
     graticule: bool = False,
 ) -> AxesImage:
-    """A field over land with its coast, in a circle where the pole is in the middle."""
+    """A field over land with its coast, in a circle where the pole is in the middle.
+
+    Parameters
+    ----------
+    axes : Axes
+    view : View
+        Projection and extent.
+    land : (rows, cols) ndarray of bool
+    values : (rows, cols) ndarray
+        On the view's pixels; NaN where nothing is drawn.
+    limits : tuple of float
+        Lowest and highest value of the colours.
+    colours : str
+        A colour map of matplotlib.
+    graticule : bool
+        Whether meridians and parallels are drawn.
+    """
     from matplotlib.colors import ListedColormap
 
     axes.imshow(
@@ -338,7 +354,23 @@ def draw_map(
     colours: str,
     label: str,
 ) -> None:
-    """A field over land with coast, graticule and colour bar."""
+    """A field over land with coast, graticule and colour bar.
+
+    Parameters
+    ----------
+    axes : Axes
+    view : View
+        Projection and extent.
+    land : (rows, cols) ndarray of bool
+    values : (rows, cols) ndarray
+        In the unit of the label, on the view's pixels; NaN where nothing is drawn.
+    limits : tuple of float
+        Lowest and highest value of the colours.
+    colours : str
+        A colour map of matplotlib.
+    label : str
+        Of the colour bar.
+    """
     image = draw_field(axes, view, land, values, limits, colours, graticule=True)
     known = values[np.isfinite(values)]
     low, high = (known.min(), known.max()) if known.size else limits
