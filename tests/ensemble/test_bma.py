@@ -464,3 +464,17 @@ def test_an_idle_member_has_no_weight_and_changes_nothing(
     restored = CopulaBMA.from_dict(json.loads(json.dumps(idle.to_dict())))
     assert restored.idle == (2,)
     np.testing.assert_array_equal(restored.weights_, idle.weights_)
+
+
+def test_a_row_without_weight_is_a_row_that_is_not_there() -> None:
+    rng = np.random.default_rng(8)
+    y = 100 * rng.beta(2, 3, 120)
+    F = y[:, None] + rng.normal(0, [6.0, 12.0], (120, 2))
+    weight = np.where(np.arange(120) < 100, 1.0, 0.0)
+    F[100:] = rng.uniform(0, 100, (20, 2))
+    with_them, without = CopulaBMA().fit(F, y, weight), CopulaBMA().fit(F[:100], y[:100])
+    np.testing.assert_array_equal(with_them.weights_, without.weights_)
+    levels = [0.05, 0.5, 0.95]
+    np.testing.assert_array_equal(
+        with_them.predict_quantile(F, levels), without.predict_quantile(F, levels)
+    )

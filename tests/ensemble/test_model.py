@@ -6,6 +6,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from icemap.config_sections import EnsembleConfig
 from icemap.ensemble.model import RESERVED, IceEnsemble, predictor_columns, replicate_seed
 
 LINEAR = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
@@ -169,3 +170,11 @@ def test_parameters_and_columns():
         )
         == 1000
     )
+
+
+def test_the_defaults_are_those_of_the_config():
+    """What a config leaves out and what a call leaves out are the same ensemble."""
+    defaults, parameters = EnsembleConfig(), IceEnsemble().get_params()
+    shared = EnsembleConfig.model_fields.keys() & parameters.keys() - {"monotone"}
+    assert len(shared) == 10
+    assert {n: getattr(defaults, n) for n in shared} == {n: parameters[n] for n in shared}

@@ -12,7 +12,13 @@ from icemap import IceEnsemble, IcemapError
 from icemap.ensemble.saved import FOREST
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_ensemble import PACK_TOLERANCE, compile_ensemble, member_differences
-from icemap.mapping.compiled_file import COMPILED, compiled_size, ensure_compiled, read_compiled
+from icemap.mapping.compiled_file import (
+    COMPILED,
+    compiled_problem,
+    compiled_size,
+    ensure_compiled,
+    read_compiled,
+)
 from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration, LocalSpread
 from tests.benchmarks.exact_pool import exact_means, exact_quantiles
@@ -252,3 +258,8 @@ def test_an_ensemble_that_was_never_packed_says_so(folder, tmp_path):
     shutil.copytree(folder, url, ignore=shutil.ignore_patterns(COMPILED))
     with pytest.raises(IcemapError, match="no compiled ensemble"):
         read_compiled(url)
+
+
+def test_a_missing_file_is_a_problem_and_a_whole_one_is_none(folder, tmp_path):
+    assert compiled_problem(folder) == ""
+    assert compiled_problem(str(tmp_path)) == f"{tmp_path}/packed.npz is not there."

@@ -165,3 +165,16 @@ def test_no_netcdf_is_said(tmp_path: Path) -> None:
         READERS["cf_profiles"](str(tmp_path))
     with pytest.raises(IcemapError, match="neither a NetCDF file"):
         READERS["cf_profiles"](str(tmp_path / "none.txt"))
+
+
+@pytest.mark.parametrize(("unit", "stored"), [("%", [45.0, 60.0, 100.0]), ("1", [0.45, 0.6, 1.0])])
+def test_volumetric_moisture_is_read_in_its_unit(
+    tmp_path: Path, unit: str, stored: list[float]
+) -> None:
+    url = profile(tmp_path / "a.nc")
+    with netCDF4.Dataset(url, "a") as root:
+        moisture = root.createVariable("volumetric_moisture", "f8", ("depth_below_ground_surface",))
+        moisture.units = unit
+        moisture[:] = stored
+    layers = READERS["cf_profiles"](url).layers
+    assert layers["volumetric_water"].tolist() == pytest.approx([0.45, 0.6, 1.0])
