@@ -1,23 +1,17 @@
 """The developer's tool that changes the code and runs its tests makes the changes that it says."""
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
 
-_spec = importlib.util.spec_from_file_location("mutation", Path(__file__).with_name("mutation.py"))
-assert _spec is not None
-assert _spec.loader is not None
-mutation = importlib.util.module_from_spec(_spec)
-sys.modules["mutation"] = mutation
-_spec.loader.exec_module(mutation)
+from tests import mutation
+from tests.mutants import mutants_of
 
 
 def changed(code: str) -> list[str]:
     """The code after each of its mutants."""
     source = code.encode()
-    return [mutant.apply(source).decode() for mutant in mutation.mutants_of("f.py", source)]
+    return [mutant.apply(source).decode() for mutant in mutants_of("f.py", source)]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +81,7 @@ def test_a_module_is_held_by_its_mirror_or_by_the_nearest_tests_that_import_it(t
 def test_the_log_gives_back_what_was_run(tmp_path, monkeypatch):
     """A second run does what is not in the log, and counts what is."""
     log = tmp_path / "log.jsonl"
-    mutants = mutation.mutants_of("icemap/totals/m.py", b"y = a < b")
+    mutants = mutants_of("icemap/totals/m.py", b"y = a < b")
 
     def copy_checkout(tree):
         (tree / "icemap" / "totals").mkdir(parents=True)
@@ -134,7 +128,7 @@ def test_of_the_folder_those_tests_run_that_run_the_line(tmp_path):
         path.write_text(code)
     source = files["icemap/totals/m.py"].encode()
     found = {}
-    for mutant in mutation.mutants_of("icemap/totals/m.py", source):
+    for mutant in mutants_of("icemap/totals/m.py", source):
         found[mutant.before, mutant.after] = tree.outcome(mutant)[0]
     assert found["a < b", "(a <= b)"] == "failed"
     assert found["a < b", "(a >= b)"] == "failed"
