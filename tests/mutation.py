@@ -10,7 +10,7 @@ with the seed from all mutants of the folders in FOLDERS. Each one is put into a
 checkout, in which these tests run until the first failure:
 
 - of the tests of its folder (``tests/boreholes`` for ``icemap/boreholes/sites.py``) those that run
-  the changed line, the shortest first, as many as take a minute;
+  the changed line, the shortest first, as many as take 20 seconds;
 - where none is seen to run it, as in compiled code, the mirror test file
   (``tests/boreholes/test_sites.py``), or without one the test files that import the module, or that
   import the modules that import it; those of its folder where there are any;

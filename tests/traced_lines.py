@@ -2,7 +2,7 @@
 
 ``--trace-lines FILE`` writes which lines of the package each test that passes runs, what its
 fixtures run included, and how long it takes; ``--line-only FILE:MODULE:LINE`` then keeps the
-shortest tests that run that line, as many as together take a minute, and the examples of
+shortest tests that run that line, as many as together take 20 seconds, and the examples of
 docstrings. Code that Numba compiled and other processes are not seen.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-MAX_SECONDS = 60.0
+MAX_SECONDS = 20.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
