@@ -277,6 +277,15 @@ def published_rows(
     return rows
 
 
+def ahead(proofs: list[dict[str, Any]], model: str) -> tuple[float, float]:
+    """CRPS of icemap minus that of a model, and the standard error over the seeds."""
+    difference = np.array(
+        [found["models"]["icemap"]["crps"] - found["models"][model]["crps"] for found in proofs]
+    )
+    error = difference.std(ddof=1) / np.sqrt(len(difference)) if len(difference) > 1 else np.nan
+    return float(difference.mean()), float(error)
+
+
 def report(proofs: list[dict[str, Any]]) -> str:
     """The figures as text, means over the seeds last."""
     lines = [
@@ -295,6 +304,7 @@ def report(proofs: list[dict[str, Any]]) -> str:
     lines.append(
         f"\n{'mean over the map':28} {'CRPS':>7} {'coverage':>9} {'width':>7} {'Winkler':>8}"
         f" {'RMSE':>7} {'bias':>7} {'summed bounds':>17} {'hold':>5}"
+        f" {'CRPS of icemap minus it':>24}"
     )
     for name in proofs[0]["models"]:
         means = [
@@ -312,8 +322,10 @@ def report(proofs: list[dict[str, Any]]) -> str:
         scores = (
             f"{means[0]:>7.3f} {means[1]:>9.1%} {means[2]:>7.1f} {means[3]:>8.2f} {means[4]:>7.2f}"
         )
+        less, error = ahead(proofs, name)
         lines.append(
             f"{name:28} {scores} {bias.mean():>+7.2f} {bounds:>17} {hold:>2}/{len(proofs)}"
+            f" {less:>+15.3f} +- {error:5.3f}"
         )
     return "\n".join(lines)
 
