@@ -113,18 +113,6 @@ def test_only_boreholes_are_scored_calibrated_and_counted(run, samples, record):
         assert steps[name]["pseudo_sites"] == COUNT
 
 
-def test_sites_of_the_learning_curve_are_boreholes(run, samples, record):
-    curve = record["learning_curve"]
-    (row,) = (row for row in record["table"] if (row["folds"], row["model"]) == ("kNNDM", "icemap"))
-    last = curve["points"][-1]
-    boreholes = len(samples) - COUNT
-    # Each of three folds trains on the boreholes of the two others.
-    assert (last["share"], last["sites"]) == (1, pytest.approx(boreholes * 2 / 3))
-    assert (last["crps"], last["rmse"]) == pytest.approx((row["crps"], row["rmse"]))
-    assert curve["sentence"] in run[1]
-    assert curve["sentence"] in (run[0] / "verification.html").read_text()
-
-
 def test_they_count_for_the_area_of_applicability(run, samples):
     folder, _ = run
     found = json.loads((folder / "ensemble" / "applicability.json").read_text())

@@ -322,22 +322,6 @@ def test_verification_has_every_model_and_no_site_is_missing(finished):
     assert 0.8 < high <= 1
 
 
-def test_the_learning_curve_ends_at_the_score_of_the_table_and_is_told(finished):
-    content = json.loads((finished / "verification.json").read_text())
-    curve = content["learning_curve"]
-    (row,) = (
-        row for row in content["table"] if (row["folds"], row["model"]) == ("kNNDM", "icemap")
-    )
-    last = curve["points"][-1]
-    assert last["share"] == 1
-    assert (last["crps"], last["rmse"]) == pytest.approx((row["crps"], row["rmse"]))
-    sites = [point["sites"] for point in curve["points"]]
-    assert sites[0] < sites[1]
-    page = (finished / "verification.html").read_text()
-    assert curve["sentence"] in page
-    assert 'alt="Scores by number of sites"' in page
-
-
 def test_influence_is_found_and_told(finished):
     content = json.loads((finished / "influence.json").read_text())
     assert (

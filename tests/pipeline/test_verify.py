@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 
 from icemap import IcemapError
-from icemap.pipeline.verify import VerifyFold, _left_out_forecasts, _share_note
+from icemap.config_sections import TargetConfig
+from icemap.json_records import LearningCurve, read_record
+from icemap.pipeline.verify import (
+    VerifyFold,
+    _learning_curve,
+    _left_out_forecasts,
+    _share_note,
+)
+from icemap.store import write_json
 from icemap.verification.cross_validation import Fold
 
 pytestmark = pytest.mark.quick
@@ -74,6 +82,20 @@ def test_the_learning_curve_is_of_headline_folds_and_not_of_a_preview(monkeypatc
     for kind in LABELS:
         work(Fold(kind, 0))
     assert asked == {"cell": False, "block": False, "knndm": nested}
+
+
+def test_the_curve_of_the_folds_is_read_back_from_its_file(tmp_path):
+    everything, degrees = found(), SimpleNamespace(block_degrees=10.0)
+    config = SimpleNamespace(ensemble=degrees, seed=0, target=TargetConfig())
+    place = np.arange(12) * 20.0
+    table = SimpleNamespace(longitude=place, latitude=np.full(12, 65.0))
+    run: Any = SimpleNamespace(config=config)
+    curve = _learning_curve(run, everything.learned, everything.by_kind["knndm"], table)  # type: ignore[arg-type]
+    url = str(tmp_path / "curve.json")
+    write_json(url, curve)
+    back = read_record(url, LearningCurve, "")
+    assert back == curve
+    assert [(one["share"], one["crps"]) for one in back["points"]] == [(0.5, 5.5), (1.0, 5.5)]
 
 
 def test_what_is_said_of_climatology_is_what_was_done():
