@@ -273,6 +273,34 @@ class SamplingSupport(TypedDict):
     classes: list[Row]
 
 
+class LearningPoint(TypedDict):
+    """Scores of left-out samples by models of so many sites, in units of the target."""
+
+    # Of the training sides of the folds, and the mean number of sites in it.
+    share: float
+    sites: float
+    crps: float
+    # 95 % limits from resampled blocks; None where there are too few.
+    crps_low: float | None
+    crps_high: float | None
+    rmse: float
+
+
+class LearningCurve(TypedDict):
+    """Scores by number of sites under the headline folds; see
+    `icemap.verification.learning_curve`.
+    """
+
+    sentence: str
+    # Smallest share first, the last is the whole.
+    points: list[LearningPoint]
+    # CRPS of the whole minus that of the share before it: below 0 where more sites help.
+    change: float
+    change_low: float | None
+    change_high: float | None
+    blocks: int
+
+
 class VerificationRecord(TypedDict):
     """``verification.json``."""
 
@@ -282,6 +310,8 @@ class VerificationRecord(TypedDict):
     climatology: ClimatologyShare
     # Of runs verified by an earlier version there is none.
     sampling_support: NotRequired[SamplingSupport]
+    # Nor of previews, and of the recipe as printed.
+    learning_curve: NotRequired[LearningCurve]
     # Samples that were trained on and are in no score, where there are any.
     pseudo_sites: NotRequired[int]
 

@@ -89,6 +89,7 @@ def test_four_members_alone_without_forest_prior_or_transform(finished):
 def test_it_is_verified_at_random_and_not_calibrated(finished):
     run, _ = finished
     record = json.loads((run / "verification.json").read_text())
+    assert "learning_curve" not in record
     assert {row["folds"] for row in record["table"]} <= {"random", "random, by grid cell"}
     names = {row["model"] for row in record["table"]}
     assert names == {"published_recipe", "published_recipe_mixture", "climatology"}

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
     from icemap.ensemble.model import IceEnsemble
     from icemap.ensemble.replicates import TrainingTable
-    from icemap.json_records import CalibrationRecord
+    from icemap.json_records import CalibrationRecord, LearningCurve
     from icemap.mapping.places import CubePlaces
     from icemap.verification.confidence import Confidence
     from icemap.verification.cross_validation import Fold
+    from icemap.verification.learning_curve import LearnedPart
     from icemap.verification.records import (
         Explanation,
         FailedFold,
@@ -166,6 +167,10 @@ def _make(context: Context) -> Facts:
     ]:
         context.log("  " + line)
     context.log("  " + scored["skill"]["sentence"])
+    if found.learned:
+        curve = _learning_curve(context, found.learned, found.by_kind[first], table)
+        record |= {"learning_curve": curve}
+        context.log("  " + curve["sentence"])
     influence = _influence(context, ensemble, samples, places, by_kind[first], found.permuted)
     write_json(config.folder.influence, influence)
     support = _support(context, influence["classes"], by_kind[first], samples)
@@ -219,6 +224,21 @@ def _support(
             part, classes, values, described, shown_model(part["models"]), blocks, config.seed
         ),
     }
+
+
+def _learning_curve(
+    context: Context,
+    learned: Sequence[LearnedPart],
+    part: LeftOutForecasts,
+    table: TrainingTable,
+) -> LearningCurve:
+    """What more sites gained under the headline folds."""
+    from icemap.verification.learning_curve import learning_curve
+    from icemap.verification.skill import skill_blocks
+
+    config = context.config
+    blocks, _ = skill_blocks(table.longitude, table.latitude, config.ensemble.block_degrees)
+    return learning_curve(learned, part["y"], blocks[part["rows"]], config.seed, config.target)
 
 
 def _nugget(config: Config, samples: pd.DataFrame) -> float:
@@ -288,6 +308,8 @@ class LeftOut:
         ``fold`` and ``reason`` of those that could not be fitted.
     shares : list of float
         Share of climatology in the pool of each headline fold.
+    learned : list of LearnedPart
+        Forecasts of the headline folds from parts of their training sides.
     """
 
     by_kind: dict[str, LeftOutForecasts]
@@ -295,6 +317,7 @@ class LeftOut:
     notes: list[str]
     failed: list[dict[str, str]]
     shares: list[float]
+    learned: list[LearnedPart]
 
 
 def _left_out_forecasts(
@@ -311,6 +334,7 @@ def _left_out_forecasts(
     from icemap.running.run import Job
     from icemap.verification.cross_validation import Fold, gather
     from icemap.verification.cv_schemes import KIND_NAMES, headline, importance_kind
+    from icemap.verification.learning_curve import gather_parts
 
     items = [
         Fold(kind, int(number))
@@ -365,7 +389,8 @@ def _left_out_forecasts(
     asked = importance_kind(labels)
     permuted = [records[item.key]["permuted"] for item in scored if item.kind == asked]
     shares = [records[item.key]["climatology"] for item in scored if item.kind == leading]
-    return LeftOut(by_kind, permuted, notes, failed, shares)
+    learned = gather_parts([records[item.key] for item in scored if item.kind == leading])
+    return LeftOut(by_kind, permuted, notes, failed, shares, learned)
 
 
 def _share_note(share: float, in_folds: Sequence[float], *, nested: bool) -> list[str]:
@@ -442,7 +467,7 @@ class VerifyFold:
 
     def __call__(self, item: Fold) -> FoldRecord | FailedFold:
         from icemap.verification.cross_validation import verify_fold
-        from icemap.verification.cv_schemes import importance_kind
+        from icemap.verification.cv_schemes import headline, importance_kind
 
         labels, importance = self.labels[item.kind], item.kind == importance_kind(self.labels)
         try:
@@ -454,6 +479,8 @@ class VerifyFold:
                 self.competitors,
                 importance=importance,
                 nested=self.nested,
+                # A preview is spared these fits, as it is spared tuning in each fold.
+                learning=self.nested and item.kind == headline(self.labels),
             )
         # Estimators and copulas say by either what is wrong with a training side.
         except (ValueError, RuntimeError) as error:

@@ -19,13 +19,20 @@ from icemap.ensemble.fitting import fit_target_margin
 from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.pool_parts import PoolParts
 from icemap.ensemble.pooled import PooledMixture
-from icemap.ensemble.replicates import Replicate, TrainingTable, fit_replicate
+from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.importance import ReplicateMean, permuted_errors
+from icemap.verification.learning_curve import learning_part, nested_parts
 from icemap.verification.measured import measured_forecast
 from icemap.verification.published import PUBLISHED, REPLICATES, PublishedFit
-from icemap.verification.records import FoldRecord, Forecast, ForecastRecord, LeftOutForecasts
+from icemap.verification.records import (
+    FoldRecord,
+    Forecast,
+    ForecastRecord,
+    LearningPart,
+    LeftOutForecasts,
+)
 from icemap.verification.scores import COVERAGES
 from icemap.verification.sides import Sides
 from icemap.verification.transformed import TRANSFORMED, transformed_pool
@@ -63,6 +70,7 @@ def verify_fold(
     *,
     importance: bool = False,
     nested: bool = True,
+    learning: bool = False,
 ) -> FoldRecord:
     """Tune and fit without one fold, predict it with every model, and score each prediction.
 
@@ -85,6 +93,9 @@ def verify_fold(
     nested : bool
         Tune without the fold. Otherwise the settings are those of the ensemble, in whose choice the
         fold had a part: cheaper, and flattering.
+    learning : bool
+        Also score what is mapped when it is fitted to parts of the training side, with the options
+        of the whole; not with the published recipe.
 
     Returns
     -------
@@ -150,7 +161,34 @@ def verify_fold(
         record["permuted"] = permuted_errors(
             ReplicateMean(replicate, parts), X, y, ensemble.coding_.names, seed
         )
+    if learning and not published:
+        whole = learning_part(1.0, training, models[MODEL])
+        smaller = _from_parts(training, options, ensemble, table.take(test), seed)
+        record["learning"] = [*smaller, whole]
     return record
+
+
+def _from_parts(
+    training: TrainingTable,
+    options: TrainingOptions,
+    ensemble: IceEnsemble,
+    left_out: TrainingTable,
+    seed: int,
+) -> list[LearningPart]:
+    """The forecasts of the map from parts of the training side. One that cannot be fitted, as of
+    a few sites with one value, is left out.
+    """
+    found = []
+    for share, rows in nested_parts(training, ensemble.block_degrees, seed).items():
+        side = training.take(rows)
+        try:
+            replicate = fit_replicate(side, options, ensemble.coding_, seed)
+            parts = ensemble.fit_parts(side, options)
+            forecast = _mapped_forecast(replicate, parts, ensemble, left_out)
+        except (ValueError, RuntimeError):
+            continue
+        found.append(learning_part(share, side, forecast))
+    return found
 
 
 def mapped_model(models: Container[str]) -> str:

@@ -49,6 +49,18 @@ class PermutedErrors(TypedDict):
     increase: dict[str, list[float]]
 
 
+class LearningPart(TypedDict):
+    """Of a fold's n samples: what the pool says of them when it is fitted to a share of the
+    training side.
+    """
+
+    share: float
+    # Of the share, without pseudo-sites.
+    sites: int
+    crps: list[float]
+    mean: list[float]
+
+
 class FoldRecord(TypedDict):
     """Of one fold: its samples by their positions, and the forecasts of every model for them."""
 
@@ -62,6 +74,8 @@ class FoldRecord(TypedDict):
     # Its share in the pool.
     climatology: float
     permuted: NotRequired[PermutedErrors]
+    # Smallest share first, the last is the whole.
+    learning: NotRequired[list[LearningPart]]
 
 
 class FailedFold(TypedDict):

@@ -10,7 +10,16 @@ import pandas as pd
 import pytest
 
 from icemap import IcemapError
-from icemap.pipeline.verify import _left_out_forecasts, _share_note
+from icemap.config_sections import TargetConfig
+from icemap.json_records import LearningCurve, read_record
+from icemap.pipeline.verify import (
+    VerifyFold,
+    _learning_curve,
+    _left_out_forecasts,
+    _share_note,
+)
+from icemap.store import write_json
+from icemap.verification.cross_validation import Fold
 
 pytestmark = pytest.mark.quick
 SAMPLES = pd.DataFrame(index=range(12))
@@ -35,7 +44,11 @@ def context(failing: set[str], *, quick: bool = False) -> Any:
             "left_out": [],
             "climatology": 0.5,
         }
-        return {**made, "permuted": {"n": len(rows)}}
+        learning = [
+            {"share": share, "sites": int(8 * share), "crps": rows, "mean": rows}
+            for share in (0.5, 1.0)
+        ]
+        return {**made, "permuted": {"n": len(rows)}, "learning": learning}
 
     def run_job(job: Any, name: str) -> list[dict[str, Any]]:
         jobs.append(job)
@@ -55,6 +68,36 @@ def test_the_folds_of_a_preview_are_not_tuned_again(quick):
     assert [job.work.nested for job in run.jobs] == [not quick]
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_learning_curve_is_of_headline_folds_and_not_of_a_preview(monkeypatch, nested):
+    asked: dict[str, bool] = {}
+
+    def fold(ensemble, samples, labels, number, competitors, **options):
+        kind = next(kind for kind, one in LABELS.items() if one is labels)
+        asked[kind] = options["learning"]
+        return {}
+
+    monkeypatch.setattr("icemap.verification.cross_validation.verify_fold", fold)
+    work = VerifyFold(None, SAMPLES, LABELS, (), nested)  # type: ignore[arg-type]
+    for kind in LABELS:
+        work(Fold(kind, 0))
+    assert asked == {"cell": False, "block": False, "knndm": nested}
+
+
+def test_the_curve_of_the_folds_is_read_back_from_its_file(tmp_path):
+    everything, degrees = found(), SimpleNamespace(block_degrees=10.0)
+    config = SimpleNamespace(ensemble=degrees, seed=0, target=TargetConfig())
+    place = np.arange(12) * 20.0
+    table = SimpleNamespace(longitude=place, latitude=np.full(12, 65.0))
+    run: Any = SimpleNamespace(config=config)
+    curve = _learning_curve(run, everything.learned, everything.by_kind["knndm"], table)  # type: ignore[arg-type]
+    url = str(tmp_path / "curve.json")
+    write_json(url, curve)
+    back = read_record(url, LearningCurve, "")
+    assert back == curve
+    assert [(one["share"], one["crps"]) for one in back["points"]] == [(0.5, 5.5), (1.0, 5.5)]
+
+
 def test_what_is_said_of_climatology_is_what_was_done():
     (nested,) = _share_note(0.5, [0.2, 0.4], nested=True)
     (once,) = _share_note(0.5, [0.5, 0.5], nested=False)
@@ -71,6 +114,9 @@ def test_all_folds_are_scored_where_none_fails():
         "knndm": 12,
     }
     assert (everything.failed, everything.notes, everything.shares) == ([], [], [0.5, 0.5, 0.5])
+    half, whole = everything.learned
+    assert (half.share, half.sites, whole.sites) == (0.5, 4.0, 8.0)
+    assert half.crps.tolist() == list(range(12))
 
 
 def test_a_fold_that_failed_is_named_and_takes_no_other_with_it():
@@ -82,6 +128,7 @@ def test_a_fold_that_failed_is_named_and_takes_no_other_with_it():
         "fold knndm-01 could not be fitted and is not scored: the member cannot be fitted"
     ]
     assert len(rest.by_kind["cell"]["rows"]) == 12
+    assert rest.learned[0].crps.tolist() == rest.by_kind["knndm"]["y"].tolist()
 
 
 def test_a_kind_without_a_fold_is_left_out_and_the_headline_must_have_one():

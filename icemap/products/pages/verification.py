@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
 from icemap.products.figures import verification as figures
+from icemap.products.figures.learning_curve import learning_figure
 from icemap.products.figures.projection import view_of
 from icemap.products.pages.page import render
 from icemap.products.published import CAVEAT, SOURCE, published_figures
@@ -87,6 +88,7 @@ def write_verification_page(
         differences=record["differences"],
         groups=_groups(record["groups"]),
         support=record.get("sampling_support"),
+        curve=record.get("learning_curve"),
         support_rows=_support_rows(record),
         few=MIN_SCORED,
         least_blocks=MIN_BLOCKS,
@@ -126,6 +128,8 @@ def _pictures(
             {KIND_NAMES[kind]: curve for kind, curve in distances["test_to_training"].items()},
             {KIND_NAMES[kind]: w for kind, w in distances["w_km"].items()},
         )
+    if curve := record.get("learning_curve"):
+        drawn["learning"] = learning_figure(curve["points"], target.unit)
     return drawn | {
         "pit": figures.pit_figure(
             {KIND_NAMES[kind]: np.asarray(part["pit"]) for kind, part in record["folds"].items()}

@@ -210,6 +210,22 @@ def test_the_page_needs_nothing_else_and_escapes_what_it_is_told(ice):
     assert "nan" not in words(ice).split()
 
 
+def test_a_run_of_before_there_was_a_learning_curve_has_no_picture_of_it(ice, tmp_path):
+    assert "Would more sites help" not in ice
+    record, influence, samples, config = made({}, 100)
+    point = {"share": 0.5, "sites": 40.0, "crps": 3.0, "crps_low": 2.0, "crps_high": 4.0, "rmse": 5}
+    curve = {"sentence": "More <sites> help.", "points": [point, {**point, "sites": 80.0}]}
+    folder = str(tmp_path / "v.html")
+    units = {"warm": "degC", "rock": "class"}
+    write_verification_page(
+        folder, {**record, "learning_curve": curve}, influence, samples, config, units
+    )
+    page = (tmp_path / "v.html").read_text()
+    assert "More &lt;sites&gt; help." in page
+    assert 'alt="Scores by number of sites"' in page
+    assert page.count("<img") == ice.count("<img") + 1
+
+
 def test_its_pictures_are_whole(ice):
     pictures = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", ice)
     assert len(pictures) == 10
