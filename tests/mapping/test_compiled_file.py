@@ -205,14 +205,28 @@ def _set(name, where, value):
     return change
 
 
+def _set_part(member, part, value, node=None):
+    """One of the four numbers of a node, of the root of the first tree by default."""
+
+    def change(arrays):
+        name = f"member {member}/nodes"
+        at = arrays[f"member {member}/first_node"][1] + (-1 if node is None else node)
+        shift = np.uint64(16 * part)
+        kept = arrays[name][at] & ~(np.uint64(0xFFFF) << shift)
+        arrays[name][at] = kept | np.uint64(value) << shift
+
+    return change
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        _set("member random_forest/nodes", (0, 0), 60_000),  # a condition that is not there
-        _set("member random_forest/nodes", (0, 1), 30_000),  # a node of no tree
-        _set("member random_forest/nodes", (0, 1), 65_535),  # a leaf of no tree
-        _set("member random_forest/nodes", (0, 2), 0),  # round in circles
-        _set("member lightgbm/nodes", (slice(0, 2), 1), 2**15),  # one leaf on two nodes
+        _set_part("random_forest", 0, 60_000),  # a condition that is not there
+        _set_part("random_forest", 1, 60_000),  # leaves of no tree
+        _set_part("random_forest", 2, 0),  # no leaf to the left
+        _set_part("random_forest", 2, 60_000),  # none to the right
+        _set_part("lightgbm", 3, 3),  # a root without some of its leaves
+        _set_part("lightgbm", 3, 40_000, -2),  # a node that its parent does not expect
         _set("member lightgbm/first_tree", -1, 10**6),
         _set("member lightgbm/first_node", 1, -5),
         _set("member random_forest/first_leaf", 1, 10**9),

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.mapping.kernels.compilable import CannotCompileError
-from icemap.mapping.kernels.trees import LEAF, Conditions, Trees, require_sound
+from icemap.mapping.kernels.trees import MAX_LEAVES, Conditions, Trees, require_sound
 
 
 @dataclass
@@ -63,36 +64,27 @@ class TreeBuilder:
         counts, nodes_of, leaves_of, parts = [0], [0], [0], []
         for trees in models:
             for tree in trees:
-                if len(tree.condition) >= LEAF:
+                if len(tree.condition) >= MAX_LEAVES:
                     raise CannotCompileError(
-                        f"a tree has {len(tree.condition) + 1:,} leaves, more than {LEAF:,}"
+                        f"a tree has {len(tree.condition) + 1:,} leaves, more than {MAX_LEAVES:,}"
                     )
                 parts.append(tree)
                 nodes_of.append(len(tree.condition))
                 leaves_of.append(len(tree.value))
             counts.append(len(trees))
-        nodes = np.concatenate(
-            [
-                np.column_stack(
-                    [
-                        tree.condition,
-                        *(np.where(c < 0, LEAF - 1 - c, c) for c in (tree.left, tree.right)),
-                    ]
-                )
-                for tree in parts
-            ]
-        )
-        if nodes.size and nodes.max() >= 2**16:
+        questions = max(int(tree.condition.max(initial=-1)) + 1 for tree in parts)
+        if questions > 2**16:
             raise CannotCompileError(
-                f"its trees ask {nodes[:, 0].max() + 1:,} different questions, more than {2**16:,}"
+                f"its trees ask {questions:,} different questions, more than {2**16:,}"
             )
+        ordered = [tree.in_order() for tree in parts]
         largest = np.add.reduceat(
             [np.abs(tree.value).max() for tree in parts], np.cumsum(counts)[:-1]
         ).max()
         scale = 2.0 ** np.floor(np.log2((2.0**31 - 2.0**16) / max(float(largest), 1e-30)))
-        value = np.rint(np.concatenate([tree.value for tree in parts]) * scale).astype(np.int32)
+        value = np.rint(np.concatenate([value for _, value in ordered]) * scale).astype(np.int32)
         return Trees(
-            nodes.astype(np.uint16),
+            np.concatenate([nodes for nodes, _ in ordered]),
             np.cumsum(nodes_of),
             np.cumsum(leaves_of),
             value,
@@ -111,6 +103,52 @@ class Tree:
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     value: NDArray[np.float64]
+
+    def in_order(self) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
+        """Nodes and leaf values as `Trees` has them."""
+        columns, leaves = np.zeros((len(self.condition), 4), np.uint64), np.zeros_like(self.value)
+        if not _put_in_order(self.condition, self.left, self.right, self.value, columns, leaves):
+            raise CannotCompileError("its nodes are no tree")
+        shifted = columns[::-1] << np.arange(0, 64, 16, dtype=np.uint64)
+        return np.bitwise_or.reduce(shifted, axis=1), leaves
+
+
+@numba.njit(cache=True)
+def _put_in_order(condition, left, right, value, nodes, leaves):  # type: ignore[no-untyped-def]
+    """Nodes from the root on, those to the left first: condition, first, middle and end of their
+    leaves; values from left to right. Returns whether it met as many of both as there are.
+    """
+    size, count, found, depth = len(condition), 0, 0, 1
+    # A child, the place of its parent, and whether it is to the right.
+    stack = np.zeros((size + 2, 3), np.int64)
+    stack[0, 0] = 0 if size else -1
+    while depth:
+        depth -= 1
+        child, parent, is_right = stack[depth]
+        if is_right:
+            nodes[parent, 2] = found
+        if child < 0:
+            if found > size or -1 - child > size:
+                return False
+            leaves[found] = value[-1 - child]
+            found += 1
+        else:
+            if count == size or child >= size:
+                return False
+            nodes[count, 0], nodes[count, 1] = condition[child], found
+            stack[depth, 0], stack[depth, 1], stack[depth, 2] = right[child], count, 1
+            stack[depth + 1, 0], stack[depth + 1, 2] = left[child], 0
+            depth += 2
+            count += 1
+    if size:
+        nodes[0, 3] = size + 1
+    for k in range(count):
+        first, middle, end = np.int64(nodes[k, 1]), np.int64(nodes[k, 2]), np.int64(nodes[k, 3])
+        if middle - first > 1:
+            nodes[k + 1, 3] = middle
+        if end - middle > 1:
+            nodes[k + middle - first, 3] = end
+    return count == size and found == size + 1
 
 
 def forest_trees(forest: Any, builder: TreeBuilder) -> list[Tree]:

@@ -22,10 +22,13 @@ from icemap.mapping.kernels.bits import PIXELS, WORDS, planes_to_bytes, split, t
 
 #: Packets that share one pruning of the trees.
 PACKETS = 8
-#: Added to the number of a leaf to tell it from a node.
-LEAF = 2**15
+#: Of a tree, so that two masks for each of its nodes have numbers of 16 bits.
+MAX_LEAVES = 2**15
 _PLANES = 8
-_MIXED, _ALWAYS, _NEVER = 0, 1, 2
+# Answers to a condition within a group. They are how far the word of a node is shifted to begin
+# with the leaves that no pixel reaches: with the middle where all go left, with the first where all
+# go right.
+_MIXED, _ALWAYS, _NEVER = 48, 32, 16
 
 
 class Conditions(NamedTuple):
@@ -51,18 +54,20 @@ class Trees(NamedTuple):
 
     Attributes
     ----------
-    nodes : (nodes, 3) uint16
-        A row of the conditions, and where a pixel goes for which it holds or not: an inner node of
-        the same tree, or `LEAF` + leaf.
+    nodes : (nodes,) uint64
+        Four numbers of 16 bits, from the lowest: a row of the conditions, and the first, middle and
+        end of the leaves below the node. A pixel goes left, to those before the middle, where the
+        condition holds. Read backwards, the nodes of a tree are its root, those to the left of it
+        and those to the right, and so on: a node comes after all below it.
     first_node, first_leaf : (trees + 1,) int64
     value : (leaves,) int32
-        In units of 1 / scale: whole numbers add up to the same whatever the order, and so whatever
-        the neighbours of a pixel.
+        From left to right, in units of 1 / scale: whole numbers add up to the same whatever the
+        order, and so whatever the neighbours of a pixel.
     scale : (1,) float64
     first_tree : (replicates + 1,) int64
     """
 
-    nodes: NDArray[np.uint16]
+    nodes: NDArray[np.uint64]
     first_node: NDArray[np.int64]
     first_leaf: NDArray[np.int64]
     value: NDArray[np.int32]
@@ -79,17 +84,16 @@ def require_sound(trees: Trees, conditions: Conditions, predictors: int, replica
     ValueError
     """
     nodes, size = trees.nodes, np.diff(trees.first_node)
-    tree = np.repeat(np.arange(len(size)), np.maximum(size, 0))
     rows = int(conditions.first[-1]) + len(conditions.subset_predictor)
     sound = (
         conditions.first.shape == (predictors + 1,)
         and trees.first_tree.shape == (replicates + 1,)
-        and nodes.shape == (len(tree), 3)
+        and nodes.ndim == 1
     )
     sound = (
         sound
         and conditions.subset_members.shape == (len(conditions.subset_predictor), 256)
-        and nodes.dtype == np.uint16
+        and nodes.dtype == np.uint64
     )
     for starts, end in (
         (conditions.first, conditions.first[-1]),
@@ -99,34 +103,41 @@ def require_sound(trees: Trees, conditions: Conditions, predictors: int, replica
         sound = (
             sound and starts[0] == 0 and starts[-1] == end and bool((np.diff(starts) >= 0).all())
         )
-    sound = sound and np.diff(conditions.first).max() <= 256 and size.max() < LEAF
+    sound = sound and np.diff(conditions.first).max() <= 256 and size.max() < MAX_LEAVES
     sound = sound and bool(
         ((conditions.subset_predictor >= 0) & (conditions.subset_predictor < predictors)).all()
     )
-    # A tree has one leaf more than nodes, and each of its parts is a child of one earlier
-    # node.
+    # A tree has one leaf more than nodes.
     sound = (
         sound
         and np.array_equal(trees.first_leaf, trees.first_node + np.arange(len(size) + 1))
         and trees.first_leaf[-1] == len(trees.value)
     )
-    if sound:
-        child, is_leaf = nodes[:, 1:].astype(np.int64), nodes[:, 1:] >= LEAF
-        first, own, many = (
-            trees.first_node[tree][:, None],
-            (np.arange(len(nodes)) - trees.first_node[tree])[:, None],
-            size[tree][:, None],
-        )
-        sound = bool(
-            (nodes[:, 0] < rows).all()
-            and np.where(is_leaf, child - LEAF <= many, (child > own) & (child < many)).all()
-        )
-        ids = np.where(
-            is_leaf, trees.first_leaf[tree][:, None] + child - LEAF + len(nodes), first + child
-        )
-        sound = sound and np.bincount(ids.ravel(), minlength=1).max() <= 1
+    sound = sound and bool(((nodes & np.uint64(0xFFFF)) < rows).all())
+    sound = sound and _nested(nodes, trees.first_node)
     if not sound:
         raise ValueError("a table of trees leads beyond its arrays")
+
+
+def _nested(nodes: NDArray[np.uint64], first_node: NDArray[np.int64]) -> bool:
+    """Whether the root of each tree has all its leaves, and what is below a node those it says."""
+    size = np.diff(first_node)
+    first, middle, end = ((nodes >> np.uint64(16 * k)).astype(np.int64) & 0xFFFF for k in (1, 2, 3))
+    roots = first_node[1:][size > 0] - 1
+    if (first[roots] != 0).any() or (end[roots] != size[size > 0] + 1).any():
+        return False
+    if not ((first < middle) & (middle < end)).all():
+        return False
+    # From the root on, each node is where that above it expects it: none is left out or beyond.
+    start, own = np.repeat(first_node[:-1], size), np.arange(len(nodes))
+    for below, low, high in ((own - 1, first, middle), (own - (middle - first), middle, end)):
+        inner = high - low > 1
+        child = below[inner]
+        if (child < start[inner]).any():
+            return False
+        if (first[child] != low[inner]).any() or (end[child] != high[inner]).any():
+            return False
+    return True
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -193,73 +204,131 @@ def _answer(codes, start, conditions, low, high, state, table, equal, known):  #
                     table[row, w] |= equal[p, level, w]
 
 
-# Columns of a node that is left: the condition, and where the masks of the node, of its left and of
-# its right child lie.
-_CONDITION, _SELF, _LEFT, _RIGHT = 0, 1, 2, 3
-# Rows of the masks: all pixels, none that is looked at again, then two for each node.
-_ALL, _NOWHERE, _FIRST = 0, 1, 2
-# Columns of a tree that is left: where its nodes end, its first list of toggles, the room of a
-# list, bits of its number, its first plane, and its table.
-_END, _LISTS, _STRIDE, _BITS, _SHIFT, _TABLE = 0, 1, 2, 3, 4, 5
+# Columns of a node that is left: the condition, and where the mask of the node lies.
+_CONDITION, _SELF = 0, 1
+# Rows of the masks: all pixels, then two for each node, those of its left and its right child.
+_ALL, _LEFT, _RIGHT = 0, 1, 2
+# Columns of a tree that is left: where its nodes end, its first toggle, bits of its number, its
+# first plane, and its table.
+_END, _TOGGLES, _BITS, _SHIFT, _TABLE = 0, 1, 2, 3, 4
+
+
+class _Desk(NamedTuple):
+    """Room to cut a tree.
+
+    Attributes
+    ----------
+    unreached : (2 * width,) uint16
+        End of the leaves that no pixel reaches, where they begin; 0 elsewhere.
+    before : (width,) uint16
+        Leaves left before each leaf.
+    left_mask, right_mask : (2 * width,) uint16
+        Of the node between two leaves that are left.
+    flips : (width,) uint16
+    mixed : (width,) uint64
+        Nodes whose answers differ within the group.
+    values : (2 * width,) int32
+        Of the leaves that are left, by their numbers.
+    """
+
+    unreached: NDArray[np.uint16]
+    before: NDArray[np.uint16]
+    left_mask: NDArray[np.uint16]
+    right_mask: NDArray[np.uint16]
+    flips: NDArray[np.uint16]
+    mixed: NDArray[np.uint64]
+    values: NDArray[np.int32]
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _settled(nodes, base, k, state):  # type: ignore[no-untyped-def]
-    """The first node from k on whose answer differs within the group, or the leaf that all pixels
-    reach.
-    """
-    while k < LEAF:
-        answer = state[nodes[base + k, 0]]
-        if answer == _MIXED:
-            break
-        k = nodes[base + k, answer]
-    return k
+def _desk(of_tree):  # type: ignore[no-untyped-def]
+    """For trees of so many nodes."""
+    width = of_tree + 2
+    # One after the other: addresses that agree in their last twelve bits would slow each other.
+    room = np.zeros(8 * width, np.uint16)
+    return _Desk(
+        room[: 2 * width],
+        room[2 * width : 3 * width],
+        room[3 * width : 5 * width],
+        room[5 * width : 7 * width],
+        room[7 * width :],
+        np.zeros(width, np.uint64),
+        np.zeros(2 * width, np.int32),
+    )
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _cut(tree, trees, state, stack, left, node, lists, first_list, stride, lengths, values):  # type: ignore[no-untyped-def]
-    """What is left of one tree, from ``left[node]`` on. Returns the next node and the number of
-    leaves.
+def _cut(tree, trees, state, desk, left, root, toggles, toggle_at, ends):  # type: ignore[no-untyped-def]
+    """What is left of one tree, from ``left[root]`` on. Returns the next node, the number of
+    leaves, the bits of their numbers and the end of the toggles.
 
-    Leaves are numbered from left to right in Gray code, and ``values[number]`` is the value of a
-    leaf. Going right at a node flips those bits in which the first leaf to the right differs from
-    the first to the left: the node's right mask is put on the lists of these bits.
+    Leaves are numbered from left to right in Gray code, and ``desk.values[number]`` is the value of
+    a leaf. Going right at a node flips those bits in which the first leaf to the right differs from
+    the first to the left: the node's right mask is among the toggles of these bits, which end at
+    ``ends[bit]``.
+
+    All nodes and leaves are passed without a branch, since no processor could predict one. What is
+    not left is written where the next one overwrites it or where nobody reads.
     """
-    nodes, base, leaf_base = trees.nodes, trees.first_node[tree], trees.first_leaf[tree] - LEAF
-    planes = lengths.size
-    root, leaves, depth = node, 0, 0
-    for plane in range(planes):
-        lengths[plane] = 0
-    k = np.int64(LEAF)
-    if trees.first_node[tree + 1] > base:
-        k = np.int64(_settled(nodes, base, np.int64(0), state))
-    mask = _ALL
-    while True:
-        while k < LEAF:
-            left[node, _CONDITION], left[node, _SELF] = nodes[base + k, 0], mask
-            stack[depth, 0], stack[depth, 1], stack[depth, 2] = (
-                nodes[base + k, 2],
-                node,
-                leaves ^ (leaves >> 1),
-            )
-            depth += 1
-            k = np.int64(_settled(nodes, base, np.int64(nodes[base + k, 1]), state))
-            mask = _FIRST + 2 * (node - root) if k < LEAF else _NOWHERE
-            left[node, _LEFT] = mask
-            node += 1
-        values[leaves ^ (leaves >> 1)] = trees.value[leaf_base + k]
-        leaves += 1
-        if depth == 0:
-            return node, leaves
-        depth -= 1
-        parent = np.int64(stack[depth, 1])
-        mask = _FIRST + 2 * (parent - root) + 1
-        left[parent, _RIGHT] = mask
-        flips = stack[depth, 2] ^ leaves ^ (leaves >> 1)
-        for plane in range(planes):
-            lists[first_list + plane * stride + lengths[plane]] = mask
-            lengths[plane] += (flips >> plane) & 1
-        k = np.int64(_settled(nodes, base, np.int64(stack[depth, 0]), state))
+    unreached, before, left_mask, right_mask, flips, mixed, values = desk
+    # Unsigned throughout: a signed index would be tested for being below 0.
+    one, low16 = np.uint64(1), np.uint64(0xFFFF)
+    aside = np.uint64(before.size)
+    first, first_leaf = np.uint64(trees.first_node[tree]), np.uint64(trees.first_leaf[tree])
+    size = np.uint64(trees.first_node[tree + 1]) - first
+    count = np.uint64(0)
+    # A node comes after those below it, whose leaves without pixels are among its own.
+    for j in range(size):
+        node = trees.nodes[first + np.uint64(j)]
+        answer = np.uint64(state[node & low16])
+        differs = np.uint64(answer == np.uint64(_MIXED))
+        gone = node >> answer
+        unreached[(gone & low16) + (aside & (np.uint64(0) - differs))] = (
+            gone >> np.uint64(16)
+        ) & low16
+        mixed[count] = node
+        count += differs
+    reached, leaves = np.int64(0), np.uint64(0)
+    for leaf in range(np.int64(size) + 1):
+        # The larger one, by arithmetic.
+        further = np.int64(unreached[np.uint64(leaf)]) - reached
+        reached += further & ~(further >> 63)
+        unreached[np.uint64(leaf)] = 0
+        before[np.uint64(leaf)] = leaves
+        values[leaves ^ (leaves >> one)] = trees.value[first_leaf + np.uint64(leaf)]
+        leaves += np.uint64(reached <= leaf)
+    before[size + one] = leaves
+    right_mask[0] = _ALL
+    left_mask[leaves] = _ALL
+    k = np.uint64(0)
+    for j in range(count):
+        node = mixed[count - one - np.uint64(j)]
+        start = np.uint64(before[(node >> np.uint64(16)) & low16])
+        middle = np.uint64(before[(node >> np.uint64(32)) & low16])
+        end = np.uint64(before[node >> np.uint64(48)])
+        # The parent is at the start or at the end of the leaves below the node: the later of both.
+        mask = np.int64(right_mask[start])
+        later = np.int64(left_mask[end]) - mask
+        left[np.uint64(root) + k, _CONDITION] = node & low16
+        left[np.uint64(root) + k, _SELF] = mask + (later & ~(later >> 63))
+        flips[k] = start ^ middle
+        alive = np.uint64(start != middle)
+        between = middle + (aside & (alive - one))
+        left_mask[between] = np.uint64(_LEFT) + k + k
+        right_mask[between] = np.uint64(_RIGHT) + k + k
+        k += alive
+    bits = np.uint64(0)
+    while (one << bits) < leaves:
+        bits += one
+    for i in range(k):
+        flips[np.uint64(i)] ^= flips[np.uint64(i)] >> np.uint16(1)
+    at = np.uint64(toggle_at)
+    for bit in range(bits):
+        for i in range(k):
+            toggles[at] = np.uint64(_RIGHT) + np.uint64(i) + np.uint64(i)
+            at += np.uint64((flips[np.uint64(i)] >> np.uint16(bit)) & np.uint16(1))
+        ends[np.uint64(bit)] = at
+    return root + np.int64(k), np.int64(leaves), np.int64(bits), np.int64(at)
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -295,37 +364,22 @@ def _most(trees):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _cut_all(trees, s, state, stack, values, left, lists, ends, kept, table):  # type: ignore[no-untyped-def]
+def _cut_all(trees, s, state, desk, left, toggles, ends, kept, table):  # type: ignore[no-untyped-def]
     """The trees of replicate ``s`` cut to the group, those with few leaves sharing a number of at
     most eight bits.
 
     Returns the number of trees with more than one leaf, and the sum of the others.
     """
-    constant, node, count, shift, entries, first_list = np.int32(0), 0, 0, _PLANES, 0, 0
+    constant, node, count, shift, entries, toggle_at = np.int32(0), 0, 0, _PLANES, 0, 0
+    values = desk.values
     for t in range(trees.first_tree[s], trees.first_tree[s + 1]):
-        stride = trees.first_node[t + 1] - trees.first_node[t] + 1
-        planes = 1
-        while (1 << planes) < stride:
-            planes += 1
-        node, leaves = _cut(
-            t,
-            trees,
-            state,
-            stack,
-            left,
-            node,
-            lists,
-            first_list,
-            stride,
-            ends[count, :planes],
-            values,
+        first_toggle = toggle_at
+        node, leaves, bits, toggle_at = _cut(
+            t, trees, state, desk, left, node, toggles, toggle_at, ends[count]
         )
         if leaves == 1:
             constant = np.int32(constant + values[0])
             continue
-        bits = 1
-        while (1 << bits) < leaves:
-            bits += 1
         if shift + bits > _PLANES:
             shift = 0
             if count:
@@ -335,16 +389,15 @@ def _cut_all(trees, s, state, stack, values, left, lists, ends, kept, table):  #
         for high in range((1 << bits) - 1, -1, -1):
             for low in range(width):
                 table[entries + high * width + low] = table[entries + low] + values[high]
-        kept[count, _END], kept[count, _LISTS], kept[count, _STRIDE] = node, first_list, stride
+        kept[count, _END], kept[count, _TOGGLES] = node, first_toggle
         kept[count, _BITS], kept[count, _SHIFT], kept[count, _TABLE] = bits, shift, entries
         count += 1
         shift += bits
-        first_list += planes * stride
     return count, constant
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _sum_packet(answers, masks, left, lists, ends, kept, count, table, planes, compiled, total):  # type: ignore[no-untyped-def]
+def _sum_packet(answers, masks, left, toggles, ends, kept, count, table, planes, compiled, total):  # type: ignore[no-untyped-def]
     """Add the trees that are left to the 512 pixels of a packet."""
     bytes_low, bytes_high = (
         compiled[0].view(np.uint8).reshape(-1),
@@ -362,13 +415,13 @@ def _sum_packet(answers, masks, left, lists, ends, kept, count, table, planes, c
                 np.int64(left[i, _CONDITION]),
                 masks,
                 np.int64(left[i, _SELF]),
-                np.int64(left[i, _LEFT]),
-                np.int64(left[i, _RIGHT]),
+                _LEFT + 2 * (i - node),
+                _RIGHT + 2 * (i - node),
             )
-        node = kept[t, _END]
+        node, start = kept[t, _END], kept[t, _TOGGLES]
         for bit in range(bits):
-            start = kept[t, _LISTS] + bit * kept[t, _STRIDE]
-            toggle(planes, shift + bit, masks, lists, start, start + ends[t, bit])
+            toggle(planes, shift + bit, masks, toggles, start, ends[t, bit])
+            start = ends[t, bit]
         if t == count - 1 or kept[t + 1, _SHIFT] == 0:
             planes_to_bytes(planes, 0, compiled[0])
             if bits > _PLANES:
@@ -404,17 +457,17 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
         np.zeros((predictors, 256, WORDS), np.uint64),
     )
     masks, planes, compiled = (
-        np.zeros((2 * of_tree + 2, WORDS), np.uint64),
+        np.zeros((2 * of_tree + 1, WORDS), np.uint64),
         np.zeros((16, WORDS), np.uint64),
         np.zeros((2, 8, WORDS), np.uint64),
     )
     masks[_ALL] = ~np.uint64(0)
-    stack, values = np.zeros((of_tree + 2, 3), np.int32), np.zeros(2 * of_tree + 4, np.int32)
-    left, lists = (
-        np.zeros((of_replicate + 1, 4), np.uint16),
-        np.zeros(16 * (of_replicate + tree_count) + 1, np.uint16),
+    desk = _desk(of_tree)
+    left, toggles = (
+        np.zeros((of_replicate + 1, 2), np.uint16),
+        np.zeros(16 * of_replicate + 1, np.uint16),
     )
-    ends, kept = np.zeros((tree_count + 1, 16), np.int64), np.zeros((tree_count + 1, 6), np.int64)
+    ends, kept = np.zeros((tree_count + 1, 16), np.int64), np.zeros((tree_count + 1, 5), np.int64)
     table, total = np.zeros(entries, np.int32), np.zeros(PIXELS, np.int32)
     for start in range(0, n, PACKETS * PIXELS):
         packets = min(PACKETS, (n - start) // PIXELS)
@@ -432,16 +485,14 @@ def sum_trees(codes, conditions, trees, out):  # type: ignore[no-untyped-def]
                 known,
             )
         for s in range(trees.first_tree.size - 1):
-            count, constant = _cut_all(
-                trees, s, state, stack, values, left, lists, ends, kept, table
-            )
+            count, constant = _cut_all(trees, s, state, desk, left, toggles, ends, kept, table)
             for packet in range(packets):
                 total[:] = constant
                 _sum_packet(
                     answers[packet],
                     masks,
                     left,
-                    lists,
+                    toggles,
                     ends,
                     kept,
                     count,

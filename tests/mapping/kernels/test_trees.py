@@ -13,12 +13,17 @@ from icemap.mapping.compiled_ensemble import compile_leaves, pad
 from icemap.mapping.kernels.bits import PIXELS
 from icemap.mapping.kernels.compilable import CannotCompileError
 from icemap.mapping.kernels.forests import (
+    Tree,
     TreeBuilder,
     forest_trees,
     leaf_trees,
     lightgbm_trees,
 )
-from icemap.mapping.kernels.trees import Conditions, _most, sum_trees
+from icemap.mapping.kernels.trees import (
+    Conditions,
+    _most,
+    sum_trees,
+)
 
 QUIET = {"verbosity": -1, "n_jobs": 1, "max_bin": 255, "min_data_in_bin": 1}
 
@@ -94,6 +99,67 @@ def test_small_forests_of_any_shape(data):
     np.testing.assert_allclose(
         packed_sum(forests, pixels, counts), [forests[0].predict(pixels)], atol=1e-4
     )
+
+
+def numbers(*values):
+    return np.array(values, dtype=np.int64)
+
+
+def test_nodes_and_leaves_are_put_in_order():
+    """Of nodes 0 (left leaf 2, right node 1) and 1 (left node 2, right leaf 0), however numbered.
+
+    ::
+
+        0 -- leaf 2
+          `- 1 -- 2 -- leaf 3
+             |    `--- leaf 1
+             `--- leaf 0
+    """
+    left, right = numbers(-3, 2, -4), numbers(1, -1, -2)
+    tree = Tree(numbers(7, 8, 9), left, right, np.array([0.0, 10.0, 20.0, 30.0]))
+    nodes, leaves = tree.in_order()
+    assert leaves.tolist() == [20.0, 30.0, 10.0, 0.0]
+    parts = nodes[:, None] >> np.arange(0, 64, 16, dtype=np.uint64) & np.uint64(0xFFFF)
+    assert parts.tolist() == [[9, 1, 2, 3], [8, 1, 3, 4], [7, 0, 1, 4]]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((-1, -3), (0, -2)),  # round in circles
+        ((-1, -1), (1, 1)),  # a node twice
+        ((-1, -2), (-2, -3)),  # a node of no parent
+        ((-1, -4), (1, -2)),  # a leaf that is not there
+        ((-1, -3), (2, -2)),  # a node that is not there
+    ],
+)
+def test_nodes_that_are_no_tree_are_not_packed(left, right):
+    tree = Tree(numbers(0, 0), numbers(*left), numbers(*right), np.zeros(3))
+    with pytest.raises(CannotCompileError, match="no tree"):
+        tree.in_order()
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_groups_of_pixels_that_leave_any_part_of_a_tree(data):
+    """Within a group some predictors are the same everywhere, so that trees are cut at any node."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
+    counts = [200, 40, 7, 3]
+    X = table(rng, data.draw(st.sampled_from([30, 300])), counts)
+    y = rng.integers(0, 1000, len(X)) / 8
+    forest = RandomForestRegressor(4, bootstrap=False, random_state=0).fit(X, y)
+    pixels = table(rng, 600, counts)
+    for predictor in data.draw(st.sets(st.integers(0, 3))):
+        pixels[:, predictor] = pixels[0, predictor]
+    spread = data.draw(st.sampled_from([1, 10, 255]))
+    pixels[:, 0] = np.clip(pixels[0, 0] + rng.integers(0, spread, 600), 0, 199)
+    np.testing.assert_allclose(
+        packed_sum([forest], pixels, counts)[0], forest.predict(pixels), atol=1e-4
+    )
+    alone = np.array(
+        [packed_sum([forest], pixels[i : i + 1], counts)[0, 0] for i in range(0, 600, 97)]
+    )
+    assert np.array_equal(packed_sum([forest], pixels, counts)[0, ::97], alone)
 
 
 def test_trees_of_a_single_leaf():
