@@ -241,3 +241,10 @@ def test_the_target_may_be_a_fraction_but_no_length() -> None:
     )
     with pytest.raises(IcemapError, match="target alt is in 'cm'"):
         sites(layer, target=TargetConfig(name="alt", unit="cm", bounds=None))
+
+
+def test_a_site_without_layers_in_the_window_has_no_grade() -> None:
+    assert sites({"top": 0.0, "base": 6.0, "reported_vic": 0.5})["grade"].tolist() == ["A"]
+    below = {"top": 0.0, "base": 6.0, "reported_vic": 0.5, "permafrost_table": 7.0}
+    assert sites(below)["grade"].tolist() == [""]
+    assert sites(below)["position_error"].isna().all()

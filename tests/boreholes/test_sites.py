@@ -217,3 +217,10 @@ def test_grades_in_the_config_still_exclude(tmp_path: Path) -> None:
     assert strict["reason"].tolist() == [
         "grade D: too little of the 5 m below the permafrost table is covered"
     ]
+
+
+def test_a_site_without_a_usable_value_is_flagged_as_left_out(tmp_path: Path) -> None:
+    (tmp_path / "sites.csv").write_text("lon,lat,vic [%]\n10,60,50\n11,95,60\n")
+    table = read_sites(config(sites=SitesConfig(table=str(tmp_path / "sites.csv"), value="vic")))
+    assert table.sites["used"].tolist() == [True, False]
+    assert table.flags[["line", "excludes"]].to_numpy().tolist() == [[3, True]]

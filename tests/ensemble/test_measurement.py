@@ -135,3 +135,13 @@ def test_known_errors_bring_the_map_nearer_to_the_truth_and_keep_its_coverage():
     assert scores["known"][0] < 0.85 * scores["ignored"][0]
     assert scores["known"][1] > 0.9
     assert scores["known"][2] < 0.8 * scores["ignored"][2]
+
+
+def test_a_fit_is_never_taken_for_exact():
+    """Errors that explain all residuals leave a hundredth of their variance to the model."""
+    residual = np.array([3.0, -4.0, 5.0, -3.0, 4.0, -5.0])
+    found = model_variance(residual, np.full(6, 50.0), np.ones(6))
+    assert found == pytest.approx(0.01 * np.mean(residual**2), rel=1e-3)
+    assert model_variance(residual, np.zeros(6), np.ones(6)) == pytest.approx(
+        np.mean(residual**2), rel=1e-3
+    )

@@ -8,7 +8,7 @@ from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
-from icemap.mapping.map_schema import map_variables, open_map, target_of
+from icemap.mapping.map_schema import is_published, map_variables, open_map, target_of
 
 GRID = Grid(0, 60, 16, 76, 1.0)
 
@@ -75,3 +75,17 @@ def test_other_data_is_refused(tmp_path):
     )
     with pytest.raises(IcemapError, match=r"cube\.zarr is not a map of icemap"):
         target_of(open_map(str(tmp_path / "cube.zarr")))
+
+
+def test_a_level_that_is_not_there_says_which_are(map_url):
+    for level in (1, -1):
+        with pytest.raises(IcemapError, match=f"no level {level} of the map .*no coarser levels"):
+            open_map(map_url, level=level)
+    assert open_map(map_url, level=0).vic.shape == GRID.shape
+
+
+def test_the_recipe_of_a_map_is_what_it_says(map_url):
+    dataset = open_map(map_url)
+    assert is_published(dataset) is False
+    assert is_published(dataset.assign_attrs(recipe="icemap")) is False
+    assert is_published(dataset.assign_attrs(recipe="published")) is True

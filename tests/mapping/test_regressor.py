@@ -219,3 +219,13 @@ def test_what_has_no_verification_is_said(tmp_path, fitted):
     (tmp_path / "ensemble" / "calibration.json").unlink()
     with pytest.raises(icemap.IcemapError, match=r"has no calibration\.json: run 'icemap verify'"):
         IceRegressor.from_run(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"), [(8, (1, 3, 0)), (400, (10, 10, 1)), (100_000, (20, 10, 8))]
+)
+def test_numbers_left_open_are_those_that_the_samples_carry(samples, expected):
+    carried = IceRegressor()._ensemble(samples, None)
+    assert (carried.replicates, carried.folds, carried.candidates) == expected
+    asked = IceRegressor(replicates=3, folds=4, candidates=5)._ensemble(samples, None)
+    assert (asked.replicates, asked.folds, asked.candidates) == (3, 4, 5)

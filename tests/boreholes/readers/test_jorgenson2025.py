@@ -218,3 +218,25 @@ def test_unreadable_cells_and_a_wrong_folder_are_errors(tmp_path: Path) -> None:
         ),
     ):
         read_jorgenson2025(str(tmp_path))
+
+
+@pytest.mark.parametrize("code", [999, 9999])
+@pytest.mark.parametrize(
+    ("column", "found"),
+    [
+        ("DepthTop_cm", "top"),
+        ("DepthBot_cm", "base"),
+        ("MoistLyr_volpct", "volumetric_water"),
+        ("IceVisPct", "visible_ice"),
+    ],
+)
+def test_codes_of_the_stratigraphy_are_missing_and_flagged(
+    tmp_path: Path, code: int, column: str, found: str
+) -> None:
+    write(tmp_path, "Site", SITE, {})
+    write(tmp_path, "Soil_Physical", PHYSICAL, {})
+    write(tmp_path, "Soil_Stratigraphy", STRATIGRAPHY, {column: code})
+    records = read_jorgenson2025(str(tmp_path))
+    assert np.isnan(records.layers[found].iloc[0])
+    # Two are of the tables as they are.
+    assert (records.flags["rule"] == "sentinel").sum() == 2 + 1
