@@ -199,19 +199,19 @@ def learning_sentence(curve: LearningCurve, target: TargetConfig) -> str:
     times = after["sites"] / before["sites"]
     step = (
         f"from {before['sites']:,.0f} to {after['sites']:,.0f} sites ({times:.1f} times as many)"
-        f" the CRPS of left-out samples changes by {_signed(change)} {target.unit}"
+        f" the CRPS of left-out samples goes from {before['crps']:.3g} to {after['crps']:.3g}"
+        f" {target.unit}"
     )
     if low is None or high is None:
         return (
             f"Whether more sites help cannot be told: {step}, but {curve['blocks']} clusters of"
             f" sites allow no interval ({MIN_BLOCKS} are needed)."
         )
-    share = f"{_signed(100 * change / before['crps'])} % of the CRPS"
-    interval = f"95 % interval {_signed(low)} to {_signed(high)}"
+    interval = f"a change of {_signed(change)}, 95 % interval {_signed(low)} to {_signed(high)}"
     if high < 0:
-        return f"More sites help: {step} ({interval}), which is {share}."
+        return f"More sites help: {step} ({interval})."
     if low > 0:
-        return f"More sites do not help: {step} ({interval}), which is {share}."
+        return f"More sites do not help: {step} ({interval})."
     return f"The learning curve is flat within chance: {step} ({interval}, which holds 0)."
 
 

@@ -262,4 +262,4 @@ def test_the_sentence_says_what_the_interval_allows(better, groups, start):
     assert found["sentence"].startswith(start)
     assert (found["change_low"] is None) == (groups == 4)
     if better == 0.4:
-        assert "changes by −0." in found["sentence"]
+        assert " samples goes from 3.87 to 3.48 %" in found["sentence"]
