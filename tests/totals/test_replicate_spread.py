@@ -99,3 +99,10 @@ console.log(JSON.stringify([one, apart].map((s) => s && [s.variance, halfWidth(s
     ]
     assert found[0] == pytest.approx(expected[0], rel=1e-3)
     assert found[1] == (expected[1] and pytest.approx(expected[1], rel=2e-2))
+
+
+def test_two_replicates_have_a_spread_and_one_has_none():
+    two = ReplicateSpread.together(np.array([40.0, 42.0]), 0.1)
+    assert two.sampling == pytest.approx(9 * 2.0)
+    assert two.parts == ((pytest.approx(18.0), 1.0),)
+    assert ReplicateSpread.together(np.array([40.0]), 0.1).variance == 0.0
