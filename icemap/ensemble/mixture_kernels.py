@@ -59,23 +59,80 @@ def add_between(typingctx, table, row, share, sums, target, part):  # type: igno
     return signature, codegen
 
 
+@intrinsic
+def between_knots(typingctx, knots, knot, x, found, target):  # type: ignore[no-untyped-def]
+    """found[target] = place on the rows and weighted mean at x, on the straight lines from a knot
+    to the next; knots (4 n,), found (n, 2), all float32.
+
+    All four numbers of both knots are fetched and lie in one vector.
+    """
+    signature = types.void(knots, types.uint64, types.float32, found, types.uint64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        knots_type, _, _, found_type, _ = signature.args
+        knots, knot, x, found, target = args
+        numbers, pair = (ir.VectorType(ir.FloatType(), size) for size in (4, 2))
+
+        def number(index: int) -> Any:
+            return ir.Constant(ir.IntType(32), index)
+
+        def chosen(indices: list[int]) -> Any:
+            return ir.Constant(ir.VectorType(ir.IntType(32), len(indices)), indices)
+
+        start = context.make_array(knots_type)(context, builder, knots).data
+        first = builder.mul(knot, ir.Constant(_INT64, 4))
+        left, right = (
+            builder.load(
+                builder.bitcast(builder.gep(start, [index]), numbers.as_pointer()), align=4
+            )
+            for index in (first, builder.add(first, ir.Constant(_INT64, 4)))
+        )
+        share = builder.fmul(
+            builder.fsub(x, builder.extract_element(left, number(0))),
+            builder.extract_element(left, number(1)),
+        )
+        one = ir.Constant(ir.FloatType(), 1.0)
+        share = builder.select(builder.fcmp_ordered("<", share, one), share, one)
+        shares = builder.insert_element(ir.Constant(numbers, ir.Undefined), share, number(0))
+        shares = builder.shuffle_vector(shares, shares, chosen([0] * 4))
+        between = builder.fadd(left, builder.fmul(shares, builder.fsub(right, left)))
+        place = builder.gep(
+            context.make_array(found_type)(context, builder, found).data,
+            [builder.mul(target, ir.Constant(_INT64, 2))],
+        )
+        builder.store(
+            builder.shuffle_vector(between, between, chosen([2, 3])),
+            builder.bitcast(place, pair.as_pointer()),
+            align=4,
+        )
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _add(f, low, step, cells, knots, table, means, total, rows, shares):  # type: ignore[no-untyped-def]
+def _add(f, low, step, cells, knots, table, means, total, scratch):  # type: ignore[no-untyped-def]
     """One component at a block of pixels: its mean and its vector."""
-    last, top, parts = knots.shape[0] - 2, np.float32(cells.size - 1), table.shape[1] // 16
-    last_row, zero, one = table.shape[0] - 2, np.float32(0), np.float32(1)
-    first, final = knots[0, 0], knots[last + 1, 0]
+    inside, where, found, rows, shares = scratch
+    top, parts = np.float32(cells.size - 1), table.shape[1] // 16
+    last_row, zero = np.int32(table.shape[0] - 2), np.float32(0)
+    one, four, last = np.uint64(1), np.uint64(4), np.uint64(knots.shape[0] - 2)
+    numbers, first, final = knots.reshape(-1), knots[0, 0], knots[last + one, 0]
+    # Four passes: all but the search are straight, and no pixel waits for another's sums.
     for i in range(f.size):
-        x = min(max(f[i], first), final)
-        c = np.int64(cells[np.uint32(min(max((x - low) * step, zero), top))])
-        while c < last and knots[c + 1, 0] <= x:
-            c += 1
-        t = min((x - knots[c, 0]) * knots[c, 1], one)
-        means[i] += knots[c, 3] + t * (knots[c + 1, 3] - knots[c, 3])
-        place = knots[c, 2] + t * (knots[c + 1, 2] - knots[c, 2])
-        rows[i] = min(np.int64(place), last_row)
-        shares[i] = place - np.float32(rows[i])
-    # On its own, so that one pixel's search does not wait for another's sums.
+        inside[i] = min(max(f[i], first), final)
+        where[i] = np.uint32(min(max((inside[i] - low) * step, zero), top))
+    for i in range(np.uint64(f.size)):
+        x, c = inside[i], np.uint64(cells[where[i]])
+        # A step that is often taken and often not is no branch; a further one is rare.
+        c += np.uint64((c < last) & (numbers[(c + one) * four] <= x))
+        while c < last and numbers[(c + one) * four] <= x:
+            c += one
+        between_knots(numbers, c, x, found, i)
+    for i in range(f.size):
+        means[i] += found[i, 1]
+        rows[i] = min(np.int32(found[i, 0]), last_row)
+        shares[i] = found[i, 0] - np.float32(rows[i])
     for i in range(f.size):
         for part in range(parts):
             add_between(table, np.int64(rows[i]), shares[i], total, i, part)
@@ -165,8 +222,11 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
         Number of replicates in which a member leaves the range of its out-of-fold predictions.
     """
     members, replicates, n = F.shape
-    left, rows, shares = (
-        np.empty(_BLOCK, np.bool_),
+    left = np.empty(_BLOCK, np.bool_)
+    scratch = (
+        np.empty(_BLOCK, np.float32),
+        np.empty(_BLOCK, np.uint32),
+        np.empty((_BLOCK, 2), np.float32),
         np.empty(_BLOCK, np.int32),
         np.empty(_BLOCK, np.float32),
     )
@@ -188,9 +248,7 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
                         mixture.knots[c],
                         mixture.table[c],
                     )
-                    _add(
-                        f, low, step, cells, knots, table, means[s, begin:end], total, rows, shares
-                    )
+                    _add(f, low, step, cells, knots, table, means[s, begin:end], total, scratch)
                 lowest, highest = mixture.ranges[c, 0], mixture.ranges[c, 1]
                 for i in range(size):
                     left[i] |= (f[i] < lowest) | (f[i] > highest)
