@@ -317,3 +317,8 @@ def test_many_boreholes_at_once_are_the_boreholes_one_by_one(
             [alone.vic, alone.standard_error],
             atol=1e-9,
         )
+
+
+def test_dry_basis_begins_at_no_water_and_has_no_all_water():
+    assert ice.dry_basis([0.0, 0.2, 0.5]).tolist() == pytest.approx([0.0, 0.25, 1.0])
+    assert np.isnan(ice.dry_basis([-0.1, 1.0, 1.1, np.nan])).all()
