@@ -1,6 +1,6 @@
 """The total of the virtual Arctic, whose ice is known: does its 95 % interval hold it?
 
-``python -m pytest -m slow tests/statistical/test_ice_total.py`` takes 20 seeds, some 40 s of CPU
+``python -m pytest -m slow tests/statistical/test_ice_total.py`` takes 20 seeds, some 100 s of CPU
 time each.
 
 Before the residual was fitted by likelihood, all 20 intervals held the truth; on seeds 0 to 7 the
