@@ -178,3 +178,11 @@ def test_the_defaults_are_those_of_the_config():
     shared = EnsembleConfig.model_fields.keys() & parameters.keys() - {"monotone"}
     assert len(shared) == 10
     assert {n: getattr(defaults, n) for n in shared} == {n: parameters[n] for n in shared}
+
+
+def test_member_predictions_in_units_are_those_of_every_member(fitted):
+    replicate = fitted.replicates_[0]
+    F = replicate.out_of_fold
+    found = replicate.in_units(F)
+    assert found.shape == (len(F), len(replicate.members))
+    np.testing.assert_array_equal(found[:, -1], replicate.scale.inverse(F[:, -2]))
