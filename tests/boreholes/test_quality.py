@@ -34,7 +34,10 @@ def sites(**columns: list[object]) -> pd.DataFrame:
 
 
 def test_depths() -> None:
-    table = layers(top=[0.0, 2.0, -1.0, np.nan, 1.0, 0.0], base=[1.0, 1.0, 1.0, 2.0, 1.0, 9000.0])
+    table = layers(
+        top=[0.0, 2.0, -1.0, np.nan, 1.0, 0.0, 2000.0],
+        base=[1.0, 1.0, 1.0, 2.0, 1.0, 9000.0, 2000.0],
+    )
     assert quality.check_depths(table).tolist() == [
         "",
         "inverted: base above top",
@@ -42,6 +45,7 @@ def test_depths() -> None:
         "no depths",
         "",
         "deeper than 2000 m",
+        "",
     ]
 
 

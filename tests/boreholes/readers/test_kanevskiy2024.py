@@ -116,11 +116,9 @@ def test_a_file_without_samples_is_named_and_one_without_places_keeps_its_rows(
     head = HEAD.replace("Coordinates,,", "").replace(",Latitude,Longitude", "")
     folder(tmp_path, "U1,7/1/2023,0-27,SP/M,0-27,30,20,0,\n", head, "Utqiagvik_July_2023.csv")
     records = READERS["kanevskiy2024"](str(tmp_path))
-    assert (
-        records.flags.loc[records.flags["rule"] == "not read", "file"]
-        .str.endswith("Prudhoe_Bay_August_2022.csv")
-        .all()
-    )
+    not_read = records.flags[records.flags["rule"] == "not read"]
+    assert not_read["file"].str.endswith("Prudhoe_Bay_August_2022.csv").all()
+    assert not_read[["line", "excludes"]].to_numpy().tolist() == [[1, True]]
     assert (
         records.layers.set_index("site")
         .loc["U1 (Utqiagvik_July_2023)", ["lon", "lat"]]

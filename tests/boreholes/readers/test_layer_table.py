@@ -415,6 +415,13 @@ def test_a_unit_in_a_cell_is_converted_to_that_of_the_column(tmp_path: Path) -> 
     assert layers[["lon", "top", "base", "reported_vic"]].iloc[0].tolist() == [-148, 0.5, 1.2, 0.4]
 
 
+def test_nothing_and_all_of_percent_may_be_one_percent(tmp_path: Path) -> None:
+    """0 and 1 alone are no fractions that contradict the unit."""
+    head = "site,longitude [deg],latitude [deg],top [m],base [m],vic [%]\n"
+    url = write(tmp_path, head + "a,100,70,0.5,1,0\na,100,70,1,2,1\n")
+    assert read(url).layers["reported_vic"].tolist() == [0.0, 0.01]
+
+
 def test_fractions_in_a_column_of_percent_are_asked_about(tmp_path: Path) -> None:
     """And are taken as they are where the config confirms the unit."""
     url = write(
