@@ -14,8 +14,6 @@ from icemap.section import Section
 
 # Names become parts of paths, where no separator and no leading dot may be.
 PLAIN_NAME = r"^\w[\w.-]*$"
-
-
 # A million km2 at 10 m; the circum-Arctic at 6 arc seconds.
 MAX_CELLS = 1e10
 # Chunks that are larger than the grid are cut to a multiple of this, but not below the smaller

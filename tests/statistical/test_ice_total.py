@@ -18,11 +18,9 @@ fitting. Enlarging the rest alone would give 1.8, as it is done from 40 replicat
 """
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from icemap import Grid, IceEnsemble
-from icemap.boreholes.sample_weights import declustering_weights
 from icemap.ensemble.folds import knndm_folds, split_numbers
 from icemap.mapping.sums import chunk_sums
 from icemap.totals.ice_totals import totals
@@ -30,19 +28,13 @@ from icemap.totals.residual_field import residual_total_sd
 from icemap.totals.variogram_fit import fit_variogram
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.virtual_arctic import world
+from tests.statistical.member_size import CLASSES, boreholes, predictors
 
-NAMES = list(world.PREDICTORS)
-CLASSES = [name for name in NAMES if world.PREDICTORS[name].kind == "class"]
 MEMBERS = ("svr", "lightgbm", "random_forest")
 GRID = Grid(-180, 25, 180, 85, 1.5)
 HELD_OUT = 0.1
 # As few as tell the chance of fitting from that of sampling.
 REPLICATES = 40
-
-
-def predictors(longitude, latitude, seed: int) -> np.ndarray:
-    fields = world.predictors_at_points(longitude, latitude, NAMES, seed)
-    return np.column_stack([fields[name].astype(float) for name in NAMES])
 
 
 def cells(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,15 +57,7 @@ def mean_ice(seed: int) -> tuple[float, dict[str, float]]:
     tuning.
     """
     lon, lat, weight = cells(seed)
-    sites = world.borehole_truth(seed)
-    X = predictors(sites["lon"], sites["lat"], seed)
-    known = np.isfinite(X).all(axis=1)
-    samples = pd.DataFrame(X, columns=NAMES).assign(
-        value=sites["vic"].to_numpy(), lon=sites["lon"].to_numpy(), lat=sites["lat"].to_numpy()
-    )[known]
-    samples = samples.reset_index(drop=True).assign(
-        weight=lambda table: declustering_weights(table["lon"].to_numpy(), table["lat"].to_numpy())
-    )
+    samples = boreholes(seed)
     options = {
         "replicates": REPLICATES,
         "folds": 4,

@@ -358,16 +358,8 @@ def draw_map(
 
     Parameters
     ----------
-    axes : Axes
-    view : View
-        Projection and extent.
-    land : (rows, cols) ndarray of bool
-    values : (rows, cols) ndarray
-        In the unit of the label, on the view's pixels; NaN where nothing is drawn.
-    limits : tuple of float
-        Lowest and highest value of the colours.
-    colours : str
-        A colour map of matplotlib.
+    axes, view, land, values, limits, colours
+        Of `draw_field`.
     label : str
         Of the colour bar.
     """
