@@ -134,6 +134,7 @@ def test_of_the_folder_those_tests_run_that_run_the_line(tmp_path):
     assert found["a < b", "(a >= b)"] == "failed"
     assert found["1", "2"] == "failed"
     assert (tree.checkout / "icemap/totals/m.py").read_bytes() == source
+    assert tree.run_tests(["tests/totals", "-k", "nothing"], None, tmp_path)[0] == "passed"
     running = tree.traces(Path("tests/totals")).running("icemap/totals/m.py", 2)
     assert sorted(running) == [
         "tests/totals/test_m.py::test_less",
