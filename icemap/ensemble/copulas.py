@@ -1,5 +1,5 @@
-"""Bivariate copulas between the target and one member: evaluation by closed form, fit and choice
-with pyvinecopulib.
+"""Bivariate copulas between the target and one member: evaluation by closed form, fit and choice,
+mostly with pyvinecopulib.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from icemap.ensemble.copula_formulas import FAMILIES, Array
+from icemap.ensemble.student_fit import fit_student
 
 _MIN_PROBABILITY = np.finfo(np.float64).tiny
 _MAX_PROBABILITY = 1.0 - np.finfo(np.float64).epsneg
@@ -175,7 +176,8 @@ class Copula:
 def fit_parameters(
     family: str, rotation: int, u: Array, v: Array, weights: Array | None = None
 ) -> Copula:
-    """Maximum-likelihood parameters of one family (pyvinecopulib), rows weighted.
+    """Maximum-likelihood parameters of one family, rows weighted: by pyvinecopulib, but for the
+    Student copula, which `icemap.ensemble.student_fit` fits.
 
     Parameters
     ----------
@@ -188,6 +190,9 @@ def fit_parameters(
     """
     if family == "independence":
         return Copula(family)
+    if family == "student":
+        # By itself nearly all the time that pyvinecopulib takes for all families.
+        return Copula(family, fit_student(u, v, weights))
     import pyvinecopulib as pv
 
     controls = pv.FitControlsBicop(
