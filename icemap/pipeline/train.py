@@ -68,12 +68,13 @@ def _make(context: Context) -> Facts:
         ensure_compiled(url, samples)
     else:
         files = {name: sha for record in records for name, sha in record["files"].items()}
+        # Before all replicates are in memory.
+        ensemble.parts_ = ensemble.fit_parts(ensemble.table(samples))
+        files |= save_parts(url, ensemble.parts_)
         ensemble.replicates_ = [
             load_replicate(url, index, files, ensemble.coding_)
             for index in range(ensemble.replicates)
         ]
-        ensemble.parts_ = ensemble.fit_parts(ensemble.table(samples))
-        files |= save_parts(url, ensemble.parts_)
         write_manifest(ensemble, url, files, samples, facts)
         write_compiled(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
     weights = {

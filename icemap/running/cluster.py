@@ -108,6 +108,9 @@ def _local(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
     with dask.config.set(
         {
             "distributed.scheduler.allowed-failures": RETRIES,
+            # Dask would have every freed array given back to the system, to be fetched from there
+            # anew: a fourth of the time of making a cube.
+            "distributed.nanny.pre-spawn-environ": ONE_THREAD,
             **_dashboard_behind_a_hub("proxy/{port}/status"),
         }
     ):

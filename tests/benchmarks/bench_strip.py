@@ -38,6 +38,7 @@ from icemap.mapping.compiled_file import compiled_size
 from icemap.mapping.map import MapBuild
 from icemap.mapping.map_schema import map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
+from icemap.predictors.cube import read_at_once
 from icemap.running.cluster import DaskExecutor, open_cluster
 from icemap.running.ledger import Ledger
 from icemap.running.run import Job, _Timed, run_job
@@ -71,7 +72,8 @@ class StripCube:
             Variable("valid", "uint8"),
             Variable("fraction"),
         ]
-        create_gridded(self.url, self.grid, variables, {}, chunk=self.chunk // 4, shard=self.chunk)
+        part = read_at_once(self.chunk)
+        create_gridded(self.url, self.grid, variables, {}, chunk=part, shard=self.chunk)
 
     def __call__(self, chunk: Chunk) -> dict[str, int]:
         lon, lat = np.meshgrid(self.grid.longitudes[chunk.cols], self.grid.latitudes[chunk.rows])

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from icemap import IcemapError
-from icemap.running.cluster import open_cluster
+from icemap.running.cluster import ONE_THREAD, open_cluster
 from icemap.running.dask_executor import DaskExecutor
 from icemap.running.operator import own_manifest, read_manifest
 
@@ -64,6 +64,17 @@ def test_serial_works_in_this_process_with_one_thread():
     assert [record for _, record in records] == [
         {"pid": os.getpid(), "item": item} for item in (1, 2)
     ]
+
+
+def test_local_workers_have_one_thread_and_keep_the_memory_that_they_free(monkeypatch):
+    for name in (*ONE_THREAD, "MALLOC_TRIM_THRESHOLD_"):
+        # Given back to this process afterwards.
+        monkeypatch.setenv(name, "4")
+        monkeypatch.delenv(name)
+    with open_cluster("local", 1, lambda line: None) as executor:
+        (found,) = executor.client.run(lambda: dict(os.environ)).values()
+    assert {name: found.get(name) for name in ONE_THREAD} == ONE_THREAD
+    assert "MALLOC_TRIM_THRESHOLD_" not in found
 
 
 @pytest.mark.parametrize("where", ["", "lokal", "10.0.0.1:8786", "http://10.0.0.1:8786"])
