@@ -33,6 +33,9 @@ SHARE_RATIO = 16
 # Source cells read beyond a chunk on each side, so that bilinear weights and partly covered cells
 # are whole.
 MARGIN = 3
+# By how much of a cell those of a source may lie off the grid's and still be the same: what GDAL
+# knows of their coordinates.
+_OWN_CELLS = 1e-6
 # Samples of the grid, or cells of the source, in memory at a time.
 MAX_WORK = 2**24
 
@@ -210,7 +213,39 @@ def _align_as_placed(
     if placement is not None:
         return placement.resample(values, cols.start, rows.start, how.method)
     moved = raster.transform @ raster.transform.translation(cols.start, rows.start)
-    return _warp(values, raster.crs, moved, grid.chunk_transform(chunk), chunk.shape, how.method)
+    onto = grid.chunk_transform(chunk)
+    if (first := _first_of_own_cells(moved, onto, chunk.shape)) is not None:
+        return _cut(values, first, chunk.shape)
+    return _warp(values, raster.crs, moved, onto, chunk.shape, how.method)
+
+
+def _first_of_own_cells(
+    transform: Affine, onto: Affine, shape: tuple[int, int]
+) -> tuple[int, int] | None:
+    """Row and column of a window at which a chunk begins whose cells are those of the window, and
+    None where they are others.
+    """
+    first = np.array((~transform) @ (onto.c, onto.f))
+    last = np.array((~transform) @ (onto @ (shape[1], shape[0])))
+    col, row = (int(edge) for edge in np.rint(first))
+    away = [*(first - (col, row)), *(last - (col + shape[1], row + shape[0]))]
+    return (row, col) if np.abs(away).max() <= _OWN_CELLS else None
+
+
+def _cut(
+    values: NDArray[np.float32], first: tuple[int, int], shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Values of a window from its cell ``first`` on, which may lie outside; NaN beyond it."""
+    cut = np.full(shape, np.nan, dtype=np.float32)
+    low = [max(0, -start) for start in first]
+    high = [
+        min(size, there - start)
+        for start, size, there in zip(first, shape, values.shape, strict=True)
+    ]
+    if all(a < b for a, b in zip(low, high, strict=True)):
+        there = [slice(start + a, start + b) for start, a, b in zip(first, low, high, strict=True)]
+        cut[low[0] : high[0], low[1] : high[1]] = values[tuple(there)]
+    return cut
 
 
 def _in_halves(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:

@@ -562,3 +562,57 @@ def test_points_of_a_cell_grow_with_the_cells_of_a_rotated_raster_up_to_a_limit(
         how = resampling(raster, grid)
     assert how.method == "average"
     assert samples[0] <= how.samples <= samples[1]
+
+
+@pytest.mark.parametrize("kind", ["continuous", "class", "share"])
+@pytest.mark.parametrize(
+    ("west", "north", "columns", "rows"),
+    [
+        (0, 70, 40, 20),
+        (-2, 72, 60, 30),
+        (5, 66, 12, 5),
+        (-180, 90, 1440, 720),
+        (180, 90, 1440, 720),
+    ],
+    ids=["the grid itself", "beyond it", "a part of it", "the globe", "the globe from 180"],
+)
+def test_cells_that_are_the_grids_are_taken_as_they_are(
+    tmp_path, monkeypatch, kind, west, north, columns, rows
+):
+    rng = np.random.default_rng(0)
+    values = rng.integers(1, 9, (rows, columns)).astype(np.float32)
+    if kind == "continuous":
+        values += rng.random(values.shape).astype(np.float32)
+    values[rng.random(values.shape) < 0.2] = -9
+    transform = Affine(0.25, 0, west, 0, -0.25, north)
+    path = write_tif(tmp_path / "a.tif", values, transform, nodata=-9)
+    grid = Grid(0.0, 65.0, 10.0, 70.0, 0.25)
+    keys = {
+        "continuous": {},
+        "class": {"kind": "class", "classes": {code: f"class {code}" for code in range(1, 10)}},
+        "share": {
+            "classes": {code: f"class {code}" for code in range(1, 10)},
+            "fraction_of": [1, 2],
+        },
+    }[kind]
+    taken, _ = whole(path, grid, chunk=7, **keys)
+    warped = []
+    monkeypatch.setattr(
+        "icemap.predictors.align._first_of_own_cells", lambda *args: warped.append(1)
+    )
+    by_gdal, _ = whole(path, grid, chunk=7, **keys)
+    assert warped
+    assert np.isnan(taken).any()
+    assert np.isfinite(taken).any()
+    np.testing.assert_array_equal(taken, by_gdal)
+
+
+@pytest.mark.parametrize("off", [0.0, 0.01, 0.5])
+def test_cells_that_lie_a_little_off_are_resampled(tmp_path, off):
+    values = np.random.default_rng(0).random((20, 40)).astype(np.float32)
+    path = write_tif(tmp_path / "a.tif", values, Affine(0.25, 0, 0.25 * off, 0, -0.25, 70))
+    found, _ = whole(path, Grid(0.0, 65.0, 10.0, 70.0, 0.25))
+    inner = np.s_[2:-2, 2:-2]
+    weighed = (1 - off) * values + off * np.roll(values, 1, axis=1)
+    np.testing.assert_allclose(found[inner], weighed[inner], atol=2e-6)
+    assert np.array_equal(found[inner], values[inner]) == (off == 0)
