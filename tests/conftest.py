@@ -60,7 +60,13 @@ def log_in(s3_process, monkeypatch) -> Iterator[Callable]:
     def forget() -> None:
         # On leaving a rasterio.Env what the environment said on entering becomes GDAL's own
         # setting, which then goes before the environment.
-        for name in ("AWS_S3_ENDPOINT", "AWS_HTTPS", "AWS_VIRTUAL_HOSTING", "GDAL_CURL_CA_BUNDLE"):
+        for name in (
+            "AWS_S3_ENDPOINT",
+            "AWS_HTTPS",
+            "AWS_VIRTUAL_HOSTING",
+            "GDAL_CURL_CA_BUNDLE",
+            "GDAL_DISABLE_READDIR_ON_OPEN",
+        ):
             del_gdal_config(name)
         # s3fs keeps file systems, with the credentials and the endpoint they were made with; the
         # cache of downloads keeps those that it reads from.
