@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from icemap.config import Config
 from icemap.errors import IcemapError
-from icemap.pipeline.learning import one_line, prepared_ensemble
+from icemap.pipeline.influence import find_influence
+from icemap.pipeline.learning import prepared_ensemble
+from icemap.pipeline.left_out import left_out_forecasts
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.store import join, write_json
 from icemap.words import (
@@ -22,25 +23,13 @@ from icemap.words import (
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
 
-    from icemap.ensemble.model import IceEnsemble
     from icemap.ensemble.replicates import TrainingTable
     from icemap.json_records import CalibrationRecord, LearningCurve
-    from icemap.mapping.places import CubePlaces
     from icemap.verification.confidence import Confidence
-    from icemap.verification.cross_validation import Fold
     from icemap.verification.learning_curve import LearnedPart
-    from icemap.verification.records import (
-        Explanation,
-        FailedFold,
-        FoldRecord,
-        LeftOutForecasts,
-        PermutedErrors,
-        SiteInfluence,
-    )
+    from icemap.verification.records import LeftOutForecasts
     from icemap.verification.sampling_support import MapClasses
 
 
@@ -117,7 +106,7 @@ def _make(context: Context) -> Facts:
     for note in notes:
         context.log(f"  {note}")
     folds = {kind: with_pseudo_sites(everything, part) for kind, part in labels.items()}
-    found = _left_out_forecasts(context, ensemble, samples, folds, competitors)
+    found = left_out_forecasts(context, ensemble, samples, folds, competitors)
     first = headline(found.by_kind)
     if published:
         calibration = NOT_CALIBRATED.to_dict()
@@ -171,7 +160,7 @@ def _make(context: Context) -> Facts:
         curve = _learning_curve(context, found.learned, found.by_kind[first], table)
         record |= {"learning_curve": curve}
         context.log("  " + curve["sentence"])
-    influence = _influence(context, ensemble, samples, places, by_kind[first], found.permuted)
+    influence = find_influence(context, ensemble, samples, places, by_kind[first], found.permuted)
     write_json(config.folder.influence, influence)
     support = _support(context, influence["classes"], by_kind[first], samples)
     record |= support
@@ -292,107 +281,6 @@ def _confidence_note(config: Config, calibration: CalibrationRecord) -> list[str
     return [note]
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """Forecasts of the samples that folds left out.
-
-    Attributes
-    ----------
-    by_kind : dict
-        Kind of folds to what `icemap.verification.cross_validation.gather` makes of its folds.
-    permuted : list of dict
-        Errors with permuted predictors, by fold.
-    notes : list of str
-        What had to be left out.
-    failed : list of dict
-        ``fold`` and ``reason`` of those that could not be fitted.
-    shares : list of float
-        Share of climatology in the pool of each headline fold.
-    learned : list of LearnedPart
-        Forecasts of the headline folds from parts of their training sides.
-    """
-
-    by_kind: dict[str, LeftOutForecasts]
-    permuted: list[PermutedErrors]
-    notes: list[str]
-    failed: list[dict[str, str]]
-    shares: list[float]
-    learned: list[LearnedPart]
-
-
-def _left_out_forecasts(
-    context: Context,
-    ensemble: IceEnsemble,
-    samples: pd.DataFrame,
-    labels: Mapping[str, NDArray[np.int64]],
-    competitors: Sequence[str],
-) -> LeftOut:
-    """Every fold's forecasts; a fold that fails is named, and the others are scored."""
-    import numpy as np
-
-    from icemap.boreholes.pseudo import is_pseudo
-    from icemap.running.run import Job
-    from icemap.verification.cross_validation import Fold, gather
-    from icemap.verification.cv_schemes import KIND_NAMES, headline, importance_kind
-    from icemap.verification.learning_curve import gather_parts
-
-    items = [
-        Fold(kind, int(number))
-        for kind, folds in labels.items()
-        for number in np.unique(folds[folds >= 0])
-    ]
-    nested = not context.config.quick
-    work = VerifyFold(ensemble, samples, labels, competitors, nested)
-    found = dict(
-        zip(
-            sorted(item.key for item in items),
-            context.run_job(Job("verify", items, work, unit="folds"), "verify"),
-            strict=True,
-        )
-    )
-    failed = [
-        {"fold": item.key, "reason": cast("FailedFold", found[item.key])["failed"]}
-        for item in items
-        if "failed" in found[item.key]
-    ]
-    scored = [item for item in items if "failed" not in found[item.key]]
-    records = {item.key: cast("FoldRecord", found[item.key]) for item in scored}
-    by_kind = {}
-    for kind in labels:
-        chosen = [item for item in scored if item.kind == kind]
-        if chosen:
-            here = np.isin(labels[kind], [item.number for item in chosen])
-            rows = np.flatnonzero(here & ~is_pseudo(samples))
-            by_kind[kind] = gather([records[item.key] for item in chosen], rows)
-    leading = headline(labels)
-    if leading not in by_kind:
-        first = failed[0]
-        raise IcemapError(
-            f"No {KIND_NAMES[leading]} fold could be verified: without fold {first['fold']},"
-            f" {first['reason']}"
-        )
-    dropped = sorted({name for item in scored for name in records[item.key]["left_out"]})
-    notes = [
-        f"{name.replace('_', ' ')} is left out: the training side of a fold has too few samples"
-        " for it"
-        for name in dropped
-    ]
-    notes += [
-        f"fold {entry['fold']} could not be fitted and is not scored: {entry['reason']}"
-        for entry in failed
-    ]
-    notes += [
-        f"{KIND_NAMES[kind]} are left out: none of these folds could be fitted"
-        for kind in labels
-        if kind not in by_kind
-    ]
-    asked = importance_kind(labels)
-    permuted = [records[item.key]["permuted"] for item in scored if item.kind == asked]
-    shares = [records[item.key]["climatology"] for item in scored if item.kind == leading]
-    learned = gather_parts([records[item.key] for item in scored if item.kind == leading])
-    return LeftOut(by_kind, permuted, notes, failed, shares, learned)
-
-
 def _share_note(share: float, in_folds: Sequence[float], *, nested: bool) -> list[str]:
     if share == 0 and not any(in_folds):
         return []
@@ -408,151 +296,6 @@ def _share_note(share: float, in_folds: Sequence[float], *, nested: bool) -> lis
         " the mean of the folds: spatial folds inside each training side find the rest not better"
         " than climatology beyond chance"
     ]
-
-
-def _influence(
-    context: Context,
-    ensemble: IceEnsemble,
-    samples: pd.DataFrame,
-    places: Any,
-    forecasts: LeftOutForecasts,
-    permuted: Sequence[PermutedErrors],
-) -> dict[str, Any]:
-    """What the predictors do, what each site means for the map, and where one more would help
-    most.
-    """
-    import numpy as np
-
-    from icemap.mapping.broadcast import ensemble_digest
-    from icemap.mapping.compiled_file import ensure_compiled
-    from icemap.running.run import Job
-    from icemap.verification.cross_validation import mapped_model
-    from icemap.verification.importance import permutation_importance_table
-
-    url = context.config.folder.ensemble
-    ensure_compiled(url, samples)
-    # A sample whose fold failed has none.
-    residual = np.full(len(samples), np.nan)
-    residual[forecasts["rows"]] = (
-        forecasts["y"] - forecasts["models"][mapped_model(forecasts["models"])]["mean"]
-    )
-    work = FindInfluence(
-        ensemble, samples, url, ensemble_digest(url), context.config.folder.cube, places, residual
-    )
-    found = context.run_job(Job("influence", INFLUENCE, work, unit="parts"), "verify")
-    by_predictor, by_site = cast("Explanation", found[0]), cast("SiteInfluence", found[1])
-    return {
-        "permutation": permutation_importance_table(permuted),
-        "partial_dependence": by_predictor["partial_dependence"],
-        "shap": by_predictor["shap"],
-        "sites": by_site["sites"],
-        "next_boreholes": by_site["next_boreholes"],
-        "places": by_site["places"],
-        "classes": by_site["classes"],
-    }
-
-
-@dataclass(frozen=True)
-class VerifyFold:
-    """Fits and scores without one fold on a worker, tuned without it if ``nested``.
-
-    A fold that cannot be fitted is recorded with its reason (``failed``): the others are scored.
-    """
-
-    ensemble: IceEnsemble
-    samples: pd.DataFrame
-    labels: Mapping[str, NDArray[np.int64]]
-    competitors: Sequence[str] = ()
-    nested: bool = True
-
-    def __call__(self, item: Fold) -> FoldRecord | FailedFold:
-        from icemap.verification.cross_validation import verify_fold
-        from icemap.verification.cv_schemes import headline, importance_kind
-
-        labels, importance = self.labels[item.kind], item.kind == importance_kind(self.labels)
-        try:
-            return verify_fold(
-                self.ensemble,
-                self.samples,
-                labels,
-                item.number,
-                self.competitors,
-                importance=importance,
-                nested=self.nested,
-                # A preview is spared these fits, as it is spared tuning in each fold.
-                learning=self.nested and item.kind == headline(self.labels),
-            )
-        # Estimators and copulas say by either what is wrong with a training side.
-        except (ValueError, RuntimeError) as error:
-            return {"failed": one_line(error)}
-
-
-@dataclass(frozen=True)
-class Influence:
-    """One part of what is asked about influence: ``predictors``, or ``sites``."""
-
-    key: str
-
-
-INFLUENCE = (Influence("predictors"), Influence("sites"))
-
-
-@dataclass(frozen=True)
-class FindInfluence:
-    """On a worker, asks one replicate fitted to all samples what each predictor does, and the
-    trained ensemble what each site means for the map.
-
-    Attributes
-    ----------
-    ensemble : IceEnsemble
-        Prepared, not fitted.
-    residual : ndarray of shape (n,)
-        Observed minus predicted for each sample where it was left out.
-    """
-
-    ensemble: IceEnsemble
-    samples: pd.DataFrame
-    ensemble_url: str
-    ensemble_digest: str
-    cube_url: str
-    places: CubePlaces
-    residual: NDArray[np.float64]
-
-    def __call__(self, item: Influence) -> Explanation | SiteInfluence:
-        from icemap.verification.importance import explain
-
-        try:
-            return (
-                explain(self.ensemble, self.samples) if item.key == "predictors" else self._sites()
-            )
-        except ValueError as error:
-            raise IcemapError(
-                f"The influence of the {item.key} cannot be found: {one_line(error)}"
-            ) from error
-
-    def _sites(self) -> SiteInfluence:
-        from icemap.mapping.broadcast import get_predictor
-        from icemap.mapping.places import map_places, weighed_places
-        from icemap.predictors.cube import open_cube
-        from icemap.verification.sampling_support import map_classes
-        from icemap.verification.site_influence import next_boreholes, site_table
-
-        predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
-        names = predictor.compiled.coding.names
-        X, weight = weighed_places(open_cube(self.cube_url), self.places, names)
-        applicability, on_map = (
-            predictor.applicability,
-            map_places(X, weight, self.places, predictor),
-        )
-        sites = site_table(
-            self.samples, applicability, on_map, self.ensemble.held_out_, self.residual
-        )
-        return {
-            "sites": sites,
-            "next_boreholes": next_boreholes(applicability, on_map),
-            "places": len(on_map.mean),
-            "classes": map_classes(X, weight, names, list(predictor.compiled.coding.levels)),
-        }
 
 
 def _as_text(rows: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:

@@ -6,8 +6,8 @@ import pytest
 
 from icemap import IceEnsemble, IcemapError
 from icemap.ensemble.saved import load_replicate
+from icemap.pipeline.left_out import VerifyFold
 from icemap.pipeline.train import ReplicateItem, TrainReplicate
-from icemap.pipeline.verify import VerifyFold
 from icemap.verification.cross_validation import Fold
 
 

@@ -12,12 +12,8 @@ import pytest
 from icemap import IcemapError
 from icemap.config_sections import TargetConfig
 from icemap.json_records import LearningCurve, read_record
-from icemap.pipeline.verify import (
-    VerifyFold,
-    _learning_curve,
-    _left_out_forecasts,
-    _share_note,
-)
+from icemap.pipeline.left_out import VerifyFold, left_out_forecasts
+from icemap.pipeline.verify import _learning_curve, _share_note
 from icemap.store import write_json
 from icemap.verification.cross_validation import Fold
 
@@ -58,13 +54,13 @@ def context(failing: set[str], *, quick: bool = False) -> Any:
 
 
 def found(*failing: str) -> Any:
-    return _left_out_forecasts(context(set(failing)), None, SAMPLES, LABELS, ())  # type: ignore[arg-type]
+    return left_out_forecasts(context(set(failing)), None, SAMPLES, LABELS, ())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("quick", [False, True])
 def test_the_folds_of_a_preview_are_not_tuned_again(quick):
     run = context(set(), quick=quick)
-    _left_out_forecasts(run, None, SAMPLES, LABELS, ())  # type: ignore[arg-type]
+    left_out_forecasts(run, None, SAMPLES, LABELS, ())  # type: ignore[arg-type]
     assert [job.work.nested for job in run.jobs] == [not quick]
 
 
