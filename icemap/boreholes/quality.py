@@ -23,8 +23,11 @@ ICE_DENSITY = 0.917
 SUMMARIES = frozenset(
     {"mean", "average", "avg", "total", "totals", "grand total", "sum", "median", "minimum"}
     | {"maximum", "std", "std dev", "stdev", "standard deviation", "mittelwert", "mittel"}
-    | {"summe", "moyenne", "среднее", "итого"}
+    | {"summe", "moyenne", "среднее", "итого", "overall", "all sites", "all boreholes"}
 )
+# With the name of a site, or with one another, these name a row that sums up, too.
+_STATISTICS = frozenset({"mean", "average", "avg", "total", "median", "overall"})
+_BETWEEN = frozenset({"of", "for", "and", "the", "all", "sites", "boreholes"})
 
 Rule = Callable[[pd.DataFrame, "Thresholds"], pd.Series]
 
@@ -108,10 +111,23 @@ def check_summary(table: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
     --------
     >>> check_summary(pd.DataFrame({"site": ["Mean:", "Std_Dev", "Meander"]})).ne("").tolist()
     [True, True, False]
+    >>> names = ["BH-1", "BH-1 mean", "Overall mean", "Mean Creek"]
+    >>> check_summary(pd.DataFrame({"site": names})).ne("").tolist()
+    [False, True, True, False]
     """
     names = table["site"].astype(str)
-    known = {name: words(name.rstrip(" :.")) in SUMMARIES for name in names.unique()}
+    plain = {name: words(name.rstrip(" :.")) for name in names.unique()}
+    sites = frozenset(plain.values())
+    known = {name: text in SUMMARIES or _sums_up(text, sites) for name, text in plain.items()}
     return _log(table, names.map(known).astype(bool), "the row sums up others and is no site")
+
+
+def _sums_up(text: str, sites: frozenset[str]) -> bool:
+    parts = text.split()
+    rest = [part for part in parts if part not in _STATISTICS | _BETWEEN]
+    if not _STATISTICS & {*parts[:1], *parts[-1:]}:
+        return False
+    return " ".join(rest) in sites or all(part in sites for part in rest)
 
 
 def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:

@@ -74,6 +74,8 @@ ICE_TYPES = {
     ),
     **dict.fromkeys(("none", "no ice", "no", "no visible ice"), "none"),
 }
+# Headers of a column in which "massive" alone is soil without visible ice.
+_CRYOSTRUCTURE = re.compile(r"cryo[\s_-]?(?:structure|texture)", re.IGNORECASE)
 NUMBERS = ("lon", "lat", "position_km", "permafrost_table", "top", "base", *QUANTITIES, "year")
 TEXTS = (
     "site",
@@ -235,6 +237,9 @@ def canonical_ice_types(column: pd.Series, problems: Problems, header: str) -> p
         # Matching is done on both forms, because a plural's s and that of a name look the same.
         unknown = "" if str(text).lower() in MISSING else str(text).lower()
         known[text] = ICE_TYPES.get(words(str(text)), ICE_TYPES.get(plain, unknown))
+        if plain == "massive" and _CRYOSTRUCTURE.search(header):
+            known[text] = "massive cryostructure"
+            continue
         if known[text] not in ("massive", "bedrock") and _resembles(plain):
             doubtful.add(text)
     problems.add(

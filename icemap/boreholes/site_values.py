@@ -64,7 +64,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     _require_plausible_temperatures(table, header, np.where(coded, np.nan, numbers.value), unit)
     _require_known_codes(table, header, config, numbers, value, target)
     if config.standard_error is not None:
-        spread = _standard_errors(table, config.standard_error, unit, target)
+        spread = _standard_errors(table, config, config.standard_error, unit, target)
     lon, lat, unplaced = table_places(table, config, "sites")
     rows = np.arange(1, len(table.frame) + 1)
     names = (
@@ -215,7 +215,7 @@ def _values(
 
 
 def _standard_errors(
-    table: Table, column: str, unit_of_values: str, target: TargetConfig
+    table: Table, config: SitesConfig, column: str, unit_of_values: str, target: TargetConfig
 ) -> NDArray[np.float64]:
     """Standard errors in the target's unit, NaN where the cell is empty. They scale as differences
     do: degrees shift by no offset.
@@ -223,16 +223,22 @@ def _standard_errors(
     header = _find(table, column, "sites.standard_error")
     unit = split_header(header)[1] or unit_of_values
     numbers = parse_numbers(table.frame[header], unit)
-    wrong = numbers.unreadable | (numbers.value < 0) | np.isinf(numbers.value)
+    coded = _coded(numbers, config)
+    value = np.where(coded, np.nan, numbers.value)
+    # What an error is larger than does not say how large it is.
+    wrong = numbers.unreadable | (value < 0) | (~coded & (numbers.censored == 1))
+    if config.missing is None or config.missing:
+        wrong |= np.isin(value, suspected_codes(value))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise IcemapError(
             f"{table.file}, line {table.lines[row]}: the column '{header}' holds"
             f" '{table.frame[header].iloc[row]}', which is no standard error: give a number of 0 or"
-            " more, or leave it empty where it is not known."
+            " more, or leave it empty where it is not known; codes for no value are given as"
+            " sites.missing, and 'sites.missing: []' says that every number is a value."
         )
     converted, zero = (
-        convert_units(numbers.value, unit, target.unit),
+        convert_units(value, unit, target.unit),
         convert_units(np.zeros(1), unit, target.unit),
     )
     if converted is None or zero is None:

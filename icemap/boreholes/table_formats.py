@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
         ) from error
     try:
         name = _chosen(url, "sheet", book.sheetnames, sheet)
-        rows = [list(row) for row in book[name].iter_rows(values_only=True)]
+        rows = [[_cell(cell) for cell in row] for row in book[name].iter_rows()]
     finally:
         book.close()
     header = next((i for i, row in enumerate(rows) if any(_filled(cell) for cell in row)), None)
@@ -72,6 +73,16 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
         body, columns=[name or f"column_{i + 1}" for i, name in enumerate(names)], dtype=object
     )
     return frame.infer_objects(), header + 1
+
+
+def _cell(cell: Any) -> Any:
+    """The value of a cell; 0.45 that the workbook shows as 45 % is "45 %"."""
+    value = cell.value
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        # What is quoted or escaped in a format is text and scales nothing.
+        shown = re.sub(r'"[^"]*"|\\.', "", cell.number_format or "")
+        return f"{100 * value:.12g} %" if "%" in shown else value
+    return value
 
 
 def _filled(cell: Any) -> bool:

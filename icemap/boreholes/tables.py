@@ -29,6 +29,7 @@ from icemap.boreholes.table_formats import (
     with_places,
 )
 from icemap.boreholes.table_units import split_header
+from icemap.boreholes.text import as_text, is_numeric
 from icemap.boreholes.unit_row import units_below, with_units
 from icemap.errors import IcemapError
 from icemap.store import local_copy
@@ -123,7 +124,37 @@ def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -
         raise IcemapError(f"{url} has the column '{twice[0]}' twice: rename or remove one.")
     if table.frame.empty:
         raise IcemapError(f"{url} has a header but no rows: check the file.")
+    _require_one_table(table)
     return _with_unit_row(table)
+
+
+def _require_one_table(table: Table) -> None:
+    """Refuse rows that are comments, and a second header that names other columns."""
+    frame = table.frame
+    first = frame.iloc[:, 0]
+    if not is_numeric(first):
+        # #12 is the name of a site; a comment in every row is none.
+        marked = as_text(first).str.match(r"#\s*\D").to_numpy(bool)
+        if marked.any() and not marked.all():
+            raise IcemapError(
+                f"{table.file}, line {table.lines[int(np.argmax(marked))]} begins with '#', other"
+                " rows do not: remove it if it is a comment, and the sign if it is a row like the"
+                " others."
+            )
+    texts = [name for name in map(str, frame.columns) if not is_numeric(frame[name])]
+    if len(texts) < 2:
+        return
+    same = sum((frame[name] == name).to_numpy(bool).astype(int) for name in texts)
+    for row in np.flatnonzero(same > 1):
+        cells = frame.iloc[int(row)].dropna()
+        other = [
+            str(cell) for name, cell in cells.items() if str(cell).strip() not in ("", str(name))
+        ]
+        if other:
+            raise IcemapError(
+                f"{table.file}, line {table.lines[row]} is a second header, with '{other[0]}' in"
+                " place of a name above: give each table in a file or sheet of its own."
+            )
 
 
 def _with_unit_row(table: Table) -> Table:

@@ -406,3 +406,19 @@ def test_the_row_of_means_is_no_site(tmp_path: Path) -> None:
     sites = read_site_values(SitesConfig(table=url, value="alt", id="name", unit="cm"), CM)
     assert sites["used"].tolist() == [True, True, False]
     assert sites["reason"].iloc[2] == "the row sums up others and is no site"
+
+
+@pytest.mark.parametrize("error", ["999", "-9999", "> 5"])
+def test_a_code_or_a_lower_limit_is_no_standard_error(tmp_path: Path, error: str) -> None:
+    url = write(tmp_path, f"lon,lat,alt [cm],se [cm]\n10,60,50,{error}\n11,60,60,5\n")
+    config = SitesConfig(table=url, value="alt", standard_error="se")
+    with pytest.raises(IcemapError, match=f"holds '{error}', which is no standard error"):
+        read_site_values(config, CM)
+    if error != "> 5":
+        coded = config.model_copy(update={"missing": (float(error),)})
+        found = read_site_values(coded, CM)["standard_error"].to_numpy()
+        assert np.isnan(found[0])
+        assert found[1] == 5
+    if error == "999":
+        every = config.model_copy(update={"missing": ()})
+        assert read_site_values(every, CM)["standard_error"].tolist() == [999, 5]

@@ -7,6 +7,7 @@ import shapely
 
 from icemap import IcemapError
 from icemap.boreholes import table_formats
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.tables import read_table
 from icemap.config_sections import LayerSource
@@ -160,3 +161,18 @@ def test_other_files_are_told_what_they_are(tmp_path: Path, name: str, words: st
 def test_a_shapefile_in_a_bucket_is_refused(tmp_path: Path) -> None:
     with pytest.raises(IcemapError, match="cannot be read from a bucket: write it as a GeoPackage"):
         table_formats.read_vector("s3://bucket/a.shp", tmp_path / "a.shp", None)
+
+
+def test_a_cell_that_a_workbook_shows_in_percent_is_read_as_shown(tmp_path: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["site", "vic [%]"], ["a", 0.45], ["b", 50], ["c", 60]):
+        sheet.append(row)
+    sheet["B2"].number_format = "0.0%"
+    # The sign is text here, and scales nothing.
+    sheet["B4"].number_format = '0"%"'
+    book.save(tmp_path / "a.xlsx")
+    frame = read_table(str(tmp_path / "a.xlsx")).frame
+    assert parse_numbers(frame["vic [%]"], "%").value.tolist() == [45, 50, 60]

@@ -108,3 +108,22 @@ def test_a_name_keeps_its_zeros_whatever_the_case_of_its_column(
 ) -> None:
     table = read_table(write(tmp_path / "t.csv", f"{header},x\n007,1\n".encode()), text=("site",))
     assert table.frame[header].tolist() == ["007"]
+
+
+def test_a_second_header_with_other_columns_is_refused(tmp_path: Path) -> None:
+    rows = "site,lon,vic [%]\na,130,40\n\nsite,lon,{}\nb,131,10\n"
+    (tmp_path / "t.csv").write_text(rows.format("excess ice [%]"))
+    with pytest.raises(IcemapError, match=r"t\.csv, line 4 is a second header, with 'excess ice"):
+        read_table(str(tmp_path / "t.csv"))
+    # The same header again is that of the next page.
+    (tmp_path / "t.csv").write_text(rows.format("vic [%]"))
+    assert len(read_table(str(tmp_path / "t.csv")).frame) == 3
+
+
+def test_a_row_that_is_commented_out_is_no_site(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("site,vic\na,1\n# b,2\nc,3\n")
+    with pytest.raises(IcemapError, match=r"t\.csv, line 3 begins with '#'"):
+        read_table(str(tmp_path / "t.csv"))
+    for names in (("a", "#12", "# 3"), ("#a", "#b", "#c")):
+        (tmp_path / "t.csv").write_text("site,vic\n" + "".join(f"{name},1\n" for name in names))
+        assert read_table(str(tmp_path / "t.csv")).frame["site"].tolist() == list(names)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.table_units import UNITS, canonical_unit, split_header, unit_factor
 from icemap.boreholes.tables import Table
+from icemap.boreholes.text import words
 from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
@@ -40,6 +41,33 @@ WORDS = (
 # layer, of snow or of peat is another thing.
 THICKNESS = {"thickness", "thick", "length", "mächtigkeit", "épaisseur"}
 OF_THE_LAYER = {"layer", "sample", "interval", "core", "segment", "slice", "section", "of", "the"}
+# What a column holds, and words of headers that say that it is something else.
+_NO_DEPTH = r"elevation|altitude|\bm?a\.?s\.?l\b|below (?:the )?(?:permafrost table|active layer)"
+CONTRARY = {
+    "gravimetric_water": (
+        "water by dry mass",
+        r"\bwet (?:basis|weight|mass)|total (?:weight|mass)|volumetric|by volume",
+    ),
+    "volumetric_water": ("water by frozen volume", r"gravimetric|by (?:weight|mass)"),
+    "reported_vic": (
+        "all ice by frozen volume",
+        r"\bexcess|gravimetric|by (?:weight|mass)",
+    ),
+    "dry_density": (
+        "dry mass by frozen volume",
+        r"^(?!.*\bdry\b).*\b(?:wet|moist|saturated|thawed)\b",
+    ),
+    "frozen_bulk_density": ("mass of all by frozen volume", r"\bdry\b|\bthawed\b|\bunfrozen\b"),
+    **dict.fromkeys(
+        ("top", "base"), ("a depth below the surface", _NO_DEPTH + r"|thickness|\bheight")
+    ),
+    "depth": ("a depth below the surface", _NO_DEPTH + r"|\bheight"),
+    "permafrost_table": (
+        "a depth below the surface",
+        r"elevation|altitude|\bm?a\.?s\.?l\b|permafrost (?:thickness|base)"
+        r"|base of (?:the )?permafrost",
+    ),
+}
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 
 
@@ -106,7 +134,21 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
             f"{table.file} has no measured quantity: it needs one column such as 'vic [%]' or"
             f" 'gravimetric_water [%]' with 'dry_density [g/cm3]', and {has}."
         )
+    _require_meant(table, found)
     return _with_units(table, found, source, headers)
+
+
+def _require_meant(table: Table, found: dict[str, str]) -> None:
+    """Refuse a column whose header says that it holds something else."""
+    for name, header in found.items():
+        meaning, pattern = CONTRARY.get(name, ("", r"(?!)"))
+        said = re.search(pattern, words(header))
+        if said is not None:
+            raise IcemapError(
+                f"{table.file}: the column '{header}' is to be {name}, which is {meaning}, but its"
+                " header says something else: convert the column and rename it, or name another"
+                " one with 'columns' in the config."
+            )
 
 
 def _require_whole_depths(table: Table, found: dict[str, str], headers: list[str]) -> None:

@@ -39,6 +39,10 @@ NEVER_SMALL = (
     "porosity",
     "reported_vic",
 )
+# These may be below 1 % at a site, but hardly in a whole table.
+SELDOM_SMALL = ("excess_ice", "visible_ice", "wedge_ice")
+# Depth of the permafrost table (m) that half of a table's layers do not have.
+MEDIAN_TABLE = 20.0
 # Largest values (m, fractions) of what a code for missing may pass for; more is left out anyway.
 UNBOUNDED = {
     "gravimetric_water": DEFAULT.gravimetric_water,
@@ -89,8 +93,10 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     for name, column in found.items():
         raw = table.frame[column.header]
         if name in DEPTHS or name in QUANTITIES:
-            if name in NEVER_SMALL and name not in source.units:
+            if name in (*NEVER_SMALL, *SELDOM_SMALL) and name not in source.units:
                 _require_percent(table, name, column, as_names(table.frame[found["site"].header]))
+            if name == "permafrost_table" and name not in source.units:
+                _require_metres(table, column)
             if name == "gravimetric_water":
                 _require_by_mass(table, column, confirmed=name in source.units)
             if name in UNBOUNDED and source.missing is None:
@@ -271,7 +277,7 @@ def _require_percent(table: Table, name: str, column: Column, sites: pd.Series) 
     confirmed = f'{{{name}: "{column.unit}"}}'
     small = pd.Series(value).groupby(sites.to_numpy()).agg(["min", "max", "nunique"])
     some = small.index[(small["min"] > 0) & (small["max"] < 1) & (small["nunique"] > 1)]
-    if len(some) and given[-1] > 1:
+    if len(some) and given[-1] > 1 and name in NEVER_SMALL:
         raise IcemapError(
             f"{table.file}: the column '{column.header}' is in '{column.unit}', but all values of"
             f" the site '{some[0]}' are below 1 like fractions: bring the column to one unit, or,"
@@ -283,6 +289,20 @@ def _require_percent(table: Table, name: str, column: Column, sites: pd.Series) 
             f"{table.file}: the column '{column.header}' is in '{column.unit}', but its values go"
             f" from {given[0]:g} to {given[-1]:g} like fractions: correct the unit to '1', or, if"
             f" the numbers are right, confirm it in the config as 'units: {confirmed}'."
+        )
+
+
+def _require_metres(table: Table, column: Column) -> None:
+    """A permafrost table that is given in cm where m are said."""
+    depth = parse_numbers(table.frame[column.header], column.unit).value
+    metres = depth * ((column.unit and unit_factor(column.unit, "length [m]")) or np.nan)
+    metres = metres[np.isfinite(metres) & (metres <= DEFAULT.depth)]
+    if len(metres) and np.median(metres) > MEDIAN_TABLE:
+        raise IcemapError(
+            f"{table.file}: the column '{column.header}' is in '{column.unit}', but half of its"
+            f" values are {np.median(metres):g} m or more: correct the unit (cm?), or, if the"
+            " numbers are right, confirm it in the config as"
+            f" 'units: {{permafrost_table: \"{column.unit}\"}}'."
         )
 
 

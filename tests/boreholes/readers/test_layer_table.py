@@ -484,3 +484,76 @@ def test_one_site_in_fractions_among_others_in_percent_is_asked_about(tmp_path: 
     text = f"{PLACE},top [m],base [m],vic [%]\n" + "\n".join(rows) + "\n"
     with pytest.raises(IcemapError, match="all values of the site 'b' are below 1"):
         read(write(tmp_path, text))
+
+
+LAYER = "site,longitude [deg],latitude [deg],top [m],base [m]"
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("gravimetric_water", "Water content (wet basis) [%]"),
+        ("gravimetric_water", "volumetric_water_content [%]"),
+        ("reported_vic", "Excess ice content [%]"),
+        ("reported_vic", "Ice content by weight [%]"),
+        ("volumetric_water", "gravimetric water [%]"),
+        ("dry_density", "wet density [g/cm3]"),
+        ("frozen_bulk_density", "thawed bulk density [g/cm3]"),
+        ("depth", "elevation a.s.l. [m]"),
+        ("depth", "depth below permafrost table [m]"),
+        ("permafrost_table", "permafrost thickness [m]"),
+    ],
+)
+def test_a_header_that_says_something_else_than_the_config_is_refused(
+    tmp_path: Path, name: str, header: str
+) -> None:
+    ends = ("", "") if name == "depth" else (",top [m],base [m]", ",1,2")
+    url = write(tmp_path, f"{PLACE}{ends[0]},{header},porosity [%]\na,130.1,70.1{ends[1]},1.2,40\n")
+    source = LayerSource(path=url, columns={name: header})
+    with pytest.raises(IcemapError, match=f"is to be {name}, which is .* says something else"):
+        read_layer_table(url, source)
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("permafrost_table", "active layer thickness [m]"),
+        ("dry_density", "dry density of the thawed sample [g/cm3]"),
+        ("gravimetric_water", "water content of dry weight [%]"),
+    ],
+)
+def test_a_header_in_other_words_is_read(tmp_path: Path, name: str, header: str) -> None:
+    url = write(tmp_path, f"{LAYER},{header},vic [%]\na,130.1,70.1,1,2,1.2,40\n")
+    layers = read_layer_table(url, LayerSource(path=url, columns={name: header})).layers
+    assert layers[name].notna().all()
+
+
+def test_massive_is_ice_but_for_a_cryostructure(tmp_path: Path) -> None:
+    text = f"{LAYER},Cryo-structure\na,130.1,70.1,1,2,massive\na,130.1,70.1,2,3,massive ice\n"
+    url = write(tmp_path, text)
+    source = LayerSource(path=url, columns={"ice_type": "Cryo-structure"})
+    layers = read_layer_table(url, source).layers
+    assert layers["ice_type"].tolist() == ["massive cryostructure", "massive"]
+
+
+@pytest.mark.parametrize("name", ["excess_ice", "visible_ice", "wedge_ice"])
+def test_a_whole_table_of_parts_of_one_in_percent_is_asked_about(tmp_path: Path, name: str) -> None:
+    rows = f"{LAYER},vic [%],{name} [%]\na,130.1,70.1,1,2,40,0.3\nb,131.1,70.1,1,2,40,0.4\n"
+    url = write(tmp_path, rows)
+    with pytest.raises(IcemapError, match="like fractions: correct the unit"):
+        read(url)
+    sure = read_layer_table(url, LayerSource(path=url, units={name: "%"})).layers
+    assert sure[name].tolist() == [0.003, 0.004]
+    # A site with little excess ice among others is no reason to ask.
+    url = write(tmp_path, rows + "b,131.1,70.1,2,3,40,0.5\nc,132.1,70.1,1,2,40,30\n")
+    assert len(read(url).layers) == 4
+
+
+def test_a_permafrost_table_in_centimetres_under_metres_is_asked_about(tmp_path: Path) -> None:
+    rows = f"{LAYER},vic [%],permafrost_table [m]\na,130.1,70.1,60,65,40,60\n"
+    url = write(tmp_path, rows)
+    with pytest.raises(IcemapError, match="half of its values are 60 m or more"):
+        read(url)
+    sure = read_layer_table(url, LayerSource(path=url, units={"permafrost_table": "m"})).layers
+    assert sure["permafrost_table"].tolist() == [60]
+    assert len(read(write(tmp_path, rows + "b,130.2,70.1,1,2,40,0.5\n" * 2)).layers) == 3
