@@ -134,7 +134,7 @@ def _require_one_table(table: Table) -> None:
     first = frame.iloc[:, 0]
     if not is_numeric(first):
         # #12 is the name of a site; a comment in every row is none.
-        marked = as_text(first).str.match(r"#\s*\D").to_numpy(bool)
+        marked = as_text(first).str.match(r"#\s*[^\s\d]").to_numpy(bool)
         if marked.any() and not marked.all():
             raise IcemapError(
                 f"{table.file}, line {table.lines[int(np.argmax(marked))]} begins with '#', other"
