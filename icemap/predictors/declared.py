@@ -24,6 +24,10 @@ from icemap.units import (
 
 Decode = Callable[[NDArray[np.generic]], NDArray[np.float64]]
 SAME = Conversion(1.0, 0.0)
+# No air, ground or water is so cold, or as hot in its mean (K).
+NO_TEMPERATURE, BOILING = 0.5, 373.15
+# Bytes in % from here on, with nothing between 100 and them, are codes.
+LEAST_CODE = 200
 # A difference of temperatures has no offset between its units, and no file says that it is one.
 DIFFERENCES = re.compile(
     r"range|differ|anomal|amplitude|departure|deviation|\bstd|_sd\b|\bsd\b|error|uncertain|change"
@@ -236,7 +240,50 @@ def _quantities(
         if not converted.is_identity:
             physical = physical * converted.factor + converted.offset
     require_no_suspect(source, values[~bad] if bad.any() else values.ravel(), declared)
+    _require_possible_temperatures(source, declared, physical, bad)
+    _require_possible_percent(source, declared, values, bad)
     return np.where(bad, np.nan, physical)
+
+
+def _require_possible_temperatures(
+    source: Source, declared: Declared, physical: NDArray[np.float64], bad: NDArray[np.bool_]
+) -> None:
+    """Kelvin taken for degrees Celsius, the other way round, and 0 K for no value."""
+    kelvin = conversion(source.unit, "K")
+    # Kelvin themselves may be those of a difference.
+    if kelvin is None or not kelvin.offset or source.valid_range is not None or bad.all():
+        return
+    described = f"{source.name} {source.long_name} {declared.description}"
+    if "range" in source.reduce.values() or DIFFERENCES.search(described):
+        return
+    values = physical[~bad]
+    low, mean = (
+        float(value) * kelvin.factor + kelvin.offset for value in (values.min(), values.mean())
+    )
+    if low < NO_TEMPERATURE or mean > BOILING:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) goes from {values.min():.6g} to"
+            f" {values.max():.6g} {source.unit}, which are no temperatures: say with 'file_unit' in"
+            " the catalogue which unit the values of the file really have, give those that mean"
+            " missing as 'nodata', or, if they are right, a 'valid_range'."
+        )
+
+
+def _require_possible_percent(
+    source: Source, declared: Declared, values: NDArray[np.float64], bad: NDArray[np.bool_]
+) -> None:
+    """Bytes of 0 to 100 % whose further values, 200, 253 or 254, are codes of something else."""
+    scaled = declared.scale != 1 or source.scale is not None or source.valid_range is not None
+    if declared.dtype != "uint8" or scaled or part_of_one(source.unit) != 0.01:
+        return
+    over = values[~bad & (values > 100)]
+    if over.size and over.min() >= LEAST_CODE:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) holds {over.min():g} to {over.max():g}"
+            f" in {over.size:,} cells, and 100 {source.unit} at most in the others: give the codes"
+            " that mean missing as 'nodata' in the catalogue, or a 'valid_range' that includes them"
+            " if they are real."
+        )
 
 
 def _missing(source: Source, declared: Declared, values: NDArray[np.float64]) -> NDArray[np.bool_]:

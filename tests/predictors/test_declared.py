@@ -276,3 +276,31 @@ def test_scale_and_missing_values_among_the_tags_count(tmp_path, code) -> None:
     # What is written in floating point has been unpacked.
     values = opened(write(tmp_path / "b.tif", stored, "degC", "f4", tags=tags), unit="degC")[1]
     assert values[1, 1] == pytest.approx(-85)
+
+
+@pytest.mark.parametrize(
+    ("value", "theirs"), [(263.15, ""), (263.15, "degC"), (-10, "K"), (0, "K"), (-273.15, "degC")]
+)
+def test_what_is_no_temperature_is_asked_about(tmp_path, value, theirs) -> None:
+    path = write(tmp_path / "a.tif", value, theirs)
+    with pytest.raises(IcemapError, match=r"which are no temperatures: say with 'file_unit'"):
+        opened(path, unit="degC")
+    assert np.isfinite(opened(path, unit="degC", valid_range=(-1000, 1000))[1]).all()
+    # A difference may be anything.
+    keys = {"unit": "degC", "long_name": "range of temperatures", "file_unit": "degC"}
+    assert np.isfinite(opened(path, **keys)[1]).all()
+
+
+@pytest.mark.parametrize(("over", "asked"), [(254, True), (200, True), (140, False)])
+def test_codes_among_bytes_of_percent_are_asked_about(tmp_path, over, asked) -> None:
+    path = write(tmp_path / "a.tif", np.uint8(over), dtype="uint8")
+    with rasterio.open(path, "r+") as dataset:
+        values = dataset.read()
+        values[:, 2:] = 50
+        dataset.write(values)
+    if asked:
+        with pytest.raises(IcemapError, match=f"holds {over} to {over} in .* 'nodata'"):
+            opened(path, unit="%")
+        assert np.isnan(opened(path, unit="%", nodata=[over])[1]).any()
+    assert opened(path, unit="%", valid_range=(0, 300))[1].max() == over
+    assert opened(path, unit="1")[1].max() == over
