@@ -301,7 +301,7 @@ def test_a_mask_in_metres_counts_nothing(build):
 def test_units_of_files_are_converted_and_noted_in_the_cube(build, tmp_path):
     build()
     with rasterio.open(tmp_path / "slope.tif", "r+") as raster:
-        raster.units = ("K",)
+        raster.units = ("degF",)
     source = Source(
         name="slope",
         url=str(tmp_path / "slope.tif"),
@@ -317,8 +317,8 @@ def test_units_of_files_are_converted_and_noted_in_the_cube(build, tmp_path):
         "sites": {"table": "-", "value": "-"},
     }
     cube, _ = made(plan_cube(Config.model_validate(settings), {"slope": source}))
-    np.testing.assert_allclose(cube.slope, fields()["slope"] - 273.15, rtol=1e-5)
-    assert cube.slope.attrs["conversion"] == "converted from K to degC"
+    np.testing.assert_allclose(cube.slope, (fields()["slope"] - 32) * 5 / 9, rtol=1e-5)
+    assert cube.slope.attrs["conversion"] == "converted from degF to degC"
 
 
 def test_the_classes_of_the_file_go_into_the_cube(build, tmp_path):
