@@ -277,7 +277,8 @@ def _require_possible_percent(
     if declared.dtype != "uint8" or scaled or part_of_one(source.unit) != 0.01:
         return
     over = values[~bad & (values > 100)]
-    if over.size and over.min() >= LEAST_CODE:
+    # Where nothing else is there, a mask in another unit is said better elsewhere.
+    if over.size and over.min() >= LEAST_CODE and (~bad & (values <= 100)).any():
         raise IcemapError(
             f"The source '{source.name}' ({source.origin}) holds {over.min():g} to {over.max():g}"
             f" in {over.size:,} cells, and 100 {source.unit} at most in the others: give the codes"
