@@ -214,19 +214,19 @@ def _align_as_placed(
         return placement.resample(values, cols.start, rows.start, how.method)
     moved = raster.transform @ raster.transform.translation(cols.start, rows.start)
     onto = grid.chunk_transform(chunk)
-    if (first := _first_of_own_cells(moved, onto, chunk.shape)) is not None:
+    if (first := _first_of_own_cells(raster.crs, moved, onto, chunk.shape)) is not None:
         return _cut(values, first, chunk.shape)
     return _warp(values, raster.crs, moved, onto, chunk.shape, how.method)
 
 
 def _first_of_own_cells(
-    transform: Affine, onto: Affine, shape: tuple[int, int]
+    crs: str, transform: Affine, onto: Affine, shape: tuple[int, int]
 ) -> tuple[int, int] | None:
     """Row and column of a window at which a chunk begins whose cells are those of the window, and
-    None where they are others.
+    None where they are others, be it by another datum only.
     """
-    first = np.array((~transform) @ (onto.c, onto.f))
-    last = np.array((~transform) @ (onto @ (shape[1], shape[0])))
+    corners = np.array([onto @ (0, 0), onto @ (shape[1], shape[0])])
+    first, last = np.stack((~transform) @ to_source(crs).transform(*corners.T), axis=1)
     col, row = (int(edge) for edge in np.rint(first))
     away = [*(first - (col, row)), *(last - (col + shape[1], row + shape[0]))]
     return (row, col) if np.abs(away).max() <= _OWN_CELLS else None

@@ -616,3 +616,16 @@ def test_cells_that_lie_a_little_off_are_resampled(tmp_path, off):
     weighed = (1 - off) * values + off * np.roll(values, 1, axis=1)
     np.testing.assert_allclose(found[inner], weighed[inner], atol=2e-6)
     assert np.array_equal(found[inner], values[inner]) == (off == 0)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4284", "EPSG:4267"], ids=["Pulkovo 1942", "NAD27"])
+def test_cells_of_another_datum_are_not_the_grids(tmp_path, monkeypatch, crs):
+    values = np.random.default_rng(0).random((20, 40)).astype(np.float32)
+    path = write_tif(tmp_path / "a.tif", values, Affine(0.25, 0, 0, 0, -0.25, 70), crs=crs)
+    grid = Grid(0.0, 65.0, 10.0, 70.0, 0.25)
+    found, _ = whole(path, grid)
+    monkeypatch.setattr("icemap.predictors.align._first_of_own_cells", lambda *args: None)
+    by_gdal, _ = whole(path, grid)
+    np.testing.assert_array_equal(found, by_gdal)
+    if crs == "EPSG:4284":
+        assert np.abs(found - values).max() > 1e-4
