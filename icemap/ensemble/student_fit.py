@@ -19,7 +19,7 @@ _FINE = 3200
 # Fisher's z of the strongest correlation that a Copula takes.
 _STRONGEST = float(np.arctanh(0.999999))
 _GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
-_CUTS = 36  # of a bracket, to a millionth of its width
+_CUTS = 36  # of a bracket, to less than a ten-millionth of its width
 
 
 def fit_student(u: Array, v: Array, weights: Array | None = None) -> tuple[float, float]:

@@ -29,7 +29,7 @@ def find_influence(
     context: Context,
     ensemble: IceEnsemble,
     samples: pd.DataFrame,
-    places: Any,
+    places: CubePlaces,
     forecasts: LeftOutForecasts,
     permuted: Sequence[PermutedErrors],
 ) -> dict[str, Any]:

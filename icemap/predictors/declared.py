@@ -24,10 +24,10 @@ from icemap.units import (
 
 Decode = Callable[[NDArray[np.generic]], NDArray[np.float64]]
 SAME = Conversion(1.0, 0.0)
-# No air, ground or water is so cold, or as hot in its mean (K).
-NO_TEMPERATURE, BOILING = 0.5, 373.15
+# No air, ground or water is colder, or hotter in its mean (K).
+COLDEST, HOTTEST_MEAN = 0.5, 373.15
 # Bytes in % from here on, with nothing between 100 and them, are codes.
-LEAST_CODE = 200
+FIRST_CODE = 200
 # A difference of temperatures has no offset between its units, and no file says that it is one.
 DIFFERENCES = re.compile(
     r"range|differ|anomal|amplitude|departure|deviation|\bstd|_sd\b|\bsd\b|error|uncertain|change"
@@ -260,7 +260,7 @@ def _require_possible_temperatures(
     low, mean = (
         float(value) * kelvin.factor + kelvin.offset for value in (values.min(), values.mean())
     )
-    if low < NO_TEMPERATURE or mean > BOILING:
+    if low < COLDEST or mean > HOTTEST_MEAN:
         raise IcemapError(
             f"The source '{source.name}' ({source.origin}) goes from {values.min():.6g} to"
             f" {values.max():.6g} {source.unit}, which are no temperatures: say with 'file_unit' in"
@@ -278,7 +278,7 @@ def _require_possible_percent(
         return
     over = values[~bad & (values > 100)]
     # Where nothing else is there, a mask in another unit is said better elsewhere.
-    if over.size and over.min() >= LEAST_CODE and (~bad & (values <= 100)).any():
+    if over.size and over.min() >= FIRST_CODE and (~bad & (values <= 100)).any():
         raise IcemapError(
             f"The source '{source.name}' ({source.origin}) holds {over.min():g} to {over.max():g}"
             f" in {over.size:,} cells, and 100 {source.unit} at most in the others: give the codes"

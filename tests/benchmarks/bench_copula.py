@@ -4,12 +4,11 @@ Both fit the same weighted pseudo-observations in one process, in turns. Ratios 
 machines, seconds do not: both are printed, as CPU time of one thread, the least of several runs.
 """
 
-import argparse
 import json
 
 import numpy as np
 import pyvinecopulib as pv
-from timing import timed
+from timing import from_command_line, timed
 
 from icemap.ensemble.copula_formulas import student_logpdf
 from icemap.ensemble.copulas import Copula
@@ -54,6 +53,4 @@ def main(small: bool = False) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="a tiny run, to see that it works")
-    main(parser.parse_args().small)
+    from_command_line(main, __doc__)

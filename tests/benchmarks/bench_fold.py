@@ -6,13 +6,12 @@ were chosen before. CPU seconds are printed, and their ratios to the first, whic
 machines.
 """
 
-import argparse
 import json
 from unittest.mock import patch
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from timing import timed
+from timing import from_command_line, timed
 from trained import draw_sites
 
 from icemap import IceEnsemble
@@ -53,6 +52,4 @@ def main(small: bool = False) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="a tiny run, to see that it works")
-    main(parser.parse_args().small)
+    from_command_line(main, __doc__)

@@ -5,7 +5,6 @@ penalties. Ratios travel between machines, seconds do not: both are printed, as 
 thread, the least of several runs.
 """
 
-import argparse
 import json
 import warnings
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 from pygam import LinearGAM, l, s
 from threadpoolctl import threadpool_limits
-from timing import timed
+from timing import from_command_line, timed
 from trained import draw_sites
 
 from icemap import IceEnsemble
@@ -93,6 +92,4 @@ def main(small: bool = False) -> dict[str, dict[str, float]]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", action="store_true", help="a tiny run, to see that it works")
-    main(parser.parse_args().small)
+    from_command_line(main, __doc__)

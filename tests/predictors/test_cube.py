@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import rasterio
+import zarr
 from affine import Affine
 
 import icemap
@@ -441,3 +443,10 @@ def test_a_file_that_is_not_read_may_change(build, tmp_path):
     (tmp_path / "land.tif").write_bytes(b"changed")
     with pytest.raises(IcemapError, match=r"land\.tif of the source 'land' has changed"):
         plan(plan.chunks[0])
+
+
+def test_a_chunk_is_stored_in_parts_that_are_read_by_themselves(build, tmp_path):
+    larger = replace(build(), url=str(tmp_path / "larger.zarr"), chunk=256)
+    larger.create("larger")
+    stored = zarr.open_group(larger.url, mode="r")["slope"]
+    assert (stored.chunks, stored.shards) == ((128, 128), (256, 256))
