@@ -26,6 +26,7 @@ def fit_parts(
     coding: PredictorCoding,
     seed: int,
     trees: int = TREES,
+    kernel: ProcessKernel | None = None,
 ) -> PoolParts | None:
     """The parts that are pooled with COP-BMA, of a whole training table; None for the published
     recipe, which pools nothing.
@@ -39,13 +40,15 @@ def fit_parts(
     seed : int
     trees : int
         Of the forest.
+    kernel : ProcessKernel, optional
+        Of this table with these options, where it is known already, see `process_kernel`.
     """
     if options.recipe.published:
         return None
     forest = with_climatology(
         *grow_forest(table, options, coding, seed, trees), options.climatology
     )
-    kernel = process_kernel(table, options, coding, seed)
+    kernel = kernel or process_kernel(table, options, coding, seed)
     process = None if kernel is None else condition_process(table, options, coding, kernel)
     shares = options.shares or Shares.equal(process=process is not None)
     return PoolParts(forest, process, shares.with_climatology(options.climatology))

@@ -21,6 +21,7 @@ from icemap.ensemble.checks import fewest_samples
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.fit_parts import fit_parts
 from icemap.ensemble.folds import replicate_splits
+from icemap.ensemble.gaussian_process import ProcessKernel
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
 from icemap.ensemble.pool_parts import Partners, PoolParts
 from icemap.ensemble.pooled import PooledMixture, replicate_interval
@@ -249,9 +250,10 @@ class IceEnsemble(BaseEstimator):
     @property
     def options(self) -> TrainingOptions:
         """What every replicate shares."""
-        return self._options(self.tuning_)
+        return self.options_of(self.tuning_)
 
-    def _options(self, tuning: Tuning) -> TrainingOptions:
+    def options_of(self, tuning: Tuning) -> TrainingOptions:
+        """Options with what was chosen for a table."""
         if self.followed.published:
             tuning = replace(tuning, prior_strength=0.0, climatology=0.0, shares=None)
         strength = tuning.prior_strength if self.prior_strength is None else self.prior_strength
@@ -271,9 +273,14 @@ class IceEnsemble(BaseEstimator):
         )
 
     def tune(self, table: TrainingTable) -> Tuning:
-        """Settings for the whole table, by spatial folds inside it."""
+        """Settings for a table, by spatial folds inside it."""
         return tune(
-            table, self._options(Tuning()), self.coding_, self.candidates, self.seed, **self.chosen
+            table,
+            self.options_of(Tuning()),
+            self.coding_,
+            self.candidates,
+            self.seed,
+            **self.chosen,
         )
 
     @property
@@ -285,10 +292,6 @@ class IceEnsemble(BaseEstimator):
             "climatology": free and self.climatology is None,
             "shares": free and (self.prior_strength is None or self.climatology is None),
         }
-
-    def tuned_options(self, training: TrainingTable) -> TrainingOptions:
-        """Options for a part of the table, tuned without having seen the rest."""
-        return self._options(self.tune(training))
 
     def fit_one(self, samples: pd.DataFrame, index: int) -> Replicate:
         """Replicate ``index``; it depends on the seed and its number alone, not on which others are
@@ -303,15 +306,18 @@ class IceEnsemble(BaseEstimator):
         )
 
     def fit_parts(
-        self, table: TrainingTable, options: TrainingOptions | None = None
+        self,
+        table: TrainingTable,
+        options: TrainingOptions | None = None,
+        kernel: ProcessKernel | None = None,
     ) -> PoolParts | None:
         """What is pooled with COP-BMA, of a whole training table, with the shares of the options,
-        which are the ensemble's own if not given.
+        which are the ensemble's own if not given, and the kernel of the process where it is known.
 
         None for the published recipe.
         """
         chosen = self.options if options is None else options
-        return fit_parts(table, chosen, self.coding_, self.seed)
+        return fit_parts(table, chosen, self.coding_, self.seed, kernel=kernel)
 
     @cached_property
     def pooled_(self) -> PooledMixture:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.fit_parts import condition_process, grow_forest, process_kernel
 from icemap.ensemble.folds import spatial_blocks
+from icemap.ensemble.gaussian_process import ProcessKernel
 from icemap.ensemble.pool_parts import Shares
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import BLOCK_HALVINGS, TrainingOptions, TrainingTable, bma_of
@@ -100,6 +101,8 @@ class LeftOutParts:
     y, weight : (n,) ndarray
     cluster : (n,) ndarray
         Spatial block of each row.
+    kernel : ProcessKernel or None
+        Of the process, found from all rows.
     """
 
     parts: Array
@@ -107,6 +110,7 @@ class LeftOutParts:
     y: Array
     weight: Array
     cluster: NDArray[np.int64]
+    kernel: ProcessKernel | None
 
     def shares(self) -> Shares:
         """Shares of the smallest CRPS, drawn towards equal ones."""
@@ -179,7 +183,7 @@ def left_out_parts(
     here = table.drilled
     scored = table.take(here)
     blocks = _blocks(scored, options.block_degrees)
-    return LeftOutParts(parts[:, here], climatology[here], scored.y, scored.weight, blocks)
+    return LeftOutParts(parts[:, here], climatology[here], scored.y, scored.weight, blocks, kernel)
 
 
 def _blocks(table: TrainingTable, degrees: float) -> NDArray[np.int64]:

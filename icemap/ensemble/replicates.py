@@ -263,7 +263,11 @@ def bma_of(options: TrainingOptions, F: Array | None = None) -> CopulaBMA:
 
 
 def fit_replicate(
-    table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int
+    table: TrainingTable,
+    options: TrainingOptions,
+    coding: PredictorCoding,
+    seed: int,
+    left_out: Array | None = None,
 ) -> Replicate:
     """Members on the whole table, COP-BMA on their out-of-fold predictions.
 
@@ -277,6 +281,9 @@ def fit_replicate(
     options : TrainingOptions
     coding : PredictorCoding
     seed : int
+    left_out : ndarray of shape (n, members + 1), optional
+        Out-of-fold predictions of this table with these options, where they are known already, see
+        `out_of_fold`.
     """
     table = table.weighed(options.model_variance)
     scale, clock = options.scale(table.y), dict.fromkeys((*options.members, "cop_bma"), 0.0)
@@ -284,6 +291,8 @@ def fit_replicate(
     members = train_members(table, inputs, options, coding, scale, seed, clock)
     if options.recipe.in_sample:
         F = predict_members(members, inputs, scale.limits)
+    elif left_out is not None:
+        F = left_out
     else:
         F = out_of_fold(table, options, coding, scale, seed, clock)
     start = time.process_time()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from icemap.ensemble.checks import MIN_ROWS
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import splitter
+from icemap.ensemble.gaussian_process import ProcessKernel
 from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
 from icemap.ensemble.pool_parts import Shares
 from icemap.ensemble.pool_shares import left_out_parts
@@ -55,6 +56,10 @@ class Tuning:
     record : list of dict
         Every candidate with its mean squared error on the members' scale, every strength with its
         CRPS, and the CRPS of the pool with its shares and of climatology.
+    left_out : ndarray of shape (n, members + 1) or None
+        Out-of-fold predictions with these settings, of which the pool was tuned; not saved.
+    kernel : ProcessKernel or None
+        Of the Gaussian process of the whole table, found on the way; not saved.
     """
 
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -63,6 +68,8 @@ class Tuning:
     shares: Shares | None = None
     model_variance: float = 0.0
     record: Sequence[Mapping[str, Any]] = ()
+    left_out: Array | None = field(default=None, repr=False, compare=False)
+    kernel: ProcessKernel | None = None
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON, which has no infinity."""
@@ -236,12 +243,13 @@ def tune_pool(
         Which of the three are tuned.
     """
     strength, share, of_parts = options.prior_strength, options.climatology, options.shares
+    left_out, kernel = None, None
     record: list[Mapping[str, Any]] = []
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
     enough = len(table) - np.bincount(folds).max() >= MIN_ROWS
     if (prior or climatology or shares) and enough:
         scale = options.scale(table.y)
-        F = out_of_fold(table, options, coding, scale, seed)
+        F = left_out = out_of_fold(table, options, coding, scale, seed)
         differ = _differ(F, table.y, folds)
         if prior and differ:
             fitted = table.without_error(scale.inverse(F[:, -1]))
@@ -260,6 +268,7 @@ def tune_pool(
         if (climatology or shares) and differ:
             chosen = replace(options, prior_strength=strength)
             parts = left_out_parts(table, chosen, coding, F, folds, seed)
+            kernel = parts.kernel
             of_parts = parts.shares() if shares else of_parts
             scores = parts.scores(of_parts or Shares.equal(process=len(parts.parts) > 2))
             share = scores.share if climatology else share
@@ -279,6 +288,8 @@ def tune_pool(
         shares=of_parts,
         model_variance=options.model_variance,
         record=record,
+        left_out=left_out,
+        kernel=kernel,
     )
 
 

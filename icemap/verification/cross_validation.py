@@ -107,9 +107,13 @@ def verify_fold(
     training = table.take(~left_out)
     seed = replicate_seed(ensemble.seed, fold)
     published = ensemble.followed.published
-    options = ensemble.tuned_options(training) if nested else ensemble.options
-    replicate = fit_replicate(training, options, ensemble.coding_, seed)
-    parts = ensemble.fit_parts(training, options)
+    # What the tuning of all samples found on its way is of other rows than these.
+    chosen = (
+        ensemble.tune(training) if nested else replace(ensemble.tuning_, left_out=None, kernel=None)
+    )
+    options = ensemble.options_of(chosen)
+    replicate = fit_replicate(training, options, ensemble.coding_, seed, chosen.left_out)
+    parts = ensemble.fit_parts(training, options, chosen.kernel)
     X, y = table.X[test], table.y[test]
     error = None if table.error is None else table.error[test]
     weighed = training.weighed(options.model_variance)

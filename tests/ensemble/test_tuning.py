@@ -10,8 +10,10 @@ import pytest
 from icemap.ensemble.members import MEMBERS
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.pool_parts import Shares
+from icemap.ensemble.replicates import fit_replicate
 from icemap.ensemble.strength import STRENGTHS
 from icemap.ensemble.tuning import SEARCH_TREES, Tuning, search_space, tune_member, tune_pool
+from icemap.verification.cross_validation import verify_fold
 
 
 def prepared(n: int = 150, **options) -> tuple[IceEnsemble, pd.DataFrame]:
@@ -114,6 +116,31 @@ def test_too_few_rows_keep_the_strength_they_have():
     )
     assert (found.prior_strength, found.climatology, list(found.record)) == (100.0, 0.0, [])
     assert found.shares is None
+
+
+def test_what_is_found_on_the_way_is_what_the_fits_after_it_would_find():
+    options = {"members": ("sklearn.linear_model.Ridge",), "folds": 4, "candidates": 0}
+    ensemble, samples = prepared(**options)
+    table, coding = ensemble.table(samples), ensemble.coding_
+    found = ensemble.tune(table)
+    chosen = ensemble.options_of(found)
+    replicate = fit_replicate(table, chosen, coding, ensemble.seed)
+    np.testing.assert_array_equal(found.left_out, replicate.out_of_fold)
+    given = fit_replicate(table, chosen, coding, 1, found.left_out)
+    assert given.out_of_fold is found.left_out
+    np.testing.assert_array_equal(given.bma.weights_, replicate.bma.weights_)
+    ours, theirs = (ensemble.fit_parts(table, chosen, kernel) for kernel in (found.kernel, None))
+    for one, other in zip(ours.process, theirs.process, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_fold_does_not_take_what_was_found_of_all_samples():
+    ensemble, samples = prepared(members=("sklearn.linear_model.Ridge",), folds=4, candidates=0)
+    labels = np.arange(len(samples)) % 5
+    ensemble.tuning_ = ensemble.tune(ensemble.table(samples))
+    found = verify_fold(ensemble, samples, labels, 0, nested=False)
+    ensemble.tuning_ = Tuning.from_dict(ensemble.tuning_.to_dict())
+    assert found == verify_fold(ensemble, samples, labels, 0, nested=False)
 
 
 @pytest.mark.quick
