@@ -111,6 +111,9 @@ def _local(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
             # Dask would have every freed array given back to the system, to be fetched from there
             # anew: a fourth of the time of making a cube.
             "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+            # Dask's scheduler keeps its last messages, a thousand a worker, and with them all that
+            # the tasks brought: 0.8 MB for each replicate.
+            "distributed.admin.low-level-log-length": 10,
             **_dashboard_behind_a_hub("proxy/{port}/status"),
         }
     ):

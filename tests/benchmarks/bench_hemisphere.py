@@ -9,8 +9,9 @@ machine does.
 
 What does not depend on the size of the map (boreholes, train, verify, report) is taken as it is;
 the cube is scaled by the chunks that hold a mapped cell, map and totals by the pixels, the products
-by the cells of the grid. Both numbers of the hemisphere come from the masks of the virtual Arctic,
-whose coast is the real one, every tenth of a degree.
+by the cells of the grid. Cube and products are made of a quarter of the band, too, with few sites:
+what they cost more of the whole band is what grows. The numbers of the hemisphere come from the
+masks of the virtual Arctic, whose coast is the real one, every tenth of a degree.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,8 @@ RESOLUTION = 1 / 120
 # Where the band begins, and the hemisphere's grid: 59 degrees of latitude, 25 to 84 N.
 BAND_NORTH, HEMISPHERE_NORTH = 68.0, 84.0
 CHUNK = 256
+# Steps whose start is a good part of what they take of a band.
+STARTING = ("cube", "publish")
 STEPS = ("cube", "boreholes", "train", "verify", "map", "storage", "publish", "report")
 # The masks of the demo: what is mapped.
 MIN_LAND, MIN_FROZEN, MAX_GLACIER = 0.5, 0.1, 0.5
@@ -53,6 +56,29 @@ def mapped(masks: dict[str, np.ndarray], min_frozen: float = MIN_FROZEN) -> np.n
         & (masks["permafrost_fraction"] >= min_frozen)
         & (masks["glacier_fraction"] <= MAX_GLACIER)
     )
+
+
+@dataclass(frozen=True)
+class Options:
+    """The chain that is measured."""
+
+    rows: int
+    columns: int
+    chunk: int
+    sites: int
+    replicates: int
+    folds: int
+    workers: int
+
+    @property
+    def grid(self) -> Grid:
+        south = BAND_NORTH - self.rows * RESOLUTION
+        return Grid(-180.0, south, self.columns * RESOLUTION - 180, BAND_NORTH, RESOLUTION)
+
+    @property
+    def narrow(self) -> "Options":
+        """A quarter of the band, with as few sites and fits as a chain may have."""
+        return replace(self, columns=self.columns // 4, sites=150, replicates=2, folds=3)
 
 
 @dataclass(frozen=True)
@@ -132,8 +158,8 @@ def draw_sites(grid: Grid, sites: int) -> pd.DataFrame:
     return pd.DataFrame({"lon": lon, "lat": lat, "vic": vic})
 
 
-def write_config(folder: Path, grid: Grid, options: argparse.Namespace) -> Path:
-    fields = world.PREDICTORS | world.MASKS
+def write_config(folder: Path, options: Options) -> None:
+    grid, fields = options.grid, world.PREDICTORS | world.MASKS
     data = {name: {"kwargs": {"url": f"{{CATALOG_DIR}}/{name}.tif"}} for name in fields}
     entries = {}
     for name, info in fields.items():
@@ -173,7 +199,6 @@ def write_config(folder: Path, grid: Grid, options: argparse.Namespace) -> Path:
     (folder / "catalog.yaml").write_text(yaml.safe_dump(catalog, sort_keys=False))
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     draw_sites(grid, options.sites).to_csv(folder / "sites.csv", index=False)
-    return folder / "config.yaml"
 
 
 @dataclass
@@ -233,6 +258,21 @@ def stored(folder: Path) -> tuple[int, int]:
     return len(sizes), sum(sizes)
 
 
+@dataclass
+class Chain:
+    """A band that went through the steps, by name."""
+
+    grid: Grid
+    pixels: int
+    chunks: int
+    steps: dict[str, Usage] = field(default_factory=dict)
+
+    def size(self, step: str) -> float:
+        """What the costs of a step grow with."""
+        by_cells = float(np.prod(self.grid.shape))
+        return {"cube": float(self.chunks), "publish": by_cells}.get(step, float(self.pixels))
+
+
 def main(arguments: list[str] | None = None) -> dict[str, float]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=256)
@@ -243,40 +283,57 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where sources and run are kept")
-    options = parser.parse_args(arguments)
+    given = vars(parser.parse_args(arguments))
+    chosen = given.pop("folder")
     with tempfile.TemporaryDirectory() as scratch:
-        folder = options.folder or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
-        return measure(options, folder)
+        return measure(Options(**given), chosen or Path(scratch))
 
 
-def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
+def begun(folder: Path, options: Options) -> Chain:
+    """The sources and the config of a chain, of which no step is done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chain = Chain(options.grid, *write_sources(folder, options.grid, options.chunk))
+    write_config(folder, options)
+    return chain
+
+
+def seconds_of(step: str, size: float, band: Chain, narrow: Chain) -> float:
+    """CPU seconds of a step of a map of this size; of none, what it takes to start."""
+    taken, known = band.steps[step].cpu, band.size(step)
+    if step not in STARTING:
+        return taken * size / known
+    each = (taken - narrow.steps[step].cpu) / (known - narrow.size(step))
+    return taken + each * (size - known)
+
+
+def measure(options: Options, folder: Path) -> dict[str, float]:
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    south = BAND_NORTH - options.rows * RESOLUTION
-    grid = Grid(-180.0, south, options.columns * RESOLUTION - 180, BAND_NORTH, RESOLUTION)
-    pixels, chunks = write_sources(folder, grid, options.chunk)
-    config = write_config(folder, grid, options)
+    narrow = begun(folder / "narrow", options.narrow)
+    for step in STEPS[: STEPS.index("publish") + 1]:
+        narrow.steps[step] = run_step(step, folder / "narrow" / "config.yaml", options.workers)
+    band = begun(folder, options)
     whole = Hemisphere.sampled(options.chunk)
-    scale = {
-        "cube": whole.chunks / chunks,
-        "map": whole.pixels / pixels,
-        "storage": whole.pixels / pixels,
-        "publish": whole.cells / np.prod(grid.shape),
+    sizes = {
+        "cube": float(whole.chunks),
+        "map": whole.pixels,
+        "storage": whole.pixels,
+        "publish": whole.cells,
     }
     print(
-        f"The band: {grid.shape[1]:,} x {grid.shape[0]:,} cells, {pixels:,} of them mapped, in"
-        f" {chunks} chunks. The hemisphere, 25 to 84 N: {whole.cells / 1e6:.0f} million cells;"
-        f" {whole.pixels / 1e6:.0f} million with land of {MIN_LAND:.0%} and permafrost of"
-        f" {MIN_FROZEN:.0%} at least and glaciers of {MAX_GLACIER:.0%} at most, in"
+        f"The band: {band.grid.shape[1]:,} x {band.grid.shape[0]:,} cells, {band.pixels:,} of them"
+        f" mapped, in {band.chunks} chunks. The hemisphere, 25 to 84 N: {whole.cells / 1e6:.0f}"
+        f" million cells; {whole.pixels / 1e6:.0f} million with land of {MIN_LAND:.0%} and"
+        f" permafrost of {MIN_FROZEN:.0%} at least and glaciers of {MAX_GLACIER:.0%} at most, in"
         f" {whole.chunks:,} chunks; {whole.pixels_half_frozen / 1e6:.0f} million with permafrost of"
         " 50 % at least."
     )
     print("step          CPU s      scaled to the hemisphere, h   largest process MB   read / GB")
-    figures = {"pixels": float(pixels), "hemisphere_pixels": whole.pixels}
+    figures = {"pixels": float(band.pixels), "hemisphere_pixels": whole.pixels}
     total = at_paper = 0.0
     for step in STEPS:
-        used = run_step(step, config, options.workers)
-        hours = used.cpu * scale.get(step, 1.0) / 3600
+        used = band.steps[step] = run_step(step, folder / "config.yaml", options.workers)
+        seconds = seconds_of(step, sizes[step], band, narrow) if step in sizes else used.cpu
+        hours = seconds / 3600
         by_pixels = step in ("map", "storage")
         total += hours
         at_paper += hours * (PAPER_PIXELS / whole.pixels if by_pixels else 1.0)
@@ -287,6 +344,8 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
             f"{read:13.2f}, written {written:.2f}",
             flush=True,
         )
+    starts = [f"{step} {seconds_of(step, 0.0, band, narrow):.0f} s" for step in STARTING]
+    print(f"What it takes to start, whatever the size: {', '.join(starts)}.")
     objects, size = stored(folder / "run")
     figures |= {"hemisphere_core_hours": total, "objects": float(objects)}
     print(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 BENCHMARK = runpy.run_path(str(Path(__file__).with_name("bench_hemisphere.py")))
-SMALL = "--rows 32 --columns 9600 --chunk 64 --sites 150 --replicates 2 --folds 3"
+SMALL = "--rows 32 --columns 24000 --chunk 64 --sites 150 --replicates 2 --folds 3"
 
 
 @pytest.mark.slow
@@ -15,7 +15,7 @@ def test_the_chain_over_a_band_is_measured(capsys) -> None:
     figures = BENCHMARK["main"](SMALL.split())
     assert all(figures[f"{step}_cpu_seconds"] > 0.5 for step in BENCHMARK["STEPS"])
     assert all(figures[f"{step}_megabytes"] > 100 for step in BENCHMARK["STEPS"])
-    assert 0 < figures["pixels"] < 32 * 9600
+    assert 0 < figures["pixels"] < 32 * 24000
     assert "core-hours" in capsys.readouterr().out
 
 

@@ -77,6 +77,16 @@ def test_local_workers_have_one_thread_and_keep_the_memory_that_they_free(monkey
     assert "MALLOC_TRIM_THRESHOLD_" not in found
 
 
+def test_what_tasks_bring_is_not_kept_by_the_scheduler():
+    def length(item: int, brought: bytes = bytes(1_000_000)) -> int:
+        return item + len(brought)
+
+    with open_cluster("local", 1, lambda line: None) as executor:
+        assert len(list(executor.map(length, range(40)))) == 40
+        (sent,) = executor.client.cluster.scheduler.stream_comms.values()
+        assert len(sent.recent_message_log) <= 10
+
+
 @pytest.mark.parametrize("where", ["", "lokal", "10.0.0.1:8786", "http://10.0.0.1:8786"])
 def test_what_is_no_cluster(where):
     assert (
