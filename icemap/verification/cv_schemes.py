@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.checks import MIN_TRAINING
-from icemap.ensemble.folds import block_folds, cell_folds, knndm_folds, random_folds, spatial_blocks
+from icemap.ensemble.folds import block_folds, cell_folds, random_folds, spatial_blocks
 from icemap.ensemble.replicates import BLOCK_HALVINGS, TrainingTable
 from icemap.regions import region_of
 from icemap.sphere import unit_vectors
+from icemap.verification.knndm import knndm_folds
 from icemap.verification.paired import MIN_BLOCKS
 
 Array = NDArray[np.float64]

@@ -10,7 +10,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.ensemble.folds import nearest_distance
+from icemap.verification.knndm import nearest_distance
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]

@@ -23,7 +23,6 @@ from icemap import IceEnsemble, open_cube
 from icemap.boreholes.pseudo import is_pseudo
 from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
-from icemap.ensemble.folds import knndm_folds
 from icemap.gridded import grid_of
 from icemap.mapping.chunk import ChunkResult, map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
@@ -36,6 +35,7 @@ from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.calibration import Calibration
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.verification.cv_schemes import with_pseudo_sites
+from icemap.verification.knndm import knndm_folds
 from icemap.virtual_arctic.demo import write_demo
 from icemap.virtual_arctic.world import PREDICTORS
 

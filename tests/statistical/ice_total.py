@@ -22,12 +22,13 @@ import argparse
 import numpy as np
 
 from icemap import Grid, IceEnsemble
-from icemap.ensemble.folds import knndm_folds, split_numbers
+from icemap.ensemble.folds import split_numbers
 from icemap.mapping.sums import chunk_sums
 from icemap.totals.ice_totals import totals
 from icemap.totals.residual_field import residual_total_sd
 from icemap.totals.variogram_fit import fit_variogram
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
+from icemap.verification.knndm import knndm_folds
 from icemap.virtual_arctic import world
 from tests.statistical.member_size import CLASSES, boreholes, predictors
 

@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 
 from icemap import IceEnsemble
-from icemap.ensemble.folds import knndm_folds
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
@@ -28,6 +27,7 @@ from icemap.sphere import unit_vectors
 from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.calibration import Calibration
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
+from icemap.verification.knndm import knndm_folds
 from icemap.virtual_arctic.world import PREDICTORS, truth_at_points
 
 sys.path.insert(0, str(Path(__file__).parent))

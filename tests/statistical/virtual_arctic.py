@@ -23,7 +23,7 @@ from icemap import IceEnsemble, open_cube
 from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
-from icemap.ensemble.folds import cell_folds, knndm_folds
+from icemap.ensemble.folds import cell_folds
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import TrainingTable, fit_replicate
 from icemap.gridded import grid_of
@@ -38,6 +38,7 @@ from icemap.verification.applicability import Applicability, predictor_weights
 from icemap.verification.calibration import Calibration
 from icemap.verification.competitors import quantile_forest
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
+from icemap.verification.knndm import knndm_folds
 from icemap.verification.measured import measured_forecast
 from icemap.verification.published import PublishedFit
 from icemap.verification.sides import Sides

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from icemap.ensemble.folds import knndm, random_folds
+from icemap.ensemble.folds import random_folds
 from icemap.verification.fold_distances import fold_distances
+from icemap.verification.knndm import knndm
 
 pytestmark = pytest.mark.quick
 
