@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from icemap.json_records import LearningPoint
-from icemap.products.figures.style import BLUE, GREY, INK, new_figure, saved, styled
-
-SMALL = 7.5
+from icemap.products.figures.style import BLUE, GREY, SMALL, new_figure, styled, tidied
 
 
 @styled
@@ -37,7 +35,5 @@ def learning_figure(points: Sequence[LearningPoint], unit: str) -> bytes:
         axes.minorticks_off()
         axes.margins(x=0.12)
         axes.set_title(f"{title} ({unit})", fontsize=SMALL + 1)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=SMALL, colors=INK)
     figure.supxlabel("sites on the training side, mean over the folds", fontsize=SMALL + 0.5)
-    return saved(figure, "svg", transparent=True)
+    return tidied(figure)

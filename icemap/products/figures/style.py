@@ -7,7 +7,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 P = ParamSpec("P")
@@ -19,6 +22,17 @@ BLUE, VERMILION, GREEN, ORANGE = "#0072b2", "#d55e00", "#009e73", "#e69f00"
 SKY, PURPLE, GREY = "#56b4e9", "#cc79a7", "#7d868c"
 VALUE_COLOURS, WIDTH_COLOURS, DIFFERENCE_COLOURS = "viridis_r", "cividis", "RdBu"
 SITE = "#e4572e"
+# Colour, mark and line of what is drawn side by side.
+SERIES = (
+    (BLUE, "o", "-"),
+    (VERMILION, "s", "--"),
+    (GREEN, "^", "-."),
+    (ORANGE, "D", ":"),
+    (PURPLE, "v", "--"),
+    (GREY, "x", ":"),
+)
+# Points of the small print of a figure.
+SMALL = 7.5
 STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -81,6 +95,19 @@ def new_figure(
     figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
+
+
+def row_of_axes(figure: Figure, count: int, *, sharey: bool) -> list[Axes]:
+    """So many axes side by side."""
+    return list(np.atleast_1d(figure.subplots(1, count, sharey=sharey)))
+
+
+def tidied(figure: Figure) -> bytes:
+    """A figure of charts as an SVG, with axes on two sides alone."""
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=SMALL, colors=INK)
+    return saved(figure, "svg", transparent=True)
 
 
 def saved(

@@ -15,34 +15,22 @@ from icemap.products.figures.projection import View
 from icemap.products.figures.style import (
     BLUE,
     FRAME,
-    GREEN,
     GREY,
     INK,
-    ORANGE,
-    PURPLE,
+    SERIES,
+    SMALL,
     VERMILION,
     WIDTH_COLOURS,
     new_figure,
-    saved,
+    row_of_axes,
     styled,
+    tidied,
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
     from icemap.totals.residual_field import Variogram
 
 Array = NDArray[np.float64]
-SERIES = (
-    (BLUE, "o", "-"),
-    (VERMILION, "s", "--"),
-    (GREEN, "^", "-."),
-    (ORANGE, "D", ":"),
-    (PURPLE, "v", "--"),
-    (GREY, "x", ":"),
-)
-SMALL = 7.5
 # Of a bin of the variogram, for a full mark: fewer say little.
 MIN_PAIRS = 30
 
@@ -59,7 +47,7 @@ def pit_figure(pits: Mapping[str, Array]) -> bytes:
     """
     figure = new_figure(2.25 * len(pits), 2.1)
     highest = 0.0
-    panels = _row(figure, len(pits), sharey=True)
+    panels = row_of_axes(figure, len(pits), sharey=True)
     for axes, (title, pit) in zip(panels, pits.items()):
         bins = 10 if len(pit) < 1000 else 20
         limit = 1.96 * np.sqrt(bins / len(pit) * (1 - 1 / bins))
@@ -80,7 +68,7 @@ def pit_figure(pits: Mapping[str, Array]) -> bytes:
     panels[0].set(ylim=(0, 1.08 * highest))
     panels[0].set_ylabel("density", fontsize=SMALL + 0.5)
     figure.supxlabel("predictive probability of the observation (PIT)", fontsize=SMALL + 0.5)
-    return _tidied(figure)
+    return tidied(figure)
 
 
 @styled
@@ -119,7 +107,7 @@ def distance_figure(
     axes.legend(
         fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2
     )
-    return _tidied(figure)
+    return tidied(figure)
 
 
 @styled
@@ -177,7 +165,7 @@ def variogram_figure(
     axes.legend(
         fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2
     )
-    return _tidied(figure)
+    return tidied(figure)
 
 
 @styled
@@ -230,7 +218,7 @@ def reliability_figure(
         ncols=3,
         handlelength=2.4,
     )
-    return _tidied(figure)
+    return tidied(figure)
 
 
 @styled
@@ -292,7 +280,7 @@ def scatter_figure(
         handletextpad=0.2,
         columnspacing=1,
     )
-    return _tidied(figure)
+    return tidied(figure)
 
 
 @styled
@@ -369,60 +357,7 @@ def coverage_map(
     )
     bar.ax.tick_params(labelsize=SMALL)
     bar.set_label("coverage of the 95 % interval", fontsize=SMALL + 0.5)
-    return _tidied(figure)
-
-
-@styled
-def places_map(
-    view: View, sites: tuple[Array, Array], candidates: Sequence[Mapping[str, Any]]
-) -> bytes:
-    """Where one more borehole would help most, numbered by rank, among the sites there are.
-
-    Parameters
-    ----------
-    view : View
-    sites : (ndarray, ndarray) of shape (n,)
-        Longitude and latitude, degrees.
-    candidates : sequence of NextBorehole
-        Best first.
-    """
-    figure, axes = base_map(view)
-    axes.plot(
-        *view.project(*sites),
-        "o",
-        ms=2,
-        mfc=GREY,
-        mec="none",
-        zorder=2.5,
-        label=f"sites ({len(sites[0]):,})",
-    )
-    x, y = view.project([c["longitude"] for c in candidates], [c["latitude"] for c in candidates])
-    axes.plot(
-        x,
-        y,
-        "o",
-        ms=10,
-        mfc=VERMILION,
-        mec="white",
-        mew=0.8,
-        zorder=3,
-        label="next boreholes, by rank",
-    )
-    for rank, place in enumerate(zip(x, y), start=1):
-        axes.annotate(
-            str(rank),
-            place,
-            ha="center",
-            va="center",
-            fontsize=6,
-            color="white",
-            fontweight="bold",
-            zorder=4,
-        )
-    axes.legend(
-        fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2
-    )
-    return _tidied(figure)
+    return tidied(figure)
 
 
 @styled
@@ -433,7 +368,7 @@ def difference_figure(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
     scores = {"crps": "CRPS", "winkler_95": "Winkler score of the 95 % interval"}
     names = list(dict.fromkeys(row["model"] for row in rows))
     figure = new_figure(8.8, 0.55 + 0.24 * len(names))
-    for axes, (score, title) in zip(_row(figure, 2, sharey=True), scores.items()):
+    for axes, (score, title) in zip(row_of_axes(figure, 2, sharey=True), scores.items()):
         axes.axvline(0, color=INK, lw=0.8)
         for row in rows:
             if row["score"] != score:
@@ -458,135 +393,4 @@ def difference_figure(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
         axes.tick_params(axis="y", length=0)
         axes.set_title(f"{title} ({unit})", fontsize=SMALL + 1, loc="left")
         axes.grid(axis="x", color="#e3e6e8", lw=0.6)
-    return _tidied(figure)
-
-
-@styled
-def importance_figure(
-    permutation: Sequence[Mapping[str, Any]], shap: Mapping[str, Mapping[str, float]], unit: str
-) -> bytes:
-    """Permutation importance of the ensemble, and mean size of the Shapley values of the tree
-    members, predictors in the same order.
-
-    Parameters
-    ----------
-    permutation : sequence of PermutationRow
-        Most important first.
-    shap : mapping of str to mapping of str to float
-        By member and predictor.
-    unit : str
-        Of the target.
-    """
-    names = [row["predictor"] for row in permutation]
-    figure = new_figure(4.4 * (1 + bool(shap)), 0.75 + 0.23 * len(names))
-    panels = _row(figure, 1 + bool(shap), sharey=True)
-    at = np.arange(len(names))[::-1]
-    rise, sd = (np.array([row[key] for row in permutation]) for key in ("rmse_increase", "sd"))
-    panels[0].barh(at, rise, color=BLUE, height=0.7)
-    panels[0].errorbar(rise, at, xerr=sd, fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.5)
-    panels[0].axvline(0, color=INK, lw=0.8)
-    panels[0].set_title(
-        f"ensemble: increase of RMSE when permuted ({unit})", fontsize=SMALL + 1, loc="left"
-    )
-    panels[0].set_yticks(at, names)
-    panels[0].set_ylim(-0.6, len(names) - 0.4)
-    panels[0].tick_params(axis="y", length=0)
-    for k, (member, sizes) in enumerate(shap.items()):
-        height = 0.76 / len(shap)
-        panels[1].barh(
-            at + (len(shap) - 1) * height / 2 - k * height,
-            [sizes[n] for n in names],
-            height=height,
-            color=SERIES[(k + 1) % 6][0],
-            label=member.replace("_", " "),
-        )
-    if shap:
-        panels[1].set_title(
-            "tree members: mean |Shapley value| (members' scale)", fontsize=SMALL + 1, loc="left"
-        )
-        panels[1].legend(fontsize=SMALL, frameon=False, loc="lower right")
-        panels[1].tick_params(axis="y", length=0)
-    return _tidied(figure)
-
-
-@styled
-def dependence_figure(
-    curves: Mapping[str, Any], order: Sequence[str], units: Mapping[str, str], target_label: str
-) -> bytes:
-    """Partial dependence of the ensemble's mean (bold) and of its members (thin) on each predictor,
-    on one scale.
-
-    Parameters
-    ----------
-    curves : mapping of str to Dependence
-        By predictor.
-    order : sequence of str
-        Predictors, in the order of the panels.
-    units : mapping of str to str
-        Of the predictors; "class" for classes.
-    target_label : str
-        Of the vertical axis.
-    """
-    columns = 4
-    rows = int(np.ceil(len(order) / columns))
-    figure = new_figure(8.8, 0.45 + 1.75 * rows)
-    panels = np.atleast_2d(figure.subplots(rows, columns, sharey=True)).ravel()
-    members = list(next(iter(curves.values()))["members"])
-    for axes, name in zip(panels, order):
-        curve = curves[name]
-        is_class = None in curve["values"] or len(curve["values"]) < 2 or units.get(name) == "class"
-        x = np.arange(len(curve["values"])) if is_class else np.asarray(curve["values"])
-        for k, member in enumerate(members):
-            colour, marker, line = SERIES[(k + 1) % len(SERIES)]
-            axes.plot(
-                x,
-                curve["members"][member],
-                marker if is_class else line,
-                color=colour,
-                lw=0.9,
-                ms=3,
-                label=member.replace("_", " "),
-            )
-        axes.plot(
-            x, curve["mean"], "o" if is_class else "-", color=BLUE, lw=2, ms=5, label="ensemble"
-        )
-        if is_class:
-            axes.set_xticks(
-                x, ["other" if value is None else f"{value:g}" for value in curve["values"]]
-            )
-            axes.set_xlim(-0.5, len(x) - 0.5)
-        unit = units.get(name, "")
-        axes.set_xlabel(
-            (
-                f"{name} (class)"
-                if is_class
-                else f"{name} ({unit})"
-                if unit not in ("", "1")
-                else name
-            ),
-            fontsize=SMALL,
-        )
-        axes.tick_params(labelsize=SMALL - 0.5)
-    for axes in panels[len(order) :]:
-        axes.set_axis_off()
-    # Scaled to the ensemble: one member that runs away must not flatten all curves.
-    means = np.concatenate([curves[name]["mean"] for name in order])
-    margin = 0.5 * float(np.ptp(means)) or 1.0
-    panels[0].set_ylim(means.min() - margin, means.max() + margin)
-    figure.supylabel(target_label, fontsize=SMALL + 0.5)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, fontsize=SMALL, frameon=False, loc="outside upper left", ncols=len(labels)
-    )
-    return _tidied(figure)
-
-
-def _row(figure: Figure, count: int, *, sharey: bool) -> list[Axes]:
-    return list(np.atleast_1d(figure.subplots(1, count, sharey=sharey)))
-
-
-def _tidied(figure: Figure) -> bytes:
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=SMALL, colors=INK)
-    return saved(figure, "svg", transparent=True)
+    return tidied(figure)

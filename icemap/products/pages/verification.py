@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
 from icemap.products.figures import verification as figures
+from icemap.products.figures.influence import dependence_figure, importance_figure, places_map
 from icemap.products.figures.learning_curve import learning_figure
 from icemap.products.figures.projection import view_of
 from icemap.products.pages.page import render
@@ -140,13 +141,11 @@ def _pictures(
             view, lon, lat, inside, block_names(lon, lat, config.ensemble.block_degrees), MIN_SCORED
         ),
         "differences": figures.difference_figure(differences, target.unit),
-        "importance": figures.importance_figure(
-            influence["permutation"], influence["shap"], target.unit
-        ),
-        "dependence": figures.dependence_figure(
+        "importance": importance_figure(influence["permutation"], influence["shap"], target.unit),
+        "dependence": dependence_figure(
             influence["partial_dependence"], order, units, f"{target.long_name} ({target.unit})"
         ),
-        "places": figures.places_map(view, sites, influence["next_boreholes"]),
+        "places": places_map(view, sites, influence["next_boreholes"]),
     }
 
 

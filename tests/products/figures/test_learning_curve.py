@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import pytest
-
-from icemap.products.figures import learning_curve as figures
+from icemap.products.figures.learning_curve import learning_figure
 
 
 def point(sites: float, crps: float, low: float | None = None) -> dict[str, float | None]:
@@ -17,20 +15,8 @@ def point(sites: float, crps: float, low: float | None = None) -> dict[str, floa
     }
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    kept: list = []
-    save = figures.saved
-    monkeypatch.setattr(
-        figures,
-        "saved",
-        lambda figure, *rest, **more: kept.append(figure) or save(figure, *rest, **more),
-    )
-    return kept
-
-
 def test_scores_stand_at_their_number_of_sites_with_their_limits(drawn):
-    picture = figures.learning_figure([point(240, 5.0, 4.5), point(1030, 4.0, 3.5)], "%")
+    picture = learning_figure([point(240, 5.0, 4.5), point(1030, 4.0, 3.5)], "%")
     assert b"1,030" in picture
     crps, rmse = drawn[0].axes
     curve, *bars = crps.lines
@@ -40,5 +26,5 @@ def test_scores_stand_at_their_number_of_sites_with_their_limits(drawn):
 
 
 def test_without_limits_there_are_no_bars(drawn):
-    figures.learning_figure([point(240, 5.0), point(1030, 4.0)], "%")
+    learning_figure([point(240, 5.0), point(1030, 4.0)], "%")
     assert len(drawn[0].axes[0].lines) == 1

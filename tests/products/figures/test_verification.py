@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 
 from icemap.grid import Grid
 from icemap.products.figures import verification as figures
 from icemap.products.figures.projection import view_of
+from icemap.products.figures.style import BLUE, GREY, VERMILION
 from icemap.totals.residual_field import Variogram
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure object behind the picture that is made next."""
-    kept: list = []
-    save = figures._tidied
-    monkeypatch.setattr(figures, "_tidied", lambda figure: kept.append(figure) or save(figure))
-    return kept
 
 
 def test_pit_bars_are_a_density_and_the_band_fits_the_number_of_samples(drawn):
@@ -50,10 +40,10 @@ def test_sure_differences_are_coloured_by_who_is_better(drawn):
         if line.get_marker() == "o"
     }
     assert points == {
-        -1.0: figures.BLUE,
-        1.0: figures.VERMILION,
-        0.1: figures.GREY,
-        -3.0: figures.GREY,
+        -1.0: BLUE,
+        1.0: VERMILION,
+        0.1: GREY,
+        -3.0: GREY,
     }
 
 
@@ -101,27 +91,3 @@ def test_the_variogram_has_its_points_their_pairs_and_the_curve(drawn):
     assert few.get_markerfacecolor() == "white" != full.get_markerfacecolor()
     assert [text.get_text() for text in axes.texts] == ["12", "40", "1,200"]
     assert axes.get_ylabel() == "semivariance (% squared)"
-
-
-def test_a_class_predictor_has_points_and_names(drawn):
-    curves = {
-        "rock": {"values": [3, None], "mean": [1.0, 2.0], "members": {"svr": [1.0, 3.0]}},
-        "warm": {"values": [0.0, 1.0], "mean": [1.0, 2.0], "members": {"svr": [1.0, 3.0]}},
-    }
-    figures.dependence_figure(
-        curves, ["warm", "rock"], {"rock": "class", "warm": "degC"}, "ice (%)"
-    )
-    warm, rock = drawn[0].axes[:2]
-    assert warm.get_xlabel() == "warm (degC)"
-    assert rock.get_xlabel() == "rock (class)"
-    assert [text.get_text() for text in rock.get_xticklabels()] == ["3", "other"]
-    assert {line.get_linestyle() for line in rock.lines} == {"None"}
-
-
-def test_the_same_run_gives_the_same_bytes():
-    importance = [{"predictor": "a", "rmse_increase": 1.0, "sd": 0.1}]
-    one, two = (
-        figures.importance_figure(importance, {"lightgbm": {"a": 1.0}}, "%") for _ in range(2)
-    )
-    assert one == two
-    assert re.match(rb"<\?xml", one)
