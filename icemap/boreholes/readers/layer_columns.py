@@ -5,8 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from icemap.boreholes.records import QUANTITIES
-from icemap.boreholes.table_units import UNITS, canonical_unit, split_header, unit_factor
+from icemap.boreholes.table_units import (
+    UNITS,
+    canonical_unit,
+    convert_units,
+    header_unit,
+    same_unit,
+    split_header,
+    unit_factor,
+)
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import words
 from icemap.config_sections import LayerSource
@@ -68,6 +78,10 @@ CONTRARY = {
         r"|base of (?:the )?permafrost",
     ),
 }
+# Units at the end of names that are ordinary words or numbers there.
+NO_UNITS = ("1", "in")
+# A unit of each kind of quantity, by which others are recognized.
+CANONICAL = {"fraction": "%", "density [g/cm3]": "g/cm3", "length [m]": "m"}
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 
 
@@ -232,6 +246,8 @@ def _with_units(
             columns[name] = Column(header, unit_column=of_unit)
         else:
             columns[name] = Column(header, unit)
+        if name in measured:
+            _require_one_unit(table, name, columns[name])
     # A column "unit" is that of the one quantity that has no other.
     alone = [name for name in silent if columns[name].unit_column is None and name in QUANTITIES]
     common = next(
@@ -240,6 +256,19 @@ def _with_units(
     if common is not None and len(alone) == 1 and columns[alone[0]].unit is None:
         columns[alone[0]] = Column(found[alone[0]], unit_column=common)
     return columns
+
+
+def _require_one_unit(table: Table, name: str, column: Column) -> None:
+    """Refuse a header such as top_cm whose last word is another unit than that of the column."""
+    word = header_unit(split_header(column.header)[0])[0]
+    if word is None or column.unit is None or canonical_unit(word) in NO_UNITS:
+        return
+    measures = convert_units(np.zeros(1), word, CANONICAL[kind_of(name)]) is not None
+    if measures and not same_unit(word, column.unit):
+        raise IcemapError(
+            f"{table.file}: the name of the column '{column.header}' ends with '{word}', and its"
+            f" unit is said to be '{column.unit}': correct the one that is wrong."
+        )
 
 
 def kind_of(name: str) -> str:

@@ -4,17 +4,15 @@ gives.
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import degrees, projected, require_degrees, rounding_km, without_a_turn
-from icemap.boreholes.quality import DEFAULT
-from icemap.boreholes.readers.layer_columns import DEPTHS, Column, kind_of, layer_columns
+from icemap.boreholes.readers.layer_columns import CANONICAL, DEPTHS, Column, kind_of, layer_columns
+from icemap.boreholes.readers.layer_depths import require_depths
+from icemap.boreholes.readers.layer_units import require_unit
 from icemap.boreholes.records import (
     QUANTITIES,
     Flags,
@@ -27,29 +25,10 @@ from icemap.boreholes.records import (
 )
 from icemap.boreholes.table_units import UNITS, unit_factor
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import MISSING, as_names, as_text, line_ranges, words
+from icemap.boreholes.text import MISSING, as_names, as_text, words
 from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
-# No ground has less than 1 % of these in all of its layers.
-NEVER_SMALL = (
-    "gravimetric_water",
-    "volumetric_water",
-    "matrix_vic",
-    "porosity",
-    "reported_vic",
-)
-# These may be below 1 % at a site, but hardly in a whole table.
-SELDOM_SMALL = ("excess_ice", "visible_ice", "wedge_ice")
-# Depth of the permafrost table (m) that half of a table's layers do not have.
-MEDIAN_TABLE = 20.0
-# Largest values (m, fractions) of what a code for missing may pass for; more is left out anyway.
-UNBOUNDED = {
-    "gravimetric_water": DEFAULT.gravimetric_water,
-    **dict.fromkeys(DEPTHS, DEFAULT.depth),
-}
-# Water by dry mass, as a fraction: not even peat has more in half of a table's layers.
-MEDIAN_WATER = 8.0
 # How people write the words that a column knows.
 SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "frozen": {
@@ -87,20 +66,14 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     named = [source.columns[name] for name in ("site", "source") if name in source.columns]
     table = read_table(url, text=("site", "id", "borehole", "source", *named), sheet=source.sheet)
     found = layer_columns(table, source)
-    flags, problems = Flags(table, as_names(table.frame[found["site"].header])), Problems(table)
+    sites = as_names(table.frame[found["site"].header])
+    flags, problems = Flags(table, sites), Problems(table)
     table = _without_missing(table, found, source, flags)
     columns: dict[str, object] = _places(table, found, source, problems, flags)
     for name, column in found.items():
         raw = table.frame[column.header]
         if name in DEPTHS or name in QUANTITIES:
-            if name in (*NEVER_SMALL, *SELDOM_SMALL) and name not in source.units:
-                _require_percent(table, name, column, as_names(table.frame[found["site"].header]))
-            if name == "permafrost_table" and name not in source.units:
-                _require_metres(table, column)
-            if name == "gravimetric_water":
-                _require_by_mass(table, column, confirmed=name in source.units)
-            if name in UNBOUNDED and source.missing is None:
-                _require_known_codes(table, name, column)
+            require_unit(table, name, column, source, sites)
             columns.update(_numbers(table, name, column, problems, flags))
         elif name == "year":
             numbers = parse_numbers(raw)
@@ -117,6 +90,9 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
         elif name not in ("longitude", "latitude"):
             columns[name] = as_names(raw)
     problems.require_none()
+    top, base = (np.asarray(columns[name], dtype=float) for name in ("top", "base"))
+    sure = not {"top", "base", "depth"}.isdisjoint(source.units)
+    require_depths(table, found, sites, top, base, sure=sure)
     if "permafrost_table" in columns and "permafrost_table_source" not in columns:
         columns["permafrost_table_source"] = np.where(
             np.isnan(np.asarray(columns["permafrost_table"], dtype=float)), "", "reported"
@@ -208,11 +184,10 @@ def _factors(table: Table, name: str, column: Column, problems: Problems) -> NDA
         )
         return factor
     if column.unit is None:
-        example = {"fraction": "%", "density [g/cm3]": "g/cm3", "length [m]": "m"}[kind]
         raise IcemapError(
             f"{table.file} does not say the unit of the column '{column.header}': write it in the"
-            f" header, for example '{column.header} [{example}]', or in the config as 'units:"
-            f' {{{name}: "{example}"}}\'.'
+            f" header, for example '{column.header} [{CANONICAL[kind]}]', or in the config as"
+            f" 'units: {{{name}: \"{CANONICAL[kind]}\"}}'."
         )
     factor_of_all = unit_factor(column.unit, kind)
     if factor_of_all is None:
@@ -221,89 +196,6 @@ def _factors(table: Table, name: str, column: Column, problems: Problems) -> NDA
             f" ('{column.unit}'): use one of {', '.join(UNITS[kind])}."
         )
     return np.full(len(table.frame), factor_of_all)
-
-
-def _require_known_codes(table: Table, name: str, column: Column) -> None:
-    """Ask about numbers like 999 that are far outside the rest and would be used."""
-    numbers = parse_numbers(table.frame[column.header], column.unit)
-    ends = np.concatenate([numbers.low, numbers.high])
-    canonical = ends * ((column.unit and unit_factor(column.unit, kind_of(name))) or 1.0)
-    codes = suspected_codes(
-        np.where((canonical >= 0) & (canonical <= UNBOUNDED[name]), ends, np.nan)
-    )
-    if codes:
-        rows = np.isin(numbers.low, codes) | np.isin(numbers.high, codes)
-        named = ", ".join(f"{code:.6g}" for code in codes)
-        raise IcemapError(
-            f"{table.file}: the column '{column.header}' holds {named} (line"
-            f" {line_ranges(table.lines[rows])}), far outside the rest: if it stands for no value,"
-            f" give 'missing: [{named}]' with the table in the config; if every number is a value,"
-            " 'missing: []'."
-        )
-
-
-def _require_by_mass(table: Table, column: Column, *, confirmed: bool) -> None:
-    """Water by dry mass that is given by volume, or in % where a fraction is said."""
-    if column.unit is None:
-        return
-    if re.search(r"vol|v/v|m3|m³", column.unit, re.IGNORECASE):
-        raise IcemapError(
-            f"{table.file} gives the column '{column.header}' by volume ('{column.unit}'), and"
-            " gravimetric_water is by dry mass: name it volumetric_water, or correct its unit."
-        )
-    water = parse_numbers(table.frame[column.header], column.unit).value
-    water = water[np.isfinite(water)]
-    if (
-        not confirmed
-        and unit_factor(column.unit, "fraction") == 1.0
-        and len(water)
-        and np.median(water) > MEDIAN_WATER
-    ):
-        raise IcemapError(
-            f"{table.file}: the column '{column.header}' is in '{column.unit}', but half of its"
-            f" values are {np.median(water):g} or more, like %: correct the unit to '%', or, if the"
-            " numbers are right, confirm it in the config as"
-            f" 'units: {{gravimetric_water: \"{column.unit}\"}}'."
-        )
-
-
-def _require_percent(table: Table, name: str, column: Column, sites: pd.Series) -> None:
-    """Fractions of 0 to 1 in a column of %, at all sites or at some of them."""
-    if column.unit is None or (unit_factor(column.unit, kind_of(name)) or 1.0) == 1.0:
-        return
-    value = parse_numbers(table.frame[column.header], column.unit).value
-    given = np.unique(value[np.isfinite(value)])
-    parts = (given > 0) & (given < 1)
-    confirmed = f'{{{name}: "{column.unit}"}}'
-    small = pd.Series(value).groupby(sites.to_numpy()).agg(["min", "max", "nunique"])
-    some = small.index[(small["min"] > 0) & (small["max"] < 1) & (small["nunique"] > 1)]
-    if len(some) and given[-1] > 1 and name in NEVER_SMALL:
-        raise IcemapError(
-            f"{table.file}: the column '{column.header}' is in '{column.unit}', but all values of"
-            f" the site '{some[0]}' are below 1 like fractions: bring the column to one unit, or,"
-            f" if the numbers are right, confirm it in the config as 'units: {confirmed}'."
-        )
-    # 0 and 1 alone may be either.
-    if len(given) > 1 and given[0] >= 0 and given[-1] <= 1 and parts.any():
-        raise IcemapError(
-            f"{table.file}: the column '{column.header}' is in '{column.unit}', but its values go"
-            f" from {given[0]:g} to {given[-1]:g} like fractions: correct the unit to '1', or, if"
-            f" the numbers are right, confirm it in the config as 'units: {confirmed}'."
-        )
-
-
-def _require_metres(table: Table, column: Column) -> None:
-    """A permafrost table that is given in cm where m are said."""
-    depth = parse_numbers(table.frame[column.header], column.unit).value
-    metres = depth * ((column.unit and unit_factor(column.unit, "length [m]")) or np.nan)
-    metres = metres[np.isfinite(metres) & (metres <= DEFAULT.depth)]
-    if len(metres) and np.median(metres) > MEDIAN_TABLE:
-        raise IcemapError(
-            f"{table.file}: the column '{column.header}' is in '{column.unit}', but half of its"
-            f" values are {np.median(metres):g} m or more: correct the unit (cm?), or, if the"
-            " numbers are right, confirm it in the config as"
-            f" 'units: {{permafrost_table: \"{column.unit}\"}}'."
-        )
 
 
 def _numbers(

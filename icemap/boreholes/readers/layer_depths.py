@@ -1,0 +1,118 @@
+"""Depths of a table of layers that are no depths of their layers in metres."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from icemap.boreholes.readers.layer_columns import Column
+from icemap.boreholes.tables import Table
+from icemap.errors import IcemapError
+
+# What cores logged in cm look like where m are said: deeper than this (m), in so many pieces, none
+# of them short. Real holes of that depth are logged in short pieces near the surface, or in few.
+DEEP = 60.0
+PIECES = 6
+NO_SHORT_PIECE = 5.0
+# Other holes of the table, against whose depths a single one is judged.
+OTHERS = 3
+# Share of layers upside down from which that is no slip, and how many there are at least.
+INVERTED_SHARE, INVERTED_ROWS = 0.25, 3
+
+Floats = NDArray[np.float64]
+
+
+def require_depths(
+    table: Table,
+    found: dict[str, Column],
+    sites: pd.Series,
+    top: Floats,
+    base: Floats,
+    *,
+    sure: bool,
+) -> None:
+    """Refuse depths in cm that are said to be m, thicknesses and the tops of holes.
+
+    Parameters
+    ----------
+    table : Table
+    found : dict of Column
+        The columns of the table, by icemap's names.
+    sites : Series
+        Name of the site in each row.
+    top, base : ndarray of shape (rows,)
+        m, NaN where there is none.
+    sure : bool
+        Whether the config confirms the unit.
+
+    Raises
+    ------
+    IcemapError
+        Naming the column, its depths, and what to write.
+    """
+    layers = pd.DataFrame({"site": sites.to_numpy(), "top": top, "base": base})
+    layers = layers[np.isfinite(top + base)]
+    if layers.empty:
+        return
+    _require_downward(table, found, layers)
+    _require_own_tops(table, found, layers)
+    if not sure:
+        _require_metres(table, found, layers)
+
+
+def _header(found: dict[str, Column], name: str) -> str:
+    return found["depth" if "depth" in found else name].header
+
+
+def _require_downward(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:
+    inverted = (layers["base"] < layers["top"]).to_numpy()
+    if inverted.sum() >= max(INVERTED_ROWS, INVERTED_SHARE * len(layers)):
+        line = table.lines[layers.index[inverted][0]]
+        raise IcemapError(
+            f"{table.file}: '{_header(found, 'base')}' is above '{_header(found, 'top')}' in"
+            f" {inverted.sum()} of {len(layers)} layers (the first in line {line}): exchange"
+            " the columns if they are, write depths without a sign, and no thickness for the base."
+        )
+
+
+def _require_own_tops(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:
+    """The top of the hole, or none but the surface, in every layer."""
+    holes = layers.groupby("site").agg(
+        tops=("top", "nunique"), bases=("base", "nunique"), top=("top", "first")
+    )
+    several = holes[holes["bases"] > 1]
+    if several["bases"].max() >= INVERTED_ROWS and (several["tops"] == 1).all():
+        hole = several["bases"].idxmax()
+        raise IcemapError(
+            f"{table.file}: every layer of '{hole}' begins at {several.loc[hole, 'top']:g} m"
+            f" ('{_header(found, 'top')}'), and so it is with every other site: write where each"
+            " layer begins, or name the column of single depths with 'columns: {depth: ...}'."
+        )
+
+
+def _require_metres(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:
+    order = layers[layers["base"] >= layers["top"]].sort_values(["site", "top", "base"])
+    length = order["base"] - order["top"]
+    # Between points there is a distance in place of a length.
+    apart = order["top"].diff().where(order["site"] == order["site"].shift())
+    order = order.assign(length=length.where(length > 0, apart.where(apart > 0)))
+    holes = order.groupby("site").agg(
+        deepest=("base", "max"), shortest=("length", "min"), pieces=("top", "size")
+    )
+    coarse = (holes["deepest"] > DEEP) & (holes["pieces"] >= PIECES)
+    odd = coarse & (holes["shortest"] >= NO_SHORT_PIECE)
+    if odd.sum() < 0.5 * len(holes):
+        others = holes.loc[~odd, "deepest"]
+        odd &= (len(others) >= OTHERS) & (holes["shortest"] > others.median())
+    if not odd.any():
+        return
+    hole = holes.loc[odd, "deepest"].idxmax()
+    names = ("depth",) if "depth" in found else ("top", "base")
+    told = ", ".join(f'{name}: "{found[name].unit or "m"}"' for name in names)
+    raise IcemapError(
+        f"{table.file}: the column '{_header(found, 'base')}' reaches {holes['deepest'][hole]:g} m"
+        f" at '{hole}', and no piece of this hole is shorter than {holes['shortest'][hole]:g} m"
+        f" ({odd.sum()} of {len(holes)} sites are so): correct the unit (cm?) in the header or the"
+        f" config, or, if the numbers are right, confirm it in the config as 'units: {{{told}}}'."
+    )
