@@ -118,14 +118,16 @@ def parse_coordinates(
     )
     if plain:
         values, unreadable = numbers.value, numbers.unreadable
-        told = np.zeros(len(values), dtype=bool)
+        letter = split = np.zeros(len(values), dtype=bool)
     else:
         codes, texts = pd.factorize(as_text(column), use_na_sentinel=False)
         parsed = [_parse_degrees(str(text), axis) for text in texts]
-        values, unreadable, told = (np.array(part)[codes] for part in zip(*parsed))
-        values, unreadable, told = values.astype(float), unreadable.astype(bool), told.astype(bool)
-    bare = ~told & ~np.isnan(values)
-    if heading.parts and bare.any():
+        values, unreadable, letter, split = (np.array(part)[codes] for part in zip(*parsed))
+        values, unreadable = values.astype(float), unreadable.astype(bool)
+        letter, split = letter.astype(bool), split.astype(bool)
+    bare = ~letter & ~np.isnan(values)
+    plain_numbers = bare & ~split
+    if heading.parts and plain_numbers.any():
         raise IcemapError(
             f"the column '{header}' says degrees, minutes and seconds, but holds plain numbers: "
             "write them as 65 30 15 or as decimal degrees, and correct the header."
@@ -140,27 +142,36 @@ def parse_coordinates(
             )
         if positive:
             values = np.where(bare, -values, values)
-    return np.where(bare, values * heading.degrees, values), unreadable
+    elif header and (letter & (values < 0)).any() and (bare & (values > 0)).any():
+        lettered, other = (
+            as_text(column).iloc[int(np.argmax(rows))]
+            for rows in (letter & (values < 0), bare & (values > 0))
+        )
+        raise IcemapError(
+            f"the column '{header}' gives the direction in some cells ('{lettered}') and not in"
+            f" others ('{other}'): write the letter, or the sign, in all of them."
+        )
+    return np.where(plain_numbers, values * heading.degrees, values), unreadable
 
 
-def _parse_degrees(text: str, axis: Axis | None = None) -> tuple[float, bool, bool]:
-    """Degrees, whether they are unreadable, and whether the cell itself tells its direction or
-    unit.
+def _parse_degrees(text: str, axis: Axis | None = None) -> tuple[float, bool, bool, bool]:
+    """Degrees, whether they are unreadable, whether the cell itself tells its direction, and
+    whether it has minutes.
     """
     text = text.translate(SIGNS).strip()
     if text.lower() in MISSING:
-        return np.nan, False, False
+        return np.nan, False, False, False
     match = _DEGREES.fullmatch(text) or _SPACED.fullmatch(text)
     if match is None or (match[1] and match[5]):
-        return np.nan, True, False
+        return np.nan, True, False, False
     letter = (match[1] or match[5] or "").upper()[:1]
     if letter and axis is not None and letter not in AXIS_LETTERS[axis]:
-        return np.nan, True, False
+        return np.nan, True, False, False
     degrees, minutes, seconds = (
         float((part or "0").replace(",", ".")) for part in match.group(2, 3, 4)
     )
     if minutes >= 60 or seconds >= 60 or (letter and match[2].startswith("-")):
-        return np.nan, True, False
+        return np.nan, True, False, False
     size = abs(degrees) + minutes / 60 + seconds / 3600
-    told = bool(letter) or match[3] is not None
-    return (-size if match[2].startswith("-") or letter in ("S", "W") else size), False, told
+    negative = match[2].startswith("-") or letter in ("S", "W")
+    return (-size if negative else size), False, bool(letter), match[3] is not None

@@ -140,17 +140,9 @@ def projected(
     IcemapError
         If PROJ does not know the CRS, or the coordinates contradict it.
     """
-    import pyproj
     from pyproj import Transformer
-    from pyproj.exceptions import CRSError
 
-    try:
-        system = pyproj.CRS.from_user_input(crs)
-    except CRSError as error:
-        raise IcemapError(
-            f"{table.file}: PROJ knows no CRS '{crs}' (key 'crs'): give an EPSG code such as"
-            " EPSG:32606."
-        ) from error
+    system = _system(table, crs)
     _require_one_crs(table, system, crs)
     numbers = [parse_numbers(table.frame[header]) for header in headers]
     for header, number in zip(headers, numbers):
@@ -186,6 +178,26 @@ def projected(
             " and northing exchanged, or another zone?)",
         )
     return np.where(there, lon, np.nan), np.where(there, lat, np.nan)
+
+
+def in_degrees(crs: str) -> bool:
+    """Whether a CRS that PROJ knows has degrees."""
+    import pyproj
+
+    return bool(pyproj.CRS.from_user_input(crs).is_geographic)
+
+
+def _system(table: Table, crs: str) -> CRS:
+    import pyproj
+    from pyproj.exceptions import CRSError
+
+    try:
+        return pyproj.CRS.from_user_input(crs)
+    except CRSError as error:
+        raise IcemapError(
+            f"{table.file}: PROJ knows no CRS '{crs}' (key 'crs'): give an EPSG code such as"
+            " EPSG:32606."
+        ) from error
 
 
 def _require_one_crs(table: Table, system: CRS, crs: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.coordinate_checks import require_meant
 from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
@@ -148,7 +149,9 @@ def table_places(
     lon, lon_unreadable = table.coordinates(headers[0], "longitude")
     lat, lat_unreadable = table.coordinates(headers[1], "latitude")
     require_degrees(table, headers, lon, lat)
-    return without_a_turn(lon), lat, lon_unreadable | lat_unreadable
+    lon = without_a_turn(lon)
+    require_meant(table, headers, lon, lat)
+    return lon, lat, lon_unreadable | lat_unreadable
 
 
 def _unit(table: Table, header: str, config: SitesConfig, target: TargetConfig) -> str:

@@ -69,11 +69,15 @@ def test_a_header_says_direction_and_unit(
 
 
 def test_what_a_cell_says_itself_is_not_turned_by_the_header() -> None:
-    """Only numbers without letter or minutes take direction and unit from the header."""
+    """A number without a letter takes its direction from the header, and one without minutes its
+    unit.
+    """
     column = pd.Series(["148.5 W", "148.5", "148 30 00", ""])
     found, unreadable = parse_coordinates(column, "Longitude (W)")
-    assert found == pytest.approx([-148.5, -148.5, 148.5, np.nan], nan_ok=True)
+    assert found == pytest.approx([-148.5, -148.5, -148.5, np.nan], nan_ok=True)
     assert not unreadable.any()
+    gon, _ = parse_coordinates(pd.Series(["148 30 00", "165"]), "lon [gon]")
+    assert gon == pytest.approx([148.5, 148.5])
 
 
 @pytest.mark.parametrize(

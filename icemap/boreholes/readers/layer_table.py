@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.coordinate_checks import require_meant, require_one_sign_by_name
 from icemap.boreholes.numbers import parse_numbers
-from icemap.boreholes.places import degrees, projected, require_degrees, rounding_km, without_a_turn
+from icemap.boreholes.places import (
+    degrees,
+    in_degrees,
+    projected,
+    require_degrees,
+    rounding_km,
+    without_a_turn,
+)
 from icemap.boreholes.readers.layer_columns import CANONICAL, DEPTHS, Column, kind_of, layer_columns
 from icemap.boreholes.readers.layer_depths import require_depths
 from icemap.boreholes.readers.layer_units import require_unit
@@ -69,7 +77,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     sites = as_names(table.frame[found["site"].header])
     flags, problems = Flags(table, sites), Problems(table)
     table = _without_missing(table, found, source, flags)
-    columns: dict[str, object] = _places(table, found, source, problems, flags)
+    columns: dict[str, object] = _places(table, found, source, problems, flags, sites)
     for name, column in found.items():
         raw = table.frame[column.header]
         if name in DEPTHS or name in QUANTITIES:
@@ -138,21 +146,30 @@ def _without_missing(
 
 
 def _places(
-    table: Table, found: dict[str, Column], source: LayerSource, problems: Problems, flags: Flags
+    table: Table,
+    found: dict[str, Column],
+    source: LayerSource,
+    problems: Problems,
+    flags: Flags,
+    sites: pd.Series,
 ) -> dict[str, object]:
     east, north = found["longitude"], found["latitude"]
     headers = (east.header, north.header)
     if source.crs:
         lon, lat = projected(table, headers, (east.unit, north.unit), source.crs, problems)
-        return {"lon": lon, "lat": lat}
+        places: dict[str, object] = {"lon": lon, "lat": lat}
+        return places | _rounding(table, headers) if in_degrees(source.crs) else places
     lon = degrees(table, east.header, east.unit, "longitude", problems, flags)
     lat = degrees(table, north.header, north.unit, "latitude", problems, flags)
     require_degrees(table, headers, lon, lat)
-    return {
-        "lon": without_a_turn(lon, flags),
-        "lat": lat,
-        "position_km": rounding_km(table, headers),
-    }
+    lon = without_a_turn(lon, flags)
+    require_meant(table, headers, lon, lat)
+    require_one_sign_by_name(table, east.header, sites, lon, lat)
+    return {"lon": lon, "lat": lat} | _rounding(table, headers)
+
+
+def _rounding(table: Table, headers: tuple[str, str]) -> dict[str, object]:
+    return {"position_km": rounding_km(table, headers)}
 
 
 def _words(column: pd.Series, spellings: dict[str, tuple[str, ...]]) -> pd.Series:

@@ -1,0 +1,178 @@
+"""Coordinates that are no decimal degrees, or have lost a sign, as all of a table shows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from icemap.boreholes.tables import Table
+from icemap.errors import IcemapError
+from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
+
+# The chance below which decimals do not stay under .60 by themselves, and how many distinct ones
+# there must be: places rounded to halves of a degree have two.
+CHANCE = 1e-4
+DECIMALS = 15
+# Tenths of a degree up to which neighbours are where they are for one reason.
+CLOSE = 2
+# So many places on one side of the zero meridian or the equator make a few on the other strange.
+ONE_SIDE = 10
+FEW = 0.02
+# With a sign they would be among the others: inside their box, where it is that of one region
+# (degrees wide), or this near to one of them (km).
+REGION = 60.0
+NEAR = 10.0
+# Across the date line both signs are near to one another (degrees).
+APART = 20.0
+
+Floats = NDArray[np.float64]
+
+
+def require_meant(table: Table, headers: tuple[str, str], lon: Floats, lat: Floats) -> None:
+    """Refuse minutes that are written as decimals, and single places without their minus sign.
+
+    Parameters
+    ----------
+    table : Table
+        As it was read.
+    headers : (str, str)
+        Of the columns of longitude and latitude.
+    lon, lat : ndarray of shape (rows,)
+        Degrees; impossible ones are left out.
+
+    Raises
+    ------
+    IcemapError
+        Naming the columns, an example, and the key that says they are right.
+    """
+    there = np.flatnonzero((np.abs(lon) <= 180) & (np.abs(lat) <= 90))
+    _, first = np.unique(np.column_stack([lon[there], lat[there]]), axis=0, return_index=True)
+    rows = there[np.sort(first)]
+    _require_decimals(table, headers, lon[rows], lat[rows])
+    _require_signs(table, headers, rows, lon[rows], lat[rows])
+
+
+def _require_decimals(table: Table, headers: tuple[str, str], lon: Floats, lat: Floats) -> None:
+    hundredths = np.concatenate([_hundredths(lon), _hundredths(lat)])
+    if len(np.unique(hundredths)) < DECIMALS or hundredths.max() >= 60:
+        return
+    if chance_of_minutes(lon) * chance_of_minutes(lat) > CHANCE:
+        return
+    example = lat[np.argmax(_hundredths(lat))]
+    minutes = f"{int(abs(example))} {_hundredths(np.array([example]))[0]:02.0f}"
+    raise IcemapError(
+        f"{table.file}: of {len(lon)} places no '{headers[0]}' or '{headers[1]}' has decimals of"
+        f" .60 or more, as where {abs(example):g} is written for {minutes}, degrees and minutes:"
+        " convert both columns to decimal degrees, or write the parts with a blank between; if they"
+        " are decimal degrees, say so with the key 'crs: EPSG:4326'."
+    )
+
+
+def _hundredths(values: Floats) -> Floats:
+    """The first two decimals: minutes, where minutes are written as decimals."""
+    return np.asarray(np.floor(np.abs(values) % 1 * 100 + 1e-6))
+
+
+def chance_of_minutes(values: Floats) -> float:
+    """Largest chance with which decimals of places would all be below .60, had they been degrees.
+
+    Places that follow one another closely count once, and only tenths of a degree between the first
+    and the last can be missing: those of a small region tell nothing.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Degrees.
+
+    Examples
+    --------
+    >>> float(chance_of_minutes(np.array([68.45, 68.12, 68.59])))
+    1.0
+    >>> chance_of_minutes(np.array([60.1, 61.4, 62.3, 63.5, 64.2, 65.1])) < 0.1
+    True
+    """
+    tenths = np.unique(np.floor(np.abs(values) * 10 + 1e-6)).astype(int)
+    if not len(tenths):
+        return 1.0
+    groups = 1 + int((np.diff(tenths) > CLOSE).sum())
+    between = np.arange(tenths[0], tenths[-1] + 1)
+    return float((between % 10 < 6).mean()) ** groups
+
+
+def _require_signs(
+    table: Table, headers: tuple[str, str], rows: NDArray[np.int64], lon: Floats, lat: Floats
+) -> None:
+    for header, values, other, west in (
+        (headers[0], lon, lat, True),
+        (headers[1], lat, lon, False),
+    ):
+        for negative in (True,) if west else (True, False):
+            most = values < 0 if negative else values > 0
+            few = np.flatnonzero(values > 0 if negative else values < 0)
+            if most.sum() < ONE_SIDE or not 0 < len(few) <= max(1, FEW * most.sum()):
+                continue
+            apart = np.abs(values[few][:, None] - values[most][None, :])
+            far = np.minimum(apart, 360 - apart).min(axis=1) > APART
+            back = _among(values[most], other[most], -values[few], other[few], turned=west)
+            for row in few[far & back]:
+                raise IcemapError(
+                    f"{table.file}, line {table.lines[rows[row]]}: '{header}' is {values[row]:g},"
+                    f" and {most.sum()} of {len(values)} places have the other sign; with it this"
+                    " one is among them: correct the sign, or, if it is right, say that all are"
+                    " degrees with the key 'crs: EPSG:4326'."
+                )
+
+
+def _among(
+    values: Floats, other: Floats, turned_values: Floats, turned_other: Floats, *, turned: bool
+) -> NDArray[np.bool_]:
+    """Whether places with their sign turned are inside the region of the others, or near to one."""
+    margin = 1.0
+    inside = (
+        (turned_values >= values.min() - margin)
+        & (turned_values <= values.max() + margin)
+        & (turned_other >= other.min() - margin)
+        & (turned_other <= other.max() + margin)
+    )
+    if np.ptp(values) <= REGION and np.ptp(other) <= REGION:
+        return np.asarray(inside)
+    lon, lat = (values, other) if turned else (other, values)
+    places = (turned_values, turned_other) if turned else (turned_other, turned_values)
+    km = EARTH_RADIUS_KM * np.linalg.norm(
+        unit_vectors(*places)[:, None, :] - unit_vectors(lon, lat)[None, :, :], axis=2
+    )
+    return np.asarray(km.min(axis=1) < NEAR)
+
+
+def require_one_sign_by_name(
+    table: Table, header: str, sites: pd.Series, lon: Floats, lat: Floats
+) -> None:
+    """Refuse a site whose rows differ by the sign of the longitude alone.
+
+    Parameters
+    ----------
+    table : Table
+    header : str
+        Of the longitude.
+    sites : Series
+        Name of the site in each row.
+    lon, lat : ndarray of shape (rows,)
+        Degrees.
+
+    Raises
+    ------
+    IcemapError
+        Naming the site and a row.
+    """
+    places = pd.DataFrame(
+        {"site": sites.to_numpy(), "east": np.abs(lon).round(4), "lat": lat.round(4)}
+    )
+    signs = pd.Series(np.sign(lon)).groupby([places[name] for name in places]).transform("nunique")
+    both = (signs > 1).to_numpy() & (lon > 0) & (lon < 180)
+    if both.any():
+        row = int(np.argmax(both))
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]}: '{header}' of '{sites.iloc[row]}' is"
+            f" {lon[row]:g} here and {-lon[row]:g} in another row: correct the sign of one."
+        )
