@@ -19,6 +19,11 @@ from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 SOLIDS_DENSITY = 2.65  # g/cm3
 ICE_DENSITY = 0.917
 
+# More of the volume than errors of measurement explain, and the share of a table's values, and the
+# least number of them, from which they are no single mistakes.
+OVERFULL = 1.1
+OVERFULL_SHARE, OVERFULL_ROWS = 0.05, 3
+
 # What the rows of a sheet are called that sum up the others.
 SUMMARIES = frozenset(
     {"mean", "average", "avg", "total", "totals", "grand total", "sum", "median", "minimum"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,6 +13,9 @@ from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
 from icemap.boreholes.quality import (
+    OVERFULL,
+    OVERFULL_ROWS,
+    OVERFULL_SHARE,
     check_coordinates,
     check_identical,
     check_summary,
@@ -36,6 +41,9 @@ from icemap.errors import IcemapError
 MAX_PERCENT = 1000.0
 # Degrees Celsius that half of a column cannot be outside of.
 COLDEST, HOTTEST = -273.15, 100.0
+# Words of targets that are thaw depths, and depths (m) that half of these cannot be outside of.
+THAW = re.compile(r"(?<![a-z])alt(?![a-z])|active[ _-]?layer|thaw[ _-]?depth", re.IGNORECASE)
+LEAST_THAW, MOST_THAW = 0.03, 20.0
 # Bounds of the target up to this (%) say that values below 1 % are meant.
 SMALL_PERCENT = 10
 
@@ -62,7 +70,9 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     numbers = parse_numbers(table.frame[header], unit)
     coded = _coded(numbers, config)
     value, spread = _values(table, header, numbers, coded, unit, target)
-    _require_plausible_temperatures(table, header, np.where(coded, np.nan, numbers.value), unit)
+    given = np.where(coded, np.nan, numbers.value)
+    _require_plausible_temperatures(table, header, given, unit)
+    _require_plausible_thaw(table, header, given, unit, target)
     _require_known_codes(table, header, config, numbers, value, target)
     if config.standard_error is not None:
         spread = _standard_errors(table, config, config.standard_error, unit, target)
@@ -265,6 +275,15 @@ def _require_plausible_fractions(
     if target.bounds is not None:
         in_unit = convert_units(np.array(target.bounds), target.unit, unit)
         limit = None if in_unit is None else float(in_unit[1])
+    over = given * factor > OVERFULL
+    bounded = limit is not None and limit * factor <= 1
+    if bounded and over.sum() >= max(OVERFULL_ROWS, OVERFULL_SHARE * len(given)):
+        raise IcemapError(
+            f"{table.file}: {over.sum()} of {len(given)} values of the column '{header}' are up to"
+            f" {given.max():g} {unit}, and no more than {limit:g} can be (target.bounds), as where"
+            " water by dry mass is taken for a part of the volume: correct the column or its unit,"
+            " or leave these cells empty."
+        )
     settled = (
         "give the right unit as sites.unit, in the header and the config alike; if the numbers are"
         " right"
@@ -303,6 +322,22 @@ def _require_plausible_temperatures(
             f"{table.file}: the column '{header}' is in '{unit}', but its values go from"
             f" {given.min():g} to {given.max():g}, which no ground or air has: give the right unit"
             " as sites.unit, in the header and the config alike."
+        )
+
+
+def _require_plausible_thaw(
+    table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig
+) -> None:
+    """Metres in a column of centimetres, and the other way round, where thaw depths are mapped."""
+    if not THAW.search(f"{target.name} {target.long_name}"):
+        return
+    metres = convert_units(value, unit, "m")
+    depths = np.zeros(0) if metres is None else metres[np.isfinite(value) & (value > 0)]
+    if len(depths) and not LEAST_THAW <= np.median(depths) <= MOST_THAW:
+        raise IcemapError(
+            f"{table.file}: the column '{header}' is in '{unit}', but half of its values are about"
+            f" {np.median(depths):g} m, which no ground thaws to: give the right unit as"
+            " sites.unit, in the header and the config alike."
         )
 
 

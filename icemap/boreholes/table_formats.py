@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.text import line_ranges
 from icemap.errors import IcemapError, first_line
 from icemap.store import is_remote
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+
+Rows = list[list[Any]]
 
 WORKBOOKS = (".xlsx", ".xlsm")
 VECTORS = (".gpkg", ".shp", ".geojson", ".fgb")
@@ -35,35 +42,31 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
     Raises
     ------
     IcemapError
-        If the file is no workbook, openpyxl is not installed, or it is not clear which sheet is
-        meant.
+        If the file is no workbook, openpyxl is not installed, it is not clear which sheet is
+        meant, rows are hidden, or formulas have no results.
     """
     try:
-        import openpyxl
+        import openpyxl  # noqa: F401
     except ImportError as error:
         raise IcemapError(
             f"{url} is a workbook, which the package openpyxl reads: install it with 'pip install"
             " openpyxl', or save the sheet as CSV."
         ) from error
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:
-        # openpyxl lets the errors of zip files, XML and its own through.
-        raise IcemapError(
-            f"{url} is not a readable workbook ({first_line(error)}): save it again as .xlsx, or as"
-            " CSV."
-        ) from error
-    try:
-        name = _chosen(url, "sheet", book.sheetnames, sheet)
-        rows = [[_cell(cell) for cell in row] for row in book[name].iter_rows()]
-    finally:
-        book.close()
+    book = _open_workbook(url, path, data_only=True)
+    name = _chosen(url, "sheet", book.sheetnames, sheet)
+    page = book[name]
+    cells = list(page.iter_rows())
+    rows = [[_cell(cell) for cell in row] for row in cells]
     header = next((i for i, row in enumerate(rows) if any(_filled(cell) for cell in row)), None)
     if header is None:
         raise IcemapError(f"{url}, sheet '{name}' is empty: check the file.")
     names = [str(cell).strip() if _filled(cell) else "" for cell in rows[header]]
     while names and not names[-1]:
         names.pop()
+    _require_shown(url, name, page, rows, header)
+    if any(cell is None for row in rows[header + 1 :] for cell in row[: len(names)]):
+        _require_results(url, path, name, rows, header, len(names))
+    _fill_merged(page, rows, header)
     body = [
         [cell if _filled(cell) else None for cell in row[: len(names)]]
         + [None] * (len(names) - len(row))
@@ -75,9 +78,70 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
     return frame.infer_objects(), header + 1
 
 
+def _open_workbook(url: str, path: Path, **how: bool) -> Workbook:
+    import openpyxl
+
+    try:
+        with warnings.catch_warnings():
+            # Of what is no cell: styles, validations, drawings.
+            warnings.simplefilter("ignore", UserWarning)
+            return openpyxl.load_workbook(path, **how)
+    except Exception as error:
+        # openpyxl lets the errors of zip files, XML and its own through.
+        raise IcemapError(
+            f"{url} is not a readable workbook ({first_line(error)}): save it again as .xlsx, or as"
+            " CSV."
+        ) from error
+
+
+def _require_shown(url: str, name: str, page: Any, rows: Rows, header: int) -> None:
+    """Refuse hidden rows; those of a group that is folded are meant to be read."""
+    hidden = [
+        line
+        for line, row in enumerate(rows[header + 1 :], start=header + 2)
+        if page.row_dimensions[line].hidden
+        and not page.row_dimensions[line].outlineLevel
+        and any(_filled(cell) for cell in row)
+    ]
+    if hidden:
+        raise IcemapError(
+            f"{url}, sheet '{name}' hides {len(hidden)} of its rows (line"
+            f" {line_ranges(np.array(hidden))}), by a filter or by hand: show all rows if they are"
+            " to be read, or delete those that are not, and save it."
+        )
+
+
+def _require_results(url: str, path: Path, name: str, rows: Rows, header: int, width: int) -> None:
+    """Refuse formulas whose results are not in the file: their cells would be empty."""
+    book = _open_workbook(url, path, read_only=True)
+    try:
+        for line, row in enumerate(book[name].iter_rows(max_col=width), start=1):
+            for column, cell in enumerate(row):
+                if line > header + 1 and cell.data_type == "f" and rows[line - 1][column] is None:
+                    raise IcemapError(
+                        f"{url}, sheet '{name}': the column '{rows[header][column]}' holds a"
+                        f" formula (line {line}) whose result is not in the file: open it in a"
+                        " spreadsheet program and save it, or save the sheet as CSV."
+                    )
+    finally:
+        book.close()
+
+
+def _fill_merged(page: Any, rows: Rows, header: int) -> None:
+    """Give each row what is written once over several rows of one column."""
+    for merged in page.merged_cells.ranges:
+        column = merged.min_col - 1
+        if merged.min_col == merged.max_col and merged.min_row > header + 1:
+            for line in range(merged.min_row, merged.max_row):
+                rows[line][column] = rows[merged.min_row - 1][column]
+
+
 def _cell(cell: Any) -> Any:
-    """The value of a cell; 0.45 that the workbook shows as 45 % is "45 %"."""
+    """The value of a cell; 0.45 that the workbook shows as 45 % is "45 %", an empty result ""."""
     value = cell.value
+    if value is None and cell.data_type == "str":
+        # The result of a formula.
+        return ""
     if isinstance(value, float | int) and not isinstance(value, bool):
         # What is quoted or escaped in a format is text and scales nothing.
         shown = re.sub(r'"[^"]*"|\\.', "", cell.number_format or "")

@@ -207,7 +207,8 @@ def test_the_column_says_what_a_comma_is(
     tmp_path: Path, cells: list[str], expected: list[float | None]
 ) -> None:
     rows = "".join(f"{10 + i};60;{cell}\n" for i, cell in enumerate(cells))
-    assert values(tmp_path, f"lon;lat;alt [cm]\n{rows}") == expected
+    target = TargetConfig(name="depth", unit="cm", bounds=None)
+    assert values(tmp_path, f"lon;lat;alt [cm]\n{rows}", target) == expected
 
 
 DEGREES = TargetConfig(name="magt", unit="degC", bounds=None)
@@ -422,3 +423,56 @@ def test_a_code_or_a_lower_limit_is_no_standard_error(tmp_path: Path, error: str
     if error == "999":
         every = config.model_copy(update={"missing": ()})
         assert read_site_values(every, CM)["standard_error"].tolist() == [999, 5]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "long_name"),
+    [
+        ("alt [cm]", (0.5, 0.8, 0.6), "thaw depth"),
+        ("alt [m]", (50, 80, 60), "thaw depth"),
+        ("depth [cm]", (0.5, 0.8, 0.6), "Active-layer thickness"),
+        ("depth [mm]", (0.5, 0.8, 0.6), "active layer"),
+    ],
+)
+def test_thaw_depths_that_no_ground_has_are_asked_about(
+    tmp_path: Path, header: str, cells: tuple[float, ...], long_name: str
+) -> None:
+    rows = "".join(f"{10 + i},60,{cell}\n" for i, cell in enumerate(cells))
+    target = TargetConfig(name="depth", long_name=long_name, unit="cm", bounds=None)
+    text = f"lon,lat,{header}\n{rows}"
+    config = SitesConfig(table=write(tmp_path, text), value=header.split(" [")[0])
+    with pytest.raises(IcemapError, match="which no ground thaws to: give the right unit"):
+        read_site_values(config, target)
+    other = target.model_copy(update={"long_name": "depth of permafrost"})
+    assert read_site_values(config, other)["used"].all()
+
+
+def test_thaw_depths_in_their_unit_are_read(tmp_path: Path) -> None:
+    target = TargetConfig(name="alt", long_name="thaw depth", unit="cm", bounds=None)
+    for header, cells in (("alt [cm]", (5, 80, 900)), ("alt [m]", (0.3, 0, 12))):
+        rows = "".join(f"{10 + i},60,{cell}\n" for i, cell in enumerate(cells))
+        config = SitesConfig(table=write(tmp_path, f"lon,lat,{header}\n{rows}"), value="alt")
+        assert read_site_values(config, target)["used"].all()
+
+
+@pytest.mark.parametrize(
+    ("unit", "cells", "refused"),
+    [
+        ("%", (30, 150, 220, 40, 180), True),
+        ("1", (0.3, 1.5, 1.4, 0.4, 1.2), True),
+        ("%", (30, 104, 103, 106, 40), False),
+        ("%", (30, 150, 140, 40, 60), False),
+    ],
+)
+def test_many_values_above_all_of_the_volume_are_asked_about(
+    tmp_path: Path, unit: str, cells: tuple[float, ...], refused: bool
+) -> None:
+    rows = "".join(f"{10 + i},60,{cell}\n" for i, cell in enumerate(cells))
+    config = SitesConfig(table=write(tmp_path, f"lon,lat,vic [{unit}]\n{rows}"), value="vic")
+    if refused:
+        with pytest.raises(IcemapError, match=r"3 of 5 values of the column 'vic .*target\.bounds"):
+            read_site_values(config, TargetConfig())
+    else:
+        assert read_site_values(config, TargetConfig())["used"].any()
+    free = TargetConfig(bounds=(0, 300))
+    assert read_site_values(config, free)["used"].all()

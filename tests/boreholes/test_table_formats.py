@@ -1,11 +1,14 @@
+import zipfile
 from pathlib import Path
 
 import geopandas
+import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 import shapely
 
-from icemap import IcemapError
+from icemap import IcemapError, read_boreholes
 from icemap.boreholes import table_formats
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers.layer_table import read_layer_table
@@ -164,8 +167,6 @@ def test_a_shapefile_in_a_bucket_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_a_workbook_shows_in_percent_is_read_as_shown(tmp_path: Path) -> None:
-    import openpyxl
-
     book = openpyxl.Workbook()
     sheet = book.active
     for row in (["site", "vic [%]"], ["a", 0.45], ["b", 50], ["c", 60]):
@@ -176,3 +177,88 @@ def test_a_cell_that_a_workbook_shows_in_percent_is_read_as_shown(tmp_path: Path
     book.save(tmp_path / "a.xlsx")
     frame = read_table(str(tmp_path / "a.xlsx")).frame
     assert parse_numbers(frame["vic [%]"], "%").value.tolist() == [45, 50, 60]
+
+
+def cores(path: Path, change) -> str:
+    """Two holes of three layers each, with what is done to their sheet."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["site", "lon", "lat", "top [m]", "base [m]", "vic [%]"])
+    for site, lon in (("a", 130.1), ("b", 131.2)):
+        for top, base, vic in ((0, 1, 30), (1, 3, 50), (3, 6, 20)):
+            sheet.append([site, lon, 60.3, top, base, vic])
+    change(sheet)
+    book.save(path)
+    return str(path)
+
+
+def hide(*rows: int, level: int = 0):
+    def change(sheet) -> None:
+        for row in rows:
+            sheet.row_dimensions[row].hidden = True
+            sheet.row_dimensions[row].outlineLevel = level
+
+    return change
+
+
+def test_hidden_rows_are_asked_about(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match=r"'Sheet' hides 3 of its rows \(line 3-4, 6\)"):
+        read_table(cores(tmp_path / "a.xlsx", hide(3, 4, 6)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        hide(3, 4, level=1),
+        hide(30),
+        lambda sheet: setattr(sheet.column_dimensions["F"], "hidden", True),
+        lambda sheet: setattr(sheet.auto_filter, "ref", "A1:F7"),
+    ],
+    ids=["folded group", "empty rows", "a column", "a filter that hides none"],
+)
+def test_what_else_is_hidden_is_read(tmp_path: Path, change) -> None:
+    assert len(read_table(cores(tmp_path / "a.xlsx", change)).frame) == 6
+
+
+def test_a_cell_merged_over_rows_is_that_of_each(tmp_path: Path) -> None:
+    def merge(sheet) -> None:
+        for area in ("A2:A4", "B2:B4", "C2:C4", "F5:F6"):
+            sheet.merge_cells(area)
+
+    sites = read_boreholes(cores(tmp_path / "a.xlsx", merge))
+    assert sites["site"].tolist() == ["a", "b"]
+    assert sites["value"].tolist() == pytest.approx([(30 + 100 + 40) / 5, (90 + 40) / 5])
+
+
+def test_cells_merged_over_columns_keep_their_one_value(tmp_path: Path) -> None:
+    url = cores(tmp_path / "a.xlsx", lambda sheet: sheet.merge_cells("D2:F2"))
+    assert read_table(url).frame.iloc[0].isna().sum() == 2
+
+
+@pytest.mark.parametrize("cells", [("F2", "F3"), ("F2", "F3", "F4", "F5", "F6", "F7"), ("A3",)])
+def test_formulas_without_results_are_refused(tmp_path: Path, cells: tuple[str, ...]) -> None:
+    def write(sheet) -> None:
+        for cell in cells:
+            sheet[cell] = "=E2*2"
+
+    with pytest.raises(IcemapError, match=r"holds a formula \(line \d\) whose result is not in"):
+        read_table(cores(tmp_path / "a.xlsx", write))
+
+
+def test_formulas_with_results_and_outside_the_table_are_read(tmp_path: Path) -> None:
+    def write(sheet) -> None:
+        sheet["F3"], sheet["F4"], sheet["H3"] = "=E3*2", '=""', "=E3*2"
+
+    url = cores(tmp_path / "a.xlsx", write)
+    with zipfile.ZipFile(url) as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    sheet = parts["xl/worksheets/sheet1.xml"]
+    # As spreadsheet programs write a number and an empty text.
+    sheet = sheet.replace(b"<f>E3*2</f><v></v>", b"<f>E3*2</f><v>6</v>", 1)
+    sheet = sheet.replace(b'<c r="F4"><f>', b'<c r="F4" t="str"><f>')
+    with zipfile.ZipFile(url, "w") as book:
+        for name, part in (parts | {"xl/worksheets/sheet1.xml": sheet}).items():
+            book.writestr(name, part)
+    assert read_table(url).frame["vic [%]"].iloc[1:3].tolist() == pytest.approx(
+        [6, np.nan], nan_ok=True
+    )

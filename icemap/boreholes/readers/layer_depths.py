@@ -107,7 +107,7 @@ def _require_metres(table: Table, found: dict[str, Column], layers: pd.DataFrame
         odd &= (len(others) >= OTHERS) & (holes["shortest"] > others.median())
     if not odd.any():
         return
-    hole = holes.loc[odd, "deepest"].idxmax()
+    hole = str(holes.loc[odd, "deepest"].idxmax())
     names = ("depth",) if "depth" in found else ("top", "base")
     told = ", ".join(f'{name}: "{found[name].unit or "m"}"' for name in names)
     raise IcemapError(

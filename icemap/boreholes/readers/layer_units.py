@@ -9,7 +9,7 @@ import pandas as pd
 
 from icemap.boreholes.missing_codes import is_code, suspected_codes
 from icemap.boreholes.numbers import parse_numbers
-from icemap.boreholes.quality import DEFAULT
+from icemap.boreholes.quality import DEFAULT, OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.readers.layer_columns import DEPTHS, Column, kind_of
 from icemap.boreholes.table_units import unit_factor
 from icemap.boreholes.tables import Table
@@ -31,10 +31,6 @@ SELDOM_SMALL = ("excess_ice", "visible_ice", "wedge_ice")
 MEDIAN_TABLE = 20.0
 # Nor is the permafrost table of half of them this near to the surface, where it is below it at all.
 LEAST_TABLE = 0.05
-# More of the volume than errors of measurement explain, and the share of a table's values, and the
-# least number of them, from which they are no single mistakes.
-OVERFULL = 1.1
-OVERFULL_SHARE, OVERFULL_ROWS = 0.05, 3
 # Largest values (m, fractions) of what a code for missing may pass for; more is left out anyway.
 UNBOUNDED = {
     "gravimetric_water": DEFAULT.gravimetric_water,
