@@ -163,7 +163,9 @@ class SitesConfig(Section):
     latitude: str = "lat"
     """Column with degrees north, or the northing."""
     crs: str | None = None
-    """CRS of projected coordinates, such as EPSG:32606."""
+    """CRS of projected coordinates, such as EPSG:32606; EPSG:4326 confirms decimal
+    degrees that look like something else.
+    """
     missing: tuple[float, ...] | None = None
     """Numbers that stand for no value, such as -9999; an empty list says that there are none."""
 
@@ -196,7 +198,9 @@ class LayerSource(Section):
     units: dict[str, str] = Field(default_factory=dict)
     """Units of columns whose header says none, or the columns that hold them, by icemap's name."""
     crs: str | None = None
-    """CRS of projected coordinates, such as EPSG:32606."""
+    """CRS of projected coordinates, such as EPSG:32606; EPSG:4326 confirms decimal
+    degrees that look like something else.
+    """
     missing: tuple[str | float, ...] | None = None
     """Numbers and words of the table that stand for no data; [] says that every number is a value,
     without which numbers such as 9999, far outside the rest, are asked about.
@@ -232,7 +236,7 @@ class BedrockConfig(Section):
     latitude: str = "lat"
     """Column of the table with degrees north, or the northing."""
     crs: str | None = None
-    """CRS of projected coordinates of the table, such as EPSG:32606."""
+    """CRS of projected coordinates of the table, such as EPSG:32606; EPSG:4326 for degrees."""
     predictor: str | None = None
     """In place of a table: a continuous predictor that is low on such ground, such as the thickness
     of sediment.

@@ -83,9 +83,9 @@ def _require_own_tops(table: Table, found: dict[str, Column], layers: pd.DataFra
     )
     several = holes[holes["bases"] > 1]
     if several["bases"].max() >= INVERTED_ROWS and (several["tops"] == 1).all():
-        hole = several["bases"].idxmax()
+        hole = str(several["bases"].idxmax())
         raise IcemapError(
-            f"{table.file}: every layer of '{hole}' begins at {several.loc[hole, 'top']:g} m"
+            f"{table.file}: every layer of '{hole}' begins at {several['top'][hole]:g} m"
             f" ('{_header(found, 'top')}'), and so it is with every other site: write where each"
             " layer begins, or name the column of single depths with 'columns: {depth: ...}'."
         )
