@@ -19,6 +19,8 @@ CLOSE = 2
 # So many places on one side of the zero meridian or the equator make a few on the other strange.
 ONE_SIDE = 10
 FEW = 0.02
+# One is named; more of a large table need not be compared with all others.
+LOOKED_AT = 50
 # With a sign they would be among the others: inside their box, where it is that of one region
 # (degrees wide), or this near to one of them (km).
 REGION = 60.0
@@ -112,6 +114,7 @@ def _require_signs(
             few = np.flatnonzero(values > 0 if negative else values < 0)
             if most.sum() < ONE_SIDE or not 0 < len(few) <= max(1, FEW * most.sum()):
                 continue
+            few = few[:LOOKED_AT]
             apart = np.abs(values[few][:, None] - values[most][None, :])
             far = np.minimum(apart, 360 - apart).min(axis=1) > APART
             back = _among(values[most], other[most], -values[few], other[few], turned=west)
@@ -165,11 +168,11 @@ def require_one_sign_by_name(
     IcemapError
         Naming the site and a row.
     """
-    places = pd.DataFrame(
-        {"site": sites.to_numpy(), "east": np.abs(lon).round(4), "lat": lat.round(4)}
-    )
-    signs = pd.Series(np.sign(lon)).groupby([places[name] for name in places]).transform("nunique")
-    both = (signs > 1).to_numpy() & (lon > 0) & (lon < 180)
+    possible = (np.abs(lon) < 180) & (np.abs(lat) <= 90)
+    east, north = np.where(possible, lon, np.nan), np.where(possible, lat, np.nan)
+    keys = [sites.to_numpy(), np.abs(east).round(4), north.round(4)]
+    signs = pd.Series(np.sign(east)).groupby(keys).transform("nunique")
+    both = (signs > 1).to_numpy() & (east > 0)
     if both.any():
         row = int(np.argmax(both))
         raise IcemapError(

@@ -17,6 +17,8 @@ PIECES = 6
 NO_SHORT_PIECE = 5.0
 # Other holes of the table, against whose depths a single one is judged.
 OTHERS = 3
+# No depth in any unit, m: left to the rules.
+ABSURD = 1e6
 # Share of layers upside down from which that is no slip, and how many there are at least.
 INVERTED_SHARE, INVERTED_ROWS = 0.25, 3
 
@@ -52,7 +54,7 @@ def require_depths(
         Naming the column, its depths, and what to write.
     """
     layers = pd.DataFrame({"site": sites.to_numpy(), "top": top, "base": base})
-    layers = layers[np.isfinite(top + base)]
+    layers = layers[(np.abs(top) < ABSURD) & (np.abs(base) < ABSURD)]
     if layers.empty:
         return
     _require_downward(table, found, layers)

@@ -90,7 +90,10 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
         elif name == "ice_type":
             columns[name] = canonical_ice_types(raw, problems, column.header)
         elif name == "permafrost_table_source":
-            columns[name] = as_text(raw).map(lambda text: words(text).replace(" ", "_"))
+            told = as_text(raw)
+            columns[name] = told.map(
+                {text: words(text).replace(" ", "_") for text in told.unique()}
+            )
         elif name == "position_grade":
             columns[name] = as_text(raw).str.upper()
         elif name in SPELLINGS:

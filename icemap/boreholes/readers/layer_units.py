@@ -13,7 +13,7 @@ from icemap.boreholes.quality import DEFAULT, OVERFULL, OVERFULL_ROWS, OVERFULL_
 from icemap.boreholes.readers.layer_columns import DEPTHS, Column, kind_of
 from icemap.boreholes.table_units import unit_factor
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import as_text, line_ranges
+from icemap.boreholes.text import as_text, is_numeric, line_ranges
 from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
@@ -126,7 +126,10 @@ def _require_percent(table: Table, name: str, column: Column, sites: pd.Series) 
     value = parse_numbers(raw, column.unit).value
     given = np.unique(value[np.isfinite(value)])
     parts = (given > 0) & (given < 1)
-    signed = as_text(raw).str.endswith("%").to_numpy(bool)
+    if is_numeric(raw):
+        signed = np.zeros(len(raw), dtype=bool)
+    else:
+        signed = as_text(raw).str.endswith("%").to_numpy(bool)
     bare = np.isfinite(value) & (value > 0) & ~signed
     if signed.any() and bare.any() and value[bare].max() <= 1 < given[-1]:
         raise IcemapError(
