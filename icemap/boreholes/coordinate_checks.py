@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.coordinates import BESIDE, REGION
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
@@ -21,9 +22,8 @@ ONE_SIDE = 10
 FEW = 0.02
 # One is named; more of a large table need not be compared with all others.
 LOOKED_AT = 50
-# With a sign they would be among the others: inside their box, where it is that of one region
-# (degrees wide), or this near to one of them (km).
-REGION = 60.0
+# With a sign they would be among the others: inside their box, where it is that of one region, or
+# this near to one of them (km).
 NEAR = 10.0
 # Across the date line both signs are near to one another (degrees).
 APART = 20.0
@@ -131,12 +131,11 @@ def _among(
     values: Floats, other: Floats, turned_values: Floats, turned_other: Floats, *, turned: bool
 ) -> NDArray[np.bool_]:
     """Whether places with their sign turned are inside the region of the others, or near to one."""
-    margin = 1.0
     inside = (
-        (turned_values >= values.min() - margin)
-        & (turned_values <= values.max() + margin)
-        & (turned_other >= other.min() - margin)
-        & (turned_other <= other.max() + margin)
+        (turned_values >= values.min() - BESIDE)
+        & (turned_values <= values.max() + BESIDE)
+        & (turned_other >= other.min() - BESIDE)
+        & (turned_other <= other.max() + BESIDE)
     )
     if np.ptp(values) <= REGION and np.ptp(other) <= REGION:
         return np.asarray(inside)

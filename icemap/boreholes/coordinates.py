@@ -33,6 +33,8 @@ _DEGREES = re.compile(
     r"(N|S|E|W|north|south|east|west)?",
     re.IGNORECASE,
 )
+# Width of one region, and how far outside of it a place is still beside it (degrees).
+REGION, BESIDE = 60.0, 1.0
 # Degrees, minutes and seconds with nothing but blanks or colons between them.
 _SPACED = re.compile(
     r"([NSEW])?\s*([+-]?\d+)[\s:]+(\d+(?:[.,]\d+)?)(?:[\s:]+(\d+(?:[.,]\d+)?))?"
@@ -142,16 +144,28 @@ def parse_coordinates(
             )
         if positive:
             values = np.where(bare, -values, values)
-    elif header and (letter & (values < 0)).any() and (bare & (values > 0)).any():
+    elif header and (lost := _without_letter(values, letter, bare)).any():
         lettered, other = (
-            as_text(column).iloc[int(np.argmax(rows))]
-            for rows in (letter & (values < 0), bare & (values > 0))
+            as_text(column).iloc[int(np.argmax(rows))] for rows in (letter & (values < 0), lost)
         )
         raise IcemapError(
             f"the column '{header}' gives the direction in some cells ('{lettered}') and not in"
             f" others ('{other}'): write the letter, or the sign, in all of them."
         )
     return np.where(plain_numbers, values * heading.degrees, values), unreadable
+
+
+def _without_letter(
+    values: NDArray[np.float64], letter: NDArray[np.bool_], bare: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Cells without a letter that with W or S would be among those that have it. Where these are
+    from all over a continent, as in lists of the whole Arctic, a cell without is as likely east.
+    """
+    lettered = values[letter & (values < 0)]
+    if not len(lettered) or np.ptp(lettered) > REGION:
+        return np.zeros(len(values), dtype=bool)
+    low, high = lettered.min() - BESIDE, lettered.max() + BESIDE
+    return bare & (values > 0) & (-values >= low) & (-values <= high)
 
 
 def _parse_degrees(text: str, axis: Axis | None = None) -> tuple[float, bool, bool, bool]:

@@ -118,7 +118,10 @@ def test_a_site_whose_rows_differ_by_the_sign_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("bare", [149.25, "149 15 00"])
 def test_letters_in_some_cells_do_not_speak_for_the_others(tmp_path: Path, read, bare) -> None:
     with pytest.raises(IcemapError, match="'lon' gives the direction in some cells"):
-        read(tmp_path, [("150.5 W", "65.5 N"), (bare, 66.1)])
+        read(tmp_path, [("150.5 W", "65.5 N"), ("148.5 W", "65.5 N"), (bare, 66.1)])
+    # Far from the others it is as likely east.
+    sites = read(tmp_path, [("150.5 W", "65.5 N"), (62.25, 66.1), ("140.5 E", "64.5 N")])
+    assert sites["lon"].tolist() == [-150.5, 62.25, 140.5]
     sites = read(tmp_path, [("150.5 W", "65.5 N"), (-149.25, 66.1), ("140.5 E", "64.5 N")])
     assert sites["lon"].tolist() == [-150.5, -149.25, 140.5]
 

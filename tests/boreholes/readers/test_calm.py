@@ -33,7 +33,7 @@ def test_one_column_per_year(tmp_path: Path) -> None:
         write(
             tmp_path,
             "Site Code;Site Name;LAT;LONG;1990;1991;1992\nU1;Barrow;71°19' N;156°36'"
-            " W;30;-;40\nR1;Vorkuta;67,4;63,4 E;>150;>120;-\n",
+            " W;30;-;40\nR1;Vorkuta;67,4;63,4;>150;>120;-\n",
         )
     )
     np.testing.assert_allclose(sites["lat"], [71 + 19 / 60, 67.4])
