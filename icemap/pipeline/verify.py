@@ -77,6 +77,7 @@ def _make(context: Context) -> Facts:
     )
     from icemap.verification.fold_distances import fold_distances
     from icemap.verification.record import verification_record
+    from icemap.verification.skill import skill_blocks
     from icemap.verification.summary import replicate_scores, with_calibrated
 
     config = context.config
@@ -108,13 +109,16 @@ def _make(context: Context) -> Facts:
     folds = {kind: with_pseudo_sites(everything, part) for kind, part in labels.items()}
     found = left_out_forecasts(context, ensemble, samples, folds, competitors)
     first = headline(found.by_kind)
+    blocks, _ = skill_blocks(table.longitude, table.latitude, config.ensemble.block_degrees)
     if published:
         calibration = NOT_CALIBRATED.to_dict()
     else:
         part = found.by_kind[first]
         pit, dissimilarity = part["models"][MODEL]["pit"], part["dissimilarity"]
         sure = None if confidence is None else confidence.of(part["rows"])
-        fitted = Calibration.fit(pit, dissimilarity, _nugget(config, boreholes), sure)
+        fitted = Calibration.fit(
+            pit, dissimilarity, _nugget(config, boreholes), sure, blocks[part["rows"]]
+        )
         calibration = fitted.to_dict()
     predictors = ensemble.coding_.design(everything.X)
     applicability = Applicability.fit(
@@ -124,7 +128,7 @@ def _make(context: Context) -> Facts:
         everything.drilled,
     )
     by_kind = {
-        kind: with_calibrated(part, labels[kind], confidence)
+        kind: with_calibrated(part, labels[kind], confidence, blocks)
         for kind, part in found.by_kind.items()
     }
     share = ensemble.tuning_.climatology

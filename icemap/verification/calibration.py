@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +20,9 @@ Array = NDArray[np.float64]
 # Rows' worth of belief in the mixture as it is. A few hundred clustered sites are worth far fewer
 # independent ones: spread and levels fitted to them alone err more than the mixture does.
 _PRIOR_ROWS = 200
+# Half of the evidence that there is in the mean where the mixture is right (choice): all of it
+# would leave a mixture that is too narrow as it is where sites are few.
+_CHANCE = 1.0
 # The transform is tabulated: steps of the logarithm of the dissimilarity.
 _STEPS = 256
 
@@ -60,11 +63,9 @@ class LocalSpread:
         """Maximum likelihood of PITs (n,) of left-out samples, given how unlike the rest each of
         them is (n,); held near none where there are few.
         """
-        levels = np.clip(np.asarray(pit, dtype=np.float64), 1e-4, 1 - 1e-4)
-        logs = _log(dissimilarity)
+        logs, edge = _log(dissimilarity), _edge(pit)
         lowest, middle, highest = np.quantile(logs, [0.02, 0.5, 0.98])
         x = np.clip(logs, lowest, highest) - middle
-        edge = np.log(levels) + np.log1p(-levels)
 
         def loss(parameters: Array) -> tuple[float, Array]:
             a = np.exp(parameters[0] + parameters[1] * x)
@@ -90,10 +91,35 @@ class LocalSpread:
 
     def shape(self, dissimilarity: ArrayLike) -> Array:
         """The parameter a at places, the shape of ``dissimilarity``."""
-        return np.exp(
-            self.intercept
-            + self.slope * (np.clip(_log(dissimilarity), self.lowest, self.highest) - self.middle)
-        )
+        return np.exp(self.intercept + self.slope * self._away(dissimilarity))
+
+    def believed(self, pit: ArrayLike, dissimilarity: ArrayLike, blocks: ArrayLike) -> float:
+        """How much of what was found is more than chance, 0 to 1: 1 - 1 / W, after James & Stein
+        (1961, Proc. 4th Berkeley Symp. 1:361).
+
+        W is the slope of the likelihood where nothing is transformed, squared and in units of its
+        covariance from block to block; it is 2 in the mean where the distribution is right.
+
+        Parameters
+        ----------
+        pit, dissimilarity : array_like of shape (n,)
+            That the transform was fitted to.
+        blocks : array_like of shape (n,)
+            Samples of one block are not independent.
+        """
+        slopes = _edge(pit) + 2
+        block = np.unique(np.asarray(blocks), return_inverse=True)[1]
+        each = [np.bincount(block, s) for s in (slopes, slopes * self._away(dissimilarity))]
+        sums = np.column_stack(each)
+        if (count := len(sums)) < 2:
+            return 0.0
+        covariance = sums.T @ sums * count / (count - 1)
+        total = sums.sum(axis=0)
+        evidence = float(total @ np.linalg.pinv(covariance, hermitian=True) @ total)
+        return max(0.0, 1 - _CHANCE / evidence) if evidence > 0 else 0.0
+
+    def _away(self, dissimilarity: ArrayLike) -> Array:
+        return np.clip(_log(dissimilarity), self.lowest, self.highest) - self.middle
 
     def transform(self, pit: ArrayLike, dissimilarity: ArrayLike) -> Array:
         """PITs of the transformed distribution, (n,)."""
@@ -108,10 +134,11 @@ class Calibration:
 
     This is shrinkage, not conformal calibration: 200 rows of uniform PITs, which say that the
     mixture is right, are added to the n real ones, both in the fit of the spread and for the
-    levels, so that their weight is 200 / (n + 200) and falls with n. There is no finite-sample
-    guarantee: a mixture that is much too narrow stays too narrow in part where there are few
-    sites. In return a mixture that is right is less disturbed by the chance of few sites.
-    `ConformalPIT` alone, without invented rows, is the conformal interval.
+    levels, so that their weight is 200 / (n + 200) and falls with n; and of what is found only as
+    much is made as spatial blocks of the samples tell from chance, see `LocalSpread.believed`.
+    There is no finite-sample guarantee: a mixture that is much too narrow stays too narrow in part
+    where there are few sites. In return a mixture that is right is hardly disturbed by the chance
+    of few sites. `ConformalPIT` alone, without invented rows, is the conformal interval.
 
     Attributes
     ----------
@@ -147,6 +174,7 @@ class Calibration:
         dissimilarity: ArrayLike,
         nugget: float = 0.0,
         confidence: Confidence | None = None,
+        blocks: ArrayLike | None = None,
     ) -> Self:
         """Fit to PITs (n,) of left-out samples under kNNDM folds and their dissimilarity to the
         sites of the other folds (n,).
@@ -162,16 +190,24 @@ class Calibration:
             of the target.
         confidence : Confidence, optional
             With which the interval is to cover 95 %; without it, it does so in the mean.
+        blocks : array_like of shape (n,), optional
+            Spatial block of each sample; without them every sample is one of its own.
         """
         spread = LocalSpread.fit(pit, dissimilarity)
+        block = np.arange(np.size(pit)) if blocks is None else blocks
+        share = spread.believed(pit, dissimilarity, block)
+        spread = replace(spread, intercept=share * spread.intercept, slope=share * spread.slope)
         believed = (np.arange(_PRIOR_ROWS) + 0.5) / _PRIOR_ROWS
         transformed = spread.transform(pit, dissimilarity)
-        levels = ConformalPIT().fit(np.concatenate([transformed, believed])).levels(0.95)
+        found = ConformalPIT().fit(np.concatenate([transformed, believed])).levels(0.95)
+        scores = share * special.ndtri(found) + (1 - share) * NORMAL_95 * np.array([-1.0, 1.0])
+        low, high = special.ndtr(scores)
+        levels = float(low), float(high)
         if confidence is None:
             return cls(spread, levels, nugget)
-        found = confident_levels(transformed, believed, confidence)
-        stretch = np.diff(special.ndtri(found.levels)) / np.diff(special.ndtri(levels))
-        return cls(spread, found.levels, nugget, found.reached, float(stretch[0]))
+        sure = confident_levels(transformed, believed, confidence)
+        stretch = np.diff(special.ndtri(sure.levels)) / np.diff(special.ndtri(levels))
+        return cls(spread, sure.levels, nugget, sure.reached, float(stretch[0]))
 
     @property
     def scope(self) -> IntervalScope:
@@ -273,6 +309,12 @@ class Calibration:
 
 #: The interval as the ensemble gives it.
 NOT_CALIBRATED = Calibration(LocalSpread(0.0, 0.0, 0.0, 0.0, 0.0), (0.025, 0.975))
+
+
+def _edge(pit: ArrayLike) -> Array:
+    """How near PITs are to their ends, -2 in the mean of even ones."""
+    levels = np.clip(np.asarray(pit, dtype=np.float64), 1e-4, 1 - 1e-4)
+    return np.log(levels) + np.log1p(-levels)
 
 
 def _log(dissimilarity: ArrayLike) -> Array:

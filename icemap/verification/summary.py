@@ -36,6 +36,7 @@ def calibrated_interval(
     dissimilarity: Array,
     labels: NDArray[np.int64],
     confidence: Confidence | None = None,
+    blocks: NDArray[Any] | None = None,
 ) -> tuple[Array, Array]:
     """Interval for each sample by a calibration on the other folds, so that no sample calibrates
     its own interval.
@@ -50,12 +51,19 @@ def calibrated_interval(
         Fold of each sample.
     confidence : Confidence, optional
         Of these samples, see `icemap.verification.calibration.Calibration.fit`.
+    blocks : ndarray of shape (n,), optional
+        Spatial block of each sample.
     """
     bounds = np.empty((len(labels), 2))
     for fold in np.unique(labels):
         here = labels == fold
         sure = None if confidence is None else confidence.of(~here)
-        fitted = Calibration.fit(model["pit"][~here], dissimilarity[~here], confidence=sure)
+        fitted = Calibration.fit(
+            model["pit"][~here],
+            dissimilarity[~here],
+            confidence=sure,
+            blocks=None if blocks is None else blocks[~here],
+        )
         levels = fitted.levels(dissimilarity[here])
         bounds[here] = [
             np.interp(at, TAIL_LEVELS, row)
@@ -73,6 +81,7 @@ def with_calibrated(
     part: LeftOutForecasts,
     labels: NDArray[np.int64],
     confidence: Confidence | None = None,
+    blocks: NDArray[Any] | None = None,
 ) -> LeftOutForecasts:
     """The forecasts of one kind of folds, with the calibrated interval of what is mapped as one
     more model.
@@ -87,13 +96,16 @@ def with_calibrated(
         Fold of every sample.
     confidence : Confidence, optional
         How sure the coverage of the interval shall be.
+    blocks : ndarray of shape (samples,), optional
+        Spatial block of every sample.
     """
     here = labels[part["rows"]]
     if len(np.unique(here)) < 2 or MODEL not in part["models"]:
         return part
     model = part["models"][MODEL]
     sure = None if confidence is None else confidence.of(part["rows"])
-    interval = np.column_stack(calibrated_interval(model, part["dissimilarity"], here, sure))
+    block = None if blocks is None else blocks[part["rows"]]
+    interval = np.column_stack(calibrated_interval(model, part["dissimilarity"], here, sure, block))
     calibrated: Forecast = {
         "mean": model["mean"],
         "pit": model["pit"],

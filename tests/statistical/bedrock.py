@@ -23,6 +23,7 @@ from icemap import IceEnsemble, open_cube
 from icemap.boreholes.pseudo import is_pseudo
 from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
+from icemap.ensemble.folds import spatial_blocks
 from icemap.gridded import grid_of
 from icemap.mapping.chunk import ChunkResult, map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
@@ -135,7 +136,11 @@ def mapped_cells(
     mapped = map_pixels(
         compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0],
         applicability,
-        Calibration.fit(found["pit"], part["dissimilarity"]),
+        Calibration.fit(
+            found["pit"],
+            part["dissimilarity"],
+            blocks=spatial_blocks(boreholes.longitude, boreholes.latitude, 10.0),
+        ),
         X,
         vectors,
     )

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from icemap import IceEnsemble
+from icemap.ensemble.folds import spatial_blocks
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
@@ -91,7 +92,11 @@ def mapped(
     left_out = gather(
         [verify_fold(ensemble, samples, folds, k) for k in range(FOLDS)], np.arange(len(table))
     )
-    calibration = Calibration.fit(left_out["models"][MODEL]["pit"], left_out["dissimilarity"])
+    calibration = Calibration.fit(
+        left_out["models"][MODEL]["pit"],
+        left_out["dissimilarity"],
+        blocks=spatial_blocks(table.longitude, table.latitude, 10.0),
+    )
     design = coding.design(table.X)
     applicability = Applicability.fit(design, predictor_weights(design, table.y, seed), folds)
     compiled, _ = compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))

@@ -20,6 +20,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import rasterio
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from icemap import IceEnsemble
@@ -108,7 +109,12 @@ def samples(target: str) -> pd.DataFrame:
 
 
 def left_out(
-    table: pd.DataFrame, ensemble: IceEnsemble, shift: float, seed: int, competitors: Sequence[str]
+    table: pd.DataFrame,
+    ensemble: IceEnsemble,
+    shift: float,
+    seed: int,
+    competitors: Sequence[str],
+    blocks: NDArray[np.object_],
 ) -> LeftOutForecasts:
     """Forecasts of every sample by folds that are assigned in one way."""
     labels = block_folds(wrapped(table.lon + shift), table.lat + shift, 10.0, FOLDS, seed)
@@ -116,7 +122,7 @@ def left_out(
         [verify_fold(ensemble, table, labels, k, competitors) for k in range(FOLDS)],
         np.arange(len(table)),
     )
-    return with_calibrated(part, labels)
+    return with_calibrated(part, labels, blocks=blocks)
 
 
 def together(parts: Sequence[LeftOutForecasts]) -> LeftOutForecasts:
@@ -144,7 +150,7 @@ def verified(target: str, assignments: int, tuned: bool) -> dict[str, list[dict[
     blocks = block_names(table.lon, table.lat, 10.0)
     parts = []
     for shift, seed in ASSIGNMENTS[:assignments]:
-        parts.append(left_out(table, ensemble, shift, seed, competitors))
+        parts.append(left_out(table, ensemble, shift, seed, competitors, blocks))
         for row in verification_table({"block": parts[-1]}, blocks):
             if row["model"] in TOLD:
                 print(f"shift {shift:g}, seed {seed}: {line(row)}", flush=True)

@@ -23,7 +23,7 @@ from icemap import IceEnsemble, open_cube
 from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
-from icemap.ensemble.folds import cell_folds
+from icemap.ensemble.folds import cell_folds, spatial_blocks
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import TrainingTable, fit_replicate
 from icemap.gridded import grid_of
@@ -177,7 +177,9 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
         for kind, part in left_out.items()
     }
     calibration = Calibration.fit(
-        left_out["knndm"]["models"][MODEL]["pit"], left_out["knndm"]["dissimilarity"]
+        left_out["knndm"]["models"][MODEL]["pit"],
+        left_out["knndm"]["dissimilarity"],
+        blocks=spatial_blocks(table.longitude, table.latitude, 10.0),
     )
     design = coding.design(table.X)
     applicability = Applicability.fit(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special
 
 from icemap.verification.calibration import Calibration, LocalSpread
 
@@ -48,6 +49,41 @@ def test_few_calibrated_rows_change_little():
     spread = LocalSpread.fit(rng.random(60), rng.lognormal(0, 0.5, 60))
     assert abs(spread.intercept) < 0.3
     assert abs(spread.slope) < 0.5
+
+
+def test_what_may_be_chance_is_hardly_believed_and_what_many_blocks_say_is():
+    pit, d = pits(n=1200)
+    apart, even = np.arange(1200) // 10, np.random.default_rng(5).random(1200)
+    spread = LocalSpread.fit(pit, d)
+    assert spread.believed(pit, d, apart) > 0.95
+    by_chance = [
+        LocalSpread.fit(e, d).believed(e, d, apart)
+        for e in np.random.default_rng(5).random((60, 1200))
+    ]
+    assert np.mean(by_chance) < 0.45
+    assert np.mean(np.equal(by_chance, 0)) > 0.25
+    # Ten copies of each row in one block tell no more than the row does.
+    few, of_few = even[:120], d[:120]
+    alone = spread.believed(few, of_few, np.arange(120))
+    copies = spread.believed(np.repeat(few, 10), np.repeat(of_few, 10), np.repeat(range(120), 10))
+    assert copies == pytest.approx(alone)
+    assert spread.believed(pit, d, np.zeros(1200)) == 0
+
+
+def test_a_calibration_makes_as_much_of_what_it_found_as_is_believed():
+    rng = np.random.default_rng(11)
+    blocks = np.arange(300) // 15
+    # Errors of a block are alike, so that few of them look like a spread that is too narrow.
+    pit = special.ndtr(np.sqrt(0.7) * rng.normal(size=20)[blocks] + 0.7 * rng.normal(size=300))
+    d = rng.uniform(0.1, 1, 300)
+    fitted, share = LocalSpread.fit(pit, d), LocalSpread.fit(pit, d).believed(pit, d, blocks)
+    assert 0 < share < 0.9
+    spread = Calibration.fit(pit, d, blocks=blocks).spread
+    assert (spread.intercept, spread.slope) == (share * fitted.intercept, share * fitted.slope)
+    alone = Calibration.fit(pit, d)
+    assert abs(alone.spread.intercept) > abs(spread.intercept)
+    one = Calibration.fit(pit, d, blocks=np.zeros(300))
+    np.testing.assert_allclose(one.levels([0.3]), [[0.025, 0.975]], atol=1e-9)
 
 
 def test_places_beyond_the_fitted_dissimilarities_have_the_spread_of_the_ends():

@@ -51,6 +51,21 @@ def test_calibration_mends_forecasts_that_are_too_sharp_or_too_wide(spread):
         assert np.mean(high - low) > 1.3 * np.mean(np.diff(raw, axis=1))
 
 
+def test_one_block_says_nothing_of_the_interval():
+    """The blocks come from the table of samples, of which the forecasts have some rows."""
+    y, model = forecasts(2.5)
+    rows, labels = np.arange(len(y))[::-1], np.arange(len(y)) % 6
+    part = {"rows": rows, "y": y, "dissimilarity": ALIKE, "models": {MODEL: model}}
+    of_one = with_calibrated(part, labels, blocks=np.zeros(len(y)))["models"][CALIBRATED]
+    np.testing.assert_allclose(of_one["interval"]["0.95"], model["interval"]["0.95"], atol=0.01)
+    blocks = np.where(np.arange(len(y)) < len(y) // 2, 0, np.arange(len(y)))
+    swapped = with_calibrated(part, labels, blocks=blocks)["models"][CALIBRATED]
+    here = with_calibrated({**part, "rows": np.arange(len(y))}, labels[rows], blocks=blocks[rows])[
+        "models"
+    ][CALIBRATED]
+    assert np.array_equal(swapped["interval"]["0.95"], here["interval"]["0.95"])
+
+
 def test_no_sample_calibrates_its_own_interval():
     """Changing the PITs of one fold moves the intervals of the others and not its own."""
     y, model = forecasts(5.0)
