@@ -216,6 +216,8 @@ def _align_as_placed(
     onto = grid.chunk_transform(chunk)
     if (first := _first_of_own_cells(raster.crs, moved, onto, chunk.shape)) is not None:
         return _cut(values, first, chunk.shape)
+    if how.method in ("average", "mode"):
+        values, moved = _framed(values, moved, onto, chunk.shape)
     return _warp(values, raster.crs, moved, onto, chunk.shape, how.method)
 
 
@@ -246,6 +248,31 @@ def _cut(
         there = [slice(start + a, start + b) for start, a, b in zip(first, low, high, strict=True)]
         cut[low[0] : high[0], low[1] : high[1]] = values[tuple(there)]
     return cut
+
+
+def _framed(
+    values: NDArray[np.float32], transform: Affine, onto: Affine, shape: tuple[int, int]
+) -> tuple[NDArray[np.float32], Affine]:
+    """A window in a frame of missing cells, where it ends within the chunk.
+
+    Of grid cells that a raster covers in part GDAL leaves some out, and gives others beyond it the
+    value of its edge.
+    """
+    inverse = ~transform
+    col, row = np.array([inverse @ (onto @ (x, y)) for x in (0, shape[1]) for y in (0, shape[0])]).T
+    cell = (
+        abs(inverse.a * onto.a) + abs(inverse.b * onto.e),
+        abs(inverse.d * onto.a) + abs(inverse.e * onto.e),
+    )
+    rows, cols = values.shape
+    (left, right), (top, bottom) = (
+        [int(np.ceil(np.clip(lacking, 0, size))) + MARGIN for lacking in (-at.min(), at.max() - n)]
+        if at.min() < 0 or at.max() > n
+        else (0, 0)
+        for at, n, size in ((col, cols, cell[0]), (row, rows, cell[1]))
+    )
+    framed = np.pad(values, ((top, bottom), (left, right)), constant_values=np.nan)
+    return framed, transform @ transform.translation(-left, -top)
 
 
 def _in_halves(raster: Raster, grid: Grid, chunk: Chunk, how: Resampling) -> NDArray[np.float32]:

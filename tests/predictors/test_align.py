@@ -251,6 +251,40 @@ def test_partly_covered_cells_average_what_is_there(tmp_path: Path) -> None:
     assert out[0, 0] == 7
 
 
+@pytest.mark.parametrize("kind", ["continuous", "class"])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("cell", "west", "north", "rows", "cols"),
+    [
+        (0.02, 105, 66, 30, 50),
+        (0.1, 105, 66, 60, 100),
+        (0.05, 104.5, 64.5, 40, 40),
+        (0.05, 101, 65, 80, 160),
+        (0.02, 105.2, 64.9, 25, 25),
+        (1 / 120, 104.5, 65.5, 240, 120),
+    ],
+)
+def test_a_raster_that_ends_within_the_grid_has_all_its_cells_and_no_others(
+    tmp_path: Path, cell, west, north, rows, cols, turned, kind
+) -> None:
+    values = np.full((rows, cols), 7, "u1")
+    transform = Affine(cell, 0, west, 0, -cell, north)
+    if turned:
+        values, transform = values.T, Affine(0, cell, west, -cell, 0, north)
+    path = write_tif(tmp_path / "a.tif", values, transform)
+    keys = {"kind": "class", "classes": {7: "till"}} if kind == "class" else {}
+    grid = Grid(100, 60, 110, 66, 1)
+    out, how = whole(path, grid, chunk=4, **keys)
+    assert how.method == ("mode" if kind == "class" else "average")
+    # How much of a cell of one degree is inside, along each axis.
+    lon, lat = (axis[:, None] + [-0.5, 0.5] for axis in (grid.longitudes, grid.latitudes))
+    across = np.minimum(lon[:, 1], west + cols * cell) - np.maximum(lon[:, 0], west)
+    down = np.minimum(lat[:, 1], north) - np.maximum(lat[:, 0], north - rows * cell)
+    inside = (down[:, None] > 1e-6) & (across > 1e-6)
+    np.testing.assert_array_equal(np.isfinite(out), inside)
+    assert (out[inside] == 7).all()
+
+
 def test_classes_take_the_mode_and_keep_their_codes(tmp_path: Path) -> None:
     codes = (
         np.random.default_rng(1).choice([1, 5, 9], p=[0.6, 0.2, 0.2], size=(100, 100)).astype("u1")
