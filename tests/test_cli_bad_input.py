@@ -332,6 +332,15 @@ def test_masks_that_leave_nothing(project, monkeypatch):
     assert _finished_steps(project) == set()
 
 
+def test_a_mask_whose_limit_is_in_another_unit(project, monkeypatch):
+    write_catalog(project.parent, {"unit": "%"})
+    write_raster(project.with_name("elevation.tif"), np.tile(np.arange(100.0), (52, 1)))
+    change(project, masks=[{"source": "elevation", "at_least": 0.5}])
+    said = refused_here(monkeypatch, "cube", project)
+    assert "'at_least' is 0.5, less than one percent: give 50" in said
+    assert _finished_steps(project) == set()
+
+
 def test_a_predictor_without_any_value(project, monkeypatch):
     write_catalog(project.parent, {"nodata": [1.0]})
     write_raster(project.with_name("elevation.tif"), np.ones((52, 100)))

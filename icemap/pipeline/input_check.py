@@ -23,8 +23,8 @@ def source_problems(config: Config, source: Source) -> list[str]:
         require_continuous(config, source)
     except IcemapError as error:
         return [str(error)]
-    counts = any(mask.source == source.name and mask.counts is not None for mask in config.masks)
-    return checks.source_problems(source, config.grid.grid, counts=counts)
+    masks = [mask for mask in config.masks if mask.source == source.name]
+    return checks.source_problems(source, config.grid.grid, masks)
 
 
 def table_problems(config: Config) -> list[str]:

@@ -14,7 +14,7 @@ from icemap.errors import IcemapError, first_line
 from icemap.predictors.axes import read_axis, require_coordinates
 from icemap.predictors.cf import as_declared
 from icemap.predictors.choosing import choose
-from icemap.predictors.declared import (
+from icemap.predictors.decoding import (
     Decode,
     conversion_text,
     decoder,

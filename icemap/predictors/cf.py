@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
-from icemap.predictors.declared import Declared, Limits
+from icemap.predictors.declared import Declared, Limits, unapplied_scale
 from icemap.predictors.missing import is_code
 
 # Spellings of attributes in files that do not follow CF, in lower case.
@@ -74,6 +74,11 @@ def declared_by(
         For an array of Zarr.
     """
     stored_dtype = _dtype(attrs, dtype)
+    # Some writers have them in capitals.
+    attrs = {
+        key.lower() if key.lower() in ("scale_factor", "add_offset") else key: value
+        for key, value in attrs.items()
+    }
     scale, offset = (
         _single(attrs, key, default, name, where)
         for key, default in (("scale_factor", 1.0), ("add_offset", 0.0))
@@ -104,6 +109,7 @@ def declared_by(
         description=(
             f"{name} {_text(attrs.get('long_name', ''))} {_text(attrs.get('cell_methods', ''))}"
         ),
+        unapplied="" if packed else unapplied_scale(attrs, stored_dtype),
     )
 
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.errors import IcemapError
 from icemap.grid import WGS84_A, WGS84_E2
+from icemap.predictors.possible import COLDEST
 from icemap.predictors.wetness import contributing_area, wetness_index
 from icemap.source import DEGLACIATION, KELVIN, NEIGHBOURHOOD, TERRAIN, WETNESS, Derivation
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
@@ -136,10 +138,22 @@ def derive(derivation: Derivation, inputs: Sequence[Field], unit: str, window: W
         result = inputs[0][window.inner].astype(np.float64) - inputs[1][window.inner]
     else:
         months = np.stack([item[window.inner] for item in inputs]).astype(np.float64)
+        if unit in KELVIN and how != "temperature_range":
+            _require_kelvin(derivation, months)
         result = _yearly(
             how, months - ZERO_CELSIUS if unit in KELVIN and how != "temperature_range" else months
         )
     return np.asarray(result, dtype=np.float32)
+
+
+def _require_kelvin(derivation: Derivation, months: NDArray[np.float64]) -> None:
+    there = months[np.isfinite(months)]
+    if there.size and there.min() < COLDEST:
+        raise IcemapError(
+            f"'{derivation.text}': the months go from {there.min():.6g} to {there.max():.6g} K,"
+            " which are no temperatures in kelvin: correct the 'unit' of its entries in the"
+            " catalogue, or say with 'file_unit' which unit the values of their files have."
+        )
 
 
 def cell_size(

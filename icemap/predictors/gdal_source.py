@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError, first_line
-from icemap.predictors.declared import conversion_text, decoder, single_precision, with_classes
+from icemap.predictors.decoding import conversion_text, decoder, single_precision, with_classes
 from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
 from icemap.predictors.georeference import placed_raster, require_crs
 from icemap.predictors.stamps import file_stamps

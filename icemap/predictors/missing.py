@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,17 @@ LIMITS = tuple(
 BYTE_LIMITS = {"uint8": (255.0,), "int8": (-128.0, -127.0, 127.0)}
 # From here on a code stays one where a window holds nothing else.
 SURELY = 9999.0
+# Codes of integers in files whose values were converted since, the last ones before the limits, and
+# powers of ten: numbers that a quantity may well reach, but hardly again and again with nothing
+# near them.
+LESSER = [127.0, *range(249, 256), 32766.0, 65534.0, *(-(10.0**n) for n in range(4, 10))]
+LESSER += [10.0**n for n in range(9, 15)]
+LESSER += [
+    code / 10**digits
+    for code in (127, 254, 255, -128, 32767, -32767, -32768, 65535)
+    for digits in (1, 2, 3, 4)
+]
+REPEATED, DISTINCT = 5, 3
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,10 @@ class Suspect:
         found = f"the value {self.value:.9g} in {self.count:,} of {self.total:,} {counted}"
         if self.others is None:
             return f"{found} and no other"
-        return f"{found}, far outside the others ({self.others[0]:.6g} to {self.others[1]:.6g})"
+        low, high = self.others
+        is_near = low - high < self.value - low < 0
+        where = "apart from" if is_near else "far outside"
+        return f"{found}, {where} the others ({low:.6g} to {high:.6g})"
 
 
 def same_code(values: NDArray[np.float64], code: float) -> NDArray[np.bool_]:
@@ -48,7 +62,9 @@ def find_suspect(values: NDArray[np.float64], dtype: str = "float64") -> Suspect
     """A value that looks like an undeclared code for missing, or None.
 
     A code is a row of nines, a limit of a type of integers, or larger than any quantity, and it is
-    far outside all other values: a real -9999 m among depths of -9000 m is none.
+    far outside all other values: a real -9999 m among depths of -9000 m is none. Other numbers are
+    codes where they are repeated and further from all others than these are from one another, or
+    whole and the only negative ones among values with decimals.
 
     Parameters
     ----------
@@ -68,9 +84,9 @@ def find_suspect(values: NDArray[np.float64], dtype: str = "float64") -> Suspect
         return None
     ends = (float(values.min()), float(values.max()))
     if not any(is_code(end, dtype) for end in ends):
-        return None
+        return _find_repeated(values)
     codes = np.zeros(values.shape, dtype=bool)
-    for code in _codes_in(values, dtype):
+    for code in _codes_in(values, lambda end: is_code(end, dtype)):
         codes |= same_code(values, code)
     others = values[~codes]
     span = (float(others.min()), float(others.max())) if others.size else None
@@ -78,6 +94,34 @@ def find_suspect(values: NDArray[np.float64], dtype: str = "float64") -> Suspect
         if is_code(end, dtype) and _is_far(end, span, dtype):
             return Suspect(end, int(same_code(values, end).sum()), int(values.size), span)
     return None
+
+
+def _find_repeated(values: NDArray[np.float64]) -> Suspect | None:
+    """A lesser code that is repeated, and as far off as none of the other values."""
+    codes = list(_codes_in(values, _is_lesser_code))
+    lowest = float(values.min())
+    is_alone = (
+        lowest < 0 and lowest % 1 == 0 and int((values < 0).sum()) == int((values == lowest).sum())
+    )
+    if is_alone and lowest not in codes:
+        codes.append(lowest)
+    if not codes:
+        return None
+    others = values[~np.any([same_code(values, code) for code in codes], axis=0)]
+    if np.unique(others).size < DISTINCT:
+        return None
+    low, high = float(others.min()), float(others.max())
+    for code in codes:
+        count = int(same_code(values, code).sum())
+        distance = low - code if code < low else code - high
+        alone = is_alone and code == lowest and bool((others % 1 != 0).any())
+        if count >= REPEATED and (alone or distance > max(high - low, 0.1 * abs(code))):
+            return Suspect(code, count, int(values.size), (low, high))
+    return None
+
+
+def _is_lesser_code(value: float) -> bool:
+    return any(abs(value - code) <= 1e-6 * abs(code) for code in LESSER)
 
 
 def is_code(value: float, dtype: str = "float64") -> bool:
@@ -89,11 +133,11 @@ def is_code(value: float, dtype: str = "float64") -> bool:
     return any(abs(value - code) <= 1e-6 * abs(code) for code in known)
 
 
-def _codes_in(values: NDArray[np.float64], dtype: str) -> Iterator[float]:
+def _codes_in(values: NDArray[np.float64], known: Callable[[float], bool]) -> Iterator[float]:
     """The codes at both ends of the values, from outside inwards."""
     left = values
     while left.size:
-        ends = [end for end in (float(left.min()), float(left.max())) if is_code(end, dtype)]
+        ends = [end for end in (float(left.min()), float(left.max())) if known(end)]
         if not ends:
             return
         yield from ends

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.predictors.class_tables import category_names
-from icemap.predictors.declared import Declared, Limits
+from icemap.predictors.declared import Declared, Limits, unapplied_scale
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -212,7 +212,8 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
     if (scale, offset) == (1.0, 0.0) and np.dtype(dataset.dtypes[number - 1]).kind in "iu":
         # Other programs write the words of CF as tags, which GDAL does not apply.
         scale, offset = _tagged(tags, "scale_factor", 1.0), _tagged(tags, "add_offset", 0.0)
-    codes = [_tagged(tags, key, np.nan) for key in ("_FillValue", "missing_value")]
+    is_scaled = (scale, offset) != (1.0, 0.0)
+    codes = [_tagged(tags, key, np.nan) for key in ("_fillvalue", "missing_value")]
     has_colours = dataset.colorinterp[number - 1] == ColorInterp.palette
     declared = Declared(
         dtype=dataset.dtypes[number - 1],
@@ -223,6 +224,7 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
         classes=names,
         table="names of classes" if names else "a colour table" if has_colours else "",
         description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
+        unapplied="" if is_scaled else unapplied_scale(tags, np.dtype(dataset.dtypes[number - 1])),
         gives_way=True,
     )
     return Band(
@@ -233,9 +235,10 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
 
 
 def _tagged(tags: Mapping[str, str], key: str, otherwise: float) -> float:
-    """The number in a tag; ``otherwise`` where there is none."""
+    """The number in a tag, in capitals or not; ``otherwise`` where there is none."""
+    named = {name.lower(): value for name, value in tags.items()}
     try:
-        return float(tags[key])
+        return float(named[key])
     except (KeyError, ValueError):
         return otherwise
 

@@ -114,11 +114,12 @@ def build_cube(
         resolve(os.fspath(catalog), HERE),
         [*dict.fromkeys([*names, *(mask.source for mask in wanted)])],
     )
-    counted = {mask.source for mask in wanted if mask.counts is not None}
     require_none(
         problem
         for name, source in sources.items()
-        for problem in source_problems(source, settings.grid, counts=name in counted)
+        for problem in source_problems(
+            source, settings.grid, [mask for mask in wanted if mask.source == name]
+        )
     )
     place = None if url is None else resolve(url, HERE)
     if place is not None and (exists(place) or list_names(place)):

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.predictors.declared import Declared, require_no_suspect
+from icemap.predictors.declared import Declared
 from icemap.predictors.frames import Frame, frame_of
 from icemap.predictors.georeference import require_crs
+from icemap.predictors.possible import require_no_suspect
 from icemap.source import Rasterize, Source
 from icemap.units import part_of_one
 

@@ -8,8 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from icemap.predictors.declared import DIFFERENCES
 from icemap.predictors.missing import is_code
+from icemap.predictors.possible import DIFFERENCES
 from icemap.units import conversion, part_of_one
 
 # degC; the lowest and highest of air and ground ever measured, with some room.

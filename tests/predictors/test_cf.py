@@ -364,3 +364,35 @@ def test_no_and_yes_may_be_averaged(tmp_path) -> None:
         tmp_path / "a.nc", [0], rest=1, dtype="i1", flag_values=i1([0, 1]), flag_meanings="no yes"
     )
     assert set(np.unique(read(path))) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("attrs", "keys", "said"),
+    [
+        ({"scale_factor": 0.1}, {"scale": 0.1}, "the scale 0.1 is applied by the file itself"),
+        ({"scale_factor": 0.1, "units": "mm"}, {"scale": 0.1}, "leave 'scale' out, or"),
+        ({"add_offset": 5.0}, {"offset": 5}, "the offset 5 is applied by the file itself"),
+        ({"Scale": 0.1}, {}, "has the attribute 'Scale' 0.1"),
+        ({"slope": 0.1, "intercept": 5.0}, {}, "has the attribute 'slope' 0.1"),
+    ],
+)
+def test_a_scale_counts_once(tmp_path, attrs, keys, said) -> None:
+    path = write(tmp_path / "a.nc", [70, 71], dtype="i2", **attrs)
+    with pytest.raises(IcemapError, match=said):
+        read(path, unit="mm", **keys)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "keys", "expected"),
+    [
+        ({"SCALE_FACTOR": 0.1, "ADD_OFFSET": 1.0}, {"unit": "mm"}, 8),
+        ({"scale_factor": 0.1}, {"unit": "mm", "scale": 10}, 70),
+        ({"scale_factor": 0.01, "units": "%"}, {"unit": "1", "scale": 0.01}, 0.007),
+        ({"scale_factor": 0.01}, {"unit": "1", "scale": 0.01, "file_unit": "1"}, 0.007),
+        ({"scale": 50000.0}, {"unit": "mm"}, 70),
+        ({"Scale": 0.1}, {"unit": "mm", "scale": 1}, 70),
+    ],
+)
+def test_a_scale_in_capitals_or_after_the_own_one_counts(tmp_path, attrs, keys, expected) -> None:
+    path = write(tmp_path / "a.nc", [70, 71], dtype="i2", **attrs)
+    assert read(path, **keys)[0, 0] == pytest.approx(expected)

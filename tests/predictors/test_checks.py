@@ -5,6 +5,7 @@ import pytest
 import rasterio
 from affine import Affine
 
+from icemap.config_sections import MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors import checks
@@ -14,6 +15,7 @@ from icemap.source import Source
 pytestmark = pytest.mark.quick
 
 GRID = Grid(100, 60, 110, 66, 0.5)
+COUNTS = MaskConfig(source="a", counts="part")
 
 
 def source(path, values, unit="1", theirs="", **keys) -> Source:
@@ -93,6 +95,89 @@ def test_what_is_not_there_or_elsewhere_is_found(tmp_path) -> None:
 )
 def test_parts_of_a_cell_are_in_their_range(tmp_path, high, unit, words) -> None:
     values = np.linspace(0, high, 60).reshape(6, 10)
-    problems = check_source(source(tmp_path / "a.tif", values, unit), GRID, counts=True).problems
+    problems = check_source(source(tmp_path / "a.tif", values, unit), GRID, masks=[COUNTS]).problems
     assert words in problems[0] if words else problems == ()
     assert check_source(source(tmp_path / "a.tif", values, unit), GRID).problems == ()
+
+
+def percent(high: float) -> np.ndarray:
+    return np.linspace(0, high, 60).reshape(6, 10)
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "limit", "words"),
+    [
+        (percent(100), "%", {"at_least": 0.5}, "less than one percent: give 50 if 50 % are meant"),
+        (percent(100), "%", {"at_most": 0.1}, "give 10 if"),
+        (percent(100), "1", {"at_least": 0.5}, "correct 'unit' and 'file_unit'"),
+        (percent(1), "1", {"at_most": 50}, "more than any of them"),
+        (percent(1), "%", {"at_most": 50}, "more than any of them"),
+        (percent(1).round(), "1", {"at_most": 50}, "more than any of them"),
+        (percent(100), "%", {"at_least": 50}, ""),
+        (percent(100), "%", {"at_least": 0.001}, ""),
+        (percent(100), "%", {"at_least": 0}, ""),
+        (percent(100), "m", {"at_least": 0.5}, ""),
+        (percent(1), "1", {"at_least": 0.5, "at_most": 1}, ""),
+        (percent(0), "%", {"at_most": 50}, ""),
+        (percent(20), "1", {"at_least": 0.5}, ""),
+        (percent(200) - 100, "1", {"at_least": 0.5}, ""),
+    ],
+)
+def test_limits_are_in_the_unit_of_what_they_divide(tmp_path, values, unit, limit, words) -> None:
+    one = source(tmp_path / "a.tif", values, unit)
+    masks = [MaskConfig(source="a", **limit)]
+    problems = check_source(one, GRID, masks=masks).problems
+    assert words in problems[0] if words else problems == ()
+    settled = one.model_copy(update={"valid_range": (-100, 200)})
+    assert check_source(settled, GRID, masks=masks).problems == ()
+    # The same limit of a derivation.
+    derived = Source(
+        name="d",
+        family="climate",
+        long_name="d",
+        unit="km",
+        derived={"how": "distance_to", "of": ["a"], "radius": 10, **limit},
+        inputs=(one,),
+    )
+    problems = check_source(derived, GRID).problems
+    assert words in problems[0] if words else problems == ()
+
+
+def test_parts_of_one_in_bytes_are_no_percents(tmp_path) -> None:
+    one = source(tmp_path / "a.tif", percent(1).round(), "%")
+    (problem,) = check_source(one, GRID, masks=[COUNTS]).problems
+    assert "looks like parts of 1" in problem
+
+
+@pytest.mark.parametrize("given", [{"counts": "part"}, {"at_least": 0.5}])
+def test_a_mask_without_zeros_is_asked_about(tmp_path, given) -> None:
+    masks = [MaskConfig(source="a", **given)]
+    values = np.ones((60, 100))
+    values[:, :35] = np.nan
+    (problem,) = check_source(source(tmp_path / "a.tif", values), GRID, masks=masks).problems
+    assert "a cell of the grid which it covers in part would count as covered" in problem
+    # Cells of its own are covered or not; parts, zeros and predictors say what they are.
+    own = source(tmp_path / "b.tif", values[::5, ::5])
+    zeros = source(tmp_path / "c.tif", np.nan_to_num(values))
+    parts = source(tmp_path / "d.tif", values * 0.5)
+    for right in (own, zeros, parts):
+        assert check_source(right, GRID, masks=masks).problems == ()
+    assert check_source(source(tmp_path / "e.tif", values), GRID).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "asked"),
+    [
+        (0, 359, "degree", True),
+        (-179, 179, "degrees", True),
+        (0, 6.28, "radian", True),
+        (0, 80, "degree", False),
+        (0, 359, "m", False),
+    ],
+)
+def test_no_mean_is_taken_of_directions(tmp_path, low, high, unit, asked) -> None:
+    one = source(tmp_path / "a.tif", np.linspace(low, high, 60).reshape(6, 10), unit)
+    problems = check_source(one, GRID).problems
+    assert "no mean can be taken of directions" in problems[0] if asked else problems == ()
+    for keys in ({"long_name": "longitude"}, {"valid_range": (-180, 360)}):
+        assert check_source(one.model_copy(update=keys), GRID).problems == ()

@@ -304,3 +304,128 @@ def test_codes_among_bytes_of_percent_are_asked_about(tmp_path, over, asked) -> 
         assert np.isnan(opened(path, unit="%", nodata=[over])[1]).any()
     assert opened(path, unit="%", valid_range=(0, 300))[1].max() == over
     assert opened(path, unit="1")[1].max() == over
+
+
+# With decimals, from 0 to 90; the first column is left to a code.
+VALUES = np.tile(np.r_[0, np.linspace(0.5, 90, 9)], (6, 1))
+
+
+def coded(path, code, values=VALUES, cells=6, **keys):
+    values = values.astype("f8").copy()
+    values[:cells, 0] = code
+    return write(path, values, **keys)
+
+
+@pytest.mark.parametrize(
+    ("code", "unit", "dtype"),
+    [
+        (255, "m", "f4"),
+        (254, "%", "f4"),
+        (-128, "mm", "f4"),
+        (-1, "m", "f4"),
+        (-1, "%", "i2"),
+        (-9, "1", "f8"),
+        (127, "%", "i1"),
+        (200, "%", "i4"),
+        (254, "m", "u1"),
+        (65534, "m", "u2"),
+        (-10000, "m", "f4"),
+        (1e10, "m", "f4"),
+        (6553.5, "mm", "f4"),
+        (-3276.8, "mm", "f4"),
+    ],
+)
+def test_codes_that_were_converted_are_asked_about(tmp_path, code, unit, dtype) -> None:
+    path = coded(tmp_path / "a.tif", code, dtype=dtype)
+    with pytest.raises(IcemapError, match="'nodata"):
+        opened(path, unit=unit)
+    code = float(np.array(code, dtype))
+    assert np.isnan(opened(path, unit=unit, nodata=[code])[1][:, 0]).all()
+    assert opened(path, unit=unit, valid_range=(-1e11, 1e11))[1][0, 0] == code
+
+
+@pytest.mark.parametrize(
+    ("code", "scale", "cells", "keys"),
+    [
+        (255, 3.0, 6, {}),
+        (255, 1.0, 1, {}),
+        (127, 1.0, 6, {}),
+        (-1, 1.0, 1, {}),
+        (120, 1.0, 6, {"unit": "%"}),
+        (-1, 1.0, 6, {"dtype": "i2"}),
+        (-1, 1.0, 6, {"dtype": "i2", "unit": "%", "long_name": "change of the cover"}),
+        (2.5, 0.01, 6, {}),
+    ],
+)
+def test_numbers_that_may_be_values_are_left(tmp_path, code, scale, cells, keys) -> None:
+    dtype = keys.pop("dtype", "f4")
+    path = coded(tmp_path / "a.tif", code, VALUES * scale, cells, dtype=dtype)
+    assert opened(path, **{"unit": "m", **keys})[1][0, 0] == pytest.approx(code)
+
+
+@pytest.mark.parametrize(("code", "dtype"), [(254, "u1"), (-5, "f4"), (101, "i2")])
+def test_what_leaves_the_valid_range_is_not_lost_in_a_mean(tmp_path, code, dtype) -> None:
+    path = coded(tmp_path / "a.tif", code, cells=1, dtype=dtype)
+    with pytest.raises(
+        IcemapError, match=rf"holds {code} to {code} % in 1 of 60 cells, outside its valid_range"
+    ):
+        opened(path, unit="%", valid_range=(0, 100))
+    assert np.isnan(opened(path, unit="%", valid_range=(0, 100), nodata=[code])[1][0, 0])
+    # Single precision rounds.
+    path = write(tmp_path / "b.tif", 0.1)
+    assert opened(path, valid_range=(0, 0.1))[1][0, 0] == np.float32(0.1)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "name"),
+    [
+        (-10, "K", "mean annual air temperature"),
+        (2630, "K", "x"),
+        (-250, "degC", "temperature of January"),
+        (2631, "degC", "x"),
+    ],
+)
+def test_temperatures_in_another_unit_or_in_tenths_are_asked_about(
+    tmp_path, value, unit, name
+) -> None:
+    path = write(tmp_path / "a.tif", value)
+    with pytest.raises(IcemapError, match="which are no temperatures"):
+        opened(path, unit=unit, long_name=name)
+    assert opened(path, unit=unit, long_name=name, valid_range=(-1e4, 1e4))[1][0, 0] == value
+    # A difference may be negative.
+    keys = {"unit": "K", "long_name": "warming since the last glacial maximum"}
+    assert opened(write(tmp_path / "b.tif", -10), **keys)[1][0, 0] == -10
+    assert opened(write(tmp_path / "c.tif", 263.15), unit="K", long_name="temperature")
+
+
+def test_percents_said_to_be_parts_of_one_are_asked_about(tmp_path) -> None:
+    path = write(tmp_path / "a.tif", VALUES + 1, "1")
+    with pytest.raises(IcemapError, match=r"is in '1' and goes to 91, which would be 9100 %"):
+        opened(path, unit="%")
+    assert opened(path, unit="%", file_unit="%")[1].max() == 91
+    assert opened(write(tmp_path / "b.tif", VALUES / 90, "1"), unit="%")[1].max() == 100
+
+
+@pytest.mark.parametrize("key", ["Scale", "SCALE", "slope", "gain", "scaling_factor"])
+def test_an_attribute_that_may_be_a_scale_is_asked_about(tmp_path, key) -> None:
+    path = write(tmp_path / "a.tif", 50, dtype="i2", tags={key: "0.1"})
+    with pytest.raises(IcemapError, match=rf"has the attribute '{key}' 0\.1, which may be"):
+        opened(path, unit="mm")
+    assert opened(path, unit="mm", scale=0.1)[1][0, 0] == 5
+    assert opened(path, unit="mm", scale=1)[1][0, 0] == 50
+    others = {"scale": "50000", "SCALE_FACTOR": "0.1", "ADD_OFFSET": "1"}
+    assert opened(write(tmp_path / "b.tif", 50, dtype="i2", tags=others), unit="mm")[1][0, 0] == 6
+    assert opened(write(tmp_path / "c.tif", 50, tags={key: "0.1"}), unit="mm")[1][0, 0] == 50
+
+
+@pytest.mark.parametrize("name", ["land cover", "lithology", "soil type", "class of the landform"])
+def test_whole_numbers_that_are_called_classes_ask_for_a_kind(tmp_path, name) -> None:
+    path = write(tmp_path / "a.tif", np.arange(60).reshape(6, 10) % 7, dtype="u1")
+    with pytest.raises(IcemapError, match=rf"is called '{name}' and holds whole numbers"):
+        opened(path, long_name=name)
+    assert opened(path, long_name=name, kind="continuous")[1].max() == 6
+    for right in (f"fraction of the {name}", "elevation"):
+        assert opened(path, long_name=right)[1].max() == 6
+    yes = write(tmp_path / "b.tif", np.arange(60).reshape(6, 10) % 2, dtype="u1")
+    assert opened(yes, long_name=name)[1].max() == 1
+    assert opened(write(tmp_path / "c.tif", 6.0), long_name=name)[1].max() == 6

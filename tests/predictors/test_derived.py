@@ -235,6 +235,17 @@ def test_degree_days_of_a_known_year_from_an_axis_from_bands_and_from_twelve_ent
         np.testing.assert_allclose(out[name], expected[name.rsplit("_", 1)[0]], rtol=1e-5)
 
 
+@pytest.mark.parametrize("how", ["thawing_degree_days", "frost_number"])
+def test_months_in_celsius_under_kelvin_are_asked_about(tmp_path: Path, how) -> None:
+    months = np.broadcast_to(YEAR[:, None, None], (12, 10, 10)).astype("f4")
+    write_tif(tmp_path / "t.tif", months, Affine(1, 0, 0, 0, -1, 60))
+    derived = {"how": how, "of": ["m"], "along": "band"}
+    entries = {"m": {"data": "t", "unit": "K"}, "d": {"unit": "1", "derived": derived}}
+    url = catalog(tmp_path, {"t": tmp_path / "t.tif"}, entries)
+    with pytest.raises(IcemapError, match="which are no temperatures in kelvin: correct the 'uni"):
+        built(url, ["d"], Grid(2, 52, 8, 58, 1))
+
+
 def ice(folder):
     """Ice that shrinks northwards: at 21, 12 and 8 ka it ends at 50.5, 54 and 57 N; one cell has no
     value at 12 ka.

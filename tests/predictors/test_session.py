@@ -49,6 +49,10 @@ def run(tmp_path_factory) -> Path:
         "kwargs": {"data": "{data(heights)}"},
         "metadata": {"family": "topography", "long_name": "height", "unit": "m"},
     }
+    entries["entries"]["share"] = {
+        "kwargs": {"data": "{data(heights)}"},
+        "metadata": {"family": "mask", "long_name": "share", "unit": "%", "scale": 0.01},
+    }
     catalog.write_text(yaml.safe_dump(entries))
     icemap.run(str(config), ["cube", "boreholes"], cluster="serial", log=lambda line: None)
     return config
@@ -137,6 +141,7 @@ def test_relative_paths_are_those_of_the_working_folder(run, monkeypatch):
         ({"predictors": []}, "is empty"),
         ({"masks": [{"source": "land_fraction", "at_last": 1}]}, "Mask 1: .*at_last"),
         ({"masks": [{"source": "land_fraction"}]}, "does nothing"),
+        ({"masks": [{"source": "share", "at_least": 0.5}]}, "less than one percent: give 50"),
         ({"grid": Grid(-60, -60, -50, -55, 1.0), "predictors": ["height"]}, "covers no part"),
         ({"chunk": 1}, "The grid: .*chunk"),
         ({"catalog": "nowhere.yaml"}, "nowhere.yaml: there is no such file"),

@@ -1,0 +1,228 @@
+"""Physical values from those that a file stores, by what the file and the catalogue say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+from icemap.predictors.declared import Declared
+from icemap.predictors.missing import same_code
+from icemap.predictors.possible import (
+    DIFFERENCES,
+    ROUNDED,
+    require_no_suspect,
+    require_possible,
+)
+from icemap.source import Source
+from icemap.units import (
+    Conversion,
+    conversion,
+    is_unit,
+    part_of_one,
+    per_year,
+    same_unit,
+    says_nothing,
+)
+
+Decode = Callable[[NDArray[np.generic]], NDArray[np.float64]]
+SAME = Conversion(1.0, 0.0)
+
+
+def decoder(source: Source, declared: Declared) -> Decode:
+    """The function that turns stored values of a source into physical ones, NaN where missing.
+
+    Raises
+    ------
+    IcemapError
+        If kind or unit of the catalogue contradict the file's; when called, if a value looks like
+        an undeclared code for missing, or a class has no name.
+    """
+    if np.dtype(declared.dtype).kind not in "biuf":
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) holds values of the type {declared.dtype}, "
+            "but a predictor is made of real numbers: name another 'variable' in the catalogue."
+        )
+    _require_same_kind(source, declared)
+    if source.kind == "class" or source.fraction_of:
+        _require_same_classes(source, declared)
+        return lambda raw: _class_codes(source, declared, raw)
+    converted = conversion_of(source, declared)
+    _require_one_scale(source, declared)
+    return lambda raw: _quantities(source, declared, converted, raw)
+
+
+def conversion_of(source: Source, declared: Declared) -> Conversion:
+    """From the unit of the file to that of the catalogue.
+
+    Raises
+    ------
+    IcemapError
+        If the one cannot be converted to the other; names both and the key that settles it.
+    """
+    theirs, wanted = source.file_unit or declared.unit, source.unit
+    if says_nothing(theirs) or same_unit(theirs, wanted):
+        return SAME
+    whose = "'file_unit' in the catalogue" if source.file_unit else "the file"
+    said = f"The source '{source.name}' ({source.url}): the unit is '{theirs}' by {whose}, but "
+    said += f"'{wanted}' by the 'unit' of the catalogue"
+    settle = (
+        "correct 'unit', or say with 'file_unit' which unit the values of the file really have"
+        if not source.file_unit
+        else "correct one of them"
+    )
+    found = conversion(theirs, wanted)
+    if found is None:
+        if not is_unit(theirs) and not source.file_unit and part_of_one(wanted) == 1.0:
+            return SAME
+        if per_year(theirs, wanted) or per_year(wanted, theirs):
+            return SAME
+        raise IcemapError(f"{said}, which it cannot be converted to: {settle}.")
+    rescaled = source.scale is not None or source.offset is not None
+    if rescaled and not source.file_unit:
+        # Already converted by hand, whatever the scale of the stored values is.
+        own = source.scale if source.scale is not None else 1.0
+        by_hand = abs((source.offset or 0.0) - found.offset) <= 0.01 * abs(found.offset)
+        if found.offset and source.offset and by_hand:
+            return SAME
+        if not found.offset and abs(own - found.factor) <= 1e-3 * abs(found.factor):
+            return SAME
+        raise IcemapError(
+            f"{said}, and its 'scale' and 'offset' do not convert the one to the other: say with"
+            " 'file_unit' which unit the values have after scale and offset."
+        )
+    described = f"{source.name} {source.long_name} {declared.description}"
+    differs = found.offset and "range" not in source.reduce.values()
+    if differs and not source.file_unit and DIFFERENCES.search(described):
+        raise IcemapError(
+            f"{said}, and whether it is a temperature or a difference of temperatures decides how "
+            f"to convert it: {settle} ('file_unit: {wanted}' leaves a difference as it is)."
+        )
+    return found
+
+
+def conversion_text(source: Source, declared: Declared) -> str:
+    """What is done about the unit of the file, in words; empty if nothing."""
+    if source.kind == "class" or source.fraction_of or conversion_of(source, declared).is_identity:
+        return ""
+    return f"converted from {source.file_unit or declared.unit} to {source.unit}"
+
+
+def _require_same_kind(source: Source, declared: Declared) -> None:
+    if declared.table and source.kind is None and not source.fraction_of and source.scale is None:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has {declared.table}, so that its values "
+            "look like codes, of which no mean can be taken: say in the catalogue 'kind: class' "
+            "(or 'fraction_of' some codes), or 'kind: continuous' if they are quantities."
+        )
+
+
+def _require_same_classes(source: Source, declared: Declared) -> None:
+    """A name that the file gives to another code was copied to the wrong one."""
+    theirs = {name.strip().lower(): code for code, name in declared.classes.items()}
+    for code, name in source.classes.items():
+        other = theirs.get(name.strip().lower().replace("_", " "), code)
+        if other != code and declared.classes.get(code, "").strip().lower() != name.lower():
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}): 'classes' in the catalogue calls the "
+                f"code {code} '{name}', which by the file is the code {other}: correct 'classes'."
+            )
+
+
+def with_classes(source: Source, declared: Declared) -> Source:
+    """The source with the classes that its file names, if the catalogue names none."""
+    if source.classes or not (source.kind == "class" or source.fraction_of):
+        return source
+    if not declared.classes:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) names no classes: give 'classes', a mapping"
+            " from code to name, in the catalogue."
+        )
+    codes = {code: name for code, name in declared.classes.items() if 0 <= code <= 254}
+    unnamed = sorted(set(source.fraction_of) - set(codes))
+    if unnamed:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}): the class code {unnamed[0]} of"
+            f" 'fraction_of' is not among those that the file names, {sorted(codes)}."
+        )
+    return source.model_copy(update={"classes": codes})
+
+
+def _class_codes(
+    source: Source, declared: Declared, raw: NDArray[np.generic]
+) -> NDArray[np.float64]:
+    values = np.asarray(raw, dtype=np.float64).copy()
+    values[_missing(source, declared, values)] = np.nan
+    if not source.fraction_of:
+        return values
+    there = np.isfinite(values)
+    unknown = sorted(set(np.unique(values[there]).tolist()) - set(source.classes))
+    if unknown:
+        raise IcemapError(
+            f"The source '{source.name}' holds the class code {unknown[0]:g}, which its 'classes'"
+            " in the catalogue do not name."
+        )
+    whole = 1.0 / (part_of_one(source.unit) or 1.0)
+    return np.where(there, np.where(np.isin(values, source.fraction_of), whole, 0.0), np.nan)
+
+
+def _quantities(
+    source: Source, declared: Declared, converted: Conversion, raw: NDArray[np.generic]
+) -> NDArray[np.float64]:
+    values = np.asarray(raw, dtype=np.float64)
+    bad = _missing(source, declared, values)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if declared.gives_way:
+            physical = source.scaled(values, declared.scale, declared.offset)
+        else:
+            unpacked = values * declared.scale + declared.offset
+            bad |= declared.physical.outside(unpacked)
+            physical = source.scaled(unpacked)
+        if not converted.is_identity:
+            physical = physical * converted.factor + converted.offset
+    there = ~bad
+    require_no_suspect(source, values[there] if bad.any() else values.ravel(), declared)
+    if there.any():
+        require_possible(source, declared, converted, values[there], physical[there])
+    return np.where(bad, np.nan, physical)
+
+
+def _require_one_scale(source: Source, declared: Declared) -> None:
+    """A scale of the file that the catalogue repeats, or that nobody applies."""
+    who = f"The source '{source.name}' ({source.url})"
+    if declared.unapplied and source.scale is None:
+        raise IcemapError(
+            f"{who} has the attribute {declared.unapplied}, which may be the factor from its whole"
+            " numbers to the values: give it as 'scale' in the catalogue (and what is added as"
+            " 'offset'), or 'scale: 1' if it is none."
+        )
+    converts = not (says_nothing(declared.unit) or same_unit(declared.unit, source.unit))
+    if declared.gives_way or converts or source.file_unit:
+        return
+    for key, ours, own, none in (
+        ("scale", source.scale, declared.scale, 1.0),
+        ("offset", source.offset, declared.offset, 0.0),
+    ):
+        if ours is not None and own != none and abs(ours - own) <= ROUNDED * abs(own):
+            raise IcemapError(
+                f"{who}: the {key} {own:g} is applied by the file itself, and '{key}: {ours:g}' in"
+                f" the catalogue would be applied after it once more: leave '{key}' out, or, if a"
+                " further one is meant, say with 'file_unit' which unit the values have after it."
+            )
+
+
+def _missing(source: Source, declared: Declared, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    bad = ~np.isfinite(values) | declared.stored.outside(values)
+    for code in source.nodata:
+        bad |= same_code(values, code)
+    return bad
+
+
+def single_precision(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """What single precision cannot hold is missing, not infinite."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    narrow[~np.isfinite(narrow)] = np.nan
+    return narrow

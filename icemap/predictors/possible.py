@@ -1,0 +1,203 @@
+"""What values of a predictor cannot be: codes for missing, codes of classes, another unit."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icemap.errors import IcemapError
+from icemap.predictors.declared import Declared
+from icemap.predictors.missing import DISTINCT, REPEATED, find_suspect
+from icemap.source import Source
+from icemap.units import Conversion, conversion, part_of_one
+
+# No air, ground or water is colder, or hotter in its mean or anywhere (K).
+COLDEST, HOTTEST_MEAN, HOTTEST = 150.0, 373.15, 1273.15
+# Percents from here on, with nothing between 100 and them, are codes, of which there are few.
+FIRST_CODE, MAX_CODES = 200, 4
+# A difference of temperatures has no offset between its units, and no file says that it is one.
+DIFFERENCES = re.compile(
+    r"range|differ|anomal|amplitude|departure|deviation|\bstd|_sd\b|\bsd\b|error|uncertain|change"
+    r"|trend|lapse|gradient|seasonality|\bdtr\b|inversion|warming|cooling|contrast|offset|bias"
+    r"|increase|decrease|minus",
+    re.IGNORECASE,
+)
+TEMPERATURES = re.compile(r"temperature|\bma[ag]s?t\b|\bmat\b|\blst\b|\btas\b", re.IGNORECASE)
+CLASSES = re.compile(
+    r"land[ _-]?(?:cover|use)|litholog|ecoregion|biome|landform|categor|\bclass(?:es)?\b|_class\b"
+    r"|(?:soil|vegetation|rock|terrain|ground|mapping|map)[ _-](?:type|unit|group)\b",
+    re.IGNORECASE,
+)
+COUNTED_CLASSES = re.compile(
+    r"fraction|part|percent|share|probab|number|count|index|densit|distance|proportion|divers",
+    re.IGNORECASE,
+)
+# Parts of a range by which values may leave it by rounding.
+ROUNDED = 1e-6
+
+
+def require_possible(
+    source: Source,
+    declared: Declared,
+    converted: Conversion,
+    stored: NDArray[np.float64],
+    physical: NDArray[np.float64],
+) -> None:
+    """Refuse what no value can be, before it is lost in the mean of a cell.
+
+    Parameters
+    ----------
+    source : Source
+    declared : Declared
+        What the file says about its values.
+    converted : Conversion
+        From the unit of the file.
+    stored, physical : ndarray of shape (values,)
+        Those that are not missing, before and after scale, offset and conversion.
+
+    Raises
+    ------
+    IcemapError
+        Naming the values, and the keys of the catalogue that settle it.
+    """
+    _require_no_classes(source, declared, stored)
+    if source.valid_range is not None:
+        _require_valid(source, physical)
+        return
+    _require_possible_temperatures(source, declared, physical)
+    _require_possible_percent(source, declared, converted, stored, physical)
+
+
+def _require_valid(source: Source, physical: NDArray[np.float64]) -> None:
+    assert source.valid_range is not None
+    low, high = source.valid_range
+    room = ROUNDED * max(abs(low), abs(high))
+    outside = physical[(physical < low - room) | (physical > high + room)]
+    if outside.size:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) holds {outside.min():.6g} to"
+            f" {outside.max():.6g} {source.unit} in {outside.size:,} of {physical.size:,} cells,"
+            f" outside its valid_range {list(source.valid_range)}: give what means missing as"
+            " 'nodata' in the catalogue, or check unit, scale, offset and valid_range."
+        )
+
+
+def _require_no_classes(source: Source, declared: Declared, stored: NDArray[np.float64]) -> None:
+    """Codes of classes whose file shows by nothing that they are: the mean of two is a third."""
+    if source.kind is not None or np.dtype(declared.dtype).kind not in "iu":
+        return
+    if source.scale is not None or declared.scale != 1 or part_of_one(source.unit) != 1:
+        return
+    described = f"{source.name} {source.long_name} {declared.description}"
+    # The mean of no and yes is a share.
+    if CLASSES.search(described) and not COUNTED_CLASSES.search(described) and stored.max() > 1:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) is called '{source.long_name}' and holds"
+            " whole numbers, which look like codes, of which no mean can be taken: say in the"
+            " catalogue 'kind: class' (or 'fraction_of' some codes), or 'kind: continuous' if they"
+            " are quantities."
+        )
+
+
+def _require_possible_temperatures(
+    source: Source, declared: Declared, physical: NDArray[np.float64]
+) -> None:
+    """Kelvin taken for degrees Celsius, the other way round, tenths of them, and 0 K for no
+    value.
+    """
+    kelvin = conversion(source.unit, "K")
+    if kelvin is None:
+        return
+    described = f"{source.name} {source.long_name} {declared.description}"
+    if "range" in source.reduce.values() or DIFFERENCES.search(described):
+        return
+    low, mean, high = (
+        float(value) * kelvin.factor + kelvin.offset
+        for value in (physical.min(), physical.mean(), physical.max())
+    )
+    # Kelvin may be those of a difference.
+    is_cold = low < COLDEST and (kelvin.offset or TEMPERATURES.search(described))
+    if is_cold or mean > HOTTEST_MEAN or high > HOTTEST:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) goes from {physical.min():.6g} to"
+            f" {physical.max():.6g} {source.unit}, which are no temperatures: say with 'file_unit'"
+            " in the catalogue which unit the values of the file really have, give those that mean"
+            " missing as 'nodata', or, if they are right, a 'valid_range'."
+        )
+
+
+def _require_possible_percent(
+    source: Source,
+    declared: Declared,
+    converted: Conversion,
+    stored: NDArray[np.float64],
+    physical: NDArray[np.float64],
+) -> None:
+    """Percents of 0 to 100 whose further values, -1, 200, 253 or 254, are codes of something else,
+    and those that were made of percents.
+    """
+    if part_of_one(source.unit) != 0.01:
+        return
+    theirs = source.file_unit or declared.unit
+    if converted.factor > 1 and physical.mean() > 100:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) is in '{theirs}' and goes to"
+            f" {stored.max():.6g}, which would be {physical.max():.6g} {source.unit}:"
+            f" say 'file_unit: \"{source.unit}\"' in the catalogue if that is what the values"
+            " are, or give a 'valid_range' that includes them."
+        )
+    if declared.scale != 1 or source.scale is not None or not converted.is_identity:
+        return
+    within = (stored >= 0) & (stored <= 100)
+    codes = np.unique(stored[~within])
+    # Where nothing else is there, a mask in another unit is said better elsewhere.
+    if not codes.size or not within.any():
+        return
+    are_bytes = declared.dtype == "uint8" and codes[0] >= FIRST_CODE
+    described = f"{source.name} {source.long_name} {declared.description}"
+    is_alone = codes.size == 1 and not DIFFERENCES.search(described)
+    known = (codes == 127) | (codes >= FIRST_CODE) | ((codes < 0) & is_alone)
+    are_few = codes.size <= MAX_CODES and bool((codes % 1 == 0).all() and known.all())
+    repeated = np.count_nonzero(~within) >= REPEATED * codes.size
+    if are_bytes or (are_few and repeated and np.unique(stored[within]).size >= DISTINCT):
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) holds {codes[0]:g} to {codes[-1]:g}"
+            f" in {np.count_nonzero(~within):,} cells, and 0 to 100 {source.unit} in the others:"
+            " give the codes that mean missing as 'nodata' in the catalogue, or a 'valid_range'"
+            " that includes them if they are real."
+        )
+
+
+def require_no_suspect(
+    source: Source,
+    values: NDArray[np.float64],
+    declared: Declared,
+    counted: str = "cells",
+) -> None:
+    """Refuse a value that looks like a code for missing, unless the catalogue says it is real.
+
+    Parameters
+    ----------
+    source : Source
+    values : ndarray
+        As stored, of any shape.
+    declared : Declared
+        What the file says about its values.
+    counted : str
+        What the values are of, for messages.
+    """
+    suspect = find_suspect(values, declared.dtype)
+    if suspect is None:
+        return
+    if source.valid_range is not None:
+        own = (declared.scale, declared.offset) if declared.gives_way else (1.0, 0.0)
+        low, high = source.valid_range
+        if low <= source.scaled(suspect.value, *own) <= high:
+            return
+    raise IcemapError(
+        f"The source '{source.name}' ({source.origin}) holds {suspect.text(counted)}, and nothing"
+        f" says that it means missing: give 'nodata: [{suspect.value:.9g}]' in the catalogue, or a"
+        " 'valid_range' that includes it if it is real."
+    )
