@@ -146,11 +146,11 @@ def _looked_at(
         seen = np.concatenate([np.zeros(0, np.float32), *windows])
         values = seen[np.isfinite(seen)]
         if values.size and source.valid_range is None:
+            _require_limits_in_unit(source, values, limits)
             if any(mask.counts is not None for mask in masks):
                 _require_parts(source, values)
-            _require_limits_in_unit(source, values, limits)
-            if masks and values.size < seen.size and resampling(raster, grid).method == "average":
-                _require_two_values(source, values)
+                if values.size < seen.size and resampling(raster, grid).method == "average":
+                    _require_two_values(source, values)
             if raster.kind == "continuous":
                 _require_no_directions(source, values)
         return raster.note
