@@ -113,7 +113,7 @@ def default(field: FieldInfo) -> str:
     """What counts where a key is left out."""
     if field.is_required():
         return "**required**"
-    value = field.get_default(call_default_factory=True)
+    value = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, BaseModel):
         return ""
     if value is None or value in ((), {}, ""):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 from icemap.addresses import shown
+from icemap.bounds import Bounds, in_words
 
 LEFT = "text-align: left; vertical-align: top"
 
@@ -32,10 +33,10 @@ def weights_text(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {weight:.2f}" for name, weight in weights.items())
 
 
-def target_text(long_name: str, unit: str, bounds: tuple[float, float] | None) -> str:
+def target_text(long_name: str, unit: str, bounds: Bounds) -> str:
     """What is predicted, its unit and its bounds, such as ``ice content (%), 0 to 100``."""
     said = long_name if unit in ("", "1") else f"{long_name} ({unit})"
-    return said if bounds is None else f"{said}, {bounds[0]:g} to {bounds[1]:g}"
+    return said if bounds is None else f"{said}, {in_words(bounds)}"
 
 
 def _text(text: str) -> str:

@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from icemap.bounds import ICE, contradiction
 from icemap.config_sections import (
     PLAIN_NAME,
     BoreholesConfig,
@@ -58,7 +59,9 @@ class Config(Section):
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """Start of all random numbers: the same seed makes the same map."""
     title: str = "Ground ice"
-    """Title of the map, report and catalogues."""
+    """Title of the map, report and catalogues; without it that of a target other than ice is its
+    name in words.
+    """
     author: str = ""
     """Who made the map, as the report and the catalogue shall say it; nothing is taken from the
     machine.
@@ -94,6 +97,25 @@ class Config(Section):
     """What is kept of the map in addition to its variables."""
     compare: tuple[CompareConfig, ...] = ()
     """Earlier maps that the report compares this one with."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _titled(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "title" in content:
+            return content
+        target = content.get("target")
+        if not isinstance(target, dict) or target.get("name", ICE) == ICE:
+            return content
+        title = str(target.get("long_name", str(target["name"]).replace("_", " ")))
+        return {**content, "title": title[:1].upper() + title[1:]}
+
+    @field_validator("target")
+    @classmethod
+    def _agreeing(cls, target: TargetConfig) -> TargetConfig:
+        problem = contradiction(target.name, target.unit, target.bounds)
+        if problem is not None:
+            raise ValueError(problem)
+        return target
 
     @model_validator(mode="after")
     def _one_kind_of_sites(self) -> Config:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from icemap import bounds as of_bounds
 from icemap.grid import Grid
 from icemap.names import name_problem
 from icemap.recipe import MEMBER_NAMES, PUBLISHED_HELD_OUT, FittedOn, Recipe, RecipeName
@@ -91,15 +92,26 @@ class GridConfig(Section):
 
 
 class TargetConfig(Section):
-    """What is mapped. Bounds are physical limits in the unit, or null."""
+    """What is mapped. Bounds are physical limits in the unit; null for an end that there is not, or
+    for none at all.
 
-    name: str = Field(default="vic", pattern=PLAIN_NAME)
+    Without the key they follow from the unit: 0 to 100 for %, 0 to 1 for a fraction, 0 or more for
+    lengths, areas, volumes, masses, densities and kelvins, none for anything else.
+    """
+
+    name: str = Field(default=of_bounds.ICE, pattern=PLAIN_NAME)
     """Short name, after which files and variables are named."""
-    long_name: str = "volumetric ice content"
-    """Name in words, for legends and pages."""
+    long_name: str = Field(
+        default_factory=lambda known: _in_words(known.get("name", of_bounds.ICE)),
+        json_schema_extra={"default": of_bounds.ICE_IN_WORDS},
+    )
+    """Name in words, for legends and pages; without it that of the short name."""
     unit: str = "%"
     """Unit of the map; values of sites in another one are converted."""
-    bounds: tuple[float, float] | None = (0.0, 100.0)
+    bounds: tuple[float | None, float | None] | None = Field(
+        default_factory=lambda known: of_bounds.usual_bounds(known.get("unit", "%")),
+        json_schema_extra={"default": [0.0, 100.0]},
+    )
     """Lowest and highest value that is physically possible, in the unit; null for none."""
 
     @model_validator(mode="after")
@@ -107,9 +119,23 @@ class TargetConfig(Section):
         problem = name_problem(self.name)
         if problem is not None:
             raise ValueError(problem)
-        if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
-            raise ValueError(f"bounds {list(self.bounds)} are not in rising order")
+        if not self.limits[0] < self.limits[1]:
+            raise ValueError(f"bounds {list(self.bounds or ())} are not in rising order")
         return self
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The bounds, infinite where there are none."""
+        return of_bounds.limits(self.bounds)
+
+    @property
+    def closed_bounds(self) -> tuple[float, float] | None:
+        """The bounds if they have both ends, else None."""
+        return of_bounds.closed(self.bounds)
+
+
+def _in_words(name: str) -> str:
+    return of_bounds.ICE_IN_WORDS if name == of_bounds.ICE else name.replace("_", " ").strip()
 
 
 class MaskConfig(Section):

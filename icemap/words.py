@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from icemap.addresses import shown
+from icemap.bounds import ICE
 
 if TYPE_CHECKING:
     from icemap.config import Config
+    from icemap.config_sections import TargetConfig
     from icemap.source import Source
 
 # Keys of the target; its unit and bounds are numbers.
@@ -55,8 +57,21 @@ def map_words(config: Config) -> dict[str, str | None]:
         "creator_name": config.author or None,
         "license": config.licence or None,
         "references": config.citation or None,
-        "keywords": f"permafrost, ground ice, {target.long_name}",
+        "keywords": ", ".join(keywords(target)),
     }
+
+
+def keywords(target: TargetConfig) -> list[str]:
+    """By which a map is found.
+
+    Examples
+    --------
+    >>> from icemap.config_sections import TargetConfig
+    >>> keywords(TargetConfig()), keywords(TargetConfig(name="thaw_depth", unit="cm"))
+    (['permafrost', 'ground ice', 'volumetric ice content'], ['permafrost', 'thaw depth'])
+    """
+    is_ice = target.name == ICE or "ice" in target.long_name.lower().split()
+    return ["permafrost", *(["ground ice"] if is_ice else []), target.long_name]
 
 
 def pseudo_sites_words(count: int) -> str:

@@ -26,6 +26,7 @@ GROUND = [
         "gridded",
         "shards",
         "units",
+        "bounds",
         "recipe",
         "paths",
         "own_folder",

@@ -16,6 +16,7 @@ from icemap.boreholes.sites import (
     read_layer_sites,
     read_valued_sites,
 )
+from icemap.bounds import contradiction
 from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
@@ -124,6 +125,9 @@ def read_site_table(
         if isinstance(target, TargetConfig)
         else settings_from(TargetConfig, target or {}, "target")
     )
+    problem = contradiction(what.name, what.unit, what.bounds)
+    if problem is not None:
+        raise IcemapError(f"target: {problem}.")
     single = isinstance(path, str | os.PathLike)
     further = {
         name: value

@@ -16,6 +16,7 @@ from icemap.boreholes.permafrost_table import FROZEN_GROUND, add_permafrost_tabl
 from icemap.boreholes.records import QUANTITIES, join_flags, make_flags
 from icemap.boreholes.table_units import convert_units
 from icemap.boreholes.window import Pieces, window_means
+from icemap.bounds import outside_words
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 
@@ -294,10 +295,6 @@ def _reasons(
         ),
     ]
     if target.bounds is not None:
-        low, high = target.bounds
-        reasons.append(
-            where(
-                ~sites["value"].between(low, high), f"value outside {low:g}-{high:g} {target.unit}"
-            )
-        )
+        wrong = ~sites["value"].between(*target.limits)
+        reasons.append(where(wrong, outside_words(target.bounds, target.unit)))
     return quality.first_reason(*reasons)

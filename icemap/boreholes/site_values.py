@@ -22,6 +22,7 @@ from icemap.boreholes.quality import (
     first_reason,
 )
 from icemap.boreholes.records import Problems
+from icemap.boreholes.site_bounds import are_asked_about, outside, require_fitting_bounds
 from icemap.boreholes.table_units import (
     TEMPERATURES,
     UNITS,
@@ -33,6 +34,7 @@ from icemap.boreholes.table_units import (
 )
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import as_names, as_text, line_ranges
+from icemap.bounds import outside_words
 from icemap.config_sections import BedrockConfig, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 
@@ -74,6 +76,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     _require_plausible_temperatures(table, header, given, unit)
     _require_plausible_thaw(table, header, given, unit, target)
     _require_known_codes(table, header, config, numbers, value, target)
+    require_fitting_bounds(table, header, value, target)
     if config.standard_error is not None:
         spread = _standard_errors(table, config, config.standard_error, unit, target)
     lon, lat, unplaced = table_places(table, config, "sites")
@@ -273,7 +276,7 @@ def _require_plausible_fractions(
         return
     limit = None
     if target.bounds is not None:
-        in_unit = convert_units(np.array(target.bounds), target.unit, unit)
+        in_unit = convert_units(np.array(target.limits), target.unit, unit)
         limit = None if in_unit is None else float(in_unit[1])
     over = given * factor > OVERFULL
     bounded = limit is not None and limit * factor <= 1
@@ -355,8 +358,8 @@ def _require_known_codes(
     if config.missing is not None and not config.missing:
         return
     possible = np.isfinite(value)
-    if target.bounds is not None:
-        possible &= (value >= target.bounds[0]) & (value <= target.bounds[1])
+    if not are_asked_about(target):
+        possible &= ~outside(value, target)
     given = np.where(possible, numbers.value, np.nan)
     codes = suspected_codes(given)
     if not codes:
@@ -381,8 +384,7 @@ def _value_reason(
     reason[~coded & (numbers.censored == 1)] = "value is only known to be above a limit"
     reason[~coded & (numbers.censored == -1)] = "value is only known to be below a limit"
     if target.bounds is not None:
-        low, high = target.bounds
-        reason[(value < low) | (value > high)] = f"value outside {low:g}-{high:g} {target.unit}"
+        reason[outside(value, target)] = outside_words(target.bounds, target.unit)
     return reason
 
 

@@ -7,6 +7,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.units import conversion, part_of_one
+
 _HEADER = re.compile(r"\s*(?P<name>.*?)\s*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]\s*")
 # Factor to the canonical unit, by kind of quantity.
 UNITS: dict[str, dict[str, float]] = {
@@ -154,4 +156,8 @@ def convert_units(value: NDArray[np.float64], unit: str, target: str) -> NDArray
         factor, offset = TEMPERATURES[source]
         per, shift = TEMPERATURES[wanted]
         return (value * factor + offset - shift) / per
-    return None
+    # Shares by weight and by volume are the same to UDUNITS, and are not.
+    if part_of_one(unit) is not None:
+        return None
+    further = conversion(unit, target)
+    return None if further is None else value * further.factor + further.offset

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.bounds import in_words
 from icemap.catalog import load_sources
 from icemap.comparison.class_table import ClassTable, IceKind, OwnTotal, read_class_table
 from icemap.comparison.native_areas import native_areas
@@ -317,17 +318,18 @@ def _says_no_quantity(source: Source) -> bool:
 
 
 def _require_bounds(values: NDArray[np.float64], target: TargetConfig, name: str) -> None:
-    if target.bounds is None:
-        return
     known = values[np.isfinite(values)]
+    if target.bounds is None or not known.size:
+        return
+    low, high = target.limits
     # A resampled value may leave the bounds by its rounding.
-    slack = 1e-3 * (target.bounds[1] - target.bounds[0])
-    wrong = known[(known < target.bounds[0] - slack) | (known > target.bounds[1] + slack)]
+    slack = 1e-3 * (high - low if target.closed_bounds is not None else float(np.ptp(known)))
+    wrong = known[(known < low - slack) | (known > high + slack)]
     if wrong.size:
         raise IcemapError(
-            f"{name} holds {wrong[0]:g}, but {target.long_name} is between {target.bounds[0]:g} and"
-            f" {target.bounds[1]:g} {target.unit}: describe its unit, nodata and scale in a"
-            " catalogue, and name that with --catalog."
+            f"{name} holds {wrong[0]:g}, but {target.long_name} is {in_words(target.bounds)}"
+            f" {target.unit}: describe its unit, nodata and scale in a catalogue, and name that"
+            " with --catalog."
         )
 
 

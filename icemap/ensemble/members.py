@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, clone
 from sklearn.utils.validation import has_fit_parameter
 
+from icemap.bounds import Bounds, closed_around
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.gam import SplineGAM
 from icemap.errors import IcemapError
@@ -206,7 +207,7 @@ def predict_members(
     return np.column_stack([F, F.mean(axis=1)])
 
 
-def require_member(name: str, width: int = 3, bounds: tuple[float, float] | None = None) -> None:
+def require_member(name: str, width: int = 3, bounds: Bounds = None) -> None:
     """Refuse a name that is neither a member nor a regressor's import path, or one that cannot be
     fitted, before any work is done.
 
@@ -216,7 +217,7 @@ def require_member(name: str, width: int = 3, bounds: tuple[float, float] | None
         Of the member.
     width : int
         Columns of the design.
-    bounds : (float, float), optional
+    bounds : (float or None, float or None), optional
         Of the target, both of which are tried as values.
 
     Raises
@@ -231,7 +232,7 @@ def require_member(name: str, width: int = 3, bounds: tuple[float, float] | None
     # As few rows as an ensemble may have, or more than columns.
     rows = max(60, 3 * width)
     inputs = rng.normal(size=(rows, width))
-    target = np.linspace(*(bounds or (-1.0, 1.0)), rows)
+    target = np.linspace(*(closed_around(bounds, [0.0, 1.0]) or (-1.0, 1.0)), rows)
     options = {"sample_weight": np.ones(rows)} if has_fit_parameter(model, "sample_weight") else {}
     problem = ""
     with warnings.catch_warnings():

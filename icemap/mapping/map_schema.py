@@ -93,6 +93,15 @@ def interval_attributes(calibration: CalibrationRecord) -> dict[str, float]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def _valid(target: TargetConfig) -> dict[str, object]:
+    """The bounds of a target as CF has them."""
+    if target.closed_bounds is not None:
+        return {"valid_range": list(target.closed_bounds)}
+    low, high = target.bounds or (None, None)
+    ends = {"valid_min": low, "valid_max": high}
+    return {name: end for name, end in ends.items() if end is not None}
+
+
 def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Variable, ...]:
     """The variables of ``map.zarr`` for a target, in the order they are stored.
 
@@ -107,10 +116,11 @@ def map_variables(target: TargetConfig, *, published: bool = False) -> tuple[Var
     ['alt', 'alt_sd_ensemble', 'alt_lower95', 'alt_upper95', 'dissimilarity', 'aoa', 'extrapolated']
     """
     name, what, unit = target.name, target.long_name, target.unit
-    limits = {} if target.bounds is None else {"valid_range": [float(b) for b in target.bounds]}
+    limits = _valid(target)
     spread: dict[str, object] = {"valid_min": 0.0}
-    if target.bounds is not None:
-        spread = {"valid_range": [0.0, float(target.bounds[1] - target.bounds[0])]}
+    if target.closed_bounds is not None:
+        low, high = target.closed_bounds
+        spread = {"valid_range": [0.0, high - low]}
     interval = REPLICATE_INTERVAL if published else CALIBRATED_INTERVAL
     companions = f"{name}_sd_ensemble {name}_lower95 {name}_upper95 dissimilarity aoa extrapolated"
     return (
@@ -342,13 +352,14 @@ def target_of(dataset: xr.Dataset) -> TargetConfig:
     """What a map is about, read from the map itself."""
     name = target_name(dataset)
     attrs = dataset[name].attrs
-    bounds = attrs.get("valid_range")
+    low, high = attrs.get("valid_range", (attrs.get("valid_min"), attrs.get("valid_max")))
+    # They are in the variable's precision: 0.1, not 0.10000000149.
+    ends = tuple(None if end is None else float(str(end)) for end in (low, high))
     return TargetConfig(
         name=name,
         long_name=attrs["long_name"],
         unit=attrs["units"],
-        # They are in the variable's precision: 0.1, not 0.10000000149.
-        bounds=None if bounds is None else (float(str(bounds[0])), float(str(bounds[1]))),
+        bounds=None if ends == (None, None) else (ends[0], ends[1]),
     )
 
 

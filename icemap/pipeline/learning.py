@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from icemap.bounds import closed_around
 from icemap.errors import IcemapError
 from icemap.pipeline.steps import Context
 from icemap.words import pseudo_sites_words
@@ -31,7 +32,7 @@ def prepared_ensemble(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
         folds=options.folds,
         held_out=options.held_out,
         block_degrees=options.block_degrees,
-        bounds=config.target.bounds,
+        bounds=closed_around(config.target.bounds, samples["value"]),
         prior_strength=options.prior_strength,
         climatology=options.climatology,
         candidates=options.candidates,

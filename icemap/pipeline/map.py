@@ -124,11 +124,13 @@ def _replicate_fields(config: Config) -> ReplicateFields | None:
 
     if not config.map.replicate_fields:
         return None
-    low, high = config.target.bounds or read_samples(config.folder.samples)["value"].agg(
-        ["min", "max"]
-    )
+    values = read_samples(config.folder.samples)["value"]
+    low, high = config.target.bounds or (None, None)
     return ReplicateFields(
-        replicates_url(config.folder.map), config.ensemble.replicates, float(low), float(high)
+        replicates_url(config.folder.map),
+        config.ensemble.replicates,
+        float(values.min()) if low is None else low,
+        float(values.max()) if high is None else high,
     )
 
 

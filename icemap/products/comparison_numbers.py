@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from icemap.addresses import shown
+from icemap.boreholes.table_units import unit_factor
 from icemap.comparison.agreement import (
     BINS,
     ComparedSums,
@@ -106,7 +107,7 @@ def require_unit(stage: Stage, other: OtherMap, settings: CompareConfig) -> None
     if (
         isinstance(other, ValueMap)
         and settings.catalog is None
-        and stage.target.unit == "%"
+        and unit_factor(stage.target.unit, "fraction") == 0.01
         and low >= 0
         and 0 < high <= 1
     ):
@@ -142,7 +143,7 @@ def compared_maps(
     target, name = stage.target, comparison_name(settings)
     ranges = [] if stage.table is None else [(one.low, one.high) for one in stage.table.known]
     lowest, highest = (f(stage.run_range[k], stage.other_range[k]) for k, f in ((0, min), (1, max)))
-    limits = class_limits(target.bounds, (lowest, highest), ranges)
+    limits = class_limits(target.closed_bounds, (lowest, highest), ranges)
     sums: dict[str, ComparedSums] = {}
     histogram = np.zeros((BINS, BINS))
     matrix = np.zeros((len(limits) + 1,) * 2)

@@ -34,6 +34,7 @@ from icemap.mapping.map_schema import (
 )
 from icemap.run_folder import RunFolder
 from icemap.store import exists, is_remote, join, local_path, write_json
+from icemap.words import keywords
 
 if TYPE_CHECKING:
     import pystac
@@ -184,7 +185,7 @@ def _collection(dataset: xr.Dataset, title: str, root: str, created: datetime) -
         extent=extent,
         license=_licence(dataset),
         catalog_type=pystac.CatalogType.SELF_CONTAINED,
-        keywords=["permafrost", "ground ice", target.long_name],
+        keywords=keywords(target),
         stac_extensions=[DATACUBE, SCIENTIFIC],
         extra_fields={**_cube(grid, variables), **_scientific(dataset, root)},
     )

@@ -66,7 +66,7 @@ def map_layers(run_url: str, dataset: xr.Dataset, target: TargetConfig) -> list[
                 "title": dataset[variable].attrs["long_name"],
                 "unit": dataset[variable].attrs["units"],
                 "kind": "classes" if classes else "value",
-                "limits": target.bounds if in_unit else None,
+                "limits": target.closed_bounds if in_unit else None,
                 "colours": [VERMILION, BLUE] if classes else ramp(ramp_name),
             }
         )

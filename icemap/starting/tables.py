@@ -20,6 +20,7 @@ from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.table_formats import VECTORS, WORKBOOKS
 from icemap.boreholes.table_units import canonical_unit, header_unit, split_header
 from icemap.boreholes.tables import Table, read_table
+from icemap.bounds import limits, usual_bounds
 from icemap.config_sections import LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.starting.folder import TEXTS
@@ -347,7 +348,7 @@ def _values(
         others = ", ".join(header for header in values if header != value)
         questions.append(f"is '{value}' what is mapped? There are also {others}")
     unit = _bare(value)[1]
-    target, asked = _target(value, unit, is_ice=bool(ice))
+    target, asked = _target(value, unit, table.frame[value], is_ice=bool(ice))
     questions += asked
     if errors:
         questions.append(f"is '{errors[0]}' the standard error of the values? standard_error: ...")
@@ -387,13 +388,19 @@ def _values(
     )
 
 
-def _target(header: str, unit: str | None, *, is_ice: bool) -> tuple[TargetConfig, list[str]]:
+def _target(
+    header: str, unit: str | None, values: pd.Series, *, is_ice: bool
+) -> tuple[TargetConfig, list[str]]:
     """What is mapped, by the header of its column, and what that does not say."""
     if is_ice:
         return TargetConfig(), []
     name = plain_name(_bare(header)[0])
     wanted = unit or "unknown"
-    bounds = (0.0, 100.0) if wanted == "%" else None
+    bounds = usual_bounds(wanted)
+    low, high = limits(bounds)
+    numbers = parse_numbers(values).value
+    if ((numbers < low) | (numbers > high)).any():
+        bounds = None
     questions = (
         [] if bounds else ["which values are physically possible? bounds: [lowest, highest]"]
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from icemap.boreholes.table_units import unit_factor
+from icemap.bounds import ICE
 from icemap.config_sections import TargetConfig
 from icemap.gridded import grid_of
 from icemap.json_records import StorageRecord, read_record
@@ -38,7 +40,7 @@ def holds_ice(target: TargetConfig) -> bool:
     """True when the target is a volumetric ice content in per cent, so that its integral is a
     volume of ice.
     """
-    return target.name == "vic" and target.unit == "%"
+    return target.name == ICE and unit_factor(target.unit, "fraction") == 0.01
 
 
 @dataclass(frozen=True)
@@ -166,5 +168,5 @@ class OpenedMap:
             Of the layer whose ice is counted; None for a mean of the target.
         """
         return totals(
-            sums, residual_sd, thickness_m, self.held_out, self.target.bounds, self.splits
+            sums, residual_sd, thickness_m, self.held_out, self.target.limits, self.splits
         )

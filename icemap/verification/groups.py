@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from icemap.boreholes.table_units import unit_factor
 from icemap.config_sections import TargetConfig
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
@@ -71,7 +72,8 @@ def groupings(
     dict
         Heading to one name per sample.
     """
-    if edges is None and target.unit == "%" and target.bounds == (0.0, 100.0):
+    is_percent = unit_factor(target.unit, "fraction") == 0.01
+    if edges is None and is_percent and target.bounds == (0.0, 100.0):
         edges = _PERCENT_CLASSES
     quarters = in_classes(dissimilarity, None, "")
     return {

@@ -118,7 +118,7 @@ def value_histogram(sites: pd.DataFrame, target: TargetConfig) -> bytes:
     axes = figure.add_subplot()
     values = sites.loc[sites["used"].astype(bool), "value"].to_numpy(float)
     if len(values):
-        low, high = target.bounds if target.bounds is not None else (values.min(), values.max())
+        low, high = target.closed_bounds or (values.min(), values.max())
         low, high = min(low, values.min()), min(high, values.max()) if target.unit != "%" else high
         bins = np.linspace(low, high if high > low else low + 1, 21)
         axes.hist(values, bins=bins.tolist(), color=USED, edgecolor="white")

@@ -182,7 +182,7 @@ def joint_figure(cells_url: str, names: tuple[str, str], target: TargetConfig) -
 
 
 def _span(run: NDArray[Any], other: NDArray[Any], target: TargetConfig) -> tuple[float, float]:
-    if target.bounds is not None:
-        return target.bounds
+    if target.closed_bounds is not None:
+        return target.closed_bounds
     low, high = float(min(run.min(), other.min())), float(max(run.max(), other.max()))
     return low, high if high > low else low + 1

@@ -275,9 +275,9 @@ def _layers(target: TargetConfig) -> dict[str, str]:
 
 
 def value_range(values: NDArray[np.float64], target: TargetConfig | None) -> tuple[float, float]:
-    """Physical bounds when there are any, else the central 98 % of the picture."""
-    if target is not None and target.bounds is not None:
-        return target.bounds
+    """Physical bounds when there are two, else the central 98 % of the picture."""
+    if target is not None and target.closed_bounds is not None:
+        return target.closed_bounds
     known = values[np.isfinite(values)]
     if not known.size:
         return 0.0, 1.0

@@ -117,7 +117,7 @@ class Report:
 
     @property
     def is_ice(self) -> bool:
-        return bool(self.storage) and any("ice" in key for key in self.storage[0])
+        return bool(self.storage) and any(key.startswith("ice [") for key in self.storage[0])
 
 
 def write_report(url: str, report: Report) -> None:

@@ -308,7 +308,7 @@ function areaTotal(table, geometry, projection) {
   const ensemble = spread.variance, variance = ensemble + residual;
   let low = centre - half, high = centre + half;
   if (table.thickness_m !== null) [low, high] = [Math.max(low, 0), Math.min(high, (area * table.thickness_m) / 1000)];
-  else if (table.bounds) [low, high] = [Math.max(low, table.bounds[0]), Math.min(high, table.bounds[1])];
+  else if (table.bounds) [low, high] = [Math.max(low, table.bounds[0] ?? -Infinity), Math.min(high, table.bounds[1] ?? Infinity)];
   return { area, centre, low, high, ensemble: variance ? ensemble / variance : 1 };
 }
 
