@@ -409,7 +409,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(run, tmp_path, table):
         "describes 5 m, of which 8 m": [values, "--depth", "8"],
         "describes 3 m, of which 5 m": [codes, "--classes", str(shallow), "--depth", "5"],
         "The depth is -1": [values, "--depth", "-1"],
-        "holds 150, but volumetric ice content is between": [too_much, "--depth", "5"],
+        "holds 150, but volumetric ice content is 0 to 100 %": [too_much, "--depth", "5"],
         "There is no mask 'part'": [values, "--depth", "5", "--mask", "part"],
         "There is no ice 'some'": [values, "--depth", "5", "--ice", "some"],
         "its ice is excess, and --ice that it is total": [
