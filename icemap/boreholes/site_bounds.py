@@ -12,6 +12,9 @@ from icemap.bounds import ICE, as_setting, in_words
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 
+# Of the whole: shares are as far beyond it by their errors alone.
+NOISE = 0.1
+
 
 def outside(value: NDArray[np.float64], target: TargetConfig) -> NDArray[np.bool_]:
     """Values (n,) in the target's unit that its bounds leave out; NaN is none of them."""
@@ -48,12 +51,12 @@ def require_fitting_bounds(
         return
     column = f"{table.file}: the column '{header}'"
     left_out = outside(value, target)
-    low, high = target.bounds
+    low, high = target.limits
     if left_out.any() and are_asked_about(target):
         wrong = value[left_out]
         wider = (
-            None if low is None or wrong.min() < low else low,
-            None if high is None or wrong.max() > high else high,
+            None if wrong.min() < low else target.bounds[0],
+            None if wrong.max() > high else target.bounds[1],
         )
         opened = None if wider == (None, None) else wider
         raise IcemapError(
@@ -65,7 +68,9 @@ def require_fitting_bounds(
         )
     # A code for no value counts once, however often it is there.
     distinct = np.unique(value[np.isfinite(value)])
-    lost = int(outside(distinct, target).sum())
+    whole = UNITS["fraction"].get(canonical_unit(target.unit))
+    slack = 0.0 if whole is None else NOISE / whole
+    lost = int(((distinct < low - slack) | (distinct > high + slack)).sum())
     if 2 * lost > len(distinct):
         raise IcemapError(
             f"{column} holds values of {distinct.min():g} to {distinct.max():g} {target.unit}, and"
@@ -73,12 +78,7 @@ def require_fitting_bounds(
             " different ones: correct target.bounds, target.unit or sites.unit; if they are right,"
             " remove the other rows from the table."
         )
-    if (
-        target.bounds == (0.0, 100.0)
-        and UNITS["fraction"].get(canonical_unit(target.unit)) == 1.0
-        and len(distinct) > 1
-        and distinct[-1] <= 1
-    ):
+    if target.bounds == (0.0, 100.0) and whole == 1.0 and len(distinct) > 1 and distinct[-1] <= 1:
         raise IcemapError(
             f"{column} holds values of {distinct[0]:g} to {distinct[-1]:g} in the unit"
             f" '{target.unit}' like parts of one, and target.bounds [0, 100] are those of %: set"
