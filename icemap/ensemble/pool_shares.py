@@ -110,7 +110,7 @@ class LeftOutParts:
     y: Array
     weight: Array
     cluster: NDArray[np.int64]
-    kernel: ProcessKernel | None
+    kernel: ProcessKernel | None = None
 
     def shares(self) -> Shares:
         """Shares of the smallest CRPS, drawn towards equal ones."""

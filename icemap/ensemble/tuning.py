@@ -69,7 +69,7 @@ class Tuning:
     model_variance: float = 0.0
     record: Sequence[Mapping[str, Any]] = ()
     left_out: Array | None = field(default=None, repr=False, compare=False)
-    kernel: ProcessKernel | None = None
+    kernel: ProcessKernel | None = field(default=None, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON, which has no infinity."""
