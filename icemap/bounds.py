@@ -11,13 +11,12 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from icemap.names import ICE, ICE_IN_WORDS
 from icemap.units import conversion, is_unit, part_of_one, says_nothing
 
 Bounds = tuple[float | None, float | None] | None
 Closed = tuple[float, float]
 
-#: Name of the target by default, and what it means.
-ICE, ICE_IN_WORDS = "vic", "volumetric ice content"
 # Quantities that are never less than nothing: lengths, areas, volumes, masses, by area or volume.
 AMOUNTS = ("m", "m2", "m3", "kg", "kg m-2", "kg m-3")
 # Units of numbers without dimension that need not be parts of a whole.
@@ -82,11 +81,22 @@ def closed_around(bounds: Bounds, values: ArrayLike) -> Closed | None:
     """
     if bounds is None:
         return None
+    (low, high), (lowest, highest) = bounds, one_range_beyond(values)
+    return lowest if low is None else low, highest if high is None else high
+
+
+def one_range_beyond(values: ArrayLike) -> Closed:
+    """Where a target without bounds is taken to end: the range of values (n,) below and above them.
+
+    Examples
+    --------
+    >>> one_range_beyond([20.0, 50.0, 80.0])
+    (-40.0, 140.0)
+    """
     given = np.asarray(values, dtype=np.float64)
     lowest, highest = float(given.min()), float(given.max())
     width = highest - lowest or 1.0
-    low, high = bounds
-    return lowest - width if low is None else low, highest + width if high is None else high
+    return lowest - width, highest + width
 
 
 def in_words(bounds: Bounds) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from icemap.bounds import ICE, contradiction
+from icemap.bounds import contradiction
 from icemap.config_sections import (
     PLAIN_NAME,
     BoreholesConfig,
@@ -24,7 +24,7 @@ from icemap.config_sections import (
 )
 from icemap.errors import IcemapError
 from icemap.json_records import Json
-from icemap.names import name_problem
+from icemap.names import ICE, in_words, name_problem
 from icemap.own_folder import require_own_folder
 from icemap.paths import resolve
 from icemap.run_folder import RunFolder
@@ -106,7 +106,7 @@ class Config(Section):
         target = content.get("target")
         if not isinstance(target, dict) or target.get("name", ICE) == ICE:
             return content
-        title = str(target.get("long_name", str(target["name"]).replace("_", " ")))
+        title = str(target.get("long_name", in_words(str(target["name"]))))
         return {**content, "title": title[:1].upper() + title[1:]}
 
     @field_validator("target")

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from icemap import bounds as of_bounds
 from icemap.grid import Grid
-from icemap.names import name_problem
+from icemap.names import ICE, ICE_IN_WORDS, in_words, name_problem
 from icemap.recipe import MEMBER_NAMES, PUBLISHED_HELD_OUT, FittedOn, Recipe, RecipeName
 from icemap.section import Section
 
@@ -99,11 +99,11 @@ class TargetConfig(Section):
     lengths, areas, volumes, masses, densities and kelvins, none for anything else.
     """
 
-    name: str = Field(default=of_bounds.ICE, pattern=PLAIN_NAME)
+    name: str = Field(default=ICE, pattern=PLAIN_NAME)
     """Short name, after which files and variables are named."""
     long_name: str = Field(
-        default_factory=lambda known: _in_words(known.get("name", of_bounds.ICE)),
-        json_schema_extra={"default": of_bounds.ICE_IN_WORDS},
+        default_factory=lambda known: in_words(known.get("name", ICE)),
+        json_schema_extra={"default": ICE_IN_WORDS},
     )
     """Name in words, for legends and pages; without it that of the short name."""
     unit: str = "%"
@@ -132,10 +132,6 @@ class TargetConfig(Section):
     def closed_bounds(self) -> tuple[float, float] | None:
         """The bounds if they have both ends, else None."""
         return of_bounds.closed(self.bounds)
-
-
-def _in_words(name: str) -> str:
-    return of_bounds.ICE_IN_WORDS if name == of_bounds.ICE else name.replace("_", " ").strip()
 
 
 class MaskConfig(Section):

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from icemap.errors import IcemapError
 
+#: Name of the target by default, and what it means.
+ICE, ICE_IN_WORDS = "vic", "volumetric ice content"
 # Arrays and files of a Zarr group: the cube's own, a map's own, coordinates and metadata.
 _GROUP = (
     *("valid", "fraction", "latitude", "longitude", "spatial_ref", "zarr.json"),
@@ -21,6 +23,17 @@ RESERVED = frozenset({*_GROUP, *_SAMPLES})
 # Zarr keeps what begins like this for itself, and so do the dimensions of places picked from a
 # cube.
 RESERVED_PREFIX = "__"
+
+
+def in_words(target: str) -> str:
+    """What a target is called where nobody says it.
+
+    Examples
+    --------
+    >>> in_words("vic"), in_words("thaw_depth")
+    ('volumetric ice content', 'thaw depth')
+    """
+    return ICE_IN_WORDS if target == ICE else target.replace("_", " ").strip()
 
 
 def name_problem(name: str) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from icemap.addresses import shown
-from icemap.bounds import ICE
+from icemap.names import ICE
 
 if TYPE_CHECKING:
     from icemap.config import Config

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from icemap.boreholes.table_units import UNITS, canonical_unit
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import line_ranges
-from icemap.bounds import ICE, as_setting, in_words
+from icemap.bounds import as_setting, in_words
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
+from icemap.names import ICE
 
 # Of the whole: shares are as far beyond it by their errors alone.
 NOISE = 0.1

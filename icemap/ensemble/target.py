@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from icemap.bounds import one_range_beyond
+
 Array = NDArray[np.float64]
 
 
@@ -69,16 +71,11 @@ class TargetScale:
         from scipy.stats import yeojohnson_normmax
 
         values = np.asarray(y, dtype=np.float64)
-        width = float(np.ptp(values))
-        if width == 0:
+        if np.ptp(values) == 0:
             raise ValueError(
                 f"the target is {values[0]:g} in all {len(values)} rows: there is nothing to learn."
             )
-        low, high = (
-            bounds
-            if bounds is not None
-            else (float(values.min()) - width, float(values.max()) + width)
-        )
+        low, high = bounds or one_range_beyond(values)
         # Beyond these powers a transform is a step; only a handful of values asks for them.
         if power is None:
             power = float(np.clip(yeojohnson_normmax(values), -2.0, 4.0))

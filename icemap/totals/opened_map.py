@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from icemap.boreholes.table_units import unit_factor
-from icemap.bounds import ICE
 from icemap.config_sections import TargetConfig
 from icemap.gridded import grid_of
 from icemap.json_records import StorageRecord, read_record
@@ -20,6 +19,7 @@ from icemap.mapping.map_schema import (
     target_of,
 )
 from icemap.mapping.replicate_fields import StoredReplicates
+from icemap.names import ICE
 from icemap.run_folder import RunFolder
 from icemap.store import exists
 from icemap.totals.ice_totals import totals

@@ -21,21 +21,10 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.virtual_arctic.demo import write_demo
+from tests.small_chain import SMALL
 
 COUNT = 9
 SEED = 1
-SMALL = {
-    "seed": SEED,
-    "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 2, "chunk": 64},
-    "predictors": ["maat", "elevation", "deposit", "sediment_thickness"],
-    "ensemble": {
-        "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
-        "replicates": 2,
-        "folds": 3,
-        "candidates": 0,
-    },
-    "verification": {"folds": 3, "places": 300, "competitors": []},
-}
 RULE = {"predictor": "sediment_thickness", "below": 2.5, "sites": COUNT}
 
 
@@ -43,7 +32,7 @@ def written(folder: Path, bedrock: dict[str, object], **changes: object) -> Path
     config = Path(write_demo(str(folder), "small"))
     content = yaml.safe_load(config.read_text())
     content["boreholes"]["bedrock"] = bedrock
-    config.write_text(yaml.safe_dump({**content, **SMALL, **changes}))
+    config.write_text(yaml.safe_dump({**content, **SMALL, "seed": SEED, **changes}))
     return config
 
 
