@@ -340,6 +340,9 @@ class EnsembleConfig(Section):
     """Settings that the tuning tries for each member in addition to its defaults."""
     monotone: dict[str, Literal["rising", "falling"]] = Field(default_factory=dict)
     """Predictors along which the target only rises or only falls, for members that can hold it."""
+    position: bool | None = None
+    """Whether the position of a place, as a unit vector, is among the predictors; null lets spatial
+    folds choose."""
 
     @model_validator(mode="after")
     def _different_members(self) -> EnsembleConfig:
@@ -367,6 +370,7 @@ class EnsembleConfig(Section):
             ),
             "prior_strength": (not self.prior_strength, "has no prior"),
             "climatology": (not self.climatology, "has no climatology"),
+            "position": (not self.position, "does not know the position"),
             "monotone": (not self.monotone, "holds no predictor monotone"),
             "replicates": (self.replicates >= 2, "takes its interval from several replicates"),
         }

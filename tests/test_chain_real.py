@@ -194,10 +194,11 @@ def test_every_member_and_output_of_the_map_is_what_the_libraries_say(run, cube)
     assert not compiled.reasons, "every member has a kernel"
     rows, columns = (index[::5] for index in np.nonzero(cube.valid.to_numpy() == 1))
     X = np.column_stack(
-        [cube[name].to_numpy()[rows, columns] for name in compiled.coding.names]
+        [cube[name].to_numpy()[rows, columns] for name in compiled.coding.given]
     ).astype(np.float32)
-    coded = ensemble.coding_.encode(X.astype(float))[0]
     vectors = unit_vectors(cube.longitude.to_numpy()[columns], cube.latitude.to_numpy()[rows])
+    X = compiled.coding.with_position(X, vectors)
+    coded = ensemble.coding_.encode(X.astype(float))[0]
     F, partners = ensemble.member_predictions(coded), ensemble.partners(coded, vectors)
     padded = pad(X)
     G = compiled.predict_members(padded, *compiled.code(padded)[:2])[:, :, : len(X)]

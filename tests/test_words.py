@@ -85,6 +85,7 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "ensemble.block_degrees": (5.0, TRAINING, []),
     "ensemble.prior_strength": (1.0, TRAINING, []),
     "ensemble.climatology": (0.0, TRAINING, []),
+    "ensemble.position": (True, TRAINING, []),
     "ensemble.candidates": (5, TRAINING, []),
     "ensemble.monotone": ({"maat": "falling"}, TRAINING, []),
     "verification.folds": (4, VERIFYING, []),

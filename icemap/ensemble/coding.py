@@ -16,6 +16,8 @@ Codes = NDArray[np.uint8]
 
 # A class with fewer samples than this joins "other": its effect cannot be learned.
 MIN_CLASS = 10
+#: Unit vector of a place, as predictors: towards 0 and 90 degrees east on the equator, and north.
+POSITION = ("position x", "position y", "position z")
 # Codes fit a byte, and 255 is left for a class raster's "no data".
 MAX_EDGES = 254
 
@@ -32,7 +34,7 @@ class PredictorCoding:
     Attributes
     ----------
     names : tuple of str
-        Predictors in column order.
+        Predictors in column order; `POSITION` last, where it is among them.
     levels : mapping of str to tuple of int
         For each class predictor the codes with a level of their own; every other code gets the
         level "other", ``len(levels)``.
@@ -98,6 +100,55 @@ class PredictorCoding:
                 )
                 edges[name] = tuple(float(edge) for edge in _quantile_edges(column))
         return cls(tuple(names), levels, seen, center, scale, edges)
+
+    @property
+    def placed(self) -> bool:
+        """Whether the position of a place is among the predictors."""
+        return self.names[-len(POSITION) :] == POSITION
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The predictors that a table or a cube has to have, which the position is not."""
+        return self.names[: -len(POSITION)] if self.placed else self.names
+
+    def without_position(self) -> PredictorCoding:
+        """The same without the position; of tables that have it, last, it reads the rest."""
+        names = self.given
+        kept: dict[str, Any] = {
+            key: {name: facts[name] for name in names if name in facts}
+            for key, facts in asdict(self).items()
+            if key != "names"
+        }
+        return PredictorCoding(names, **kept)
+
+    def with_position(self, X: ArrayLike, vectors: Array | None) -> Array:
+        """What `encode` takes, (n, predictors), of the predictors that are given, (n, given).
+
+        Parameters
+        ----------
+        X : array_like of shape (n, given) or (n, predictors)
+            What has the position already stays as it is.
+        vectors : ndarray of shape (n, 3) or None
+            Unit vectors of the places; None where nobody says where they are.
+
+        Raises
+        ------
+        ValueError
+            If the position is among the predictors, and nobody says where the places are.
+        """
+        values = np.asarray(X)
+        there = values.ndim == 2 and values.shape[1] == len(self.names)
+        if there or not self.placed:
+            return values
+        if vectors is None:
+            raise ValueError(
+                "this ensemble was trained with the position of the samples among its predictors:"
+                " say where the places are, by the columns lon and lat of a table, or by"
+                " 'coordinates'."
+            )
+        kind = values.dtype if values.dtype.kind == "f" else np.float64
+        # In single precision, as a cube has the others, so that a table says what the map says.
+        return np.column_stack([values, vectors.astype(np.float32).astype(kind)])
 
     @property
     def class_columns(self) -> list[int]:
@@ -167,7 +218,7 @@ class PredictorCoding:
         """Number of the edges below each value, and the level of each class, (n, predictors): what
         trees split.
         """
-        out = np.empty(coded.shape, dtype=np.uint8)
+        out = np.empty((len(coded), len(self.names)), dtype=np.uint8)
         for i, name in enumerate(self.names):
             if name in self.levels:
                 out[:, i] = coded[:, i]

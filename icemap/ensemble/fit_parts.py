@@ -95,7 +95,8 @@ def condition_process(
 def _samples(
     table: TrainingTable, options: TrainingOptions, coding: PredictorCoding
 ) -> ProcessSamples:
-    design = coding.design(table.X)
+    # The process has a kernel of its own for the position.
+    design = coding.without_position().design(table.X)
     return ProcessSamples.of(design, table.vectors, table.y, table.error, options.bounds)
 
 

@@ -18,10 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 from icemap.boreholes.pseudo import is_pseudo
 from icemap.boreholes.samples import SAMPLE_COLUMNS
 from icemap.ensemble.checks import fewest_samples
-from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.coding import POSITION, PredictorCoding
 from icemap.ensemble.fit_parts import fit_parts
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.gaussian_process import ProcessKernel
+from icemap.ensemble.inputs import predictors_of, vectors_of
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
 from icemap.ensemble.pool_parts import Partners, PoolParts
 from icemap.ensemble.pooled import PooledMixture, replicate_interval
@@ -31,9 +32,8 @@ from icemap.ensemble.replicates import (
     TrainingTable,
     fit_replicate,
 )
-from icemap.ensemble.tuning import PoolChoices, Tuning, tune
+from icemap.ensemble.tuning import PoolChoices, Tuning, tune, tune_position
 from icemap.recipe import FittedOn, Recipe, RecipeName
-from icemap.sphere import unit_vectors
 
 Array = NDArray[np.float64]
 
@@ -97,6 +97,9 @@ class IceEnsemble(BaseEstimator):
         Settings that the tuning tries for each member beside its defaults; 0 keeps the defaults.
     monotone : mapping of str to int, optional
         Predictors along which the target never falls (1) or never rises (-1).
+    position : bool, optional
+        Whether the position of a place, as a unit vector, is among the predictors of members and
+        forest; None has spatial folds choose. The published recipe goes without.
     seed : int
     recipe : {"icemap", "published"}
         icemap's, or that of Wang, Ran & Li (2026) as printed, see `icemap.recipe.Recipe`.
@@ -106,6 +109,7 @@ class IceEnsemble(BaseEstimator):
     Attributes
     ----------
     coding_ : PredictorCoding
+        Of the predictors that are used: with the position where that was chosen.
     tuning_ : Tuning
         Settings of the members and strength of the prior, for all replicates.
     replicates_ : list of Replicate
@@ -148,6 +152,7 @@ class IceEnsemble(BaseEstimator):
         climatology: float | None = None,
         candidates: int = 8,
         monotone: Mapping[str, int] | None = None,
+        position: bool | None = None,
         seed: int = 0,
         recipe: RecipeName = "icemap",
         fitted_on: FittedOn | None = None,
@@ -163,6 +168,7 @@ class IceEnsemble(BaseEstimator):
         self.climatology = climatology
         self.candidates = candidates
         self.monotone = monotone
+        self.position = position
         self.seed = seed
         self.recipe = recipe
         self.fitted_on = fitted_on
@@ -180,7 +186,7 @@ class IceEnsemble(BaseEstimator):
         """
         # That of an earlier fit.
         self.__dict__.pop("pooled_", None)
-        self.tuning_ = self.tune(self.prepare(samples))
+        self.adopt(self.tune(self.prepare(samples)))
         self.samples_ = samples
         self.replicates_: Sequence[Replicate] = [
             self.fit_one(samples, index) for index in range(self.replicates)
@@ -197,17 +203,30 @@ class IceEnsemble(BaseEstimator):
                 f"there are {count} samples, an ensemble needs at least {needed}: add sites,"
                 " or accept more grades."
             )
-        self.coding_ = PredictorCoding.fit(
-            samples[names].to_numpy(dtype=float), names, [n for n in names if n in self.classes]
-        )
+        X, vectors = samples[names].to_numpy(dtype=float), vectors_of(samples)
+        if self._may_know_position and vectors is not None and np.isfinite(vectors).all():
+            X, names = np.column_stack([X, vectors]), [*names, *POSITION]
+        self.columns_ = PredictorCoding.fit(X, names, [n for n in names if n in self.classes])
+        self.adopt(Tuning())
         table = self.table(samples)
         self.held_out_ = replicate_splits(table.cell, self.held_out, self.replicates, self.seed)
-        self.tuning_ = Tuning()
         return table
+
+    @property
+    def _may_know_position(self) -> bool:
+        return self.position is not False and not self.followed.published
+
+    def adopt(self, tuning: Tuning) -> None:
+        """Take a tuning, and the predictors that it has chosen."""
+        self.tuning_, self.coding_ = tuning, self.coding_of(tuning)
+
+    def coding_of(self, tuning: Tuning) -> PredictorCoding:
+        """The coding of the predictors that a tuning has chosen."""
+        return self.columns_ if tuning.position else self.columns_.without_position()
 
     def table(self, samples: pd.DataFrame) -> TrainingTable:
         """The samples as coded arrays."""
-        X, _ = self.coding_.encode(samples[list(self.coding_.names)].to_numpy(dtype=float))
+        X, _ = self.columns_.encode(predictors_of(samples, self.columns_))
         y = samples["value"].to_numpy(dtype=float)
         if not np.isfinite(y).all():
             raise ValueError(
@@ -274,14 +293,19 @@ class IceEnsemble(BaseEstimator):
 
     def tune(self, table: TrainingTable) -> Tuning:
         """Settings for a table, by spatial folds inside it."""
-        return tune(
-            table,
-            self.options_of(Tuning()),
-            self.coding_,
-            self.candidates,
-            self.seed,
-            **self.chosen,
-        )
+        position = self.tune_position(table)
+        options, coding = self.options_of(Tuning()), self.coding_of(position)
+        found = tune(table, options, coding, self.candidates, self.seed, **self.chosen)
+        record = [*position.record, *found.record]
+        return replace(found, position=position.position, record=record)
+
+    def tune_position(self, table: TrainingTable) -> Tuning:
+        """Whether the position is among the predictors, by spatial folds of a table."""
+        if not self.columns_.placed:
+            return Tuning()
+        if self.position:
+            return Tuning(position=True)
+        return tune_position(table, self.options_of(Tuning()), self.columns_, self.seed)
 
     @property
     def chosen(self) -> PoolChoices:
@@ -308,16 +332,12 @@ class IceEnsemble(BaseEstimator):
     def fit_parts(
         self,
         table: TrainingTable,
-        options: TrainingOptions | None = None,
         kernel: ProcessKernel | None = None,
     ) -> PoolParts | None:
-        """What is pooled with COP-BMA, of a whole training table, with the shares of the options,
-        which are the ensemble's own if not given, and the kernel of the process where it is known.
-
-        None for the published recipe.
+        """What is pooled with COP-BMA, of a whole training table, with the kernel of the process
+        where it is known. None for the published recipe.
         """
-        chosen = self.options if options is None else options
-        return fit_parts(table, chosen, self.coding_, self.seed, kernel=kernel)
+        return fit_parts(table, self.options, self.coding_, self.seed, kernel=kernel)
 
     @cached_property
     def pooled_(self) -> PooledMixture:
@@ -362,7 +382,8 @@ class IceEnsemble(BaseEstimator):
         shape (n, predictors).
 
         A DataFrame with ``lon`` and ``lat`` says where its rows are; an array does not, and its
-        rows are taken for places that are far from every sample.
+        rows are taken for places that are far from every sample. ValueError where nobody says it of
+        an ensemble whose members know the position.
         """
         check_is_fitted(self, "replicates_")
         if hasattr(X, "__dask_graph__") or hasattr(X, "data_vars"):
@@ -370,10 +391,7 @@ class IceEnsemble(BaseEstimator):
                 "an IceEnsemble predicts a table in memory: IceRegressor, or an ensemble opened by"
                 " icemap.open_ensemble, predicts a Dataset lazily."
             )
-        values = (
-            X[list(self.coding_.names)].to_numpy(dtype=float) if isinstance(X, pd.DataFrame) else X
-        )
-        coded, unseen = self.coding_.encode(values)
+        coded, unseen = self.coding_.encode(predictors_of(X, self.coding_))
         F = self.member_predictions(coded)
         partners = self.partners(coded, vectors_of(X))
         means, bounds, outside = self.pooled_.summary(F, (0.025, 0.975), partners)
@@ -431,15 +449,6 @@ def sample_errors(samples: pd.DataFrame) -> Array | None:
             " missing."
         )
     return error if error.any() else None
-
-
-def vectors_of(X: Any) -> Array | None:
-    """Unit vectors (n, 3) of the rows of a DataFrame with ``lon`` and ``lat``; None of anything
-    else.
-    """
-    if not isinstance(X, pd.DataFrame) or not {"lon", "lat"} <= set(X.columns):
-        return None
-    return unit_vectors(X["lon"].to_numpy(dtype=float), X["lat"].to_numpy(dtype=float))
 
 
 def replicate_seed(seed: int, index: int) -> int:

@@ -81,7 +81,8 @@ class PoolParts:
         codes : ndarray of uint8, shape (predictors, n)
             Coded predictors, see `icemap.ensemble.coding.PredictorCoding.codes`.
         design : ndarray of shape (n, columns)
-            Standardized predictors, see `icemap.ensemble.coding.PredictorCoding.design`.
+            Standardized predictors without the position, for which the process has a kernel of its
+            own, see `icemap.ensemble.coding.PredictorCoding.design`.
         vectors : ndarray of shape (n, 3) or None
             Unit vectors of the places; None where nobody says where they are.
         """
@@ -97,7 +98,7 @@ class PoolParts:
     def at_coded(self, coding: PredictorCoding, X: Array, vectors: Array | None = None) -> Partners:
         """As `at`, for coded predictors of shape (n, predictors)."""
         codes = np.ascontiguousarray(coding.codes(X).T)
-        return self.at(codes, coding.design(X), vectors)
+        return self.at(codes, coding.without_position().design(X), vectors)
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,7 +177,8 @@ def left_out_parts(
         parts[1, test] = forest.at(coding.codes(left_out.X)).quantiles(levels)
         if kernel is not None:
             process = condition_process(training, options, coding, kernel)
-            kriged = process.at(coding.design(left_out.X), left_out.vectors)
+            design = coding.without_position().design(left_out.X)
+            kriged = process.at(design, left_out.vectors)
             parts[2, test] = kriged.quantiles(levels)
         climatology[test] = bma.target_margin_.ppf(_LEVELS)
     here = table.drilled

@@ -80,7 +80,7 @@ class TrainingTable:
     Attributes
     ----------
     X : ndarray of shape (n, predictors)
-        Coded predictors.
+        Coded predictors, the position last where it is known; a coding without it reads the rest.
     y, weight : ndarray of shape (n,)
     longitude, latitude : ndarray of shape (n,)
         NaN where nobody says where the samples are: folds are then of cells, else of spatial
@@ -108,6 +108,10 @@ class TrainingTable:
         error = None if self.error is None else self.error[rows]
         pseudo = None if self.pseudo is None else self.pseudo[rows]
         return TrainingTable(self.X[rows], self.y[rows], self.weight[rows], *places, error, pseudo)
+
+    def seen_by(self, coding: PredictorCoding) -> TrainingTable:
+        """With the predictors of a coding alone, which goes without the position."""
+        return replace(self, X=self.X[:, : len(coding.names)])
 
     @property
     def drilled(self) -> NDArray[np.bool_]:

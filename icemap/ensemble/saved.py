@@ -21,6 +21,7 @@ from icemap.ensemble.bma import CopulaBMA
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import split_numbers
 from icemap.ensemble.gaussian_process import GaussianProcess
+from icemap.ensemble.inputs import predictors_of
 from icemap.ensemble.members import CONSENSUS
 from icemap.ensemble.pool_parts import PoolParts, Shares
 from icemap.ensemble.quantile_forest import QuantileForest
@@ -160,13 +161,8 @@ def write_manifest(
 
     import icemap
 
-    coding = ensemble.coding_
-    rows = (
-        samples[list(coding.names)]
-        .iloc[np.linspace(0, len(samples) - 1, CHECK_ROWS).astype(int)]
-        .to_numpy(dtype=float)
-    )
-    values = samples[list(coding.names)].to_numpy(dtype=float)
+    coding, values = ensemble.coding_, predictors_of(samples, ensemble.coding_)
+    rows = values[np.linspace(0, len(samples) - 1, CHECK_ROWS).astype(int)]
     write_json(
         join(url, MANIFEST),
         {
@@ -285,7 +281,7 @@ def load_parts(url: str, manifest: Mapping[str, Any], coding: PredictorCoding) -
     if PROCESS in manifest["files"]:
         with _arrays(url, PROCESS, manifest, "Gaussian process") as arrays:
             process = GaussianProcess(**arrays)
-            process.require_sound(len(coding.design_columns))
+            process.require_sound(len(coding.without_position().design_columns))
     return PoolParts(forest, process, Shares(**manifest["shares"]))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.quantile_forest import TREES
 from icemap.ensemble.saved import read_manifest
 from icemap.errors import IcemapError
@@ -43,7 +44,7 @@ def require_agreement(build: MapBuild) -> None:
         "train the ensemble on this cube ('icemap train'), or give the cube that it was trained on"
     )
     here, trained = describe_predictors(build.cube_url), manifest.get("predictors", {})
-    for name in manifest["coding"]["names"]:
+    for name in PredictorCoding.from_dict(manifest["coding"]).given:
         if name not in cube:
             raise IcemapError(f"{where}: the cube has no predictor '{name}'. Either {what_to_do}.")
         if difference := _difference(trained.get(name), here.get(name)):

@@ -46,7 +46,7 @@ def map_pixels(
     applicability : Applicability
     calibration : Calibration
     X : ndarray of shape (n, predictors)
-        In the ensemble's order of predictors; classes as codes.
+        In the ensemble's order of predictors, with or without the position; classes as codes.
     vectors : ndarray of shape (n, 3) or None
         Unit vectors of the pixels' centres; None where nobody says where they are.
     """
@@ -94,7 +94,7 @@ def _predict(
     X: NDArray[Any],
     vectors: NDArray[np.float64] | None,
 ) -> ChunkResult:
-    n, padded = len(X), pad(X)
+    n, padded = len(X), pad(compiled.coding.with_position(X, vectors))
     where = None if vectors is None else pad(vectors)
     codes, design, unseen = compiled.code(padded)
     F = compiled.predict_members(padded, codes, design)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.coding import POSITION, PredictorCoding
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.mixture import Mixture, mix, pooled_means, quantiles
 from icemap.ensemble.model import IceEnsemble
@@ -195,6 +195,9 @@ class CompiledEnsemble:
         """
         if self.parts is None:
             return None
+        if self.coding.placed:
+            columns = np.isin(self.coding.design_columns, POSITION, invert=True)
+            design = np.compress(columns, design, axis=1)
         if self.leaf_trees is None:
             return self.parts.at(codes, design, vectors)
         leaves = np.empty((len(self.parts.forest.root), codes.shape[1]), np.float32)
@@ -205,7 +208,8 @@ class CompiledEnsemble:
     def knows_places(self) -> bool:
         """Whether it matters where a pixel is, not only what its predictors are."""
         process = None if self.parts is None else self.parts.process
-        return process is not None and bool(process.variances[1] > 0)
+        near = process is not None and bool(process.variances[1] > 0)
+        return near or self.coding.placed
 
     def pool(
         self,
@@ -244,8 +248,8 @@ def compile_ensemble(
     Parameters
     ----------
     sites : ndarray of shape (n, predictors)
-        Real predictors, such as those of the training sites; the pixels of the check are made from
-        them.
+        Real predictors, such as those of the training sites, with the position where it is among
+        them; the pixels of the check are made from them.
 
     Raises
     ------

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import icemap
 from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.inputs import predictors_of
 from icemap.ensemble.mixture import Mixture
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import (
@@ -101,7 +102,7 @@ def ensure_compiled(url: str, samples: pd.DataFrame) -> None:
     if not compiled_misfit(url):
         return
     ensemble = IceEnsemble.load(url)
-    write_compiled(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+    write_compiled(ensemble, url, predictors_of(samples, ensemble.coding_))
 
 
 def compiled_misfit(url: str) -> str:

@@ -35,8 +35,9 @@ def predict_means(predictor: Predictor, X: Array, vectors: Array | None = None) 
     """
     compiled, parts = predictor.compiled, []
     for start in range(0, len(X), BATCH):
-        rows = X[start : start + BATCH]
-        padded, where = pad(rows), _padded(vectors, start)
+        rows, near = X[start : start + BATCH], _rows(vectors, start)
+        padded = pad(compiled.coding.with_position(rows, near))
+        where = None if near is None else pad(near)
         codes, design, _ = compiled.code(padded)
         F = compiled.predict_members(padded, codes, design)
         partners = compiled.partners(codes, design, where)
@@ -63,8 +64,9 @@ def predict_quantiles(
     levels, parts = check_probabilities(q), []
     low, high = float(compiled.mixture.x[0]), float(compiled.mixture.x[-1])
     for start in range(0, len(X), BATCH):
-        rows = X[start : start + BATCH]
-        padded, where = pad(rows), _padded(vectors, start)
+        rows, near = X[start : start + BATCH], _rows(vectors, start)
+        padded = pad(compiled.coding.with_position(rows, near))
+        where = None if near is None else pad(near)
         codes, design, _ = compiled.code(padded)
         F = compiled.predict_members(padded, codes, design)
         partners = compiled.partners(codes, design, where)
@@ -79,8 +81,8 @@ def predict_quantiles(
     return np.concatenate(parts) if parts else np.empty((0, len(levels)))
 
 
-def _padded(vectors: Array | None, start: int) -> Array | None:
-    return None if vectors is None else pad(vectors[start : start + BATCH])
+def _rows(vectors: Array | None, start: int) -> Array | None:
+    return None if vectors is None else vectors[start : start + BATCH]
 
 
 def _widened(mean: Array, quantiles: Array, levels: Array, nugget: float) -> Array:

@@ -63,17 +63,22 @@ def predict_dataset(dataset: Any, model: Model) -> xr.Dataset:
     ------
     IcemapError
         If a predictor is missing, has another unit than in training, or other dimensions than the
-        others.
+        others; or if the position is a predictor, and the Dataset does not say where its cells are.
     """
     import dask.array as da
     import xarray as xr
 
-    names = model.predictor().compiled.coding.names
+    names = model.predictor().compiled.coding.given
     published = model.predictor().compiled.published
     fields = _fields(dataset, names, model.units)
     first = fields[names[0]]
     arrays = [field.data for field in fields.values()]
     where = _where(dataset, first)
+    if not where and model.predictor().compiled.coding.placed:
+        raise IcemapError(
+            "The Dataset has no coordinates 'latitude' and 'longitude' in degrees, and the position"
+            " is among the predictors of this model: add them."
+        )
     if not where and model.predictor().compiled.knows_places:
         warnings.warn(
             "The Dataset has no coordinates 'latitude' and 'longitude' in degrees: its cells are"
@@ -124,7 +129,7 @@ def map_block(
         return made.reshape(LAYERS, *shape)
     predictor = unpacked(model)
     if (wanted & ~finite).any():
-        names = predictor.compiled.coding.names
+        names = predictor.compiled.coding.given
         missing = [
             name for name, column in zip(names, values) if not np.isfinite(column[wanted]).all()
         ]
@@ -294,7 +299,14 @@ def predict_lazily(X: Any, model: Model, width: int) -> Any:
     TypeError, ValueError
         If it is not of Dask, or has another width.
     """
-    names = list(model.predictor().compiled.coding.names)
+    coding = model.predictor().compiled.coding
+    names = list(coding.given)
+    if coding.placed:
+        raise ValueError(
+            "the position is among the predictors of this model, and a Dask array or frame does not"
+            " say where its rows are: give a Dataset with latitude and longitude, or arrays in"
+            " memory with their coordinates."
+        )
     if hasattr(X, "map_partitions"):
         _require_columns(X, names)
         import pandas as pd

@@ -75,13 +75,13 @@ def learn(
     calibrate : bool
         Fit once more for each of five folds, to see how wide intervals should be.
     """
-    ensemble.coding_ = PredictorCoding.fit(X, names, [n for n in names if n in ensemble.classes])
-    coding = ensemble.coding_
+    coding = PredictorCoding.fit(X, names, [n for n in names if n in ensemble.classes])
+    ensemble.columns_ = coding
+    ensemble.adopt(Tuning())
     table = table_of(coding.encode(X)[0])
     if ensemble.followed.published:
         table = table.alike()
     ensemble.held_out_ = _held_out(ensemble, table)
-    ensemble.tuning_ = Tuning()
     design, seed = coding.design(table.X), ensemble.seed
     with _prepared(n_jobs):
         ensemble.tuning_ = ensemble.tune(table)

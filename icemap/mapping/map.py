@@ -82,7 +82,7 @@ class MapBuild:
         if not valid.any():
             return {"pixels": int(valid.size), "valid": 0, "sums": {}}
         predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
-        names = predictor.compiled.coding.names
+        names = predictor.compiled.coding.given
         arrays = read_chunk(self.cube_url, chunk, names)
         rows, columns = in_tiles(*np.nonzero(valid))
         X = np.column_stack([_decoded(arrays[name][rows, columns]) for name in names])

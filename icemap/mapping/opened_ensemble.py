@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from icemap.cards import card, target_text, weights_text
 from icemap.config_sections import TargetConfig
 from icemap.ensemble.coding import PredictorCoding
-from icemap.ensemble.model import IceEnsemble, Prediction, vectors_of
+from icemap.ensemble.inputs import predictors_of, vectors_of
+from icemap.ensemble.model import IceEnsemble, Prediction
 from icemap.ensemble.replicates import Replicate
 from icemap.ensemble.saved import (
     load_parts,
@@ -118,9 +119,7 @@ class OpenedEnsemble(IceEnsemble):
         check_is_fitted(self, "replicates_")
         if self.compiled_ is None:
             return super().predict_all(X)
-        values = self.coding_.require_values(
-            X[list(self.coding_.names)].to_numpy(dtype=float) if isinstance(X, pd.DataFrame) else X
-        )
+        values = self.coding_.require_values(predictors_of(X, self.coding_))
         # No pixels are predicted as one batch of none.
         starts = range(0, len(values), BATCH) or range(1)
         vectors = vectors_of(X)

@@ -77,16 +77,12 @@ def map_places(
     predictor : Predictor
         The compiled ensemble with its calibration.
     """
-    coding = predictor.compiled.coding
+    coding, vectors = predictor.compiled.coding, unit_vectors(places.longitude, places.latitude)
     result = map_pixels(
-        predictor.compiled,
-        predictor.applicability,
-        predictor.calibration,
-        X,
-        unit_vectors(places.longitude, places.latitude),
+        predictor.compiled, predictor.applicability, predictor.calibration, X, vectors
     )
     sd = predictor.calibration.scope.cell_sd(result.lower, result.upper)
-    predictors = coding.design(coding.encode(X)[0])
+    predictors = coding.design(coding.encode(coding.with_position(X, vectors))[0])
     return MapPlaces(
         places.longitude,
         places.latitude,

@@ -425,7 +425,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         model = cls(**own, random_state=saved.parameters["seed"])
         model.model_, model.target_ = saved, saved.target
         coding, applicability = saved.predictor().compiled.coding, saved.predictor().applicability
-        names = list(coding.names)
+        names = list(coding.given)
         model.n_features_in_, model.feature_names_in_ = len(names), np.array(names, dtype=object)
         # The sites are kept standardized and weighted.
         weights = applicability.points.std(axis=0, ddof=1)

@@ -118,7 +118,7 @@ class FindInfluence:
         from icemap.verification.site_influence import next_boreholes, site_table
 
         predictor = get_predictor(self.ensemble_url, self.ensemble_digest)
-        names = predictor.compiled.coding.names
+        names = predictor.compiled.coding.given
         X, weight = weighed_places(open_cube(self.cube_url), self.places, names)
         applicability, on_map = (
             predictor.applicability,

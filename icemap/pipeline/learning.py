@@ -40,6 +40,7 @@ def prepared_ensemble(context: Context) -> tuple[IceEnsemble, pd.DataFrame]:
             name: {"rising": 1, "falling": -1}[direction]
             for name, direction in options.monotone.items()
         },
+        position=options.position,
         seed=config.seed,
         recipe=options.recipe,
         fitted_on=options.fitted_on,

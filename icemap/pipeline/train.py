@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from icemap.ensemble.model import IceEnsemble
 
 
+# What is tuned before the members.
+POSITION = "position"
+
+
 def _depends(context: Context) -> Any:
     from icemap.ensemble.folds import SPLITS_IN_A_ROW
     from icemap.ensemble.members import require_member
@@ -33,6 +37,7 @@ def _depends(context: Context) -> Any:
 
 def _make(context: Context) -> Facts:
     """The replicates of the ensemble."""
+    from icemap.ensemble.inputs import predictors_of
     from icemap.ensemble.saved import (
         MANIFEST,
         describe_ensemble,
@@ -76,7 +81,7 @@ def _make(context: Context) -> Facts:
             for index in range(ensemble.replicates)
         ]
         write_manifest(ensemble, url, files, samples, facts)
-        write_compiled(ensemble, url, samples[list(ensemble.coding_.names)].to_numpy(dtype=float))
+        write_compiled(ensemble, url, predictors_of(samples, ensemble.coding_))
     weights = {
         name: sum(record["weights"][name] for record in records) / len(records)
         for name in records[0]["weights"]
@@ -104,7 +109,9 @@ def _forget_lost_replicates(context: Context, url: str) -> None:
 
 
 def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> None:
-    """Settings of the members side by side, then how they are pooled, which depends on them."""
+    """Whether the position is among the predictors; settings of the members side by side; then how
+    they are pooled, which depends on them.
+    """
     from icemap.ensemble.members import CONSENSUS
     from icemap.ensemble.tuning import Tuning
     from icemap.running.run import Job
@@ -118,14 +125,18 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
             )
         ]
 
-    found = chosen(ensemble.members)
-    ensemble.tuning_ = Tuning(
-        {name: settings for part in found for name, settings in part.settings.items()}
-    )
+    found = chosen([POSITION])
+    position = found[0].position
+    ensemble.adopt(found[0])
+    if ensemble.coding_.placed:
+        context.log("  the position of the samples is among the predictors")
+    found += chosen(ensemble.members)
+    chosen_settings = {name: own for part in found for name, own in part.settings.items()}
+    ensemble.adopt(Tuning(chosen_settings, position=position))
     if any(ensemble.chosen.values()):
         found += chosen([CONSENSUS])
     record = [row for part in found for row in part.record]
-    ensemble.tuning_ = replace(found[-1], settings=ensemble.tuning_.settings, record=record)
+    ensemble.adopt(replace(found[-1], settings=chosen_settings, position=position, record=record))
     for name, settings in ensemble.tuning_.settings.items():
         context.log(
             f"  {name}: "
@@ -145,7 +156,9 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
 
 @dataclass(frozen=True)
 class TuningItem:
-    """One member to be tuned, or the consensus: how the members are pooled, once they are tuned."""
+    """One member to be tuned, or the consensus: how the members are pooled, once they are tuned; or
+    the position: whether it is among their predictors.
+    """
 
     member: str
 
@@ -168,8 +181,11 @@ class TuneEnsemble:
 
         ensemble = self.ensemble
         try:
+            table = ensemble.table(self.samples)
+            if item.member == POSITION:
+                return ensemble.tune_position(table).to_dict()
             table, variance = weighed_table(
-                ensemble.table(self.samples), ensemble.options, ensemble.coding_, ensemble.seed
+                table, ensemble.options, ensemble.coding_, ensemble.seed
             )
             options = replace(ensemble.options, model_variance=variance)
             if item.member == CONSENSUS:

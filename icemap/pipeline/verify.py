@@ -82,7 +82,7 @@ def _make(context: Context) -> Facts:
 
     config = context.config
     ensemble, samples = prepared_ensemble(context)
-    ensemble.tuning_ = Tuning.from_dict(read_manifest(config.folder.ensemble)["tuning"])
+    ensemble.adopt(Tuning.from_dict(read_manifest(config.folder.ensemble)["tuning"]))
     everything = ensemble.table(samples)
     # Pseudo-sites are last, so that rows mean the same with and without them.
     table, boreholes = everything.take(everything.drilled), samples[everything.drilled]

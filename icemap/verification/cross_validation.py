@@ -5,6 +5,7 @@ competitors.
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -111,9 +112,13 @@ def verify_fold(
     chosen = (
         ensemble.tune(training) if nested else replace(ensemble.tuning_, left_out=None, kernel=None)
     )
-    options = ensemble.options_of(chosen)
-    replicate = fit_replicate(training, options, ensemble.coding_, seed, chosen.left_out)
-    parts = ensemble.fit_parts(training, options, chosen.kernel)
+    # Of this fold alone: another one may choose other predictors.
+    ensemble = copy(ensemble)
+    ensemble.adopt(chosen)
+    coding, options = ensemble.coding_, ensemble.options
+    table, training = table.seen_by(coding), training.seen_by(coding)
+    replicate = fit_replicate(training, options, coding, seed, chosen.left_out)
+    parts = ensemble.fit_parts(training, kernel=chosen.kernel)
     X, y = table.X[test], table.y[test]
     error = None if table.error is None else table.error[test]
     weighed = training.weighed(options.model_variance)
@@ -130,15 +135,16 @@ def verify_fold(
         }
     if published or PUBLISHED in competitors:
         count = min(ensemble.replicates, REPLICATES)
-        fitted = PublishedFit.of(training, options, ensemble.coding_, count, seed)
+        fitted = PublishedFit.of(training, options, coding.without_position(), count, seed)
         models |= {row: _plain(found) for row, found in fitted.forecasts(X, y).items()}
     sides = Sides(
         weighed,
         table.take(test),
-        ensemble.coding_.class_columns,
+        coding.class_columns,
         ensemble.bounds,
         ensemble.block_degrees,
         seed,
+        coding.placed,
     )
     unfitted = []
     for name in competitors:
@@ -149,9 +155,9 @@ def verify_fold(
             unfitted.append(name)
         else:
             models[name] = _plain(forecast)
-    sites = ensemble.coding_.design(training.X)
+    sites = coding.design(training.X)
     dissimilarity = Applicability.fit(sites, predictor_weights(sites, training.y, seed)).index(
-        ensemble.coding_.design(X)
+        coding.design(X)
     )
     record: FoldRecord = {
         "rows": np.flatnonzero(test).tolist(),
@@ -162,9 +168,8 @@ def verify_fold(
         "climatology": options.climatology,
     }
     if importance:
-        record["permuted"] = permuted_errors(
-            ReplicateMean(replicate, parts), X, y, ensemble.coding_.names, seed
-        )
+        model = ReplicateMean(replicate, parts)
+        record["permuted"] = permuted_errors(model, X, y, coding.names, seed)
     if learning and not published:
         whole = learning_part(1.0, training, models[MODEL])
         smaller = _from_parts(training, options, ensemble, table.take(test), seed)
@@ -187,7 +192,7 @@ def _from_parts(
         side = training.take(rows)
         try:
             replicate = fit_replicate(side, options, ensemble.coding_, seed)
-            parts = ensemble.fit_parts(side, options)
+            parts = ensemble.fit_parts(side)
             forecast = _mapped_forecast(replicate, parts, ensemble, left_out)
         except (ValueError, RuntimeError):
             continue

@@ -124,8 +124,11 @@ def permutation_importance_table(parts: Sequence[PermutedErrors]) -> list[Permut
     share /= share.sum()
     mse = float(share @ [part["mse"] for part in parts])
     rows: list[PermutationRow] = []
-    for name in parts[0]["increase"]:
-        permuted = mse + share @ np.array([part["increase"][name] for part in parts])
+    unused = [0.0] * max(len(rise) for part in parts for rise in part["increase"].values())
+    for name in dict.fromkeys(name for part in parts for name in part["increase"]):
+        # A fold may have chosen to go without a predictor.
+        rises = [part["increase"].get(name, unused) for part in parts]
+        permuted = mse + share @ np.array(rises)
         rise = np.sqrt(np.maximum(permuted, 0.0)) - np.sqrt(mse)
         rows.append(
             {"predictor": name, "rmse_increase": float(rise.mean()), "sd": float(rise.std(ddof=1))}
@@ -178,11 +181,12 @@ def partial_dependence(
     Returns
     -------
     dict of str to Dependence
-        By predictor. The curve spans the central 90 % of the samples.
+        By predictor, without the position. The curve spans the central 90 % of the samples.
     """
     background = X[np.sort(np.random.default_rng(seed).permutation(len(X))[:_BACKGROUND])]
     curves: dict[str, Dependence] = {}
-    for column, name in enumerate(coding.names):
+    # Nobody moves along one axis of the position alone.
+    for column, name in enumerate(coding.given):
         is_class = column in coding.class_columns
         values = np.unique(X[:, column]) if is_class else _curve(X[:, column])
         # One prediction for the whole curve: scikit-learn's partial_dependence predicts once for

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.gaussian_process import GaussianProcessRegressor
 
+from icemap.ensemble.coding import POSITION
 from icemap.ensemble.gaussian_process import MAX_FITTED, fitted_kernel, some_of
-from icemap.ensemble.replicates import TrainingTable
 from icemap.ensemble.target import TargetScale
 from icemap.sphere import unit_vectors
 from icemap.verification.records import Forecast
@@ -34,7 +34,7 @@ def kriging(sides: Sides) -> Forecast:
     rng = np.random.default_rng(sides.seed)
     training = sides.training
     scale = TargetScale.fit(training.y, sides.bounds)
-    inputs, at = _inputs(training, sides.test, sides.class_columns)
+    inputs, at = _inputs(sides)
     kept = some_of(len(training), MAX_SITES, rng)
     inputs, z = inputs[kept], scale.transform(training.y)[kept]
     found = some_of(len(z), MAX_FITTED, rng)
@@ -46,13 +46,14 @@ def kriging(sides: Sides) -> Forecast:
     return transformed_normal(mean, np.maximum(sd, 1e-6), scale, sides.test.y)
 
 
-def _inputs(
-    training: TrainingTable, test: TrainingTable, class_columns: list[int]
-) -> tuple[Array, Array]:
+def _inputs(sides: Sides) -> tuple[Array, Array]:
     """Standardized predictors, levels of classes as columns, unit vectors: of the training side and
     of the test side.
     """
-    continuous = [k for k in range(training.X.shape[1]) if k not in class_columns]
+    training, test, class_columns = sides.training, sides.test, sides.class_columns
+    # The position has a kernel of its own.
+    given = training.X.shape[1] - (len(POSITION) if sides.placed else 0)
+    continuous = [k for k in range(given) if k not in class_columns]
     own, other = training.X[:, continuous], test.X[:, continuous]
     deviation = own.std(axis=0)
     deviation = np.where(deviation > 0, deviation, 1.0)

@@ -22,6 +22,8 @@ class Sides:
     block_degrees : float
         Side of spatial blocks.
     seed : int
+    placed : bool
+        Whether the position is among the predictors, last.
     """
 
     training: TrainingTable
@@ -30,3 +32,4 @@ class Sides:
     bounds: tuple[float, float] | None
     block_degrees: float
     seed: int
+    placed: bool = False

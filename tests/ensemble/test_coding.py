@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from icemap.ensemble.coding import MAX_EDGES, MIN_CLASS, PredictorCoding
+from icemap.ensemble.coding import MAX_EDGES, MIN_CLASS, POSITION, PredictorCoding
+from icemap.sphere import unit_vectors
 
 pytestmark = pytest.mark.quick
 
@@ -99,3 +100,44 @@ def test_codes_of_many_values_hold_equal_shares():
     counts = np.bincount(coding.codes(column[:, None])[:, 0], minlength=255)
     assert len(counts) == 255
     assert np.ptp(counts) <= 2
+
+
+def placed() -> tuple[PredictorCoding, np.ndarray]:
+    vectors = unit_vectors(np.linspace(-180, 180, len(X)), np.linspace(50, 80, len(X)))
+    wide = np.column_stack([X, vectors])
+    return PredictorCoding.fit(wide, [*NAMES, *POSITION], ["rock"]), vectors
+
+
+def test_the_position_is_the_last_of_the_predictors_and_nobody_has_to_give_it():
+    coding, vectors = placed()
+    assert coding.placed
+    assert coding.given == tuple(NAMES)
+    wide = coding.with_position(X, vectors)
+    assert wide[:, 3:].tolist() == vectors.astype(np.float32).tolist()
+    assert coding.with_position(wide, None) is wide
+    assert PredictorCoding.from_dict(json.loads(json.dumps(coding.to_dict()))) == coding
+
+
+def test_a_position_that_is_needed_and_not_given_is_asked_for():
+    with pytest.raises(ValueError, match="say where the places are, by the columns lon and lat"):
+        placed()[0].with_position(X, None)
+
+
+def test_a_table_in_double_precision_has_the_position_of_a_cube_in_single():
+    coding, vectors = placed()
+    single = coding.with_position(X.astype(np.float32), vectors)
+    assert single.dtype == np.float32
+    assert np.array_equal(single[:, 3:], coding.with_position(X, vectors)[:, 3:])
+
+
+def test_without_its_position_a_coding_is_that_of_the_predictors_alone():
+    coding, vectors = placed()
+    bare, alone = coding.without_position(), PredictorCoding.fit(X, NAMES, ["rock"])
+    assert bare == alone
+    assert bare.without_position() == bare
+    assert bare.with_position(X, vectors) is X
+    wide = coding.encode(coding.with_position(X, vectors))[0]
+    coded = alone.encode(X)[0]
+    # It reads tables that have the position as if they had none.
+    assert np.array_equal(bare.codes(wide), alone.codes(coded))
+    assert np.array_equal(bare.design(wide), alone.design(coded))

@@ -176,7 +176,7 @@ def test_the_defaults_are_those_of_the_config():
     """What a config leaves out and what a call leaves out are the same ensemble."""
     defaults, parameters = EnsembleConfig(), IceEnsemble().get_params()
     shared = EnsembleConfig.model_fields.keys() & parameters.keys() - {"monotone"}
-    assert len(shared) == 10
+    assert len(shared) == 11
     assert {n: getattr(defaults, n) for n in shared} == {n: parameters[n] for n in shared}
 
 

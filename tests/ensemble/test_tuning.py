@@ -129,7 +129,8 @@ def test_what_is_found_on_the_way_is_what_the_fits_after_it_would_find():
     given = fit_replicate(table, chosen, coding, 1, found.left_out)
     assert given.out_of_fold is found.left_out
     np.testing.assert_array_equal(given.bma.weights_, replicate.bma.weights_)
-    ours, theirs = (ensemble.fit_parts(table, chosen, kernel) for kernel in (found.kernel, None))
+    ensemble.adopt(found)
+    ours, theirs = (ensemble.fit_parts(table, kernel) for kernel in (found.kernel, None))
     for one, other in zip(ours.process, theirs.process, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -183,3 +184,62 @@ def test_pseudo_sites_are_not_what_a_pool_is_chosen_by():
     # A third of the rows would be forecast nearly exactly.
     assert pool["marked"] > 1.3 * pool["taken for boreholes"]
     assert member["marked"] > 1.3 * member["taken for boreholes"]
+
+
+def of_places(seed: int, slope: float) -> pd.DataFrame:
+    """Two hundred places in forty clusters, whose value rises northwards and eastwards by a slope,
+    and with a predictor.
+    """
+    rng = np.random.default_rng(seed)
+    lon = np.repeat(rng.uniform(0, 120, 40), 5) + rng.normal(0, 1, 200)
+    lat = np.repeat(rng.uniform(50, 80, 40), 5) + rng.normal(0, 1, 200)
+    a = rng.normal(size=200)
+    value = 50 + 8 * a + slope * ((lat - 65) / 15 + (lon - 60) / 60) + rng.normal(0, 4, 200)
+    return pd.DataFrame({"a": a, "b": rng.normal(size=200), "lon": lon, "lat": lat, "value": value})
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(("slope", "known"), [(15.0, True), (0.0, False)])
+def test_the_position_is_a_predictor_where_left_out_blocks_are_nearer_with_it(slope, known):
+    for seed in range(3):
+        samples = of_places(seed, slope)
+        ensemble = IceEnsemble(bounds=None)
+        found = ensemble.tune_position(ensemble.prepare(samples))
+        assert found.position is known
+        without, with_it = (row["mean_squared_error"] for row in found.record)
+        assert [row["position"] for row in found.record] == [False, True]
+        assert (with_it < without) is known
+        assert Tuning.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("options", "known"),
+    [({"position": True}, True), ({"position": False}, False), ({"recipe": "published"}, False)],
+)
+def test_nobody_chooses_a_position_that_is_given(options, known):
+    ensemble = IceEnsemble(bounds=None, **options)
+    with patch("icemap.ensemble.model.tune_position", side_effect=AssertionError):
+        found = ensemble.tune_position(ensemble.prepare(of_places(0, 0.0)))
+    assert (found.position, found.record) == (known, ())
+
+
+@pytest.mark.quick
+def test_samples_that_are_nowhere_have_no_position():
+    samples = of_places(0, 15.0).assign(lon=np.nan, lat=np.nan)
+    ensemble = IceEnsemble(bounds=None, position=True)
+    assert not ensemble.tune_position(ensemble.prepare(samples)).position
+
+
+@pytest.mark.quick
+def test_a_fold_chooses_by_its_own_training_side():
+    """The place tells the value in the west alone: a fold without the west does not see that."""
+    samples = pd.concat([of_places(0, 0.0), of_places(1, 15.0).assign(lon=lambda s: s.lon - 130)])
+    samples = samples.reset_index(drop=True)
+    options = {"members": ("sklearn.linear_model.Ridge", "random_forest"), "folds": 3}
+    ensemble = IceEnsemble(bounds=None, candidates=0, **options)
+    ensemble.prepare(samples)
+    labels = (samples.lon < 0).to_numpy().astype(int)
+    found = [verify_fold(ensemble, samples, labels, fold, importance=True) for fold in (0, 1)]
+    assert "position x" in found[0]["permuted"]["increase"]
+    assert "position x" not in found[1]["permuted"]["increase"]

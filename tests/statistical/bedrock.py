@@ -24,6 +24,7 @@ from icemap.boreholes.pseudo import is_pseudo
 from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
 from icemap.ensemble.folds import spatial_blocks
+from icemap.ensemble.inputs import predictors_of
 from icemap.gridded import grid_of
 from icemap.mapping.chunk import ChunkResult, map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
@@ -134,7 +135,7 @@ def mapped_cells(
     )
     vectors = unit_vectors(places.longitude, places.latitude)
     mapped = map_pixels(
-        compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0],
+        compile_ensemble(ensemble, predictors_of(samples, coding))[0],
         applicability,
         Calibration.fit(
             found["pit"],
@@ -144,7 +145,7 @@ def mapped_cells(
         X,
         vectors,
     )
-    coded = coding.encode(X)[0]
+    coded = coding.encode(coding.with_position(X, vectors))[0]
     curves = ensemble.pooled_.curves(
         ensemble.member_predictions(coded), ensemble.partners(coded, vectors)
     )

@@ -21,6 +21,7 @@ import pandas as pd
 
 from icemap import IceEnsemble
 from icemap.ensemble.folds import spatial_blocks
+from icemap.ensemble.inputs import predictors_of
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
@@ -99,10 +100,10 @@ def mapped(
     )
     design = coding.design(table.X)
     applicability = Applicability.fit(design, predictor_weights(design, table.y, seed), folds)
-    compiled, _ = compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))
+    compiled, _ = compile_ensemble(ensemble, predictors_of(samples, coding))
     vectors = unit_vectors(places.longitude, places.latitude)
     found = map_pixels(compiled, applicability, calibration, X, vectors)
-    coded = coding.encode(X)[0]
+    coded = coding.encode(coding.with_position(X, vectors))[0]
     F, partners = ensemble.member_predictions(coded), ensemble.partners(coded, vectors)
     crps = ensemble.pooled_.curves(F, partners).crps(truth)
     interval = np.column_stack([found.lower, found.upper])

@@ -24,6 +24,7 @@ from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
 from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.folds import cell_folds, spatial_blocks
+from icemap.ensemble.inputs import predictors_of
 from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import TrainingTable, fit_replicate
 from icemap.gridded import grid_of
@@ -187,13 +188,13 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
     )
     vectors = unit_vectors(places.longitude, places.latitude)
     mapped = map_pixels(
-        compile_ensemble(ensemble, samples[list(coding.names)].to_numpy(float))[0],
+        compile_ensemble(ensemble, predictors_of(samples, coding))[0],
         applicability,
         calibration,
         X,
         vectors,
     )
-    coded = coding.encode(X)[0]
+    coded = coding.encode(coding.with_position(X, vectors))[0]
     everywhere, inside = np.ones(len(truth), bool), mapped.aoa
     members, partners = ensemble.member_predictions(coded), ensemble.partners(coded, vectors)
     # The map is of the mean of a cell; a borehole in it, like those of the competitors, spreads
@@ -246,7 +247,9 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
         places.latitude,
         np.arange(len(truth)),
     )
-    quantiles = quantile_forest(Sides(table, cells, coding.class_columns, (0.0, 100.0), 10.0, seed))
+    quantiles = quantile_forest(
+        Sides(table.seen_by(coding), cells, coding.class_columns, (0.0, 100.0), 10.0, seed)
+    )
     models["quantile forest"] = Scores.of(
         truth, quantiles["crps"], quantiles["interval"]["0.95"], quantiles["mean"], everywhere
     )
@@ -266,7 +269,7 @@ def published_rows(
     table: Any, ensemble: IceEnsemble, coded: np.ndarray, truth: np.ndarray, seed: int
 ) -> dict[str, Scores]:
     """The recipe as printed."""
-    coding = ensemble.coding_
+    coding = ensemble.coding_.without_position()
     published = PublishedFit.of(table, ensemble.options, coding, PUBLISHED_REPLICATES, seed)
     # Its mixture is exact, and slow: every fourth of the cells, which were drawn at random.
     some = slice(None, None, 4)

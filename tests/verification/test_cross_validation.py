@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -130,7 +131,9 @@ def test_models_agree_with_themselves(records):
 
 def test_without_cop_bma_the_pool_is_what_the_others_make_of_it(ensemble, samples, labels, records):
     training = ensemble.table(samples).take(labels != 0)
-    shares = ensemble.fit_parts(training, ensemble.options_of(ensemble.tune(training))).shares
+    tuned = copy(ensemble)
+    tuned.adopt(ensemble.tune(training))
+    shares = tuned.fit_parts(training).shares
     assert 0 < shares.bma < 1
     assert records[0]["climatology"] == 0
     whole, alone, others = (

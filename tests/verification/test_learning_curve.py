@@ -201,7 +201,7 @@ def test_a_part_is_fitted_to_its_own_rows_with_the_options_of_the_whole():
     training = everything.take(labels != 1)
     side = training.take(nested_parts(training, ensemble.block_degrees, seed)[0.5])
     alone = fit_replicate(side, ensemble.options, ensemble.coding_, seed)
-    pool = ensemble.fit_parts(side, ensemble.options)
+    pool = ensemble.fit_parts(side)
     expected = cross_validation._mapped_forecast(
         alone, pool, ensemble, everything.take(labels == 1)
     )

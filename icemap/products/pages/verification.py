@@ -119,7 +119,8 @@ def _pictures(
     lon, lat = left_out["lon"].to_numpy(float), left_out["lat"].to_numpy(float)
     sites = samples["lon"].to_numpy(float), samples["lat"].to_numpy(float)
     view = view_of(config.grid.grid, MAP_PIXELS)
-    order = [row["predictor"] for row in influence["permutation"]]
+    curves = influence["partial_dependence"]
+    order = [row["predictor"] for row in influence["permutation"] if row["predictor"] in curves]
     differences = [row for row in record["differences"] if row["folds"] == KIND_NAMES[first]]
     by_region = _pit_by_region(fold, lon, lat)
     drawn = {"pit_region": figures.pit_figure(by_region)} if by_region else {}
@@ -143,7 +144,7 @@ def _pictures(
         "differences": figures.difference_figure(differences, target.unit),
         "importance": importance_figure(influence["permutation"], influence["shap"], target.unit),
         "dependence": dependence_figure(
-            influence["partial_dependence"], order, units, f"{target.long_name} ({target.unit})"
+            curves, order, units, f"{target.long_name} ({target.unit})"
         ),
         "places": places_map(view, sites, influence["next_boreholes"]),
     }
