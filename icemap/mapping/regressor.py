@@ -311,8 +311,9 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         coordinates : array_like of shape (n, 2), optional
             Longitude and latitude in degrees of the rows of a table. The ensemble of a run
             (`from_run`) knows its samples' places, and predicts as its map does where it is told
-            those of X; without them a row is taken for a place far from every sample. One that was
-            fitted here knows predictors alone.
+            those of X; without them a row is taken for a place far from every sample, or asked for
+            where the position is among the predictors. One that was fitted here knows predictors
+            alone.
 
         Returns
         -------
