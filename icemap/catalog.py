@@ -9,6 +9,7 @@ plain YAML: nothing in it can run code.
 
 from __future__ import annotations
 
+import difflib
 import re
 import reprlib
 from collections.abc import Mapping
@@ -29,10 +30,12 @@ from icemap.source import (
     MONTHLY,
     MONTHS,
     NEIGHBOURHOOD,
+    SOURCE_WORDS,
     TERRAIN,
     VIRTUAL_ARCTIC,
     WETNESS,
     Source,
+    SourceConfig,
 )
 from icemap.store import RECORD, filesystem, is_remote, read_json, read_text, storage_errors
 
@@ -97,8 +100,10 @@ def _source(url: str, name: str, content: Json, path: tuple[str, ...] = ()) -> S
     entries = content["entries"]
     if name not in entries:
         asked = f", which '{path[-1]}' is derived from" if path else ""
+        near = difflib.get_close_matches(name, entries, n=1)
+        meant = f" (did you mean '{near[0]}'?)" if near else ""
         raise IcemapError(
-            f"{url} has no entry '{name}'{asked}: add it, or use one of"
+            f"{url} has no entry '{name}'{asked}{meant}: add it, or use one of"
             f" {', '.join(sorted(entries))}."
         )
     if name in path:
@@ -108,6 +113,7 @@ def _source(url: str, name: str, content: Json, path: tuple[str, ...] = ()) -> S
         )
     entry = _mapping(entries[name], f"{url}, entry '{name}'")
     metadata = _mapping(entry.get("metadata") or {}, f"{url}, entry '{name}', key 'metadata'")
+    _require_keys_of_entries(url, name, metadata)
     made_from: Mapping[str, object] = (
         {} if "derived" in metadata else _files(url, name, entry, content)
     )
@@ -243,11 +249,24 @@ def _require_fitting(url: str, source: Source, inputs: tuple[Source, ...]) -> No
         )
 
 
+def _require_keys_of_entries(url: str, name: str, metadata: Json) -> None:
+    """Refuse what a `Source` has and an entry cannot say, which would be passed over."""
+    own = Source.model_fields.keys() - SourceConfig.model_fields.keys()
+    for key in sorted(own & metadata.keys()):
+        if key not in SOURCE_WORDS:
+            where = "remove it; the file of an entry is named under 'data'"
+        elif "derived" in metadata:
+            where = "it is that of the entries that it is derived from, remove it here"
+        else:
+            where = "it belongs to the 'metadata' of the file, under 'data'"
+        raise IcemapError(f"{url}, entry '{name}': '{key}' is no key of an entry: {where}.")
+
+
 def _validated(url: str, name: str, content: Json) -> Source:
     try:
         return Source.model_validate(content)
     except ValidationError as error:
-        found = "; ".join(problems(error, Source))
+        found = "; ".join(problems(error, SourceConfig))
         raise IcemapError(f"{url}, entry '{name}': {found}.") from error
 
 

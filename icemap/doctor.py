@@ -16,6 +16,7 @@ from icemap.config import Config, load_config
 from icemap.errors import IcemapError, first_line
 from icemap.pipeline.input_check import (
     compared_problems,
+    few_sites_problem,
     member_problems,
     source_problems,
     table_problems,
@@ -152,19 +153,25 @@ class Look:
         if where == CLIENT:
             problems |= dict.fromkeys(
                 [
-                    *(table_problems(self.config) if reached else []),
+                    *(self._table_problems() if reached else []),
                     *member_problems(self.config),
                     *compared_problems(self.config),
                 ]
             )
         yield from (Finding(where, "inputs", PROBLEM, problem) for problem in problems)
         if not problems:
+            tables = "a table" if len(self.tables) == 1 else f"{len(self.tables)} tables"
             yield Finding(
                 where,
                 "inputs",
                 OK,
-                f"{len(self.sources)} sources and {len(self.tables)} tables of sites can be read",
+                f"{len(self.sources)} sources and {tables} of sites can be read",
             )
+
+    def _table_problems(self) -> list[str]:
+        found = table_problems(self.config)
+        few = None if found else few_sites_problem(self.config)
+        return [*found, *([few] if few is not None else [])]
 
 
 def _rights(run: str, where: str) -> Iterator[Finding]:

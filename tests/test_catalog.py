@@ -95,6 +95,41 @@ def test_a_wrong_key_is_named_with_file_and_entry(write, metadata, words):
     assert "\n" not in said
 
 
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("licence", "belongs to the 'metadata' of the file, under 'data'"),
+        ("citation", "belongs to the 'metadata' of the file, under 'data'"),
+        ("url", "the file of an entry is named under 'data'"),
+        ("step", "remove it"),
+    ],
+)
+def test_what_an_entry_cannot_say_is_not_passed_over(write, key, words):
+    with pytest.raises(IcemapError, match=f"entry 'elevation': '{key}' is no key of an entry") as e:
+        load_sources(write(content({key: "CC-BY-4.0"})), ["elevation"])
+    assert words in str(e.value)
+
+
+def test_a_licence_of_a_derived_entry_is_that_of_its_input(write):
+    catalog = content()
+    slope = {"family": "topography", "long_name": "slope", "unit": "degrees"}
+    slope["derived"] = {"how": "slope", "of": ["elevation"]}
+    catalog["entries"]["slope"] = {"kwargs": {}, "metadata": {**slope, "licence": "CC0"}}
+    with pytest.raises(IcemapError, match="'licence' is no key of an entry: it is that of"):
+        load_sources(write(catalog), ["slope"])
+
+
+def test_an_unknown_key_is_told_with_the_keys_that_are_documented(write):
+    with pytest.raises(IcemapError, match="did you mean 'scale'") as error:
+        load_sources(write(content({"scal": 2})), ["elevation"])
+    assert "inputs" not in str(error.value)
+
+
+def test_a_missing_entry_is_told_with_the_one_like_it(write):
+    with pytest.raises(IcemapError, match=r"no entry 'elevaton' \(did you mean 'elevation'\?\)"):
+        load_sources(write(content()), ["elevaton"])
+
+
 def test_a_missing_entry_data_or_address_is_named(write):
     with pytest.raises(
         IcemapError, match=r"catalog\.yaml has no entry 'slope': add it, or use one of elevation\."

@@ -61,7 +61,7 @@ def test_with_every_right_all_is_well_and_nothing_is_left(bucket, log_in, here):
     assert "python 3" in found["client", "versions"][1]
     assert "gdal 3" in found["client", "versions"][1]
     assert found["worker", "credentials"] == (OK, "environment")
-    assert found["client", "inputs"] == (OK, "2 sources and 1 tables of sites can be read")
+    assert found["client", "inputs"] == (OK, "2 sources and a table of sites can be read")
     assert bucket.objects("runs") == {}
 
 

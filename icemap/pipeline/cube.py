@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError
 from icemap.json_records import CubeFacts
 from icemap.pipeline.steps import Context, Facts, Step
@@ -95,24 +94,11 @@ def _require_enough_sites(context: Context) -> None:
     """Refuse too few sites before the cube of a chain that trains: reading them is quick, the cube
     is not.
     """
-    from icemap.boreholes.samples import occupied_cells
-    from icemap.boreholes.sites import read_sites
+    from icemap.pipeline.input_check import few_sites_problem
 
-    config = context.config
-    sites = read_sites(config).sites
-    cells, needed = (
-        occupied_cells(sites, config.grid.grid),
-        fewest_samples(config.ensemble.held_out),
-    )
-    if cells < needed:
-        reasons = sites.loc[~sites["used"].astype(bool), "reason"].value_counts()
-        unused = "; ".join(f"{n} x {reason}" for reason, n in reasons.items())
-        raise IcemapError(
-            f"{int(sites['used'].sum())} of {len(sites)} sites can be used, in {cells} cells of the"
-            f" grid, and an ensemble needs at least {needed} cells with sites"
-            + (f" (not used: {unused})" if unused else "")
-            + ": add sites, accept more grades, or choose a finer grid where sites share cells."
-        )
+    problem = few_sites_problem(context.config)
+    if problem is not None:
+        raise IcemapError(problem)
 
 
 STEP = Step(

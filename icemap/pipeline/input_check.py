@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from icemap.config import Config
+from icemap.ensemble.checks import fewest_samples
 from icemap.errors import IcemapError
 
 if TYPE_CHECKING:
@@ -44,6 +45,40 @@ def table_problems(config: Config) -> list[str]:
         f"No site can be used for training ({len(sites)} read: {reasons}): check the tables of"
         " sites."
     ]
+
+
+def few_sites_problem(config: Config) -> str | None:
+    """That too few cells of the grid hold sites for an ensemble, and why."""
+    from icemap.boreholes.samples import drilled_cells
+    from icemap.boreholes.sites import read_sites
+
+    sites, grid = read_sites(config).sites, config.grid.grid
+    cells, needed = len(drilled_cells(sites, grid)), fewest_samples(config.ensemble.held_out)
+    if cells >= needed:
+        return None
+    used = sites[sites["used"].astype(bool)]
+    lon, lat = used["lon"].to_numpy(float), used["lat"].to_numpy(float)
+    outside = int((grid.locate(lon, lat)[0] < 0).sum())
+    where, remedy = (
+        "",
+        "add sites, accept more grades, or choose a finer grid where sites share cells",
+    )
+    if outside:
+        where = (
+            f"; {outside:,} are outside the grid ({grid.west:g} to {grid.east:g} E, {grid.south:g}"
+            f" to {grid.north:g} N), the sites being at {lon.min():g} to {lon.max():g} E,"
+            f" {lat.min():g} to {lat.max():g} N"
+        )
+        moved = "change the grid, or correct the coordinates of the sites"
+        remedy = moved if outside == len(used) else f"{moved}; or {remedy}"
+    reasons = sites.loc[~sites["used"].astype(bool), "reason"].value_counts()
+    unused = "; ".join(f"{n} x {reason}" for reason, n in reasons.items())
+    return (
+        f"{len(used)} of {len(sites)} sites can be used, in {cells} cells of the grid, and an"
+        f" ensemble needs at least {needed} cells with sites{where}"
+        + (f" (not used: {unused})" if unused else "")
+        + f": {remedy}."
+    )
 
 
 def member_problems(config: Config) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError, first_line
 from icemap.predictors.axes import read_axis, require_coordinates
 from icemap.predictors.cf import as_declared
-from icemap.predictors.choosing import choose
+from icemap.predictors.choosing import choose, place_of_month
 from icemap.predictors.decoding import (
     Decode,
     conversion_text,
@@ -27,7 +27,7 @@ from icemap.predictors.georeference import placed_raster, require_crs
 from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.suffixes import suffix_of
-from icemap.source import Source
+from icemap.source import CELSIUS, KELVIN, MONTHS, Source
 from icemap.store import is_remote, local_path, zarr_store
 
 if TYPE_CHECKING:
@@ -205,6 +205,9 @@ def _flatten(
                 f"The source '{source.name}' ({source.url}): the axis '{along}' {found}, but a"
                 f" derivation needs {length} steps along it."
             )
+        if length == MONTHS and source.unit in (*CELSIUS, *KELVIN):
+            periods = _periods(dataset, array, along)
+            step = place_of_month(array, along, step, f"The source '{source.name}'", periods)
         array = array.isel({along: step})
     left = [
         dim

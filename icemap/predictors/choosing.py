@@ -86,6 +86,47 @@ def choose(
     raise IcemapError(f"{who}: {wanted} is not on its axis '{dim}', which holds {_listed(shown)}.")
 
 
+def place_of_month(
+    array: xr.DataArray,
+    dim: str,
+    month: int,
+    who: str,
+    periods: NDArray[np.float64] | None = None,
+) -> int:
+    """Where a month of the year, 0 for January, is on an axis of twelve.
+
+    An axis of dates, or of the numbers 1 to 12, says it itself; any other begins with January.
+
+    Raises
+    ------
+    IcemapError
+        If the dates are of twelve years, or of other steps than months.
+    """
+    if dim not in array.coords:
+        return month
+    labels, units = array[dim].to_numpy(), str(array[dim].attrs.get("units", ""))
+    dated = bool(SINCE.match(units))
+    if not dated:
+        numbers = labels.tolist()
+    else:
+        calendar = str(array[dim].attrs.get("calendar", "standard"))
+        stamps = labels if periods is None else _inside(periods, units)
+        dates = _dates(stamps, units, calendar, who, dim)
+        numbers = [date[1] for date in dates]
+    if set(numbers) == set(range(1, 13)):
+        return numbers.index(month + 1)
+    if dated:
+        counted = [12 * date[0] + date[1] for date in dates]
+        # Months of 30 days each miss one and name another twice.
+        if not 10 <= max(counted) - min(counted) <= 12:
+            held = _listed(np.array([_written(date) for date in dates]))
+            raise IcemapError(
+                f"{who}: a derivation of months needs January to December on its axis '{dim}',"
+                f" which holds {held}: give monthly means."
+            )
+    return month
+
+
 def _place(length: int, dim: str, wanted: float | str, who: str) -> int:
     asked = PLACE.fullmatch(str(wanted).strip())
     if asked is None:

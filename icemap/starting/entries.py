@@ -32,6 +32,8 @@ MAX_CODES = 30
 # Cells that are looked at for them, and the side of the reduced copy of a larger raster.
 MAX_WHOLE, MAX_LOOKED_AT = 2**26, 4096
 UNNAMED = "the file names none of its classes: what are they called? These are the codes in it"
+# What writers of files call a CRS without a name.
+UNNAMED_CRS = ("unknown", "unnamed", "undefined", "")
 TIME_NAMES = ("time", "month", "months", "year", "years", "date", "day", "t")
 # Steps of a time axis that are read for one entry without a word.
 MAX_STEPS = 500
@@ -297,7 +299,10 @@ def _crs_words(crs: Any) -> str:
 
     known = pyproj.CRS.from_user_input(crs)
     code = known.to_authority()
-    return f"{':'.join(code)} ({known.name})" if code else known.name
+    if code is not None:
+        return f"{':'.join(code)} ({pyproj.CRS.from_authority(*code).name})"
+    method = known.coordinate_operation
+    return method.method_name if known.name in UNNAMED_CRS and method is not None else known.name
 
 
 def multidimensional_entries(path: Path, names: Names) -> tuple[list[Entry], str]:

@@ -36,15 +36,10 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         *("site_code", "plot", "plot_id", "location", "location_id", "sample_site", "code"),
     ),
     "longitude": (
-        *("lng", "lon_dd", "long_dd", "longitude_dd", "decimallongitude", "lon_wgs84", "x_wgs84"),
-        *("longitude_deg", "lon_deg", "laenge", "länge", "längengrad", "laengengrad", "долгота"),
-        *("longitude_wgs84", "lon_decimal", "decimal_longitude"),
+        *("lng", "decimallongitude", "x_wgs84", "laenge", "länge", "längengrad", "laengengrad"),
+        "долгота",
     ),
-    "latitude": (
-        *("lat_dd", "latitude_dd", "decimallatitude", "lat_wgs84", "y_wgs84", "latitude_deg"),
-        *("lat_deg", "breite", "breitengrad", "широта", "latitude_wgs84", "lat_decimal"),
-        *("decimal_latitude",),
-    ),
+    "latitude": ("decimallatitude", "y_wgs84", "breite", "breitengrad", "широта"),
     "top": (
         *("depth_top", "top_depth", "depth_from", "from", "from_depth", "upper", "upper_depth"),
         *("depth_upper", "depth_min", "min_depth", "von", "oben", "oberkante", "start_depth"),
@@ -72,6 +67,11 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "volumetric_water": ("vwc", "volumetric_water_content", "volumetric_moisture"),
     "excess_ice": ("excess_ice_content", "eic"),
     "visible_ice": ("visible_ice_content",),
+}
+# Words beside those for a coordinate that leave it one: Long_E, lat_dd, decimal_longitude_wgs84.
+OF_DEGREES = {
+    *("e", "w", "n", "s", "east", "west", "north", "south"),
+    *("dd", "deg", "degree", "degrees", "decimal", "wgs84"),
 }
 ICE = re.compile(r"(^|_)(vic|ice|eis\w*|eisgehalt)(_|$)")
 NO_VALUE = re.compile(
@@ -234,7 +234,9 @@ def _choice(path: Path, sheet: str | None, table: Table) -> TableChoice | str:
     headers = [str(header) for header in table.frame.columns]
     named = _named(headers)
     placed = {"longitude", "latitude"} <= named.keys()
-    if set(LAYERS) <= named.keys() or ("depth" in named and "reported_vic" in named):
+    if set(LAYERS) <= named.keys() or (
+        {"depth", "reported_vic"} <= named.keys() and not _is_depth_of_hole(table, named)
+    ):
         return _layers(path, sheet, headers, named)
     if placed:
         return _values(path, sheet, table, headers, named)
@@ -242,6 +244,16 @@ def _choice(path: Path, sheet: str | None, table: Table) -> TableChoice | str:
         f"no columns of longitude and latitude, or of top and base, are known in it: it has"
         f" {', '.join(headers[:20])}"
     )
+
+
+def _is_depth_of_hole(table: Table, named: Mapping[str, str]) -> bool:
+    """Whether a depth is how deep each hole is: one number, and one row, for each place."""
+    if not {"longitude", "latitude"} <= named.keys():
+        return False
+    places = table.frame[[named["longitude"], named["latitude"]]]
+    depth = parse_numbers(table.frame[named["depth"]])
+    ranges = depth.unreadable | (depth.low < depth.high)
+    return not ranges.any() and not places.duplicated().any()
 
 
 def _bare(header: str) -> tuple[str, str | None]:
@@ -260,7 +272,7 @@ def _bare(header: str) -> tuple[str, str | None]:
 def _named(headers: Sequence[str]) -> dict[str, str]:
     """Which column is which: icemap's name to the table's header; the first that fits."""
     found: dict[str, str] = {}
-    bare = {header: _bare(header)[0] for header in headers}
+    bare = {header: _without_direction(_bare(header)[0]) for header in headers}
     for header, name in bare.items():
         own = ALIASES.get(name, name)
         if own in KNOWN:
@@ -271,6 +283,14 @@ def _named(headers: Sequence[str]) -> dict[str, str]:
             if fits and name not in found and fits[0] not in found.values():
                 found[name] = fits[0]
     return found
+
+
+def _without_direction(name: str) -> str:
+    """``long`` of ``long_e``; a name that is no coordinate as it is."""
+    plain = "_".join(word for word in name.split("_") if word not in OF_DEGREES)
+    own = ALIASES.get(plain, plain)
+    coordinate = any(own == axis or own in SYNONYMS[axis] for axis in ("longitude", "latitude"))
+    return plain if coordinate else name
 
 
 def _layers(

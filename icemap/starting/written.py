@@ -15,6 +15,7 @@ from icemap.starting.entries import Entry
 from icemap.starting.extent import ProposedGrid
 from icemap.starting.tables import TableChoice, Tables
 from icemap.starting.words import plain_name, yaml_value
+from icemap.units import conversion
 
 CONFIG, CATALOG = "config.yaml", "catalog.yaml"
 NO_TABLE, NO_RASTER = "sites.csv", "elevation"
@@ -158,16 +159,17 @@ def _masks(proposal: Proposal) -> list[str]:
         f"{QUESTION}where shall the map be made, and what part of a cell counts in totals? Without"
         " masks every cell with all predictors is mapped and counts whole. For example:"
     )
-    shares = [
-        entry.name
-        for entry in proposal.entries
-        if "permafrost" in entry.name and entry.settings.get("kind") != "class"
-    ]
-    name = shares[0] if shares else "permafrost_fraction"
+    name, limit = "permafrost_fraction", 0.1
+    for entry in proposal.entries:
+        words = f"{entry.name} {entry.settings['long_name']}".lower()
+        share = conversion("1", str(entry.settings["unit"]))
+        if "permafrost" in words and entry.settings.get("kind") != "class" and share is not None:
+            name, limit = entry.name, 0.1 * share.factor
+            break
     return [
         *lines,
         "# masks:",
-        f"#   - {{source: {yaml_value(name)}, at_least: 0.1, counts: part}}",
+        f"#   - {{source: {yaml_value(name)}, at_least: {limit:g}, counts: part}}",
     ]
 
 

@@ -235,6 +235,63 @@ def test_degree_days_of_a_known_year_from_an_axis_from_bands_and_from_twelve_ent
         np.testing.assert_allclose(out[name], expected[name.rsplit("_", 1)[0]], rtol=1e-5)
 
 
+def year_from(first: int, axis: dict, values, **more) -> xr.Dataset:
+    """The year of the tests on an axis of twelve that begins with another month, 0 for January."""
+    months = np.roll(YEAR, -first)[:, None, None] * np.ones((12, 10, 10), "f4")
+    return xr.Dataset(
+        {"t": (("time", "lat", "lon"), months), **more},
+        coords={
+            "time": ("time", values, axis),
+            "lat": np.arange(59.5, 50, -1),
+            "lon": np.arange(0.5, 10),
+        },
+    )
+
+
+STARTS = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365])
+FROM_OCTOBER = np.array([273, 304, 334, *(STARTS[:9] + 365)])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        year_from(9, {"units": "days since 2001-01-01"}, FROM_OCTOBER),
+        year_from(9, {"units": "months since 2001-10-01"}, np.arange(12)),
+        year_from(9, {"long_name": "month"}, [10, 11, 12, *range(1, 10)]),
+        # Stamped with the end of each month, which its bounds tell.
+        year_from(
+            0,
+            {"units": "days since 2001-01-01", "bounds": "b"},
+            STARTS[1:],
+            b=(("time", "nv"), np.stack([STARTS[:-1], STARTS[1:]], 1)),
+        ),
+        # Months of 30 days, of which two are in January.
+        year_from(0, {"units": "days since 2001-01-01"}, np.arange(12) * 30),
+        year_from(0, {"long_name": "step"}, np.arange(12)),
+    ],
+    ids=["october", "counted", "numbers", "ends", "thirty", "steps"],
+)
+def test_a_year_that_begins_with_another_month_has_the_days_of_its_months(tmp_path, data) -> None:
+    data.to_netcdf(tmp_path / "t.nc")
+    derived = {"how": "freezing_degree_days", "of": ["t"], "along": "time"}
+    entries = {"t": {"variable": "t", "unit": "degC"}, "d": {"unit": "1", "derived": derived}}
+    url = catalog(tmp_path, {"t": tmp_path / "t.nc"}, entries)
+    np.testing.assert_allclose(built(url, ["d"], Grid(2, 52, 8, 58, 1))["d"], FREEZING, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("units", "values"),
+    [("days since 1990-07-01", np.arange(12) * 365.25), ("hours since 2001-07-01", np.arange(12))],
+)
+def test_twelve_years_or_hours_are_no_months(tmp_path: Path, units, values) -> None:
+    year_from(0, {"units": units}, values).to_netcdf(tmp_path / "t.nc")
+    derived = {"how": "thawing_degree_days", "of": ["t"], "along": "time"}
+    entries = {"t": {"variable": "t", "unit": "degC"}, "d": {"unit": "1", "derived": derived}}
+    url = catalog(tmp_path, {"t": tmp_path / "t.nc"}, entries)
+    with pytest.raises(IcemapError, match="needs January to December on its axis 'time'"):
+        built(url, ["d"], Grid(2, 52, 8, 58, 1))
+
+
 @pytest.mark.parametrize("how", ["thawing_degree_days", "frost_number"])
 def test_months_in_celsius_under_kelvin_are_asked_about(tmp_path: Path, how) -> None:
     months = np.broadcast_to(YEAR[:, None, None], (12, 10, 10)).astype("f4")

@@ -371,6 +371,56 @@ def test_a_table_of_values_becomes_sites_and_a_target(folder):
     require_inputs(config, load_sources(config.catalog, list(config.predictors)).values())
 
 
+@pytest.mark.parametrize(
+    ("lon", "lat"),
+    [
+        ("Long_E", "Lat_N"),
+        ("lon_dd", "lat_dd"),
+        ("Longitude East", "Latitude North"),
+        ("decimal_longitude_wgs84", "decimal_latitude_wgs84"),
+        ("Länge_E", "Breite_N"),
+    ],
+)
+def test_coordinates_are_known_by_names_with_a_direction_or_degrees(folder, lon, lat):
+    (folder / "boreholes.csv").unlink()
+    table = places().assign(Ice_pct=np.linspace(5, 90, 80), Depth_m=12.5)
+    if "_E" in lon or "East" in lon:
+        table["lon"] %= 360
+    table.rename(columns={"lon": lon, "lat": lat}).to_csv(folder / "points.csv", index=False)
+    done = init(folder)
+    assert "80 places with sites" in done.output
+    content, _, _ = written(folder)
+    assert content["sites"]["longitude"] == lon
+    # One depth and one row for each place: that of the hole.
+    assert content["sites"]["value"] == "Ice_pct"
+
+
+def test_one_depth_in_several_rows_of_a_place_is_that_of_layers(folder):
+    table = layers().drop(columns=["base [m]"]).rename(columns={"top [m]": "depth [m]"})
+    table.to_csv(folder / "boreholes.csv", index=False)
+    assert init(folder).exit_code == 0
+    content, _, _ = written(folder)
+    assert "boreholes" in content
+    assert "sites" not in content
+
+
+@pytest.mark.parametrize(("unit", "limit"), [("%", "10"), ("percent", "10"), ("1", "0.1")])
+def test_the_limit_of_a_proposed_mask_is_in_the_unit_of_its_raster(folder, unit, limit):
+    share = field(4) - field(4).min()
+    write_raster(folder / "permafrost_depth.tif", share, unit="m")
+    write_raster(folder / "permafrost.tif", share * (1 if unit == "1" else 100), unit=unit)
+    assert init(folder).exit_code == 0
+    assert f"source: permafrost, at_least: {limit}, counts: part" in written(folder)[2]
+
+
+def test_a_crs_without_a_name_is_told_by_its_method(folder):
+    crs = "+proj=sinu +R=6371007.181 +units=m +no_defs"
+    here = from_origin(-7_000_000, 8_000_000, 20_000, 20_000)
+    write_raster(folder / "lst.tif", field(6), crs=crs, transform=here, nodata=-1)
+    assert init(folder).exit_code == 0
+    assert "# Sinusoidal, " in written(folder)[2]
+
+
 def test_a_value_without_a_unit_is_what_doctor_asks_for(folder):
     (folder / "boreholes.csv").unlink()
     places().assign(vic=np.linspace(5, 90, 80)).to_csv(folder / "points.csv", index=False)
