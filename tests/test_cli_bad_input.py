@@ -430,6 +430,28 @@ def test_a_handful_of_sites_is_refused_before_the_cube(project, count):
     assert not (project.parent / "run" / "cube.zarr").exists()
 
 
+@pytest.mark.parametrize(
+    ("shifted", "words"),
+    [
+        # Some are outside, and still enough of them inside.
+        (40, []),
+        (140, ["in 20 cells of the grid", "140 are outside the grid", "or add sites"]),
+        (
+            160,
+            ["in 0 cells of the grid", "160 are outside the grid", "change the grid, or correct"],
+        ),
+    ],
+)
+def test_doctor_says_that_sites_are_outside_the_grid(project, shifted, words):
+    sites = pd.read_csv(project.with_name("sites.csv"))
+    sites.loc[: shifted - 1, "lon"] -= 60
+    sites.to_csv(project.with_name("sites.csv"), index=False)
+    done = CliRunner().invoke(main, ["doctor", str(project), "--cluster", "serial"])
+    assert done.exit_code == (2 if words else 0), done.output
+    assert all(word in done.output for word in words), done.output
+    assert bool(words) == ("outside the grid" in done.output)
+
+
 @pytest.mark.parametrize("count", [1, 8])
 def test_the_page_of_a_handful_of_sites_is_made_and_says_how_many_are_needed(finished, count):
     sites = finished.with_name("sites.csv").read_text().splitlines()[: count + 1]
