@@ -150,7 +150,7 @@ def _among(
 def require_one_sign_by_name(
     table: Table, header: str, sites: pd.Series, lon: Floats, lat: Floats
 ) -> None:
-    """Refuse a site whose rows differ by the sign of the longitude alone.
+    """Refuse a site whose rows differ by the sign of the longitude alone, or by the order of both.
 
     Parameters
     ----------
@@ -177,4 +177,13 @@ def require_one_sign_by_name(
         raise IcemapError(
             f"{table.file}, line {table.lines[row]}: '{header}' of '{sites.iloc[row]}' is"
             f" {lon[row]:g} here and {-lon[row]:g} in another row: correct the sign of one."
+        )
+    holes = pd.MultiIndex.from_arrays([sites.to_numpy(), lon, lat])
+    exchanged = pd.MultiIndex.from_arrays([sites.to_numpy(), lat, lon]).isin(holes) & (lon != lat)
+    if (possible & exchanged).any():
+        row = int(np.flatnonzero(possible & exchanged)[-1])
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]}: '{sites.iloc[row]}' is at longitude"
+            f" {lon[row]:g} and latitude {lat[row]:g} here, and the other way round in another row:"
+            " exchange them in one."
         )

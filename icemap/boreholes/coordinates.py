@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.numbers import parse_numbers
-from icemap.boreholes.table_units import FURTHER_LENGTHS, UNITS, canonical_unit, split_header
+from icemap.boreholes.table_units import UNITS, canonical_unit, split_header
 from icemap.boreholes.text import MISSING, SIGNS, as_text
 from icemap.errors import IcemapError
 
@@ -26,7 +26,17 @@ ANGLES = {
 }
 DEGREE_PARTS = ("dms", "ddmmss", "dddmmss", "ddmm", "dddmm", "dmm")
 # Not degs, lats and lons, which are plurals.
-_DIRECTION = re.compile(r"(north|south|east|west)(?:ern)?|(?:deg|long?)?([ew])|(?:deg|lat)?(n)|(s)")
+_DIRECTION = re.compile(
+    r"(north|south|east|west)(?:ern)?|(?:deg|long?|o)?([ew])|(?:deg|lat)?(n)|(s)"
+)
+# The same in other languages; those of the east and north change nothing.
+_WEST = re.compile(r"\bouest\b|westlich|\bvest(?:lig)?\b|з\.\s?д|западн|西经")
+_SOUTH = re.compile(r"südlich|\bsud\b|ю\.\s?ш|южн|南纬")
+# How headers begin that are about an axis.
+_AXIS = {
+    "longitude": re.compile(r"(?<![a-z])(?:lon|lng|easting)|länge|laenge|долгот|经度"),
+    "latitude": re.compile(r"(?<![a-z])(?:lat(?!eral)|northing)|breite|широт|纬度"),
+}
 _DEGREES = re.compile(
     r"([NSEW])?\s*([+-]?\d+(?:[.,]\d+)?)\s*(?:°|º|d|deg|degrees?)?"
     r"\s*(?:(\d+(?:[.,]\d+)?)\s*['m]\s*)?(?:(\d+(?:[.,]\d+)?)\s*(?:\"|''|s)\s*)?"
@@ -64,7 +74,7 @@ class _Heading:
 
 def _heading(header: str, axis: Axis | None) -> _Heading:
     bracket = split_header(header)[1]
-    if bracket is not None and canonical_unit(bracket) in {*UNITS["length [m]"], *FURTHER_LENGTHS}:
+    if bracket is not None and canonical_unit(bracket) in UNITS["length [m]"]:
         raise IcemapError(
             f"the column '{header}' gives coordinates in '{bracket}': convert them to degrees of"
             " longitude and latitude (WGS 84), or, in a table of sites, name their CRS with"
@@ -72,11 +82,26 @@ def _heading(header: str, axis: Axis | None) -> _Heading:
         )
     tokens = re.split(r"[\s_,;:()\[\].°º/\-]+", header.lower())
     found = [match for token in tokens if (match := _DIRECTION.fullmatch(token))]
-    letters = sorted({str(match[match.lastindex or 0])[0].upper() for match in found})
+    named = {str(match[match.lastindex or 0])[0].upper() for match in found}
+    named |= {
+        letter for letter, word in (("W", _WEST), ("S", _SOUTH)) if word.search(header.lower())
+    }
+    letters = sorted(named)
     if len(letters) > 1 or (letters and axis is not None and letters[0] not in AXIS_LETTERS[axis]):
         raise IcemapError(
             f"the column '{header}' says {' and '.join(letters)} and is read as the"
             f" {axis or 'coordinate'}: correct its header, or the name of the column in the config."
+        )
+    about = [name for name, word in _AXIS.items() if word.search(header.lower())]
+    if axis is not None and about and axis not in about:
+        raise IcemapError(
+            f"the column '{header}' is about the {about[0]} and is read as the {axis}: exchange the"
+            " names of the two columns in the config, or correct the header."
+        )
+    if axis == "longitude" and not letters and re.search(r"(?<![^\W_])O(?![^\W_])", header):
+        raise IcemapError(
+            f"the column '{header}' says O, which is west in some languages (ouest) and east in"
+            " others (Ost): write W or E, or degrees east with their signs."
         )
     degrees = next((ANGLES[token] for token in tokens if token in ANGLES), 1.0)
     return _Heading(

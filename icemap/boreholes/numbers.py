@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.table_units import (
-    FURTHER_LENGTHS,
     TEMPERATURES,
     UNIT_ALIASES,
     UNITS,
@@ -23,7 +22,7 @@ _NUMBER = r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?"
 _PLAIN = re.compile(rf"(?:~|≈|ca\.?|c\.)?\s*({_NUMBER})", re.IGNORECASE)
 _CENSORED = re.compile(rf"(>=|<=|>|<|≥|≤)\s*({_NUMBER})|({_NUMBER})\s*\+")
 # A slash is no sign of a range: 3/4 is three quarters, or the third of April.
-_RANGE = re.compile(rf"({_NUMBER})\s*(-|to|\.\.)\s*({_NUMBER})", re.IGNORECASE)
+_RANGE = re.compile(rf"({_NUMBER})\s*(-|to|bis|à|\.\.|~)\s*({_NUMBER})", re.IGNORECASE)
 _DATE_PART = re.compile(r"0\d+")
 _THREE_DIGITS_AFTER_COMMA = re.compile(r",\d{3}(?!\d)")
 # A group of three digits after a comma could be thousands, unless a zero alone stands before it.
@@ -31,10 +30,7 @@ _DECIMAL_COMMA = re.compile(r"[+-]?(?:0,\d+|\d*,(?:\d{1,2}|\d{4,}))(?:[eE][+-]?\
 _POINT_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
 # Spellings that may stand behind a number in a cell, the longest first.
 _CELL_UNITS = sorted(
-    (
-        {unit for kind in UNITS.values() for unit in kind}
-        | {*TEMPERATURES, *FURTHER_LENGTHS, *UNIT_ALIASES}
-    )
+    ({unit for kind in UNITS.values() for unit in kind} | {*TEMPERATURES, *UNIT_ALIASES})
     - {"1", "-", "fraction", "frac", "fractions", "unitless", "dimensionless"},
     key=lambda unit: (-len(unit), unit),
 )

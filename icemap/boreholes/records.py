@@ -76,6 +76,12 @@ ICE_TYPES = {
 }
 # Headers of a column in which "massive" alone is soil without visible ice.
 _CRYOSTRUCTURE = re.compile(r"cryo[\s_-]?(?:structure|texture)", re.IGNORECASE)
+# Words that say ice and do not say how much of the layer it is.
+_ICE = re.compile(
+    r"(?:(?:ground|buried|glacier|clear|intrusive|injection|pingo|tabular|(?:thermokarst )?cave) )?"
+    r"ice(?: ?(?:\+|w/|with\b|and\b).*)?|iw|tci|eis|eiskeil|glace(?: de coin)?|coin de glace"
+    r"|(?:[а-яё]+ )*л[её]д|ледяная жила|(?:地下)?冰(?:楔)?"
+)
 NUMBERS = ("lon", "lat", "position_km", "permafrost_table", "top", "base", *QUANTITIES, "year")
 TEXTS = (
     "site",
@@ -246,6 +252,27 @@ def canonical_ice_types(column: pd.Series, problems: Problems, header: str) -> p
         texts.isin(doubtful), f"{header} is none of the ice types {', '.join(ICE_TYPES)}:", texts
     )
     return texts.map(known)
+
+
+def require_amounts(layers: pd.DataFrame, problems: Problems, header: str) -> None:
+    """Note layers that are said to be ice, and give no number and no kind of ice that tells one.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        With ``ice_type`` in its known spelling, and all quantities.
+    problems : Problems
+    header : str
+        Of the column of ice types in the file.
+    """
+    words_of = {text: words(str(text)) for text in layers["ice_type"].unique()}
+    named = layers["ice_type"].map({text: bool(_ICE.fullmatch(w)) for text, w in words_of.items()})
+    problems.add(
+        named.astype(bool) & layers[list(QUANTITIES)].isna().all(axis=1),
+        f"{header} says ice, and the row does not say how much (write massive where the layer is"
+        " ice alone, a number where it is not, or leave the cell empty):",
+        layers["ice_type"],
+    )
 
 
 def _resembles(text: str) -> bool:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.coordinate_checks import require_meant
+from icemap.boreholes.header_words import require_header
 from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
@@ -37,6 +38,7 @@ from icemap.boreholes.text import as_names, as_text, line_ranges
 from icemap.bounds import outside_words
 from icemap.config_sections import BedrockConfig, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
+from icemap.names import ICE
 
 # Largest number by which % and fractions are distinguished; larger ones are errors or
 # codes.
@@ -68,6 +70,8 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     """
     table = read_table(config.table, text=(config.id,) if config.id else ())
     header = _find(table, config.value, "sites.value")
+    if target.name == ICE:
+        require_header(table.file, "reported_vic", header)
     unit = _unit(table, header, config, target)
     numbers = parse_numbers(table.frame[header], unit)
     coded = _coded(numbers, config)

@@ -43,7 +43,7 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
     ------
     IcemapError
         If the file is no workbook, openpyxl is not installed, it is not clear which sheet is
-        meant, rows are hidden, or formulas have no results.
+        meant, rows are hidden, cells struck through, or formulas have no results.
     """
     try:
         import openpyxl  # noqa: F401
@@ -64,6 +64,7 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
     while names and not names[-1]:
         names.pop()
     _require_shown(url, name, page, rows, header)
+    _require_unstruck(url, name, [row[: len(names)] for row in cells[header + 1 :]])
     if any(cell is None for row in rows[header + 1 :] for cell in row[: len(names)]):
         _require_results(url, path, name, rows, header, len(names))
     _fill_merged(page, rows, header)
@@ -108,6 +109,22 @@ def _require_shown(url: str, name: str, page: Any, rows: Rows, header: int) -> N
             f"{url}, sheet '{name}' hides {len(hidden)} of its rows (line"
             f" {line_ranges(np.array(hidden))}), by a filter or by hand: show all rows if they are"
             " to be read, or delete those that are not, and save it."
+        )
+
+
+def _require_unstruck(url: str, name: str, cells: list[Any]) -> None:
+    """Refuse cells that are struck through: nobody knows whether they count."""
+    struck = [
+        cell.row
+        for row in cells
+        for cell in row
+        if cell.has_style and cell.font.strike and _filled(cell.value)
+    ]
+    if struck:
+        raise IcemapError(
+            f"{url}, sheet '{name}' has cells that are struck through (line"
+            f" {line_ranges(np.array(struck))}): delete the rows or cells that do not count, take"
+            " the line out of those that do, and save it."
         )
 
 

@@ -9,10 +9,18 @@ from numpy.typing import NDArray
 
 from icemap.units import conversion, part_of_one
 
-_HEADER = re.compile(r"\s*(?P<name>.*?)\s*[\[(]\s*(?P<unit>[^\])]*?)\s*[\])]\s*")
+_HEADER = re.compile(r"\s*(?P<name>.*?)\s*[\[(（]\s*(?P<unit>[^\])）]*?)\s*[\])）]\s*")
 # Factor to the canonical unit, by kind of quantity.
 UNITS: dict[str, dict[str, float]] = {
-    "length [m]": {"m": 1.0, "cm": 0.01, "mm": 0.001},
+    "length [m]": {
+        "m": 1.0,
+        "cm": 0.01,
+        "mm": 0.001,
+        "ft": 0.3048,
+        "in": 0.0254,
+        "dm": 0.1,
+        "km": 1000.0,
+    },
     "fraction": {
         "1": 1.0,
         "fraction": 1.0,
@@ -23,7 +31,14 @@ UNITS: dict[str, dict[str, float]] = {
         "m3/m3": 1.0,
         "m3 m-3": 1.0,
     },
-    "density [g/cm3]": {"g/cm3": 1.0, "g cm-3": 1.0, "kg/m3": 0.001, "kg m-3": 0.001, "mg/m3": 1.0},
+    # Mg/m3 among them. Of a unit weight the mass at standard gravity.
+    "density [g/cm3]": {
+        "g/cm3": 1.0,
+        "kg/m3": 0.001,
+        "mg/m3": 1.0,
+        "lb/ft3": 0.016018463,
+        "kn/m3": 1 / 9.80665,
+    },
     "angle [deg]": {
         "deg": 1.0,
         "degrees": 1.0,
@@ -39,23 +54,24 @@ UNIT_ALIASES = {
     **dict.fromkeys(("°c", "c", "deg c", "deg_c", "celsius", "degrees c", "degree c"), "degc"),
     **dict.fromkeys(("kelvin", "°k"), "k"),
     **dict.fromkeys(("°f", "f", "fahrenheit", "deg f"), "degf"),
-    **dict.fromkeys(("metre", "meter", "metres", "meters"), "m"),
-    **dict.fromkeys(("centimetre", "centimeter", "centimetres", "centimeters"), "cm"),
-    **dict.fromkeys(("millimetre", "millimeter", "millimetres", "millimeters"), "mm"),
+    **dict.fromkeys(("metre", "meter", "metres", "meters", "м"), "m"),
+    **dict.fromkeys(("mbgs", "mbgl", "mbs", "m bgs", "m bgl", "m b.s.", "m b.g.s.", "m bs"), "m"),
+    **dict.fromkeys(("centimetre", "centimeter", "centimetres", "centimeters", "см"), "cm"),
+    **dict.fromkeys(("millimetre", "millimeter", "millimetres", "millimeters", "мм"), "mm"),
+    **dict.fromkeys(("feet", "foot"), "ft"),
+    **dict.fromkeys(("inch", "inches"), "in"),
     **dict.fromkeys(("per cent", "pct", "perc", "prozent", "vol. %", "vol.%", "vol-%"), "%"),
-    **dict.fromkeys(("frac", "fractions", "cm3/cm3"), "fraction"),
+    **dict.fromkeys(("vol.-%", "% v/v", "%(v/v)", "% by volume", "об.%", "об. %", "％"), "%"),
+    **dict.fromkeys(("frac", "fractions", "cm3/cm3", "cm3 cm-3", "v/v"), "fraction"),
+    **dict.fromkeys(("g cm-3", "g/cc", "g/ml", "kg/l", "kg/dm3", "t/m3", "t m-3"), "g/cm3"),
+    **dict.fromkeys(("mg m-3", "г/см3", "т/м3"), "g/cm3"),
+    **dict.fromkeys(("kg m-3", "кг/м3"), "kg/m3"),
+    **dict.fromkeys(("pcf", "lb ft-3", "lbs/ft3"), "lb/ft3"),
+    "kn m-3": "kn/m3",
     **dict.fromkeys(("-", "unitless", "dimensionless"), "1"),
 }
-# Lengths that no layer table is written in; a site table may be.
-FURTHER_LENGTHS = {
-    "km": 1000.0,
-    "dm": 0.1,
-    "ft": 0.3048,
-    "feet": 0.3048,
-    "foot": 0.3048,
-    "in": 0.0254,
-}
-FURTHER_LENGTHS |= {"inch": 0.0254, "inches": 0.0254}
+# Signs in units that mean nothing, or the same as others.
+_SIGNS = str.maketrans({"³": "3", "²": "2", "⁻": "-", "−": "-", "^": None, "·": " ", "⋅": " "})
 
 
 def split_header(header: str) -> tuple[str, str | None]:
@@ -88,11 +104,7 @@ def header_unit(header: str) -> tuple[str | None, bool]:
 def is_unit(text: str) -> bool:
     """Whether a text is a unit that tables of sites or layers are written in."""
     unit = canonical_unit(text)
-    return (
-        unit in TEMPERATURES
-        or unit in FURTHER_LENGTHS
-        or any(unit in kind for kind in UNITS.values())
-    )
+    return unit in TEMPERATURES or any(unit in kind for kind in UNITS.values())
 
 
 def _looks_like_unit(text: str) -> bool:
@@ -107,9 +119,7 @@ def _looks_like_unit(text: str) -> bool:
 
 def canonical_unit(unit: str) -> str:
     """The one spelling of a unit, so that two can be compared."""
-    text = (
-        unit.strip().lower().replace("³", "3").replace("²", "2").replace("^", "").replace("⁻", "-")
-    )
+    text = unit.strip().lower().translate(_SIGNS).replace("**", "")
     return UNIT_ALIASES.get(text, text)
 
 
@@ -144,14 +154,9 @@ def convert_units(value: NDArray[np.float64], unit: str, target: str) -> NDArray
     source, wanted = canonical_unit(unit), canonical_unit(target)
     if source == wanted:
         return value
-    lengths = {**UNITS["length [m]"], **FURTHER_LENGTHS}
-    for factors in (lengths, *UNITS.values()):
+    for factors in UNITS.values():
         if source in factors and wanted in factors:
-            ratio = factors[source] / factors[wanted]
-            # Dividing by a whole number keeps 120 cm at 1.2 m exactly.
-            if ratio < 1 and abs(1 / ratio - round(1 / ratio)) < 1e-9:
-                return value / round(1 / ratio)
-            return value * (round(ratio) if abs(ratio - round(ratio)) < 1e-9 else ratio)
+            return scaled(value, np.asarray(factors[source] / factors[wanted]))
     if source in TEMPERATURES and wanted in TEMPERATURES:
         factor, offset = TEMPERATURES[source]
         per, shift = TEMPERATURES[wanted]
@@ -161,3 +166,22 @@ def convert_units(value: NDArray[np.float64], unit: str, target: str) -> NDArray
         return None
     further = conversion(unit, target)
     return None if further is None else value * further.factor + further.offset
+
+
+def scaled(value: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values times a factor; by a hundredth and the like they are divided, which keeps 120 cm at
+    1.2 m exactly.
+
+    Examples
+    --------
+    >>> float(scaled(np.array(120.0), np.array(0.01))), float(scaled(np.array(10.0),
+    ...     np.array(0.3048)))
+    (1.2, 3.048)
+    """
+    whole = np.round(factor)
+    parts = np.maximum(np.round(1 / factor), 1)
+    return np.where(
+        np.abs(1 / factor - parts) < 1e-9,
+        value / parts,
+        value * np.where(np.abs(factor - whole) < 1e-9, whole, factor),
+    )

@@ -222,12 +222,14 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
     if b"\0" in content:
         raise IcemapError(f"{url} holds zero bytes and is no CSV: save it again as CSV in UTF-8.")
     encoding = _encoding(content)
-    text = content.decode(encoding)
+    whole = content.decode(encoding)
+    text = _below_description(whole)
+    above = whole.count("\n", 0, len(whole) - len(text))
     separator = _separator(text)
     try:
         header, header_lines = _header(text, separator)
-        frame = _frame(content, encoding, separator, header, header_lines, text_columns)
-        lines = _lines(text, separator, header_lines, len(frame))
+        frame = _frame(text, separator, header, header_lines, text_columns)
+        lines = _lines(text, separator, header_lines, len(frame)) + above
     except (
         pd.errors.ParserError,
         pd.errors.EmptyDataError,
@@ -242,9 +244,12 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
             .splitlines()[0]
             .rstrip(".")
         )
+        if message.startswith("Length of header"):
+            message = "its rows have more cells than its first line has names"
         raise IcemapError(
             f"{url} is no regular table ({message}): every row needs as many cells as the header;"
-            " quote cells that hold the separator."
+            " quote cells that hold the separator, and remove titles and comments above the header"
+            f" (line {above + 1} is '{text.split(chr(10), 1)[0].strip()[:60]}')."
         ) from error
     blank = frame.isna().all(axis=1).to_numpy()
     return (
@@ -252,6 +257,12 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
         if blank.any()
         else Table(url, frame, lines)
     )
+
+
+def _below_description(text: str) -> str:
+    """The table without the block ``/* ... */`` that PANGAEA writes above it."""
+    end = text.find("\n*/") if text.startswith("/*") else -1
+    return text[text.find("\n", end + 1) + 1 :] if end >= 0 else text
 
 
 def _separator(text: str) -> str:
@@ -286,8 +297,7 @@ def _header(text: str, separator: str) -> tuple[list[str], int]:
 
 
 def _frame(
-    content: bytes,
-    encoding: str,
+    table: str,
     separator: str,
     header: list[str],
     header_lines: int,
@@ -296,9 +306,8 @@ def _frame(
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         frame = pd.read_csv(
-            io.BytesIO(content),
+            io.StringIO(table, newline=""),
             sep=separator,
-            encoding=encoding,
             header=None,
             names=list(range(len(header))),
             index_col=False,

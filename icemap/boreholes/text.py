@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 MISSING = frozenset(
     {"", "-", "--", "---", ".", "?", "*", "na", "n/a", "nan", "nd", "n.d.", "none", "null"}
+    | {"n/d", "...", "…", "k.a.", "н.д.", "н/д", "unknown", "not sampled", "not determined"}
     | {"no data", "nodata", "missing", "<na>", "not measured", "#n/a", "#na", "nil", "n.a."}
 )
 # Dashes, blanks, minutes and seconds as they are typed.

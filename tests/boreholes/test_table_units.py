@@ -86,7 +86,7 @@ def test_the_factor_is_that_of_the_kind() -> None:
     assert unit_factor("cm", "length [m]") == 0.01
     assert unit_factor("%", "fraction") == 0.01
     assert unit_factor("cm", "fraction") is None
-    assert unit_factor("km", "length [m]") is None
+    assert unit_factor("feet", "length [m]") == 0.3048
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from icemap.boreholes.header_words import require_header
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.table_units import (
     UNITS,
@@ -18,7 +19,6 @@ from icemap.boreholes.table_units import (
     unit_factor,
 )
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import words
 from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
@@ -51,33 +51,6 @@ WORDS = (
 # layer, of snow or of peat is another thing.
 THICKNESS = {"thickness", "thick", "length", "mächtigkeit", "épaisseur"}
 OF_THE_LAYER = {"layer", "sample", "interval", "core", "segment", "slice", "section", "of", "the"}
-# What a column holds, and words of headers that say that it is something else.
-_NO_DEPTH = r"elevation|altitude|\bm?a\.?s\.?l\b|below (?:the )?(?:permafrost table|active layer)"
-CONTRARY = {
-    "gravimetric_water": (
-        "water by dry mass",
-        r"\bwet (?:basis|weight|mass)|total (?:weight|mass)|volumetric|by volume",
-    ),
-    "volumetric_water": ("water by frozen volume", r"gravimetric|by (?:weight|mass)"),
-    "reported_vic": (
-        "all ice by frozen volume",
-        r"\bexcess|gravimetric|by (?:weight|mass)",
-    ),
-    "dry_density": (
-        "dry mass by frozen volume",
-        r"^(?!.*\bdry\b).*\b(?:wet|moist|saturated|thawed)\b",
-    ),
-    "frozen_bulk_density": ("mass of all by frozen volume", r"\bdry\b|\bthawed\b|\bunfrozen\b"),
-    **dict.fromkeys(
-        ("top", "base"), ("a depth below the surface", _NO_DEPTH + r"|thickness|\bheight")
-    ),
-    "depth": ("a depth below the surface", _NO_DEPTH + r"|\bheight"),
-    "permafrost_table": (
-        "a depth below the surface",
-        r"elevation|altitude|\bm?a\.?s\.?l\b|permafrost (?:thickness|base)"
-        r"|base of (?:the )?permafrost",
-    ),
-}
 # Units at the end of names that are ordinary words or numbers there.
 NO_UNITS = ("1", "in")
 # A unit of each kind of quantity, by which others are recognized.
@@ -148,21 +121,9 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
             f"{table.file} has no measured quantity: it needs one column such as 'vic [%]' or"
             f" 'gravimetric_water [%]' with 'dry_density [g/cm3]', and {has}."
         )
-    _require_meant(table, found)
-    return _with_units(table, found, source, headers)
-
-
-def _require_meant(table: Table, found: dict[str, str]) -> None:
-    """Refuse a column whose header says that it holds something else."""
     for name, header in found.items():
-        meaning, pattern = CONTRARY.get(name, ("", r"(?!)"))
-        said = re.search(pattern, words(header))
-        if said is not None:
-            raise IcemapError(
-                f"{table.file}: the column '{header}' is to be {name}, which is {meaning}, but its"
-                " header says something else: convert the column and rename it, or name another"
-                " one with 'columns' in the config."
-            )
+        require_header(table.file, name, header)
+    return _with_units(table, found, source, headers)
 
 
 def _require_whole_depths(table: Table, found: dict[str, str], headers: list[str]) -> None:
@@ -212,9 +173,7 @@ def _with_units(
         )
     measured = [name for name in found if name in DEPTHS or name in QUANTITIES]
     silent = [
-        name
-        for name in measured
-        if split_header(found[name])[1] is None and name not in source.units
+        name for name in measured if _unit(name, found[name]) is None and name not in source.units
     ]
     columns = {}
     for name, header in found.items():
@@ -245,7 +204,7 @@ def _with_units(
         elif unit is None and of_unit is not None and name in measured:
             columns[name] = Column(header, unit_column=of_unit)
         else:
-            columns[name] = Column(header, unit)
+            columns[name] = Column(header, _unit(name, header))
         if name in measured:
             _require_one_unit(table, name, columns[name])
     # A column "unit" is that of the one quantity that has no other.
@@ -256,6 +215,20 @@ def _with_units(
     if common is not None and len(alone) == 1 and columns[alone[0]].unit is None:
         columns[alone[0]] = Column(found[alone[0]], unit_column=common)
     return columns
+
+
+def _unit(name: str, header: str) -> str | None:
+    """The unit in brackets, or the last word of a name such as top_cm, if it measures the same."""
+    unit = split_header(header)[1]
+    if unit is not None or (name not in DEPTHS and name not in QUANTITIES):
+        return unit
+    word = header_unit(header)[0]
+    fits = (
+        word is not None
+        and canonical_unit(word) not in NO_UNITS
+        and unit_factor(word, kind_of(name)) is not None
+    )
+    return word if fits else None
 
 
 def _require_one_unit(table: Table, name: str, column: Column) -> None:

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.readers.layer_columns import Column
+from icemap.boreholes.numbers import parse_numbers
+from icemap.boreholes.readers.layer_columns import DEPTHS, Column
+from icemap.boreholes.table_units import header_unit, same_unit, unit_factor
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
 
@@ -58,6 +60,8 @@ def require_depths(
     if layers.empty:
         return
     _require_downward(table, found, layers)
+    _require_below(table, found, layers)
+    _require_other_lengths(table, found)
     _require_own_tops(table, found, layers)
     if not sure:
         _require_metres(table, found, layers)
@@ -76,6 +80,39 @@ def _require_downward(table: Table, found: dict[str, Column], layers: pd.DataFra
             f" {inverted.sum()} of {len(layers)} layers (the first in line {line}): exchange"
             " the columns if they are, write depths without a sign, and no thickness for the base."
         )
+
+
+def _require_below(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:
+    if (layers["base"] <= 0).all() and (layers["top"] < 0).any():
+        raise IcemapError(
+            f"{table.file}: all depths ('{_header(found, 'top')}') are negative: write how far"
+            " below the surface a layer is, without a sign, and top above base."
+        )
+
+
+def _require_other_lengths(table: Table, found: dict[str, Column]) -> None:
+    """The same numbers in m and, in another column, in feet."""
+    read = {column.header for column in found.values()}
+    others = {
+        header: unit
+        for header in map(str, table.frame.columns)
+        if header not in read
+        and (unit := header_unit(header)[0])
+        and unit_factor(unit, "length [m]") is not None
+    }
+    for name in DEPTHS:
+        own = found.get(name)
+        if own is None or own.unit is None:
+            continue
+        numbers = parse_numbers(table.frame[own.header]).value
+        for header, unit in others.items():
+            same = np.array_equal(numbers, parse_numbers(table.frame[header]).value, equal_nan=True)
+            if same and (numbers > 0).any() and not same_unit(unit, own.unit):
+                raise IcemapError(
+                    f"{table.file}: the columns '{own.header}' and '{header}' hold the same"
+                    f" numbers, in '{own.unit}' and in '{unit}': correct the one that is wrong, or"
+                    " leave it out."
+                )
 
 
 def _require_own_tops(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:

@@ -28,10 +28,11 @@ from icemap.boreholes.records import (
     Records,
     canonical_ice_types,
     make_layers,
+    require_amounts,
     require_one_spelling,
     require_schema,
 )
-from icemap.boreholes.table_units import UNITS, unit_factor
+from icemap.boreholes.table_units import UNITS, scaled, unit_factor
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import MISSING, as_names, as_text, words
 from icemap.config_sections import LayerSource
@@ -116,6 +117,9 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
                 first, "unknown column", f"the column '{header}' is not known and was not read"
             )
     layers = make_layers(table, columns)
+    if "ice_type" in found:
+        require_amounts(layers, problems, found["ice_type"].header)
+        problems.require_none()
     require_schema(layers, table)
     require_one_spelling(layers, table)
     return Records(layers, flags.table())
@@ -224,8 +228,12 @@ def _numbers(
     header = column.header
     factor = _factors(table, name, column, problems)
     numbers = parse_numbers(table.frame[header], column.unit)
-    problems.add(numbers.unreadable, f"{header} is not a number:", table.frame[header])
-    low, high = _scaled(numbers.low, factor), _scaled(numbers.high, factor)
+    problems.add(
+        numbers.unreadable,
+        f"{header} is not a number, nor a sign for no data (key 'missing'):",
+        table.frame[header],
+    )
+    low, high = scaled(numbers.low, factor), scaled(numbers.high, factor)
     if name == "depth":
         flags.add(
             numbers.censored != 0,
@@ -243,11 +251,6 @@ def _numbers(
     )
     value = np.where(low == high, low, low / 2 + high / 2)
     return {name: _without_censored(name, header, value, numbers.censored, flags)}
-
-
-def _scaled(value: NDArray[np.float64], factor: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Dividing by a whole number keeps 120 cm at 1.2 m exactly.
-    return np.where(factor < 1, value / np.round(1 / factor), value * factor)
 
 
 def _without_censored(

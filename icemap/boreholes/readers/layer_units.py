@@ -97,7 +97,7 @@ def _require_by_mass(table: Table, column: Column, *, confirmed: bool) -> None:
     """Water by dry mass that is given by volume, or in % where a fraction is said."""
     if column.unit is None:
         return
-    if re.search(r"vol|v/v|m3|m³", column.unit, re.IGNORECASE):
+    if re.search(r"vol|v/v|m3|m³|об", column.unit, re.IGNORECASE):
         raise IcemapError(
             f"{table.file} gives the column '{column.header}' by volume ('{column.unit}'), and"
             " gravimetric_water is by dry mass: name it volumetric_water, or correct its unit."

@@ -139,7 +139,7 @@ def test_many_boreholes_in_one_file_and_as_rows(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"without": "bottom_of_interval"}, r"a\.nc has no variable bottom_of_interval"),
-        ({"unit": "ft"}, r"a\.nc gives top_of_interval in 'ft'"),
+        ({"unit": "K"}, r"a\.nc gives top_of_interval in 'K'"),
         (
             {"visible_ice": ["some", "Low", "High"]},
             r"visible_ice is not a class: 'some' \(line 1\)",

@@ -118,9 +118,9 @@ def test_an_unknown_column_is_reported_and_not_read(tmp_path: Path) -> None:
         ("site,lon,lat,top,base [m],vic [%]", "a,1,2,3,4,5", "unit of the column 'top'"),
         ("site,lon,lat,top [m],base [m],vic", "a,1,2,3,4,5", "unit of the column 'vic'"),
         (
-            "site,lon,lat,top [ft],base [m],vic [%]",
+            "site,lon,lat,top [furlong],base [m],vic [%]",
             "a,1,2,3,4,5",
-            r"'top \[ft\]' in a unit that is not known",
+            r"'top \[furlong\]' in a unit that is not known",
         ),
         ("site,lon,lat,top [m],base [m],dry_density [%]", "a,1,2,3,4,5", "g/cm3"),
         (
@@ -446,7 +446,7 @@ PLACE = "site,longitude [deg],latitude [deg]"
         ("depth [m],Layer_Thickness_m,vic [%]", ["0.5,1,30"], "a depth alone is a point"),
         ("depth [m],base [m],vic [%]", ["0.5,1,30"], "give top and base, or a depth alone"),
         ("top [m],base [m],gravimetric_water [1]", ["0,1,12", "1,2,15"], "like %"),
-        ("top [m],base [m],gravimetric_water [vol%]", ["0,1,12"], "name it volumetric_water"),
+        ("top [m],base [m],gravimetric_water [m3/m3]", ["0,1,0.3"], "name it volumetric_water"),
         ("top [m],base [m],gravimetric_water [%]", ["0,1,30", "1,2,999"], "holds 999"),
         ("top [m],base [m],vic [%]", ["0,1,30", "1,999,50"], "'base \\[m\\]' holds 999"),
         ("permafrost_table [cm],top [m],base [m],vic [%]", ["999,0,1,30", "60,0,1,2"], "holds 999"),

@@ -1,0 +1,108 @@
+"""What the header of a column says that it holds, in the words and abbreviations of the field."""
+
+from __future__ import annotations
+
+import re
+
+from icemap.boreholes.text import words
+from icemap.errors import IcemapError
+
+# Words in headers of published tables: English, French, German, Russian and Chinese, and the
+# abbreviations of PANGAEA (wm and dm are wet and dry mass, WBD and DBD their densities) and of
+# laboratories (GMC, VMC, EIC).
+_BY_MASS = (
+    r"\bgrav\b|gravim|by (?:weight|mass)|\bwt\b|\b[dw]m\b|\bg[mwi]c\b|massique|pondéral|gewicht"
+    r"|\bgew\b|\bmasse|весов|массов|质量|重量"
+)
+_BY_VOLUME = r"volum|\bvol\b|\bv[mw]c\b|объ[её]м|体积"
+_WET_BASIS = r"\bwet\b|\bwm\b|total (?:weight|mass)|feucht|humide|湿"
+_EXCESS = r"\bexc(?:ess)?|\beic?\b|excès|überschuss|избыточн|过剩"
+_VISIBLE = r"\bvisib|\bvi\b|sichtbar|видим|可见"
+_DRY = r"\bdry\b|\bdbd\b|sèche|trocken|скелет|сухо|干"
+_WET = r"\b(?:wet|moist|saturated|thawed|frozen|wbd)\b|feucht|humide|мерзл|мёрзл|влажн|湿"
+_SOLIDS = r"\b(?:particle|grain|solids?)\b|specific gravity|korndichte|частиц|颗粒"
+_ELEVATION = r"\belev|altitude|\bm?a\.?s\.?l\b|höhe|\bcote\b|отметк|高程|海拔"
+_NO_DEPTH = (
+    rf"{_ELEVATION}|below (?:the )?(?:permafrost table|active layer|frost table|thaw front|snow"
+    r"|water|sea level|(?:top of )?casing)|\b(?:water|snow) depth|depth (?:of )?(?:water|snow)\b"
+)
+_DEPTH = "a depth below the surface"
+# What a column holds, and words of headers that say that it is something else.
+CONTRARY = {
+    "gravimetric_water": (
+        "water by dry mass",
+        rf"{_WET_BASIS}|{_BY_VOLUME}|\bunfrozen\b|(?:liquid|plastic) limit",
+    ),
+    "volumetric_water": ("water by frozen volume", _BY_MASS),
+    "reported_vic": (
+        "all ice by frozen volume",
+        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|saturation|sättigung|\bunfrozen\b",
+    ),
+    "excess_ice": (
+        "ice beyond the pores by frozen volume",
+        rf"^(?!.*(?:{_EXCESS})).*(?:\btotal\b|\bvic\b|gesamt|суммарн|{_VISIBLE})|{_BY_MASS}",
+    ),
+    "visible_ice": ("ice that is seen by frozen volume", rf"{_EXCESS}|\bvic\b|{_BY_MASS}"),
+    "porosity": (
+        "pores by volume",
+        r"void ratio|porenzahl|indice des vides|коэффициент пористости|孔隙比",
+    ),
+    "dry_density": (
+        "dry mass by frozen volume",
+        rf"^(?!.*(?:{_DRY})).*(?:{_WET}|\btotal\b)|{_SOLIDS}",
+    ),
+    "frozen_bulk_density": (
+        "mass of all by frozen volume",
+        rf"{_DRY}|\bthawed\b|\bunfrozen\b|{_SOLIDS}",
+    ),
+    **dict.fromkeys(("top", "base"), (_DEPTH, rf"{_NO_DEPTH}|thickness|\bheight")),
+    "depth": (
+        _DEPTH,
+        rf"{_NO_DEPTH}|\bheight|(?:total|final) depth|depth of (?:the )?(?:bore)?hole"
+        r"|^(?!.*\b(?:top|from|interval|range)\b).*\b(?:bottom|bot)\b",
+    ),
+    "permafrost_table": (
+        _DEPTH,
+        rf"{_ELEVATION}|permafrost (?:thickness|base)|base of (?:the )?permafrost"
+        r"|permafrostmächtigkeit|mächtigkeit des permafrost|épaisseur du pergélisol|подошв"
+        r"|мощность (?:ммп|мерзл|мёрзл|многолет)|冻土厚度|\b(?:snow|water|bedrock)\b"
+        r"|(?:total|final) depth|depth of (?:the )?(?:bore)?hole",
+    ),
+}
+
+
+def require_header(file: str, name: str, header: str) -> None:
+    """Refuse a column whose header says that it holds something else.
+
+    Parameters
+    ----------
+    file : str
+        As it may be shown.
+    name : str
+        icemap's name of the column.
+    header : str
+        As it is in the file.
+
+    Raises
+    ------
+    IcemapError
+        Naming the column, the word, and what to do.
+
+    Examples
+    --------
+    >>> require_header("t.csv", "reported_vic", "Ice cont vol [%]")
+    >>> require_header("t.csv", "gravimetric_water", "Water wm [%]")
+    Traceback (most recent call last):
+    icemap.errors.IcemapError: t.csv: the column 'Water wm [%]' is to be gravimetric_water, which is
+    water by dry mass, but its header says something else ('wm'): convert the column and rename it,
+    or name another one in the config.
+    """
+    meaning, pattern = CONTRARY.get(name, ("", r"(?!)"))
+    said = re.search(pattern, words(header))
+    if said is None:
+        return
+    raise IcemapError(
+        f"{file}: the column '{header}' is to be {name}, which is {meaning}, but its header says"
+        f" something else ('{said[0].strip()}'): convert the column and rename it, or name another"
+        " one in the config."
+    )

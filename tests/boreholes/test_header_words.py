@@ -1,0 +1,142 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from icemap import IcemapError, read_boreholes
+from icemap.boreholes.header_words import CONTRARY
+
+# What headers of published tables say, by the column that they were taken for and should be.
+WRONG = {
+    "gravimetric_water": [
+        "Water wm [%]",
+        "GWC wet [%]",
+        "VMC [%]",
+        "volumetrischer Wassergehalt [%]",
+        "teneur en eau (base humide) [%]",
+        "объёмная влажность [%]",
+        "体积含水量 [%]",
+        "Liquid limit [%]",
+    ],
+    "volumetric_water": ["GMC [%]", "Water dm [%]", "teneur en eau massique [%]", "весовая [%]"],
+    "reported_vic": [
+        "EIC [%]",
+        "Ice cont grav [%]",
+        "Ice cont wm [%]",
+        "visible ice [%]",
+        "glace en excès [%]",
+        "Überschusseis [%]",
+        "избыточная льдистость [%]",
+        "质量含冰量 [%]",
+        "ice saturation [%]",
+    ],
+    "excess_ice": ["VIC [%]", "total ice [%]", "EIC wt [%]", "суммарная льдистость [%]"],
+    "porosity": ["void ratio [1]", "Porenzahl [1]"],
+    "dry_density": [
+        "WBD [g/cm3]",
+        "frozen bulk density [g/cm3]",
+        "grain density [g/cm3]",
+        "Feuchtdichte [g/cm3]",
+        "湿密度 [g/cm3]",
+    ],
+    "frozen_bulk_density": ["DBD [g/cm3]", "Trockendichte [g/cm3]", "плотность скелета [g/cm3]"],
+    "top": ["elev_top [m]", "cote du toit [m]", "depth below frost table [m]", "отметка [m]"],
+    "permafrost_table": ["мощность ММП [m]", "多年冻土厚度 [m]", "snow depth [m]"],
+}
+RIGHT = {
+    "gravimetric_water": ["Water dm [%]", "GMC [%]", "w [%]", "teneur en eau massique [%]"],
+    "volumetric_water": ["VMC [%]", "Wassergehalt (Vol.-%)", "объемная влажность [%]"],
+    "reported_vic": ["Ice cont vol [%]", "VIC [vol.%]", "teneur en glace volumique [%]", "冰 [%]"],
+    "excess_ice": ["EIC [%]", "total excess ice [%]", "glace en excès [%]"],
+    "porosity": ["n [%]", "Poros [% vol]"],
+    "dry_density": ["DBD [g/cm**3]", "bulk density, dry [g/cm3]", "плотность скелета [г/см3]"],
+    "frozen_bulk_density": ["WBD [g/cm**3]", "frozen density [g/cm3]"],
+    "top": ["Depth top [m]", "von (m)", "от (м)", "top [m b.s.]", "Top_m"],
+    "permafrost_table": ["ALT [m]", "мощность СТС [m]", "épaisseur de la couche active [m]"],
+}
+DEFAULTS = {
+    "top": "top [m]",
+    "base": "base [m]",
+    "permafrost_table": "permafrost_table [m]",
+    "gravimetric_water": "gravimetric_water [%]",
+    "dry_density": "dry_density [g/cm3]",
+}
+
+
+def read(folder: Path, name: str, header: str):
+    names = {**DEFAULTS, name: header}
+    cells = {"top": "0.5", "base": "2.5", "permafrost_table": "0.5", "dry_density": "1.3"}
+    row = [cells.get(column, "0.3" if "[1]" in names[column] else "30") for column in names]
+    row = ["1.3" if column.endswith("density") else cell for column, cell in zip(names, row)]
+    quoted = ",".join(f'"{column}"' for column in names.values())
+    path = folder / "layers.csv"
+    path.write_text(f"site,lon,lat,{quoted}\na,130,60,{','.join(row)}\n", encoding="utf-8")
+    return read_boreholes(path, columns={name: header})
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [(name, header) for name, headers in WRONG.items() for header in headers]
+)
+def test_a_header_that_says_something_else_is_refused(
+    tmp_path: Path, name: str, header: str
+) -> None:
+    with pytest.raises(IcemapError, match=re.escape(f"'{header}' is to be {name}, which is")):
+        read(tmp_path, name, header)
+
+
+@pytest.mark.parametrize(
+    ("name", "header"), [(name, header) for name, headers in RIGHT.items() for header in headers]
+)
+def test_a_header_that_says_the_same_in_other_words_is_read(
+    tmp_path: Path, name: str, header: str
+) -> None:
+    assert read(tmp_path, name, header)["value"].notna().all()
+
+
+def test_a_table_of_sites_is_asked_about_its_ice(tmp_path: Path) -> None:
+    path = tmp_path / "sites.csv"
+    path.write_text("lon,lat,EIC [%],ice [%]\n130,60,30,50\n")
+    with pytest.raises(IcemapError, match=r"'EIC \[%\]' is to be reported_vic.*\('eic'\)"):
+        read_boreholes(path, value="EIC")
+    excess = {"name": "eic", "unit": "%"}
+    assert read_boreholes(path, value="EIC", target=excess)["value"].tolist() == [30]
+    assert read_boreholes(path, value="ice")["value"].tolist() == [50]
+
+
+def test_every_meaning_is_said() -> None:
+    assert all(meaning for meaning, _ in CONTRARY.values())
+
+
+@pytest.mark.parametrize(
+    ("unit", "density"),
+    [
+        ("g/cm**3", 1.3),
+        ("g·cm⁻³", 1.3),
+        ("Mg m-3", 1.3),
+        ("t/m3", 1.3),
+        ("г/см³", 1.3),
+        ("kg m-3", 1300),
+        ("pcf", 81.157),
+        ("kN/m³", 12.7486),
+    ],
+)
+def test_densities_in_the_units_of_laboratories(tmp_path: Path, unit: str, density: float) -> None:
+    path = tmp_path / "layers.csv"
+    path.write_text(
+        "site,lon,lat,permafrost_table [m],top [m],base [m],gravimetric_water [%],"
+        f"dry_density [{unit}]\na,130,60,0.5,0.5,5.5,30,{density}\n",
+        encoding="utf-8",
+    )
+    assert read_boreholes(path)["value"].tolist() == pytest.approx([42.53], abs=0.01)
+
+
+@pytest.mark.parametrize("headers", ["top [ft],base [ft]", "top (feet),base (feet)"])
+def test_depths_in_feet_are_converted(tmp_path: Path, headers: str) -> None:
+    path = tmp_path / "layers.csv"
+    path.write_text(
+        f"site,lon,lat,permafrost_table [ft],{headers},vic [%]\na,130,60,2,2,7,40\na,130,60,2,7,"
+        "18.4,60\n"
+    )
+    site = read_boreholes(path).iloc[0]
+    assert site["value"] == pytest.approx((5 * 40 + 11.4 * 60) / 16.4)
+    assert site["permafrost_table"] == pytest.approx(0.6096)
