@@ -164,8 +164,14 @@ class Problems:
         for text, lines in pd.Series(self._table.lines[mask]).groupby(texts, sort=True):
             self._found.setdefault(f"{problem} '{str(text)[:40]}'", []).extend(lines.tolist())
 
-    def require_none(self) -> None:
-        """Raise one error that names every bad row by line."""
+    def require_none(self, remedy: str = "Correct or remove them.") -> None:
+        """Raise one error that names every bad row by line.
+
+        Parameters
+        ----------
+        remedy : str
+            What to do, as its last sentence.
+        """
         if not self._found:
             return
         parts = [
@@ -178,7 +184,7 @@ class Problems:
         )
         raise IcemapError(
             f"{self._table.file} has {rows} bad rows: {'; '.join(parts[:SHOWN_PROBLEMS])}{more}."
-            " Correct or remove them."
+            f" {remedy}"
         )
 
 

@@ -101,7 +101,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             columns[name] = _words(raw, SPELLINGS[name])
         elif name not in ("longitude", "latitude"):
             columns[name] = as_names(raw)
-    problems.require_none()
+    problems.require_none("Correct or remove them, or name signs for no data with 'missing'.")
     top, base = (np.asarray(columns[name], dtype=float) for name in ("top", "base"))
     sure = not {"top", "base", "depth"}.isdisjoint(source.units)
     require_depths(table, found, sites, top, base, sure=sure)
@@ -228,11 +228,7 @@ def _numbers(
     header = column.header
     factor = _factors(table, name, column, problems)
     numbers = parse_numbers(table.frame[header], column.unit)
-    problems.add(
-        numbers.unreadable,
-        f"{header} is not a number, nor a sign for no data (key 'missing'):",
-        table.frame[header],
-    )
+    problems.add(numbers.unreadable, f"{header} is not a number:", table.frame[header])
     low, high = scaled(numbers.low, factor), scaled(numbers.high, factor)
     if name == "depth":
         flags.add(
