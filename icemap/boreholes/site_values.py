@@ -70,12 +70,12 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     """
     table = read_table(config.table, text=(config.id,) if config.id else ())
     header = _find(table, config.value, "sites.value")
-    if target.name == ICE:
-        require_header(table.file, "reported_vic", header)
     unit = _unit(table, header, config, target)
     numbers = parse_numbers(table.frame[header], unit)
     coded = _coded(numbers, config)
     value, spread = _values(table, header, numbers, coded, unit, target)
+    if target.name == ICE:
+        require_header(table.file, "reported_vic", header)
     given = np.where(coded, np.nan, numbers.value)
     _require_plausible_temperatures(table, header, given, unit)
     _require_plausible_thaw(table, header, given, unit, target)
