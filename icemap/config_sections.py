@@ -410,7 +410,8 @@ class VerificationConfig(Section):
         "kriging",
         "published_recipe",
     )
-    """What the map is compared with, fitted again in every fold."""
+    """What the map is compared with, fitted again in every fold; the published recipe, which takes
+    longest, in random and kNNDM folds alone."""
     classes: tuple[float, ...] | None = Field(default=None, min_length=3)
     """Limits of the classes of the target for which scores are given, in its unit."""
     nugget: bool = False

@@ -142,8 +142,10 @@ class VerifyFold:
 
     def __call__(self, item: Fold) -> FoldRecord | FailedFold:
         from icemap.verification.cross_validation import verify_fold
-        from icemap.verification.cv_schemes import headline, importance_kind
+        from icemap.verification.cv_schemes import headline, importance_kind, kinds_of_published
+        from icemap.verification.published import PUBLISHED
 
+        spared = () if item.kind in kinds_of_published(self.labels) else (PUBLISHED,)
         labels, importance = self.labels[item.kind], item.kind == importance_kind(self.labels)
         try:
             return verify_fold(
@@ -151,7 +153,7 @@ class VerifyFold:
                 self.samples,
                 labels,
                 item.number,
-                self.competitors,
+                [name for name in self.competitors if name not in spared],
                 importance=importance,
                 nested=self.nested,
                 # A preview is spared these fits, as it is spared tuning in each fold.

@@ -147,6 +147,18 @@ def importance_kind(labels: Mapping[str, Labels]) -> str:
     return "block" if "block" in labels else headline(labels)
 
 
+def kinds_of_published(labels: Mapping[str, Labels]) -> set[str]:
+    """Kinds of folds under which the published recipe is fitted, as one of the competitors: random
+    ones, by which its authors verify, and those of the headline. It takes longer than all others.
+
+    Examples
+    --------
+    >>> sorted(kinds_of_published(dict.fromkeys(("cell", "block", "knndm", "region"))))
+    ['cell', 'knndm']
+    """
+    return {next(kind for kind in KIND_NAMES if kind in labels), headline(labels)}
+
+
 def _with_enough(make: Callable[[int], Labels], folds: int, most: int) -> tuple[Labels | None, int]:
     """Labels for the number of folds nearest to what is asked for whose training sides are large
     enough, and that number: more folds leave more to train on. None where no number does."""

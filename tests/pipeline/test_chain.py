@@ -291,7 +291,7 @@ def test_verification_has_every_model_and_no_site_is_missing(finished):
         "kriging",
     }
     models |= {f"{name}, transformed" for name in ("Gaussian BMA", "equal weights", "best member")}
-    models |= {"published_recipe", "published_recipe_mixture"}
+    published = {"published_recipe", "published_recipe_mixture"}
     samples = json.loads((finished / "provenance.json").read_text())["steps"]["boreholes"][
         "samples"
     ]
@@ -300,7 +300,9 @@ def test_verification_has_every_model_and_no_site_is_missing(finished):
         ("block", "spatial blocks"),
         ("knndm", "kNNDM"),
     ):
-        assert {row["model"] for row in content["table"] if row["folds"] == name} == models
+        # The published recipe takes longest, and is no row of every kind.
+        here = models if kind == "block" else models | published
+        assert {row["model"] for row in content["table"] if row["folds"] == name} == here
         assert len(content["folds"][kind]["observed"]) == samples
     assert any("given once" in note for note in content["notes"])
     assert {row["by"] for row in content["groups"]} >= {
@@ -308,7 +310,7 @@ def test_verification_has_every_model_and_no_site_is_missing(finished):
         "observed volumetric ice content",
         "dissimilarity",
     }
-    assert {row["model"] for row in content["differences"]} == models - {
+    assert {row["model"] for row in content["differences"]} == (models | published) - {
         "icemap",
         "icemap calibrated",
     }
