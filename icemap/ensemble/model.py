@@ -359,6 +359,12 @@ class IceEnsemble(BaseEstimator):
         """
         return None if self.parts_ is None else self.parts_.at_coded(self.coding_, X, vectors)
 
+    def coded(self, X: Any) -> tuple[Array, NDArray[np.bool_]]:
+        """Coded predictors (n, predictors), of a DataFrame or an array as in `predict_all`, and
+        rows with a class that was never met in training, (n,).
+        """
+        return self.coding_.encode(predictors_of(X, self.coding_))
+
     def member_predictions(self, X: Array) -> Array:
         """Members of every replicate and, last, their mean for coded predictors, on the members'
         scale, shape (replicates, n, members + 1).
@@ -391,7 +397,7 @@ class IceEnsemble(BaseEstimator):
                 "an IceEnsemble predicts a table in memory: IceRegressor, or an ensemble opened by"
                 " icemap.open_ensemble, predicts a Dataset lazily."
             )
-        coded, unseen = self.coding_.encode(predictors_of(X, self.coding_))
+        coded, unseen = self.coded(X)
         F = self.member_predictions(coded)
         partners = self.partners(coded, vectors_of(X))
         means, bounds, outside = self.pooled_.summary(F, (0.025, 0.975), partners)
