@@ -44,13 +44,17 @@ def importance_figure(
     unit : str
         Of the target.
     """
-    names = [row["predictor"] for row in permutation]
+    told = [row["predictor"] for row in permutation]
+    # Folds choose for themselves, and the map, whether the position is among the predictors.
+    of_map = dict.fromkeys(name for sizes in shap.values() for name in sizes)
+    names = [*told, *(name for name in of_map if name not in told)]
     figure = new_figure(4.4 * (1 + bool(shap)), 0.75 + 0.23 * len(names))
     panels = row_of_axes(figure, 1 + bool(shap), sharey=True)
     at = np.arange(len(names))[::-1]
+    of_folds = at[: len(told)]
     rise, sd = (np.array([row[key] for row in permutation]) for key in ("rmse_increase", "sd"))
-    panels[0].barh(at, rise, color=BLUE, height=0.7)
-    panels[0].errorbar(rise, at, xerr=sd, fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.5)
+    panels[0].barh(of_folds, rise, color=BLUE, height=0.7)
+    panels[0].errorbar(rise, of_folds, xerr=sd, fmt="none", ecolor=INK, elinewidth=0.8, capsize=1.5)
     panels[0].axvline(0, color=INK, lw=0.8)
     panels[0].set_title(
         f"ensemble: increase of RMSE when permuted ({unit})", fontsize=SMALL + 1, loc="left"
@@ -62,7 +66,7 @@ def importance_figure(
         height = 0.76 / len(shap)
         panels[1].barh(
             at + (len(shap) - 1) * height / 2 - k * height,
-            [sizes[n] for n in names],
+            [sizes.get(name, 0.0) for name in names],
             height=height,
             color=SERIES[(k + 1) % 6][0],
             label=member.replace("_", " "),

@@ -40,3 +40,16 @@ def test_the_same_run_gives_the_same_bytes():
     one, two = (importance_figure(importance, {"lightgbm": {"a": 1.0}}, "%") for _ in range(2))
     assert one == two
     assert re.match(rb"<\?xml", one)
+
+
+def test_what_folds_use_and_the_map_does_not_or_the_map_alone_has_a_row(drawn):
+    rows = [{"predictor": name, "rmse_increase": 2.0, "sd": 0.1} for name in ("maat", "position z")]
+    importance_figure(rows, {"lightgbm": {"maat": 0.5, "slope": 0.25}}, "%")
+    folds, of_map = drawn[0].axes[:2]
+    assert [label.get_text() for label in folds.get_yticklabels()] == [
+        "maat",
+        "position z",
+        "slope",
+    ]
+    assert [bar.get_width() for bar in folds.patches] == [2.0, 2.0]
+    assert [bar.get_width() for bar in of_map.patches] == [0.5, 0.0, 0.25]
