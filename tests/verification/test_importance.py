@@ -188,3 +188,12 @@ def test_the_mean_of_a_replicate_is_its_bma_over_its_members_and_the_forest():
     np.testing.assert_array_equal(
         ReplicateMean(replicate, ensemble.parts_).predict(X), predicted[:, 0]
     )
+
+
+def test_a_predictor_that_a_fold_goes_without_does_not_matter_in_it():
+    without = {"n": 10, "mse": 9.0, "increase": {"maat": [7.0, 7.0]}}
+    with_it = {"n": 30, "mse": 9.0, "increase": {"maat": [7.0, 7.0], "position z": [40.0, 40.0]}}
+    for parts in ([without, with_it], [with_it, without]):
+        rows = {row["predictor"]: row for row in permutation_importance_table(parts)}
+        assert rows["maat"]["rmse_increase"] == pytest.approx(1.0)
+        assert rows["position z"]["rmse_increase"] == pytest.approx(np.sqrt(9.0 + 30.0) - 3.0)
