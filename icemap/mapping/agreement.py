@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from icemap.ensemble.coding import PredictorCoding
+from icemap.ensemble.coding import POSITION
 from icemap.ensemble.quantile_forest import TREES
 from icemap.ensemble.saved import read_manifest
 from icemap.errors import IcemapError
@@ -44,7 +44,9 @@ def require_agreement(build: MapBuild) -> None:
         "train the ensemble on this cube ('icemap train'), or give the cube that it was trained on"
     )
     here, trained = describe_predictors(build.cube_url), manifest.get("predictors", {})
-    for name in PredictorCoding.from_dict(manifest["coding"]).given:
+    for name in manifest["coding"]["names"]:
+        if name in POSITION:
+            continue
         if name not in cube:
             raise IcemapError(f"{where}: the cube has no predictor '{name}'. Either {what_to_do}.")
         if difference := _difference(trained.get(name), here.get(name)):
