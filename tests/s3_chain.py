@@ -30,6 +30,7 @@ CONFIG: dict[str, Any] = {
         "folds": 3,
         "prior_strength": 100,
         "climatology": 0,
+        "position": False,
     },
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }

@@ -1,4 +1,6 @@
-"""A chain of the virtual Arctic that runs in seconds: two plain members, a coarse grid."""
+"""A chain of the virtual Arctic that runs in seconds: two plain members, a coarse grid, and
+nothing to be chosen.
+"""
 
 SMALL = {
     "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 2, "chunk": 64},
@@ -8,6 +10,9 @@ SMALL = {
         "replicates": 2,
         "folds": 3,
         "candidates": 0,
+        "prior_strength": 100,
+        "climatology": 0,
+        "position": False,
     },
     "verification": {"folds": 3, "places": 300, "competitors": []},
 }

@@ -34,6 +34,7 @@ SETTINGS = {
         "members": ["gam", "sklearn.linear_model.Ridge"],
         "prior_strength": 100,
         "climatology": 0,
+        "position": False,
     },
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }

@@ -230,6 +230,7 @@ def whole(tmp_path_factory) -> Path:
             "candidates": 0,
             "prior_strength": 100,
             "climatology": 0,
+            "position": False,
         },
         verification={"folds": 3, "places": 100, "competitors": []},
     )

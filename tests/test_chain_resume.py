@@ -37,6 +37,7 @@ SETTINGS = {
         "candidates": 1,
         "prior_strength": 100,
         "climatology": 0,
+        "position": False,
     },
     "verification": {"folds": 3, "places": 300, "competitors": []},
 }

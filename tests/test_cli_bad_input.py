@@ -46,6 +46,7 @@ CONFIG = {
         "folds": 2,
         "prior_strength": 100,
         "climatology": 0,
+        "position": False,
     },
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }

@@ -134,6 +134,7 @@ def write_project(
             "folds": 3,
             "prior_strength": 100,
             "climatology": 0,
+            "position": False,
         },
         "verification": {"folds": 3, "places": 100, "competitors": []},
     }

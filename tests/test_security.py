@@ -368,6 +368,7 @@ def hostile(tmp_path_factory) -> Path:
             "folds": 3,
             "prior_strength": 100,
             "climatology": 0,
+            "position": False,
         },
         "verification": {"folds": 3, "places": 100, "competitors": []},
     }

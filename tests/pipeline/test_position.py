@@ -24,14 +24,13 @@ from tests.small_chain import SMALL
 NAMES = ["cube", "boreholes", "train", "verify", "map"]
 # One that has a kernel, which is told of the position, and one that is asked by its own predict.
 MEMBERS = ["random_forest", "sklearn.linear_model.Ridge"]
-FIXED = {"prior_strength": 0, "climatology": 0}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> tuple[Path, str]:
     """A finished run, and what was said on the way."""
     config = Path(write_demo(str(tmp_path_factory.mktemp("position")), "small"))
-    ensemble = {**SMALL["ensemble"], **FIXED, "members": MEMBERS, "position": True}
+    ensemble = {**SMALL["ensemble"], "members": MEMBERS, "position": True}
     content = {**yaml.safe_load(config.read_text()), **SMALL, "ensemble": ensemble}
     config.write_text(yaml.safe_dump(content))
     said: list[str] = []

@@ -20,8 +20,6 @@ from icemap.pipeline.steps import Context
 from icemap.virtual_arctic.demo import write_demo
 from tests.small_chain import SMALL
 
-# Nothing of the pool is chosen: the target is what is looked at.
-UNTUNED = {**SMALL["ensemble"], "prior_strength": 0, "climatology": 0}
 NAMES = ["cube", "boreholes", "train", "verify", "map", "storage", "publish", "report"]
 
 
@@ -35,7 +33,7 @@ def made(config: Path, names: list[str]) -> str:
 def demo(tmp_path_factory) -> tuple[dict, pd.DataFrame]:
     """Settings of the virtual Arctic, and the ice contents of its boreholes."""
     config = Path(write_demo(str(tmp_path_factory.mktemp("units")), "small"))
-    content = {**yaml.safe_load(config.read_text()), **SMALL, "ensemble": UNTUNED}
+    content = {**yaml.safe_load(config.read_text()), **SMALL}
     config.write_text(yaml.safe_dump(content))
     made(config, ["boreholes"])
     sites = pd.read_csv(config.parent / "run" / "sites.csv")

@@ -48,6 +48,7 @@ SETTINGS = {
         "folds": 3,
         "prior_strength": 100,
         "climatology": 0,
+        "position": False,
     },
     "verification": {"folds": 3, "places": 100, "competitors": []},
     "map": {"replicate_fields": False},
