@@ -16,7 +16,7 @@ from icemap.config import Config, load_config
 from icemap.errors import IcemapError, first_line
 from icemap.pipeline.input_check import (
     compared_problems,
-    few_sites_problem,
+    few_sites_problems,
     member_problems,
     source_problems,
     table_problems,
@@ -153,7 +153,7 @@ class Look:
         if where == CLIENT:
             problems |= dict.fromkeys(
                 [
-                    *(self._table_problems() if reached else []),
+                    *(_problems_of_sites(self.config) if reached else []),
                     *member_problems(self.config),
                     *compared_problems(self.config),
                 ]
@@ -168,10 +168,9 @@ class Look:
                 f"{len(self.sources)} sources and {tables} of sites can be read",
             )
 
-    def _table_problems(self) -> list[str]:
-        found = table_problems(self.config)
-        few = None if found else few_sites_problem(self.config)
-        return [*found, *([few] if few is not None else [])]
+
+def _problems_of_sites(config: Config) -> list[str]:
+    return table_problems(config) or few_sites_problems(config)
 
 
 def _rights(run: str, where: str) -> Iterator[Finding]:

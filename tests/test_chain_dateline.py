@@ -33,6 +33,7 @@ from icemap.products.stac import write_stac
 from icemap.regions import region_of
 from icemap.totals.polygons import read_zones
 from icemap.virtual_arctic.demo import write_demo
+from tests.small_chain import SMALL
 
 EXTENT = {"south": 62, "north": 72, "resolution": 1, "chunk": 16}
 PREDICTORS = ["maat", "snow_depth", "elevation", "slope", "deposit"]
@@ -223,15 +224,7 @@ def whole(tmp_path_factory) -> Path:
         160,
         210,
         [step.name for step in STEPS],
-        ensemble={
-            "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
-            "replicates": 2,
-            "folds": 3,
-            "candidates": 0,
-            "prior_strength": 100,
-            "climatology": 0,
-            "position": False,
-        },
+        ensemble=SMALL["ensemble"],
         verification={"folds": 3, "places": 100, "competitors": []},
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.quality import DEFAULT
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import MISSING, as_text, line_ranges, words
+from icemap.boreholes.text import as_text, line_ranges, words
 from icemap.errors import IcemapError
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
@@ -43,45 +42,6 @@ POSITION_GRADES = ("A", "B", "C", "D")
 SUPPORTS = ("samples", "logs")
 FROZEN = ("yes", "no")
 FIRST_YEAR, LAST_YEAR = 1800, 2200
-# Words for kinds of ice, whatever blanks, dashes, capitals and plurals they are written with.
-# Ground that is ice alone, or rock, says its ice content by itself. A massive cryostructure is not
-# among them: it is soil without visible ice.
-ICE_TYPES = {
-    **dict.fromkeys(
-        ("massive", "massive ice", "massive ground ice", "massive ice body", "massive ice bed"),
-        "massive",
-    ),
-    **dict.fromkeys(
-        ("tabular massive ice", "massive tabular ice", "massive tabular", "tabular massive"),
-        "massive",
-    ),
-    **dict.fromkeys(
-        ("ice massive", "massiveice", "pure ice", "ice wedge", "wedge ice", "wedge"), "massive"
-    ),
-    **dict.fromkeys(("bedrock", "bed rock", "rock"), "bedrock"),
-    **dict.fromkeys(("pore", "pore ice", "interstitial", "interstitial ice"), "pore"),
-    **dict.fromkeys(
-        (
-            "segregated",
-            "segregated ice",
-            "segregation ice",
-            "ice lens",
-            "ice lenses",
-            "lens",
-            "lenses",
-        ),
-        "segregated",
-    ),
-    **dict.fromkeys(("none", "no ice", "no", "no visible ice"), "none"),
-}
-# Headers of a column in which "massive" alone is soil without visible ice.
-_CRYOSTRUCTURE = re.compile(r"cryo[\s_-]?(?:structure|texture)", re.IGNORECASE)
-# Words that say ice and do not say how much of the layer it is.
-_ICE = re.compile(
-    r"(?:(?:ground|buried|glacier|clear|intrusive|injection|pingo|tabular|(?:thermokarst )?cave) )?"
-    r"ice(?: ?(?:\+|w/|with\b|and\b).*)?|iw|tci|eis|eiskeil|glace(?: de coin)?|coin de glace"
-    r"|(?:[а-яё]+ )*л[её]д|ледяная жила|(?:地下)?冰(?:楔)?"
-)
 NUMBERS = ("lon", "lat", "position_km", "permafrost_table", "top", "base", *QUANTITIES, "year")
 TEXTS = (
     "site",
@@ -223,71 +183,6 @@ class Flags:
 
     def table(self) -> pd.DataFrame:
         return join_flags(self._parts)
-
-
-def canonical_ice_types(column: pd.Series, problems: Problems, header: str) -> pd.Series:
-    """``massive`` and ``bedrock`` in the one spelling that later steps know; other words as they
-    are, in lower case.
-
-    A word that is close to one of these, or holds one, is a problem: left alone it would cost the
-    layer its ice in silence.
-
-    Parameters
-    ----------
-    column : Series of str
-        As it was read.
-    problems : Problems
-        Which words that are nearly right are added to.
-    header : str
-        Of the column in the file.
-    """
-    known: dict[str, str] = {}
-    doubtful: set[str] = set()
-    texts = as_text(column)
-    for text in texts.unique():
-        plain = " ".join(word.removesuffix("s") for word in words(str(text)).split())
-        # Matching is done on both forms, because a plural's s and that of a name look the same.
-        unknown = "" if str(text).lower() in MISSING else str(text).lower()
-        known[text] = ICE_TYPES.get(words(str(text)), ICE_TYPES.get(plain, unknown))
-        if plain == "massive" and _CRYOSTRUCTURE.search(header):
-            known[text] = "massive cryostructure"
-            continue
-        if known[text] not in ("massive", "bedrock") and _resembles(plain):
-            doubtful.add(text)
-    problems.add(
-        texts.isin(doubtful), f"{header} is none of the ice types {', '.join(ICE_TYPES)}:", texts
-    )
-    return texts.map(known)
-
-
-def require_amounts(layers: pd.DataFrame, problems: Problems, header: str) -> None:
-    """Note layers that are said to be ice, and give no number and no kind of ice that tells one.
-
-    Parameters
-    ----------
-    layers : DataFrame
-        With ``ice_type`` in its known spelling, and all quantities.
-    problems : Problems
-    header : str
-        Of the column of ice types in the file.
-    """
-    words_of = {text: words(str(text)) for text in layers["ice_type"].unique()}
-    named = layers["ice_type"].map({text: bool(_ICE.fullmatch(w)) for text, w in words_of.items()})
-    problems.add(
-        named.astype(bool) & layers[list(QUANTITIES)].isna().all(axis=1),
-        f"{header} says ice, and the row does not say how much (write massive where the layer is"
-        " ice alone, a number where it is not, or leave the cell empty):",
-        layers["ice_type"],
-    )
-
-
-def _resembles(text: str) -> bool:
-    parts = text.split()
-    if "cryostructure" in parts or "structure" in parts or {"non", "not", "no"} & set(parts):
-        return False
-    return any(
-        difflib.get_close_matches(part, ("massive", "bedrock"), cutoff=0.75) for part in parts
-    )
 
 
 def require_one_spelling(layers: pd.DataFrame, table: Table) -> None:

@@ -204,17 +204,14 @@ class IceEnsemble(BaseEstimator):
                 " or accept more grades."
             )
         X, vectors = samples[names].to_numpy(dtype=float), vectors_of(samples)
-        if self._may_know_position and vectors is not None and np.isfinite(vectors).all():
+        may_know = self.position is not False and not self.followed.published
+        if may_know and vectors is not None and np.isfinite(vectors).all():
             X, names = np.column_stack([X, vectors]), [*names, *POSITION]
         self.columns_ = PredictorCoding.fit(X, names, [n for n in names if n in self.classes])
         self.adopt(Tuning())
         table = self.table(samples)
         self.held_out_ = replicate_splits(table.cell, self.held_out, self.replicates, self.seed)
         return table
-
-    @property
-    def _may_know_position(self) -> bool:
-        return self.position is not False and not self.followed.published
 
     def adopt(self, tuning: Tuning) -> None:
         """Take a tuning, and the predictors that it has chosen."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.mixture_kernels import mean_over_replicates, squares_over_replicates
-from icemap.mapping.compiled_ensemble import BATCH, CompiledEnsemble, pad
+from icemap.mapping.compiled_ensemble import BATCH, CompiledEnsemble
 from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration
 
@@ -94,8 +94,7 @@ def _predict(
     X: NDArray[Any],
     vectors: NDArray[np.float64] | None,
 ) -> ChunkResult:
-    n, padded = len(X), pad(compiled.coding.with_position(X, vectors))
-    where = None if vectors is None else pad(vectors)
+    n, (padded, where) = len(X), compiled.whole_packets(X, vectors)
     codes, design, unseen = compiled.code(padded)
     F = compiled.predict_members(padded, codes, design)
     index = applicability.index(design)

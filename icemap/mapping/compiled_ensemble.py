@@ -115,6 +115,14 @@ class CompiledEnsemble:
         code_pixels(X, self.coder, codes, design, unseen)
         return codes, design, unseen
 
+    def whole_packets(
+        self, X: NDArray[Any], vectors: NDArray[np.float64] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+        """Pixels (n, predictors) with their position, where that is a predictor, and their unit
+        vectors; the last is repeated, see `pad`.
+        """
+        return pad(self.coding.with_position(X, vectors)), None if vectors is None else pad(vectors)
+
     def predict_member(
         self,
         name: str,

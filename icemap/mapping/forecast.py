@@ -14,7 +14,7 @@ from icemap.ensemble.mixture import mix, pooled_means
 from icemap.ensemble.predictive import check_coverage, check_probabilities
 from icemap.mapping.broadcast import Predictor
 from icemap.mapping.chunk import mean_and_spread
-from icemap.mapping.compiled_ensemble import BATCH, pad
+from icemap.mapping.compiled_ensemble import BATCH
 
 Array = NDArray[np.float64]
 
@@ -35,9 +35,8 @@ def predict_means(predictor: Predictor, X: Array, vectors: Array | None = None) 
     """
     compiled, parts = predictor.compiled, []
     for start in range(0, len(X), BATCH):
-        rows, near = X[start : start + BATCH], _rows(vectors, start)
-        padded = pad(compiled.coding.with_position(rows, near))
-        where = None if near is None else pad(near)
+        rows = X[start : start + BATCH]
+        padded, where = compiled.whole_packets(rows, _rows(vectors, start))
         codes, design, _ = compiled.code(padded)
         F = compiled.predict_members(padded, codes, design)
         partners = compiled.partners(codes, design, where)
@@ -64,9 +63,8 @@ def predict_quantiles(
     levels, parts = check_probabilities(q), []
     low, high = float(compiled.mixture.x[0]), float(compiled.mixture.x[-1])
     for start in range(0, len(X), BATCH):
-        rows, near = X[start : start + BATCH], _rows(vectors, start)
-        padded = pad(compiled.coding.with_position(rows, near))
-        where = None if near is None else pad(near)
+        rows = X[start : start + BATCH]
+        padded, where = compiled.whole_packets(rows, _rows(vectors, start))
         codes, design, _ = compiled.code(padded)
         F = compiled.predict_members(padded, codes, design)
         partners = compiled.partners(codes, design, where)

@@ -68,18 +68,18 @@ def predict_dataset(dataset: Any, model: Model) -> xr.Dataset:
     import dask.array as da
     import xarray as xr
 
-    names = model.predictor().compiled.coding.given
-    published = model.predictor().compiled.published
+    compiled = model.predictor().compiled
+    names, published = compiled.coding.given, compiled.published
     fields = _fields(dataset, names, model.units)
     first = fields[names[0]]
     arrays = [field.data for field in fields.values()]
     where = _where(dataset, first)
-    if not where and model.predictor().compiled.coding.placed:
+    if not where and compiled.coding.placed:
         raise IcemapError(
             "The Dataset has no coordinates 'latitude' and 'longitude' in degrees, and the position"
             " is among the predictors of this model: add them."
         )
-    if not where and model.predictor().compiled.knows_places:
+    if not where and compiled.knows_places:
         warnings.warn(
             "The Dataset has no coordinates 'latitude' and 'longitude' in degrees: its cells are"
             " predicted as places that are far from every sample.",

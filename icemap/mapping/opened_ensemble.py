@@ -27,7 +27,7 @@ from icemap.ensemble.saved import (
 )
 from icemap.ensemble.tuning import Tuning
 from icemap.mapping.chunk import mean_and_spread
-from icemap.mapping.compiled_ensemble import BATCH, CompiledEnsemble, pad
+from icemap.mapping.compiled_ensemble import BATCH, CompiledEnsemble
 from icemap.mapping.compiled_file import compiled_misfit, read_compiled
 from icemap.mapping.lazy import is_dataset, predict_dataset
 from icemap.mapping.models import ensemble_url, open_saved
@@ -173,11 +173,11 @@ def _predicted(compiled: CompiledEnsemble, X: np.ndarray, vectors: np.ndarray | 
     if n == 0:
         none, flags = np.empty(0), np.empty(0, dtype=bool)
         return Prediction(none, none, none, none, np.empty((compiled.replicates, 0)), flags, flags)
-    padded = pad(X)
+    padded, where = compiled.whole_packets(X, vectors)
     codes, design, unseen = compiled.code(padded)
     F = compiled.predict_members(padded, codes, design)
     levels = np.broadcast_to(LEVELS, (len(padded), 2)).copy()
-    partners = compiled.partners(codes, design, None if vectors is None else pad(vectors))
+    partners = compiled.partners(codes, design, where)
     means, ends, extrapolated = compiled.pool(F, partners, levels)
     mean, spread = mean_and_spread(means)
     return Prediction(

@@ -94,10 +94,9 @@ def _require_enough_sites(context: Context) -> None:
     """Refuse too few sites before the cube of a chain that trains: reading them is quick, the cube
     is not.
     """
-    from icemap.pipeline.input_check import few_sites_problem
+    from icemap.pipeline.input_check import few_sites_problems
 
-    problem = few_sites_problem(context.config)
-    if problem is not None:
+    for problem in few_sites_problems(context.config):
         raise IcemapError(problem)
 
 

@@ -47,22 +47,20 @@ def table_problems(config: Config) -> list[str]:
     ]
 
 
-def few_sites_problem(config: Config) -> str | None:
+def few_sites_problems(config: Config) -> list[str]:
     """That too few cells of the grid hold sites for an ensemble, and why."""
-    from icemap.boreholes.samples import drilled_cells
+    from icemap.boreholes.samples import occupied_cells
     from icemap.boreholes.sites import read_sites
 
     sites, grid = read_sites(config).sites, config.grid.grid
-    cells, needed = len(drilled_cells(sites, grid)), fewest_samples(config.ensemble.held_out)
+    cells, needed = occupied_cells(sites, grid), fewest_samples(config.ensemble.held_out)
     if cells >= needed:
-        return None
+        return []
     used = sites[sites["used"].astype(bool)]
     lon, lat = used["lon"].to_numpy(float), used["lat"].to_numpy(float)
     outside = int((grid.locate(lon, lat)[0] < 0).sum())
-    where, remedy = (
-        "",
-        "add sites, accept more grades, or choose a finer grid where sites share cells",
-    )
+    where = ""
+    remedy = "add sites, accept more grades, or choose a finer grid where sites share cells"
     if outside:
         where = (
             f"; {outside:,} are outside the grid ({grid.west:g} to {grid.east:g} E, {grid.south:g}"
@@ -73,12 +71,12 @@ def few_sites_problem(config: Config) -> str | None:
         remedy = moved if outside == len(used) else f"{moved}; or {remedy}"
     reasons = sites.loc[~sites["used"].astype(bool), "reason"].value_counts()
     unused = "; ".join(f"{n} x {reason}" for reason, n in reasons.items())
-    return (
+    return [
         f"{len(used)} of {len(sites)} sites can be used, in {cells} cells of the grid, and an"
         f" ensemble needs at least {needed} cells with sites{where}"
         + (f" (not used: {unused})" if unused else "")
         + f": {remedy}."
-    )
+    ]
 
 
 def member_problems(config: Config) -> list[str]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from icemap.ensemble.model import IceEnsemble
 
 
-# What is tuned before the members.
-POSITION = "position"
+# Chosen before the members are tuned.
+WHETHER_PLACED = "position"
 
 
 def _depends(context: Context) -> Any:
@@ -125,10 +125,10 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
             )
         ]
 
-    found = chosen([POSITION])
+    found = chosen([WHETHER_PLACED])
     position = found[0].position
     ensemble.adopt(found[0])
-    if ensemble.coding_.placed:
+    if position:
         context.log("  the position of the samples is among the predictors")
     found += chosen(ensemble.members)
     chosen_settings = {name: own for part in found for name, own in part.settings.items()}
@@ -182,7 +182,7 @@ class TuneEnsemble:
         ensemble = self.ensemble
         try:
             table = ensemble.table(self.samples)
-            if item.member == POSITION:
+            if item.member == WHETHER_PLACED:
                 return ensemble.tune_position(table).to_dict()
             table, variance = weighed_table(
                 table, ensemble.options, ensemble.coding_, ensemble.seed

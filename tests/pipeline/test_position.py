@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,7 +96,7 @@ def test_places_that_nobody_tells_are_asked_for(run, cells):
         model.predict(table)
     with pytest.raises(ValueError, match="say where the places are"):
         icemap.open_ensemble(str(run[0] / "ensemble")).predict(table.to_numpy())
-    lazy = pytest.importorskip("dask.array").from_array(table.to_numpy())
+    lazy = da.from_array(table.to_numpy())
     with pytest.raises(ValueError, match="does not say where its rows are"):
         model.predict(lazy)
 

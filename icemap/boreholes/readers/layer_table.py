@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.coordinate_checks import require_meant, require_one_sign_by_name
+from icemap.boreholes.ice_types import canonical_ice_types, require_amounts
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import (
     degrees,
@@ -26,9 +27,7 @@ from icemap.boreholes.records import (
     Flags,
     Problems,
     Records,
-    canonical_ice_types,
     make_layers,
-    require_amounts,
     require_one_spelling,
     require_schema,
 )
