@@ -108,4 +108,4 @@ def test_its_importance_is_told_and_no_curve_along_one_axis(run):
     assert set(influence["partial_dependence"]) == set(SMALL["predictors"])
     assert set(influence["shap"]["random_forest"]) == told
     assert {one["predictor"] for one in influence["classes"]} == set(SMALL["predictors"])
-    assert (run[0] / "verification.html").stat().st_size > 100_000
+    assert "the unit vector towards a place" in (run[0] / "verification.html").read_text()
