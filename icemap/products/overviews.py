@@ -90,11 +90,13 @@ class Overview:
             slice(2 * part.start, min(2 * part.stop, size))
             for part, size in zip((chunk.rows, chunk.cols), self.source_grid.shape)
         )
-        finer = read_chunk(
-            self.source_url,
-            Chunk(chunk.index, rows, columns),
-            [variable.name for variable in self.variables],
-        )
+        first, *others = [variable.name for variable in self.variables]
+        window = Chunk(chunk.index, rows, columns)
+        finer = read_chunk(self.source_url, window, [first])
+        # A cell has all variables or none, and a level begins without any.
+        if np.isnan(finer[first]).all():
+            return {}
+        finer |= read_chunk(self.source_url, window, others)
         write_chunk(
             self.url, chunk, {v.name: _coarsened(finer[v.name], v.dtype) for v in self.variables}
         )

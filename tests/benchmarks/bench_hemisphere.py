@@ -8,10 +8,12 @@ folds. Every step runs by itself; the CPU time is that of all its processes, wha
 machine does.
 
 What does not depend on the size of the map (boreholes, train, verify, report) is taken as it is;
-the cube is scaled by the chunks that hold a mapped cell, map and totals by the pixels, the products
-by the cells of the grid. Cube and products are made of a quarter of the band, too, with few sites:
-what they cost more of the whole band is what grows. The numbers of the hemisphere come from the
-masks of the virtual Arctic, whose coast is the real one, every tenth of a degree.
+cube and products are scaled by the chunks that hold a mapped cell, map and totals by the pixels.
+Cube and products are made of a quarter of the band, too, with few sites: what they cost more of the
+whole band is what grows. A third chain has the quarter below three times as many chunks without a
+mapped cell: what it costs more is what the hemisphere's empty chunks cost. The numbers of the
+hemisphere come from the masks of the virtual Arctic, whose coast is the real one, every tenth of a
+degree.
 """
 
 import argparse
@@ -43,6 +45,8 @@ BAND_NORTH, HEMISPHERE_NORTH = 68.0, 84.0
 CHUNK = 256
 # Steps whose start is a good part of what they take of a band.
 STARTING = ("cube", "publish")
+# Empty chunks for each chunk of the quarter that is made with them.
+EMPTY = 3
 STEPS = ("cube", "boreholes", "train", "verify", "map", "storage", "publish", "report")
 # The masks of the demo: what is mapped.
 MIN_LAND, MIN_FROZEN, MAX_GLACIER = 0.5, 0.1, 0.5
@@ -69,16 +73,27 @@ class Options:
     replicates: int
     folds: int
     workers: int
+    empty_rows: int = 0
+
+    @property
+    def south(self) -> float:
+        """Where the last row ends that may be mapped."""
+        return BAND_NORTH - self.rows * RESOLUTION
 
     @property
     def grid(self) -> Grid:
-        south = BAND_NORTH - self.rows * RESOLUTION
+        south = self.south - self.empty_rows * RESOLUTION
         return Grid(-180.0, south, self.columns * RESOLUTION - 180, BAND_NORTH, RESOLUTION)
 
     @property
     def narrow(self) -> "Options":
         """A quarter of the band, with as few sites and fits as a chain may have."""
         return replace(self, columns=self.columns // 4, sites=150, replicates=2, folds=3)
+
+    @property
+    def mostly_empty(self) -> "Options":
+        """The same above rows in which nothing is mapped."""
+        return replace(self.narrow, empty_rows=EMPTY * self.rows)
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,7 @@ class Hemisphere:
     pixels: float
     pixels_half_frozen: float
     chunks: int
+    empty_chunks: int
 
     @classmethod
     def sampled(cls, side: int = CHUNK, step: float = 0.1) -> "Hemisphere":
@@ -101,16 +117,21 @@ class Hemisphere:
         rows, cols = np.nonzero(frozen)
         row = ((HEMISPHERE_NORTH - latitude[rows]) / RESOLUTION).astype(int) // side
         col = ((longitude[cols] + 180) / RESOLUTION).astype(int) // side
+        chunks = len(set(zip(row.tolist(), col.tolist())))
         return cls(
             float(COLUMNS * HEMISPHERE_ROWS),
             each * frozen.sum(),
             each * half.sum(),
-            len(set(zip(row.tolist(), col.tolist()))),
+            chunks,
+            -(-COLUMNS // side) * -(-HEMISPHERE_ROWS // side) - chunks,
         )
 
 
-def write_sources(folder: Path, grid: Grid, side: int) -> tuple[int, int]:
-    """Write every field as a GeoTIFF; the numbers of mapped cells and of chunks that hold one."""
+def write_sources(folder: Path, options: Options) -> tuple[int, int, int]:
+    """Write every field as a GeoTIFF; the numbers of mapped cells, of chunks that hold one, and of
+    those that hold none.
+    """
+    grid = options.grid
     fields = world.PREDICTORS | world.MASKS
     layout = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "zstd"}
     place = {
@@ -130,26 +151,26 @@ def write_sources(folder: Path, grid: Grid, side: int) -> tuple[int, int]:
         opened[name] = rasterio.open(
             folder / f"{name}.tif", "w", driver="GTiff", **place, **layout, **kind
         )
-    pixels = chunks = 0
-    for chunk in grid.chunks(side):
-        values = world.predictors(
-            grid.longitudes[chunk.cols], grid.latitudes[chunk.rows], list(fields)
-        )
+    pixels = chunks = empty = 0
+    for chunk in grid.chunks(options.chunk):
+        latitudes = grid.latitudes[chunk.rows]
+        values = world.predictors(grid.longitudes[chunk.cols], latitudes, list(fields))
+        values["land_fraction"][latitudes < options.south] = 0
         window = Window.from_slices(chunk.rows, chunk.cols)
         for name, dataset in opened.items():
             dataset.write(values[name], 1, window=window)
         inside = int(mapped(values).sum())
-        pixels, chunks = pixels + inside, chunks + bool(inside)
+        pixels, chunks, empty = pixels + inside, chunks + bool(inside), empty + (not inside)
     for dataset in opened.values():
         dataset.close()
-    return pixels, chunks
+    return pixels, chunks, empty
 
 
-def draw_sites(grid: Grid, sites: int) -> pd.DataFrame:
+def draw_sites(options: Options) -> pd.DataFrame:
     """Sites on mapped land of the band, with a noisy target."""
-    rng = np.random.default_rng(0)
+    rng, grid, sites = np.random.default_rng(0), options.grid, options.sites
     lon = rng.uniform(grid.west, grid.east, 30 * sites)
-    lat = rng.uniform(grid.south, grid.north, 30 * sites)
+    lat = rng.uniform(options.south, grid.north, 30 * sites)
     found = np.flatnonzero(mapped(world.predictors_at_points(lon, lat, list(world.MASKS))))[:sites]
     if len(found) < sites:
         raise SystemExit(f"The band has mapped land for {len(found)} sites only.")
@@ -198,7 +219,7 @@ def write_config(folder: Path, options: Options) -> None:
     }
     (folder / "catalog.yaml").write_text(yaml.safe_dump(catalog, sort_keys=False))
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    draw_sites(grid, options.sites).to_csv(folder / "sites.csv", index=False)
+    draw_sites(options).to_csv(folder / "sites.csv", index=False)
 
 
 @dataclass
@@ -265,12 +286,12 @@ class Chain:
     grid: Grid
     pixels: int
     chunks: int
+    empty_chunks: int
     steps: dict[str, Usage] = field(default_factory=dict)
 
     def size(self, step: str) -> float:
         """What the costs of a step grow with."""
-        by_cells = float(np.prod(self.grid.shape))
-        return {"cube": float(self.chunks), "publish": by_cells}.get(step, float(self.pixels))
+        return float(self.chunks if step in STARTING else self.pixels)
 
 
 def main(arguments: list[str] | None = None) -> dict[str, float]:
@@ -292,32 +313,52 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
 def begun(folder: Path, options: Options) -> Chain:
     """The sources and the config of a chain, of which no step is done."""
     folder.mkdir(parents=True, exist_ok=True)
-    chain = Chain(options.grid, *write_sources(folder, options.grid, options.chunk))
+    chain = Chain(options.grid, *write_sources(folder, options))
     write_config(folder, options)
     return chain
 
 
-def seconds_of(step: str, size: float, band: Chain, narrow: Chain) -> float:
-    """CPU seconds of a step of a map of this size; of none, what it takes to start."""
-    taken, known = band.steps[step].cpu, band.size(step)
-    if step not in STARTING:
-        return taken * size / known
-    each = (taken - narrow.steps[step].cpu) / (known - narrow.size(step))
-    return taken + each * (size - known)
+@dataclass(frozen=True)
+class Scale:
+    """What three chains say of larger ones: the band, a quarter of it, and that above emptiness."""
+
+    band: Chain
+    narrow: Chain
+    mostly_empty: Chain
+
+    def empty_chunk(self, step: str) -> float:
+        """CPU seconds for a chunk in which nothing is mapped."""
+        more = self.mostly_empty.steps[step].cpu - self.narrow.steps[step].cpu
+        return more / (self.mostly_empty.empty_chunks - self.narrow.empty_chunks)
+
+    def seconds(self, step: str, size: float, empty_chunks: float) -> float:
+        """CPU seconds of a step of a map of this size; of none, what it takes to start."""
+        band, narrow, empty = self.band, self.narrow, self.empty_chunk(step)
+        taken = band.steps[step].cpu - empty * band.empty_chunks
+        if step in STARTING:
+            in_quarter = narrow.steps[step].cpu - empty * narrow.empty_chunks
+            each = (taken - in_quarter) / (band.size(step) - narrow.size(step))
+        else:
+            each = taken / band.size(step)
+        return taken + each * (size - band.size(step)) + empty * empty_chunks
 
 
 def measure(options: Options, folder: Path) -> dict[str, float]:
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    narrow = begun(folder / "narrow", options.narrow)
-    for step in STEPS[: STEPS.index("publish") + 1]:
-        narrow.steps[step] = run_step(step, folder / "narrow" / "config.yaml", options.workers)
+    quarters = []
+    for name, quarter in (("narrow", options.narrow), ("mostly_empty", options.mostly_empty)):
+        chain = begun(folder / name, quarter)
+        for step in STEPS[: STEPS.index("publish") + 1]:
+            chain.steps[step] = run_step(step, folder / name / "config.yaml", options.workers)
+        quarters.append(chain)
     band = begun(folder, options)
+    scale = Scale(band, *quarters)
     whole = Hemisphere.sampled(options.chunk)
     sizes = {
         "cube": float(whole.chunks),
         "map": whole.pixels,
         "storage": whole.pixels,
-        "publish": whole.cells,
+        "publish": float(whole.chunks),
     }
     print(
         f"The band: {band.grid.shape[1]:,} x {band.grid.shape[0]:,} cells, {band.pixels:,} of them"
@@ -332,7 +373,9 @@ def measure(options: Options, folder: Path) -> dict[str, float]:
     total = at_paper = 0.0
     for step in STEPS:
         used = band.steps[step] = run_step(step, folder / "config.yaml", options.workers)
-        seconds = seconds_of(step, sizes[step], band, narrow) if step in sizes else used.cpu
+        seconds = used.cpu
+        if step in sizes:
+            seconds = scale.seconds(step, sizes[step], whole.empty_chunks)
         hours = seconds / 3600
         by_pixels = step in ("map", "storage")
         total += hours
@@ -344,8 +387,12 @@ def measure(options: Options, folder: Path) -> dict[str, float]:
             f"{read:13.2f}, written {written:.2f}",
             flush=True,
         )
-    starts = [f"{step} {seconds_of(step, 0.0, band, narrow):.0f} s" for step in STARTING]
+    starts = [f"{step} {scale.seconds(step, 0.0, 0.0):.0f} s" for step in STARTING]
     print(f"What it takes to start, whatever the size: {', '.join(starts)}.")
+    empty = [f"{step} {1000 * scale.empty_chunk(step):.0f} ms" for step in sizes]
+    print(
+        f"An empty chunk, of which the hemisphere has {whole.empty_chunks:,}: {', '.join(empty)}."
+    )
     objects, size = stored(folder / "run")
     figures |= {"hemisphere_core_hours": total, "objects": float(objects)}
     print(

@@ -65,6 +65,14 @@ def overview(map_url: str, executor=None) -> int:
     )
 
 
+def test_of_emptiness_nothing_is_stored(map_url):
+    overview(map_url)
+    level = Path(map_url) / "overviews" / "1"
+    # 720 columns in chunks of 128, of which the map ends after 512.
+    for name in ("vic", "aoa"):
+        assert {path.name for path in (level / name / "c" / "0").iterdir()} == set("0123")
+
+
 def test_each_level_is_the_mean_of_the_one_before(map_url):
     assert overview(map_url) == 2
     full = open_map(map_url)
