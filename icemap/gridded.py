@@ -68,8 +68,8 @@ def create_gridded(
     chunk : int
         Cells per side of a stored chunk.
     shard : int, optional
-        Cells per side of a shard, a multiple of ``chunk``; None stores chunks as single objects,
-        which GDAL can read.
+        Cells per side of a shard, a multiple of ``chunk``. With None, or shards of one chunk,
+        chunks are single objects, which GDAL can read.
     """
     import dask.array
 
@@ -91,7 +91,7 @@ def create_gridded(
             "fill_value": variable.nodata,
             **stored_with,
         }
-        if shard is not None:
+        if shard not in (None, chunk):
             encoding[variable.name]["shards"] = (shard, shard)
             encoding[variable.name]["chunks"] = (chunk, chunk)
     # A coordinate has a value everywhere, and CF allows it no _FillValue.

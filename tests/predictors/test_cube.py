@@ -446,7 +446,14 @@ def test_a_file_that_is_not_read_may_change(build, tmp_path):
 
 
 def test_a_chunk_is_stored_in_parts_that_are_read_by_themselves(build, tmp_path):
-    larger = replace(build(), url=str(tmp_path / "larger.zarr"), chunk=256)
+    larger = replace(build(), url=str(tmp_path / "larger.zarr"), chunk=1024)
     larger.create("larger")
     stored = zarr.open_group(larger.url, mode="r")["slope"]
-    assert (stored.chunks, stored.shards) == ((128, 128), (256, 256))
+    assert (stored.chunks, stored.shards) == ((256, 256), (1024, 1024))
+
+
+def test_a_chunk_that_is_one_part_is_an_object_of_its_own(build):
+    plan = build()
+    plan.create("small")
+    stored = zarr.open_group(plan.url, mode="r")["slope"]
+    assert (stored.chunks, stored.shards) == ((plan.chunk, plan.chunk), None)
