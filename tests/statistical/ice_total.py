@@ -20,6 +20,7 @@ fitting. Enlarging the rest alone would give 1.8, as it is done from 40 replicat
 import argparse
 
 import numpy as np
+import pandas as pd
 
 from icemap import Grid, IceEnsemble
 from icemap.ensemble.folds import split_numbers
@@ -30,7 +31,7 @@ from icemap.totals.variogram_fit import fit_variogram
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.verification.knndm import knndm_folds
 from icemap.virtual_arctic import world
-from tests.statistical.member_size import CLASSES, boreholes, predictors
+from tests.statistical.member_size import CLASSES, NAMES, boreholes, predictors
 
 MEMBERS = ("svr", "lightgbm", "random_forest")
 GRID = Grid(-180, 25, 180, 85, 1.5)
@@ -69,7 +70,8 @@ def mean_ice(seed: int, replicates: int = REPLICATES) -> tuple[float, dict[str, 
         "seed": seed,
     }
     ensemble = IceEnsemble(classes=CLASSES, members=MEMBERS, **options).fit(samples)
-    prediction = ensemble.predict_all(predictors(lon, lat, seed))
+    mapped = pd.DataFrame(predictors(lon, lat, seed), columns=NAMES).assign(lon=lon, lat=lat)
+    prediction = ensemble.predict_all(mapped)
     places = np.random.default_rng(seed).choice(len(lon), 1000, p=weight / weight.sum())
     labels = knndm_folds(
         samples["lon"].to_numpy(), samples["lat"].to_numpy(), lon[places], lat[places], 5, seed
