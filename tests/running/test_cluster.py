@@ -73,8 +73,11 @@ def test_local_workers_have_one_thread_and_keep_the_memory_that_they_free(monkey
         monkeypatch.delenv(name)
     with open_cluster("local", 1, lambda line: None) as executor:
         (found,) = executor.client.run(lambda: dict(os.environ)).values()
+        callbacks = executor.client.run(lambda dask_worker: sorted(dask_worker.periodic_callbacks))
     assert {name: found.get(name) for name in ONE_THREAD} == ONE_THREAD
     assert "MALLOC_TRIM_THRESHOLD_" not in found
+    # Nobody looks a hundred times a second at what they do.
+    assert [one for names in callbacks.values() for one in names if "profile" in one] == []
 
 
 def test_what_tasks_bring_is_not_kept_by_the_scheduler():
