@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ import click
 from icemap.addresses import hide_in_logs, shown
 from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
+from icemap.storage_problems import problem_of
 
 # How the help lists the commands: to begin with, the chain, what is done with a run.
 ORDER = (
@@ -25,6 +27,8 @@ ORDER = (
 )
 # More than any first sentence of a command's help.
 SENTENCE_LENGTH = 200
+# Rights, and the room on a disk.
+OF_THE_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 STOPPED = "stopped. What is finished is kept: the same command continues."
 
 
@@ -99,6 +103,13 @@ class SentenceGroup(click.Group):
             with suppress(OSError):  # The terminal may be gone.
                 click.echo(f"icemap: {STOPPED}", err=True)
             sys.exit(error.code if isinstance(error, Ended) else 130)
+        except OSError as error:
+            # What a library meets where nobody has expected it is still no fault of icemap.
+            problem = problem_of(error) if error.errno in OF_THE_PLACE else None
+            if problem is None:
+                raise
+            click.echo(f"icemap: Cannot use {shown(str(error.filename))}: {problem}", err=True)
+            sys.exit(2)
         except Exception as error:
             told = "".join(traceback.format_exception(error))
             if isinstance(error, click.ClickException) or shown(told) == told:

@@ -17,6 +17,8 @@ from icemap.section import Section
 PLAIN_NAME = r"^\w[\w.-]*$"
 # A million km2 at 10 m; the circum-Arctic at 6 arc seconds.
 MAX_CELLS = 1e10
+# Degrees: a larger number is meant in another unit.
+MAX_RESOLUTION = 5.0
 # Chunks that are larger than the grid are cut to a multiple of this, but not below the smaller
 # number.
 CHUNK_STEP, SMALL_CHUNK = 64, 256
@@ -59,6 +61,13 @@ class GridConfig(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> GridConfig:
+        if self.resolution > MAX_RESOLUTION:
+            raise ValueError(
+                f"the resolution {self.resolution:g} is in degrees, cells of"
+                f" {111 * self.resolution:,.0f} km: write '{self.resolution:g} arcmin' or"
+                f" '{self.resolution:g} arcsec' if these are meant, and at most"
+                f" {MAX_RESOLUTION:g} degrees"
+            )
         rows, cols = self._cells
         cells = rows * cols
         if cells > MAX_CELLS:

@@ -4,6 +4,7 @@ worker?
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -178,7 +179,9 @@ def _rights(run: str, where: str) -> Iterator[Finding]:
     folders = (
         []
         if is_remote(run)
-        else [path for path in (local_path(run), *local_path(run).parents) if not path.exists()]
+        else [
+            path for path in (local_path(run), *local_path(run).parents) if not os.path.exists(path)
+        ]
     )
     probe = join(run, f"doctor-{secrets.token_hex(8)}")
     try:
@@ -348,7 +351,7 @@ def _disk(config: Config) -> Finding:
     folder = next(
         path
         for path in (local_path(config.run).absolute(), *local_path(config.run).absolute().parents)
-        if path.exists()
+        if os.path.exists(path)
     )
     free, most = shutil.disk_usage(folder).free, _cells(config) * _bytes_per_cell(config)
     said = (

@@ -167,6 +167,9 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
         problem = problem_of(_explained(error, url))
         if problem is None:
             raise
+        if action == "write" and isinstance(error, FileNotFoundError) and not is_remote(url):
+            # Folders are made where they may be: /proc is no place for files.
+            problem = "nothing can be made there. Choose another place."
         raise IcemapError(f"Cannot {action} {url}: {problem}") from error
 
 

@@ -464,6 +464,41 @@ def test_the_page_of_a_handful_of_sites_is_made_and_says_how_many_are_needed(fin
     assert (finished.parent / "run" / "boreholes.html").exists()
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder where nothing can be made")
+def test_a_run_folder_where_nothing_can_be_made(project):
+    change(project, run="/proc/icemap-run")
+    assert "Cannot write /proc/icemap-run/lock.json: nothing can be made" in refused("run", project)
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(13, "permission denied"), (28, "the disk is full"), (30, "read-only")]
+)
+def test_what_a_place_refuses_wherever_it_is_met_is_a_sentence(project, monkeypatch, number, words):
+    def met(*given, **named):
+        raise OSError(number, os.strerror(number), "/somewhere/run")
+
+    monkeypatch.setattr("icemap.pipeline.chain.run", met)
+    said = refused("run", project)
+    assert said.startswith("icemap: Cannot use /somewhere/run: ")
+    assert words in said
+
+
+def test_a_folder_that_may_not_be_looked_into_is_a_sentence(project, monkeypatch):
+    # As for other users; the tests may run as one to whom everything is open.
+    hidden = project.with_name("hidden")
+    change(project, run="hidden/run")
+    look = Path.stat
+
+    def stat(path, **named):
+        if hidden in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, **named)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert "hidden/run" in (said := refused("run", project))
+    assert "permission denied" in said
+
+
 def test_a_run_folder_that_cannot_be_written(project):
     project.with_name("file").write_text("x")
     change(project, run="file/run")

@@ -121,6 +121,11 @@ def untouched(config: Path) -> bool:
             "makes 6.4e+12 cells (1.6e+06 x 4e+06), which is 26 TB for each predictor",
         ),
         ({"grid": {**GRID, "resolution": 1e-300}}, "cells"),
+        (
+            {"grid": {"south": 60, "resolution": 30}},
+            "the resolution 30 is in degrees, cells of 3,330 km: write '30 arcmin' or '30 arcsec'",
+        ),
+        ({"grid": {**GRID, "resolution": 10}}, "write '10 arcmin'"),
         ({"grid": {**GRID, "west": 160, "east": -160, "resolution": 1e-5}}, "makes 6.4e+12 cells"),
         (
             {"grid": {**GRID, "resolution": 1e-3, "chunk": 10**9}},

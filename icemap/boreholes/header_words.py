@@ -24,7 +24,8 @@ _SOLIDS = r"\b(?:particle|grain|solids?)\b|specific gravity|korndichte|част�
 _ELEVATION = r"\belev|altitude|\bm?a\.?s\.?l\b|höhe|\bcote\b|отметк|高程|海拔"
 _NO_DEPTH = (
     rf"{_ELEVATION}|below (?:the )?(?:permafrost table|active layer|frost table|thaw front|snow"
-    r"|water|sea level|(?:top of )?casing)|\b(?:water|snow) depth|depth (?:of )?(?:water|snow)\b"
+    r"|water|sea level|(?:top of )?casing|p[tf]\b|alt?\b)|\bbpt\b|\b(?:water|snow) depth"
+    r"|depth (?:of )?(?:water|snow)\b"
 )
 _DEPTH = "a depth below the surface"
 # What a column holds, and words of headers that say that it is something else.
@@ -69,6 +70,17 @@ CONTRARY = {
         r"|(?:total|final) depth|depth of (?:the )?(?:bore)?hole",
     ),
 }
+
+
+def says_density(header: str) -> bool:
+    """Whether a header of a density says dry, frozen or wet.
+
+    Examples
+    --------
+    >>> says_density("dry_density [g/cm3]"), says_density("Bulk density [g/cm3]")
+    (True, False)
+    """
+    return re.search(f"{_DRY}|{_WET}", words(header)) is not None
 
 
 def require_header(file: str, name: str, header: str) -> None:

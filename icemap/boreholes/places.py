@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.coordinates import ANGLES, DEGREE_PARTS, Axis, parse_coordinates
+from icemap.boreholes.datums import names_datum, require_datum
 from icemap.boreholes.missing_codes import is_code
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.records import Flags, Problems
@@ -64,6 +65,13 @@ ZONE_COLUMNS = ("zone", "utm zone", "utm", "utmzone")
 # How far a place may lie outside the area of its CRS, degrees: people stay in one zone well beyond
 # its edge.
 FAR_OUTSIDE = 20.0
+# Coordinates in metres that are all nearer to the origin of their CRS may be kilometres.
+NEAR_ORIGIN = 10_000.0
+# Codes and zones in headers such as x (EPSG:3413), x_3995 and Easting UTM 9N.
+_CODE = re.compile(
+    r"(?:epsg\D?(?=\d{4,5})|[\s_(](?=(?:3\d{3}|32[67]\d\d|2[56]\d{3}|69\d\d)\W*$))(\d{4,5})", re.I
+)
+_ZONE = re.compile(r"(?:utm|zone)[\s_:-]*(?:zone[\s_:-]*)?(\d{1,2})(?!\d)", re.I)
 _DECIMALS = re.compile(r"-?\d*[.,](\d+)")
 
 
@@ -89,6 +97,8 @@ def degrees(
     """
     told = (unit or "").strip().lower().replace("º", "°")
     known = told in DEGREES | EASTWARD | WESTWARD or told in {*ANGLES, *DEGREE_PARTS}
+    # Which of them it may be is asked where both columns are known.
+    known |= names_datum(told)
     if not known:
         raise IcemapError(
             f"{table.file} gives the column '{header}' in '{unit}': coordinates are read in deg,"
@@ -143,8 +153,12 @@ def projected(
     from pyproj import Transformer
 
     system = _system(table, crs)
-    _require_one_crs(table, system, crs)
-    numbers = [parse_numbers(table.frame[header]) for header in headers]
+    _require_one_crs(table, headers, system, crs)
+    require_datum(table, headers, crs)
+    units = (_length(units[0]), _length(units[1]))
+    numbers = [
+        parse_numbers(table.frame[header], unit or "m") for header, unit in zip(headers, units)
+    ]
     for header, number in zip(headers, numbers):
         problems.add(number.unreadable, f"{header} is not a number:", table.frame[header])
     x, y = (number.value for number in numbers)
@@ -156,13 +170,15 @@ def projected(
             f" '{headers[1]}' hold what looks like {look}: correct 'crs'."
         )
     if not system.is_geographic:
-        factors = [METRES.get((unit or "").strip().lower()) for unit in units]
+        factors = [METRES.get(unit) for unit in units]
         if None in factors:
             raise IcemapError(
                 f"{table.file} gives the column '{headers[factors.index(None)]}' in a unit that is"
                 " not known for it: use m or km."
             )
         x, y = x * (factors[0] or 1.0), y * (factors[1] or 1.0)
+        if units == ("", "") and system.axis_info[0].unit_name == "metre":
+            _require_metres(table, headers, crs, x, y)
     transformer = Transformer.from_crs(system, "EPSG:4326", always_xy=True)
     lon, lat = (np.asarray(values, dtype=float) for values in transformer.transform(x, y))
     # Far outside of a projection PROJ gives places that do not lead back.
@@ -178,6 +194,25 @@ def projected(
             " and northing exchanged, or another zone?)",
         )
     return np.where(there, lon, np.nan), np.where(there, lat, np.nan)
+
+
+def _length(unit: str | None) -> str:
+    """The unit of coordinates in a header; what names their CRS is none."""
+    text = (unit or "").strip().lower()
+    return "" if re.match(r"epsg|utm|zone|wgs|nad|etrs|polar|laea", text) else text
+
+
+def _require_metres(table: Table, headers: tuple[str, str], crs: str, x: Floats, y: Floats) -> None:
+    """Kilometres in columns without a unit: all places are near the origin of the CRS."""
+    size = np.maximum(np.abs(x), np.abs(y))
+    if np.nanmax(size, initial=0.0) < NEAR_ORIGIN and (size > 0).any():
+        row = int(np.nanargmax(size))
+        raise IcemapError(
+            f"{table.file}: '{headers[0]}' and '{headers[1]}' are {x[row]:g} and {y[row]:g} (line"
+            f" {table.lines[row]}) at most, which as metres are all within"
+            f" {NEAR_ORIGIN / 1000:g} km of the origin of {crs}: write the unit in their headers,"
+            f" as '{headers[0]} [km]', or '{headers[0]} [m]' if they are metres."
+        )
 
 
 def in_degrees(crs: str) -> bool:
@@ -200,9 +235,17 @@ def _system(table: Table, crs: str) -> CRS:
         ) from error
 
 
-def _require_one_crs(table: Table, system: CRS, crs: str) -> None:
-    """Refuse a table whose own column says another CRS, or several."""
+def _require_one_crs(table: Table, headers: tuple[str, str], system: CRS, crs: str) -> None:
+    """Refuse a table whose own column or header says another CRS, or several."""
     zone = re.match(r"\d+", system.utm_zone or "")
+    for header in headers:
+        code, own_zone = _CODE.search(header), _ZONE.search(header)
+        other_code = code and system.to_epsg() and int(code[1]) != system.to_epsg()
+        if other_code or (own_zone and zone and int(own_zone[1]) != int(zone[0])):
+            raise IcemapError(
+                f"{table.file}: the header '{header}' names another CRS than the key 'crs', which"
+                f" is {crs}: correct the one that is wrong."
+            )
     for header in map(str, table.frame.columns):
         kind = words(split_header(header)[0])
         if kind in CODE_COLUMNS:

@@ -6,6 +6,7 @@ are in one place.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -91,7 +92,9 @@ DEFAULT = Thresholds()
 POSITION_KM = {"A": 0.1, "B": 1.0, "C": 10.0, "D": 30.0}
 
 
-def _log(table: pd.DataFrame, wrong: pd.Series | NDArray[np.bool_], reason: str) -> pd.Series:
+def _log(
+    table: pd.DataFrame, wrong: pd.Series | NDArray[np.bool_], reason: str | pd.Series
+) -> pd.Series:
     return pd.Series(
         np.where(np.asarray(wrong, dtype=bool), reason, ""), index=table.index, dtype=object
     )
@@ -236,6 +239,37 @@ def check_fractions(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> p
             f"{name.replace('_', ' ').replace('reported vic', 'VIC')} outside 0-100 %"
         )
     return reason
+
+
+def check_excess(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """More excess ice, which is a part of all ice, than all ice."""
+    over = layers["excess_ice"] > layers["reported_vic"] + thresholds.solids - 1
+    return _log(layers, over, "more excess ice than ice in all")
+
+
+# Ice, snow and water that are no ground ice, whatever their share of the volume.
+NO_GROUND = re.compile(
+    r"aufeis|icings?|naled[ji]?|наледь|нал[её]дный л[её]д|snow(?: ?pack)?|firn|water"
+    r"|(?:river|lake|sea|pond|surface|floating|bottom ?fast|superimposed|overflow) (?:ice|water)"
+)
+
+
+def check_ground(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+    """Layers that by their ``ice_type`` are no ground: ice of rivers and lakes, aufeis, snow.
+
+    Examples
+    --------
+    >>> words_of = ["River ice", "aufeis", "ice lens", "buried lake ice", ""]
+    >>> check_ground(pd.DataFrame({"ice_type": words_of})).ne("").tolist()
+    [True, True, False, False, False]
+    """
+    known = {text: NO_GROUND.fullmatch(words(str(text))) for text in layers["ice_type"].unique()}
+    outside = layers["ice_type"].map({text: match is not None for text, match in known.items()})
+    return _log(
+        layers,
+        outside,
+        "ice that is no ground ice: " + layers["ice_type"].astype(str),
+    )
 
 
 def check_solids(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:

@@ -73,6 +73,8 @@ COLUMNS = (
     *("ice_type", "source", "year", "file", "line"),
 )
 FLAG_COLUMNS = ("file", "line", "site", "rule", "excludes", "reason")
+# The rule under which a reader notes what it assumes of a whole table.
+ASSUMED = "assumption"
 SHOWN_PROBLEMS = 30
 
 
@@ -233,8 +235,8 @@ def _place(row: pd.Series) -> str:
 
 
 def _name_key(site: str) -> str:
-    """One key for 1, 1.0 and 01, and for BH-1, bh 1 and BH_1."""
-    text = words(site)
+    """One key for 1, 1.0 and 01, and for BH-1, bh 1, BH_1 and BH1."""
+    text = re.sub(r"(?<=[^\W\d]) (?=\d)", "", words(site))
     return f"{float(text):g}" if re.fullmatch(r"\d{1,9}(\.0+)?", text) else text
 
 

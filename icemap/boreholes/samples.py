@@ -39,6 +39,9 @@ SAMPLE_COLUMNS = (
     "filled_from_km",
     "pseudo",
 )
+# Sites from which a table tells that its coordinates are exchanged, and the share of them that is
+# in place as it is; when exchanged, the rest of the whole would be.
+EXCHANGED_SITES, EXCHANGED_SHARE = 5, 0.5
 TAKEN = "a borehole stands in its cell"
 
 
@@ -76,7 +79,8 @@ def build_samples(
     Raises
     ------
     IcemapError
-        If no site is usable (with the reasons counted), a predictor is not in the cube, or a
+        If no site is usable (with the reasons counted), most are where no predictor has data and
+        would not be with longitude and latitude exchanged, a predictor is not in the cube, or a
         predictor is the same in all samples.
     """
     absent = [name for name in predictors if name not in cube.data_vars]
@@ -87,6 +91,7 @@ def build_samples(
         )
     sites = sites.reset_index(drop=True)
     sites["used"], sites["pseudo"] = sites["used"].astype(bool), is_pseudo(sites)
+    placed = sites[sites["used"] & ~sites["pseudo"]]
     row, col = grid.locate(sites["lon"].to_numpy(float), sites["lat"].to_numpy(float))
     outside = sites["used"].to_numpy() & (row < 0)
     sites.loc[outside, "reason"] = "outside the grid"
@@ -104,6 +109,7 @@ def build_samples(
     sites["in_domain"], sites["filled_from_km"], sites["sample"] = False, np.nan, ""
     sites.loc[at, "in_domain"], sites.loc[at, "filled_from_km"] = in_domain, filled_km
     at, values = at[~lacking], values[~lacking]
+    _require_order(placed, sites.loc[placed.index, "used"].sum(), grid, cube, predictors)
     if sites["pseudo"].to_numpy()[at].all():
         counted = "; ".join(
             f"{n} x {reason}"
@@ -125,6 +131,28 @@ def build_samples(
     )
     _require_variation(samples, predictors)
     return samples, sites
+
+
+def _require_order(
+    sites: pd.DataFrame, used: int, grid: Grid, cube: xr.Dataset, predictors: Sequence[str]
+) -> None:
+    """Refuse longitudes and latitudes that are exchanged: no sign tells it where both are from 60
+    to 85, but that most places are outside the grid or in the sea.
+    """
+    if len(sites) < EXCHANGED_SITES or used > EXCHANGED_SHARE * len(sites):
+        return
+    row, col = grid.locate(sites["lat"].to_numpy(float), sites["lon"].to_numpy(float))
+    inside = row >= 0
+    if inside.sum() <= (1 - EXCHANGED_SHARE) * len(sites):
+        return
+    values = _sample_cube(cube, grid, row[inside], col[inside], predictors)[0]
+    found = int(np.isfinite(values).all(axis=1).sum())
+    if found > (1 - EXCHANGED_SHARE) * len(sites):
+        raise IcemapError(
+            f"Of {len(sites)} boreholes {len(sites) - used} are outside the grid or where a"
+            f" predictor has no data; with longitude and latitude exchanged {found} would be where"
+            " all have: exchange the names of the two columns in the config, or the columns."
+        )
 
 
 def occupied_cells(sites: pd.DataFrame, grid: Grid) -> int:

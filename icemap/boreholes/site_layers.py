@@ -31,6 +31,8 @@ EXCLUDING_RULES: dict[str, quality.Rule] = {
     "gravimetric water": quality.check_water,
     "density": quality.check_density,
     "fractions": quality.check_fractions,
+    "excess ice": quality.check_excess,
+    "no ground": quality.check_ground,
 }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.coordinate_checks import require_meant
+from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import require_header
 from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import Numbers, parse_numbers
@@ -166,6 +167,7 @@ def table_places(
     lon, lon_unreadable = table.coordinates(headers[0], "longitude")
     lat, lat_unreadable = table.coordinates(headers[1], "latitude")
     require_degrees(table, headers, lon, lat)
+    require_datum(table, headers, None)
     lon = without_a_turn(lon)
     require_meant(table, headers, lon, lat)
     return lon, lat, lon_unreadable | lat_unreadable

@@ -12,7 +12,7 @@ from icemap.boreholes.permafrost_table import FROZEN_GROUND
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
 from icemap.boreholes.readers.layer_table import read_layer_table
-from icemap.boreholes.records import Records, empty_flags, join_flags, make_flags
+from icemap.boreholes.records import ASSUMED, Records, empty_flags, join_flags, make_flags
 from icemap.boreholes.site_layers import Window, convert_layers, sites_from_layers
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.support import decide_support
@@ -136,7 +136,8 @@ def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: flo
         flags.append(
             make_flags(rows["file"], rows["line"], rows["site"], "two places", False, TWO_PLACES)
         )
-        notes.append(note)
+        assumed = records.flags.loc[records.flags["rule"] == ASSUMED, "reason"]
+        notes += [note, *(f"{file_name(source.path)}: {reason}" for reason in assumed)]
     if problems:
         raise IcemapError(" ".join(problems))
     thaw_sites = pd.DataFrame({"lon": np.empty(0), "lat": np.empty(0), "active_layer": np.empty(0)})

@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.table_units import is_unit
 from icemap.boreholes.text import line_ranges
 from icemap.errors import IcemapError, first_line
 from icemap.store import is_remote
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
+
+# Number formats of workbooks: their sections, and in these texts (which scale nothing), what shows
+# nothing (colours, conditions, gaps), and places of digits.
+_SECTION = re.compile(r'(?:"[^"]*"|\\.|[^;"\\])+')
+_PART = re.compile(
+    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|\[[^\]]*\]|_.|\*.|(?P<place>[0#?][0#?.,/]*)|.', re.DOTALL
+)
+LIMITS = ("<", ">", "≤", "≥", "<=", ">=")
+_DIRECTION = re.compile(r"°?\s?[NSEW]")
+_NO_UNITS = ("", "1", "-", "°")
 
 Rows = list[list[Any]]
 
@@ -154,16 +165,44 @@ def _fill_merged(page: Any, rows: Rows, header: int) -> None:
 
 
 def _cell(cell: Any) -> Any:
-    """The value of a cell; 0.45 that the workbook shows as 45 % is "45 %", an empty result ""."""
+    """The value of a cell as it is shown: 0.45 as "45 %", an empty result as ""."""
     value = cell.value
     if value is None and cell.data_type == "str":
         # The result of a formula.
         return ""
     if isinstance(value, float | int) and not isinstance(value, bool):
-        # What is quoted or escaped in a format is text and scales nothing.
-        shown = re.sub(r'"[^"]*"|\\.', "", cell.number_format or "")
-        return f"{100 * value:.12g} %" if "%" in shown else value
+        return _as_shown(value, cell.number_format or "")
     return value
+
+
+def _as_shown(value: float, number_format: str) -> float | str:
+    """A number with what its format writes around it: a unit, a direction, or a sign of a limit.
+
+    Examples
+    --------
+    >>> _as_shown(50, '0.0" cm"'), _as_shown(0.45, "0 %"), _as_shown(148.5, '0.00"°"\\\\W')
+    ('50 cm', '45 %', '148.5 °W')
+    >>> _as_shown(5, '"<"0'), _as_shown(3, '"BH-"0'), _as_shown(2019, "0;-0")
+    ('<5', 3, 2019)
+    """
+    sections = _SECTION.findall(number_format)
+    section = sections[1] if value < 0 and len(sections) > 1 else next(iter(sections), "")
+    parts = list(_PART.finditer(section))
+    places = [i for i, part in enumerate(parts) if part["place"]]
+    if any(part[0] == "%" for part in parts):
+        return f"{100 * value:.12g} %"
+    if not places:
+        return value
+    before, after = (
+        "".join(part["quoted"] or part["escaped"] or "" for part in some).strip()
+        for some in (parts[: places[0]], parts[places[-1] :])
+    )
+    if _DIRECTION.fullmatch(after):
+        # Formats with a part for negative numbers have another letter there in place of the sign.
+        return f"{abs(value) if section is not sections[0] else value:.12g} {after}"
+    if is_unit(after) and after not in _NO_UNITS:
+        return f"{value:.12g} {after}"
+    return f"{before}{value:.12g}" if before in LIMITS else value
 
 
 def _filled(cell: Any) -> bool:

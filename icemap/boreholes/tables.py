@@ -4,6 +4,7 @@ came from.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import itertools
@@ -95,7 +96,7 @@ class Table:
 
 
 def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -> Table:
-    """Read a CSV (comma, semicolon or tab; UTF-8, Windows-1252 or Latin-1), Parquet, .xlsx,
+    """Read a CSV (comma, semicolon or tab; UTF-8, UTF-16, Windows-1252 or Latin-1), Parquet, .xlsx,
     GeoPackage, shapefile or GeoJSON.
 
     Columns named in ``text`` keep what was written, so that a site "007" does not become 7.
@@ -219,10 +220,9 @@ def _read_parquet(url: str, path: Path) -> Table:
 def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
     if not content.strip():
         raise IcemapError(f"{url} is empty: check the file.")
-    if b"\0" in content:
+    whole = decoded(content)
+    if "\0" in whole:
         raise IcemapError(f"{url} holds zero bytes and is no CSV: save it again as CSV in UTF-8.")
-    encoding = _encoding(content)
-    whole = content.decode(encoding)
     text = _below_description(whole)
     above = whole.count("\n", 0, len(whole) - len(text))
     separator = _separator(text)
@@ -341,14 +341,15 @@ def _lines(text: str, separator: str, header_lines: int, rows: int) -> NDArray[n
 
 
 def decoded(content: bytes) -> str:
-    """The text of a CSV, in UTF-8, Windows-1252 or Latin-1."""
+    """The text of a CSV, in UTF-8, UTF-16, Windows-1252 or Latin-1."""
     return content.decode(_encoding(content))
 
 
 def _encoding(content: bytes) -> str:
-    # Spreadsheets write degree signs and dashes in Windows-1252; Latin-1 takes any byte, so it
-    # comes last.
-    for encoding in ("utf-8-sig", "cp1252"):
+    # Spreadsheets write degree signs and dashes in Windows-1252, and what they call Unicode text in
+    # UTF-16; Latin-1 takes any byte, so it comes last.
+    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ("utf-16",) if is_wide else ("utf-8-sig", "cp1252"):
         try:
             content.decode(encoding)
         except UnicodeDecodeError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -11,12 +13,20 @@ from icemap.errors import IcemapError
 
 # Signs for no value are spellings of "no unit", too: they alone make no row of units.
 _NO_UNIT = "1"
+_BRACKETS = re.compile(r"[\[(](.*)[\])]")
+# What stands below coordinates and years in place of a unit.
+_OF_PLACES = re.compile(
+    r"wgs[ -]?84|nad[ -]?\d\d|(?:pulkovo|epsg).*|decimal degrees?|dd|yyyy|°?\s?[nsew]"
+    r"|deg(?:rees)?[ _]?(?:[nsew]|north|south|east|west)",
+    re.IGNORECASE,
+)
 
 
 def units_below(frame: pd.DataFrame) -> dict[str, str]:
     """Units by column where the first row holds them; {} if it is a row like the others.
 
-    It is one where every cell above numbers is a unit or empty, and one at least is a unit.
+    It is one where every cell above numbers is a unit, with or without brackets, says what
+    coordinates are, or is empty, and one at least is a unit.
 
     Parameters
     ----------
@@ -31,7 +41,7 @@ def units_below(frame: pd.DataFrame) -> dict[str, str]:
     {}
     """
     first = frame.iloc[0].dropna()
-    cells = {str(name): str(value).strip() for name, value in first.items()}
+    cells = {str(name): _BRACKETS.sub(r"\1", str(value).strip()) for name, value in first.items()}
     if len(frame) < 2 or not any(map(_tells, cells.values())):
         return {}
     if any(pd.api.types.is_numeric_dtype(frame[name].dtype) for name in cells):
@@ -41,7 +51,8 @@ def units_below(frame: pd.DataFrame) -> dict[str, str]:
         for name, cell in cells.items()
         if cell and np.isfinite(parse_numbers(frame[name].iloc[1:]).value).any()
     }
-    return units if any(map(_tells, units.values())) and all(map(is_unit, units.values())) else {}
+    known = all(is_unit(unit) or _OF_PLACES.fullmatch(unit) for unit in units.values())
+    return units if known and any(map(_tells, units.values())) else {}
 
 
 def _tells(cell: str) -> bool:

@@ -27,7 +27,7 @@ from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES, suffix_of
 from icemap.predictors.vectors import require_layer
 from icemap.source import Rasterize, Source
-from icemap.store import file_name, is_remote, local_path
+from icemap.store import exists, file_name, is_remote, local_path
 from icemap.units import says_nothing
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _source(other: str, target: TargetConfig, catalog: str | None) -> Source:
                 " be compared with it: name another entry."
             )
         return source
-    if not is_remote(other) and not local_path(other).exists():
+    if not is_remote(other) and not exists(other):
         raise IcemapError(
             f"There is no map to compare with at {other}: give a run folder, a raster or a file of"
             " polygons."

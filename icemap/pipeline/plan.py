@@ -134,7 +134,15 @@ def _changes(old: Any, new: Any, key: str = "") -> Iterator[str]:
         return
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*old, *(name for name in new if name not in old)]:
-            yield from _changes(old.get(name), new.get(name), str(name))
+            values = (old.get(name), new.get(name))
+            # A setting that is not there has its default; an input is taken up or left out.
+            if (name in old and name in new) or all(map(_is_setting, values)):
+                yield from _changes(*values, str(name))
+            else:
+                yield f"{name} is {'new' if name in new else 'left out'}"
+    elif not key and _are_names(old) and _are_names(new) and set(old) != set(new):
+        yield from (f"{name} is left out" for name in old if name not in new)
+        yield from (f"{name} is new" for name in new if name not in old)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for one, other in zip(old, new):
             yield from _changes(one, other, key)
@@ -144,6 +152,10 @@ def _changes(old: Any, new: Any, key: str = "") -> Iterator[str]:
         yield f"{key or 'a setting'}: {_text(old)}, now {_text(new)}"
     else:
         yield f"{key or 'a setting'} has changed"
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def _is_digest(value: Any) -> bool:
@@ -156,6 +168,10 @@ def _is_short(value: Any) -> bool:
         or isinstance(value, bool | int | float | str)
         or (isinstance(value, list) and len(str(value)) <= DIGEST_LENGTH)
     )
+
+
+def _is_setting(value: Any) -> bool:
+    return _is_short(value) and not _is_digest(value)
 
 
 def _text(value: Any) -> str:

@@ -25,6 +25,7 @@ from icemap.predictors.downloads import download
 from icemap.predictors.frames import frame_of
 from icemap.predictors.georeference import placed_raster, require_crs
 from icemap.predictors.groups import Container, open_variable
+from icemap.predictors.own_places import require_own_places
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.suffixes import suffix_of
 from icemap.source import CELSIUS, KELVIN, MONTHS, Source
@@ -73,6 +74,7 @@ def open_array(source: Source) -> Any:
             read_axis(dataset, array, dim, pyproj.CRS.from_user_input(crs), who, is_x=dim == x)
             for dim in (x, y)
         )
+        require_own_places(source, crs, dataset, (x, y), (across, down))
         west, dx, north, dy = across.edge, across.step, down.edge, down.step
         if dy > 0:
             array = array.isel({y: slice(None, None, -1)})

@@ -25,6 +25,9 @@ WINDOWS_PER_SIDE, WINDOW = 3, 256
 SMALLEST_PART = 0.05
 # Values of more than this, up to 100, may be percents whatever their unit says.
 LIKE_PERCENT = 50.0
+# What parts of 1 end at, give or take their rounding; and percents (of dry mass, of a normal year)
+# whose mean is above this are hardly any.
+END_OF_PARTS, MOST_PERCENT = 1e-3, 125.0
 # Degrees: angles over more than this go all round.
 ALL_ROUND = 330.0
 LONGITUDES = re.compile(r"\blon", re.IGNORECASE)
@@ -151,6 +154,8 @@ def _looked_at(
                 _require_parts(source, values)
                 if values.size < seen.size and resampling(raster, grid).method == "average":
                     _require_two_values(source, values)
+            elif raster.kind == "continuous":
+                _require_percents(source, values)
             if raster.kind == "continuous":
                 _require_no_directions(source, values)
         return raster.note
@@ -237,6 +242,23 @@ def _require_two_values(source: Source, values: NDArray[np.float32]) -> None:
             " so that a cell of the grid which it covers in part would count as covered: give the"
             " others the value 0 (where they are stored as 0, gdal_translate -a_nodata none does"
             " it), or the 'valid_range' [0, 1] in the catalogue if nothing is known of them."
+        )
+
+
+def _require_percents(source: Source, values: NDArray[np.float32]) -> None:
+    """Parts of 1, and parts of 1000, in a predictor that is said to be in %."""
+    if part_of_one(source.unit) != 0.01:
+        return
+    low, high = float(values.min()), float(values.max())
+    # Percents below 1 everywhere do not end at 1.
+    are_parts = low >= 0 and abs(high - 1) < END_OF_PARTS and bool((values % 1 != 0).any())
+    if are_parts or (low >= 0 and values.mean() > MOST_PERCENT):
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) runs from {low:g} to {high:g}, which"
+            f" looks like parts of {'1' if are_parts else '1000'}, and its unit is"
+            f" '{source.unit}': say with 'file_unit' in the catalogue"
+            f" ({'1' if are_parts else 'g/kg'} or another) which unit the values of the file have,"
+            f" or give the 'valid_range' [0, {max(high, 100):g}] if they are %."
         )
 
 

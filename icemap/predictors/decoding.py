@@ -198,6 +198,15 @@ def _require_one_scale(source: Source, declared: Declared) -> None:
             " numbers to the values: give it as 'scale' in the catalogue (and what is added as"
             " 'offset'), or 'scale: 1' if it is none."
         )
+    packs = np.dtype(declared.dtype).kind in "iu" and declared.scale >= 10
+    if packs and source.scale is None and np.log10(declared.scale) % 1 == 0:
+        given = declared.scale if declared.gives_way else 1.0
+        divides = given / declared.scale**2 if not declared.gives_way else 1 / declared.scale
+        raise IcemapError(
+            f"{who} says scale_factor {declared.scale:g}, by which its whole numbers would be"
+            " multiplied, and some products mean that they are divided by it: give in the catalogue"
+            f" 'scale: {divides:g}' if it divides, or 'scale: {given:g}' if it multiplies."
+        )
     converts = not (says_nothing(declared.unit) or same_unit(declared.unit, source.unit))
     if declared.gives_way or converts or source.file_unit:
         return

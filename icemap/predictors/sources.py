@@ -19,7 +19,7 @@ from icemap.predictors.georeference import require_agreeing_crs
 from icemap.predictors.stamps import file_stamps as file_stamps
 from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES, suffix_of
 from icemap.source import Source
-from icemap.store import is_remote, local_path
+from icemap.store import exists, is_remote
 
 if TYPE_CHECKING:
     from icemap.predictors.vectors import Layer
@@ -62,7 +62,7 @@ def open_source(source: Source, grid: Grid) -> Any:
 
 def _require_files(source: Source) -> None:
     for path in source.files:
-        if not is_remote(path) and not local_path(path).exists():
+        if not is_remote(path) and not exists(path):
             raise IcemapError(
                 f"The source '{source.name}' is not there: no file {path}. Correct its url in the"
                 " catalogue."

@@ -269,7 +269,8 @@ def _absent_folders(run_url: str) -> list[Path]:
     if is_remote(run_url):
         return []
     here = local_path(run_url)
-    return [folder for folder in (here, *here.parents) if not folder.exists()]
+    # Unlike Path.exists, this is False below a folder that may not be looked into.
+    return [folder for folder in (here, *here.parents) if not os.path.exists(folder)]
 
 
 def _machine() -> str:

@@ -18,7 +18,7 @@ from icemap.predictors.gdal_access import gdal_environment, gdal_path
 from icemap.predictors.sources import open_source
 from icemap.predictors.suffixes import XARRAY_SUFFIXES, suffix_of
 from icemap.source import Source
-from icemap.store import file_name, is_remote, local_path
+from icemap.store import exists, file_name, is_remote
 from icemap.totals.opened_map import OpenedMap
 from icemap.totals.polygon_storage import ZoneSums, sum_covers
 
@@ -50,7 +50,7 @@ def sum_zones(opened: OpenedMap, zones: str, classes: str | None, mask: str) -> 
         If the raster cannot be read, holds no classes or a code that the table does not have, or
         no cell of the map counts in any of them.
     """
-    if not is_remote(zones) and not local_path(zones).exists():
+    if not is_remote(zones) and not exists(zones):
         raise IcemapError(f"There is no raster of zones at {zones}: check the name.")
     names = read_class_names(classes) if classes is not None else None
     # Codes are read as they are; the names here only say that they are codes.

@@ -315,3 +315,20 @@ def test_without_errors_of_boreholes_pseudo_sites_have_none() -> None:
     table.loc[~table["pseudo"], "standard_error"] = np.nan
     samples, _ = build_samples(table, GRID, cube(), ["t", "p"])
     assert samples["standard_error"].isna().all()
+
+
+def test_exchanged_coordinates_are_told_by_where_places_have_predictors() -> None:
+    # Sea where longitudes are from 60 to 70 and latitudes above 75, as are the places exchanged.
+    sea = np.random.default_rng(2).normal(size=GRID.shape)
+    sea[:15, 240:251] = np.nan
+    lon, lat = [76.5, 77.5, 78.5, 79.5, 81.5], [60.5, 62.5, 64.5, 66.5, 68.5]
+    data = cube(t=sea)
+    assert build_samples(sites(lon, lat), GRID, data, ["t", "p"])[1]["used"].all()
+    with pytest.raises(IcemapError, match=r"Of 5 boreholes 4 are outside .* exchanged 5 would"):
+        build_samples(sites(lat, lon), GRID, data, ["t", "p"])
+
+
+def test_places_that_are_outside_either_way_are_left_out_one_by_one() -> None:
+    lon, lat = [-150.5, -149.5, -148.5, -147.5, -146.5, 10.5], [40.5, 41.5, 42.5, 43.5, 44.5, 60.5]
+    updated = build_samples(sites(lon, lat), GRID, cube(), ["t", "p"])[1]
+    assert updated["used"].tolist() == [False] * 5 + [True]

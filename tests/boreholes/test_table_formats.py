@@ -262,3 +262,20 @@ def test_formulas_with_results_and_outside_the_table_are_read(tmp_path: Path) ->
     assert read_table(url).frame["vic [%]"].iloc[1:3].tolist() == pytest.approx(
         [6, np.nan], nan_ok=True
     )
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
+@pytest.mark.parametrize("separator", ["\t", ",", ";"])
+def test_text_as_spreadsheets_save_it(tmp_path: Path, encoding: str, separator: str) -> None:
+    (tmp_path / "t.txt").write_bytes(
+        "site,lon,größe\nä,100,2\n".replace(",", separator).encode(encoding)
+    )
+    frame = read_table(str(tmp_path / "t.txt")).frame
+    assert list(frame) == ["site", "lon", "größe"]
+    assert frame["site"].tolist() == ["ä"]
+
+
+def test_wider_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("a,b\n1,2\n".encode("utf-32"))
+    with pytest.raises(IcemapError, match="zero bytes"):
+        read_table(str(tmp_path / "t.csv"))

@@ -49,3 +49,31 @@ def test_a_header_and_a_row_that_name_two_units_are_both_named(tmp_path: Path) -
 )
 def test_any_other_row_is_one_of_the_table(first: dict[str, str]) -> None:
     assert units_below(pd.DataFrame([first, {"site": "b", "lon": "110", "vic": "60"}])) == {}
+
+
+@pytest.mark.parametrize(
+    "units",
+    [
+        "[-],[°],[°],[m],[cm],[cm],[%]",
+        ",(deg),(deg),(m),(cm),(cm),(vol. %)",
+        ",WGS84,WGS84,m,cm,cm,%",
+        "text,decimal degrees,decimal degrees,m,cm,cm,%",
+        ",°E,°N,m,cm,cm,%",
+    ],
+)
+def test_units_in_brackets_and_beside_a_datum(tmp_path: Path, units: str) -> None:
+    layers = read_layer_table(write(tmp_path, f"{HEADER}{units}\n{ROWS}")).layers
+    assert layers["top"].tolist() == [0.5, 4.5]
+    url = write(tmp_path, HEADER.replace("top", "top [m]") + f"{units}\n{ROWS}")
+    with pytest.raises(IcemapError, match=r"'top \[m\]' .* row of units \(line 2\) 'cm'"):
+        read_table(url)
+
+
+def test_a_direction_below_the_header_counts(tmp_path: Path) -> None:
+    layers = read_layer_table(write(tmp_path, f"{HEADER},°W,°N,m,cm,cm,%\n{ROWS}")).layers
+    assert layers["lon"].tolist() == [-100, -100]
+
+
+def test_an_old_datum_below_the_header_is_asked_about(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match="says the datum NAD27"):
+        read_layer_table(write(tmp_path, f"{HEADER},NAD27,NAD27,m,cm,cm,%\n{ROWS}"))

@@ -86,6 +86,21 @@ def test_a_changed_input_is_named(recorded):
     assert "the content of an input" in said["boreholes"]
 
 
+def test_a_predictor_that_is_left_out_is_said_to_be_so(recorded):
+    predictors = yaml.safe_load(recorded.read_text())["predictors"]
+    change(recorded, predictors=[name for name in predictors if name != "elevation"])
+    said = said_by(dry_run(recorded))["cube"]
+    assert said.startswith("to be made again (elevation is left out), took")
+
+
+def test_inputs_and_names_that_are_new_are_said_to_be_so():
+    digest = "0" * 64
+    old = [["a", "b"], {"a": {"unit": "m"}, "b": digest}, {"seed": 3, "of": ["x"]}]
+    new = [["a", "c"], {"a": {"unit": "m"}, "c": digest}, {"seed": 4, "of": ["x", "y"]}]
+    changes = dict.fromkeys(plan._changes(old, new))
+    assert list(changes) == ["b is left out", "c is new", "seed: 3, now 4", "of: x, now x, y"]
+
+
 def test_changed_words_are_only_written(recorded):
     change(recorded, title="Other words")
     said = said_by(dry_run(recorded))

@@ -184,3 +184,24 @@ def test_no_mean_is_taken_of_directions(tmp_path, low, high, unit, asked) -> Non
     assert "no mean can be taken of directions" in problems[0] if asked else problems == ()
     for keys in ({"long_name": "longitude"}, {"valid_range": (-180, 360)}):
         assert check_source(one.model_copy(update=keys), GRID).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("top", "looks"), [(1, "parts of 1,"), (1000, "parts of 1000,"), (600, "parts of 1000,")]
+)
+def test_predictors_in_percent_are_no_parts(tmp_path, top, looks) -> None:
+    values = np.linspace(0, top, 61)[1:].reshape(6, 10)
+    one = source(tmp_path / "a.tif", values, "%")
+    (problem,) = check_source(one, GRID).problems
+    assert looks in problem
+    for keys in ({"file_unit": "1" if top == 1 else "g/kg"}, {"valid_range": (0, 1000)}):
+        assert check_source(one.model_copy(update=keys), GRID).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit"),
+    [(0, 0.8, "%"), (0, 100, "%"), (20, 220, "%"), (0, 1, "1"), (-1, 1, "%"), (0, 1.7, "%")],
+)
+def test_predictors_in_percent_may_be_small_and_large(tmp_path, low, high, unit) -> None:
+    values = np.linspace(low, high, 60).reshape(6, 10)
+    assert check_source(source(tmp_path / "a.tif", values, unit), GRID).problems == ()

@@ -429,3 +429,18 @@ def test_whole_numbers_that_are_called_classes_ask_for_a_kind(tmp_path, name) ->
     yes = write(tmp_path / "b.tif", np.arange(60).reshape(6, 10) % 2, dtype="u1")
     assert opened(yes, long_name=name)[1].max() == 1
     assert opened(write(tmp_path / "c.tif", 6.0), long_name=name)[1].max() == 6
+
+
+@pytest.mark.parametrize("factor", [10, 1000, 10000])
+def test_a_factor_that_may_divide_is_asked_about(tmp_path, factor) -> None:
+    path = write(tmp_path / "a.tif", 5000, dtype="i2", tags={"scale_factor": str(factor)})
+    with pytest.raises(IcemapError, match=rf"scale: {1 / factor:g}' if it divides, or"):
+        opened(path)
+    assert opened(path, scale=1 / factor)[1][0, 0] == pytest.approx(5000 / factor)
+    assert opened(path, scale=factor)[1][0, 0] == pytest.approx(5000 * factor)
+
+
+@pytest.mark.parametrize(("factor", "dtype"), [(0.1, "i2"), (25, "i2"), (1, "i2")])
+def test_other_factors_multiply(tmp_path, factor, dtype) -> None:
+    path = write(tmp_path / "a.tif", 5, dtype=dtype, tags={"scale_factor": str(factor)})
+    assert opened(path)[1][0, 0] == pytest.approx(5 * factor)

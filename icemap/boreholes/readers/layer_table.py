@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.coordinate_checks import require_meant, require_one_sign_by_name
+from icemap.boreholes.datums import require_datum
+from icemap.boreholes.header_words import says_density
 from icemap.boreholes.ice_types import canonical_ice_types, require_amounts
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import (
@@ -21,8 +23,10 @@ from icemap.boreholes.places import (
 )
 from icemap.boreholes.readers.layer_columns import CANONICAL, DEPTHS, Column, kind_of, layer_columns
 from icemap.boreholes.readers.layer_depths import require_depths
+from icemap.boreholes.readers.layer_sense import require_boreholes, require_parts
 from icemap.boreholes.readers.layer_units import require_unit
 from icemap.boreholes.records import (
+    ASSUMED,
     QUANTITIES,
     Flags,
     Problems,
@@ -37,6 +41,8 @@ from icemap.boreholes.text import MISSING, as_names, as_text, words
 from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
+# Signs for "as above", in place of a name.
+DITTO = r"(?i:[-\s]*(?:\"|''|,,|〃|″|”|´´)[-\s]*|ditto|dto\.?|idem)"
 # How people write the words that a column knows.
 SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "frozen": {
@@ -76,6 +82,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     found = layer_columns(table, source)
     sites = as_names(table.frame[found["site"].header])
     flags, problems = Flags(table, sites), Problems(table)
+    problems.add(sites.str.fullmatch(DITTO), f"{found['site'].header} is no name:", sites)
     table = _without_missing(table, found, source, flags)
     columns: dict[str, object] = _places(table, found, source, problems, flags, sites)
     for name, column in found.items():
@@ -115,12 +122,15 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             flags.add(
                 first, "unknown column", f"the column '{header}' is not known and was not read"
             )
+    _say_assumed_densities(found, flags, first)
     layers = make_layers(table, columns)
     if "ice_type" in found:
         require_amounts(layers, problems, found["ice_type"].header)
         problems.require_none()
     require_schema(layers, table)
     require_one_spelling(layers, table)
+    require_boreholes(table, found["site"].header, layers, sure="site" in source.columns)
+    require_parts(table, found, layers)
     return Records(layers, flags.table())
 
 
@@ -168,6 +178,7 @@ def _places(
     lon = degrees(table, east.header, east.unit, "longitude", problems, flags)
     lat = degrees(table, north.header, north.unit, "latitude", problems, flags)
     require_degrees(table, headers, lon, lat)
+    require_datum(table, headers, None)
     lon = without_a_turn(lon, flags)
     require_meant(table, headers, lon, lat)
     require_one_sign_by_name(table, east.header, sites, lon, lat)
@@ -176,6 +187,21 @@ def _places(
 
 def _rounding(table: Table, headers: tuple[str, str]) -> dict[str, object]:
     return {"position_km": rounding_km(table, headers)}
+
+
+def _say_assumed_densities(
+    found: dict[str, Column], flags: Flags, first: NDArray[np.bool_]
+) -> None:
+    """Note which density a header without the word is read as: ice follows from it."""
+    for name, kind in (("dry_density", "dry"), ("frozen_bulk_density", "frozen")):
+        header = found[name].header if name in found else ""
+        if header and not says_density(header):
+            flags.add(
+                first,
+                ASSUMED,
+                f"'{header}' does not say whether it is dry or of the whole frozen sample: it is"
+                f" read as {'dry density' if kind == 'dry' else 'frozen bulk density'}",
+            )
 
 
 def _words(column: pd.Series, spellings: dict[str, tuple[str, ...]]) -> pd.Series:

@@ -202,6 +202,7 @@ def test_any_table_by_the_names_of_its_columns(tmp_path: Path) -> None:
     assert records.flags[["line", "rule"]].to_numpy().tolist() == [
         [3, "missing"],
         [2, "unknown column"],
+        [2, "assumption"],
     ]
 
 

@@ -1,0 +1,118 @@
+"""Rows of a table of layers that make no sense together."""
+
+from pathlib import Path
+
+import pytest
+
+from icemap import IcemapError, read_boreholes
+
+HEADER = "{},lon,lat,permafrost_table [m],top [m],base [m],{}\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    (folder / "t.csv").write_text(text, encoding="utf-8")
+    return folder / "t.csv"
+
+
+def samples(folder: Path, name: str, tops: list[tuple[float, float]]) -> Path:
+    rows = [
+        f"S{hole}{piece},{-134 - hole},68.9,0.5,{top},{base},40\n"
+        for hole in (1, 2)
+        for piece, (top, base) in enumerate(tops)
+    ]
+    return write(folder, HEADER.format(name, "vic [%]") + "".join(rows))
+
+
+@pytest.mark.parametrize("name", ["id", "site", "ID", "Site"])
+@pytest.mark.parametrize("tops", [[(0.5, 2), (2, 5.5)], [(0.6, 0.7), (1.6, 1.7), (3, 3.1)]])
+def test_names_of_samples_are_no_boreholes(
+    tmp_path: Path, name: str, tops: list[tuple[float, float]]
+) -> None:
+    path = samples(tmp_path, name, tops)
+    with pytest.raises(IcemapError, match=rf"name of its own in '{name}', and at 2 places"):
+        read_boreholes(path)
+    assert len(read_boreholes(path, columns={"site": name})) == 2 * len(tops)
+
+
+def test_holes_at_one_place_are_boreholes(tmp_path: Path) -> None:
+    # They begin at the surface, all of them.
+    assert len(read_boreholes(samples(tmp_path, "site", [(0.5, 2), (0.5, 5.5)]))) == 4
+
+
+@pytest.mark.parametrize("sign", ['""""', '",,"', "〃", "ditto", "dto.", "''", '"-""-"'])
+def test_signs_for_as_above_are_no_names(tmp_path: Path, sign: str) -> None:
+    rows = f"BH1,-134,68.9,0.5,0.5,2,40\n{sign},-134,68.9,0.5,2,5.5,60\n"
+    with pytest.raises(IcemapError, match=r"site is no name: .* \(line 3\)"):
+        read_boreholes(write(tmp_path, HEADER.format("site", "vic [%]") + rows))
+
+
+@pytest.mark.parametrize("names", ["BH-1|BH1", "BH 01|BH01", "Core_7|core7"])
+def test_a_name_with_and_without_a_dash_is_one(tmp_path: Path, names: str) -> None:
+    one, other = names.split("|")
+    rows = f"{one},-134,68.9,0.5,0.5,2,40\n{other},-134,68.9,0.5,0.5,5.5,60\n"
+    with pytest.raises(IcemapError, match="two spellings of one name"):
+        read_boreholes(write(tmp_path, HEADER.format("site", "vic [%]") + rows))
+
+
+def test_numbers_with_a_dash_between_are_other_names(tmp_path: Path) -> None:
+    rows = "BH 1-1,-134,68.9,0.5,0.5,2,40\nBH 11,-134,68.9,0.5,0.5,5.5,60\n"
+    assert len(read_boreholes(write(tmp_path, HEADER.format("site", "vic [%]") + rows))) == 2
+
+
+@pytest.mark.parametrize("part", ["excess_ice", "visible_ice"])
+def test_a_part_that_is_more_than_the_whole_is_asked_about(tmp_path: Path, part: str) -> None:
+    rows = [f"a,-134,68.9,0.5,{top},{top + 1},{50 + top},{10 + top}\n" for top in range(1, 5)]
+    header = HEADER.format("site", "{},{}")
+    text = header.format(f"{part} [%]", "vic [%]") + "".join(rows)
+    with pytest.raises(IcemapError, match=rf"'{part} \[%\]' is more than 'vic \[%\]' in 4 of 4"):
+        read_boreholes(write(tmp_path, text))
+    right = header.format("vic [%]", f"{part} [%]") + "".join(rows)
+    assert read_boreholes(write(tmp_path, right))["value"].tolist() == pytest.approx([52.5])
+
+
+def test_one_row_with_more_excess_ice_than_ice_leaves(tmp_path: Path) -> None:
+    rows = "a,-134,68.9,0.5,0.5,2,10,40\na,-134,68.9,0.5,2,5.5,70,60\n"
+    header = HEADER.format("site", "excess_ice [%],vic [%]")
+    assert read_boreholes(write(tmp_path, header + rows))["value"].tolist() == [40]
+
+
+@pytest.mark.parametrize("word", ["aufeis", "Icing", "river ice", "Lake ice", "snow", "наледь"])
+def test_ice_above_the_ground_leaves(tmp_path: Path, word: str) -> None:
+    rows = f"a,-134,68.9,0.5,0.5,2,40,\na,-134,68.9,0.5,2,5.5,100,{word}\n"
+    text = HEADER.format("site", "vic [%],ice_type") + rows
+    assert read_boreholes(write(tmp_path, text))["value"].tolist() == [40]
+
+
+@pytest.mark.parametrize("word", ["buried lake ice", "buried aufeis", "ice lens", "icy silt"])
+def test_ice_in_the_ground_stays(tmp_path: Path, word: str) -> None:
+    rows = f"a,-134,68.9,0.5,0.5,2,40,\na,-134,68.9,0.5,2,5.5,60,{word}\n"
+    text = HEADER.format("site", "vic [%],ice_type") + rows
+    assert read_boreholes(write(tmp_path, text))["value"].tolist() == [54]
+
+
+@pytest.mark.parametrize("name", ["dry_density", "frozen_bulk_density"])
+def test_a_density_that_says_nothing_of_its_kind_is_told(tmp_path: Path, name: str) -> None:
+    row = "a,-134,68.9,0.5,0.5,5.5,45,0.9\n"
+    text = HEADER.format("site", "gravimetric_water [%],{} [g/cm3]") + row
+    told = read_boreholes(
+        write(tmp_path, text.format("Bulk density")), columns={name: "Bulk density"}
+    )
+    meant = "dry density" if name == "dry_density" else "frozen bulk density"
+    assert any(f"read as {meant}" in note for note in told.attrs["notes"])
+    silent = read_boreholes(write(tmp_path, text.format(name)))
+    assert not any("does not say" in note for note in silent.attrs["notes"])
+
+
+@pytest.mark.parametrize("words", ["below PT", "below PF", "bpt", "below pf table"])
+def test_depths_below_the_permafrost_table_are_refused(tmp_path: Path, words: str) -> None:
+    row = "a,-134,68.9,0.5,0.5,5.5,45\n"
+    text = HEADER.format("site", "vic [%]").replace("top [m]", f"top {words} [m]") + row
+    with pytest.raises(IcemapError, match="a depth below the surface, but its header says"):
+        read_boreholes(write(tmp_path, text), columns={"top": f"top {words}"})
+
+
+@pytest.mark.parametrize("header", ["half thickness [m]", "dz [m]", "Δz [cm]"])
+def test_a_thickness_by_another_name_makes_a_depth_no_point(tmp_path: Path, header: str) -> None:
+    text = HEADER.format("site", "vic [%]").replace("top [m],base [m]", f"depth [m],{header}")
+    with pytest.raises(IcemapError, match="a depth alone is a point"):
+        read_boreholes(write(tmp_path, text + "a,-134,68.9,0.5,1.25,0.75,40\n"))
