@@ -17,7 +17,7 @@ import click
 from icemap.addresses import hide_in_logs, shown
 from icemap.errors import IcemapError
 from icemap.pipeline.chain import STEPS
-from icemap.storage_problems import problem_of
+from icemap.storage_problems import FULL, problem_of
 
 # How the help lists the commands: to begin with, the chain, what is done with a run.
 ORDER = (
@@ -28,7 +28,7 @@ ORDER = (
 # More than any first sentence of a command's help.
 SENTENCE_LENGTH = 200
 # Rights, and the room on a disk.
-OF_THE_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+OF_THE_PLACE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, *FULL)
 STOPPED = "stopped. What is finished is kept: the same command continues."
 
 

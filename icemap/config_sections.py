@@ -55,7 +55,7 @@ class GridConfig(Section):
     resolution: Annotated[float, BeforeValidator(_degrees, json_schema_input_type=float | str)] = (
         Field(gt=0)
     )
-    """Side of a cell: degrees, or such as '10 arcmin' or '30 arcsec'."""
+    """Side of a cell: degrees, at most 5, or such as '10 arcmin' or '30 arcsec'."""
     chunk: int = Field(default=256, ge=16)
     """Cells per side of a chunk, the part that a worker makes at a time."""
 

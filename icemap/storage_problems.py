@@ -123,6 +123,11 @@ def problem_of(error: Exception) -> str | None:
         return f"{error.filename or 'a part of this path'} is not a folder. Choose another place."
     if isinstance(error, OSError) and error.errno in FULL:
         return "the disk is full. Free some space, then the same command continues."
+    if isinstance(error, OSError) and error.errno == errno.EFBIG:
+        return (
+            "files may not become this large there. Raise the limit (ulimit -f), or choose another"
+            " place."
+        )
     if isinstance(error, OSError) and error.errno == errno.EROFS:
         return "the file system is read-only. Choose another place."
     if code == "400":

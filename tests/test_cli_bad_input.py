@@ -471,7 +471,13 @@ def test_a_run_folder_where_nothing_can_be_made(project):
 
 
 @pytest.mark.parametrize(
-    ("number", "words"), [(13, "permission denied"), (28, "the disk is full"), (30, "read-only")]
+    ("number", "words"),
+    [
+        (13, "permission denied"),
+        (27, "ulimit -f"),
+        (28, "the disk is full"),
+        (30, "read-only"),
+    ],
 )
 def test_what_a_place_refuses_wherever_it_is_met_is_a_sentence(project, monkeypatch, number, words):
     def met(*given, **named):

@@ -127,10 +127,10 @@ class _Lock:
         for _ in range(ATTEMPTS):
             # A server that honours no conditions would let it be overwritten.
             other = self._other()
-            if other is not None:
-                self._take_over(other, log)
-                took_over = True
             try:
+                if other is not None:
+                    self._take_over(other, log)
+                    took_over = True
                 created = create_text(self.url, self._text())
             except IcemapError as error:
                 if _refused(error):
@@ -173,9 +173,13 @@ class _Lock:
         if now is not None:
             if now != other:
                 raise _refusal(self.run_url, now)
-            log(f"{owner(other)}, {reason}: its lock of {self.run_url} is taken over")
-            with suppress(IcemapError):  # another command may have been quicker
+            try:
                 remove_file(self.url)
+            except IcemapError as error:
+                # Another command may have been quicker; where the right is missing, nothing is.
+                if _refused(error):
+                    raise
+            log(f"{owner(other)}, {reason}: its lock of {self.run_url} is taken over")
 
     def _is_exclusive(self, log: Callable[[str], None]) -> bool:
         """Whether no other command can have created the lock as well."""

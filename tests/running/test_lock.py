@@ -85,6 +85,24 @@ def test_the_lock_is_released_when_the_command_is_interrupted_or_fails(holder, t
     assert not (tmp_path / "run").exists()
 
 
+def test_a_dead_lock_in_a_folder_of_somebody_else_stays(holder, tmp_path, monkeypatch):
+    holder.kill()
+    time.sleep(0.2)
+
+    def refused(path, *given, **named):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    # As for other users; the tests may run as one to whom everything is open.
+    monkeypatch.setattr(Path, "unlink", refused)
+    said: list[str] = []
+    with run_lock(str(tmp_path / "run"), "icemap run", said.append):
+        # What is there may be read; the first thing that is written says what is wrong.
+        assert read_lock(str(tmp_path / "run"))["pid"] == holder.pid
+    assert said == []
+    monkeypatch.undo()
+    take(str(tmp_path / "run"))
+
+
 def test_a_process_that_has_the_number_of_a_dead_one_is_another(tmp_path):
     with run_lock(str(tmp_path), "icemap run", print):
         content = json.loads((tmp_path / LOCK).read_text())
