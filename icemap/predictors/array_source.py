@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError, first_line
 from icemap.predictors.axes import read_axis, require_coordinates
 from icemap.predictors.cf import as_declared
-from icemap.predictors.choosing import choose, place_of_month
+from icemap.predictors.choosing import choose, place_of_month, uneven_months
 from icemap.predictors.decoding import (
     Decode,
     conversion_text,
@@ -63,6 +63,9 @@ def open_array(source: Source) -> Any:
             _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y"),
         )
         array = _flatten(dataset, array, (x, y), source)
+        uneven = [
+            uneven_months(array, dim, who, _periods(dataset, array, dim)) for dim in source.reduce
+        ]
         source = with_classes(source, declared)
         decode = decoder(source, declared)
         crs = require_crs(source, source.crs or _crs_of(dataset, array, x, y))
@@ -103,7 +106,7 @@ def open_array(source: Source) -> Any:
             transform,
             (array.sizes[y], array.sizes[x]),
             read,
-            conversion_text(source, declared),
+            "; ".join(filter(None, [conversion_text(source, declared), *uneven])),
         )
 
 

@@ -24,6 +24,8 @@ SINCE = re.compile(r"\s*(\w+)\s+since\s+", re.IGNORECASE)
 # rounded.
 ROUNDING = 1e-3
 SHOWN = 20
+# How much more often some months may be there than others: one year among ten is little.
+UNEVEN = 1.1
 
 
 def choose(
@@ -125,6 +127,38 @@ def place_of_month(
                 f" which holds {held}: give monthly means."
             )
     return month
+
+
+def uneven_months(
+    array: xr.DataArray, dim: str, who: str, periods: NDArray[np.float64] | None = None
+) -> str:
+    """That an axis of months holds some of them more often than others, in words; else nothing.
+
+    Its mean leans towards these: that of 18 months is no mean of years.
+    """
+    # More than a century is days, or leans towards none of its months.
+    if dim not in array.coords or not 12 < array.sizes[dim] <= 1200:
+        return ""
+    labels, units = array[dim].to_numpy(), str(array[dim].attrs.get("units", ""))
+    if not SINCE.match(units):
+        return ""
+    calendar = str(array[dim].attrs.get("calendar", "standard"))
+    stamps = labels if periods is None else _inside(periods, units)
+    try:
+        dates = _dates(stamps, units, calendar, who, dim)
+    except IcemapError:
+        # A mean needs no dates.
+        return ""
+    steps = np.diff([12 * date[0] + date[1] for date in dates])
+    if not (steps == 1).all():
+        return ""
+    counts = np.bincount([date[1] for date in dates], minlength=13)[1:]
+    if counts.max() < UNEVEN * counts.min():
+        return ""
+    return (
+        f"of {len(dates)} months along '{dim}' some are there {counts.max()} times and others"
+        f" {counts.min()}, towards which means lean: cut the file to whole years"
+    )
 
 
 def _place(length: int, dim: str, wanted: float | str, who: str) -> int:

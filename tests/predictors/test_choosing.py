@@ -5,7 +5,11 @@ import pytest
 import xarray as xr
 
 from icemap.errors import IcemapError
-from icemap.predictors.choosing import choose
+from icemap.grid import Grid
+from icemap.predictors.checks import check_source
+from icemap.predictors.choosing import choose, uneven_months
+from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 
@@ -125,3 +129,27 @@ def test_anything_else_on_an_axis_without_values_is_refused(wanted, says):
     months = xr.DataArray(np.zeros(12), dims="month")
     with pytest.raises(IcemapError, match=says):
         choose(months, "month", wanted, "The source 'a'")
+
+
+@pytest.mark.parametrize(
+    ("months", "uneven"),
+    [(18, True), (30, True), (12, False), (24, False), (8, False), (365, False)],
+)
+def test_months_that_are_there_more_often_than_others_are_told(tmp_path, months, uneven) -> None:
+    lon, lat = np.arange(100.5, 104), np.arange(60.5, 64)
+    time = ("time", 15 + 30.4375 * np.arange(months), {"units": "days since 2001-01-01"})
+    values = np.ones((months, 4, 4), "f4")
+    dims = ("time", "lat", "lon")
+    dataset = xr.Dataset({"a": (dims, values)}, {"time": time, "lat": lat, "lon": lon})
+    dataset.to_netcdf(tmp_path / "a.nc")
+    about = {"name": "a", "family": "climate", "long_name": "a", "unit": "m"}
+    source = Source(**about, url=str(tmp_path / "a.nc"), reduce={"time": "mean"})
+    grid = Grid(100, 60, 104, 64, 1.0)
+    with open_source(source, grid) as raster:
+        assert ("towards which means lean" in raster.note) == uneven
+    assert bool(check_source(source, grid).notes) == uneven
+
+
+@pytest.mark.parametrize("units", ["days since 2001-01-01", "days since 0000-01-01", "", "months"])
+def test_other_axes_have_no_months(units) -> None:
+    assert uneven_months(axis(np.arange(40.0), units), "time", "who") == ""
