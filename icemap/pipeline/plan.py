@@ -155,7 +155,9 @@ def _changes(old: Any, new: Any, key: str = "") -> Iterator[str]:
 
 
 def _are_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return isinstance(value, list) and all(
+        isinstance(name, str) and not _is_digest(name) for name in value
+    )
 
 
 def _is_digest(value: Any) -> bool:
