@@ -5,7 +5,7 @@ to be shown.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -153,10 +153,18 @@ def drape(values: NDArray[np.float32], step: int, grid: Grid, view: View) -> NDA
     grid : Grid
     view : View
     """
-    lon, lat = view.cells
-    row, col = grid.locate(
-        np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan)
-    )
+    row, col = _located(grid, view)
     return np.where(
         row >= 0, values[np.maximum(row, 0) // step, np.maximum(col, 0) // step], np.nan
+    )
+
+
+@lru_cache(maxsize=1)
+def _located(grid: Grid, view: View) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row and column of the cell that every pixel shows, -1 outside; a picture shows several
+    layers, and the next picture the same ones.
+    """
+    lon, lat = view.cells
+    return grid.locate(
+        np.where(np.isfinite(lon), lon, np.nan), np.where(np.isfinite(lat), lat, np.nan)
     )

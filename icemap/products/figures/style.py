@@ -128,9 +128,20 @@ def saved(
 
     content = io.BytesIO()
     face = {"transparent": True} if transparent else {"facecolor": "white"}
+    layout = figure.get_layout_engine()
     with matplotlib.rc_context(STYLE):
-        if kind == "svg":
-            figure.savefig(content, format="svg", dpi=150, metadata={"Date": None}, **face)
-        else:
-            figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None}, **face)
+        try:
+            if layout is not None:
+                # While a figure has a layout, matplotlib draws it twice: all of it, images
+                # included, in order to lay it out.
+                before, figure.dpi = figure.dpi, dpi
+                layout.execute(figure)
+                figure.dpi = before
+                figure.set_layout_engine(None)
+            if kind == "svg":
+                figure.savefig(content, format="svg", dpi=150, metadata={"Date": None}, **face)
+            else:
+                figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None}, **face)
+        finally:
+            figure.set_layout_engine(layout)
     return content.getvalue()

@@ -14,6 +14,7 @@ from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products.figures.maps import map_figure, verification_figure, width_parts_figure
+from icemap.products.figures.style import STYLE, new_figure, saved
 
 GRID = Grid(-180, 40, 180, 90, 2.0)
 
@@ -122,3 +123,22 @@ def test_verification_figure_shows_miscalibration():
     )
     assert pixels(good).shape == pixels(narrow).shape
     assert np.abs(pixels(good) - pixels(narrow)).mean() > 0.01
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_a_saved_figure_is_laid_out_and_keeps_its_layout(kind):
+    """As matplotlib lays it out, which draws all of it for that."""
+    figure = new_figure(4, 3)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1e6])
+    axes.set(xlabel="time", ylabel="something\nof two lines")
+    layout = figure.get_layout_engine()
+    found = saved(figure, kind)
+    inside = axes.get_position().bounds
+    assert figure.get_layout_engine() is layout
+    content = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(content, format=kind, dpi=160, facecolor="white")
+    assert axes.get_position().bounds == pytest.approx(inside, abs=0.01)
+    if kind == "png":
+        assert np.array_equal(pixels(found), pixels(content.getvalue()))
