@@ -196,41 +196,36 @@ def _profiles(table: SiteTable, thickness: float | None) -> tuple[Profiles, int]
     with_layers = np.unique(layers["borehole"])
     order = with_layers[np.argsort(~table.sites["used"].to_numpy(bool)[with_layers], kind="stable")]
     shown = order[:MAX_PROFILES]
-    grouped = dict(tuple(layers[layers["borehole"].isin(shown)].groupby("borehole")))
-    sites: list[Profile] = []
-    for borehole in shown:
-        site = table.sites.iloc[borehole]
-        sites.append(
-            {
-                "name": str(site["site"]),
-                "reader": str(site["reader"]),
-                "value": _number(site["value"]),
-                "error": _number(site["standard_error"]),
-                "parts": [_number(site[name]) for name in ERROR_PARTS],
-                "grade": str(site["grade"]),
-                "coverage": _number(site["coverage"]),
-                "table": _number(site["permafrost_table"]),
-                "tableSource": str(site["permafrost_table_source"]).replace("_", " "),
-                "tableError": _number(site["permafrost_table_error"]),
-                "reason": str(site["reason"]),
-                "layers": [
-                    [
-                        _number(top),
-                        _number(base),
-                        _number(vic),
-                        str(how if vic == vic else why),
-                        support == "samples",
-                    ]
-                    for top, base, vic, how, why, support in (
-                        grouped[borehole][
-                            ["top", "base", "vic", "vic_from", "vic_reason", "support"]
-                        ]
-                        .sort_values("top")
-                        .itertuples(index=False)
-                    )
-                ],
-            }
+    drawn = layers[layers["borehole"].isin(shown)].sort_values(["borehole", "top"], kind="stable")
+    by_borehole: dict[int, list[list[float | str | bool | None]]] = {}
+    columns = ["borehole", "top", "base", "vic", "vic_from", "vic_reason", "support"]
+    for borehole, top, base, vic, how, why, support in drawn[columns].itertuples(index=False):
+        by_borehole.setdefault(borehole, []).append(
+            [
+                _number(top),
+                _number(base),
+                _number(vic),
+                str(how if vic == vic else why),
+                support == "samples",
+            ]
         )
+    sites: list[Profile] = [
+        {
+            "name": str(site["site"]),
+            "reader": str(site["reader"]),
+            "value": _number(site["value"]),
+            "error": _number(site["standard_error"]),
+            "parts": [_number(site[name]) for name in ERROR_PARTS],
+            "grade": str(site["grade"]),
+            "coverage": _number(site["coverage"]),
+            "table": _number(site["permafrost_table"]),
+            "tableSource": str(site["permafrost_table_source"]).replace("_", " "),
+            "tableError": _number(site["permafrost_table_error"]),
+            "reason": str(site["reason"]),
+            "layers": by_borehole[borehole],
+        }
+        for borehole, site in zip(shown, table.sites.iloc[shown].to_dict("records"), strict=True)
+    ]
     return {"sites": sites, "thickness": thickness}, len(order) - len(shown)
 
 
