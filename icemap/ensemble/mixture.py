@@ -156,7 +156,7 @@ def compile_mixture(bmas: Sequence[CopulaBMA]) -> Mixture:
     """Tables with as few common curves as quantiles at random places allow. They hold the linear
     pools.
     """
-    x, levels = _nodes(bmas)
+    x, levels = target_nodes(bmas)
     weights = np.array([bma.weights_ for bma in bmas]).T
     coarse = _enough_rows(bmas, levels)
     # A multiple of what cubic interpolation needs, so that straight lines suffice.
@@ -192,7 +192,7 @@ def compile_mixture(bmas: Sequence[CopulaBMA]) -> Mixture:
     return mixture
 
 
-def _nodes(bmas: Sequence[CopulaBMA]) -> tuple[Array, Array]:
+def target_nodes(bmas: Sequence[CopulaBMA]) -> tuple[Array, Array]:
     """Target values, dense where the replicates expect the target and nowhere sparse, and their
     level in the margin of each replicate, (replicates, nodes).
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from icemap.ensemble.mixture import Mixed, Mixture, compile_mixture, mix, pooled_means, quantiles
+from icemap.ensemble.mixture import (
+    Mixed,
+    Mixture,
+    compile_mixture,
+    mix,
+    pooled_means,
+    quantiles,
+    target_nodes,
+)
 from icemap.ensemble.pool_parts import Partners
 from icemap.ensemble.quantile_curves import LEVELS, QuantileCurves
 
@@ -77,6 +85,12 @@ class PooledMixture:
     def tables(self) -> Mixture:
         """What `icemap.ensemble.mixture` makes of the replicates."""
         return compile_mixture(self.bmas)
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """First and last of the tables' nodes of the target, for which no table is needed."""
+        x, _ = target_nodes(self.bmas)
+        return float(x[0]), float(x[-1])
 
     def summary(
         self, F: ArrayLike, probabilities: ArrayLike, partners: Partners | None = None

@@ -127,9 +127,10 @@ def verify_fold(
         scaled = replicate.member_predictions(X)
         models = {"climatology": _truth_forecast(climatology, scaled, y, error)}
     else:
+        mixture = PooledMixture([replicate.bma])
         models = {
-            MODEL: _mapped_forecast(replicate, parts, ensemble, table.take(test)),
-            **_without_bma(replicate, parts, ensemble, table.take(test)),
+            MODEL: _mapped_forecast(mixture, replicate, parts, ensemble, table.take(test)),
+            **_without_bma(mixture, replicate, parts, ensemble, table.take(test)),
             **_pooled_forecasts(replicate, weighed, ensemble, X, y, error),
             "climatology": _truth_forecast(climatology, replicate.member_predictions(X), y, error),
         }
@@ -193,7 +194,8 @@ def _from_parts(
         try:
             replicate = fit_replicate(side, options, ensemble.coding_, seed)
             parts = ensemble.fit_parts(side)
-            forecast = _mapped_forecast(replicate, parts, ensemble, left_out)
+            mixture = PooledMixture([replicate.bma])
+            forecast = _mapped_forecast(mixture, replicate, parts, ensemble, left_out)
         except (ValueError, RuntimeError):
             continue
         found.append(learning_part(share, side, forecast))
@@ -206,6 +208,7 @@ def mapped_model(models: Container[str]) -> str:
 
 
 def _mapped_forecast(
+    mixture: PooledMixture,
     replicate: Replicate,
     parts: PoolParts | None,
     ensemble: IceEnsemble,
@@ -214,17 +217,15 @@ def _mapped_forecast(
     """The forecast of the map: COP-BMA and the other parts of the pool. Samples with errors are
     forecast as they were measured.
     """
-    mixture, y = PooledMixture([replicate.bma]), left_out.y
+    y = left_out.y
     F = replicate.member_predictions(left_out.X)[None]
     coding, vectors = ensemble.coding_, left_out.vectors
     partners = None if parts is None else parts.at_coded(coding, left_out.X, vectors)
     curves = mixture.curves(F, partners)
     if left_out.error is not None:
-        nodes = mixture.tables.x
-        span = float(nodes[0]), float(nodes[-1])
         forecast = measured_forecast(
             curves.at_values,
-            span,
+            mixture.span,
             y,
             left_out.error,
             COVERAGES,
@@ -250,6 +251,7 @@ def _mapped_forecast(
 
 
 def _without_bma(
+    mixture: PooledMixture,
     replicate: Replicate,
     parts: PoolParts | None,
     ensemble: IceEnsemble,
@@ -259,7 +261,7 @@ def _without_bma(
     if parts is None or parts.process is None:
         return {}
     others = replace(parts, shares=parts.shares.without_bma())
-    return {WITHOUT_BMA: _mapped_forecast(replicate, others, ensemble, left_out)}
+    return {WITHOUT_BMA: _mapped_forecast(mixture, replicate, others, ensemble, left_out)}
 
 
 def _pooled_forecasts(
@@ -331,8 +333,7 @@ def _truth_forecast(bma: CopulaBMA, F: Array, y: Array, error: Array | None) -> 
     """
     if error is None:
         return _forecast(bma, F, y, bma.bounds)
-    nodes = PooledMixture([bma]).tables.x
-    span = float(nodes[0]), float(nodes[-1])
+    span = PooledMixture([bma]).span
     forecast = measured_forecast(
         lambda x: bma.distribution(F, x), span, y, error, COVERAGES, TAIL_LEVELS, bma.bounds
     )
