@@ -81,10 +81,12 @@ def write_run_report(
         With earlier maps, each of which gets a picture.
     """
     sites = read_training_sites(config.folder)
-    picture = map_figure(config.folder.map, config.title, sites)
-    write_bytes(config.folder.picture, picture)
+    # A file that cannot be read is told before anything is drawn, which takes longest.
     verification = read_record(config.folder.verification, VerificationRecord, REMEDY)
     storage = read_storage(config.folder.storage)
+    importance = _importance_picture(config)
+    picture = map_figure(config.folder.map, config.title, sites)
+    write_bytes(config.folder.picture, picture)
     # JSON has no NaN: what is undefined comes back as None.
     table = pd.DataFrame(storage["regions"]).replace({None: np.nan})
     report = Report(
@@ -115,7 +117,7 @@ def write_run_report(
         ),
         variogram_svg=_variogram_picture(config, verification, storage),
         verification_png=_verification_picture(verification, config.target.unit),
-        importance_svg=_importance_picture(config),
+        importance_svg=importance,
         boreholes_svg=_boreholes_picture(config),
         predictors=predictor_rows(
             config.predictors, provenance.get("sources", {}), step_facts(provenance, "cube")
