@@ -12,6 +12,9 @@ from hypothesis import settings
 settings.register_profile("icemap", deadline=None)
 settings.load_profile("icemap")
 
+# Files that share the finished run in the bucket, which each process makes for itself.
+S3_RUN = {"tests/test_chain_s3.py", "tests/test_s3_faults.py"}
+
 # Programs, not modules with doctests: they find each other by their own folder.
 collect_ignore_glob = ["benchmarks/bench_*.py", "statistical/bedrock.py"]
 
@@ -25,6 +28,21 @@ def _helper(name: str) -> Any:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist loadfile``, which has a file tested by one process: those of `S3_RUN`, too."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "the run in the bucket" if file in S3_RUN else file
+
+    return Scheduling(config, log)
 
 
 _module = _helper("s3_server")

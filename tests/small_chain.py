@@ -2,6 +2,24 @@
 nothing to be chosen.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+
+from icemap.ensemble import fit_parts
+from icemap.ensemble.quantile_forest import grow_quantile_forest
+from icemap.products.figures.maps import map_figure, width_parts_figure
+from icemap.products.pages import run_report
+from icemap.verification import applicability, cross_validation
+from icemap.verification.applicability import predictor_weights
+
+TREES, PIXELS = 20, 150
+
 SMALL = {
     "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 2, "chunk": 64},
     "predictors": ["maat", "elevation", "deposit", "sediment_thickness"],
@@ -16,3 +34,23 @@ SMALL = {
     },
     "verification": {"folds": 3, "places": 300, "competitors": []},
 }
+
+
+@contextmanager
+def in_little() -> Iterator[None]:
+    """Chains that are made meanwhile, in this process, have small forests and coarse maps in their
+    report: of a few sites a tree costs the same whatever is in it, and all the folds together grow
+    thousands.
+    """
+
+    def grown(*given: Any) -> Any:
+        *sites, _ = given
+        return grow_quantile_forest(*sites, trees=TREES)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_parts, "grow_quantile_forest", grown)
+        for module in (applicability, cross_validation):
+            patch.setattr(module, "predictor_weights", partial(predictor_weights, trees=TREES))
+        for draw in (map_figure, width_parts_figure):
+            patch.setattr(run_report, draw.__name__, partial(draw, pixels=PIXELS))
+        yield

@@ -23,6 +23,7 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.running.run import SerialExecutor
+from tests.small_chain import in_little
 
 WEST, SOUTH, EAST, NORTH = 90, 60, 130, 76
 RASTERS = {"elevation": "topography", "maat": "climate", "flat": "geology"}
@@ -116,7 +117,8 @@ def change(config: Path, **changes) -> None:
 
 def run_here(config: Path, names: list[str] | None = None) -> None:
     context = Context(load_config(str(config)), "serial", 1, lambda line: None)
-    run_steps(STEPS, context, names or [step.name for step in STEPS])
+    with in_little():
+        run_steps(STEPS, context, names or [step.name for step in STEPS])
 
 
 @pytest.fixture
@@ -362,8 +364,8 @@ def test_a_predictor_that_is_constant_over_the_sites(finished):
     assert samples.read_bytes() == before
     assert "'boreholes' comes before and is not done" in refused("train", finished)
     change(finished, predictors=["elevation", "maat"])
-    run_here(finished)
-    assert "report" in _finished_steps(finished)
+    run_here(finished, ["cube", "boreholes", "train"])
+    assert "train" in _finished_steps(finished)
 
 
 SITE_TABLES = {

@@ -36,6 +36,7 @@ from icemap.predictors.sources import open_source
 from icemap.running.cluster import open_cluster
 from icemap.source import Source
 from icemap.totals.polygons import read_zones
+from tests.small_chain import in_little
 
 ROOT = Path(__file__).parents[1]
 GRID = {"west": 90, "south": 60, "east": 122, "north": 76, "resolution": 1, "chunk": 16}
@@ -375,7 +376,8 @@ def hostile(tmp_path_factory) -> Path:
     context = Context(
         load_config(write(folder / "config.yaml", config)), "serial", 1, lambda line: None
     )
-    run_steps(STEPS, context, [step.name for step in STEPS])
+    with in_little():
+        run_steps(STEPS, context, [step.name for step in STEPS])
     return folder / "run"
 
 

@@ -98,6 +98,7 @@ def folder(tmp_path_factory):
         candidates=0,
         prior_strength=50.0,
         climatology=0,
+        position=False,
         seed=1,
     ).fit(table)
     url = str(tmp_path_factory.mktemp("processors") / "ensemble")

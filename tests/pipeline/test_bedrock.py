@@ -21,7 +21,7 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.virtual_arctic.demo import write_demo
-from tests.small_chain import SMALL
+from tests.small_chain import SMALL, in_little
 
 COUNT = 9
 SEED = 1
@@ -47,7 +47,8 @@ def run(tmp_path_factory) -> tuple[Path, str]:
     """A finished run with pseudo-sites, and what its steps said."""
     config = written(tmp_path_factory.mktemp("bedrock"), RULE)
     names = ["cube", "boreholes", "train", "verify", "map", "storage", "publish", "report"]
-    return config.parent / "run", "\n".join(made(config, names))
+    with in_little():
+        return config.parent / "run", "\n".join(made(config, names))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.virtual_arctic.demo import write_demo
-from tests.small_chain import SMALL
+from tests.small_chain import SMALL, in_little
 
 NAMES = ["cube", "boreholes", "train", "verify", "map"]
 # One that has a kernel, which is told of the position, and one that is asked by its own predict.
@@ -35,7 +35,8 @@ def run(tmp_path_factory) -> tuple[Path, str]:
     content = {**yaml.safe_load(config.read_text()), **SMALL, "ensemble": ensemble}
     config.write_text(yaml.safe_dump(content))
     said: list[str] = []
-    run_steps(STEPS, Context(load_config(str(config)), "serial", 1, said.append), NAMES)
+    with in_little():
+        run_steps(STEPS, Context(load_config(str(config)), "serial", 1, said.append), NAMES)
     return config.parent / "run", "\n".join(said)
 
 

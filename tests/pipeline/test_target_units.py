@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.virtual_arctic.demo import write_demo
-from tests.small_chain import SMALL
+from tests.small_chain import SMALL, in_little
 
 NAMES = ["cube", "boreholes", "train", "verify", "map", "storage", "publish", "report"]
 
@@ -30,28 +31,36 @@ def made(config: Path, names: list[str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory) -> tuple[dict, pd.DataFrame]:
-    """Settings of the virtual Arctic, and the ice contents of its boreholes."""
+def demo(tmp_path_factory) -> tuple[dict, pd.DataFrame, Path]:
+    """Settings of the virtual Arctic, the ice contents of its boreholes, and a run with no more
+    than the cube.
+    """
     config = Path(write_demo(str(tmp_path_factory.mktemp("units")), "small"))
     content = {**yaml.safe_load(config.read_text()), **SMALL}
     config.write_text(yaml.safe_dump(content))
     made(config, ["boreholes"])
     sites = pd.read_csv(config.parent / "run" / "sites.csv")
+    shutil.rmtree(config.parent / "run")
+    made(config, ["cube"])
     del content["boreholes"], content["title"]
     content["catalog"] = str(config.parent / content["catalog"])
-    return content, sites[sites["used"]]
+    return content, sites[sites["used"]], config.parent / "run"
 
 
-def mapped(folder: Path, demo: tuple[dict, pd.DataFrame], values: pd.Series, **keys: object) -> str:
+def mapped(
+    folder: Path, demo: tuple[dict, pd.DataFrame, Path], values: pd.Series, **keys: object
+) -> str:
     """The folder of a finished run."""
-    content, sites = demo
+    content, sites, cube = demo
+    shutil.copytree(cube, folder / "run")
     table = pd.DataFrame({"lon": sites["lon"], "lat": sites["lat"], "value": values})
     table.to_csv(folder / "table.csv", index=False)
     target = {key: value for key, value in keys.items() if key != "unit_of_sites"}
     sites_keys = {"table": "table.csv", "value": "value", "unit": keys["unit_of_sites"]}
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump({**content, "target": target, "sites": sites_keys}))
-    made(config, NAMES)
+    with in_little():
+        assert "cube: making" not in made(config, NAMES)
     return str(folder / "run")
 
 

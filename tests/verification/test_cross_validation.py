@@ -46,7 +46,7 @@ def samples() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def ensemble(samples) -> IceEnsemble:
-    ensemble = IceEnsemble(members=MEMBERS, replicates=1, folds=3, seed=4)
+    ensemble = IceEnsemble(members=MEMBERS, replicates=1, folds=3, seed=4, position=False)
     ensemble.prepare(samples)
     return ensemble
 
@@ -237,26 +237,33 @@ def with_bedrock(samples) -> pd.DataFrame:
     return pd.concat([samples.assign(pseudo=False), bedrock], ignore_index=True)
 
 
-def test_pseudo_sites_are_trained_on_and_never_scored(ensemble, labels, with_bedrock, records):
-    folds = with_pseudo_sites(ensemble.table(with_bedrock), labels)
-    found = [verify_fold(ensemble, with_bedrock, folds, fold, importance=True) for fold in range(3)]
+@pytest.fixture(scope="module")
+def folds(ensemble, labels, with_bedrock):
+    return with_pseudo_sites(ensemble.table(with_bedrock), labels)
+
+
+@pytest.fixture(scope="module")
+def beside_bedrock(ensemble, folds, with_bedrock):
+    return [verify_fold(ensemble, with_bedrock, folds, fold, importance=True) for fold in range(3)]
+
+
+def test_pseudo_sites_are_trained_on_and_never_scored(beside_bedrock, records):
+    found = beside_bedrock
     part = gather(found, np.arange(150))
     assert part["rows"].tolist() == list(range(150))
     assert [one["permuted"]["n"] for one in found] == [one["permuted"]["n"] for one in records]
     assert found[0]["models"][MODEL]["mean"] != records[0]["models"][MODEL]["mean"]
 
 
-def test_climatology_is_that_of_the_boreholes(ensemble, labels, with_bedrock, records):
+def test_climatology_is_that_of_the_boreholes(beside_bedrock, records):
     """A reference that bedrock had made worse would flatter the map."""
-    folds = with_pseudo_sites(ensemble.table(with_bedrock), labels)
-    found = verify_fold(ensemble, with_bedrock, folds, 0)["models"]["climatology"]
+    found = beside_bedrock[0]["models"]["climatology"]
     np.testing.assert_allclose(found["crps"], records[0]["models"]["climatology"]["crps"])
 
 
-def test_left_out_pseudo_sites_tell_nothing(ensemble, labels, with_bedrock):
-    folds = with_pseudo_sites(ensemble.table(with_bedrock), labels)
+def test_left_out_pseudo_sites_tell_nothing(ensemble, folds, with_bedrock, beside_bedrock):
     left_out = with_bedrock["pseudo"] & (folds == 1)
     assert left_out.any()
     changed = with_bedrock.assign(value=with_bedrock["value"].mask(left_out, 90.0))
-    first, again = (verify_fold(ensemble, one, folds, 1) for one in (with_bedrock, changed))
-    assert first["models"][MODEL]["mean"] == again["models"][MODEL]["mean"]
+    again = verify_fold(ensemble, changed, folds, 1)
+    assert beside_bedrock[1]["models"][MODEL]["mean"] == again["models"][MODEL]["mean"]
