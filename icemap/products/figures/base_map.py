@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icemap.land import land_at
-from icemap.products.figures.maps import draw_graticule
+from icemap.products.figures.graticule import draw_graticule
 from icemap.products.figures.projection import View
 from icemap.products.figures.style import GRATICULE, GREY, LAND, SEA, new_figure
 

@@ -4,22 +4,20 @@ applicability.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.config_sections import TargetConfig
-from icemap.grid import wrapped
 from icemap.gridded import grid_of
 from icemap.land import land_at
 from icemap.mapping.map_schema import open_map, scope_of, target_of
+from icemap.products.figures.graticule import draw_graticule
 from icemap.products.figures.projection import Projection, View, downsample, drape, view_of
 from icemap.products.figures.style import (
     COAST,
     FRAME,
-    GRATICULE,
-    INK,
     LAND,
     SITE,
     VALUE_COLOURS,
@@ -384,143 +382,3 @@ def draw_map(
     )
     bar.set_label(label)
     bar.outline.set_linewidth(0.5)
-
-
-def draw_graticule(axes: Axes, view: View) -> None:
-    """Meridians and parallels with their degrees."""
-    from matplotlib.patheffects import withStroke
-
-    step_lon, step_lat = (
-        (30, 10)
-        if view.polar
-        else (_round_step(view.east - view.west), _round_step(view.north - view.south))
-    )
-    line: Any = {"color": GRATICULE, "lw": 0.4, "zorder": 2.5}
-    halo: list[Any] = [withStroke(linewidth=1.6, foreground="white")]
-    for lon in np.arange(np.ceil(view.west / step_lon) * step_lon, view.east + 1e-9, step_lon):
-        x, y = view.project(np.full(60, lon), np.linspace(view.south, view.north, 60))
-        axes.plot(x, y, **line)
-        if view.polar and lon in (-90, 0, 90, 180):
-            axes.annotate(
-                _degrees(lon, "E", "W"),
-                (x[0] * 1.03, y[0] * 1.03),
-                ha="center",
-                va="center",
-                fontsize=7,
-                annotation_clip=False,
-            )
-        elif not view.polar:
-            label = axes.annotate(
-                _degrees(lon, "E", "W"),
-                (x[0], y[0]),
-                xytext=(0, -2),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                fontsize=6,
-            )
-            label.set_path_effects(halo)
-    for lat in np.arange(
-        np.ceil(view.south / step_lat) * step_lat, min(view.north, 89.9) + 1e-9, step_lat
-    ):
-        x, y = view.project(np.linspace(view.west, view.east, 361), np.full(361, lat))
-        axes.plot(x, y, **line)
-        at = view.project(-45, lat) if view.polar else (x[0], y[0])
-        label = axes.annotate(
-            _degrees(lat, "N", "S"),
-            (float(at[0]), float(at[1])),
-            fontsize=6,
-            ha="center" if view.polar else "right",
-            va="center",
-        )
-        label.set_path_effects(halo)
-
-
-def _round_step(span: float) -> float:
-    return float(
-        next(
-            step
-            for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 90)
-            if span / step <= 6 or step == 90
-        )
-    )
-
-
-def _degrees(value: float, positive: str, negative: str) -> str:
-    value = float(wrapped(value)) if positive == "E" else value
-    side = (
-        "" if value in (0, 180, -180) and positive == "E" else positive if value > 0 else negative
-    )
-    return f"{abs(value):g}°{side}"
-
-
-@styled
-def verification_figure(
-    pit: NDArray[np.floating],
-    coverage: dict[float, float],
-    observed: NDArray[np.floating],
-    predicted: NDArray[np.floating],
-    unit: str,
-) -> bytes:
-    """PIT histogram, coverage of the intervals against their nominal level, and observed against
-    predicted.
-
-    Parameters
-    ----------
-    pit : ndarray of shape (n,)
-        Predictive CDF at the observation, 0 to 1.
-    coverage : dict
-        Nominal level -> share of observations inside.
-    observed, predicted : ndarray of shape (n,)
-        In the target's unit, predictions from folds that did not see the observation.
-    unit : str
-    """
-    figure = new_figure(10.6, 3.5)
-    left, middle, right = figure.subplots(1, 3)
-    bins = 10 if len(pit) < 500 else 20
-    left.hist(
-        pit,
-        bins=bins,
-        range=(0, 1),
-        weights=np.full(len(pit), bins / len(pit)),
-        color="#6a8caf",
-        edgecolor="white",
-        lw=0.5,
-    )
-    limit = 1.96 * np.sqrt(bins / len(pit) * (1 - 1 / bins))
-    left.axhspan(1 - limit, 1 + limit, color="#dddddd", zorder=0)
-    left.axhline(1, color=INK, lw=0.8)
-    left.set(
-        title="PIT histogram",
-        xlabel="predictive probability of the observation",
-        ylabel="density",
-        xlim=(0, 1),
-    )
-    levels = sorted(coverage)
-    middle.plot([0, 1], [0, 1], color=INK, lw=0.8)
-    middle.plot(levels, [coverage[level] for level in levels], "o-", color="#b2582c", ms=4, lw=1)
-    middle.set(
-        title="Coverage of intervals",
-        xlabel="nominal",
-        ylabel="observed",
-        xlim=(0, 1),
-        ylim=(0, 1),
-        aspect="equal",
-    )
-    span = [
-        float(min(observed.min(), predicted.min())),
-        float(max(observed.max(), predicted.max())),
-    ]
-    right.plot(span, span, color=INK, lw=0.8)
-    right.plot(predicted, observed, "o", ms=2.4, mfc="#2a788e", mec="none", alpha=0.45)
-    right.set(
-        title="Observed and predicted",
-        xlabel=f"predicted ({unit})",
-        ylabel=f"observed ({unit})",
-        xlim=span,
-        ylim=span,
-        aspect="equal",
-    )
-    for axes in (left, middle, right):
-        axes.spines[["top", "right"]].set_visible(False)
-    return saved(figure, "png")

@@ -1,5 +1,5 @@
 """Figures of the verification: are the probabilities right, where are they not, and against whom is
-the ensemble better. Each returns the bytes of an SVG.
+the ensemble better. Each returns the bytes of an SVG, but for the picture of the report, a PNG.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from icemap.products.figures.style import (
     WIDTH_COLOURS,
     new_figure,
     row_of_axes,
+    saved,
     styled,
     tidied,
 )
@@ -394,3 +395,75 @@ def difference_figure(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
         axes.set_title(f"{title} ({unit})", fontsize=SMALL + 1, loc="left")
         axes.grid(axis="x", color="#e3e6e8", lw=0.6)
     return tidied(figure)
+
+
+@styled
+def verification_figure(
+    pit: NDArray[np.floating],
+    coverage: dict[float, float],
+    observed: NDArray[np.floating],
+    predicted: NDArray[np.floating],
+    unit: str,
+) -> bytes:
+    """PIT histogram, coverage of the intervals against their nominal level, and observed against
+    predicted.
+
+    Parameters
+    ----------
+    pit : ndarray of shape (n,)
+        Predictive CDF at the observation, 0 to 1.
+    coverage : dict
+        Nominal level -> share of observations inside.
+    observed, predicted : ndarray of shape (n,)
+        In the target's unit, predictions from folds that did not see the observation.
+    unit : str
+    """
+    figure = new_figure(10.6, 3.5)
+    left, middle, right = figure.subplots(1, 3)
+    bins = 10 if len(pit) < 500 else 20
+    left.hist(
+        pit,
+        bins=bins,
+        range=(0, 1),
+        weights=np.full(len(pit), bins / len(pit)),
+        color="#6a8caf",
+        edgecolor="white",
+        lw=0.5,
+    )
+    limit = 1.96 * np.sqrt(bins / len(pit) * (1 - 1 / bins))
+    left.axhspan(1 - limit, 1 + limit, color="#dddddd", zorder=0)
+    left.axhline(1, color=INK, lw=0.8)
+    left.set(
+        title="PIT histogram",
+        xlabel="predictive probability of the observation",
+        ylabel="density",
+        xlim=(0, 1),
+    )
+    levels = sorted(coverage)
+    middle.plot([0, 1], [0, 1], color=INK, lw=0.8)
+    middle.plot(levels, [coverage[level] for level in levels], "o-", color="#b2582c", ms=4, lw=1)
+    middle.set(
+        title="Coverage of intervals",
+        xlabel="nominal",
+        ylabel="observed",
+        xlim=(0, 1),
+        ylim=(0, 1),
+        aspect="equal",
+    )
+    span = [
+        float(min(observed.min(), predicted.min())),
+        float(max(observed.max(), predicted.max())),
+    ]
+    right.plot(span, span, color=INK, lw=0.8)
+    right.plot(predicted, observed, "o", ms=2.4, mfc="#2a788e", mec="none", alpha=0.45)
+    right.set(
+        title="Observed and predicted",
+        xlabel=f"predicted ({unit})",
+        ylabel=f"observed ({unit})",
+        xlim=span,
+        ylim=span,
+        aspect="equal",
+    )
+    for axes in (left, middle, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    return saved(figure, "png")

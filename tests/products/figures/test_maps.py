@@ -13,7 +13,7 @@ from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
 from icemap.gridded import create_gridded, write_chunk
 from icemap.mapping.map_schema import map_variables, open_map
-from icemap.products.figures.maps import map_figure, verification_figure, width_parts_figure
+from icemap.products.figures.maps import map_figure, width_parts_figure
 from icemap.products.figures.style import STYLE, new_figure, saved
 
 GRID = Grid(-180, 40, 180, 90, 2.0)
@@ -110,19 +110,6 @@ def test_same_input_same_bytes_and_the_users_settings_stay(dataset):
 def test_a_map_without_values_is_still_a_picture(dataset):
     empty = dataset.where(dataset.vic > 1000)
     assert pixels(map_figure(empty, "Nothing", pixels=200)).std() > 0
-
-
-def test_verification_figure_shows_miscalibration():
-    rng = np.random.default_rng(0)
-    y = rng.normal(50, 10, 400)
-    good = verification_figure(
-        rng.random(400), {0.5: 0.5, 0.95: 0.95}, y, y + rng.normal(0, 3, 400), "%"
-    )
-    narrow = verification_figure(
-        rng.beta(0.4, 0.4, 400), {0.5: 0.2, 0.95: 0.6}, y, y + rng.normal(0, 3, 400), "%"
-    )
-    assert pixels(good).shape == pixels(narrow).shape
-    assert np.abs(pixels(good) - pixels(narrow)).mean() > 0.01
 
 
 @pytest.mark.parametrize("kind", ["png", "svg"])

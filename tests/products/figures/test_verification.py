@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from icemap.grid import Grid
+from icemap.products.figures import style
 from icemap.products.figures import verification as figures
 from icemap.products.figures.projection import view_of
 from icemap.products.figures.style import BLUE, GREY, VERMILION
@@ -91,3 +92,23 @@ def test_the_variogram_has_its_points_their_pairs_and_the_curve(drawn):
     assert few.get_markerfacecolor() == "white" != full.get_markerfacecolor()
     assert [text.get_text() for text in axes.texts] == ["12", "40", "1,200"]
     assert axes.get_ylabel() == "semivariance (% squared)"
+
+
+def test_the_picture_of_the_report_shows_miscalibration(drawn, monkeypatch):
+    monkeypatch.setattr(figures, "saved", style.saved)
+    rng = np.random.default_rng(0)
+    y = rng.normal(50, 10, 400)
+    predicted = y + rng.normal(0, 3, 400)
+    for pit, coverage in (
+        (rng.random(400), {0.5: 0.5, 0.95: 0.95}),
+        (rng.beta(0.4, 0.4, 400), {0.5: 0.2, 0.95: 0.6}),
+    ):
+        figures.verification_figure(pit, coverage, y, predicted, "%")
+    good, narrow = (figure.axes for figure in drawn)
+    heights = [[bar.get_height() for bar in axes[0].patches] for axes in (good, narrow)]
+    # Of an interval that is too narrow, the ends of the histogram are high.
+    assert max(heights[1][0], heights[1][9]) > 1.5 * max(heights[0][0], heights[0][9])
+    assert [axes[1].lines[1].get_ydata().tolist() for axes in (good, narrow)] == [
+        [0.5, 0.95],
+        [0.2, 0.6],
+    ]
