@@ -292,7 +292,17 @@ class IceEnsemble(BaseEstimator):
         """Settings for a table, by spatial folds inside it."""
         position = self.tune_position(table)
         options, coding = self.options_of(Tuning()), self.coding_of(position)
-        found = tune(table, options, coding, self.candidates, self.seed, **self.chosen)
+        asked = self.columns_.placed and not self.position
+        known = position.model_variance if asked and not position.position else None
+        found = tune(
+            table,
+            options,
+            coding,
+            self.candidates,
+            self.seed,
+            **self.chosen,
+            model_variance=known,
+        )
         record = [*position.record, *found.record]
         return replace(found, position=position.position, record=record)
 

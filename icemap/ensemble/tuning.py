@@ -125,6 +125,7 @@ def tune(
     prior: bool,
     climatology: bool = True,
     shares: bool = True,
+    model_variance: float | None = None,
 ) -> Tuning:
     """Tune every member, then how they are pooled.
 
@@ -137,9 +138,14 @@ def tune(
     prior, climatology, shares : bool
         Whether to choose the strength of the prior, the share of climatology and those of the
         pool's parts; else those of the options stay.
+    model_variance : float, optional
+        Of a random forest with this coding, where it is known already, see `weighed_table`.
     """
-    table, variance = weighed_table(table, options, coding, seed)
-    options = replace(options, model_variance=variance)
+    if model_variance is None:
+        table, model_variance = weighed_table(table, options, coding, seed)
+    else:
+        table = table.weighed(model_variance)
+    options = replace(options, model_variance=model_variance)
     found = {
         name: tune_member(name, table, options, coding, candidates, seed)
         for name in options.members
@@ -165,7 +171,8 @@ def tune_position(
     table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int
 ) -> Tuning:
     """Whether the position of a place is among the predictors: where the mean of a random forest
-    and LightGBM that know it is nearer to the spatial blocks that they have not seen.
+    and LightGBM that know it is nearer to the spatial blocks that they have not seen; and the model
+    variance without it.
 
     Position stands for what no predictor says and changes slowly in space. Where there is no such
     thing, it is one more way to fit the noise, and random folds would not tell (Meyer et al. 2019,
@@ -181,7 +188,7 @@ def tune_position(
     seed : int
     """
     bare = coding.without_position()
-    table, _ = weighed_table(table, options, bare, seed)
+    table, variance = weighed_table(table, options, bare, seed)
     small = {name: _searched(name, {}, make_member(name, bare, seed)) for name in SEARCH_TREES}
     trees = replace(options, members=tuple(small), settings=small, folds=TUNING_FOLDS)
     scale, here = options.scale(table.y), table.drilled
@@ -194,7 +201,7 @@ def tune_position(
         {"position": known, "mean_squared_error": error}
         for known, error in zip((False, True), errors, strict=True)
     ]
-    return Tuning(position=errors[1] < errors[0], record=record)
+    return Tuning(position=errors[1] < errors[0], model_variance=variance, record=record)
 
 
 def tune_member(

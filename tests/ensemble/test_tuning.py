@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from icemap.ensemble import tuning
 from icemap.ensemble.members import MEMBERS
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.pool_parts import Shares
@@ -222,6 +223,20 @@ def test_nobody_chooses_a_position_that_is_given(options, known):
     with patch("icemap.ensemble.model.tune_position", side_effect=AssertionError):
         found = ensemble.tune_position(ensemble.prepare(of_places(0, 0.0)))
     assert (found.position, found.record) == (known, ())
+
+
+@pytest.mark.parametrize(("slope", "times"), [(0.0, 1), (15.0, 2)])
+def test_samples_are_weighed_by_their_errors_once_for_the_same_predictors(slope, times):
+    samples = of_places(0, slope).assign(standard_error=np.tile([2.0, 12.0], 100))
+    members = ("random_forest", "lightgbm")
+    ensemble = IceEnsemble(bounds=None, members=members, candidates=0, prior_strength=9.0)
+    table = ensemble.prepare(samples)
+    with patch.object(tuning, "weighed_table", wraps=tuning.weighed_table) as weighed:
+        found = ensemble.tune(table)
+    assert (weighed.call_count, found.position) == (times, times == 2)
+    options, coding = ensemble.options_of(Tuning()), ensemble.coding_of(found)
+    _, variance = tuning.weighed_table(table, options, coding, ensemble.seed)
+    assert found.model_variance == variance > 0
 
 
 @pytest.mark.quick
