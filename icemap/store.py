@@ -167,8 +167,12 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
         problem = problem_of(_explained(error, url))
         if problem is None:
             raise
-        if action == "write" and isinstance(error, FileNotFoundError) and not is_remote(url):
-            # Folders are made where they may be: /proc is no place for files.
+        if (
+            action == "write"
+            and isinstance(error, FileNotFoundError)
+            and (error.errno and not is_remote(url))
+        ):
+            # The system, not Zarr, says so: /proc is no place for files.
             problem = "nothing can be made there. Choose another place."
         raise IcemapError(f"Cannot {action} {url}: {problem}") from error
 

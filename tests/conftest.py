@@ -14,6 +14,17 @@ settings.load_profile("icemap")
 
 # Files that share the finished run in the bucket, which each process makes for itself.
 S3_RUN = {"tests/test_chain_s3.py", "tests/test_s3_faults.py"}
+IN_THE_BUCKET = "the run in the bucket"
+# Files that take minutes with few tests: begun last, one of them would keep a process alone.
+LONG = (
+    IN_THE_BUCKET,
+    "tests/pipeline/test_chain.py",
+    "tests/test_chain_resume.py",
+    "tests/running/test_cluster_processes.py",
+    "tests/mapping/test_processors.py",
+    "tests/test_cli_bad_input.py",
+    "tests/pipeline/test_target_units.py",
+)
 
 # Programs, not modules with doctests: they find each other by their own folder.
 collect_ignore_glob = ["benchmarks/bench_*.py", "statistical/bedrock.py"]
@@ -32,7 +43,9 @@ def _helper(name: str) -> Any:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With ``--dist loadfile``, which has a file tested by one process: those of `S3_RUN`, too."""
+    """With ``--dist loadfile``, which has a file tested by one process: those of `S3_RUN`, too, and
+    long files first.
+    """
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling
@@ -40,7 +53,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = super()._split_scope(nodeid)
-            return "the run in the bucket" if file in S3_RUN else file
+            return IN_THE_BUCKET if file in S3_RUN else file
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if long := [scope for scope in LONG if scope in self.workqueue]:
+                self.workqueue.move_to_end(long[0], last=False)
+            super()._assign_work_unit(node)
 
     return Scheduling(config, log)
 
