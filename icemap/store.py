@@ -167,12 +167,9 @@ def storage_errors(url: str, action: str) -> Iterator[None]:
         problem = problem_of(_explained(error, url))
         if problem is None:
             raise
-        if (
-            action == "write"
-            and isinstance(error, FileNotFoundError)
-            and (error.errno and not is_remote(url))
-        ):
-            # The system, not Zarr, says so: /proc is no place for files.
+        by_system = isinstance(error, FileNotFoundError) and error.errno
+        if action == "write" and by_system and not is_remote(url):
+            # Zarr gives no number. Folders are made where they may be: /proc is no place.
             problem = "nothing can be made there. Choose another place."
         raise IcemapError(f"Cannot {action} {url}: {problem}") from error
 
