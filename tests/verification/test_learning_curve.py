@@ -12,6 +12,7 @@ from icemap import IceEnsemble
 from icemap.config_sections import TargetConfig
 from icemap.ensemble.folds import cell_folds, spatial_blocks
 from icemap.ensemble.model import replicate_seed
+from icemap.ensemble.pooled import PooledMixture
 from icemap.ensemble.replicates import TrainingTable, fit_replicate
 from icemap.ensemble.tuning import Tuning
 from icemap.json_records import LearningCurve, check_record
@@ -203,7 +204,7 @@ def test_a_part_is_fitted_to_its_own_rows_with_the_options_of_the_whole():
     alone = fit_replicate(side, ensemble.options, ensemble.coding_, seed)
     pool = ensemble.fit_parts(side)
     expected = cross_validation._mapped_forecast(
-        alone, pool, ensemble, everything.take(labels == 1)
+        PooledMixture([alone.bma]), alone, pool, ensemble, everything.take(labels == 1)
     )
     assert (half["sites"], half["mean"]) == (len(side), expected["mean"])
 
