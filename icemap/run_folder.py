@@ -9,6 +9,9 @@ from icemap.store import RECORD, join
 # Folder of a run for what is not complete while there is an earlier one.
 NEXT = ".next"
 LEDGER = "ledger"
+# Of the verification, in the folder of the ensemble.
+CALIBRATION = "calibration.json"
+APPLICABILITY = "applicability.json"
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,11 @@ def test_the_ensembles_class_comes_without_what_fits_it():
     assert loaded("import icemap; icemap.IceEnsemble", FITTING + DRAWING + ["numba"]) == []
 
 
+def test_names_of_icemaps_own_members_are_known_without_what_fits_them():
+    code = "from icemap.ensemble.imported_members import require_member as ask; ask('lightgbm')"
+    assert loaded(code, FITTING + LEARNING) == []
+
+
 def test_a_query_reads_with_zarr_alone(run):
     code = (
         "from click.testing import CliRunner; from icemap.cli import main\n"

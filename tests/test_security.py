@@ -26,7 +26,7 @@ from shapely import box
 
 from icemap.catalog import load_sources
 from icemap.config import load_config
-from icemap.ensemble.members import require_member
+from icemap.ensemble.imported_members import require_member
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.pipeline.chain import STEPS

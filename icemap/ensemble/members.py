@@ -4,21 +4,18 @@ forest, LightGBM.
 
 from __future__ import annotations
 
-import importlib
-import warnings
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
-from icemap.bounds import Bounds, closed_around
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.gam import SplineGAM
-from icemap.errors import IcemapError
+from icemap.ensemble.imported_members import imported_member
 from icemap.recipe import MEMBER_NAMES
 
 Array = NDArray[np.float64]
@@ -140,7 +137,7 @@ def make_member(
             "verbosity": -1,
         }
         return LGBMRegressor(**{**grown, **settings}, **exact, random_state=seed)
-    model = _imported(name)
+    model = imported_member(name)
     if "random_state" in model.get_params():
         model.set_params(random_state=seed)
     return model.set_params(**settings)
@@ -207,52 +204,6 @@ def predict_members(
     return np.column_stack([F, F.mean(axis=1)])
 
 
-def require_member(name: str, width: int = 3, bounds: Bounds = None) -> None:
-    """Refuse a name that is neither a member nor a regressor's import path, or one that cannot be
-    fitted, before any work is done.
-
-    Parameters
-    ----------
-    name : str
-        Of the member.
-    width : int
-        Columns of the design.
-    bounds : (float or None, float or None), optional
-        Of the target, both of which are tried as values.
-
-    Raises
-    ------
-    IcemapError
-        Naming the member and what it says.
-    """
-    if name in MEMBERS:
-        return
-    model = _imported(name)
-    rng = np.random.default_rng(0)
-    # As few rows as an ensemble may have, or more than columns.
-    rows = max(60, 3 * width)
-    inputs = rng.normal(size=(rows, width))
-    target = np.linspace(*(closed_around(bounds, [0.0, 1.0]) or (-1.0, 1.0)), rows)
-    options = {"sample_weight": np.ones(rows)} if has_fit_parameter(model, "sample_weight") else {}
-    problem = ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            predicted = np.asarray(
-                model.fit(inputs, target, **options).predict(inputs), dtype=float
-            )
-        except Exception as error:  # whatever a regressor may say of its input
-            problem = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        else:
-            if predicted.reshape(-1).shape != target.shape or not np.isfinite(predicted).all():
-                problem = "its predictions are not one finite number a row"
-    if problem:
-        raise IcemapError(
-            f"The member '{name}' cannot be fitted to {width} predictors and a target from"
-            f" {target[0]:g} to {target[-1]:g} ({problem[:200]}): choose another one."
-        )
-
-
 def _spans(coding: PredictorCoding) -> tuple[tuple[float, float], ...]:
     """Range of the training values of each column of the design, between the outer code edges for
     continuous predictors.
@@ -268,23 +219,3 @@ def _spans(coding: PredictorCoding) -> tuple[tuple[float, float], ...]:
             )
         )
     return (*spans, *((0.0, 1.0) for _ in range(len(coding.design_columns) - len(names))))
-
-
-def _imported(name: str) -> Any:
-    problem = (
-        f"The member '{name}' is unknown: use {', '.join(MEMBERS)} or the import path of a"
-        " scikit-learn regressor, such as sklearn.linear_model.Ridge."
-    )
-    module, _, attribute = name.rpartition(".")
-    # A config may be somebody else's: only scikit-learn is imported, and only regressors are
-    # called.
-    if module.partition(".")[0] != "sklearn":
-        raise IcemapError(problem)
-    try:
-        kind = getattr(importlib.import_module(module), attribute)
-        model = kind() if isinstance(kind, type) and issubclass(kind, RegressorMixin) else None
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise IcemapError(problem) from error
-    if model is None:
-        raise IcemapError(problem)
-    return model

@@ -36,8 +36,6 @@ FORMAT = 5
 MANIFEST = "manifest.json"
 FOREST = "forest.npz"
 PROCESS = "process.npz"
-CALIBRATION = "calibration.json"
-APPLICABILITY = "applicability.json"
 # Keys of the manifest that say where an ensemble comes from and what it is about.
 FACTS = ("predictors", "target", "samples", "config", "mean_weights", "trained_on")
 CHECK_ROWS = 10

@@ -7,12 +7,13 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, manifest_digest
+from icemap.ensemble.saved import manifest_digest
 from icemap.errors import IcemapError
 from icemap.json_records import ApplicabilityRecord, CalibrationRecord, read_record
 from icemap.mapping.compiled_ensemble import CompiledEnsemble
 from icemap.mapping.compiled_file import read_compiled
 from icemap.provenance import digest
+from icemap.run_folder import APPLICABILITY, CALIBRATION
 from icemap.store import join
 from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration

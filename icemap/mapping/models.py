@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from icemap.config_sections import TargetConfig
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.saved import (
-    APPLICABILITY,
-    CALIBRATION,
     MANIFEST,
     describe_ensemble,
     read_manifest,
@@ -26,7 +24,7 @@ from icemap.ensemble.saved import (
 from icemap.errors import IcemapError
 from icemap.mapping.broadcast import Predictor, ensemble_digest, get_predictor
 from icemap.mapping.compiled_file import COMPILED, write_compiled
-from icemap.run_folder import RunFolder
+from icemap.run_folder import APPLICABILITY, CALIBRATION, RunFolder
 from icemap.store import exists, join, write_json
 
 

@@ -81,7 +81,7 @@ def few_sites_problems(config: Config) -> list[str]:
 
 def member_problems(config: Config) -> list[str]:
     """Which members of the ensemble cannot be fitted."""
-    from icemap.ensemble.members import require_member
+    from icemap.ensemble.imported_members import require_member
 
     found = []
     for name in config.ensemble.members:

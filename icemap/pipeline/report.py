@@ -13,9 +13,11 @@ def _depends(context: Context) -> Any:
     """The maps that the report compares the run with; None without any, as if there were no such
     key.
     """
+    if not context.config.compare:
+        return None
     from icemap.products.comparison_inputs import comparison_inputs
 
-    return [comparison_inputs(one) for one in context.config.compare] or None
+    return [comparison_inputs(one) for one in context.config.compare]
 
 
 def _make(context: Context) -> Facts:

@@ -27,7 +27,7 @@ WHETHER_PLACED = "position"
 
 def _depends(context: Context) -> Any:
     from icemap.ensemble.folds import SPLITS_IN_A_ROW
-    from icemap.ensemble.members import require_member
+    from icemap.ensemble.imported_members import require_member
 
     for name in context.config.ensemble.members:
         require_member(name, len(context.config.predictors), context.config.target.bounds)

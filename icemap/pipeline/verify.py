@@ -12,6 +12,7 @@ from icemap.pipeline.influence import find_influence
 from icemap.pipeline.learning import prepared_ensemble
 from icemap.pipeline.left_out import left_out_forecasts
 from icemap.pipeline.steps import Context, Facts, Step
+from icemap.run_folder import APPLICABILITY, CALIBRATION
 from icemap.store import join, write_json
 from icemap.words import (
     VERIFICATION_ALONE,
@@ -60,7 +61,7 @@ def _words(context: Context) -> Any:
 
 def _make(context: Context) -> Facts:
     """Cross-validation, calibration and area of applicability."""
-    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION, read_manifest
+    from icemap.ensemble.saved import read_manifest
     from icemap.ensemble.tuning import Tuning
     from icemap.mapping.places import choose_places
     from icemap.predictors.cube import open_cube
@@ -335,8 +336,6 @@ def _products(config: Config) -> list[str]:
     """What verification makes; two of the files are in the folder of the ensemble, and are removed
     when it is trained again.
     """
-    from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
-
     own = [config.folder.verification, config.folder.influence, config.folder.verification_page]
     return [
         *own,

@@ -12,9 +12,9 @@ import pandas as pd
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.replicates import Replicate, bma_of, out_of_fold, train_members
-from icemap.ensemble.saved import APPLICABILITY, CALIBRATION
 from icemap.ensemble.target import TargetScale
 from icemap.mapping.compiled_file import COMPILED, write_compiled
+from icemap.run_folder import APPLICABILITY, CALIBRATION
 from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration, LocalSpread
 from icemap.virtual_arctic import world

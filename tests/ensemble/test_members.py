@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from icemap.ensemble.coding import PredictorCoding
-from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, require_member
-from icemap.errors import IcemapError
+from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs
 
 NAMES = ["warm", "wet", "rock"]
 
@@ -121,32 +120,3 @@ def test_a_level_without_training_samples_can_be_predicted(name):
     coding, X, y = training()
     assert coding.levels["rock"] == (3, 7, 9)
     assert np.isfinite(fitted(name, coding, X, y)[1](np.array([[0.0, 0.0, 3.0]]))).all()
-
-
-@pytest.mark.quick
-@pytest.mark.parametrize(
-    "name",
-    [
-        "forest",
-        "",
-        "sklearn",
-        "sklearn.linear_model.Rigde",
-        "no.such.Thing",
-        "sklearn.cluster.KMeans",
-        "collections.OrderedDict",
-        "os.path",
-    ],
-)
-def test_unknown_members_are_refused_with_what_there_is(name):
-    for refuse in (
-        lambda: require_member(name),
-        lambda: make_member(name, PredictorCoding((), {}, {}, {}, {}, {}), 0),
-    ):
-        with pytest.raises(
-            IcemapError,
-            match=(
-                "svr, gam, random_forest, lightgbm or the import path of a scikit-learn regressor"
-            ),
-        ) as caught:
-            refuse()
-        assert f"'{name}'" in str(caught.value)
