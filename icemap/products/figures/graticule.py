@@ -14,14 +14,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+# Lines of one kind, at most; fewer parallels on a map so low that their degrees would overlap.
+LINES = 6
+
+
 def draw_graticule(axes: Axes, view: View) -> None:
     """Meridians and parallels with their degrees."""
     from matplotlib.patheffects import withStroke
 
+    left, right, bottom, top = view.extent
+    parallels = int(np.clip(20 * (top - bottom) / (right - left), 2, LINES))
     step_lon, step_lat = (
         (30, 10)
         if view.polar
-        else (_round_step(view.east - view.west), _round_step(view.north - view.south))
+        else (
+            _round_step(view.east - view.west, LINES),
+            _round_step(view.north - view.south, parallels),
+        )
     )
     line: Any = {"color": GRATICULE, "lw": 0.4, "zorder": 2.5}
     halo: list[Any] = [withStroke(linewidth=1.6, foreground="white")]
@@ -64,12 +73,12 @@ def draw_graticule(axes: Axes, view: View) -> None:
         label.set_path_effects(halo)
 
 
-def _round_step(span: float) -> float:
+def _round_step(span: float, lines: int) -> float:
     return float(
         next(
             step
             for step in (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 90)
-            if span / step <= 6 or step == 90
+            if span / step <= lines or step == 90
         )
     )
 
