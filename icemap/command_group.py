@@ -108,7 +108,9 @@ class SentenceGroup(click.Group):
             problem = problem_of(error) if error.errno in OF_THE_PLACE else None
             if problem is None:
                 raise
-            click.echo(f"icemap: Cannot use {shown(str(error.filename))}: {problem}", err=True)
+            click.echo(
+                f"icemap: Cannot use {shown(str(error.filename or 'a place'))}: {problem}", err=True
+            )
             sys.exit(2)
         except Exception as error:
             told = "".join(traceback.format_exception(error))

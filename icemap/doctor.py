@@ -24,6 +24,7 @@ from icemap.pipeline.input_check import (
 )
 from icemap.pipeline.steps import Log, open_context, require_no_source_in_run
 from icemap.provenance import versions
+from icemap.running.lock import absent_folders
 from icemap.source import Source
 from icemap.store import (
     filesystem_options,
@@ -176,13 +177,7 @@ def _problems_of_sites(config: Config) -> list[str]:
 
 def _rights(run: str, where: str) -> Iterator[Finding]:
     """List the run's place, and write, read and delete one byte in it."""
-    folders = (
-        []
-        if is_remote(run)
-        else [
-            path for path in (local_path(run), *local_path(run).parents) if not os.path.exists(path)
-        ]
-    )
+    folders = absent_folders(run)
     probe = join(run, f"doctor-{secrets.token_hex(8)}")
     try:
         yield _right("list", run, where, lambda: list_names(run))

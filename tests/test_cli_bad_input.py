@@ -491,6 +491,14 @@ def test_what_a_place_refuses_wherever_it_is_met_is_a_sentence(project, monkeypa
     assert words in said
 
 
+def test_what_a_place_without_a_name_refuses_is_a_sentence(project, monkeypatch):
+    def met(*given, **named):
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("icemap.pipeline.chain.run", met)
+    assert refused("run", project).startswith("icemap: Cannot use a place: the disk is full")
+
+
 def test_a_folder_that_may_not_be_looked_into_is_a_sentence(project, monkeypatch):
     # As for other users; the tests may run as one to whom everything is open.
     hidden = project.with_name("hidden")

@@ -292,8 +292,8 @@ class IceEnsemble(BaseEstimator):
         """Settings for a table, by spatial folds inside it."""
         position = self.tune_position(table)
         options, coding = self.options_of(Tuning()), self.coding_of(position)
-        asked = self.columns_.placed and not self.position
-        known = position.model_variance if asked and not position.position else None
+        # Without a record nobody has asked, and the variance is not known.
+        known = position.model_variance if position.record and not position.position else None
         found = tune(
             table,
             options,

@@ -48,8 +48,8 @@ FRACTION = Variable(
     {"long_name": "part of the cell that counts in the ice storage", "units": "1"},
 )
 
-# Parts of a chunk along each side that are compressed by themselves, and their least size: Zarr
-# takes some milliseconds for each, more than reading and writing 128 x 128 cells.
+# Parts of a chunk along each side that are compressed by themselves, and their least size: of
+# 128 x 128 cells, Zarr's own work takes longer than their compression.
 PARTS_A_SIDE, SMALLEST_PART = 4, 256
 
 # Part of the whole by which resampled parts of a cell may leave 0 to 1.

@@ -61,7 +61,7 @@ def run_lock(run_url: str, command: str, log: Callable[[str], None]) -> Iterator
     IcemapError
         If another command works on the run, naming it; or, at the end, if another one took over.
     """
-    folders = _absent_folders(run_url)
+    folders = absent_folders(run_url)
     lock = _Lock(run_url, command)
     try:
         held = lock.acquire(log)
@@ -268,7 +268,7 @@ def _refused(error: IcemapError) -> bool:
     return read_only or isinstance(cause, PermissionError)
 
 
-def _absent_folders(run_url: str) -> list[Path]:
+def absent_folders(run_url: str) -> list[Path]:
     """Folders that creating a file in a run folder would make, the innermost first."""
     if is_remote(run_url):
         return []

@@ -15,8 +15,9 @@ import xarray as xr
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, grid_of, write_chunk
+from icemap.gridded import create_gridded, grid_of, read_chunk, write_chunk
 from icemap.mapping.map_schema import map_variables, open_map
+from icemap.products import overviews
 from icemap.products.cog import write_cog
 from icemap.products.figures.maps import map_figure
 from icemap.products.overviews import coarser_grids, write_overviews
@@ -65,8 +66,16 @@ def overview(map_url: str, executor=None) -> int:
     )
 
 
-def test_of_emptiness_nothing_is_stored(map_url):
+def test_of_emptiness_nothing_is_stored_and_little_read(map_url, monkeypatch):
+    read = []
+
+    def noted(url, chunk, names):
+        read.extend(names)
+        return read_chunk(url, chunk, names)
+
+    monkeypatch.setattr(overviews, "read_chunk", noted)
     overview(map_url)
+    assert 0 < read.count("aoa") < read.count("vic")
     level = Path(map_url) / "overviews" / "1"
     # 720 columns in chunks of 128, of which the map ends after 512.
     for name in ("vic", "aoa"):

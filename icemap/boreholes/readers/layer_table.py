@@ -193,14 +193,13 @@ def _say_assumed_densities(
     found: dict[str, Column], flags: Flags, first: NDArray[np.bool_]
 ) -> None:
     """Note which density a header without the word is read as: ice follows from it."""
-    for name, kind in (("dry_density", "dry"), ("frozen_bulk_density", "frozen")):
-        header = found[name].header if name in found else ""
-        if header and not says_density(header):
+    for name in ("dry_density", "frozen_bulk_density"):
+        if name in found and not says_density(found[name].header):
             flags.add(
                 first,
                 ASSUMED,
-                f"'{header}' does not say whether it is dry or of the whole frozen sample: it is"
-                f" read as {'dry density' if kind == 'dry' else 'frozen bulk density'}",
+                f"'{found[name].header}' does not say whether it is dry or of the whole frozen"
+                f" sample: it is read as {name.replace('_', ' ')}",
             )
 
 
