@@ -7,7 +7,33 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.extending import overload
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, overload
+
+_FLOAT, _INT = ir.FloatType(), ir.IntType(32)
+
+
+@intrinsic
+def _fused(typingctx, a, b, c):  # type: ignore[no-untyped-def]
+    """a b + c, rounded once; all float32."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fma(*args)
+
+    return types.float32(types.float32, types.float32, types.float32), codegen
+
+
+@intrinsic
+def _times_power_of_two(typingctx, value, power):  # type: ignore[no-untyped-def]
+    """value 2^power, of normal float32 numbers, by their bits."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, power = args
+        exponent = builder.shl(power, ir.Constant(_INT, 23))
+        return builder.bitcast(builder.add(builder.bitcast(value, _INT), exponent), _FLOAT)
+
+    return types.float32(types.float32, types.int32), codegen
 
 
 def exponentials(exponents: Any, found: Any) -> None:
@@ -35,13 +61,12 @@ def _compiled_exponentials(exponents, found):  # type: ignore[no-untyped-def]
     one = np.float32(1)
 
     def in_single(exponents, found):  # type: ignore[no-untyped-def]
-        bits = found.view(np.int32)
         for j in range(exponents.size):
             power = max(exponents[j] * log2_e, lowest)
             whole = (power + rounder) - rounder
             r = np.float32((power - whole) * ln_2)
-            r2 = r * r
-            found[j] = one + (r + r2 * (c2 + r * (c3 + r * (c4 + r * (c5 + r * c6)))))
-            bits[j] += np.int32(whole) << np.int32(23)
+            series = _fused(_fused(_fused(_fused(c6, r, c5), r, c4), r, c3), r, c2)
+            series = _fused(_fused(series, r, one), r, one)
+            found[j] = _times_power_of_two(series, np.int32(whole))
 
     return in_single

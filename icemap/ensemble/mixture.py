@@ -29,13 +29,15 @@ _CELLS = 4096
 _FINEST = 256
 _NODES, _EVEN_NODES, _REACH = 384, 257, 4.2
 _ROWS = (48, 64, 96, 128, 192, 256, 512)
-_RANKS = (32, 48, 64)
+_RANKS = (16, 32, 48, 64)
+# Share of the highest density below which an error counts no more.
+_LEAST_DENSITY = 0.05
 # Interpolation between the rows may err by this share of h (1 - h) + 0.005.
 _ROW_TOLERANCE = 1.5e-3
 _SCORE_TOLERANCE = 2e-5
 # : Largest error of a quantile at the test places, as a share of the target's range, for which a
 # number of common curves is enough.
-QUANTILE_TOLERANCE = 1e-4
+QUANTILE_TOLERANCE = 2e-4
 
 
 class Mixture(NamedTuple):
@@ -167,8 +169,9 @@ def compile_mixture(bmas: Sequence[CopulaBMA]) -> Mixture:
         center += share[k, s] * table.sum(axis=0)
         moment += share[k, s] * (table.T @ table)
     moment -= np.outer(center, center) * share.sum() * rows
-    # An error of the distribution function moves a quantile most where the density is low.
-    dense = np.clip(center * (1 - center), 0.01, None)
+    # An error of the distribution function moves a quantile by the error over the density.
+    density = np.gradient(center, x)
+    dense = np.clip(density / density.max(), _LEAST_DENSITY, None)
     _, vectors = np.linalg.eigh(moment / dense[:, None] / dense)
     most = vectors[:, ::-1][:, : _RANKS[-1]]
     table_of = np.zeros((*weights.shape, rows, most.shape[1]), np.float32)

@@ -21,39 +21,55 @@ _BLOCK = 8192
 
 
 @intrinsic
-def add_between(typingctx, table, row, share, sums, target, part):  # type: ignore[no-untyped-def]
-    """sums[target] += (1 - share) table[row] + share table[row + 1], for part number ``part`` of
-    sixteen columns; all float32.
+def add_between(typingctx, tables, components, rows, shares, pixel, sums, part):  # type: ignore[no-untyped-def]
+    """sums[pixel] += (1 - share) table[row] + share table[row + 1] of each component, one after the
+    other, for part number ``part`` of sixteen columns.
+
+    The sum stays in a register meanwhile. Tables (all, rows, columns), shares (components, pixels)
+    and sums (pixels, columns) are float32, components int64, rows (components, pixels) int32.
     """
-    signature = types.void(table, types.int64, types.float32, sums, types.int64, types.int64)
+    index = types.int64
+    signature = types.void(tables, components, rows, shares, index, sums, index)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        table_type, _, _, sums_type, _, _ = signature.args
-        table, row, share, sums, target, part = args
-        vector = ir.VectorType(ir.FloatType(), 16)
+        vector, lane = ir.VectorType(ir.FloatType(), 16), ir.IntType(32)
+        arrays = [
+            context.make_array(kind)(context, builder, array)
+            for kind, array in zip(signature.args, args)
+            if isinstance(kind, types.Array)
+        ]
+        tables, components, rows, shares, sums = arrays
+        pixel, part = args[4], args[6]
+        (count,) = cgutils.unpack_tuple(builder, components.shape)
+        _, height, width = cgutils.unpack_tuple(builder, tables.shape)
+        pixels = builder.extract_value(rows.shape, 1)
+        first = builder.mul(part, ir.Constant(_INT64, 16))
 
-        def pointer(array_type: Any, array: Any, row: Any) -> Any:
-            made = context.make_array(array_type)(context, builder, array)
-            columns = builder.extract_value(made.shape, 1)
-            first = builder.add(
-                builder.mul(row, columns), builder.mul(part, ir.Constant(_INT64, 16))
+        def sixteen(start: Any, offset: Any) -> Any:
+            return builder.bitcast(builder.gep(start, [offset]), vector.as_pointer())
+
+        place = sixteen(sums.data, builder.add(builder.mul(pixel, width), first))
+        total = cgutils.alloca_once_value(builder, ir.Constant(vector, None))
+        builder.store(builder.load(place, align=4), total)
+        with cgutils.for_range(builder, count, intp=_INT64) as loop:
+            at = builder.add(builder.mul(loop.index, pixels), pixel)
+            row = builder.sext(builder.load(builder.gep(rows.data, [at])), _INT64)
+            component = builder.load(builder.gep(components.data, [loop.index]))
+            row = builder.add(builder.mul(component, height), row)
+            offset = builder.add(builder.mul(row, width), first)
+            lower = builder.load(sixteen(tables.data, offset), align=4)
+            upper = builder.load(sixteen(tables.data, builder.add(offset, width)), align=4)
+            share = builder.insert_element(
+                ir.Constant(vector, ir.Undefined),
+                builder.load(builder.gep(shares.data, [at])),
+                ir.Constant(lane, 0),
             )
-            return builder.bitcast(builder.gep(made.data, [first]), vector.as_pointer())
-
-        shares = ir.Constant(vector, ir.Undefined)
-        shares = builder.insert_element(shares, share, ir.Constant(ir.IntType(32), 0))
-        shares = builder.shuffle_vector(
-            shares,
-            shares,
-            ir.Constant(ir.VectorType(ir.IntType(32), 16), [ir.Constant(ir.IntType(32), 0)] * 16),
-        )
-        lower = builder.load(pointer(table_type, table, row), align=4)
-        upper = builder.load(
-            pointer(table_type, table, builder.add(row, ir.Constant(_INT64, 1))), align=4
-        )
-        place = pointer(sums_type, sums, target)
-        between = builder.fadd(lower, builder.fmul(shares, builder.fsub(upper, lower)))
-        builder.store(builder.fadd(builder.load(place, align=4), between), place, align=4)
+            share = builder.shuffle_vector(
+                share, share, ir.Constant(ir.VectorType(lane, 16), [ir.Constant(lane, 0)] * 16)
+            )
+            between = builder.fadd(lower, builder.fmul(share, builder.fsub(upper, lower)))
+            builder.store(builder.fadd(builder.load(total), between), total)
+        builder.store(builder.load(total), place, align=4)
         return context.get_dummy_value()
 
     return signature, codegen
@@ -111,14 +127,15 @@ def between_knots(typingctx, knots, knot, x, found, target):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _add(f, low, step, cells, knots, table, means, total, scratch):  # type: ignore[no-untyped-def]
-    """One component at a block of pixels: its mean and its vector."""
-    inside, where, found, rows, shares = scratch
-    top, parts = np.float32(cells.size - 1), table.shape[1] // 16
-    last_row, zero = np.int32(table.shape[0] - 2), np.float32(0)
+def _place(f, low, step, cells, knots, last_row, means, rows, shares, scratch):  # type: ignore[no-untyped-def]
+    """Where the predictions of one component at a block of pixels lie in its table: the row below
+    and the share of the next one. The means are added.
+    """
+    inside, where, found = scratch
+    top, zero = np.float32(cells.size - 1), np.float32(0)
     one, four, last = np.uint64(1), np.uint64(4), np.uint64(knots.shape[0] - 2)
     numbers, first, final = knots.reshape(-1), knots[0, 0], knots[last + one, 0]
-    # Four passes: all but the search are straight, and no pixel waits for another's sums.
+    # Three passes: all but the search are straight.
     for i in range(f.size):
         inside[i] = min(max(f[i], first), final)
         where[i] = np.uint32(min(max((inside[i] - low) * step, zero), top))
@@ -133,9 +150,6 @@ def _add(f, low, step, cells, knots, table, means, total, scratch):  # type: ign
         means[i] += found[i, 1]
         rows[i] = min(np.int32(found[i, 0]), last_row)
         shares[i] = found[i, 0] - np.float32(rows[i])
-    for i in range(f.size):
-        for part in range(parts):
-            add_between(table, np.int64(rows[i]), shares[i], total, i, part)
 
 
 @intrinsic
@@ -222,14 +236,11 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
         Number of replicates in which a member leaves the range of its out-of-fold predictions.
     """
     members, replicates, n = F.shape
-    left = np.empty(_BLOCK, np.bool_)
-    scratch = (
-        np.empty(_BLOCK, np.float32),
-        np.empty(_BLOCK, np.uint32),
-        np.empty((_BLOCK, 2), np.float32),
-        np.empty(_BLOCK, np.int32),
-        np.empty(_BLOCK, np.float32),
-    )
+    left, components = np.empty(_BLOCK, np.int32), np.empty(members, np.int64)
+    rows, shares = np.empty((members, _BLOCK), np.int32), np.empty((members, _BLOCK), np.float32)
+    inside, where = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.uint32)
+    scratch = inside, where, np.empty((_BLOCK, 2), np.float32)
+    parts, last_row = mixture.table.shape[2] // 16, np.int32(mixture.table.shape[1] - 2)
     for begin in range(0, n, _BLOCK):
         end = min(begin + _BLOCK, n)
         size, total = end - begin, vectors[begin:end]
@@ -237,23 +248,33 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
         outside[begin:end] = 0
         for s in range(replicates):
             means[s, begin:end] = 0
-            left[:] = False
+            left[:] = 0
+            count = 0
             for k in range(members):
                 c, f = k * replicates + s, F[k, s, begin:end]
                 if mixture.counts[c]:
-                    low, step, cells, knots, table = (
+                    _place(
+                        f,
                         mixture.low[c],
                         mixture.step[c],
                         mixture.cells[c],
                         mixture.knots[c],
-                        mixture.table[c],
+                        last_row,
+                        means[s, begin:end],
+                        rows[count],
+                        shares[count],
+                        scratch,
                     )
-                    _add(f, low, step, cells, knots, table, means[s, begin:end], total, scratch)
+                    components[count] = c
+                    count += 1
                 lowest, highest = mixture.ranges[c, 0], mixture.ranges[c, 1]
                 for i in range(size):
-                    left[i] |= (f[i] < lowest) | (f[i] > highest)
+                    left[i] |= np.int32((f[i] < lowest) | (f[i] > highest))
             for i in range(size):
                 outside[begin + i] += left[i]
+            for i in range(size):
+                for part in range(parts):
+                    add_between(mixture.table, components[:count], rows, shares, i, total, part)
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -264,6 +285,22 @@ def invert(vectors, mixture, levels, quantiles):  # type: ignore[no-untyped-def]
             quantiles[i, k] = _quantile(
                 vectors[i], levels[i, k], mixture.center, mixture.curves, mixture.x
             )
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def fill_in_consensus(F):  # type: ignore[no-untyped-def]
+    """The last of F (members + 1, replicates, n) becomes the mean of the others, summed from the
+    first to the last.
+    """
+    members = len(F) - 1
+    for s in range(F.shape[1]):
+        consensus = F[members, s]
+        consensus[:] = F[0, s]
+        for k in range(1, members):
+            for i in range(consensus.size):
+                consensus[i] += F[k, s, i]
+        for i in range(consensus.size):
+            consensus[i] /= np.float32(members)
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)

@@ -32,19 +32,21 @@ def _squares(places, length, scaled, out):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def _add_kernel(places, squares, sites, site_squares, first, depth, variance, work, kernels):  # type: ignore[no-untyped-def]
     """kernels += variance (1 + r) exp(-r), r the distance, for a block of places and samples."""
-    distances, falling = work
+    squared, exponents, falling = work
     for i in range(_ROWS):
         for j in range(depth):
-            distances[i, j] = squares[i] + site_squares[first + j]
+            squared[i, j] = squares[i] + site_squares[first + j]
     for j in range(0, depth, LANES64):
         for i in range(0, _ROWS, ROWS_AT_ONCE):
-            add_products(places, i, sites, 0, first + j, sites.shape[0], distances, j)
-    for i in range(_ROWS):
-        for j in range(depth):
-            distances[i, j] = -math.sqrt(max(distances[i, j], 0.0))
-        exponentials(distances[i, :depth], falling[:depth])
-        for j in range(depth):
-            kernels[i, j] += np.float32(variance * (1.0 - distances[i, j])) * falling[j]
+            add_products(places, i, sites, 0, first + j, sites.shape[0], squared, j)
+    # What is beyond the depth of the last block is of the one before, and not used.
+    distances, total = squared.reshape(-1), kernels.reshape(-1)
+    one, height = np.float32(1), np.float32(variance)
+    for k in range(total.size):
+        exponents[k] = -math.sqrt(np.float32(max(distances[k], 0.0)))
+    exponentials(exponents, falling)
+    for k in range(total.size):
+        total[k] += height * (one - exponents[k]) * falling[k]
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -77,7 +79,8 @@ def krige(design, vectors, process, mean, variance):  # type: ignore[no-untyped-
     near = len(vectors) > 0 and process.variances[1] > 0
     by_column, by_vector = np.zeros((_ROWS, columns)), np.zeros((_ROWS, 3))
     column_squares, vector_squares = np.zeros(_ROWS), np.zeros(_ROWS)
-    work = np.zeros((_ROWS, _DEPTH)), np.zeros(_DEPTH, np.float32)
+    exponents, falling = np.zeros(_ROWS * _DEPTH, np.float32), np.zeros(_ROWS * _DEPTH, np.float32)
+    work = np.zeros((_ROWS, _DEPTH)), exponents, falling
     kernels, totals = np.zeros((_ROWS, _DEPTH), np.float32), np.zeros((_ROWS, width))
     prior = process.variances[0] + process.variances[1]
     for start in range(0, n, _ROWS):

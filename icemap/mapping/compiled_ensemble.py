@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from icemap.ensemble.coding import POSITION, PredictorCoding
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.mixture import Mixture, mix, pooled_means, quantiles
+from icemap.ensemble.mixture_kernels import fill_in_consensus
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.pool_parts import Partners, PoolParts
 from icemap.ensemble.pooled import replicate_interval
@@ -181,7 +182,7 @@ class CompiledEnsemble:
         F = np.empty((len(self.members) + 1, self.replicates, len(X)), np.float32)
         for k, name in enumerate(self.members):
             self.predict_member(name, X, codes, design, F[k])
-        np.mean(F[:-1], axis=0, out=F[-1])
+        fill_in_consensus(F)
         return F
 
     def partners(

@@ -48,7 +48,7 @@ from icemap.mapping.kernels.svr import require_sound as require_sound_svrs
 from icemap.mapping.kernels.trees import Conditions, Trees, require_sound
 from icemap.store import exists, filesystem, join, local_copy, storage_errors, write_bytes
 
-FORMAT = 6
+FORMAT = 7
 COMPILED = "packed.npz"
 Part = Conditions | SVRs | GAMs | Trees | Mixture
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (Conditions, SVRs, GAMs, Trees, Mixture)}

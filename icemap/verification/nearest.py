@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 # Places per matrix product; always as many, so that a place's digits do not depend on how many
 # there are.
 _ROWS = 256
+# Sites that are looked at side by side.
+_LANES = 16
 
 
 def nearest_distances(
@@ -23,10 +25,13 @@ def nearest_distances(
     site, so that the distances to them are computed again.
     """
     largest = float(np.abs(sites).max(initial=0.0))
-    transposed = np.ascontiguousarray(sites.T, dtype=np.float32)
-    squares = np.einsum("ij,ij->i", sites, sites)
-    half = (squares / 2).astype(np.float32)
-    product = np.empty((_ROWS, len(sites)), np.float32)
+    # Whole groups of sites: what fills the last one is infinitely far away.
+    groups = -(-len(sites) // _LANES)
+    transposed = np.zeros((sites.shape[1], groups * _LANES), np.float32)
+    transposed[:, : len(sites)] = sites.T
+    half = np.full((groups, _LANES), np.inf, np.float32)
+    half.reshape(-1)[: len(sites)] = np.einsum("ij,ij->i", sites, sites) / 2
+    product = np.empty((_ROWS, groups * _LANES), np.float32)
     block, out = np.zeros((_ROWS, sites.shape[1])), np.empty(len(places))
     for start in range(0, len(places), _ROWS):
         size = min(_ROWS, len(places) - start)
@@ -41,7 +46,7 @@ def _nearest(places, sites, product, half, largest, out):  # type: ignore[no-unt
     """The smallest distance among the sites whose |site|^2 / 2 - place . site is least but for
     rounding.
     """
-    columns = places.shape[1]
+    columns, lanes = places.shape[1], np.empty(_LANES, np.float32)
     for i in range(len(places)):
         reach = 0.0
         for j in range(columns):
@@ -49,17 +54,32 @@ def _nearest(places, sites, product, half, largest, out):  # type: ignore[no-unt
         if not np.isfinite(reach):
             out[i] = np.nan
             continue
-        row = product[i]
-        least = np.float32(np.inf)
-        for s in range(half.size):
-            least = min(least, half[s] - row[s])
+        row = product[i].reshape(half.shape)
+        lanes[:] = np.inf
+        for g in range(len(half)):
+            for k in range(_LANES):
+                away = half[g, k] - row[g, k]
+                lanes[k] = away if away < lanes[k] else lanes[k]
         # Twice the rounding of a sum of as many products in single precision.
-        limit = least + np.float32(1.2e-7 * (columns + 2) * largest * (reach + columns * largest))
+        limit = lanes.min() + np.float32(
+            1.2e-7 * (columns + 2) * largest * (reach + columns * largest)
+        )
         best = np.inf
-        for s in range(half.size):
-            if half[s] - row[s] <= limit:
-                total = 0.0
-                for j in range(columns):
-                    total += (places[i, j] - sites[s, j]) ** 2
-                best = min(best, total)
+        for g in range(len(half)):
+            near = False
+            for k in range(_LANES):
+                near |= half[g, k] - row[g, k] <= limit
+            if near:
+                for k in range(_LANES):
+                    if half[g, k] - row[g, k] <= limit:
+                        best = min(best, _squared(places[i], sites[g * _LANES + k]))
         out[i] = np.sqrt(best)
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def _squared(place, site):  # type: ignore[no-untyped-def]
+    """Squared distance, summed from the first column to the last."""
+    total = 0.0
+    for j in range(place.size):
+        total += (place[j] - site[j]) ** 2
+    return total

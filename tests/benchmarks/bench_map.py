@@ -26,6 +26,7 @@ from sklearn.linear_model import LinearRegression
 from threadpoolctl import threadpool_limits
 
 from icemap.ensemble.members import member_inputs
+from icemap.ensemble.mixture_kernels import fill_in_consensus
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.replicates import Replicate
 from icemap.mapping.chunk import map_pixels, mean_and_spread
@@ -145,7 +146,8 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
         for k, name in enumerate(compiled.members):
             compiled.predict_member(name, part, codes, design, F[k])
             clock.lap(name)
-        np.mean(F[:-1], axis=0, out=F[-1])
+        fill_in_consensus(F)
+        clock.lap("consensus")
         index = case.applicability.index(design)
         clock.lap("dissimilarity")
         found = forest_alone.partners(codes, design, None)

@@ -154,8 +154,8 @@ def predict_svrs(design, svrs, out):  # type: ignore[no-untyped-def]
             for j in range(0, depth, LANES64):
                 for i in range(0, _ROWS, ROWS_AT_ONCE):
                     add_products(places, i, svrs.sites, 0, first + j, columns, exponents, j)
-            for i in range(_ROWS):
-                exponentials(exponents[i, :depth], kernels[i, :depth])
+            # What is beyond the depth of the last block is of the one before, and not used.
+            exponentials(exponents.reshape(-1), kernels.reshape(-1))
             for s in range(0, width, lanes):
                 for i in range(0, _ROWS, ROWS_AT_ONCE):
                     add_products(kernels, i, svrs.coefficients, first, s, depth, totals, s)
