@@ -149,9 +149,8 @@ def pooled_means(
         return mixed.means
     others = 1 - partners.shares.bma
     shift = partners.means() - others * mean_over_replicates(mixed.means)
-    return np.clip(
-        mixed.means + shift.astype(np.float32), np.float32(mixture.x[0]), np.float32(mixture.x[-1])
-    )
+    means = mixed.means + shift.astype(np.float32)
+    return np.clip(means, np.float32(mixture.x[0]), np.float32(mixture.x[-1]), out=means)
 
 
 def compile_mixture(bmas: Sequence[CopulaBMA]) -> Mixture:
