@@ -19,10 +19,12 @@ from icemap.schemas import MODELS, schema_file, schema_text
 from icemap.settings_text import problems
 from icemap.source import Source
 from icemap.starting.coverage import coverage, some_sites
-from icemap.starting.entries import Entry, Names, multidimensional_entries, raster_entries
+from icemap.starting.entries import Entry, Names
 from icemap.starting.extent import ProposedGrid, propose_grid
 from icemap.starting.folder import Contents, look_into
 from icemap.starting.legends import with_legends
+from icemap.starting.multidimensional import multidimensional_entries
+from icemap.starting.rasters import raster_entries
 from icemap.starting.tables import Tables, find_tables
 from icemap.starting.written import CATALOG, CONFIG, QUESTION, Proposal, catalog_text, config_text
 
