@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.ensemble.copulas import Copula, fit_copula
+from icemap.ensemble.kernel_distribution import KernelDistribution
 from icemap.ensemble.margins import (
     AtomMargin,
-    Kernel,
     RankMargin,
     SmoothMargin,
     cdf_interval,
@@ -208,7 +208,7 @@ def member_margin(
     error = np.abs(y - partner)[inside]
     # Of a normal error, the median is 0.6745 standard deviations.
     spread = float(np.median(error)) / 0.6745
-    if spread >= _NARROW * Kernel.fit(y[inside], weights[inside], bounds).bandwidth:
+    if spread >= _NARROW * KernelDistribution.fit(y[inside], weights[inside], bounds).bandwidth:
         return ranks
     at = by_rank.ppf(ranks.levels)
     left, right = cdf_interval(target_margin, at)
