@@ -7,9 +7,10 @@ import posixpath
 import re
 from pathlib import Path
 
+from icemap.address_problems import address_problem
 from icemap.addresses import remember, remember_value
 from icemap.errors import IcemapError
-from icemap.store import address_problem, is_remote, join, local_path
+from icemap.store import is_remote, join, local_path
 
 
 def expand(url: str, base: str) -> str:

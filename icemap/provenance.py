@@ -24,6 +24,7 @@ from icemap.json_records import (
     check_record,
     step_facts,
 )
+from icemap.remote_stamps import remote_stamp
 from icemap.run_folder import RunFolder
 from icemap.store import (
     exists,
@@ -33,7 +34,6 @@ from icemap.store import (
     local_path,
     read_bytes,
     read_json,
-    remote_stamp,
     require_regular,
     storage_errors,
     write_json,

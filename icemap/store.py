@@ -1,4 +1,4 @@
-"""Files and Zarr stores in a folder or a bucket, behind one set of names.
+"""Files in a folder or a bucket, behind one set of names.
 
 A URL is a local path or anything fsspec understands (``s3://bucket/prefix``). Credentials and
 endpoints come from the environment (``AWS_PROFILE``, ``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL_S3``
@@ -7,26 +7,22 @@ endpoints come from the environment (``AWS_PROFILE``, ``AWS_ACCESS_KEY_ID``, ``A
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-import reprlib
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import unquote
 
+from icemap.address_problems import require_address
 from icemap.addresses import recorded, shown
 from icemap.errors import IcemapError
 from icemap.storage_problems import TELLING, code_of, problem_of
-
-if TYPE_CHECKING:
-    import zarr
 
 # Name of the record of a run, in its folder.
 RECORD = "provenance.json"
@@ -58,73 +54,6 @@ def local_path(url: str) -> Path:
     if url.startswith("file://"):
         return Path(unquote(url.removeprefix("file://").removeprefix("localhost")))
     return Path(os.path.expanduser(url))
-
-
-def address_problem(url: str) -> str | None:
-    """Why a text is no address of a file or folder; None if it can be one.
-
-    Examples
-    --------
-    >>> address_problem("s3://bucket/run"), address_problem("data/dem.tif")
-    (None, None)
-    >>> address_problem("/vsicurl/https://example.org/dem.tif")
-    "'/vsicurl/https://example.org/dem.tif' is GDAL's way of writing an address: give the https://
-    or s3:// address itself"
-    """
-    import fsspec
-
-    given = f"'{reprlib.repr(shown(url))[1:-1]}'"
-    if not url.strip():
-        return "an address is empty: give a file or a folder"
-    if "\0" in url:
-        return f"{given} holds a zero byte and is no address: remove it"
-    if url.startswith("/vsi"):
-        return (
-            f"'{url}' is GDAL's way of writing an address: give the https:// or s3:// address"
-            " itself"
-        )
-    if re.match(r"file:(?!//(localhost)?/)", url):
-        return (
-            f"{given} is no address of a file on this machine: write file:///path, or the path"
-            " itself"
-        )
-    if os.path.expanduser(url).startswith("~/"):
-        return f"{given} begins with ~, and the home folder is not known: write the whole path"
-    protocol, separator, rest = url.partition("://")
-    if not separator:
-        return None
-    known = fsspec.available_protocols()
-    for part in protocol.split("::"):
-        if part not in known:
-            return (
-                f"{given} begins with '{part[:30]}://', which is no kind of storage that can be"
-                " read: use a path, s3:// or https://"
-            )
-    try:
-        urlsplit(url).port  # noqa: B018  (raises where it is no number)
-    except ValueError:
-        return (
-            f"{given} has no number as its port: write signs such as / ? # @ : in a name or a"
-            " password as %2F %3F %23 %40 %3A"
-        )
-    if protocol in ("s3", "s3a", "gs", "gcs", "az", "abfs") and (
-        "//" in rest or not rest.strip("/")
-    ):
-        return f"{given} has a folder without a name in it (//): write the address without it"
-    return None
-
-
-def require_address(url: str) -> None:
-    """Refuse what is no address of a file or folder.
-
-    Raises
-    ------
-    IcemapError
-        Saying why.
-    """
-    problem = address_problem(url)
-    if problem is not None:
-        raise IcemapError(f"{problem[0].upper()}{problem[1:]}.")
 
 
 def filesystem(url: str, **storage_options: Any) -> tuple[Any, str]:
@@ -249,50 +178,6 @@ def file_size(url: str) -> int | None:
         fs.invalidate_cache()
         found = fs.info(path)
         return int(found["size"]) if found["type"] == "file" else None
-
-
-def remote_stamp(url: str) -> str:
-    """What changes when a remote file does, or any object below a prefix, without reading it."""
-    with storage_errors(url, "look at"):
-        fs, path = filesystem(url)
-        fs.invalidate_cache()
-        info = fs.info(path)
-        if info.get("type") == "directory":
-            objects = sorted(fs.find(path, detail=True).items())
-            if not objects:
-                raise FileNotFoundError(url)
-            listed = [f"{name.removeprefix(path)} {stamp_of(entry)}" for name, entry in objects]
-            return hashlib.sha256("\n".join(listed).encode()).hexdigest()
-        return (
-            f"{stamp_of(info)} {_headers(fs, url)}".strip()
-            if url.startswith("http")
-            else stamp_of(info)
-        )
-
-
-def stamp_of(info: Mapping[str, Any]) -> str:
-    """What a listing says of the content of a file."""
-    return " ".join(
-        str(info[key])
-        for key in ("size", "ETag", "etag", "md5Hash", "LastModified", "mtime")
-        if info.get(key) is not None
-    )
-
-
-def _headers(fs: Any, url: str) -> str:
-    """What a web server says of a file; fsspec leaves its time out."""
-    from fsspec.asyn import sync
-
-    async def ask() -> str:
-        session = await fs.set_session()
-        async with session.head(fs.encode_url(url), allow_redirects=True, **fs.kwargs) as answer:
-            return (
-                " ".join(answer.headers.get(name, "") for name in ("ETag", "Last-Modified"))
-                if answer.status < 400
-                else ""
-            )
-
-    return str(sync(fs.loop, ask)).strip()
 
 
 def read_start(url: str) -> None:
@@ -527,27 +412,3 @@ def local_copy(url: str) -> Iterator[Path]:
             fs, path = filesystem(url)
             fs.get_file(path, str(target))
         yield target
-
-
-def zarr_store(url: str, *, read_only: bool = False, **storage_options: Any) -> Any:
-    """The Zarr store at a URL, for ``xarray.open_zarr`` and the like."""
-    import zarr
-
-    require_address(url)
-    if not is_remote(url):
-        return zarr.storage.LocalStore(local_path(url), read_only=read_only)
-    return zarr.storage.FsspecStore.from_url(
-        url, storage_options=filesystem_options(url, **storage_options), read_only=read_only
-    )
-
-
-def zarr_group(url: str, mode: Literal["r", "r+", "a"], **storage_options: Any) -> zarr.Group:
-    """The Zarr group at a URL; what it holds is read with it, in one request, where its metadata is
-    consolidated.
-    """
-    import zarr
-
-    # Without a format, Zarr asks for the three files of the second as well.
-    return zarr.open_group(
-        zarr_store(url, read_only=mode == "r", **storage_options), mode=mode, zarr_format=3
-    )

@@ -19,8 +19,9 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RedirectHandler, StaticFileHandler
 
 from icemap.errors import IcemapError
+from icemap.remote_stamps import stamp_of
 from icemap.run_folder import RunFolder
-from icemap.store import exists, filesystem, is_remote, join, local_path, stamp_of
+from icemap.store import exists, filesystem, is_remote, join, local_path
 
 Log = Callable[[str], None]
 LOOPBACK = "127.0.0.1"

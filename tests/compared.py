@@ -13,7 +13,7 @@ from rasterio.transform import from_origin
 
 from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import HELD_OUT, map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
 from icemap.mapping.sums import add, chunk_sums, to_records
@@ -22,6 +22,7 @@ from icemap.running.ledger import Ledger
 from icemap.totals.ice_storage import ice_storage, write_ice_storage
 from icemap.totals.opened_map import ResidualFacts
 from icemap.totals.residual_field import Variogram
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(60, 60, 80, 76, 0.5)
 VIC = TargetConfig()

@@ -17,14 +17,12 @@ PACKAGE = Path(icemap.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = [
     *("addresses", "errors", "names", "settings_text", "json_records", "grid", "sphere", "land"),
-    "cards",
+    *("address_problems", "storage_problems", "store", "remote_stamps"),
+    *("shards", "zarr_groups", "gridded"),
     *(
+        "cards",
         "regions",
-        "storage_problems",
-        "store",
         "companions",
-        "gridded",
-        "shards",
         "units",
         "bounds",
         "recipe",

@@ -21,7 +21,7 @@ from icemap.config import load_config
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import wrapped
-from icemap.gridded import create_gridded, grid_of, write_chunk
+from icemap.gridded import create_gridded, grid_of
 from icemap.mapping.map_schema import map_variables
 from icemap.mapping.places import choose_places
 from icemap.pipeline.chain import STEPS
@@ -33,6 +33,7 @@ from icemap.products.stac import write_stac
 from icemap.regions import region_of
 from icemap.totals.polygons import read_zones
 from icemap.virtual_arctic.demo import write_demo
+from icemap.zarr_groups import write_chunk
 from tests.small_chain import SMALL
 
 EXTENT = {"south": 62, "north": 72, "resolution": 1, "chunk": 16}

@@ -10,8 +10,9 @@ import pytest
 
 from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables
+from icemap.zarr_groups import write_chunk
 
 FITTING = ["lightgbm", "pygam", "sklearn.ensemble", "sklearn.svm", "pyvinecopulib", "skops"]
 DRAWING = ["matplotlib", "rasterio", "geopandas"]

@@ -199,7 +199,8 @@ def test_the_command_says_it_in_one_sentence_and_continues(network):
 
 @pytest.mark.parametrize("kind", ["500", "denied", "expired", "truncated"])
 def test_a_refused_chunk_is_never_taken_for_an_empty_one(network, monkeypatch, kind):
-    from icemap.gridded import open_gridded, read_chunk
+    from icemap.gridded import open_gridded
+    from icemap.zarr_groups import read_chunk
 
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     config = load_config(network.config)

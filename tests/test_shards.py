@@ -7,9 +7,10 @@ import pytest
 import zarr
 
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
+from icemap.gridded import Variable, create_gridded
 from icemap.mapping.replicate_fields import ReplicateFields, StoredReplicates, replicates_url
 from icemap.shards import write_whole_shards
+from icemap.zarr_groups import read_chunk, write_chunk
 
 GRID = Grid(0, 60, 20, 72, 1.0)  # 12 x 20: the last shards are cut by its edges
 VARIABLES = [Variable("maat"), Variable("rock", "uint8")]

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from icemap import IcemapError, store
+from icemap.remote_stamps import remote_stamp
 
 
 @pytest.fixture(params=["path", "file url"])
@@ -273,7 +274,7 @@ CALLS = {
     "look": store.exists,
     "write": lambda url: store.write_bytes(url, b"x"),
     "list": store.list_names,
-    "stamp": store.remote_stamp,
+    "stamp": remote_stamp,
     "delete": store.remove,
 }
 
@@ -340,7 +341,7 @@ def test_what_a_bucket_answers_is_said_whatever_was_asked_of_it(
     S3FileSystem.clear_instance_cache()
 
 
-READS = [store.read_bytes, store.exists, store.read_start, store.remote_stamp, store.file_size]
+READS = [store.read_bytes, store.exists, store.read_start, remote_stamp, store.file_size]
 
 
 @pytest.mark.parametrize("scheme", ["http", "s3"])

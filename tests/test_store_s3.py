@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from icemap import Grid, IcemapError, store
-from icemap.gridded import Variable, create_gridded, open_gridded, read_chunk, write_chunk
+from icemap.gridded import Variable, create_gridded, open_gridded
+from icemap.zarr_groups import read_chunk, write_chunk
 
 GRID = Grid(0, 60, 32, 76, 0.5)
 VARIABLES = [Variable("vic"), Variable("aoa", "uint8")]

@@ -11,15 +11,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import (
-    Variable,
-    consolidate,
-    create_gridded,
-    describe_gridded,
-    mend,
-    read_chunk,
-    write_chunk,
-)
+from icemap.gridded import Variable, create_gridded, describe_gridded
 from icemap.json_records import MapChunkRecord
 from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
@@ -27,6 +19,7 @@ from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, masked_sums, to_records
 from icemap.mapping.zones import DEFAULT_MASK, masks_of, zones_of
 from icemap.sphere import unit_vectors
+from icemap.zarr_groups import consolidate, mend, read_chunk, write_chunk
 
 # Pixels per side of the tiles in which a chunk is predicted: a tile is what is predicted at once.
 TILE = 64

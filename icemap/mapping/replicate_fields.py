@@ -12,17 +12,10 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import (
-    DIMENSIONS,
-    Variable,
-    compressors,
-    consolidate,
-    create_gridded,
-    damage_errors,
-    write_chunk,
-)
+from icemap.gridded import DIMENSIONS, Variable, create_gridded
 from icemap.shards import write_whole_shards
-from icemap.store import exists, join, storage_errors, zarr_group
+from icemap.store import exists, join, storage_errors
+from icemap.zarr_groups import compressors, consolidate, damage_errors, write_chunk, zarr_group
 
 # Steps between the bounds of the target: 0.5 % for an ice content in per cent. Rounding moves a
 # cell by a quarter of a step, up as often as down.

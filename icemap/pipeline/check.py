@@ -98,8 +98,8 @@ def check_run(run_url: str, log: Callable[[str], None]) -> list[Damage]:
 def _reopen(found: Sequence[Damage], run_url: str, provenance: Provenance) -> None:
     from icemap.config import recorded_config
     from icemap.ensemble.saved import MANIFEST
-    from icemap.gridded import remove_chunk
     from icemap.running.ledger import Ledger
+    from icemap.zarr_groups import remove_chunk
 
     again = {damage.step for damage in found if damage.whole}
     for damage in found:
@@ -191,7 +191,8 @@ def _metadata_problem(url: str, config: Config) -> str:
 
     A storage that fails says nothing about what is stored, and raises.
     """
-    from icemap.gridded import DamagedChunkError, read_coordinates
+    from icemap.gridded import read_coordinates
+    from icemap.zarr_groups import DamagedChunkError
 
     own = _described(url)
     if own is None or not isinstance(own.get("consolidated_metadata"), dict):
@@ -228,7 +229,7 @@ def _described(url: str) -> Mapping[str, Any] | None:
 
 def _rasters(url: str) -> list[str]:
     """Names of the variables with cells in a group."""
-    from icemap.store import zarr_group
+    from icemap.zarr_groups import zarr_group
 
     return sorted(name for name, array in zarr_group(url, "r").arrays() if array.ndim >= 2)
 
@@ -246,7 +247,7 @@ def _damage(
         Variables that have a value in each of them, and of the cube perhaps in others, too; None
         for all variables, which then have no others.
     """
-    from icemap.gridded import DamagedChunkError, read_chunk
+    from icemap.zarr_groups import DamagedChunkError, read_chunk
 
     try:
         mapped = None if counted is None else read_chunk(url, chunk, ["valid"])["valid"] == 1

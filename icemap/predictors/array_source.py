@@ -29,7 +29,8 @@ from icemap.predictors.own_places import require_own_places
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.suffixes import suffix_of
 from icemap.source import CELSIUS, KELVIN, MONTHS, Source
-from icemap.store import is_remote, local_path, zarr_store
+from icemap.store import is_remote, local_path
+from icemap.zarr_groups import zarr_store
 
 if TYPE_CHECKING:
     import xarray as xr

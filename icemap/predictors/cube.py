@@ -19,7 +19,7 @@ from icemap.config import Config
 from icemap.config_sections import GridConfig, MaskConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, create_gridded, describe_gridded, open_gridded, write_chunk
+from icemap.gridded import Variable, create_gridded, describe_gridded, open_gridded
 from icemap.json_records import CubeChunkRecord, PredictorFacts
 from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
 from icemap.predictors.fields import ChunkFields, value_range
@@ -29,6 +29,7 @@ from icemap.predictors.vectors import require_layer
 from icemap.provenance import digest, fingerprint
 from icemap.source import Source
 from icemap.units import part_of_one
+from icemap.zarr_groups import write_chunk
 
 if TYPE_CHECKING:
     import xarray as xr

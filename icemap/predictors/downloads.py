@@ -9,7 +9,8 @@ from pathlib import Path
 
 from icemap.predictors.suffixes import suffix_of
 from icemap.provenance import digest
-from icemap.store import filesystem, remote_stamp, storage_errors
+from icemap.remote_stamps import remote_stamp
+from icemap.store import filesystem, storage_errors
 
 
 def download(url: str) -> str:

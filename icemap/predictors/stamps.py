@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from icemap.companions import FURTHER, SIDECARS, companions
 from icemap.errors import IcemapError
 from icemap.provenance import digest
+from icemap.remote_stamps import remote_stamp, stamp_of
 from icemap.source import Source
-from icemap.store import filesystem, is_remote, local_path, remote_stamp, stamp_of, storage_errors
+from icemap.store import filesystem, is_remote, local_path, storage_errors
 
 
 def file_stamps(source: Source) -> tuple[str, ...]:

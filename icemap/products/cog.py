@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
-from icemap.gridded import WGS84_WKT, damage_errors, grid_of, mend
+from icemap.gridded import WGS84_WKT, grid_of
 from icemap.mapping.map_schema import (
     PREVIEW,
     PSEUDO_SITES,
@@ -26,7 +26,8 @@ from icemap.mapping.map_schema import (
     require_complete,
 )
 from icemap.running.leftovers import COG_FOLDER
-from icemap.store import is_remote, join, local_path, storage_errors, upload, zarr_group
+from icemap.store import is_remote, join, local_path, storage_errors, upload
+from icemap.zarr_groups import damage_errors, mend, zarr_group
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,7 +16,7 @@ from icemap.comparison.result import Total
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import grid_of, read_chunk
+from icemap.gridded import grid_of
 from icemap.json_records import step_facts
 from icemap.mapping.map_schema import open_map, require_complete, target_of
 from icemap.mapping.zones import zones_of
@@ -30,6 +30,7 @@ from icemap.totals.ice_storage import region_totals
 from icemap.totals.opened_map import OpenedMap, holds_ice
 from icemap.totals.polygon_storage import ZoneSums, sum_covers
 from icemap.units import same_unit
+from icemap.zarr_groups import read_chunk
 
 CELL_INTERVAL = "the calibrated 95 % interval"
 

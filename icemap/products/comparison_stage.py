@@ -15,12 +15,13 @@ from icemap.comparison.other_map import NO_CLASS, OtherMap
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
+from icemap.gridded import Variable, create_gridded
 from icemap.mapping.replicate_fields import StoredReplicates
 from icemap.mapping.zones import EXTENTS, masks_of, zones_of
 from icemap.regions import REGIONS
 from icemap.store import remove
 from icemap.totals.opened_map import OpenedMap
+from icemap.zarr_groups import read_chunk, write_chunk
 
 # Where the values of the other map, the difference and what counts of each cell are kept.
 OTHER, LOW, HIGH, DIFFERENCE, WEIGHT, CLASS = (

@@ -10,10 +10,10 @@ from pathlib import PurePosixPath
 
 import yaml
 
-from icemap.gridded import consolidate, is_consolidated
 from icemap.mapping.map_schema import open_map, product_files, target_of
 from icemap.run_folder import RunFolder
 from icemap.store import exists, join, write_text
+from icemap.zarr_groups import consolidate, is_consolidated
 
 
 @dataclass(frozen=True)

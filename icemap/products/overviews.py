@@ -13,15 +13,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.gridded import (
-    Variable,
-    consolidate,
-    create_gridded,
-    describe_gridded,
-    grid_of,
-    read_chunk,
-    write_chunk,
-)
+from icemap.gridded import Variable, create_gridded, describe_gridded, grid_of
 from icemap.mapping.map_schema import (
     OVERVIEWS,
     is_published,
@@ -34,7 +26,8 @@ from icemap.mapping.map_schema import (
 from icemap.products.figures.projection import block_means
 from icemap.running.ledger import Ledger
 from icemap.running.run import Job
-from icemap.store import exists, join, storage_errors, zarr_group
+from icemap.store import exists, join, storage_errors
+from icemap.zarr_groups import consolidate, read_chunk, write_chunk, zarr_group
 
 if TYPE_CHECKING:
     import zarr

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid, wrapped
-from icemap.gridded import DIMENSIONS, described_grid, grid_of, open_stored
+from icemap.gridded import DIMENSIONS, described_grid, grid_of
 from icemap.mapping.map_schema import in_order, open_map, target_among, target_of
 from icemap.store import storage_errors
+from icemap.zarr_groups import open_stored
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -29,7 +29,7 @@ MAX_STEPS = 500
 def multidimensional_entries(path: Path, names: Names) -> tuple[list[Entry], str]:
     """Entries of a NetCDF or HDF file or a Zarr store, and why it has none."""
     from icemap.predictors.groups import Container, open_variable
-    from icemap.store import zarr_store
+    from icemap.zarr_groups import zarr_store
 
     is_zarr = path.suffix.lower() == ".zarr"
     try:

@@ -24,10 +24,11 @@ from timing import timed
 
 from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.land import land_at
 from icemap.mapping.map_schema import map_variables
 from icemap.products.cog import COMPRESSION, write_cog
+from icemap.zarr_groups import write_chunk
 
 SECONDS_30 = 30 / 3600
 CHOICES = [

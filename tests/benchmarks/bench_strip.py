@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 
 from icemap.config_sections import TargetConfig
 from icemap.grid import Chunk, Grid
-from icemap.gridded import Variable, create_gridded, write_chunk
+from icemap.gridded import Variable, create_gridded
 from icemap.mapping.broadcast import ensemble_digest
 from icemap.mapping.compiled_file import compiled_size
 from icemap.mapping.map import MapBuild
@@ -43,6 +43,7 @@ from icemap.running.cluster import DaskExecutor, open_cluster
 from icemap.running.ledger import Ledger
 from icemap.running.run import Job, _Timed, run_job
 from icemap.virtual_arctic import world
+from icemap.zarr_groups import write_chunk
 
 HEMISPHERE_CELLS, PERMAFROST_PIXELS = 43_200 * 7_080, 40_000_000
 #: Assumed, as in deploy/README.md: a vCPU of a spot instance.

@@ -8,7 +8,8 @@ import xarray as xr
 from icemap import Grid, IcemapError
 from icemap.boreholes.sample_weights import nugget
 from icemap.boreholes.samples import SAMPLE_COLUMNS, build_samples
-from icemap.gridded import Variable, create_gridded, open_gridded, write_chunk
+from icemap.gridded import Variable, create_gridded, open_gridded
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(-180, 50, 180, 90, 1.0)  # 40 rows, 360 columns
 

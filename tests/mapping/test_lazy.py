@@ -14,7 +14,7 @@ import xarray as xr
 import icemap
 from icemap import Grid, IceEnsemble, IcemapError, IceRegressor
 from icemap.config_sections import TargetConfig
-from icemap.gridded import Variable, create_gridded, write_chunk
+from icemap.gridded import Variable, create_gridded
 from icemap.mapping import lazy
 from icemap.mapping.broadcast import ensemble_digest
 from icemap.mapping.compiled_file import ensure_compiled
@@ -23,6 +23,7 @@ from icemap.mapping.map_schema import map_variables
 from icemap.store import write_json
 from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration, LocalSpread
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(100, 60, 140, 80, 0.5)
 LINEAR = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")

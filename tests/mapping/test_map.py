@@ -14,7 +14,7 @@ import icemap
 from icemap import Grid, IceEnsemble, IcemapError
 from icemap.config_sections import TargetConfig
 from icemap.ensemble.model import vectors_of
-from icemap.gridded import Variable, create_gridded, read_chunk, write_chunk
+from icemap.gridded import Variable, create_gridded
 from icemap.json_records import MapChunkRecord
 from icemap.mapping import broadcast
 from icemap.mapping import chunk as chunk_module
@@ -31,6 +31,7 @@ from icemap.store import write_json
 from icemap.totals.ice_storage import read_sums
 from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration, LocalSpread
+from icemap.zarr_groups import read_chunk, write_chunk
 from tests.benchmarks.exact_pool import exact_means, exact_quantiles
 
 GRID = Grid(100, 60, 140, 80, 1)

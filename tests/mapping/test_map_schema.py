@@ -7,8 +7,9 @@ import xarray as xr
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import is_published, map_variables, open_map, target_of
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(0, 60, 16, 76, 1.0)
 

@@ -16,8 +16,9 @@ from packaging.utils import canonicalize_name
 
 from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables
+from icemap.zarr_groups import write_chunk
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "read-a-map.md"
 ABSENT = """

@@ -310,8 +310,9 @@ def test_a_map_is_read_with_the_short_list_of_the_page(dist, tmp_path):
 def write_map(run: Path) -> None:
     from icemap.config_sections import TargetConfig
     from icemap.grid import Grid
-    from icemap.gridded import create_gridded, write_chunk
+    from icemap.gridded import create_gridded
     from icemap.mapping.map_schema import map_variables
+    from icemap.zarr_groups import write_chunk
 
     grid, variables = Grid(100, 60, 110, 70, 1.0), map_variables(TargetConfig())
     run.mkdir()

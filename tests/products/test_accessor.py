@@ -10,9 +10,10 @@ import pytest
 import icemap
 from icemap import Grid, IcemapError
 from icemap.config_sections import TargetConfig
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables
 from icemap.products.figures.maps import map_figure
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(-180, 50, 180, 84, 2.0)
 

@@ -13,10 +13,11 @@ from rio_cogeo.cogeo import cog_validate
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products import cog
 from icemap.products.cog import layout_problem, write_cog, write_cogs
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(-180, 40, 180, 90, 0.25)
 TARGET = TargetConfig()

@@ -10,10 +10,11 @@ import pytest
 
 from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables
 from icemap.products.cog import write_cogs
 from icemap.products.intake_catalog import write_catalog
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(100, 50, 140, 70, 1.0)
 TARGET = TargetConfig(

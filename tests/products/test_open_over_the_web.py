@@ -26,12 +26,13 @@ from icemap.cli import main
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import consolidate, create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, replicates_url
 from icemap.products.intake_catalog import write_catalog
 from icemap.products.query import query
 from icemap.store import list_names, remove, write_bytes
+from icemap.zarr_groups import consolidate, write_chunk
 
 GRID = Grid(60, 50, 124, 82, 1.0)
 

@@ -15,7 +15,7 @@ import xarray as xr
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, grid_of, read_chunk, write_chunk
+from icemap.gridded import create_gridded, grid_of
 from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products import overviews
 from icemap.products.cog import write_cog
@@ -23,6 +23,7 @@ from icemap.products.figures.maps import map_figure
 from icemap.products.overviews import coarser_grids, write_overviews
 from icemap.running.ledger import Ledger
 from icemap.running.run import SerialExecutor, run_job
+from icemap.zarr_groups import read_chunk, write_chunk
 
 # Rows become odd at the second level.
 GRID = Grid(-180, 33.5, 180, 90, 0.25)

@@ -11,7 +11,7 @@ import rasterio
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables, open_map
 from icemap.mapping.sums import chunk_sums, to_records
 from icemap.products.cog import write_cog, write_cogs
@@ -22,6 +22,7 @@ from icemap.products.stac import write_stac
 from icemap.running.ledger import Ledger
 from icemap.store import exists, join, read_bytes, read_json, write_bytes
 from icemap.totals.ice_storage import ice_storage, write_ice_storage
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(100, 50, 164, 82, 0.5)
 TARGET = TargetConfig()

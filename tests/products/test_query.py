@@ -6,9 +6,10 @@ import pytest
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products.query import query
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(-180, 40, 180, 80, 1.0)
 

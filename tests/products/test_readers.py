@@ -20,7 +20,7 @@ import xarray as xr
 
 from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products.cog import write_cogs
 from icemap.products.intake_catalog import write_catalog
@@ -29,6 +29,7 @@ from icemap.products.query import query
 from icemap.running.ledger import Ledger
 from icemap.running.run import SerialExecutor, run_job
 from icemap.store import join
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(-180, 40, 180, 90, 0.5)
 TARGET = TargetConfig()

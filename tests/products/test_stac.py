@@ -23,12 +23,13 @@ from icemap.boreholes.sample_files import write_sites
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, describe_gridded, write_chunk
+from icemap.gridded import create_gridded, describe_gridded
 from icemap.mapping.map_schema import map_variables
 from icemap.products.cog import write_cogs
 from icemap.products.figures.thumbnail import thumbnail_figure
 from icemap.products.stac import DATACUBE, EXTENSIONS, SCIENTIFIC, write_stac
 from icemap.words import pseudo_sites_words
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(100, 50, 140, 70, 1.0)
 TARGET = TargetConfig(

@@ -20,7 +20,7 @@ from icemap.cli import main
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, describe_gridded, write_chunk
+from icemap.gridded import create_gridded, describe_gridded
 from icemap.mapping.map_schema import HELD_OUT, map_variables
 from icemap.mapping.replicate_fields import ReplicateFields, StoredReplicates, replicates_url
 from icemap.mapping.sums import chunk_sums, to_records
@@ -30,6 +30,7 @@ from icemap.totals.ice_storage import ice_storage, write_ice_storage
 from icemap.totals.opened_map import ResidualFacts
 from icemap.totals.residual_field import Variogram, residual_total_sd
 from icemap.verification.interval_scope import NORMAL_95
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(60, 50, 124, 82, 0.5)
 REPLICATES = 12

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.grid import Chunk, Grid
-from icemap.gridded import grid_of, read_chunk
+from icemap.gridded import grid_of
 from icemap.json_records import CubeFacts
 from icemap.predictors.align import CLASS_NODATA
 from icemap.predictors.cube import open_cube
@@ -21,6 +21,7 @@ from icemap.products.figures.predictors import predictor_histogram, predictor_ma
 from icemap.products.pages.page import embedded, render
 from icemap.products.plausible import doubt
 from icemap.store import write_text
+from icemap.zarr_groups import read_chunk
 
 if TYPE_CHECKING:
     import xarray as xr

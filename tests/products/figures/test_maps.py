@@ -11,10 +11,11 @@ from matplotlib.image import imread
 
 from icemap.config_sections import TargetConfig
 from icemap.grid import Grid
-from icemap.gridded import create_gridded, write_chunk
+from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products.figures.maps import map_figure, width_parts_figure
 from icemap.products.figures.style import STYLE, new_figure, saved
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(-180, 40, 180, 90, 2.0)
 

@@ -9,10 +9,11 @@ import pytest
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.gridded import Variable, create_gridded, write_chunk
+from icemap.gridded import Variable, create_gridded
 from icemap.predictors.cube import FRACTION, VALID
 from icemap.products.pages import predictors as predictors_page
 from icemap.products.pages.predictors import write_predictors_page
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(-180, 40, 180, 80, 1)
 ATTRS = {

@@ -1,0 +1,78 @@
+"""Texts that are no address of a file or folder, and why."""
+
+from __future__ import annotations
+
+import os
+import re
+import reprlib
+from urllib.parse import urlsplit
+
+from icemap.addresses import shown
+from icemap.errors import IcemapError
+
+
+def address_problem(url: str) -> str | None:
+    """Why a text is no address of a file or folder; None if it can be one.
+
+    Examples
+    --------
+    >>> address_problem("s3://bucket/run"), address_problem("data/dem.tif")
+    (None, None)
+    >>> address_problem("/vsicurl/https://example.org/dem.tif")
+    "'/vsicurl/https://example.org/dem.tif' is GDAL's way of writing an address: give the https://
+    or s3:// address itself"
+    """
+    import fsspec
+
+    given = f"'{reprlib.repr(shown(url))[1:-1]}'"
+    if not url.strip():
+        return "an address is empty: give a file or a folder"
+    if "\0" in url:
+        return f"{given} holds a zero byte and is no address: remove it"
+    if url.startswith("/vsi"):
+        return (
+            f"'{url}' is GDAL's way of writing an address: give the https:// or s3:// address"
+            " itself"
+        )
+    if re.match(r"file:(?!//(localhost)?/)", url):
+        return (
+            f"{given} is no address of a file on this machine: write file:///path, or the path"
+            " itself"
+        )
+    if os.path.expanduser(url).startswith("~/"):
+        return f"{given} begins with ~, and the home folder is not known: write the whole path"
+    protocol, separator, rest = url.partition("://")
+    if not separator:
+        return None
+    known = fsspec.available_protocols()
+    for part in protocol.split("::"):
+        if part not in known:
+            return (
+                f"{given} begins with '{part[:30]}://', which is no kind of storage that can be"
+                " read: use a path, s3:// or https://"
+            )
+    try:
+        urlsplit(url).port  # noqa: B018  (raises where it is no number)
+    except ValueError:
+        return (
+            f"{given} has no number as its port: write signs such as / ? # @ : in a name or a"
+            " password as %2F %3F %23 %40 %3A"
+        )
+    if protocol in ("s3", "s3a", "gs", "gcs", "az", "abfs") and (
+        "//" in rest or not rest.strip("/")
+    ):
+        return f"{given} has a folder without a name in it (//): write the address without it"
+    return None
+
+
+def require_address(url: str) -> None:
+    """Refuse what is no address of a file or folder.
+
+    Raises
+    ------
+    IcemapError
+        Saying why.
+    """
+    problem = address_problem(url)
+    if problem is not None:
+        raise IcemapError(f"{problem[0].upper()}{problem[1:]}.")
