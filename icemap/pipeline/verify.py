@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,9 @@ from icemap.words import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from icemap.ensemble.replicates import TrainingTable
     from icemap.json_records import CalibrationRecord, LearningCurve
@@ -67,19 +69,13 @@ def _make(context: Context) -> Facts:
     from icemap.predictors.cube import open_cube
     from icemap.products.pages.verification import write_verification_page
     from icemap.verification.applicability import Applicability, predictor_weights
-    from icemap.verification.calibration import NOT_CALIBRATED, Calibration
-    from icemap.verification.competitors import installed, left_out
-    from icemap.verification.cross_validation import MODEL
-    from icemap.verification.cv_schemes import (
-        FoldOptions,
-        fold_labels,
-        headline,
-        with_pseudo_sites,
-    )
+    from icemap.verification.calibration import NOT_CALIBRATED
+    from icemap.verification.competitors import installed
+    from icemap.verification.cv_schemes import headline, with_pseudo_sites
     from icemap.verification.fold_distances import fold_distances
     from icemap.verification.record import verification_record
     from icemap.verification.skill import skill_blocks
-    from icemap.verification.summary import replicate_scores, with_calibrated
+    from icemap.verification.summary import replicate_scores, score_lines, with_calibrated
 
     config = context.config
     ensemble, samples = prepared_ensemble(context)
@@ -87,40 +83,24 @@ def _make(context: Context) -> Facts:
     everything = ensemble.table(samples)
     # Pseudo-sites are last, so that rows mean the same with and without them.
     table, boreholes = everything.take(everything.drilled), samples[everything.drilled]
+    blocks, _ = skill_blocks(table.longitude, table.latitude, config.ensemble.block_degrees)
     places = choose_places(open_cube(config.folder.cube), config.verification.places, config.seed)
     domain, published = (places.longitude, places.latitude), ensemble.followed.published
-    options = FoldOptions(
-        config.verification.folds, config.ensemble.block_degrees, domain, config.seed, published
-    )
-    try:
-        labels, notes = fold_labels(table, options)
-    except ValueError as error:
-        raise IcemapError(
-            f"{config.folder.samples}: {error} The number of folds is verification.folds in the"
-            " config."
-        ) from error
-    confidence = _confidence(config, table)
+    labels, notes = _folds(config, table, domain, published=published)
+    confidence = _confidence(config, blocks)
     competitors, absent = installed(config.verification.competitors)
-    notes = [*([f"this is {config.preview}"] if config.quick else []), *notes, *absent]
-    if "random_forest" in ensemble.members and find_spec("shap") is None:
-        notes.append(left_out("Shapley values of the random forest", "shap"))
+    notes = [*_preview_note(config), *notes, *absent, *_shapley_note(ensemble.members)]
     # Before the first fit: what is changed or left out is known by then.
     for note in notes:
         context.log(f"  {note}")
     folds = {kind: with_pseudo_sites(everything, part) for kind, part in labels.items()}
     found = left_out_forecasts(context, ensemble, samples, folds, competitors)
     first = headline(found.by_kind)
-    blocks, _ = skill_blocks(table.longitude, table.latitude, config.ensemble.block_degrees)
-    if published:
-        calibration = NOT_CALIBRATED.to_dict()
-    else:
-        part = found.by_kind[first]
-        pit, dissimilarity = part["models"][MODEL]["pit"], part["dissimilarity"]
-        sure = None if confidence is None else confidence.of(part["rows"])
-        fitted = Calibration.fit(
-            pit, dissimilarity, _nugget(config, boreholes), sure, blocks[part["rows"]]
-        )
-        calibration = fitted.to_dict()
+    calibration = (
+        NOT_CALIBRATED.to_dict()
+        if published
+        else _calibration(config, found.by_kind[first], boreholes, confidence, blocks)
+    )
     predictors = ensemble.coding_.design(everything.X)
     applicability = Applicability.fit(
         predictors,
@@ -133,11 +113,14 @@ def _make(context: Context) -> Facts:
         for kind, part in found.by_kind.items()
     }
     share = ensemble.tuning_.climatology
-    said_of_share = _share_note(share, found.shares, nested=not config.quick)
-    notes += said_of_share
-    notes += _confidence_note(config, calibration)
+    said = [
+        *_share_note(share, found.shares, nested=not config.quick),
+        *_confidence_note(config, calibration),
+    ]
+    notes += said
     if pseudo_sites := len(samples) - len(boreholes):
         notes.append(pseudo_sites_words(pseudo_sites))
+    marked = {"pseudo_sites": pseudo_sites} if pseudo_sites else {}
     scored = verification_record(by_kind, table, applicability, config)
     record = {
         **scored,
@@ -148,26 +131,25 @@ def _make(context: Context) -> Facts:
         "notes": [*notes, *found.notes],
         "failed": found.failed,
         **({"preview": config.preview} if config.quick else {}),
-        **({"pseudo_sites": pseudo_sites} if pseudo_sites else {}),
+        **marked,
     }
     context.settle()
     write_json(join(config.folder.ensemble, CALIBRATION), calibration)
     write_json(join(config.folder.ensemble, APPLICABILITY), applicability.to_dict())
     for line in [
-        *_as_text(scored["table"], config.target.unit),
+        *score_lines(scored["table"], config.target.unit),
         *found.notes,
-        *said_of_share,
-        *_confidence_note(config, calibration),
+        *said,
+        scored["skill"]["sentence"],
     ]:
         context.log("  " + line)
-    context.log("  " + scored["skill"]["sentence"])
     if found.learned:
-        curve = _learning_curve(context, found.learned, found.by_kind[first], table)
+        curve = _learning_curve(config, found.learned, found.by_kind[first], blocks)
         record |= {"learning_curve": curve}
         context.log("  " + curve["sentence"])
     influence = find_influence(context, ensemble, samples, places, by_kind[first], found.permuted)
     write_json(config.folder.influence, influence)
-    support = _support(context, influence["classes"], by_kind[first], samples)
+    support = _support(context, influence["classes"], by_kind[first], samples, blocks)
     record |= support
     write_json(config.folder.verification, record)
     context.log("  " + support["sampling_support"]["sentence"])
@@ -179,12 +161,58 @@ def _make(context: Context) -> Facts:
         config.folder.verification_page, record, influence, boreholes, config, units
     )
     context.log(f"  see {config.folder.verification_page}")
-    marked = {"pseudo_sites": pseudo_sites} if pseudo_sites else {}
     return {"samples": len(table), **marked, "skill": record["skill"]}
 
 
+def _folds(
+    config: Config,
+    table: TrainingTable,
+    domain: tuple[NDArray[np.float64], NDArray[np.float64]],
+    *,
+    published: bool,
+) -> tuple[dict[str, NDArray[np.int64]], list[str]]:
+    """Labels of the samples by kind of folds, and what is to be said of them."""
+    from icemap.verification.cv_schemes import FoldOptions, fold_labels
+
+    options = FoldOptions(
+        config.verification.folds, config.ensemble.block_degrees, domain, config.seed, published
+    )
+    try:
+        return fold_labels(table, options)
+    except ValueError as error:
+        raise IcemapError(
+            f"{config.folder.samples}: {error} The number of folds is verification.folds in the"
+            " config."
+        ) from error
+
+
+def _calibration(
+    config: Config,
+    part: LeftOutForecasts,
+    boreholes: pd.DataFrame,
+    confidence: Confidence | None,
+    blocks: NDArray[Any],
+) -> CalibrationRecord:
+    """The calibration by the headline folds."""
+    from icemap.verification.calibration import Calibration
+    from icemap.verification.cross_validation import MODEL
+
+    fitted = Calibration.fit(
+        part["models"][MODEL]["pit"],
+        part["dissimilarity"],
+        _nugget(config, boreholes),
+        None if confidence is None else confidence.of(part["rows"]),
+        blocks[part["rows"]],
+    )
+    return fitted.to_dict()
+
+
 def _support(
-    context: Context, classes: Sequence[MapClasses], part: LeftOutForecasts, samples: pd.DataFrame
+    context: Context,
+    classes: Sequence[MapClasses],
+    part: LeftOutForecasts,
+    samples: pd.DataFrame,
+    blocks: NDArray[Any],
 ) -> dict[str, Any]:
     """How the samples are spread over the map's classes, and how good the forecasts of each are."""
     from icemap.boreholes.pseudo import is_pseudo
@@ -195,19 +223,13 @@ def _support(
         support_table,
         worst_supported,
     )
-    from icemap.verification.skill import skill_blocks
     from icemap.verification.summary import shown_model
 
-    config = context.config
-    pseudo = is_pseudo(samples)
-    boreholes = samples[~pseudo]
-    place = boreholes["lon"].to_numpy(float), boreholes["lat"].to_numpy(float)
-    blocks, _ = skill_blocks(*place, config.ensemble.block_degrees)
     described = {
         name: Described(source.unit, source.classes) for name, source in context.sources.items()
     }
     values = {one["predictor"]: samples[one["predictor"]].to_numpy(float) for one in classes}
-    rows = support_table(classes, values, described, pseudo)
+    rows = support_table(classes, values, described, is_pseudo(samples))
     return {
         "sampling_support": {
             "sentence": support_sentence(rows),
@@ -215,23 +237,23 @@ def _support(
             "classes": rows,
         },
         "by_predictor": predictor_groups(
-            part, classes, values, described, shown_model(part["models"]), blocks, config.seed
+            part,
+            classes,
+            values,
+            described,
+            shown_model(part["models"]),
+            blocks,
+            context.config.seed,
         ),
     }
 
 
 def _learning_curve(
-    context: Context,
-    learned: Sequence[LearnedPart],
-    part: LeftOutForecasts,
-    table: TrainingTable,
+    config: Config, learned: Sequence[LearnedPart], part: LeftOutForecasts, blocks: NDArray[Any]
 ) -> LearningCurve:
     """What more sites gained under the headline folds."""
     from icemap.verification.learning_curve import learning_curve
-    from icemap.verification.skill import skill_blocks
 
-    config = context.config
-    blocks, _ = skill_blocks(table.longitude, table.latitude, config.ensemble.block_degrees)
     return learning_curve(learned, part["y"], blocks[part["rows"]], config.seed, config.target)
 
 
@@ -256,21 +278,31 @@ def _nugget(config: Config, samples: pd.DataFrame) -> float:
     return float(spread * (1 - (1 / samples["sites"]).mean()) ** 0.5)
 
 
-def _confidence(config: Config, table: TrainingTable) -> Confidence | None:
+def _confidence(config: Config, blocks: NDArray[Any]) -> Confidence | None:
     """With which the interval is to cover 95 %, as the config asks."""
     from icemap.verification.confidence import Confidence, least_samples
-    from icemap.verification.skill import skill_blocks
 
     level = config.verification.confidence
     if level is None:
         return None
-    if len(table) < (least := least_samples(level)):
+    if len(blocks) < (least := least_samples(level)):
         raise IcemapError(
             f"verification.confidence is {level:g}, for which {least} samples are needed at least;"
-            f" {config.folder.samples} has {len(table)}. Take a lower one, or leave the key out."
+            f" {config.folder.samples} has {len(blocks)}. Take a lower one, or leave the key out."
         )
-    blocks, _ = skill_blocks(table.longitude, table.latitude, config.ensemble.block_degrees)
     return Confidence(level, blocks, config.seed)
+
+
+def _preview_note(config: Config) -> list[str]:
+    return [f"this is {config.preview}"] if config.quick else []
+
+
+def _shapley_note(members: Sequence[str]) -> list[str]:
+    from icemap.verification.competitors import left_out
+
+    if "random_forest" not in members or find_spec("shap") is not None:
+        return []
+    return [left_out("Shapley values of the random forest", "shap")]
 
 
 def _confidence_note(config: Config, calibration: CalibrationRecord) -> list[str]:
@@ -301,35 +333,6 @@ def _share_note(share: float, in_folds: Sequence[float], *, nested: bool) -> lis
         " the mean of the folds: spatial folds inside each training side find the rest not better"
         " than climatology beyond chance"
     ]
-
-
-def _as_text(rows: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
-    """The verification table; skill against climatology leads."""
-    scores = {
-        "r2": "7.2f",
-        "rmse": "9.2f",
-        "bias": "8.2f",
-        "crps": "8.2f",
-        "coverage_95": "9.1%",
-        "coverage_95_low": "8.1%",
-        "coverage_95_high": "8.1%",
-        "width_95": "9.1f",
-        "winkler_95": "11.1f",
-    }
-    yield (
-        f"{'folds':22s}{'model':25s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
-        f"{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'from':>8s}{'to':>8s}"
-        f"{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
-    )
-    for row in rows:
-        skill = f"{row['crpss']:7.1%}" if "crpss" in row else f"{'-':>7s}"
-        known = row.get("crpss_low") is not None
-        span = f"{row['crpss_low']:.1%} to {row['crpss_high']:.1%}" if known else "-"
-        figures = "".join(
-            f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-"
-            for key, form in scores.items()
-        )
-        yield f"{row['folds']:22s}{row['model'].replace('_', ' '):25s}{skill}{span:>18s}{figures}"
 
 
 def _products(config: Config) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -158,6 +158,43 @@ def verification_table(
         for kind, part in by_kind.items()
         for name, model in part["models"].items()
     ]
+
+
+def score_lines(rows: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
+    """The verification table as text; skill against climatology leads.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        From `verification_table`.
+    unit : str
+        Of the target.
+    """
+    scores = {
+        "r2": "7.2f",
+        "rmse": "9.2f",
+        "bias": "8.2f",
+        "crps": "8.2f",
+        "coverage_95": "9.1%",
+        "coverage_95_low": "8.1%",
+        "coverage_95_high": "8.1%",
+        "width_95": "9.1f",
+        "winkler_95": "11.1f",
+    }
+    yield (
+        f"{'folds':22s}{'model':25s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
+        f"{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'from':>8s}{'to':>8s}"
+        f"{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
+    )
+    for row in rows:
+        skill = f"{row['crpss']:7.1%}" if "crpss" in row else f"{'-':>7s}"
+        known = row.get("crpss_low") is not None
+        span = f"{row['crpss_low']:.1%} to {row['crpss_high']:.1%}" if known else "-"
+        figures = "".join(
+            f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-"
+            for key, form in scores.items()
+        )
+        yield f"{row['folds']:22s}{row['model'].replace('_', ' '):25s}{skill}{span:>18s}{figures}"
 
 
 def _skill_columns(skill: Skill | None) -> Row:

@@ -81,12 +81,9 @@ def test_the_learning_curve_is_of_headline_folds_and_not_of_a_preview(monkeypatc
 
 
 def test_the_curve_of_the_folds_is_read_back_from_its_file(tmp_path):
-    everything, degrees = found(), SimpleNamespace(block_degrees=10.0)
-    config = SimpleNamespace(ensemble=degrees, seed=0, target=TargetConfig())
-    place = np.arange(12) * 20.0
-    table = SimpleNamespace(longitude=place, latitude=np.full(12, 65.0))
-    run: Any = SimpleNamespace(config=config)
-    curve = _learning_curve(run, everything.learned, everything.by_kind["knndm"], table)  # type: ignore[arg-type]
+    everything, config = found(), SimpleNamespace(seed=0, target=TargetConfig())
+    part = everything.by_kind["knndm"]
+    curve = _learning_curve(config, everything.learned, part, np.arange(12))  # type: ignore[arg-type]
     url = str(tmp_path / "curve.json")
     write_json(url, curve)
     back = read_record(url, LearningCurve, "")
