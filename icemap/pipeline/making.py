@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from icemap.errors import IcemapError
 from icemap.pipeline.lost import lost_product, lost_products
-from icemap.pipeline.steps import Context, Step, digests_of
+from icemap.pipeline.steps import Context, Digests, Step, digests_of
 from icemap.run_folder import NEXT
 from icemap.store import exists, join, remove
 
@@ -49,65 +50,89 @@ def run_steps(steps: Sequence[Step], context: Context, names: Sequence[str]) -> 
     context.keys = {name: one.key for name, one in digests.items()}
     made = False
     for step in needed:
-        now = digests[step.name]
-        finished = context.provenance.is_finished(step.name, now.key)
-        lost = (
-            lost_product(step, context.config, context.provenance.steps[step.name])
-            if finished
-            else ""
-        )
-        reworded = finished and not lost and not context.provenance.says(step.name, now.words)
-        done = finished and not lost and not reworded
+        state = _state(step, context, digests[step.name])
         if step.name not in names:
-            if lost:
-                raise IcemapError(
-                    f"{lost} Run 'icemap {step.name}' or 'icemap run' first, which make it again."
-                )
-            if not done:
-                raise IcemapError(
-                    f"The step '{step.name}' comes before and is not done for this config: run"
-                    f" 'icemap {step.name}' or 'icemap run' first."
-                )
+            _require_done(step, state)
             continue
         context.making = step.name
-        if done:
+        if state.done:
             context.log(f"{step.name}: there already")
             _drop_next(step, context)
             continue
-        if lost:
-            context.log(f"{step.name}: {lost}")
-        resume = not finished and context.provenance.is_started(step.name, now.key)
-        verb = "rewording" if reworded else "continuing" if resume else "making"
-        context.log(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
-        if finished:
-            # What its ledger has is there, unless a whole group of chunks has vanished, which the
-            # step looks for itself.
-            _drop_next(step, context)
-            for url, _ in list(
-                lost_products(step, context.config, context.provenance.steps[step.name])
-            ):
-                if url:
-                    # Nobody shall read the rest of it.
-                    remove(url)
-            context.provenance.reopen(step.name)
-        elif not resume:
-            _start(step, context, now.depends)
-        elif context.provenance.is_replacing(step.name):
-            context.settle()
-        if not context.provenance.is_next(step.name):
-            context.describe()
-        begun = time.monotonic()
-        facts = step.make(context)
-        context.settle()
-        if not finished and not resume:
-            # A later run can say how long it will take.
-            facts = {**facts, "seconds": round(time.monotonic() - begun, 1)}
-        context.finish(step, facts, now.words)
+        _make(step, context, digests[step.name], state)
         _reopen_bereft(steps, step, context)
         made = True
     if made and not any(map(context.provenance.is_next, context.provenance.steps)):
         remove(join(context.config.run, NEXT))
     return made
+
+
+@dataclass(frozen=True)
+class _State:
+    """How far a step is: finished for this config; what of its products is lost, in a sentence; or
+    whole, with other words than the config's.
+    """
+
+    finished: bool
+    lost: str
+    reworded: bool
+
+    @property
+    def done(self) -> bool:
+        return self.finished and not self.lost and not self.reworded
+
+
+def _state(step: Step, context: Context, now: Digests) -> _State:
+    provenance = context.provenance
+    if not provenance.is_finished(step.name, now.key):
+        return _State(finished=False, lost="", reworded=False)
+    lost = lost_product(step, context.config, provenance.steps[step.name])
+    reworded = not lost and not provenance.says(step.name, now.words)
+    return _State(True, lost, reworded)
+
+
+def _require_done(step: Step, state: _State) -> None:
+    if state.lost:
+        raise IcemapError(
+            f"{state.lost} Run 'icemap {step.name}' or 'icemap run' first, which make it again."
+        )
+    if not state.done:
+        raise IcemapError(
+            f"The step '{step.name}' comes before and is not done for this config: run"
+            f" 'icemap {step.name}' or 'icemap run' first."
+        )
+
+
+def _make(step: Step, context: Context, now: Digests, state: _State) -> None:
+    """Make a step, or what is left to make of it."""
+    provenance = context.provenance
+    if state.lost:
+        context.log(f"{step.name}: {state.lost}")
+    resume = not state.finished and provenance.is_started(step.name, now.key)
+    verb = "rewording" if state.reworded else "continuing" if resume else "making"
+    context.log(f"{step.name}: {verb} {', '.join(step.products(context.config))}")
+    if state.finished:
+        # What its ledger has is there, unless a whole group of chunks has vanished, which the step
+        # looks for itself.
+        _drop_next(step, context)
+        for url, _ in list(lost_products(step, context.config, provenance.steps[step.name])):
+            if url:
+                # Nobody shall read the rest of it.
+                remove(url)
+        provenance.reopen(step.name)
+    elif not resume:
+        _start(step, context, now.depends)
+    elif provenance.is_replacing(step.name):
+        context.settle()
+    if not provenance.is_next(step.name):
+        context.describe()
+    begun = time.monotonic()
+    facts = step.make(context)
+    context.settle()
+    if not state.finished and not resume:
+        # A later run can say how long it will take.
+        facts = {**facts, "seconds": round(time.monotonic() - begun, 1)}
+    context.finish(step, facts, now.words)
 
 
 def _start(step: Step, context: Context, depends: Any) -> None:
@@ -189,8 +214,9 @@ def _not_done(steps: Sequence[Step], step: Step, context: Context, names: Sequen
             now = digests_of(needed[:number], context)[other.name]
         except IcemapError as error:
             return f"the step '{other.name}' is not done ({str(error).rstrip('.')})"
-        if not context.provenance.is_finished(other.name, now.key):
+        state = _state(other, context, now)
+        if not state.finished:
             return f"the step '{other.name}' is not done"
-        if lost := lost_product(other, context.config, context.provenance.steps[other.name]):
-            return f"the step '{other.name}' has to be done again ({lost.rstrip('.')})"
+        if state.lost:
+            return f"the step '{other.name}' has to be done again ({state.lost.rstrip('.')})"
     return ""

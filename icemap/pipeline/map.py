@@ -22,27 +22,16 @@ def _depends(context: Context) -> Any:
 
 def _make(context: Context) -> Facts:
     """The ensemble over the cube."""
-    from icemap.boreholes.pseudo import is_pseudo
     from icemap.boreholes.sample_files import read_samples
-    from icemap.ensemble.saved import read_manifest
     from icemap.mapping.agreement import require_agreement, require_memory
-    from icemap.mapping.broadcast import calibration_record, ensemble_digest
+    from icemap.mapping.broadcast import ensemble_digest
     from icemap.mapping.compiled_file import ensure_compiled
     from icemap.mapping.map import MapBuild
-    from icemap.mapping.map_schema import (
-        HELD_OUT,
-        PREVIEW,
-        PSEUDO_SITES,
-        RECIPE,
-        SPLITS,
-        interval_attributes,
-        map_variables,
-    )
+    from icemap.mapping.map_schema import map_variables
     from icemap.mapping.replicate_fields import replicates_url
     from icemap.running.run import Job
 
     config = context.config
-    published = config.ensemble.recipe == "published"
     build = MapBuild(
         context.place(config.folder.map),
         config.folder.cube,
@@ -50,7 +39,7 @@ def _make(context: Context) -> Facts:
         ensemble_digest(config.folder.ensemble),
         config.grid.grid,
         config.grid.chunk,
-        map_variables(config.target, published=published),
+        map_variables(config.target, published=config.ensemble.recipe == "published"),
         _replicate_fields(config),
     )
     if build.fields is not None:
@@ -62,27 +51,7 @@ def _make(context: Context) -> Facts:
         require_agreement(build)
         ensure_compiled(config.folder.ensemble, read_samples(config.folder.samples))
         require_memory(build, context.executor)
-    source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
-    history = (
-        f"seed {config.seed}; inputs sha256:{context.provenance.key_of('map')}; settings and"
-        f" versions: {RECORD} of the run"
-    )
-    attrs = {
-        **map_words(config),
-        "source": source,
-        "history": history,
-        HELD_OUT: config.ensemble.held_out,
-        **interval_attributes(calibration_record(config.folder.ensemble)),
-    }
-    # An ensemble of before two replicates shared a split says nothing of it.
-    if splits := read_manifest(config.folder.ensemble).get("splits"):
-        attrs[SPLITS] = splits
-    if published:
-        attrs[RECIPE] = config.ensemble.recipe
-    if config.quick:
-        attrs[PREVIEW] = config.preview
-    if count := int(is_pseudo(read_samples(config.folder.samples)).sum()):
-        attrs[PSEUDO_SITES] = pseudo_sites_words(count)
+    attrs = _attributes(context)
     if not done:
         build.create(attrs)
     else:
@@ -106,6 +75,46 @@ def _make(context: Context) -> Facts:
         "inside_aoa": sum(record.get("aoa", 0) for record in records),
         "extrapolated": sum(record.get("extrapolated", 0) for record in records),
     }
+
+
+def _attributes(context: Context) -> dict[str, Any]:
+    """What the map says of itself."""
+    from icemap.boreholes.pseudo import is_pseudo
+    from icemap.boreholes.sample_files import read_samples
+    from icemap.ensemble.saved import read_manifest
+    from icemap.mapping.broadcast import calibration_record
+    from icemap.mapping.map_schema import (
+        HELD_OUT,
+        PREVIEW,
+        PSEUDO_SITES,
+        RECIPE,
+        SPLITS,
+        interval_attributes,
+    )
+
+    config = context.config
+    source = f"icemap {__version__}, ensemble of {config.ensemble.replicates} replicates"
+    history = (
+        f"seed {config.seed}; inputs sha256:{context.provenance.key_of('map')}; settings and"
+        f" versions: {RECORD} of the run"
+    )
+    attrs = {
+        **map_words(config),
+        "source": source,
+        "history": history,
+        HELD_OUT: config.ensemble.held_out,
+        **interval_attributes(calibration_record(config.folder.ensemble)),
+    }
+    # An ensemble of before two replicates shared a split says nothing of it.
+    if splits := read_manifest(config.folder.ensemble).get("splits"):
+        attrs[SPLITS] = splits
+    if config.ensemble.recipe == "published":
+        attrs[RECIPE] = config.ensemble.recipe
+    if config.quick:
+        attrs[PREVIEW] = config.preview
+    if count := int(is_pseudo(read_samples(config.folder.samples)).sum()):
+        attrs[PSEUDO_SITES] = pseudo_sites_words(count)
+    return attrs
 
 
 def _say_support(context: Context) -> None:
