@@ -4,7 +4,7 @@ exits with code 2.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -249,40 +249,10 @@ def status(run_url: str) -> None:
     \b
         icemap status runs/ice
     """
-    import time
+    from icemap.pipeline.status import status_lines
 
-    from icemap.provenance import Provenance
-    from icemap.running.ledger import Ledger
-    from icemap.running.lock import ended, owner, read_lock
-    from icemap.running.progress import progress_lines
-    from icemap.store import exists
-
-    folder, lock = RunFolder(run_url), read_lock(run_url)
-    if lock is None and not exists(folder.record):
-        raise IcemapError(
-            f"There is no run at {run_url}: give the folder that the config names as 'run'."
-        )
-    if lock is not None:
-        dead = ", which does not run any more: the next command takes over" if ended(lock) else ""
-        _log(f"{'locked by':10s} {owner(lock)}{dead}")
-    for name, record in Provenance(run_url).steps.items():
-        ledger = Ledger(folder.ledger(name))
-        parts = len(ledger.keys())
-        state = (
-            f"finished {record['finished']}"
-            if record["finished"]
-            else f"begun {record['started']}, not finished"
-        )
-        _log(f"{name:10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
-        if "next" in record:
-            ledger = Ledger(RunFolder(folder.next(name)).ledger(name))
-            parts = len(ledger.keys())
-            state = f"to be replaced: begun {record['next']['started']}, not finished"
-            _log(f"{'':10s} {state}" + (f", {parts} parts in the ledger" if parts else ""))
-        unfinished = "next" in record or not record["finished"]
-        note = ledger.progress() if unfinished else None
-        for line in progress_lines(note, time.time()) if note else []:
-            _log(f"{'':10s} {line}")
+    for line in status_lines(run_url):
+        _log(line)
 
 
 @main.command()
@@ -425,6 +395,7 @@ def _run(
     from icemap.config import PREVIEW, load_config
     from icemap.pipeline.chain import run
     from icemap.store import join
+    from icemap.totals.ice_storage import total_line
 
     run(config_url, names, cluster, workers, _log, quick=quick)
     if names is not None:
@@ -435,29 +406,7 @@ def _run(
     _log(f"picture  {join(config.folder.products, 'map.png')}")
     _log(f"report   {join(config.run, 'report.html')}")
     _log(f"scores   {join(config.run, 'verification.html')}")
-    _log(f"totals   {join(config.run, 'ice_storage.json')}")
-    _log(_totals(config.run))
+    _log(f"totals   {config.folder.storage}")
+    _log(total_line(config.folder.storage))
     if quick or config.quick:
         _log(f"This is {PREVIEW}.")
-
-
-def _totals(run_url: str) -> str:
-    from icemap.store import join
-    from icemap.totals.ice_storage import four_digits
-    from icemap.totals.opened_map import read_storage
-
-    content = read_storage(RunFolder(run_url).storage)
-    columns = {
-        "region",
-        "unit",
-        *(("ice_km3",) if content["quantity"] == "ice storage" else ("mean",)),
-    }
-    if not any(row.get("region") == "all" and columns <= row.keys() for row in content["regions"]):
-        raise IcemapError(
-            f"{join(run_url, 'ice_storage.json')} has no total: delete it, and make it again with"
-            " 'icemap storage'."
-        )
-    quantity = "ice_km3" if content["quantity"] == "ice storage" else "mean"
-    row: Mapping[str, Any] = next(row for row in content["regions"] if row["region"] == "all")
-    total, low, high = (four_digits(row[quantity + part]) for part in ("", "_lower95", "_upper95"))
-    return f"{content['quantity']}: {total} {row['unit']} (95 %: {low} to {high})"

@@ -19,7 +19,7 @@ from icemap.run_folder import RunFolder
 from icemap.running.ledger import Ledger
 from icemap.store import write_json
 from icemap.totals.ice_totals import with_mask
-from icemap.totals.opened_map import OpenedMap, ResidualFacts
+from icemap.totals.opened_map import OpenedMap, ResidualFacts, read_storage
 from icemap.totals.polygon_storage import ZoneSums, sum_polygons
 from icemap.totals.polygons import SUFFIXES, read_zones
 from icemap.totals.zone_storage import sum_zones
@@ -260,6 +260,30 @@ def storage_lines(table: pd.DataFrame) -> Iterator[str]:
             f"{row['region']:{widest}s} {total:>12s} {row['unit']} (95 %: {low} to {high}), inside"
             f" the AOA {inside}"
         )
+
+
+def total_line(url: str) -> str:
+    """Total and interval of the whole map in one line, from an ``ice_storage.json``.
+
+    Raises
+    ------
+    IcemapError
+        If it has none.
+    """
+    content = read_storage(url)
+    quantity = "ice_km3" if content["quantity"] == "ice storage" else "mean"
+    needed = {"unit", quantity}
+    rows: list[Mapping[str, Any]] = [
+        row for row in content["regions"] if row.get("region") == "all" and needed <= row.keys()
+    ]
+    if not rows:
+        raise IcemapError(
+            f"{url} has no total: delete it, and make it again with 'icemap storage'."
+        )
+    total, low, high = (
+        four_digits(rows[0][quantity + part]) for part in ("", "_lower95", "_upper95")
+    )
+    return f"{content['quantity']}: {total} {rows[0]['unit']} (95 %: {low} to {high})"
 
 
 def four_digits(value: float) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from icemap.gridded import create_gridded, describe_gridded
 from icemap.mapping.map_schema import HELD_OUT, SPLITS, map_variables
 from icemap.mapping.sums import RegionSums, chunk_sums, to_records
 from icemap.running.ledger import Ledger
-from icemap.totals.ice_storage import ice_storage, write_ice_storage
+from icemap.totals.ice_storage import ice_storage, total_line, write_ice_storage
 from icemap.totals.ice_totals import totals
 from icemap.totals.opened_map import ResidualFacts, run_residual
 from icemap.totals.replicate_spread import ReplicateSpread
@@ -301,6 +302,16 @@ def test_written_json_has_no_nan(map_url, tmp_path, values):
     }
     assert content["regions"][0]["share_ensemble"] is None
     assert content["regions"][0]["ice_km3"] == pytest.approx(table["ice_km3"][0])
+
+
+def test_the_total_is_a_line_and_a_file_without_one_is_told(tmp_path, values):
+    table = ice_storage(make_run(tmp_path, VIC, values))
+    url = str(tmp_path / "ice_storage.json")
+    write_ice_storage(url, table, ResidualFacts(5.0, None))
+    assert re.fullmatch(r"ice storage: [\d,]+ km3 \(95 %: [\d,]+ to [\d,]+\)", total_line(url))
+    write_ice_storage(url, table[table["region"] != "all"], ResidualFacts(5.0, None))
+    with pytest.raises(IcemapError, match="has no total: delete it"):
+        total_line(url)
 
 
 def test_the_variogram_of_the_residuals_is_read_back_from_the_run(values, tmp_path):
