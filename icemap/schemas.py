@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -99,24 +98,3 @@ def schema_text(kind: str) -> str:
     """
     schema = MODELS[kind].model_json_schema()
     return json.dumps({"$schema": DIALECT, **schema}, indent=2, ensure_ascii=False) + "\n"
-
-
-def models_of(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    """A model and all models in its fields, each once."""
-    waiting, seen = [model], set()
-    while waiting:
-        one = waiting.pop()
-        if one in seen:
-            continue
-        seen.add(one)
-        yield one
-        for field in one.model_fields.values():
-            waiting += [
-                kind
-                for kind in _kinds(field.annotation)
-                if isinstance(kind, type) and issubclass(kind, BaseModel)
-            ]
-
-
-def _kinds(annotation: Any) -> list[Any]:
-    return [annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))]

@@ -1,16 +1,19 @@
 """The JSON schemas say what the models hold, and take what icemap takes."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 from icemap.cli import main
 from icemap.config import Config
-from icemap.schemas import MODELS, Catalog, models_of, schema_text
+from icemap.schemas import MODELS, Catalog, schema_text
 from icemap.source import Source
 
 pytestmark = pytest.mark.quick
@@ -27,6 +30,27 @@ def faults(kind: str, content: object) -> list[str]:
     # Codes of classes are numbers in YAML and text in JSON, as editors take them.
     plain = json.loads(json.dumps(content, default=str))
     return [f"{error.json_path}: {error.message}" for error in validator(kind).iter_errors(plain)]
+
+
+def models_of(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model and all models in its fields, each once."""
+    waiting, seen = [model], set()
+    while waiting:
+        one = waiting.pop()
+        if one in seen:
+            continue
+        seen.add(one)
+        yield one
+        for field in one.model_fields.values():
+            waiting += [
+                kind
+                for kind in _kinds(field.annotation)
+                if isinstance(kind, type) and issubclass(kind, BaseModel)
+            ]
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    return [annotation, *(kind for part in get_args(annotation) for kind in _kinds(part))]
 
 
 @pytest.mark.parametrize("model", [Config, Catalog, Source])

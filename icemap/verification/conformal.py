@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -95,40 +94,9 @@ class ConformalPIT:
         (a, b)
             0 or 1 where there are too few rows for the limit asked for.
         """
-        return self._levels(
-            self.weights_,
-            coverage,
-            side,
-            float(self.weights_.mean()) if test_weight is None else test_weight,
-        )
-
-    def local_levels(self, weights: ArrayLike, coverage: float = 0.95, side: str = "both") -> Array:
-        """Levels for places with weights of their own, as when near or similar boreholes count
-        more: weights (m, n) -> (m, 2).
-
-        The columns of the weights are in the order of :attr:`pit_`; the place itself counts as much
-        as its heaviest row.
-
-        Parameters
-        ----------
-        weights : array_like of shape (m, n)
-            Of the n rows for each of m places, in the order of :attr:`pit_`.
-        coverage : float
-            Of the interval, 0 to 1.
-        side : {"both", "lower", "upper"}
-            Which ends the interval has.
-        """
-        table = np.asarray(weights, dtype=np.float64)
-        if table.ndim != 2 or table.shape[1] != len(self.pit_):
-            raise ValueError(
-                f"weights have shape {table.shape}; give places x {len(self.pit_)} calibration"
-                " rows."
-            )
-        return np.array([self._levels(row, coverage, side, float(row.max())) for row in table])
-
-    def _levels(
-        self, weights: Array, coverage: float, side: str, test_weight: float
-    ) -> tuple[float, float]:
+        weights = self.weights_
+        if test_weight is None:
+            test_weight = float(weights.mean())
         if not 0 < coverage < 1:
             raise ValueError(
                 f"coverage is {coverage}; it must lie between 0 and 1, for example 0.95."
@@ -146,12 +114,3 @@ class ConformalPIT:
         a = float(self.pit_[::-1][lower]) if side != "upper" and lower < len(share) else 0.0
         b = float(self.pit_[upper]) if side != "lower" and upper < len(share) else 1.0
         return a, b
-
-    def to_dict(self) -> dict[str, list[float]]:
-        """JSON-able description; :meth:`from_dict` restores it exactly."""
-        return {"pit": self.pit_.tolist(), "weights": self.weights_.tolist()}
-
-    @classmethod
-    def from_dict(cls, described: Mapping[str, list[float]]) -> Self:
-        """The calibration that :meth:`to_dict` described."""
-        return cls().fit(described["pit"], described["weights"])

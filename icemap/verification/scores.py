@@ -12,12 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
-from icemap.ensemble.baselines import normal_mixture_crps
 from icemap.verification.measured import measured_forecast
 
 Array = NDArray[np.float64]
 
-PIT_BINS = 20
 
 COVERAGES = (0.5, 0.8, 0.9, 0.95)
 
@@ -43,24 +41,6 @@ def crps_normal(y: ArrayLike, mean: ArrayLike, sd: ArrayLike) -> Array:
         + 2 * np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi)
         - 1 / np.sqrt(np.pi)
     )
-
-
-def crps_normal_mixture(
-    y: ArrayLike, means: ArrayLike, sds: ArrayLike, weights: ArrayLike
-) -> Array:
-    """Closed-form CRPS of mixtures of normals: y (n,), means (n, k), sds and weights (k,) -> (n,)
-    (Grimit et al. 2006, doi:10.1256/qj.05.235).
-
-    Parameters
-    ----------
-    y : array_like of shape (n,)
-        Observations.
-    means : array_like of shape (n, k)
-        Of the components, for each row.
-    sds, weights : array_like of shape (k,)
-        Of the components; the weights add up to 1.
-    """
-    return normal_mixture_crps(*(np.asarray(a, dtype=np.float64) for a in (y, means, sds, weights)))
 
 
 def crps_sample(y: ArrayLike, sample: ArrayLike) -> Array:
@@ -97,6 +77,20 @@ class IntervalSums:
     width: float = 0.0
     width_squared: float = 0.0
     winkler: float = 0.0
+
+    @classmethod
+    def of(
+        cls, target: Array, low: Array, high: Array, coverage: float, weights: Array
+    ) -> IntervalSums:
+        """Sums over rows, each array (n,)."""
+        missed = np.maximum(low - target, 0.0) + np.maximum(target - high, 0.0)
+        width = high - low
+        return cls(
+            float(weights @ (missed == 0)),
+            float(weights @ width),
+            float(weights @ width**2),
+            float(weights @ (width + 2.0 / (1.0 - coverage) * missed)),
+        )
 
     def __add__(self, other: IntervalSums) -> IntervalSums:
         return IntervalSums(
@@ -157,7 +151,6 @@ class Scores:
     error: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     crps: tuple[float, float] = (0.0, 0.0)
     log_score: tuple[float, float] = (0.0, 0.0)
-    pit_counts: tuple[float, ...] = (0.0,) * PIT_BINS
     pit: tuple[float, float, float] = (0.0, 0.0, 0.0)
     intervals: Mapping[float, IntervalSums] = field(default_factory=dict)
 
@@ -211,7 +204,7 @@ class Scores:
                 float(w @ np.abs(error)),
                 float(w.sum()),
             )
-        counts, moments = np.zeros(PIT_BINS), (0.0, 0.0, 0.0)
+        moments = (0.0, 0.0, 0.0)
         if pit is not None:
             r = _column(pit, "pit", n)
             if np.any((r < 0) | (r > 1)):
@@ -219,24 +212,17 @@ class Scores:
                     "pit must lie between 0 and 1: it is a predictive distribution function at the"
                     " target."
                 )
-            counts = counts + np.bincount(
-                np.minimum((r * PIT_BINS).astype(int), PIT_BINS - 1), weights=w, minlength=PIT_BINS
-            )
             moments = (float(w @ r), float(w @ r**2), float(w.sum()))
-        sums = {}
-        for coverage, (lower, upper) in (intervals or {}).items():
-            low, high = (
+        sums = {
+            float(coverage): IntervalSums.of(
+                target,
                 _column(lower, f"lower bound of the {coverage:g} interval", n),
                 _column(upper, f"upper bound of the {coverage:g} interval", n),
+                coverage,
+                w,
             )
-            missed = np.maximum(low - target, 0.0) + np.maximum(target - high, 0.0)
-            width = high - low
-            sums[float(coverage)] = IntervalSums(
-                float(w @ (missed == 0)),
-                float(w @ width),
-                float(w @ width**2),
-                float(w @ (width + 2.0 / (1.0 - coverage) * missed)),
-            )
+            for coverage, (lower, upper) in (intervals or {}).items()
+        }
         log_total, log_weight = _summed(log_density, "log_density", w)
         return cls(
             n,
@@ -247,7 +233,6 @@ class Scores:
             errors,
             _summed(crps, "crps", w),
             (-log_total, log_weight),
-            tuple(float(c) for c in counts),
             moments,
             sums,
         )
@@ -264,7 +249,7 @@ class Scores:
         }
         lists: dict[str, Any] = {
             name: tuple(a + b for a, b in zip(getattr(self, name), getattr(other, name)))
-            for name in ("error", "crps", "log_score", "pit_counts", "pit")
+            for name in ("error", "crps", "log_score", "pit")
         }
         plain = ("rows", "weight", "weight_squared", "y", "y_squared")
         return Scores(
@@ -275,14 +260,6 @@ class Scores:
 
     def __radd__(self, other: Any) -> Scores:
         return self if other == 0 else NotImplemented
-
-    @property
-    def pit_histogram(self) -> Array:
-        """Share of the rows in each of 20 equal bins of the PIT, (20,); 0.05 each when
-        calibrated.
-        """
-        counts = np.array(self.pit_counts)
-        return counts / counts.sum() if counts.sum() else counts
 
     def coverage_limits(self, coverage: float, confidence: float = 0.95) -> tuple[float, float]:
         """Exact binomial limits (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404) of the true
