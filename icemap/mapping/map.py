@@ -17,7 +17,7 @@ from icemap.mapping.broadcast import get_predictor
 from icemap.mapping.chunk import ChunkResult, map_batches
 from icemap.mapping.replicate_fields import ReplicateFields
 from icemap.mapping.sums import Sums, add, masked_sums, to_records
-from icemap.mapping.zones import DEFAULT_MASK, masks_of, zones_of
+from icemap.mapping.zones import masks_of, total_name, zones_of
 from icemap.sphere import unit_vectors
 from icemap.zarr_groups import consolidate, mend, read_chunk, write_chunk
 
@@ -116,13 +116,7 @@ class MapBuild:
                 interval,
             )
             for mask, of_mask in found.items():
-                sums = add(
-                    sums,
-                    {
-                        name if mask == DEFAULT_MASK else f"{name} / {mask}": one
-                        for name, one in of_mask.items()
-                    },
-                )
+                sums = add(sums, {total_name(name, mask): one for name, one in of_mask.items()})
             if self.fields is not None and codes is not None:
                 codes[:, rows[batch], columns[batch]] = self.fields.codes(result.replicate_means)
             inside += int(result.aoa.sum())

@@ -35,6 +35,23 @@ def masks_of(fraction: NDArray[np.floating]) -> dict[str, NDArray[np.floating]]:
     }
 
 
+def total_name(zone: str, mask: str) -> str:
+    """What the total of a zone under a mask is called in ledgers and records.
+
+    Examples
+    --------
+    >>> total_name("Siberia", "fraction"), total_name("Siberia", "whole")
+    ('Siberia', 'Siberia / whole')
+    """
+    return zone if mask == DEFAULT_MASK else f"{zone} / {mask}"
+
+
+def zone_and_mask(name: str) -> tuple[str, str]:
+    """The zone and the mask that `total_name` has put together."""
+    zone, _, mask = name.partition(" / ")
+    return zone, mask or DEFAULT_MASK
+
+
 def zones_of(
     longitude: NDArray[np.floating], latitude: NDArray[np.floating], fraction: NDArray[np.floating]
 ) -> dict[str, NDArray[np.bool_]]:

@@ -13,7 +13,14 @@ from icemap.errors import IcemapError
 from icemap.json_records import MapChunkRecord
 from icemap.mapping.map_schema import require_complete
 from icemap.mapping.sums import RegionSums, Sums, add, from_records
-from icemap.mapping.zones import BAND_DEGREES, DEFAULT_MASK, EXTENTS, MASKS
+from icemap.mapping.zones import (
+    BAND_DEGREES,
+    DEFAULT_MASK,
+    EXTENTS,
+    MASKS,
+    total_name,
+    zone_and_mask,
+)
 from icemap.regions import REGIONS
 from icemap.run_folder import RunFolder
 from icemap.running.ledger import Ledger
@@ -200,12 +207,12 @@ def region_totals(
     """
     import pandas as pd
 
-    sums = read_sums(opened.url)
-    chosen = {_split(name)[0]: part for name, part in sums.items() if _split(name)[1] == mask}
+    parts = {zone_and_mask(name): part for name, part in read_sums(opened.url).items()}
+    chosen = {zone: part for (zone, of_mask), part in parts.items() if of_mask == mask}
     if not chosen:
         raise IcemapError(
             f"The map {opened.url} was made without the mask '{mask}': it has"
-            f" {', '.join(sorted({_split(name)[1] for name in sums}))}."
+            f" {', '.join(sorted({of_mask for _, of_mask in parts}))}."
         )
     if region is not None and region not in chosen:
         raise IcemapError(
@@ -217,8 +224,8 @@ def region_totals(
     names = sorted(chosen, key=lambda name: (_place(name), name))
     rows = []
     for name in names if region is None else [region]:
-        here = sd.get(name if mask == DEFAULT_MASK else f"{name} / {mask}", 0.0)
-        every_mask = [other for key, other in sums.items() if _split(key)[0] == name]
+        here = sd.get(total_name(name, mask), 0.0)
+        every_mask = [part for (zone, _), part in parts.items() if zone == name]
         row = _row(opened, name, mask, chosen[name], here, depth)
         rows.append(with_mask(row, every_mask, depth))
     return pd.DataFrame(rows)
@@ -295,11 +302,6 @@ def four_digits(value: float) -> str:
     ('35,840', '25.91', 'nan')
     """
     return f"{float(f'{value:.4g}'):,.12g}"
-
-
-def _split(name: str) -> tuple[str, str]:
-    region, _, mask = name.partition(" / ")
-    return region, mask or DEFAULT_MASK
 
 
 def write_ice_storage(

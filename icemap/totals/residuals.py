@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from icemap.ensemble.model import sample_errors
 from icemap.gridded import grid_of
 from icemap.json_records import FoldColumns
-from icemap.mapping.zones import DEFAULT_MASK, masks_of, zones_of
+from icemap.mapping.zones import masks_of, total_name, zones_of
 from icemap.store import storage_errors
 from icemap.totals.residual_field import Variogram, residual_total_sd
 from icemap.totals.variogram_fit import fit_variogram
@@ -109,5 +109,5 @@ def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:
                 variogram,
                 cell_squares=float(weight @ weight) / step**2,
             )
-            found[name if mask == DEFAULT_MASK else f"{name} / {mask}"] = sd
+            found[total_name(name, mask)] = sd
     return found
