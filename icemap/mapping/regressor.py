@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Mapping, Sequence
 from inspect import signature
 from typing import Any, Self
@@ -13,9 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from icemap.config_sections import TargetConfig
 from icemap.ensemble.checks import (
-    MIN_ROWS,
     check_bounds,
     check_target,
     check_weights,
@@ -30,13 +26,11 @@ from icemap.mapping.forecast import LEVELS, Distribution, predict_means, predict
 from icemap.mapping.lazy import is_dataset, is_lazy, predict_dataset, predict_lazily
 from icemap.mapping.learning import learn
 from icemap.mapping.models import Model, TrainedModel, open_saved
+from icemap.mapping.sample_inputs import places_and_groups, require_different, target_of, vectors_at
 from icemap.recipe import RecipeName
-from icemap.sphere import unit_vectors
 
 Array = NDArray[np.float64]
 
-#: Fewer different samples than this cannot be split and still differ.
-MIN_DISTINCT = 4
 _MAX = {"replicates": 20, "folds": 10, "candidates": 8}
 
 
@@ -207,30 +201,12 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         bounds = check_bounds(self.bounds)
         target = check_target(target, len(values), bounds)
         weights = check_weights(sample_weight, len(values))
-        lon, lat, cell = _places(coordinates, groups, len(values))
+        lon, lat, cell = places_and_groups(coordinates, groups, len(values))
         names = self._names()
-        for what, named in (("classes", self.classes), ("monotone", self.monotone or {})):
-            unknown = [name for name in named if name not in names]
-            if unknown:
-                raise ValueError(
-                    f"{what} names '{unknown[0]}', which is not among the predictors"
-                    f" {', '.join(names)}."
-                )
+        self._require_known(names)
         columns = [values, target, *(part for part in (lon, lat, cell) if part is not None)]
         rows, weights = distinct_rows(np.column_stack(columns), weights)
-        if len(rows) < MIN_DISTINCT or np.ptp(target[rows]) == 0:
-            raise ValueError(
-                f"There are {len(rows)} different samples with {len(np.unique(target[rows]))}"
-                f" different values: give at least {MIN_DISTINCT} samples (n_samples ="
-                f" {len(rows)}) whose values differ."
-            )
-        if len(rows) < MIN_ROWS:
-            warnings.warn(
-                f"There are {len(rows)} different samples: weights and intervals fitted to fewer"
-                f" than {MIN_ROWS} are guesses.",
-                UserWarning,
-                stacklevel=2,
-            )
+        require_different(target[rows])
         lon, lat = (
             np.full(len(rows), np.nan) if part is None else part[rows] for part in (lon, lat)
         )
@@ -249,7 +225,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
             progress=self.verbose,
         )
         self.importance_ = learned.importance
-        self.target_ = _target(y, bounds)
+        self.target_ = target_of(y, bounds)
         units = getattr(X, "attrs", {}).get("units", {})
         self.model_: Model = TrainedModel(
             learned.ensemble,
@@ -260,6 +236,16 @@ class IceRegressor(RegressorMixin, BaseEstimator):
             target[rows],
         )
         return self
+
+    def _require_known(self, names: list[str]) -> None:
+        """Refuse parameters that name what is not among the predictors."""
+        for what, named in (("classes", self.classes), ("monotone", self.monotone or {})):
+            unknown = [name for name in named if name not in names]
+            if unknown:
+                raise ValueError(
+                    f"{what} names '{unknown[0]}', which is not among the predictors"
+                    f" {', '.join(names)}."
+                )
 
     def _names(self) -> list[str]:
         named = getattr(self, "feature_names_in_", None)
@@ -328,7 +314,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         if is_lazy(X):
             return predict_lazily(X, self.model_, self.n_features_in_)
         values = self._checked(X)
-        return predict_means(self.predictor_, values, _vectors(coordinates, len(values)))
+        return predict_means(self.predictor_, values, vectors_at(coordinates, len(values)))
 
     def predict_interval(
         self, X: Any, coverage: float = 0.95, coordinates: ArrayLike | None = None
@@ -359,7 +345,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = self._checked(X)
-        where = _vectors(coordinates, len(values))
+        where = vectors_at(coordinates, len(values))
         return predict_quantiles(self.predictor_, values, q, where)
 
     def predict_distribution(self, X: Any, coordinates: ArrayLike | None = None) -> Distribution:
@@ -368,7 +354,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         values = self._checked(X)
-        where = _vectors(coordinates, len(values))
+        where = vectors_at(coordinates, len(values))
         return Distribution(
             predict_means(self.predictor_, values, where),
             LEVELS,
@@ -438,60 +424,3 @@ class IceRegressor(RegressorMixin, BaseEstimator):
     @classmethod
     def _settings(cls) -> set[str]:
         return set(signature(cls.__init__).parameters) - {"self", "random_state"}
-
-
-def _vectors(coordinates: ArrayLike | None, n: int) -> Array | None:
-    """Unit vectors (n, 3) of longitude and latitude (n, 2)."""
-    if coordinates is None:
-        return None
-    lon, lat, _ = _places(coordinates, None, n)
-    return unit_vectors(np.ascontiguousarray(lon), np.ascontiguousarray(lat))
-
-
-def _places(
-    coordinates: Any, groups: ArrayLike | None, n: int
-) -> tuple[Array | None, Array | None, NDArray[np.int64] | None]:
-    """Longitude, latitude and number of the group of each sample; None where nothing says."""
-    lon = lat = cell = None
-    if coordinates is not None:
-        places = np.asarray(coordinates, dtype=np.float64)
-        if places.shape != (n, 2):
-            raise ValueError(
-                f"coordinates have the shape {places.shape}: give longitude and latitude of each of"
-                f" the {n} samples, ({n}, 2)."
-            )
-        bad = ~(np.isfinite(places).all(axis=1) & (np.abs(places[:, 1]) <= 90))
-        if bad.any():
-            row = int(bad.argmax())
-            raise ValueError(
-                f"coordinates are {places[row].tolist()} in row {row}: give longitude and latitude"
-                " in degrees, in this order."
-            )
-        lon, lat = places.T
-        cell = np.unique(places, axis=0, return_inverse=True)[1].ravel()
-    if groups is not None:
-        labels = np.asarray(groups)
-        if labels.shape != (n,):
-            raise ValueError(
-                f"groups have the shape {labels.shape}: give one label for each of the {n} samples."
-            )
-        cell = np.unique(labels, return_inverse=True)[1]
-        if cell.max() < 1:
-            raise ValueError("all samples are in one group: give at least two groups, or none.")
-    return lon, lat, None if cell is None else cell.astype(np.int64)
-
-
-def _target(y: Any, bounds: tuple[float, float] | None) -> TargetConfig:
-    """What a target calls itself; VIC where it has no name."""
-    said, attrs, default = getattr(y, "name", None), getattr(y, "attrs", {}), TargetConfig()
-    name = default.name if said is None else re.sub(r"\W+", "_", str(said)).strip("_")
-    known = said is None or name == default.name
-    words = {
-        "long_name": str(attrs.get("long_name", default.long_name if known else said)),
-        "unit": str(attrs.get("units", default.unit if known else "1")),
-    }
-    try:
-        return TargetConfig(name=name, bounds=bounds, **words)
-    except ValueError:
-        # Such as a name of digits alone, which no variable can have.
-        return TargetConfig(name=f"target_{name}".rstrip("_"), bounds=bounds, **words)
