@@ -22,8 +22,19 @@ FLAGS = [
     "--disable-gpu",
     "--enable-unsafe-swiftshader",
     "--disable-background-networking",
-    "--remote-debugging-port=0",
 ]
+
+
+def drawn(address: str, profile: Path) -> str:
+    """What a page holds when its scripts have run; ``profile`` is a folder for the browser."""
+    flags = [*FLAGS, "--no-first-run", "--disable-component-update", "--disable-sync"]
+    return subprocess.run(
+        [CHROMIUM, *flags, f"--user-data-dir={profile}", "--dump-dom", address],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    ).stdout
 
 
 class Page:
@@ -117,7 +128,14 @@ async def browser(profile: Path) -> AsyncIterator[Page]:
     import aiohttp
 
     process = subprocess.Popen(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--window-size=1100,800", "about:blank"],
+        [
+            CHROMIUM,
+            *FLAGS,
+            "--remote-debugging-port=0",
+            f"--user-data-dir={profile}",
+            "--window-size=1100,800",
+            "about:blank",
+        ],
         stderr=subprocess.PIPE,
         text=True,
     )

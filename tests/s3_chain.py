@@ -16,6 +16,8 @@ import rasterio
 import xarray as xr
 import yaml
 
+from tests.small_chain import SMALL
+
 GRID = {"west": 90, "south": 60, "east": 130, "north": 76, "resolution": 0.5, "chunk": 16}
 CONFIG: dict[str, Any] = {
     "run": "runs/small",
@@ -24,14 +26,7 @@ CONFIG: dict[str, Any] = {
     "catalog": "catalog.yaml",
     "predictors": ["elevation", "maat"],
     "sites": {"table": "points/sites.csv", "value": "ice", "unit": "%"},
-    "ensemble": {
-        "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
-        "replicates": 2,
-        "folds": 3,
-        "prior_strength": 100,
-        "climatology": 0,
-        "position": False,
-    },
+    "ensemble": SMALL["ensemble"],
     "verification": {"folds": 3, "places": 100, "competitors": []},
 }
 CATALOG: dict[str, Any] = {

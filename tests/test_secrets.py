@@ -23,6 +23,7 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.running.run import SerialExecutor
+from tests.small_chain import SMALL
 
 # Each is a word of its own, so that what is found says which kind was told.
 SECRETS = {
@@ -128,14 +129,7 @@ def write_project(
         "catalog": "catalog.yaml",
         "predictors": list(kinds),
         "sites": {"table": table, "value": "ice", "unit": "%"},
-        "ensemble": {
-            "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
-            "replicates": 2,
-            "folds": 3,
-            "prior_strength": 100,
-            "climatology": 0,
-            "position": False,
-        },
+        "ensemble": SMALL["ensemble"],
         "verification": {"folds": 3, "places": 100, "competitors": []},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump({**config, **changes}))

@@ -37,20 +37,13 @@ from icemap.pipeline.steps import Context
 from icemap.provenance import versions
 from icemap.running.cluster import open_cluster
 from icemap.virtual_arctic.demo import write_demo
-from tests.small_chain import in_little
+from tests.small_chain import SMALL, in_little
 
 SETTINGS = {
     "grid": {"west": -180, "south": 60, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
     "predictors": ["maat", "elevation"],
     "sites": {"table": "sites.csv", "value": "ice", "unit": "%"},
-    "ensemble": {
-        "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
-        "replicates": 2,
-        "folds": 3,
-        "prior_strength": 100,
-        "climatology": 0,
-        "position": False,
-    },
+    "ensemble": SMALL["ensemble"],
     "verification": {"folds": 3, "places": 100, "competitors": []},
     "map": {"replicate_fields": False},
 }

@@ -1,7 +1,5 @@
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +8,7 @@ import pytest
 from icemap.boreholes.sites import SiteTable, read_layer_sites
 from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
 from icemap.products.pages.boreholes import write_boreholes_page
+from tests.browser import CHROMIUM, drawn
 
 ROWS = """site,lon,lat,position_grade,permafrost_table [m],top [m],base [m],vic [%],visible_ice [%],source
 A,20,68,A,0.5,0,1,20,,x
@@ -127,30 +126,9 @@ def test_sites_without_layers_have_a_page_too(tmp_path: Path) -> None:
     assert "no value" in text
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_a_browser_draws_the_profile_of_the_first_site(page: Path, tmp_path: Path) -> None:
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
-    shown = subprocess.run(
-        [
-            "chromium",
-            *options,
-            f"--user-data-dir={tmp_path / 'profile'}",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=True,
-    ).stdout
+    shown = drawn(page.as_uri(), tmp_path / "profile")
     drawing = re.search(r'<svg id="profile".*?</svg>', shown, re.DOTALL)
     assert drawing is not None
     assert drawing[0].count("<title>") == 3

@@ -1,6 +1,4 @@
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from icemap.predictors.cube import FRACTION, VALID
 from icemap.products.pages import predictors as predictors_page
 from icemap.products.pages.predictors import write_predictors_page
 from icemap.zarr_groups import write_chunk
+from tests.browser import CHROMIUM, drawn
 
 GRID = Grid(-180, 40, 180, 80, 1)
 ATTRS = {
@@ -195,27 +194,11 @@ def test_no_cube_is_said_so(tmp_path):
         )
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed")
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_a_browser_shows_the_pictures(made, tmp_path):
-    options = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ]
     script = "<script>addEventListener('load',()=>document.title=[...document.images].map(i=>i.naturalWidth>50).join())</script>"  # noqa: E501
     (tmp_path / "p.html").write_text(made[0].read_text() + script)
-    address = (tmp_path / "p.html").as_uri()
-    shown = subprocess.run(
-        ["chromium", *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", address],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=True,
-    ).stdout
+    shown = drawn((tmp_path / "p.html").as_uri(), tmp_path / "profile")
     found = re.search("<title>(.*?)</title>", shown)
     assert found is not None
     assert found[1] == ",".join(["true"] * 10)
