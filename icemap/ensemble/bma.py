@@ -303,7 +303,6 @@ class CopulaBMA(PredictiveMixture):
         self._nodes = Nodes.of(target_margin.ppf, _nodes_for(copulas), _NODE_REACH)
 
     # --- pieces of the mixture
-    # ---------------------------------------------------------------------------------------------
 
     def member_levels(self, F: Array) -> Array:
         """v_k = F_k(f_k), clipped to [1/(2n), 1 - 1/(2n)] of the n rows of the fit; (n,
@@ -346,7 +345,6 @@ class CopulaBMA(PredictiveMixture):
         return self._linear(self._nodes.u[None, :], v)
 
     # --- predictions
-    # ---------------------------------------------------------------------------------------------
 
     def predict(self, F: ArrayLike) -> Array:
         """Mean of the predictive distribution, (n,), in units of the target."""
@@ -441,7 +439,6 @@ class CopulaBMA(PredictiveMixture):
         return within, (share * (first - mean) ** 2).sum(axis=0)
 
     # --- inversion
-    # ---------------------------------------------------------------------------------------------
 
     def _quantile(self, F: Array, levels: Array) -> Array:
         v = self.member_levels(F)
@@ -488,7 +485,6 @@ class CopulaBMA(PredictiveMixture):
         return z
 
     # --- storage
-    # ---------------------------------------------------------------------------------------------
 
     def to_dict(self) -> dict[str, Any]:
         """The fitted estimator as floats, lists and strings: JSON-able, and :meth:`from_dict`

@@ -1,4 +1,4 @@
-"""The parts of the pool beside COP-BMA, fitted to a training table."""
+"""The parts of the pool other than COP-BMA, fitted to a training table."""
 
 from __future__ import annotations
 

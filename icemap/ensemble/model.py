@@ -94,7 +94,7 @@ class IceEnsemble(BaseEstimator):
         choose, 0 where the rest earns it. Where both this and the strength of the prior are given,
         nothing of the pool is tuned, and its parts have equal shares.
     candidates : int
-        Settings that the tuning tries for each member beside its defaults; 0 keeps the defaults.
+        Settings that the tuning tries for each member besides its defaults; 0 keeps the defaults.
     monotone : mapping of str to int, optional
         Predictors along which the target never falls (1) or never rises (-1).
     position : bool, optional

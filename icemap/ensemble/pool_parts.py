@@ -1,4 +1,4 @@
-"""The parts of the pool beside COP-BMA: a quantile forest and a Gaussian process."""
+"""The parts of the pool other than COP-BMA: a quantile forest and a Gaussian process."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class PoolParts:
 
 @dataclass(frozen=True, eq=False)
 class Partners:
-    """What the parts beside COP-BMA say of n places.
+    """What the parts other than COP-BMA say of n places.
 
     Attributes
     ----------

@@ -207,7 +207,7 @@ def save_ensemble(ensemble: FittedEnsemble, url: str) -> None:
     write_manifest(ensemble, url, files, ensemble.samples_)
 
 
-def load_replicate(
+def read_replicate(
     url: str, index: int, files: dict[str, str], coding: PredictorCoding
 ) -> Replicate:
     """Read one replicate after checking its digests.
@@ -253,7 +253,7 @@ def follows_published(parameters: Mapping[str, Any]) -> bool:
     return bool(parameters.get("recipe") == "published")
 
 
-def load_parts(url: str, manifest: Mapping[str, Any], coding: PredictorCoding) -> PoolParts | None:
+def read_parts(url: str, manifest: Mapping[str, Any], coding: PredictorCoding) -> PoolParts | None:
     """Read the quantile forest and the Gaussian process after checking their digests; None for the
     published recipe.
 
@@ -351,8 +351,8 @@ def read_ensemble(url: str) -> SavedEnsemble:
         parameters,
         coding,
         Tuning.from_dict(manifest["tuning"]),
-        [load_replicate(url, index, files, coding) for index in indices],
-        load_parts(url, manifest, coding),
+        [read_replicate(url, index, files, coding) for index in indices],
+        read_parts(url, manifest, coding),
         manifest,
     )
 

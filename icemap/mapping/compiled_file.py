@@ -26,10 +26,10 @@ from icemap.ensemble.saved import (
     FOREST,
     PROCESS,
     follows_published,
-    load_parts,
-    load_replicate,
     manifest_digest,
     read_manifest,
+    read_parts,
+    read_replicate,
 )
 from icemap.errors import IcemapError
 from icemap.mapping.compiled_ensemble import (
@@ -229,7 +229,7 @@ def _joined(
     models: dict[str, Models] = {}
     if reasons:
         replicates = [
-            load_replicate(url, index, manifest["files"], coding)
+            read_replicate(url, index, manifest["files"], coding)
             for index in range(parameters["replicates"])
         ]
         models = {
@@ -240,7 +240,7 @@ def _joined(
     arrays = {name: parts[f"member {name}"] for name in members if f"member {name}" in parts}
     # The coder's tables are made here: compiled code writes where they say.
     coder, conditions, mixture = compile_coding(coding), parts["conditions"], parts["mixture"]
-    pooled, published = load_parts(url, manifest, coding), follows_published(parameters)
+    pooled, published = read_parts(url, manifest, coding), follows_published(parameters)
     return CompiledEnsemble(
         coding,
         members,

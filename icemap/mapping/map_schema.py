@@ -76,7 +76,7 @@ def splits_of(dataset: xr.Dataset) -> tuple[int, ...] | None:
 
 
 def scope_of(dataset: xr.Dataset) -> IntervalScope:
-    """What the interval of a map holds beside the error of the means of its cells."""
+    """What the interval of a map holds in addition to the error of the means of its cells."""
     found = dataset.attrs
     return IntervalScope(
         float(found.get(INTERVAL_NUGGET, 0.0)), float(found.get(INTERVAL_STRETCH, 1.0))
@@ -330,7 +330,7 @@ def target_name(dataset: xr.Dataset) -> str:
     Raises
     ------
     IcemapError
-        If no variable has a 95 % interval beside it.
+        If no variable has a 95 % interval.
     """
     return target_among(
         [str(name) for name in dataset.data_vars], dataset.encoding.get("source", "This dataset")

@@ -19,9 +19,9 @@ from icemap.ensemble.inputs import predictors_of, vectors_of
 from icemap.ensemble.model import IceEnsemble, Prediction
 from icemap.ensemble.replicates import Replicate
 from icemap.ensemble.saved import (
-    load_parts,
-    load_replicate,
     read_manifest,
+    read_parts,
+    read_replicate,
     require_same_predictions,
     saved_parameters,
 )
@@ -61,7 +61,7 @@ class SavedReplicates(Sequence[Replicate]):
         number = self._numbers[index]
         if number not in self._read:
             url, files, coding = self._place
-            self._read[number] = load_replicate(url, number, files, coding)
+            self._read[number] = read_replicate(url, number, files, coding)
         return self._read[number]
 
     def __iter__(self) -> Iterator[Replicate]:
@@ -160,7 +160,7 @@ def open_ensemble(url: str) -> IceEnsemble:
     ensemble.compiled_ = None if misfit else read_compiled(url)
     if ensemble.compiled_ is None:
         log.warning("%s Until then the members are asked one by one, which is slow.", misfit)
-        ensemble.parts_ = load_parts(url, manifest, coding)
+        ensemble.parts_ = read_parts(url, manifest, coding)
         check = manifest["check"]
         require_same_predictions(url, manifest, ensemble.predict(np.array(check["X"])))
     else:

@@ -59,7 +59,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
     climatology : float or None
         Share of the distribution of all samples in the pool; None has the tuning choose.
     candidates : int, optional
-        Settings that the tuning tries for each member beside its defaults; None has one for every
+        Settings that the tuning tries for each member besides its defaults; None has one for every
         250 samples, at most 8.
     monotone : mapping of str to int, optional
         Predictors along which the target never falls (1) or never rises (-1).

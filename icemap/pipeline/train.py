@@ -41,7 +41,7 @@ def _make(context: Context) -> Facts:
     from icemap.ensemble.saved import (
         MANIFEST,
         describe_ensemble,
-        load_replicate,
+        read_replicate,
         save_parts,
         write_manifest,
     )
@@ -77,7 +77,7 @@ def _make(context: Context) -> Facts:
         ensemble.parts_ = ensemble.fit_parts(ensemble.table(samples))
         files |= save_parts(url, ensemble.parts_)
         ensemble.replicates_ = [
-            load_replicate(url, index, files, ensemble.coding_)
+            read_replicate(url, index, files, ensemble.coding_)
             for index in range(ensemble.replicates)
         ]
         write_manifest(ensemble, url, files, samples, facts)

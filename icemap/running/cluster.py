@@ -116,7 +116,7 @@ def _local(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
         {
             "distributed.scheduler.allowed-failures": RETRIES,
             # Dask would have every freed array given back to the system, to be fetched from there
-            # anew: a fourth of the time of making a cube.
+            # again: a fourth of the time of making a cube.
             "distributed.nanny.pre-spawn-environ": ONE_THREAD,
             # Dask's scheduler keeps its last messages, a thousand a worker, and with them all that
             # the tasks brought: 0.8 MB for each replicate.

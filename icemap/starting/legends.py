@@ -26,12 +26,12 @@ def with_legends(entries: Sequence[Entry], tables: Sequence[Path]) -> list[Entry
     for entry in entries:
         if UNNAMED in entry.questions:
             file = entry.files[0]
-            beside = [
+            nearby = [
                 path
                 for path in tables
                 if path.parent == file.parent and path.stem.lower().startswith(file.stem.lower())
             ]
-            entry = _named(entry, beside)
+            entry = _named(entry, nearby)
         found.append(entry)
     return found
 

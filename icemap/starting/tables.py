@@ -68,7 +68,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "excess_ice": ("excess_ice_content", "eic"),
     "visible_ice": ("visible_ice_content",),
 }
-# Words beside those for a coordinate that leave it one: Long_E, lat_dd, decimal_longitude_wgs84.
+# Words besides those for a coordinate that leave it one: Long_E, lat_dd, decimal_longitude_wgs84.
 OF_DEGREES = {
     *("e", "w", "n", "s", "east", "west", "north", "south"),
     *("dd", "deg", "degree", "degrees", "decimal", "wgs84"),

@@ -133,7 +133,7 @@ class OpenedMap:
 
     @property
     def scope(self) -> IntervalScope:
-        """What the interval of its cells holds beside the error of their means."""
+        """What the interval of its cells holds in addition to the error of their means."""
         return scope_of(self.dataset)
 
     @property

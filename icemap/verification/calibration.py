@@ -211,7 +211,7 @@ class Calibration:
 
     @property
     def scope(self) -> IntervalScope:
-        """What its interval holds beside the error of the mean of a cell."""
+        """What its interval holds in addition to the error of the mean of a cell."""
         return IntervalScope(self.nugget, self.stretch)
 
     def widened(self, mean: Array, interval: Array, low: float, high: float) -> Array:

@@ -15,7 +15,7 @@ NORMAL_95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class IntervalScope:
-    """What the interval of a map holds beside the error of the mean of a cell.
+    """What the interval of a map holds in addition to the error of the mean of a cell.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 import icemap
 from icemap import IceEnsemble, IcemapError
 from icemap.ensemble.coding import PredictorCoding
-from icemap.ensemble.saved import load_replicate, save_replicate
+from icemap.ensemble.saved import read_replicate, save_replicate
 
 
 def table() -> pd.DataFrame:
@@ -122,7 +122,7 @@ def test_a_foreign_type_is_refused_before_it_is_made(copy):
     with pytest.raises(
         IcemapError, match=r"s000\.skops holds the type posix\.getcwd, which icemap does not load"
     ):
-        load_replicate(
+        read_replicate(
             str(copy), 0, manifest["files"], PredictorCoding.from_dict(manifest["coding"])
         )
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from icemap import IceEnsemble, IcemapError
-from icemap.ensemble.saved import load_replicate
+from icemap.ensemble.saved import read_replicate
 from icemap.pipeline.left_out import VerifyFold
 from icemap.pipeline.train import ReplicateItem, TrainReplicate
 from icemap.verification.cross_validation import Fold
@@ -37,7 +37,7 @@ def test_a_replicate_is_written_and_its_record_tells_how_it_did(tmp_path):
     record = TrainReplicate(ensemble, table, str(tmp_path))(ReplicateItem(1))
     assert set(record["files"]) == {"replicates/s001.skops", "replicates/s001.json"}
     assert sum(record["weights"].values()) == pytest.approx(1)
-    loaded = load_replicate(str(tmp_path), 1, record["files"], ensemble.coding_)
+    loaded = read_replicate(str(tmp_path), 1, record["files"], ensemble.coding_)
     left_out = ensemble.table(table).take(ensemble.held_out_[1])
     error = loaded.bma.predict(loaded.member_predictions(left_out.X)) - left_out.y
     held_out = record["held_out"]
