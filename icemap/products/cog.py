@@ -31,7 +31,8 @@ from icemap.zarr_groups import damage_errors, mend, zarr_group
 
 if TYPE_CHECKING:
     import xarray as xr
-    from rasterio.io import DatasetReader
+    import zarr
+    from rasterio.io import DatasetReader, DatasetWriter
     from rasterio.windows import Window
 
 BLOCK = 512
@@ -208,21 +209,6 @@ def _write_raw(
         array = zarr_group(map_url, "r")[variable]
     assert isinstance(array, zarr.Array)
     floating = array.dtype.kind == "f"
-    profile = {
-        "driver": "GTiff",
-        "height": array.shape[0],
-        "width": array.shape[1],
-        "count": 1,
-        "dtype": str(array.dtype),
-        "nodata": np.nan if floating else 255,
-        "crs": WGS84_WKT,
-        "transform": transform,
-        "tiled": True,
-        "blockxsize": BLOCK,
-        "blockysize": BLOCK,
-        "sparse_ok": True,
-        "bigtiff": "if_safer",
-    }
     digests, statistics, mapped = [], _Statistics(), 0
 
     def read(window: Window) -> NDArray[Any]:
@@ -232,7 +218,7 @@ def _write_raw(
         ):
             return np.ascontiguousarray(array[window.toslices()])
 
-    with rasterio.open(path, "w", **profile) as target:
+    with rasterio.open(path, "w", **_profile(array, transform)) as target:
         for window, values in _read_ahead(
             read, _windows(array.shape, array.shards or array.chunks)
         ):
@@ -256,17 +242,45 @@ def _write_raw(
                 f"The variable '{variable}' in {map_url} has {mapped:,} values where {cells:,}"
                 f" cells were mapped: {mend(map_url)}"
             )
-        target.descriptions = (str(attrs.get("long_name", variable)),)
-        target.units = (str(attrs.get("units", "")),)
-        target.scales, target.offsets = (1.0,), (0.0,)
-        target.update_tags(**tags)
-        band = {
-            key: str(attrs[key])
-            for key in ("comment", "flag_meanings", "references")
-            if key in attrs
-        }
-        target.update_tags(1, **band, **(statistics.tags() if floating else {}))
+        _describe(target, variable, attrs, tags, statistics.tags() if floating else {})
     return digests
+
+
+def _profile(array: zarr.Array[Any], transform: Any) -> dict[str, object]:
+    """Of a plain tiled GeoTIFF of an array."""
+    return {
+        "driver": "GTiff",
+        "height": array.shape[0],
+        "width": array.shape[1],
+        "count": 1,
+        "dtype": str(array.dtype),
+        "nodata": np.nan if array.dtype.kind == "f" else 255,
+        "crs": WGS84_WKT,
+        "transform": transform,
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "sparse_ok": True,
+        "bigtiff": "if_safer",
+    }
+
+
+def _describe(
+    target: DatasetWriter,
+    variable: str,
+    attrs: Mapping[str, Any],
+    tags: Mapping[str, str],
+    statistics: Mapping[str, str],
+) -> None:
+    """Write what a file and its one band say of themselves."""
+    target.descriptions = (str(attrs.get("long_name", variable)),)
+    target.units = (str(attrs.get("units", "")),)
+    target.scales, target.offsets = (1.0,), (0.0,)
+    target.update_tags(**tags)
+    band = {
+        key: str(attrs[key]) for key in ("comment", "flag_meanings", "references") if key in attrs
+    }
+    target.update_tags(1, **band, **statistics)
 
 
 def _read_ahead(
