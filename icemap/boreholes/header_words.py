@@ -22,22 +22,35 @@ _DRY = r"\bdry\b|\bdbd\b|sèche|trocken|скелет|сухо|干"
 _WET = r"\b(?:wet|moist|saturated|thawed|frozen|wbd)\b|feucht|humide|мерзл|мёрзл|влажн|湿"
 _SOLIDS = r"\b(?:particle|grain|solids?)\b|specific gravity|korndichte|частиц|颗粒"
 _ELEVATION = r"\belev|altitude|\bm?a\.?s\.?l\b|höhe|\bcote\b|отметк|高程|海拔"
+_THICKNESS = (
+    r"thickness|\bheight|\blength\b|\brecovery\b|mächtigkeit|dicke\b|épaisseur|puissance"
+    r"|мощност|толщин|厚"
+)
 _NO_DEPTH = (
     rf"{_ELEVATION}|below (?:the )?(?:permafrost table|active layer|frost table|thaw front|snow"
-    r"|water|sea level|(?:top of )?casing|p[tf]\b|alt?\b)|\bbpt\b|\b(?:water|snow) depth"
+    r"|water|sea level|p[tf]\b|alt?\b)|\bbpt\b|\b(?:water|snow) depth"
     r"|depth (?:of )?(?:water|snow)\b"
+    r"|\bcasing|\bb?toc\b|\bcollar|\brkb\b|stick ?up|(?:below|from) (?:the )?(?:lake |sea )?ice\b"
 )
+_SATURATION = r"saturation|sättigung|\bsr\b"
+_WATER = r"\bwater\b|moisture|\bv[mw]c\b|wasser|\beau\b|влажн|含水"
+_ICE = r"\bice\b|\bvic\b|\beis|\bglace|льдист|\bл[её]д|冰"
+_OF_THE_HOLE = r"(?:total|final) depth|depth of (?:the )?(?:bore)?hole|\bhole depth|\beoh\b"
 _DEPTH = "a depth below the surface"
 # What a column holds, and words of headers that say that it is something else.
 CONTRARY = {
     "gravimetric_water": (
         "water by dry mass",
-        rf"{_WET_BASIS}|{_BY_VOLUME}|\bunfrozen\b|(?:liquid|plastic) limit",
+        rf"{_WET_BASIS}|{_BY_VOLUME}|\bunfrozen\b|(?:liquid|plastic) limit|{_SATURATION}|\bvic\b",
     ),
-    "volumetric_water": ("water by frozen volume", _BY_MASS),
+    "volumetric_water": (
+        "water by frozen volume",
+        rf"{_BY_MASS}|{_EXCESS}|{_SATURATION}|\bunfrozen\b|porosity|^(?!.*(?:{_WATER})).*(?:{_ICE})",
+    ),
     "reported_vic": (
         "all ice by frozen volume",
-        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|saturation|sättigung|\bunfrozen\b",
+        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|\bunfrozen\b|porosity|segregat|\bpore ice"
+        rf"|^(?!.*(?:{_ICE})).*(?:{_WATER})",
     ),
     "excess_ice": (
         "ice beyond the pores by frozen volume",
@@ -46,7 +59,7 @@ CONTRARY = {
     "visible_ice": ("ice that is seen by frozen volume", rf"{_EXCESS}|\bvic\b|{_BY_MASS}"),
     "porosity": (
         "pores by volume",
-        r"void ratio|porenzahl|indice des vides|коэффициент пористости|孔隙比",
+        rf"void ratio|porenzahl|indice des vides|коэффициент пористости|孔隙比|{_SATURATION}",
     ),
     "dry_density": (
         "dry mass by frozen volume",
@@ -56,10 +69,10 @@ CONTRARY = {
         "mass of all by frozen volume",
         rf"{_DRY}|\bthawed\b|\bunfrozen\b|{_SOLIDS}",
     ),
-    **dict.fromkeys(("top", "base"), (_DEPTH, rf"{_NO_DEPTH}|thickness|\bheight")),
+    **dict.fromkeys(("top", "base"), (_DEPTH, rf"{_NO_DEPTH}|{_THICKNESS}")),
     "depth": (
         _DEPTH,
-        rf"{_NO_DEPTH}|\bheight|(?:total|final) depth|depth of (?:the )?(?:bore)?hole"
+        rf"{_NO_DEPTH}|\bheight|{_OF_THE_HOLE}"
         r"|^(?!.*\b(?:top|from|interval|range)\b).*\b(?:bottom|bot)\b",
     ),
     "permafrost_table": (
@@ -67,7 +80,14 @@ CONTRARY = {
         rf"{_ELEVATION}|permafrost (?:thickness|base)|base of (?:the )?permafrost"
         r"|permafrostmächtigkeit|mächtigkeit des permafrost|épaisseur du pergélisol|подошв"
         r"|мощность (?:ммп|мерзл|мёрзл|многолет)|冻土厚度|\b(?:snow|water|bedrock)\b"
-        r"|(?:total|final) depth|depth of (?:the )?(?:bore)?hole",
+        rf"|{_OF_THE_HOLE}|borehole depth|\bmax(?:imum)? depth|sampl(?:e|ing) depth"
+        r"|\b(?:peat|organic(?: layer| mat)?) (?:depth|thickness)",
+    ),
+    "standard_error": (
+        "one standard error in the unit of the value",
+        r"\b9[059](?: ?%|\b)|\bci\d*\b|confid|konfiden|довер|\binterval|\brel(?:ative)?\b"
+        r"|\b2 ?(?:σ|sigma|sd|se|std|st)|\bvar(?:iance)?\b|\bcv\b|coefficient of|\bn\b|\bcount\b"
+        r"|\brange\b|\bmse\b",
     ),
 }
 

@@ -243,6 +243,7 @@ def _standard_errors(
     do: degrees shift by no offset.
     """
     header = _find(table, column, "sites.standard_error")
+    require_header(table.file, "standard_error", header)
     unit = split_header(header)[1] or unit_of_values
     numbers = parse_numbers(table.frame[header], unit)
     coded = _coded(numbers, config)

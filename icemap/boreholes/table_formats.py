@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,23 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.table_units import is_unit
 from icemap.boreholes.text import line_ranges
+from icemap.boreholes.workbook_cells import is_struck, shown_cell
 from icemap.errors import IcemapError, first_line
 from icemap.store import is_remote
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
-
-# Number formats of workbooks: their sections, and in these texts (which scale nothing), what shows
-# nothing (colours, conditions, gaps), and places of digits.
-_SECTION = re.compile(r'(?:"[^"]*"|\\.|[^;"\\])+')
-_PART = re.compile(
-    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|\[[^\]]*\]|_.|\*.|(?P<place>[0#?][0#?.,/]*)|.', re.DOTALL
-)
-LIMITS = ("<", ">", "≤", "≥", "<=", ">=")
-_DIRECTION = re.compile(r"°?\s?[NSEW]")
-_NO_UNITS = ("", "1", "-", "°")
 
 Rows = list[list[Any]]
 
@@ -63,16 +52,16 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
             f"{url} is a workbook, which the package openpyxl reads: install it with 'pip install"
             " openpyxl', or save the sheet as CSV."
         ) from error
-    book = _open_workbook(url, path, data_only=True)
+    book = _open_workbook(url, path, data_only=True, rich_text=True)
     name = _chosen(url, "sheet", book.sheetnames, sheet)
     page = book[name]
     cells = list(page.iter_rows())
-    rows = [[_cell(cell) for cell in row] for row in cells]
+    rows = [[shown_cell(cell) for cell in row] for row in cells]
     header = next((i for i, row in enumerate(rows) if any(_filled(cell) for cell in row)), None)
     if header is None:
         raise IcemapError(f"{url}, sheet '{name}' is empty: check the file.")
     names = [str(cell).strip() if _filled(cell) else "" for cell in rows[header]]
-    while names and not names[-1]:
+    while len(names) > _merged_width(page, header) and not names[-1]:
         names.pop()
     _require_shown(url, name, page, rows, header)
     _require_unstruck(url, name, [row[: len(names)] for row in cells[header + 1 :]])
@@ -125,12 +114,7 @@ def _require_shown(url: str, name: str, page: Any, rows: Rows, header: int) -> N
 
 def _require_unstruck(url: str, name: str, cells: list[Any]) -> None:
     """Refuse cells that are struck through: nobody knows whether they count."""
-    struck = [
-        cell.row
-        for row in cells
-        for cell in row
-        if cell.has_style and cell.font.strike and _filled(cell.value)
-    ]
+    struck = [cell.row for row in cells for cell in row if _filled(cell.value) and is_struck(cell)]
     if struck:
         raise IcemapError(
             f"{url}, sheet '{name}' has cells that are struck through (line"
@@ -155,6 +139,18 @@ def _require_results(url: str, path: Path, name: str, rows: Rows, header: int, w
         book.close()
 
 
+def _merged_width(page: Any, header: int) -> int:
+    """Columns up to the last one over which a name of the header is merged."""
+    return max(
+        (
+            merged.max_col
+            for merged in page.merged_cells.ranges
+            if merged.min_row <= header + 1 <= merged.max_row
+        ),
+        default=0,
+    )
+
+
 def _fill_merged(page: Any, rows: Rows, header: int) -> None:
     """Give each row what is written once over several rows of one column."""
     for merged in page.merged_cells.ranges:
@@ -162,47 +158,6 @@ def _fill_merged(page: Any, rows: Rows, header: int) -> None:
         if merged.min_col == merged.max_col and merged.min_row > header + 1:
             for line in range(merged.min_row, merged.max_row):
                 rows[line][column] = rows[merged.min_row - 1][column]
-
-
-def _cell(cell: Any) -> Any:
-    """The value of a cell as it is shown: 0.45 as "45 %", an empty result as ""."""
-    value = cell.value
-    if value is None and cell.data_type == "str":
-        # The result of a formula.
-        return ""
-    if isinstance(value, float | int) and not isinstance(value, bool):
-        return _as_shown(value, cell.number_format or "")
-    return value
-
-
-def _as_shown(value: float, number_format: str) -> float | str:
-    """A number with what its format writes around it: a unit, a direction, or a sign of a limit.
-
-    Examples
-    --------
-    >>> _as_shown(50, '0.0" cm"'), _as_shown(0.45, "0 %"), _as_shown(148.5, '0.00"°"\\\\W')
-    ('50 cm', '45 %', '148.5 °W')
-    >>> _as_shown(5, '"<"0'), _as_shown(3, '"BH-"0'), _as_shown(2019, "0;-0")
-    ('<5', 3, 2019)
-    """
-    sections = _SECTION.findall(number_format)
-    section = sections[1] if value < 0 and len(sections) > 1 else next(iter(sections), "")
-    parts = list(_PART.finditer(section))
-    places = [i for i, part in enumerate(parts) if part["place"]]
-    if any(part[0] == "%" for part in parts):
-        return f"{100 * value:.12g} %"
-    if not places:
-        return value
-    before, after = (
-        "".join(part["quoted"] or part["escaped"] or "" for part in some).strip()
-        for some in (parts[: places[0]], parts[places[-1] :])
-    )
-    if _DIRECTION.fullmatch(after):
-        # Formats with a part for negative numbers have another letter there in place of the sign.
-        return f"{abs(value) if section is not sections[0] else value:.12g} {after}"
-    if is_unit(after) and after not in _NO_UNITS:
-        return f"{value:.12g} {after}"
-    return f"{before}{value:.12g}" if before in LIMITS else value
 
 
 def _filled(cell: Any) -> bool:

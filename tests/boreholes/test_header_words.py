@@ -17,8 +17,20 @@ WRONG = {
         "объёмная влажность [%]",
         "体积含水量 [%]",
         "Liquid limit [%]",
+        "VIC [%]",
+        "Sättigung [%]",
     ],
-    "volumetric_water": ["GMC [%]", "Water dm [%]", "teneur en eau massique [%]", "весовая [%]"],
+    "volumetric_water": [
+        "GMC [%]",
+        "Water dm [%]",
+        "teneur en eau massique [%]",
+        "весовая [%]",
+        "VIC [%]",
+        "Volumetric ice content [%]",
+        "Eisgehalt Vol [%]",
+        "degree of saturation [%]",
+        "unfrozen water vol [%]",
+    ],
     "reported_vic": [
         "EIC [%]",
         "Ice cont grav [%]",
@@ -29,9 +41,16 @@ WRONG = {
         "избыточная льдистость [%]",
         "质量含冰量 [%]",
         "ice saturation [%]",
+        "volumetric water content [%]",
+        "VWC [%]",
+        "Moisture [% vol]",
+        "влажность объёмная [%]",
+        "porosity [%]",
+        "segregated ice [%]",
+        "Pore ice [%]",
     ],
     "excess_ice": ["VIC [%]", "total ice [%]", "EIC wt [%]", "суммарная льдистость [%]"],
-    "porosity": ["void ratio [1]", "Porenzahl [1]"],
+    "porosity": ["void ratio [1]", "Porenzahl [1]", "Saturation [%]", "Sr [%]"],
     "dry_density": [
         "WBD [g/cm3]",
         "frozen bulk density [g/cm3]",
@@ -40,19 +59,69 @@ WRONG = {
         "湿密度 [g/cm3]",
     ],
     "frozen_bulk_density": ["DBD [g/cm3]", "Trockendichte [g/cm3]", "плотность скелета [g/cm3]"],
-    "top": ["elev_top [m]", "cote du toit [m]", "depth below frost table [m]", "отметка [m]"],
-    "permafrost_table": ["мощность ММП [m]", "多年冻土厚度 [m]", "snow depth [m]"],
+    "top": [
+        "elev_top [m]",
+        "cote du toit [m]",
+        "depth below frost table [m]",
+        "отметка [m]",
+        "top below TOC [m]",
+        "Top (from casing) [m]",
+        "top below collar [m]",
+        "top, stick-up included [m]",
+        "depth below ice [m]",
+    ],
+    "base": [
+        "core length [m]",
+        "Recovery [m]",
+        "Schichtdicke [m]",
+        "мощность слоя [m]",
+        "толщина [m]",
+        "层厚 [m]",
+    ],
+    "permafrost_table": [
+        "мощность ММП [m]",
+        "多年冻土厚度 [m]",
+        "snow depth [m]",
+        "Borehole depth [m]",
+        "Max. hole depth [m]",
+        "Maximum depth [m]",
+        "Sample_depth [m]",
+        "peat thickness [m]",
+        "Organic layer depth [m]",
+    ],
 }
 RIGHT = {
     "gravimetric_water": ["Water dm [%]", "GMC [%]", "w [%]", "teneur en eau massique [%]"],
-    "volumetric_water": ["VMC [%]", "Wassergehalt (Vol.-%)", "объемная влажность [%]"],
-    "reported_vic": ["Ice cont vol [%]", "VIC [vol.%]", "teneur en glace volumique [%]", "冰 [%]"],
+    "volumetric_water": [
+        "VMC [%]",
+        "Wassergehalt (Vol.-%)",
+        "объемная влажность [%]",
+        "water (ice) vol [%]",
+        "total water content vol [%]",
+        "Moisture vol [%]",
+    ],
+    "reported_vic": [
+        "Ice cont vol [%]",
+        "VIC [vol.%]",
+        "teneur en glace volumique [%]",
+        "冰 [%]",
+        "ice content (water equivalent x 1.09) [%]",
+        "Volumetric ice content [%]",
+    ],
     "excess_ice": ["EIC [%]", "total excess ice [%]", "glace en excès [%]"],
-    "porosity": ["n [%]", "Poros [% vol]"],
+    "porosity": ["n [%]", "Poros [% vol]", "Porosity [%]"],
     "dry_density": ["DBD [g/cm**3]", "bulk density, dry [g/cm3]", "плотность скелета [г/см3]"],
     "frozen_bulk_density": ["WBD [g/cm**3]", "frozen density [g/cm3]"],
-    "top": ["Depth top [m]", "von (m)", "от (м)", "top [m b.s.]", "Top_m"],
-    "permafrost_table": ["ALT [m]", "мощность СТС [m]", "épaisseur de la couche active [m]"],
+    "top": ["Depth top [m]", "von (m)", "от (м)", "top [m b.s.]", "Top_m", "Top of ice [m]"],
+    "base": ["Depth bot [m]", "bis (m)", "до (м)", "base of core [m]"],
+    "permafrost_table": [
+        "max. thaw depth [m]",
+        "depth to ice [m]",
+        "ALT in peat [m]",
+        "ALT [m]",
+        "мощность СТС [m]",
+        "épaisseur de la couche active [m]",
+    ],
 }
 DEFAULTS = {
     "top": "top [m]",
@@ -101,6 +170,41 @@ def test_a_table_of_sites_is_asked_about_its_ice(tmp_path: Path) -> None:
     excess = {"name": "eic", "unit": "%"}
     assert read_boreholes(path, value="EIC", target=excess)["value"].tolist() == [30]
     assert read_boreholes(path, value="ice")["value"].tolist() == [50]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "95 % CI [cm]",
+        "ci95",
+        "Konfidenzintervall",
+        "2σ",
+        "error_2sd",
+        "variance",
+        "CV",
+        "n",
+        "rel. error",
+        "range [cm]",
+        "MSE",
+        "confidence limit",
+        "coefficient of variation",
+    ],
+)
+def test_what_is_no_standard_error_is_refused(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "sites.csv"
+    path.write_text(f"lon,lat,alt [cm],{header}\n130,60,30,5\n", encoding="utf-8")
+    alt = {"name": "alt", "unit": "cm", "bounds": None}
+    with pytest.raises(IcemapError, match=re.escape(f"'{header}' is to be standard_error, which")):
+        read_boreholes(path, value="alt", target=alt, standard_error=header)
+
+
+@pytest.mark.parametrize("header", ["se", "error [cm]", "Standard_error", "sd", "σ", "1σ", "± cm"])
+def test_a_standard_error_by_any_name_is_read(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "sites.csv"
+    path.write_text(f"lon,lat,alt [cm],{header}\n130,60,30,5\n", encoding="utf-8")
+    alt = {"name": "alt", "unit": "cm", "bounds": None}
+    sites = read_boreholes(path, value="alt", target=alt, standard_error=header)
+    assert sites["standard_error"].tolist() == [5]
 
 
 def test_every_meaning_is_said() -> None:

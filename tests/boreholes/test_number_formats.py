@@ -26,13 +26,15 @@ def workbook(folder: Path, formats: dict[str, str], **columns: list[float]) -> P
     return folder / "t.xlsx"
 
 
-@pytest.mark.parametrize("text", ['0.0" cm"', '0\\ "cm"', '#,##0" cm";-#,##0" cm"'])
+@pytest.mark.parametrize("text", ['0.0" cm"', '0\\ "cm"', '#,##0" cm";-#,##0" cm"', 'General" cm"'])
 def test_centimetres_of_the_format_are_read_under_metres(tmp_path: Path, text: str) -> None:
     path = workbook(tmp_path, {"E": text, "F": text}, E=[50, 200], F=[200, 550])
     assert read_boreholes(path)["value"].tolist() == [54]
 
 
-@pytest.mark.parametrize("text", ['0.00"°W"', '0.00"° "\\W', '0.00"° E";0.00"° W"'])
+@pytest.mark.parametrize(
+    "text", ['0.00"°W"', '0.00"° "\\W', '0.00"° E";0.00"° W"', '"W "0.00', "\\W0.0"]
+)
 def test_the_letter_of_a_direction_counts(tmp_path: Path, text: str) -> None:
     sign = -1 if ";" in text else 1
     path = workbook(tmp_path, {"B": text}, B=[sign * 134.1, sign * 134.1])
@@ -75,3 +77,23 @@ def test_other_formats_change_nothing(tmp_path: Path, text: str) -> None:
 def test_metres_of_a_projection_may_say_so(tmp_path: Path) -> None:
     path = workbook(tmp_path, dict.fromkeys("BC", '0" m"'), B=[500000] * 2, C=[7600000] * 2)
     assert read_boreholes(path, crs="EPSG:32608")["lon"].round(6).tolist() == [-135]
+
+
+@pytest.mark.parametrize("text", ["0.0,", "#,##0.00,", '0.00,;-0.00,;"-"'])
+def test_thousands_are_read_as_shown(tmp_path: Path, text: str) -> None:
+    path = workbook(tmp_path, {"E": text, "F": text}, E=[500, 2000], F=[2000, 5500])
+    assert read_boreholes(path)["value"].tolist() == [54]
+
+
+@pytest.mark.parametrize(("text", "value"), [(";;;", 40), ("0;-0;;@", 0), ("0;;0", -1)])
+def test_numbers_that_a_format_hides_are_asked_about(
+    tmp_path: Path, text: str, value: float
+) -> None:
+    path = workbook(tmp_path, {"G": text}, G=[value, 60])
+    with pytest.raises(IcemapError, match=rf"vic .* '{value} \(not shown\)' \(line 2"):
+        read_boreholes(path)
+
+
+@pytest.mark.parametrize("text", ["0;-0;;@", "#,##0", "@", '0.0;-0.0;"-"', "General;-General;"])
+def test_numbers_that_a_format_shows_are_read(tmp_path: Path, text: str) -> None:
+    assert read_boreholes(workbook(tmp_path, {"G": text}))["value"].tolist() == [54]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
 from openpyxl.styles import Font
 
 from icemap import IcemapError, read_boreholes
@@ -57,6 +59,37 @@ def test_struck_cells_of_a_workbook_are_asked_about(tmp_path: Path, struck: list
 @pytest.mark.parametrize("struck", [[], ["H3"], ["Z9"]])
 def test_struck_cells_without_content_are_none(tmp_path: Path, struck: list[str]) -> None:
     assert read_boreholes(workbook(tmp_path, struck))["value"].tolist() == [54, 30]
+
+
+def in_fonts(folder: Path, cell: str, *runs: tuple[str, str]) -> Path:
+    book = openpyxl.load_workbook(workbook(folder, []))
+    fonts = {
+        "": InlineFont(),
+        "raised": InlineFont(vertAlign="superscript"),
+        "struck": InlineFont(strike=True),
+    }
+    book.active[cell] = CellRichText(*(TextBlock(fonts[font], text) for text, font in runs))
+    book.save(folder / "layers.xlsx")
+    return folder / "layers.xlsx"
+
+
+def test_the_raised_mark_of_a_footnote_is_no_digit(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match=r"vic \[%\] is not a number: '4\^1' \(line 2\)"):
+        read_boreholes(in_fonts(tmp_path, "G2", ("4", ""), ("1", "raised")))
+
+
+def test_a_part_of_a_cell_that_is_struck_through_is_asked_about(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match=r"struck through \(line 2\)"):
+        read_boreholes(in_fonts(tmp_path, "G2", ("4", "struck"), ("40", "")))
+
+
+def test_a_unit_may_be_raised(tmp_path: Path) -> None:
+    path = in_fonts(tmp_path, "G1", ("vic [m", ""), ("3", "raised"), ("/m3]", ""))
+    book = openpyxl.load_workbook(path, rich_text=True)
+    for line, value in enumerate((0.4, 0.6, 0.3), start=2):
+        book.active[f"G{line}"] = value
+    book.save(path)
+    assert read_boreholes(path)["value"].tolist() == [54, 30]
 
 
 @pytest.mark.parametrize("word", ["ICE", "Ice + silt", "IW", "ground ice", "лёд", "Eis", "冰"])

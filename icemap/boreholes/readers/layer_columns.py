@@ -49,9 +49,11 @@ WORDS = (
 )
 # Words for how thick a layer is, in headers, and those that may stand with them: that of the active
 # layer, of snow or of peat is another thing.
-THICKNESS = {"thickness", "thick", "length", "mächtigkeit", "épaisseur", "dz", "δz"}
+THICKNESS = {"thickness", "thick", "length", "mächtigkeit", "épaisseur", "dz", "δz", "dicke"}
+THICKNESS |= {"schichtdicke", "schichtmächtigkeit", "puissance", "espesor", "мощность", "толщина"}
+THICKNESS |= {"厚度", "层厚"}
 OF_THE_LAYER = {"layer", "sample", "interval", "core", "segment", "slice", "section", "of", "the"}
-OF_THE_LAYER |= {"half"}
+OF_THE_LAYER |= {"half", "der", "schicht", "probe", "couche", "слоя", "образца", "пробы", "м", "см"}
 # Units at the end of names that are ordinary words or numbers there.
 NO_UNITS = ("1", "in")
 # A unit of each kind of quantity, by which others are recognized.

@@ -111,7 +111,19 @@ def test_depths_below_the_permafrost_table_are_refused(tmp_path: Path, words: st
         read_boreholes(write(tmp_path, text), columns={"top": f"top {words}"})
 
 
-@pytest.mark.parametrize("header", ["half thickness [m]", "dz [m]", "Δz [cm]"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "half thickness [m]",
+        "dz [m]",
+        "Δz [cm]",
+        "Schichtdicke [m]",
+        "мощность слоя [м]",
+        "厚度 [m]",
+        "толщина, см",
+        "puissance [m]",
+    ],
+)
 def test_a_thickness_by_another_name_makes_a_depth_no_point(tmp_path: Path, header: str) -> None:
     text = HEADER.format("site", "vic [%]").replace("top [m],base [m]", f"depth [m],{header}")
     with pytest.raises(IcemapError, match="a depth alone is a point"):
