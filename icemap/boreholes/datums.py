@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 
+from icemap.boreholes.table_notes import notes
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import as_text, words
 from icemap.errors import IcemapError
@@ -50,6 +51,10 @@ def require_datum(table: Table, headers: tuple[str, str], crs: str | None) -> No
         said = _named(header)
         if said is not None and said != own:
             raise IcemapError(_sentence(table.file, f"the column '{header}'", said, crs))
+    for text in notes(table):
+        said = _named(text)
+        if said not in (None, own):
+            raise IcemapError(_sentence(table.file, f"the sentence '{text[:80]}'", said, crs))
     for header in map(str, table.frame.columns):
         if words(header) not in COLUMNS:
             continue

@@ -1,4 +1,4 @@
-"""Numbers that stand for no value, such as -9999, where nobody has said so."""
+"""Numbers that stand for no value, such as -9999, or are in another unit, where nobody says so."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 _REPEATED = re.compile(r"([789])\1+(\.\1*)?")
 # Limits of the types that numbers are stored in.
 _LIMITS = (32767, 32768, 65535, 2147483647, 2147483648, 4294967295)
+# So many parts of 1 among %, and up to where no number must be between.
+PARTS_AMONG, PARTS_BELOW = 3, 5.0
 # No borehole quantity in any unit in use is this large.
 _ABSURD = 1e9
 
@@ -58,3 +60,28 @@ def suspected_codes(values: NDArray[np.float64]) -> list[float]:
         return code < low - away or code > high + away
 
     return [code for code in codes if far(code)]
+
+
+def mixed_fractions(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Parts of 1 among %: several numbers below 1, none from there to 5, and all of them a
+    hundredth of what the others are like.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        NaN where a cell is empty.
+
+    Examples
+    --------
+    >>> mixed_fractions(np.array([45, 0.52, 38, 0.61, 55, 0.44, 71])).sum()
+    np.int64(3)
+    >>> mixed_fractions(np.array([45, 0.52, 38, 0.61, 55, 2.0, 0.4])).any()
+    np.False_
+    """
+    parts = (values > 0) & (values < 1)
+    rest = values[values >= 1]
+    if parts.sum() < PARTS_AMONG or not len(rest) or rest.min() < PARTS_BELOW:
+        return np.zeros(len(values), dtype=bool)
+    scaled = 100 * values[parts]
+    alike = (scaled > rest.min() / 3) & (scaled < 1.5 * rest.max())
+    return parts & bool(alike.all())

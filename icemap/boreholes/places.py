@@ -61,7 +61,11 @@ WESTWARD = frozenset(
 METRES = {"": 1.0, "m": 1.0, "metre": 1.0, "metres": 1.0, "meter": 1.0, "meters": 1.0, "km": 1000.0}
 # Columns that say the CRS, or the UTM zone, of each row.
 CODE_COLUMNS = ("epsg", "epsg code", "crs", "srid", "srs")
-ZONE_COLUMNS = ("zone", "utm zone", "utm", "utmzone")
+ZONE_COLUMNS = (
+    *("zone", "utm zone", "utm", "utmzone", "zone utm", "grid zone", "utm grid zone", "zone no"),
+    *("zone number", "utm zone no", "utm zone number", "fuseau", "fuseau utm", "utm fuseau"),
+    *("зона", "зона utm", "带号", "utm带号", "gk zone", "zona", "zona utm", "huso", "utm zona"),
+)
 # How far a place may lie outside the area of its CRS, degrees: people stay in one zone well beyond
 # its edge.
 FAR_OUTSIDE = 20.0

@@ -290,6 +290,7 @@ def check_coordinates(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> 
     reason[(lat.abs() > 90) & (lat.abs() <= 180) & (lon.abs() <= 90)] = (
         "longitude and latitude are swapped"
     )
+    reason[lat == 0] = "no latitude (0)"
     reason[(lon == 0) & (lat == 0)] = "no coordinates (0, 0)"
     return reason
 

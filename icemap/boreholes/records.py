@@ -76,6 +76,11 @@ FLAG_COLUMNS = ("file", "line", "site", "rule", "excludes", "reason")
 # The rule under which a reader notes what it assumes of a whole table.
 ASSUMED = "assumption"
 SHOWN_PROBLEMS = 30
+# What stands behind a name for a footnote, or where its rows go on.
+CONTINUED = re.compile(
+    r"\s*(?:[*†‡§¹²³]+|\(?\bcont(?:\.|d|'d|inued)?\)?)\s*$|\u200b", re.IGNORECASE
+)
+LOOKALIKES = str.maketrans("авекмнорстухі", "abekmhopctyxi")
 
 
 @dataclass(frozen=True)
@@ -235,8 +240,11 @@ def _place(row: pd.Series) -> str:
 
 
 def _name_key(site: str) -> str:
-    """One key for 1, 1.0 and 01, and for BH-1, bh 1, BH_1 and BH1."""
-    text = re.sub(r"(?<=[^\W\d]) (?=\d)", "", words(site))
+    """One key for 1, 1.0 and 01, for BH-1, bh 1, BH_1 and BH1, for BH1* and BH1 (cont.), and for
+    letters of the Latin and the Cyrillic alphabet that look the same.
+    """
+    text = words(CONTINUED.sub("", site)).translate(LOOKALIKES)
+    text = re.sub(r"(?<=[^\W\d]) (?=\d)", "", text)
     return f"{float(text):g}" if re.fullmatch(r"\d{1,9}(\.0+)?", text) else text
 
 

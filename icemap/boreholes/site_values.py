@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from icemap.boreholes.coordinate_checks import require_meant
 from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import require_header
-from icemap.boreholes.missing_codes import suspected_codes
+from icemap.boreholes.missing_codes import PARTS_BELOW, mixed_fractions, suspected_codes
 from icemap.boreholes.numbers import Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
 from icemap.boreholes.quality import (
@@ -24,6 +24,13 @@ from icemap.boreholes.quality import (
     first_reason,
 )
 from icemap.boreholes.records import Problems
+from icemap.boreholes.regions_told import require_region
+from icemap.boreholes.row_columns import (
+    UNIT_WORDS,
+    require_no_sums,
+    require_one_kind,
+    require_unit_by_row,
+)
 from icemap.boreholes.site_bounds import are_asked_about, outside, require_fitting_bounds
 from icemap.boreholes.table_units import (
     TEMPERATURES,
@@ -74,7 +81,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     unit = _unit(table, header, config, target)
     numbers = parse_numbers(table.frame[header], unit)
     coded = _coded(numbers, config)
-    value, spread = _values(table, header, numbers, coded, unit, target)
+    value, spread = _values(table, header, numbers, coded, unit, config, target)
     if target.name == ICE:
         require_header(table.file, "reported_vic", header)
     given = np.where(coded, np.nan, numbers.value)
@@ -112,6 +119,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
         }
     )
     unreadable = pd.Series(np.where(unplaced, "coordinates are not numbers", ""), dtype=object)
+    _require_like_rows(table, config, header, unit, sites, np.isfinite(given))
     sites["reason"] = first_reason(
         check_summary(sites),
         _value_reason(numbers, value, coded, target),
@@ -121,6 +129,27 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     )
     sites["used"] = sites["reason"] == ""
     return sites
+
+
+def _require_like_rows(
+    table: Table,
+    config: SitesConfig,
+    header: str,
+    unit: str,
+    sites: pd.DataFrame,
+    given: NDArray[np.bool_],
+) -> None:
+    """Refuse values of several units or quantities, and rows that sum up others."""
+    named = (config.value, config.longitude, config.latitude, config.id, config.standard_error)
+    read = {_find(table, name, "sites") for name in named if name is not None}
+    units = (
+        *UNIT_WORDS,
+        *(f"{name} {word}" for name in (header, config.value) for word in UNIT_WORDS),
+    )
+    require_unit_by_row(table, header, unit, units, given)
+    require_one_kind(table, read, given)
+    place = sites["lon"].map("{:.5g}".format) + ", " + sites["lat"].map("{:.5g}".format)
+    require_no_sums(table, read, sites["site"] if config.id else place)
 
 
 def _find(table: Table, wanted: str | None, key: str) -> str:
@@ -170,6 +199,7 @@ def table_places(
     require_datum(table, headers, None)
     lon = without_a_turn(lon)
     require_meant(table, headers, lon, lat)
+    require_region(table, headers, lon, lat)
     return lon, lat, lon_unreadable | lat_unreadable
 
 
@@ -216,6 +246,7 @@ def _values(
     numbers: Numbers,
     coded: NDArray[np.bool_],
     unit: str,
+    config: SitesConfig,
     target: TargetConfig,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Values and their standard errors in the target's unit."""
@@ -229,11 +260,26 @@ def _values(
             f" '{target.unit}', which cannot be converted: correct sites.unit or target.unit, or"
             " convert the column."
         )
-    _require_plausible_fractions(
-        table, header, np.where(coded, np.nan, numbers.value), unit, target
-    )
+    given = np.where(coded, np.nan, numbers.value)
+    _require_plausible_fractions(table, header, given, unit, target)
+    if UNITS["fraction"].get(canonical_unit(unit)) == UNITS["fraction"]["%"]:
+        _require_one_scale(table, header, given, config)
     # A range is read as its middle with the standard deviation of a uniform spread.
     return value, np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
+
+
+def _require_one_scale(
+    table: Table, header: str, value: NDArray[np.float64], config: SitesConfig
+) -> None:
+    """Parts of 1 in some rows of a column of %."""
+    mixed = mixed_fractions(value)
+    if mixed.any() and config.missing != ():
+        raise IcemapError(
+            f"{table.file}: the column '{header}' is in %, and {mixed.sum()} of its values are"
+            f" below 1 (line {line_ranges(table.lines[mixed])}) like fractions, with none from 1 to"
+            f" {PARTS_BELOW:g}: bring the column to one unit; if every number is right, set"
+            " sites.missing: [] in the config."
+        )
 
 
 def _standard_errors(

@@ -27,8 +27,8 @@ OTHER_WORKBOOKS = (".xls", ".xlsb", ".ods", ".numbers")
 SAME_PLACE = 0.02
 
 
-def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame, int]:
-    """The cells of one sheet, and the row of its header (from 1).
+def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame, int, str]:
+    """The cells of one sheet, the row of its header (from 1), and its name.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
     frame = pd.DataFrame(
         body, columns=[name or f"column_{i + 1}" for i, name in enumerate(names)], dtype=object
     )
-    return frame.infer_objects(), header + 1
+    return frame.infer_objects(), header + 1, name
 
 
 def _open_workbook(url: str, path: Path, **how: bool) -> Workbook:

@@ -71,7 +71,9 @@ UNIT_ALIASES = {
     **dict.fromkeys(("-", "unitless", "dimensionless"), "1"),
 }
 # Signs in units that mean nothing, or the same as others.
-_SIGNS = str.maketrans({"³": "3", "²": "2", "⁻": "-", "−": "-", "^": None, "·": " ", "⋅": " "})
+_SIGNS = str.maketrans(
+    {"³": "3", "²": "2", "¹": "1", "⁻": "-", "−": "-", "^": None, "·": " ", "⋅": " "}
+)
 
 
 def split_header(header: str) -> tuple[str, str | None]:

@@ -11,7 +11,7 @@ import itertools
 import re
 import warnings
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ from icemap.boreholes.table_formats import (
     with_places,
 )
 from icemap.boreholes.table_units import split_header
-from icemap.boreholes.text import as_text, is_numeric
+from icemap.boreholes.text import MISSING, as_text, is_numeric
 from icemap.boreholes.unit_row import units_below, with_units
 from icemap.errors import IcemapError
 from icemap.store import local_copy
@@ -38,6 +38,10 @@ from icemap.store import local_copy
 SEPARATORS = ",;\t"
 # Rows by which the separator is found.
 SEPARATOR_ROWS = 20
+# More signs beyond ASCII in a row than languages of Windows-1252 write.
+STRANGE = re.compile(r"[^\x00-\x7f]{4,}")
+# Columns of numbers with words in one row, from which that row is a header.
+WORDS_IN_HEADER = 3
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,14 @@ class Table:
     lines : ndarray of int
         Line of each row in the file, counted from 1 (for Parquet and vector files: the row, counted
         from 1).
+    title : str
+        Name of the sheet of a workbook.
     """
 
     file: str
     frame: pd.DataFrame
     lines: NDArray[np.int64]
+    title: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "file", shown(self.file))
@@ -156,6 +163,29 @@ def _require_one_table(table: Table) -> None:
                 f"{table.file}, line {table.lines[row]} is a second header, with '{other[0]}' in"
                 " place of a name above: give each table in a file or sheet of its own."
             )
+    _require_no_words(table, texts)
+
+
+def _require_no_words(table: Table, texts: list[str]) -> None:
+    """Refuse a row of words in columns of numbers: the header of another table."""
+    words = {}
+    for name in texts:
+        cells = as_text(table.frame[name])
+        word = cells.str.fullmatch(r"[^\W\d_]\D*") & ~cells.str.lower().isin(MISSING)
+        if 2 * word.sum() < (cells != "").sum():
+            words[name] = cells.where(word)
+    if len(words) < WORDS_IN_HEADER:
+        return
+    cells = pd.DataFrame(words).iloc[1:]
+    other = cells.notna().all(axis=1) & (cells.nunique(axis=1) == len(words))
+    other &= ~(cells == pd.Index(words)).all(axis=1)
+    if other.any():
+        row = int(other.idxmax())
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]} holds '{cells.loc[row].iloc[0]}' and"
+            f" '{cells.loc[row].iloc[1]}' in columns of numbers, like the header of another table:"
+            " give each table in a file or sheet of its own."
+        )
 
 
 def _with_unit_row(table: Table) -> Table:
@@ -165,7 +195,7 @@ def _with_unit_row(table: Table) -> Table:
     line = int(table.lines[0])
     names = {name: with_units(name, unit, table.file, line) for name, unit in units.items()}
     rows = table.frame.iloc[1:].reset_index(drop=True).rename(columns=names)
-    return Table(table.file, rows, table.lines[1:])
+    return replace(table, frame=rows, lines=table.lines[1:])
 
 
 def _read(url: str, path: Path, text: Collection[str], sheet: str | None) -> Table:
@@ -180,10 +210,10 @@ def _read(url: str, path: Path, text: Collection[str], sheet: str | None) -> Tab
             " cf_profiles'."
         )
     if suffix in WORKBOOKS:
-        frame, header = read_workbook(url, path, sheet)
+        frame, header, title = read_workbook(url, path, sheet)
         blank = frame.isna().all(axis=1).to_numpy()
         lines = np.arange(header + 1, header + 1 + len(frame))
-        return Table(url, frame[~blank].reset_index(drop=True), lines[~blank])
+        return Table(url, frame[~blank].reset_index(drop=True), lines[~blank], title)
     if suffix in VECTORS:
         frame = read_vector(url, path, sheet).reset_index(drop=True)
         return Table(url, frame, np.arange(1, len(frame) + 1))
@@ -223,6 +253,7 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
     whole = decoded(content)
     if "\0" in whole:
         raise IcemapError(f"{url} holds zero bytes and is no CSV: save it again as CSV in UTF-8.")
+    _require_known_letters(url, content, whole)
     text = _below_description(whole)
     above = whole.count("\n", 0, len(whole) - len(text))
     separator = _separator(text)
@@ -257,6 +288,20 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
         if blank.any()
         else Table(url, frame, lines)
     )
+
+
+def _require_known_letters(url: str, content: bytes, text: str) -> None:
+    """Refuse names in an encoding that cannot be told, such as Windows-1251 or GBK: they would be
+    read as other letters.
+    """
+    if _encoding(content) not in ("cp1252", "latin-1"):
+        return
+    strange = next((run for run in STRANGE.findall(text) if len(set(run)) > 2), None)
+    if strange is not None:
+        raise IcemapError(
+            f"{url} is not in UTF-8 and would be read as '{strange[:20]}' and the like: save it"
+            " again as CSV in UTF-8."
+        )
 
 
 def _below_description(text: str) -> str:

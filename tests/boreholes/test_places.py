@@ -173,6 +173,10 @@ def test_one_hole_reported_twice_at_rounded_coordinates_is_one(tmp_path: Path) -
     [
         ("epsg", ["32606", "EPSG:32607"]),
         ("UTM zone", ["6W", "7W"]),
+        ("Zone UTM", ["6W", "7W"]),
+        ("Fuseau", ["6", "7"]),
+        ("utm_zone_number", ["6", "7"]),
+        ("带号", ["6", "7"]),
         ("zone", ["06N", "7"]),
         ("crs", ["EPSG:32607", ""]),
     ],

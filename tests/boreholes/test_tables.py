@@ -127,3 +127,27 @@ def test_a_row_that_is_commented_out_is_no_site(tmp_path: Path) -> None:
     for names in (("a", "#12", "# 3"), ("#a", "#b", "#c")):
         (tmp_path / "t.csv").write_text("site,vic\n" + "".join(f"{name},1\n" for name in names))
         assert read_table(str(tmp_path / "t.csv")).frame["site"].tolist() == list(names)
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "cp866"])
+def test_an_encoding_that_cannot_be_told_is_asked_about(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("site,lon\nСкважина-1,134\n".encode(encoding))
+    with pytest.raises(IcemapError, match=r"is not in UTF-8 and would be read as '.*save it again"):
+        read_table(str(path))
+
+
+def test_chinese_names_in_gbk_are_asked_about(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("site,lon\n钻孔一,134\n".encode("gbk"))
+    with pytest.raises(IcemapError, match="is not in UTF-8"):
+        read_table(str(path))
+
+
+@pytest.mark.parametrize("name", ["Älvsbyån", "Créée", "65° 30′ – 66°", "————", "Þjórsá"])
+def test_western_names_are_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "t.csv"
+    for encoding in ("utf-8", "cp1252"):
+        path.write_bytes(f"site,lon\n{name},134\n".encode(encoding, "replace"))
+        if encoding == "utf-8" or "′" not in name:
+            assert read_table(str(path)).frame["site"].tolist() == [name]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from icemap.boreholes.header_words import require_header
+from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.records import QUANTITIES
+from icemap.boreholes.row_columns import require_unit_by_row
 from icemap.boreholes.table_units import (
     UNITS,
     canonical_unit,
@@ -19,6 +21,7 @@ from icemap.boreholes.table_units import (
     unit_factor,
 )
 from icemap.boreholes.tables import Table
+from icemap.boreholes.text import as_text, words
 from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
@@ -37,7 +40,8 @@ PROJECTED_ALIASES = {
     "y": "latitude",
     "northing": "latitude",
 }
-DEPTHS = ("permafrost_table", "top", "base", "depth")
+ENDS = ("top", "base", "depth")
+DEPTHS = ("permafrost_table", *ENDS)
 WORDS = (
     "position_grade",
     "permafrost_table_source",
@@ -54,8 +58,17 @@ THICKNESS |= {"schichtdicke", "schichtmächtigkeit", "puissance", "espesor", "м
 THICKNESS |= {"厚度", "层厚"}
 OF_THE_LAYER = {"layer", "sample", "interval", "core", "segment", "slice", "section", "of", "the"}
 OF_THE_LAYER |= {"half", "der", "schicht", "probe", "couche", "слоя", "образца", "пробы", "м", "см"}
+# Columns that have no name in the file, or a unit alone.
+NAMELESS = re.compile(r"column_\d+( \[.*\])?")
 # Units at the end of names that are ordinary words or numbers there.
 NO_UNITS = ("1", "in")
+# Units of water by dry mass, which no other quantity has.
+BY_DRY_MASS = {
+    **dict.fromkeys(("g/g", "kg/kg", "g g-1", "kg kg-1", "gg-1"), "1"),
+    **dict.fromkeys(("% dry weight", "% dw", "%dw", "% dry mass", "% db", "%db", "% dm"), "%"),
+    **dict.fromkeys(("% of dry weight", "% of dry mass", "% by dry weight", "% dry wt"), "%"),
+    **dict.fromkeys(("wt% dry", "% by dry mass", "% (dry)", "% tm", "% tg"), "%"),
+}
 # A unit of each kind of quantity, by which others are recognized.
 CANONICAL = {"fraction": "%", "density [g/cm3]": "g/cm3", "length [m]": "m"}
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
@@ -101,6 +114,7 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
                 " one."
             )
         found[name] = header
+    _require_once(table, found)
     if {"top", "base"} <= found.keys() and "depth" not in source.columns:
         # That of the hole, or of a point in the layer: top and base say more.
         found.pop("depth", None)
@@ -129,6 +143,21 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     return _with_units(table, found, source, headers)
 
 
+def _require_once(table: Table, found: dict[str, str]) -> None:
+    """Refuse one column that is to be two."""
+    for name, header in found.items():
+        other = next((one for one, its in found.items() if its == header), name)
+        if other != name and not {name, other} & {"site", *WORDS}:
+            remedy = (
+                "name a column of intervals with 'columns: {depth: ...}'"
+                if {name, other} == {"top", "base"}
+                else "name another column for one of them"
+            )
+            raise IcemapError(
+                f"{table.file}: the column '{header}' is to be both {other} and {name}: {remedy}."
+            )
+
+
 def _require_whole_depths(table: Table, found: dict[str, str], headers: list[str]) -> None:
     """Say where a layer has a depth and, in another column, a thickness."""
     if "depth" not in found:
@@ -139,6 +168,7 @@ def _require_whole_depths(table: Table, found: dict[str, str], headers: list[str
             f"{table.file} has the columns '{found['depth']}' and '{other}', of which each would"
             " say where a layer is: give top and base, or a depth alone."
         )
+    _require_names(table, found["depth"], headers)
     for header in headers:
         named = set(re.split(r"[\W\d_]+", split_header(header)[0].lower())) - {""}
         if named & THICKNESS and named <= THICKNESS | OF_THE_LAYER | UNITS["length [m]"].keys():
@@ -147,6 +177,17 @@ def _require_whole_depths(table: Table, found: dict[str, str], headers: list[str
                 " a point. Write the ends of each layer as top [m] and base [m], or leave the"
                 " second column out if the layers are points."
             )
+
+
+def _require_names(table: Table, depth: str, headers: list[str]) -> None:
+    """Say where the name of depths is merged over a second column of numbers."""
+    after = headers[headers.index(depth) + 1 :][:1]
+    nameless = after and NAMELESS.fullmatch(after[0])
+    if nameless and np.isfinite(parse_numbers(table.frame[after[0]]).value).any():
+        raise IcemapError(
+            f"{table.file}: the column of numbers behind '{depth}' has no name, as where one name"
+            " is written over tops and bases: give each a name, as top [m] and base [m]."
+        )
 
 
 def _named(table: Table, name: str, wanted: str, headers: list[str]) -> str:
@@ -180,17 +221,11 @@ def _with_units(
     ]
     columns = {}
     for name, header in found.items():
-        unit = split_header(header)[1]
+        unit = _by_dry_mass(name, split_header(header)[1])
         told = source.units.get(name)
-        of_unit = next(
-            (
-                h
-                for h in headers
-                if h.lower().replace(" ", "_")
-                in (f"{name}_unit", f"{split_header(header)[0].lower()}_unit")
-            ),
-            None,
-        )
+        told = told if told in headers else _by_dry_mass(name, told)
+        companions = _companions(name, header)
+        of_unit = next((h for h in headers if words(h) in companions), None)
         if (
             told is not None
             and told in headers
@@ -210,6 +245,7 @@ def _with_units(
             columns[name] = Column(header, _unit(name, header))
         if name in measured:
             _require_one_unit(table, name, columns[name])
+            _require_unit_of_rows(table, columns[name], companions)
     # A column "unit" is that of the one quantity that has no other.
     alone = [name for name in silent if columns[name].unit_column is None and name in QUANTITIES]
     common = next(
@@ -217,12 +253,35 @@ def _with_units(
     )
     if common is not None and len(alone) == 1 and columns[alone[0]].unit is None:
         columns[alone[0]] = Column(found[alone[0]], unit_column=common)
+    measures = [name for name in measured if name in QUANTITIES]
+    if common is not None and len(measures) == 1:
+        _require_unit_of_rows(table, columns[measures[0]], {words(common)})
     return columns
+
+
+def _by_dry_mass(name: str, unit: str | None) -> str | None:
+    """The unit of water by dry mass without that word, which its column has anyway."""
+    if name != "gravimetric_water" or unit is None:
+        return unit
+    return BY_DRY_MASS.get(canonical_unit(unit).replace(".", ""), unit)
+
+
+def _companions(name: str, header: str) -> set[str]:
+    """What the column may be called that says the unit of another one by row."""
+    stems = {name, split_header(header)[0], *(("depth", "depths") if name in ENDS else ())}
+    return {words(f"{stem} {word}") for stem in stems for word in ("unit", "units")}
+
+
+def _require_unit_of_rows(table: Table, column: Column, companions: set[str]) -> None:
+    if column.unit is None:
+        return
+    given = (as_text(table.frame[column.header]) != "").to_numpy(bool)
+    require_unit_by_row(table, column.header, column.unit, companions, given)
 
 
 def _unit(name: str, header: str) -> str | None:
     """The unit in brackets, or the last word of a name such as top_cm, if it measures the same."""
-    unit = split_header(header)[1]
+    unit = _by_dry_mass(name, split_header(header)[1])
     if unit is not None or (name not in DEPTHS and name not in QUANTITIES):
         return unit
     word = header_unit(header)[0]

@@ -17,6 +17,8 @@ from icemap.errors import IcemapError
 DEEP = 60.0
 PIECES = 6
 NO_SHORT_PIECE = 5.0
+# Holes whose depth another column says, from which that is no chance.
+HOLES = 2
 # Other holes of the table, against whose depths a single one is judged.
 OTHERS = 3
 # No depth in any unit, m: left to the rules.
@@ -61,7 +63,7 @@ def require_depths(
         return
     _require_downward(table, found, layers)
     _require_below(table, found, layers)
-    _require_other_lengths(table, found)
+    _require_other_lengths(table, found, sites)
     _require_own_tops(table, found, layers)
     if not sure:
         _require_metres(table, found, layers)
@@ -90,13 +92,13 @@ def _require_below(table: Table, found: dict[str, Column], layers: pd.DataFrame)
         )
 
 
-def _require_other_lengths(table: Table, found: dict[str, Column]) -> None:
-    """The same numbers in m and, in another column, in feet."""
-    read = {column.header for column in found.values()}
+def _require_other_lengths(table: Table, found: dict[str, Column], sites: pd.Series) -> None:
+    """The same numbers in m and, in another column, in feet: row by row, or as depths of holes."""
+    known = {column.header for column in found.values()}
     others = {
         header: unit
         for header in map(str, table.frame.columns)
-        if header not in read
+        if header not in known
         and (unit := header_unit(header)[0])
         and unit_factor(unit, "length [m]") is not None
     }
@@ -104,15 +106,26 @@ def _require_other_lengths(table: Table, found: dict[str, Column]) -> None:
         own = found.get(name)
         if own is None or own.unit is None:
             continue
-        numbers = parse_numbers(table.frame[own.header]).value
+        read = parse_numbers(table.frame[own.header])
+        numbers = read.value
         for header, unit in others.items():
-            same = np.array_equal(numbers, parse_numbers(table.frame[header]).value, equal_nan=True)
+            other = parse_numbers(table.frame[header]).value
+            same = np.array_equal(numbers, other, equal_nan=True)
+            same |= name in ("base", "depth") and _are_deepest(sites, read.high, other)
             if same and (numbers > 0).any() and not same_unit(unit, own.unit):
                 raise IcemapError(
                     f"{table.file}: the columns '{own.header}' and '{header}' hold the same"
                     f" numbers, in '{own.unit}' and in '{unit}': correct the one that is wrong, or"
                     " leave it out."
                 )
+
+
+def _are_deepest(sites: pd.Series, base: Floats, other: Floats) -> bool:
+    """Whether a column has one number for each hole, that of its deepest base."""
+    holes = pd.DataFrame({"site": sites.to_numpy(), "base": base, "other": other}).groupby("site")
+    deepest = holes["base"].max()[holes["other"].nunique() == 1]
+    told = holes["other"].max()[deepest.index]
+    return len(deepest) >= HOLES and bool((deepest == told).mean() > 0.5)
 
 
 def _require_own_tops(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.quality import DEFAULT
+from icemap.boreholes.ice_content import dry_basis
+from icemap.boreholes.quality import DEFAULT, filled_volume
 from icemap.boreholes.readers.layer_columns import Column
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
@@ -16,6 +17,10 @@ STACKS, STACKED_SHARE = 2, 0.5
 # Rows in which a part is more than its whole, from which the columns are exchanged, and their
 # share.
 EXCHANGED_ROWS, EXCHANGED_SHARE = 3, 0.25
+# Volume that ice and solids fill: less is loose ground, more is ground full of ice; in so many
+# rows, and this share of them.
+LOOSE, FULL = 0.85, 0.88
+WET_ROWS, WET_SHARE = 5, 0.8
 PARTS = {"excess_ice": "excess ice", "visible_ice": "visible ice"}
 
 
@@ -54,6 +59,44 @@ def require_boreholes(table: Table, header: str, layers: pd.DataFrame, *, sure: 
         f"{table.file}: every row has a name of its own in '{header}', and at {len(stacks)} places"
         f" one is below the other ('{one[0]}' and '{one[1]}'), as samples of one borehole are: name"
         " the column of boreholes with 'columns: {site: ...}', or this one if they are boreholes."
+    )
+
+
+def require_dry_mass(
+    table: Table, found: dict[str, Column], layers: pd.DataFrame, *, sure: bool
+) -> None:
+    """Refuse water that with its density fills the ground only if it is by wet mass.
+
+    Parameters
+    ----------
+    table : Table
+    found : dict of Column
+        The columns of the table, by icemap's names.
+    layers : DataFrame
+        Of the table.
+    sure : bool
+        Whether the config confirms the unit.
+
+    Raises
+    ------
+    IcemapError
+        Naming the column, and what to do.
+    """
+    water = layers["gravimetric_water"]
+    if sure or not (water < 1).any() or (water >= 1).any():
+        return
+    as_read = filled_volume(layers)
+    by_wet_mass = filled_volume(layers.assign(gravimetric_water=dry_basis(water)))
+    known = as_read.notna()
+    fits = (as_read < LOOSE) & by_wet_mass.between(FULL, DEFAULT.solids)
+    if known.sum() < WET_ROWS or fits.sum() < WET_SHARE * known.sum():
+        return
+    raise IcemapError(
+        f"{table.file}: with '{found['gravimetric_water'].header}' by dry mass, ice and solids fill"
+        f" {100 * as_read[known].median():.0f} % of the volume in half of {known.sum()} rows, and"
+        f" {100 * by_wet_mass[known].median():.0f} % with it by wet mass, w' / (1 - w'): convert it"
+        " if it is by wet mass, or, if the ground is as loose, confirm it in the config as"
+        f" 'units: {{gravimetric_water: \"{found['gravimetric_water'].unit or '%'}\"}}'."
     )
 
 

@@ -4,6 +4,8 @@ gives.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -21,9 +23,16 @@ from icemap.boreholes.places import (
     rounding_km,
     without_a_turn,
 )
-from icemap.boreholes.readers.layer_columns import CANONICAL, DEPTHS, Column, kind_of, layer_columns
+from icemap.boreholes.readers.layer_columns import (
+    CANONICAL,
+    DEPTHS,
+    ENDS,
+    Column,
+    kind_of,
+    layer_columns,
+)
 from icemap.boreholes.readers.layer_depths import require_depths
-from icemap.boreholes.readers.layer_sense import require_boreholes, require_parts
+from icemap.boreholes.readers.layer_sense import require_boreholes, require_dry_mass, require_parts
 from icemap.boreholes.readers.layer_units import require_unit
 from icemap.boreholes.records import (
     ASSUMED,
@@ -35,6 +44,9 @@ from icemap.boreholes.records import (
     require_one_spelling,
     require_schema,
 )
+from icemap.boreholes.regions_told import require_region
+from icemap.boreholes.row_columns import require_no_sums, require_one_kind
+from icemap.boreholes.table_notes import require_noted_units
 from icemap.boreholes.table_units import UNITS, scaled, unit_factor
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import MISSING, as_names, as_text, words
@@ -122,6 +134,10 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             flags.add(
                 first, "unknown column", f"the column '{header}' is not known and was not read"
             )
+    _require_like_rows(table, found, read, sites, (top, base))
+    headers = {name: column.header for name, column in found.items()}
+    depths = {name: found[name].unit for name in ENDS if name in found}
+    require_noted_units(table, headers, {name: unit for name, unit in depths.items() if unit})
     _say_assumed_densities(found, flags, first)
     layers = make_layers(table, columns)
     if "ice_type" in found:
@@ -131,7 +147,22 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     require_one_spelling(layers, table)
     require_boreholes(table, found["site"].header, layers, sure="site" in source.columns)
     require_parts(table, found, layers)
+    require_dry_mass(table, found, layers, sure="gravimetric_water" in source.units)
     return Records(layers, flags.table())
+
+
+def _require_like_rows(
+    table: Table,
+    found: dict[str, Column],
+    read: set[str | None],
+    sites: pd.Series,
+    ends: tuple[NDArray[np.float64], NDArray[np.float64]],
+) -> None:
+    """Refuse several quantities in one column, and rows that sum up others."""
+    measured = [column.header for name, column in found.items() if name in QUANTITIES]
+    headers = {header for header in read if header is not None}
+    require_one_kind(table, headers, table.frame[measured].notna().any(axis=1).to_numpy(bool))
+    require_no_sums(table, headers, sites, ends)
 
 
 def _without_missing(
@@ -158,7 +189,7 @@ def _without_missing(
             f"{column.header}: {', '.join(map(str, source.missing))} mean no data",
         )
         frame[column.header] = frame[column.header].mask(gone)
-    return Table(table.file, frame, table.lines)
+    return replace(table, frame=frame)
 
 
 def _places(
@@ -181,6 +212,7 @@ def _places(
     require_datum(table, headers, None)
     lon = without_a_turn(lon, flags)
     require_meant(table, headers, lon, lat)
+    require_region(table, headers, lon, lat)
     require_one_sign_by_name(table, east.header, sites, lon, lat)
     return {"lon": lon, "lat": lat} | _rounding(table, headers)
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.missing_codes import is_code, suspected_codes
+from icemap.boreholes.missing_codes import PARTS_BELOW, is_code, mixed_fractions, suspected_codes
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.quality import DEFAULT, OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.readers.layer_columns import DEPTHS, Column, kind_of
@@ -31,6 +31,8 @@ SELDOM_SMALL = ("excess_ice", "visible_ice", "wedge_ice")
 MEDIAN_TABLE = 20.0
 # Nor is the permafrost table of half of them this near to the surface, where it is below it at all.
 LEAST_TABLE = 0.05
+# Sites that are not all frozen up to their surface.
+SEVERAL = 3
 # Largest values (m, fractions) of what a code for missing may pass for; more is left out anyway.
 UNBOUNDED = {
     "gravimetric_water": DEFAULT.gravimetric_water,
@@ -68,6 +70,7 @@ def require_unit(
         _require_part_of_volume(table, name, column)
     if name == "permafrost_table" and not confirmed:
         _require_metres(table, column)
+        _require_below_surface(table, column, sites)
     if name == "gravimetric_water":
         _require_by_mass(table, column, confirmed=confirmed)
     if name in UNBOUNDED and source.missing is None:
@@ -146,6 +149,15 @@ def _require_percent(table: Table, name: str, column: Column, sites: pd.Series) 
             f" the site '{some[0]}' are below 1 like fractions: bring the column to one unit, or,"
             f" if the numbers are right, confirm it in the config as 'units: {confirmed}'."
         )
+    mixed = mixed_fractions(value) if name in NEVER_SMALL else np.zeros(len(value), dtype=bool)
+    if mixed.any():
+        raise IcemapError(
+            f"{table.file}: the column '{column.header}' is in '{column.unit}', and"
+            f" {mixed.sum()} of its values are below 1 (the first in line"
+            f" {table.lines[mixed][0]}) like fractions, with none from 1 to"
+            f" {PARTS_BELOW:g}: bring the column to one unit, or, if the numbers are right,"
+            f" confirm it in the config as 'units: {confirmed}'."
+        )
     # 0 and 1 alone may be either.
     if len(given) > 1 and given[0] >= 0 and given[-1] <= 1 and parts.any():
         raise IcemapError(
@@ -169,6 +181,18 @@ def _require_metres(table: Table, column: Column) -> None:
             f"{table.file}: the column '{column.header}' is in '{column.unit}', but half of its"
             f" values are {median:g} m {few}: correct the unit ({guess}), or, if the numbers are"
             f" right, confirm it in the config as 'units: {{permafrost_table: \"{column.unit}\"}}'."
+        )
+
+
+def _require_below_surface(table: Table, column: Column, sites: pd.Series) -> None:
+    """A permafrost table at the surface everywhere, as where 0 stands for none."""
+    depth = parse_numbers(table.frame[column.header], column.unit).value
+    zero = sites[np.isfinite(depth)].nunique()
+    if zero >= SEVERAL and not np.nanmax(np.abs(depth)):
+        raise IcemapError(
+            f"{table.file}: the column '{column.header}' is 0 at all of {zero} sites: leave it"
+            " empty where it is not known, or, if permafrost begins at the surface, confirm it in"
+            f" the config as 'units: {{permafrost_table: \"{column.unit}\"}}'."
         )
 
 

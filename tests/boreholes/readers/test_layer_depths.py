@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from icemap import IcemapError
+from icemap import IcemapError, read_boreholes
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.config_sections import LayerSource
 
@@ -112,3 +112,18 @@ def test_a_header_that_agrees_with_its_unit_is_read(tmp_path: Path, header: str)
     columns = {"top": header, "reported_vic": "vic_1"}
     source = LayerSource(path=str(path), columns=columns, units={"top": "m"})
     assert read_layer_table(str(path), source).layers["top"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize("header", ["total_depth_ft", "Total depth (ft)", "hole depth [cm]"])
+def test_the_depth_of_holes_in_feet_is_that_of_bases_in_metres(tmp_path: Path, header: str) -> None:
+    text = (
+        f'site,lon,lat,permafrost_table [m],top [m],base [m],vic [%],"{header}"\n'
+        "a,-134,68.9,0.5,0.5,2,40,{0}\na,-134,68.9,0.5,2,5.5,60,{0}\n"
+        "b,-135,69,1,1,3,20,{1}\nb,-135,69,1,3,12,30,{1}\n"
+    )
+    path = tmp_path / "t.csv"
+    path.write_text(text.format(5.5, 12))
+    with pytest.raises(IcemapError, match=r"'base \[m\]' and '.*' hold the same numbers"):
+        read_boreholes(path)
+    path.write_text(text.format(18.1, 39.4))
+    assert len(read_boreholes(path)) == 2

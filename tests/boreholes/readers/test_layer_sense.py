@@ -128,3 +128,57 @@ def test_a_thickness_by_another_name_makes_a_depth_no_point(tmp_path: Path, head
     text = HEADER.format("site", "vic [%]").replace("top [m],base [m]", f"depth [m],{header}")
     with pytest.raises(IcemapError, match="a depth alone is a point"):
         read_boreholes(write(tmp_path, text + "a,-134,68.9,0.5,1.25,0.75,40\n"))
+
+
+WET = [(85, 0.15), (70, 0.35), (60, 0.55), (80, 0.21), (75, 0.28)]
+BULK = [(85, 1.0), (70, 1.1), (60, 1.2), (80, 1.02), (75, 1.08)]
+
+
+def water(folder: Path, density: str, rows: list[tuple[float, float]]) -> Path:
+    header = HEADER.format("site", f"gravimetric_water [%],{density} [g/cm3]")
+    lines = [f"a,-134,68.9,0.5,{i},{i + 1},{w},{d}\n" for i, (w, d) in enumerate(rows)]
+    return write(folder, header + "".join(lines))
+
+
+@pytest.mark.parametrize(("density", "rows"), [("dry_density", WET), ("frozen_bulk_density", BULK)])
+def test_water_that_fills_the_ground_by_wet_mass_alone_is_asked_about(
+    tmp_path: Path, density: str, rows: list[tuple[float, float]]
+) -> None:
+    path = water(tmp_path, density, rows)
+    with pytest.raises(IcemapError, match=r"'gravimetric_water \[%\]' by dry mass.* by wet mass"):
+        read_boreholes(path)
+    assert len(read_boreholes(path, units={"gravimetric_water": "%"})) == 1
+    dry = [(100 * w / (100 - w), d) for w, d in rows]
+    assert read_boreholes(water(tmp_path, density, dry))["value"].iloc[0] > 70
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        WET[:4],
+        [(5, 1.8), (8, 1.9), (4, 1.7), (10, 1.6), (7, 1.75)],
+        [(25, 1.5), (30, 1.4), (35, 1.35), (40, 1.3), (28, 1.45)],
+        [(30, 0.15), (40, 0.2), (25, 0.1), (50, 0.2), (45, 0.3)],
+    ],
+)
+def test_loose_and_dry_ground_is_read(tmp_path: Path, rows: list[tuple[float, float]]) -> None:
+    assert len(read_boreholes(water(tmp_path, "dry_density", rows))) == 1
+
+
+@pytest.mark.parametrize(
+    "names", ["BH1|BH1*", "BH1|BH1 (cont.)", "BH-1|ВН-1", "BH1|BH1²", "BH 2|BH2 continued"]
+)
+def test_marks_and_letters_that_look_the_same_make_no_other_name(
+    tmp_path: Path, names: str
+) -> None:
+    one, other = names.split("|")
+    rows = f"{one},-134,68.9,0.5,0.5,2,40\n{other},-134,68.9,0.5,2,5.5,60\n"
+    with pytest.raises(IcemapError, match="two spellings of one name"):
+        read_boreholes(write(tmp_path, HEADER.format("site", "vic [%]") + rows))
+
+
+@pytest.mark.parametrize("names", ["BH1|BH1a", "BH1|BH1 control", "Сква|Ckbb", "BH1|BH12"])
+def test_other_names_are_other_boreholes(tmp_path: Path, names: str) -> None:
+    one, other = names.split("|")
+    rows = f"{one},-134,68.9,0.5,0.5,2,40\n{other},-134,68.9,0.5,0.5,5.5,60\n"
+    assert len(read_boreholes(write(tmp_path, HEADER.format("site", "vic [%]") + rows))) == 2

@@ -70,3 +70,48 @@ def test_bare_fractions_among_cells_with_percent_signs_are_refused(tmp_path: Pat
         read(tmp_path, "vic [%]", "30 %", 0.4, "50%")
     layers = read(tmp_path, "vic [%]", "30 %", 40, "50%", 0)
     assert layers["reported_vic"].tolist() == [0.3, 0.4, 0.5, 0.0]
+
+
+@pytest.mark.parametrize("name", ["volumetric_water [%]", "gravimetric_water [%]", "porosity [%]"])
+def test_fractions_in_some_rows_are_asked_about(tmp_path: Path, name: str) -> None:
+    cells = (45, 0.52, 38, 0.61, 70, 0.44)
+    with pytest.raises(IcemapError, match=r"3 of its values are below 1 \(the first in line 3\)"):
+        read(tmp_path, name, *cells)
+    assert len(read(tmp_path, name, *cells, units={name.split(" ")[0]: "%"})) == 6
+
+
+@pytest.mark.parametrize("cells", [(45, 0.52, 38, 0.61, 2.2, 0.44), (45, 0.01, 38, 0.02, 50, 0.1)])
+def test_little_ice_in_some_rows_is_read(tmp_path: Path, cells: tuple[float, ...]) -> None:
+    assert len(read(tmp_path, "porosity [%]", *cells)) == len(cells)
+
+
+@pytest.mark.parametrize("unit", ["g/g", "kg kg-1", "g g⁻¹"])
+def test_water_by_dry_mass_in_grams(tmp_path: Path, unit: str) -> None:
+    layers = read(tmp_path, f"gravimetric_water [{unit}]", 0.4, 1.2)
+    assert layers["gravimetric_water"].tolist() == [0.4, 1.2]
+    with pytest.raises(IcemapError, match="unit that is not known for it"):
+        read(tmp_path, f"volumetric_water [{unit}]", 0.4, 0.2)
+
+
+@pytest.mark.parametrize("unit", ["% dry weight", "% d.w.", "%db", "% dry mass"])
+def test_percents_of_dry_mass(tmp_path: Path, unit: str) -> None:
+    layers = read(tmp_path, f"gravimetric_water [{unit}]", 40, 120)
+    assert layers["gravimetric_water"].tolist() == [0.4, 1.2]
+    with pytest.raises(IcemapError, match=r"gravimetric_water|unit that is not known"):
+        read(tmp_path, "gravimetric_water [wt%]", 40, 120)
+
+
+def test_a_permafrost_table_at_the_surface_everywhere_is_asked_about(tmp_path: Path) -> None:
+    path = tmp_path / "layers.csv"
+    header = "site,lon,lat,permafrost_table [m],top [m],base [m],vic [%]\n"
+
+    def at(*tables: float, **source: object):
+        rows = [f"{i},{130 + i},60,{table},0,5,4{i}\n" for i, table in enumerate(tables)]
+        path.write_text(header + "".join(rows))
+        return read_layer_table(str(path), LayerSource(path=str(path), **source)).layers
+
+    with pytest.raises(IcemapError, match="is 0 at all of 3 sites: leave it empty"):
+        at(0, 0, 0)
+    assert len(at(0, 0, 0, units={"permafrost_table": "m"})) == 3
+    assert len(at(0, 0)) == 2
+    assert len(at(0, 0, 0.4)) == 3
