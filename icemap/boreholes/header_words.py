@@ -35,6 +35,7 @@ _NO_DEPTH = (
 _SATURATION = r"saturation|sättigung|\bsr\b"
 _WATER = r"\bwater\b|moisture|\bv[mw]c\b|wasser|\beau\b|влажн|含水"
 _ICE = r"\bice\b|\bvic\b|\beis|\bglace|льдист|\bл[её]д|冰"
+_CLASS = r"\bclass(?:es)?\b|\bcodes?\b|\bcategor|\bklasse|\bкласс|\bscore\b|\brank\b"
 _OF_THE_HOLE = r"(?:total|final) depth|depth of (?:the )?(?:bore)?hole|\bhole depth|\beoh\b"
 _DEPTH = "a depth below the surface"
 # What a column holds, and words of headers that say that it is something else.
@@ -49,14 +50,16 @@ CONTRARY = {
     ),
     "reported_vic": (
         "all ice by frozen volume",
-        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|\bunfrozen\b|porosity|segregat|\bpore ice"
+        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|{_CLASS}|\bunfrozen\b|porosity"
+        r"|segregat|\bpore ice"
         rf"|^(?!.*(?:{_ICE})).*(?:{_WATER})",
     ),
     "excess_ice": (
         "ice beyond the pores by frozen volume",
-        rf"^(?!.*(?:{_EXCESS})).*(?:\btotal\b|\bvic\b|gesamt|суммарн|{_VISIBLE})|{_BY_MASS}",
+        rf"^(?!.*(?:{_EXCESS})).*(?:\btotal\b|\bvic\b|gesamt|суммарн|{_VISIBLE})"
+        rf"|{_BY_MASS}|{_CLASS}",
     ),
-    "visible_ice": ("ice that is seen by frozen volume", rf"{_EXCESS}|\bvic\b|{_BY_MASS}"),
+    "visible_ice": ("ice that is seen by frozen volume", rf"{_EXCESS}|\bvic\b|{_BY_MASS}|{_CLASS}"),
     "porosity": (
         "pores by volume",
         rf"void ratio|porenzahl|indice des vides|коэффициент пористости|孔隙比|{_SATURATION}",
@@ -82,6 +85,10 @@ CONTRARY = {
         r"|мощность (?:ммп|мерзл|мёрзл|многолет)|冻土厚度|\b(?:snow|water|bedrock)\b"
         rf"|{_OF_THE_HOLE}|borehole depth|\bmax(?:imum)? depth|sampl(?:e|ing) depth"
         r"|\b(?:peat|organic(?: layer| mat)?) (?:depth|thickness)",
+    ),
+    "frozen": (
+        "yes where the ground was frozen",
+        r"unfrozen|\bthaw|not frozen|ungefroren|aufgetaut|non gelé|талы|талое|融",
     ),
     "standard_error": (
         "one standard error in the unit of the value",

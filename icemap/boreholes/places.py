@@ -69,6 +69,8 @@ ZONE_COLUMNS = (
 # How far a place may lie outside the area of its CRS, degrees: people stay in one zone well beyond
 # its edge.
 FAR_OUTSIDE = 20.0
+# How far places of one UTM zone are from their middle, and from it where they are of one region, m.
+FAR_NORTH, REGION = 3e6, 2e5
 # Coordinates in metres that are all nearer to the origin of their CRS may be kilometres.
 NEAR_ORIGIN = 10_000.0
 # Codes and zones in headers such as x (EPSG:3413), x_3995 and Easting UTM 9N.
@@ -197,7 +199,25 @@ def projected(
             f"{headers[0]}, {headers[1]} is far outside the area that {crs} is made for (easting"
             " and northing exchanged, or another zone?)",
         )
+        if system.utm_zone:
+            problems.add(
+                there & _other_digits(x, y),
+                f"{headers[0]}, {headers[1]} is far from all other places of the table, as with a"
+                " digit too few or too many",
+            )
     return np.where(there, lon, np.nan), np.where(there, lat, np.nan)
+
+
+def _other_digits(x: Floats, y: Floats) -> NDArray[np.bool_]:
+    """Places of a UTM zone whose northing is thousands of km off, or whose easting would be among
+    the others with one digit more.
+    """
+    middle = np.nanmedian(x)
+    lost = (np.abs(x - middle) > REGION) & (np.abs(10 * x - middle) < REGION / 2)
+    if not (~lost).any() or np.nanmax(np.abs(x - middle)[~lost], initial=0.0) > REGION:
+        lost = np.zeros(len(x), dtype=bool)
+    off = lost | (np.abs(y - np.nanmedian(y)) > FAR_NORTH)
+    return np.asarray(off & (off.mean() < 0.5))
 
 
 def _length(unit: str | None) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.datums import COLUMNS as DATUM_COLUMNS
+from icemap.boreholes.table_notes import notes
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import as_text, words
 from icemap.errors import IcemapError
@@ -47,6 +48,8 @@ DATE_LINE = 168.0
 _BOX_OF = {name: box for names, box in BOXES.items() for name in names}
 _NORTH_AMERICAN = re.compile(r"(?<![a-z])nad[ _-]?(?:19)?(?:27|83)(?!\d)|\bcsrs\b")
 
+_WESTERN = re.compile(r"longitudes?\b.*\bwest\b|\bwest(?:ern)? longitudes?")
+
 Floats = NDArray[np.float64]
 Box = tuple[float, ...]
 
@@ -67,6 +70,12 @@ def require_region(table: Table, headers: tuple[str, str], lon: Floats, lat: Flo
     IcemapError
         Naming the row, the word and what to do.
     """
+    for text in notes(table):
+        if (lon > 0).any() and not (lon < 0).any() and _WESTERN.search(text.lower()):
+            raise IcemapError(
+                f"{table.file}: '{text[:80]}' says west, and '{headers[0]}' is positive: write"
+                " western degrees with a minus sign, or the letter into the header."
+            )
     for header in headers:
         if _NORTH_AMERICAN.search(words(header)):
             told = pd.Series([header] * len(lon))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.quality import SUMMARIES
+from icemap.boreholes.quality import SUMMARIES, summary_word
 from icemap.boreholes.table_units import convert_units, is_unit, same_unit, split_header
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import MISSING, as_text, is_numeric, words
@@ -25,7 +25,23 @@ KINDS = frozenset(
 # And those that say the unit of each row.
 UNIT_WORDS = ("unit", "units", "uom", "unit of measure", "einheit", "unité", "ед. изм.", "单位")
 
+# Columns that say whether a row counts, and what in them says that it does not.
+LEFT_OUT = frozenset({"exclude", "excluded", "reject", "rejected", "discard", "outlier", "omit"})
+KEPT = frozenset({"used", "use", "include", "included", "keep", "valid"})
+YES = frozenset({"yes", "y", "true", "1", "1.0", "x", "ja", "oui", "да"})
+NO = frozenset({"no", "n", "false", "0", "0.0", "nein", "non", "нет"})
+# The same in a remark, and rows that were never in the ground.
+NO_SAMPLES = LEFT_OUT | {"do not use", "not used", "invalid", "bad data", "erroneous", "suspect"}
+NO_SAMPLES |= {"blank", "method blank", "field blank", "lab blank", "trip blank", "matrix spike"}
+# Remarks at rows in which 0 is no measurement.
+NO_CORE = frozenset(
+    {"no recovery", "core loss", "lost core", "core lost", "no core", "not recovered", "no sample"}
+    | {"not sampled", "gap", "not measured", "no data", "kernverlust", "perte de carotte"}
+    | {"нет керна", "нет данных", "lost", "missing"}
+)
+
 Rows = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 def require_one_kind(table: Table, read: Iterable[str], given: Rows) -> None:
@@ -51,7 +67,7 @@ def require_one_kind(table: Table, read: Iterable[str], given: Rows) -> None:
             continue
         told = as_text(table.frame[header])
         told = told[given & ~told.str.lower().isin(MISSING).to_numpy(bool)]
-        other = told[told.map(words) != words(told.iloc[0])] if len(told) else told
+        other = told[~_says(told, {words(told.iloc[0])})] if len(told) else told
         if len(other):
             raise IcemapError(
                 f"{table.file}: the column '{header}' says '{told.iloc[0]}' in line"
@@ -62,7 +78,7 @@ def require_one_kind(table: Table, read: Iterable[str], given: Rows) -> None:
 
 
 def require_no_sums(
-    table: Table, read: Iterable[str], names: pd.Series, ends: tuple[Rows, Rows] | None = None
+    table: Table, read: Iterable[str], names: pd.Series, ends: tuple[Floats, Floats] | None = None
 ) -> None:
     """Refuse rows that sum up others of their site, as a word in another column says.
 
@@ -86,7 +102,7 @@ def require_no_sums(
         if header in read or is_numeric(frame[header]):
             continue
         texts = as_text(frame[header])
-        sums = {text for text in texts.unique() if words(text.rstrip(" :.")) in SUMMARIES}
+        sums = {text for text in texts.unique() if summary_word(text) in SUMMARIES}
         rows = np.flatnonzero(texts.isin(sums).to_numpy(bool))
         if not 0 < 2 * len(rows) <= len(frame):
             continue
@@ -100,6 +116,47 @@ def require_no_sums(
                     f" '{texts.iloc[row]}', and {others.sum()} other rows are of"
                     f" '{names.iloc[row]}', too: remove rows that sum up others."
                 )
+
+
+def require_samples(table: Table, read: Iterable[str], given: Rows, zero: Rows) -> None:
+    """Refuse rows that another column says are not to be used, or are none of the ground.
+
+    Parameters
+    ----------
+    table : Table
+    read : iterable of str
+        Headers of the columns that are read.
+    given, zero : ndarray of bool, shape (rows,)
+        Rows with a value, and those in which it is 0.
+
+    Raises
+    ------
+    IcemapError
+        Naming the row and the word.
+    """
+    for header in map(str, table.frame.columns):
+        if header in read:
+            continue
+        called = words(header)
+        decides = called in LEFT_OUT | KEPT
+        if is_numeric(table.frame[header]) and not decides:
+            continue
+        said = YES if called in LEFT_OUT else NO if called in KEPT else NO_SAMPLES
+        texts = as_text(table.frame[header])
+        wrong = (_says(texts, said) & given) | (_says(texts, NO_CORE) & zero)
+        if wrong.any() and not wrong.all():
+            row = int(np.argmax(wrong))
+            raise IcemapError(
+                f"{table.file}, line {table.lines[row]}: the column '{header}' says"
+                f" '{table.frame[header].iloc[row]}' where a value stands ({wrong.sum()} of"
+                f" {len(wrong)} rows): remove rows that do not count, leave the value empty, or"
+                " take the word out."
+            )
+
+
+def _says(texts: pd.Series, known: Iterable[str]) -> Rows:
+    """Cells that are one of some words."""
+    return texts.isin([text for text in texts.unique() if words(text) in known]).to_numpy(bool)
 
 
 def require_unit_by_row(

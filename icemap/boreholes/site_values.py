@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -11,13 +9,10 @@ from numpy.typing import NDArray
 from icemap.boreholes.coordinate_checks import require_meant
 from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import require_header
-from icemap.boreholes.missing_codes import PARTS_BELOW, mixed_fractions, suspected_codes
+from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
 from icemap.boreholes.quality import (
-    OVERFULL,
-    OVERFULL_ROWS,
-    OVERFULL_SHARE,
     check_coordinates,
     check_identical,
     check_summary,
@@ -29,11 +24,18 @@ from icemap.boreholes.row_columns import (
     UNIT_WORDS,
     require_no_sums,
     require_one_kind,
+    require_samples,
     require_unit_by_row,
 )
 from icemap.boreholes.site_bounds import are_asked_about, outside, require_fitting_bounds
+from icemap.boreholes.site_units import (
+    require_one_scale,
+    require_plausible_fractions,
+    require_plausible_temperatures,
+    require_plausible_thaw,
+)
+from icemap.boreholes.table_notes import require_noted_units
 from icemap.boreholes.table_units import (
-    TEMPERATURES,
     UNITS,
     canonical_unit,
     convert_units,
@@ -47,17 +49,6 @@ from icemap.bounds import outside_words
 from icemap.config_sections import BedrockConfig, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.names import ICE
-
-# Largest number by which % and fractions are distinguished; larger ones are errors or
-# codes.
-MAX_PERCENT = 1000.0
-# Degrees Celsius that half of a column cannot be outside of.
-COLDEST, HOTTEST = -273.15, 100.0
-# Words of targets that are thaw depths, and depths (m) that half of these cannot be outside of.
-THAW = re.compile(r"(?<![a-z])alt(?![a-z])|active[ _-]?layer|thaw[ _-]?depth", re.IGNORECASE)
-LEAST_THAW, MOST_THAW = 0.03, 20.0
-# Bounds of the target up to this (%) say that values below 1 % are meant.
-SMALL_PERCENT = 10
 
 
 def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
@@ -85,8 +76,8 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     if target.name == ICE:
         require_header(table.file, "reported_vic", header)
     given = np.where(coded, np.nan, numbers.value)
-    _require_plausible_temperatures(table, header, given, unit)
-    _require_plausible_thaw(table, header, given, unit, target)
+    require_plausible_temperatures(table, header, given, unit)
+    require_plausible_thaw(table, header, given, unit, target)
     _require_known_codes(table, header, config, numbers, value, target)
     require_fitting_bounds(table, header, value, target)
     if config.standard_error is not None:
@@ -148,6 +139,9 @@ def _require_like_rows(
     )
     require_unit_by_row(table, header, unit, units, given)
     require_one_kind(table, read, given)
+    lengths = {"value": unit} if convert_units(np.zeros(1), unit, "m") is not None else {}
+    require_noted_units(table, {"value": header}, lengths)
+    require_samples(table, read, given, given & (sites["value"] == 0).to_numpy(bool))
     place = sites["lon"].map("{:.5g}".format) + ", " + sites["lat"].map("{:.5g}".format)
     require_no_sums(table, read, sites["site"] if config.id else place)
 
@@ -261,25 +255,11 @@ def _values(
             " convert the column."
         )
     given = np.where(coded, np.nan, numbers.value)
-    _require_plausible_fractions(table, header, given, unit, target)
+    require_plausible_fractions(table, header, given, unit, target)
     if UNITS["fraction"].get(canonical_unit(unit)) == UNITS["fraction"]["%"]:
-        _require_one_scale(table, header, given, config)
+        require_one_scale(table, header, given, config)
     # A range is read as its middle with the standard deviation of a uniform spread.
     return value, np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
-
-
-def _require_one_scale(
-    table: Table, header: str, value: NDArray[np.float64], config: SitesConfig
-) -> None:
-    """Parts of 1 in some rows of a column of %."""
-    mixed = mixed_fractions(value)
-    if mixed.any() and config.missing != ():
-        raise IcemapError(
-            f"{table.file}: the column '{header}' is in %, and {mixed.sum()} of its values are"
-            f" below 1 (line {line_ranges(table.lines[mixed])}) like fractions, with none from 1 to"
-            f" {PARTS_BELOW:g}: bring the column to one unit; if every number is right, set"
-            " sites.missing: [] in the config."
-        )
 
 
 def _standard_errors(
@@ -317,84 +297,6 @@ def _standard_errors(
             " convert the column."
         )
     return np.abs(converted - zero[0])
-
-
-def _require_plausible_fractions(
-    table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig
-) -> None:
-    """Fractions of 0 to 1 in a column of %, and % in a column of fractions."""
-    factor = UNITS["fraction"].get(canonical_unit(unit))
-    given = value[np.isfinite(value) & (np.abs(value) < MAX_PERCENT)]
-    if factor is None or len(given) == 0:
-        return
-    limit = None
-    if target.bounds is not None:
-        in_unit = convert_units(np.array(target.limits), target.unit, unit)
-        limit = None if in_unit is None else float(in_unit[1])
-    over = given * factor > OVERFULL
-    bounded = limit is not None and limit * factor <= 1
-    if bounded and over.sum() >= max(OVERFULL_ROWS, OVERFULL_SHARE * len(given)):
-        raise IcemapError(
-            f"{table.file}: {over.sum()} of {len(given)} values of the column '{header}' are up to"
-            f" {given.max():g} {unit}, and no more than {limit:g} can be (target.bounds), as where"
-            " water by dry mass is taken for a part of the volume: correct the column or its unit,"
-            " or leave these cells empty."
-        )
-    settled = (
-        "give the right unit as sites.unit, in the header and the config alike; if the numbers are"
-        " right"
-    )
-    if factor < 1 and given.max() <= 1 and given.max() > 0 and len(np.unique(given)) > 1:
-        if limit is None or limit > SMALL_PERCENT:
-            raise IcemapError(
-                f"{table.file}: the column '{header}' is in '{unit}', but its values go from"
-                f" {given.min():g} to {given.max():g} like fractions: {settled}, say so with"
-                f" target.bounds, such as [0, {SMALL_PERCENT}] %."
-            )
-    elif (
-        factor == 1
-        and canonical_unit(unit) != "1"
-        and np.median(given) > 1.5
-        and (limit is None or limit <= 1)
-    ):
-        raise IcemapError(
-            f"{table.file}: the column '{header}' is in '{unit}', but its values go from"
-            f" {given.min():g} to {given.max():g} like %: {settled}, say so with target.bounds,"
-            " which must reach above 1."
-        )
-
-
-def _require_plausible_temperatures(
-    table: Table, header: str, value: NDArray[np.float64], unit: str
-) -> None:
-    """Kelvin in a column of degrees Celsius, and the other way round."""
-    given = value[np.isfinite(value)]
-    factors = TEMPERATURES.get(canonical_unit(unit))
-    if factors is None or len(given) == 0:
-        return
-    median = float(np.median(given)) * factors[0] + factors[1]
-    if not COLDEST < median < HOTTEST:
-        raise IcemapError(
-            f"{table.file}: the column '{header}' is in '{unit}', but its values go from"
-            f" {given.min():g} to {given.max():g}, which no ground or air has: give the right unit"
-            " as sites.unit, in the header and the config alike."
-        )
-
-
-def _require_plausible_thaw(
-    table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig
-) -> None:
-    """Metres in a column of centimetres, and the other way round, where thaw depths are mapped."""
-    if not THAW.search(f"{target.name} {target.long_name}"):
-        return
-    metres = convert_units(value, unit, "m")
-    depths = np.zeros(0) if metres is None else metres[np.isfinite(value) & (value > 0)]
-    if len(depths) and not LEAST_THAW <= np.median(depths) <= MOST_THAW:
-        raise IcemapError(
-            f"{table.file}: the column '{header}' is in '{unit}', but half of its values are about"
-            f" {np.median(depths):g} m, which no ground thaws to: give the right unit as"
-            " sites.unit, in the header and the config alike."
-        )
 
 
 def _require_known_codes(

@@ -53,7 +53,8 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
             " openpyxl', or save the sheet as CSV."
         ) from error
     book = _open_workbook(url, path, data_only=True, rich_text=True)
-    name = _chosen(url, "sheet", book.sheetnames, sheet)
+    # Sheets of charts have no cells.
+    name = _chosen(url, "sheet", [page.title for page in book.worksheets], sheet)
     page = book[name]
     cells = list(page.iter_rows())
     rows = [[shown_cell(cell) for cell in row] for row in cells]
@@ -221,6 +222,7 @@ def with_places(url: str, frame: Any) -> pd.DataFrame:
     kinds = sorted(set(geometry[~(geometry.is_empty | geometry.isna())].geom_type) - {"Point"})
     if kinds:
         raise IcemapError(f"{url} holds {kinds[0]} geometry: a table of boreholes needs points.")
+    _require_own_unit(url, geometry)
     points = geometry.to_crs("EPSG:4326")
     for name, values, spellings in (
         ("longitude", points.x, ("lon", "long", "longitude")),
@@ -242,6 +244,18 @@ def with_places(url: str, frame: Any) -> pd.DataFrame:
                 " the column out."
             )
     return table
+
+
+def _require_own_unit(url: str, geometry: Any) -> None:
+    """Degrees in a geometry whose CRS has metres: all of them near its origin."""
+    west, south, east, north = geometry.total_bounds
+    inside = max(abs(west), abs(east)) <= 360 and max(abs(south), abs(north)) <= 90
+    if geometry.crs.is_projected and inside and (west, south, east, north) != (0, 0, 0, 0):
+        raise IcemapError(
+            f"{url}: the CRS of its geometry ({geometry.crs.name}) has metres, and its points are"
+            f" at {west:g} to {east:g} and {south:g} to {north:g} like degrees: write it again"
+            " with the CRS that its coordinates are in."
+        )
 
 
 def _chosen(url: str, kind: str, names: list[str], wanted: str | None) -> str:

@@ -20,8 +20,25 @@ _LENGTHS = {
 }
 _DEPTHS = re.compile(r"\bdepths?\b|\bintervals?\b|\btops?\b|\bbottoms?\b|\btiefen?\b|profondeur")
 _IN_TITLES = re.compile(r"[(\[]\s*\w+\s*[)\]]|\bfeet\b|\bin ft\b|\bdepths? \w+$")
-_WET_BASIS = re.compile(
-    r"wet[ -](?:basis|weight|mass)|total (?:weight|mass)|feuchtgewicht|feuchtmasse|base humide"
+_THAW = re.compile(r"\bthaw|active layer|\balt\b|permafrost table|frost table|\bsnow|\bwater depth")
+_OF_THAW = ("permafrost_table", "value")
+_ORIGIN = (
+    r"depths?\b.*(?:below|from|relative to|above) (?:the )?(?:permafrost table|top of (?:the )?"
+    r"(?:permafrost|casing)|active layer|frost table|casing|sea level|water|snow|(?:lake )?ice\b)"
+)
+_BY_MASS = r"(?:ice|water)[ -]contents?\b.*(?:by (?:weight|mass)|gravimetric|\bwt\b|wt%|of dry)"
+# Columns, and words by which a sentence says that they are something else.
+_CONTRARY = (
+    (
+        "gravimetric_water",
+        r"wet[ -](?:basis|weight|mass)|total (?:weight|mass)|feuchtgewicht|feuchtmasse"
+        r"|base humide",
+        "water by dry mass",
+    ),
+    ("reported_vic", _BY_MASS, "ice by frozen volume"),
+    ("volumetric_water", _BY_MASS, "water by frozen volume"),
+    ("top", _ORIGIN, "a depth below the surface"),
+    ("depth", _ORIGIN, "a depth below the surface"),
 )
 
 
@@ -31,13 +48,13 @@ def notes(table: Table) -> list[str]:
     filled = frame.notna().to_numpy(bool)
     alone = np.flatnonzero(filled.sum(axis=1) == 1)
     cells = [frame.iat[int(row), int(filled[row].argmax())] for row in alone]
-    empty = [name for name, some in zip(frame.columns, filled.any(axis=0)) if not some]
+    empty = [name for name, some in zip(frame.columns, filled.T) if not some.any()]
     texts = [str(text).strip() for text in (*cells, *empty) if isinstance(text, str)]
     return [text for text in texts if " " in text]
 
 
 def require_noted_units(table: Table, headers: dict[str, str], units: dict[str, str]) -> None:
-    """Refuse depths and water contents that a title or a footnote says to be something else.
+    """Refuse depths, water and ice that a title or a footnote says to be something else.
 
     Parameters
     ----------
@@ -45,29 +62,39 @@ def require_noted_units(table: Table, headers: dict[str, str], units: dict[str, 
     headers : dict of str
         Of the columns, by icemap's names.
     units : dict of str
-        Those of depths, in which they are read.
+        Those of lengths, in which they are read.
 
     Raises
     ------
     IcemapError
         Naming the sentence and the column.
     """
-    said = [(text, _DEPTHS) for text in notes(table)] + [(table.title, _IN_TITLES)]
-    for text, about in said:
+    for text in (*notes(table), table.title):
         plain = text.lower().replace("_", " ")
-        if "gravimetric_water" in headers and (wet := _WET_BASIS.search(plain)):
-            raise IcemapError(
-                f"{table.file}: '{text[:80]}' says '{wet[0]}', and the column"
-                f" '{headers['gravimetric_water']}' is read as water by dry mass: convert the"
-                " column, or remove the sentence if it is about something else."
-            )
-        named = [unit for unit, word in _LENGTHS.items() if re.search(word, plain)]
-        if not named or not about.search(plain):
-            continue
-        for name, unit in units.items():
-            if not any(same_unit(unit, other) for other in named):
+        _require_lengths(table, headers, units, text, plain)
+        for name, pattern, meaning in _CONTRARY:
+            said = re.search(pattern, plain) if name in headers else None
+            if said is not None:
                 raise IcemapError(
-                    f"{table.file}: '{text[:80]}' speaks of {' and '.join(named)}, and the column"
-                    f" '{headers[name]}' is read in '{unit}': correct the unit in the header or the"
-                    " config, or remove the sentence if it is about something else."
+                    f"{table.file}: '{text[:80]}' says '{said[0]}', and the column"
+                    f" '{headers[name]}' is read as {meaning}: convert the column, or remove the"
+                    " sentence if it is about something else."
                 )
+
+
+def _require_lengths(
+    table: Table, headers: dict[str, str], units: dict[str, str], text: str, plain: str
+) -> None:
+    named = [unit for unit, word in _LENGTHS.items() if re.search(word, plain)]
+    if not named:
+        return
+    thaw = _THAW.search(plain) is not None
+    about = (_IN_TITLES if text == table.title else _DEPTHS).search(plain) is not None
+    for name, unit in units.items():
+        spoken_of = thaw if name in _OF_THAW else about and not thaw
+        if spoken_of and not any(same_unit(unit, other) for other in named):
+            raise IcemapError(
+                f"{table.file}: '{text[:80]}' speaks of {' and '.join(named)}, and the column"
+                f" '{headers[name]}' is read in '{unit}': correct the unit in the header or the"
+                " config, or remove the sentence if it is about something else."
+            )

@@ -176,14 +176,14 @@ def _require_no_words(table: Table, texts: list[str]) -> None:
             words[name] = cells.where(word)
     if len(words) < WORDS_IN_HEADER:
         return
-    cells = pd.DataFrame(words).iloc[1:]
-    other = cells.notna().all(axis=1) & (cells.nunique(axis=1) == len(words))
-    other &= ~(cells == pd.Index(words)).all(axis=1)
+    rows = pd.DataFrame(words).iloc[1:]
+    other = rows.notna().all(axis=1) & (rows.nunique(axis=1) == len(words))
+    other &= ~(rows == pd.Index(words)).all(axis=1)
     if other.any():
-        row = int(other.idxmax())
+        row = int(np.argmax(other.to_numpy(bool))) + 1
         raise IcemapError(
-            f"{table.file}, line {table.lines[row]} holds '{cells.loc[row].iloc[0]}' and"
-            f" '{cells.loc[row].iloc[1]}' in columns of numbers, like the header of another table:"
+            f"{table.file}, line {table.lines[row]} holds '{rows.loc[row].iloc[0]}' and"
+            f" '{rows.loc[row].iloc[1]}' in columns of numbers, like the header of another table:"
             " give each table in a file or sheet of its own."
         )
 

@@ -47,6 +47,8 @@ WRONG = {
         "влажность объёмная [%]",
         "porosity [%]",
         "segregated ice [%]",
+        "ice class [%]",
+        "VIC code [%]",
         "Pore ice [%]",
     ],
     "excess_ice": ["VIC [%]", "total ice [%]", "EIC wt [%]", "суммарная льдистость [%]"],
@@ -160,6 +162,17 @@ def test_a_header_that_says_the_same_in_other_words_is_read(
     tmp_path: Path, name: str, header: str
 ) -> None:
     assert read(tmp_path, name, header)["value"].notna().all()
+
+
+@pytest.mark.parametrize("header", ["unfrozen", "thawed?", "is_thawed", "талый грунт"])
+def test_thawed_is_not_frozen(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "layers.csv"
+    text = "site,lon,lat,permafrost_table [m],top [m],base [m],vic [%],{}\na,130,60,1,1,6,40,yes\n"
+    path.write_text(text.format(header), encoding="utf-8")
+    with pytest.raises(IcemapError, match=r"is to be frozen, which is yes where the ground was"):
+        read_boreholes(path, columns={"frozen": header})
+    path.write_text(text.format("Frozen (y/n)"), encoding="utf-8")
+    assert read_boreholes(path, columns={"frozen": "Frozen"})["value"].tolist() == [40]
 
 
 def test_a_table_of_sites_is_asked_about_its_ice(tmp_path: Path) -> None:

@@ -215,3 +215,26 @@ def test_places_far_outside_the_area_of_a_crs_are_named(crs, x, y, fits) -> None
     else:
         with pytest.raises(IcemapError, match="exchanged, or another zone"):
             problems.require_none()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "fits"),
+    [
+        ([5e5, 5.1e5, 5.1e4], [7.264e6] * 3, False),
+        ([5e5, 5.1e5, 5.1e5], [7.264e6, 7.265e6, 2.65e5], False),
+        ([5e5, 5.1e5, 5.1e5], [7.264e6, 7.265e6, 7.2e5], False),
+        ([5e5, 5.1e5, 1.1e6], [7.264e6] * 3, True),
+        ([5e5, 9.1e5, 5e4], [7.264e6] * 3, True),
+        ([5e5, 5.1e5, 2.8e5], [7.264e6, 6.3e6, 8.6e6], True),
+        ([5e5], [2.65e5], True),
+    ],
+)
+def test_coordinates_that_lost_a_digit_are_named(x, y, fits) -> None:
+    table = Table("t.csv", pd.DataFrame({"x": x, "y": y}), np.arange(2, len(x) + 2))
+    problems = Problems(table)
+    projected(table, ("x", "y"), (None, None), "EPSG:32606", problems)
+    if fits:
+        problems.require_none()
+    else:
+        with pytest.raises(IcemapError, match=r"a digit too few or too many \(line 4\)"):
+            problems.require_none()

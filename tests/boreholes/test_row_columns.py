@@ -178,3 +178,62 @@ def test_a_latitude_of_zero_is_none(tmp_path: Path) -> None:
     path = write(tmp_path, "lon,lat,alt", "-134,68.9,50", "-133,0,60")
     sites = read_boreholes(path, value="alt", unit="cm", target=ALT)
     assert sites["reason"].tolist() == ["", "no latitude (0)"]
+
+
+@pytest.mark.parametrize(
+    ("header", "left", "right"),
+    [
+        ("exclude", "yes", "no"),
+        ("Outlier", "1", "0"),
+        ("used", "False", "True"),
+        ("keep", "n", "y"),
+        ("remark", "outlier", "fine"),
+        ("QC", "Reject", "pass"),
+        ("sample type", "method blank", "core"),
+    ],
+)
+def test_rows_that_do_not_count_are_asked_about(
+    tmp_path: Path, header: str, left: str, right: str
+) -> None:
+    said = rf"line 3: the column '{header}' says '{left}' where a value stands \(1 of "
+    with pytest.raises(IcemapError, match=said):
+        values(tmp_path, header, f"50,{right}", f"60,{left}")
+    with pytest.raises(IcemapError, match=said):
+        layers(tmp_path, header, right, left)
+    assert values(tmp_path, header, f"50,{right}", f",{left}")["used"].tolist() == [True, False]
+    assert layers(tmp_path, header, right, right)["value"].tolist() == [54]
+
+
+@pytest.mark.parametrize("word", ["no recovery", "Core loss", "not sampled", "нет керна"])
+def test_zero_where_there_is_no_core_is_asked_about(tmp_path: Path, word: str) -> None:
+    path = write(tmp_path, f"{HEADER},remark", f"{LAYERS[0]},", f"a,-134.1,68.9,0.5,2,5.5,0,{word}")
+    with pytest.raises(IcemapError, match=f"line 3: the column 'remark' says '{word}'"):
+        read_boreholes(path)
+    assert layers(tmp_path, "remark", "", word)["value"].tolist() == [54]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Mean (n=12)",
+        "Mean ± SD",
+        "Average of 2 sites",
+        "Min",
+        "Count",
+        "平均",
+        "Subtotal",
+        "Gesamt",
+    ],
+)
+def test_a_row_that_sums_up_is_no_site(tmp_path: Path, name: str) -> None:
+    rows = ["a,-134,68.9,50", "b,-133,68.8,60", f"{name},-133.5,68.85,55"]
+    path = write(tmp_path, "site,lon,lat,alt", *rows)
+    sites = read_boreholes(path, value="alt", unit="cm", id="site", target=ALT)
+    assert sites["used"].tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("name", ["Mean Creek", "Maxim", "SE", "N", "Min-3", "Media Luna"])
+def test_a_site_with_such_a_name_is_one(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, "site,lon,lat,alt", "a,-134,68.9,50", f"{name},-133.5,68.85,55")
+    sites = read_boreholes(path, value="alt", unit="cm", id="site", target=ALT)
+    assert sites["used"].all()

@@ -4,6 +4,7 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import openpyxl
+import openpyxl.chart
 import pandas as pd
 import pytest
 import shapely
@@ -279,3 +280,26 @@ def test_wider_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes("a,b\n1,2\n".encode("utf-32"))
     with pytest.raises(IcemapError, match="zero bytes"):
         read_table(str(tmp_path / "t.csv"))
+
+
+def test_degrees_in_a_geometry_of_metres_are_asked_about(tmp_path: Path) -> None:
+    wrong = points().set_geometry([shapely.Point(-147, 65)] * 2, crs="EPSG:32606")
+    wrong.to_file(tmp_path / "a.gpkg")
+    with pytest.raises(IcemapError, match=r"UTM zone 6N\) has metres, and its points are at -147"):
+        read_table(str(tmp_path / "a.gpkg"))
+    wrong.set_crs("EPSG:4326", allow_override=True).to_file(tmp_path / "b.gpkg")
+    assert read_table(str(tmp_path / "b.gpkg")).frame["longitude"].tolist() == [-147, -147]
+
+
+def test_a_sheet_of_a_chart_is_none(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.append(["site", "lon"])
+    book.active.append(["a", 1])
+    data = openpyxl.chart.Reference(book.active, min_col=2, min_row=1, max_row=2)
+    chart = openpyxl.chart.BarChart()
+    chart.add_data(data)
+    book.create_chartsheet("Chart").add_chart(chart)
+    book.save(tmp_path / "a.xlsx")
+    assert read_table(str(tmp_path / "a.xlsx")).frame["site"].tolist() == ["a"]
+    with pytest.raises(IcemapError, match="has no sheet 'Chart'"):
+        read_table(str(tmp_path / "a.xlsx"), sheet="Chart")

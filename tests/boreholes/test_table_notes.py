@@ -82,3 +82,49 @@ def test_a_footnote_that_says_an_old_datum(tmp_path: Path) -> None:
         read_boreholes(path)
     assert read_boreholes(path, crs="EPSG:4267")["used"].iloc[0]
     assert read_boreholes(write(tmp_path, HEADER, ROWS, "Datum is WGS 84"))["used"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Depths are measured below the permafrost table",
+        "Depths from top of casing",
+        "Depth in m above sea level",
+        "Ice contents in % by weight",
+        "Ice content is gravimetric",
+    ],
+)
+def test_a_footnote_that_says_another_origin_or_basis(tmp_path: Path, note: str) -> None:
+    with pytest.raises(IcemapError, match=f"'{note}' says '.*convert the column, or remove"):
+        read_boreholes(write(tmp_path, HEADER, ROWS, note))
+
+
+@pytest.mark.parametrize(
+    "note", ["Depths below the ground surface", "Ice contents by volume", "Thaw depths in m"]
+)
+def test_a_footnote_that_says_the_same(tmp_path: Path, note: str) -> None:
+    assert read_boreholes(write(tmp_path, HEADER, ROWS, note))["value"].iloc[0] == 54
+
+
+def test_thaw_depths_have_their_own_footnote(tmp_path: Path) -> None:
+    header = ["permafrost_table [cm]" if "permafrost" in name else name for name in HEADER]
+    rows = [[*row[:3], 50, *row[4:]] for row in ROWS]
+    sites = read_boreholes(write(tmp_path, header, rows, "Thaw depths in cm"))
+    assert sites["value"].iloc[0] == 54
+    with pytest.raises(
+        IcemapError, match=r"speaks of in, and the column 'permafrost_table \[cm\]'"
+    ):
+        read_boreholes(write(tmp_path, header, rows, "Thaw depths in inches"))
+    alt = {"name": "alt", "unit": "cm", "bounds": None}
+    columns = ["lon", "lat", "alt [cm]"]
+    path = write(tmp_path, columns, [[-134, 68, 50], [-133, 68, 60]], "Thaw depths in inches")
+    with pytest.raises(IcemapError, match=r"speaks of in, and the column 'alt \[cm\]'"):
+        read_boreholes(path, value="alt", target=alt)
+
+
+def test_a_footnote_that_says_west(tmp_path: Path) -> None:
+    east = [[row[0], 134.1, *row[2:]] for row in ROWS]
+    note = "Longitudes are west of Greenwich"
+    with pytest.raises(IcemapError, match=f"'{note}' says west, and 'lon' is positive"):
+        read_boreholes(write(tmp_path, HEADER, east, note))
+    assert read_boreholes(write(tmp_path, HEADER, ROWS, note))["lon"].iloc[0] == -134.1

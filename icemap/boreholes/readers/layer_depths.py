@@ -66,6 +66,7 @@ def require_depths(
     _require_other_lengths(table, found, sites)
     _require_own_tops(table, found, layers)
     if not sure:
+        _require_own_points(table, found, layers)
         _require_metres(table, found, layers)
 
 
@@ -140,6 +141,22 @@ def _require_own_tops(table: Table, found: dict[str, Column], layers: pd.DataFra
             f"{table.file}: every layer of '{hole}' begins at {several['top'][hole]:g} m"
             f" ('{_header(found, 'top')}'), and so it is with every other site: write where each"
             " layer begins, or name the column of single depths with 'columns: {depth: ...}'."
+        )
+
+
+def _require_own_points(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:
+    """The depth of the hole in place of that of each point."""
+    if "depth" not in found:
+        return
+    holes = layers.groupby("site").agg(rows=("top", "size"), depths=("top", "nunique"))
+    several = holes[holes["rows"] >= INVERTED_ROWS]
+    if len(several) >= HOLES and (several["depths"] == 1).all():
+        hole = str(several["rows"].idxmax())
+        raise IcemapError(
+            f"{table.file}: all {several['rows'][hole]} rows of '{hole}' have one depth"
+            f" ('{found['depth'].header}'), and so it is with every other site: if it is that of"
+            " the hole, name the column of single depths with 'columns: {depth: ...}'; if the"
+            f" rows are repeats, say 'units: {{depth: \"{found['depth'].unit or 'm'}\"}}'."
         )
 
 

@@ -26,7 +26,6 @@ from icemap.boreholes.places import (
 from icemap.boreholes.readers.layer_columns import (
     CANONICAL,
     DEPTHS,
-    ENDS,
     Column,
     kind_of,
     layer_columns,
@@ -45,7 +44,7 @@ from icemap.boreholes.records import (
     require_schema,
 )
 from icemap.boreholes.regions_told import require_region
-from icemap.boreholes.row_columns import require_no_sums, require_one_kind
+from icemap.boreholes.row_columns import require_no_sums, require_one_kind, require_samples
 from icemap.boreholes.table_notes import require_noted_units
 from icemap.boreholes.table_units import UNITS, scaled, unit_factor
 from icemap.boreholes.tables import Table, read_table
@@ -136,7 +135,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             )
     _require_like_rows(table, found, read, sites, (top, base))
     headers = {name: column.header for name, column in found.items()}
-    depths = {name: found[name].unit for name in ENDS if name in found}
+    depths = {name: found[name].unit for name in DEPTHS if name in found}
     require_noted_units(table, headers, {name: unit for name, unit in depths.items() if unit})
     _say_assumed_densities(found, flags, first)
     layers = make_layers(table, columns)
@@ -161,7 +160,12 @@ def _require_like_rows(
     """Refuse several quantities in one column, and rows that sum up others."""
     measured = [column.header for name, column in found.items() if name in QUANTITIES]
     headers = {header for header in read if header is not None}
-    require_one_kind(table, headers, table.frame[measured].notna().any(axis=1).to_numpy(bool))
+    cells = table.frame[measured]
+    given = cells.notna().any(axis=1).to_numpy(bool)
+    require_one_kind(table, headers, given)
+    numbers = cells.apply(pd.to_numeric, errors="coerce")
+    zero = (numbers == 0).any(axis=1) & ~(numbers > 0).any(axis=1)
+    require_samples(table, headers, given, zero.to_numpy(bool))
     require_no_sums(table, headers, sites, ends)
 
 

@@ -127,3 +127,22 @@ def test_the_depth_of_holes_in_feet_is_that_of_bases_in_metres(tmp_path: Path, h
         read_boreholes(path)
     path.write_text(text.format(18.1, 39.4))
     assert len(read_boreholes(path)) == 2
+
+
+def test_the_depth_of_holes_is_none_of_points(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    header = "site,lon,lat,permafrost_table [m],depth [m],vic [%]\n"
+
+    def write(depths: dict[str, list[float]]) -> None:
+        rows = [f"{s},-134,68.{i},0.5,{d},4{i}\n" for s in depths for i, d in enumerate(depths[s])]
+        rows = [row.replace("68.1", "68.0").replace("68.2", "68.0") for row in rows]
+        path.write_text(header + "".join(rows))
+
+    write({"a": [4, 4, 4], "b": [5, 5, 5]})
+    with pytest.raises(IcemapError, match="all 3 rows of 'a' have one depth"):
+        read_boreholes(path)
+    assert len(read_boreholes(path, units={"depth": "m"})) == 2
+    write({"a": [4, 4, 4], "b": [1, 2, 3]})
+    assert len(read_boreholes(path)) == 2
+    write({"a": [4, 4], "b": [5, 5]})
+    assert len(read_boreholes(path)) == 2
