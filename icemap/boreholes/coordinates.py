@@ -30,8 +30,10 @@ _DIRECTION = re.compile(
     r"(north|south|east|west)(?:ern)?|(?:deg|long?|o)?([ew])|(?:deg|lat)?(n)|(s)"
 )
 # The same in other languages; those of the east and north change nothing.
-_WEST = re.compile(r"\bouest\b|westlich|\bvest(?:lig)?\b|з\.\s?д|западн|西经")
-_SOUTH = re.compile(r"südlich|\bsud\b|ю\.\s?ш|южн|南纬")
+_WEST = re.compile(
+    r"\bouest\b|westlich|\bvest(?:lig)?\b|\boeste\b|västlig|läntin|westing|з\.\s?д|западн|西经"
+)
+_SOUTH = re.compile(r"südlich|\bsud\b|sydlig|eteläi|southing|ю\.\s?ш|южн|南纬")
 # How headers begin that are about an axis.
 _AXIS = {
     "longitude": re.compile(r"(?<![a-z])(?:lon|lng|easting)|länge|laenge|долгот|经度"),
@@ -80,7 +82,7 @@ def _heading(header: str, axis: Axis | None) -> _Heading:
             " longitude and latitude (WGS 84), or, in a table of sites, name their CRS with"
             " 'sites.crs'."
         )
-    tokens = re.split(r"[\s_,;:()\[\].°º/\-]+", header.lower())
+    tokens = re.split(r"[\s_,;:()\[\].°º/+\-]+", header.lower())
     found = [match for token in tokens if (match := _DIRECTION.fullmatch(token))]
     named = {str(match[match.lastindex or 0])[0].upper() for match in found}
     named |= {

@@ -20,6 +20,12 @@ from icemap.errors import IcemapError
 MAX_PERCENT = 1000.0
 # Degrees Celsius that half of a column cannot be outside of.
 COLDEST, HOTTEST = -273.15, 100.0
+# Words of targets that are mean temperatures of the ground or air, of which half are colder (degC).
+OF_THE_GROUND = re.compile(
+    r"\bma[ags]s?t\b|(?:ground|soil|permafrost|mean)[ _](?:annual[ _])?(?:\w+[ _])?temperature",
+    re.I,
+)
+HOTTEST_GROUND = 25.0
 # Words of targets that are thaw depths, and depths (m) that half of these cannot be outside of.
 THAW = re.compile(r"(?<![a-z])alt(?![a-z])|active[ _-]?layer|thaw[ _-]?depth", re.IGNORECASE)
 LEAST_THAW, MOST_THAW = 0.03, 20.0
@@ -119,7 +125,7 @@ def require_one_scale(
 
 
 def require_plausible_temperatures(
-    table: Table, header: str, value: NDArray[np.float64], unit: str
+    table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig
 ) -> None:
     """Refuse kelvin in a column of degrees Celsius, and the other way round.
 
@@ -132,6 +138,7 @@ def require_plausible_temperatures(
         As written; NaN where there is none.
     unit : str
         In which they are read.
+    target : TargetConfig
 
     Raises
     ------
@@ -143,7 +150,8 @@ def require_plausible_temperatures(
     if factors is None or len(given) == 0:
         return
     median = float(np.median(given)) * factors[0] + factors[1]
-    if not COLDEST < median < HOTTEST:
+    told = OF_THE_GROUND.search(f"{target.name} {target.long_name}")
+    if not COLDEST < median < (HOTTEST_GROUND if told else HOTTEST):
         raise IcemapError(
             f"{table.file}: the column '{header}' is in '{unit}', but its values go from"
             f" {given.min():g} to {given.max():g}, which no ground or air has: give the right unit"

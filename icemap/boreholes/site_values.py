@@ -76,7 +76,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     if target.name == ICE:
         require_header(table.file, "reported_vic", header)
     given = np.where(coded, np.nan, numbers.value)
-    require_plausible_temperatures(table, header, given, unit)
+    require_plausible_temperatures(table, header, given, unit, target)
     require_plausible_thaw(table, header, given, unit, target)
     _require_known_codes(table, header, config, numbers, value, target)
     require_fitting_bounds(table, header, value, target)

@@ -14,8 +14,14 @@ from icemap.boreholes.text import as_text
 from icemap.errors import IcemapError
 
 # How headers call the axis, and the parts of a degree.
-AXIS_WORDS = {"longitude": r"lon|long|longitude|lng", "latitude": r"lat|latitude"}
-MINUTES = r"min|mins|minute|minutes|mm|'|′"
+AXIS_WORDS = {
+    "longitude": r"lon|long|longitude|lng|долгота|经度",
+    "latitude": r"lat|latitude|широта|纬度",
+}
+_WORDS = r"min|mins|minute|minutes|мин|минуты?|分|'|′"
+MINUTES = rf"{_WORDS}|mm|m"
+# Of the column next to the degrees, which need not name the axis.
+_MINUTES_NEXT = re.compile(rf"(?:dec(?:imal)? )?(?:{_WORDS})(?: [nsew]| \d)?")
 # Headers of columns that hold one letter a row; an aspect of slopes holds such letters, too.
 DIRECTIONS = r"hemisphere|hemi|dir|direction|ref|e w|w e|ew|we|n s|s n|ns|sn|east west|north south"
 
@@ -53,7 +59,8 @@ def require_whole(
     if not len(given):
         return
     positive, negative = AXIS_LETTERS[axis][0], AXIS_LETTERS[axis][1]
-    for other in map(str, frame.columns):
+    columns = list(map(str, frame.columns))
+    for place, other in enumerate(columns):
         if other == header:
             continue
         plain = " ".join(re.split(r"[\s_,;:()\[\]./-]+", other.lower())).strip()
@@ -69,7 +76,12 @@ def require_whole(
                     " western and southern degrees with a minus sign, or the letter into their"
                     " cells."
                 )
-        if about_axis and re.search(rf"\b({MINUTES})$", plain) and (given % 1 == 0).all():
+        minutes_of = about_axis and re.search(rf"\b({MINUTES})$", plain)
+        # A minimum has its maximum next to it.
+        if place and columns[place - 1] == header and "max" not in columns[place + 1 :][:1]:
+            unnamed = not re.match("|".join(AXIS_WORDS.values()), plain)
+            minutes_of = minutes_of or (unnamed and _MINUTES_NEXT.fullmatch(plain))
+        if minutes_of and (given % 1 == 0).all():
             minutes = parse_numbers(frame[other]).value
             minutes = minutes[np.isfinite(minutes)]
             if len(minutes) and (minutes >= 0).all() and (minutes < 60).all() and minutes.any():

@@ -259,7 +259,7 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
     separator = _separator(text)
     try:
         header, header_lines = _header(text, separator)
-        frame = _frame(text, separator, header, header_lines, text_columns)
+        frame = _frame(text, separator, header, text_columns)
         lines = _lines(text, separator, header_lines, len(frame)) + above
     except (
         pd.errors.ParserError,
@@ -345,7 +345,6 @@ def _frame(
     table: str,
     separator: str,
     header: list[str],
-    header_lines: int,
     text: Collection[str],
 ) -> pd.DataFrame:
     with warnings.catch_warnings():
@@ -357,7 +356,8 @@ def _frame(
             names=list(range(len(header))),
             index_col=False,
             dtype={i: str for i, name in enumerate(header) if _named(name, text)},
-            skiprows=header_lines,
+            # The header is one row for pandas, however many lines its names have.
+            skiprows=1,
             keep_default_na=False,
             na_values=[""],
             skip_blank_lines=False,

@@ -120,3 +120,16 @@ def test_letters_of_the_other_axis_and_sixty_minutes_are_unreadable(
 def test_less_than_a_degree_keeps_its_sign() -> None:
     values, _ = parse_coordinates(pd.Series(["-0 30 00", "0° 30' W", "0 30 00 E"]))
     assert values == pytest.approx([-0.5, -0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Westing", "Longitud oeste", "västlig längd", "läntinen pituus", "Lon (+W)", "vestlig lengde"],
+)
+def test_further_words_for_west(header: str) -> None:
+    assert parse_coordinates(pd.Series([134.1]), header, "longitude")[0].tolist() == [-134.1]
+
+
+@pytest.mark.parametrize("dash", ["‒", "－", "﹣", "−"])
+def test_dashes_are_signs(dash: str) -> None:
+    assert parse_coordinates(pd.Series([f"{dash}134.1"]))[0].tolist() == [-134.1]

@@ -476,3 +476,15 @@ def test_many_values_above_all_of_the_volume_are_asked_about(
         assert read_site_values(config, TargetConfig())["used"].any()
     free = TargetConfig(bounds=(0, 300))
     assert read_site_values(config, free)["used"].all()
+
+
+@pytest.mark.parametrize(("name", "value"), [("magt", 28), ("maat", 30), ("mean_temperature", 29)])
+def test_fahrenheit_among_degrees_celsius_is_asked_about(
+    tmp_path: Path, name: str, value: float
+) -> None:
+    text = f"lon,lat,alt\n10,60,{value}\n11,61,{value + 1}\n"
+    celsius = TargetConfig(name=name, unit="degC", bounds=None)
+    assert "which no ground or air has" in said(tmp_path, text, celsius, unit="degC")
+    assert values(tmp_path, text, celsius, unit="degF")[0] == pytest.approx((value - 32) / 1.8)
+    summer = TargetConfig(name="surface_in_july", unit="degC", bounds=None)
+    assert values(tmp_path, text, summer, unit="degC")[0] == value

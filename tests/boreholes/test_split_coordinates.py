@@ -17,6 +17,11 @@ pytestmark = pytest.mark.quick
         ({"lon": [150.5], "lon_dir": ["west"]}, "'lon_dir' says W"),
         ({"lon": [150, 149], "Lon min": [30, 0]}, "'Lon min' what looks like their minutes"),
         ({"lon": [150.0], "long [minutes]": [12.5]}, "their minutes"),
+        ({"lon": [150.0], "lon_m": [12.5]}, "'lon_m' what looks like their minutes"),
+        ({"lon": [150.0], "min": [12.5]}, "'min' what looks like their minutes"),
+        ({"lon": [150.0], "min.1": [12.5]}, "their minutes"),
+        ({"lon": [150.0], "мин": [12.5]}, "their minutes"),
+        ({"lon": [150.0], "min_w": [12.5]}, "their minutes"),
     ],
 )
 def test_columns_that_belong_to_the_degrees_are_named(columns, said) -> None:
@@ -34,6 +39,9 @@ def test_columns_that_belong_to_the_degrees_are_named(columns, said) -> None:
         {"lon": [150, 149], "lat_min": [30, 10]},
         {"lon": [150.25, 149], "lon_min": [30, 10]},
         {"lon": [150, 149], "lon_min": [148, 147]},
+        {"lon": [150, 149], "min": [12, 13], "max": [50, 60]},
+        {"lon": [150, 149], "vic": [50, 60], "min": [12, 13]},
+        {"lon": [150.5, 149], "min": [12, 13]},
     ],
 )
 def test_other_columns_are_left_alone(columns) -> None:

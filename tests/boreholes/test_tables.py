@@ -151,3 +151,15 @@ def test_western_names_are_read(tmp_path: Path, name: str) -> None:
         path.write_bytes(f"site,lon\n{name},134\n".encode(encoding, "replace"))
         if encoding == "utf-8" or "′" not in name:
             assert read_table(str(path)).frame["site"].tolist() == [name]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_names_of_two_lines_take_no_rows_with_them(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "t.csv"
+    text = 'site,"top\n(m)","base\n(m)",note\na,1,2,\nb,2,3,"x\ny"\nc,3,4,z\n'
+    path.write_bytes(text.replace("\n", end).encode())
+    table = read_table(str(path))
+    assert table.frame["site"].tolist() == ["a", "b", "c"]
+    assert table.lines.tolist() == [4, 5, 7]
+    path.write_bytes(text.replace('"x\ny"', "").replace("\n", end).encode())
+    assert read_table(str(path)).lines.tolist() == [4, 5, 6]
