@@ -187,3 +187,35 @@ def require_one_sign_by_name(
             f" {lon[row]:g} and latitude {lat[row]:g} here, and the other way round in another row:"
             " exchange them in one."
         )
+
+
+def require_not_counted_up(table: Table, columns: dict[str, Floats], sites: pd.Series) -> None:
+    """Refuse numbers of one site that grow by 1 from row to row, as cells that a spreadsheet
+    program filled in.
+
+    Parameters
+    ----------
+    table : Table
+    columns : dict of ndarray of shape (rows,)
+        What rows of one site have in common, by header.
+    sites : Series
+        Name of the site in each row.
+
+    Raises
+    ------
+    IcemapError
+        Naming the site, its rows and the numbers.
+    """
+    same = (sites == sites.shift()).to_numpy(bool)
+    for header, values in columns.items():
+        steps = np.diff(values, prepend=np.nan)
+        counted = same & (np.abs(steps - 1) < 1e-6)
+        # From the third row on it is no chance.
+        row = int(np.argmax(counted & np.roll(counted, 1)))
+        if counted[row] and counted[row - 1] and row:
+            raise IcemapError(
+                f"{table.file}, line {table.lines[row]}: '{header}' of '{sites.iloc[row]}' is"
+                f" {values[row - 2]:g}, {values[row - 1]:g} and {values[row]:g} in rows that follow"
+                " one another, as where a cell was filled downwards as a series: copy the number"
+                " of the site into its rows."
+            )

@@ -258,8 +258,8 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
     above = whole.count("\n", 0, len(whole) - len(text))
     separator = _separator(text)
     try:
-        header, header_lines = _header(text, separator)
-        frame = _frame(text, separator, header, text_columns)
+        header, header_lines, nameless = _header(text, separator)
+        frame = _frame(text, separator, header, nameless, text_columns)
         lines = _lines(text, separator, header_lines, len(frame)) + above
     except (
         pd.errors.ParserError,
@@ -330,21 +330,25 @@ def _separator(text: str) -> str:
     return max(SEPARATORS, key=header.count)
 
 
-def _header(text: str, separator: str) -> tuple[list[str], int]:
+def _header(text: str, separator: str) -> tuple[list[str], int, int]:
+    """Names, the lines that they take, and how many columns behind them have none."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     names = [name.strip() for name in next(reader)]
+    cells = len(names)
     while names and not names[-1]:
         names.pop()
     if not names:
         raise ValueError("the first line holds no column names")
     # R writes its row numbers under an empty name.
-    return [name or f"column_{i + 1}" for i, name in enumerate(names)], reader.line_num
+    named = [name or f"column_{i + 1}" for i, name in enumerate(names)]
+    return named, reader.line_num, cells - len(names)
 
 
 def _frame(
     table: str,
     separator: str,
     header: list[str],
+    nameless: int,
     text: Collection[str],
 ) -> pd.DataFrame:
     with warnings.catch_warnings():
@@ -353,7 +357,7 @@ def _frame(
             io.StringIO(table, newline=""),
             sep=separator,
             header=None,
-            names=list(range(len(header))),
+            names=list(range(len(header) + nameless)),
             index_col=False,
             dtype={i: str for i, name in enumerate(header) if _named(name, text)},
             # The header is one row for pandas, however many lines its names have.
@@ -363,6 +367,9 @@ def _frame(
             skip_blank_lines=False,
             low_memory=False,
         )
+    if frame.iloc[:, len(header) :].notna().any(axis=None):
+        raise ValueError("its rows have more cells than its first line has names")
+    frame = frame.iloc[:, : len(header)]
     frame.columns = pd.Index(header)
     return frame
 

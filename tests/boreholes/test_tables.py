@@ -163,3 +163,14 @@ def test_names_of_two_lines_take_no_rows_with_them(tmp_path: Path, end: str) -> 
     assert table.lines.tolist() == [4, 5, 7]
     path.write_bytes(text.replace('"x\ny"', "").replace("\n", end).encode())
     assert read_table(str(path)).lines.tolist() == [4, 5, 6]
+
+
+@pytest.mark.parametrize("separators", ["", ",", ",,", ",,,,"])
+def test_columns_without_names_and_cells_are_none(tmp_path: Path, separators: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"site,lon{separators}\na,1{separators}\nb,2{separators}\n")
+    assert read_table(str(path)).frame.columns.tolist() == ["site", "lon"]
+    if separators:
+        path.write_text(f"site,lon{separators}\na,1{separators}\nb,2{separators}7\n")
+        with pytest.raises(IcemapError, match="more cells than its first line has names"):
+            read_table(str(path))

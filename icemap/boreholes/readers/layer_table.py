@@ -10,7 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.coordinate_checks import require_meant, require_one_sign_by_name
+from icemap.boreholes.coordinate_checks import (
+    require_meant,
+    require_not_counted_up,
+    require_one_sign_by_name,
+)
 from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import says_density
 from icemap.boreholes.ice_types import canonical_ice_types, require_amounts
@@ -122,6 +126,9 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     top, base = (np.asarray(columns[name], dtype=float) for name in ("top", "base"))
     sure = not {"top", "base", "depth"}.isdisjoint(source.units)
     require_depths(table, found, sites, top, base, sure=sure)
+    if "permafrost_table" in columns:
+        tables = np.asarray(columns["permafrost_table"], dtype=float)
+        require_not_counted_up(table, {found["permafrost_table"].header: tables}, sites)
     if "permafrost_table" in columns and "permafrost_table_source" not in columns:
         columns["permafrost_table_source"] = np.where(
             np.isnan(np.asarray(columns["permafrost_table"], dtype=float)), "", "reported"
@@ -218,6 +225,7 @@ def _places(
     require_meant(table, headers, lon, lat)
     require_region(table, headers, lon, lat)
     require_one_sign_by_name(table, east.header, sites, lon, lat)
+    require_not_counted_up(table, {east.header: lon, north.header: lat}, sites)
     return {"lon": lon, "lat": lat} | _rounding(table, headers)
 
 
