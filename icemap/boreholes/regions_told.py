@@ -92,7 +92,10 @@ def require_region(table: Table, headers: tuple[str, str], lon: Floats, lat: Flo
 def _box(text: str, kind: str) -> Box | None:
     if kind in DATUM_COLUMNS:
         return NORTH_AMERICA if _NORTH_AMERICAN.search(words(text)) else None
-    return _BOX_OF.get(words(text.replace(",", " ")))
+    name = words(text.replace(",", " "))
+    # SE is a part of a region, and no may be the answer to a question.
+    code = len(name) == 2 and not re.search(r"country|state|province|territory", kind)
+    return None if code else _BOX_OF.get(name)
 
 
 def _require_inside(

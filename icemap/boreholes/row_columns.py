@@ -17,7 +17,7 @@ from icemap.errors import IcemapError
 # What columns are called that say which quantity, or which statistic of it, a row holds.
 KINDS = frozenset(
     {"parameter", "parameters", "parameter name", "analyte", "variable", "variables"}
-    | {"variable name", "determinand", "observed property", "observedproperty", "characteristic"}
+    | {"variable name", "determinand", "observed property", "observedproperty"}
     | {"characteristic name", "characteristicname", "statistic", "statistics", "stat"}
     | {"cell method", "aggregation", "kenngröße", "messgröße", "paramètre", "показатель"}
     | {"параметр", "参数", "指标"}

@@ -10,7 +10,9 @@ from icemap.boreholes.table_units import same_unit
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
 
-# Units in sentences. A title such as "Ft Simpson" is none of depths.
+# Units in sentences, which say them behind these words: not "at 5 cm intervals". A title such as
+# "Ft Simpson" is none of depths.
+_SAYS = r"(?:\b(?:in|are|units?:?)\s+|[(\[,:=]\s*)"
 _LENGTHS = {
     "ft": r"\b(?:feet|foot|ft)\b",
     "in": r"\binch(?:es)?\b",
@@ -48,9 +50,17 @@ def notes(table: Table) -> list[str]:
     filled = frame.notna().to_numpy(bool)
     alone = np.flatnonzero(filled.sum(axis=1) == 1)
     cells = [frame.iat[int(row), int(filled[row].argmax())] for row in alone]
-    empty = [name for name, some in zip(frame.columns, filled.T) if not some.any()]
+    empty = [
+        name
+        for name, some in zip(frame.columns, filled.T)
+        if not some.any() and _is_sentence(str(name))
+    ]
     texts = [str(text).strip() for text in (*cells, *empty) if isinstance(text, str)]
     return [text for text in texts if " " in text]
+
+
+def _is_sentence(name: str) -> bool:
+    return re.search(r"\b(?:in|is|are|on|as)\b", name) is not None
 
 
 def require_noted_units(table: Table, headers: dict[str, str], units: dict[str, str]) -> None:
@@ -85,14 +95,16 @@ def require_noted_units(table: Table, headers: dict[str, str], units: dict[str, 
 def _require_lengths(
     table: Table, headers: dict[str, str], units: dict[str, str], text: str, plain: str
 ) -> None:
-    named = [unit for unit, word in _LENGTHS.items() if re.search(word, plain)]
+    mentioned = [unit for unit, word in _LENGTHS.items() if re.search(word, plain)]
+    says = "" if text == table.title else _SAYS
+    named = [unit for unit in mentioned if re.search(says + _LENGTHS[unit], plain)]
     if not named:
         return
     thaw = _THAW.search(plain) is not None
     about = (_IN_TITLES if text == table.title else _DEPTHS).search(plain) is not None
     for name, unit in units.items():
         spoken_of = thaw if name in _OF_THAW else about and not thaw
-        if spoken_of and not any(same_unit(unit, other) for other in named):
+        if spoken_of and not any(same_unit(unit, other) for other in mentioned):
             raise IcemapError(
                 f"{table.file}: '{text[:80]}' speaks of {' and '.join(named)}, and the column"
                 f" '{headers[name]}' is read in '{unit}': correct the unit in the header or the"

@@ -54,6 +54,7 @@ def test_exchanged_places_that_are_land_both_ways(
         ("state", "173.1,52.9,40,Alaska"),
         ("country", "-175.2,66.4,40,Russia"),
         ("region", "-135.1,58.2,40,SE"),
+        ("land", "-10.1,60.2,40,no"),
         ("country", "10.1,60.2,40,Atlantis"),
         ("country", "-70.2,-30.1,40,Canada"),
         ("vegetation", "148.2,65.1,40,Alaska"),

@@ -44,6 +44,8 @@ def test_a_footnote_that_says_another_unit_of_depths(tmp_path: Path, note: str) 
         "Depths in metres",
         "Depths in m (logged in ft and converted)",
         "Drilled 300 ft from the road",
+        "Sampled at 5 cm intervals",
+        "Depths are known to within a few cm",
         "Source: Smith 2019",
     ],
 )
@@ -58,6 +60,12 @@ def test_other_footnotes_are_no_rows(tmp_path: Path, note: str) -> None:
 def test_a_sheet_that_says_another_unit(tmp_path: Path, title: str, right: tuple[str]) -> None:
     with pytest.raises(IcemapError, match="speaks of ft"):
         read_boreholes(workbook(tmp_path, title, *right))
+
+
+def test_a_column_without_cells_is_no_footnote(tmp_path: Path) -> None:
+    rows = [[*row, ""] for row in ROWS]
+    for name in ("Total depth (ft)", "sample depth cm", "depth_in"):
+        assert read_boreholes(write(tmp_path, [*HEADER, name], rows))["value"].tolist() == [54]
 
 
 @pytest.mark.parametrize("title", ["Ft Simpson", "cores (m)", "Table 2 (a)", "FT-3", "feet, m"])
