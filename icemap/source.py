@@ -32,6 +32,9 @@ DERIVATIONS = (
 CELSIUS, KELVIN = ("degC", "°C", "celsius"), ("K", "kelvin")
 # Keys of a source for people alone; what its class codes are called is words as well.
 SOURCE_WORDS = ("family", "long_name", "licence", "citation")
+# Keys that say how a raster is read, and those for the numbers in it.
+RASTER_KEYS = ("variable", "x", "y", "select", "reduce", "fraction_of", "overlay", "fill_nearest")
+NUMBER_KEYS = ("file_unit", "scale", "offset")
 # What a derived predictor may say about itself; the other keys tell how a file is read.
 DERIVED_KEYS = {"family", "long_name", "unit", "kind", "valid_range", "fill_value", "derived"}
 
@@ -160,6 +163,11 @@ class Rasterize(Section):
             raise ValueError(f"rasterizing into '{self.into}' needs 'attribute'")
         if self.codes and self.into != "class":
             raise ValueError("'codes' belong to rasterizing into class")
+        if self.into == "fraction" and self.attribute is not None and not self.only:
+            raise ValueError(
+                "rasterizing into fraction takes an 'attribute' only to choose polygons by 'only':"
+                " give that, leave 'attribute' out, or take its numbers by into: value"
+            )
         if self.only and (self.into != "fraction" or self.attribute is None):
             raise ValueError(
                 "'only' belongs to rasterizing into fraction, with the 'attribute' that it"
@@ -270,6 +278,7 @@ class SourceConfig(Section):
                 f"polygons rasterized into '{self.rasterize.into}' do not make a source of kind"
                 f" '{self.kind or 'continuous'}'"
             )
+        self._require_no_raster_keys()
         unnamed = sorted(
             {*self.fraction_of, *(self.rasterize.codes.values() if self.rasterize else ())}
             - set(self.classes)
@@ -288,6 +297,18 @@ class SourceConfig(Section):
         ) and part_of_one(self.unit) not in (1.0, 0.01):
             raise ValueError(f"a fraction has the unit 1 or %, not '{self.unit}'")
         return self
+
+    def _require_no_raster_keys(self) -> None:
+        """What says how a raster is read would be passed over for polygons."""
+        if self.rasterize is None:
+            return
+        foreign = [key for key in RASTER_KEYS if getattr(self, key)]
+        if self.rasterize.into != "value":
+            foreign += [key for key in NUMBER_KEYS if getattr(self, key) is not None]
+        if foreign:
+            raise ValueError(
+                f"polygons that are rasterized into {self.rasterize.into} take no '{foreign[0]}'"
+            )
 
     @model_validator(mode="after")
     def _classes_named(self) -> SourceConfig:

@@ -141,7 +141,11 @@ def _looked_at(
     source: Source, grid: Grid, masks: Sequence[MaskConfig], limits: Sequence[Limit]
 ) -> str:
     if source.rasterize is not None:
-        require_layer(open_layer_of(source, grid), grid)
+        values = require_layer(open_layer_of(source, grid), grid).astype(np.float32)
+        if values.size and source.valid_range is None:
+            _require_limits_in_unit(source, values, limits)
+            _require_percents(source, values)
+            _require_no_directions(source, values)
         return ""
     with open_source(source, grid) as raster:
         require_overlap(raster, grid)

@@ -44,6 +44,7 @@ def require_possible(
     converted: Conversion,
     stored: NDArray[np.float64],
     physical: NDArray[np.float64],
+    counted: str = "cells",
 ) -> None:
     """Refuse what no value can be, before it is lost in the mean of a cell.
 
@@ -56,6 +57,8 @@ def require_possible(
         From the unit of the file.
     stored, physical : ndarray of shape (values,)
         Those that are not missing, before and after scale, offset and conversion.
+    counted : str
+        What the values are of, for messages.
 
     Raises
     ------
@@ -64,13 +67,13 @@ def require_possible(
     """
     _require_no_classes(source, declared, stored)
     if source.valid_range is not None:
-        _require_valid(source, physical)
+        _require_valid(source, physical, counted)
         return
     _require_possible_temperatures(source, declared, physical)
-    _require_possible_percent(source, declared, converted, stored, physical)
+    _require_possible_percent(source, declared, converted, stored, physical, counted)
 
 
-def _require_valid(source: Source, physical: NDArray[np.float64]) -> None:
+def _require_valid(source: Source, physical: NDArray[np.float64], counted: str) -> None:
     assert source.valid_range is not None
     low, high = source.valid_range
     room = ROUNDED * max(abs(low), abs(high))
@@ -78,7 +81,7 @@ def _require_valid(source: Source, physical: NDArray[np.float64]) -> None:
     if outside.size:
         raise IcemapError(
             f"The source '{source.name}' ({source.origin}) holds {outside.min():.6g} to"
-            f" {outside.max():.6g} {source.unit} in {outside.size:,} of {physical.size:,} cells,"
+            f" {outside.max():.6g} {source.unit} in {outside.size:,} of {physical.size:,} {counted},"
             f" outside its valid_range {list(source.valid_range)}: give what means missing as"
             " 'nodata' in the catalogue, or check unit, scale, offset and valid_range."
         )
@@ -134,6 +137,7 @@ def _require_possible_percent(
     converted: Conversion,
     stored: NDArray[np.float64],
     physical: NDArray[np.float64],
+    counted: str,
 ) -> None:
     """Percents of 0 to 100 whose further values, -1, 200, 253 or 254, are codes of something else,
     and those that were made of percents.
@@ -164,7 +168,7 @@ def _require_possible_percent(
     if are_bytes or (are_few and repeated and np.unique(stored[within]).size >= DISTINCT):
         raise IcemapError(
             f"The source '{source.name}' ({source.origin}) holds {codes[0]:g} to {codes[-1]:g}"
-            f" in {np.count_nonzero(~within):,} cells, and 0 to 100 {source.unit} in the others:"
+            f" in {np.count_nonzero(~within):,} {counted}, and 0 to 100 {source.unit} in the others:"
             " give the codes that mean missing as 'nodata' in the catalogue, or a 'valid_range'"
             " that includes them if they are real."
         )

@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.predictors.declared import Declared
+from icemap.predictors.attributes import burnt_value, require_attribute
 from icemap.predictors.frames import Frame, frame_of
 from icemap.predictors.georeference import require_crs
-from icemap.predictors.possible import require_no_suspect
-from icemap.source import Rasterize, Source
-from icemap.units import part_of_one
+from icemap.source import Source
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -120,7 +118,7 @@ class Layer:
             for key, geometry, value in zip(
                 ids, shapely.from_wkb(shapes), values[0] if values else np.ones(len(ids))
             ):
-                number = _number(value, rasterize, self.source)
+                number = burnt_value(value, self.source)
                 if geometry is not None and not geometry.is_empty and number is not None:
                     found[int(key)] = (geometry, number)
         return [found[key] for key in sorted(found)]
@@ -202,9 +200,14 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
     )
 
 
-def require_layer(layer: Layer, grid: Grid) -> None:
+def require_layer(layer: Layer, grid: Grid) -> NDArray[np.float64]:
     """Refuse polygons that the grid does not meet, and an attribute that cannot be burnt; reads the
     whole column, so it is for planning.
+
+    Returns
+    -------
+    ndarray of shape (polygons,)
+        Their values in the unit of the catalogue; empty if they become something else.
 
     Raises
     ------
@@ -225,21 +228,9 @@ def require_layer(layer: Layer, grid: Grid) -> None:
                 " coordinates and its 'crs', or change the grid."
             )
     if rasterize.attribute is None:
-        return
+        return np.empty(0)
     _, _, values = _read(source, path, [rasterize.attribute], read_geometry=False)
-    seen = list(dict.fromkeys(values[0].tolist()))
-    for value in seen:
-        _number(value, rasterize, source)
-    if rasterize.into == "value" and not rasterize.codes:
-        numbers = np.array(values[0], dtype=np.float64)
-        stored = numbers[np.isfinite(numbers) & ~np.isin(numbers, source.nodata)]
-        require_no_suspect(source, stored, Declared(str(numbers.dtype)), "polygons")
-    missing = [word for word in rasterize.only if word not in {str(value) for value in seen}]
-    if missing:
-        raise IcemapError(
-            f"The source '{source.name}': no polygon has '{missing[0]}' in '{rasterize.attribute}',"
-            f" which holds {_some(seen)}."
-        )
+    return require_attribute(source, values[0])
 
 
 def _to_greenwich(x: float, y: float, frame: Frame) -> tuple[float, float]:
@@ -261,43 +252,6 @@ def _from_greenwich(geometry: Any, frame: Frame) -> Any:
     if frame.degrees == 1 and not frame.meridian:
         return geometry
     return affine_transform(geometry, [frame.degrees, 0, 0, frame.degrees, frame.meridian, 0])
-
-
-def _number(value: Any, rasterize: Rasterize, source: Source) -> float | None:
-    """What a polygon is burnt with; None for one to leave out."""
-    absent = value is None or value != value
-    if rasterize.into == "fraction":
-        chosen = not rasterize.only or (not absent and str(value) in rasterize.only)
-        return 1.0 / (part_of_one(source.unit) or 1.0) if chosen else None
-    if absent:
-        return None
-    if rasterize.codes:
-        if str(value) not in rasterize.codes:
-            raise IcemapError(
-                f"The source '{source.name}' holds '{value}' in '{rasterize.attribute}', which its"
-                f" 'codes' in the catalogue do not name: they have {_some(rasterize.codes)}."
-            )
-        return float(rasterize.codes[str(value)])
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        remedy = (
-            "give 'codes', a mapping from word to class code"
-            if rasterize.into == "class"
-            else "choose an attribute with numbers"
-        )
-        raise IcemapError(
-            f"The source '{source.name}' holds '{value}' in '{rasterize.attribute}', which is no"
-            f" number: {remedy}."
-        ) from error
-    if number in source.nodata:
-        return None
-    if rasterize.into == "class" and number not in source.classes:
-        raise IcemapError(
-            f"The source '{source.name}' holds the class code {number:g} in"
-            f" '{rasterize.attribute}', which its 'classes' in the catalogue do not name."
-        )
-    return float(source.scaled(number))
 
 
 def unwrapped(geometry: Any, *, keep_boxes: bool = True) -> Any:
@@ -440,11 +394,6 @@ def _unit_of(crs: str, source: Source) -> tuple[bool, float]:
     return bool(parsed.is_geographic), (
         1.0 if parsed.is_geographic else float(parsed.axis_info[0].unit_conversion_factor)
     )
-
-
-def _some(values: Any) -> str:
-    listed = [str(value) for value in values]
-    return ", ".join(listed[:12]) + (" ..." if len(listed) > 12 else "")
 
 
 @contextmanager
