@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
 from icemap.errors import IcemapError
+from icemap.predictors.gdal_access import address_of
+from icemap.store import exists, local_copy
 
 # What GDAL calls the use of a column of an attribute table.
-NAME_USE, MIN_MAX_USE = "2", "5"
+NAME_USE, MIN_USE, MAX_USE, MIN_MAX_USE = "2", "3", "4", "5"
+# Counts of cells, and parts of a colour.
+OTHER_USES = {"1", *map(str, range(6, 18))}
 NAME_COLUMNS = (
     "class_name",
     "classname",
@@ -23,20 +29,42 @@ NAME_COLUMNS = (
     "land_cover",
 )
 VALUE_COLUMNS = ("value", "code", "class_code", "id")
+# Columns that tell nothing of what a code means.
+OTHER_COLUMNS = {"count", "histogram", "rowid", "oid", "objectid", "fid", "red", "green", "blue"}
+OTHER_COLUMNS |= {"alpha", "opacity", "color", "colour", "shape_area", "area", "percent"}
+# Rows of an interval of codes stand for each of them, up to this many.
+MAX_CODES = 255
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows of cells as text, and of each column its name in lower case and its use."""
+
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[str]]
 
 
 def category_names(dataset: Any) -> dict[int, dict[int, str]]:
     """Names by code, by number of the band, from category names or attribute tables; bands without
     names are left out.
 
-    rasterio hands neither out; a virtual raster made of the file writes down both.
+    rasterio hands neither out; a virtual raster made of the file writes down both. Other programs
+    keep the table of a raster next to it, as ``.vat.dbf``.
     """
+    named = {
+        number: dict(_named(_attribute_table(band))) or dict(_categories(band))
+        for number, band in _virtual_bands(dataset).items()
+    }
+    if dataset.count == 1 and not named.get(1):
+        named[1] = dict(_named(_table_beside(dataset.name)))
+    return {number: names for number, names in named.items() if names}
+
+
+def _virtual_bands(dataset: Any) -> dict[int, ElementTree.Element]:
     import rasterio
     from rasterio.errors import RasterioError
     from rasterio.shutil import copy, delete
 
-    if not all(dtype.startswith(("int", "uint")) for dtype in dataset.dtypes):
-        return {}
     place = f"/vsimem/icemap-{id(dataset)}.vrt"
     try:
         copy(dataset, place, driver="VRT")
@@ -45,15 +73,10 @@ def category_names(dataset: Any) -> dict[int, dict[int, str]]:
         delete(place)
     except (RasterioError, KeyError, RuntimeError):
         return {}
-    bands = {
+    return {
         int(band.get("band", 0)): band
         for band in ElementTree.fromstring(written).iter("VRTRasterBand")
     }
-    named = {
-        number: dict(_attribute_table(band)) or dict(_categories(band))
-        for number, band in bands.items()
-    }
-    return {number: names for number, names in named.items() if names}
 
 
 def _categories(band: ElementTree.Element) -> Iterator[tuple[int, str]]:
@@ -63,32 +86,97 @@ def _categories(band: ElementTree.Element) -> Iterator[tuple[int, str]]:
             yield code, element.text.strip()
 
 
-def _attribute_table(band: ElementTree.Element) -> Iterator[tuple[int, str]]:
+def _attribute_table(band: ElementTree.Element) -> _Table | None:
     table = band.find("GDALRasterAttributeTable")
-    if table is None:
-        return
+    # What GDAL calls athematic is about a quantity.
+    if table is None or table.get("tableType") == "athematic":
+        return None
     columns = [
         (column.findtext("Name", "").strip().lower(), column.findtext("Usage", ""))
         for column in table.iterfind("FieldDefn")
     ]
-    value = _column(columns, VALUE_COLUMNS, MIN_MAX_USE)
-    name = _column(columns, NAME_COLUMNS, NAME_USE)
-    if value is None or name is None:
+    rows = [[cell.text or "" for cell in row.iterfind("F")] for row in table.iterfind("Row")]
+    return _Table(columns, rows)
+
+
+def _table_beside(path: str) -> _Table | None:
+    """The attribute table that ArcGIS writes next to a raster."""
+    address = address_of(path) + ".vat.dbf"
+    # A web server lists nothing that is next to a file.
+    if address.startswith(("http", "/vsi")) or not exists(address):
+        return None
+    import pyogrio
+
+    try:
+        with local_copy(address) as copied:
+            frame = pyogrio.read_dataframe(copied, read_geometry=False)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        raise IcemapError(
+            f"{address} is not the attribute table of a raster, or it is broken: correct or remove"
+            " it."
+        ) from error
+    columns = [(str(name).strip().lower(), "") for name in frame.columns]
+    texts = frame.astype(object).where(frame.notna(), "")
+    return _Table(columns, [[str(cell) for cell in row] for row in texts.to_numpy().tolist()])
+
+
+def _named(table: _Table | None) -> Iterator[tuple[int, str]]:
+    """Codes and what they mean."""
+    if table is None:
         return
-    for row in table.iterfind("Row"):
-        cells = [cell.text or "" for cell in row.iterfind("F")]
-        if cells[name].strip():
-            try:
-                code = float(cells[value])
-            except ValueError as error:
-                raise IcemapError(
-                    f"The attribute table of a raster has the code '{cells[value]}', which is no"
-                    " number: correct the table."
-                ) from error
-            yield int(code), cells[name].strip()
+    value = _column(table.columns, VALUE_COLUMNS, MIN_MAX_USE)
+    low, high = (
+        (value, value)
+        if value is not None
+        else (_column(table.columns, (), MIN_USE), _column(table.columns, (), MAX_USE))
+    )
+    if low is None or high is None:
+        return
+    name = _column(table.columns, NAME_COLUMNS, NAME_USE)
+    if name is None:
+        name = _telling_column(table, {low, high})
+    if name is None:
+        return
+    for row in table.rows:
+        if row[name].strip():
+            for code in _codes(row[low], row[high]):
+                yield code, row[name].strip()
 
 
-def _column(columns: list[tuple[str, str]], names: tuple[str, ...], use: str) -> int | None:
+def _codes(low: str, high: str) -> Iterable[int]:
+    try:
+        first, last = float(low), float(high)
+    except ValueError as error:
+        raise IcemapError(
+            f"The attribute table of a raster has the code '{low}', which is no number: correct the"
+            " table."
+        ) from error
+    # Wider intervals, and those without a whole number in them, are of a quantity.
+    if not last - first <= MAX_CODES:
+        return ()
+    return range(math.ceil(first), math.floor(last) + 1)
+
+
+def _telling_column(table: _Table, codes: set[int]) -> int | None:
+    """A column of words or numbers that says what the codes mean, under a name of its own."""
+    left = [
+        number
+        for number, (name, use) in enumerate(table.columns)
+        if number not in codes and use not in OTHER_USES and name not in OTHER_COLUMNS
+    ]
+    words = [n for n in left if any(not _is_number(row[n]) for row in table.rows)]
+    return next(iter([*words, *left]), None)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text or "0")
+    except ValueError:
+        return False
+    return True
+
+
+def _column(columns: Sequence[tuple[str, str]], names: tuple[str, ...], use: str) -> int | None:
     by_use = [number for number, (_, used) in enumerate(columns) if used == use]
     by_name = [
         number for wanted in names for number, (name, _) in enumerate(columns) if name == wanted

@@ -17,6 +17,13 @@ def gdal_path(url: str) -> str:
     return str(local_path(url))
 
 
+def address_of(path: str) -> str:
+    """The address that GDAL reaches as a path: the inverse of `gdal_path`."""
+    if path.startswith("/vsis3/"):
+        return "s3://" + path.removeprefix("/vsis3/")
+    return path.removeprefix("/vsicurl/")
+
+
 def gdal_environment(url: str = "") -> dict[str, str]:
     """GDAL's settings for an S3 endpoint given in the way of the AWS tools, which is asked again
     where it fails.

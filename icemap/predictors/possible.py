@@ -82,8 +82,8 @@ def _require_valid(source: Source, physical: NDArray[np.float64], counted: str) 
         raise IcemapError(
             f"The source '{source.name}' ({source.origin}) holds {outside.min():.6g} to"
             f" {outside.max():.6g} {source.unit} in {outside.size:,} of {physical.size:,}"
-            f" {counted}, outside its valid_range {list(source.valid_range)}: give what means missing as"
-            " 'nodata' in the catalogue, or check unit, scale, offset and valid_range."
+            f" {counted}, outside its valid_range {list(source.valid_range)}: give what means"
+            " missing as 'nodata' in the catalogue, or check unit, scale, offset and valid_range."
         )
 
 
@@ -169,8 +169,8 @@ def _require_possible_percent(
         raise IcemapError(
             f"The source '{source.name}' ({source.origin}) holds {codes[0]:g} to {codes[-1]:g}"
             f" in {np.count_nonzero(~within):,} {counted}, and 0 to 100 {source.unit} in the"
-            " others: give the codes that mean missing as 'nodata' in the catalogue, or a 'valid_range'"
-            " that includes them if they are real."
+            " others: give the codes that mean missing as 'nodata' in the catalogue, or a"
+            " 'valid_range' that includes them if they are real."
         )
 
 

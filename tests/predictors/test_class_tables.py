@@ -1,0 +1,145 @@
+"""Attribute tables say that values are codes, whatever their type and wherever the table is."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyogrio
+import pytest
+import rasterio
+from affine import Affine
+
+from icemap.errors import IcemapError
+from icemap.grid import Grid
+from icemap.predictors.sources import open_source
+from icemap.source import Source
+
+pytestmark = pytest.mark.quick
+
+GRID = Grid(100, 60, 104, 62, 1)
+STANDARD = [("Value", 0, 5), ("Count", 0, 1), ("Deposit", 2, 2)]
+ROWS = [(1, 4, "till"), (5, 4, "rock")]
+
+
+def raster(path: Path, dtype="uint8") -> Path:
+    keys = {"driver": "GTiff", "height": 2, "width": 4, "count": 1, "crs": "EPSG:4326"}
+    with rasterio.open(
+        path, "w", dtype=dtype, transform=Affine(1, 0, 100, 0, -1, 62), **keys
+    ) as file:
+        file.write(np.tile([1, 5], (2, 2)).astype(dtype), 1)
+    return path
+
+
+def attributes(path: Path, fields, rows, kind="thematic") -> Path:
+    """A raster with the table that GDAL keeps in its ``.aux.xml``."""
+    columns = "".join(
+        f'<FieldDefn index="{k}"><Name>{name}</Name><Type>{type_}</Type><Usage>{use}</Usage>'
+        "</FieldDefn>"
+        for k, (name, type_, use) in enumerate(fields)
+    )
+    cells = "".join(
+        f'<Row index="{k}">{"".join(f"<F>{cell}</F>" for cell in row)}</Row>'
+        for k, row in enumerate(rows)
+    )
+    Path(f"{path}.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><GDALRasterAttributeTable'
+        f' tableType="{kind}">{columns}{cells}</GDALRasterAttributeTable></PAMRasterBand>'
+        "</PAMDataset>"
+    )
+    return path
+
+
+def beside(path: Path, **columns) -> Path:
+    """A raster with the table that ArcGIS keeps next to it."""
+    made = path.with_name("table.dbf")
+    pyogrio.write_dataframe(pd.DataFrame(columns), made, driver="ESRI Shapefile")
+    made.rename(f"{path}.vat.dbf")
+    return path
+
+
+def opened(path: Path, **keys):
+    described = {"family": "geology", "long_name": "deposits", "unit": "1"}
+    with open_source(Source(name="a", url=str(path), **described, **keys), GRID) as found:
+        return dict(found.classes), found.read(slice(0, 2), slice(0, 4))
+
+
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda p: attributes(raster(p), STANDARD, ROWS), {1: "till", 5: "rock"}),
+        (lambda p: attributes(raster(p, "float32"), STANDARD, ROWS), {1: "till", 5: "rock"}),
+        (
+            lambda p: attributes(
+                raster(p, "float64"), STANDARD, [("1.000", 4, "till"), ("5.000", 4, "rock")]
+            ),
+            {1: "till", 5: "rock"},
+        ),
+        (
+            lambda p: attributes(
+                raster(p),
+                [("From", 0, 3), ("To", 0, 4), ("Deposit", 2, 2)],
+                [(0, 1, "till"), (4, 5, "rock")],
+            ),
+            {0: "till", 1: "till", 4: "rock", 5: "rock"},
+        ),
+        (
+            lambda p: attributes(
+                raster(p),
+                [("Value", 0, 5), ("Count", 0, 1), ("ICE", 1, 0)],
+                [(1, 4, 15), (5, 4, 70)],
+            ),
+            {1: "15", 5: "70"},
+        ),
+        (
+            lambda p: beside(raster(p), Value=[1, 5], Count=[4, 4], LITHO=["till", "rock"]),
+            {1: "till", 5: "rock"},
+        ),
+        (
+            lambda p: beside(
+                raster(p, "float32"), OBJECTID=[0, 1], VALUE=[1.0, 5.0], NAME=["till", "rock"]
+            ),
+            {1: "till", 5: "rock"},
+        ),
+    ],
+    ids=["plain", "float32", "float64", "intervals", "numbers", "beside", "beside float32"],
+)
+def test_a_table_of_codes_asks_for_a_kind_and_names_them(tmp_path, make, names) -> None:
+    path = make(tmp_path / "a.tif")
+    with pytest.raises(IcemapError, match="has names of classes"):
+        opened(path)
+    classes, values = opened(path, kind="class")
+    assert classes == names
+    np.testing.assert_array_equal(values[0], [1, 5, 1, 5])
+    np.testing.assert_array_equal(opened(path, kind="continuous")[1][0], [1, 5, 1, 5])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: attributes(
+            raster(p), [("Value", 0, 5), ("Histogram", 1, 1)], [(k, 3) for k in range(9)]
+        ),
+        lambda p: attributes(
+            raster(p),
+            [("Histogram", 1, 1), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8)],
+            [(3, 1, 2, 3)] * 9,
+        ),
+        lambda p: attributes(
+            raster(p, "float32"),
+            [("Value", 1, 5), ("Slope", 2, 0)],
+            [(0.5, "flat"), (9.5, "steep")],
+            "athematic",
+        ),
+        lambda p: beside(raster(p), Value=[1, 5], Count=[4, 4]),
+        lambda p: beside(raster(p), OBJECTID=[0, 1], Value=[1, 5], Red=[0.1, 0.2]),
+    ],
+)
+def test_counts_and_colours_of_values_are_no_names(tmp_path, make) -> None:
+    np.testing.assert_array_equal(opened(make(tmp_path / "a.tif"))[1][0], [1, 5, 1, 5])
+
+
+def test_a_broken_table_is_said(tmp_path) -> None:
+    raster(tmp_path / "a.tif")
+    (tmp_path / "a.tif.vat.dbf").write_text("no table")
+    with pytest.raises(IcemapError, match=r"a\.tif\.vat\.dbf is not the attribute table"):
+        opened(tmp_path / "a.tif")
