@@ -213,7 +213,9 @@ def _flatten(
             )
         if length == MONTHS and source.unit in (*CELSIUS, *KELVIN):
             periods = _periods(dataset, array, along)
-            step = place_of_month(array, along, step, f"The source '{source.name}'", periods)
+            # All twelve have the same sentence.
+            who = f"The source '{source.name.partition('[')[0]}'"
+            step = place_of_month(array, along, step, who, periods)
         array = array.isel({along: step})
     left = [
         dim

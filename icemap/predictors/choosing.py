@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
+from icemap.predictors.months import months_of_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -108,6 +109,8 @@ def place_of_month(
         return month
     labels, units = array[dim].to_numpy(), str(array[dim].attrs.get("units", ""))
     dated = bool(SINCE.match(units))
+    if labels.dtype.kind in "SUO":
+        return (months_of_names(_texts(labels).tolist()) or list(range(1, 13))).index(month + 1)
     if not dated:
         numbers = labels.tolist()
     else:

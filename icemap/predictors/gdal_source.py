@@ -14,8 +14,10 @@ from icemap.errors import IcemapError, first_line
 from icemap.predictors.decoding import conversion_text, decoder, single_precision, with_classes
 from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
 from icemap.predictors.georeference import placed_raster, require_crs
+from icemap.predictors.grib_grids import require_grid_of_first
+from icemap.predictors.months import place_of_band
 from icemap.predictors.stamps import file_stamps
-from icemap.source import Source
+from icemap.source import CELSIUS, KELVIN, MONTHS, Source
 from icemap.store import exists, is_remote, read_start, read_text
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ def open_gdal(source: Source) -> Any:
             forget_changed(paths, stamps)
             mosaic = open_mosaic(source.name, paths, stamps, overlay=source.overlay)
             band = _band(mosaic.bands, source)
+            if mosaic.driver == "GRIB":
+                for path, stamp in zip(paths, stamps):
+                    require_grid_of_first(source.name, path, stamp, band)
             declared = mosaic.bands[band - 1].declared
             source = with_classes(source, declared)
             decode = decoder(source, declared)
@@ -115,7 +120,14 @@ def _band(bands: Sequence[Band], source: Source) -> int:
                 f"The source '{source.name}' ({source.url}) has {count} bands and not {length}"
                 f" along '{along}': give 'along: band', or {length} entries."
             )
-        return step + 1
+        values = [number for number, band in enumerate(bands, 1) if not band.is_alpha]
+        if length == MONTHS and source.unit in (*CELSIUS, *KELVIN):
+            months = [bands[number - 1] for number in values]
+            # All twelve have the same sentence.
+            who = f"The source '{source.name.partition('[')[0]}' ({source.url})"
+            stamps, names = [band.stamp for band in months], [band.name for band in months]
+            step = place_of_band(step, stamps, names, who)
+        return values[step]
     if source.variable is None:
         # The alpha band says where the others have values.
         values = [number for number, band in enumerate(bands, 1) if not band.is_alpha]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError
 from icemap.predictors.class_tables import category_names
 from icemap.predictors.declared import Declared, Limits, unapplied_scale
+from icemap.predictors.months import Stamp, stamp_of_band
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -66,6 +67,7 @@ class Band:
     declared: Declared
     name: str
     is_alpha: bool
+    stamp: Stamp
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,13 @@ class Mosaic:
     layout : Layout
     bands : tuple of Band
         Those that all files have; each is declared the same in all of them.
+    driver : str
+        GDAL's name for the format of the first file.
     """
 
     layout: Layout
     bands: tuple[Band, ...]
+    driver: str
 
     def read(self, band: int, rows: slice, cols: slice) -> NDArray[np.float64]:
         """A window of stored values, NaN where no file has a value.
@@ -165,9 +170,10 @@ def open_mosaic(name: str, paths: Sequence[str], stamps: Sequence[str], *, overl
 def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overlay: bool) -> Mosaic:
     import rasterio
 
-    headers, bands = [], []
+    headers, bands, drivers = [], [], []
     for path in paths:
         with rasterio.open(path) as dataset:
+            drivers.append(dataset.driver)
             headers.append(
                 Header(
                     path,
@@ -196,7 +202,8 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
                     f"The source '{name}': bands of {path} have another {plural} than those of"
                     f" {paths[0]}; give one entry of the catalogue to each."
                 )
-    return Mosaic(lay_out(name, headers, overlay=overlay), bands[0][: min(map(len, bands))])
+    common = bands[0][: min(map(len, bands))]
+    return Mosaic(lay_out(name, headers, overlay=overlay), common, drivers[0])
 
 
 def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
@@ -231,6 +238,7 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
         declared,
         dataset.descriptions[number - 1] or "",
         dataset.colorinterp[number - 1] == ColorInterp.alpha,
+        stamp_of_band(tags, dataset.tags()),
     )
 
 

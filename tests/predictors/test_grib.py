@@ -23,7 +23,7 @@ def kelvin(lon, lat):
     )
 
 
-def message(lon, lat, values):
+def message(lon, lat, values, month=(2020, 1), element=0, scan=0, earth=6):
     """A field of 2 m temperature on a regular grid, rows from the north, packed to 16 bits."""
 
     def section(number, *parts):
@@ -37,19 +37,19 @@ def message(lon, lat, values):
     low, power = float(values.min()), int(np.ceil(np.log2(np.ptp(values) / 65535)))
     packed = np.rint((values - np.float32(low)) / 2.0**power).astype(">u2")
     exponent = abs(power) | (0x8000 if power < 0 else 0)
-    size = struct.pack(">BBIBIBI", 6, *(0, 0) * 3)
+    size = struct.pack(">BBIBIBI", earth, *(0, 0) * 3)
     corners = (
         degrees(lat[0]),
         degrees(lon[0] % 360),
         b"\x30",
         degrees(lat[-1]),
         degrees(lon[-1] % 360),
-        degrees(lon[1] - lon[0]),
-        degrees(lat[0] - lat[1]),
-        b"\0",
+        degrees(abs(lon[1] - lon[0])),
+        degrees(abs(lat[0] - lat[1])),
+        bytes([scan]),
     )
     sections = [
-        section(1, struct.pack(">HHBBBHBBBBBBB", 98, 0, 4, 0, 1, 2020, 1, 1, 0, 0, 0, 0, 1)),
+        section(1, struct.pack(">HHBBBHBBBBBBB", 98, 0, 4, 0, 1, *month, 1, 0, 0, 0, 0, 1)),
         section(
             3,
             struct.pack(">BIBBH", 0, values.size, 0, 0, 0),
@@ -64,7 +64,7 @@ def message(lon, lat, values):
                 0,
                 0,
                 0,
-                0,
+                element,
                 2,
                 0,
                 0,
@@ -137,3 +137,112 @@ def test_a_region_across_greenwich(tmp_path: Path) -> None:
         kelvin(*np.meshgrid(grid.longitudes, grid.latitudes)),
         atol=4e-3,
     )
+
+
+LON, LAT = np.arange(100.5, 110), np.arange(65.5, 60, -1)
+GRID = Grid(100, 60, 110, 66, 1)
+
+
+def field(lon=LON, lat=LAT):
+    return kelvin(*np.meshgrid(lon, lat))
+
+
+def old_message(lon, lat, values):
+    """The same in edition 1, with whole values in 16 bits."""
+
+    def three(value, sign=0x800000):
+        return (abs(round(value)) | (sign if value < 0 else 0)).to_bytes(3, "big")
+
+    def sized(body):
+        return three(len(body) + 3) + body
+
+    low = int(values.min())
+    product = struct.pack(">BBBBBBBH", 128, 98, 145, 255, 128, 167, 1, 0)
+    product += struct.pack(">BBBBBBBBBHBBBh", 20, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 21, 0, 0)
+    corners = [three(1000 * corner) for corner in (lat[0], lon[0], lat[-1], lon[-1])]
+    grid = struct.pack(">BBBHH", 0, 255, 0, lon.size, lat.size) + corners[0] + corners[1]
+    grid += b"\x80" + corners[2] + corners[3] + struct.pack(">HHB4x", 1000, 1000, 0)
+    # The lowest value in the hexadecimal floating point of IBM.
+    lowest = struct.pack(">I", 67 << 24 | low << 12)
+    packed = (values - low).round().astype(">u2").tobytes()
+    parts = [*map(sized, (product, grid, struct.pack(">BH", 0, 0) + lowest + b"\x10" + packed))]
+    body = b"".join(parts) + b"7777"
+    return b"GRIB" + three(8 + len(body)) + b"\1" + body
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat"),
+    [
+        (np.arange(100.25, 110, 0.5), np.arange(65.75, 60, -0.5)),
+        (LON + 5, LAT),
+        (LON, LAT - 1),
+        (LON[:5], LAT),
+    ],
+    ids=["finer", "east", "south", "half"],
+)
+@pytest.mark.parametrize("last", [0, 1])
+def test_a_message_on_another_grid_than_the_first_is_refused(tmp_path, lon, lat, last) -> None:
+    """GDAL reads all of them as if they were on the grid of the first."""
+    messages = [message(LON, LAT, field()), message(lon, lat, field(lon, lat))]
+    path = tmp_path / "a.grib"
+    path.write_bytes(b"".join(messages[::-1] if last else messages))
+    with pytest.raises(IcemapError, match=r"message 2 is on another grid .* first .* splitgrid"):
+        read(path, GRID, variable=2)
+    if not last:
+        np.testing.assert_allclose(read(path, GRID, variable=1), field(), atol=4e-3)
+
+
+def test_one_grid_may_be_written_down_in_several_ways(tmp_path) -> None:
+    whole = field().round()
+    path = tmp_path / "a.grib"
+    messages = [
+        message(LON, LAT, whole),
+        message(LON, LAT, whole + 1, earth=5),
+        old_message(LON, LAT, whole + 2),
+    ]
+    path.write_bytes(b"\0" * 99 + (b"\n" * 7).join(messages))
+    for band in (1, 2, 3):
+        np.testing.assert_allclose(read(path, GRID, variable=band), whole + band - 1, atol=4e-3)
+
+
+def test_rows_from_the_south_are_turned_and_from_the_east_are_refused(tmp_path) -> None:
+    (tmp_path / "s.grib").write_bytes(message(LON, LAT[::-1], field()[::-1], scan=0x40))
+    np.testing.assert_allclose(read(tmp_path / "s.grib", GRID), field(), atol=4e-3)
+    (tmp_path / "w.grib").write_bytes(message(LON[::-1], LAT, field()[:, ::-1], scan=0x80))
+    with pytest.raises(IcemapError, match="from east to west, which GDAL puts elsewhere"):
+        read(tmp_path / "w.grib", GRID)
+
+
+def months(path, stamps, elements=(0,)):
+    """The values at a place that a derivation gets for January, February, ..."""
+    messages = [
+        message(LON, LAT, field() * 0.01 + 250 + month, (year, month), element)
+        for year, month in stamps
+        for element in elements
+    ]
+    path.write_bytes(b"".join(messages))
+    return [
+        float(read(path, GRID, step=("band", step, 12))[0, 0] - field()[0, 0] * 0.01)
+        for step in range(12)
+    ]
+
+
+@pytest.mark.parametrize("first", [1, 10, 5])
+def test_months_are_those_of_the_messages(tmp_path, first) -> None:
+    stamps = [(2000 + (k > 12), (k - 1) % 12 + 1) for k in range(first, first + 12)]
+    found = months(tmp_path / "a.grib", stamps)
+    np.testing.assert_allclose(found, 250 + np.arange(1, 13), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "elements", "words"),
+    [
+        ([(year, 7) for year in range(1990, 2002)], (0,), "which hold 1990-07-01, 1991-07-01"),
+        ([(2001, 7)] * 12, (0,), "needs January to December in its bands"),
+        ([(2001, month) for month in range(1, 7)], (0, 6), "'TMP 2-HTGL' and 'DPT 2-HTGL'"),
+    ],
+    ids=["years", "hours", "two quantities"],
+)
+def test_twelve_messages_that_are_no_months_are_refused(tmp_path, stamps, elements, words) -> None:
+    with pytest.raises(IcemapError, match=words):
+        months(tmp_path / "a.grib", stamps, elements)
