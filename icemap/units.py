@@ -50,6 +50,8 @@ ALIASES = {
 }
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 # Reads "0.1 degC" as tenths of a degree; UDUNITS drops the offset then.
+# "m*10" of UDUNITS are tens of metres, and mean tenths of them where people write it.
+MULTIPLIED = re.compile(r"(?:[*×·]|\bx)\s*10+(?:\.0*)?$", re.IGNORECASE)
 NUMBERED = re.compile(r"(\d*\.?\d+(?:[eE][-+]?\d+)?)\s*[*·]?\s*([^\d\s*·/^].*)")
 
 
@@ -79,6 +81,17 @@ def says_nothing(text: str | None) -> bool:
 def is_unit(text: str) -> bool:
     """True if UDUNITS, or one of the usual spellings, knows the unit."""
     return _parsed(text) is not None
+
+
+def is_multiplied(text: str) -> bool:
+    """True for a unit with a power of ten behind it, of which nobody knows which way it counts.
+
+    Examples
+    --------
+    >>> is_multiplied("NDVI*10000"), is_multiplied("10 m"), is_multiplied("W m-2")
+    (True, False, False)
+    """
+    return MULTIPLIED.search(_stripped(text)) is not None
 
 
 def same_unit(one: str, other: str) -> bool:
@@ -166,6 +179,8 @@ def _canonical(text: str) -> str:
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> _Parsed | None:
     canonical = _canonical(text)
+    if is_multiplied(canonical):
+        return None
     numbered = NUMBERED.fullmatch(canonical)
     if numbered:
         inner = _unit(_canonical(numbered[2]))

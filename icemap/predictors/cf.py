@@ -15,7 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
-from icemap.predictors.declared import Declared, Limits, unapplied_scale
+from icemap.predictors.declared import (
+    Declared,
+    Limits,
+    listed_codes,
+    unadded_offset,
+    unapplied_scale,
+)
 from icemap.predictors.missing import is_code
 
 # Spellings of attributes in files that do not follow CF, in lower case.
@@ -109,7 +115,9 @@ def declared_by(
         description=(
             f"{name} {_text(attrs.get('long_name', ''))} {_text(attrs.get('cell_methods', ''))}"
         ),
+        listed=listed_codes(attrs),
         unapplied="" if packed else unapplied_scale(attrs, stored_dtype),
+        unadded="" if packed else unadded_offset(attrs, stored_dtype),
     )
 
 
@@ -280,6 +288,8 @@ def _classes(
 def _table(attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any]) -> str:
     if "flag_masks" in attrs:
         return "flags (flag_masks)"
+    if "flag_values" not in attrs and len(_text(attrs.get("flag_meanings", "")).split()) > 2:
+        return "flags (flag_meanings without flag_values)"
     # The mean of no and yes is a share.
     if "flag_values" not in attrs or sorted(_numbers(attrs["flag_values"], stored, file)) == [
         0.0,

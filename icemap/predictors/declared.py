@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -48,8 +49,11 @@ class Declared:
         What shows that the values are codes (a colour table, flags), empty if nothing does.
     description : str
         Name and long name.
-    unapplied : str
-        An attribute that may be a scale, by a name that does not say so; empty if there is none.
+    listed : frozenset of int
+        Codes that the words of the file list with a meaning each.
+    unapplied, unadded : str
+        An attribute that may be a scale, or an offset, by a name that does not say so; empty if
+        there is none.
     gives_way : bool
         True if the catalogue's scale and offset stand in for the file's, as for rasters; False
         if they come on top of them.
@@ -64,12 +68,17 @@ class Declared:
     classes: Mapping[int, str] = field(default_factory=dict)
     table: str = ""
     description: str = ""
+    listed: frozenset[int] = frozenset()
     unapplied: str = ""
+    unadded: str = ""
     gives_way: bool = False
 
 
 # What other writers call the scale of CF, in lower case.
 SCALES = ("scale", "scaling_factor", "scalefactor", "scaling", "slope", "gain", "multiplier")
+OFFSETS = ("offset", "intercept", "scaling_offset", "scale_offset", "addoffset")
+# 1: till, 2 = rock; after a letter or a point it is another number.
+LISTED = re.compile(r"(?<![\w.])(\d{1,3})\s*(?:[=:]|\s-\s)\s*[\"'(]?[A-Za-z]{3}")
 
 
 def unapplied_scale(attrs: Mapping[str, object], dtype: np.dtype[np.generic]) -> str:
@@ -100,3 +109,46 @@ def unapplied_scale(attrs: Mapping[str, object], dtype: np.dtype[np.generic]) ->
         if 0 < factor < 1 or (factor > 1 and math.log10(factor) % 1 == 0):
             return f"'{key}' {factor:g}"
     return ""
+
+
+def unadded_offset(attrs: Mapping[str, object], dtype: np.dtype[np.generic]) -> str:
+    """An attribute of whole numbers that may be their offset, as it is written; empty if none is.
+
+    Parameters
+    ----------
+    attrs, dtype
+        As for `unapplied_scale`.
+
+    Examples
+    --------
+    >>> unadded_offset({"intercept": -50}, np.dtype("int16"))
+    "'intercept' -50"
+    >>> unadded_offset({"offset": 0}, np.dtype("int16"))
+    ''
+    """
+    for key, value in attrs.items():
+        if key.lower() not in OFFSETS or dtype.kind not in "iu":
+            continue
+        try:
+            added = float(str(value))
+        except ValueError:
+            continue
+        if added and math.isfinite(added):
+            return f"'{key}' {added:g}"
+    return ""
+
+
+def listed_codes(attrs: Mapping[str, object]) -> frozenset[int]:
+    """Codes that texts about a variable or band list with their meanings; none if these are but no
+    and yes, whose mean is a share.
+
+    Examples
+    --------
+    >>> sorted(listed_codes({"comment": "1: till, 2: bedrock; 9 = water"}))
+    [1, 2, 9]
+    >>> listed_codes({"comment": "0 = thawed, 1 = frozen"}), listed_codes({"title": "at 1 km"})
+    (frozenset(), frozenset())
+    """
+    texts = [value for value in attrs.values() if isinstance(value, str)]
+    codes = frozenset(int(code) for text in texts for code in LISTED.findall(text))
+    return codes if len(codes) > 1 and codes != {0, 1} else frozenset()

@@ -20,6 +20,7 @@ from icemap.source import Source
 from icemap.units import (
     Conversion,
     conversion,
+    is_multiplied,
     is_unit,
     part_of_one,
     per_year,
@@ -75,7 +76,8 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
     )
     found = conversion(theirs, wanted)
     if found is None:
-        if not is_unit(theirs) and not source.file_unit and part_of_one(wanted) == 1.0:
+        own = not is_unit(theirs) and not source.file_unit and not is_multiplied(theirs)
+        if own and part_of_one(wanted) == 1.0:
             return SAME
         if per_year(theirs, wanted) or per_year(wanted, theirs):
             return SAME
@@ -197,6 +199,17 @@ def _require_one_scale(source: Source, declared: Declared) -> None:
             f"{who} has the attribute {declared.unapplied}, which may be the factor from its whole"
             " numbers to the values: give it as 'scale' in the catalogue (and what is added as"
             " 'offset'), or 'scale: 1' if it is none."
+        )
+    if declared.unadded and source.scale is None and source.offset is None:
+        raise IcemapError(
+            f"{who} has the attribute {declared.unadded}, which may have to be added to its whole"
+            " numbers: give it as 'offset' in the catalogue, or 'offset: 0' if it is none."
+        )
+    if declared.scale == 0 and not (declared.gives_way and source.scale is not None):
+        own = "give the true one as 'scale' in the catalogue" if declared.gives_way else ""
+        raise IcemapError(
+            f"{who} says that its scale is 0, by which all of its values would be the same:"
+            f" {own or 'correct the file'}."
         )
     packs = np.dtype(declared.dtype).kind in "iu" and declared.scale >= 10
     if packs and source.scale is None and np.log10(declared.scale) % 1 == 0:

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.predictors.class_tables import category_names
-from icemap.predictors.declared import Declared, Limits, unapplied_scale
+from icemap.predictors.declared import (
+    Declared,
+    Limits,
+    listed_codes,
+    unadded_offset,
+    unapplied_scale,
+)
 from icemap.predictors.months import Stamp, stamp_of_band
 
 if TYPE_CHECKING:
@@ -231,7 +237,9 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
         classes=names,
         table="names of classes" if names else "a colour table" if has_colours else "",
         description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
+        listed=listed_codes(tags),
         unapplied="" if is_scaled else unapplied_scale(tags, np.dtype(dataset.dtypes[number - 1])),
+        unadded="" if is_scaled else unadded_offset(tags, np.dtype(dataset.dtypes[number - 1])),
         gives_way=True,
     )
     return Band(

@@ -17,6 +17,10 @@ from icemap.units import Conversion, conversion, part_of_one
 COLDEST, HOTTEST_MEAN, HOTTEST = 150.0, 373.15, 1273.15
 # Percents from here on, with nothing between 100 and them, are codes, of which there are few.
 FIRST_CODE, MAX_CODES = 200, 4
+# More different numbers than this are hardly codes.
+MANY_CLASSES = 60
+# Signed bytes that reach this far to both sides are mostly unsigned ones.
+END_OF_BYTES = 120
 # A difference of temperatures has no offset between its units, and no file says that it is one.
 DIFFERENCES = re.compile(
     r"range|differ|anomal|amplitude|departure|deviation|\bstd|_sd\b|\bsd\b|error|uncertain|change"
@@ -27,7 +31,7 @@ DIFFERENCES = re.compile(
 TEMPERATURES = re.compile(r"temperature|\bma[ag]s?t\b|\bmat\b|\blst\b|\btas\b", re.IGNORECASE)
 CLASSES = re.compile(
     r"land[ _-]?(?:cover|use)|litholog|ecoregion|biome|landform|categor|\bclass(?:es)?\b|_class\b"
-    r"|(?:soil|vegetation|rock|terrain|ground|mapping|map)[ _-](?:type|unit|group)\b",
+    r"|\btypes? of\b|(?:soil|vegetation|rock|terrain|ground|mapping|map)[ _-](?:type|unit|group)\b",
     re.IGNORECASE,
 )
 COUNTED_CLASSES = re.compile(
@@ -69,6 +73,7 @@ def require_possible(
     if source.valid_range is not None:
         _require_valid(source, physical, counted)
         return
+    _require_signed_bytes(source, declared, stored)
     _require_possible_temperatures(source, declared, physical)
     _require_possible_percent(source, declared, converted, stored, physical, counted)
 
@@ -89,19 +94,41 @@ def _require_valid(source: Source, physical: NDArray[np.float64], counted: str) 
 
 def _require_no_classes(source: Source, declared: Declared, stored: NDArray[np.float64]) -> None:
     """Codes of classes whose file shows by nothing that they are: the mean of two is a third."""
-    if source.kind is not None or np.dtype(declared.dtype).kind not in "iu":
-        return
-    if source.scale is not None or declared.scale != 1 or part_of_one(source.unit) != 1:
+    if source.kind is not None or source.scale is not None or declared.scale != 1:
         return
     described = f"{source.name} {source.long_name} {declared.description}"
-    # The mean of no and yes is a share.
-    if CLASSES.search(described) and not COUNTED_CLASSES.search(described) and stored.max() > 1:
-        raise IcemapError(
-            f"The source '{source.name}' ({source.origin}) is called '{source.long_name}' and holds"
-            " whole numbers, which look like codes, of which no mean can be taken: say in the"
-            " catalogue 'kind: class' (or 'fraction_of' some codes), or 'kind: continuous' if they"
-            " are quantities."
-        )
+    is_named = CLASSES.search(described) and not COUNTED_CLASSES.search(described)
+    if not declared.listed and not (is_named and part_of_one(source.unit) == 1):
+        return
+    codes = np.unique(stored)
+    # Files in floating point may hold codes, too, of which there are few.
+    are_whole = np.dtype(declared.dtype).kind in "iu" or (
+        DISTINCT <= codes.size <= MANY_CLASSES and bool((codes % 1 == 0).all())
+    )
+    if codes.size > 1 and set(codes.tolist()) <= declared.listed:
+        why = f"holds {codes[0]:g} to {codes[-1]:g}, each of which its file lists with a meaning"
+    elif is_named and part_of_one(source.unit) == 1 and are_whole and codes[-1] > 1:
+        # The mean of no and yes is a share.
+        why = f"is called '{source.long_name}' and holds whole numbers"
+    else:
+        return
+    raise IcemapError(
+        f"The source '{source.name}' ({source.origin}) {why}, which look like codes, of which no"
+        " mean can be taken: say in the catalogue 'kind: class' (or 'fraction_of' some codes), or"
+        " 'kind: continuous' if they are quantities."
+    )
+
+
+def _require_signed_bytes(source: Source, declared: Declared, stored: NDArray[np.float64]) -> None:
+    """Bytes from 128 on are negative where nothing says that they have no sign."""
+    if declared.dtype != "int8" or stored.min() > -END_OF_BYTES or stored.max() < END_OF_BYTES:
+        return
+    raise IcemapError(
+        f"The source '{source.name}' ({source.origin}) holds the signed bytes {stored.min():g} to"
+        f" {stored.max():g}, which may be 0 to 255 without a sign: give its variable the attribute"
+        " _Unsigned = \"true\" (ncatted -a _Unsigned,NAME,c,c,true), or a 'valid_range' in the"
+        " catalogue if they are right."
+    )
 
 
 def _require_possible_temperatures(

@@ -1,0 +1,171 @@
+"""What files say about their numbers in ways that nothing applies is asked about."""
+
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from icemap.errors import IcemapError
+from icemap.grid import Grid
+from icemap.predictors.sources import open_source
+from icemap.source import Source
+
+pytestmark = pytest.mark.quick
+
+GRID = Grid(100, 60, 110, 66, 1)
+RAMP = np.add.outer(np.arange(6) * 10, np.arange(10))
+
+
+def netcdf(folder: Path, values, attrs, dtype="i2") -> Path:
+    with netCDF4.Dataset(folder / "a.nc", "w") as file:
+        for name, at, unit in (
+            ("lat", np.arange(65.5, 60, -1), "degrees_north"),
+            ("lon", np.arange(100.5, 110), "degrees_east"),
+        ):
+            file.createDimension(name, at.size)
+            axis = file.createVariable(name, "f8", (name,))
+            axis[:], axis.units = at, unit
+        made = file.createVariable("v", dtype, ("lat", "lon"))
+        made.set_auto_maskandscale(False)
+        made[:] = np.broadcast_to(values, (6, 10)).astype(dtype)
+        made.setncatts(attrs)
+    return folder / "a.nc"
+
+
+def tiff(folder: Path, values, tags, dtype="i2", unit="", scale=None) -> Path:
+    keys = {"driver": "GTiff", "height": 6, "width": 10, "count": 1, "crs": "EPSG:4326"}
+    at = Affine(1, 0, 100, 0, -1, 66)
+    with rasterio.open(
+        folder / "a.tif", "w", dtype=np.dtype(dtype).name, transform=at, **keys
+    ) as file:
+        file.write(np.broadcast_to(values, (6, 10)).astype(dtype), 1)
+        file.update_tags(1, **tags)
+        if unit:
+            file.units = (unit,)
+        if scale is not None:
+            file.scales, file.offsets = (scale,), (5.0,)
+    return folder / "a.tif"
+
+
+def opened(path: Path, **keys):
+    described = {"family": "climate", "long_name": "a field", "unit": "m"}
+    source = Source(name="a", url=str(path), **{**described, **keys})
+    with open_source(source, GRID) as raster:
+        return raster.read(slice(0, 6), slice(0, 10))
+
+
+BOTH = pytest.mark.parametrize("write", [netcdf, tiff])
+
+
+@BOTH
+@pytest.mark.parametrize("key", ["intercept", "Offset", "scaling_offset"])
+def test_an_offset_that_nobody_adds_is_asked_about(tmp_path, write, key) -> None:
+    path = write(tmp_path, RAMP, {key: -5})
+    with pytest.raises(IcemapError, match=rf"the attribute '{key}' -5, which may have to be added"):
+        opened(path)
+    assert opened(path, offset=-5)[2, 3] == 18
+    assert opened(path, offset=0)[2, 3] == 23
+    # What is written in floating point has been unpacked.
+    assert opened(write(tmp_path, RAMP, {key: -5}, "f4"))[2, 3] == 23
+    assert opened(write(tmp_path, RAMP, {key: 0}))[2, 3] == 23
+
+
+def test_a_scale_of_zero_is_asked_about(tmp_path) -> None:
+    path = tiff(tmp_path, RAMP, {}, scale=0.0)
+    with pytest.raises(IcemapError, match=r"its scale is 0, .* give the true one as 'scale'"):
+        opened(path)
+    assert opened(path, scale=1, offset=0)[2, 3] == 23
+    assert opened(tiff(tmp_path, RAMP, {}, scale=0.5))[2, 3] == 16.5
+    path = netcdf(tmp_path, RAMP, {"scale_factor": 0.0})
+    with pytest.raises(IcemapError, match=r"its scale is 0, .*: correct the file\."):
+        opened(path)
+
+
+@pytest.mark.parametrize("unit", ["m*10", "m x 10", "Meters * 100", "m·1000"])
+def test_a_power_of_ten_behind_a_unit_is_asked_about(tmp_path, unit) -> None:
+    for path in (tiff(tmp_path, RAMP, {}, unit=unit), netcdf(tmp_path, RAMP, {"units": unit})):
+        with pytest.raises(IcemapError, match=r"which it cannot be converted to: .* 'file_unit'"):
+            opened(path)
+        assert opened(path, file_unit="dm")[2, 3] == pytest.approx(2.3)
+
+
+@pytest.mark.parametrize(
+    ("unit", "wanted", "expected"),
+    [("0.1 m", "m", 2.3), ("10 m", "m", 230), ("NDVI", "1", 23), ("m2 s-2", "m2 s-2", 23)],
+)
+def test_a_number_before_a_unit_is_a_part_of_it(tmp_path, unit, wanted, expected) -> None:
+    path = tiff(tmp_path, RAMP, {}, unit=unit)
+    assert opened(path, unit=wanted)[2, 3] == pytest.approx(expected)
+
+
+def test_an_index_times_a_power_of_ten_is_asked_about(tmp_path) -> None:
+    path = tiff(tmp_path, RAMP, {}, unit="NDVI*10000")
+    with pytest.raises(IcemapError, match=r"'NDVI\*10000' by the file"):
+        opened(path, unit="1")
+    assert opened(path, unit="1", file_unit="0.0001")[2, 3] == pytest.approx(0.0023)
+
+
+CODES = np.where(RAMP > 40, 3, np.where(RAMP > 20, 2, 1))
+
+
+@BOTH
+@pytest.mark.parametrize("dtype", ["i2", "f4"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"comment": "1: till, 2: bedrock, 3: peat"},
+        {"legend": "1 = till; 2 = bedrock; 3=peat; 9 = water"},
+        {"description": "(1) none; 0 - unknown 1 - till 2 - bedrock 3 - peat"},
+    ],
+)
+def test_codes_that_the_words_of_a_file_list_are_codes(tmp_path, write, dtype, said) -> None:
+    path = write(tmp_path, CODES, said, dtype)
+    with pytest.raises(IcemapError, match="each of which its file lists with a meaning"):
+        opened(path)
+    assert opened(path, kind="continuous")[2, 3] == 2
+    classes = {1: "till", 2: "rock", 3: "peat"}
+    assert opened(path, kind="class", classes=classes)[2, 3] == 2
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (RAMP, {"comment": "flags: 253: lake, 254: night, 255: cloud"}),
+        (RAMP, {"comment": "1: till, 2: bedrock, 3: peat"}),
+        (RAMP > 20, {"comment": "0: thawed, 1: frozen"}),
+        (CODES, {"comment": "version 1.2: made at 1 km, tile 2"}),
+    ],
+)
+def test_words_about_other_numbers_are_left(tmp_path, write, values, said) -> None:
+    opened(write(tmp_path, values, said))
+
+
+@BOTH
+def test_types_are_codes_in_floating_point_too(tmp_path, write) -> None:
+    path = write(tmp_path, CODES, {"long_name": "Type of low vegetation"}, "f8")
+    with pytest.raises(IcemapError, match="holds whole numbers, which look like codes"):
+        opened(path, unit="1")
+    shares = write(tmp_path, CODES / 2, {"long_name": "Type of low vegetation"}, "f8")
+    assert opened(shares, unit="1")[2, 3] == 1
+    assert opened(write(tmp_path, CODES, {"long_name": "frost number"}, "f8"), unit="1")[2, 3] == 2
+
+
+def test_flags_without_values_ask_for_a_kind(tmp_path) -> None:
+    path = netcdf(tmp_path, CODES, {"flag_meanings": "till bedrock peat"})
+    with pytest.raises(IcemapError, match=r"has flags \(flag_meanings without flag_values\)"):
+        opened(path)
+    assert opened(netcdf(tmp_path, CODES > 1, {"flag_meanings": "no yes"}))[2, 3] == 1
+
+
+def test_signed_bytes_of_the_whole_range_are_asked_about(tmp_path) -> None:
+    whole = (RAMP * 4).astype("u1").view("i1")
+    path = netcdf(tmp_path, whole, {}, "i1")
+    with pytest.raises(IcemapError, match=r'-128 to 124, .* attribute _Unsigned = "true"'):
+        opened(path)
+    assert opened(path, valid_range=(-128, 127))[5, 5] == -36
+    assert opened(netcdf(tmp_path, whole, {"_Unsigned": "true"}, "i1"))[5, 5] == 220
+    assert opened(netcdf(tmp_path, RAMP - 30, {}, "i1"))[2, 3] == -7
