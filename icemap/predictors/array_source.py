@@ -24,6 +24,7 @@ from icemap.predictors.decoding import (
 from icemap.predictors.downloads import download
 from icemap.predictors.frames import frame_of
 from icemap.predictors.georeference import placed_raster, require_crs
+from icemap.predictors.grid_mappings import require_whole_mapping
 from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.own_places import require_own_places
 from icemap.predictors.stamps import file_stamps
@@ -69,7 +70,7 @@ def open_array(source: Source) -> Any:
         ]
         source = with_classes(source, declared)
         decode = decoder(source, declared)
-        crs = require_crs(source, source.crs or _crs_of(dataset, array, x, y))
+        crs = require_crs(source, source.crs or _crs_of(dataset, array, x, y, who))
         import pyproj
 
         require_coordinates(array, x, y, who)
@@ -266,8 +267,12 @@ def _reduced(stored: NDArray[Any], ways: Sequence[str], decode: Decode) -> NDArr
     }[how]
 
 
-def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str) -> str | None:
+def _crs_of(dataset: xr.Dataset, array: xr.DataArray, x: str, y: str, who: str) -> str | None:
     import rioxarray  # noqa: F401  (gives arrays their .rio)
+
+    mapping = array.attrs.get("grid_mapping")
+    if mapping in array.coords:
+        require_whole_mapping(array[mapping].attrs, who)
 
     crs = array.rio.crs or dataset.rio.crs
     if crs is not None:

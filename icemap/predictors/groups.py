@@ -12,6 +12,7 @@ import numpy as np
 from icemap.errors import IcemapError
 from icemap.predictors.cf import ZarrFill, declared_by
 from icemap.predictors.declared import Declared
+from icemap.predictors.grid_mappings import mapping_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -147,13 +148,8 @@ def open_variable(
         for dataset in reversed(datasets):
             array = _with_axes(array, dataset, axis_names, same_group=dataset is own)
         mapping = array.attrs.get("grid_mapping", array.encoding.get("grid_mapping"))
-        for dataset in reversed(datasets):
-            if (
-                isinstance(mapping, str)
-                and mapping in dataset.variables
-                and mapping not in array.coords
-            ):
-                array = array.assign_coords({mapping: dataset[mapping].variable})
+        if isinstance(mapping, str):
+            array = _with_mapping(array, mapping_of(mapping, array.dims), datasets)
         declared = opened.declared(array, "/".join([*groups, str(array.name)]), who)
         yield own, _decoded_axes(array), declared
 
@@ -196,6 +192,16 @@ def _all_variables(opened: Container) -> str:
             waiting += [f"{prefix}{name}" for name in opened.subgroups(group)]
     rasters = [name for name, axes in found if axes >= 2] or [name for name, _ in found]
     return ", ".join(rasters[:20]) + (" ..." if len(rasters) > 20 else "") or "none"
+
+
+def _with_mapping(array: xr.DataArray, name: str, datasets: list[xr.Dataset]) -> xr.DataArray:
+    """The array with its grid mapping among its coordinates, from the nearest group that has it."""
+    array = array.assign_attrs(grid_mapping=name)
+    array.encoding.pop("grid_mapping", None)
+    for dataset in reversed(datasets):
+        if name in dataset.variables and name not in array.coords:
+            array = array.assign_coords({name: dataset[name].variable})
+    return array
 
 
 def _with_axes(
