@@ -76,8 +76,8 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
     )
     found = conversion(theirs, wanted)
     if found is None:
-        own = not is_unit(theirs) and not source.file_unit and not is_multiplied(theirs)
-        if own and part_of_one(wanted) == 1.0:
+        is_word = not is_unit(theirs) and not source.file_unit and not is_multiplied(theirs)
+        if is_word and part_of_one(wanted) == 1.0:
             return SAME
         if per_year(theirs, wanted) or per_year(wanted, theirs):
             return SAME
@@ -206,10 +206,12 @@ def _require_one_scale(source: Source, declared: Declared) -> None:
             " numbers: give it as 'offset' in the catalogue, or 'offset: 0' if it is none."
         )
     if declared.scale == 0 and not (declared.gives_way and source.scale is not None):
-        own = "give the true one as 'scale' in the catalogue" if declared.gives_way else ""
+        settle = "correct the file"
+        if declared.gives_way:
+            settle = "give the true one as 'scale' in the catalogue"
         raise IcemapError(
             f"{who} says that its scale is 0, by which all of its values would be the same:"
-            f" {own or 'correct the file'}."
+            f" {settle}."
         )
     packs = np.dtype(declared.dtype).kind in "iu" and declared.scale >= 10
     if packs and source.scale is None and np.log10(declared.scale) % 1 == 0:

@@ -45,6 +45,7 @@ def open_gdal(source: Source) -> Any:
                 for path, stamp in zip(paths, stamps):
                     require_grid_of_first(source.name, path, stamp, band)
             declared = mosaic.bands[band - 1].declared
+            _require_one_legend(source, mosaic.bands[band - 1])
             source = with_classes(source, declared)
             decode = decoder(source, declared)
             crs = require_crs(
@@ -101,6 +102,14 @@ def _crs_beside(url: str) -> str | None:
             f"{sidecar} holds no CRS: correct it, or add 'crs' to the entry of {url} in the"
             " catalogue."
         ) from error
+
+
+def _require_one_legend(source: Source, band: Band) -> None:
+    if band.conflict and (source.kind == "class" or source.fraction_of):
+        raise IcemapError(
+            f"The source '{source.name}': its files call the class code {band.conflict}: give them"
+            " one set of codes first, or correct their tables."
+        )
 
 
 def _band(bands: Sequence[Band], source: Source) -> int:

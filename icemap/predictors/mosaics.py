@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -68,12 +68,24 @@ class Layout:
 
 @dataclass(frozen=True)
 class Band:
-    """What a file says of one of its bands."""
+    """What a file, or all files of a mosaic, say of a band.
+
+    Attributes
+    ----------
+    declared : Declared
+    name : str
+        Empty where files call it differently.
+    is_alpha : bool
+    stamp : Stamp
+    conflict : str
+        A code of classes that two files name differently, in words; empty if there is none.
+    """
 
     declared: Declared
     name: str
     is_alpha: bool
     stamp: Stamp
+    conflict: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,7 +200,7 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
                     dataset.shape,
                 )
             )
-            names = category_names(dataset) if len(headers) == 1 else {}
+            names = category_names(dataset)
             bands.append(
                 tuple(
                     _band(dataset, number, names.get(number, {}))
@@ -208,8 +220,44 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
                     f"The source '{name}': bands of {path} have another {plural} than those of"
                     f" {paths[0]}; give one entry of the catalogue to each."
                 )
-    common = bands[0][: min(map(len, bands))]
+    _require_one_order(name, paths, bands)
+    common = tuple(_joined(paths, same) for same in zip(*bands))
     return Mosaic(lay_out(name, headers, overlay=overlay), common, drivers[0])
+
+
+def _require_one_order(name: str, paths: Sequence[str], bands: Sequence[tuple[Band, ...]]) -> None:
+    """Refuse files whose bands have the same names in another order."""
+    first = [band.name for band in bands[0]]
+    for path, own in zip(paths, bands):
+        names = [band.name for band in own]
+        if names != first and sorted(names) == sorted(first):
+            raise IcemapError(
+                f"The source '{name}': bands of {path} are {', '.join(names)}, those of {paths[0]}"
+                f" {', '.join(first)}: bring them into one order, with gdal_translate -b or"
+                " gdalbuildvrt."
+            )
+
+
+def _joined(paths: Sequence[str], same: Sequence[Band]) -> Band:
+    """One band of all files: the names of its classes together."""
+    classes: dict[int, str] = {}
+    where: dict[int, str] = {}
+    conflict = ""
+    for path, band in zip(paths, same):
+        for code, named in band.declared.classes.items():
+            known = classes.setdefault(code, named)
+            place = where.setdefault(code, path)
+            # Numbers of a table may be counts of its file.
+            if _plain(known) != _plain(named) and not _plain(named).isnumeric():
+                conflict = conflict or f"{code} '{known}' in {place} and '{named}' in {path}"
+    tables = [band.declared.table for band in same if band.declared.table]
+    declared = replace(same[0].declared, classes=classes, table=tables[0] if tables else "")
+    name = same[0].name if len({band.name for band in same}) == 1 else ""
+    return replace(same[0], declared=declared, name=name, conflict=conflict)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:

@@ -143,3 +143,31 @@ def test_a_broken_table_is_said(tmp_path) -> None:
     (tmp_path / "a.tif.vat.dbf").write_text("no table")
     with pytest.raises(IcemapError, match=r"a\.tif\.vat\.dbf is not the attribute table"):
         opened(tmp_path / "a.tif")
+
+
+def tiles(folder: Path, tables) -> tuple[str, ...]:
+    found = []
+    for number, rows in enumerate(tables):
+        path = folder / f"{number}.tif"
+        raster(path)
+        with rasterio.open(path, "r+") as file:
+            file.transform = Affine(1, 0, 100 + 4 * number, 0, -1, 62)
+        attributes(path, STANDARD, rows)
+        found.append(str(path))
+    return tuple(found)
+
+
+def test_tiles_that_name_a_code_differently_are_refused(tmp_path) -> None:
+    parts = tiles(tmp_path, [ROWS, [(1, 4, "rock"), (5, 4, "till")]])
+    with pytest.raises(
+        IcemapError, match=r"class code 1 'till' in .*0\.tif and 'rock' in .*1\.tif"
+    ):
+        opened(tmp_path, parts=parts, kind="class")
+    np.testing.assert_array_equal(
+        opened(tmp_path, parts=parts, kind="continuous")[1][0], [1, 5, 1, 5]
+    )
+
+
+def test_tables_of_tiles_are_taken_together(tmp_path) -> None:
+    parts = tiles(tmp_path, [ROWS, [(1, 9, "Till "), (7, 4, "peat")]])
+    assert opened(tmp_path, parts=parts, kind="class")[0] == {1: "till", 5: "rock", 7: "peat"}

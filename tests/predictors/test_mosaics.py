@@ -13,6 +13,7 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import align, require_overlap, resampling
 from icemap.predictors.sources import open_source
+from icemap.source import Source
 
 pytestmark = pytest.mark.quick
 VALUES = np.random.default_rng(2).normal(size=(60, 360)).astype("f4")
@@ -140,3 +141,44 @@ def test_a_file_replaced_by_one_elsewhere_is_laid_out_anew(tmp_path: Path) -> No
     np.testing.assert_array_equal(
         whole(source(tmp_path, "a.tif"), Grid(0, 56, 8, 60, 1))[:, 4:], before[:, :4]
     )
+
+
+def _named(folder: Path, *names) -> tuple[str, ...]:
+    paths = []
+    for number, own in enumerate(names):
+        path = folder / f"{number}.tif"
+        with rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            height=2,
+            width=2,
+            count=len(own),
+            dtype="float32",
+            crs="EPSG:4326",
+            transform=Affine(1, 0, 10 + 2 * number, 0, -1, 62),
+        ) as file:
+            for band, name in enumerate(own, 1):
+                file.write(np.full((2, 2), len(name), "f4"), band)
+            file.descriptions = own
+        paths.append(str(path))
+    return tuple(paths)
+
+
+def test_bands_of_tiles_are_the_same_ones(tmp_path: Path) -> None:
+    def read(parts, variable):
+        described = {"family": "geology", "long_name": "a", "unit": "m"}
+        source = Source(name="a", url="*", parts=parts, variable=variable, **described)
+        with open_source(source, Grid(10, 60, 14, 62, 1)) as raster:
+            return raster.read(slice(0, 2), slice(0, 4))[0].tolist()
+
+    turned = _named(tmp_path, ("clay", "silts"), ("silts", "clay"))
+    for variable in ("clay", "1"):
+        with pytest.raises(IcemapError, match=r"are silts, clay, those of .*0\.tif clay, silts"):
+            read(turned, variable)
+    other = _named(tmp_path, ("clay", "silts"), ("sand", "silts"))
+    with pytest.raises(IcemapError, match="must be the number of a band or its name"):
+        read(other, "clay")
+    assert read(other, "silts") == [5] * 4
+    # A single band may be called after its tile.
+    assert read(_named(tmp_path, ("N60E10",), ("N60E12",)), None) == [6] * 4
