@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -30,6 +31,8 @@ from icemap.units import (
 
 Decode = Callable[[NDArray[np.generic]], NDArray[np.float64]]
 SAME = Conversion(1.0, 0.0)
+# GRIB has levels such as 2[m].
+BRACKETED = re.compile(r"(?<!\d)[\[(]([^\[\]()]{1,20})[\])]")
 
 
 def decoder(source: Source, declared: Declared) -> Decode:
@@ -64,7 +67,10 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
         If the one cannot be converted to the other; names both and the key that settles it.
     """
     theirs, wanted = source.file_unit or declared.unit, source.unit
-    if says_nothing(theirs) or same_unit(theirs, wanted):
+    if says_nothing(theirs):
+        _require_no_other_unit(source, declared)
+        return SAME
+    if same_unit(theirs, wanted):
         return SAME
     whose = "'file_unit' in the catalogue" if source.file_unit else "the file"
     said = f"The source '{source.name}' ({source.url}): the unit is '{theirs}' by {whose}, but "
@@ -103,6 +109,22 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
             f"to convert it: {settle} ('file_unit: {wanted}' leaves a difference as it is)."
         )
     return found
+
+
+def _require_no_other_unit(source: Source, declared: Declared) -> None:
+    """A unit in brackets behind the name of what has no unit of its own."""
+    if source.scale is not None or source.offset is not None:
+        # Converted by hand.
+        return
+    for word in BRACKETED.findall(declared.description):
+        found = conversion(word, source.unit) if re.search(r"[^\W\d]|[%‰°]", word) else None
+        if found is not None and not found.is_identity:
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}) has no unit, but"
+                f" '{declared.description.strip()}' has '{word}' in brackets, and the 'unit' of the"
+                f" catalogue is '{source.unit}': say with 'file_unit' ('{word}', or"
+                f" '{source.unit}') which one the values of the file have."
+            )
 
 
 def conversion_text(source: Source, declared: Declared) -> str:

@@ -169,3 +169,45 @@ def test_signed_bytes_of_the_whole_range_are_asked_about(tmp_path) -> None:
     assert opened(path, valid_range=(-128, 127))[5, 5] == -36
     assert opened(netcdf(tmp_path, whole, {"_Unsigned": "true"}, "i1"))[5, 5] == 220
     assert opened(netcdf(tmp_path, RAMP - 30, {}, "i1"))[2, 3] == -7
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("snow depth [mm]", "m"),
+        ("snow depth (cm)", "m"),
+        ("lakes (%)", "1"),
+        ("mean of lakes [percent] in 2000", "1"),
+        ("air temperature (K)", "degC"),
+    ],
+)
+def test_a_unit_in_brackets_behind_a_name_is_asked_about(tmp_path, write, said, wanted) -> None:
+    path = write(tmp_path, RAMP + 240, {"long_name": said}, "f4")
+    with pytest.raises(IcemapError, match=r"has no unit, but .* in brackets.*say with 'file_unit'"):
+        opened(path, unit=wanted)
+    assert opened(path, unit=wanted, file_unit=wanted, valid_range=(0, 400))[2, 3] == 263
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("snow depth [m]", "m"),
+        ("temperature at 2 m (min)", "degC"),
+        ("level 2[cm] of the soil", "m"),
+        ("share (2)", "1"),
+        ("snow depth (mean)", "m"),
+        ("snow water (Smith)", "mm"),
+    ],
+)
+def test_other_words_in_brackets_are_left(tmp_path, write, said, wanted) -> None:
+    path = write(tmp_path, RAMP, {"long_name": said}, "f4")
+    assert opened(path, unit=wanted)[2, 3] == 23
+
+
+def test_a_unit_by_hand_or_of_its_own_goes_before_brackets(tmp_path) -> None:
+    path = netcdf(tmp_path, RAMP, {"long_name": "snow depth [mm]"}, "f4")
+    assert opened(path, scale=0.001)[2, 3] == pytest.approx(0.023)
+    path = netcdf(tmp_path, RAMP, {"long_name": "snow depth [mm]", "units": "cm"}, "f4")
+    assert opened(path)[2, 3] == pytest.approx(0.23)
