@@ -24,7 +24,7 @@ from icemap.grid import Chunk, Grid
 from icemap.predictors.align import Raster, Resampling, align, require_overlap, resampling
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
 from icemap.predictors.sources import open_layer_of, open_source
-from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES, suffix_of
+from icemap.predictors.suffixes import VECTOR_SUFFIXES, is_for_xarray, suffix_of
 from icemap.predictors.vectors import require_layer
 from icemap.source import Rasterize, Source
 from icemap.store import exists, file_name, is_remote, local_path
@@ -303,7 +303,7 @@ def _says_no_quantity(source: Source) -> bool:
     """
     import rasterio
 
-    if suffix_of(source.url) in XARRAY_SUFFIXES:
+    if is_for_xarray(source.url):
         return False
     try:
         with (

@@ -17,7 +17,7 @@ from icemap.predictors.georeference import require_agreeing_crs
 
 # Scripts ask for what changes with the files of a source next to what opens it.
 from icemap.predictors.stamps import file_stamps as file_stamps
-from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES, suffix_of
+from icemap.predictors.suffixes import VECTOR_SUFFIXES, is_for_xarray, suffix_of
 from icemap.source import Source
 from icemap.store import exists, is_remote
 
@@ -46,9 +46,8 @@ def open_source(source: Source, grid: Grid) -> Any:
             f"The source '{source.name}' ({source.url}) holds polygons: say with 'rasterize' in the"
             " catalogue what they become."
         )
-    opener = (
-        open_gdal if suffix not in XARRAY_SUFFIXES else open_tiles if source.parts else open_array
-    )
+    for_xarray = is_for_xarray(source.parts[0] if source.parts else source.url)
+    opener = open_gdal if not for_xarray else open_tiles if source.parts else open_array
     with opener(source) as raster:
         rows, cols = raster.shape
         require_agreeing_crs(

@@ -1,10 +1,16 @@
-"""What a file is by the suffix of its address."""
+"""What a file is by the suffix of its address, or by how it begins."""
 
 from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from icemap.store import is_remote, local_path
+
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".geojson", ".json", ".fgb")
+# How NetCDF and HDF5 begin, whatever their name: GDAL hears less of what they declare. Rasters of
+# its own formats in HDF5 are left to it.
+NETCDF_STARTS = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
+GDAL_SUFFIXES = (".bag", ".kea")
 XARRAY_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".zarr")
 
 
@@ -29,3 +35,20 @@ def suffix_of(url: str) -> str:
         (suffix for suffix in suffixes if suffix in (*VECTOR_SUFFIXES, *XARRAY_SUFFIXES)),
         suffixes[0],
     )
+
+
+def is_for_xarray(url: str) -> bool:
+    """True for NetCDF, HDF5 and Zarr, and for local files that are NetCDF or HDF5 by another name,
+    such as the .grd of GMT.
+    """
+    suffix = suffix_of(url)
+    if suffix in XARRAY_SUFFIXES:
+        return True
+    if is_remote(url) or suffix in GDAL_SUFFIXES or not local_path(url).is_file():
+        return False
+    try:
+        with local_path(url).open("rb") as file:
+            return file.read(8).startswith(NETCDF_STARTS)
+    except OSError:
+        # Which is said where it is opened.
+        return False

@@ -16,7 +16,7 @@ from icemap.predictors.align import Raster, align, require_overlap, resampling
 from icemap.predictors.class_tables import category_names
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
 from icemap.predictors.sources import open_source
-from icemap.predictors.suffixes import XARRAY_SUFFIXES, suffix_of
+from icemap.predictors.suffixes import is_for_xarray
 from icemap.source import Source
 from icemap.store import exists, file_name, is_remote
 from icemap.totals.opened_map import OpenedMap
@@ -152,7 +152,7 @@ def _own_names(url: str) -> dict[int, str]:
     """Names of the codes that the raster itself holds."""
     import rasterio
 
-    if suffix_of(url) in XARRAY_SUFFIXES:
+    if is_for_xarray(url):
         return {}
     with rasterio.Env(**gdal_environment(url)), rasterio.open(gdal_path(url)) as file:
         return category_names(file).get(1, {})
