@@ -80,7 +80,7 @@ def s3_process(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def s3_run(s3_process, tmp_path_factory):
-    """A finished run in the bucket, its inputs beside it; what a test changes of it, the test puts
+    """A finished run in the bucket, its inputs next to it; what a test changes of it, the test puts
     right.
     """
     return sys.modules["s3_chain"].make_run(s3_process, tmp_path_factory.mktemp("inputs"))

@@ -141,7 +141,7 @@ class Bucket:
 
 
 def make_run(server: Any, folder: Path) -> Bucket:
-    """Inputs in the bucket, and the finished run beside them."""
+    """Inputs in the bucket, and the finished run next to them."""
     write_inputs(folder)
     bucket = Bucket(server, "chain")
     bucket.upload(folder)

@@ -50,7 +50,7 @@ def finished(tmp_path_factory) -> tuple[Path, list[str]]:
 
 
 def test_the_map_is_what_the_ensemble_predicts(finished):
-    """The compiled map beside the members' own predictions and the exact COP-BMA."""
+    """The compiled map compared with the members' own predictions and the exact COP-BMA."""
     run, _ = finished
     ensemble = icemap.open_ensemble(str(run / "ensemble"))
     cube, data = (

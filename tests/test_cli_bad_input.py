@@ -331,7 +331,7 @@ def test_values_outside_the_valid_range_and_unknown_classes(project, monkeypatch
 def test_masks_that_leave_nothing(project, monkeypatch):
     change(project, masks=[{"source": "elevation", "at_least": 1e6}])
     said = refused_here(monkeypatch, "cube", project)
-    assert "No cell of the grid lies inside the masks elevation" in said
+    assert "No cell of the grid is inside the masks elevation" in said
     assert _finished_steps(project) == set()
 
 

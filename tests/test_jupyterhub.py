@@ -43,7 +43,7 @@ SCHEDULER = "icemap-0-scheduler.icemap:8787"
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory, s3_process):
     """The hub; its users have the keys of a bucket, and ``ICEMAP_RUN`` says where in it the run
-    lies.
+    is.
     """
     run = {"ICEMAP_RUN": f"s3://{s3_process.bucket}/{RUN}"}
     with hub_server.run_hub(

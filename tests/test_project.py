@@ -155,7 +155,8 @@ def test_examples_load_and_their_predictors_are_in_the_catalogue(path, monkeypat
     }
 
 
-def test_no_file_names_the_machine_it_was_written_on():
+def own_files() -> list[Path]:
+    """Files of the project, as git knows them."""
     try:
         listed = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard"],
@@ -166,10 +167,24 @@ def test_no_file_names_the_machine_it_was_written_on():
         ).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed if (ROOT / name).is_file()]
+
+
+def test_no_file_names_the_machine_it_was_written_on():
     homes = re.compile(rb"/" + rb"root/|/" + rb"work/|/home/[a-z]+/|/Users/[a-z]+/")
     found = {
-        name: match.group()
-        for name in listed
-        if (ROOT / name).is_file() and (match := homes.search((ROOT / name).read_bytes()))
+        path: match.group() for path in own_files() if (match := homes.search(path.read_bytes()))
+    }
+    assert found == {}
+
+
+def test_the_language_is_plain():
+    words = ["a" + "new", "be" + "side", "for want " + "of", "who looks from " + "afar"]
+    old = re.compile(rf"\b({'|'.join(words)})\b", re.IGNORECASE)
+    kinds = (".py", ".md", ".html", ".js", ".yaml", ".ipynb")
+    found = {
+        path: match.group()
+        for path in own_files()
+        if path.suffix in kinds and (match := old.search(path.read_text()))
     }
     assert found == {}

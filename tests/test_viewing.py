@@ -1,4 +1,4 @@
-"""A run in the browser: its files by range requests, and nothing beside it."""
+"""A run in the browser: its files by range requests, and nothing else."""
 
 import asyncio
 import os

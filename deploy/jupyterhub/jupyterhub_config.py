@@ -5,7 +5,7 @@ run as the account that started the hub.
     user name .venv/bin/jupyterhub --config deploy/jupyterhub/jupyterhub_config.py
 
 The hub answers on this machine alone (http://127.0.0.1:8000): put a web server with TLS before it,
-or reach it through ssh. Everything it writes lies in the folder it was started in, below hub/.
+or reach it through ssh. Everything it writes is in the folder it was started in, below hub/.
 Users who must not see each other's files need the hub on Kubernetes: deploy/helm/.
 """
 

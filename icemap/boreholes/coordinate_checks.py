@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.coordinates import BESIDE, REGION
+from icemap.boreholes.coordinates import REGION, REGION_MARGIN
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
@@ -132,10 +132,10 @@ def _among(
 ) -> NDArray[np.bool_]:
     """Whether places with their sign turned are inside the region of the others, or near to one."""
     inside = (
-        (turned_values >= values.min() - BESIDE)
-        & (turned_values <= values.max() + BESIDE)
-        & (turned_other >= other.min() - BESIDE)
-        & (turned_other <= other.max() + BESIDE)
+        (turned_values >= values.min() - REGION_MARGIN)
+        & (turned_values <= values.max() + REGION_MARGIN)
+        & (turned_other >= other.min() - REGION_MARGIN)
+        & (turned_other <= other.max() + REGION_MARGIN)
     )
     if np.ptp(values) <= REGION and np.ptp(other) <= REGION:
         return np.asarray(inside)

@@ -45,8 +45,8 @@ _DEGREES = re.compile(
     r"(N|S|E|W|north|south|east|west)?",
     re.IGNORECASE,
 )
-# Width of one region, and how far outside of it a place is still beside it (degrees).
-REGION, BESIDE = 60.0, 1.0
+# Width of one region, and how far outside of it a place still counts (degrees).
+REGION, REGION_MARGIN = 60.0, 1.0
 # Degrees, minutes and seconds with nothing but blanks or colons between them.
 _SPACED = re.compile(
     r"([NSEW])?\s*([+-]?\d+)[\s:]+(\d+(?:[.,]\d+)?)(?:[\s:]+(\d+(?:[.,]\d+)?))?"
@@ -191,7 +191,7 @@ def _without_letter(
     lettered = values[letter & (values < 0)]
     if not len(lettered) or np.ptp(lettered) > REGION:
         return np.zeros(len(values), dtype=bool)
-    low, high = lettered.min() - BESIDE, lettered.max() + BESIDE
+    low, high = lettered.min() - REGION_MARGIN, lettered.max() + REGION_MARGIN
     return bare & (values > 0) & (-values >= low) & (-values <= high)
 
 

@@ -1,4 +1,4 @@
-"""Columns beside those that are read that say what the numbers of each row are."""
+"""Columns other than those that are read, which say what the numbers of each row are."""
 
 from __future__ import annotations
 

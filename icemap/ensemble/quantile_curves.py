@@ -113,7 +113,7 @@ class QuantileCurves(NamedTuple):
         width = np.diff(self.values, axis=1)
         low, high = self.levels[:-1], self.levels[1:]
         square = width @ ((low * low + low * high + high * high) / 3)
-        # The part of each piece that lies above y, and the integral of the distribution over it.
+        # The part of each piece that is above y, and the integral of the distribution over it.
         start = np.clip(y[:, None], self.values[:, :-1], self.values[:, 1:])
         above = self.values[:, 1:] - start
         share = np.divide(above, width, out=np.zeros_like(width), where=width > 0)

@@ -41,7 +41,7 @@ def fit_student(u: Array, v: Array, weights: Array | None = None) -> tuple[float
     -----
     What costs time in the fit are the quantiles of Student's distribution, which change with every
     trial of the degrees of freedom. Here they are splines of the normal scores for twelve degrees
-    of freedom, made once; the greatest likelihood lies along a polynomial through these twelve.
+    of freedom, made once; the greatest likelihood is found along a polynomial through these twelve.
     The correlation for it is then found with exact quantiles.
 
     Examples

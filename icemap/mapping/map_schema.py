@@ -343,7 +343,7 @@ def target_among(names: Sequence[str], source: str) -> str:
         if f"{name}_lower95" in names and f"{name}_upper95" in names:
             return name
     raise IcemapError(
-        f"{source} is not a map of icemap: no variable has _lower95 and _upper95 beside it. Give"
+        f"{source} is not a map of icemap: no variable comes with _lower95 and _upper95. Give"
         " the address of a map.zarr."
     )
 

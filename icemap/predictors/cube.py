@@ -410,7 +410,7 @@ def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -
     inside = sum(record["inside"] for record in records)
     if inside == 0:
         raise IcemapError(
-            "No cell of the grid lies inside the masks"
+            "No cell of the grid is inside the masks"
             f" {', '.join(mask.source for mask in build.masks)}: lower 'at_least', or change the"
             " grid."
         )

@@ -54,7 +54,7 @@ def require_own_places(
     )
     if cols.min() < 0 or rows.min() < 0:
         return
-    own, beside = (
+    own, other = (
         unit_vectors(*(_values(one.isel({y: rows, x: cols + step}), dims) for one in (lon, lat)))
         for step in (0, 1)
     )
@@ -67,7 +67,7 @@ def require_own_places(
     turn = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
     east, north = (np.ravel(part) for part in turn.transform(eastings, northings))
     with np.errstate(invalid="ignore"):
-        side = np.linalg.norm(own - beside, axis=1)
+        side = np.linalg.norm(own - other, axis=1)
         off = np.linalg.norm(own - unit_vectors(east, north), axis=1)
     known = np.isfinite(side + off) & (side > 0)
     if not known.any() or np.median((off / side)[known]) <= MAX_CELLS:

@@ -1,4 +1,4 @@
-"""The Student copula's fit beside pyvinecopulib's: ``python tests/benchmarks/bench_copula.py``.
+"""Fits of the Student copula and pyvinecopulib's: ``python tests/benchmarks/bench_copula.py``.
 
 Both fit the same weighted pseudo-observations in one process, in turns. Ratios travel between
 machines, seconds do not: both are printed, as CPU time of one thread, the least of several runs.

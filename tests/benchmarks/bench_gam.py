@@ -1,4 +1,4 @@
-"""The additive model's fit beside pygam's: ``python tests/benchmarks/bench_gam.py``.
+"""The additive model's fit compared with pygam's: ``python tests/benchmarks/bench_gam.py``.
 
 Both fit the same table of the virtual Arctic in one process, in turns, and choose among the same
 penalties. Ratios travel between machines, seconds do not: both are printed, as CPU time of one BLAS

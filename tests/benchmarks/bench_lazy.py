@@ -2,7 +2,7 @@
 [--rows 20000] [--columns 4000]``.
 
 A Dataset of float32 predictors is made by Dask as it is read, mapped chunk by chunk and written to
-Zarr, by as many threads as asked for, in this process. The peak of its memory is beside what the
+Zarr, by as many threads as asked for, in this process. Its peak of memory is compared with what the
 predictors and the map would take as arrays.
 """
 

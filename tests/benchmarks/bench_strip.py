@@ -8,7 +8,7 @@ by ledger, whole-chunk writes, the predictions of all replicates kept. The membe
 replicate are trained on their own sites; see `trained.py` for what is shortened.
 
 CPU time is that of the workers, whatever else the machine does; wall time is not. How two workers
-do against one is given beside how two processes of plain NumPy do against one on the same machine,
+do against one is given next to how two processes of plain NumPy do against one on the same machine,
 in turns.
 """
 

@@ -99,9 +99,9 @@ def test_among_places_of_a_continent_the_mirrored_one_must_meet_another(
 ) -> None:
     places = scattered(west=-165, width=100)
     assert len(read(tmp_path, [*places, (112.0, 66.0)])) == 41
-    beside = (-places[3][0] + 0.01, places[3][1])
+    neighbour = (-places[3][0] + 0.01, places[3][1])
     with pytest.raises(IcemapError, match="have the other sign"):
-        read(tmp_path, [*places, beside])
+        read(tmp_path, [*places, neighbour])
 
 
 def test_a_site_whose_rows_differ_by_the_sign_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Columns beside those that are read, and rows that are no rows like the others."""
+"""Columns other than those that are read, and rows that are no rows like the others."""
 
 from pathlib import Path
 

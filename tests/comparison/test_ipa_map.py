@@ -51,7 +51,7 @@ def test_the_table_has_the_classes_of_the_map():
 
 @needs_map
 def test_counted_cells_give_the_published_totals(raster):
-    # Whatever a test before has made GDAL's own setting: the header is beside the raster.
+    # Whatever a test before has made GDAL's own setting: the header is next to the raster.
     listed = rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE")
     with listed, rasterio.open(raster) as file:
         codes, counts = np.unique(file.read(1, masked=True).compressed(), return_counts=True)

@@ -1,4 +1,4 @@
-"""The Student copula of greatest likelihood, beside pyvinecopulib's."""
+"""The Student copula of greatest likelihood, compared with pyvinecopulib's."""
 
 import numpy as np
 import pytest

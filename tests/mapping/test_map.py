@@ -324,7 +324,7 @@ def test_an_opened_ensemble_predicts_the_bits_of_the_map(mapped):
 
 
 def test_totals_are_made_of_the_numbers_that_workers_wrote(folder, mapped):
-    """The ledger beside the map holds small records, and its sums are those of the chunks."""
+    """The ledger next to the map holds small records, and its sums are those of the chunks."""
     build = planned(folder, "run/map.zarr")
     build.create({"title": "test"})
     ledger = Ledger(str(folder / "run" / "ledger" / "map"), MapChunkRecord)

@@ -51,7 +51,7 @@ main(sys.argv[2:])
 
 
 def short_list() -> list[str]:
-    """The packages that the page names beside icemap itself."""
+    """The packages that the page names besides icemap itself."""
     (line,) = re.findall(r"^pip install (?!--no-deps)(.*zarr.*)$", PAGE.read_text(), re.M)
     return [name for name in line.partition("#")[0].split() if name != "s3fs"]
 

@@ -62,7 +62,7 @@ def test_in_a_bucket(s3_url, tmp_path, name):
 @pytest.fixture
 def web(tmp_path):
     """A web server in a process of its own: GDAL holds the interpreter's lock while it asks for
-    what stands beside a raster.
+    what stands next to a raster.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

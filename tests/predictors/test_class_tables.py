@@ -49,7 +49,7 @@ def attributes(path: Path, fields, rows, kind="thematic") -> Path:
     return path
 
 
-def beside(path: Path, **columns) -> Path:
+def with_table(path: Path, **columns) -> Path:
     """A raster with the table that ArcGIS keeps next to it."""
     made = path.with_name("table.dbf")
     pyogrio.write_dataframe(pd.DataFrame(columns), made, driver="ESRI Shapefile")
@@ -91,17 +91,17 @@ def opened(path: Path, **keys):
             {1: "15", 5: "70"},
         ),
         (
-            lambda p: beside(raster(p), Value=[1, 5], Count=[4, 4], LITHO=["till", "rock"]),
+            lambda p: with_table(raster(p), Value=[1, 5], Count=[4, 4], LITHO=["till", "rock"]),
             {1: "till", 5: "rock"},
         ),
         (
-            lambda p: beside(
+            lambda p: with_table(
                 raster(p, "float32"), OBJECTID=[0, 1], VALUE=[1.0, 5.0], NAME=["till", "rock"]
             ),
             {1: "till", 5: "rock"},
         ),
     ],
-    ids=["plain", "float32", "float64", "intervals", "numbers", "beside", "beside float32"],
+    ids=["plain", "float32", "float64", "intervals", "numbers", "dbf", "dbf float32"],
 )
 def test_a_table_of_codes_asks_for_a_kind_and_names_them(tmp_path, make, names) -> None:
     path = make(tmp_path / "a.tif")
@@ -130,8 +130,8 @@ def test_a_table_of_codes_asks_for_a_kind_and_names_them(tmp_path, make, names) 
             [(0.5, "flat"), (9.5, "steep")],
             "athematic",
         ),
-        lambda p: beside(raster(p), Value=[1, 5], Count=[4, 4]),
-        lambda p: beside(raster(p), OBJECTID=[0, 1], Value=[1, 5], Red=[0.1, 0.2]),
+        lambda p: with_table(raster(p), Value=[1, 5], Count=[4, 4]),
+        lambda p: with_table(raster(p), OBJECTID=[0, 1], Value=[1, 5], Red=[0.1, 0.2]),
     ],
 )
 def test_counts_and_colours_of_values_are_no_names(tmp_path, make) -> None:

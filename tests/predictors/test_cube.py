@@ -211,7 +211,7 @@ def test_values_outside_the_valid_range_are_named(build):
 
 def test_a_cube_that_maps_nothing_is_refused(build):
     plan = build(masks=[{"source": "land", "at_least": 2}])
-    with pytest.raises(IcemapError, match="No cell of the grid lies inside the masks land"):
+    with pytest.raises(IcemapError, match="No cell of the grid is inside the masks land"):
         require_predictors(made(plan)[1], plan)
     plan = build(slope=np.full(SHAPE, np.nan))
     with pytest.raises(

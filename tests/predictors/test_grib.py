@@ -117,7 +117,7 @@ def test_temperatures_stay_in_kelvin_and_in_their_place_round_the_globe(
     (tmp_path / "a.grib").write_bytes(message(lon, lat, values) + message(lon, lat, values + 10))
     grid = Grid(-180, 40, 180, 88, 0.5)
     expected = kelvin(*np.meshgrid(grid.longitudes, grid.latitudes))
-    # Half a cell beside the place would err by 0.04.
+    # Half a cell off the place would err by 0.04.
     np.testing.assert_allclose(read(tmp_path / "a.grib", grid, variable=1), expected, atol=4e-3)
     np.testing.assert_allclose(
         read(tmp_path / "a.grib", grid, variable="2"), expected + 10, atol=4e-3

@@ -19,7 +19,7 @@ from icemap.predictors.reprojection import TOLERANCE, is_rotated, place, to_sour
 pytestmark = pytest.mark.quick
 
 MODIS = "+proj=sinu +lon_0=0 +R=6371007.181 +units=m +no_defs"
-# West, south, east, north of the grid; whether PROJ is needed at some samples beside the nodes.
+# West, south, east, north of the grid; whether PROJ is needed at some samples besides the nodes.
 CASES = {
     "polar stereographic, the pole": ("EPSG:3995", (-5, 87.5, 5, 90), False),
     "azimuthal, not centred on the pole": (

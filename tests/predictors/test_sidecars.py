@@ -1,4 +1,4 @@
-"""What stands beside a raster, and in it beside its values: masks, statistics, headers, world
+"""What stands next to a raster, and in it besides its values: masks, statistics, headers, world
 files, projections.
 """
 
@@ -223,8 +223,8 @@ def test_gaps_and_places_are_read_whoever_says_them(tmp_path, kind) -> None:
 def test_they_are_read_in_a_bucket_too(tmp_path, s3_url, kind) -> None:
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="FALSE"):
         path = kind(tmp_path)
-    for beside in tmp_path.iterdir():
-        write_bytes(f"{s3_url}/{beside.name}", beside.read_bytes())
+    for file in tmp_path.iterdir():
+        write_bytes(f"{s3_url}/{file.name}", file.read_bytes())
     np.testing.assert_array_equal(read(f"{s3_url}/{path.name}"), EXPECTED)
 
 

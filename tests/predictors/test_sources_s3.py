@@ -79,7 +79,7 @@ def test_files_in_a_bucket_give_the_same_fields_and_show_their_changes(tmp_path,
     for name, values in here.items():
         assert np.isfinite(values).any()
         np.testing.assert_array_equal(there[name], values)
-    # What stands beside a shapefile is in its stamp, too.
+    # What stands next to a shapefile is in its stamp, too.
     for source, written, changed in (("z", 1, {1}), ("gpkg", 0, {0}), ("shp", 1, {0, 1})):
         before = file_stamps(sources[source])
         assert file_stamps(sources[source]) == before

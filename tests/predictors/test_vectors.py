@@ -152,7 +152,7 @@ def test_a_ring_round_the_pole_and_a_box_round_the_globe_hold_the_pole(tmp_path:
 
 @pytest.mark.parametrize("resolution", [0.5, 2])
 def test_polar_layers_hold_their_area_across_date_line_and_pole(tmp_path: Path, resolution) -> None:
-    """An equal-area disk about a point beside the pole; the sum of share times cell area is its
+    """An equal-area disk about a point next to the pole; the sum of share times cell area is its
     area.
     """
     centre, radius = (-600_000, 900_000), 1_500_000

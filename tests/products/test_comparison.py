@@ -1,4 +1,4 @@
-"""A run beside another map: what is compared, what comes out, and what is refused."""
+"""A run and another map: what is compared, what comes out, and what is refused."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def table(tmp_path) -> str:
 
 @pytest.fixture(scope="module")
 def classed(original, tmp_path_factory) -> Comparison:
-    """The run beside a map of two classes, with its pictures."""
+    """The run and a map of two classes, with its pictures."""
     folder = tmp_path_factory.mktemp("classed")
     run = str(shutil.copytree(original, folder / "run"))
     (folder / "classes.csv").write_text(TABLE)

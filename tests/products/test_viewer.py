@@ -162,7 +162,7 @@ def test_a_place_and_its_interval_by_range_requests(run, server, tmp_path):
     tiffs = [ranged for path, ranged in server.asked if path.endswith(".tif")]
     assert tiffs
     assert all(tiffs)
-    # The colours of the map are there, beside the white page and the grey sea.
+    # The colours of the map are there, besides the white page and the grey sea.
     middle = picture[150:700, 250:850, :3].reshape(-1, 3)
     assert len(np.unique((middle * 15).astype(int), axis=0)) > 20
 
@@ -332,7 +332,7 @@ def test_mouse_and_keyboard(run, server, tmp_path):
                 (100.0, 62.0),
                 (100.0, 76.0),
                 (80.0, 76.0),
-            ]  # beside the boxes that are on the map
+            ]  # besides the boxes that are on the map
             await page.click(await page.middle("#draw"))
             await page.until(
                 "document.getElementById('draw').getAttribute('aria-pressed') === 'true'"

@@ -2,8 +2,8 @@
 [SEEDS] [--replicates 12]``.
 
 On each virtual Arctic an ensemble is fitted to its boreholes with members of several sizes, the
-settings otherwise those without tuning, and forecasts cells drawn by area. Figures are beside those
-of the first size on the same Arctic: CRPS against the true ice, spread of the replicates, the mean
+settings otherwise those without tuning, and forecasts cells drawn by area. Figures are relative to
+the first size on the same Arctic: CRPS against the true ice, spread of the replicates, the mean
 over all cells and its spread, and CPU time of a fit.
 """
 
@@ -126,7 +126,7 @@ def report(rows: pd.DataFrame) -> str:
     told = told.groupby(rows["size"], sort=False)
     error = told.std() / np.sqrt(rows["seed"].nunique())
     return (
-        "beside the first, % (mean: %VIC)\n"
+        "relative to the first, % (mean: %VIC)\n"
         f"{told.mean().round(2)}\nstandard error\n{error.round(2)}"
     )
 

@@ -1,11 +1,11 @@
-"""icemap beside its competitors on real targets: ``python tests/statistical/real_targets.py
+"""icemap and its competitors on real targets: ``python tests/statistical/real_targets.py
 [alt|thickness|temperature ...] [--assignments 3] [--untuned]``.
 
 Active-layer thickness, permafrost thickness and ground temperature, with 36 predictors on a 10'
 grid; folds of whole 10 degree blocks, everything tuned inside the training side of each fold. With
 more than one assignment of blocks to folds, scores and differences are of all of them together;
 the recipe as printed, which costs most, is left out then. Needs the folder with ``grids_10min/``
-and ``points/`` beside the checkout, or named by ICEMAP_DATA.
+and ``points/`` next to the checkout, or named by ICEMAP_DATA.
 """
 
 from __future__ import annotations

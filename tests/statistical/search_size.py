@@ -4,7 +4,7 @@ tests/statistical/search_size.py [SEEDS] [--trees 100 50 25]``.
 On each virtual Arctic every spatial fold is left out in turn. The settings of the random forest and
 of LightGBM are searched on the rest with so many percent of their trees; a member of full size with
 the chosen ones then forecasts the fold. Errors are mean squared errors on the members' scale,
-beside those of the search with all trees on the same fold; costs are ratios of CPU time.
+relative to those of the search with all trees on the same fold; costs are ratios of CPU time.
 """
 
 from __future__ import annotations

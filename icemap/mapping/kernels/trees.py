@@ -204,7 +204,7 @@ def _answer(codes, start, conditions, low, high, state, table, equal, known):  #
                     table[row, w] |= equal[p, level, w]
 
 
-# Columns of a node that is left: the condition, and where the mask of the node lies.
+# Columns of a node that is left: the condition, and where the mask of the node is.
 _CONDITION, _SELF = 0, 1
 # Rows of the masks: all pixels, then two for each node, those of its left and its right child.
 _ALL, _LEFT, _RIGHT = 0, 1, 2

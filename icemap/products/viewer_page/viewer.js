@@ -1,5 +1,5 @@
 "use strict";
-// Everything shown is read from the files beside this page: map.json, and the GeoTIFFs by range requests.
+// Everything shown is read from the files next to this page: map.json, and the GeoTIFFs by range requests.
 
 const EARTH_KM = 6371.0088;
 
@@ -163,7 +163,7 @@ async function start() {
     if (about.summed_bounds) return say([["note", "This map follows the published recipe as printed, whose totals have summed bounds: icemap storage --polygons gives them."]]);
     if (!about.totals) return say([["note", "The map was made without the predictions of its replicates (map.replicate_fields), so an area has no interval here."]]);
     const sum = areaTotal(about.totals, geometry, map.getView().getProjection());
-    if (!sum) return say([["note", "No cell that counts lies in this area."]]);
+    if (!sum) return say([["note", "No cell that counts is in this area."]]);
     const ice = about.totals.thickness_m !== null;
     const unit = ice ? "km³ of ice" : about.unit;
     const lines = [["note", `${number(sum.area)} km² that count`], ["main", `${number(sum.centre)} ${unit}`], ["", `95 % interval: ${number(sum.low)} to ${number(sum.high)} ${unit}`]];
@@ -248,7 +248,7 @@ function countedFrom(west, lon) {
 function crossing([west, south, east, north]) {
   if (east <= 180) return "EPSG:4326";
   const code = "degrees-across-the-date-line";
-  // The jump by 360 lies opposite the map: at its edge the tiles there would have two ends.
+  // The jump by 360 is opposite the map: at its edge the tiles there would have two ends.
   const onward = ([lon, lat]) => [lon > 180 ? lon : countedFrom((west + east) / 2 - 180, lon), lat];
   const back = ([lon, lat]) => [lon > 180 ? lon - 360 : lon, lat];
   ol.proj.addProjection(new ol.proj.Projection({ code, units: "degrees", axisOrientation: "neu", extent: [west, south, east, north], worldExtent: [west, south, east, north] }));
