@@ -41,6 +41,14 @@ def address_problem(url: str) -> str | None:
         )
     if os.path.expanduser(url).startswith("~/"):
         return f"{given} begins with ~, and the home folder is not known: write the whole path"
+    kind = re.match(r"([A-Za-z]|s3a?|https?|gs|gcs|az|abfs):[\\/](?!/)", url, re.IGNORECASE)
+    if kind is not None and len(kind[1]) == 1:
+        return (
+            f"{given} is a path of Windows, which Linux does not know: write it as it is seen here,"
+            f" in WSL /mnt/{kind[1].lower()}/..."
+        )
+    if kind is not None:
+        return f"{given} has one slash behind '{kind[1]}:', where an address has two ('://')"
     protocol, separator, rest = url.partition("://")
     if not separator:
         return None

@@ -7,6 +7,7 @@ from html import escape
 
 from icemap.addresses import shown
 from icemap.bounds import Bounds, in_words
+from icemap.names import model_in_words
 
 LEFT = "text-align: left; vertical-align: top"
 
@@ -30,7 +31,7 @@ def card(title: str, rows: Mapping[str, str]) -> str:
 
 def weights_text(weights: Mapping[str, float]) -> str:
     """Members with their weights, such as ``svr 0.31, random forest 0.52``."""
-    return ", ".join(f"{name.replace('_', ' ')} {weight:.2f}" for name, weight in weights.items())
+    return ", ".join(f"{model_in_words(name)} {weight:.2f}" for name, weight in weights.items())
 
 
 def target_text(long_name: str, unit: str, bounds: Bounds) -> str:

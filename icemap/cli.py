@@ -4,6 +4,7 @@ exits with code 2.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -77,9 +78,11 @@ def init(folder: str, example: str | None) -> None:
         _log(str(path))
     left = f", {written.left_out} left out" if written.left_out else ""
     _log(f"{written.predictors} predictors{left}, {written.sites:,} places with sites.")
-    if written.questions:
+    if written.questions == 1:
+        _log("One question is in the files, marked QUESTION.")
+    elif written.questions:
         _log(f"{written.questions} questions are in the files, marked QUESTION.")
-    _log(f"Next: icemap doctor {place / 'config.yaml'}")
+    _log(f"Next: icemap doctor {shlex.quote(str(place / 'config.yaml'))}")
 
 
 @main.command()
@@ -290,7 +293,10 @@ def query(run_url: str, lon: float, lat: float) -> None:
     from icemap.products.query import query as at_place
 
     for name, value in at_place(RunFolder(run_url).map, lon, lat).items():
-        _log(f"{name:20s} {value:.4g}" if isinstance(value, float) else f"{name:20s} {value}")
+        # A cell's centre to the metre, whatever the size of cells.
+        digits = 8 if name in ("lon", "lat") else 4
+        text = f"{value:.{digits}g}" if isinstance(value, float) else value
+        _log(f"{name:20s} {text}")
 
 
 @main.command()

@@ -169,6 +169,11 @@ class MaskConfig(Section):
             raise ValueError(
                 f"the mask '{self.source}' does nothing: give at_least, at_most or counts"
             )
+        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
+            raise ValueError(
+                f"no cell can be in the mask '{self.source}': at_least {self.at_least:g} is above"
+                f" at_most {self.at_most:g}; exchange them, or give one of them"
+            )
         return self
 
 
@@ -199,6 +204,19 @@ class SitesConfig(Section):
     """
     missing: tuple[float, ...] | None = None
     """Numbers that stand for no value, such as -9999; an empty list says that there are none."""
+
+    @model_validator(mode="after")
+    def _different_columns(self) -> SitesConfig:
+        keys = ("value", "id", "standard_error", "longitude", "latitude")
+        first: dict[str, str] = {}
+        for key in keys:
+            column = getattr(self, key)
+            if column is not None and first.setdefault(column, key) != key:
+                raise ValueError(
+                    f"'{first[column]}' and '{key}' are the same column, '{column}': name the"
+                    " column of each"
+                )
+        return self
 
 
 class LayerSource(Section):

@@ -36,6 +36,17 @@ def in_words(target: str) -> str:
     return ICE_IN_WORDS if target == ICE else target.replace("_", " ").strip()
 
 
+def model_in_words(name: str) -> str:
+    """The name of a member or another model for people; an import path is as it is.
+
+    Examples
+    --------
+    >>> model_in_words("random_forest"), model_in_words("sklearn.linear_model.Ridge")
+    ('random forest', 'sklearn.linear_model.Ridge')
+    """
+    return name if "." in name else name.replace("_", " ")
+
+
 def name_problem(name: str) -> str | None:
     """Why a predictor, mask or target cannot have a name; None if it can.
 

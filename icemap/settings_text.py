@@ -5,7 +5,9 @@ twice there, or hold something else.
 from __future__ import annotations
 
 import copy
+import datetime
 import difflib
+import re
 import reprlib
 from collections.abc import Hashable, Iterator, Sequence
 from functools import lru_cache
@@ -37,10 +39,24 @@ _LIMITS = {
     "less_than_equal": ("le", "at most"),
 }
 SHOWN = 15
+_NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_ANOTHER_NUMBER = re.compile(r"[-+]?(0[0-7_]*[1-7][0-7_]+|\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?)")
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without the same key twice."""
+    """YAML without the same key twice, and without numbers that are not what they look like."""
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        # YAML 1.1 counts by eight behind a leading 0, and by sixty where colons are.
+        if node.tag in _NUMBERS and _ANOTHER_NUMBER.fullmatch(node.value):
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"{node.value} is not read as it looks: write numbers in decimals, without a"
+                " leading 0 and without ':', and times, dates and names in quotes",
+                node.start_mark,
+            )
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: dict[Hashable, int] = {}
@@ -94,7 +110,21 @@ def _parsed(text: str) -> Any:
 
 def problems(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """What a validation found, one sentence part for each wrong key."""
-    return list(dict.fromkeys(_problem(found, model) for found in error.errors()))
+    every = error.errors()
+    return list(
+        dict.fromkeys(_problem(found, model) for found in every if not _follows(found, every))
+    )
+
+
+def _follows(found: Any, every: Sequence[Any]) -> bool:
+    """Whether a problem is there only because of another one: of a default that asks another key,
+    or of a list without its wrong entries.
+    """
+    place = found["loc"]
+    return found["type"] == "default_factory_not_called" or (
+        found["type"] == "too_short"
+        and any(other["loc"][: len(place)] == place != other["loc"] for other in every)
+    )
 
 
 def _problem(found: Any, model: type[BaseModel]) -> str:
@@ -123,7 +153,8 @@ def _problem(found: Any, model: type[BaseModel]) -> str:
 
 def _wanted(kind: str, context: Any) -> str:
     if kind == "literal_error":
-        return f"one of {str(context['expected']).replace(' or ', ', ')}"
+        expected = str(context["expected"]).replace(" or ", ", ")
+        return {"True": "true, or leave the key out"}.get(expected, f"one of {expected}")
     if kind in _LIMITS:
         name, words = _LIMITS[kind]
         return f"a number {words} {context[name]:g}"
@@ -166,5 +197,7 @@ def _shown(value: Any) -> str:
         return "empty"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, datetime.date):
+        return str(value)
     # Before it is cut short, in which the end of an address would be lost.
     return reprlib.repr(shown(value) if isinstance(value, str) else value)[:80]

@@ -311,11 +311,13 @@ class SourceConfig(Section):
             )
 
     @model_validator(mode="after")
-    def _classes_named(self) -> SourceConfig:
+    def _values_kept(self) -> SourceConfig:
         if self.kind == "class" and not self.classes and self.rasterize is not None:
             raise ValueError(
                 "a source of kind 'class' needs 'classes', a mapping from code to name"
             )
+        if self.scale == 0:
+            raise ValueError("a scale of 0 makes all values one: give the factor, or remove it")
         if any(not 0 <= code <= 254 for code in self.classes):
             raise ValueError("class codes must lie in 0-254 (255 is nodata)")
         return self

@@ -21,6 +21,7 @@ def test_what_is_not_known_has_no_row():
 
 
 def test_words_of_weights_and_targets():
+    assert weights_text({"sklearn.linear_model.Ridge": 1.0}) == "sklearn.linear_model.Ridge 1.00"
     assert weights_text({"random_forest": 0.519, "mean": 0.481}) == "random forest 0.52, mean 0.48"
     assert target_text("ice content", "%", (0.0, 100.0)) == "ice content (%), 0 to 100"
     assert target_text("porosity", "1", None) == "porosity"

@@ -85,6 +85,7 @@ def test_only_the_named_entries_need_to_be_right(write):
         ({"reduce": {"time": "median"}}, ["'reduce.time'"]),
         ({"valid_range": [1]}, ["'valid_range.1'"]),
         ({"scale": "big"}, ["'scale'"]),
+        ({"scale": 0}, ["a scale of 0 makes all values one"]),
     ],
 )
 def test_a_wrong_key_is_named_with_file_and_entry(write, metadata, words):

@@ -1,3 +1,4 @@
+import datetime
 import json
 from pathlib import Path
 
@@ -208,6 +209,87 @@ def test_every_missing_key_is_named_at_once(load):
 )
 def test_bad_yaml_names_the_line(load, text, line):
     assert f"is not readable YAML (line {line})" in refused(load, text)
+
+
+@pytest.mark.parametrize(
+    ("number", "line"),
+    [
+        ("seed: 010", 1),
+        ("grid: {south: 060, resolution: 0.5}", 1),
+        ("grid:\n  resolution: 0.5\n  south: 60:30", 3),
+        ("grid: {west: -120:15:30.5, south: 60, resolution: 0.5}", 1),
+        ("title: 12:30", 1),
+    ],
+)
+def test_a_number_that_yaml_reads_as_another_one_is_refused(load, number, line):
+    others = {key: value for key, value in MINIMAL.items() if key != number.split(":")[0]}
+    sentence = refused(load, f"{number}\n" + yaml.safe_dump(others))
+    assert f"(line {line})" in sentence
+    assert "is not read as it looks" in sentence
+
+
+@pytest.mark.parametrize(
+    ("written", "title", "seed"),
+    [("'010'", "010", "07"), ("'12:30'", "12:30", "0"), ("1:a", "1:a", "1_000"), ("t", "t", "08")],
+)
+def test_numbers_and_texts_that_look_like_them_are_taken(load, written, title, seed):
+    config = load(f"title: {written}\nseed: {seed}\n" + yaml.safe_dump(MINIMAL))
+    assert (config.title, config.seed) == (title, int(seed))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"predictors": ["elev t_jan"]}, "'predictors.0': a name may hold letters"),
+        ({"ensemble": {"members": ["svr", 5]}}, "'ensemble.members.1' is 5: give text"),
+        ({"verification": {"classes": [0, 20, "x"]}}, "'verification.classes.2' is 'x': give a"),
+        ({"target": {"name": "ice %"}}, "'target.name': a name may hold letters"),
+        ({"target": {"name": "alt", "unit": 5}}, "'target.unit' is 5: give text"),
+    ],
+)
+def test_what_follows_from_another_mistake_is_not_told(load, changes, said):
+    sentence = refused(load, with_changes(**changes))
+    assert said in sentence
+    assert not any(word in sentence for word in ("; ", "at least", "Undefined")), sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"title": datetime.date(2024, 1, 1)}, "'title' is 2024-01-01: give text"),
+        ({"masks": [{"source": "elev", "at_least": 30, "at_most": 5}]}, "at_least 30 is above at"),
+        ({"run": "s3:/bucket/run"}, "'s3:/bucket/run' has one slash behind 's3:'"),
+        ({"catalog": "https:/example.org/c.yaml"}, "has one slash behind 'https:'"),
+        ({"run": r"C:\Users\ada\run"}, "a path of Windows"),
+        ({"run": "d:/run"}, "/mnt/d/..."),
+    ],
+)
+def test_a_value_that_means_something_else_is_told(load, changes, said):
+    assert said in refused(load, with_changes(**changes))
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"standard_error": "alt_cm"},
+        {"standard_error": "lat"},
+        {"id": "lon"},
+        {"longitude": "x", "latitude": "x"},
+        {"id": "alt_cm"},
+    ],
+)
+def test_one_column_has_one_meaning(load, columns):
+    sites = {**MINIMAL["sites"], **columns}
+    assert "are the same column" in refused(load, with_changes(sites=sites))
+
+
+def test_frozen_is_true_or_left_out(load):
+    layers = [{"path": "a.csv", "frozen": False}]
+    settings = with_changes(boreholes={"layers": layers})
+    del settings["sites"]
+    sentence = refused(load, settings)
+    assert "'boreholes.layers.0.frozen' is false: give true, or leave the key out" in sentence
+    assert "at least" not in sentence
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- run\n- grid\n", "just words\n"])

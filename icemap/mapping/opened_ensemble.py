@@ -31,6 +31,7 @@ from icemap.mapping.compiled_ensemble import BATCH, CompiledEnsemble
 from icemap.mapping.compiled_file import compiled_misfit, read_compiled
 from icemap.mapping.lazy import is_dataset, predict_dataset
 from icemap.mapping.models import ensemble_url, open_saved
+from icemap.names import model_in_words
 
 LEVELS = (0.025, 0.975)
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class OpenedEnsemble(IceEnsemble):
                 "predictors": ", ".join(self.coding_.names),
                 "samples": f"{manifest['trained_on']:,}" if "trained_on" in manifest else "",
                 "replicates": f"{self.replicates:,}",
-                "members": ", ".join(name.replace("_", " ") for name in self.members),
+                "members": ", ".join(map(model_in_words, self.members)),
                 "weights": weights_text(manifest.get("mean_weights", {})),
             },
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from icemap.errors import IcemapError
+from icemap.names import model_in_words
 from icemap.pipeline.learning import one_line
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def left_out_forecasts(
         )
     dropped = sorted({name for item in scored for name in records[item.key]["left_out"]})
     notes = [
-        f"{name.replace('_', ' ')} is left out: the training side of a fold has too few samples"
+        f"{model_in_words(name)} is left out: the training side of a fold has too few samples"
         " for it"
         for name in dropped
     ]

@@ -179,4 +179,6 @@ def _is_setting(value: Any) -> bool:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return str(value).lower()
     return "not set" if value is None else str(value)

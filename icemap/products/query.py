@@ -46,7 +46,7 @@ def query(
     dict, or DataFrame with a row for each of many places
         ``lon`` and ``lat`` of the cell's centre, ``unit``, then every variable of the map; the
         flags ``aoa`` and ``extrapolated`` are booleans. In a DataFrame, places outside the map
-        and in cells that are not mapped have no values.
+        and in cells that are not mapped have no values; it has the index of the longitudes.
 
     Raises
     ------
@@ -152,7 +152,8 @@ def _at_many(dataset: xr.Dataset, lon: ArrayLike, lat: ArrayLike) -> pd.DataFram
     rows, cols = (xr.DataArray(v[inside], dims="__place") for v in (row, col))
     with storage_errors(_name(dataset), "read"):
         cells = dataset.isel(latitude=rows, longitude=cols).load()
-    table = pd.DataFrame({"lon": np.nan, "lat": np.nan, "unit": target.unit}, range(len(row)))
+    index = _places(lon, lat, len(row))
+    table = pd.DataFrame({"lon": np.nan, "lat": np.nan, "unit": target.unit}, index)
     table.loc[inside, "lon"] = wrapped(cells.longitude)
     table.loc[inside, "lat"] = cells.latitude.to_numpy()
     for name, variable in cells.data_vars.items():
@@ -162,6 +163,23 @@ def _at_many(dataset: xr.Dataset, lon: ArrayLike, lat: ArrayLike) -> pd.DataFram
         if name in table:
             table[name] = table[name].astype("Float64").astype("boolean")
     return table
+
+
+def _places(lon: ArrayLike, lat: ArrayLike, count: int) -> pd.Index:
+    """The rows of a table of places as the caller names them: what is joined to his table falls
+    on the rows that were asked for.
+    """
+    import pandas as pd
+
+    one, *other = [v.index for v in (lon, lat) if isinstance(v, pd.Series)] or [
+        pd.RangeIndex(count)
+    ]
+    if other and not one.equals(other[0]):
+        raise IcemapError(
+            "Longitudes and latitudes are columns of different tables, or in different order: their"
+            " indices differ. Give two columns of one table, or arrays."
+        )
+    return one
 
 
 def _name(dataset: xr.Dataset) -> str:

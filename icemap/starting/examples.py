@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +67,11 @@ def copy_example(name: str, folder: Path) -> Copied:
             )
     write_new(placed)
     config = folder / CONFIG
+    quoted = shlex.quote(str(config))
     step = (
-        f"Next: icemap run {config}"
+        f"Next: icemap run {quoted}"
         if name == "virtual"
-        else f"Next: read {config}, which says what data to fetch first, then icemap run {config}"
+        else f"Next: read {config}, which says what data to fetch first, then icemap run {quoted}"
     )
     return Copied(tuple(placed), step)
 

@@ -259,11 +259,12 @@ def sample_facts(table: TrainingTable, block_degrees: float) -> str:
     told = (
         "enough to say how sure the scores are"
         if len(sizes) >= MIN_BLOCKS
-        else f"too few to say how sure the scores are ({MIN_BLOCKS} are needed)"
+        else f"too few to say how sure the scores are ({MIN_BLOCKS} clusters are needed)"
     )
     return (
-        f"{len(table)} samples in {len(sizes)} independent clusters (blocks of {block_degrees:g} "
-        f"degrees; the largest has {sizes.max()}), worth {worth:.0f} samples spread evenly: {told}"
+        f"{len(table)} samples, worth {worth:.0f} samples spread evenly, in {len(sizes)}"
+        f" independent clusters (blocks of {block_degrees:g} degrees; the largest has"
+        f" {sizes.max()}): {told}"
     )
 
 

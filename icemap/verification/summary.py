@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.json_records import Row
+from icemap.names import model_in_words
 from icemap.verification.calibration import Calibration
 from icemap.verification.confidence import Confidence
 from icemap.verification.coverage import BlockDraws
@@ -181,12 +182,14 @@ def score_lines(rows: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
         "width_95": "9.1f",
         "winkler_95": "11.1f",
     }
+    names = [model_in_words(row["model"]) for row in rows]
+    width = max(24, *map(len, names)) + 1
     yield (
-        f"{'folds':22s}{'model':25s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
+        f"{'folds':22s}{'model':{width}s}{'skill':>7s}{'95 % of skill':>18s}{'R2':>7s}{'RMSE':>9s}"
         f"{'bias':>8s}{'CRPS':>8s}{'cover95':>9s}{'from':>8s}{'to':>8s}"
         f"{'width95':>9s}{'Winkler95':>11s}   [{unit}]"
     )
-    for row in rows:
+    for row, name in zip(rows, names):
         skill = f"{row['crpss']:7.1%}" if "crpss" in row else f"{'-':>7s}"
         known = row.get("crpss_low") is not None
         span = f"{row['crpss_low']:.1%} to {row['crpss_high']:.1%}" if known else "-"
@@ -194,7 +197,7 @@ def score_lines(rows: Sequence[Mapping[str, Any]], unit: str) -> Iterator[str]:
             f"{row[key]:{form}}" if key in row else " " * (int(form.split(".")[0]) - 1) + "-"
             for key, form in scores.items()
         )
-        yield f"{row['folds']:22s}{row['model'].replace('_', ' '):25s}{skill}{span:>18s}{figures}"
+        yield f"{row['folds']:22s}{name:{width}s}{skill}{span:>18s}{figures}"
 
 
 def _skill_columns(skill: Skill | None) -> Row:

@@ -16,6 +16,7 @@ from icemap.pipeline.left_out import VerifyFold, left_out_forecasts
 from icemap.pipeline.verify import _learning_curve, _share_note
 from icemap.store import write_json
 from icemap.verification.cross_validation import Fold
+from icemap.verification.summary import score_lines
 
 pytestmark = pytest.mark.quick
 SAMPLES = pd.DataFrame(index=range(12))
@@ -133,3 +134,18 @@ def test_a_kind_without_a_fold_is_left_out_and_the_headline_must_have_one():
         match="No kNNDM fold could be verified: without fold knndm-00, the member cannot be fitted",
     ):
         found("knndm-00", "knndm-01", "knndm-02")
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("quantile_forest", "quantile forest"),
+        ("sklearn.linear_model.BayesianRidge", "sklearn.linear_model.BayesianRidge"),
+    ],
+)
+def test_the_table_names_its_models_in_columns(model, said):
+    row = {"folds": "random", "model": model, "r2": 0.5}
+    header, line, other = score_lines([row, {**row, "model": "icemap"}], "%")
+    assert said in line
+    assert len(line) == len(other)
+    assert line.index("0.50") + len("0.50") == header.index("R2") + len("R2")

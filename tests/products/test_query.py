@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from icemap.config_sections import TargetConfig
@@ -106,6 +107,18 @@ def test_many_places_at_once(map_url):
     assert table["lon"][3] == -118.5
     with pytest.raises(IcemapError, match="2 longitudes and 1 latitudes"):
         query(map_url, [1, 2], [60])
+
+
+@pytest.mark.parametrize("kept", [[3, 0], [1, 2], [0, 1, 2, 3]])
+def test_an_answer_falls_on_the_rows_of_the_table_that_asks(map_url, kept):
+    sites = pd.DataFrame({"lon": [-119.2, 10, 10, 241.8], "lat": [68.7, 30, 76.5, 68.7]})
+    some = sites.loc[kept]
+    some = some.assign(vic=query(map_url, some.lon, some.lat)["vic"])
+    every = query(map_url, sites.lon.to_numpy(), sites.lat.to_numpy())["vic"]
+    pd.testing.assert_series_equal(some["vic"], every.loc[kept], check_names=False)
+    pd.testing.assert_index_equal(query(map_url, some.lon, some.lat.to_numpy()).index, some.index)
+    with pytest.raises(IcemapError, match="columns of different tables, or in different order"):
+        query(map_url, some.lon, some.lat[::-1])
 
 
 @pytest.mark.parametrize(

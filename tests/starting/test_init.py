@@ -1,6 +1,7 @@
 """A folder of one's own becomes a config and a catalogue that doctor passes."""
 
 import json
+import shlex
 from pathlib import Path
 
 import jsonschema
@@ -120,6 +121,15 @@ def test_what_init_writes_can_be_run_without_an_edit(folder):
     assert grid.north > sites["lat"].max()
     # The rasters have cells of 0.2 degrees.
     assert grid.resolution == pytest.approx(0.25, abs=0.06)
+
+
+def test_the_next_command_can_be_copied_into_a_shell(folder):
+    last = init(folder).output.splitlines()[-1]
+    assert shlex.split(last.removeprefix("Next: ")) == [
+        "icemap",
+        "doctor",
+        str(folder / "config.yaml"),
+    ]
 
 
 def test_doctor_passes(folder):

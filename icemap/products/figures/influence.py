@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.names import model_in_words
 from icemap.products.figures.base_map import base_map
 from icemap.products.figures.projection import View
 from icemap.products.figures.style import (
@@ -69,7 +70,7 @@ def importance_figure(
             [sizes.get(name, 0.0) for name in names],
             height=height,
             color=SERIES[(k + 1) % 6][0],
-            label=member.replace("_", " "),
+            label=model_in_words(member),
         )
     if shap:
         panels[1].set_title(
@@ -116,7 +117,7 @@ def dependence_figure(
                 color=colour,
                 lw=0.9,
                 ms=3,
-                label=member.replace("_", " "),
+                label=model_in_words(member),
             )
         axes.plot(
             x, curve["mean"], "o" if is_class else "-", color=BLUE, lw=2, ms=5, label="ensemble"

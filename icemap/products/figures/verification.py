@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.names import model_in_words
 from icemap.products.figures.base_map import base_map
 from icemap.products.figures.projection import View
 from icemap.products.figures.style import (
@@ -389,7 +390,7 @@ def difference_figure(rows: Sequence[Mapping[str, Any]], unit: str) -> bytes:
                     solid_capstyle="butt",
                 )
             axes.plot(row["difference"], at, "o", ms=5, mfc=colour, mec="white", mew=0.6)
-        axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in reversed(names)])
+        axes.set_yticks(range(len(names)), [model_in_words(name) for name in reversed(names)])
         axes.set_ylim(-0.6, len(names) - 0.4)
         axes.tick_params(axis="y", length=0)
         axes.set_title(f"{title} ({unit})", fontsize=SMALL + 1, loc="left")

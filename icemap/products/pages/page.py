@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from icemap.names import model_in_words
 from icemap.products.pages.glossary import explained
 from icemap.products.pages.numbers import number
 
@@ -41,7 +42,7 @@ def render(
     environment.filters |= {
         "number": number,
         "embedded": embedded,
-        "words": lambda name: str(name).replace("_", " "),
+        "words": model_in_words,
         **(filters or {}),
     }
     return explained(environment.get_template(template).render(**values))

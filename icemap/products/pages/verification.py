@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from icemap.config import Config
 from icemap.ensemble.model import sample_errors
+from icemap.names import model_in_words
 from icemap.products.figures import verification as figures
 from icemap.products.figures.influence import dependence_figure, importance_figure, places_map
 from icemap.products.figures.learning_curve import learning_figure
@@ -176,7 +177,7 @@ def _reliability(
         if name in by_model
     ]
     coverages = {
-        name.replace("_", " "): {
+        model_in_words(name): {
             level: by_model[name][f"coverage_{100 * level:g}"] for level in COVERAGES
         }
         for name in shown
@@ -245,7 +246,7 @@ def _groups(rows: Sequence[Row]) -> dict[str, list[dict[str, object]]]:
                 {
                     **row,
                     "others": {
-                        name.replace("_", " "): other["crps"] for name, other in others.items()
+                        model_in_words(name): other["crps"] for name, other in others.items()
                     },
                 }
             )
