@@ -169,16 +169,18 @@ class MaskConfig(Section):
             raise ValueError(
                 f"the mask '{self.source}' does nothing: give at_least, at_most or counts"
             )
-        if None not in (self.at_least, self.at_most) and self.at_least > self.at_most:
+        low, high = self.at_least, self.at_most
+        if low is not None and high is not None and low > high:
             raise ValueError(
-                f"no cell can be in the mask '{self.source}': at_least {self.at_least:g} is above"
-                f" at_most {self.at_most:g}; exchange them, or give one of them"
+                f"no cell can be in the mask '{self.source}': at_least {low:g} is above at_most"
+                f" {high:g}; exchange them, or give one of them"
             )
         return self
 
 
 class SitesConfig(Section):
-    """A table of sites that already have one value of the target each.
+    """A table of sites that already have one value of the target each. Ice contents are taken to be
+    of the 5 m below the permafrost table, as totals are.
 
     ``missing`` lists the codes that stand for no value, such as -9999; an empty list says that
     every number is a value.

@@ -46,9 +46,13 @@ _ANOTHER_NUMBER = re.compile(r"[-+]?(0[0-7_]*[1-7][0-7_]+|\d[\d_]*(:[0-5]?\d)+(\
 class _Loader(yaml.SafeLoader):
     """YAML without the same key twice, and without numbers that are not what they look like."""
 
-    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         # YAML 1.1 counts by eight behind a leading 0, and by sixty where colons are.
-        if node.tag in _NUMBERS and _ANOTHER_NUMBER.fullmatch(node.value):
+        if (
+            node.tag in _NUMBERS
+            and isinstance(node, yaml.ScalarNode)
+            and _ANOTHER_NUMBER.fullmatch(node.value)
+        ):
             raise yaml.constructor.ConstructorError(
                 None,
                 None,

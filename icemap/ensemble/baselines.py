@@ -70,8 +70,8 @@ class _NormalMixture(PredictiveMixture):
         """Means (n, k), standard deviations (k,) and weights (k,)."""
         raise NotImplementedError
 
-    def _parts(self, F: ArrayLike) -> tuple[Array, Array, Array]:
-        return self._components(self._checked(F))
+    def _parts(self, F: ArrayLike, y: ArrayLike | None = None) -> tuple[Array, Array, Array]:
+        return self._components(self._checked(F, y))
 
     def _target(self, y: ArrayLike, n: int) -> Array:
         return check_target(np.broadcast_to(np.asarray(y), (n,)) if np.ndim(y) == 0 else y, n, None)
@@ -83,19 +83,19 @@ class _NormalMixture(PredictiveMixture):
 
     def cdf(self, F: ArrayLike, y: ArrayLike) -> Array:
         """P(Y <= y | f), (n,); y is one value or one per row."""
-        means, sigmas, weights = self._parts(F)
+        means, sigmas, weights = self._parts(F, y)
         return special.ndtr((self._target(y, len(means))[:, None] - means) / sigmas) @ weights
 
     def pdf(self, F: ArrayLike, y: ArrayLike) -> Array:
         """Predictive density at y, (n,), per unit of the target."""
-        means, sigmas, weights = self._parts(F)
+        means, sigmas, weights = self._parts(F, y)
         return _normal_pdf((self._target(y, len(means))[:, None] - means) / sigmas) @ (
             weights / sigmas
         )
 
     def crps(self, F: ArrayLike, y: ArrayLike) -> Array:
         """Continuous ranked probability score in closed form, (n,), in units of the target."""
-        means, sigmas, weights = self._parts(F)
+        means, sigmas, weights = self._parts(F, y)
         return normal_mixture_crps(self._target(y, len(means)), means, sigmas, weights)
 
     def variance(self, F: ArrayLike) -> tuple[Array, Array]:

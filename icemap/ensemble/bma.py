@@ -356,7 +356,7 @@ class CopulaBMA(PredictiveMixture):
 
     def cdf(self, F: ArrayLike, y: ArrayLike) -> Array:
         """G(y | f) = P(Y <= y | f), (n,); y is one value or one per row."""
-        members = self._checked(F)
+        members = self._checked(F, y)
         u = np.asarray(self.target_margin_.cdf(self._target(y, len(members))), dtype=np.float64)
         return self._linear(u[:, None], self.member_levels(members))[:, 0]
 
@@ -369,7 +369,7 @@ class CopulaBMA(PredictiveMixture):
 
     def pdf(self, F: ArrayLike, y: ArrayLike) -> Array:
         """Predictive density at y, (n,), per unit of the target; at an atom, its probability."""
-        members = self._checked(F)
+        members = self._checked(F, y)
         v, target = self.member_levels(members), self._target(y, len(members))
         left, right = (u[:, None] for u in cdf_interval(self.target_margin_, target))
         density = (
@@ -394,7 +394,7 @@ class CopulaBMA(PredictiveMixture):
         seed : int or SeedSequence
             Of the draws at atoms.
         """
-        members = self._checked(F)
+        members = self._checked(F, y)
         v, target = self.member_levels(members), self._target(y, len(members))
         left, right = (
             self._linear(u[:, None], v)[:, 0] for u in cdf_interval(self.target_margin_, target)
@@ -405,7 +405,7 @@ class CopulaBMA(PredictiveMixture):
         """Continuous ranked probability score, (n,), in units of the target (Gneiting & Raftery
         2007, doi:10.1198/016214506000001437).
         """
-        members = self._checked(F)
+        members = self._checked(F, y)
         v, target = self.member_levels(members), self._target(y, len(members))
         return np.concatenate(
             [

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,38 @@ def member_names(F: Any, members: int) -> list[str]:
     return [f"member {k}" for k in range(members)] if columns is None else [str(c) for c in columns]
 
 
-def check_members(estimator: Any, F: Any) -> Array:
+def require_rows(**given: Any) -> None:
+    """Refuse what NumPy passes over: masked values, and tables whose rows have the same names in
+    another order.
+
+    Parameters
+    ----------
+    **given : array_like or None
+        Arrays, tables and columns with the same rows, by name.
+
+    Raises
+    ------
+    ValueError
+        Naming what is wrong, and what to do.
+    """
+    for name, value in given.items():
+        if isinstance(value, np.ma.MaskedArray) and (masked := np.ma.getmaskarray(value)).any():
+            raise ValueError(
+                f"{int(masked.sum())} values of {name} are masked (first in row"
+                f" {int(np.argwhere(masked)[0][0])}): drop those rows, or fill the values."
+            )
+    tables = [(name, value.index) for name, value in given.items() if hasattr(value, "iloc")]
+    for name, index in tables[1:]:
+        first, rows = tables[0]
+        if len(index) == len(rows) and not index.equals(rows) and Counter(index) == Counter(rows):
+            raise ValueError(
+                f"{first} and {name} have the same index in another order: bring {name} into the"
+                f" order of {first} with .loc[{first}.index], or give arrays if rows are meant by"
+                " their place."
+            )
+
+
+def check_members(estimator: Any, F: Any, y: Any = None) -> Array:
     """Member predictions as a float64 array (n, members), for a fitted estimator, which says in
     scikit-learn's words what shape, type or columns do not fit.
 
@@ -53,6 +85,7 @@ def check_members(estimator: Any, F: Any) -> Array:
     """
     from sklearn.utils.validation import validate_data
 
+    require_rows(F=F, y=y)
     values = validate_data(estimator, F, reset=False, dtype=np.float64, ensure_all_finite=False)
     return _require_finite(values, estimator.member_names_)
 
@@ -115,11 +148,13 @@ def check_bounds(bounds: Any) -> Bounds | None:
     """The bounds as a pair of floats, or None."""
     if bounds is None:
         return None
-    low, high = (float(b) for b in bounds)
+    pair = tuple(bounds)
+    try:
+        low, high = (float(b) for b in pair)
+    except (TypeError, ValueError):
+        low = high = math.nan
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise ValueError(
-            f"bounds are {tuple(bounds)}; give two finite numbers, the lower first, or None."
-        )
+        raise ValueError(f"bounds are {pair}; give two finite numbers, the lower first, or None.")
     return low, high
 
 
@@ -222,6 +257,7 @@ def check_fit(
     """
     from sklearn.utils.validation import validate_data
 
+    require_rows(F=F, y=y, sample_weight=sample_weight)
     members, target = validate_data(
         estimator,
         F,

@@ -85,6 +85,11 @@ class PredictorCoding:
         for column, name in zip(values.T, names, strict=True):
             if name in classes:
                 codes, counts = np.unique(column, return_counts=True)
+                if (broken := codes[codes != np.floor(codes)]).size:
+                    raise ValueError(
+                        f"the predictor '{name}' has the class {broken[0]:g}: classes are whole"
+                        " numbers, their codes."
+                    )
                 seen[name] = tuple(int(code) for code in codes)
                 levels[name] = tuple(
                     int(code) for code, count in zip(codes, counts) if count >= MIN_CLASS

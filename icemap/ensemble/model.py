@@ -17,12 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from icemap.boreholes.pseudo import is_pseudo
 from icemap.boreholes.samples import SAMPLE_COLUMNS
-from icemap.ensemble.checks import fewest_samples
+from icemap.ensemble.checks import check_weights, fewest_samples
 from icemap.ensemble.coding import POSITION, PredictorCoding
 from icemap.ensemble.fit_parts import fit_parts
 from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.gaussian_process import ProcessKernel
-from icemap.ensemble.inputs import predictors_of, vectors_of
+from icemap.ensemble.inputs import columns_of, predictors_of, vectors_of
 from icemap.ensemble.members import MEMBERS, member_inputs, predict_members
 from icemap.ensemble.pool_parts import Partners, PoolParts
 from icemap.ensemble.pooled import PooledMixture, replicate_interval
@@ -203,7 +203,7 @@ class IceEnsemble(BaseEstimator):
                 f"there are {count} samples, an ensemble needs at least {needed}: add sites,"
                 " or accept more grades."
             )
-        X, vectors = samples[names].to_numpy(dtype=float), vectors_of(samples)
+        X, vectors = columns_of(samples, names), vectors_of(samples)
         may_know = self.position is not False and not self.followed.published
         if may_know and vectors is not None and np.isfinite(vectors).all():
             X, names = np.column_stack([X, vectors]), [*names, *POSITION]
@@ -224,7 +224,7 @@ class IceEnsemble(BaseEstimator):
     def table(self, samples: pd.DataFrame) -> TrainingTable:
         """The samples as coded arrays."""
         X, _ = self.columns_.encode(predictors_of(samples, self.columns_))
-        y = samples["value"].to_numpy(dtype=float)
+        y, *places = columns_of(samples, ["value", "lon", "lat"]).T
         if not np.isfinite(y).all():
             raise ValueError(
                 f"the column 'value' is missing in row {int(np.argmax(~np.isfinite(y)))}: leave out"
@@ -236,23 +236,20 @@ class IceEnsemble(BaseEstimator):
                 f"the column 'value' is {y[row]:g} in row {row}, outside the bounds"
                 f" {list(self.bounds)}: correct the row or the target's bounds."
             )
-        weight = (
-            samples["weight"].to_numpy(dtype=float)
-            if "weight" in samples
-            else np.ones(len(samples))
-        )
-        cell = (
-            samples["cell"].to_numpy(dtype=np.int64)
-            if "cell" in samples
-            else np.arange(len(samples))
-        )
-        places = samples["lon"].to_numpy(dtype=float), samples["lat"].to_numpy(dtype=float), cell
+        weight = check_weights(samples.get("weight"), len(samples))
+        cell = columns_of(samples, ["cell"])[:, 0] if "cell" in samples else np.arange(len(samples))
+        if not np.isfinite(cell).all():
+            raise ValueError(
+                f"the column 'cell' is missing in row {int(np.argmax(~np.isfinite(cell)))}: give"
+                " the number of its cell to every row, or leave the column out."
+            )
         pseudo = is_pseudo(samples)
         table = TrainingTable(
             X,
             y,
             weight,
             *places,
+            cell.astype(np.int64),
             sample_errors(samples),
             pseudo if pseudo.any() else None,
         )

@@ -60,9 +60,9 @@ class PredictiveMixture(RegressorMixin, BaseEstimator):
     def _quantile(self, F: Array, levels: Array) -> Array:
         """Quantiles at the levels of each row, F (n, members) and levels (n, k) -> (n, k)."""
 
-    def _checked(self, F: ArrayLike) -> Array:
+    def _checked(self, F: ArrayLike, y: ArrayLike | None = None) -> Array:
         check_is_fitted(self, "member_names_")
-        return check_members(self, F)
+        return check_members(self, F, y)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -217,14 +217,19 @@ def _fields(
                 f"The variable '{name}' holds {variable.dtype}, but a predictor is a number: give"
                 " classes as their codes."
             )
-        said, wanted = variable.attrs.get("units"), units.get(name)
-        if name in names and not _agree(said, wanted):
-            raise IcemapError(
-                f"The variable '{name}' is in '{said}', but the model was trained with '{wanted}':"
-                " convert it, or correct its attribute 'units'."
-            )
+        if name in names:
+            require_unit(f"The variable '{name}'", variable.attrs.get("units"), units.get(name))
         fields[name] = variable.transpose(*dims)
     return _in_equal_chunks(fields)
+
+
+def require_unit(what: str, said: Any, wanted: str | None) -> None:
+    """Refuse a predictor in another unit than that of the training."""
+    if not _agree(said, wanted):
+        raise IcemapError(
+            f"{what} is in '{said}', but the model was trained with '{wanted}': convert it, or"
+            " correct its attribute 'units'."
+        )
 
 
 def _agree(said: Any, wanted: str | None) -> bool:

@@ -16,6 +16,7 @@ from icemap.ensemble.checks import (
     check_target,
     check_weights,
     distinct_rows,
+    require_rows,
 )
 from icemap.ensemble.members import MEMBERS
 from icemap.ensemble.model import IceEnsemble
@@ -23,7 +24,13 @@ from icemap.ensemble.predictive import check_coverage
 from icemap.ensemble.replicates import TrainingTable
 from icemap.mapping.broadcast import Predictor
 from icemap.mapping.forecast import LEVELS, Distribution, predict_means, predict_quantiles
-from icemap.mapping.lazy import is_dataset, is_lazy, predict_dataset, predict_lazily
+from icemap.mapping.lazy import (
+    is_dataset,
+    is_lazy,
+    predict_dataset,
+    predict_lazily,
+    require_unit,
+)
 from icemap.mapping.learning import learn
 from icemap.mapping.models import Model, TrainedModel, open_saved
 from icemap.mapping.sample_inputs import places_and_groups, require_different, target_of, vectors_at
@@ -172,16 +179,17 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array of shape (n, predictors)
-            Units in ``X.attrs["units"]``, a mapping of column to unit, are those that a Dataset
-            must have.
+            Units in ``X.attrs["units"]``, a mapping of column to unit, are those that a Dataset,
+            or another table that says its own, must have.
         y : Series or array of shape (n,)
             The name of a Series is that of the map's variables (``vic`` if it has none), and
             ``y.attrs`` may have its ``units`` and ``long_name``.
         sample_weight : array_like of shape (n,), optional
             Such as declustering weights, >= 0.
         coordinates : array_like of shape (n, 2), optional
-            Longitude and latitude in degrees: folds are then of spatial blocks, and samples of one
-            place stay together.
+            Longitude and latitude in degrees, in this order or, in a DataFrame, by the names of
+            its columns (``lon`` and ``lat``, or in full): folds are then of spatial blocks, and
+            samples of one place stay together.
         groups : array_like of shape (n,), optional
             Samples of a group stay on one side of every split.
 
@@ -195,6 +203,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
                 "fit takes a table in memory: call .compute() on the predictors of the samples"
                 " first. Only predict takes what is lazy."
             )
+        require_rows(X=X, y=y, sample_weight=sample_weight, coordinates=coordinates, groups=groups)
         values, target = validate_data(
             self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2
         )
@@ -313,8 +322,8 @@ class IceRegressor(RegressorMixin, BaseEstimator):
             return predict_dataset(X, self.model_)
         if is_lazy(X):
             return predict_lazily(X, self.model_, self.n_features_in_)
-        values = self._checked(X)
-        return predict_means(self.predictor_, values, vectors_at(coordinates, len(values)))
+        values, where = self._checked(X, coordinates)
+        return predict_means(self.predictor_, values, where)
 
     def predict_interval(
         self, X: Any, coverage: float = 0.95, coordinates: ArrayLike | None = None
@@ -344,8 +353,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
             See `predict`.
         """
         check_is_fitted(self)
-        values = self._checked(X)
-        where = vectors_at(coordinates, len(values))
+        values, where = self._checked(X, coordinates)
         return predict_quantiles(self.predictor_, values, q, where)
 
     def predict_distribution(self, X: Any, coordinates: ArrayLike | None = None) -> Distribution:
@@ -353,22 +361,26 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         ``sample`` and ``mean``; coordinates as in `predict`.
         """
         check_is_fitted(self)
-        values = self._checked(X)
-        where = vectors_at(coordinates, len(values))
+        values, where = self._checked(X, coordinates)
         return Distribution(
             predict_means(self.predictor_, values, where),
             LEVELS,
             predict_quantiles(self.predictor_, values, LEVELS, where),
         )
 
-    def _checked(self, X: Any) -> Array:
+    def _checked(self, X: Any, coordinates: Any) -> tuple[Array, Array | None]:
+        """Predictors of a table, and where its rows are."""
         if is_lazy(X) or is_dataset(X):
             raise TypeError(
                 "intervals, quantiles and distributions are those of a table in memory: call"
                 " .compute() first, or predict a Dataset, which has the bounds of the 95 %"
                 " interval."
             )
-        return np.asarray(validate_data(self, X, reset=False, dtype=[np.float64, np.float32]))
+        require_rows(X=X, coordinates=coordinates)
+        for name, said in getattr(X, "attrs", {}).get("units", {}).items():
+            require_unit(f"The column '{name}'", said, self.model_.units.get(name))
+        values = np.asarray(validate_data(self, X, reset=False, dtype=[np.float64, np.float32]))
+        return values, vectors_at(coordinates, len(values))
 
     # --- parts
 

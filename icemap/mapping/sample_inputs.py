@@ -52,7 +52,7 @@ def places_and_groups(
     """Longitude, latitude and number of the group of each sample; None where nothing says."""
     lon = lat = cell = None
     if coordinates is not None:
-        places = np.asarray(coordinates, dtype=np.float64)
+        places = _in_order(coordinates)
         if places.shape != (n, 2):
             raise ValueError(
                 f"coordinates have the shape {places.shape}: give longitude and latitude of each of"
@@ -93,3 +93,12 @@ def target_of(y: Any, bounds: tuple[float, float] | None) -> TargetConfig:
     except ValueError:
         # Such as a name of digits alone, which no variable can have.
         return TargetConfig(name=f"target_{name}".rstrip("_"), bounds=bounds, **words)
+
+
+def _in_order(coordinates: Any) -> Array:
+    """Longitude and latitude, by the names of a table's columns where they say which is which."""
+    columns = {str(name).lower(): name for name in getattr(coordinates, "columns", ())}
+    for pair in (("lon", "lat"), ("longitude", "latitude")):
+        if set(pair) <= set(columns):
+            coordinates = coordinates[[columns[name] for name in pair]]
+    return np.asarray(coordinates, dtype=np.float64)

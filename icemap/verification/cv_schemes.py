@@ -259,7 +259,8 @@ def sample_facts(table: TrainingTable, block_degrees: float) -> str:
     told = (
         "enough to say how sure the scores are"
         if len(sizes) >= MIN_BLOCKS
-        else f"too few to say how sure the scores are ({MIN_BLOCKS} clusters are needed)"
+        else f"too few to say how sure the scores are ({MIN_BLOCKS} clusters are needed), so that"
+        " their intervals, of smaller blocks, are too narrow"
     )
     return (
         f"{len(table)} samples, worth {worth:.0f} samples spread evenly, in {len(sizes)}"

@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -53,3 +54,18 @@ def test_a_member_without_weight_may_be_constant():
     fitted = CopulaBMA(idle=(1,)).fit(np.column_stack([F[:, 0], np.full(len(y), 3.0)]), y)
     assert fitted.weights_.tolist() == [1.0, 0.0]
     assert np.isfinite(fitted.predict([[40.0, 3.0]])).all()
+
+
+@pytest.mark.parametrize("estimator", [CopulaBMA(), GaussianBMA(), BestMember(), EqualWeights()])
+def test_rows_that_do_not_belong_together_are_refused(estimator):
+    F, y = (pd.DataFrame(table()[0]).add_prefix("m"), pd.Series(table()[1]))
+    fitted, other = estimator.fit(F, y), y.sample(frac=1, random_state=0)
+    for wrong in (estimator.fit, fitted.crps, fitted.cdf, fitted.pdf):
+        with pytest.raises(ValueError, match="F and y have the same index in another order"):
+            wrong(F, other)
+    masked = np.ma.masked_greater(y.to_numpy(), 60)
+    for wrong in (estimator.fit, fitted.crps):
+        with pytest.raises(ValueError, match="values of y are masked"):
+            wrong(F, masked)
+    rows = F.index[::-1]
+    np.testing.assert_array_equal(fitted.crps(F.loc[rows], y.loc[rows]), fitted.crps(F, y)[::-1])

@@ -186,3 +186,44 @@ def test_member_predictions_in_units_are_those_of_every_member(fitted):
     found = replicate.in_units(F)
     assert found.shape == (len(F), len(replicate.members))
     np.testing.assert_array_equal(found[:, -1], replicate.scale.inverse(F[:, -2]))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.assign(name="a"), "column 'name' holds something else than numbers"),
+        (lambda t: t.drop(columns="lon"), "column 'lon' is not in the table"),
+        (lambda t: t.drop(columns="value"), "column 'value' is not in the table"),
+        (lambda t: pd.concat([t, t[["slope"]]], axis=1), "column 'slope' is in the table 2 times"),
+        (lambda t: t.assign(weight=-1.0), "sample_weight must hold finite numbers"),
+        (lambda t: t.assign(cell=np.where(t.index == 3, np.nan, t.index)), "'cell' is missing in"),
+        (lambda t: t.assign(rock=t.rock + 0.5), "'rock' has the class 1.5: classes are whole"),
+    ],
+)
+def test_a_wrong_table_is_told_by_its_column(change, words):
+    with pytest.raises(ValueError, match=words):
+        model().prepare(change(table()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.astype({"slope": str, "value": object}),
+        lambda t: t.astype({"rock": "category", "maat": "float64"}),
+        lambda t: t.assign(weight=1, cell=range(len(t))),
+        lambda t: t[t.columns[::-1]][["maat", "slope", "rock", "lat", "lon", "value"]],
+    ],
+)
+def test_numbers_of_any_type_are_taken(change):
+    expected = model().prepare(table())
+    made = model().prepare(change(table()))
+    np.testing.assert_array_equal(made.X, expected.X)
+    np.testing.assert_array_equal(made.y, expected.y)
+
+
+def test_what_is_predicted_has_the_predictors(fitted):
+    with pytest.raises(ValueError, match="column 'rock' is not in the table"):
+        fitted.predict(table().drop(columns="rock"))
+    masked = np.ma.masked_less(table()[["maat", "slope", "rock"]].to_numpy(), -14)
+    with pytest.raises(ValueError, match="values of X are masked"):
+        fitted.predict(masked)

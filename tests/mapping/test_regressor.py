@@ -206,6 +206,8 @@ def test_in_the_feature_arrays_of_sklearn_raster():
         ({"classes": ["rock"]}, "classes names 'rock', which is not among the predictors"),
         ({"monotone": {"ice": 1}}, "monotone names 'ice'"),
         ({"bounds": (0, 20)}, "outside the bounds 0 to 20"),
+        ({"bounds": (0, None)}, "give two finite numbers"),
+        ({"classes": ["slope"]}, "classes are whole numbers"),
     ],
 )
 def test_wrong_settings_are_sentences(change, words):
@@ -229,3 +231,87 @@ def test_numbers_left_open_are_those_that_the_samples_carry(samples, expected):
     assert (carried.replicates, carried.folds, carried.candidates) == expected
     asked = IceRegressor(replicates=3, folds=4, candidates=5)._ensemble(samples, None)
     assert (asked.replicates, asked.folds, asked.candidates) == (3, 4, 5)
+
+
+def named(count: int = 40) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(count, 2)), columns=["maat", "slope"])
+    # Both could be a latitude.
+    places = pd.DataFrame({"lat": rng.uniform(60, 75, count), "lon": rng.uniform(5, 30, count)})
+    return X, 30 + 9 * X["maat"] + rng.normal(size=count), places
+
+
+@pytest.mark.parametrize("what", ["y", "sample_weight", "coordinates", "groups"])
+def test_rows_of_one_index_in_another_order_are_refused(what):
+    X, y, places = named()
+    parts = {
+        "y": y,
+        "sample_weight": y * 0 + 1,
+        "coordinates": places,
+        "groups": pd.Series(np.arange(len(y)) % 5),
+    }
+    other = parts[what].sample(frac=1, random_state=1)
+    with pytest.raises(ValueError, match=f"X and {what} have the same index in another order"):
+        clone(QUICK).fit(X, **{"y": y, what: other})
+    # By their place, or where the index says nothing of it.
+    for plain in (other.to_numpy(), other.set_axis(range(900, 900 + len(X)))):
+        clone(QUICK).fit(X, **{"y": y, what: plain})
+
+
+@pytest.mark.parametrize("what", ["X", "y", "sample_weight", "coordinates"])
+def test_masked_values_are_refused_and_masks_of_nothing_are_not(what):
+    X, y, places = named()
+    parts = {
+        "X": X.to_numpy(),
+        "y": y.to_numpy(),
+        "sample_weight": np.ones(len(X)),
+        "coordinates": places[["lon", "lat"]].to_numpy(),
+    }
+    mask = np.zeros(parts[what].shape, dtype=bool)
+    given = {**parts, what: np.ma.masked_array(parts[what], mask)}
+    clone(QUICK).fit(**given)
+    given[what].mask[7] = True
+    with pytest.raises(ValueError, match=rf"values of {what} are masked \(first in row 7\)"):
+        clone(QUICK).fit(**given)
+
+
+def test_masked_pixels_are_refused(fitted):
+    pixels = np.ma.masked_less(np.array([[1.0] * fitted.n_features_in_, [-9999.0] * 3]), -9000)
+    with pytest.raises(ValueError, match=r"3 values of X are masked \(first in row 1\)"):
+        fitted.predict(pixels)
+
+
+def test_coordinates_are_told_by_the_names_of_their_columns():
+    X, y, places = named()
+    expected = clone(QUICK).fit(X, y, coordinates=places[["lon", "lat"]].to_numpy())
+    for table in (
+        places,
+        places[["lon", "lat"]].assign(depth=3.0),
+        places.rename(columns={"lon": "Longitude", "lat": "Latitude"}),
+        places[["lon", "lat"]].set_axis([0, 1], axis=1),
+    ):
+        made = clone(QUICK).fit(X, y, coordinates=table)
+        np.testing.assert_array_equal(made.predict(X), expected.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("trained", "asked", "right"),
+    [
+        ("degC", "K", False),
+        ("m", "cm", False),
+        ("degC", "celsius", True),
+        ("m", "metre", True),
+        ("m", None, True),
+        (None, "m", True),
+    ],
+)
+def test_a_table_in_another_unit_is_refused(trained, asked, right):
+    X, y, _ = named()
+    X.attrs["units"] = {} if trained is None else {"maat": trained}
+    model = clone(QUICK).fit(X, y)
+    X.attrs["units"] = {} if asked is None else {"maat": asked}
+    if right:
+        assert np.isfinite(model.predict(X)).all()
+        return
+    with pytest.raises(icemap.IcemapError, match=f"'maat' is in '{asked}', but .* '{trained}'"):
+        model.predict_interval(X)

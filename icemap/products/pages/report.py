@@ -58,6 +58,8 @@ class Report:
         A few headline numbers, label -> value.
     storage : sequence of rows
         From :func:`storage_rows`.
+    depth_m : float or None
+        Metres below the permafrost table that the totals of ice are of.
     has_residual : bool
         Whether the totals include the correlated residual.
     preview : str
@@ -96,6 +98,7 @@ class Report:
     replicates: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
     storage: Sequence[Row] = ()
+    depth_m: float | None = None
     has_residual: bool = False
     preview: str = ""
     skill: str = ""

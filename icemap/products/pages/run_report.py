@@ -22,6 +22,7 @@ from icemap.json_records import (
     read_record,
     step_facts,
 )
+from icemap.names import model_in_words
 from icemap.products.figures.boreholes import boreholes_map
 from icemap.products.figures.comparison import comparison_maps
 from icemap.products.figures.influence import importance_figure
@@ -37,7 +38,7 @@ from icemap.products.pages.report import (
 )
 from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import exists, join, write_bytes
-from icemap.totals.opened_map import read_storage
+from icemap.totals.opened_map import THICKNESS_M, read_storage
 from icemap.totals.residual_field import Variogram
 from icemap.totals.residuals import Residuals
 from icemap.totals.variogram_fit import empirical_variogram
@@ -93,10 +94,11 @@ def write_run_report(
         title=config.title,
         target=config.target,
         map_png=picture,
-        members=[name.replace("_", " ") for name in config.ensemble.members],
+        members=[model_in_words(name) for name in config.ensemble.members],
         replicates=config.ensemble.replicates,
-        facts=_facts(config, verification, table, len(sites)),
+        facts=_facts(config, verification, storage, table, len(sites)),
         storage=storage_rows(table),
+        depth_m=storage.get("thickness_m", THICKNESS_M) if "ice_km3" in table else None,
         has_residual=bool((table["share_residual"] > 0).any()),
         pages=PAGES,
         preview=config.preview,
@@ -138,7 +140,11 @@ def _compared(config: Config, found: Comparison) -> ComparedMap:
 
 
 def _facts(
-    config: Config, verification: Mapping[str, Any], table: pd.DataFrame, sites: int
+    config: Config,
+    verification: Mapping[str, Any],
+    storage: StorageRecord,
+    table: pd.DataFrame,
+    sites: int,
 ) -> dict[str, object]:
     facts: dict[str, object] = {"training sites": sites, "predictors": len(config.predictors)}
     if count := verification.get("pseudo_sites"):
@@ -158,7 +164,8 @@ def _facts(
     whole = table[table["region"] == "all"].iloc[0].to_dict()
     if "ice_km3" in table:
         between = interval_words(whole, "ice_km3")
-        return {f"km³ of ice (95 % interval {between})": whole["ice_km3"]} | facts
+        depth = f"the uppermost {storage.get('thickness_m', THICKNESS_M):g} m of permafrost"
+        return {f"km³ of ice in {depth} (95 % interval {between})": whole["ice_km3"]} | facts
     between = interval_words(whole, "mean")
     unit = config.target.unit
     return {f"mean over the map, {unit} (95 % interval {between})": whole["mean"]} | facts
@@ -246,7 +253,7 @@ def verification_rows(rows: Sequence[Mapping[str, Any]], unit: str) -> list[dict
     return [
         {
             "folds": row["folds"],
-            "model": row["model"].replace("_", " "),
+            "model": model_in_words(row["model"]),
             "skill against climatology [%]": _in_percent(row.get("crpss")),
             "95 % interval of skill": _span(row.get("crpss_low"), row.get("crpss_high")),
             **{name: row.get(key) for key, name in columns.items()},
@@ -374,7 +381,7 @@ def _provenance(config: Config, provenance: RunRecord) -> dict[str, object]:
 
 def _weights(training: Mapping[str, Any]) -> list[dict[str, object]]:
     return [
-        {"member": name.replace("_", " "), "weight": weight}
+        {"member": model_in_words(name), "weight": weight}
         for name, weight in training.get("mean_weights", {}).items()
     ]
 

@@ -159,6 +159,12 @@ def test_words_are_escaped_and_empty_parts_left_out(report, tmp_path):
     assert "Provenance" in least
 
 
+@pytest.mark.parametrize(("metres", "said"), [(5.0, "uppermost 5 m"), (2.5, "uppermost 2.5 m")])
+def test_totals_of_ice_say_their_depth(report, tmp_path, metres, said):
+    text = "".join(page(replace(report, depth_m=metres), tmp_path).text)
+    assert f"Ice of the {said} of permafrost." in text
+
+
 def test_another_target_has_a_mean_not_a_volume(tmp_path):
     table = pd.DataFrame(
         [
