@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -286,7 +287,7 @@ def read_coordinates(url: str) -> tuple[NDArray[Any], NDArray[Any]]:
     return latitudes, longitudes
 
 
-def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
+def open_gridded(url: str | PathLike[str], what: str, **storage_options: Any) -> xr.Dataset:
     """Open a group lazily; nodata becomes NaN.
 
     Raises
@@ -296,6 +297,7 @@ def open_gridded(url: str, what: str, **storage_options: Any) -> xr.Dataset:
     """
     import xarray as xr
 
+    url = fspath(url)
     group = open_stored(url, what, **storage_options)
     with storage_errors(url, "open"):
         consolidated = group.metadata.consolidated_metadata is not None
@@ -315,6 +317,12 @@ def grid_of(dataset: xr.Dataset) -> Grid:
     IcemapError
         If the coordinates do not have equal steps, or are in another order than they were written.
     """
+    missing = [name for name in (*DIMENSIONS, "spatial_ref") if name not in dataset.variables]
+    if missing:
+        raise IcemapError(
+            f"The dataset has no coordinate '{missing[0]}': give it with the coordinates that it"
+            " was opened with, under their names."
+        )
     lat, lon = np.asarray(dataset.latitude), np.asarray(dataset.longitude)
     values = [float(v) for v in str(dataset.spatial_ref.attrs["GeoTransform"]).split()]
     west, step, north = values[0], values[1], values[3]

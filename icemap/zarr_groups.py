@@ -7,6 +7,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -47,7 +48,7 @@ def zarr_group(url: str, mode: Literal["r", "r+", "a"], **storage_options: Any) 
     )
 
 
-def open_stored(url: str, what: str, **storage_options: Any) -> zarr.Group:
+def open_stored(url: str | PathLike[str], what: str, **storage_options: Any) -> zarr.Group:
     """The group as it is stored, for those who read so little that xarray would take longer.
 
     Raises
@@ -55,6 +56,7 @@ def open_stored(url: str, what: str, **storage_options: Any) -> zarr.Group:
     IcemapError
         If nothing is there.
     """
+    url = fspath(url)
     with storage_errors(url, "open"):
         try:
             return zarr_group(url, "r", **storage_options)

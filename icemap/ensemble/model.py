@@ -224,7 +224,7 @@ class IceEnsemble(BaseEstimator):
     def table(self, samples: pd.DataFrame) -> TrainingTable:
         """The samples as coded arrays."""
         X, _ = self.columns_.encode(predictors_of(samples, self.columns_))
-        y, *places = columns_of(samples, ["value", "lon", "lat"]).T
+        y, lon, lat = columns_of(samples, ["value", "lon", "lat"]).T
         if not np.isfinite(y).all():
             raise ValueError(
                 f"the column 'value' is missing in row {int(np.argmax(~np.isfinite(y)))}: leave out"
@@ -248,7 +248,8 @@ class IceEnsemble(BaseEstimator):
             X,
             y,
             weight,
-            *places,
+            lon,
+            lat,
             cell.astype(np.int64),
             sample_errors(samples),
             pseudo if pseudo.any() else None,

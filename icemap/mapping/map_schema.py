@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -269,7 +270,7 @@ def _convention(name: str, repository: str, uuid: str) -> dict[str, str]:
     }
 
 
-def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
+def open_map(url: str | PathLike[str], level: int = 0, **storage_options: Any) -> xr.Dataset:
     """Open a map lazily from a folder, ``s3://`` or ``https://``.
 
     Parameters
@@ -293,6 +294,7 @@ def open_map(url: str, level: int = 0, **storage_options: Any) -> xr.Dataset:
     IcemapError
         If there is no map, or no such level of it.
     """
+    url = fspath(url)
     dataset = open_gridded(url, "map", **storage_options)
     levels = [str(one["asset"]) for one in dataset.attrs.get("multiscales", {}).get("layout", [])][
         1:

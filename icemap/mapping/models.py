@@ -7,6 +7,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike, fspath
 from typing import Any, Protocol
 
 import numpy as np
@@ -140,8 +141,9 @@ class SavedModel:
         raise IcemapError(f"This ensemble is saved at {self.url}: copy that folder.")
 
 
-def ensemble_url(url: str) -> str:
+def ensemble_url(url: str | PathLike[str]) -> str:
     """Where the ensemble is, given its address or that of its run."""
+    url = fspath(url)
     of_run = RunFolder(url.rstrip("/")).ensemble
     return of_run if not exists(join(url, MANIFEST)) and exists(join(of_run, MANIFEST)) else url
 

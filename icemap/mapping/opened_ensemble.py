@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
 from typing import Any, overload
 
 import numpy as np
@@ -139,7 +140,7 @@ class OpenedEnsemble(IceEnsemble):
         return Prediction(**joined)
 
 
-def open_ensemble(url: str) -> IceEnsemble:
+def open_ensemble(url: str | PathLike[str]) -> IceEnsemble:
     """Open a saved ensemble from a folder or bucket, its own or that of its run.
 
     Its predictions are those of ``icemap map``, to the bit, and agree with the members' own to

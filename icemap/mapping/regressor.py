@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from inspect import signature
+from os import PathLike, fspath
 from typing import Any, Self
 
 import numpy as np
@@ -403,15 +404,15 @@ class IceRegressor(RegressorMixin, BaseEstimator):
 
     # --- storage
 
-    def save(self, url: str) -> None:
+    def save(self, url: str | PathLike[str]) -> None:
         """Write the ensemble with its calibration and applicability to a folder or bucket, in
         formats that load without running code; `from_run` reads it.
         """
         check_is_fitted(self)
-        self.model_.save(url)
+        self.model_.save(fspath(url))
 
     @classmethod
-    def from_run(cls, url: str) -> Self:
+    def from_run(cls, url: str | PathLike[str]) -> Self:
         """The trained and verified ensemble of a run, at the address of the run or of its ensemble.
 
         Raises
@@ -419,7 +420,7 @@ class IceRegressor(RegressorMixin, BaseEstimator):
         IcemapError
             If there is none, or it is not whole.
         """
-        saved = open_saved(url)
+        saved = open_saved(fspath(url))
         own = {name: value for name, value in saved.parameters.items() if name in cls._settings()}
         model = cls(**own, random_state=saved.parameters["seed"])
         model.model_, model.target_ = saved, saved.target

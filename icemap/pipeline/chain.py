@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from os import PathLike, fspath
 
 from icemap.addresses import hide_in_logs
 from icemap.config import load_config
@@ -22,7 +23,7 @@ STEPS = tuple(
 
 
 def run(
-    config_url: str,
+    config_url: str | PathLike[str],
     steps: Sequence[str] | None = None,
     cluster: str = "local",
     workers: int = 2,
@@ -72,6 +73,7 @@ def run(
 
     end_if_a_worker_imports_this()
     hide_in_logs()
+    config_url = fspath(config_url)
     names = [step.name for step in STEPS]
     try:
         config = load_config(config_url, quick=quick)

@@ -9,6 +9,7 @@ import socket
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -372,7 +373,7 @@ def identity(source: Source) -> list[Any]:
     ]
 
 
-def open_cube(url: str, **storage_options: Any) -> xr.Dataset:
+def open_cube(url: str | PathLike[str], **storage_options: Any) -> xr.Dataset:
     """Open a predictor cube lazily; nodata is NaN.
 
     Parameters

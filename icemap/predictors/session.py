@@ -40,7 +40,7 @@ def build_cube(
     predictors: Sequence[str],
     masks: Sequence[Mapping[str, Any] | MaskConfig] = (),
     *,
-    url: str | None = None,
+    url: str | os.PathLike[str] | None = None,
     chunk: int = 256,
     title: str = "Ground ice",
 ) -> xr.Dataset:
@@ -121,7 +121,7 @@ def build_cube(
             source, settings.grid, [mask for mask in wanted if mask.source == name]
         )
     )
-    place = None if url is None else resolve(url, HERE)
+    place = None if url is None else resolve(os.fspath(url), HERE)
     if place is not None and (exists(place) or list_names(place)):
         raise IcemapError(
             f"There is something at {place} already: open it with open_cube, delete it, or give"

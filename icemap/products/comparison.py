@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from os import PathLike, fspath
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,13 @@ from icemap.totals.opened_map import OpenedMap
 
 
 def compare(
-    run: str,
-    other: str,
-    classes: str | None = None,
+    run: str | PathLike[str],
+    other: str | PathLike[str],
+    classes: str | PathLike[str] | None = None,
     depth: float | None = None,
     mask: str = DEFAULT_MASK,
     ice: str | None = None,
-    catalog: str | None = None,
+    catalog: str | PathLike[str] | None = None,
     attribute: str | None = None,
     name: str | None = None,
 ) -> Comparison:
@@ -88,6 +89,8 @@ def compare(
         raise IcemapError(f"There is no ice '{ice}': choose from {', '.join(ICE_KINDS)}.")
     if depth is not None and not 0 < depth < np.inf:
         raise IcemapError(f"The depth is {depth:g}: give metres, more than 0.")
+    run, other = fspath(run), fspath(other)
+    classes, catalog = (one and fspath(one) for one in (classes, catalog))
     given = {"other": other, "classes": classes, "depth": depth, "mask": mask, "ice": ice}
     given |= {"catalog": catalog, "attribute": attribute, "name": name}
     settings = CompareConfig.model_validate(given)

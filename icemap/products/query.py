@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,14 +27,14 @@ Answer = dict[str, float | bool | str]
 
 
 def query(
-    map: str | xr.Dataset, lon: ArrayLike, lat: ArrayLike, **storage_options: Any
+    map: str | PathLike[str] | xr.Dataset, lon: ArrayLike, lat: ArrayLike, **storage_options: Any
 ) -> Answer | pd.DataFrame:
     """Value and interval in the cell that holds a place; of each variable the stored chunks with
     the places are read, not the map.
 
     Parameters
     ----------
-    map : str or xarray.Dataset
+    map : str, path or xarray.Dataset
         A map or its URL.
     lon, lat : float or array of shape (n,)
         Degrees, WGS84; longitudes from 0 to 360 are taken as well. Those of the answer are from
@@ -59,6 +60,13 @@ def query(
     >>> query("run/map.zarr", 125.7, 62.1)["vic"]  # doctest: +SKIP
     31.4
     """
+    if isinstance(map, PathLike):
+        map = fspath(map)
+    if not isinstance(map, str) and not hasattr(map, "data_vars"):
+        raise IcemapError(
+            "What is asked is no map: give the Dataset that open_map opens, not one variable of it,"
+            " or the address."
+        )
     if np.ndim(lon) or np.ndim(lat):
         dataset = open_map(map, **storage_options) if isinstance(map, str) else map
         return _at_many(dataset, lon, lat)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import reduce
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,15 +70,15 @@ def read_sums(map_url: str) -> Sums:
 
 
 def ice_storage(
-    map_url: str,
-    region: str | None = None,
+    map_url: str | PathLike[str],
+    region: str | PathLike[str] | None = None,
     mask: str = DEFAULT_MASK,
     residual_sd: Mapping[str, float] | None = None,
     thickness_m: float | None = None,
     attribute: str | None = None,
     layer: str | None = None,
-    zones: str | None = None,
-    classes: str | None = None,
+    zones: str | PathLike[str] | None = None,
+    classes: str | PathLike[str] | None = None,
     **storage_options: Any,
 ) -> pd.DataFrame:
     """Ice storage per region, with interval and parts.
@@ -133,9 +134,12 @@ def ice_storage(
         )
     if zones is not None and region is not None:
         raise IcemapError("Totals are either by region or polygons or by zones: give one of them.")
-    opened = OpenedMap.of(map_url, **storage_options)
+    opened = OpenedMap.of(fspath(map_url), **storage_options)
     if zones is not None:
-        return zone_totals(opened, sum_zones(opened, zones, classes, mask), mask, thickness_m)
+        table = None if classes is None else fspath(classes)
+        sums = sum_zones(opened, fspath(zones), table, mask)
+        return zone_totals(opened, sums, mask, thickness_m)
+    region = None if region is None else fspath(region)
     if region is not None and region.lower().endswith(SUFFIXES):
         drawn = sum_polygons(opened, read_zones(region, attribute, layer), mask)
         return zone_totals(opened, drawn, mask, thickness_m)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 from icemap.errors import IcemapError
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def totals(map: str | xr.Dataset, region: str | None = None, **keys: Any) -> pd.DataFrame:
+def totals(
+    map: str | PathLike[str] | xr.Dataset, region: str | PathLike[str] | None = None, **keys: Any
+) -> pd.DataFrame:
     """Totals of a map per region, with interval and parts, see `icemap.ice_storage`.
 
     Parameters
@@ -39,7 +42,7 @@ def totals(map: str | xr.Dataset, region: str | None = None, **keys: Any) -> pd.
     return ice_storage(stored_map(map), region, **keys)
 
 
-def stored_map(map: str | xr.Dataset) -> str:
+def stored_map(map: str | PathLike[str] | xr.Dataset) -> str:
     """Where a map is stored.
 
     Raises
@@ -48,8 +51,8 @@ def stored_map(map: str | xr.Dataset) -> str:
         If a dataset does not say where it was opened, or is another than the map that is there,
         such as a part of it: the totals would not be those of the dataset.
     """
-    if isinstance(map, str):
-        return map
+    if isinstance(map, str | PathLike):
+        return fspath(map)
     url = map.encoding.get("source")
     if not isinstance(url, str):
         raise IcemapError(

@@ -315,3 +315,11 @@ def test_a_table_in_another_unit_is_refused(trained, asked, right):
         return
     with pytest.raises(icemap.IcemapError, match=f"'maat' is in '{asked}', but .* '{trained}'"):
         model.predict_interval(X)
+
+
+def test_paths_are_addresses(fitted, tmp_path):
+    X, _, _ = samples(5)
+    fitted.save(tmp_path / "ensemble")
+    for place in (tmp_path, tmp_path / "ensemble"):
+        np.testing.assert_array_equal(IceRegressor.from_run(place).predict(X), fitted.predict(X))
+        assert icemap.open_ensemble(place).replicates == fitted.ensemble_.replicates

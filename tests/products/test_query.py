@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -132,3 +134,26 @@ def test_an_answer_falls_on_the_rows_of_the_table_that_asks(map_url, kept):
 def test_nowhere_is_a_sentence(map_url, lon, lat, words):
     with pytest.raises(IcemapError, match=words):
         query(map_url, lon, lat)
+
+
+def test_a_path_is_an_address(map_url):
+    path = Path(map_url)
+    assert query(path, -119.2, 68.7) == query(map_url, -119.2, 68.7)
+    pd.testing.assert_frame_equal(query(path, [-119.2], [68.7]), query(map_url, [-119.2], [68.7]))
+    opened = open_map(path)
+    assert opened.identical(open_map(map_url))
+    assert opened.encoding["source"] == map_url
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda ds: ds.vic, "not one variable of it"),
+        (lambda ds: ds.rename(latitude="lat", longitude="lon"), "has no coordinate 'latitude'"),
+        (lambda ds: ds.drop_vars("spatial_ref"), "has no coordinate 'spatial_ref'"),
+    ],
+)
+@pytest.mark.parametrize("lon", [-119.2, [-119.2]])
+def test_what_is_no_map_is_a_sentence(map_url, change, words, lon):
+    with pytest.raises(IcemapError, match=words):
+        query(change(open_map(map_url)), lon, np.abs(lon) / 2)
