@@ -206,7 +206,7 @@ def _misfit(url: str, header: Mapping[str, Any]) -> str:
     if header["format"] != FORMAT or header["version"] != icemap.__version__:
         return (
             f"{name} was packed by icemap {header['version']} (format {header['format']}), this is"
-            f" {icemap.__version__}: start the command again."
+            f" {icemap.__version__}: delete it, and 'icemap train' packs it again."
         )
     if header["ensemble"] != manifest_digest(url):
         return (
