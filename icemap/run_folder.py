@@ -12,6 +12,9 @@ LEDGER = "ledger"
 # Of the verification, in the folder of the ensemble.
 CALIBRATION = "calibration.json"
 APPLICABILITY = "applicability.json"
+#: Of a saved ensemble. It counts up when what predicts changes in its digits, too: an ensemble of
+#: another format is trained again.
+ENSEMBLE_FORMAT = 6
 
 
 @dataclass(frozen=True)

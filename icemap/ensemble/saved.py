@@ -30,9 +30,9 @@ from icemap.ensemble.target import TargetScale
 from icemap.ensemble.tuning import Tuning
 from icemap.errors import IcemapError
 from icemap.provenance import digest
+from icemap.run_folder import ENSEMBLE_FORMAT
 from icemap.store import exists, join, read_bytes, read_json, write_bytes, write_json
 
-FORMAT = 5
 MANIFEST = "manifest.json"
 FOREST = "forest.npz"
 PROCESS = "process.npz"
@@ -164,7 +164,7 @@ def write_manifest(
     write_json(
         join(url, MANIFEST),
         {
-            "format": FORMAT,
+            "format": ENSEMBLE_FORMAT,
             "versions": {
                 "icemap": icemap.__version__,
                 "lightgbm": lightgbm.__version__,
@@ -307,10 +307,10 @@ def read_manifest(url: str) -> Mapping[str, Any]:
             " address."
         )
     manifest = dict(read_json(join(url, MANIFEST)))
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") != ENSEMBLE_FORMAT:
         raise IcemapError(
             f"{url}/{MANIFEST} has format {manifest.get('format')}, this version of icemap reads"
-            f" {FORMAT}: train the ensemble again."
+            f" {ENSEMBLE_FORMAT}: train the ensemble again."
         )
     return manifest
 

@@ -12,6 +12,7 @@ from icemap.json_records import ReplicateRecord
 from icemap.pipeline.learning import one_line, prepared_ensemble
 from icemap.pipeline.steps import Context, Facts, Step
 from icemap.provenance import content_digest, digest, fingerprint
+from icemap.run_folder import ENSEMBLE_FORMAT
 from icemap.store import exists, join, remove
 from icemap.words import class_words, shown_settings, target_words
 
@@ -31,8 +32,10 @@ def _depends(context: Context) -> Any:
 
     for name in context.config.ensemble.members:
         require_member(name, len(context.config.predictors), context.config.target.bounds)
+    settings = context.config.ensemble.model_dump()
+    known = {**settings, "format of the ensemble": ENSEMBLE_FORMAT}
     # Which replicates share a split: those trained with other splits are trained again.
-    return [context.config.ensemble.model_dump(), context.config.seed, SPLITS_IN_A_ROW]
+    return [known, context.config.seed, SPLITS_IN_A_ROW]
 
 
 def _make(context: Context) -> Facts:

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from icemap.cli import main
 from icemap.config import PREVIEW_TITLE, load_config
-from icemap.pipeline import plan
+from icemap.pipeline import plan, train
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import digests_of, open_context
 from icemap.provenance import Provenance
@@ -141,3 +141,11 @@ def test_a_preview_is_made_again_from_its_record_as_it_was(config):
     again = load_config(record.url)
     assert again.title == quick.title
     assert again.ensemble == quick.ensemble
+
+
+def test_an_ensemble_of_another_format_is_trained_again(recorded, monkeypatch):
+    monkeypatch.setattr(train, "ENSEMBLE_FORMAT", train.ENSEMBLE_FORMAT + 1)
+    said = said_by(dry_run(recorded))
+    assert said["boreholes"] == "there already"
+    assert "format of the ensemble" in said["train"]
+    assert said["map"] != "there already"
