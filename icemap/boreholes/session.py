@@ -34,6 +34,9 @@ HERE = "read_boreholes"
 # What a table of sites has where nothing is known, as `read_boreholes` gives it.
 UNKNOWN: dict[str, Any] = {"standard_error": np.nan, "grade": "", "used": True, "reason": ""}
 
+# Of a table of sites; the first three have to be there.
+NUMBERS, FLAGS = ("lon", "lat", "value", "standard_error"), ("used", "pseudo")
+
 
 def read_boreholes(
     path: Path | Sequence[Path | Mapping[str, Any]],
@@ -200,8 +203,9 @@ def sample(
     Raises
     ------
     IcemapError
-        If no site can be used, with the reasons counted, a column or predictor is not there, or a
-        predictor is the same in all samples.
+        If no site can be used, with the reasons counted, a column or predictor is not there, a
+        column holds something else than numbers, a standard error is negative, or a predictor is
+        the same in all samples.
 
     Examples
     --------
@@ -216,13 +220,7 @@ def sample(
     0         4        20   31.0
     1        10        25   12.0
     """
-    absent = [name for name in ("lon", "lat", "value") if name not in sites]
-    if absent:
-        raise IcemapError(
-            f"The table of sites has no column {', '.join(absent)}: it has"
-            f" {', '.join(map(str, sites.columns))}; rename its columns, or read it with"
-            " read_boreholes."
-        )
+    _require_sites(sites)
     whole = sites.assign(
         **{name: value for name, value in UNKNOWN.items() if name not in sites.columns}
     )
@@ -231,6 +229,42 @@ def sample(
     whole["used"] = whole["used"].astype(bool) & ~unknown
     names = _predictors_of(cube) if predictors is None else list(predictors)
     return build_samples(whole, grid_of(cube), cube, names)[0]
+
+
+def _require_sites(sites: pd.DataFrame) -> None:
+    """Refuse a table of sites that would not mean what it says."""
+    if not isinstance(sites, pd.DataFrame):
+        raise IcemapError(
+            f"The sites are a {type(sites).__name__}: give a DataFrame, such as that of"
+            " read_boreholes."
+        )
+    columns = list(map(str, sites.columns))
+    if absent := [name for name in NUMBERS[:3] if name not in columns]:
+        raise IcemapError(
+            f"The table of sites has no column {', '.join(absent)}: it has"
+            f" {', '.join(columns)}; rename its columns, or read it with read_boreholes."
+        )
+    for name in (*NUMBERS, *FLAGS):
+        if columns.count(name) > 1:
+            raise IcemapError(
+                f"The table of sites has {columns.count(name)} columns '{name}': keep one of them."
+            )
+        if name not in columns:
+            continue
+        given = sites[name]
+        numbers = pd.to_numeric(given, errors="coerce")
+        wrong = ~given.isin([True, False]) if name in FLAGS else given.notna() & numbers.isna()
+        if wrong.any():
+            wanted = "True and False" if name in FLAGS else "numbers"
+            raise IcemapError(
+                f"The column '{name}' of the sites holds {str(given[wrong].iloc[0])!r}: give"
+                f" {wanted}, or read the table with read_boreholes, which understands more."
+            )
+        if name == "standard_error" and (numbers < 0).any():
+            raise IcemapError(
+                f"The column 'standard_error' of the sites holds {numbers.min():g}: a standard"
+                " error is 0 or more; leave out what is not known, as NaN."
+            )
 
 
 def _predictors_of(cube: xr.Dataset) -> list[str]:

@@ -191,6 +191,39 @@ def test_a_table_of_ones_own_is_sampled(cube):
         icemap.sample(cube[["valid", "fraction"]], pd.DataFrame(middle))
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("value", ["10.5", "12,5", "40"], "'value' of the sites holds '12,5': give numbers"),
+        ("lat", ["67N", "67N", "65N"], "'lat' of the sites holds '67N': give numbers"),
+        ("standard_error", [1.0, -9999.0, 2.0], "holds -9999: a standard error is 0 or more"),
+        ("used", ["yes", "yes", "no"], "'used' of the sites holds 'yes': give True and False"),
+        ("pseudo", [0.0, np.nan, 1.0], "'pseudo' of the sites holds 'nan': give True and False"),
+    ],
+)
+def test_columns_of_sites_that_do_not_mean_what_they_say(cube, column, values, said):
+    sites = {"lon": [101.0, 101.1, 121.0], "lat": [67.0, 67.1, 65.0], "value": [10.0, 20.0, 40.0]}
+    with pytest.raises(IcemapError, match=said):
+        icemap.sample(cube, pd.DataFrame({**sites, column: values}), ["maat", "height"])
+
+
+def test_columns_of_sites_that_are_right(cube):
+    sites = pd.DataFrame(
+        {
+            "lon": [101.0, 111.0, 121.0],
+            "lat": ["67.0", "67.1", "65.0"],
+            "value": [10, 20, 40],
+            "standard_error": [None, 2.0, 0.0],
+            "used": [1, 0, 1],
+        }
+    )
+    assert icemap.sample(cube, sites, ["maat", "height"])["value"].tolist() == [10.0, 40.0]
+    with pytest.raises(IcemapError, match="has 2 columns 'lon'"):
+        icemap.sample(cube, pd.concat([sites, sites[["lon"]]], axis=1), ["maat", "height"])
+    with pytest.raises(IcemapError, match="The sites are a dict: give a DataFrame"):
+        icemap.sample(cube, {"lon": [101.0]}, ["maat", "height"])
+
+
 def test_a_part_of_a_cube_is_sampled_where_it_is(cube):
     places = pd.DataFrame({"lon": [101.0, 121.0], "lat": [67.0, 65.0], "value": [10.0, 40.0]})
     part = cube.sel(longitude=slice(90, 140), latitude=slice(70, 62))
