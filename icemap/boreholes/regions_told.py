@@ -19,13 +19,14 @@ COLUMNS = frozenset(
     | {"state province", "stateprovince", "province territory", "jurisdiction", "state or province"}
     | {"pays", "land/region", "страна", "регион", "国家", "country code", "countrycode"}
 )
+# West, east, south and north in degrees, without what is beyond 180 degrees.
 NORTH_AMERICA = (-180.0, -50.0, 14.0, 84.0)
-# West, south and so on in degrees, without what is beyond 180 degrees, by the words of tables.
+UNITED_STATES = (-180.0, -66.0, 18.0, 72.0)
+RUSSIA = (19.0, 180.0, 41.0, 82.0)
+# The same by the words of tables.
 BOXES = {
     ("alaska", "ak", "us alaska", "usa alaska"): (-180.0, -129.0, 51.0, 72.0),
-    ("usa", "us", "united states", "united states of america", "u.s.a.", "сша"): (
-        *(-180.0, -66.0, 18.0, 72.0),
-    ),
+    ("usa", "us", "united states", "united states of america", "u.s.a.", "сша"): UNITED_STATES,
     ("canada", "ca", "can", "канада"): (-141.5, -52.0, 41.0, 84.0),
     ("yukon", "yt", "yukon territory"): (-141.5, -123.0, 59.5, 70.0),
     ("northwest territories", "nwt", "nt"): (-137.0, -101.0, 59.5, 79.0),
@@ -36,9 +37,7 @@ BOXES = {
     ("svalbard", "sj", "spitsbergen"): (10.0, 34.0, 74.0, 81.5),
     ("sweden", "se", "swe", "sverige", "schweden"): (10.0, 25.0, 55.0, 70.0),
     ("finland", "fi", "fin", "finnland", "suomi"): (19.0, 32.0, 59.0, 71.0),
-    ("russia", "ru", "rus", "russian federation", "россия", "russland", "siberia"): (
-        *(19.0, 180.0, 41.0, 82.0),
-    ),
+    ("russia", "ru", "rus", "russian federation", "россия", "russland", "siberia"): RUSSIA,
     ("yakutia", "sakha", "republic of sakha", "якутия"): (105.0, 163.0, 55.0, 77.0),
     ("china", "cn", "chn", "tibet", "qinghai", "xizang", "中国"): (73.0, 135.0, 18.0, 54.0),
     ("mongolia", "mn", "mng"): (87.0, 120.0, 41.0, 53.0),
