@@ -21,29 +21,29 @@ _BLOCK = 8192
 
 
 @intrinsic
-def add_between(typingctx, tables, components, rows, shares, pixel, sums, part):  # type: ignore[no-untyped-def]
-    """sums[pixel] += (1 - share) table[row] + share table[row + 1] of each component, one after the
-    other, for part number ``part`` of sixteen columns.
+def add_between(typingctx, tables, count, starts, shares, pixel, sums, part):  # type: ignore[no-untyped-def]
+    """sums[pixel] += (1 - share) row + share next row of ``count`` components, one after the other,
+    for part number ``part`` of sixteen columns.
 
     The sum stays in a register meanwhile. Tables (all, rows, columns), shares (components, pixels)
-    and sums (pixels, columns) are float32, components int64, rows (components, pixels) int32.
+    and sums (pixels, columns) are float32; starts (components, pixels) int64 say where in all
+    tables a row begins.
     """
     index = types.int64
-    signature = types.void(tables, components, rows, shares, index, sums, index)
+    signature = types.void(tables, index, starts, shares, index, sums, index)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector, lane = ir.VectorType(ir.FloatType(), 16), ir.IntType(32)
-        arrays = [
+        tables, starts, shares, sums = (
             context.make_array(kind)(context, builder, array)
             for kind, array in zip(signature.args, args)
             if isinstance(kind, types.Array)
-        ]
-        tables, components, rows, shares, sums = arrays
-        pixel, part = args[4], args[6]
-        (count,) = cgutils.unpack_tuple(builder, components.shape)
-        _, height, width = cgutils.unpack_tuple(builder, tables.shape)
-        pixels = builder.extract_value(rows.shape, 1)
+        )
+        count, pixel, part = args[1], args[4], args[6]
+        pixels = builder.extract_value(starts.shape, 1)
+        width = builder.extract_value(sums.shape, 1)
         first = builder.mul(part, ir.Constant(_INT64, 16))
+        start = builder.gep(tables.data, [first])
 
         def sixteen(start: Any, offset: Any) -> Any:
             return builder.bitcast(builder.gep(start, [offset]), vector.as_pointer())
@@ -53,12 +53,9 @@ def add_between(typingctx, tables, components, rows, shares, pixel, sums, part):
         builder.store(builder.load(place, align=4), total)
         with cgutils.for_range(builder, count, intp=_INT64) as loop:
             at = builder.add(builder.mul(loop.index, pixels), pixel)
-            row = builder.sext(builder.load(builder.gep(rows.data, [at])), _INT64)
-            component = builder.load(builder.gep(components.data, [loop.index]))
-            row = builder.add(builder.mul(component, height), row)
-            offset = builder.add(builder.mul(row, width), first)
-            lower = builder.load(sixteen(tables.data, offset), align=4)
-            upper = builder.load(sixteen(tables.data, builder.add(offset, width)), align=4)
+            row = builder.load(builder.gep(starts.data, [at]))
+            lower = builder.load(sixteen(start, row), align=4)
+            upper = builder.load(sixteen(start, builder.add(row, width)), align=4)
             share = builder.insert_element(
                 ir.Constant(vector, ir.Undefined),
                 builder.load(builder.gep(shares.data, [at])),
@@ -127,11 +124,14 @@ def between_knots(typingctx, knots, knot, x, found, target):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _place(f, low, step, cells, knots, last_row, means, rows, shares, scratch):  # type: ignore[no-untyped-def]
-    """Where the predictions of one component at a block of pixels lie in its table: the row below
-    and the share of the next one. The means are added.
+def _place(f, c, mixture, means, starts, shares, scratch):  # type: ignore[no-untyped-def]
+    """Where the predictions of component c at a block of pixels are in all tables: the start of the
+    row below and the share of the next one. The means are added.
     """
     inside, where, found = scratch
+    low, step, cells, knots = mixture.low[c], mixture.step[c], mixture.cells[c], mixture.knots[c]
+    _, height, width = mixture.table.shape
+    last_row, own = np.int32(height - 2), c * height
     top, zero = np.float32(cells.size - 1), np.float32(0)
     one, four, last = np.uint64(1), np.uint64(4), np.uint64(knots.shape[0] - 2)
     numbers, first, final = knots.reshape(-1), knots[0, 0], knots[last + one, 0]
@@ -148,8 +148,9 @@ def _place(f, low, step, cells, knots, last_row, means, rows, shares, scratch): 
         between_knots(numbers, c, x, found, i)
     for i in range(f.size):
         means[i] += found[i, 1]
-        rows[i] = min(np.int32(found[i, 0]), last_row)
-        shares[i] = found[i, 0] - np.float32(rows[i])
+        row = min(np.int32(found[i, 0]), last_row)
+        starts[i] = (own + row) * width
+        shares[i] = found[i, 0] - np.float32(row)
 
 
 @intrinsic
@@ -236,11 +237,10 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
         Number of replicates in which a member leaves the range of its out-of-fold predictions.
     """
     members, replicates, n = F.shape
-    left, components = np.empty(_BLOCK, np.int32), np.empty(members, np.int64)
-    rows, shares = np.empty((members, _BLOCK), np.int32), np.empty((members, _BLOCK), np.float32)
+    left, parts = np.empty(_BLOCK, np.int32), mixture.table.shape[2] // 16
+    starts, shares = np.empty((members, _BLOCK), np.int64), np.empty((members, _BLOCK), np.float32)
     inside, where = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.uint32)
     scratch = inside, where, np.empty((_BLOCK, 2), np.float32)
-    parts, last_row = mixture.table.shape[2] // 16, np.int32(mixture.table.shape[1] - 2)
     for begin in range(0, n, _BLOCK):
         end = min(begin + _BLOCK, n)
         size, total = end - begin, vectors[begin:end]
@@ -253,19 +253,8 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
             for k in range(members):
                 c, f = k * replicates + s, F[k, s, begin:end]
                 if mixture.counts[c]:
-                    _place(
-                        f,
-                        mixture.low[c],
-                        mixture.step[c],
-                        mixture.cells[c],
-                        mixture.knots[c],
-                        last_row,
-                        means[s, begin:end],
-                        rows[count],
-                        shares[count],
-                        scratch,
-                    )
-                    components[count] = c
+                    mean = means[s, begin:end]
+                    _place(f, c, mixture, mean, starts[count], shares[count], scratch)
                     count += 1
                 lowest, highest = mixture.ranges[c, 0], mixture.ranges[c, 1]
                 for i in range(size):
@@ -274,7 +263,7 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
                 outside[begin + i] += left[i]
             for i in range(size):
                 for part in range(parts):
-                    add_between(mixture.table, components[:count], rows, shares, i, total, part)
+                    add_between(mixture.table, count, starts, shares, i, total, part)
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -288,17 +277,24 @@ def invert(vectors, mixture, levels, quantiles):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def fill_in_consensus(F):  # type: ignore[no-untyped-def]
-    """The last of F (members + 1, replicates, n) becomes the mean of the others, summed from the
-    first to the last.
+def limit_and_average(F, limits):  # type: ignore[no-untyped-def]
+    """Members' predictions are taken to the limits of their replicate, and the last of F becomes
+    their mean, summed from the first to the last.
+
+    Parameters
+    ----------
+    F : (members + 1, replicates, n) float32, written
+    limits : (replicates, 2) float32
     """
     members = len(F) - 1
     for s in range(F.shape[1]):
-        consensus = F[members, s]
-        consensus[:] = F[0, s]
-        for k in range(1, members):
-            for i in range(consensus.size):
-                consensus[i] += F[k, s, i]
+        consensus, lowest, highest = F[members, s], limits[s, 0], limits[s, 1]
+        consensus[:] = 0
+        for k in range(members):
+            own = F[k, s]
+            for i in range(own.size):
+                own[i] = min(max(own[i], lowest), highest)
+                consensus[i] += own[i]
         for i in range(consensus.size):
             consensus[i] /= np.float32(members)
 

@@ -82,7 +82,8 @@ def krige(design, vectors, process, mean, variance):  # type: ignore[no-untyped-
     exponents, falling = np.zeros(_ROWS * _DEPTH, np.float32), np.zeros(_ROWS * _DEPTH, np.float32)
     work = np.zeros((_ROWS, _DEPTH)), exponents, falling
     kernels, totals = np.zeros((_ROWS, _DEPTH), np.float32), np.zeros((_ROWS, width))
-    prior = process.variances[0] + process.variances[1]
+    # Sums of squares that run side by side.
+    known, prior = np.zeros(LANES64), process.variances[0] + process.variances[1]
     for start in range(0, n, _ROWS):
         size = min(_ROWS, n - start)
         end = start + size
@@ -122,8 +123,9 @@ def krige(design, vectors, process, mean, variance):  # type: ignore[no-untyped-
                     for i in range(0, _ROWS, ROWS_AT_ONCE):
                         add_products(kernels, i, process.projection, first, s, depth, totals, s)
         for i in range(size):
-            known = 0.0
-            for s in range(sites):
-                known += totals[i, s] * totals[i, s]
+            known[:] = 0
+            for s in range(0, sites, LANES64):
+                for k in range(LANES64):
+                    known[k] += totals[i, s + k] * totals[i, s + k]
             mean[start + i] = totals[i, sites]
-            variance[start + i] = max(prior - known, 0.0)
+            variance[start + i] = max(prior - known.sum(), 0.0)

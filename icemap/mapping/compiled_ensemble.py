@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from icemap.ensemble.coding import POSITION, PredictorCoding
 from icemap.ensemble.members import member_inputs
 from icemap.ensemble.mixture import Mixture, mix, pooled_means, quantiles
-from icemap.ensemble.mixture_kernels import fill_in_consensus
+from icemap.ensemble.mixture_kernels import limit_and_average
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.pool_parts import Partners, PoolParts
 from icemap.ensemble.pooled import replicate_interval
@@ -132,7 +132,7 @@ class CompiledEnsemble:
         design: NDArray[np.float32],
         out: NDArray[np.float32],
     ) -> None:
-        """Predictions of one member within the limits, written to ``out``, (replicates, n).
+        """What one member says, written to ``out``, (replicates, n).
 
         Parameters
         ----------
@@ -158,17 +158,12 @@ class CompiledEnsemble:
             inputs = member_inputs([name], self.coding, self.coding.encode(X)[0])[name]
             for s, model in enumerate(self.models[name]):
                 out[s] = model.predict(inputs)
-        np.clip(
-            out,
-            self.limits[:, :1].astype(np.float32),
-            self.limits[:, 1:].astype(np.float32),
-            out=out,
-        )
 
     def predict_members(
         self, X: NDArray[Any], codes: NDArray[np.uint8], design: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Predictions of all members and, last, their mean, (members + 1, replicates, n).
+        """Predictions of all members within the limits and, last, their mean, (members + 1,
+        replicates, n).
 
         Parameters
         ----------
@@ -182,7 +177,7 @@ class CompiledEnsemble:
         F = np.empty((len(self.members) + 1, self.replicates, len(X)), np.float32)
         for k, name in enumerate(self.members):
             self.predict_member(name, X, codes, design, F[k])
-        fill_in_consensus(F)
+        limit_and_average(F, self.limits.astype(np.float32))
         return F
 
     def partners(

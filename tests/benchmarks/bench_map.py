@@ -26,7 +26,7 @@ from sklearn.linear_model import LinearRegression
 from threadpoolctl import threadpool_limits
 
 from icemap.ensemble.members import member_inputs
-from icemap.ensemble.mixture_kernels import fill_in_consensus
+from icemap.ensemble.mixture_kernels import limit_and_average
 from icemap.ensemble.model import IceEnsemble
 from icemap.ensemble.replicates import Replicate
 from icemap.mapping.chunk import map_pixels, mean_and_spread
@@ -146,7 +146,7 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
         for k, name in enumerate(compiled.members):
             compiled.predict_member(name, part, codes, design, F[k])
             clock.lap(name)
-        fill_in_consensus(F)
+        limit_and_average(F, compiled.limits.astype(np.float32))
         clock.lap("consensus")
         index = case.applicability.index(design)
         clock.lap("dissimilarity")
