@@ -432,7 +432,8 @@ class IceEnsemble(BaseEstimator):
 
         saved = read_ensemble(url)
         ensemble = cls(**saved.parameters)
-        ensemble.coding_, ensemble.tuning_ = saved.coding, saved.tuning
+        ensemble.columns_ = ensemble.coding_ = saved.coding
+        ensemble.tuning_ = saved.tuning
         ensemble.replicates_, ensemble.parts_ = saved.replicates, saved.parts
         check = saved.manifest["check"]
         require_same_predictions(url, saved.manifest, ensemble.predict(np.array(check["X"])))

@@ -59,6 +59,7 @@ def test_it_predicts_every_bit_as_before(fitted, written):
         assert np.array_equal(getattr(first, name), getattr(second, name)), name
     assert loaded.get_params() == {**fitted.get_params(), "classes": ["rock"]}
     assert loaded.tuning_ == fitted.tuning_
+    assert (loaded.table(table()).X == fitted.table(table()).X).all()
 
 
 def test_saving_what_was_loaded_gives_the_same_copulas(written, copy):
