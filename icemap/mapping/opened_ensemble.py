@@ -155,7 +155,8 @@ def open_ensemble(url: str | PathLike[str]) -> IceEnsemble:
     manifest = read_manifest(url)
     ensemble = OpenedEnsemble(**saved_parameters(manifest))
     ensemble.url_, ensemble.manifest_ = url, manifest
-    ensemble.coding_ = coding = PredictorCoding.from_dict(manifest["coding"])
+    coding = PredictorCoding.from_dict(manifest["coding"])
+    ensemble.columns_ = ensemble.coding_ = coding
     ensemble.tuning_ = Tuning.from_dict(manifest["tuning"])
     ensemble.replicates_ = SavedReplicates(url, manifest["files"], coding, ensemble.replicates)
     misfit = compiled_misfit(url)
