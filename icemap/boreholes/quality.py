@@ -31,15 +31,8 @@ SUMMARIES = frozenset(
     | {"maximum", "std", "std dev", "stdev", "standard deviation", "mittelwert", "mittel"}
     | {"summe", "moyenne", "среднее", "итого", "overall", "all sites", "all boreholes"}
     | {"min", "max", "sd", "count", "subtotal", "sub total", "mean value", "average value"}
-    | {
-        "grand mean",
-        "weighted mean",
-        "weighted average",
-        "gesamtmittel",
-        "gesamt",
-        "moyenne générale",
-    }
-    | {"среднее значение", "ср. знач", "всего", "平均", "平均值", "合计", "总计", "promedio"}
+    | {"grand mean", "weighted mean", "weighted average", "gesamtmittel", "gesamt", "promedio"}
+    | {"среднее значение", "ср. знач", "всего", "平均", "平均值", "合计", "总计"}
     | {"moyenne générale", "gjennomsnitt", "medelvärde", "keskiarvo"}
 )
 # What follows a word for a sum: how many there are, or how far they scatter.
@@ -156,10 +149,10 @@ def summary_word(text: str) -> str:
 
 def _sums_up(text: str, sites: frozenset[str]) -> bool:
     parts = text.split()
-    rest = [p for p in parts if p not in _STATISTICS | _BETWEEN and not p.isdecimal()]
+    rest = [part for part in parts if part not in _STATISTICS | _BETWEEN]
     if not _STATISTICS & {*parts[:1], *parts[-1:]}:
         return False
-    return " ".join(rest) in sites or all(part in sites for part in rest)
+    return " ".join(rest) in sites or all(part in sites or part.isdecimal() for part in rest)
 
 
 def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
