@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from icemap.errors import IcemapError
 from icemap.predictors.gdal_access import address_of
-from icemap.store import exists, local_copy
+from icemap.store import exists, is_remote, local_path
 
 # What GDAL calls the use of a column of an attribute table.
 NAME_USE, MIN_USE, MAX_USE, MIN_MAX_USE = "2", "3", "4", "5"
@@ -102,14 +102,13 @@ def _attribute_table(band: ElementTree.Element) -> _Table | None:
 def _table_beside(path: str) -> _Table | None:
     """The attribute table that ArcGIS writes next to a raster."""
     address = address_of(path) + ".vat.dbf"
-    # A web server lists nothing that is next to a file.
-    if address.startswith(("http", "/vsi")) or not exists(address):
+    # In a bucket each raster of each chunk would be asked for a file that hardly any has.
+    if is_remote(address) or address.startswith("/vsi") or not exists(address):
         return None
     import pyogrio
 
     try:
-        with local_copy(address) as copied:
-            frame = pyogrio.read_dataframe(copied, read_geometry=False)
+        frame = pyogrio.read_dataframe(local_path(address), read_geometry=False)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise IcemapError(
             f"{address} is not the attribute table of a raster, or it is broken: correct or remove"

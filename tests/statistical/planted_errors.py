@@ -53,7 +53,8 @@ def planted(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
     )
     error = np.where(rng.random(len(samples)) < POOR, ERRORS[1], ERRORS[0])
     value = np.clip(truth + error * rng.normal(size=len(samples)), 0, 100)
-    return samples.assign(value=value, standard_error=error)
+    # A mean position in the sea has no truth.
+    return samples.assign(value=value, standard_error=error).dropna(subset=["value"])
 
 
 def proof(seed: int) -> dict[str, Any]:
