@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.summary_rows import summary_word, sums_up
 from icemap.boreholes.text import words
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
@@ -24,22 +25,6 @@ ICE_DENSITY = 0.917
 # least number of them, from which they are no single mistakes.
 OVERFULL = 1.1
 OVERFULL_SHARE, OVERFULL_ROWS = 0.05, 3
-
-# What the rows of a sheet are called that sum up the others.
-SUMMARIES = frozenset(
-    {"mean", "average", "avg", "total", "totals", "grand total", "sum", "median", "minimum"}
-    | {"maximum", "std", "std dev", "stdev", "standard deviation", "mittelwert", "mittel"}
-    | {"summe", "moyenne", "среднее", "итого", "overall", "all sites", "all boreholes"}
-    | {"min", "max", "sd", "count", "subtotal", "sub total", "mean value", "average value"}
-    | {"grand mean", "weighted mean", "weighted average", "gesamtmittel", "gesamt", "promedio"}
-    | {"среднее значение", "ср. знач", "всего", "平均", "平均值", "合计", "总计"}
-    | {"moyenne générale", "gjennomsnitt", "medelvärde", "keskiarvo"}
-)
-# What follows a word for a sum: how many there are, or how far they scatter.
-_REMARK = re.compile(r"\s*(?:[(\[,;±=].*|\+/-.*|[ :.]+)$", re.DOTALL)
-# With the name of a site, or with one another, these name a row that sums up, too.
-_STATISTICS = frozenset({"mean", "average", "avg", "total", "median", "overall"})
-_BETWEEN = frozenset({"of", "for", "and", "the", "all", "sites", "boreholes", "holes", "cores"})
 
 Rule = Callable[[pd.DataFrame, "Thresholds"], pd.Series]
 
@@ -132,27 +117,8 @@ def check_summary(table: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
     names = table["site"].astype(str)
     plain = {name: summary_word(name) for name in names.unique()}
     sites = frozenset(plain.values())
-    known = {name: text in SUMMARIES or _sums_up(text, sites) for name, text in plain.items()}
+    known = {name: sums_up(text, sites) for name, text in plain.items()}
     return _log(table, names.map(known).astype(bool), "the row sums up others and is no site")
-
-
-def summary_word(text: str) -> str:
-    """A name without what follows a word for a sum.
-
-    Examples
-    --------
-    >>> summary_word("Mean (n=12)"), summary_word("Mean ± SD"), summary_word("Average:")
-    ('mean', 'mean', 'average')
-    """
-    return words(_REMARK.sub("", text))
-
-
-def _sums_up(text: str, sites: frozenset[str]) -> bool:
-    parts = text.split()
-    rest = [part for part in parts if part not in _STATISTICS | _BETWEEN]
-    if not _STATISTICS & {*parts[:1], *parts[-1:]}:
-        return False
-    return " ".join(rest) in sites or all(part in sites or part.isdecimal() for part in rest)
 
 
 def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:

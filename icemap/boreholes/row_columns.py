@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.quality import SUMMARIES, summary_word
+from icemap.boreholes.summary_rows import SUMMARIES, summary_word
 from icemap.boreholes.table_units import convert_units, is_unit, same_unit, split_header
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import MISSING, as_text, is_numeric, words

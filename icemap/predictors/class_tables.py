@@ -9,8 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from icemap.errors import IcemapError
-from icemap.predictors.gdal_access import address_of
-from icemap.store import exists, is_remote, local_path
+from icemap.store import exists, local_path
 
 # What GDAL calls the use of a column of an attribute table.
 NAME_USE, MIN_USE, MAX_USE, MIN_MAX_USE = "2", "3", "4", "5"
@@ -49,14 +48,14 @@ def category_names(dataset: Any) -> dict[int, dict[int, str]]:
     names are left out.
 
     rasterio hands neither out; a virtual raster made of the file writes down both. Other programs
-    keep the table of a raster next to it, as ``.vat.dbf``.
+    keep the table of a raster on disk next to it, as ``.vat.dbf``.
     """
     named = {
         number: dict(_named(_attribute_table(band))) or dict(_categories(band))
         for number, band in _virtual_bands(dataset).items()
     }
     if dataset.count == 1 and not named.get(1):
-        named[1] = dict(_named(_table_beside(dataset.name)))
+        named[1] = dict(_named(_table_next_to(dataset.name)))
     return {number: names for number, names in named.items() if names}
 
 
@@ -99,19 +98,19 @@ def _attribute_table(band: ElementTree.Element) -> _Table | None:
     return _Table(columns, rows)
 
 
-def _table_beside(path: str) -> _Table | None:
+def _table_next_to(path: str) -> _Table | None:
     """The attribute table that ArcGIS writes next to a raster."""
-    address = address_of(path) + ".vat.dbf"
-    # In a bucket each raster of each chunk would be asked for a file that hardly any has.
-    if is_remote(address) or address.startswith("/vsi") or not exists(address):
+    table = f"{path}.vat.dbf"
+    # In a bucket every tile would be asked for a file that hardly any has.
+    if path.startswith("/vsi") or not exists(table):
         return None
     import pyogrio
 
     try:
-        frame = pyogrio.read_dataframe(local_path(address), read_geometry=False)
+        frame = pyogrio.read_dataframe(local_path(table), read_geometry=False)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise IcemapError(
-            f"{address} is not the attribute table of a raster, or it is broken: correct or remove"
+            f"{table} is not the attribute table of a raster, or it is broken: correct or remove"
             " it."
         ) from error
     columns = [(str(name).strip().lower(), "") for name in frame.columns]

@@ -2,37 +2,23 @@
 
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 
 from icemap.errors import IcemapError
-from icemap.grid import Grid
 from icemap.predictors.sources import open_source
 from icemap.source import Source
+from tests.netcdf_field import GRID, write_field
 
 pytestmark = pytest.mark.quick
 
-GRID = Grid(100, 60, 110, 66, 1)
 RAMP = np.add.outer(np.arange(6) * 10, np.arange(10))
 
 
 def netcdf(folder: Path, values, attrs, dtype="i2") -> Path:
-    with netCDF4.Dataset(folder / "a.nc", "w") as file:
-        for name, at, unit in (
-            ("lat", np.arange(65.5, 60, -1), "degrees_north"),
-            ("lon", np.arange(100.5, 110), "degrees_east"),
-        ):
-            file.createDimension(name, at.size)
-            axis = file.createVariable(name, "f8", (name,))
-            axis[:], axis.units = at, unit
-        made = file.createVariable("v", dtype, ("lat", "lon"))
-        made.set_auto_maskandscale(False)
-        made[:] = np.broadcast_to(values, (6, 10)).astype(dtype)
-        made.setncatts(attrs)
-    return folder / "a.nc"
+    return write_field(folder / "a.nc", values, attrs, dtype=dtype)
 
 
 def tiff(folder: Path, values, tags, dtype="i2", unit="", scale=None) -> Path:

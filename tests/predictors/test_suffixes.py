@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import netCDF4
 import numpy as np
 import pytest
 import rasterio
@@ -10,10 +9,10 @@ from affine import Affine
 from rasterio.shutil import copy
 
 from icemap.errors import IcemapError
-from icemap.grid import Grid
 from icemap.predictors.sources import open_source
 from icemap.predictors.suffixes import is_for_xarray
 from icemap.source import Source
+from tests.netcdf_field import GRID, write_field
 
 pytestmark = pytest.mark.quick
 
@@ -21,25 +20,13 @@ RAMP = np.add.outer(np.arange(6) * 10.0, np.arange(10))
 
 
 def write(path: Path, form="NETCDF4", dtype="f4", values=RAMP, **attrs) -> Path:
-    with netCDF4.Dataset(path, "w", format=form) as file:
-        for name, at, unit in (
-            ("lat", np.arange(65.5, 60, -1), "degrees_north"),
-            ("lon", np.arange(100.5, 110), "degrees_east"),
-        ):
-            file.createDimension(name, at.size)
-            axis = file.createVariable(name, "f8", (name,))
-            axis[:], axis.units = at, unit
-        made = file.createVariable("z", dtype, ("lat", "lon"))
-        made.set_auto_maskandscale(False)
-        made[:] = values
-        made.setncatts(attrs)
-    return path
+    return write_field(path, values, attrs, dtype=dtype, name="z", form=form)
 
 
 def read(path, **keys):
     described = {"family": "topography", "long_name": "a field", "unit": "m"}
     source = Source(name="a", url=str(path), **described, **keys)
-    with open_source(source, Grid(100, 60, 110, 66, 1)) as raster:
+    with open_source(source, GRID) as raster:
         return raster.read(slice(0, 6), slice(0, 10))
 
 
