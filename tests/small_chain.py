@@ -43,9 +43,8 @@ def in_little() -> Iterator[None]:
     thousands.
     """
 
-    def grown(*given: Any) -> Any:
-        *sites, _ = given
-        return grow_quantile_forest(*sites, trees=TREES)
+    def grown(*sites: Any, **settings: Any) -> Any:
+        return grow_quantile_forest(*sites, **{**settings, "trees": TREES})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_parts, "grow_quantile_forest", grown)

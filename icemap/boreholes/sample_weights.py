@@ -67,13 +67,17 @@ def spread_in_cells(
 
 
 def declustering_weights(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inverse of the local density of places (Gaussian kernel of 100 km), capped at 5 times the
-    mean; mean 1.
+    """Square root of the inverse of the local density of places (Gaussian kernel of 100 km), capped
+    at 5 times the mean; mean 1.
+
+    Halfway between places that all count alike, which would take the map for where people drilled,
+    and the inverse itself, by which a few lonely places decide (Shimodaira 2000,
+    doi:10.1016/S0378-3758(00)00115-4).
 
     Examples
     --------
     >>> declustering_weights(np.array([0.0, 0.0, 90.0]), np.array([70.0, 70.0, 70.0])).round(2)
-    array([0.75, 0.75, 1.5 ])
+    array([0.88, 0.88, 1.24])
     """
     from scipy.spatial import cKDTree
 
@@ -91,7 +95,7 @@ def declustering_weights(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> 
     density = count.astype(float)
     for one, other in ((0, 1), (1, 0)):
         density += np.bincount(pairs[:, one], kernel * count[pairs[:, other]], len(count))
-    weight = 1 / density[box]
+    weight = density[box] ** -0.5
     # Capping lowers the mean and so the cap itself; a few rounds settle it.
     for _ in range(50):
         weight = np.minimum(weight / weight.mean(), MAX_WEIGHT)

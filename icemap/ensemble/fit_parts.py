@@ -123,5 +123,13 @@ def grow_forest(
     table, codes = table.weighed(options.model_variance), coding.codes(table.X)
     found = directions if any(directions) else ()
     return grow_quantile_forest(
-        codes, table.y, table.weight, options.bounds, seed, found, table.error, trees
+        codes,
+        table.y,
+        table.weight,
+        options.bounds,
+        seed,
+        found,
+        table.error,
+        trees=trees,
+        leaf=options.forest_leaf,
     )

@@ -280,6 +280,7 @@ class IceEnsemble(BaseEstimator):
             strength,
             share,
             tuning.shares,
+            tuning.forest_leaf,
             tuning.model_variance,
             tuning.settings,
             self.monotone or {},

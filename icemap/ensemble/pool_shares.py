@@ -1,10 +1,11 @@
-"""How the pool is shared out among its parts, and how much of it is climatology: chosen by spatial
-folds of the training side.
+"""How the pool is shared out among its parts, how small the leaves of its forest are, and how much
+of it is climatology: chosen by spatial folds of the training side.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -16,6 +17,7 @@ from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.gaussian_process import ProcessKernel
 from icemap.ensemble.pool_parts import Shares
 from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.quantile_forest import MIN_LEAF
 from icemap.ensemble.replicates import BLOCK_HALVINGS, TrainingOptions, TrainingTable, bma_of
 from icemap.ensemble.target import TargetScale
 
@@ -28,6 +30,9 @@ _TREES = 100
 _LEVELS = (np.arange(100) + 0.5) / 100
 # Steps of a share, of which the best are found.
 _STEPS = 10
+#: Sites of the forest's smallest leaf, and of the smaller one that is taken where it is better by a
+#: standard error: it follows a target that the predictors explain well, and overfits another.
+FOREST_LEAVES = (MIN_LEAF, 2)
 #: Rows' worth of belief in equal shares (choice, made on the real targets of
 #: docs/explanation/statistics.md): with less, chance in the folds cost more than it gained.
 EQUAL_ROWS = 300.0
@@ -61,20 +66,8 @@ class PoolScores:
 
     @property
     def evidence(self) -> float:
-        """By how many standard errors the pool is better than climatology.
-
-        The error is that of the mean of clusters, of which a few dozen are worth far fewer rows
-        than they hold.
-        """
-        gain = self.climatology - self.pool
-        mean = float(np.average(gain, weights=self.weight))
-        cluster = np.unique(self.cluster, return_inverse=True)[1]
-        sums = np.bincount(cluster, self.weight * (gain - mean))
-        count = len(sums)
-        if count < 2:
-            return 0.0
-        error = np.sqrt(float(sums @ sums) * count / (count - 1)) / self.weight.sum()
-        return mean / float(error) if error > 0 else 0.0
+        """By how many standard errors the pool is better than climatology."""
+        return _evidence(self.climatology - self.pool, self.weight, self.cluster)
 
     @property
     def share(self) -> float:
@@ -101,6 +94,10 @@ class LeftOutParts:
     y, weight : (n,) ndarray
     cluster : (n,) ndarray
         Spatial block of each row.
+    forest_leaf : int
+        Smallest leaf of the forest that is among the parts.
+    forest_crps : mapping of int to float
+        Of the forest by its smallest leaf.
     kernel : ProcessKernel or None
         Of the process, found from all rows.
     """
@@ -110,6 +107,8 @@ class LeftOutParts:
     y: Array
     weight: Array
     cluster: NDArray[np.int64]
+    forest_leaf: int = MIN_LEAF
+    forest_crps: Mapping[int, float] = field(default_factory=dict)
     kernel: ProcessKernel | None = None
 
     def shares(self) -> Shares:
@@ -117,7 +116,7 @@ class LeftOutParts:
         count = len(self.parts)
         whole = [w for w in product(range(_STEPS + 1), repeat=count) if sum(w) == _STEPS]
         tried = [np.full(count, 1 / count), *(np.array(w) / _STEPS for w in whole)]
-        scores = [np.average(self._crps(self._pooled(w)), weights=self.weight) for w in tried]
+        scores = [np.average(_crps(self.y, self._pooled(w)), weights=self.weight) for w in tried]
         best = tried[int(np.argmin(scores))]
         rows = len(self.y)
         drawn = (rows * best + EQUAL_ROWS / count) / (rows + EQUAL_ROWS)
@@ -127,15 +126,33 @@ class LeftOutParts:
     def scores(self, shares: Shares) -> PoolScores:
         """Scores of a pool with these shares, and of climatology."""
         weights = np.array([shares.bma, shares.forest, shares.process])[: len(self.parts)]
-        pool, climatology = self._crps(self._pooled(weights)), self._crps(self.climatology)
+        pool, climatology = (
+            _crps(self.y, quantiles) for quantiles in (self._pooled(weights), self.climatology)
+        )
         return PoolScores(pool, climatology, self.weight, self.cluster)
 
     def _pooled(self, weights: Array) -> Array:
         return np.tensordot(weights, self.parts, axes=1)
 
-    def _crps(self, quantiles: Array) -> Array:
-        away = self.y[:, None] - quantiles
-        return 2 * np.maximum(_LEVELS * away, (_LEVELS - 1) * away).mean(axis=1)
+
+def _crps(y: Array, quantiles: Array) -> Array:
+    away = y[:, None] - quantiles
+    return 2 * np.maximum(_LEVELS * away, (_LEVELS - 1) * away).mean(axis=1)
+
+
+def _evidence(gain: Array, weight: Array, cluster: NDArray[np.int64]) -> float:
+    """Weighted mean of the gain of rows (n,) in standard errors.
+
+    The error is that of the mean of clusters, of which a few dozen are worth far fewer rows than
+    they hold.
+    """
+    mean = float(np.average(gain, weights=weight))
+    sums = np.bincount(np.unique(cluster, return_inverse=True)[1], weight * (gain - mean))
+    count = len(sums)
+    if count < 2:
+        return 0.0
+    error = np.sqrt(float(sums @ sums) * count / (count - 1)) / weight.sum()
+    return mean / float(error) if error > 0 else 0.0
 
 
 def left_out_parts(
@@ -145,6 +162,7 @@ def left_out_parts(
     F: Array,
     folds: NDArray[np.int64],
     seed: int,
+    leaves: Sequence[int] = FOREST_LEAVES,
 ) -> LeftOutParts:
     """Fit the parts of the pool without each fold in turn, and have them predict its boreholes.
 
@@ -160,12 +178,15 @@ def left_out_parts(
     folds : (n,) ndarray
         Spatial folds.
     seed : int
+    leaves : sequence of int
+        Sites of the smallest leaf of the forests that are compared, the largest first.
     """
     scale = TargetScale.fit(table.y, options.bounds)
     kernel = process_kernel(table, options, coding, seed)
     count = 2 if kernel is None else 3
     parts = np.empty((count, len(table), len(_LEVELS)))
     climatology = np.empty((len(table), len(_LEVELS)))
+    forests = {leaf: np.empty((len(table), len(_LEVELS))) for leaf in leaves}
     for fold in np.unique(folds):
         test = folds == fold
         training, left_out = table.take(~test), table.take(test)
@@ -173,8 +194,10 @@ def left_out_parts(
         fitted = training.without_error(scale.inverse(F[~test, -1]))
         bma = bma_of(options).fit(F[~test], fitted.y, sample_weight=training.weight)
         parts[0, test] = PooledMixture([bma]).quantile(F[test][None], _LEVELS)
-        forest, _ = grow_forest(training, options, coding, seed, _TREES)
-        parts[1, test] = forest.at(coding.codes(left_out.X)).quantiles(levels)
+        for leaf, quantiles in forests.items():
+            grown = replace(options, forest_leaf=leaf)
+            forest, _ = grow_forest(training, grown, coding, seed, _TREES)
+            quantiles[test] = forest.at(coding.codes(left_out.X)).quantiles(levels)
         if kernel is not None:
             process = condition_process(training, options, coding, kernel)
             design = coding.without_position().design(left_out.X)
@@ -184,7 +207,22 @@ def left_out_parts(
     here = table.drilled
     scored = table.take(here)
     blocks = _blocks(scored, options.block_degrees)
-    return LeftOutParts(parts[:, here], climatology[here], scored.y, scored.weight, blocks, kernel)
+    crps = {leaf: _crps(scored.y, quantiles[here]) for leaf, quantiles in forests.items()}
+    leaf, *smaller = leaves
+    for other in smaller:
+        if _evidence(crps[leaf] - crps[other], scored.weight, blocks) > 1:
+            leaf = other
+    parts[1] = forests[leaf]
+    return LeftOutParts(
+        parts[:, here],
+        climatology[here],
+        scored.y,
+        scored.weight,
+        blocks,
+        leaf,
+        {leaf: float(np.average(rows, weights=scored.weight)) for leaf, rows in crps.items()},
+        kernel,
+    )
 
 
 def _blocks(table: TrainingTable, degrees: float) -> NDArray[np.int64]:

@@ -16,7 +16,8 @@ from icemap.ensemble.measurement import without_error
 Array = NDArray[np.float64]
 
 TREES = 300
-_MIN_LEAF = 5
+#: Sites of the smallest leaf, unless folds choose a smaller one.
+MIN_LEAF = 5
 _NODES = 128
 
 
@@ -213,6 +214,7 @@ def grow_quantile_forest(
     directions: Sequence[int] = (),
     error: Array | None = None,
     trees: int = TREES,
+    leaf: int = MIN_LEAF,
 ) -> tuple[QuantileForest, Array]:
     """Grow the trees with scikit-learn and put the sites into their leaves.
 
@@ -232,6 +234,8 @@ def grow_quantile_forest(
         Standard errors of the sites, which the distributions are then without (see
         `icemap.ensemble.measurement.without_error`).
     trees : int
+    leaf : int
+        Sites of the smallest leaf.
 
     Returns
     -------
@@ -242,7 +246,7 @@ def grow_quantile_forest(
     from sklearn.ensemble import RandomForestRegressor
 
     grown: dict[str, Any] = {
-        "min_samples_leaf": _MIN_LEAF,
+        "min_samples_leaf": leaf,
         "max_features": 1 / 3,
         "monotonic_cst": list(directions) or None,
     }

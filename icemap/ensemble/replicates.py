@@ -19,6 +19,7 @@ from icemap.ensemble.folds import block_folds, cell_folds, spatial_blocks
 from icemap.ensemble.measurement import error_weights, model_variance, without_error
 from icemap.ensemble.members import MEMBERS, fit_member, make_member, member_inputs, predict_members
 from icemap.ensemble.pool_parts import Shares
+from icemap.ensemble.quantile_forest import MIN_LEAF
 from icemap.ensemble.target import TargetScale
 from icemap.recipe import ICEMAP, Recipe
 from icemap.sphere import unit_vectors
@@ -47,6 +48,8 @@ class TrainingOptions:
         Share of the target's own distribution in the pool.
     shares : Shares or None
         Of the pool's parts; None has them equal.
+    forest_leaf : int
+        Sites of the quantile forest's smallest leaf.
     model_variance : float
         Of the members about the truth, to which the samples' errors add; 0 where there are none.
     settings : mapping of str to mapping
@@ -63,6 +66,7 @@ class TrainingOptions:
     prior_strength: float = 100.0
     climatology: float = 0.0
     shares: Shares | None = None
+    forest_leaf: int = MIN_LEAF
     model_variance: float = 0.0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     monotone: Mapping[str, int] = field(default_factory=dict)

@@ -17,7 +17,8 @@ from icemap.ensemble.folds import splitter
 from icemap.ensemble.gaussian_process import ProcessKernel
 from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
 from icemap.ensemble.pool_parts import Shares
-from icemap.ensemble.pool_shares import left_out_parts
+from icemap.ensemble.pool_shares import FOREST_LEAVES, left_out_parts
+from icemap.ensemble.quantile_forest import MIN_LEAF
 from icemap.ensemble.replicates import (
     TrainingOptions,
     TrainingTable,
@@ -50,6 +51,8 @@ class Tuning:
         Share of climatology in the pool.
     shares : Shares or None
         Of the pool's parts; None has them equal.
+    forest_leaf : int
+        Sites of the quantile forest's smallest leaf.
     model_variance : float
         Of the members about the truth, in squared units of the target; 0 where the samples have no
         errors.
@@ -57,8 +60,8 @@ class Tuning:
         Whether the position of a place is among the predictors.
     record : list of dict
         Every candidate, and the predictors with and without the position, with the mean squared
-        error on the members' scale; every strength with its CRPS, and the CRPS of the pool with its
-        shares and of climatology.
+        error on the members' scale; every strength and every smallest leaf with its CRPS, and the
+        CRPS of the pool with its shares and of climatology.
     left_out : ndarray of shape (n, members + 1) or None
         Out-of-fold predictions with these settings, of which the pool was tuned; not saved.
     kernel : ProcessKernel or None
@@ -69,6 +72,7 @@ class Tuning:
     prior_strength: float = 100.0
     climatology: float = 0.0
     shares: Shares | None = None
+    forest_leaf: int = MIN_LEAF
     model_variance: float = 0.0
     position: bool = False
     record: Sequence[Mapping[str, Any]] = ()
@@ -83,6 +87,7 @@ class Tuning:
             "prior_strength": strength,
             "climatology": self.climatology,
             "shares": None if self.shares is None else asdict(self.shares),
+            "forest_leaf": self.forest_leaf,
             "model_variance": self.model_variance,
             "position": self.position,
         }
@@ -100,9 +105,19 @@ class Tuning:
         )
         shares = content.get("shares") and Shares(**content["shares"])
         strength = float(content["prior_strength"])
-        # Ensembles of before there was such a choice know of no position.
+        # Ensembles of before there were such choices.
         position = bool(content.get("position", False))
-        return cls(settings, strength, climatology, shares, variance, position, content["record"])
+        leaf = int(content.get("forest_leaf", MIN_LEAF))
+        return cls(
+            settings,
+            strength,
+            climatology,
+            shares,
+            leaf,
+            variance,
+            position,
+            content["record"],
+        )
 
 
 class PoolChoices(TypedDict):
@@ -275,8 +290,8 @@ def tune_pool(
     climatology: bool,
     shares: bool,
 ) -> Tuning:
-    """Strength of the prior, shares of the pool's parts and of climatology, by spatial folds of
-    out-of-fold predictions.
+    """Strength of the prior, smallest leaf of the forest, shares of the pool's parts and of
+    climatology, by spatial folds of out-of-fold predictions.
 
     The table is that of `weighed_table`, and the options have its variance. Where the folds leave
     too few rows for a COP-BMA, or rows that are alike, those of the options stay.
@@ -290,9 +305,10 @@ def tune_pool(
     coding : PredictorCoding
     seed : int
     prior, climatology, shares : bool
-        Which of the three are tuned.
+        Which of these are tuned; the leaf is with the shares.
     """
     strength, share, of_parts = options.prior_strength, options.climatology, options.shares
+    leaf = options.forest_leaf
     left_out, kernel = None, None
     record: list[Mapping[str, Any]] = []
     folds = inner_folds(table, options, TUNING_FOLDS, seed + 1)
@@ -317,8 +333,10 @@ def tune_pool(
             ]
         if (climatology or shares) and differ:
             chosen = replace(options, prior_strength=strength)
-            parts = left_out_parts(table, chosen, coding, F, folds, seed)
-            kernel = parts.kernel
+            leaves = FOREST_LEAVES if shares else (leaf,)
+            parts = left_out_parts(table, chosen, coding, F, folds, seed, leaves)
+            kernel, leaf = parts.kernel, parts.forest_leaf
+            record += [{"forest_leaf": n, "crps": crps} for n, crps in parts.forest_crps.items()]
             of_parts = parts.shares() if shares else of_parts
             scores = parts.scores(of_parts or Shares.equal(process=len(parts.parts) > 2))
             share = scores.share if climatology else share
@@ -336,6 +354,7 @@ def tune_pool(
         prior_strength=strength,
         climatology=share,
         shares=of_parts,
+        forest_leaf=leaf,
         model_variance=options.model_variance,
         record=record,
         left_out=left_out,

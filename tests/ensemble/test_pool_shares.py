@@ -14,7 +14,7 @@ from scipy import stats
 
 from icemap import CopulaBMA, IceEnsemble
 from icemap.ensemble.pool_parts import Shares
-from icemap.ensemble.pool_shares import LeftOutParts, PoolScores
+from icemap.ensemble.pool_shares import FOREST_LEAVES, LeftOutParts, PoolScores
 from icemap.ensemble.quantile_forest import grow_quantile_forest, with_climatology
 from icemap.ensemble.tuning import tune_pool
 
@@ -192,6 +192,24 @@ def test_climatology_takes_its_share_from_the_process_too():
     assert (shares.process, shares.bma) == pytest.approx((0.1, 0.45))
     assert Shares(0.3, 0.3, 0.4).with_climatology(0.0) == Shares(0.3, 0.3, 0.4)
     assert Shares(0.0, 0.0, 1.0).with_climatology(1.0) == Shares(0.5, 0.5, 0.0)
+
+
+@pytest.mark.parametrize(("noise", "leaf"), [(0.3, 2), (25.0, 5)])
+def test_leaves_are_small_where_the_predictors_explain_the_target(noise, leaf):
+    samples = table(noise=False)
+    rng = np.random.default_rng(3)
+    y = 45 - 2.5 * samples.maat - 2 * samples.slope + noise * rng.normal(size=len(samples))
+    ensemble = IceEnsemble(members=LINEAR, replicates=2, folds=4, bounds=None, seed=1)
+    ensemble.fit(samples.assign(value=y))
+    assert ensemble.tuning_.forest_leaf == leaf
+    compared = {
+        row["forest_leaf"]: row["crps"] for row in ensemble.tuning_.record if "forest_leaf" in row
+    }
+    assert set(compared) == set(FOREST_LEAVES)
+    assert leaf == 5 or compared[2] < compared[5]
+    # Of the forest that maps: half of a tree's leaves have this many of the sites that it drew.
+    drawn = len(samples) * len(ensemble.parts_.forest.root) / len(ensemble.parts_.forest.curves)
+    assert leaf <= drawn < 2.5 * leaf
 
 
 def test_the_shares_are_those_that_the_pool_maps_with():

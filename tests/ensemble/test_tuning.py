@@ -152,6 +152,7 @@ def test_it_survives_json():
         float("inf"),
         0.25,
         Shares(0.2, 0.5, 0.3),
+        2,
         9.0,
         ({"member": "gam", "settings": {}, "mean_squared_error": 1.0},),
     )
