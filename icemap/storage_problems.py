@@ -101,6 +101,8 @@ def problem_of(error: Exception) -> str | None:
         )
     if isinstance(error, ValueError) and "null byte" in str(error):
         return "it holds a zero byte and is no path. Correct it."
+    if type(error).__name__ == "InvalidRegionError":
+        return f"{first_line(error)}. Correct AWS_REGION, or the region of the profile."
     if isinstance(error, ValueError) and "nvalid endpoint" in str(error):
         return f"{first_line(error)}. Correct the endpoint in the environment or the profile."
     if isinstance(error, ImportError):

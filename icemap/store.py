@@ -65,8 +65,8 @@ def filesystem(url: str, **storage_options: Any) -> tuple[Any, str]:
 
 
 def filesystem_options(url: str, **given: Any) -> dict[str, object]:
-    """What fsspec is told about a URL: for a bucket how often to try, and whether it is public;
-    then what the caller gives.
+    """What fsspec is told about a URL: for a bucket how often to try, its region, and whether it is
+    public; then what the caller gives.
     """
     if not url.startswith("s3://"):
         return given
@@ -82,7 +82,14 @@ def filesystem_options(url: str, **given: Any) -> dict[str, object]:
         retries["total_max_attempts"] = ATTEMPTS
     # The variable by which GDAL is told the same.
     public = os.environ.get("AWS_NO_SIGN_REQUEST", "").upper() in ("YES", "TRUE", "ON", "1")
-    return {"config_kwargs": {"retries": retries}, **({"anon": True} if public else {}), **given}
+    # GDAL and Amazon's other tools know the variable, botocore AWS_DEFAULT_REGION alone.
+    region = os.environ.get("AWS_REGION")
+    return {
+        "config_kwargs": {"retries": retries},
+        **({"client_kwargs": {"region_name": region}} if region else {}),
+        **({"anon": True} if public else {}),
+        **given,
+    }
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from icemap.address_problems import require_address
 from icemap.errors import IcemapError, first_line
 from icemap.grid import Chunk
 from icemap.shards import write_whole_shards
+from icemap.storage_problems import problem_of
 from icemap.store import filesystem_options, is_remote, local_path, storage_errors
 
 if TYPE_CHECKING:
@@ -61,10 +62,15 @@ def open_stored(url: str | PathLike[str], what: str, **storage_options: Any) -> 
         try:
             return zarr_group(url, "r", **storage_options)
         except FileNotFoundError as error:
+            whole = not url.endswith(".zarr") and what in ("map", "cube")
+            of_a_run = f" (that of a run is RUN/{what}.zarr)" if whole else ""
             raise IcemapError(
-                f"There is no {what} at {url}: check the address, or make it first."
+                f"There is no {what} at {url}: check the address{of_a_run}, or make it first."
             ) from error
         except (ValueError, TypeError, KeyError) as error:
+            # A wrong region or endpoint is a ValueError, too.
+            if problem_of(error) is not None:
+                raise
             raise IcemapError(
                 f"The metadata of the {what} at {url} is damaged: delete it and make it again, or"
                 " restore it from where it came."
@@ -191,6 +197,8 @@ def damage_errors(what: str, url: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError) as error:
+        if problem_of(error) is not None:
+            raise
         raise DamagedChunkError(f"{what} is damaged ({first_line(error)}): {mend(url)}") from error
 
 

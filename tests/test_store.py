@@ -361,6 +361,50 @@ def test_a_refused_connection_is_called_that(monkeypatch, scheme):
     S3FileSystem.clear_instance_cache()
 
 
+@pytest.mark.parametrize("variable", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_a_region_that_is_none_is_said_and_no_damage(monkeypatch, variable):
+    from s3fs import S3FileSystem
+
+    from icemap.gridded import read_coordinates
+    from icemap.mapping.map_schema import open_map
+    from icemap.zarr_groups import open_stored
+
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_MAX_ATTEMPTS": "1"}
+    for name, text in {**keys, variable: "eu north"}.items():
+        monkeypatch.setenv(name, text)
+    S3FileSystem.clear_instance_cache()
+    looks = (open_map, read_coordinates, lambda url: open_stored(url, "map"), store.exists)
+    for look in looks:
+        with pytest.raises(IcemapError, match="Correct AWS_REGION, or the region of the profile"):
+            look("s3://bucket/run/map.zarr")
+    S3FileSystem.clear_instance_cache()
+
+
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({"AWS_REGION": "eu-north-1"}, "eu-north-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "eu-north-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-north-1"),
+    ],
+)
+def test_the_region_is_that_of_either_variable(monkeypatch, variables, region):
+    from s3fs import S3FileSystem
+
+    keys = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in {**keys, **variables}.items():
+        monkeypatch.setenv(name, text)
+    S3FileSystem.clear_instance_cache()
+    fs, _ = store.filesystem("s3://bucket/run")
+    fs.connect()
+    assert fs.s3.meta.region_name == region
+    S3FileSystem.clear_instance_cache()
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [

@@ -4,7 +4,7 @@ value per site.
 Conversions take fractions and g/cm3 and return fractions of the frozen volume; they are vectorized.
 Physical limits are enforced: an input that cannot be (a negative water content, a porosity above 1)
 or a result above 1.03 gives NaN; a result between 1 and 1.03 is measurement error and becomes 1.
-NaN stays NaN.
+NaN stays NaN, and what is masked becomes NaN.
 """
 
 from __future__ import annotations
@@ -43,7 +43,18 @@ Fractions = NDArray[np.float64]
 
 
 def _numbers(*values: ArrayLike) -> list[Fractions]:
-    arrays = [np.asarray(value, dtype=float) for value in values]
+    rows = [value.index for value in values if isinstance(value, pd.Series)]
+    if any(not index.equals(rows[0]) for index in rows[1:]):
+        raise ValueError(
+            "The columns are of different tables, or in different order: their indices differ. Give"
+            " columns of one table, or arrays."
+        )
+    arrays = [
+        np.ma.filled(value.astype(float), np.nan)
+        if isinstance(value, np.ma.MaskedArray)
+        else np.asarray(value, dtype=float)
+        for value in values
+    ]
     return [np.where(np.isfinite(array), array, np.nan) for array in arrays]
 
 

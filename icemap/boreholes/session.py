@@ -220,6 +220,11 @@ def sample(
     0         4        20   31.0
     1        10        25   12.0
     """
+    if not hasattr(cube, "data_vars"):
+        raise IcemapError(
+            f"The cube is a {type(cube).__name__}: give the Dataset that icemap.open_cube opens, or"
+            " icemap.build_cube makes."
+        )
     _require_sites(sites)
     whole = sites.assign(
         **{name: value for name, value in UNKNOWN.items() if name not in sites.columns}
@@ -238,6 +243,8 @@ def _require_sites(sites: pd.DataFrame) -> None:
             f"The sites are a {type(sites).__name__}: give a DataFrame, such as that of"
             " read_boreholes."
         )
+    if sites.empty:
+        raise IcemapError("The table of sites has no rows.")
     columns = list(map(str, sites.columns))
     if absent := [name for name in NUMBERS[:3] if name not in columns]:
         raise IcemapError(
@@ -253,7 +260,10 @@ def _require_sites(sites: pd.DataFrame) -> None:
             continue
         given = sites[name]
         numbers = pd.to_numeric(given, errors="coerce")
-        wrong = ~given.isin([True, False]) if name in FLAGS else given.notna() & numbers.isna()
+        # Pandas counts a date, and a duration, as a number.
+        dates = pd.Series(given.dtype.kind in "mM", given.index)
+        no_number = given.notna() & (dates | numbers.isna() | np.isinf(numbers.astype(float)))
+        wrong = ~given.isin([True, False]) if name in FLAGS else no_number
         if wrong.any():
             wanted = "True and False" if name in FLAGS else "numbers"
             raise IcemapError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,8 +44,8 @@ def member_names(F: Any, members: int) -> list[str]:
 
 
 def require_rows(**given: Any) -> None:
-    """Refuse what NumPy passes over: masked values, and tables whose rows have the same names in
-    another order.
+    """Refuse what NumPy passes over: masked values, dates, and tables whose rows have the same
+    names in another order.
 
     Parameters
     ----------
@@ -63,6 +63,11 @@ def require_rows(**given: Any) -> None:
                 f"{int(masked.sum())} values of {name} are masked (first in row"
                 f" {int(np.argwhere(masked)[0][0])}): drop those rows, or fill the values."
             )
+        if any(getattr(dtype, "kind", None) in ("m", "M") for dtype in _dtypes(value)):
+            raise ValueError(
+                f"{name} has dates or durations: give them as numbers, such as years, or leave them"
+                " out."
+            )
     tables = [(name, value.index) for name, value in given.items() if hasattr(value, "iloc")]
     for name, index in tables[1:]:
         first, rows = tables[0]
@@ -72,6 +77,10 @@ def require_rows(**given: Any) -> None:
                 f" order of {first} with .loc[{first}.index], or give arrays if rows are meant by"
                 " their place."
             )
+
+
+def _dtypes(value: Any) -> Iterable[Any]:
+    return value.dtypes if hasattr(value, "columns") else [getattr(value, "dtype", None)]
 
 
 def check_members(estimator: Any, F: Any, y: Any = None) -> Array:

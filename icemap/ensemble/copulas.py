@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from icemap.ensemble.checks import require_rows
 from icemap.ensemble.copula_formulas import FAMILIES, Array
 from icemap.ensemble.student_fit import fit_student
 
 _MIN_PROBABILITY = np.finfo(np.float64).tiny
 _MAX_PROBABILITY = 1.0 - np.finfo(np.float64).epsneg
+_ROUNDING = 1e-9
 _PYVINECOPULIB_NAMES = {"independence": "indep"}
 
 # : (family, rotation) pairs that can carry positive dependence: what a skilful member can have with
@@ -114,7 +116,16 @@ class Copula:
 
     def _base(self, u: ArrayLike, v: ArrayLike) -> tuple[Array, Array]:
         """The arguments, turned back to the unrotated copula and kept off the edges."""
+        require_rows(u=u, v=v)
         uu, vv = np.asarray(u, dtype=np.float64), np.asarray(v, dtype=np.float64)
+        for values in (uu, vv):
+            # A rounding error beyond an end is on it.
+            outside = (values < -_ROUNDING) | (values > 1 + _ROUNDING)
+            if outside.any():
+                raise ValueError(
+                    f"{values[outside].flat[0]:g} is no probability: give numbers from 0 to 1, not"
+                    " in % or in the unit of the target."
+                )
         if self.rotation in (90, 180):
             uu = 1.0 - uu
         if self.rotation in (180, 270):
@@ -144,11 +155,10 @@ class Copula:
 
     def h_inverse(self, p: ArrayLike, v: ArrayLike) -> Array:
         """The u with h(u | v) = p; shape of the broadcast of p and v."""
+        base = self._base(p, v)
         p = np.asarray(p, dtype=np.float64)
         with np.errstate(all="ignore"):
-            value = np.clip(
-                FAMILIES[self.family].h_inverse(*self._base(p, v), *self.parameters), 0.0, 1.0
-            )
+            value = np.clip(FAMILIES[self.family].h_inverse(*base, *self.parameters), 0.0, 1.0)
         if self.rotation in (90, 180):
             value = 1.0 - value
         return np.where(p <= 0, 0.0, np.where(p >= 1, 1.0, value))

@@ -7,10 +7,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from icemap.ensemble.checks import require_rows
+
 Array = NDArray[np.float64]
 
 
 def _check_likelihood(likelihood: ArrayLike, log: bool) -> Array:
+    require_rows(likelihood=likelihood)
     values = np.asarray(likelihood, dtype=np.float64)
     if values.ndim != 2 or 0 in values.shape:
         raise ValueError(
@@ -31,6 +34,7 @@ def _check_likelihood(likelihood: ArrayLike, log: bool) -> Array:
 def _check_weights(sample_weight: ArrayLike | None, n: int) -> Array:
     if sample_weight is None:
         return np.ones(n)
+    require_rows(sample_weight=sample_weight)
     weights = np.asarray(sample_weight, dtype=np.float64)
     if weights.shape != (n,):
         raise ValueError(

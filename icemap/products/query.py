@@ -7,9 +7,9 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from icemap.errors import IcemapError
+from icemap.errors import IcemapError, first_line
 from icemap.grid import Grid, wrapped
 from icemap.gridded import DIMENSIONS, described_grid, grid_of
 from icemap.mapping.map_schema import in_order, open_map, target_among, target_of
@@ -70,7 +70,7 @@ def query(
     if np.ndim(lon) or np.ndim(lat):
         dataset = open_map(map, **storage_options) if isinstance(map, str) else map
         return _at_many(dataset, lon, lat)
-    place = float(np.asarray(lon)), float(np.asarray(lat))
+    place = float(_degrees(lon)), float(_degrees(lat))
     if isinstance(map, str):
         return _in_store(map, *place, **storage_options)
     return _in_dataset(map, *place)
@@ -148,7 +148,8 @@ def _at_many(dataset: xr.Dataset, lon: ArrayLike, lat: ArrayLike) -> pd.DataFram
     import pandas as pd
     import xarray as xr
 
-    longitude, latitude = (np.atleast_1d(np.asarray(v, float)).ravel() for v in (lon, lat))
+    _require_one_order(lon, lat)
+    longitude, latitude = (np.atleast_1d(_degrees(v)).ravel() for v in (lon, lat))
     if longitude.shape != latitude.shape:
         raise IcemapError(
             f"There are {len(longitude)} longitudes and {len(latitude)} latitudes: give one of each"
@@ -157,6 +158,12 @@ def _at_many(dataset: xr.Dataset, lon: ArrayLike, lat: ArrayLike) -> pd.DataFram
     target, grid = target_of(dataset), grid_of(dataset)
     row, col = grid.locate(longitude, latitude)
     inside = row >= 0
+    impossible = np.abs(latitude) > 90
+    if impossible.any() and not inside.any():
+        raise IcemapError(
+            f"None of the places is in the map, and {latitude[impossible][0]:g} is no latitude:"
+            " give longitudes and latitudes in this order, in degrees."
+        )
     rows, cols = (xr.DataArray(v[inside], dims="__place") for v in (row, col))
     with storage_errors(_name(dataset), "read"):
         cells = dataset.isel(latitude=rows, longitude=cols).load()
@@ -171,6 +178,40 @@ def _at_many(dataset: xr.Dataset, lon: ArrayLike, lat: ArrayLike) -> pd.DataFram
         if name in table:
             table[name] = table[name].astype("Float64").astype("boolean")
     return table
+
+
+def _degrees(given: ArrayLike) -> NDArray[np.float64]:
+    """Numbers, NaN where they are masked or missing."""
+    try:
+        if np.asarray(given).dtype.kind in "mM":
+            raise TypeError("they are dates")
+        if isinstance(given, np.ma.MaskedArray):
+            return np.ma.filled(given.astype(float), np.nan)
+        return np.asarray(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise IcemapError(
+            f"Longitudes and latitudes cannot be read as numbers ({first_line(error)}): give"
+            " degrees."
+        ) from error
+
+
+def _require_one_order(lon: ArrayLike, lat: ArrayLike) -> None:
+    """Refuse arrays of xarray that would be paired by place against their own names."""
+    import xarray as xr
+
+    if not (isinstance(lon, xr.DataArray) and isinstance(lat, xr.DataArray)):
+        return
+    same = lon.dims == lat.dims and all(
+        lon.indexes[name].equals(lat.indexes[name])
+        for name in lon.dims
+        if name in lon.indexes and name in lat.indexes
+    )
+    if not same:
+        raise IcemapError(
+            f"Longitudes are given along {', '.join(map(str, lon.dims))}, and latitudes along"
+            f" {', '.join(map(str, lat.dims))}, or their coordinates differ: give one of each for"
+            " every place, in one order (xarray.broadcast makes a place of every cell)."
+        )
 
 
 def _places(lon: ArrayLike, lat: ArrayLike, count: int) -> pd.Index:

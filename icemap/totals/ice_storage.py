@@ -117,8 +117,9 @@ def ice_storage(
     -------
     pandas.DataFrame
         One row per region; columns as in :func:`icemap.totals.ice_totals.totals`, after ``region``,
-        ``mask``, ``unit`` and ``residual_sd``. Rows of the ledger also have ``share_mask`` (of the
-        variance, next to ensemble and residual) and the range of the total over the masks.
+        ``mask``, ``unit`` and ``residual_sd`` (target unit x km2). Rows of the ledger also have
+        ``share_mask`` (of the variance, next to ensemble and residual) and the range of the total
+        over the masks.
 
     Raises
     ------
@@ -134,6 +135,12 @@ def ice_storage(
         )
     if zones is not None and region is not None:
         raise IcemapError("Totals are either by region or polygons or by zones: give one of them.")
+    for given in (region, zones, classes):
+        if given is not None and not isinstance(given, str | PathLike):
+            raise IcemapError(
+                "Regions, polygons, zones and classes are given by name or file, not as a"
+                f" {type(given).__name__}: write it to a file first, such as .gpkg, .tif or .csv."
+            )
     opened = OpenedMap.of(fspath(map_url), **storage_options)
     if zones is not None:
         table = None if classes is None else fspath(classes)

@@ -67,4 +67,22 @@ def stored_map(map: str | PathLike[str] | xr.Dataset) -> str:
             " the whole map: give the area as a file of polygons, and the dataset as open_map opens"
             " it."
         )
+    for variable in map.data_vars:
+        if variable in stored and not _same(map[variable], stored[variable]):
+            raise IcemapError(
+                f"'{variable}' of this dataset has other values than in the map {url}, and totals"
+                " are made from what is stored there: give the dataset as open_map opens it."
+            )
     return url
+
+
+def _same(field: xr.DataArray, stored: xr.DataArray) -> bool:
+    """True if nothing was done to what was opened; its values are read only where that is not
+    certain.
+    """
+    names = [getattr(array.data, "name", None) for array in (field, stored)]
+    if names[0] is not None and names[0] == names[1]:
+        return True
+    return field.dims == stored.dims and bool(
+        ((field == stored) | stored.isnull() & field.isnull()).all()
+    )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from icemap.ensemble.checks import require_rows
 from icemap.json_records import ApplicabilityRecord
 
 Array = NDArray[np.float64]
@@ -208,6 +209,9 @@ def dissimilarity_index(
     >>> dissimilarity_index(train, train, folds=[0, 0, 1])
     array([1.5, 1. , 1. ])
     """
+    require_rows(X=X)
+    require_rows(train=train, weights=weights)
+    X = _columns_as(train, X)
     if folds is None:
         return Applicability.fit(train, weights).index(X)
     if not np.array_equal(np.asarray(X, dtype=float), np.asarray(train, dtype=float)):
@@ -239,6 +243,19 @@ def applicability_threshold(train_di: ArrayLike) -> float:
         )
     lower, upper = np.quantile(values, [0.25, 0.75])
     return float(min(upper + 1.5 * (upper - lower), values.max()))
+
+
+def _columns_as(train: Any, X: Any) -> Any:
+    """The rows to judge with their columns in the order of the training table."""
+    if not (hasattr(train, "columns") and hasattr(X, "columns")):
+        return X
+    names, given = list(train.columns), list(X.columns)
+    if len(names) != len(given) or set(names) != set(given):
+        raise ValueError(
+            f"the rows to judge have the predictors {', '.join(map(str, given))}, and the training"
+            f" table {', '.join(map(str, names))}: give the same."
+        )
+    return X[names]
 
 
 def _matrix(table: Any, what: str) -> Array:

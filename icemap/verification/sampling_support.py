@@ -14,6 +14,8 @@ from typing import NamedTuple, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.units import says_nothing
+
 Array = NDArray[np.float64]
 Names = NDArray[np.object_]
 
@@ -230,7 +232,8 @@ def group_labels(classes: MapClasses, described: Described) -> list[str]:
     """What the classes of a predictor are called, in their order."""
     if classes["codes"]:
         return [_code(code, described) for code in classes["codes"]]
-    edges, unit = classes["edges"], "" if described.unit == "1" else described.unit
+    said = described.unit != "1" and not says_nothing(described.unit)
+    edges, unit = classes["edges"], described.unit if said else ""
     if len(edges) < 2:
         return [f"{edges[0]:.3g} {unit}".strip()]
     digits = next((d for d in range(3, 12) if len({f"{e:.{d}g}" for e in edges}) == len(edges)), 12)

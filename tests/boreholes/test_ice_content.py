@@ -322,3 +322,24 @@ def test_many_boreholes_at_once_are_the_boreholes_one_by_one(
 def test_dry_basis_begins_at_no_water_and_has_no_all_water():
     assert ice.dry_basis([0.0, 0.2, 0.5]).tolist() == pytest.approx([0.0, 0.25, 1.0])
     assert np.isnan(ice.dry_basis([-0.1, 1.0, 1.1, np.nan])).all()
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [ice.from_gravimetric, ice.from_frozen_bulk, ice.from_excess_ice, ice.from_visible_ice],
+)
+def test_masked_is_missing_and_columns_of_two_tables_are_refused(convert) -> None:
+    one, other = np.array([0.3, 0.2, 0.4]), np.array([0.9, 0.8, 0.7])
+    whole = convert(one, other)
+    masked = np.ma.masked_array(one, [False, True, False])
+    for found in (convert(masked, other), convert(masked, np.ma.asarray(other))):
+        np.testing.assert_array_equal(found, np.where([False, True, False], np.nan, whole))
+    first, second = pd.Series(one, index=[4, 5, 6]), pd.Series(other, index=[4, 5, 6])
+    for right in (
+        convert(first, second),
+        convert(first, other),
+        convert(first[::-1], second[::-1])[::-1],
+    ):
+        np.testing.assert_array_equal(right, whole)
+    with pytest.raises(ValueError, match="different tables, or in different order"):
+        convert(first, second[::-1])

@@ -67,5 +67,11 @@ def test_rows_that_do_not_belong_together_are_refused(estimator):
     for wrong in (estimator.fit, fitted.crps):
         with pytest.raises(ValueError, match="values of y are masked"):
             wrong(F, masked)
+    dates = pd.Series(pd.date_range("1990", periods=len(y)), F.index)
+    with pytest.raises(ValueError, match="y has dates or durations: give them as numbers"):
+        estimator.fit(F, dates)
+    for column in (dates, dates - dates[0]):
+        with pytest.raises(ValueError, match="F has dates or durations"):
+            estimator.fit(F.assign(m0=column), y)
     rows = F.index[::-1]
     np.testing.assert_array_equal(fitted.crps(F.loc[rows], y.loc[rows]), fitted.crps(F, y)[::-1])

@@ -248,3 +248,15 @@ def test_cobalt_and_scandium_are_student() -> None:
     assert best.parameters[0] == pytest.approx(0.73707, abs=1e-4)
     assert best.parameters[1] == pytest.approx(8.0, abs=0.1)
     assert -2 * best.logpdf(u, v).sum() + 4 == pytest.approx(-507.56, abs=0.005)
+
+
+@pytest.mark.parametrize("wrong", [1.3, -0.2, 95.0, [0.2, 30.0]])
+def test_what_is_no_probability_is_refused(wrong: object) -> None:
+    copula = Copula("gumbel", 2.0, 90)
+    for method in (copula.pdf, copula.h, copula.h_inverse):
+        for arguments in ((wrong, 0.4), (0.4, wrong)):
+            with pytest.raises(ValueError, match="is no probability: give numbers from 0 to 1"):
+                method(*arguments)
+        assert not np.isnan(method([0.0, 1.0], [1.0 + 1e-12, -1e-12])).any()
+        with pytest.raises(ValueError, match=r"values of u are masked \(first in row 1\)"):
+            method(np.ma.masked_array([0.2, 0.3], [False, True]), 0.4)

@@ -141,3 +141,14 @@ def test_the_prior_draws_towards_its_weights():
 def test_prior_weights_that_are_no_weights_are_refused(wrong):
     with pytest.raises(ValueError, match="give 3 numbers >= 0, one per member, that add up to one"):
         em_weights(np.ones((5, 3)), prior_strength=1.0, prior_weights=wrong)
+
+
+def test_masked_likelihoods_are_refused() -> None:
+    masked = np.ma.masked_less(random_likelihood(0), 0.05)
+    with pytest.raises(ValueError, match="values of likelihood are masked"):
+        em_weights(masked)
+    whole = random_likelihood(0)
+    np.testing.assert_array_equal(em_weights(np.ma.asarray(whole))[0], em_weights(whole)[0])
+    rows = np.ma.masked_equal(np.arange(200.0), 7)
+    with pytest.raises(ValueError, match=r"values of sample_weight are masked \(first in row 7\)"):
+        em_weights(whole, sample_weight=rows)

@@ -197,6 +197,10 @@ def test_a_table_of_ones_own_is_sampled(cube):
         ("value", ["10.5", "12,5", "40"], "'value' of the sites holds '12,5': give numbers"),
         ("lat", ["67N", "67N", "65N"], "'lat' of the sites holds '67N': give numbers"),
         ("standard_error", [1.0, -9999.0, 2.0], "holds -9999: a standard error is 0 or more"),
+        ("value", [10.5, np.inf, 40.0], "'value' of the sites holds 'inf': give numbers"),
+        ("lon", [124.2, -np.inf, 130.0], "'lon' of the sites holds '-inf': give numbers"),
+        ("value", pd.to_datetime(["2001", "2002", "2003"]), "holds '2001-01-01 00:00:00'"),
+        ("value", pd.to_timedelta([1, 2, 3], unit="D"), "holds '1 days 00:00:00': give numbers"),
         ("used", ["yes", "yes", "no"], "'used' of the sites holds 'yes': give True and False"),
         ("pseudo", [0.0, np.nan, 1.0], "'pseudo' of the sites holds 'nan': give True and False"),
     ],
@@ -205,6 +209,14 @@ def test_columns_of_sites_that_do_not_mean_what_they_say(cube, column, values, s
     sites = {"lon": [101.0, 101.1, 121.0], "lat": [67.0, 67.1, 65.0], "value": [10.0, 20.0, 40.0]}
     with pytest.raises(IcemapError, match=said):
         icemap.sample(cube, pd.DataFrame({**sites, column: values}), ["maat", "height"])
+
+
+def test_an_address_is_no_cube_and_no_rows_are_no_sites(cube):
+    sites = pd.DataFrame({"lon": [124.2], "lat": [67.3], "value": [10.5]})
+    with pytest.raises(IcemapError, match="The cube is a str: give the Dataset that"):
+        icemap.sample("run/cube.zarr", sites)
+    with pytest.raises(IcemapError, match="The table of sites has no rows"):
+        icemap.sample(cube, sites[:0])
 
 
 def test_columns_of_sites_that_are_right(cube):

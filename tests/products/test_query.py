@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
@@ -121,6 +122,71 @@ def test_an_answer_falls_on_the_rows_of_the_table_that_asks(map_url, kept):
     pd.testing.assert_index_equal(query(map_url, some.lon, some.lat.to_numpy()).index, some.index)
     with pytest.raises(IcemapError, match="columns of different tables, or in different order"):
         query(map_url, some.lon, some.lat[::-1])
+
+
+def test_a_masked_place_is_no_place(map_url):
+    lon = np.ma.masked_array([-119.2, -118.2], mask=[False, True])
+    found = query(map_url, lon, [68.7, 68.7])
+    assert found["vic"].tolist() == pytest.approx([11.060, np.nan], nan_ok=True)
+    whole = query(map_url, np.ma.masked_array([-119.2, -118.2]), [68.7, 68.7])
+    assert whole["vic"].tolist() == pytest.approx([11.060, 11.061])
+
+
+@pytest.mark.parametrize(
+    ("lon", "lat", "words"),
+    [
+        (pd.to_datetime(["2001", "2002"]), [68.7, 68.7], "cannot be read as numbers"),
+        (["119 W", "118 W"], [68.7, 68.7], "cannot be read as numbers .*119 W"),
+        ([None, "x"], [68.7, 68.7], "cannot be read as numbers"),
+        ({1}, 68.7, "cannot be read as numbers"),
+        ([68.7, 68.7], [-119.2, -118.2], "-119.2 is no latitude: give longitudes and latitudes in"),
+        ([500_000, 510_000], [7_550_000, 7_560_000], "is no latitude: .* in degrees"),
+    ],
+)
+def test_what_is_no_place_is_a_sentence(map_url, lon, lat, words):
+    with pytest.raises(IcemapError, match=words):
+        query(map_url, lon, lat)
+
+
+def test_places_far_away_among_others_have_no_values(map_url):
+    found = query(map_url, [-119.2, -9999, 10], [68.7, -9999, 30])["vic"]
+    assert found.isna().tolist() == [False, True, True]
+    assert query(map_url, [10, 20], [30, 20])["vic"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("dims", "coords", "right"),
+    [
+        (("p", "p"), ([0, 1], [0, 1]), True),
+        (("p", "p"), (None, [0, 1]), True),
+        (("p", "p"), (None, None), True),
+        (("p", "p"), ([0, 1], [1, 0]), False),
+        (("x", "y"), (None, None), False),
+    ],
+)
+def test_arrays_of_xarray_are_paired_by_their_names(map_url, dims, coords, right):
+    lon, lat = (
+        xr.DataArray(values, dims=dim, coords={} if names is None else {dim: names})
+        for values, dim, names in zip(([-119.2, -118.2], [68.7, 67.7]), dims, coords)
+    )
+    if right:
+        assert query(map_url, lon, lat)["vic"].tolist() == pytest.approx([11.060, 12.061])
+        return
+    with pytest.raises(IcemapError, match="give one of each for every place, in one order"):
+        query(map_url, lon, lat)
+
+
+def test_fields_of_xarray_are_paired_by_their_dimensions(map_url):
+    lon = xr.DataArray([[-119.2, -118.2]], dims=("y", "x"))
+    assert len(query(map_url, lon, xr.full_like(lon, 68.7))) == 2
+    with pytest.raises(IcemapError, match="along y, x, and latitudes along x, y"):
+        query(map_url, lon, xr.full_like(lon, 68.7).T)
+
+
+def test_the_address_of_a_run_is_answered_with_that_of_its_map(map_url):
+    for look in (open_map, lambda run: query(run, -119.2, 68.7)):
+        with pytest.raises(IcemapError, match=r"that of a run is RUN/map\.zarr"):
+            look(Path(map_url).parent / "earlier")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -21,6 +22,7 @@ from icemap.totals.opened_map import ResidualFacts, run_residual
 from icemap.totals.replicate_spread import ReplicateSpread
 from icemap.totals.residual_field import Variogram
 from icemap.totals.residuals import Residuals
+from icemap.zarr_groups import write_chunk
 
 GRID = Grid(60, 50, 120, 80, 0.5)
 VIC = TargetConfig()
@@ -59,6 +61,19 @@ def values() -> np.ndarray:
 @pytest.fixture(scope="module")
 def map_url(tmp_path_factory, values) -> str:
     return make_run(tmp_path_factory.mktemp("run"), VIC, values)
+
+
+@pytest.fixture(scope="module")
+def drawn_url(tmp_path_factory, values) -> str:
+    """The same with values in its cells, and none in one of them."""
+    url = make_run(tmp_path_factory.mktemp("drawn"), VIC, values)
+    for chunk in GRID.chunks(32):
+        field = np.arange(chunk.shape[0] * chunk.shape[1], dtype="float32").reshape(chunk.shape)
+        field[0, 0] = np.nan
+        flag = np.where(np.isnan(field), 255, 1)
+        kinds = {v.name: flag if v.dtype == "uint8" else field for v in map_variables(VIC)}
+        write_chunk(url, chunk, kinds)
+    return url
 
 
 def test_volume_is_area_times_fraction_times_thickness_times_content(map_url, values):
@@ -391,8 +406,6 @@ def test_degrees_of_freedom_grow_with_the_square_of_the_known_part():
 
 
 def test_the_public_name_takes_an_address_or_the_opened_map(map_url):
-    import pandas as pd
-
     import icemap
 
     wanted = ice_storage(map_url)
@@ -405,3 +418,45 @@ def test_the_public_name_takes_an_address_or_the_opened_map(map_url):
         icemap.totals(dataset.isel(latitude=slice(0, 10)))
     with pytest.raises(IcemapError, match="does not say which map"):
         icemap.totals(dataset.drop_encoding())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ds: ds.assign(vic=ds.vic * 0),
+        lambda ds: ds.assign(vic=ds.vic.where(ds.longitude > 90)),
+        lambda ds: ds.assign(vic_upper95=ds.vic_upper95 + 1),
+        lambda ds: ds * 2,
+        lambda ds: ds.load().assign(vic=ds.vic + 1e-3),
+        lambda ds: ds.assign(vic=ds.vic.T),
+    ],
+)
+def test_totals_of_a_dataset_with_other_values_are_refused(drawn_url, change):
+    import icemap
+
+    with pytest.raises(IcemapError, match="has other values than in the map"):
+        icemap.totals(change(icemap.open_map(drawn_url)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ds: ds,
+        lambda ds: ds.load(),
+        lambda ds: ds.chunk(latitude=7),
+        lambda ds: ds.copy(deep=True),
+        lambda ds: ds[["vic"]],
+        lambda ds: ds.assign(mine=ds.vic * 2),
+    ],
+)
+def test_totals_of_a_dataset_with_the_values_of_the_map(drawn_url, change):
+    import icemap
+
+    opened = icemap.open_map(drawn_url)
+    pd.testing.assert_frame_equal(icemap.totals(change(opened)), ice_storage(drawn_url))
+
+
+@pytest.mark.parametrize("key", ["region", "zones"])
+def test_a_table_is_no_name_of_a_file(map_url, key):
+    with pytest.raises(IcemapError, match="given by name or file, not as a DataFrame"):
+        ice_storage(map_url, **{key: pd.DataFrame({"name": ["a"]})})

@@ -337,3 +337,25 @@ def test_the_threshold_is_that_of_the_sites_that_are_scored():
     assert found.threshold < Applicability.fit(train, None, labels).train_index.max()
     inside = found.index([[9.2, 9.1], [6.0, -6.0]]) <= found.threshold
     assert inside.tolist() == [True, False]
+
+
+def test_columns_of_tables_are_matched_by_name():
+    train = pd.DataFrame(
+        np.random.default_rng(4).normal(size=(30, 3)) * [1, 5, 20], columns=[*"abc"]
+    )
+    new = train.iloc[:4] + 0.5
+    wanted = dissimilarity_index(new, train, [3, 2, 1])
+    np.testing.assert_array_equal(dissimilarity_index(new[[*"cab"]], train, [3, 2, 1]), wanted)
+    np.testing.assert_array_equal(dissimilarity_index(new.to_numpy(), train, [3, 2, 1]), wanted)
+    for other in (new.rename(columns={"a": "z"}), new[["a", "b"]], new.assign(d=1.0)):
+        with pytest.raises(ValueError, match="training table a, b, c: give the same"):
+            dissimilarity_index(other, train)
+
+
+def test_masked_predictors_are_refused():
+    train = np.random.default_rng(5).normal(size=(30, 3))
+    masked = np.ma.masked_greater(train, 1.5)
+    for X, sites, name in ((masked, train, "X"), (train, masked, "train")):
+        with pytest.raises(ValueError, match=f"values of {name} are masked"):
+            dissimilarity_index(X, sites)
+    assert (dissimilarity_index(np.ma.asarray(train), train) == 0).all()

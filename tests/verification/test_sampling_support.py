@@ -5,6 +5,7 @@ import pytest
 
 from icemap.verification.sampling_support import (
     Described,
+    group_labels,
     group_names,
     map_classes,
     support_sentence,
@@ -82,3 +83,12 @@ def test_pseudo_sites_are_counted_by_themselves() -> None:
     row = next(row for row in rows if row["group"] == "bedrock")
     assert (row["samples"], row["pseudo_sites"], row["sample_share"]) == (0, 40, 0.0)
     assert "0% of the samples (and 40 pseudo-sites)" in support_sentence(rows)
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"), [("m", " m"), ("degC", " degC"), ("1", ""), ("", ""), ("unknown", "")]
+)
+def test_classes_have_the_unit_that_is_known(unit: str, said: str) -> None:
+    (found,) = map_classes(np.linspace(0, 8, 900)[:, None], np.full(900, 1 / 900), ["depth"], [])
+    labels = group_labels(found, Described(unit, {}))
+    assert labels[4] == f"4 to 6{said}"
