@@ -121,6 +121,8 @@ def _local(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
             # Dask's scheduler keeps its last messages, a thousand a worker, and with them all that
             # the tasks brought: 0.8 MB for each replicate.
             "distributed.admin.low-level-log-length": 10,
+            # The scheduler is in this process: a busy machine is slow to connect, and never gone.
+            "distributed.comm.timeouts.connect": "120s",
             **RARELY_LOOKED_AT,
             **_dashboard_behind_a_hub("proxy/{port}/status"),
         }
@@ -138,7 +140,7 @@ def _local(where: str, workers: int, log: Log) -> Iterator[DaskExecutor]:
             raise _why_none_started(error) from error
         with local as cluster, Client(cluster) as client:
             log(f"Dask: {workers} workers on this machine, dashboard at {client.dashboard_link}")
-            yield DaskExecutor(client, log=log)
+            yield DaskExecutor(client, log=log, here=True)
 
 
 class UnguardedScriptError(IcemapError):

@@ -39,6 +39,8 @@ class DaskExecutor:
         Gets a line when there is nobody to work.
     patience : float
         Seconds without any worker after which a job is given up.
+    here : bool
+        True for a cluster that this process itself has started on its machine.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class DaskExecutor:
         workers: int = 0,
         log: Callable[[str], None] = lambda line: None,
         patience: float = PATIENCE_SECONDS,
+        here: bool = False,
     ) -> None:
         self.client = client
         self.address = client.scheduler.address
         self.workers = workers
         self.log = log
         self.patience = patience
+        self.here = here
 
     def map(
         self, function: Callable[[Part], Result], items: Sequence[Part]
@@ -159,6 +163,11 @@ class DaskExecutor:
             ) from error
 
     def _lost(self) -> IcemapError:
+        if self.here:
+            return IcemapError(
+                f"The workers of this machine do not answer, which may be too busy: {CONTINUES},"
+                " with fewer --workers or with --cluster serial, too."
+            )
         return IcemapError(
             f"The Dask scheduler at {self.address} was lost: {CONTINUES} once it, or another, runs."
         )

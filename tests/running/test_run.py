@@ -189,10 +189,14 @@ def test_a_scheduler_that_goes_while_a_record_is_on_its_way(ledger, client, monk
         raise OSError("no answer")
 
     cuts.clear()
-    executor = DaskExecutor(client)
     monkeypatch.setattr(client, "nthreads", lambda: gone() if cuts else {"worker": 1})
-    with pytest.raises(IcemapError, match="was lost: what is finished is kept"):
-        list(executor.map(_slow, [Item(1)]))
+    for here, words in (
+        (False, "was lost: what is finished is kept"),
+        (True, "The workers of this machine do not answer, .*with fewer --workers"),
+    ):
+        cuts.clear()
+        with pytest.raises(IcemapError, match=words):
+            list(DaskExecutor(client, here=here).map(_slow, [Item(1)]))
 
 
 def _slow(item: Item) -> dict:
