@@ -94,9 +94,11 @@ def read_lock(run_url: str) -> LockRecord | None:
 
 def owner(lock: LockRecord) -> str:
     """Who holds a lock, in words."""
-    silent = max(time.time() - lock["heartbeat"], 0)
+    silent = time.time() - lock["heartbeat"]
     who = f"'{lock['command']}' on host {lock['host']}, process {lock['pid']}"
-    return f"{who}, since {lock['since']}, last sign of life {silent:.0f} s ago"
+    if silent < -STALE:
+        return f"{who}, since {lock['since']}, whose clock is {-silent:.0f} s or more ahead"
+    return f"{who}, since {lock['since']}, last sign of life {max(silent, 0):.0f} s ago"
 
 
 def ended(lock: LockRecord) -> bool:
@@ -161,7 +163,7 @@ class _Lock:
         """Remove the lock of a command that is dead."""
         if ended(other):
             reason = "does not run any more"
-        elif other["machine"] != _machine() and time.time() - other["heartbeat"] > STALE:
+        elif other["machine"] != _machine() and abs(time.time() - other["heartbeat"]) > STALE:
             watched = 2 * HEARTBEAT
             log(f"{self.url} is held by {owner(other)}: waiting {watched:.0f} s for another one")
             # The clocks of two machines may differ: what counts is whether anything changes.

@@ -139,9 +139,23 @@ def test_a_command_elsewhere_is_dead_after_a_long_silence(tmp_path, monkeypatch)
     assert "gives no sign of life any more: its lock" in said[1]
 
 
-def test_a_command_whose_clock_is_behind_is_not_taken_for_dead(tmp_path, monkeypatch):
+@pytest.mark.parametrize("ahead", [lock.STALE + 5, 3600, 400 * 86400])
+def test_a_dead_command_whose_clock_was_ahead_is_dead(tmp_path, monkeypatch, ahead):
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.1)
+    elsewhere(tmp_path, silent=-ahead)
+    assert f"whose clock is {ahead:.0f} s or more ahead" in lock.owner(read_lock(str(tmp_path)))
+    said: list[str] = []
+    take(str(tmp_path), said)
+    assert "gives no sign of life any more: its lock" in said[1]
+    elsewhere(tmp_path, silent=-5)
+    with pytest.raises(IcemapError, match="last sign of life 0 s ago"):
+        take(str(tmp_path))
+
+
+@pytest.mark.parametrize("behind", [3600, -3600])
+def test_a_command_whose_clock_is_wrong_is_not_taken_for_dead(tmp_path, monkeypatch, behind):
     monkeypatch.setattr(lock, "HEARTBEAT", 0.2)
-    content = elsewhere(tmp_path, silent=3600)
+    content = elsewhere(tmp_path, silent=behind)
     beat = {**content, "heartbeat": content["heartbeat"] + 0.2}
     timer = threading.Timer(0.1, (tmp_path / LOCK).write_text, [json.dumps(beat)])
     timer.start()
