@@ -10,6 +10,7 @@ plain YAML: nothing in it can run code.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import reprlib
 from collections.abc import Mapping
@@ -219,6 +220,7 @@ def _require_fitting(url: str, source: Source, inputs: tuple[Source, ...]) -> No
     """Inputs that a derivation cannot use are named here, before anything is read."""
     derived = source.derived
     assert derived is not None
+    _require_different(url, source, inputs)
     for item in inputs:
         where = f"{url}, entry '{source.name}': '{derived.how}' of '{item.name}'"
         if (item.kind == "class") != bool(derived.codes):
@@ -247,6 +249,23 @@ def _require_fitting(url: str, source: Source, inputs: tuple[Source, ...]) -> No
             f"{url}, entry '{source.name}': its inputs have different units"
             f" ({', '.join(f'{i.name} {i.unit}' for i in inputs)}); convert one."
         )
+
+
+def _require_different(url: str, source: Source, inputs: tuple[Source, ...]) -> None:
+    """One thing twice is another one left out."""
+    seen: dict[str, Source] = {}
+    for item in inputs:
+        # Of the virtual Arctic an entry is what its name says.
+        own = item.settings() if item.is_virtual else item.settings() | {"name": ""}
+        read = json.dumps([item.url, item.parts, own], sort_keys=True)
+        other = seen.setdefault(read, item)
+        # Ice margins may stay where they are from one age to the next.
+        if other is not item and source.derived is not None and not source.derived.ages:
+            twice = "twice" if other.name == item.name else f"and '{other.name}', which are one"
+            raise IcemapError(
+                f"{url}, entry '{source.name}': 'of' names '{item.name}' {twice} field of"
+                f" {item.origin}: correct 'of', or the file or selection of one of them."
+            )
 
 
 def _require_keys_of_entries(url: str, name: str, metadata: Json) -> None:

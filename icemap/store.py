@@ -187,24 +187,23 @@ def file_size(url: str) -> int | None:
         return int(found["size"]) if found["type"] == "file" else None
 
 
-def read_start(url: str) -> None:
-    """Read the first byte of a file, or the names in a folder: what it takes to know that it can be
-    read.
+def read_start(url: str, size: int = 1) -> bytes:
+    """The first bytes of a file, or nothing of a folder, whose names are read: what it takes to
+    know that it can be read.
     """
     with storage_errors(url, "read"):
         if is_remote(url):
             fs, path = filesystem(url)
             fs.invalidate_cache()
-            if fs.info(path)["type"] == "file":
-                fs.cat_file(path, start=0, end=1)
-            return
+            is_file = fs.info(path)["type"] == "file"
+            return bytes(fs.cat_file(path, start=0, end=size)) if is_file else b""
         here = local_path(url)
         if here.is_dir():
             os.listdir(here)
-            return
+            return b""
         require_regular(here)
         with here.open("rb") as file:
-            file.read(1)
+            return file.read(size)
 
 
 def read_text(url: str, **storage_options: Any) -> str:

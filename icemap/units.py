@@ -39,9 +39,10 @@ SPELLINGS = {
     ),
     "m": (
         "gpm, masl, m asl, m a.s.l., m a.s.l, mtr, mtrs, meters above sea level, metres above sea"
-        " level, m above sea level, meters above mean sea level"
+        " level, m above sea level, meters above mean sea level, m of water equivalent, m water"
+        " equivalent, m w.e., m we"
     ),
-    "mm": "mm w.e., mm we, mm w.eq.",
+    "mm": "mm w.e., mm we, mm w.eq., mm of water equivalent, mm water equivalent",
     "0.001": "‰, permille, per mille, per mil, promille, per thousand",
     "1000 year": "ka, kyr, ka bp, kyr bp, cal ka bp",
 }
@@ -122,6 +123,8 @@ def conversion(source: str, target: str) -> Conversion | None:
     0.1
     >>> conversion("m", "degC") is None, conversion("degree", "%") is None
     (True, True)
+    >>> conversion("dBZ", "mm6 m-3") is None
+    True
     """
     if _canonical(source) == _canonical(target):
         return Conversion(1.0, 0.0)
@@ -130,7 +133,10 @@ def conversion(source: str, target: str) -> Conversion | None:
         return None
     if ("rad" in str(one.unit.definition)) != ("rad" in str(other.unit.definition)):
         return None
-    zero, unit = (float(one.unit.convert(value, other.unit)) for value in (0.0, 1.0))
+    zero, unit, ten = (float(one.unit.convert(value, other.unit)) for value in (0.0, 1.0, 10.0))
+    if abs(ten - zero - 10 * (unit - zero)) > 1e-6 * max(abs(ten), abs(zero)):
+        # Decibels and other logarithms have no factor.
+        return None
     slope = (unit - zero) * one.factor / other.factor
     # Rounding of the library would leave 273.15 as 273.149999999.
     return Conversion(float(f"{slope:.12g}"), float(f"{zero / other.factor:.12g}"))

@@ -64,6 +64,7 @@ def open_array(source: Source) -> Any:
             _axis(array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"),
             _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y"),
         )
+        _require_places(array, who)
         array = _flatten(dataset, array, (x, y), source)
         uneven = [
             uneven_months(array, dim, who, _periods(dataset, array, dim)) for dim in source.reduce
@@ -186,6 +187,15 @@ def _axis(
         f"The source '{source.name}': none of its dimensions {', '.join(map(str, array.dims))} is"
         f" known as {key}; name it as '{key}' in the catalogue."
     )
+
+
+def _require_places(array: xr.DataArray, who: str) -> None:
+    empty = [dim for dim, size in array.sizes.items() if size == 0]
+    if empty:
+        raise IcemapError(
+            f"{who}: its axis '{empty[0]}' has no places, so the file holds no values: it may have"
+            " been cut from a file or downloaded without any; get it again."
+        )
 
 
 def _flatten(

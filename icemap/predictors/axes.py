@@ -37,7 +37,9 @@ NAMED: tuple[str, ...] = (
     "projection_x_coordinate",
     "projection_y_coordinate",
 )
-NAMED += ("grid_latitude", "grid_longitude")
+# Of a rotated pole.
+ROTATED = ("grid_latitude", "grid_longitude")
+NAMED += ROTATED
 
 
 @dataclass(frozen=True)
@@ -156,16 +158,25 @@ def _is_degrees(unit: str) -> bool:
 def _factor(coordinate: xr.DataArray, crs: pyproj.CRS, who: str, *, is_x: bool) -> float:
     """By what coordinates of a file are multiplied to be those of its CRS."""
     unit = str(coordinate.attrs.get("units", "")).strip()
+    dim = str(coordinate.name)
+    standard = str(coordinate.attrs.get("standard_name", "")).strip()
+    wrong = {"latitude", "degrees_north"} if is_x else {"longitude", "degrees_east"}
+    if {unit, standard} & wrong:
+        key = "x" if is_x else "y"
+        said = f"the unit '{unit}'" if unit in wrong else f"the standard_name '{standard}'"
+        raise IcemapError(
+            f"{who}: its axis '{dim}' has {said}, but is read as '{key}': exchange 'x' and 'y' in"
+            " the catalogue, or correct the file."
+        )
+    if standard in ROTATED and crs.is_geographic and not crs.is_derived:
+        raise IcemapError(
+            f"{who}: its axis '{dim}' is a {standard}, counted from a rotated pole, and its CRS"
+            f" ({crs.name}) has none: give as 'crs' in the catalogue the rotated one, for example"
+            " '+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +datum=WGS84"
+            " +type=crs'."
+        )
     if says_nothing(unit):
         return 1.0
-    dim = str(coordinate.name)
-    wrong = {"latitude", "degrees_north"} if is_x else {"longitude", "degrees_east"}
-    if {unit, str(coordinate.attrs.get("standard_name", ""))} & wrong:
-        key = "x" if is_x else "y"
-        raise IcemapError(
-            f"{who}: its axis '{dim}' has the unit '{unit}', but is read as '{key}': exchange 'x'"
-            " and 'y' in the catalogue."
-        )
     if _is_degrees(unit):
         angle: float | None = np.pi / 180
     else:

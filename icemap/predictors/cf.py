@@ -23,6 +23,7 @@ from icemap.predictors.declared import (
     unapplied_scale,
 )
 from icemap.predictors.missing import is_code
+from icemap.units import says_nothing
 
 # Spellings of attributes in files that do not follow CF, in lower case.
 MISSING = {
@@ -38,6 +39,8 @@ MISSING = {
     "nodatavalue",
 }
 MISSING |= {"no_data_value", "codemissingvalue", "missingvalue"}
+# How many numbers each of them has.
+VALID_LIMITS = {"valid_range": 2, "valid_min": 1, "valid_max": 1}
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?nan", re.IGNORECASE)
 
 
@@ -100,6 +103,7 @@ def declared_by(
         stored += _filled(zarr)
     if netcdf and not any(key == "_FillValue" for key in attrs):
         stored += _default_fill(stored_dtype)
+    _require_valid_limits(attrs, stored_dtype, dtype, name, where)
     low, high, is_compiled = _valid_range(attrs, stored_dtype, dtype, packed)
     limits = (low, high)
     everything = (-np.inf, np.inf)
@@ -227,6 +231,33 @@ def _default_fill(dtype: np.dtype[Any]) -> list[float]:
     )
 
 
+def _require_valid_limits(
+    attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any], name: str, where: str
+) -> None:
+    """Refuse limits that would be passed over, or leave nothing."""
+    for key, needed in VALID_LIMITS.items():
+        value = attrs.get(key)
+        if value is None or (isinstance(value, str | bytes) and says_nothing(_text(value))):
+            continue
+        numbers = _numbers(value, stored, file)
+        # NaN is no limit.
+        is_whole = len(_plain_numbers(value)) == needed
+        if not is_whole or numbers != sorted(numbers):
+            meant = "two numbers, the lower one first" if needed == 2 else "one number"
+            raise IcemapError(
+                f"{where}: the attribute {key} of the variable '{name}' is {_text(value)!r}, but"
+                f" must be {meant}: correct it in the file, or remove it there (ncatted -a"
+                f" {key},{name},d,,)."
+            )
+    ends = [_numbers(attrs.get(key, ()), stored, file) for key in ("valid_min", "valid_max")]
+    if all(ends) and ends[0] > ends[1]:
+        raise IcemapError(
+            f"{where}: the attribute valid_min of the variable '{name}' is {ends[0][0]:g}, above"
+            f" its valid_max {ends[1][0]:g}, so that none of its values would be valid: correct"
+            " the file."
+        )
+
+
 def _valid_range(
     attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any], packed: bool
 ) -> tuple[float, float, bool]:
@@ -236,7 +267,7 @@ def _valid_range(
     physical values.
     """
     low, high = -np.inf, np.inf
-    given = [attrs[key] for key in ("valid_range", "valid_min", "valid_max") if key in attrs]
+    given = [attrs[key] for key in VALID_LIMITS if key in attrs]
     if not given:
         return low, high, True
     if "valid_range" in attrs:

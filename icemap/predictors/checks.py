@@ -13,9 +13,10 @@ from icemap.config_sections import MaskConfig
 from icemap.errors import IcemapError, first_line
 from icemap.grid import Chunk, Grid
 from icemap.predictors.align import Raster, require_overlap, resampling, source_window
+from icemap.predictors.months import months_of_names
 from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.vectors import require_layer
-from icemap.source import Derivation, Source
+from icemap.source import MONTHLY, Derivation, Source
 from icemap.units import conversion, part_of_one
 
 # What meets the grid is read whole up to this many cells, else in windows that are spread over it.
@@ -30,6 +31,8 @@ LIKE_PERCENT = 50.0
 END_OF_PARTS, MOST_PERCENT = 1e-3, 125.0
 # Degrees: angles over more than this go all round.
 ALL_ROUND = 330.0
+# Derivations in which each month counts with its days, or in its place of the year.
+BY_MONTH = tuple(how for how in MONTHLY if how != "temperature_range")
 LONGITUDES = re.compile(r"\blon", re.IGNORECASE)
 
 
@@ -60,7 +63,7 @@ def check_source(source: Source, grid: Grid, *, masks: Sequence[MaskConfig] = ()
     masks : sequence of MaskConfig
         Those that it is the source of: their limits and parts of a cell are in its unit.
     """
-    problems: dict[str, None] = {}
+    problems: dict[str, None] = dict.fromkeys(_out_of_order(source))
     notes = []
     for leaf in source.leaves:
         if leaf.is_virtual:
@@ -119,6 +122,26 @@ def require_none(problems: Iterable[str]) -> None:
     if found:
         numbered = " ".join(f"({i}) {problem}" for i, problem in enumerate(found, 1))
         raise IcemapError(f"{len(found)} problems with the inputs: {numbered}")
+
+
+def _out_of_order(source: Source) -> Iterator[str]:
+    """Twelve entries whose names, or whose files', are of other months than their places."""
+    for item in source.inputs:
+        yield from _out_of_order(item)
+    derived = source.derived
+    if derived is None or derived.along or derived.how not in BY_MONTH:
+        return
+    for names in (
+        [item.name for item in source.inputs],
+        [item.origin.rpartition(".")[0] for item in source.inputs],
+    ):
+        found = months_of_names(names)
+        if found is not None and found != sorted(found):
+            yield (
+                f"The source '{source.name}': '{derived.how}' needs January to December in this"
+                f" order, but 'of' names {', '.join(names)}: list them from January on."
+            )
+            return
 
 
 Limit = tuple[str, float | None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -242,7 +243,8 @@ def _dates(
                 only_use_cftime_datetimes=True,
             )
             months = [
-                round(float(value) * (1 if whole == "month" else 12)) + start.month - 1
+                # 1.5 is the middle of the second month; single precision leaves 2 as 1.9999.
+                math.floor(float(value) * (1 if whole == "month" else 12) + 0.01) + start.month - 1
                 for value in labels
             ]
             return [

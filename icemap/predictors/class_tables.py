@@ -9,7 +9,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from icemap.errors import IcemapError
-from icemap.store import exists, local_path
+from icemap.predictors.downloads import download
+from icemap.predictors.gdal_access import address_of
+from icemap.store import exists, is_remote, local_path
 
 # What GDAL calls the use of a column of an attribute table.
 NAME_USE, MIN_USE, MAX_USE, MIN_MAX_USE = "2", "3", "4", "5"
@@ -43,19 +45,20 @@ class _Table:
     rows: Sequence[Sequence[str]]
 
 
-def category_names(dataset: Any) -> dict[int, dict[int, str]]:
+def category_names(dataset: Any, *, looks_around: bool) -> dict[int, dict[int, str]]:
     """Names by code, by number of the band, from category names or attribute tables; bands without
     names are left out.
 
     rasterio hands neither out; a virtual raster made of the file writes down both. Other programs
-    keep the table of a raster on disk next to it, as ``.vat.dbf``.
+    keep the table of a raster next to it, as ``.vat.dbf``, which is looked for in a bucket only if
+    the file ``looks_around``: each asks the bucket once.
     """
     named = {
         number: dict(_named(_attribute_table(band))) or dict(_categories(band))
         for number, band in _virtual_bands(dataset).items()
     }
     if dataset.count == 1 and not named.get(1):
-        named[1] = dict(_named(_table_next_to(dataset.name)))
+        named[1] = dict(_named(_table_next_to(address_of(dataset.name), looks_around)))
     return {number: names for number, names in named.items() if names}
 
 
@@ -98,16 +101,24 @@ def _attribute_table(band: ElementTree.Element) -> _Table | None:
     return _Table(columns, rows)
 
 
-def _table_next_to(path: str) -> _Table | None:
+def _table_next_to(url: str, looks_around: bool) -> _Table | None:
     """The attribute table that ArcGIS writes next to a raster."""
-    table = f"{path}.vat.dbf"
-    # In a bucket every tile would be asked for a file that hardly any has.
-    if path.startswith("/vsi") or not exists(table):
+    table = f"{url}.vat.dbf"
+    # Nothing is next to what GDAL reads out of an archive; a web server may answer for any name.
+    if url.startswith(("/vsi", "http")) or (is_remote(url) and not looks_around):
+        return None
+    try:
+        if not exists(table):
+            return None
+    except IcemapError:
+        # Buckets that may not be listed refuse what is not there.
         return None
     import pyogrio
 
     try:
-        frame = pyogrio.read_dataframe(local_path(table), read_geometry=False)
+        frame = pyogrio.read_dataframe(
+            download(table) if is_remote(table) else local_path(table), read_geometry=False
+        )
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise IcemapError(
             f"{table} is not the attribute table of a raster, or it is broken: correct or remove"

@@ -54,6 +54,8 @@ class Declared:
     unapplied, unadded : str
         An attribute that may be a scale, or an offset, by a name that does not say so; empty if
         there is none.
+    nodata : float or None
+        The value that a raster names as missing, besides those of ``stored``.
     gives_way : bool
         True if the catalogue's scale and offset stand in for the file's, as for rasters; False
         if they come on top of them.
@@ -71,6 +73,7 @@ class Declared:
     listed: frozenset[int] = frozenset()
     unapplied: str = ""
     unadded: str = ""
+    nodata: float | None = None
     gives_way: bool = False
 
 

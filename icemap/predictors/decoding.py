@@ -29,6 +29,12 @@ from icemap.units import (
     says_nothing,
 )
 
+# Names of classes that say that there is none.
+NO_CLASS = re.compile(
+    r"no[ _-]?(?:data|value|class)|missing|mask|fill|null|none|\bn/?a\b|nan\b|unclass|undefined"
+    r"|unknown|background|outside|empty|invalid|not[ _]",
+    re.IGNORECASE,
+)
 Decode = Callable[[NDArray[np.generic]], NDArray[np.float64]]
 SAME = Conversion(1.0, 0.0)
 # GRIB has levels such as 2[m].
@@ -157,6 +163,7 @@ def _require_same_classes(source: Source, declared: Declared) -> None:
 
 def with_classes(source: Source, declared: Declared) -> Source:
     """The source with the classes that its file names, if the catalogue names none."""
+    _require_no_missing_class(source, declared)
     if source.classes or not (source.kind == "class" or source.fraction_of):
         return source
     if not declared.classes:
@@ -172,6 +179,22 @@ def with_classes(source: Source, declared: Declared) -> Source:
             f" 'fraction_of' is not among those that the file names, {sorted(codes)}."
         )
     return source.model_copy(update={"classes": codes})
+
+
+def _require_no_missing_class(source: Source, declared: Declared) -> None:
+    """Refuse a class whose cells the file says have no value."""
+    for code in sorted({*source.classes, *source.fraction_of}):
+        value = np.array([float(code)])
+        if value[0] != declared.nodata and not declared.stored.outside(value)[0]:
+            continue
+        name = source.classes.get(code, declared.classes.get(code, ""))
+        if code in source.fraction_of or not NO_CLASS.search(name):
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}) has the class code {code}"
+                f"{f' ({name})' if name else ''} in the catalogue, which by the file means"
+                " missing: remove it there, or take that from the file if it is a class"
+                " (gdal_translate -a_nodata none, or ncatted)."
+            )
 
 
 def _class_codes(

@@ -14,7 +14,7 @@ from icemap.errors import IcemapError, first_line
 from icemap.predictors.decoding import conversion_text, decoder, single_precision, with_classes
 from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
 from icemap.predictors.georeference import placed_raster, require_crs
-from icemap.predictors.grib_grids import require_grid_of_first
+from icemap.predictors.grib_grids import require_grid_of_first, require_rows_of_one_length
 from icemap.predictors.months import place_of_band
 from icemap.predictors.stamps import file_stamps
 from icemap.source import CELSIUS, KELVIN, MONTHS, Source
@@ -45,7 +45,7 @@ def open_gdal(source: Source) -> Any:
                 for path, stamp in zip(paths, stamps):
                     require_grid_of_first(source.name, path, stamp, band)
             declared = mosaic.bands[band - 1].declared
-            _require_one_legend(source, mosaic.bands[band - 1])
+            _require_codes(source, mosaic.bands[band - 1])
             source = with_classes(source, declared)
             decode = decoder(source, declared)
             crs = require_crs(
@@ -72,6 +72,13 @@ def open_gdal(source: Source) -> Any:
                 read,
                 conversion_text(source, declared),
             )
+    except rasterio._err.CPLE_BaseError as error:
+        for path, stamp in zip(paths, stamps):
+            require_rows_of_one_length(source.name, path, stamp)
+        raise IcemapError(
+            f"The source '{source.name}' cannot be opened: {source.url} is not a raster that GDAL"
+            f" reads ({first_line(error)})."
+        ) from error
     except rasterio.errors.RasterioIOError as error:
         where = "one of its files" if source.parts else source.url
         for url in source.files[:1]:
@@ -104,11 +111,20 @@ def _crs_beside(url: str) -> str | None:
         ) from error
 
 
-def _require_one_legend(source: Source, band: Band) -> None:
-    if band.conflict and (source.kind == "class" or source.fraction_of):
+def _require_codes(source: Source, band: Band) -> None:
+    """Refuse codes of classes that are not those of their legend."""
+    if not (source.kind == "class" or source.fraction_of):
+        return
+    if band.conflict:
         raise IcemapError(
             f"The source '{source.name}': its files call the class code {band.conflict}: give them"
             " one set of codes first, or correct their tables."
+        )
+    if band.is_lossy:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) is compressed as JPEG, which changes values"
+            " a little, and makes of codes of classes those of others: get the classes from where"
+            " they are not compressed so."
         )
 
 

@@ -18,6 +18,8 @@ DEGREES, GAUSSIAN = (0, 1, 2, 3), (40, 41, 42, 43)
 WESTWARD = 0x80
 # The first edition has thousandths of degrees.
 ROUNDED = 1.5e-3
+# Octets of the number of columns, behind that of the edition; all ones where rows differ in it.
+COLUMNS = {1: (7, 9), 2: (31, 35)}
 # Octet of the flags that say how winds are directed, which changes no place.
 WINDS = {1: 16, 2: 54}
 WINDS_OF_PROJECTIONS = 46
@@ -57,6 +59,22 @@ def require_grid_of_first(name: str, path: str, stamp: str, band: int) -> None:
         raise IcemapError(
             f"{who}: rows of its grid run from east to west, which GDAL puts elsewhere: turn them"
             " first (cdo invertlon, or wgrib2 -new_grid)."
+        )
+
+
+def require_rows_of_one_length(name: str, path: str, stamp: str) -> None:
+    """Refuse a GRIB file on a reduced grid, which GDAL fails on without saying why.
+
+    Parameters
+    ----------
+    name, path, stamp
+        As for `require_grid_of_first`.
+    """
+    if any(grid and set(grid[slice(*COLUMNS[grid[0]])]) == {0xFF} for grid in _grids(path, stamp)):
+        raise IcemapError(
+            f"The source '{name}' ({address_of(path)}): its grid is a reduced one, whose rows have"
+            " fewer cells towards the poles, and GDAL reads none: make it regular first (cdo"
+            " -setgridtype,regular, or grib_to_netcdf -T)."
         )
 
 

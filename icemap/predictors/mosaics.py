@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,6 +21,7 @@ from icemap.predictors.declared import (
     unapplied_scale,
 )
 from icemap.predictors.months import Stamp, stamp_of_band
+from icemap.predictors.point_grids import require_whole_grid
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 TOLERANCE = 0.01
 # Tiles overlap at their edges; files that share more than this part of their cells are layers.
 MAX_OVERLAP = 0.9
+# Compressions that change values: JPEG, but not JPEG2000, which may or may not.
+LOSSY = re.compile(r"JPEG(?!\d)")
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class Band:
     stamp : Stamp
     conflict : str
         A code of classes that two files name differently, in words; empty if there is none.
+    is_lossy : bool
+        True if the compression of a file changes values a little.
     """
 
     declared: Declared
@@ -86,6 +92,7 @@ class Band:
     is_alpha: bool
     stamp: Stamp
     conflict: str = ""
+    is_lossy: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,7 +207,8 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
                     dataset.shape,
                 )
             )
-            names = category_names(dataset)
+            require_whole_grid(name, path, dataset)
+            names = category_names(dataset, looks_around=path == paths[0])
             bands.append(
                 tuple(
                     _band(dataset, number, names.get(number, {}))
@@ -253,7 +261,8 @@ def _joined(paths: Sequence[str], same: Sequence[Band]) -> Band:
     tables = [band.declared.table for band in same if band.declared.table]
     declared = replace(same[0].declared, classes=classes, table=tables[0] if tables else "")
     name = same[0].name if len({band.name for band in same}) == 1 else ""
-    return replace(same[0], declared=declared, name=name, conflict=conflict)
+    is_lossy = any(band.is_lossy for band in same)
+    return replace(same[0], declared=declared, name=name, conflict=conflict, is_lossy=is_lossy)
 
 
 def _plain(name: str) -> str:
@@ -288,6 +297,7 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
         listed=listed_codes(tags),
         unapplied="" if is_scaled else unapplied_scale(tags, np.dtype(dataset.dtypes[number - 1])),
         unadded="" if is_scaled else unadded_offset(tags, np.dtype(dataset.dtypes[number - 1])),
+        nodata=dataset.nodatavals[number - 1],
         gives_way=True,
     )
     return Band(
@@ -295,6 +305,8 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
         dataset.descriptions[number - 1] or "",
         dataset.colorinterp[number - 1] == ColorInterp.alpha,
         stamp_of_band(tags, dataset.tags()),
+        is_lossy=LOSSY.search(dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", ""))
+        is not None,
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import PurePosixPath
 
-from icemap.store import is_remote, local_path
+from icemap.errors import IcemapError
+from icemap.store import is_remote, local_path, read_start
 
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".geojson", ".json", ".fgb")
 # How NetCDF and HDF5 begin, whatever their name: GDAL hears less of what they declare. Rasters of
 # its own formats in HDF5 are left to it.
 NETCDF_STARTS = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 GDAL_SUFFIXES = (".bag", ".kea")
+# What is called so in a bucket is not looked into.
+PLAIN = (".tif", ".tiff", ".vrt", ".img", ".asc", ".jp2", ".png", ".jpg", ".bil", ".hgt")
+PLAIN += (".grib", ".grib2", ".grb", ".grb2")
 XARRAY_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".zarr")
 
 
@@ -38,17 +43,26 @@ def suffix_of(url: str) -> str:
 
 
 def is_for_xarray(url: str) -> bool:
-    """True for NetCDF, HDF5 and Zarr, and for local files that are NetCDF or HDF5 by another name,
-    such as the .grd of GMT.
+    """True for NetCDF, HDF5 and Zarr, and for files that are NetCDF or HDF5 by another name, such
+    as the .grd of GMT.
     """
     suffix = suffix_of(url)
     if suffix in XARRAY_SUFFIXES:
         return True
-    if is_remote(url) or suffix in GDAL_SUFFIXES or not local_path(url).is_file():
+    if suffix in GDAL_SUFFIXES:
         return False
     try:
+        if is_remote(url):
+            return suffix not in PLAIN and _remote_start(url).startswith(NETCDF_STARTS)
+        if not local_path(url).is_file():
+            return False
         with local_path(url).open("rb") as file:
             return file.read(8).startswith(NETCDF_STARTS)
-    except OSError:
+    except (OSError, IcemapError):
         # Which is said where it is opened.
         return False
+
+
+@lru_cache(maxsize=256)
+def _remote_start(url: str) -> bytes:
+    return read_start(url, 8)

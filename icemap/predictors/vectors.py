@@ -22,6 +22,7 @@ from icemap.grid import Grid
 from icemap.predictors.attributes import burnt_value, require_attribute
 from icemap.predictors.frames import Frame, frame_of
 from icemap.predictors.georeference import require_crs
+from icemap.predictors.suffixes import suffix_of
 from icemap.source import Source
 
 if TYPE_CHECKING:
@@ -408,6 +409,12 @@ def _reading(source: Source) -> Iterator[None]:
         pyogrio.errors.DataLayerError,
         pyogrio.errors.FeatureError,
     ) as error:
+        if suffix_of(source.url) in (".parquet", ".geoparquet"):
+            raise IcemapError(
+                f"The source '{source.name}' ({source.url}) is GeoParquet, which GDAL does not read"
+                " here: save it as a GeoPackage, with"
+                " geopandas.read_parquet(...).to_file('a.gpkg') or ogr2ogr."
+            ) from error
         lines = str(error).strip().splitlines() or [type(error).__name__]
         said = lines[0].rstrip(".")
         raise IcemapError(

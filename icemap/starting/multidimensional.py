@@ -118,6 +118,8 @@ def _of_variable(
         ways = [("", {})]
         settings["select"] = {**selected, dim: _first(array, dim)}
         said[-1] = f"{_steps(array, dim)}: the first is taken, as classes have no mean"
+        questions = [text for text in questions if not text.startswith("is another thing")]
+        questions.append(f"which {dim} is wanted? {_steps(array, dim)}")
     for suffix, reduce in ways:
         words = in_words(suffix)
         own = {**settings, "long_name": f"{title}, {words}" if words else title}

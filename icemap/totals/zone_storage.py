@@ -155,4 +155,4 @@ def _own_names(url: str) -> dict[int, str]:
     if is_for_xarray(url):
         return {}
     with rasterio.Env(**gdal_environment(url)), rasterio.open(gdal_path(url)) as file:
-        return category_names(file).get(1, {})
+        return category_names(file, looks_around=True).get(1, {})

@@ -396,3 +396,77 @@ def test_a_scale_counts_once(tmp_path, attrs, keys, said) -> None:
 def test_a_scale_in_capitals_or_after_the_own_one_counts(tmp_path, attrs, keys, expected) -> None:
     path = write(tmp_path / "a.nc", [70, 71], dtype="i2", **attrs)
     assert read(path, **keys)[0, 0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "words"),
+    [
+        ({"valid_range": np.array([50, 0], "f4")}, "valid_range .* two numbers, the lower"),
+        ({"valid_range": np.float32(50)}, "valid_range .* two numbers"),
+        ({"valid_range": np.array([0, 50, 60], "f4")}, "valid_range .* two numbers"),
+        ({"valid_range": "0 to fifty"}, "valid_range .* two numbers"),
+        ({"valid_max": "50 m"}, "valid_max .* one number"),
+        ({"valid_min": np.array([0, 1], "f4")}, "valid_min .* one number"),
+        ({"valid_min": np.float32(50), "valid_max": np.float32(0)}, "above its valid_max 0"),
+    ],
+)
+def test_limits_that_would_be_passed_over_are_refused(tmp_path, attrs, words) -> None:
+    with pytest.raises(IcemapError, match=words):
+        read(write(tmp_path / "a.nc", [60], **attrs))
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"valid_range": "0, 50"},
+        {"valid_range": "[0 50]"},
+        {"valid_range": np.array([0, 50], "f4")},
+        {"valid_min": np.float32(0), "valid_max": np.float32(50)},
+        {"valid_max": "50.0"},
+        {"valid_range": np.array([np.nan, 50], "f4")},
+    ],
+)
+def test_limits_in_other_writings_count(tmp_path, attrs) -> None:
+    values = read(write(tmp_path / "a.nc", [60], **attrs))
+    assert np.isnan(values).any()
+    assert np.nanmax(values) == 7
+
+
+@pytest.mark.parametrize("said", ["", "none", np.array([np.nan, np.nan], "f4")])
+def test_limits_that_say_nothing_are_left(tmp_path, said) -> None:
+    assert np.nanmax(read(write(tmp_path / "a.nc", [60], valid_range=said))) == 60
+
+
+@pytest.mark.parametrize("keys", [{}, {"reduce": {"time": "mean"}}])
+def test_a_file_without_a_step_is_said(tmp_path, keys) -> None:
+    with netCDF4.Dataset(write(tmp_path / "a.nc", [7]), "a") as file:
+        file.createDimension("time", None)
+        file.createVariable("t", "f4", ("time", "lat", "lon"))
+    with pytest.raises(IcemapError, match="its axis 'time' has no places"):
+        read(tmp_path / "a.nc", variable="t", **keys)
+
+
+@pytest.mark.parametrize(
+    ("lat", "lon", "words"),
+    [
+        ("longitude", "latitude", "'lon' has the standard_name 'latitude'"),
+        ("grid_latitude", "grid_longitude", "grid_longitude, counted from a rotated pole"),
+    ],
+)
+@pytest.mark.parametrize("units", ["", "degrees"])
+def test_standard_names_that_deny_an_axis_are_refused(tmp_path, lat, lon, words, units) -> None:
+    write(tmp_path / "a.nc", [7])
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
+        for axis, standard in (("lat", lat), ("lon", lon)):
+            file[axis].setncatts({"standard_name": standard, "units": units})
+    with pytest.raises(IcemapError, match=words):
+        read(tmp_path / "a.nc")
+
+
+@pytest.mark.parametrize("units", ["", "degrees"])
+def test_standard_names_that_fit_are_left(tmp_path, units) -> None:
+    write(tmp_path / "a.nc", [7])
+    with netCDF4.Dataset(tmp_path / "a.nc", "a") as file:
+        for axis, standard in (("lat", "latitude"), ("lon", "longitude")):
+            file[axis].setncatts({"standard_name": standard, "units": units})
+    assert read(tmp_path / "a.nc").max() == 7

@@ -42,6 +42,8 @@ def chosen(wanted, *args):
         ("2000-02-30", np.arange(360), "days since 2000-01-01", "360_day", 59),
         ("2000-03-01", np.arange(366), "days since 2000-01-01", "365_day", 59),
         ("2000-07", np.arange(12), "months since 2000-01-01", None, 6),
+        ("2000-03", np.arange(12) + 0.5, "months since 2000-01-01", None, 2),
+        ("2000-02", np.arange(12, dtype="f4") / 12, "years since 2000-01-01", None, 1),
         ("2010", np.arange(20), "years since 2000-01-01", None, 10),
         ("2001-01-01T06", [0.0, 0.25, 0.5, 0.75], "days since 2001-01-01", None, 1),
         ("1582-10-15", [0, 1], "days since 1582-10-04", "gregorian", 1),

@@ -8,11 +8,13 @@ import pyogrio
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.shutil import copy
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.sources import open_source
 from icemap.source import Source
+from icemap.store import write_bytes
 
 pytestmark = pytest.mark.quick
 
@@ -171,3 +173,52 @@ def test_tiles_that_name_a_code_differently_are_refused(tmp_path) -> None:
 def test_tables_of_tiles_are_taken_together(tmp_path) -> None:
     parts = tiles(tmp_path, [ROWS, [(1, 9, "Till "), (7, 4, "peat")]])
     assert opened(tmp_path, parts=parts, kind="class")[0] == {1: "till", 5: "rock", 7: "peat"}
+
+
+def test_a_table_in_a_bucket_is_found(tmp_path, s3_url) -> None:
+    here = with_table(raster(tmp_path / "a.tif"), Value=[1, 5], Class=["till", "NA"])
+    for path in (here, Path(f"{here}.vat.dbf")):
+        write_bytes(f"{s3_url}/{path.name}", path.read_bytes())
+    with pytest.raises(IcemapError, match="names of classes"):
+        opened(f"{s3_url}/a.tif")
+    assert opened(f"{s3_url}/a.tif", kind="class")[0] == {1: "till", 5: "NA"}
+
+
+NAMES = {1: "till", 5: "rock"}
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"kind": "class", "classes": NAMES},
+        {"fraction_of": (5,), "classes": NAMES | {5: "No data"}},
+    ],
+)
+def test_a_class_that_the_file_calls_missing_is_refused(tmp_path, keys) -> None:
+    path = raster(tmp_path / "a.tif")
+    opened(path, **keys)
+    with rasterio.open(path, "r+") as file:
+        file.nodata = 5
+    with pytest.raises(IcemapError, match=r"the class code 5 \(.*\) in the catalogue, which by"):
+        opened(path, **keys)
+
+
+@pytest.mark.parametrize("name", ["No data", "nodata", "NaN", "missing", "NA", "Unclassified"])
+def test_a_class_that_says_that_it_is_none_may_be_missing(tmp_path, name) -> None:
+    path = raster(tmp_path / "a.tif")
+    with rasterio.open(path, "r+") as file:
+        file.nodata = 5
+    _, values = opened(path, kind="class", classes={1: "till", 5: name})
+    assert np.isnan(values).any()
+
+
+@pytest.mark.parametrize(("compress", "fine"), [("JPEG", False), ("LZW", True)])
+def test_classes_in_a_compression_that_changes_them_are_refused(tmp_path, compress, fine) -> None:
+    copy(str(raster(tmp_path / "a.tif")), str(tmp_path / "b.tif"), compress=compress)
+    if fine:
+        assert opened(tmp_path / "b.tif", kind="class", classes=NAMES)[0] == NAMES
+        return
+    for keys in ({"kind": "class"}, {"fraction_of": (5,)}):
+        with pytest.raises(IcemapError, match="compressed as JPEG"):
+            opened(tmp_path / "b.tif", classes=NAMES, **keys)
+    assert opened(tmp_path / "b.tif", kind="continuous")[1].shape == (2, 4)

@@ -246,3 +246,43 @@ def test_months_are_those_of_the_messages(tmp_path, first) -> None:
 def test_twelve_messages_that_are_no_months_are_refused(tmp_path, stamps, elements, words) -> None:
     with pytest.raises(IcemapError, match=words):
         months(tmp_path / "a.grib", stamps, elements)
+
+
+def on_template(encoded: bytes, number: int, more: bytes = b"", **octets: bytes) -> bytes:
+    """A message whose grid has another template; octets are those of its section 3."""
+    at = 16
+    while encoded[at + 4] != 3:
+        at += int.from_bytes(encoded[at : at + 4], "big")
+    end = at + int.from_bytes(encoded[at : at + 4], "big")
+    section = bytearray(encoded[at:end])
+    section[12:14] = number.to_bytes(2, "big")
+    for place, value in octets.items():
+        first = int(place.removeprefix("octet")) - 1
+        section[first : first + len(value)] = value
+    section += more
+    section[:4] = len(section).to_bytes(4, "big")
+    whole = bytearray(encoded[:at] + section + encoded[end:])
+    whole[8:16] = len(whole).to_bytes(8, "big")
+    return bytes(whole)
+
+
+def test_a_grid_round_a_rotated_pole_is_in_its_place(tmp_path: Path) -> None:
+    lon, lat = np.arange(-5.0, 6), np.arange(5.0, -6, -1)
+    values = 270 + np.broadcast_to(lat[:, None], (11, 11))
+    south_pole = struct.pack(">III", 28_000000 | 0x80000000, 100_000000, 0)
+    encoded = on_template(message(lon, lat, values), 1, south_pole)
+    (tmp_path / "a.grb2").write_bytes(encoded)
+    # The origin of its degrees is then at 100 E, 62 N, and its meridian is that of 100 E.
+    found = read(tmp_path / "a.grb2", Grid(99.5, 59.5, 100.5, 64.5, 1))
+    np.testing.assert_allclose(found[:, 0], 270 + np.arange(2, -3, -1), atol=0.05)
+
+
+def test_rows_of_different_lengths_are_told(tmp_path: Path) -> None:
+    lon, lat = np.arange(100.5, 110), np.arange(65.5, 60, -1)
+    values = kelvin(*np.meshgrid(lon, lat))
+    lengths = b"".join(struct.pack(">H", 10) for _ in lat)
+    octets = {"octet11": b"\x02\x01", "octet31": b"\xff" * 4}
+    encoded = on_template(message(lon, lat, values), 40, lengths, **octets)
+    (tmp_path / "a.grb2").write_bytes(encoded)
+    with pytest.raises(IcemapError, match=r"a\.grb2\): its grid is a reduced one"):
+        read(tmp_path / "a.grb2", Grid(101, 61, 109, 65, 1))

@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 import rasterio
 import xarray as xr
+import yaml
 from affine import Affine
+from rasterio.shutil import copy
 
+from icemap.catalog import load_sources
 from icemap.errors import IcemapError
 from icemap.grid import Grid
+from icemap.predictors.checks import check_source
 from icemap.predictors.months import Stamp, months_of_names, place_of_band
 from icemap.predictors.sources import open_source
 from icemap.source import Source
@@ -124,3 +128,53 @@ def test_a_mean_is_of_the_month_in_the_middle_of_its_period() -> None:
 )
 def test_other_names_are_no_months(names) -> None:
     assert months_of_names(names) is None
+
+
+def check(folder, names, files, how="thawing_degree_days"):
+    """Problems with a derivation of twelve entries."""
+    entries, data = {}, {}
+    for name, file in zip(names, files):
+        path = folder / file
+        if not path.exists():
+            copy(str(bands(folder / "twelve.tif", range(12))), str(path), bands=1)
+        data[name] = {"kwargs": {"url": file}}
+        described = {"family": "climate", "long_name": "a", "unit": "degC", "variable": 1}
+        entries[name] = {"metadata": described, "kwargs": {"data": f"{{data({name})}}"}}
+    derived = {"family": "climate", "long_name": "a", "unit": "1"}
+    entries["d"] = {"metadata": derived | {"derived": {"how": how, "of": list(names)}}}
+    content = {"version": 2, "data": data, "entries": entries}
+    (folder / "catalog.yaml").write_text(yaml.safe_dump(content))
+    source = load_sources(str(folder / "catalog.yaml"), ["d"])["d"]
+    return " ".join(check_source(source, GRID).problems)
+
+
+ORDERS = [AS_TEXT, FROM_OCTOBER, [*range(12, 0, -1)]]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("name", ["tavg_{}", "m{:02d}", "t2m_2001-{:02d}"])
+def test_entries_in_another_order_are_refused(tmp_path, order, name) -> None:
+    names = [name.format(month) for month in order]
+    said = check(tmp_path, names, [f"f{chr(97 + place)}.tif" for place in range(12)])
+    assert "needs January to December in this order" in said
+    assert names[0] in said
+    # What is called otherwise may have files that tell.
+    letters = [f"n{chr(97 + place)}" for place in range(12)]
+    assert "in this order" in check(tmp_path, letters, [f"{name}.tif" for name in names])
+    # The range is that of twelve months in any order.
+    assert not check(tmp_path, names, [f"{name}.tif" for name in names], "temperature_range")
+
+
+@pytest.mark.parametrize("name", ["tavg_{}", "m{:02d}", "t2m_2001-{:02d}"])
+def test_entries_in_order_are_not(tmp_path, name) -> None:
+    names = [name.format(month) for month in range(1, 13)]
+    assert not check(tmp_path, names, [f"{name}.tif" for name in names])
+
+
+def test_one_field_for_two_months_is_refused(tmp_path) -> None:
+    names = [f"t{chr(97 + place)}" for place in range(12)]
+    files = [f"f{chr(97 + place)}.tif" for place in range(12)]
+    with pytest.raises(IcemapError, match="'of' names 'tf' and 'te', which are one field of fe"):
+        check(tmp_path, names, [*files[:5], files[4], *files[6:]])
+    with pytest.raises(IcemapError, match="'of' names 'te' twice"):
+        check(tmp_path, [*names[:5], names[4], *names[6:]], files)

@@ -12,6 +12,7 @@ from icemap.errors import IcemapError
 from icemap.predictors.sources import open_source
 from icemap.predictors.suffixes import is_for_xarray
 from icemap.source import Source
+from icemap.store import write_bytes
 from tests.netcdf_field import GRID, write_field
 
 pytestmark = pytest.mark.quick
@@ -60,3 +61,10 @@ def test_other_rasters_of_that_name_stay_with_gdal(tmp_path) -> None:
     np.testing.assert_array_equal(read(tmp_path / "a.grd", crs="EPSG:4326"), RAMP)
     assert not is_for_xarray(str(tmp_path / "a.tif"))
     assert not is_for_xarray(str(tmp_path / "none.grd"))
+
+
+@pytest.mark.parametrize("name", ["a.grd", "a.dat", "a"])
+def test_in_a_bucket_it_is_heard_too(tmp_path, s3_url, name) -> None:
+    path = write(tmp_path / name, valid_max=np.float32(58))
+    write_bytes(f"{s3_url}/{name}", path.read_bytes())
+    assert np.isnan(read(f"{s3_url}/{name}")[5, 9])
