@@ -241,7 +241,7 @@ def _require_valid_limits(
             continue
         numbers = _numbers(value, stored, file)
         # NaN is no limit.
-        is_whole = len(_plain_numbers(value)) == needed
+        is_whole = len(_plain_numbers(value)) == needed and len(numbers) in (0, needed)
         if not is_whole or numbers != sorted(numbers):
             meant = "two numbers, the lower one first" if needed == 2 else "one number"
             raise IcemapError(

@@ -70,6 +70,9 @@ def placed_raster(
         transform = (
             transform.translation(frame.meridian, 0) @ transform.scale(frame.degrees) @ transform
         )
+    elif not geographic and transform.c >= 180 and _counts_degrees(crs):
+        # Round a rotated pole PROJ counts from -180.
+        transform = transform.translation(-360, 0) @ transform
     around = round(360 / transform.a) if geographic and transform.a > 0 else 0
     whole = around and abs(around * transform.a - 360) < 0.01 * transform.a * around**0.5
     # Or part of the way, in longitudes that the grid calls otherwise.
@@ -88,6 +91,12 @@ def placed_raster(
         source.classes,
         note,
     )
+
+
+def _counts_degrees(crs: str) -> bool:
+    import pyproj
+
+    return bool(pyproj.CRS.from_user_input(crs).is_geographic)
 
 
 def require_agreeing_crs(
