@@ -17,7 +17,12 @@ _BY_MASS = (
 _BY_VOLUME = r"volum|\bvol\b|\bv[mw]c\b|объ[её]м|体积"
 _WET_BASIS = r"\bwet\b|\bwm\b|total (?:weight|mass)|feucht|humide|湿"
 _EXCESS = r"\bexc(?:ess)?|\beic?\b|excès|überschuss|избыточн|过剩"
-_VISIBLE = r"\bvisib|\bvi\b|sichtbar|видим|可见"
+_VISIBLE = r"\bvisib|\bvi\b|sichtbar|видим|включени|可见"
+_UNFROZEN = r"\bunfrozen\b|ungefror|незам[её]рз|未冻"
+_LIMIT = (
+    r"(?:liquid|plastic) limit|atterberg|fließgrenze|ausrollgrenze|limite de|текучест|раскатыван"
+    r"|пластичност|[液塑]限"
+)
 _DRY = r"\bdry\b|\bdbd\b|sèche|trocken|скелет|сухо|干"
 _WET = r"\b(?:wet|moist|saturated|thawed|frozen|wbd)\b|feucht|humide|мерзл|мёрзл|влажн|湿"
 _SOLIDS = r"\b(?:particle|grain|solids?)\b|specific gravity|korndichte|частиц|颗粒"
@@ -31,8 +36,10 @@ _NO_DEPTH = (
     r"|water|sea level|p[tf]\b|alt?\b)|\bbpt\b|\b(?:water|snow) depth"
     r"|depth (?:of )?(?:water|snow)\b"
     r"|\bcasing|\bb?toc\b|\bcollar|\brkb\b|stick ?up|(?:below|from) (?:the )?(?:lake |sea )?ice\b"
+    r"|\b(?:in|within) (?:the )?(?:core )?(?:section|segment|drive|run|tube|liner|barrel)\b"
+    r"|\boffset\b|\b(?:section|segment) depth"
 )
-_SATURATION = r"saturation|sättigung|\bsr\b"
+_SATURATION = r"saturation|sättigung|\bsr\b|степень (?:влажн|заполн|насыщ|водонас)|водонасыщ|饱和"
 _WATER = r"\bwater\b|moisture|\bv[mw]c\b|wasser|\beau\b|влажн|含水"
 _ICE = r"\bice\b|\bvic\b|\beis|\bglace|льдист|\bл[её]д|冰"
 _CLASS = r"\bclass(?:es)?\b|\bcodes?\b|\bcategor|\bklasse|\bкласс|\bscore\b|\brank\b"
@@ -42,16 +49,17 @@ _DEPTH = "a depth below the surface"
 CONTRARY = {
     "gravimetric_water": (
         "water by dry mass",
-        rf"{_WET_BASIS}|{_BY_VOLUME}|\bunfrozen\b|(?:liquid|plastic) limit|{_SATURATION}|\bvic\b",
+        rf"{_WET_BASIS}|{_BY_VOLUME}|{_UNFROZEN}|{_LIMIT}|{_SATURATION}|\bvic\b|между .*включени",
     ),
     "volumetric_water": (
         "water by frozen volume",
-        rf"{_BY_MASS}|{_EXCESS}|{_SATURATION}|\bunfrozen\b|porosity|^(?!.*(?:{_WATER})).*(?:{_ICE})",
+        rf"{_BY_MASS}|{_EXCESS}|{_SATURATION}|{_UNFROZEN}|porosity|^(?!.*(?:{_WATER})).*(?:{_ICE})",
     ),
     "reported_vic": (
         "all ice by frozen volume",
-        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|{_CLASS}|\bunfrozen\b|porosity"
-        r"|segregat|\bpore ice"
+        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|{_CLASS}|{_UNFROZEN}|porosity"
+        r"|segregat|\bpore ice|water equiv|\bw\.?e\b|wasseräquiv|équivalent (?:en )?eau"
+        r"|водн\w+ эквивалент"
         rf"|^(?!.*(?:{_ICE})).*(?:{_WATER})",
     ),
     "excess_ice": (
@@ -70,7 +78,7 @@ CONTRARY = {
     ),
     "frozen_bulk_density": (
         "mass of all by frozen volume",
-        rf"{_DRY}|\bthawed\b|\bunfrozen\b|{_SOLIDS}",
+        rf"{_DRY}|\bthawed\b|{_UNFROZEN}|{_SOLIDS}",
     ),
     **dict.fromkeys(("top", "base"), (_DEPTH, rf"{_NO_DEPTH}|{_THICKNESS}")),
     "depth": (

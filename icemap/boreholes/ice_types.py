@@ -8,6 +8,7 @@ import re
 import pandas as pd
 
 from icemap.boreholes.records import QUANTITIES, Problems
+from icemap.boreholes.row_columns import NO, YES
 from icemap.boreholes.text import MISSING, as_text, words
 
 # Words for kinds of ice, whatever blanks, dashes, capitals and plurals they are written with.
@@ -70,6 +71,14 @@ def canonical_ice_types(column: pd.Series, problems: Problems, header: str) -> p
     known: dict[str, str] = {}
     doubtful: set[str] = set()
     texts = as_text(column)
+    said = texts.str.lower()
+    if said.isin(YES | NO | MISSING).all():
+        problems.add(
+            said.isin(YES),
+            f"{header} says yes or no and no kind of ice (write massive where the layer is ice"
+            " alone, and leave the cell empty where it is not):",
+            texts,
+        )
     for text in texts.unique():
         plain = " ".join(word.removesuffix("s") for word in words(str(text)).split())
         # Matching is done on both forms, because a plural's s and that of a name look the same.

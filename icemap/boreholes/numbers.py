@@ -147,7 +147,9 @@ def _parse_number(text: str, commas: bool) -> _Parsed:
         if any(_DATE_PART.fullmatch(part) for part in (match[1], match[3])):
             return _UNREADABLE
         low, high = _to_float(match[1], commas), _to_float(match[3], commas)
-        return low, high, 0, not (np.isfinite(low) and np.isfinite(high))
+        # 45..5 is a slip for 45.5; only below zero do ranges fall, as -2 to -4.
+        rises = low <= high or high < 0
+        return low, high, 0, not (np.isfinite(low) and np.isfinite(high) and rises)
     return _UNREADABLE
 
 

@@ -344,7 +344,7 @@ def require_degrees(table: Table, headers: tuple[str, str], lon: Floats, lat: Fl
         raise IcemapError(
             f"{table.file}: the columns '{headers[0]}' and '{headers[1]}' hold {lon[row]:g} and"
             f" {lat[row]:g} (line {table.lines[row]}), which are no degrees: name their CRS, as"
-            " 'crs: EPSG:32606'."
+            " 'crs: EPSG:32606', or write degrees and minutes with a blank between, as 68 54.7."
         )
 
 

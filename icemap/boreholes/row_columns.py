@@ -28,10 +28,17 @@ UNIT_WORDS = ("unit", "units", "uom", "unit of measure", "einheit", "unité", "�
 # Columns that say whether a row counts, and what in them says that it does not.
 LEFT_OUT = frozenset({"exclude", "excluded", "reject", "rejected", "discard", "outlier", "omit"})
 KEPT = frozenset({"used", "use", "include", "included", "keep", "valid"})
+# Columns of such signs alone, in which more of them mean it.
+QUALIFIERS = ("qualifier", "qualifiers", "flag", "flags", "qc", "qa")
+NOT_MEASURED = frozenset({"nd", "n.d.", "n/d", "u", "missing", "no data", "not measured"})
+NOT_MEASURED |= {"bad", "fail", "failed", "reject", "wrong"}
 YES = frozenset({"yes", "y", "true", "1", "1.0", "x", "ja", "oui", "да"})
 NO = frozenset({"no", "n", "false", "0", "0.0", "nein", "non", "нет"})
 # The same in a remark, and rows that were never in the ground.
 NO_SAMPLES = LEFT_OUT | {"do not use", "not used", "invalid", "bad data", "erroneous", "suspect"}
+# Signs of limits of what can be measured, of which the number in the row is one.
+NO_SAMPLES |= {"<", ">", "≤", "≥", "<=", ">=", "bdl", "<lod", "<dl", "<mdl", "<lld", "lod"}
+NO_SAMPLES |= {"below detection", "below detection limit", "not detected", "non detect"}
 NO_SAMPLES |= {"blank", "method blank", "field blank", "lab blank", "trip blank", "matrix spike"}
 # Remarks at rows in which 0 is no measurement.
 NO_CORE = frozenset(
@@ -142,6 +149,8 @@ def require_samples(table: Table, read: Iterable[str], given: Rows, zero: Rows) 
         if is_numeric(table.frame[header]) and not decides:
             continue
         said = YES if called in LEFT_OUT else NO if called in KEPT else NO_SAMPLES
+        if called.endswith(QUALIFIERS):
+            said = said | NOT_MEASURED
         texts = as_text(table.frame[header])
         wrong = (_says(texts, said) & given) | (_says(texts, NO_CORE) & zero)
         if wrong.any() and not wrong.all():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.table_units import split_header
 from icemap.boreholes.text import line_ranges
 from icemap.boreholes.workbook_cells import is_struck, shown_cell
 from icemap.errors import IcemapError, first_line
@@ -27,8 +28,11 @@ OTHER_WORKBOOKS = (".xls", ".xlsb", ".ods", ".numbers")
 SAME_PLACE = 0.02
 
 
-def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame, int, str]:
-    """The cells of one sheet, the row of its header (from 1), and its name.
+def read_workbook(
+    url: str, path: Path, sheet: str | None
+) -> tuple[pd.DataFrame, int, str, tuple[str, ...]]:
+    """The cells of one sheet, the row of its header (from 1), its name, and the comments of its
+    header.
 
     Parameters
     ----------
@@ -77,7 +81,12 @@ def read_workbook(url: str, path: Path, sheet: str | None) -> tuple[pd.DataFrame
     frame = pd.DataFrame(
         body, columns=[name or f"column_{i + 1}" for i, name in enumerate(names)], dtype=object
     )
-    return frame.infer_objects(), header + 1, name
+    comments = tuple(
+        f"{split_header(title)[0]}: {cell.comment.text}"
+        for title, cell in zip(names, cells[header], strict=False)
+        if cell.comment is not None
+    )
+    return frame.infer_objects(), header + 1, name, comments
 
 
 def _open_workbook(url: str, path: Path, **how: bool) -> Workbook:

@@ -56,6 +56,7 @@ def notes(table: Table) -> list[str]:
         if not some.any() and _is_sentence(str(name))
     ]
     texts = [str(text).strip() for text in (*cells, *empty) if isinstance(text, str)]
+    texts += [" ".join(text.split()) for text in table.comments]
     return [text for text in texts if " " in text]
 
 

@@ -62,7 +62,8 @@ UNIT_ALIASES = {
     **dict.fromkeys(("inch", "inches"), "in"),
     **dict.fromkeys(("per cent", "pct", "perc", "prozent", "vol. %", "vol.%", "vol-%"), "%"),
     **dict.fromkeys(("vol.-%", "% v/v", "%(v/v)", "% by volume", "об.%", "об. %", "％"), "%"),
-    **dict.fromkeys(("frac", "fractions", "cm3/cm3", "cm3 cm-3", "v/v"), "fraction"),
+    **dict.fromkeys(("frac", "fractions", "cm3/cm3", "cm3 cm-3", "v/v", "vol/vol"), "fraction"),
+    **dict.fromkeys(("д.е.", "д. е.", "д.ед.", "д. ед.", "доли ед.", "дол. ед."), "fraction"),
     **dict.fromkeys(("g cm-3", "g/cc", "g/ml", "kg/l", "kg/dm3", "t/m3", "t m-3"), "g/cm3"),
     **dict.fromkeys(("mg m-3", "г/см3", "т/м3"), "g/cm3"),
     **dict.fromkeys(("kg m-3", "кг/м3"), "kg/m3"),
@@ -70,6 +71,11 @@ UNIT_ALIASES = {
     "kn m-3": "kn/m3",
     **dict.fromkeys(("-", "unitless", "dimensionless"), "1"),
 }
+# Lengths that say where they begin: at the surface, as all depths do.
+_BELOW_SURFACE = re.compile(
+    r"(m|met(?:er|re)s?|cm|ft|feet)\.?\s*(?:b\.?\s?(?:g\.?\s?[sl]|s)\.?|u\.?\s?go[kf]"
+    r"|below (?:the )?(?:ground )?surface|below ground(?: level)?)"
+)
 # Signs in units that mean nothing, or the same as others.
 _SIGNS = str.maketrans(
     {"³": "3", "²": "2", "¹": "1", "⁻": "-", "−": "-", "^": None, "·": " ", "⋅": " "}
@@ -87,7 +93,7 @@ def split_header(header: str) -> tuple[str, str | None]:
 def header_unit(header: str) -> tuple[str | None, bool]:
     """The unit that a header gives, and whether it says so in brackets.
 
-    Without brackets the last word may be one: ``alt_cm``, ``depth, m``, ``ice pct``.
+    Without brackets the last word may be one: ``alt_cm``, ``depth, m``, ``ice pct``, ``深度/m``.
 
     Examples
     --------
@@ -100,7 +106,10 @@ def header_unit(header: str) -> tuple[str | None, bool]:
     if unit is not None:
         return (unit, True) if _looks_like_unit(unit) else (None, False)
     parts = re.split(r"[\s_,;]+", name)
-    return (parts[-1], False) if len(parts) > 1 and is_unit(parts[-1]) else (None, False)
+    for word in (parts[-1] if len(parts) > 1 else "", name.partition("/")[2]):
+        if word and is_unit(word):
+            return word, False
+    return None, False
 
 
 def is_unit(text: str) -> bool:
@@ -122,6 +131,8 @@ def _looks_like_unit(text: str) -> bool:
 def canonical_unit(unit: str) -> str:
     """The one spelling of a unit, so that two can be compared."""
     text = unit.strip().lower().translate(_SIGNS).replace("**", "")
+    below = _BELOW_SURFACE.fullmatch(text)
+    text = below[1] if below else text
     return UNIT_ALIASES.get(text, text)
 
 

@@ -59,12 +59,15 @@ class Table:
         from 1).
     title : str
         Name of the sheet of a workbook.
+    comments : tuple of str
+        Those of its header, behind the names that they are about.
     """
 
     file: str
     frame: pd.DataFrame
     lines: NDArray[np.int64]
     title: str = ""
+    comments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "file", shown(self.file))
@@ -210,10 +213,10 @@ def _read(url: str, path: Path, text: Collection[str], sheet: str | None) -> Tab
             " cf_profiles'."
         )
     if suffix in WORKBOOKS:
-        frame, header, title = read_workbook(url, path, sheet)
+        frame, header, title, comments = read_workbook(url, path, sheet)
         blank = frame.isna().all(axis=1).to_numpy()
         lines = np.arange(header + 1, header + 1 + len(frame))
-        return Table(url, frame[~blank].reset_index(drop=True), lines[~blank], title)
+        return Table(url, frame[~blank].reset_index(drop=True), lines[~blank], title, comments)
     if suffix in VECTORS:
         frame = read_vector(url, path, sheet).reset_index(drop=True)
         return Table(url, frame, np.arange(1, len(frame) + 1))
@@ -238,7 +241,10 @@ def _read_parquet(url: str, path: Path) -> Table:
 
             frame = with_places(url, geopandas.read_parquet(path)).reset_index(drop=True)
         else:
-            frame = pd.read_parquet(path).reset_index(drop=True)
+            frame = pd.read_parquet(path)
+            # What pandas was told to count rows by may be their site.
+            unnamed = all(name is None for name in frame.index.names)
+            frame = frame.reset_index(drop=unnamed)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise IcemapError(
             f"{url} is not a readable Parquet file ({str(error).splitlines()[0].rstrip('.')}):"
@@ -261,6 +267,7 @@ def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
         header, header_lines, nameless = _header(text, separator)
         frame = _frame(text, separator, header, nameless, text_columns)
         lines = _lines(text, separator, header_lines, len(frame)) + above
+        _require_whole_rows(text, separator, frame, lines)
     except (
         pd.errors.ParserError,
         pd.errors.EmptyDataError,
@@ -374,6 +381,26 @@ def _frame(
     return frame
 
 
+def _require_whole_rows(
+    text: str, separator: str, frame: pd.DataFrame, lines: NDArray[np.int64]
+) -> None:
+    """Refuse a row with fewer cells than others, where these have a number in all that it lacks:
+    one in the middle may be lost, and what follows in the wrong columns.
+    """
+    last = frame.iloc[:, -1]
+    if not is_numeric(last) or not last.isna().any() or 2 * last.isna().sum() > len(frame):
+        return
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    cells = np.array([len(row) for row in reader][1 : len(frame) + 1])
+    short = (cells > 0) & (cells < frame.shape[1])
+    if len(cells) == len(frame) and short.any() and last[~short & (cells > 0)].notna().all():
+        row = int(np.argmax(short))
+        raise ValueError(
+            f"line {lines[row]} has {cells[row]} cells where others have {frame.shape[1]}, so that"
+            " one may be lost"
+        )
+
+
 def _named(header: str, names: Collection[str]) -> bool:
     return header in names or split_header(header)[0].lower() in {name.lower() for name in names}
 
@@ -394,7 +421,8 @@ def _lines(text: str, separator: str, header_lines: int, rows: int) -> NDArray[n
 
 def decoded(content: bytes) -> str:
     """The text of a CSV, in UTF-8, UTF-16, Windows-1252 or Latin-1."""
-    return content.decode(_encoding(content))
+    # Files that were joined have the mark of their beginning in the middle.
+    return content.decode(_encoding(content)).replace("\ufeff", "")
 
 
 def _encoding(content: bytes) -> str:

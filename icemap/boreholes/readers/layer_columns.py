@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 
@@ -58,6 +59,9 @@ THICKNESS |= {"schichtdicke", "schichtmächtigkeit", "puissance", "espesor", "м
 THICKNESS |= {"厚度", "层厚"}
 OF_THE_LAYER = {"layer", "sample", "interval", "core", "segment", "slice", "section", "of", "the"}
 OF_THE_LAYER |= {"half", "der", "schicht", "probe", "couche", "слоя", "образца", "пробы", "м", "см"}
+# Letters of names that are compared with those of icemap, and how much of them has to be the same.
+LONG, ALIKE = 8, 0.88
+SPELLED = ("permafrost_table", "permafrost_table_source", "ice_type", *QUANTITIES)
 # Columns that have no name in the file, or a unit alone.
 NAMELESS = re.compile(r"column_\d+( \[.*\])?")
 # Units at the end of names that are ordinary words or numbers there.
@@ -104,7 +108,7 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     aliases = ALIASES | (PROJECTED_ALIASES if source.crs else {})
     taken = set(found.values())
     for header in headers:
-        name = split_header(header)[0].strip().lower().replace(" ", "_")
+        name = words(split_header(header)[0]).strip(" ?:.").replace(" ", "_")
         name = aliases.get(name, name)
         if name not in KNOWN or header in taken or name in source.columns:
             continue
@@ -114,6 +118,7 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
                 " one."
             )
         found[name] = header
+    _require_spelled(table, found, headers)
     _require_once(table, found)
     if {"top", "base"} <= found.keys() and "depth" not in source.columns:
         # That of the hole, or of a point in the layer: top and base say more.
@@ -128,10 +133,15 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     absent = [name for name in needed if name not in found]
     has = f"it has {', '.join(headers[:40])}"
     if absent:
+        if len(headers) == 1:
+            remedy = "Its first line is one cell: separate cells by commas, semicolons or tabs."
+        else:
+            remedy = f"Say which is which with 'columns: {{{absent[0]}: ...}}' of the source."
+        if absent == ["longitude", "latitude"]:
+            remedy += " If another table holds the places, join them to this one by their names."
         raise IcemapError(
             f"{table.file} has no column {', '.join(absent)}: a table of layers needs site,"
-            f" longitude [deg], latitude [deg], top [m] and base [m], and {has}. Say which is which"
-            " with 'columns: {" + f"{absent[0]}: ..." + "}' of the source."
+            f" longitude [deg], latitude [deg], top [m] and base [m], and {has}. {remedy}"
         )
     if not any(name in found for name in (*QUANTITIES, "ice_type")):
         raise IcemapError(
@@ -141,6 +151,26 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     for name, header in found.items():
         require_header(table.file, name, header)
     return _with_units(table, found, source, headers)
+
+
+def _require_spelled(table: Table, found: dict[str, str], headers: list[str]) -> None:
+    """Refuse columns that are not read, with names that are nearly those of icemap."""
+    known = {"vic": "reported_vic"} | {name.replace("_", ""): name for name in SPELLED}
+    missing = {key: name for key, name in known.items() if name not in found}
+    for header in headers:
+        if header in found.values():
+            continue
+        name, unit = split_header(header)
+        word = None if unit else header_unit(header)[0]
+        key = re.sub(r"[\W_]", "", name.removesuffix(word or "").lower()).removesuffix("content")
+        several = list(missing) if len(key) >= LONG else [key] if key in missing else []
+        for like in difflib.get_close_matches(key, several, 1, ALIKE):
+            raise IcemapError(
+                f"{table.file}: the column '{header}' is not known, and resembles"
+                f" {missing[like]}: write it so, name it in the config as"
+                f" 'columns: {{{missing[like]}: ...}}', or give it another name if it is not to be"
+                " read."
+            )
 
 
 def _require_once(table: Table, found: dict[str, str]) -> None:

@@ -49,6 +49,12 @@ from icemap.boreholes.records import (
 )
 from icemap.boreholes.regions_told import require_region
 from icemap.boreholes.row_columns import require_no_sums, require_one_kind, require_samples
+from icemap.boreholes.row_meanings import (
+    require_frozen,
+    require_meanings,
+    require_upright,
+    require_whole_cores,
+)
 from icemap.boreholes.table_notes import require_noted_units
 from icemap.boreholes.table_units import UNITS, scaled, unit_factor
 from icemap.boreholes.tables import Table, read_table
@@ -140,8 +146,13 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             flags.add(
                 first, "unknown column", f"the column '{header}' is not known and was not read"
             )
-    _require_like_rows(table, found, read, sites, (top, base))
     headers = {name: column.header for name, column in found.items()}
+    given = _require_like_rows(table, found, read, sites, (top, base))
+    require_meanings(table, headers, given)
+    above = np.asarray(columns.get("permafrost_table", np.nan), dtype=float)
+    require_frozen(table, {*headers.values()}, given & ((top >= above) | bool(source.frozen)))
+    require_upright(table, sites)
+    require_whole_cores(table, sites, top, base)
     depths = {name: found[name].unit for name in DEPTHS if name in found}
     require_noted_units(table, headers, {name: unit for name, unit in depths.items() if unit})
     _say_assumed_densities(found, flags, first)
@@ -163,8 +174,8 @@ def _require_like_rows(
     read: set[str | None],
     sites: pd.Series,
     ends: tuple[NDArray[np.float64], NDArray[np.float64]],
-) -> None:
-    """Refuse several quantities in one column, and rows that sum up others."""
+) -> NDArray[np.bool_]:
+    """Refuse several quantities in one column, and rows that sum up others; rows with a value."""
     measured = [column.header for name, column in found.items() if name in QUANTITIES]
     headers = {header for header in read if header is not None}
     cells = table.frame[measured]
@@ -174,6 +185,7 @@ def _require_like_rows(
     zero = (numbers == 0).any(axis=1) & ~(numbers > 0).any(axis=1)
     require_samples(table, headers, given, zero.to_numpy(bool))
     require_no_sums(table, headers, sites, ends)
+    return np.asarray(given)
 
 
 def _without_missing(

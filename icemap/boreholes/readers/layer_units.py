@@ -27,6 +27,9 @@ NEVER_SMALL = (
 )
 # These may be below 1 % at a site, but hardly in a whole table.
 SELDOM_SMALL = ("excess_ice", "visible_ice", "wedge_ice")
+# Where these words may mean that there is no ice, or no permafrost, and not that nobody looked.
+MAY_BE_NONE = ("reported_vic", *SELDOM_SMALL, "permafrost_table")
+NONE = ("none", "nil")
 # Depth of the permafrost table (m) that half of a table's layers do not have.
 MEDIAN_TABLE = 20.0
 # Nor is the permafrost table of half of them this near to the surface, where it is below it at all.
@@ -38,8 +41,10 @@ UNBOUNDED = {
     "gravimetric_water": DEFAULT.gravimetric_water,
     **dict.fromkeys(DEPTHS, DEFAULT.depth),
 }
-# Water by dry mass, as a fraction: not even peat has more in half of a table's layers.
+# Water by dry mass, as a fraction: not even peat has more in half of a table's layers; and in %: no
+# ground but rock has less.
 MEDIAN_WATER = 8.0
+LEAST_WATER = 3.0
 
 
 def require_unit(
@@ -64,6 +69,8 @@ def require_unit(
         Naming the column, its numbers, and what to write.
     """
     confirmed = name in source.units
+    if name in MAY_BE_NONE:
+        _require_told_none(table, name, column)
     if name in (*NEVER_SMALL, *SELDOM_SMALL) and not confirmed:
         _require_percent(table, name, column, sites)
     if kind_of(name) == "fraction" and name != "gravimetric_water" and not confirmed:
@@ -75,6 +82,23 @@ def require_unit(
         _require_by_mass(table, column, confirmed=confirmed)
     if name in UNBOUNDED and source.missing is None:
         _require_known_codes(table, name, column)
+
+
+def _require_told_none(table: Table, name: str, column: Column) -> None:
+    """Ask about words that mean 0 to some and a missing value to others."""
+    raw = table.frame[column.header]
+    if is_numeric(raw):
+        return
+    texts = as_text(raw)
+    said = texts.str.lower().isin(NONE).to_numpy(bool)
+    if said.any():
+        zero = "leave the site out" if name == "permafrost_table" else "write 0"
+        told = ", ".join(texts[said].str.lower().unique())
+        raise IcemapError(
+            f"{table.file}: the column '{column.header}' says {told} (line"
+            f" {line_ranges(table.lines[said])}): {zero} where there is none, and leave the cell"
+            f" empty where it is not known; 'missing: [{told}]' in the config says that of all."
+        )
 
 
 def _require_known_codes(table: Table, name: str, column: Column) -> None:
@@ -158,8 +182,11 @@ def _require_percent(table: Table, name: str, column: Column, sites: pd.Series) 
             f" {PARTS_BELOW:g}: bring the column to one unit, or, if the numbers are right,"
             f" confirm it in the config as 'units: {confirmed}'."
         )
-    # 0 and 1 alone may be either.
-    if len(given) > 1 and given[0] >= 0 and given[-1] <= 1 and parts.any():
+    # 0 and 1 alone may be either; errors of measurement make some parts more than the whole.
+    whole = OVERFULL
+    if name == "gravimetric_water" and parts.any() and np.nanmedian(value) < LEAST_WATER:
+        whole = DEFAULT.gravimetric_water
+    if len(given) > 1 and given[0] >= 0 and given[-1] <= whole and parts.any():
         raise IcemapError(
             f"{table.file}: the column '{column.header}' is in '{column.unit}', but its values go"
             f" from {given[0]:g} to {given[-1]:g} like fractions: correct the unit to '1', or, if"
