@@ -102,10 +102,10 @@ def test_names_of_sites_are_text(tmp_path: Path) -> None:
 
 def test_an_unknown_column_is_reported_and_not_read(tmp_path: Path) -> None:
     records = read(
-        write(tmp_path, "site,lon,lat,top [m],base [m],vic [%],exces_ice [%]\na,10,60,0,1,40,20\n")
+        write(tmp_path, "site,lon,lat,top [m],base [m],vic [%],salinity [%]\na,10,60,0,1,40,20\n")
     )
     assert records.flags["reason"].tolist() == [
-        "the column 'exces_ice [%]' is not known and was not read"
+        "the column 'salinity [%]' is not known and was not read"
     ]
 
 
