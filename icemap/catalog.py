@@ -220,7 +220,6 @@ def _require_fitting(url: str, source: Source, inputs: tuple[Source, ...]) -> No
     """Inputs that a derivation cannot use are named here, before anything is read."""
     derived = source.derived
     assert derived is not None
-    _require_different(url, source, inputs)
     for item in inputs:
         where = f"{url}, entry '{source.name}': '{derived.how}' of '{item.name}'"
         if (item.kind == "class") != bool(derived.codes):
@@ -249,6 +248,7 @@ def _require_fitting(url: str, source: Source, inputs: tuple[Source, ...]) -> No
             f"{url}, entry '{source.name}': its inputs have different units"
             f" ({', '.join(f'{i.name} {i.unit}' for i in inputs)}); convert one."
         )
+    _require_different(url, source, inputs)
 
 
 def _require_different(url: str, source: Source, inputs: tuple[Source, ...]) -> None:
@@ -261,10 +261,11 @@ def _require_different(url: str, source: Source, inputs: tuple[Source, ...]) -> 
         other = seen.setdefault(read, item)
         # Ice margins may stay where they are from one age to the next.
         if other is not item and source.derived is not None and not source.derived.ages:
-            twice = "twice" if other.name == item.name else f"and '{other.name}', which are one"
+            both = f"'{other.name}' and '{item.name}', which are one field of {item.origin}"
+            named = f"'{item.name}' twice" if other.name == item.name else both
             raise IcemapError(
-                f"{url}, entry '{source.name}': 'of' names '{item.name}' {twice} field of"
-                f" {item.origin}: correct 'of', or the file or selection of one of them."
+                f"{url}, entry '{source.name}': 'of' names {named}: correct 'of', or the file or"
+                " selection of one of them."
             )
 
 
