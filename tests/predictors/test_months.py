@@ -174,7 +174,7 @@ def test_entries_in_order_are_not(tmp_path, name) -> None:
 def test_one_field_for_two_months_is_refused(tmp_path) -> None:
     names = [f"t{chr(97 + place)}" for place in range(12)]
     files = [f"f{chr(97 + place)}.tif" for place in range(12)]
-    with pytest.raises(IcemapError, match="'of' names 'tf' and 'te', which are one field of fe"):
+    with pytest.raises(IcemapError, match="'of' names 'te' and 'tf', which are one field of fe"):
         check(tmp_path, names, [*files[:5], files[4], *files[6:]])
     with pytest.raises(IcemapError, match="'of' names 'te' twice"):
         check(tmp_path, [*names[:5], names[4], *names[6:]], files)
