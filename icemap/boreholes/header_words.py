@@ -58,8 +58,9 @@ CONTRARY = {
     "reported_vic": (
         "all ice by frozen volume",
         rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|{_CLASS}|{_UNFROZEN}|porosity"
-        r"|segregat|\bpore ice|water equiv|\bw\.?e\b|wasseräquiv|équivalent (?:en )?eau"
-        r"|водн\w+ эквивалент"
+        # Told as multiplied by the expansion of water, it is ice.
+        r"|segregat|\bpore ice|water equiv(?!.*\b1[.,]0?9)|\bw\.?e\b|wasseräquiv"
+        r"|équivalent (?:en )?eau|водн\w+ эквивалент"
         rf"|^(?!.*(?:{_ICE})).*(?:{_WATER})",
     ),
     "excess_ice": (
