@@ -14,8 +14,10 @@ VECTOR_SUFFIXES = (".gpkg", ".shp", ".geojson", ".json", ".fgb")
 NETCDF_STARTS = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
 GDAL_SUFFIXES = (".bag", ".kea")
 # What is called so in a bucket is not looked into.
-PLAIN = (".tif", ".tiff", ".vrt", ".img", ".asc", ".jp2", ".png", ".jpg", ".bil", ".hgt")
-PLAIN += (".grib", ".grib2", ".grb", ".grb2")
+PLAIN = (
+    *(".tif", ".tiff", ".vrt", ".img", ".asc", ".jp2", ".png", ".jpg", ".bil", ".hgt"),
+    *(".grib", ".grib2", ".grb", ".grb2"),
+)
 XARRAY_SUFFIXES = (".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".zarr")
 
 
