@@ -17,7 +17,8 @@ def test_the_interval_of_the_total_holds_the_true_total():
     for seed, (truth, row) in enumerate(found):
         print(line(seed, truth, row))
     held = [row["mean_lower95"] <= truth <= row["mean_upper95"] for truth, row in found]
-    assert sum(held) >= 18
+    # Fewer of 20 are held once in 60 times where 95 % is true, 17 or fewer once in 13.
+    assert sum(held) >= 17
     # An interval that holds everything because it is endless proves nothing: twice what errors of
     # this size need is the limit.
     errors = np.array([truth - row["mean"] for truth, row in found])
