@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -34,15 +36,13 @@ CONDA_NAMES = {"matplotlib": "matplotlib-base"}
     ],
 )
 def test_files_of_the_platform_are_valid(schema, pattern):
-    pytest.importorskip("check_jsonschema", reason="check-jsonschema is in the extra dev")
+    program = pytest.importorskip("check_jsonschema", reason="check-jsonschema is in the extra dev")
     files = sorted(map(str, ROOT.glob(pattern)))
     assert files
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema]
-    listed = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True).stdout
-    if schema not in listed:
+    if schema not in CliRunner().invoke(program.main, ["--help"]).output:
         pytest.skip(f"this check-jsonschema has no schema {schema}")
-    done = subprocess.run([*command, *files], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = CliRunner().invoke(program.main, ["--builtin-schema", schema, *files])
+    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda p: p.name)
@@ -112,6 +112,7 @@ def test_a_release_puts_the_hash_of_the_sdist_into_the_recipe(tmp_path):
     assert "conda/recipe.yaml" in [one["path"] for one in uploaded]
 
 
+@cache
 def imported(*, top_level: bool) -> set[str]:
     """Modules of others that the package imports, when its files are imported or later."""
     found = set()
