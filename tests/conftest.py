@@ -24,6 +24,16 @@ LONG = (
     "tests/mapping/test_processors.py",
     "tests/test_cli_bad_input.py",
     "tests/pipeline/test_target_units.py",
+    "tests/test_chain_dateline.py",
+    "tests/docs/test_library_pages.py",
+    "tests/test_two_commands.py",
+    "tests/running/test_seen.py",
+    "tests/pipeline/test_bedrock.py",
+    "tests/pipeline/test_position.py",
+    "tests/test_chain_published.py",
+    "tests/test_mutation.py",
+    "tests/benchmarks/test_bench_fold.py",
+    "tests/deploy/test_sockets.py",
 )
 
 # Programs, not modules with doctests: they find each other by their own folder.
@@ -66,6 +76,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 _module = _helper("s3_server")
 for _name in ("s3_proxy", "s3_chain"):
     _helper(_name)
+
+
+@pytest.fixture(scope="module")
+def little() -> Iterator[None]:
+    """`small_chain.in_little` for a file of tests that are not about forests."""
+    from tests.small_chain import in_little
+
+    with in_little():
+        yield
 
 
 @pytest.fixture(scope="session")

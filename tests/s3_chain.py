@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import rasterio
 import xarray as xr
 import yaml
 
-from tests.small_chain import SMALL
+from tests.small_chain import COMMAND, SMALL
 
+INSTALLED = (str(Path(sys.executable).with_name("icemap")),)
 GRID = {"west": 90, "south": 60, "east": 130, "north": 76, "resolution": 0.5, "chunk": 16}
 CONFIG: dict[str, Any] = {
     "run": "runs/small",
@@ -104,12 +106,18 @@ class Bucket:
         )
         self.said: list[str] = []
 
-    def command(self, identity, *words: str) -> subprocess.CompletedProcess:
+    def command(
+        self, identity, *words: str, program: Sequence[str] = INSTALLED
+    ) -> subprocess.CompletedProcess:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         environment = {**clean, **self.server.environment(identity), "OMP_NUM_THREADS": "1"}
-        program = [str(Path(sys.executable).with_name("icemap")), *words]
         result = subprocess.run(
-            program, capture_output=True, text=True, env=environment, timeout=600, check=False
+            [*program, *words],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=600,
+            check=False,
         )
         self.said += [result.stdout, result.stderr]
         return result
@@ -145,6 +153,6 @@ def make_run(server: Any, folder: Path) -> Bucket:
     write_inputs(folder)
     bucket = Bucket(server, "chain")
     bucket.upload(folder)
-    result = bucket.command(server.owner, "run", f"{bucket.url}/config.yaml")
+    result = bucket.command(server.owner, "run", f"{bucket.url}/config.yaml", program=COMMAND)
     assert result.returncode == 0, result.stderr
     return bucket

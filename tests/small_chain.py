@@ -4,9 +4,11 @@ nothing to be chosen.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,8 @@ from icemap.verification import applicability, cross_validation
 from icemap.verification.applicability import predictor_weights
 
 TREES, PIXELS = 20, 150
+# The command in a process of its own, with workers, `in_little`.
+COMMAND = [sys.executable, str(Path(__file__).with_name("small_command.py"))]
 
 SMALL = {
     "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 2, "chunk": 64},

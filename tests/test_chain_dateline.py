@@ -34,7 +34,7 @@ from icemap.regions import region_of
 from icemap.totals.polygons import read_zones
 from icemap.virtual_arctic.demo import write_demo
 from icemap.zarr_groups import write_chunk
-from tests.small_chain import SMALL
+from tests.small_chain import SMALL, in_little
 
 EXTENT = {"south": 62, "north": 72, "resolution": 1, "chunk": 16}
 PREDICTORS = ["maat", "snow_depth", "elevation", "slope", "deposit"]
@@ -71,7 +71,8 @@ def make(folder: Path, west: float, east: float, steps: list[str], **changes) ->
         )
     )
     context = Context(load_config(str(path)), "serial", 1, lambda line: None)
-    run_steps(STEPS, context, steps)
+    with in_little():
+        run_steps(STEPS, context, steps)
     return folder / "run"
 
 

@@ -26,6 +26,7 @@ from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.running.ledger import Ledger
 from icemap.virtual_arctic.demo import write_demo
+from tests.small_chain import COMMAND, in_little
 
 SETTINGS = {
     "grid": {"west": -180, "south": 56, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
@@ -51,13 +52,7 @@ def write_project(folder: Path) -> Path:
 
 
 def start(config: Path, workers: int) -> subprocess.Popen:
-    program = [
-        str(Path(sys.executable).with_name("icemap")),
-        "run",
-        str(config),
-        "--workers",
-        str(workers),
-    ]
+    program = [*COMMAND, "run", str(config), "--workers", str(workers)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         program,
@@ -93,7 +88,7 @@ def undisturbed(tmp_path_factory) -> Path:
     """
     config = write_project(tmp_path_factory.mktemp("undisturbed"))
     context = Context(load_config(str(config)), "serial", 1, lambda line: None)
-    with threadpool_limits(1):
+    with threadpool_limits(1), in_little():
         run_steps(STEPS, context, ["cube", "boreholes", "train", "verify", "map", "storage"])
     return config.parent / "run"
 

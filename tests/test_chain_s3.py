@@ -18,6 +18,7 @@ from shapely.geometry import box
 
 import icemap
 from icemap.cli import main
+from tests.small_chain import COMMAND
 
 
 @pytest.fixture(scope="module")
@@ -175,9 +176,8 @@ def test_the_chunks_of_an_unfinished_map_are_taken_up(bucket):
     record["steps"]["map"]["finished"] = None
     bucket.write("runs/small/provenance.json", json.dumps(record).encode())
     bucket.files.rm(f"{bucket.url}/runs/small/ledger/map/r000c001.json")
-    result = bucket.command(
-        bucket.server.owner, "run", f"{bucket.url}/config.yaml", "--workers", "1"
-    )
+    words = ["run", f"{bucket.url}/config.yaml", "--workers", "1"]
+    result = bucket.command(bucket.server.owner, *words, program=COMMAND)
     assert result.returncode == 0, result.stderr
     assert "map: continuing" in result.stdout
     after = bucket.etags("runs/small")

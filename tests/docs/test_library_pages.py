@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_chain import in_little
+
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 # Packages that a page needs beyond icemap's own.
 NEEDED = {"dask-ml.md": ("dask_ml", "dask.dataframe")}
@@ -20,7 +22,7 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```python\n(.*?)^```", (PAGES / page).read_text(), re.M | re.S)
     assert len(blocks) >= 3
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), in_little():
         warnings.simplefilter("ignore")
         names: dict = {}
         for number, block in enumerate(blocks):

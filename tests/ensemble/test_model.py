@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from icemap.config_sections import EnsembleConfig
 from icemap.ensemble.model import RESERVED, IceEnsemble, predictor_columns, replicate_seed
 
+pytestmark = pytest.mark.usefixtures("little")
 LINEAR = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
 
 

@@ -18,6 +18,8 @@ from icemap import IceEnsemble, IcemapError
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.saved import read_replicate, save_replicate
 
+pytestmark = pytest.mark.usefixtures("little")
+
 
 def table() -> pd.DataFrame:
     rng = np.random.default_rng(0)

@@ -23,6 +23,7 @@ from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration, LocalSpread
 from tests.benchmarks.exact_pool import exact_means, exact_quantiles
 
+pytestmark = pytest.mark.usefixtures("little")
 NAMES = ["maat", "slope", "rock"]
 
 

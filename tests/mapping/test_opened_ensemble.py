@@ -16,6 +16,7 @@ from icemap import IceEnsemble, IcemapError
 from icemap.mapping.compiled_ensemble import BATCH
 from icemap.mapping.compiled_file import COMPILED, ensure_compiled
 
+pytestmark = pytest.mark.usefixtures("little")
 SPAN = 100.0
 
 

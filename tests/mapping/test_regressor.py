@@ -19,6 +19,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 import icemap
 from icemap import IceRegressor
 
+pytestmark = pytest.mark.usefixtures("little")
 LINEAR = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
 QUICK = IceRegressor(members=LINEAR, replicates=1, folds=2)
 

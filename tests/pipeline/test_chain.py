@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import intake
@@ -35,9 +36,11 @@ from icemap.products.query import query
 from icemap.running.ledger import PROGRESS, Ledger
 from icemap.totals.residuals import Residuals
 from icemap.virtual_arctic.demo import write_demo
+from tests.small_chain import COMMAND
 from tests.small_chain import SMALL as PLAIN
-from tests.small_chain import in_little
 
+pytestmark = pytest.mark.usefixtures("little")
+INSTALLED = (str(Path(sys.executable).with_name("icemap")),)
 CHUNK = 16
 SMALL = {
     "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 2, "chunk": CHUNK},
@@ -55,11 +58,10 @@ def change(config: Path, **changes) -> None:
     )
 
 
-def command(*words, workers: int = 2) -> subprocess.CompletedProcess:
-    """The installed command in a process of its own, with a cluster where it needs one."""
-    program = [str(Path(sys.executable).with_name("icemap")), *map(str, words)]
+def command(*words, program: Sequence[str] = INSTALLED) -> subprocess.CompletedProcess:
+    """The command in a process of its own, with a cluster where it needs one."""
     return subprocess.run(
-        program,
+        [*program, *map(str, words)],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -91,7 +93,7 @@ def first_run(tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess]:
     config = Path(write_demo(str(tmp_path_factory.mktemp("virtual")), "small"))
     layers = str(config.with_name("layers.csv"))
     change(config, **SMALL, boreholes={"layers": [{"path": layers}]})
-    result = command("run", config)
+    result = command("run", config, program=COMMAND)
     assert result.returncode == 0, result.stderr
     return config, result
 
@@ -375,8 +377,7 @@ def redone(first_run, tmp_path_factory) -> tuple[Path, list[str]]:
     config = folder / "config.yaml"
     ensemble = {**PLAIN["ensemble"], "replicates": 1}
     change(config, ensemble=ensemble, verification=VERIFICATION | {"competitors": ["kriging"]})
-    with in_little():
-        return config, run_here(config, ORDER)
+    return config, run_here(config, ORDER)
 
 
 def test_fewer_replicates_redo_the_ensemble_and_what_follows(finished, redone):
@@ -754,8 +755,7 @@ def test_other_competitors_leave_the_map_as_it_is(redone, tmp_path):
     calibration = (run / "ensemble" / "calibration.json").read_bytes()
     assert "kriging" in models_of(run)
     change(config, verification=VERIFICATION | {"competitors": []})
-    with in_little():
-        said = run_here(config, ORDER)
+    said = run_here(config, ORDER)
     assert [line.split(":")[0] for line in said if ": making" in line] == ["verify"]
     assert [line.split(":")[0] for line in said if ": rewording" in line] == ["report"]
     assert (run / "ensemble" / "calibration.json").read_bytes() == calibration

@@ -23,6 +23,7 @@ from icemap.verification.cross_validation import (
 from icemap.verification.cv_schemes import with_pseudo_sites
 from icemap.verification.scores import COVERAGES
 
+pytestmark = pytest.mark.usefixtures("little")
 MEMBERS = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
 
 

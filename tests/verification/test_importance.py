@@ -22,6 +22,7 @@ from icemap.verification.importance import (
     tree_shap,
 )
 
+pytestmark = pytest.mark.usefixtures("little")
 NAMES = ["warm", "wet", "rock", "noise"]
 
 
