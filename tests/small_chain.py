@@ -50,10 +50,13 @@ def in_little() -> Iterator[None]:
     def grown(*sites: Any, **settings: Any) -> Any:
         return grow_quantile_forest(*sites, **{**settings, "trees": TREES})
 
+    def weighed(design: Any, y: Any, seed: int, *_: int) -> Any:
+        return predictor_weights(design, y, seed, trees=TREES)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_parts, "grow_quantile_forest", grown)
         for module in (applicability, cross_validation):
-            patch.setattr(module, "predictor_weights", partial(predictor_weights, trees=TREES))
+            patch.setattr(module, "predictor_weights", weighed)
         for draw in (map_figure, width_parts_figure):
             patch.setattr(run_report, draw.__name__, partial(draw, pixels=PIXELS))
         yield
