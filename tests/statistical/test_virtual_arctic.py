@@ -40,6 +40,11 @@ def test_knndm_says_how_good_the_map_is_and_random_folds_flatter(proofs):
 def test_no_competitor_has_a_lower_crps_over_the_map_beyond_chance(proofs):
     chance = stats.t.ppf(0.975, len(proofs) - 1)
     for name in proofs[0]["models"]:
-        if not name.startswith("icemap"):
+        if not name.startswith(("icemap", "COP-BMA")):
             less, error = virtual_arctic.ahead(proofs, name)
             assert less <= chance * error, name
+
+
+def test_what_the_other_parts_of_the_pool_take_from_cop_bma_here_is_small(proofs):
+    less, _ = virtual_arctic.ahead(proofs, "COP-BMA")
+    assert less <= 0.01 * mean(proofs, "icemap", "crps")
