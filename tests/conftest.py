@@ -37,7 +37,7 @@ LONG = (
 )
 
 # Programs, not modules with doctests: they find each other by their own folder.
-collect_ignore_glob = ["benchmarks/bench_*.py", "statistical/bedrock.py"]
+collect_ignore_glob = ["benchmarks/bench_*.py", "statistical/bedrock.py", "small_command.py"]
 
 
 def _helper(name: str) -> Any:

@@ -114,7 +114,8 @@ def _require_mapped(value: float, name: str, lon: float, lat: float) -> None:
     if math.isnan(value):
         raise IcemapError(
             f"Longitude {lon:g}, latitude {lat:g} is not mapped in {name}: its cell is water,"
-            " masked, or lacks a predictor. Try a place next to it."
+            " masked, or lacks a predictor, or the map is not finished. Try a place next to it, or"
+            " ask 'icemap status'."
         )
 
 

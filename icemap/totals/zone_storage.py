@@ -53,7 +53,8 @@ def sum_zones(opened: OpenedMap, zones: str, classes: str | None, mask: str) -> 
     if not is_remote(zones) and not exists(zones):
         raise IcemapError(f"There is no raster of zones at {zones}: check the name.")
     names = read_class_names(classes) if classes is not None else None
-    # Codes are read as they are; the names here only say that they are codes.
+    # Codes are read as they are; that of a class is needed here, and may be what the file calls
+    # missing.
     source = Source(
         name=file_name(zones),
         url=zones,
@@ -61,7 +62,7 @@ def sum_zones(opened: OpenedMap, zones: str, classes: str | None, mask: str) -> 
         long_name="zones",
         unit="1",
         kind="class",
-        classes={0: "zone"},
+        classes={0: "no data"},
     )
     grid = opened.grid
     with open_source(source, grid) as raster:

@@ -257,6 +257,7 @@ def test_layers_with_readable_but_wild_numbers(rows: list[list[str]]) -> None:
             "exchange the columns",
             "every layer of",
             "is a part of all ice",
+            "are negative: write how far below the surface",
             "by dry mass, ice and solids fill",
             "is 0 at all of",
             "filled downwards",
