@@ -254,7 +254,8 @@ def sample_facts(table: TrainingTable, block_degrees: float) -> str:
     """How many samples there are, in how many clusters, and what that allows, in one sentence."""
     blocks = spatial_blocks(table.longitude, table.latitude, block_degrees)
     sizes = np.unique(blocks, return_counts=True)[1]
-    weight = table.weight
+    # A sample counts by the square root of the inverse density, by which places would be even.
+    weight = table.weight**2
     worth = float(weight.sum() ** 2 / (weight @ weight))
     told = (
         "enough to say how sure the scores are"

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from icemap.boreholes.sample_weights import declustering_weights
 from icemap.ensemble.checks import MIN_TRAINING
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.replicates import TrainingTable
@@ -158,6 +159,10 @@ def test_the_facts_say_what_the_samples_allow():
     )
     assert ": too few to say how sure the scores are (8 clusters are needed), so that" in few
     assert "enough to say how sure" in sample_facts(table(*spread()), 10.0)
+    # Nine samples at one place, a ninth each, and one on its own.
+    lon, lat = np.r_[np.full(9, -150.0), 100.0], np.full(10, 68.0)
+    ten = replace(table(lon, lat), weight=declustering_weights(lon, lat))
+    assert sample_facts(ten, 10.0).startswith("10 samples, worth 4 samples spread evenly")
 
 
 def test_the_published_recipe_has_random_folds_alone():
