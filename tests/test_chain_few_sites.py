@@ -157,9 +157,12 @@ def test_no_skill_is_said_on_the_command_line_and_on_both_pages(few):
 def test_the_pool_is_climatology_where_the_predictors_say_nothing(few):
     run, said = few
     record = json.loads((run / "verification.json").read_text())
-    share = json.loads((run / "ensemble" / "manifest.json").read_text())["tuning"]["climatology"]
+    tuning = json.loads((run / "ensemble" / "manifest.json").read_text())["tuning"]
+    share = tuning["climatology"]
     assert share > 0.5
     assert any(f"share of climatology in the pool: {share:.0%}" in line for line in said)
+    leaf = f"smallest leaf of the quantile forest: {tuning['forest_leaf']} samples"
+    assert any(leaf in line for line in said)
     rows = {row["model"]: row for row in record["table"] if row["folds"] == "kNNDM"}
     assert rows["icemap"]["crps"] < 1.05 * rows["climatology"]["crps"]
 

@@ -155,6 +155,8 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
             f"  shares of the parts: COP-BMA {shares.bma:.0%}, quantile forest {shares.forest:.0%},"
             f" Gaussian process {shares.process:.0%}"
         )
+        leaf = ensemble.options.forest_leaf
+        context.log(f"  smallest leaf of the quantile forest: {leaf} samples")
 
 
 @dataclass(frozen=True)
