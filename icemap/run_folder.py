@@ -14,7 +14,7 @@ CALIBRATION = "calibration.json"
 APPLICABILITY = "applicability.json"
 #: Of a saved ensemble. It counts up when what predicts changes in its digits, too: an ensemble of
 #: another format is trained again.
-ENSEMBLE_FORMAT = 6
+ENSEMBLE_FORMAT = 7
 
 
 @dataclass(frozen=True)

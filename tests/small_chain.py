@@ -13,12 +13,11 @@ from typing import Any
 
 import pytest
 
-from icemap.ensemble import fit_parts
+from icemap.ensemble import fit_parts, predictor_weights
 from icemap.ensemble.quantile_forest import grow_quantile_forest
 from icemap.products.figures.maps import map_figure, width_parts_figure
 from icemap.products.pages import run_report
-from icemap.verification import applicability, cross_validation
-from icemap.verification.applicability import predictor_weights
+from icemap.verification import cross_validation
 
 TREES, PIXELS = 20, 150
 # The command in a process of its own, with workers, `in_little`.
@@ -47,15 +46,17 @@ def in_little() -> Iterator[None]:
     thousands.
     """
 
+    grown_weights = predictor_weights.predictor_weights
+
     def grown(*sites: Any, **settings: Any) -> Any:
         return grow_quantile_forest(*sites, **{**settings, "trees": TREES})
 
     def weighed(design: Any, y: Any, seed: int, *_: int) -> Any:
-        return predictor_weights(design, y, seed, trees=TREES)
+        return grown_weights(design, y, seed, trees=TREES)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_parts, "grow_quantile_forest", grown)
-        for module in (applicability, cross_validation):
+        for module in (predictor_weights, fit_parts, cross_validation):
             patch.setattr(module, "predictor_weights", weighed)
         for draw in (map_figure, width_parts_figure):
             patch.setattr(run_report, draw.__name__, partial(draw, pixels=PIXELS))

@@ -11,6 +11,7 @@ from icemap.ensemble.gaussian_process import (
     find_kernel,
 )
 from icemap.ensemble.pool_parts import PoolParts, Shares
+from icemap.ensemble.predictor_weights import predictor_weights
 from icemap.ensemble.quantile_forest import (
     TREES,
     QuantileForest,
@@ -66,11 +67,13 @@ def process_kernel(
     options : TrainingOptions
     coding : PredictorCoding
     seed : int
-        Of the draw of samples that the kernels are found from.
+        Of the importance of predictors, and of the draw of samples that the kernels are found from.
     """
     if any(options.monotone.values()):
         return None
-    return find_kernel(_samples(table, options, coding), seed)
+    samples = _samples(table, options, coding)
+    importance = predictor_weights(samples.inputs[:, :-3], table.y, seed)
+    return find_kernel(samples, importance, seed)
 
 
 def condition_process(

@@ -1,5 +1,5 @@
-"""A Gaussian process over the predictors and over the sphere: what samples like a place, and
-samples near it, say of it.
+"""A Gaussian process over the predictors, and over predictors and sphere together: what samples
+like a place say of it, and those that are also near it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,15 @@ Array = NDArray[np.float64]
 MAX_FITTED = 400
 #: Samples whose kernels carry the process; the time at a place grows with the square.
 MAX_POINTS = 400
+# Starting values and bounds of what is found. Chords of 0.002 and 2 are 13 km and the diameter of
+# the sphere.
+VARIANCE = ConstantKernel(0.4, (1e-3, 10.0))
+LENGTHS = (0.1, 1e3)
+CHORDS = (0.002, 2.0)
+# A process without a nugget would take every sample for the truth of its place.
+NUGGET = WhiteKernel(0.3, (0.05, 10.0))
+# Of a predictor, over the mean of all.
+_LEAST_IMPORTANCE = 1e-3
 # The variance of a kernel may lose this share to a dependent sample.
 _JITTER = 1e-8
 _SMALLEST_SPREAD = 1e-3
@@ -62,16 +71,19 @@ class GaussianProcess(NamedTuple):
     Attributes
     ----------
     columns : (design columns, m) float64
-        Standardized predictors over the kernel's length, times sqrt(3) and -2.
+        Standardized predictors times their ``scales`` and -2.
     column_squares : (m,) float64
         Square of each sample in those units.
     vectors : (3, m) float64, vector_squares : (m,) float64
         The same of unit vectors on the sphere.
-    lengths : (2,) float64
-        sqrt(3) over the length of the kernel over predictors, and of that over the sphere.
+    scales : (design columns + 3,) float64
+        From standardized predictors and unit vectors to sqrt(3) times the distance over the length
+        of a kernel: the one over predictors alone, and the one over the sphere.
+    ratio : (1,) float64
+        Length of the kernel over predictors alone, over that of the one of near samples.
     variances : (3,) float64
-        Of the kernel over predictors, of that over the sphere (0: nobody said where the samples
-        are) and of the nugget.
+        Of the kernel over predictors alone, of that of near samples (0: nobody said where the
+        samples are) and of the nugget.
     projection : (m, width) float32
         A kernel's vector times this: in the first columns what is known, whose squares are taken
         off the variance, in column ``m`` the mean.
@@ -85,7 +97,8 @@ class GaussianProcess(NamedTuple):
     column_squares: Array
     vectors: Array
     vector_squares: Array
-    lengths: Array
+    scales: Array
+    ratio: Array
     variances: Array
     projection: NDArray[np.float32]
     ends: Array
@@ -128,14 +141,15 @@ class GaussianProcess(NamedTuple):
             (sites,),
             (3, sites),
             (sites,),
-            (2,),
+            (columns + 3,),
+            (1,),
             (3,),
             (sites, width),
             (2,),
             (self.table.size,),
         ]
         kinds = [array.dtype for array in self]
-        sound = shapes == wanted and kinds.pop(6) == np.float32
+        sound = shapes == wanted and kinds.pop(7) == np.float32
         sound = sound and all(kind == np.float64 for kind in kinds)
         sound = sound and sites > 0 and sites % LANES64 == 0 and self.table.size > 1
         sound = sound and bool(self.ends[0] < self.ends[1])
@@ -180,24 +194,41 @@ class Kriged(NamedTuple):
 
 
 class ProcessKernel(NamedTuple):
-    """Variances of the kernel over predictors and of that over the sphere (0: none), their lengths
-    in standard deviations and in radii of the Earth, and the variance of the nugget.
+    """Two Matern 3/2 kernels: over predictors alone, and over predictors times over the sphere.
+
+    Attributes
+    ----------
+    importance : (columns,) float64
+        Of each standardized predictor: squares of differences count by it.
+    variances : (float, float)
+        Of the two kernels; the second is 0 where nobody says where the samples are.
+    lengths : (float, float, float)
+        Over predictors alone, over predictors of near samples (both in standard deviations) and
+        over the sphere (chords in radii of the Earth).
+    nugget : float
+        Its variance.
     """
 
+    importance: Array
     variances: tuple[float, float]
-    lengths: tuple[float, float]
+    lengths: tuple[float, float, float]
     nugget: float
 
     def __call__(self, left: Array, right: Array) -> Array:
         """Between inputs (n, columns + 3) and (m, columns + 3), without the nugget, (n, m)."""
-        total = np.zeros((len(left), len(right)))
-        for variance, length, columns in zip(
-            self.variances, self.lengths, (slice(None, -3), slice(-3, None)), strict=True
-        ):
-            if variance > 0:
-                r = np.sqrt(3) / length * cdist(left[:, columns], right[:, columns])
-                total += variance * (1 + r) * np.exp(-r)
+        alone, like, near = self.lengths
+        there = np.sqrt(self.importance)
+        unlike = cdist(left[:, :-3] * there, right[:, :-3] * there)
+        total = self.variances[0] * _matern(unlike / alone)
+        if self.variances[1] > 0:
+            away = cdist(left[:, -3:], right[:, -3:])
+            total += self.variances[1] * _matern(unlike / like) * _matern(away / near)
         return total
+
+
+def _matern(distance: Array) -> Array:
+    r = np.sqrt(3) * distance
+    return np.asarray((1 + r) * np.exp(-r))
 
 
 class ProcessSamples(NamedTuple):
@@ -251,48 +282,58 @@ class ProcessSamples(NamedTuple):
         return cls(inputs, scale.transform(y), noise, scale, vectors is not None)
 
 
-def find_kernel(samples: ProcessSamples, seed: int) -> ProcessKernel:
-    """The kernels of greatest likelihood: Matern 3/2 over predictors and over the sphere (chords),
-    and a nugget.
+def find_kernel(samples: ProcessSamples, importance: Array, seed: int) -> ProcessKernel:
+    """The kernels of greatest likelihood, and a nugget.
 
     They are found from 400 samples, drawn with the seed, where there are more.
-    """
-    found = some_of(len(samples.z), MAX_FITTED, np.random.default_rng(seed))
-    inputs, z, noise = (part[found] for part in samples[:3])
-    kernel = fitted_kernel(inputs, z, noise, seed, placed=samples.placed)
-    signal, nugget = kernel.k1, float(kernel.k2.noise_level)
-    over = [signal.k1, signal.k2] if samples.placed else [signal]
-    variances = [float(part.k1.constant_value) for part in over] + [0.0]
-    lengths = [float(part.k2.length_scale) for part in over] + [1.0]
-    return ProcessKernel((variances[0], variances[1]), (lengths[0], lengths[1]), nugget)
-
-
-def fitted_kernel(inputs: Array, z: Array, noise: Array, seed: int, *, placed: bool) -> Kernel:
-    """The kernels of greatest likelihood.
 
     Parameters
     ----------
+    samples : ProcessSamples
+    importance : ndarray of shape (columns,)
+        Of each standardized predictor, see `icemap.ensemble.predictor_weights.predictor_weights`.
+    seed : int
+    """
+    found = some_of(len(samples.z), MAX_FITTED, np.random.default_rng(seed))
+    inputs, z, noise = (part[found].copy() for part in samples[:3])
+    counted = np.maximum(importance / importance.mean(), _LEAST_IMPORTANCE)
+    inputs[:, :-3] *= np.sqrt(counted)
+    columns = inputs.shape[1] - 3
+    over_predictors = MaternOn(float(np.sqrt(columns)), LENGTHS, first=0, last=columns)
+    kernel = VARIANCE * over_predictors
+    if samples.placed:
+        kernel += VARIANCE * over_predictors * over_sphere(columns)
+    kernel = fitted(kernel + NUGGET, inputs, z, noise, seed)
+    signal, nugget = kernel.k1, float(kernel.k2.noise_level)
+    if not samples.placed:
+        variance, length = float(signal.k1.constant_value), float(signal.k2.length_scale)
+        return ProcessKernel(counted, (variance, 0.0), (length, length, 1.0), nugget)
+    alone, near = signal.k1, signal.k2
+    variances = float(alone.k1.constant_value), float(near.k1.k1.constant_value)
+    over = alone.k2, near.k1.k2, near.k2
+    far, like, close = (float(part.length_scale) for part in over)
+    return ProcessKernel(counted, variances, (far, like, close), nugget)
+
+
+def over_sphere(columns: int) -> MaternOn:
+    """The kernel over unit vectors that stand behind so many columns."""
+    return MaternOn(0.1, CHORDS, first=columns, last=columns + 3)
+
+
+def fitted(kernel: Kernel, inputs: Array, z: Array, noise: Array, seed: int) -> Kernel:
+    """A kernel with the parameters of greatest likelihood.
+
+    Parameters
+    ----------
+    kernel : Kernel
     inputs : ndarray of shape (n, columns + 3)
-        Standardized predictors, and unit vectors.
+        Predictors, and unit vectors.
     z : ndarray of shape (n,)
         Target on the transformed scale.
     noise : ndarray of shape (n,)
         Known variances of the samples' errors.
     seed : int
-    placed : bool
-        Whether the unit vectors say where the samples are.
     """
-    columns = inputs.shape[1] - 3
-    kernel = ConstantKernel(0.4, (1e-3, 10.0)) * MaternOn(
-        float(np.sqrt(columns)), (0.1, 1e3), first=0, last=columns
-    )
-    if placed:
-        # Chords of 0.002 and 2 are 13 km and the diameter of the sphere.
-        kernel += ConstantKernel(0.3, (1e-3, 10.0)) * MaternOn(
-            0.1, (0.002, 2.0), first=columns, last=columns + 3
-        )
-    # A process without a nugget would take every sample for the truth of its place.
-    kernel += WhiteKernel(0.3, (0.05, 10.0))
     with warnings.catch_warnings():
         # A scale at its limit says that this kernel is not needed.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -320,14 +361,16 @@ def condition(samples: ProcessSamples, kernel: ProcessKernel) -> GaussianProcess
     >>> x = rng.normal(size=(150, 1))
     >>> y = 40 + 10 * x[:, 0] + rng.normal(size=150)
     >>> samples = ProcessSamples.of(x, None, y, None, (0.0, 100.0))
-    >>> found = condition(samples, find_kernel(samples, 0)).at([[0.0]])
+    >>> found = condition(samples, find_kernel(samples, np.ones(1), 0)).at([[0.0]])
     >>> bool(abs(found.target_mean()[0] - 40) < 1)
     True
     """
     from icemap.ensemble.products import LANES32, LANES64
 
     inputs, z, scale = samples.inputs, samples.z, samples.scale
-    variances, lengths = np.array(kernel.variances), np.sqrt(3) / np.array(kernel.lengths)
+    alone, like, near = kernel.lengths
+    variances = np.array(kernel.variances)
+    scales = np.sqrt(3) * np.append(np.sqrt(kernel.importance) / alone, np.full(3, 1 / near))
     carrying = _carrying(kernel, inputs)
     K = kernel(inputs[carrying], inputs[carrying])
     K[np.diag_indices_from(K)] += _JITTER * variances.sum()
@@ -349,14 +392,15 @@ def condition(samples: ProcessSamples, kernel: ProcessKernel) -> GaussianProcess
     projection = np.zeros((sites, -(-(sites + 1) // LANES32) * LANES32), np.float32)
     projection[:m, :m], projection[:m, sites] = upper.T, mean
     columns, vectors = (np.zeros((width, sites)) for width in (inputs.shape[1] - 3, 3))
-    columns[:, :m] = lengths[0] * inputs[carrying, :-3].T
-    vectors[:, :m] = lengths[1] * inputs[carrying, -3:].T
+    columns[:, :m] = (scales[:-3] * inputs[carrying, :-3]).T
+    vectors[:, :m] = (scales[-3:] * inputs[carrying, -3:]).T
     return GaussianProcess(
         -2 * columns,
         (columns**2).sum(axis=0),
         -2 * vectors,
         (vectors**2).sum(axis=0),
-        lengths,
+        scales,
+        np.array([alone / like]),
         np.append(variances, kernel.nugget),
         projection,
         np.array(scale.limits),

@@ -18,21 +18,20 @@ _DEPTH = 64
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _squares(places, length, scaled, out):  # type: ignore[no-untyped-def]
+def _squares(places, scales, scaled, out):  # type: ignore[no-untyped-def]
     """Places in units of a kernel's length (rows of ``scaled``), and their squares."""
     for i in range(places.shape[0]):
         total = 0.0
         for c in range(places.shape[1]):
-            value = length * places[i, c]
+            value = scales[c] * places[i, c]
             scaled[i, c] = value
             total += value * value
         out[i] = total
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
-def _add_kernel(places, squares, sites, site_squares, first, depth, variance, work, kernels):  # type: ignore[no-untyped-def]
-    """kernels += variance (1 + r) exp(-r), r the distance, for a block of places and samples."""
-    squared, exponents, falling = work
+def _distances(places, squares, sites, site_squares, first, depth, squared, out):  # type: ignore[no-untyped-def]
+    """Of a block of places and samples, in units of a kernel's length, written."""
     for i in range(_ROWS):
         for j in range(depth):
             squared[i, j] = squares[i] + site_squares[first + j]
@@ -40,13 +39,34 @@ def _add_kernel(places, squares, sites, site_squares, first, depth, variance, wo
         for i in range(0, _ROWS, ROWS_AT_ONCE):
             add_products(places, i, sites, 0, first + j, sites.shape[0], squared, j)
     # What is beyond the depth of the last block is of the one before, and not used.
-    distances, total = squared.reshape(-1), kernels.reshape(-1)
+    values = squared.reshape(-1)
+    for k in range(values.size):
+        out[k] = math.sqrt(np.float32(max(values[k], 0.0)))
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def _kernel_alone(unlike, variance, work, kernels):  # type: ignore[no-untyped-def]
+    """Matern 3/2 kernel of distances over predictors, written."""
+    exponents, falling = work
     one, height = np.float32(1), np.float32(variance)
-    for k in range(total.size):
-        exponents[k] = -math.sqrt(np.float32(max(distances[k], 0.0)))
+    for k in range(unlike.size):
+        exponents[k] = -unlike[k]
     exponentials(exponents, falling)
-    for k in range(total.size):
-        total[k] += height * (one - exponents[k]) * falling[k]
+    for k in range(unlike.size):
+        kernels[k] = height * (one + unlike[k]) * falling[k]
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False)
+def _add_kernel_near(unlike, ratio, away, variance, work, kernels):  # type: ignore[no-untyped-def]
+    """The same times the kernel of distances over the sphere, added."""
+    exponents, falling = work
+    one, height, longer = np.float32(1), np.float32(variance), np.float32(ratio)
+    for k in range(unlike.size):
+        exponents[k] = -(longer * unlike[k] + away[k])
+    exponentials(exponents, falling)
+    for k in range(unlike.size):
+        both = (one + longer * unlike[k]) * (one + away[k])
+        kernels[k] += height * both * falling[k]
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
@@ -79,43 +99,50 @@ def krige(design, vectors, process, mean, variance):  # type: ignore[no-untyped-
     near = len(vectors) > 0 and process.variances[1] > 0
     by_column, by_vector = np.zeros((_ROWS, columns)), np.zeros((_ROWS, 3))
     column_squares, vector_squares = np.zeros(_ROWS), np.zeros(_ROWS)
-    exponents, falling = np.zeros(_ROWS * _DEPTH, np.float32), np.zeros(_ROWS * _DEPTH, np.float32)
-    work = np.zeros((_ROWS, _DEPTH)), exponents, falling
+    squared, block = np.zeros((_ROWS, _DEPTH)), _ROWS * _DEPTH
+    unlike, away = np.zeros(block, np.float32), np.zeros(block, np.float32)
+    work = np.zeros(block, np.float32), np.zeros(block, np.float32)
     kernels, totals = np.zeros((_ROWS, _DEPTH), np.float32), np.zeros((_ROWS, width))
     # Sums of squares that run side by side.
     known, prior = np.zeros(LANES64), process.variances[0] + process.variances[1]
     for start in range(0, n, _ROWS):
         size = min(_ROWS, n - start)
         end = start + size
-        _squares(design[start:end], process.lengths[0], by_column, column_squares)
+        _squares(design[start:end], process.scales[:columns], by_column, column_squares)
         if near:
-            _squares(vectors[start:end], process.lengths[1], by_vector, vector_squares)
+            _squares(vectors[start:end], process.scales[columns:], by_vector, vector_squares)
         totals[:] = 0
         for first in range(0, sites, _DEPTH):
             depth = min(_DEPTH, sites - first)
-            kernels[:] = 0
-            _add_kernel(
+            _distances(
                 by_column,
                 column_squares,
                 process.columns,
                 process.column_squares,
                 first,
                 depth,
-                process.variances[0],
-                work,
-                kernels,
+                squared,
+                unlike,
             )
+            _kernel_alone(unlike, process.variances[0], work, kernels.reshape(-1))
             if near:
-                _add_kernel(
+                _distances(
                     by_vector,
                     vector_squares,
                     process.vectors,
                     process.vector_squares,
                     first,
                     depth,
+                    squared,
+                    away,
+                )
+                _add_kernel_near(
+                    unlike,
+                    process.ratio[0],
+                    away,
                     process.variances[1],
                     work,
-                    kernels,
+                    kernels.reshape(-1),
                 )
             for s in range(0, width, LANES32):
                 # The projection is lower triangular but for its last columns.

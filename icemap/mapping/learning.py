@@ -19,6 +19,7 @@ from icemap.ensemble.folds import replicate_splits
 from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.pool_parts import PoolParts
 from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.predictor_weights import predictor_weights
 from icemap.ensemble.quantile_forest import TREES
 from icemap.ensemble.replicates import (
     Replicate,
@@ -30,7 +31,7 @@ from icemap.ensemble.replicates import (
 from icemap.ensemble.tuning import Tuning
 from icemap.mapping.broadcast import Predictor
 from icemap.mapping.compiled_ensemble import compile_ensemble
-from icemap.verification.applicability import Applicability, predictor_weights
+from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import NOT_CALIBRATED, Calibration
 
 Array = NDArray[np.float64]
@@ -97,7 +98,7 @@ def learn(
         fitting = _Fitting(options, coding, seed)
         ensemble.parts_ = fitting.parts(table)
         labels = inner_folds(table, options, CALIBRATION_FOLDS, seed)
-        weights = _importance(design, table.y, seed)
+        weights = predictor_weights(design, table.y, seed, trees_for(len(table)))
         applicability = Applicability.fit(design, weights, labels)
         calibration = NOT_CALIBRATED
         if calibrate and len(table) >= MIN_CALIBRATED and not ensemble.followed.published:
@@ -122,12 +123,6 @@ def _held_out(ensemble: IceEnsemble, table: TrainingTable) -> NDArray[np.bool_]:
     alike = [len(table.y[~row]) < 2 or np.ptp(table.y[~row]) == 0 for row in held]
     held[alike] = False
     return held
-
-
-def _importance(design: Array, y: Array, seed: int) -> Array:
-    """Importance of each column of the design; equal where a forest finds nothing to split."""
-    weights = predictor_weights(design, y, seed, trees_for(len(y)))
-    return weights if weights.sum() > 0 else np.full(design.shape[1], 1 / design.shape[1])
 
 
 def trees_for(n: int) -> int:
@@ -165,7 +160,9 @@ def _left_out(
     F = replicate.member_predictions(left.X)[None]
     pit = PooledMixture([replicate.bma]).curves(F, partners).pit(left.y)
     sites = fitting.coding.design(training.X)
-    judge = Applicability.fit(sites, _importance(sites, training.y, fitting.seed))
+    trees = trees_for(len(training))
+    weights = predictor_weights(sites, training.y, fitting.seed, trees)
+    judge = Applicability.fit(sites, weights)
     return pit, judge.index(fitting.coding.design(left.X))
 
 

@@ -63,12 +63,13 @@ def _words(context: Context) -> Any:
 
 def _make(context: Context) -> Facts:
     """Cross-validation, calibration and area of applicability."""
+    from icemap.ensemble.predictor_weights import predictor_weights
     from icemap.ensemble.saved import read_manifest
     from icemap.ensemble.tuning import Tuning
     from icemap.mapping.places import choose_places
     from icemap.predictors.cube import open_cube
     from icemap.products.pages.verification import write_verification_page
-    from icemap.verification.applicability import Applicability, predictor_weights
+    from icemap.verification.applicability import Applicability
     from icemap.verification.calibration import NOT_CALIBRATED
     from icemap.verification.competitors import installed
     from icemap.verification.cv_schemes import headline, with_pseudo_sites

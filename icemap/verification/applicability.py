@@ -144,31 +144,6 @@ class Applicability:
         )
 
 
-def predictor_weights(X: Array, y: Array, seed: int, trees: int = 200) -> Array:
-    """Importance of each predictor column, by how much a random forest gains from it: the weights
-    of the dissimilarity index.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n, columns)
-    y : ndarray of shape (n,)
-    seed : int
-    trees : int
-        Of the forest.
-
-    Returns
-    -------
-    ndarray of shape (columns,)
-        Adds up to 1.
-    """
-    from sklearn.ensemble import RandomForestRegressor
-
-    forest = RandomForestRegressor(
-        n_estimators=trees, min_samples_leaf=3, max_features=1 / 3, n_jobs=1, random_state=seed
-    )
-    return np.asarray(forest.fit(X, y).feature_importances_)
-
-
 def dissimilarity_index(
     X: Any, train: Any, weights: ArrayLike | None = None, folds: ArrayLike | None = None
 ) -> Array:

@@ -20,8 +20,9 @@ from icemap.ensemble.fitting import fit_target_margin
 from icemap.ensemble.model import IceEnsemble, replicate_seed
 from icemap.ensemble.pool_parts import PoolParts
 from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.predictor_weights import predictor_weights
 from icemap.ensemble.replicates import Replicate, TrainingOptions, TrainingTable, fit_replicate
-from icemap.verification.applicability import Applicability, predictor_weights
+from icemap.verification.applicability import Applicability
 from icemap.verification.competitors import COMPETITORS
 from icemap.verification.importance import ReplicateMean, permuted_errors
 from icemap.verification.learning_curve import learning_part, nested_parts

@@ -7,7 +7,16 @@ from numpy.typing import NDArray
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 from icemap.ensemble.coding import POSITION
-from icemap.ensemble.gaussian_process import MAX_FITTED, fitted_kernel, some_of
+from icemap.ensemble.gaussian_process import (
+    LENGTHS,
+    MAX_FITTED,
+    NUGGET,
+    VARIANCE,
+    MaternOn,
+    fitted,
+    over_sphere,
+    some_of,
+)
 from icemap.ensemble.target import TargetScale
 from icemap.sphere import unit_vectors
 from icemap.verification.records import Forecast
@@ -39,7 +48,10 @@ def kriging(sides: Sides) -> Forecast:
     inputs, z = inputs[kept], scale.transform(training.y)[kept]
     found = some_of(len(z), MAX_FITTED, rng)
     exact = np.zeros(len(found))
-    kernel = fitted_kernel(inputs[found], z[found], exact, sides.seed, placed=True)
+    columns = inputs.shape[1] - 3
+    over_predictors = MaternOn(float(np.sqrt(columns)), LENGTHS, first=0, last=columns)
+    kernel = VARIANCE * over_predictors + VARIANCE * over_sphere(columns) + NUGGET
+    kernel = fitted(kernel, inputs[found], z[found], exact, sides.seed)
     process = GaussianProcessRegressor(kernel, optimizer=None).fit(inputs, z)
     # The nugget is part of the kernel's diagonal, so that the spread is that of a new sample.
     mean, sd = process.predict(at, return_std=True)

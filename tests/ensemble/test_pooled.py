@@ -133,7 +133,7 @@ def partners_of(y: np.ndarray, F: np.ndarray, rows: slice) -> Partners:
     codes = np.clip(F + 20, 0, 150).astype(np.uint8)
     forest = grow_quantile_forest(codes, y, np.ones(len(y)), (0.0, 100.0), seed=0)[0]
     samples = ProcessSamples.of(F / 30, None, y, None, (0.0, 100.0))
-    process = condition(samples, find_kernel(samples, 0))
+    process = condition(samples, find_kernel(samples, np.ones(F.shape[1]), 0))
     parts = PoolParts(forest, process, Shares(0.5, 0.2, 0.3))
     return parts.at(np.ascontiguousarray(codes[rows].T), F[rows] / 30, None)
 

@@ -25,6 +25,7 @@ from icemap.boreholes.sample_files import read_samples
 from icemap.config import load_config
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.inputs import predictors_of
+from icemap.ensemble.predictor_weights import predictor_weights
 from icemap.gridded import grid_of
 from icemap.mapping.chunk import ChunkResult, map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
@@ -33,7 +34,7 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.sphere import unit_vectors
-from icemap.verification.applicability import Applicability, predictor_weights
+from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.verification.cv_schemes import with_pseudo_sites

@@ -22,11 +22,12 @@ import pandas as pd
 from icemap import IceEnsemble
 from icemap.ensemble.folds import spatial_blocks
 from icemap.ensemble.inputs import predictors_of
+from icemap.ensemble.predictor_weights import predictor_weights
 from icemap.mapping.chunk import map_pixels
 from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.mapping.places import choose_places, read_places
 from icemap.sphere import unit_vectors
-from icemap.verification.applicability import Applicability, predictor_weights
+from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration
 from icemap.verification.cross_validation import MODEL, gather, verify_fold
 from icemap.verification.knndm import knndm_folds

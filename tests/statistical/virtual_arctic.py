@@ -26,6 +26,7 @@ from icemap.ensemble.baselines import BestMember, EqualWeights, GaussianBMA
 from icemap.ensemble.folds import cell_folds, spatial_blocks
 from icemap.ensemble.inputs import predictors_of
 from icemap.ensemble.pooled import PooledMixture
+from icemap.ensemble.predictor_weights import predictor_weights
 from icemap.ensemble.replicates import TrainingTable, fit_replicate
 from icemap.gridded import grid_of
 from icemap.mapping.chunk import map_pixels
@@ -35,7 +36,7 @@ from icemap.pipeline.chain import STEPS
 from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.sphere import unit_vectors
-from icemap.verification.applicability import Applicability, predictor_weights
+from icemap.verification.applicability import Applicability
 from icemap.verification.calibration import Calibration
 from icemap.verification.competitors import quantile_forest
 from icemap.verification.cross_validation import MODEL, gather, verify_fold

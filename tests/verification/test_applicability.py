@@ -12,7 +12,6 @@ from icemap.verification.applicability import (
     Applicability,
     applicability_threshold,
     dissimilarity_index,
-    predictor_weights,
 )
 
 SPLOT = Path(__file__).parents[2] / "../shared/reference/splotdata.csv"
@@ -308,18 +307,6 @@ def test_rows_of_another_shape_and_misplaced_folds_are_refused():
         dissimilarity_index(train[:5], train, folds=range(10))
     with pytest.raises(ValueError, match="missing or infinite"):
         applicability_threshold([0.1, np.nan])
-
-
-def test_importance_adds_up_to_one_and_finds_what_matters():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 4))
-    y = 3 * X[:, 2] + np.sin(X[:, 0]) + 0.1 * rng.normal(size=200)
-    found = predictor_weights(X, y, seed=1)
-    assert found.shape == (4,)
-    assert found.sum() == pytest.approx(1)
-    assert found.argmax() == 2
-    assert found[0] > max(found[1], found[3])
-    assert np.array_equal(found, predictor_weights(X, y, seed=1))
 
 
 def test_the_threshold_is_that_of_the_sites_that_are_scored():
