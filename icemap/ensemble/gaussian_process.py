@@ -302,7 +302,10 @@ def find_kernel(samples: ProcessSamples, importance: Array, seed: int) -> Proces
     over_predictors = MaternOn(float(np.sqrt(columns)), LENGTHS, first=0, last=columns)
     kernel = VARIANCE * over_predictors
     if samples.placed:
-        kernel += VARIANCE * over_predictors * over_sphere(columns)
+        # From lengths of 200 km the greatest likelihood is found where from longer ones another
+        # peak may be.
+        over_sphere = MaternOn(0.03, CHORDS, first=columns, last=columns + 3)
+        kernel += VARIANCE * over_predictors * over_sphere
     kernel = fitted(kernel + NUGGET, inputs, z, noise, seed)
     signal, nugget = kernel.k1, float(kernel.k2.noise_level)
     if not samples.placed:
@@ -313,11 +316,6 @@ def find_kernel(samples: ProcessSamples, importance: Array, seed: int) -> Proces
     over = alone.k2, near.k1.k2, near.k2
     far, like, close = (float(part.length_scale) for part in over)
     return ProcessKernel(counted, variances, (far, like, close), nugget)
-
-
-def over_sphere(columns: int) -> MaternOn:
-    """The kernel over unit vectors that stand behind so many columns."""
-    return MaternOn(0.1, CHORDS, first=columns, last=columns + 3)
 
 
 def fitted(kernel: Kernel, inputs: Array, z: Array, noise: Array, seed: int) -> Kernel:

@@ -8,13 +8,13 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 
 from icemap.ensemble.coding import POSITION
 from icemap.ensemble.gaussian_process import (
+    CHORDS,
     LENGTHS,
     MAX_FITTED,
     NUGGET,
     VARIANCE,
     MaternOn,
     fitted,
-    over_sphere,
     some_of,
 )
 from icemap.ensemble.target import TargetScale
@@ -50,7 +50,8 @@ def kriging(sides: Sides) -> Forecast:
     exact = np.zeros(len(found))
     columns = inputs.shape[1] - 3
     over_predictors = MaternOn(float(np.sqrt(columns)), LENGTHS, first=0, last=columns)
-    kernel = VARIANCE * over_predictors + VARIANCE * over_sphere(columns) + NUGGET
+    over_sphere = MaternOn(0.1, CHORDS, first=columns, last=columns + 3)
+    kernel = VARIANCE * over_predictors + VARIANCE * over_sphere + NUGGET
     kernel = fitted(kernel, inputs[found], z[found], exact, sides.seed)
     process = GaussianProcessRegressor(kernel, optimizer=None).fit(inputs, z)
     # The nugget is part of the kernel's diagonal, so that the spread is that of a new sample.
