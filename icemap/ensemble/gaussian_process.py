@@ -217,8 +217,8 @@ class ProcessKernel(NamedTuple):
     def __call__(self, left: Array, right: Array) -> Array:
         """Between inputs (n, columns + 3) and (m, columns + 3), without the nugget, (n, m)."""
         alone, like, near = self.lengths
-        there = np.sqrt(self.importance)
-        unlike = cdist(left[:, :-3] * there, right[:, :-3] * there)
+        counted = np.sqrt(self.importance)
+        unlike = cdist(left[:, :-3] * counted, right[:, :-3] * counted)
         total = self.variances[0] * _matern(unlike / alone)
         if self.variances[1] > 0:
             away = cdist(left[:, -3:], right[:, -3:])
