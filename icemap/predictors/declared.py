@@ -59,6 +59,10 @@ class Declared:
     gives_way : bool
         True if the catalogue's scale and offset stand in for the file's, as for rasters; False
         if they come on top of them.
+    statistics : (float, float) or None
+        Lowest and highest value, as stored, that the file says it holds.
+    doubted : mapping
+        Values that mean missing by one of the files that belong together only, and by which.
     """
 
     dtype: str
@@ -75,6 +79,8 @@ class Declared:
     unadded: str = ""
     nodata: float | None = None
     gives_way: bool = False
+    statistics: tuple[float, float] | None = None
+    doubted: Mapping[float, str] = field(default_factory=dict)
 
 
 # What other writers call the scale of CF, in lower case.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.predictors.declared import Declared
+from icemap.predictors.disputes import require_no_doubted
 from icemap.predictors.missing import same_code
 from icemap.predictors.possible import (
     DIFFERENCES,
@@ -202,6 +203,7 @@ def _class_codes(
 ) -> NDArray[np.float64]:
     values = np.asarray(raw, dtype=np.float64).copy()
     values[_missing(source, declared, values)] = np.nan
+    require_no_doubted(source, declared.doubted, values, (1.0, 0.0))
     if not source.fraction_of:
         return values
     there = np.isfinite(values)
@@ -230,6 +232,8 @@ def _quantities(
         if not converted.is_identity:
             physical = physical * converted.factor + converted.offset
     there = ~bad
+    own = (declared.scale, declared.offset) if declared.gives_way else (1.0, 0.0)
+    require_no_doubted(source, declared.doubted, values[there], own)
     require_no_suspect(source, values[there] if bad.any() else values.ravel(), declared)
     if there.any():
         require_possible(source, declared, converted, values[there], physical[there])

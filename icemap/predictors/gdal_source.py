@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError, first_line
 from icemap.predictors.decoding import conversion_text, decoder, single_precision, with_classes
+from icemap.predictors.disputes import require_no_dispute
 from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
 from icemap.predictors.georeference import placed_raster, require_crs
 from icemap.predictors.grib_grids import require_grid_of_first, require_rows_of_one_length
@@ -45,6 +46,8 @@ def open_gdal(source: Source) -> Any:
                 for path, stamp in zip(paths, stamps):
                     require_grid_of_first(source.name, path, stamp, band)
             declared = mosaic.bands[band - 1].declared
+            heard = mosaic.bands[band - 1].heard
+            require_no_dispute(source, heard)
             _require_codes(source, mosaic.bands[band - 1])
             source = with_classes(source, declared)
             decode = decoder(source, declared)
@@ -70,7 +73,7 @@ def open_gdal(source: Source) -> Any:
                 mosaic.layout.transform,
                 mosaic.layout.shape,
                 read,
-                conversion_text(source, declared),
+                "; ".join(filter(None, [conversion_text(source, declared), *heard.notes])),
             )
     except rasterio._err.CPLE_BaseError as error:
         for path, stamp in zip(paths, stamps):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,11 @@ from icemap.predictors.declared import (
     unadded_offset,
     unapplied_scale,
 )
+from icemap.predictors.disputes import Heard
 from icemap.predictors.months import Stamp, stamp_of_band
+from icemap.predictors.own_statistics import exact_statistics
 from icemap.predictors.point_grids import require_whole_grid
+from icemap.predictors.side_files import heard_next_to
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -85,6 +88,8 @@ class Band:
         A code of classes that two files name differently, in words; empty if there is none.
     is_lossy : bool
         True if the compression of a file changes values a little.
+    heard : Heard
+        What files say differently.
     """
 
     declared: Declared
@@ -93,6 +98,7 @@ class Band:
     stamp: Stamp
     conflict: str = ""
     is_lossy: bool = False
+    heard: Heard = field(default_factory=Heard)
 
 
 @dataclass(frozen=True)
@@ -209,9 +215,10 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
             )
             require_whole_grid(name, path, dataset)
             names = category_names(dataset, looks_around=path == paths[0])
+            heard = heard_next_to(path, dataset)
             bands.append(
                 tuple(
-                    _band(dataset, number, names.get(number, {}))
+                    _band(dataset, number, names.get(number, {}), heard[number - 1])
                     for number in range(1, dataset.count + 1)
                 )
             )
@@ -259,17 +266,31 @@ def _joined(paths: Sequence[str], same: Sequence[Band]) -> Band:
             if _plain(known) != _plain(named) and not _plain(named).isnumeric():
                 conflict = conflict or f"{code} '{known}' in {place} and '{named}' in {path}"
     tables = [band.declared.table for band in same if band.declared.table]
-    declared = replace(same[0].declared, classes=classes, table=tables[0] if tables else "")
+    heard = sum((band.heard for band in same), Heard())
+    declared = replace(
+        same[0].declared,
+        classes=classes,
+        table=tables[0] if tables else "",
+        statistics=same[0].declared.statistics if len(same) == 1 else None,
+        doubted=heard.doubted,
+    )
     name = same[0].name if len({band.name for band in same}) == 1 else ""
     is_lossy = any(band.is_lossy for band in same)
-    return replace(same[0], declared=declared, name=name, conflict=conflict, is_lossy=is_lossy)
+    return replace(
+        same[0],
+        declared=declared,
+        name=name,
+        conflict=conflict,
+        is_lossy=is_lossy,
+        heard=heard,
+    )
 
 
 def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
+def _band(dataset: Any, number: int, names: dict[int, str], heard: Heard) -> Band:
     from rasterio.enums import ColorInterp
 
     tags = (
@@ -299,6 +320,7 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
         unadded="" if is_scaled else unadded_offset(tags, np.dtype(dataset.dtypes[number - 1])),
         nodata=dataset.nodatavals[number - 1],
         gives_way=True,
+        statistics=exact_statistics(dataset.tags(number)),
     )
     return Band(
         declared,
@@ -307,6 +329,7 @@ def _band(dataset: Any, number: int, names: dict[int, str]) -> Band:
         stamp_of_band(tags, dataset.tags()),
         is_lossy=LOSSY.search(dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", ""))
         is not None,
+        heard=heard,
     )
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError
 from icemap.predictors.declared import Declared
 from icemap.predictors.missing import DISTINCT, REPEATED, find_suspect
+from icemap.predictors.own_statistics import require_within_statistics
 from icemap.source import Source
 from icemap.units import Conversion, conversion, part_of_one
 
@@ -73,6 +74,7 @@ def require_possible(
     if source.valid_range is not None:
         _require_valid(source, physical, counted)
         return
+    require_within_statistics(source, declared, stored)
     _require_signed_bytes(source, declared, stored)
     _require_possible_temperatures(source, declared, physical)
     _require_possible_percent(source, declared, converted, stored, physical, counted)
