@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 
 from icemap.errors import IcemapError
+from icemap.json_records import LockRecord, ProgressNote
 from icemap.provenance import Provenance
 from icemap.run_folder import RunFolder
 from icemap.running.ledger import Ledger
@@ -49,8 +51,19 @@ def status_lines(run_url: str) -> Iterator[str]:
             yield f"{'':10s} to be replaced: begun {begun}, not finished{_parts(ledger)}"
         unfinished = "next" in record or not record["finished"]
         note = ledger.progress() if unfinished else None
-        for line in progress_lines(note, time.time()) if note else []:
-            yield f"{'':10s} {line}"
+        if note is not None:
+            runs = note["running"] and not _is_abandoned(note, lock)
+            for line in progress_lines({**note, "running": runs}, time.time()):
+                yield f"{'':10s} {line}"
+
+
+def _is_abandoned(note: ProgressNote, lock: LockRecord | None) -> bool:
+    """True if the command that wrote a note was killed: it does not run any more, or another one
+    has begun since.
+    """
+    if lock is None:
+        return False
+    return ended(lock) or note["updated"] < datetime.fromisoformat(lock["since"]).timestamp()
 
 
 def _parts(ledger: Ledger) -> str:

@@ -15,7 +15,9 @@ from click.testing import CliRunner
 from icemap import store
 from icemap.cli import main
 from icemap.errors import IcemapError
+from icemap.run_folder import RunFolder
 from icemap.running import lock
+from icemap.running.ledger import Ledger
 from icemap.running.lock import LOCK, read_lock, run_lock
 from icemap.virtual_arctic.demo import write_demo
 
@@ -251,6 +253,27 @@ def test_status_shows_the_lock_and_check_needs_it(holder, tmp_path):
     holder.kill()
     holder.wait()
     assert "does not run any more" in CliRunner().invoke(main, ["status", url]).stdout
+
+
+@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "before this command"])
+def test_status_tells_no_time_left_of_a_command_that_does_not_run(holder, tmp_path, is_killed):
+    folder = RunFolder(str(tmp_path / "run"))
+    begun = {"key": "a", "started": "2026-01-01T00:00:00+00:00", "finished": None}
+    store.write_json(folder.record, {"steps": {"map": begun}})
+    now = time.time()
+    note = {"running": True, "unit": "pixels", "total": 100, "done": 50, "before": 0, "failed": {}}
+    note |= {"started": now - 60, "longest": 1.0, "token": "a", "updated": now}
+    ledger = Ledger(folder.ledger("map"))
+    ledger.write_progress(note)
+    status = CliRunner().invoke(main, ["status", folder.url]).stdout
+    assert "50.0 % of 100 pixels, about" in status
+    if is_killed:
+        holder.kill()
+        holder.wait()
+    else:
+        ledger.write_progress({**note, "started": now - 3660, "updated": now - 3600})
+    status = CliRunner().invoke(main, ["status", folder.url]).stdout
+    assert status.endswith("50.0 % of 100 pixels, stopped: the same command continues\n")
 
 
 def test_every_command_that_writes_is_refused_before_it_writes(holder, tmp_path):
