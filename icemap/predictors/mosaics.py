@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
+from icemap.predictors.ascii_grids import words_of_header
 from icemap.predictors.class_tables import category_names
 from icemap.predictors.declared import (
     Declared,
@@ -216,9 +217,10 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
             require_whole_grid(name, path, dataset)
             names = category_names(dataset, looks_around=path == paths[0])
             heard = heard_next_to(path, dataset)
+            words = words_of_header(name, path, dataset)
             bands.append(
                 tuple(
-                    _band(dataset, number, names.get(number, {}), heard[number - 1])
+                    _band(dataset, number, names.get(number, {}), words, heard[number - 1])
                     for number in range(1, dataset.count + 1)
                 )
             )
@@ -290,12 +292,15 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _band(dataset: Any, number: int, names: dict[int, str], heard: Heard) -> Band:
+def _band(
+    dataset: Any, number: int, names: dict[int, str], words: dict[str, str], heard: Heard
+) -> Band:
     from rasterio.enums import ColorInterp
 
     tags = (
         {**dataset.tags(), **dataset.tags(number)} if dataset.count == 1 else dataset.tags(number)
     )
+    tags = {**words, **tags}
     unit = dataset.units[number - 1] or next(
         (tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags), ""
     )
