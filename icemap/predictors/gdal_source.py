@@ -18,6 +18,7 @@ from icemap.predictors.georeference import placed_raster, require_crs
 from icemap.predictors.grib_grids import require_grid_of_first, require_rows_of_one_length
 from icemap.predictors.months import place_of_band
 from icemap.predictors.stamps import file_stamps
+from icemap.predictors.virtual_tiles import missing_behind
 from icemap.source import CELSIUS, KELVIN, MONTHS, Source
 from icemap.store import exists, is_remote, read_start, read_text
 
@@ -62,6 +63,14 @@ def open_gdal(source: Source) -> Any:
                 try:
                     return single_precision(decode(mosaic.read(band, rows, cols)))
                 except rasterio.errors.RasterioIOError as error:
+                    gone = missing_behind(str(error))
+                    if gone:
+                        others = f" and {len(gone) - 1:,} others" if len(gone) > 1 else ""
+                        raise IcemapError(
+                            f"The source '{source.name}' ({error}) is made of {gone[0]}{others},"
+                            " which is not there: put it there, or make the virtual raster again"
+                            " where its files are (gdalbuildvrt)."
+                        ) from error
                     raise IcemapError(
                         f"The source '{source.name}' ({error}) cannot be read: the file is broken"
                         " or truncated."

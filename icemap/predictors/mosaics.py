@@ -26,6 +26,7 @@ from icemap.predictors.months import Stamp, stamp_of_band
 from icemap.predictors.own_statistics import exact_statistics
 from icemap.predictors.point_grids import require_whole_grid
 from icemap.predictors.side_files import heard_next_to
+from icemap.predictors.virtual_tiles import heard_behind, unit_behind
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -216,8 +217,15 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
             )
             require_whole_grid(name, path, dataset)
             names = category_names(dataset, looks_around=path == paths[0])
-            heard = heard_next_to(path, dataset)
+            heard = [
+                next_to + behind
+                for next_to, behind in zip(
+                    heard_next_to(path, dataset), heard_behind(path, dataset), strict=True
+                )
+            ]
             words = words_of_header(name, path, dataset)
+            if unit := unit_behind(path, dataset):
+                words["units"] = unit
             bands.append(
                 tuple(
                     _band(dataset, number, names.get(number, {}), words, heard[number - 1])

@@ -1,0 +1,153 @@
+"""Virtual rasters, and the files behind them that say otherwise."""
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from icemap.errors import IcemapError
+from icemap.grid import Grid
+from icemap.predictors.checks import check_source
+from icemap.predictors.sources import open_source
+from icemap.source import Source
+
+pytestmark = pytest.mark.quick
+
+GRID = Grid(100, 60, 110, 66, 1)
+VALUES = np.arange(60, dtype="f4").reshape(6, 10) + 10
+HOLED = np.where(VALUES % 10 < 2, 0, VALUES).astype("f4")
+
+
+def tiles(folder, values=VALUES, left=None, right=None):
+    """Two tiles of five columns each, with what each says of its values."""
+    for name, column, about in (("left", 0, left), ("right", 5, right)):
+        about = dict(about or {})
+        scale, unit = about.pop("scale", 1), about.pop("unit", None)
+        profile = {"driver": "GTiff", "height": 6, "width": 5, "count": 1, "dtype": values.dtype}
+        profile |= {"crs": "EPSG:4326", "transform": Affine(1, 0, 100 + column, 0, -1, 66)}
+        with rasterio.open(folder / f"{name}.tif", "w", **profile, **about) as dataset:
+            dataset.write(values[:, column : column + 5], 1)
+            dataset.scales = (scale,)
+            dataset.units = (unit,)
+
+
+def joined(folder, inside="", dtype="Float32", each="", kind="SimpleSource", places=(0, 5)):
+    """A virtual raster of both, with what it says of its band, and of each tile."""
+    parts = "".join(
+        f'<{kind}><SourceFilename relativeToVRT="1">{name}.tif</SourceFilename>'
+        '<SourceBand>1</SourceBand><SrcRect xOff="0" yOff="0" xSize="5" ySize="6"/>'
+        f'<DstRect xOff="{place}" yOff="0" xSize="5" ySize="6"/>{each}</{kind}>'
+        for name, place in zip(("left", "right"), places, strict=False)
+    )
+    (folder / "a.vrt").write_text(
+        '<VRTDataset rasterXSize="10" rasterYSize="6"><SRS>EPSG:4326</SRS>'
+        f"<GeoTransform>100,1,0,66,0,-1</GeoTransform>"
+        f'<VRTRasterBand dataType="{dtype}" band="1">{inside}{parts}</VRTRasterBand></VRTDataset>'
+    )
+    return folder / "a.vrt"
+
+
+def source(path, **keys) -> Source:
+    words = {"name": "a", "family": "topography", "long_name": "a", "unit": "m"}
+    return Source(**{**words, "url": str(path), **keys})
+
+
+def read(path, **keys) -> np.ndarray:
+    with open_source(source(path, **keys), GRID) as opened:
+        return opened.read(slice(0, 6), slice(0, 10))
+
+
+def test_a_virtual_raster_that_says_what_its_tiles_say(tmp_path) -> None:
+    tiles(tmp_path, VALUES.astype("i2"), {"scale": 0.1, "unit": "m"}, {"scale": 0.1, "unit": "m"})
+    path = joined(tmp_path, "<Scale>0.1</Scale><UnitType>metre</UnitType>", "Int16")
+    np.testing.assert_allclose(read(path), VALUES * 0.1, rtol=1e-6)
+    assert not check_source(source(path), GRID).notes
+
+
+def test_a_scale_and_a_unit_of_the_virtual_raster_alone(tmp_path) -> None:
+    tiles(tmp_path, VALUES.astype("i2"))
+    path = joined(tmp_path, "<Scale>0.1</Scale><UnitType>dm</UnitType>", "Int16")
+    np.testing.assert_allclose(read(path), VALUES * 0.01, rtol=1e-6)
+
+
+def test_a_scale_that_the_virtual_raster_has_lost(tmp_path) -> None:
+    tiles(tmp_path, VALUES.astype("i2"), {"scale": 0.1}, {"scale": 0.1})
+    path = joined(tmp_path, dtype="Int16")
+    with pytest.raises(IcemapError, match=r"left\.tif has the scale 0\.1 .*a\.vrt 1 and 0: "):
+        read(path)
+    np.testing.assert_allclose(read(path, scale=0.1), VALUES * 0.1, rtol=1e-6)
+
+
+def test_a_scale_that_one_tile_has(tmp_path) -> None:
+    tiles(tmp_path, VALUES.astype("i2"), {"scale": 0.1})
+    path = joined(tmp_path, "<Scale>0.1</Scale>", "Int16")
+    with pytest.raises(IcemapError, match=r"right\.tif has the scale 1 .*left\.tif 0\.1 and 0: "):
+        read(path)
+
+
+def test_values_that_the_virtual_raster_has_scaled(tmp_path) -> None:
+    tiles(tmp_path, VALUES.astype("i2"), {"scale": 0.1, "nodata": -1}, {"scale": 0.1, "nodata": -1})
+    path = joined(tmp_path, each="<ScaleRatio>0.1</ScaleRatio>", kind="ComplexSource")
+    np.testing.assert_allclose(read(path), VALUES * 0.1, rtol=1e-6)
+
+
+def test_units_of_the_tiles(tmp_path) -> None:
+    tiles(tmp_path, VALUES, {"unit": "ft"}, {"unit": "ft"})
+    np.testing.assert_allclose(read(joined(tmp_path)), VALUES * 0.3048, rtol=1e-6)
+    path = joined(tmp_path, "<UnitType>m</UnitType>")
+    with pytest.raises(IcemapError, match=r"'ft' by .*left\.tif, and 'm' by .*a\.vrt"):
+        read(path)
+    np.testing.assert_array_equal(read(path, file_unit="m"), VALUES)
+    tiles(tmp_path, VALUES, {"unit": "ft"}, {"unit": "m"})
+    with pytest.raises(IcemapError, match=r"'m' by .*right\.tif, and 'ft' by .*left\.tif"):
+        read(joined(tmp_path))
+
+
+def test_a_code_for_missing_that_the_virtual_raster_has_lost(tmp_path) -> None:
+    tiles(tmp_path, HOLED, {"nodata": 0}, {"nodata": 0})
+    path = joined(tmp_path)
+    with pytest.raises(IcemapError, match=r"value 0 in 12 of 60 .*(left|right)\.tif, but not by"):
+        read(path)
+    assert np.isnan(read(path, nodata=[0])).sum() == 12
+    np.testing.assert_array_equal(read(path, valid_range=[0, 100]), HOLED)
+    heeded = joined(
+        tmp_path, "<NoDataValue>-1</NoDataValue>", "Float32", "<NODATA>0</NODATA>", "ComplexSource"
+    )
+    assert np.isnan(read(heeded)).sum() == 12
+
+
+def test_cells_behind_which_is_no_file(tmp_path) -> None:
+    tiles(tmp_path)
+    path = joined(tmp_path, places=(0,))
+    with pytest.raises(IcemapError, match=r"value 0 in 30 of 60 .*a\.vrt where no file is behind"):
+        read(path)
+    assert np.isnan(read(path, nodata=[0])).sum() == 30
+    assert (
+        np.isnan(read(joined(tmp_path, "<NoDataValue>-1</NoDataValue>", places=(0,)))).sum() == 30
+    )
+
+
+def test_files_that_are_not_there_are_named(tmp_path) -> None:
+    tiles(tmp_path)
+    path = joined(tmp_path)
+    (tmp_path / "right.tif").unlink()
+    with pytest.raises(IcemapError, match=r"a\.vrt\) is made of .*right\.tif, which is not there"):
+        read(path)
+    outer = tmp_path / "outer.vrt"
+    head, _, _ = path.read_text().partition("<SimpleSource>")
+    name = '<SourceFilename relativeToVRT="1">a.vrt</SourceFilename>'
+    end = "</VRTRasterBand></VRTDataset>"
+    outer.write_text(f"{head}<SimpleSource>{name}</SimpleSource>{end}")
+    with pytest.raises(IcemapError, match=r"outer\.vrt\) is made of .*right\.tif, which is not"):
+        read(outer)
+    # What the grid does not need may be elsewhere.
+    with open_source(source(path), Grid(100, 60, 104, 66, 1)) as opened:
+        assert opened.read(slice(0, 6), slice(0, 4)).tolist() == VALUES[:, :4].tolist()
+
+
+def test_parts_that_become_whole_numbers_are_told(tmp_path) -> None:
+    tiles(tmp_path)
+    assert (
+        "makes int16 of float32"
+        in check_source(source(joined(tmp_path, dtype="Int16")), GRID).notes[0]
+    )
