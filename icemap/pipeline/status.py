@@ -58,11 +58,11 @@ def status_lines(run_url: str) -> Iterator[str]:
 
 
 def _is_abandoned(note: ProgressNote, lock: LockRecord | None) -> bool:
-    """True if the command that wrote a note was killed: it does not run any more, or another one
+    """True if the command that wrote a note does not run any more: it holds no lock, or another one
     has begun since.
     """
     if lock is None:
-        return False
+        return True
     return ended(lock) or note["updated"] < datetime.fromisoformat(lock["since"]).timestamp()
 
 

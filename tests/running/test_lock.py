@@ -255,8 +255,8 @@ def test_status_shows_the_lock_and_check_needs_it(holder, tmp_path):
     assert "does not run any more" in CliRunner().invoke(main, ["status", url]).stdout
 
 
-@pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "before this command"])
-def test_status_tells_no_time_left_of_a_command_that_does_not_run(holder, tmp_path, is_killed):
+@pytest.mark.parametrize("how", ["killed", "disk full", "before this command"])
+def test_status_tells_no_time_left_of_a_command_that_does_not_run(holder, tmp_path, how):
     folder = RunFolder(str(tmp_path / "run"))
     begun = {"key": "a", "started": "2026-01-01T00:00:00+00:00", "finished": None}
     store.write_json(folder.record, {"steps": {"map": begun}})
@@ -267,9 +267,12 @@ def test_status_tells_no_time_left_of_a_command_that_does_not_run(holder, tmp_pa
     ledger.write_progress(note)
     status = CliRunner().invoke(main, ["status", folder.url]).stdout
     assert "50.0 % of 100 pixels, about" in status
-    if is_killed:
+    if how == "killed":
         holder.kill()
         holder.wait()
+    elif how == "disk full":
+        # The end of a command could not be noted any more.
+        Path(folder.url, LOCK).unlink()
     else:
         ledger.write_progress({**note, "started": now - 3660, "updated": now - 3600})
     status = CliRunner().invoke(main, ["status", folder.url]).stdout
