@@ -38,7 +38,16 @@ from icemap.source import (
     Source,
     SourceConfig,
 )
-from icemap.store import RECORD, filesystem, is_remote, read_json, read_text, storage_errors
+from icemap.store import (
+    RECORD,
+    filesystem,
+    is_remote,
+    list_names,
+    local_path,
+    read_json,
+    read_text,
+    storage_errors,
+)
 
 # What intake opens an entry with, what that gives, and what a file is to intake, which leaves the
 # reading of it to the reader.
@@ -198,8 +207,18 @@ def _matching(pattern: str, where: str) -> tuple[str, ...]:
     # dem/* is not meant to name what is next to the rasters.
     found = [match for match in found if not match.lower().endswith(SIDECARS)] or found
     if not found:
+        _require_listed(pattern)
         raise IcemapError(f"{where}: no file matches {pattern}, correct kwargs.url.")
     return tuple(found)
+
+
+def _require_listed(pattern: str) -> None:
+    """Refuse a folder that may not be looked into, in which nothing matches a pattern."""
+    if is_remote(pattern):
+        return
+    folder = local_path(pattern.partition("*")[0] + "x").parent
+    if folder.is_dir():
+        list_names(str(folder))
 
 
 def _steps(url: str, name: str, source: Source, along: str, count: int) -> tuple[Source, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
@@ -39,6 +40,13 @@ if TYPE_CHECKING:
 
 LONGITUDE_NAMES = ("lon", "longitude", "long", "x", "easting")
 LATITUDE_NAMES = ("lat", "latitude", "y", "northing")
+# What CF calls the coordinates along either axis.
+STANDARD_NAMES = {
+    "x": ("longitude", "grid_longitude", "projection_x_coordinate"),
+    "y": ("latitude", "grid_latitude", "projection_y_coordinate"),
+}
+EAST_AND_NORTH = {"x": "degrees_east", "y": "degrees_north"}
+HEIGHTS = re.compile(r"elevation|height|altitude", re.IGNORECASE)
 
 
 @contextmanager
@@ -55,16 +63,19 @@ def open_array(source: Source) -> Any:
                     (*LONGITUDE_NAMES, *LATITUDE_NAMES),
                 )
             )
+        except PermissionError as error:
+            raise _no_right(source) from error
         except (OSError, ValueError) as error:
             raise IcemapError(
                 f"The source '{source.name}' cannot be opened: {source.url} is not a file that"
                 f" xarray knows ({first_line(error)})."
             ) from error
         x, y = (
-            _axis(array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"),
-            _axis(array, source.y, LATITUDE_NAMES, "degrees_north", source, "y"),
+            _axis(dataset, array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"),
+            _axis(dataset, array, source.y, LATITUDE_NAMES, "degrees_north", source, "y"),
         )
         _require_places(array, who)
+        _require_upwards(array, source, who)
         array = _flatten(dataset, array, (x, y), source)
         uneven = [
             uneven_months(array, dim, who, _periods(dataset, array, dim)) for dim in source.reduce
@@ -91,6 +102,8 @@ def open_array(source: Source) -> Any:
         def read(rows: slice, cols: slice) -> NDArray[np.float32]:
             try:
                 stored = array.isel({y: rows, x: cols}).to_numpy()
+            except PermissionError as error:
+                raise _no_right(source) from error
             except (OSError, RuntimeError) as error:
                 raise IcemapError(
                     f"The source '{source.name}' ({source.url}) cannot be read: the file is broken"
@@ -157,6 +170,13 @@ def _tile_header(source_json: str, stamps: tuple[str, ...]) -> tuple[str, Affine
         return raster.crs, raster.transform, raster.shape
 
 
+def _no_right(source: Source) -> IcemapError:
+    return IcemapError(
+        f"The source '{source.name}' cannot be read: {source.url}, or a part of it, is not for"
+        " this user: ask its owner for the right to read it (chmod -R a+rX)."
+    )
+
+
 def _container(url: str) -> Container:
     if suffix_of(url) == ".zarr":
         return Container(zarr_store(url, read_only=True), is_zarr=True)
@@ -164,6 +184,7 @@ def _container(url: str) -> Container:
 
 
 def _axis(
+    dataset: xr.Dataset,
     array: xr.DataArray,
     given: str | None,
     names: tuple[str, ...],
@@ -183,10 +204,44 @@ def _axis(
             array[dim].attrs.get("units") == units or str(dim).lower() in names
         ):
             return str(dim)
+    for dim in array.dims:
+        if dim in array.coords and _runs_along(array[dim], key):
+            return str(dim)
+    places = [
+        str(name)
+        for name, variable in dataset.variables.items()
+        if variable.ndim > 1 and (_runs_along(variable, "x") or _runs_along(variable, "y"))
+    ]
+    if places:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has its places cell by cell"
+            f" ({', '.join(places)}), as curvilinear grids and swaths have: make it regular first"
+            " (cdo remapbil, or gdalwarp -geoloc), or, where its axes"
+            f" {', '.join(map(str, array.dims))} are those of a map projection, name them as 'x'"
+            " and 'y' and give its 'crs' in the catalogue."
+        )
     raise IcemapError(
         f"The source '{source.name}': none of its dimensions {', '.join(map(str, array.dims))} is"
         f" known as {key}; name it as '{key}' in the catalogue."
     )
+
+
+def _runs_along(coordinate: xr.DataArray | xr.Variable, key: str) -> bool:
+    """Whether a coordinate says by CF that it is the x or the y of its cells."""
+    attrs = coordinate.attrs
+    named = str(attrs.get("standard_name", "")).strip() in STANDARD_NAMES[key]
+    named = named or attrs.get("units") == EAST_AND_NORTH[key]
+    return named or str(attrs.get("axis", "")).strip().upper() == key.upper()
+
+
+def _require_upwards(array: xr.DataArray, source: Source, who: str) -> None:
+    """Refuse depths that the catalogue calls heights."""
+    is_down = str(array.attrs.get("positive", "")).strip().lower() == "down"
+    if is_down and source.scale is None and HEIGHTS.search(f"{source.name} {source.long_name}"):
+        raise IcemapError(
+            f"{who} counts its values downwards (positive: down), and the catalogue calls them"
+            f" '{source.long_name}': give 'scale: -1' there, or 'scale: 1' if they go up."
+        )
 
 
 def _require_places(array: xr.DataArray, who: str) -> None:

@@ -36,6 +36,10 @@ NO_CLASS = re.compile(
     r"|unknown|background|outside|empty|invalid|not[ _]",
     re.IGNORECASE,
 )
+# kg m-2, kg/m^2
+AREAL_MASS = re.compile(r"kg[ .*]*(?:m(?:\^|\*\*)?-2|/ ?m(?:\^|\*\*)?2)")
+# So many stored values outside of a valid range may be codes, each for another gap.
+MAX_LOST = 8
 Decode = Callable[[NDArray[np.generic]], NDArray[np.float64]]
 SAME = Conversion(1.0, 0.0)
 # GRIB has levels such as 2[m].
@@ -94,6 +98,9 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
             return SAME
         if per_year(theirs, wanted) or per_year(wanted, theirs):
             return SAME
+        as_water = AREAL_MASS.sub("mm", theirs)
+        if as_water != theirs and conversion(as_water, wanted) is not None:
+            settle += f" (1 kg of water on a m2 is 1 mm: then 'file_unit: {as_water}')"
         raise IcemapError(f"{said}, which it cannot be converted to: {settle}.")
     rescaled = source.scale is not None or source.offset is not None
     if rescaled and not source.file_unit:
@@ -231,6 +238,7 @@ def _quantities(
             physical = source.scaled(unpacked)
         if not converted.is_identity:
             physical = physical * converted.factor + converted.offset
+    _require_one_range(source, declared, values)
     there = ~bad
     own = (declared.scale, declared.offset) if declared.gives_way else (1.0, 0.0)
     require_no_doubted(source, declared.doubted, values[there], own)
@@ -284,6 +292,30 @@ def _require_one_scale(source: Source, declared: Declared) -> None:
                 f" the catalogue would be applied after it once more: leave '{key}' out, or, if a"
                 " further one is meant, say with 'file_unit' which unit the values have after it."
             )
+
+
+def _require_one_range(source: Source, declared: Declared, values: NDArray[np.float64]) -> None:
+    """Limits in whole numbers that leave out most stored values, and none of those that they
+    stand for.
+    """
+    limits = declared.stored
+    if (declared.scale, declared.offset) == (1.0, 0.0) or declared.gives_way:
+        return
+    known = np.unique(values[np.isfinite(values)])
+    for code in (*limits.missing, *source.nodata):
+        known = known[~same_code(known, code)]
+    lost = (known < limits.lowest) | (known > limits.highest)
+    unpacked = known * declared.scale + declared.offset
+    within = (unpacked >= limits.lowest) & (unpacked <= limits.highest)
+    left = int(np.count_nonzero(lost))
+    if left > max(MAX_LOST, known.size - left) and within.all():
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) stores {known.min():g} to {known.max():g},"
+            f" most of which are outside of its valid range, {limits.lowest:g} to"
+            f" {limits.highest:g}, but would be inside after its scale and offset"
+            f" ({unpacked.min():g} to {unpacked.max():g}): write the range in the file as stored"
+            " values, or remove it there (ncatted)."
+        )
 
 
 def _missing(source: Source, declared: Declared, values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -331,3 +331,36 @@ def test_kilometres_of_a_projected_file_are_put_where_they_belong(tmp_path):
         found["m"], np.broadcast_to(GRID.latitudes[:, None], GRID.shape), atol=0.05
     )
     np.testing.assert_allclose(found["km"], found["m"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ({"standard_name": "longitude"}, {"standard_name": "latitude"}),
+        ({"axis": "X"}, {"axis": "Y"}),
+        (
+            {"standard_name": "projection_x_coordinate"},
+            {"standard_name": "projection_y_coordinate"},
+        ),
+    ],
+)
+def test_axes_of_any_name_are_known_by_what_they_say(tmp_path, x, y):
+    coords = {
+        "i": ("i", np.arange(0.5, 120), x),
+        "j": ("j", np.arange(0.5, 70), y),
+    }
+    lon = np.broadcast_to(np.arange(120.0), (70, 120))
+    found = opened(tmp_path, coords, ("j", "i"), lon, crs="EPSG:4326")
+    np.testing.assert_array_equal(found[0], np.arange(100, 110))
+
+
+def test_curvilinear_grids_are_called_so(tmp_path):
+    lon, lat = np.meshgrid(np.arange(100.5, 110), np.arange(60.5, 66))
+    coords = {
+        "there": (("y", "x"), lon, {"units": "degrees_east"}),
+        "up": (("y", "x"), lat + 0.1 * lon, {"standard_name": "latitude"}),
+    }
+    dataset = xr.Dataset({"v": (("y", "x"), np.zeros(lon.shape))}, coords=coords)
+    dataset.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(IcemapError, match=r"cell by cell \(there, up\), as curvilinear grids"):
+        read_on_grid(tmp_path / "a.nc")

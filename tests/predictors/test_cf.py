@@ -432,6 +432,38 @@ def test_limits_in_other_writings_count(tmp_path, attrs) -> None:
     assert np.nanmax(values) == 7
 
 
+def test_a_range_of_packed_values_that_is_that_of_unpacked_ones(tmp_path) -> None:
+    about = {"scale_factor": 0.1, "valid_range": np.array([0, 500], "i2")}
+    path = write(tmp_path / "a.nc", np.arange(800, 5300, 500), 450, dtype="i2", **about)
+    with pytest.raises(IcemapError, match=r"stores 450 to 4800, .* 0 to 500, .*45 to 480"):
+        read(path, unit="mm")
+
+
+@pytest.mark.parametrize("first", [[800, 900], [30000] * 8, np.arange(32761, 32767)])
+def test_a_range_that_leaves_out_some_values_or_codes(tmp_path, first) -> None:
+    about = {"scale_factor": 0.001, "valid_range": np.array([0, 500], "i2")}
+    path = write(tmp_path / "a.nc", first, 450, dtype="i2", **about)
+    values = read(path, unit="mm")
+    assert np.isnan(values).sum() == 6 * len(first)
+    assert np.nanmax(values) == pytest.approx(0.45)
+
+
+def test_depths_are_no_elevations(tmp_path) -> None:
+    path = write(tmp_path / "a.nc", [10], units="m", positive="down")
+    with pytest.raises(IcemapError, match=r"downwards .* calls them 'elevation': give 'scale: -1'"):
+        read(path, unit="m", long_name="elevation")
+    turned = read(path, unit="m", long_name="elevation", scale=-1, file_unit="m")
+    assert turned.min() == -10
+    assert read(path, unit="m", long_name="depth of the table").max() == 10
+
+
+def test_water_by_its_mass_is_told_as_a_height(tmp_path) -> None:
+    path = write(tmp_path / "a.nc", [10], units="kg m-2 s-1")
+    with pytest.raises(IcemapError, match="1 kg of water on a m2 is 1 mm: then 'file_unit: mm s-1"):
+        read(path, unit="mm/year")
+    assert read(path, unit="mm/d", file_unit="mm s-1").max() == pytest.approx(864000)
+
+
 @pytest.mark.parametrize("said", ["", "none", np.array([np.nan, np.nan], "f4")])
 def test_limits_that_say_nothing_are_left(tmp_path, said) -> None:
     assert np.nanmax(read(write(tmp_path / "a.nc", [60], valid_range=said))) == 60
