@@ -23,6 +23,7 @@ from icemap.predictors.decoding import (
     with_classes,
 )
 from icemap.predictors.downloads import download
+from icemap.predictors.foreign import require_no_foreign
 from icemap.predictors.frames import frame_of
 from icemap.predictors.georeference import placed_raster, require_crs
 from icemap.predictors.grid_mappings import require_whole_mapping
@@ -66,6 +67,7 @@ def open_array(source: Source) -> Any:
         except PermissionError as error:
             raise _no_right(source) from error
         except (OSError, ValueError) as error:
+            require_no_foreign(source)
             raise IcemapError(
                 f"The source '{source.name}' cannot be opened: {source.url} is not a file that"
                 f" xarray knows ({first_line(error)})."

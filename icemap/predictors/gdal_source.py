@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError, first_line
 from icemap.predictors.decoding import conversion_text, decoder, single_precision, with_classes
 from icemap.predictors.disputes import require_no_dispute
+from icemap.predictors.foreign import require_no_foreign
 from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
 from icemap.predictors.georeference import placed_raster, require_crs
 from icemap.predictors.grib_grids import require_grid_of_first, require_rows_of_one_length
@@ -87,11 +88,13 @@ def open_gdal(source: Source) -> Any:
     except rasterio._err.CPLE_BaseError as error:
         for path, stamp in zip(paths, stamps):
             require_rows_of_one_length(source.name, path, stamp)
+        require_no_foreign(source)
         raise IcemapError(
             f"The source '{source.name}' cannot be opened: {source.url} is not a raster that GDAL"
             f" reads ({first_line(error)})."
         ) from error
     except rasterio.errors.RasterioIOError as error:
+        require_no_foreign(source)
         where = "one of its files" if source.parts else source.url
         for url in source.files[:1]:
             if is_remote(url):
