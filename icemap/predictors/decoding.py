@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,6 +167,37 @@ def _require_same_classes(source: Source, declared: Declared) -> None:
                 f"The source '{source.name}' ({source.url}): 'classes' in the catalogue calls the "
                 f"code {code} '{name}', which by the file is the code {other}: correct 'classes'."
             )
+    # One name may be that of another class by chance, two at once are in another order.
+    moved = _moved_names(source.classes, declared.classes)
+    if len(set(moved.values())) > 1:
+        listed = " and ".join(
+            f"{code} '{source.classes[code]}', by the file '{declared.classes[code]}' (and"
+            f" {other} '{declared.classes[other]}')"
+            for code, other in list(moved.items())[:2]
+        )
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}): 'classes' in the catalogue calls the code"
+            f" {listed}: correct 'classes', or leave it out to take the names of the file."
+        )
+
+
+def _moved_names(ours: Mapping[int, str], theirs: Mapping[int, str]) -> dict[int, int]:
+    """Codes that share no word with the file's name of them, and all words with that of one other
+    code.
+    """
+    moved = {}
+    for code, name in ours.items():
+        words = _words(name)
+        if not words or code not in theirs or words & _words(theirs[code]):
+            continue
+        others = [one for one, other in theirs.items() if one != code and words <= _words(other)]
+        if len(others) == 1:
+            moved[code] = others[0]
+    return moved
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]{3,}", name.casefold()))
 
 
 def with_classes(source: Source, declared: Declared) -> Source:

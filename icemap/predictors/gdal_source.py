@@ -17,7 +17,7 @@ from icemap.predictors.foreign import require_no_foreign
 from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
 from icemap.predictors.georeference import placed_raster, require_crs
 from icemap.predictors.grib_grids import require_grid_of_first, require_rows_of_one_length
-from icemap.predictors.months import place_of_band
+from icemap.predictors.months import NAMED, place_of_band
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.virtual_tiles import missing_behind
 from icemap.source import CELSIUS, KELVIN, MONTHS, Source
@@ -196,4 +196,33 @@ def _band(bands: Sequence[Band], source: Source) -> int:
             f"The source '{source.name}' ({source.url}) has {len(bands)} bands, but 'variable' asks"
             f" for band {band}."
         )
+    _require_meant(source, band, named)
     return band
+
+
+def _months(text: str) -> set[str]:
+    return {found.lower()[:3] for found in NAMED.findall(text)}
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _require_meant(source: Source, band: int, named: Sequence[str]) -> None:
+    """Refuse the number of a band where the names of the bands say that another is meant."""
+    own = named[band - 1]
+    words = (source.name, source.long_name)
+    plain = {_plain(word) for word in words}
+    month = _months(" ".join(words))
+    if not own or _plain(own) in plain:
+        return
+    others = [number for number, name in enumerate(named, 1) if number != band and name]
+    meant = [number for number in others if _plain(named[number - 1]) in plain]
+    if len(_months(own)) == len(month) == 1 and _months(own) != month:
+        meant += [number for number in others if _months(named[number - 1]) == month]
+    if meant:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}): 'variable' is {band}, and band {band} is"
+            f" called '{own}', but '{source.long_name}' may be band {meant[0]}, which is called"
+            f" '{named[meant[0] - 1]}': give the name of the band as 'variable'."
+        )

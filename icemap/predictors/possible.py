@@ -35,6 +35,8 @@ CLASSES = re.compile(
     r"|\btypes? of\b|(?:soil|vegetation|rock|terrain|ground|mapping|map)[ _-](?:type|unit|group)\b",
     re.IGNORECASE,
 )
+# Flags of quality next to the values that they are of.
+QUALITY = re.compile(r"(?:\b|_)(?:qa|qc|quality|bit ?(?:mask|field|flag)s?)(?:\b|_)", re.IGNORECASE)
 COUNTED_CLASSES = re.compile(
     r"fraction|part|percent|share|probab|number|count|index|densit|distance|proportion|divers",
     re.IGNORECASE,
@@ -100,7 +102,10 @@ def _require_no_classes(source: Source, declared: Declared, stored: NDArray[np.f
         return
     described = f"{source.name} {source.long_name} {declared.description}"
     is_named = CLASSES.search(described) and not COUNTED_CLASSES.search(described)
-    if not declared.listed and not (is_named and part_of_one(source.unit) == 1):
+    is_quality = QUALITY.search(declared.description) and not QUALITY.search(
+        f"{source.name} {source.long_name}"
+    )
+    if not (declared.listed or is_quality or (is_named and part_of_one(source.unit) == 1)):
         return
     codes = np.unique(stored)
     # Files in floating point may hold codes, too, of which there are few.
@@ -112,6 +117,8 @@ def _require_no_classes(source: Source, declared: Declared, stored: NDArray[np.f
     elif is_named and part_of_one(source.unit) == 1 and are_whole and codes[-1] > 1:
         # The mean of no and yes is a share.
         why = f"is called '{source.long_name}' and holds whole numbers"
+    elif is_quality and np.dtype(declared.dtype).kind in "iu" and codes.size > 1:
+        why = f"holds {codes[0]:g} to {codes[-1]:g} as '{declared.description.strip()}'"
     else:
         return
     raise IcemapError(

@@ -448,6 +448,15 @@ def test_a_range_that_leaves_out_some_values_or_codes(tmp_path, first) -> None:
     assert np.nanmax(values) == pytest.approx(0.45)
 
 
+@pytest.mark.parametrize("name", ["VI quality detailed QA", "QC_Day", "bit field of the retrieval"])
+def test_flags_of_quality_are_no_quantity(tmp_path, name) -> None:
+    path = write(tmp_path / "a.nc", [2, 66], 130, dtype="u2", long_name=name)
+    with pytest.raises(IcemapError, match=r"holds 2 to 130 as 'v .* look like codes"):
+        read(path, long_name="NDVI")
+    assert read(path, long_name="quality of the soil", name="soil_quality").max() == 130
+    assert read(path, long_name="NDVI", kind="continuous").max() == 130
+
+
 def test_depths_are_no_elevations(tmp_path) -> None:
     path = write(tmp_path / "a.nc", [10], units="m", positive="down")
     with pytest.raises(IcemapError, match=r"downwards .* calls them 'elevation': give 'scale: -1'"):
