@@ -278,7 +278,7 @@ def test_config_that_is_no_text_or_no_mapping(project):
         ({}, "catalog.yaml", ["catalog.yaml", "'elevation'", "not a raster"]),
         ({}, "elsewhere.tif", ["'elevation'", "covers no part of the grid"]),
         ({}, "no_crs.tif", ["no_crs.tif", "'elevation'", "no CRS"]),
-        ({}, "empty.nc", ["empty.nc", "'elevation'", "not a file that xarray knows"]),
+        ({}, "empty.nc", ["empty.nc", "'elevation'", "is empty"]),
     ],
 )
 def test_wrong_sources_are_named_before_any_chunk(project, entry, url, words):

@@ -40,17 +40,21 @@ class Heard:
         Values that one of the files calls missing and the other does not, with who says so.
     notes : tuple of str
         Which of two files was believed.
+    unit : str
+        That the files behind one without a unit have; empty if they have none, or several.
     """
 
     disputes: tuple[Dispute, ...] = ()
     doubted: dict[float, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    unit: str = ""
 
     def __add__(self, other: Heard) -> Heard:
         return Heard(
             self.disputes + other.disputes,
             {**self.doubted, **other.doubted},
             tuple(dict.fromkeys(self.notes + other.notes)),
+            self.unit or other.unit,
         )
 
 

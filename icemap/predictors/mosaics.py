@@ -26,7 +26,7 @@ from icemap.predictors.months import Stamp, stamp_of_band
 from icemap.predictors.own_statistics import exact_statistics
 from icemap.predictors.point_grids import require_whole_grid
 from icemap.predictors.side_files import heard_next_to
-from icemap.predictors.virtual_tiles import heard_behind, unit_behind
+from icemap.predictors.virtual_tiles import heard_behind
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -217,15 +217,8 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
             )
             require_whole_grid(name, path, dataset)
             names = category_names(dataset, looks_around=path == paths[0])
-            heard = [
-                next_to + behind
-                for next_to, behind in zip(
-                    heard_next_to(path, dataset), heard_behind(path, dataset), strict=True
-                )
-            ]
+            heard = _heard(path, dataset, looks_around=path == paths[0])
             words = words_of_header(name, path, dataset)
-            if unit := unit_behind(path, dataset):
-                words["units"] = unit
             bands.append(
                 tuple(
                     _band(dataset, number, names.get(number, {}), words, heard[number - 1])
@@ -248,6 +241,12 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
     _require_one_order(name, paths, bands)
     common = tuple(_joined(paths, same) for same in zip(*bands))
     return Mosaic(lay_out(name, headers, overlay=overlay), common, drivers[0])
+
+
+def _heard(path: str, dataset: Any, *, looks_around: bool) -> list[Heard]:
+    """Of each band, what files next to a raster or behind it say otherwise."""
+    next_to = heard_next_to(path, dataset, looks_around=looks_around)
+    return [one + other for one, other in zip(next_to, heard_behind(path, dataset), strict=True)]
 
 
 def _require_one_order(name: str, paths: Sequence[str], bands: Sequence[tuple[Band, ...]]) -> None:
@@ -310,7 +309,8 @@ def _band(
     )
     tags = {**words, **tags}
     unit = dataset.units[number - 1] or next(
-        (tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags), ""
+        (tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags),
+        heard.unit,
     )
     scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
     if (scale, offset) == (1.0, 0.0) and np.dtype(dataset.dtypes[number - 1]).kind in "iu":

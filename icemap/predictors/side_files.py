@@ -22,7 +22,7 @@ WORLD_FILES = (".tfw", ".TFW", ".tifw", ".tiffw", ".wld")
 ROUNDED, ELSEWHERE = 0.01, 0.5
 
 
-def heard_next_to(path: str, dataset: Any) -> list[Heard]:
+def heard_next_to(path: str, dataset: Any, *, looks_around: bool) -> list[Heard]:
     """Of each band of a raster what is said otherwise next to it.
 
     What an auxiliary file says of missing values and of places goes before what the raster itself
@@ -34,10 +34,14 @@ def heard_next_to(path: str, dataset: Any) -> list[Heard]:
         As GDAL reaches the file.
     dataset : rasterio dataset
         The same, opened, with all that is next to it.
+    looks_around : bool
+        In a bucket, which is asked for each name, False leaves them.
     """
     import rasterio
 
     heard = [Heard() for _ in range(dataset.count)]
+    if path.startswith("/vsi") and not looks_around:
+        return heard
     auxiliary = next((one for one in dataset.files if one.lower().endswith(AUXILIARY)), None)
     if auxiliary is not None:
         try:

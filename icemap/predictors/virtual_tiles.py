@@ -53,19 +53,12 @@ def heard_behind(path: str, dataset: Any) -> list[Heard]:
     for number, tiles in _tiles(path, dataset).items():
         for tile in tiles:
             heard[number - 1] += _of_tile(path, dataset, number, tile, tiles[0])
+        units = {tile.unit for tile in tiles}
+        if len(units) == 1 and says_nothing(dataset.units[number - 1]):
+            heard[number - 1] += Heard(unit=units.pop())
         if _has_gaps(dataset, number):
             heard[number - 1] += Heard(doubted={0.0: f"{path} where no file is behind it"})
     return heard
-
-
-def unit_behind(path: str, dataset: Any) -> str:
-    """The unit that all files behind a virtual raster have, and it has not; empty if there is none
-    or not one.
-    """
-    if dataset.driver != "VRT" or any(not says_nothing(unit) for unit in dataset.units):
-        return ""
-    units = [tile.unit for tiles in _tiles(path, dataset).values() for tile in tiles]
-    return units[0] if units and all(unit == units[0] for unit in units) else ""
 
 
 def missing_behind(path: str) -> list[str]:

@@ -474,7 +474,7 @@ def test_of_two_tables_the_fuller_is_taken_and_the_other_asked_about(folder):
 def test_what_is_no_raster_and_no_table_is_told_or_passed_over(folder):
     (folder / "README.md").write_text("about")
     (folder / "elevation.tif.aux.xml").write_text("<PAMDataset></PAMDataset>")
-    (folder / "elevation.tfw").write_text("0.2\n0\n0\n-0.2\n-153\n71\n")
+    (folder / "elevation.tfw").write_text("0.2\n0\n0\n-0.2\n-152.9\n70.9\n")
     (folder / "broken.tif").write_bytes(b"nothing")
     assert init(folder).exit_code == 0
     content, _, text = written(folder)
