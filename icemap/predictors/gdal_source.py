@@ -16,7 +16,11 @@ from icemap.predictors.disputes import require_no_dispute
 from icemap.predictors.foreign import require_no_foreign
 from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
 from icemap.predictors.georeference import placed_raster, require_crs
-from icemap.predictors.grib_grids import require_grid_of_first, require_rows_of_one_length
+from icemap.predictors.grib_grids import (
+    gaussian_rows,
+    require_grid_of_first,
+    require_known_grids,
+)
 from icemap.predictors.months import NAMED, place_of_band
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.virtual_tiles import missing_behind
@@ -24,12 +28,15 @@ from icemap.source import CELSIUS, KELVIN, MONTHS, Source
 from icemap.store import exists, is_remote, read_start, read_text
 
 if TYPE_CHECKING:
-    from icemap.predictors.mosaics import Band
+    from affine import Affine
+
+    from icemap.predictors.mosaics import Band, Mosaic
 
 
 @contextmanager
 def open_gdal(source: Source) -> Any:
     """Open one file, or the many of a mosaic, as a `Raster`, closed on leaving."""
+    import affine
     import rasterio
 
     from icemap.predictors.mosaics import open_mosaic
@@ -47,6 +54,7 @@ def open_gdal(source: Source) -> Any:
             if mosaic.driver == "GRIB":
                 for path, stamp in zip(paths, stamps):
                     require_grid_of_first(source.name, path, stamp, band)
+            transform = _transform(mosaic, paths, stamps, band)
             declared = mosaic.bands[band - 1].declared
             heard = mosaic.bands[band - 1].heard
             require_no_dispute(source, heard)
@@ -80,21 +88,25 @@ def open_gdal(source: Source) -> Any:
             yield placed_raster(
                 source,
                 crs,
-                mosaic.layout.transform,
+                transform,
                 mosaic.layout.shape,
                 read,
                 "; ".join(filter(None, [conversion_text(source, declared), *heard.notes])),
             )
+    except affine.TransformNotInvertibleError as error:
+        _require_known(source, paths, stamps)
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has cells without an extent by its header:"
+            " correct its size of cells, with gdal_translate -a_ullr."
+        ) from error
     except rasterio._err.CPLE_BaseError as error:
-        for path, stamp in zip(paths, stamps):
-            require_rows_of_one_length(source.name, path, stamp)
-        require_no_foreign(source)
+        _require_known(source, paths, stamps)
         raise IcemapError(
             f"The source '{source.name}' cannot be opened: {source.url} is not a raster that GDAL"
             f" reads ({first_line(error)})."
         ) from error
     except rasterio.errors.RasterioIOError as error:
-        require_no_foreign(source)
+        _require_known(source, paths, stamps)
         where = "one of its files" if source.parts else source.url
         for url in source.files[:1]:
             if is_remote(url):
@@ -104,6 +116,27 @@ def open_gdal(source: Source) -> Any:
             f"The source '{source.name}' cannot be opened: {where} is not a raster that GDAL knows"
             f" ({first_line(error)})."
         ) from error
+
+
+def _transform(mosaic: Mosaic, paths: Sequence[str], stamps: Sequence[str], band: int) -> Affine:
+    """From cells to places, by GDAL but for the rows of Gaussian grids."""
+    given = mosaic.layout.transform
+    rows = (
+        gaussian_rows(paths[0], stamps[0], band)
+        if mosaic.driver == "GRIB" and len(paths) == 1
+        else None
+    )
+    if rows is None:
+        return given
+    north, height = rows
+    return type(given)(given.a, given.b, given.c, given.d, -height, north)
+
+
+def _require_known(source: Source, paths: Sequence[str], stamps: Sequence[str]) -> None:
+    """Say what is known of a file that GDAL fails on."""
+    for path, stamp in zip(paths, stamps):
+        require_known_grids(source.name, path, stamp)
+    require_no_foreign(source)
 
 
 def _crs_beside(url: str) -> str | None:

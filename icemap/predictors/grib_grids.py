@@ -16,6 +16,15 @@ BLOCK = 2**16
 # Kinds of grids whose last octets say how they are scanned: in degrees, and Gaussian.
 DEGREES, GAUSSIAN = (0, 1, 2, 3), (40, 41, 42, 43)
 WESTWARD = 0x80
+# Of each edition, the number of grids whose rows are the zeros of a polynomial.
+GAUSSIAN_ROWS = {1: 4, 2: 40}
+# Kinds that GDAL does not know, or puts nowhere, by their numbers in both editions.
+OTHERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "a stretched one": ((20, 24, 30, 34), (2, 3, 42, 43)),
+    "a Gaussian one round a rotated pole": ((14,), (41,)),
+    "made of spectral coefficients": ((50, 60, 70, 80), (50, 51, 52, 53)),
+    "made of triangles, or of cells without order": ((192,), (100, 101)),
+}
 # The first edition has thousandths of degrees.
 ROUNDED = 1.5e-3
 # Octets of the number of columns, behind that of the edition; all ones where rows differ in it.
@@ -49,6 +58,7 @@ def require_grid_of_first(name: str, path: str, stamp: str, band: int) -> None:
         return
     first, own = grids[0], grids[band - 1]
     who = f"The source '{name}' ({address_of(path)})"
+    _require_known_kind(who, own)
     if not _same_place(own, first):
         raise IcemapError(
             f"{who}: message {band} is on another grid ({_size(own)} cells) than the first"
@@ -62,20 +72,86 @@ def require_grid_of_first(name: str, path: str, stamp: str, band: int) -> None:
         )
 
 
-def require_rows_of_one_length(name: str, path: str, stamp: str) -> None:
-    """Refuse a GRIB file on a reduced grid, which GDAL fails on without saying why.
+def require_known_grids(name: str, path: str, stamp: str) -> None:
+    """Refuse a GRIB file that GDAL fails on without saying why: cut off, on a reduced grid, or on
+    another that it does not know.
 
     Parameters
     ----------
     name, path, stamp
         As for `require_grid_of_first`.
     """
-    if any(grid and set(grid[slice(*COLUMNS[grid[0]])]) == {0xFF} for grid in _grids(path, stamp)):
+    who = f"The source '{name}' ({address_of(path)})"
+    grids = _grids(path, stamp)
+    for grid in grids:
+        _require_known_kind(who, grid)
+    if any(grid and set(grid[slice(*COLUMNS[grid[0]])]) == {0xFF} for grid in grids):
         raise IcemapError(
-            f"The source '{name}' ({address_of(path)}): its grid is a reduced one, whose rows have"
-            " fewer cells towards the poles, and GDAL reads none: make it regular first (cdo"
-            " -setgridtype,regular, or grib_to_netcdf -T)."
+            f"{who}: its grid is a reduced one, whose rows have fewer cells towards the poles, and"
+            " GDAL reads none: make it regular first (cdo -setgridtype,regular, or grib_to_netcdf"
+            " -T)."
         )
+    if grids:
+        _require_whole(who, path)
+
+
+def gaussian_rows(path: str, stamp: str, band: int) -> tuple[float, float] | None:
+    """Northern edge of the first row, and height of a row, of a Gaussian grid (degrees); None for
+    others.
+
+    GDAL takes 180 degrees for the height of all rows together, of which those next to the poles
+    leave out a part: rows towards the equator would be up to half a row too far south. Between the
+    first and the last row they are even to a hundredth of a row.
+
+    Parameters
+    ----------
+    path, stamp, band
+        As for `require_grid_of_first`.
+    """
+    grids = _grids(path, stamp)
+    grid = grids[band - 1] if band <= len(grids) else b""
+    corners = _corners(grid) if grid and _kind(grid) == GAUSSIAN_ROWS[grid[0]] else None
+    if corners is None or corners[1] < 2:
+        return None
+    south, north = sorted(corners[3:5])
+    height = (north - south) / (corners[1] - 1)
+    return north + height / 2, height
+
+
+def _require_known_kind(who: str, grid: bytes) -> None:
+    """Refuse a grid that GDAL does not know, or puts nowhere."""
+    found = next((kind for kind, numbers in OTHERS.items() if _is_of(grid, numbers)), None)
+    if found is not None:
+        raise IcemapError(
+            f"{who}: its grid is {found}, which GDAL puts nowhere: make it regular in longitude and"
+            " latitude first (cdo remapbil, or cdo sp2gp and then remapbil for coefficients)."
+        )
+
+
+def _is_of(grid: bytes, numbers: tuple[tuple[int, ...], tuple[int, ...]]) -> bool:
+    return bool(grid) and _kind(grid) in numbers[grid[0] - 1]
+
+
+def _require_whole(who: str, path: str) -> None:
+    """Refuse a file whose last message is cut off, which GDAL calls no raster."""
+    url = address_of(path)
+    if url.startswith("/vsi"):
+        return
+    with storage_errors(url, "read"):
+        fs, place = filesystem(url)
+        size = int(fs.size(place))
+        with fs.open(place, "rb", block_size=BLOCK) as file:
+            at = 0
+            while (at := _next_message(file, at)) >= 0:
+                file.seek(at)
+                head = file.read(16).ljust(16, b"\0")
+                length = int.from_bytes(head[8:] if head[7] == 2 else head[4:7], "big")
+                if head[7] == 2 and at + length > size:
+                    raise IcemapError(
+                        f"{who} is cut off: its message at byte {at:,} is {length:,} long, and the"
+                        f" file {size:,}; get it again."
+                    )
+                at += max(length, 8)
 
 
 @lru_cache(maxsize=64)

@@ -277,6 +277,39 @@ def test_a_grid_round_a_rotated_pole_is_in_its_place(tmp_path: Path) -> None:
     np.testing.assert_allclose(found[:, 0], 270 + np.arange(2, -3, -1), atol=0.05)
 
 
+@pytest.mark.parametrize("half", [16, 80])
+def test_rows_of_a_gaussian_grid_are_in_their_place(tmp_path: Path, half) -> None:
+    lat = np.degrees(np.arcsin(np.polynomial.legendre.leggauss(2 * half)[0]))[::-1]
+    lon = np.arange(0, 360, 90 / half)
+    values = 270 + np.broadcast_to(lat[:, None] / 10, (lat.size, lon.size))
+    number = {"octet68": half.to_bytes(4, "big")}
+    (tmp_path / "a.grb2").write_bytes(on_template(message(lon, lat, values), 40, **number))
+    found = read(tmp_path / "a.grb2", Grid(100, 0, 101, 80, 1))[:, 0]
+    held = np.arange(79.5, 0, -1)
+    np.testing.assert_allclose((found - 270) * 10, held, atol=0.1 * 90 / half / 5 + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "said"),
+    [
+        (2, struct.pack(">III", 60_000000, 105_000000, 2_400000), "a stretched one"),
+        (41, struct.pack(">III", 28_000000 | 0x80000000, 100_000000, 0), "a Gaussian one round"),
+        (50, b"", "made of spectral coefficients, .* cdo sp2gp"),
+        (101, b"", "made of triangles, or of cells without order"),
+    ],
+)
+def test_grids_that_gdal_does_not_know_are_told(tmp_path: Path, kind, more, said) -> None:
+    (tmp_path / "a.grb2").write_bytes(on_template(message(LON, LAT, field()), kind, more))
+    with pytest.raises(IcemapError, match=rf"a\.grb2\): its grid is {said}"):
+        read(tmp_path / "a.grb2", Grid(101, 61, 109, 65, 1))
+
+
+def test_a_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.grb2").write_bytes(message(LON, LAT, field()) + message(LON, LAT, field())[:-30])
+    with pytest.raises(IcemapError, match=r"a\.grb2\) is cut off: its message at byte"):
+        read(tmp_path / "a.grb2", Grid(101, 61, 109, 65, 1))
+
+
 def test_rows_of_different_lengths_are_told(tmp_path: Path) -> None:
     lon, lat = np.arange(100.5, 110), np.arange(65.5, 60, -1)
     values = kelvin(*np.meshgrid(lon, lat))
