@@ -49,7 +49,7 @@ def open_gdal(source: Source) -> Any:
                 file_stamps(source),
             )
             forget_changed(paths, stamps)
-            mosaic = open_mosaic(source.name, paths, stamps, overlay=source.overlay)
+            mosaic = open_mosaic(source.name, paths, stamps, overlay=source.overlay, crs=source.crs)
             band = _band(mosaic.bands, source)
             if mosaic.driver == "GRIB":
                 for path, stamp in zip(paths, stamps):
@@ -63,9 +63,7 @@ def open_gdal(source: Source) -> Any:
             decode = decoder(source, declared)
             crs = require_crs(
                 source,
-                source.crs
-                or mosaic.layout.crs
-                or _crs_beside(source.parts[0] if source.parts else source.url),
+                mosaic.layout.crs or _crs_beside(source.parts[0] if source.parts else source.url),
             )
 
             def read(rows: slice, cols: slice) -> NDArray[np.float32]:

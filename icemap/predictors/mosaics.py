@@ -21,12 +21,13 @@ from icemap.predictors.declared import (
     unadded_offset,
     unapplied_scale,
 )
-from icemap.predictors.disputes import Heard
+from icemap.predictors.disputes import Dispute, Heard
 from icemap.predictors.months import Stamp, stamp_of_band
 from icemap.predictors.own_statistics import exact_statistics
 from icemap.predictors.point_grids import require_whole_grid
 from icemap.predictors.side_files import heard_next_to
 from icemap.predictors.virtual_tiles import heard_behind
+from icemap.units import same_unit, says_nothing
 
 if TYPE_CHECKING:
     from affine import Affine
@@ -177,7 +178,14 @@ def _stored(dataset: Any, band: int, window: Any) -> NDArray[np.float64]:
     return values
 
 
-def open_mosaic(name: str, paths: Sequence[str], stamps: Sequence[str], *, overlay: bool) -> Mosaic:
+def open_mosaic(
+    name: str,
+    paths: Sequence[str],
+    stamps: Sequence[str],
+    *,
+    overlay: bool,
+    crs: str | None = None,
+) -> Mosaic:
     """Lay out files by their headers, which are read once per process as long as ``stamps`` stay
     the same.
 
@@ -189,18 +197,22 @@ def open_mosaic(name: str, paths: Sequence[str], stamps: Sequence[str], *, overl
         Of the files.
     overlay : bool
         True if files are meant to cover one another.
+    crs : str, optional
+        Of all files, in place of their own.
 
     Raises
     ------
     IcemapError
-        If a file differs from the first in CRS, cell size or what it says of its bands, is off
+        If a file differs from the first in CRS, cell size or the order of its bands, is off
         its lattice, or covers another one unasked.
     """
-    return _laid_out(name, tuple(paths), tuple(stamps), overlay)
+    return _laid_out(name, tuple(paths), tuple(stamps), overlay, crs)
 
 
 @lru_cache(maxsize=64)
-def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overlay: bool) -> Mosaic:
+def _laid_out(
+    name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overlay: bool, crs: str | None
+) -> Mosaic:
     import rasterio
 
     headers, bands, drivers = [], [], []
@@ -210,7 +222,7 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
             headers.append(
                 Header(
                     path,
-                    dataset.crs.to_wkt() if dataset.crs else None,
+                    crs or (dataset.crs.to_wkt() if dataset.crs else None),
                     dataset.transform,
                     dataset.shape,
                 )
@@ -225,19 +237,6 @@ def _laid_out(name: str, paths: tuple[str, ...], stamps: tuple[str, ...], overla
                     for number in range(1, dataset.count + 1)
                 )
             )
-    for path, own in zip(paths, bands):
-        for key, plural in (
-            ("scale", "scale or offset"),
-            ("offset", "scale or offset"),
-            ("unit", "unit"),
-        ):
-            if any(
-                getattr(a.declared, key) != getattr(b.declared, key) for a, b in zip(own, bands[0])
-            ):
-                raise IcemapError(
-                    f"The source '{name}': bands of {path} have another {plural} than those of"
-                    f" {paths[0]}; give one entry of the catalogue to each."
-                )
     _require_one_order(name, paths, bands)
     common = tuple(_joined(paths, same) for same in zip(*bands))
     return Mosaic(lay_out(name, headers, overlay=overlay), common, drivers[0])
@@ -247,6 +246,27 @@ def _heard(path: str, dataset: Any, *, looks_around: bool) -> list[Heard]:
     """Of each band, what files next to a raster or behind it say otherwise."""
     next_to = heard_next_to(path, dataset, looks_around=looks_around)
     return [one + other for one, other in zip(next_to, heard_behind(path, dataset), strict=True)]
+
+
+def _heard_among(paths: Sequence[str], same: Sequence[Band]) -> Heard:
+    """What files say differently of one band."""
+    first, disputes = same[0].declared, []
+    for path, band in zip(paths, same):
+        own = band.declared
+        if not np.allclose((own.scale, own.offset), (first.scale, first.offset), rtol=1e-6, atol=0):
+            said = f"bands of {path} have another scale or offset than those of {paths[0]}"
+            disputes.append(Dispute(said, ("scale", "offset")))
+        are_silent = says_nothing(own.unit) and says_nothing(first.unit)
+        if not (are_silent or same_unit(own.unit, first.unit)):
+            said = f"bands of {path} have another unit than those of {paths[0]}"
+            disputes.append(Dispute(said, ("file_unit",)))
+    codes = [band.declared.nodata for band in same]
+    doubted = {
+        code: f"{path}, but not by all the files"
+        for path, code in zip(paths, codes)
+        if code is not None and np.isfinite(code) and any(code != other for other in codes)
+    }
+    return Heard(tuple(disputes[:1]), doubted)
 
 
 def _require_one_order(name: str, paths: Sequence[str], bands: Sequence[tuple[Band, ...]]) -> None:
@@ -275,7 +295,7 @@ def _joined(paths: Sequence[str], same: Sequence[Band]) -> Band:
             if _plain(known) != _plain(named) and not _plain(named).isnumeric():
                 conflict = conflict or f"{code} '{known}' in {place} and '{named}' in {path}"
     tables = [band.declared.table for band in same if band.declared.table]
-    heard = sum((band.heard for band in same), Heard())
+    heard = sum((band.heard for band in same), _heard_among(paths, same))
     declared = replace(
         same[0].declared,
         classes=classes,
@@ -377,10 +397,14 @@ def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
     parts = []
     for header in headers:
         sizes = [(getattr(first, key), getattr(header.transform, key)) for key in "abde"]
-        if header.crs != origin.crs:
+        if not _is_one_crs(header, origin):
+            said = f"{header.path} has another CRS than {origin.path}"
+            if not (header.crs and origin.crs):
+                has, lacks = (header, origin) if header.crs else (origin, header)
+                said = f"{lacks.path} has no CRS, and {has.path} has one"
             raise IcemapError(
-                f"The source '{name}': {header.path} has another CRS than {origin.path}; give one"
-                " entry of the catalogue to each CRS, or warp the files to one."
+                f"The source '{name}': {said}: give one entry of the catalogue to each, warp the"
+                " files to one, or say with 'crs' in the catalogue which one all of them have."
             )
         # Over the whole raster the lattices must not drift apart.
         if any(abs(a - b) * max(header.shape) > TOLERANCE * abs(first.a) for a, b in sizes):
@@ -407,6 +431,20 @@ def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
     return Layout(
         origin.crs, first @ first.translation(left, top), (bottom - top, right - left), placed
     )
+
+
+def _is_one_crs(one: Header, other: Header) -> bool:
+    """True for one CRS, in whatever spelling: the corners of a file are at the same places."""
+    if one.crs == other.crs:
+        return True
+    if one.crs is None or other.crs is None:
+        return False
+    import pyproj
+
+    rows, cols = one.shape
+    here = np.array([one.transform @ corner for corner in ((0, 0), (cols, rows))]).T
+    there = pyproj.Transformer.from_crs(one.crs, other.crs, always_xy=True).transform(*here)
+    return bool(np.abs(np.array(there) - here).max() <= TOLERANCE * abs(one.transform.a))
 
 
 def _require_side_by_side(name: str, parts: Sequence[Part]) -> None:

@@ -182,3 +182,69 @@ def test_bands_of_tiles_are_the_same_ones(tmp_path: Path) -> None:
     assert read(other, "silts") == [5] * 4
     # A single band may be called after its tile.
     assert read(_named(tmp_path, ("N60E10",), ("N60E12",)), None) == [6] * 4
+
+
+def tiles(folder, *, crs=("EPSG:4326", "EPSG:4326"), **about):
+    """Two tiles side by side of four columns, with what each says of its values."""
+    for number, name in enumerate(("a.tif", "b.tif")):
+        values = np.full((4, 4), 10 * (number + 1), "f4")
+        values[0] = 0
+        write(folder / name, values, 4 * number, 60, crs=crs[number])
+        with rasterio.open(folder / name, "r+") as dataset:
+            for key, value in about.items():
+                setattr(dataset, key, value[number] if key == "nodata" else [value[number]])
+    return source(folder, "*.tif")
+
+
+SIDE_BY_SIDE = Grid(0, 56, 8, 60, 1)
+ESRI = rasterio.crs.CRS.from_epsg(4326).to_wkt(version="WKT1_ESRI")
+POLAR = rasterio.crs.CRS.from_epsg(3413)
+
+
+@pytest.mark.parametrize(
+    ("about", "first"),
+    [
+        ({"crs": ("EPSG:4326", ESRI)}, 10),
+        ({"crs": ("EPSG:4326", "+proj=longlat +datum=WGS84 +no_defs")}, 10),
+        ({"units": ("m", "metre")}, 10),
+        ({"scales": (0.1, 0.10000000149011612)}, 1),
+    ],
+)
+def test_files_that_say_the_same_in_other_words(tmp_path, about, first) -> None:
+    out = whole(tiles(tmp_path, **about), SIDE_BY_SIDE)
+    np.testing.assert_allclose(out[1], np.repeat([first, 2 * first], 4), rtol=1e-6)
+
+
+def test_one_polar_crs_in_two_spellings(tmp_path) -> None:
+    there = rasterio.crs.CRS.from_wkt(POLAR.to_wkt(version="WKT1_ESRI"))
+    write(tmp_path / "a.tif", VALUES[:20, :20], -1e6, 1e6, 5e4, POLAR)
+    write(tmp_path / "b.tif", VALUES[:20, 20:40], 0, 1e6, 5e4, there)
+    with open_source(source(tmp_path, "*.tif"), Grid(0, 80, 90, 90, 1)) as raster:
+        found = raster.read(slice(0, 20), slice(0, 40))
+    np.testing.assert_array_equal(found, VALUES[:20, :40])
+
+
+def test_a_file_without_a_crs_needs_that_of_the_catalogue(tmp_path) -> None:
+    made = tiles(tmp_path, crs=("EPSG:4326", None))
+    with pytest.raises(IcemapError, match=r"b\.tif has no CRS, and .*a\.tif has one"):
+        whole(made, SIDE_BY_SIDE)
+    out = whole(made.model_copy(update={"crs": "EPSG:4326"}), SIDE_BY_SIDE)
+    assert out[1].tolist() == [10] * 4 + [20] * 4
+
+
+def test_scales_that_differ_are_settled_by_the_catalogue(tmp_path) -> None:
+    made = tiles(tmp_path, scales=(0.1, 1.0))
+    with pytest.raises(IcemapError, match=r"b\.tif have another scale or offset than .* 'scale'"):
+        whole(made, SIDE_BY_SIDE)
+    out = whole(made.model_copy(update={"scale": 1.0}), SIDE_BY_SIDE)
+    assert out[1].tolist() == [10] * 4 + [20] * 4
+
+
+def test_a_code_for_missing_that_one_file_has(tmp_path) -> None:
+    made = tiles(tmp_path, nodata=(0, None))
+    with pytest.raises(IcemapError, match=r"value 0 in 4 of .*a\.tif, but not by all the files"):
+        whole(made, SIDE_BY_SIDE)
+    out = whole(made.model_copy(update={"nodata": (0.0,)}), SIDE_BY_SIDE)
+    assert np.isnan(out[0]).all()
+    out = whole(made.model_copy(update={"valid_range": (0.0, 99.0)}), SIDE_BY_SIDE)
+    assert np.isnan(out[0]).sum() == 4
