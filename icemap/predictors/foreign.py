@@ -46,7 +46,9 @@ def require_no_foreign(source: Source) -> None:
     IcemapError
         Naming the file, what it is, and what to do.
     """
-    for url in source.files:
+    # Each file in a bucket is a request.
+    near = [url for url in source.files if not is_remote(url)]
+    for url in near or source.files[:1]:
         said = what_it_is(url)
         if said:
             raise IcemapError(f"The source '{source.name}' cannot be opened: {url} is {said}.")

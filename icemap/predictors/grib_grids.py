@@ -9,7 +9,7 @@ from typing import Any
 
 from icemap.errors import IcemapError
 from icemap.predictors.gdal_access import address_of
-from icemap.store import filesystem, storage_errors
+from icemap.store import filesystem, read_start, storage_errors
 
 # What is read at a time to find the next message behind padding.
 BLOCK = 2**16
@@ -81,7 +81,10 @@ def require_known_grids(name: str, path: str, stamp: str) -> None:
     name, path, stamp
         As for `require_grid_of_first`.
     """
-    who = f"The source '{name}' ({address_of(path)})"
+    url = address_of(path)
+    who = f"The source '{name}' ({url})"
+    if url.startswith("/vsi") or b"GRIB" not in read_start(url, BLOCK):
+        return
     grids = _grids(path, stamp)
     for grid in grids:
         _require_known_kind(who, grid)
@@ -135,8 +138,6 @@ def _is_of(grid: bytes, numbers: tuple[tuple[int, ...], tuple[int, ...]]) -> boo
 def _require_whole(who: str, path: str) -> None:
     """Refuse a file whose last message is cut off, which GDAL calls no raster."""
     url = address_of(path)
-    if url.startswith("/vsi"):
-        return
     with storage_errors(url, "read"):
         fs, place = filesystem(url)
         size = int(fs.size(place))
