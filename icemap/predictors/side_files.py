@@ -35,12 +35,13 @@ def heard_next_to(path: str, dataset: Any, *, looks_around: bool) -> list[Heard]
     dataset : rasterio dataset
         The same, opened, with all that is next to it.
     looks_around : bool
-        In a bucket, which is asked for each name, False leaves them.
+        False leaves out what is next to a file in a bucket, which is asked for each name; a web
+        server may answer for any.
     """
     import rasterio
 
     heard = [Heard() for _ in range(dataset.count)]
-    if path.startswith("/vsi") and not looks_around:
+    if path.startswith("/vsi") and not (looks_around and path.startswith("/vsis3/")):
         return heard
     auxiliary = next((one for one in dataset.files if one.lower().endswith(AUXILIARY)), None)
     if auxiliary is not None:
@@ -70,7 +71,7 @@ def _of_band(alone: Any, dataset: Any, number: int, files: tuple[str, str]) -> H
     disputes, doubted = [], {}
     own, other = alone.nodatavals[number], dataset.nodatavals[number]
     # NaN is missing anyway.
-    if _is_number(own) and not (_is_number(other) and same_code(np.array([own]), other)[0]):
+    if _is_number(own) and other is not None and not same_code(np.array([own]), other)[0]:
         doubted[float(own)] = f"{path}, in whose place {auxiliary} says {other:g}"
     (scale, offset), packed = (
         (one.scales[number], one.offsets[number]) for one in (alone, dataset)
