@@ -28,6 +28,14 @@ _THREE_DIGITS_AFTER_COMMA = re.compile(r",\d{3}(?!\d)")
 # A group of three digits after a comma could be thousands, unless a zero alone stands before it.
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:0,\d+|\d*,(?:\d{1,2}|\d{4,}))(?:[eE][+-]?\d{1,3})?")
 _POINT_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
+# What can only be a sign between thousands: it is there twice, or another one follows it.
+_THOUSANDS = re.compile(
+    r"[+-]?[1-9]\d{0,2}([.,])\d{3}(?:(?:\1\d{3})+(?:(?!\1)[.,]\d*)?|(?!\1)[.,]\d+)"
+)
+# Blanks and apostrophes do not stand for decimals; one blank alone may part two numbers.
+_PARTED = re.compile(
+    r"[+-]?[1-9]\d{0,2}(?:(?: \d{3}){2,}(?:[.,]\d*)?| \d{3}[.,]\d+|(?:'\d{3})+(?:[.,]\d*)?)"
+)
 # Spellings that may stand behind a number in a cell, the longest first.
 _CELL_UNITS = sorted(
     ({unit for kind in UNITS.values() for unit in kind} | {*TEMPERATURES, *UNIT_ALIASES})
@@ -66,7 +74,8 @@ def parse_numbers(column: pd.Series, unit: str | None = None) -> Numbers:
     """Read a column as numbers.
 
     A comma is a decimal sign. Where three digits follow it, it could mark thousands: the rest of
-    the column decides, and where that leaves it open, the cell is unreadable.
+    the column decides, and where that leaves it open, the cell is unreadable. 7,699,999 and
+    412.345,1 show which sign marks thousands in their column.
 
     Parameters
     ----------
@@ -92,13 +101,27 @@ def parse_numbers(column: pd.Series, unit: str | None = None) -> Numbers:
         value = np.where(infinite, np.nan, value)
         return Numbers(value, value, value, np.zeros(len(value), np.int8), infinite)
     codes, texts = pd.factorize(as_text(column), use_na_sentinel=False)
-    cells = [str(text).translate(SIGNS).strip() for text in texts]
+    cells = _without_thousands([str(text).translate(SIGNS).strip() for text in texts])
     commas = _decimal_commas(cells)
     parsed = [_parse_cell(cell, commas, unit) for cell in cells] or [(np.nan, np.nan, 0, False)]
     low, high, censored, unreadable = (np.array(part)[codes] for part in zip(*parsed))
     low, high = low.astype(float), high.astype(float)
     middle = np.where(low == high, low, low / 2 + high / 2)
     return Numbers(middle, low, high, censored.astype(np.int8), unreadable.astype(bool))
+
+
+def _without_thousands(cells: list[str]) -> list[str]:
+    """Cells without signs between thousands, where it is certain that they are such."""
+    cells = [re.sub("[ ']", "", cell) if _PARTED.fullmatch(cell) else cell for cell in cells]
+    signs = {match[1] for cell in cells if (match := _THOUSANDS.fullmatch(cell))}
+    if len(signs) != 1:
+        return cells
+    (sign,) = signs
+    grouped = re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:\{sign}\d{{3}})+(?:[.,]\d*)?")
+    return [
+        cell.replace(sign, "").replace(",", ".") if grouped.fullmatch(cell) else cell
+        for cell in cells
+    ]
 
 
 def _decimal_commas(cells: list[str]) -> bool:

@@ -199,7 +199,7 @@ def projected(
             f"{headers[0]}, {headers[1]} is far outside the area that {crs} is made for (easting"
             " and northing exchanged, or another zone?)",
         )
-        if system.utm_zone:
+        if system.utm_zone and there.any():
             problems.add(
                 there & _other_digits(x, y),
                 f"{headers[0]}, {headers[1]} is far from all other places of the table, as with a"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.quality import DEFAULT
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import as_text, line_ranges, words
+from icemap.boreholes.text import as_text, line_ranges, name_key
 from icemap.errors import IcemapError
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
@@ -76,11 +75,6 @@ FLAG_COLUMNS = ("file", "line", "site", "rule", "excludes", "reason")
 # The rule under which a reader notes what it assumes of a whole table.
 ASSUMED = "assumption"
 SHOWN_PROBLEMS = 30
-# What stands behind a name for a footnote, or where its rows go on.
-CONTINUED = re.compile(
-    r"\s*(?:[*†‡§¹²³]+|\(?\bcont(?:\.|d|'d|inued)?\)?)\s*$|\u200b", re.IGNORECASE
-)
-LOOKALIKES = str.maketrans("авекмнорстухі", "abekmhopctyxi")
 
 
 @dataclass(frozen=True)
@@ -210,7 +204,7 @@ def require_one_spelling(layers: pd.DataFrame, table: Table) -> None:
     )
     problems: list[str] = []
     first = holes.drop_duplicates("site")
-    keys = first["site"].map(_name_key)
+    keys = first["site"].map(name_key)
     for _, rows in first[keys.duplicated(keep=False)].groupby(keys, sort=False):
         away = _km_from_first(rows)
         if away.min() == 0 and (np.sort(away)[1] <= DEFAULT.one_place_km):
@@ -237,15 +231,6 @@ def _km_from_first(rows: pd.DataFrame) -> NDArray[np.float64]:
 
 def _place(row: pd.Series) -> str:
     return f"longitude {row['lon']:g}, latitude {row['lat']:g} (line {row['line']})"
-
-
-def _name_key(site: str) -> str:
-    """One key for 1, 1.0 and 01, for BH-1, bh 1, BH_1 and BH1, for BH1* and BH1 (cont.), and for
-    letters of the Latin and the Cyrillic alphabet that look the same.
-    """
-    text = words(CONTINUED.sub("", site)).translate(LOOKALIKES)
-    text = re.sub(r"(?<=[^\W\d]) (?=\d)", "", text)
-    return f"{float(text):g}" if re.fullmatch(r"\d{1,9}(\.0+)?", text) else text
 
 
 def make_flags(

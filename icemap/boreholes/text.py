@@ -13,24 +13,34 @@ MISSING = frozenset(
     | {"n/d", "...", "…", "k.a.", "н.д.", "н/д", "unknown", "not sampled", "not determined"}
     | {"no data", "nodata", "missing", "<na>", "not measured", "#n/a", "#na", "nil", "n.a."}
 )
-# Dashes, blanks, minutes and seconds as they are typed.
+# Dashes, blanks, minutes and seconds as they are typed, and the wide digits and signs of Chinese
+# and Japanese text.
 SIGNS = str.maketrans(
-    {
+    {chr(sign + 0xFEE0): chr(sign) for sign in range(0x21, 0x7F)}
+    | {
         "−": "-",
         "‐": "-",
         "‑": "-",
         "–": "-",
         "—": "-",
         "‒": "-",
-        "－": "-",
         "﹣": "-",
         "\xa0": " ",
+        "\u202f": " ",
+        "\u2009": " ",
+        "\u3000": " ",
         "′": "'",
         "’": "'",
         "″": '"',
         "”": '"',
     }
 )
+
+# What stands behind a name for a footnote, or where its rows go on.
+CONTINUED = re.compile(
+    r"\s*(?:[*†‡§¹²³]+|\(?\bcont(?:\.|d|'d|inued)?\)?)\s*$|\u200b", re.IGNORECASE
+)
+LOOKALIKES = str.maketrans("авекмнорстухі", "abekmhopctyxi")
 
 
 def is_numeric(column: pd.Series) -> bool:
@@ -86,3 +96,17 @@ def line_ranges(lines: NDArray[np.int64]) -> str:
     ordered = np.unique(lines)
     runs = np.split(ordered, np.flatnonzero(np.diff(ordered) != 1) + 1)
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def name_key(site: str) -> str:
+    """One key for 1, 1.0 and 01, for BH-1, bh 1, BH_1 and BH1, for BH1* and BH1 (cont.), and for
+    letters of the Latin and the Cyrillic alphabet that look the same.
+
+    Examples
+    --------
+    >>> name_key("BH_1 (cont.)"), name_key("ＢＨ１"), name_key("01")
+    ('bh1', 'bh1', '1')
+    """
+    text = words(CONTINUED.sub("", site).translate(SIGNS)).translate(LOOKALIKES)
+    text = re.sub(r"(?<=[^\W\d]) (?=\d)", "", text)
+    return f"{float(text):g}" if re.fullmatch(r"\d{1,9}(\.0+)?", text) else text

@@ -102,3 +102,34 @@ def test_a_number_survives_being_written_as_text(x: float) -> None:
 def test_any_text_is_a_number_missing_or_unreadable(text: str) -> None:
     numbers = parse_numbers(pd.Series([text, "x"]))
     assert numbers.unreadable[0] == (numbers.unreadable[0] and np.isnan(numbers.value[0]))
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["412 345,12", "7 699 999", "60,5"], [412345.12, 7699999, 60.5]),
+        (["412.345,12", "413.345"], [412345.12, 413345]),
+        (["7,699,999", "7,345", "60.5"], [7699999, 7345, 60.5]),
+        (["412'345.12", "413’345"], [412345.12, 413345]),
+        (["1\u202f234,5"], [1234.5]),
+        (["０．５", "６０", "0.5～1"], [0.5, 60, 0.75]),
+    ],
+)
+def test_signs_between_thousands_and_wide_digits_are_read(
+    cells: list[str], values: list[float]
+) -> None:
+    numbers = parse_numbers(pd.Series(cells))
+    assert numbers.value.tolist() == values
+    assert not numbers.unreadable.any()
+
+
+@pytest.mark.parametrize(
+    "cells", [["50 100"], ["1,234.5", "1.234,5"], ["412,345"], ["0 100,5"], ["45²"]]
+)
+def test_what_may_be_two_numbers_or_decimals_stays_unreadable(cells: list[str]) -> None:
+    assert parse_numbers(pd.Series(cells)).unreadable.all()
+
+
+def test_a_point_among_decimal_commas_is_no_thousand() -> None:
+    assert parse_numbers(pd.Series(["1.250", "2.5"])).value.tolist() == [1.25, 2.5]
+    assert parse_numbers(pd.Series(["1,250", "2,5"])).value.tolist() == [1.25, 2.5]
