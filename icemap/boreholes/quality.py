@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.summary_rows import summary_word, sums_up
-from icemap.boreholes.text import words
+from icemap.boreholes.text import name_key, words
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 SOLIDS_DENSITY = 2.65  # g/cm3
@@ -25,6 +25,9 @@ ICE_DENSITY = 0.917
 # least number of them, from which they are no single mistakes.
 OVERFULL = 1.1
 OVERFULL_SHARE, OVERFULL_ROWS = 0.05, 3
+
+SAME = "duplicate: the same site of the same source was read before"
+DIFFERENT = f"{SAME}, with another value"
 
 Rule = Callable[[pd.DataFrame, "Thresholds"], pd.Series]
 
@@ -301,13 +304,9 @@ def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
     """The same site of the same source met again in another file; one name at places more than a
     kilometre apart is two sites.
     """
-    key = (
-        sites["site"].astype(str).str.strip().str.lower()
-        + "|"
-        + sites["source"].fillna("").astype(str)
-    )
+    key = sites["site"].astype(str).map(name_key) + "|" + sites["source"].fillna("").astype(str)
     place = sites[["lon", "lat"]]
-    again = pd.concat([key, place.clip(-1e12, 1e12).round(2)], axis=1).duplicated()
+    rounded = pd.concat([key, place.clip(-1e12, 1e12).round(2)], axis=1)
     first = place.groupby(key.to_numpy()).transform("first")
     apart = (
         np.linalg.norm(
@@ -316,8 +315,14 @@ def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
         )
         * EARTH_RADIUS_KM
     )
-    again |= key.duplicated() & ~(apart > thresholds.one_place_km)
-    return _log(sites, again, "duplicate: the same site of the same source was read before")
+    near = ~(apart > thresholds.one_place_km)
+    again = rounded.duplicated() | (key.duplicated() & near)
+    groups = [rounded[name].to_numpy() for name in rounded]
+    before = sites["value"].groupby(groups, dropna=False).transform("first")
+    before = before.mask(near, sites["value"].groupby(key.to_numpy()).transform("first"))
+    reason = _log(sites, again, SAME)
+    reason[again & ((sites["value"] - before).abs() > thresholds.duplicate_value)] = DIFFERENT
+    return reason
 
 
 def check_identical(

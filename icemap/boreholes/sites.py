@@ -13,6 +13,7 @@ from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import ASSUMED, Records, empty_flags, join_flags, make_flags
+from icemap.boreholes.several_tables import join_tables, told_differently
 from icemap.boreholes.site_layers import Window, convert_layers, sites_from_layers
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.support import decide_support
@@ -155,9 +156,13 @@ def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: flo
             )
         )
         thaw_sites = thaw_sites[thaw_sites["reason"] == ""]
-    layers, layer_flags = convert_layers(pd.concat(parts, ignore_index=True))
+    raw = pd.concat(parts, ignore_index=True)
+    borehole, joined, note = join_tables(raw)
+    flags.append(joined)
+    layers, layer_flags = convert_layers(raw.assign(borehole=borehole))
     window = Window(config.thickness, config.grades, cell_km)
     sites = sites_from_layers(layers, thaw_sites, window, target)
+    notes += [note, told_differently(sites, target.unit)]
     bounds = int((sites["permafrost_table_source"] == FROZEN_GROUND).sum())
     if bounds:
         notes.append(

@@ -75,6 +75,8 @@ BY_DRY_MASS = {
 }
 # A unit of each kind of quantity, by which others are recognized.
 CANONICAL = {"fraction": "%", "density [g/cm3]": "g/cm3", "length [m]": "m"}
+# Quantities from which, with others alone, ice follows.
+OF_OTHERS = {"dry_density", "frozen_bulk_density", "porosity", "unfrozen_water", "matrix_vic"}
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 
 
@@ -147,6 +149,13 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
         raise IcemapError(
             f"{table.file} has no measured quantity: it needs one column such as 'vic [%]' or"
             f" 'gravimetric_water [%]' with 'dry_density [g/cm3]', and {has}."
+        )
+    measured = [name for name in QUANTITIES if name in found]
+    if "ice_type" not in found and set(measured) <= OF_OTHERS:
+        raise IcemapError(
+            f"{table.file} has {', '.join(measured)} alone, from which no ice content follows: join"
+            " its columns to the table that holds water or ice, by the names and depths of its"
+            " rows."
         )
     for name, header in found.items():
         require_header(table.file, name, header)

@@ -1,0 +1,120 @@
+"""One borehole in several tables: parts of it that complete one another, and values that differ."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from icemap.boreholes import quality
+from icemap.boreholes.records import empty_flags, make_flags
+from icemap.boreholes.text import name_key
+from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
+from icemap.store import file_name
+
+# Points have no length, m.
+THIN = 1e-6
+SHOWN = 3
+
+Numbers = NDArray[np.int64]
+
+
+def join_tables(layers: pd.DataFrame) -> tuple[Numbers, pd.DataFrame, str]:
+    """Give one number to the parts of a borehole that several tables hold of other depths.
+
+    Parameters
+    ----------
+    layers : DataFrame
+        Of all tables, with ``borehole``, a number for each borehole of each table, in their order.
+
+    Returns
+    -------
+    borehole : ndarray of int, shape (layers,)
+        From 0, without gaps.
+    flags : DataFrame
+        Rows that were joined to those of another table.
+    note : str
+        What was joined, empty if nothing was.
+    """
+    number = layers["borehole"].to_numpy(np.int64)
+    holes = layers.groupby("borehole")[
+        ["site", "source", "lon", "lat", "position_km", "file"]
+    ].first()
+    key = holes["site"].map(name_key) + "|" + holes["source"]
+    again = holes[key.duplicated(keep=False) & holes[["lon", "lat"]].notna().all(axis=1)]
+    joined: dict[int, int] = {}
+    for _, same in again.groupby(key, sort=False):
+        first = int(same.index[0])
+        parts = [first]
+        for other in map(int, same.index[1:]):
+            if same["file"][other] == same["file"][first] or not _at_one_place(same, first, other):
+                continue
+            if not _share_depths(layers, np.isin(number, parts), number == other):
+                joined[other] = first
+                parts.append(other)
+    if not joined:
+        return number, empty_flags(), ""
+    rows = layers[np.isin(number, list(joined))]
+    flags = make_flags(
+        rows["file"],
+        rows["line"],
+        rows["site"],
+        "several tables",
+        False,
+        "read as one borehole with the layers of other depths that another table holds",
+    )
+    firsts = sorted(set(joined.values()))
+    names = holes["site"].loc[firsts]
+    note = (
+        f"Layers of other depths in another table are read as those of the same borehole:"
+        f" {', '.join(names[:SHOWN])}"
+        + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    )
+    return pd.factorize(pd.Series(number).replace(joined))[0], flags, note
+
+
+def _at_one_place(holes: pd.DataFrame, first: int, other: int) -> bool:
+    """Whether two holes are as near as their decimals allow to say."""
+    places = unit_vectors(holes["lon"][[first, other]], holes["lat"][[first, other]])
+    rounded = float(holes["position_km"][[first, other]].fillna(0.0).sum())
+    apart = float(np.linalg.norm(places[0] - places[1])) * EARTH_RADIUS_KM
+    return apart <= min(quality.DEFAULT.duplicate_km + rounded, quality.DEFAULT.one_place_km)
+
+
+def _share_depths(layers: pd.DataFrame, one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
+    depths = layers[["top", "base"]].to_numpy(float)
+    points = depths[:, 0] == depths[:, 1]
+    top, base = depths[:, 0] - THIN * points, depths[:, 1] + THIN * points
+    shared = np.minimum.outer(base[one], base[other]) - np.maximum.outer(top[one], top[other])
+    return bool((shared > 1.5 * THIN).any())
+
+
+def told_differently(sites: pd.DataFrame, unit: str) -> str:
+    """What boreholes that are in several tables with different values are, empty without any.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        The site table.
+    unit : str
+        Of its values.
+    """
+    rows = sites.index[sites["reason"] == quality.DIFFERENT]
+    if not len(rows):
+        return ""
+    key = sites["site"].map(name_key) + "|" + sites["source"]
+    examples = []
+    for row in rows[:SHOWN]:
+        earlier = sites[(key == key[row]) & (sites.index < row) & sites["value"].notna()]
+        away = (earlier[["lon", "lat"]] - sites.loc[row, ["lon", "lat"]]).abs().sum(axis=1)
+        before = earlier.loc[away.idxmin()]
+        both = (
+            f"{part['value']:.3g} {unit} in {file_name(part['file'])} (line {part['line']})"
+            for part in (before, sites.loc[row])
+        )
+        examples.append(f"'{sites['site'][row]}' has {' and '.join(both)}")
+    more = f", and {len(rows) - SHOWN} more are so" if len(rows) > SHOWN else ""
+    return (
+        f"{'; '.join(examples)}{more}: the first is used; leave out the rows of one table, or give"
+        " both a column 'source' if they are different boreholes"
+    )
