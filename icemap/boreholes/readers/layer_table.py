@@ -35,6 +35,7 @@ from icemap.boreholes.readers.layer_columns import (
     layer_columns,
 )
 from icemap.boreholes.readers.layer_depths import require_depths
+from icemap.boreholes.readers.layer_repeats import require_repeated
 from icemap.boreholes.readers.layer_sense import require_boreholes, require_dry_mass, require_parts
 from icemap.boreholes.readers.layer_units import require_unit
 from icemap.boreholes.records import (
@@ -132,6 +133,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     top, base = (np.asarray(columns[name], dtype=float) for name in ("top", "base"))
     sure = not {"top", "base", "depth"}.isdisjoint(source.units)
     require_depths(table, found, sites, top, base, sure=sure)
+    require_repeated(table, found, top, base)
     if "permafrost_table" in columns:
         tables = np.asarray(columns["permafrost_table"], dtype=float)
         require_not_counted_up(table, {found["permafrost_table"].header: tables}, sites)
