@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from icemap.boreholes.ice_content import dry_basis
+from icemap.boreholes.ice_content import (
+    dry_basis,
+    from_frozen_bulk,
+    from_gravimetric,
+    from_volumetric_water,
+)
 from icemap.boreholes.quality import DEFAULT, filled_volume
 from icemap.boreholes.readers.layer_columns import Column
 from icemap.boreholes.tables import Table
@@ -21,6 +29,16 @@ EXCHANGED_ROWS, EXCHANGED_SHARE = 3, 0.25
 # rows, and this share of them.
 LOOSE, FULL = 0.85, 0.88
 WET_ROWS, WET_SHARE = 5, 0.8
+# Ice contents of two ways of measuring (%): this near in most rows they mean the same, where this
+# far apart one of them is a slip, and where half of the rows are this far apart it is said.
+AGREE, SLIP, DISAGREE = 5.0, 25.0, 10.0
+AGREEING_ROWS, DISAGREEING_ROWS = 2, 5
+WAYS = {
+    "reported VIC": ("reported_vic",),
+    "water and dry density": ("gravimetric_water", "dry_density"),
+    "water and frozen bulk density": ("gravimetric_water", "frozen_bulk_density"),
+    "volumetric water": ("volumetric_water",),
+}
 PARTS = {"excess_ice": "excess ice", "visible_ice": "visible ice"}
 
 
@@ -128,3 +146,73 @@ def require_parts(table: Table, found: dict[str, Column], layers: pd.DataFrame) 
                 f" '{found['reported_vic'].header}' in {more.sum()} of {both.sum()} rows (the first"
                 f" in line {line}), and {what} is a part of all ice: correct which column is which."
             )
+
+
+def require_agreement(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> list[str]:
+    """Refuse a row of which two ways of measuring say other ice contents, where they agree in most
+    rows; and tell of two that mostly disagree.
+
+    Parameters
+    ----------
+    table : Table
+    found : dict of Column
+        The columns of the table, by icemap's names.
+    layers : DataFrame
+        Of the table.
+
+    Returns
+    -------
+    list of str
+        A sentence for each two ways that mostly disagree.
+
+    Raises
+    ------
+    IcemapError
+        Naming the columns, the row and both ice contents.
+    """
+    contents = _ice_contents(layers)
+    told = []
+    for one, other in combinations(WAYS, 2):
+        apart = np.abs(contents[one] - contents[other])
+        both = apart.notna().sum()
+        agree = (apart <= AGREE).sum()
+        names = [_headers(found, way) for way in (one, other)]
+        slip = (apart > SLIP).to_numpy(bool)
+        if slip.any() and agree >= AGREEING_ROWS and 2 * agree > both:
+            row = int(np.argmax(slip))
+            raise IcemapError(
+                f"{table.file}, line {table.lines[row]}: {names[0]} gives"
+                f" {contents[one].iloc[row]:.3g} % of ice, and {names[1]}"
+                f" {contents[other].iloc[row]:.3g} %, where {agree} of {both} rows agree: correct"
+                " what is wrong, or leave one of them empty."
+            )
+        if both >= DISAGREEING_ROWS and np.nanmedian(apart) > DISAGREE:
+            told.append(
+                f"{names[0]} and {names[1]} give ice contents that differ by"
+                f" {np.nanmedian(apart):.0f} % or more in half of {both} rows: the first is used"
+            )
+    return told
+
+
+def _ice_contents(layers: pd.DataFrame) -> pd.DataFrame:
+    """Ice content by each way, %, of ground that may be frozen."""
+    water, dry, bulk, theta, reported = (
+        layers[name].to_numpy(float)
+        for name in (
+            *("gravimetric_water", "dry_density", "frozen_bulk_density"),
+            *("volumetric_water", "reported_vic"),
+        )
+    )
+    ways: dict[str, NDArray[np.float64]] = {
+        # None in thawed ground, which has water.
+        "reported VIC": np.where(reported > 0, reported, np.nan),
+        "water and dry density": np.asarray(from_gravimetric(water, dry)),
+        "water and frozen bulk density": np.asarray(from_frozen_bulk(water, bulk)),
+        "volumetric water": np.asarray(from_volumetric_water(theta)),
+    }
+    thawed = (layers["frozen"] == "no") | (layers["ice_type"] == "massive")
+    return 100 * pd.DataFrame(ways, index=layers.index).mask(thawed)
+
+
+def _headers(found: dict[str, Column], way: str) -> str:
+    return " with ".join(f"'{found[name].header}'" for name in WAYS[way] if name in found)

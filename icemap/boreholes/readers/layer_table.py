@@ -36,7 +36,12 @@ from icemap.boreholes.readers.layer_columns import (
 )
 from icemap.boreholes.readers.layer_depths import require_depths
 from icemap.boreholes.readers.layer_repeats import require_repeated
-from icemap.boreholes.readers.layer_sense import require_boreholes, require_dry_mass, require_parts
+from icemap.boreholes.readers.layer_sense import (
+    require_agreement,
+    require_boreholes,
+    require_dry_mass,
+    require_parts,
+)
 from icemap.boreholes.readers.layer_units import require_unit
 from icemap.boreholes.records import (
     ASSUMED,
@@ -167,6 +172,8 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     require_boreholes(table, found["site"].header, layers, sure="site" in source.columns)
     require_parts(table, found, layers)
     require_dry_mass(table, found, layers, sure="gravimetric_water" in source.units)
+    for sentence in require_agreement(table, found, layers):
+        flags.add(first, ASSUMED, sentence)
     return Records(layers, flags.table())
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from icemap import IcemapError, read_boreholes
+from icemap.boreholes.readers.layer_table import read_layer_table
 
 HEADER = "{},lon,lat,permafrost_table [m],top [m],base [m],{}\n"
 
@@ -182,3 +183,43 @@ def test_other_names_are_other_boreholes(tmp_path: Path, names: str) -> None:
     one, other = names.split("|")
     rows = f"{one},-134,68.9,0.5,0.5,2,40\n{other},-134,68.9,0.5,0.5,5.5,60\n"
     assert len(read_boreholes(write(tmp_path, HEADER.format("site", "vic [%]") + rows))) == 2
+
+
+BOTH = "gravimetric_water [%],dry_density [g/cm3],vic [%],volumetric_water [%],frozen"
+
+
+def two_ways(folder: Path, *rows: str) -> Path:
+    layers = (f"A,-134,68.9,0.5,{i + 0.5},{i + 1.5},{row}\n" for i, row in enumerate(rows))
+    return write(folder, HEADER.format("site", BOTH) + "".join(layers))
+
+
+AGREEING = ("50,1.0,54,,yes", "40,1.1,49,,yes", "80,0.7,60,,yes")
+
+
+@pytest.mark.parametrize("slip", ["50,1.0,5.4,,yes", "5,1.0,54,,yes", "90,0.9,8.8,,"])
+def test_a_row_of_two_ways_that_contradict_each_other_is_named(tmp_path: Path, slip: str) -> None:
+    with pytest.raises(IcemapError, match=r"line 5: 'vic .* of ice, .* where 3 of 4 rows agree"):
+        read_boreholes(two_ways(tmp_path, *AGREEING, slip))
+
+
+def test_water_by_volume_is_compared_with_water_by_mass(tmp_path: Path) -> None:
+    rows = ("50,1.0,,50,", "40,1.1,,44,", "50,1.0,,5,")
+    with pytest.raises(IcemapError, match=r"line 4: 'gravimetric_water .* 'volumetric_water"):
+        read_boreholes(two_ways(tmp_path, *rows))
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["50,1.0,45,,yes", "50,1.0,0,,yes", "50,1.0,5,,no", "50,1.0,,,yes", ",,5,,yes", "50,1.0,38,,"],
+)
+def test_two_ways_that_scatter_or_of_which_one_is_missing_are_read(
+    tmp_path: Path, other: str
+) -> None:
+    assert len(read_boreholes(two_ways(tmp_path, *AGREEING, other))) == 1
+
+
+def test_two_ways_that_mostly_disagree_are_told(tmp_path: Path) -> None:
+    rows = [f"{50 + i},1.0,{20 + 3 * i},,yes" for i in range(6)]
+    path = two_ways(tmp_path, *rows)
+    told = read_layer_table(str(path)).flags["reason"]
+    assert told.str.contains("differ by .* in half of 6 rows: the first is used").sum() == 1
