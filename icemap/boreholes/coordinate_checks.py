@@ -25,6 +25,8 @@ LOOKED_AT = 50
 # With a sign they would be among the others: inside their box, where it is that of one region, or
 # this near to one of them (km).
 NEAR = 10.0
+# From the others, km, where exchanged coordinates are not taken for those of another region.
+FAR_AWAY = 500.0
 # Across the date line both signs are near to one another (degrees).
 APART = 20.0
 
@@ -32,7 +34,8 @@ Floats = NDArray[np.float64]
 
 
 def require_meant(table: Table, headers: tuple[str, str], lon: Floats, lat: Floats) -> None:
-    """Refuse minutes that are written as decimals, and single places without their minus sign.
+    """Refuse minutes that are written as decimals, and single places without their minus sign or
+    with longitude and latitude exchanged.
 
     Parameters
     ----------
@@ -53,6 +56,7 @@ def require_meant(table: Table, headers: tuple[str, str], lon: Floats, lat: Floa
     rows = there[np.sort(first)]
     _require_decimals(table, headers, lon[rows], lat[rows])
     _require_signs(table, headers, rows, lon[rows], lat[rows])
+    _require_order(table, headers, rows, lon[rows], lat[rows])
 
 
 def _require_decimals(table: Table, headers: tuple[str, str], lon: Floats, lat: Floats) -> None:
@@ -125,6 +129,32 @@ def _require_signs(
                     " one is among them: correct the sign, or, if it is right, say that all are"
                     " degrees with the key 'crs: EPSG:4326'."
                 )
+
+
+def _require_order(
+    table: Table, headers: tuple[str, str], rows: NDArray[np.int64], lon: Floats, lat: Floats
+) -> None:
+    """Single places far from all others, among which they are with their coordinates exchanged."""
+    from scipy.spatial import cKDTree
+
+    few = min(max(1, int(FEW * len(lon))), LOOKED_AT)
+    possible = np.flatnonzero((np.abs(lon) <= 90) & (lon != lat))
+    if len(lon) <= ONE_SIDE or not len(possible):
+        return
+    points = unit_vectors(lon, lat) * EARTH_RADIUS_KM
+    away = cKDTree(points).query(points[possible], k=few + 1)[0][:, -1]
+    alone = possible[away > FAR_AWAY]
+    if not 0 < len(alone) <= few:
+        return
+    rest = np.setdiff1d(np.arange(len(lon)), alone)
+    back = _among(lon[rest], lat[rest], lat[alone], lon[alone], turned=True)
+    for row in alone[back]:
+        raise IcemapError(
+            f"{table.file}, line {table.lines[rows[row]]}: '{headers[0]}' is {lon[row]:g} and"
+            f" '{headers[1]}' {lat[row]:g}, more than {FAR_AWAY:g} km from the other places; with"
+            " both exchanged this one is among them: exchange them, or, if it is right, say that"
+            " all are degrees with the key 'crs: EPSG:4326'."
+        )
 
 
 def _among(

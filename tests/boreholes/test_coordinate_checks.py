@@ -133,3 +133,14 @@ def test_degrees_confirmed_by_their_crs_keep_their_rounding(tmp_path: Path) -> N
     path.write_text(f"site,lon,lat,top [m],base [m],vic [%]\n{rows}")
     for source in ({}, {"crs": "EPSG:4326"}):
         assert read_boreholes(path, **source)["used"].all()
+
+
+@READERS
+def test_one_place_with_both_coordinates_exchanged_is_named(tmp_path: Path, read) -> None:
+    places = [(76 + 0.3 * i % 3, 69 + 0.07 * i) for i in range(12)]
+    with pytest.raises(IcemapError, match=r"exchanged this one is among them"):
+        read(tmp_path, [*places, (69.31, 77.5)])
+    # Another region, too few to judge by, and a place that is near the others as it is.
+    assert len(read(tmp_path, [*places, (15.6, 78.2)])) == 13
+    assert len(read(tmp_path, [*places[:8], (69.31, 77.5)])) == 9
+    assert len(read(tmp_path, [*places, (71.5, 71.2)])) == 13
