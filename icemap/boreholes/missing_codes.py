@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+
+from icemap.boreholes.text import as_text, is_numeric
 
 # 99, 999.9, -9999, 88, 7777: one digit again and again.
 _REPEATED = re.compile(r"([789])\1+(\.\1*)?")
@@ -85,3 +88,27 @@ def mixed_fractions(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     scaled = 100 * values[parts]
     alike = (scaled > rest.min() / 3) & (scaled < 1.5 * rest.max())
     return parts & bool(alike.all())
+
+
+def unsigned_parts(column: pd.Series, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Numbers up to 1 without a % sign among others that have one.
+
+    Parameters
+    ----------
+    column : Series
+        As written.
+    values : ndarray of shape (n,)
+        Its numbers; NaN where a cell is empty.
+
+    Examples
+    --------
+    >>> unsigned_parts(pd.Series(["45 %", "0.5", ""]), np.array([45, 0.5, np.nan])).tolist()
+    [False, True, False]
+    """
+    signed = np.zeros(len(column), dtype=bool)
+    if not is_numeric(column):
+        signed = as_text(column).str.endswith(("%", "％")).to_numpy(bool)
+    bare = np.isfinite(values) & (values > 0) & ~signed
+    if not (signed.any() and bare.any() and values[bare].max() <= 1 < np.nanmax(values)):
+        return np.zeros(len(column), dtype=bool)
+    return np.asarray(bare)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.boreholes.missing_codes import PARTS_BELOW, mixed_fractions
+from icemap.boreholes.missing_codes import PARTS_BELOW, mixed_fractions, unsigned_parts
 from icemap.boreholes.quality import OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.table_units import TEMPERATURES, UNITS, canonical_unit, convert_units
 from icemap.boreholes.tables import Table
@@ -114,6 +114,13 @@ def require_one_scale(
     IcemapError
         Naming the numbers and the remedy.
     """
+    mixed = unsigned_parts(table.frame[header], value)
+    if mixed.any():
+        raise IcemapError(
+            f"{table.file}: the column '{header}' holds cells with a % sign, and numbers up to"
+            f" {value[mixed].max():g} without one (line {line_ranges(table.lines[mixed])}), like"
+            " fractions: write all of them in %, without signs."
+        )
     mixed = mixed_fractions(value)
     if mixed.any() and config.missing != ():
         raise IcemapError(

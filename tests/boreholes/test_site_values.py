@@ -488,3 +488,15 @@ def test_fahrenheit_among_degrees_celsius_is_asked_about(
     assert values(tmp_path, text, celsius, unit="degF")[0] == pytest.approx((value - 32) / 1.8)
     summer = TargetConfig(name="surface_in_july", unit="degC", bounds=None)
     assert values(tmp_path, text, summer, unit="degC")[0] == value
+
+
+@pytest.mark.parametrize("cells", [("60%", "45 %", "0.35"), ("60 %", "0.4", "１２％")])
+def test_fractions_among_cells_with_a_percent_sign_are_refused(
+    tmp_path: Path, cells: tuple[str, ...]
+) -> None:
+    rows = "".join(f"{10 + i},6{i},{cell}\n" for i, cell in enumerate(cells))
+    config = SitesConfig(table=write(tmp_path, f"lon,lat,vic [%]\n{rows}"), value="vic")
+    with pytest.raises(IcemapError, match=r"cells with a % sign, and numbers up to 0\.\d"):
+        read_site_values(config, TargetConfig())
+    url = write(tmp_path, f"lon,lat,vic [%]\n{rows}".replace("0.35", "0.35%").replace("0.4", "4"))
+    assert read_site_values(SitesConfig(table=url, value="vic"), TargetConfig())["used"].all()

@@ -83,7 +83,8 @@ def require_boreholes(table: Table, header: str, layers: pd.DataFrame, *, sure: 
 def require_dry_mass(
     table: Table, found: dict[str, Column], layers: pd.DataFrame, *, sure: bool
 ) -> None:
-    """Refuse water that with its density fills the ground only if it is by wet mass.
+    """Refuse water that with its density fills the ground only if it is by wet mass, or in some
+    rows only if it is a fraction where others are %.
 
     Parameters
     ----------
@@ -101,9 +102,24 @@ def require_dry_mass(
         Naming the column, and what to do.
     """
     water = layers["gravimetric_water"]
-    if sure or not (water < 1).any() or (water >= 1).any():
+    if sure:
         return
     as_read = filled_volume(layers)
+    of_one = filled_volume(layers.assign(gravimetric_water=100 * water))
+    part = (water > 0) & (water < 0.01) & (as_read < LOOSE) & of_one.between(FULL, DEFAULT.solids)
+    if part.any() and (water >= 0.01).any():
+        row = int(np.argmax(part.to_numpy(bool)))
+        header = found["gravimetric_water"].header
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]}: '{header}' is {100 * water.iloc[row]:.3g} %,"
+            f" with which ice and solids fill {100 * as_read.iloc[row]:.0f} % of the volume, and"
+            f" {100 * of_one.iloc[row]:.0f} % if it is a fraction ({part.sum()} of"
+            f" {water.notna().sum()} rows are so): bring the column to one unit, or, if the ground"
+            " is as loose, confirm it in the config as 'units: {gravimetric_water:"
+            f' "{found["gravimetric_water"].unit or "%"}"}}\'.'
+        )
+    if not (water < 1).any() or (water >= 1).any():
+        return
     by_wet_mass = filled_volume(layers.assign(gravimetric_water=dry_basis(water)))
     known = as_read.notna()
     fits = (as_read < LOOSE) & by_wet_mass.between(FULL, DEFAULT.solids)

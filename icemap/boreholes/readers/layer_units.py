@@ -7,7 +7,13 @@ import re
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.missing_codes import PARTS_BELOW, is_code, mixed_fractions, suspected_codes
+from icemap.boreholes.missing_codes import (
+    PARTS_BELOW,
+    is_code,
+    mixed_fractions,
+    suspected_codes,
+    unsigned_parts,
+)
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.quality import DEFAULT, OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.readers.layer_columns import DEPTHS, Column, kind_of
@@ -153,12 +159,8 @@ def _require_percent(table: Table, name: str, column: Column, sites: pd.Series) 
     value = parse_numbers(raw, column.unit).value
     given = np.unique(value[np.isfinite(value)])
     parts = (given > 0) & (given < 1)
-    if is_numeric(raw):
-        signed = np.zeros(len(raw), dtype=bool)
-    else:
-        signed = as_text(raw).str.endswith("%").to_numpy(bool)
-    bare = np.isfinite(value) & (value > 0) & ~signed
-    if signed.any() and bare.any() and value[bare].max() <= 1 < given[-1]:
+    bare = unsigned_parts(raw, value)
+    if bare.any():
         raise IcemapError(
             f"{table.file}: the column '{column.header}' holds cells with a % sign, and numbers up"
             f" to {value[bare].max():g} without one (the first in line {table.lines[bare][0]}),"

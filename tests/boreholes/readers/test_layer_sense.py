@@ -223,3 +223,21 @@ def test_two_ways_that_mostly_disagree_are_told(tmp_path: Path) -> None:
     path = two_ways(tmp_path, *rows)
     told = read_layer_table(str(path)).flags["reason"]
     assert told.str.contains("differ by .* in half of 6 rows: the first is used").sum() == 1
+
+
+FILLED = [(250, 0.3), (85, 0.75), (60, 0.95)]
+
+
+@pytest.mark.parametrize("part", [(0.6, 0.9), (0.4, 1.1)])
+def test_water_that_fills_the_ground_only_as_a_fraction_is_asked_about(
+    tmp_path: Path, part: tuple[float, float]
+) -> None:
+    path = water(tmp_path, "dry_density", [*FILLED, part])
+    with pytest.raises(IcemapError, match=r"line 5: 'gravimetric_water .* if it is a fraction"):
+        read_boreholes(path)
+    assert len(read_boreholes(path, units={"gravimetric_water": "%"})) == 1
+
+
+@pytest.mark.parametrize("dry", [(0.4, 1.9), (0.6, 1.7), (0.9, 2.0), (0.0, 1.2)])
+def test_dry_ground_among_others_is_read(tmp_path: Path, dry: tuple[float, float]) -> None:
+    assert len(read_boreholes(water(tmp_path, "dry_density", [*FILLED, dry]))) == 1
