@@ -57,8 +57,16 @@ def read_workbook(
             " openpyxl', or save the sheet as CSV."
         ) from error
     book = _open_workbook(url, path, data_only=True, rich_text=True)
-    # Sheets of charts have no cells.
-    name = _chosen(url, "sheet", [page.title for page in book.worksheets], sheet)
+    # Sheets of charts have no cells, and spreadsheet programs begin books with empty ones.
+    cells_of = {page.title: _cells(page) for page in book.worksheets}
+    names = [title for title, count in cells_of.items() if count or title == sheet]
+    name = _chosen(
+        url,
+        "sheet",
+        names or list(cells_of),
+        sheet,
+        max(cells_of, key=lambda title: cells_of[title]),
+    )
     page = book[name]
     cells = list(page.iter_rows())
     rows = [[shown_cell(cell) for cell in row] for row in cells]
@@ -87,6 +95,11 @@ def read_workbook(
         if cell.comment is not None
     )
     return frame.infer_objects(), header + 1, name, comments
+
+
+def _cells(page: Any) -> int:
+    rows = page.iter_rows(values_only=True)
+    return sum(_filled(cell) for row in rows for cell in row)
 
 
 def _open_workbook(url: str, path: Path, **how: bool) -> Workbook:
@@ -202,7 +215,7 @@ def read_vector(url: str, path: Path, layer: str | None) -> pd.DataFrame:
         )
     try:
         names = [str(name) for name, _ in pyogrio.list_layers(path)]
-        frame = pyogrio.read_dataframe(path, layer=_chosen(url, "layer", names, layer))
+        frame = pyogrio.read_dataframe(path, layer=_chosen(url, "layer", names, layer, names[0]))
     except (DataSourceError, DataLayerError, ValueError) as error:
         raise IcemapError(
             f"{url} is not a readable table with geometry ({first_line(error).rstrip('.')}): write"
@@ -267,7 +280,7 @@ def _require_own_unit(url: str, geometry: Any) -> None:
         )
 
 
-def _chosen(url: str, kind: str, names: list[str], wanted: str | None) -> str:
+def _chosen(url: str, kind: str, names: list[str], wanted: str | None, likely: str) -> str:
     if wanted is not None and wanted not in names:
         raise IcemapError(
             f"{url} has no {kind} '{wanted}' (key 'sheet'): it has {', '.join(names)}."
@@ -275,6 +288,6 @@ def _chosen(url: str, kind: str, names: list[str], wanted: str | None) -> str:
     if wanted is None and len(names) > 1:
         raise IcemapError(
             f"{url} has several {kind}s ({', '.join(names)}): say which one holds the boreholes, as"
-            f" 'sheet: {names[0]}'."
+            f" 'sheet: {likely}' with a table of layers, or save it as a file of its own."
         )
     return wanted if wanted is not None else names[0]

@@ -126,6 +126,12 @@ def test_the_sheet_of_a_workbook(tmp_path: Path) -> None:
     with pytest.raises(IcemapError, match=r"a\.xlsx has several sheets \(notes, cores\)"):
         read_table(url)
     assert read_table(url, sheet="cores").frame["top [m]"].tolist() == [0.5, 2.0]
+    with pytest.raises(IcemapError, match="as 'sheet: cores'"):
+        read_table(url)
+    url = workbook(tmp_path / "c.xlsx", cores=pd.DataFrame(COLUMNS), Sheet2=pd.DataFrame())
+    assert read_table(url).frame["top [m]"].tolist() == [0.5, 2.0]
+    with pytest.raises(IcemapError, match="sheet 'Sheet2' is empty"):
+        read_table(url, sheet="Sheet2")
     (tmp_path / "b.xlsx").write_bytes(b"no")
     with pytest.raises(IcemapError, match=r"b\.xlsx is not a readable workbook"):
         read_table(str(tmp_path / "b.xlsx"))

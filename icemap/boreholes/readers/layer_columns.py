@@ -75,8 +75,6 @@ BY_DRY_MASS = {
 }
 # A unit of each kind of quantity, by which others are recognized.
 CANONICAL = {"fraction": "%", "density [g/cm3]": "g/cm3", "length [m]": "m"}
-# Quantities from which, with others alone, ice follows.
-OF_OTHERS = {"dry_density", "frozen_bulk_density", "porosity", "unfrozen_water", "matrix_vic"}
 KNOWN = ("site", "longitude", "latitude", *DEPTHS, *WORDS, *QUANTITIES, "year")
 
 
@@ -135,7 +133,9 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     absent = [name for name in needed if name not in found]
     has = f"it has {', '.join(headers[:40])}"
     if absent:
-        if len(headers) == 1:
+        if len(headers) == 1 and table.title:
+            remedy = "Its first row is one cell, like a title: remove what is above the header."
+        elif len(headers) == 1:
             remedy = "Its first line is one cell: separate cells by commas, semicolons or tabs."
         else:
             remedy = f"Say which is which with 'columns: {{{absent[0]}: ...}}' of the source."
@@ -149,13 +149,6 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
         raise IcemapError(
             f"{table.file} has no measured quantity: it needs one column such as 'vic [%]' or"
             f" 'gravimetric_water [%]' with 'dry_density [g/cm3]', and {has}."
-        )
-    measured = [name for name in QUANTITIES if name in found]
-    if "ice_type" not in found and set(measured) <= OF_OTHERS:
-        raise IcemapError(
-            f"{table.file} has {', '.join(measured)} alone, from which no ice content follows: join"
-            " its columns to the table that holds water or ice, by the names and depths of its"
-            " rows."
         )
     for name, header in found.items():
         require_header(table.file, name, header)

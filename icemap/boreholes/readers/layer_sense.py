@@ -16,6 +16,7 @@ from icemap.boreholes.ice_content import (
 )
 from icemap.boreholes.quality import DEFAULT, filled_volume
 from icemap.boreholes.readers.layer_columns import Column
+from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
 
@@ -39,6 +40,8 @@ WAYS = {
     "water and frozen bulk density": ("gravimetric_water", "frozen_bulk_density"),
     "volumetric water": ("volumetric_water",),
 }
+# Quantities from which ice follows only with others.
+OF_OTHERS = {"dry_density", "frozen_bulk_density", "porosity", "unfrozen_water", "matrix_vic"}
 PARTS = {"excess_ice": "excess ice", "visible_ice": "visible ice"}
 
 
@@ -164,6 +167,29 @@ def require_parts(table: Table, found: dict[str, Column], layers: pd.DataFrame) 
             )
 
 
+def require_ice(table: Table, found: dict[str, Column]) -> None:
+    """Refuse a table that holds neither ice nor water, as where these are in another one.
+
+    Parameters
+    ----------
+    table : Table
+    found : dict of Column
+        The columns of the table, by icemap's names.
+
+    Raises
+    ------
+    IcemapError
+        Naming what the table holds, and what to do.
+    """
+    measured = [name for name in found if name in QUANTITIES]
+    if "ice_type" not in found and OF_OTHERS.issuperset(measured):
+        raise IcemapError(
+            f"{table.file} has {', '.join(measured)} alone, from which no ice content follows: join"
+            " its columns to the table that holds water or ice, by the names and depths of its"
+            " rows."
+        )
+
+
 def require_agreement(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> list[str]:
     """Refuse a row of which two ways of measuring say other ice contents, where they agree in most
     rows; and tell of two that mostly disagree.
@@ -189,7 +215,7 @@ def require_agreement(table: Table, found: dict[str, Column], layers: pd.DataFra
     contents = _ice_contents(layers)
     told = []
     for one, other in combinations(WAYS, 2):
-        apart = np.abs(contents[one] - contents[other])
+        apart = (contents[one] - contents[other]).abs()
         both = apart.notna().sum()
         agree = (apart <= AGREE).sum()
         names = [_headers(found, way) for way in (one, other)]

@@ -40,6 +40,7 @@ from icemap.boreholes.readers.layer_sense import (
     require_agreement,
     require_boreholes,
     require_dry_mass,
+    require_ice,
     require_parts,
 )
 from icemap.boreholes.readers.layer_units import require_unit
@@ -170,6 +171,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     require_schema(layers, table)
     require_one_spelling(layers, table)
     require_boreholes(table, found["site"].header, layers, sure="site" in source.columns)
+    require_ice(table, found)
     require_parts(table, found, layers)
     require_dry_mass(table, found, layers, sure="gravimetric_water" in source.units)
     for sentence in require_agreement(table, found, layers):
