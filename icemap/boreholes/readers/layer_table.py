@@ -66,6 +66,7 @@ from icemap.boreholes.table_notes import require_noted_units
 from icemap.boreholes.table_units import UNITS, scaled, unit_factor
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import MISSING, as_names, as_text, words
+from icemap.boreholes.thaw_dates import early_thaw
 from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
@@ -143,10 +144,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     if "permafrost_table" in columns:
         tables = np.asarray(columns["permafrost_table"], dtype=float)
         require_not_counted_up(table, {found["permafrost_table"].header: tables}, sites)
-    if "permafrost_table" in columns and "permafrost_table_source" not in columns:
-        columns["permafrost_table_source"] = np.where(
-            np.isnan(np.asarray(columns["permafrost_table"], dtype=float)), "", "reported"
-        ).astype(object)
+        columns |= _permafrost_tables(table, found["permafrost_table"].header, columns, flags)
     read = {header for column in found.values() for header in (column.header, column.unit_column)}
     first = np.arange(len(table.frame)) == 0
     for header in map(str, table.frame.columns):
@@ -177,6 +175,32 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     for sentence in require_agreement(table, found, layers):
         flags.add(first, ASSUMED, sentence)
     return Records(layers, flags.table())
+
+
+def _permafrost_tables(
+    table: Table, header: str, columns: dict[str, object], flags: Flags
+) -> dict[str, object]:
+    """Permafrost tables, without thaw depths from before August, and where they are from."""
+    told = columns.get("permafrost_table_source")
+    source = told if isinstance(told, pd.Series) else None
+    depth = np.asarray(columns["permafrost_table"], dtype=float)
+    north = np.asarray(columns["lat"], dtype=float) > 0
+    early = north & early_thaw(table, header, source, depth)
+    flags.add(early, "thaw depth", "thaw depth from before August, not used as permafrost table")
+    if early.any():
+        flags.add(
+            np.arange(len(early)) == int(np.argmax(early)),
+            ASSUMED,
+            f"'{header}' is from before August in {early.sum()} rows, by their dates, and there not"
+            " used as permafrost table; where it is that of the season, call it"
+            " 'permafrost_table [m]', or 'reported' in a column 'permafrost_table_source'",
+        )
+    depth = np.where(early, np.nan, depth)
+    reported = np.where(np.isnan(depth), "", "reported").astype(object)
+    return {
+        "permafrost_table": depth,
+        "permafrost_table_source": reported if source is None else source.mask(early, ""),
+    }
 
 
 def _require_like_rows(
