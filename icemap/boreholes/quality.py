@@ -135,9 +135,17 @@ def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.
         .groupby(order["borehole"], sort=False)
         .shift()
     )
-    return _log(
+    reason = _log(
         layers, (order["top"] < deepest - 1e-9).reindex(layers.index), "overlaps the layer above it"
     )
+    again = layers.duplicated(["borehole", "top", "base"]) & layers[["top", "base"]].notna().all(
+        axis=1
+    )
+    reason[again] = "has the depths of an earlier row: the mean of both counts"
+    if "vic" in layers:
+        copy = again & layers.duplicated(["borehole", "top", "base", "vic"])
+        reason[copy] = "has the depths and the ice of an earlier row, and counts once"
+    return reason
 
 
 def check_water(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:

@@ -221,3 +221,21 @@ def test_rows_that_sum_up_others_are_no_sites() -> None:
 def test_a_density_in_another_unit_is_no_ground() -> None:
     layers = pd.DataFrame({"dry_density": [0.0014, 0.05], "frozen_bulk_density": np.nan})
     assert quality.check_density(layers).tolist() == ["density below 0.01 g/cm3", ""]
+
+
+def test_rows_with_the_depths_of_an_earlier_one_are_told_apart_from_overlaps() -> None:
+    table = pd.DataFrame(
+        {
+            "borehole": [0, 0, 0, 0, 1],
+            "top": [0.0, 0.0, 0.0, 0.5, 0.0],
+            "base": [1.0, 1.0, 1.0, 2.0, 1.0],
+            "vic": [60.0, 10.0, 60.0, 30.0, 60.0],
+        }
+    )
+    assert quality.check_overlap(table).tolist() == [
+        "",
+        "has the depths of an earlier row: the mean of both counts",
+        "has the depths and the ice of an earlier row, and counts once",
+        "overlaps the layer above it",
+        "",
+    ]

@@ -35,6 +35,7 @@ from icemap.boreholes.readers.layer_columns import (
     layer_columns,
 )
 from icemap.boreholes.readers.layer_depths import require_depths
+from icemap.boreholes.readers.layer_holes import told_of_boreholes
 from icemap.boreholes.readers.layer_repeats import require_repeated
 from icemap.boreholes.readers.layer_sense import (
     require_agreement,
@@ -172,7 +173,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     require_ice(table, found)
     require_parts(table, found, layers)
     require_dry_mass(table, found, layers, sure="gravimetric_water" in source.units)
-    for sentence in require_agreement(table, found, layers):
+    for sentence in (*require_agreement(table, found, layers), *told_of_boreholes(layers)):
         flags.add(first, ASSUMED, sentence)
     return Records(layers, flags.table())
 
