@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from icemap.addresses import shown
 from icemap.boreholes.coordinates import Axis, parse_coordinates
+from icemap.boreholes.file_kinds import require_text
 from icemap.boreholes.split_coordinates import require_whole
 from icemap.boreholes.table_formats import (
     OTHER_WORKBOOKS,
@@ -35,7 +36,9 @@ from icemap.boreholes.unit_row import units_below, with_units
 from icemap.errors import IcemapError
 from icemap.store import local_copy
 
-SEPARATORS = ",;\t"
+SEPARATORS = ",;\t|"
+# What spreadsheet programs write above the header for one another.
+SEPARATOR_LINE = re.compile(r"[\"']?sep=.[\"']?\r?(?:\n|$)", re.IGNORECASE)
 # Rows by which the separator is found.
 SEPARATOR_ROWS = 20
 # More signs beyond ASCII in a row than languages of Windows-1252 write.
@@ -106,8 +109,8 @@ class Table:
 
 
 def read_table(url: str, text: Collection[str] = (), sheet: str | None = None) -> Table:
-    """Read a CSV (comma, semicolon or tab; UTF-8, UTF-16, Windows-1252 or Latin-1), Parquet, .xlsx,
-    GeoPackage, shapefile or GeoJSON.
+    """Read a CSV (comma, semicolon, tab or bar; UTF-8, UTF-16, Windows-1252 or Latin-1), Parquet,
+    .xlsx, GeoPackage, shapefile or GeoJSON.
 
     Columns named in ``text`` keep what was written, so that a site "007" does not become 7.
     ``sheet`` is that of a workbook, or the layer of a GeoPackage. Points of a vector file become
@@ -256,6 +259,7 @@ def _read_parquet(url: str, path: Path) -> Table:
 def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
     if not content.strip():
         raise IcemapError(f"{url} is empty: check the file.")
+    require_text(url, content)
     whole = decoded(content)
     if "\0" in whole:
         raise IcemapError(f"{url} holds zero bytes and is no CSV: save it again as CSV in UTF-8.")
@@ -312,7 +316,9 @@ def _require_known_letters(url: str, content: bytes, text: str) -> None:
 
 
 def _below_description(text: str) -> str:
-    """The table without the block ``/* ... */`` that PANGAEA writes above it."""
+    """The table without what is above it: a line ``sep=;``, or PANGAEA's block ``/* ... */``."""
+    if line := SEPARATOR_LINE.match(text):
+        return text[line.end() :]
     end = text.find("\n*/") if text.startswith("/*") else -1
     return text[text.find("\n", end + 1) + 1 :] if end >= 0 else text
 

@@ -62,6 +62,8 @@ OF_THE_LAYER |= {"half", "der", "schicht", "probe", "couche", "слоя", "об�
 # Letters of names that are compared with those of icemap, and how much of them has to be the same.
 LONG, ALIKE = 8, 0.88
 SPELLED = ("permafrost_table", "permafrost_table_source", "ice_type", *QUANTITIES)
+# Depths from and to in the name of a quantity.
+OF_DEPTHS = re.compile(r"\d\s*(?:-|–|_|to)\s*\d+(?:[.,]\d+)?\s*(?:m|cm|ft)?\b", re.IGNORECASE)
 # Columns that have no name in the file, or a unit alone.
 NAMELESS = re.compile(r"column_\d+( \[.*\])?")
 # Units at the end of names that are ordinary words or numbers there.
@@ -139,7 +141,13 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
             remedy = "Its first line is one cell: separate cells by commas, semicolons or tabs."
         else:
             remedy = f"Say which is which with 'columns: {{{absent[0]}: ...}}' of the source."
-        if absent == ["longitude", "latitude"]:
+        wide = [header for header in headers if OF_DEPTHS.search(header)]
+        if len(wide) > 1 and {"top", "base"} <= set(absent):
+            remedy = (
+                f"'{wide[0]}' and '{wide[1]}' look like one quantity at several depths: write one"
+                " row for each of them, with its depths in top and base."
+            )
+        if {"longitude", "latitude"} <= set(absent):
             remedy += " If another table holds the places, join them to this one by their names."
         raise IcemapError(
             f"{table.file} has no column {', '.join(absent)}: a table of layers needs site,"

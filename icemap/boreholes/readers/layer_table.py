@@ -36,6 +36,7 @@ from icemap.boreholes.readers.layer_columns import (
 )
 from icemap.boreholes.readers.layer_depths import require_depths
 from icemap.boreholes.readers.layer_holes import told_of_boreholes
+from icemap.boreholes.readers.layer_masses import require_own_masses
 from icemap.boreholes.readers.layer_repeats import require_repeated
 from icemap.boreholes.readers.layer_sense import (
     require_agreement,
@@ -172,6 +173,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     require_boreholes(table, found["site"].header, layers, sure="site" in source.columns)
     require_ice(table, found)
     require_parts(table, found, layers)
+    require_own_masses(table, found, layers)
     require_dry_mass(table, found, layers, sure="gravimetric_water" in source.units)
     for sentence in (*require_agreement(table, found, layers), *told_of_boreholes(layers)):
         flags.add(first, ASSUMED, sentence)

@@ -558,3 +558,10 @@ def test_a_permafrost_table_in_centimetres_under_metres_is_asked_about(tmp_path:
     sure = read_layer_table(url, LayerSource(path=url, units={"permafrost_table": "m"})).layers
     assert sure["permafrost_table"].tolist() == [60]
     assert len(read(write(tmp_path, rows + "b,130.2,70.1,1,2,40,0.5\n" * 2)).layers) == 3
+
+
+def test_quantities_at_several_depths_in_columns_are_to_be_rows(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("site,lon,lat,vic 0-1 m [%],vic 1-2 m [%]\na,10,60,40,50\n")
+    with pytest.raises(IcemapError, match=r"look like one quantity at several depths: write one"):
+        read_layer_table(str(path))
