@@ -74,6 +74,8 @@ from icemap.errors import IcemapError
 
 # Signs for "as above", in place of a name.
 DITTO = r"(?i:[-\s]*(?:\"|''|,,|〃|″|”|´´)[-\s]*|ditto|dto\.?|idem)"
+# A limit this near to 0 or to all of the volume leaves little open.
+NEAR_A_BOUND = 0.1
 # How people write the words that a column knows.
 SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "frozen": {
@@ -363,6 +365,16 @@ def _numbers(
         "range",
         f"{header}: a range was read as its middle",
     )
+    if kind_of(name) == "fraction" and name != "gravimetric_water":
+        full = (numbers.censored == 1) & (low >= 1 - NEAR_A_BOUND) & (low <= 1)
+        none = (numbers.censored == -1) & (high >= 0) & (high <= NEAR_A_BOUND)
+        low, high = np.where(none, 0.0, low), np.where(full, 1.0, high)
+        numbers = replace(numbers, censored=np.where(full | none, 0, numbers.censored))
+        flags.add(
+            full | none,
+            "range",
+            f"{header}: a limit near 0 or 100 % was read as the middle between",
+        )
     value = np.where(low == high, low, low / 2 + high / 2)
     return {name: _without_censored(name, header, value, numbers.censored, flags)}
 

@@ -565,3 +565,17 @@ def test_quantities_at_several_depths_in_columns_are_to_be_rows(tmp_path: Path) 
     path.write_text("site,lon,lat,vic 0-1 m [%],vic 1-2 m [%]\na,10,60,40,50\n")
     with pytest.raises(IcemapError, match=r"look like one quantity at several depths: write one"):
         read_layer_table(str(path))
+
+
+@pytest.mark.parametrize(
+    ("cell", "unit", "value"),
+    [(">95", "%", 0.975), ("< 4", "%", 0.02), ("≥0.9", "1", 0.95), (">80", "%", None)],
+)
+def test_a_limit_near_none_or_all_of_the_volume_leaves_the_middle_between(
+    tmp_path: Path, cell: str, unit: str, value: float | None
+) -> None:
+    url = write(tmp_path, f"site,lon,lat,top [m],base [m],vic [{unit}]\na,10,60,0,1,{cell}\n")
+    records = read(url)
+    given = records.layers["reported_vic"][0]
+    assert np.isnan(given) if value is None else given == pytest.approx(value)
+    assert records.flags["rule"].tolist() == ["censored" if value is None else "range"]
