@@ -310,7 +310,7 @@ def require_schema(layers: pd.DataFrame, table: Table) -> None:
         Naming every bad row of the file by line, all at once.
     """
     problems = Problems(table)
-    problems.add(layers["site"] == "", "site is missing")
+    problems.add(layers["site"] == "", "site is missing, which is to be in every row")
     for name, known in (
         ("position_grade", POSITION_GRADES),
         ("permafrost_table_source", PERMAFROST_TABLE_SOURCES),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -28,6 +30,7 @@ from icemap.boreholes.row_columns import (
     require_unit_by_row,
 )
 from icemap.boreholes.site_bounds import are_asked_about, outside, require_fitting_bounds
+from icemap.boreholes.site_rows import require_one_depth
 from icemap.boreholes.site_units import (
     require_one_scale,
     require_plausible_fractions,
@@ -45,10 +48,14 @@ from icemap.boreholes.table_units import (
 )
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import as_names, as_text, line_ranges
+from icemap.boreholes.thaw_dates import early_thaw
 from icemap.bounds import outside_words
 from icemap.config_sections import BedrockConfig, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.names import ICE
+
+# Words of targets that are of the end of the season.
+ACTIVE_LAYER = re.compile(r"(?<![a-z])alt(?![a-z])|active[ _-]?layer", re.IGNORECASE)
 
 
 def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
@@ -110,16 +117,28 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
         }
     )
     unreadable = pd.Series(np.where(unplaced, "coordinates are not numbers", ""), dtype=object)
-    _require_like_rows(table, config, header, unit, sites, np.isfinite(given))
+    _require_like_rows(table, config, header, unit, sites, np.isfinite(given), target)
+    early = _is_early(table, header, target, value) & (lat > 0)
     sites["reason"] = first_reason(
         check_summary(sites),
         _value_reason(numbers, value, coded, target),
+        pd.Series(np.where(early, "thaw depth from before August", ""), dtype=object),
         unreadable,
         check_coordinates(sites),
         check_identical(sites),
     )
     sites["used"] = sites["reason"] == ""
     return sites
+
+
+def _is_early(
+    table: Table, header: str, target: TargetConfig, value: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Thaw depths of another season than its end, where those of the active layer are mapped."""
+    metres = convert_units(value, target.unit, "m")
+    if metres is None or not ACTIVE_LAYER.search(f"{target.name} {target.long_name}"):
+        return np.zeros(len(value), dtype=bool)
+    return early_thaw(table, header, None, metres)
 
 
 def _require_like_rows(
@@ -129,8 +148,9 @@ def _require_like_rows(
     unit: str,
     sites: pd.DataFrame,
     given: NDArray[np.bool_],
+    target: TargetConfig,
 ) -> None:
-    """Refuse values of several units or quantities, and rows that sum up others."""
+    """Refuse values of several units, quantities or depths, and rows that sum up others."""
     named = (config.value, config.longitude, config.latitude, config.id, config.standard_error)
     read = {_find(table, name, "sites") for name in named if name is not None}
     units = (
@@ -140,10 +160,12 @@ def _require_like_rows(
     require_unit_by_row(table, header, unit, units, given)
     require_one_kind(table, read, given)
     lengths = {"value": unit} if convert_units(np.zeros(1), unit, "m") is not None else {}
-    require_noted_units(table, {"value": header}, lengths)
+    ice = {"reported_vic": header} if target.name == ICE else {}
+    require_noted_units(table, {"value": header} | ice, lengths)
     require_samples(table, read, given, given & (sites["value"] == 0).to_numpy(bool))
     place = sites["lon"].map("{:.5g}".format) + ", " + sites["lat"].map("{:.5g}".format)
     require_no_sums(table, read, sites["site"] if config.id else place)
+    require_one_depth(table, read, sites, target.name, named=config.id is not None)
 
 
 def _find(table: Table, wanted: str | None, key: str) -> str:

@@ -15,6 +15,7 @@ from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import ASSUMED, Records, empty_flags, join_flags, make_flags
 from icemap.boreholes.several_tables import join_tables, told_differently
 from icemap.boreholes.site_layers import Window, convert_layers, sites_from_layers
+from icemap.boreholes.site_rows import told_again
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.support import decide_support
 from icemap.config import Config
@@ -99,7 +100,8 @@ def read_valued_sites(config: SitesConfig, target: TargetConfig) -> SiteTable:
     sites = read_site_values(config, target)
     wrong = sites[sites["reason"] != ""]
     flags = make_flags(config.table, wrong["line"], wrong["site"], "site", True, wrong["reason"])
-    return SiteTable(sites, pd.DataFrame(), flags)
+    notes = (told_again(sites),) if config.id else ()
+    return SiteTable(sites, pd.DataFrame(), flags, tuple(note for note in notes if note))
 
 
 def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: float) -> SiteTable:

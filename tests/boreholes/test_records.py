@@ -26,7 +26,7 @@ def test_every_bad_row_is_named_at_once_by_file_and_line(tmp_path: Path) -> None
         require_schema(layers, table)
     message = str(caught.value)
     assert message.startswith(f"{path} has 3 bad rows")
-    assert "site is missing (line 4)" in message
+    assert "site is missing, which is to be in every row (line 4)" in message
     assert "top is not a finite number: 'inf' (line 6)" in message
     assert "position_grade is not one of A, B, C, D: 'Z' (line 4, 6)" in message
     assert "permafrost_table is above the ground surface: '-1.0' (line 2)" in message

@@ -1,0 +1,104 @@
+"""Rows of a table of sites that are not one site each."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from icemap.boreholes.table_units import header_unit, split_header
+from icemap.boreholes.tables import Table
+from icemap.boreholes.text import as_text, name_key, words
+from icemap.errors import IcemapError
+from icemap.names import ICE
+
+# What columns are called that say where in the ground a row is.
+_WHERE = re.compile(
+    r"(?:(?:sample|layer|interval|sensor|measurement) )?"
+    r"(?:depths?|top|base|bottom|from|to|upper|lower|interval|tiefe|von|bis|profondeur|глубина"
+    r"|кровля|подошва|深度)(?: (?:top|base|bottom|from|to|upper|lower|interval))?"
+)
+
+OF_HOLES = {"depth", "depths", "bottom", "base", "tiefe", "profondeur", "глубина", "深度"}
+
+
+def require_one_depth(
+    table: Table, read: set[str], sites: pd.DataFrame, target: str, *, named: bool
+) -> None:
+    """Refuse a table in which one site has several rows of different depths.
+
+    Without names a single depth may be that of the hole, of which several can be at one place.
+
+    Parameters
+    ----------
+    table : Table
+    read : set of str
+        Headers of the columns that are read.
+    sites : DataFrame
+        Of its rows, with ``site``, ``lon``, ``lat`` and ``value``.
+    target : str
+        Name of the target.
+    named : bool
+        Whether rows of one site have its name.
+
+    Raises
+    ------
+    IcemapError
+        Naming the column, two rows, and what to do.
+    """
+    keys = sites[["lon", "lat"]].round(5).assign(name=sites["site"].map(name_key) if named else "")
+    place = pd.Series(pd.factorize(pd.MultiIndex.from_frame(keys))[0], index=sites.index)
+    given = sites[["lon", "lat", "value"]].notna().all(axis=1)
+    for header in map(str, table.frame.columns):
+        stem = _stem(header)
+        if header in read or not _WHERE.fullmatch(stem) or (stem in OF_HOLES and not named):
+            continue
+        depth = as_text(table.frame[header])
+        rows = pd.DataFrame({"place": place, "depth": depth})[given & (depth != "")]
+        several = rows.groupby("place")["depth"].transform("nunique") > 1
+        if several.any():
+            first = rows[several].iloc[0]
+            other = rows[(rows["place"] == first["place"]) & (rows["depth"] != first["depth"])]
+            lines = table.lines[[rows[several].index[0], other.index[0]]]
+            remedy = (
+                "give it as a table of layers ('boreholes: {layers: [{path: ...}]}'), from which"
+                " icemap makes one value for each site"
+                if target == ICE
+                else "keep one row for each site"
+            )
+            raise IcemapError(
+                f"{table.file}: one place has rows of several depths ('{header}' is"
+                f" '{first['depth']}' in line {lines[0]} and '{other['depth'].iloc[0]}' in line"
+                f" {lines[1]}), and each would count as a site: {remedy}."
+            )
+
+
+def _stem(header: str) -> str:
+    """A name without its unit."""
+    name, unit = split_header(header)
+    word = None if unit else header_unit(header)[0]
+    return words(name.removesuffix(word or "")).strip(" ,;")
+
+
+def told_again(sites: pd.DataFrame) -> str:
+    """What names with several rows at one place become, empty without any.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        The site table, whose ``site`` are names.
+    """
+    used = sites[sites["used"]]
+    keys = [used["site"].map(name_key), used["lon"].round(3), used["lat"].round(3)]
+    count = used.groupby(keys)["site"].transform("size")
+    several = used[count > 1]
+    if several.empty:
+        return ""
+    name = several["site"].iloc[0]
+    names = several["site"].map(name_key).nunique()
+    return (
+        f"'{name}' has {int(count[several.index[0]])} rows at one place"
+        + (f", and {names - 1} other names have several, too" if names > 1 else "")
+        + ": they count as samples of one cell, with their mean; keep one row for each site if they"
+        " are repeats of one measurement"
+    )

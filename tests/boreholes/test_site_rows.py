@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from icemap import IcemapError
+from icemap.boreholes.sites import SiteTable, read_valued_sites
+from icemap.config_sections import SitesConfig, TargetConfig
+
+ALT = TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=(0, 300))
+MAGT = TargetConfig(name="magt", unit="degC", bounds=None)
+
+
+def read(
+    folder: Path, text: str, target: TargetConfig | None = None, id: str | None = "name"
+) -> SiteTable:
+    path = folder / "sites.csv"
+    path.write_text(text, encoding="utf-8")
+    value = text.split("\n", 1)[0].split(",")[3].split(" [")[0]
+    config = SitesConfig(table=str(path), value=value, id=id)
+    return read_valued_sites(config, target or TargetConfig())
+
+
+@pytest.mark.parametrize(
+    ("depths", "one", "other"),
+    [
+        ("top [m],base [m]", "0.5,1", "1,2"),
+        ("depth", "0-1 m,", "1-2 m,"),
+        ("Sample depth (cm)", "50,", "150,"),
+        ("from,to", "0,1", "1,3"),
+    ],
+)
+def test_layers_are_no_sites(tmp_path: Path, depths: str, one: str, other: str) -> None:
+    text = f"name,lon,lat,vic [%],{depths}\nA,-148,69,40,{one}\nA,-148,69,20,{other}\n"
+    with pytest.raises(IcemapError, match=r"one place has rows of several depths.*table of layers"):
+        read(tmp_path, text)
+    assert read(tmp_path, text.replace("A,-148,69,20", "B,-148.5,69,20")).sites["used"].all()
+    assert read(tmp_path, text.replace(other, one)).sites["used"].all()
+
+
+def test_depths_of_other_quantities_and_of_holes(tmp_path: Path) -> None:
+    text = "name,lon,lat,magt [degC],depth [m]\nA,-148,69,-4,10\nA,-148,69,-5,20\n"
+    with pytest.raises(IcemapError, match="keep one row for each site"):
+        read(tmp_path, text, MAGT)
+    # Of two holes at one place, and of no layer at all.
+    assert read(tmp_path, text.replace("\nA,", "\nB,", 1), MAGT).sites["used"].all()
+    assert read(tmp_path, text, MAGT, id=None).sites["used"].all()
+    assert read(tmp_path, text.replace("depth [m]", "hole depth [m]"), MAGT).sites["used"].all()
+
+
+def test_a_name_with_several_rows_at_one_place_is_told(tmp_path: Path) -> None:
+    text = "name,lon,lat,alt [cm],year\nA,-148,69,40,2015\nA,-148,69,45,2016\nB,-149,69,45,2016\n"
+    (note,) = read(tmp_path, text, ALT).notes
+    assert note.startswith("'A' has 2 rows at one place: they count as samples of one cell")
+    assert not read(tmp_path, text.replace("A,-148,69,45", "A,-140,69,45"), ALT).notes
+
+
+@pytest.mark.parametrize(
+    ("header", "date", "used"),
+    [
+        ("thaw depth [cm]", "2015-06-12", False),
+        ("thaw depth [cm]", "2015-08-30", True),
+        ("max thaw depth [cm]", "2015-06-12", True),
+        ("alt [cm]", "2015-06-12", True),
+    ],
+)
+def test_a_thaw_depth_of_june_is_no_active_layer(
+    tmp_path: Path, header: str, date: str, used: bool
+) -> None:
+    text = f"name,lon,lat,{header},date\nA,-148,69,40,{date}\n"
+    assert read(tmp_path, text, ALT).sites["used"].tolist() == [used]
+    assert read(
+        tmp_path, text, ALT.model_copy(update={"name": "thaw", "long_name": "thaw in June"})
+    )
