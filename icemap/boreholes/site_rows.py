@@ -6,9 +6,9 @@ import re
 
 import pandas as pd
 
-from icemap.boreholes.table_units import header_unit, split_header
+from icemap.boreholes.table_units import stem
 from icemap.boreholes.tables import Table
-from icemap.boreholes.text import as_text, name_key, words
+from icemap.boreholes.text import as_text, name_key
 from icemap.errors import IcemapError
 from icemap.names import ICE
 
@@ -50,8 +50,8 @@ def require_one_depth(
     place = pd.Series(pd.factorize(pd.MultiIndex.from_frame(keys))[0], index=sites.index)
     given = sites[["lon", "lat", "value"]].notna().all(axis=1)
     for header in map(str, table.frame.columns):
-        stem = _stem(header)
-        if header in read or not _WHERE.fullmatch(stem) or (stem in OF_HOLES and not named):
+        name = stem(header)
+        if header in read or not _WHERE.fullmatch(name) or (name in OF_HOLES and not named):
             continue
         depth = as_text(table.frame[header])
         rows = pd.DataFrame({"place": place, "depth": depth})[given & (depth != "")]
@@ -71,13 +71,6 @@ def require_one_depth(
                 f" '{first['depth']}' in line {lines[0]} and '{other['depth'].iloc[0]}' in line"
                 f" {lines[1]}), and each would count as a site: {remedy}."
             )
-
-
-def _stem(header: str) -> str:
-    """A name without its unit."""
-    name, unit = split_header(header)
-    word = None if unit else header_unit(header)[0]
-    return words(name.removesuffix(word or "")).strip(" ,;")
 
 
 def told_again(sites: pd.DataFrame) -> str:

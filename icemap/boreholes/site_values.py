@@ -22,6 +22,7 @@ from icemap.boreholes.quality import (
 )
 from icemap.boreholes.records import Problems
 from icemap.boreholes.regions_told import require_region
+from icemap.boreholes.repeated_columns import require_same
 from icemap.boreholes.row_columns import (
     UNIT_WORDS,
     require_no_sums,
@@ -87,6 +88,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     require_plausible_thaw(table, header, given, unit, target)
     _require_known_codes(table, header, config, numbers, value, target)
     require_fitting_bounds(table, header, value, target)
+    require_same(table, header, unit)
     if config.standard_error is not None:
         spread = _standard_errors(table, config, config.standard_error, unit, target)
     lon, lat, unplaced = table_places(table, config, "sites")
@@ -175,6 +177,11 @@ def _find(table: Table, wanted: str | None, key: str) -> str:
     by_name = [column for column in columns if split_header(column)[0] == wanted]
     if len(by_name) == 1:
         return by_name[0]
+    if by_name:
+        raise IcemapError(
+            f"{table.file} has several columns '{wanted}' ({key}): name one as it is written, of"
+            f" {' and '.join(repr(name) for name in by_name)}."
+        )
     raise IcemapError(
         f"{table.file} has no column '{wanted}' ({key}): it has {', '.join(columns[:40])}. Correct"
         " the name in the config."

@@ -7,6 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.boreholes.text import words
 from icemap.units import conversion, part_of_one
 
 _HEADER = re.compile(r"\s*(?P<name>.*?)\s*[\[(（]\s*(?P<unit>[^\])）]*?)\s*[\])）]\s*")
@@ -110,6 +111,19 @@ def header_unit(header: str) -> tuple[str | None, bool]:
         if word and is_unit(word):
             return word, False
     return None, False
+
+
+def stem(header: str) -> str:
+    """The name in a header without its unit, in lower case.
+
+    Examples
+    --------
+    >>> stem("Top [m]"), stem("top_cm"), stem("depth, m")
+    ('top', 'top', 'depth')
+    """
+    name, unit = split_header(header)
+    word = None if unit else header_unit(header)[0]
+    return words(name.removesuffix(word or "")).strip(" ,;/")
 
 
 def is_unit(text: str) -> bool:

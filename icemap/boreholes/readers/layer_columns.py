@@ -238,7 +238,12 @@ def _named(table: Table, name: str, wanted: str, headers: list[str]) -> str:
     fits = [header for header in headers if header == wanted] or [
         header for header in headers if split_header(header)[0] == wanted
     ]
-    if len(fits) != 1:
+    if len(fits) > 1:
+        raise IcemapError(
+            f"{table.file} has several columns '{wanted}' (columns.{name}): name one as it is"
+            f" written, of {' and '.join(repr(fit) for fit in fits)}."
+        )
+    if not fits:
         raise IcemapError(
             f"{table.file} has no column '{wanted}' (columns.{name}): it has"
             f" {', '.join(headers[:40])}. Correct the name in the config."

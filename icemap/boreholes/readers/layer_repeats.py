@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers.layer_columns import OF_THE_LAYER, THICKNESS, Column
+from icemap.boreholes.repeated_columns import last_digit
 from icemap.boreholes.table_units import UNITS, header_unit, split_header, unit_factor
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
@@ -22,7 +23,6 @@ OF_DEPTHS = {"depth", "depths", "point", "tiefe", "profondeur", "глубина"
 ROUNDED = 0.02
 # Rows that all differ by one factor, from which it is that of another unit.
 ROWS = 3
-DECIMALS = 3
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def require_repeated(table: Table, found: dict[str, Column], top: Floats, base: 
         expected = lengths[kind]
         both = np.isfinite(told + expected) & (expected > 0)
         apart = np.abs(told - expected)
-        rounded = 0.51 * factor * _last_digit(told[both] / factor)
+        rounded = 0.51 * factor * last_digit(told[both] / factor)
         wrong = both & (apart > ROUNDED * expected + rounded)
         if own is not None:
             _require_one_unit(table, header, found, told[both], expected[both])
@@ -86,14 +86,6 @@ def _kind(header: str) -> str | None:
     if named & MIDDLE and named <= MIDDLE | OF_DEPTHS | OF_THE_LAYER:
         return "middle"
     return None
-
-
-def _last_digit(values: Floats) -> float:
-    """What the numbers of a column are rounded to."""
-    for decimals in range(DECIMALS):
-        if np.allclose(values, np.round(values, decimals), rtol=0, atol=1e-9):
-            return float(10.0**-decimals)
-    return float(10.0**-DECIMALS)
 
 
 def _require_one_unit(

@@ -57,6 +57,7 @@ from icemap.boreholes.records import (
     require_schema,
 )
 from icemap.boreholes.regions_told import require_region
+from icemap.boreholes.repeated_columns import require_same
 from icemap.boreholes.row_columns import require_no_sums, require_one_kind, require_samples
 from icemap.boreholes.row_meanings import (
     require_frozen,
@@ -122,6 +123,8 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
         raw = table.frame[column.header]
         if name in DEPTHS or name in QUANTITIES:
             require_unit(table, name, column, source, sites)
+            if column.unit is not None:
+                require_same(table, column.header, column.unit)
             columns.update(_numbers(table, name, column, problems, flags))
         elif name == "year":
             numbers = parse_numbers(raw)
