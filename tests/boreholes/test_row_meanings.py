@@ -346,7 +346,7 @@ def test_parts_of_one_with_errors_of_measurement(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("site|lon|lat|top|base|vic\na|1|60|1|2|40\n", "Its first line is one cell"),
+        ("site:lon:lat:top:base:vic\na:1:60:1:2:40\n", "Its first line is one cell"),
         ("site  lon lat top base vic\na  1 60 1 2 40\n", "Its first line is one cell"),
         ("site,top [m],base [m],vic [%]\na,1,2,40\n", "another table holds the places"),
     ],

@@ -45,6 +45,7 @@ from icemap.boreholes.readers.layer_sense import (
     require_ice,
     require_parts,
 )
+from icemap.boreholes.readers.layer_slips import require_borders, require_one_hole
 from icemap.boreholes.readers.layer_units import require_unit
 from icemap.boreholes.records import (
     ASSUMED,
@@ -176,11 +177,14 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     require_schema(layers, table)
     require_one_spelling(layers, table)
     require_boreholes(table, found["site"].header, layers, sure="site" in source.columns)
+    going_on = require_one_hole(table, layers)
+    require_borders(table, layers)
     require_ice(table, found)
     require_parts(table, found, layers)
     require_own_masses(table, found, layers)
     require_dry_mass(table, found, layers, sure="gravimetric_water" in source.units)
-    for sentence in (*require_agreement(table, found, layers), *told_of_boreholes(layers)):
+    disagreeing = require_agreement(table, found, layers)
+    for sentence in (*going_on, *disagreeing, *told_of_boreholes(layers)):
         flags.add(first, ASSUMED, sentence)
     return Records(layers, flags.table())
 
