@@ -141,10 +141,10 @@ def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.
     again = layers.duplicated(["borehole", "top", "base"]) & layers[["top", "base"]].notna().all(
         axis=1
     )
-    reason[again] = "has the depths of an earlier row: the mean of both counts"
+    reason[again] = "has the depths of an earlier row: their mean counts"
     if "vic" in layers:
         copy = again & layers.duplicated(["borehole", "top", "base", "vic"])
-        reason[copy] = "has the depths and the ice of an earlier row, and counts once"
+        reason[copy] = "has the depths and the ice of an earlier row: their mean counts"
     return reason
 
 

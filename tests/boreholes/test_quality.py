@@ -234,8 +234,8 @@ def test_rows_with_the_depths_of_an_earlier_one_are_told_apart_from_overlaps() -
     )
     assert quality.check_overlap(table).tolist() == [
         "",
-        "has the depths of an earlier row: the mean of both counts",
-        "has the depths and the ice of an earlier row, and counts once",
+        "has the depths of an earlier row: their mean counts",
+        "has the depths and the ice of an earlier row: their mean counts",
         "overlaps the layer above it",
         "",
     ]
