@@ -257,14 +257,14 @@ def _read_parquet(url: str, path: Path) -> Table:
 
 
 def _read_csv(url: str, content: bytes, text_columns: Collection[str]) -> Table:
-    if not content.strip():
-        raise IcemapError(f"{url} is empty: check the file.")
     require_text(url, content)
     whole = decoded(content)
     if "\0" in whole:
         raise IcemapError(f"{url} holds zero bytes and is no CSV: save it again as CSV in UTF-8.")
     _require_known_letters(url, content, whole)
     text = _below_description(whole)
+    if not text.strip():
+        raise IcemapError(f"{url} is empty: check the file.")
     above = whole.count("\n", 0, len(whole) - len(text))
     separator = _separator(text)
     try:

@@ -18,6 +18,8 @@ CSV = b"site,vic [%]\na,40\n"
         ("a.csv", b"%PDF-1.7\n", "is a PDF"),
         ("a.csv", b"version https://git-lfs.github.com/spec/v1\noid 1\n", "'git lfs pull'"),
         ("a.csv", b"\n<!DOCTYPE html><title>Sign in</title>", "is a web page or XML"),
+        ("a.csv", b"\xef\xbb\xbf", "is empty"),
+        ("a.csv", b"sep=;\n", "is empty"),
         ("a.json", b'[{"site": "a", "vic": 40}]', "is JSON"),
     ],
 )
