@@ -46,7 +46,13 @@ def require_one_depth(
     IcemapError
         Naming the column, two rows, and what to do.
     """
-    keys = sites[["lon", "lat"]].round(5).assign(name=sites["site"].map(name_key) if named else "")
+    # Clipped, because rounding the absurd overflows.
+    keys = (
+        sites[["lon", "lat"]]
+        .clip(-1e12, 1e12)
+        .round(5)
+        .assign(name=sites["site"].map(name_key) if named else "")
+    )
     place = pd.Series(pd.factorize(pd.MultiIndex.from_frame(keys))[0], index=sites.index)
     given = sites[["lon", "lat", "value"]].notna().all(axis=1)
     for header in map(str, table.frame.columns):
