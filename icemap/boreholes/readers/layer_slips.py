@@ -115,9 +115,10 @@ def require_borders(table: Table, layers: pd.DataFrame) -> None:
     top, base = layers["top"].to_numpy(float), layers["base"].to_numpy(float)
     one = site[1:] == site[:-1]
     step = np.where(one, top[1:] - base[:-1], np.nan)
-    over = -step > np.maximum(SAME, 0.5 * (base[1:] - top[1:]))
-    # Where both ends are higher up the log begins again.
-    over &= (top[1:] > top[:-1]) | (base[1:] > base[:-1] + SAME)
+    # Where both ends are higher up the log begins again; what overlaps in part counts as a mean.
+    over = (top[1:] > top[:-1]) & (base[1:] <= base[:-1] + SAME)
+    over |= (base[1:] > base[:-1] + SAME) & (top[1:] <= top[:-1] + SAME)
+    over &= step < -SAME
     borders = pd.DataFrame({"site": site[1:], "touch": np.abs(step) <= SAME, "over": over})[one]
     counts = borders.groupby("site").agg(touch=("touch", "sum"), over=("over", "sum"))
     rows = borders.groupby("site").size()

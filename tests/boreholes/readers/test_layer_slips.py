@@ -70,6 +70,7 @@ def test_a_layer_that_reaches_over_the_next_one_of_a_log_is_named(
     [
         [HOLE[0], f"BH-3,{PLACE},0.5,1.3,2.25", *HOLE[2:]],
         [HOLE[0], f"BH-3,{PLACE},0.5,1.3,2.0", *HOLE[2:]],
+        [HOLE[0], f"BH-3,{PLACE},0.5,1.3,2.95", *HOLE[2:]],
         [*HOLE, *HOLE],
         [*HOLE, f"BH-3,{PLACE},0.5,0.5,5.6"],
         [*HOLE[:3], f"BH-3,{PLACE},0.5,0.6,0.7"],
