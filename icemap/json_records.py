@@ -323,6 +323,7 @@ class VariogramRecord(TypedDict):
     range_km: float
     nugget: NotRequired[float]
     mean_sd: NotRequired[float]
+    mean_doubt: NotRequired[float]
 
 
 class StorageRecord(TypedDict):

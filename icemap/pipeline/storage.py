@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from icemap.errors import IcemapError
 from icemap.json_records import VerificationRecord, read_record
 from icemap.pipeline.steps import Context, Facts, Step, nothing
@@ -11,21 +13,23 @@ def _make(context: Context) -> Facts:
     """Totals with their intervals."""
     from icemap.boreholes.sample_files import read_samples
     from icemap.predictors.cube import open_cube
-    from icemap.totals.ice_storage import ice_storage, write_ice_storage
-    from icemap.totals.opened_map import THICKNESS_M, ResidualFacts
+    from icemap.totals.ice_storage import region_totals, write_ice_storage
+    from icemap.totals.opened_map import THICKNESS_M, OpenedMap, ResidualFacts
     from icemap.totals.residuals import Residuals, map_residual_sd
 
     config = context.config
     remedy = "delete it, and make it again with 'icemap verify'"
     record = read_record(config.folder.verification, VerificationRecord, remedy)
     thickness = config.boreholes.thickness if config.boreholes is not None else THICKNESS_M
+
+    def written(facts: ResidualFacts) -> Facts:
+        table = region_totals(replace(OpenedMap.of(config.folder.map), residual=facts))
+        write_ice_storage(config.folder.storage, table, facts, preview=config.preview)
+        return {"regions": len(table)}
+
     if config.ensemble.recipe == "published":
         # Its bounds of a total are summed bounds of cells, without a residual.
-        table = ice_storage(config.folder.map, residual_sd={}, thickness_m=thickness)
-        write_ice_storage(
-            config.folder.storage, table, ResidualFacts(thickness), preview=config.preview
-        )
-        return {"regions": len(table)}
+        return written(ResidualFacts(thickness))
     if not {"rows", "observed", "mean"} <= record["folds"].get("knndm", {}).keys():
         raise IcemapError(
             f"{config.folder.verification} holds no predictions of kNNDM folds: {remedy}."
@@ -39,10 +43,7 @@ def _make(context: Context) -> Facts:
     residual_sd = (
         {} if variogram is None else map_residual_sd(open_cube(config.folder.cube), variogram)
     )
-    table = ice_storage(config.folder.map, residual_sd=residual_sd, thickness_m=thickness)
-    facts = ResidualFacts(thickness, variogram, residual_sd)
-    write_ice_storage(config.folder.storage, table, facts, preview=config.preview)
-    return {"regions": len(table)}
+    return written(ResidualFacts(thickness, variogram, residual_sd))
 
 
 STEP = Step(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import reduce
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
@@ -150,7 +150,10 @@ def ice_storage(
     if region is not None and region.lower().endswith(SUFFIXES):
         drawn = sum_polygons(opened, read_zones(region, attribute, layer), mask)
         return zone_totals(opened, drawn, mask, thickness_m)
-    return region_totals(opened, region, mask, residual_sd, thickness_m)
+    if residual_sd is not None:
+        known = ResidualFacts(opened.residual.thickness_m, None, residual_sd)
+        opened = replace(opened, residual=known)
+    return region_totals(opened, region, mask, thickness_m)
 
 
 def zone_totals(
@@ -188,7 +191,6 @@ def region_totals(
     opened: OpenedMap,
     region: str | None = None,
     mask: str = DEFAULT_MASK,
-    residual_sd: Mapping[str, float] | None = None,
     thickness_m: float | None = None,
 ) -> pd.DataFrame:
     """Totals of the regions of the ledger, or of one of them.
@@ -200,9 +202,6 @@ def region_totals(
         All when left out.
     mask : str
         Of :data:`icemap.mapping.zones.MASKS`.
-    residual_sd : mapping of str to float, optional
-        Standard deviation of the residual's total by region (``"region / mask"`` for other masks),
-        target unit x km2; that of the run when left out.
     thickness_m : float, optional
         Of the layer, for ice; that of the run when left out.
 
@@ -230,12 +229,11 @@ def region_totals(
             f"The map {opened.url} has no totals for the region '{region}': it has"
             f" {', '.join(chosen)}; or give a file of polygons."
         )
-    sd = opened.residual.sd if residual_sd is None else residual_sd
     depth = _depth(opened, thickness_m)
     names = sorted(chosen, key=lambda name: (_place(name), name))
     rows = []
     for name in names if region is None else [region]:
-        here = sd.get(total_name(name, mask), 0.0)
+        here = opened.residual.sd.get(total_name(name, mask), 0.0)
         every_mask = [part for (zone, _), part in parts.items() if zone == name]
         row = _row(opened, name, mask, chosen[name], here, depth)
         rows.append(with_mask(row, every_mask, depth))

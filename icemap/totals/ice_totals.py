@@ -22,6 +22,7 @@ def totals(
     held_out: float | None = None,
     bounds: tuple[float, float] | None = None,
     splits: Sequence[int] | None = None,
+    residual_doubt: float = 0.0,
 ) -> dict[str, float]:
     """Total of one region with its 95 % interval and the parts of its uncertainty.
 
@@ -43,6 +44,9 @@ def totals(
     splits : sequence of int, optional
         Number of the split of each replicate, where some share one; None takes each for a split of
         its own.
+    residual_doubt : float
+        Relative variance of the square of ``residual_sd``, see
+        :class:`icemap.totals.residual_field.Variogram`.
 
     Returns
     -------
@@ -83,9 +87,9 @@ def totals(
     )
     residual_variance = (scale * residual_sd) ** 2
     spread = ReplicateSpread.together(replicates, held_out)
-    half = spread.half_width(residual_variance)
+    half = spread.half_width(residual_variance, residual_doubt)
     if splits is not None and (apart := ReplicateSpread.apart(replicates, splits, held_out)):
-        half = min(half, apart.half_width(residual_variance))
+        half = min(half, apart.half_width(residual_variance, residual_doubt))
         spread = apart
     ensemble_variance = spread.variance
     variance = ensemble_variance + residual_variance

@@ -167,6 +167,13 @@ class OpenedMap:
         thickness_m : float or None
             Of the layer whose ice is counted; None for a mean of the target.
         """
+        variogram = self.residual.variogram
         return totals(
-            sums, residual_sd, thickness_m, self.held_out, self.target.limits, self.splits
+            sums,
+            residual_sd,
+            thickness_m,
+            self.held_out,
+            self.target.limits,
+            self.splits,
+            0.0 if variogram is None else variogram.mean_doubt,
         )

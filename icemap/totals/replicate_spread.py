@@ -103,16 +103,18 @@ class ReplicateSpread:
         )
         return cls(sampling, fitting, parts)
 
-    def half_width(self, residual_variance: float) -> float:
-        """Of the 95 % interval of a total whose residual has a variance besides.
+    def half_width(self, residual_variance: float, residual_doubt: float = 0.0) -> float:
+        """Of the 95 % interval of a total whose residual has a variance besides, and that variance
+        a relative variance of its own.
 
-        Few replicates know a variance badly: Student's t, with degrees of freedom after
-        Satterthwaite (1946, doi:10.2307/3002019).
+        Few replicates, and sites in clusters, know a variance badly: Student's t, with degrees of
+        freedom after Satterthwaite (1946, doi:10.2307/3002019).
         """
         from scipy.special import stdtrit
 
         variance = self.variance + residual_variance
         doubt = sum(part**2 / freedom for part, freedom in self.parts)
+        doubt += residual_variance**2 * residual_doubt / 2
         if doubt == 0 or variance == 0:
             return NORMAL_95 * float(np.sqrt(variance))
         return float(stdtrit(variance**2 / doubt, 0.975)) * float(np.sqrt(variance))

@@ -26,17 +26,22 @@ class Variogram:
     mean_sd : float
         Standard error of the mean of the residuals, target unit: an error that all cells of a map
         share, of which sites in clusters say little.
+    mean_doubt : float
+        Relative variance of the square of ``mean_sd``, which sites tell badly if the correlation
+        reaches far.
     """
 
     sill: float
     range_km: float
     nugget: float = 0.0
     mean_sd: float = 0.0
+    mean_doubt: float = 0.0
 
     def __post_init__(self) -> None:
-        if min(self.sill, self.nugget, self.mean_sd) < 0 or not self.range_km > 0:
+        if min(self.sill, self.nugget, self.mean_sd, self.mean_doubt) < 0 or not self.range_km > 0:
             raise ValueError(
-                f"variogram needs sill, nugget and mean_sd >= 0 and range_km > 0, got {self}"
+                "variogram needs sill, nugget, mean_sd and mean_doubt >= 0 and range_km > 0, got"
+                f" {self}"
             )
 
 

@@ -22,6 +22,10 @@ SHARES = (1e-6, 10.0)
 # Where the search is begun: the best of these ranges (km) and shares of the nugget.
 STARTS = tuple((range_km, share) for range_km in (50.0, 200.0, 800.0) for share in (0.25, 0.75))
 
+# Relative variance of a variance with three degrees of freedom: of more doubt than that the
+# curvature of a likelihood says nothing.
+MOST_DOUBT = 2 / 3
+
 Array = NDArray[np.float64]
 
 
@@ -57,7 +61,9 @@ def fit_variogram(
     The residuals are taken for a Gaussian field with an unknown mean, the exponential covariance,
     a nugget, and the variance of each site's own error. The likelihood is that of the contrasts,
     which are without the mean (Patterson & Thompson 1971, doi:10.1093/biomet/58.3.545): sites in
-    clusters, whose pairs all say the same, count for what they are worth. Of more than `MAX_SITES`
+    clusters, whose pairs all say the same, count for what they are worth. How well the standard
+    error of the mean is known follows from the information of the likelihood (Kenward & Roger 1997,
+    doi:10.2307/2533558). Of more than `MAX_SITES`
     sites so many are drawn at random, always the same.
 
     Examples
@@ -95,8 +101,10 @@ def fit_variogram(
     limits = [np.log(limit) for limit in (SHARES, RANGES_KM, SHARES)]
     at = minimize(contrasts.deviance, start, jac=True, method="L-BFGS-B", bounds=limits).x
     sill, range_km, nugget = (float(value) for value in np.exp(at))
-    mean_sd = float(np.sqrt(variance * contrasts.mean_variance(at)))
-    return Variogram(variance * sill, range_km, variance * nugget, mean_sd)
+    inside = np.array([low < value < high for value, (low, high) in zip(at, limits, strict=True)])
+    mean_variance, doubt = contrasts.mean_variance(at, inside)
+    mean_sd = float(np.sqrt(variance * mean_variance))
+    return Variogram(variance * sill, range_km, variance * nugget, mean_sd, min(doubt, MOST_DOUBT))
 
 
 @dataclass(frozen=True)
@@ -127,12 +135,26 @@ class _Contrasts:
         gradient = [along.sum(), (along * relative).sum(), nugget * np.trace(slope)]
         return float(deviance), np.array(gradient)
 
-    def mean_variance(self, logarithms: Array) -> float:
-        """Of the generalized least squares mean: 1 / 1' C^-1 1."""
-        from scipy.linalg import cho_solve
+    def mean_variance(self, logarithms: Array, inside: NDArray[np.bool_]) -> tuple[float, float]:
+        """Of the generalized least squares mean, 1 / 1' C^-1 1, and the variance of its logarithm.
 
-        factor = self._factor(logarithms)[2]
-        return float(1 / cho_solve((factor, True), np.ones(len(self.value))).sum())
+        The latter is by the curvature of the likelihood along the parameters that are not at a
+        limit.
+        """
+        relative, correlated, factor = self._factor(logarithms)
+        inverse = _inverse(factor)
+        ones = inverse.sum(axis=1)
+        total = ones.sum()
+        projector = inverse - np.outer(ones, ones / total)
+        nugget = np.exp(logarithms[2]) * np.eye(len(ones))
+        each = correlated, correlated * relative, nugget
+        along = [part for part, kept in zip(each, inside, strict=True) if kept]
+        if not along:
+            return float(1 / total), 0.0
+        slopes = np.array([ones @ part @ ones / total for part in along])
+        moved = [projector @ part for part in along]
+        information = np.array([[0.5 * np.vdot(one.T, other) for other in moved] for one in moved])
+        return float(1 / total), float(slopes @ np.linalg.pinv(information) @ slopes)
 
     def _factor(self, logarithms: Array) -> tuple[Array, Array, Array]:
         """Distances in ranges, correlated part of the covariance, and Cholesky factor of all of it

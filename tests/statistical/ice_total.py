@@ -93,6 +93,7 @@ def mean_ice(seed: int, replicates: int = REPLICATES) -> tuple[float, dict[str, 
         None,
         HELD_OUT,
         splits=split_numbers(replicates),
+        residual_doubt=variogram.mean_doubt,
     )
 
 

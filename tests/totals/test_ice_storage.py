@@ -314,6 +314,7 @@ def test_written_json_has_no_nan(map_url, tmp_path, values):
         "range_km": 300.0,
         "nugget": 0.0,
         "mean_sd": 0.0,
+        "mean_doubt": 0.0,
     }
     assert content["regions"][0]["share_ensemble"] is None
     assert content["regions"][0]["ice_km3"] == pytest.approx(table["ice_km3"][0])
@@ -339,6 +340,18 @@ def test_the_variogram_of_the_residuals_is_read_back_from_the_run(values, tmp_pa
     assert run_residual(url) == facts
     # What the sites' errors do not explain of the residuals' variance of 81.
     assert found.nugget + found.sill == pytest.approx(81 - 16, rel=0.3)
+
+
+def test_a_residual_that_the_sites_tell_badly_widens_the_interval_of_the_run(values, tmp_path):
+    url = make_run(tmp_path, VIC, values)
+    rows = {}
+    for doubt in (0.0, 0.5):
+        facts = ResidualFacts(5.0, Variogram(40.0, 300.0, mean_doubt=doubt), {"all": 2e7})
+        write_ice_storage(str(tmp_path / "ice_storage.json"), ice_storage(url), facts)
+        rows[doubt] = ice_storage(url, "all").iloc[0]
+    assert rows[0.5]["ice_km3_sd"] == pytest.approx(rows[0.0]["ice_km3_sd"])
+    half = {doubt: row["ice_km3_upper95"] - row["ice_km3"] for doubt, row in rows.items()}
+    assert half[0.5] > 1.2 * half[0.0]
 
 
 def test_unfinished_and_missing_ledgers_are_sentences(tmp_path, values):

@@ -11,6 +11,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from icemap.ensemble.folds import split_numbers
 from icemap.mapping.sums import RegionSums
@@ -86,12 +87,12 @@ def test_the_viewer_tells_them_apart_alike(replicates, tmp_path):
     script += f"""
 const t = {json.dumps(values.tolist())}, centre = t.reduce((a, b) => a + b) / t.length;
 const one = together(t, centre, 9), apart = toldApart(t, centre, {json.dumps(splits)}, 9);
-console.log(JSON.stringify([one, apart].map((s) => s && [s.variance, halfWidth(s, 2)])));
+console.log(JSON.stringify([one, apart].map((s) => s && [s.variance, halfWidth(s, 2, 0.5)])));
 """
     (tmp_path / "asked.js").write_text(script)
     found = json.loads(subprocess.check_output(["node", tmp_path / "asked.js"], text=True))
     expected = [
-        spread and [spread.variance, spread.half_width(2.0)]
+        spread and [spread.variance, spread.half_width(2.0, 0.5)]
         for spread in (
             ReplicateSpread.together(values, 0.1),
             ReplicateSpread.apart(values, splits, 0.1),
@@ -99,6 +100,15 @@ console.log(JSON.stringify([one, apart].map((s) => s && [s.variance, halfWidth(s
     ]
     assert found[0] == pytest.approx(expected[0], rel=1e-3)
     assert found[1] == (expected[1] and pytest.approx(expected[1], rel=2e-2))
+
+
+def test_a_residual_that_is_known_badly_widens_as_students_t():
+    """A relative variance of 0.5 is that of four degrees of freedom."""
+    alone = ReplicateSpread(0.0, 0.0, ())
+    assert alone.half_width(4.0) == pytest.approx(2 * 1.96, rel=1e-3)
+    assert alone.half_width(4.0, 0.5) == pytest.approx(2 * stats.t.ppf(0.975, 4))
+    spread = ReplicateSpread.together(drawn(np.random.default_rng(4), 40, 1.0, 0.5), 0.1)
+    assert spread.half_width(4.0) < spread.half_width(4.0, 0.5)
 
 
 def test_two_replicates_have_a_spread_and_one_has_none():

@@ -9,7 +9,7 @@ from icemap.sphere import arc_km, unit_vectors
 from icemap.totals import variogram_fit
 from icemap.totals.residual_field import Variogram, residual_total_sd
 from icemap.totals.residuals import Residuals
-from icemap.totals.variogram_fit import empirical_variogram, fit_variogram
+from icemap.totals.variogram_fit import MOST_DOUBT, empirical_variogram, fit_variogram
 
 
 def clustered(rng, clusters=40, each=8):
@@ -99,6 +99,19 @@ def test_sites_in_clusters_say_little_of_the_mean():
     found = [fit_variogram(lon, lat, drawn(rng, lon, lat, truth)) for _ in range(12)]
     middle = np.median([one.mean_sd for one in found])
     assert middle == pytest.approx(precision**-0.5, rel=0.15)
+
+
+@pytest.mark.parametrize("reach", [100.0, 1000.0])
+def test_the_doubt_is_how_much_the_variance_of_the_mean_differs_from_one_field_to_another(reach):
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        lon, lat = clustered(rng)
+        found.append(fit_variogram(lon, lat, drawn(rng, lon, lat, Variogram(4.0, reach, 2.0))))
+    variance = np.array([one.mean_sd for one in found]) ** 2
+    differs = variance.var() / variance.mean() ** 2
+    assert np.median([one.mean_doubt for one in found]) == pytest.approx(differs, rel=0.6)
+    assert max(one.mean_doubt for one in found) <= MOST_DOUBT
 
 
 def test_stations_that_are_each_one_value_are_taken_for_a_longer_range():

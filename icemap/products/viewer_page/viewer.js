@@ -301,10 +301,11 @@ function areaTotal(table, geometry, projection) {
   const totals = Array.from({ length: table.replicates }, (_, r) => scale * cells.reduce((sum, cell) => sum + cell.area * (table.low + step * codes[r * n + cell.index]), 0));
   const centre = totals.reduce((a, b) => a + b, 0) / totals.length;
   const residual = table.variogram ? scale ** 2 * residualVariance(cells, table.variogram) : 0;
+  const residualDoubt = table.variogram?.mean_doubt ?? 0;
   const enlargement = table.held_out ? (1 - table.held_out) / table.held_out : 1;
-  let spread = together(totals, centre, enlargement), half = halfWidth(spread, residual);
+  let spread = together(totals, centre, enlargement), half = halfWidth(spread, residual, residualDoubt);
   const apart = table.splits ? toldApart(totals, centre, table.splits, enlargement) : null;
-  if (apart) [spread, half] = [apart, Math.min(half, halfWidth(apart, residual))];
+  if (apart) [spread, half] = [apart, Math.min(half, halfWidth(apart, residual, residualDoubt))];
   const ensemble = spread.variance, variance = ensemble + residual;
   let low = centre - half, high = centre + half;
   if (table.thickness_m !== null) [low, high] = [Math.max(low, 0), Math.min(high, (area * table.thickness_m) / 1000)];
@@ -338,9 +339,9 @@ function toldApart(totals, centre, splits, enlargement) {
   return { variance, parts: [[factor * between, all.length - 1], [(1 / n - factor) * within, n - all.length]] };
 }
 
-function halfWidth(spread, residual) {
+function halfWidth(spread, residual, residualDoubt) {
   const variance = spread.variance + residual;
-  const doubt = spread.parts.reduce((sum, [part, freedom]) => sum + part ** 2 / freedom, 0);
+  const doubt = spread.parts.reduce((sum, [part, freedom]) => sum + part ** 2 / freedom, (residual ** 2 * residualDoubt) / 2);
   return student975(doubt && variance ? variance ** 2 / doubt : Infinity) * Math.sqrt(variance);
 }
 
