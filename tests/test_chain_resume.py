@@ -29,7 +29,7 @@ from icemap.virtual_arctic.demo import write_demo
 from tests.small_chain import COMMAND, in_little
 
 SETTINGS = {
-    "grid": {"west": -180, "south": 56, "east": 180, "north": 76, "resolution": 1, "chunk": 16},
+    "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 2, "chunk": 16},
     "predictors": ["maat", "snow_depth", "elevation", "slope", "deposit"],
     "ensemble": {
         "members": ["sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge"],
@@ -42,7 +42,7 @@ SETTINGS = {
     },
     "verification": {"folds": 3, "places": 300, "competitors": []},
 }
-CHUNKS = 2 * 23
+CHUNKS = 2 * 12
 
 
 def write_project(folder: Path) -> Path:
@@ -51,8 +51,8 @@ def write_project(folder: Path) -> Path:
     return config
 
 
-def start(config: Path, workers: int) -> subprocess.Popen:
-    program = [*COMMAND, "run", str(config), "--workers", str(workers)]
+def start(config: Path, *options: str) -> subprocess.Popen:
+    program = [*COMMAND, "run", str(config), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         program,
@@ -95,18 +95,18 @@ def undisturbed(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def killed_twice(tmp_path_factory) -> tuple[Path, dict[str, dict[str, int]], str]:
-    """A run killed in its cube and in its map (2 workers), then finished (1 worker), the records
+    """A run killed in its cube and in its map (2 workers), then finished (without any), the records
     there were at each kill, and its status after the last.
     """
     config = write_project(tmp_path_factory.mktemp("killed"))
     run, kept = config.parent / "run", {}
     for job in ("cube", "map"):
-        process = start(config, workers=2)
+        process = start(config, "--workers", "2")
         kill_at(process, run / "ledger" / job, 5)
         kept[job] = records_of(run / "ledger" / job)
         assert 5 <= len(kept[job]) < CHUNKS
     status = CliRunner().invoke(main, ["status", str(run)]).stdout
-    process = start(config, workers=1)
+    process = start(config, "--cluster", "serial")
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 0
     assert "map: continuing" in said
