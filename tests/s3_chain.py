@@ -149,10 +149,11 @@ class Bucket:
 
 
 def make_run(server: Any, folder: Path) -> Bucket:
-    """Inputs in the bucket, and the finished run next to them."""
+    """Inputs in the bucket, and the finished run next to them, made without workers."""
     write_inputs(folder)
     bucket = Bucket(server, "chain")
     bucket.upload(folder)
-    result = bucket.command(server.owner, "run", f"{bucket.url}/config.yaml", program=COMMAND)
+    words = ["run", f"{bucket.url}/config.yaml", "--cluster", "serial"]
+    result = bucket.command(server.owner, *words, program=COMMAND)
     assert result.returncode == 0, result.stderr
     return bucket
