@@ -310,19 +310,19 @@ class Cluster:
         for number in range(WORKERS):
             if f"worker-{number}" not in self.processes:
                 self.start_worker(f"worker-{number}", number)
-        deadline = time.monotonic() + 600
-        while self.names() != {f"worker-{number}" for number in range(WORKERS)}:
-            assert time.monotonic() < deadline, self.logs()
-            time.sleep(0.5)
-
-    def names(self) -> set[str]:
         from distributed import Client
 
+        expected = {f"worker-{number}" for number in range(WORKERS)}
+        deadline = time.monotonic() + 600
         with (
             dask.config.set(tls_config(self.folder / "certificates")),
             Client(self.address, timeout=300, set_as_default=False) as client,
         ):
-            return {worker["name"] for worker in client.scheduler_info()["workers"].values()}
+            while {
+                worker["name"] for worker in client.scheduler_info()["workers"].values()
+            } != expected:
+                assert time.monotonic() < deadline, self.logs()
+                time.sleep(0.5)
 
     def logs(self) -> str:
         return "\n".join(
