@@ -127,12 +127,13 @@ def test_of_the_folder_those_tests_run_that_run_the_line(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code)
     source = files["icemap/totals/m.py"].encode()
-    found = {}
-    for mutant in mutants_of("icemap/totals/m.py", source):
-        found[mutant.before, mutant.after] = tree.outcome(mutant)[0]
-    assert found["a < b", "(a <= b)"] == "failed"
-    assert found["a < b", "(a >= b)"] == "failed"
-    assert found["1", "2"] == "failed"
+    seen = {("a < b", "(a <= b)"), ("a < b", "(a >= b)"), ("1", "2")}
+    found = {
+        (mutant.before, mutant.after): tree.outcome(mutant)[0]
+        for mutant in mutants_of("icemap/totals/m.py", source)
+        if (mutant.before, mutant.after) in seen
+    }
+    assert found == dict.fromkeys(seen, "failed")
     assert (tree.checkout / "icemap/totals/m.py").read_bytes() == source
     assert tree.run_tests(["tests/totals", "-k", "nothing"], None, tmp_path)[0] == "passed"
     running = tree.traces(Path("tests/totals")).running("icemap/totals/m.py", 2)
