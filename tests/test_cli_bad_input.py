@@ -575,12 +575,12 @@ def test_a_file_of_the_run_with_other_content(finished, monkeypatch, file, step,
     assert "delete it" in said
 
 
-def test_a_tampered_ensemble(finished):
+def test_a_tampered_ensemble(finished, monkeypatch):
     run = finished.parent / "run"
     replicate = run / "ensemble" / "replicates" / "s001.json"
     replicate.write_text(replicate.read_text().replace("0.", "0.0", 1))
     shutil.rmtree(run / "map.zarr")
-    said = refused_by_cluster("map", finished)
+    said = refused_here(monkeypatch, "map", finished)
     assert f"{replicate} is not the file that the manifest describes" in said
     assert "map" not in _finished_steps(finished)
     assert "'map' comes before and is not done" in refused("publish", finished)
