@@ -77,7 +77,7 @@ def test_seven_kinds_of_commands_are_refused_while_a_run_is_made(tmp_path):
 
 def test_two_that_start_together_leave_a_whole_cube(tmp_path):
     config = write_project(tmp_path)
-    both = [start("cube", config, "--workers", 1) for _ in range(2)]
+    both = [start("cube", config, "--cluster", "serial") for _ in range(2)]
     assert_one_worked([end(process) for process in both])
     assert end(start("check", tmp_path / "run"))[0] == 0
 
