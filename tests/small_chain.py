@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from icemap.ensemble import fit_parts, predictor_weights
+from icemap.ensemble import fit_parts, predictor_weights, tuning
 from icemap.ensemble.quantile_forest import grow_quantile_forest
+from icemap.products.figures import style
 from icemap.products.figures.maps import map_figure, width_parts_figure
 from icemap.products.pages import run_report
 from icemap.verification import cross_validation
 
-TREES, PIXELS = 20, 150
+TREES, TUNING_FOLDS, PIXELS, DPI = 20, 3, 150, 40
 # The command in a process of its own, with workers, `in_little`.
 COMMAND = [sys.executable, str(Path(__file__).with_name("small_command.py"))]
 
@@ -41,9 +42,9 @@ SMALL = {
 
 @contextmanager
 def in_little() -> Iterator[None]:
-    """Chains that are made meanwhile, in this process, have small forests and coarse maps in their
-    report: of a few sites a tree costs the same whatever is in it, and all the folds together grow
-    thousands.
+    """Chains that are made meanwhile, in this process, have small forests, few folds by which they
+    choose, and coarse pictures in their report: of a few sites a tree or a member costs the same
+    whatever is in it, and all the folds together fit thousands.
     """
 
     grown_weights = predictor_weights.predictor_weights
@@ -58,6 +59,8 @@ def in_little() -> Iterator[None]:
         patch.setattr(fit_parts, "grow_quantile_forest", grown)
         for module in (predictor_weights, fit_parts, cross_validation):
             patch.setattr(module, "predictor_weights", weighed)
+        patch.setattr(tuning, "TUNING_FOLDS", TUNING_FOLDS)
         for draw in (map_figure, width_parts_figure):
             patch.setattr(run_report, draw.__name__, partial(draw, pixels=PIXELS))
+        patch.setattr(style.saved, "__kwdefaults__", {**style.saved.__kwdefaults__, "dpi": DPI})
         yield

@@ -45,7 +45,7 @@ CHUNK = 16
 SMALL = {
     "grid": {"west": -180, "south": 40, "east": 180, "north": 84, "resolution": 2, "chunk": CHUNK},
     "predictors": ["maat", "snow_depth", "elevation", "slope", "deposit", "sediment_thickness"],
-    "ensemble": {"replicates": 2, "folds": 3, "candidates": 0},
+    "ensemble": {"replicates": 2, "folds": 2, "candidates": 0},
     "verification": {"folds": 3, "places": 300},
 }
 VERIFICATION = SMALL["verification"]
