@@ -179,7 +179,8 @@ def test_status_tells_how_far_the_map_was_in_pixels(killed_twice):
     first, second = status.splitlines()[-2:]
     assert first.startswith("map        begun 20")
     assert first.endswith(f", not finished, {len(kept['map'])} parts in the ledger")
-    assert re.match(rf" +\d+\.\d % of {pixels:,} pixels(, about \d+ s left)?$", second)
+    stopped = "stopped: the same command continues"
+    assert re.fullmatch(rf" +\d+\.\d % of {pixels:,} pixels, {stopped}", second)
     after = CliRunner().invoke(main, ["status", str(run)]).stdout.splitlines()
     assert [line.split()[1] for line in after] == ["finished"] * len(STEPS)
 
