@@ -13,8 +13,6 @@ from icemap.boreholes.records import PERMAFROST_TABLE_SOURCES
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 NEIGHBOUR_KM = 1.0
-# Months in which a thaw depth is close to that of the permafrost table.
-LATE_SEASON = (8, 9, 10)
 # Standard error of a permafrost table by its source, m (choice): it changes by decimetres from year
 # to year and within metres, a neighbour's by more, a mapped one is that of a cell.
 TABLE_ERROR = {

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.permafrost_table import LATE_SEASON
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import as_text, words
 
@@ -51,7 +50,7 @@ def early_thaw(
         return thaw
     month = _months_of(table, header)
     early = np.isin(month, THAWING) | (np.isin(month, WINTER) & (depth < LEAST_THAW))
-    return np.asarray(thaw & early & ~np.isin(month, LATE_SEASON))
+    return np.asarray(thaw & early)
 
 
 def _months_of(table: Table, header: str) -> NDArray[np.float64]:

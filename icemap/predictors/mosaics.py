@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError
 from icemap.predictors.ascii_grids import words_of_header
 from icemap.predictors.class_tables import category_names
+from icemap.predictors.crs_spellings import cells_apart
 from icemap.predictors.declared import (
     Declared,
     Limits,
@@ -434,17 +435,10 @@ def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
 
 
 def _is_one_crs(one: Header, other: Header) -> bool:
-    """True for one CRS, in whatever spelling: the corners of a file are at the same places."""
-    if one.crs == other.crs:
-        return True
-    if one.crs is None or other.crs is None:
-        return False
-    import pyproj
-
-    rows, cols = one.shape
-    here = np.array([one.transform @ corner for corner in ((0, 0), (cols, rows))]).T
-    there = pyproj.Transformer.from_crs(one.crs, other.crs, always_xy=True).transform(*here)
-    return bool(np.abs(np.array(there) - here).max() <= TOLERANCE * abs(one.transform.a))
+    """True for one CRS, in whatever spelling."""
+    if one.crs is None or other.crs is None or one.crs == other.crs:
+        return one.crs == other.crs
+    return cells_apart(one.transform, one.shape, one.crs, other.crs) <= TOLERANCE
 
 
 def _require_side_by_side(name: str, parts: Sequence[Part]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from icemap.predictors.crs_spellings import cells_apart
 from icemap.predictors.disputes import Dispute, Heard
 from icemap.predictors.missing import same_code
 from icemap.units import same_unit, says_nothing
@@ -113,17 +114,9 @@ def _called(crs: Any) -> str:
 
 
 def _are_elsewhere(one: Any, other: Any) -> bool:
-    """True if two CRS put a corner of a raster at places half a cell or more apart: one CRS has
-    many spellings.
-    """
-    import pyproj
-
-    crs = [pyproj.CRS.from_user_input(dataset.crs.to_wkt()) for dataset in (one, other)]
-    rows, cols = one.shape
-    here = np.array([one.transform @ corner for corner in ((0, 0), (cols, rows))]).T
-    there = np.array(pyproj.Transformer.from_crs(*crs, always_xy=True).transform(*here))
-    # What is nowhere, or infinitely far, is elsewhere.
-    return not np.abs(there - here).max() < ELSEWHERE * abs(one.transform.a)
+    """True if the CRS of two readings of a raster put it at different places."""
+    crs = (dataset.crs.to_wkt() for dataset in (one, other))
+    return cells_apart(one.transform, one.shape, *crs) >= ELSEWHERE
 
 
 def _differ(one: Affine, other: Affine, shape: tuple[int, int]) -> bool:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.coordinates import parse_coordinates
 from icemap.boreholes.numbers import parse_numbers
-from icemap.boreholes.permafrost_table import LATE_SEASON
 from icemap.boreholes.records import (
     Flags,
     Problems,
@@ -32,6 +31,7 @@ PHYSICAL_TABLE = "tbl_Soil_Physical_2024.csv"
 STRATIGRAPHY_TABLE = "tbl_Soil_Stratigraphy_2024.csv"
 SOURCE = "Jorgenson et al. 2025"
 
+LATE_SEASON = (8, 9, 10)  # months in which a thaw depth is close to that of the permafrost table
 MEASURED_SAMPLES = ("vol", "grav", "ice")
 SUBSTITUTED = ("ave", "nearby")
 # Where all sites of the data set are (Alaska to Greenland, degrees): coordinates outside that fall
