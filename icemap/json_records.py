@@ -324,6 +324,8 @@ class VariogramRecord(TypedDict):
     nugget: NotRequired[float]
     mean_sd: NotRequired[float]
     mean_doubt: NotRequired[float]
+    far_sill: NotRequired[float]
+    far_range_km: NotRequired[float]
 
 
 class StorageRecord(TypedDict):

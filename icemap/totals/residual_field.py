@@ -13,7 +13,8 @@ from icemap.sphere import arc_km, unit_vectors
 
 @dataclass(frozen=True)
 class Variogram:
-    """Exponential variogram of the out-of-fold residuals: nugget + sill (1 - exp(-h / range)).
+    """Exponential variogram of the out-of-fold residuals: nugget + sill (1 - exp(-h / range)), and
+    the same once more where a second structure is nested in it that reaches farther.
 
     Attributes
     ----------
@@ -29,6 +30,8 @@ class Variogram:
     mean_doubt : float
         Relative variance of the square of ``mean_sd``, which sites tell badly if the correlation
         reaches far.
+    far_sill, far_range_km : float
+        Of the second structure; a sill of 0 where there is none.
     """
 
     sill: float
@@ -36,13 +39,22 @@ class Variogram:
     nugget: float = 0.0
     mean_sd: float = 0.0
     mean_doubt: float = 0.0
+    far_sill: float = 0.0
+    far_range_km: float = 1.0
 
     def __post_init__(self) -> None:
-        if min(self.sill, self.nugget, self.mean_sd, self.mean_doubt) < 0 or not self.range_km > 0:
+        variances = self.sill, self.nugget, self.mean_sd, self.mean_doubt, self.far_sill
+        if min(variances) < 0 or not min(self.range_km, self.far_range_km) > 0:
             raise ValueError(
-                "variogram needs sill, nugget, mean_sd and mean_doubt >= 0 and range_km > 0, got"
+                "variogram needs sills, nugget, mean_sd and mean_doubt >= 0 and ranges > 0, got"
                 f" {self}"
             )
+
+    @property
+    def structures(self) -> tuple[tuple[float, float], ...]:
+        """Sill and range (km) of each structure that is there."""
+        both = (self.sill, self.range_km), (self.far_sill, self.far_range_km)
+        return tuple((sill, range_km) for sill, range_km in both if sill > 0)
 
 
 def residual_total_sd(
@@ -95,19 +107,20 @@ def residual_total_sd(
     )
     places, block_weight, radius_km = _blocks(lon, lat, weight, max_blocks)
     variance = variogram.nugget * (float(weight @ weight) if cell_squares is None else cell_squares)
-    within = _mean_correlation_in_disc(radius_km / variogram.range_km)
-    variance += (
-        variogram.sill * float(block_weight**2 @ within)
-        + (variogram.mean_sd * float(weight.sum())) ** 2
-    )
+    variance += (variogram.mean_sd * float(weight.sum())) ** 2
+    for sill, range_km in variogram.structures:
+        within = _mean_correlation_in_disc(radius_km / range_km)
+        variance += sill * float(block_weight**2 @ within)
     for start in range(0, len(places), 256):
         rows = slice(start, start + 256)
-        chord = np.linalg.norm(places[rows, None] - places[None], axis=2)
-        correlation = _mean_correlation_between(
-            arc_km(chord), radius_km[rows, None], radius_km[None], variogram.range_km
-        )
-        correlation[np.arange(len(chord)), np.arange(start, start + len(chord))] = 0.0
-        variance += variogram.sill * float(block_weight[rows] @ correlation @ block_weight)
+        distance = arc_km(np.linalg.norm(places[rows, None] - places[None], axis=2))
+        here = np.arange(len(distance))
+        for sill, range_km in variogram.structures:
+            correlation = _mean_correlation_between(
+                distance, radius_km[rows, None], radius_km[None], range_km
+            )
+            correlation[here, start + here] = 0.0
+            variance += sill * float(block_weight[rows] @ correlation @ block_weight)
     return float(np.sqrt(variance))
 
 

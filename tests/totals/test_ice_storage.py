@@ -315,6 +315,8 @@ def test_written_json_has_no_nan(map_url, tmp_path, values):
         "nugget": 0.0,
         "mean_sd": 0.0,
         "mean_doubt": 0.0,
+        "far_sill": 0.0,
+        "far_range_km": 1.0,
     }
     assert content["regions"][0]["share_ensemble"] is None
     assert content["regions"][0]["ice_km3"] == pytest.approx(table["ice_km3"][0])

@@ -24,16 +24,16 @@ def great_circle(lon, lat):
 
 
 def covariance(lon, lat, variogram):
-    return variogram.sill * np.exp(
-        -great_circle(lon, lat) / variogram.range_km
-    ) + variogram.nugget * np.eye(len(lon))
+    distance = great_circle(lon, lat)
+    correlated = [sill * np.exp(-distance / reach) for sill, reach in variogram.structures]
+    return np.sum(correlated, axis=0) + variogram.nugget * np.eye(len(lon))
 
 
 @pytest.mark.parametrize("range_km", [60.0, 300.0, 2000.0])
-@pytest.mark.parametrize("nugget", [0.0, 30.0])
-def test_blocks_give_the_sum_over_all_pairs_of_cells(range_km, nugget):
+@pytest.mark.parametrize(("nugget", "far_sill"), [(0.0, 0.0), (30.0, 0.0), (30.0, 20.0)])
+def test_blocks_give_the_sum_over_all_pairs_of_cells(range_km, nugget, far_sill):
     lon, lat, weight = cells(Grid(20, 55, 50, 75, 0.5))
-    variogram = Variogram(sill=50.0, range_km=range_km, nugget=nugget)
+    variogram = Variogram(50.0, range_km, nugget, far_sill=far_sill, far_range_km=800.0)
     exact = np.sqrt(weight @ covariance(lon, lat, variogram) @ weight)
     assert residual_total_sd(lon, lat, weight, variogram, max_blocks=300) == pytest.approx(
         exact, rel=0.03
@@ -60,7 +60,7 @@ def test_limits_are_independence_and_full_correlation():
 
 
 def test_nonsense_is_refused():
-    with pytest.raises(ValueError, match="range_km > 0"):
+    with pytest.raises(ValueError, match="ranges > 0"):
         Variogram(1.0, 0.0)
 
 

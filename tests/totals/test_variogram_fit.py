@@ -23,7 +23,7 @@ def covariance(lon, lat, variogram):
     places = unit_vectors(lon, lat)
     distance = arc_km(np.linalg.norm(places[:, None] - places[None], axis=2))
     own = np.eye(len(lon)) * (variogram.nugget + 1e-9)
-    return variogram.sill * np.exp(-distance / variogram.range_km) + own
+    return own + sum(sill * np.exp(-distance / reach) for sill, reach in variogram.structures)
 
 
 def drawn(rng, lon, lat, variogram):
@@ -69,21 +69,23 @@ def test_the_likelihood_is_that_of_contrasts_without_the_mean():
     y, known = rng.normal(size=30), rng.uniform(0, 0.5, 30)
     contrasts = np.linalg.qr(np.column_stack([np.ones(30), rng.normal(size=(30, 29))]))[0][:, 1:]
 
-    def directly(sill, range_km, nugget):
-        full = covariance(lon, lat, Variogram(sill, range_km, nugget)) + np.diag(known)
+    def directly(nugget, sill, range_km, *far):
+        one = Variogram(sill, range_km, nugget, 0.0, 0.0, *far)
+        full = covariance(lon, lat, one) + np.diag(known)
         rest, z = contrasts.T @ full @ contrasts, contrasts.T @ y
         return np.linalg.slogdet(rest)[1] + z @ np.linalg.solve(rest, z)
 
     likelihood = variogram_fit._Contrasts(distance, y, known)
-    one, other = (0.5, 200.0, 0.4), (0.2, 50.0, 0.9)
+    one, other = (0.9, 0.2, 50.0), (0.4, 0.5, 200.0, 0.3, 900.0)
     found = [likelihood.deviance(np.log(at))[0] for at in (one, other)]
     assert found[0] - found[1] == pytest.approx(directly(*one) - directly(*other))
-    step = 1e-5 * np.eye(3)
+    step = 1e-5 * np.eye(5)
     slopes = [
-        (likelihood.deviance(np.log(one) + h)[0] - likelihood.deviance(np.log(one) - h)[0]) / 2e-5
+        (likelihood.deviance(np.log(other) + h)[0] - likelihood.deviance(np.log(other) - h)[0])
+        / 2e-5
         for h in step
     ]
-    np.testing.assert_allclose(likelihood.deviance(np.log(one))[1], slopes, rtol=1e-5)
+    np.testing.assert_allclose(likelihood.deviance(np.log(other))[1], slopes, rtol=1e-5)
 
 
 def test_sites_in_clusters_say_little_of_the_mean():
@@ -101,7 +103,41 @@ def test_sites_in_clusters_say_little_of_the_mean():
     assert middle == pytest.approx(precision**-0.5, rel=0.15)
 
 
-@pytest.mark.parametrize("reach", [100.0, 1000.0])
+def test_what_reaches_far_is_not_lost_where_clusters_tell_most_of_short_distances():
+    """Four stations some hundred kilometres apart in each of 25 regions, with six sites each: one
+    range would be that of the stations, and the mean known far too well.
+    """
+    rng = np.random.default_rng(10)
+    truth = Variogram(60.0, 8.0, 10.0, far_sill=40.0, far_range_km=300.0)
+    found, alone, true = [], [], []
+    for _ in range(6):
+        stations = np.repeat(clustered(rng, 25, 4), 6, axis=1)
+        lon, lat = stations + rng.normal(0, 0.03, stations.shape) * [[2.0], [1.0]]
+        residual = drawn(rng, lon, lat, truth)
+        found.append(fit_variogram(lon, lat, residual))
+        true.append(np.linalg.solve(covariance(lon, lat, truth), np.ones(len(lon))).sum() ** -0.5)
+        places = unit_vectors(lon, lat)
+        distance = arc_km(np.linalg.norm(places[:, None] - places[None], axis=2))
+        likelihood = variogram_fit._Contrasts(distance, residual, np.zeros(len(residual)))
+        starts = [[50.0, 50.0, reach] for reach in (10.0, 50.0, 200.0)]
+        alone.append(likelihood.mean_variance(likelihood.most_likely(starts)[0])[0] ** 0.5)
+    assert all(one.far_sill > 0 for one in found)
+    assert max(one.range_km for one in found) < 30
+    assert 100 < np.median([one.far_range_km for one in found]) < 900
+    assert np.median([one.mean_sd for one in found] / np.array(true)) == pytest.approx(1, rel=0.3)
+    assert np.median(np.array(alone) / true) < 0.8
+
+
+def test_one_structure_is_left_alone_where_the_field_has_one():
+    rng = np.random.default_rng(11)
+    found = []
+    for _ in range(12):
+        lon, lat = clustered(rng)
+        found.append(fit_variogram(lon, lat, drawn(rng, lon, lat, Variogram(4.0, 300.0, 2.0))))
+    assert sum(one.far_sill > 0 for one in found) <= 2
+
+
+@pytest.mark.parametrize("reach", [300.0, 1000.0])
 def test_the_doubt_is_how_much_the_variance_of_the_mean_differs_from_one_field_to_another(reach):
     found = []
     for seed in range(40):

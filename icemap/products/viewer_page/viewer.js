@@ -368,21 +368,24 @@ function covered(table, geometry, projection) {
   return cells;
 }
 
-// a'Ca for an exponential covariance; inside a cell the mean correlation over two random points of a disc of its area.
+// a'Ca for exponential covariances; inside a cell the mean correlation over two random points of a disc of its area.
 function residualVariance(cells, variogram) {
-  const { sill, range_km: reach, mean_sd: shared = 0 } = variogram;
+  const { sill, range_km: reach, far_sill: farSill = 0, far_range_km: farReach, mean_sd: shared = 0 } = variogram;
+  const structures = [[sill, reach], [farSill, farReach]].filter(([height]) => height > 0);
   const places = cells.map(({ lon, lat }) => [lon, lat].map((degrees) => (degrees * Math.PI) / 180)).map(([x, y]) => [Math.cos(y) * Math.cos(x), Math.cos(y) * Math.sin(x), Math.sin(y)]);
   let variance = 0, area = 0;
   for (let i = 0; i < cells.length; i++) {
     area += cells[i].area;
-    variance += cells[i].area ** 2 * withinDisc(Math.sqrt(cells[i].area / Math.PI) / reach);
+    for (const [height, range] of structures) variance += height * cells[i].area ** 2 * withinDisc(Math.sqrt(cells[i].area / Math.PI) / range);
     for (let j = 0; j < i; j++) {
       const chord = Math.hypot(places[i][0] - places[j][0], places[i][1] - places[j][1], places[i][2] - places[j][2]);
       const distance = EARTH_KM * 2 * Math.asin(Math.min(1, chord / 2));
-      if (distance < 12 * reach) variance += 2 * cells[i].area * cells[j].area * Math.exp(-distance / reach);
+      for (const [height, range] of structures) {
+        if (distance < 12 * range) variance += 2 * height * cells[i].area * cells[j].area * Math.exp(-distance / range);
+      }
     }
   }
-  return sill * variance + (shared * area) ** 2;
+  return variance + (shared * area) ** 2;
 }
 
 function withinDisc(radius) {
