@@ -22,6 +22,7 @@ from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import split_numbers
 from icemap.ensemble.gaussian_process import GaussianProcess
 from icemap.ensemble.inputs import predictors_of
+from icemap.ensemble.member_archive import member_archive
 from icemap.ensemble.members import CONSENSUS
 from icemap.ensemble.pool_parts import PoolParts, Shares
 from icemap.ensemble.quantile_forest import QuantileForest
@@ -100,12 +101,8 @@ def save_replicate(url: str, index: int, replicate: Replicate) -> dict[str, str]
     dict
         File name to SHA-256, for the manifest.
     """
-    import skops.io
-
     contents = {
-        f"replicates/{replicate_name(index)}.skops": skops.io.dumps(
-            dict(replicate.members), compresslevel=1
-        ),
+        f"replicates/{replicate_name(index)}.skops": member_archive(replicate.members),
         f"replicates/{replicate_name(index)}.json": (
             json.dumps(
                 {"bma": replicate.bma.to_dict(), "scale": replicate.scale.to_dict()},
