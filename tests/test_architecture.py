@@ -18,7 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = [
     *("addresses", "errors", "names", "settings_text", "json_records", "grid", "sphere", "land"),
     *("address_problems", "storage_problems", "store", "remote_stamps"),
-    *("shards", "zarr_groups", "gridded"),
+    *("file_kinds", "shards", "zarr_groups", "gridded"),
     *(
         "cards",
         "regions",

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from icemap.addresses import shown
 from icemap.boreholes.coordinates import Axis, parse_coordinates
-from icemap.boreholes.file_kinds import require_text
 from icemap.boreholes.split_coordinates import require_whole
 from icemap.boreholes.table_formats import (
     OTHER_WORKBOOKS,
@@ -32,6 +31,7 @@ from icemap.boreholes.table_formats import (
 )
 from icemap.boreholes.table_units import split_header
 from icemap.boreholes.text import MISSING, as_text, is_numeric
+from icemap.boreholes.text_files import require_text
 from icemap.boreholes.unit_row import units_below, with_units
 from icemap.errors import IcemapError
 from icemap.store import local_copy

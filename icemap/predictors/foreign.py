@@ -1,41 +1,40 @@
-"""What files are that nothing here reads, by how they begin, and what makes rasters of them."""
+"""What makes rasters of files that nothing here reads."""
 
 from __future__ import annotations
 
 from icemap.errors import IcemapError
+from icemap.file_kinds import START, FileKind, file_kind
 from icemap.source import Source
 from icemap.store import is_remote, local_path, read_start
 
-# So many bytes say what a file is.
-START = 1024
 UNPACK = "unpack it first, and name the file inside"
-KNOWN: tuple[tuple[bytes, str], ...] = (
-    (
-        b"\x0e\x03\x13\x01",
+REMEDIES = {
+    FileKind.HDF4: (
         "an HDF4 file (HDF-EOS), which the GDAL of icemap does not read: make a GeoTIFF of each"
         " layer with a GDAL that does (conda's gdal with libgdal-hdf4: gdalinfo lists the layers,"
-        " gdal_translate 'HDF4_EOS:EOS_GRID:\"FILE\":GRID:LAYER' LAYER.tif)",
+        " gdal_translate 'HDF4_EOS:EOS_GRID:\"FILE\":GRID:LAYER' LAYER.tif)"
     ),
-    (b"PK\x03\x04", f"a zip archive: {UNPACK}"),
-    (b"\x1f\x8b", f"packed by gzip: {UNPACK}"),
-    (b"BZh", f"packed by bzip2: {UNPACK}"),
-    (b"\xfd7zXZ", f"packed by xz: {UNPACK}"),
-    (b"7z\xbc\xaf", f"a 7-Zip archive: {UNPACK}"),
-    (b"Rar!", f"a RAR archive: {UNPACK}"),
-    (
-        b"version https://git-lfs",
-        "a pointer of Git LFS and not the file itself: get it with 'git lfs pull'",
+    FileKind.ZIP: f"a zip archive: {UNPACK}",
+    FileKind.GZIP: f"packed by gzip: {UNPACK}",
+    FileKind.BZIP2: f"packed by bzip2: {UNPACK}",
+    FileKind.XZ: f"packed by xz: {UNPACK}",
+    FileKind.SEVEN_ZIP: f"a 7-Zip archive: {UNPACK}",
+    FileKind.RAR: f"a RAR archive: {UNPACK}",
+    FileKind.TAR: f"a tar archive: {UNPACK}",
+    FileKind.GIT_LFS_POINTER: (
+        "a pointer of Git LFS and not the file itself: get it with 'git lfs pull'"
     ),
-    (b"MATLAB", "a file of MATLAB: write it as NetCDF or GeoTIFF there (ncwrite, geotiffwrite)"),
-    (
-        b"\x93NUMPY",
-        "an array of NumPy, which has no places: write it as GeoTIFF (rasterio)",
+    FileKind.MATLAB: (
+        "a file of MATLAB: write it as NetCDF or GeoTIFF there (ncwrite, geotiffwrite)"
     ),
-    (b"LASF", "a cloud of points: grid it first (pdal's writers.gdal)"),
-    (b"%PDF", "a PDF: get the raster that it was made of"),
-    (b"msid", "a MrSID image: make a GeoTIFF of it with a program that reads MrSID"),
-)
-PAGES = (b"<!doctype html", b"<html")
+    FileKind.NUMPY: "an array of NumPy, which has no places: write it as GeoTIFF (rasterio)",
+    FileKind.POINT_CLOUD: "a cloud of points: grid it first (pdal's writers.gdal)",
+    FileKind.PDF: "a PDF: get the raster that it was made of",
+    FileKind.MRSID: "a MrSID image: make a GeoTIFF of it with a program that reads MrSID",
+    FileKind.WEB_PAGE: (
+        "a web page and not a raster: its download has failed, or needs a login; get it again"
+    ),
+}
 
 
 def require_no_foreign(source: Source) -> None:
@@ -78,16 +77,10 @@ def what_it_is(url: str) -> str:
         return ""
     if not start:
         return "empty: its download has failed, or the disk was full; get it again"
-    for begins, said in KNOWN:
-        if start.startswith(begins):
-            return said
-    text = start.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
-    if text.startswith(PAGES):
-        return (
-            "a web page and not a raster: its download has failed, or needs a login; get it again"
-        )
-    if b"ustar" in start[256:264]:
-        return f"a tar archive: {UNPACK}"
+    kind = file_kind(start)
+    if kind in REMEDIES:
+        return REMEDIES[kind]
+    text = start.lower()
     if b"ncols" in text and b"nrows" in text:
         return (
             "an ASCII grid whose header GDAL does not know: it has to begin with ncols, and to have"

@@ -6,12 +6,13 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from icemap.errors import IcemapError
+from icemap.file_kinds import FileKind, file_kind
 from icemap.store import is_remote, local_path, read_start
 
 VECTOR_SUFFIXES = (".gpkg", ".shp", ".geojson", ".json", ".fgb")
-# How NetCDF and HDF5 begin, whatever their name: GDAL hears less of what they declare. Rasters of
-# its own formats in HDF5 are left to it.
-NETCDF_STARTS = (b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x89HDF\r\n\x1a\n")
+# Whatever their name: GDAL hears less of what they declare. Rasters of its own formats in HDF5 are
+# left to it.
+XARRAY_KINDS = (FileKind.NETCDF, FileKind.HDF5)
 GDAL_SUFFIXES = (".bag", ".kea")
 # What is called so in a bucket is not looked into.
 PLAIN = (
@@ -55,11 +56,11 @@ def is_for_xarray(url: str) -> bool:
         return False
     try:
         if is_remote(url):
-            return suffix not in PLAIN and _remote_start(url).startswith(NETCDF_STARTS)
+            return suffix not in PLAIN and file_kind(_remote_start(url)) in XARRAY_KINDS
         if not local_path(url).is_file():
             return False
         with local_path(url).open("rb") as file:
-            return file.read(8).startswith(NETCDF_STARTS)
+            return file_kind(file.read(8)) in XARRAY_KINDS
     except (OSError, IcemapError):
         # Which is said where it is opened.
         return False
