@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import reduce
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
@@ -73,7 +73,6 @@ def ice_storage(
     map_url: str | PathLike[str],
     region: str | PathLike[str] | None = None,
     mask: str = DEFAULT_MASK,
-    residual_sd: Mapping[str, float] | None = None,
     thickness_m: float | None = None,
     attribute: str | None = None,
     layer: str | None = None,
@@ -89,17 +88,14 @@ def ice_storage(
     Parameters
     ----------
     map_url : str
-        A finished map in its run folder; the totals come from the ledger next to it.
+        A finished map in its run folder; the totals come from the ledger next to it, the
+        correlated residual from ``ice_storage.json`` (none where there is no such file).
     region : str, optional
         One region of the ledger, all of them when left out; or a file of polygons (GeoPackage,
         GeoJSON ...), whose totals are summed from the replicates stored with the map.
     mask : str
         Which part of a cell counts, of :data:`icemap.mapping.zones.MASKS`: ``"fraction"`` is the
         permafrost fraction of the run.
-    residual_sd : mapping of str to float, optional
-        Per region (``"region / mask"`` for other masks), standard deviation of the total of the
-        correlated residual (target unit x km2). When left out: that of ``ice_storage.json`` next
-        to the map; no residual where there is no such file.
     thickness_m : float, optional
         Thickness of the layer, for ice; that of ``ice_storage.json`` when left out, else 5.
     attribute : str, optional
@@ -150,9 +146,6 @@ def ice_storage(
     if region is not None and region.lower().endswith(SUFFIXES):
         drawn = sum_polygons(opened, read_zones(region, attribute, layer), mask)
         return zone_totals(opened, drawn, mask, thickness_m)
-    if residual_sd is not None:
-        known = ResidualFacts(opened.residual.thickness_m, None, residual_sd)
-        opened = replace(opened, residual=known)
     return region_totals(opened, region, mask, thickness_m)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,11 @@ from icemap.grid import Grid
 from icemap.gridded import create_gridded, describe_gridded
 from icemap.mapping.map_schema import HELD_OUT, SPLITS, map_variables
 from icemap.mapping.sums import RegionSums, chunk_sums, to_records
+from icemap.mapping.zones import total_name
 from icemap.running.ledger import Ledger
-from icemap.totals.ice_storage import ice_storage, total_line, write_ice_storage
+from icemap.totals.ice_storage import ice_storage, region_totals, total_line, write_ice_storage
 from icemap.totals.ice_totals import totals
-from icemap.totals.opened_map import ResidualFacts, run_residual
+from icemap.totals.opened_map import OpenedMap, ResidualFacts, run_residual
 from icemap.totals.replicate_spread import ReplicateSpread
 from icemap.totals.residual_field import Variogram
 from icemap.totals.residuals import Residuals
@@ -111,8 +113,14 @@ def test_volume_is_area_times_fraction_times_thickness_times_content(map_url, va
     )
 
 
+def total_of_all(url: str, residual_sd: float, mask: str = "fraction") -> pd.Series:
+    """The row of the region "all" with a residual that no ``ice_storage.json`` holds."""
+    residual = ResidualFacts(sd={total_name("all", mask): residual_sd})
+    return region_totals(replace(OpenedMap.of(url), residual=residual), "all", mask).iloc[0]
+
+
 def test_limiting_cases_bracket(map_url):
-    row = ice_storage(map_url, "all", residual_sd={"all": 5e6}).iloc[0]
+    row = total_of_all(map_url, residual_sd=5e6)
     width = {
         case: row[f"ice_km3{case}_upper95"] - row[f"ice_km3{case}_lower95"]
         for case in ("_independent", "", "_correlated")
@@ -187,7 +195,7 @@ def paired_run(folder, values: np.ndarray, splits: list[int] | None) -> dict[str
     url = make_run(folder, VIC, values)
     attrs = {HELD_OUT: 0.1} | ({SPLITS: splits} if splits else {})
     describe_gridded(url, map_variables(VIC), attrs)
-    return dict(ice_storage(url, "all", residual_sd={"all": 1e6}).iloc[0])
+    return dict(total_of_all(url, residual_sd=1e6))
 
 
 def test_a_map_that_says_which_replicates_share_a_split_has_the_narrower_interval(tmp_path):
@@ -380,7 +388,7 @@ def test_the_residual_of_another_mask_is_read_back_from_the_run(values, tmp_path
     found = [ice_storage(url, "all", mask=mask).iloc[0] for mask in ("fraction", "whole")]
     assert [row["residual_sd"] for row in found] == [5e6, 9e6]
     for row, sd in zip(found, (5e6, 9e6), strict=True):
-        without = ice_storage(url, "all", mask=row["mask"], residual_sd={}).iloc[0]
+        without = total_of_all(url, residual_sd=0.0, mask=row["mask"])
         added = row["ice_km3_sd"] ** 2 - without["ice_km3_sd"] ** 2
         assert added == pytest.approx((sd * 0.005 / 100) ** 2)
 

@@ -110,7 +110,7 @@ def make_run(folder: Path) -> str:
     }
     write_ice_storage(
         str(folder / "ice_storage.json"),
-        ice_storage(url, residual_sd=residual),
+        ice_storage(url),
         ResidualFacts(5.0, VARIOGRAM, residual),
     )
     return url
