@@ -78,21 +78,6 @@ def check_source(source: Source, grid: Grid, *, masks: Sequence[MaskConfig] = ()
     return SourceCheck(tuple(problems), tuple(notes))
 
 
-def require_readable(source: Source, grid: Grid, *, masks: Sequence[MaskConfig] = ()) -> None:
-    """Refuse a source that a look at finds a problem with; see `check_source`.
-
-    Parameters
-    ----------
-    source : Source
-    grid : Grid
-    masks : sequence of MaskConfig
-        Those that it is the source of: their limits and parts of a cell are in its unit.
-    """
-    problems = check_source(source, grid, masks=masks).problems
-    if problems:
-        raise IcemapError(" ".join(problems))
-
-
 def source_problems(source: Source, grid: Grid, masks: Sequence[MaskConfig]) -> list[str]:
     """What is wrong with one source: it is opened, and some of it read, as for the cube.
 
