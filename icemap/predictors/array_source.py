@@ -131,7 +131,7 @@ def open_array(source: Source) -> Any:
 @contextmanager
 def open_tiles(source: Source) -> Any:
     """Open many files as one `Raster`; where they overlap, the first with a value counts."""
-    from icemap.predictors.mosaics import Header, lay_out
+    from icemap.predictors.mosaic_layout import Header, lay_out
 
     tiles = {url: source.model_copy(update={"url": url, "parts": ()}) for url in source.parts}
     headers, stamps = [], file_stamps(source)

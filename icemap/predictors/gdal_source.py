@@ -30,7 +30,8 @@ from icemap.store import exists, is_remote, read_start, read_text
 if TYPE_CHECKING:
     from affine import Affine
 
-    from icemap.predictors.mosaics import Band, Mosaic
+    from icemap.predictors.mosaic_bands import Band
+    from icemap.predictors.mosaics import Mosaic
 
 
 @contextmanager

@@ -1,0 +1,212 @@
+"""What files, and all files of a mosaic together, say of a band."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from icemap.errors import IcemapError
+from icemap.predictors.declared import (
+    Declared,
+    Limits,
+    listed_codes,
+    unadded_offset,
+    unapplied_scale,
+)
+from icemap.predictors.disputes import Dispute, Heard
+from icemap.predictors.months import Stamp, stamp_of_band
+from icemap.predictors.own_statistics import exact_statistics
+from icemap.units import same_unit, says_nothing
+
+# Compressions that change values: JPEG, but not JPEG2000, which may or may not.
+LOSSY = re.compile(r"JPEG(?!\d)")
+
+
+@dataclass(frozen=True)
+class Band:
+    """What a file, or all files of a mosaic, say of a band.
+
+    Attributes
+    ----------
+    declared : Declared
+    name : str
+        Empty where files call it differently.
+    is_alpha : bool
+    stamp : Stamp
+    conflict : str
+        A code of classes that two files name differently, in words; empty if there is none.
+    is_lossy : bool
+        True if the compression of a file changes values a little.
+    heard : Heard
+        What files say differently.
+    """
+
+    declared: Declared
+    name: str
+    is_alpha: bool
+    stamp: Stamp
+    conflict: str = ""
+    is_lossy: bool = False
+    heard: Heard = field(default_factory=Heard)
+
+
+def _heard_among(paths: Sequence[str], same: Sequence[Band]) -> Heard:
+    """What files say differently of one band."""
+    first, disputes = same[0].declared, []
+    for path, band in zip(paths, same):
+        own = band.declared
+        if not np.allclose((own.scale, own.offset), (first.scale, first.offset), rtol=1e-6, atol=0):
+            said = f"bands of {path} have another scale or offset than those of {paths[0]}"
+            disputes.append(Dispute(said, ("scale", "offset")))
+        are_silent = says_nothing(own.unit) and says_nothing(first.unit)
+        if not (are_silent or same_unit(own.unit, first.unit)):
+            said = f"bands of {path} have another unit than those of {paths[0]}"
+            disputes.append(Dispute(said, ("file_unit",)))
+    codes = [band.declared.nodata for band in same]
+    doubted = {
+        code: f"{path}, but not by all the files"
+        for path, code in zip(paths, codes)
+        if code is not None and np.isfinite(code) and any(code != other for other in codes)
+    }
+    return Heard(tuple(disputes[:1]), doubted)
+
+
+def require_one_order(name: str, paths: Sequence[str], bands: Sequence[tuple[Band, ...]]) -> None:
+    """Refuse files whose bands have the same names in another order.
+
+    Parameters
+    ----------
+    name : str
+        Of the source, for messages.
+    paths : sequence of str
+    bands : sequence of tuple of Band
+        Those of each file.
+    """
+    first = [band.name for band in bands[0]]
+    for path, own in zip(paths, bands):
+        names = [band.name for band in own]
+        if names != first and sorted(names) == sorted(first):
+            raise IcemapError(
+                f"The source '{name}': bands of {path} are {', '.join(names)}, those of {paths[0]}"
+                f" {', '.join(first)}: bring them into one order, with gdal_translate -b or"
+                " gdalbuildvrt."
+            )
+
+
+def joined(paths: Sequence[str], same: Sequence[Band]) -> Band:
+    """One band of all files: the names of its classes together.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    same : sequence of Band
+        That of each file.
+    """
+    classes: dict[int, str] = {}
+    where: dict[int, str] = {}
+    conflict = ""
+    for path, band in zip(paths, same):
+        for code, named in band.declared.classes.items():
+            known = classes.setdefault(code, named)
+            place = where.setdefault(code, path)
+            # Numbers of a table may be counts of its file.
+            if _plain(known) != _plain(named) and not _plain(named).isnumeric():
+                conflict = conflict or f"{code} '{known}' in {place} and '{named}' in {path}"
+    tables = [band.declared.table for band in same if band.declared.table]
+    heard = sum((band.heard for band in same), _heard_among(paths, same))
+    declared = replace(
+        same[0].declared,
+        classes=classes,
+        table=tables[0] if tables else "",
+        statistics=same[0].declared.statistics if len(same) == 1 else None,
+        doubted=heard.doubted,
+    )
+    name = same[0].name if len({band.name for band in same}) == 1 else ""
+    is_lossy = any(band.is_lossy for band in same)
+    return replace(
+        same[0],
+        declared=declared,
+        name=name,
+        conflict=conflict,
+        is_lossy=is_lossy,
+        heard=heard,
+    )
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def band_of(
+    dataset: Any, number: int, names: dict[int, str], words: dict[str, str], heard: Heard
+) -> Band:
+    """What one file says of a band.
+
+    Parameters
+    ----------
+    dataset : rasterio dataset
+        The file, opened.
+    number : int
+        Of the band, from 1.
+    names : dict of int to str
+        Of its classes, by code.
+    words : dict of str to str
+        Of a header that GDAL does not read, as tags are.
+    heard : Heard
+        What other files say otherwise.
+    """
+    from rasterio.enums import ColorInterp
+
+    tags = (
+        {**dataset.tags(), **dataset.tags(number)} if dataset.count == 1 else dataset.tags(number)
+    )
+    tags = {**words, **tags}
+    unit = dataset.units[number - 1] or next(
+        (tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags),
+        heard.unit,
+    )
+    scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
+    if (scale, offset) == (1.0, 0.0) and np.dtype(dataset.dtypes[number - 1]).kind in "iu":
+        # Other programs write the words of CF as tags, which GDAL does not apply.
+        scale, offset = _tagged(tags, "scale_factor", 1.0), _tagged(tags, "add_offset", 0.0)
+    is_scaled = (scale, offset) != (1.0, 0.0)
+    codes = [_tagged(tags, key, np.nan) for key in ("_fillvalue", "missing_value")]
+    has_colours = dataset.colorinterp[number - 1] == ColorInterp.palette
+    declared = Declared(
+        dtype=dataset.dtypes[number - 1],
+        unit=unit,
+        scale=scale,
+        offset=offset,
+        stored=Limits(missing=tuple(code for code in codes if np.isfinite(code))),
+        classes=names,
+        table="names of classes" if names else "a colour table" if has_colours else "",
+        description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
+        listed=listed_codes(tags),
+        unapplied="" if is_scaled else unapplied_scale(tags, np.dtype(dataset.dtypes[number - 1])),
+        unadded="" if is_scaled else unadded_offset(tags, np.dtype(dataset.dtypes[number - 1])),
+        nodata=dataset.nodatavals[number - 1],
+        gives_way=True,
+        statistics=exact_statistics(dataset.tags(number)),
+    )
+    return Band(
+        declared,
+        dataset.descriptions[number - 1] or "",
+        dataset.colorinterp[number - 1] == ColorInterp.alpha,
+        stamp_of_band(tags, dataset.tags()),
+        is_lossy=LOSSY.search(dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", ""))
+        is not None,
+        heard=heard,
+    )
+
+
+def _tagged(tags: Mapping[str, str], key: str, otherwise: float) -> float:
+    """The number in a tag, in capitals or not; ``otherwise`` where there is none."""
+    named = {name.lower(): value for name, value in tags.items()}
+    try:
+        return float(named[key])
+    except (KeyError, ValueError):
+        return otherwise
