@@ -21,7 +21,7 @@ from icemap.config_sections import TargetConfig
 from icemap.mapping.map_schema import OVERVIEWS, map_variables
 from icemap.names import RESERVED
 from icemap.pipeline.steps import Context
-from icemap.predictors.cube import FRACTION, VALID
+from icemap.predictors.cube_variables import FRACTION, VALID
 from icemap.running.run import SerialExecutor
 
 GRID = {"west": 100, "south": 60, "east": 140, "north": 76, "resolution": 1, "chunk": 16}

@@ -14,7 +14,7 @@ from icemap.words import source_words
 
 
 def _depends(context: Context) -> Any:
-    from icemap.predictors.cube import identity
+    from icemap.predictors.cube_variables import identity
 
     config = context.config
     inputs = {}

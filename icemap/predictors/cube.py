@@ -4,9 +4,7 @@ mapped marked ``valid``.
 
 from __future__ import annotations
 
-import re
 import socket
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -15,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap import __version__
 from icemap.config import Config
 from icemap.config_sections import GridConfig, MaskConfig
 from icemap.errors import IcemapError
@@ -23,11 +20,14 @@ from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, describe_gridded, open_gridded
 from icemap.json_records import CubeChunkRecord, PredictorFacts
 from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
+from icemap.predictors.cube_variables import FRACTION, VALID, cube_attrs, described
+
+# Scripts ask for what a predictor depends on next to what makes it.
+from icemap.predictors.cube_variables import identity as identity
 from icemap.predictors.fields import ChunkFields, value_range
 from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.vectors import require_layer
-from icemap.provenance import digest, fingerprint
 from icemap.source import Source
 from icemap.units import part_of_one
 from icemap.zarr_groups import write_chunk
@@ -35,20 +35,6 @@ from icemap.zarr_groups import write_chunk
 if TYPE_CHECKING:
     import xarray as xr
 
-VALID = Variable(
-    "valid",
-    "uint8",
-    {
-        "long_name": "cell is mapped: inside every mask and with every predictor",
-        "flag_values": [0, 1],
-        "flag_meanings": "no yes",
-    },
-)
-FRACTION = Variable(
-    "fraction",
-    "float32",
-    {"long_name": "part of the cell that counts in the ice storage", "units": "1"},
-)
 
 # Parts of a chunk along each side that are compressed by themselves, and their least size: of
 # 128 x 128 cells, Zarr's own work takes longer than their compression.
@@ -252,17 +238,6 @@ def read_at_once(chunk: int) -> int:
     return chunk // parts
 
 
-def cube_attrs(title: str, sources: Iterable[Source]) -> dict[str, str]:
-    """Attributes of the group of a cube."""
-    licences = dict.fromkeys(source.licence for source in sources if source.licence)
-    return {
-        "title": f"{title}: predictors",
-        "summary": f"{title}: predictors and masks of a map, aligned on one grid.",
-        "history": f"icemap {__version__}: aligned from the source that each variable names",
-        "license": "; ".join(licences) or "as each variable says",
-    }
-
-
 def plan_cube(config: Config, sources: Mapping[str, Source]) -> CubeBuild:
     """Plan the cube of a config, see `plan_build`."""
     return plan_build(config.folder.cube, config.grid, config.predictors, config.masks, sources)
@@ -362,17 +337,6 @@ def _resolved(source: Source, classes: Mapping[str, Mapping[int, str]]) -> Sourc
     )
 
 
-def identity(source: Source) -> list[Any]:
-    """What the values of a source depend on: its settings and the content of its files, but neither
-    their addresses nor words.
-    """
-    return [
-        source.settings(),
-        [leaf.url for leaf in source.leaves if leaf.is_virtual],
-        [fingerprint(url) for url in source.files],
-    ]
-
-
 def open_cube(url: str | PathLike[str], **storage_options: Any) -> xr.Dataset:
     """Open a predictor cube lazily; nodata is NaN.
 
@@ -421,74 +385,6 @@ def require_predictors(records: Sequence[Mapping[str, Any]], build: CubeBuild) -
                 f"The predictor '{name}' ({build.sources[name].origin}) has no value in any cell to"
                 " be mapped: check its extent, nodata and selection in the catalogue."
             )
-
-
-def flag_word(name: str) -> str:
-    """The name of a class as one word of ``flag_meanings``, of the letters that CF allows.
-
-    Letters of other alphabets stay: a name that says nothing would be worse.
-
-    Examples
-    --------
-    >>> flag_word("Cropland / other vegetation"), flag_word("Tree (open)"), flag_word("forêt")
-    ('Cropland_other_vegetation', 'Tree_open', 'foret')
-    """
-    plain = unicodedata.normalize("NFKD", name)
-    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return re.sub(r"[^\w.+@-]+", "_", plain).strip("_") or "_"
-
-
-def described(source: Source, how: Resampling | None, predictor: bool, note: str) -> Variable:
-    """One predictor or mask of a cube with all that is said about it.
-
-    Parameters
-    ----------
-    source : Source
-        With its classes.
-    how : Resampling or None
-        None for what is not resampled.
-    predictor : bool
-        False for a mask.
-    note : str
-        What was done to its values, empty if nothing.
-    """
-    attrs: dict[str, object] = {
-        "long_name": source.long_name,
-        "units": source.unit,
-        "family": source.family,
-        "kind": source.kind or "continuous",
-    }
-    attrs |= {
-        "source": source.origin,
-        "licence": source.licence,
-        "citation": source.citation,
-        "role": "predictor" if predictor else "mask",
-    }
-    if source.valid_range is not None:
-        attrs["valid_range"] = list(source.valid_range)
-    attrs["digest"] = digest(identity(source))
-    filled = (
-        [f"nearest value up to {source.fill_nearest} source cells away"]
-        if source.fill_nearest
-        else []
-    )
-    filled += [f"{source.fill_value:g}"] if source.fill_value is not None else []
-    if filled:
-        attrs["gaps_filled_with"] = ", then ".join(filled)
-    if source.derived is not None:
-        attrs["derivation"] = source.derived.text
-    if source.fraction_of:
-        attrs["fraction_of"] = ", ".join(source.classes[code] for code in source.fraction_of)
-    if note:
-        attrs["conversion"] = note
-    if how is not None:
-        attrs["resampling"] = how.method
-    if source.kind == "class":
-        attrs |= {
-            "flag_values": sorted(source.classes),
-            "flag_meanings": " ".join(flag_word(source.classes[c]) for c in sorted(source.classes)),
-        }
-    return Variable(source.name, "uint8" if source.kind == "class" else "float32", attrs)
 
 
 def _stored(values: NDArray[np.float32], source: Source) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import DIMENSIONS
 from icemap.paths import resolve
-from icemap.predictors.cube import described
+from icemap.predictors.cube_variables import described
 from icemap.predictors.sources import open_source
 from icemap.source import Source
 

@@ -13,7 +13,7 @@ from icemap.config_sections import CompareConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.mapping.map_schema import open_map, require_complete
-from icemap.predictors.cube import identity
+from icemap.predictors.cube_variables import identity
 from icemap.predictors.suffixes import suffix_of
 from icemap.products.compared_run import open_run
 from icemap.products.viewer_layers import SUFFIX

@@ -8,7 +8,7 @@ import pytest
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import Variable, create_gridded
-from icemap.predictors.cube import FRACTION, VALID
+from icemap.predictors.cube_variables import FRACTION, VALID
 from icemap.products.pages import predictors as predictors_page
 from icemap.products.pages.predictors import write_predictors_page
 from icemap.zarr_groups import write_chunk
