@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from icemap.bounds import in_words
 from icemap.catalog import load_sources
-from icemap.comparison.class_table import ClassTable, IceKind, OwnTotal, read_class_table
+from icemap.comparison.class_table import read_class_table
+from icemap.comparison.map_classes import ClassTable, IceKind, OwnTotal
 from icemap.comparison.native_areas import native_areas
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError

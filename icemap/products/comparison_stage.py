@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.comparison.agreement import Cells
-from icemap.comparison.class_table import ClassTable
+from icemap.comparison.map_classes import ClassTable
 from icemap.comparison.other_map import NO_CLASS, OtherMap
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
