@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from icemap.boreholes.coordinates import parse_coordinates
+from icemap.boreholes.csv_files import decoded
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import rounding_km
 from icemap.boreholes.records import (
@@ -30,7 +31,7 @@ from icemap.boreholes.records import (
     make_layers,
     require_schema,
 )
-from icemap.boreholes.tables import Table, decoded
+from icemap.boreholes.tables import Table
 from icemap.boreholes.text import as_text
 from icemap.errors import IcemapError
 from icemap.store import is_remote, join, list_names, local_path, read_bytes
