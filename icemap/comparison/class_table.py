@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from icemap.boreholes.table_units import split_header
 from icemap.boreholes.tables import Table, read_table
-from icemap.comparison.map_classes import (
+from icemap.comparison.classes import (
     ICE_KINDS,
     MAX_CLASSES,
     ClassTable,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 # Area of the ellipsoid's surface, to a part in a million; what has more is not on the globe.
 _GLOBE_KM2 = 510_065_622.0
+# Cells per side of what is read of a raster at once.
+WINDOW = 1024
+
+
+def windows(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of what is read at once of a raster of this shape."""
+    for top in range(0, shape[0], WINDOW):
+        for left in range(0, shape[1], WINDOW):
+            yield slice(top, min(top + WINDOW, shape[0])), slice(left, min(left + WINDOW, shape[1]))
 
 
 def native_areas(raster: Raster, rows: slice, cols: slice) -> NDArray[np.float64]:

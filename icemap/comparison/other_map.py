@@ -5,59 +5,32 @@ It is a raster of values, a raster of classes or polygons of classes, in any CRS
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.bounds import in_words
 from icemap.catalog import load_sources
+from icemap.comparison.class_maps import ClassMap, Values, class_areas
+from icemap.comparison.class_polygons import open_polygons
 from icemap.comparison.class_table import read_class_table
-from icemap.comparison.map_classes import ClassTable, IceKind, OwnTotal
-from icemap.comparison.native_areas import native_areas
+from icemap.comparison.classes import ClassTable, IceKind, OwnTotal
+from icemap.comparison.native_areas import native_areas, windows
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.predictors.align import Raster, Resampling, align, require_overlap, resampling
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
-from icemap.predictors.sources import open_layer_of, open_source
+from icemap.predictors.sources import open_source
 from icemap.predictors.suffixes import VECTOR_SUFFIXES, is_for_xarray, suffix_of
-from icemap.predictors.vectors import require_layer
-from icemap.source import Rasterize, Source
+from icemap.source import Source
 from icemap.store import exists, file_name, is_remote, local_path
 from icemap.units import says_nothing
-
-if TYPE_CHECKING:
-    import geopandas as gpd
-
-# Part of a cell of which a map must say something for the cell to be compared.
-MIN_KNOWN = 0.5
-# Cells per side of what is read of a map at once, for the total over its own extent.
-WINDOW = 1024
-NO_CLASS = 255
-
-
-@dataclass(frozen=True)
-class Values:
-    """What a map says of the cells of a chunk, (rows, columns), NaN where it says nothing.
-
-    Attributes
-    ----------
-    middle : ndarray
-    low, high : ndarray, optional
-        Where the map gives a range.
-    index : ndarray of uint8, optional
-        The class that has most of the cell, its position in the table; 255 where there is none.
-    """
-
-    middle: NDArray[np.float64]
-    low: NDArray[np.float64] | None = None
-    high: NDArray[np.float64] | None = None
-    index: NDArray[np.uint8] | None = None
 
 
 class OtherMap(Protocol):
@@ -114,7 +87,7 @@ class ValueMap:
         if depth_m is None:
             return None
         area = volume = 0.0
-        for rows, cols in _windows(self.raster.shape):
+        for rows, cols in windows(self.raster.shape):
             values = self.raster.read(rows, cols).astype(np.float64)
             known = np.isfinite(values)
             if known.any():
@@ -122,68 +95,6 @@ class ValueMap:
                 area += float(cells.sum())
                 volume += float(cells @ values[known]) / 100 * depth_m / 1000
         return OwnTotal(area, (area,) * 3, (volume,) * 3, (depth_m, depth_m))
-
-
-@dataclass(frozen=True)
-class ClassMap:
-    """Classes and the table of what they hold.
-
-    Attributes
-    ----------
-    raster : Raster
-        Of the codes, or for polygons of positions in the table.
-    index_of : callable
-        Position in the table of each value of the raster; -1 where there is none.
-    areas : callable
-        Area of each class over the whole map, km2, by code.
-    """
-
-    raster: Raster
-    grid: Grid
-    table: ClassTable
-    ice: IceKind | None
-    depth_m: float | None
-    index_of: Callable[[NDArray[Any]], NDArray[np.int64]]
-    areas: Callable[[], dict[str, float]]
-    kind: str
-    range_is: str = "the range of its classes"
-
-    def values(self, chunk: Chunk) -> Values:
-        table = self.table.classes
-        known = np.array([one.is_known for one in table])
-        share = self._aligned(chunk, known.astype(float), 0.0, "share")
-        here = share >= MIN_KNOWN
-        if not here.any():
-            empty = np.full(chunk.shape, np.nan)
-            return Values(empty, empty, empty, np.full(chunk.shape, NO_CLASS, dtype=np.uint8))
-        contents = np.array([(one.low, one.middle, one.high) for one in table])
-        low, middle, high = (
-            np.where(here, self._aligned(chunk, column, np.nan, "share"), np.nan)
-            for column in contents.T
-        )
-        positions = np.where(known, np.arange(len(table), dtype=float), np.nan)
-        index = self._aligned(chunk, positions, np.nan, "class")
-        index[~here | ~np.isfinite(index)] = NO_CLASS
-        return Values(middle, low, high, index.astype(np.uint8))
-
-    def _aligned(
-        self, chunk: Chunk, by_class: NDArray[np.float64], elsewhere: float, kind: Any
-    ) -> NDArray[np.float64]:
-        """A value of each class on the grid, averaged by area or, of positions, the most
-        frequent.
-        """
-        padded = np.append(by_class, elsewhere)
-
-        def read(rows: slice, cols: slice) -> NDArray[np.float32]:
-            return padded[self.index_of(self.raster.read(rows, cols))].astype(np.float32)
-
-        raster = replace(self.raster, kind=kind, read=read)
-        return align(raster, self.grid, chunk, resampling(raster, self.grid)).astype(np.float64)
-
-    def own_total(self, depth_m: float | None) -> OwnTotal | None:
-        if depth_m is None and self.table.depth is None:
-            return None
-        return self.table.total(self.areas(), depth_m)
 
 
 @contextmanager
@@ -229,7 +140,7 @@ def open_other(
         return
     table = read_class_table(classes, target.unit, numbers=not vector, ice=ice)
     if vector:
-        with _polygons(source, grid, table, attribute) as found:
+        with open_polygons(source, grid, table, attribute) as found:
             yield found
         return
     if attribute is not None:
@@ -332,114 +243,3 @@ def _require_bounds(values: NDArray[np.float64], target: TargetConfig, name: str
             f" {target.unit}: describe its unit, nodata and scale in a catalogue, and name that"
             " with --catalog."
         )
-
-
-def class_areas(
-    raster: Raster, table: ClassTable, index_of: Callable[[NDArray[Any]], NDArray[np.int64]]
-) -> dict[str, float]:
-    """Area of each class of a raster in its own cells, km2, by code.
-
-    Parameters
-    ----------
-    raster : Raster
-        Of class codes.
-    table : ClassTable
-        What the classes hold.
-    index_of : callable
-        From codes to rows of the table.
-    """
-    found = np.zeros(len(table.classes))
-    for rows, cols in _windows(raster.shape):
-        index = index_of(raster.read(rows, cols))
-        here = index >= 0
-        if here.any():
-            areas = native_areas(raster, rows, cols)
-            found += np.bincount(index[here], areas[here], minlength=len(found))
-    return {one.code: float(km2) for one, km2 in zip(table.classes, found, strict=True)}
-
-
-def _windows(shape: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
-    for top in range(0, shape[0], WINDOW):
-        for left in range(0, shape[1], WINDOW):
-            yield slice(top, min(top + WINDOW, shape[0])), slice(left, min(left + WINDOW, shape[1]))
-
-
-@contextmanager
-def _polygons(
-    source: Source, grid: Grid, table: ClassTable, attribute: str | None
-) -> Iterator[ClassMap]:
-    """Polygons as a raster of positions in the table, whatever their codes look like."""
-    layer = None
-    if source.rasterize is not None:
-        layer, attribute = source.rasterize.layer, attribute or source.rasterize.attribute
-    if attribute is None:
-        raise IcemapError(
-            f"{source.name} holds polygons: name the column with the codes of the table with"
-            " --attribute."
-        )
-    names = {k: one.name for k, one in enumerate(table.classes)}
-    rasterize = Rasterize(into="class", attribute=attribute, layer=layer)
-    update = {"kind": "class", "classes": names, "rasterize": rasterize, "fraction_of": ()}
-    source = source.model_copy(update=update)
-    open_layer_of(source, grid)  # which says what is wrong with the file
-    shapes = _read_shapes(source, layer)
-    positions = {one.code: k for k, one in enumerate(table.classes)}
-    written: dict[str, int] = {}
-    for value in shapes[attribute].dropna().unique():
-        code = _as_code(value)
-        if code not in positions:
-            raise IcemapError(
-                f"{source.name} holds '{code}' in '{attribute}', which {table.file} does not have:"
-                " add a row for it, without numbers if the class holds no ice."
-            )
-        written[str(value)] = positions[code]
-    rasterize = rasterize.model_copy(update={"codes": written})
-    source = source.model_copy(update={"rasterize": rasterize})
-    require_layer(open_layer_of(source, grid), grid)
-    with open_source(source, grid) as raster:
-        require_overlap(raster, grid)
-        yield ClassMap(
-            raster,
-            grid,
-            table,
-            table.ice,
-            table.depth,
-            lambda values: np.where(np.isfinite(values), values, -1).astype(np.int64),
-            cache(lambda: _shape_areas(shapes, attribute)),
-            "polygons of classes",
-        )
-
-
-def _read_shapes(source: Source, layer: str | None) -> gpd.GeoDataFrame:
-    import geopandas as gpd
-
-    shapes = gpd.read_file(gdal_path(source.url), **({} if layer is None else {"layer": layer}))
-    if source.crs is not None:
-        shapes = shapes.set_crs(source.crs, allow_override=True)
-    return shapes[shapes.geometry.notna() & ~shapes.geometry.is_empty]
-
-
-def _as_code(value: object) -> str:
-    """A value of an attribute as a table writes it: 3.0 is the code 3."""
-    text = str(value).strip()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return str(int(number)) if number.is_integer() else text
-
-
-def _shape_areas(shapes: gpd.GeoDataFrame, attribute: str) -> dict[str, float]:
-    """Area of the polygons of each code on the ellipsoid, km2."""
-    # Around the pole neither the date line nor the pole itself needs care.
-    edge = (
-        0.2 if shapes.crs.is_geographic else 20_000 / shapes.crs.axis_info[0].unit_conversion_factor
-    )
-    north = shapes.set_geometry(shapes.geometry.segmentize(edge)).to_crs(
-        "+proj=laea +lat_0=90 +datum=WGS84"
-    )
-    area = north.geometry.make_valid().area / 1e6
-    return {
-        str(code): float(km2)
-        for code, km2 in area.groupby(shapes[attribute].map(_as_code)).sum().items()
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from icemap.comparison.map_classes import OwnTotal
+from icemap.comparison.classes import OwnTotal
 from icemap.comparison.result import Footing, Party
 
 # Samples of Mohammadi & Hayley 2024 (doi:10.5281/zenodo.14538524) with both quantities: mean

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from icemap.comparison.map_classes import IceKind, OwnTotal
+from icemap.comparison.classes import IceKind, OwnTotal
 
 # Of the zones of which totals are given, in the order of the page.
 GROUPS = {

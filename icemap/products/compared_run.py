@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from icemap.comparison.map_classes import IceKind, OwnTotal
-from icemap.comparison.other_map import Values
+from icemap.comparison.class_maps import Values
+from icemap.comparison.classes import IceKind, OwnTotal
 from icemap.comparison.result import Total
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError

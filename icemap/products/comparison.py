@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from icemap.addresses import recorded
-from icemap.comparison.map_classes import ICE_KINDS
+from icemap.comparison.classes import ICE_KINDS
 from icemap.comparison.result import Comparison
 from icemap.config_sections import CompareConfig
 from icemap.errors import IcemapError

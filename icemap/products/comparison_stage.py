@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.comparison.agreement import Cells
-from icemap.comparison.map_classes import ClassTable
-from icemap.comparison.other_map import NO_CLASS, OtherMap
+from icemap.comparison.class_maps import NO_CLASS
+from icemap.comparison.classes import ClassTable
+from icemap.comparison.other_map import OtherMap
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid

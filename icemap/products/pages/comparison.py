@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from icemap.comparison.map_classes import OwnTotal
+from icemap.comparison.classes import OwnTotal
 from icemap.comparison.result import GROUPS, Comparison, Total, ZoneResult
 from icemap.mapping.map_schema import open_map, target_of
 from icemap.products.figures.comparison import comparison_maps, joint_figure, totals_figure
