@@ -12,22 +12,9 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import align, fill_nearest, require_overlap, resampling
 from icemap.predictors.sources import open_source
-from icemap.source import Source
+from tests.small_rasters import source, write_tif
 
 pytestmark = pytest.mark.quick
-
-
-def source(path, **keys):
-    return Source(
-        **{
-            "name": "field",
-            "family": "climate",
-            "long_name": "a field",
-            "unit": "1",
-            "url": str(path),
-            **keys,
-        }
-    )
 
 
 def whole(path, grid, chunk=10_000, **keys):
@@ -38,22 +25,6 @@ def whole(path, grid, chunk=10_000, **keys):
         for part in grid.chunks(chunk):
             out[part.rows, part.cols] = align(raster, grid, part, how)
     return out, how
-
-
-def write_tif(path, values, transform, crs="EPSG:4326", nodata=None):
-    rows, cols = values.shape
-    profile = {
-        "driver": "GTiff",
-        "height": rows,
-        "width": cols,
-        "count": 1,
-        "dtype": values.dtype,
-        "transform": transform,
-        "nodata": nodata,
-    }
-    with rasterio.open(path, "w", crs=crs, **profile) as dataset:
-        dataset.write(values, 1)
-    return path
 
 
 def smooth(lon, lat):
@@ -222,7 +193,7 @@ def test_swapped_axes_are_named(tmp_path: Path) -> None:
         with pytest.raises(
             IcemapError,
             match=(
-                r"'field' .* latitudes up to 180 and longitudes of at most 84: its axes are swapped"
+                r"'a' .* latitudes up to 180 and longitudes of at most 84: its axes are swapped"
             ),
         ):
             whole(tmp_path / file, Grid(0, 40, 90, 80, 0.5))
@@ -483,7 +454,7 @@ def test_bad_rasters_are_refused_by_name(tmp_path: Path, keys, make, sentence) -
     make(tmp_path / "a.tif")
     with pytest.raises(IcemapError, match=sentence) as error:
         whole(tmp_path / "a.tif", Grid(0, 50, 10, 60, 1), **keys)
-    assert "'field'" in str(error.value)
+    assert "'a'" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -499,7 +470,7 @@ def test_bad_bands_are_refused_by_name(tmp_path: Path, keys, sentence) -> None:
     path = write_tif(tmp_path / "a.tif", np.ones((4, 4), "f4"), Affine(1, 0, 0, 0, -1, 60))
     with pytest.raises(IcemapError, match=sentence) as error:
         whole(path, Grid(0, 56, 4, 60, 1), **keys)
-    assert "'field'" in str(error.value)
+    assert "'a'" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -14,24 +14,11 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.align import Raster
 from icemap.predictors.sources import open_source
-from icemap.source import Source
+from tests.small_rasters import source
 
 pytestmark = pytest.mark.quick
 
 GRID = Grid(100, 60, 110, 66, 1)
-
-
-def source(path, **keys) -> Source:
-    return Source(
-        **{
-            "name": "a",
-            "url": str(path),
-            "family": "climate",
-            "long_name": "a",
-            "unit": "1",
-            **keys,
-        }
-    )
 
 
 def read(path, **keys) -> np.ndarray:

@@ -9,7 +9,7 @@ from rasterio.shutil import copy
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.sources import open_source
-from icemap.source import Source
+from tests.small_rasters import source
 
 pytestmark = pytest.mark.quick
 
@@ -49,17 +49,7 @@ def write(path, value=10.0, unit="", dtype="f4", colours=None, tags=None, **keys
 
 
 def opened(path, **keys):
-    source = Source(
-        **{
-            "name": "a",
-            "url": str(path),
-            "family": "climate",
-            "long_name": "a",
-            "unit": "1",
-            **keys,
-        }
-    )
-    with open_source(source, GRID) as raster:
+    with open_source(source(path, **keys), GRID) as raster:
         return raster, raster.read(slice(0, 6), slice(0, 10))
 
 

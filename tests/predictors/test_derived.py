@@ -6,7 +6,6 @@ import geopandas
 import numpy as np
 import pyproj
 import pytest
-import rasterio
 import xarray as xr
 import yaml
 from affine import Affine
@@ -20,6 +19,7 @@ from icemap.predictors.derived import EARTH_RADIUS_KM, Window, derive, distance_
 from icemap.predictors.fields import ChunkFields
 from icemap.predictors.sources import open_source
 from icemap.source import Derivation
+from tests.small_rasters import write_tif
 
 pytestmark = pytest.mark.quick
 META = {"family": "topography", "long_name": "a field", "unit": "m"}
@@ -61,25 +61,6 @@ def built(url, names, grid, chunk=10_000):
         for name in names:
             out[name][part.rows, part.cols] = fields.read(sources[name])
     return out
-
-
-def write_tif(path, values, transform):
-    rows, cols = values.shape[-2:]
-    bands = values.reshape(-1, rows, cols)
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=rows,
-        width=cols,
-        count=len(bands),
-        dtype=values.dtype,
-        transform=transform,
-        crs="EPSG:4326",
-        nodata=np.nan,
-    ) as f:
-        f.write(bands)
-    return path
 
 
 def window(latitudes, columns, step):

@@ -21,25 +21,10 @@ from icemap.predictors.align import resampling
 from icemap.predictors.cube import plan_cube
 from icemap.predictors.fields import ChunkFields
 from icemap.predictors.sources import open_source
+from tests.small_rasters import write_tif
 
 pytestmark = pytest.mark.quick
 META = {"family": "topography", "long_name": "a field", "unit": "1"}
-
-
-def write_tif(path, values, transform, crs="EPSG:4326", nodata=None):
-    rows, cols = values.shape
-    profile = {
-        "driver": "GTiff",
-        "height": rows,
-        "width": cols,
-        "count": 1,
-        "dtype": values.dtype,
-        "transform": transform,
-        "nodata": nodata,
-    }
-    with rasterio.open(path, "w", crs=crs, **profile) as dataset:
-        dataset.write(values, 1)
-    return path
 
 
 def catalog(folder, entries, **files):

@@ -8,7 +8,6 @@ import geopandas as gpd
 import numpy as np
 import pyproj
 import pytest
-import rasterio
 import shapely
 import xarray as xr
 from affine import Affine
@@ -18,7 +17,7 @@ from icemap.grid import Grid
 from icemap.predictors.align import align, require_overlap, resampling
 from icemap.predictors.frames import frame_of
 from icemap.predictors.sources import open_source
-from icemap.source import Source
+from tests.small_rasters import source, write_tif
 
 pytestmark = pytest.mark.quick
 
@@ -44,19 +43,6 @@ IN_RADIANS = (
 )
 
 
-def source(path, **keys) -> Source:
-    return Source(
-        **{
-            "name": "a",
-            "url": str(path),
-            "family": "climate",
-            "long_name": "a",
-            "unit": "1",
-            **keys,
-        }
-    )
-
-
 def whole(path, grid: Grid, chunk: int = 1000, **keys) -> np.ndarray:
     out = np.full(grid.shape, np.nan, np.float32)
     with open_source(source(path, **keys), grid) as raster:
@@ -65,16 +51,6 @@ def whole(path, grid: Grid, chunk: int = 1000, **keys) -> np.ndarray:
         for part in grid.chunks(chunk):
             out[part.rows, part.cols] = align(raster, grid, part, how)
     return out
-
-
-def write(path: Path, values, transform, crs="EPSG:4326", nodata=None) -> Path:
-    rows, cols = values.shape
-    profile = {"driver": "GTiff", "height": rows, "width": cols, "count": 1, "dtype": values.dtype}
-    if transform is not None:
-        profile["transform"] = transform
-    with rasterio.open(path, "w", crs=crs, nodata=nodata, **profile) as dataset:
-        dataset.write(values, 1)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -138,7 +114,7 @@ def test_no_crs_is_refused(crs):
 
 def test_a_raster_in_a_local_crs_is_refused_unless_the_catalogue_knows_better(tmp_path):
     lon = np.broadcast_to(np.arange(10.5, 20, dtype="f4"), (5, 10)).copy()
-    path = write(tmp_path / "a.tif", lon, Affine(1, 0, 10, 0, -1, 65), LOCAL)
+    path = write_tif(tmp_path / "a.tif", lon, Affine(1, 0, 10, 0, -1, 65), LOCAL)
     grid = Grid(10, 60, 20, 65, 1)
     with pytest.raises(IcemapError, match="is a local one, tied to no place on the globe"):
         whole(path, grid)
@@ -148,7 +124,7 @@ def test_a_raster_in_a_local_crs_is_refused_unless_the_catalogue_knows_better(tm
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("crs", [None, "EPSG:4326", "EPSG:3413"])
 def test_a_raster_without_georeference_is_refused(tmp_path, crs):
-    path = write(tmp_path / "a.tif", np.ones((90, 180), "f4"), None, crs)
+    path = write_tif(tmp_path / "a.tif", np.ones((90, 180), "f4"), None, crs)
     with pytest.raises(IcemapError, match="has no georeference: its cells are at no place"):
         whole(path, Grid(10, 60, 20, 65, 1), crs=crs or "EPSG:4326")
 
@@ -170,7 +146,7 @@ def test_a_raster_on_another_meridian_is_where_it_belongs(tmp_path, crs, unit, m
         (lat[:, None], grid.latitudes[:, None]),
     ):
         stored = np.broadcast_to(values, (60, 160)).astype("f4")
-        found = whole(write(tmp_path / "a.tif", stored, transform, in_file), grid, **keys)
+        found = whole(write_tif(tmp_path / "a.tif", stored, transform, in_file), grid, **keys)
         # The datums are up to 200 m apart.
         np.testing.assert_allclose(found, np.broadcast_to(expected, grid.shape), atol=4e-3)
 
@@ -222,7 +198,7 @@ def smooth(lon, lat):
 
 def named(path: Path, west: float, width: int = 30, edge: float = 1.0) -> Path:
     lon, lat = np.meshgrid(west + edge * (np.arange(width) + 0.5), np.arange(69.5, 60, -1))
-    return write(path, smooth(lon, lat), Affine(edge, 0, west, 0, -1, 70))
+    return write_tif(path, smooth(lon, lat), Affine(edge, 0, west, 0, -1, 70))
 
 
 @pytest.mark.parametrize("chunk", [1000, 7])

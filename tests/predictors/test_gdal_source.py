@@ -7,8 +7,7 @@ from affine import Affine
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.predictors.sources import open_source
-from icemap.source import Source
+from tests.small_rasters import read_whole, source
 
 pytestmark = pytest.mark.quick
 
@@ -26,10 +25,7 @@ def raster(folder, names, dtype="float32"):
 
 
 def read(path, **keys) -> np.ndarray:
-    words = {"name": "a", "family": "topography", "long_name": "a", "unit": "m"}
-    source = Source(**{**words, "url": str(path), **keys})
-    with open_source(source, Grid(100, 60, 110, 66, 1)) as opened:
-        return opened.read(slice(0, 6), slice(0, 10))
+    return read_whole(source(path, **keys), Grid(100, 60, 110, 66, 1))
 
 
 def band_of(path, **keys) -> float:

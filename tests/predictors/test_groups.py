@@ -11,27 +11,13 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.sources import open_source
 from icemap.source import Source
+from tests.small_rasters import read_whole, source
 
 pytestmark = pytest.mark.quick
 
 GRID = Grid(100, 60, 110, 66, 1)
 VALUES = np.arange(60.0).reshape(6, 10)
 LAT, LON = np.arange(65.5, 60, -1), np.arange(100.5, 110)
-
-
-def read(path, **keys):
-    source = Source(
-        **{
-            "name": "a",
-            "url": str(path),
-            "family": "climate",
-            "long_name": "a",
-            "unit": "1",
-            **keys,
-        }
-    )
-    with open_source(source, GRID) as raster:
-        return raster.read(slice(0, raster.shape[0]), slice(0, raster.shape[1]))
 
 
 def dataset(lat=LAT, lon=LON, values=VALUES):
@@ -42,6 +28,10 @@ def dataset(lat=LAT, lon=LON, values=VALUES):
             "lon": ("lon", lon, {"units": "degrees_east"}),
         },
     )
+
+
+def read(path, **keys) -> np.ndarray:
+    return read_whole(source(path, **keys), GRID)
 
 
 @pytest.mark.parametrize("group", ["data", "data/monthly", "a/b/c"])
@@ -189,6 +179,6 @@ def test_dates_of_yaml_are_dates(tmp_path) -> None:
         " {kwargs: {data: '{data(a)}'}, metadata: {family: climate, long_name: a, unit: '1',"
         " select: {time: 2019-07}}}\n"
     )
-    for source in load_sources(str(tmp_path / "catalog.yaml"), ["a", "b"]).values():
-        with open_source(source, GRID) as raster:
+    for one in load_sources(str(tmp_path / "catalog.yaml"), ["a", "b"]).values():
+        with open_source(one, GRID) as raster:
             np.testing.assert_array_equal(raster.read(slice(0, 6), slice(0, 10)), VALUES + 6)

@@ -8,8 +8,7 @@ from affine import Affine
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.checks import check_source
-from icemap.predictors.sources import open_source
-from icemap.source import Source
+from tests.small_rasters import read_whole, source
 
 pytestmark = pytest.mark.quick
 
@@ -34,21 +33,15 @@ def raster(folder, values=VALUES, band="", top="", **keys):
     return folder / "a.tif"
 
 
-def source(path, **keys) -> Source:
-    words = {"name": "a", "family": "topography", "long_name": "a", "unit": "m"}
-    return Source(**{**words, "url": str(path), **keys})
-
-
-def read(path, **keys) -> np.ndarray:
-    with open_source(source(path, **keys), GRID) as opened:
-        return opened.read(slice(0, 6), slice(0, 10))
-
-
 def metadata(**items) -> str:
     return f"<Metadata>{''.join(f'<MDI key={k!r}>{v}</MDI>' for k, v in items.items())}</Metadata>"
 
 
 HOLED = np.where(VALUES < 30, 200, VALUES).astype("u1")
+
+
+def read(path, **keys) -> np.ndarray:
+    return read_whole(source(path, **{"unit": "m", **keys}), GRID)
 
 
 def test_two_codes_for_missing_of_which_one_is_among_the_values(tmp_path) -> None:
@@ -106,7 +99,7 @@ def test_what_one_of_them_says_or_both_in_two_spellings(other, keys, tmp_path) -
 def test_a_place_that_is_corrected_is_told(tmp_path) -> None:
     corrected = "<GeoTransform>100.5,1,0,66,0,-1</GeoTransform>"
     path = raster(tmp_path, top=corrected)
-    assert "100.5, 66" in check_source(source(path), GRID).notes[0]
+    assert "100.5, 66" in check_source(source(path, unit="m"), GRID).notes[0]
     wkt = rasterio.crs.CRS.from_epsg(3413).to_wkt().replace('"', "&quot;")
     path = raster(
         tmp_path,
@@ -115,13 +108,13 @@ def test_a_place_that_is_corrected_is_told(tmp_path) -> None:
         transform=Affine(1e5, 0, -5e5, 0, -1e5, 3e5),
     )
     polar = Grid(-180, 80, 180, 90, 1)
-    assert "Sea Ice Polar Stereographic" in check_source(source(path), polar).notes[0]
+    assert "Sea Ice Polar Stereographic" in check_source(source(path, unit="m"), polar).notes[0]
 
 
 def test_a_crs_in_two_spellings_is_one(tmp_path) -> None:
     wkt = rasterio.crs.CRS.from_epsg(4326).to_wkt(version="WKT1_ESRI").replace('"', "&quot;")
     path = raster(tmp_path, top=f"<SRS>{wkt}</SRS>")
-    assert not check_source(source(path), GRID).notes
+    assert not check_source(source(path, unit="m"), GRID).notes
 
 
 def test_a_world_file_of_another_place(tmp_path) -> None:

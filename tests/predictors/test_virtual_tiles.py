@@ -9,7 +9,7 @@ from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.checks import check_source
 from icemap.predictors.sources import open_source
-from icemap.source import Source
+from tests.small_rasters import read_whole, source
 
 pytestmark = pytest.mark.quick
 
@@ -47,21 +47,15 @@ def joined(folder, inside="", dtype="Float32", each="", kind="SimpleSource", pla
     return folder / "a.vrt"
 
 
-def source(path, **keys) -> Source:
-    words = {"name": "a", "family": "topography", "long_name": "a", "unit": "m"}
-    return Source(**{**words, "url": str(path), **keys})
-
-
 def read(path, **keys) -> np.ndarray:
-    with open_source(source(path, **keys), GRID) as opened:
-        return opened.read(slice(0, 6), slice(0, 10))
+    return read_whole(source(path, unit="m", **keys), GRID)
 
 
 def test_a_virtual_raster_that_says_what_its_tiles_say(tmp_path) -> None:
     tiles(tmp_path, VALUES.astype("i2"), {"scale": 0.1, "unit": "m"}, {"scale": 0.1, "unit": "m"})
     path = joined(tmp_path, "<Scale>0.1</Scale><UnitType>metre</UnitType>", "Int16")
     np.testing.assert_allclose(read(path), VALUES * 0.1, rtol=1e-6)
-    assert not check_source(source(path), GRID).notes
+    assert not check_source(source(path, unit="m"), GRID).notes
 
 
 def test_a_scale_and_a_unit_of_the_virtual_raster_alone(tmp_path) -> None:
@@ -141,7 +135,7 @@ def test_files_that_are_not_there_are_named(tmp_path) -> None:
     with pytest.raises(IcemapError, match=r"outer\.vrt\) is made of .*right\.tif, which is not"):
         read(outer)
     # What the grid does not need may be elsewhere.
-    with open_source(source(path), Grid(100, 60, 104, 66, 1)) as opened:
+    with open_source(source(path, unit="m"), Grid(100, 60, 104, 66, 1)) as opened:
         assert opened.read(slice(0, 6), slice(0, 4)).tolist() == VALUES[:, :4].tolist()
 
 
