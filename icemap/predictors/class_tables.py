@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -60,6 +60,40 @@ def category_names(dataset: Any, *, looks_around: bool) -> dict[int, dict[int, s
     if dataset.count == 1 and not named.get(1):
         named[1] = dict(_named(_table_next_to(address_of(dataset.name), looks_around)))
     return {number: names for number, names in named.items() if names}
+
+
+def names_together(
+    named: Iterable[tuple[str, Mapping[int, str]]],
+) -> tuple[dict[int, str], str]:
+    """The names that files give to codes, and a code that two of them name differently, in words.
+
+    Parameters
+    ----------
+    named : iterable of (str, mapping of int to str)
+        Files, each with the names of its classes; of two names of a code the first counts.
+
+    Examples
+    --------
+    >>> names_together([("a.tif", {1: "till"}), ("b.tif", {1: "Till ", 7: "peat"})])
+    ({1: 'till', 7: 'peat'}, '')
+    >>> names_together([("a.tif", {1: "till"}), ("b.tif", {1: "rock"})])[1]
+    "1 'till' in a.tif and 'rock' in b.tif"
+    """
+    classes: dict[int, str] = {}
+    where: dict[int, str] = {}
+    conflict = ""
+    for path, names in named:
+        for code, name in names.items():
+            known = classes.setdefault(code, name)
+            place = where.setdefault(code, path)
+            # Numbers of a table may be counts of its file.
+            if _plain(known) != _plain(name) and not _plain(name).isnumeric():
+                conflict = conflict or f"{code} '{known}' in {place} and '{name}' in {path}"
+    return classes, conflict
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def _virtual_bands(dataset: Any) -> dict[int, ElementTree.Element]:

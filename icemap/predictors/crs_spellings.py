@@ -9,10 +9,15 @@ import numpy as np
 if TYPE_CHECKING:
     from affine import Affine
 
+# Per side of a raster, at which two CRS are compared.
+PLACES = 5
+
 
 def cells_apart(transform: Affine, shape: tuple[int, int], one: str, other: str) -> float:
-    """How many cells apart two CRS put the corners of a raster, at most; infinitely many where one
-    of them puts a corner nowhere.
+    """How many cells apart two CRS put a raster, at most; infinitely many where the first of them
+    puts all of it nowhere, or the other a part of it.
+
+    Corners of a raster of the globe may well be outside of it.
 
     Parameters
     ----------
@@ -33,7 +38,11 @@ def cells_apart(transform: Affine, shape: tuple[int, int], one: str, other: str)
     import pyproj
 
     rows, cols = shape
-    here = np.array([transform @ corner for corner in ((0, 0), (cols, rows))]).T
+    parts = np.linspace(0, 1, PLACES)
+    here = np.array([transform @ (cols * x, rows * y) for x in parts for y in parts]).T
+    degrees = pyproj.CRS.from_user_input(one).geodetic_crs
+    on_earth = pyproj.Transformer.from_crs(one, degrees, always_xy=True).transform(*here)
+    here = here[:, np.isfinite(on_earth).all(axis=0)]
     there = pyproj.Transformer.from_crs(one, other, always_xy=True).transform(*here)
-    apart = float(np.abs(np.array(there) - here).max() / abs(transform.a))
-    return apart if np.isfinite(apart) else float("inf")
+    apart = np.abs(np.array(there) - here).max(initial=0 if here.size else np.inf)
+    return float(apart / abs(transform.a)) if np.isfinite(apart) else float("inf")

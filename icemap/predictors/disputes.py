@@ -42,12 +42,18 @@ class Heard:
         Which of two files was believed.
     unit : str
         That the files behind one without a unit have; empty if they have none, or several.
+    named : tuple of (str, mapping of int to str)
+        Files behind it, each with the names of its classes.
+    is_coloured : bool
+        True if a file behind it has a colour table.
     """
 
     disputes: tuple[Dispute, ...] = ()
     doubted: dict[float, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unit: str = ""
+    named: tuple[tuple[str, Mapping[int, str]], ...] = ()
+    is_coloured: bool = False
 
     def __add__(self, other: Heard) -> Heard:
         return Heard(
@@ -55,6 +61,8 @@ class Heard:
             {**self.doubted, **other.doubted},
             tuple(dict.fromkeys(self.notes + other.notes)),
             self.unit or other.unit,
+            self.named + other.named,
+            self.is_coloured or other.is_coloured,
         )
 
 

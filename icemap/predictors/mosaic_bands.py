@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from icemap.errors import IcemapError
+from icemap.predictors.class_tables import names_together
 from icemap.predictors.declared import (
     Declared,
     Limits,
@@ -106,16 +107,9 @@ def joined(paths: Sequence[str], same: Sequence[Band]) -> Band:
     same : sequence of Band
         That of each file.
     """
-    classes: dict[int, str] = {}
-    where: dict[int, str] = {}
-    conflict = ""
-    for path, band in zip(paths, same):
-        for code, named in band.declared.classes.items():
-            known = classes.setdefault(code, named)
-            place = where.setdefault(code, path)
-            # Numbers of a table may be counts of its file.
-            if _plain(known) != _plain(named) and not _plain(named).isnumeric():
-                conflict = conflict or f"{code} '{known}' in {place} and '{named}' in {path}"
+    classes, conflict = names_together(
+        (path, band.declared.classes) for path, band in zip(paths, same)
+    )
     tables = [band.declared.table for band in same if band.declared.table]
     heard = sum((band.heard for band in same), _heard_among(paths, same))
     declared = replace(
@@ -131,14 +125,10 @@ def joined(paths: Sequence[str], same: Sequence[Band]) -> Band:
         same[0],
         declared=declared,
         name=name,
-        conflict=conflict,
+        conflict=next((band.conflict for band in same if band.conflict), conflict),
         is_lossy=is_lossy,
         heard=heard,
     )
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def band_of(
@@ -175,15 +165,16 @@ def band_of(
         scale, offset = _tagged(tags, "scale_factor", 1.0), _tagged(tags, "add_offset", 0.0)
     is_scaled = (scale, offset) != (1.0, 0.0)
     codes = [_tagged(tags, key, np.nan) for key in ("_fillvalue", "missing_value")]
-    has_colours = dataset.colorinterp[number - 1] == ColorInterp.palette
+    classes, conflict = names_together([(dataset.name, names), *heard.named])
+    has_colours = heard.is_coloured or dataset.colorinterp[number - 1] == ColorInterp.palette
     declared = Declared(
         dtype=dataset.dtypes[number - 1],
         unit=unit,
         scale=scale,
         offset=offset,
         stored=Limits(missing=tuple(code for code in codes if np.isfinite(code))),
-        classes=names,
-        table="names of classes" if names else "a colour table" if has_colours else "",
+        classes=classes,
+        table="names of classes" if classes else "a colour table" if has_colours else "",
         description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
         listed=listed_codes(tags),
         unapplied="" if is_scaled else unapplied_scale(tags, np.dtype(dataset.dtypes[number - 1])),
@@ -197,6 +188,7 @@ def band_of(
         dataset.descriptions[number - 1] or "",
         dataset.colorinterp[number - 1] == ColorInterp.alpha,
         stamp_of_band(tags, dataset.tags()),
+        conflict,
         is_lossy=LOSSY.search(dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", ""))
         is not None,
         heard=heard,

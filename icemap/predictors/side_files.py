@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # What GDAL, ArcGIS and QGIS write next to rasters.
 AUXILIARY = ".aux.xml"
+PROJECTION = ".prj"
 WORLD_FILES = (".tfw", ".TFW", ".tifw", ".tiffw", ".wld")
 # Part of a cell by which two places may differ, by one CRS and by two.
 ROUNDED, ELSEWHERE = 0.01, 0.5
@@ -57,6 +58,7 @@ def heard_next_to(path: str, dataset: Any, *, looks_around: bool) -> list[Heard]
         except rasterio.errors.RasterioIOError:
             # A format that is told by what is next to it.
             pass
+    heard = [one + _of_projection_file(path, dataset) for one in heard]
     world = _world_file(path, dataset)
     if world is not None:
         with rasterio.open(path, GEOREF_SOURCES="WORLDFILE") as placed:
@@ -101,6 +103,28 @@ def _of_place(alone: Any, dataset: Any, auxiliary: str) -> Heard:
     if not own.is_identity and _differ(own, other, dataset.shape):
         notes.append(f"{auxiliary} has {_placed(other)}, and the raster itself {_placed(own)}")
     return Heard(notes=tuple(notes))
+
+
+def _of_projection_file(path: str, dataset: Any) -> Heard:
+    """What a ``.prj`` next to a raster with a CRS of its own says, which GDAL then passes over."""
+    projection = PurePath(path).with_suffix(PROJECTION)
+    is_of_polygons = os.path.isfile(projection.with_suffix(".shp"))
+    if path.startswith("/vsi") or not dataset.crs or is_of_polygons:
+        return Heard()
+    if str(projection) in dataset.files or not os.path.isfile(projection):
+        return Heard()
+    import pyproj
+
+    try:
+        other = pyproj.CRS.from_user_input(Path(projection).read_text().strip())
+    except (pyproj.exceptions.CRSError, UnicodeDecodeError):
+        # Older ones are of another grammar.
+        return Heard()
+    own = dataset.crs.to_wkt()
+    if cells_apart(dataset.transform, dataset.shape, own, other.to_wkt()) < ELSEWHERE:
+        return Heard()
+    said = f"the CRS is {_called(dataset.crs)} by {path}, and {other.name} by {projection}"
+    return Heard((Dispute(said, ("crs",)),))
 
 
 def _is_number(value: float | None) -> bool:

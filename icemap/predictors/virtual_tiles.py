@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -14,13 +14,14 @@ from xml.etree import ElementTree
 import numpy as np
 import shapely
 
+from icemap.predictors.class_tables import category_names
 from icemap.predictors.disputes import Dispute, Heard
 from icemap.predictors.missing import same_code
 from icemap.units import same_unit, says_nothing
 
 JOINED = ("SimpleSource", "ComplexSource")
 # By these a virtual raster makes other values of those of a file.
-RESCALED = ("ScaleRatio", "ScaleOffset", "DstMin", "Exponent", "LUT")
+RESCALED = ("ScaleRatio", "ScaleOffset", "DstMin", "Exponent", "LUT", "ColorTableComponent")
 # So many files are opened of larger mosaics, spread over them.
 MAX_OPENED = 256
 
@@ -34,6 +35,8 @@ class _Tile:
     packing: tuple[float, float]
     unit: str
     nodata: float | None
+    names: Mapping[int, str]
+    is_coloured: bool
 
 
 def heard_behind(path: str, dataset: Any) -> list[Heard]:
@@ -56,6 +59,8 @@ def heard_behind(path: str, dataset: Any) -> list[Heard]:
         units = {tile.unit for tile in tiles}
         if len(units) == 1 and says_nothing(dataset.units[number - 1]):
             heard[number - 1] += Heard(unit=units.pop())
+        named = tuple((tile.path, tile.names) for tile in tiles if tile.names)
+        heard[number - 1] += Heard(named=named, is_coloured=any(one.is_coloured for one in tiles))
         if _has_gaps(dataset, number):
             heard[number - 1] += Heard(doubted={0.0: f"{path} where no file is behind it"})
     return heard
@@ -105,9 +110,11 @@ def _has_gaps(dataset: Any, number: int) -> bool:
 def _tiles(path: str, dataset: Any) -> dict[int, list[_Tile]]:
     """By the number of a band, the tiles of which it is joined."""
     import rasterio
+    from rasterio.enums import ColorInterp
 
     root = ElementTree.fromstring(dataset.tags(ns="xml:VRT")["xml:VRT"])
     found: dict[int, list[_Tile]] = {}
+    named: dict[str, dict[int, dict[int, str]]] = {}
     for band in root.iterfind("VRTRasterBand"):
         sources = list(_plain_sources(band))
         step = max(1, -(-len(sources) // MAX_OPENED))
@@ -115,13 +122,18 @@ def _tiles(path: str, dataset: Any) -> dict[int, list[_Tile]]:
             place = _place(path, element)
             try:
                 with rasterio.open(place) as tile:
-                    found.setdefault(int(band.get("band", 0)), []).append(
+                    others = found.setdefault(int(band.get("band", 0)), [])
+                    if place not in named:
+                        named[place] = category_names(tile, looks_around=not named)
+                    others.append(
                         _Tile(
                             place,
                             tile.dtypes[number - 1],
                             (tile.scales[number - 1], tile.offsets[number - 1]),
                             tile.units[number - 1] or "",
                             None if nodata else tile.nodatavals[number - 1],
+                            named[place].get(number, {}),
+                            tile.colorinterp[number - 1] == ColorInterp.palette,
                         )
                     )
             except (rasterio.errors.RasterioIOError, IndexError):

@@ -126,6 +126,33 @@ def test_a_world_file_of_another_place(tmp_path) -> None:
         read(path)
 
 
+POLAR = {"crs": "EPSG:3413", "transform": Affine(1e5, 0, -5e5, 0, -1e5, 3e5)}
+
+
+def prj(epsg) -> str:
+    return rasterio.crs.CRS.from_epsg(epsg).to_wkt(version="WKT1_ESRI")
+
+
+def test_a_projection_file_of_another_crs(tmp_path) -> None:
+    path = raster(tmp_path, **POLAR)
+    (tmp_path / "a.prj").write_text(prj(3995))
+    with pytest.raises(IcemapError, match=r"Sea Ice .* by .*a\.tif, and .*Arctic Polar .*a\.prj"):
+        read(path)
+    np.testing.assert_array_equal(read(path, crs="EPSG:3413"), VALUES)
+
+
+@pytest.mark.parametrize(
+    ("text", "neighbour"), [(prj(3413), ""), (prj(3995), "a.shp"), ("none", "")]
+)
+def test_a_projection_file_that_says_the_same_or_nothing(tmp_path, text, neighbour) -> None:
+    path = raster(tmp_path, **POLAR)
+    (tmp_path / "a.prj").write_text(text)
+    if neighbour:
+        # It is that of polygons of the same name.
+        (tmp_path / neighbour).touch()
+    np.testing.assert_array_equal(read(path), VALUES)
+
+
 def test_a_broken_auxiliary_file_is_passed_over_as_by_gdal(tmp_path) -> None:
     path = raster(tmp_path)
     (tmp_path / "a.tif.aux.xml").write_text("<PAMDataset><PAMRasterBand")

@@ -145,3 +145,57 @@ def test_parts_that_become_whole_numbers_are_told(tmp_path) -> None:
         "makes int16 of float32"
         in check_source(source(joined(tmp_path, dtype="Int16")), GRID).notes[0]
     )
+
+
+CODES = np.where(VALUES % 2, 5, 1).astype("u1")
+TILL, ROCK = {1: "till", 5: "rock"}, {1: "rock", 5: "till"}
+
+
+def named(names) -> str:
+    """The names of classes as GDAL writes them, in the order of the codes."""
+    words = (names.get(code, "") for code in range(6))
+    return f"<CategoryNames>{''.join(f'<Category>{word}</Category>' for word in words)}" + (
+        "</CategoryNames>"
+    )
+
+
+def classified(folder, left, right, inside=""):
+    """A virtual raster of two tiles with names of classes."""
+    tiles(folder, CODES)
+    for name, names in (("left", left), ("right", right)):
+        (folder / f"{name}.tif.aux.xml").write_text(
+            f'<PAMDataset><PAMRasterBand band="1">{named(names)}</PAMRasterBand></PAMDataset>'
+        )
+    return joined(folder, inside, "Byte")
+
+
+def test_names_of_classes_of_the_tiles(tmp_path) -> None:
+    path = classified(tmp_path, TILL, {**TILL, 3: "peat"})
+    with pytest.raises(IcemapError, match="has names of classes"):
+        read(path)
+    with open_source(source(path, kind="class"), GRID) as opened:
+        assert opened.classes == {**TILL, 3: "peat"}
+    np.testing.assert_array_equal(read(path, kind="continuous"), CODES)
+    with pytest.raises(IcemapError, match="calls the code 1 'rock', which by the file is the code"):
+        read(path, kind="class", classes=ROCK)
+
+
+@pytest.mark.parametrize(("right", "inside"), [(ROCK, ""), (TILL, named(ROCK))])
+def test_names_of_classes_that_the_files_give_to_other_codes(right, inside, tmp_path) -> None:
+    path = classified(tmp_path, TILL, right, inside)
+    with pytest.raises(IcemapError, match="files call the class code 1 '"):
+        read(path, kind="class", classes=TILL)
+    np.testing.assert_array_equal(read(path, kind="continuous"), CODES)
+
+
+def test_a_colour_table_of_the_tiles(tmp_path) -> None:
+    tiles(tmp_path, CODES)
+    for name in ("left", "right"):
+        with rasterio.open(tmp_path / f"{name}.tif", "r+") as tile:
+            tile.write_colormap(1, {1: (1, 2, 3, 255), 5: (9, 9, 9, 255)})
+    with pytest.raises(IcemapError, match="has a colour table"):
+        read(joined(tmp_path, dtype="Byte"))
+    # One of its colours is a quantity.
+    red = "<ColorTableComponent>1</ColorTableComponent>"
+    found = read(joined(tmp_path, dtype="Byte", each=red, kind="ComplexSource"))
+    np.testing.assert_array_equal(found, np.where(CODES == 1, 1, 9))
