@@ -122,7 +122,17 @@ def declared_by(
         listed=listed_codes(attrs),
         unapplied="" if packed else unapplied_scale(attrs, stored_dtype),
         unadded="" if packed else unadded_offset(attrs, stored_dtype),
+        statistics=_actual_range(attrs),
     )
+
+
+def _actual_range(attrs: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Lowest and highest value that the attributes say there is, None where they say none."""
+    try:
+        low, high = (float(end) for end in np.ravel(attrs.get("actual_range", ())))
+    except (TypeError, ValueError):
+        return None
+    return (low, high) if low <= high and np.isfinite([low, high]).all() else None
 
 
 def as_declared(raw: NDArray[Any], declared: Declared) -> NDArray[Any]:

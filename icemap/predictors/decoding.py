@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
+from icemap.predictors.blurred import require_no_blurred
 from icemap.predictors.declared import Declared
 from icemap.predictors.disputes import require_no_doubted
 from icemap.predictors.missing import same_code
@@ -81,6 +82,8 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
     if says_nothing(theirs):
         _require_no_other_unit(source, declared)
         return SAME
+    if not source.file_unit:
+        _require_one_unit(source, declared)
     if same_unit(theirs, wanted):
         return SAME
     whose = "'file_unit' in the catalogue" if source.file_unit else "the file"
@@ -130,8 +133,8 @@ def _require_no_other_unit(source: Source, declared: Declared) -> None:
     if source.scale is not None or source.offset is not None:
         # Converted by hand.
         return
-    for word in BRACKETED.findall(declared.description):
-        found = conversion(word, source.unit) if re.search(r"[^\W\d]|[%‰°]", word) else None
+    for word in _units_in_brackets(declared.description):
+        found = conversion(word, source.unit)
         if found is not None and not found.is_identity:
             raise IcemapError(
                 f"The source '{source.name}' ({source.url}) has no unit, but"
@@ -139,6 +142,27 @@ def _require_no_other_unit(source: Source, declared: Declared) -> None:
                 f" catalogue is '{source.unit}': say with 'file_unit' ('{word}', or"
                 f" '{source.unit}') which one the values of the file have."
             )
+
+
+def _require_one_unit(source: Source, declared: Declared) -> None:
+    """A unit in brackets behind a name that is another one than the unit itself."""
+    if source.scale is not None or source.offset is not None:
+        return
+    for word in _units_in_brackets(declared.description):
+        found = conversion(word, declared.unit)
+        if found is None or found.is_identity:
+            continue
+        if found.factor == 1 and DIFFERENCES.search(f"{source.long_name} {declared.description}"):
+            continue
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has the unit '{declared.unit}', and"
+            f" '{declared.description.strip()}' has '{word}' in brackets: say with 'file_unit'"
+            f" ('{declared.unit}', or '{word}') which one the values of the file have."
+        )
+
+
+def _units_in_brackets(text: str) -> list[str]:
+    return [word for word in BRACKETED.findall(text) if re.search(r"[^\W\d]|[%‰°]", word)]
 
 
 def conversion_text(source: Source, declared: Declared) -> str:
@@ -274,6 +298,7 @@ def _quantities(
     own = (declared.scale, declared.offset) if declared.gives_way else (1.0, 0.0)
     require_no_doubted(source, declared.doubted, values[there], own)
     require_no_suspect(source, values[there] if bad.any() else values.ravel(), declared)
+    require_no_blurred(source, declared, values, bad)
     if there.any():
         require_possible(source, declared, converted, values[there], physical[there])
     return np.where(bad, np.nan, physical)

@@ -23,6 +23,8 @@ from icemap.predictors.months import Stamp, stamp_of_band
 from icemap.predictors.own_statistics import exact_statistics
 from icemap.units import same_unit, says_nothing
 
+# Words of CF among the tags of a file that hold for each of its bands.
+OF_ALL_BANDS = ("units", "unit", "scale_factor", "add_offset", "_fillvalue", "missing_value")
 # Compressions that change values: JPEG, but not JPEG2000, which may or may not.
 LOSSY = re.compile(r"JPEG(?!\d)")
 
@@ -151,10 +153,12 @@ def band_of(
     """
     from rasterio.enums import ColorInterp
 
-    tags = (
-        {**dataset.tags(), **dataset.tags(number)} if dataset.count == 1 else dataset.tags(number)
-    )
-    tags = {**words, **tags}
+    of_file = {
+        key: value
+        for key, value in dataset.tags().items()
+        if dataset.count == 1 or key.lower() in OF_ALL_BANDS
+    }
+    tags = {**words, **of_file, **dataset.tags(number)}
     unit = dataset.units[number - 1] or next(
         (tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags),
         heard.unit,
@@ -174,7 +178,7 @@ def band_of(
         offset=offset,
         stored=Limits(missing=tuple(code for code in codes if np.isfinite(code))),
         classes=classes,
-        table="names of classes" if classes else "a colour table" if has_colours else "",
+        table=_table(classes, dataset.tags(number), has_colours=has_colours),
         description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
         listed=listed_codes(tags),
         unapplied="" if is_scaled else unapplied_scale(tags, np.dtype(dataset.dtypes[number - 1])),
@@ -193,6 +197,16 @@ def band_of(
         is not None,
         heard=heard,
     )
+
+
+def _table(classes: Mapping[int, str], tags: Mapping[str, str], *, has_colours: bool) -> str:
+    """What shows that the values of a band are codes; empty if nothing does."""
+    if classes:
+        return "names of classes"
+    if has_colours:
+        return "a colour table"
+    is_thematic = tags.get("LAYER_TYPE", "").strip().lower() == "thematic"
+    return "the LAYER_TYPE 'thematic'" if is_thematic else ""
 
 
 def _tagged(tags: Mapping[str, str], key: str, otherwise: float) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.errors import IcemapError
 from icemap.predictors.ascii_grids import words_of_header
 from icemap.predictors.class_tables import category_names
 from icemap.predictors.disputes import Heard
@@ -143,6 +144,7 @@ def _laid_out(
                     dataset.shape,
                 )
             )
+            _require_one_page(name, path, dataset)
             require_whole_grid(name, path, dataset)
             names = category_names(dataset, looks_around=path == paths[0])
             heard = _heard(path, dataset, looks_around=path == paths[0])
@@ -156,6 +158,17 @@ def _laid_out(
     require_one_order(name, paths, bands)
     common = tuple(joined(paths, same) for same in zip(*bands))
     return Mosaic(lay_out(name, headers, overlay=overlay), common, drivers[0])
+
+
+def _require_one_page(name: str, path: str, dataset: Any) -> None:
+    """Refuse a file of several rasters, of which GDAL would read the first."""
+    pages = dataset.subdatasets
+    if dataset.count and len(pages) > 1:
+        raise IcemapError(
+            f"The source '{name}': {path} holds {len(pages)} rasters one behind the other, of which"
+            f" the first would be read alone: write each to a file of its own (gdal_translate"
+            f" {pages[1]} SECOND.tif), and give it an entry in the catalogue."
+        )
 
 
 def _heard(path: str, dataset: Any, *, looks_around: bool) -> list[Heard]:

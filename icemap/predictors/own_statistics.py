@@ -82,5 +82,5 @@ def require_within_statistics(
             f"{who} holds {stored.min():.6g} to {stored.max():.6g}, but {said}, which are of other"
             " values: give the 'scale' that makes the ones of the others ('scale: 1' if the values"
             " are right), what means missing as 'nodata', or correct the statistics (gdal_edit"
-            " -unsetstats, or remove the .aux.xml)."
+            " -unsetstats, or remove the .aux.xml or the attribute actual_range)."
         )

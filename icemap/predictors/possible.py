@@ -78,6 +78,7 @@ def require_possible(
         return
     require_within_statistics(source, declared, stored)
     _require_signed_bytes(source, declared, stored)
+    _require_no_lost_sign(source, declared, stored, counted)
     _require_possible_temperatures(source, declared, physical)
     _require_possible_percent(source, declared, converted, stored, physical, counted)
 
@@ -137,6 +138,27 @@ def _require_signed_bytes(source: Source, declared: Declared, stored: NDArray[np
         f" {stored.max():g}, which may be 0 to 255 without a sign: give its variable the attribute"
         " _Unsigned = \"true\" (ncatted -a _Unsigned,NAME,c,c,true), or a 'valid_range' in the"
         " catalogue if they are right."
+    )
+
+
+def _require_no_lost_sign(
+    source: Source, declared: Declared, stored: NDArray[np.float64], counted: str
+) -> None:
+    """Numbers without a sign at both ends of what their type holds, and none in half of it."""
+    dtype = np.dtype(declared.dtype)
+    half = 2.0 ** (8 * dtype.itemsize - 1)
+    if dtype.kind != "u" or dtype.itemsize < 2 or stored.max() < half:
+        return
+    high, low = stored[stored >= half], stored[stored < half]
+    if not low.size or high.min() - low.max() <= half:
+        return
+    raise IcemapError(
+        f"The source '{source.name}' ({source.origin}) holds {high.min():.9g} to"
+        f" {high.max():.9g} in {high.size:,} {counted} and {low.min():.9g} to {low.max():.9g} in"
+        f" the others, as where numbers below zero have lost their sign ({high.max():.9g} is"
+        f" {high.max() - 2 * half:g}), or are codes: write the file again as"
+        f" {dtype.name.removeprefix('u')}, give the codes that mean missing as 'nodata' in the"
+        " catalogue, or a 'valid_range' that includes them if they are real."
     )
 
 

@@ -42,6 +42,7 @@ def open_source(source: Source, grid: Grid) -> Any:
         yield _polygons(open_layer_of(source, grid))
         return
     if suffix in VECTOR_SUFFIXES:
+        _require_no_raster(source)
         raise IcemapError(
             f"The source '{source.name}' ({source.url}) holds polygons: say with 'rasterize' in the"
             " catalogue what they become."
@@ -104,3 +105,22 @@ def _polygons(layer: Layer) -> Raster:
         kinds[layer.source.rasterize.into],
         layer.read,
     )
+
+
+def _require_no_raster(source: Source) -> None:
+    """Refuse a GeoPackage of rasters alone, which has no polygons to be rasterized."""
+    import pyogrio
+    import rasterio
+
+    path = gdal_path(source.url)
+    try:
+        pyogrio.list_layers(path)
+    except pyogrio.errors.DataSourceError:
+        try:
+            rasterio.open(path).close()
+        except rasterio.errors.RasterioIOError:
+            return
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) is a raster in a GeoPackage, and those are"
+            " taken for polygons here: make a GeoTIFF of it (gdal_translate)."
+        ) from None

@@ -121,8 +121,22 @@ class Layer:
             ):
                 number = burnt_value(value, self.source)
                 if geometry is not None and not geometry.is_empty and number is not None:
+                    self._require_area(geometry)
                     found[int(key)] = (geometry, number)
         return [found[key] for key in sorted(found)]
+
+    def _require_area(self, geometry: Any) -> None:
+        """Refuse points, and lines but for fractions, among polygons: GDAL burns cells of them."""
+        import shapely
+
+        assert self.source.rasterize is not None
+        least = 1 if self.source.rasterize.into == "fraction" else 2
+        if shapely.get_dimensions(geometry) < least:
+            raise IcemapError(
+                f"The source '{self.source.name}': {self.source.url} holds a {geometry.geom_type}"
+                " among its polygons, which covers nothing: leave such shapes out of the file"
+                " (ogr2ogr -where \"OGR_GEOMETRY='POLYGON'\")."
+            )
 
 
 def open_layer(source: Source, grid: Grid, path: str) -> Layer:

@@ -498,3 +498,27 @@ def test_standard_names_that_fit_are_left(tmp_path, units) -> None:
         for axis, standard in (("lat", "latitude"), ("lon", "longitude")):
             file[axis].setncatts({"standard_name": standard, "units": units})
     assert read(tmp_path / "a.nc").max() == 7
+
+
+def test_values_of_another_size_than_the_range_that_there_is(tmp_path) -> None:
+    path = write(tmp_path / "a.nc", [10, 20], rest=30, dtype="i2", actual_range=f4([1, 3]))
+    with pytest.raises(IcemapError, match=r"holds 10 to 30, but its statistics go from 1 to 3"):
+        read(path)
+    assert read(path, scale=0.1)[0, 0] == pytest.approx(1)
+    assert read(path, valid_range=(0, 100))[0, 0] == 10
+
+
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"actual_range": f4([-500, 8800])},
+        {"actual_range": f4([10, 30])},
+        {"actual_range": f4([1, 3]), "scale_factor": 0.1},
+        {"actual_range": i2([10, 30]), "scale_factor": 0.1},
+        {"actual_range": "unknown"},
+        {"actual_range": f4([3])},
+    ],
+)
+def test_ranges_that_hold_all_values_or_none_are_left(tmp_path, attrs) -> None:
+    path = write(tmp_path / "a.nc", [10, 20], rest=30, dtype="i2", **attrs)
+    assert read(path)[0, 0] == pytest.approx(10 * attrs.get("scale_factor", 1))

@@ -434,3 +434,46 @@ def test_a_factor_that_may_divide_is_asked_about(tmp_path, factor) -> None:
 def test_other_factors_multiply(tmp_path, factor, dtype) -> None:
     path = write(tmp_path / "a.tif", 5, dtype=dtype, tags={"scale_factor": str(factor)})
     assert opened(path)[1][0, 0] == pytest.approx(5 * factor)
+
+
+ELEVATION = np.arange(60.0).reshape(6, 10) * 3
+
+
+def test_numbers_that_lost_their_sign_are_asked_about(tmp_path) -> None:
+    lost = (ELEVATION - 6).astype("i2").view("u2")
+    path = write(tmp_path / "a.tif", lost, dtype="u2")
+    with pytest.raises(IcemapError, match=r"in 2 cells and 0 to 171 .* lost their sign .* is -3\)"):
+        opened(path, unit="m")
+    assert opened(path, unit="m", valid_range=(0, 65535))[1].max() == 65533
+    codes = np.unique(lost)[-2:].tolist()
+    assert np.isnan(opened(path, unit="m", nodata=codes)[1]).sum() == 2
+
+
+@pytest.mark.parametrize(
+    "values", [ELEVATION * 300, ELEVATION * 300 + 12_000, ELEVATION + 60_000, ELEVATION]
+)
+def test_large_numbers_without_a_sign_are_left(tmp_path, values) -> None:
+    path = write(tmp_path / "a.tif", values, dtype="u2")
+    np.testing.assert_array_equal(opened(path, unit="m")[1], values)
+
+
+def test_a_thematic_layer_asks_for_a_kind(tmp_path) -> None:
+    codes = np.where(ELEVATION % 2, 5, 1)
+    path = write(tmp_path / "a.tif", codes, dtype="u1", tags={"LAYER_TYPE": "thematic"})
+    with pytest.raises(IcemapError, match="has the LAYER_TYPE 'thematic', so that its values look"):
+        opened(path)
+    np.testing.assert_array_equal(opened(path, kind="continuous")[1], codes)
+    path = write(tmp_path / "a.tif", codes, dtype="u1", tags={"LAYER_TYPE": "athematic"})
+    np.testing.assert_array_equal(opened(path)[1], codes)
+
+
+def test_what_a_file_says_of_all_of_its_bands_counts(tmp_path) -> None:
+    path = write(tmp_path / "a.tif", 20, dtype="i2", count=2)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write(np.full((6, 10), 30, "i2"), 2)
+        dataset.update_tags(units="cm", scale_factor="0.1", long_name="two bands [mm]")
+    assert opened(path, variable="2", unit="m")[1][0, 0] == pytest.approx(0.03)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.units = (1, 2), ("mm", "mm")
+    # What a band says itself goes before it.
+    assert opened(path, variable="2", unit="m")[1][0, 0] == pytest.approx(0.06)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.shutil import copy
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
@@ -92,3 +93,16 @@ def test_names_of_classes_in_another_order(tmp_path) -> None:
 )
 def test_names_of_classes_in_other_words(classes, tmp_path) -> None:
     assert read(classed(tmp_path), kind="class", classes=classes).max() == 2
+
+
+def test_a_file_of_several_rasters_is_asked_to_be_taken_apart(tmp_path) -> None:
+    pages = tmp_path / "pages.tif"
+    for further in ({}, {"APPEND_SUBDATASET": "YES"}):
+        copy(str(raster(tmp_path, ["a"])), str(pages), driver="GTiff", **further)
+    with pytest.raises(IcemapError, match=r"holds 2 rasters .* \(gdal_translate GTIFF_DIR:2:"):
+        read(pages)
+    # Overviews and masks are pages of the same raster.
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(tmp_path / "a.tif", "r+") as one:
+        one.build_overviews([2])
+        one.write_mask(np.full((6, 10), 255, "u1"))
+    assert band_of(tmp_path / "a.tif") == 1

@@ -192,8 +192,33 @@ def test_other_words_in_brackets_are_left(tmp_path, write, said, wanted) -> None
     assert opened(path, unit=wanted)[2, 3] == 23
 
 
-def test_a_unit_by_hand_or_of_its_own_goes_before_brackets(tmp_path) -> None:
+def test_a_unit_by_hand_goes_before_brackets(tmp_path) -> None:
     path = netcdf(tmp_path, RAMP, {"long_name": "snow depth [mm]"}, "f4")
     assert opened(path, scale=0.001)[2, 3] == pytest.approx(0.023)
-    path = netcdf(tmp_path, RAMP, {"long_name": "snow depth [mm]", "units": "cm"}, "f4")
-    assert opened(path)[2, 3] == pytest.approx(0.23)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("said", "unit"), [("snow depth [mm]", "cm"), ("snow depth (cm)", "m"), ("lakes (%)", "1")]
+)
+def test_brackets_that_contradict_the_unit_are_asked_about(tmp_path, write, said, unit) -> None:
+    path = write(tmp_path, RAMP / 100, {"long_name": said, "units": unit}, "f4")
+    wanted = unit if unit == "1" else "m"
+    with pytest.raises(IcemapError, match=rf"has the unit '{unit}', and '.*' has '.*' in brackets"):
+        opened(path, unit=wanted)
+    opened(path, unit=wanted, file_unit=unit)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("said", "unit", "wanted"),
+    [
+        ("snow depth [m]", "metre", "m"),
+        ("height at 2 m (mean)", "m", "m"),
+        ("range of temperature (K)", "degC", "degC"),
+        ("depth (Smith)", "m", "m"),
+    ],
+)
+def test_brackets_that_say_the_same_are_left(tmp_path, write, said, unit, wanted) -> None:
+    path = write(tmp_path, RAMP / 100, {"long_name": said, "units": unit}, "f4")
+    assert opened(path, unit=wanted)[2, 3] == pytest.approx(0.23)

@@ -6,6 +6,8 @@ import geopandas
 import numpy as np
 import pyproj
 import pytest
+from affine import Affine
+from rasterio.shutil import copy
 from shapely.geometry import LineString, MultiPolygon, Point, Polygon, box
 
 from icemap.errors import IcemapError
@@ -15,6 +17,7 @@ from icemap.predictors.fields import ChunkFields
 from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.vectors import require_layer
 from icemap.source import Source
+from tests.small_rasters import write_tif
 
 pytestmark = pytest.mark.quick
 
@@ -329,3 +332,33 @@ def test_polygons_without_rasterize_are_refused(tmp_path: Path) -> None:
 def test_the_table_of_a_shapefile_counts_among_its_files(tmp_path: Path) -> None:
     path = write(tmp_path / "a.shp", [box(10, 60, 11, 61)])
     assert source(path, {"into": "fraction"}).files == (str(path), str(path)[:-4] + ".dbf")
+
+
+@pytest.mark.parametrize(
+    ("other", "into", "fine"),
+    [
+        (Point(12.5, 61.5), "value", False),
+        (Point(12.5, 61.5), "fraction", False),
+        (LineString([(12, 61), (13, 62)]), "value", False),
+        (LineString([(12, 61), (13, 62)]), "fraction", True),
+        (MultiPolygon([box(12, 61, 13, 62)]), "value", True),
+    ],
+)
+def test_shapes_without_an_area_among_polygons(tmp_path: Path, other, into, fine) -> None:
+    path = write(tmp_path / "a.geojson", [box(10, 60, 12, 63), other], x=[1.0, 5.0])
+    rasterize = {"into": into} | ({"attribute": "x"} if into == "value" else {})
+    if fine:
+        assert np.nanmax(whole(path, Grid(10, 60, 15, 63, 1), rasterize)) > 0
+        return
+    with pytest.raises(IcemapError, match=rf"a {other.geom_type} among its polygons, which covers"):
+        whole(path, Grid(10, 60, 15, 63, 1), rasterize)
+
+
+def test_a_raster_in_a_geopackage_is_called_so(tmp_path: Path) -> None:
+    made = write_tif(tmp_path / "a.tif", np.ones((6, 10), "f4"), Affine(1, 0, 100, 0, -1, 66))
+    copy(str(made), str(tmp_path / "a.gpkg"), driver="GPKG")
+    with (
+        pytest.raises(IcemapError, match="is a raster in a GeoPackage"),
+        open_source(source(tmp_path / "a.gpkg", None), Grid(100, 60, 110, 66, 1)),
+    ):
+        pass
