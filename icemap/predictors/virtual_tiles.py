@@ -22,6 +22,8 @@ from icemap.units import same_unit, says_nothing
 JOINED = ("SimpleSource", "ComplexSource")
 # By these a virtual raster makes other values of those of a file.
 RESCALED = ("ScaleRatio", "ScaleOffset", "DstMin", "Exponent", "LUT", "ColorTableComponent")
+# Per side of a virtual raster, at which it is asked whether there is anything behind it.
+PLACES = 33
 # So many files are opened of larger mosaics, spread over them.
 MAX_OPENED = 256
 
@@ -63,6 +65,10 @@ def heard_behind(path: str, dataset: Any) -> list[Heard]:
         heard[number - 1] += Heard(named=named, is_coloured=any(one.is_coloured for one in tiles))
         if _has_gaps(dataset, number):
             heard[number - 1] += Heard(doubted={0.0: f"{path} where no file is behind it"})
+    warped = _warped(path, dataset)
+    if warped is not None and not _reaches_all(dataset, warped):
+        doubted = {0.0: f"{path} where {warped} does not reach"}
+        heard = [one + Heard(doubted=doubted) for one in heard]
     return heard
 
 
@@ -105,6 +111,43 @@ def _has_gaps(dataset: Any, number: int) -> bool:
         )
         boxes.append(shapely.box(left, top, left + width, top + height))
     return bool(boxes) and shapely.union_all(boxes).area < dataset.width * dataset.height - 0.5
+
+
+def _warped(path: str, dataset: Any) -> str | None:
+    """The file that a virtual raster warps, where nothing says which of its cells that reaches."""
+    from rasterio.enums import ColorInterp
+
+    if ColorInterp.alpha in dataset.colorinterp or dataset.nodata is not None:
+        return None
+    root = ElementTree.fromstring(dataset.tags(ns="xml:VRT")["xml:VRT"])
+    element = root.find("GDALWarpOptions/SourceDataset")
+    return None if element is None else _place(path, element)
+
+
+def _reaches_all(dataset: Any, warped: str) -> bool:
+    """True if a file reaches all cells of the virtual raster that it is warped to."""
+    import pyproj
+    import rasterio
+
+    rows, cols = (part.ravel() for part in np.indices((PLACES, PLACES)) / (PLACES - 1))
+    here = dataset.transform @ (
+        0.5 + cols * (dataset.width - 1),
+        0.5 + rows * (dataset.height - 1),
+    )
+    try:
+        with rasterio.open(warped) as file:
+            if not (file.crs and dataset.crs) or file.transform.is_identity:
+                return True
+            to_file = pyproj.Transformer.from_crs(
+                dataset.crs.to_wkt(), file.crs.to_wkt(), always_xy=True
+            )
+            col, row = ~file.transform @ to_file.transform(*here)
+            # A warp reaches half a cell beyond the last centre.
+            within = (col >= -1) & (col <= file.width + 1) & (row >= -1) & (row <= file.height + 1)
+    except rasterio.errors.RasterioIOError:
+        # Which is said where it is read.
+        return True
+    return bool(within.all())
 
 
 def _tiles(path: str, dataset: Any) -> dict[int, list[_Tile]]:

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.shutil import copy
+from rasterio.vrt import WarpedVRT
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.checks import check_source
 from icemap.predictors.sources import open_source
-from tests.small_rasters import read_whole, source
+from tests.small_rasters import read_whole, source, write_tif
 
 pytestmark = pytest.mark.quick
 
@@ -199,3 +201,40 @@ def test_a_colour_table_of_the_tiles(tmp_path) -> None:
     red = "<ColorTableComponent>1</ColorTableComponent>"
     found = read(joined(tmp_path, dtype="Byte", each=red, kind="ComplexSource"))
     np.testing.assert_array_equal(found, np.where(CODES == 1, 1, 9))
+
+
+FINE = {"crs": "EPSG:4326", "transform": Affine(0.25, 0, 100, 0, -0.25, 66)}
+POLAR = Affine(50_000, 0, 1_500_000, 0, -50_000, 2_500_000)
+
+
+def warped(folder, transform, side, nodata=None, **options):
+    """A virtual raster in degrees of a polar one that holds zeros, too."""
+    values = np.tile(np.array([0, 5], "f4"), (side, side // 2))
+    write_tif(folder / "polar.tif", values, transform, "EPSG:3413", nodata=nodata)
+    with (
+        rasterio.open(folder / "polar.tif") as file,
+        WarpedVRT(file, width=40, height=24, **FINE, **options) as made,
+    ):
+        copy(made, str(folder / "a.vrt"), driver="VRT")
+    return folder / "a.vrt"
+
+
+def test_cells_that_a_warp_does_not_reach(tmp_path) -> None:
+    path = warped(tmp_path, POLAR, 40)
+    with pytest.raises(IcemapError, match=r"missing by .*a\.vrt where .*polar\.tif does not reach"):
+        read(path)
+    assert np.nanmin(read(path, nodata=[0])) == 5
+    assert np.nanmin(read(path, valid_range=(0, 9))) == 0
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"transform": Affine(50_000, 0, -4e6, 0, -50_000, 4e6), "side": 160},
+        {"transform": POLAR, "side": 40, "add_alpha": True},
+        {"transform": POLAR, "side": 40, "nodata": -1},
+    ],
+)
+def test_a_warp_that_reaches_all_or_says_where(tmp_path, keys) -> None:
+    found = read(warped(tmp_path, **keys))
+    assert {0, 5} == set(np.unique(found[np.isfinite(found)]))
