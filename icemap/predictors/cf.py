@@ -23,6 +23,7 @@ from icemap.predictors.declared import (
     unapplied_scale,
 )
 from icemap.predictors.missing import is_code
+from icemap.predictors.statistic import statistics_of
 from icemap.units import says_nothing
 
 # Spellings of attributes in files that do not follow CF, in lower case.
@@ -123,6 +124,7 @@ def declared_by(
         unapplied="" if packed else unapplied_scale(attrs, stored_dtype),
         unadded="" if packed else unadded_offset(attrs, stored_dtype),
         statistics=_actual_range(attrs),
+        statistics_told=statistics_of(attrs),
     )
 
 

@@ -28,6 +28,8 @@ ROUNDING = 1e-3
 SHOWN = 20
 # How much more often some months may be there than others: one year among ten is little.
 UNEVEN = 1.1
+# Part of the steps of an axis of months that may be others by mistake.
+MAX_GAPS = 0.25
 
 
 def choose(
@@ -136,12 +138,13 @@ def place_of_month(
 def uneven_months(
     array: xr.DataArray, dim: str, who: str, periods: NDArray[np.float64] | None = None
 ) -> str:
-    """That an axis of months holds some of them more often than others, in words; else nothing.
+    """That an axis of months holds some of them more often than others, or lacks one between two
+    others, in words; else nothing.
 
     Its mean leans towards these: that of 18 months is no mean of years.
     """
     # More than a century is days, or leans towards none of its months.
-    if dim not in array.coords or not 12 < array.sizes[dim] <= 1200:
+    if dim not in array.coords or not 3 < array.sizes[dim] <= 1200:
         return ""
     labels, units = array[dim].to_numpy(), str(array[dim].attrs.get("units", ""))
     if not SINCE.match(units):
@@ -154,14 +157,32 @@ def uneven_months(
         # A mean needs no dates.
         return ""
     steps = np.diff([12 * date[0] + date[1] for date in dates])
-    if not (steps == 1).all():
+    uneven = np.flatnonzero(steps != 1)
+    if uneven.size > MAX_GAPS * steps.size or (uneven.size and np.ptp(np.diff(stamps)) == 0):
+        # Of days, or of periods that are no months.
+        return ""
+    if uneven.size and np.isin(steps[uneven], (0, 2)).all():
+        return _gap(dates, uneven, dim)
+    if len(dates) <= 12:
         return ""
     counts = np.bincount([date[1] for date in dates], minlength=13)[1:]
+    # Longer gaps may be between seasons.
+    counts = counts[counts > 0] if uneven.size else counts
     if counts.max() < UNEVEN * counts.min():
         return ""
     return (
         f"of {len(dates)} months along '{dim}' some are there {counts.max()} times and others"
         f" {counts.min()}, towards which means lean: cut the file to whole years"
+    )
+
+
+def _gap(dates: list[tuple[int, ...]], uneven: NDArray[np.int64], dim: str) -> str:
+    """That an axis of months skips one, or has it twice."""
+    before, after = (_written(dates[int(uneven[0]) + k])[:7] for k in (0, 1))
+    others = f" (of {uneven.size} such places)" if uneven.size > 1 else ""
+    return (
+        f"along '{dim}' {after} comes after {before}{others}: means lean away from months that are"
+        " missing, and towards those that are there twice"
     )
 
 

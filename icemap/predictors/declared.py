@@ -61,6 +61,8 @@ class Declared:
         if they come on top of them.
     statistics : (float, float) or None
         Lowest and highest value, as stored, that the file says it holds.
+    statistics_told : tuple of str
+        What the values are of those along time, such as ``maximum``, by the words of CF.
     doubted : mapping
         Values that mean missing by one of the files that belong together only, and by which.
     """
@@ -80,6 +82,7 @@ class Declared:
     nodata: float | None = None
     gives_way: bool = False
     statistics: tuple[float, float] | None = None
+    statistics_told: tuple[str, ...] = ()
     doubted: Mapping[float, str] = field(default_factory=dict)
 
 

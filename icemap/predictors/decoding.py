@@ -19,6 +19,7 @@ from icemap.predictors.possible import (
     require_no_suspect,
     require_possible,
 )
+from icemap.predictors.statistic import require_meant_statistic
 from icemap.source import Source
 from icemap.units import (
     Conversion,
@@ -65,6 +66,7 @@ def decoder(source: Source, declared: Declared) -> Decode:
     if source.kind == "class" or source.fraction_of:
         _require_same_classes(source, declared)
         return lambda raw: _class_codes(source, declared, raw)
+    require_meant_statistic(source, declared)
     converted = conversion_of(source, declared)
     _require_one_scale(source, declared)
     return lambda raw: _quantities(source, declared, converted, raw)

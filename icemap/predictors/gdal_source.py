@@ -167,11 +167,11 @@ def _require_codes(source: Source, band: Band) -> None:
             f"The source '{source.name}': its files call the class code {band.conflict}: give them"
             " one set of codes first, or correct their tables."
         )
-    if band.is_lossy:
+    if band.lossy:
         raise IcemapError(
-            f"The source '{source.name}' ({source.url}) is compressed as JPEG, which changes values"
-            " a little, and makes of codes of classes those of others: get the classes from where"
-            " they are not compressed so."
+            f"The source '{source.name}' ({source.url}) is compressed as {band.lossy}, which"
+            " changes values a little, and makes of codes of classes those of others: get the"
+            " classes from where they are not compressed so."
         )
 
 

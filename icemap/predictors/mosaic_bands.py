@@ -21,12 +21,15 @@ from icemap.predictors.declared import (
 from icemap.predictors.disputes import Dispute, Heard
 from icemap.predictors.months import Stamp, stamp_of_band
 from icemap.predictors.own_statistics import exact_statistics
+from icemap.predictors.statistic import statistics_of
 from icemap.units import same_unit, says_nothing
 
 # Words of CF among the tags of a file that hold for each of its bands.
 OF_ALL_BANDS = ("units", "unit", "scale_factor", "add_offset", "_fillvalue", "missing_value")
 # Compressions that change values: JPEG, but not JPEG2000, which may or may not.
 LOSSY = re.compile(r"JPEG(?!\d)")
+# By which a compression may change a code that is then rounded to itself.
+MAX_ERROR = 0.5
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class Band:
     stamp : Stamp
     conflict : str
         A code of classes that two files name differently, in words; empty if there is none.
-    is_lossy : bool
-        True if the compression of a file changes values a little.
+    lossy : str
+        The compression of a file if it changes values so far that codes become others.
     heard : Heard
         What files say differently.
     """
@@ -53,7 +56,7 @@ class Band:
     is_alpha: bool
     stamp: Stamp
     conflict: str = ""
-    is_lossy: bool = False
+    lossy: str = ""
     heard: Heard = field(default_factory=Heard)
 
 
@@ -122,13 +125,13 @@ def joined(paths: Sequence[str], same: Sequence[Band]) -> Band:
         doubted=heard.doubted,
     )
     name = same[0].name if len({band.name for band in same}) == 1 else ""
-    is_lossy = any(band.is_lossy for band in same)
+    lossy = next((band.lossy for band in same if band.lossy), "")
     return replace(
         same[0],
         declared=declared,
         name=name,
         conflict=next((band.conflict for band in same if band.conflict), conflict),
-        is_lossy=is_lossy,
+        lossy=lossy,
         heard=heard,
     )
 
@@ -186,6 +189,7 @@ def band_of(
         nodata=dataset.nodatavals[number - 1],
         gives_way=True,
         statistics=exact_statistics(dataset.tags(number)),
+        statistics_told=statistics_of(tags),
     )
     return Band(
         declared,
@@ -193,10 +197,19 @@ def band_of(
         dataset.colorinterp[number - 1] == ColorInterp.alpha,
         stamp_of_band(tags, dataset.tags()),
         conflict,
-        is_lossy=LOSSY.search(dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", ""))
-        is not None,
+        _lossy(dataset.tags(ns="IMAGE_STRUCTURE")),
         heard=heard,
     )
+
+
+def _lossy(structure: Mapping[str, str]) -> str:
+    """The compression of a file if it changes whole numbers."""
+    compression = structure.get("COMPRESSION", "")
+    error = _tagged(structure, "max_z_error", 0.0)
+    is_lossy = structure.get("COMPRESSION_REVERSIBILITY") == "LOSSY" or error > MAX_ERROR
+    if LOSSY.search(compression):
+        return "JPEG"
+    return compression if is_lossy else ""
 
 
 def _table(classes: Mapping[int, str], tags: Mapping[str, str], *, has_colours: bool) -> str:

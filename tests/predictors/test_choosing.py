@@ -152,6 +152,40 @@ def test_months_that_are_there_more_often_than_others_are_told(tmp_path, months,
     assert bool(check_source(source, grid).notes) == uneven
 
 
+def _months(count: int, left_out=()) -> xr.DataArray:
+    """The middle of months from January 2001 on, but for some."""
+    days = 15 + 30.4375 * np.array([k for k in range(count) if k not in left_out])
+    return axis(np.round(days), "days since 2001-01-01")
+
+
+@pytest.mark.parametrize(
+    ("months", "said"),
+    [
+        (_months(12, [6]), "2001-08 comes after 2001-06: means lean away"),
+        (_months(48, [6, 20]), "2001-08 comes after 2001-06 (of 2 such places): means"),
+        (axis(np.r_[15, 45, 46, 74, 105, 135], "days since 2001-01-01"), "2001-02 comes after 20"),
+        (_months(120, [35, 36, 37, 47, 48, 49]), "some are there 10 times and others 8"),
+    ],
+)
+def test_months_that_are_skipped_or_there_twice_are_told(months, said) -> None:
+    assert said in uneven_months(months, "time", "who")
+
+
+@pytest.mark.parametrize(
+    "months",
+    [
+        # Summers, quarters, days, and periods of 30 days.
+        _months(48, [k for k in range(48) if k % 12 not in (5, 6, 7)]),
+        _months(48, [k for k in range(48) if k % 3]),
+        axis(np.arange(60), "days since 2001-01-01"),
+        axis(1 + 30 * np.arange(36), "days since 2001-01-01"),
+        _months(8),
+    ],
+)
+def test_seasons_and_other_periods_are_no_gaps(months) -> None:
+    assert uneven_months(months, "time", "who") == ""
+
+
 @pytest.mark.parametrize("units", ["days since 2001-01-01", "days since 0000-01-01", "", "months"])
 def test_other_axes_have_no_months(units) -> None:
     assert uneven_months(axis(np.arange(40.0), units), "time", "who") == ""

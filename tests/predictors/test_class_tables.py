@@ -212,13 +212,19 @@ def test_a_class_that_says_that_it_is_none_may_be_missing(tmp_path, name) -> Non
     assert np.isnan(values).any()
 
 
-@pytest.mark.parametrize(("compress", "fine"), [("JPEG", False), ("LZW", True)])
-def test_classes_in_a_compression_that_changes_them_are_refused(tmp_path, compress, fine) -> None:
-    copy(str(raster(tmp_path / "a.tif")), str(tmp_path / "b.tif"), compress=compress)
+@pytest.mark.parametrize(
+    ("compress", "error", "fine"),
+    [("JPEG", "0", False), ("LZW", "0", True), ("LERC", "2", False), ("LERC", "0", True)],
+)
+def test_classes_in_a_compression_that_changes_them_are_refused(
+    tmp_path, compress, error, fine
+) -> None:
+    options = {"compress": compress} | ({"max_z_error": error} if compress == "LERC" else {})
+    copy(str(raster(tmp_path / "a.tif")), str(tmp_path / "b.tif"), **options)
     if fine:
         assert opened(tmp_path / "b.tif", kind="class", classes=NAMES)[0] == NAMES
         return
     for keys in ({"kind": "class"}, {"fraction_of": (5,)}):
-        with pytest.raises(IcemapError, match="compressed as JPEG"):
+        with pytest.raises(IcemapError, match=f"compressed as {compress}"):
             opened(tmp_path / "b.tif", classes=NAMES, **keys)
     assert opened(tmp_path / "b.tif", kind="continuous")[1].shape == (2, 4)
