@@ -26,7 +26,7 @@ from icemap.predictors.downloads import download
 from icemap.predictors.foreign import require_no_foreign
 from icemap.predictors.frames import frame_of
 from icemap.predictors.georeference import placed_raster, require_crs
-from icemap.predictors.grid_mappings import require_whole_mapping
+from icemap.predictors.grid_mappings import require_one_crs, require_whole_mapping
 from icemap.predictors.groups import Container, open_variable
 from icemap.predictors.own_places import require_own_places
 from icemap.predictors.stamps import file_stamps
@@ -118,6 +118,10 @@ def open_array(source: Source) -> Any:
         from affine import Affine
 
         transform = Affine(dx, 0, west, 0, dy, north)
+        mapping = array.attrs.get("grid_mapping")
+        if source.crs is None and mapping in array.coords:
+            shape = (array.sizes[y], array.sizes[x])
+            require_one_crs(array[mapping].attrs, transform, shape, who)
         yield placed_raster(
             source,
             crs,

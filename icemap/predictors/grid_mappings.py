@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from icemap.errors import IcemapError
+from icemap.predictors.crs_spellings import cells_apart
+
+if TYPE_CHECKING:
+    from affine import Affine
 
 # Parameters that PROJ takes for 0 or 1 without a word, and that are hardly ever; any one of those
 # with a bar between them will do.
@@ -35,6 +39,10 @@ NEEDED = {
         "longitude_of_central_meridian",
     ),
 }
+# By any of these a mapping says its ellipsoid.
+ELLIPSOIDS = ("semi_major_axis", "earth_radius", "reference_ellipsoid_name")
+# Cells by which a whole CRS and parameters may be apart.
+ELSEWHERE = 0.5
 # A whole CRS stands in for the parameters.
 WHOLE = ("crs_wkt", "spatial_ref")
 
@@ -94,3 +102,49 @@ def require_whole_mapping(attrs: Mapping[str, Any], who: str) -> None:
                 " which its cells may be far from where they belong: give the 'crs' in the"
                 " catalogue, for example EPSG:3413, or complete the file."
             )
+
+
+def require_one_crs(
+    attrs: Mapping[str, Any], transform: Affine, shape: tuple[int, int], who: str
+) -> None:
+    """Refuse a mapping whose whole CRS is another one than that of its parameters.
+
+    Parameters
+    ----------
+    attrs : mapping
+        Of the grid mapping variable.
+    transform : Affine
+        From cells to places in metres.
+    shape : (int, int)
+        Rows and columns.
+    who : str
+        Source and file, for messages.
+
+    Raises
+    ------
+    IcemapError
+        Naming both.
+    """
+    import pyproj
+
+    whole = next((str(attrs[key]) for key in WHOLE if attrs.get(key)), None)
+    parameters = {key: value for key, value in attrs.items() if key not in WHOLE}
+    if whole is None or not any(key in attrs for key in ELLIPSOIDS):
+        return
+    try:
+        require_whole_mapping(parameters, who)
+        by_parameters = pyproj.CRS.from_cf(parameters)
+        by_whole = pyproj.CRS.from_user_input(whole)
+    except (IcemapError, KeyError, pyproj.exceptions.CRSError):
+        # One of them alone can be read.
+        return
+    in_metres = by_whole.is_projected and by_whole.axis_info[0].unit_conversion_factor == 1
+    if not (in_metres and by_parameters.is_projected):
+        return
+    if cells_apart(transform, shape, by_whole.to_wkt(), by_parameters.to_wkt()) >= ELSEWHERE:
+        raise IcemapError(
+            f"{who}: its grid mapping is {by_whole.name} by its whole CRS, and"
+            f" '{attrs.get('grid_mapping_name')}' with parameters that put its cells elsewhere: say"
+            " with 'crs' in the catalogue which CRS is right, for example EPSG:3413, or correct the"
+            " file."
+        )

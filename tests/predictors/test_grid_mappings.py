@@ -123,3 +123,16 @@ def test_a_whole_crs_stands_in_for_parameters(tmp_path) -> None:
     with netCDF4.Dataset(path, "a") as file:
         file["crs"].crs_wkt = pyproj.CRS("EPSG:3413").to_wkt()
     assert error(path) < 0.02
+
+
+def test_a_whole_crs_that_its_parameters_contradict_is_refused(tmp_path) -> None:
+    path = without(write(tmp_path / "a.nc", NSIDC), "inverse_flattening")
+    for epsg in (3413, 3995):
+        with netCDF4.Dataset(path, "a") as file:
+            file["crs"].inverse_flattening = ELLIPSOID["inverse_flattening"]
+            file["crs"].crs_wkt = pyproj.CRS(epsg).to_wkt()
+        if epsg == 3413:
+            assert error(path) < 0.02
+    with pytest.raises(IcemapError, match=r"is WGS 84 / Arctic Polar .* by its whole CRS, and"):
+        error(path)
+    assert error(path, crs="EPSG:3413") < 0.02
