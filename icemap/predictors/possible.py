@@ -41,6 +41,13 @@ COUNTED_CLASSES = re.compile(
     r"fraction|part|percent|share|probab|number|count|index|densit|distance|proportion|divers",
     re.IGNORECASE,
 )
+# What nothing has more than all of, or less than none.
+PARTS = re.compile(
+    r"(?<![a-z])(?:fractions?|parts?|shares?|proportions?|probabilit(?:y|ies))(?![a-z])",
+    re.IGNORECASE,
+)
+# By which resampling may leave 0 to 1.
+RESAMPLED = 0.05
 # Parts of a range by which values may leave it by rounding.
 ROUNDED = 1e-6
 
@@ -81,6 +88,7 @@ def require_possible(
     _require_no_lost_sign(source, declared, stored, counted)
     _require_possible_temperatures(source, declared, physical)
     _require_possible_percent(source, declared, converted, stored, physical, counted)
+    _require_possible_parts(source, declared, physical, counted)
 
 
 def _require_valid(source: Source, physical: NDArray[np.float64], counted: str) -> None:
@@ -229,6 +237,26 @@ def _require_possible_percent(
             f" in {np.count_nonzero(~within):,} {counted}, and 0 to 100 {source.unit} in the"
             " others: give the codes that mean missing as 'nodata' in the catalogue, or a"
             " 'valid_range' that includes them if they are real."
+        )
+
+
+def _require_possible_parts(
+    source: Source, declared: Declared, physical: NDArray[np.float64], counted: str
+) -> None:
+    """Codes and percents among what the catalogue calls parts of 1."""
+    described = f"{source.name} {source.long_name}"
+    if part_of_one(source.unit) != 1 or not PARTS.search(described):
+        return
+    if DIFFERENCES.search(f"{described} {declared.description}"):
+        return
+    beyond = (physical < -RESAMPLED) | (physical > 1 + RESAMPLED)
+    if beyond.any():
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) holds {physical[beyond].min():.6g} to"
+            f" {physical[beyond].max():.6g} in {np.count_nonzero(beyond):,} {counted}, and"
+            f" '{source.long_name}' in the unit '{source.unit}' is from 0 to 1: give the codes that"
+            " mean missing as 'nodata' in the catalogue, say 'file_unit: \"%\"' if the values are"
+            " percents, or give a 'valid_range' that includes them if they are real."
         )
 
 

@@ -414,7 +414,7 @@ def test_whole_numbers_that_are_called_classes_ask_for_a_kind(tmp_path, name) ->
     with pytest.raises(IcemapError, match=rf"is called '{name}' and holds whole numbers"):
         opened(path, long_name=name)
     assert opened(path, long_name=name, kind="continuous")[1].max() == 6
-    for right in (f"fraction of the {name}", "elevation"):
+    for right in (f"number of the {name}", "elevation"):
         assert opened(path, long_name=right)[1].max() == 6
     yes = write(tmp_path / "b.tif", np.arange(60).reshape(6, 10) % 2, dtype="u1")
     assert opened(yes, long_name=name)[1].max() == 1
@@ -477,3 +477,24 @@ def test_what_a_file_says_of_all_of_its_bands_counts(tmp_path) -> None:
         dataset.scales, dataset.units = (1, 2), ("mm", "mm")
     # What a band says itself goes before it.
     assert opened(path, variable="2", unit="m")[1][0, 0] == pytest.approx(0.06)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [(np.where(ELEVATION < 9, -1, ELEVATION > 90), "-1 to -1"), (ELEVATION / 3, "2 to 59")],
+)
+def test_parts_of_one_beyond_it_are_asked_about(tmp_path, values, said) -> None:
+    path = write(tmp_path / "a.tif", values, dtype="i2")
+    with pytest.raises(IcemapError, match=rf"holds {said} in .* is from 0 to 1: give the codes"):
+        opened(path, long_name="part of the cell that is lake")
+    assert opened(path, long_name="part of the cell", valid_range=(-1, 60))[1].max() >= 1
+    for called in ("change of the part of the cell", "index of lakes", "department"):
+        assert opened(path, long_name=called)[1].max() >= 1
+
+
+def test_parts_of_one_are_left(tmp_path) -> None:
+    path = write(tmp_path / "a.tif", ELEVATION / 173)
+    assert opened(path, long_name="share of lakes")[1].max() == pytest.approx(177 / 173)
+    path = write(tmp_path / "b.tif", ELEVATION / 3, dtype="u1")
+    made = opened(path, long_name="share of lakes", file_unit="%")[1]
+    assert made.max() == pytest.approx(0.59)
