@@ -12,7 +12,7 @@ from icemap.boreholes.coordinate_checks import require_meant
 from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import require_header
 from icemap.boreholes.missing_codes import suspected_codes
-from icemap.boreholes.numbers import Numbers, parse_numbers
+from icemap.boreholes.numbers import PLUS_MINUS, Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
 from icemap.boreholes.quality import (
     check_coordinates,
@@ -48,7 +48,7 @@ from icemap.boreholes.table_units import (
     split_header,
 )
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import as_names, as_text, line_ranges
+from icemap.boreholes.text import as_names, as_text, is_numeric, line_ranges
 from icemap.boreholes.thaw_dates import early_thaw
 from icemap.bounds import outside_words
 from icemap.config_sections import BedrockConfig, SitesConfig, TargetConfig
@@ -57,6 +57,9 @@ from icemap.names import ICE
 
 # Words of targets that are of the end of the season.
 ACTIVE_LAYER = re.compile(r"(?<![a-z])alt(?![a-z])|active[ _-]?layer", re.IGNORECASE)
+
+# A number with a sign, letter, number or words in brackets behind it, as of a footnote.
+MARKED = r".*\d\s*%?\s*(?:[*†‡§#?¹²³]+|[a-e]|\([^()]*\))|[(\[]\s*[\d.,]+\s*[)\]]"
 
 
 def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
@@ -79,10 +82,13 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     header = _find(table, config.value, "sites.value")
     unit = _unit(table, header, config, target)
     numbers = parse_numbers(table.frame[header], unit)
+    _require_unmarked(table, header, numbers)
     coded = _coded(numbers, config)
     value, spread = _values(table, header, numbers, coded, unit, config, target)
     if target.name == ICE:
         require_header(table.file, "reported_vic", header)
+    if np.isfinite(numbers.error).any():
+        require_header(table.file, "standard_error", header)
     given = np.where(coded, np.nan, numbers.value)
     require_plausible_temperatures(table, header, given, unit, target)
     require_plausible_thaw(table, header, given, unit, target)
@@ -131,6 +137,19 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     )
     sites["used"] = sites["reason"] == ""
     return sites
+
+
+def _require_unmarked(table: Table, header: str, numbers: Numbers) -> None:
+    """Refuse numbers with the mark of a footnote or a remark: left out, they would cost the site
+    its value.
+    """
+    marked = as_text(table.frame[header]).str.fullmatch(MARKED, case=False).to_numpy(bool)
+    problems = Problems(table)
+    problems.add(numbers.unreadable & marked, f"{header} is not a number:", table.frame[header])
+    problems.require_none(
+        "Take the mark or remark out of cells that count, empty the others, or write an error"
+        " behind ±."
+    )
 
 
 def _is_early(
@@ -287,8 +306,10 @@ def _values(
     require_plausible_fractions(table, header, given, unit, target)
     if UNITS["fraction"].get(canonical_unit(unit)) == UNITS["fraction"]["%"]:
         require_one_scale(table, header, given, config)
+    error = convert_units(numbers.value + numbers.error, unit, target.unit)
     # A range is read as its middle with the standard deviation of a uniform spread.
-    return value, np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
+    spread = np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
+    return value, spread if error is None else np.fmax(spread, np.abs(error - value))
 
 
 def _standard_errors(
@@ -300,7 +321,10 @@ def _standard_errors(
     header = _find(table, column, "sites.standard_error")
     require_header(table.file, "standard_error", header)
     unit = split_header(header)[1] or unit_of_values
-    numbers = parse_numbers(table.frame[header], unit)
+    cells = table.frame[header]
+    if not is_numeric(cells):
+        cells = as_text(cells).str.replace(f"^{PLUS_MINUS}", "", regex=True)
+    numbers = parse_numbers(cells, unit)
     coded = _coded(numbers, config)
     value = np.where(coded, np.nan, numbers.value)
     # What an error is larger than does not say how large it is.

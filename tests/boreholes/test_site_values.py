@@ -500,3 +500,23 @@ def test_fractions_among_cells_with_a_percent_sign_are_refused(
         read_site_values(config, TargetConfig())
     url = write(tmp_path, f"lon,lat,vic [%]\n{rows}".replace("0.35", "0.35%").replace("0.4", "4"))
     assert read_site_values(SitesConfig(table=url, value="vic"), TargetConfig())["used"].all()
+
+
+@pytest.mark.parametrize("error", ["", "error"])
+def test_an_error_behind_a_value_is_its_standard_error(tmp_path: Path, error: str) -> None:
+    url = write(tmp_path, "lon,lat,alt [cm],error\n10,60,0.85 ± 0.05 m,±7\n11,60,70,3\n")
+    config = SitesConfig(table=url, value="alt", standard_error=error or None)
+    sites = read_site_values(config, CM)
+    assert sites["value"].tolist() == [85, 70]
+    np.testing.assert_allclose(sites["standard_error"], [7, 3] if error else [5, np.nan])
+
+
+def test_two_standard_deviations_behind_a_value_are_asked_about(tmp_path: Path) -> None:
+    message = said(tmp_path, "lon,lat,alt 2 sd [cm]\n10,60,85 ± 5\n", value="alt 2 sd")
+    assert "is to be standard_error" in message
+
+
+@pytest.mark.parametrize("cell", ["85*", "85†", "85a", "85 (n=3)", "85²", "85 ± 10 (2σ)", "(85)"])
+def test_a_value_with_a_mark_or_remark_is_asked_about(tmp_path: Path, cell: str) -> None:
+    message = said(tmp_path, f"lon,lat,alt [cm]\n10,60,{cell}\n11,60,70\n")
+    assert f"alt [cm] is not a number: '{cell}' (line 2)" in message

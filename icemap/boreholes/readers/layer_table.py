@@ -357,6 +357,11 @@ def _numbers(
     numbers = parse_numbers(table.frame[header], column.unit)
     problems.add(numbers.unreadable, f"{header} is not a number:", table.frame[header])
     low, high = scaled(numbers.low, factor), scaled(numbers.high, factor)
+    flags.add(
+        ~np.isnan(numbers.error),
+        "error",
+        f"{header}: what stands behind ± is not used",
+    )
     if name == "depth":
         flags.add(
             numbers.censored != 0,

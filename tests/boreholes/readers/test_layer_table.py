@@ -579,3 +579,17 @@ def test_a_limit_near_none_or_all_of_the_volume_leaves_the_middle_between(
     given = records.layers["reported_vic"][0]
     assert np.isnan(given) if value is None else given == pytest.approx(value)
     assert records.flags["rule"].tolist() == ["censored" if value is None else "range"]
+
+
+def test_an_error_behind_a_number_is_told(tmp_path: Path) -> None:
+    records = read(
+        write(tmp_path, "site,lon,lat,top [m],base [m],vic [%]\na,10,60,0,1 ± 0.1,45±5\n")
+    )
+    assert records.layers[["base", "reported_vic"]].to_numpy().tolist() == [[1, 0.45]]
+    assert records.flags["rule"].tolist() == ["error", "error"]
+
+
+def test_coordinates_have_no_errors(tmp_path: Path) -> None:
+    text = "site,lon,lat,top [m],base [m],vic [%]\na,10 ± 2,60,0,1,45\n"
+    with pytest.raises(IcemapError, match="lon is not a coordinate: '10 ± 2'"):
+        read(write(tmp_path, text))
