@@ -11,6 +11,11 @@ _BEGINNINGS = (
     (b"%PDF", "is a PDF: save its table as CSV"),
     (b"version https://git-lfs", "is the pointer of a file in Git LFS: run 'git lfs pull'"),
     (b"<", "is a web page or XML, as where a download asked to log in: download the table itself"),
+    (b'"GROUP"', "is AGS: save one of its groups as CSV, with one row for each layer"),
+    (
+        b"~V",
+        "is LAS: save its curves as CSV, with the borehole, its place and one row for each depth",
+    ),
     (b'{"', "is JSON: save it as CSV, or with places as .geojson"),
     (b"[{", "is JSON: save it as CSV, or with places as .geojson"),
 )

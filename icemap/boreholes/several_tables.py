@@ -147,11 +147,13 @@ def told_copied(sites: pd.DataFrame, layers: pd.DataFrame) -> str:
     first = int(logs.index[(logs == again.iloc[0]).to_numpy(bool)][0])
     places = unit_vectors(sites["lon"][[first, other]], sites["lat"][[first, other]])
     apart = float(np.linalg.norm(places[0] - places[1])) * EARTH_RADIUS_KM
-    one, its = sites.loc[first], sites.loc[other]
+    its, own = (
+        f"'{row['site']}' ({file_name(str(row['file']))}, line {row['line']})"
+        for row in (sites.loc[other], sites.loc[first])
+    )
     more = f" ({len(again) - 1} more are so)" if len(again) > 1 else ""
     return (
-        f"'{its['site']}' ({file_name(its['file'])}, line {its['line']}) has the depths and ice"
-        f" contents of '{one['site']}' ({file_name(one['file'])}, line {one['line']}), {apart:.3g}"
-        f" km away, in all of {holes['size'][other]} layers{more}: both are used; leave one out if"
+        f"{its} has the depths and ice contents of {own}, {apart:.3g} km away, in all of"
+        f" {holes['size'][other]} layers{more}: both are used; leave one out if"
         " they are one borehole, or correct what was copied"
     )

@@ -34,12 +34,14 @@ from icemap.boreholes.site_bounds import are_asked_about, outside, require_fitti
 from icemap.boreholes.site_rows import require_one_depth
 from icemap.boreholes.site_units import (
     require_one_scale,
+    require_plausible_errors,
     require_plausible_fractions,
     require_plausible_temperatures,
     require_plausible_thaw,
 )
 from icemap.boreholes.table_notes import require_noted_units
 from icemap.boreholes.table_units import (
+    NO_UNITS,
     UNITS,
     canonical_unit,
     convert_units,
@@ -96,7 +98,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     require_fitting_bounds(table, header, value, target)
     require_same(table, header, unit)
     if config.standard_error is not None:
-        spread = _standard_errors(table, config, config.standard_error, unit, target)
+        spread = _standard_errors(table, config, config.standard_error, unit, value, target)
     lon, lat, unplaced = table_places(table, config, "sites")
     rows = np.arange(1, len(table.frame) + 1)
     names = (
@@ -313,14 +315,20 @@ def _values(
 
 
 def _standard_errors(
-    table: Table, config: SitesConfig, column: str, unit_of_values: str, target: TargetConfig
+    table: Table,
+    config: SitesConfig,
+    column: str,
+    unit_of_values: str,
+    values: NDArray[np.float64],
+    target: TargetConfig,
 ) -> NDArray[np.float64]:
     """Standard errors in the target's unit, NaN where the cell is empty. They scale as differences
     do: degrees shift by no offset.
     """
     header = _find(table, column, "sites.standard_error")
     require_header(table.file, "standard_error", header)
-    unit = split_header(header)[1] or unit_of_values
+    told = _unit_of_errors(header, unit_of_values)
+    unit = told or unit_of_values
     cells = table.frame[header]
     if not is_numeric(cells):
         cells = as_text(cells).str.replace(f"^{PLUS_MINUS}", "", regex=True)
@@ -349,7 +357,18 @@ def _standard_errors(
             f" '{target.unit}', which cannot be converted: correct the unit in its header, or"
             " convert the column."
         )
-    return np.abs(converted - zero[0])
+    errors = np.abs(converted - zero[0])
+    require_plausible_errors(table, header, errors, values, target, sure=told is not None)
+    return errors
+
+
+def _unit_of_errors(header: str, unit_of_values: str) -> str | None:
+    """What the header says, in brackets or as the last word of a name such as se_cm."""
+    bracket = split_header(header)[1]
+    word = header_unit(header)[0] if bracket is None else None
+    if word is None or canonical_unit(word) in NO_UNITS:
+        return bracket
+    return None if convert_units(np.zeros(1), word, unit_of_values) is None else word
 
 
 def _require_known_codes(
@@ -370,6 +389,9 @@ def _require_known_codes(
         possible &= ~outside(value, target)
     given = np.where(possible, numbers.value, np.nan)
     codes = suspected_codes(given)
+    if ACTIVE_LAYER.search(f"{target.name} {target.long_name}") and (given > 0).any():
+        # Where the ground thaws at all in summer it does so by some centimetres.
+        codes += [0.0] if (given == 0).any() else []
     if not codes:
         return
     named = ", ".join(f"{code:.6g}" for code in codes)

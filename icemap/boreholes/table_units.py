@@ -72,6 +72,8 @@ UNIT_ALIASES = {
     "kn m-3": "kn/m3",
     **dict.fromkeys(("-", "unitless", "dimensionless"), "1"),
 }
+# Units at the end of names that are ordinary words or numbers there.
+NO_UNITS = ("1", "in")
 # Lengths that say where they begin: at the surface, as all depths do.
 _BELOW_SURFACE = re.compile(
     r"(m|met(?:er|re)s?|cm|ft|feet)\.?\s*(?:b\.?\s?(?:g\.?\s?[sl]|s)\.?|u\.?\s?go[kf]"

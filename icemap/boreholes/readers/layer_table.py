@@ -4,6 +4,7 @@ gives.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 import numpy as np
@@ -59,8 +60,16 @@ from icemap.boreholes.records import (
 )
 from icemap.boreholes.regions_told import require_region
 from icemap.boreholes.repeated_columns import require_same
-from icemap.boreholes.row_columns import require_no_sums, require_one_kind, require_samples
+from icemap.boreholes.row_columns import (
+    NO,
+    YES,
+    require_no_sums,
+    require_one_kind,
+    require_samples,
+)
 from icemap.boreholes.row_meanings import (
+    FROZEN_WORDS,
+    THAWED,
     require_frozen,
     require_meanings,
     require_upright,
@@ -79,12 +88,9 @@ DITTO = r"(?i:[-\s]*(?:\"|''|,,|〃|″|”|´´)[-\s]*|ditto|dto\.?|idem)"
 # A limit this near to 0 or to all of the volume leaves little open.
 NEAR_A_BOUND = 0.1
 # How people write the words that a column knows.
-SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
-    "frozen": {
-        "yes": ("y", "true", "1", "1.0", "frozen", "f"),
-        "no": ("n", "false", "0", "0.0", "unfrozen", "thawed", "u"),
-    },
-    "support": {"samples": ("sample", "core sample"), "logs": ("log",)},
+SPELLINGS: dict[str, dict[str, Set[str]]] = {
+    "frozen": {"yes": YES | FROZEN_WORDS | {"f"}, "no": NO | THAWED | {"u"}},
+    "support": {"samples": {"sample", "core sample"}, "logs": {"log"}},
 }
 
 
@@ -306,7 +312,7 @@ def _say_assumed_densities(
             )
 
 
-def _words(column: pd.Series, spellings: dict[str, tuple[str, ...]]) -> pd.Series:
+def _words(column: pd.Series, spellings: dict[str, Set[str]]) -> pd.Series:
     """Texts in the one spelling that the schema knows; those that are not known stay, and the
     schema names them.
     """

@@ -593,3 +593,13 @@ def test_coordinates_have_no_errors(tmp_path: Path) -> None:
     text = "site,lon,lat,top [m],base [m],vic [%]\na,10 ± 2,60,0,1,45\n"
     with pytest.raises(IcemapError, match="lon is not a coordinate: '10 ± 2'"):
         read(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("thawed", "frozen"),
+    [("nein", "ja"), ("талый", "мерзлый"), ("融土", "冻土"), ("dégelé", "gelé"), ("U", "F")],
+)
+def test_frozen_is_said_in_other_languages(tmp_path: Path, thawed: str, frozen: str) -> None:
+    rows = f"a,10,60,0,1,{thawed},40\na,10,60,1,2,{frozen},40\n"
+    records = read(write(tmp_path, "site,lon,lat,top [m],base [m],frozen,vic [%]\n" + rows))
+    assert records.layers["frozen"].tolist() == ["no", "yes"]
