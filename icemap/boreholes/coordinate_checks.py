@@ -56,6 +56,11 @@ def require_meant(table: Table, headers: tuple[str, str], lon: Floats, lat: Floa
     there = np.flatnonzero((np.abs(lon) <= 180) & (np.abs(lat) <= 90))
     _, first = np.unique(np.column_stack([lon[there], lat[there]]), axis=0, return_index=True)
     rows = there[np.sort(first)]
+    if len(rows) >= NEIGHBOURS and np.array_equal(lon[rows], lat[rows]):
+        raise IcemapError(
+            f"{table.file}: '{headers[0]}' and '{headers[1]}' are the same in all of {len(rows)}"
+            f" places, such as {lon[rows[0]]:g}: one of them was copied into the other."
+        )
     _require_decimals(table, headers, lon[rows], lat[rows])
     _require_signs(table, headers, rows, lon[rows], lat[rows])
     _require_order(table, headers, rows, lon[rows], lat[rows])

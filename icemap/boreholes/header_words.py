@@ -44,6 +44,10 @@ _WATER = r"\bwater\b|moisture|\bv[mw]c\b|wasser|\beau\b|влажн|含水"
 _ICE = r"\bice\b|\bvic\b|\beis|\bglace|льдист|\bл[её]д|冰"
 _CLASS = r"\bclass(?:es)?\b|\bcodes?\b|\bcategor|\bklasse|\bкласс|\bscore\b|\brank\b"
 _OF_THE_HOLE = r"(?:total|final) depth|depth of (?:the )?(?:bore)?hole|\bhole depth|\beoh\b"
+_STATISTIC = (
+    r"\bmax(?:imum|imal)?\b|\bmin(?:imum|imal)?\b|\bs\.?[de]\.?\b|\bstd(?:ev)?\b"
+    r"|standard (?:dev|err)|\bcv\b|\bvariance\b"
+)
 _DEPTH = "a depth below the surface"
 # What a column holds, and words of headers that say that it is something else.
 CONTRARY = {
@@ -57,7 +61,7 @@ CONTRARY = {
     ),
     "reported_vic": (
         "all ice by frozen volume",
-        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|{_CLASS}|{_UNFROZEN}|porosity"
+        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|{_CLASS}|{_UNFROZEN}|porosity|{_STATISTIC}"
         # Told as multiplied by the expansion of water, it is ice.
         r"|segregat|\bpore ice|water equiv(?!.*\b1[.,]0?9)|\bw\.?e\b|wasseräquiv"
         r"|équivalent (?:en )?eau|водн\w+ эквивалент"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from icemap.boreholes.quality import DEFAULT
 from icemap.boreholes.tables import Table
@@ -98,7 +99,8 @@ def _sentence(hole: pd.Series, row: pd.Series) -> str:
 
 
 def require_borders(table: Table, layers: pd.DataFrame) -> None:
-    """Refuse a layer that reaches over the next ones of a log whose other layers all touch.
+    """Refuse a layer that reaches over the next ones of a log whose other layers all touch, and
+    one in another unit.
 
     Parameters
     ----------
@@ -125,6 +127,7 @@ def require_borders(table: Table, layers: pd.DataFrame) -> None:
     slips = counts[(counts["over"] == 1) & (counts["touch"] == rows - 1)]
     slips = slips[slips["touch"] >= BORDERS]
     if slips.empty:
+        _require_one_length(table, site, top, base, one)
         return
     name = slips.index[0]
     last = int(borders.index[(borders["site"] == name) & borders["over"]][0])
@@ -133,3 +136,25 @@ def require_borders(table: Table, layers: pd.DataFrame) -> None:
         f" and the next one (line {table.lines[last + 1]}) begins at {top[last + 1]:g} m, where all"
         " other layers of the borehole touch: correct the depth that is wrong."
     )
+
+
+def _require_one_length(
+    table: Table,
+    site: NDArray[np.object_],
+    top: NDArray[np.float64],
+    base: NDArray[np.float64],
+    one: NDArray[np.bool_],
+) -> None:
+    """Refuse a layer whose top is 100 or 1000 times the base above it, or the other way round."""
+    layer = base > top
+    both = one & layer[1:] & layer[:-1] & (base[:-1] > 0) & (top[1:] > 0)
+    ratio = np.divide(top[1:], base[:-1], out=np.ones(len(both)), where=both)
+    size = np.maximum(ratio, 1 / ratio)
+    other = both & (np.isclose(size, 100, rtol=1e-9) | np.isclose(size, 1000, rtol=1e-9))
+    if other.any():
+        row = int(np.argmax(other)) + 1
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]}: this layer of '{site[row]}' begins at"
+            f" {top[row]:g} m, and the one above it (line {table.lines[row - 1]}) ends at"
+            f" {base[row - 1]:g} m, as where one of them is in another unit: bring both to one."
+        )

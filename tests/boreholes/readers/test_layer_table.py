@@ -246,7 +246,7 @@ def test_signs_for_no_data_are_those_of_the_config(tmp_path: Path) -> None:
 def test_kinds_of_ice_as_people_write_them(tmp_path: Path, written: str, read_as_: str) -> None:
     layers = read_as(
         write(
-            tmp_path, f"site,lon,lat,top [m],base [m],vic [%],ice_type\na,10,60,0,1,40,{written}\n"
+            tmp_path, f"site,lon,lat,top [m],base [m],vic [%],ice_type\na,10,60,0,1,80,{written}\n"
         )
     ).layers
     assert layers["ice_type"].tolist() == [read_as_]
@@ -603,3 +603,21 @@ def test_frozen_is_said_in_other_languages(tmp_path: Path, thawed: str, frozen: 
     rows = f"a,10,60,0,1,{thawed},40\na,10,60,1,2,{frozen},40\n"
     records = read(write(tmp_path, "site,lon,lat,top [m],base [m],frozen,vic [%]\n" + rows))
     assert records.layers["frozen"].tolist() == ["no", "yes"]
+
+
+def test_a_fraction_at_all_sites_is_asked_about(tmp_path: Path) -> None:
+    header = "site,lon,lat,top [m],base [m],vic [%],wedge_ice [%]\n"
+    text = header + "a,10,60,0,1,40,{0}\nb,11,60,0,1,50,{0}\n"
+    with pytest.raises(IcemapError, match=r"'wedge_ice \[%\]' is in '%'.* like fractions"):
+        read(write(tmp_path, text.format(0.2)))
+    for right in (0, 1, 20):
+        assert read(write(tmp_path, text.format(right))).layers["wedge_ice"].eq(right / 100).all()
+
+
+@pytest.mark.parametrize(
+    "header", ["vic_max [%]", "VIC s.d. [%]", "ice_std [%]", "Minimum ice [%]"]
+)
+def test_other_statistics_than_the_mean_are_refused(tmp_path: Path, header: str) -> None:
+    text = f"site,lon,lat,top [m],base [m],{header}\na,10,60,0,1,40\n"
+    with pytest.raises(IcemapError, match="its header says something else"):
+        read_as(write(tmp_path, text), columns={"reported_vic": header})
