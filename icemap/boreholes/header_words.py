@@ -17,7 +17,7 @@ _BY_MASS = (
 _BY_VOLUME = r"volum|\bvol\b|\bv[mw]c\b|объ[её]м|体积"
 _WET_BASIS = r"\bwet\b|\bwm\b|total (?:weight|mass)|feucht|humide|湿"
 _EXCESS = r"\bexc(?:ess)?|\beic?\b|excès|überschuss|избыточн|过剩"
-_VISIBLE = r"\bvisib|\bvi\b|sichtbar|видим|включени|可见"
+_VISIBLE = r"\bvisib|\bvisual\b|\bvi\b|sichtbar|видим|включени|可见"
 _UNFROZEN = r"\bunfrozen\b|ungefror|незам[её]рз|未冻"
 _LIMIT = (
     r"(?:liquid|plastic) limit|atterberg|fließgrenze|ausrollgrenze|limite de|текучест|раскатыван"
@@ -45,8 +45,8 @@ _ICE = r"\bice\b|\bvic\b|\beis|\bglace|льдист|\bл[её]д|冰"
 _CLASS = r"\bclass(?:es)?\b|\bcodes?\b|\bcategor|\bklasse|\bкласс|\bscore\b|\brank\b"
 _OF_THE_HOLE = r"(?:total|final) depth|depth of (?:the )?(?:bore)?hole|\bhole depth|\beoh\b"
 _STATISTIC = (
-    r"\bmax(?:imum|imal)?\b|\bmin(?:imum|imal)?\b|\bs\.?[de]\.?\b|\bstd(?:ev)?\b"
-    r"|standard (?:dev|err)|\bcv\b|\bvariance\b"
+    r"\bmax(?:imum|imal)?\b|\bmin(?:imum|imal)?\b|\bs\.?[de]\.?\b|\bstd(?:ev)?\b|\bcv\b"
+    r"|standard (?:dev|err)|\bvariance\b|\banomal|\bchange\b|\bdifference\b|\bprobab|\blog10\b"
 )
 _DEPTH = "a depth below the surface"
 # What a column holds, and words of headers that say that it is something else.

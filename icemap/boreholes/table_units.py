@@ -66,8 +66,8 @@ UNIT_ALIASES = {
     **dict.fromkeys(("frac", "fractions", "cm3/cm3", "cm3 cm-3", "v/v", "vol/vol"), "fraction"),
     **dict.fromkeys(("д.е.", "д. е.", "д.ед.", "д. ед.", "доли ед.", "дол. ед."), "fraction"),
     **dict.fromkeys(("g cm-3", "g/cc", "g/ml", "kg/l", "kg/dm3", "t/m3", "t m-3"), "g/cm3"),
-    **dict.fromkeys(("mg m-3", "г/см3", "т/м3"), "g/cm3"),
-    **dict.fromkeys(("kg m-3", "кг/м3"), "kg/m3"),
+    **dict.fromkeys(("mg m-3", "г/см3", "т/м3", "g_cm3", "gcm3", "g_cm-3", "gcm-3"), "g/cm3"),
+    **dict.fromkeys(("kg m-3", "кг/м3", "kg_m3", "kgm3", "kg_m-3", "kgm-3"), "kg/m3"),
     **dict.fromkeys(("pcf", "lb ft-3", "lbs/ft3"), "lb/ft3"),
     "kn m-3": "kn/m3",
     **dict.fromkeys(("-", "unitless", "dimensionless"), "1"),
@@ -96,7 +96,8 @@ def split_header(header: str) -> tuple[str, str | None]:
 def header_unit(header: str) -> tuple[str | None, bool]:
     """The unit that a header gives, and whether it says so in brackets.
 
-    Without brackets the last word may be one: ``alt_cm``, ``depth, m``, ``ice pct``, ``深度/m``.
+    Without brackets the last word may be one: ``alt_cm``, ``depth, m``, ``ice pct``, ``深度/m``,
+    ``density_g_cm3``.
 
     Examples
     --------
@@ -109,7 +110,8 @@ def header_unit(header: str) -> tuple[str | None, bool]:
     if unit is not None:
         return (unit, True) if _looks_like_unit(unit) else (None, False)
     parts = re.split(r"[\s_,;]+", name)
-    for word in (parts[-1] if len(parts) > 1 else "", name.partition("/")[2]):
+    last = parts[-1] if len(parts) > 1 else ""
+    for word in ("_".join(parts[-2:]) if len(parts) > 2 else "", last, name.partition("/")[2]):
         if word and is_unit(word):
             return word, False
     return None, False

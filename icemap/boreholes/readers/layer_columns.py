@@ -20,6 +20,7 @@ from icemap.boreholes.table_units import (
     header_unit,
     same_unit,
     split_header,
+    stem,
     unit_factor,
 )
 from icemap.boreholes.tables import Table
@@ -119,6 +120,7 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
                 " one."
             )
         found[name] = header
+    found |= _with_unit_in_name(found, headers)
     _require_spelled(table, found, headers)
     _require_once(table, found)
     if {"top", "base"} <= found.keys() and "depth" not in source.columns:
@@ -160,6 +162,18 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     for name, header in found.items():
         require_header(table.file, name, header)
     return _with_units(table, found, source, headers)
+
+
+def _with_unit_in_name(found: dict[str, str], headers: list[str]) -> dict[str, str]:
+    """Columns such as top_m and vic_pct, of which each is the only one that may be meant."""
+    like: dict[str, list[str]] = {}
+    for header in headers:
+        plain = words(stem(header)).replace(" ", "_")
+        name = ALIASES.get(plain, plain)
+        measured = name in DEPTHS or name in QUANTITIES
+        if measured and header not in found.values() and _unit(name, header) is not None:
+            like.setdefault(name, []).append(header)
+    return {name: one[0] for name, one in like.items() if name not in found and len(one) == 1}
 
 
 def _require_spelled(table: Table, found: dict[str, str], headers: list[str]) -> None:

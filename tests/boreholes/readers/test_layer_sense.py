@@ -247,7 +247,7 @@ def test_dry_ground_among_others_is_read(tmp_path: Path, dry: tuple[float, float
     ("header", "little", "much"),
     [
         ("vic [%]", ["0", "60"], ["80", "100", ""]),
-        ("gravimetric_water [%],dry_density [g/cm3]", ["40,1.3"], ["500,0.17", ","]),
+        ("gravimetric_water [%],dry_density [g/cm3]", ["40,1.3"], ["1500,0.06", ","]),
     ],
 )
 def test_massive_ice_that_is_little_ice_is_asked_about(
