@@ -27,7 +27,7 @@ _DEPTH = r"depths? (?:reference|ref|datum|origin|zero|from|below)"
 COMPANIONS = {
     "gravimetric_water": _WATER,
     "volumetric_water": _WATER,
-    "reported_vic": r"(?:ice|vic)(?: content)? (?:basis|type)",
+    "reported_vic": r"(?:ice|vic)(?: content)? (?:basis|type)|(?:(?:weight|mass) )?basis",
     "dry_density": _DENSITY,
     "frozen_bulk_density": _DENSITY,
     **dict.fromkeys(("top", "base", "depth"), _DEPTH),

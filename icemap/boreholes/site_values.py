@@ -30,6 +30,7 @@ from icemap.boreholes.row_columns import (
     require_samples,
     require_unit_by_row,
 )
+from icemap.boreholes.row_meanings import require_meanings
 from icemap.boreholes.site_bounds import are_asked_about, outside, require_fitting_bounds
 from icemap.boreholes.site_rows import require_one_depth
 from icemap.boreholes.site_units import (
@@ -92,6 +93,11 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     if np.isfinite(numbers.error).any():
         require_header(table.file, "standard_error", header)
     given = np.where(coded, np.nan, numbers.value)
+    units = (
+        *UNIT_WORDS,
+        *(f"{name} {word}" for name in (header, config.value) for word in UNIT_WORDS),
+    )
+    require_unit_by_row(table, header, unit, units, np.isfinite(given))
     require_plausible_temperatures(table, header, given, unit, target)
     require_plausible_thaw(table, header, given, unit, target)
     _require_known_codes(table, header, config, numbers, value, target)
@@ -173,17 +179,13 @@ def _require_like_rows(
     given: NDArray[np.bool_],
     target: TargetConfig,
 ) -> None:
-    """Refuse values of several units, quantities or depths, and rows that sum up others."""
+    """Refuse values of several quantities, statistics or depths, and rows that sum up others."""
     named = (config.value, config.longitude, config.latitude, config.id, config.standard_error)
     read = {_find(table, name, "sites") for name in named if name is not None}
-    units = (
-        *UNIT_WORDS,
-        *(f"{name} {word}" for name in (header, config.value) for word in UNIT_WORDS),
-    )
-    require_unit_by_row(table, header, unit, units, given)
     require_one_kind(table, read, given)
     lengths = {"value": unit} if convert_units(np.zeros(1), unit, "m") is not None else {}
     ice = {"reported_vic": header} if target.name == ICE else {}
+    require_meanings(table, ice, given)
     require_noted_units(table, {"value": header} | ice, lengths)
     require_samples(table, read, given, given & (sites["value"] == 0).to_numpy(bool))
     place = sites["lon"].map("{:.5g}".format) + ", " + sites["lat"].map("{:.5g}".format)
