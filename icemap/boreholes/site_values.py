@@ -14,6 +14,7 @@ from icemap.boreholes.header_words import require_header
 from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import PLUS_MINUS, Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
+from icemap.boreholes.places_twice import require_one_place
 from icemap.boreholes.quality import (
     check_coordinates,
     check_identical,
@@ -238,6 +239,7 @@ def table_places(
         units = (split_header(headers[0])[1], split_header(headers[1])[1])
         lon, lat = projected(table, headers, units, config.crs, problems)
         problems.require_none()
+        require_one_place(table, headers, lon, lat, config.crs)
         return lon, lat, np.zeros(len(lon), dtype=bool)
     lon, lon_unreadable = table.coordinates(headers[0], "longitude")
     lat, lat_unreadable = table.coordinates(headers[1], "latitude")
@@ -246,6 +248,7 @@ def table_places(
     lon = without_a_turn(lon)
     require_meant(table, headers, lon, lat)
     require_region(table, headers, lon, lat)
+    require_one_place(table, headers, lon, lat, None)
     return lon, lat, lon_unreadable | lat_unreadable
 
 

@@ -28,6 +28,7 @@ from icemap.boreholes.places import (
     rounding_km,
     without_a_turn,
 )
+from icemap.boreholes.places_twice import require_one_place
 from icemap.boreholes.readers.layer_columns import (
     CANONICAL,
     DEPTHS,
@@ -280,6 +281,7 @@ def _places(
     headers = (east.header, north.header)
     if source.crs:
         lon, lat = projected(table, headers, (east.unit, north.unit), source.crs, problems)
+        require_one_place(table, headers, lon, lat, source.crs)
         places: dict[str, object] = {"lon": lon, "lat": lat}
         return places | _rounding(table, headers) if in_degrees(source.crs) else places
     lon = degrees(table, east.header, east.unit, "longitude", problems, flags)
@@ -289,6 +291,7 @@ def _places(
     lon = without_a_turn(lon, flags)
     require_meant(table, headers, lon, lat)
     require_region(table, headers, lon, lat)
+    require_one_place(table, headers, lon, lat, None)
     require_one_sign_by_name(table, east.header, sites, lon, lat)
     require_not_counted_up(table, {east.header: lon, north.header: lat}, sites)
     return {"lon": lon, "lat": lat} | _rounding(table, headers)
