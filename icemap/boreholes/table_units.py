@@ -72,6 +72,8 @@ UNIT_ALIASES = {
     "kn m-3": "kn/m3",
     **dict.fromkeys(("-", "unitless", "dimensionless"), "1"),
 }
+# Columns that have no name in the file, or a unit alone.
+NAMELESS = re.compile(r"column_\d+( \[.*\])?")
 # Units at the end of names that are ordinary words or numbers there.
 NO_UNITS = ("1", "in")
 # Lengths that say where they begin: at the surface, as all depths do.

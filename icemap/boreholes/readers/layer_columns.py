@@ -13,6 +13,7 @@ from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.row_columns import require_unit_by_row
 from icemap.boreholes.table_units import (
+    NAMELESS,
     NO_UNITS,
     UNITS,
     canonical_unit,
@@ -66,8 +67,6 @@ LONG, ALIKE = 8, 0.88
 SPELLED = ("permafrost_table", "permafrost_table_source", "ice_type", *QUANTITIES)
 # Depths from and to in the name of a quantity.
 OF_DEPTHS = re.compile(r"\d\s*(?:-|–|_|to)\s*\d+(?:[.,]\d+)?\s*(?:m|cm|ft)?\b", re.IGNORECASE)
-# Columns that have no name in the file, or a unit alone.
-NAMELESS = re.compile(r"column_\d+( \[.*\])?")
 # Units of water by dry mass, which no other quantity has.
 BY_DRY_MASS = {
     **dict.fromkeys(("g/g", "kg/kg", "g g-1", "kg kg-1", "gg-1"), "1"),

@@ -18,7 +18,11 @@ from icemap.boreholes.coordinate_checks import (
 )
 from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import says_density
-from icemap.boreholes.ice_types import canonical_ice_types, require_amounts
+from icemap.boreholes.ice_types import (
+    canonical_ice_types,
+    require_amounts,
+    require_ice_where_told,
+)
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import (
     degrees,
@@ -238,6 +242,7 @@ def _require_like_rows(
     numbers = cells.apply(pd.to_numeric, errors="coerce")
     zero = (numbers == 0).any(axis=1) & ~(numbers > 0).any(axis=1)
     require_samples(table, headers, given, zero.to_numpy(bool))
+    require_ice_where_told(table, headers, zero.to_numpy(bool) | ~given)
     require_no_sums(table, headers, sites, ends)
     return np.asarray(given)
 

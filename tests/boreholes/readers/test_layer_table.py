@@ -621,3 +621,13 @@ def test_other_statistics_than_the_mean_are_refused(tmp_path: Path, header: str)
     text = f"site,lon,lat,top [m],base [m],{header}\na,10,60,0,1,40\n"
     with pytest.raises(IcemapError, match="its header says something else"):
         read_as(write(tmp_path, text), columns={"reported_vic": header})
+
+
+@pytest.mark.parametrize("word", ["ICE", "ice wedge", "Massive ice", "лед", "冰"])
+def test_ice_without_ice_is_asked_about(tmp_path: Path, word: str) -> None:
+    header = "site,lon,lat,top [m],base [m],vic [%],lithology\n"
+    for wrong in (0, ""):
+        with pytest.raises(IcemapError, match=f"line 3: the column 'lithology' says '{word}' of a"):
+            read(write(tmp_path, f"{header}a,10,60,0,1,20,silt\na,10,60,1,2,{wrong},{word}\n"))
+    for right in (f"0,{word}-free silt", "0,massive", f"95,{word}"):
+        assert len(read(write(tmp_path, f"{header}a,10,60,0,1,20,a\na,10,60,1,2,{right}\n")).layers)
