@@ -44,9 +44,11 @@ _WATER = r"\bwater\b|moisture|\bv[mw]c\b|wasser|\beau\b|влажн|含水"
 _ICE = r"\bice\b|\bvic\b|\beis|\bglace|льдист|\bл[её]д|冰"
 _CLASS = r"\bclass(?:es)?\b|\bcodes?\b|\bcategor|\bklasse|\bкласс|\bscore\b|\brank\b"
 _OF_THE_HOLE = r"(?:total|final) depth|depth of (?:the )?(?:bore)?hole|\bhole depth|\beoh\b"
+# Next to "mean" such words are of something else.
 _STATISTIC = (
-    r"\bmax(?:imum|imal)?\b|\bmin(?:imum|imal)?\b|\bs\.?[de]\.?\b|\bstd(?:ev)?\b|\bcv\b"
-    r"|standard (?:dev|err)|\bvariance\b|\banomal|\bchange\b|\bdifference\b|\bprobab|\blog10\b"
+    r"^(?!.*(?:\bmean\b|\bav(?:era)?g)).*(?:\bm(?:ax|in)(?:imum|imal)?\b(?! depth)|\bs\.?[de]\.?\b"
+    r"|\bstd(?:ev)?\b|standard (?:dev|err)|\bcv\b|\bvariance\b|\banomal|\bchange\b|\bdifference\b"
+    r"|\bprobab|\blog10\b)"
 )
 _DEPTH = "a depth below the surface"
 # What a column holds, and words of headers that say that it is something else.

@@ -64,6 +64,7 @@ UNIT_ALIASES = {
     **dict.fromkeys(("per cent", "pct", "perc", "prozent", "vol. %", "vol.%", "vol-%"), "%"),
     **dict.fromkeys(("vol.-%", "% v/v", "%(v/v)", "% by volume", "об.%", "об. %", "％"), "%"),
     **dict.fromkeys(("frac", "fractions", "cm3/cm3", "cm3 cm-3", "v/v", "vol/vol"), "fraction"),
+    **dict.fromkeys(("m3_m3", "cm3_cm3", "m3_m-3", "cm3_cm-3"), "fraction"),
     **dict.fromkeys(("д.е.", "д. е.", "д.ед.", "д. ед.", "доли ед.", "дол. ед."), "fraction"),
     **dict.fromkeys(("g cm-3", "g/cc", "g/ml", "kg/l", "kg/dm3", "t/m3", "t m-3"), "g/cm3"),
     **dict.fromkeys(("mg m-3", "г/см3", "т/м3", "g_cm3", "gcm3", "g_cm-3", "gcm-3"), "g/cm3"),

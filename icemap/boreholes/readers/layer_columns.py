@@ -110,6 +110,7 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     taken = set(found.values())
     for header in headers:
         name = words(split_header(header)[0]).strip(" ?:.").replace(" ", "_")
+        name = re.sub(r"_(?:deg|degrees|dd)$", "", name)
         name = aliases.get(name, name)
         if name not in KNOWN or header in taken or name in source.columns:
             continue

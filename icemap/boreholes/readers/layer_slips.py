@@ -15,6 +15,9 @@ from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 SAME = 1e-6
 # Borders of a log that all touch but one, from which that one is a slip.
 BORDERS = 3
+# How many times as thick neighbours may be, and the depth (m) above which 100 times as deep is
+# still no unusual gap.
+ALIKE, NEAR_SURFACE = 10.0, 0.1
 
 
 def require_one_hole(table: Table, layers: pd.DataFrame) -> list[str]:
@@ -145,12 +148,17 @@ def _require_one_length(
     base: NDArray[np.float64],
     one: NDArray[np.bool_],
 ) -> None:
-    """Refuse a layer whose top is 100 or 1000 times the base above it, or the other way round."""
-    layer = base > top
+    """Refuse a layer whose top is 100 or 1000 times the base above it, or the other way round, and
+    whose thickness is like that of the other one then.
+    """
+    thickness = base - top
+    layer = thickness > 0
     both = one & layer[1:] & layer[:-1] & (base[:-1] > 0) & (top[1:] > 0)
     ratio = np.divide(top[1:], base[:-1], out=np.ones(len(both)), where=both)
     size = np.maximum(ratio, 1 / ratio)
     other = both & (np.isclose(size, 100, rtol=1e-9) | np.isclose(size, 1000, rtol=1e-9))
+    alike = np.divide(thickness[1:] / ratio, thickness[:-1], out=np.zeros(len(both)), where=both)
+    other &= (alike > 1 / ALIKE) & (alike < ALIKE) & ((ratio < 1) | (base[:-1] >= NEAR_SURFACE))
     if other.any():
         row = int(np.argmax(other)) + 1
         raise IcemapError(

@@ -89,3 +89,6 @@ def test_a_layer_in_another_unit_than_the_one_above_it_is_named(tmp_path: Path, 
     assert not told(tmp_path, f"BH-3,{PLACE},0.5,1,1", f"BH-3,{PLACE},0.5,100,100")
     assert not told(tmp_path, rows[0], f"BH-4,-149.72,69.54,0.5,{row}")
     assert not told(tmp_path, rows[0], f"BH-3,{PLACE},0.5,11,12")
+    # Thin layers far below, and a first centimetre.
+    assert not told(tmp_path, rows[0], f"BH-3,{PLACE},0.5,110,110.2")
+    assert not told(tmp_path, f"BH-3,{PLACE},0.5,0.005,0.01", f"BH-3,{PLACE},0.5,1,2")

@@ -623,6 +623,13 @@ def test_other_statistics_than_the_mean_are_refused(tmp_path: Path, header: str)
         read_as(write(tmp_path, text), columns={"reported_vic": header})
 
 
+@pytest.mark.parametrize("header", ["mean ice to max depth [%]", "ice below min depth [%]"])
+def test_a_mean_may_have_other_words_of_statistics_next_to_it(tmp_path: Path, header: str) -> None:
+    text = f"site,lon_deg,lat_dd,top [m],base [m],{header}\na,10,60,0,1,40\n"
+    layers = read_as(write(tmp_path, text), columns={"reported_vic": header}).layers
+    assert layers["reported_vic"].tolist() == [0.4]
+
+
 @pytest.mark.parametrize("word", ["ICE", "ice wedge", "Massive ice", "лед", "冰"])
 def test_ice_without_ice_is_asked_about(tmp_path: Path, word: str) -> None:
     header = "site,lon,lat,top [m],base [m],vic [%],lithology\n"
