@@ -31,6 +31,8 @@ class FileKind(Enum):
     WEB_PAGE = auto()
     XML = auto()
     JSON = auto()
+    AGS = auto()
+    LAS = auto()
 
 
 _BEGINNINGS = (
@@ -52,6 +54,8 @@ _BEGINNINGS = (
     (b"msid", FileKind.MRSID),
     (b'{"', FileKind.JSON),
     (b"[{", FileKind.JSON),
+    (b'"GROUP"', FileKind.AGS),
+    (b"~V", FileKind.LAS),
 )
 _PAGES = (b"<!doctype html", b"<html")
 

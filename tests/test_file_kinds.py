@@ -49,6 +49,8 @@ def array() -> bytes:
         (b"\xef\xbb\xbf\r\n <!DOCTYPE html>", FileKind.WEB_PAGE),
         (b"<VRTDataset>", FileKind.XML),
         (b'[{"site": 1}]', FileKind.JSON),
+        (b'"GROUP","GEOL"', FileKind.AGS),
+        (b"~Version", FileKind.LAS),
         (b"[site],vic\n", None),
         (b"ncols 2\n", None),
         (b"II*\0", None),

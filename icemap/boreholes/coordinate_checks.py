@@ -17,9 +17,11 @@ CHANCE = 1e-4
 DECIMALS = 15
 # Tenths of a degree up to which neighbours are where they are for one reason.
 CLOSE = 2
-# So many places on one side of the zero meridian or the equator make a few on the other strange.
+# So many places on one side of the zero meridian or the equator make a few on the other strange,
+# or so many that are within a few degrees of one another make a single one so.
 ONE_SIDE = 10
 FEW = 0.02
+NEIGHBOURS, NEIGHBOURHOOD = 3, 5.0
 # One is named; more of a large table need not be compared with all others.
 LOOKED_AT = 50
 # With a sign they would be among the others: inside their box, where it is that of one region, or
@@ -54,6 +56,11 @@ def require_meant(table: Table, headers: tuple[str, str], lon: Floats, lat: Floa
     there = np.flatnonzero((np.abs(lon) <= 180) & (np.abs(lat) <= 90))
     _, first = np.unique(np.column_stack([lon[there], lat[there]]), axis=0, return_index=True)
     rows = there[np.sort(first)]
+    if len(rows) >= NEIGHBOURS and np.array_equal(lon[rows], lat[rows]):
+        raise IcemapError(
+            f"{table.file}: '{headers[0]}' and '{headers[1]}' are the same in all of {len(rows)}"
+            f" places, such as {lon[rows[0]]:g}: one of them was copied into the other."
+        )
     _require_decimals(table, headers, lon[rows], lat[rows])
     _require_signs(table, headers, rows, lon[rows], lat[rows])
     _require_order(table, headers, rows, lon[rows], lat[rows])
@@ -116,7 +123,10 @@ def _require_signs(
         for negative in (True,) if west else (True, False):
             most = values < 0 if negative else values > 0
             few = np.flatnonzero(values > 0 if negative else values < 0)
-            if most.sum() < ONE_SIDE or not 0 < len(few) <= max(1, FEW * most.sum()):
+            near = most.any() and np.ptp(values[most]) + np.ptp(other[most]) <= NEIGHBOURHOOD
+            if most.sum() < (NEIGHBOURS if near else ONE_SIDE) or not 0 < len(few) <= max(
+                1, FEW * most.sum()
+            ):
                 continue
             few = few[:LOOKED_AT]
             apart = np.abs(values[few][:, None] - values[most][None, :])

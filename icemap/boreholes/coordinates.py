@@ -143,6 +143,7 @@ def parse_coordinates(
     plain = (
         not numbers.unreadable.any()
         and not numbers.censored.any()
+        and np.isnan(numbers.error).all()
         and np.array_equal(numbers.low, numbers.high, equal_nan=True)
     )
     if plain:

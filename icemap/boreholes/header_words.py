@@ -17,7 +17,7 @@ _BY_MASS = (
 _BY_VOLUME = r"volum|\bvol\b|\bv[mw]c\b|объ[её]м|体积"
 _WET_BASIS = r"\bwet\b|\bwm\b|total (?:weight|mass)|feucht|humide|湿"
 _EXCESS = r"\bexc(?:ess)?|\beic?\b|excès|überschuss|избыточн|过剩"
-_VISIBLE = r"\bvisib|\bvi\b|sichtbar|видим|включени|可见"
+_VISIBLE = r"\bvisib|\bvisual\b|\bvi\b|sichtbar|видим|включени|可见"
 _UNFROZEN = r"\bunfrozen\b|ungefror|незам[её]рз|未冻"
 _LIMIT = (
     r"(?:liquid|plastic) limit|atterberg|fließgrenze|ausrollgrenze|limite de|текучест|раскатыван"
@@ -44,6 +44,12 @@ _WATER = r"\bwater\b|moisture|\bv[mw]c\b|wasser|\beau\b|влажн|含水"
 _ICE = r"\bice\b|\bvic\b|\beis|\bglace|льдист|\bл[её]д|冰"
 _CLASS = r"\bclass(?:es)?\b|\bcodes?\b|\bcategor|\bklasse|\bкласс|\bscore\b|\brank\b"
 _OF_THE_HOLE = r"(?:total|final) depth|depth of (?:the )?(?:bore)?hole|\bhole depth|\beoh\b"
+# Next to "mean" such words are of something else.
+_STATISTIC = (
+    r"^(?!.*(?:\bmean\b|\bav(?:era)?g)).*(?:\bm(?:ax|in)(?:imum|imal)?\b(?! depth)|\bs\.?[de]\.?\b"
+    r"|\bstd(?:ev)?\b|standard (?:dev|err)|\bcv\b|\bvariance\b|\banomal|\bchange\b|\bdifference\b"
+    r"|\bprobab|\blog10\b)"
+)
 _DEPTH = "a depth below the surface"
 # What a column holds, and words of headers that say that it is something else.
 CONTRARY = {
@@ -57,7 +63,7 @@ CONTRARY = {
     ),
     "reported_vic": (
         "all ice by frozen volume",
-        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|{_CLASS}|{_UNFROZEN}|porosity"
+        rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|{_CLASS}|{_UNFROZEN}|porosity|{_STATISTIC}"
         # Told as multiplied by the expansion of water, it is ice.
         r"|segregat|\bpore ice|water equiv(?!.*\b1[.,]0?9)|\bw\.?e\b|wasseräquiv"
         r"|équivalent (?:en )?eau|водн\w+ эквивалент"

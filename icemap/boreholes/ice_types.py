@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Set
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from icemap.boreholes.records import QUANTITIES, Problems
 from icemap.boreholes.row_columns import NO, YES
-from icemap.boreholes.text import MISSING, as_text, words
+from icemap.boreholes.tables import Table
+from icemap.boreholes.text import MISSING, as_text, is_numeric, words
+from icemap.errors import IcemapError
 
 # Words for kinds of ice, whatever blanks, dashes, capitals and plurals they are written with.
 # Ground that is ice alone, or rock, says its ice content by itself. A massive cryostructure is not
@@ -114,6 +119,43 @@ def require_amounts(layers: pd.DataFrame, problems: Problems, header: str) -> No
         " ice alone, a number where it is not, or leave the cell empty):",
         layers["ice_type"],
     )
+
+
+def require_ice_where_told(table: Table, read: Set[str], without: NDArray[np.bool_]) -> None:
+    """Refuse rows without ice, or without a number, that another column calls ice.
+
+    Parameters
+    ----------
+    table : Table
+    read : set of str
+        Headers of the columns that are read.
+    without : ndarray of bool, shape (rows,)
+        Rows whose ice or water is 0, or not given.
+
+    Raises
+    ------
+    IcemapError
+        Naming the column, the row and the word.
+    """
+    for header in map(str, table.frame.columns):
+        if header in read or is_numeric(table.frame[header]):
+            continue
+        texts = as_text(table.frame[header])
+        ice = {
+            text
+            for text in texts[without].unique()
+            # A massive cryostructure has no visible ice.
+            if (ICE_TYPES.get(words(text)) == "massive" and words(text) != "massive")
+            or _ICE.fullmatch(words(text))
+        }
+        wrong = texts.isin(ice).to_numpy(bool) & without
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise IcemapError(
+                f"{table.file}, line {table.lines[row]}: the column '{header}' says"
+                f" '{texts.iloc[row]}' of a row without ice or a number: write how much of it is"
+                " ice (100 % where it is ice alone), or leave the row out."
+            )
 
 
 def _resembles(text: str) -> bool:

@@ -19,7 +19,11 @@ from icemap.boreholes.table_units import (
 from icemap.boreholes.text import MISSING, SIGNS, as_text, is_numeric
 
 _NUMBER = r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?"
-_PLAIN = re.compile(rf"(?:~|≈|ca\.?|c\.)?\s*({_NUMBER})", re.IGNORECASE)
+_PLAIN = re.compile(
+    rf"(?:~|≈|ca\.?|c\.)?\s*({_NUMBER})(?:\s*\(?(?:est(?:imated)?|approx)\.?\)?)?", re.IGNORECASE
+)
+PLUS_MINUS = r"(?:±|\+/-|\+-)\s*"
+_WITH_ERROR = re.compile(rf"({_NUMBER})\s*(?:{PLUS_MINUS}({_NUMBER})|\({PLUS_MINUS}({_NUMBER})\))")
 _CENSORED = re.compile(rf"(>=|<=|>|<|≥|≤)\s*({_NUMBER})|({_NUMBER})\s*\+")
 # A slash is no sign of a range: 3/4 is three quarters, or the third of April.
 _RANGE = re.compile(rf"({_NUMBER})\s*(-|to|bis|à|\.\.|~)\s*({_NUMBER})", re.IGNORECASE)
@@ -42,8 +46,9 @@ _CELL_UNITS = sorted(
     - {"1", "-", "fraction", "frac", "fractions", "unitless", "dimensionless"},
     key=lambda unit: (-len(unit), unit),
 )
-_Parsed = tuple[float, float, int, bool]
-_UNREADABLE: _Parsed = (np.nan, np.nan, 0, True)
+_Parsed = tuple[float, float, int, bool, float]
+_EMPTY: _Parsed = (np.nan, np.nan, 0, False, np.nan)
+_UNREADABLE: _Parsed = (np.nan, np.nan, 0, True, np.nan)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Numbers:
         1 for ``> 3.2``, -1 for ``< 3.2``, else 0.
     unreadable : ndarray of bool
         Text that is neither a number nor a sign for a missing one.
+    error : ndarray of float
+        What stands behind ±; NaN where nothing does.
     """
 
     value: NDArray[np.float64]
@@ -68,6 +75,7 @@ class Numbers:
     high: NDArray[np.float64]
     censored: NDArray[np.int8]
     unreadable: NDArray[np.bool_]
+    error: NDArray[np.float64]
 
 
 def parse_numbers(column: pd.Series, unit: str | None = None) -> Numbers:
@@ -94,20 +102,23 @@ def parse_numbers(column: pd.Series, unit: str | None = None) -> Numbers:
     ([0, 1, 0, 0, 0, 0], [False, False, False, False, False, True])
     >>> parse_numbers(pd.Series(["85", "1.2 m"]), "cm").value
     array([ 85., 120.])
+    >>> parse_numbers(pd.Series(["45 ± 5", "30"])).error
+    array([ 5., nan])
     """
     if is_numeric(column):
         value = column.to_numpy(dtype=float, na_value=np.nan)
         infinite = np.isinf(value)
         value = np.where(infinite, np.nan, value)
-        return Numbers(value, value, value, np.zeros(len(value), np.int8), infinite)
+        none, exact = np.full(len(value), np.nan), np.zeros(len(value), np.int8)
+        return Numbers(value, value, value, exact, infinite, none)
     codes, texts = pd.factorize(as_text(column), use_na_sentinel=False)
     cells = _without_thousands([str(text).translate(SIGNS).strip() for text in texts])
     commas = _decimal_commas(cells)
-    parsed = [_parse_cell(cell, commas, unit) for cell in cells] or [(np.nan, np.nan, 0, False)]
-    low, high, censored, unreadable = (np.array(part)[codes] for part in zip(*parsed))
+    parsed = [_parse_cell(cell, commas, unit) for cell in cells] or [_EMPTY]
+    low, high, censored, unreadable, error = (np.array(part)[codes] for part in zip(*parsed))
     low, high = low.astype(float), high.astype(float)
     middle = np.where(low == high, low, low / 2 + high / 2)
-    return Numbers(middle, low, high, censored.astype(np.int8), unreadable.astype(bool))
+    return Numbers(middle, low, high, censored.astype(np.int8), unreadable.astype(bool), error)
 
 
 def _without_thousands(cells: list[str]) -> list[str]:
@@ -136,7 +147,7 @@ def _decimal_commas(cells: list[str]) -> bool:
 
 def _parse_cell(text: str, commas: bool, unit: str | None) -> _Parsed:
     if text.lower() in MISSING:
-        return np.nan, np.nan, 0, False
+        return _EMPTY
     if commas and _POINT_GROUPS.fullmatch(text):
         # 1.250 among decimal commas is 1250 or 1.25.
         return _UNREADABLE
@@ -147,24 +158,27 @@ def _parse_cell(text: str, commas: bool, unit: str | None) -> _Parsed:
         number = text[: -len(spelling)].rstrip()
         if not text.lower().endswith(spelling) or not number or number[-1] not in "0123456789.+":
             continue
-        low, high, censored, unreadable = _parse_number(number, commas)
+        low, high, censored, unreadable, error = _parse_number(number, commas)
         if unreadable:
             continue
-        converted = convert_units(np.array([low, high]), spelling, unit or spelling)
-        if converted is None or (unit is None and canonical_unit(spelling) != "%"):
+        ends = convert_units(np.array([low, high, low + error]), spelling, unit or spelling)
+        if ends is None or (unit is None and canonical_unit(spelling) != "%"):
             return _UNREADABLE
-        return float(converted[0]), float(converted[1]), censored, False
+        return float(ends[0]), float(ends[1]), censored, False, abs(float(ends[2] - ends[0]))
     return _UNREADABLE
 
 
 def _parse_number(text: str, commas: bool) -> _Parsed:
     if match := _PLAIN.fullmatch(text):
         value = _to_float(match[1], commas)
-        return value, value, 0, not np.isfinite(value)
+        return value, value, 0, not np.isfinite(value), np.nan
+    if match := _WITH_ERROR.fullmatch(text):
+        value, error = _to_float(match[1], commas), _to_float(match[2] or match[3], commas)
+        return value, value, 0, not (np.isfinite(value) and error >= 0), error
     if match := _CENSORED.fullmatch(text):
         value = _to_float(match[2] or match[3], commas)
         below = bool(match[1]) and match[1] in "<=≤"
-        return value, value, -1 if below else 1, not np.isfinite(value)
+        return value, value, -1 if below else 1, not np.isfinite(value), np.nan
     if match := _RANGE.fullmatch(text):
         # A leading zero is a date's: 01-02, 2001-05.
         if any(_DATE_PART.fullmatch(part) for part in (match[1], match[3])):
@@ -172,7 +186,7 @@ def _parse_number(text: str, commas: bool) -> _Parsed:
         low, high = _to_float(match[1], commas), _to_float(match[3], commas)
         # 45..5 is a slip for 45.5; only below zero do ranges fall, as -2 to -4.
         rises = low <= high or high < 0
-        return low, high, 0, not (np.isfinite(low) and np.isfinite(high) and rises)
+        return low, high, 0, not (np.isfinite(low) and np.isfinite(high) and rises), np.nan
     return _UNREADABLE
 
 

@@ -1,4 +1,4 @@
-"""Whether places are in the country or state that a column of their table names."""
+"""Whether places are in the country, state or UTM zone that a column of their table names."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.datums import COLUMNS as DATUM_COLUMNS
+from icemap.boreholes.places import ZONE_COLUMNS
 from icemap.boreholes.table_notes import notes
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import as_text, words
@@ -44,6 +45,11 @@ BOXES = {
 }
 # Beyond this the Aleutians and Chukotka have the other sign.
 DATE_LINE = 168.0
+BEYOND = 180.0 - DATE_LINE
+# Degrees outside of what is told, from which single places are wrong: borders of the boxes are
+# rough, and people stay in one zone beyond its edge.
+FAR_OUTSIDE = 5.0
+_ZONE = re.compile(r"(?:utm|zone)?\s*0*([1-9]|[1-5]\d|60)(?:\.0)?\s*([c-hj-np-x])?", re.IGNORECASE)
 _BOX_OF = {name: box for names, box in BOXES.items() for name in names}
 _NORTH_AMERICAN = re.compile(r"(?<![a-z])nad[ _-]?(?:19)?(?:27|83)(?!\d)|\bcsrs\b")
 
@@ -54,7 +60,8 @@ Box = tuple[float, ...]
 
 
 def require_region(table: Table, headers: tuple[str, str], lon: Floats, lat: Floats) -> None:
-    """Refuse places that with another sign, or exchanged, would be where their table says.
+    """Refuse places that with another sign, or exchanged, would be where their table says, and
+    single ones that are far from it.
 
     Parameters
     ----------
@@ -81,7 +88,7 @@ def require_region(table: Table, headers: tuple[str, str], lon: Floats, lat: Flo
             _require_inside(table, headers, told, {header: NORTH_AMERICA}, lon, lat)
     for header in map(str, table.frame.columns):
         kind = words(header)
-        if kind not in COLUMNS | DATUM_COLUMNS:
+        if kind not in COLUMNS | DATUM_COLUMNS | {*ZONE_COLUMNS}:
             continue
         told = as_text(table.frame[header])
         boxes = {text: box for text in told.unique() if (box := _box(text, kind)) is not None}
@@ -91,6 +98,12 @@ def require_region(table: Table, headers: tuple[str, str], lon: Floats, lat: Flo
 def _box(text: str, kind: str) -> Box | None:
     if kind in DATUM_COLUMNS:
         return NORTH_AMERICA if _NORTH_AMERICAN.search(words(text)) else None
+    if kind in ZONE_COLUMNS:
+        zone = _ZONE.fullmatch(text)
+        # Permafrost has zones, too.
+        told = zone is not None and (zone[2] is not None or "utm" in f"{kind} {text.lower()}")
+        west = 6.0 * int(zone[1]) - 186.0 if zone is not None else 0.0
+        return (west, west + 6.0, -90.0, 90.0) if told else None
     name = words(text.replace(",", " "))
     # SE is a part of a region, and no may be the answer to a question.
     code = len(name) == 2 and not re.search(r"country|state|province|territory", kind)
@@ -112,6 +125,7 @@ def _require_inside(
             wrong &= np.abs(lon) < DATE_LINE
         for mended, how in (
             (_inside(box, -lon, lat), "with the other sign"),
+            (_inside(box, lon, -lat), "with the other sign of the latitude"),
             (_inside(box, lat, lon), "with longitude and latitude exchanged"),
         ):
             if (wrong & mended).any():
@@ -122,6 +136,30 @@ def _require_inside(
                     f" would be ({(wrong & mended).sum()} of {rows.sum()} such rows): correct the"
                     " columns, or what the table says of them."
                 )
+    known = told.isin(list(boxes)).to_numpy(bool)
+    away = np.zeros(len(lon))
+    for text, box in boxes.items():
+        away = np.where(told == text, _degrees_outside(box, lon, lat), away)
+    # A country may be that of an expedition, in the south at least.
+    far = known & (away > FAR_OUTSIDE) & (lat > 0)
+    near = known & (away <= FAR_OUTSIDE)
+    if far.any() and 2 * near.sum() > known.sum():
+        row = int(np.argmax(far))
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]}: '{headers[0]}' {lon[row]:g} and '{headers[1]}'"
+            f" {lat[row]:g} are {away[row]:.0f} degrees from where '{told.iloc[row]}' says, as"
+            f" {near.sum()} of {known.sum()} rows are not: correct the columns, or what the table"
+            " says of them."
+        )
+
+
+def _degrees_outside(box: Box, lon: Floats, lat: Floats) -> Floats:
+    west, east, south, north = box
+    # What ends at the date line may go on beyond it.
+    west, east = west - BEYOND * (west == -180), east + BEYOND * (east == 180)
+    east_of_west = (lon - west) % 360
+    beyond = np.minimum(east_of_west - (east - west), 360 - east_of_west)
+    return np.asarray(np.maximum.reduce([beyond, south - lat, lat - north, np.zeros(len(lon))]))
 
 
 def _inside(box: Box, lon: Floats, lat: Floats) -> NDArray[np.bool_]:

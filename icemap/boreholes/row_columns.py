@@ -29,7 +29,7 @@ UNIT_WORDS = ("unit", "units", "uom", "unit of measure", "einheit", "unité", "�
 LEFT_OUT = frozenset({"exclude", "excluded", "reject", "rejected", "discard", "outlier", "omit"})
 KEPT = frozenset({"used", "use", "include", "included", "keep", "valid"})
 # Columns of such signs alone, in which more of them mean it.
-QUALIFIERS = ("qualifier", "qualifiers", "flag", "flags", "qc", "qa")
+QUALIFIERS = ("qualifier", "qualifiers", "flag", "flags", "qc", "qa", "quality")
 NOT_MEASURED = frozenset({"nd", "n.d.", "n/d", "u", "missing", "no data", "not measured"})
 NOT_MEASURED |= {"bad", "fail", "failed", "reject", "wrong"}
 YES = frozenset({"yes", "y", "true", "1", "1.0", "x", "ja", "oui", "да"})
@@ -52,7 +52,7 @@ Floats = NDArray[np.float64]
 
 
 def require_one_kind(table: Table, read: Iterable[str], given: Rows) -> None:
-    """Refuse a long table, whose rows hold several quantities in one column.
+    """Refuse a long table, whose rows hold several quantities, or statistics, in one column.
 
     Parameters
     ----------
@@ -68,12 +68,13 @@ def require_one_kind(table: Table, read: Iterable[str], given: Rows) -> None:
         Naming the column and two of its words.
     """
     for header in map(str, table.frame.columns):
-        if header in read or words(split_header(header)[0]) not in KINDS:
-            continue
-        if is_numeric(table.frame[header]):
+        if header in read or is_numeric(table.frame[header]):
             continue
         told = as_text(table.frame[header])
         told = told[given & ~told.str.lower().isin(MISSING).to_numpy(bool)]
+        called = words(split_header(header)[0]) in KINDS
+        if not called and not all(summary_word(text) in SUMMARIES for text in told.unique()):
+            continue
         other = told[~_says(told, {words(told.iloc[0])})] if len(told) else told
         if len(other):
             raise IcemapError(

@@ -27,12 +27,16 @@ _DEPTH = r"depths? (?:reference|ref|datum|origin|zero|from|below)"
 COMPANIONS = {
     "gravimetric_water": _WATER,
     "volumetric_water": _WATER,
-    "reported_vic": r"(?:ice|vic)(?: content)? (?:basis|type)",
+    "reported_vic": r"(?:ice|vic)(?: content)? (?:basis|type)|(?:(?:weight|mass) )?basis",
     "dry_density": _DENSITY,
     "frozen_bulk_density": _DENSITY,
     **dict.fromkeys(("top", "base", "depth"), _DEPTH),
 }
-# Words for ground that is not frozen, alone in a cell.
+# Words for frozen ground, and for ground that is not, alone in a cell.
+FROZEN_WORDS = frozenset(
+    {"frozen", "frozen soil", "frozen ground", "gefroren", "gelé", "gelée", "мерзлый", "мёрзлый"}
+    | {"мерзлая", "мёрзлая", "мерзлое", "мёрзлое", "мерзлые", "мёрзлые", "冻土", "冻结", "冻"}
+)
 THAWED = frozenset(
     {"thawed", "unfrozen", "not frozen", "non frozen", "thawed soil", "unfrozen soil", "ungefroren"}
     | {"aufgetaut", "dégelé", "non gelé", "талый", "талая", "талое", "талые", "немерзлый"}

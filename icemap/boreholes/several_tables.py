@@ -1,4 +1,6 @@
-"""One borehole in several tables: parts of it that complete one another, and values that differ."""
+"""One borehole in several tables or under several names: parts of it that complete one another,
+values that differ, and layers that are there twice.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,8 @@ from icemap.store import file_name
 # Points have no length, m.
 THIN = 1e-6
 SHOWN = 3
+# Layers, and different ice contents of them, that two boreholes hardly have in common by chance.
+LAYERS = 3
 
 Numbers = NDArray[np.int64]
 
@@ -117,4 +121,39 @@ def told_differently(sites: pd.DataFrame, unit: str) -> str:
     return (
         f"{'; '.join(examples)}{more}: the first is used; leave out the rows of one table, or give"
         " both a column 'source' if they are different boreholes"
+    )
+
+
+def told_copied(sites: pd.DataFrame, layers: pd.DataFrame) -> str:
+    """What boreholes of other names with the same layers are, empty without any.
+
+    Parameters
+    ----------
+    sites : DataFrame
+        The site table.
+    layers : DataFrame
+        With ``vic`` and ``borehole``, a row of ``sites``.
+    """
+    known = layers[layers["vic"].notna() & sites["used"].to_numpy()[layers["borehole"]]]
+    known = known.sort_values(["borehole", "top", "base"])
+    holes = known.groupby("borehole")["vic"].agg(["size", "nunique"])
+    telling = holes.index[(holes["size"] >= LAYERS) & (holes["nunique"] >= LAYERS)]
+    rows = known.loc[known["borehole"].isin(telling), ["borehole", "top", "base", "vic"]].round(6)
+    logs = rows.groupby("borehole")[["top", "base", "vic"]].agg(tuple).agg(tuple, axis=1)
+    again = logs[logs.duplicated()] if len(logs) else logs
+    if again.empty:
+        return ""
+    other = int(again.index[0])
+    first = int(logs.index[(logs == again.iloc[0]).to_numpy(bool)][0])
+    places = unit_vectors(sites["lon"][[first, other]], sites["lat"][[first, other]])
+    apart = float(np.linalg.norm(places[0] - places[1])) * EARTH_RADIUS_KM
+    its, own = (
+        f"'{row['site']}' ({file_name(str(row['file']))}, line {row['line']})"
+        for row in (sites.loc[other], sites.loc[first])
+    )
+    more = f" ({len(again) - 1} more are so)" if len(again) > 1 else ""
+    return (
+        f"{its} has the depths and ice contents of {own}, {apart:.3g} km away, in all of"
+        f" {holes['size'][other]} layers{more}: both are used; leave one out if"
+        " they are one borehole, or correct what was copied"
     )

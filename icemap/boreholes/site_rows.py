@@ -19,13 +19,18 @@ _WHERE = re.compile(
     r"|кровля|подошва|深度)(?: (?:top|base|bottom|from|to|upper|lower|interval))?"
 )
 
+# And of which time of the year, and so many of them at one place that it is a series.
+_WHEN = re.compile(r"month|season|monat|jahreszeit|mois|saison|mes|месяц|сезон|月份?|季节")
+SERIES = 4
+
 OF_HOLES = {"depth", "depths", "bottom", "base", "tiefe", "profondeur", "глубина", "深度"}
 
 
 def require_one_depth(
     table: Table, read: set[str], sites: pd.DataFrame, target: str, *, named: bool
 ) -> None:
-    """Refuse a table in which one site has several rows of different depths.
+    """Refuse a table in which one site has several rows of different depths, or of the months of
+    a year.
 
     Without names a single depth may be that of the hole, of which several can be at one place.
 
@@ -57,25 +62,28 @@ def require_one_depth(
     given = sites[["lon", "lat", "value"]].notna().all(axis=1)
     for header in map(str, table.frame.columns):
         name = stem(header)
-        if header in read or not _WHERE.fullmatch(name) or (name in OF_HOLES and not named):
+        of_year = _WHEN.fullmatch(name) is not None
+        where = _WHERE.fullmatch(name) and (named or name not in OF_HOLES)
+        if header in read or not (of_year or where):
             continue
-        depth = as_text(table.frame[header])
-        rows = pd.DataFrame({"place": place, "depth": depth})[given & (depth != "")]
-        several = rows.groupby("place")["depth"].transform("nunique") > 1
+        told = as_text(table.frame[header])
+        rows = pd.DataFrame({"place": place, "told": told})[given & (told != "")]
+        several = rows.groupby("place")["told"].transform("nunique") >= (SERIES if of_year else 2)
         if several.any():
             first = rows[several].iloc[0]
-            other = rows[(rows["place"] == first["place"]) & (rows["depth"] != first["depth"])]
+            other = rows[(rows["place"] == first["place"]) & (rows["told"] != first["told"])]
             lines = table.lines[[rows[several].index[0], other.index[0]]]
             remedy = (
                 "give it as a table of layers ('boreholes: {layers: [{path: ...}]}'), from which"
                 " icemap makes one value for each site"
-                if target == ICE
+                if target == ICE and not of_year
                 else "keep one row for each site"
             )
             raise IcemapError(
-                f"{table.file}: one place has rows of several depths ('{header}' is"
-                f" '{first['depth']}' in line {lines[0]} and '{other['depth'].iloc[0]}' in line"
-                f" {lines[1]}), and each would count as a site: {remedy}."
+                f"{table.file}: one place has rows of several"
+                f" {'times of the year' if of_year else 'depths'} ('{header}' is '{first['told']}'"
+                f" in line {lines[0]} and '{other['told'].iloc[0]}' in line {lines[1]}), and each"
+                f" would count as a site: {remedy}."
             )
 
 

@@ -18,6 +18,8 @@ from icemap.errors import IcemapError
 # Largest number by which % and fractions are distinguished; larger ones are errors or
 # codes.
 MAX_PERCENT = 1000.0
+# Rows that all say it.
+SEVERAL = 3
 # Degrees Celsius that half of a column cannot be outside of.
 COLDEST, HOTTEST = -273.15, 100.0
 # Words of targets that are mean temperatures of the ground or air, of which half are colder (degC).
@@ -26,6 +28,8 @@ OF_THE_GROUND = re.compile(
     re.I,
 )
 HOTTEST_GROUND = 25.0
+# How much warmer than all others is what may be in degrees Fahrenheit, and how near to them then.
+FAR_WARMER, NEAR = 10.0, 3.0
 # Words of targets that are thaw depths, and depths (m) that half of these cannot be outside of.
 THAW = re.compile(r"(?<![a-z])alt(?![a-z])|active[ _-]?layer|thaw[ _-]?depth", re.IGNORECASE)
 LEAST_THAW, MOST_THAW = 0.03, 20.0
@@ -131,6 +135,51 @@ def require_one_scale(
         )
 
 
+def require_plausible_errors(
+    table: Table,
+    header: str,
+    errors: NDArray[np.float64],
+    values: NDArray[np.float64],
+    target: TargetConfig,
+    *,
+    sure: bool,
+) -> None:
+    """Refuse standard errors that repeat the values, and such as parts of 1 are under %.
+
+    Parameters
+    ----------
+    table : Table
+    header : str
+        Of the standard errors.
+    errors, values : ndarray of shape (n,)
+        In the unit of the target; NaN where there is none.
+    target : TargetConfig
+    sure : bool
+        Whether the header says a unit.
+
+    Raises
+    ------
+    IcemapError
+        Naming the numbers and the remedy.
+    """
+    both = np.isfinite(errors + values)
+    if both.sum() < SEVERAL:
+        return
+    if np.array_equal(errors[both], values[both]) and np.ptp(values[both]) > 0:
+        raise IcemapError(
+            f"{table.file}: the column '{header}' repeats the values in all of {both.sum()} rows"
+            " and is no standard error: name another column in the config, or none."
+        )
+    parts = (errors[both] > 0) & (errors[both] < 1)
+    in_percent = UNITS["fraction"].get(canonical_unit(target.unit)) == UNITS["fraction"]["%"]
+    if not sure and in_percent and parts.all() and np.median(values[both]) >= PARTS_BELOW:
+        raise IcemapError(
+            f"{table.file}: the column '{header}' says no unit and holds {errors[both].min():g} to"
+            f" {errors[both].max():g} next to values up to {values[both].max():g} %, like"
+            f" fractions: write its unit into the header, as '{header} [%]' or '{header} [1]'."
+        )
+
+
 def require_plausible_temperatures(
     table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig
 ) -> None:
@@ -164,6 +213,27 @@ def require_plausible_temperatures(
             f" {given.min():g} to {given.max():g}, which no ground or air has: give the right unit"
             " as sites.unit, in the header and the config alike."
         )
+    if told and canonical_unit(unit) == canonical_unit("degC"):
+        _require_celsius(table, header, value)
+
+
+def _require_celsius(table: Table, header: str, value: NDArray[np.float64]) -> None:
+    """Single degrees Fahrenheit, far above the others and among them as degrees Celsius."""
+    converted = convert_units(value, "degF", "degC")
+    if converted is None:
+        return
+    warm = value > np.nanmedian(value) + FAR_WARMER
+    rest = value[np.isfinite(value) & ~warm]
+    if 2 * warm.sum() >= len(rest) or value[warm].min(initial=np.inf) < rest.max() + FAR_WARMER:
+        return
+    among = warm & (converted >= rest.min() - NEAR) & (converted <= rest.max() + NEAR)
+    if among.any():
+        row = int(np.argmax(among))
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]}: '{header}' is {value[row]:g} degrees Celsius,"
+            f" and the others {rest.min():g} to {rest.max():g}, among which it is as degrees"
+            " Fahrenheit: convert it, or leave the cell empty."
+        )
 
 
 def require_plausible_thaw(
@@ -191,10 +261,27 @@ def require_plausible_thaw(
     if not THAW.search(f"{target.name} {target.long_name}"):
         return
     metres = convert_units(value, unit, "m")
-    depths = np.zeros(0) if metres is None else metres[np.isfinite(value) & (value > 0)]
+    if metres is None:
+        return
+    given = np.isfinite(value) & (value > 0)
+    depths = metres[given]
     if len(depths) and not LEAST_THAW <= np.median(depths) <= MOST_THAW:
         raise IcemapError(
             f"{table.file}: the column '{header}' is in '{unit}', but half of its values are about"
             f" {np.median(depths):g} m, which no ground thaws to: give the right unit as"
             " sites.unit, in the header and the config alike."
         )
+    odd = given & ((metres < LEAST_THAW) | (metres > MOST_THAW))
+    rest = metres[given & ~odd]
+    if not len(rest):
+        return
+    for factor in (100.0, 1000.0, 0.01, 0.001):
+        other = metres * factor
+        among = odd & (other >= rest.min() / 3) & (other <= 1.5 * rest.max())
+        if among.any():
+            row = int(np.argmax(among))
+            raise IcemapError(
+                f"{table.file}, line {table.lines[row]}: '{header}' is {value[row]:g} {unit}, and"
+                f" with {factor:g} times as much, as in another unit, it would be among the others:"
+                " bring the column to one unit, or leave the cell empty."
+            )

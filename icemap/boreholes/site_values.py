@@ -12,8 +12,9 @@ from icemap.boreholes.coordinate_checks import require_meant
 from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import require_header
 from icemap.boreholes.missing_codes import suspected_codes
-from icemap.boreholes.numbers import Numbers, parse_numbers
+from icemap.boreholes.numbers import PLUS_MINUS, Numbers, parse_numbers
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
+from icemap.boreholes.places_twice import require_one_place
 from icemap.boreholes.quality import (
     check_coordinates,
     check_identical,
@@ -30,16 +31,19 @@ from icemap.boreholes.row_columns import (
     require_samples,
     require_unit_by_row,
 )
+from icemap.boreholes.row_meanings import require_meanings
 from icemap.boreholes.site_bounds import are_asked_about, outside, require_fitting_bounds
 from icemap.boreholes.site_rows import require_one_depth
 from icemap.boreholes.site_units import (
     require_one_scale,
+    require_plausible_errors,
     require_plausible_fractions,
     require_plausible_temperatures,
     require_plausible_thaw,
 )
 from icemap.boreholes.table_notes import require_noted_units
 from icemap.boreholes.table_units import (
+    NO_UNITS,
     UNITS,
     canonical_unit,
     convert_units,
@@ -48,7 +52,7 @@ from icemap.boreholes.table_units import (
     split_header,
 )
 from icemap.boreholes.tables import Table, read_table
-from icemap.boreholes.text import as_names, as_text, line_ranges
+from icemap.boreholes.text import as_names, as_text, is_numeric, line_ranges
 from icemap.boreholes.thaw_dates import early_thaw
 from icemap.bounds import outside_words
 from icemap.config_sections import BedrockConfig, SitesConfig, TargetConfig
@@ -57,6 +61,9 @@ from icemap.names import ICE
 
 # Words of targets that are of the end of the season.
 ACTIVE_LAYER = re.compile(r"(?<![a-z])alt(?![a-z])|active[ _-]?layer", re.IGNORECASE)
+
+# A number with a sign, letter, number or words in brackets behind it, as of a footnote.
+MARKED = r".*\d\s*%?\s*(?:[*†‡§#?¹²³]+|[a-e]|\([^()]*\))|[(\[]\s*[\d.,]+\s*[)\]]"
 
 
 def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
@@ -79,18 +86,26 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     header = _find(table, config.value, "sites.value")
     unit = _unit(table, header, config, target)
     numbers = parse_numbers(table.frame[header], unit)
+    _require_unmarked(table, header, numbers)
     coded = _coded(numbers, config)
     value, spread = _values(table, header, numbers, coded, unit, config, target)
     if target.name == ICE:
         require_header(table.file, "reported_vic", header)
+    if np.isfinite(numbers.error).any():
+        require_header(table.file, "standard_error", header)
     given = np.where(coded, np.nan, numbers.value)
+    units = (
+        *UNIT_WORDS,
+        *(f"{name} {word}" for name in (header, config.value) for word in UNIT_WORDS),
+    )
+    require_unit_by_row(table, header, unit, units, np.isfinite(given))
     require_plausible_temperatures(table, header, given, unit, target)
     require_plausible_thaw(table, header, given, unit, target)
     _require_known_codes(table, header, config, numbers, value, target)
     require_fitting_bounds(table, header, value, target)
     require_same(table, header, unit)
     if config.standard_error is not None:
-        spread = _standard_errors(table, config, config.standard_error, unit, target)
+        spread = _standard_errors(table, config, config.standard_error, unit, value, target)
     lon, lat, unplaced = table_places(table, config, "sites")
     rows = np.arange(1, len(table.frame) + 1)
     names = (
@@ -133,6 +148,19 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     return sites
 
 
+def _require_unmarked(table: Table, header: str, numbers: Numbers) -> None:
+    """Refuse numbers with the mark of a footnote or a remark: left out, they would cost the site
+    its value.
+    """
+    marked = as_text(table.frame[header]).str.fullmatch(MARKED, case=False).to_numpy(bool)
+    problems = Problems(table)
+    problems.add(numbers.unreadable & marked, f"{header} is not a number:", table.frame[header])
+    problems.require_none(
+        "Take the mark or remark out of cells that count, empty the others, or write an error"
+        " behind ±."
+    )
+
+
 def _is_early(
     table: Table, header: str, target: TargetConfig, value: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
@@ -152,17 +180,13 @@ def _require_like_rows(
     given: NDArray[np.bool_],
     target: TargetConfig,
 ) -> None:
-    """Refuse values of several units, quantities or depths, and rows that sum up others."""
+    """Refuse values of several quantities, statistics or depths, and rows that sum up others."""
     named = (config.value, config.longitude, config.latitude, config.id, config.standard_error)
     read = {_find(table, name, "sites") for name in named if name is not None}
-    units = (
-        *UNIT_WORDS,
-        *(f"{name} {word}" for name in (header, config.value) for word in UNIT_WORDS),
-    )
-    require_unit_by_row(table, header, unit, units, given)
     require_one_kind(table, read, given)
     lengths = {"value": unit} if convert_units(np.zeros(1), unit, "m") is not None else {}
     ice = {"reported_vic": header} if target.name == ICE else {}
+    require_meanings(table, ice, given)
     require_noted_units(table, {"value": header} | ice, lengths)
     require_samples(table, read, given, given & (sites["value"] == 0).to_numpy(bool))
     place = sites["lon"].map("{:.5g}".format) + ", " + sites["lat"].map("{:.5g}".format)
@@ -215,6 +239,7 @@ def table_places(
         units = (split_header(headers[0])[1], split_header(headers[1])[1])
         lon, lat = projected(table, headers, units, config.crs, problems)
         problems.require_none()
+        require_one_place(table, headers, lon, lat, config.crs)
         return lon, lat, np.zeros(len(lon), dtype=bool)
     lon, lon_unreadable = table.coordinates(headers[0], "longitude")
     lat, lat_unreadable = table.coordinates(headers[1], "latitude")
@@ -223,6 +248,7 @@ def table_places(
     lon = without_a_turn(lon)
     require_meant(table, headers, lon, lat)
     require_region(table, headers, lon, lat)
+    require_one_place(table, headers, lon, lat, None)
     return lon, lat, lon_unreadable | lat_unreadable
 
 
@@ -287,20 +313,31 @@ def _values(
     require_plausible_fractions(table, header, given, unit, target)
     if UNITS["fraction"].get(canonical_unit(unit)) == UNITS["fraction"]["%"]:
         require_one_scale(table, header, given, config)
+    error = convert_units(numbers.value + numbers.error, unit, target.unit)
     # A range is read as its middle with the standard deviation of a uniform spread.
-    return value, np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
+    spread = np.where(low == high, np.nan, np.abs(high - low) / np.sqrt(12))
+    return value, spread if error is None else np.fmax(spread, np.abs(error - value))
 
 
 def _standard_errors(
-    table: Table, config: SitesConfig, column: str, unit_of_values: str, target: TargetConfig
+    table: Table,
+    config: SitesConfig,
+    column: str,
+    unit_of_values: str,
+    values: NDArray[np.float64],
+    target: TargetConfig,
 ) -> NDArray[np.float64]:
     """Standard errors in the target's unit, NaN where the cell is empty. They scale as differences
     do: degrees shift by no offset.
     """
     header = _find(table, column, "sites.standard_error")
     require_header(table.file, "standard_error", header)
-    unit = split_header(header)[1] or unit_of_values
-    numbers = parse_numbers(table.frame[header], unit)
+    told = _unit_of_errors(header, unit_of_values)
+    unit = told or unit_of_values
+    cells = table.frame[header]
+    if not is_numeric(cells):
+        cells = as_text(cells).str.replace(f"^{PLUS_MINUS}", "", regex=True)
+    numbers = parse_numbers(cells, unit)
     coded = _coded(numbers, config)
     value = np.where(coded, np.nan, numbers.value)
     # What an error is larger than does not say how large it is.
@@ -325,7 +362,18 @@ def _standard_errors(
             f" '{target.unit}', which cannot be converted: correct the unit in its header, or"
             " convert the column."
         )
-    return np.abs(converted - zero[0])
+    errors = np.abs(converted - zero[0])
+    require_plausible_errors(table, header, errors, values, target, sure=told is not None)
+    return errors
+
+
+def _unit_of_errors(header: str, unit_of_values: str) -> str | None:
+    """What the header says, in brackets or as the last word of a name such as se_cm."""
+    bracket = split_header(header)[1]
+    word = header_unit(header)[0] if bracket is None else None
+    if word is None or canonical_unit(word) in NO_UNITS:
+        return bracket
+    return None if convert_units(np.zeros(1), word, unit_of_values) is None else word
 
 
 def _require_known_codes(
@@ -346,6 +394,9 @@ def _require_known_codes(
         possible &= ~outside(value, target)
     given = np.where(possible, numbers.value, np.nan)
     codes = suspected_codes(given)
+    if ACTIVE_LAYER.search(f"{target.name} {target.long_name}") and (given > 0).any():
+        # Where the ground thaws at all in summer it does so by some centimetres.
+        codes += [0.0] if (given == 0).any() else []
     if not codes:
         return
     named = ", ".join(f"{code:.6g}" for code in codes)

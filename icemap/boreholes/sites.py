@@ -13,7 +13,7 @@ from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import ASSUMED, Records, empty_flags, join_flags, make_flags
-from icemap.boreholes.several_tables import join_tables, told_differently
+from icemap.boreholes.several_tables import join_tables, told_copied, told_differently
 from icemap.boreholes.site_layers import Window, convert_layers, sites_from_layers
 from icemap.boreholes.site_rows import told_again
 from icemap.boreholes.site_values import read_site_values
@@ -164,7 +164,7 @@ def read_layer_sites(config: BoreholesConfig, target: TargetConfig, cell_km: flo
     layers, layer_flags = convert_layers(raw.assign(borehole=borehole))
     window = Window(config.thickness, config.grades, cell_km)
     sites = sites_from_layers(layers, thaw_sites, window, target)
-    notes += [note, told_differently(sites, target.unit)]
+    notes += [note, told_differently(sites, target.unit), told_copied(sites, layers)]
     bounds = int((sites["permafrost_table_source"] == FROZEN_GROUND).sum())
     if bounds:
         notes.append(

@@ -31,8 +31,8 @@ SAME_PLACE = 0.02
 def read_workbook(
     url: str, path: Path, sheet: str | None
 ) -> tuple[pd.DataFrame, int, str, tuple[str, ...]]:
-    """The cells of one sheet, the row of its header (from 1), its name, and the comments of its
-    header.
+    """The cells of one sheet, the row of its header (from 1), its name, and the comments on its
+    cells.
 
     Parameters
     ----------
@@ -91,9 +91,13 @@ def read_workbook(
     )
     comments = tuple(
         f"{split_header(title)[0]}: {cell.comment.text}"
-        for title, cell in zip(names, cells[header], strict=False)
-        if cell.comment is not None
+        for row in cells[header:]
+        for title, cell in zip(names, row, strict=False)
+        if getattr(cell, "comment", None) is not None
     )
+    # What stands to the right of all columns is about them.
+    beyond = [cell for row in rows[header:] for cell in row[len(names) :]]
+    comments += tuple(cell for cell in beyond if isinstance(cell, str))
     return frame.infer_objects(), header + 1, name, comments
 
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from icemap.boreholes.table_units import same_unit
+from icemap.boreholes.table_units import NAMELESS, same_unit
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
 
@@ -28,7 +28,10 @@ _ORIGIN = (
     r"depths?\b.*(?:below|from|relative to|above) (?:the )?(?:permafrost table|top of (?:the )?"
     r"(?:permafrost|casing)|active layer|frost table|casing|sea level|water|snow|(?:lake )?ice\b)"
 )
-_BY_MASS = r"(?:ice|water)[ -]contents?\b.*(?:by (?:weight|mass)|gravimetric|\bwt\b|wt%|of dry)"
+_BY_MASS = (
+    r"(?:\b(?:ice|water)[ -]contents?\b|\bvic\b)"
+    r".*(?:by (?:weight|mass)|gravimetric|\bwt\b|wt%|of dry)"
+)
 # Columns, and words by which a sentence says that they are something else.
 _CONTRARY = (
     (
@@ -45,7 +48,9 @@ _CONTRARY = (
 
 
 def notes(table: Table) -> list[str]:
-    """Sentences of a table that are no rows: those alone in a row, and headers without cells."""
+    """Sentences of a table that are no rows: those alone in a row or in a column without a name,
+    headers without cells, and comments on cells.
+    """
     frame = table.frame
     filled = frame.notna().to_numpy(bool)
     alone = np.flatnonzero(filled.sum(axis=1) == 1)
@@ -55,6 +60,9 @@ def notes(table: Table) -> list[str]:
         for name, some in zip(frame.columns, filled.T)
         if not some.any() and _is_sentence(str(name))
     ]
+    for name in frame.columns:
+        if NAMELESS.fullmatch(str(name)):
+            cells += frame[name].dropna().unique().tolist()
     texts = [str(text).strip() for text in (*cells, *empty) if isinstance(text, str)]
     texts += [" ".join(text.split()) for text in table.comments]
     return [text for text in texts if " " in text]

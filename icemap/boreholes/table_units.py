@@ -64,14 +64,19 @@ UNIT_ALIASES = {
     **dict.fromkeys(("per cent", "pct", "perc", "prozent", "vol. %", "vol.%", "vol-%"), "%"),
     **dict.fromkeys(("vol.-%", "% v/v", "%(v/v)", "% by volume", "об.%", "об. %", "％"), "%"),
     **dict.fromkeys(("frac", "fractions", "cm3/cm3", "cm3 cm-3", "v/v", "vol/vol"), "fraction"),
+    **dict.fromkeys(("m3_m3", "cm3_cm3", "m3_m-3", "cm3_cm-3"), "fraction"),
     **dict.fromkeys(("д.е.", "д. е.", "д.ед.", "д. ед.", "доли ед.", "дол. ед."), "fraction"),
     **dict.fromkeys(("g cm-3", "g/cc", "g/ml", "kg/l", "kg/dm3", "t/m3", "t m-3"), "g/cm3"),
-    **dict.fromkeys(("mg m-3", "г/см3", "т/м3"), "g/cm3"),
-    **dict.fromkeys(("kg m-3", "кг/м3"), "kg/m3"),
+    **dict.fromkeys(("mg m-3", "г/см3", "т/м3", "g_cm3", "gcm3", "g_cm-3", "gcm-3"), "g/cm3"),
+    **dict.fromkeys(("kg m-3", "кг/м3", "kg_m3", "kgm3", "kg_m-3", "kgm-3"), "kg/m3"),
     **dict.fromkeys(("pcf", "lb ft-3", "lbs/ft3"), "lb/ft3"),
     "kn m-3": "kn/m3",
     **dict.fromkeys(("-", "unitless", "dimensionless"), "1"),
 }
+# Columns that have no name in the file, or a unit alone.
+NAMELESS = re.compile(r"column_\d+( \[.*\])?")
+# Units at the end of names that are ordinary words or numbers there.
+NO_UNITS = ("1", "in")
 # Lengths that say where they begin: at the surface, as all depths do.
 _BELOW_SURFACE = re.compile(
     r"(m|met(?:er|re)s?|cm|ft|feet)\.?\s*(?:b\.?\s?(?:g\.?\s?[sl]|s)\.?|u\.?\s?go[kf]"
@@ -94,7 +99,8 @@ def split_header(header: str) -> tuple[str, str | None]:
 def header_unit(header: str) -> tuple[str | None, bool]:
     """The unit that a header gives, and whether it says so in brackets.
 
-    Without brackets the last word may be one: ``alt_cm``, ``depth, m``, ``ice pct``, ``深度/m``.
+    Without brackets the last word may be one: ``alt_cm``, ``depth, m``, ``ice pct``, ``深度/m``,
+    ``density_g_cm3``.
 
     Examples
     --------
@@ -107,7 +113,8 @@ def header_unit(header: str) -> tuple[str | None, bool]:
     if unit is not None:
         return (unit, True) if _looks_like_unit(unit) else (None, False)
     parts = re.split(r"[\s_,;]+", name)
-    for word in (parts[-1] if len(parts) > 1 else "", name.partition("/")[2]):
+    last = parts[-1] if len(parts) > 1 else ""
+    for word in ("_".join(parts[-2:]) if len(parts) > 2 else "", last, name.partition("/")[2]):
         if word and is_unit(word):
             return word, False
     return None, False

@@ -49,7 +49,8 @@ class Table:
     title : str
         Name of the sheet of a workbook.
     comments : tuple of str
-        Those of its header, behind the names that they are about.
+        Those on its cells, behind the names of the columns that they are about, and texts next to
+        its columns.
     """
 
     file: str

@@ -14,6 +14,10 @@ _REMEDIES = {
     FileKind.GIT_LFS_POINTER: "is the pointer of a file in Git LFS: run 'git lfs pull'",
     FileKind.WEB_PAGE: _MARKUP,
     FileKind.XML: _MARKUP,
+    FileKind.AGS: "is AGS: save one of its groups as CSV, with one row for each layer",
+    FileKind.LAS: (
+        "is LAS: save its curves as CSV, with the borehole, its place and one row for each depth"
+    ),
     FileKind.JSON: "is JSON: save it as CSV, or with places as .geojson",
 }
 

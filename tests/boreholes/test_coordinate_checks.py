@@ -144,3 +144,19 @@ def test_one_place_with_both_coordinates_exchanged_is_named(tmp_path: Path, read
     assert len(read(tmp_path, [*places, (15.6, 78.2)])) == 13
     assert len(read(tmp_path, [*places[:8], (69.31, 77.5)])) == 9
     assert len(read(tmp_path, [*places, (71.5, 71.2)])) == 13
+
+
+@READERS
+def test_one_of_few_neighbours_that_lost_its_sign_is_named(tmp_path: Path, read) -> None:
+    near = [(-148.1, 65.2), (-147.3, 66.1), (-149.2, 64.9)]
+    assert read(tmp_path, [*near, (129.6, 62.1)])["used"].all()
+    with pytest.raises(IcemapError, match=r"'lon' is 147\.9, and 3 of 4 places have the other"):
+        read(tmp_path, [*near, (147.9, 65.7)])
+
+
+@READERS
+def test_one_column_in_the_place_of_both_is_refused(tmp_path: Path, read) -> None:
+    places = [(65.1, 65.1), (66.2, 66.2), (64.3, 64.3)]
+    with pytest.raises(IcemapError, match="'lon' and 'lat' are the same in all of 3 places"):
+        read(tmp_path, places)
+    assert read(tmp_path, [*places, (65.2, 65.1)])["used"].all()

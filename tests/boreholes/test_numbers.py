@@ -20,6 +20,8 @@ from icemap.boreholes.numbers import parse_numbers
         ("2,5", 2.5, 0),
         ("−4", -4.0, 0),
         ("ca. 12", 12.0, 0),
+        ("12 (est.)", 12.0, 0),
+        ("12 approx", 12.0, 0),
         ("1e-3", 0.001, 0),
     ],
 )
@@ -133,3 +135,20 @@ def test_what_may_be_two_numbers_or_decimals_stays_unreadable(cells: list[str]) 
 def test_a_point_among_decimal_commas_is_no_thousand() -> None:
     assert parse_numbers(pd.Series(["1.250", "2.5"])).value.tolist() == [1.25, 2.5]
     assert parse_numbers(pd.Series(["1,250", "2,5"])).value.tolist() == [1.25, 2.5]
+
+
+@pytest.mark.parametrize("text", ["45±5", "45 ± 5", "45 +/- 5", "45(±5)", "45,0 ± 5,0", "45 ± 5 %"])
+def test_an_error_behind_a_number_is_read(text: str) -> None:
+    numbers = parse_numbers(pd.Series([text, "30"]), "%")
+    assert numbers.value.tolist() == numbers.low.tolist() == numbers.high.tolist() == [45, 30]
+    np.testing.assert_equal(numbers.error, [5, np.nan])
+
+
+def test_an_error_has_the_unit_of_its_cell() -> None:
+    assert parse_numbers(pd.Series(["0.85 ± 0.05 m"]), "cm").error[0] == pytest.approx(5)
+    assert parse_numbers(pd.Series(["28.4 ± 1.8 F"]), "degC").error[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("text", ["± 5", "45 ± ", "45 ± -5", "45 ± 5 ± 1", "45*", "45a", "(45)"])
+def test_what_stands_behind_a_number_may_make_it_unreadable(text: str) -> None:
+    assert parse_numbers(pd.Series([text])).unreadable.all()

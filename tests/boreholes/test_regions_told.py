@@ -71,3 +71,38 @@ def test_a_header_that_says_an_american_datum(tmp_path: Path) -> None:
         read(tmp_path, "x", "148.2,65.1,40,1", names="lon_nad83,lat_nad83")
     right = read(tmp_path, "x", "-148.2,65.1,40,1", names="lon_nad83,lat_nad83")
     assert right["used"].all()
+
+
+@pytest.mark.parametrize(
+    ("header", "right", "wrong"),
+    [
+        ("country", ["18.1,69.2,40,Norway", "100.2,48.1,41,Mongolia"], "20.1,9.1,42,Norway"),
+        ("country", ["18.1,69.2,40,Norway", "19.2,69.1,41,Norway"], "20.1,69.1,42,Mongolia"),
+        ("country", ["18.1,69.2,40,Norway", "19.2,69.1,41,Norway"], "20.1,-69.1,42,Norway"),
+        ("UTM zone", ["-148.1,65.2,40,6", "-142.9,65.2,41,07"], "-119.1,65.3,42,6"),
+        ("zone", ["-148.1,65.2,40,6W", "-143.8,65.2,41,6W"], "-148.1,65.3,42,11W"),
+    ],
+)
+def test_a_single_place_far_from_what_is_told(
+    tmp_path: Path, header: str, right: list[str], wrong: str
+) -> None:
+    assert read(tmp_path, header, *right)["used"].all()
+    with pytest.raises(IcemapError, match=f"line 4: .* where '{wrong.split(',')[-1]}' says"):
+        read(tmp_path, header, *right, wrong)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows"),
+    [
+        ("country", ["-148.1,65.2,40,USA", "-149,65,41,USA", "172.9,52.9,42,USA"]),
+        ("country", ["129.1,62.2,40,Russia", "76,66,41,Russia", "-169.8,66.1,42,Russia"]),
+        ("country", ["18.1,69.2,40,Norway", "19.2,69,41,Norway", "2.5,-72.1,42,Norway"]),
+        ("country", ["18.1,69.2,40,China", "19.2,69,41,China", "92.1,34.5,42,China"]),
+        ("UTM zone", ["-179.1,65.2,40,1", "-178,65.2,41,1", "178.9,65.1,42,1"]),
+        ("zone", ["-148.1,65.2,40,1", "19.1,65.2,41,2", "92.1,35.2,42,1"]),
+    ],
+)
+def test_beyond_a_border_the_date_line_or_in_the_south(
+    tmp_path: Path, header: str, rows: list[str]
+) -> None:
+    assert read(tmp_path, header, *rows)["used"].all()

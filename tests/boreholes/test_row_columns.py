@@ -237,3 +237,32 @@ def test_a_site_with_such_a_name_is_one(tmp_path: Path, name: str) -> None:
     path = write(tmp_path, "site,lon,lat,alt", "a,-134,68.9,50", f"{name},-133.5,68.85,55")
     sites = read_boreholes(path, value="alt", unit="cm", id="site", target=ALT)
     assert sites["used"].all()
+
+
+@pytest.mark.parametrize("header", ["type", "what", "statistic"])
+def test_rows_of_several_statistics_in_any_column_are_asked_about(
+    tmp_path: Path, header: str
+) -> None:
+    with pytest.raises(IcemapError, match=f"'{header}' says 'Mean' in line 2 and 'max' in line 3"):
+        values(tmp_path, header, "50,Mean", "60,max")
+    assert values(tmp_path, header, "50,mean", "60,Mean")["used"].all()
+    assert values(tmp_path, "type", "50,Mean", "60,grid")["used"].all()
+
+
+def test_bad_in_a_column_of_quality_is_no_value(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match="line 3: the column 'quality' says 'bad'"):
+        values(tmp_path, "quality", "50,good", "60,bad")
+    assert values(tmp_path, "quality", "50,good", "60,poor")["used"].all()
+
+
+@pytest.mark.parametrize(
+    ("header", "word"), [("basis", "by weight"), ("ice type", "excess"), ("ice_basis", "by mass")]
+)
+def test_ice_of_sites_on_another_basis(tmp_path: Path, header: str, word: str) -> None:
+    def read(told: str) -> pd.DataFrame:
+        path = write(tmp_path, f"lon,lat,vic [%],{header}", f"-134,68.9,40,{told}")
+        return read_boreholes(path, value="vic")
+
+    with pytest.raises(IcemapError, match=f"'{header}' says '{word}', and 'vic"):
+        read(word)
+    assert read("by volume")["used"].all()

@@ -173,13 +173,41 @@ def test_names_with_other_separators_are_read(tmp_path: Path, header: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("depths", "measured", "expected"),
+    [
+        ("top_m,base_m", "vic_pct", {"reported_vic": 0.4}),
+        ("TOP_CM,Bottom_cm", "VIC_%", {"reported_vic": 0.4}),
+        ('Top m,"Bottom, m"', "VIC %", {"reported_vic": 0.4}),
+        ("Top/m,Base/m", "VIC/%", {"reported_vic": 0.4}),
+        ("top_m,base_m", "gravimetric_water_pct,dry_density_kg_m3", {"dry_density": 0.9}),
+        ("top_m,base_m", "gravimetric_water_pct,dry_density_gcm3", {"dry_density": 0.9}),
+    ],
+)
+def test_names_that_end_with_their_unit_are_read(
+    tmp_path: Path, depths: str, measured: str, expected: dict[str, float]
+) -> None:
+    factor = 100 if "cm" in depths.lower() else 1
+    density = f",{900 if 'kg' in measured else 0.9}" * measured.count(",")
+    row = f"{PLACE},{factor},{2 * factor},40{density}"
+    table = layers(tmp_path, f"site,lon,lat,permafrost_table_m,{depths},{measured}", row)
+    assert table[["top", "base"]].to_numpy().tolist() == [[1, 2]]
+    assert {name: table[name][0] for name in expected} == pytest.approx(expected)
+
+
+def test_a_name_that_may_be_two_columns_is_asked_about(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match="has no column top"):
+        layers(tmp_path, "site,lon,lat,top_m,top_ft,base_m,vic_pct", "a,-134.1,68.9,1,3.3,2,40")
+    # A number at the end of a name is no unit.
+    with pytest.raises(IcemapError, match="has no column site"):
+        layers(tmp_path, "site_1,lon,lat,top_m,base_m,vic_pct", "a,-134.1,68.9,1,2,40")
+
+
+@pytest.mark.parametrize(
     ("header", "name"),
     [
         ("DryDensity [g/cm3]", "dry_density"),
         ("dry_desnity [g/cm3]", "dry_density"),
-        ("excess_ice_pct", "excess_ice"),
         ("Unfrozen water content (%)", "unfrozen_water"),
-        ("vic_pct", "reported_vic"),
         ("permafrost_tabel_cm", "permafrost_table"),
         ("IceType", "ice_type"),
     ],

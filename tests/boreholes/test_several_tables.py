@@ -68,3 +68,28 @@ def test_a_table_of_densities_alone_has_to_be_joined(tmp_path: Path) -> None:
     header = HEADER.replace("vic [%]", "dry_density [g/cm3]")
     with pytest.raises(IcemapError, match=r"t0\.csv has dry_density alone.*join its columns"):
         read(tmp_path, "A,-148.5,69.4,0.5,0.5,5,1.1\n", header=header)
+
+
+LOG = "{},0.5,0.5,2,45\n{},0.5,2,4,30\n{},0.5,4,5.5,62\n"
+
+
+def log(hole: str, last: str = "62") -> str:
+    return LOG.format(hole, hole, hole).replace("62", last)
+
+
+@pytest.mark.parametrize("place", ["-148.51,69.41", "-130.5,68.25"])
+def test_the_layers_of_another_name_are_told(tmp_path: Path, place: str) -> None:
+    table = read(tmp_path, log("A,-148.51234,69.41234") + log(f"Creek 7,{place}"))
+    assert table.sites["used"].all()
+    (note,) = [note for note in table.notes if "Creek 7" in note]
+    assert "the depths and ice contents of 'A' (t0.csv, line 2)" in note
+    assert "all of 3 layers" in note
+
+
+@pytest.mark.parametrize(
+    "other", [log("B,-130.5,68.25", "63"), "B,-130.5,68.25,0.5,0.5,2,45\n", ""]
+)
+def test_boreholes_with_layers_of_their_own_are_not(tmp_path: Path, other: str) -> None:
+    alike = log("C,-131.5,68.25", "30") + log("D,-132.5,68.25", "30")
+    table = read(tmp_path, log("A,-148.51234,69.41234") + alike + other)
+    assert not any("depths and ice contents" in note for note in table.notes)

@@ -71,3 +71,16 @@ def test_a_thaw_depth_of_june_is_no_active_layer(
     assert read(
         tmp_path, text, ALT.model_copy(update={"name": "thaw", "long_name": "thaw in June"})
     )
+
+
+@pytest.mark.parametrize(("header", "word"), [("month", ""), ("Monat", ""), ("Season", "s")])
+def test_the_months_of_a_year_are_no_sites(tmp_path: Path, header: str, word: str) -> None:
+    def table(months: int) -> str:
+        rows = "".join(f"A,-148,69,{-m},{word}{m}\nB,-149,69,{-m},{word}1\n" for m in range(months))
+        return f"name,lon,lat,magt [degC],{header}\n{rows}"
+
+    for id in ("name", None):
+        with pytest.raises(IcemapError, match="one place has rows of several times of the year"):
+            read(tmp_path, table(4), MAGT, id)
+    # Ends of the season.
+    assert read(tmp_path, table(2), MAGT).sites["used"].any()

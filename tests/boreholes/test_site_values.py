@@ -448,7 +448,7 @@ def test_thaw_depths_that_no_ground_has_are_asked_about(
 
 
 def test_thaw_depths_in_their_unit_are_read(tmp_path: Path) -> None:
-    target = TargetConfig(name="alt", long_name="thaw depth", unit="cm", bounds=None)
+    target = TargetConfig(name="thaw", long_name="thaw depth", unit="cm", bounds=None)
     for header, cells in (("alt [cm]", (5, 80, 900)), ("alt [m]", (0.3, 0, 12))):
         rows = "".join(f"{10 + i},60,{cell}\n" for i, cell in enumerate(cells))
         config = SitesConfig(table=write(tmp_path, f"lon,lat,{header}\n{rows}"), value="alt")
@@ -500,3 +500,84 @@ def test_fractions_among_cells_with_a_percent_sign_are_refused(
         read_site_values(config, TargetConfig())
     url = write(tmp_path, f"lon,lat,vic [%]\n{rows}".replace("0.35", "0.35%").replace("0.4", "4"))
     assert read_site_values(SitesConfig(table=url, value="vic"), TargetConfig())["used"].all()
+
+
+@pytest.mark.parametrize("error", ["", "error"])
+def test_an_error_behind_a_value_is_its_standard_error(tmp_path: Path, error: str) -> None:
+    url = write(tmp_path, "lon,lat,alt [cm],error\n10,60,0.85 ± 0.05 m,±7\n11,60,70,3\n")
+    config = SitesConfig(table=url, value="alt", standard_error=error or None)
+    sites = read_site_values(config, CM)
+    assert sites["value"].tolist() == [85, 70]
+    np.testing.assert_allclose(sites["standard_error"], [7, 3] if error else [5, np.nan])
+
+
+def test_two_standard_deviations_behind_a_value_are_asked_about(tmp_path: Path) -> None:
+    message = said(tmp_path, "lon,lat,alt 2 sd [cm]\n10,60,85 ± 5\n", value="alt 2 sd")
+    assert "is to be standard_error" in message
+
+
+@pytest.mark.parametrize("cell", ["85*", "85†", "85a", "85 (n=3)", "85²", "85 ± 10 (2σ)", "(85)"])
+def test_a_value_with_a_mark_or_remark_is_asked_about(tmp_path: Path, cell: str) -> None:
+    message = said(tmp_path, f"lon,lat,alt [cm]\n10,60,{cell}\n11,60,70\n")
+    assert f"alt [cm] is not a number: '{cell}' (line 2)" in message
+
+
+def column(header: str, *cells: object) -> str:
+    return f"lon,lat,{header}\n" + "".join(f"{10 + i},60,{c}\n" for i, c in enumerate(cells))
+
+
+def test_an_active_layer_of_nothing_is_asked_about(tmp_path: Path) -> None:
+    table = column("alt [cm]", 45, 0, 61)
+    assert "holds 0 (line 3)" in said(tmp_path, table)
+    assert values(tmp_path, table, missing=[]) == [45, 0, 61]
+    assert values(tmp_path, table, missing=[0]) == [45, None, 61]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells"), [("alt [cm]", (45, 0.52, 61)), ("alt [m]", (0.45, 52, 0.61))]
+)
+def test_one_thaw_depth_in_another_unit_is_named(
+    tmp_path: Path, header: str, cells: tuple[float, ...]
+) -> None:
+    assert f"line 3: '{header}' is {cells[1]:g}" in said(tmp_path, column(header, *cells))
+    odd = 2 if "cm" in header else 140
+    assert values(tmp_path, column(header, cells[0], odd, cells[2])).count(None) < 2
+
+
+def test_one_ground_temperature_in_fahrenheit_is_named(tmp_path: Path) -> None:
+    target = TargetConfig(name="magt", unit="degC", bounds=(-30, 40))
+    cells = (-3.1, -3.4, 28.5, -2.2, -1.0)
+    assert "line 4: 'alt' is 28.5" in said(tmp_path, column("alt", *cells), target, unit="degC")
+    for right in ((-3.1, -3.4, 9.5, -2.2), (-9, 28.5, 3, 22), (-3.1, 28.5)):
+        assert values(tmp_path, column("alt", *right), target, unit="degC") == list(right)
+
+
+VIC = TargetConfig(unit="%")
+
+
+def errors(folder: Path, header: str, *cells: float) -> list[float]:
+    rows = "".join(f"{10 + i},60,{40 + i},{cell}\n" for i, cell in enumerate(cells))
+    config = SitesConfig(
+        table=write(folder, f"lon,lat,vic [%],{header}\n{rows}"),
+        value="vic",
+        standard_error=header,
+    )
+    return read_site_values(config, VIC)["standard_error"].tolist()
+
+
+def test_standard_errors_in_the_unit_at_the_end_of_their_name(tmp_path: Path) -> None:
+    url = write(tmp_path, "lon,lat,alt_cm,se_mm,se_1\n10,60,50,60,2\n")
+    for name, expected in (("se_mm", 6), ("se_1", 2)):
+        config = SitesConfig(table=url, value="alt_cm", standard_error=name)
+        assert read_site_values(config, CM)["standard_error"].tolist() == [expected]
+
+
+def test_standard_errors_that_contradict_their_values(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match="repeats the values in all of 3 rows"):
+        errors(tmp_path, "se [%]", 40, 41, 42)
+    with pytest.raises(IcemapError, match=r"says no unit and holds 0\.04 to 0\.06"):
+        errors(tmp_path, "se", 0.05, 0.04, 0.06)
+    assert errors(tmp_path, "se [%]", 0.05, 0.04, 0.06) == [0.05, 0.04, 0.06]
+    assert errors(tmp_path, "se [1]", 0.05, 0.04, 0.06) == pytest.approx([5, 4, 6])
+    assert errors(tmp_path, "se", 0.5, 4, 6) == [0.5, 4, 6]
+    assert errors(tmp_path, "se", 0, 0, 0) == [0, 0, 0]

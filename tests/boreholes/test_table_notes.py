@@ -136,3 +136,26 @@ def test_a_footnote_that_says_west(tmp_path: Path) -> None:
     with pytest.raises(IcemapError, match=f"'{note}' says west, and 'lon' is positive"):
         read_boreholes(write(tmp_path, HEADER, east, note))
     assert read_boreholes(write(tmp_path, HEADER, ROWS, note))["lon"].iloc[0] == -134.1
+
+
+@pytest.mark.parametrize("cell", ["G2", "G3", "G1"])
+def test_a_comment_on_a_cell_is_read(tmp_path: Path, cell: str) -> None:
+    path = workbook(tmp_path, "Sheet")
+    book = openpyxl.load_workbook(path)
+    book.active[cell].comment = openpyxl.comments.Comment("by weight, not volume", "x")
+    book.save(path)
+    with pytest.raises(IcemapError, match=r"'vic: by weight, not volume' says"):
+        read_boreholes(path)
+
+
+@pytest.mark.parametrize(("text", "right"), [("ice content by weight", False), ("see p. 3", True)])
+def test_a_text_next_to_all_columns_is_read(tmp_path: Path, text: str, right: bool) -> None:
+    path = workbook(tmp_path, "Sheet")
+    book = openpyxl.load_workbook(path)
+    book.active["I2"] = text
+    book.save(path)
+    if right:
+        assert read_boreholes(path)["value"].tolist() == [54]
+        return
+    with pytest.raises(IcemapError, match=f"'{text}' says"):
+        read_boreholes(path)

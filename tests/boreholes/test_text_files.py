@@ -20,6 +20,8 @@ CSV = b"site,vic [%]\na,40\n"
         ("a.csv", b"\n<!DOCTYPE html><title>Sign in</title>", "is a web page or XML"),
         ("a.csv", b"\xef\xbb\xbf", "is empty"),
         ("a.csv", b"sep=;\n", "is empty"),
+        ("a.ags", b'"GROUP","GEOL"\r\n"HEADING","LOCA_ID","GEOL_TOP"\r\n', "is AGS"),
+        ("a.las", b"~VERSION INFORMATION\n VERS. 2.0 :\n", "is LAS: save its curves as CSV"),
         ("a.json", b'[{"site": "a", "vic": 40}]', "is JSON"),
     ],
 )

@@ -13,12 +13,15 @@ from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.row_columns import require_unit_by_row
 from icemap.boreholes.table_units import (
+    NAMELESS,
+    NO_UNITS,
     UNITS,
     canonical_unit,
     convert_units,
     header_unit,
     same_unit,
     split_header,
+    stem,
     unit_factor,
 )
 from icemap.boreholes.tables import Table
@@ -64,10 +67,6 @@ LONG, ALIKE = 8, 0.88
 SPELLED = ("permafrost_table", "permafrost_table_source", "ice_type", *QUANTITIES)
 # Depths from and to in the name of a quantity.
 OF_DEPTHS = re.compile(r"\d\s*(?:-|–|_|to)\s*\d+(?:[.,]\d+)?\s*(?:m|cm|ft)?\b", re.IGNORECASE)
-# Columns that have no name in the file, or a unit alone.
-NAMELESS = re.compile(r"column_\d+( \[.*\])?")
-# Units at the end of names that are ordinary words or numbers there.
-NO_UNITS = ("1", "in")
 # Units of water by dry mass, which no other quantity has.
 BY_DRY_MASS = {
     **dict.fromkeys(("g/g", "kg/kg", "g g-1", "kg kg-1", "gg-1"), "1"),
@@ -111,6 +110,7 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     taken = set(found.values())
     for header in headers:
         name = words(split_header(header)[0]).strip(" ?:.").replace(" ", "_")
+        name = re.sub(r"_(?:deg|degrees|dd)$", "", name)
         name = aliases.get(name, name)
         if name not in KNOWN or header in taken or name in source.columns:
             continue
@@ -120,6 +120,7 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
                 " one."
             )
         found[name] = header
+    found |= _with_unit_in_name(found, headers)
     _require_spelled(table, found, headers)
     _require_once(table, found)
     if {"top", "base"} <= found.keys() and "depth" not in source.columns:
@@ -161,6 +162,18 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     for name, header in found.items():
         require_header(table.file, name, header)
     return _with_units(table, found, source, headers)
+
+
+def _with_unit_in_name(found: dict[str, str], headers: list[str]) -> dict[str, str]:
+    """Columns such as top_m and vic_pct, of which each is the only one that may be meant."""
+    like: dict[str, list[str]] = {}
+    for header in headers:
+        plain = words(stem(header)).replace(" ", "_")
+        name = ALIASES.get(plain, plain)
+        measured = name in DEPTHS or name in QUANTITIES
+        if measured and header not in found.values() and _unit(name, header) is not None:
+            like.setdefault(name, []).append(header)
+    return {name: one[0] for name, one in like.items() if name not in found and len(one) == 1}
 
 
 def _require_spelled(table: Table, found: dict[str, str], headers: list[str]) -> None:

@@ -15,8 +15,8 @@ LOOKED_AT = 1000
 
 
 def told_of_boreholes(layers: pd.DataFrame) -> list[str]:
-    """What differs between the rows of a borehole: its permafrost table, or its place where layers
-    have the same depths.
+    """What differs between the rows of a borehole: its permafrost table, its year, or its place
+    where layers have the same depths.
 
     Parameters
     ----------
@@ -36,6 +36,15 @@ def told_of_boreholes(layers: pd.DataFrame) -> list[str]:
         told.append(
             f"the permafrost table of '{apart.index[0]}' is {low:g} m in one row and {high:g} m in"
             f" another{_and_more(len(apart) - 1)}: their median is used"
+        )
+    years = layers.groupby("site")["year"].agg(["min", "max"])
+    again = years[years["max"] > years["min"]]
+    if len(again):
+        first, last = again.iloc[0]
+        told.append(
+            f"layers of '{again.index[0]}' are from {first:.0f} and {last:.0f}"
+            f"{_and_more(len(again) - 1)}: they are read as one borehole; give each survey a name"
+            " of its own, or leave one out, if it was drilled again"
         )
     places = layers[["site", "lon", "lat"]].dropna().drop_duplicates()["site"]
     moved = layers[layers["site"].isin(places[places.duplicated()])]

@@ -213,6 +213,8 @@ def require_agreement(table: Table, found: dict[str, Column], layers: pd.DataFra
         Naming the columns, the row and both ice contents.
     """
     contents = _ice_contents(layers)
+    _require_massive(table, found, layers, contents)
+    contents = contents.mask(layers["ice_type"] == "massive")
     told = []
     for one, other in combinations(WAYS, 2):
         apart = (contents[one] - contents[other]).abs()
@@ -252,8 +254,25 @@ def _ice_contents(layers: pd.DataFrame) -> pd.DataFrame:
         "water and frozen bulk density": np.asarray(from_frozen_bulk(water, bulk)),
         "volumetric water": np.asarray(from_volumetric_water(theta)),
     }
-    thawed = (layers["frozen"] == "no") | (layers["ice_type"] == "massive")
-    return 100 * pd.DataFrame(ways, index=layers.index).mask(thawed)
+    return 100 * pd.DataFrame(ways, index=layers.index).mask(layers["frozen"] == "no")
+
+
+def _require_massive(
+    table: Table, found: dict[str, Column], layers: pd.DataFrame, contents: pd.DataFrame
+) -> None:
+    """Refuse layers that are ice alone by their kind, and far from it by their numbers."""
+    for way, names in WAYS.items():
+        measured = layers[list(names)].notna().all(axis=1)
+        little = measured & ~(contents[way] > 100 - SLIP) & (layers["ice_type"] == "massive")
+        little &= layers["frozen"] != "no"
+        if little.any():
+            row = int(np.argmax(little.to_numpy(bool)))
+            raise IcemapError(
+                f"{table.file}, line {table.lines[row]}: '{found['ice_type'].header}' says that the"
+                f" layer is ice alone, and {_headers(found, way)} gives"
+                f" {np.nan_to_num(contents[way].iloc[row]):.3g} % of ice: correct what is wrong, or"
+                " leave one of them empty."
+            )
 
 
 def _headers(found: dict[str, Column], way: str) -> str:

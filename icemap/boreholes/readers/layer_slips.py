@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from icemap.boreholes.quality import DEFAULT
 from icemap.boreholes.tables import Table
@@ -14,6 +15,9 @@ from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 SAME = 1e-6
 # Borders of a log that all touch but one, from which that one is a slip.
 BORDERS = 3
+# How many times as thick neighbours may be, and the depth (m) above which 100 times as deep is
+# still no unusual gap.
+ALIKE, NEAR_SURFACE = 10.0, 0.1
 
 
 def require_one_hole(table: Table, layers: pd.DataFrame) -> list[str]:
@@ -98,7 +102,8 @@ def _sentence(hole: pd.Series, row: pd.Series) -> str:
 
 
 def require_borders(table: Table, layers: pd.DataFrame) -> None:
-    """Refuse a layer that reaches over the next ones of a log whose other layers all touch.
+    """Refuse a layer that reaches over the next ones of a log whose other layers all touch, and
+    one in another unit.
 
     Parameters
     ----------
@@ -125,6 +130,7 @@ def require_borders(table: Table, layers: pd.DataFrame) -> None:
     slips = counts[(counts["over"] == 1) & (counts["touch"] == rows - 1)]
     slips = slips[slips["touch"] >= BORDERS]
     if slips.empty:
+        _require_one_length(table, site, top, base, one)
         return
     name = slips.index[0]
     last = int(borders.index[(borders["site"] == name) & borders["over"]][0])
@@ -133,3 +139,30 @@ def require_borders(table: Table, layers: pd.DataFrame) -> None:
         f" and the next one (line {table.lines[last + 1]}) begins at {top[last + 1]:g} m, where all"
         " other layers of the borehole touch: correct the depth that is wrong."
     )
+
+
+def _require_one_length(
+    table: Table,
+    site: NDArray[np.object_],
+    top: NDArray[np.float64],
+    base: NDArray[np.float64],
+    one: NDArray[np.bool_],
+) -> None:
+    """Refuse a layer whose top is 100 or 1000 times the base above it, or the other way round, and
+    whose thickness is like that of the other one then.
+    """
+    thickness = base - top
+    layer = thickness > 0
+    both = one & layer[1:] & layer[:-1] & (base[:-1] > 0) & (top[1:] > 0)
+    ratio = np.divide(top[1:], base[:-1], out=np.ones(len(both)), where=both)
+    size = np.maximum(ratio, 1 / ratio)
+    other = both & (np.isclose(size, 100, rtol=1e-9) | np.isclose(size, 1000, rtol=1e-9))
+    alike = np.divide(thickness[1:] / ratio, thickness[:-1], out=np.zeros(len(both)), where=both)
+    other &= (alike > 1 / ALIKE) & (alike < ALIKE) & ((ratio < 1) | (base[:-1] >= NEAR_SURFACE))
+    if other.any():
+        row = int(np.argmax(other)) + 1
+        raise IcemapError(
+            f"{table.file}, line {table.lines[row]}: this layer of '{site[row]}' begins at"
+            f" {top[row]:g} m, and the one above it (line {table.lines[row - 1]}) ends at"
+            f" {base[row - 1]:g} m, as where one of them is in another unit: bring both to one."
+        )

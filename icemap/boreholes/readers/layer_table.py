@@ -4,6 +4,7 @@ gives.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,11 @@ from icemap.boreholes.coordinate_checks import (
 )
 from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import says_density
-from icemap.boreholes.ice_types import canonical_ice_types, require_amounts
+from icemap.boreholes.ice_types import (
+    canonical_ice_types,
+    require_amounts,
+    require_ice_where_told,
+)
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.places import (
     degrees,
@@ -27,6 +32,7 @@ from icemap.boreholes.places import (
     rounding_km,
     without_a_turn,
 )
+from icemap.boreholes.places_twice import require_one_place
 from icemap.boreholes.readers.layer_columns import (
     CANONICAL,
     DEPTHS,
@@ -59,8 +65,16 @@ from icemap.boreholes.records import (
 )
 from icemap.boreholes.regions_told import require_region
 from icemap.boreholes.repeated_columns import require_same
-from icemap.boreholes.row_columns import require_no_sums, require_one_kind, require_samples
+from icemap.boreholes.row_columns import (
+    NO,
+    YES,
+    require_no_sums,
+    require_one_kind,
+    require_samples,
+)
 from icemap.boreholes.row_meanings import (
+    FROZEN_WORDS,
+    THAWED,
     require_frozen,
     require_meanings,
     require_upright,
@@ -79,12 +93,9 @@ DITTO = r"(?i:[-\s]*(?:\"|''|,,|〃|″|”|´´)[-\s]*|ditto|dto\.?|idem)"
 # A limit this near to 0 or to all of the volume leaves little open.
 NEAR_A_BOUND = 0.1
 # How people write the words that a column knows.
-SPELLINGS: dict[str, dict[str, tuple[str, ...]]] = {
-    "frozen": {
-        "yes": ("y", "true", "1", "1.0", "frozen", "f"),
-        "no": ("n", "false", "0", "0.0", "unfrozen", "thawed", "u"),
-    },
-    "support": {"samples": ("sample", "core sample"), "logs": ("log",)},
+SPELLINGS: dict[str, dict[str, Set[str]]] = {
+    "frozen": {"yes": YES | FROZEN_WORDS | {"f"}, "no": NO | THAWED | {"u"}},
+    "support": {"samples": {"sample", "core sample"}, "logs": {"log"}},
 }
 
 
@@ -231,6 +242,7 @@ def _require_like_rows(
     numbers = cells.apply(pd.to_numeric, errors="coerce")
     zero = (numbers == 0).any(axis=1) & ~(numbers > 0).any(axis=1)
     require_samples(table, headers, given, zero.to_numpy(bool))
+    require_ice_where_told(table, headers, zero.to_numpy(bool) | ~given)
     require_no_sums(table, headers, sites, ends)
     return np.asarray(given)
 
@@ -274,6 +286,7 @@ def _places(
     headers = (east.header, north.header)
     if source.crs:
         lon, lat = projected(table, headers, (east.unit, north.unit), source.crs, problems)
+        require_one_place(table, headers, lon, lat, source.crs)
         places: dict[str, object] = {"lon": lon, "lat": lat}
         return places | _rounding(table, headers) if in_degrees(source.crs) else places
     lon = degrees(table, east.header, east.unit, "longitude", problems, flags)
@@ -283,6 +296,7 @@ def _places(
     lon = without_a_turn(lon, flags)
     require_meant(table, headers, lon, lat)
     require_region(table, headers, lon, lat)
+    require_one_place(table, headers, lon, lat, None)
     require_one_sign_by_name(table, east.header, sites, lon, lat)
     require_not_counted_up(table, {east.header: lon, north.header: lat}, sites)
     return {"lon": lon, "lat": lat} | _rounding(table, headers)
@@ -306,7 +320,7 @@ def _say_assumed_densities(
             )
 
 
-def _words(column: pd.Series, spellings: dict[str, tuple[str, ...]]) -> pd.Series:
+def _words(column: pd.Series, spellings: dict[str, Set[str]]) -> pd.Series:
     """Texts in the one spelling that the schema knows; those that are not known stay, and the
     schema names them.
     """
@@ -357,6 +371,11 @@ def _numbers(
     numbers = parse_numbers(table.frame[header], column.unit)
     problems.add(numbers.unreadable, f"{header} is not a number:", table.frame[header])
     low, high = scaled(numbers.low, factor), scaled(numbers.high, factor)
+    flags.add(
+        ~np.isnan(numbers.error),
+        "error",
+        f"{header}: what stands behind ± is not used",
+    )
     if name == "depth":
         flags.add(
             numbers.censored != 0,

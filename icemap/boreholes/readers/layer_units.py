@@ -188,7 +188,8 @@ def _require_percent(table: Table, name: str, column: Column, sites: pd.Series) 
     whole = OVERFULL
     if name == "gravimetric_water" and parts.any() and np.nanmedian(value) < LEAST_WATER:
         whole = DEFAULT.gravimetric_water
-    if len(given) > 1 and given[0] >= 0 and given[-1] <= whole and parts.any():
+    alone = len(given) == 1 and len(value) > 1
+    if (len(given) > 1 or alone) and given[0] >= 0 and given[-1] <= whole and parts.any():
         raise IcemapError(
             f"{table.file}: the column '{column.header}' is in '{column.unit}', but its values go"
             f" from {given[0]:g} to {given[-1]:g} like fractions: correct the unit to '1', or, if"

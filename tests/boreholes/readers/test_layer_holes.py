@@ -38,3 +38,16 @@ def test_one_name_at_near_places_with_the_same_depths_is_told(
     sentences = told(tmp_path, "a,-148.51234,69.41234,0.5,0.5,5", other)
     assert len(sentences) == count
     assert all("give each hole a name of its own" in sentence for sentence in sentences)
+
+
+def test_years_of_one_hole_are_told(tmp_path: Path) -> None:
+    def sentences(first: int, last: int) -> list[str]:
+        rows = (
+            f"a,-148,69,0.5,0.5,2,{first},40\na,-148,69,0.5,2,5,{last},50\nb,-149,69,0.5,2,5,,9\n"
+        )
+        (tmp_path / "t.csv").write_text(HEADER.replace("vic", "year,vic") + rows)
+        flags = read_layer_table(str(tmp_path / "t.csv")).flags
+        return flags.loc[flags["rule"] == ASSUMED, "reason"].tolist()
+
+    assert "layers of 'a' are from 1990 and 2020: they are read as one" in sentences(1990, 2020)[0]
+    assert not sentences(1990, 1990)

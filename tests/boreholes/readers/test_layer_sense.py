@@ -241,3 +241,25 @@ def test_water_that_fills_the_ground_only_as_a_fraction_is_asked_about(
 @pytest.mark.parametrize("dry", [(0.4, 1.9), (0.6, 1.7), (0.9, 2.0), (0.0, 1.2)])
 def test_dry_ground_among_others_is_read(tmp_path: Path, dry: tuple[float, float]) -> None:
     assert len(read_boreholes(water(tmp_path, "dry_density", [*FILLED, dry]))) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "little", "much"),
+    [
+        ("vic [%]", ["0", "60"], ["80", "100", ""]),
+        ("gravimetric_water [%],dry_density [g/cm3]", ["40,1.3"], ["1500,0.06", ","]),
+    ],
+)
+def test_massive_ice_that_is_little_ice_is_asked_about(
+    tmp_path: Path, header: str, little: list[str], much: list[str]
+) -> None:
+    def table(cell: str, kind: str) -> Path:
+        row = f"a,-134,68.9,0.5,0.5,5.5,{cell},{kind}\n"
+        return write(tmp_path, HEADER.format("site", f"{header},ice_type") + row)
+
+    for cell in little:
+        with pytest.raises(IcemapError, match="line 2: 'ice_type' says that the layer is ice"):
+            read_layer_table(str(table(cell, "wedge ice")))
+        assert len(read_layer_table(str(table(cell, "pore"))).layers) == 1
+    for cell in much:
+        assert read_boreholes(table(cell, "massive"))["value"].tolist() == [100]

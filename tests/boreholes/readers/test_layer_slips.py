@@ -78,3 +78,17 @@ def test_a_layer_that_reaches_over_the_next_one_of_a_log_is_named(
 )
 def test_gaps_repeats_and_layers_around_others_are_read(tmp_path: Path, rows: list[str]) -> None:
     assert not told(tmp_path, *rows)
+
+
+@pytest.mark.parametrize("row", ["110,550", "0.011,0.05", "1100,5500"])
+def test_a_layer_in_another_unit_than_the_one_above_it_is_named(tmp_path: Path, row: str) -> None:
+    rows = [f"BH-3,{PLACE},0.5,0.5,1.1", f"BH-3,{PLACE},0.5,{row}"]
+    with pytest.raises(IcemapError, match=r"line 3: .* as where one of them is in another unit"):
+        told(tmp_path, *rows)
+    # Points of a sounding, another borehole, and a gap.
+    assert not told(tmp_path, f"BH-3,{PLACE},0.5,1,1", f"BH-3,{PLACE},0.5,100,100")
+    assert not told(tmp_path, rows[0], f"BH-4,-149.72,69.54,0.5,{row}")
+    assert not told(tmp_path, rows[0], f"BH-3,{PLACE},0.5,11,12")
+    # Thin layers far below, and a first centimetre.
+    assert not told(tmp_path, rows[0], f"BH-3,{PLACE},0.5,110,110.2")
+    assert not told(tmp_path, f"BH-3,{PLACE},0.5,0.005,0.01", f"BH-3,{PLACE},0.5,1,2")

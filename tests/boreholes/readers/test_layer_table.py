@@ -246,7 +246,7 @@ def test_signs_for_no_data_are_those_of_the_config(tmp_path: Path) -> None:
 def test_kinds_of_ice_as_people_write_them(tmp_path: Path, written: str, read_as_: str) -> None:
     layers = read_as(
         write(
-            tmp_path, f"site,lon,lat,top [m],base [m],vic [%],ice_type\na,10,60,0,1,40,{written}\n"
+            tmp_path, f"site,lon,lat,top [m],base [m],vic [%],ice_type\na,10,60,0,1,80,{written}\n"
         )
     ).layers
     assert layers["ice_type"].tolist() == [read_as_]
@@ -579,3 +579,62 @@ def test_a_limit_near_none_or_all_of_the_volume_leaves_the_middle_between(
     given = records.layers["reported_vic"][0]
     assert np.isnan(given) if value is None else given == pytest.approx(value)
     assert records.flags["rule"].tolist() == ["censored" if value is None else "range"]
+
+
+def test_an_error_behind_a_number_is_told(tmp_path: Path) -> None:
+    records = read(
+        write(tmp_path, "site,lon,lat,top [m],base [m],vic [%]\na,10,60,0,1 ± 0.1,45±5\n")
+    )
+    assert records.layers[["base", "reported_vic"]].to_numpy().tolist() == [[1, 0.45]]
+    assert records.flags["rule"].tolist() == ["error", "error"]
+
+
+def test_coordinates_have_no_errors(tmp_path: Path) -> None:
+    text = "site,lon,lat,top [m],base [m],vic [%]\na,10 ± 2,60,0,1,45\n"
+    with pytest.raises(IcemapError, match="lon is not a coordinate: '10 ± 2'"):
+        read(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("thawed", "frozen"),
+    [("nein", "ja"), ("талый", "мерзлый"), ("融土", "冻土"), ("dégelé", "gelé"), ("U", "F")],
+)
+def test_frozen_is_said_in_other_languages(tmp_path: Path, thawed: str, frozen: str) -> None:
+    rows = f"a,10,60,0,1,{thawed},40\na,10,60,1,2,{frozen},40\n"
+    records = read(write(tmp_path, "site,lon,lat,top [m],base [m],frozen,vic [%]\n" + rows))
+    assert records.layers["frozen"].tolist() == ["no", "yes"]
+
+
+def test_a_fraction_at_all_sites_is_asked_about(tmp_path: Path) -> None:
+    header = "site,lon,lat,top [m],base [m],vic [%],wedge_ice [%]\n"
+    text = header + "a,10,60,0,1,40,{0}\nb,11,60,0,1,50,{0}\n"
+    with pytest.raises(IcemapError, match=r"'wedge_ice \[%\]' is in '%'.* like fractions"):
+        read(write(tmp_path, text.format(0.2)))
+    for right in (0, 1, 20):
+        assert read(write(tmp_path, text.format(right))).layers["wedge_ice"].eq(right / 100).all()
+
+
+@pytest.mark.parametrize(
+    "header", ["vic_max [%]", "VIC s.d. [%]", "ice_std [%]", "Minimum ice [%]"]
+)
+def test_other_statistics_than_the_mean_are_refused(tmp_path: Path, header: str) -> None:
+    text = f"site,lon,lat,top [m],base [m],{header}\na,10,60,0,1,40\n"
+    with pytest.raises(IcemapError, match="its header says something else"):
+        read_as(write(tmp_path, text), columns={"reported_vic": header})
+
+
+@pytest.mark.parametrize("header", ["mean ice to max depth [%]", "ice below min depth [%]"])
+def test_a_mean_may_have_other_words_of_statistics_next_to_it(tmp_path: Path, header: str) -> None:
+    text = f"site,lon_deg,lat_dd,top [m],base [m],{header}\na,10,60,0,1,40\n"
+    layers = read_as(write(tmp_path, text), columns={"reported_vic": header}).layers
+    assert layers["reported_vic"].tolist() == [0.4]
+
+
+@pytest.mark.parametrize("word", ["ICE", "ice wedge", "Massive ice", "лед", "冰"])
+def test_ice_without_ice_is_asked_about(tmp_path: Path, word: str) -> None:
+    header = "site,lon,lat,top [m],base [m],vic [%],lithology\n"
+    for wrong in (0, ""):
+        with pytest.raises(IcemapError, match=f"line 3: the column 'lithology' says '{word}' of a"):
+            read(write(tmp_path, f"{header}a,10,60,0,1,20,silt\na,10,60,1,2,{wrong},{word}\n"))
+    for right in (f"0,{word}-free silt", "0,massive", f"95,{word}"):
+        assert len(read(write(tmp_path, f"{header}a,10,60,0,1,20,a\na,10,60,1,2,{right}\n")).layers)
