@@ -198,6 +198,11 @@ def _hidden(value: Any) -> Any:
 
 def _matching(pattern: str, where: str) -> tuple[str, ...]:
     """The files that a pattern with ``*`` names, sorted."""
+    if re.search(r"[^/]\*\*|\*\*[^/]", pattern):
+        raise IcemapError(
+            f"{where}: in {pattern} the '**', which stands for folders, has to be between two '/':"
+            " write kwargs.url such as dem/**/*.tif, or a single '*'."
+        )
     with storage_errors(pattern, "list"):
         fs, path = filesystem(pattern)
         found = sorted(

@@ -22,6 +22,8 @@ from icemap.errors import IcemapError
 SEPARATORS = ",;\t|"
 # What spreadsheet programs write above the header for one another.
 SEPARATOR_LINE = re.compile(r"[\"']?sep=.[\"']?\r?(?:\n|$)", re.IGNORECASE)
+# Lines above the header that R and pandas take for comments when told to.
+COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*#[^\n]*\n(?:[ \t]*\r?\n)*")
 # Rows by which the separator is found.
 SEPARATOR_ROWS = 20
 # More signs beyond ASCII in a row than languages of Windows-1252 write.
@@ -30,8 +32,9 @@ STRANGE = re.compile(r"[^\x00-\x7f]{4,}")
 
 def read_csv(
     url: str, content: bytes, text_columns: Collection[str]
-) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """The rows of a CSV that are not blank, and the line each of them came from.
+) -> tuple[pd.DataFrame, NDArray[np.int64], tuple[str, ...]]:
+    """The rows of a CSV that are not blank, the line each of them came from, and the comments above
+    the header.
 
     Parameters
     ----------
@@ -52,6 +55,7 @@ def read_csv(
         raise IcemapError(f"{url} holds zero bytes and is no CSV: save it again as CSV in UTF-8.")
     _require_known_letters(url, content, whole)
     text = _below_description(whole)
+    comments, text = _below_comments(text)
     if not text.strip():
         raise IcemapError(f"{url} is empty: check the file.")
     above = whole.count("\n", 0, len(whole) - len(text))
@@ -83,7 +87,9 @@ def read_csv(
             f" (line {above + 1} is '{text.split(chr(10), 1)[0].strip()[:60]}')."
         ) from error
     blank = frame.isna().all(axis=1).to_numpy()
-    return (frame[~blank].reset_index(drop=True), lines[~blank]) if blank.any() else (frame, lines)
+    if blank.any():
+        frame, lines = frame[~blank].reset_index(drop=True), lines[~blank]
+    return frame, lines, comments
 
 
 def _require_known_letters(url: str, content: bytes, text: str) -> None:
@@ -106,6 +112,30 @@ def _below_description(text: str) -> str:
         return text[line.end() :]
     end = text.find("\n*/") if text.startswith("/*") else -1
     return text[text.find("\n", end + 1) + 1 :] if end >= 0 else text
+
+
+def _below_comments(text: str) -> tuple[tuple[str, ...], str]:
+    """Lines that begin with ``#`` above a header, and the table below them.
+
+    The last of them may be the header itself: it has as many cells as the line below it, or numbers
+    are what is below it.
+    """
+    above = COMMENTS.match(text)
+    if above is None:
+        return (), text
+    below = text[above.end() :]
+    comments = [line.strip().lstrip("#").strip() for line in above[0].splitlines()]
+    comments = [line for line in comments if line]
+    separator = _separator(below)
+    header = below.split("\n", 1)[0].split(separator)
+    is_header = len(header) > 1 and not any(map(_is_number, header))
+    if not is_header or (comments and comments[-1].count(separator) + 1 == len(header)):
+        return (), text
+    return tuple(comments), below
+
+
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r"[\s\"]*[-+−]?[\d.,]+[\s\"]*", cell) is not None
 
 
 def _separator(text: str) -> str:

@@ -50,6 +50,12 @@ _STATISTIC = (
     r"|\bstd(?:ev)?\b|standard (?:dev|err)|\bcv\b|\bvariance\b|\banomal|\bchange\b|\bdifference\b"
     r"|\bprobab|\blog10\b)"
 )
+# Kinds of ice by how it formed, of which a site may be called by one.
+KINDS_OF_ICE = re.compile(r"segregat\w*|\bpore ice")
+_PORE, _FURTHER = r"pore(?: ice)?", rf"(?:{_EXCESS}|{_VISIBLE}|\bsegregat)\w*(?: ice)?"
+_AND = r"\s*(?:\+|&|,|\band\b|\bplus\b)\s*"
+# Ice in pores and that beyond them are all ice.
+_BOTH = re.compile(rf"\b{_PORE}{_AND}{_FURTHER}|{_FURTHER}{_AND}{_PORE}\b(?! (?:space|volume))")
 _DEPTH = "a depth below the surface"
 # What a column holds, and words of headers that say that it is something else.
 CONTRARY = {
@@ -145,6 +151,7 @@ def require_header(file: str, name: str, header: str) -> None:
     Examples
     --------
     >>> require_header("t.csv", "reported_vic", "Ice cont vol [%]")
+    >>> require_header("t.csv", "reported_vic", "pore + segregated ice [%]")
     >>> require_header("t.csv", "gravimetric_water", "Water wm [%]")
     Traceback (most recent call last):
     icemap.errors.IcemapError: t.csv: the column 'Water wm [%]' is to be gravimetric_water, which is
@@ -152,7 +159,8 @@ def require_header(file: str, name: str, header: str) -> None:
     or name another one in the config.
     """
     meaning, pattern = CONTRARY.get(name, ("", r"(?!)"))
-    said = re.search(pattern, words(header))
+    told = words(header)
+    said = re.search(pattern, _BOTH.sub("ice", told) if name == "reported_vic" else told)
     if said is None:
         return
     raise IcemapError(

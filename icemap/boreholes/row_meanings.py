@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.header_words import CONTRARY
+from icemap.boreholes.header_words import CONTRARY, KINDS_OF_ICE
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.row_columns import NO
 from icemap.boreholes.table_units import split_header
@@ -21,6 +21,8 @@ Rows = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 _WATER = r"(?:water|moisture)(?: content)? (?:basis|type)|(?:(?:weight|mass) )?basis"
+# How the ice of a site formed is no measure of it.
+_FORMED = "ice type"
 _DENSITY = r"(?:bulk )?density (?:basis|type)"
 _DEPTH = r"depths? (?:reference|ref|datum|origin|zero|from|below)"
 # What columns are called that say by row what these are.
@@ -81,17 +83,17 @@ def require_meanings(table: Table, headers: Mapping[str, str], given: Rows) -> N
             meaning, pattern = CONTRARY[name]
             before = "below " if companion == _DEPTH else ""
             texts = as_text(table.frame[other])
-            known = {
-                text: text != "" and re.search(pattern, before + words(text)) is not None
-                for text in texts.unique()
-            }
-            wrong = texts.map(known).to_numpy(bool) & given
+            plain = {text: before + words(text) for text in texts.unique() if text != ""}
+            if called == _FORMED:
+                plain = {text: KINDS_OF_ICE.sub("ice", told) for text, told in plain.items()}
+            known = {text: re.search(pattern, told) is not None for text, told in plain.items()}
+            wrong = texts.map(known | {"": False}).to_numpy(bool) & given
             if wrong.any():
                 row = int(np.argmax(wrong))
                 raise IcemapError(
                     f"{table.file}, line {table.lines[row]}: the column '{other}' says"
                     f" '{texts.iloc[row]}', and '{headers[name]}' is read as {meaning}: convert"
-                    " these rows, or remove them."
+                    f" these rows, remove them, or rename '{other}' if it is about something else."
                 )
 
 

@@ -172,7 +172,10 @@ def require_plausible_errors(
         )
     parts = (errors[both] > 0) & (errors[both] < 1)
     in_percent = UNITS["fraction"].get(canonical_unit(target.unit)) == UNITS["fraction"]["%"]
-    if not sure and in_percent and parts.all() and np.median(values[both]) >= PARTS_BELOW:
+    # Errors that would be larger than their values are no fractions.
+    beyond = errors[both] * 100 > values[both]
+    are_parts = parts.all() and 2 * beyond.sum() <= both.sum()
+    if not sure and in_percent and are_parts and np.median(values[both]) >= PARTS_BELOW:
         raise IcemapError(
             f"{table.file}: the column '{header}' says no unit and holds {errors[both].min():g} to"
             f" {errors[both].max():g} next to values up to {values[both].max():g} %, like"
@@ -181,7 +184,13 @@ def require_plausible_errors(
 
 
 def require_plausible_temperatures(
-    table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig
+    table: Table,
+    header: str,
+    value: NDArray[np.float64],
+    unit: str,
+    target: TargetConfig,
+    *,
+    confirmed: bool,
 ) -> None:
     """Refuse kelvin in a column of degrees Celsius, and the other way round.
 
@@ -195,6 +204,8 @@ def require_plausible_temperatures(
     unit : str
         In which they are read.
     target : TargetConfig
+    confirmed : bool
+        Whether the config says that every number is right.
 
     Raises
     ------
@@ -213,7 +224,7 @@ def require_plausible_temperatures(
             f" {given.min():g} to {given.max():g}, which no ground or air has: give the right unit"
             " as sites.unit, in the header and the config alike."
         )
-    if told and canonical_unit(unit) == canonical_unit("degC"):
+    if told and not confirmed and canonical_unit(unit) == canonical_unit("degC"):
         _require_celsius(table, header, value)
 
 
@@ -232,12 +243,19 @@ def _require_celsius(table: Table, header: str, value: NDArray[np.float64]) -> N
         raise IcemapError(
             f"{table.file}, line {table.lines[row]}: '{header}' is {value[row]:g} degrees Celsius,"
             f" and the others {rest.min():g} to {rest.max():g}, among which it is as degrees"
-            " Fahrenheit: convert it, or leave the cell empty."
+            " Fahrenheit: convert it, or leave the cell empty; if every number is right, set"
+            " sites.missing: [] in the config."
         )
 
 
 def require_plausible_thaw(
-    table: Table, header: str, value: NDArray[np.float64], unit: str, target: TargetConfig
+    table: Table,
+    header: str,
+    value: NDArray[np.float64],
+    unit: str,
+    target: TargetConfig,
+    *,
+    confirmed: bool,
 ) -> None:
     """Refuse metres in a column of centimetres, and the other way round, where thaw depths are
     mapped.
@@ -252,6 +270,8 @@ def require_plausible_thaw(
     unit : str
         In which they are read.
     target : TargetConfig
+    confirmed : bool
+        Whether the config says that every number is right.
 
     Raises
     ------
@@ -273,7 +293,7 @@ def require_plausible_thaw(
         )
     odd = given & ((metres < LEAST_THAW) | (metres > MOST_THAW))
     rest = metres[given & ~odd]
-    if not len(rest):
+    if confirmed or not len(rest):
         return
     for factor in (100.0, 1000.0, 0.01, 0.001):
         other = metres * factor
@@ -283,5 +303,6 @@ def require_plausible_thaw(
             raise IcemapError(
                 f"{table.file}, line {table.lines[row]}: '{header}' is {value[row]:g} {unit}, and"
                 f" with {factor:g} times as much, as in another unit, it would be among the others:"
-                " bring the column to one unit, or leave the cell empty."
+                " bring the column to one unit, or leave the cell empty; if every number is right,"
+                " set sites.missing: [] in the config."
             )

@@ -99,8 +99,9 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
         *(f"{name} {word}" for name in (header, config.value) for word in UNIT_WORDS),
     )
     require_unit_by_row(table, header, unit, units, np.isfinite(given))
-    require_plausible_temperatures(table, header, given, unit, target)
-    require_plausible_thaw(table, header, given, unit, target)
+    confirmed = config.missing == ()
+    require_plausible_temperatures(table, header, given, unit, target, confirmed=confirmed)
+    require_plausible_thaw(table, header, given, unit, target, confirmed=confirmed)
     _require_known_codes(table, header, config, numbers, value, target)
     require_fitting_bounds(table, header, value, target)
     require_same(table, header, unit)

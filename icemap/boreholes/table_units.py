@@ -61,9 +61,10 @@ UNIT_ALIASES = {
     **dict.fromkeys(("millimetre", "millimeter", "millimetres", "millimeters", "мм"), "mm"),
     **dict.fromkeys(("feet", "foot"), "ft"),
     **dict.fromkeys(("inch", "inches"), "in"),
-    **dict.fromkeys(("per cent", "pct", "perc", "prozent", "vol. %", "vol.%", "vol-%"), "%"),
-    **dict.fromkeys(("vol.-%", "% v/v", "%(v/v)", "% by volume", "об.%", "об. %", "％"), "%"),
+    **dict.fromkeys(("per cent", "pct", "perc", "percentage", "prozent"), "%"),
+    **dict.fromkeys(("об.%", "об. %", "％"), "%"),
     **dict.fromkeys(("frac", "fractions", "cm3/cm3", "cm3 cm-3", "v/v", "vol/vol"), "fraction"),
+    **dict.fromkeys(("dm3/dm3", "volume fraction", "vol. fraction", "vol fraction"), "fraction"),
     **dict.fromkeys(("m3_m3", "cm3_cm3", "m3_m-3", "cm3_cm-3"), "fraction"),
     **dict.fromkeys(("д.е.", "д. е.", "д.ед.", "д. ед.", "доли ед.", "дол. ед."), "fraction"),
     **dict.fromkeys(("g cm-3", "g/cc", "g/ml", "kg/l", "kg/dm3", "t/m3", "t m-3"), "g/cm3"),
@@ -81,6 +82,11 @@ NO_UNITS = ("1", "in")
 _BELOW_SURFACE = re.compile(
     r"(m|met(?:er|re)s?|cm|ft|feet)\.?\s*(?:b\.?\s?(?:g\.?\s?[sl]|s)\.?|u\.?\s?go[kf]"
     r"|below (?:the )?(?:ground )?surface|below ground(?: level)?)"
+)
+# Percent of the volume, as it is written: vol.-%, % by volume, %vol.
+_OF_THE_VOLUME = re.compile(
+    r"vol(?:ume)?\.?[ -]*(?:%|pct|percent)"
+    r"|(?:%|pct|percent)[ ,-]*\(?(?:(?:by|of) )?(?:the )?(?:vol(?:ume)?\.?|v/v)\)?"
 )
 # Signs in units that mean nothing, or the same as others.
 _SIGNS = str.maketrans(
@@ -153,7 +159,7 @@ def canonical_unit(unit: str) -> str:
     """The one spelling of a unit, so that two can be compared."""
     text = unit.strip().lower().translate(_SIGNS).replace("**", "")
     below = _BELOW_SURFACE.fullmatch(text)
-    text = below[1] if below else text
+    text = "%" if _OF_THE_VOLUME.fullmatch(text) else below[1] if below else text
     return UNIT_ALIASES.get(text, text)
 
 

@@ -49,8 +49,8 @@ class Table:
     title : str
         Name of the sheet of a workbook.
     comments : tuple of str
-        Those on its cells, behind the names of the columns that they are about, and texts next to
-        its columns.
+        Those on its cells, behind the names of the columns that they are about, texts next to its
+        columns, and lines of ``#`` above its header.
     """
 
     file: str
@@ -217,8 +217,13 @@ def _read(url: str, path: Path, text: Collection[str], sheet: str | None) -> Tab
     return (
         _read_parquet(url, path)
         if suffix in (".parquet", ".geoparquet", ".pq")
-        else Table(url, *read_csv(url, path.read_bytes(), text))
+        else _read_csv(url, path.read_bytes(), text)
     )
+
+
+def _read_csv(url: str, content: bytes, text: Collection[str]) -> Table:
+    frame, lines, comments = read_csv(url, content, text)
+    return Table(url, frame, lines, comments=comments)
 
 
 def _read_parquet(url: str, path: Path) -> Table:

@@ -41,9 +41,11 @@ COUNTED_CLASSES = re.compile(
     r"fraction|part|percent|share|probab|number|count|index|densit|distance|proportion|divers",
     re.IGNORECASE,
 )
-# What nothing has more than all of, or less than none.
+# What nothing has more than all of, or less than none; a probability density, or the class of a
+# share, is something else.
 PARTS = re.compile(
-    r"(?<![a-z])(?:fractions?|parts?|shares?|proportions?|probabilit(?:y|ies))(?![a-z])",
+    r"(?<![a-z])(?:fractions?|parts?|shares?|proportions?|probabilit(?:y|ies))(?![a-z])"
+    r"(?![_ -]+(?:densit|class|index|code|number|count|ratio|score|rank|coefficient|size))",
     re.IGNORECASE,
 )
 # By which resampling may leave 0 to 1.

@@ -76,6 +76,24 @@ def test_the_separator_is_the_one_that_the_rows_agree_on(tmp_path: Path, content
     assert table.frame["x"].tolist() == [1]
 
 
+@pytest.mark.parametrize(
+    "above",
+    ["# Campaign of 2019\n", "# Sampled, dried, weighed\n#\n\n# By A. B.\n", " #one\r\n\r\n"],
+)
+def test_comments_above_the_header_are_no_rows(tmp_path: Path, above: str) -> None:
+    table = read_table(write(tmp_path / "t.csv", f"{above}site,x\na,1\n".encode()))
+    assert table.frame["x"].tolist() == [1]
+    assert table.lines.tolist() == [above.count("\n") + 2]
+    assert table.comments[0] == above.split("\n")[0].strip(" #\r")
+
+
+def test_the_last_line_behind_a_sign_may_be_the_header(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "t.csv", b"# site,x\n-,m\na,1\n"))
+    assert table.frame.columns[0] == "# site"
+    with pytest.raises(IcemapError, match="remove titles and comments above the header"):
+        read_table(write(tmp_path / "t.csv", b"# Campaign\n# site,x\na,1\n"))
+
+
 @pytest.mark.parametrize("header", ["site", "Site", "SITE"])
 def test_a_name_keeps_its_zeros_whatever_the_case_of_its_column(
     tmp_path: Path, header: str

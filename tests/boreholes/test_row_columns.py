@@ -263,6 +263,15 @@ def test_ice_of_sites_on_another_basis(tmp_path: Path, header: str, word: str) -
         path = write(tmp_path, f"lon,lat,vic [%],{header}", f"-134,68.9,40,{told}")
         return read_boreholes(path, value="vic")
 
-    with pytest.raises(IcemapError, match=f"'{header}' says '{word}', and 'vic"):
+    with pytest.raises(IcemapError, match=f"'{header}' says '{word}', and 'vic.* or rename"):
         read(word)
     assert read("by volume")["used"].all()
+
+
+@pytest.mark.parametrize("word", ["segregated", "Pore ice", "segregation ice", "wedge ice"])
+def test_how_the_ice_of_a_site_formed_is_no_basis(tmp_path: Path, word: str) -> None:
+    path = write(tmp_path, "lon,lat,vic [%],ice type", f"-134,68.9,40,{word}")
+    assert read_boreholes(path, value="vic")["used"].all()
+    path = write(tmp_path, "lon,lat,vic [%],ice content type", "-134,68.9,40,pore ice")
+    with pytest.raises(IcemapError, match="'ice content type' says 'pore ice'"):
+        read_boreholes(path, value="vic")

@@ -540,6 +540,9 @@ def test_one_thaw_depth_in_another_unit_is_named(
     tmp_path: Path, header: str, cells: tuple[float, ...]
 ) -> None:
     assert f"line 3: '{header}' is {cells[1]:g}" in said(tmp_path, column(header, *cells))
+    assert values(tmp_path, column(header, *cells), missing=[])[::2] == values(
+        tmp_path, column(header, *cells[::2])
+    )
     odd = 2 if "cm" in header else 140
     assert values(tmp_path, column(header, cells[0], odd, cells[2])).count(None) < 2
 
@@ -548,6 +551,8 @@ def test_one_ground_temperature_in_fahrenheit_is_named(tmp_path: Path) -> None:
     target = TargetConfig(name="magt", unit="degC", bounds=(-30, 40))
     cells = (-3.1, -3.4, 28.5, -2.2, -1.0)
     assert "line 4: 'alt' is 28.5" in said(tmp_path, column("alt", *cells), target, unit="degC")
+    confirmed = values(tmp_path, column("alt", *cells), target, unit="degC", missing=[])
+    assert confirmed == list(cells)
     for right in ((-3.1, -3.4, 9.5, -2.2), (-9, 28.5, 3, 22), (-3.1, 28.5)):
         assert values(tmp_path, column("alt", *right), target, unit="degC") == list(right)
 
@@ -580,4 +585,6 @@ def test_standard_errors_that_contradict_their_values(tmp_path: Path) -> None:
     assert errors(tmp_path, "se [%]", 0.05, 0.04, 0.06) == [0.05, 0.04, 0.06]
     assert errors(tmp_path, "se [1]", 0.05, 0.04, 0.06) == pytest.approx([5, 4, 6])
     assert errors(tmp_path, "se", 0.5, 4, 6) == [0.5, 4, 6]
+    # As fractions two of them would be more than all of the ice.
+    assert errors(tmp_path, "se", 0.5, 0.7, 0.2) == [0.5, 0.7, 0.2]
     assert errors(tmp_path, "se", 0, 0, 0) == [0, 0, 0]

@@ -107,6 +107,16 @@ def test_a_footnote_that_says_another_origin_or_basis(tmp_path: Path, note: str)
         read_boreholes(write(tmp_path, HEADER, ROWS, note))
 
 
+def test_comments_above_the_header_are_compared_like_footnotes(tmp_path: Path) -> None:
+    path = write(tmp_path, HEADER, ROWS)
+    table = path.read_text(encoding="utf-8")
+    path.write_text(f"# Depths in feet\n{table}", encoding="utf-8")
+    with pytest.raises(IcemapError, match="'Depths in feet' speaks of ft"):
+        read_boreholes(path)
+    path.write_text(f"# Depths in m, ice by volume\n# 2 layers\n{table}", encoding="utf-8")
+    assert read_boreholes(path)["value"].iloc[0] == 54
+
+
 @pytest.mark.parametrize(
     "note", ["Depths below the ground surface", "Ice contents by volume", "Thaw depths in m"]
 )

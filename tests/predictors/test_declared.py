@@ -488,7 +488,8 @@ def test_parts_of_one_beyond_it_are_asked_about(tmp_path, values, said) -> None:
     with pytest.raises(IcemapError, match=rf"holds {said} in .* is from 0 to 1: give the codes"):
         opened(path, long_name="part of the cell that is lake")
     assert opened(path, long_name="part of the cell", valid_range=(-1, 60))[1].max() >= 1
-    for called in ("change of the part of the cell", "index of lakes", "department"):
+    further = ("probability density", "fraction_class", "share index", "share-size", "part number")
+    for called in ("change of the part of the cell", "index of lakes", "department", *further):
         assert opened(path, long_name=called)[1].max() >= 1
 
 

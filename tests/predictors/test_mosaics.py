@@ -123,6 +123,8 @@ def test_missing_and_broken_parts_are_refused_by_name(tmp_path: Path) -> None:
     write(tmp_path / "a.tif", VALUES[:4, :4], 0, 60)
     with pytest.raises(IcemapError, match=r"data 'z': no file matches .*q\*\.tif"):
         source(tmp_path, "q*.tif")
+    with pytest.raises(IcemapError, match=r"data 'z': in .*\*\*\.tif the '\*\*', which stands for"):
+        source(tmp_path, "**.tif")
     with pytest.raises(IcemapError, match=r"no file .*b\.tif"):
         whole(source(tmp_path, ["a.tif", "b.tif"]), Grid(0, 56, 8, 60, 1))
     (tmp_path / "b.tif").write_text("nothing")

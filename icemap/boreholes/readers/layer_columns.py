@@ -245,9 +245,9 @@ def _require_names(table: Table, depth: str, headers: list[str]) -> None:
 
 def _named(table: Table, name: str, wanted: str, headers: list[str]) -> str:
     if name not in KNOWN:
-        raise IcemapError(
-            f"columns.{name} is no column of a table of layers: use one of {', '.join(KNOWN)}."
-        )
+        called = ALIASES.get(name.lower())
+        remedy = f"write columns.{called}" if called else f"use one of {', '.join(KNOWN)}"
+        raise IcemapError(f"columns.{name} is no column of a table of layers: {remedy}.")
     fits = [header for header in headers if header == wanted] or [
         header for header in headers if split_header(header)[0] == wanted
     ]

@@ -206,7 +206,8 @@ def _require_metres(table: Table, column: Column) -> None:
         return
     median = float(np.median(metres))
     if not LEAST_TABLE <= median <= MEDIAN_TABLE:
-        few, guess = ("or more", "cm?") if median > MEDIAN_TABLE else ("or less", "m?")
+        few = "or more" if median > MEDIAN_TABLE else "or less"
+        guess = "cm?" if median > MEDIAN_TABLE else "not m?" if column.unit == "m" else "m?"
         raise IcemapError(
             f"{table.file}: the column '{column.header}' is in '{column.unit}', but half of its"
             f" values are {median:g} m {few}: correct the unit ({guess}), or, if the numbers are"

@@ -279,6 +279,10 @@ def test_frozen_and_support_as_people_write_them(tmp_path: Path) -> None:
             r"columns\.depth_top is no column of a table of layers: use one of site, longitude",
         ),
         (
+            {"columns": NAMES | {"vic": "Rest"}},
+            r"columns\.vic is no column of a table of layers: write columns\.reported_vic",
+        ),
+        (
             {},
             (
                 r"has no column site, longitude, latitude, top, base: .*it has Bohrung, .*'columns:"
