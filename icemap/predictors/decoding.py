@@ -40,6 +40,10 @@ NO_CLASS = re.compile(
 )
 # kg m-2, kg/m^2
 AREAL_MASS = re.compile(r"kg[ .*]*(?:m(?:\^|\*\*)?-2|/ ?m(?:\^|\*\*)?2)")
+# What is water by its name, of which 1 kg on a m2 is 1 mm, and words for snow and ice that are not
+# melted.
+WATER = re.compile(r"precip|\brain|water|\bsnow|run-?off|evap|(?:\b|_)swe(?:\b|_)", re.IGNORECASE)
+NOT_MELTED = re.compile(r"depth|thick|height|densit|\bice\b", re.IGNORECASE)
 # So many stored values outside of a valid range may be codes, each for another gap.
 MAX_LOST = 8
 Decode = Callable[[NDArray[np.generic]], NDArray[np.float64]]
@@ -104,7 +108,12 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
         if per_year(theirs, wanted) or per_year(wanted, theirs):
             return SAME
         as_water = AREAL_MASS.sub("mm", theirs)
-        if as_water != theirs and conversion(as_water, wanted) is not None:
+        melted = conversion(as_water, wanted) if as_water != theirs else None
+        if melted is not None:
+            described = f"{source.name} {source.long_name} {declared.description}"
+            by_hand = source.scale is not None or source.offset is not None
+            if WATER.search(described) and not NOT_MELTED.search(described) and not by_hand:
+                return melted
             settle += f" (1 kg of water on a m2 is 1 mm: then 'file_unit: {as_water}')"
         raise IcemapError(f"{said}, which it cannot be converted to: {settle}.")
     rescaled = source.scale is not None or source.offset is not None

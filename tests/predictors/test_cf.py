@@ -458,6 +458,14 @@ def test_water_by_its_mass_is_told_as_a_height(tmp_path) -> None:
     with pytest.raises(IcemapError, match="1 kg of water on a m2 is 1 mm: then 'file_unit: mm s-1"):
         read(path, unit="mm/year")
     assert read(path, unit="mm/d", file_unit="mm s-1").max() == pytest.approx(864000)
+    assert read(path, unit="mm/d", long_name="precipitation").max() == pytest.approx(864000)
+    for called in ("snow depth", "carbon", "height of the rain gauge"):
+        with pytest.raises(IcemapError, match="1 kg of water on a m2 is 1 mm"):
+            read(path, unit="mm/d", long_name=called)
+    path = write(tmp_path / "b.nc", [10], units="kg m-2", standard_name="surface_snow_amount")
+    assert read(path, unit="mm", long_name="snow water equivalent").max() == 10
+    with pytest.raises(IcemapError, match="1 kg of water on a m2 is 1 mm"):
+        read(path, unit="mm", long_name="snow depth")
 
 
 @pytest.mark.parametrize("said", ["", "none", np.array([np.nan, np.nan], "f4")])
