@@ -12,7 +12,7 @@ CSV = b"site,vic [%]\na,40\n"
 @pytest.mark.parametrize(
     ("name", "content", "kind"),
     [
-        ("a.csv.gz", gzip.compress(CSV), "is compressed: unpack it"),
+        ("a.csv.gz", gzip.compress(CSV, mtime=0), "is compressed: unpack it"),
         ("a.csv", b"PK\x03\x04" + bytes(60), "give it the ending .xlsx, or unpack it"),
         ("a.txt", b"\xd0\xcf\x11\xe0" + bytes(60), "save it as .xlsx or CSV"),
         ("a.csv", b"%PDF-1.7\n", "is a PDF"),
