@@ -20,7 +20,7 @@ from icemap.cli import main
 from icemap.command_group import STOPPED
 from icemap.virtual_arctic.demo import write_demo
 
-GRID = {"west": -180, "south": 60, "east": 180, "north": 76, "resolution": 1, "chunk": 16}
+GRID = {"west": -180, "south": 60, "east": 180, "north": 76, "resolution": 0.5, "chunk": 16}
 
 
 def write_project(folder: Path) -> Path:

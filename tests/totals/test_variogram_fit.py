@@ -110,7 +110,7 @@ def test_what_reaches_far_is_not_lost_where_clusters_tell_most_of_short_distance
     rng = np.random.default_rng(10)
     truth = Variogram(60.0, 8.0, 10.0, far_sill=40.0, far_range_km=300.0)
     found, alone, true = [], [], []
-    for _ in range(6):
+    for _ in range(4):
         stations = np.repeat(clustered(rng, 25, 4), 6, axis=1)
         lon, lat = stations + rng.normal(0, 0.03, stations.shape) * [[2.0], [1.0]]
         residual = drawn(rng, lon, lat, truth)
@@ -124,7 +124,7 @@ def test_what_reaches_far_is_not_lost_where_clusters_tell_most_of_short_distance
     assert all(one.far_sill > 0 for one in found)
     assert max(one.range_km for one in found) < 30
     assert 100 < np.median([one.far_range_km for one in found]) < 900
-    assert np.median([one.mean_sd for one in found] / np.array(true)) == pytest.approx(1, rel=0.3)
+    assert np.median([one.mean_sd for one in found] / np.array(true)) == pytest.approx(1, rel=0.4)
     assert np.median(np.array(alone) / true) < 0.8
 
 
@@ -137,17 +137,22 @@ def test_one_structure_is_left_alone_where_the_field_has_one():
     assert sum(one.far_sill > 0 for one in found) <= 2
 
 
-@pytest.mark.parametrize("reach", [300.0, 1000.0])
-def test_the_doubt_is_how_much_the_variance_of_the_mean_differs_from_one_field_to_another(reach):
+def doubts(reach, fields):
     found = []
-    for seed in range(40):
+    for seed in range(fields):
         rng = np.random.default_rng(seed)
         lon, lat = clustered(rng)
         found.append(fit_variogram(lon, lat, drawn(rng, lon, lat, Variogram(4.0, reach, 2.0))))
-    variance = np.array([one.mean_sd for one in found]) ** 2
-    differs = variance.var() / variance.mean() ** 2
-    assert np.median([one.mean_doubt for one in found]) == pytest.approx(differs, rel=0.6)
-    assert max(one.mean_doubt for one in found) <= MOST_DOUBT
+    return np.array([one.mean_sd for one in found]) ** 2, [one.mean_doubt for one in found]
+
+
+def test_the_doubt_is_how_much_the_variance_of_the_mean_differs_from_one_field_to_another():
+    variance, doubt = doubts(300.0, 40)
+    assert np.median(doubt) == pytest.approx(variance.var() / variance.mean() ** 2, rel=0.6)
+
+
+def test_the_doubt_has_an_end():
+    assert max(doubts(1000.0, 8)[1]) == MOST_DOUBT
 
 
 def test_stations_that_are_each_one_value_are_taken_for_a_longer_range():
