@@ -24,6 +24,7 @@ from icemap.pipeline.making import run_steps
 from icemap.pipeline.steps import Context
 from icemap.running.run import SerialExecutor
 from tests.small_chain import in_little
+from tests.small_rasters import write_tif
 
 WEST, SOUTH, EAST, NORTH = 90, 60, 130, 76
 RASTERS = {"elevation": "topography", "maat": "climate", "flat": "geology"}
@@ -60,20 +61,7 @@ def write_raster(
     north: float = NORTH + 5,
     crs: str | None = "EPSG:4326",
 ) -> None:
-    transform = rasterio.Affine(0.5, 0, west, 0, -0.5, north)
-    rows, cols = values.shape
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=rows,
-        width=cols,
-        count=1,
-        dtype="float32",
-        crs=crs,
-        transform=transform,
-    ) as raster:
-        raster.write(values.astype("f4"), 1)
+    write_tif(path, values.astype("f4"), rasterio.Affine(0.5, 0, west, 0, -0.5, north), crs)
 
 
 def write_project(folder: Path) -> Path:

@@ -139,7 +139,7 @@ def variogram_figure(
     at = np.maximum(lag, 1.0)
     reach = np.geomspace(at.min(), at.max(), 200)
     correlated = [sill * -np.expm1(-reach / range_km) for sill, range_km in variogram.structures]
-    curve = nugget + np.sum(correlated, axis=0) * np.ones(len(reach))
+    curve = nugget + sum(correlated, np.zeros(len(reach)))
     axes.plot(reach, curve, color=BLUE, lw=1.6, label="fitted")
     axes.axhline(nugget, color=GREY, lw=1, ls="--", label="nugget")
     few = pairs < MIN_PAIRS
