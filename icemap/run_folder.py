@@ -14,7 +14,7 @@ CALIBRATION = "calibration.json"
 APPLICABILITY = "applicability.json"
 #: Of a saved ensemble. It counts up when what predicts changes in its digits, too: an ensemble of
 #: another format is trained again.
-ENSEMBLE_FORMAT = 7
+ENSEMBLE_FORMAT = 8
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ set of quantile codes for all replicates.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,8 @@ MIN_CLASS = 10
 POSITION = ("position x", "position y", "position z")
 # Codes fit a byte, and 255 is left for a class raster's "no data".
 MAX_EDGES = 254
+# Skewness of what Bulmer (1979, Principles of Statistics) calls highly skewed.
+SKEWED = 1.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class PredictorCoding:
     edges : mapping of str to tuple of float
         For each continuous predictor at most 254 rising values, each exact in float32, halfway
         between neighbouring training values.
+    scored : tuple of str
+        Continuous predictors that are skewed, which the design has as `normal_scores`.
 
     Examples
     --------
@@ -66,6 +70,7 @@ class PredictorCoding:
     center: Mapping[str, float]
     scale: Mapping[str, float]
     edges: Mapping[str, tuple[float, ...]]
+    scored: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, X: ArrayLike, names: Sequence[str], classes: Sequence[str]) -> PredictorCoding:
@@ -104,7 +109,15 @@ class PredictorCoding:
                     else (float(column[0]), 1.0)
                 )
                 edges[name] = tuple(float(edge) for edge in _quantile_edges(column))
-        return cls(tuple(names), levels, seen, center, scale, edges)
+        scored = tuple(
+            name
+            for name, column in zip(names, values.T, strict=True)
+            if name in edges
+            and name not in POSITION
+            and len(edges[name]) > 1
+            and abs(np.mean(((column - center[name]) / scale[name]) ** 3)) > SKEWED
+        )
+        return cls(tuple(names), levels, seen, center, scale, edges, scored)
 
     @property
     def placed(self) -> bool:
@@ -122,9 +135,13 @@ class PredictorCoding:
         kept: dict[str, Any] = {
             key: {name: facts[name] for name in names if name in facts}
             for key, facts in asdict(self).items()
-            if key != "names"
+            if key not in ("names", "scored")
         }
-        return PredictorCoding(names, **kept)
+        return PredictorCoding(names, **kept, scored=self.scored)
+
+    def standardized(self) -> PredictorCoding:
+        """The same without normal scores."""
+        return replace(self, scored=())
 
     def with_position(self, X: ArrayLike, vectors: Array | None) -> Array:
         """What `encode` takes, (n, predictors), of the predictors that are given, (n, given).
@@ -204,20 +221,39 @@ class PredictorCoding:
         return coded
 
     def design(self, coded: Array) -> Array:
-        """Standardized continuous predictors, then one column per class level and "other": what
-        distances, splines and kernels need, (n, columns).
+        """Continuous predictors, standardized or as `normal_scores`, then one column per class
+        level and "other": what distances, splines and kernels need, (n, columns).
         """
-        continuous = self.continuous_columns
-        names = [self.names[i] for i in continuous]
         columns = [
-            (coded[:, continuous] - [self.center[name] for name in names])
-            / [self.scale[name] for name in names]
+            self.continuous(self.names[i], coded[:, i])[:, None] for i in self.continuous_columns
         ]
         columns += [
             coded[:, [self.names.index(name)]] == np.arange(len(levels) + 1)
             for name, levels in self.levels.items()
         ]
         return np.hstack(columns)
+
+    def continuous(self, name: str, values: Array) -> Array:
+        """Values of a continuous predictor as the design has them."""
+        edges = np.array(self.edges[name], dtype=np.float32)
+        code = np.searchsorted(edges, values.astype(np.float32), side="left")
+        lines = self.lines(name)
+        return np.asarray(lines.height[code] + (values - lines.anchor[code]) / lines.run[code])
+
+    def lines(self, name: str) -> Lines:
+        """How the design has a continuous predictor, a straight line for each of its codes."""
+        edges = np.array(self.edges[name])
+        codes = len(edges) + 1
+        if name not in self.scored:
+            center, scale = self.center[name], self.scale[name]
+            return Lines(np.full(codes, center), np.zeros(codes), np.full(codes, scale))
+        scores = normal_scores(len(edges))
+        below = np.maximum(np.arange(codes) - 1, 0)
+        run = np.diff(edges) / np.diff(scores)
+        # Beyond the training values, by the standardized distance from them: what is far from all
+        # samples shall stay far.
+        run = np.concatenate([[self.scale[name]], run, [self.scale[name]]])
+        return Lines(edges[below], scores[below], run)
 
     def codes(self, coded: Array) -> Codes:
         """Number of the edges below each value, and the level of each class, (n, predictors): what
@@ -253,8 +289,33 @@ class PredictorCoding:
             names=tuple(content["names"]),
             center=dict(content["center"]),
             scale=dict(content["scale"]),
+            scored=tuple(content["scored"]),
             **tuples,
         )
+
+
+class Lines(NamedTuple):
+    """The design of a continuous predictor's value x, by its code: height + (x - anchor) / run.
+
+    Attributes
+    ----------
+    anchor, height, run : (codes,) float64
+    """
+
+    anchor: Array
+    height: Array
+    run: Array
+
+
+def normal_scores(edges: int) -> Array:
+    """Normal scores of so many edges between training values, by the share of them below.
+
+    The small values of a skewed predictor, such as the thickness of sediment, differ in what they
+    mean and hardly in their standardized values.
+    """
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(np.arange(1, edges + 1) / (edges + 1)))
 
 
 def _quantile_edges(column: Array) -> NDArray[np.float32]:

@@ -208,14 +208,9 @@ def _spans(coding: PredictorCoding) -> tuple[tuple[float, float], ...]:
     """Range of the training values of each column of the design, between the outer code edges for
     continuous predictors.
     """
-    names = [coding.names[i] for i in coding.continuous_columns]
     spans = []
-    for name in names:
+    for name in (coding.names[i] for i in coding.continuous_columns):
         edges = coding.edges[name] or (coding.center[name],)
-        spans.append(
-            (
-                (edges[0] - coding.center[name]) / coding.scale[name],
-                (edges[-1] - coding.center[name]) / coding.scale[name],
-            )
-        )
-    return (*spans, *((0.0, 1.0) for _ in range(len(coding.design_columns) - len(names))))
+        low, high = coding.continuous(name, np.array([edges[0], edges[-1]]))
+        spans.append((float(low), float(high)))
+    return (*spans, *((0.0, 1.0) for _ in range(len(coding.design_columns) - len(spans))))

@@ -32,7 +32,7 @@ from icemap.ensemble.replicates import (
     TrainingTable,
     fit_replicate,
 )
-from icemap.ensemble.tuning import PoolChoices, Tuning, tune, tune_position
+from icemap.ensemble.tuning import PoolChoices, Tuning, tune, tune_position, tune_scores
 from icemap.recipe import FittedOn, Recipe, RecipeName
 
 Array = NDArray[np.float64]
@@ -207,7 +207,8 @@ class IceEnsemble(BaseEstimator):
         may_know = self.position is not False and not self.followed.published
         if may_know and vectors is not None and np.isfinite(vectors).all():
             X, names = np.column_stack([X, vectors]), [*names, *POSITION]
-        self.columns_ = PredictorCoding.fit(X, names, [n for n in names if n in self.classes])
+        columns = PredictorCoding.fit(X, names, [n for n in names if n in self.classes])
+        self.columns_ = columns.standardized() if self.followed.published else columns
         self.adopt(Tuning())
         table = self.table(samples)
         self.held_out_ = replicate_splits(table.cell, self.held_out, self.replicates, self.seed)
@@ -219,7 +220,8 @@ class IceEnsemble(BaseEstimator):
 
     def coding_of(self, tuning: Tuning) -> PredictorCoding:
         """The coding of the predictors that a tuning has chosen."""
-        return self.columns_ if tuning.position else self.columns_.without_position()
+        columns = self.columns_ if tuning.position else self.columns_.without_position()
+        return columns if tuning.scores else columns.standardized()
 
     def table(self, samples: pd.DataFrame) -> TrainingTable:
         """The samples as coded arrays."""
@@ -289,29 +291,33 @@ class IceEnsemble(BaseEstimator):
 
     def tune(self, table: TrainingTable) -> Tuning:
         """Settings for a table, by spatial folds inside it."""
-        position = self.tune_position(table)
-        options, coding = self.options_of(Tuning()), self.coding_of(position)
-        # Without a record nobody has asked, and the variance is not known.
-        known = position.model_variance if position.record and not position.position else None
+        predictors = self.tune_predictors(table)
         found = tune(
             table,
-            options,
-            coding,
+            self.options_of(Tuning()),
+            self.coding_of(predictors),
             self.candidates,
             self.seed,
             **self.chosen,
-            model_variance=known,
+            model_variance=predictors.model_variance,
         )
-        record = [*position.record, *found.record]
-        return replace(found, position=position.position, record=record)
+        return predictors.with_pool(found)
 
-    def tune_position(self, table: TrainingTable) -> Tuning:
-        """Whether the position is among the predictors, by spatial folds of a table."""
+    def tune_predictors(self, table: TrainingTable) -> Tuning:
+        """Whether the position is among the predictors, and whether skewed ones are seen as normal
+        scores, by spatial folds of a table.
+        """
+        options, position = self.options_of(Tuning()), Tuning(position=bool(self.position))
         if not self.columns_.placed:
-            return Tuning()
-        if self.position:
-            return Tuning(position=True)
-        return tune_position(table, self.options_of(Tuning()), self.columns_, self.seed)
+            position = Tuning()
+        elif not self.position:
+            position = tune_position(table, options, self.columns_, self.seed)
+        # Without a record nobody has asked, and the variance of the model is not known.
+        known = position.model_variance if position.record and not position.position else None
+        coding = self.coding_of(replace(position, scores=True))
+        scores = tune_scores(table, options, coding, self.seed, known)
+        record = [*position.record, *scores.record]
+        return replace(scores, position=position.position, record=record)
 
     @property
     def chosen(self) -> PoolChoices:

@@ -67,7 +67,7 @@ class PoolScores:
     @property
     def evidence(self) -> float:
         """By how many standard errors the pool is better than climatology."""
-        return _evidence(self.climatology - self.pool, self.weight, self.cluster)
+        return evidence(self.climatology - self.pool, self.weight, self.cluster)
 
     @property
     def share(self) -> float:
@@ -140,8 +140,8 @@ def _crps(y: Array, quantiles: Array) -> Array:
     return 2 * np.maximum(_LEVELS * away, (_LEVELS - 1) * away).mean(axis=1)
 
 
-def _evidence(gain: Array, weight: Array, cluster: NDArray[np.int64]) -> float:
-    """Weighted mean of the gain of rows (n,) in standard errors.
+def evidence(gain: Array, weight: Array, cluster: NDArray[np.int64]) -> float:
+    """Weighted mean of the gain of rows (n,) in its standard errors.
 
     The error is that of the mean of clusters, of which a few dozen are worth far fewer rows than
     they hold.
@@ -206,11 +206,11 @@ def left_out_parts(
         climatology[test] = bma.target_margin_.ppf(_LEVELS)
     here = table.drilled
     scored = table.take(here)
-    blocks = _blocks(scored, options.block_degrees)
+    blocks = blocks_of(scored, options.block_degrees)
     crps = {leaf: _crps(scored.y, quantiles[here]) for leaf, quantiles in forests.items()}
     leaf, *smaller = leaves
     for other in smaller:
-        if _evidence(crps[leaf] - crps[other], scored.weight, blocks) > 1:
+        if evidence(crps[leaf] - crps[other], scored.weight, blocks) > 1:
             leaf = other
     parts[1] = forests[leaf]
     return LeftOutParts(
@@ -225,7 +225,7 @@ def left_out_parts(
     )
 
 
-def _blocks(table: TrainingTable, degrees: float) -> NDArray[np.int64]:
+def blocks_of(table: TrainingTable, degrees: float) -> NDArray[np.int64]:
     """Spatial blocks, smaller than asked for where there are too few of them for a standard
     error.
     """

@@ -17,7 +17,7 @@ from icemap.ensemble.folds import splitter
 from icemap.ensemble.gaussian_process import ProcessKernel
 from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
 from icemap.ensemble.pool_parts import Shares
-from icemap.ensemble.pool_shares import FOREST_LEAVES, left_out_parts
+from icemap.ensemble.pool_shares import FOREST_LEAVES, blocks_of, evidence, left_out_parts
 from icemap.ensemble.quantile_forest import MIN_LEAF
 from icemap.ensemble.replicates import (
     TrainingOptions,
@@ -35,6 +35,8 @@ TUNING_FOLDS = 5
 # Trees while settings are searched, of the 50 and 200 that are fitted: the order of the settings
 # matters, not their errors. The figures are in docs/explanation/performance.md.
 SEARCH_TREES = {"random_forest": 25, "lightgbm": 50}
+# Members that see the design, and not the codes of trees.
+SMOOTH_MEMBERS = ("svr", "gam")
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,13 @@ class Tuning:
         errors.
     position : bool
         Whether the position of a place is among the predictors.
+    scores : bool
+        Whether SVR, GAM and the process see normal scores of the predictors, not standardized
+        values.
     record : list of dict
-        Every candidate, and the predictors with and without the position, with the mean squared
-        error on the members' scale; every strength and every smallest leaf with its CRPS, and the
-        CRPS of the pool with its shares and of climatology.
+        Every candidate, and the predictors with and without the position and normal scores, with
+        the mean squared error on the members' scale; every strength and every smallest leaf with
+        its CRPS, and the CRPS of the pool with its shares and of climatology.
     left_out : ndarray of shape (n, members + 1) or None
         Out-of-fold predictions with these settings, of which the pool was tuned; not saved.
     kernel : ProcessKernel or None
@@ -75,9 +80,15 @@ class Tuning:
     forest_leaf: int = MIN_LEAF
     model_variance: float = 0.0
     position: bool = False
+    scores: bool = False
     record: Sequence[Mapping[str, Any]] = ()
     left_out: Array | None = field(default=None, repr=False, compare=False)
     kernel: ProcessKernel | None = field(default=None, repr=False, compare=False)
+
+    def with_pool(self, pool: Tuning) -> Tuning:
+        """The predictors of this one, and the members and the pool of another."""
+        record = [*self.record, *pool.record]
+        return replace(pool, position=self.position, scores=self.scores, record=record)
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON, which has no infinity."""
@@ -90,6 +101,7 @@ class Tuning:
             "forest_leaf": self.forest_leaf,
             "model_variance": self.model_variance,
             "position": self.position,
+            "scores": self.scores,
         }
         return {"settings": settings, **pool, "record": list(self.record)}
 
@@ -106,7 +118,7 @@ class Tuning:
         shares = content.get("shares") and Shares(**content["shares"])
         strength = float(content["prior_strength"])
         # Ensembles of before there were such choices.
-        position = bool(content.get("position", False))
+        position, scores = (bool(content.get(name, False)) for name in ("position", "scores"))
         leaf = int(content.get("forest_leaf", MIN_LEAF))
         return cls(
             settings,
@@ -116,6 +128,7 @@ class Tuning:
             leaf,
             variance,
             position,
+            scores,
             content["record"],
         )
 
@@ -206,17 +219,67 @@ def tune_position(
     table, variance = weighed_table(table, options, bare, seed)
     small = {name: _searched(name, {}, make_member(name, bare, seed)) for name in SEARCH_TREES}
     trees = replace(options, members=tuple(small), settings=small, folds=TUNING_FOLDS)
-    scale, here = options.scale(table.y), table.drilled
-    z = scale.transform(table.y)
-    errors = []
-    for known in (bare, coding):
-        away = z - out_of_fold(table, trees, known, scale, seed)[:, -1]
-        errors.append(float(np.average(away[here] ** 2, weights=table.weight[here])))
+    weight = table.weight[table.drilled]
+    without, along = (
+        float(np.average(_squared_errors(table, trees, known, seed), weights=weight))
+        for known in (bare, coding)
+    )
     record = [
         {"position": known, "mean_squared_error": error}
-        for known, error in zip((False, True), errors, strict=True)
+        for known, error in ((False, without), (True, along))
     ]
-    return Tuning(position=errors[1] < errors[0], model_variance=variance, record=record)
+    return Tuning(position=along < without, model_variance=variance, record=record)
+
+
+def tune_scores(
+    table: TrainingTable,
+    options: TrainingOptions,
+    coding: PredictorCoding,
+    seed: int,
+    model_variance: float | None = None,
+) -> Tuning:
+    """Whether SVR, GAM and the process see normal scores of skewed predictors: they do, unless the
+    mean of SVR and GAM is nearer without them, by a standard error between blocks, to spatial
+    blocks that it has not seen.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    options : TrainingOptions
+    coding : PredictorCoding
+        Of the predictors that were chosen, with normal scores.
+    seed : int
+    model_variance : float, optional
+        Of a random forest with this coding, where it is known already, see `weighed_table`.
+    """
+    if model_variance is None:
+        table, model_variance = weighed_table(table, options, coding, seed)
+    else:
+        table = table.weighed(model_variance)
+    if not coding.scored:
+        return Tuning(model_variance=model_variance)
+    smooth = replace(options, members=SMOOTH_MEMBERS, settings={}, folds=TUNING_FOLDS)
+    plain, scored = (
+        _squared_errors(table, smooth, each, seed) for each in (coding.standardized(), coding)
+    )
+    here = table.take(table.drilled)
+    gain = evidence(plain - scored, here.weight, blocks_of(here, options.block_degrees))
+    record = [
+        {"scores": scores, "mean_squared_error": float(np.average(errors, weights=here.weight))}
+        for scores, errors in ((False, plain), (True, scored))
+    ]
+    return Tuning(scores=gain > -1, model_variance=model_variance, record=record)
+
+
+def _squared_errors(
+    table: TrainingTable, options: TrainingOptions, coding: PredictorCoding, seed: int
+) -> Array:
+    """Of the members' mean in spatial blocks, on their scale, at each sample that is no
+    pseudo-site.
+    """
+    scale, here = options.scale(table.y), table.drilled
+    left_out = out_of_fold(table, options, coding, scale, seed)[:, -1]
+    return np.asarray((scale.transform(table.y) - left_out)[here] ** 2)
 
 
 def tune_member(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 # Chosen before the members are tuned.
-WHETHER_PLACED = "position"
+PREDICTORS = "predictors"
 
 
 def _depends(context: Context) -> Any:
@@ -112,8 +112,8 @@ def _forget_lost_replicates(context: Context, url: str) -> None:
 
 
 def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> None:
-    """Whether the position is among the predictors; settings of the members side by side; then how
-    they are pooled, which depends on them.
+    """How the predictors are seen; settings of the members side by side; then how they are pooled,
+    which depends on them.
     """
     from icemap.ensemble.members import CONSENSUS
     from icemap.ensemble.tuning import Tuning
@@ -128,18 +128,19 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
             )
         ]
 
-    found = chosen([WHETHER_PLACED])
-    position = found[0].position
-    ensemble.adopt(found[0])
-    if position:
+    (predictors,) = chosen([PREDICTORS])
+    ensemble.adopt(predictors)
+    if predictors.position:
         context.log("  the position of the samples is among the predictors")
-    found += chosen(ensemble.members)
-    chosen_settings = {name: own for part in found for name, own in part.settings.items()}
-    ensemble.adopt(Tuning(chosen_settings, position=position))
+    if predictors.scores:
+        context.log("  SVR, GAM and the Gaussian process see normal scores of the predictors")
+    found = chosen(ensemble.members)
+    of_members = {name: own for part in found for name, own in part.settings.items()}
+    ensemble.adopt(predictors.with_pool(Tuning(of_members)))
     if any(ensemble.chosen.values()):
         found += chosen([CONSENSUS])
     record = [row for part in found for row in part.record]
-    ensemble.adopt(replace(found[-1], settings=chosen_settings, position=position, record=record))
+    ensemble.adopt(predictors.with_pool(replace(found[-1], settings=of_members, record=record)))
     for name, settings in ensemble.tuning_.settings.items():
         context.log(
             f"  {name}: "
@@ -162,7 +163,7 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
 @dataclass(frozen=True)
 class TuningItem:
     """One member to be tuned, or the consensus: how the members are pooled, once they are tuned; or
-    the position: whether it is among their predictors.
+    the predictors: how they are seen.
     """
 
     member: str
@@ -187,8 +188,8 @@ class TuneEnsemble:
         ensemble = self.ensemble
         try:
             table = ensemble.table(self.samples)
-            if item.member == WHETHER_PLACED:
-                return ensemble.tune_position(table).to_dict()
+            if item.member == PREDICTORS:
+                return ensemble.tune_predictors(table).to_dict()
             table, variance = weighed_table(
                 table, ensemble.options, ensemble.coding_, ensemble.seed
             )

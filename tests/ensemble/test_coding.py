@@ -76,6 +76,37 @@ def test_the_design_has_standardized_columns_then_one_per_level_and_one_for_the_
     assert design[:, 5].sum() == MIN_CLASS - 1
 
 
+def test_normal_scores_give_small_values_of_a_skewed_predictor_room():
+    rng = np.random.default_rng(0)
+    names = ["depth", "even", "flat", *POSITION]
+    depth, even, vectors = (
+        rng.normal(size=200),
+        rng.normal(size=200),
+        rng.normal(size=(200, 3)) ** 5,
+    )
+    X = np.column_stack([np.exp(2 * depth), even, np.ones(200), vectors])
+    coding = PredictorCoding.fit(X, names, [])
+    # The position is no quantity of which shares below would mean anything.
+    assert coding.scored == coding.without_position().scored == ("depth",)
+    design, plain = coding.design(X), coding.standardized().design(X)
+    assert np.corrcoef(design[:, 0], depth)[0, 1] > 0.99
+    assert np.corrcoef(plain[:, 0], depth)[0, 1] < 0.8
+    np.testing.assert_array_equal(design[:, 1:], plain[:, 1:])
+    assert PredictorCoding.from_dict(json.loads(json.dumps(coding.to_dict()))) == coding
+
+
+def test_normal_scores_rise_without_jumps_and_go_on_beyond_the_training_values():
+    X = np.random.default_rng(0).gamma(0.3, size=(400, 1))
+    coding = PredictorCoding.fit(X, ["depth"], [])
+    edges = np.array(coding.edges["depth"])
+    around = np.sort(np.concatenate([edges - 1e-9, edges + 1e-9, np.linspace(0, edges[-1], 999)]))
+    steps = np.diff(coding.design(around[:, None])[:, 0])
+    assert (steps >= -1e-6).all()
+    assert steps.max() < 0.5
+    far = np.array([[edges[-1]], [edges[-1] + 7 * coding.scale["depth"]]])
+    assert np.ptp(coding.design(far)) == pytest.approx(7)
+
+
 def test_a_predictor_without_spread_is_zero_in_the_design_and_has_no_edges():
     coding = PredictorCoding.fit(np.full((30, 1), 0.1), ["flat"], [])
     assert (coding.design(np.full((2, 1), 0.1)) == 0).all()

@@ -191,7 +191,7 @@ def test_a_process_that_is_none_is_refused(copy, forged):
 def test_another_format_is_refused(copy):
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 7"):
+    with pytest.raises(IcemapError, match="has format 99, this version of icemap reads 8"):
         IceEnsemble.load(str(copy))
 
 

@@ -206,10 +206,11 @@ def test_the_position_is_a_predictor_where_left_out_blocks_are_nearer_with_it(sl
     for seed in range(3):
         samples = of_places(seed, slope)
         ensemble = IceEnsemble(bounds=None)
-        found = ensemble.tune_position(ensemble.prepare(samples))
+        found = ensemble.tune_predictors(ensemble.prepare(samples))
         assert found.position is known
-        without, with_it = (row["mean_squared_error"] for row in found.record)
-        assert [row["position"] for row in found.record] == [False, True]
+        rows = [row for row in found.record if "position" in row]
+        without, with_it = (row["mean_squared_error"] for row in rows)
+        assert [row["position"] for row in rows] == [False, True]
         assert (with_it < without) is known
         assert Tuning.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
@@ -222,8 +223,45 @@ def test_the_position_is_a_predictor_where_left_out_blocks_are_nearer_with_it(sl
 def test_nobody_chooses_a_position_that_is_given(options, known):
     ensemble = IceEnsemble(bounds=None, **options)
     with patch("icemap.ensemble.model.tune_position", side_effect=AssertionError):
-        found = ensemble.tune_position(ensemble.prepare(of_places(0, 0.0)))
-    assert (found.position, found.record) == (known, ())
+        found = ensemble.tune_predictors(ensemble.prepare(of_places(0, 0.0)))
+    assert (found.position, [row for row in found.record if "position" in row]) == (known, [])
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("of_logarithm", [False, True])
+def test_a_skewed_predictor_has_normal_scores_unless_left_out_blocks_are_nearer_without(
+    of_logarithm,
+):
+    for seed in range(4):
+        samples = of_places(seed, 0.0)
+        if of_logarithm:
+            samples["a"] = np.exp(1.5 * samples["a"])
+        else:
+            # A few sites are far from all others, and so are their values.
+            samples["a"] += 6 * (samples["a"] > 1.2)
+            samples["value"] += 8 * samples["a"]
+        ensemble = IceEnsemble(bounds=None, position=False)
+        found = ensemble.tune_predictors(ensemble.prepare(samples))
+        plain, scored = (row["mean_squared_error"] for row in found.record)
+        assert [row["scores"] for row in found.record] == [False, True]
+        assert found.scores is (scored < plain) is of_logarithm
+        assert ("a" in ensemble.coding_of(found).scored) is of_logarithm
+        assert Tuning.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+
+
+@pytest.mark.quick
+def test_where_no_predictor_is_skewed_nobody_asks():
+    ensemble = IceEnsemble(bounds=None, position=False)
+    found = ensemble.tune_predictors(ensemble.prepare(of_places(0, 0.0)))
+    assert (found.scores, list(found.record)) == (False, [])
+
+
+@pytest.mark.quick
+def test_the_published_recipe_sees_predictors_as_they_are():
+    samples = of_places(0, 0.0)
+    samples["a"] = np.exp(1.5 * samples["a"])
+    ensemble = IceEnsemble(bounds=None, recipe="published")
+    assert not ensemble.tune_predictors(ensemble.prepare(samples)).scores
 
 
 @pytest.mark.parametrize(("slope", "times"), [(0.0, 1), (15.0, 2)])
@@ -244,7 +282,7 @@ def test_samples_are_weighed_by_their_errors_once_for_the_same_predictors(slope,
 def test_samples_that_are_nowhere_have_no_position():
     samples = of_places(0, 15.0).assign(lon=np.nan, lat=np.nan)
     ensemble = IceEnsemble(bounds=None, position=True)
-    assert not ensemble.tune_position(ensemble.prepare(samples)).position
+    assert not ensemble.tune_predictors(ensemble.prepare(samples)).position
 
 
 @pytest.mark.quick

@@ -31,7 +31,8 @@ class Coder(NamedTuple):
         Class codes met in training, rising, padded with infinity, and their levels.
     others : (predictors,) uint8
         The level of every other code.
-    center, scale : (predictors,) float64
+    anchor, height, run : (predictors, 256) float64
+        The lines of `PredictorCoding.lines`, by code.
     column : (predictors,) int64
         The column of a continuous predictor in the design, the column of a class predictor's first
         level.
@@ -47,8 +48,9 @@ class Coder(NamedTuple):
     values: NDArray[np.float64]
     levels: NDArray[np.uint8]
     others: NDArray[np.uint8]
-    center: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    anchor: NDArray[np.float64]
+    height: NDArray[np.float64]
+    run: NDArray[np.float64]
     column: NDArray[np.int64]
     columns: NDArray[np.int64]
 
@@ -63,7 +65,7 @@ def compile_coding(coding: PredictorCoding) -> Coder:
         np.zeros((n, _EDGES), np.uint8),
         np.zeros(n, np.uint8),
     )
-    center, scale = np.zeros(n), np.ones(n)
+    anchor, height, run = np.zeros((n, _EDGES)), np.zeros((n, _EDGES)), np.ones((n, _EDGES))
     column = np.zeros(n, np.int64)
     width = 0
     for i in coding.continuous_columns:
@@ -79,7 +81,9 @@ def compile_coding(coding: PredictorCoding) -> Coder:
                 np.int64
             )
             start[i] = np.searchsorted(cells, np.arange(_BUCKETS), side="left")
-        center[i], scale[i], column[i] = coding.center[name], coding.scale[name], width
+        for array, line in zip((anchor, height, run), coding.lines(name), strict=True):
+            array[i, : len(line)] = line
+        column[i] = width
         width += 1
     for name, known in coding.levels.items():
         i = coding.names.index(name)
@@ -100,8 +104,9 @@ def compile_coding(coding: PredictorCoding) -> Coder:
         values,
         levels,
         others,
-        center,
-        scale,
+        anchor,
+        height,
+        run,
         column,
         np.array([width]),
     )
@@ -140,12 +145,7 @@ def code_pixels(X: Any, coder: Any, codes: Any, design: Any, unseen: Any) -> Non
                     codes[p, i] = level
                     design[i, column + level] = 1
             else:
-                low, step, center, scale = (
-                    coder.low[p],
-                    coder.step[p],
-                    coder.center[p],
-                    coder.scale[p],
-                )
+                low, step = coder.low[p], coder.step[p]
                 for i in range(begin, end):
                     x = np.float32(X[i, p])
                     cell = np.uint64(min(max((x - low) * step + one, zero), top))
@@ -153,4 +153,5 @@ def code_pixels(X: Any, coder: Any, codes: Any, design: Any, unseen: Any) -> Non
                     while coder.edges[p, k] < x:
                         k += np.uint64(1)
                     codes[p, i] = k
-                    design[i, column] = np.float32((np.float64(X[i, p]) - center) / scale)
+                    rise = (np.float64(X[i, p]) - coder.anchor[p, k]) / coder.run[p, k]
+                    design[i, column] = np.float32(coder.height[p, k] + rise)
