@@ -207,12 +207,16 @@ class IceEnsemble(BaseEstimator):
         may_know = self.position is not False and not self.followed.published
         if may_know and vectors is not None and np.isfinite(vectors).all():
             X, names = np.column_stack([X, vectors]), [*names, *POSITION]
-        columns = PredictorCoding.fit(X, names, [n for n in names if n in self.classes])
-        self.columns_ = columns.standardized() if self.followed.published else columns
-        self.adopt(Tuning())
+        self.learn_coding(X, names)
         table = self.table(samples)
         self.held_out_ = replicate_splits(table.cell, self.held_out, self.replicates, self.seed)
         return table
+
+    def learn_coding(self, X: Array, names: Sequence[str]) -> None:
+        """The coding of named predictors (n, predictors); nothing is tuned yet."""
+        columns = PredictorCoding.fit(X, names, [n for n in names if n in self.classes])
+        self.columns_ = columns.standardized() if self.followed.published else columns
+        self.adopt(Tuning())
 
     def adopt(self, tuning: Tuning) -> None:
         """Take a tuning, and the predictors that it has chosen."""

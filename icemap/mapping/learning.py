@@ -28,7 +28,6 @@ from icemap.ensemble.replicates import (
     fit_replicate,
     inner_folds,
 )
-from icemap.ensemble.tuning import Tuning
 from icemap.mapping.broadcast import Predictor
 from icemap.mapping.compiled_ensemble import compile_ensemble
 from icemap.verification.applicability import Applicability
@@ -76,17 +75,14 @@ def learn(
     calibrate : bool
         Fit once more for each of five folds, to see how wide intervals should be.
     """
-    coding = PredictorCoding.fit(X, names, [n for n in names if n in ensemble.classes])
-    ensemble.columns_ = coding
-    ensemble.adopt(Tuning())
-    table = table_of(coding.encode(X)[0])
+    ensemble.learn_coding(X, names)
+    table = table_of(ensemble.columns_.encode(X)[0])
     if ensemble.followed.published:
         table = table.alike()
     ensemble.held_out_ = _held_out(ensemble, table)
-    design, seed = coding.design(table.X), ensemble.seed
     with _prepared(n_jobs):
-        ensemble.tuning_ = ensemble.tune(table)
-        options = ensemble.options
+        ensemble.adopt(ensemble.tune(table))
+        options, coding, seed = ensemble.options, ensemble.coding_, ensemble.seed
         ensemble.replicates_ = _side_by_side(
             fit_replicate,
             [
@@ -98,6 +94,7 @@ def learn(
         fitting = _Fitting(options, coding, seed)
         ensemble.parts_ = fitting.parts(table)
         labels = inner_folds(table, options, CALIBRATION_FOLDS, seed)
+        design = coding.design(table.X)
         weights = predictor_weights(design, table.y, seed, trees_for(len(table)))
         applicability = Applicability.fit(design, weights, labels)
         calibration = NOT_CALIBRATED
