@@ -71,14 +71,14 @@ class GaussianProcess(NamedTuple):
     Attributes
     ----------
     columns : (design columns, m) float64
-        Standardized predictors times their ``scales`` and -2.
+        The design times their ``scales`` and -2.
     column_squares : (m,) float64
         Square of each sample in those units.
     vectors : (3, m) float64, vector_squares : (m,) float64
         The same of unit vectors on the sphere.
     scales : (design columns + 3,) float64
-        From standardized predictors and unit vectors to sqrt(3) times the distance over the length
-        of a kernel: the one over predictors alone, and the one over the sphere.
+        From the design and unit vectors to sqrt(3) times the distance over the length of a kernel:
+        the one over predictors alone, and the one over the sphere.
     ratio : (1,) float64
         Length of the kernel over predictors alone, over that of the one of near samples.
     variances : (3,) float64
@@ -110,7 +110,7 @@ class GaussianProcess(NamedTuple):
         Parameters
         ----------
         design : array_like of shape (n, columns)
-            Standardized predictors, see `icemap.ensemble.coding.PredictorCoding.design`.
+            The design of the predictors, see `icemap.ensemble.coding.PredictorCoding.design`.
         vectors : array_like of shape (n, 3), optional
             Unit vectors of the places. Where nobody says where a place is, it is taken for one that
             is far from every sample: the kernel over the sphere says nothing, and its variance
@@ -199,7 +199,7 @@ class ProcessKernel(NamedTuple):
     Attributes
     ----------
     importance : (columns,) float64
-        Of each standardized predictor: squares of differences count by it.
+        Of each column of the design: squares of differences count by it.
     variances : (float, float)
         Of the two kernels; the second is 0 where nobody says where the samples are.
     lengths : (float, float, float)
@@ -237,8 +237,7 @@ class ProcessSamples(NamedTuple):
     Attributes
     ----------
     inputs : (n, columns + 3) float64
-        Standardized predictors, and unit vectors, which are 0 where nobody says where the samples
-        are.
+        The design, and unit vectors, which are 0 where nobody says where the samples are.
     z, noise : (n,) float64
         Target on the transformed scale, and the variance of its error there.
     scale : TargetScale
@@ -266,7 +265,7 @@ class ProcessSamples(NamedTuple):
         Parameters
         ----------
         design : ndarray of shape (n, columns)
-            Standardized predictors.
+            The design of the predictors.
         vectors : ndarray of shape (n, 3) or None
             Unit vectors; None where nobody says where the samples are.
         y : ndarray of shape (n,)
@@ -291,7 +290,7 @@ def find_kernel(samples: ProcessSamples, importance: Array, seed: int) -> Proces
     ----------
     samples : ProcessSamples
     importance : ndarray of shape (columns,)
-        Of each standardized predictor, see `icemap.ensemble.predictor_weights.predictor_weights`.
+        Of each column of the design, see `icemap.ensemble.predictor_weights.predictor_weights`.
     seed : int
     """
     found = some_of(len(samples.z), MAX_FITTED, np.random.default_rng(seed))

@@ -21,7 +21,7 @@ from icemap.recipe import MEMBER_NAMES
 Array = NDArray[np.float64]
 
 MEMBERS = MEMBER_NAMES
-# Trees split quantile codes, the others take standardized predictors with one column per class.
+# Trees split quantile codes, the others take the design.
 OF_CODES = ("random_forest", "lightgbm")
 # The plain mean of the members, as a component of COP-BMA.
 CONSENSUS = "consensus"

@@ -15,7 +15,7 @@ from icemap.ensemble.checks import MIN_ROWS
 from icemap.ensemble.coding import PredictorCoding
 from icemap.ensemble.folds import splitter
 from icemap.ensemble.gaussian_process import ProcessKernel
-from icemap.ensemble.members import MEMBERS, fit_options, make_member, member_inputs
+from icemap.ensemble.members import MEMBERS, OF_CODES, fit_options, make_member, member_inputs
 from icemap.ensemble.pool_parts import Shares
 from icemap.ensemble.pool_shares import FOREST_LEAVES, blocks_of, evidence, left_out_parts
 from icemap.ensemble.quantile_forest import MIN_LEAF
@@ -35,8 +35,8 @@ TUNING_FOLDS = 5
 # Trees while settings are searched, of the 50 and 200 that are fitted: the order of the settings
 # matters, not their errors. The figures are in docs/explanation/performance.md.
 SEARCH_TREES = {"random_forest": 25, "lightgbm": 50}
-# Members that see the design, and not the codes of trees.
-SMOOTH_MEMBERS = ("svr", "gam")
+# Say how the process should see the predictors where all members are trees.
+OF_DESIGN = ("svr", "gam")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Tuning:
     position : bool
         Whether the position of a place is among the predictors.
     scores : bool
-        Whether SVR, GAM and the process see normal scores of the predictors, not standardized
+        Whether what sees the design has normal scores of skewed predictors, not standardized
         values.
     record : list of dict
         Every candidate, and the predictors with and without the position and normal scores, with
@@ -238,9 +238,9 @@ def tune_scores(
     seed: int,
     model_variance: float | None = None,
 ) -> Tuning:
-    """Whether SVR, GAM and the process see normal scores of skewed predictors: they do, unless the
-    mean of SVR and GAM is nearer without them, by a standard error between blocks, to spatial
-    blocks that it has not seen.
+    """Whether what sees the design (the process, and members that are no trees) has normal scores
+    of skewed predictors: it does, unless the mean of those members is nearer without them, by a
+    standard error between blocks, to spatial blocks that they have not seen.
 
     Parameters
     ----------
@@ -258,7 +258,8 @@ def tune_scores(
         table = table.weighed(model_variance)
     if not coding.scored:
         return Tuning(model_variance=model_variance)
-    smooth = replace(options, members=SMOOTH_MEMBERS, settings={}, folds=TUNING_FOLDS)
+    members = tuple(name for name in options.members if name not in OF_CODES) or OF_DESIGN
+    smooth = replace(options, members=members, settings={}, folds=TUNING_FOLDS)
     plain, scored = (
         _squared_errors(table, smooth, each, seed) for each in (coding.standardized(), coding)
     )

@@ -133,7 +133,7 @@ def _tune(context: Context, ensemble: IceEnsemble, samples: pd.DataFrame) -> Non
     if predictors.position:
         context.log("  the position of the samples is among the predictors")
     if predictors.scores:
-        context.log("  SVR, GAM and the Gaussian process see normal scores of the predictors")
+        context.log(f"  normal scores of the skewed {', '.join(ensemble.coding_.scored)}")
     found = chosen(ensemble.members)
     of_members = {name: own for part in found for name, own in part.settings.items()}
     ensemble.adopt(predictors.with_pool(Tuning(of_members)))

@@ -22,8 +22,15 @@ SPAN = 100.0
 
 def table(n: int = 120, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    samples = pd.DataFrame({"maat": rng.uniform(-15, 0, n), "rock": rng.choice([1, 2, 5], n)})
-    value = (30 - 3 * samples.maat + 9 * (samples.rock == 2) + 4 * rng.normal(size=n)).clip(0, 100)
+    samples = pd.DataFrame(
+        {
+            "maat": rng.uniform(-15, 0, n),
+            "rock": rng.choice([1, 2, 5], n),
+            "sediment": np.exp(2 * rng.normal(size=n)),
+        }
+    )
+    value = 30 - 3 * samples.maat + 9 * (samples.rock == 2) + 6 * np.log(samples.sediment)
+    value = (value + 4 * rng.normal(size=n)).clip(0, 100)
     return samples.assign(value=value, lon=rng.uniform(-180, 180, n), lat=rng.uniform(55, 80, n))
 
 
@@ -79,11 +86,13 @@ def test_it_agrees_with_the_members_own_predict(saved):
     assert np.mean(first.extrapolated != second.extrapolated) < 0.001
     assert opened.get_params() == members.get_params()
     assert opened.tuning_ == members.tuning_
+    # What the members learned from is what the compiled loops give them.
+    assert (opened.coding_.scored, opened.tuning_.scores) == (("sediment",), True)
     assert np.array_equal(opened.predict(X), first.mean)
 
 
 def test_a_place_is_predicted_the_same_wherever_it_is_asked_for(saved):
-    opened, X = icemap.open_ensemble(saved), table(50, seed=2)[["maat", "rock"]]
+    opened, X = icemap.open_ensemble(saved), table(50, seed=2)[["maat", "rock", "sediment"]]
     together = opened.predict_all(X)
     alone = opened.predict_all(X.to_numpy(float)[7:8])
     assert (alone.mean[0], alone.lower[0], alone.upper[0]) == (
@@ -147,7 +156,7 @@ def test_the_compiled_ensemble_of_another_is_not_used(copy, caplog):
 
 
 def test_what_it_cannot_predict_is_said_as_by_the_members(saved):
-    opened, X = icemap.open_ensemble(saved), np.array([[-3.0, 1.0], [np.nan, 2.0]])
+    opened, X = icemap.open_ensemble(saved), np.array([[-3.0, 1.0, 5.0], [np.nan, 2.0, 5.0]])
     with pytest.raises(ValueError, match="'maat' has no value in row 1"):
         opened.predict(X)
     with pytest.raises(ValueError, match="give one column for each of maat, rock"):

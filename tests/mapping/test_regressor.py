@@ -114,6 +114,19 @@ def test_parts_have_the_shape_of_members_and_predictors(fitted):
     assert fitted.feature_names_in_.tolist() == ["slope", "wetness", "soil"]
 
 
+def test_what_it_predicts_is_what_its_members_learned_of_skewed_predictors():
+    X, y, places = samples()
+    X["depth"] = np.exp(2 * np.random.default_rng(1).normal(size=len(X)))
+    y = (y + 10 * np.log(X.depth)).clip(0, 100)
+    model = IceRegressor(classes=["soil"], members=LINEAR, replicates=2, folds=3, bounds=(0, 100))
+    model.fit(X, y, coordinates=places)
+    ensemble = model.ensemble_
+    assert ensemble.coding_.scored == ("depth",)
+    told = X.assign(lon=places[:, 0], lat=places[:, 1])
+    found = model.predict(X, coordinates=places)
+    np.testing.assert_allclose(found, ensemble.predict(told), atol=2e-3)
+
+
 def test_copies_predict_the_same(fitted):
     X, _, _ = samples()
     expected = fitted.predict_quantile(X, [0.1, 0.5])

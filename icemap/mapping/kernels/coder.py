@@ -1,4 +1,4 @@
-"""Predictors of a pixel become codes for the trees and standardized columns for the others, once
+"""Predictors of a pixel become codes for the trees and the design for the others, once
 for all replicates.
 """
 

@@ -31,7 +31,7 @@ class SVRs(NamedTuple):
     Attributes
     ----------
     sites : (columns, sites) float64
-        Standardized predictors times twice gamma.
+        The design times twice gamma.
     offsets : (sites,) float64
         Minus gamma times the square of a site.
     gamma : (1,) float64
