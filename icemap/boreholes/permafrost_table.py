@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes import quality
+from icemap.boreholes.limits import MAX_DEPTH
 from icemap.boreholes.records import PERMAFROST_TABLE_SOURCES
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
@@ -102,7 +103,7 @@ def frozen_ground(layers: pd.DataFrame) -> pd.Series:
     [2.0]
     """
     known = is_frozen(layers) | (layers["frozen"] == "no").to_numpy()
-    placed = layers["top"].between(0, quality.DEFAULT.depth) & (layers["base"] >= layers["top"])
+    placed = layers["top"].between(0, MAX_DEPTH) & (layers["base"] >= layers["top"])
     part = layers.loc[known & placed.to_numpy(), ["borehole", "top", "base"]]
     part = part.assign(frozen=is_frozen(layers.loc[part.index])).sort_values(
         ["borehole", "top", "base"], kind="stable"

@@ -1,86 +1,40 @@
 """Quality rules: each looks at one thing and says what is wrong; nothing is deleted.
 
-A rule takes a table and returns one sentence per row, empty where the row is in order. Thresholds
-are in one place.
+A rule takes a table and returns one sentence per row, empty where the row is in order.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.ice_content import ICE_DENSITY, SOLIDS_DENSITY
+from icemap.boreholes.limits import (
+    DUPLICATE_KM,
+    DUPLICATE_VALUE,
+    MAX_DEPTH,
+    MAX_DRY_DENSITY,
+    MAX_FILLED,
+    MAX_POSITION_CELLS,
+    MAX_UNCONFIRMED_WATER,
+    MAX_WATER,
+    MIN_DENSITY,
+    MIN_FILLED,
+    ONE_PLACE_KM,
+    ROUNDED_DEGREES,
+)
 from icemap.boreholes.summary_rows import summary_word, sums_up
 from icemap.boreholes.text import name_key, words
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
-SOLIDS_DENSITY = 2.65  # g/cm3
-ICE_DENSITY = 0.917
-
-# More of the volume than errors of measurement explain, and the share of a table's values, and the
-# least number of them, from which they are no single mistakes.
-OVERFULL = 1.1
-OVERFULL_SHARE, OVERFULL_ROWS = 0.05, 3
-
 SAME = "duplicate: the same site of the same source was read before"
 DIFFERENT = f"{SAME}, with another value"
 
-Rule = Callable[[pd.DataFrame, "Thresholds"], pd.Series]
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Where a value stops being believable.
-
-    Attributes
-    ----------
-    gravimetric_water : float
-        Largest water content by dry mass, as a fraction; peat in permafrost reaches 23.
-    unconfirmed_water : float
-        Largest one without a density that goes with it: more may be a percentage taken for a
-        fraction.
-    dry_density : float
-        Largest dry density, g/cm3.
-    least_density : float
-        Smallest density, g/cm3, where not all is ice: looser than any peat is a wrong unit.
-    solids : float
-        Largest sum of ice and solids by volume, as a fraction; above 1 because both are measured.
-    empty : float
-        Smallest sum of ice and solids by volume where water is above ``unconfirmed_water``: such
-        peat is ice with little air.
-    depth : float
-        Largest depth of a layer, m.
-    duplicate_km, duplicate_value : float
-        Two sites closer than this in both are one measurement reported twice, where positions are
-        published that precisely.
-    one_place_km : float
-        Sites of one name that are further apart are different ones: repeated surveys and roundings
-        make less.
-    rounded_degrees : int
-        Decimals that make coordinates "the same".
-    position_cells : float
-        Largest position error, in cells of the grid.
-    """
-
-    gravimetric_water: float = 30.0
-    unconfirmed_water: float = 20.0
-    dry_density: float = 2.6
-    least_density: float = 0.01
-    solids: float = 1.03
-    empty: float = 0.6
-    depth: float = 2000.0
-    duplicate_km: float = 0.05
-    duplicate_value: float = 2.0
-    one_place_km: float = 1.0
-    rounded_degrees: int = 4
-    position_cells: float = 2.0
-
-
-DEFAULT = Thresholds()
+Rule = Callable[[pd.DataFrame], pd.Series]
 
 # Largest position error of each grade, km; D stands for anything coarser than C.
 POSITION_KM = {"A": 0.1, "B": 1.0, "C": 10.0, "D": 30.0}
@@ -94,19 +48,17 @@ def _log(
     )
 
 
-def check_depths(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_depths(layers: pd.DataFrame) -> pd.Series:
     """Layers without both depths, above the ground, deeper than a borehole, or upside down."""
     top, base = layers["top"], layers["base"]
     reason = _log(layers, top.isna() | base.isna(), "no depths")
     reason[(top < 0) | (base < 0)] = "depth above the ground surface"
-    reason[(top > thresholds.depth) | (base > thresholds.depth)] = (
-        f"deeper than {thresholds.depth:g} m"
-    )
+    reason[(top > MAX_DEPTH) | (base > MAX_DEPTH)] = f"deeper than {MAX_DEPTH:g} m"
     reason[base < top] = "inverted: base above top"
     return reason
 
 
-def check_summary(table: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_summary(table: pd.DataFrame) -> pd.Series:
     """Rows that sum up others, by the name of their ``site``: the last ones of many sheets.
 
     Examples
@@ -124,7 +76,7 @@ def check_summary(table: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
     return _log(table, names.map(known).astype(bool), "the row sums up others and is no site")
 
 
-def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_overlap(layers: pd.DataFrame) -> pd.Series:
     """Layers that begin above the end of another one of the same borehole; the shared part counts
     once, as their mean.
     """
@@ -148,30 +100,26 @@ def check_overlap(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.
     return reason
 
 
-def check_water(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_water(layers: pd.DataFrame) -> pd.Series:
     """Gravimetric water that is negative, above the threshold (a percentage taken for a fraction),
     or so high that only a density can confirm it.
     """
     water = layers["gravimetric_water"]
     reason = _log(
         layers,
-        (water < 0) | (water > thresholds.gravimetric_water),
-        f"gravimetric water outside 0-{100 * thresholds.gravimetric_water:g} %",
+        (water < 0) | (water > MAX_WATER),
+        f"gravimetric water outside 0-{100 * MAX_WATER:g} %",
     )
     filled = filled_volume(layers)
-    confirmed = filled.between(thresholds.empty, thresholds.solids)
-    doubtful = (
-        water.between(thresholds.unconfirmed_water, thresholds.gravimetric_water, inclusive="right")
-        & ~confirmed
-    )
+    confirmed = filled.between(MIN_FILLED, MAX_FILLED)
+    doubtful = water.between(MAX_UNCONFIRMED_WATER, MAX_WATER, inclusive="right") & ~confirmed
     reason[doubtful & filled.isna()] = (
-        f"gravimetric water above {100 * thresholds.unconfirmed_water:g} % without a density to"
-        " confirm it"
+        f"gravimetric water above {100 * MAX_UNCONFIRMED_WATER:g} % without a density to confirm it"
     )
     reason[doubtful & filled.notna()] = (
-        f"gravimetric water above {100 * thresholds.unconfirmed_water:g} % does not go with its"
+        f"gravimetric water above {100 * MAX_UNCONFIRMED_WATER:g} % does not go with its"
         " density: ice and solids would not fill"
-        f" {100 * thresholds.empty:g}-{100 * thresholds.solids:g} % of the volume"
+        f" {100 * MIN_FILLED:g}-{100 * MAX_FILLED:g} % of the volume"
     )
     return reason
 
@@ -188,35 +136,35 @@ def filled_volume(layers: pd.DataFrame) -> pd.Series:
     return water * dry / ICE_DENSITY + dry / SOLIDS_DENSITY
 
 
-def check_filled(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_filled(layers: pd.DataFrame) -> pd.Series:
     """Water and frozen bulk density that do not go together: ice and solids would fill more than
     the volume.
     """
     filled = filled_volume(layers)
-    over = layers["dry_density"].isna() & (filled > thresholds.solids)
+    over = layers["dry_density"].isna() & (filled > MAX_FILLED)
     return _log(
         layers,
         over,
         "water and density do not go together: ice and solids would fill more than"
-        f" {100 * thresholds.solids:g} % of the volume",
+        f" {100 * MAX_FILLED:g} % of the volume",
     )
 
 
-def check_density(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Densities that are not positive, or outside the thresholds."""
+def check_density(layers: pd.DataFrame) -> pd.Series:
+    """Densities that are not positive, or outside their limits."""
     dry, bulk = layers["dry_density"], layers["frozen_bulk_density"]
     reason = _log(
         layers,
-        (dry < thresholds.least_density) | (bulk < thresholds.least_density),
-        f"density below {thresholds.least_density:g} g/cm3",
+        (dry < MIN_DENSITY) | (bulk < MIN_DENSITY),
+        f"density below {MIN_DENSITY:g} g/cm3",
     )
     reason[(dry <= 0) | (bulk <= 0)] = "density not above zero"
-    reason[dry > thresholds.dry_density] = f"dry density above {thresholds.dry_density:g} g/cm3"
+    reason[dry > MAX_DRY_DENSITY] = f"dry density above {MAX_DRY_DENSITY:g} g/cm3"
     reason[bulk > SOLIDS_DENSITY] = f"frozen bulk density above {SOLIDS_DENSITY:g} g/cm3"
     return reason
 
 
-def check_fractions(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_fractions(layers: pd.DataFrame) -> pd.Series:
     """Volume fractions outside 0-100 %."""
     reason = _log(layers, np.zeros(len(layers), dtype=bool), "")
     for name in (
@@ -235,9 +183,9 @@ def check_fractions(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> p
     return reason
 
 
-def check_excess(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_excess(layers: pd.DataFrame) -> pd.Series:
     """More excess ice, which is a part of all ice, than all ice."""
-    over = layers["excess_ice"] > layers["reported_vic"] + thresholds.solids - 1
+    over = layers["excess_ice"] > layers["reported_vic"] + MAX_FILLED - 1
     return _log(layers, over, "more excess ice than ice in all")
 
 
@@ -248,7 +196,7 @@ NO_GROUND = re.compile(
 )
 
 
-def check_ground(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_ground(layers: pd.DataFrame) -> pd.Series:
     """Layers that by their ``ice_type`` are no ground: ice of rivers and lakes, aufeis, snow.
 
     Examples
@@ -266,17 +214,15 @@ def check_ground(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
     )
 
 
-def check_solids(layers: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_solids(layers: pd.DataFrame) -> pd.Series:
     """Ice and solids that together fill more than the volume: VIC + dry density / solids density
     above the threshold.
     """
     filled = layers["vic"] / 100 + layers["dry_density"] / SOLIDS_DENSITY
-    return _log(
-        layers, filled > thresholds.solids, "ice and solids fill more than the whole volume"
-    )
+    return _log(layers, filled > MAX_FILLED, "ice and solids fill more than the whole volume")
 
 
-def check_coordinates(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_coordinates(sites: pd.DataFrame) -> pd.Series:
     """Coordinates that are missing, impossible, or in the wrong order."""
     lon, lat = sites["lon"], sites["lat"]
     reason = _log(sites, lon.isna() | lat.isna(), "no coordinates")
@@ -289,9 +235,7 @@ def check_coordinates(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> 
     return reason
 
 
-def check_position(
-    sites: pd.DataFrame, cell_km: float, thresholds: Thresholds = DEFAULT
-) -> pd.Series:
+def check_position(sites: pd.DataFrame, cell_km: float) -> pd.Series:
     """Positions too coarse for the cells of the grid.
 
     Parameters
@@ -300,15 +244,12 @@ def check_position(
         One row per site, with ``position_grade``.
     cell_km : float
         Side of a cell of the grid.
-    thresholds : Thresholds
     """
     error = sites["position_grade"].map(POSITION_KM).fillna(0.0).astype(float)
-    return _log(
-        sites, error > thresholds.position_cells * cell_km, "position coarser than the grid"
-    )
+    return _log(sites, error > MAX_POSITION_CELLS * cell_km, "position coarser than the grid")
 
 
-def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
+def check_same_id(sites: pd.DataFrame) -> pd.Series:
     """The same site of the same source met again in another file; one name at places more than a
     kilometre apart is two sites.
     """
@@ -323,19 +264,17 @@ def check_same_id(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.S
         )
         * EARTH_RADIUS_KM
     )
-    near = ~(apart > thresholds.one_place_km)
+    near = ~(apart > ONE_PLACE_KM)
     again = rounded.duplicated() | (key.duplicated() & near)
     groups = [rounded[name].to_numpy() for name in rounded]
     before = sites["value"].groupby(groups, dropna=False).transform("first")
     before = before.mask(near, sites["value"].groupby(key.to_numpy()).transform("first"))
     reason = _log(sites, again, SAME)
-    reason[again & ((sites["value"] - before).abs() > thresholds.duplicate_value)] = DIFFERENT
+    reason[again & ((sites["value"] - before).abs() > DUPLICATE_VALUE)] = DIFFERENT
     return reason
 
 
-def check_identical(
-    sites: pd.DataFrame, thresholds: Thresholds = DEFAULT, also: tuple[str, ...] = ()
-) -> pd.Series:
+def check_identical(sites: pd.DataFrame, also: tuple[str, ...] = ()) -> pd.Series:
     """Identical rounded coordinates and value, and whatever else has to be the same (``also``,
     numbers that may be missing).
 
@@ -343,8 +282,6 @@ def check_identical(
     ----------
     sites : DataFrame
         One row per site, with ``lon``, ``lat`` (degrees) and ``value``.
-    thresholds : Thresholds
-        How coordinates and values are rounded.
     also : tuple of str
         Columns that have to be the same, too.
     """
@@ -352,7 +289,7 @@ def check_identical(
     rounded = (
         sites[["lon", "lat", "value"]]
         .clip(-1e12, 1e12)
-        .round({"lon": thresholds.rounded_degrees, "lat": thresholds.rounded_degrees, "value": 6})
+        .round({"lon": ROUNDED_DEGREES, "lat": ROUNDED_DEGREES, "value": 6})
     )
     complete = rounded.notna().all(axis=1)
     rounded = rounded.join(sites[list(also)].clip(-1e12, 1e12).round(6)) if also else rounded
@@ -363,8 +300,8 @@ def check_identical(
     )
 
 
-def check_close(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Series:
-    """Sites within 50 m and 2 % VIC of an earlier one (thresholds), where positions are known that
+def check_close(sites: pd.DataFrame) -> pd.Series:
+    """Sites within 50 m and 2 % VIC of an earlier one, where positions are known that
     well (grade A or none given).
 
     A column ``position_km``, if there, says how far a position may be off because of the decimals
@@ -378,24 +315,24 @@ def check_close(sites: pd.DataFrame, thresholds: Thresholds = DEFAULT) -> pd.Ser
         axis=1
     )
     if "position_km" in sites:
-        precise &= ~(sites["position_km"] > thresholds.duplicate_km)
-    there = np.flatnonzero(precise & (check_identical(sites, thresholds) == ""))
+        precise &= ~(sites["position_km"] > DUPLICATE_KM)
+    there = np.flatnonzero(precise & (check_identical(sites) == ""))
     if len(there) < 2:
         return reason
     part = sites.iloc[there]
-    # In units of both thresholds, so that one maximum-norm search finds pairs that are close in
+    # In units of both distances, so that one maximum-norm search finds pairs that are close in
     # place and in value.
     points = np.column_stack(
         [
-            unit_vectors(part["lon"], part["lat"]) * EARTH_RADIUS_KM / thresholds.duplicate_km,
-            part["value"] / thresholds.duplicate_value,
+            unit_vectors(part["lon"], part["lat"]) * EARTH_RADIUS_KM / DUPLICATE_KM,
+            part["value"] / DUPLICATE_VALUE,
         ]
     )
     pairs = cKDTree(points).query_pairs(1.0, p=np.inf, output_type="ndarray")
     near = np.sum((points[pairs[:, 0], :3] - points[pairs[:, 1], :3]) ** 2, axis=1) <= 1
     later = np.unique(pairs[near].max(axis=1))
     reason.iloc[there[later]] = (
-        f"duplicate: within {1000 * thresholds.duplicate_km:g} m and {thresholds.duplicate_value:g}"
+        f"duplicate: within {1000 * DUPLICATE_KM:g} m and {DUPLICATE_VALUE:g}"
         " % VIC of an earlier site"
     )
     return reason

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.quality import DEFAULT
+from icemap.boreholes.limits import ONE_PLACE_KM
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import as_text, line_ranges, name_key
 from icemap.errors import IcemapError
@@ -207,7 +207,7 @@ def require_one_spelling(layers: pd.DataFrame, table: Table) -> None:
     keys = first["site"].map(name_key)
     for _, rows in first[keys.duplicated(keep=False)].groupby(keys, sort=False):
         away = _km_from_first(rows)
-        if away.min() == 0 and (np.sort(away)[1] <= DEFAULT.one_place_km):
+        if away.min() == 0 and (np.sort(away)[1] <= ONE_PLACE_KM):
             names = " and ".join(
                 f"'{name}'" for name in rows["site"].iloc[np.argsort(away, kind="stable")[:2]]
             )

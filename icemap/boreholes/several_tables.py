@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes import quality
+from icemap.boreholes.limits import DUPLICATE_KM, ONE_PLACE_KM
 from icemap.boreholes.records import empty_flags, make_flags
 from icemap.boreholes.text import name_key
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
@@ -82,7 +83,7 @@ def _at_one_place(holes: pd.DataFrame, first: int, other: int) -> bool:
     places = unit_vectors(holes["lon"][[first, other]], holes["lat"][[first, other]])
     rounded = float(holes["position_km"][[first, other]].fillna(0.0).sum())
     apart = float(np.linalg.norm(places[0] - places[1])) * EARTH_RADIUS_KM
-    return apart <= min(quality.DEFAULT.duplicate_km + rounded, quality.DEFAULT.one_place_km)
+    return apart <= min(DUPLICATE_KM + rounded, ONE_PLACE_KM)
 
 
 def _share_depths(layers: pd.DataFrame, one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:

@@ -57,7 +57,7 @@ def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     parts = []
     excluded = pd.Series("", index=layers.index, dtype=object)
     for name, rule in EXCLUDING_RULES.items():
-        reason = rule(layers, quality.DEFAULT).where(measured, "")
+        reason = rule(layers).where(measured, "")
         parts.append(_flags(layers, reason, name, excludes=True))
         excluded = quality.first_reason(excluded, reason)
     unfrozen = (layers["frozen"] == "no") & measured & (excluded == "")
@@ -67,17 +67,17 @@ def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     parts.append(_flags(layers, told, "unfrozen", excludes=True))
     excluded = quality.first_reason(excluded, told)
     layers = layers.join(layer_vic(layers))
-    filled = quality.check_filled(layers, quality.DEFAULT).where(excluded == "", "")
+    filled = quality.check_filled(layers).where(excluded == "", "")
     parts.append(_flags(layers, filled, "water and density", excludes=False))
     _doubt(layers, (filled != "").to_numpy())
-    solids = quality.check_solids(layers, quality.DEFAULT).where(excluded == "", "")
+    solids = quality.check_solids(layers).where(excluded == "", "")
     parts.append(_flags(layers, solids, "solids", excludes=True))
     without = layers["vic_reason"].where(measured & (excluded == ""), "")
     parts.append(_flags(layers, without, "no VIC", excludes=True))
     parts.append(
         _flags(
             layers,
-            quality.check_overlap(layers, quality.DEFAULT).where(excluded == "", ""),
+            quality.check_overlap(layers).where(excluded == "", ""),
             "overlap",
             excludes=False,
         )

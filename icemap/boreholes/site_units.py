@@ -7,8 +7,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.boreholes.limits import OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.missing_codes import PARTS_BELOW, mixed_fractions, unsigned_parts
-from icemap.boreholes.quality import OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.table_units import TEMPERATURES, UNITS, canonical_unit, convert_units
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import line_ranges

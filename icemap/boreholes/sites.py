@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes import quality
+from icemap.boreholes.limits import ONE_PLACE_KM
 from icemap.boreholes.permafrost_table import FROZEN_GROUND
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
@@ -27,7 +27,7 @@ from icemap.store import file_name
 
 KM_PER_DEGREE = 111.2
 TWO_PLACES = (
-    f"the name of the site was met before, more than {quality.DEFAULT.one_place_km:g} km away: read"
+    f"the name of the site was met before, more than {ONE_PLACE_KM:g} km away: read"
     " as another borehole"
 )
 GOOD_GRADES = ("A", "B", "C")
@@ -210,7 +210,7 @@ def _boreholes(layers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         )
         * EARTH_RADIUS_KM
     )
-    elsewhere = placed & (apart > quality.DEFAULT.one_place_km)
+    elsewhere = placed & (apart > ONE_PLACE_KM)
     if not elsewhere.any():
         return named, elsewhere
     # Hundredths of a degree are about as coarse as what is one place above.

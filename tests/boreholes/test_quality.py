@@ -77,7 +77,7 @@ def test_thresholds_of_single_values(
     rule: quality.Rule, column: str, good: float, bad: float
 ) -> None:
     table = layers(**{column: [good, bad, np.nan]})
-    assert (rule(table, quality.DEFAULT) != "").tolist() == [False, True, False]
+    assert (rule(table) != "").tolist() == [False, True, False]
 
 
 def test_solids_and_ice_share_one_volume() -> None:
@@ -134,15 +134,6 @@ def test_close_places_and_values() -> None:
     assert (quality.check_close(table.iloc[[0, 2]]) == "").all()
     assert (quality.check_close(table.iloc[[0, 3]]) == "").all()
     assert (quality.check_close(table.assign(position_grade="B")) == "").all()
-
-
-def test_thresholds_can_be_changed() -> None:
-    assert (
-        quality.check_water(
-            layers(gravimetric_water=[5.0]), quality.Thresholds(gravimetric_water=4.0)
-        )
-        != ""
-    ).all()
 
 
 def wet(**columns: float) -> pd.DataFrame:

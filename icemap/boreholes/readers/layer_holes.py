@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from icemap.boreholes.quality import DEFAULT
+from icemap.boreholes.limits import DUPLICATE_KM, ONE_PLACE_KM
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
 
 # Permafrost tables of one hole that differ by more are no two readings of it, m.
@@ -52,7 +52,7 @@ def told_of_boreholes(layers: pd.DataFrame) -> list[str]:
     if several:
         told.append(
             f"layers of '{several[0]}' have the same depths at places more than"
-            f" {1000 * DEFAULT.duplicate_km:g} m apart{_and_more(len(several) - 1)}: they are read"
+            f" {1000 * DUPLICATE_KM:g} m apart{_and_more(len(several) - 1)}: they are read"
             " as one borehole, and depths that are there twice count with their mean; give each"
             " hole a name of its own if they are several"
         )
@@ -71,5 +71,5 @@ def _is_several(rows: pd.DataFrame) -> bool:
     rounded = 2 * float(rows["position_km"].fillna(0.0).max())
     top, base = rows["top"].to_numpy(float), rows["base"].to_numpy(float)
     shared = np.minimum.outer(base, base) - np.maximum.outer(top, top) > 0
-    near = (away > DEFAULT.duplicate_km + rounded) & (away <= DEFAULT.one_place_km)
+    near = (away > DUPLICATE_KM + rounded) & (away <= ONE_PLACE_KM)
     return bool((near & shared).any())

@@ -14,7 +14,8 @@ from icemap.boreholes.ice_content import (
     from_gravimetric,
     from_volumetric_water,
 )
-from icemap.boreholes.quality import DEFAULT, filled_volume
+from icemap.boreholes.limits import MAX_FILLED
+from icemap.boreholes.quality import filled_volume
 from icemap.boreholes.readers.layer_columns import Column
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.tables import Table
@@ -109,7 +110,7 @@ def require_dry_mass(
         return
     as_read = filled_volume(layers)
     of_one = filled_volume(layers.assign(gravimetric_water=100 * water))
-    part = (water > 0) & (water < 0.01) & (as_read < LOOSE) & of_one.between(FULL, DEFAULT.solids)
+    part = (water > 0) & (water < 0.01) & (as_read < LOOSE) & of_one.between(FULL, MAX_FILLED)
     if part.any() and (water >= 0.01).any():
         row = int(np.argmax(part.to_numpy(bool)))
         header = found["gravimetric_water"].header
@@ -125,7 +126,7 @@ def require_dry_mass(
         return
     by_wet_mass = filled_volume(layers.assign(gravimetric_water=dry_basis(water)))
     known = as_read.notna()
-    fits = (as_read < LOOSE) & by_wet_mass.between(FULL, DEFAULT.solids)
+    fits = (as_read < LOOSE) & by_wet_mass.between(FULL, MAX_FILLED)
     if known.sum() < WET_ROWS or fits.sum() < WET_SHARE * known.sum():
         return
     raise IcemapError(
@@ -157,7 +158,7 @@ def require_parts(table: Table, found: dict[str, Column], layers: pd.DataFrame) 
         if name not in found or "reported_vic" not in found:
             continue
         both = layers[name].notna() & layers["reported_vic"].notna()
-        more = both & (layers[name] > layers["reported_vic"] + DEFAULT.solids - 1)
+        more = both & (layers[name] > layers["reported_vic"] + MAX_FILLED - 1)
         if more.sum() >= max(EXCHANGED_ROWS, EXCHANGED_SHARE * both.sum()):
             line = table.lines[int(np.argmax(more.to_numpy(bool)))]
             raise IcemapError(

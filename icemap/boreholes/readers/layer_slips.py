@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.quality import DEFAULT
+from icemap.boreholes.limits import ONE_PLACE_KM
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
 from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
@@ -85,7 +85,7 @@ def _is_other(hole: pd.Series, row: pd.Series) -> bool:
     """Whether two rows differ by their names, or by places of which one is another borehole's."""
     places = unit_vectors(*(np.array([hole[name], row[name]]) for name in ("lon", "lat")))
     apart = float(np.linalg.norm(places[0] - places[1])) * EARTH_RADIUS_KM
-    return bool(hole["site"] != row["site"] or apart > DEFAULT.one_place_km)
+    return bool(hole["site"] != row["site"] or apart > ONE_PLACE_KM)
 
 
 def _sentence(hole: pd.Series, row: pd.Series) -> str:

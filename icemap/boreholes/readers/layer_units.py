@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from icemap.boreholes.limits import MAX_DEPTH, MAX_WATER, OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.missing_codes import (
     PARTS_BELOW,
     is_code,
@@ -15,7 +16,6 @@ from icemap.boreholes.missing_codes import (
     unsigned_parts,
 )
 from icemap.boreholes.numbers import parse_numbers
-from icemap.boreholes.quality import DEFAULT, OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.readers.layer_columns import DEPTHS, Column, kind_of
 from icemap.boreholes.table_units import unit_factor
 from icemap.boreholes.tables import Table
@@ -44,8 +44,8 @@ LEAST_TABLE = 0.05
 SEVERAL = 3
 # Largest values (m, fractions) of what a code for missing may pass for; more is left out anyway.
 UNBOUNDED = {
-    "gravimetric_water": DEFAULT.gravimetric_water,
-    **dict.fromkeys(DEPTHS, DEFAULT.depth),
+    "gravimetric_water": MAX_WATER,
+    **dict.fromkeys(DEPTHS, MAX_DEPTH),
 }
 # Water by dry mass, as a fraction: not even peat has more in half of a table's layers; and in %: no
 # ground but rock has less.
@@ -187,7 +187,7 @@ def _require_percent(table: Table, name: str, column: Column, sites: pd.Series) 
     # 0 and 1 alone may be either; errors of measurement make some parts more than the whole.
     whole = OVERFULL
     if name == "gravimetric_water" and parts.any() and np.nanmedian(value) < LEAST_WATER:
-        whole = DEFAULT.gravimetric_water
+        whole = MAX_WATER
     alone = len(given) == 1 and len(value) > 1
     if (len(given) > 1 or alone) and given[0] >= 0 and given[-1] <= whole and parts.any():
         raise IcemapError(
@@ -201,7 +201,7 @@ def _require_metres(table: Table, column: Column) -> None:
     """A permafrost table that is given in cm where m are said, or in m where cm are."""
     depth = parse_numbers(table.frame[column.header], column.unit).value
     metres = depth * ((column.unit and unit_factor(column.unit, "length [m]")) or np.nan)
-    metres = metres[np.isfinite(metres) & (metres > 0) & (metres <= DEFAULT.depth)]
+    metres = metres[np.isfinite(metres) & (metres > 0) & (metres <= MAX_DEPTH)]
     if not len(metres):
         return
     median = float(np.median(metres))
