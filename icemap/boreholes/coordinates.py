@@ -196,7 +196,7 @@ def _without_letter(
     return bare & (values > 0) & (-values >= low) & (-values <= high)
 
 
-def _parse_degrees(text: str, axis: Axis | None = None) -> tuple[float, bool, bool, bool]:
+def _parse_degrees(text: str, axis: Axis | None) -> tuple[float, bool, bool, bool]:
     """Degrees, whether they are unreadable, whether the cell itself tells its direction, and
     whether it has minutes.
     """

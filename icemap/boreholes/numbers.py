@@ -190,7 +190,7 @@ def _parse_number(text: str, commas: bool) -> _Parsed:
     return _UNREADABLE
 
 
-def _to_float(text: str, commas: bool = False) -> float:
+def _to_float(text: str, commas: bool) -> float:
     thousands = _THREE_DIGITS_AFTER_COMMA.search(text) and not _DECIMAL_COMMA.fullmatch(text)
     if thousands and not commas:
         return np.nan

@@ -239,10 +239,10 @@ def fit_copula(
     u: NDArray[np.float64],
     v: NDArray[np.float64],
     weights: NDArray[np.float64] | None = None,
-    candidates: Sequence[tuple[str, int]] = CANDIDATES,
     name: str = "member",
 ) -> Copula:
-    """Fit every candidate family to pseudo-observations and keep the best by AIC.
+    """Fit every candidate family to pseudo-observations and keep the best by AIC; independence
+    takes part, and wins where Kendall's tau is not positive.
 
     Parameters
     ----------
@@ -250,8 +250,6 @@ def fit_copula(
         Pseudo-observations of the target and of the member, inside (0, 1).
     weights : (n,) array, optional
         Row weights.
-    candidates : sequence of (family, rotation)
-        Independence always takes part, and wins where Kendall's tau is not positive.
     name : str
         The member's name, for the warning.
 
@@ -278,7 +276,7 @@ def fit_copula(
     tau = kendall_tau(u, v, weights)
     if tau <= 0:
         return best
-    for family, rotation in candidates:
+    for family, rotation in CANDIDATES:
         try:
             copula = fit_parameters(family, rotation, u, v, weights)
             value = -2.0 * float(w @ copula.logpdf(u, v)) + 2.0 * len(copula.parameters)
@@ -289,7 +287,7 @@ def fit_copula(
             failures.append(f"{family}: its likelihood is not finite")
         elif value < best_value:
             best, best_value = copula, value
-    if len(failures) == len(candidates) and failures:
+    if len(failures) == len(CANDIDATES):
         warnings.warn(
             f"No copula could be fitted to {name} ({failures[0]}); it is treated as independent of"
             " the target.",

@@ -145,23 +145,6 @@ def block_folds(
     )
 
 
-def region_folds(regions: ArrayLike) -> Labels:
-    """One fold per region, in alphabetical order of their names.
-
-    Examples
-    --------
-    >>> region_folds(["Siberia", "Alaska", "Siberia"])
-    array([1, 0, 1])
-    """
-    names, labels = np.unique(np.asarray(regions), return_inverse=True)
-    if len(names) < 2:
-        raise ValueError(
-            f"all sites are in the region {', '.join(map(str, names))}: leave-region-out needs at"
-            " least two regions."
-        )
-    return labels.astype(np.int64)
-
-
 def replicate_splits(
     groups: ArrayLike, held_out: float, replicates: int, seed: int
 ) -> NDArray[np.bool_]:

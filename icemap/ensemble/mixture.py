@@ -334,7 +334,7 @@ def _means(bma: CopulaBMA, k: int, places: Array) -> Array:
     )
 
 
-def quantile_error(bmas: Sequence[CopulaBMA], mixture: Mixture, places: int = 256) -> float:
+def quantile_error(bmas: Sequence[CopulaBMA], mixture: Mixture) -> float:
     """Largest error of the quantiles 2.5, 50 and 97.5 % at random places where the members agree
     more or less, as a share of the target's range.
 
@@ -346,10 +346,8 @@ def quantile_error(bmas: Sequence[CopulaBMA], mixture: Mixture, places: int = 25
         One per replicate.
     mixture : Mixture
         Their table.
-    places : int
-        Number of random places.
     """
-    rng = np.random.default_rng(0)
+    rng, places = np.random.default_rng(0), 256
     members = len(bmas[0].weights_)
     z = rng.normal(0, 1.5, places)[:, None] + rng.uniform(0.05, 0.8, places)[:, None] * rng.normal(
         size=(places, members)

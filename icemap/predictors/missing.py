@@ -91,7 +91,7 @@ def find_suspect(values: NDArray[np.float64], dtype: str = "float64") -> Suspect
     others = values[~codes]
     span = (float(others.min()), float(others.max())) if others.size else None
     for end in ends:
-        if is_code(end, dtype) and _is_far(end, span, dtype):
+        if is_code(end, dtype) and _is_far(end, span):
             return Suspect(end, int(same_code(values, end).sum()), int(values.size), span)
     return None
 
@@ -145,7 +145,7 @@ def _codes_in(values: NDArray[np.float64], known: Callable[[float], bool]) -> It
             left = left[~same_code(left, end)]
 
 
-def _is_far(code: float, others: tuple[float, float] | None, dtype: str) -> bool:
+def _is_far(code: float, others: tuple[float, float] | None) -> bool:
     if others is None:
         return abs(code) >= SURELY or code in [-number for number in NINES]
     low, high = others

@@ -146,7 +146,7 @@ def _proposal(folder: Path, contents: Contents, log: Log) -> Proposal:
     if len(longitude):
         grid = propose_grid(longitude, latitude, cells)
     else:
-        grid = _grid_of_rasters(entries, cells)
+        grid = _northern_grid(cells)
     area = Grid(grid.west, grid.south, grid.east, grid.north, grid.arcsec / 3600)
     checked = []
     complete = np.ones(len(some_sites(longitude, latitude)[0]) if len(longitude) else 0, dtype=bool)
@@ -205,8 +205,8 @@ def _vectors(paths: Sequence[Path]) -> tuple[dict[Path, str], list[Path]]:
     return polygons, points
 
 
-def _grid_of_rasters(entries: Sequence[Entry], cells: Sequence[float]) -> ProposedGrid:
-    """A grid where no site says its extent."""
+def _northern_grid(cells: Sequence[float]) -> ProposedGrid:
+    """Where no site says the extent."""
     north, south = 84.0, 30.0
     corners = np.array([-180.0, -60.0, 60.0, 179.0]), np.array([south, north, south, north])
     proposed = propose_grid(*corners, cells)

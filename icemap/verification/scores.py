@@ -261,15 +261,14 @@ class Scores:
     def __radd__(self, other: Any) -> Scores:
         return self if other == 0 else NotImplemented
 
-    def coverage_limits(self, coverage: float, confidence: float = 0.95) -> tuple[float, float]:
-        """Exact binomial limits (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404) of the true
-        coverage, rows counted by Kish's effective number.
+    def coverage_limits(self, coverage: float) -> tuple[float, float]:
+        """Exact binomial 95 % limits (Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404) of the
+        true coverage, rows counted by Kish's effective number.
         """
         n = self.weight**2 / self.weight_squared
         hits = self.intervals[coverage].hits / self.weight * n
-        tail = (1.0 - confidence) / 2.0
-        low = 0.0 if hits <= 0 else float(stats.beta.ppf(tail, hits, n - hits + 1))
-        high = 1.0 if hits >= n else float(stats.beta.ppf(1 - tail, hits + 1, n - hits))
+        low = 0.0 if hits <= 0 else float(stats.beta.ppf(0.025, hits, n - hits + 1))
+        high = 1.0 if hits >= n else float(stats.beta.ppf(0.975, hits + 1, n - hits))
         return low, high
 
     def table(self) -> dict[str, float]:

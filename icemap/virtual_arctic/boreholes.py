@@ -145,9 +145,9 @@ class _Drilled:
     truth: pd.DataFrame
 
 
-def _pick(rng: np.random.Generator, shares: dict[str, float], size: int | None = None) -> NDArray:
+def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
     p = np.array(list(shares.values()))
-    return rng.choice(np.array(list(shares)), size, p=p / p.sum())
+    return str(rng.choice(np.array(list(shares)), p=p / p.sum()))
 
 
 def _along(corridor: Line, share: Floats) -> tuple[Floats, Floats]:
@@ -298,7 +298,7 @@ def _log(
     """Layers of one complete borehole, and the ice fraction that they hold in the window below the
     permafrost table.
     """
-    method = str(_pick(rng, _METHODS))
+    method = _pick(rng, _METHODS)
     as_points = rng.random() < 0.06
     if as_points:
         edges = table + np.arange(0, WINDOW + 0.25, 0.5)
@@ -330,7 +330,7 @@ def _log(
             if as_points
             else {"top [m]": top[k], "base [m]": base[k]}
         )
-        own = str(_pick(rng, _METHODS)) if rng.random() < 0.1 else method
+        own = _pick(rng, _METHODS) if rng.random() < 0.1 else method
         rows.append(depths | _measured(rng, own, float(fraction)) | wedge_ice)
     held = float(thickness @ fractions / thickness.sum())
     return rows, wedge + (1 - wedge) * held
@@ -375,7 +375,7 @@ def _drill(seed: int, count: int, noise: float) -> _Drilled:
         for k, (lon, lat, permafrost_table, vic) in enumerate(
             places[["lon", "lat", "permafrost_table", "vic"]].to_numpy(float).tolist()
         ):
-            fault = str(_pick(rng, faults))
+            fault = _pick(rng, faults)
             # Only an order of coordinates that is impossible can be noticed.
             fault = "none" if fault == "swapped" and abs(lon) <= 90 else fault
             table = round(permafrost_table, 2)
@@ -406,7 +406,7 @@ def _drill(seed: int, count: int, noise: float) -> _Drilled:
             elif fault != "no table":
                 head |= {
                     "permafrost_table [m]": table,
-                    "permafrost_table_source": str(_pick(rng, _TABLE_SOURCES)),
+                    "permafrost_table_source": _pick(rng, _TABLE_SOURCES),
                 }
             head |= {
                 "source": f"virtual survey {rng.integers(1, 13)}",

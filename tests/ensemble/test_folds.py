@@ -9,7 +9,6 @@ from icemap.ensemble.folds import (
     block_folds,
     cell_folds,
     random_folds,
-    region_folds,
     replicate_splits,
     spatial_blocks,
     split_numbers,
@@ -100,11 +99,6 @@ def test_sites_of_a_block_share_a_fold():
 def test_too_large_blocks_are_refused():
     with pytest.raises(ValueError, match=r"5 folds cannot be made of \d blocks of 90 degrees"):
         block_folds(*along_roads(), 90, 5, seed=0)
-
-
-def test_one_region_is_refused_by_name():
-    with pytest.raises(ValueError, match="region Siberia"):
-        region_folds(["Siberia", "Siberia"])
 
 
 @pytest.mark.parametrize(
