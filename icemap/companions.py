@@ -99,11 +99,11 @@ def _read_with(url: str) -> list[str]:
     suffix = PurePosixPath(url.partition("?")[0]).suffix.lower()
     if suffix in ALONE or suffix in SIDECARS:
         return []
-    siblings = [] if url.startswith("http") else _beside(url)
+    siblings = [] if url.startswith("http") else _next_to(url)
     return [*siblings, *(_behind(url) if suffix == ".vrt" else [])]
 
 
-def _beside(url: str) -> list[str]:
+def _next_to(url: str) -> list[str]:
     folder, _, name = (
         url.rpartition("/")
         if is_remote(url)

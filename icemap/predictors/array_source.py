@@ -146,24 +146,12 @@ def open_tiles(source: Source) -> Any:
     with open_array(tiles[headers[0].path]) as first:
         named, note = first.classes, first.note
 
+    def read_part(url: str, rows: slice, cols: slice) -> NDArray[np.float32]:
+        with open_array(tiles[url]) as tile:
+            return tile.read(rows, cols)
+
     def read(rows: slice, cols: slice) -> NDArray[np.float32]:
-        values = np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan, dtype=np.float32)
-        for part in layout.parts:
-            met = part.meets(rows, cols)
-            if met is None:
-                continue
-            here, there = met
-            with open_array(tiles[part.path]) as tile:
-                found = tile.read(
-                    slice(here.start - part.top, here.stop - part.top),
-                    slice(there.start - part.left, there.stop - part.left),
-                )
-            target = values[
-                here.start - rows.start : here.stop - rows.start,
-                there.start - cols.start : there.stop - cols.start,
-            ]
-            np.copyto(target, found, where=np.isnan(target))
-        return values
+        return layout.read(rows, cols, read_part, np.float32)
 
     assert layout.crs is not None
     source = source.model_copy(update={"classes": dict(named)})

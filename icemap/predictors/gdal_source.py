@@ -64,7 +64,7 @@ def open_gdal(source: Source) -> Any:
             decode = decoder(source, declared)
             crs = require_crs(
                 source,
-                mosaic.layout.crs or _crs_beside(source.parts[0] if source.parts else source.url),
+                mosaic.layout.crs or _crs_next_to(source.parts[0] if source.parts else source.url),
             )
 
             def read(rows: slice, cols: slice) -> NDArray[np.float32]:
@@ -138,7 +138,7 @@ def _require_known(source: Source, paths: Sequence[str], stamps: Sequence[str]) 
     require_no_foreign(source)
 
 
-def _crs_beside(url: str) -> str | None:
+def _crs_next_to(url: str) -> str | None:
     """The CRS in the .prj file of a raster, which GDAL reads for some formats only."""
     import pyproj
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from icemap.errors import IcemapError
 from icemap.predictors.crs_spellings import cells_apart
@@ -54,6 +55,34 @@ class Layout:
     transform: Affine
     shape: tuple[int, int]
     parts: tuple[Part, ...]
+
+    def read(
+        self,
+        rows: slice,
+        cols: slice,
+        read_part: Callable[[str, slice, slice], NDArray[Any]],
+        dtype: DTypeLike,
+    ) -> NDArray[Any]:
+        """A window of values, NaN where no file has one; where files overlap, the first with a
+        value counts. ``read_part(path, rows, cols)`` gives a window of one file.
+        """
+        values = np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan, dtype=dtype)
+        for part in self.parts:
+            met = part.meets(rows, cols)
+            if met is None:
+                continue
+            here, there = met
+            found = read_part(
+                part.path,
+                slice(here.start - part.top, here.stop - part.top),
+                slice(there.start - part.left, there.stop - part.left),
+            )
+            target = values[
+                here.start - rows.start : here.stop - rows.start,
+                there.start - cols.start : there.stop - cols.start,
+            ]
+            np.copyto(target, found, where=np.isnan(target))
+        return values
 
 
 def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:

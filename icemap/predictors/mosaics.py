@@ -50,28 +50,16 @@ class Mosaic:
         """
         import rasterio
 
-        values = np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan)
-        for part in self.layout.parts:
-            met = part.meets(rows, cols)
-            if met is None:
-                continue
-            here, there = met
-            window = (
-                (here.start - part.top, here.stop - part.top),
-                (there.start - part.left, there.stop - part.left),
-            )
+        def read_part(path: str, rows: slice, cols: slice) -> NDArray[np.float64]:
+            window = ((rows.start, rows.stop), (cols.start, cols.stop))
             try:
-                with rasterio.open(part.path) as dataset:
-                    found = _stored(dataset, band, window)
+                with rasterio.open(path) as dataset:
+                    return _stored(dataset, band, window)
             except rasterio.errors.RasterioIOError as error:
                 # GDAL does not say which file.
-                raise rasterio.errors.RasterioIOError(part.path) from error
-            target = values[
-                here.start - rows.start : here.stop - rows.start,
-                there.start - cols.start : there.stop - cols.start,
-            ]
-            np.copyto(target, found, where=np.isnan(target))
-        return values
+                raise rasterio.errors.RasterioIOError(path) from error
+
+        return self.layout.read(rows, cols, read_part, np.float64)
 
 
 def _stored(dataset: Any, band: int, window: Any) -> NDArray[np.float64]:

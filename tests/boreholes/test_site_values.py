@@ -250,7 +250,7 @@ def test_codes_far_outside_the_rest_are_asked_about(tmp_path: Path, code: str) -
     assert "sites.missing" in said(tmp_path, f"lon,lat,alt\n{rows}14,60,nd\n", DEGREES, unit="degC")
 
 
-def test_a_second_code_beside_a_named_one_is_asked_about_too(tmp_path: Path) -> None:
+def test_a_second_code_next_to_a_named_one_is_asked_about_too(tmp_path: Path) -> None:
     rows = "lon,lat,alt\n10,60,-8.5\n11,60,-9999\n12,60,999\n13,60,-2\n"
     assert "sites.missing: [-9999, 999]" in said(
         tmp_path, rows, DEGREES, unit="degC", missing=[-9999]

@@ -61,7 +61,7 @@ def test_any_other_row_is_one_of_the_table(first: dict[str, str]) -> None:
         ",°E,°N,m,cm,cm,%",
     ],
 )
-def test_units_in_brackets_and_beside_a_datum(tmp_path: Path, units: str) -> None:
+def test_units_in_brackets_and_next_to_a_datum(tmp_path: Path, units: str) -> None:
     layers = read_layer_table(write(tmp_path, f"{HEADER}{units}\n{ROWS}")).layers
     assert layers["top"].tolist() == [0.5, 4.5]
     url = write(tmp_path, HEADER.replace("top", "top [m]") + f"{units}\n{ROWS}")

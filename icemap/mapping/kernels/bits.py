@@ -113,8 +113,7 @@ def planes_to_bytes(typingctx, planes, first, out):  # type: ignore[no-untyped-d
     """Eight planes of 512 bits, from row ``first`` on, become 512 bytes: bit p of a byte comes from
     plane p.
 
-    Byte i of word w of row y of ``out`` belongs to pixel ``64 w + 8 y + i``; see
-    :func:`icemap.mapping.kernels.trees.pixel_order`.
+    Byte i of word w of row y of ``out`` belongs to pixel ``64 w + 8 y + i``.
     """
     signature = types.void(planes, types.int64, out)
 
@@ -169,6 +168,3 @@ def planes_to_bytes(typingctx, planes, first, out):  # type: ignore[no-untyped-d
         return context.get_dummy_value()
 
     return signature, codegen
-
-
-__all__ = ["PIXELS", "WORDS", "planes_to_bytes", "split", "toggle", "unite"]

@@ -206,7 +206,7 @@ def test_any_table_by_the_names_of_its_columns(tmp_path: Path) -> None:
     ]
 
 
-def test_units_stand_in_the_header_the_config_or_a_column_beside(tmp_path: Path) -> None:
+def test_units_stand_in_the_header_the_config_or_another_column(tmp_path: Path) -> None:
     rows = (
         "site,lon,lat,top,base"
         " [cm],top_unit,vic,unit\na,10,60,50,120,cm,40,%\na,10,60,1.2,300,m,0.5,1\n"
@@ -477,7 +477,7 @@ def test_what_is_confirmed_in_the_config_is_read(tmp_path: Path) -> None:
     assert layers["base"].tolist() == [1, 999]
 
 
-def test_a_depth_beside_top_and_base_is_not_that_of_the_layer(tmp_path: Path) -> None:
+def test_a_depth_next_to_top_and_base_is_not_that_of_the_layer(tmp_path: Path) -> None:
     text = f"{PLACE},top [m],base [m],depth [m],vic [%]\na,-150,65,0,1,10,30\n"
     records = read(write(tmp_path, text))
     assert records.layers[["top", "base"]].iloc[0].tolist() == [0, 1]
