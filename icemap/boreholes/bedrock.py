@@ -15,8 +15,8 @@ from icemap.boreholes.ice_content import BEDROCK_VIC, METHOD_ERROR
 from icemap.boreholes.quality import check_coordinates, first_reason
 from icemap.boreholes.records import join_flags, make_flags
 from icemap.boreholes.site_layers import in_unit
-from icemap.boreholes.site_values import table_places
 from icemap.boreholes.sites import SiteTable, read_sites
+from icemap.boreholes.table_places import table_places
 from icemap.boreholes.tables import read_table
 from icemap.config import Config
 from icemap.config_sections import BedrockConfig, TargetConfig

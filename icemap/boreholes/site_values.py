@@ -8,13 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.coordinate_checks import require_meant
-from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import require_header
 from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import PLUS_MINUS, Numbers, parse_numbers
-from icemap.boreholes.places import projected, require_degrees, without_a_turn
-from icemap.boreholes.places_twice import require_one_place
 from icemap.boreholes.quality import (
     check_coordinates,
     check_identical,
@@ -22,7 +18,6 @@ from icemap.boreholes.quality import (
     first_reason,
 )
 from icemap.boreholes.records import Problems
-from icemap.boreholes.regions_told import require_region
 from icemap.boreholes.repeated_columns import require_same
 from icemap.boreholes.row_columns import (
     UNIT_WORDS,
@@ -42,6 +37,7 @@ from icemap.boreholes.site_units import (
     require_plausible_thaw,
 )
 from icemap.boreholes.table_notes import require_noted_units
+from icemap.boreholes.table_places import find_column, table_places
 from icemap.boreholes.table_units import (
     NO_UNITS,
     UNITS,
@@ -55,7 +51,7 @@ from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import as_names, as_text, is_numeric, line_ranges
 from icemap.boreholes.thaw_dates import early_thaw
 from icemap.bounds import outside_words
-from icemap.config_sections import BedrockConfig, SitesConfig, TargetConfig
+from icemap.config_sections import SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.names import ICE
 
@@ -83,7 +79,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
         codes for missing that nobody has named.
     """
     table = read_table(config.table, text=(config.id,) if config.id else ())
-    header = _find(table, config.value, "sites.value")
+    header = find_column(table, config.value, "sites.value")
     unit = _unit(table, header, config, target)
     numbers = parse_numbers(table.frame[header], unit)
     _require_unmarked(table, header, numbers)
@@ -110,7 +106,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     lon, lat, unplaced = table_places(table, config, "sites")
     rows = np.arange(1, len(table.frame) + 1)
     names = (
-        as_names(table.frame[_find(table, config.id, "sites.id")])
+        as_names(table.frame[find_column(table, config.id, "sites.id")])
         if config.id
         else pd.Series(rows).map(lambda row: f"row {row}")
     )
@@ -183,7 +179,7 @@ def _require_like_rows(
 ) -> None:
     """Refuse values of several quantities, statistics or depths, and rows that sum up others."""
     named = (config.value, config.longitude, config.latitude, config.id, config.standard_error)
-    read = {_find(table, name, "sites") for name in named if name is not None}
+    read = {find_column(table, name, "sites") for name in named if name is not None}
     require_one_kind(table, read, given)
     lengths = {"value": unit} if convert_units(np.zeros(1), unit, "m") is not None else {}
     ice = {"reported_vic": header} if target.name == ICE else {}
@@ -193,64 +189,6 @@ def _require_like_rows(
     place = sites["lon"].map("{:.5g}".format) + ", " + sites["lat"].map("{:.5g}".format)
     require_no_sums(table, read, sites["site"] if config.id else place)
     require_one_depth(table, read, sites, target.name, named=config.id is not None)
-
-
-def _find(table: Table, wanted: str | None, key: str) -> str:
-    columns = [str(column) for column in table.frame.columns]
-    if wanted in columns:
-        return str(wanted)
-    by_name = [column for column in columns if split_header(column)[0] == wanted]
-    if len(by_name) == 1:
-        return by_name[0]
-    if by_name:
-        raise IcemapError(
-            f"{table.file} has several columns '{wanted}' ({key}): name one as it is written, of"
-            f" {' and '.join(repr(name) for name in by_name)}."
-        )
-    raise IcemapError(
-        f"{table.file} has no column '{wanted}' ({key}): it has {', '.join(columns[:40])}. Correct"
-        " the name in the config."
-    )
-
-
-def table_places(
-    table: Table, config: SitesConfig | BedrockConfig, section: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Longitude and latitude, and the rows in which they cannot be read.
-
-    Parameters
-    ----------
-    table : Table
-    config : SitesConfig or BedrockConfig
-        With the columns, and the CRS of projected coordinates.
-    section : str
-        What it is called in the config, for messages.
-
-    Raises
-    ------
-    IcemapError
-        If a column is missing, or holds what are no coordinates.
-    """
-    headers = (
-        _find(table, config.longitude, f"{section}.longitude"),
-        _find(table, config.latitude, f"{section}.latitude"),
-    )
-    if config.crs is not None:
-        problems = Problems(table)
-        units = (split_header(headers[0])[1], split_header(headers[1])[1])
-        lon, lat = projected(table, headers, units, config.crs, problems)
-        problems.require_none()
-        require_one_place(table, headers, lon, lat, config.crs)
-        return lon, lat, np.zeros(len(lon), dtype=bool)
-    lon, lon_unreadable = table.coordinates(headers[0], "longitude")
-    lat, lat_unreadable = table.coordinates(headers[1], "latitude")
-    require_degrees(table, headers, lon, lat)
-    require_datum(table, headers, None)
-    lon = without_a_turn(lon)
-    require_meant(table, headers, lon, lat)
-    require_region(table, headers, lon, lat)
-    require_one_place(table, headers, lon, lat, None)
-    return lon, lat, lon_unreadable | lat_unreadable
 
 
 def _unit(table: Table, header: str, config: SitesConfig, target: TargetConfig) -> str:
@@ -331,7 +269,7 @@ def _standard_errors(
     """Standard errors in the target's unit, NaN where the cell is empty. They scale as differences
     do: degrees shift by no offset.
     """
-    header = _find(table, column, "sites.standard_error")
+    header = find_column(table, column, "sites.standard_error")
     require_header(table.file, "standard_error", header)
     told = _unit_of_errors(header, unit_of_values)
     unit = told or unit_of_values

@@ -12,11 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.coordinate_checks import (
-    require_meant,
     require_not_counted_up,
     require_one_sign_by_name,
 )
-from icemap.boreholes.datums import require_datum
 from icemap.boreholes.header_words import says_density
 from icemap.boreholes.ice_types import (
     canonical_ice_types,
@@ -28,9 +26,7 @@ from icemap.boreholes.places import (
     degrees,
     in_degrees,
     projected,
-    require_degrees,
     rounding_km,
-    without_a_turn,
 )
 from icemap.boreholes.places_twice import require_one_place
 from icemap.boreholes.readers.layer_columns import (
@@ -63,7 +59,6 @@ from icemap.boreholes.records import (
     require_one_spelling,
     require_schema,
 )
-from icemap.boreholes.regions_told import require_region
 from icemap.boreholes.repeated_columns import require_same
 from icemap.boreholes.row_columns import (
     NO,
@@ -81,6 +76,7 @@ from icemap.boreholes.row_meanings import (
     require_whole_cores,
 )
 from icemap.boreholes.table_notes import require_noted_units
+from icemap.boreholes.table_places import checked_degrees
 from icemap.boreholes.table_units import UNITS, scaled, unit_factor
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import MISSING, as_names, as_text, words
@@ -291,12 +287,7 @@ def _places(
         return places | _rounding(table, headers) if in_degrees(source.crs) else places
     lon = degrees(table, east.header, east.unit, "longitude", problems, flags)
     lat = degrees(table, north.header, north.unit, "latitude", problems, flags)
-    require_degrees(table, headers, lon, lat)
-    require_datum(table, headers, None)
-    lon = without_a_turn(lon, flags)
-    require_meant(table, headers, lon, lat)
-    require_region(table, headers, lon, lat)
-    require_one_place(table, headers, lon, lat, None)
+    lon = checked_degrees(table, headers, lon, lat, flags)
     require_one_sign_by_name(table, east.header, sites, lon, lat)
     require_not_counted_up(table, {east.header: lon, north.header: lat}, sites)
     return {"lon": lon, "lat": lat} | _rounding(table, headers)
