@@ -30,15 +30,14 @@ from icemap.boreholes.places import (
 )
 from icemap.boreholes.places_twice import require_one_place
 from icemap.boreholes.readers.layer_columns import (
-    CANONICAL,
     DEPTHS,
     Column,
-    kind_of,
     layer_columns,
 )
 from icemap.boreholes.readers.layer_depths import require_depths
 from icemap.boreholes.readers.layer_holes import told_of_boreholes
 from icemap.boreholes.readers.layer_masses import require_own_masses
+from icemap.boreholes.readers.layer_numbers import layer_numbers
 from icemap.boreholes.readers.layer_repeats import require_repeated
 from icemap.boreholes.readers.layer_sense import (
     require_agreement,
@@ -77,17 +76,13 @@ from icemap.boreholes.row_meanings import (
 )
 from icemap.boreholes.table_notes import require_noted_units
 from icemap.boreholes.table_places import checked_degrees
-from icemap.boreholes.table_units import UNITS, scaled, unit_factor
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import MISSING, as_names, as_text, words
 from icemap.boreholes.thaw_dates import early_thaw
 from icemap.config_sections import LayerSource
-from icemap.errors import IcemapError
 
 # Signs for "as above", in place of a name.
 DITTO = r"(?i:[-\s]*(?:\"|''|,,|〃|″|”|´´)[-\s]*|ditto|dto\.?|idem)"
-# A limit this near to 0 or to all of the volume leaves little open.
-NEAR_A_BOUND = 0.1
 # How people write the words that a column knows.
 SPELLINGS: dict[str, dict[str, Set[str]]] = {
     "frozen": {"yes": YES | FROZEN_WORDS | {"f"}, "no": NO | THAWED | {"u"}},
@@ -126,31 +121,15 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     flags, problems = Flags(table, sites), Problems(table)
     problems.add(sites.str.fullmatch(DITTO), f"{found['site'].header} is no name:", sites)
     table = _without_missing(table, found, source, flags)
-    columns: dict[str, object] = _places(table, found, source, problems, flags, sites)
+    columns = _places(table, found, source, problems, flags, sites)
     for name, column in found.items():
-        raw = table.frame[column.header]
         if name in DEPTHS or name in QUANTITIES:
             require_unit(table, name, column, source, sites)
             if column.unit is not None:
                 require_same(table, column.header, column.unit)
-            columns.update(_numbers(table, name, column, problems, flags))
-        elif name == "year":
-            numbers = parse_numbers(raw)
-            columns[name] = numbers.value
-            problems.add(numbers.unreadable, f"{column.header} is not a number:", raw)
-        elif name == "ice_type":
-            columns[name] = canonical_ice_types(raw, problems, column.header)
-        elif name == "permafrost_table_source":
-            told = as_text(raw)
-            columns[name] = told.map(
-                {text: words(text).replace(" ", "_") for text in told.unique()}
-            )
-        elif name == "position_grade":
-            columns[name] = as_text(raw).str.upper()
-        elif name in SPELLINGS:
-            columns[name] = _words(raw, SPELLINGS[name])
+            columns |= layer_numbers(table, name, column, problems, flags)
         elif name not in ("longitude", "latitude"):
-            columns[name] = as_names(raw)
+            columns[name] = _other(name, table.frame[column.header], problems)
     problems.require_none("Correct or remove them, or name signs for no data with 'missing'.")
     top, base = (np.asarray(columns[name], dtype=float) for name in ("top", "base"))
     sure = not {"top", "base", "depth"}.isdisjoint(source.units)
@@ -181,6 +160,15 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     if "ice_type" in found:
         require_amounts(layers, problems, found["ice_type"].header)
         problems.require_none()
+    for sentence in _require_consistent(table, found, layers, source):
+        flags.add(first, ASSUMED, sentence)
+    return Records(layers, flags.table())
+
+
+def _require_consistent(
+    table: Table, found: dict[str, Column], layers: pd.DataFrame, source: LayerSource
+) -> list[str]:
+    """Refuse layers that contradict one another; sentences on what is read in spite of a doubt."""
     require_schema(layers, table)
     require_one_spelling(layers, table)
     require_boreholes(table, found["site"].header, layers, sure="site" in source.columns)
@@ -191,9 +179,23 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     require_own_masses(table, found, layers)
     require_dry_mass(table, found, layers, sure="gravimetric_water" in source.units)
     disagreeing = require_agreement(table, found, layers)
-    for sentence in (*going_on, *disagreeing, *told_of_boreholes(layers)):
-        flags.add(first, ASSUMED, sentence)
-    return Records(layers, flags.table())
+    return [*going_on, *disagreeing, *told_of_boreholes(layers)]
+
+
+def _other(name: str, raw: pd.Series, problems: Problems) -> object:
+    """A column that is neither a depth nor a quantity nor a coordinate."""
+    if name == "year":
+        numbers = parse_numbers(raw)
+        problems.add(numbers.unreadable, f"{raw.name} is not a number:", raw)
+        return numbers.value
+    if name == "ice_type":
+        return canonical_ice_types(raw, problems, str(raw.name))
+    if name == "permafrost_table_source":
+        told = as_text(raw)
+        return told.map({text: words(text).replace(" ", "_") for text in told.unique()})
+    if name == "position_grade":
+        return as_text(raw).str.upper()
+    return _words(raw, SPELLINGS[name]) if name in SPELLINGS else as_names(raw)
 
 
 def _permafrost_tables(
@@ -323,93 +325,3 @@ def _words(column: pd.Series, spellings: dict[str, Set[str]]) -> pd.Series:
         index=column.index,
         dtype=object,
     )
-
-
-def _factors(table: Table, name: str, column: Column, problems: Problems) -> NDArray[np.float64]:
-    """Factor of each row to the canonical unit."""
-    kind = kind_of(name)
-    if column.unit_column is not None:
-        raw = table.frame[column.unit_column]
-        texts = as_text(raw)
-        factor = texts.map({text: unit_factor(text, kind) for text in texts.unique()}).to_numpy(
-            float, na_value=np.nan
-        )
-        given = (as_text(table.frame[column.header]) != "").to_numpy()
-        problems.add(
-            np.isnan(factor) & given, f"{column.unit_column} is no unit of {column.header}:", raw
-        )
-        return factor
-    if column.unit is None:
-        raise IcemapError(
-            f"{table.file} does not say the unit of the column '{column.header}': write it in the"
-            f" header, for example '{column.header} [{CANONICAL[kind]}]', or in the config as"
-            f" 'units: {{{name}: \"{CANONICAL[kind]}\"}}'."
-        )
-    factor_of_all = unit_factor(column.unit, kind)
-    if factor_of_all is None:
-        raise IcemapError(
-            f"{table.file} gives the column '{column.header}' in a unit that is not known for it"
-            f" ('{column.unit}'): use one of {', '.join(UNITS[kind])}."
-        )
-    return np.full(len(table.frame), factor_of_all)
-
-
-def _numbers(
-    table: Table, name: str, column: Column, problems: Problems, flags: Flags
-) -> dict[str, NDArray[np.float64]]:
-    header = column.header
-    factor = _factors(table, name, column, problems)
-    numbers = parse_numbers(table.frame[header], column.unit)
-    problems.add(numbers.unreadable, f"{header} is not a number:", table.frame[header])
-    low, high = scaled(numbers.low, factor), scaled(numbers.high, factor)
-    flags.add(
-        ~np.isnan(numbers.error),
-        "error",
-        f"{header}: what stands behind ± is not used",
-    )
-    if name == "depth":
-        flags.add(
-            numbers.censored != 0,
-            "censored",
-            f"{header}: only a limit is given, the depth was left out",
-        )
-        return {
-            "top": np.where(numbers.censored != 0, np.nan, low),
-            "base": np.where(numbers.censored != 0, np.nan, high),
-        }
-    flags.add(
-        ~np.isnan(numbers.low) & (numbers.low != numbers.high),
-        "range",
-        f"{header}: a range was read as its middle",
-    )
-    if kind_of(name) == "fraction" and name != "gravimetric_water":
-        full = (numbers.censored == 1) & (low >= 1 - NEAR_A_BOUND) & (low <= 1)
-        none = (numbers.censored == -1) & (high >= 0) & (high <= NEAR_A_BOUND)
-        low, high = np.where(none, 0.0, low), np.where(full, 1.0, high)
-        numbers = replace(numbers, censored=np.where(full | none, 0, numbers.censored))
-        flags.add(
-            full | none,
-            "range",
-            f"{header}: a limit near 0 or 100 % was read as the middle between",
-        )
-    value = np.where(low == high, low, low / 2 + high / 2)
-    return {name: _without_censored(name, header, value, numbers.censored, flags)}
-
-
-def _without_censored(
-    name: str, header: str, value: NDArray[np.float64], censored: NDArray[np.int8], flags: Flags
-) -> NDArray[np.float64]:
-    """``> 3.2`` as the base of the last layer means the hole ended inside it; anywhere else the
-    number itself is not known.
-    """
-    if not censored.any():
-        return value
-    if name == "base":
-        flags.add(
-            censored == 1, "censored", f"{header}: 'more than' was read as the end of what was seen"
-        )
-        lost = censored == -1
-    else:
-        lost = censored != 0
-    flags.add(lost, "censored", f"{header}: only a limit is given, the value was left out")
-    return np.where(lost, np.nan, value)
