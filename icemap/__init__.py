@@ -32,7 +32,7 @@ _PUBLIC = {
     "totals": "icemap.totals",
     "ice_storage": "icemap.totals.ice_storage",
     "compare": "icemap.products.comparison",
-    "site_vic": "icemap.boreholes.ice_content",
+    "site_vic": "icemap.boreholes.site_vic",
     "run": "icemap.pipeline.chain",
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.ice_content import BEDROCK_VIC, METHOD_ERROR
+from icemap.boreholes.layer_vic import BEDROCK_VIC, METHOD_ERROR
 from icemap.boreholes.quality import check_coordinates, first_reason
 from icemap.boreholes.records import join_flags, make_flags
 from icemap.boreholes.site_layers import in_unit

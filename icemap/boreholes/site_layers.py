@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes import quality
-from icemap.boreholes.ice_content import layer_vic, with_wedge_ice
+from icemap.boreholes.ice_content import with_wedge_ice
+from icemap.boreholes.layer_vic import layer_vic
 from icemap.boreholes.permafrost_table import FROZEN_GROUND, add_permafrost_table
 from icemap.boreholes.records import QUANTITIES, join_flags, make_flags
 from icemap.boreholes.table_units import convert_units

@@ -12,8 +12,8 @@ from icemap.boreholes.ice_content import (
     from_excess_ice,
     from_visible_ice,
     from_volumetric_water,
-    layer_vic,
 )
+from icemap.boreholes.layer_vic import layer_vic
 from icemap.boreholes.quality import check_coordinates
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
