@@ -8,10 +8,8 @@ jumping from 180 to -180.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +18,10 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors.attributes import burnt_value, require_attribute
+from icemap.predictors.date_line import unwrapped
 from icemap.predictors.frames import Frame, frame_of
 from icemap.predictors.georeference import require_crs
-from icemap.predictors.suffixes import suffix_of
+from icemap.predictors.vector_files import layer_facts, read_features
 from icemap.source import Source
 
 if TYPE_CHECKING:
@@ -110,10 +109,11 @@ class Layer:
             if west + turn <= self.bounds[2] and east + turn >= self.bounds[0]
         ]
         read = [
-            _read(self.source, self.path, columns, bbox=_in_file(one, self.frame)) for one in near
+            read_features(self.source, self.path, columns, bbox=_in_file(one, self.frame))
+            for one in near
         ]
         if self.jumping:
-            read.append(_read(self.source, self.path, columns, fids=list(self.jumping)))
+            read.append(read_features(self.source, self.path, columns, fids=list(self.jumping)))
         found: dict[int, tuple[Any, float]] = {}
         for ids, shapes, values in read:
             for key, geometry, value in zip(
@@ -156,62 +156,50 @@ def open_layer(source: Source, grid: Grid, path: str) -> Layer:
         attribute does not fit.
     """
     from affine import Affine
-
-    from icemap.predictors.stamps import file_stamps
+    from pyproj import CRS
 
     rasterize = source.rasterize
     assert rasterize is not None
-    about = _facts(source.model_dump_json(), path, file_stamps(source))
-    named = require_crs(source, source.crs or about["crs"])
-    frame = frame_of(named, f"The source '{source.name}' ({source.url})")
-    crs = frame.crs
-    geographic, metres = _unit_of(crs, source)
-    fine = grid.resolution / rasterize.samples
-    outside = (
-        0.0
-        if rasterize.into == "fraction"
-        else np.nan
-        if source.fill_value is None
-        else source.fill_value
+    facts = layer_facts(source, path)
+    frame = frame_of(
+        require_crs(source, source.crs or facts.crs), f"The source '{source.name}' ({source.url})"
     )
-    if geographic:
+    crs = CRS.from_user_input(frame.crs)
+    fine = grid.resolution / rasterize.samples
+    west, south, east, north = facts.bounds
+    if crs.is_geographic:
         # The lattice of the grid, round the globe, so that a grid cell holds whole cells of it.
         around = round(360 / fine)
         step = 360 / around
         top = grid.north + np.ceil((90 - grid.north) / step) * step
-        rows = int(np.ceil((top + 90) / step))
-        west, south, east, north = about["bounds"]
+        shape = int(np.ceil((top + 90) / step)), around
         bounds = (*_to_greenwich(west, south, frame), *_to_greenwich(east, north, frame))
         lattice = Affine(step, 0, grid.west, 0, -step, top)
-        return Layer(
-            source,
-            path,
-            crs,
-            bounds,
-            about["wide"],
-            lattice,
-            (rows, around),
-            360.0,
-            float(outside),
-            frame,
-        )
-    step = fine * KILOMETRES_PER_DEGREE * 1000 / metres
-    west, south, east, north = about["bounds"]
-    # What is outside is known to be so one grid cell beyond the last polygon.
-    margin = 2 * rasterize.samples
-    left, top = np.floor(west / step) - margin, np.ceil(north / step) + margin
-    shape = (int(top - np.floor(south / step)) + margin, int(np.ceil(east / step) - left) + margin)
+    else:
+        metres = float(crs.axis_info[0].unit_conversion_factor)
+        step = fine * KILOMETRES_PER_DEGREE * 1000 / metres
+        # What is outside is known to be so one grid cell beyond the last polygon.
+        margin = 2 * rasterize.samples
+        left, top = np.floor(west / step) - margin, np.ceil(north / step) + margin
+        rows = int(top - np.floor(south / step)) + margin
+        shape = rows, int(np.ceil(east / step) - left) + margin
+        bounds = facts.bounds
+        lattice = Affine(step, 0, left * step, 0, -step, top * step)
+    if rasterize.into == "fraction":
+        outside = 0.0
+    else:
+        outside = float("nan") if source.fill_value is None else float(source.fill_value)
     return Layer(
-        source,
-        path,
-        crs,
-        about["bounds"],
-        (),
-        Affine(step, 0, left * step, 0, -step, top * step),
-        shape,
-        None,
-        float(outside),
-        frame,
+        source=source,
+        path=path,
+        crs=frame.crs,
+        bounds=bounds,
+        jumping=facts.wide if crs.is_geographic else (),
+        transform=lattice,
+        shape=shape,
+        period=360.0 if crs.is_geographic else None,
+        outside=outside,
+        frame=frame,
     )
 
 
@@ -244,7 +232,7 @@ def require_layer(layer: Layer, grid: Grid) -> NDArray[np.float64]:
             )
     if rasterize.attribute is None:
         return np.empty(0)
-    _, _, values = _read(source, path, [rasterize.attribute], read_geometry=False)
+    _, _, values = read_features(source, path, [rasterize.attribute], read_geometry=False)
     return require_attribute(source, values[0])
 
 
@@ -267,171 +255,3 @@ def _from_greenwich(geometry: Any, frame: Frame) -> Any:
     if frame.degrees == 1 and not frame.meridian:
         return geometry
     return affine_transform(geometry, [frame.degrees, 0, 0, frame.degrees, frame.meridian, 0])
-
-
-def unwrapped(geometry: Any, *, keep_boxes: bool = True) -> Any:
-    """A polygon whose rings do not jump: an edge longer than half the globe is taken for one across
-    the date line.
-
-    With ``keep_boxes``, edges all the way from -180 to 180 stay, as they bound a box round the
-    globe.
-    """
-    import shapely
-
-    if geometry.bounds[2] - geometry.bounds[0] <= 180:
-        return geometry
-
-    def straight(ring: Any) -> NDArray[np.float64]:
-        points = shapely.get_coordinates(ring)
-        jump = np.diff(points[:, 0])
-        turn = np.where(
-            (np.abs(jump) > 180) & ((np.abs(jump) < 359) | (not keep_boxes)),
-            -360 * np.sign(jump),
-            0,
-        ).cumsum()
-        points[1:, 0] += turn
-        around = round(points[-1, 0] - points[0, 0])
-        if abs(around) == 360:
-            # A ring that does not come back goes round the pole on its side of the equator.
-            pole = np.copysign(90.0, points[:, 1].mean())
-            points = np.concatenate(
-                [points, [[points[-1, 0], pole], [points[0, 0], pole], points[0]]]
-            )
-        return np.asarray(points)
-
-    parts = []
-    for part in shapely.get_parts(geometry):
-        if part.geom_type == "Polygon" and part.bounds[2] - part.bounds[0] > 180:
-            shell = straight(part.exterior)
-            holes = []
-            for hole in part.interiors:
-                points = straight(hole)
-                # A hole is drawn on the same turn as what it is in.
-                middle = (points[:, 0].min() + points[:, 0].max()) / 2
-                shift = [
-                    turn
-                    for turn in (0, 360, -360)
-                    if shell[:, 0].min() <= middle + turn <= shell[:, 0].max()
-                ]
-                points[:, 0] += shift[0] if shift else 0
-                holes.append(points)
-            part = shapely.Polygon(shell, holes)
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else shapely.GeometryCollection(parts)
-
-
-@lru_cache(maxsize=64)
-def _facts(source_json: str, path: str, stamps: tuple[str, ...]) -> Mapping[str, Any]:
-    """Headers and bounds, read once per process as long as the files stay the same."""
-    import pyogrio
-
-    source = Source.model_validate_json(source_json)
-    rasterize = source.rasterize
-    assert rasterize is not None
-    with _reading(source):
-        # QGIS keeps its styles in a layer without shapes.
-        layers = [
-            str(name)
-            for name, kind in pyogrio.list_layers(path)
-            if kind is not None or rasterize.layer == str(name)
-        ]
-        if rasterize.layer is None and len(layers) > 1:
-            raise IcemapError(
-                f"The source '{source.name}': {source.url} has the layers {', '.join(layers)}; name"
-                " one as 'rasterize.layer' in the catalogue."
-            )
-        if rasterize.layer is not None and rasterize.layer not in layers:
-            raise IcemapError(
-                f"The source '{source.name}': {source.url} has no layer '{rasterize.layer}', it has"
-                f" {', '.join(layers)}."
-            )
-        info = pyogrio.read_info(path, layer=rasterize.layer or layers[0])
-    drawn = str(info["geometry_type"])
-    # A line covers nothing, but it can be told which points it passes.
-    lines = rasterize.into == "fraction" and "LineString" in drawn
-    if (
-        not lines
-        and "Polygon" not in drawn
-        and drawn not in ("Unknown", "GeometryCollection", "Geometry")
-    ):
-        raise IcemapError(
-            f"The source '{source.name}': {source.url} holds {drawn}, but only polygons can be"
-            " rasterized, or lines into 'fraction'."
-        )
-    fields = [str(name) for name in info["fields"]]
-    if rasterize.attribute is not None and rasterize.attribute not in fields:
-        raise IcemapError(
-            f"The source '{source.name}': {source.url} has no attribute '{rasterize.attribute}', it"
-            f" has {', '.join(fields) or 'none'}."
-        )
-    with _reading(source):
-        ids, bounds = pyogrio.read_bounds(path, layer=rasterize.layer or 0)
-    there = np.isfinite(bounds).all(axis=0)
-    if not there.any():
-        raise IcemapError(f"The source '{source.name}': {source.url} holds no polygons.")
-    west, south, east, north = bounds[:, there]
-    box = (float(west.min()), float(south.min()), float(east.max()), float(north.max()))
-    return {
-        "crs": info["crs"],
-        "bounds": box,
-        "wide": tuple(int(key) for key in ids[there][east - west > 180]),
-    }
-
-
-def _read(source: Source, path: str, columns: list[str], **which: Any) -> tuple[Any, Any, Any]:
-    """Feature numbers, WKB shapes and columns."""
-    from pyogrio.raw import read
-
-    assert source.rasterize is not None
-    with _reading(source):
-        _, ids, shapes, values = read(
-            path,
-            layer=source.rasterize.layer or 0,
-            columns=columns,
-            return_fids=True,
-            force_2d=True,
-            **which,
-        )
-    return ids, shapes, values
-
-
-def _unit_of(crs: str, source: Source) -> tuple[bool, float]:
-    """Whether a CRS is geographic, and the length of its unit in metres."""
-    import pyproj
-
-    try:
-        parsed = pyproj.CRS.from_user_input(crs)
-    except pyproj.exceptions.CRSError as error:
-        raise IcemapError(
-            f"The source '{source.name}': '{crs}' is not a CRS: give a code such as EPSG:4326 in"
-            " the catalogue."
-        ) from error
-    return bool(parsed.is_geographic), (
-        1.0 if parsed.is_geographic else float(parsed.axis_info[0].unit_conversion_factor)
-    )
-
-
-@contextmanager
-def _reading(source: Source) -> Iterator[None]:
-    """Turn what GDAL says of a vector file into one sentence."""
-    import pyogrio
-
-    try:
-        yield
-    except (
-        pyogrio.errors.DataSourceError,
-        pyogrio.errors.DataLayerError,
-        pyogrio.errors.FeatureError,
-    ) as error:
-        if suffix_of(source.url) in (".parquet", ".geoparquet"):
-            raise IcemapError(
-                f"The source '{source.name}' ({source.url}) is GeoParquet, which GDAL does not read"
-                " here: save it as a GeoPackage, with"
-                " geopandas.read_parquet(...).to_file('a.gpkg') or ogr2ogr."
-            ) from error
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        said = lines[0].rstrip(".")
-        raise IcemapError(
-            f"The source '{source.name}' cannot be read: {source.url} is not a vector file that"
-            f" GDAL knows, or broken ({said})."
-        ) from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError, first_line
 from icemap.grid import Grid
-from icemap.predictors.vectors import unwrapped
+from icemap.predictors.date_line import unwrapped
 from icemap.store import local_copy
 
 if TYPE_CHECKING:
