@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from icemap.comparison.classes import ClassTable, IceKind, OwnTotal
 from icemap.comparison.native_areas import native_areas, windows
 from icemap.grid import Chunk, Grid
-from icemap.predictors.align import Raster, align, resampling
+from icemap.predictors.align import align, resampling
+from icemap.predictors.raster import Raster
 
 # Part of a cell of which a map must say something for the cell to be compared.
 MIN_KNOWN = 0.5

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from icemap.grid import WGS84_A, WGS84_E2
 
 if TYPE_CHECKING:
-    from icemap.predictors.align import Raster
+    from icemap.predictors.raster import Raster
 
 # Area of the ellipsoid's surface, to a part in a million; what has more is not on the globe.
 _GLOBE_KM2 = 510_065_622.0

@@ -24,8 +24,9 @@ from icemap.comparison.native_areas import native_areas, windows
 from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.predictors.align import Raster, Resampling, align, require_overlap, resampling
+from icemap.predictors.align import Resampling, align, require_overlap, resampling
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
+from icemap.predictors.raster import Raster
 from icemap.predictors.sources import open_source
 from icemap.predictors.suffixes import VECTOR_SUFFIXES, is_for_xarray, suffix_of
 from icemap.source import Source

@@ -7,21 +7,20 @@ differently from chunk to chunk, and its area average of turned cells is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
+from icemap.predictors.raster import Raster
 from icemap.predictors.reprojection import is_rotated, place, to_source
 
 if TYPE_CHECKING:
     from affine import Affine
 
-CLASS_NODATA = 255
 # GDAL's area average takes the box between two opposite corners of a cell, which is wrong for a
 # raster that is turned against the grid. Such a raster is sampled at this many points per source
 # cell and side instead, at most LARGEST_SAMPLING per grid cell and side.
@@ -38,70 +37,6 @@ MARGIN = 3
 _OWN_CELLS = 1e-6
 # Samples of the grid, or cells of the source, in memory at a time.
 MAX_WORK = 2**24
-
-
-@dataclass(frozen=True)
-class Raster:
-    """A two-dimensional source in any CRS, read by window.
-
-    Attributes
-    ----------
-    name : str
-        For messages.
-    crs : str
-        WKT or authority code.
-    transform : Affine
-        From (column, row) to coordinates of the upper left corner.
-    shape : (int, int)
-        Rows and columns.
-    period : int or None
-        Columns in 360 degrees where the columns go round the globe, or part of the way across the
-        date line.
-    kind : "continuous", "class" or "share"
-        A share is averaged by area even where its cells are larger than the grid's.
-    read : callable
-        ``read(rows, cols)`` gives the float32 window with NaN for nodata; slices are inside
-        ``shape``.
-    fill_nearest : int
-        Gaps up to this many source cells wide take their nearest value before resampling.
-    classes : mapping
-        Names of the class codes.
-    note : str
-        What was done to its values, empty if nothing.
-    """
-
-    name: str
-    crs: str
-    transform: Affine
-    shape: tuple[int, int]
-    period: int | None
-    kind: Literal["continuous", "class", "share"]
-    read: Callable[[slice, slice], NDArray[Any]]
-    fill_nearest: int = 0
-    classes: Mapping[int, str] = field(default_factory=dict)
-    note: str = ""
-
-    def window(self, rows: slice, cols: slice) -> NDArray[np.float32]:
-        """Read a window whose columns may leave the raster where they go round the globe; what it
-        does not reach is NaN.
-        """
-        if self.period is None:
-            return self.read(rows, cols)
-        parts = []
-        col = cols.start
-        while col < cols.stop:
-            inside = col % self.period
-            there = inside < self.shape[1]
-            width = min(
-                (min(self.shape[1], self.period) if there else self.period) - inside,
-                cols.stop - col,
-            )
-            filled = np.full(
-                (rows.stop - rows.start, 0 if there else width), np.nan, dtype=np.float32
-            )
-            parts.append(self.read(rows, slice(inside, inside + width)) if there else filled)
-            col += width
-        return np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True)

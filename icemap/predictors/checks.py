@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from icemap.config_sections import MaskConfig
 from icemap.errors import IcemapError, first_line
 from icemap.grid import Chunk, Grid
-from icemap.predictors.align import Raster, require_overlap, resampling, source_window
+from icemap.predictors.align import require_overlap, resampling, source_window
 from icemap.predictors.months import months_of_names
+from icemap.predictors.raster import Raster
 from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.vectors import require_layer
 from icemap.source import MONTHLY, Derivation, Source

@@ -19,12 +19,13 @@ from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
 from icemap.gridded import Variable, create_gridded, describe_gridded, open_gridded
 from icemap.json_records import CubeChunkRecord, PredictorFacts
-from icemap.predictors.align import CLASS_NODATA, Resampling, require_overlap, resampling
+from icemap.predictors.align import Resampling, require_overlap, resampling
 from icemap.predictors.cube_variables import FRACTION, VALID, cube_attrs, described
 
 # Scripts ask for what a predictor depends on next to what makes it.
 from icemap.predictors.cube_variables import identity as identity
 from icemap.predictors.fields import ChunkFields, value_range
+from icemap.predictors.raster import CLASS_NODATA
 from icemap.predictors.sources import open_layer_of, open_source
 from icemap.predictors.stamps import file_stamps
 from icemap.predictors.vectors import require_layer

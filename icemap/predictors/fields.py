@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid, wrapped
-from icemap.predictors.align import CLASS_NODATA, Resampling, align
+from icemap.predictors.align import Resampling, align
 from icemap.predictors.derived import Window, derive, halo
+from icemap.predictors.raster import CLASS_NODATA
 from icemap.predictors.sources import open_source
 from icemap.source import VIRTUAL_ARCTIC, Source
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
-from icemap.predictors.align import Raster
 from icemap.predictors.frames import frame_of
+from icemap.predictors.raster import Raster
 from icemap.predictors.reprojection import is_rotated
 from icemap.source import Source
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from affine import Affine
 
-    from icemap.predictors.align import Raster
+    from icemap.predictors.raster import Raster
 
 # Cells per side of what is read at once.
 CHUNK = 1024

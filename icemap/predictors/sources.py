@@ -9,11 +9,11 @@ import numpy as np
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.predictors.align import Raster
 from icemap.predictors.array_source import open_array, open_tiles
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
 from icemap.predictors.gdal_source import open_gdal
 from icemap.predictors.georeference import require_agreeing_crs
+from icemap.predictors.raster import Raster
 
 # Scripts ask for what changes with the files of a source next to what opens it.
 from icemap.predictors.stamps import file_stamps as file_stamps

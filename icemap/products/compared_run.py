@@ -20,7 +20,8 @@ from icemap.gridded import grid_of
 from icemap.json_records import step_facts
 from icemap.mapping.map_schema import open_map, require_complete, target_of
 from icemap.mapping.zones import zones_of
-from icemap.predictors.align import Raster, align, require_overlap, resampling
+from icemap.predictors.align import align, require_overlap, resampling
+from icemap.predictors.raster import Raster
 from icemap.predictors.sources import open_source
 from icemap.provenance import Provenance
 from icemap.run_folder import RunFolder

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.grid import Grid
-from icemap.predictors.align import Raster
+from icemap.predictors.raster import Raster
 from icemap.predictors.reprojection import is_rotated
 from icemap.predictors.sources import open_source
 from icemap.starting.entries import Entry

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from icemap.comparison.class_table import read_class_names
 from icemap.errors import IcemapError
 from icemap.grid import Chunk, Grid
-from icemap.predictors.align import Raster, align, require_overlap, resampling
+from icemap.predictors.align import align, require_overlap, resampling
 from icemap.predictors.class_tables import category_names
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
+from icemap.predictors.raster import Raster
 from icemap.predictors.sources import open_source
 from icemap.predictors.suffixes import is_for_xarray
 from icemap.source import Source

@@ -7,7 +7,7 @@ from pyproj import Geod, Transformer
 
 from icemap.comparison.native_areas import native_areas
 from icemap.grid import Grid
-from icemap.predictors.align import Raster
+from icemap.predictors.raster import Raster
 
 GLOBE_KM2 = 510_065_621.7
 

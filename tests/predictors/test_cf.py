@@ -12,7 +12,7 @@ import zarr
 
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.predictors.align import Raster
+from icemap.predictors.raster import Raster
 from icemap.predictors.sources import open_source
 from tests.small_rasters import source
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from icemap.grid import Chunk, Grid
 from icemap.predictors import align as align_module
-from icemap.predictors.align import Raster, Resampling, _warp, align, resampling
+from icemap.predictors.align import Resampling, _warp, align, resampling
+from icemap.predictors.raster import Raster
 from icemap.predictors.reprojection import TOLERANCE, is_rotated, place, to_source
 
 pytestmark = pytest.mark.quick

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from icemap.grid import Chunk, Grid
 from icemap.gridded import grid_of
 from icemap.json_records import CubeFacts
-from icemap.predictors.align import CLASS_NODATA
 from icemap.predictors.cube import open_cube
+from icemap.predictors.raster import CLASS_NODATA
 from icemap.products.collinearity import correlations, variance_inflation
 from icemap.products.figures.predictors import predictor_histogram, predictor_map
 from icemap.products.pages.page import embedded, render
