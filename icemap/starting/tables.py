@@ -1,4 +1,4 @@
-"""Which table holds the boreholes, and which of its columns is which, as the readers find it."""
+"""Which table holds the boreholes, and how it is read, as the readers find it."""
 
 from __future__ import annotations
 
@@ -13,73 +13,26 @@ import pandas as pd
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
-from icemap.boreholes.readers.layer_columns import ALIASES, KNOWN, PROJECTED_ALIASES
+from icemap.boreholes.readers.layer_columns import ALIASES, PROJECTED_ALIASES
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.table_formats import VECTORS, WORKBOOKS
-from icemap.boreholes.table_units import canonical_unit, header_unit, split_header
+from icemap.boreholes.table_units import split_header
 from icemap.boreholes.tables import Table, read_table
 from icemap.bounds import limits, usual_bounds
 from icemap.config_sections import LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.starting.folder import TEXTS
+from icemap.starting.headers import bare_header, named_columns
 from icemap.starting.words import in_words, plain_name
 
-# How tables name what icemap needs, in small letters without units; English, German, French,
-# Russian.
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "site": (
-        *("bh", "bh_id", "hole", "hole_id", "borehole_id", "borehole_name", "site_id", "site_name"),
-        *("point_id", "station_id", "core_id", "profile_id", "station", "core", "profile", "name"),
-        *("well", "well_id", "bohrung", "bohrloch", "standort", "forage", "sondage", "скважина"),
-        *("site_code", "plot", "plot_id", "location", "location_id", "sample_site", "code"),
-    ),
-    "longitude": (
-        *("lng", "decimallongitude", "x_wgs84", "laenge", "länge", "längengrad", "laengengrad"),
-        "долгота",
-    ),
-    "latitude": ("decimallatitude", "y_wgs84", "breite", "breitengrad", "широта"),
-    "top": (
-        *("depth_top", "top_depth", "depth_from", "from", "from_depth", "upper", "upper_depth"),
-        *("depth_upper", "depth_min", "min_depth", "von", "oben", "oberkante", "start_depth"),
-        *("depth_start", "layer_top", "sample_top", "top_of_layer", "от", "de", "mindepth"),
-    ),
-    "base": (
-        *("depth_bottom", "bottom_depth", "depth_base", "base_depth", "depth_to", "to", "to_depth"),
-        *("lower", "lower_depth", "depth_lower", "depth_max", "max_depth", "bis", "unten"),
-        *("unterkante", "end_depth", "depth_end", "layer_base", "layer_bottom", "sample_bottom"),
-        *("до", "à", "maxdepth", "sample_base"),
-    ),
-    "depth": ("depth_range", "depth_interval", "interval", "teufe", "tiefe"),
-    "permafrost_table": ("permafrost_table_depth", "depth_to_permafrost", "permafrost_depth"),
-    "reported_vic": (
-        *("ice_content", "volumetric_ice_content", "volumetric_ice", "vol_ice", "ice_vol"),
-        *("vol_ice_content", "ice_volume", "ground_ice", "ground_ice_content", "ice", "eisgehalt"),
-        *("volumetrischer_eisgehalt", "teneur_en_glace", "льдистость"),
-    ),
-    "gravimetric_water": (
-        *("gwc", "gravimetric_water_content", "gravimetric_moisture", "moisture", "water_content"),
-        *("moisture_content", "gravimetric_moisture_content", "wassergehalt"),
-    ),
-    "dry_density": ("dry_bulk_density", "bulk_density_dry", "trockendichte"),
-    "frozen_bulk_density": ("frozen_density", "bulk_density_frozen"),
-    "volumetric_water": ("vwc", "volumetric_water_content", "volumetric_moisture"),
-    "excess_ice": ("excess_ice_content", "eic"),
-    "visible_ice": ("visible_ice_content",),
-}
-# Words besides those for a coordinate that leave it one: Long_E, lat_dd, decimal_longitude_wgs84.
-OF_DEGREES = {
-    *("e", "w", "n", "s", "east", "west", "north", "south"),
-    *("dd", "deg", "degree", "degrees", "decimal", "wgs84"),
-}
 ICE = re.compile(r"(^|_)(vic|ice|eis\w*|eisgehalt)(_|$)")
 NO_VALUE = re.compile(
     r"(^|_)(id|fid|no|nr|number|row|index|year|month|day|date|elev\w*|alt(itude)?_?m|height|dem|x|y"
     r"|easting|northing|utm\w*|zone|depth\w*|n|count|quality|flag|code|unnamed\w*|column_\d+)(_|$)"
 )
 ERROR = re.compile(r"(^|_)(se|sd|std|stdev|error|err|uncertainty|sigma)(_|$)")
-TEMPERATURE_NAMES = {"degc": "degC", "k": "K", "degf": "degF"}
 # Part of the cells of a column that must be numbers.
 NUMERIC = 0.5
 LAYERS = ("top", "base")
@@ -110,11 +63,11 @@ class TableChoice:
     """
 
     path: Path
-    layers: LayerSource | None
-    sites: SitesConfig | None
-    target: TargetConfig
-    longitude: np.ndarray
-    latitude: np.ndarray
+    layers: LayerSource | None = None
+    sites: SitesConfig | None = None
+    target: TargetConfig = field(default_factory=TargetConfig)
+    longitude: np.ndarray = field(default_factory=lambda: np.empty(0))
+    latitude: np.ndarray = field(default_factory=lambda: np.empty(0))
     said: tuple[str, ...] = ()
     questions: tuple[str, ...] = ()
     problem: str = ""
@@ -179,11 +132,9 @@ def _published(place: Path) -> TableChoice | None:
         return TableChoice(
             place,
             LayerSource.model_validate({"reader": name, "path": str(place)}),
-            None,
-            TargetConfig(),
-            sites["lon"].to_numpy(float),
-            sites["lat"].to_numpy(float),
-            (f"the columns are those of the published format {name}",),
+            longitude=sites["lon"].to_numpy(float),
+            latitude=sites["lat"].to_numpy(float),
+            said=(f"the columns are those of the published format {name}",),
         )
     return None
 
@@ -232,7 +183,7 @@ def _sheets(path: Path) -> list[str | None]:
 def _choice(path: Path, sheet: str | None, table: Table) -> TableChoice | str:
     """How a table is read, or why it is none of boreholes."""
     headers = [str(header) for header in table.frame.columns]
-    named = _named(headers)
+    named = named_columns(headers)
     placed = {"longitude", "latitude"} <= named.keys()
     if set(LAYERS) <= named.keys() or (
         {"depth", "reported_vic"} <= named.keys() and not _is_depth_of_hole(table, named)
@@ -256,43 +207,6 @@ def _is_depth_of_hole(table: Table, named: Mapping[str, str]) -> bool:
     return not ranges.any() and not places.duplicated().any()
 
 
-def _bare(header: str) -> tuple[str, str | None]:
-    """A header in small letters without its unit, and the unit that it says."""
-    name, bracket = split_header(header)
-    unit, in_brackets = header_unit(header)
-    if unit is not None and not in_brackets:
-        name = name[: -len(unit)]
-    said = unit if unit else bracket
-    if said is not None:
-        # "magt_c" is in degC.
-        said = TEMPERATURE_NAMES.get(canonical_unit(said), said)
-    return re.sub(r"[^\w]+", "_", name.strip().lower()).strip("_"), said
-
-
-def _named(headers: Sequence[str]) -> dict[str, str]:
-    """Which column is which: icemap's name to the table's header; the first that fits."""
-    found: dict[str, str] = {}
-    bare = {header: _without_direction(_bare(header)[0]) for header in headers}
-    for header, name in bare.items():
-        own = ALIASES.get(name, name)
-        if own in KNOWN:
-            found.setdefault(own, header)
-    for name, words in SYNONYMS.items():
-        for word in words:
-            fits = [header for header in headers if bare[header] == word]
-            if fits and name not in found and fits[0] not in found.values():
-                found[name] = fits[0]
-    return found
-
-
-def _without_direction(name: str) -> str:
-    """``long`` of ``long_e``; a name that is no coordinate as it is."""
-    plain = "_".join(word for word in name.split("_") if word not in OF_DEGREES)
-    own = ALIASES.get(plain, plain)
-    coordinate = any(own == axis or own in SYNONYMS[axis] for axis in ("longitude", "latitude"))
-    return plain if coordinate else name
-
-
 def _layers(
     path: Path, sheet: str | None, headers: Sequence[str], named: Mapping[str, str]
 ) -> TableChoice:
@@ -303,14 +217,14 @@ def _layers(
         if ALIASES.get(plain, plain) != name:
             columns[name] = header
             said.append(f"{name}: guessed from the name of the column '{header}'")
-        unit = _bare(header)[1]
+        unit = bare_header(header)[1]
         if unit and split_header(header)[1] is None and _needs_unit(name):
             units[name] = unit
             said.append(f"{name}: in {unit} by its header '{header}'")
     source = LayerSource.model_validate(
         {"path": str(path), "columns": columns, "units": units, "sheet": sheet}
     )
-    in_metres = [header for header in headers if _bare(header)[0] in PROJECTED_ALIASES]
+    in_metres = [header for header in headers if bare_header(header)[0] in PROJECTED_ALIASES]
     if "longitude" not in named and in_metres:
         questions.append(
             f"which CRS do the columns {', '.join(in_metres)} have? Write it as crs, such as"
@@ -319,21 +233,23 @@ def _layers(
     unused = [header for header in headers if header not in named.values()]
     if unused:
         said.append(f"not read: {', '.join(unused[:20])}")
-    place = np.empty(0), np.empty(0)
     try:
         layers = read_layer_table(str(path), source).layers
     except IcemapError as error:
         questions.append(str(error))
         return TableChoice(
-            *(path, source, None, TargetConfig(), *place),
-            tuple(said),
-            tuple(questions),
-            str(error),
+            path, source, said=tuple(said), questions=tuple(questions), problem=str(error)
         )
     sites = layers[["lon", "lat"]].dropna().drop_duplicates()
     said.insert(0, f"{len(layers):,} layers at {len(sites):,} places")
-    place = sites["lon"].to_numpy(float), sites["lat"].to_numpy(float)
-    return TableChoice(*(path, source, None, TargetConfig(), *place), tuple(said), tuple(questions))
+    return TableChoice(
+        path,
+        source,
+        longitude=sites["lon"].to_numpy(float),
+        latitude=sites["lat"].to_numpy(float),
+        said=tuple(said),
+        questions=tuple(questions),
+    )
 
 
 def _needs_unit(name: str) -> bool:
@@ -352,22 +268,22 @@ def _values(
     if "site" in named:
         taken.add(named["site"])
     numeric = [header for header in headers if header not in taken and _is_numeric(table, header)]
-    errors = [header for header in numeric if ERROR.search(_bare(header)[0])]
+    errors = [header for header in numeric if ERROR.search(bare_header(header)[0])]
     values = [
         header
         for header in numeric
-        if header not in errors and not NO_VALUE.search(_bare(header)[0])
+        if header not in errors and not NO_VALUE.search(bare_header(header)[0])
     ]
     if not values:
         return f"no column with numbers could be the target: it has {', '.join(headers[:20])}"
-    ice = [header for header in values if ICE.search(_bare(header)[0])]
+    ice = [header for header in values if ICE.search(bare_header(header)[0])]
     value = (ice or values)[0]
     said = [f"value: '{value}'" + (", by its name" if ice else ", the first column of numbers")]
     questions = []
     if len(values) > 1:
         others = ", ".join(header for header in values if header != value)
         questions.append(f"is '{value}' what is mapped? There are also {others}")
-    unit = _bare(value)[1]
+    unit = bare_header(value)[1]
     target, asked = _target(value, unit, table.frame[value], is_ice=bool(ice))
     questions += asked
     if errors:
@@ -387,24 +303,24 @@ def _values(
     try:
         sites = read_site_values(config, target)
     except IcemapError as error:
-        place = np.empty(0), np.empty(0)
         return TableChoice(
-            *(path, None, config, target, *place),
-            tuple(said),
-            (*questions, str(error)),
-            str(error),
+            path,
+            sites=config,
+            target=target,
+            said=tuple(said),
+            questions=(*questions, str(error)),
+            problem=str(error),
         )
     used = sites[sites["used"].astype(bool)]
     said.insert(0, f"{len(sites):,} sites, of which {len(used):,} have a value and a place")
     return TableChoice(
         path,
-        None,
-        config,
-        target,
-        used["lon"].to_numpy(float),
-        used["lat"].to_numpy(float),
-        tuple(said),
-        tuple(questions),
+        sites=config,
+        target=target,
+        longitude=used["lon"].to_numpy(float),
+        latitude=used["lat"].to_numpy(float),
+        said=tuple(said),
+        questions=tuple(questions),
     )
 
 
@@ -414,7 +330,7 @@ def _target(
     """What is mapped, by the header of its column, and what that does not say."""
     if is_ice:
         return TargetConfig(), []
-    name = plain_name(_bare(header)[0])
+    name = plain_name(bare_header(header)[0])
     wanted = unit or "unknown"
     bounds = usual_bounds(wanted)
     low, high = limits(bounds)
