@@ -20,6 +20,7 @@ from icemap.products.figures.style import (
     SERIES,
     SMALL,
     VERMILION,
+    legend_below,
     new_figure,
     row_of_axes,
     styled,
@@ -200,7 +201,5 @@ def places_map(
             fontweight="bold",
             zorder=4,
         )
-    axes.legend(
-        fontsize=SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2
-    )
+    legend_below(axes, 2, at=0.0)
     return tidied(figure)

@@ -102,6 +102,18 @@ def row_of_axes(figure: Figure, count: int, *, sharey: bool) -> list[Axes]:
     return list(np.atleast_1d(figure.subplots(1, count, sharey=sharey)))
 
 
+def legend_below(axes: Axes, ncols: int, at: float = -0.2, **spacing: float) -> None:
+    """A legend without a frame below the axes, in small print."""
+    axes.legend(
+        fontsize=SMALL,
+        frameon=False,
+        loc="upper center",
+        bbox_to_anchor=(0.5, at),
+        ncols=ncols,
+        **spacing,
+    )
+
+
 def tidied(figure: Figure) -> bytes:
     """A figure of charts as an SVG, with axes on two sides alone."""
     for axes in figure.axes:

@@ -27,7 +27,8 @@ from icemap.products.figures.boreholes import boreholes_map
 from icemap.products.figures.comparison import comparison_maps
 from icemap.products.figures.influence import importance_figure
 from icemap.products.figures.maps import map_figure, width_parts_figure
-from icemap.products.figures.verification import variogram_figure, verification_figure
+from icemap.products.figures.variogram import variogram_figure
+from icemap.products.figures.verification import verification_figure
 from icemap.products.pages.comparison import summary_lines
 from icemap.products.pages.report import (
     ComparedMap,

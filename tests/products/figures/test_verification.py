@@ -10,7 +10,6 @@ from icemap.products.figures import style
 from icemap.products.figures import verification as figures
 from icemap.products.figures.projection import view_of
 from icemap.products.figures.style import BLUE, GREY, VERMILION
-from icemap.totals.residual_field import Variogram
 
 
 def test_pit_bars_are_a_density_and_the_band_fits_the_number_of_samples(drawn):
@@ -73,25 +72,6 @@ def test_reliability_is_the_difference_to_the_nominal_level(drawn):
     figures.reliability_figure({"x": {0.5: 0.4, 0.95: 0.97}}, {0.5: (0.3, 0.5), 0.95: (0.9, 0.99)})
     line = next(line for line in drawn[0].axes[0].lines if line.get_label() == "x")
     np.testing.assert_allclose(line.get_ydata(), [-0.1, 0.02])
-
-
-def test_the_variogram_has_its_points_their_pairs_and_the_curve(drawn):
-    points = (
-        np.array([0.0, 12.0, 40.0, 1200.0]),
-        np.array([0.0, 2.0, 3.0, 5.0]),
-        np.array([0.0, 6.0, 50.0, 900.0]),
-    )
-    figures.variogram_figure(points, Variogram(3.0, 100.0, 1.0), 0.5, "%")
-    axes = drawn[0].axes[0]
-    curve, nugget, full, few = axes.lines
-    assert nugget.get_ydata() == [1.5, 1.5]
-    np.testing.assert_allclose(
-        curve.get_ydata(), 1.5 + 3 * (1 - np.exp(-np.asarray(curve.get_xdata()) / 100))
-    )
-    assert [list(line.get_xdata()) for line in (full, few)] == [[50.0, 900.0], [6.0]]
-    assert few.get_markerfacecolor() == "white" != full.get_markerfacecolor()
-    assert [text.get_text() for text in axes.texts] == ["12", "40", "1,200"]
-    assert axes.get_ylabel() == "semivariance (% squared)"
 
 
 def test_the_picture_of_the_report_shows_miscalibration(drawn, monkeypatch):
