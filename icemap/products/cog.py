@@ -25,6 +25,7 @@ from icemap.mapping.map_schema import (
     product_files,
     require_complete,
 )
+from icemap.products.cog_layout import BLOCK, layout_problem
 from icemap.running.leftovers import COG_FOLDER
 from icemap.store import is_remote, join, local_path, storage_errors, upload
 from icemap.zarr_groups import damage_errors, mend, zarr_group
@@ -32,10 +33,9 @@ from icemap.zarr_groups import damage_errors, mend, zarr_group
 if TYPE_CHECKING:
     import xarray as xr
     import zarr
-    from rasterio.io import DatasetReader, DatasetWriter
+    from rasterio.io import DatasetWriter
     from rasterio.windows import Window
 
-BLOCK = 512
 WINDOW = (1024, 4096)
 # DEFLATE rather than ZSTD: every GDAL reads it, those inside R packages and older QGIS included.
 # The digits of a modelled float do not compress: level 6 gave the same size as level 1 (97 MB at
@@ -47,8 +47,6 @@ CACHE_MB = 64
 AT_ONCE = 64
 # What a map says of itself and its files repeat.
 TAGS = ("title", PREVIEW, PSEUDO_SITES, "source", "history", "references", "license")
-# Where the first header of a file may begin; GDAL writes some 200 bytes on the layout before it.
-FIRST_HEADER = 300
 
 
 def write_cogs(
@@ -367,53 +365,9 @@ def _require_same(path: Path, digests: list[tuple[Window, int]], out_url: str) -
 
 
 def _require_layout(path: Path, out_url: str) -> None:
-    """The layout that lets a client read only what it needs: the rules of ``cog_validate``
-    (rio-cogeo), strict.
-    """
     problem = layout_problem(path)
     if problem:
         raise IcemapError(
             f"{out_url} was not written: it would not be a Cloud Optimized GeoTIFF, {problem}."
             " Check that GDAL is 3.1 or newer."
         )
-
-
-def layout_problem(path: Path | str) -> str | None:
-    """What keeps a GeoTIFF from being cloud optimized; None where nothing does.
-
-    All headers come first, that of the full resolution before the overviews'; then the cells, the
-    smallest overview first; everything in tiles.
-    """
-    import rasterio
-
-    with rasterio.open(path) as file:
-        levels = [None, *range(len(file.overviews(1)))]
-        large = max(file.shape) > BLOCK
-        headers = [
-            int(file.get_tag_item("IFD_OFFSET", "TIFF", bidx=1, ovr=level)) for level in levels
-        ]
-        structure = file.get_tag_item("GDAL_STRUCTURAL_METADATA", "TIFF") or ""
-    if large and len(levels) == 1:
-        return "there are no overviews inside it"
-    if "KNOWN_INCOMPATIBLE_EDITION=YES" in structure:
-        return "it was changed after it was made"
-    if headers != sorted(headers) or headers[0] > FIRST_HEADER:
-        return "its headers are not at its start"
-    cells = []
-    for level in levels:
-        with rasterio.open(path, **({} if level is None else {"overview_level": level})) as file:
-            if max(file.shape) > BLOCK and not file.block_shapes[0][1] < file.width:
-                return "its cells are not stored in tiles"
-            cells += _first_tile(file)
-    if cells != sorted(cells, reverse=True) or (cells and min(cells) < headers[-1]):
-        return "its smaller overviews do not come before the larger"
-    return None
-
-
-def _first_tile(file: DatasetReader) -> list[int]:
-    """Where the cells of a level begin in the file; [] where no tile has cells."""
-    for (row, column), _ in file.block_windows(1):
-        offset = file.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1)
-        if offset is not None and int(offset) > 0:
-            return [int(offset)]
-    return []

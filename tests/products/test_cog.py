@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 
 import numpy as np
@@ -16,7 +15,7 @@ from icemap.grid import Grid
 from icemap.gridded import create_gridded
 from icemap.mapping.map_schema import map_variables, open_map
 from icemap.products import cog
-from icemap.products.cog import layout_problem, write_cog, write_cogs
+from icemap.products.cog import write_cog, write_cogs
 from icemap.zarr_groups import write_chunk
 
 GRID = Grid(-180, 40, 180, 90, 0.25)
@@ -68,86 +67,6 @@ def test_names_are_the_published_ones(written):
 def test_is_a_valid_cog(written, file):
     valid, errors, warnings = cog_validate(written[file], strict=True)
     assert (valid, errors, warnings) == (True, [], [])
-
-
-def _plain(path, **profile) -> None:
-    values = np.random.default_rng(1).random((700, 1300), dtype="float32")
-    place = {"crs": "EPSG:4326", "transform": GRID.transform}
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=700,
-        width=1300,
-        count=1,
-        dtype="float32",
-        **place,
-        **profile,
-    ) as file:
-        file.write(values, 1)
-
-
-def _striped(path) -> None:
-    _plain(path, tiled=False)
-
-
-def _without_overviews(path) -> None:
-    _plain(path, tiled=True, blockxsize=512, blockysize=512)
-
-
-def _overviews_behind(path) -> None:
-    _without_overviews(path)
-    with rasterio.open(path, "r+") as file:
-        file.build_overviews([2, 4])
-
-
-def _in_strips(path) -> None:
-    plain = path.with_suffix(".plain.tif")
-    _striped(plain)
-    with rasterio.open(plain, "r+") as file:
-        file.build_overviews([2, 4])
-    rasterio.shutil.copy(plain, path, driver="GTiff", COPY_SRC_OVERVIEWS="YES", TILED="NO")
-
-
-def _changed_afterwards(path) -> None:
-    _without_overviews(path.with_suffix(".plain.tif"))
-    cog._to_cog(path.with_suffix(".plain.tif"), path)
-    with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
-        file.update_tags(note="too long for the place that its header has")
-
-
-def _small(path) -> None:
-    with rasterio.open(
-        path,
-        "w",
-        driver="COG",
-        height=300,
-        width=300,
-        count=1,
-        dtype="float32",
-        crs="EPSG:4326",
-        transform=GRID.transform,
-    ) as file:
-        file.write(np.ones((300, 300), "float32"), 1)
-
-
-@pytest.mark.parametrize(
-    ("make", "problem"),
-    [
-        (_striped, "no overviews"),
-        (_without_overviews, "no overviews"),
-        (_overviews_behind, "headers are not at its start|smaller overviews do not come before"),
-        (_in_strips, "not stored in tiles"),
-        (_changed_afterwards, "changed after it was made"),
-        (_small, None),
-    ],
-)
-def test_what_is_no_cog_is_known_as_by_rio_cogeo(tmp_path, make, problem):
-    path = tmp_path / "made.tif"
-    make(path)
-    found = layout_problem(path)
-    assert (found is None) == cog_validate(str(path), strict=True, quiet=True)[0]
-    assert found is None if problem is None else re.search(problem, found)
 
 
 def test_a_copy_that_is_no_cog_is_refused_and_the_earlier_file_stays(
