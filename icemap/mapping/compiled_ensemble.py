@@ -36,7 +36,8 @@ from icemap.mapping.kernels.svr import (
     predict_svrs,
     single_precision_error,
 )
-from icemap.mapping.kernels.trees import PACKETS, Conditions, Trees, sum_trees
+from icemap.mapping.kernels.tree_tables import Conditions, Trees
+from icemap.mapping.kernels.trees import PACKETS, sum_trees
 
 #: Pixels predicted at once; the kernels take whole packets.
 BATCH = 2 * PACKETS * PIXELS

@@ -45,7 +45,7 @@ from icemap.mapping.kernels.coder import compile_coding
 from icemap.mapping.kernels.gam import GAMs
 from icemap.mapping.kernels.svr import SVRs
 from icemap.mapping.kernels.svr import require_sound as require_sound_svrs
-from icemap.mapping.kernels.trees import Conditions, Trees, require_sound
+from icemap.mapping.kernels.tree_tables import Conditions, Trees, require_sound
 from icemap.store import exists, filesystem, join, local_copy, storage_errors, write_bytes
 
 FORMAT = 7

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from icemap.ensemble.quantile_forest import QuantileForest
 from icemap.mapping.kernels.compilable import CannotCompileError
-from icemap.mapping.kernels.trees import MAX_LEAVES, Conditions, Trees, require_sound
+from icemap.mapping.kernels.tree_tables import MAX_LEAVES, Conditions, Trees, require_sound
 
 
 @dataclass

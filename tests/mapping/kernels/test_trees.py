@@ -19,11 +19,8 @@ from icemap.mapping.kernels.forests import (
     leaf_trees,
     lightgbm_trees,
 )
-from icemap.mapping.kernels.trees import (
-    Conditions,
-    _most,
-    sum_trees,
-)
+from icemap.mapping.kernels.tree_tables import Conditions
+from icemap.mapping.kernels.trees import _most, sum_trees
 
 QUIET = {"verbosity": -1, "n_jobs": 1, "max_bin": 255, "min_data_in_bin": 1}
 
