@@ -82,31 +82,27 @@ class Derivation(Section):
                 f"'{self.how}' is made of {' or '.join(map(str, wanted))} entries, but 'of' names"
                 f" {len(self.of)}"
             )
-        single, ice = len(self.of) == 1, self.how == DEGLACIATION
-        sought = bool(self.codes) or self.at_least is not None or self.at_most is not None
-        for key, given, needed in (
-            (
-                "radius",
-                self.radius is not None,
-                self.how in (*NEIGHBOURHOOD, WETNESS, "distance_to"),
-            ),
-            ("ages", bool(self.ages), ice),
-            (
-                "at_least" if ice else "codes, at_least or at_most",
-                self.at_least is not None if ice else sought,
-                ice or self.how == "distance_to",
-            ),
-            (
-                ("codes or at_most", bool(self.codes) or self.at_most is not None, False)
-                if ice
-                else ("", False, False)
-            ),
-            (
-                "along",
-                self.along is not None,
-                single and (self.how in MONTHLY or (ice and len(self.ages) > 1)),
-            ),
-        ):
+        # Each key, whether it is given, and whether the derivation needs it.
+        single, any_codes = len(self.of) == 1, bool(self.codes)
+        above, below = self.at_least is not None, self.at_most is not None
+        around = self.how in (*NEIGHBOURHOOD, WETNESS, "distance_to")
+        keys = [("radius", self.radius is not None, around)]
+        if self.how == DEGLACIATION:
+            keys += [
+                ("ages", bool(self.ages), True),
+                ("at_least", above, True),
+                ("codes or at_most", any_codes or below, False),
+            ]
+            in_one = len(self.ages) > 1
+        else:
+            sought = any_codes or above or below
+            keys += [
+                ("ages", bool(self.ages), False),
+                ("codes, at_least or at_most", sought, self.how == "distance_to"),
+            ]
+            in_one = self.how in MONTHLY
+        keys.append(("along", self.along is not None, single and in_one))
+        for key, given, needed in keys:
             if given != needed:
                 raise ValueError(
                     f"'{self.how}' of {len(self.of)} {'needs' if needed else 'takes no'} {key}"
