@@ -32,6 +32,21 @@ def unit_vectors(longitude: ArrayLike, latitude: ArrayLike) -> NDArray[np.float6
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
+def chord_km(
+    longitude: ArrayLike, latitude: ArrayLike, other_longitude: ArrayLike, other_latitude: ArrayLike
+) -> NDArray[np.float64]:
+    """Distance in km between places (degrees) that are near each other.
+
+    Examples
+    --------
+    >>> chord_km(0.0, 60.0, [0.0, 1.0], 60.0).round(1).tolist()
+    [0.0, 55.6]
+    """
+    there = unit_vectors(*np.broadcast_arrays(other_longitude, other_latitude))
+    here = unit_vectors(*np.broadcast_arrays(longitude, latitude))
+    return np.asarray(EARTH_RADIUS_KM * np.linalg.norm(here - there, axis=-1))
+
+
 def arc_km(chord: ArrayLike) -> NDArray[np.float64]:
     """Great-circle distance in km from the chord between two unit vectors.
 

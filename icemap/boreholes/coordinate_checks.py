@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from icemap.boreholes.coordinates import REGION, REGION_MARGIN
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
-from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
+from icemap.sphere import EARTH_RADIUS_KM, chord_km, unit_vectors
 
 # The chance below which decimals do not stay under .60 by themselves, and how many distinct ones
 # there must be: places rounded to halves of a degree have two.
@@ -181,9 +181,7 @@ def _among(
         return np.asarray(inside)
     lon, lat = (values, other) if turned else (other, values)
     places = (turned_values, turned_other) if turned else (turned_other, turned_values)
-    km = EARTH_RADIUS_KM * np.linalg.norm(
-        unit_vectors(*places)[:, None, :] - unit_vectors(lon, lat)[None, :, :], axis=2
-    )
+    km = chord_km(places[0][:, None], places[1][:, None], lon, lat)
     return np.asarray(km.min(axis=1) < NEAR)
 
 

@@ -29,7 +29,7 @@ from icemap.boreholes.limits import (
 )
 from icemap.boreholes.summary_rows import summary_word, sums_up
 from icemap.boreholes.text import name_key, words
-from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
+from icemap.sphere import EARTH_RADIUS_KM, chord_km, unit_vectors
 
 SAME = "duplicate: the same site of the same source was read before"
 DIFFERENT = f"{SAME}, with another value"
@@ -257,13 +257,7 @@ def check_same_id(sites: pd.DataFrame) -> pd.Series:
     place = sites[["lon", "lat"]]
     rounded = pd.concat([key, place.clip(-1e12, 1e12).round(2)], axis=1)
     first = place.groupby(key.to_numpy()).transform("first")
-    apart = (
-        np.linalg.norm(
-            unit_vectors(place["lon"], place["lat"]) - unit_vectors(first["lon"], first["lat"]),
-            axis=1,
-        )
-        * EARTH_RADIUS_KM
-    )
+    apart = chord_km(place["lon"], place["lat"], first["lon"], first["lat"])
     near = ~(apart > ONE_PLACE_KM)
     again = rounded.duplicated() | (key.duplicated() & near)
     groups = [rounded[name].to_numpy() for name in rounded]

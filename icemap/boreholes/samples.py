@@ -13,7 +13,7 @@ from icemap.boreholes.pseudo import is_pseudo
 from icemap.boreholes.sample_weights import declustering_weights, site_errors, spread_in_cells
 from icemap.errors import IcemapError
 from icemap.grid import Grid
-from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
+from icemap.sphere import chord_km, unit_vectors
 from icemap.store import storage_errors
 
 if TYPE_CHECKING:
@@ -255,12 +255,8 @@ def _fill(
     neighbours[inside] = _read_cells(cube, unique[:, 0], unique[:, 1], names)[where.ravel()]
 
     lon, lat = grid.longitudes, grid.latitudes
-    here = unit_vectors(lon[cells[:, 1]], lat[cells[:, 0]])[:, None, :]
     near = np.where(inside[..., None], near, cells[:, None, :])
-    there = unit_vectors(lon[near[..., 1].ravel()], lat[near[..., 0].ravel()]).reshape(
-        *near.shape[:2], 3
-    )
-    km = EARTH_RADIUS_KM * np.linalg.norm(here - there, axis=2)
+    km = chord_km(lon[cells[:, 1:]], lat[cells[:, :1]], lon[near[..., 1]], lat[near[..., 0]])
     # For each cell and predictor the nearest neighbour with data; infinity where there is none.
     distance = np.where(np.isnan(neighbours), np.inf, km[:, :, None])
     nearest = distance.argmin(axis=1)

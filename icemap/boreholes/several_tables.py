@@ -12,7 +12,7 @@ from icemap.boreholes import quality
 from icemap.boreholes.limits import DUPLICATE_KM, ONE_PLACE_KM
 from icemap.boreholes.records import empty_flags, make_flags
 from icemap.boreholes.text import name_key
-from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
+from icemap.sphere import chord_km
 from icemap.store import file_name
 
 # Points have no length, m.
@@ -80,10 +80,13 @@ def join_tables(layers: pd.DataFrame) -> tuple[Numbers, pd.DataFrame, str]:
 
 def _at_one_place(holes: pd.DataFrame, first: int, other: int) -> bool:
     """Whether two holes are as near as their decimals allow to say."""
-    places = unit_vectors(holes["lon"][[first, other]], holes["lat"][[first, other]])
     rounded = float(holes["position_km"][[first, other]].fillna(0.0).sum())
-    apart = float(np.linalg.norm(places[0] - places[1])) * EARTH_RADIUS_KM
-    return apart <= min(DUPLICATE_KM + rounded, ONE_PLACE_KM)
+    return _apart_km(holes, first, other) <= min(DUPLICATE_KM + rounded, ONE_PLACE_KM)
+
+
+def _apart_km(holes: pd.DataFrame, first: int, other: int) -> float:
+    lon, lat = holes["lon"], holes["lat"]
+    return float(chord_km(lon[first], lat[first], lon[other], lat[other]))
 
 
 def _share_depths(layers: pd.DataFrame, one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
@@ -146,8 +149,7 @@ def told_copied(sites: pd.DataFrame, layers: pd.DataFrame) -> str:
         return ""
     other = int(again.index[0])
     first = int(logs.index[(logs == again.iloc[0]).to_numpy(bool)][0])
-    places = unit_vectors(sites["lon"][[first, other]], sites["lat"][[first, other]])
-    apart = float(np.linalg.norm(places[0] - places[1])) * EARTH_RADIUS_KM
+    apart = _apart_km(sites, first, other)
     its, own = (
         f"'{row['site']}' ({file_name(str(row['file']))}, line {row['line']})"
         for row in (sites.loc[other], sites.loc[first])

@@ -22,7 +22,7 @@ from icemap.config import Config
 from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.regions import region_of
-from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
+from icemap.sphere import chord_km
 from icemap.store import file_name
 
 KM_PER_DEGREE = 111.2
@@ -203,13 +203,7 @@ def _boreholes(layers: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     named = pd.factorize(pd.MultiIndex.from_frame(layers[["site", "source"]]))[0]
     placed = layers[["lon", "lat"]].notna().all(axis=1).to_numpy()
     first = layers[["lon", "lat"]].groupby(named).transform("first")
-    apart = (
-        np.linalg.norm(
-            unit_vectors(layers["lon"], layers["lat"]) - unit_vectors(first["lon"], first["lat"]),
-            axis=1,
-        )
-        * EARTH_RADIUS_KM
-    )
+    apart = chord_km(layers["lon"], layers["lat"], first["lon"], first["lat"])
     elsewhere = placed & (apart > ONE_PLACE_KM)
     if not elsewhere.any():
         return named, elsewhere

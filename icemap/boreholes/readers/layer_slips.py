@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from icemap.boreholes.limits import ONE_PLACE_KM
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
-from icemap.sphere import EARTH_RADIUS_KM, unit_vectors
+from icemap.sphere import chord_km
 
 # Depths that are the same, m.
 SAME = 1e-6
@@ -83,8 +83,7 @@ def _touching(hole: pd.DataFrame, row: pd.Series) -> int:
 
 def _is_other(hole: pd.Series, row: pd.Series) -> bool:
     """Whether two rows differ by their names, or by places of which one is another borehole's."""
-    places = unit_vectors(*(np.array([hole[name], row[name]]) for name in ("lon", "lat")))
-    apart = float(np.linalg.norm(places[0] - places[1])) * EARTH_RADIUS_KM
+    apart = chord_km(hole["lon"], hole["lat"], row["lon"], row["lat"])
     return bool(hole["site"] != row["site"] or apart > ONE_PLACE_KM)
 
 

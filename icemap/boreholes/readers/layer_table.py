@@ -285,18 +285,14 @@ def _places(
     if source.crs:
         lon, lat = projected(table, headers, (east.unit, north.unit), source.crs, problems)
         require_one_place(table, headers, lon, lat, source.crs)
-        places: dict[str, object] = {"lon": lon, "lat": lat}
-        return places | _rounding(table, headers) if in_degrees(source.crs) else places
+        rounded = {"position_km": rounding_km(table, headers)} if in_degrees(source.crs) else {}
+        return {"lon": lon, "lat": lat, **rounded}
     lon = degrees(table, east.header, east.unit, "longitude", problems, flags)
     lat = degrees(table, north.header, north.unit, "latitude", problems, flags)
     lon = checked_degrees(table, headers, lon, lat, flags)
     require_one_sign_by_name(table, east.header, sites, lon, lat)
     require_not_counted_up(table, {east.header: lon, north.header: lat}, sites)
-    return {"lon": lon, "lat": lat} | _rounding(table, headers)
-
-
-def _rounding(table: Table, headers: tuple[str, str]) -> dict[str, object]:
-    return {"position_km": rounding_km(table, headers)}
+    return {"lon": lon, "lat": lat, "position_km": rounding_km(table, headers)}
 
 
 def _say_assumed_densities(
