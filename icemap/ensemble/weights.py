@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from icemap.ensemble.checks import require_rows
+from icemap.ensemble.checks import check_weights, require_rows
 
 Array = NDArray[np.float64]
 
@@ -29,24 +29,6 @@ def _check_likelihood(likelihood: ArrayLike, log: bool) -> Array:
     if not log:
         values = np.log(np.maximum(values, np.finfo(np.float64).tiny))
     return np.maximum(values, -1e300)
-
-
-def _check_weights(sample_weight: ArrayLike | None, n: int) -> Array:
-    if sample_weight is None:
-        return np.ones(n)
-    require_rows(sample_weight=sample_weight)
-    weights = np.asarray(sample_weight, dtype=np.float64)
-    if weights.shape != (n,):
-        raise ValueError(
-            f"sample_weight has shape {weights.shape}, but there are {n} rows; give one weight per"
-            " row."
-        )
-    if not np.all(np.isfinite(weights)) or np.any(weights < 0) or not weights.sum() > 0:
-        raise ValueError(
-            "sample_weight must hold finite numbers >= 0, not all zero; drop rows instead of giving"
-            " them negative weights."
-        )
-    return weights
 
 
 def responsibilities(log_likelihood: Array, weights: Array) -> tuple[Array, Array]:
@@ -122,7 +104,8 @@ def em_weights(
     """
     logs = _check_likelihood(likelihood, log)
     n, members = logs.shape
-    rows = _check_weights(sample_weight, n)
+    require_rows(sample_weight=sample_weight)
+    rows = check_weights(sample_weight, n)
     if not prior_strength >= 0:
         raise ValueError(
             f"prior_strength is {prior_strength}; it must be a number >= 0 (0: plain EM, inf: the"
