@@ -53,7 +53,6 @@ def write_cogs(
     map_url: str,
     products_url: str,
     target: TargetConfig,
-    progress: Callable[[str], None] | None = None,
     cells: int | None = None,
 ) -> list[str]:
     """Write the published GeoTIFFs of a finished map.
@@ -64,8 +63,6 @@ def write_cogs(
         The map and the folder or prefix for its products.
     target : TargetConfig
         What the map is about; it names the variables and the files.
-    progress : callable, optional
-        Called with the URL of each file as soon as it is in place.
     cells : int, optional
         How many cells were mapped; a variable with another number of values has lost some.
 
@@ -86,8 +83,6 @@ def write_cogs(
         url = join(products_url, file)
         write_cog(map_url, variable, url, cells)
         written.append(url)
-        if progress is not None:
-            progress(url)
     return written
 
 

@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 
 # Closest that a level comes to 0 and 1.
 EDGE = 1e-6
+# Of the interval.
+COVERAGE = 0.95
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,27 +58,23 @@ class ConfidentLevels:
     reached: float
 
 
-def least_samples(level: float, coverage: float = 0.95) -> int:
+def least_samples(level: float) -> int:
     """Independent samples without which no interval inside of what they span has the confidence.
 
     Parameters
     ----------
     level : float
         The confidence, 0 to 1.
-    coverage : float
-        Of the interval, 0 to 1.
 
     Examples
     --------
     >>> least_samples(0.9)
     45
     """
-    return int(np.ceil(np.log1p(-level) / np.log(coverage)))
+    return int(np.ceil(np.log1p(-level) / np.log(COVERAGE)))
 
 
-def confident_levels(
-    pit: Array, believed: Array, confidence: Confidence, coverage: float = 0.95
-) -> ConfidentLevels:
+def confident_levels(pit: Array, believed: Array, confidence: Confidence) -> ConfidentLevels:
     """The narrowest levels at which the real rows alone tell of the coverage with confidence.
 
     The pairs that are looked at are those of a conformal interval with ever more coverage. How
@@ -91,8 +89,6 @@ def confident_levels(
     believed : ndarray
         Rows that are put to them where the levels are looked for.
     confidence : Confidence
-    coverage : float
-        Of the interval, 0 to 1.
 
     Examples
     --------
@@ -108,15 +104,15 @@ def confident_levels(
     rows = ConformalPIT().fit(np.concatenate([pit, believed]))
     draws = BlockDraws.of(confidence.blocks, confidence.seed)
     count = len(pit) + len(believed) + 1
-    best = ConfidentLevels(rows.levels(coverage), 0.0)
-    for outside in range(int((1 - coverage) / 2 * count), 0, -1):
+    best = ConfidentLevels(rows.levels(COVERAGE), 0.0)
+    for outside in range(int((1 - COVERAGE) / 2 * count), 0, -1):
         low, high = rows.levels(1 - 2 * outside / count)
         # One of the two ends is a row of its own.
         inside = (pit > low) & (pit <= high)
-        reached = float(stats.beta.sf(coverage, inside.sum(), (~inside).sum() + 1))
+        reached = float(stats.beta.sf(COVERAGE, inside.sum(), (~inside).sum() + 1))
         if len(draws.size):
             shares = draws.times @ np.bincount(draws.block, inside.astype(float)) / draws.size
-            reached = min(reached, float((shares >= coverage).mean()))
+            reached = min(reached, float((shares >= COVERAGE).mean()))
         if reached > best.reached:
             best = ConfidentLevels((low, high), reached)
         if reached >= confidence.level:
