@@ -244,27 +244,27 @@ def folds(ensemble, labels, with_bedrock):
 
 
 @pytest.fixture(scope="module")
-def beside_bedrock(ensemble, folds, with_bedrock):
+def trained_with_bedrock(ensemble, folds, with_bedrock):
     return [verify_fold(ensemble, with_bedrock, folds, fold, importance=True) for fold in range(3)]
 
 
-def test_pseudo_sites_are_trained_on_and_never_scored(beside_bedrock, records):
-    found = beside_bedrock
+def test_pseudo_sites_are_trained_on_and_never_scored(trained_with_bedrock, records):
+    found = trained_with_bedrock
     part = gather(found, np.arange(150))
     assert part["rows"].tolist() == list(range(150))
     assert [one["permuted"]["n"] for one in found] == [one["permuted"]["n"] for one in records]
     assert found[0]["models"][MODEL]["mean"] != records[0]["models"][MODEL]["mean"]
 
 
-def test_climatology_is_that_of_the_boreholes(beside_bedrock, records):
+def test_climatology_is_that_of_the_boreholes(trained_with_bedrock, records):
     """A reference that bedrock had made worse would flatter the map."""
-    found = beside_bedrock[0]["models"]["climatology"]
+    found = trained_with_bedrock[0]["models"]["climatology"]
     np.testing.assert_allclose(found["crps"], records[0]["models"]["climatology"]["crps"])
 
 
-def test_left_out_pseudo_sites_tell_nothing(ensemble, folds, with_bedrock, beside_bedrock):
+def test_left_out_pseudo_sites_tell_nothing(ensemble, folds, with_bedrock, trained_with_bedrock):
     left_out = with_bedrock["pseudo"] & (folds == 1)
     assert left_out.any()
     changed = with_bedrock.assign(value=with_bedrock["value"].mask(left_out, 90.0))
     again = verify_fold(ensemble, changed, folds, 1)
-    assert beside_bedrock[1]["models"][MODEL]["mean"] == again["models"][MODEL]["mean"]
+    assert trained_with_bedrock[1]["models"][MODEL]["mean"] == again["models"][MODEL]["mean"]
