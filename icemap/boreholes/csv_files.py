@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.boreholes.pangaea import parameter_notes, split_description, with_event_places
 from icemap.boreholes.table_units import split_header
 from icemap.boreholes.text import is_numeric
 from icemap.boreholes.text_files import require_text
@@ -33,8 +34,8 @@ STRANGE = re.compile(r"[^\x00-\x7f]{4,}")
 def read_csv(
     url: str, content: bytes, text_columns: Collection[str]
 ) -> tuple[pd.DataFrame, NDArray[np.int64], tuple[str, ...]]:
-    """The rows of a CSV that are not blank, the line each of them came from, and the comments above
-    the header.
+    """The rows of a CSV that are not blank, the line each of them came from, and what is said of
+    its columns above the header. Below a description of PANGAEA they get the places of its events.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def read_csv(
     if "\0" in whole:
         raise IcemapError(f"{url} holds zero bytes and is no CSV: save it again as CSV in UTF-8.")
     _require_known_letters(url, content, whole)
-    text = _below_description(whole)
+    description, text = split_description(_below_separator_line(whole))
     comments, text = _below_comments(text)
     if not text.strip():
         raise IcemapError(f"{url} is empty: check the file.")
@@ -89,7 +90,8 @@ def read_csv(
     blank = frame.isna().all(axis=1).to_numpy()
     if blank.any():
         frame, lines = frame[~blank].reset_index(drop=True), lines[~blank]
-    return frame, lines, comments
+    comments += parameter_notes(description, header)
+    return with_event_places(frame, description), lines, comments
 
 
 def _require_known_letters(url: str, content: bytes, text: str) -> None:
@@ -106,12 +108,10 @@ def _require_known_letters(url: str, content: bytes, text: str) -> None:
         )
 
 
-def _below_description(text: str) -> str:
-    """The table without what is above it: a line ``sep=;``, or PANGAEA's block ``/* ... */``."""
-    if line := SEPARATOR_LINE.match(text):
-        return text[line.end() :]
-    end = text.find("\n*/") if text.startswith("/*") else -1
-    return text[text.find("\n", end + 1) + 1 :] if end >= 0 else text
+def _below_separator_line(text: str) -> str:
+    """What is below a line ``sep=;``."""
+    line = SEPARATOR_LINE.match(text)
+    return text[line.end() :] if line else text
 
 
 def _below_comments(text: str) -> tuple[tuple[str, ...], str]:

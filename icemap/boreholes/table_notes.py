@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from icemap.boreholes.table_units import NAMELESS, same_unit
+from icemap.boreholes.table_units import NAMELESS, same_unit, split_header
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
 
@@ -24,6 +24,8 @@ _DEPTHS = re.compile(r"\bdepths?\b|\bintervals?\b|\btops?\b|\bbottoms?\b|\btiefe
 _IN_TITLES = re.compile(r"[(\[]\s*\w+\s*[)\]]|\bfeet\b|\bin ft\b|\bdepths? \w+$")
 _THAW = re.compile(r"\bthaw|active layer|\balt\b|permafrost table|frost table|\bsnow|\bwater depth")
 _OF_THAW = ("permafrost_table", "value")
+# What is said of one of them goes for all.
+_OF_DEPTH = ("top", "base", "depth")
 _ORIGIN = (
     r"depths?\b.*(?:below|from|relative to|above) (?:the )?(?:permafrost table|top of (?:the )?"
     r"(?:permafrost|casing)|active layer|frost table|casing|sea level|water|snow|(?:lake )?ice\b)"
@@ -92,13 +94,21 @@ def require_noted_units(table: Table, headers: dict[str, str], units: dict[str, 
         plain = text.lower().replace("_", " ")
         _require_lengths(table, headers, units, text, plain)
         for name, pattern, meaning in _CONTRARY:
-            said = re.search(pattern, plain) if name in headers else None
+            meant = name in headers and not _is_of_another(table, text, headers, name)
+            said = re.search(pattern, plain) if meant else None
             if said is not None:
                 raise IcemapError(
                     f"{table.file}: '{text[:80]}' says '{said[0]}', and the column"
                     f" '{headers[name]}' is read as {meaning}: convert the column, or remove the"
                     " sentence if it is about something else."
                 )
+
+
+def _is_of_another(table: Table, text: str, headers: dict[str, str], name: str) -> bool:
+    """Whether a text stands behind the name of another column, and no depth is spoken of."""
+    about = text.partition(": ")[0]
+    columns = {split_header(str(header))[0] for header in table.frame.columns}
+    return name not in _OF_DEPTH and about in columns - {split_header(headers[name])[0]}
 
 
 def _require_lengths(
