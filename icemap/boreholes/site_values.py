@@ -49,11 +49,12 @@ from icemap.boreholes.table_units import (
 )
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import as_names, as_text, is_numeric, line_ranges
-from icemap.boreholes.thaw_dates import early_thaw
+from icemap.boreholes.thaw_dates import early_thaw, times
 from icemap.bounds import outside_words
 from icemap.config_sections import SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.names import ICE
+from icemap.units import says_nothing
 
 # Words of targets that are of the end of the season.
 ACTIVE_LAYER = re.compile(r"(?<![a-z])alt(?![a-z])|active[ _-]?layer", re.IGNORECASE)
@@ -139,10 +140,19 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
         pd.Series(np.where(early, "thaw depth from before August", ""), dtype=object),
         unreadable,
         check_coordinates(sites),
-        check_identical(sites),
+        _repeated(table, sites, target),
     )
     sites["used"] = sites["reason"] == ""
     return sites
+
+
+def _repeated(table: Table, sites: pd.DataFrame, target: TargetConfig) -> pd.Series:
+    """Rows that are there twice. What is measured again in another year may be the same; ground ice
+    of another year is that of another report.
+    """
+    if target.name == ICE:
+        return check_identical(sites)
+    return check_identical(sites.assign(time=times(table)), also=("time",))
 
 
 def _require_unmarked(table: Table, header: str, numbers: Numbers) -> None:
@@ -201,10 +211,14 @@ def _unit(table: Table, header: str, config: SitesConfig, target: TargetConfig) 
         told, in_brackets = bracket, True
     if config.unit is None:
         if told is None:
+            where = (
+                "sites.unit and as target.unit in the config, such as cm or degC"
+                if says_nothing(target.unit)
+                else "sites.unit in the config, or in the header as"
+                f" '{split_header(header)[0]} [{target.unit}]'"
+            )
             raise IcemapError(
-                f"{table.file} does not say the unit of the column '{header}': give it as"
-                f" sites.unit in the config, or in the header as '{split_header(header)[0]}"
-                f" [{target.unit}]'."
+                f"{table.file} does not say the unit of the column '{header}': give it as {where}."
             )
         return told
     if told is None or same_unit(told, config.unit):

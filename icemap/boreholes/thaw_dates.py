@@ -16,6 +16,7 @@ from icemap.boreholes.text import as_text, words
 _THAW = re.compile(r"\bthaw|\bfrost table|auftau|протаиван|оттаиван|融化|融深")
 _OF_THE_SEASON = re.compile(r"\bmax|active|\bseason|\balt\b|сезонн|活动层")
 _DATE = re.compile(r"\b(?:date|datum|дата)\b|日期|时间")
+_TIME = re.compile(rf"{_DATE.pattern}|\b(?:years?|jahr|année|time|datetime)\b|\bгод\b|年份?")
 # Months in which ground is thawing; before them there is none that has thawed.
 THAWING = (5, 6, 7)
 WINTER = (11, 12, 1, 2, 3, 4)
@@ -61,6 +62,21 @@ def _months_of(table: Table, header: str) -> NDArray[np.float64]:
             if np.isfinite(found).any():
                 return found
     return np.full(len(table.frame), np.nan)
+
+
+def times(table: Table) -> NDArray[np.float64]:
+    """A number for each time that the columns of years and dates tell.
+
+    Examples
+    --------
+    >>> times(Table("t.csv", pd.DataFrame({"year": [2001, 2002, 2001]}), np.arange(3))).tolist()
+    [0.0, 1.0, 0.0]
+    """
+    found = [name for name in table.frame.columns if _TIME.search(words(str(name)))]
+    if not found:
+        return np.zeros(len(table.frame))
+    groups = table.frame.groupby(found, dropna=False, sort=False).ngroup()
+    return np.asarray(groups, dtype=np.float64)
 
 
 def months(column: pd.Series) -> NDArray[np.float64]:

@@ -27,6 +27,12 @@ def read(
         ("depth", "0-1 m,", "1-2 m,"),
         ("Sample depth (cm)", "50,", "150,"),
         ("from,to", "0,1", "1,3"),
+        ("Core top (m),Core bottom (m)", "0.5,1", "1,2"),
+        ("layer_top (cm),layer_bot (cm)", "0,20", "20,50"),
+        ("Depth sed [m]", "0.5", "1.5"),
+        ("Depth_from_surface_cm", "-17.8", "-27.3"),
+        ("top_of_interval,base_of_interval", "0,1", "1,2"),
+        ("Глубина отбора [м]", "0.5", "1.5"),
     ],
 )
 def test_layers_are_no_sites(tmp_path: Path, depths: str, one: str, other: str) -> None:
@@ -45,6 +51,49 @@ def test_depths_of_other_quantities_and_of_holes(tmp_path: Path) -> None:
     assert read(tmp_path, text.replace("\nA,", "\nB,", 1), MAGT).sites["used"].all()
     assert read(tmp_path, text, MAGT, id=None).sites["used"].all()
     assert read(tmp_path, text.replace("depth [m]", "hole depth [m]"), MAGT).sites["used"].all()
+
+
+def chained(names: str, step: int, start: int = 0) -> str:
+    rows = [f"A,-148,69,{40 + i},{start + step * i},{start + step * (i + 1)}" for i in range(4)]
+    return "\n".join([f"name,lon,lat,vic [%],{names}", *rows]) + "\n"
+
+
+def test_rows_that_go_on_where_the_one_above_ends_are_layers(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match=r"line 2: 'hzdepb' is where 'hzdept' of the next row"):
+        read(tmp_path, chained("hzdept,hzdepb", 20))
+
+
+def test_rows_that_do_not_go_on_at_one_place_are_none(tmp_path: Path) -> None:
+    text = chained("hzdept,hzdepb", 20)
+    apart = text
+    for row in range(4):
+        apart = apart.replace("\nA,-148,", f"\nB{row},-14{row},", 1)
+    assert read(tmp_path, apart).sites["used"].all()
+    assert read(tmp_path, chained("first_year,last_year", 1, 2001)).sites["used"].all()
+
+
+def test_depths_of_thaw_and_snow_are_of_years_and_no_layers(tmp_path: Path) -> None:
+    text = "name,lon,lat,alt [cm],snow depth [cm],year\nA,-148,69,40,30,2015\n"
+    text += "A,-148,69,45,35,2016\n"
+    assert read(tmp_path, text, ALT).sites["used"].all()
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "when", "used"),
+    [
+        (ALT, "alt [cm]", ("year", 2015, 2016), True),
+        (ALT, "alt [cm]", ("Date", "2015-08-20", "2016-08-21"), True),
+        (ALT, "alt [cm]", ("year", 2015, 2015), False),
+        (ALT, "alt [cm]", ("observer", "X", "Y"), False),
+        (None, "vic [%]", ("year", 2015, 2016), False),
+    ],
+)
+def test_what_is_the_same_in_another_year_is_no_duplicate(
+    tmp_path: Path, target: TargetConfig | None, value: str, when: tuple, used: bool
+) -> None:
+    name, first, second = when
+    text = f"name,lon,lat,{value},{name}\nA,-148,69,40,{first}\nA,-148,69,40,{second}\n"
+    assert read(tmp_path, text, target).sites["used"].tolist() == [True, used]
 
 
 def test_a_name_with_several_rows_at_one_place_is_told(tmp_path: Path) -> None:

@@ -87,6 +87,9 @@ def test_no_unit_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     ) as caught:
         read_site_values(SitesConfig(table=url, value="alt"), CM)
     assert url in str(caught.value)
+    # A header with the unit "unknown" would say nothing.
+    with pytest.raises(IcemapError, match=r"give it as sites\.unit and as target\.unit in the"):
+        read_site_values(SitesConfig(table=url, value="alt"), TargetConfig(unit="unknown"))
 
 
 @pytest.mark.parametrize(
