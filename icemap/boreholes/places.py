@@ -28,7 +28,7 @@ KM_PER_DEGREE = EARTH_RADIUS_KM * np.pi / 180
 # Spellings of units in headers; where a column counts towards the west or south its values
 # change sign.
 DEGREES = frozenset(
-    {"", "deg", "degrees", "degree", "°", "dd", "decimal degrees", "wgs84", "wgs 84", "epsg:4326"}
+    {"", "deg", "deg.", "degrees", "degree", "°", "dd", "wgs84", "wgs 84", "epsg:4326"}
 )
 EASTWARD = frozenset(
     {
@@ -102,9 +102,11 @@ def degrees(
         If its unit is not one of degrees, or it counts westward and holds negative values.
     """
     told = (unit or "").strip().lower().replace("º", "°")
+    told = re.sub(r"^dec(?:imal)?\.?[\s_]*(?=deg|°)", "", told)
+    told = re.sub(r"^degrees? (?=[nsew]$)", "deg ", told)
     known = told in DEGREES | EASTWARD | WESTWARD or told in {*ANGLES, *DEGREE_PARTS}
-    # Which of them it may be is asked where both columns are known.
-    known |= names_datum(told)
+    # Which of them it may be is asked where both columns are known; O is west or east.
+    known |= names_datum(told) or told == "o"
     if not known:
         raise IcemapError(
             f"{table.file} gives the column '{header}' in '{unit}': coordinates are read in deg,"

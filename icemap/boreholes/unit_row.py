@@ -44,8 +44,12 @@ def units_below(frame: pd.DataFrame) -> dict[str, str]:
     cells = {str(name): _BRACKETS.sub(r"\1", str(value).strip()) for name, value in first.items()}
     if len(frame) < 2 or not any(map(_tells, cells.values())):
         return {}
-    if any(pd.api.types.is_numeric_dtype(frame[name].dtype) for name in cells):
-        return {}
+    for name in cells:
+        if pd.api.types.is_numeric_dtype(frame[name].dtype):
+            # The unit 1 reads like a number.
+            if first[name] != 1:
+                return {}
+            cells[name] = _NO_UNIT
     units = {
         name: cell
         for name, cell in cells.items()

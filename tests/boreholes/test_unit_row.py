@@ -31,6 +31,14 @@ def test_layers_are_read_in_these_units(tmp_path: Path) -> None:
     assert layers["reported_vic"].tolist() == pytest.approx([0.4, 0.6])
 
 
+def test_the_unit_1_above_numbers_is_no_number(tmp_path: Path) -> None:
+    rows = ROWS.replace(",40\n", ",0.4\n").replace(",60\n", ",0.6\n")
+    url = write(tmp_path, HEADER + ",degrees_east,degrees_north,m,cm,cm,1\n" + rows)
+    assert read_layer_table(url).layers["reported_vic"].tolist() == pytest.approx([0.4, 0.6])
+    url = write(tmp_path, HEADER + ",degrees_east,degrees_north,m,cm,cm,0.4\n" + rows)
+    assert list(read_table(url).frame) == HEADER.strip().split(",")
+
+
 def test_a_header_and_a_row_that_name_two_units_are_both_named(tmp_path: Path) -> None:
     url = write(tmp_path, HEADER.replace("top", "top [m]") + ",deg,deg,m,cm,cm,%\n" + ROWS)
     with pytest.raises(IcemapError, match=r"'top \[m\]' .* row of units \(line 2\) 'cm'"):

@@ -122,8 +122,15 @@ def _table(file: str) -> Table | None:
     )
     if start is None or start + 1 >= len(rows):
         return None
-    places = _find(rows[start][1], rows[start + 1][1])
+    upper, lower = rows[start][1], rows[start + 1][1]
+    if re.search(r"\d", " ".join(lower)):
+        # A sample, and no second line of a header.
+        return None
+    places = _find(upper, lower)
     if not any(name in places for name in QUANTITIES.values()) or "sample_depth" not in places:
+        return None
+    at = places["sample_depth"]
+    if not re.search(r"\bcm\b", " ".join([*upper[at : at + 1], *lower[at : at + 1]])):
         return None
     body = [
         (

@@ -92,6 +92,9 @@ def _factors(table: Table, name: str, column: Column, problems: Problems) -> NDA
         )
         return factor
     if column.unit is None:
+        numbers = parse_numbers(table.frame[column.header])
+        if not (numbers.unreadable | np.isfinite(numbers.low)).any():
+            return np.ones(len(table.frame))
         raise IcemapError(
             f"{table.file} does not say the unit of the column '{column.header}': write it in the"
             f" header, for example '{column.header} [{CANONICAL[kind]}]', or in the config as"

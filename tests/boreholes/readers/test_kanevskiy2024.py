@@ -56,6 +56,21 @@ def test_headers_legends_and_depths_in_centimetres(tmp_path: Path) -> None:
     assert layers["line"].tolist() == [5, 6, 7, 8, 10, 11]
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        # One line, below which the samples begin, and depths in metres.
+        "Borehole,Date,Latitude,Longitude,Unit depth,Unit,Sample depth (cm),GMC,VMC,EIC,Notes\n",
+        HEAD.replace(",cm,,cm,", ",m,,m,"),
+    ],
+)
+def test_a_table_of_another_layout_with_the_same_words_is_not_read(
+    tmp_path: Path, head: str
+) -> None:
+    with pytest.raises(IcemapError, match="holds no CSV with columns GMC, VMC and EIC"):
+        READERS["kanevskiy2024"](folder(tmp_path, head=head))
+
+
 def test_blank_is_missing_and_zero_is_no_excess_ice(tmp_path: Path) -> None:
     layers = READERS["kanevskiy2024"](folder(tmp_path)).layers
     np.testing.assert_allclose(layers["excess_ice"], [np.nan, 0, 0.124, np.nan, np.nan, 0.25])

@@ -642,3 +642,27 @@ def test_ice_without_ice_is_asked_about(tmp_path: Path, word: str) -> None:
             read(write(tmp_path, f"{header}a,10,60,0,1,20,silt\na,10,60,1,2,{wrong},{word}\n"))
     for right in (f"0,{word}-free silt", "0,massive", f"95,{word}"):
         assert len(read(write(tmp_path, f"{header}a,10,60,0,1,20,a\na,10,60,1,2,{right}\n")).layers)
+
+
+def test_a_column_without_a_number_needs_no_unit(tmp_path: Path) -> None:
+    text = "site,lon,lat,top [m],base [m],vic [%],vwc\nA,-148,69,1,2,40,NA\nA,-148,69,2,3,50,\n"
+    source = {"path": write(tmp_path, text), "columns": {"volumetric_water": "vwc"}}
+    layers = read_layer_table(source["path"], LayerSource.model_validate(source)).layers
+    assert layers["volumetric_water"].isna().all()
+    assert layers["reported_vic"].tolist() == pytest.approx([0.4, 0.5])
+    write(tmp_path, text.replace("NA", "31"))
+    with pytest.raises(IcemapError, match="does not say the unit of the column 'vwc'"):
+        read_layer_table(source["path"], LayerSource.model_validate(source))
+
+
+@pytest.mark.parametrize("unit", ["dec. deg", "decimal degrees", "Decimal deg.", "dec. degrees N"])
+def test_decimal_degrees_are_degrees(tmp_path: Path, unit: str) -> None:
+    header = f"site,long (dec. deg),lat ({unit}),top [m],base [m],vic [%]"
+    layers = read(write(tmp_path, f"{header}\nA,-148.5,69.5,1,2,40\n")).layers
+    assert layers[["lon", "lat"]].iloc[0].tolist() == [-148.5, 69.5]
+
+
+def test_layers_with_a_longitude_towards_o_are_asked_about(tmp_path: Path) -> None:
+    text = "site,Longitude (O),lat,top [m],base [m],vic [%]\nA,76.5,58.4,1,2,40\n"
+    with pytest.raises(IcemapError, match=r"says O, which is west .*ouest.*Ost"):
+        read(write(tmp_path, text))
