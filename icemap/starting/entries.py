@@ -142,4 +142,6 @@ def crs_words(crs: Any) -> str:
     if code is not None:
         return f"{':'.join(code)} ({pyproj.CRS.from_authority(*code).name})"
     method = known.coordinate_operation
+    if known.name in UNNAMED_CRS and known.is_geographic:
+        return "longitudes and latitudes"
     return method.method_name if known.name in UNNAMED_CRS and method is not None else known.name

@@ -14,7 +14,7 @@ from icemap.errors import IcemapError
 from icemap.predictors.suffixes import VECTOR_SUFFIXES, XARRAY_SUFFIXES
 from icemap.store import RECORD
 
-TEXT_TABLES = (".csv", ".tsv", ".parquet", ".geoparquet", ".pq")
+TEXT_TABLES = (".csv", ".tsv", ".parquet", ".geoparquet", ".pq", ".ags", ".las")
 # Read as a table if it is one, and passed over in silence if not.
 TEXTS = (".txt", ".dat", ".tab")
 NO_DATA = (

@@ -24,18 +24,19 @@ from icemap.bounds import limits, usual_bounds
 from icemap.config_sections import LayerSource, SitesConfig, TargetConfig
 from icemap.errors import IcemapError
 from icemap.starting.folder import TEXTS
-from icemap.starting.headers import bare_header, named_columns
+from icemap.starting.headers import LAYERS, bare_header, named_columns
 from icemap.starting.words import in_words, plain_name
 
 ICE = re.compile(r"(^|_)(vic|ice|eis\w*|eisgehalt)(_|$)")
 NO_VALUE = re.compile(
     r"(^|_)(id|fid|no|nr|number|row|index|year|month|day|date|elev\w*|alt(itude)?_?m|height|dem|x|y"
-    r"|easting|northing|utm\w*|zone|depth\w*|n|count|quality|flag|code|unnamed\w*|column_\d+)(_|$)"
+    r"|easting|northing|utm\w*|zone|(?<!thaw_)(?<!frost_)(?<!alt_)depth\w*|n|count|quality|flag|code"
+    r"|method|unnamed\w*|column_\d+)(_|$)"
 )
+YEAR = re.compile(r"(?:19|20)\d\d")
 ERROR = re.compile(r"(^|_)(se|sd|std|stdev|error|err|uncertainty|sigma)(_|$)")
 # Part of the cells of a column that must be numbers.
 NUMERIC = 0.5
-LAYERS = ("top", "base")
 
 
 @dataclass(frozen=True)
@@ -140,20 +141,21 @@ def _published(place: Path) -> TableChoice | None:
 
 
 def _look_at(path: Path, found: Tables) -> None:
-    problems = []
+    problems, is_table = [], False
     for sheet in _sheets(path):
         try:
             table = read_table(str(path), sheet=sheet)
         except IcemapError as error:
             problems.append(str(error))
             continue
+        is_table = is_table or len(table.frame.columns) > len(LAYERS)
         choice = _choice(path, sheet, table)
         if isinstance(choice, str):
             problems.append(choice)
         else:
             found.choices.append(choice)
             return
-    if path.suffix.lower() not in TEXTS and problems:
+    if problems and (path.suffix.lower() not in TEXTS or is_table):
         found.unread.append((path, problems[0]))
 
 
@@ -185,8 +187,9 @@ def _choice(path: Path, sheet: str | None, table: Table) -> TableChoice | str:
     headers = [str(header) for header in table.frame.columns]
     named = named_columns(headers)
     placed = {"longitude", "latitude"} <= named.keys()
-    if set(LAYERS) <= named.keys() or (
-        {"depth", "reported_vic"} <= named.keys() and not _is_depth_of_hole(table, named)
+    measured = "depth" in named and bool(named.keys() & QUANTITIES.keys())
+    if (set(LAYERS) <= named.keys() and not _is_upside_down(table, named)) or (
+        measured and not _is_depth_of_hole(table, named)
     ):
         return _layers(path, sheet, headers, named)
     if placed:
@@ -195,6 +198,12 @@ def _choice(path: Path, sheet: str | None, table: Table) -> TableChoice | str:
         f"no columns of longitude and latitude, or of top and base, are known in it: it has"
         f" {', '.join(headers[:20])}"
     )
+
+
+def _is_upside_down(table: Table, named: Mapping[str, str]) -> bool:
+    """Whether tops are above bases as numbers, as upper and lower limits of a value are."""
+    top, base = (parse_numbers(table.frame[named[name]]).value for name in LAYERS)
+    return bool((top > base).sum() > (top < base).sum())
 
 
 def _is_depth_of_hole(table: Table, named: Mapping[str, str]) -> bool:
@@ -277,10 +286,17 @@ def _values(
     if not values:
         return f"no column with numbers could be the target: it has {', '.join(headers[:20])}"
     ice = [header for header in values if ICE.search(bare_header(header)[0])]
-    value = (ice or values)[0]
-    said = [f"value: '{value}'" + (", by its name" if ice else ", the first column of numbers")]
+    years = [header for header in values if YEAR.fullmatch(header.strip())]
+    value = (ice or years[-1:] or values)[0]
+    how = "by its name" if ice else "the last year" if years else "the first column of numbers"
+    said = [f"value: '{value}', {how}"]
     questions = []
-    if len(values) > 1:
+    if years and not ice:
+        questions.append(
+            f"shall '{value}' alone be mapped? There are columns of {len(years)} years: their mean"
+            " has to be a column of its own, such as alt [cm]"
+        )
+    elif len(values) > 1:
         others = ", ".join(header for header in values if header != value)
         questions.append(f"is '{value}' what is mapped? There are also {others}")
     unit = bare_header(value)[1]

@@ -180,6 +180,11 @@ def _boreholes(proposal: Proposal) -> list[str]:
                 f"{QUESTION}no table of boreholes was found: name it, and its columns; for layers"
                 " of boreholes write boreholes: {layers: [{path: ...}]} in place of sites."
             ),
+            *(
+                line
+                for path, why in proposal.tables.unread
+                for line in _comment(f"{proposal.name_of(path)}: {proposal.words(why)}")
+            ),
             "sites:",
             f"  table: {NO_TABLE}",
             "  value: vic",

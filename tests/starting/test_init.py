@@ -19,6 +19,7 @@ from icemap.catalog import load_sources
 from icemap.cli import main
 from icemap.config import load_config
 from icemap.pipeline.input_check import require_inputs
+from icemap.starting.entries import crs_words
 
 WEST, SOUTH, EAST, NORTH = -152.0, 64.0, -142.0, 70.0
 ROWS, COLS = 40, 60
@@ -429,6 +430,12 @@ def test_a_crs_without_a_name_is_told_by_its_method(folder):
     write_raster(folder / "lst.tif", field(6), crs=crs, transform=here, nodata=-1)
     assert init(folder).exit_code == 0
     assert "# Sinusoidal, " in written(folder)[2]
+
+
+def test_longitudes_and_latitudes_without_a_name_are_told_as_such():
+    ellipsoid = {"grid_mapping_name": "latitude_longitude", "semi_major_axis": 6378137.0}
+    crs = pyproj.CRS.from_cf({**ellipsoid, "inverse_flattening": 298.257223563})
+    assert crs_words(crs) == "longitudes and latitudes"
 
 
 def test_a_value_without_a_unit_is_what_doctor_asks_for(folder):
