@@ -33,6 +33,10 @@ NO_VALUE = re.compile(
     r"|easting|northing|utm\w*|zone|(?<!thaw_)(?<!frost_)(?<!alt_)depth\w*|n|count|quality|flag|code"
     r"|method|unnamed\w*|column_\d+)(_|$)"
 )
+# And what those of active-layer thickness and their columns are.
+THAW = re.compile(
+    r"calm|(?<![^\W_])al[td](?![^\W_])|active.?layer|thaw|auftau|протаив|оттаив|активн|活动层|融深"
+)
 YEAR = re.compile(r"(?:19|20)\d\d")
 ERROR = re.compile(r"(^|_)(se|sd|std|stdev|error|err|uncertainty|sigma)(_|$)")
 # Part of the cells of a column that must be numbers.
@@ -374,8 +378,12 @@ def _is_numeric(table: Table, header: str) -> bool:
 
 
 def _thaw_table(paths: Iterable[Path]) -> Path | None:
+    """The first table of active-layer thickness that says so: columns of years may be of snow."""
     for path in paths:
         try:
+            headers = map(str, read_table(str(path)).frame.columns)
+            if not any(THAW.search(name.lower()) for name in (path.stem, *headers)):
+                continue
             sites = read_calm(str(path))
         except IcemapError:
             continue

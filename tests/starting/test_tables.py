@@ -98,6 +98,24 @@ def test_of_columns_of_years_the_last_is_taken_and_their_mean_asked_for(tmp_path
     assert "sites.unit and as target.unit" in best.problem
 
 
+@pytest.mark.parametrize(
+    ("name", "header", "is_thaw"),
+    [
+        ("calm_summary.csv", "Site Code,Lat,Long,2001,2002", True),
+        ("sites.csv", "Site,Lat,Long,alt [cm],year", True),
+        ("snow_depth_cm.csv", "Station,Lat,Long,2001,2002", False),
+    ],
+)
+def test_columns_of_years_are_of_thaw_where_something_says_so(
+    tmp_path: Path, name: str, header: str, is_thaw: bool
+) -> None:
+    cores = tmp_path / "cores.csv"
+    cores.write_text(layers("site", "lat", "lon", "top [m]", "base [m]", "vic [%]"))
+    other = tmp_path / name
+    other.write_text(f"{header}\nA,68.5,-148.2,45,50\nB,68.6,-148.2,45,50\n")
+    assert find_tables(tmp_path, [cores, other]).thaw == (other if is_thaw else None)
+
+
 def test_why_a_file_is_no_table_is_told_of_tables_and_logs(tmp_path: Path) -> None:
     ((path, why),) = found(tmp_path, '"GROUP","LOCA"\n"HEADING","LOCA_ID"\n', "a.ags").unread
     assert (path.name, "is AGS: save one of its groups as CSV" in why) == ("a.ags", True)

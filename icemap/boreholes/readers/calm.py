@@ -13,6 +13,7 @@ import pandas as pd
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.quality import check_coordinates
 from icemap.boreholes.records import Problems
+from icemap.boreholes.site_units import LEAST_THAW, MOST_THAW
 from icemap.boreholes.table_units import convert_units, split_header
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import as_text
@@ -37,7 +38,8 @@ def read_calm(url: str) -> pd.DataFrame:
     Raises
     ------
     IcemapError
-        If a column is missing or cells cannot be read: every one by line.
+        If a column is missing, cells cannot be read (every one by line), or the ground cannot thaw
+        to such depths.
     """
     table = read_table(url)
     names = {
@@ -49,6 +51,7 @@ def read_calm(url: str) -> pd.DataFrame:
     )
     years = [str(column) for column in table.frame.columns if _YEAR.fullmatch(str(column).strip())]
     thickness, counted, limit = _by_year(table, years) if years else _mean(table, names)
+    _require_thaw(table, thickness, years)
     name = next(
         (names[key] for key in ("point_id", "site code", "code", "site", "name") if key in names),
         None,
@@ -71,6 +74,20 @@ def read_calm(url: str) -> pd.DataFrame:
     reason[np.isnan(thickness)] = "no active-layer thickness"
     reason[np.isnan(thickness) & limit] = "only limits of the active-layer thickness"
     return sites.assign(reason=reason)
+
+
+def _require_thaw(table: Table, thickness: Any, years: list[str]) -> None:
+    """Refuse thicknesses in another unit than they are read in, such as metres in columns of years,
+    and what is none.
+    """
+    given = thickness[np.isfinite(thickness)]
+    if len(given) and not LEAST_THAW <= np.median(given) <= MOST_THAW:
+        read = f"the columns {years[0]} to {years[-1]}, which are read in cm" if years else "them"
+        raise IcemapError(
+            f"{table.file}: half of its active-layer thicknesses are about {np.median(given):g} m,"
+            f" which no ground thaws to: correct {read}, or remove 'permafrost_table' from the"
+            " config if it is another table."
+        )
 
 
 def _coordinate(table: Table, names: dict[str, str], spellings: tuple[str, ...]) -> np.ndarray:

@@ -57,3 +57,11 @@ def test_one_column_per_year(tmp_path: Path) -> None:
 def test_what_is_missing_or_wrong_is_said(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(IcemapError, match=words):
         read_calm(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("header", "values"), [("1990,1991", "0.45,0.5"), ("1990,1991", "3300,3500"), ("alt [mm]", "4")]
+)
+def test_what_no_ground_thaws_to_is_refused(tmp_path: Path, header: str, values: str) -> None:
+    with pytest.raises(IcemapError, match="half of its active-layer thicknesses are about"):
+        read_calm(write(tmp_path, f"lat,lon,{header}\n65,-148,{values}\n66,-148,{values}\n"))
