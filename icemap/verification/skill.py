@@ -133,14 +133,14 @@ def skills(part: LeftOutForecasts, blocks: NDArray[Any], seed: int) -> dict[str,
 
 def skill_sentence(skill: Skill, target: TargetConfig) -> str:
     """What the skill means for a reader of the map, in one sentence."""
-    score, what = f"{100 * skill['crpss']:.0f} %", target.long_name
+    score, what = f"{_percent(skill['crpss'])} %", target.long_name
     if skill["low"] is None or skill["high"] is None:
         return (
             f"Whether these predictors explain {what} at these sites cannot be told: the skill "
             f"against climatology is {score}, but {skill['blocks']} clusters of sites allow no "
             f"interval ({MIN_BLOCKS} are needed); take the map for climatology."
         )
-    interval = f"95 % interval {100 * skill['low']:.0f} to {100 * skill['high']:.0f} %"
+    interval = f"95 % interval {_percent(skill['low'])} to {_percent(skill['high'])} %"
     if skill["low"] > 0:
         return (
             f"These predictors explain part of {what} at these sites: the skill against climatology"
@@ -155,3 +155,8 @@ def skill_sentence(skill: Skill, target: TargetConfig) -> str:
         f"These predictors do not explain {what} at these sites: the skill against climatology is "
         f"{score} ({interval}, which holds 0), and the map is close to climatology."
     )
+
+
+def _percent(share: float) -> str:
+    """Whole percents; on which side of 0 a small share is can be read."""
+    return f"{100 * share:.0f}" if abs(share) >= 0.005 else f"{100 * share:.1g}"

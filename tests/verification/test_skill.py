@@ -60,6 +60,8 @@ def test_blocks_are_halved_until_there_are_enough_of_them():
         (-0.05, 0.2, "do not explain volumetric ice content at these sites"),
         (-0.05, 0.2, "which holds 0), and the map is close to climatology"),
         (-0.3, -0.1, "worse than climatology"),
+        (-0.0004, 0.2, "(95 % interval -0.04 to 20 %, which holds 0)"),
+        (0.002, 0.2, "(95 % interval 0.2 to 20 %)"),
     ],
 )
 def test_the_sentence_says_what_the_interval_allows(low, high, words):
