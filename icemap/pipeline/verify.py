@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from icemap.ensemble.model import IceEnsemble
     from icemap.ensemble.replicates import TrainingTable
     from icemap.json_records import CalibrationRecord, LearningCurve
+    from icemap.mapping.places import CubePlaces
+    from icemap.pipeline.left_out import LeftOut
+    from icemap.verification.applicability import Applicability
     from icemap.verification.confidence import Confidence
     from icemap.verification.learning_curve import LearnedPart
     from icemap.verification.records import LeftOutForecasts
@@ -61,96 +66,115 @@ def _words(context: Context) -> Any:
     ]
 
 
-def _make(context: Context) -> Facts:
-    """Cross-validation, calibration and area of applicability."""
-    from icemap.ensemble.predictor_weights import predictor_weights
+@dataclass(frozen=True)
+class _Task:
+    """What is verified, and how.
+
+    Attributes
+    ----------
+    ensemble : IceEnsemble
+        With the tuning of the one that is mapped; not fitted.
+    samples : DataFrame
+        All that it is trained on, pseudo-sites last, so that rows mean the same without them.
+    everything, table : TrainingTable
+        Of the samples, and of the boreholes alone.
+    blocks : (boreholes,) array
+        Spatial blocks that are resampled.
+    places : CubePlaces
+        Of the map.
+    labels : dict of str to (boreholes,) array
+        Folds by their kind.
+    competitors : list of str
+    confidence : Confidence or None
+    notes : list of str
+        What is changed or left out.
+    """
+
+    ensemble: IceEnsemble
+    samples: pd.DataFrame
+    everything: TrainingTable
+    table: TrainingTable
+    blocks: NDArray[Any]
+    places: CubePlaces
+    labels: Mapping[str, NDArray[np.int64]]
+    competitors: Sequence[str]
+    confidence: Confidence | None
+    notes: Sequence[str]
+
+    @property
+    def boreholes(self) -> pd.DataFrame:
+        return self.samples[self.everything.drilled]
+
+    @property
+    def domain(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return self.places.longitude, self.places.latitude
+
+
+def _task(context: Context) -> _Task:
     from icemap.ensemble.saved import read_manifest
     from icemap.ensemble.tuning import Tuning
     from icemap.mapping.places import choose_places
     from icemap.predictors.cube import open_cube
-    from icemap.products.pages.verification import write_verification_page
-    from icemap.verification.applicability import Applicability
-    from icemap.verification.calibration import NOT_CALIBRATED
     from icemap.verification.competitors import installed
-    from icemap.verification.cv_schemes import headline, with_pseudo_sites
-    from icemap.verification.fold_distances import fold_distances
-    from icemap.verification.record import verification_record
     from icemap.verification.skill import skill_blocks
-    from icemap.verification.summary import replicate_scores, score_lines, with_calibrated
 
     config = context.config
     ensemble, samples = prepared_ensemble(context)
     ensemble.adopt(Tuning.from_dict(read_manifest(config.folder.ensemble)["tuning"]))
     everything = ensemble.table(samples)
-    # Pseudo-sites are last, so that rows mean the same with and without them.
-    table, boreholes = everything.take(everything.drilled), samples[everything.drilled]
+    table = everything.take(everything.drilled)
     blocks, _ = skill_blocks(table.longitude, table.latitude, config.ensemble.block_degrees)
     places = choose_places(open_cube(config.folder.cube), config.verification.places, config.seed)
-    domain, published = (places.longitude, places.latitude), ensemble.followed.published
-    labels, notes = _folds(config, table, domain, published=published)
-    confidence = _confidence(config, blocks)
+    domain = (places.longitude, places.latitude)
+    labels, changed = _folds(config, table, domain, published=ensemble.followed.published)
     competitors, absent = installed(config.verification.competitors)
-    notes = [*_preview_note(config), *notes, *absent, *_shapley_note(ensemble.members)]
+    notes = [*_preview_note(config), *changed, *absent, *_shapley_note(ensemble.members)]
+    return _Task(
+        ensemble,
+        samples,
+        everything,
+        table,
+        blocks,
+        places,
+        labels,
+        competitors,
+        _confidence(config, blocks),
+        notes,
+    )
+
+
+def _make(context: Context) -> Facts:
+    """Cross-validation, calibration and area of applicability."""
+    from icemap.products.pages.verification import write_verification_page
+    from icemap.verification.cv_schemes import headline, with_pseudo_sites
+    from icemap.verification.summary import with_calibrated
+
+    config, task = context.config, _task(context)
     # Before the first fit: what is changed or left out is known by then.
-    for note in notes:
+    for note in task.notes:
         context.log(f"  {note}")
-    folds = {kind: with_pseudo_sites(everything, part) for kind, part in labels.items()}
-    found = left_out_forecasts(context, ensemble, samples, folds, competitors)
+    folds = {kind: with_pseudo_sites(task.everything, part) for kind, part in task.labels.items()}
+    found = left_out_forecasts(context, task.ensemble, task.samples, folds, task.competitors)
     first = headline(found.by_kind)
-    calibration = (
-        NOT_CALIBRATED.to_dict()
-        if published
-        else _calibration(config, found.by_kind[first], boreholes, confidence, blocks)
-    )
-    predictors = ensemble.coding_.design(everything.X)
-    applicability = Applicability.fit(
-        predictors,
-        predictor_weights(predictors, everything.y, config.seed),
-        folds[first],
-        everything.drilled,
-    )
+    calibration = _calibration(config, task, found.by_kind[first])
+    applicability = _applicability(task, folds[first], config.seed)
     by_kind = {
-        kind: with_calibrated(part, labels[kind], confidence, blocks)
+        kind: with_calibrated(part, task.labels[kind], task.confidence, task.blocks)
         for kind, part in found.by_kind.items()
     }
-    share = ensemble.tuning_.climatology
-    said = [
-        *_share_note(share, found.shares, nested=not config.quick),
-        *_confidence_note(config, calibration),
-    ]
-    notes += said
-    if pseudo_sites := len(samples) - len(boreholes):
-        notes.append(pseudo_sites_words(pseudo_sites))
-    marked = {"pseudo_sites": pseudo_sites} if pseudo_sites else {}
-    scored = verification_record(by_kind, table, applicability, config)
-    record = {
-        **scored,
-        "climatology": {"share": share, "in_folds": found.shares},
-        "calibration": calibration,
-        "replicates": replicate_scores(list(context.ledger("train").records().values())),
-        "distances": fold_distances((table.longitude, table.latitude), domain, labels),
-        "notes": [*notes, *found.notes],
-        "failed": found.failed,
-        **({"preview": config.preview} if config.quick else {}),
-        **marked,
-    }
+    record = _record(context, task, found, by_kind, calibration, applicability)
     context.settle()
     write_json(join(config.folder.ensemble, CALIBRATION), calibration)
     write_json(join(config.folder.ensemble, APPLICABILITY), applicability.to_dict())
-    for line in [
-        *score_lines(scored["table"], config.target.unit),
-        *found.notes,
-        *said,
-        scored["skill"]["sentence"],
-    ]:
-        context.log("  " + line)
     if found.learned:
-        curve = _learning_curve(config, found.learned, found.by_kind[first], blocks)
+        curve = _learning_curve(config, found.learned, found.by_kind[first], task.blocks)
         record |= {"learning_curve": curve}
         context.log("  " + curve["sentence"])
-    influence = find_influence(context, ensemble, samples, places, by_kind[first], found.permuted)
+    influence = find_influence(
+        context, task.ensemble, task.samples, task.places, by_kind[first], found.permuted
+    )
     write_json(config.folder.influence, influence)
-    support = _support(context, influence["classes"], by_kind[first], samples, blocks)
+    support = _support(context, influence["classes"], by_kind[first], task.samples, task.blocks)
     record |= support
     write_json(config.folder.verification, record)
     context.log("  " + support["sampling_support"]["sentence"])
@@ -159,10 +183,63 @@ def _make(context: Context) -> Facts:
         for name, source in context.sources.items()
     }
     write_verification_page(
-        config.folder.verification_page, record, influence, boreholes, config, units
+        config.folder.verification_page, record, influence, task.boreholes, config, units
     )
     context.log(f"  see {config.folder.verification_page}")
-    return {"samples": len(table), **marked, "skill": record["skill"]}
+    marked = {name: record[name] for name in ("pseudo_sites",) if name in record}
+    return {"samples": len(task.table), **marked, "skill": record["skill"]}
+
+
+def _applicability(task: _Task, folds: NDArray[np.int64], seed: int) -> Applicability:
+    from icemap.ensemble.predictor_weights import predictor_weights
+    from icemap.verification.applicability import Applicability
+
+    predictors, target = task.ensemble.coding_.design(task.everything.X), task.everything.y
+    weights = predictor_weights(predictors, target, seed)
+    return Applicability.fit(predictors, weights, folds, task.everything.drilled)
+
+
+def _record(
+    context: Context,
+    task: _Task,
+    found: LeftOut,
+    by_kind: Mapping[str, LeftOutForecasts],
+    calibration: CalibrationRecord,
+    applicability: Applicability,
+) -> dict[str, Any]:
+    """What `verification.json` says of the scores; they are told."""
+    from icemap.verification.fold_distances import fold_distances
+    from icemap.verification.record import verification_record
+    from icemap.verification.summary import replicate_scores, score_lines
+
+    config, share = context.config, task.ensemble.tuning_.climatology
+    said = [
+        *_share_note(share, found.shares, nested=not config.quick),
+        *_confidence_note(config, calibration),
+    ]
+    pseudo_sites = len(task.samples) - len(task.table)
+    marked = [pseudo_sites_words(pseudo_sites)] if pseudo_sites else []
+    scored = verification_record(by_kind, task.table, applicability, config)
+    for line in [
+        *score_lines(scored["table"], config.target.unit),
+        *found.notes,
+        *said,
+        scored["skill"]["sentence"],
+    ]:
+        context.log("  " + line)
+    return {
+        **scored,
+        "climatology": {"share": share, "in_folds": found.shares},
+        "calibration": calibration,
+        "replicates": replicate_scores(list(context.ledger("train").records().values())),
+        "distances": fold_distances(
+            (task.table.longitude, task.table.latitude), task.domain, task.labels
+        ),
+        "notes": [*task.notes, *said, *marked, *found.notes],
+        "failed": found.failed,
+        **({"preview": config.preview} if config.quick else {}),
+        **({"pseudo_sites": pseudo_sites} if pseudo_sites else {}),
+    }
 
 
 def _folds(
@@ -187,23 +264,19 @@ def _folds(
         ) from error
 
 
-def _calibration(
-    config: Config,
-    part: LeftOutForecasts,
-    boreholes: pd.DataFrame,
-    confidence: Confidence | None,
-    blocks: NDArray[Any],
-) -> CalibrationRecord:
-    """The calibration by the headline folds."""
-    from icemap.verification.calibration import Calibration
+def _calibration(config: Config, task: _Task, part: LeftOutForecasts) -> CalibrationRecord:
+    """The calibration by the headline folds; the published recipe has none."""
+    from icemap.verification.calibration import NOT_CALIBRATED, Calibration
     from icemap.verification.cross_validation import MODEL
 
+    if task.ensemble.followed.published:
+        return NOT_CALIBRATED.to_dict()
     fitted = Calibration.fit(
         part["models"][MODEL]["pit"],
         part["dissimilarity"],
-        _nugget(config, boreholes),
-        None if confidence is None else confidence.of(part["rows"]),
-        blocks[part["rows"]],
+        _nugget(config, task.boreholes),
+        None if task.confidence is None else task.confidence.of(part["rows"]),
+        task.blocks[part["rows"]],
     )
     return fitted.to_dict()
 
