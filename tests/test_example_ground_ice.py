@@ -72,7 +72,7 @@ def test_the_samples_are_joined_to_real_grids(
 def test_a_table_of_real_layers_goes_to_the_report_in_one_command(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """160 boreholes as published, on 10': some five minutes."""
+    """160 boreholes as published, on 10': a minute or two."""
     monkeypatch.setenv("ICEMAP_DATA", str(REAL))
     content = yaml.safe_load(config.read_text())
     changes = {
