@@ -8,6 +8,9 @@ from contextlib import suppress
 
 from icemap.store import local_path
 
+# Where a bucket fails: asked again so often, after seconds that double.
+PATIENCE = {"GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "0.5"}
+
 
 def gdal_path(url: str) -> str:
     if url.startswith("s3://"):
@@ -38,12 +41,11 @@ def gdal_environment(url: str = "") -> dict[str, str]:
     # GRIB files stay as they are written: GDAL would turn kelvin to Celsius, and move grids that
     # begin half a cell east of Greenwich by half a cell.
     grib = {"GRIB_NORMALIZE_UNITS": "NO", "GRIB_ADJUST_LONGITUDE_RANGE": "NO"}
-    patience = {"GDAL_HTTP_MAX_RETRY": "4", "GDAL_HTTP_RETRY_DELAY": "0.5"}
     # A virtual raster may hold Python code of its own, which nobody's environment shall let run.
     settings = {
         "GDAL_DISABLE_READDIR_ON_OPEN": _listing(url),
         "GDAL_VRT_ENABLE_PYTHON": "NO",
-        **patience,
+        **PATIENCE,
         **grib,
     }
     if "AWS_CA_BUNDLE" in os.environ:
