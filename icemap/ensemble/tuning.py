@@ -112,24 +112,16 @@ class Tuning:
             n: {key: tuple(v) if isinstance(v, list) else v for key, v in chosen.items()}
             for n, chosen in content["settings"].items()
         }
-        climatology, variance = (
-            float(content.get(name, 0.0)) for name in ("climatology", "model_variance")
-        )
-        shares = content.get("shares") and Shares(**content["shares"])
-        strength = float(content["prior_strength"])
-        # Ensembles of before there were such choices.
-        position, scores = (bool(content.get(name, False)) for name in ("position", "scores"))
-        leaf = int(content.get("forest_leaf", MIN_LEAF))
         return cls(
             settings,
-            strength,
-            climatology,
-            shares,
-            leaf,
-            variance,
-            position,
-            scores,
-            content["record"],
+            prior_strength=float(content["prior_strength"]),
+            climatology=float(content["climatology"]),
+            shares=content["shares"] and Shares(**content["shares"]),
+            forest_leaf=int(content["forest_leaf"]),
+            model_variance=float(content["model_variance"]),
+            position=bool(content["position"]),
+            scores=bool(content["scores"]),
+            record=content["record"],
         )
 
 
@@ -151,9 +143,9 @@ def tune(
     seed: int,
     *,
     prior: bool,
-    climatology: bool = True,
-    shares: bool = True,
-    model_variance: float | None = None,
+    climatology: bool,
+    shares: bool,
+    model_variance: float,
 ) -> Tuning:
     """Tune every member, then how they are pooled.
 
@@ -166,13 +158,10 @@ def tune(
     prior, climatology, shares : bool
         Whether to choose the strength of the prior, the share of climatology and those of the
         pool's parts; else those of the options stay.
-    model_variance : float, optional
-        Of a random forest with this coding, where it is known already, see `weighed_table`.
+    model_variance : float
+        Of a random forest with this coding, see `weighed_table`.
     """
-    if model_variance is None:
-        table, model_variance = weighed_table(table, options, coding, seed)
-    else:
-        table = table.weighed(model_variance)
+    table = table.weighed(model_variance)
     options = replace(options, model_variance=model_variance)
     found = {
         name: tune_member(name, table, options, coding, candidates, seed)
