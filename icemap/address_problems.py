@@ -51,7 +51,7 @@ def address_problem(url: str) -> str | None:
         return f"{given} has one slash behind '{kind[1]}:', where an address has two ('://')"
     protocol, separator, rest = url.partition("://")
     if not separator:
-        return None
+        return _path_problem(url, given)
     known = fsspec.available_protocols()
     for part in protocol.split("::"):
         if part not in known:
@@ -70,6 +70,23 @@ def address_problem(url: str) -> str | None:
         "//" in rest or not rest.strip("/")
     ):
         return f"{given} has a folder without a name in it (//): write the address without it"
+    return None
+
+
+def _path_problem(url: str, given: str) -> str | None:
+    """Signs of a shell or of Windows in the path of a file."""
+    variable = re.search(r"\$(?:\w+|\{\w+\})|%[A-Z_]{3,}%", url)
+    if variable is not None:
+        return (
+            f"{given} holds {variable[0]}, a variable of the shell, which has no value here: write"
+            " the path itself, or '{env(ICEMAP_NAME)}' for a variable whose name begins with"
+            " ICEMAP_"
+        )
+    if "\\" in url and os.sep == "/":
+        return (
+            f"{given} has backslashes, which part folders on Windows alone: write"
+            f" '{url.replace(chr(92), '/')}'"
+        )
     return None
 
 

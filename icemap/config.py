@@ -9,16 +9,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from icemap.borehole_sections import BoreholesConfig, LayerSource, SitesConfig
 from icemap.bounds import contradiction
 from icemap.config_sections import (
     PLAIN_NAME,
-    BoreholesConfig,
     CompareConfig,
     EnsembleConfig,
     GridConfig,
     MapConfig,
     MaskConfig,
-    SitesConfig,
     TargetConfig,
     VerificationConfig,
 )
@@ -259,17 +258,36 @@ def _checked(url: str, content: Json) -> Config:
     )
     resolved = _resolve(config, url)
     inputs = [("the config", url), ("catalog", resolved.catalog), *_tables(resolved)]
+    _require_single(url, inputs)
     if url.rsplit("/", 1)[-1] == RECORD:
         inputs = inputs[2:]
     require_own_folder(f"{url}, 'run': '{config.run}'", resolved.run, inputs)
     return resolved
 
 
+def _require_single(url: str, inputs: list[tuple[str, str]]) -> None:
+    """Refuse a pattern in the place of a file: only the catalogue joins many files to one."""
+    for key, path in inputs[1:]:
+        name = path.rstrip("/").rsplit("/", 1)[-1]
+        if "*" not in name:
+            continue
+        several = (
+            "write an entry {path: ...} under layers for each file, all of which are used together"
+            if key == "boreholes.layers"
+            else "write the name of one file"
+        )
+        raise IcemapError(
+            f"{url}, '{key}': '{name}' stands for all files that are called so, and one is needed:"
+            f" {several}."
+        )
+
+
 def _tables(config: Config) -> Iterator[tuple[str, str]]:
     if config.sites is not None:
         yield "sites.table", config.sites.table
     if config.boreholes is not None:
-        yield from (("boreholes.layers", layer.path) for layer in config.boreholes.layers)
+        layers = config.boreholes.layers
+        yield from (("boreholes.layers", path) for layer in layers for path in layer.paths)
         if config.boreholes.permafrost_table:
             yield "boreholes.permafrost_table", config.boreholes.permafrost_table
         if config.boreholes.bedrock is not None and config.boreholes.bedrock.table is not None:
@@ -292,10 +310,7 @@ def _resolve(config: Config, base: str) -> Config:
         )
     if config.boreholes:
         update: dict[str, Any] = {
-            "layers": tuple(
-                s.model_copy(update={"path": resolve(s.path, base)})
-                for s in config.boreholes.layers
-            )
+            "layers": tuple(resolve_layers(source, base) for source in config.boreholes.layers)
         }
         if config.boreholes.permafrost_table:
             update["permafrost_table"] = resolve(config.boreholes.permafrost_table, base)
@@ -305,6 +320,15 @@ def _resolve(config: Config, base: str) -> Config:
         changes["boreholes"] = config.boreholes.model_copy(update=update)
     changes["compare"] = tuple(_resolve_compared(one, base) for one in config.compare)
     return config.model_copy(update=changes)
+
+
+def resolve_layers(source: LayerSource, base: str) -> LayerSource:
+    """A source of layers with its paths as seen from the file it is written in."""
+    update: dict[str, Any] = {"path": resolve(source.path, base)}
+    if source.collars is not None:
+        path = resolve(source.collars.path, base)
+        update["collars"] = source.collars.model_copy(update={"path": path})
+    return source.model_copy(update=update)
 
 
 def _resolve_compared(one: CompareConfig, base: str) -> CompareConfig:

@@ -323,7 +323,8 @@ def _tables(config: Config) -> tuple[str, ...]:
     assert config.boreholes is not None
     bedrock = config.boreholes.bedrock
     further = (config.boreholes.permafrost_table, bedrock.table if bedrock is not None else None)
-    return (*(layer.path for layer in config.boreholes.layers), *(url for url in further if url))
+    layers = (path for layer in config.boreholes.layers for path in layer.paths)
+    return (*layers, *(url for url in further if url))
 
 
 def _same(here: dict[str, str], there: dict[str, str]) -> Finding:

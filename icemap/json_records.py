@@ -197,20 +197,9 @@ class ReplicateRecord(TypedDict):
 CHUNK_RECORDS: dict[str, type[Any]] = {"cube": CubeChunkRecord, "map": MapChunkRecord}
 
 
-class SpreadRecord(TypedDict):
-    """How the spread grows with dissimilarity."""
-
-    intercept: float
-    slope: float
-    lowest: float
-    middle: float
-    highest: float
-
-
 class CalibrationRecord(TypedDict):
     """``calibration.json`` of an ensemble."""
 
-    spread: SpreadRecord
     levels95: tuple[float, float]
     nugget: NotRequired[float]
     # With both, where a confidence was asked for.
@@ -326,6 +315,7 @@ class VariogramRecord(TypedDict):
     mean_doubt: NotRequired[float]
     far_sill: NotRequired[float]
     far_range_km: NotRequired[float]
+    mean: NotRequired[float]
 
 
 class StorageRecord(TypedDict):

@@ -41,6 +41,10 @@ _LIMITS = {
 SHOWN = 15
 _NUMBERS = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
 _ANOTHER_NUMBER = re.compile(r"[-+]?(0[0-7_]*[1-7][0-7_]+|\d[\d_]*(:[0-5]?\d)+(\.[\d_]*)?)")
+_THOUSANDS = re.compile(
+    r"[-+]?[1-9]\d{0,2}(?:([, '_\u2019\u00a0\u202f])\d{3})(?:\1\d{3})*(?:\.\d*)?"
+)
+_DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 
 class _Loader(yaml.SafeLoader):
@@ -152,7 +156,20 @@ def _problem(found: Any, model: type[BaseModel]) -> str:
             f"'{key}': a name may hold letters, digits, '_', '.' and '-', and begins with a letter"
             " or digit"
         )
-    return f"'{key}' is {_shown(found['input'])}: give {_wanted(kind, context)}"
+    return f"'{key}' is {_shown(found['input'])}: give {_wanted(kind, context)}" + _meant(found)
+
+
+def _meant(found: Any) -> str:
+    """How a number has to be written that is text for its commas, blanks or apostrophes."""
+    text = found["input"]
+    if str(found["type"]).split("_")[0] not in ("int", "float") or not isinstance(text, str):
+        return ""
+    plain = text.strip()
+    if _THOUSANDS.fullmatch(plain):
+        return f", without signs between thousands ({re.sub(r'[^0-9.+-]', '', plain)})"
+    if _DECIMAL_COMMA.fullmatch(plain):
+        return f", with a point for decimals ({plain.replace(',', '.')})"
+    return ""
 
 
 def _wanted(kind: str, context: Any) -> str:

@@ -252,7 +252,9 @@ class SourceConfig(Section):
     fraction_of: tuple[int, ...] = ()
     """Codes of a class raster: the predictor is the part of a cell that they cover."""
     overlay: bool = False
-    """True says that files which cover one another are meant to: the first with a value counts."""
+    """True says that files which cover one another, or differ where they overlap, are meant to: the
+    first with a value counts.
+    """
     rasterize: Rasterize | None = None
     """For a file of polygons: how they become cells."""
     derived: Derivation | None = None

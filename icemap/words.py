@@ -103,7 +103,7 @@ def table_words(config: Config) -> list[str]:
     if config.sites is not None:
         return [_name(config.sites.table)]
     assert config.boreholes is not None
-    tables = [layer.path for layer in config.boreholes.layers]
+    tables = [path for layer in config.boreholes.layers for path in layer.paths]
     bedrock = config.boreholes.bedrock
     further = [config.boreholes.permafrost_table, bedrock.table if bedrock is not None else None]
     return [_name(url) for url in (*tables, *further) if url]

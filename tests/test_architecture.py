@@ -28,7 +28,7 @@ GROUND = [
         "recipe",
         "paths",
         "own_folder",
-        *("section", "config_sections", "config"),
+        *("section", "borehole_sections", "config_sections", "config"),
     ),
     *("source", "catalog", "schemas", "words", "provenance", "run_folder"),
 ]

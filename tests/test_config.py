@@ -152,6 +152,26 @@ def test_config_is_immutable(load):
             ["'target'", "bounds [100.0, 0.0] are not in rising order"],
         ),
         ({"ensemble": {"replicates": 0}}, ["'ensemble.replicates'", "at least 1"]),
+        (
+            {"ensemble": {"replicates": "1,000"}},
+            ["'ensemble.replicates' is '1,000'", "without signs between thousands (1000)"],
+        ),
+        (
+            {"ensemble": {"replicates": "12 000"}},
+            ["without signs between thousands (12000)"],
+        ),
+        ({"ensemble": {"held_out": "0,2"}}, ["with a point for decimals (0.2)"]),
+        ({"sites": {"table": "$HOME/a.csv", "value": "x"}}, ["$HOME, a variable of the shell"]),
+        ({"run": "${DATA}/run"}, ["${DATA}, a variable of the shell", "{env(ICEMAP_NAME)}"]),
+        ({"catalog": "%USERPROFILE%/c.yaml"}, ["%USERPROFILE%, a variable of the shell"]),
+        (
+            {"sites": {"table": "data\\a.csv", "value": "x"}},
+            ["'data", "backslashes, which part folders on Windows alone: write 'data/a.csv'"],
+        ),
+        (
+            {"sites": {"table": "data/*.csv", "value": "x"}},
+            ["'sites.table': '*.csv' stands for all files", "the name of one file"],
+        ),
         ({"ensemble": {"members": ["svr"]}}, ["'ensemble.members'", "at least 2"]),
         ({"ensemble": {"held_out": 0.6}}, ["'ensemble.held_out'", "below 0.5"]),
         ({"seed": -1}, ["'seed'", "at least 0"]),
@@ -189,6 +209,23 @@ def test_a_wrong_layer_source_is_named_by_its_place(load, reader):
     settings = with_changes(boreholes={"layers": [{"path": "good.csv"}, reader]})
     del settings["sites"]
     assert "boreholes.layers.1." in refused(load, settings)
+
+
+def test_a_pattern_of_tables_of_layers_is_told_how_they_are_listed(load):
+    settings = with_changes(boreholes={"layers": [{"path": "data/*.csv"}]})
+    del settings["sites"]
+    sentence = refused(load, settings)
+    assert "'boreholes.layers': '*.csv' stands for all files" in sentence
+    assert "an entry {path: ...} under layers for each file" in sentence
+
+
+def test_the_table_of_holes_is_seen_from_the_config(load):
+    collars = {"path": "holes.csv"}
+    settings = with_changes(boreholes={"layers": [{"path": "a.csv", "collars": collars}]})
+    del settings["sites"]
+    (layers,) = load(settings).boreholes.layers
+    assert [Path(path).name for path in layers.paths] == ["a.csv", "holes.csv"]
+    assert all(Path(path).is_absolute() for path in layers.paths)
 
 
 def test_every_missing_key_is_named_at_once(load):
@@ -393,6 +430,8 @@ def test_the_home_folder_and_file_urls_are_understood(load, tmp_path, monkeypatc
     assert load(with_changes(run="~/ice")).run == str(tmp_path / "home" / "ice")
     assert load(with_changes(run="file:///data/my%20run")).run == "/data/my run"
     assert load(with_changes(run="file://localhost/data/run")).run == "/data/run"
+    for name in ("100%_50%", "caf%C3%A9"):
+        assert load(with_changes(run=f"/data/{name}")).run == f"/data/{name}"
     for run in ("file:/data/run", "file://data/run", "file:run", "file://~/run"):
         said = refused(load, with_changes(run=run))
         assert f"'{run}' is no address of a file on this machine: write file:///path" in said

@@ -10,8 +10,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from icemap.borehole_sections import BedrockConfig, CollarSource
 from icemap.config import Config, load_config
-from icemap.config_sections import BedrockConfig, CompareConfig, MaskConfig
+from icemap.config_sections import CompareConfig, MaskConfig
 from icemap.pipeline.chain import STEPS
 from icemap.pipeline.steps import Context, digests_of
 from icemap.source import Derivation, Rasterize, Source
@@ -50,6 +51,7 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "target.bounds": ((0.0, 90.0), SITES, []),
     "sites.table": ("copy.csv", [], ["boreholes", "report"]),
     "sites.value": ("vic", SITES, []),
+    "sites.sheet": ("2", SITES, []),
     "sites.unit": ("1", SITES, []),
     "sites.id": ("name", SITES, []),
     "sites.standard_error": ("error", SITES, []),
@@ -66,10 +68,14 @@ CONFIG: dict[str, tuple[Any, list[str], list[str]]] = {
     "boreholes.layers.crs": ("EPSG:3413", SITES, []),
     "boreholes.layers.missing": (("-99",), SITES, []),
     "boreholes.layers.sheet": ("2", SITES, []),
+    "boreholes.layers.collars.path": ("copy.csv", [], ["boreholes", "report"]),
+    "boreholes.layers.collars.sheet": ("2", SITES, []),
+    "boreholes.layers.collars.columns": ({"site": "hole"}, SITES, []),
     "boreholes.permafrost_table": ("other.csv", SITES, []),
     "boreholes.thickness": (3.0, SITES, []),
     "boreholes.grades": (("A",), SITES, []),
     "boreholes.bedrock.table": ("copy.csv", [], ["boreholes", "report"]),
+    "boreholes.bedrock.sheet": ("2", SITES, []),
     "boreholes.bedrock.longitude": ("x", SITES, []),
     "boreholes.bedrock.latitude": ("y", SITES, []),
     "boreholes.bedrock.crs": ("EPSG:3413", SITES, []),
@@ -258,6 +264,12 @@ def test_a_key_of_the_config_touches_what_depends_on_it(project, folder, key, mo
             {**config.model_dump(), "boreholes": None, "sites": table}
         ).sites
         config = config.model_copy(update={"boreholes": None, "sites": sites})
+    if key.startswith("boreholes.layers.collars."):
+        layers = config.boreholes.layers
+        collars = CollarSource(path=str(folder / "layers.csv"))
+        first = layers[0].model_copy(update={"collars": collars})
+        boreholes = config.boreholes.model_copy(update={"layers": (first, *layers[1:])})
+        config = config.model_copy(update={"boreholes": boreholes})
     if key.startswith("boreholes.bedrock."):
         places = {"table": str(folder / "layers.csv")}
         rule = {"predictor": "maat", "below": 1.0}

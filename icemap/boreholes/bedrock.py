@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.borehole_sections import BedrockConfig
 from icemap.boreholes.layer_vic import BEDROCK_VIC, METHOD_ERROR
 from icemap.boreholes.quality import check_coordinates, first_reason
 from icemap.boreholes.records import join_flags, make_flags
@@ -19,7 +20,7 @@ from icemap.boreholes.sites import SiteTable, read_sites
 from icemap.boreholes.table_places import table_places
 from icemap.boreholes.tables import read_table
 from icemap.config import Config
-from icemap.config_sections import BedrockConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.source import Source
 from icemap.sphere import unit_vectors
@@ -112,7 +113,7 @@ def sites_of_table(config: BedrockConfig, target: TargetConfig) -> pd.DataFrame:
         If the table or a column is missing, or its coordinates are no degrees.
     """
     assert config.table is not None
-    table = read_table(config.table)
+    table = read_table(config.table, sheet=config.sheet)
     lon, lat, unplaced = table_places(table, config, "boreholes.bedrock")
     sites = _sites(lon, lat, target)
     unreadable = pd.Series(np.where(unplaced, "coordinates are not numbers", ""), dtype=object)

@@ -18,6 +18,7 @@ from icemap.boreholes.pangaea import parameter_notes, split_description, with_ev
 from icemap.boreholes.table_units import split_header
 from icemap.boreholes.text import is_numeric
 from icemap.boreholes.text_files import require_text
+from icemap.boreholes.titles import below_titles
 from icemap.errors import IcemapError
 
 SEPARATORS = ",;\t|"
@@ -57,6 +58,8 @@ def read_csv(
     _require_known_letters(url, content, whole)
     description, text = split_description(_below_separator_line(whole))
     comments, text = _below_comments(text)
+    titles, text = below_titles(text, _separator)
+    comments = titles + comments
     if not text.strip():
         raise IcemapError(f"{url} is empty: check the file.")
     above = whole.count("\n", 0, len(whole) - len(text))

@@ -12,10 +12,15 @@ from icemap.errors import IcemapError
 # laboratories (GMC, VMC, EIC).
 _BY_MASS = (
     r"\bgrav\b|gravim|by (?:weight|mass)|\bwt\b|\b[dw]m\b|\bg[mwi]c\b|massique|pondéral|gewicht"
-    r"|\bgew\b|\bmasse|весов|массов|质量|重量"
+    r"|\bgew\b|\bmasse|весов|массов|质量|重量|\bpeso\b|\bvekt|\bvikt"
+    r"|\b(?:dry|wet|total) (?:basis|weight|mass|wt|soil|sediment|sample|matter)\b"
 )
 _BY_VOLUME = r"volum|\bvol\b|\bv[mw]c\b|объ[её]м|体积"
-_WET_BASIS = r"\bwet\b|\bwm\b|total (?:weight|mass)|feucht|humide|湿"
+# Mw/Mt is a definition.
+_WET_BASIS = (
+    r"\bwet\b|\bwm\b|total (?:weight|mass)|feucht|humide|湿"
+    r"|\bm ?[wi] ?/ ?m ?t(?:ot(?:al)?)?\b|\b(?:of|per) (?:the )?total (?:soil|sample|sediment)\b"
+)
 _EXCESS = r"\bexc(?:ess)?|\beic?\b|excès|überschuss|избыточн|过剩"
 _VISIBLE = r"\bvisib|\bvisual\b|\bvi\b|sichtbar|видим|включени|可见"
 _UNFROZEN = r"\bunfrozen\b|ungefror|незам[её]рз|未冻"
@@ -44,6 +49,8 @@ _WATER = r"\bwater\b|moisture|\bv[mw]c\b|wasser|\beau\b|влажн|含水"
 _ICE = r"\bice\b|\bvic\b|\beis|\bglace|льдист|\bл[её]д|冰"
 _CLASS = r"\bclass(?:es)?\b|\bcodes?\b|\bcategor|\bklasse|\bкласс|\bscore\b|\brank\b"
 _OF_THE_HOLE = r"(?:total|final) depth|depth of (?:the )?(?:bore)?hole|\bhole depth|\beoh\b"
+# Ice in wedges is a part of all ice, unless it is counted with the rest.
+_WEDGES = r"^(?!.*(?:\bincl|\bwith\b|\band\b|\+|&|\btotal\b)).*\bwedges?\b"
 # Next to "mean" such words are of something else.
 _STATISTIC = (
     r"^(?!.*(?:\bmean\b|\bav(?:era)?g)).*(?:\bm(?:ax|in)(?:imum|imal)?\b(?! depth)|\bs\.?[de]\.?\b"
@@ -51,7 +58,7 @@ _STATISTIC = (
     r"|\bprobab|\blog10\b)"
 )
 # Kinds of ice by how it formed, of which a site may be called by one.
-KINDS_OF_ICE = re.compile(r"segregat\w*|\bpore ice")
+KINDS_OF_ICE = re.compile(r"segregat\w*|\bpore ice|\b(?:ice )?wedges?\b")
 _PORE, _FURTHER = r"pore(?: ice)?", rf"(?:{_EXCESS}|{_VISIBLE}|\bsegregat)\w*(?: ice)?"
 _AND = r"\s*(?:\+|&|,|\band\b|\bplus\b)\s*"
 # Ice in pores and that beyond them are all ice.
@@ -70,6 +77,7 @@ CONTRARY = {
     "reported_vic": (
         "all ice by frozen volume",
         rf"{_EXCESS}|{_VISIBLE}|{_BY_MASS}|{_SATURATION}|{_CLASS}|{_UNFROZEN}|porosity|{_STATISTIC}"
+        rf"|{_WEDGES}|\b(?:area|areal|coverage)\b|\bthickness\b"
         # Told as multiplied by the expansion of water, it is ice.
         r"|segregat|\bpore ice|water equiv(?!.*\b1[.,]0?9)|\bw\.?e\b|wasseräquiv"
         r"|équivalent (?:en )?eau|водн\w+ эквивалент"

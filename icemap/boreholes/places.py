@@ -298,7 +298,9 @@ def _far_from(system: CRS, lon: Floats, lat: Floats) -> NDArray[np.bool_]:
     if area is None:
         return np.zeros(len(lon), dtype=bool)
     width = (area.east - area.west) % 360 or 360
-    beyond = (lon - area.west + FAR_OUTSIDE) % 360 > width + 2 * FAR_OUTSIDE
+    with np.errstate(invalid="ignore"):
+        # What is at no place is infinite.
+        beyond = (lon - area.west + FAR_OUTSIDE) % 360 > width + 2 * FAR_OUTSIDE
     beyond &= width + 2 * FAR_OUTSIDE < 360
     # Near a pole all longitudes are near one another.
     beyond &= np.abs(lat) < 90 - FAR_OUTSIDE

@@ -34,6 +34,18 @@ COMPANIONS = {
     "frozen_bulk_density": _DENSITY,
     **dict.fromkeys(("top", "base", "depth"), _DEPTH),
 }
+# Columns of sentences, and what these say of water and ice: not "wet weight 320 g".
+_REMARKS = re.compile(
+    r"(?:(?:general|lab|sample|field) )?(?:comments?|remarks?|notes?)|bemerkung(?:en)?|kommentare?"
+    r"|remarques?|commentaires?|примечани[ея]|备注"
+)
+_CONTENT = r"(?:\b(?:ice|water|moisture)(?: contents?)?\b|\bvic\b).*"
+_OF_WET = r"(?:by|of|per|on|to) (?:an? |the )?(?:wet|total|moist)(?: sample)? (?:basis|weight|mass)"
+_OF_MASS = rf"{_OF_WET}|by (?:weight|mass)|gravimetric|wt ?%|(?:dry|wet) (?:basis|weight|mass)"
+IN_REMARKS = {
+    "gravimetric_water": _CONTENT + _OF_WET,
+    **dict.fromkeys(("volumetric_water", "reported_vic"), f"{_CONTENT}(?:{_OF_MASS})"),
+}
 # Words for frozen ground, and for ground that is not, alone in a cell.
 FROZEN_WORDS = frozenset(
     {"frozen", "frozen soil", "frozen ground", "gefroren", "gelé", "gelée", "мерзлый", "мёрзлый"}
@@ -41,6 +53,7 @@ FROZEN_WORDS = frozenset(
 )
 THAWED = frozenset(
     {"thawed", "unfrozen", "not frozen", "non frozen", "thawed soil", "unfrozen soil", "ungefroren"}
+    | {"thawed ground", "unfrozen ground", "talik", "талик", "融区"}
     | {"aufgetaut", "dégelé", "non gelé", "талый", "талая", "талое", "талые", "немерзлый"}
     | {"немёрзлый", "немерзлая", "немёрзлая", "融土", "未冻", "未冻结"}
 )
@@ -78,9 +91,14 @@ def require_meanings(table: Table, headers: Mapping[str, str], given: Rows) -> N
             continue
         called = words(other)
         for name, companion in COMPANIONS.items():
-            if name not in headers or not re.fullmatch(companion, called):
+            is_remark = name in IN_REMARKS and _REMARKS.fullmatch(called) is not None
+            if name not in headers or not (is_remark or re.fullmatch(companion, called)):
+                continue
+            if is_numeric(table.frame[other]):
                 continue
             meaning, pattern = CONTRARY[name]
+            if is_remark:
+                pattern = IN_REMARKS[name]
             before = "below " if companion == _DEPTH else ""
             texts = as_text(table.frame[other])
             plain = {text: before + words(text) for text in texts.unique() if text != ""}

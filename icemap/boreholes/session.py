@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from icemap.borehole_sections import BoreholesConfig, LayerSource, SitesConfig
 from icemap.boreholes.samples import build_samples
 from icemap.boreholes.sites import (
     KM_PER_DEGREE,
@@ -17,7 +18,7 @@ from icemap.boreholes.sites import (
     read_valued_sites,
 )
 from icemap.bounds import contradiction
-from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.gridded import grid_of
@@ -71,8 +72,8 @@ def read_boreholes(
         Of A to D: those that are used; all when left out.
     **keys
         Of ``sites`` in a config where ``value`` is among them (``unit``, ``longitude``,
-        ``latitude``, ``id``, ``standard_error``, ``missing``), else of each of
-        ``boreholes.layers`` (``reader``, ``columns``, ``units``, ``crs``, ``support`` ...).
+        ``latitude``, ``id``, ``standard_error``, ``missing``, ``sheet``), else of each of
+        ``boreholes.layers`` (``reader``, ``columns``, ``units``, ``crs``, ``collars`` ...).
 
     Returns
     -------
@@ -164,7 +165,11 @@ def _layer_source(part: Path | Mapping[str, Any], keys: Mapping[str, Any]) -> La
     if "path" not in own:
         raise IcemapError(f"{HERE}: one of the tables has no 'path': give its address.")
     content = {**keys, **own, "path": _place(own["path"])}
-    return settings_from(LayerSource, content, _shown(own["path"]))
+    source = settings_from(LayerSource, content, _shown(own["path"]))
+    if source.collars is None:
+        return source
+    collars = source.collars.model_copy(update={"path": _place(source.collars.path)})
+    return source.model_copy(update={"collars": collars})
 
 
 def _place(path: Path) -> str:

@@ -7,12 +7,13 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.borehole_sections import SitesConfig
 from icemap.boreholes.limits import OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.missing_codes import PARTS_BELOW, mixed_fractions, unsigned_parts
 from icemap.boreholes.table_units import TEMPERATURES, UNITS, canonical_unit, convert_units
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import line_ranges
-from icemap.config_sections import SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 
 # Largest number by which % and fractions are distinguished; larger ones are errors or

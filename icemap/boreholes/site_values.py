@@ -8,6 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from icemap.borehole_sections import SitesConfig
+from icemap.boreholes.classes_for_percents import require_no_classes
+from icemap.boreholes.footnotes import without_marks
 from icemap.boreholes.header_words import require_header
 from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import PLUS_MINUS, Numbers, parse_numbers
@@ -27,7 +30,11 @@ from icemap.boreholes.row_columns import (
     require_unit_by_row,
 )
 from icemap.boreholes.row_meanings import require_meanings
-from icemap.boreholes.site_bounds import are_asked_about, outside, require_fitting_bounds
+from icemap.boreholes.site_bounds import (
+    are_asked_about,
+    outside,
+    require_fitting_bounds,
+)
 from icemap.boreholes.site_rows import require_one_depth
 from icemap.boreholes.site_units import (
     require_one_scale,
@@ -51,7 +58,7 @@ from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import as_names, as_text, is_numeric, line_ranges
 from icemap.boreholes.thaw_dates import early_thaw, times
 from icemap.bounds import outside_words
-from icemap.config_sections import SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.names import ICE
 from icemap.units import says_nothing
@@ -60,7 +67,7 @@ from icemap.units import says_nothing
 ACTIVE_LAYER = re.compile(r"(?<![a-z])alt(?![a-z])|active[ _-]?layer", re.IGNORECASE)
 
 # A number with a sign, letter, number or words in brackets behind it, as of a footnote.
-MARKED = r".*\d\s*%?\s*(?:[*†‡§#?¹²³]+|[a-e]|\([^()]*\))|[(\[]\s*[\d.,]+\s*[)\]]"
+MARKED = r".*\d\s*%?\s*(?:[*†‡§#?¹²³]+|\^\w+|[a-e\d]\)|[a-e]|\([^()]*\))|[(\[]\s*[\d.,]+\s*[)\]]"
 
 
 def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
@@ -70,7 +77,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     -------
     DataFrame
         The site table: one row per row of the file, ``used`` False with a ``reason`` where it has
-        no usable value or place.
+        no usable value or place. ``attrs["notes"]`` are sentences on how cells were read.
 
     Raises
     ------
@@ -79,8 +86,11 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
         header, the config and the values contradict one another about it, or numbers look like
         codes for missing that nobody has named.
     """
-    table = read_table(config.table, text=(config.id,) if config.id else ())
+    table = read_table(config.table, (config.id,) if config.id else (), config.sheet)
     header = find_column(table, config.value, "sites.value")
+    of_error = config.standard_error
+    errors = [find_column(table, of_error, "sites.standard_error")] if of_error else []
+    table, marks = without_marks(table, [header, *errors])
     unit = _unit(table, header, config, target)
     numbers = parse_numbers(table.frame[header], unit)
     _require_unmarked(table, header, numbers)
@@ -97,6 +107,8 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
     )
     require_unit_by_row(table, header, unit, units, np.isfinite(given))
     confirmed = config.missing == ()
+    if target.name == ICE and not confirmed:
+        require_no_classes(table, header, given, unit, "say so with sites.missing: []")
     require_plausible_temperatures(table, header, given, unit, target, confirmed=confirmed)
     require_plausible_thaw(table, header, given, unit, target, confirmed=confirmed)
     _require_known_codes(table, header, config, numbers, value, target)
@@ -143,6 +155,7 @@ def read_site_values(config: SitesConfig, target: TargetConfig) -> pd.DataFrame:
         _repeated(table, sites, target),
     )
     sites["used"] = sites["reason"] == ""
+    sites.attrs["notes"] = marks
     return sites
 
 
@@ -217,8 +230,10 @@ def _unit(table: Table, header: str, config: SitesConfig, target: TargetConfig) 
                 else "sites.unit in the config, or in the header as"
                 f" '{split_header(header)[0]} [{target.unit}]'"
             )
+            unknown = f", or none that icemap knows ('{bracket}')" if bracket else ""
             raise IcemapError(
-                f"{table.file} does not say the unit of the column '{header}': give it as {where}."
+                f"{table.file} does not say the unit of the column '{header}'{unknown}: give it as"
+                f" {where}."
             )
         return told
     if told is None or same_unit(told, config.unit):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from icemap.borehole_sections import BoreholesConfig, LayerSource, SitesConfig
 from icemap.boreholes.limits import ONE_PLACE_KM
 from icemap.boreholes.permafrost_table import FROZEN_GROUND
 from icemap.boreholes.readers import READERS
@@ -19,7 +20,7 @@ from icemap.boreholes.site_rows import told_again
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.support import decide_support
 from icemap.config import Config
-from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.regions import region_of
 from icemap.sphere import chord_km
@@ -100,7 +101,7 @@ def read_valued_sites(config: SitesConfig, target: TargetConfig) -> SiteTable:
     sites = read_site_values(config, target)
     wrong = sites[sites["reason"] != ""]
     flags = make_flags(config.table, wrong["line"], wrong["site"], "site", True, wrong["reason"])
-    notes = (told_again(sites),) if config.id else ()
+    notes = (*sites.attrs.pop("notes"), told_again(sites) if config.id else "")
     return SiteTable(sites, pd.DataFrame(), flags, tuple(note for note in notes if note))
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from icemap.boreholes.table_units import split_header
 from icemap.boreholes.text import line_ranges
+from icemap.boreholes.titles import titles_above
 from icemap.boreholes.workbook_cells import is_struck, shown_cell
 from icemap.errors import IcemapError, first_line
 from icemap.store import is_remote
@@ -60,6 +61,9 @@ def read_workbook(
     # Sheets of charts have no cells, and spreadsheet programs begin books with empty ones.
     cells_of = {page.title: _cells(page) for page in book.worksheets}
     names = [title for title, count in cells_of.items() if count or title == sheet]
+    # One cell a row is text about the table.
+    tables = [page.title for page in book.worksheets if _is_table(page) or page.title == sheet]
+    names = tables or names
     name = _chosen(
         url,
         "sheet",
@@ -73,6 +77,8 @@ def read_workbook(
     header = next((i for i, row in enumerate(rows) if any(_filled(cell) for cell in row)), None)
     if header is None:
         raise IcemapError(f"{url}, sheet '{name}' is empty: check the file.")
+    above = header
+    header += titles_above(rows[header:])
     names = [str(cell).strip() if _filled(cell) else "" for cell in rows[header]]
     while len(names) > _merged_width(page, header) and not names[-1]:
         names.pop()
@@ -95,10 +101,16 @@ def read_workbook(
         for title, cell in zip(names, row, strict=False)
         if getattr(cell, "comment", None) is not None
     )
+    comments += tuple(str(row[0]) for row in rows[above:header] if row and _filled(row[0]))
     # What stands to the right of all columns is about them.
     beyond = [cell for row in rows[header:] for cell in row[len(names) :]]
     comments += tuple(cell for cell in beyond if isinstance(cell, str))
     return frame.infer_objects(), header + 1, name, comments
+
+
+def _is_table(page: Any) -> bool:
+    rows = page.iter_rows(values_only=True)
+    return sum(sum(map(_filled, row)) > 1 for row in rows) > 1
 
 
 def _cells(page: Any) -> int:
@@ -245,6 +257,7 @@ def with_places(url: str, frame: Any) -> pd.DataFrame:
             f"{url} does not say the CRS of its geometry: write it with one (a shapefile needs its"
             " .prj)."
         )
+    geometry = _single_points(url, geometry)
     kinds = sorted(set(geometry[~(geometry.is_empty | geometry.isna())].geom_type) - {"Point"})
     if kinds:
         raise IcemapError(f"{url} holds {kinds[0]} geometry: a table of boreholes needs points.")
@@ -272,6 +285,25 @@ def with_places(url: str, frame: Any) -> pd.DataFrame:
     return table
 
 
+def _single_points(url: str, geometry: Any) -> Any:
+    """Points in place of multipoints of one, which some programs write."""
+    import shapely
+
+    several = geometry.geom_type == "MultiPoint"
+    if not several.any():
+        return geometry
+    counts = shapely.get_num_geometries(geometry.to_numpy())
+    more = np.flatnonzero(several.to_numpy() & (counts > 1))
+    if len(more):
+        raise IcemapError(
+            f"{url}: row {more[0] + 1} has {counts[more[0]]} points ({len(more)} rows are so): a"
+            " row of a table of boreholes is at one place, write a row for each point."
+        )
+    alone = geometry.copy()
+    alone[several] = shapely.get_geometry(geometry[several].to_numpy(), 0)
+    return alone
+
+
 def _require_own_unit(url: str, geometry: Any) -> None:
     """Degrees in a geometry whose CRS has metres: all of them near its origin."""
     west, south, east, north = geometry.total_bounds
@@ -292,6 +324,6 @@ def _chosen(url: str, kind: str, names: list[str], wanted: str | None, likely: s
     if wanted is None and len(names) > 1:
         raise IcemapError(
             f"{url} has several {kind}s ({', '.join(names)}): say which one holds the boreholes, as"
-            f" 'sheet: {likely}' with a table of layers, or save it as a file of its own."
+            f" 'sheet: {likely}' with the table in the config, or save it as a file of its own."
         )
     return wanted if wanted is not None else names[0]

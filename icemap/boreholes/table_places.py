@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.borehole_sections import BedrockConfig, SitesConfig
 from icemap.boreholes.coordinate_checks import require_meant
 from icemap.boreholes.datums import require_datum
 from icemap.boreholes.places import projected, require_degrees, without_a_turn
@@ -13,7 +14,6 @@ from icemap.boreholes.records import Flags, Problems
 from icemap.boreholes.regions_told import require_region
 from icemap.boreholes.table_units import split_header
 from icemap.boreholes.tables import Table
-from icemap.config_sections import BedrockConfig, SitesConfig
 from icemap.errors import IcemapError
 
 Floats = NDArray[np.float64]

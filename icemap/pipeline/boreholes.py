@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # So many cells of the map are drawn by area, of which a rule takes those that it holds for.
 RULE_CELLS = 20_000
+# Files are known by what they hold.
+PATHS: Any = {"path": True, "collars": {"path"}}
 
 
 def _depends(context: Context) -> Any:
@@ -34,10 +36,10 @@ def _depends(context: Context) -> Any:
             fingerprint(config.sites.table),
         ]
     assert config.boreholes is not None
-    paths = [layer.path for layer in config.boreholes.layers]
+    paths = [path for layer in config.boreholes.layers for path in layer.paths]
     paths += [config.boreholes.permafrost_table] if config.boreholes.permafrost_table else []
     settings = [
-        [layer.model_dump(exclude={"path"}) for layer in config.boreholes.layers],
+        [layer.model_dump(exclude=PATHS) for layer in config.boreholes.layers],
         config.boreholes.model_dump(exclude={"layers", "permafrost_table", "bedrock"}),
     ]
     found = [settings, target_numbers(config), [fingerprint(path) for path in paths]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ from icemap.zarr_groups import zarr_store
 if TYPE_CHECKING:
     import xarray as xr
     from affine import Affine
+
+    from icemap.predictors.mosaic_layout import Layout
 
 LONGITUDE_NAMES = ("lon", "longitude", "long", "x", "easting")
 LATITUDE_NAMES = ("lat", "latitude", "y", "northing")
@@ -76,6 +78,11 @@ def open_array(source: Source) -> Any:
             _axis(dataset, array, source.x, LONGITUDE_NAMES, "degrees_east", source, "x"),
             _axis(dataset, array, source.y, LATITUDE_NAMES, "degrees_north", source, "y"),
         )
+        if x == y:
+            raise IcemapError(
+                f"{who}: its axis '{x}' is x by its name and y by its attributes, or the other way"
+                " round: name its axes as 'x' and 'y' in the catalogue, or correct the file."
+            )
         _require_places(array, who)
         _require_upwards(array, source, who)
         array = _flatten(dataset, array, (x, y), source)
@@ -135,27 +142,43 @@ def open_array(source: Source) -> Any:
 @contextmanager
 def open_tiles(source: Source) -> Any:
     """Open many files as one `Raster`; where they overlap, the first with a value counts."""
-    from icemap.predictors.mosaic_layout import Header, lay_out
-
-    tiles = {url: source.model_copy(update={"url": url, "parts": ()}) for url in source.parts}
-    headers, stamps = [], file_stamps(source)
-    for url, tile in tiles.items():
-        crs, transform, shape = _tile_header(tile.model_dump_json(), stamps)
-        headers.append(Header(url, crs, transform, shape))
-    layout = lay_out(source.name, headers, overlay=source.overlay)
-    with open_array(tiles[headers[0].path]) as first:
+    layout = _tiles(source.model_dump_json(), file_stamps(source))
+    with open_array(_tile(source, source.parts[0])) as first:
         named, note = first.classes, first.note
 
-    def read_part(url: str, rows: slice, cols: slice) -> NDArray[np.float32]:
-        with open_array(tiles[url]) as tile:
-            return tile.read(rows, cols)
-
     def read(rows: slice, cols: slice) -> NDArray[np.float32]:
-        return layout.read(rows, cols, read_part, np.float32)
+        return layout.read(rows, cols, _part_reader(source), np.float32)
 
     assert layout.crs is not None
     source = source.model_copy(update={"classes": dict(named)})
     yield placed_raster(source, layout.crs, layout.transform, layout.shape, read, note)
+
+
+def _tile(source: Source, url: str) -> Source:
+    return source.model_copy(update={"url": url, "parts": ()})
+
+
+def _part_reader(source: Source) -> Callable[[str, slice, slice], NDArray[np.float32]]:
+    def read_part(url: str, rows: slice, cols: slice) -> NDArray[np.float32]:
+        with open_array(_tile(source, url)) as tile:
+            return tile.read(rows, cols)
+
+    return read_part
+
+
+@lru_cache(maxsize=64)
+def _tiles(source_json: str, stamps: tuple[str, ...]) -> Layout:
+    """Where the tiles of a source are; they are compared where they overlap."""
+    from icemap.predictors.mosaic_layout import Header, lay_out
+
+    source = Source.model_validate_json(source_json)
+    headers = [
+        Header(url, *_tile_header(_tile(source, url).model_dump_json(), stamps))
+        for url in source.parts
+    ]
+    layout = lay_out(source.name, headers, overlay=source.overlay)
+    layout.look_at_rims(_part_reader(source), np.float32)
+    return layout
 
 
 @lru_cache(maxsize=4096)
@@ -193,13 +216,13 @@ def _axis(
             f"The source '{source.name}': its variable has no dimension '{given}', it has"
             f" {', '.join(map(str, array.dims))}; correct '{key}' in the catalogue."
         )
-    for dim in array.dims:
-        if dim in array.coords and (
-            array[dim].attrs.get("units") == units or str(dim).lower() in names
-        ):
+    # Places cell by cell may be called as the dimensions are.
+    axes = [dim for dim in array.dims if dim in array.coords and array[dim].ndim == 1]
+    for dim in axes:
+        if array[dim].attrs.get("units") == units or str(dim).lower() in names:
             return str(dim)
-    for dim in array.dims:
-        if dim in array.coords and _runs_along(array[dim], key):
+    for dim in axes:
+        if _runs_along(array[dim], key):
             return str(dim)
     places = [
         str(name)

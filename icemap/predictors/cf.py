@@ -6,25 +6,30 @@ a time, and takes every fill value of Zarr 2 for missing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
+from icemap.predictors.cf_limits import (
+    limits_of,
+    numbers_of,
+    plain_numbers,
+    require_valid_limits,
+    text_of,
+)
 from icemap.predictors.declared import (
     Declared,
-    Limits,
     listed_codes,
     unadded_offset,
     unapplied_scale,
 )
 from icemap.predictors.missing import is_code
 from icemap.predictors.statistic import statistics_of
-from icemap.units import says_nothing
+from icemap.predictors.told_codes import codes_told
 
 # Spellings of attributes in files that do not follow CF, in lower case.
 MISSING = {
@@ -40,9 +45,6 @@ MISSING = {
     "nodatavalue",
 }
 MISSING |= {"no_data_value", "codemissingvalue", "missingvalue"}
-# How many numbers each of them has.
-VALID_LIMITS = {"valid_range": 2, "valid_min": 1, "valid_max": 1}
-NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?nan", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -94,37 +96,34 @@ def declared_by(
         for key, default in (("scale_factor", 1.0), ("add_offset", 0.0))
     )
     packed = "scale_factor" in attrs or "add_offset" in attrs
-    stored: list[float] = []
-    physical: list[float] = []
-    for key, value in attrs.items():
-        if key.lower() in MISSING:
-            for number in _numbers(value, stored_dtype, dtype):
-                (stored if not packed or _fits(number, stored_dtype) else physical).append(number)
+    codes = [value for key, value in attrs.items() if key.lower() in MISSING]
+    where_to = f"the variable '{name}'", f"remove it there (ncatted -a KEY,{name},d,,)"
+    require_valid_limits(attrs, stored_dtype, dtype, where, *where_to)
+    stored, physical = limits_of(attrs, codes, stored_dtype, dtype, packed=packed)
+    further: list[float] = []
     if zarr is not None and not any(key.lower() == "_fillvalue" for key in attrs):
-        stored += _filled(zarr)
+        further += _filled(zarr)
     if netcdf and not any(key == "_FillValue" for key in attrs):
-        stored += _default_fill(stored_dtype)
-    _require_valid_limits(attrs, stored_dtype, dtype, name, where)
-    low, high, is_compiled = _valid_range(attrs, stored_dtype, dtype, packed)
-    limits = (low, high)
-    everything = (-np.inf, np.inf)
+        further += _default_fill(stored_dtype)
     return Declared(
         dtype=str(stored_dtype),
-        unit=_text(attrs.get("units", attrs.get("unit", attrs.get("Units", "")))),
+        unit=text_of(attrs.get("units", attrs.get("unit", attrs.get("Units", "")))),
         scale=scale,
         offset=offset,
-        stored=Limits(tuple(stored), *(limits if is_compiled else everything)),
-        physical=Limits(tuple(physical), *(everything if is_compiled else limits)),
-        classes=_classes(attrs, stored_dtype, dtype),
-        table=_table(attrs, stored_dtype, dtype),
+        stored=replace(stored, missing=(*stored.missing, *further)),
+        physical=physical,
+        classes=flag_names(attrs, stored_dtype, dtype),
+        table=flags_told(attrs, stored_dtype, dtype),
+        flags=flag_codes(attrs, stored_dtype, dtype),
         description=(
-            f"{name} {_text(attrs.get('long_name', ''))} {_text(attrs.get('cell_methods', ''))}"
+            f"{name} {text_of(attrs.get('long_name', ''))} {text_of(attrs.get('cell_methods', ''))}"
         ),
         listed=listed_codes(attrs),
         unapplied="" if packed else unapplied_scale(attrs, stored_dtype),
         unadded="" if packed else unadded_offset(attrs, stored_dtype),
         statistics=_actual_range(attrs),
         statistics_told=statistics_of(attrs),
+        doubted=codes_told(attrs),
     )
 
 
@@ -163,7 +162,7 @@ def _dtype(attrs: Mapping[str, Any], dtype: np.dtype[Any]) -> np.dtype[Any]:
 def _single(attrs: Mapping[str, Any], key: str, default: float, name: str, where: str) -> float:
     if key not in attrs:
         return default
-    found = _plain_numbers(attrs[key])
+    found = plain_numbers(attrs[key])
     if len(found) != 1 or not np.isfinite(found[0]):
         raise IcemapError(
             f"{where}: the attribute {key} of the variable '{name}' is {attrs[key]!r}, but must be"
@@ -172,55 +171,12 @@ def _single(attrs: Mapping[str, Any], key: str, default: float, name: str, where
     return found[0]
 
 
-def _plain_numbers(value: Any) -> list[float]:
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        return (
-            [float(text) for text in NUMBER.findall(value)]
-            if not re.sub(NUMBER, "", value).strip(" ,;[]()fFLlbBsStTo:")
-            else []
-        )
-    array = np.atleast_1d(np.asarray(value))
-    if array.dtype.kind in "SUO":
-        return [
-            number
-            for item in array.ravel().tolist()
-            for number in _plain_numbers(str(item) if not isinstance(item, bytes) else item)
-        ]
-    return [float(item) for item in array.ravel()] if array.dtype.kind in "biuf" else []
-
-
-def _numbers(value: Any, stored: np.dtype[Any], file: np.dtype[Any]) -> list[float]:
-    """Numbers of an attribute in the type of the variable; the sign bit of unsigned bytes is a bit
-    like the others.
-    """
-    numbers = [number for number in _plain_numbers(value) if not np.isnan(number)]
-    if stored.kind == "u" and file.kind == "i":
-        return [
-            number + 2.0 ** (8 * stored.itemsize) if number < 0 else number for number in numbers
-        ]
-    if stored.kind == "i" and file.kind == "u":
-        return [
-            number - 2.0 ** (8 * stored.itemsize) if number > np.iinfo(stored).max else number
-            for number in numbers
-        ]
-    return numbers
-
-
-def _fits(number: float, dtype: np.dtype[Any]) -> bool:
-    if dtype.kind not in "iu":
-        return True
-    limits = np.iinfo(dtype)
-    return number == int(number) and limits.min <= number <= limits.max
-
-
 def _filled(zarr: ZarrFill) -> list[float]:
     """A fill value that can mean missing: chunks of ones or zeros are filled with real ones and
     zeros.
     """
     numbers = (
-        [number for number in _plain_numbers(zarr.value) if np.isfinite(number)]
+        [number for number in plain_numbers(zarr.value) if np.isfinite(number)]
         if zarr.value is not None
         else []
     )
@@ -243,79 +199,23 @@ def _default_fill(dtype: np.dtype[Any]) -> list[float]:
     )
 
 
-def _require_valid_limits(
-    attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any], name: str, where: str
-) -> None:
-    """Refuse limits that would be passed over, or leave nothing."""
-    for key, needed in VALID_LIMITS.items():
-        value = attrs.get(key)
-        if value is None or (isinstance(value, str | bytes) and says_nothing(_text(value))):
-            continue
-        numbers = _numbers(value, stored, file)
-        # NaN is no limit.
-        is_whole = len(_plain_numbers(value)) == needed and len(numbers) in (0, needed)
-        if not is_whole or numbers != sorted(numbers):
-            meant = "two numbers, the lower one first" if needed == 2 else "one number"
-            raise IcemapError(
-                f"{where}: the attribute {key} of the variable '{name}' is {_text(value)!r}, but"
-                f" must be {meant}: correct it in the file, or remove it there (ncatted -a"
-                f" {key},{name},d,,)."
-            )
-    ends = [_numbers(attrs.get(key, ()), stored, file) for key in ("valid_min", "valid_max")]
-    if all(ends) and ends[0] > ends[1]:
-        raise IcemapError(
-            f"{where}: the attribute valid_min of the variable '{name}' is {ends[0][0]:g}, above"
-            f" its valid_max {ends[1][0]:g}, so that none of its values would be valid: correct"
-            " the file."
-        )
+def flag_codes(
+    attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any]
+) -> tuple[float, ...]:
+    """Values that the attributes say are codes, none where they are no and yes."""
+    if not flags_told(attrs, stored, file) or "flag_masks" in attrs:
+        return ()
+    return tuple(numbers_of(attrs.get("flag_values", ()), stored, file))
 
 
-def _valid_range(
-    attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any], packed: bool
-) -> tuple[float, float, bool]:
-    """Lowest and highest valid value, and whether they are as stored.
-
-    CF has them in the type of the packed values; a range of floats for packed integers is one of
-    physical values.
-    """
-    low, high = -np.inf, np.inf
-    given = [attrs[key] for key in VALID_LIMITS if key in attrs]
-    if not given:
-        return low, high, True
-    if "valid_range" in attrs:
-        numbers = _numbers(attrs["valid_range"], stored, file)
-        if len(numbers) == 2 and numbers[0] <= numbers[1]:
-            low, high = numbers
-    for key in ("valid_min", "valid_max"):
-        numbers = _numbers(attrs[key], stored, file) if key in attrs else []
-        if len(numbers) == 1:
-            low, high = (numbers[0], high) if key == "valid_min" else (low, numbers[0])
-    whole = packed and stored.kind in "iu"
-    floats = any(np.asarray(value).dtype.kind == "f" for value in given) or any(
-        isinstance(value, str) and "." in value for value in given
-    )
-    if not floats and stored.kind == "f":
-        return _rounded_out(low, high, stored)
-    return (*_rounded_out(low, high, stored)[:2], not (whole and floats))
-
-
-def _rounded_out(low: float, high: float, dtype: np.dtype[Any]) -> tuple[float, float, bool]:
-    """Limits that values in single precision do not fail by their rounding."""
-    room = 1e-6 if dtype.kind == "f" else 0.0
-    return (
-        low - room * abs(low) if np.isfinite(low) else low,
-        high + room * abs(high) if np.isfinite(high) else high,
-        True,
-    )
-
-
-def _classes(
+def flag_names(
     attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any]
 ) -> dict[int, str]:
+    """What the attributes call the codes; empty where they name none, or not all."""
     if "flag_values" not in attrs or "flag_meanings" not in attrs or "flag_masks" in attrs:
         return {}
-    codes = _numbers(attrs["flag_values"], stored, file)
-    text = _text(attrs["flag_meanings"])
+    codes = numbers_of(attrs["flag_values"], stored, file)
+    text = text_of(attrs["flag_meanings"])
     names = (
         text.split()
         if len(text.split()) == len(codes)
@@ -328,21 +228,18 @@ def _classes(
     }
 
 
-def _table(attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any]) -> str:
+def flags_told(attrs: Mapping[str, Any], stored: np.dtype[Any], file: np.dtype[Any]) -> str:
+    """What shows that values are codes by the attributes, in words; empty if nothing does."""
     if "flag_masks" in attrs:
         return "flags (flag_masks)"
-    if "flag_values" not in attrs and len(_text(attrs.get("flag_meanings", "")).split()) > 2:
+    if "flag_values" not in attrs and len(text_of(attrs.get("flag_meanings", "")).split()) > 2:
         return "flags (flag_meanings without flag_values)"
     # The mean of no and yes is a share.
-    if "flag_values" not in attrs or sorted(_numbers(attrs["flag_values"], stored, file)) == [
+    if "flag_values" not in attrs or sorted(numbers_of(attrs["flag_values"], stored, file)) == [
         0.0,
         1.0,
     ]:
         return ""
     return (
-        f"flags (flag_values, meaning {_text(attrs.get('flag_meanings', ''))[:60] or 'not said'})"
+        f"flags (flag_values, meaning {text_of(attrs.get('flag_meanings', ''))[:60] or 'not said'})"
     )
-
-
-def _text(value: Any) -> str:
-    return (value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)).strip()

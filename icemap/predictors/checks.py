@@ -34,6 +34,8 @@ END_OF_PARTS, MOST_PERCENT = 1e-3, 125.0
 ALL_ROUND = 330.0
 # Derivations in which each month counts with its days, or in its place of the year.
 BY_MONTH = tuple(how for how in MONTHLY if how != "temperature_range")
+# One of several steps of a source.
+STEP = re.compile(r"\[[^\[\]']* \d+\](?=')")
 LONGITUDES = re.compile(r"\blon", re.IGNORECASE)
 
 
@@ -101,8 +103,11 @@ def source_problems(source: Source, grid: Grid, masks: Sequence[MaskConfig]) -> 
 
 
 def require_none(problems: Iterable[str]) -> None:
-    """Refuse inputs with problems, naming each once."""
-    found = list(dict.fromkeys(problems))
+    """Refuse inputs with problems, naming each once, also those of all steps of one source."""
+    by_source: dict[str, list[str]] = {}
+    for problem in dict.fromkeys(problems):
+        by_source.setdefault(STEP.sub("", problem), []).append(problem)
+    found = [same[0] if len(same) == 1 else text for text, same in by_source.items()]
     if len(found) == 1:
         raise IcemapError(found[0])
     if found:

@@ -63,6 +63,8 @@ class Declared:
         Lowest and highest value, as stored, that the file says it holds.
     statistics_told : tuple of str
         What the values are of those along time, such as ``maximum``, by the words of CF.
+    flags : tuple of float
+        Values that are codes by the attributes of CF, whatever the others are.
     doubted : mapping
         Values that mean missing by one of the files that belong together only, and by which.
     """
@@ -83,11 +85,16 @@ class Declared:
     gives_way: bool = False
     statistics: tuple[float, float] | None = None
     statistics_told: tuple[str, ...] = ()
+    flags: tuple[float, ...] = ()
     doubted: Mapping[float, str] = field(default_factory=dict)
 
 
 # What other writers call the scale of CF, in lower case.
-SCALES = ("scale", "scaling_factor", "scalefactor", "scaling", "slope", "gain", "multiplier")
+SCALES = (
+    *("scale", "scaling_factor", "scalefactor", "scaling", "slope", "gain", "multiplier"),
+    # In headers of ENVI.
+    "reflectance_scale_factor",
+)
 OFFSETS = ("offset", "intercept", "scaling_offset", "scale_offset", "addoffset")
 # 1: till, 2 = rock; after a letter or a point it is another number.
 LISTED = re.compile(r"(?<![\w.])(\d{1,3})\s*(?:[=:]|\s-\s)\s*[\"'(]?[A-Za-z]{3}")

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from icemap.errors import IcemapError
 from icemap.predictors.blurred import require_no_blurred
 from icemap.predictors.declared import Declared
-from icemap.predictors.disputes import require_no_doubted
+from icemap.predictors.disputes import require_no_doubted, require_no_flags
 from icemap.predictors.missing import same_code
+from icemap.predictors.named_units import units_in_brackets, units_in_words
 from icemap.predictors.possible import (
     DIFFERENCES,
     ROUNDED,
@@ -20,6 +21,7 @@ from icemap.predictors.possible import (
     require_possible,
 )
 from icemap.predictors.statistic import require_meant_statistic
+from icemap.predictors.valid_ranges import require_one_range
 from icemap.source import Source
 from icemap.units import (
     Conversion,
@@ -44,12 +46,8 @@ AREAL_MASS = re.compile(r"kg[ .*]*(?:m(?:\^|\*\*)?-2|/ ?m(?:\^|\*\*)?2)")
 # melted.
 WATER = re.compile(r"precip|\brain|water|\bsnow|run-?off|evap|(?:\b|_)swe(?:\b|_)", re.IGNORECASE)
 NOT_MELTED = re.compile(r"depth|thick|height|densit|\bice\b", re.IGNORECASE)
-# So many stored values outside of a valid range may be codes, each for another gap.
-MAX_LOST = 8
 Decode = Callable[[NDArray[np.generic]], NDArray[np.float64]]
 SAME = Conversion(1.0, 0.0)
-# GRIB has levels such as 2[m].
-BRACKETED = re.compile(r"(?<!\d)[\[(]([^\[\]()]{1,20})[\])]")
 
 
 def decoder(source: Source, declared: Declared) -> Decode:
@@ -140,16 +138,20 @@ def conversion_of(source: Source, declared: Declared) -> Conversion:
 
 
 def _require_no_other_unit(source: Source, declared: Declared) -> None:
-    """A unit in brackets behind the name of what has no unit of its own."""
+    """A unit in the words about what has no unit of its own."""
     if source.scale is not None or source.offset is not None:
         # Converted by hand.
         return
-    for word in _units_in_brackets(declared.description):
-        found = conversion(word, source.unit)
-        if found is not None and not found.is_identity:
+    words = units_in_words(declared.description)
+    told = {word: conversion(word, source.unit) for word in words}
+    if any(found is not None and found.is_identity for found in told.values()):
+        return
+    for word, found in told.items():
+        if found is not None:
+            where = " in brackets" if word in units_in_brackets(declared.description) else ""
             raise IcemapError(
                 f"The source '{source.name}' ({source.url}) has no unit, but"
-                f" '{declared.description.strip()}' has '{word}' in brackets, and the 'unit' of the"
+                f" '{declared.description.strip()}' has '{word}'{where}, and the 'unit' of the"
                 f" catalogue is '{source.unit}': say with 'file_unit' ('{word}', or"
                 f" '{source.unit}') which one the values of the file have."
             )
@@ -159,7 +161,7 @@ def _require_one_unit(source: Source, declared: Declared) -> None:
     """A unit in brackets behind a name that is another one than the unit itself."""
     if source.scale is not None or source.offset is not None:
         return
-    for word in _units_in_brackets(declared.description):
+    for word in units_in_brackets(declared.description):
         found = conversion(word, declared.unit)
         if found is None or found.is_identity:
             continue
@@ -170,10 +172,6 @@ def _require_one_unit(source: Source, declared: Declared) -> None:
             f" '{declared.description.strip()}' has '{word}' in brackets: say with 'file_unit'"
             f" ('{declared.unit}', or '{word}') which one the values of the file have."
         )
-
-
-def _units_in_brackets(text: str) -> list[str]:
-    return [word for word in BRACKETED.findall(text) if re.search(r"[^\W\d]|[%‰°]", word)]
 
 
 def conversion_text(source: Source, declared: Declared) -> str:
@@ -296,18 +294,18 @@ def _quantities(
     values = np.asarray(raw, dtype=np.float64)
     bad = _missing(source, declared, values)
     with np.errstate(over="ignore", invalid="ignore"):
+        unpacked = values * declared.scale + declared.offset
+        bad |= declared.physical.outside(unpacked)
+        physical = source.scaled(unpacked)
         if declared.gives_way:
             physical = source.scaled(values, declared.scale, declared.offset)
-        else:
-            unpacked = values * declared.scale + declared.offset
-            bad |= declared.physical.outside(unpacked)
-            physical = source.scaled(unpacked)
         if not converted.is_identity:
             physical = physical * converted.factor + converted.offset
-    _require_one_range(source, declared, values)
+    require_one_range(source, declared, values)
     there = ~bad
     own = (declared.scale, declared.offset) if declared.gives_way else (1.0, 0.0)
     require_no_doubted(source, declared.doubted, values[there], own)
+    require_no_flags(source, declared, values[there], own)
     require_no_suspect(source, values[there] if bad.any() else values.ravel(), declared)
     require_no_blurred(source, declared, values, bad)
     if there.any():
@@ -359,30 +357,6 @@ def _require_one_scale(source: Source, declared: Declared) -> None:
                 f" the catalogue would be applied after it once more: leave '{key}' out, or, if a"
                 " further one is meant, say with 'file_unit' which unit the values have after it."
             )
-
-
-def _require_one_range(source: Source, declared: Declared, values: NDArray[np.float64]) -> None:
-    """Limits in whole numbers that leave out most stored values, and none of those that they
-    stand for.
-    """
-    limits = declared.stored
-    if (declared.scale, declared.offset) == (1.0, 0.0) or declared.gives_way:
-        return
-    known = np.unique(values[np.isfinite(values)])
-    for code in (*limits.missing, *source.nodata):
-        known = known[~same_code(known, code)]
-    lost = (known < limits.lowest) | (known > limits.highest)
-    unpacked = known * declared.scale + declared.offset
-    within = (unpacked >= limits.lowest) & (unpacked <= limits.highest)
-    left = int(np.count_nonzero(lost))
-    if left > max(MAX_LOST, known.size - left) and within.all():
-        raise IcemapError(
-            f"The source '{source.name}' ({source.url}) stores {known.min():g} to {known.max():g},"
-            f" most of which are outside of its valid range, {limits.lowest:g} to"
-            f" {limits.highest:g}, but would be inside after its scale and offset"
-            f" ({unpacked.min():g} to {unpacked.max():g}): write the range in the file as stored"
-            " values, or remove it there (ncatted)."
-        )
 
 
 def _missing(source: Source, declared: Declared, values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icemap.errors import IcemapError
+from icemap.predictors.declared import Declared
 from icemap.predictors.missing import same_code
 from icemap.source import Source
 
@@ -109,15 +110,53 @@ def require_no_doubted(
     """
     for code, who in doubted.items():
         found = int(np.count_nonzero(same_code(values, code)))
-        if not found or code in source.classes:
+        if not found or code in source.classes or _is_valid(source, code, own):
             continue
-        if source.valid_range is not None:
-            low, high = source.valid_range
-            if low <= source.scaled(code, *own) <= high:
-                continue
         raise IcemapError(
             f"The source '{source.name}' ({source.origin}) holds the value {code:.9g} in {found:,}"
             f" of {values.size:,} cells, which means missing by {who}: give 'nodata:"
             f" [{code:.9g}]' in the catalogue, or, if it is real, a 'valid_range' that includes"
             " it."
         )
+
+
+def require_no_flags(
+    source: Source, declared: Declared, values: NDArray[np.float64], own: tuple[float, float]
+) -> None:
+    """Refuse codes that the file gives a meaning among quantities, unless the catalogue decides.
+
+    Parameters
+    ----------
+    source : Source
+        A continuous one.
+    declared : Declared
+    values : ndarray
+        As stored, those that are not missing.
+    own : (float, float)
+        Scale and offset of the file.
+
+    Raises
+    ------
+    IcemapError
+        Naming the code, its meaning, and the keys that settle it.
+    """
+    for code in declared.flags:
+        found = int(np.count_nonzero(same_code(values, code)))
+        if not found or _is_valid(source, code, own):
+            continue
+        name = declared.classes.get(int(code), "")
+        raise IcemapError(
+            f"The source '{source.name}' ({source.origin}) holds the value {code:.9g} in {found:,}"
+            f" of {values.size:,} cells, a code{f' for {name!r}' if name else ''} by its"
+            " flag_values, and in the catalogue it is continuous, of which a mean is taken: say"
+            f" 'kind: class' if its values are codes, 'nodata: [{code:.9g}]' if that is a code"
+            " among quantities, or give a 'valid_range' that includes it if it is a quantity."
+        )
+
+
+def _is_valid(source: Source, code: float, own: tuple[float, float]) -> bool:
+    """Whether a valid range of the catalogue says that a stored value is real."""
+    if source.valid_range is None:
+        return False
+    low, high = source.valid_range
+    return bool(low <= source.scaled(code, *own) <= high)

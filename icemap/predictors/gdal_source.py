@@ -15,7 +15,7 @@ from icemap.predictors.decoding import conversion_text, decoder, single_precisio
 from icemap.predictors.disputes import require_no_dispute
 from icemap.predictors.foreign import require_no_foreign
 from icemap.predictors.gdal_access import forget_changed, gdal_environment, gdal_path
-from icemap.predictors.georeference import placed_raster, require_crs
+from icemap.predictors.georeference import placed_raster, require_crs, require_georeference
 from icemap.predictors.grib_grids import (
     gaussian_rows,
     require_grid_of_first,
@@ -40,7 +40,7 @@ def open_gdal(source: Source) -> Any:
     import affine
     import rasterio
 
-    from icemap.predictors.mosaics import open_mosaic
+    from icemap.predictors.mosaics import look_at_rims, open_mosaic
 
     try:
         with rasterio.Env(**gdal_environment(source.url)):
@@ -62,6 +62,17 @@ def open_gdal(source: Source) -> Any:
             _require_codes(source, mosaic.bands[band - 1])
             source = with_classes(source, declared)
             decode = decoder(source, declared)
+            look_at_rims(
+                source.name,
+                tuple(paths),
+                tuple(stamps),
+                source.overlay,
+                source.crs,
+                band,
+                source.nodata,
+            )
+            # Without one a CRS would not help.
+            require_georeference(source, transform)
             crs = require_crs(
                 source,
                 mosaic.layout.crs or _crs_next_to(source.parts[0] if source.parts else source.url),
@@ -69,7 +80,7 @@ def open_gdal(source: Source) -> Any:
 
             def read(rows: slice, cols: slice) -> NDArray[np.float32]:
                 try:
-                    return single_precision(decode(mosaic.read(band, rows, cols)))
+                    return single_precision(decode(mosaic.read(band, rows, cols, source.nodata)))
                 except rasterio.errors.RasterioIOError as error:
                     gone = missing_behind(str(error))
                     if gone:

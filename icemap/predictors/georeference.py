@@ -28,6 +28,16 @@ def require_crs(source: Source, crs: str | None) -> str:
     return crs
 
 
+def require_georeference(source: Source, transform: Affine) -> None:
+    """Refuse cells that are only counted."""
+    if transform.is_identity:
+        raise IcemapError(
+            f"The source '{source.name}' ({source.url}) has no georeference: its cells are at no"
+            " place. Give it one with gdal_translate -a_ullr, or with gdalwarp where it has control"
+            " points."
+        )
+
+
 def placed_raster(
     source: Source,
     crs: str,
@@ -58,11 +68,7 @@ def placed_raster(
         If the cells are at no place, or in a CRS that cannot be used.
     """
     who = f"The source '{source.name}' ({source.url})"
-    if transform.is_identity:
-        raise IcemapError(
-            f"{who} has no georeference: its cells are at no place. Give it one with gdal_translate"
-            " -a_ullr, or with gdalwarp where it has control points."
-        )
+    require_georeference(source, transform)
     frame = frame_of(crs, who)
     crs = frame.crs
     geographic = not is_rotated(crs)

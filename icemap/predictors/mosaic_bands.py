@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from icemap.errors import IcemapError
+from icemap.predictors.cf_tags import MISSING, cf_tags, of_variable
 from icemap.predictors.class_tables import names_together
 from icemap.predictors.declared import (
     Declared,
-    Limits,
     listed_codes,
     unadded_offset,
     unapplied_scale,
@@ -22,10 +22,13 @@ from icemap.predictors.disputes import Dispute, Heard
 from icemap.predictors.months import Stamp, stamp_of_band
 from icemap.predictors.own_statistics import exact_statistics
 from icemap.predictors.statistic import statistics_of
+from icemap.predictors.told_codes import codes_told
 from icemap.units import same_unit, says_nothing
 
 # Words of CF among the tags of a file that hold for each of its bands.
-OF_ALL_BANDS = ("units", "unit", "scale_factor", "add_offset", "_fillvalue", "missing_value")
+OF_ALL_BANDS = ("units", "unit", "scale_factor", "add_offset", *MISSING)
+# What the header of ENVI, which GDAL hands on as it is, says by words of its own.
+ENVI = {"data_units": "units", "reflectance_scale_factor": "reflectance_scale_factor"}
 # Compressions that change values: JPEG, but not JPEG2000, which may or may not.
 LOSSY = re.compile(r"JPEG(?!\d)")
 # By which a compression may change a code that is then rounded to itself.
@@ -161,31 +164,40 @@ def band_of(
         for key, value in dataset.tags().items()
         if dataset.count == 1 or key.lower() in OF_ALL_BANDS
     }
-    tags = {**words, **of_file, **dataset.tags(number)}
+    own = dataset.tags(number)
+    of_header = dataset.tags(ns="ENVI")
+    words = words | {ours: of_header[key] for key, ours in ENVI.items() if key in of_header}
+    tags = {**words, **of_file, **of_variable(dataset.tags(), own), **own}
     unit = dataset.units[number - 1] or next(
         (tags[key] for key in ("GRIB_UNIT", "units", "UNITS", "Units", "unit") if key in tags),
         heard.unit,
     )
+    dtype = np.dtype(dataset.dtypes[number - 1])
     scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
-    if (scale, offset) == (1.0, 0.0) and np.dtype(dataset.dtypes[number - 1]).kind in "iu":
+    if (scale, offset) == (1.0, 0.0) and dtype.kind in "iu":
         # Other programs write the words of CF as tags, which GDAL does not apply.
         scale, offset = _tagged(tags, "scale_factor", 1.0), _tagged(tags, "add_offset", 0.0)
     is_scaled = (scale, offset) != (1.0, 0.0)
-    codes = [_tagged(tags, key, np.nan) for key in ("_fillvalue", "missing_value")]
-    classes, conflict = names_together([(dataset.name, names), *heard.named])
+    told = cf_tags(tags, dtype, dataset.name, number, packed=is_scaled)
+    named = [(dataset.name, names), *heard.named]
+    by_code = names_together(named)[0]
+    flags = (f"flag_values of {dataset.name}", told.classes)
+    classes, conflict = names_together([*named, flags])
     has_colours = heard.is_coloured or dataset.colorinterp[number - 1] == ColorInterp.palette
     declared = Declared(
-        dtype=dataset.dtypes[number - 1],
+        dtype=str(dtype),
         unit=unit,
         scale=scale,
         offset=offset,
-        stored=Limits(missing=tuple(code for code in codes if np.isfinite(code))),
+        stored=told.stored,
+        physical=told.physical,
         classes=classes,
-        table=_table(classes, dataset.tags(number), has_colours=has_colours),
+        table=told.table or _table(by_code, own, has_colours=has_colours),
+        flags=told.flags,
         description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
         listed=listed_codes(tags),
-        unapplied="" if is_scaled else unapplied_scale(tags, np.dtype(dataset.dtypes[number - 1])),
-        unadded="" if is_scaled else unadded_offset(tags, np.dtype(dataset.dtypes[number - 1])),
+        unapplied="" if is_scaled else unapplied_scale(tags, dtype),
+        unadded="" if is_scaled else unadded_offset(tags, dtype),
         nodata=dataset.nodatavals[number - 1],
         gives_way=True,
         statistics=exact_statistics(dataset.tags(number)),
@@ -198,7 +210,7 @@ def band_of(
         stamp_of_band(tags, dataset.tags()),
         conflict,
         _lossy(dataset.tags(ns="IMAGE_STRUCTURE")),
-        heard=heard,
+        heard=replace(heard, doubted={**codes_told(tags), **heard.doubted}),
     )
 
 

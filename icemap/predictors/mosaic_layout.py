@@ -11,12 +11,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from icemap.errors import IcemapError
 from icemap.predictors.crs_spellings import cells_apart
+from icemap.predictors.tile_overlaps import different, overlapping, rims, two_values
 
 if TYPE_CHECKING:
     from affine import Affine
 
 # Part of a cell by which a file may be off the lattice of the first one.
 TOLERANCE = 0.01
+# How far off it is where one file gives the centres of cells and the other their corners.
+HALF = 0.02
 # Tiles overlap at their edges; files that share more than this part of their cells are layers.
 MAX_OVERLAP = 0.9
 
@@ -40,6 +43,10 @@ class Part:
     left: int
     shape: tuple[int, int]
 
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        return self.top, self.left, *self.shape
+
     def meets(self, rows: slice, cols: slice) -> tuple[slice, slice] | None:
         """The cells of a window of the mosaic that are in this file."""
         top, bottom = max(rows.start, self.top), min(rows.stop, self.top + self.shape[0])
@@ -49,12 +56,27 @@ class Part:
 
 @dataclass(frozen=True)
 class Layout:
-    """The box around all files, and where each is in it."""
+    """The box around all files, and where each is in it.
 
+    Attributes
+    ----------
+    name : str
+        Of the source, for messages.
+    crs : str or None
+    transform : Affine
+    shape : (int, int)
+        Rows and columns.
+    parts : tuple of Part
+    overlay : bool
+        True if files are meant to cover one another.
+    """
+
+    name: str
     crs: str | None
     transform: Affine
     shape: tuple[int, int]
     parts: tuple[Part, ...]
+    overlay: bool
 
     def read(
         self,
@@ -65,6 +87,11 @@ class Layout:
     ) -> NDArray[Any]:
         """A window of values, NaN where no file has one; where files overlap, the first with a
         value counts. ``read_part(path, rows, cols)`` gives a window of one file.
+
+        Raises
+        ------
+        IcemapError
+            If files that are not meant to cover one another have different values.
         """
         values = np.full((rows.stop - rows.start, cols.stop - cols.start), np.nan, dtype=dtype)
         for part in self.parts:
@@ -81,8 +108,39 @@ class Layout:
                 here.start - rows.start : here.stop - rows.start,
                 there.start - cols.start : there.stop - cols.start,
             ]
+            apart = None if self.overlay else different(target, found)
+            if apart is not None:
+                row, col, count = apart
+                value, other = float(target[row, col]), float(found[row, col])
+                first = self._first(here.start + row, there.start + col, read_part)
+                raise two_values(self.name, (first, part.path), (value, other), count)
             np.copyto(target, found, where=np.isnan(target))
         return values
+
+    def _first(
+        self, row: int, col: int, read_part: Callable[[str, slice, slice], NDArray[Any]]
+    ) -> str:
+        """The file whose value counts in one cell."""
+        cell = slice(row, row + 1), slice(col, col + 1)
+        for part in self.parts:
+            if part.meets(*cell) is None:
+                continue
+            here = slice(row - part.top, row - part.top + 1)
+            there = slice(col - part.left, col - part.left + 1)
+            if not np.isnan(read_part(part.path, here, there)).any():
+                return part.path
+        raise AssertionError("a cell with a value has it from a file")
+
+    def look_at_rims(
+        self, read_part: Callable[[str, slice, slice], NDArray[Any]], dtype: DTypeLike
+    ) -> None:
+        """Read some of the cells that several files have, so that different values are told before
+        hours of work.
+        """
+        if self.overlay or len(self.parts) == 1:
+            return
+        for rows, cols in rims([part.box for part in self.parts]):
+            self.read(rows, cols, read_part, dtype)
 
 
 def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
@@ -125,10 +183,7 @@ def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
             )
         left, top = (~first) @ (header.transform.c, header.transform.f)
         if max(abs(left - round(left)), abs(top - round(top))) > TOLERANCE:
-            raise IcemapError(
-                f"The source '{name}': {header.path} is {left % 1:.2f} cells off the lattice"
-                f" of {origin.path}; resample it, or join them with gdalbuildvrt."
-            )
+            raise IcemapError(f"The source '{name}': {_off(header.path, origin.path, left, top)}.")
         parts.append(Part(header.path, round(top), round(left), header.shape))
     if not overlay:
         _require_side_by_side(name, parts)
@@ -138,9 +193,9 @@ def lay_out(name: str, headers: Sequence[Header], *, overlay: bool) -> Layout:
         max(part.left + part.shape[1] for part in parts),
     )
     placed = tuple(Part(part.path, part.top - top, part.left - left, part.shape) for part in parts)
-    return Layout(
-        origin.crs, first @ first.translation(left, top), (bottom - top, right - left), placed
-    )
+    transform = first @ first.translation(left, top)
+    shape = (bottom - top, right - left)
+    return Layout(name, origin.crs, transform, shape, placed, overlay)
 
 
 def _is_one_crs(one: Header, other: Header) -> bool:
@@ -150,17 +205,34 @@ def _is_one_crs(one: Header, other: Header) -> bool:
     return cells_apart(one.transform, one.shape, one.crs, other.crs) <= TOLERANCE
 
 
+def _off(path: str, first: str, left: float, top: float) -> str:
+    """How far a file is off the lattice of the first one, and what may be the reason."""
+    sides = [(left % 1, "east"), (top % 1, "south")]
+    off = " and ".join(
+        f"{part:.2f} cells to the {side}"
+        for part, side in sides
+        if TOLERANCE < part < 1 - TOLERANCE
+    )
+    said = f"{path} is off the lattice of {first} by {off}"
+    if all(min(part, abs(part - 0.5), 1 - part) <= HALF for part, _ in sides):
+        return (
+            f"{said}, half a cell, as where the corner that one of them gives is the centre of its"
+            " first cell: shift the file that is wrong (gdal_edit.py -a_ullr), or resample one to"
+            " the cells of the other (gdalwarp -tap)"
+        )
+    return f"{said}: resample it, or join them with gdalbuildvrt"
+
+
 def _require_side_by_side(name: str, parts: Sequence[Part]) -> None:
     """Tiles share their edges; rasters that cover one another are months, years or layers."""
     if len(parts) == 1:
         return
     import shapely
 
+    one, other = overlapping([part.box for part in parts])
     left, top = np.array([part.left for part in parts]), np.array([part.top for part in parts])
     rows, cols = np.array([part.shape for part in parts]).T
     boxes = shapely.box(left, top, left + cols, top + rows)
-    one, other = shapely.STRtree(boxes).query(boxes, predicate="intersects")
-    one, other = one[one < other], other[one < other]
     shared = shapely.area(shapely.intersection(boxes[one], boxes[other]))
     covering = shared > MAX_OVERLAP * np.minimum(
         shapely.area(boxes[one]), shapely.area(boxes[other])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ from icemap.errors import IcemapError
 from icemap.predictors.ascii_grids import words_of_header
 from icemap.predictors.class_tables import category_names
 from icemap.predictors.disputes import Heard
+from icemap.predictors.missing import same_code
 from icemap.predictors.mosaic_bands import Band, band_of, joined, require_one_order
 from icemap.predictors.mosaic_layout import Header, Layout, lay_out
 from icemap.predictors.point_grids import require_whole_grid
@@ -38,7 +39,9 @@ class Mosaic:
     bands: tuple[Band, ...]
     driver: str
 
-    def read(self, band: int, rows: slice, cols: slice) -> NDArray[np.float64]:
+    def read(
+        self, band: int, rows: slice, cols: slice, missing: Sequence[float] = ()
+    ) -> NDArray[np.float64]:
         """A window of stored values, NaN where no file has a value.
 
         Parameters
@@ -47,19 +50,39 @@ class Mosaic:
             From 1.
         rows, cols : slice
             Of the whole mosaic.
+        missing : sequence of float
+            Values that mean missing by the catalogue, which the next file may have.
+
+        Raises
+        ------
+        IcemapError
+            If files that overlap have different values.
         """
+        return self.layout.read(rows, cols, self.reader(band, missing), np.float64)
+
+    def reader(
+        self, band: int, missing: Sequence[float]
+    ) -> Callable[[str, slice, slice], NDArray[np.float64]]:
+        """The function that reads a window of one file; ``band`` and ``missing`` as for `read`."""
         import rasterio
+
+        # What is alone is decoded with all of its codes.
+        codes = (*missing, *self.bands[band - 1].declared.stored.missing)
+        codes = codes if len(self.layout.parts) > 1 else ()
 
         def read_part(path: str, rows: slice, cols: slice) -> NDArray[np.float64]:
             window = ((rows.start, rows.stop), (cols.start, cols.stop))
             try:
                 with rasterio.open(path) as dataset:
-                    return _stored(dataset, band, window)
+                    values = _stored(dataset, band, window)
             except rasterio.errors.RasterioIOError as error:
                 # GDAL does not say which file.
                 raise rasterio.errors.RasterioIOError(path) from error
+            for code in codes:
+                values[same_code(values, code)] = np.nan
+            return values
 
-        return self.layout.read(rows, cols, read_part, np.float64)
+        return read_part
 
 
 def _stored(dataset: Any, band: int, window: Any) -> NDArray[np.float64]:
@@ -112,6 +135,37 @@ def open_mosaic(
         its lattice, or covers another one unasked.
     """
     return _laid_out(name, tuple(paths), tuple(stamps), overlay, crs)
+
+
+@lru_cache(maxsize=256)
+def look_at_rims(
+    name: str,
+    paths: tuple[str, ...],
+    stamps: tuple[str, ...],
+    overlay: bool,
+    crs: str | None,
+    band: int,
+    missing: tuple[float, ...],
+) -> None:
+    """Compare files where they overlap, in some places, once per process as long as ``stamps`` stay
+    the same.
+
+    Parameters
+    ----------
+    name, paths, stamps, overlay, crs
+        As for `open_mosaic`.
+    band : int
+        From 1.
+    missing : tuple of float
+        Values that mean missing by the catalogue.
+
+    Raises
+    ------
+    IcemapError
+        If they have different values.
+    """
+    mosaic = _laid_out(name, paths, stamps, overlay, crs)
+    mosaic.layout.look_at_rims(mosaic.reader(band, missing), np.float64)
 
 
 @lru_cache(maxsize=64)

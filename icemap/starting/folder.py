@@ -102,7 +102,21 @@ def tile_key(path: Path) -> tuple[Path, str, str]:
     True
     >>> tile_key(Path("clay.tif")) == tile_key(Path("sand.tif"))
     False
+    >>> tile_key(Path("MOD13.h10v02.061.tif")) == tile_key(Path("MOD13.h11v02.061.tif"))
+    True
     """
-    plain = re.sub(r"[nsew]?\d+[nsew]?(?![a-z])", "#", path.stem.lower())
+    plain = re.sub(r"[nsew]?\d+[nsew]?(?![a-z])", "#", without_place(path.stem.lower()))
     words = re.sub(r"(?<![a-z])(north|south|east|west|n|s|e|w|ne|nw|se|sw)(?![a-z])", "#", plain)
     return path.parent, re.sub(r"[#_\-. x]*#[#_\-. x]*", "#", words), path.suffix.lower()
+
+
+def without_place(name: str) -> str:
+    """A name in small letters without what says which tile it is: h10v02, n60w150, r3c4.
+
+    Examples
+    --------
+    >>> without_place("mod13.a2020001.h10v02"), without_place("dem_n60_w150")
+    ('mod13.a2020001.#', 'dem_#_#')
+    """
+    rows_and_columns = re.sub(r"(?<![a-z0-9])(h\d+_?v\d+|r\d+_?c\d+|x\d+_?y\d+)(?!\w)", "#", name)
+    return re.sub(r"(?<![a-z])([ns]\d+[ew]\d+|[nsew]\d+)(?![a-z0-9])", "#", rows_and_columns)

@@ -139,6 +139,8 @@ def _proposal(folder: Path, contents: Contents, log: Log) -> Proposal:
     choices = find_tables(folder, [*tables, *points])
     known = {choice.path for choice in choices.choices}
     unread = [(path, why) for path, why in [*unread, *choices.unread] if path not in known]
+    for path, why in unread:
+        log(f"nothing was made of {path.relative_to(folder).as_posix()}: {why}")
     longitude, latitude = _sites(choices)
     log(f"{len(entries)} possible predictors in {len({entry.files for entry in entries})} rasters")
     notes = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from icemap.errors import IcemapError, first_line
 from icemap.predictors.gdal_access import gdal_environment, gdal_path
 from icemap.starting.entries import Entry, Names, cell_side, crs_words, settings_of
-from icemap.starting.folder import tile_key
+from icemap.starting.folder import tile_key, without_place
 from icemap.starting.words import in_words
 
 # Bands of one file that become entries; a file with more of them is asked about.
@@ -21,6 +22,7 @@ MAX_BANDS = 40
 MAX_CODES = 30
 # Cells that are looked at for them, and the side of the reduced copy of a larger raster.
 MAX_WHOLE, MAX_LOOKED_AT = 2**26, 4096
+YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?=\D|$|\d{3}\D|\d{4}\D)")
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,61 @@ def raster_entries(
         try:
             entries += _of_raster(files, names)
         except IcemapError as error:
-            unread.append((files[0], str(error)))
+            if len(files) == 1:
+                unread.append((files[0], str(error)))
+                continue
+            found, broken = _one_by_one(files, names, str(error))
+            entries += found
+            unread += broken
+    return _asked_about_names(entries), unread
+
+
+def _one_by_one(
+    files: Sequence[Path], names: Names, why: str
+) -> tuple[list[Entry], list[tuple[Path, str]]]:
+    """Entries of files that are no parts of one raster, though their names say so."""
+    entries: list[Entry] = []
+    unread = []
+    asked = (
+        f"is it a part of one raster, as its name says? They cannot be joined as they are: {why}"
+    )
+    for path in files:
+        try:
+            alone = _of_raster((path,), names)
+        except IcemapError as error:
+            unread.append((path, str(error)))
+            continue
+        entries += [replace(entry, questions=(*entry.questions, asked)) for entry in alone]
     return entries, unread
+
+
+def _asked_about_names(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries whose files differ in numbers or in their folder alone; the first of them is asked
+    about.
+    """
+    groups: dict[object, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(_key(entry), []).append(entry)
+    asked = []
+    for entry in entries:
+        group = groups[_key(entry)]
+        others = [one for one in group if one.files != entry.files]
+        if not others or group[0] is not entry:
+            asked.append(entry)
+            continue
+        named = ", ".join(f"'{one.name}'" for one in others[:12])
+        question = (
+            f"{named}{' ...' if len(others) > 12 else ''} and this one have one name but for"
+            " numbers or their folder: are they parts of one raster (list their files as 'url' of"
+            " one entry), years or versions of one layer (keep one of them, or their mean), or"
+            " layers of their own, such as months?"
+        )
+        asked.append(replace(entry, questions=(*entry.questions, question)))
+    return asked
+
+
+def _key(entry: Entry) -> object:
+    return *tile_key(entry.files[0])[1:], entry.settings.get("variable")
 
 
 def _tiles(headers: Mapping[Path, _Header]) -> list[tuple[Path, ...]]:
@@ -69,14 +124,27 @@ def _tiles(headers: Mapping[Path, _Header]) -> list[tuple[Path, ...]]:
         groups.setdefault((tile_key(path), header.crs, header.cell, header.bands), []).append(path)
     found: list[tuple[Path, ...]] = []
     for group in groups.values():
-        boxes = [headers[path].box for path in group]
-        if len(group) > 1 and not any(
-            _covers(one, other) for i, one in enumerate(boxes) for other in boxes[:i]
-        ):
+        if _are_apart(group, headers):
             found.append(tuple(group))
-        else:
-            found += [(path,) for path in group]
+            continue
+        # Tiles of several dates, of each of which the names differ in the place alone.
+        dates: dict[str, list[Path]] = {}
+        for path in group:
+            dates.setdefault(without_place(path.stem.lower()), []).append(path)
+        for tiles in dates.values():
+            if _are_apart(tiles, headers):
+                found.append(tuple(tiles))
+            else:
+                found += [(path,) for path in tiles]
     return sorted(found)
+
+
+def _are_apart(group: Sequence[Path], headers: Mapping[Path, _Header]) -> bool:
+    """Whether no two files of several cover one another."""
+    boxes = [headers[path].box for path in group]
+    return len(group) > 1 and not any(
+        _covers(one, other) for i, one in enumerate(boxes) for other in boxes[:i]
+    )
 
 
 def _covers(one: Sequence[float], other: Sequence[float]) -> bool:
@@ -104,6 +172,7 @@ def _of_raster(files: tuple[Path, ...], names: Names) -> list[Entry]:
     place = f"{rows:,} x {cols:,} cells"
     if len(files) > 1:
         place += f" in {len(files)} files, which by their names and places are parts of one raster"
+    years = sorted({year for path in files for year in YEAR.findall(path.stem)[:1]})
     cell = cell_side(crs, mosaic.layout.transform)
     entries = []
     stem = _tile_name(files)
@@ -115,6 +184,11 @@ def _of_raster(files: tuple[Path, ...], names: Names) -> list[Entry]:
         settings, said, questions = settings_of(
             f"{stem} {label} {described}", title, band.declared, codes[number]
         )
+        if len(years) > 1:
+            questions.append(
+                f"its files have the years {', '.join(years)} in their names: are they parts of one"
+                " raster?"
+            )
         if several:
             settings["variable"] = str(number)
         missing = nodata[number - 1]

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from icemap.borehole_sections import LayerSource, SitesConfig
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers import READERS
-from icemap.boreholes.readers.calm import read_calm
 from icemap.boreholes.readers.layer_columns import ALIASES, PROJECTED_ALIASES
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.site_values import read_site_values
-from icemap.boreholes.table_formats import VECTORS, WORKBOOKS
 from icemap.boreholes.table_units import split_header
 from icemap.boreholes.tables import Table, read_table
 from icemap.bounds import limits, usual_bounds
-from icemap.config_sections import LayerSource, SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.errors import IcemapError
 from icemap.starting.folder import TEXTS
 from icemap.starting.headers import LAYERS, bare_header, named_columns
+from icemap.starting.parts import Part, Parts, collars_of, holes_of, sheets_of
+from icemap.starting.thaw import thaw_table
 from icemap.starting.words import in_words, plain_name
 
 ICE = re.compile(r"(^|_)(vic|ice|eis\w*|eisgehalt)(_|$)")
@@ -32,10 +33,6 @@ NO_VALUE = re.compile(
     r"(^|_)(id|fid|no|nr|number|row|index|year|month|day|date|elev\w*|alt(itude)?_?m|height|dem|x|y"
     r"|easting|northing|utm\w*|zone|(?<!thaw_)(?<!frost_)(?<!alt_)depth\w*|n|count|quality|flag|code"
     r"|method|unnamed\w*|column_\d+)(_|$)"
-)
-# And what those of active-layer thickness and their columns are.
-THAW = re.compile(
-    r"calm|(?<![^\W_])al[td](?![^\W_])|active.?layer|thaw|auftau|протаив|оттаив|активн|活动层|融深"
 )
 YEAR = re.compile(r"(?:19|20)\d\d")
 ERROR = re.compile(r"(^|_)(se|sd|std|stdev|error|err|uncertainty|sigma)(_|$)")
@@ -112,12 +109,14 @@ def find_tables(folder: Path, paths: Sequence[Path]) -> Tables:
             found.choices.append(published)
     known = {choice.path for choice in found.choices}
     known |= {path for path in paths if path.parent in known}
+    parts = Parts()
     for path in paths:
         if path not in known:
-            _look_at(path, found)
+            _look_at(path, found, parts)
+    _join(found, parts)
     found.choices.sort(key=lambda choice: choice.rank, reverse=True)
     if found.choices and found.choices[0].layers is not None:
-        found.thaw = _thaw_table(path for path in paths if path != found.choices[0].path)
+        found.thaw = thaw_table(path for path in paths if path != found.choices[0].path)
     return found
 
 
@@ -144,64 +143,67 @@ def _published(place: Path) -> TableChoice | None:
     return None
 
 
-def _look_at(path: Path, found: Tables) -> None:
+def _look_at(path: Path, found: Tables, parts: Parts) -> None:
     problems, is_table = [], False
-    for sheet in _sheets(path):
+    for sheet in sheets_of(path):
         try:
             table = read_table(str(path), sheet=sheet)
         except IcemapError as error:
             problems.append(str(error))
             continue
         is_table = is_table or len(table.frame.columns) > len(LAYERS)
-        choice = _choice(path, sheet, table)
+        part = Part(path, sheet, table, named_columns([*map(str, table.frame.columns)]))
+        if part.is_placed and not _are_layers(part):
+            parts.holes.append(part)
+        elif not part.is_placed and _are_layers(part):
+            parts.layers.append(part)
+            continue
+        choice = _choice(part)
         if isinstance(choice, str):
             problems.append(choice)
-        else:
+        elif not any(one.path == path for one in found.choices):
             found.choices.append(choice)
-            return
-    if problems and (path.suffix.lower() not in TEXTS or is_table):
+    known = {*(one.path for one in found.choices), *(one.path for one in parts.layers)}
+    if problems and path not in known and (path.suffix.lower() not in TEXTS or is_table):
         found.unread.append((path, problems[0]))
 
 
-def _sheets(path: Path) -> list[str | None]:
-    """Sheets of a workbook or layers of a vector file; None where there are no several."""
-    names: list[str] = []
-    if path.suffix.lower() in WORKBOOKS:
-        try:
-            import openpyxl
-
-            book = openpyxl.load_workbook(path, read_only=True)
-            names = list(book.sheetnames)
-            book.close()
-        # Which is said when the table is read: no openpyxl, or no workbook.
-        except Exception:
-            return [None]
-    elif path.suffix.lower() in VECTORS:
-        import pyogrio
-
-        try:
-            names = [str(name) for name, _ in pyogrio.list_layers(path)]
-        except (pyogrio.errors.DataSourceError, ValueError):
-            return [None]
-    return list(names) if len(names) > 1 else [None]
+def _join(found: Tables, parts: Parts) -> None:
+    """Layers without places, with the table of their holes where there is one."""
+    for part in parts.layers:
+        holes: Part | None = holes_of(part, parts.holes)
+        if holes is not None:
+            # Which is no table of sites of its own.
+            found.choices = [one for one in found.choices if not _is_of(one, holes)]
+            found.unread = [(path, why) for path, why in found.unread if path != holes.path]
+        elif any(one.path == part.path for one in found.choices):
+            continue
+        found.choices.append(_layers(part, holes))
 
 
-def _choice(path: Path, sheet: str | None, table: Table) -> TableChoice | str:
+def _is_of(choice: TableChoice, part: Part) -> bool:
+    own = choice.sites.sheet if choice.sites is not None else None
+    return choice.path == part.path and choice.layers is None and own == part.sheet
+
+
+def _choice(part: Part) -> TableChoice | str:
     """How a table is read, or why it is none of boreholes."""
-    headers = [str(header) for header in table.frame.columns]
-    named = named_columns(headers)
-    placed = {"longitude", "latitude"} <= named.keys()
-    measured = "depth" in named and bool(named.keys() & QUANTITIES.keys())
-    if (set(LAYERS) <= named.keys() and not _is_upside_down(table, named)) or (
-        measured and not _is_depth_of_hole(table, named)
-    ):
-        return _layers(path, sheet, headers, named)
-    if placed:
-        return _values(path, sheet, table, headers, named)
+    if _are_layers(part):
+        return _layers(part, None)
+    if {"longitude", "latitude"} <= part.named.keys():
+        return _values(part)
     return (
         f"no columns of longitude and latitude, or of top and base, are known in it: it has"
-        f" {', '.join(headers[:20])}"
+        f" {', '.join(part.headers[:20])}"
     )
+
+
+def _are_layers(part: Part) -> bool:
+    table, named = part.table, part.named
+    if set(LAYERS) <= named.keys() and not _is_upside_down(table, named):
+        return True
+    measured = "depth" in named and bool(named.keys() & QUANTITIES.keys())
+    return measured and not _is_depth_of_hole(table, named)
 
 
 def _is_upside_down(table: Table, named: Mapping[str, str]) -> bool:
@@ -220,9 +222,8 @@ def _is_depth_of_hole(table: Table, named: Mapping[str, str]) -> bool:
     return not ranges.any() and not places.duplicated().any()
 
 
-def _layers(
-    path: Path, sheet: str | None, headers: Sequence[str], named: Mapping[str, str]
-) -> TableChoice:
+def _layers(part: Part, holes: Part | None) -> TableChoice:
+    path, headers, named = part.path, part.headers, part.named
     said, questions = [], []
     columns, units = {}, {}
     for name, header in named.items():
@@ -234,11 +235,24 @@ def _layers(
         if unit and split_header(header)[1] is None and _needs_unit(name):
             units[name] = unit
             said.append(f"{name}: in {unit} by its header '{header}'")
+    collars = None
+    if holes is not None:
+        collars = collars_of(holes)
+        where = f" of {holes.path.name}" if holes.path != path else ""
+        sheet = f"sheet '{holes.sheet}'" if holes.sheet else "table"
+        said.append(f"collars: the {sheet}{where} has the names of these holes, and their places")
     source = LayerSource.model_validate(
-        {"path": str(path), "columns": columns, "units": units, "sheet": sheet}
+        {
+            "path": str(path),
+            "columns": columns,
+            "units": units,
+            "sheet": part.sheet,
+            "collars": collars,
+        }
     )
-    in_metres = [header for header in headers if bare_header(header)[0] in PROJECTED_ALIASES]
-    if "longitude" not in named and in_metres:
+    placed = holes if holes is not None else part
+    in_metres = [header for header in placed.headers if bare_header(header)[0] in PROJECTED_ALIASES]
+    if "longitude" not in placed.named and in_metres:
         questions.append(
             f"which CRS do the columns {', '.join(in_metres)} have? Write it as crs, such as"
             " EPSG:32606"
@@ -269,14 +283,9 @@ def _needs_unit(name: str) -> bool:
     return name in ("top", "base", "depth", "permafrost_table") or name in QUANTITIES
 
 
-def _values(
-    path: Path, sheet: str | None, table: Table, headers: Sequence[str], named: Mapping[str, str]
-) -> TableChoice | str:
-    if sheet is not None:
-        return (
-            "it holds one value a site in one of several sheets, which a table of sites cannot be:"
-            " save the sheet as CSV"
-        )
+def _values(part: Part) -> TableChoice | str:
+    path, sheet, table = part.path, part.sheet, part.table
+    headers, named = part.headers, part.named
     taken = {named[name] for name in ("longitude", "latitude")}
     if "site" in named:
         taken.add(named["site"])
@@ -313,6 +322,7 @@ def _values(
         "value": value,
         "longitude": named["longitude"],
         "latitude": named["latitude"],
+        "sheet": sheet,
     }
     if "site" in named:
         settings["id"] = named["site"]
@@ -332,6 +342,7 @@ def _values(
             problem=str(error),
         )
     used = sites[sites["used"].astype(bool)]
+    said += sites.attrs["notes"]
     said.insert(0, f"{len(sites):,} sites, of which {len(used):,} have a value and a place")
     return TableChoice(
         path,
@@ -375,18 +386,3 @@ def _is_numeric(table: Table, header: str) -> bool:
         return False
     numbers = parse_numbers(column[given])
     return bool((~np.isnan(numbers.value)).mean() >= NUMERIC)
-
-
-def _thaw_table(paths: Iterable[Path]) -> Path | None:
-    """The first table of active-layer thickness that says so: columns of years may be of snow."""
-    for path in paths:
-        try:
-            headers = map(str, read_table(str(path)).frame.columns)
-            if not any(THAW.search(name.lower()) for name in (path.stem, *headers)):
-                continue
-            sites = read_calm(str(path))
-        except IcemapError:
-            continue
-        if (sites["reason"] == "").any():
-            return path
-    return None

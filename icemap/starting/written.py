@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from icemap.borehole_sections import LayerSource, SitesConfig
 from icemap.catalog import DATATYPE, OUTPUT, READER
-from icemap.config_sections import SitesConfig
 from icemap.schemas import schema_file
 from icemap.starting.entries import Entry
 from icemap.starting.extent import ProposedGrid
@@ -198,8 +198,7 @@ def _boreholes(proposal: Proposal) -> list[str]:
     ]
     if choice.layers is not None:
         lines += ["boreholes:", "  layers:"]
-        settings = choice.layers.model_dump(mode="json", exclude_defaults=True)
-        settings["path"] = proposal.name_of(choice.path)
+        settings = _layer_settings(proposal, choice.layers)
         first = "    - "
         for key, value in settings.items():
             lines.append(f"{first}{key}: {yaml_value(value)}")
@@ -232,10 +231,17 @@ def _further_tables(proposal: Proposal, others: Iterable[Any], indent: str) -> l
             f"{QUESTION}are these boreholes of their own, to be used together with those above?",
             indent,
         )
-        settings = other.layers.model_dump(mode="json", exclude_defaults=True)
-        settings["path"] = proposal.name_of(other.path)
+        settings = _layer_settings(proposal, other.layers)
         lines.append(f"{indent}# - {yaml_value(settings)}")
     return lines
+
+
+def _layer_settings(proposal: Proposal, layers: LayerSource) -> dict[str, Any]:
+    settings = layers.model_dump(mode="json", exclude_defaults=True)
+    for one in (settings, settings.get("collars", {})):
+        if "path" in one:
+            one["path"] = proposal.name_of(one["path"])
+    return settings
 
 
 def _site_settings(proposal: Proposal, sites: SitesConfig) -> list[str]:

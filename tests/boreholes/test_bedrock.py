@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import BedrockConfig
 from icemap.boreholes.bedrock import (
     READER,
     MapCells,
@@ -17,7 +18,7 @@ from icemap.boreholes.bedrock import (
     with_pseudo_sites,
 )
 from icemap.boreholes.sites import SiteTable
-from icemap.config_sections import BedrockConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 
 pytestmark = pytest.mark.quick
 VIC = TargetConfig()

@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from icemap import IcemapError
+from icemap.borehole_sections import BoreholesConfig, LayerSource, SitesConfig
 from icemap.boreholes.readers.calm import read_calm
 from icemap.boreholes.readers.castagner2022 import read_castagner2022
 from icemap.boreholes.readers.jorgenson2025 import read_jorgenson2025
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.sites import SiteTable, read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 
 many = settings(
     max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -251,6 +252,7 @@ def test_layers_with_readable_but_wild_numbers(rows: list[list[str]]) -> None:
             "is above the ground surface",
             "give each hole a name of its own",
             "like fractions",
+            "like classes",
             "far outside the rest",
             "half of its values are",
             "is a part of the volume",

@@ -18,6 +18,8 @@ WRONG = {
         "体积含水量 [%]",
         "Liquid limit [%]",
         "VIC [%]",
+        "water (Mw/Mt) [%]",
+        "w per total sample [%]",
         "Sättigung [%]",
     ],
     "volumetric_water": [
@@ -33,6 +35,10 @@ WRONG = {
     ],
     "reported_vic": [
         "EIC [%]",
+        "ice, % of dry soil [%]",
+        "wedge ice volume [%]",
+        "ice-rich area [%]",
+        "ice content, dry basis [%]",
         "Ice cont grav [%]",
         "Ice cont wm [%]",
         "visible ice [%]",
@@ -107,6 +113,8 @@ RIGHT = {
     ],
     "reported_vic": [
         "Ice cont vol [%]",
+        "vic incl. wedge ice [%]",
+        "ice in soil + wedges [%]",
         "VIC [vol.%]",
         "teneur en glace volumique [%]",
         "冰 [%]",

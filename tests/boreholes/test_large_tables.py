@@ -13,7 +13,8 @@ import pytest
 READ = """
 import json, re, sys, time
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
+from icemap.borehole_sections import BoreholesConfig, LayerSource
+from icemap.config_sections import TargetConfig
 
 start = time.process_time()
 table = read_layer_sites(BoreholesConfig(layers=(LayerSource(path=sys.argv[1]),)), TargetConfig(), 1.0)

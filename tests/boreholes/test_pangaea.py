@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from icemap import IcemapError, read_boreholes
+from icemap.borehole_sections import SitesConfig
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.tables import read_table
-from icemap.config_sections import SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 
 EVENTS = (
     "Event(s):\tBK-8 * LATITUDE: 72.340000 * LONGITUDE: 126.300000 * DATE/TIME: 2012-04-15 *"

@@ -5,12 +5,13 @@ import pandas as pd
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import BoreholesConfig, LayerSource
 from icemap.boreholes.places import projected, rounding_km
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import Problems
 from icemap.boreholes.sites import read_layer_sites
 from icemap.boreholes.tables import Table
-from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import TargetConfig
 
 ROW = ",0.5,0.5,6,50\n"
 

@@ -44,12 +44,6 @@ def test_the_description_above_a_table_of_pangaea_is_skipped(tmp_path: Path) -> 
     assert sites["value"].tolist() == pytest.approx([54])
 
 
-@pytest.mark.parametrize("title", ["Table 2. Ice of cores", "/* never closed", "# Ice of cores"])
-def test_a_title_above_the_header_is_named(tmp_path: Path, title: str) -> None:
-    with pytest.raises(IcemapError, match=r"titles and comments.*\(line 1 is '.*'\)"):
-        read_boreholes(write(tmp_path, f"{title},,,,,,\n{TABLE}"))
-
-
 @pytest.mark.parametrize("struck", [["A4", "G4"], ["G3"]])
 def test_struck_cells_of_a_workbook_are_asked_about(tmp_path: Path, struck: list[str]) -> None:
     with pytest.raises(IcemapError, match=rf"struck through \(line {struck[0][1]}\)"):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from icemap.borehole_sections import BoreholesConfig, LayerSource, SitesConfig
 from icemap.boreholes.ice_content import (
     from_excess_ice,
     from_visible_ice,
@@ -19,7 +20,7 @@ from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.calm import read_calm
 from icemap.boreholes.site_values import read_site_values
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 
 REAL = Path(__file__).parents[2] / "../shared/realcase"
 JORGENSON = REAL / "boreholes/jorgenson2025_alaska"

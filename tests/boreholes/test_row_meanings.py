@@ -8,8 +8,8 @@ import pytest
 from openpyxl.comments import Comment
 
 from icemap import IcemapError, read_boreholes
+from icemap.borehole_sections import LayerSource
 from icemap.boreholes.readers.layer_table import read_layer_table
-from icemap.config_sections import LayerSource
 
 HEADER = ["site", "lon", "lat", "permafrost_table [m]", "top [m]", "base [m]"]
 PLACE = "a,-134.1,68.9,0.5"
@@ -38,6 +38,7 @@ def layers(folder: Path, *lines: str, **source: object) -> pd.DataFrame:
         ("gravimetric_water [%],Moisture_basis", ("40,wet basis", "30,wet basis"), "wet basis"),
         ("gravimetric_water [%],dry_density [g/cm3],density_type", ("40,1,wet", "30,1,dry"), "wet"),
         ("vic [%],ice content basis", ("40,by weight", "60,"), "by weight"),
+        ("vic [%],basis", ("40,wet weight", "60,wet weight"), "wet weight"),
         ("vic [%],depth_reference", ("40,surface", "60,permafrost table"), "permafrost table"),
         ("vic [%],Depth datum", ("40,casing", "60,casing"), "casing"),
     ],
@@ -60,7 +61,26 @@ def test_a_column_that_says_the_same(tmp_path: Path, further, cells) -> None:
     assert len(sites(tmp_path, further, *cells)) == 1
 
 
-@pytest.mark.parametrize("word", ["thawed", "Unfrozen", "талый", "未冻"])
+@pytest.mark.parametrize(
+    ("further", "remark"),
+    [
+        ("gravimetric_water [%],comment", "water content by total weight"),
+        ("gravimetric_water [%],Lab notes", "Moisture on a wet basis"),
+        ("vic [%],Remarks", "ice content by weight"),
+        ("vic [%],Bemerkung", "VIC in wt%"),
+    ],
+)
+def test_a_remark_that_says_what_the_numbers_are(tmp_path: Path, further: str, remark: str) -> None:
+    with pytest.raises(IcemapError, match=rf"line 3: .* says '{remark}', and '.*' is read as"):
+        sites(tmp_path, further, "40,", f"30,{remark}")
+
+
+@pytest.mark.parametrize("remark", ["wet weight 320 g", "wet sample", "water content by dry mass"])
+def test_a_remark_about_something_else(tmp_path: Path, remark: str) -> None:
+    assert len(sites(tmp_path, "gravimetric_water [%],comment", f"40,{remark}", "30,")) == 1
+
+
+@pytest.mark.parametrize("word", ["thawed", "Unfrozen", "талый", "未冻", "talik"])
 def test_thawed_rows_below_the_permafrost_table(tmp_path: Path, word: str) -> None:
     with pytest.raises(IcemapError, match=rf"line 3: the column 'State' says '{word}' of a row"):
         sites(tmp_path, "vic [%],State", "40,frozen", f"60,{word}")

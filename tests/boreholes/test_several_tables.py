@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import BoreholesConfig, LayerSource
 from icemap.boreholes.sites import SiteTable, read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import TargetConfig
 
 HEADER = "site,longitude [deg],latitude [deg],permafrost_table [m],top [m],base [m],vic [%]\n"
 

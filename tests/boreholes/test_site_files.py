@@ -3,10 +3,11 @@ from pathlib import Path
 import geopandas
 import pandas as pd
 
+from icemap.borehole_sections import BoreholesConfig, LayerSource
 from icemap.boreholes.sample_files import read_samples
 from icemap.boreholes.site_files import SITE_FILES, write_site_files
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import TargetConfig
 
 ROWS = """site,lon,lat,permafrost_table [m],top [m],base [m],vic [%],visible_ice [%],source
 "A, first",20.5,68.5,0.5,0,6,20,,x

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import SitesConfig
 from icemap.boreholes.sites import SiteTable, read_valued_sites
-from icemap.config_sections import SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 
 ALT = TargetConfig(name="alt", long_name="active-layer thickness", unit="cm", bounds=(0, 300))
 MAGT = TargetConfig(name="magt", unit="degC", bounds=None)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import SitesConfig
 from icemap.boreholes.site_values import read_site_values
-from icemap.config_sections import SitesConfig, TargetConfig
+from icemap.config_sections import TargetConfig
 
 CM = TargetConfig(name="alt", unit="cm", bounds=(0, 300))
 
@@ -519,7 +520,9 @@ def test_two_standard_deviations_behind_a_value_are_asked_about(tmp_path: Path) 
     assert "is to be standard_error" in message
 
 
-@pytest.mark.parametrize("cell", ["85*", "85†", "85a", "85 (n=3)", "85²", "85 ± 10 (2σ)", "(85)"])
+@pytest.mark.parametrize(
+    "cell", ["85^1", "85 1)", "85a", "85 (n=3)", "85²", "85 ± 10 (2σ)", "(85)"]
+)
 def test_a_value_with_a_mark_or_remark_is_asked_about(tmp_path: Path, cell: str) -> None:
     message = said(tmp_path, f"lon,lat,alt [cm]\n10,60,{cell}\n11,60,70\n")
     assert f"alt [cm] is not a number: '{cell}' (line 2)" in message
@@ -591,3 +594,13 @@ def test_standard_errors_that_contradict_their_values(tmp_path: Path) -> None:
     # As fractions two of them would be more than all of the ice.
     assert errors(tmp_path, "se", 0.5, 0.7, 0.2) == [0.5, 0.7, 0.2]
     assert errors(tmp_path, "se", 0, 0, 0) == [0, 0, 0]
+
+
+def test_classes_of_ice_under_percent_are_asked_about(tmp_path: Path) -> None:
+    table = column("vic [%]", 1, 2, 4, 3, 1, 2)
+    assert "holds 1, 2, 3, 4 alone, like classes" in said(
+        tmp_path, table, TargetConfig(), value="vic"
+    )
+    url = write(tmp_path, table)
+    sites = read_site_values(SitesConfig(table=url, value="vic", missing=()), TargetConfig())
+    assert sites["used"].all()

@@ -3,15 +3,10 @@ from pathlib import Path
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import BoreholesConfig, LayerSource, SitesConfig
 from icemap.boreholes.sites import read_layer_sites, read_sites, summary
 from icemap.config import Config
-from icemap.config_sections import (
-    BoreholesConfig,
-    GridConfig,
-    LayerSource,
-    SitesConfig,
-    TargetConfig,
-)
+from icemap.config_sections import GridConfig, TargetConfig
 
 HEADER = "site,lon,lat,position_grade,permafrost_table [m],top [m],base [m],vic [%],source\n"
 

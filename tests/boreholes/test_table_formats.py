@@ -10,11 +10,11 @@ import pytest
 import shapely
 
 from icemap import IcemapError, read_boreholes
+from icemap.borehole_sections import LayerSource
 from icemap.boreholes import table_formats
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.tables import read_table
-from icemap.config_sections import LayerSource
 
 COLUMNS = {
     "site": ["A", "A"],
@@ -120,9 +120,18 @@ def test_a_workbook_is_read_with_its_rows(tmp_path: Path) -> None:
     assert layers["line"].tolist() == [4, 5]  # two empty rows and the header are above
 
 
+def test_a_sheet_of_text_alone_is_no_table(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    notes = pd.DataFrame({"Read me": ["Made in 2019", None, "Depths in m"]})
+    url = workbook(tmp_path / "a.xlsx", notes=notes, cores=pd.DataFrame(COLUMNS))
+    assert read_table(url).title == "cores"
+    assert read_table(url, sheet="notes").title == "notes"
+
+
 def test_the_sheet_of_a_workbook(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
-    url = workbook(tmp_path / "a.xlsx", notes=pd.DataFrame({"x": [1]}), cores=pd.DataFrame(COLUMNS))
+    notes = pd.DataFrame({"unit": ["m", "%"], "of": ["top", "vic"]})
+    url = workbook(tmp_path / "a.xlsx", notes=notes, cores=pd.DataFrame(COLUMNS))
     with pytest.raises(IcemapError, match=r"a\.xlsx has several sheets \(notes, cores\)"):
         read_table(url)
     assert read_table(url, sheet="cores").frame["top [m]"].tolist() == [0.5, 2.0]
@@ -309,3 +318,22 @@ def test_a_sheet_of_a_chart_is_none(tmp_path: Path) -> None:
     assert read_table(str(tmp_path / "a.xlsx")).frame["site"].tolist() == ["a"]
     with pytest.raises(IcemapError, match="has no sheet 'Chart'"):
         read_table(str(tmp_path / "a.xlsx"), sheet="Chart")
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "shp", "geojson"])
+def test_a_multipoint_of_one_point_is_a_point_and_of_several_an_error(
+    tmp_path: Path, suffix: str
+) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    from shapely.geometry import MultiPoint
+
+    one = [MultiPoint([(20.5, 68.5)]), MultiPoint([(21.5, 69.5)])]
+    several = [one[0], MultiPoint([(20.5, 68.5), (21.5, 69.5)])]
+    for name, points in (("one", one), ("several", several)):
+        frame = geopandas.GeoDataFrame({"vic": [1.0, 2.0]}, geometry=points, crs="EPSG:4326")
+        frame.to_file(tmp_path / f"{name}.{suffix}")
+    table = read_table(str(tmp_path / f"one.{suffix}")).frame
+    assert table["longitude"].tolist() == [20.5, 21.5]
+    assert table["latitude"].tolist() == [68.5, 69.5]
+    with pytest.raises(IcemapError, match=r"row 2 has 2 points \(1 rows are so\)"):
+        read_table(str(tmp_path / f"several.{suffix}"))

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from icemap import Grid
+from icemap.borehole_sections import BoreholesConfig, LayerSource
 from icemap.boreholes.sample_weights import nugget
 from icemap.boreholes.samples import build_samples
 from icemap.boreholes.sites import SiteTable, read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.virtual_arctic import world
 
 

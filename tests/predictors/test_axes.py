@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import netCDF4
 import numpy as np
 import pyproj
 import pytest
@@ -352,6 +353,29 @@ def test_axes_of_any_name_are_known_by_what_they_say(tmp_path, x, y):
     lon = np.broadcast_to(np.arange(120.0), (70, 120))
     found = opened(tmp_path, coords, ("j", "i"), lon, crs="EPSG:4326")
     np.testing.assert_array_equal(found[0], np.arange(100, 110))
+
+
+def test_places_cell_by_cell_may_be_called_as_the_axes_are(tmp_path):
+    lon, lat = np.meshgrid(np.arange(100.5, 110), np.arange(60.5, 66))
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        for name, size in (("lat", 6), ("lon", 10)):
+            file.createDimension(name, size)
+        for name, places in (("lat", lat), ("lon", lon), ("v", lon)):
+            file.createVariable(name, "f8", ("lat", "lon"))[:] = places
+        file["lat"].units, file["lon"].units = "degrees_north", "degrees_east"
+    with pytest.raises(IcemapError, match=r"cell by cell \(lat, lon\), as curvilinear grids"):
+        read_on_grid(tmp_path / "a.nc")
+
+
+def test_an_axis_that_is_both_is_refused(tmp_path):
+    coords = {
+        "lon": ("lon", np.arange(100.5, 110), {"units": "degrees_north"}),
+        "lat": ("lat", np.arange(60.5, 66), {"units": "degrees_east"}),
+    }
+    dataset = xr.Dataset({"v": (("lat", "lon"), np.zeros((6, 10)))}, coords=coords)
+    dataset.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(IcemapError, match=r"its axis 'lat' is x by .* and y by"):
+        read_on_grid(tmp_path / "a.nc")
 
 
 def test_curvilinear_grids_are_called_so(tmp_path):

@@ -320,7 +320,16 @@ def test_flags_ask_for_a_kind(tmp_path, attrs) -> None:
     path = write(tmp_path / "a.nc", [1, 2], rest=3, dtype="i1", **attrs)
     with pytest.raises(IcemapError, match=r"has flags .*say in the catalogue 'kind: class'"):
         read(path)
-    assert (read(path, kind="continuous")[:, 0] == 1).all()
+    wide = read(path, kind="continuous", valid_range=(0, 5))
+    assert (wide[:, 0] == 1).all()
+
+
+@pytest.mark.parametrize("keys", [{"kind": "continuous"}, {"scale": 2.0}])
+def test_flags_contradict_a_continuous_kind(tmp_path, keys) -> None:
+    flags = {"flag_values": i1([1, 2, 3]), "flag_meanings": "till rock ice"}
+    path = write(tmp_path / "a.nc", [1, 2], rest=3, dtype="i1", **flags)
+    with pytest.raises(IcemapError, match=r"the value 1 in .*'till' by its flag_values.*'kind"):
+        read(path, **keys)
 
 
 def test_flags_give_the_classes(tmp_path) -> None:

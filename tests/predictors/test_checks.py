@@ -6,9 +6,10 @@ import rasterio
 from affine import Affine
 
 from icemap.config_sections import MaskConfig
+from icemap.errors import IcemapError
 from icemap.grid import Grid
 from icemap.predictors import checks
-from icemap.predictors.checks import check_source
+from icemap.predictors.checks import check_source, require_none
 from icemap.source import Source
 
 pytestmark = pytest.mark.quick
@@ -201,3 +202,15 @@ def test_predictors_in_percent_are_no_parts(tmp_path, top, looks) -> None:
 def test_predictors_in_percent_may_be_small_and_large(tmp_path, low, high, unit) -> None:
     values = np.linspace(low, high, 60).reshape(6, 10)
     assert check_source(source(tmp_path / "a.tif", values, unit), GRID).problems == ()
+
+
+def test_one_problem_of_all_steps_of_a_source_is_said_once() -> None:
+    steps = [f"The source 'a[month {step}]': it has no axis." for step in range(12)]
+    with pytest.raises(IcemapError, match=r"^The source 'a': it has no axis\.$"):
+        require_none(steps)
+    with pytest.raises(IcemapError, match=r"^The source 'a\[month 3\]'"):
+        require_none(steps[3:4])
+    with pytest.raises(
+        IcemapError, match=r"^2 problems .*\(1\) The source 'a': .*\(2\) Another\.$"
+    ):
+        require_none([*steps, "Another."])

@@ -127,6 +127,8 @@ def test_a_raster_without_georeference_is_refused(tmp_path, crs):
     path = write_tif(tmp_path / "a.tif", np.ones((90, 180), "f4"), None, crs)
     with pytest.raises(IcemapError, match="has no georeference: its cells are at no place"):
         whole(path, Grid(10, 60, 20, 65, 1), crs=crs or "EPSG:4326")
+    with pytest.raises(IcemapError, match="has no georeference: its cells are at no place"):
+        whole(path, Grid(10, 60, 20, 65, 1))
 
 
 @pytest.mark.parametrize(

@@ -159,18 +159,24 @@ def test_signed_bytes_of_the_whole_range_are_asked_about(tmp_path) -> None:
 
 @BOTH
 @pytest.mark.parametrize(
-    ("said", "wanted"),
+    ("said", "word", "wanted"),
     [
-        ("snow depth [mm]", "m"),
-        ("snow depth (cm)", "m"),
-        ("lakes (%)", "1"),
-        ("mean of lakes [percent] in 2000", "1"),
-        ("air temperature (K)", "degC"),
+        ("snow depth [mm]", "'mm' in brackets", "m"),
+        ("snow depth (cm)", "'cm' in brackets", "m"),
+        ("lakes (%)", "'%' in brackets", "1"),
+        ("mean of lakes [percent] in 2000", "'percent' in brackets", "1"),
+        ("air temperature (K)", "'K' in brackets", "degC"),
+        ("snow depth, cm", "'cm'", "m"),
+        ("snow depth in centimetres", "'centimetres'", "m"),
+        ("snow_depth_cm", "'cm'", "m"),
+        ("cover in %", "'%'", "1"),
+        ("air temperature, K", "'K'", "degC"),
     ],
 )
-def test_a_unit_in_brackets_behind_a_name_is_asked_about(tmp_path, write, said, wanted) -> None:
+def test_a_unit_in_a_name_is_asked_about(tmp_path, write, said, word, wanted) -> None:
     path = write(tmp_path, RAMP + 240, {"long_name": said}, "f4")
-    with pytest.raises(IcemapError, match=r"has no unit, but .* in brackets.*say with 'file_unit'"):
+    asked = rf"has no unit, but .* has {word}, and .*say with 'file_unit'"
+    with pytest.raises(IcemapError, match=asked):
         opened(path, unit=wanted)
     assert opened(path, unit=wanted, file_unit=wanted, valid_range=(0, 400))[2, 3] == 263
 
@@ -185,9 +191,17 @@ def test_a_unit_in_brackets_behind_a_name_is_asked_about(tmp_path, write, said, 
         ("share (2)", "1"),
         ("snow depth (mean)", "m"),
         ("snow water (Smith)", "mm"),
+        ("wind_10_m", "km/h"),
+        ("air temperature in July", "degC"),
+        ("snow depth, m", "m"),
+        ("snow_depth_min", "m"),
+        ("depth in m, of which cm are rounded", "m"),
+        ("duration_min", "d"),
+        ("sum_dd", "d"),
+        ("age_na", "a"),
     ],
 )
-def test_other_words_in_brackets_are_left(tmp_path, write, said, wanted) -> None:
+def test_other_words_in_names_are_left(tmp_path, write, said, wanted) -> None:
     path = write(tmp_path, RAMP, {"long_name": said}, "f4")
     assert opened(path, unit=wanted)[2, 3] == 23
 
@@ -222,3 +236,47 @@ def test_brackets_that_contradict_the_unit_are_asked_about(tmp_path, write, said
 def test_brackets_that_say_the_same_are_left(tmp_path, write, said, unit, wanted) -> None:
     path = write(tmp_path, RAMP / 100, {"long_name": said, "units": unit}, "f4")
     assert opened(path, unit=wanted)[2, 3] == pytest.approx(0.23)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("comment", "snow depth; 23 = missing"),
+        ("note", "Missing values are set to 23."),
+        ("description", "no data: 23"),
+        ("comment", "A value of 23 indicates missing data"),
+    ],
+)
+def test_a_code_that_words_call_missing_is_asked_about(tmp_path, write, key, text) -> None:
+    path = write(tmp_path, RAMP, {key: text}, "f4")
+    with pytest.raises(IcemapError, match=rf"holds the value 23 .* by the attribute '{key}'"):
+        opened(path)
+    assert np.isnan(opened(path, nodata=[23])[2, 3])
+    assert opened(path, valid_range=(0, 100))[2, 3] == 23
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "text",
+    ["missing: 23 % of cells", "23 stations", "no data for 23 days", "99 = missing", "v1.23: fill"],
+)
+def test_other_numbers_in_words_are_values(tmp_path, write, text) -> None:
+    assert opened(write(tmp_path, RAMP, {"comment": text}, "f4"))[2, 3] == 23
+
+
+def test_the_header_of_envi_says_unit_and_scale(tmp_path) -> None:
+    def envi(dtype: str, line: str) -> Path:
+        keys = {"driver": "ENVI", "height": 6, "width": 10, "count": 1, "crs": "EPSG:4326"}
+        at = Affine(1, 0, 100, 0, -1, 66)
+        with rasterio.open(tmp_path / "a.img", "w", dtype=dtype, transform=at, **keys) as file:
+            file.write(RAMP.astype(dtype), 1)
+        with (tmp_path / "a.hdr").open("a") as header:
+            header.write(f"{line}\n")
+        return tmp_path / "a.img"
+
+    assert opened(envi("float32", "data units = feet"))[2, 3] == pytest.approx(23 * 0.3048)
+    path = envi("int16", "reflectance scale factor = 10000")
+    with pytest.raises(IcemapError, match="'reflectance_scale_factor' 10000, which may be"):
+        opened(path, unit="1")
+    assert opened(path, unit="1", scale=1e-4)[2, 3] == pytest.approx(0.0023)

@@ -36,14 +36,14 @@ def write(path, values, west, north, cell=1.0, crs="EPSG:4326"):
     return path
 
 
-def source(folder, url):
+def source(folder, url, **keys):
     content = {
         "version": 2,
         "data": {"z": {"kwargs": {"url": url}}},
         "entries": {
             "z": {
                 "kwargs": {"data": "{data(z)}"},
-                "metadata": {"family": "topography", "long_name": "z", "unit": "m"},
+                "metadata": {"family": "topography", "long_name": "z", "unit": "m", **keys},
             }
         },
     }
@@ -96,10 +96,47 @@ def test_gaps_between_files_are_missing_and_overlaps_take_the_first_with_a_value
     write(tmp_path / "a.tif", first, 0, 60)
     write(tmp_path / "b.tif", np.full((2, 3), 2, "f4"), 2, 60)
     write(tmp_path / "c.tif", np.full((2, 1), 3, "f4"), 6, 60)
-    out = whole(source(tmp_path, ["a.tif", "b.tif", "c.tif"]), Grid(0, 58, 8, 60, 1))
+    made = source(tmp_path, ["a.tif", "b.tif", "c.tif"], overlay=True)
+    out = whole(made, Grid(0, 58, 8, 60, 1))
     np.testing.assert_array_equal(
         out, [[1, 1, 1, 2, 2, np.nan, 3, np.nan], [1, 1, 1, 1, 2, np.nan, 3, np.nan]]
     )
+
+
+def test_tiles_with_different_values_where_they_overlap_are_asked_about(tmp_path: Path) -> None:
+    rim = VALUES[:6, :6].copy()
+    write(tmp_path / "a.tif", rim, 0, 60)
+    write(tmp_path / "b.tif", np.hstack([rim[:, 4:], VALUES[:6, 6:10]]) + np.float32(1e-7), 4, 60)
+    grid = Grid(0, 54, 10, 60, 1)
+    assert np.isfinite(whole(source(tmp_path, ["a.tif", "b.tif"]), grid)).all()
+    other = np.hstack([rim[:, 4:], VALUES[:6, 6:10]])
+    other[3, 1] = 0
+    write(tmp_path / "b.tif", other, 4, 60)
+    said = rf"a\.tif and .*b\.tif overlap, .* \({rim[3, 5]:g} and 0 in the first of 1 cells\)"
+    with pytest.raises(IcemapError, match=said):
+        whole(source(tmp_path, ["a.tif", "b.tif"]), grid)
+    for keys in ({"overlay": True}, {"nodata": [0]}):
+        np.testing.assert_array_equal(
+            whole(source(tmp_path, ["a.tif", "b.tif"], **keys), grid)[:, :6], rim
+        )
+
+
+def test_a_code_of_the_catalogue_in_the_first_tile_leaves_the_cell_to_the_next(tmp_path) -> None:
+    first = VALUES[:4, :4].copy()
+    first[:, 3] = -77
+    write(tmp_path / "a.tif", first, 0, 60)
+    write(tmp_path / "b.tif", VALUES[:4, 3:6], 3, 60)
+    out = whole(source(tmp_path, ["a.tif", "b.tif"], nodata=[-77]), Grid(0, 56, 6, 60, 1))
+    np.testing.assert_array_equal(out, VALUES[:4, :6])
+
+
+def test_rims_are_compared_before_anything_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", VALUES[:, :60], 0, 90)
+    write(tmp_path / "b.tif", VALUES[:, 60:120], 59, 90)
+    made = source(tmp_path, ["a.tif", "b.tif"])
+    opened = open_source(made, Grid(0, 30, 100, 90, 1))
+    with pytest.raises(IcemapError, match="overlap, and have different values"):
+        opened.__enter__()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +144,9 @@ def test_gaps_between_files_are_missing_and_overlaps_take_the_first_with_a_value
     [
         ({"west": 4, "crs": "EPSG:3995"}, "has another CRS than"),
         ({"west": 4, "cell": 0.5}, "are 0.5 x 0.5, those of .* 1 x 1; resample"),
-        ({"west": 4.3}, "is 0.30 cells off the lattice"),
+        ({"west": 4.3}, r"off the lattice of .*a.tif by 0.30 cells to the east: resample it"),
+        ({"west": 4.5, "north": 59.5}, r"0.50 cells to the east and 0.50 cells to the south, half"),
+        ({"west": 4.5}, r"0.50 cells to the east, half a cell, as where the corner that one of"),
     ],
 )
 def test_files_that_do_not_fit_are_refused_by_name(tmp_path: Path, keys, sentence) -> None:

@@ -248,6 +248,56 @@ def test_tiles_are_one_raster_and_months_are_not(folder):
     assert catalog["data"]["dem_file"]["kwargs"]["url"] == ["dem/dem_1.tif", "dem/dem_2.tif"]
 
 
+def half(number: int, year: int = 2020, west: float = 0.0):
+    """A raster of the western or eastern half, called like a tile of MODIS."""
+    place = from_origin(WEST - 1 + number * 6 + west, NORTH + 1, 6 / COLS, 8 / ROWS)
+    return f"MOD13.A{year}001.h{10 + number}v0{number + 2}.061.tif", place
+
+
+def test_tiles_of_modis_are_one_raster_for_each_date(folder):
+    for year in (2020, 2021):
+        for number in (0, 1):
+            name, place = half(number, year)
+            write_raster(folder / "modis" / name, field(year), transform=place)
+    assert init(folder).exit_code == 0
+    _, catalog, text = written(folder)
+    urls = [one["kwargs"]["url"] for one in catalog["data"].values()]
+    for year in (2020, 2021):
+        assert [f"modis/{half(number, year)[0]}" for number in (0, 1)] in urls
+    assert text.count("have one name but for numbers") == 1
+
+
+def test_tiles_that_are_half_a_cell_apart_are_asked_about_where_they_are(folder):
+    for number in (0, 1):
+        name, place = half(number, west=number * 3 / COLS)
+        write_raster(folder / name, field(5), transform=place)
+    assert init(folder).exit_code == 0
+    _, catalog, whole = written(folder)
+    text = " ".join(whole.replace("#", " ").split())
+    # Both at their entries.
+    assert text.count("half a cell, as where the corner") == 2
+    assert sum("mod13" in name for name in catalog["entries"]) == 2
+    assert "Nothing was made of these files" not in text
+
+
+@pytest.mark.parametrize("years", [(2010, 2010), (2010, 2015)])
+def test_parts_of_different_years_are_asked_about(folder, years):
+    for number, year in enumerate(years):
+        place = half(number)[1]
+        write_raster(folder / f"ndvi_{'we'[number]}_{year}.tif", field(3), transform=place)
+    assert init(folder).exit_code == 0
+    text = " ".join(written(folder)[2].replace("#", " ").split())
+    assert ("have the years 2010, 2015 in their names" in text) == (years[0] != years[1])
+
+
+def test_rasters_of_one_name_in_two_folders_are_asked_about(folder):
+    for place in ("alaska", "yukon"):
+        write_raster(folder / place / "height.tif", field(4))
+    assert init(folder).exit_code == 0
+    text = " ".join(written(folder)[2].replace("#", " ").split())
+    assert text.count("QUESTION: 'height_2' and this one have one name but for numbers") == 1
+
+
 def test_classes_are_read_from_colours_and_flags(folder):
     codes = np.random.default_rng(0).integers(1, 4, (ROWS, COLS)).astype("uint8")
     colours = {1: (255, 0, 0), 2: (0, 255, 0), 3: (0, 0, 255)}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from icemap.starting.tables import TableChoice, Tables, find_tables
@@ -122,3 +123,85 @@ def test_why_a_file_is_no_table_is_told_of_tables_and_logs(tmp_path: Path) -> No
     ((path, why),) = found(tmp_path, "Core\tDepth [m]\tAge\nA\t1\t2\n", "b.tab").unread
     assert "no columns of longitude and latitude" in why
     assert found(tmp_path, "Read me, please.\nIt is short.\n", "c.txt").unread == []
+
+
+HOLES = pd.DataFrame({"Hole_ID": ["A", "B"], "lon": [-148.2, -148.9], "lat": [68.5, 68.1]})
+OF_THEM = pd.DataFrame(
+    {
+        "BH": ["A", "A", "B"],
+        "top [m]": [0.5, 1.0, 0.5],
+        "base [m]": [1.0, 2.0, 3.0],
+        "vic [%]": [40.0, 50.0, 60.0],
+    }
+)
+
+
+def joined(best: TableChoice) -> dict[str, object]:
+    assert best.problem == ""
+    assert best.layers is not None
+    assert best.layers.collars is not None
+    assert len(best.longitude) == 2
+    collars = best.layers.collars
+    return {"file": Path(collars.path).name, "sheet": collars.sheet, **collars.columns}
+
+
+def test_layers_and_their_holes_in_two_files_are_joined(tmp_path: Path) -> None:
+    paths = [tmp_path / "collars.csv", tmp_path / "layers.csv"]
+    HOLES.assign(depth_m=9.0, thickness=4.0).to_csv(paths[0], index=False)
+    OF_THEM.to_csv(paths[1], index=False)
+    tables = find_tables(tmp_path, paths)
+    (best,) = tables.choices
+    assert joined(best) == {"file": "collars.csv", "sheet": None, "site": "Hole_ID"}
+    assert tables.unread == []
+
+
+def test_layers_and_their_holes_in_two_sheets_are_joined(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "a.xlsx"
+    with pd.ExcelWriter(path) as book:
+        notes = pd.DataFrame({"what": ["depths", "ice"], "unit": ["m", "%"]})
+        for name, frame in (("README", notes), ("layers", OF_THEM), ("holes", HOLES)):
+            frame.to_excel(book, sheet_name=name, index=False)
+    (best,) = find_tables(tmp_path, [path]).choices
+    assert joined(best) == {"file": "a.xlsx", "sheet": "holes", "site": "Hole_ID"}
+    assert best.layers is not None
+    assert best.layers.sheet == "layers"
+
+
+def test_a_table_of_other_holes_is_not_joined(tmp_path: Path) -> None:
+    paths = [tmp_path / "collars.csv", tmp_path / "layers.csv"]
+    HOLES.assign(Hole_ID=["X", "Y"]).to_csv(paths[0], index=False)
+    OF_THEM.to_csv(paths[1], index=False)
+    (only,) = find_tables(tmp_path, paths).choices
+    assert "If another table holds the places" in only.problem
+
+
+def test_layers_whose_holes_have_no_names_are_not_joined(tmp_path: Path) -> None:
+    paths = [tmp_path / "collars.csv", tmp_path / "layers.csv"]
+    HOLES.to_csv(paths[0], index=False)
+    OF_THEM.assign(BH=None).to_csv(paths[1], index=False)
+    layers = [one.layers for one in find_tables(tmp_path, paths).choices if one.layers is not None]
+    assert [one.collars for one in layers] == [None]
+
+
+def test_values_of_sites_in_one_of_several_sheets(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    path = tmp_path / "a.xlsx"
+    with pd.ExcelWriter(path) as book:
+        notes = pd.DataFrame({"what": ["depths", "ice"], "unit": ["m", "%"]})
+        notes.to_excel(book, sheet_name="README", index=False)
+        values = HOLES.assign(**{"vic [%]": [40.0, 60.0]})
+        values.to_excel(book, sheet_name="sites", index=False)
+    (best,) = find_tables(tmp_path, [path]).choices
+    assert best.problem == ""
+    assert best.sites is not None
+    assert best.sites.sheet == "sites"
+    assert len(best.longitude) == 2
+
+
+def test_a_title_above_the_header_is_no_header(tmp_path: Path) -> None:
+    text = layers("profile_name", "lat", "lon", "layer_top (m)", "layer_bot (m)", "vic [%]")
+    best = choice(tmp_path, "Ground ice of the valley\n\n" + text)
+    assert best.problem == ""
+    assert best.layers is not None
+    assert best.layers.columns["site"] == "profile_name"

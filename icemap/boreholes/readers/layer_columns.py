@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from icemap.borehole_sections import LayerSource
 from icemap.boreholes.header_words import require_header
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.records import QUANTITIES
@@ -26,7 +28,6 @@ from icemap.boreholes.table_units import (
 )
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import as_text, words
-from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
 ALIASES = {
@@ -67,6 +68,8 @@ LONG, ALIKE = 8, 0.88
 SPELLED = ("permafrost_table", "permafrost_table_source", "ice_type", *QUANTITIES)
 # Depths from and to in the name of a quantity.
 OF_DEPTHS = re.compile(r"\d\s*(?:-|–|_|to)\s*\d+(?:[.,]\d+)?\s*(?:m|cm|ft)?\b", re.IGNORECASE)
+# Elevations of the ends of layers, in a name.
+OF_ENDS = re.compile(r"(?i)(?=.*(elev|altitude|a\.?s\.?l))(?=.*(top|base|bottom|upper|lower))")
 # Units of water by dry mass, which no other quantity has.
 BY_DRY_MASS = {
     **dict.fromkeys(("g/g", "kg/kg", "g g-1", "kg kg-1", "gg-1"), "1"),
@@ -105,21 +108,7 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
         If a needed column is missing, there twice, or its unit contradicts the config's.
     """
     headers = [str(header) for header in table.frame.columns]
-    found = {name: _named(table, name, wanted, headers) for name, wanted in source.columns.items()}
-    aliases = ALIASES | (PROJECTED_ALIASES if source.crs else {})
-    taken = set(found.values())
-    for header in headers:
-        name = words(split_header(header)[0]).strip(" ?:.").replace(" ", "_")
-        name = re.sub(r"_(?:deg|degrees|dd)$", "", name)
-        name = aliases.get(name, name)
-        if name not in KNOWN or header in taken or name in source.columns:
-            continue
-        if name in found:
-            raise IcemapError(
-                f"{table.file} has two columns for {name} ('{found[name]}' and '{header}'): keep"
-                " one."
-            )
-        found[name] = header
+    found = known_columns(table, source.columns, source.crs)
     found |= _with_unit_in_name(found, headers)
     _require_spelled(table, found, headers)
     _require_once(table, found)
@@ -148,8 +137,14 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
                 f"'{wide[0]}' and '{wide[1]}' look like one quantity at several depths: write one"
                 " row for each of them, with its depths in top and base."
             )
+        heights = [header for header in headers if OF_ENDS.search(header)]
+        if heights and {"top", "base"} & set(absent):
+            remedy = (
+                f"'{heights[0]}' looks like an elevation: write depths below the surface in its"
+                " place, the elevation of the surface minus that of the top or base."
+            )
         if {"longitude", "latitude"} <= set(absent):
-            remedy += " If another table holds the places, join them to this one by their names."
+            remedy += " If another table holds the places, name it as 'collars: {path: ...}'."
         raise IcemapError(
             f"{table.file} has no column {', '.join(absent)}: a table of layers needs site,"
             f" longitude [deg], latitude [deg], top [m] and base [m], and {has}. {remedy}"
@@ -162,6 +157,41 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
     for name, header in found.items():
         require_header(table.file, name, header)
     return _with_units(table, found, source, headers)
+
+
+def known_columns(table: Table, columns: Mapping[str, str], crs: str | None) -> dict[str, str]:
+    """Headers by icemap's names: those that are given, and those that are called so.
+
+    Parameters
+    ----------
+    table : Table
+    columns : mapping of str to str
+        icemap's names to the table's.
+    crs : str or None
+        Of projected coordinates, with which x and y are known.
+
+    Raises
+    ------
+    IcemapError
+        If a given column is not there, or two have one name.
+    """
+    headers = [str(header) for header in table.frame.columns]
+    found = {name: _named(table, name, wanted, headers) for name, wanted in columns.items()}
+    aliases = ALIASES | (PROJECTED_ALIASES if crs else {})
+    taken = set(found.values())
+    for header in headers:
+        name = words(split_header(header)[0]).strip(" ?:.").replace(" ", "_")
+        name = re.sub(r"_(?:deg|degrees|dd)$", "", name)
+        name = aliases.get(name, name)
+        if name not in KNOWN or header in taken or name in columns:
+            continue
+        if name in found:
+            raise IcemapError(
+                f"{table.file} has two columns for {name} ('{found[name]}' and '{header}'): keep"
+                " one."
+            )
+        found[name] = header
+    return found
 
 
 def _with_unit_in_name(found: dict[str, str], headers: list[str]) -> dict[str, str]:

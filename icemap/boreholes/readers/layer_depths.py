@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -25,6 +27,10 @@ OTHERS = 3
 ABSURD = 1e6
 # Share of layers upside down from which that is no slip, and how many there are at least.
 INVERTED_SHARE, INVERTED_ROWS = 0.25, 3
+
+ELEVATION = re.compile(
+    r"elev|altitude|h[öo]he|cote|высот|отметк|高程|海拔|(?<![^\W_])dem(?![^\W_])", re.IGNORECASE
+)
 
 Floats = NDArray[np.float64]
 
@@ -78,11 +84,36 @@ def _require_downward(table: Table, found: dict[str, Column], layers: pd.DataFra
     inverted = (layers["base"] < layers["top"]).to_numpy()
     if inverted.sum() >= max(INVERTED_ROWS, INVERTED_SHARE * len(layers)):
         line = table.lines[layers.index[inverted][0]]
+        if _are_elevations(layers):
+            raise IcemapError(
+                f"{table.file}: '{_header(found, 'top')}' and '{_header(found, 'base')}' fall from"
+                f" layer to layer (from {layers['top'].max():g} to {layers['base'].min():g} m), as"
+                " elevations do, which are heights above the sea: write depths below the surface in"
+                f" their place, {_surface(table)} minus that of the top or base."
+            )
         raise IcemapError(
             f"{table.file}: '{_header(found, 'base')}' is above '{_header(found, 'top')}' in"
             f" {inverted.sum()} of {len(layers)} layers (the first in line {line}): exchange"
             " the columns if they are, write depths without a sign, and no thickness for the base."
         )
+
+
+def _are_elevations(layers: pd.DataFrame) -> bool:
+    """Whether tops are above bases as numbers, and lower ones follow in the rows of most holes."""
+    if (layers["top"] < layers["base"]).any() or (layers["top"] <= 0).all():
+        return False
+    steps = layers.groupby("site", sort=False)["top"].diff().dropna()
+    if steps.empty:
+        return bool((layers["base"] > DEEP).all())
+    return bool((steps < 0).sum() > 0.5 * len(steps))
+
+
+def _surface(table: Table) -> str:
+    """What the elevation of the surface is called, if a column has it."""
+    for header in map(str, table.frame.columns):
+        if ELEVATION.search(header):
+            return f"the elevation of the surface (is it '{header}'?)"
+    return "the elevation of the surface"
 
 
 def _require_below(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from icemap.boreholes.coordinate_checks import (
-    require_not_counted_up,
-    require_one_sign_by_name,
-)
+from icemap.borehole_sections import LayerSource
+from icemap.boreholes.coordinate_checks import require_not_counted_up
+from icemap.boreholes.footnotes import without_marks
 from icemap.boreholes.header_words import says_density
 from icemap.boreholes.ice_types import (
     canonical_ice_types,
@@ -22,13 +21,7 @@ from icemap.boreholes.ice_types import (
     require_ice_where_told,
 )
 from icemap.boreholes.numbers import parse_numbers
-from icemap.boreholes.places import (
-    degrees,
-    in_degrees,
-    projected,
-    rounding_km,
-)
-from icemap.boreholes.places_twice import require_one_place
+from icemap.boreholes.readers.layer_collars import NAMES, with_collars
 from icemap.boreholes.readers.layer_columns import (
     DEPTHS,
     Column,
@@ -38,6 +31,7 @@ from icemap.boreholes.readers.layer_depths import require_depths
 from icemap.boreholes.readers.layer_holes import told_of_boreholes
 from icemap.boreholes.readers.layer_masses import require_own_masses
 from icemap.boreholes.readers.layer_numbers import layer_numbers
+from icemap.boreholes.readers.layer_places import layer_places
 from icemap.boreholes.readers.layer_repeats import require_repeated
 from icemap.boreholes.readers.layer_sense import (
     require_agreement,
@@ -75,11 +69,9 @@ from icemap.boreholes.row_meanings import (
     require_whole_cores,
 )
 from icemap.boreholes.table_notes import require_noted_units
-from icemap.boreholes.table_places import checked_degrees
 from icemap.boreholes.tables import Table, read_table
 from icemap.boreholes.text import MISSING, as_names, as_text, words
 from icemap.boreholes.thaw_dates import early_thaw
-from icemap.config_sections import LayerSource
 
 # Signs for "as above", in place of a name.
 DITTO = r"(?i:[-\s]*(?:\"|''|,,|〃|″|”|´´)[-\s]*|ditto|dto\.?|idem)"
@@ -115,13 +107,17 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     """
     source = source or LayerSource(path=url)
     named = [source.columns[name] for name in ("site", "source") if name in source.columns]
-    table = read_table(url, text=("site", "id", "borehole", "source", *named), sheet=source.sheet)
+    table = read_table(url, text=(*NAMES, *named), sheet=source.sheet)
+    joined = with_collars(table, source)
+    table, source = joined.table, joined.source
     found = layer_columns(table, source)
     sites = as_names(table.frame[found["site"].header])
     flags, problems = Flags(table, sites), Problems(table)
     problems.add(sites.str.fullmatch(DITTO), f"{found['site'].header} is no name:", sites)
     table = _without_missing(table, found, source, flags)
-    columns = _places(table, found, source, problems, flags, sites)
+    measured = [column.header for name, column in found.items() if name in (*DEPTHS, *QUANTITIES)]
+    table, marks = without_marks(table, measured)
+    columns = layer_places(table, found, source, problems, flags, sites)
     for name, column in found.items():
         if name in DEPTHS or name in QUANTITIES:
             require_unit(table, name, column, source, sites)
@@ -146,6 +142,8 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             flags.add(
                 first, "unknown column", f"the column '{header}' is not known and was not read"
             )
+    for header in joined.unread:
+        flags.add(first, "unknown column", f"{header} is not known and was not read")
     headers = {name: column.header for name, column in found.items()}
     given = _require_like_rows(table, found, read, sites, (top, base))
     require_meanings(table, headers, given)
@@ -160,7 +158,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     if "ice_type" in found:
         require_amounts(layers, problems, found["ice_type"].header)
         problems.require_none()
-    for sentence in _require_consistent(table, found, layers, source):
+    for sentence in [*joined.told, *marks, *_require_consistent(table, found, layers, source)]:
         flags.add(first, ASSUMED, sentence)
     return Records(layers, flags.table())
 
@@ -270,29 +268,6 @@ def _without_missing(
         )
         frame[column.header] = frame[column.header].mask(gone)
     return replace(table, frame=frame)
-
-
-def _places(
-    table: Table,
-    found: dict[str, Column],
-    source: LayerSource,
-    problems: Problems,
-    flags: Flags,
-    sites: pd.Series,
-) -> dict[str, object]:
-    east, north = found["longitude"], found["latitude"]
-    headers = (east.header, north.header)
-    if source.crs:
-        lon, lat = projected(table, headers, (east.unit, north.unit), source.crs, problems)
-        require_one_place(table, headers, lon, lat, source.crs)
-        rounded = {"position_km": rounding_km(table, headers)} if in_degrees(source.crs) else {}
-        return {"lon": lon, "lat": lat, **rounded}
-    lon = degrees(table, east.header, east.unit, "longitude", problems, flags)
-    lat = degrees(table, north.header, north.unit, "latitude", problems, flags)
-    lon = checked_degrees(table, headers, lon, lat, flags)
-    require_one_sign_by_name(table, east.header, sites, lon, lat)
-    require_not_counted_up(table, {east.header: lon, north.header: lat}, sites)
-    return {"lon": lon, "lat": lat, "position_km": rounding_km(table, headers)}
 
 
 def _say_assumed_densities(

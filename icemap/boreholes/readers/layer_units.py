@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from icemap.borehole_sections import LayerSource
+from icemap.boreholes.classes_for_percents import require_no_classes
 from icemap.boreholes.limits import MAX_DEPTH, MAX_WATER, OVERFULL, OVERFULL_ROWS, OVERFULL_SHARE
 from icemap.boreholes.missing_codes import (
     PARTS_BELOW,
@@ -20,7 +22,6 @@ from icemap.boreholes.readers.layer_columns import DEPTHS, Column, kind_of
 from icemap.boreholes.table_units import unit_factor
 from icemap.boreholes.tables import Table
 from icemap.boreholes.text import as_text, is_numeric, line_ranges
-from icemap.config_sections import LayerSource
 from icemap.errors import IcemapError
 
 # No ground has less than 1 % of these in all of its layers.
@@ -79,6 +80,10 @@ def require_unit(
         _require_told_none(table, name, column)
     if name in (*NEVER_SMALL, *SELDOM_SMALL) and not confirmed:
         _require_percent(table, name, column, sites)
+    if name in NEVER_SMALL and not confirmed:
+        value = parse_numbers(table.frame[column.header], column.unit).value
+        remedy = f"confirm it in the config as 'units: {{{name}: \"{column.unit}\"}}'"
+        require_no_classes(table, column.header, value, column.unit, remedy)
     if kind_of(name) == "fraction" and name != "gravimetric_water" and not confirmed:
         _require_part_of_volume(table, name, column)
     if name == "permafrost_table" and not confirmed:

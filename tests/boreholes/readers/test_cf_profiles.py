@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import BoreholesConfig, LayerSource
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import TargetConfig
 
 TOP, BASE = [0.0, 0.9, 2.5], [0.9, 2.5, 4.0]
 

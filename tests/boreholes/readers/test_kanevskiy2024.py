@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import BoreholesConfig, LayerSource
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import TargetConfig
 
 LEGEND = "Abbreviations:\nALU – Unfrozen active layer\n" + "IW – ice wedge\n" * 13
 HEAD = (

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from icemap import IcemapError, read_boreholes
+from icemap.borehole_sections import LayerSource
 from icemap.boreholes.readers.layer_table import read_layer_table
-from icemap.config_sections import LayerSource
 
 CENTIMETRES = (0, 20, 45, 100, 220, 350, 480, 500)
 METRES = tuple(depth / 100 for depth in CENTIMETRES)
@@ -146,3 +146,32 @@ def test_the_depth_of_holes_is_none_of_points(tmp_path: Path) -> None:
     assert len(read_boreholes(path)) == 2
     write({"a": [4, 4], "b": [5, 5]})
     assert len(read_boreholes(path)) == 2
+
+
+@pytest.mark.parametrize("surface", [(1200, 640), (1.5, 12), (350, 350)])
+@pytest.mark.parametrize("column", [False, True])
+def test_elevations_in_place_of_depths_are_called_so(tmp_path: Path, surface, column) -> None:
+    rows = []
+    for site, height in zip("ab", surface):
+        for top, base in itertools.pairwise((0.5, 1, 2, 4)):
+            cells = f"{height - top},{height - base}" + (f",{height}" if column else "")
+            rows.append(f"{site},{ord(site)},60,{cells},{20 + top}")
+    depths = "top [m],base [m]" + (",surface altitude" if column else "")
+    with pytest.raises(IcemapError, match=r"as elevations do, .*below the surface") as error:
+        read(tmp_path, *rows, depths=depths)
+    assert ("(is it 'surface altitude'?)" in str(error.value)) == column
+
+
+def test_exchanged_and_negative_depths_are_no_elevations(tmp_path: Path) -> None:
+    pairs = list(itertools.pairwise((0, 1, 2, 4)))
+    for rows in (
+        [f"a,130,60,{base},{top},{20 + top}" for top, base in pairs],
+        [f"a,130,60,{-top},{-base},{20 + top}" for top, base in pairs],
+    ):
+        with pytest.raises(IcemapError, match="exchange the columns if they are, write depths"):
+            read(tmp_path, *rows)
+
+
+def test_elevations_that_are_called_so_are_told(tmp_path: Path) -> None:
+    with pytest.raises(IcemapError, match="'top elevation' looks like an elevation: write depths"):
+        read(tmp_path, "a,130,60,9,8,20", depths="top elevation,bottom elevation")

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import LayerSource
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.layer_table import read_layer_table
-from icemap.config_sections import LayerSource
 
 read = READERS["icemap"]
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import LayerSource
 from icemap.boreholes.readers.layer_table import read_layer_table
-from icemap.config_sections import LayerSource
 
 
 def read(folder: Path, name: str, *cells: object, **source: object):
@@ -115,3 +115,24 @@ def test_a_permafrost_table_at_the_surface_everywhere_is_asked_about(tmp_path: P
     assert len(at(0, 0, 0, units={"permafrost_table": "m"})) == 3
     assert len(at(0, 0)) == 2
     assert len(at(0, 0, 0.4)) == 3
+
+
+def read_ice(folder: Path, *cells: object, **source: object):
+    path = folder / "layers.csv"
+    rows = "".join(f"a,130,60,{i},{i + 1},{cell},\n" for i, cell in enumerate(cells))
+    path.write_text(f"site,lon,lat,top [m],base [m],vic [%],ice_type\n{rows}")
+    return read_layer_table(str(path), LayerSource(path=str(path), **source)).layers
+
+
+@pytest.mark.parametrize("cells", [(1, 2, 4, 3, 1, 2), (0, 1, 1, 0), (1, 1, 1), (1, "", 1, 0)])
+def test_classes_under_percent_are_asked_about(tmp_path: Path, cells: tuple[object, ...]) -> None:
+    with pytest.raises(IcemapError, match=r"in '%', but holds .* alone, like classes") as error:
+        read_ice(tmp_path, *cells)
+    assert "'units: {reported_vic: \"%\"}'" in str(error.value)
+    layers = read_ice(tmp_path, *cells, units={"reported_vic": "%"})
+    assert layers["reported_vic"].max() == max(cell for cell in cells if cell != "") / 100
+
+
+@pytest.mark.parametrize("cells", [(1, 2, 4, 3, 1, 20), (1, 2.5, 4, 3, 1, 2), (1, 2, 3), (0, 0, 0)])
+def test_few_or_other_low_percents_are_read(tmp_path: Path, cells: tuple[float, ...]) -> None:
+    assert len(read_ice(tmp_path, *cells)) == len(cells)

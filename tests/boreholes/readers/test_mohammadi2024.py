@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from icemap import IcemapError
+from icemap.borehole_sections import BoreholesConfig, LayerSource
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.sites import read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import TargetConfig
 
 EXAMPLE = Path(__file__).parents[3] / "examples/data/thaw_settlement"
 PLACES = (

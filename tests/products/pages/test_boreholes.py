@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from icemap.borehole_sections import BoreholesConfig, LayerSource
 from icemap.boreholes.sites import SiteTable, read_layer_sites
-from icemap.config_sections import BoreholesConfig, LayerSource, TargetConfig
+from icemap.config_sections import TargetConfig
 from icemap.products.pages.boreholes import write_boreholes_page
 from tests.browser import CHROMIUM, drawn
 
