@@ -174,7 +174,7 @@ class Kriged(NamedTuple):
     table: Array
 
     def quantiles(self, levels: ArrayLike) -> Array:
-        """Quantiles at levels (k,) or (n, k), (n, k), in units of the target."""
+        """Quantiles at levels (k,), (n, k), in units of the target."""
         z = special.ndtri(np.asarray(levels, dtype=np.float64))
         return self._in_units(self.mean[:, None] + self.spread[:, None] * z)
 

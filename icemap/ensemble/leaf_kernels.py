@@ -90,12 +90,12 @@ def add_leaves(leaves, forest, cdf, mean):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def invert_leaves(cdf, x, levels, quantiles):  # type: ignore[no-untyped-def]
     """Quantiles (n, k), written, of distribution functions ``cdf`` (n, nodes + 2), with 0 before
-    and 1 behind the nodes x, at the levels (n, k) of each place.
+    and 1 behind the nodes x, at the levels (k,).
     """
     last = x.size
-    for i in range(levels.shape[0]):
-        for k in range(levels.shape[1]):
-            p = levels[i, k]
+    for i in range(cdf.shape[0]):
+        for k in range(levels.size):
+            p = levels[k]
             if p <= cdf[i, 1]:
                 quantiles[i, k] = x[0]
                 continue

@@ -102,8 +102,8 @@ def mix(F: NDArray[np.float32], mixture: Mixture) -> Mixed:
 def quantiles(
     mixed: Mixed, mixture: Mixture, levels: Array, partners: Partners | None = None
 ) -> Array:
-    """Quantiles (n, k) at the levels (n, k) of each pixel, of the mixture alone or pooled with the
-    other parts: their weighted mean, so that the pool is no wider than its parts are (Lichtendahl
+    """Quantiles (n, k) at the levels (k,), of the mixture alone or pooled with the other parts:
+    their weighted mean, so that the pool is no wider than its parts are (Lichtendahl
     et al. 2013, doi:10.1287/mnsc.1120.1667).
 
     Parameters
@@ -111,14 +111,14 @@ def quantiles(
     mixed : Mixed
         Where the predictions are in the mixture.
     mixture : Mixture
-    levels : ndarray of shape (n, k)
+    levels : ndarray of shape (k,)
         Probabilities.
     partners : Partners, optional
         What the other parts say of the places.
     """
     from icemap.ensemble.mixture_kernels import invert
 
-    found = np.empty(levels.shape)
+    found = np.empty((len(mixed.vectors), len(levels)))
     invert(mixed.vectors, mixture, levels, found)
     if partners is None:
         return found
@@ -360,7 +360,7 @@ def quantile_error(bmas: Sequence[CopulaBMA], mixture: Mixture) -> float:
         ]
     )
     levels = np.array([0.025, 0.5, 0.975])
-    found = quantiles(mix(F.astype(np.float32), mixture), mixture, np.tile(levels, (places, 1)))
+    found = quantiles(mix(F.astype(np.float32), mixture), mixture, levels)
     low, high = float(mixture.x[0]), float(mixture.x[-1])
     step = 1e-3 * (high - low)
     worst = 0.0

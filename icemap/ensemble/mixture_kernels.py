@@ -268,11 +268,11 @@ def accumulate(F, mixture, means, vectors, outside):  # type: ignore[no-untyped-
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def invert(vectors, mixture, levels, quantiles):  # type: ignore[no-untyped-def]
-    """Quantiles (n, k) of the mixtures of vectors (n, rank), at the levels (n, k) of each pixel."""
-    for i in range(levels.shape[0]):
-        for k in range(levels.shape[1]):
+    """Quantiles (n, k) of the mixtures of vectors (n, rank), at the levels (k,)."""
+    for i in range(vectors.shape[0]):
+        for k in range(levels.size):
             quantiles[i, k] = _quantile(
-                vectors[i], levels[i, k], mixture.center, mixture.curves, mixture.x
+                vectors[i], levels[k], mixture.center, mixture.curves, mixture.x
             )
 
 

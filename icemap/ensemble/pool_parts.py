@@ -127,7 +127,7 @@ class Partners:
         return total
 
     def quantiles(self, levels: Array) -> Array:
-        """Share times quantile at levels (n, k), summed over the parts, (n, k), in units of the
+        """Share times quantile at levels (k,), summed over the parts, (n, k), in units of the
         target.
         """
         total = self.shares.forest * self.leaves.quantiles(levels)

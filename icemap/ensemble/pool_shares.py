@@ -190,19 +190,18 @@ def left_out_parts(
     for fold in np.unique(folds):
         test = folds == fold
         training, left_out = table.take(~test), table.take(test)
-        levels = np.tile(_LEVELS, (len(left_out), 1))
         fitted = training.without_error(scale.inverse(F[~test, -1]))
         bma = bma_of(options).fit(F[~test], fitted.y, sample_weight=training.weight)
         parts[0, test] = PooledMixture([bma]).quantile(F[test][None], _LEVELS)
         for leaf, quantiles in forests.items():
             grown = replace(options, forest_leaf=leaf)
             forest, _ = grow_forest(training, grown, coding, seed, _TREES)
-            quantiles[test] = forest.at(coding.codes(left_out.X)).quantiles(levels)
+            quantiles[test] = forest.at(coding.codes(left_out.X)).quantiles(_LEVELS)
         if kernel is not None:
             process = condition_process(training, options, coding, kernel)
             design = coding.without_position().design(left_out.X)
             kriged = process.at(design, left_out.vectors)
-            parts[2, test] = kriged.quantiles(levels)
+            parts[2, test] = kriged.quantiles(_LEVELS)
         climatology[test] = bma.target_margin_.ppf(_LEVELS)
     here = table.drilled
     scored = table.take(here)

@@ -98,14 +98,12 @@ class PooledMixture:
         """Replicate means (replicates, n), pooled quantiles (n, k), and in how many replicates a
         member left its out-of-fold range (n,).
 
-        The probabilities are the same for all rows, (k,), or those of each row, (n, k).
-
         Parameters
         ----------
         F : array_like of shape (replicates, n, members)
             Member predictions of each replicate.
-        probabilities : array_like of shape (k,) or (n, k)
-            Of the quantiles, the same for all rows or of each.
+        probabilities : array_like of shape (k,)
+            Of the quantiles.
         partners : Partners, optional
             What the other parts of the pool say of the rows.
 
@@ -116,9 +114,6 @@ class PooledMixture:
         """
         mixed = self._mixed(F, partners)
         levels = np.atleast_1d(np.asarray(probabilities, dtype=np.float64))
-        levels = np.ascontiguousarray(
-            np.broadcast_to(levels, (len(mixed.outside), levels.shape[-1]))
-        )
         means = pooled_means(mixed, self.tables, partners).astype(np.float64)
         return means, quantiles(mixed, self.tables, levels, partners), mixed.outside
 
@@ -137,7 +132,7 @@ class PooledMixture:
         ----------
         F : array_like of shape (replicates, n, members)
             Member predictions of each replicate.
-        probabilities : array_like of shape (k,) or (n, k)
+        probabilities : array_like of shape (k,)
         partners : Partners, optional
             What the other parts of the pool say of the rows.
         """

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from icemap.ensemble.measurement import without_error
 
@@ -25,9 +24,7 @@ class QuantileForest(NamedTuple):
     """Trees whose leaves hold the sites that fell into them (Meinshausen 2006, JMLR 7:983).
 
     The distribution at a place is that of the sites in its leaves, as often as the tree drew them,
-    every tree with one vote. On normal scores of the target a site is a normal distribution, drawn
-    towards the middle by as much as it is wide, so that all sites together have the distribution
-    that they have.
+    every tree with one vote; straight lines between nodes that lie between the values of the sites.
 
     Attributes
     ----------
@@ -171,10 +168,10 @@ class Leaves(NamedTuple):
     x: Array
 
     def quantiles(self, levels: Array) -> Array:
-        """Quantiles at the levels (n, k) of each place, (n, k)."""
+        """Quantiles at levels (k,), (n, k)."""
         from icemap.ensemble.leaf_kernels import invert_leaves
 
-        found = np.empty(levels.shape)
+        found = np.empty((len(self.cdf), len(levels)))
         invert_leaves(self.cdf, self.x, levels, found)
         return found
 
@@ -258,7 +255,6 @@ def grow_quantile_forest(
     x = _nodes(y, bounds)
     cell = np.searchsorted(x, y, side="left")
     cell[y >= x[-1]] = len(x)
-    spread = _spread(np.bincount(cell, minlength=len(x) + 1))
     first_node, first_leaf = 0, 0
     root, nodes, curves = [], [], []
     for estimator, drawn, reached in zip(
@@ -286,7 +282,8 @@ def grow_quantile_forest(
         )
         drawn_in = np.zeros((int(is_leaf.sum()), len(x) + 1))
         np.add.at(drawn_in, (-1 - number[reached[drawn]] - first_leaf, cell[drawn]), 1.0)
-        curves.append(drawn_in @ spread / (drawn_in.sum(axis=1, keepdims=True) * trees))
+        below = np.cumsum(drawn_in, axis=1)
+        curves.append(below[:, :-1] / (below[:, -1:] * trees))
         first_node, first_leaf = first_node + len(nodes[-1]), first_leaf + len(drawn_in)
     roots, every, steps = (
         np.array(root, np.int32),
@@ -297,7 +294,8 @@ def grow_quantile_forest(
     forest_of = QuantileForest(
         roots, every, _depths(roots, every), steps.astype(np.float32), means.astype(np.float32), x
     )
-    return forest_of, weight @ spread[cell] / weight.sum()
+    below = np.cumsum(np.bincount(cell, weight, len(x) + 1))
+    return forest_of, below[:-1] / below[-1]
 
 
 def _without_error(
@@ -322,8 +320,10 @@ def _without_error(
 
 
 def _nodes(y: Array, bounds: tuple[float, float] | None) -> Array:
-    """Nodes halfway between values of the sites, with about as many sites in each gap, and one
-    beyond either end, inside the bounds.
+    """Nodes halfway between values of the sites, and one beyond either end, inside the bounds.
+
+    Gaps hold fewer sites the nearer they are to the ends, where the values are far apart and the
+    ends of intervals are read: the first and the last have one each.
     """
     ordered = np.sort(y)
     apart = np.flatnonzero(np.diff(ordered) > 0)
@@ -332,13 +332,8 @@ def _nodes(y: Array, bounds: tuple[float, float] | None) -> Array:
             f"the target is {ordered[0]:g} at every site: a quantile forest needs values that"
             " differ."
         )
-    at = apart[
-        np.unique(
-            np.searchsorted(apart, np.linspace(0, len(ordered) - 2, _NODES - 2)).clip(
-                0, len(apart) - 1
-            )
-        )
-    ]
+    ranks = (1 - np.cos(np.linspace(0, np.pi, _NODES - 2))) / 2 * (len(ordered) - 2)
+    at = apart[np.unique(np.searchsorted(apart, ranks).clip(0, len(apart) - 1))]
     inner = (ordered[at] + ordered[at + 1]) / 2
     low, high = 2 * ordered[0] - inner[0], 2 * ordered[-1] - inner[-1]
     if bounds is not None:
@@ -352,21 +347,3 @@ def _depths(root: NDArray[np.int32], nodes: NDArray[np.int32]) -> NDArray[np.int
     for node in range(len(nodes) - 1, -1, -1):
         below[node] = 1 + below[np.maximum(nodes[node, 2:], -1)].max()
     return below[np.maximum(root, -1)]
-
-
-def _spread(counts: NDArray[np.intp]) -> Array:
-    """Distribution function at the nodes of a site in each cell, (k + 1, k), given how many sites
-    are in each.
-
-    Cells are below or at the first node, between each and the next, and at the last, where that is
-    an upper bound. The bandwidth is of order n^(-1/3), right for a distribution function, on normal
-    scores.
-    """
-    n = counts.sum()
-    bandwidth = n ** (-1 / 3)
-    below = np.concatenate([[0], np.cumsum(counts)]) / n
-    middle = special.ndtri(np.clip((below[:-1] + below[1:]) / 2, 0.25 / n, 1 - 0.25 / n))
-    nodes = special.ndtri(below[1:-1])
-    return np.asarray(
-        special.ndtr((nodes - np.sqrt(1 - bandwidth**2) * middle[:, None]) / bandwidth)
-    )

@@ -99,7 +99,7 @@ def _predict(
     F = compiled.predict_members(padded, codes, design)
     index = applicability.index(design)
     means, quantiles, extrapolated = compiled.pool(
-        F, compiled.partners(codes, design, where), calibration.levels(index)
+        F, compiled.partners(codes, design, where), np.array(calibration.levels95)
     )
     mean, spread = mean_and_spread(means)
     # The nodes of the mixture end at the bounds of the target.

@@ -222,8 +222,8 @@ class CompiledEnsemble:
         partners: Partners | None,
         levels: NDArray[np.float64],
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_]]:
-        """Replicate means (replicates, n), quantiles at the levels (n, k) of each pixel, and
-        whether half of the replicates extrapolate, (n,).
+        """Replicate means (replicates, n), quantiles (n, k) at the levels (k,), and whether half of
+        the replicates extrapolate, (n,).
 
         With the published recipe, the ends of the 95 % interval (n, 2) whatever the levels.
 
@@ -233,8 +233,8 @@ class CompiledEnsemble:
             From `predict_members`.
         partners : Partners or None
             What the other parts of the pool say of the pixels.
-        levels : ndarray of shape (n, k)
-            Probabilities, rising in each row.
+        levels : ndarray of shape (k,)
+            Probabilities, rising.
         """
         mixed = mix(F, self.mixture)
         means = pooled_means(mixed, self.mixture, partners)

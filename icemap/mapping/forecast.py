@@ -68,7 +68,7 @@ def predict_quantiles(
         codes, design, _ = compiled.code(padded)
         F = compiled.predict_members(padded, codes, design)
         partners = compiled.partners(codes, design, where)
-        at = calibration.levels_at(predictor.applicability.index(design), levels)
+        at = calibration.levels(levels)
         means, found, _ = compiled.pool(F, partners, at)
         if compiled.published:
             found = np.quantile(

@@ -104,8 +104,7 @@ def learn(
                 [(fitting, table, labels == k) for k in np.unique(labels)],
                 "calibration" if progress else "",
             )
-            pit, dissimilarity = (np.concatenate(part) for part in zip(*parts, strict=True))
-            calibration = Calibration.fit(pit, dissimilarity)
+            calibration = Calibration.fit(np.concatenate(parts))
         compiled, _ = compile_ensemble(ensemble, X)
     columns = np.array(coding.design_columns)
     importance = np.array([weights[columns == name].sum() for name in coding.names])
@@ -144,23 +143,16 @@ class _Fitting:
         return fit_parts(table.unplaced(), self.options, self.coding, self.seed, trees)
 
 
-def _left_out(
-    fitting: _Fitting, table: TrainingTable, test: NDArray[np.bool_]
-) -> tuple[Array, Array]:
-    """PIT and dissimilarity of the samples of a fold, for one replicate and the other parts of the
-    pool, fitted to the rest; with the settings tuned on all.
+def _left_out(fitting: _Fitting, table: TrainingTable, test: NDArray[np.bool_]) -> Array:
+    """PIT of the samples of a fold, for one replicate and the other parts of the pool, fitted to
+    the rest; with the settings tuned on all.
     """
     training, left = table.take(~test), table.take(test)
     replicate: Replicate = fit_replicate(training, fitting.options, fitting.coding, fitting.seed)
     parts = fitting.parts(training)
     partners = None if parts is None else parts.at_coded(fitting.coding, left.X)
     F = replicate.member_predictions(left.X)[None]
-    pit = PooledMixture([replicate.bma]).curves(F, partners).pit(left.y)
-    sites = fitting.coding.design(training.X)
-    trees = trees_for(len(training))
-    weights = predictor_weights(sites, training.y, fitting.seed, trees)
-    judge = Applicability.fit(sites, weights)
-    return pit, judge.index(fitting.coding.design(left.X))
+    return PooledMixture([replicate.bma]).curves(F, partners).pit(left.y)
 
 
 @contextmanager

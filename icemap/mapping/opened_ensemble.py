@@ -179,9 +179,8 @@ def _predicted(compiled: CompiledEnsemble, X: np.ndarray, vectors: np.ndarray | 
     padded, where = compiled.whole_packets(X, vectors)
     codes, design, unseen = compiled.code(padded)
     F = compiled.predict_members(padded, codes, design)
-    levels = np.broadcast_to(LEVELS, (len(padded), 2)).copy()
     partners = compiled.partners(codes, design, where)
-    means, ends, extrapolated = compiled.pool(F, partners, levels)
+    means, ends, extrapolated = compiled.pool(F, partners, np.array(LEVELS))
     mean, spread = mean_and_spread(means)
     return Prediction(
         mean[:n],

@@ -273,7 +273,6 @@ def _calibration(config: Config, task: _Task, part: LeftOutForecasts) -> Calibra
         return NOT_CALIBRATED.to_dict()
     fitted = Calibration.fit(
         part["models"][MODEL]["pit"],
-        part["dissimilarity"],
         _nugget(config, task.boreholes),
         None if task.confidence is None else task.confidence.of(part["rows"]),
         task.blocks[part["rows"]],

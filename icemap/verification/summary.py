@@ -34,7 +34,6 @@ CALIBRATED = f"{MODEL} calibrated"
 
 def calibrated_interval(
     model: Forecast,
-    dissimilarity: Array,
     labels: NDArray[np.int64],
     confidence: Confidence | None = None,
     blocks: NDArray[Any] | None = None,
@@ -46,8 +45,6 @@ def calibrated_interval(
     ----------
     model : Forecast
         Its ``pit`` and its ``quantiles`` are used.
-    dissimilarity : ndarray of shape (n,)
-        Of each sample to the sites that it was predicted from.
     labels : ndarray of shape (n,)
         Fold of each sample.
     confidence : Confidence, optional
@@ -61,14 +58,11 @@ def calibrated_interval(
         sure = None if confidence is None else confidence.of(~here)
         fitted = Calibration.fit(
             model["pit"][~here],
-            dissimilarity[~here],
             confidence=sure,
             blocks=None if blocks is None else blocks[~here],
         )
-        levels = fitted.levels(dissimilarity[here])
         bounds[here] = [
-            np.interp(at, TAIL_LEVELS, row)
-            for at, row in zip(levels, model["quantiles"][here], strict=True)
+            np.interp(fitted.levels95, TAIL_LEVELS, row) for row in model["quantiles"][here]
         ]
     return bounds[:, 0], bounds[:, 1]
 
@@ -106,7 +100,7 @@ def with_calibrated(
     model = part["models"][MODEL]
     sure = None if confidence is None else confidence.of(part["rows"])
     block = None if blocks is None else blocks[part["rows"]]
-    interval = np.column_stack(calibrated_interval(model, part["dissimilarity"], here, sure, block))
+    interval = np.column_stack(calibrated_interval(model, here, sure, block))
     calibrated: Forecast = {
         "mean": model["mean"],
         "pit": model["pit"],

@@ -23,9 +23,10 @@ from affine import Affine
 from rasterio.windows import Window
 from timing import timed
 
+from icemap.borehole_sections import BoreholesConfig, LayerSource
 from icemap.catalog import load_sources
 from icemap.config import Config
-from icemap.config_sections import BoreholesConfig, GridConfig, LayerSource
+from icemap.config_sections import GridConfig
 from icemap.predictors.cube import CubeBuild, open_cube, plan_cube
 from icemap.predictors.fields import ChunkFields
 from icemap.running.ledger import Ledger

@@ -115,7 +115,7 @@ def obvious_way(
     F[:, :, -1] = F[:, :, :-1].mean(axis=2)
     bmas, partners = [replicate.bma for replicate in replicates], ensemble.partners(coded)
     means = np.clip(exact_means(bmas, F, partners), 0, 100)
-    levels = np.tile(trained.LEVELS, (len(X), 1))
+    levels = np.array(trained.LEVELS)
     bounds = exact_quantiles(bmas, F, levels, partners, steps=14)  # to 0.006
     clock.lap("mixture")
     return means, bounds
@@ -148,14 +148,14 @@ def split_by_member(case: Case, X: np.ndarray) -> dict[str, float]:
             clock.lap(name)
         limit_and_average(F, compiled.limits.astype(np.float32))
         clock.lap("consensus")
-        index = case.applicability.index(design)
+        case.applicability.index(design)
         clock.lap("dissimilarity")
         found = forest_alone.partners(codes, design, None)
         clock.lap("quantile forest")
         kriged = compiled.parts.process.at(design)
         clock.lap("Gaussian process")
         partners = replace(found, kriged=kriged)
-        means, _, _ = compiled.pool(F, partners, trained.NO_CALIBRATION.levels(index))
+        means, _, _ = compiled.pool(F, partners, np.array(trained.LEVELS))
         mean_and_spread(means)
         clock.lap("mixture")
     return {name: 1e6 * seconds / len(X) for name, seconds in clock.seconds.items()}

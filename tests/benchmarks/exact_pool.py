@@ -31,15 +31,15 @@ def exact_quantiles(
     bounds: tuple[float, float] = (0.0, 100.0),
     steps: int = 20,
 ) -> np.ndarray:
-    """Quantiles (n, k) at levels (n, k): the exact mixture of the COP-BMAs inverted by bisection,
+    """Quantiles (n, k) at levels (k,): the exact mixture of the COP-BMAs inverted by bisection,
     averaged with those of the other parts.
     """
-    low, high = (np.full(levels.shape, float(end)) for end in bounds)
+    low, high = (np.full((F[0].shape[0], len(levels)), float(end)) for end in bounds)
     for _ in range(steps):
         middle = 0.5 * (low + high)
-        for k in range(levels.shape[1]):
+        for k in range(len(levels)):
             at = [bma.cdf(f, middle[:, k]) for bma, f in zip(bmas, F, strict=True)]
-            below = np.mean(at, axis=0) < levels[:, k]
+            below = np.mean(at, axis=0) < levels[k]
             low[:, k] = np.where(below, middle[:, k], low[:, k])
             high[:, k] = np.where(below, high[:, k], middle[:, k])
     own = 0.5 * (low + high)

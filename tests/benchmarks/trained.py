@@ -16,11 +16,11 @@ from icemap.ensemble.target import TargetScale
 from icemap.mapping.compiled_file import COMPILED, write_compiled
 from icemap.run_folder import APPLICABILITY, CALIBRATION
 from icemap.verification.applicability import Applicability
-from icemap.verification.calibration import Calibration, LocalSpread
+from icemap.verification.calibration import Calibration
 from icemap.virtual_arctic import world
 
 LEVELS = (0.025, 0.975)
-NO_CALIBRATION = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), LEVELS)
+NO_CALIBRATION = Calibration(LEVELS)
 NAMES = (*world.PREDICTORS, "northness")
 
 

@@ -9,6 +9,7 @@ import pytest
 from icemap import IceEnsemble
 from icemap.ensemble.measurement import error_weights, model_variance, without_error
 from icemap.ensemble.model import sample_errors
+from tests.small_chain import in_little
 
 pytestmark = pytest.mark.quick
 LINEAR = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
@@ -68,9 +69,9 @@ def samples(n: int = 80) -> pd.DataFrame:
 
 
 def predicted(frame: pd.DataFrame) -> np.ndarray:
-    ensemble = IceEnsemble(members=LINEAR, replicates=1, folds=3, climatology=0.0, seed=2).fit(
-        frame
-    )
+    ensemble = IceEnsemble(members=LINEAR, replicates=1, folds=3, climatology=0.0, seed=2)
+    with in_little():
+        ensemble.fit(frame)
     found = ensemble.predict_all(frame[list(ensemble.coding_.names)])
     return np.stack([found.mean, found.lower, found.upper])
 

@@ -17,6 +17,7 @@ from icemap.ensemble.pool_parts import Shares
 from icemap.ensemble.pool_shares import FOREST_LEAVES, LeftOutParts, PoolScores
 from icemap.ensemble.quantile_forest import grow_quantile_forest, with_climatology
 from icemap.ensemble.tuning import tune_pool
+from tests.small_chain import in_little
 
 LINEAR = ("sklearn.linear_model.Ridge", "sklearn.linear_model.BayesianRidge")
 
@@ -86,6 +87,7 @@ def tuned(samples: pd.DataFrame) -> tuple[float, dict]:
     return found.climatology, dict(found.record[-1])
 
 
+@in_little()
 def test_a_target_of_noise_gets_climatology_and_one_with_skill_none():
     share, record = tuned(table(noise=True))
     assert share > 0.9
@@ -195,6 +197,7 @@ def test_climatology_takes_its_share_from_the_process_too():
 
 
 @pytest.mark.parametrize(("noise", "leaf"), [(0.3, 2), (25.0, 5)])
+@in_little()
 def test_leaves_are_small_where_the_predictors_explain_the_target(noise, leaf):
     samples = table(noise=False)
     rng = np.random.default_rng(3)
@@ -212,6 +215,7 @@ def test_leaves_are_small_where_the_predictors_explain_the_target(noise, leaf):
     assert leaf <= drawn < 2.5 * leaf
 
 
+@in_little()
 def test_the_shares_are_those_that_the_pool_maps_with():
     ensemble = IceEnsemble(members=LINEAR, replicates=2, folds=4, seed=1)
     ensemble.fit(table(noise=False))

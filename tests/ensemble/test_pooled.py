@@ -144,12 +144,11 @@ def test_the_pool_is_the_weighted_mean_of_the_quantiles_of_its_parts() -> None:
     pixels = np.stack([F[:40] + shift for shift in (-2.0, 0.0, 3.0)])
     partners = partners_of(y, F, slice(60, 100))
     own, pooled = mixture.quantile(pixels, LEVELS), mixture.quantile(pixels, LEVELS, partners)
-    at = np.tile(LEVELS, (40, 1))
-    expected = 0.5 * own + 0.2 * partners.leaves.quantiles(at)
+    expected = 0.5 * own + 0.2 * partners.leaves.quantiles(LEVELS)
     np.testing.assert_allclose(pooled, expected + 0.3 * partners.kriged.quantiles(LEVELS))
     # No wider than its parts are: a mixture of their distributions would be.
     width = pooled[:, -1] - pooled[:, 0]
-    parts = [own, partners.leaves.quantiles(at), partners.kriged.quantiles(LEVELS)]
+    parts = [own, partners.leaves.quantiles(LEVELS), partners.kriged.quantiles(LEVELS)]
     widths = [part[:, -1] - part[:, 0] for part in parts]
     assert (width <= np.max(widths, axis=0) + 1e-9).all()
     means, alone = mixture.replicate_means(pixels, partners), mixture.replicate_means(pixels)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from quantile_forest import RandomForestQuantileRegressor
-from scipy import stats
 from sklearn.ensemble import RandomForestRegressor
 
 from icemap.ensemble.quantile_curves import LEVELS, QuantileCurves
@@ -46,32 +45,36 @@ def shares_by_definition(places: np.ndarray) -> np.ndarray:
 
 
 def test_it_is_the_distribution_of_the_sites_in_the_same_leaves(forest):
-    """Each site a normal distribution on normal scores, here by scipy and without cells."""
     _, y, _ = sites()
     share, leaves = shares_by_definition(PLACES[:100]), forest.at(PLACES[:100])
-    bandwidth, score = 300 ** (-1 / 3), stats.norm.ppf((stats.rankdata(y) - 0.5) / 300)
-    below = np.concatenate(
-        [(y[:, None] <= forest.x[:-1]).mean(axis=0), [(y < forest.x[-1]).mean()]]
-    )
-    of_sites = stats.norm.cdf(
-        stats.norm.ppf(below), np.sqrt(1 - bandwidth**2) * score[:, None], bandwidth
-    )
-    np.testing.assert_allclose(leaves.cdf[:, 1:-1], share @ of_sites, atol=0.02)
-    assert np.abs(leaves.mean - share @ y).max() < 2.5
-    assert abs((leaves.mean - share @ y).mean()) < 0.5
+    below = np.column_stack([y[:, None] <= forest.x[:-1], y < forest.x[-1]])
+    np.testing.assert_allclose(leaves.cdf[:, 1:-1], share @ below, atol=1e-6)
+    assert np.abs(leaves.mean - share @ y).max() < 0.2
     assert (leaves.cdf[:, 0] == 0).all()
     assert (leaves.cdf[:, -1] == 1).all()
 
 
 def test_all_sites_together_have_the_distribution_that_they_have():
-    """Where there is nothing to split, a place has the distribution of all sites."""
-    _, y, _ = sites()
-    forest = fitted(np.zeros((300, 2), np.uint8), y, np.ones(300), (0.0, 100.0), seed=0)
-    leaves = forest.at(np.zeros((1, 2), np.uint8))
-    np.testing.assert_allclose(
-        leaves.cdf[0, 1:-2], [(y <= x).mean() for x in forest.x[:-1]], atol=0.015
+    """Where there is nothing to split, a place has the distribution of what the trees drew."""
+    _, y, weight = sites()
+    forest, everywhere = grow_quantile_forest(
+        np.zeros((300, 2), np.uint8), y, weight, (0.0, 100.0), seed=0
     )
-    assert leaves.mean[0] == pytest.approx(y.mean(), abs=0.3)
+    share = weight / weight.sum()
+    at_nodes = np.array([share[y <= x].sum() for x in forest.x[:-1]])
+    np.testing.assert_allclose(everywhere[:-1], at_nodes, atol=1e-12)
+    leaves = forest.at(np.zeros((1, 2), np.uint8))
+    np.testing.assert_allclose(leaves.cdf[0, 1:-2], at_nodes, atol=0.01)
+    assert leaves.mean[0] == pytest.approx(share @ y, abs=0.3)
+
+
+def test_the_outermost_sites_have_nodes_between_them():
+    """Ends of intervals are read there, and values are far apart."""
+    y = np.random.default_rng(0).permutation(np.exp(np.linspace(0, 7, 3000)))
+    x = fitted(np.zeros((3000, 2), np.uint8), y, np.ones(3000), None, seed=0).x
+    between = np.diff(np.searchsorted(np.sort(y), x[1:-1]))
+    assert (between[0], between[-1]) == (1, 1)
+    assert between.max() < 3000 / 128 * 2
 
 
 def test_it_says_what_the_library_says(forest):
@@ -82,15 +85,15 @@ def test_it_says_what_the_library_says(forest):
     library.fit(codes, y, sample_weight=weight)
     leaves = forest.at(PLACES)
     np.testing.assert_allclose(
-        leaves.mean, library.predict(PLACES, quantiles="mean", weighted_leaves=True), atol=2.5
+        leaves.mean, library.predict(PLACES, quantiles="mean", weighted_leaves=True), atol=0.5
     )
     theirs = library.predict(PLACES, quantiles=[0.1, 0.5, 0.9], weighted_leaves=True)
     ours = np.array(
         [[np.interp(p, cdf, forest.x) for p in (0.1, 0.5, 0.9)] for cdf in leaves.cdf[:, 1:-1]]
     )
-    # The library's steps are spread over the neighbourhood here.
-    assert np.abs(ours - theirs).mean() < 2.0
-    assert np.abs((ours - theirs).mean(axis=0)).max() < 1.5
+    # The library's quantiles are values of sites.
+    assert np.abs(ours - theirs).mean() < 1.0
+    assert np.abs((ours - theirs).mean(axis=0)).max() < 0.5
 
 
 def test_each_place_is_the_same_whatever_its_neighbours(forest):
@@ -108,7 +111,7 @@ def test_atoms_at_the_bounds_keep_their_mass():
     leaves = fitted(codes, y, np.ones(300), (0.0, 100.0), seed=0).at(
         np.array([[0, 50], [50, 50], [99, 50]], np.uint8)
     )
-    curves = QuantileCurves(LEVELS, leaves.quantiles(np.tile(LEVELS, (3, 1))))
+    curves = QuantileCurves(LEVELS, leaves.quantiles(LEVELS))
     left, right = curves.cdf_interval(0.0)
     assert (left == 0).all()
     assert right[0] > 0.7
@@ -121,14 +124,12 @@ def test_atoms_at_the_bounds_keep_their_mass():
 
 def test_quantiles_are_where_the_distribution_reaches_the_level(forest):
     leaves = forest.at(PLACES[:50])
-    levels = np.tile([0.0, 0.025, 0.3, 0.975, 1.0], (50, 1))
+    levels = np.array([0.0, 0.025, 0.3, 0.975, 1.0])
     found = leaves.quantiles(levels)
     for row, cdf in zip(found, leaves.cdf[:, 1:-1], strict=True):
         assert (row[0], row[-1]) == (forest.x[0], forest.x[-1])
         inner = (row > forest.x[0]) & (row < forest.x[-1])
-        np.testing.assert_allclose(
-            np.interp(row, forest.x, cdf)[inner], levels[0][inner], atol=1e-5
-        )
+        np.testing.assert_allclose(np.interp(row, forest.x, cdf)[inner], levels[inner], atol=1e-5)
     assert (np.diff(found, axis=1) >= 0).all()
 
 

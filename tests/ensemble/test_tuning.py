@@ -15,6 +15,7 @@ from icemap.ensemble.replicates import fit_replicate
 from icemap.ensemble.strength import STRENGTHS
 from icemap.ensemble.tuning import SEARCH_TREES, Tuning, search_space, tune_member, tune_pool
 from icemap.verification.cross_validation import verify_fold
+from tests.small_chain import in_little
 
 
 def prepared(n: int = 150, **options) -> tuple[IceEnsemble, pd.DataFrame]:
@@ -119,6 +120,7 @@ def test_too_few_rows_keep_the_strength_they_have():
     assert found.shares is None
 
 
+@in_little()
 def test_what_is_found_on_the_way_is_what_the_fits_after_it_would_find():
     options = {"members": ("sklearn.linear_model.Ridge",), "folds": 4, "candidates": 0}
     ensemble, samples = prepared(**options)
@@ -136,6 +138,7 @@ def test_what_is_found_on_the_way_is_what_the_fits_after_it_would_find():
         np.testing.assert_array_equal(one, other)
 
 
+@in_little()
 def test_a_fold_does_not_take_what_was_found_of_all_samples():
     ensemble, samples = prepared(members=("sklearn.linear_model.Ridge",), folds=4, candidates=0)
     labels = np.arange(len(samples)) % 5
@@ -179,7 +182,8 @@ def test_pseudo_sites_are_not_what_a_pool_is_chosen_by():
         ensemble.prepare(table)
         rows = ensemble.table(table)
         options, coding = ensemble.options, ensemble.coding_
-        found = tune_pool(rows, options, coding, 3, **ensemble.chosen)
+        with in_little():
+            found = tune_pool(rows, options, coding, 3, **ensemble.chosen)
         pool[name] = found.record[-1]["crps"]
         _, tried = tune_member("random_forest", rows, options, coding, 1, 3)
         member[name] = tried[0]["mean_squared_error"]
@@ -265,6 +269,7 @@ def test_the_published_recipe_sees_predictors_as_they_are():
 
 
 @pytest.mark.parametrize(("slope", "times"), [(0.0, 1), (15.0, 2)])
+@in_little()
 def test_samples_are_weighed_by_their_errors_once_for_the_same_predictors(slope, times):
     samples = of_places(0, slope).assign(standard_error=np.tile([2.0, 12.0], 100))
     members = ("random_forest", "lightgbm")
@@ -286,6 +291,7 @@ def test_samples_that_are_nowhere_have_no_position():
 
 
 @pytest.mark.quick
+@in_little()
 def test_a_fold_chooses_by_its_own_training_side():
     """The place tells the value in the west alone: a fold without the west does not see that."""
     samples = pd.concat([of_places(0, 0.0), of_places(1, 15.0).assign(lon=lambda s: s.lon - 130)])

@@ -20,7 +20,7 @@ from icemap.mapping.compiled_file import (
     read_compiled,
 )
 from icemap.verification.applicability import Applicability
-from icemap.verification.calibration import Calibration, LocalSpread
+from icemap.verification.calibration import NOT_CALIBRATED
 from tests.benchmarks.exact_pool import exact_means, exact_quantiles
 
 pytestmark = pytest.mark.usefixtures("little")
@@ -82,7 +82,7 @@ def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
     result = map_pixels(
         compiled,
         applicability,
-        Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.025, 0.975)),
+        NOT_CALIBRATED,
         X,
         None,
     )
@@ -93,7 +93,7 @@ def test_what_was_packed_predicts_what_the_members_do(ensemble, folder):
     means = np.clip(exact_means(bmas, F, partners), 0, 100)
     np.testing.assert_allclose(result.replicate_means, means, atol=2e-3)
     np.testing.assert_allclose(result.mean, means.mean(axis=0), atol=2e-3)
-    upper = exact_quantiles(bmas, F, np.full((len(X), 1), 0.975), partners)[:, 0]
+    upper = exact_quantiles(bmas, F, np.array([0.975]), partners)[:, 0]
     np.testing.assert_allclose(result.upper, upper, atol=0.05)
     assert np.array_equal(result.extrapolated, prediction.extrapolated)
     assert not result.aoa[X[:, 2] == 12].any()

@@ -22,7 +22,7 @@ from icemap.mapping.map import MapBuild
 from icemap.mapping.map_schema import map_variables
 from icemap.store import write_json
 from icemap.verification.applicability import Applicability
-from icemap.verification.calibration import Calibration, LocalSpread
+from icemap.verification.calibration import Calibration
 from icemap.zarr_groups import write_chunk
 
 GRID = Grid(100, 60, 140, 80, 0.5)
@@ -78,8 +78,7 @@ def run(tmp_path_factory):
     describe_ensemble(url, {"predictors": facts, "target": TARGET.model_dump(mode="json")})
     design = ensemble.coding_.design(ensemble.table(samples).X)
     write_json(f"{url}/applicability.json", Applicability.fit(design).to_dict())
-    spread = LocalSpread(-0.1, 0.05, -2.0, 0.0, 2.0)
-    write_json(f"{url}/calibration.json", Calibration(spread, (0.02, 0.97), 3.0).to_dict())
+    write_json(f"{url}/calibration.json", Calibration((0.02, 0.97), 3.0).to_dict())
     ensure_compiled(url, samples)
     write_cube(str(run / "cube.zarr"))
     build = MapBuild(
@@ -332,26 +331,34 @@ def test_the_model_is_in_the_graph_once(fitted, run):
     assert saved < size
 
 
-@pytest.mark.parametrize("kind", ["fitted", "saved"])
-def test_a_model_reaches_each_worker_once(fitted, run, kind):
+@pytest.fixture(scope="module")
+def counting_client():
+    """Of two workers that count."""
     import cloudpickle
     from distributed import Client, LocalCluster
 
     # Workers cannot import this file.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    model = fitted if kind == "fitted" else IceRegressor.from_run(str(run))
-    dataset = cube(run).chunk(latitude=5, longitude=20)
-    expected = model.predict(dataset).compute(scheduler="sync")
     with (
         LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         client.run(count_arrivals)
-        found = model.predict(dataset).compute()
-        arrived = client.run(arrivals)
-        ran = client.run(blocks_run)
+        yield client
+
+
+@pytest.mark.parametrize("kind", ["fitted", "saved"])
+def test_a_model_reaches_each_worker_once(fitted, run, kind, counting_client):
+    model = fitted if kind == "fitted" else IceRegressor.from_run(str(run))
+    dataset = cube(run).chunk(latitude=5, longitude=20)
+    expected = model.predict(dataset).compute(scheduler="sync")
+    counting_client.run(count_from_nothing)
+    with counting_client.as_current():
+        found = model.predict(dataset).compute(scheduler=counting_client)
+    arrived = counting_client.run(arrivals)
+    ran = counting_client.run(blocks_run)
     xr.testing.assert_equal(found, expected)
     # Both worked, on more chunks than there are workers, each with one model.
     assert len(ran) == 2
@@ -364,8 +371,6 @@ def count_arrivals():
     """On a worker: note each predictor that is unpickled or read, and each block that is mapped."""
     from icemap.mapping import broadcast, lazy
     from icemap.mapping.broadcast import Predictor
-
-    lazy._arrived, lazy._ran = [], []
 
     def setstate(self, state):
         lazy._arrived.append("unpickled")
@@ -383,6 +388,12 @@ def count_arrivals():
         return batches(*arguments)
 
     broadcast.read_compiled, lazy.map_batches = read_compiled, map_batches
+
+
+def count_from_nothing():
+    from icemap.mapping import lazy
+
+    lazy._arrived, lazy._ran = [], []
 
 
 def arrivals():

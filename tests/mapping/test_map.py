@@ -30,7 +30,7 @@ from icemap.sphere import unit_vectors
 from icemap.store import write_json
 from icemap.totals.ice_storage import read_sums
 from icemap.verification.applicability import Applicability
-from icemap.verification.calibration import Calibration, LocalSpread
+from icemap.verification.calibration import Calibration
 from icemap.zarr_groups import read_chunk, write_chunk
 from tests.benchmarks.exact_pool import exact_means, exact_quantiles
 
@@ -93,7 +93,7 @@ def folder(tmp_path_factory):
         classes=["rock"], replicates=3, folds=3, candidates=0, prior_strength=50.0, climatology=0
     ).fit(samples)
     ensemble.save(str(folder / "ensemble"))
-    calibration = Calibration(LocalSpread(0.0, 0.0, -1.0, 0.0, 1.0), (0.03, 0.96))
+    calibration = Calibration((0.03, 0.96))
     write_json(str(folder / "ensemble" / "calibration.json"), calibration.to_dict())
     applicability = Applicability.fit(ensemble.coding_.design(ensemble.table(samples).X))
     write_json(str(folder / "ensemble" / "applicability.json"), applicability.to_dict())
@@ -155,7 +155,7 @@ def test_every_valid_pixel_holds_the_ensembles_prediction(folder, mapped):
     np.testing.assert_allclose(
         data.vic_sd_ensemble.to_numpy()[valid], means.std(axis=0, ddof=1), atol=2e-3
     )
-    exact = exact_quantiles(bmas, F, np.tile([0.03, 0.96], (len(coded), 1)), partners)
+    exact = exact_quantiles(bmas, F, np.array([0.03, 0.96]), partners)
     for name, bound in zip(("vic_lower95", "vic_upper95"), exact.T, strict=True):
         np.testing.assert_allclose(data[name].to_numpy()[valid], bound, atol=0.05)
     for name in data.data_vars:

@@ -19,7 +19,7 @@ from icemap import IceEnsemble
 from icemap.mapping.compiled_file import ensure_compiled
 from icemap.store import write_json
 from icemap.verification.applicability import Applicability
-from icemap.verification.calibration import Calibration, LocalSpread
+from icemap.verification.calibration import Calibration
 
 PIXELS = 1500
 
@@ -105,7 +105,7 @@ def folder(tmp_path_factory):
     url = str(tmp_path_factory.mktemp("processors") / "ensemble")
     ensemble.save(url)
     ensure_compiled(url, table)
-    calibration = Calibration(LocalSpread(-0.2, -0.3, -1.0, 0.0, 1.0), (0.03, 0.96))
+    calibration = Calibration((0.03, 0.96))
     write_json(f"{url}/calibration.json", calibration.to_dict())
     design = ensemble.coding_.design(ensemble.table(table).X)
     write_json(f"{url}/applicability.json", Applicability.fit(design).to_dict())

@@ -73,9 +73,9 @@ def test_blocks_that_are_missed_whole_leave_less_confidence():
 
 def test_the_calibration_remembers_how_sure_it_is_and_how_much_wider():
     rng = np.random.default_rng(2)
-    pit, d = rng.random(150), rng.lognormal(0, 0.3, 150)
-    plain = Calibration.fit(pit, d)
-    sure = Calibration.fit(pit, d, 2.0, Confidence(0.9, np.arange(150), 0))
+    pit = rng.random(150)
+    plain = Calibration.fit(pit)
+    sure = Calibration.fit(pit, 2.0, Confidence(0.9, np.arange(150), 0))
     assert Calibration.from_dict(sure.to_dict()) == sure
     assert (plain.confidence, plain.stretch) == (0.0, 1.0)
     assert sure.confidence >= 0.9

@@ -8,7 +8,7 @@ from icemap.verification.calibration import Calibration
 
 
 def test_calibration_and_applicability_are_read_as_they_are_written():
-    pit, d = np.linspace(0.001, 0.999, 99), np.tile([0.2, 0.4, 0.8], 33)
-    check_record("calibration.json", Calibration.fit(pit, d).to_dict(), CalibrationRecord, "")
+    pit = np.linspace(0.001, 0.999, 99)
+    check_record("calibration.json", Calibration.fit(pit).to_dict(), CalibrationRecord, "")
     train = np.random.default_rng(0).normal(size=(60, 2))
     check_record("applicability.json", Applicability.fit(train).to_dict(), ApplicabilityRecord, "")
