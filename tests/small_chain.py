@@ -15,6 +15,7 @@ import pytest
 
 from icemap.ensemble import fit_parts, predictor_weights, tuning
 from icemap.ensemble.quantile_forest import grow_quantile_forest
+from icemap.mapping import learning
 from icemap.products.figures import style
 from icemap.products.figures.maps import map_figure, width_parts_figure
 from icemap.products.pages import run_report
@@ -43,8 +44,8 @@ SMALL = {
 @contextmanager
 def in_little() -> Iterator[None]:
     """Chains that are made meanwhile, in this process, have small forests, few folds by which they
-    choose, and coarse pictures in their report: of a few sites a tree or a member costs the same
-    whatever is in it, and all the folds together fit thousands.
+    choose, and coarse pictures that nothing lays out: of a few sites a tree or a member costs the
+    same whatever is in it, and all the folds together fit thousands.
     """
 
     grown_weights = predictor_weights.predictor_weights
@@ -57,10 +58,11 @@ def in_little() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_parts, "grow_quantile_forest", grown)
-        for module in (predictor_weights, fit_parts, cross_validation):
+        for module in (predictor_weights, fit_parts, cross_validation, learning):
             patch.setattr(module, "predictor_weights", weighed)
         patch.setattr(tuning, "TUNING_FOLDS", TUNING_FOLDS)
         for draw in (map_figure, width_parts_figure):
             patch.setattr(run_report, draw.__name__, partial(draw, pixels=PIXELS))
         patch.setattr(style.saved, "__kwdefaults__", {**style.saved.__kwdefaults__, "dpi": DPI})
+        patch.setattr(style.new_figure, "__defaults__", (None,))
         yield

@@ -190,7 +190,8 @@ def test_the_command_says_it_in_one_sentence_and_continues(network):
     kept = network.ledger()
     assert len(kept) == 4
     network.proxy.heal()
-    second = Bucket.command(bucket, network.server.owner, "map", network.config, "--workers", "1")
+    alone = ["--cluster", "serial"]
+    second = Bucket.command(bucket, network.server.owner, "map", network.config, *alone)
     assert second.returncode == 0, second.stderr
     assert "map: continuing" in second.stdout
     after = network.ledger()

@@ -85,7 +85,7 @@ def test_two_that_start_together_leave_a_whole_cube(tmp_path):
 def test_in_a_bucket_two_that_start_together_leave_a_whole_cube(s3_server, s3_url, tmp_path):
     config = write_project(tmp_path, run=f"{s3_url}/run")
     environment = s3_server.environment(s3_server.owner)
-    both = [start("cube", config, "--workers", 1, environment=environment) for _ in range(2)]
+    both = [start("cube", config, "--cluster", "serial", environment=environment) for _ in range(2)]
     assert_one_worked([end(process) for process in both])
     assert end(start("check", f"{s3_url}/run", environment=environment))[0] == 0
 

@@ -15,7 +15,7 @@ def _make(context: Context) -> Facts:
     from icemap.predictors.cube import open_cube
     from icemap.totals.ice_storage import region_totals, write_ice_storage
     from icemap.totals.opened_map import THICKNESS_M, OpenedMap, ResidualFacts
-    from icemap.totals.residuals import Residuals, map_residual_sd
+    from icemap.totals.residuals import Residuals, map_residual_sd, mean_in_words
 
     config = context.config
     remedy = "delete it, and make it again with 'icemap verify'"
@@ -40,9 +40,12 @@ def _make(context: Context) -> Facts:
         context.log(
             "  too few sites for a variogram: the totals carry the ensemble's uncertainty alone"
         )
-    residual_sd = (
-        {} if variogram is None else map_residual_sd(open_cube(config.folder.cube), variogram)
+        return written(ResidualFacts(thickness))
+    context.log(
+        f"  intervals are moved by {mean_in_words(variogram, config.target.unit)}, observed minus"
+        " predicted"
     )
+    residual_sd = map_residual_sd(open_cube(config.folder.cube), variogram)
     return written(ResidualFacts(thickness, variogram, residual_sd))
 
 

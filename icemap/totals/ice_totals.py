@@ -9,6 +9,7 @@ import numpy as np
 
 from icemap.mapping.sums import RegionSums
 from icemap.totals.replicate_spread import ReplicateSpread
+from icemap.totals.residual_field import Variogram
 from icemap.verification.interval_scope import NORMAL_95
 
 # Density of ice over that of water: km3 of ice to km3 of water.
@@ -22,7 +23,7 @@ def totals(
     held_out: float | None = None,
     bounds: tuple[float, float] | None = None,
     splits: Sequence[int] | None = None,
-    residual_doubt: float = 0.0,
+    variogram: Variogram | None = None,
 ) -> dict[str, float]:
     """Total of one region with its 95 % interval and the parts of its uncertainty.
 
@@ -44,9 +45,8 @@ def totals(
     splits : sequence of int, optional
         Number of the split of each replicate, where some share one; None takes each for a split of
         its own.
-    residual_doubt : float
-        Relative variance of the square of ``residual_sd``, see
-        :class:`icemap.totals.residual_field.Variogram`.
+    variogram : Variogram, optional
+        Of the residual, whose mean moves the interval, and whose doubt widens it.
 
     Returns
     -------
@@ -60,6 +60,9 @@ def totals(
 
     Notes
     -----
+    The interval is not around the total where left-out sites say that the map is too high or too
+    low on average: it is moved by the mean of the residual, of which it carries the error.
+
     The total of each replicate carries the errors that its cells share, so the spread of the totals
     is used, never a sum of the cells' spreads. What it says of new sites, and of the chance in the
     fits, is that of `icemap.totals.replicate_spread`: where enough replicates share a split, only
@@ -86,10 +89,11 @@ def totals(
         scale * sums.integral_sd,
     )
     residual_variance = (scale * residual_sd) ** 2
+    moved, doubt = (0.0, 0.0) if variogram is None else (variogram.mean, variogram.mean_doubt)
     spread = ReplicateSpread.together(replicates, held_out)
-    half = spread.half_width(residual_variance, residual_doubt)
+    half = spread.half_width(residual_variance, doubt)
     if splits is not None and (apart := ReplicateSpread.apart(replicates, splits, held_out)):
-        half = min(half, apart.half_width(residual_variance, residual_doubt))
+        half = min(half, apart.half_width(residual_variance, doubt))
         spread = apart
     ensemble_variance = spread.variance
     variance = ensemble_variance + residual_variance
@@ -98,10 +102,11 @@ def totals(
     if thickness_m is not None:
         lowest, highest = 0.0, area * thickness_m / 1000
 
-    def around(half: float) -> tuple[float, float]:
-        return max(centre - half, lowest), min(centre + half, highest)
+    def around(middle: float, half: float) -> tuple[float, float]:
+        low, high = np.clip([middle - half, middle + half], lowest, highest)
+        return float(low), float(high)
 
-    low, high = around(half)
+    low, high = around(centre + scale * area * moved, half)
     if sums.integral_lower is not None and sums.integral_upper is not None:
         # The recipe as printed: every cell at its lower bound, or every cell at its upper one.
         low, high = scale * sums.integral_lower, scale * sums.integral_upper
@@ -133,7 +138,7 @@ def totals(
     result |= {"share_ensemble": ensemble_variance / variance if variance else float("nan")}
     result |= {"share_residual": residual_variance / variance if variance else float("nan")}
     for case, sd in (("independent", independent), ("correlated", correlated)):
-        low, high = around(NORMAL_95 * sd)
+        low, high = around(centre, NORMAL_95 * sd)
         result |= {f"{quantity}_{case}_lower95": low, f"{quantity}_{case}_upper95": high}
     return result
 

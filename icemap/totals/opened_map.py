@@ -167,7 +167,6 @@ class OpenedMap:
         thickness_m : float or None
             Of the layer whose ice is counted; None for a mean of the target.
         """
-        variogram = self.residual.variogram
         return totals(
             sums,
             residual_sd,
@@ -175,5 +174,5 @@ class OpenedMap:
             self.held_out,
             self.target.limits,
             self.splits,
-            0.0 if variogram is None else variogram.mean_doubt,
+            self.residual.variogram,
         )

@@ -32,6 +32,9 @@ class Variogram:
         reaches far.
     far_sill, far_range_km : float
         Of the second structure; a sill of 0 where there is none.
+    mean : float
+        Mean of the residuals, target unit, with the standard error ``mean_sd``: by how much the map
+        is too low as far as its sites tell.
     """
 
     sill: float
@@ -41,6 +44,7 @@ class Variogram:
     mean_doubt: float = 0.0
     far_sill: float = 0.0
     far_range_km: float = 1.0
+    mean: float = 0.0
 
     def __post_init__(self) -> None:
         variances = self.sill, self.nugget, self.mean_sd, self.mean_doubt, self.far_sill
@@ -112,15 +116,17 @@ def residual_total_sd(
         within = _mean_correlation_in_disc(radius_km / range_km)
         variance += sill * float(block_weight**2 @ within)
     for start in range(0, len(places), 256):
-        rows = slice(start, start + 256)
-        distance = arc_km(np.linalg.norm(places[rows, None] - places[None], axis=2))
+        # Each pair once: of blocks before these the earlier turns have told.
+        rows, others = slice(start, start + 256), slice(start, None)
+        distance = arc_km(np.linalg.norm(places[rows, None] - places[None, others], axis=2))
         here = np.arange(len(distance))
         for sill, range_km in variogram.structures:
             correlation = _mean_correlation_between(
-                distance, radius_km[rows, None], radius_km[None], range_km
+                distance, radius_km[rows, None], radius_km[None, others], range_km
             )
-            correlation[here, start + here] = 0.0
-            variance += sill * float(block_weight[rows] @ correlation @ block_weight)
+            correlation[here, here] = 0.0
+            correlation[:, len(here) :] *= 2
+            variance += sill * float(block_weight[rows] @ correlation @ block_weight[others])
     return float(np.sqrt(variance))
 
 

@@ -80,6 +80,18 @@ class Residuals:
             return None
 
 
+def mean_in_words(variogram: Variogram, unit: str) -> str:
+    """What left-out sites say of the mean of the map's error.
+
+    Examples
+    --------
+    >>> mean_in_words(Variogram(40.0, 300.0, mean=-0.81, mean_sd=1.23), "cm")
+    'the mean residual of left-out sites, -0.81 cm (standard error 1.2)'
+    """
+    mean = f"{variogram.mean:+.2g} {unit} (standard error {variogram.mean_sd:.2g})"
+    return f"the mean residual of left-out sites, {mean}"
+
+
 def map_residual_sd(cube: xr.Dataset, variogram: Variogram) -> dict[str, float]:
     """Standard deviation of the residual's total over the mapped cells, target unit x km2, for
     every region and mask of the ledger.

@@ -53,7 +53,7 @@ def fit_variogram(
     Returns
     -------
     Variogram
-        ``mean_sd`` is the standard error of the generalized least squares mean of the sites.
+        ``mean`` is the generalized least squares mean of the sites, ``mean_sd`` its standard error.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def fit_variogram(
     )
     if lower + 2 * (len(nested) - len(at)) < deviance:
         at = nested
-    mean_variance, doubt = contrasts.mean_variance(at)
+    mean, mean_variance, doubt = contrasts.mean(at)
     nugget, *structures = (float(value) for value in np.exp(at))
     by_range = sorted(zip(structures[1::2], structures[::2], strict=True))
     (range_km, sill), (far_range_km, far_sill) = (*by_range, (1.0, 0.0))[:2]
@@ -122,6 +122,7 @@ def fit_variogram(
         min(doubt, MOST_DOUBT),
         variance * far_sill,
         far_range_km,
+        float(np.sqrt(variance) * mean),
     )
 
 
@@ -162,16 +163,18 @@ class _Contrasts:
         slope = inverse - np.outer(ones, ones / total) - np.outer(whitened, whitened)
         return float(deviance), np.array([np.vdot(slope, along) for along in slopes])
 
-    def mean_variance(self, logarithms: Array) -> tuple[float, float]:
-        """Of the generalized least squares mean, 1 / 1' C^-1 1, and the variance of its logarithm.
+    def mean(self, logarithms: Array) -> tuple[float, float, float]:
+        """The generalized least squares mean, its variance 1 / 1' C^-1 1, and the variance of the
+        logarithm of that.
 
-        The latter is by the curvature of the likelihood along the parameters that are not at a
+        The last is by the curvature of the likelihood along the parameters that are not at a
         limit.
         """
         slopes, factor = self._covariance(logarithms)
         inverse = _inverse(factor)
         ones = inverse.sum(axis=1)
         total = ones.sum()
+        mean, variance = float(ones @ self.value / total), float(1 / total)
         projector = inverse - np.outer(ones, ones / total)
         limits = _limits(len(logarithms))
         free = [
@@ -180,11 +183,11 @@ class _Contrasts:
             if low < value < high
         ]
         if not free:
-            return float(1 / total), 0.0
+            return mean, variance, 0.0
         gradient = np.array([ones @ along @ ones / total for along in free])
         moved = [projector @ along for along in free]
         information = np.array([[0.5 * np.vdot(one.T, other) for other in moved] for one in moved])
-        return float(1 / total), float(gradient @ np.linalg.pinv(information) @ gradient)
+        return mean, variance, float(gradient @ np.linalg.pinv(information) @ gradient)
 
     def _covariance(self, logarithms: Array) -> tuple[list[Array], Array]:
         """Derivative of the covariance along each parameter, and its Cholesky factor (lower

@@ -49,6 +49,12 @@ def holder(tmp_path):
     process.communicate()
 
 
+@pytest.fixture
+def settled_soon(monkeypatch) -> None:
+    """For tests in which nobody else can take a lock over."""
+    monkeypatch.setattr(lock, "SETTLE", 0.05)
+
+
 def take(url: str, said: list[str] | None = None) -> None:
     with run_lock(url, "icemap run", (said if said is not None else []).append):
         assert read_lock(url)["command"] == "icemap run"
@@ -67,6 +73,7 @@ def test_a_second_command_is_refused_and_told_who_works(holder, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("settled_soon")
 def test_a_killed_command_is_known_to_be_dead_at_once(holder, tmp_path):
     holder.kill()
     # Not waited for: a zombie is dead as well.
@@ -105,6 +112,7 @@ def test_a_dead_lock_in_a_folder_of_somebody_else_stays(holder, tmp_path, monkey
     take(str(tmp_path / "run"))
 
 
+@pytest.mark.usefixtures("settled_soon")
 def test_a_process_that_has_the_number_of_a_dead_one_is_another(tmp_path):
     with run_lock(str(tmp_path), "icemap run", print):
         content = json.loads((tmp_path / LOCK).read_text())
@@ -127,6 +135,7 @@ def elsewhere(folder: Path, silent: float) -> dict:
     return content
 
 
+@pytest.mark.usefixtures("settled_soon")
 def test_a_command_elsewhere_is_dead_after_a_long_silence(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT", 0.1)
     elsewhere(tmp_path, silent=lock.STALE - 5)
@@ -141,6 +150,7 @@ def test_a_command_elsewhere_is_dead_after_a_long_silence(tmp_path, monkeypatch)
     assert "gives no sign of life any more: its lock" in said[1]
 
 
+@pytest.mark.usefixtures("settled_soon")
 @pytest.mark.parametrize("ahead", [lock.STALE + 5, 3600, 400 * 86400])
 def test_a_dead_command_whose_clock_was_ahead_is_dead(tmp_path, monkeypatch, ahead):
     monkeypatch.setattr(lock, "HEARTBEAT", 0.1)

@@ -140,7 +140,6 @@ def mapped_cells(
         applicability,
         Calibration.fit(
             found["pit"],
-            part["dissimilarity"],
             blocks=spatial_blocks(boreholes.longitude, boreholes.latitude, 10.0),
         ),
         X,

@@ -101,7 +101,7 @@ def mean_ice(seed: int, replicates: int = REPLICATES) -> Total:
         None,
         HELD_OUT,
         splits=split_numbers(replicates),
-        residual_doubt=variogram.mean_doubt,
+        variogram=variogram,
     )
     thin = mapped["sediment_thickness"].to_numpy() < THIN_SEDIMENT_M
     covered = (prediction.lower <= truth) & (truth <= prediction.upper)

@@ -97,7 +97,6 @@ def mapped(
     )
     calibration = Calibration.fit(
         left_out["models"][MODEL]["pit"],
-        left_out["dissimilarity"],
         blocks=spatial_blocks(table.longitude, table.latitude, 10.0),
     )
     design = coding.design(table.X)

@@ -25,10 +25,11 @@ def mean(proofs: list[dict], model: str, score: str) -> float:
 
 def test_the_interval_covers_95_percent_of_the_cells_and_of_boreholes_in_them(proofs):
     """Inside the area of applicability: the interval of the map covers the mean of a cell, and with
-    the nugget a borehole in it.
+    the nugget a borehole in it. Boreholes of a cell are near each other and know too little of its
+    spread, so that the interval of the mean covers more than it has to.
     """
     assert 0.93 <= mean(proofs, "icemap inside AOA", "coverage") <= 0.97
-    assert 0.93 <= mean(proofs, "icemap inside AOA, cell mean", "coverage") <= 0.98
+    assert 0.93 <= mean(proofs, "icemap inside AOA, cell mean", "coverage") <= 0.99
 
 
 def test_knndm_says_how_good_the_map_is_and_random_folds_flatter(proofs):

@@ -180,7 +180,6 @@ def proof(seed: int, resolution: str = RESOLUTION, fold_count: int = FOLDS) -> d
     }
     calibration = Calibration.fit(
         left_out["knndm"]["models"][MODEL]["pit"],
-        left_out["knndm"]["dissimilarity"],
         blocks=spatial_blocks(table.longitude, table.latitude, 10.0),
     )
     design = coding.design(table.X)

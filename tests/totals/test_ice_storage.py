@@ -325,6 +325,7 @@ def test_written_json_has_no_nan(map_url, tmp_path, values):
         "mean_doubt": 0.0,
         "far_sill": 0.0,
         "far_range_km": 1.0,
+        "mean": 0.0,
     }
     assert content["regions"][0]["share_ensemble"] is None
     assert content["regions"][0]["ice_km3"] == pytest.approx(table["ice_km3"][0])
@@ -362,6 +363,22 @@ def test_a_residual_that_the_sites_tell_badly_widens_the_interval_of_the_run(val
     assert rows[0.5]["ice_km3_sd"] == pytest.approx(rows[0.0]["ice_km3_sd"])
     half = {doubt: row["ice_km3_upper95"] - row["ice_km3"] for doubt, row in rows.items()}
     assert half[0.5] > 1.03 * half[0.0]
+
+
+def test_what_left_out_sites_say_of_the_mean_moves_the_interval_but_not_the_total(values, tmp_path):
+    url = make_run(tmp_path, VIC, values)
+    rows = {}
+    for mean in (0.0, -2.0, 1000.0):
+        facts = ResidualFacts(5.0, Variogram(40.0, 300.0, mean_sd=1.0, mean=mean), {"all": 9e6})
+        write_ice_storage(str(tmp_path / "ice_storage.json"), ice_storage(url), facts)
+        rows[mean] = ice_storage(url, "all").iloc[0]
+    assert rows[-2.0]["ice_km3"] == rows[0.0]["ice_km3"]
+    moved = -2.0 / 100 * 5 / 1000 * rows[0.0]["area_km2"]
+    for end in ("lower95", "upper95"):
+        assert rows[-2.0][f"ice_km3_{end}"] - rows[0.0][f"ice_km3_{end}"] == pytest.approx(moved)
+        assert rows[-2.0][f"ice_km3_independent_{end}"] == rows[0.0][f"ice_km3_independent_{end}"]
+    full = rows[0.0]["area_km2"] * 5 / 1000
+    assert rows[1000.0]["ice_km3_lower95"] == rows[1000.0]["ice_km3_upper95"] == pytest.approx(full)
 
 
 def test_unfinished_and_missing_ledgers_are_sentences(tmp_path, values):

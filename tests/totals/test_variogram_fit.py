@@ -12,7 +12,7 @@ from icemap.totals.residuals import Residuals
 from icemap.totals.variogram_fit import MOST_DOUBT, empirical_variogram, fit_variogram
 
 
-def clustered(rng, clusters=40, each=8):
+def clustered(rng, clusters=40, each=6):
     """Sites some ten kilometres apart, in clusters over the Arctic."""
     centres = np.stack([rng.uniform(-180, 180, clusters), rng.uniform(55, 75, clusters)], axis=1)
     spread = rng.normal(0, 1.0, (clusters * each, 2)) * [2.0, 1.0]
@@ -103,6 +103,19 @@ def test_sites_in_clusters_say_little_of_the_mean():
     assert middle == pytest.approx(precision**-0.5, rel=0.15)
 
 
+def test_the_mean_is_that_of_places_and_not_of_sites():
+    """Where half of the sites are one cluster with errors of its own, it counts as one place."""
+    rng = np.random.default_rng(9)
+    lon = np.concatenate([np.linspace(-180, 170, 60), rng.uniform(0, 0.5, 60)])
+    lat = np.concatenate([np.full(60, 65.0), rng.uniform(60, 60.5, 60)])
+    residual = np.concatenate([rng.normal(3, 4, 60), rng.normal(-20, 1, 60)])
+    found = fit_variogram(lon, lat, residual)
+    inverse = np.linalg.inv(covariance(lon, lat, found))
+    assert found.mean == pytest.approx(inverse.sum(axis=0) @ residual / inverse.sum(), rel=1e-4)
+    assert abs(found.mean - 3) < 2 * found.mean_sd
+    assert found.mean > residual.mean() + 5
+
+
 def test_what_reaches_far_is_not_lost_where_clusters_tell_most_of_short_distances():
     """Four stations some hundred kilometres apart in each of 25 regions, with six sites each: one
     range would be that of the stations, and the mean known far too well.
@@ -120,7 +133,7 @@ def test_what_reaches_far_is_not_lost_where_clusters_tell_most_of_short_distance
         distance = arc_km(np.linalg.norm(places[:, None] - places[None], axis=2))
         likelihood = variogram_fit._Contrasts(distance, residual, np.zeros(len(residual)))
         starts = [[50.0, 50.0, reach] for reach in (10.0, 50.0, 200.0)]
-        alone.append(likelihood.mean_variance(likelihood.most_likely(starts)[0])[0] ** 0.5)
+        alone.append(likelihood.mean(likelihood.most_likely(starts)[0])[1] ** 0.5)
     assert all(one.far_sill > 0 for one in found)
     assert max(one.range_km for one in found) < 30
     assert 100 < np.median([one.far_range_km for one in found]) < 900
@@ -141,7 +154,7 @@ def doubts(reach, fields):
     found = []
     for seed in range(fields):
         rng = np.random.default_rng(seed)
-        lon, lat = clustered(rng)
+        lon, lat = clustered(rng, each=5)
         found.append(fit_variogram(lon, lat, drawn(rng, lon, lat, Variogram(4.0, reach, 2.0))))
     return np.array([one.mean_sd for one in found]) ** 2, [one.mean_doubt for one in found]
 

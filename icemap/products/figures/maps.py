@@ -109,7 +109,7 @@ def map_drawing(
 @styled
 def width_parts_figure(source: str | xr.Dataset, pixels: int = 900) -> bytes:
     """What makes the interval as wide as it is: the part of its variance that is the spread of the
-    replicates (the rest is the residual), and the dissimilarity that widens it.
+    replicates (the rest is the residual), and the dissimilarity of its places.
 
     Parameters
     ----------

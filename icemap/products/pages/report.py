@@ -60,8 +60,8 @@ class Report:
         From :func:`storage_rows`.
     depth_m : float or None
         Metres below the permafrost table that the totals of ice are of.
-    has_residual : bool
-        Whether the totals include the correlated residual.
+    residual_mean : str
+        Mean of the residual that the totals include; empty where they include none.
     preview : str
         What the map says of itself if it is a preview.
     skill : str
@@ -99,7 +99,7 @@ class Report:
     facts: Mapping[str, Any] = field(default_factory=dict)
     storage: Sequence[Row] = ()
     depth_m: float | None = None
-    has_residual: bool = False
+    residual_mean: str = ""
     preview: str = ""
     skill: str = ""
     caveats: Sequence[str] = ()

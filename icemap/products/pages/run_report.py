@@ -41,7 +41,7 @@ from icemap.products.published import CAVEAT, SOURCE, published_figures
 from icemap.store import exists, join, write_bytes
 from icemap.totals.opened_map import THICKNESS_M, read_storage
 from icemap.totals.residual_field import Variogram
-from icemap.totals.residuals import Residuals
+from icemap.totals.residuals import Residuals, mean_in_words
 from icemap.totals.variogram_fit import empirical_variogram
 from icemap.verification.cross_validation import mapped_model
 from icemap.verification.cv_schemes import KIND_NAMES, headline
@@ -100,7 +100,7 @@ def write_run_report(
         facts=_facts(config, verification, storage, table, len(sites)),
         storage=storage_rows(table),
         depth_m=storage.get("thickness_m", THICKNESS_M) if "ice_km3" in table else None,
-        has_residual=bool((table["share_residual"] > 0).any()),
+        residual_mean=_residual_mean(config, storage),
         pages=PAGES,
         preview=config.preview,
         skill=verification["skill"]["sentence"],
@@ -286,6 +286,11 @@ def _verification_picture(verification: Mapping[str, Any], unit: str) -> bytes:
         np.asarray(fold["mean"]),
         unit,
     )
+
+
+def _residual_mean(config: Config, storage: StorageRecord) -> str:
+    fitted = storage.get("residual_variogram")
+    return mean_in_words(Variogram(**fitted), config.target.unit) if fitted else ""
 
 
 def _variogram_picture(

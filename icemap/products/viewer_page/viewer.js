@@ -307,10 +307,15 @@ function areaTotal(table, geometry, projection) {
   const apart = table.splits ? toldApart(totals, centre, table.splits, enlargement) : null;
   if (apart) [spread, half] = [apart, Math.min(half, halfWidth(apart, residual, residualDoubt))];
   const ensemble = spread.variance, variance = ensemble + residual;
-  let low = centre - half, high = centre + half;
-  if (table.thickness_m !== null) [low, high] = [Math.max(low, 0), Math.min(high, (area * table.thickness_m) / 1000)];
-  else if (table.bounds) [low, high] = [Math.max(low, table.bounds[0] ?? -Infinity), Math.min(high, table.bounds[1] ?? Infinity)];
+  const middle = centre + scale * area * (table.variogram?.mean ?? 0);
+  let low = middle - half, high = middle + half;
+  if (table.thickness_m !== null) [low, high] = [low, high].map((end) => clipped(end, 0, (area * table.thickness_m) / 1000));
+  else if (table.bounds) [low, high] = [low, high].map((end) => clipped(end, table.bounds[0] ?? -Infinity, table.bounds[1] ?? Infinity));
   return { area, centre, low, high, ensemble: variance ? ensemble / variance : 1 };
+}
+
+function clipped(value, lowest, highest) {
+  return Math.min(Math.max(value, lowest), highest);
 }
 
 // As icemap/totals/replicate_spread.py: variance, and the mean squares it is the sum of with their degrees of freedom.
