@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# What a machine is busy with decides how long an example takes.
-settings.register_profile("icemap", deadline=None)
+# What a machine is busy with decides how long an example takes. The same commit has the same
+# examples everywhere; others are looked for with --hypothesis-profile=explore.
+settings.register_profile("icemap", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None)
 settings.load_profile("icemap")
 
 # Files that share the finished run in the bucket, which each process makes for itself.

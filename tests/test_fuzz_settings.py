@@ -360,10 +360,12 @@ def test_the_good_project_is_good(folder: Path) -> None:
     assert read_sites(config).sites["used"].all()
 
 
+@pytest.mark.hypothesis
 def test_any_settings_and_tables_end_in_success_or_a_sentence(folder: Path) -> None:
     fuzz(folder, 30)
 
 
 @pytest.mark.slow
+@pytest.mark.hypothesis
 def test_ten_thousand_settings_and_tables_end_in_success_or_a_sentence(folder: Path) -> None:
     fuzz(folder, MANY // 4)
