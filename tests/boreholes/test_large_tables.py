@@ -77,6 +77,7 @@ def test_layers_by_the_million(tmp_path: Path, boreholes: int) -> None:
     print(measured)
     assert measured["layers"] == boreholes * 20
     assert measured["sites"] == boreholes
-    # Processor time: the machine that tests may be busy with other things.
-    assert measured["seconds"] < 20
     assert measured["gigabytes"] < 2
+    if boreholes > 50:
+        # Processor time: the machine that tests may be busy with other things.
+        assert measured["seconds"] < 20
