@@ -24,6 +24,7 @@ from icemap.predictors.cf_limits import (
 from icemap.predictors.declared import (
     Declared,
     listed_codes,
+    remarks_of,
     unadded_offset,
     unapplied_scale,
 )
@@ -118,6 +119,7 @@ def declared_by(
         description=(
             f"{name} {text_of(attrs.get('long_name', ''))} {text_of(attrs.get('cell_methods', ''))}"
         ),
+        remarks=remarks_of(attrs),
         listed=listed_codes(attrs),
         unapplied="" if packed else unapplied_scale(attrs, stored_dtype),
         unadded="" if packed else unadded_offset(attrs, stored_dtype),

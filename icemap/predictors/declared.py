@@ -49,6 +49,8 @@ class Declared:
         What shows that the values are codes (a colour table, flags), empty if nothing does.
     description : str
         Name and long name.
+    remarks : str
+        Sentences about the values.
     listed : frozenset of int
         Codes that the words of the file list with a meaning each.
     unapplied, unadded : str
@@ -78,6 +80,7 @@ class Declared:
     classes: Mapping[int, str] = field(default_factory=dict)
     table: str = ""
     description: str = ""
+    remarks: str = ""
     listed: frozenset[int] = frozenset()
     unapplied: str = ""
     unadded: str = ""
@@ -96,8 +99,25 @@ SCALES = (
     "reflectance_scale_factor",
 )
 OFFSETS = ("offset", "intercept", "scaling_offset", "scale_offset", "addoffset")
+# Attributes and tags that hold sentences.
+REMARKS = (
+    *("description", "comment", "comments", "remark", "remarks", "note", "notes"),
+    "tifftag_imagedescription",
+)
 # 1: till, 2 = rock; after a letter or a point it is another number.
 LISTED = re.compile(r"(?<![\w.])(\d{1,3})\s*(?:[=:]|\s-\s)\s*[\"'(]?[A-Za-z]{3}")
+
+
+def remarks_of(attrs: Mapping[str, object]) -> str:
+    """Sentences about a variable, band or file.
+
+    Examples
+    --------
+    >>> remarks_of({"comment": "mean of 1981 to 2010, in cm", "units": "1"})
+    'mean of 1981 to 2010, in cm'
+    """
+    found = (text for key, text in attrs.items() if key.lower() in REMARKS)
+    return "; ".join(text for text in found if isinstance(text, str))
 
 
 def unapplied_scale(attrs: Mapping[str, object], dtype: np.dtype[np.generic]) -> str:

@@ -142,18 +142,21 @@ def _require_no_other_unit(source: Source, declared: Declared) -> None:
     if source.scale is not None or source.offset is not None:
         # Converted by hand.
         return
-    words = units_in_words(declared.description)
-    told = {word: conversion(word, source.unit) for word in words}
-    if any(found is not None and found.is_identity for found in told.values()):
+    told = [
+        (text, word, conversion(word, source.unit))
+        for text in (declared.description, declared.remarks)
+        for word in units_in_words(text)
+    ]
+    if any(found is not None and found.is_identity for _, _, found in told):
         return
-    for word, found in told.items():
+    for text, word, found in told:
         if found is not None:
-            where = " in brackets" if word in units_in_brackets(declared.description) else ""
+            where = " in brackets" if word in units_in_brackets(text) else ""
             raise IcemapError(
-                f"The source '{source.name}' ({source.url}) has no unit, but"
-                f" '{declared.description.strip()}' has '{word}'{where}, and the 'unit' of the"
-                f" catalogue is '{source.unit}': say with 'file_unit' ('{word}', or"
-                f" '{source.unit}') which one the values of the file have."
+                f"The source '{source.name}' ({source.url}) has no unit, but '{text.strip()}' has"
+                f" '{word}'{where}, and the 'unit' of the catalogue is '{source.unit}': say with"
+                f" 'file_unit' ('{word}', or '{source.unit}') which one the values of the file"
+                " have."
             )
 
 

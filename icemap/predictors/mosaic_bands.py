@@ -15,6 +15,7 @@ from icemap.predictors.class_tables import names_together
 from icemap.predictors.declared import (
     Declared,
     listed_codes,
+    remarks_of,
     unadded_offset,
     unapplied_scale,
 )
@@ -195,6 +196,7 @@ def band_of(
         table=told.table or _table(by_code, own, has_colours=has_colours),
         flags=told.flags,
         description=f"{dataset.descriptions[number - 1] or ''} {tags.get('long_name', '')}",
+        remarks=remarks_of(tags) or remarks_of(dataset.tags()),
         listed=listed_codes(tags),
         unapplied="" if is_scaled else unapplied_scale(tags, dtype),
         unadded="" if is_scaled else unadded_offset(tags, dtype),

@@ -6,8 +6,8 @@ import re
 
 # GRIB has levels such as 2[m].
 _BRACKETED = re.compile(r"(?<!\d)[\[(]([^\[\]()]{1,20})[\])]")
-# snow depth, cm and snow depth in cm
-_BEHIND = re.compile(r"(?:,|\bin)\s+([^\W\d][\w/%°²³-]{0,14}|[%‰°]C?)(?=$|[\s,;.)])")
+# snow depth, cm and snow depth, in cm
+_BEHIND = re.compile(r"(?:,(?:\s+in)?|\bin)\s+([^\W\d][\w/%°²³-]{0,14}|[%‰°]C?)(?=$|[\s,;.)])")
 # snow_depth_cm, but not wind_10_m
 _SUFFIX = re.compile(r"(?<=[^\W\d_])_([^\W\d_]{1,7})(?=$|\s)")
 # Suffixes that are words or abbreviations of something else, too: without (n/a), organic carbon,

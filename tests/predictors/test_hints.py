@@ -206,6 +206,26 @@ def test_other_words_in_names_are_left(tmp_path, write, said, wanted) -> None:
     assert opened(path, unit=wanted)[2, 3] == 23
 
 
+@BOTH
+@pytest.mark.parametrize("key", ["description", "Comment"])
+def test_a_unit_in_a_sentence_is_asked_about(tmp_path, write, key) -> None:
+    said = "Quality-checked mean of March, in cm. Flags are left out."
+    path = write(tmp_path, RAMP, {key: said}, "f4")
+    asked = r"has no unit, but 'Quality-checked .*' has 'cm', and .*say with 'file_unit'"
+    with pytest.raises(IcemapError, match=asked):
+        opened(path, long_name="snow depth")
+    assert opened(path, file_unit="cm")[2, 3] == pytest.approx(0.23)
+    assert opened(path, unit="cm")[2, 3] == 23
+
+
+def test_the_description_of_a_whole_file_is_heard(tmp_path) -> None:
+    path = tiff(tmp_path, RAMP, {}, "f4")
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(TIFFTAG_IMAGEDESCRIPTION="snow depth [cm]")
+    with pytest.raises(IcemapError, match=r"'snow depth \[cm\]' has 'cm' in brackets"):
+        opened(path)
+
+
 def test_a_unit_by_hand_goes_before_brackets(tmp_path) -> None:
     path = netcdf(tmp_path, RAMP, {"long_name": "snow depth [mm]"}, "f4")
     assert opened(path, scale=0.001)[2, 3] == pytest.approx(0.023)
