@@ -6,7 +6,7 @@ A rule takes a table and returns one sentence per row, empty where the row is in
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -255,7 +255,7 @@ def check_same_id(sites: pd.DataFrame) -> pd.Series:
     """
     key = sites["site"].astype(str).map(name_key) + "|" + sites["source"].fillna("").astype(str)
     place = sites[["lon", "lat"]]
-    rounded = pd.concat([key, place.clip(-1e12, 1e12).round(2)], axis=1)
+    rounded = pd.concat([key, _rounded(sites, {"lon": 2, "lat": 2})], axis=1)
     first = place.groupby(key.to_numpy()).transform("first")
     apart = chord_km(place["lon"], place["lat"], first["lon"], first["lat"])
     near = ~(apart > ONE_PLACE_KM)
@@ -279,18 +279,24 @@ def check_identical(sites: pd.DataFrame, also: tuple[str, ...] = ()) -> pd.Serie
     also : tuple of str
         Columns that have to be the same, too.
     """
-    # Clipped, because rounding the absurd overflows.
-    rounded = (
-        sites[["lon", "lat", "value"]]
-        .clip(-1e12, 1e12)
-        .round({"lon": ROUNDED_DEGREES, "lat": ROUNDED_DEGREES, "value": 6})
-    )
-    complete = rounded.notna().all(axis=1)
-    rounded = rounded.join(sites[list(also)].clip(-1e12, 1e12).round(6)) if also else rounded
+    digits = {"lon": ROUNDED_DEGREES, "lat": ROUNDED_DEGREES, "value": 6}
+    complete = sites[list(digits)].notna().all(axis=1)
+    rounded = _rounded(sites, {**digits, **dict.fromkeys(also, 6)})
     return _log(
         sites,
         rounded.duplicated() & complete,
         "duplicate: same coordinates and value as an earlier site",
+    )
+
+
+def _rounded(sites: pd.DataFrame, digits: Mapping[str, int]) -> pd.DataFrame:
+    """Numbers of sites; clipped, because rounding the absurd overflows."""
+    return pd.DataFrame(
+        {
+            name: np.clip(sites[name].to_numpy(float), -1e12, 1e12).round(count)
+            for name, count in digits.items()
+        },
+        index=sites.index,
     )
 
 

@@ -55,34 +55,28 @@ def convert_layers(layers: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     layers = layers.reset_index(drop=True)
     measured = _measured(layers)
-    parts = []
+    parts: list[pd.DataFrame] = []
     excluded = pd.Series("", index=layers.index, dtype=object)
     for name, rule in EXCLUDING_RULES.items():
         reason = rule(layers).where(measured, "")
-        parts.append(_flags(layers, reason, name, excludes=True))
+        parts += _flags(layers, reason, name, excludes=True)
         excluded = quality.first_reason(excluded, reason)
     unfrozen = (layers["frozen"] == "no") & measured & (excluded == "")
     told = pd.Series(
         np.where(unfrozen, "unfrozen when sampled", ""), index=layers.index, dtype=object
     )
-    parts.append(_flags(layers, told, "unfrozen", excludes=True))
+    parts += _flags(layers, told, "unfrozen", excludes=True)
     excluded = quality.first_reason(excluded, told)
     layers = layers.join(layer_vic(layers))
     filled = quality.check_filled(layers).where(excluded == "", "")
-    parts.append(_flags(layers, filled, "water and density", excludes=False))
+    parts += _flags(layers, filled, "water and density", excludes=False)
     _doubt(layers, (filled != "").to_numpy())
     solids = quality.check_solids(layers).where(excluded == "", "")
-    parts.append(_flags(layers, solids, "solids", excludes=True))
+    parts += _flags(layers, solids, "solids", excludes=True)
     without = layers["vic_reason"].where(measured & (excluded == ""), "")
-    parts.append(_flags(layers, without, "no VIC", excludes=True))
-    parts.append(
-        _flags(
-            layers,
-            quality.check_overlap(layers).where(excluded == "", ""),
-            "overlap",
-            excludes=False,
-        )
-    )
+    parts += _flags(layers, without, "no VIC", excludes=True)
+    overlapping = quality.check_overlap(layers).where(excluded == "", "")
+    parts += _flags(layers, overlapping, "overlap", excludes=False)
     excluded = quality.first_reason(excluded, solids)
     bad = (excluded != "").to_numpy()
     layers.loc[bad, ["vic", "vic_error"]] = np.nan
@@ -103,10 +97,15 @@ def _measured(layers: pd.DataFrame) -> pd.Series:
     return layers[["top", "base", *QUANTITIES]].notna().any(axis=1) | (layers["ice_type"] != "")
 
 
-def _flags(layers: pd.DataFrame, reason: pd.Series, rule: str, *, excludes: bool) -> pd.DataFrame:
+def _flags(
+    layers: pd.DataFrame, reason: pd.Series, rule: str, *, excludes: bool
+) -> list[pd.DataFrame]:
+    """What a rule has to say; nothing is the rule, and tables without rows take time."""
     rows = (reason != "").to_numpy()
+    if not rows.any():
+        return []
     part = layers.loc[rows, ["file", "line", "site"]]
-    return make_flags(part["file"], part["line"], part["site"], rule, excludes, reason[rows])
+    return [make_flags(part["file"], part["line"], part["site"], rule, excludes, reason[rows])]
 
 
 def sites_from_layers(

@@ -192,6 +192,8 @@ def _require_own_points(table: Table, found: dict[str, Column], layers: pd.DataF
 
 
 def _require_metres(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:
+    if not (layers["base"] > DEEP).any():
+        return
     order = layers[layers["base"] >= layers["top"]].sort_values(["site", "top", "base"])
     length = order["base"] - order["top"]
     # Between points there is a distance in place of a length.
