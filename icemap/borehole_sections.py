@@ -92,7 +92,9 @@ class LayerSource(Section):
     frozen: Literal[True] | None = None
     """True says that all layers of the source were frozen ground."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Which column of the table is which: icemap's name to the table's."""
+    """Which column of the table is which: icemap's name to the table's. With one for surface, the
+    elevation of the ground at the hole, top and base are elevations.
+    """
     units: dict[str, str] = Field(default_factory=dict)
     """Units of columns whose header says none, or the columns that hold them, by icemap's name."""
     crs: str | None = None

@@ -31,7 +31,7 @@ _LIMIT = (
 _DRY = r"\bdry\b|\bdbd\b|sèche|trocken|скелет|сухо|干"
 _WET = r"\b(?:wet|moist|saturated|thawed|frozen|wbd)\b|feucht|humide|мерзл|мёрзл|влажн|湿"
 _SOLIDS = r"\b(?:particle|grain|solids?)\b|specific gravity|korndichte|частиц|颗粒"
-_ELEVATION = r"\belev|altitude|\bm?a\.?s\.?l\b|höhe|\bcote\b|отметк|高程|海拔"
+_ELEVATION = r"\belev|\bel\b|altitude|\bm?a\.?s\.?l\b|höhe|\bcote\b|отметк|高程|海拔"
 _THICKNESS = (
     r"thickness|\bheight|\blength\b|\brecovery\b|mächtigkeit|dicke\b|épaisseur|puissance"
     r"|мощност|толщин|厚"

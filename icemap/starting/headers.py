@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from icemap.boreholes.readers.layer_columns import ALIASES, KNOWN
+from icemap.boreholes.readers.layer_columns import ALIASES, KNOWN, OF_ENDS
 from icemap.boreholes.site_rows import is_where
 from icemap.boreholes.table_units import canonical_unit, header_unit, split_header
 
@@ -111,7 +111,11 @@ def named_columns(headers: Sequence[str]) -> dict[str, str]:
 
 def _ends(bare: Mapping[str, str]) -> dict[str, str]:
     """Top and base by two names that differ in these words alone, such as hzn_top and hzn_bot."""
-    places = {header: name for header, name in bare.items() if is_where(name.replace("_", " "))}
+    places = {
+        header: name
+        for header, name in bare.items()
+        if is_where(name.replace("_", " ")) or OF_ENDS.search(header)
+    }
     for top, name in places.items():
         for base, other in places.items():
             above, below = _words(name) - _words(other), _words(other) - _words(name)

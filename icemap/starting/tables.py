@@ -13,7 +13,13 @@ import pandas as pd
 from icemap.borehole_sections import LayerSource, SitesConfig
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers import READERS
-from icemap.boreholes.readers.layer_columns import ALIASES, PROJECTED_ALIASES
+from icemap.boreholes.readers.layer_columns import (
+    ALIASES,
+    OF_ENDS,
+    PROJECTED_ALIASES,
+    SURFACE,
+)
+from icemap.boreholes.readers.layer_depths import ELEVATION
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.site_values import read_site_values
@@ -200,7 +206,9 @@ def _choice(part: Part) -> TableChoice | str:
 
 def _are_layers(part: Part) -> bool:
     table, named = part.table, part.named
-    if set(LAYERS) <= named.keys() and not _is_upside_down(table, named):
+    if set(LAYERS) <= named.keys() and (
+        not _is_upside_down(table, named) or _are_elevations(named)
+    ):
         return True
     measured = "depth" in named and bool(named.keys() & QUANTITIES.keys())
     return measured and not _is_depth_of_hole(table, named)
@@ -210,6 +218,11 @@ def _is_upside_down(table: Table, named: Mapping[str, str]) -> bool:
     """Whether tops are above bases as numbers, as upper and lower limits of a value are."""
     top, base = (parse_numbers(table.frame[named[name]]).value for name in LAYERS)
     return bool((top > base).sum() > (top < base).sum())
+
+
+def _are_elevations(named: Mapping[str, str]) -> bool:
+    """Whether the ends of layers are called elevations."""
+    return all(OF_ENDS.search(named[name]) for name in LAYERS)
 
 
 def _is_depth_of_hole(table: Table, named: Mapping[str, str]) -> bool:
@@ -235,6 +248,12 @@ def _layers(part: Part, holes: Part | None) -> TableChoice:
         if unit and split_header(header)[1] is None and _needs_unit(name):
             units[name] = unit
             said.append(f"{name}: in {unit} by its header '{header}'")
+    if set(LAYERS) <= named.keys() and _are_elevations(named):
+        grounds = [h for h in headers if ELEVATION.search(h) and not OF_ENDS.search(h)]
+        if len(grounds) == 1:
+            named = {**named, SURFACE: grounds[0]}
+            columns |= {name: named[name] for name in (*LAYERS, SURFACE)}
+            said.append(f"surface: '{grounds[0]}', of which top and base are elevations")
     collars = None
     if holes is not None:
         collars = collars_of(holes)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from icemap.borehole_sections import LayerSource
-from icemap.boreholes.readers.layer_columns import Column, known_columns
+from icemap.boreholes.readers.layer_columns import SURFACE, Column, known_columns
 from icemap.boreholes.readers.layer_places import layer_places
 from icemap.boreholes.records import Flags, Problems
 from icemap.boreholes.table_units import split_header
@@ -28,6 +28,7 @@ OF_HOLES = (
     "permafrost_table_source",
     "source",
     "year",
+    SURFACE,
 )
 SHOWN = 10
 

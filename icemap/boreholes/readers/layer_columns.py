@@ -47,6 +47,9 @@ PROJECTED_ALIASES = {
 }
 ENDS = ("top", "base", "depth")
 DEPTHS = ("permafrost_table", *ENDS)
+# Elevation of the surface of a hole, with which the ends of its layers are elevations: known only
+# where the config names it, because most tables of depths have such a column, too.
+SURFACE = "surface"
 WORDS = (
     "position_grade",
     "permafrost_table_source",
@@ -69,7 +72,9 @@ SPELLED = ("permafrost_table", "permafrost_table_source", "ice_type", *QUANTITIE
 # Depths from and to in the name of a quantity.
 OF_DEPTHS = re.compile(r"\d\s*(?:-|–|_|to)\s*\d+(?:[.,]\d+)?\s*(?:m|cm|ft)?\b", re.IGNORECASE)
 # Elevations of the ends of layers, in a name.
-OF_ENDS = re.compile(r"(?i)(?=.*(elev|altitude|a\.?s\.?l))(?=.*(top|base|bottom|upper|lower))")
+OF_ENDS = re.compile(
+    r"(?=.*(elev|\bel\b|altitude|a\.?s\.?l))(?=.*(top|base|bottom|upper|lower))", re.IGNORECASE
+)
 # Units of water by dry mass, which no other quantity has.
 BY_DRY_MASS = {
     **dict.fromkeys(("g/g", "kg/kg", "g g-1", "kg kg-1", "gg-1"), "1"),
@@ -141,7 +146,8 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
         if heights and {"top", "base"} & set(absent):
             remedy = (
                 f"'{heights[0]}' looks like an elevation: write depths below the surface in its"
-                " place, the elevation of the surface minus that of the top or base."
+                " place, or name all three columns as 'columns: {top: ..., base: ..., surface:"
+                " ...}', of which surface is the elevation of the surface at the hole."
             )
         if {"longitude", "latitude"} <= set(absent):
             remedy += " If another table holds the places, name it as 'collars: {path: ...}'."
@@ -155,7 +161,8 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
             f" 'gravimetric_water [%]' with 'dry_density [g/cm3]', and {has}."
         )
     for name, header in found.items():
-        require_header(table.file, name, header)
+        if name not in ENDS or SURFACE not in found:
+            require_header(table.file, name, header)
     return _with_units(table, found, source, headers)
 
 
@@ -274,9 +281,10 @@ def _require_names(table: Table, depth: str, headers: list[str]) -> None:
 
 
 def _named(table: Table, name: str, wanted: str, headers: list[str]) -> str:
-    if name not in KNOWN:
+    if name not in (*KNOWN, SURFACE):
         called = ALIASES.get(name.lower())
-        remedy = f"write columns.{called}" if called else f"use one of {', '.join(KNOWN)}"
+        known = ", ".join((*KNOWN, SURFACE))
+        remedy = f"write columns.{called}" if called else f"use one of {known}"
         raise IcemapError(f"columns.{name} is no column of a table of layers: {remedy}.")
     fits = [header for header in headers if header == wanted] or [
         header for header in headers if split_header(header)[0] == wanted
@@ -303,7 +311,7 @@ def _with_units(
             f"{table.file}: units.{strange[0]} names no column that was found: {', '.join(found)}"
             " were."
         )
-    measured = [name for name in found if name in DEPTHS or name in QUANTITIES]
+    measured = [name for name in found if name in (*DEPTHS, SURFACE, *QUANTITIES)]
     silent = [
         name for name in measured if _unit(name, found[name]) is None and name not in source.units
     ]
@@ -370,7 +378,7 @@ def _require_unit_of_rows(table: Table, column: Column, companions: set[str]) ->
 def _unit(name: str, header: str) -> str | None:
     """The unit in brackets, or the last word of a name such as top_cm, if it measures the same."""
     unit = _by_dry_mass(name, split_header(header)[1])
-    if unit is not None or (name not in DEPTHS and name not in QUANTITIES):
+    if unit is not None or name not in (*DEPTHS, SURFACE, *QUANTITIES):
         return unit
     word = header_unit(header)[0]
     fits = (

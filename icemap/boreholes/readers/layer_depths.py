@@ -29,7 +29,8 @@ ABSURD = 1e6
 INVERTED_SHARE, INVERTED_ROWS = 0.25, 3
 
 ELEVATION = re.compile(
-    r"elev|altitude|h[öo]he|cote|высот|отметк|高程|海拔|(?<![^\W_])dem(?![^\W_])", re.IGNORECASE
+    r"elev|altitude|h[öo]he|cote|высот|отметк|高程|海拔|(?<![^\W_])(?:dem|el)(?![^\W_])",
+    re.IGNORECASE,
 )
 
 Floats = NDArray[np.float64]
@@ -89,7 +90,8 @@ def _require_downward(table: Table, found: dict[str, Column], layers: pd.DataFra
                 f"{table.file}: '{_header(found, 'top')}' and '{_header(found, 'base')}' fall from"
                 f" layer to layer (from {layers['top'].max():g} to {layers['base'].min():g} m), as"
                 " elevations do, which are heights above the sea: write depths below the surface in"
-                f" their place, {_surface(table)} minus that of the top or base."
+                " their place, or name the column of the elevation of the surface"
+                f"{_surface(table)} as 'columns: {{surface: ...}}'."
             )
         raise IcemapError(
             f"{table.file}: '{_header(found, 'base')}' is above '{_header(found, 'top')}' in"
@@ -109,11 +111,11 @@ def _are_elevations(layers: pd.DataFrame) -> bool:
 
 
 def _surface(table: Table) -> str:
-    """What the elevation of the surface is called, if a column has it."""
+    """What the elevation of the surface may be called, if a column has it."""
     for header in map(str, table.frame.columns):
         if ELEVATION.search(header):
-            return f"the elevation of the surface (is it '{header}'?)"
-    return "the elevation of the surface"
+            return f" (is it '{header}'?)"
+    return ""
 
 
 def _require_below(table: Table, found: dict[str, Column], layers: pd.DataFrame) -> None:

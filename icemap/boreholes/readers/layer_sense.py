@@ -184,10 +184,13 @@ def require_ice(table: Table, found: dict[str, Column]) -> None:
     """
     measured = [name for name in found if name in QUANTITIES]
     if "ice_type" not in found and OF_OTHERS.issuperset(measured):
+        read = {column.header for column in found.values()}
+        others = [header for header in map(str, table.frame.columns) if header not in read]
+        named = f" (it also has {', '.join(others[:10])})" if others else ""
         raise IcemapError(
-            f"{table.file} has {', '.join(measured)} alone, from which no ice content follows: join"
-            " its columns to the table that holds water or ice, by the names and depths of its"
-            " rows."
+            f"{table.file} has {', '.join(measured)} alone, from which no ice content follows: say"
+            f" which column is water or ice with 'columns: {{gravimetric_water: ...}}'{named}, or"
+            " join its columns to the table that holds it, by the names and depths of its rows."
         )
 
 

@@ -24,10 +24,12 @@ from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers.layer_collars import NAMES, with_collars
 from icemap.boreholes.readers.layer_columns import (
     DEPTHS,
+    SURFACE,
     Column,
     layer_columns,
 )
 from icemap.boreholes.readers.layer_depths import require_depths
+from icemap.boreholes.readers.layer_elevations import with_depths
 from icemap.boreholes.readers.layer_holes import told_of_boreholes
 from icemap.boreholes.readers.layer_masses import require_own_masses
 from icemap.boreholes.readers.layer_numbers import layer_numbers
@@ -92,6 +94,8 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     ice_type, source, year``. Needed are site, longitude, latitude, top and base (or ``depth [m]``
     with ranges such as ``0.5-1.2`` and points) and one quantity or ``ice_type``. Units: %, 1, m,
     cm, mm, g/cm3, kg/m3; in the header, in a column ``top_unit`` or the like, or in the config.
+    Where the config names the column of the ``surface``, the elevation of the ground at the hole,
+    top and base (or depth) are elevations.
 
     Parameters
     ----------
@@ -117,6 +121,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
     table = _without_missing(table, found, source, flags)
     measured = [column.header for name, column in found.items() if name in (*DEPTHS, *QUANTITIES)]
     table, marks = without_marks(table, measured)
+    table = with_depths(table, found)
     columns = layer_places(table, found, source, problems, flags, sites)
     for name, column in found.items():
         if name in DEPTHS or name in QUANTITIES:
@@ -124,7 +129,7 @@ def read_layer_table(url: str, source: LayerSource | None = None) -> Records:
             if column.unit is not None:
                 require_same(table, column.header, column.unit)
             columns |= layer_numbers(table, name, column, problems, flags)
-        elif name not in ("longitude", "latitude"):
+        elif name not in ("longitude", "latitude", SURFACE):
             columns[name] = _other(name, table.frame[column.header], problems)
     problems.require_none("Correct or remove them, or name signs for no data with 'missing'.")
     top, base = (np.asarray(columns[name], dtype=float) for name in ("top", "base"))
