@@ -55,7 +55,7 @@ _WEDGES = r"^(?!.*(?:\bincl|\bwith\b|\band\b|\+|&|\btotal\b)).*\bwedges?\b"
 _STATISTIC = (
     r"^(?!.*(?:\bmean\b|\bav(?:era)?g)).*(?:\bm(?:ax|in)(?:imum|imal)?\b(?! depth)|\bs\.?[de]\.?\b"
     r"|\bstd(?:ev)?\b|standard (?:dev|err)|\bcv\b|\bvariance\b|\banomal|\bchange\b|\bdifference\b"
-    r"|\bprobab|\blog10\b)"
+    r"|\bprobab|\blog10\b|\bln\b|\blog ?\(|\blog transformed)"
 )
 # Kinds of ice by how it formed, of which a site may be called by one.
 KINDS_OF_ICE = re.compile(r"segregat\w*|\bpore ice|\b(?:ice )?wedges?\b")
