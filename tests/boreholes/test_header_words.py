@@ -203,7 +203,7 @@ def test_a_table_of_sites_is_asked_about_its_ice(tmp_path: Path) -> None:
 def test_logarithms_are_refused(tmp_path: Path, header: str) -> None:
     path = tmp_path / "sites.csv"
     path.write_text(f"lon,lat,{header} [%]\n130,60,1.5\n")
-    with pytest.raises(IcemapError, match="is to be reported_vic.*header says something else"):
+    with pytest.raises(IcemapError, match=r"is to be reported_vic.*header says something else"):
         read_boreholes(path, value=header)
 
 
