@@ -44,10 +44,19 @@ class Part:
         return [str(header) for header in self.table.frame.columns]
 
     @property
+    def projected(self) -> dict[str, str]:
+        """Headers of easting and northing, by icemap's names of coordinates."""
+        bare = {header: bare_header(header)[0] for header in self.headers}
+        return {
+            PROJECTED_ALIASES[name]: header
+            for header, name in bare.items()
+            if name in PROJECTED_ALIASES
+        }
+
+    @property
     def is_placed(self) -> bool:
         """Whether it says where its rows are, in degrees or metres."""
-        in_metres = {PROJECTED_ALIASES.get(bare_header(header)[0]) for header in self.headers}
-        return {*PLACES} <= {*self.named, *in_metres}
+        return {*PLACES} <= {*self.named, *self.projected}
 
 
 @dataclass

@@ -16,7 +16,6 @@ from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.layer_columns import (
     ALIASES,
     OF_ENDS,
-    PROJECTED_ALIASES,
     SURFACE,
 )
 from icemap.boreholes.readers.layer_depths import ELEVATION
@@ -196,7 +195,7 @@ def _choice(part: Part) -> TableChoice | str:
     """How a table is read, or why it is none of boreholes."""
     if _are_layers(part):
         return _layers(part, None)
-    if {"longitude", "latitude"} <= part.named.keys():
+    if part.is_placed:
         return _values(part)
     return (
         f"no columns of longitude and latitude, or of top and base, are known in it: it has"
@@ -237,7 +236,8 @@ def _is_depth_of_hole(table: Table, named: Mapping[str, str]) -> bool:
 
 def _layers(part: Part, holes: Part | None) -> TableChoice:
     path, headers, named = part.path, part.headers, part.named
-    said, questions = [], []
+    said: list[str] = []
+    questions: list[str] = []
     columns, units = {}, {}
     for name, header in named.items():
         plain = split_header(header)[0].strip().lower().replace(" ", "_")
@@ -270,12 +270,7 @@ def _layers(part: Part, holes: Part | None) -> TableChoice:
         }
     )
     placed = holes if holes is not None else part
-    in_metres = [header for header in placed.headers if bare_header(header)[0] in PROJECTED_ALIASES]
-    if "longitude" not in placed.named and in_metres:
-        questions.append(
-            f"which CRS do the columns {', '.join(in_metres)} have? Write it as crs, such as"
-            " EPSG:32606"
-        )
+    questions += _which_crs(placed)
     unused = [header for header in headers if header not in named.values()]
     if unused:
         said.append(f"not read: {', '.join(unused[:20])}")
@@ -298,13 +293,22 @@ def _layers(part: Part, holes: Part | None) -> TableChoice:
     )
 
 
+def _which_crs(part: Part) -> list[str]:
+    in_metres = list(part.projected.values())
+    if "longitude" in part.named or not in_metres:
+        return []
+    return [
+        f"which CRS do the columns {', '.join(in_metres)} have? Write it as crs, such as EPSG:32606"
+    ]
+
+
 def _needs_unit(name: str) -> bool:
     return name in ("top", "base", "depth", "permafrost_table") or name in QUANTITIES
 
 
 def _values(part: Part) -> TableChoice | str:
     path, sheet, table = part.path, part.sheet, part.table
-    headers, named = part.headers, part.named
+    headers, named = part.headers, {**part.projected, **part.named}
     taken = {named[name] for name in ("longitude", "latitude")}
     if "site" in named:
         taken.add(named["site"])
@@ -322,7 +326,7 @@ def _values(part: Part) -> TableChoice | str:
     value = (ice or years[-1:] or values)[0]
     how = "by its name" if ice else "the last year" if years else "the first column of numbers"
     said = [f"value: '{value}', {how}"]
-    questions = []
+    questions = _which_crs(part)
     if years and not ice:
         questions.append(
             f"shall '{value}' alone be mapped? There are columns of {len(years)} years: their mean"

@@ -81,6 +81,14 @@ def test_water_and_ice_at_depths_of_one_place_are_layers(
     assert best.layers.columns[quantity] == value
 
 
+def test_sites_in_metres_are_asked_for_their_crs(tmp_path: Path) -> None:
+    best = choice(tmp_path, "Site,Northing,Easting,ALD mean (cm)\nS1,7776540,589400,45\n")
+    assert best.sites is not None
+    assert (best.sites.longitude, best.sites.latitude) == ("Easting", "Northing")
+    assert best.sites.value == "ALD mean (cm)"
+    assert best.questions[0].startswith("which CRS do the columns Northing, Easting have?")
+
+
 @pytest.mark.parametrize("name", ["Thaw depth [cm]", "thaw_depth_cm", "ALT/Depth [cm]"])
 def test_a_thaw_depth_is_a_value(tmp_path: Path, name: str) -> None:
     rows = [f"A{i}\t6{i}\t-148\t4{i}" for i in range(1, 6)]
