@@ -136,7 +136,7 @@ def test_a_bad_row_leaves_nothing_behind(config: Path) -> None:
     result = boreholes(config)
     assert result.exit_code == 2
     assert (
-        "layers.csv has 1 bad rows: permafrost_table [m] is not a number: 'deep' (line 5)"
+        "layers.csv has 1 bad row: permafrost_table [m] is not a number: 'deep' (line 5)"
         in result.stderr
     )
     assert not (config.parent / "run").exists()

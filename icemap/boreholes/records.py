@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,11 @@ FLAG_COLUMNS = ("file", "line", "site", "rule", "excludes", "reason")
 # The rule under which a reader notes what it assumes of a whole table.
 ASSUMED = "assumption"
 SHOWN_PROBLEMS = 30
+# 10-Nov, Nov-10 and 2026-11-10 where a number is wanted.
+DATED = re.compile(
+    r"number: '(?:\d{1,2}-[a-z]{3}|[a-z]{3}-\d{1,2}|\d{4}-\d\d-\d\d(?: 00:00:00)?)'",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -143,9 +149,12 @@ class Problems:
         more = (
             f"; and {len(parts) - SHOWN_PROBLEMS} more kinds" if len(parts) > SHOWN_PROBLEMS else ""
         )
+        several = "s" if rows > 1 else ""
+        if any(map(DATED.search, self._found)):
+            remedy += " A spreadsheet makes dates of ranges such as 10-11: write 10 to 11."
         raise IcemapError(
-            f"{self._table.file} has {rows} bad rows: {'; '.join(parts[:SHOWN_PROBLEMS])}{more}."
-            f" {remedy}"
+            f"{self._table.file} has {rows} bad row{several}:"
+            f" {'; '.join(parts[:SHOWN_PROBLEMS])}{more}. {remedy}"
         )
 
 

@@ -45,7 +45,7 @@ def test_layers_of_several_files_become_one_site_table(tmp_path: Path) -> None:
 def test_what_is_wrong_in_every_file_is_said_at_once(tmp_path: Path) -> None:
     first = write(tmp_path, "a.csv", "A,10,60,A,0.5,0,6,lots,x")
     second = write(tmp_path, "b.csv", "A,10,60,A,0.5,0,six,50,x")
-    with pytest.raises(IcemapError, match=r"a\.csv has 1 bad rows.*b\.csv has 1 bad rows"):
+    with pytest.raises(IcemapError, match=r"a\.csv has 1 bad row.*b\.csv has 1 bad row"):
         read_layer_sites(BoreholesConfig(layers=(first, second)), TargetConfig(), 1.0)
 
 

@@ -72,7 +72,7 @@ def test_the_same_hole_twice_is_one(tmp_path: Path) -> None:
         (
             LAYERS,
             HOLES.replace("65.2", "north"),
-            r"holes\.csv has 1 bad rows: .*'north' \(line 3\)",
+            r"holes\.csv has 1 bad row: .*'north' \(line 3\)",
         ),
         (LAYERS.replace("vic", "lat,vic"), HOLES, r"both have a latitude \('lat' and 'lat'\)"),
         (LAYERS, "Hole,casing\nA,1\nB,2\n", r"says nothing of its holes that is known"),

@@ -175,3 +175,12 @@ def test_exchanged_and_negative_depths_are_no_elevations(tmp_path: Path) -> None
 def test_elevations_that_are_called_so_are_told(tmp_path: Path) -> None:
     with pytest.raises(IcemapError, match="'top elevation' looks like an elevation: write depths"):
         read(tmp_path, "a,130,60,9,8,20", depths="top elevation,bottom elevation")
+
+
+@pytest.mark.parametrize("date", ["10-Nov", "Nov-10", "2026-11-10"])
+def test_ranges_that_a_spreadsheet_made_dates_of_are_told(tmp_path: Path, date: str) -> None:
+    rows = ["a,130,60,0-10,20", f"a,130,60,{date},30"]
+    said = rf"has 1 bad row: .*'{date}' \(line 3\).* makes dates of ranges .*: write 10 to 11\."
+    with pytest.raises(IcemapError, match=said):
+        read(tmp_path, *rows, depths="depth [cm]")
+    assert len(read(tmp_path, rows[0], "a,130,60,10 to 11,30", depths="depth [cm]").layers) == 2

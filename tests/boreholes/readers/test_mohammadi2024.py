@@ -73,7 +73,7 @@ def test_a_borehole_without_a_place_is_named(tmp_path: Path) -> None:
         (
             PLACES,
             SAMPLES.replace("1.32", "deep"),
-            r"sample_details.*1 bad rows: top is not a number: 'deep' \(line 3\)",
+            r"sample_details.*1 bad row: top is not a number: 'deep' \(line 3\)",
         ),
         (
             PLACES.replace("KUU_F3", "INU_F1"),
