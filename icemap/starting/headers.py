@@ -49,9 +49,11 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         *("влажность_суммарная", "суммарная_влажность", "含水率", "含水量"),
         *("gwc", "gmc", "gravimetric_water_content", "gravimetric_moisture", "moisture"),
         *("water_content", "moisture_content", "gravimetric_moisture_content", "wassergehalt"),
+        *("mc", "natural_moisture_content", "natural_water_content"),
     ),
     "dry_density": (
-        *("dry_bulk_density", "bulk_density_dry", "dbd", "trockendichte", "плотность_скелета"),
+        *("dry_unit_weight", "dry_bulk_density", "bulk_density_dry", "dbd", "trockendichte"),
+        "плотность_скелета",
         "干密度",
     ),
     "frozen_bulk_density": ("frozen_density", "bulk_density_frozen"),

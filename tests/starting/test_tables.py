@@ -81,6 +81,15 @@ def test_water_and_ice_at_depths_of_one_place_are_layers(
     assert best.layers.columns[quantity] == value
 
 
+def test_a_log_of_engineers_is_read_as_it_is(tmp_path: Path) -> None:
+    header = "Boring,Lat,Long,From (ft),To (ft),MC (%),Dry Unit Weight (pcf)"
+    best = choice(tmp_path, f"{header}\nB-1,65,-147,0,2.5,45,72\nB-1,65,-147,2.5,8,80,50\n")
+    assert best.layers is not None
+    assert best.problem == ""
+    assert best.layers.columns["gravimetric_water"] == "MC (%)"
+    assert best.layers.columns["dry_density"] == "Dry Unit Weight (pcf)"
+
+
 def test_sites_in_metres_are_asked_for_their_crs(tmp_path: Path) -> None:
     best = choice(tmp_path, "Site,Northing,Easting,ALD mean (cm)\nS1,7776540,589400,45\n")
     assert best.sites is not None
