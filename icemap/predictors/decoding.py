@@ -13,7 +13,11 @@ from icemap.predictors.blurred import require_no_blurred
 from icemap.predictors.declared import Declared
 from icemap.predictors.disputes import require_no_doubted, require_no_flags
 from icemap.predictors.missing import same_code
-from icemap.predictors.named_units import units_in_brackets, units_in_words
+from icemap.predictors.named_units import (
+    units_in_brackets,
+    units_in_words,
+    words_that_may_be_units,
+)
 from icemap.predictors.possible import (
     DIFFERENCES,
     ROUNDED,
@@ -142,15 +146,17 @@ def _require_no_other_unit(source: Source, declared: Declared) -> None:
     if source.scale is not None or source.offset is not None:
         # Converted by hand.
         return
-    told = [
-        (text, word, conversion(word, source.unit))
-        for text in (declared.description, declared.remarks)
-        for word in units_in_words(text)
-    ]
-    if any(found is not None and found.is_identity for _, _, found in told):
+    said = f"{declared.description} {declared.remarks}"
+    if any(_is(word, source.unit) for word in words_that_may_be_units(said)):
         return
-    for text, word, found in told:
-        if found is not None:
+    is_difference = DIFFERENCES.search(f"{source.long_name} {said}")
+    for text in (declared.description, declared.remarks):
+        told = {word: conversion(word, source.unit) for word in units_in_words(text)}
+        if any(found is not None and found.is_identity for found in told.values()):
+            return
+        for word, found in told.items():
+            if found is None or (found.factor == 1 and is_difference):
+                continue
             where = " in brackets" if word in units_in_brackets(text) else ""
             raise IcemapError(
                 f"The source '{source.name}' ({source.url}) has no unit, but '{text.strip()}' has"
@@ -158,6 +164,11 @@ def _require_no_other_unit(source: Source, declared: Declared) -> None:
                 f" 'file_unit' ('{word}', or '{source.unit}') which one the values of the file"
                 " have."
             )
+
+
+def _is(word: str, unit: str) -> bool:
+    found = conversion(word, unit)
+    return found is not None and found.is_identity
 
 
 def _require_one_unit(source: Source, declared: Declared) -> None:

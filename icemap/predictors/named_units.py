@@ -15,6 +15,9 @@ _SUFFIX = re.compile(r"(?<=[^\W\d_])_([^\W\d_]{1,7})(?=$|\s)")
 _WORDS = {"min", "in", "d", "h", "s", "a", "g", "t", "l", "day", "year", "month", "b", "y", "x"}
 _WORDS |= {"na", "oc", "dd", "pa", "ma", "ha", "at", "db"}
 
+# km or m, but not 25 km
+_ALONE = re.compile(r"(?<![\w.])(?<!\d )[^\W\d][\w/²³-]{0,14}|[%‰]")
+
 
 def units_in_brackets(text: str) -> list[str]:
     """What stands in brackets and may be a unit.
@@ -39,3 +42,14 @@ def units_in_words(text: str) -> list[str]:
     """
     suffixes = [word for word in _SUFFIX.findall(text) if word.lower() not in _WORDS]
     return [*units_in_brackets(text), *_BEHIND.findall(text), *suffixes]
+
+
+def words_that_may_be_units(text: str) -> list[str]:
+    """Every word that stands alone, behind no number, and is nothing else as often.
+
+    Examples
+    --------
+    >>> words_that_may_be_units("a thickness, km or m"), words_that_may_be_units("cells of 25 km")
+    (['thickness', 'km', 'or', 'm'], ['cells', 'of'])
+    """
+    return [word for word in _ALONE.findall(text) if word.lower() not in {*_WORDS, "fraction"}]

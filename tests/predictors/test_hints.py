@@ -218,6 +218,37 @@ def test_a_unit_in_a_sentence_is_asked_about(tmp_path, write, key) -> None:
     assert opened(path, unit="cm")[2, 3] == 23
 
 
+@BOTH
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("Sediment thickness (Smith 2023), km or m as in the source", "m"),
+        ("Annual range of monthly mean temperature (K)", "degC"),
+        ("Mean elevation of cells of 25 km (m)", "m"),
+        ("Freezing degree days from monthly means (K d)", "degC d"),
+        ("topsoil (0-30 cm) clay (% weight)", "%"),
+    ],
+)
+def test_other_sentences_are_left(tmp_path, write, said, wanted) -> None:
+    path = write(tmp_path, RAMP, {"description": said}, "f4")
+    assert opened(path, unit=wanted)[2, 3] == 23
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("Permafrost fraction (%), mean over years, cells of 1 km", "1"),
+        ("Distance to the coast (km), grid of 100 m", "m"),
+        ("January temperature (K) at 2 m", "degC"),
+    ],
+)
+def test_other_units_in_sentences_are_asked_about(tmp_path, write, said, wanted) -> None:
+    path = write(tmp_path, RAMP + 240, {"description": said}, "f4")
+    with pytest.raises(IcemapError, match="say with 'file_unit'"):
+        opened(path, unit=wanted)
+
+
 def test_the_description_of_a_whole_file_is_heard(tmp_path) -> None:
     path = tiff(tmp_path, RAMP, {}, "f4")
     with rasterio.open(path, "r+") as file:
