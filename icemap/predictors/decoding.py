@@ -146,15 +146,15 @@ def _require_no_other_unit(source: Source, declared: Declared) -> None:
     if source.scale is not None or source.offset is not None:
         # Converted by hand.
         return
-    said = f"{declared.description} {declared.remarks}"
-    if any(_is(word, source.unit) for word in words_that_may_be_units(said)):
+    texts = declared.description, declared.remarks
+    words = [word for text in texts for word in units_in_words(text)]
+    words += [word for text in texts for word in words_that_may_be_units(text)]
+    if any(_is(word, source.unit) for word in words):
         return
-    is_difference = DIFFERENCES.search(f"{source.long_name} {said}")
-    for text in (declared.description, declared.remarks):
-        told = {word: conversion(word, source.unit) for word in units_in_words(text)}
-        if any(found is not None and found.is_identity for found in told.values()):
-            return
-        for word, found in told.items():
+    is_difference = DIFFERENCES.search(" ".join((source.long_name, *texts)))
+    for text in texts:
+        for word in units_in_words(text):
+            found = conversion(word, source.unit)
             if found is None or (found.factor == 1 and is_difference):
                 continue
             where = " in brackets" if word in units_in_brackets(text) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from icemap.boreholes.readers.layer_columns import ALIASES, KNOWN, OF_ENDS
+from icemap.boreholes.readers.layer_columns import ALIASES, KNOWN, is_elevation_of_end
 from icemap.boreholes.site_rows import is_where
 from icemap.boreholes.table_units import canonical_unit, header_unit, split_header
 
@@ -116,7 +116,7 @@ def _ends(bare: Mapping[str, str]) -> dict[str, str]:
     places = {
         header: name
         for header, name in bare.items()
-        if is_where(name.replace("_", " ")) or OF_ENDS.search(header)
+        if is_where(name.replace("_", " ")) or is_elevation_of_end(header)
     }
     for top, name in places.items():
         for base, other in places.items():

@@ -15,10 +15,10 @@ from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers import READERS
 from icemap.boreholes.readers.layer_columns import (
     ALIASES,
-    OF_ENDS,
+    ELEVATION,
     SURFACE,
+    is_elevation_of_end,
 )
-from icemap.boreholes.readers.layer_depths import ELEVATION
 from icemap.boreholes.readers.layer_table import read_layer_table
 from icemap.boreholes.records import QUANTITIES
 from icemap.boreholes.site_values import read_site_values
@@ -221,7 +221,7 @@ def _is_upside_down(table: Table, named: Mapping[str, str]) -> bool:
 
 def _are_elevations(named: Mapping[str, str]) -> bool:
     """Whether the ends of layers are called elevations."""
-    return all(OF_ENDS.search(named[name]) for name in LAYERS)
+    return all(is_elevation_of_end(named[name]) for name in LAYERS)
 
 
 def _is_depth_of_hole(table: Table, named: Mapping[str, str]) -> bool:
@@ -249,7 +249,7 @@ def _layers(part: Part, holes: Part | None) -> TableChoice:
             units[name] = unit
             said.append(f"{name}: in {unit} by its header '{header}'")
     if set(LAYERS) <= named.keys() and _are_elevations(named):
-        grounds = [h for h in headers if ELEVATION.search(h) and not OF_ENDS.search(h)]
+        grounds = [h for h in headers if ELEVATION.search(h) and not is_elevation_of_end(h)]
         if len(grounds) == 1:
             named = {**named, SURFACE: grounds[0]}
             columns |= {name: named[name] for name in (*LAYERS, SURFACE)}

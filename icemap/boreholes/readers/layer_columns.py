@@ -71,10 +71,13 @@ LONG, ALIKE = 8, 0.88
 SPELLED = ("permafrost_table", "permafrost_table_source", "ice_type", *QUANTITIES)
 # Depths from and to in the name of a quantity.
 OF_DEPTHS = re.compile(r"\d\s*(?:-|–|_|to)\s*\d+(?:[.,]\d+)?\s*(?:m|cm|ft)?\b", re.IGNORECASE)
-# Elevations of the ends of layers, in a name.
-OF_ENDS = re.compile(
-    r"(?=.*(elev|\bel\b|altitude|a\.?s\.?l))(?=.*(top|base|bottom|upper|lower))", re.IGNORECASE
+# In names with underscores, too.
+ELEVATION = re.compile(
+    r"elev|altitude|h[öo]he|cote|высот|отметк|高程|海拔"
+    r"|(?<![^\W_])(?:dem|el|m?a\.?s\.?l)(?![^\W_])",
+    re.IGNORECASE,
 )
+_END = re.compile(r"top|base|bottom|upper|lower", re.IGNORECASE)
 # Units of water by dry mass, which no other quantity has.
 BY_DRY_MASS = {
     **dict.fromkeys(("g/g", "kg/kg", "g g-1", "kg kg-1", "gg-1"), "1"),
@@ -142,7 +145,7 @@ def layer_columns(table: Table, source: LayerSource) -> dict[str, Column]:
                 f"'{wide[0]}' and '{wide[1]}' look like one quantity at several depths: write one"
                 " row for each of them, with its depths in top and base."
             )
-        heights = [header for header in headers if OF_ENDS.search(header)]
+        heights = [header for header in headers if is_elevation_of_end(header)]
         if heights and {"top", "base"} & set(absent):
             remedy = (
                 f"'{heights[0]}' looks like an elevation: write depths below the surface in its"
@@ -199,6 +202,19 @@ def known_columns(table: Table, columns: Mapping[str, str], crs: str | None) -> 
             )
         found[name] = header
     return found
+
+
+def is_elevation_of_end(header: str) -> bool:
+    """Whether a name is of the elevation of an end of a layer.
+
+    Examples
+    --------
+    >>> is_elevation_of_end("Top El. (m)"), is_elevation_of_end("base_el_m")
+    (True, True)
+    >>> is_elevation_of_end("Ground elevation"), is_elevation_of_end("top [m]")
+    (False, False)
+    """
+    return ELEVATION.search(header) is not None and _END.search(header) is not None
 
 
 def _with_unit_in_name(found: dict[str, str], headers: list[str]) -> dict[str, str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from icemap.boreholes.numbers import parse_numbers
-from icemap.boreholes.readers.layer_columns import DEPTHS, Column
+from icemap.boreholes.readers.layer_columns import DEPTHS, ELEVATION, Column
 from icemap.boreholes.table_units import header_unit, same_unit, unit_factor
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
@@ -27,11 +25,6 @@ OTHERS = 3
 ABSURD = 1e6
 # Share of layers upside down from which that is no slip, and how many there are at least.
 INVERTED_SHARE, INVERTED_ROWS = 0.25, 3
-
-ELEVATION = re.compile(
-    r"elev|altitude|h[öo]he|cote|высот|отметк|高程|海拔|(?<![^\W_])(?:dem|el)(?![^\W_])",
-    re.IGNORECASE,
-)
 
 Floats = NDArray[np.float64]
 

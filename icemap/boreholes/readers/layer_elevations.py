@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from icemap.boreholes.missing_codes import suspected_codes
 from icemap.boreholes.numbers import parse_numbers
 from icemap.boreholes.readers.layer_columns import ENDS, SURFACE, Column
+from icemap.boreholes.readers.layer_depths import DEEP
 from icemap.boreholes.table_units import convert_units
 from icemap.boreholes.tables import Table
 from icemap.errors import IcemapError
@@ -29,8 +31,8 @@ def with_depths(table: Table, found: dict[str, Column]) -> Table:
     Raises
     ------
     IcemapError
-        If an elevation has no unit, or is no single number, has no surface or lies above it: with
-        its line.
+        If an elevation has no unit, is no single number or a code for missing, has no surface or
+        lies above it; or if all are so far below it that a unit or a level must be wrong.
     """
     surface = found.get(SURFACE)
     if surface is None:
@@ -39,6 +41,8 @@ def with_depths(table: Table, found: dict[str, Column]) -> Table:
     for name in ENDS:
         if name in found:
             frame[found[name].header] = _below(table, found[name], surface)
+    first = found["depth" if "depth" in found else "top"]
+    _require_one_level(table, first, surface, frame[first.header].to_numpy(float))
     return replace(table, frame=frame)
 
 
@@ -73,6 +77,18 @@ def _below(table: Table, end: Column, surface: Column) -> NDArray[np.float64]:
     return depth
 
 
+def _require_one_level(
+    table: Table, end: Column, surface: Column, depth: NDArray[np.float64]
+) -> None:
+    metres = convert_units(depth[~np.isnan(depth)], end.unit or "", "m")
+    if metres is not None and len(metres) and metres.min() > DEEP:
+        raise IcemapError(
+            f"{table.file}: every '{end.header}' is more than {DEEP:g} m below the surface"
+            f" ('{surface.header}'): are they in the units that are said ({end.unit} and"
+            f" {surface.unit}), and above the same level? Correct what is wrong."
+        )
+
+
 def _single(table: Table, column: Column) -> NDArray[np.float64]:
     raw = table.frame[column.header]
     read = parse_numbers(raw)
@@ -81,5 +97,11 @@ def _single(table: Table, column: Column) -> NDArray[np.float64]:
         raise IcemapError(
             f"{table.file}: '{column.header}' is no single elevation in line"
             f" {table.lines[wrong][0]} ({raw[wrong].iloc[0]}): write one, or remove the row."
+        )
+    codes = suspected_codes(read.value)
+    if codes:
+        raise IcemapError(
+            f"{table.file}: '{column.header}' holds {codes[0]:g}, which is far from the other"
+            " elevations: if it stands for no data, name it with 'missing' in the config."
         )
     return read.value

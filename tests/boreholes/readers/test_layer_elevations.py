@@ -72,12 +72,22 @@ def test_the_surface_may_be_in_the_table_of_the_holes(tmp_path) -> None:
     [
         (150, r"'Top El. \(m\)' \(152.4\) is above the surface \('Ground El. \(m\)', 150\) in"),
         ("", r"line 2 has an elevation in 'Top El. \(m\)' and none of the surface"),
+        (-9999, r"'Ground El. \(m\)' holds -9999, which is far from .*name it with 'missing'"),
         ("150-155", r"'Ground El. \(m\)' is no single elevation in line 2 \(150-155\)"),
     ],
 )
 def test_what_cannot_be_is_told_by_its_line(tmp_path, ground, said) -> None:
     with pytest.raises(IcemapError, match=said):
         read(write(tmp_path, a=ground))
+
+
+def test_a_surface_in_another_unit_than_is_said_is_asked_about(tmp_path) -> None:
+    in_feet = {hole: round(ground / 0.3048 + 0.01, 2) for hole, ground in GROUND.items()}
+    with pytest.raises(
+        IcemapError, match=r"every 'Top El\. .*' is more than 60 m below the surface"
+    ):
+        read(write(tmp_path, **in_feet))
+    assert read(write(tmp_path, own="ft", **in_feet))["base"].max() == pytest.approx(5.4, abs=0.1)
 
 
 def test_a_surface_with_depths_is_refused(tmp_path) -> None:
